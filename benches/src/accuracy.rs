@@ -1,0 +1,222 @@
+//! Open-set accuracy (1:N) on a protocol of gallery, guests and strangers.
+//!
+//! The gallery is indexed with the most central face of each picture; every guest and every stranger
+//! asks once, through the same code that serves a search. Knows nothing of how faces are found.
+
+use anyhow::{Context, Result, bail};
+use picpick_engine::{Accepted, Face, Gallery, Photo, PhotoId, Scoring};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use crate::setup::{Setup, central_faces};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Protocol: {"gallery": [path], "guests": [{"id", "selfie", "photos"}], "strangers": [path]}
+    #[arg(long)]
+    protocol: PathBuf,
+    /// Folder that the protocol's paths are relative to
+    #[arg(long)]
+    images: PathBuf,
+    /// Only the first N gallery pictures, to see how the threshold follows the collection's size
+    #[arg(long)]
+    gallery_max: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct Protocol {
+    gallery: Vec<String>,
+    guests: Vec<Guest>,
+    strangers: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Guest {
+    selfie: String,
+    photos: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    pack: String,
+    provider: String,
+    gallery_faces: usize,
+    people: usize,
+    guests: usize,
+    strangers: usize,
+    /// Pictures in which no face was found.
+    without_face: usize,
+    rows: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    scoring: &'static str,
+    /// Stated share of strangers who are shown anything; `None`: at the engine's own threshold.
+    fpir: Option<f64>,
+    /// Share at this threshold.
+    fpir_measured: f64,
+    threshold: f32,
+    /// Guests whose top match is right and above the threshold.
+    tpir: f64,
+    /// Share of a guest's photos that come back, averaged over guests / over photos.
+    recall_macro: f64,
+    recall_micro: f64,
+    /// Share of returned photos that are the guest's.
+    precision: f64,
+}
+
+struct Guests {
+    templates: Vec<Option<Vec<f32>>>,
+    mates: Vec<HashSet<PhotoId>>,
+}
+
+/// Scores below this play no part at any threshold of interest; it bounds the work.
+const FLOOR: f32 = 0.25;
+
+pub fn run(setup: &Setup, args: &Args) -> Result<()> {
+    let text = std::fs::read(&args.protocol).with_context(|| format!("reading {}", args.protocol.display()))?;
+    let mut protocol: Protocol = serde_json::from_slice(&text).context("the protocol does not read")?;
+    protocol.gallery.truncate(args.gallery_max.unwrap_or(usize::MAX));
+    if protocol.strangers.is_empty() || protocol.guests.is_empty() {
+        bail!("the protocol has no guests or no strangers");
+    }
+    let pipeline = setup.pipeline()?;
+    let pack = setup.pack()?;
+    let faces = |pictures: &[String]| central_faces(&pipeline, &args.images, pictures);
+    let gallery_faces = faces(&protocol.gallery)?;
+    let selfies: Vec<String> = protocol.guests.iter().map(|guest| guest.selfie.clone()).collect();
+    let (guest_faces, stranger_faces) = (faces(&selfies)?, faces(&protocol.strangers)?);
+    let all = gallery_faces.iter().chain(&guest_faces).chain(&stranger_faces);
+    let without_face = all.filter(|face| face.is_none()).count();
+
+    let mut gallery = Gallery::new(pack.embedder.dim, pack.matching);
+    let photos: Vec<Photo> = protocol.gallery.iter().zip(gallery_faces).map(|(path, face)| photo(path, face)).collect();
+    photos.iter().try_for_each(|photo| gallery.add(photo))?;
+    gallery.update_people(photos.iter());
+    let embedding = |face: Option<Face>| face.map(|face| face.embedding);
+    let mates = |guest: &Guest| guest.photos.iter().map(|path| PhotoId::of(path.as_bytes())).collect();
+    let guests = Guests {
+        templates: guest_faces.into_iter().map(embedding).collect(),
+        mates: protocol.guests.iter().map(mates).collect(),
+    };
+    let strangers: Vec<Option<Vec<f32>>> = stranger_faces.into_iter().map(embedding).collect();
+    let rows = measure(gallery, &guests, &strangers)?;
+    let report = Report {
+        pack: pack.id().to_owned(),
+        provider: pipeline.provider().to_string(),
+        gallery_faces: rows.1,
+        people: rows.2,
+        guests: guests.mates.len(),
+        strangers: strangers.len(),
+        without_face,
+        rows: rows.0,
+    };
+    show(setup, &report)
+}
+
+fn photo(path: &str, face: Option<Face>) -> Photo {
+    let id = PhotoId::of(path.as_bytes());
+    Photo { id, path: path.into(), width: 0, height: 0, faces: face.into_iter().collect() }
+}
+
+fn measure(gallery: Gallery, guests: &Guests, strangers: &[Option<Vec<f32>>]) -> Result<(Vec<Row>, usize, usize)> {
+    let (faces, people) = (gallery.face_count(), gallery.people().len());
+    let gallery = Mutex::new(gallery);
+    let mut rows = Vec::new();
+    for (name, scoring) in [("direct", Scoring::Direct), ("people", Scoring::People), ("expand", Scoring::Expand)] {
+        let ask = |template: &Option<Vec<f32>>, floor| -> Result<Vec<Accepted>> {
+            let Some(template) = template else { return Ok(Vec::new()) };
+            let gallery = gallery.lock().map_err(|_| anyhow::anyhow!("a search panicked"))?;
+            Ok(gallery.search(template, scoring, Some(floor))?)
+        };
+        let top = |answer: Vec<Accepted>| answer.first().map_or(-1.0, |best| best.similarity);
+        // A person's whole cluster depends on the threshold, so strangers are judged before it.
+        let base = if scoring == Scoring::Expand { Scoring::People } else { scoring };
+        let stranger_tops = strangers.iter().map(|template| {
+            let Some(template) = template else { return Ok(-1.0) };
+            let gallery = gallery.lock().map_err(|_| anyhow::anyhow!("a search panicked"))?;
+            Ok(top(gallery.search(template, base, Some(FLOOR))?))
+        });
+        let mut tops = stranger_tops.collect::<Result<Vec<f32>>>()?;
+        tops.sort_by(|a, b| b.total_cmp(a));
+        let own = gallery.lock().map_err(|_| anyhow::anyhow!("a search panicked"))?.threshold(scoring);
+        let stated = [Some(0.01), Some(0.003), None];
+        for fpir in stated {
+            let threshold = fpir.map_or(own, |fpir| threshold_at(&tops, fpir));
+            let answers = guests.templates.par_iter().map(|template| ask(template, threshold)).collect::<Result<Vec<_>>>()?;
+            let shown = tops.iter().filter(|&&top| top >= threshold).count() as f64 / tops.len() as f64;
+            rows.push(row(name, fpir, shown, threshold, &answers, &guests.mates));
+        }
+    }
+    Ok((rows, faces, people))
+}
+
+/// The lowest threshold at which at most `fpir` of the strangers (sorted best first) reach it.
+fn threshold_at(tops: &[f32], fpir: f64) -> f32 {
+    let allowed = (fpir * tops.len() as f64).floor() as usize;
+    tops.get(allowed).map_or(FLOOR, |first_refused| first_refused.next_up())
+}
+
+fn row(
+    scoring: &'static str,
+    fpir: Option<f64>,
+    fpir_measured: f64,
+    threshold: f32,
+    answers: &[Vec<Accepted>],
+    mates: &[HashSet<PhotoId>],
+) -> Row {
+    let (mut hits, mut recall, mut right, mut returned, mut relevant) = (0, 0.0, 0, 0, 0);
+    for (answer, mates) in answers.iter().zip(mates) {
+        let found = answer.iter().filter(|accepted| mates.contains(&accepted.photo)).count();
+        hits += usize::from(answer.first().is_some_and(|best| mates.contains(&best.photo)));
+        recall += found as f64 / mates.len().max(1) as f64;
+        (right, returned, relevant) = (right + found, returned + answer.len(), relevant + mates.len());
+    }
+    let guests = answers.len().max(1) as f64;
+    Row {
+        scoring,
+        fpir,
+        fpir_measured,
+        threshold,
+        tpir: hits as f64 / guests,
+        recall_macro: recall / guests,
+        recall_micro: right as f64 / relevant.max(1) as f64,
+        precision: right as f64 / returned.max(1) as f64,
+    }
+}
+
+fn show(setup: &Setup, report: &Report) -> Result<()> {
+    if setup.json {
+        println!("{}", serde_json::to_string_pretty(report)?);
+        return Ok(());
+    }
+    let Report { pack, provider, gallery_faces, people, guests, strangers, without_face, rows } = report;
+    println!("{pack} on {provider}: {gallery_faces} faces of {people} people, {guests} guests, {strangers} strangers");
+    println!("pictures without a face: {without_face}");
+    println!("scoring  FPIR stated  measured  threshold   TPIR  recall macro  micro  precision");
+    for row in rows {
+        let stated = row.fpir.map_or("own".into(), |fpir| format!("{:.1} %", fpir * 100.0));
+        println!(
+            "{:<8} {:>11} {:>7.2} % {:>10.4} {:>6.4} {:>13.4} {:>6.4} {:>10.4}",
+            row.scoring, stated, row.fpir_measured * 100.0, row.threshold, row.tpir, row.recall_macro, row.recall_micro, row.precision
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threshold_lets_exactly_the_stated_share_through() {
+        let tops: Vec<f32> = (0..1000).map(|i| 1.0 - i as f32 / 1000.0).collect();
+        let threshold = threshold_at(&tops, 0.01);
+        assert_eq!(tops.iter().filter(|&&top| top >= threshold).count(), 10);
+        assert_eq!(threshold_at(&[], 0.01), FLOOR);
+    }
+}

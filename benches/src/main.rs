@@ -1,0 +1,48 @@
+//! `picpick-bench`: measures the engine on real photos, as tables or as JSON.
+//!
+//! Every figure comes from one run on one machine; compare ratios within a run. Knows nothing of data
+//! folders, keys or collections on disk.
+
+mod accuracy;
+mod pairs;
+mod pipeline;
+mod setup;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(version, about = "Measures PicPick's engine on real photos")]
+struct Args {
+    #[command(flatten)]
+    setup: setup::Setup,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Open-set search (1:N): TPIR, photo recall and precision at stated false positive rates
+    Accuracy(accuracy::Args),
+    /// Verification (1:1) on a list of pairs: accuracy at the best threshold
+    Pairs(pairs::Args),
+    /// Photos per second and milliseconds per stage, on one thread and on all
+    Pipeline(pipeline::Args),
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done: Result<()> = match &args.command {
+        Command::Accuracy(command) => accuracy::run(&args.setup, command),
+        Command::Pairs(command) => pairs::run(&args.setup, command),
+        Command::Pipeline(command) => pipeline::run(&args.setup, command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

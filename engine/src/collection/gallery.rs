@@ -1,0 +1,215 @@
+//! The searchable state of a collection in memory: index, people, and which face is in which photo.
+//!
+//! Derived: made from photos, never the other way round. Knows nothing of sealing, RocksDB or models.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use crate::error::Result;
+use crate::face::{Face, Photo};
+use crate::ids::{FaceId, PhotoId};
+use crate::index::{ExactIndex, Hit, Index};
+use crate::matcher::{self, Accepted, Candidate, MatchKind};
+use crate::manifest::Matching;
+use crate::people::{People, Person, PersonFace};
+
+/// How faces are scored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scoring {
+    /// Through the person a face belongs to, where it has one.
+    #[default]
+    People,
+    /// By the face alone.
+    Direct,
+    /// Through people, and then all faces of every accepted person.
+    Expand,
+}
+
+/// A face of the gallery, without its embedding.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownFace {
+    pub photo: PhotoId,
+    pub bbox: [i32; 4],
+    /// 0..1.
+    pub quality: f32,
+}
+
+/// A photo of the gallery.
+#[derive(Clone, Debug)]
+pub struct KnownPhoto {
+    /// As it was given to `index`.
+    pub path: PathBuf,
+    pub width: u32,
+    pub height: u32,
+    pub faces: Vec<FaceId>,
+}
+
+/// All faces of a collection, ready to be searched.
+pub struct Gallery {
+    pub(super) index: Box<dyn Index>,
+    pub(super) people: People,
+    pub(super) faces: HashMap<FaceId, KnownFace>,
+    pub(super) photos: HashMap<PhotoId, KnownPhoto>,
+    matching: Matching,
+}
+
+impl Gallery {
+    /// An empty gallery for embeddings of `dim` numbers.
+    pub fn new(dim: usize, matching: Matching) -> Self {
+        Self::with(Box::new(ExactIndex::new(dim)), matching)
+    }
+
+    pub(super) fn with(index: Box<dyn Index>, matching: Matching) -> Self {
+        Self { index, people: People::default(), faces: HashMap::new(), photos: HashMap::new(), matching }
+    }
+
+    /// Adds a photo with its faces, in place of the one with the same id; found at once.
+    pub fn add(&mut self, photo: &Photo) -> Result<()> {
+        self.remove(&photo.id);
+        for face in &photo.faces {
+            self.index.insert(face.id, &face.embedding)?;
+        }
+        self.note(photo);
+        Ok(())
+    }
+
+    /// Takes note of a photo whose faces the index has already.
+    pub(super) fn note(&mut self, photo: &Photo) {
+        for face in &photo.faces {
+            self.faces.insert(face.id, KnownFace { photo: photo.id, bbox: face.bbox, quality: face.quality });
+        }
+        let faces = photo.faces.iter().map(|face| face.id).collect();
+        let known = KnownPhoto { path: photo.path.clone(), width: photo.width, height: photo.height, faces };
+        self.photos.insert(photo.id, known);
+    }
+
+    /// Removes a photo and its faces; false when it is not there.
+    pub fn remove(&mut self, photo: &PhotoId) -> bool {
+        let Some(known) = self.photos.remove(photo) else { return false };
+        for face in known.faces {
+            self.index.remove(&face);
+            self.faces.remove(&face);
+        }
+        true
+    }
+
+    /// Brings people up to date; `photos` are all photos of the gallery. Whether anything changed.
+    pub fn update_people<'a>(&mut self, photos: impl Iterator<Item = &'a Photo>) -> bool {
+        let faces: Vec<PersonFace<'a>> = person_faces(photos);
+        self.people.update(&faces, self.matching.cluster_cut)
+    }
+
+    /// The similarity a good face must reach here when it is scored like this.
+    pub fn threshold(&self, scoring: Scoring) -> f32 {
+        let _ = scoring;
+        matcher::threshold(self.index.len(), &self.matching)
+    }
+
+    /// The faces of the template's person: at least `similarity_min` (or the collection's threshold),
+    /// one best face per photo, best first.
+    pub fn search(&self, template: &[f32], scoring: Scoring, similarity_min: Option<f32>) -> Result<Vec<Accepted>> {
+        let threshold = similarity_min.unwrap_or_else(|| self.threshold(scoring));
+        let direct = scoring == Scoring::Direct;
+        let candidates = self.candidates(template, threshold, direct)?;
+        let accepted = matcher::decide(&candidates, threshold, direct);
+        if scoring == Scoring::Expand {
+            return Ok(self.expand(template, accepted));
+        }
+        Ok(accepted)
+    }
+
+    /// Every face whose score can reach `threshold`. A mean of two cosines reaches it only when one
+    /// of them does, so: the faces that reach it themselves, and all faces of persons that do.
+    fn candidates(&self, template: &[f32], threshold: f32, direct: bool) -> Result<Vec<Candidate>> {
+        let mut scores: HashMap<FaceId, f32> = HashMap::new();
+        scores.extend(self.index.search_above(template, threshold)?.into_iter().map(|Hit { face, similarity }| (face, similarity)));
+        if !direct {
+            let near = self.people.persons().iter().filter(|person| person.similarity(template) >= threshold);
+            for face in near.flat_map(|person| &person.faces).filter(|face| !scores.contains_key(face)).collect::<Vec<_>>() {
+                scores.extend(self.index.similarity(face, template).map(|similarity| (*face, similarity)));
+            }
+        }
+        Ok(scores.into_iter().filter_map(|(face, score)| self.candidate(face, score, template)).collect())
+    }
+
+    fn candidate(&self, face: FaceId, direct: f32, template: &[f32]) -> Option<Candidate> {
+        let known = self.faces.get(&face)?;
+        let person = self.people.person_of(&face).map(|person| person.similarity(template));
+        Some(Candidate { face, photo: known.photo, quality: known.quality, direct, person })
+    }
+
+    fn expand(&self, template: &[f32], accepted: Vec<Accepted>) -> Vec<Accepted> {
+        let mut all = accepted.clone();
+        for person in accepted.iter().filter_map(|accepted| self.people.person_of(&accepted.face)) {
+            for face in &person.faces {
+                let similarity = self.index.similarity(face, template).unwrap_or(-1.0);
+                let candidate = self.candidate(*face, similarity, template);
+                all.extend(candidate.map(|candidate| Accepted {
+                    face: *face,
+                    photo: candidate.photo,
+                    similarity: matcher::score(&candidate, false),
+                    kind: MatchKind::Expanded,
+                    quality: candidate.quality,
+                }));
+            }
+        }
+        matcher::best_per_photo(all.into_iter())
+    }
+
+    /// The best scores against `template` whatever they are, best first: for calibration.
+    pub fn best_scores(&self, template: &[f32], scoring: Scoring) -> Result<Vec<Accepted>> {
+        self.search(template, scoring, Some(-1.0))
+    }
+
+    /// What a search holds against the threshold for this one face; `None` when it is not there.
+    pub fn score(&self, face: &FaceId, template: &[f32], scoring: Scoring) -> Option<f32> {
+        let direct = self.index.similarity(face, template)?;
+        let candidate = self.candidate(*face, direct, template)?;
+        Some(matcher::score(&candidate, scoring == Scoring::Direct))
+    }
+
+    /// Faces that can be found.
+    pub fn face_count(&self) -> usize {
+        self.index.len()
+    }
+
+    /// A face by id.
+    pub fn face(&self, id: &FaceId) -> Option<&KnownFace> {
+        self.faces.get(id)
+    }
+
+    /// A photo by id.
+    pub fn photo(&self, id: &PhotoId) -> Option<&KnownPhoto> {
+        self.photos.get(id)
+    }
+
+    /// All photos, in order of path.
+    pub fn photos(&self) -> Vec<(PhotoId, &KnownPhoto)> {
+        let mut all: Vec<_> = self.photos.iter().map(|(id, photo)| (*id, photo)).collect();
+        all.sort_by(|a, b| a.1.path.cmp(&b.1.path).then(a.0.cmp(&b.0)));
+        all
+    }
+
+    /// The people, most faces first.
+    pub fn people(&self) -> Vec<&Person> {
+        let mut all: Vec<&Person> = self.people.persons().iter().collect();
+        all.sort_by_key(|person| (std::cmp::Reverse(person.faces.len()), person.faces.first().copied()));
+        all
+    }
+
+    /// "exact" or "hnsw".
+    pub fn index_kind(&self) -> &'static str {
+        self.index.kind()
+    }
+}
+
+/// The faces of `photos` as clustering sees them.
+pub(super) fn person_faces<'a>(photos: impl Iterator<Item = &'a Photo>) -> Vec<PersonFace<'a>> {
+    let face = |photo: &'a Photo, face: &'a Face| PersonFace {
+        id: face.id,
+        photo: photo.id,
+        quality: face.quality,
+        embedding: &face.embedding,
+    };
+    photos.flat_map(|photo| photo.faces.iter().map(move |of| face(photo, of))).collect()
+}

@@ -1,0 +1,265 @@
+//! One opened collection: its store (truth) and its gallery (derived), kept in step.
+//!
+//! The store is changed first, the gallery after it; on opening, the gallery is made from the store.
+//! Knows nothing of decoding, detection or the command line.
+
+mod gallery;
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::data::{CollectionInfo, DataFolder};
+use crate::error::{Error, Result};
+use crate::face::Photo;
+use crate::ids::{FaceId, PhotoId};
+use crate::index::{EXACT_FACES_MAX, ExactIndex, HnswIndex, Index};
+use crate::manifest::Pack;
+use crate::matcher::{Accepted, MatchKind};
+use crate::people::People;
+use crate::pipeline::Sink;
+use crate::query::Template;
+use crate::store::{Blob, Store};
+
+pub use gallery::{Gallery, KnownFace, KnownPhoto, Scoring};
+
+/// A collection that can be added to, searched and thinned out, by one process at a time.
+pub struct Collection {
+    info: CollectionInfo,
+    store: Store,
+    dim: usize,
+    gallery: Mutex<Gallery>,
+    remarks: Vec<String>,
+}
+
+/// What a search gave.
+pub struct Answer {
+    /// What a good face had to reach.
+    pub threshold: f32,
+    /// Best first, one per photo.
+    pub matches: Vec<Match>,
+}
+
+/// A photo that shows the person.
+#[derive(Clone, Debug)]
+pub struct Match {
+    pub photo: PhotoId,
+    pub face: FaceId,
+    /// As it was given to `index`.
+    pub path: std::path::PathBuf,
+    /// Score held against the threshold, -1..1.
+    pub similarity: f32,
+    pub kind: MatchKind,
+    /// 0..1.
+    pub quality: f32,
+    /// Left, top, width, height in pixels of the upright photo.
+    pub bbox: [i32; 4],
+}
+
+impl Collection {
+    /// Opens the collection called `name` of `data` for `pack`, and makes its gallery from the store.
+    ///
+    /// Errors: `NoCollection`, `WrongPack` when it holds embeddings of another pack, `InUse`, `Seal`
+    /// or `Damaged` when not one row reads. Single damaged rows are left out and told by `remarks`.
+    pub fn open(data: &DataFolder, name: &str, pack: &Pack) -> Result<Self> {
+        let info = data.collection(name)?;
+        if info.pack != pack.id() {
+            let (expected, received) = (info.pack, pack.id().to_owned());
+            return Err(Error::WrongPack { collection: name.to_owned(), expected, received });
+        }
+        let (info, store) = data.store(name)?;
+        let dim = pack.embedder.dim;
+        let mut remarks = Vec::new();
+        let photos = scan(&store, &info, dim, &mut remarks)?;
+        let mut gallery = Gallery::with(index_of(&store, &photos, dim, &mut remarks)?, pack.matching);
+        photos.iter().for_each(|photo| gallery.note(photo));
+        gallery.people = people_of(&store, &photos, &mut remarks);
+        if gallery.update_people(photos.iter()) {
+            store.put_blob(Blob::People, &gallery.people.to_bytes())?;
+        }
+        Ok(Self { info, store, dim, gallery: Mutex::new(gallery), remarks })
+    }
+
+    /// Name, id, pack and age.
+    pub fn info(&self) -> &CollectionInfo {
+        &self.info
+    }
+
+    /// What was found wrong or rebuilt on opening, one sentence each, for the log.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
+    /// The searchable state.
+    pub fn gallery(&self) -> MutexGuard<'_, Gallery> {
+        self.gallery.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings index and people up to date after photos were added, and stores both. To be called at
+    /// the end of a run; a crash before it costs time at the next opening, never a face.
+    pub fn settle(&self) -> Result<()> {
+        let mut remarks = Vec::new();
+        let photos = scan(&self.store, &self.info, self.dim, &mut remarks)?;
+        let mut gallery = self.gallery();
+        if gallery.update_people(photos.iter()) {
+            self.store.put_blob(Blob::People, &gallery.people.to_bytes())?;
+        }
+        if gallery.face_count() > EXACT_FACES_MAX {
+            gallery.index = graph_of(&self.store, &photos, self.dim, &mut remarks)?;
+        }
+        Ok(())
+    }
+
+    /// Searches for the template's person. `top`: at most so many photos.
+    pub fn search(&self, template: &Template, scoring: Scoring, similarity_min: Option<f32>, top: Option<usize>) -> Result<Answer> {
+        if template.pack != self.info.pack {
+            let (collection, expected, received) = (self.info.name.clone(), self.info.pack.clone(), template.pack.clone());
+            return Err(Error::WrongPack { collection, expected, received });
+        }
+        let gallery = self.gallery();
+        let threshold = similarity_min.unwrap_or_else(|| gallery.threshold(scoring));
+        let mut accepted = gallery.search(&template.embedding, scoring, similarity_min)?;
+        accepted.truncate(top.unwrap_or(usize::MAX));
+        let found = |Accepted { face, photo, similarity, kind, quality }| {
+            let path = gallery.photo(&photo)?.path.clone();
+            let bbox = gallery.face(&face)?.bbox;
+            Some(Match { photo, face, path, similarity, kind, quality, bbox })
+        };
+        Ok(Answer { threshold, matches: accepted.into_iter().filter_map(found).collect() })
+    }
+
+    /// The score of one face against `template`: what a search holds against the threshold. `None`
+    /// when the face is not here.
+    pub fn score(&self, template: &Template, face: &FaceId, scoring: Scoring) -> Option<f32> {
+        self.gallery().score(face, &template.embedding, scoring)
+    }
+
+    /// Deletes photos and their faces, exactly: nothing of them is found again. `Error::NotFound`
+    /// names the first that is not there, and then nothing is deleted.
+    pub fn delete_photos(&self, ids: &[PhotoId]) -> Result<()> {
+        let mut gallery = self.gallery();
+        if let Some(missing) = ids.iter().find(|id| gallery.photo(id).is_none()) {
+            return Err(Error::NotFound { kind: "photo", id: missing.to_string() });
+        }
+        self.drop_derived()?;
+        self.store.delete(ids)?;
+        ids.iter().for_each(|id| drop(gallery.remove(id)));
+        drop(gallery);
+        self.settle()
+    }
+
+    /// Deletes faces; their photos stay. As `delete_photos`.
+    pub fn delete_faces(&self, ids: &[FaceId]) -> Result<()> {
+        let mut gallery = self.gallery();
+        let photo_of = |id: &FaceId| {
+            let missing = || Error::NotFound { kind: "face", id: id.to_string() };
+            gallery.face(id).map(|face| face.photo).ok_or_else(missing)
+        };
+        let mut photos = ids.iter().map(photo_of).collect::<Result<Vec<_>>>()?;
+        photos.sort_unstable();
+        photos.dedup();
+        self.drop_derived()?;
+        for id in photos {
+            if let Some(mut photo) = self.store.get(&id)? {
+                photo.faces.retain(|face| !ids.contains(&face.id));
+                self.store.shrink(&photo)?;
+                gallery.add(&photo)?;
+            }
+        }
+        drop(gallery);
+        self.settle()
+    }
+
+    /// Empties the stored index and people before rows go: neither may outlive a face.
+    fn drop_derived(&self) -> Result<()> {
+        self.store.put_blob(Blob::People, &[])?;
+        self.store.put_blob(Blob::Index, &[])
+    }
+}
+
+impl Sink for Collection {
+    fn has(&self, id: &PhotoId) -> Result<bool> {
+        self.store.has(id)
+    }
+
+    fn put(&self, photos: Vec<Photo>) -> Result<()> {
+        self.store.put(&photos)?;
+        let mut gallery = self.gallery();
+        photos.iter().try_for_each(|photo| gallery.add(photo))
+    }
+}
+
+/// All photos that read; the others are counted in `remarks`. If none of many opens, the key is
+/// wrong rather than every row damaged, and that is an error.
+fn scan(store: &Store, info: &CollectionInfo, dim: usize, remarks: &mut Vec<String>) -> Result<Vec<Photo>> {
+    let (mut photos, mut damaged) = (Vec::new(), Vec::new());
+    store.scan(|photo| photos.push(photo), |error| damaged.push(error))?;
+    let wrong = |photo: &Photo| photo.faces.iter().map(|face| face.embedding.len()).find(|&received| received != dim);
+    damaged.extend(photos.iter().filter_map(wrong).map(|received| Error::Dimension { expected: dim, received }));
+    photos.retain(|photo| wrong(photo).is_none());
+    let lost = damaged.len();
+    match damaged.into_iter().next() {
+        Some(error) if photos.is_empty() => Err(error),
+        Some(error) => {
+            remarks.push(format!("collection '{}': {lost} photos are left out: {error}", info.name));
+            Ok(photos)
+        }
+        None => Ok(photos),
+    }
+}
+
+fn index_of(store: &Store, photos: &[Photo], dim: usize, remarks: &mut Vec<String>) -> Result<Box<dyn Index>> {
+    let faces: usize = photos.iter().map(|photo| photo.faces.len()).sum();
+    if faces > EXACT_FACES_MAX {
+        return graph_of(store, photos, dim, remarks);
+    }
+    let mut index = ExactIndex::new(dim);
+    fill(&mut index, photos)?;
+    Ok(Box::new(index))
+}
+
+fn fill(index: &mut dyn Index, photos: &[Photo]) -> Result<()> {
+    photos.iter().flat_map(|photo| &photo.faces).try_for_each(|face| index.insert(face.id, &face.embedding))
+}
+
+/// The stored graph brought in line with `photos`, or a new one where it is missing or damaged.
+fn graph_of(store: &Store, photos: &[Photo], dim: usize, remarks: &mut Vec<String>) -> Result<Box<dyn Index>> {
+    let stored = store.get_blob(Blob::Index).and_then(|bytes| bytes.map(|bytes| HnswIndex::from_bytes(&bytes)).transpose());
+    let mut graph = match stored {
+        Ok(Some(graph)) if graph.dim() == dim => graph,
+        Ok(None) => HnswIndex::new(dim),
+        Ok(Some(_)) => rebuilt("it holds embeddings of another length", dim, remarks),
+        Err(error) => rebuilt(&error.to_string(), dim, remarks),
+    };
+    let present: std::collections::HashSet<FaceId> = photos.iter().flat_map(|photo| &photo.faces).map(|face| face.id).collect();
+    graph.reconcile(|face| present.contains(face));
+    for face in photos.iter().flat_map(|photo| &photo.faces).filter(|face| !graph.contains(&face.id)).collect::<Vec<_>>() {
+        graph.insert(face.id, &face.embedding)?;
+    }
+    if graph.needs_freeze() {
+        graph.freeze()?;
+        store.put_blob(Blob::Index, &graph.to_bytes())?;
+    }
+    Ok(Box::new(graph))
+}
+
+fn rebuilt(reason: &str, dim: usize, remarks: &mut Vec<String>) -> HnswIndex {
+    remarks.push(format!("the stored index is rebuilt from the photos: {reason}"));
+    HnswIndex::new(dim)
+}
+
+fn people_of(store: &Store, photos: &[Photo], remarks: &mut Vec<String>) -> People {
+    let stored = store.get_blob(Blob::People).and_then(|bytes| {
+        let faces = gallery::person_faces(photos.iter());
+        bytes.map(|bytes| People::from_bytes(&bytes, &faces)).transpose()
+    });
+    stored.map(Option::unwrap_or_default).unwrap_or_else(|error| {
+        remarks.push(format!("the stored people are formed anew: {error}"));
+        People::default()
+    })
+}
+
+/// The free space of the file system that holds `path`, bytes.
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    let found = path.ancestors().find(|ancestor| ancestor.exists())?;
+    rustix::fs::statvfs(found).ok().map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize))
+}

@@ -1,0 +1,148 @@
+//! Picture to faces: box, five landmarks, score; one file per model family.
+//!
+//! `scales` looks at a photo at two scales and at tiles, `refine` looks at each face again on its own
+//! crop. Coordinates are pixels of the picture given. Knows nothing of files, stores or people.
+
+mod centerface;
+mod refine;
+mod scales;
+mod scrfd;
+mod yunet;
+
+use ndarray::{Array4, ArrayD};
+
+use crate::error::{Error, Result};
+use crate::manifest::DetectorFamily;
+use crate::picture::{Picture, Region};
+use crate::runtime::{Model, Outputs};
+
+pub(crate) use refine::{CHIP_SIDE_PX, Refined};
+
+/// Eye at the picture's left, eye at its right, nose tip, mouth corner left, right; each (x, y) px.
+pub type Landmarks = [[f32; 2]; 5];
+
+/// One face as a detector sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detection {
+    /// The face's box in pixels; may reach over the picture's edge.
+    pub region: Region,
+    pub landmarks: Landmarks,
+    /// Confidence 0..1.
+    pub score: f32,
+}
+
+/// What differs between detector families: how pixels become a tensor and outputs become faces.
+trait Family: Send + Sync {
+    /// `pictures`, all of one size, as the model's input [N, 3, H, W].
+    fn tensor(&self, pictures: &[Picture]) -> Array4<f32>;
+    /// Faces of picture `n` of the batch with at least `score_min`, before suppression of doubles.
+    fn read(&self, outputs: &Outputs, n: usize, size: (u32, u32), score_min: f32) -> Result<Vec<Detection>>;
+}
+
+/// A face detector: a model, its family, and the input sizes it takes.
+pub(crate) struct Detector {
+    model: Model,
+    family: Box<dyn Family>,
+    /// Side of the only input the model takes, for models exported with a fixed square input.
+    fixed_side_px: Option<u32>,
+}
+
+impl Detector {
+    /// `fixed_side_px`: the side of a model exported for one square input; `None` for any size.
+    pub(crate) fn new(model: Model, family: DetectorFamily, fixed_side_px: Option<u32>) -> Self {
+        let family: Box<dyn Family> = match family {
+            DetectorFamily::Yunet => Box::new(yunet::YuNet),
+            DetectorFamily::Scrfd => Box::new(scrfd::Scrfd),
+            DetectorFamily::Centerface => Box::new(centerface::CenterFace),
+        };
+        Self { model, family, fixed_side_px }
+    }
+
+    /// Runs the model once on `pictures` of one size; faces per picture, doubles suppressed.
+    fn run(&self, pictures: &[Picture], score_min: f32) -> Result<Vec<Vec<Detection>>> {
+        let Some(first) = pictures.first() else { return Ok(Vec::new()) };
+        let size = (first.width(), first.height());
+        let outputs = self.model.run(self.family.tensor(pictures))?;
+        let read = |n| Ok(suppress(self.family.read(&outputs, n, size, score_min)?, 0.3));
+        (0..pictures.len()).map(read).collect()
+    }
+
+    /// The canvas for a picture scaled to `width` × `height`: padded right and bottom to a multiple
+    /// of 64, so that only a handful of shapes ever reach the runtime.
+    fn canvas(&self, width: u32, height: u32) -> (u32, u32) {
+        match self.fixed_side_px {
+            Some(side) => (side, side),
+            None => (width.next_multiple_of(64), height.next_multiple_of(64)),
+        }
+    }
+}
+
+/// Greedy non-maximum suppression: best first, drops what overlaps a better one by more than `iou`.
+fn suppress(mut faces: Vec<Detection>, iou: f32) -> Vec<Detection> {
+    faces.retain(|face| face.score.is_finite() && face.region.width > 0.0 && face.region.height > 0.0);
+    faces.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut kept: Vec<Detection> = Vec::new();
+    for face in faces {
+        if kept.iter().all(|better| better.region.iou(&face.region) <= iou) {
+            kept.push(face);
+        }
+    }
+    kept
+}
+
+/// Interleaved RGB bytes to planes [N, 3, H, W] as (value − mean) / deviation; `bgr` swaps channels.
+pub(crate) fn planes(pictures: &[Picture], bgr: bool, mean: f32, deviation: f32) -> Array4<f32> {
+    let (width, height) = pictures.first().map_or((0, 0), |first| (first.width() as usize, first.height() as usize));
+    let plane = width * height;
+    let mut data = vec![0.0f32; pictures.len() * 3 * plane];
+    let (scale, shift) = (1.0 / deviation, -mean / deviation);
+    for (picture, out) in pictures.iter().zip(data.chunks_exact_mut((3 * plane).max(1))) {
+        let (first, rest) = out.split_at_mut(plane);
+        let (second, third) = rest.split_at_mut(plane);
+        let (red, blue) = if bgr { (third, first) } else { (first, third) };
+        let targets = red.iter_mut().zip(second.iter_mut()).zip(blue.iter_mut());
+        for (pixel, ((red, green), blue)) in picture.pixels().chunks_exact(3).zip(targets) {
+            if let [r, g, b] = *pixel {
+                *red = f32::from(r).mul_add(scale, shift);
+                *green = f32::from(g).mul_add(scale, shift);
+                *blue = f32::from(b).mul_add(scale, shift);
+            }
+        }
+    }
+    Array4::from_shape_vec((pictures.len(), 3, height, width), data).unwrap_or_default()
+}
+
+/// The values of one batch entry of an output, checked to hold `expected` of them.
+fn entry(output: &ArrayD<f32>, n: usize, expected: usize) -> Result<&[f32]> {
+    let all = output.as_slice().unwrap_or_default();
+    all.get(n * expected..(n + 1) * expected).ok_or_else(|| Error::Model {
+        name: "detector".into(),
+        reason: format!("output of shape {:?} does not hold {expected} values for picture {n}", output.shape()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn face(x: f32, score: f32) -> Detection {
+        let region = Region { x, y: 0.0, width: 10.0, height: 10.0 };
+        Detection { region, landmarks: [[0.0; 2]; 5], score }
+    }
+
+    #[test]
+    fn suppression_keeps_the_best_of_overlapping_faces() {
+        let kept = suppress(vec![face(1.0, 0.7), face(0.0, 0.9), face(30.0, 0.8), face(60.0, f32::NAN)], 0.3);
+        assert_eq!(kept.iter().map(|face| face.score).collect::<Vec<_>>(), [0.9, 0.8]);
+    }
+
+    #[test]
+    #[allow(clippy::unwrap_used)]
+    fn planes_separate_and_scale_the_channels() {
+        let picture = Picture::new(2, 1, vec![10, 20, 30, 40, 50, 60]).unwrap();
+        let rgb = planes(std::slice::from_ref(&picture), false, 10.0, 10.0);
+        assert_eq!(rgb.as_slice().unwrap(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+        let bgr = planes(&[picture], true, 0.0, 1.0);
+        assert_eq!(bgr.as_slice().unwrap(), [30.0, 60.0, 20.0, 50.0, 10.0, 40.0]);
+    }
+}

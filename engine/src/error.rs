@@ -1,0 +1,89 @@
+//! Everything that can go wrong in the engine, in one enum.
+//!
+//! Each variant names the thing, what was expected and what came. Knows nothing of HTTP or of the
+//! command line, and never carries face data, keys or contact data.
+
+use std::path::PathBuf;
+
+/// The engine's result type.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong. `Display` gives one sentence fit for a person; `source` the cause below it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error("the operating system's random source is not available")]
+    Random,
+    #[error("'{received}' is not a {kind} id: expected 32 hexadecimal digits")]
+    Id { kind: &'static str, received: String },
+
+    /// A file or folder could not be read, written, made or removed.
+    #[error("{action} {}: {source}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: std::io::Error },
+    /// Another process holds the folder.
+    #[error("{} is in use by another picpick process; wait for it to finish or stop it", path.display())]
+    InUse { path: PathBuf },
+    /// A data folder, store or record written by a newer program.
+    #[error("{what} has format {received}, this program reads up to {expected}; update picpick")]
+    NewerFormat { what: String, expected: u32, received: u32 },
+    /// Stored bytes that do not read as they should.
+    #[error("{what} is damaged: {reason}")]
+    Damaged { what: String, reason: String },
+    #[error("the store of collection {collection}: {reason}")]
+    Store { collection: String, reason: String },
+
+    /// No key for a collection, or a key that does not open it.
+    #[error("keyring {}: {reason}", path.display())]
+    Keyring { path: PathBuf, reason: String },
+    #[error("{what} does not open with this key: wrong keyring, or damaged bytes")]
+    Seal { what: String },
+
+    #[error("there is no collection '{name}'{hint}")]
+    NoCollection { name: String, hint: String },
+    #[error("a collection '{name}' exists already")]
+    CollectionExists { name: String },
+    #[error("'{received}' is not a collection name: expected 1 to 100 printable characters, not starting with '-'")]
+    CollectionName { received: String },
+    #[error("there is no {kind} {id} in this collection")]
+    NotFound { kind: &'static str, id: String },
+    #[error("collection '{collection}' was indexed with model pack '{expected}', this query uses '{received}'")]
+    WrongPack { collection: String, expected: String, received: String },
+
+    #[error("there is no model pack '{received}'; known: {known}")]
+    NoPack { received: String, known: String },
+    #[error("manifest {name}: {reason}")]
+    Manifest { name: String, reason: String },
+    #[error("{name} is not here: expected {}; run 'picpick models fetch --pack {pack}'", path.display())]
+    ModelMissing { name: String, pack: String, path: PathBuf },
+    #[error("{name} has the wrong content: expected SHA-256 {expected}, received {received}")]
+    WrongHash { name: String, expected: String, received: String },
+    #[error("fetching {package}: {reason}")]
+    Fetch { package: String, reason: String },
+    #[error("model {name}: {reason}")]
+    Model { name: String, reason: String },
+    #[error("inference runtime: {reason}")]
+    Runtime { reason: String },
+
+    /// A file that is not a photo this program reads, or one it refuses to decode.
+    #[error("{reason}")]
+    Image { reason: String },
+    #[error("no face found in {photo}")]
+    NoFace { photo: String },
+    #[error("{photo} shows {faces} faces and none is clearly the subject; choose one with --face 1 to {faces} (from left to right)")]
+    ManyFaces { photo: String, faces: usize },
+    #[error("{photo} shows {faces} faces, there is no face {received}")]
+    NoSuchFace { photo: String, faces: usize, received: usize },
+    #[error("the selfies do not show one person: {first} and {second} have similarity {similarity:.2}, expected at least {expected:.2}")]
+    NotOnePerson { first: String, second: String, similarity: f32, expected: f32 },
+    #[error("embedding of {received} numbers, expected {expected}")]
+    Dimension { expected: usize, received: usize },
+    #[error("stopped")]
+    Stopped,
+}
+
+impl Error {
+    /// Wraps an I/O error with what was tried on which path; `action` is a verb ("read", "create").
+    pub fn io(action: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        Self::Io { action, path: path.into(), source }
+    }
+}

@@ -1,0 +1,59 @@
+//! Files written so that a crash or a power cut leaves the old or the new content, never half.
+//!
+//! Assumes a file system whose rename within a folder is atomic. Knows nothing of what it writes.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// Replaces `path` by `bytes`: temporary file beside it, fsync, rename, fsync of the folder.
+/// `mode` are the permission bits, for instance 0o600.
+pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = folder.join(name);
+    let written = write_synced(&temporary, bytes, mode).and_then(|()| {
+        std::fs::rename(&temporary, path).map_err(|source| Error::io("replace", path, source))
+    });
+    if written.is_err() {
+        // Best effort: the error that counts is the one above.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written?;
+    sync_folder(folder)
+}
+
+fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let written = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(|source| Error::io("write", path, source))
+}
+
+/// Makes created, renamed and removed names in `folder` durable.
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|file| file.sync_all()).map_err(|source| Error::io("sync", folder, source))
+}
+
+/// Makes `folder` and its parents, owner-only when `private`; the new entries are durable.
+pub(crate) fn make_folder(folder: &Path, private: bool) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        make_folder(parent, false)?;
+    }
+    let mode = if private { 0o700 } else { 0o755 };
+    match std::fs::DirBuilder::new().mode(mode).create(folder) {
+        Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(Error::io("create folder", folder, source))
+        }
+        _ => sync_folder(folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))),
+    }
+}

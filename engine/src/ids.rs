@@ -1,0 +1,129 @@
+//! Opaque 128-bit names: collection, photo, face.
+//!
+//! A photo's and a face's id follow from content, so indexing the same photo again yields the same
+//! ids and adds nothing. Knows nothing else: no store, no models, no file names.
+
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::Error;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; 16]);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            /// Reads the 32 hexadecimal digits that `Display` writes.
+            fn from_str(text: &str) -> Result<Self, Error> {
+                parse_hex(text)
+                    .map(Self)
+                    .ok_or_else(|| Error::Id { kind: $what, received: text.to_owned() })
+            }
+        }
+    };
+}
+
+id!(
+    /// A collection: drawn at random, so it says nothing about whose event it is.
+    CollectionId,
+    "collection"
+);
+id!(
+    /// A photo: the first 128 bits of SHA-256 over the file's bytes.
+    PhotoId,
+    "photo"
+);
+id!(
+    /// A face: the first 128 bits of SHA-256 over photo id, model pack and box.
+    FaceId,
+    "face"
+);
+
+impl CollectionId {
+    /// Draws a new id from the operating system's random source.
+    pub fn random() -> Result<Self, Error> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|_| Error::Random)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl PhotoId {
+    /// The id of the photo with these file bytes.
+    pub fn of(photo_bytes: &[u8]) -> Self {
+        Self(first_half(Sha256::digest(photo_bytes).into()))
+    }
+}
+
+impl FaceId {
+    /// The id of the face at `bbox` (whole pixels: x, y, width, height) of `photo`, as seen by the
+    /// model pack `pack`.
+    pub fn of(photo: PhotoId, pack: &str, bbox: [i32; 4]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(photo.0);
+        hash.update((pack.len() as u64).to_le_bytes());
+        hash.update(pack.as_bytes());
+        for side in bbox {
+            hash.update(side.to_le_bytes());
+        }
+        Self(first_half(hash.finalize().into()))
+    }
+}
+
+fn first_half(digest: [u8; 32]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest[..16]);
+    half
+}
+
+fn parse_hex(text: &str) -> Option<[u8; 16]> {
+    if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut bytes = [0; 16];
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_round_trips_and_refuses_everything_else() {
+        let id = PhotoId::of(b"photo");
+        assert_eq!(id.to_string().parse::<PhotoId>().ok(), Some(id));
+        for bad in ["", "zz", &id.to_string()[1..], &format!("{id}0"), "+0000000000000000000000000000000", "ä00000000000000000000000000000"] {
+            assert!(bad.parse::<PhotoId>().is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_face_id_depends_on_photo_pack_and_box() {
+        let (a, b) = (PhotoId::of(b"a"), PhotoId::of(b"b"));
+        let face = FaceId::of(a, "pack", [1, 2, 3, 4]);
+        assert_eq!(face, FaceId::of(a, "pack", [1, 2, 3, 4]));
+        assert_ne!(face, FaceId::of(b, "pack", [1, 2, 3, 4]));
+        assert_ne!(face, FaceId::of(a, "other", [1, 2, 3, 4]));
+        assert_ne!(face, FaceId::of(a, "pack", [1, 2, 3, 5]));
+    }
+}

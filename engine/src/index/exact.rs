@@ -1,0 +1,179 @@
+//! The exact index: compares a query with every face.
+//!
+//! Right for the faces of one event, and the oracle that approximate indexes are held against.
+//! Assumes it fits in memory (about D + 60 bytes a face). Knows no graph and no files.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use super::rows::{Code, Rows};
+use super::{Hit, Index};
+use crate::error::Result;
+use crate::ids::FaceId;
+
+/// Every face in one table of int8 codes, scanned from end to end by each search.
+pub struct ExactIndex {
+    rows: Rows,
+    /// \[N\]: the face of each row.
+    ids: Vec<FaceId>,
+    row_of: HashMap<FaceId, usize>,
+}
+
+impl ExactIndex {
+    /// An empty index for embeddings of `dim` numbers, 1..4096.
+    pub fn new(dim: usize) -> Self {
+        Self { rows: Rows::new(dim), ids: Vec::new(), row_of: HashMap::new() }
+    }
+
+    /// Every face with its codes \[D\].
+    pub(super) fn faces(&self) -> impl Iterator<Item = (FaceId, &[i8])> {
+        let codes = (0..self.ids.len()).map(|row| self.rows.values(row));
+        self.ids.iter().copied().zip(codes)
+    }
+
+    /// The best `k` faces with a similarity of at least `floor` to `code`, best first.
+    pub(super) fn best(&self, code: &Code, k: usize, floor: f32) -> Vec<Hit> {
+        self.rows.scan(&self.ids, code, k, floor)
+    }
+
+    /// Removes the faces for which `present` is false; returns how many.
+    pub fn reconcile(&mut self, present: impl Fn(&FaceId) -> bool) -> usize {
+        let gone: Vec<FaceId> = self.ids.iter().filter(|id| !present(id)).copied().collect();
+        gone.iter().filter(|id| self.remove(id)).count()
+    }
+}
+
+impl Index for ExactIndex {
+    fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    fn kind(&self) -> &'static str {
+        "exact"
+    }
+
+    fn insert(&mut self, face: FaceId, embedding: &[f32]) -> Result<()> {
+        let code = Code::new(self.rows.dim(), embedding)?;
+        match self.row_of.entry(face) {
+            Entry::Occupied(row) => self.rows.set(*row.get(), &code),
+            Entry::Vacant(row) => {
+                row.insert(self.ids.len());
+                self.ids.push(face);
+                self.rows.push(&code);
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, face: &FaceId) -> bool {
+        let Some(row) = self.row_of.remove(face) else {
+            return false;
+        };
+        self.ids.swap_remove(row);
+        self.rows.swap_remove(row);
+        if let Some(moved) = self.ids.get(row) {
+            self.row_of.insert(*moved, row);
+        }
+        true
+    }
+
+    fn contains(&self, face: &FaceId) -> bool {
+        self.row_of.contains_key(face)
+    }
+
+    fn search(&self, query: &[f32], k: usize) -> Result<Vec<Hit>> {
+        let code = Code::new(self.rows.dim(), query)?;
+        Ok(self.best(&code, k, f32::NEG_INFINITY))
+    }
+
+    fn search_above(&self, query: &[f32], similarity_min: f32) -> Result<Vec<Hit>> {
+        let code = Code::new(self.rows.dim(), query)?;
+        Ok(self.best(&code, usize::MAX, similarity_min))
+    }
+
+    fn similarity(&self, face: &FaceId, query: &[f32]) -> Option<f32> {
+        let row = *self.row_of.get(face)?;
+        let code = Code::new(self.rows.dim(), query).ok()?;
+        Some(self.rows.similarity(row, &code))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::index::sample::{People, Random, fill, recall};
+    use crate::index::{model, select};
+
+    /// The answer without rounding: cosines of the embeddings themselves.
+    fn brute_force(faces: &[(FaceId, Vec<f32>)], query: &[f32], k: usize) -> Vec<Hit> {
+        let dot = |v: &[f32]| v.iter().zip(query).map(|(a, b)| a * b).sum();
+        let hit = |(face, v): &(FaceId, Vec<f32>)| Hit { face: *face, similarity: dot(v) };
+        let mut hits: Vec<Hit> = faces.iter().map(hit).collect();
+        hits.sort_by(select::rank);
+        hits.truncate(k);
+        hits
+    }
+
+    #[test]
+    fn answers_are_those_of_brute_force() {
+        let mut people = People::new(128, 400);
+        let faces = people.faces();
+        let mut index = ExactIndex::new(128);
+        fill(&mut index, &faces);
+        let queries = people.queries(200);
+        let expected: Vec<_> = queries.iter().map(|q| brute_force(&faces, q, 10)).collect();
+        let received: Vec<_> = queries.iter().map(|q| index.search(q, 10).unwrap()).collect();
+        assert!(recall(&expected, &received) >= 0.98, "{}", recall(&expected, &received));
+        for (expected, received) in expected.iter().zip(&received) {
+            assert!(received.is_sorted_by(|a, b| select::rank(a, b).is_lt()));
+            for (e, r) in expected.iter().zip(received) {
+                assert!((e.similarity - r.similarity).abs() < 0.005, "{e:?} {r:?}");
+            }
+        }
+        for (query, all) in queries.iter().zip(&received) {
+            let above = index.search_above(query, all[4].similarity).unwrap();
+            assert_eq!(above, all[..above.len()]);
+            assert!(above.len() >= 5);
+            assert_eq!(index.similarity(&all[0].face, query), Some(all[0].similarity));
+        }
+    }
+
+    #[test]
+    fn threads_share_a_large_scan_without_changing_it() {
+        let mut random = Random(5);
+        let mut index = ExactIndex::new(4);
+        for _ in 0..70_000 {
+            let (face, embedding) = (random.face(), random.unit(4));
+            index.insert(face, &embedding).unwrap();
+        }
+        let query = random.unit(4);
+        let all = index.search_above(&query, f32::NEG_INFINITY).unwrap();
+        assert_eq!(all.len(), 70_000);
+        assert!(all.is_sorted_by(|a, b| select::rank(a, b).is_lt()));
+        assert_eq!(index.search(&query, 100).unwrap(), all[..100]);
+    }
+
+    #[test]
+    fn an_index_follows_a_simple_model() {
+        model::follow(ExactIndex::new(16), |_| ());
+    }
+
+    #[test]
+    fn what_is_not_an_embedding_changes_nothing() {
+        let mut index = ExactIndex::new(2);
+        let face = Random(1).face();
+        index.insert(face, &[0.6, 0.8]).unwrap();
+        for bad in [&[0.0, 0.0][..], &[f32::NAN, 1.0], &[1.0], &[]] {
+            assert!(index.insert(face, bad).is_err());
+            assert!(index.search(bad, 1).is_err());
+            assert!(index.search_above(bad, 0.5).is_err());
+            assert_eq!(index.similarity(&face, bad), None);
+        }
+        let refusal = index.search(&[1.0; 3], 1);
+        assert!(matches!(refusal, Err(Error::Dimension { expected: 2, received: 3 })));
+        assert_eq!(index.search(&[0.6, 0.8], 5).unwrap(), [Hit { face, similarity: 1.0 }]);
+        assert_eq!(index.search_above(&[0.6, 0.8], f32::NAN).unwrap(), []);
+    }
+}

@@ -1,0 +1,390 @@
+//! The approximate index: a frozen graph of most faces, and an exact index of the newest.
+//!
+//! For collections too large to scan. Assumes that its caller freezes it when `needs_freeze` says
+//! so. Knows no store: its bytes are handed out and taken in whole.
+
+use super::exact::ExactIndex;
+use super::graph::{Above, GRAPH_FACES_MAX, Graph};
+use super::rows::{Code, Rows};
+use super::select::Selection;
+use super::{Hit, Index, build, codec};
+use crate::error::{Error, Result};
+use crate::ids::FaceId;
+
+/// Candidates weighed for the links of a new face (the paper's efConstruction).
+///
+/// Range: 50 to 800. Cost: build time in proportion. How to measure: recall@10 against the exact
+/// index, over query time; past the point where recall no longer rises it only costs.
+const EF_CONSTRUCTION: usize = 200;
+
+/// A search keeps one face in view for so many in the graph, and then follows all faces that are
+/// above the wanted similarity.
+///
+/// The view that finds 95 in a hundred of the ten nearest grows with the collection, as the
+/// nearest strangers become as many as like each other: 150 at 50,000 faces, 250 at 100,000, 500
+/// at 200,000 (face-like vectors, D = 128).
+/// Range: 100 to 2,000. Cost: query time, in inverse proportion. How to measure: recall@10, and the
+/// share of mates above the threshold, against the exact index.
+const FACES_PER_VIEW: usize = 400;
+
+/// The smallest view. Range: 32 to 1,000. Cost and measure as above.
+const VIEW_MIN: usize = 160;
+
+/// How far below the wanted similarity faces are still followed: a way to a mate may lead past
+/// faces less similar than it.
+///
+/// Range: 0 to 0.3. Cost: grows with the number of faces in that band. Measure: as
+/// above, with people who have more faces than a view holds.
+const SLACK: f32 = 0.05;
+
+/// The head's faces that a search scans without noticing (some 20 microseconds).
+const HEAD_FACES_MIN: usize = 1_024;
+
+/// An HNSW graph (Malkov and Yashunin 2016) with an exact head.
+pub struct HnswIndex {
+    frozen: Graph,
+    head: ExactIndex,
+}
+
+impl HnswIndex {
+    /// An empty index for embeddings of `dim` numbers, 1..4096.
+    pub fn new(dim: usize) -> Self {
+        Self { frozen: Graph::empty(dim), head: ExactIndex::new(dim) }
+    }
+
+    /// True where the head has outgrown a tenth of the graph (and 1,024 faces), or a tenth of the
+    /// graph's faces were removed: searches are then slower than after a freeze.
+    pub fn needs_freeze(&self) -> bool {
+        self.head.len() > HEAD_FACES_MIN.max(self.frozen.len() / 10)
+            || self.frozen.erased() * 10 > self.frozen.rows().len()
+    }
+
+    /// Builds the graph anew from all faces, on all cores. Takes some minutes of two
+    /// cores for 100,000 faces, and some 4,000 bytes a face while it runs. Fails above 100 million
+    /// faces.
+    pub fn freeze(&mut self) -> Result<()> {
+        *self = self.frozen_anew()?;
+        Ok(())
+    }
+
+    /// The same faces, all in a new graph. For a caller that goes on searching meanwhile; it then
+    /// brings the new index up to date with `reconcile` and `insert`.
+    pub fn frozen_anew(&self) -> Result<Self> {
+        self.built(EF_CONSTRUCTION)
+    }
+
+    fn built(&self, ef_construction: usize) -> Result<Self> {
+        if self.len() > GRAPH_FACES_MAX {
+            return Err(Error::Damaged {
+                what: "the face index".into(),
+                reason: format!("{} faces, expected at most {GRAPH_FACES_MAX}", self.len()),
+            });
+        }
+        let mut rows = Rows::new(self.dim());
+        let mut ids = Vec::with_capacity(self.len());
+        for (face, values) in self.frozen.faces().chain(self.head.faces()) {
+            rows.push_values(values);
+            ids.push(face);
+        }
+        Ok(Self {
+            frozen: build::build(&rows, &ids, ef_construction),
+            head: ExactIndex::new(self.dim()),
+        })
+    }
+
+    /// The graph as bytes; see `codec.rs` for the format. Without the head: a face that is not in
+    /// the graph has to be inserted again after `from_bytes`.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        codec::encode(&self.frozen)
+    }
+
+    /// Reads what `to_bytes` wrote. Fails with `Error::Damaged` where any byte differs, and with
+    /// `Error::NewerFormat` where a newer program wrote them.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let frozen = codec::decode(bytes)?;
+        let head = ExactIndex::new(frozen.rows().dim());
+        Ok(Self { frozen, head })
+    }
+
+    /// Removes the faces for which `present` is false, as those that the store no longer holds;
+    /// returns how many. Faster than `remove` for each.
+    pub fn reconcile(&mut self, present: impl Fn(&FaceId) -> bool) -> usize {
+        self.frozen.retain(&present) + self.head.reconcile(&present)
+    }
+
+    /// The length of the embeddings, D.
+    pub fn dim(&self) -> usize {
+        self.frozen.rows().dim()
+    }
+
+    /// The faces that a search keeps in view.
+    fn view(&self) -> usize {
+        VIEW_MIN.max(self.frozen.len() / FACES_PER_VIEW)
+    }
+
+    /// As `search`, with `ef` faces kept in view in place of the default: for measurements.
+    pub fn search_wide(&self, query: &[f32], k: usize, ef: usize) -> Result<Vec<Hit>> {
+        let code = Code::new(self.dim(), query)?;
+        let mut best = Selection::new(k, f32::NEG_INFINITY);
+        let head = self.head.best(&code, k, f32::NEG_INFINITY);
+        let frozen = self.frozen.nearest(&code, k, ef.max(k));
+        for hit in frozen.into_iter().chain(head) {
+            best.offer(hit.face, hit.similarity);
+        }
+        Ok(best.into_hits())
+    }
+}
+
+impl Index for HnswIndex {
+    fn len(&self) -> usize {
+        self.frozen.len() + self.head.len()
+    }
+
+    fn kind(&self) -> &'static str {
+        "hnsw"
+    }
+
+    fn insert(&mut self, face: FaceId, embedding: &[f32]) -> Result<()> {
+        self.head.insert(face, embedding)?;
+        self.frozen.erase(&face);
+        Ok(())
+    }
+
+    fn remove(&mut self, face: &FaceId) -> bool {
+        self.head.remove(face) || self.frozen.erase(face)
+    }
+
+    fn contains(&self, face: &FaceId) -> bool {
+        self.head.contains(face) || self.frozen.contains(face)
+    }
+
+    fn search(&self, query: &[f32], k: usize) -> Result<Vec<Hit>> {
+        self.search_wide(query, k, self.view().max(k.saturating_mul(2)))
+    }
+
+    fn search_above(&self, query: &[f32], similarity_min: f32) -> Result<Vec<Hit>> {
+        let code = Code::new(self.dim(), query)?;
+        let mut best = Selection::new(usize::MAX, similarity_min);
+        let search = Above {
+            ef: self.view(),
+            slack: SLACK,
+            // Looking at a face out of order costs several times as much as in a scan.
+            budget: self.frozen.rows().len() / 8,
+        };
+        let frozen = self.frozen.above(&code, similarity_min, search);
+        let head = self.head.best(&code, usize::MAX, similarity_min);
+        for hit in frozen.into_iter().chain(head) {
+            best.offer(hit.face, hit.similarity);
+        }
+        Ok(best.into_hits())
+    }
+
+    fn similarity(&self, face: &FaceId, query: &[f32]) -> Option<f32> {
+        let code = Code::new(self.dim(), query).ok()?;
+        let frozen = self.frozen.similarity(face, &code);
+        frozen.or_else(|| self.head.similarity(face, query))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::index::model;
+    use crate::index::sample::{FACES, People, Random, fill, normed, recall};
+    use std::collections::HashSet;
+    use std::sync::OnceLock;
+
+    /// Builds fast; a graph built with more candidates finds more.
+    const EF_CONSTRUCTION_LOW: usize = 50;
+
+    const PEOPLE: usize = 4_000;
+    const THRESHOLD: f32 = 0.4;
+
+    /// Nothing falls back to a scan.
+    const WALK: Above = Above { ef: VIEW_MIN, slack: SLACK, budget: usize::MAX };
+
+    /// 20,000 faces in a graph, an exact index of the same, and 300 queries.
+    struct Event {
+        faces: Vec<(FaceId, Vec<f32>)>,
+        queries: Vec<Vec<f32>>,
+        bytes: Vec<u8>,
+    }
+
+    /// The graph is built once for all tests, and handed to each as bytes.
+    fn event() -> &'static Event {
+        static EVENT: OnceLock<Event> = OnceLock::new();
+        EVENT.get_or_init(|| {
+            let mut people = People::new(128, PEOPLE);
+            let faces = people.faces();
+            let mut index = HnswIndex::new(128);
+            fill(&mut index, &faces);
+            assert!(index.needs_freeze());
+            index = index.built(EF_CONSTRUCTION_LOW).unwrap();
+            assert!(!index.needs_freeze());
+            Event { faces, queries: people.queries(300), bytes: index.to_bytes() }
+        })
+    }
+
+    fn exact(faces: &[(FaceId, Vec<f32>)]) -> ExactIndex {
+        let mut index = ExactIndex::new(128);
+        fill(&mut index, faces);
+        index
+    }
+
+    fn nearest(index: &impl Index, queries: &[Vec<f32>]) -> Vec<Vec<Hit>> {
+        queries.iter().map(|q| index.search(q, 10).unwrap()).collect()
+    }
+
+    fn above(index: &impl Index, queries: &[Vec<f32>]) -> Vec<Vec<Hit>> {
+        queries.iter().map(|q| index.search_above(q, THRESHOLD).unwrap()).collect()
+    }
+
+    /// As `above`, by walks alone.
+    fn above_by_walk(index: &HnswIndex, queries: &[Vec<f32>]) -> Vec<Vec<Hit>> {
+        let code = |q: &[f32]| Code::new(index.dim(), q).unwrap();
+        let walk = |q: &Vec<f32>| index.frozen.above(&code(q), THRESHOLD, WALK);
+        queries.iter().map(walk).collect()
+    }
+
+    #[test]
+    fn a_graph_finds_what_a_scan_finds() {
+        let event = event();
+        let (index, oracle) = (HnswIndex::from_bytes(&event.bytes).unwrap(), exact(&event.faces));
+        assert_eq!((index.len(), index.kind(), oracle.kind()), (20_000, "hnsw", "exact"));
+        let share = recall(&nearest(&oracle, &event.queries), &nearest(&index, &event.queries));
+        assert!(share >= 0.95, "recall@10 {share}");
+        let expected = above(&oracle, &event.queries);
+        assert!(expected.iter().map(Vec::len).sum::<usize>() > 300 * (FACES - 1));
+        for received in [above(&index, &event.queries), above_by_walk(&index, &event.queries)] {
+            let share = recall(&expected, &received);
+            assert!(share >= 0.98, "recall of mates {share}");
+            for (e, r) in expected.iter().zip(&received) {
+                assert!(r.iter().all(|hit| e.contains(hit)), "{r:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_give_the_same_graph() {
+        let event = event();
+        let mut index = HnswIndex::from_bytes(&event.bytes).unwrap();
+        event.faces.iter().step_by(30).for_each(|(face, _)| assert!(index.remove(face)));
+        let bytes = index.to_bytes();
+        let again = HnswIndex::from_bytes(&bytes).unwrap();
+        assert_eq!(again.to_bytes(), bytes);
+        assert_eq!(again.len(), index.len());
+        assert_eq!(nearest(&again, &event.queries), nearest(&index, &event.queries));
+        assert_eq!(above(&again, &event.queries), above(&index, &event.queries));
+        let (face, _) = event.faces[30];
+        assert!(!bytes.windows(16).any(|window| window == face.0), "a removed id was written");
+    }
+
+    #[test]
+    fn removed_faces_never_come_back_and_hide_no_others() {
+        let event = event();
+        let mut index = HnswIndex::from_bytes(&event.bytes).unwrap();
+        let (mut gone, mut kept) = (HashSet::new(), Vec::new());
+        let mut random = Random(9);
+        for face in &event.faces {
+            if random.below(2) == 0 {
+                gone.insert(face.0);
+            } else {
+                kept.push(face.clone());
+            }
+        }
+        assert_eq!(index.reconcile(|face| !gone.contains(face)), gone.len());
+        let oracle = exact(&kept);
+        for refrozen in [false, true] {
+            if refrozen {
+                index = index.built(EF_CONSTRUCTION_LOW).unwrap();
+            }
+            assert_eq!(index.needs_freeze(), !refrozen);
+            assert_eq!(index.len(), kept.len());
+            let received = nearest(&index, &event.queries);
+            let share = recall(&nearest(&oracle, &event.queries), &received);
+            assert!(share >= 0.95, "recall@10 {share}");
+            let mates = above_by_walk(&index, &event.queries);
+            let share = recall(&above(&oracle, &event.queries), &mates);
+            assert!(share >= 0.95, "recall of mates {share}");
+            let all = received.iter().chain(&mates).flatten();
+            assert_eq!(all.filter(|hit| gone.contains(&hit.face)).count(), 0);
+        }
+    }
+
+    #[test]
+    fn new_and_replaced_faces_are_found_at_once() {
+        let event = event();
+        let mut index = HnswIndex::from_bytes(&event.bytes).unwrap();
+        let (new, replaced) = (Random(4).face(), event.faces[0].0);
+        for (face, query) in [(new, &event.queries[0]), (replaced, &event.queries[1])] {
+            index.insert(face, query).unwrap();
+            let best = index.search(query, 1).unwrap();
+            assert!(best[0].face == face && best[0].similarity > 0.999, "{best:?}");
+            assert_eq!(index.search_above(query, 0.99).unwrap(), best);
+            assert_eq!(index.similarity(&face, query), Some(best[0].similarity));
+        }
+        assert_eq!(index.len(), 20_001);
+        let old = index.search_above(&event.faces[0].1, 0.99).unwrap();
+        assert_eq!(old, [], "the replaced embedding is still found");
+        assert!(index.remove(&new) && index.remove(&replaced));
+        assert!(!index.contains(&new) && !index.contains(&replaced));
+        assert_eq!(index.len(), 19_999);
+    }
+
+    #[test]
+    fn many_faces_of_one_person_and_copies_of_one_face_are_all_found() {
+        let mut people = People::new(64, 600);
+        let mut faces = people.faces();
+        let copy = people.face_of(1);
+        for _ in 0..200 {
+            let star = (people.random.face(), people.face_of(0));
+            let copy = (people.random.face(), copy.clone());
+            faces.extend([star, copy]);
+        }
+        let mut index = HnswIndex::new(64);
+        fill(&mut index, &faces);
+        index.freeze().unwrap();
+        for query in [normed(people.centres[0].clone()), copy] {
+            let code = Code::new(64, &query).unwrap();
+            let expected = index.search_above(&query, f32::NEG_INFINITY).unwrap();
+            let mates = expected.partition_point(|hit| hit.similarity >= 0.5);
+            assert!(mates >= 200);
+            let found = index.frozen.above(&code, 0.5, WALK);
+            let share = recall(&[expected[..mates].to_vec()], &[found]);
+            assert!(share >= 0.99, "{share}");
+        }
+    }
+
+    #[test]
+    fn an_index_follows_a_simple_model() {
+        model::follow(HnswIndex::new(16), |index| {
+            index.freeze().unwrap();
+            *index = HnswIndex::from_bytes(&index.to_bytes()).unwrap();
+        });
+    }
+
+    #[test]
+    fn a_walk_without_a_floor_reaches_every_face() {
+        let mut people = People::new(32, 1_000);
+        let mut faces = people.faces();
+        let mut index = HnswIndex::new(32);
+        fill(&mut index, &faces);
+        index = index.built(EF_CONSTRUCTION_LOW).unwrap();
+        faces.sort_by_key(|(face, _)| *face);
+        // Down to the last face, behind ever longer chains of erased ones.
+        for (n, (face, embedding)) in faces.iter().enumerate() {
+            if n % 451 == 0 || n > 4_980 {
+                let code = Code::new(32, embedding).unwrap();
+                let found = index.frozen.above(&code, f32::NEG_INFINITY, WALK);
+                let all = index.search(embedding, usize::MAX).unwrap();
+                assert_eq!(found, all, "{} faces left", index.len());
+            }
+            assert!(index.remove(face));
+        }
+        assert!(index.is_empty());
+        index.freeze().unwrap();
+        assert_eq!(index.search(&faces[0].1, 3).unwrap(), []);
+        assert_eq!(index.search_above(&faces[0].1, -1.0).unwrap(), []);
+    }
+}

@@ -1,0 +1,277 @@
+//! Dot products of int8 vectors: the inner loop of every search.
+//!
+//! Chooses the fastest kernel this processor has, once, at run time. Assumes codes of -127 to 127;
+//! all kernels then give the same integer, so answers do not depend on the machine. The only file
+//! of the index with `unsafe`; knows nothing of faces, scales or graphs.
+
+use std::sync::OnceLock;
+
+/// One way to multiply int8 vectors.
+struct Kernel {
+    name: &'static str,
+    dot: fn(&[i8], &[i8]) -> i32,
+    scan: fn(&[i8], &[i8], &mut [i32]),
+}
+
+/// The name of the kernel in use: "avx512-vnni", "avx2", "neon" or "portable".
+pub fn name() -> &'static str {
+    chosen().name
+}
+
+/// The dot product of `a` and `b`, over the shorter length. Codes are -127 to 127, lengths at most
+/// 130,000 (an `i32` holds the sum).
+#[inline]
+pub(super) fn dot(a: &[i8], b: &[i8]) -> i32 {
+    (chosen().dot)(a, b)
+}
+
+/// Fills `dots[i]` with the dot product of `query` \[D\] and row `i` of `rows` \[N, D\], row-major.
+/// Where `rows` holds fewer than `dots.len()` rows, the rest of `dots` is left as it was.
+pub(super) fn scan(query: &[i8], rows: &[i8], dots: &mut [i32]) {
+    if !query.is_empty() {
+        (chosen().scan)(query, rows, dots);
+    }
+}
+
+/// Asks the processor to load the first 128 bytes of `row` into its cache: a graph walk knows the
+/// rows it reads next long before it reads them. Later bytes follow by the hardware's own prefetch.
+#[inline]
+pub(super) fn prefetch(row: &[i8]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in row.chunks(64).take(2) {
+        // SAFETY: a prefetch is a hint that reads nothing, whatever the address; SSE is part of
+        // every x86-64 processor.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
+}
+
+fn chosen() -> &'static Kernel {
+    static CHOSEN: OnceLock<Kernel> = OnceLock::new();
+    CHOSEN.get_or_init(|| available().next().unwrap_or(PORTABLE))
+}
+
+/// The kernels this processor can run, fastest first.
+fn available() -> impl Iterator<Item = Kernel> {
+    #[cfg(target_arch = "x86_64")]
+    let special = x86::available();
+    #[cfg(target_arch = "aarch64")]
+    let special = [Some(neon::KERNEL)];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let special: [Option<Kernel>; 0] = [];
+    special.into_iter().flatten().chain([PORTABLE])
+}
+
+const PORTABLE: Kernel = Kernel {
+    name: "portable",
+    dot: dot_portable,
+    scan: |query, rows, dots| {
+        for (row, out) in rows.chunks_exact(query.len()).zip(dots) {
+            *out = dot_portable(query, row);
+        }
+    },
+};
+
+fn dot_portable(a: &[i8], b: &[i8]) -> i32 {
+    a.iter().zip(b).map(|(&x, &y)| i32::from(x) * i32::from(y)).sum()
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Kernel;
+    use std::arch::x86_64::*;
+
+    pub(super) fn available() -> [Option<Kernel>; 2] {
+        let vnni = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vnni");
+        [
+            vnni.then_some(Kernel {
+                name: "avx512-vnni",
+                // SAFETY: the kernel is offered only where its three features were detected.
+                dot: |a, b| unsafe { dot_vnni(a, b) },
+                // SAFETY: as above.
+                scan: |query, rows, dots| unsafe { scan_vnni(query, rows, dots) },
+            }),
+            is_x86_feature_detected!("avx2").then_some(Kernel {
+                name: "avx2",
+                // SAFETY: the kernel is offered only where AVX2 was detected.
+                dot: |a, b| unsafe { dot_avx2(a, b) },
+                // SAFETY: as above.
+                scan: |query, rows, dots| unsafe { scan_avx2(query, rows, dots) },
+            }),
+        ]
+    }
+
+    /// 64 codes of `v` from `at`, zeros where it ends earlier.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn load_512(v: &[i8], at: usize) -> __m512i {
+        match v.len().saturating_sub(at) {
+            // SAFETY: at least 64 bytes of the slice follow `at`.
+            64.. => unsafe { _mm512_loadu_si512(v.as_ptr().add(at).cast()) },
+            0 => _mm512_setzero_si512(),
+            // SAFETY: the mask admits exactly the bytes left after `at`; a masked load does not
+            // touch the others.
+            left => unsafe { _mm512_maskz_loadu_epi8((1 << left) - 1, v.as_ptr().add(at)) },
+        }
+    }
+
+    // VNNI multiplies unsigned by signed bytes. Adding 128 to one side (by flipping its sign bit)
+    // makes it unsigned and the dot product too large by 128 times the sum of the other side.
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    fn dot_vnni(a: &[i8], b: &[i8]) -> i32 {
+        let flip = _mm512_set1_epi8(-128);
+        let (mut dot, mut excess) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+        for at in (0..a.len().min(b.len())).step_by(64) {
+            let y = load_512(b, at);
+            dot = _mm512_dpbusd_epi32(dot, _mm512_xor_si512(load_512(a, at), flip), y);
+            excess = _mm512_dpbusd_epi32(excess, flip, y);
+        }
+        _mm512_reduce_add_epi32(_mm512_sub_epi32(dot, excess))
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    fn scan_vnni(query: &[i8], rows: &[i8], dots: &mut [i32]) {
+        let flip = _mm512_set1_epi8(-128);
+        let excess = 128 * query.iter().map(|&y| i32::from(y)).sum::<i32>();
+        for (row, out) in rows.chunks_exact(query.len()).zip(dots) {
+            let mut dot = _mm512_setzero_si512();
+            for at in (0..query.len()).step_by(64) {
+                let x = _mm512_xor_si512(load_512(row, at), flip);
+                dot = _mm512_dpbusd_epi32(dot, x, load_512(query, at));
+            }
+            *out = _mm512_reduce_add_epi32(dot) - excess;
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn dot_avx2(a: &[i8], b: &[i8]) -> i32 {
+        let len = a.len().min(b.len());
+        let whole = len - len % 32;
+        let ones = _mm256_set1_epi16(1);
+        let mut dot = _mm256_setzero_si256();
+        for at in (0..whole).step_by(32) {
+            // SAFETY: `at + 32` is at most the length of either slice.
+            let (x, y) = unsafe {
+                (
+                    _mm256_loadu_si256(a.as_ptr().add(at).cast()),
+                    _mm256_loadu_si256(b.as_ptr().add(at).cast()),
+                )
+            };
+            // |x| times y with the sign of x: two products of at most 127 * 127 fit an i16.
+            let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(y, x));
+            dot = _mm256_add_epi32(dot, _mm256_madd_epi16(pairs, ones));
+        }
+        let half = _mm_add_epi32(_mm256_castsi256_si128(dot), _mm256_extracti128_si256::<1>(dot));
+        let half = _mm_add_epi32(half, _mm_shuffle_epi32::<0b00_00_11_10>(half));
+        let half = _mm_add_epi32(half, _mm_shuffle_epi32::<0b00_00_00_01>(half));
+        _mm_cvtsi128_si32(half) + super::dot_portable(&a[whole..len], &b[whole..len])
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn scan_avx2(query: &[i8], rows: &[i8], dots: &mut [i32]) {
+        for (row, out) in rows.chunks_exact(query.len()).zip(dots) {
+            *out = dot_avx2(query, row);
+        }
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use super::Kernel;
+    use std::arch::aarch64::*;
+
+    /// NEON is part of every 64-bit ARM processor, so this needs no detection.
+    pub(super) const KERNEL: Kernel = Kernel {
+        name: "neon",
+        dot: dot_neon,
+        scan: |query, rows, dots| {
+            for (row, out) in rows.chunks_exact(query.len()).zip(dots) {
+                *out = dot_neon(query, row);
+            }
+        },
+    };
+
+    #[inline]
+    fn dot_neon(a: &[i8], b: &[i8]) -> i32 {
+        let len = a.len().min(b.len());
+        let whole = len - len % 16;
+        // SAFETY: NEON is always there, and `at + 16` is at most the length of either slice.
+        let dot = unsafe {
+            let mut dot = vdupq_n_s32(0);
+            for at in (0..whole).step_by(16) {
+                let (x, y) = (vld1q_s8(a.as_ptr().add(at)), vld1q_s8(b.as_ptr().add(at)));
+                dot = vpadalq_s16(dot, vmull_s8(vget_low_s8(x), vget_low_s8(y)));
+                dot = vpadalq_s16(dot, vmull_high_s8(x, y));
+            }
+            vaddvq_s32(dot)
+        };
+        dot + super::dot_portable(&a[whole..len], &b[whole..len])
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::index::sample::Random;
+
+    /// What every kernel must give, summed in 64 bits.
+    fn expected(a: &[i8], b: &[i8]) -> i32 {
+        let sum: i64 = a.iter().zip(b).map(|(&x, &y)| i64::from(x) * i64::from(y)).sum();
+        sum.try_into().unwrap()
+    }
+
+    #[test]
+    fn every_kernel_gives_the_same_integer() {
+        let mut random = Random(1);
+        for kernel in available() {
+            for len in 0..=300 {
+                let any: Vec<i8> = (0..len).map(|_| random.code()).collect();
+                let other: Vec<i8> = (0..len).map(|_| random.code()).collect();
+                let ends: Vec<i8> =
+                    (0..len).map(|_| random.code().signum().max(-1) * 127).collect();
+                for (a, b) in [
+                    (&any, &other),
+                    (&any, &ends),
+                    (&ends, &any),
+                    (&vec![127; len], &vec![127; len]),
+                    (&vec![-127; len], &vec![127; len]),
+                    (&vec![-127; len], &vec![-127; len]),
+                ] {
+                    assert_eq!((kernel.dot)(a, b), expected(a, b), "{} {len}", kernel.name);
+                    assert_eq!((kernel.dot)(b, a), expected(a, b), "{} {len}", kernel.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_scan_gives_the_dot_product_of_each_row() {
+        let mut random = Random(2);
+        for kernel in available() {
+            for len in (1..=300).step_by(7).chain([64, 128, 512]) {
+                let query: Vec<i8> = (0..len).map(|_| random.code()).collect();
+                let rows: Vec<i8> = (0..len * 9).map(|_| random.code()).collect();
+                let mut dots = [i32::MIN; 10];
+                (kernel.scan)(&query, &rows, &mut dots);
+                for (row, dot) in rows.chunks(len).zip(dots) {
+                    assert_eq!(dot, expected(&query, row), "{} {len}", kernel.name);
+                }
+                assert_eq!(dots[9], i32::MIN, "{} wrote past the rows", kernel.name);
+            }
+        }
+        scan(&[], &[], &mut []);
+    }
+
+    #[test]
+    fn the_fastest_kernel_is_chosen() {
+        assert_eq!(name(), available().next().unwrap().name);
+    }
+}

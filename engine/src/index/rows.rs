@@ -1,0 +1,257 @@
+//! Embeddings as int8 codes in one contiguous table, and the scan over all of them.
+//!
+//! Assumes rows of one length; similarity is the cosine of the codes themselves, so a face compared
+//! with itself gives 1 but for rounding. Knows no ids but those handed to it, and no graph.
+
+use rayon::prelude::*;
+
+use super::select::Selection;
+use super::{Hit, kernels};
+use crate::error::{Error, Result};
+use crate::ids::FaceId;
+
+/// The longest embedding taken. Models in use give 128 to 1,024 numbers.
+pub(super) const DIM_MAX: usize = 4_096;
+
+/// Rows begin at multiples of this many bytes, the width of the widest kernel; the rest is zeros.
+const ALIGN: usize = 64;
+
+/// Rows scored at a time: their dot products stay in the processor's first cache.
+const BLOCK_ROWS: usize = 1_024;
+
+/// Rows one thread scans at a time where there are several such parts. Range: 8,192 to 131,072.
+/// Cost: a smaller part wakes threads for less than the wake-up takes (some 20 microseconds), a
+/// larger one leaves cores idle. Measure: time of one exact search over 200,000 faces.
+const PART_ROWS: usize = 32_768;
+
+/// One embedding as int8.
+pub(super) struct Code {
+    /// \[stride\], -127..127, zeros from D on.
+    values: Vec<i8>,
+    /// 1 over the norm of `values`.
+    scale: f32,
+}
+
+impl Code {
+    /// Rounds an embedding to the nearest 1/127 of its largest number.
+    pub(super) fn new(dim: usize, embedding: &[f32]) -> Result<Self> {
+        if embedding.len() != dim || dim > DIM_MAX {
+            return Err(Error::Dimension { expected: dim.min(DIM_MAX), received: embedding.len() });
+        }
+        let largest = embedding.iter().fold(0.0, |m: f32, x| m.max(x.abs()));
+        // `max` passes over NaN, so that needs a look of its own.
+        if !largest.is_normal() || embedding.iter().any(|x| x.is_nan()) {
+            return Err(Error::Damaged {
+                what: "an embedding".into(),
+                reason: "expected finite numbers that are not all zero".into(),
+            });
+        }
+        let mut values = vec![0; dim.next_multiple_of(ALIGN)];
+        for (value, x) in values.iter_mut().zip(embedding) {
+            // A cast from float to integer saturates, and the quotient is at most 1.
+            *value = (x / largest * 127.0).round() as i8;
+        }
+        let scale = scale_of(&values);
+        Ok(Self { values, scale })
+    }
+}
+
+/// A table of codes.
+#[derive(Clone)]
+pub(super) struct Rows {
+    dim: usize,
+    stride: usize,
+    /// \[N, stride\], -127..127.
+    codes: Vec<i8>,
+    /// \[N\]: 1 over the norm of the row, 0 for a row of zeros.
+    scales: Vec<f32>,
+}
+
+impl Rows {
+    /// An empty table for embeddings of `dim` numbers.
+    pub(super) fn new(dim: usize) -> Self {
+        Self { dim, stride: dim.next_multiple_of(ALIGN), codes: Vec::new(), scales: Vec::new() }
+    }
+
+    pub(super) fn dim(&self) -> usize {
+        self.dim
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.scales.len()
+    }
+
+    /// The codes of one row, \[stride\].
+    #[inline]
+    pub(super) fn row(&self, row: usize) -> &[i8] {
+        &self.codes[row * self.stride..][..self.stride]
+    }
+
+    /// The codes of one row without padding, \[D\].
+    pub(super) fn values(&self, row: usize) -> &[i8] {
+        &self.row(row)[..self.dim]
+    }
+
+    /// True where the row was cleared: no face has a code of zeros.
+    #[inline]
+    pub(super) fn is_clear(&self, row: usize) -> bool {
+        self.scales[row] == 0.0
+    }
+
+    pub(super) fn push(&mut self, code: &Code) {
+        self.codes.extend_from_slice(&code.values);
+        self.scales.push(code.scale);
+    }
+
+    /// Appends `values` \[D\], each -127..127.
+    pub(super) fn push_values(&mut self, values: &[i8]) {
+        let end = self.codes.len() + self.stride;
+        self.codes.extend_from_slice(values);
+        self.codes.resize(end, 0);
+        self.scales.push(scale_of(values));
+    }
+
+    pub(super) fn set(&mut self, row: usize, code: &Code) {
+        self.codes[row * self.stride..][..self.stride].copy_from_slice(&code.values);
+        self.scales[row] = code.scale;
+    }
+
+    /// Overwrites the row with zeros.
+    pub(super) fn clear(&mut self, row: usize) {
+        self.codes[row * self.stride..][..self.stride].fill(0);
+        self.scales[row] = 0.0;
+    }
+
+    /// Removes the row and puts the last one in its place.
+    pub(super) fn swap_remove(&mut self, row: usize) {
+        let end = self.overwrite_with_last(row);
+        self.codes.truncate(end);
+        self.scales.swap_remove(row);
+    }
+
+    /// Puts the last row's codes in place of `row`'s and zeros in their own place, so that no spare
+    /// memory of the table keeps a code; returns where the zeros begin.
+    fn overwrite_with_last(&mut self, row: usize) -> usize {
+        let last = (self.len() - 1) * self.stride;
+        self.codes.copy_within(last.., row * self.stride);
+        self.codes[last..].fill(0);
+        last
+    }
+
+    /// The similarity of a row to `code`, -1..1; 0 for a cleared row.
+    #[inline]
+    pub(super) fn similarity(&self, row: usize, code: &Code) -> f32 {
+        let dot = kernels::dot(&code.values, self.row(row));
+        cosine(dot, code.scale, self.scales[row])
+    }
+
+    /// The similarity of two rows, -1..1.
+    #[inline]
+    pub(super) fn similarity_between(&self, a: usize, b: usize) -> f32 {
+        let dot = kernels::dot(self.row(a), self.row(b));
+        cosine(dot, self.scales[a], self.scales[b])
+    }
+
+    /// The best `k` rows with a similarity of at least `floor` to `code`, best first, named by
+    /// `ids` \[N\]. Cleared rows are passed over.
+    pub(super) fn scan(&self, ids: &[FaceId], code: &Code, k: usize, floor: f32) -> Vec<Hit> {
+        let part = |from: usize, ids: &[FaceId], floor: f32| {
+            let mut best = Selection::new(k, floor);
+            for (n, ids) in ids.chunks(BLOCK_ROWS).enumerate() {
+                self.score(from + n * BLOCK_ROWS, ids, code, &mut best);
+            }
+            best
+        };
+        if ids.len() <= PART_ROWS {
+            return part(0, ids, floor).into_hits();
+        }
+        let parts: Vec<Vec<Hit>> = ids
+            .par_chunks(PART_ROWS)
+            .enumerate()
+            .map(|(n, ids)| part(n * PART_ROWS, ids, floor).into_hits())
+            .collect();
+        let mut best = Selection::new(k, floor);
+        for hit in parts.into_iter().flatten() {
+            best.offer(hit.face, hit.similarity);
+        }
+        best.into_hits()
+    }
+
+    /// Offers the rows from `from` on, named by `ids` (at most `BLOCK_ROWS`), to `best`.
+    fn score(&self, from: usize, ids: &[FaceId], code: &Code, best: &mut Selection) {
+        let mut dots = [0; BLOCK_ROWS];
+        let codes = &self.codes[from * self.stride..][..ids.len() * self.stride];
+        kernels::scan(&code.values, codes, &mut dots);
+        for ((&dot, &scale), &face) in dots.iter().zip(&self.scales[from..]).zip(ids) {
+            let similarity = cosine(dot, code.scale, scale);
+            if similarity >= best.floor() && scale != 0.0 {
+                best.offer(face, similarity);
+            }
+        }
+    }
+}
+
+/// A product of rounded factors can pass 1 by a rounding error, which no caller expects.
+#[inline]
+fn cosine(dot: i32, scale_a: f32, scale_b: f32) -> f32 {
+    (dot as f32 * (scale_a * scale_b)).clamp(-1.0, 1.0)
+}
+
+fn scale_of(values: &[i8]) -> f32 {
+    match kernels::dot(values, values) {
+        0 => 0.0,
+        squares => (f64::from(squares).sqrt().recip()) as f32,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_an_embedding_is_refused() {
+        for bad in [[0.0; 3], [f32::NAN, 0.5, 0.0], [0.5, f32::INFINITY, 0.0], [1e-40, 0.0, 0.0]] {
+            assert!(matches!(Code::new(3, &bad), Err(Error::Damaged { .. })), "{bad:?}");
+        }
+        for (dim, received) in [(2, 3), (4, 3), (DIM_MAX + 1, DIM_MAX + 1)] {
+            let refusal = Code::new(dim, &vec![0.1; received]);
+            assert!(matches!(refusal, Err(Error::Dimension { .. })), "{dim}");
+        }
+        assert!(Code::new(3, &[f32::MIN_POSITIVE, f32::MAX, -f32::MAX]).is_ok());
+    }
+
+    #[test]
+    fn similarity_is_the_cosine_whatever_the_norm() {
+        let mut rows = Rows::new(3);
+        rows.push(&Code::new(3, &[3.0, 4.0, 0.0]).unwrap());
+        for (query, cosine) in [
+            ([0.03, 0.04, 0.0], 1.0),
+            ([-6.0, -8.0, 0.0], -1.0),
+            ([0.0, 0.0, 2.0], 0.0),
+            ([1.0, 0.0, 0.0], 0.6),
+        ] {
+            let similarity = rows.similarity(0, &Code::new(3, &query).unwrap());
+            assert!((similarity - cosine).abs() < 0.005, "{query:?}: {similarity}");
+            assert!(similarity.abs() <= 1.0);
+        }
+    }
+
+    #[test]
+    fn a_removed_row_leaves_no_codes_in_memory() {
+        let mut rows = Rows::new(2);
+        for x in [1.0, 2.0, 3.0] {
+            rows.push(&Code::new(2, &[x, 1.0]).unwrap());
+        }
+        let (first, third) = (rows.row(0).to_vec(), rows.row(2).to_vec());
+        let end = rows.overwrite_with_last(1);
+        assert_eq!(rows.codes, [first, third, vec![0; ALIGN]].concat());
+        assert_eq!(end, 2 * ALIGN);
+        rows.overwrite_with_last(2);
+        assert_eq!(rows.row(2), [0; ALIGN]);
+        for left in [2, 1, 0] {
+            rows.swap_remove(0);
+            assert_eq!((rows.len(), rows.codes.len()), (left, left * ALIGN));
+        }
+    }
+}

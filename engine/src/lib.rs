@@ -1,0 +1,46 @@
+//! PicPick's engine: photos in, one person's photos out.
+//!
+//! A photo's way: bytes → `decode` → `detect` → `align` → `embed` → `store` (truth, sealed) → `index`
+//! (derived, rebuildable). A selfie's way: the same first four → `query` → `matcher` → photos. The
+//! engine knows nothing of HTTP, accounts, the environment or a terminal.
+
+mod align;
+mod collection;
+mod crypto;
+mod data;
+mod decode;
+mod detect;
+mod embed;
+mod error;
+mod face;
+mod files;
+mod ids;
+mod index;
+mod manifest;
+mod matcher;
+mod models;
+mod people;
+mod picture;
+mod pipeline;
+mod quality;
+mod query;
+mod runtime;
+mod store;
+
+pub use collection::{Answer, Collection, Gallery, KnownFace, KnownPhoto, Match, Scoring, free_bytes};
+pub use data::{CollectionInfo, DataFolder};
+pub use decode::{DecodeLimits, decode, probe};
+pub use embed::{Precision, Verdict};
+pub use error::{Error, Result};
+pub use face::{Face, Photo};
+pub use ids::{CollectionId, FaceId, PhotoId};
+pub use index::{EXACT_FACES_MAX, ExactIndex, Hit, HnswIndex, Index, kernel_name};
+pub use manifest::{DEFAULT_PACK, Matching, Pack};
+pub use matcher::{Accepted, MatchKind, threshold};
+pub use models::{Models, PackStatus};
+pub use people::{People, Person, PersonFace};
+pub use picture::{Picture, Region};
+pub use pipeline::{Analysis, Event, Pipeline, RunOptions, Sink, Summary, Timings, run, verdict};
+pub use quality::QUALITY_LOW;
+pub use query::{Subject, Template, cosine, subject};
+pub use runtime::{Provider, Runtime, cpu_flags, cpu_name, has_amx_bf16};

@@ -1,0 +1,147 @@
+//! What is fetched beside the packs: the inference runtime per platform, and the sample photos.
+//!
+//! Assumes that the built-in manifests are right (a test parses them). Knows nothing of downloads
+//! and never loads a library.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::check::Check;
+use super::raw::{RawArchive, RawFile, parse};
+use super::reader::{Reader, archive};
+use super::{Origin, SourceFile};
+use crate::error::Result;
+
+const RUNTIME: &str = include_str!("../../../models/runtime.toml");
+const SAMPLES: &str = include_str!("../../../models/samples.toml");
+
+/// One build of ONNX Runtime.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    pub name: String,
+    pub version: String,
+    /// Operating system and processor as `std::env::consts` names them.
+    pub os: String,
+    pub arch: String,
+    /// File name of the library that is loaded; the other files are found beside it.
+    pub library: String,
+    pub licence: String,
+    pub files: Vec<SourceFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRuntimes {
+    runtime: Vec<RawRuntime>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRuntime {
+    name: String,
+    version: String,
+    os: String,
+    arch: String,
+    library: String,
+    licence: String,
+    archive: RawArchive,
+    file: Vec<RawRuntimeFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRuntimeFile {
+    path: String,
+    sha256: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSamples {
+    archive: BTreeMap<String, RawArchive>,
+    photo: Vec<RawFile>,
+}
+
+/// The builds listed for this platform, the preferred one first; empty on an unlisted platform.
+///
+/// # Errors
+/// [`crate::error::Error::Manifest`] if the built-in manifest is wrong, which a test excludes.
+pub fn runtimes() -> Result<Vec<Runtime>> {
+    let mut all = runtimes_in(RUNTIME)?;
+    all.retain(|runtime| {
+        runtime.os == std::env::consts::OS && runtime.arch == std::env::consts::ARCH
+    });
+    Ok(all)
+}
+
+/// The photos of the demo and the tests.
+///
+/// # Errors
+/// [`crate::error::Error::Manifest`] if the built-in manifest is wrong, which a test excludes.
+pub fn photos() -> Result<Vec<SourceFile>> {
+    let raw: RawSamples = parse(SAMPLES, "samples")?;
+    let reader = Reader::new("samples", &raw.archive, None)?;
+    let file = |(nth, raw)| reader.file(&format!("photo {nth}"), raw);
+    raw.photo.iter().enumerate().map(file).collect()
+}
+
+fn runtimes_in(text: &str) -> Result<Vec<Runtime>> {
+    let raw: RawRuntimes = parse(text, "runtime")?;
+    raw.runtime.iter().map(runtime).collect()
+}
+
+fn runtime(raw: &RawRuntime) -> Result<Runtime> {
+    let check = Check { manifest: "runtime" };
+    let archive = Arc::new(archive(&check, "runtime.archive", &raw.archive)?);
+    let licence = check.text("runtime.licence", &raw.licence)?;
+    let mut files = Vec::with_capacity(raw.file.len());
+    for file in &raw.file {
+        let path = check.member_path("runtime.file.path", &file.path)?;
+        let name = path.rsplit('/').next().unwrap_or(&path);
+        files.push(SourceFile {
+            name: check.word("runtime.file.path", name)?,
+            sha256: check.sha256("runtime.file.sha256", &file.sha256)?,
+            licence: licence.clone(),
+            patches: Vec::new(),
+            origin: Origin::Member { archive: Arc::clone(&archive), path },
+        });
+    }
+    let library = check.word("runtime.library", &raw.library)?;
+    if !files.iter().any(|file| file.name == library) {
+        return Err(check.refuse("runtime.library", "the name of a listed file", library));
+    }
+    Ok(Runtime {
+        name: check.word("runtime.name", &raw.name)?,
+        version: check.version("runtime.version", &raw.version)?,
+        os: check.word("runtime.os", &raw.os)?,
+        arch: check.word("runtime.arch", &raw.arch)?,
+        library,
+        licence,
+        files,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_lists_are_right() {
+        let all = runtimes_in(RUNTIME).unwrap();
+        let first = all.first().unwrap();
+        assert_eq!(first.name, "onnxruntime-openvino");
+        assert_eq!(first.files.len(), 7);
+        assert!(all.iter().any(|runtime| runtime.arch == "aarch64"));
+        assert_eq!(photos().unwrap().len(), 12);
+    }
+
+    #[test]
+    fn a_library_that_is_not_listed_is_refused() {
+        let text = RUNTIME.replacen("library = \"libonnx", "library = \"other", 1);
+        let error = runtimes_in(&text).unwrap_err().to_string();
+        assert!(error.contains("runtime.library"), "{error}");
+    }
+}

@@ -1,0 +1,153 @@
+//! Scores to a decision: the threshold, who passes it, one best face per photo.
+//!
+//! Pure. The threshold follows the number of faces searched and each face's quality. Knows nothing of
+//! how scores were made, of stores or of indexes.
+
+use std::collections::HashMap;
+
+use crate::ids::{FaceId, PhotoId};
+use crate::manifest::Matching;
+use crate::quality::QUALITY_LOW;
+
+/// Why a photo is among the matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MatchKind {
+    /// The face itself is similar enough.
+    Direct,
+    /// The face is, together with the person it belongs to.
+    Person,
+    /// The face belongs to a person of whom another face was accepted.
+    Expanded,
+}
+
+/// A face that might match, with its scores.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    pub face: FaceId,
+    pub photo: PhotoId,
+    /// 0..1.
+    pub quality: f32,
+    /// Cosine of the query and the face, -1..1.
+    pub direct: f32,
+    /// Cosine of the query and the centroid of the face's person; `None` for a face without one.
+    pub person: Option<f32>,
+}
+
+/// An accepted face.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Accepted {
+    pub face: FaceId,
+    pub photo: PhotoId,
+    /// The score that was held against the threshold, -1..1.
+    pub similarity: f32,
+    pub kind: MatchKind,
+    pub quality: f32,
+}
+
+/// What a poor face must have above the threshold, at quality 0; falls linearly to none at
+/// `QUALITY_LOW`. Range 0 to 0.15: more loses poor photos, less lets blurred faces match strangers.
+const POOR_FACE_BAR: f32 = 0.08;
+
+/// The similarity a face must reach in a collection of `faces` faces.
+///
+/// With a false match rate m per comparison, a stranger is shown something with probability
+/// FPIR = 1 − (1 − m)^N ≈ m · N. The tail of stranger similarities falls about exponentially, so
+/// holding FPIR while N grows tenfold takes a constant step:
+/// threshold = base + per_decade · log10(N), held for N = 100 to 1,000,000. The constants of each
+/// pack are fitted to FPIR 0.3 % with `picpick-bench accuracy`.
+pub fn threshold(faces: usize, matching: &Matching) -> f32 {
+    let decades = (faces.clamp(100, 1_000_000) as f32).log10();
+    matching.threshold_base + matching.threshold_per_decade * decades
+}
+
+/// The score of a face through its person: the mean of both cosines. A face without a person, and
+/// every face when `direct` is asked for, has its own cosine.
+pub fn score(candidate: &Candidate, direct: bool) -> f32 {
+    match candidate.person {
+        Some(person) if !direct => f32::midpoint(candidate.direct, person),
+        _ => candidate.direct,
+    }
+}
+
+/// What a face of this quality must reach when good faces must reach `threshold`.
+pub fn bar(threshold: f32, quality: f32) -> f32 {
+    threshold + POOR_FACE_BAR * (1.0 - quality / QUALITY_LOW).max(0.0)
+}
+
+/// The accepted ones of `candidates`, one best face per photo, best first.
+pub fn decide(candidates: &[Candidate], threshold: f32, direct: bool) -> Vec<Accepted> {
+    let accept = |candidate: &Candidate| {
+        let similarity = score(candidate, direct);
+        let bar = bar(threshold, candidate.quality);
+        let kind = if candidate.direct >= bar { MatchKind::Direct } else { MatchKind::Person };
+        let &Candidate { face, photo, quality, .. } = candidate;
+        (similarity >= bar).then_some(Accepted { face, photo, similarity, kind, quality })
+    };
+    best_per_photo(candidates.iter().filter_map(accept))
+}
+
+/// One best face per photo, best first; equal ones in order of photo id.
+pub fn best_per_photo(accepted: impl Iterator<Item = Accepted>) -> Vec<Accepted> {
+    let mut best: HashMap<PhotoId, Accepted> = HashMap::new();
+    for candidate in accepted {
+        let entry = best.entry(candidate.photo).or_insert(candidate);
+        // A face accepted by itself wins over one that only its person vouches for.
+        let rank = |accepted: &Accepted| (accepted.kind == MatchKind::Expanded, accepted.similarity);
+        let ((expanded, similarity), (known_expanded, known)) = (rank(&candidate), rank(entry));
+        let better = similarity.total_cmp(&known).then(entry.face.cmp(&candidate.face)).is_gt();
+        if (known_expanded && !expanded) || (known_expanded == expanded && better) {
+            *entry = candidate;
+        }
+    }
+    let mut all: Vec<Accepted> = best.into_values().collect();
+    all.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.photo.cmp(&b.photo)));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(n: u8, photo: u8, direct: f32, person: Option<f32>) -> Candidate {
+        Candidate { face: FaceId([n; 16]), photo: PhotoId([photo; 16]), quality: 0.8, direct, person }
+    }
+
+    #[test]
+    fn the_threshold_rises_with_the_collection_and_stops_at_the_ends() {
+        let matching = Matching { threshold_base: 0.3, threshold_per_decade: 0.05, ..Matching::default() };
+        assert!((threshold(10_000, &matching) - 0.5).abs() < 1e-6);
+        assert_eq!(threshold(0, &matching), threshold(100, &matching));
+        assert!(threshold(50_000, &matching) > threshold(500, &matching));
+        assert_eq!(threshold(usize::MAX, &matching), threshold(1_000_000, &matching));
+    }
+
+    #[test]
+    fn one_best_face_per_photo_best_first() {
+        let all = [candidate(1, 1, 0.6, None), candidate(2, 1, 0.7, None), candidate(3, 2, 0.9, None), candidate(4, 3, 0.4, None)];
+        let accepted = decide(&all, 0.5, true);
+        assert_eq!(accepted.iter().map(|a| a.face.0[0]).collect::<Vec<_>>(), [3, 2]);
+    }
+
+    #[test]
+    fn a_person_lifts_a_side_face_and_holds_down_a_lucky_stranger() {
+        let side = candidate(1, 1, 0.42, Some(0.7));
+        let lucky = candidate(2, 2, 0.55, Some(0.2));
+        let through = decide(&[side, lucky], 0.5, false);
+        assert_eq!(through.iter().map(|a| (a.face.0[0], a.kind)).collect::<Vec<_>>(), [(1, MatchKind::Person)]);
+        let direct = decide(&[side, lucky], 0.5, true);
+        assert_eq!(direct.iter().map(|a| (a.face.0[0], a.kind)).collect::<Vec<_>>(), [(2, MatchKind::Direct)]);
+    }
+
+    #[test]
+    fn a_poor_face_meets_a_higher_bar() {
+        let good = candidate(1, 1, 0.52, None);
+        let poor = Candidate { quality: 0.05, ..candidate(2, 2, 0.52, None) };
+        assert_eq!(decide(&[good, poor], 0.5, true).len(), 1);
+        assert!(bar(0.5, 0.0) > bar(0.5, 0.1) && bar(0.5, QUALITY_LOW) == 0.5);
+    }
+
+    #[test]
+    fn scores_that_are_not_numbers_match_nothing() {
+        assert!(decide(&[candidate(1, 1, f32::NAN, None), candidate(2, 2, 0.9, Some(f32::NAN))], 0.1, false).is_empty());
+    }
+}

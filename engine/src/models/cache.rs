@@ -1,0 +1,113 @@
+//! Where things lie in the cache, and whether they are what they should be.
+//!
+//! Assumes that originals were verified before they are kept. Knows nothing of where they come from
+//! and never uses the network.
+
+use std::path::{Path, PathBuf};
+
+use super::files::{self, absolute};
+use super::patch;
+use super::source::{Source, wrong_hash};
+use crate::error::Result;
+use crate::manifest::{Patch, Runtime, Sha256Sum, SourceFile};
+
+/// Up to this size a model is hashed each time it is resolved (about 30 ms per 50 MB); a larger
+/// one only when it is fetched.
+const VERIFY_BYTES_MAX: u64 = 50_000_000;
+
+/// The cache's folder.
+#[derive(Clone, Debug)]
+pub(super) struct Cache {
+    pub dir: PathBuf,
+}
+
+impl Cache {
+    /// A model in the cache, intact, after taking it over from nearby if need be.
+    pub fn found(&self, file: &SourceFile, source: &mut Source<'_>) -> Result<Option<PathBuf>> {
+        let path = self.model_path(file);
+        let large = path.metadata().is_ok_and(|data| data.len() > VERIFY_BYTES_MAX);
+        if large && sidecar(&path).is_file() {
+            return absolute(&path).map(Some);
+        }
+        match self.sums(&path, file)? {
+            Some((expected, received)) if expected == received => {}
+            Some((expected, received)) => {
+                return Err(wrong_hash(path.display(), expected, Some(received)));
+            }
+            None => match source.nearby(file)? {
+                Some(bytes) => self.keep(&path, file, bytes)?,
+                None => return Ok(None),
+            },
+        }
+        absolute(&path).map(Some)
+    }
+
+    /// Expected and received content of a cached model, or `None` if it is not there in full.
+    pub fn sums(&self, path: &Path, file: &SourceFile) -> Result<Option<(Sha256Sum, Sha256Sum)>> {
+        let Some(noted) = files::read(&sidecar(path))? else {
+            return Ok(None);
+        };
+        let noted = String::from_utf8_lossy(&noted);
+        let Some(noted) = Sha256Sum::parse(noted.trim_end()) else {
+            return Ok(None);
+        };
+        let expected = if file.patches.is_empty() { file.sha256 } else { noted };
+        Ok(files::sha256_of(path)?.map(|received| (expected, received)))
+    }
+
+    /// Patches a verified file and stores it, its own SHA-256 beside it and last.
+    pub fn keep(&self, path: &Path, file: &SourceFile, mut bytes: Vec<u8>) -> Result<()> {
+        if !file.patches.is_empty() {
+            bytes = patch::apply(&file.name, &bytes, &file.patches)?;
+        }
+        files::write(path, &bytes)?;
+        let noted = format!("{}\n", Sha256Sum::of(&bytes));
+        files::write(&sidecar(path), noted.as_bytes())
+    }
+
+    /// Takes a runtime over from the offline folder, if all of it is there.
+    pub fn take_runtime(&self, runtime: &Runtime, source: &mut Source<'_>) -> Result<bool> {
+        let dir = self.runtime_dir(runtime);
+        for file in &runtime.files {
+            let Some(bytes) = source.nearby(file)? else {
+                return Ok(false);
+            };
+            files::write(&dir.join(&file.name), &bytes)?;
+        }
+        Ok(true)
+    }
+
+    /// `SHA256-PATCHES-NAME`, with the first 16 digits of the original's SHA-256; whatever changes
+    /// the content changes the name.
+    pub fn model_path(&self, file: &SourceFile) -> PathBuf {
+        let sum = file.sha256.to_string();
+        let digits = sum.get(..16).unwrap_or(&sum);
+        let version = patch::PATCH_VERSION;
+        let letters: String = file.patches.iter().map(|patch| letter(*patch)).collect();
+        let patches = match letters.as_str() {
+            "" => "plain".to_owned(),
+            letters => format!("p{version}{letters}"),
+        };
+        self.dir.join(format!("{digits}-{patches}-{}", file.name))
+    }
+
+    /// The folder of one build of the runtime.
+    pub fn runtime_dir(&self, runtime: &Runtime) -> PathBuf {
+        let name = format!("{}-{}", runtime.name, runtime.version);
+        self.dir.join("runtime").join(name)
+    }
+}
+
+fn letter(patch: Patch) -> char {
+    match patch {
+        Patch::FoldBlockQuantised => 'f',
+        Patch::SymbolicBatch => 'b',
+        Patch::SymbolicSize => 's',
+        Patch::ReshapeBatch => 'r',
+    }
+}
+
+/// Where a cached model's own SHA-256 is noted.
+pub(super) fn sidecar(path: &Path) -> PathBuf {
+    path.with_added_extension("sha256")
+}

@@ -1,0 +1,158 @@
+//! Files of the cache: hashed in a stream, written whole or not at all, temporary folders removed.
+//!
+//! Assumes a local file system where a rename within a folder is atomic. Knows nothing of packs,
+//! archives or ONNX.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::manifest::Sha256Sum;
+
+/// Larger files are refused before they are read into memory; the largest known is 174 MB.
+pub(super) const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// The SHA-256 of a file, or `None` if there is none.
+pub(super) fn sha256_of(path: &Path) -> Result<Option<Sha256Sum>> {
+    let Some(mut file) = open(path)? else {
+        return Ok(None);
+    };
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let count = file.read(&mut buffer).map_err(|source| Error::io("read", path, source))?;
+        let Some(part) = buffer.get(..count).filter(|part| !part.is_empty()) else {
+            return Ok(Some(hash.into()));
+        };
+        hash.update(part);
+    }
+}
+
+/// The content of a file of at most [`FILE_BYTES_MAX`], or `None` if there is none.
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    let Some(file) = open(path)? else {
+        return Ok(None);
+    };
+    let failed = |source| Error::io("read", path, source);
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        let source = std::io::Error::other(format!("larger than {FILE_BYTES_MAX} bytes"));
+        return Err(failed(source));
+    }
+    Ok(Some(bytes))
+}
+
+fn open(path: &Path) -> Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(source) if source.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::io("read", path, source)),
+    }
+}
+
+/// Creates a folder and those above it.
+pub(super) fn create_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|source| Error::io("create", path, source))
+}
+
+/// Writes a file so that a reader, a crash or a second writer sees the old content or all of the
+/// new. Creates the folder if need be.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    create_folder(folder)?;
+    let temporary = folder.join(format!(".{}.tmp", random_name()?));
+    let written = File::create_new(&temporary)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&temporary, path));
+    if let Err(source) = written {
+        // The temporary file may not exist; the first error is the one to report.
+        let _ = fs::remove_file(&temporary);
+        return Err(Error::io("write", path, source));
+    }
+    // Without this the rename may not survive a power cut; not every system can sync a folder.
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(())
+}
+
+/// The path from the root, whether or not there is something.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|source| Error::io("find", path, source))
+}
+
+/// A folder that is removed with everything in it when dropped.
+pub(super) struct TempFolder(PathBuf);
+
+impl TempFolder {
+    /// Creates a folder with a random name below `parent`. Its path is absolute, so that a client
+    /// that runs inside it finds it too.
+    pub fn new(parent: &Path) -> Result<Self> {
+        let parent = absolute(parent)?;
+        let path = parent.join(format!(".{}.tmp", random_name()?));
+        create_folder(&path)?;
+        Ok(Self(path))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TempFolder {
+    fn drop(&mut self) {
+        // Nobody is left to report to; what stays behind is hidden and harmless.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn random_name() -> Result<String> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|_| Error::Random)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_replaces_the_file_and_leaves_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/file");
+        write(&path, b"one").unwrap();
+        write(&path, b"abc").unwrap();
+        assert_eq!(read(&path).unwrap().unwrap(), b"abc");
+        assert_eq!(sha256_of(&path).unwrap(), Some(Sha256Sum::of(b"abc")));
+        let entries = fs::read_dir(path.parent().unwrap()).unwrap().count();
+        assert_eq!(entries, 1);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = folder.path().join("taken");
+        fs::create_dir_all(taken.join("inside")).unwrap();
+        assert!(matches!(write(&taken, b"x"), Err(Error::Io { .. })));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn absence_is_no_error_and_temporary_folders_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nothing");
+        assert!(read(&path).unwrap().is_none() && sha256_of(&path).unwrap().is_none());
+        let temporary = TempFolder::new(folder.path()).unwrap();
+        fs::write(temporary.path().join("file"), b"x").unwrap();
+        drop(temporary);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let relative = TempFolder::new(Path::new(".")).unwrap();
+        assert!(relative.path().is_absolute() && relative.path().is_dir());
+    }
+}

@@ -1,0 +1,262 @@
+//! Average-linkage clustering of embeddings, strict, with "cannot link" between faces of one photo.
+//!
+//! Pure. Works on sums of unit embeddings: the average cosine between two clusters is the product of
+//! their sums over the product of their sizes, so members need not be kept. Knows nothing of stores.
+
+use ndarray::{ArrayView2, s};
+use rayon::prelude::*;
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashMap};
+
+use crate::ids::PhotoId;
+
+/// A cluster in the making: one new face, or a person known already.
+pub(super) struct Node {
+    /// Sum of the members' unit embeddings, shape [D].
+    pub(super) sum: Vec<f32>,
+    /// Number of members in `sum`.
+    pub(super) count: u32,
+    /// Photos the members are in, sorted: two faces in one photo are two people.
+    pub(super) photos: Vec<PhotoId>,
+}
+
+impl Node {
+    /// Average cosine between members of the two clusters, -1..1.
+    pub(super) fn linkage(&self, other: &Node) -> f32 {
+        dot(&self.sum, &other.sum) / (self.count as f32 * other.count as f32)
+    }
+
+    fn shares_a_photo(&self, other: &Node) -> bool {
+        let (few, many) = if self.photos.len() < other.photos.len() { (self, other) } else { (other, self) };
+        few.photos.iter().any(|photo| many.photos.binary_search(photo).is_ok())
+    }
+
+    fn absorb(&mut self, other: Node) {
+        self.sum.iter_mut().zip(other.sum).for_each(|(sum, value)| *sum += value);
+        self.count += other.count;
+        self.photos.extend(other.photos);
+        self.photos.sort_unstable();
+    }
+}
+
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    // Eight running sums let the compiler use vector registers; one would be a chain of additions.
+    let (a, a_rest) = a.as_chunks::<8>();
+    let (b, b_rest) = b.as_chunks::<8>();
+    let mut sums = [0.0f32; 8];
+    for (a, b) in a.iter().zip(b) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
+    }
+    sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
+}
+
+/// Merges nodes, closest first, while the average linkage is at least `cut` and no photo is shared.
+/// The first `settled` nodes are known to be apart from one another. Returns for each node the
+/// number of its cluster, and the clusters.
+pub(super) fn agglomerate(nodes: Vec<Node>, settled: usize, cut: f32) -> (Vec<usize>, Vec<Node>) {
+    let mut links: Vec<HashMap<usize, f32>> = vec![HashMap::new(); nodes.len()];
+    let mut heap = BinaryHeap::new();
+    for (a, b, linkage) in close_pairs(&nodes, settled, cut) {
+        let apart = matches!((nodes.get(a), nodes.get(b)), (Some(x), Some(y)) if x.shares_a_photo(y));
+        if !apart {
+            link(&mut links, a, b, linkage);
+            heap.push(Pair { linkage, a, b });
+        }
+    }
+    let mut parents: Vec<usize> = (0..nodes.len()).collect();
+    let mut nodes: Vec<Option<Node>> = nodes.into_iter().map(Some).collect();
+    while let Some(Pair { linkage, a, b }) = heap.pop() {
+        // A pair is stale when either side was merged away or their linkage has changed since.
+        if links.get(a).and_then(|of| of.get(&b)) == Some(&linkage) {
+            merge(&mut nodes, &mut links, &mut heap, a, b, cut);
+            if let Some(parent) = parents.get_mut(b) {
+                *parent = a;
+            }
+        }
+    }
+    number(&parents, nodes)
+}
+
+fn merge(
+    nodes: &mut [Option<Node>],
+    links: &mut [HashMap<usize, f32>],
+    heap: &mut BinaryHeap<Pair>,
+    a: usize,
+    b: usize,
+    cut: f32,
+) {
+    let Some(gone) = nodes.get_mut(b).and_then(Option::take) else { return };
+    if let Some(Some(node)) = nodes.get_mut(a) {
+        node.absorb(gone);
+    }
+    // A merged cluster can only be close to what one of its parts was close to.
+    let mut near: Vec<usize> = Vec::new();
+    for side in [a, b] {
+        near.extend(links.get_mut(side).map(std::mem::take).unwrap_or_default().into_keys());
+    }
+    near.sort_unstable();
+    near.dedup();
+    for other in near.into_iter().filter(|&other| other != a && other != b) {
+        if let Some(of) = links.get_mut(other) {
+            of.remove(&a);
+            of.remove(&b);
+        }
+        let (Some(Some(node)), Some(Some(neighbour))) = (nodes.get(a), nodes.get(other)) else { continue };
+        let linkage = node.linkage(neighbour);
+        if linkage >= cut && !node.shares_a_photo(neighbour) {
+            let (first, second) = (a.min(other), a.max(other));
+            link(links, first, second, linkage);
+            heap.push(Pair { linkage, a: first, b: second });
+        }
+    }
+}
+
+fn link(links: &mut [HashMap<usize, f32>], a: usize, b: usize, linkage: f32) {
+    for (from, to) in [(a, b), (b, a)] {
+        if let Some(of) = links.get_mut(from) {
+            of.insert(to, linkage);
+        }
+    }
+}
+
+fn number(parents: &[usize], nodes: Vec<Option<Node>>) -> (Vec<usize>, Vec<Node>) {
+    let mut numbers = HashMap::new();
+    let mut clusters = Vec::new();
+    for (i, node) in nodes.into_iter().enumerate() {
+        if let Some(node) = node {
+            numbers.insert(i, clusters.len());
+            clusters.push(node);
+        }
+    }
+    let root = |mut i: usize| {
+        while let Some(&parent) = parents.get(i).filter(|&&parent| parent != i) {
+            i = parent;
+        }
+        i
+    };
+    let of = (0..parents.len()).map(|i| numbers.get(&root(i)).copied().unwrap_or(0)).collect();
+    (of, clusters)
+}
+
+/// Pairs (a < b) with linkage of at least `cut`, leaving out pairs of settled nodes.
+fn close_pairs(nodes: &[Node], settled: usize, cut: f32) -> Vec<(usize, usize, f32)> {
+    const ROWS: usize = 256;
+    let dim = nodes.first().map_or(0, |node| node.sum.len());
+    let mean = |node: &Node| node.sum.iter().map(|value| value / node.count as f32).collect::<Vec<_>>();
+    let means: Vec<f32> = nodes.iter().flat_map(mean).collect();
+    let Ok(means) = ArrayView2::from_shape((nodes.len(), dim), &means) else { return Vec::new() };
+    let starts: Vec<usize> = (settled..nodes.len()).step_by(ROWS).collect();
+    let block = |start: usize| {
+        let end = (start + ROWS).min(nodes.len());
+        // Rows are the new nodes, columns everything before them: each pair comes once.
+        let products = means.slice(s![start..end, ..]).dot(&means.slice(s![..end, ..]).t());
+        let mut pairs = Vec::new();
+        for (row, line) in (start..).zip(products.rows()) {
+            for (column, &linkage) in line.iter().enumerate().take(row) {
+                if linkage >= cut {
+                    pairs.push((column, row, linkage));
+                }
+            }
+        }
+        pairs
+    };
+    starts.into_par_iter().flat_map_iter(block).collect()
+}
+
+struct Pair {
+    linkage: f32,
+    a: usize,
+    b: usize,
+}
+
+impl Ord for Pair {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Ties go to the lower numbers, so that the result does not depend on the heap.
+        self.linkage.total_cmp(&other.linkage).then_with(|| (other.a, other.b).cmp(&(self.a, self.b)))
+    }
+}
+
+impl PartialOrd for Pair {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Pair {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Pair {}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn node(angle_degrees: f32, photo: u8) -> Node {
+        let angle = angle_degrees.to_radians();
+        Node { sum: vec![angle.cos(), angle.sin()], count: 1, photos: vec![PhotoId([photo; 16])] }
+    }
+
+    #[test]
+    fn close_faces_join_and_far_ones_stay_apart() {
+        let nodes = vec![node(0.0, 1), node(90.0, 2), node(10.0, 3), node(95.0, 4), node(200.0, 5)];
+        let (of, clusters) = agglomerate(nodes, 0, 0.9);
+        assert_eq!(clusters.len(), 3);
+        assert!(of[0] == of[2] && of[1] == of[3] && of[0] != of[1] && of[4] != of[0] && of[4] != of[1]);
+    }
+
+    #[test]
+    fn two_faces_of_one_photo_never_join() {
+        let (of, _) = agglomerate(vec![node(0.0, 1), node(1.0, 1), node(0.5, 2)], 0, 0.5);
+        assert_ne!(of[0], of[1]);
+        assert!(of[2] == of[0] || of[2] == of[1]);
+    }
+
+    #[test]
+    fn a_chain_does_not_drag_strangers_together() {
+        // Single linkage would join 0° with 80° over steps of 20°; the average does not.
+        let nodes = (0..5).map(|i| node(20.0 * i as f32, i)).collect();
+        let (of, _) = agglomerate(nodes, 0, 20f32.to_radians().cos() - 0.01);
+        assert_ne!(of[0], of[4]);
+    }
+
+    #[test]
+    fn the_result_equals_plain_average_linkage_over_all_pairs() {
+        let mut state = 7u64;
+        let mut random = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as f32 / (1u64 << 31) as f32 * 360.0
+        };
+        let angles: Vec<f32> = (0..60).map(|_| random()).collect();
+        let nodes = angles.iter().enumerate().map(|(i, &angle)| node(angle, i as u8)).collect();
+        let (of, _) = agglomerate(nodes, 0, 0.97);
+        let mut plain: Vec<Vec<usize>> = (0..60).map(|i| vec![i]).collect();
+        let cosine = |i: usize, j: usize| (angles[i] - angles[j]).to_radians().cos();
+        loop {
+            let mut best = (0.97, 0, 0);
+            for a in 0..plain.len() {
+                for b in a + 1..plain.len() {
+                    let all: f32 = plain[a].iter().flat_map(|&i| plain[b].iter().map(move |&j| (i, j))).map(|(i, j)| cosine(i, j)).sum();
+                    let linkage = all / (plain[a].len() * plain[b].len()) as f32;
+                    if linkage >= best.0 {
+                        best = (linkage, a, b);
+                    }
+                }
+            }
+            if best.1 == best.2 {
+                break;
+            }
+            let gone = plain.remove(best.2);
+            plain[best.1].extend(gone);
+        }
+        for cluster in &plain {
+            assert!(cluster.iter().all(|&i| of[i] == of[cluster[0]]), "{cluster:?}");
+        }
+        assert_eq!(of.iter().max().unwrap() + 1, plain.len());
+    }
+}

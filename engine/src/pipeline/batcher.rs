@@ -1,0 +1,125 @@
+//! Collects crops across photos into full batches for the embedding model.
+//!
+//! The worker whose crop fills a batch embeds it, so nobody waits and the queue never holds more than
+//! a batch: memory grows neither with photos nor with faces in one photo. Knows nothing of stores.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Crop;
+use super::run::Lazy;
+use crate::embed::BATCH;
+use crate::error::Result;
+use crate::face::{Face, Photo};
+use crate::picture::Picture;
+
+/// A photo on its way: done when it is closed and none of its faces waits any more.
+pub(super) struct Ticket {
+    state: Mutex<TicketState>,
+}
+
+struct TicketState {
+    photo: Photo,
+    /// Faces in order of detection; `None` while the embedding is awaited.
+    faces: Vec<Option<Face>>,
+    waiting: usize,
+    closed: bool,
+}
+
+impl Ticket {
+    pub(super) fn new(photo: Photo) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(TicketState { photo, faces: Vec::new(), waiting: 0, closed: false }) })
+    }
+
+    /// No more faces will come; the photo, if none is awaited.
+    pub(super) fn close(&self) -> Option<Photo> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.closed = true;
+        state.finish()
+    }
+
+    fn expect_face(&self) -> usize {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.faces.push(None);
+        state.waiting += 1;
+        state.faces.len() - 1
+    }
+
+    fn deliver(&self, place: usize, face: Face) -> Option<Photo> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = state.faces.get_mut(place) {
+            *slot = Some(face);
+            state.waiting -= 1;
+        }
+        state.finish()
+    }
+}
+
+impl TicketState {
+    fn finish(&mut self) -> Option<Photo> {
+        if !self.closed || self.waiting > 0 {
+            return None;
+        }
+        let faces = std::mem::take(&mut self.faces).into_iter().flatten().collect();
+        Some(Photo { faces, ..self.photo.clone() })
+    }
+}
+
+struct Waiting {
+    crop: Crop,
+    ticket: Arc<Ticket>,
+    place: usize,
+}
+
+/// The crops that wait for a full batch.
+pub(super) struct Batcher<'a> {
+    pipeline: &'a Lazy<'a>,
+    waiting: Mutex<Vec<Waiting>>,
+}
+
+impl<'a> Batcher<'a> {
+    pub(super) fn new(pipeline: &'a Lazy<'a>) -> Self {
+        Self { pipeline, waiting: Mutex::new(Vec::with_capacity(BATCH)) }
+    }
+
+    /// Adds a crop; embeds a batch when it is full. `done` takes each photo that is complete by it.
+    pub(super) fn push(&self, crop: Crop, ticket: &Arc<Ticket>, done: &mut dyn FnMut(Photo)) -> Result<()> {
+        let place = ticket.expect_face();
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push(Waiting { crop, ticket: ticket.clone(), place });
+        if waiting.len() < BATCH {
+            return Ok(());
+        }
+        let batch = std::mem::replace(&mut *waiting, Vec::with_capacity(BATCH));
+        drop(waiting);
+        self.embed(batch, done)
+    }
+
+    /// Embeds what waits, full or not.
+    pub(super) fn flush(&self, done: &mut dyn FnMut(Photo)) -> Result<()> {
+        let batch = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        self.embed(batch, done)
+    }
+
+    fn embed(&self, batch: Vec<Waiting>, done: &mut dyn FnMut(Photo)) -> Result<()> {
+        let mut crops = Vec::with_capacity(batch.len());
+        let mut places = Vec::with_capacity(batch.len());
+        for Waiting { crop, ticket, place } in batch {
+            let empty = Picture::new(1, 1, vec![0; 3])?;
+            let mut crop = crop;
+            crops.push(std::mem::replace(&mut crop.pixels, empty));
+            places.push((crop, ticket, place));
+        }
+        if crops.is_empty() {
+            return Ok(());
+        }
+        let pipeline = self.pipeline.get()?;
+        for ((crop, ticket, place), embedding) in places.into_iter().zip(pipeline.embedder.embed(&crops)?) {
+            let id = ticket.state.lock().unwrap_or_else(PoisonError::into_inner).photo.id;
+            let face = pipeline.face(id, &crop, embedding);
+            if let Some(photo) = ticket.deliver(place, face) {
+                done(photo);
+            }
+        }
+        Ok(())
+    }
+}

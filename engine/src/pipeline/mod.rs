@@ -1,0 +1,166 @@
+//! The way of a photo: bytes → decode → detect → align → embed. The only room that names all stages.
+//!
+//! `analyse` takes one photo through; `run` takes many, with bounded queues and bounded memory.
+//! Knows nothing of how photos are stored, indexed or matched.
+
+mod batcher;
+mod budget;
+mod run;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::align::align;
+use crate::decode::{DecodeLimits, decode, probe};
+use crate::detect::{CHIP_SIDE_PX, Detection, Detector, Refined};
+use crate::embed::{Embedder, Precision, Verdict, read_verdict};
+use crate::error::{Error, Result};
+use crate::face::Face;
+use crate::files;
+use crate::ids::{FaceId, PhotoId};
+use crate::manifest::Pack;
+use crate::models::Models;
+use crate::picture::Picture;
+use crate::quality::Quality;
+use crate::runtime::{Provider, Runtime, cpu_name};
+
+pub use run::{Event, RunOptions, Sink, Summary, run};
+
+/// A model pack, loaded: turns photos into faces with embeddings.
+pub struct Pipeline {
+    detector: Detector,
+    embedder: Embedder,
+    pack_id: String,
+    limits: DecodeLimits,
+}
+
+/// A face cut out and aligned, waiting for its embedding.
+pub(crate) struct Crop {
+    face: Detection,
+    quality: f32,
+    /// 112 × 112.
+    pixels: Picture,
+}
+
+/// One photo, analysed.
+pub struct Analysis {
+    /// Upright size in pixels.
+    pub width: u32,
+    pub height: u32,
+    /// Best detection first.
+    pub faces: Vec<Face>,
+    pub timings: Timings,
+}
+
+/// Time spent in each stage.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timings {
+    pub decode: Duration,
+    /// Detection, refinement, alignment and quality.
+    pub detect: Duration,
+    pub embed: Duration,
+}
+
+impl Pipeline {
+    /// Loads `pack` from `models`. Errors: `ModelMissing` when it was not fetched, `WrongHash`,
+    /// `Model` or `Runtime` when it does not load.
+    pub fn load(models: &Models, pack: &Pack, precision: Precision, limits: DecodeLimits) -> Result<Self> {
+        let found = models.resolve(pack)?;
+        let runtime = Runtime::open(&models.resolve_runtime()?)?;
+        let verdict_file = verdict_file(models, pack);
+        files::make_folder(&models.folder().join("verdicts"), false)?;
+        let embedder = Embedder::load(&runtime, &found.embedder, &pack.embedder, precision, verdict_file.clone())?;
+        // The detector has no trial of its own: it follows the embedder, whose accuracy runs cover it.
+        let trusted = read_verdict(&verdict_file).is_some_and(|verdict| verdict.passed);
+        let usable = |provider: &Provider| trusted || *provider != Provider::OpenVinoBf16;
+        let provider = match precision {
+            Precision::Only(provider) => provider,
+            Precision::Auto => runtime.candidates().into_iter().find(usable).unwrap_or(Provider::Cpu),
+        };
+        let detector = load_detector(&runtime, &found.detector, pack, provider)?;
+        Ok(Self { detector, embedder, pack_id: pack.id().to_owned(), limits })
+    }
+
+    /// The id of the loaded pack; a collection holds embeddings of one pack only.
+    pub fn pack_id(&self) -> &str {
+        &self.pack_id
+    }
+
+    /// Who computes the embeddings.
+    pub fn provider(&self) -> Provider {
+        self.embedder.provider()
+    }
+
+    /// Takes one photo through all stages. `Error::Image` when it does not decode.
+    pub fn analyse(&self, bytes: &[u8]) -> Result<Analysis> {
+        let mut timings = Timings::default();
+        let mut clock = Instant::now();
+        let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
+        let picture = decode(bytes, &probe(bytes, &self.limits)?, &self.limits)?;
+        timings.decode = lap();
+        let mut crops = Vec::new();
+        self.crops(&picture, |crop| {
+            crops.push(crop);
+            Ok(())
+        })?;
+        timings.detect = lap();
+        let photo = PhotoId::of(bytes);
+        let pixels: Vec<Picture> = crops.iter().map(|crop| crop.pixels.clone()).collect();
+        let embeddings = self.embedder.embed(&pixels)?;
+        timings.embed = lap();
+        let faces = crops.iter().zip(embeddings).map(|(crop, embedding)| self.face(photo, crop, embedding)).collect();
+        Ok(Analysis { width: picture.width(), height: picture.height(), faces, timings })
+    }
+
+    /// Finds, confirms, aligns and rates the faces of `picture` and hands them on one by one.
+    pub(crate) fn crops(&self, picture: &Picture, mut take: impl FnMut(Crop) -> Result<()>) -> Result<()> {
+        let candidates = self.detector.candidates(picture)?;
+        self.detector.refine(picture, &candidates, |refined: Refined| {
+            let pixels = align(&refined.chip, &refined.chip_landmarks)?;
+            let quality = Quality::of(&refined.face.landmarks, &pixels).score();
+            take(Crop { face: refined.face, quality, pixels })
+        })
+    }
+
+    fn face(&self, photo: PhotoId, crop: &Crop, embedding: Vec<f32>) -> Face {
+        let region = crop.face.region;
+        let bbox = [region.x, region.y, region.width, region.height].map(|side| side.round() as i32);
+        Face {
+            id: FaceId::of(photo, &self.pack_id, bbox),
+            bbox,
+            landmarks: crop.face.landmarks,
+            score: crop.face.score,
+            quality: crop.quality,
+            embedding,
+        }
+    }
+}
+
+fn load_detector(runtime: &Runtime, file: &Path, pack: &Pack, wanted: Provider) -> Result<Detector> {
+    let spec = &pack.detector;
+    let fixed = (spec.side_px_multiple == spec.side_px_max).then_some(spec.side_px_max);
+    let side = fixed.unwrap_or(CHIP_SIDE_PX) as usize;
+    let mut last = Error::Runtime { reason: "no provider".into() };
+    let fallback = [Provider::OpenVinoF32, Provider::Cpu];
+    for provider in std::iter::once(wanted).chain(fallback) {
+        match runtime.model(&spec.file.name, file, provider, [1, 3, side, side]) {
+            Ok(model) => return Ok(Detector::new(model, spec.family, fixed)),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Where this machine's verdict on bfloat16 for `pack` is kept: another processor or runtime asks anew.
+fn verdict_file(models: &Models, pack: &Pack) -> std::path::PathBuf {
+    use sha2::{Digest, Sha256};
+    let runtime = models.resolve_runtime().unwrap_or_default();
+    let digest = Sha256::digest(format!("{}\n{}\n{}", pack.id(), cpu_name(), runtime.display()));
+    let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    models.folder().join("verdicts").join(format!("{name}.toml"))
+}
+
+/// What is known of bfloat16 for `pack` on this machine; `None` before enough faces were seen.
+pub fn verdict(models: &Models, pack: &Pack) -> Option<Verdict> {
+    read_verdict(&verdict_file(models, pack))
+}

@@ -1,0 +1,300 @@
+//! Many photos through the pipeline: readers, workers and one writer, joined by bounded queues.
+//!
+//! A photo is acknowledged when the sink has made it durable. Bad photos are reported and the rest
+//! goes on; a failing sink or model ends the run. Knows nothing of RocksDB or of progress bars.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Pipeline;
+use super::batcher::{Batcher, Ticket};
+use super::budget::Budget;
+use crate::decode::{DecodeLimits, decode, probe};
+use crate::error::{Error, Result};
+use crate::face::Photo;
+use crate::ids::PhotoId;
+use crate::picture::Picture;
+
+/// Photos waiting between two stages; more only costs memory.
+const QUEUE_PHOTOS: usize = 64;
+/// A group commit ends at this many photos or after this long: an fsync costs milliseconds.
+const COMMIT_PHOTOS: usize = 64;
+const COMMIT_WAIT: Duration = Duration::from_millis(200);
+
+/// Where analysed photos go.
+pub trait Sink: Sync {
+    /// Whether this photo is stored already.
+    fn has(&self, id: &PhotoId) -> Result<bool>;
+    /// Makes photos durable, all or none; they are acknowledged when it returns.
+    fn put(&self, photos: Vec<Photo>) -> Result<()>;
+}
+
+/// How a run is carried out.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Workers, at least 1; each uses one core. The number of cores is best.
+    pub jobs: usize,
+    /// Memory for photos being decoded, bytes, shared by all workers; default 512 MiB.
+    pub decode_bytes_max: u64,
+    pub limits: DecodeLimits,
+    /// Set from outside to stop: photos under way are finished and stored, no new ones begun.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            jobs: std::thread::available_parallelism().map_or(1, usize::from),
+            decode_bytes_max: 512 << 20,
+            limits: DecodeLimits::default(),
+            stop: Arc::default(),
+        }
+    }
+}
+
+/// What happens during a run, told as it happens, from any worker.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The photo is stored already, or came twice in this run.
+    Known(&'a Path),
+    /// The file is not a photo that can be read; why.
+    Skipped(&'a Path, String),
+    /// A group of photos is durable.
+    Stored { photos: usize, faces: usize },
+}
+
+/// What a run did.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// Photos and faces added and durable.
+    pub photos: usize,
+    pub faces: usize,
+    /// Photos that were stored before.
+    pub known: usize,
+    pub skipped: usize,
+    /// Whether it was stopped before the end.
+    pub stopped: bool,
+}
+
+/// Takes the photos at `paths` through the pipeline that `load` gives into `sink`. `load` is called
+/// at the first photo that is new: a run without any costs no model.
+pub fn run(
+    load: &(dyn Fn() -> Result<Pipeline> + Sync),
+    paths: impl Iterator<Item = PathBuf> + Send,
+    sink: &dyn Sink,
+    options: &RunOptions,
+    tell: &(dyn Fn(Event<'_>) + Sync),
+) -> Result<Summary> {
+    let shared = Shared {
+        pipeline: Lazy { load, cell: OnceLock::new(), loading: Mutex::new(()) },
+        budget: Budget::new(options.decode_bytes_max),
+        under_way: Mutex::new(HashSet::new()),
+        counts: Mutex::new(Summary::default()),
+        failure: Mutex::new(None),
+        sink,
+        options,
+        tell,
+    };
+    let batcher = Batcher::new(&shared.pipeline);
+    let (send_path, paths_in) = sync_channel::<PathBuf>(QUEUE_PHOTOS);
+    let (send_photo, photos_in) = sync_channel::<Photo>(QUEUE_PHOTOS);
+    let paths_in = Mutex::new(paths_in);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..options.jobs.max(1))
+            .map(|_| {
+                let (shared, batcher, paths_in, out) = (&shared, &batcher, &paths_in, send_photo.clone());
+                scope.spawn(move || shared.keep(shared.work(batcher, paths_in, &out)))
+            })
+            .collect();
+        let writer = scope.spawn(|| shared.keep(shared.write(photos_in)));
+        for path in paths {
+            if shared.ended() || send_path.send(path).is_err() {
+                break;
+            }
+        }
+        drop(send_path);
+        // Joining by hand: the last batch may be flushed only when no worker adds to it any more.
+        let panicked = workers.into_iter().map(|worker| worker.join().is_err()).fold(false, |a, b| a | b);
+        if panicked {
+            shared.keep(Err(Error::Runtime { reason: "a worker ended unexpectedly".into() }));
+        }
+        shared.keep(batcher.flush(&mut |photo| drop(send_photo.send(photo))));
+        drop(send_photo);
+        drop(writer.join());
+    });
+    let failure = shared.failure.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut summary = shared.counts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    summary.stopped = options.stop.load(Ordering::Relaxed);
+    failure.map_or(Ok(summary), Err)
+}
+
+/// The pipeline, loaded by whoever needs it first.
+pub(super) struct Lazy<'a> {
+    load: &'a (dyn Fn() -> Result<Pipeline> + Sync),
+    cell: OnceLock<Pipeline>,
+    loading: Mutex<()>,
+}
+
+impl Lazy<'_> {
+    pub(super) fn get(&self) -> Result<&Pipeline> {
+        if let Some(pipeline) = self.cell.get() {
+            return Ok(pipeline);
+        }
+        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipeline) = self.cell.get() {
+            return Ok(pipeline);
+        }
+        let pipeline = (self.load)()?;
+        Ok(self.cell.get_or_init(|| pipeline))
+    }
+}
+
+struct Shared<'a> {
+    pipeline: Lazy<'a>,
+    budget: Budget,
+    /// Photos between "not stored" and "stored", so that two equal files are not both analysed.
+    under_way: Mutex<HashSet<PhotoId>>,
+    counts: Mutex<Summary>,
+    failure: Mutex<Option<Error>>,
+    sink: &'a dyn Sink,
+    options: &'a RunOptions,
+    tell: &'a (dyn Fn(Event<'_>) + Sync),
+}
+
+impl Shared<'_> {
+    fn ended(&self) -> bool {
+        let failed = self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        failed || self.options.stop.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the first failure; it ends the run.
+    fn keep(&self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Summary)) {
+        change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn work(&self, batcher: &Batcher<'_>, paths: &Mutex<Receiver<PathBuf>>, out: &SyncSender<Photo>) -> Result<()> {
+        loop {
+            let next = paths.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(path) = next else { return Ok(()) };
+            if self.ended() {
+                return Ok(());
+            }
+            match self.photo(&path, batcher, out) {
+                Err(Error::Image { reason }) => self.skip(&path, reason),
+                Err(error @ Error::Io { .. }) => self.skip(&path, error.to_string()),
+                other => other?,
+            }
+        }
+    }
+
+    fn skip(&self, path: &Path, reason: String) {
+        self.count(|counts| counts.skipped += 1);
+        (self.tell)(Event::Skipped(path, reason));
+    }
+
+    fn photo(&self, path: &Path, batcher: &Batcher<'_>, out: &SyncSender<Photo>) -> Result<()> {
+        let bytes = read(path, self.options.limits.file_bytes_max)?;
+        let id = PhotoId::of(&bytes);
+        if self.sink.has(&id)? || !self.begin(id) {
+            self.count(|counts| counts.known += 1);
+            (self.tell)(Event::Known(path));
+            return Ok(());
+        }
+        let analysed = self.analyse(path, bytes, id, batcher, out);
+        if analysed.is_err() {
+            self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        }
+        analysed
+    }
+
+    fn analyse(&self, path: &Path, bytes: Vec<u8>, id: PhotoId, batcher: &Batcher<'_>, out: &SyncSender<Photo>) -> Result<()> {
+        let header = probe_guarded(&bytes, &self.options.limits)?;
+        let _permit = self.budget.take(header.memory_bytes + bytes.len() as u64);
+        let picture = guarded(|| decode(&bytes, &header, &self.options.limits))?;
+        drop(bytes);
+        let (width, height) = (picture.width(), picture.height());
+        let ticket = Ticket::new(Photo { id, path: path.to_path_buf(), width, height, faces: Vec::new() });
+        let mut done = |photo| drop(out.send(photo));
+        self.find(&picture, batcher, &ticket, &mut done)?;
+        if let Some(photo) = ticket.close() {
+            done(photo);
+        }
+        Ok(())
+    }
+
+    fn find(&self, picture: &Picture, batcher: &Batcher<'_>, ticket: &Arc<Ticket>, done: &mut dyn FnMut(Photo)) -> Result<()> {
+        self.pipeline.get()?.crops(picture, |crop| batcher.push(crop, ticket, done))
+    }
+
+    /// Marks a photo as under way; false when another worker has it.
+    fn begin(&self, id: PhotoId) -> bool {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(id)
+    }
+
+    fn write(&self, photos: Receiver<Photo>) -> Result<()> {
+        while let Ok(first) = photos.recv() {
+            let mut group = vec![first];
+            let deadline = Instant::now() + COMMIT_WAIT;
+            while group.len() < COMMIT_PHOTOS {
+                match photos.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                    Ok(photo) => group.push(photo),
+                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+                }
+            }
+            self.commit(group)?;
+        }
+        Ok(())
+    }
+
+    fn commit(&self, group: Vec<Photo>) -> Result<()> {
+        let ids: Vec<PhotoId> = group.iter().map(|photo| photo.id).collect();
+        let (photos, faces) = (group.len(), group.iter().map(|photo| photo.faces.len()).sum());
+        self.sink.put(group)?;
+        // Only now: between the two a second copy of the photo must still count as under way.
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.iter().for_each(|id| drop(under_way.remove(id)));
+        drop(under_way);
+        self.count(|counts| (counts.photos, counts.faces) = (counts.photos + photos, counts.faces + faces));
+        (self.tell)(Event::Stored { photos, faces });
+        Ok(())
+    }
+}
+
+/// Reads a photo file; refuses what is no regular file or larger than `bytes_max` before reading.
+pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+    let failed = |source| Error::io("read", path, source);
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let found = file.metadata().map_err(failed)?;
+    if !found.is_file() {
+        return Err(Error::Image { reason: "not a regular file".into() });
+    }
+    if found.len() > bytes_max {
+        let (received, expected) = (found.len() >> 20, bytes_max >> 20);
+        return Err(Error::Image { reason: format!("the file has {received} MiB, at most {expected} MiB are read") });
+    }
+    let mut bytes = Vec::with_capacity(found.len() as usize + 1);
+    // One byte over the limit is enough to tell that the file has grown meanwhile.
+    file.by_ref().take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// A decoder that panics on a hostile file must not take the run with it.
+fn guarded<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode));
+    outcome.unwrap_or_else(|_| Err(Error::Image { reason: "damaged picture: the decoder gave up".into() }))
+}
+
+fn probe_guarded(bytes: &[u8], limits: &DecodeLimits) -> Result<crate::decode::Header> {
+    guarded(|| probe(bytes, limits))
+}

@@ -1,0 +1,144 @@
+//! How far an embedding of a face can be trusted: size, sharpness, pose; 0..1.
+//!
+//! Pure. A tiny, blurred or turned face matches strangers, so the matcher asks more of it. Knows
+//! nothing of models, stores or thresholds.
+
+use crate::detect::Landmarks;
+use crate::picture::Picture;
+
+/// What a face's quality is made of; each 0..1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quality {
+    /// From the distance between the eyes in photo pixels: 0 at 8 px, 1 at 36 px. Below 20 px an
+    /// embedding begins to match strangers (`matching` figures).
+    pub size: f32,
+    /// From the strength of edges in the aligned crop.
+    pub sharpness: f32,
+    /// 1 for a face seen from the front, 0 for a profile.
+    pub pose: f32,
+}
+
+/// Faces below this seed no cluster and meet a higher bar. Range 0.1 to 0.5: higher loses recall on
+/// side faces, lower lets blurred ones match strangers. Measure with `picpick-bench accuracy`.
+pub const QUALITY_LOW: f32 = 0.25;
+
+impl Quality {
+    /// Quality of the face with `landmarks` in photo pixels, aligned to `crop` (112 × 112).
+    pub fn of(landmarks: &Landmarks, crop: &Picture) -> Self {
+        Self { size: size(landmarks), sharpness: sharpness(crop), pose: pose(landmarks) }
+    }
+
+    /// One figure, 0..1: the geometric mean, so that one bad part is not made up for by the others.
+    pub fn score(&self) -> f32 {
+        (self.size * self.sharpness * self.pose).cbrt()
+    }
+}
+
+/// Linear from 0 at `low` to 1 at `high`.
+fn ramp(value: f32, low: f32, high: f32) -> f32 {
+    ((value - low) / (high - low)).clamp(0.0, 1.0)
+}
+
+fn distance(a: [f32; 2], b: [f32; 2]) -> f32 {
+    (a[0] - b[0]).hypot(a[1] - b[1])
+}
+
+fn size(landmarks: &Landmarks) -> f32 {
+    // A turned head brings the eyes together without losing pixels; eyes to mouth does not shrink.
+    let [left, right, _, mouth_left, mouth_right] = *landmarks;
+    let middle = |a: [f32; 2], b: [f32; 2]| [(a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0];
+    let eyes_to_mouth = distance(middle(left, right), middle(mouth_left, mouth_right));
+    ramp(distance(left, right).max(0.87 * eyes_to_mouth), 8.0, 36.0)
+}
+
+/// Mean absolute Laplacian of the face's middle over its contrast: blur removes the first before
+/// the second, so dim light alone does not lower it.
+fn sharpness(crop: &Picture) -> f32 {
+    let (width, height) = (crop.width() as usize, crop.height() as usize);
+    let grey: Vec<f32> = crop
+        .pixels()
+        .chunks_exact(3)
+        .map(|pixel| pixel.iter().zip([0.299, 0.587, 0.114]).map(|(&value, weight)| f32::from(value) * weight).sum())
+        .collect();
+    let at = |x: usize, y: usize| grey.get(y * width + x).copied().unwrap_or(0.0);
+    let (mut edges, mut sum, mut squares, mut count) = (0.0, 0.0, 0.0, 0.0f32);
+    for y in (height / 4)..(height * 15 / 16).saturating_sub(1) {
+        for x in (width / 5).max(1)..width * 4 / 5 {
+            let centre = at(x, y);
+            let around = at(x - 1, y) + at(x + 1, y) + at(x, y.saturating_sub(1)) + at(x, y + 1);
+            edges += (4.0 * centre - around).abs();
+            (sum, squares, count) = (sum + centre, squares + centre * centre, count + 1.0);
+        }
+    }
+    if count == 0.0 {
+        return 0.0;
+    }
+    let contrast = (squares / count - (sum / count).powi(2)).max(0.0).sqrt();
+    if contrast < 2.0 { 0.0 } else { ramp(edges / count / contrast, 0.02, 0.14) }
+}
+
+/// How far the nose lies from the middle between the eyes, along the line of the eyes, in eye
+/// distances: 0 from the front, 0.5 and more in profile.
+fn pose(landmarks: &Landmarks) -> f32 {
+    let [left, right, nose, mouth_left, mouth_right] = *landmarks;
+    let across = [right[0] - left[0], right[1] - left[1]];
+    let eyes = across[0].hypot(across[1]);
+    let mouth = distance(mouth_left, mouth_right);
+    if eyes <= 0.0 || mouth <= 0.0 {
+        return 0.0;
+    }
+    let from_left = [nose[0] - left[0], nose[1] - left[1]];
+    let along = (from_left[0] * across[0] + from_left[1] * across[1]) / (eyes * eyes);
+    // In strong profile the far eye and mouth corner fall onto the near ones.
+    let eyes_to_mouth = distance(
+        [(left[0] + right[0]) / 2.0, (left[1] + right[1]) / 2.0],
+        [(mouth_left[0] + mouth_right[0]) / 2.0, (mouth_left[1] + mouth_right[1]) / 2.0],
+    );
+    let narrow = if eyes_to_mouth > 0.0 { ramp(eyes / eyes_to_mouth, 0.25, 0.7) } else { 0.0 };
+    (1.0 - ramp((along - 0.5).abs(), 0.12, 0.7)) * narrow
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const FRONT: Landmarks = [[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.5, 92.4], [70.7, 92.2]];
+
+    fn stripes(period: usize) -> Picture {
+        let grey = |i: usize| if (i % 112) / period % 2 == 0 { 60 } else { 180 };
+        Picture::new(112, 112, (0..112 * 112).flat_map(|i| [grey(i); 3]).collect()).unwrap()
+    }
+
+    #[test]
+    fn a_large_sharp_frontal_face_is_good() {
+        let quality = Quality::of(&FRONT.map(|[x, y]| [x * 2.0, y * 2.0]), &stripes(4));
+        assert!(quality.score() > 0.95, "{quality:?}");
+    }
+
+    #[test]
+    fn tiny_turned_and_flat_faces_are_not() {
+        assert!(Quality::of(&FRONT.map(|[x, y]| [x / 6.0, y / 6.0]), &stripes(4)).score() < QUALITY_LOW);
+        let mut profile = FRONT;
+        profile[2][0] = 84.0;
+        profile[1][0] = 48.0;
+        assert!(Quality::of(&profile, &stripes(4)).pose < 0.2);
+        let flat = Picture::new(112, 112, vec![120; 112 * 112 * 3]).unwrap();
+        assert_eq!(Quality::of(&FRONT, &flat).sharpness, 0.0);
+    }
+
+    #[test]
+    fn blur_lowers_sharpness_and_dim_light_does_not() {
+        let sharp = stripes(3);
+        let blurred = sharp.cut(sharp.frame(), 14, 14, (14, 14)).unwrap();
+        let blurred = blurred.cut(blurred.frame(), 112, 112, (112, 112)).unwrap();
+        let dim = Picture::new(112, 112, sharp.pixels().iter().map(|value| value / 4).collect()).unwrap();
+        assert!(sharpness(&blurred) < 0.5 * sharpness(&sharp));
+        assert!((sharpness(&dim) - sharpness(&sharp)).abs() < 0.1);
+    }
+
+    #[test]
+    fn landmarks_in_one_point_have_no_quality() {
+        assert_eq!(Quality::of(&[[5.0, 5.0]; 5], &stripes(4)).score(), 0.0);
+    }
+}

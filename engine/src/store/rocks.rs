@@ -1,0 +1,121 @@
+//! RocksDB: bytes under keys, durable when `write` returns. The only user of `rocksdb`.
+//!
+//! Options follow the measured facts on deletion: no log recycling, no archived logs, no snapshots
+//! kept. Knows nothing of what the bytes mean.
+
+use rocksdb::{
+    BottommostLevelCompaction, CompactOptions, DB, DBCompressionType, Direction, IteratorMode, LogLevel, Options,
+    ReadOptions, WriteBatch, WriteOptions,
+};
+use std::path::{Path, PathBuf};
+
+use super::keys::Key;
+use crate::error::{Error, Result};
+use crate::files;
+
+/// One change of an atomic batch.
+pub(super) enum Change {
+    Put(Key, Vec<u8>),
+    Delete(Key),
+}
+
+pub(super) struct Rocks {
+    db: DB,
+    folder: PathBuf,
+}
+
+impl Rocks {
+    /// Makes a new database; an existing folder is an error.
+    pub(super) fn create(folder: &Path) -> Result<Self> {
+        if let Some(parent) = folder.parent() {
+            files::make_folder(parent, true)?;
+        }
+        let mut options = options();
+        options.create_if_missing(true);
+        options.set_error_if_exists(true);
+        let rocks = Self::with(&options, folder)?;
+        if let Some(parent) = folder.parent() {
+            files::sync_folder(parent)?;
+        }
+        Ok(rocks)
+    }
+
+    /// Opens an existing database.
+    pub(super) fn open(folder: &Path) -> Result<Self> {
+        if !folder.join("CURRENT").exists() {
+            let reason = "its files are missing".into();
+            return Err(Error::Store { collection: folder.display().to_string(), reason });
+        }
+        Self::with(&options(), folder)
+    }
+
+    fn with(options: &Options, folder: &Path) -> Result<Self> {
+        let db = DB::open(options, folder).map_err(|error| failed(folder, &error))?;
+        Ok(Self { db, folder: folder.to_path_buf() })
+    }
+
+    /// Applies all changes or none; returns once the log is fsynced.
+    pub(super) fn write(&self, changes: &[Change]) -> Result<()> {
+        let mut batch = WriteBatch::default();
+        for change in changes {
+            match change {
+                Change::Put(key, value) => batch.put(key, value),
+                Change::Delete(key) => batch.delete(key),
+            }
+        }
+        let mut synced = WriteOptions::default();
+        synced.set_sync(true);
+        self.db.write_opt(batch, &synced).map_err(|error| failed(&self.folder, &error))
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.db.get(key).map_err(|error| failed(&self.folder, &error))
+    }
+
+    /// Every row of `range`, in key order.
+    pub(super) fn scan(&self, range: ([u8; 1], [u8; 1]), mut take: impl FnMut(&[u8], &[u8])) -> Result<()> {
+        let mut bounds = ReadOptions::default();
+        bounds.set_iterate_upper_bound(range.1);
+        bounds.fill_cache(false);
+        for row in self.db.iterator_opt(IteratorMode::From(&range.0, Direction::Forward), bounds) {
+            let (key, value) = row.map_err(|error| failed(&self.folder, &error))?;
+            take(&key, &value);
+        }
+        Ok(())
+    }
+
+    /// Flushes and compacts everything down to the last level: what was deleted or replaced is in no
+    /// live file afterwards.
+    pub(super) fn rewrite(&self) -> Result<()> {
+        self.db.flush().map_err(|error| failed(&self.folder, &error))?;
+        let mut force = CompactOptions::default();
+        force.set_bottommost_level_compaction(BottommostLevelCompaction::ForceOptimized);
+        self.db.compact_range_opt(None::<&[u8]>, None::<&[u8]>, &force);
+        Ok(())
+    }
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    // Sealed bytes do not compress.
+    options.set_compression_type(DBCompressionType::None);
+    options.set_write_buffer_size(16 << 20);
+    options.set_max_write_buffer_number(2);
+    options.set_recycle_log_file_num(0);
+    options.set_wal_ttl_seconds(0);
+    options.set_wal_size_limit_mb(0);
+    options.set_max_total_wal_size(32 << 20);
+    options.set_max_open_files(128);
+    options.set_keep_log_file_num(2);
+    options.set_log_level(LogLevel::Warn);
+    options.set_paranoid_checks(true);
+    options
+}
+
+fn failed(folder: &Path, error: &rocksdb::Error) -> Error {
+    let reason = error.to_string();
+    if reason.contains("lock hold by current process") || reason.contains("While lock file") {
+        return Error::InUse { path: folder.to_path_buf() };
+    }
+    Error::Store { collection: folder.display().to_string(), reason }
+}

@@ -1,0 +1,96 @@
+//! `picpick compare`: two pictures, one similarity, one verdict (1:1).
+//!
+//! Needs no data folder and keeps nothing.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use picpick_engine::{QUALITY_LOW, cosine, threshold};
+use serde::Serialize;
+
+use super::context::Context;
+use super::report::Report;
+use super::selfie::Selfie;
+use super::{format, packs};
+
+const AFTER: &str = "\
+Example:
+  picpick compare passport.jpg guest.jpg
+
+With --json: {\"similarity\", \"threshold\", \"same_person\", \"pack\", \"provider\",
+\"photos\": [{\"photo\", \"faces\", \"quality\", \"box\": [x, y, width, height]}]}.";
+
+/// The exit status is 0 whatever the verdict; with --json it is in 'same_person'.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER)]
+pub struct Arguments {
+    #[arg(value_name = "PHOTO_A")]
+    photo_a: PathBuf,
+    #[arg(value_name = "PHOTO_B")]
+    photo_b: PathBuf,
+    /// The face that is meant in PHOTO_A when it shows several: 1 is the leftmost
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    face_a: Option<u32>,
+    /// The face that is meant in PHOTO_B
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    face_b: Option<u32>,
+    #[command(flatten)]
+    pack: packs::Choice,
+}
+
+#[derive(Serialize)]
+struct Document {
+    similarity: f32,
+    threshold: f32,
+    same_person: bool,
+    pack: String,
+    provider: String,
+    photos: [Shown; 2],
+}
+
+#[derive(Serialize)]
+struct Shown {
+    photo: String,
+    faces: usize,
+    quality: f32,
+    #[serde(rename = "box")]
+    bbox: [i32; 4],
+}
+
+pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+    let pack = arguments.pack.or_default()?;
+    let pipeline = context.pipeline(&pack)?;
+    let read = |path, face: Option<u32>| Selfie::read(&pipeline, path, face.map(|face| face as usize));
+    let a = read(&arguments.photo_a, arguments.face_a)?;
+    let b = read(&arguments.photo_b, arguments.face_b)?;
+    let (face_a, face_b) = a.face().zip(b.face()).context("a picture shows no face")?;
+    let similarity = cosine(&face_a.embedding, &face_b.embedding);
+    // A single comparison is held to what the smallest collection asks for.
+    let threshold = threshold(0, &pack.matching);
+    let same_person = similarity >= threshold;
+    let verdict = if same_person { "the same person" } else { "not the same person, as far as one can tell" };
+    let mut text = format!("Similarity {similarity:.2} (threshold {threshold:.2}): {verdict}.\n");
+    for selfie in [&a, &b].into_iter().filter(|selfie| selfie.face().is_some_and(|face| face.quality < QUALITY_LOW)) {
+        let path = format::path(&selfie.path);
+        text += &format!("The face in {path} is small, blurred or turned away: trust this less.\n");
+    }
+    let document = Document {
+        similarity,
+        threshold,
+        same_person,
+        pack: pack.id().to_owned(),
+        provider: pipeline.provider().to_string(),
+        photos: [shown(&a, face_a), shown(&b, face_b)],
+    };
+    Report::new(&document, text)
+}
+
+fn shown(selfie: &Selfie, face: &picpick_engine::Face) -> Shown {
+    Shown {
+        photo: selfie.path.to_string_lossy().into_owned(),
+        faces: selfie.analysis.faces.len(),
+        quality: face.quality,
+        bbox: face.bbox,
+    }
+}

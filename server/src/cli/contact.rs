@@ -1,0 +1,108 @@
+//! A search's result as the plain data of a contact sheet.
+//!
+//! Decides which photos are shown and what each face is called. Reads no photo and writes no HTML.
+
+use std::collections::HashMap;
+
+use picpick_engine::{Collection, FaceId, KnownFace, KnownPhoto, Match, Pack, PhotoId, QUALITY_LOW};
+
+use super::format;
+use super::search::{Found, why};
+use super::selfie::Selfie;
+use super::sheet::{Mark, Role, Sheet, Shot};
+
+/// A larger collection shows its matches only: a page with more photos is slow on a phone.
+const PHOTOS_MAX: usize = 200;
+
+/// The contact sheet of `found`: the selfies, the matches, and in a small collection all the rest.
+pub fn sheet_of(collection: &Collection, pack: &Pack, found: &Found) -> Sheet {
+    let photos = all_photos(collection);
+    let matches: HashMap<PhotoId, &Match> = found.answer.matches.iter().map(|one| (one.photo, one)).collect();
+    let shot = |(id, photo, faces): &Seen| {
+        let matched = matches.get(id).copied();
+        let mark = |(face, known): &(FaceId, KnownFace)| Mark {
+            bbox: known.bbox,
+            quality: known.quality,
+            similarity: match matched.filter(|matched| matched.face == *face) {
+                Some(matched) => Some(matched.similarity),
+                None => collection.score(&found.selfies.template, face, found.scoring),
+            },
+            role: role(known, matched.is_some_and(|matched| matched.face == *face)),
+        };
+        Shot {
+            path: photo.path.clone(),
+            id: Some(*id),
+            width: photo.width,
+            height: photo.height,
+            faces: faces.iter().map(mark).collect(),
+            why: matched.map(|matched| why(matched.kind)),
+        }
+    };
+    let by_id: HashMap<PhotoId, &Seen> = photos.iter().map(|photo| (photo.0, photo)).collect();
+    let matched: Vec<Shot> =
+        found.answer.matches.iter().filter_map(|one| by_id.get(&one.photo)).map(|photo| shot(photo)).collect();
+    let rest = || photos.iter().filter(|photo| !matches.contains_key(&photo.0));
+    let others: Vec<Shot> = if photos.len() <= PHOTOS_MAX { rest().map(shot).collect() } else { Vec::new() };
+    Sheet {
+        title: collection.info().name.clone(),
+        threshold: found.answer.threshold,
+        photos: photos.len(),
+        faces: photos.iter().map(|(_, _, faces)| faces.len()).sum(),
+        left_out: photos.len() - matched.len() - others.len(),
+        selfies: found.selfies.all.iter().map(selfie).collect(),
+        matched,
+        others,
+        models: format!("{} ({}; licence: {})", pack.title, pack.id(), pack.licence),
+        notice: pack.notice(),
+    }
+}
+
+type Seen = (PhotoId, KnownPhoto, Vec<(FaceId, KnownFace)>);
+
+fn all_photos(collection: &Collection) -> Vec<Seen> {
+    let gallery = collection.gallery();
+    let faces = |photo: &KnownPhoto| {
+        photo.faces.iter().filter_map(|id| Some((*id, *gallery.face(id)?))).collect()
+    };
+    gallery.photos().into_iter().map(|(id, photo)| (id, photo.clone(), faces(photo))).collect()
+}
+
+fn role(known: &KnownFace, matched: bool) -> Role {
+    match matched {
+        true => Role::Match,
+        false if known.quality < QUALITY_LOW => Role::Poor,
+        false => Role::Other,
+    }
+}
+
+fn selfie(selfie: &Selfie) -> Shot {
+    let chosen = selfie.face().map(|face| face.id);
+    let mark = |face: &picpick_engine::Face| Mark {
+        bbox: face.bbox,
+        quality: face.quality,
+        similarity: None,
+        role: if Some(face.id) == chosen { Role::Subject } else { Role::Other },
+    };
+    Shot {
+        path: selfie.path.clone(),
+        id: None,
+        width: selfie.analysis.width,
+        height: selfie.analysis.height,
+        faces: selfie.analysis.faces.iter().map(mark).collect(),
+        why: None,
+    }
+}
+
+/// What a photo shows, in words, for those who do not see it.
+pub fn words(shot: &Shot) -> String {
+    let name = shot.path.file_name().map_or_else(|| format::path(&shot.path), |name| format::path(name.as_ref()));
+    let faces = match shot.faces.len() {
+        0 => "no face".to_owned(),
+        faces => format::count(faces, "face"),
+    };
+    let best = shot.faces.iter().find(|face| face.role == Role::Match).and_then(|face| face.similarity);
+    match best {
+        Some(similarity) => format!("{name}: {faces}, one matches with similarity {similarity:.2}"),
+        None => format!("{name}: {faces}"),
+    }
+}

@@ -1,0 +1,72 @@
+//! `picpick demo`: everything once, on sample photos, ending in a contact sheet.
+//!
+//! Can be run again at any time: what is there is not fetched or indexed twice. Never touches another
+//! collection of the data folder.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use picpick_engine::{Collection, DEFAULT_PACK, Error, Pack, Scoring};
+use serde::Serialize;
+
+use super::context::Context;
+use super::report::{Report, Status, note};
+use super::search::{Search, sheet_path};
+use super::{contact, format, index, search, sheet};
+
+const COLLECTION: &str = "Demo event";
+/// The sample that is searched for; all others are the event's photos.
+const SELFIE: &str = "obama.jpg";
+
+/// Downloads the models and twelve sample photos, indexes eleven of them as the collection 'Demo
+/// event', searches with the twelfth, and writes a contact sheet. Its path is printed last.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// Where the contact sheet goes [default: contact-sheet.html in the data folder]
+    #[arg(long, value_name = "FILE.html", value_parser = PathBufValueParser::new().try_map(sheet_path))]
+    sheet: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Document {
+    index: index::Outcome,
+    search: search::Document,
+    sheet: String,
+}
+
+pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+    let pack = Pack::builtin(DEFAULT_PACK)?;
+    let mut say = |line: &str| note(line);
+    context.models.fetch_runtime(&mut say)?;
+    context.models.fetch_pack(&pack, &mut say)?;
+    let samples = context.models.fetch_samples(&mut say)?;
+    let is_selfie = |path: &PathBuf| path.file_name().is_some_and(|name| name == SELFIE);
+    let (selfies, photos): (Vec<PathBuf>, Vec<PathBuf>) = samples.into_iter().partition(is_selfie);
+
+    let data = context.data()?;
+    match data.create(COLLECTION, pack.id()) {
+        Ok(_) | Err(Error::CollectionExists { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let collection = Collection::open(&data, COLLECTION, &pack)?;
+    collection.remarks().iter().for_each(|remark| note(&format!("note: {remark}")));
+    let indexed = index::index(context, &collection, &pack, &photos, None)?;
+    let mut text = index::describe(&indexed, &collection);
+    let search = Search { selfies: &selfies, scoring: Scoring::People, similarity_min: None, top: None, face: None };
+    let found = search.carry_out(context, &collection, &pack)?;
+    text += &format!("\nSearching with {SELFIE}: {}", found.text(&collection));
+
+    let path = match &arguments.sheet {
+        Some(path) => path.clone(),
+        None => context.config.data.join("contact-sheet.html"),
+    };
+    sheet::write(&path, &contact::sheet_of(&collection, &pack, &found))?;
+    let path = std::path::absolute(&path).context("the working folder is not there")?;
+    text += &format!("\nOpen the contact sheet in a browser:\n{}\n", format::path(&path));
+    let status = if found.answer.matches.is_empty() { Status::NothingFound } else { Status::Done };
+    let sheet = path.to_string_lossy().into_owned();
+    let document = Document { index: indexed, search: found.document(&collection), sheet };
+    Ok(Report::new(&document, text)?.with(status))
+}

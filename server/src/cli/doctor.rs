@@ -1,0 +1,302 @@
+//! `picpick doctor`: what this machine can do, what is set up, what is missing and how to get it.
+//!
+//! Never fails because something is missing, as long as the default pack can run. Changes nothing that
+//! stays.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Args;
+use picpick_engine::{
+    DEFAULT_PACK, Pack, Provider, Runtime, cpu_flags, cpu_name, free_bytes, kernel_name, verdict,
+};
+use serde::Serialize;
+
+use super::context::Context;
+use super::doctor_check::{self, Check};
+use super::format;
+use super::report::{Report, Status};
+
+const AFTER: &str = "\
+Without photos, the sample photos of 'picpick demo' are used where they are.
+Times are those of one core.
+
+With --json: {\"version\", \"processor\", \"memory\", \"runtime\", \"models\",
+\"packs\", \"data\", \"advice\"}. Exit status 1 when the default model pack cannot
+run.";
+
+/// The processor features that the models and the index make use of.
+const FEATURES: [&str; 8] =
+    ["avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimd", "asimddp"];
+
+/// Takes PHOTOs through the models and says how fast the models are and whether they agree.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER)]
+pub struct Arguments {
+    /// Photos with faces
+    #[arg(value_name = "PHOTO")]
+    photos: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Findings {
+    version: &'static str,
+    processor: Processor,
+    memory: Memory,
+    runtime: Option<Library>,
+    models: Folder,
+    packs: Vec<PackFindings>,
+    data: Folder,
+    /// What to do, most important first.
+    advice: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Processor {
+    name: String,
+    cores: usize,
+    features: Vec<&'static str>,
+    index_kernel: &'static str,
+}
+
+#[derive(Serialize)]
+struct Memory {
+    total_bytes: Option<u64>,
+    available_bytes: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Library {
+    path: String,
+    build: String,
+}
+
+#[derive(Serialize)]
+struct Folder {
+    path: String,
+    exists: bool,
+    writable: bool,
+    free_bytes: Option<u64>,
+    /// What the folder says of itself; `null` for one without a format.
+    format: Option<String>,
+    collections: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct PackFindings {
+    pack: String,
+    id: String,
+    licence: String,
+    fetched: bool,
+    provider: Option<String>,
+    bf16: String,
+    error: Option<String>,
+    checks: Vec<Check>,
+}
+
+pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+    let mut advice = Vec::new();
+    let photos = match arguments.photos.as_slice() {
+        [] => doctor_check::samples(&context.models),
+        given => given.to_vec(),
+    };
+    let runtime = context.models.resolve_runtime().and_then(|path| Runtime::open(&path));
+    if let Err(error) = &runtime {
+        advice.push(error.to_string());
+    }
+    let runtime = runtime.ok();
+    let mut packs = Vec::new();
+    for pack in Pack::all_builtin()? {
+        packs.push(examine(context, &pack, runtime.as_ref(), &photos, &mut advice));
+    }
+    let data = data_folder(context, &mut advice);
+    let findings = Findings {
+        version: env!("CARGO_PKG_VERSION"),
+        processor: processor(),
+        memory: memory(),
+        runtime: runtime.map(|runtime| Library {
+            path: runtime.library().to_string_lossy().into_owned(),
+            build: runtime.version().to_owned(),
+        }),
+        models: folder(&context.config.models),
+        packs,
+        data,
+        advice,
+    };
+    let runs = findings.packs.iter().any(|pack| pack.pack == DEFAULT_PACK && pack.provider.is_some());
+    let status = if runs { Status::Done } else { Status::Failed };
+    Ok(Report::new(&findings, findings.text(photos.len()))?.with(status))
+}
+
+fn processor() -> Processor {
+    let flags = cpu_flags();
+    let has = |feature: &&str| flags.split_whitespace().any(|flag| flag == *feature);
+    Processor {
+        name: cpu_name(),
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        features: FEATURES.into_iter().filter(has).collect(),
+        index_kernel: kernel_name(),
+    }
+}
+
+fn memory() -> Memory {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let value = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        let kib: u64 = line.trim_start_matches(':').trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kib * 1024)
+    };
+    Memory { total_bytes: value("MemTotal"), available_bytes: value("MemAvailable") }
+}
+
+fn folder(path: &Path) -> Folder {
+    let probe = path.join(format!(".doctor-{}", std::process::id()));
+    let writable = std::fs::File::create(&probe).is_ok() && std::fs::remove_file(&probe).is_ok();
+    let format = std::fs::read_to_string(path.join("format")).ok();
+    Folder {
+        path: path.to_string_lossy().into_owned(),
+        exists: path.is_dir(),
+        writable,
+        free_bytes: free_bytes(path),
+        format: format.map(|text| text.trim().chars().take(80).collect()),
+        collections: None,
+    }
+}
+
+fn data_folder(context: &Context, advice: &mut Vec<String>) -> Folder {
+    let mut found = folder(&context.config.data);
+    let collections = context.data_if_there().and_then(|data| match data {
+        Some(data) => Ok(Some(data.collections()?.len())),
+        None => Ok(None),
+    });
+    match collections {
+        Ok(collections) => found.collections = collections,
+        Err(error) => advice.push(error.to_string()),
+    }
+    if found.exists && !found.writable {
+        advice.push(format!("nothing can be written to the data folder {}", found.path));
+    }
+    found
+}
+
+fn examine(
+    context: &Context,
+    pack: &Pack,
+    runtime: Option<&Runtime>,
+    photos: &[PathBuf],
+    advice: &mut Vec<String>,
+) -> PackFindings {
+    let status = context.models.status(pack);
+    let candidates = runtime.map(Runtime::candidates).unwrap_or_default();
+    let loaded = status.fetched.then(|| context.pipeline(pack));
+    let (provider, error) = match loaded {
+        Some(Ok(pipeline)) => (Some(pipeline.provider().to_string()), None),
+        Some(Err(error)) => (None, Some(error.to_string())),
+        None => (None, None),
+    };
+    if let Some(error) = &error {
+        advice.push(error.clone());
+    } else if !status.fetched && pack.reference() == DEFAULT_PACK {
+        advice.push("get the default models with 'picpick models fetch'".into());
+    }
+    // OpenVINO's two ways are compared; the plain provider only where there is no other.
+    let compared: Vec<Provider> = match candidates.as_slice() {
+        [rest @ .., Provider::Cpu] if !rest.is_empty() => rest.to_vec(),
+        all => all.to_vec(),
+    };
+    let checks = match provider {
+        Some(_) if !photos.is_empty() => doctor_check::check(&context.models, pack, &compared, photos),
+        _ => Ok(Vec::new()),
+    };
+    let checks = checks.unwrap_or_else(|error| {
+        advice.push(error.to_string());
+        Vec::new()
+    });
+    PackFindings {
+        pack: pack.reference().to_owned(),
+        id: pack.id().to_owned(),
+        licence: pack.licence.clone(),
+        fetched: status.fetched,
+        provider,
+        bf16: bf16(context, pack, &candidates),
+        error,
+        checks,
+    }
+}
+
+fn bf16(context: &Context, pack: &Pack, candidates: &[Provider]) -> String {
+    if !candidates.contains(&Provider::OpenVinoBf16) {
+        return "not used: it takes a processor with AMX and the OpenVINO runtime".into();
+    }
+    match verdict(&context.models, pack) {
+        None => "not yet measured: will be on the first 32 faces".into(),
+        Some(verdict) => {
+            let outcome = if verdict.passed { "proved itself" } else { "off, it differs from f32" };
+            let (faces, min, mean) = (verdict.faces, verdict.cosine_min, verdict.cosine_mean);
+            format!("{outcome}: cosine to f32 on {faces} faces at least {min:.4}, mean {mean:.4}")
+        }
+    }
+}
+
+impl Findings {
+    fn text(&self, photos: usize) -> String {
+        let size = |bytes: Option<u64>| bytes.map_or_else(|| "unknown".to_owned(), format::bytes);
+        let Processor { name, cores, features, index_kernel } = &self.processor;
+        let memory = (size(self.memory.total_bytes), size(self.memory.available_bytes));
+        let mut text = format!("picpick    {}\n", self.version);
+        text += &format!("Processor  {name}, {}\n", format::count(*cores, "core"));
+        text += &format!("           {}\n", features.join(" "));
+        text += &format!("           index kernel: {index_kernel}\n");
+        text += &format!("Memory     {}, {} available\n", memory.0, memory.1);
+        text += &format!("Runtime    {}\n", self.runtime.as_ref().map_or("not fetched", |library| &library.path));
+        text += &format!("Models     {}\n", self.models.text());
+        for pack in &self.packs {
+            text += &pack.text(photos);
+        }
+        text += &format!("Data       {}\n", self.data.text());
+        if self.advice.is_empty() {
+            return text + "\nAll is well.\n";
+        }
+        text += "\nTo do:\n";
+        for advice in &self.advice {
+            text += &format!("- {}\n", super::report::printable(advice));
+        }
+        text
+    }
+}
+
+impl Folder {
+    fn text(&self) -> String {
+        let path = super::report::printable(&self.path);
+        let mut parts = vec![match (self.exists, self.writable) {
+            (false, _) => "not made yet".to_owned(),
+            (true, false) => "read-only".to_owned(),
+            (true, true) => "writable".to_owned(),
+        }];
+        parts.extend(self.format.as_ref().map(|text| super::report::printable(text)));
+        parts.extend(self.collections.map(|number| format::count(number, "collection")));
+        parts.extend(self.free_bytes.map(|bytes| format!("{} free", format::bytes(bytes))));
+        format!("{path}\n           {}", parts.join(", "))
+    }
+}
+
+impl PackFindings {
+    fn text(&self, photos: usize) -> String {
+        let state = match (&self.provider, &self.error) {
+            (Some(provider), _) => format!("runs with {provider}"),
+            (None, Some(error)) => format!("does not run: {error}"),
+            (None, None) => format!("not fetched (picpick models fetch --pack {})", self.pack),
+        };
+        let mut text = format!("  {}: {state}\n", self.pack);
+        if self.provider.is_some() {
+            text += &format!("    bf16: {}\n", self.bf16);
+        }
+        if !self.checks.is_empty() {
+            text += &format!("    self-check on {}:\n", format::count(photos, "photo"));
+            for line in doctor_check::text(&self.checks).lines() {
+                text += &format!("      {line}\n");
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,160 @@
+//! `picpick faces`: which faces a collection knows, and taking some out of it.
+//!
+//! Shows no face and no embedding. Knows nothing of searches.
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+use clap::Subcommand;
+use picpick_engine::{Collection, FaceId, Gallery};
+use serde::Serialize;
+
+use super::context::Context;
+use super::report::Report;
+use super::table::Table;
+use super::{Usage, format, packs, photos};
+
+const LIST_AFTER: &str = "\
+PERSON numbers the people as 'picpick people' does; a face of poor quality may
+belong to none.
+
+With --json: {\"collection\", \"faces\": [{\"face_id\", \"photo\", \"photo_id\",
+\"quality\", \"box\": [x, y, width, height], \"person\": number or null}]}.";
+const DELETE_AFTER: &str = "\
+The photo stays in the collection; the face is found no more.
+
+With --json: {\"collection\", \"deleted\": [face ids]}.";
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// List the faces in order of photo
+    #[command(after_help = LIST_AFTER)]
+    List {
+        /// Name of the collection
+        name: String,
+        /// Only these: face id, or a photo's path or id for all its faces
+        #[arg(value_name = "FACE")]
+        faces: Vec<OsString>,
+        #[command(flatten)]
+        pack: packs::Choice,
+    },
+    /// Take faces out of the collection
+    #[command(after_help = DELETE_AFTER)]
+    Delete {
+        /// Name of the collection
+        name: String,
+        /// Face id, as 'faces list' and 'search --json' show it
+        #[arg(required = true, value_name = "FACE")]
+        faces: Vec<FaceId>,
+        /// Really delete; without it, only what would be deleted is said
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        pack: packs::Choice,
+    },
+}
+
+#[derive(Serialize)]
+struct Listed {
+    collection: String,
+    faces: Vec<Shown>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    face_id: String,
+    photo: String,
+    photo_id: String,
+    quality: f32,
+    #[serde(rename = "box")]
+    bbox: [i32; 4],
+    person: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Deleted {
+    collection: String,
+    deleted: Vec<String>,
+}
+
+pub fn run(context: &Context, command: Command) -> Result<Report> {
+    match command {
+        Command::List { name, faces, pack } => list(&context.collection(&name, &pack)?.0, &faces),
+        Command::Delete { name, faces, yes, pack } => {
+            delete(&context.collection(&name, &pack)?.0, faces, yes)
+        }
+    }
+}
+
+fn list(collection: &Collection, wanted: &[OsString]) -> Result<Report> {
+    let gallery = collection.gallery();
+    let mut all = all_faces(&gallery);
+    if !wanted.is_empty() {
+        let chosen = choose(&gallery, wanted)?;
+        all.retain(|face| chosen.iter().any(|id| *id == face.face_id));
+    }
+    let mut table = Table::new(&["id", ">quality", ">person", "photo"]);
+    for face in &all {
+        let person = face.person.map_or_else(|| "-".to_owned(), |person| person.to_string());
+        let path = super::report::printable(&face.photo);
+        table.row([face.face_id.clone(), format!("{:.2}", face.quality), person, path]);
+    }
+    let count = format::count(all.len(), "face");
+    let text = if all.is_empty() { format!("{count}\n") } else { format!("{}\n{count}\n", table.text()) };
+    Report::new(&Listed { collection: collection.info().name.clone(), faces: all }, text)
+}
+
+fn all_faces(gallery: &Gallery) -> Vec<Shown> {
+    let people = gallery.people();
+    let numbered = people.iter().enumerate().flat_map(|(i, person)| person.faces.iter().map(move |face| (*face, i + 1)));
+    let person: std::collections::HashMap<FaceId, usize> = numbered.collect();
+    let mut all = Vec::with_capacity(gallery.face_count());
+    for (photo_id, photo) in gallery.photos() {
+        for id in &photo.faces {
+            let Some(face) = gallery.face(id) else { continue };
+            all.push(Shown {
+                face_id: id.to_string(),
+                photo: photo.path.to_string_lossy().into_owned(),
+                photo_id: photo_id.to_string(),
+                quality: face.quality,
+                bbox: face.bbox,
+                person: person.get(id).copied(),
+            });
+        }
+    }
+    all
+}
+
+/// The ids of the faces that are named, and of all faces of the photos that are.
+fn choose(gallery: &Gallery, wanted: &[OsString]) -> Result<Vec<String>> {
+    let mut chosen = Vec::new();
+    for name in wanted {
+        let id = name.to_str().and_then(|text| text.parse::<FaceId>().ok());
+        if let Some(id) = id.filter(|id| gallery.face(id).is_some()) {
+            chosen.push(id.to_string());
+            continue;
+        }
+        let photos = photos::choose(gallery, std::slice::from_ref(name))?;
+        let faces = photos.iter().filter_map(|id| gallery.photo(id)).flat_map(|photo| &photo.faces);
+        chosen.extend(faces.map(ToString::to_string));
+    }
+    Ok(chosen)
+}
+
+fn delete(collection: &Collection, mut ids: Vec<FaceId>, yes: bool) -> Result<Report> {
+    ids.sort_unstable();
+    ids.dedup();
+    let name = &collection.info().name;
+    let what = format::count(ids.len(), "face");
+    if !yes {
+        let gallery = collection.gallery();
+        if let Some(missing) = ids.iter().find(|id| gallery.face(id).is_none()) {
+            return Err(picpick_engine::Error::NotFound { kind: "face", id: missing.to_string() }.into());
+        }
+        return Err(Usage(format!("this would delete {what} from '{name}'; add --yes to do it")).into());
+    }
+    collection.delete_faces(&ids)?;
+    let deleted = ids.iter().map(ToString::to_string).collect();
+    let document = Deleted { collection: name.clone(), deleted };
+    Report::new(&document, format!("Deleted {what} from '{name}'; the photos stay.\n"))
+}

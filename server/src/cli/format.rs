@@ -1,0 +1,104 @@
+//! Numbers, times and paths as people read them.
+//!
+//! Pure, and knows nothing of commands.
+
+use std::path::Path;
+use std::time::Duration;
+
+/// `1 photo`, `2 photos`, `12,345 photos`.
+pub fn count(number: usize, thing: &str) -> String {
+    let plural = match thing.strip_suffix("person") {
+        Some(start) => format!("{start}people"),
+        None => format!("{thing}s"),
+    };
+    format!("{} {}", thousands(number), if number == 1 { thing } else { &plural })
+}
+
+/// Digits in groups of three.
+pub fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// `12 MB`, `3.4 GB`: decimal units, two digits at least.
+pub fn bytes(number: u64) -> String {
+    let mut value = number as f64;
+    for unit in ["bytes", "kB", "MB", "GB"] {
+        if value < 999.5 {
+            let decimals = usize::from(value < 9.95 && unit != "bytes");
+            return format!("{value:.decimals$} {unit}");
+        }
+        value /= 1000.0;
+    }
+    format!("{value:.1} TB")
+}
+
+/// `4.2 s`, `3 min 20 s`, `2 h 5 min`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
+    match seconds {
+        0..=59 => format!("{:.1} s", time.as_secs_f64()),
+        60..=3599 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// `2026-05-01 14:30 UTC` of seconds since 1970.
+pub fn date(unix_s: u64) -> String {
+    let (days, seconds) = (unix_s / 86_400, unix_s % 86_400);
+    // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": years that begin in March put
+    // the leap day last. 719,468 days lie between 0000-03-01 and 1970-01-01.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute) = (seconds / 3600, seconds % 3600 / 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+}
+
+/// A path as text: what is not UTF-8 is replaced, control characters are made visible.
+pub fn path(path: &Path) -> String {
+    super::report::printable(&path.to_string_lossy()).replace('\n', "\\n")
+}
+
+/// Milliseconds with a tenth.
+pub fn ms(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(count(1, "photo"), "1 photo");
+        assert_eq!(count(0, "face"), "0 faces");
+        assert_eq!(count(1_234_567, "person"), "1,234,567 people");
+        assert_eq!(count(1, "person"), "1 person");
+        assert_eq!((bytes(0), bytes(1_234)), ("0 bytes".into(), "1.2 kB".into()));
+        assert_eq!((bytes(999_600), bytes(84_000_000)), ("1.0 MB".into(), "84 MB".into()));
+        assert_eq!(bytes(5_000_000_000_000), "5.0 TB");
+    }
+
+    #[test]
+    fn times_read_well() {
+        assert_eq!(duration(Duration::from_millis(4_230)), "4.2 s");
+        assert_eq!(duration(Duration::from_secs(200)), "3 min 20 s");
+        assert_eq!(duration(Duration::from_secs(7_500)), "2 h 5 min");
+        assert_eq!(date(0), "1970-01-01 00:00 UTC");
+        assert_eq!(date(951_827_696), "2000-02-29 12:34 UTC");
+        assert_eq!(date(4_107_542_399), "2100-02-28 23:59 UTC");
+    }
+}

@@ -1,0 +1,262 @@
+//! `picpick index`: photos into a collection, with progress, and what will be hard to find.
+//!
+//! Stops cleanly at Ctrl-C. Never changes a photo, and knows nothing of how faces are found.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use picpick_engine::{Collection, Pack, QUALITY_LOW, RunOptions, Summary, run as run_pipeline};
+use serde::Serialize;
+
+use super::context::Context;
+use super::progress::{Counts, Progress, skip_line};
+use super::report::{Report, Status, note};
+use super::{format, packs, walk};
+
+const AFTER: &str = "\
+Photos that were added before cost next to nothing: run the command again after
+an interruption, or when new photos have arrived.
+
+Examples:
+  picpick index 'Anna & Ben' /media/card1 /media/card2
+  picpick index 'Anna & Ben' --jobs 4 photos/*.jpg
+
+With --json: {\"photos\", \"faces\", \"skipped\": [{\"path\", \"reason\"}],
+\"already_indexed\", \"elapsed_s\", \"photos_per_s\", \"collection\",
+\"poor_faces\", \"stopped\"}; photos and faces are those added by this run,
+poor_faces those of the whole collection.";
+
+/// Reads JPEG, PNG and WebP, whatever the file is called. Folders are taken with everything below
+/// them, in order of name; hidden files and linked folders are left out. What cannot be read is
+/// named and the rest goes on.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER)]
+pub struct Arguments {
+    /// Name of the collection
+    name: String,
+    /// Photos, or folders with photos
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Photos to work on at the same time [default: one per processor core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    jobs: Option<u16>,
+    #[command(flatten)]
+    pack: packs::Choice,
+}
+
+/// What a run did and what the collection is now.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    photos: usize,
+    faces: usize,
+    skipped: Vec<Skipped>,
+    already_indexed: usize,
+    elapsed_s: f64,
+    photos_per_s: f64,
+    collection: String,
+    poor_faces: usize,
+    stopped: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Skipped {
+    path: String,
+    reason: String,
+}
+
+pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+    let (collection, pack) = context.collection(&arguments.name, &arguments.pack)?;
+    let outcome = index(context, &collection, &pack, &arguments.paths, arguments.jobs)?;
+    let text = describe(&outcome, &collection);
+    let status = status(&outcome);
+    Ok(Report::new(&outcome, text)?.with(status))
+}
+
+/// Takes all photos at and below `paths` into `collection`.
+pub fn index(
+    context: &Context,
+    collection: &Collection,
+    pack: &Pack,
+    paths: &[PathBuf],
+    jobs: Option<u16>,
+) -> Result<Outcome> {
+    let found = walk::walk(paths);
+    found.skipped.iter().for_each(|(path, reason)| note(&skip_line(path, reason)));
+    let progress = Progress::new(found.files.len());
+    let load = || {
+        let pipeline = context.pipeline(pack)?;
+        Ok(pipeline)
+    };
+    let summary = context.interrupt.heeded_by(|stop| {
+        let mut options = RunOptions { stop, ..RunOptions::default() };
+        options.jobs = jobs.map_or(options.jobs, usize::from);
+        run_pipeline(&load, found.files.into_iter(), collection, &options, &|event| progress.tell(event))
+    });
+    let elapsed = progress.elapsed();
+    let mut counts = progress.finish();
+    let kept = || format!("{} added before this stay", format::count(counts.stored, "photo"));
+    let summary = match summary {
+        Err(error) if counts.stored > 0 => return Err(error).with_context(kept),
+        summary => summary?,
+    };
+    // People and index are brought up to date on opening too, so a run without news may skip it.
+    if summary.photos > 0 {
+        collection.settle()?;
+    }
+    counts.skipped.splice(0..0, found.skipped);
+    Ok(outcome(collection, &summary, counts, elapsed.as_secs_f64()))
+}
+
+fn outcome(collection: &Collection, summary: &Summary, counts: Counts, elapsed_s: f64) -> Outcome {
+    let skipped = |(path, reason): (PathBuf, String)| Skipped { path: path.to_string_lossy().into_owned(), reason };
+    Outcome {
+        photos: summary.photos,
+        faces: summary.faces,
+        skipped: counts.skipped.into_iter().map(skipped).collect(),
+        already_indexed: summary.known,
+        elapsed_s,
+        photos_per_s: if elapsed_s > 0.0 { summary.photos as f64 / elapsed_s } else { 0.0 },
+        collection: collection.info().name.clone(),
+        poor_faces: Coverage::of(collection).poor_faces,
+        stopped: summary.stopped,
+    }
+}
+
+fn status(outcome: &Outcome) -> Status {
+    let looked_at = outcome.photos + outcome.already_indexed;
+    match (outcome.stopped, looked_at, outcome.skipped.len()) {
+        (true, ..) => Status::Failed,
+        (_, 0, 0) => Status::NothingFound,
+        (_, 0, _) => Status::Failed,
+        _ => Status::Done,
+    }
+}
+
+/// What can and cannot be found in a collection.
+pub struct Coverage {
+    pub photos: usize,
+    pub faces: usize,
+    /// Faces below `QUALITY_LOW`.
+    pub poor_faces: usize,
+    pub photos_without_faces: usize,
+}
+
+impl Coverage {
+    /// The coverage of `collection` as it is.
+    pub fn of(collection: &Collection) -> Self {
+        let gallery = collection.gallery();
+        let photos = gallery.photos();
+        let faces = photos.iter().flat_map(|(_, photo)| &photo.faces).filter_map(|face| gallery.face(face));
+        Self {
+            photos: photos.len(),
+            faces: gallery.face_count(),
+            poor_faces: faces.filter(|face| face.quality < QUALITY_LOW).count(),
+            photos_without_faces: photos.iter().filter(|(_, photo)| photo.faces.is_empty()).count(),
+        }
+    }
+
+    /// For the photographer: what guests will not find.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        if self.poor_faces > 0 {
+            let faces = format::count(self.poor_faces, "face");
+            let verb = if self.poor_faces == 1 { "is" } else { "are" };
+            text += &format!("{faces} {verb} too small, blurred or turned away to be found reliably.\n");
+        }
+        if self.photos_without_faces > 0 {
+            let photos = format::count(self.photos_without_faces, "photo");
+            let verb = if self.photos_without_faces == 1 { "shows" } else { "show" };
+            text += &format!("{photos} {verb} no face that could be found.\n");
+        }
+        text
+    }
+}
+
+/// The outcome for people.
+pub fn describe(outcome: &Outcome, collection: &Collection) -> String {
+    let mut text = String::new();
+    if outcome.photos + outcome.already_indexed + outcome.skipped.len() == 0 && !outcome.stopped {
+        return "No photos found: the folders hold no files that are not hidden.\n".into();
+    }
+    let (photos, faces) = (format::count(outcome.photos, "photo"), format::count(outcome.faces, "face"));
+    text += &format!("Added {photos} with {faces}");
+    if outcome.photos > 0 {
+        let time = format::duration(std::time::Duration::from_secs_f64(outcome.elapsed_s));
+        text += &format!(" in {time} ({:.1} photos/s)", outcome.photos_per_s);
+    }
+    text += ".\n";
+    if outcome.already_indexed > 0 {
+        text += &format!("{} in the collection already.\n", were(outcome.already_indexed, "photo"));
+    }
+    if !outcome.skipped.is_empty() {
+        text += &format!("{} skipped (named above):\n", were(outcome.skipped.len(), "file"));
+        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        outcome.skipped.iter().for_each(|skipped| *reasons.entry(kind_of(skipped)).or_default() += 1);
+        for (reason, files) in reasons {
+            text += &format!("{files:>6} × {}\n", super::report::printable(reason));
+        }
+    }
+    let now = Coverage::of(collection);
+    let (photos, faces) = (format::count(now.photos, "photo"), format::count(now.faces, "face"));
+    text += &format!("'{}' now has {photos} with {faces}.\n", outcome.collection);
+    text += &now.text();
+    if outcome.stopped {
+        text += "Stopped before the end; run the same command again to go on.\n";
+    }
+    text
+}
+
+fn were(number: usize, thing: &str) -> String {
+    format!("{} {}", format::count(number, thing), if number == 1 { "was" } else { "were" })
+}
+
+/// Reasons that differ only in a file's name or size count as one.
+fn kind_of(skipped: &Skipped) -> &str {
+    let reason = skipped.reason.as_str();
+    if reason.contains(&skipped.path) {
+        return reason.rsplit(": ").next().unwrap_or(reason);
+    }
+    reason
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(photos: usize, known: usize, skipped: usize, stopped: bool) -> Outcome {
+        let skip = |_| Skipped { path: "a".into(), reason: "read a: denied".into() };
+        Outcome {
+            photos,
+            faces: photos,
+            skipped: (0..skipped).map(skip).collect(),
+            already_indexed: known,
+            elapsed_s: 2.0,
+            photos_per_s: 1.0,
+            collection: "Event".into(),
+            poor_faces: 0,
+            stopped,
+        }
+    }
+
+    #[test]
+    fn the_exit_status_says_whether_anything_is_there() {
+        assert_eq!(status(&outcome(1, 0, 5, false)), Status::Done);
+        assert_eq!(status(&outcome(0, 1, 5, false)), Status::Done);
+        assert_eq!(status(&outcome(0, 0, 5, false)), Status::Failed);
+        assert_eq!(status(&outcome(0, 0, 0, false)), Status::NothingFound);
+        assert_eq!(status(&outcome(9, 0, 0, true)), Status::Failed);
+    }
+
+    #[test]
+    fn the_document_has_the_promised_fields() {
+        let document = serde_json::to_value(outcome(2, 1, 1, false)).unwrap_or_default();
+        for field in ["photos", "faces", "already_indexed", "elapsed_s", "photos_per_s"] {
+            assert!(document.get(field).is_some_and(serde_json::Value::is_number), "{field}");
+        }
+        let skipped = document.get("skipped").and_then(|skipped| skipped.get(0)).cloned().unwrap_or_default();
+        assert_eq!(skipped, serde_json::json!({"path": "a", "reason": "read a: denied"}));
+        assert_eq!(kind_of(&Skipped { path: "a".into(), reason: "read a: denied".into() }), "denied");
+    }
+}

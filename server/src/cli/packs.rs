@@ -1,0 +1,79 @@
+//! Which model pack is meant: a built-in name, a user's pack file, or the one a collection asks for.
+//!
+//! Knows nothing of downloads or of loading models.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use picpick_engine::{CollectionInfo, DEFAULT_PACK, Pack};
+
+/// The `--pack` option.
+#[derive(Args, Debug, Default)]
+pub struct Choice {
+    /// Model pack: a name that 'picpick models list' shows, or the path of a pack file of your own
+    #[arg(long, value_name = "NAME")]
+    pack: Option<PathBuf>,
+}
+
+impl Choice {
+    /// The pack that was asked for, or the default one.
+    pub fn or_default(&self) -> Result<Pack> {
+        self.pack.as_deref().map_or_else(|| Ok(Pack::builtin(DEFAULT_PACK)?), named)
+    }
+
+    /// The pack that was asked for, or the built-in one that `collection` was made with.
+    pub fn of_collection(&self, collection: &CollectionInfo) -> Result<Pack> {
+        if let Some(given) = &self.pack {
+            return named(given);
+        }
+        let known = Pack::all_builtin()?;
+        match known.into_iter().find(|pack| pack.id() == collection.pack) {
+            Some(pack) => Ok(pack),
+            None => bail!(
+                "collection '{}' was made with model pack '{}', which does not come with this \
+                 program; name its pack file with --pack FILE",
+                collection.name,
+                collection.pack
+            ),
+        }
+    }
+}
+
+/// A built-in name wins over a file of the same name; `./NAME` is the file.
+fn named(given: &Path) -> Result<Pack> {
+    let is_file = given.extension().is_some_and(|ending| ending == "toml") || given.components().count() > 1;
+    if is_file || given.to_str().is_none() {
+        return Ok(Pack::from_file(given)?);
+    }
+    Ok(Pack::builtin(&given.to_string_lossy())?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use picpick_engine::CollectionId;
+
+    fn collection(pack: &str) -> CollectionInfo {
+        let name = "Event".to_owned();
+        CollectionInfo { id: CollectionId([0; 16]), name, pack: pack.to_owned(), created_unix_s: 0 }
+    }
+
+    #[test]
+    fn a_collection_finds_its_built_in_pack_or_asks_for_the_file() {
+        let default = Pack::builtin(DEFAULT_PACK).unwrap();
+        let found = Choice::default().of_collection(&collection(default.id())).unwrap();
+        assert_eq!(found.id(), default.id());
+        let error = Choice::default().of_collection(&collection("mine@12345678")).unwrap_err();
+        assert!(error.to_string().contains("mine@12345678") && error.to_string().contains("--pack"));
+    }
+
+    #[test]
+    fn names_and_files_are_told_apart() {
+        let error = |given: &str| named(Path::new(given)).unwrap_err().to_string();
+        assert!(error("nope").contains(DEFAULT_PACK));
+        assert!(error("./nope").starts_with("read ./nope"));
+        assert!(error("nope.toml").starts_with("read nope.toml"));
+    }
+}

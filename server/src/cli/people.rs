@@ -1,0 +1,107 @@
+//! `picpick people`: the people of a collection, each with a best face.
+//!
+//! Knows no names: a person is a number and the faces that belong together.
+
+use anyhow::Result;
+use clap::Args;
+use picpick_engine::{Gallery, Person};
+use serde::Serialize;
+
+use super::context::Context;
+use super::report::Report;
+use super::table::Table;
+use super::{format, packs};
+
+const AFTER: &str = "\
+Faces are grouped strictly: one person may appear twice rather than two as one.
+
+With --json: {\"collection\", \"people\": [{\"person\", \"faces\", \"photos\":
+[paths], \"best\": {\"photo\", \"photo_id\", \"face_id\", \"quality\", \"box\"}}],
+\"faces_without_person\"}.";
+
+/// Who was photographed how often. The best face of each is the one of the highest quality.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER)]
+pub struct Arguments {
+    /// Name of the collection
+    name: String,
+    /// Leave out people with fewer faces
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    min_faces: usize,
+    #[command(flatten)]
+    pack: packs::Choice,
+}
+
+#[derive(Serialize)]
+struct Document {
+    collection: String,
+    people: Vec<Shown>,
+    faces_without_person: usize,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    person: usize,
+    faces: usize,
+    photos: Vec<String>,
+    best: Best,
+}
+
+#[derive(Serialize)]
+struct Best {
+    photo: String,
+    photo_id: String,
+    face_id: String,
+    quality: f32,
+    #[serde(rename = "box")]
+    bbox: [i32; 4],
+}
+
+pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+    let (collection, _) = context.collection(&arguments.name, &arguments.pack)?;
+    let gallery = collection.gallery();
+    let all = gallery.people();
+    let with_person: usize = all.iter().map(|person| person.faces.len()).sum();
+    let enough = all.iter().enumerate().filter(|(_, person)| person.faces.len() >= arguments.min_faces);
+    let people: Vec<Shown> = enough.filter_map(|(i, person)| shown(&gallery, i + 1, person)).collect();
+    let faces_without_person = gallery.face_count().saturating_sub(with_person);
+
+    let mut table = Table::new(&[">person", ">faces", ">photos", ">quality", "best face in"]);
+    for person in &people {
+        table.row([
+            person.person.to_string(),
+            person.faces.to_string(),
+            person.photos.len().to_string(),
+            format!("{:.2}", person.best.quality),
+            super::report::printable(&person.best.photo),
+        ]);
+    }
+    let name = &collection.info().name;
+    let mut text = if people.is_empty() { String::new() } else { format!("{}\n", table.text()) };
+    text += &format!("{} in '{name}'", format::count(people.len(), "person"));
+    if arguments.min_faces > 1 {
+        text += &format!(" with {} faces or more", arguments.min_faces);
+    }
+    if faces_without_person > 0 {
+        text += &format!("; {} of poor quality belong to none", format::count(faces_without_person, "face"));
+    }
+    text += ".\n";
+    Report::new(&Document { collection: name.clone(), people, faces_without_person }, text)
+}
+
+fn shown(gallery: &Gallery, number: usize, person: &Person) -> Option<Shown> {
+    let faces = || person.faces.iter().filter_map(|id| Some((id, gallery.face(id)?)));
+    let (face_id, best) = faces().max_by(|a, b| a.1.quality.total_cmp(&b.1.quality))?;
+    let path = |id| gallery.photo(id).map(|photo| photo.path.to_string_lossy().into_owned());
+    let mut photos: Vec<String> = faces().filter_map(|(_, face)| path(&face.photo)).collect();
+    photos.sort_unstable();
+    photos.dedup();
+    let best = Best {
+        photo: path(&best.photo)?,
+        photo_id: best.photo.to_string(),
+        face_id: face_id.to_string(),
+        quality: best.quality,
+        bbox: best.bbox,
+    };
+    Some(Shown { person: number, faces: person.faces.len(), photos, best })
+}

@@ -1,0 +1,173 @@
+//! `picpick photos`: which photos a collection knows, and taking some out of it.
+//!
+//! Never touches a photo's file. Knows nothing of searches.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use clap::Subcommand;
+use picpick_engine::{Collection, Gallery, KnownPhoto, PhotoId};
+use serde::Serialize;
+
+use super::context::Context;
+use super::report::Report;
+use super::table::Table;
+use super::{Usage, format, packs};
+
+const LIST_AFTER: &str = "\
+With --json: {\"collection\", \"photos\": [{\"photo\", \"photo_id\", \"width\",
+\"height\", \"faces\": [face ids]}]}.";
+const DELETE_AFTER: &str = "\
+The files stay where they are; the collection forgets them and their faces, and
+finds them no more.
+
+Example:
+  picpick photos delete 'Anna & Ben' /photos/wedding/0123.jpg --yes
+
+With --json: {\"collection\", \"deleted\": [photo ids], \"faces\"}.";
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// List the photos in order of path
+    #[command(after_help = LIST_AFTER)]
+    List {
+        /// Name of the collection
+        name: String,
+        /// Only these: path as given to 'index', or id
+        #[arg(value_name = "PHOTO")]
+        photos: Vec<OsString>,
+        #[command(flatten)]
+        pack: packs::Choice,
+    },
+    /// Take photos with their faces out of the collection
+    #[command(after_help = DELETE_AFTER)]
+    Delete {
+        /// Name of the collection
+        name: String,
+        /// Path as given to 'index', or id
+        #[arg(required = true, value_name = "PHOTO")]
+        photos: Vec<OsString>,
+        /// Really delete; without it, only what would be deleted is said
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        pack: packs::Choice,
+    },
+}
+
+#[derive(Serialize)]
+struct Listed {
+    collection: String,
+    photos: Vec<Shown>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    photo: String,
+    photo_id: String,
+    width: u32,
+    height: u32,
+    faces: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Deleted {
+    collection: String,
+    deleted: Vec<String>,
+    faces: usize,
+}
+
+pub fn run(context: &Context, command: Command) -> Result<Report> {
+    match command {
+        Command::List { name, photos, pack } => list(&context.collection(&name, &pack)?.0, &photos),
+        Command::Delete { name, photos, yes, pack } => {
+            delete(&context.collection(&name, &pack)?.0, &photos, yes)
+        }
+    }
+}
+
+fn list(collection: &Collection, wanted: &[OsString]) -> Result<Report> {
+    let gallery = collection.gallery();
+    let mut all = gallery.photos();
+    if !wanted.is_empty() {
+        let chosen = choose(&gallery, wanted)?;
+        all.retain(|(id, _)| chosen.contains(id));
+    }
+    let mut table = Table::new(&["id", ">size", ">faces", "photo"]);
+    for (id, photo) in &all {
+        let size = format!("{}×{}", photo.width, photo.height);
+        table.row([id.to_string(), size, photo.faces.len().to_string(), format::path(&photo.path)]);
+    }
+    let count = format::count(all.len(), "photo");
+    let text = if all.is_empty() { format!("{count}\n") } else { format!("{}\n{count}\n", table.text()) };
+    let photos = all.iter().map(|(id, photo)| shown(id, photo)).collect();
+    Report::new(&Listed { collection: collection.info().name.clone(), photos }, text)
+}
+
+fn shown(id: &PhotoId, photo: &KnownPhoto) -> Shown {
+    Shown {
+        photo: photo.path.to_string_lossy().into_owned(),
+        photo_id: id.to_string(),
+        width: photo.width,
+        height: photo.height,
+        faces: photo.faces.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn delete(collection: &Collection, wanted: &[OsString], yes: bool) -> Result<Report> {
+    let (ids, faces) = {
+        let gallery = collection.gallery();
+        let ids = choose(&gallery, wanted)?;
+        let faces = ids.iter().filter_map(|id| gallery.photo(id)).map(|photo| photo.faces.len()).sum();
+        (ids, faces)
+    };
+    let name = &collection.info().name;
+    let what = format!("{} with {}", format::count(ids.len(), "photo"), format::count(faces, "face"));
+    if !yes {
+        return Err(Usage(format!("this would delete {what} from '{name}'; add --yes to do it")).into());
+    }
+    collection.delete_photos(&ids)?;
+    let deleted = ids.iter().map(ToString::to_string).collect();
+    let document = Deleted { collection: name.clone(), deleted, faces };
+    Report::new(&document, format!("Deleted {what} from '{name}'; the files stay.\n"))
+}
+
+/// The photos that are named by id or by path; two photos may have had one path in turn.
+pub fn choose(gallery: &Gallery, wanted: &[OsString]) -> Result<Vec<PhotoId>> {
+    let all = gallery.photos();
+    let mut chosen = Vec::new();
+    for name in wanted {
+        let path = Path::new(name);
+        let before = chosen.len();
+        chosen.extend(all.iter().filter(|(_, photo)| same(&photo.path, path)).map(|(id, _)| *id));
+        if chosen.len() == before {
+            let id = name.to_str().and_then(|text| text.parse::<PhotoId>().ok());
+            match id.filter(|id| gallery.photo(id).is_some()) {
+                Some(id) => chosen.push(id),
+                None => bail!("there is no photo {} in this collection", path.display()),
+            }
+        }
+    }
+    chosen.sort_unstable();
+    chosen.dedup();
+    Ok(chosen)
+}
+
+/// Whether two paths are written the same, but for a leading `./`.
+fn same(a: &Path, b: &Path) -> bool {
+    let bare = |path| Path::new(path).strip_prefix(".").unwrap_or(path).to_path_buf();
+    bare(a) == bare(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_known_with_and_without_a_leading_dot() {
+        assert!(same(Path::new("./a/b.jpg"), Path::new("a//b.jpg")));
+        assert!(same(Path::new("/a/b.jpg"), Path::new("/a/./b.jpg")));
+        assert!(!same(Path::new("/a/b.jpg"), Path::new("a/b.jpg")));
+    }
+}

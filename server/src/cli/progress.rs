@@ -1,0 +1,172 @@
+//! How far a run is: a bar on a terminal, otherwise a line every ten seconds, on standard error.
+//!
+//! Counts what it is told and names what was skipped. Knows nothing of the pipeline or the store.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use picpick_engine::Event;
+
+use super::format;
+use super::report::{note, printable};
+
+/// Time between two lines of the log.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Shared by all workers of a run.
+pub struct Progress {
+    total: usize,
+    bar: Option<ProgressBar>,
+    begun: Instant,
+    state: Mutex<State>,
+}
+
+struct State {
+    counts: Counts,
+    line_at: Instant,
+}
+
+/// What has happened so far.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Photos and faces that are durable.
+    pub stored: usize,
+    pub faces: usize,
+    /// Photos that were there before.
+    pub known: usize,
+    pub skipped: Vec<(PathBuf, String)>,
+}
+
+impl Progress {
+    /// Progress through `total` files, of which none has been looked at.
+    pub fn new(total: usize) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| bar(total));
+        let begun = Instant::now();
+        Self { total, bar, begun, state: Mutex::new(State { counts: Counts::default(), line_at: begun }) }
+    }
+
+    /// Takes note of `event`.
+    pub fn tell(&self, event: Event<'_>) {
+        let mut state = self.state();
+        match event {
+            Event::Known(_) => state.counts.known += 1,
+            Event::Skipped(path, reason) => {
+                self.say(&skip_line(path, &reason));
+                state.counts.skipped.push((path.to_path_buf(), reason));
+            }
+            Event::Stored { photos, faces } => {
+                state.counts.stored += photos;
+                state.counts.faces += faces;
+            }
+        }
+        let line = self.line(&state.counts);
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(state.counts.seen() as u64);
+                bar.set_message(line);
+            }
+            None if state.line_at.elapsed() >= LINE_INTERVAL => {
+                state.line_at = Instant::now();
+                note(&format!("{} of {} photos, {line}", state.counts.seen(), self.total));
+            }
+            None => {}
+        }
+    }
+
+    /// Takes the bar away; what was counted.
+    pub fn finish(&self) -> Counts {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        self.state().counts.clone()
+    }
+
+    /// Time since the beginning.
+    pub fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(printable(line)),
+            None => note(line),
+        }
+    }
+
+    fn line(&self, counts: &Counts) -> String {
+        let elapsed = self.elapsed().as_secs_f64();
+        let mut parts = Vec::new();
+        if counts.stored > 0 && elapsed > 0.0 {
+            parts.push(format!("{:.1} photos/s", counts.stored as f64 / elapsed));
+        }
+        parts.push(format::count(counts.faces, "face"));
+        if !counts.skipped.is_empty() {
+            parts.push(format!("{} skipped", counts.skipped.len()));
+        }
+        let left = self.total.saturating_sub(counts.seen());
+        if counts.seen() > 0 && left > 0 {
+            let seconds = elapsed * left as f64 / counts.seen() as f64;
+            parts.push(format!("{} left", format::duration(Duration::from_secs_f64(seconds))));
+        }
+        parts.join(", ")
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn seen(&self) -> usize {
+        self.stored + self.known + self.skipped.len()
+    }
+}
+
+/// The line that names a file that was left out.
+pub fn skip_line(path: &Path, reason: &str) -> String {
+    let path = format::path(path);
+    // An error on a file names it already.
+    if reason.contains(&path) { format!("skipped: {reason}") } else { format!("skipped: {path}: {reason}") }
+}
+
+fn bar(total: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} photos, {msg}");
+    let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
+    // The template is a constant that a test parses.
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message("loading models");
+    bar.tick();
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_add_up_and_skipped_files_are_kept_by_name() {
+        let progress = Progress::new(5);
+        progress.tell(Event::Stored { photos: 2, faces: 7 });
+        progress.tell(Event::Known(Path::new("a")));
+        progress.tell(Event::Skipped(Path::new("b"), "not a photo".into()));
+        let line = progress.line(&progress.state().counts.clone());
+        assert!(line.contains("7 faces, 1 skipped") && line.ends_with(" left"), "{line}");
+        let counts = progress.finish();
+        assert_eq!((counts.stored, counts.faces, counts.known, counts.seen()), (2, 7, 1, 4));
+        assert_eq!(counts.skipped, [(PathBuf::from("b"), "not a photo".to_owned())]);
+    }
+
+    #[test]
+    fn a_skipped_file_is_named_once() {
+        assert_eq!(skip_line(Path::new("a.jpg"), "damaged"), "skipped: a.jpg: damaged");
+        assert_eq!(skip_line(Path::new("a.jpg"), "read a.jpg: denied"), "skipped: read a.jpg: denied");
+    }
+
+    #[test]
+    fn the_template_of_the_bar_parses() {
+        assert!(ProgressStyle::with_template("{wide_bar} {pos} of {len} photos, {msg}").is_ok());
+    }
+}

@@ -1,0 +1,146 @@
+//! What a command has to say: text for people, one JSON document for programs, an exit status.
+//!
+//! The only file that writes to standard output. A reader that goes away early (`| head`) is no error.
+//! Knows no command.
+
+use std::fmt;
+use std::io::{ErrorKind, Write};
+
+use serde::Serialize;
+
+/// The exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    NothingFound = 3,
+}
+
+/// A finished command's result.
+#[derive(Debug)]
+pub struct Report {
+    json: String,
+    text: String,
+    status: Status,
+}
+
+/// The command line asks for something that makes no sense; shown as an error with status 2.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+impl Report {
+    /// A report that shows `document` to programs and `text` to people.
+    pub fn new(document: &impl Serialize, text: String) -> anyhow::Result<Self> {
+        let json = serde_json::to_string_pretty(document)?;
+        Ok(Self { json, text, status: Status::Done })
+    }
+
+    /// The same with another exit status.
+    pub fn with(self, status: Status) -> Self {
+        Self { status, ..self }
+    }
+
+    /// Prints the report; the status to end with.
+    pub fn print(&self, json: bool) -> Status {
+        let text = if json { &self.json } else { &self.text };
+        print(text).unwrap_or(self.status)
+    }
+}
+
+/// Prints an error: one line on standard error, and the JSON document where one is promised.
+pub fn print_error(error: &anyhow::Error, json: bool) -> Status {
+    let message = message(error);
+    note(&format!("error: {message}"));
+    let status = if error.is::<Usage>() { Status::Usage } else { Status::Failed };
+    if json { print_failure(&message, status) } else { status }
+}
+
+/// Prints the JSON document of a failure.
+pub fn print_failure(message: &impl ToString, status: Status) -> Status {
+    #[derive(Serialize)]
+    struct Failure {
+        error: Reason,
+    }
+    #[derive(Serialize)]
+    struct Reason {
+        message: String,
+    }
+    let failure = Failure { error: Reason { message: message.to_string() } };
+    match serde_json::to_string_pretty(&failure) {
+        Ok(text) => print(&text).unwrap_or(status),
+        Err(_) => status,
+    }
+}
+
+/// Says something to the person at the terminal, on standard error.
+pub fn note(text: &str) {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(std::io::stderr().lock(), "{}", printable(text));
+}
+
+/// `text` with control characters other than line ends made visible: file names come from anywhere,
+/// and a terminal acts on what it is sent.
+pub fn printable(text: &str) -> String {
+    let shown = |c: char| -> String {
+        if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() }
+    };
+    text.chars().map(shown).collect()
+}
+
+/// Writes to standard output; a status when that failed for a reason worth telling.
+fn print(text: &str) -> Option<Status> {
+    let mut out = std::io::stdout().lock();
+    let written = if text.is_empty() || text.ends_with('\n') {
+        out.write_all(text.as_bytes())
+    } else {
+        writeln!(out, "{text}")
+    };
+    match written.and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            note(&format!("error: writing to standard output: {error}"));
+            Some(Status::Failed)
+        }
+        _ => None,
+    }
+}
+
+/// An error with its causes in one sentence. Many errors name their cause themselves already.
+fn message(error: &anyhow::Error) -> String {
+    let mut all = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if all.is_empty() {
+            all = cause;
+        } else if !all.contains(&cause) {
+            all = format!("{all}: {cause}");
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_told_once() {
+        let source = std::io::Error::other("disk on fire");
+        let error = picpick_engine::Error::io("read", "/a", source);
+        assert_eq!(message(&anyhow::Error::from(error)), "read /a: disk on fire");
+        let error = anyhow::Error::from(std::io::Error::other("deep")).context("above");
+        assert_eq!(message(&error), "above: deep");
+    }
+
+    #[test]
+    fn a_terminal_is_sent_no_control_characters() {
+        assert_eq!(printable("a\u{1b}[2Jb\nc\r"), "a\\u{1b}[2Jb\nc\\r");
+    }
+}

@@ -1,0 +1,286 @@
+//! `picpick search`: one person's photos, best first, as a table and as a contact sheet.
+//!
+//! Knows nothing of how scores come about; the engine decides what matches.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use picpick_engine::{Answer, Collection, Match, MatchKind, Pack, QUALITY_LOW, Scoring};
+use serde::Serialize;
+
+use super::context::Context;
+use super::report::{Report, Status, note};
+use super::selfie::Selfies;
+use super::table::Table;
+use super::{contact, format, packs, sheet};
+
+const AFTER: &str = "\
+Similarity runs from -1 to 1; a good face must reach the threshold, which rises
+with the number of faces in the collection; a poor face must reach a little
+more. Quality runs from 0 to 1.
+
+Examples:
+  picpick search 'Anna & Ben' selfie.jpg
+  picpick search 'Anna & Ben' front.jpg left.jpg right.jpg --sheet found.html
+  picpick search 'Anna & Ben' group.jpg --face 2 --top 10
+
+With --json: {\"collection\", \"query\": {\"selfies\", \"faces\", \"quality\",
+\"provider\", \"elapsed_ms\": {\"decode\", \"detect\", \"embed\", \"search\"}},
+\"threshold\", \"matches\": [{\"photo\", \"photo_id\", \"face_id\", \"similarity\",
+\"kind\": \"direct\"|\"person\"|\"expanded\", \"quality\", \"box\": [x, y, width,
+height]}]}, best first; box in pixels of the upright photo. Exit status 3 when
+nothing matches.";
+
+/// Several selfies of the same person, turned a little to either side, find more than one.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER)]
+pub struct Arguments {
+    /// Name of the collection
+    name: String,
+    /// Pictures of the person
+    #[arg(required = true, value_name = "SELFIE")]
+    selfies: Vec<PathBuf>,
+    /// Show at most so many photos
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    top: Option<u32>,
+    /// Take this similarity, -1 to 1, in place of the threshold
+    #[arg(long, value_name = "X", value_parser = similarity, allow_negative_numbers = true)]
+    min_similarity: Option<f32>,
+    /// Compare with single faces only, not with people
+    #[arg(long, conflicts_with = "expand")]
+    direct: bool,
+    /// Show all photos of every person that matches, also those that alone would not
+    #[arg(long)]
+    expand: bool,
+    /// In a picture with several faces, the one that is meant: 1 is the leftmost
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    face: Option<u32>,
+    /// Also write a contact sheet: one HTML file with the photos in it
+    #[arg(long, value_name = "FILE.html", value_parser = PathBufValueParser::new().try_map(sheet_path))]
+    sheet: Option<PathBuf>,
+    #[command(flatten)]
+    pack: packs::Choice,
+}
+
+fn similarity(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "expected a number from -1 to 1".to_owned())?;
+    if (-1.0..=1.0).contains(&value) { Ok(value) } else { Err("expected a number from -1 to 1".into()) }
+}
+
+/// A contact sheet replaces the file it is written to: that must not be a photo by mistake.
+pub fn sheet_path(path: PathBuf) -> Result<PathBuf, String> {
+    let html = path.extension().is_some_and(|ending| ending == "html" || ending == "htm");
+    if html { Ok(path) } else { Err("expected a file name that ends in .html".into()) }
+}
+
+/// A search, carried out.
+pub struct Found {
+    pub selfies: Selfies,
+    pub answer: Answer,
+    pub scoring: Scoring,
+    provider: String,
+    search_ms: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Document {
+    collection: String,
+    query: Query,
+    threshold: f32,
+    matches: Vec<Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Query {
+    selfies: usize,
+    faces: usize,
+    quality: f32,
+    provider: String,
+    elapsed_ms: Elapsed,
+}
+
+#[derive(Debug, Serialize)]
+struct Elapsed {
+    decode: f64,
+    detect: f64,
+    embed: f64,
+    search: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    photo: String,
+    photo_id: String,
+    face_id: String,
+    similarity: f32,
+    kind: &'static str,
+    quality: f32,
+    #[serde(rename = "box")]
+    bbox: [i32; 4],
+}
+
+pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+    let (collection, pack) = context.collection(&arguments.name, &arguments.pack)?;
+    let scoring = match (arguments.direct, arguments.expand) {
+        (true, _) => Scoring::Direct,
+        (_, true) => Scoring::Expand,
+        _ => Scoring::People,
+    };
+    let found = Search {
+        selfies: &arguments.selfies,
+        scoring,
+        similarity_min: arguments.min_similarity,
+        top: arguments.top.map(|top| top as usize),
+        face: arguments.face.map(|face| face as usize),
+    }
+    .carry_out(context, &collection, &pack)?;
+    let mut document = found.document(&collection);
+    let mut text = found.text(&collection);
+    if let Some(path) = &arguments.sheet {
+        sheet::write(path, &contact::sheet_of(&collection, &pack, &found))?;
+        document.sheet = Some(path.to_string_lossy().into_owned());
+        text += &format!("\nContact sheet: {}\n", format::path(path));
+    }
+    let status = if found.answer.matches.is_empty() { Status::NothingFound } else { Status::Done };
+    Ok(Report::new(&document, text)?.with(status))
+}
+
+/// What is searched for.
+pub struct Search<'a> {
+    pub selfies: &'a [PathBuf],
+    pub scoring: Scoring,
+    pub similarity_min: Option<f32>,
+    pub top: Option<usize>,
+    pub face: Option<usize>,
+}
+
+impl Search<'_> {
+    /// Searches `collection`, which holds embeddings of `pack`.
+    pub fn carry_out(&self, context: &Context, collection: &Collection, pack: &Pack) -> Result<Found> {
+        let pipeline = context.pipeline(pack)?;
+        let selfies = Selfies::read(&pipeline, self.selfies, self.face)?;
+        if selfies.template.quality < QUALITY_LOW {
+            note("note: the face is small, blurred or turned away; another picture may find more");
+        }
+        let begun = Instant::now();
+        let answer = collection.search(&selfies.template, self.scoring, self.similarity_min, self.top)?;
+        let search_ms = format::ms(begun.elapsed());
+        let provider = pipeline.provider().to_string();
+        Ok(Found { selfies, answer, scoring: self.scoring, provider, search_ms })
+    }
+}
+
+impl Found {
+    /// The result for programs.
+    pub fn document(&self, collection: &Collection) -> Document {
+        let timings = self.selfies.timings();
+        let elapsed_ms = Elapsed {
+            decode: format::ms(timings.decode),
+            detect: format::ms(timings.detect),
+            embed: format::ms(timings.embed),
+            search: self.search_ms,
+        };
+        Document {
+            collection: collection.info().name.clone(),
+            query: Query {
+                selfies: self.selfies.all.len(),
+                faces: self.selfies.faces(),
+                quality: self.selfies.template.quality,
+                provider: self.provider.clone(),
+                elapsed_ms,
+            },
+            threshold: self.answer.threshold,
+            matches: self.answer.matches.iter().map(shown).collect(),
+            sheet: None,
+        }
+    }
+
+    /// The result for people.
+    pub fn text(&self, collection: &Collection) -> String {
+        let (photos, faces) = {
+            let gallery = collection.gallery();
+            (gallery.photos().len(), gallery.face_count())
+        };
+        let among = format!("{} with {}", format::count(photos, "photo"), format::count(faces, "face"));
+        let name = &collection.info().name;
+        if self.answer.matches.is_empty() {
+            let threshold = self.answer.threshold;
+            return format!("No photo of this person among {among} in '{name}' (threshold {threshold:.2}).\n");
+        }
+        let mut table = Table::new(&[">similarity", ">quality", "why", "photo"]);
+        for found in &self.answer.matches {
+            let (similarity, quality) = (format!("{:.2}", found.similarity), format!("{:.2}", found.quality));
+            table.row([similarity, quality, why(found.kind).into(), format::path(&found.path)]);
+        }
+        let matches = format::count(self.answer.matches.len(), "photo");
+        let verb = if self.answer.matches.len() == 1 { "shows" } else { "show" };
+        let threshold = self.answer.threshold;
+        let head = format!("{matches} of '{name}' {verb} this person (threshold {threshold:.2}, {among} searched).");
+        format!("{head}\n\n{}", table.text())
+    }
+}
+
+fn shown(found: &Match) -> Shown {
+    Shown {
+        photo: found.path.to_string_lossy().into_owned(),
+        photo_id: found.photo.to_string(),
+        face_id: found.face.to_string(),
+        similarity: found.similarity,
+        kind: match found.kind {
+            MatchKind::Direct => "direct",
+            MatchKind::Person => "person",
+            MatchKind::Expanded => "expanded",
+        },
+        quality: found.quality,
+        bbox: found.bbox,
+    }
+}
+
+/// Why a photo is shown, in a few words.
+pub fn why(kind: MatchKind) -> &'static str {
+    match kind {
+        MatchKind::Direct => "this face",
+        MatchKind::Person => "face and person",
+        MatchKind::Expanded => "same person",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use picpick_engine::{FaceId, PhotoId};
+
+    #[test]
+    fn similarities_and_sheet_names_are_checked_early() {
+        assert_eq!(similarity("0.5"), Ok(0.5));
+        assert_eq!(similarity("-1"), Ok(-1.0));
+        for wrong in ["1.5", "NaN", "inf", "much", ""] {
+            assert!(similarity(wrong).is_err(), "{wrong}");
+        }
+        assert!(sheet_path("a/b.html".into()).is_ok());
+        assert!(sheet_path("photo.jpg".into()).is_err() && sheet_path("sheet".into()).is_err());
+    }
+
+    #[test]
+    fn a_match_has_the_promised_fields() {
+        let found = Match {
+            photo: PhotoId([1; 16]),
+            face: FaceId([2; 16]),
+            path: "a.jpg".into(),
+            similarity: 0.5,
+            kind: MatchKind::Person,
+            quality: 0.25,
+            bbox: [1, -2, 3, 4],
+        };
+        let expected = serde_json::json!({
+            "photo": "a.jpg", "photo_id": "01".repeat(16), "face_id": "02".repeat(16),
+            "similarity": 0.5, "kind": "person", "quality": 0.25, "box": [1, -2, 3, 4],
+        });
+        assert_eq!(serde_json::to_value(shown(&found)).unwrap_or_default(), expected);
+    }
+}

@@ -1,0 +1,147 @@
+//! The contact sheet: one HTML file with the selfies, the matches and the other photos in it.
+//!
+//! Takes plain data and the photos' files; needs no script, no network and no second file. Knows nothing
+//! of collections, searches or models.
+
+mod page;
+mod picture;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use picpick_engine::PhotoId;
+use rayon::prelude::*;
+
+pub use picture::Shown;
+
+/// With more photos than this the pictures get smaller, so that the file stays under some 20 MB.
+const LARGE_PHOTOS_MAX: usize = 60;
+const LARGE_WIDTH_PX: u32 = 900;
+const SMALL_WIDTH_PX: u32 = 560;
+
+/// Everything a contact sheet shows.
+#[derive(Debug)]
+pub struct Sheet {
+    pub title: String,
+    /// What a good face had to reach.
+    pub threshold: f32,
+    /// Photos and faces that were searched.
+    pub photos: usize,
+    pub faces: usize,
+    /// Photos that were searched, did not match and are not shown.
+    pub left_out: usize,
+    pub selfies: Vec<Shot>,
+    /// Best first.
+    pub matched: Vec<Shot>,
+    pub others: Vec<Shot>,
+    /// The models and their licences.
+    pub models: String,
+    /// A restriction that the models' licence makes.
+    pub notice: Option<String>,
+}
+
+/// A photo of the sheet.
+#[derive(Clone, Debug)]
+pub struct Shot {
+    pub path: PathBuf,
+    /// To tell whether the file is still the one that was indexed; `None` when it was just read.
+    pub id: Option<PhotoId>,
+    /// Upright size in pixels.
+    pub width: u32,
+    pub height: u32,
+    pub faces: Vec<Mark>,
+    /// Why it is among the matches.
+    pub why: Option<&'static str>,
+}
+
+/// A face of a photo.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    /// Left, top, width, height in pixels of the upright photo; may reach over its edge.
+    pub bbox: [i32; 4],
+    /// 0..1.
+    pub quality: f32,
+    /// Score held against the threshold, -1..1.
+    pub similarity: Option<f32>,
+    pub role: Role,
+}
+
+/// What a face is in the search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Match,
+    Other,
+    /// Not matched, and too poor to be found reliably.
+    Poor,
+    /// The face that was searched for.
+    Subject,
+}
+
+/// Writes `sheet` to `path`, in place of what is there; half a sheet is never left behind.
+pub fn write(path: &Path, sheet: &Sheet) -> Result<()> {
+    let html = render(sheet);
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let written = std::fs::File::create(&temporary)
+        .and_then(|mut file| file.write_all(html.as_bytes()))
+        .and_then(|()| std::fs::rename(&temporary, path));
+    if written.is_err() {
+        // Best effort: the error that counts is the one below.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written.with_context(|| format!("writing the contact sheet {}", path.display()))
+}
+
+fn render(sheet: &Sheet) -> String {
+    let photos = sheet.selfies.len() + sheet.matched.len() + sheet.others.len();
+    let width = if photos > LARGE_PHOTOS_MAX { SMALL_WIDTH_PX } else { LARGE_WIDTH_PX };
+    let show = |shots: &[Shot]| -> Vec<Shown> { shots.par_iter().map(|shot| picture::show(shot, width)).collect() };
+    let (selfies, matched, others) = (show(&sheet.selfies), show(&sheet.matched), show(&sheet.others));
+    page::page(sheet, &selfies, &matched, &others).into_string()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn sheet(path: PathBuf) -> Sheet {
+        let mark = Mark { bbox: [2, -2, 10, 12], quality: 0.5, similarity: Some(0.71), role: Role::Match };
+        let shot = Shot { path, id: None, width: 40, height: 20, faces: vec![mark], why: Some("this face") };
+        Sheet {
+            title: "A <b> & B".into(),
+            threshold: 0.5,
+            photos: 2,
+            faces: 1,
+            left_out: 0,
+            selfies: Vec::new(),
+            matched: vec![shot.clone()],
+            others: vec![Shot { path: "gone.jpg".into(), why: None, faces: Vec::new(), ..shot }],
+            models: "M".into(),
+            notice: None,
+        }
+    }
+
+    #[test]
+    fn a_sheet_holds_its_photos_and_says_what_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let photo = folder.path().join("a.png");
+        image::RgbImage::from_pixel(40, 20, image::Rgb([9, 99, 199])).save(&photo).unwrap();
+        let path = folder.path().join("sheet.html");
+        write(&path, &sheet(photo)).unwrap();
+        let html = std::fs::read_to_string(&path).unwrap();
+        assert!(html.contains("A &lt;b&gt; &amp; B") && !html.contains("<b>"));
+        assert_eq!(html.matches("data:image/jpeg;base64,").count(), 1);
+        assert!(html.contains("0.71") && html.contains("gone.jpg"));
+        assert!(!html.contains("http") && !html.contains("<script"));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let error = write(Path::new("/nowhere/at/all.html"), &sheet("x".into())).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/at/all.html"));
+    }
+}

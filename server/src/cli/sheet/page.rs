@@ -1,0 +1,216 @@
+//! The contact sheet as HTML: what is where, and what each face's label says.
+//!
+//! Escapes whatever comes from file names (maud does). Knows nothing of files or pixels.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::{Mark, Role, Sheet, Shot, Shown};
+use crate::cli::{contact, format};
+
+const STYLE: &str = include_str!("style.css");
+/// A photo with more faces takes the page's whole width, so that their labels can be read.
+const FACES_PER_CARD_MAX: usize = 7;
+/// A face nearer to the edge than this share of the picture has its label on the other side.
+const EDGE_SHARE: f32 = 0.14;
+
+/// The page; the pictures are in the order of the sheet's photos.
+pub fn page(sheet: &Sheet, selfies: &[Shown], matched: &[Shown], others: &[Shown]) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+                title { (sheet.title) " · PicPick" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                (head(sheet, selfies))
+                main {
+                    h2 { "Photos of this person" }
+                    @if sheet.matched.is_empty() {
+                        p { "None of the photos reaches the threshold." }
+                    }
+                    div.grid {
+                        @for (i, (shot, shown)) in sheet.matched.iter().zip(matched).enumerate() {
+                            (card(shot, shown, Some(i + 1)))
+                        }
+                    }
+                    @if !sheet.others.is_empty() {
+                        h2 { "Other photos" }
+                        div.grid {
+                            @for (shot, shown) in sheet.others.iter().zip(others) { (card(shot, shown, None)) }
+                        }
+                    }
+                    @if sheet.left_out > 0 {
+                        p { "Not shown: " (format::count(sheet.left_out, "photo")) " that did not match." }
+                    }
+                }
+                (foot(sheet))
+            }
+        }
+    }
+}
+
+fn head(sheet: &Sheet, selfies: &[Shown]) -> Markup {
+    let found = sheet.matched.len();
+    let verb = if found == 1 { "shows" } else { "show" };
+    html! {
+        header {
+            div.intro {
+                p.brand { "PicPick contact sheet" }
+                h1 { (sheet.title) }
+                p.lead {
+                    strong { (format::count(found, "photo")) } " of " (format::thousands(sheet.photos)) " "
+                    (verb) " the person in the " @if sheet.selfies.len() == 1 { "selfie" } @else { "selfies" } "."
+                }
+                dl {
+                    div { dt { "Threshold" } dd { (number(sheet.threshold)) } }
+                    div { dt { "Photos" } dd { (format::thousands(sheet.photos)) } }
+                    div { dt { "Faces" } dd { (format::thousands(sheet.faces)) } }
+                    div { dt { "Matches" } dd { (format::thousands(found)) } }
+                }
+                (legend())
+            }
+            div.selfies {
+                @for (shot, shown) in sheet.selfies.iter().zip(selfies) {
+                    figure.selfie {
+                        (picture(shot, shown))
+                        figcaption { strong { "Selfie" } " " span.name title=(format::path(&shot.path)) { (name(shot)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn legend() -> Markup {
+    html! {
+        ul.legend {
+            li { span.key.match {} " matched face" }
+            li { span.key.other {} " other face" }
+            li { span.key.poor {} " too poor to be found reliably" }
+            li { span.tag { b { "0.62" } i { "q 0.80" } } " similarity −1 to 1, quality 0 to 1" }
+        }
+    }
+}
+
+fn card(shot: &Shot, shown: &Shown, rank: Option<usize>) -> Markup {
+    let wide = shot.faces.len() > FACES_PER_CARD_MAX;
+    let best = shot.faces.iter().filter_map(|face| face.similarity).fold(f32::NEG_INFINITY, f32::max);
+    let matched = shot.faces.iter().find(|face| face.role == Role::Match);
+    html! {
+        figure.card.matched[rank.is_some()].wide[wide] {
+            (picture(shot, shown))
+            figcaption {
+                @if let Some(rank) = rank { span.badge { "✓ Match " (rank) } }
+                span.name title=(format::path(&shot.path)) { (name(shot)) }
+                span.detail {
+                    (faces(shot))
+                    @if let Some(mark) = matched {
+                        @if let Some(similarity) = mark.similarity { " · similarity " (number(similarity)) }
+                        " · quality " (number(mark.quality))
+                        @if let Some(why) = shot.why { " · by " (why) }
+                    } @else if best.is_finite() {
+                        " · nearest " (number(best))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn faces(shot: &Shot) -> String {
+    if shot.faces.is_empty() { "no face".into() } else { format::count(shot.faces.len(), "face") }
+}
+
+fn picture(shot: &Shot, shown: &Shown) -> Markup {
+    let shape = format!("aspect-ratio:{}/{}", shot.width.max(1), shot.height.max(1));
+    match shown {
+        Shown::Missing(reason) => html! {
+            div.picture.missing style=(shape) role="img" aria-label=(contact::words(shot)) {
+                p { "No picture: " (reason) }
+            }
+        },
+        Shown::Jpeg { base64, width, height } => html! {
+            div.picture style=(shape) {
+                img src=(PreEscaped(format!("data:image/jpeg;base64,{base64}"))) width=(width) height=(height)
+                    alt=(contact::words(shot));
+                @for mark in &shot.faces { (face(mark, shot)) }
+            }
+        },
+    }
+}
+
+fn face(mark: &Mark, shot: &Shot) -> Markup {
+    let role = match mark.role {
+        Role::Match => "match",
+        Role::Other => "other",
+        Role::Poor => "poor",
+        Role::Subject => "subject",
+    };
+    let (left, width) = span(mark.bbox[0], mark.bbox[2], shot.width);
+    let (top, height) = span(mark.bbox[1], mark.bbox[3], shot.height);
+    let place = match (top + height > 1.0 - EDGE_SHARE, top < EDGE_SHARE) {
+        (true, true) => "inside",
+        (true, false) => "above",
+        _ => "below",
+    };
+    let [left_pc, top_pc, width_pc, height_pc] = [left, top, width, height].map(|share| share * 100.0);
+    let style = format!("left:{left_pc:.2}%;top:{top_pc:.2}%;width:{width_pc:.2}%;height:{height_pc:.2}%");
+    html! {
+        div class={ "face " (role) " " (place) } style=(style) {
+            span.tag {
+                @if let Some(similarity) = mark.similarity { b { (number(similarity)) } }
+                i { "q " (number(mark.quality)) }
+            }
+        }
+    }
+}
+
+/// Start and length as shares of `side`, cut at the picture's edge.
+fn span(start: i32, length: i32, side: u32) -> (f32, f32) {
+    let side = side.max(1) as f32;
+    let (from, to) = (start as f32 / side, start.saturating_add(length) as f32 / side);
+    let (from, to) = (from.clamp(0.0, 1.0), to.clamp(0.0, 1.0));
+    (from, (to - from).max(0.0))
+}
+
+fn foot(sheet: &Sheet) -> Markup {
+    html! {
+        footer {
+            p { "Models: " (sheet.models) "." }
+            @if let Some(notice) = &sheet.notice { p { strong { "Note: " (notice) "." } } }
+            p { "Made by picpick " (env!("CARGO_PKG_VERSION")) " on this machine. This file shows people's faces: pass it on only to those who may see them." }
+        }
+    }
+}
+
+fn name(shot: &Shot) -> String {
+    shot.path.file_name().map_or_else(|| format::path(&shot.path), |name| format::path(name.as_ref()))
+}
+
+/// Two decimals, with a true minus sign.
+fn number(value: f32) -> String {
+    format!("{value:.2}").replace('-', "−").replace("−0.00", "0.00")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boxes_are_cut_at_the_edge() {
+        assert_eq!(span(-10, 30, 100), (0.0, 0.2));
+        assert_eq!(span(90, 30, 100).0, 0.9);
+        assert_eq!(span(200, 30, 100), (1.0, 0.0));
+        assert_eq!(span(i32::MAX, i32::MAX, 0), (1.0, 0.0));
+    }
+
+    #[test]
+    fn numbers_have_two_decimals() {
+        assert_eq!((number(0.714), number(-0.05), number(-0.001)), ("0.71".into(), "−0.05".into(), "0.00".into()));
+    }
+}

@@ -1,0 +1,59 @@
+//! Plain tables with aligned columns, for a terminal of 80 columns.
+//!
+//! The last column is never cut or padded, so that a path can be copied. Knows nothing of what it shows.
+
+/// Rows under a heading.
+pub struct Table {
+    rows: Vec<Vec<String>>,
+    right: Vec<bool>,
+}
+
+impl Table {
+    /// A table with these columns; a name that begins with `>` is set to the right, for numbers.
+    pub fn new(columns: &[&str]) -> Self {
+        let right = columns.iter().map(|name| name.starts_with('>')).collect();
+        let heading = columns.iter().map(|name| name.trim_start_matches('>').to_uppercase()).collect();
+        Self { rows: vec![heading], right }
+    }
+
+    /// Adds a row with one cell per column.
+    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.to_vec());
+    }
+
+    /// The table as lines, each ended.
+    pub fn text(&self) -> String {
+        let width = |column| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell: &String| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..self.right.len()).map(width).collect();
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (cell, (&width, &right)) in row.iter().zip(widths.iter().zip(&self.right)) {
+                if !line.is_empty() {
+                    line.push_str("  ");
+                }
+                let padded = if right { format!("{cell:>width$}") } else { format!("{cell:<width$}") };
+                line.push_str(&padded);
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_the_last_is_left_alone() {
+        let mut table = Table::new(&[">n", "name", "path"]);
+        table.row(["7".into(), "Zoë".into(), "/a b/c.jpg".into()]);
+        table.row(["12".into(), "Al".into(), "d".into()]);
+        assert_eq!(table.text(), " N  NAME  PATH\n 7  Zoë   /a b/c.jpg\n12  Al    d\n");
+    }
+}

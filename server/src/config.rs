@@ -1,0 +1,170 @@
+//! Where things lie and how models compute: raw options and environment → one validated type.
+//!
+//! The only file that reads the environment. Never touches the folders it names, and knows nothing of
+//! single commands.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use picpick_engine::{Precision, Provider};
+
+use crate::cli::Usage;
+
+/// Options that every command takes, as given.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Options of every command")]
+pub struct RawConfig {
+    /// Folder with the collections [env: PICPICK_DATA] [default: ~/.local/share/picpick]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Folder with the keys of the collections, for instance on another disk [env: PICPICK_KEYRING]
+    /// [default: 'keyring' in the data folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    keyring: Option<PathBuf>,
+    /// Print exactly one JSON document on standard output; everything else goes to standard error
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Folder that keeps downloaded models [env: PICPICK_CACHE] [default: ~/.cache/picpick]
+    #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
+    cache: Option<PathBuf>,
+    /// Folder that holds the model files already; nothing is downloaded then
+    /// [env: PICPICK_MODELS_DIR]
+    #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
+    offline: Option<PathBuf>,
+    /// Arithmetic of the models, for measurements; 'auto' takes the fastest that proves itself
+    #[arg(long, global = true, value_enum, default_value = "auto", hide_short_help = true)]
+    precision: Arithmetic,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Arithmetic {
+    #[default]
+    Auto,
+    Bf16,
+    F32,
+    Cpu,
+}
+
+/// What the environment says, as given.
+#[derive(Debug, Default)]
+struct Environment {
+    data: Option<PathBuf>,
+    keyring: Option<PathBuf>,
+    cache: Option<PathBuf>,
+    offline: Option<PathBuf>,
+    xdg_data: Option<PathBuf>,
+    xdg_cache: Option<PathBuf>,
+    home: Option<PathBuf>,
+}
+
+/// Validated configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Collections, one encrypted store each.
+    pub data: PathBuf,
+    /// `None` for the folder inside `data`.
+    pub keyring: Option<PathBuf>,
+    /// Verified model files, runtime and sample photos.
+    pub models: PathBuf,
+    /// Original model files that were brought here by hand.
+    pub offline: Option<PathBuf>,
+    pub precision: Precision,
+}
+
+impl RawConfig {
+    /// Completes the options by the environment and the defaults.
+    ///
+    /// Errors: `Usage` when a folder is not given and there is no home folder to derive it from.
+    pub fn validate(self) -> Result<Config, Usage> {
+        self.validate_in(Environment::read())
+    }
+
+    fn validate_in(self, environment: Environment) -> Result<Config, Usage> {
+        let Environment { home, xdg_data, xdg_cache, .. } = environment;
+        let below = |base: Option<PathBuf>, fallback: &str, option: &str, name: &str| {
+            // The XDG rules: a base folder that is not absolute is to be ignored.
+            let base = base.filter(|base| base.is_absolute());
+            let base = base.or_else(|| home.as_ref().map(|home| home.join(fallback)));
+            let unknown = || {
+                Usage(format!("where is the {name} folder? HOME is not set; say it with {option} DIR"))
+            };
+            base.map(|base| base.join("picpick")).ok_or_else(unknown)
+        };
+        let data = match self.data.or(environment.data) {
+            Some(data) => data,
+            None => below(xdg_data, ".local/share", "--data", "data")?,
+        };
+        let cache = match self.cache.or(environment.cache) {
+            Some(cache) => cache,
+            None => below(xdg_cache, ".cache", "--cache", "cache")?,
+        };
+        let precision = match self.precision {
+            Arithmetic::Auto => Precision::Auto,
+            Arithmetic::Bf16 => Precision::Only(Provider::OpenVinoBf16),
+            Arithmetic::F32 => Precision::Only(Provider::OpenVinoF32),
+            Arithmetic::Cpu => Precision::Only(Provider::Cpu),
+        };
+        let keyring = self.keyring.or(environment.keyring);
+        let offline = self.offline.or(environment.offline);
+        Ok(Config { data, keyring, models: cache.join("models"), offline, precision })
+    }
+}
+
+impl Config {
+    /// Where the keys are.
+    pub fn keyring_folder(&self) -> PathBuf {
+        self.keyring.clone().unwrap_or_else(|| Path::new(&self.data).join("keyring"))
+    }
+}
+
+impl Environment {
+    fn read() -> Self {
+        // A variable set to nothing counts as not set.
+        let folder = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Self {
+            data: folder("PICPICK_DATA"),
+            keyring: folder("PICPICK_KEYRING"),
+            cache: folder("PICPICK_CACHE"),
+            offline: folder("PICPICK_MODELS_DIR"),
+            xdg_data: folder("XDG_DATA_HOME"),
+            xdg_cache: folder("XDG_CACHE_HOME"),
+            home: folder("HOME"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn folder(path: &str) -> Option<PathBuf> {
+        Some(PathBuf::from(path))
+    }
+
+    #[test]
+    fn an_option_beats_a_variable_beats_the_default() {
+        let environment = || Environment { home: folder("/home/a"), ..Environment::default() };
+        let config = RawConfig::default().validate_in(environment()).unwrap();
+        assert_eq!(config.data, Path::new("/home/a/.local/share/picpick"));
+        assert_eq!(config.models, Path::new("/home/a/.cache/picpick/models"));
+        assert_eq!(config.keyring_folder(), Path::new("/home/a/.local/share/picpick/keyring"));
+        let given = Environment { data: folder("env"), cache: folder("/c"), ..environment() };
+        let config = RawConfig::default().validate_in(given).unwrap();
+        assert_eq!((config.data, config.models), ("env".into(), "/c/models".into()));
+        let given = Environment { data: folder("env"), ..environment() };
+        let raw = RawConfig { data: folder("option"), ..RawConfig::default() };
+        assert_eq!(raw.validate_in(given).unwrap().data, Path::new("option"));
+    }
+
+    #[test]
+    fn xdg_folders_count_only_when_absolute_and_no_home_is_an_error() {
+        let environment = Environment { xdg_data: folder("/x"), xdg_cache: folder("rel"), ..Environment::default() };
+        let error = RawConfig::default().validate_in(environment).unwrap_err();
+        assert!(error.0.contains("--cache"), "{}", error.0);
+        let environment = Environment { xdg_data: folder("/x"), xdg_cache: folder("/y"), ..Environment::default() };
+        let config = RawConfig::default().validate_in(environment).unwrap();
+        assert_eq!((config.data, config.models), ("/x/picpick".into(), "/y/picpick/models".into()));
+    }
+}

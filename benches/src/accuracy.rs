@@ -4,7 +4,7 @@
 //! asks once, through the same code that serves a search. Knows nothing of how faces are found.
 
 use anyhow::{Context, Result, bail};
-use picpick_engine::{Accepted, Face, Gallery, Photo, PhotoId, Scoring};
+use picpick_engine::{Accepted, Face, Gallery, Pack, Photo, PhotoId, Scoring};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -21,9 +21,10 @@ pub struct Args {
     /// Folder that the protocol's paths are relative to
     #[arg(long)]
     images: PathBuf,
-    /// Only the first N gallery pictures, to see how the threshold follows the collection's size
+    /// Also print the threshold at each FPIR for a ninth and a third of the gallery: what the
+    /// matching constants of a pack are fitted to
     #[arg(long)]
-    gallery_max: Option<usize>,
+    calibrate: bool,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +51,15 @@ struct Report {
     /// Pictures in which no face was found.
     without_face: usize,
     rows: Vec<Row>,
+    calibration: Vec<Calibration>,
+}
+
+#[derive(Serialize)]
+struct Calibration {
+    gallery_faces: usize,
+    scoring: &'static str,
+    fpir: f64,
+    threshold: f32,
 }
 
 #[derive(Serialize)]
@@ -78,9 +88,9 @@ struct Guests {
 const FLOOR: f32 = 0.25;
 
 pub fn run(setup: &Setup, args: &Args) -> Result<()> {
-    let text = std::fs::read(&args.protocol).with_context(|| format!("reading {}", args.protocol.display()))?;
-    let mut protocol: Protocol = serde_json::from_slice(&text).context("the protocol does not read")?;
-    protocol.gallery.truncate(args.gallery_max.unwrap_or(usize::MAX));
+    let text = std::fs::read(&args.protocol)
+        .with_context(|| format!("reading {}", args.protocol.display()))?;
+    let protocol: Protocol = serde_json::from_slice(&text).context("the protocol does not read")?;
     if protocol.strangers.is_empty() || protocol.guests.is_empty() {
         bail!("the protocol has no guests or no strangers");
     }
@@ -94,16 +104,37 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let without_face = all.filter(|face| face.is_none()).count();
 
     let mut gallery = Gallery::new(pack.embedder.dim, pack.matching);
-    let photos: Vec<Photo> = protocol.gallery.iter().zip(gallery_faces).map(|(path, face)| photo(path, face)).collect();
+    let photos: Vec<Photo> =
+        protocol.gallery.iter().zip(gallery_faces).map(|(path, face)| photo(path, face)).collect();
     photos.iter().try_for_each(|photo| gallery.add(photo))?;
     gallery.update_people(photos.iter());
     let embedding = |face: Option<Face>| face.map(|face| face.embedding);
-    let mates = |guest: &Guest| guest.photos.iter().map(|path| PhotoId::of(path.as_bytes())).collect();
+    let mates =
+        |guest: &Guest| guest.photos.iter().map(|path| PhotoId::of(path.as_bytes())).collect();
     let guests = Guests {
         templates: guest_faces.into_iter().map(embedding).collect(),
         mates: protocol.guests.iter().map(mates).collect(),
     };
     let strangers: Vec<Option<Vec<f32>>> = stranger_faces.into_iter().map(embedding).collect();
+    let calibration =
+        if args.calibrate { calibrate(&photos, &pack, &strangers)? } else { Vec::new() };
+    if let Ok(file) = std::env::var("PP_DUMP") {
+        let mut out = Vec::new();
+        for p in &photos {
+            for v in p.faces.first().map(|f| f.embedding.clone()).unwrap_or(vec![0.0; 128]) {
+                out.extend_from_slice(&v.to_le_bytes());
+            }
+        }
+        for t in guests.templates.iter().chain(&strangers) {
+            for v in t.clone().unwrap_or(vec![0.0; 128]) {
+                out.extend_from_slice(&v.to_le_bytes());
+            }
+        }
+        for p in &photos {
+            out.extend_from_slice(&p.faces.first().map_or(0.0f32, |f| f.quality).to_le_bytes());
+        }
+        std::fs::write(file, out)?;
+    }
     let rows = measure(gallery, &guests, &strangers)?;
     let report = Report {
         pack: pack.id().to_owned(),
@@ -114,6 +145,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
         strangers: strangers.len(),
         without_face,
         rows: rows.0,
+        calibration,
     };
     show(setup, &report)
 }
@@ -123,11 +155,17 @@ fn photo(path: &str, face: Option<Face>) -> Photo {
     Photo { id, path: path.into(), width: 0, height: 0, faces: face.into_iter().collect() }
 }
 
-fn measure(gallery: Gallery, guests: &Guests, strangers: &[Option<Vec<f32>>]) -> Result<(Vec<Row>, usize, usize)> {
+fn measure(
+    gallery: Gallery,
+    guests: &Guests,
+    strangers: &[Option<Vec<f32>>],
+) -> Result<(Vec<Row>, usize, usize)> {
     let (faces, people) = (gallery.face_count(), gallery.people().len());
     let gallery = Mutex::new(gallery);
     let mut rows = Vec::new();
-    for (name, scoring) in [("direct", Scoring::Direct), ("people", Scoring::People), ("expand", Scoring::Expand)] {
+    for (name, scoring) in
+        [("direct", Scoring::Direct), ("people", Scoring::People), ("expand", Scoring::Expand)]
+    {
         let ask = |template: &Option<Vec<f32>>, floor| -> Result<Vec<Accepted>> {
             let Some(template) = template else { return Ok(Vec::new()) };
             let gallery = gallery.lock().map_err(|_| anyhow::anyhow!("a search panicked"))?;
@@ -143,22 +181,61 @@ fn measure(gallery: Gallery, guests: &Guests, strangers: &[Option<Vec<f32>>]) ->
         });
         let mut tops = stranger_tops.collect::<Result<Vec<f32>>>()?;
         tops.sort_by(|a, b| b.total_cmp(a));
-        let own = gallery.lock().map_err(|_| anyhow::anyhow!("a search panicked"))?.threshold(scoring);
+        let own =
+            gallery.lock().map_err(|_| anyhow::anyhow!("a search panicked"))?.threshold(scoring);
         let stated = [Some(0.01), Some(0.003), None];
         for fpir in stated {
             let threshold = fpir.map_or(own, |fpir| threshold_at(&tops, fpir));
-            let answers = guests.templates.par_iter().map(|template| ask(template, threshold)).collect::<Result<Vec<_>>>()?;
-            let shown = tops.iter().filter(|&&top| top >= threshold).count() as f64 / tops.len() as f64;
+            let answers = guests
+                .templates
+                .par_iter()
+                .map(|template| ask(template, threshold))
+                .collect::<Result<Vec<_>>>()?;
+            let shown =
+                tops.iter().filter(|&&top| top >= threshold).count() as f64 / tops.len() as f64;
             rows.push(row(name, fpir, shown, threshold, &answers, &guests.mates));
         }
     }
     Ok((rows, faces, people))
 }
 
-/// The lowest threshold at which at most `fpir` of the strangers (sorted best first) reach it.
+/// The lowest threshold that `fpir` of the strangers (sorted best first), to the nearest one, reach.
 fn threshold_at(tops: &[f32], fpir: f64) -> f32 {
-    let allowed = (fpir * tops.len() as f64).floor() as usize;
+    let allowed = (fpir * tops.len() as f64).round() as usize;
     tops.get(allowed).map_or(FLOOR, |first_refused| first_refused.next_up())
+}
+
+/// Thresholds for parts of the gallery, every ninth, every third and every picture.
+fn calibrate(
+    photos: &[Photo],
+    pack: &Pack,
+    strangers: &[Option<Vec<f32>>],
+) -> Result<Vec<Calibration>> {
+    let mut all = Vec::new();
+    for step in [9, 3, 1] {
+        let part: Vec<&Photo> = photos.iter().step_by(step).collect();
+        let mut gallery = Gallery::new(pack.embedder.dim, pack.matching);
+        part.iter().try_for_each(|photo| gallery.add(photo))?;
+        gallery.update_people(part.iter().copied());
+        for (scoring, how) in [("direct", Scoring::Direct), ("people", Scoring::People)] {
+            let mut tops = Vec::with_capacity(strangers.len());
+            for template in strangers.iter().flatten() {
+                let answer = gallery.search(template, how, Some(FLOOR))?;
+                tops.push(answer.first().map_or(-1.0, |best| best.similarity));
+            }
+            tops.sort_by(|a, b| b.total_cmp(a));
+            for fpir in [0.03, 0.01, 0.003] {
+                let threshold = threshold_at(&tops, fpir);
+                all.push(Calibration {
+                    gallery_faces: gallery.face_count(),
+                    scoring,
+                    fpir,
+                    threshold,
+                });
+            }
+        }
+    }
+    Ok(all)
 }
 
 fn row(
@@ -174,7 +251,8 @@ fn row(
         let found = answer.iter().filter(|accepted| mates.contains(&accepted.photo)).count();
         hits += usize::from(answer.first().is_some_and(|best| mates.contains(&best.photo)));
         recall += found as f64 / mates.len().max(1) as f64;
-        (right, returned, relevant) = (right + found, returned + answer.len(), relevant + mates.len());
+        (right, returned, relevant) =
+            (right + found, returned + answer.len(), relevant + mates.len());
     }
     let guests = answers.len().max(1) as f64;
     Row {
@@ -194,15 +272,40 @@ fn show(setup: &Setup, report: &Report) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(report)?);
         return Ok(());
     }
-    let Report { pack, provider, gallery_faces, people, guests, strangers, without_face, rows } = report;
-    println!("{pack} on {provider}: {gallery_faces} faces of {people} people, {guests} guests, {strangers} strangers");
+    let Report {
+        pack,
+        provider,
+        gallery_faces,
+        people,
+        guests,
+        strangers,
+        without_face,
+        rows,
+        calibration,
+    } = report;
+    println!(
+        "{pack} on {provider}: {gallery_faces} faces of {people} people, {guests} guests, {strangers} strangers"
+    );
     println!("pictures without a face: {without_face}");
     println!("scoring  FPIR stated  measured  threshold   TPIR  recall macro  micro  precision");
     for row in rows {
         let stated = row.fpir.map_or("own".into(), |fpir| format!("{:.1} %", fpir * 100.0));
         println!(
             "{:<8} {:>11} {:>7.2} % {:>10.4} {:>6.4} {:>13.4} {:>6.4} {:>10.4}",
-            row.scoring, stated, row.fpir_measured * 100.0, row.threshold, row.tpir, row.recall_macro, row.recall_micro, row.precision
+            row.scoring,
+            stated,
+            row.fpir_measured * 100.0,
+            row.threshold,
+            row.tpir,
+            row.recall_macro,
+            row.recall_micro,
+            row.precision
+        );
+    }
+    for Calibration { gallery_faces, scoring, fpir, threshold } in calibration {
+        println!(
+            "{gallery_faces:>6} faces, {scoring}, FPIR {:.1} %: threshold {threshold:.4}",
+            fpir * 100.0
         );
     }
     Ok(())

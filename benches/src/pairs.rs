@@ -34,9 +34,11 @@ struct Report {
 }
 
 pub fn run(setup: &Setup, args: &Args) -> Result<()> {
-    let text = std::fs::read_to_string(&args.pairs).with_context(|| format!("reading {}", args.pairs.display()))?;
+    let text = std::fs::read_to_string(&args.pairs)
+        .with_context(|| format!("reading {}", args.pairs.display()))?;
     let pairs: Vec<(String, String, bool)> = text.lines().filter_map(parse).collect();
-    let mut pictures: Vec<String> = pairs.iter().flat_map(|(a, b, _)| [a.clone(), b.clone()]).collect();
+    let mut pictures: Vec<String> =
+        pairs.iter().flat_map(|(a, b, _)| [a.clone(), b.clone()]).collect();
     pictures.sort_unstable();
     pictures.dedup();
     let pipeline = setup.pipeline()?;
@@ -58,19 +60,33 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let pack = setup.pack()?.id().to_owned();
     let provider = pipeline.provider().to_string();
     let tar_at_far_001 = tar(&scores, 0.001);
-    let report = Report { pack, provider, pairs: pairs.len(), without_face, accuracy, threshold, tar_at_far_001 };
+    let report = Report {
+        pack,
+        provider,
+        pairs: pairs.len(),
+        without_face,
+        accuracy,
+        threshold,
+        tar_at_far_001,
+    };
     if setup.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         let Report { pack, provider, pairs, without_face, .. } = &report;
         println!("{pack} on {provider}: {pairs} pairs, {without_face} without a face");
-        println!("accuracy {:.2} % at {threshold:.3}, TAR at FAR 0.1 % {:.2} %", accuracy * 100.0, tar_at_far_001 * 100.0);
+        println!(
+            "accuracy {:.2} % at {threshold:.3}, TAR at FAR 0.1 % {:.2} %",
+            accuracy * 100.0,
+            tar_at_far_001 * 100.0
+        );
     }
     Ok(())
 }
 
 fn parse(line: &str) -> Option<(String, String, bool)> {
-    let picture = |name: &str, number: &str| Some(format!("{name}/{name}_{:04}.jpg", number.parse::<u32>().ok()?));
+    let picture = |name: &str, number: &str| {
+        Some(format!("{name}/{name}_{:04}.jpg", number.parse::<u32>().ok()?))
+    };
     match line.split('\t').map(str::trim).collect::<Vec<_>>().as_slice() {
         [name, a, b] => Some((picture(name, a)?, picture(name, b)?, true)),
         [name, a, other, b] => Some((picture(name, a)?, picture(other, b)?, false)),
@@ -118,8 +134,14 @@ mod tests {
 
     #[test]
     fn lines_of_both_kinds_are_read() {
-        assert_eq!(parse("Al_Go\t1\t12"), Some(("Al_Go/Al_Go_0001.jpg".into(), "Al_Go/Al_Go_0012.jpg".into(), true)));
-        assert_eq!(parse("A\t1\tB\t2"), Some(("A/A_0001.jpg".into(), "B/B_0002.jpg".into(), false)));
+        assert_eq!(
+            parse("Al_Go\t1\t12"),
+            Some(("Al_Go/Al_Go_0001.jpg".into(), "Al_Go/Al_Go_0012.jpg".into(), true))
+        );
+        assert_eq!(
+            parse("A\t1\tB\t2"),
+            Some(("A/A_0001.jpg".into(), "B/B_0002.jpg".into(), false))
+        );
         assert_eq!(parse("10\t300"), None);
     }
 

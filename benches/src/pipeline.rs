@@ -46,7 +46,8 @@ struct Stages {
 }
 
 pub fn run(setup: &Setup, args: &Args) -> Result<()> {
-    let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
+    let read =
+        |path: &PathBuf| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
     let photos = args.photos.iter().map(read).collect::<Result<Vec<_>>>()?;
     if args.passes == 0 {
         bail!("--passes must be at least 1");
@@ -66,7 +67,10 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(&report)?);
         return Ok(());
     }
-    println!("{} on {}: {} photos, {} faces", report.pack, report.provider, report.photos, report.faces);
+    println!(
+        "{} on {}: {} photos, {} faces",
+        report.pack, report.provider, report.photos, report.faces
+    );
     println!("threads  photos/s  ms/photo: decode  detect+align   embed");
     for Row { threads, photos_per_s, ms_per_photo } in &report.rows {
         let Stages { decode, detect, embed } = ms_per_photo;
@@ -75,10 +79,17 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn measure(pipeline: &Pipeline, photos: &[Vec<u8>], threads: usize, passes: usize) -> Result<(Row, usize)> {
+fn measure(
+    pipeline: &Pipeline,
+    photos: &[Vec<u8>],
+    threads: usize,
+    passes: usize,
+) -> Result<(Row, usize)> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let pass = || -> Result<Vec<Analysis>> {
-        Ok(pool.install(|| photos.par_iter().map(|bytes| pipeline.analyse(bytes)).collect::<Result<Vec<_>, _>>())?)
+        Ok(pool.install(|| {
+            photos.par_iter().map(|bytes| pipeline.analyse(bytes)).collect::<Result<Vec<_>, _>>()
+        })?)
     };
     // Twice: a pipeline that still tries bfloat16 against f32 needs some faces to settle.
     pass()?;
@@ -97,7 +108,11 @@ fn measure(pipeline: &Pipeline, photos: &[Vec<u8>], threads: usize, passes: usiz
     }
     let elapsed = start.elapsed().as_secs_f64();
     let total = (photos.len() * passes) as f64;
-    let ms_per_photo = Stages { decode: stages.decode / total, detect: stages.detect / total, embed: stages.embed / total };
+    let ms_per_photo = Stages {
+        decode: stages.decode / total,
+        detect: stages.detect / total,
+        embed: stages.embed / total,
+    };
     Ok((Row { threads, photos_per_s: total / elapsed, ms_per_photo }, faces))
 }
 

@@ -4,7 +4,9 @@
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use picpick_engine::{DecodeLimits, Face, Models, Pack, Pipeline, Precision, Provider, Subject, subject};
+use picpick_engine::{
+    DecodeLimits, Face, Models, Pack, Pipeline, Precision, Provider, Subject, subject,
+};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -61,18 +63,26 @@ impl Setup {
             return Ok(folder.clone());
         }
         let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let base = base.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
+        let base =
+            base.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
         Ok(base.context("neither XDG_CACHE_HOME nor HOME is set; use --cache DIR")?.join("picpick"))
     }
 }
 
 /// The most central face of each picture, `None` where there is none, in order; on all cores.
-pub fn central_faces(pipeline: &Pipeline, images: &Path, pictures: &[String]) -> Result<Vec<Option<Face>>> {
+pub fn central_faces(
+    pipeline: &Pipeline,
+    images: &Path,
+    pictures: &[String],
+) -> Result<Vec<Option<Face>>> {
     let face = |picture: &String| {
         let path = images.join(picture);
         let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-        let found = pipeline.analyse(&bytes).with_context(|| format!("analysing {}", path.display()))?;
-        Ok(subject(&found.faces, (found.width, found.height), Subject::Central, picture).ok().cloned())
+        let found =
+            pipeline.analyse(&bytes).with_context(|| format!("analysing {}", path.display()))?;
+        Ok(subject(&found.faces, (found.width, found.height), Subject::Central, picture)
+            .ok()
+            .cloned())
     };
     pictures.par_iter().map(face).collect()
 }

@@ -11,8 +11,13 @@ pub const CROP_SIDE_PX: u32 = 112;
 
 /// Where the five landmarks lie in an aligned crop, px: the ArcFace reference points (InsightFace),
 /// which SFace and MobileFaceNet share.
-const REFERENCE: Landmarks =
-    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]];
+const REFERENCE: Landmarks = [
+    [38.2946, 51.6963],
+    [73.5318, 51.5014],
+    [56.0252, 71.7366],
+    [41.5493, 92.3655],
+    [70.7299, 92.2041],
+];
 
 /// A similarity transform (rotation, uniform scale, shift): (x, y) → (a·x − b·y + tx, b·x + a·y + ty).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,7 +32,9 @@ impl Similarity {
     /// The least-squares transform that takes `from` to `to` (Umeyama 1991; in the plane it has this
     /// closed form, which cannot mirror). Landmarks in one point give scale 0.
     pub(crate) fn between(from: &Landmarks, to: &Landmarks) -> Self {
-        let mean = |points: &Landmarks, axis: usize| points.iter().map(|point| point[axis]).sum::<f32>() / 5.0;
+        let mean = |points: &Landmarks, axis: usize| {
+            points.iter().map(|point| point[axis]).sum::<f32>() / 5.0
+        };
         let (from_x, from_y, to_x, to_y) = (mean(from, 0), mean(from, 1), mean(to, 0), mean(to, 1));
         let (mut along, mut across, mut spread) = (0.0, 0.0, 0.0);
         for (p, q) in from.iter().zip(to) {
@@ -58,9 +65,8 @@ pub(crate) fn align(chip: &Picture, landmarks: &Landmarks) -> Result<Picture> {
     for (i, pixel) in pixels.chunks_exact_mut(3).enumerate() {
         let (u, v) = ((i % side) as f32, (i / side) as f32);
         let (x, y) = (map.a * u - map.b * v + map.tx, map.b * u + map.a * v + map.ty);
-        let (left, top) = (x.floor(), y.floor());
-        let (dx, dy) = (x - left, y - top);
-        let (column, row) = (left as i32, top as i32);
+        let (column, row) = (floor(x), floor(y));
+        let (dx, dy) = (x - column as f32, y - row as f32);
         let at = |x: i32, y: i32| -> [f32; 3] {
             if x < 0 || y < 0 || x >= width || y >= height {
                 return [0.0; 3];
@@ -72,14 +78,24 @@ pub(crate) fn align(chip: &Picture, landmarks: &Landmarks) -> Result<Picture> {
             }
         };
         let (p, q) = (at(column, row), at(column.saturating_add(1), row));
-        let (r, s) = (at(column, row.saturating_add(1)), at(column.saturating_add(1), row.saturating_add(1)));
+        let (r, s) = (
+            at(column, row.saturating_add(1)),
+            at(column.saturating_add(1), row.saturating_add(1)),
+        );
         for (channel, out) in pixel.iter_mut().enumerate() {
             let upper = p[channel] + (q[channel] - p[channel]) * dx;
             let lower = r[channel] + (s[channel] - r[channel]) * dx;
-            *out = (upper + (lower - upper) * dy).round() as u8;
+            *out = (upper + (lower - upper) * dy + 0.5) as u8;
         }
     }
     Picture::new(CROP_SIDE_PX, CROP_SIDE_PX, pixels)
+}
+
+/// Largest whole number not above `value`, saturating; without the library call that `f32::floor` is
+/// on processors that the baseline must also serve.
+fn floor(value: f32) -> i32 {
+    let whole = value as i32;
+    whole.saturating_sub(i32::from((whole as f32) > value))
 }
 
 #[cfg(test)]
@@ -94,7 +110,10 @@ mod tests {
         let back = Similarity::between(&landmarks, &REFERENCE);
         for (landmark, expected) in landmarks.iter().zip(REFERENCE) {
             let [x, y] = back.apply(*landmark);
-            assert!((x - expected[0]).abs() < 1e-3 && (y - expected[1]).abs() < 1e-3, "{x} {y} {expected:?}");
+            assert!(
+                (x - expected[0]).abs() < 1e-3 && (y - expected[1]).abs() < 1e-3,
+                "{x} {y} {expected:?}"
+            );
         }
     }
 
@@ -103,7 +122,8 @@ mod tests {
         let pixels: Vec<u8> = (0..112 * 112 * 3).map(|i| (i / 3 % 112) as u8).collect();
         let chip = Picture::new(112, 112, pixels).unwrap();
         let crop = align(&chip, &REFERENCE).unwrap();
-        let differs = crop.pixels().iter().zip(chip.pixels()).filter(|(a, b)| a.abs_diff(**b) > 1).count();
+        let differs =
+            crop.pixels().iter().zip(chip.pixels()).filter(|(a, b)| a.abs_diff(**b) > 1).count();
         assert!(differs < 700, "{differs} bytes differ"); // the last row and column lose a neighbour
     }
 

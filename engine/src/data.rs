@@ -41,10 +41,19 @@ impl DataFolder {
         let path = folder.join("format");
         match std::fs::read_to_string(&path) {
             Ok(text) => {
-                let format = text.trim().strip_prefix("picpick data folder, format ").and_then(|number| number.parse().ok());
-                version::check(&format!("data folder {}", folder.display()), DATA_FORMAT, format.unwrap_or(0))?;
+                let format = text
+                    .trim()
+                    .strip_prefix("picpick data folder, format ")
+                    .and_then(|number| number.parse().ok());
+                version::check(
+                    &format!("data folder {}", folder.display()),
+                    DATA_FORMAT,
+                    format.unwrap_or(0),
+                )?;
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::make(folder, &path)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Self::make(folder, &path)?
+            }
             Err(source) => return Err(Error::io("read", path, source)),
         }
         let keyring = if Keyring::exists(&keyring_folder) {
@@ -52,7 +61,9 @@ impl DataFolder {
         } else {
             let collections = count(&folder.join("collections"));
             if collections > 0 {
-                let reason = format!("it is missing, and {collections} collections are sealed with its keys; put it back or name its folder");
+                let reason = format!(
+                    "it is missing, and {collections} collections are sealed with its keys; put it back or name its folder"
+                );
                 return Err(Error::Keyring { path: keyring_folder, reason });
             }
             Keyring::create(&keyring_folder)?
@@ -62,12 +73,15 @@ impl DataFolder {
 
     fn make(folder: &Path, format: &Path) -> Result<()> {
         if count(folder) > 0 && !folder.join("keyring").exists() {
-            let reason = "it is not empty and not a picpick data folder; choose another".into();
-            return Err(Error::Damaged { what: format!("data folder {}", folder.display()), reason });
+            return Err(Error::NotData { path: folder.to_path_buf() });
         }
         files::make_folder(folder, true)?;
         files::make_folder(&folder.join("collections"), true)?;
-        files::replace(format, format!("picpick data folder, format {DATA_FORMAT}\n").as_bytes(), 0o644)
+        files::replace(
+            format,
+            format!("picpick data folder, format {DATA_FORMAT}\n").as_bytes(),
+            0o644,
+        )
     }
 
     /// The collections, in order of creation.
@@ -90,7 +104,9 @@ impl DataFolder {
             id: CollectionId::random()?,
             name: name.to_owned(),
             pack: pack.to_owned(),
-            created_unix_s: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs()),
+            created_unix_s: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |now| now.as_secs()),
             data_key: Secret::random()?,
         };
         if self.collections()?.iter().any(|other| other.name == name) {
@@ -195,7 +211,10 @@ mod tests {
             assert!(matches!(data.create(bad, "p"), Err(Error::CollectionName { .. })), "{bad:?}");
         }
         std::fs::write(folder.path().join("format"), "picpick data folder, format 2\n").unwrap();
-        assert!(matches!(DataFolder::open(folder.path(), None).err(), Some(Error::NewerFormat { received: 2, .. })));
+        assert!(matches!(
+            DataFolder::open(folder.path(), None).err(),
+            Some(Error::NewerFormat { received: 2, .. })
+        ));
         std::fs::write(folder.path().join("format"), "nonsense").unwrap();
         assert!(matches!(DataFolder::open(folder.path(), None).err(), Some(Error::Damaged { .. })));
         let foreign = tempfile::tempdir().unwrap();
@@ -208,8 +227,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         DataFolder::open(folder.path(), None).unwrap().create("a", "p").unwrap();
         std::fs::rename(folder.path().join("keyring"), folder.path().join("elsewhere")).unwrap();
-        assert!(DataFolder::open(folder.path(), None).err().unwrap().to_string().contains("missing"));
-        let found = DataFolder::open(folder.path(), Some(&folder.path().join("elsewhere"))).unwrap();
+        assert!(
+            DataFolder::open(folder.path(), None).err().unwrap().to_string().contains("missing")
+        );
+        let found =
+            DataFolder::open(folder.path(), Some(&folder.path().join("elsewhere"))).unwrap();
         assert_eq!(found.collections().unwrap().len(), 1);
     }
 }

@@ -65,7 +65,9 @@ pub fn probe(bytes: &[u8], limits: &DecodeLimits) -> Result<Header> {
     }
     if bytes.len() as u64 > limits.file_bytes_max {
         let (received, expected) = (bytes.len() >> 20, limits.file_bytes_max >> 20);
-        return Err(refused(format!("the file has {received} MiB, at most {expected} MiB are read")));
+        return Err(refused(format!(
+            "the file has {received} MiB, at most {expected} MiB are read"
+        )));
     }
     let format = format_of(bytes)?;
     let header = match format {
@@ -78,12 +80,17 @@ pub fn probe(bytes: &[u8], limits: &DecodeLimits) -> Result<Header> {
         return Err(refused("the picture has no pixels"));
     }
     if pixels > limits.pixels_max {
-        let (width, height, expected) = (header.width, header.height, limits.pixels_max / 1_000_000);
-        return Err(refused(format!("{width}x{height} pixels are too many, at most {expected} megapixels are read")));
+        let (width, height, expected) =
+            (header.width, header.height, limits.pixels_max / 1_000_000);
+        return Err(refused(format!(
+            "{width}x{height} pixels are too many, at most {expected} megapixels are read"
+        )));
     }
     if header.memory_bytes > limits.decoded_bytes_max + pixels * 3 {
         let (received, expected) = (header.memory_bytes >> 20, limits.decoded_bytes_max >> 20);
-        return Err(refused(format!("decoding would take {received} MiB, at most {expected} MiB are given")));
+        return Err(refused(format!(
+            "decoding would take {received} MiB, at most {expected} MiB are given"
+        )));
     }
     Ok(header)
 }
@@ -127,10 +134,18 @@ fn format_of(bytes: &[u8]) -> Result<Format> {
 
 fn probe_jpeg(bytes: &[u8]) -> Result<Header> {
     let mut reader = turbojpeg::Decompressor::new().map_err(|error| refused(error.to_string()))?;
-    let found = reader.read_header(bytes).map_err(|error| refused(format!("damaged JPEG: {error}")))?;
-    let side = |value: usize| u32::try_from(value).map_err(|_| refused("damaged JPEG: absurd size"));
+    let found = reader.read_header(bytes).map_err(|error| match error {
+        // The size is missing when the file ends before it.
+        turbojpeg::Error::IntegerOverflow(_) => {
+            refused("damaged JPEG: the file ends within its header")
+        }
+        error => refused(format!("damaged JPEG: {error}")),
+    })?;
+    let side =
+        |value: usize| u32::try_from(value).map_err(|_| refused("damaged JPEG: absurd size"));
     // libjpeg-turbo gives CMYK as ink; `image` turns it to RGB.
-    let turbo = !matches!(found.colorspace, turbojpeg::Colorspace::CMYK | turbojpeg::Colorspace::YCCK);
+    let turbo =
+        !matches!(found.colorspace, turbojpeg::Colorspace::CMYK | turbojpeg::Colorspace::YCCK);
     let orientation = jpeg(bytes).and_then(|mut decoder| decoder.orientation().map_err(damaged));
     let orientation = orientation.unwrap_or(Orientation::NoTransforms);
     let (width, height) = (side(found.width)?, side(found.height)?);
@@ -142,7 +157,8 @@ fn probe_jpeg(bytes: &[u8]) -> Result<Header> {
 fn probe_with(mut decoder: impl ImageDecoder, format: Format) -> Result<Header> {
     let (width, height) = decoder.dimensions();
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let memory_bytes = decoder.total_bytes().saturating_add(u64::from(width) * u64::from(height) * 3);
+    let memory_bytes =
+        decoder.total_bytes().saturating_add(u64::from(width) * u64::from(height) * 3);
     Ok(Header { format, width, height, orientation, turbo: false, memory_bytes })
 }
 

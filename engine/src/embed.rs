@@ -19,7 +19,7 @@ use crate::runtime::{Model, Provider, Runtime};
 /// more gains little and costs memory. Measure with `picpick-bench pipeline`.
 pub(crate) const BATCH: usize = 8;
 /// Real faces that bfloat16 and f32 both embed before the verdict.
-const TRIAL_FACES: usize = 32;
+const TRIAL_FACES: usize = 16;
 /// The lowest cosine between the two that passes (seen on 221 LFW faces: lowest 0.9992).
 const TRIAL_COSINE_MIN: f32 = 0.999;
 
@@ -74,7 +74,11 @@ impl Embedder {
                 let fast = fast && verdict.as_ref().is_none_or(|verdict| verdict.passed);
                 match fast.then(|| load(Provider::OpenVinoBf16).ok()).flatten() {
                     Some(fast) if verdict.is_some() => Mode::Settled(fast),
-                    Some(fast) => Mode::Trial { fast, exact: first_exact(runtime, load)?, cosines: Mutex::default() },
+                    Some(fast) => Mode::Trial {
+                        fast,
+                        exact: first_exact(runtime, load)?,
+                        cosines: Mutex::default(),
+                    },
                     None => Mode::Settled(first_exact(runtime, load)?),
                 }
             }
@@ -108,7 +112,9 @@ impl Embedder {
                 let expected = self.run(exact, crops)?;
                 let received = self.run(fast, crops)?;
                 let mut seen = cosines.lock().unwrap_or_else(PoisonError::into_inner);
-                let cosine = |(a, b): (&Vec<f32>, &Vec<f32>)| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+                let cosine = |(a, b): (&Vec<f32>, &Vec<f32>)| {
+                    a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>()
+                };
                 seen.extend(expected.iter().zip(&received).map(cosine));
                 if seen.len() >= TRIAL_FACES {
                     self.settle(&seen, fast, exact);
@@ -129,7 +135,8 @@ impl Embedder {
             let _ = files::replace(&self.verdict_file, text.as_bytes(), 0o644);
         }
         let model = if passed { fast } else { exact };
-        *self.mode.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Mode::Settled(model.clone()));
+        *self.mode.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(Mode::Settled(model.clone()));
     }
 
     fn mode(&self) -> Arc<Mode> {
@@ -143,15 +150,24 @@ impl Embedder {
         let values = outputs.values().next().and_then(|array| array.as_slice()).unwrap_or_default();
         let expected = crops.len() * self.spec.dim;
         if values.len() != expected {
-            return Err(failed(format!("expected {expected} numbers for {} crops, received {}", crops.len(), values.len())));
+            return Err(failed(format!(
+                "expected {expected} numbers for {} crops, received {}",
+                crops.len(),
+                values.len()
+            )));
         }
-        values.chunks_exact(self.spec.dim).map(|row| unit(row).ok_or_else(|| failed("an embedding has no direction".into()))).collect()
+        values
+            .chunks_exact(self.spec.dim)
+            .map(|row| unit(row).ok_or_else(|| failed("an embedding has no direction".into())))
+            .collect()
     }
 }
 
 fn first_exact(runtime: &Runtime, load: impl Fn(Provider) -> Result<Model>) -> Result<Model> {
     let mut last = Error::Runtime { reason: "no provider".into() };
-    for provider in runtime.candidates().into_iter().filter(|&provider| provider != Provider::OpenVinoBf16) {
+    for provider in
+        runtime.candidates().into_iter().filter(|&provider| provider != Provider::OpenVinoBf16)
+    {
         match load(provider) {
             Ok(model) => return Ok(model),
             Err(error) => last = error,

@@ -23,6 +23,8 @@ pub enum Error {
     /// Another process holds the folder.
     #[error("{} is in use by another picpick process; wait for it to finish or stop it", path.display())]
     InUse { path: PathBuf },
+    #[error("{} is not a picpick data folder and not empty; choose another folder", path.display())]
+    NotData { path: PathBuf },
     /// A data folder, store or record written by a newer program.
     #[error("{what} has format {received}, this program reads up to {expected}; update picpick")]
     NewerFormat { what: String, expected: u32, received: u32 },
@@ -42,11 +44,15 @@ pub enum Error {
     NoCollection { name: String, hint: String },
     #[error("a collection '{name}' exists already")]
     CollectionExists { name: String },
-    #[error("'{received}' is not a collection name: expected 1 to 100 printable characters, not starting with '-'")]
+    #[error(
+        "'{received}' is not a collection name: expected 1 to 100 printable characters, not starting with '-'"
+    )]
     CollectionName { received: String },
     #[error("there is no {kind} {id} in this collection")]
     NotFound { kind: &'static str, id: String },
-    #[error("collection '{collection}' was indexed with model pack '{expected}', this query uses '{received}'")]
+    #[error(
+        "collection '{collection}' was indexed with model pack '{expected}', this query uses '{received}'"
+    )]
     WrongPack { collection: String, expected: String, received: String },
 
     #[error("there is no model pack '{received}'; known: {known}")]
@@ -69,11 +75,15 @@ pub enum Error {
     Image { reason: String },
     #[error("no face found in {photo}")]
     NoFace { photo: String },
-    #[error("{photo} shows {faces} faces and none is clearly the subject; choose one with --face 1 to {faces} (from left to right)")]
+    #[error(
+        "{photo} shows {faces} faces and none is clearly the subject; choose one with --face 1 to {faces} (from left to right)"
+    )]
     ManyFaces { photo: String, faces: usize },
     #[error("{photo} shows {faces} faces, there is no face {received}")]
     NoSuchFace { photo: String, faces: usize, received: usize },
-    #[error("the selfies do not show one person: {first} and {second} have similarity {similarity:.2}, expected at least {expected:.2}")]
+    #[error(
+        "the selfies do not show one person: {first} and {second} have similarity {similarity:.2}, expected at least {expected:.2}"
+    )]
     NotOnePerson { first: String, second: String, similarity: f32, expected: f32 },
     #[error("embedding of {received} numbers, expected {expected}")]
     Dimension { expected: usize, received: usize },

@@ -14,7 +14,10 @@ use crate::error::{Error, Result};
 pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
+    // Random, because several threads and processes may replace the same file at once.
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|_| Error::Random)?;
+    name.push(format!(".{:016x}.tmp", u64::from_le_bytes(random)));
     let temporary = folder.join(name);
     let written = write_synced(&temporary, bytes, mode).and_then(|()| {
         std::fs::rename(&temporary, path).map_err(|source| Error::io("replace", path, source))
@@ -28,16 +31,21 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 }
 
 fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let written = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
+    let written =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path).and_then(
+            |mut file| {
+                file.write_all(bytes)?;
+                file.sync_all()
+            },
+        );
     written.map_err(|source| Error::io("write", path, source))
 }
 
 /// Makes created, renamed and removed names in `folder` durable.
 pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|file| file.sync_all()).map_err(|source| Error::io("sync", folder, source))
+    File::open(folder)
+        .and_then(|file| file.sync_all())
+        .map_err(|source| Error::io("sync", folder, source))
 }
 
 /// Makes `folder` and its parents, owner-only when `private`; the new entries are durable.
@@ -54,6 +62,11 @@ pub(crate) fn make_folder(folder: &Path, private: bool) -> Result<()> {
         Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
             Err(Error::io("create folder", folder, source))
         }
-        _ => sync_folder(folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))),
+        _ => sync_folder(
+            folder
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty())
+                .unwrap_or(Path::new(".")),
+        ),
     }
 }

@@ -112,7 +112,14 @@ mod tests {
     fn hex_round_trips_and_refuses_everything_else() {
         let id = PhotoId::of(b"photo");
         assert_eq!(id.to_string().parse::<PhotoId>().ok(), Some(id));
-        for bad in ["", "zz", &id.to_string()[1..], &format!("{id}0"), "+0000000000000000000000000000000", "ä00000000000000000000000000000"] {
+        for bad in [
+            "",
+            "zz",
+            &id.to_string()[1..],
+            &format!("{id}0"),
+            "+0000000000000000000000000000000",
+            "ä00000000000000000000000000000",
+        ] {
             assert!(bad.parse::<PhotoId>().is_err(), "{bad:?} was taken");
         }
     }

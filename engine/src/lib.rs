@@ -27,7 +27,9 @@ mod query;
 mod runtime;
 mod store;
 
-pub use collection::{Answer, Collection, Gallery, KnownFace, KnownPhoto, Match, Scoring, free_bytes};
+pub use collection::{
+    Answer, Collection, Gallery, KnownFace, KnownPhoto, Match, Scoring, free_bytes,
+};
 pub use data::{CollectionInfo, DataFolder};
 pub use decode::{DecodeLimits, decode, probe};
 pub use embed::{Precision, Verdict};

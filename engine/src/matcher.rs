@@ -92,7 +92,8 @@ pub fn best_per_photo(accepted: impl Iterator<Item = Accepted>) -> Vec<Accepted>
     for candidate in accepted {
         let entry = best.entry(candidate.photo).or_insert(candidate);
         // A face accepted by itself wins over one that only its person vouches for.
-        let rank = |accepted: &Accepted| (accepted.kind == MatchKind::Expanded, accepted.similarity);
+        let rank =
+            |accepted: &Accepted| (accepted.kind == MatchKind::Expanded, accepted.similarity);
         let ((expanded, similarity), (known_expanded, known)) = (rank(&candidate), rank(entry));
         let better = similarity.total_cmp(&known).then(entry.face.cmp(&candidate.face)).is_gt();
         if (known_expanded && !expanded) || (known_expanded == expanded && better) {
@@ -109,12 +110,19 @@ mod tests {
     use super::*;
 
     fn candidate(n: u8, photo: u8, direct: f32, person: Option<f32>) -> Candidate {
-        Candidate { face: FaceId([n; 16]), photo: PhotoId([photo; 16]), quality: 0.8, direct, person }
+        Candidate {
+            face: FaceId([n; 16]),
+            photo: PhotoId([photo; 16]),
+            quality: 0.8,
+            direct,
+            person,
+        }
     }
 
     #[test]
     fn the_threshold_rises_with_the_collection_and_stops_at_the_ends() {
-        let matching = Matching { threshold_base: 0.3, threshold_per_decade: 0.05, ..Matching::default() };
+        let matching =
+            Matching { threshold_base: 0.3, threshold_per_decade: 0.05, ..Matching::default() };
         assert!((threshold(10_000, &matching) - 0.5).abs() < 1e-6);
         assert_eq!(threshold(0, &matching), threshold(100, &matching));
         assert!(threshold(50_000, &matching) > threshold(500, &matching));
@@ -123,7 +131,12 @@ mod tests {
 
     #[test]
     fn one_best_face_per_photo_best_first() {
-        let all = [candidate(1, 1, 0.6, None), candidate(2, 1, 0.7, None), candidate(3, 2, 0.9, None), candidate(4, 3, 0.4, None)];
+        let all = [
+            candidate(1, 1, 0.6, None),
+            candidate(2, 1, 0.7, None),
+            candidate(3, 2, 0.9, None),
+            candidate(4, 3, 0.4, None),
+        ];
         let accepted = decide(&all, 0.5, true);
         assert_eq!(accepted.iter().map(|a| a.face.0[0]).collect::<Vec<_>>(), [3, 2]);
     }
@@ -133,9 +146,15 @@ mod tests {
         let side = candidate(1, 1, 0.42, Some(0.7));
         let lucky = candidate(2, 2, 0.55, Some(0.2));
         let through = decide(&[side, lucky], 0.5, false);
-        assert_eq!(through.iter().map(|a| (a.face.0[0], a.kind)).collect::<Vec<_>>(), [(1, MatchKind::Person)]);
+        assert_eq!(
+            through.iter().map(|a| (a.face.0[0], a.kind)).collect::<Vec<_>>(),
+            [(1, MatchKind::Person)]
+        );
         let direct = decide(&[side, lucky], 0.5, true);
-        assert_eq!(direct.iter().map(|a| (a.face.0[0], a.kind)).collect::<Vec<_>>(), [(2, MatchKind::Direct)]);
+        assert_eq!(
+            direct.iter().map(|a| (a.face.0[0], a.kind)).collect::<Vec<_>>(),
+            [(2, MatchKind::Direct)]
+        );
     }
 
     #[test]
@@ -148,6 +167,13 @@ mod tests {
 
     #[test]
     fn scores_that_are_not_numbers_match_nothing() {
-        assert!(decide(&[candidate(1, 1, f32::NAN, None), candidate(2, 2, 0.9, Some(f32::NAN))], 0.1, false).is_empty());
+        assert!(
+            decide(
+                &[candidate(1, 1, f32::NAN, None), candidate(2, 2, 0.9, Some(f32::NAN))],
+                0.1,
+                false
+            )
+            .is_empty()
+        );
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Assumes 8 bits a channel, row by row, no padding. Knows nothing of files, faces or models.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::error::{Error, Result};
 
@@ -32,7 +33,9 @@ impl Picture {
         if expected == 0 || pixels.len() as u64 != expected {
             let received = pixels.len();
             return Err(Error::Image {
-                reason: format!("{width}x{height} pixels need {expected} bytes, received {received}"),
+                reason: format!(
+                    "{width}x{height} pixels need {expected} bytes, received {received}"
+                ),
             });
         }
         Ok(Self { width, height, pixels })
@@ -61,9 +64,17 @@ impl Picture {
     /// Cuts `region` out, scaled to `width` × `height` and placed at the top left of a black canvas
     /// of `canvas_width` × `canvas_height`; what lies outside the picture is black. Reduction
     /// averages over all source pixels (no aliasing), enlargement is bicubic (Catmull-Rom).
-    pub fn cut(&self, region: Region, width: u32, height: u32, canvas: (u32, u32)) -> Result<Picture> {
+    pub fn cut(
+        &self,
+        region: Region,
+        width: u32,
+        height: u32,
+        canvas: (u32, u32),
+    ) -> Result<Picture> {
         let mut out = vec![0; canvas.0 as usize * canvas.1 as usize * 3];
-        if let Some(part) = self.inside(region, width.min(canvas.0), height.min(canvas.1), width, height) {
+        if let Some(part) =
+            self.inside(region, width.min(canvas.0), height.min(canvas.1), width, height)
+        {
             let resized = self.resize(&part)?;
             let row_bytes = part.to_width as usize * 3;
             let offset = (part.to_y as usize * canvas.0 as usize + part.to_x as usize) * 3;
@@ -78,7 +89,14 @@ impl Picture {
     }
 
     /// The part of `region` that lies inside the picture, and the whole target pixels it fills.
-    fn inside(&self, region: Region, limit_x: u32, limit_y: u32, width: u32, height: u32) -> Option<Part> {
+    fn inside(
+        &self,
+        region: Region,
+        limit_x: u32,
+        limit_y: u32,
+        width: u32,
+        height: u32,
+    ) -> Option<Part> {
         let (scale_x, scale_y) = (region.width / width as f32, region.height / height as f32);
         if !(scale_x > 0.0 && scale_y > 0.0 && scale_x.is_finite() && scale_y.is_finite()) {
             return None;
@@ -99,10 +117,14 @@ impl Picture {
     }
 
     fn resize(&self, part: &Part) -> Result<Vec<u8>> {
-        let failed = |error: &dyn std::fmt::Display| Error::Image { reason: format!("resizing: {error}") };
-        let source = ImageRef::new(self.width, self.height, &self.pixels, PixelType::U8x3)
-            .map_err(|error| failed(&error))?;
-        let mut target = Image::new(part.to_width, part.to_height, PixelType::U8x3);
+        let failed =
+            |error: &dyn std::fmt::Display| Error::Image { reason: format!("resizing: {error}") };
+        let mut pixels = vec![0; part.to_width as usize * part.to_height as usize * 3];
+        let source = TypedImageRef::<U8x3>::from_buffer(self.width, self.height, &self.pixels);
+        let source = source.map_err(|error| failed(&error))?;
+        let mut target =
+            TypedImage::<U8x3>::from_buffer(part.to_width, part.to_height, &mut pixels)
+                .map_err(|error| failed(&error))?;
         let [left, top, width, height] = part.crop;
         let reduces = width >= f64::from(part.to_width) && height >= f64::from(part.to_height);
         let filter = if reduces { FilterType::Bilinear } else { FilterType::CatmullRom };
@@ -110,8 +132,12 @@ impl Picture {
             .resize_alg(ResizeAlg::Convolution(filter))
             .crop(left, top, width, height)
             .use_alpha(false);
-        Resizer::new().resize(&source, &mut target, &options).map_err(|error| failed(&error))?;
-        Ok(target.into_vec())
+        // Typed: the untyped call compiles every pixel format, which takes minutes.
+        Resizer::new()
+            .resize_typed(&source, &mut target, &options)
+            .map_err(|error| failed(&error))?;
+        drop(target);
+        Ok(pixels)
     }
 }
 
@@ -162,7 +188,8 @@ mod tests {
     use super::*;
 
     fn gradient(width: u32, height: u32) -> Picture {
-        let pixels = (0..height).flat_map(|y| (0..width).flat_map(move |x| [x as u8, y as u8, 7])).collect();
+        let pixels =
+            (0..height).flat_map(|y| (0..width).flat_map(move |x| [x as u8, y as u8, 7])).collect();
         Picture::new(width, height, pixels).unwrap()
     }
 
@@ -177,7 +204,9 @@ mod tests {
     #[test]
     fn a_region_over_the_edge_is_black_outside_and_true_inside() {
         let picture = gradient(100, 80);
-        let cut = picture.cut(Region { x: -20.0, y: -10.0, width: 60.0, height: 40.0 }, 60, 40, (60, 40)).unwrap();
+        let cut = picture
+            .cut(Region { x: -20.0, y: -10.0, width: 60.0, height: 40.0 }, 60, 40, (60, 40))
+            .unwrap();
         let pixel = |x: usize, y: usize| &cut.pixels()[(y * 60 + x) * 3..][..3];
         assert_eq!(pixel(19, 20), [0, 0, 0]);
         assert_eq!(pixel(30, 9), [0, 0, 0]);
@@ -198,7 +227,15 @@ mod tests {
     #[test]
     fn regions_that_make_no_sense_give_a_black_canvas() {
         let picture = gradient(10, 10);
-        for (x, width) in [(1e9, 5.0), (-1e9, 5.0), (0.0, 0.0), (0.0, f32::NAN), (f32::NAN, 3.0), (0.0, -4.0), (0.0, f32::INFINITY)] {
+        for (x, width) in [
+            (1e9, 5.0),
+            (-1e9, 5.0),
+            (0.0, 0.0),
+            (0.0, f32::NAN),
+            (f32::NAN, 3.0),
+            (0.0, -4.0),
+            (0.0, f32::INFINITY),
+        ] {
             let cut = picture.cut(Region { x, y: 0.0, width, height: 5.0 }, 8, 8, (8, 8)).unwrap();
             assert!(cut.pixels().iter().all(|&byte| byte == 0), "{x} {width}");
         }

@@ -58,7 +58,13 @@ fn sharpness(crop: &Picture) -> f32 {
     let grey: Vec<f32> = crop
         .pixels()
         .chunks_exact(3)
-        .map(|pixel| pixel.iter().zip([0.299, 0.587, 0.114]).map(|(&value, weight)| f32::from(value) * weight).sum())
+        .map(|pixel| {
+            pixel
+                .iter()
+                .zip([0.299, 0.587, 0.114])
+                .map(|(&value, weight)| f32::from(value) * weight)
+                .sum()
+        })
         .collect();
     let at = |x: usize, y: usize| grey.get(y * width + x).copied().unwrap_or(0.0);
     let (mut edges, mut sum, mut squares, mut count) = (0.0, 0.0, 0.0, 0.0f32);
@@ -118,7 +124,9 @@ mod tests {
 
     #[test]
     fn tiny_turned_and_flat_faces_are_not() {
-        assert!(Quality::of(&FRONT.map(|[x, y]| [x / 6.0, y / 6.0]), &stripes(4)).score() < QUALITY_LOW);
+        assert!(
+            Quality::of(&FRONT.map(|[x, y]| [x / 6.0, y / 6.0]), &stripes(4)).score() < QUALITY_LOW
+        );
         let mut profile = FRONT;
         profile[2][0] = 84.0;
         profile[1][0] = 48.0;
@@ -132,7 +140,8 @@ mod tests {
         let sharp = stripes(3);
         let blurred = sharp.cut(sharp.frame(), 14, 14, (14, 14)).unwrap();
         let blurred = blurred.cut(blurred.frame(), 112, 112, (112, 112)).unwrap();
-        let dim = Picture::new(112, 112, sharp.pixels().iter().map(|value| value / 4).collect()).unwrap();
+        let dim =
+            Picture::new(112, 112, sharp.pixels().iter().map(|value| value / 4).collect()).unwrap();
         assert!(sharpness(&blurred) < 0.5 * sharpness(&sharp));
         assert!((sharpness(&dim) - sharpness(&sharp)).abs() < 0.1);
     }

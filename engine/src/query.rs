@@ -39,13 +39,21 @@ pub struct Template {
 }
 
 /// Chooses the subject among `faces` of a picture of `size` (width, height); `photo` names it in errors.
-pub fn subject<'a>(faces: &'a [Face], size: (u32, u32), choice: Subject, photo: &str) -> Result<&'a Face> {
+pub fn subject<'a>(
+    faces: &'a [Face],
+    size: (u32, u32),
+    choice: Subject,
+    photo: &str,
+) -> Result<&'a Face> {
     let area = |face: &Face| face.bbox[2].max(0) as f32 * face.bbox[3].max(0) as f32;
     let none = || Error::NoFace { photo: photo.to_owned() };
     match choice {
         Subject::Clear => {
-            let largest = faces.iter().max_by(|a, b| area(a).total_cmp(&area(b))).ok_or_else(none)?;
-            let clear = |other: &Face| other.id == largest.id || area(largest) >= SUBJECT_AREA_RATIO * area(other);
+            let largest =
+                faces.iter().max_by(|a, b| area(a).total_cmp(&area(b))).ok_or_else(none)?;
+            let clear = |other: &Face| {
+                other.id == largest.id || area(largest) >= SUBJECT_AREA_RATIO * area(other)
+            };
             if faces.iter().all(clear) {
                 return Ok(largest);
             }
@@ -54,7 +62,8 @@ pub fn subject<'a>(faces: &'a [Face], size: (u32, u32), choice: Subject, photo: 
         Subject::Central => {
             let off_centre = |face: &Face| {
                 let [x, y, width, height] = face.bbox.map(|side| side as f32);
-                (x + width / 2.0 - size.0 as f32 / 2.0).hypot(y + height / 2.0 - size.1 as f32 / 2.0)
+                (x + width / 2.0 - size.0 as f32 / 2.0)
+                    .hypot(y + height / 2.0 - size.1 as f32 / 2.0)
             };
             faces.iter().min_by(|a, b| off_centre(a).total_cmp(&off_centre(b))).ok_or_else(none)
         }
@@ -85,7 +94,12 @@ impl Template {
         }
         if worst.0 < ONE_PERSON_MIN {
             let (similarity, first, second) = (worst.0, worst.1.to_owned(), worst.2.to_owned());
-            return Err(Error::NotOnePerson { first, second, similarity, expected: ONE_PERSON_MIN });
+            return Err(Error::NotOnePerson {
+                first,
+                second,
+                similarity,
+                expected: ONE_PERSON_MIN,
+            });
         }
         let dim = faces.first().map_or(0, |(_, face)| face.embedding.len());
         let mut sum = vec![0.0; dim];
@@ -118,14 +132,28 @@ mod tests {
 
     #[test]
     fn the_subject_is_the_only_or_the_clearly_larger_face() {
-        let (large, small) = (face(1, [300, 0, 100, 100], [1.0, 0.0], 0.9), face(2, [0, 0, 60, 60], [1.0, 0.0], 0.9));
+        let (large, small) = (
+            face(1, [300, 0, 100, 100], [1.0, 0.0], 0.9),
+            face(2, [0, 0, 60, 60], [1.0, 0.0], 0.9),
+        );
         let near = face(3, [600, 0, 90, 90], [1.0, 0.0], 0.9);
-        let choose = |faces: &[Face], choice| subject(faces, (400, 200), choice, "p").map(|face| face.id.0[0]);
+        let choose = |faces: &[Face], choice| {
+            subject(faces, (400, 200), choice, "p").map(|face| face.id.0[0])
+        };
         assert_eq!(choose(&[large.clone(), small.clone()], Subject::Clear).unwrap(), 1);
-        assert!(matches!(choose(&[large.clone(), near.clone()], Subject::Clear), Err(Error::ManyFaces { faces: 2, .. })));
+        assert!(matches!(
+            choose(&[large.clone(), near.clone()], Subject::Clear),
+            Err(Error::ManyFaces { faces: 2, .. })
+        ));
         assert!(matches!(choose(&[], Subject::Clear), Err(Error::NoFace { .. })));
-        assert_eq!(choose(&[near.clone(), large.clone(), small.clone()], Subject::Nth(1)).unwrap(), 2);
-        assert_eq!(choose(&[near.clone(), large.clone(), small.clone()], Subject::Nth(3)).unwrap(), 3);
+        assert_eq!(
+            choose(&[near.clone(), large.clone(), small.clone()], Subject::Nth(1)).unwrap(),
+            2
+        );
+        assert_eq!(
+            choose(&[near.clone(), large.clone(), small.clone()], Subject::Nth(3)).unwrap(),
+            3
+        );
         for wrong in [0, 4, usize::MAX] {
             let error = choose(&[near.clone(), large.clone(), small.clone()], Subject::Nth(wrong));
             assert!(matches!(error, Err(Error::NoSuchFace { .. })));
@@ -137,7 +165,10 @@ mod tests {
     fn a_template_leans_to_the_better_picture() {
         let (good, poor) = (face(1, [0; 4], [1.0, 0.0], 0.9), face(2, [0; 4], [0.6, 0.8], 0.1));
         let template = Template::of(&[("a", &good), ("b", &poor)], "pack").unwrap();
-        assert!(cosine(&template.embedding, &good.embedding) > cosine(&template.embedding, &poor.embedding));
+        assert!(
+            cosine(&template.embedding, &good.embedding)
+                > cosine(&template.embedding, &poor.embedding)
+        );
         assert!((cosine(&template.embedding, &template.embedding) - 1.0).abs() < 1e-5);
         assert_eq!((template.quality, template.pictures), (0.9, 2));
     }
@@ -145,7 +176,8 @@ mod tests {
     #[test]
     fn pictures_of_two_people_are_refused_by_name() {
         let (a, b) = (face(1, [0; 4], [1.0, 0.0], 0.9), face(2, [0; 4], [0.0, 1.0], 0.9));
-        let refused = Template::of(&[("a.jpg", &a), ("b.jpg", &b)], "pack").err().unwrap().to_string();
+        let refused =
+            Template::of(&[("a.jpg", &a), ("b.jpg", &b)], "pack").err().unwrap().to_string();
         assert!(refused.contains("a.jpg") && refused.contains("b.jpg"), "{refused}");
         assert!(Template::of(&[], "pack").is_err());
     }

@@ -4,8 +4,8 @@
 //! of its own with one thread, so N workers use N cores. Knows nothing of faces, photos or stores.
 
 use ndarray::{Array4, ArrayD};
-use ort::ep::ArbitrarilyConfigurableExecutionProvider;
 use ort::environment::Environment;
+use ort::ep::ArbitrarilyConfigurableExecutionProvider;
 use ort::logging::LogLevel;
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
@@ -52,7 +52,8 @@ impl Runtime {
     pub fn open(library: &Path) -> Result<Self> {
         let opened = RUNTIME.get_or_init(|| {
             let builder = ort::init_from(library).map_err(|error| error.to_string())?;
-            let environment = builder.with_name("picpick").build().map_err(|error| error.to_string())?;
+            let environment =
+                builder.with_name("picpick").build().map_err(|error| error.to_string())?;
             environment.set_log_level(LogLevel::Fatal);
             Ok(Runtime { environment, library: library.to_path_buf() })
         });
@@ -86,7 +87,13 @@ impl Runtime {
 
     /// The model in `file`, run by `provider`. Sessions are made at the first run of a shape; the
     /// first is made here, for `shape` [N, 3, H, W], so that a provider that cannot run it says so now.
-    pub fn model(&self, name: &str, file: &Path, provider: Provider, shape: [usize; 4]) -> Result<Model> {
+    pub fn model(
+        &self,
+        name: &str,
+        file: &Path,
+        provider: Provider,
+        shape: [usize; 4],
+    ) -> Result<Model> {
         let model = Model(Arc::new(Shared {
             runtime: self.clone(),
             name: name.to_owned(),
@@ -168,7 +175,12 @@ impl Shared {
     }
 
     fn give_back(&self, shape: [usize; 4], session: Session) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).entry(shape).or_default().push(session);
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(shape)
+            .or_default()
+            .push(session);
     }
 
     fn session(&self, shape: [usize; 4]) -> Result<Session> {
@@ -178,14 +190,18 @@ impl Shared {
     }
 
     fn run(&self, session: &mut Session, input: Array4<f32>) -> Result<Outputs> {
+        let batch = input.dim().0;
         let failed = |error: ort::Error| self.failed(&error.to_string());
         let tensor = ort::value::Tensor::from_array(input).map_err(failed)?;
         let outputs = session.run(ort::inputs![tensor]).map_err(failed)?;
         let mut values = Vec::with_capacity(outputs.len());
         for (name, value) in outputs.iter() {
-            values.push((name.to_owned(), value.try_extract_array::<f32>().map_err(failed)?.into_owned()));
+            values.push((
+                name.to_owned(),
+                value.try_extract_array::<f32>().map_err(failed)?.into_owned(),
+            ));
         }
-        Ok(Outputs { model: self.name.clone(), values })
+        Ok(Outputs { model: self.name.clone(), batch, values })
     }
 
     fn failed(&self, reason: &str) -> Error {
@@ -193,7 +209,11 @@ impl Shared {
     }
 }
 
-fn builder(environment: &Environment, provider: Provider, shape: [usize; 4]) -> ort::Result<SessionBuilder> {
+fn builder(
+    environment: &Environment,
+    provider: Provider,
+    shape: [usize; 4],
+) -> ort::Result<SessionBuilder> {
     let mut builder = Session::builder(environment)?
         .with_intra_threads(1)?
         .with_inter_threads(1)?
@@ -223,6 +243,7 @@ fn builder(environment: &Environment, provider: Provider, shape: [usize; 4]) -> 
 /// What a model gave for one run: arrays by name, in the model's order.
 pub struct Outputs {
     model: String,
+    batch: usize,
     values: Vec<(String, ArrayD<f32>)>,
 }
 
@@ -237,6 +258,11 @@ impl Outputs {
                 reason: format!("expected an output '{name}', received {}", names.join(", ")),
             }
         })
+    }
+
+    /// Number of pictures the run was given.
+    pub fn batch(&self) -> usize {
+        self.batch
     }
 
     /// All outputs in the model's order.

@@ -4,7 +4,7 @@
 //! single commands.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use picpick_engine::{Precision, Provider};
@@ -87,7 +87,9 @@ impl RawConfig {
             let base = base.filter(|base| base.is_absolute());
             let base = base.or_else(|| home.as_ref().map(|home| home.join(fallback)));
             let unknown = || {
-                Usage(format!("where is the {name} folder? HOME is not set; say it with {option} DIR"))
+                Usage(format!(
+                    "where is the {name} folder? HOME is not set; say it with {option} DIR"
+                ))
             };
             base.map(|base| base.join("picpick")).ok_or_else(unknown)
         };
@@ -111,13 +113,6 @@ impl RawConfig {
     }
 }
 
-impl Config {
-    /// Where the keys are.
-    pub fn keyring_folder(&self) -> PathBuf {
-        self.keyring.clone().unwrap_or_else(|| Path::new(&self.data).join("keyring"))
-    }
-}
-
 impl Environment {
     fn read() -> Self {
         // A variable set to nothing counts as not set.
@@ -138,6 +133,7 @@ impl Environment {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn folder(path: &str) -> Option<PathBuf> {
         Some(PathBuf::from(path))
@@ -149,7 +145,6 @@ mod tests {
         let config = RawConfig::default().validate_in(environment()).unwrap();
         assert_eq!(config.data, Path::new("/home/a/.local/share/picpick"));
         assert_eq!(config.models, Path::new("/home/a/.cache/picpick/models"));
-        assert_eq!(config.keyring_folder(), Path::new("/home/a/.local/share/picpick/keyring"));
         let given = Environment { data: folder("env"), cache: folder("/c"), ..environment() };
         let config = RawConfig::default().validate_in(given).unwrap();
         assert_eq!((config.data, config.models), ("env".into(), "/c/models".into()));
@@ -160,10 +155,18 @@ mod tests {
 
     #[test]
     fn xdg_folders_count_only_when_absolute_and_no_home_is_an_error() {
-        let environment = Environment { xdg_data: folder("/x"), xdg_cache: folder("rel"), ..Environment::default() };
+        let environment = Environment {
+            xdg_data: folder("/x"),
+            xdg_cache: folder("rel"),
+            ..Environment::default()
+        };
         let error = RawConfig::default().validate_in(environment).unwrap_err();
         assert!(error.0.contains("--cache"), "{}", error.0);
-        let environment = Environment { xdg_data: folder("/x"), xdg_cache: folder("/y"), ..Environment::default() };
+        let environment = Environment {
+            xdg_data: folder("/x"),
+            xdg_cache: folder("/y"),
+            ..Environment::default()
+        };
         let config = RawConfig::default().validate_in(environment).unwrap();
         assert_eq!((config.data, config.models), ("/x/picpick".into(), "/y/picpick/models".into()));
     }

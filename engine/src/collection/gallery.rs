@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::face::{Face, Photo};
 use crate::ids::{FaceId, PhotoId};
 use crate::index::{ExactIndex, Hit, Index};
-use crate::matcher::{self, Accepted, Candidate, MatchKind};
 use crate::manifest::Matching;
+use crate::matcher::{self, Accepted, Candidate, MatchKind};
 use crate::people::{People, Person, PersonFace};
 
 /// How faces are scored.
@@ -60,7 +60,13 @@ impl Gallery {
     }
 
     pub(super) fn with(index: Box<dyn Index>, matching: Matching) -> Self {
-        Self { index, people: People::default(), faces: HashMap::new(), photos: HashMap::new(), matching }
+        Self {
+            index,
+            people: People::default(),
+            faces: HashMap::new(),
+            photos: HashMap::new(),
+            matching,
+        }
     }
 
     /// Adds a photo with its faces, in place of the one with the same id; found at once.
@@ -76,10 +82,18 @@ impl Gallery {
     /// Takes note of a photo whose faces the index has already.
     pub(super) fn note(&mut self, photo: &Photo) {
         for face in &photo.faces {
-            self.faces.insert(face.id, KnownFace { photo: photo.id, bbox: face.bbox, quality: face.quality });
+            self.faces.insert(
+                face.id,
+                KnownFace { photo: photo.id, bbox: face.bbox, quality: face.quality },
+            );
         }
         let faces = photo.faces.iter().map(|face| face.id).collect();
-        let known = KnownPhoto { path: photo.path.clone(), width: photo.width, height: photo.height, faces };
+        let known = KnownPhoto {
+            path: photo.path.clone(),
+            width: photo.width,
+            height: photo.height,
+            faces,
+        };
         self.photos.insert(photo.id, known);
     }
 
@@ -107,7 +121,12 @@ impl Gallery {
 
     /// The faces of the template's person: at least `similarity_min` (or the collection's threshold),
     /// one best face per photo, best first.
-    pub fn search(&self, template: &[f32], scoring: Scoring, similarity_min: Option<f32>) -> Result<Vec<Accepted>> {
+    pub fn search(
+        &self,
+        template: &[f32],
+        scoring: Scoring,
+        similarity_min: Option<f32>,
+    ) -> Result<Vec<Accepted>> {
         let threshold = similarity_min.unwrap_or_else(|| self.threshold(scoring));
         let direct = scoring == Scoring::Direct;
         let candidates = self.candidates(template, threshold, direct)?;
@@ -122,14 +141,32 @@ impl Gallery {
     /// of them does, so: the faces that reach it themselves, and all faces of persons that do.
     fn candidates(&self, template: &[f32], threshold: f32, direct: bool) -> Result<Vec<Candidate>> {
         let mut scores: HashMap<FaceId, f32> = HashMap::new();
-        scores.extend(self.index.search_above(template, threshold)?.into_iter().map(|Hit { face, similarity }| (face, similarity)));
+        scores.extend(
+            self.index
+                .search_above(template, threshold)?
+                .into_iter()
+                .map(|Hit { face, similarity }| (face, similarity)),
+        );
         if !direct {
-            let near = self.people.persons().iter().filter(|person| person.similarity(template) >= threshold);
-            for face in near.flat_map(|person| &person.faces).filter(|face| !scores.contains_key(face)).collect::<Vec<_>>() {
-                scores.extend(self.index.similarity(face, template).map(|similarity| (*face, similarity)));
+            let near = self
+                .people
+                .persons()
+                .iter()
+                .filter(|person| person.similarity(template) >= threshold);
+            for face in near
+                .flat_map(|person| &person.faces)
+                .filter(|face| !scores.contains_key(face))
+                .collect::<Vec<_>>()
+            {
+                scores.extend(
+                    self.index.similarity(face, template).map(|similarity| (*face, similarity)),
+                );
             }
         }
-        Ok(scores.into_iter().filter_map(|(face, score)| self.candidate(face, score, template)).collect())
+        Ok(scores
+            .into_iter()
+            .filter_map(|(face, score)| self.candidate(face, score, template))
+            .collect())
     }
 
     fn candidate(&self, face: FaceId, direct: f32, template: &[f32]) -> Option<Candidate> {
@@ -193,7 +230,9 @@ impl Gallery {
     /// The people, most faces first.
     pub fn people(&self) -> Vec<&Person> {
         let mut all: Vec<&Person> = self.people.persons().iter().collect();
-        all.sort_by_key(|person| (std::cmp::Reverse(person.faces.len()), person.faces.first().copied()));
+        all.sort_by_key(|person| {
+            (std::cmp::Reverse(person.faces.len()), person.faces.first().copied())
+        });
         all
     }
 

@@ -70,7 +70,8 @@ impl Collection {
         let dim = pack.embedder.dim;
         let mut remarks = Vec::new();
         let photos = scan(&store, &info, dim, &mut remarks)?;
-        let mut gallery = Gallery::with(index_of(&store, &photos, dim, &mut remarks)?, pack.matching);
+        let mut gallery =
+            Gallery::with(index_of(&store, &photos, dim, &mut remarks)?, pack.matching);
         photos.iter().for_each(|photo| gallery.note(photo));
         gallery.people = people_of(&store, &photos, &mut remarks);
         if gallery.update_people(photos.iter()) {
@@ -110,9 +111,16 @@ impl Collection {
     }
 
     /// Searches for the template's person. `top`: at most so many photos.
-    pub fn search(&self, template: &Template, scoring: Scoring, similarity_min: Option<f32>, top: Option<usize>) -> Result<Answer> {
+    pub fn search(
+        &self,
+        template: &Template,
+        scoring: Scoring,
+        similarity_min: Option<f32>,
+        top: Option<usize>,
+    ) -> Result<Answer> {
         if template.pack != self.info.pack {
-            let (collection, expected, received) = (self.info.name.clone(), self.info.pack.clone(), template.pack.clone());
+            let (collection, expected, received) =
+                (self.info.name.clone(), self.info.pack.clone(), template.pack.clone());
             return Err(Error::WrongPack { collection, expected, received });
         }
         let gallery = self.gallery();
@@ -140,11 +148,12 @@ impl Collection {
         if let Some(missing) = ids.iter().find(|id| gallery.photo(id).is_none()) {
             return Err(Error::NotFound { kind: "photo", id: missing.to_string() });
         }
-        self.drop_derived()?;
         self.store.delete(ids)?;
-        ids.iter().for_each(|id| drop(gallery.remove(id)));
+        for id in ids {
+            gallery.remove(id);
+        }
         drop(gallery);
-        self.settle()
+        self.forget()
     }
 
     /// Deletes faces; their photos stay. As `delete_photos`.
@@ -157,22 +166,22 @@ impl Collection {
         let mut photos = ids.iter().map(photo_of).collect::<Result<Vec<_>>>()?;
         photos.sort_unstable();
         photos.dedup();
-        self.drop_derived()?;
         for id in photos {
             if let Some(mut photo) = self.store.get(&id)? {
                 photo.faces.retain(|face| !ids.contains(&face.id));
-                self.store.shrink(&photo)?;
+                self.store.put(std::slice::from_ref(&photo))?;
                 gallery.add(&photo)?;
             }
         }
         drop(gallery);
-        self.settle()
+        self.forget()
     }
 
-    /// Empties the stored index and people before rows go: neither may outlive a face.
-    fn drop_derived(&self) -> Result<()> {
-        self.store.put_blob(Blob::People, &[])?;
-        self.store.put_blob(Blob::Index, &[])
+    /// Takes what was deleted out of the stored people and graph, then out of RocksDB's files. A
+    /// crash before the end is made good by the next opening: derived state never revives a face.
+    fn forget(&self) -> Result<()> {
+        self.settle()?;
+        self.store.rewrite()
     }
 }
 
@@ -190,24 +199,42 @@ impl Sink for Collection {
 
 /// All photos that read; the others are counted in `remarks`. If none of many opens, the key is
 /// wrong rather than every row damaged, and that is an error.
-fn scan(store: &Store, info: &CollectionInfo, dim: usize, remarks: &mut Vec<String>) -> Result<Vec<Photo>> {
+fn scan(
+    store: &Store,
+    info: &CollectionInfo,
+    dim: usize,
+    remarks: &mut Vec<String>,
+) -> Result<Vec<Photo>> {
     let (mut photos, mut damaged) = (Vec::new(), Vec::new());
     store.scan(|photo| photos.push(photo), |error| damaged.push(error))?;
-    let wrong = |photo: &Photo| photo.faces.iter().map(|face| face.embedding.len()).find(|&received| received != dim);
-    damaged.extend(photos.iter().filter_map(wrong).map(|received| Error::Dimension { expected: dim, received }));
+    let wrong = |photo: &Photo| {
+        photo.faces.iter().map(|face| face.embedding.len()).find(|&received| received != dim)
+    };
+    damaged.extend(
+        photos
+            .iter()
+            .filter_map(wrong)
+            .map(|received| Error::Dimension { expected: dim, received }),
+    );
     photos.retain(|photo| wrong(photo).is_none());
     let lost = damaged.len();
     match damaged.into_iter().next() {
         Some(error) if photos.is_empty() => Err(error),
         Some(error) => {
-            remarks.push(format!("collection '{}': {lost} photos are left out: {error}", info.name));
+            remarks
+                .push(format!("collection '{}': {lost} photos are left out: {error}", info.name));
             Ok(photos)
         }
         None => Ok(photos),
     }
 }
 
-fn index_of(store: &Store, photos: &[Photo], dim: usize, remarks: &mut Vec<String>) -> Result<Box<dyn Index>> {
+fn index_of(
+    store: &Store,
+    photos: &[Photo],
+    dim: usize,
+    remarks: &mut Vec<String>,
+) -> Result<Box<dyn Index>> {
     let faces: usize = photos.iter().map(|photo| photo.faces.len()).sum();
     if faces > EXACT_FACES_MAX {
         return graph_of(store, photos, dim, remarks);
@@ -218,25 +245,44 @@ fn index_of(store: &Store, photos: &[Photo], dim: usize, remarks: &mut Vec<Strin
 }
 
 fn fill(index: &mut dyn Index, photos: &[Photo]) -> Result<()> {
-    photos.iter().flat_map(|photo| &photo.faces).try_for_each(|face| index.insert(face.id, &face.embedding))
+    photos
+        .iter()
+        .flat_map(|photo| &photo.faces)
+        .try_for_each(|face| index.insert(face.id, &face.embedding))
 }
 
 /// The stored graph brought in line with `photos`, or a new one where it is missing or damaged.
-fn graph_of(store: &Store, photos: &[Photo], dim: usize, remarks: &mut Vec<String>) -> Result<Box<dyn Index>> {
-    let stored = store.get_blob(Blob::Index).and_then(|bytes| bytes.map(|bytes| HnswIndex::from_bytes(&bytes)).transpose());
+fn graph_of(
+    store: &Store,
+    photos: &[Photo],
+    dim: usize,
+    remarks: &mut Vec<String>,
+) -> Result<Box<dyn Index>> {
+    let stored = store
+        .get_blob(Blob::Index)
+        .and_then(|bytes| bytes.map(|bytes| HnswIndex::from_bytes(&bytes)).transpose());
     let mut graph = match stored {
         Ok(Some(graph)) if graph.dim() == dim => graph,
         Ok(None) => HnswIndex::new(dim),
         Ok(Some(_)) => rebuilt("it holds embeddings of another length", dim, remarks),
         Err(error) => rebuilt(&error.to_string(), dim, remarks),
     };
-    let present: std::collections::HashSet<FaceId> = photos.iter().flat_map(|photo| &photo.faces).map(|face| face.id).collect();
-    graph.reconcile(|face| present.contains(face));
-    for face in photos.iter().flat_map(|photo| &photo.faces).filter(|face| !graph.contains(&face.id)).collect::<Vec<_>>() {
+    let present: std::collections::HashSet<FaceId> =
+        photos.iter().flat_map(|photo| &photo.faces).map(|face| face.id).collect();
+    let erased = graph.reconcile(|face| present.contains(face));
+    for face in photos
+        .iter()
+        .flat_map(|photo| &photo.faces)
+        .filter(|face| !graph.contains(&face.id))
+        .collect::<Vec<_>>()
+    {
         graph.insert(face.id, &face.embedding)?;
     }
-    if graph.needs_freeze() {
+    let grown = graph.needs_freeze();
+    if grown {
         graph.freeze()?;
+    }
+    if grown || erased > 0 {
         store.put_blob(Blob::Index, &graph.to_bytes())?;
     }
     Ok(Box::new(graph))

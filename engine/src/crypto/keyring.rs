@@ -70,7 +70,11 @@ impl Keyring {
         let _lock = keyring.lock()?;
         if !Self::exists(folder) {
             files::replace(&keyring.kek_path(1), Secret::random()?.bytes(), 0o600)?;
-            keyring.write(&KeysFile { format: KEYRING_FORMAT, generation: 1, collection: Vec::new() })?;
+            keyring.write(&KeysFile {
+                format: KEYRING_FORMAT,
+                generation: 1,
+                collection: Vec::new(),
+            })?;
         }
         Ok(keyring)
     }
@@ -118,7 +122,9 @@ impl Keyring {
             created_unix_s: entry.created_unix_s,
             data_key: Zeroizing::new(hex(entry.data_key.bytes())),
         };
-        let text = toml::to_string(&open).map(Zeroizing::new).map_err(|error| self.failed(error.to_string()))?;
+        let text = toml::to_string(&open)
+            .map(Zeroizing::new)
+            .map_err(|error| self.failed(error.to_string()))?;
         let id = entry.id.to_string();
         let sealed = hex(&sealer.seal(&context(&id), text.as_bytes())?);
         Ok(WrappedEntry { id, sealed })
@@ -129,19 +135,29 @@ impl Keyring {
         let damaged = || self.failed(format!("the entry of collection {id} is damaged"));
         let sealed = unhex(&wrapped.sealed).ok_or_else(damaged)?;
         let opened = sealer.open(&context(&wrapped.id), &sealed, String::new);
-        let opened = opened.map_err(|_| self.failed(format!("its key does not open collection {id}: wrong keyring, or damaged")))?;
+        let opened = opened.map_err(|_| {
+            self.failed(format!("its key does not open collection {id}: wrong keyring, or damaged"))
+        })?;
         let text = std::str::from_utf8(&opened).map_err(|_| damaged())?;
         let open: OpenEntry = toml::from_str(text).map_err(|_| damaged())?;
         let key = Zeroizing::new(unhex(&open.data_key).ok_or_else(damaged)?);
         let data_key = Secret::from_bytes(&key).ok_or_else(damaged)?;
-        Ok(Entry { id, name: open.name, pack: open.pack, created_unix_s: open.created_unix_s, data_key })
+        Ok(Entry {
+            id,
+            name: open.name,
+            pack: open.pack,
+            created_unix_s: open.created_unix_s,
+            data_key,
+        })
     }
 
     fn read(&self) -> Result<KeysFile> {
         let path = self.folder.join("keys.toml");
-        let text = std::fs::read_to_string(&path).map_err(|source| Error::io("read", &path, source))?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|source| Error::io("read", &path, source))?;
         // The format is read first, so that a newer file is told from a damaged one.
-        let table: toml::Table = toml::from_str(&text).map_err(|_| self.failed("keys.toml does not read"))?;
+        let table: toml::Table =
+            toml::from_str(&text).map_err(|_| self.failed("keys.toml does not read"))?;
         let format = table.get("format").and_then(toml::Value::as_integer).unwrap_or(0);
         version::check(&format!("keyring {}", self.folder.display()), KEYRING_FORMAT, format)?;
         toml::from_str(&text).map_err(|_| self.failed("keys.toml does not read"))
@@ -154,9 +170,13 @@ impl Keyring {
 
     fn kek(&self, generation: u32) -> Result<Secret> {
         let path = self.kek_path(generation);
-        let bytes = std::fs::read(&path).map(Zeroizing::new).map_err(|source| Error::io("read", &path, source))?;
+        let bytes = std::fs::read(&path)
+            .map(Zeroizing::new)
+            .map_err(|source| Error::io("read", &path, source))?;
         let received = bytes.len();
-        Secret::from_bytes(&bytes).ok_or_else(|| self.failed(format!("kek.{generation} has {received} bytes, expected 32")))
+        Secret::from_bytes(&bytes).ok_or_else(|| {
+            self.failed(format!("kek.{generation} has {received} bytes, expected 32"))
+        })
     }
 
     fn kek_path(&self, generation: u32) -> PathBuf {
@@ -166,7 +186,12 @@ impl Keyring {
     /// Held while the keyring is changed; waits for other processes.
     fn lock(&self) -> Result<File> {
         let path = self.folder.join("lock");
-        let locked = File::options().create(true).truncate(false).write(true).open(&path).and_then(|file| file.lock().map(|()| file));
+        let locked = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .and_then(|file| file.lock().map(|()| file));
         locked.map_err(|source| Error::io("lock", &path, source))
     }
 
@@ -188,7 +213,10 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
-    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+    digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
 }
 
 #[cfg(test)]
@@ -226,11 +254,20 @@ mod tests {
         std::fs::copy(other.path().join("kek.1"), folder.path().join("kek.1")).unwrap();
         assert!(keyring.entries().err().unwrap().to_string().contains("wrong keyring"));
         std::fs::write(folder.path().join("kek.1"), [0; 5]).unwrap();
-        assert!(Keyring::open(folder.path()).err().unwrap().to_string().contains("5 bytes, expected 32"));
+        assert!(
+            Keyring::open(folder.path())
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("5 bytes, expected 32")
+        );
         std::fs::remove_file(folder.path().join("kek.1")).unwrap();
         assert!(Keyring::open(folder.path()).is_err());
         std::fs::write(folder.path().join("keys.toml"), "format = 99\nnew = 1\n").unwrap();
-        assert!(matches!(Keyring::open(folder.path()).err(), Some(Error::NewerFormat { received: 99, .. })));
+        assert!(matches!(
+            Keyring::open(folder.path()).err(),
+            Some(Error::NewerFormat { received: 99, .. })
+        ));
         std::fs::write(folder.path().join("keys.toml"), "\u{0}garbage").unwrap();
         assert!(Keyring::open(folder.path()).is_err());
     }

@@ -9,7 +9,7 @@ use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use hkdf::Hkdf;
 use hkdf::hmac::{Hmac, Mac};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
@@ -46,12 +46,6 @@ impl Secret {
             .map_err(|_| Error::Random)?;
         Ok(Secret(subkey))
     }
-
-    /// First 16 hexadecimal digits of SHA-256 over a subkey: names the key without telling it.
-    pub(crate) fn fingerprint(&self) -> Result<String> {
-        let digest = Sha256::digest(self.derive("picpick fingerprint")?.bytes());
-        Ok(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
-    }
 }
 
 /// Seals and opens bytes under one key.
@@ -72,7 +66,12 @@ impl Sealer {
     }
 
     /// Opens what `seal` made with the same key and context; `what` names it in `Error::Seal`.
-    pub(crate) fn open(&self, context: &[u8], sealed: &[u8], what: impl FnOnce() -> String) -> Result<Zeroizing<Vec<u8>>> {
+    pub(crate) fn open(
+        &self,
+        context: &[u8],
+        sealed: &[u8],
+        what: impl FnOnce() -> String,
+    ) -> Result<Zeroizing<Vec<u8>>> {
         let opened = sealed.split_first_chunk::<NONCE_BYTES>().and_then(|(nonce, rest)| {
             self.0.decrypt(&Nonce::from(*nonce), Payload { msg: rest, aad: context }).ok()
         });
@@ -110,7 +109,9 @@ mod tests {
         let key = Secret::random().unwrap();
         let sealer = Sealer::new(&key);
         let sealed = sealer.seal(b"row 1", b"face").unwrap();
-        let open = |sealer: &Sealer, context: &[u8], sealed: &[u8]| sealer.open(context, sealed, || "it".into());
+        let open = |sealer: &Sealer, context: &[u8], sealed: &[u8]| {
+            sealer.open(context, sealed, || "it".into())
+        };
         assert_eq!(open(&sealer, b"row 1", &sealed).unwrap().as_slice(), b"face");
         assert!(open(&sealer, b"row 2", &sealed).is_err());
         assert!(open(&Sealer::new(&Secret::random().unwrap()), b"row 1", &sealed).is_err());
@@ -140,6 +141,9 @@ mod tests {
         // HKDF-SHA-256, IKM 32 × 0x07, no salt, info "a": computed with Python's hmac and hashlib.
         let expected = "bfcc2b9c9cc800db9569271bbfa63bdc57092f19b8b863bf17d98fb64c2b5e5d";
         let derived = Secret::from_bytes(&[7; 32]).unwrap().derive("a").unwrap();
-        assert_eq!(derived.bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>(), expected);
+        assert_eq!(
+            derived.bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+            expected
+        );
     }
 }

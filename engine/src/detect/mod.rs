@@ -36,7 +36,13 @@ trait Family: Send + Sync {
     /// `pictures`, all of one size, as the model's input [N, 3, H, W].
     fn tensor(&self, pictures: &[Picture]) -> Array4<f32>;
     /// Faces of picture `n` of the batch with at least `score_min`, before suppression of doubles.
-    fn read(&self, outputs: &Outputs, n: usize, size: (u32, u32), score_min: f32) -> Result<Vec<Detection>>;
+    fn read(
+        &self,
+        outputs: &Outputs,
+        n: usize,
+        size: (u32, u32),
+        score_min: f32,
+    ) -> Result<Vec<Detection>>;
 }
 
 /// A face detector: a model, its family, and the input sizes it takes.
@@ -79,7 +85,9 @@ impl Detector {
 
 /// Greedy non-maximum suppression: best first, drops what overlaps a better one by more than `iou`.
 fn suppress(mut faces: Vec<Detection>, iou: f32) -> Vec<Detection> {
-    faces.retain(|face| face.score.is_finite() && face.region.width > 0.0 && face.region.height > 0.0);
+    faces.retain(|face| {
+        face.score.is_finite() && face.region.width > 0.0 && face.region.height > 0.0
+    });
     faces.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept: Vec<Detection> = Vec::new();
     for face in faces {
@@ -92,10 +100,12 @@ fn suppress(mut faces: Vec<Detection>, iou: f32) -> Vec<Detection> {
 
 /// Interleaved RGB bytes to planes [N, 3, H, W] as (value − mean) / deviation; `bgr` swaps channels.
 pub(crate) fn planes(pictures: &[Picture], bgr: bool, mean: f32, deviation: f32) -> Array4<f32> {
-    let (width, height) = pictures.first().map_or((0, 0), |first| (first.width() as usize, first.height() as usize));
+    let (width, height) =
+        pictures.first().map_or((0, 0), |first| (first.width() as usize, first.height() as usize));
     let plane = width * height;
     let mut data = vec![0.0f32; pictures.len() * 3 * plane];
-    let (scale, shift) = (1.0 / deviation, -mean / deviation);
+    let values: [f32; 256] = std::array::from_fn(|value| (value as f32 - mean) / deviation);
+    let value = |byte: u8| values.get(usize::from(byte)).copied().unwrap_or_default();
     for (picture, out) in pictures.iter().zip(data.chunks_exact_mut((3 * plane).max(1))) {
         let (first, rest) = out.split_at_mut(plane);
         let (second, third) = rest.split_at_mut(plane);
@@ -103,9 +113,7 @@ pub(crate) fn planes(pictures: &[Picture], bgr: bool, mean: f32, deviation: f32)
         let targets = red.iter_mut().zip(second.iter_mut()).zip(blue.iter_mut());
         for (pixel, ((red, green), blue)) in picture.pixels().chunks_exact(3).zip(targets) {
             if let [r, g, b] = *pixel {
-                *red = f32::from(r).mul_add(scale, shift);
-                *green = f32::from(g).mul_add(scale, shift);
-                *blue = f32::from(b).mul_add(scale, shift);
+                (*red, *green, *blue) = (value(r), value(g), value(b));
             }
         }
     }
@@ -117,7 +125,10 @@ fn entry(output: &ArrayD<f32>, n: usize, expected: usize) -> Result<&[f32]> {
     let all = output.as_slice().unwrap_or_default();
     all.get(n * expected..(n + 1) * expected).ok_or_else(|| Error::Model {
         name: "detector".into(),
-        reason: format!("output of shape {:?} does not hold {expected} values for picture {n}", output.shape()),
+        reason: format!(
+            "output of shape {:?} does not hold {expected} values for picture {n}",
+            output.shape()
+        ),
     })
 }
 
@@ -132,7 +143,10 @@ mod tests {
 
     #[test]
     fn suppression_keeps_the_best_of_overlapping_faces() {
-        let kept = suppress(vec![face(1.0, 0.7), face(0.0, 0.9), face(30.0, 0.8), face(60.0, f32::NAN)], 0.3);
+        let kept = suppress(
+            vec![face(1.0, 0.7), face(0.0, 0.9), face(30.0, 0.8), face(60.0, f32::NAN)],
+            0.3,
+        );
         assert_eq!(kept.iter().map(|face| face.score).collect::<Vec<_>>(), [0.9, 0.8]);
     }
 

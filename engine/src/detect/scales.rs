@@ -35,7 +35,11 @@ impl Detector {
     /// Candidates of `picture` in its own pixels, best first, doubles suppressed.
     pub(crate) fn candidates(&self, picture: &Picture) -> Result<Vec<Detection>> {
         let longer = picture.width().max(picture.height());
-        let side = self.fixed_side_px.unwrap_or(if longer > LARGE_PHOTO_PX { 2 * FRAME_SIDE_PX } else { FRAME_SIDE_PX });
+        let side = self.fixed_side_px.unwrap_or(if longer > LARGE_PHOTO_PX {
+            2 * FRAME_SIDE_PX
+        } else {
+            FRAME_SIDE_PX
+        });
         let scale = (side as f32 / longer as f32).min(ENLARGE_MAX);
         let hints = self.look(picture, scale, HINT_SCORE_MIN)?;
         let mut found = self.fine(picture, scale, &hints)?;
@@ -55,7 +59,8 @@ impl Detector {
         let (width, height) = (scaled(picture.width()), scaled(picture.height()));
         let input = picture.cut(picture.frame(), width, height, self.canvas(width, height))?;
         let found = self.run(&[input], score_min)?.pop().unwrap_or_default();
-        let (x, y) = (picture.width() as f32 / width as f32, picture.height() as f32 / height as f32);
+        let (x, y) =
+            (picture.width() as f32 / width as f32, picture.height() as f32 / height as f32);
         Ok(found.into_iter().map(|face| moved(face, [x, y], [0.0, 0.0])).collect())
     }
 
@@ -66,7 +71,8 @@ impl Detector {
         if fine < coarse * 1.5 {
             return Ok(Vec::new());
         }
-        let small = |hint: &&Detection| hint.region.width.max(hint.region.height) * coarse < SMALL_FACE_PX;
+        let small =
+            |hint: &&Detection| hint.region.width.max(hint.region.height) * coarse < SMALL_FACE_PX;
         let small: Vec<_> = hints.iter().filter(small).map(|hint| hint.region.centre()).collect();
         let mut found = Vec::new();
         for y in starts(picture.height(), fine) {
@@ -110,7 +116,9 @@ fn inside(tile: &Region, [x, y]: [f32; 2]) -> bool {
 fn cut_off(face: &Region, tile: &Region, picture: &Picture) -> bool {
     let slack = tile.width / TILE_SIDE_PX as f32 * 2.0;
     let overlap = slack / 2.0 * TILE_OVERLAP_PX as f32;
-    let near = |edge: f32, side: f32, limit: f32| (edge - side).abs() < slack && (side - limit).abs() > slack;
+    let near = |edge: f32, side: f32, limit: f32| {
+        (edge - side).abs() < slack && (side - limit).abs() > slack
+    };
     let right = (face.x + face.width, tile.x + tile.width, picture.width() as f32);
     let bottom = (face.y + face.height, tile.y + tile.height, picture.height() as f32);
     let at_edge = (face.x - tile.x < slack && tile.x > slack)
@@ -144,7 +152,10 @@ mod tests {
             let end = starts.last().unwrap() + TILE_SIDE_PX as f32;
             assert!(end >= length as f32 - 0.5, "{length}: tiles end at {end}");
             for pair in starts.windows(2) {
-                assert!(pair[1] - pair[0] <= (TILE_SIDE_PX - TILE_OVERLAP_PX) as f32 + 0.5, "{length}: {pair:?}");
+                assert!(
+                    pair[1] - pair[0] <= (TILE_SIDE_PX - TILE_OVERLAP_PX) as f32 + 0.5,
+                    "{length}: {pair:?}"
+                );
             }
         }
     }

@@ -20,7 +20,13 @@ impl Family for Scrfd {
         planes(pictures, false, 127.5, 128.0)
     }
 
-    fn read(&self, outputs: &Outputs, n: usize, size: (u32, u32), score_min: f32) -> Result<Vec<Detection>> {
+    fn read(
+        &self,
+        outputs: &Outputs,
+        n: usize,
+        size: (u32, u32),
+        score_min: f32,
+    ) -> Result<Vec<Detection>> {
         let mut faces = Vec::new();
         for stride in [8, 16, 32] {
             let columns = size.0 / stride;
@@ -40,11 +46,10 @@ impl Family for Scrfd {
     }
 }
 
-/// The output with `anchors` rows (times any batch) of `width` values.
+/// The output with `anchors` rows of `width` values for each picture of the batch.
 fn find(outputs: &Outputs, anchors: usize, width: usize) -> Result<&ArrayD<f32>> {
     let fits = |array: &&ArrayD<f32>| {
-        let rows = array.len() / width;
-        array.shape().last() == Some(&width) && rows.is_multiple_of(anchors) && array.shape().contains(&anchors)
+        array.shape().last() == Some(&width) && array.len() == outputs.batch() * anchors * width
     };
     outputs.values().find(fits).ok_or_else(|| Error::Model {
         name: "SCRFD detector".into(),

@@ -17,19 +17,34 @@ impl Family for YuNet {
         planes(pictures, true, 0.0, 1.0)
     }
 
-    fn read(&self, outputs: &Outputs, n: usize, size: (u32, u32), score_min: f32) -> Result<Vec<Detection>> {
+    fn read(
+        &self,
+        outputs: &Outputs,
+        n: usize,
+        size: (u32, u32),
+        score_min: f32,
+    ) -> Result<Vec<Detection>> {
         let mut faces = Vec::new();
         for stride in [8, 16, 32] {
             let (columns, rows) = (size.0 / stride, size.1 / stride);
             let cells = (columns * rows) as usize;
-            let part = |name: &str, width| entry(outputs.get(&format!("{name}_{stride}"))?, n, cells * width);
-            let (cls, obj, bbox, kps) = (part("cls", 1)?, part("obj", 1)?, part("bbox", 4)?, part("kps", 10)?);
+            let part = |name: &str, width| {
+                entry(outputs.get(&format!("{name}_{stride}"))?, n, cells * width)
+            };
+            let (cls, obj, bbox, kps) =
+                (part("cls", 1)?, part("obj", 1)?, part("bbox", 4)?, part("kps", 10)?);
             let cells = cls.iter().zip(obj).zip(bbox.chunks_exact(4)).zip(kps.chunks_exact(10));
             for (cell, (((cls, obj), bbox), kps)) in cells.enumerate() {
                 let score = (cls.clamp(0.0, 1.0) * obj.clamp(0.0, 1.0)).sqrt();
                 if score >= score_min {
                     let (column, row) = (cell as u32 % columns, cell as u32 / columns);
-                    faces.extend(face(bbox, kps, [column as f32, row as f32], stride as f32, score));
+                    faces.extend(face(
+                        bbox,
+                        kps,
+                        [column as f32, row as f32],
+                        stride as f32,
+                        score,
+                    ));
                 }
             }
         }

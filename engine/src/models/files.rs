@@ -4,7 +4,7 @@
 //! archives or ONNX.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -64,21 +64,7 @@ pub(super) fn create_folder(path: &Path) -> Result<()> {
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     create_folder(folder)?;
-    let temporary = folder.join(format!(".{}.tmp", random_name()?));
-    let written = File::create_new(&temporary)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&temporary, path));
-    if let Err(source) = written {
-        // The temporary file may not exist; the first error is the one to report.
-        let _ = fs::remove_file(&temporary);
-        return Err(Error::io("write", path, source));
-    }
-    // Without this the rename may not survive a power cut; not every system can sync a folder.
-    let _ = File::open(folder).and_then(|folder| folder.sync_all());
-    Ok(())
+    crate::files::replace(path, bytes, 0o644)
 }
 
 /// The path from the root, whether or not there is something.

@@ -27,7 +27,8 @@ impl Node {
     }
 
     fn shares_a_photo(&self, other: &Node) -> bool {
-        let (few, many) = if self.photos.len() < other.photos.len() { (self, other) } else { (other, self) };
+        let (few, many) =
+            if self.photos.len() < other.photos.len() { (self, other) } else { (other, self) };
         few.photos.iter().any(|photo| many.photos.binary_search(photo).is_ok())
     }
 
@@ -59,7 +60,8 @@ pub(super) fn agglomerate(nodes: Vec<Node>, settled: usize, cut: f32) -> (Vec<us
     let mut links: Vec<HashMap<usize, f32>> = vec![HashMap::new(); nodes.len()];
     let mut heap = BinaryHeap::new();
     for (a, b, linkage) in close_pairs(&nodes, settled, cut) {
-        let apart = matches!((nodes.get(a), nodes.get(b)), (Some(x), Some(y)) if x.shares_a_photo(y));
+        let apart =
+            matches!((nodes.get(a), nodes.get(b)), (Some(x), Some(y)) if x.shares_a_photo(y));
         if !apart {
             link(&mut links, a, b, linkage);
             heap.push(Pair { linkage, a, b });
@@ -103,7 +105,9 @@ fn merge(
             of.remove(&a);
             of.remove(&b);
         }
-        let (Some(Some(node)), Some(Some(neighbour))) = (nodes.get(a), nodes.get(other)) else { continue };
+        let (Some(Some(node)), Some(Some(neighbour))) = (nodes.get(a), nodes.get(other)) else {
+            continue;
+        };
         let linkage = node.linkage(neighbour);
         if linkage >= cut && !node.shares_a_photo(neighbour) {
             let (first, second) = (a.min(other), a.max(other));
@@ -144,7 +148,8 @@ fn number(parents: &[usize], nodes: Vec<Option<Node>>) -> (Vec<usize>, Vec<Node>
 fn close_pairs(nodes: &[Node], settled: usize, cut: f32) -> Vec<(usize, usize, f32)> {
     const ROWS: usize = 256;
     let dim = nodes.first().map_or(0, |node| node.sum.len());
-    let mean = |node: &Node| node.sum.iter().map(|value| value / node.count as f32).collect::<Vec<_>>();
+    let mean =
+        |node: &Node| node.sum.iter().map(|value| value / node.count as f32).collect::<Vec<_>>();
     let means: Vec<f32> = nodes.iter().flat_map(mean).collect();
     let Ok(means) = ArrayView2::from_shape((nodes.len(), dim), &means) else { return Vec::new() };
     let starts: Vec<usize> = (settled..nodes.len()).step_by(ROWS).collect();
@@ -174,7 +179,9 @@ struct Pair {
 impl Ord for Pair {
     fn cmp(&self, other: &Self) -> Ordering {
         // Ties go to the lower numbers, so that the result does not depend on the heap.
-        self.linkage.total_cmp(&other.linkage).then_with(|| (other.a, other.b).cmp(&(self.a, self.b)))
+        self.linkage
+            .total_cmp(&other.linkage)
+            .then_with(|| (other.a, other.b).cmp(&(self.a, self.b)))
     }
 }
 
@@ -207,7 +214,9 @@ mod tests {
         let nodes = vec![node(0.0, 1), node(90.0, 2), node(10.0, 3), node(95.0, 4), node(200.0, 5)];
         let (of, clusters) = agglomerate(nodes, 0, 0.9);
         assert_eq!(clusters.len(), 3);
-        assert!(of[0] == of[2] && of[1] == of[3] && of[0] != of[1] && of[4] != of[0] && of[4] != of[1]);
+        assert!(
+            of[0] == of[2] && of[1] == of[3] && of[0] != of[1] && of[4] != of[0] && of[4] != of[1]
+        );
     }
 
     #[test]
@@ -241,7 +250,11 @@ mod tests {
             let mut best = (0.97, 0, 0);
             for a in 0..plain.len() {
                 for b in a + 1..plain.len() {
-                    let all: f32 = plain[a].iter().flat_map(|&i| plain[b].iter().map(move |&j| (i, j))).map(|(i, j)| cosine(i, j)).sum();
+                    let all: f32 = plain[a]
+                        .iter()
+                        .flat_map(|&i| plain[b].iter().map(move |&j| (i, j)))
+                        .map(|(i, j)| cosine(i, j))
+                        .sum();
                     let linkage = all / (plain[a].len() * plain[b].len()) as f32;
                     if linkage >= best.0 {
                         best = (linkage, a, b);

@@ -69,9 +69,17 @@ impl People {
     /// Faces that are gone leave their person; new ones join or found one; people who turn out to be
     /// one are merged.
     pub fn update(&mut self, faces: &[PersonFace<'_>], cut: f32) -> bool {
-        let new = faces.iter().filter(|face| face.quality >= QUALITY_LOW && !self.of.contains_key(&face.id)).count();
-        let gone = self.of.len() + new > faces.iter().filter(|face| face.quality >= QUALITY_LOW || self.of.contains_key(&face.id)).count();
-        let waiting = faces.iter().any(|face| face.quality < QUALITY_LOW && !self.of.contains_key(&face.id));
+        let new = faces
+            .iter()
+            .filter(|face| face.quality >= QUALITY_LOW && !self.of.contains_key(&face.id))
+            .count();
+        let gone = self.of.len() + new
+            > faces
+                .iter()
+                .filter(|face| face.quality >= QUALITY_LOW || self.of.contains_key(&face.id))
+                .count();
+        let waiting =
+            faces.iter().any(|face| face.quality < QUALITY_LOW && !self.of.contains_key(&face.id));
         if new == 0 && !gone && !(waiting && self.persons.is_empty()) {
             return false;
         }
@@ -83,11 +91,13 @@ impl People {
 
     /// Clusters `faces`, starting from the persons that `known` gives for some of them.
     fn form(faces: &[PersonFace<'_>], known: &HashMap<FaceId, usize>, cut: f32) -> Self {
-        let good: Vec<&PersonFace<'_>> = faces.iter().filter(|face| face.quality >= QUALITY_LOW).collect();
+        let good: Vec<&PersonFace<'_>> =
+            faces.iter().filter(|face| face.quality >= QUALITY_LOW).collect();
         let mut nodes: Vec<Node> = Vec::new();
         let mut node_of_person: HashMap<usize, usize> = HashMap::new();
         let mut node_of_face = vec![0; good.len()];
-        let (old, new): (Vec<usize>, Vec<usize>) = (0..good.len()).partition(|&i| good.get(i).is_some_and(|face| known.contains_key(&face.id)));
+        let (old, new): (Vec<usize>, Vec<usize>) = (0..good.len())
+            .partition(|&i| good.get(i).is_some_and(|face| known.contains_key(&face.id)));
         let settled_faces = old.len();
         let mut settled = 0;
         for (order, i) in old.into_iter().chain(new).enumerate() {
@@ -106,7 +116,8 @@ impl People {
             }
         }
         let (cluster_of_node, clusters) = cluster::agglomerate(nodes, settled, cut);
-        let mut people = Self { persons: clusters.iter().map(person).collect(), of: HashMap::new() };
+        let mut people =
+            Self { persons: clusters.iter().map(person).collect(), of: HashMap::new() };
         for (face, node) in good.iter().zip(node_of_face) {
             if let Some(&cluster) = cluster_of_node.get(node) {
                 people.join(face.id, cluster);
@@ -114,9 +125,17 @@ impl People {
         }
         for face in faces.iter().filter(|face| face.quality < QUALITY_LOW) {
             let linkage = |node: &Node| dot(&node.sum, face.embedding) / node.count as f32;
-            let best = clusters.iter().enumerate().map(|(i, node)| (linkage(node), i)).max_by(|a, b| a.0.total_cmp(&b.0));
-            let in_photo = |i: usize| clusters.get(i).is_some_and(|node| node.photos.binary_search(&face.photo).is_ok());
-            if let Some((_, i)) = best.filter(|&(linkage, i)| linkage >= cut + POOR_FACE_MARGIN && !in_photo(i)) {
+            let best = clusters
+                .iter()
+                .enumerate()
+                .map(|(i, node)| (linkage(node), i))
+                .max_by(|a, b| a.0.total_cmp(&b.0));
+            let in_photo = |i: usize| {
+                clusters.get(i).is_some_and(|node| node.photos.binary_search(&face.photo).is_ok())
+            };
+            if let Some((_, i)) =
+                best.filter(|&(linkage, i)| linkage >= cut + POOR_FACE_MARGIN && !in_photo(i))
+            {
                 people.join(face.id, i);
             }
         }
@@ -138,12 +157,17 @@ impl People {
     /// Reads a partition and computes the centroids from `faces`; faces that are not there any more
     /// are left out. `Error::Damaged` when the bytes do not read.
     pub fn from_bytes(bytes: &[u8], faces: &[PersonFace<'_>]) -> Result<Self> {
-        let damaged = || Error::Damaged { what: "the people of the collection".into(), reason: "the bytes do not read".into() };
+        let damaged = || Error::Damaged {
+            what: "the people of the collection".into(),
+            reason: "the bytes do not read".into(),
+        };
         let groups = codec::decode(bytes).ok_or_else(damaged)?;
-        let by_id: HashMap<FaceId, &PersonFace<'_>> = faces.iter().map(|face| (face.id, face)).collect();
+        let by_id: HashMap<FaceId, &PersonFace<'_>> =
+            faces.iter().map(|face| (face.id, face)).collect();
         let mut people = Self::default();
         for group in groups {
-            let members: Vec<&PersonFace<'_>> = group.iter().filter_map(|id| by_id.get(id).copied()).collect();
+            let members: Vec<&PersonFace<'_>> =
+                group.iter().filter_map(|id| by_id.get(id).copied()).collect();
             let mut good = members.iter().filter(|face| face.quality >= QUALITY_LOW);
             let Some(first) = good.next() else { continue };
             let mut node = Node::of(first);

@@ -19,7 +19,15 @@ fn sample(person: usize, n: u8, quality: f32) -> Sample {
 }
 
 fn view(samples: &[Sample]) -> Vec<PersonFace<'_>> {
-    samples.iter().map(|s| PersonFace { id: s.id, photo: s.photo, quality: s.quality, embedding: &s.embedding }).collect()
+    samples
+        .iter()
+        .map(|s| PersonFace {
+            id: s.id,
+            photo: s.photo,
+            quality: s.quality,
+            embedding: &s.embedding,
+        })
+        .collect()
 }
 
 fn sizes(people: &People) -> Vec<usize> {
@@ -30,7 +38,8 @@ fn sizes(people: &People) -> Vec<usize> {
 
 #[test]
 fn people_form_and_a_second_update_changes_nothing() {
-    let samples: Vec<Sample> = (0..3).flat_map(|person| (0..=person as u8).map(move |n| sample(person, n, 0.9))).collect();
+    let samples: Vec<Sample> =
+        (0..3).flat_map(|person| (0..=person as u8).map(move |n| sample(person, n, 0.9))).collect();
     let mut people = People::default();
     assert!(people.update(&view(&samples), 0.45));
     assert_eq!(sizes(&people), [1, 2, 3]);
@@ -39,7 +48,8 @@ fn people_form_and_a_second_update_changes_nothing() {
 
 #[test]
 fn a_new_face_joins_its_person_and_a_deleted_one_leaves() {
-    let mut samples: Vec<Sample> = (0..2).flat_map(|person| (0..6).map(move |n| sample(person, n, 0.9))).collect();
+    let mut samples: Vec<Sample> =
+        (0..2).flat_map(|person| (0..6).map(move |n| sample(person, n, 0.9))).collect();
     let mut people = People::default();
     people.update(&view(&samples), 0.45);
     samples.push(sample(1, 6, 0.9));
@@ -64,14 +74,16 @@ fn a_poor_face_joins_but_never_founds() {
 
 #[test]
 fn people_come_back_from_bytes_without_the_deleted() {
-    let mut samples: Vec<Sample> = (0..2).flat_map(|person| (0..3).map(move |n| sample(person, n, 0.9))).collect();
+    let mut samples: Vec<Sample> =
+        (0..2).flat_map(|person| (0..3).map(move |n| sample(person, n, 0.9))).collect();
     let mut people = People::default();
     people.update(&view(&samples), 0.45);
     let bytes = people.to_bytes();
     samples.pop();
     let back = People::from_bytes(&bytes, &view(&samples)).ok();
     assert_eq!(back.as_ref().map(sizes), Some(vec![2, 3]));
-    let centroid = |people: &People| people.person_of(&samples[0].id).map(|person| person.centroid.clone());
+    let centroid =
+        |people: &People| people.person_of(&samples[0].id).map(|person| person.centroid.clone());
     assert_eq!(back.as_ref().and_then(centroid), centroid(&people));
     assert!(People::from_bytes(&bytes[1..], &view(&samples)).is_err());
 }

@@ -27,7 +27,9 @@ struct TicketState {
 
 impl Ticket {
     pub(super) fn new(photo: Photo) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(TicketState { photo, faces: Vec::new(), waiting: 0, closed: false }) })
+        Arc::new(Self {
+            state: Mutex::new(TicketState { photo, faces: Vec::new(), waiting: 0, closed: false }),
+        })
     }
 
     /// No more faces will come; the photo, if none is awaited.
@@ -82,7 +84,12 @@ impl<'a> Batcher<'a> {
     }
 
     /// Adds a crop; embeds a batch when it is full. `done` takes each photo that is complete by it.
-    pub(super) fn push(&self, crop: Crop, ticket: &Arc<Ticket>, done: &mut dyn FnMut(Photo)) -> Result<()> {
+    pub(super) fn push(
+        &self,
+        crop: Crop,
+        ticket: &Arc<Ticket>,
+        done: &mut dyn FnMut(Photo),
+    ) -> Result<()> {
         let place = ticket.expect_face();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.push(Waiting { crop, ticket: ticket.clone(), place });
@@ -96,7 +103,8 @@ impl<'a> Batcher<'a> {
 
     /// Embeds what waits, full or not.
     pub(super) fn flush(&self, done: &mut dyn FnMut(Photo)) -> Result<()> {
-        let batch = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let batch =
+            std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         self.embed(batch, done)
     }
 
@@ -113,7 +121,9 @@ impl<'a> Batcher<'a> {
             return Ok(());
         }
         let pipeline = self.pipeline.get()?;
-        for ((crop, ticket, place), embedding) in places.into_iter().zip(pipeline.embedder.embed(&crops)?) {
+        for ((crop, ticket, place), embedding) in
+            places.into_iter().zip(pipeline.embedder.embed(&crops)?)
+        {
             let id = ticket.state.lock().unwrap_or_else(PoisonError::into_inner).photo.id;
             let face = pipeline.face(id, &crop, embedding);
             if let Some(photo) = ticket.deliver(place, face) {

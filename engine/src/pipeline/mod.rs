@@ -64,18 +64,31 @@ pub struct Timings {
 impl Pipeline {
     /// Loads `pack` from `models`. Errors: `ModelMissing` when it was not fetched, `WrongHash`,
     /// `Model` or `Runtime` when it does not load.
-    pub fn load(models: &Models, pack: &Pack, precision: Precision, limits: DecodeLimits) -> Result<Self> {
+    pub fn load(
+        models: &Models,
+        pack: &Pack,
+        precision: Precision,
+        limits: DecodeLimits,
+    ) -> Result<Self> {
         let found = models.resolve(pack)?;
         let runtime = Runtime::open(&models.resolve_runtime()?)?;
         let verdict_file = verdict_file(models, pack);
         files::make_folder(&models.folder().join("verdicts"), false)?;
-        let embedder = Embedder::load(&runtime, &found.embedder, &pack.embedder, precision, verdict_file.clone())?;
+        let embedder = Embedder::load(
+            &runtime,
+            &found.embedder,
+            &pack.embedder,
+            precision,
+            verdict_file.clone(),
+        )?;
         // The detector has no trial of its own: it follows the embedder, whose accuracy runs cover it.
         let trusted = read_verdict(&verdict_file).is_some_and(|verdict| verdict.passed);
         let usable = |provider: &Provider| trusted || *provider != Provider::OpenVinoBf16;
         let provider = match precision {
             Precision::Only(provider) => provider,
-            Precision::Auto => runtime.candidates().into_iter().find(usable).unwrap_or(Provider::Cpu),
+            Precision::Auto => {
+                runtime.candidates().into_iter().find(usable).unwrap_or(Provider::Cpu)
+            }
         };
         let detector = load_detector(&runtime, &found.detector, pack, provider)?;
         Ok(Self { detector, embedder, pack_id: pack.id().to_owned(), limits })
@@ -108,12 +121,20 @@ impl Pipeline {
         let pixels: Vec<Picture> = crops.iter().map(|crop| crop.pixels.clone()).collect();
         let embeddings = self.embedder.embed(&pixels)?;
         timings.embed = lap();
-        let faces = crops.iter().zip(embeddings).map(|(crop, embedding)| self.face(photo, crop, embedding)).collect();
+        let faces = crops
+            .iter()
+            .zip(embeddings)
+            .map(|(crop, embedding)| self.face(photo, crop, embedding))
+            .collect();
         Ok(Analysis { width: picture.width(), height: picture.height(), faces, timings })
     }
 
     /// Finds, confirms, aligns and rates the faces of `picture` and hands them on one by one.
-    pub(crate) fn crops(&self, picture: &Picture, mut take: impl FnMut(Crop) -> Result<()>) -> Result<()> {
+    pub(crate) fn crops(
+        &self,
+        picture: &Picture,
+        mut take: impl FnMut(Crop) -> Result<()>,
+    ) -> Result<()> {
         let candidates = self.detector.candidates(picture)?;
         self.detector.refine(picture, &candidates, |refined: Refined| {
             let pixels = align(&refined.chip, &refined.chip_landmarks)?;
@@ -124,7 +145,8 @@ impl Pipeline {
 
     fn face(&self, photo: PhotoId, crop: &Crop, embedding: Vec<f32>) -> Face {
         let region = crop.face.region;
-        let bbox = [region.x, region.y, region.width, region.height].map(|side| side.round() as i32);
+        let bbox =
+            [region.x, region.y, region.width, region.height].map(|side| side.round() as i32);
         Face {
             id: FaceId::of(photo, &self.pack_id, bbox),
             bbox,
@@ -136,7 +158,12 @@ impl Pipeline {
     }
 }
 
-fn load_detector(runtime: &Runtime, file: &Path, pack: &Pack, wanted: Provider) -> Result<Detector> {
+fn load_detector(
+    runtime: &Runtime,
+    file: &Path,
+    pack: &Pack,
+    wanted: Provider,
+) -> Result<Detector> {
     let spec = &pack.detector;
     let fixed = (spec.side_px_multiple == spec.side_px_max).then_some(spec.side_px_max);
     let side = fixed.unwrap_or(CHIP_SIDE_PX) as usize;

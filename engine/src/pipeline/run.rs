@@ -107,7 +107,8 @@ pub fn run(
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..options.jobs.max(1))
             .map(|_| {
-                let (shared, batcher, paths_in, out) = (&shared, &batcher, &paths_in, send_photo.clone());
+                let (shared, batcher, paths_in, out) =
+                    (&shared, &batcher, &paths_in, send_photo.clone());
                 scope.spawn(move || shared.keep(shared.work(batcher, paths_in, &out)))
             })
             .collect();
@@ -119,7 +120,8 @@ pub fn run(
         }
         drop(send_path);
         // Joining by hand: the last batch may be flushed only when no worker adds to it any more.
-        let panicked = workers.into_iter().map(|worker| worker.join().is_err()).fold(false, |a, b| a | b);
+        let panicked =
+            workers.into_iter().map(|worker| worker.join().is_err()).fold(false, |a, b| a | b);
         if panicked {
             shared.keep(Err(Error::Runtime { reason: "a worker ended unexpectedly".into() }));
         }
@@ -183,7 +185,12 @@ impl Shared<'_> {
         change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn work(&self, batcher: &Batcher<'_>, paths: &Mutex<Receiver<PathBuf>>, out: &SyncSender<Photo>) -> Result<()> {
+    fn work(
+        &self,
+        batcher: &Batcher<'_>,
+        paths: &Mutex<Receiver<PathBuf>>,
+        out: &SyncSender<Photo>,
+    ) -> Result<()> {
         loop {
             let next = paths.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(path) = next else { return Ok(()) };
@@ -218,13 +225,21 @@ impl Shared<'_> {
         analysed
     }
 
-    fn analyse(&self, path: &Path, bytes: Vec<u8>, id: PhotoId, batcher: &Batcher<'_>, out: &SyncSender<Photo>) -> Result<()> {
+    fn analyse(
+        &self,
+        path: &Path,
+        bytes: Vec<u8>,
+        id: PhotoId,
+        batcher: &Batcher<'_>,
+        out: &SyncSender<Photo>,
+    ) -> Result<()> {
         let header = probe_guarded(&bytes, &self.options.limits)?;
         let _permit = self.budget.take(header.memory_bytes + bytes.len() as u64);
         let picture = guarded(|| decode(&bytes, &header, &self.options.limits))?;
         drop(bytes);
         let (width, height) = (picture.width(), picture.height());
-        let ticket = Ticket::new(Photo { id, path: path.to_path_buf(), width, height, faces: Vec::new() });
+        let ticket =
+            Ticket::new(Photo { id, path: path.to_path_buf(), width, height, faces: Vec::new() });
         let mut done = |photo| drop(out.send(photo));
         self.find(&picture, batcher, &ticket, &mut done)?;
         if let Some(photo) = ticket.close() {
@@ -233,7 +248,13 @@ impl Shared<'_> {
         Ok(())
     }
 
-    fn find(&self, picture: &Picture, batcher: &Batcher<'_>, ticket: &Arc<Ticket>, done: &mut dyn FnMut(Photo)) -> Result<()> {
+    fn find(
+        &self,
+        picture: &Picture,
+        batcher: &Batcher<'_>,
+        ticket: &Arc<Ticket>,
+        done: &mut dyn FnMut(Photo),
+    ) -> Result<()> {
         self.pipeline.get()?.crops(picture, |crop| batcher.push(crop, ticket, done))
     }
 
@@ -263,9 +284,13 @@ impl Shared<'_> {
         self.sink.put(group)?;
         // Only now: between the two a second copy of the photo must still count as under way.
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        ids.iter().for_each(|id| drop(under_way.remove(id)));
+        for id in &ids {
+            under_way.remove(id);
+        }
         drop(under_way);
-        self.count(|counts| (counts.photos, counts.faces) = (counts.photos + photos, counts.faces + faces));
+        self.count(|counts| {
+            (counts.photos, counts.faces) = (counts.photos + photos, counts.faces + faces)
+        });
         (self.tell)(Event::Stored { photos, faces });
         Ok(())
     }
@@ -274,15 +299,18 @@ impl Shared<'_> {
 /// Reads a photo file; refuses what is no regular file or larger than `bytes_max` before reading.
 pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     let failed = |source| Error::io("read", path, source);
-    let mut file = std::fs::File::open(path).map_err(failed)?;
-    let found = file.metadata().map_err(failed)?;
+    // Asked before opening: opening a pipe would wait for its other end.
+    let found = std::fs::metadata(path).map_err(failed)?;
     if !found.is_file() {
         return Err(Error::Image { reason: "not a regular file".into() });
     }
     if found.len() > bytes_max {
         let (received, expected) = (found.len() >> 20, bytes_max >> 20);
-        return Err(Error::Image { reason: format!("the file has {received} MiB, at most {expected} MiB are read") });
+        return Err(Error::Image {
+            reason: format!("the file has {received} MiB, at most {expected} MiB are read"),
+        });
     }
+    let mut file = std::fs::File::open(path).map_err(failed)?;
     let mut bytes = Vec::with_capacity(found.len() as usize + 1);
     // One byte over the limit is enough to tell that the file has grown meanwhile.
     file.by_ref().take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
@@ -292,7 +320,9 @@ pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
 /// A decoder that panics on a hostile file must not take the run with it.
 fn guarded<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode));
-    outcome.unwrap_or_else(|_| Err(Error::Image { reason: "damaged picture: the decoder gave up".into() }))
+    outcome.unwrap_or_else(|_| {
+        Err(Error::Image { reason: "damaged picture: the decoder gave up".into() })
+    })
 }
 
 fn probe_guarded(bytes: &[u8], limits: &DecodeLimits) -> Result<crate::decode::Header> {

@@ -34,7 +34,8 @@ impl Store {
     /// Makes the store of a new collection in `folder`, which must not exist.
     pub(crate) fn create(folder: &Path, collection: CollectionId, key: &Secret) -> Result<Self> {
         let rocks = Rocks::create(folder)?;
-        rocks.write(&[Change::Put(keys::format(), version::STORE_FORMAT.to_be_bytes().to_vec())])?;
+        rocks
+            .write(&[Change::Put(keys::format(), version::STORE_FORMAT.to_be_bytes().to_vec())])?;
         Self::with(rocks, collection, key)
     }
 
@@ -42,8 +43,15 @@ impl Store {
     /// for a store of a newer program.
     pub(crate) fn open(folder: &Path, collection: CollectionId, key: &Secret) -> Result<Self> {
         let rocks = Rocks::open(folder)?;
-        let format = rocks.get(&keys::format())?.and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes);
-        version::check(&format!("the store of collection {collection}"), version::STORE_FORMAT, i64::from(format))?;
+        let format = rocks
+            .get(&keys::format())?
+            .and_then(|bytes| bytes.try_into().ok())
+            .map_or(0, u32::from_be_bytes);
+        version::check(
+            &format!("the store of collection {collection}"),
+            version::STORE_FORMAT,
+            i64::from(format),
+        )?;
         Self::with(rocks, collection, key)
     }
 
@@ -61,7 +69,9 @@ impl Store {
     pub(crate) fn put(&self, photos: &[Photo]) -> Result<()> {
         let put = |photo: &Photo| {
             let key = keys::photo(&self.names, &photo.id)?;
-            let sealed = self.records.seal(&keys::context(&self.collection, &key), &record::encode(photo))?;
+            let sealed = self
+                .records
+                .seal(&keys::context(&self.collection, &key), &record::encode(photo))?;
             Ok(Change::Put(key, sealed))
         };
         self.rocks.write(&photos.iter().map(put).collect::<Result<Vec<_>>>()?)
@@ -79,24 +89,27 @@ impl Store {
     }
 
     /// Hands every photo to `take`; rows that do not open or read go to `damaged`, the rest goes on.
-    pub(crate) fn scan(&self, mut take: impl FnMut(Photo), mut damaged: impl FnMut(Error)) -> Result<()> {
-        self.rocks.scan(keys::range(keys::Kind::Photo), |key, sealed| match self.read(key, sealed) {
-            Ok(photo) => take(photo),
-            Err(error) => damaged(error),
+    pub(crate) fn scan(
+        &self,
+        mut take: impl FnMut(Photo),
+        mut damaged: impl FnMut(Error),
+    ) -> Result<()> {
+        self.rocks.scan(keys::range(keys::Kind::Photo), |key, sealed| {
+            match self.read(key, sealed) {
+                Ok(photo) => take(photo),
+                Err(error) => damaged(error),
+            }
         })
     }
 
-    /// Removes photos and rewrites the files that held them, so that their sealed bytes are gone
-    /// from the live files as well.
+    /// Removes photos. Their sealed bytes stay in RocksDB's files until `rewrite`.
     pub(crate) fn delete(&self, ids: &[PhotoId]) -> Result<()> {
         let delete = |id| Ok(Change::Delete(keys::photo(&self.names, id)?));
-        self.rocks.write(&ids.iter().map(delete).collect::<Result<Vec<_>>>()?)?;
-        self.rocks.rewrite()
+        self.rocks.write(&ids.iter().map(delete).collect::<Result<Vec<_>>>()?)
     }
 
-    /// Replaces one photo by a version with fewer faces and rewrites the files that held the old one.
-    pub(crate) fn shrink(&self, photo: &Photo) -> Result<()> {
-        self.put(std::slice::from_ref(photo))?;
+    /// Rewrites the files so that no live one holds a byte of what was deleted or replaced.
+    pub(crate) fn rewrite(&self) -> Result<()> {
         self.rocks.rewrite()
     }
 
@@ -105,7 +118,10 @@ impl Store {
         let mut changes = self.blob_deletions(blob)?;
         for (chunk, bytes) in (0..).zip(bytes.chunks(CHUNK_BYTES)) {
             let key = keys::blob(blob, chunk);
-            changes.push(Change::Put(key, self.derived.seal(&keys::context(&self.collection, &key), bytes)?));
+            changes.push(Change::Put(
+                key,
+                self.derived.seal(&keys::context(&self.collection, &key), bytes)?,
+            ));
         }
         self.rocks.write(&changes)
     }
@@ -117,7 +133,9 @@ impl Store {
             let key = keys::blob(blob, chunk);
             let Some(sealed) = self.rocks.get(&key)? else { break };
             let context = keys::context(&self.collection, &key);
-            all.extend_from_slice(&self.derived.open(&context, &sealed, || format!("{blob:?} chunk {chunk}"))?);
+            all.extend_from_slice(
+                &self.derived.open(&context, &sealed, || format!("{blob:?} chunk {chunk}"))?,
+            );
         }
         Ok((!all.is_empty()).then_some(all))
     }
@@ -137,7 +155,8 @@ impl Store {
     fn read(&self, key: &[u8], sealed: &[u8]) -> Result<Photo> {
         let what = || format!("a photo row of collection {}", self.collection);
         let plain = self.records.open(&keys::context(&self.collection, key), sealed, what)?;
-        record::decode(&plain).ok_or_else(|| Error::Damaged { what: what(), reason: "it does not read".into() })
+        record::decode(&plain)
+            .ok_or_else(|| Error::Damaged { what: what(), reason: "it does not read".into() })
     }
 }
 
@@ -148,7 +167,13 @@ mod tests {
     use std::path::PathBuf;
 
     fn photo(n: u8) -> Photo {
-        Photo { id: PhotoId([n; 16]), path: PathBuf::from(format!("{n}.jpg")), width: 1, height: 1, faces: Vec::new() }
+        Photo {
+            id: PhotoId([n; 16]),
+            path: PathBuf::from(format!("{n}.jpg")),
+            width: 1,
+            height: 1,
+            faces: Vec::new(),
+        }
     }
 
     fn all(store: &Store) -> (Vec<u8>, usize) {
@@ -161,10 +186,12 @@ mod tests {
     #[test]
     fn photos_are_put_found_scanned_and_deleted() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, id, key) = (folder.path().join("c"), CollectionId([5; 16]), Secret::random().unwrap());
+        let (path, id, key) =
+            (folder.path().join("c"), CollectionId([5; 16]), Secret::random().unwrap());
         let store = Store::create(&path, id, &key).unwrap();
         store.put(&[photo(1), photo(2), photo(3)]).unwrap();
         store.delete(&[PhotoId([2; 16]), PhotoId([77; 16])]).unwrap();
+        store.rewrite().unwrap();
         drop(store);
         let store = Store::open(&path, id, &key).unwrap();
         assert_eq!(all(&store), (vec![1, 3], 0));
@@ -187,7 +214,12 @@ mod tests {
     #[test]
     fn derived_state_is_replaced_whole() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::create(&folder.path().join("c"), CollectionId([5; 16]), &Secret::random().unwrap()).unwrap();
+        let store = Store::create(
+            &folder.path().join("c"),
+            CollectionId([5; 16]),
+            &Secret::random().unwrap(),
+        )
+        .unwrap();
         assert_eq!(store.get_blob(Blob::Index).unwrap(), None);
         let long: Vec<u8> = (0..3 * CHUNK_BYTES + 5).map(|i| i as u8).collect();
         store.put_blob(Blob::Index, &long).unwrap();
@@ -200,10 +232,14 @@ mod tests {
     #[test]
     fn a_newer_store_is_refused_before_anything_is_read() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, id, key) = (folder.path().join("c"), CollectionId([5; 16]), Secret::random().unwrap());
+        let (path, id, key) =
+            (folder.path().join("c"), CollectionId([5; 16]), Secret::random().unwrap());
         let store = Store::create(&path, id, &key).unwrap();
         store.rocks.write(&[Change::Put(keys::format(), 9u32.to_be_bytes().to_vec())]).unwrap();
         drop(store);
-        assert!(matches!(Store::open(&path, id, &key).err(), Some(Error::NewerFormat { received: 9, .. })));
+        assert!(matches!(
+            Store::open(&path, id, &key).err(),
+            Some(Error::NewerFormat { received: 9, .. })
+        ));
     }
 }

@@ -67,7 +67,13 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Photo> {
     let row = PhotoRow::decode(bytes).ok()?;
     let faces = row.faces.into_iter().map(face).collect::<Option<Vec<_>>>()?;
     let path = PathBuf::from(OsString::from_vec(row.path));
-    Some(Photo { id: PhotoId(row.id.try_into().ok()?), path, width: row.width, height: row.height, faces })
+    Some(Photo {
+        id: PhotoId(row.id.try_into().ok()?),
+        path,
+        width: row.width,
+        height: row.height,
+        faces,
+    })
 }
 
 fn face(row: FaceRow) -> Option<Face> {
@@ -99,7 +105,13 @@ mod tests {
             embedding: vec![0.25; 128],
         };
         let path = PathBuf::from(OsString::from_vec(vec![b'a', 0xff, b'.', b'j']));
-        Photo { id: PhotoId([1; 16]), path, width: 6000, height: 4000, faces: vec![face.clone(), face] }
+        Photo {
+            id: PhotoId([1; 16]),
+            path,
+            width: 6000,
+            height: 4000,
+            faces: vec![face.clone(), face],
+        }
     }
 
     #[test]

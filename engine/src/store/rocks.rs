@@ -4,8 +4,8 @@
 //! kept. Knows nothing of what the bytes mean.
 
 use rocksdb::{
-    BottommostLevelCompaction, CompactOptions, DB, DBCompressionType, Direction, IteratorMode, LogLevel, Options,
-    ReadOptions, WriteBatch, WriteOptions,
+    BottommostLevelCompaction, CompactOptions, DB, DBCompressionType, Direction, IteratorMode,
+    LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,8 @@ impl Rocks {
         if let Some(parent) = folder.parent() {
             files::make_folder(parent, true)?;
         }
+        // Made here, not by RocksDB, whose message for a folder that cannot be made is for programmers.
+        std::fs::create_dir(folder).map_err(|source| Error::io("create folder", folder, source))?;
         let mut options = options();
         options.create_if_missing(true);
         options.set_error_if_exists(true);
@@ -73,7 +75,11 @@ impl Rocks {
     }
 
     /// Every row of `range`, in key order.
-    pub(super) fn scan(&self, range: ([u8; 1], [u8; 1]), mut take: impl FnMut(&[u8], &[u8])) -> Result<()> {
+    pub(super) fn scan(
+        &self,
+        range: ([u8; 1], [u8; 1]),
+        mut take: impl FnMut(&[u8], &[u8]),
+    ) -> Result<()> {
         let mut bounds = ReadOptions::default();
         bounds.set_iterate_upper_bound(range.1);
         bounds.fill_cache(false);
@@ -116,6 +122,12 @@ fn failed(folder: &Path, error: &rocksdb::Error) -> Error {
     let reason = error.to_string();
     if reason.contains("lock hold by current process") || reason.contains("While lock file") {
         return Error::InUse { path: folder.to_path_buf() };
+    }
+    if reason.contains("Read-only file system") {
+        return Error::io("write to", folder, std::io::ErrorKind::ReadOnlyFilesystem.into());
+    }
+    if reason.contains("No space left on device") {
+        return Error::io("write to", folder, std::io::ErrorKind::StorageFull.into());
     }
     Error::Store { collection: folder.display().to_string(), reason }
 }

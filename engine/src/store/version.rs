@@ -19,7 +19,10 @@ pub(crate) fn check(what: &str, newest: u32, received: i64) -> Result<()> {
         return Err(Error::NewerFormat { what: what.into(), expected: newest, received });
     }
     if received == 0 {
-        return Err(Error::Damaged { what: what.into(), reason: "it names no format number".into() });
+        return Err(Error::Damaged {
+            what: what.into(),
+            reason: "it names no format number".into(),
+        });
     }
     Ok(())
 }
@@ -31,7 +34,10 @@ mod tests {
     #[test]
     fn newer_and_missing_formats_are_refused_and_told_apart() {
         assert!(check("it", 2, 1).is_ok() && check("it", 2, 2).is_ok());
-        assert!(matches!(check("it", 2, 3), Err(Error::NewerFormat { expected: 2, received: 3, .. })));
+        assert!(matches!(
+            check("it", 2, 3),
+            Err(Error::NewerFormat { expected: 2, received: 3, .. })
+        ));
         assert!(matches!(check("it", 2, 0), Err(Error::Damaged { .. })));
         assert!(matches!(check("it", 2, -4), Err(Error::Damaged { .. })));
     }

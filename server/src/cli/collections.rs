@@ -117,7 +117,8 @@ fn create(context: &Context, name: &str, choice: &packs::Choice) -> Result<Repor
 
 fn list(context: &Context) -> Result<Report> {
     let all = context.data_if_there()?.map_or_else(|| Ok(Vec::new()), |data| data.collections())?;
-    let mut text = "There are no collections; make one with 'picpick collections create NAME'.\n".to_owned();
+    let mut text =
+        "There are no collections; make one with 'picpick collections create NAME'.\n".to_owned();
     if !all.is_empty() {
         let mut table = Table::new(&["created", "model pack", "name"]);
         for info in &all {
@@ -140,8 +141,20 @@ fn show(context: &Context, name: &str, choice: &packs::Choice) -> Result<Report>
     let (with_photos, with_faces) = (format::count(photos, "photo"), format::count(faces, "face"));
     text += &format!("{with_photos} with {with_faces} of {}\n", format::count(people, "person"));
     text += &Coverage::of(&collection).text();
-    text += &format!("Model pack {}, index {index}, threshold {threshold:.2}, id {}\n", info.pack, info.id);
-    let document = Described { info, photos, faces, people, poor_faces, photos_without_faces, index, threshold };
+    text += &format!(
+        "Model pack {}, index {index}, threshold {threshold:.2}, id {}\n",
+        info.pack, info.id
+    );
+    let document = Described {
+        info,
+        photos,
+        faces,
+        people,
+        poor_faces,
+        photos_without_faces,
+        index,
+        threshold,
+    };
     Report::new(&document, text)
 }
 
@@ -157,12 +170,16 @@ fn delete(context: &Context, name: &str, yes: bool, choice: &packs::Choice) -> R
             }
             Err(error) => format!("an unknown number of faces ({error})"),
         };
-        let hint = format!("this would delete collection '{name}' with {counts}; add --yes to do it");
+        let hint =
+            format!("this would delete collection '{name}' with {counts}; add --yes to do it");
         return Err(Usage(hint).into());
     }
     data.delete(name)?;
     let id = info.id.to_string();
-    Report::new(&Deleted { deleted: name.to_owned(), id }, format!("Deleted collection '{name}'.\n"))
+    Report::new(
+        &Deleted { deleted: name.to_owned(), id },
+        format!("Deleted collection '{name}'.\n"),
+    )
 }
 
 impl From<CollectionInfo> for Info {

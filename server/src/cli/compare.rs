@@ -61,7 +61,8 @@ struct Shown {
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     let pack = arguments.pack.or_default()?;
     let pipeline = context.pipeline(&pack)?;
-    let read = |path, face: Option<u32>| Selfie::read(&pipeline, path, face.map(|face| face as usize));
+    let read =
+        |path, face: Option<u32>| Selfie::read(&pipeline, path, face.map(|face| face as usize));
     let a = read(&arguments.photo_a, arguments.face_a)?;
     let b = read(&arguments.photo_b, arguments.face_b)?;
     let (face_a, face_b) = a.face().zip(b.face()).context("a picture shows no face")?;
@@ -69,9 +70,13 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     // A single comparison is held to what the smallest collection asks for.
     let threshold = threshold(0, &pack.matching);
     let same_person = similarity >= threshold;
-    let verdict = if same_person { "the same person" } else { "not the same person, as far as one can tell" };
+    let verdict =
+        if same_person { "the same person" } else { "not the same person, as far as one can tell" };
     let mut text = format!("Similarity {similarity:.2} (threshold {threshold:.2}): {verdict}.\n");
-    for selfie in [&a, &b].into_iter().filter(|selfie| selfie.face().is_some_and(|face| face.quality < QUALITY_LOW)) {
+    for selfie in [&a, &b]
+        .into_iter()
+        .filter(|selfie| selfie.face().is_some_and(|face| face.quality < QUALITY_LOW))
+    {
         let path = format::path(&selfie.path);
         text += &format!("The face in {path} is small, blurred or turned away: trust this less.\n");
     }

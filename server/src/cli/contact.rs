@@ -4,7 +4,9 @@
 
 use std::collections::HashMap;
 
-use picpick_engine::{Collection, FaceId, KnownFace, KnownPhoto, Match, Pack, PhotoId, QUALITY_LOW};
+use picpick_engine::{
+    Collection, FaceId, KnownFace, KnownPhoto, Match, Pack, PhotoId, QUALITY_LOW,
+};
 
 use super::format;
 use super::search::{Found, why};
@@ -17,7 +19,8 @@ const PHOTOS_MAX: usize = 200;
 /// The contact sheet of `found`: the selfies, the matches, and in a small collection all the rest.
 pub fn sheet_of(collection: &Collection, pack: &Pack, found: &Found) -> Sheet {
     let photos = all_photos(collection);
-    let matches: HashMap<PhotoId, &Match> = found.answer.matches.iter().map(|one| (one.photo, one)).collect();
+    let matches: HashMap<PhotoId, &Match> =
+        found.answer.matches.iter().map(|one| (one.photo, one)).collect();
     let shot = |(id, photo, faces): &Seen| {
         let matched = matches.get(id).copied();
         let mark = |(face, known): &(FaceId, KnownFace)| Mark {
@@ -39,10 +42,16 @@ pub fn sheet_of(collection: &Collection, pack: &Pack, found: &Found) -> Sheet {
         }
     };
     let by_id: HashMap<PhotoId, &Seen> = photos.iter().map(|photo| (photo.0, photo)).collect();
-    let matched: Vec<Shot> =
-        found.answer.matches.iter().filter_map(|one| by_id.get(&one.photo)).map(|photo| shot(photo)).collect();
+    let matched: Vec<Shot> = found
+        .answer
+        .matches
+        .iter()
+        .filter_map(|one| by_id.get(&one.photo))
+        .map(|photo| shot(photo))
+        .collect();
     let rest = || photos.iter().filter(|photo| !matches.contains_key(&photo.0));
-    let others: Vec<Shot> = if photos.len() <= PHOTOS_MAX { rest().map(shot).collect() } else { Vec::new() };
+    let others: Vec<Shot> =
+        if photos.len() <= PHOTOS_MAX { rest().map(shot).collect() } else { Vec::new() };
     Sheet {
         title: collection.info().name.clone(),
         threshold: found.answer.threshold,
@@ -95,12 +104,16 @@ fn selfie(selfie: &Selfie) -> Shot {
 
 /// What a photo shows, in words, for those who do not see it.
 pub fn words(shot: &Shot) -> String {
-    let name = shot.path.file_name().map_or_else(|| format::path(&shot.path), |name| format::path(name.as_ref()));
+    let name = shot
+        .path
+        .file_name()
+        .map_or_else(|| format::path(&shot.path), |name| format::path(name.as_ref()));
     let faces = match shot.faces.len() {
         0 => "no face".to_owned(),
         faces => format::count(faces, "face"),
     };
-    let best = shot.faces.iter().find(|face| face.role == Role::Match).and_then(|face| face.similarity);
+    let best =
+        shot.faces.iter().find(|face| face.role == Role::Match).and_then(|face| face.similarity);
     match best {
         Some(similarity) => format!("{name}: {faces}, one matches with similarity {similarity:.2}"),
         None => format!("{name}: {faces}"),

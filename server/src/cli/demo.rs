@@ -54,9 +54,15 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     collection.remarks().iter().for_each(|remark| note(&format!("note: {remark}")));
     let indexed = index::index(context, &collection, &pack, &photos, None)?;
     let mut text = index::describe(&indexed, &collection);
-    let search = Search { selfies: &selfies, scoring: Scoring::People, similarity_min: None, top: None, face: None };
+    let search = Search {
+        selfies: &selfies,
+        scoring: Scoring::People,
+        similarity_min: None,
+        top: None,
+        face: None,
+    };
     let found = search.carry_out(context, &collection, &pack)?;
-    text += &format!("\nSearching with {SELFIE}: {}", found.text(&collection));
+    text += &format!("\nSearching with {SELFIE}:\n{}", found.text(&collection));
 
     let path = match &arguments.sheet {
         Some(path) => path.clone(),

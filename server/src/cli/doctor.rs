@@ -19,7 +19,8 @@ use super::report::{Report, Status};
 
 const AFTER: &str = "\
 Without photos, the sample photos of 'picpick demo' are used where they are.
-Times are those of one core.
+Times are those of one core; cosines compare the embeddings of the whole chain,
+detection included, with those of the last provider listed.
 
 With --json: {\"version\", \"processor\", \"memory\", \"runtime\", \"models\",
 \"packs\", \"data\", \"advice\"}. Exit status 1 when the default model pack cannot
@@ -123,7 +124,8 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
         data,
         advice,
     };
-    let runs = findings.packs.iter().any(|pack| pack.pack == DEFAULT_PACK && pack.provider.is_some());
+    let runs =
+        findings.packs.iter().any(|pack| pack.pack == DEFAULT_PACK && pack.provider.is_some());
     let status = if runs { Status::Done } else { Status::Failed };
     Ok(Report::new(&findings, findings.text(photos.len()))?.with(status))
 }
@@ -143,7 +145,8 @@ fn memory() -> Memory {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let value = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-        let kib: u64 = line.trim_start_matches(':').trim().strip_suffix("kB")?.trim().parse().ok()?;
+        let kib: u64 =
+            line.trim_start_matches(':').trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some(kib * 1024)
     };
     Memory { total_bytes: value("MemTotal"), available_bytes: value("MemAvailable") }
@@ -205,7 +208,9 @@ fn examine(
         all => all.to_vec(),
     };
     let checks = match provider {
-        Some(_) if !photos.is_empty() => doctor_check::check(&context.models, pack, &compared, photos),
+        Some(_) if !photos.is_empty() => {
+            doctor_check::check(&context.models, pack, &compared, photos)
+        }
         _ => Ok(Vec::new()),
     };
     let checks = checks.unwrap_or_else(|error| {
@@ -248,7 +253,10 @@ impl Findings {
         text += &format!("           {}\n", features.join(" "));
         text += &format!("           index kernel: {index_kernel}\n");
         text += &format!("Memory     {}, {} available\n", memory.0, memory.1);
-        text += &format!("Runtime    {}\n", self.runtime.as_ref().map_or("not fetched", |library| &library.path));
+        text += &format!(
+            "Runtime    {}\n",
+            self.runtime.as_ref().map_or("not fetched", |library| &library.path)
+        );
         text += &format!("Models     {}\n", self.models.text());
         for pack in &self.packs {
             text += &pack.text(photos);

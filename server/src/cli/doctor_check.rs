@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use picpick_engine::{DecodeLimits, Face, Models, Pack, Pipeline, Precision, Provider, Region, Result, cosine};
+use picpick_engine::{
+    DecodeLimits, Face, Models, Pack, Pipeline, Precision, Provider, Region, Result, cosine,
+};
 use serde::Serialize;
 
 use super::context::read_file;
@@ -38,21 +40,35 @@ struct Measured {
 
 /// Takes `photos` through `pack` with each of `providers`; the last one is what the others are held
 /// against. Photos that do not read are left out.
-pub fn check(models: &Models, pack: &Pack, providers: &[Provider], photos: &[PathBuf]) -> Result<Vec<Check>> {
+pub fn check(
+    models: &Models,
+    pack: &Pack,
+    providers: &[Provider],
+    photos: &[PathBuf],
+) -> Result<Vec<Check>> {
     let limits = DecodeLimits::default();
     let bytes: Vec<Vec<u8>> =
         photos.iter().filter_map(|path| read_file(path, limits.file_bytes_max).ok()).collect();
-    let measure = |&provider| measure(models, pack, provider, &bytes).map(|measured| (provider, measured));
+    let measure =
+        |&provider| measure(models, pack, provider, &bytes).map(|measured| (provider, measured));
     let all = providers.iter().map(measure).collect::<Result<Vec<_>>>()?;
     let Some((_, exact)) = all.last() else { return Ok(Vec::new()) };
     Ok(all.iter().map(|(provider, measured)| measured.against(exact, *provider)).collect())
 }
 
-fn measure(models: &Models, pack: &Pack, provider: Provider, photos: &[Vec<u8>]) -> Result<Measured> {
-    let pipeline = Pipeline::load(models, pack, Precision::Only(provider), DecodeLimits::default())?;
+fn measure(
+    models: &Models,
+    pack: &Pack,
+    provider: Provider,
+    photos: &[Vec<u8>],
+) -> Result<Measured> {
+    let pipeline =
+        Pipeline::load(models, pack, Precision::Only(provider), DecodeLimits::default())?;
     // The first pass prepares the models for each size of input; only the second is timed.
-    let readable: Vec<&Vec<u8>> = photos.iter().filter(|bytes| pipeline.analyse(bytes).is_ok()).collect();
-    let mut measured = Measured { photos: Vec::new(), detect: Duration::ZERO, embed: Duration::ZERO };
+    let readable: Vec<&Vec<u8>> =
+        photos.iter().filter(|bytes| pipeline.analyse(bytes).is_ok()).collect();
+    let mut measured =
+        Measured { photos: Vec::new(), detect: Duration::ZERO, embed: Duration::ZERO };
     for bytes in readable {
         let analysis = pipeline.analyse(bytes)?;
         measured.detect += analysis.timings.detect;
@@ -67,7 +83,8 @@ impl Measured {
         let mut cosines = Vec::new();
         for (faces, expected) in self.photos.iter().zip(&exact.photos) {
             for face in faces {
-                let same = expected.iter().find(|other| region(face).iou(&region(other)) >= SAME_FACE_IOU);
+                let same =
+                    expected.iter().find(|other| region(face).iou(&region(other)) >= SAME_FACE_IOU);
                 cosines.extend(same.map(|other| cosine(&face.embedding, &other.embedding)));
             }
         }
@@ -84,7 +101,8 @@ impl Measured {
             embed_ms_per_face: per(self.embed, faces),
             faces_compared: cosines.len(),
             cosine_min: cosines.iter().copied().reduce(f32::min),
-            cosine_mean: (!cosines.is_empty()).then(|| cosines.iter().sum::<f32>() / cosines.len() as f32),
+            cosine_mean: (!cosines.is_empty())
+                .then(|| cosines.iter().sum::<f32>() / cosines.len() as f32),
         }
     }
 }
@@ -96,8 +114,10 @@ fn region(face: &Face) -> Region {
 
 /// The checks as a table.
 pub fn text(checks: &[Check]) -> String {
-    let mut table = Table::new(&["provider", ">faces", ">ms/photo", ">ms/face", ">cosine min", ">mean"]);
-    let cosine = |value: Option<f32>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    let mut table =
+        Table::new(&["provider", ">faces", ">ms/photo", ">ms/face", ">cosine min", ">mean"]);
+    let cosine =
+        |value: Option<f32>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
     for check in checks {
         table.row([
             check.provider.clone(),
@@ -113,7 +133,11 @@ pub fn text(checks: &[Check]) -> String {
 
 /// The sample photos in the model cache.
 pub fn samples(models: &Models) -> Vec<PathBuf> {
-    super::walk::walk(&[models.folder().join("samples")]).files.into_iter().filter(|path| is_photo(path)).collect()
+    super::walk::walk(&[models.folder().join("samples")])
+        .files
+        .into_iter()
+        .filter(|path| is_photo(path))
+        .collect()
 }
 
 fn is_photo(path: &Path) -> bool {
@@ -127,14 +151,26 @@ mod tests {
 
     fn face(bbox: [i32; 4], embedding: [f32; 2]) -> Face {
         let id = FaceId::of(PhotoId([0; 16]), "p", bbox);
-        Face { id, bbox, landmarks: [[0.0; 2]; 5], score: 0.9, quality: 0.5, embedding: embedding.to_vec() }
+        Face {
+            id,
+            bbox,
+            landmarks: [[0.0; 2]; 5],
+            score: 0.9,
+            quality: 0.5,
+            embedding: embedding.to_vec(),
+        }
     }
 
     #[test]
     fn faces_are_compared_where_both_see_them() {
-        let measured = |faces| Measured { photos: vec![faces], detect: Duration::from_millis(30), embed: Duration::ZERO };
+        let measured = |faces| Measured {
+            photos: vec![faces],
+            detect: Duration::from_millis(30),
+            embed: Duration::ZERO,
+        };
         let exact = measured(vec![face([0, 0, 10, 10], [1.0, 0.0])]);
-        let fast = measured(vec![face([1, 0, 10, 10], [0.6, 0.8]), face([50, 0, 10, 10], [0.0, 1.0])]);
+        let fast =
+            measured(vec![face([1, 0, 10, 10], [0.6, 0.8]), face([50, 0, 10, 10], [0.0, 1.0])]);
         let check = fast.against(&exact, Provider::OpenVinoBf16);
         assert_eq!((check.faces, check.faces_compared, check.detect_ms_per_photo), (2, 1, 30.0));
         assert_eq!(check.cosine_min, Some(0.6));

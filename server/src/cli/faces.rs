@@ -91,7 +91,7 @@ fn list(collection: &Collection, wanted: &[OsString]) -> Result<Report> {
     let mut all = all_faces(&gallery);
     if !wanted.is_empty() {
         let chosen = choose(&gallery, wanted)?;
-        all.retain(|face| chosen.iter().any(|id| *id == face.face_id));
+        all.retain(|face| chosen.contains(&face.face_id));
     }
     let mut table = Table::new(&["id", ">quality", ">person", "photo"]);
     for face in &all {
@@ -100,13 +100,17 @@ fn list(collection: &Collection, wanted: &[OsString]) -> Result<Report> {
         table.row([face.face_id.clone(), format!("{:.2}", face.quality), person, path]);
     }
     let count = format::count(all.len(), "face");
-    let text = if all.is_empty() { format!("{count}\n") } else { format!("{}\n{count}\n", table.text()) };
+    let text =
+        if all.is_empty() { format!("{count}\n") } else { format!("{}\n{count}\n", table.text()) };
     Report::new(&Listed { collection: collection.info().name.clone(), faces: all }, text)
 }
 
 fn all_faces(gallery: &Gallery) -> Vec<Shown> {
     let people = gallery.people();
-    let numbered = people.iter().enumerate().flat_map(|(i, person)| person.faces.iter().map(move |face| (*face, i + 1)));
+    let numbered = people
+        .iter()
+        .enumerate()
+        .flat_map(|(i, person)| person.faces.iter().map(move |face| (*face, i + 1)));
     let person: std::collections::HashMap<FaceId, usize> = numbered.collect();
     let mut all = Vec::with_capacity(gallery.face_count());
     for (photo_id, photo) in gallery.photos() {
@@ -149,9 +153,13 @@ fn delete(collection: &Collection, mut ids: Vec<FaceId>, yes: bool) -> Result<Re
     if !yes {
         let gallery = collection.gallery();
         if let Some(missing) = ids.iter().find(|id| gallery.face(id).is_none()) {
-            return Err(picpick_engine::Error::NotFound { kind: "face", id: missing.to_string() }.into());
+            return Err(
+                picpick_engine::Error::NotFound { kind: "face", id: missing.to_string() }.into()
+            );
         }
-        return Err(Usage(format!("this would delete {what} from '{name}'; add --yes to do it")).into());
+        return Err(
+            Usage(format!("this would delete {what} from '{name}'; add --yes to do it")).into()
+        );
     }
     collection.delete_faces(&ids)?;
     let deleted = ids.iter().map(ToString::to_string).collect();

@@ -85,14 +85,16 @@ pub fn index(
     let found = walk::walk(paths);
     found.skipped.iter().for_each(|(path, reason)| note(&skip_line(path, reason)));
     let progress = Progress::new(found.files.len());
-    let load = || {
-        let pipeline = context.pipeline(pack)?;
-        Ok(pipeline)
-    };
     let summary = context.interrupt.heeded_by(|stop| {
         let mut options = RunOptions { stop, ..RunOptions::default() };
         options.jobs = jobs.map_or(options.jobs, usize::from);
-        run_pipeline(&load, found.files.into_iter(), collection, &options, &|event| progress.tell(event))
+        run_pipeline(
+            &|| context.pipeline(pack),
+            found.files.into_iter(),
+            collection,
+            &options,
+            &|event| progress.tell(event),
+        )
     });
     let elapsed = progress.elapsed();
     let mut counts = progress.finish();
@@ -110,7 +112,10 @@ pub fn index(
 }
 
 fn outcome(collection: &Collection, summary: &Summary, counts: Counts, elapsed_s: f64) -> Outcome {
-    let skipped = |(path, reason): (PathBuf, String)| Skipped { path: path.to_string_lossy().into_owned(), reason };
+    let skipped = |(path, reason): (PathBuf, String)| Skipped {
+        path: path.to_string_lossy().into_owned(),
+        reason,
+    };
     Outcome {
         photos: summary.photos,
         faces: summary.faces,
@@ -148,7 +153,8 @@ impl Coverage {
     pub fn of(collection: &Collection) -> Self {
         let gallery = collection.gallery();
         let photos = gallery.photos();
-        let faces = photos.iter().flat_map(|(_, photo)| &photo.faces).filter_map(|face| gallery.face(face));
+        let faces =
+            photos.iter().flat_map(|(_, photo)| &photo.faces).filter_map(|face| gallery.face(face));
         Self {
             photos: photos.len(),
             faces: gallery.face_count(),
@@ -163,7 +169,9 @@ impl Coverage {
         if self.poor_faces > 0 {
             let faces = format::count(self.poor_faces, "face");
             let verb = if self.poor_faces == 1 { "is" } else { "are" };
-            text += &format!("{faces} {verb} too small, blurred or turned away to be found reliably.\n");
+            text += &format!(
+                "{faces} {verb} too small, blurred or turned away to be found reliably.\n"
+            );
         }
         if self.photos_without_faces > 0 {
             let photos = format::count(self.photos_without_faces, "photo");
@@ -180,7 +188,8 @@ pub fn describe(outcome: &Outcome, collection: &Collection) -> String {
     if outcome.photos + outcome.already_indexed + outcome.skipped.len() == 0 && !outcome.stopped {
         return "No photos found: the folders hold no files that are not hidden.\n".into();
     }
-    let (photos, faces) = (format::count(outcome.photos, "photo"), format::count(outcome.faces, "face"));
+    let (photos, faces) =
+        (format::count(outcome.photos, "photo"), format::count(outcome.faces, "face"));
     text += &format!("Added {photos} with {faces}");
     if outcome.photos > 0 {
         let time = format::duration(std::time::Duration::from_secs_f64(outcome.elapsed_s));
@@ -193,7 +202,10 @@ pub fn describe(outcome: &Outcome, collection: &Collection) -> String {
     if !outcome.skipped.is_empty() {
         text += &format!("{} skipped (named above):\n", were(outcome.skipped.len(), "file"));
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-        outcome.skipped.iter().for_each(|skipped| *reasons.entry(kind_of(skipped)).or_default() += 1);
+        outcome
+            .skipped
+            .iter()
+            .for_each(|skipped| *reasons.entry(kind_of(skipped)).or_default() += 1);
         for (reason, files) in reasons {
             text += &format!("{files:>6} × {}\n", super::report::printable(reason));
         }
@@ -255,8 +267,12 @@ mod tests {
         for field in ["photos", "faces", "already_indexed", "elapsed_s", "photos_per_s"] {
             assert!(document.get(field).is_some_and(serde_json::Value::is_number), "{field}");
         }
-        let skipped = document.get("skipped").and_then(|skipped| skipped.get(0)).cloned().unwrap_or_default();
+        let skipped =
+            document.get("skipped").and_then(|skipped| skipped.get(0)).cloned().unwrap_or_default();
         assert_eq!(skipped, serde_json::json!({"path": "a", "reason": "read a: denied"}));
-        assert_eq!(kind_of(&Skipped { path: "a".into(), reason: "read a: denied".into() }), "denied");
+        assert_eq!(
+            kind_of(&Skipped { path: "a".into(), reason: "read a: denied".into() }),
+            "denied"
+        );
     }
 }

@@ -131,8 +131,16 @@ fn list(context: &Context, choice: &packs::Choice) -> Result<Report> {
 
 impl From<PackStatus> for Shown {
     fn from(status: PackStatus) -> Self {
-        let PackStatus { id, reference: pack, title, licence, commercial_use, fetched, download_bytes, disk_bytes } =
-            status;
+        let PackStatus {
+            id,
+            reference: pack,
+            title,
+            licence,
+            commercial_use,
+            fetched,
+            download_bytes,
+            disk_bytes,
+        } = status;
         Self { pack, id, title, licence, commercial_use, fetched, download_bytes, disk_bytes }
     }
 }

@@ -42,7 +42,8 @@ impl Choice {
 
 /// A built-in name wins over a file of the same name; `./NAME` is the file.
 fn named(given: &Path) -> Result<Pack> {
-    let is_file = given.extension().is_some_and(|ending| ending == "toml") || given.components().count() > 1;
+    let is_file =
+        given.extension().is_some_and(|ending| ending == "toml") || given.components().count() > 1;
     if is_file || given.to_str().is_none() {
         return Ok(Pack::from_file(given)?);
     }
@@ -66,7 +67,9 @@ mod tests {
         let found = Choice::default().of_collection(&collection(default.id())).unwrap();
         assert_eq!(found.id(), default.id());
         let error = Choice::default().of_collection(&collection("mine@12345678")).unwrap_err();
-        assert!(error.to_string().contains("mine@12345678") && error.to_string().contains("--pack"));
+        assert!(
+            error.to_string().contains("mine@12345678") && error.to_string().contains("--pack")
+        );
     }
 
     #[test]

@@ -62,8 +62,10 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     let gallery = collection.gallery();
     let all = gallery.people();
     let with_person: usize = all.iter().map(|person| person.faces.len()).sum();
-    let enough = all.iter().enumerate().filter(|(_, person)| person.faces.len() >= arguments.min_faces);
-    let people: Vec<Shown> = enough.filter_map(|(i, person)| shown(&gallery, i + 1, person)).collect();
+    let enough =
+        all.iter().enumerate().filter(|(_, person)| person.faces.len() >= arguments.min_faces);
+    let people: Vec<Shown> =
+        enough.filter_map(|(i, person)| shown(&gallery, i + 1, person)).collect();
     let faces_without_person = gallery.face_count().saturating_sub(with_person);
 
     let mut table = Table::new(&[">person", ">faces", ">photos", ">quality", "best face in"]);
@@ -83,7 +85,11 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
         text += &format!(" with {} faces or more", arguments.min_faces);
     }
     if faces_without_person > 0 {
-        text += &format!("; {} of poor quality belong to none", format::count(faces_without_person, "face"));
+        let verb = if faces_without_person == 1 { "belongs" } else { "belong" };
+        text += &format!(
+            "; {} of poor quality {verb} to none",
+            format::count(faces_without_person, "face")
+        );
     }
     text += ".\n";
     Report::new(&Document { collection: name.clone(), people, faces_without_person }, text)

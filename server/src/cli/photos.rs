@@ -100,7 +100,8 @@ fn list(collection: &Collection, wanted: &[OsString]) -> Result<Report> {
         table.row([id.to_string(), size, photo.faces.len().to_string(), format::path(&photo.path)]);
     }
     let count = format::count(all.len(), "photo");
-    let text = if all.is_empty() { format!("{count}\n") } else { format!("{}\n{count}\n", table.text()) };
+    let text =
+        if all.is_empty() { format!("{count}\n") } else { format!("{}\n{count}\n", table.text()) };
     let photos = all.iter().map(|(id, photo)| shown(id, photo)).collect();
     Report::new(&Listed { collection: collection.info().name.clone(), photos }, text)
 }
@@ -119,13 +120,17 @@ fn delete(collection: &Collection, wanted: &[OsString], yes: bool) -> Result<Rep
     let (ids, faces) = {
         let gallery = collection.gallery();
         let ids = choose(&gallery, wanted)?;
-        let faces = ids.iter().filter_map(|id| gallery.photo(id)).map(|photo| photo.faces.len()).sum();
+        let faces =
+            ids.iter().filter_map(|id| gallery.photo(id)).map(|photo| photo.faces.len()).sum();
         (ids, faces)
     };
     let name = &collection.info().name;
-    let what = format!("{} with {}", format::count(ids.len(), "photo"), format::count(faces, "face"));
+    let what =
+        format!("{} with {}", format::count(ids.len(), "photo"), format::count(faces, "face"));
     if !yes {
-        return Err(Usage(format!("this would delete {what} from '{name}'; add --yes to do it")).into());
+        return Err(
+            Usage(format!("this would delete {what} from '{name}'; add --yes to do it")).into()
+        );
     }
     collection.delete_photos(&ids)?;
     let deleted = ids.iter().map(ToString::to_string).collect();

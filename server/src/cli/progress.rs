@@ -45,7 +45,12 @@ impl Progress {
     pub fn new(total: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| bar(total));
         let begun = Instant::now();
-        Self { total, bar, begun, state: Mutex::new(State { counts: Counts::default(), line_at: begun }) }
+        Self {
+            total,
+            bar,
+            begun,
+            state: Mutex::new(State { counts: Counts::default(), line_at: begun }),
+        }
     }
 
     /// Takes note of `event`.
@@ -129,7 +134,11 @@ impl Counts {
 pub fn skip_line(path: &Path, reason: &str) -> String {
     let path = format::path(path);
     // An error on a file names it already.
-    if reason.contains(&path) { format!("skipped: {reason}") } else { format!("skipped: {path}: {reason}") }
+    if reason.contains(&path) {
+        format!("skipped: {reason}")
+    } else {
+        format!("skipped: {path}: {reason}")
+    }
 }
 
 fn bar(total: usize) -> ProgressBar {
@@ -162,7 +171,10 @@ mod tests {
     #[test]
     fn a_skipped_file_is_named_once() {
         assert_eq!(skip_line(Path::new("a.jpg"), "damaged"), "skipped: a.jpg: damaged");
-        assert_eq!(skip_line(Path::new("a.jpg"), "read a.jpg: denied"), "skipped: read a.jpg: denied");
+        assert_eq!(
+            skip_line(Path::new("a.jpg"), "read a.jpg: denied"),
+            "skipped: read a.jpg: denied"
+        );
     }
 
     #[test]

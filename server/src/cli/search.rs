@@ -67,7 +67,11 @@ pub struct Arguments {
 
 fn similarity(text: &str) -> Result<f32, String> {
     let value: f32 = text.parse().map_err(|_| "expected a number from -1 to 1".to_owned())?;
-    if (-1.0..=1.0).contains(&value) { Ok(value) } else { Err("expected a number from -1 to 1".into()) }
+    if (-1.0..=1.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err("expected a number from -1 to 1".into())
+    }
 }
 
 /// A contact sheet replaces the file it is written to: that must not be a photo by mistake.
@@ -161,14 +165,20 @@ pub struct Search<'a> {
 
 impl Search<'_> {
     /// Searches `collection`, which holds embeddings of `pack`.
-    pub fn carry_out(&self, context: &Context, collection: &Collection, pack: &Pack) -> Result<Found> {
+    pub fn carry_out(
+        &self,
+        context: &Context,
+        collection: &Collection,
+        pack: &Pack,
+    ) -> Result<Found> {
         let pipeline = context.pipeline(pack)?;
         let selfies = Selfies::read(&pipeline, self.selfies, self.face)?;
         if selfies.template.quality < QUALITY_LOW {
             note("note: the face is small, blurred or turned away; another picture may find more");
         }
         let begun = Instant::now();
-        let answer = collection.search(&selfies.template, self.scoring, self.similarity_min, self.top)?;
+        let answer =
+            collection.search(&selfies.template, self.scoring, self.similarity_min, self.top)?;
         let search_ms = format::ms(begun.elapsed());
         let provider = pipeline.provider().to_string();
         Ok(Found { selfies, answer, scoring: self.scoring, provider, search_ms })
@@ -206,22 +216,26 @@ impl Found {
             let gallery = collection.gallery();
             (gallery.photos().len(), gallery.face_count())
         };
-        let among = format!("{} with {}", format::count(photos, "photo"), format::count(faces, "face"));
+        let among =
+            format!("{} with {}", format::count(photos, "photo"), format::count(faces, "face"));
         let name = &collection.info().name;
         if self.answer.matches.is_empty() {
             let threshold = self.answer.threshold;
-            return format!("No photo of this person among {among} in '{name}' (threshold {threshold:.2}).\n");
+            return format!(
+                "No photo of '{name}' shows this person.\nSearched: {among}; threshold {threshold:.2}.\n"
+            );
         }
         let mut table = Table::new(&[">similarity", ">quality", "why", "photo"]);
         for found in &self.answer.matches {
-            let (similarity, quality) = (format!("{:.2}", found.similarity), format!("{:.2}", found.quality));
+            let (similarity, quality) =
+                (format!("{:.2}", found.similarity), format!("{:.2}", found.quality));
             table.row([similarity, quality, why(found.kind).into(), format::path(&found.path)]);
         }
         let matches = format::count(self.answer.matches.len(), "photo");
         let verb = if self.answer.matches.len() == 1 { "shows" } else { "show" };
         let threshold = self.answer.threshold;
-        let head = format!("{matches} of '{name}' {verb} this person (threshold {threshold:.2}, {among} searched).");
-        format!("{head}\n\n{}", table.text())
+        let head = format!("{matches} of '{name}' {verb} this person.");
+        format!("{head}\nSearched: {among}; threshold {threshold:.2}.\n\n{}", table.text())
     }
 }
 

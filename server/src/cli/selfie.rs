@@ -61,8 +61,11 @@ impl Selfies {
             all.push(Selfie::choose(path, analysis, face.filter(|_| applies))?);
         }
         let names: Vec<String> = all.iter().map(|selfie| format::path(&selfie.path)).collect();
-        let faces: Vec<(&str, &Face)> =
-            names.iter().zip(&all).filter_map(|(name, selfie)| Some((name.as_str(), selfie.face()?))).collect();
+        let faces: Vec<(&str, &Face)> = names
+            .iter()
+            .zip(&all)
+            .filter_map(|(name, selfie)| Some((name.as_str(), selfie.face()?)))
+            .collect();
         let template = Template::of(&faces, pipeline.pack_id())?;
         Ok(Self { all, template })
     }
@@ -74,10 +77,13 @@ impl Selfies {
 
     /// Time spent in all pictures together.
     pub fn timings(&self) -> Timings {
-        self.all.iter().map(|selfie| selfie.analysis.timings).fold(Timings::default(), |sum, one| Timings {
-            decode: sum.decode + one.decode,
-            detect: sum.detect + one.detect,
-            embed: sum.embed + one.embed,
-        })
+        self.all.iter().map(|selfie| selfie.analysis.timings).fold(
+            Timings::default(),
+            |sum, one| Timings {
+                decode: sum.decode + one.decode,
+                detect: sum.detect + one.detect,
+                embed: sum.embed + one.embed,
+            },
+        )
     }
 }

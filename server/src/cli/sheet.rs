@@ -97,8 +97,11 @@ pub fn write(path: &Path, sheet: &Sheet) -> Result<()> {
 fn render(sheet: &Sheet) -> String {
     let photos = sheet.selfies.len() + sheet.matched.len() + sheet.others.len();
     let width = if photos > LARGE_PHOTOS_MAX { SMALL_WIDTH_PX } else { LARGE_WIDTH_PX };
-    let show = |shots: &[Shot]| -> Vec<Shown> { shots.par_iter().map(|shot| picture::show(shot, width)).collect() };
-    let (selfies, matched, others) = (show(&sheet.selfies), show(&sheet.matched), show(&sheet.others));
+    let show = |shots: &[Shot]| -> Vec<Shown> {
+        shots.par_iter().map(|shot| picture::show(shot, width)).collect()
+    };
+    let (selfies, matched, others) =
+        (show(&sheet.selfies), show(&sheet.matched), show(&sheet.others));
     page::page(sheet, &selfies, &matched, &others).into_string()
 }
 
@@ -108,10 +111,18 @@ mod tests {
     use super::*;
 
     fn sheet(path: PathBuf) -> Sheet {
-        let mark = Mark { bbox: [2, -2, 10, 12], quality: 0.5, similarity: Some(0.71), role: Role::Match };
-        let shot = Shot { path, id: None, width: 40, height: 20, faces: vec![mark], why: Some("this face") };
+        let mark =
+            Mark { bbox: [2, -2, 10, 12], quality: 0.5, similarity: Some(0.71), role: Role::Match };
+        let shot = Shot {
+            path,
+            id: None,
+            width: 40,
+            height: 20,
+            faces: vec![mark],
+            why: Some("this face"),
+        };
         Sheet {
-            title: "A <b> & B".into(),
+            title: "A <em> & B".into(),
             threshold: 0.5,
             photos: 2,
             faces: 1,
@@ -132,10 +143,10 @@ mod tests {
         let path = folder.path().join("sheet.html");
         write(&path, &sheet(photo)).unwrap();
         let html = std::fs::read_to_string(&path).unwrap();
-        assert!(html.contains("A &lt;b&gt; &amp; B") && !html.contains("<b>"));
+        assert!(html.contains("A &lt;em&gt; &amp; B") && !html.contains("<em>"));
         assert_eq!(html.matches("data:image/jpeg;base64,").count(), 1);
         assert!(html.contains("0.71") && html.contains("gone.jpg"));
-        assert!(!html.contains("http") && !html.contains("<script"));
+        assert!(!html.contains("://") && !html.contains("<script"));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 

@@ -36,7 +36,8 @@ pub fn main() -> ExitCode {
 fn start(arguments: Arguments) -> anyhow::Result<Report> {
     let config = arguments.config.validate()?;
     // One thread waits for signals; the work has threads of its own.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let interrupt = Arc::new(Interrupt::default());
     let outcome = runtime.block_on(async {
         tokio::spawn(Arc::clone(&interrupt).watch());
@@ -44,7 +45,8 @@ fn start(arguments: Arguments) -> anyhow::Result<Report> {
         tokio::task::spawn_blocking(move || arguments.command.run(&context)).await
     });
     runtime.shutdown_background();
-    outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("this should not have happened; please report it")))
+    outcome
+        .unwrap_or_else(|_| Err(anyhow::anyhow!("this should not have happened; please report it")))
 }
 
 /// Wrong usage, or a request for help or the version.
@@ -53,8 +55,11 @@ fn refuse(error: &clap::Error) -> ExitCode {
     if json && error.use_stderr() {
         let text = error.to_string();
         report::note(text.trim_end());
-        let first = text.lines().next().unwrap_or_default();
-        let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+        // What follows the first paragraph is usage and where to find help.
+        let paragraph: Vec<&str> =
+            text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+        let message = paragraph.join(" ");
+        let message = message.strip_prefix("error: ").unwrap_or(&message).to_owned();
         return ExitCode::from(report::print_failure(&Usage(message), Status::Usage) as u8);
     }
     // A closed pipe is the only way this fails, and then nobody reads the reason.

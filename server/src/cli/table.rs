@@ -12,7 +12,8 @@ impl Table {
     /// A table with these columns; a name that begins with `>` is set to the right, for numbers.
     pub fn new(columns: &[&str]) -> Self {
         let right = columns.iter().map(|name| name.starts_with('>')).collect();
-        let heading = columns.iter().map(|name| name.trim_start_matches('>').to_uppercase()).collect();
+        let heading =
+            columns.iter().map(|name| name.trim_start_matches('>').to_uppercase()).collect();
         Self { rows: vec![heading], right }
     }
 
@@ -35,7 +36,8 @@ impl Table {
                 if !line.is_empty() {
                     line.push_str("  ");
                 }
-                let padded = if right { format!("{cell:>width$}") } else { format!("{cell:<width$}") };
+                let padded =
+                    if right { format!("{cell:>width$}") } else { format!("{cell:<width$}") };
                 line.push_str(&padded);
             }
             text.push_str(line.trim_end());

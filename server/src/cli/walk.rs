@@ -33,7 +33,8 @@ impl Found {
         // A stack of names and no recursion: folders may lie deeper than a thread's stack.
         let mut open = vec![folder.to_path_buf()];
         while let Some(path) = open.pop() {
-            let linked = path != folder && fs::symlink_metadata(&path).is_ok_and(|data| data.is_symlink());
+            let linked =
+                path != folder && fs::symlink_metadata(&path).is_ok_and(|data| data.is_symlink());
             match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() && linked => {
                     self.skip(path, "a link to a folder, which is not followed");
@@ -45,7 +46,8 @@ impl Found {
     }
 
     fn list(&mut self, folder: PathBuf, open: &mut Vec<PathBuf>) {
-        let entries = fs::read_dir(&folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+        let entries =
+            fs::read_dir(&folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
         match entries {
             Err(error) => self.skip(folder, &error.to_string()),
             Ok(mut entries) => {
@@ -80,7 +82,8 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     fn names(found: &Found, below: &Path) -> Vec<String> {
-        let name = |path: &PathBuf| path.strip_prefix(below).unwrap().to_string_lossy().into_owned();
+        let name =
+            |path: &PathBuf| path.strip_prefix(below).unwrap().to_string_lossy().into_owned();
         found.files.iter().map(name).collect()
     }
 
@@ -97,7 +100,8 @@ mod tests {
         symlink("nowhere", root.join("broken.jpg")).unwrap();
         let found = walk(&[root.to_path_buf()]);
         assert_eq!(names(&found, root), ["a.jpg", "b/1.jpg", "b/2.jpg", "c.jpg", "z.jpg"]);
-        let skipped: Vec<_> = found.skipped.iter().map(|(path, _)| path.file_name().unwrap()).collect();
+        let skipped: Vec<_> =
+            found.skipped.iter().map(|(path, _)| path.file_name().unwrap()).collect();
         assert_eq!(skipped, ["loop", "broken.jpg"]);
     }
 

@@ -10,6 +10,9 @@ use crate::cli::{contact, format};
 const STYLE: &str = include_str!("style.css");
 /// A photo with more faces takes the page's whole width, so that their labels can be read.
 const FACES_PER_CARD_MAX: usize = 7;
+/// Width over height that a card is laid out for; beyond, it is as narrow or as low as these.
+const SHAPE_MIN: f32 = 0.5;
+const SHAPE_MAX: f32 = 2.4;
 /// A face nearer to the edge than this share of the picture has its label on the other side.
 const EDGE_SHARE: f32 = 0.14;
 
@@ -99,10 +102,12 @@ fn legend() -> Markup {
 
 fn card(shot: &Shot, shown: &Shown, rank: Option<usize>) -> Markup {
     let wide = shot.faces.len() > FACES_PER_CARD_MAX;
-    let best = shot.faces.iter().filter_map(|face| face.similarity).fold(f32::NEG_INFINITY, f32::max);
+    let best =
+        shot.faces.iter().filter_map(|face| face.similarity).fold(f32::NEG_INFINITY, f32::max);
     let matched = shot.faces.iter().find(|face| face.role == Role::Match);
+    let shape = (shot.width as f32 / shot.height.max(1) as f32).clamp(SHAPE_MIN, SHAPE_MAX);
     html! {
-        figure.card.matched[rank.is_some()].wide[wide] {
+        figure.card.matched[rank.is_some()].wide[wide] style=(format!("--shape:{shape:.3}")) {
             (picture(shot, shown))
             figcaption {
                 @if let Some(rank) = rank { span.badge { "✓ Match " (rank) } }
@@ -158,8 +163,10 @@ fn face(mark: &Mark, shot: &Shot) -> Markup {
         (true, false) => "above",
         _ => "below",
     };
-    let [left_pc, top_pc, width_pc, height_pc] = [left, top, width, height].map(|share| share * 100.0);
-    let style = format!("left:{left_pc:.2}%;top:{top_pc:.2}%;width:{width_pc:.2}%;height:{height_pc:.2}%");
+    let [left_pc, top_pc, width_pc, height_pc] =
+        [left, top, width, height].map(|share| share * 100.0);
+    let style =
+        format!("left:{left_pc:.2}%;top:{top_pc:.2}%;width:{width_pc:.2}%;height:{height_pc:.2}%");
     html! {
         div class={ "face " (role) " " (place) } style=(style) {
             span.tag {
@@ -189,7 +196,9 @@ fn foot(sheet: &Sheet) -> Markup {
 }
 
 fn name(shot: &Shot) -> String {
-    shot.path.file_name().map_or_else(|| format::path(&shot.path), |name| format::path(name.as_ref()))
+    shot.path
+        .file_name()
+        .map_or_else(|| format::path(&shot.path), |name| format::path(name.as_ref()))
 }
 
 /// Two decimals, with a true minus sign.
@@ -211,6 +220,9 @@ mod tests {
 
     #[test]
     fn numbers_have_two_decimals() {
-        assert_eq!((number(0.714), number(-0.05), number(-0.001)), ("0.71".into(), "−0.05".into(), "0.00".into()));
+        assert_eq!(
+            (number(0.714), number(-0.05), number(-0.001)),
+            ("0.71".into(), "−0.05".into(), "0.00".into())
+        );
     }
 }

@@ -72,8 +72,11 @@ mod tests {
 
     #[test]
     fn pictures_are_reduced_in_proportion_and_never_enlarged() {
-        for (width, height, expected) in [(2000, 1000, (900, 450)), (300, 200, (300, 200)), (1000, 4000, (300, 1200))] {
-            let picture = Picture::new(width, height, vec![0; (width * height * 3) as usize]).unwrap();
+        for (width, height, expected) in
+            [(2000, 1000, (900, 450)), (300, 200, (300, 200)), (1000, 4000, (300, 1200))]
+        {
+            let picture =
+                Picture::new(width, height, vec![0; (width * height * 3) as usize]).unwrap();
             match reduce(&picture, 900).unwrap() {
                 Shown::Jpeg { width, height, .. } => assert_eq!((width, height), expected),
                 Shown::Missing(reason) => unreachable!("{reason}"),
@@ -85,7 +88,8 @@ mod tests {
     fn a_changed_file_is_told_from_a_missing_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jpg");
-        let shot = |id| Shot { path: path.clone(), id, width: 1, height: 1, faces: Vec::new(), why: None };
+        let shot =
+            |id| Shot { path: path.clone(), id, width: 1, height: 1, faces: Vec::new(), why: None };
         let reason = |id| match show(&shot(id), 900) {
             Shown::Missing(reason) => reason,
             Shown::Jpeg { .. } => String::new(),

@@ -1,0 +1,137 @@
+//! A disk that fills up while photos are indexed: told clearly, and what was acknowledged is there.
+//!
+//! Needs root and the right to mount; elsewhere it says that it was left out.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use picpick_tests::pictures::Drawing;
+use picpick_tests::{Outcome, Room, Tmpfs, cache, room, sample};
+
+/// Fills the disk to the last byte, then gives `free_kib` back.
+fn fill(path: &Path, free_kib: u64) {
+    let mut file = File::create(path).unwrap();
+    let mut block = vec![7; 1 << 16];
+    while !block.is_empty() {
+        match file.write_all(&block) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                block.truncate(block.len() / 2)
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let length = file.metadata().unwrap().len();
+    file.set_len(length.saturating_sub(free_kib << 10)).unwrap();
+}
+
+/// Small photos, each with one face, all different.
+fn photos(room: &Room, number: u32) -> std::path::PathBuf {
+    let portrait = Drawing::open(&sample("obama2.jpg"));
+    let folder = room.folder("photos", &[]);
+    for i in 0..number {
+        std::fs::write(folder.join(format!("{i:03}.jpg")), portrait.within(200 + i).jpeg())
+            .unwrap();
+    }
+    folder
+}
+
+fn known(room: &Room, data: &Path) -> BTreeSet<String> {
+    let listed = Outcome::of(room.command_for(data).args(["photos", "list", "Event", "--json"]));
+    assert_eq!(listed.status, 0, "{listed:?}");
+    let photos = listed.document()["photos"].as_array().unwrap().clone();
+    photos.iter().map(|photo| photo["photo_id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Indexes with `free_kib` left and returns whether the disk was too small for it.
+fn index_on_nearly_full_disk(room: &Room, data: &Path, photos: &Path, free_kib: u64) -> bool {
+    let ballast = data.parent().unwrap().join("ballast");
+    fill(&ballast, free_kib);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_picpick-index-and-tell"));
+    command.arg(data).arg("Event").arg(photos).arg(cache().join("models"));
+    let told = Outcome::of(&mut command);
+    if told.status != 0 {
+        let full = told.stderr.contains("No space left") || told.stderr.contains("no space");
+        assert!(
+            full && told.stderr.contains("collections"),
+            "the disk and the store are named: {told:?}"
+        );
+    }
+    let command_line = Outcome::of(room.command_for(data).arg("index").arg("Event").arg(photos));
+    assert!(
+        command_line.status == 0 || command_line.failed(1).to_lowercase().contains("no space left"),
+        "{command_line:?}"
+    );
+    std::fs::remove_file(ballast).unwrap();
+    let known = known(room, data);
+    let acknowledged = told.stdout.lines().map(|line| line.split(' ').next().unwrap().to_owned());
+    let acknowledged: BTreeSet<String> = acknowledged.collect();
+    assert!(
+        known.is_superset(&acknowledged),
+        "acknowledged and lost with {free_kib} KiB: {told:?}"
+    );
+    println!("{free_kib} KiB free: {} acknowledged, status {}", acknowledged.len(), told.status);
+    told.status != 0
+}
+
+#[test]
+fn a_full_disk_is_told_and_loses_nothing() {
+    let room = room!();
+    let at = room.path("disk");
+    let disk = rustix::process::geteuid().is_root().then(|| Tmpfs::new(&at, 48)).flatten();
+    if disk.is_none() {
+        println!("left out: a small disk can be mounted only by root");
+        return;
+    }
+    let (data, photos) = (at.join("data"), photos(&room, 80));
+    let created = Outcome::of(room.command_for(&data).args(["collections", "create", "Event"]));
+    assert_eq!(created.status, 0, "{created:?}");
+    let first =
+        Outcome::of(room.command_for(&data).arg("index").arg("Event").arg(sample("sample4.jpg")));
+    assert_eq!(first.status, 0, "{first:?}");
+    let before = known(&room, &data);
+    let full: Vec<bool> = [0, 48, 160]
+        .map(|free_kib| index_on_nearly_full_disk(&room, &data, &photos, free_kib))
+        .to_vec();
+    assert!(full[0], "a disk without a free byte is too small");
+    // With room again the rest is added, and nothing twice.
+    let index = ["index", "Event", photos.to_str().unwrap(), "--json"];
+    let rest = Outcome::of(room.command_for(&data).args(index));
+    assert_eq!(rest.status, 0, "{rest:?}");
+    let rest = rest.document();
+    assert_eq!(
+        rest["photos"].as_u64().unwrap() + rest["already_indexed"].as_u64().unwrap(),
+        80,
+        "{rest}"
+    );
+    let known = known(&room, &data);
+    assert!(known.len() == 81 && known.is_superset(&before), "{} photos", known.len());
+}
+
+#[test]
+fn a_collection_cannot_be_made_on_a_full_disk() {
+    let room = room!();
+    let at = room.path("disk");
+    let Some(_disk) = rustix::process::geteuid().is_root().then(|| Tmpfs::new(&at, 16)).flatten()
+    else {
+        println!("left out: a small disk can be mounted only by root");
+        return;
+    };
+    fill(&at.join("ballast"), 0);
+    let data = at.join("data");
+    let create = ["collections", "create", "Event"];
+    let message = Outcome::of(room.command_for(&data).args(create)).failed(1);
+    assert!(
+        message.contains(data.to_str().unwrap())
+            && message.to_lowercase().contains("no space left"),
+        "{message}"
+    );
+    std::fs::remove_file(at.join("ballast")).unwrap();
+    let created = Outcome::of(room.command_for(&data).args(create));
+    assert_eq!(created.status, 0, "{created:?}");
+}

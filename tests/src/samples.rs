@@ -1,0 +1,48 @@
+//! The sample photos and the models, in the cache that `picpick` itself uses.
+//!
+//! Fetched at most once per process; what is there is only checked. Never changes a file that is
+//! there, and knows nothing of tests.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use picpick_engine::{Models, Pack};
+
+/// The party photos; together they show 22 faces.
+pub const PARTY: [&str; 6] =
+    ["sample1.jpg", "sample2.jpg", "sample3.jpg", "sample4.jpg", "sample5.jpg", "sample6.jpg"];
+
+/// The cache folder as `--cache` takes it.
+pub fn cache() -> PathBuf {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = set("XDG_CACHE_HOME").filter(|base| base.is_absolute());
+    base.unwrap_or_else(|| set("HOME").expect("HOME is set").join(".cache")).join("picpick")
+}
+
+/// The model cache, with the runtime, both built-in packs and the samples in it.
+pub fn models() -> &'static Models {
+    &fetched().0
+}
+
+/// The sample photo called `name`.
+pub fn sample(name: &str) -> PathBuf {
+    fetched().1.get(name).unwrap_or_else(|| panic!("no sample photo {name}")).clone()
+}
+
+fn fetched() -> &'static (Models, BTreeMap<String, PathBuf>) {
+    static FETCHED: OnceLock<(Models, BTreeMap<String, PathBuf>)> = OnceLock::new();
+    FETCHED.get_or_init(|| {
+        let offline = std::env::var_os("PICPICK_MODELS_DIR").map(PathBuf::from);
+        let models = Models::new(cache().join("models"), offline);
+        let mut say = |line: &str| eprintln!("{line}");
+        models.fetch_runtime(&mut say).expect("the runtime can be fetched");
+        for pack in Pack::all_builtin().expect("the built-in packs are right") {
+            models.fetch_pack(&pack, &mut say).expect("the packs can be fetched");
+        }
+        let photos = models.fetch_samples(&mut say).expect("the sample photos can be fetched");
+        let named =
+            |path: PathBuf| (path.file_name().unwrap().to_string_lossy().into_owned(), path);
+        (models, photos.into_iter().map(named).collect())
+    })
+}

@@ -118,23 +118,6 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let strangers: Vec<Option<Vec<f32>>> = stranger_faces.into_iter().map(embedding).collect();
     let calibration =
         if args.calibrate { calibrate(&photos, &pack, &strangers)? } else { Vec::new() };
-    if let Ok(file) = std::env::var("PP_DUMP") {
-        let mut out = Vec::new();
-        for p in &photos {
-            for v in p.faces.first().map(|f| f.embedding.clone()).unwrap_or(vec![0.0; 128]) {
-                out.extend_from_slice(&v.to_le_bytes());
-            }
-        }
-        for t in guests.templates.iter().chain(&strangers) {
-            for v in t.clone().unwrap_or(vec![0.0; 128]) {
-                out.extend_from_slice(&v.to_le_bytes());
-            }
-        }
-        for p in &photos {
-            out.extend_from_slice(&p.faces.first().map_or(0.0f32, |f| f.quality).to_le_bytes());
-        }
-        std::fs::write(file, out)?;
-    }
     let rows = measure(gallery, &guests, &strangers)?;
     let report = Report {
         pack: pack.id().to_owned(),

@@ -39,23 +39,17 @@ impl DataFolder {
     pub fn open(folder: &Path, keyring: Option<&Path>) -> Result<Self> {
         let keyring_folder = keyring.map_or_else(|| folder.join("keyring"), Path::to_path_buf);
         let path = folder.join("format");
-        match std::fs::read_to_string(&path) {
-            Ok(text) => {
-                let format = text
-                    .trim()
-                    .strip_prefix("picpick data folder, format ")
-                    .and_then(|number| number.parse().ok());
-                version::check(
-                    &format!("data folder {}", folder.display()),
-                    DATA_FORMAT,
-                    format.unwrap_or(0),
-                )?;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Self::make(folder, &path)?
-            }
-            Err(source) => return Err(Error::io("read", path, source)),
+        if let Err(Error::Io { source, .. }) = read_format(&path)
+            && source.kind() == std::io::ErrorKind::NotFound
+        {
+            Self::make(folder, &path)?;
         }
+        version::check(
+            &format!("data folder {}", folder.display()),
+            DATA_FORMAT,
+            read_format(&path)?,
+        )?;
+        files::make_folder(&folder.join("collections"), true)?;
         let keyring = if Keyring::exists(&keyring_folder) {
             Keyring::open(&keyring_folder)?
         } else {
@@ -71,17 +65,25 @@ impl DataFolder {
         Ok(Self { folder: folder.to_path_buf(), keyring })
     }
 
+    /// Makes a new data folder, or completes one whose making was cut short: `format` comes first.
     fn make(folder: &Path, format: &Path) -> Result<()> {
-        if count(folder) > 0 && !folder.join("keyring").exists() {
+        let foreign = |name: &std::ffi::OsStr| {
+            let name = name.to_string_lossy();
+            !(name == "format" || name.starts_with("format.") && name.ends_with(".tmp"))
+        };
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let strange: Vec<_> = entries.filter(|entry| foreign(&entry.file_name())).collect();
+        let ours = |entry: &std::fs::DirEntry| {
+            entry.file_name() == "keyring"
+                || (entry.file_name() == "collections" && count(&entry.path()) == 0)
+        };
+        // Read once more: another process may have made the folder between the two looks.
+        if !strange.iter().all(ours) && !format.exists() {
             return Err(Error::NotData { path: folder.to_path_buf() });
         }
         files::make_folder(folder, true)?;
-        files::make_folder(&folder.join("collections"), true)?;
-        files::replace(
-            format,
-            format!("picpick data folder, format {DATA_FORMAT}\n").as_bytes(),
-            0o644,
-        )
+        let text = format!("{FORMAT_LINE}{DATA_FORMAT}\n");
+        files::replace(format, text.as_bytes(), 0o644)
     }
 
     /// The collections, in order of creation.
@@ -126,7 +128,15 @@ impl DataFolder {
     /// Opens the store of the collection called `name`.
     pub(crate) fn store(&self, name: &str) -> Result<(CollectionInfo, Store)> {
         let entry = self.entry(name)?;
-        let store = Store::open(&self.path(entry.id), entry.id, &entry.data_key)?;
+        let path = self.path(entry.id);
+        if !path.exists() {
+            let reason = format!(
+                "it lists collection '{name}', whose files are not in {}; is it another folder's keyring?",
+                self.folder.display()
+            );
+            return Err(self.keyring.failed(reason));
+        }
+        let store = Store::open(&path, entry.id, &entry.data_key)?;
         Ok((info(&entry), store))
     }
 
@@ -159,7 +169,15 @@ impl DataFolder {
             Some(i) => Ok(entries.swap_remove(i)),
             None => {
                 let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
+                let known = |name: &str| entries.iter().any(|entry| entry.id.to_string() == name);
+                let folders = std::fs::read_dir(self.folder.join("collections"));
+                let sealed = folders.into_iter().flatten().flatten();
+                let lost =
+                    sealed.filter(|entry| !known(&entry.file_name().to_string_lossy())).count();
                 let hint = match names.as_slice() {
+                    _ if lost > 0 => format!(
+                        "; the keyring does not know {lost} of the collections here: is it this folder's keyring?"
+                    ),
                     [] => "; make one with 'picpick collections create NAME'".to_owned(),
                     names => format!("; there are: {}", names.join(", ")),
                 };
@@ -171,6 +189,15 @@ impl DataFolder {
     fn path(&self, id: CollectionId) -> PathBuf {
         self.folder.join("collections").join(id.to_string())
     }
+}
+
+const FORMAT_LINE: &str = "picpick data folder, format ";
+
+/// The number in the folder's format file; 0 where it names none.
+fn read_format(path: &Path) -> Result<i64> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::io("read", path, source))?;
+    let number = text.trim().strip_prefix(FORMAT_LINE).and_then(|number| number.parse().ok());
+    Ok(number.unwrap_or(0))
 }
 
 fn info(entry: &Entry) -> CollectionInfo {

@@ -139,6 +139,16 @@ impl Embedder {
             Arc::new(Mode::Settled(model.clone()));
     }
 
+    /// `row` scaled to norm 1, moved by the pack's centre, and scaled again.
+    fn centred(&self, row: &[f32]) -> Option<Vec<f32>> {
+        let mut embedding = unit(row)?;
+        if self.spec.centre.is_empty() {
+            return Some(embedding);
+        }
+        embedding.iter_mut().zip(&self.spec.centre).for_each(|(value, centre)| *value -= centre);
+        unit(&embedding)
+    }
+
     fn mode(&self) -> Arc<Mode> {
         self.mode.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -158,7 +168,9 @@ impl Embedder {
         }
         values
             .chunks_exact(self.spec.dim)
-            .map(|row| unit(row).ok_or_else(|| failed("an embedding has no direction".into())))
+            .map(|row| {
+                self.centred(row).ok_or_else(|| failed("an embedding has no direction".into()))
+            })
             .collect()
     }
 }

@@ -29,7 +29,7 @@ impl Picture {
     /// Takes `pixels` as a picture; `Error::Image` when their number is not width · height · 3 or a
     /// side is zero.
     pub fn new(width: u32, height: u32, pixels: Vec<u8>) -> Result<Self> {
-        let expected = u64::from(width) * u64::from(height) * 3;
+        let expected = (u64::from(width) * u64::from(height)).saturating_mul(3);
         if expected == 0 || pixels.len() as u64 != expected {
             let received = pixels.len();
             return Err(Error::Image {
@@ -98,7 +98,8 @@ impl Picture {
         height: u32,
     ) -> Option<Part> {
         let (scale_x, scale_y) = (region.width / width as f32, region.height / height as f32);
-        if !(scale_x > 0.0 && scale_y > 0.0 && scale_x.is_finite() && scale_y.is_finite()) {
+        let finite = [scale_x, scale_y, region.x, region.y].iter().all(|value| value.is_finite());
+        if !finite || scale_x <= 0.0 || scale_y <= 0.0 {
             return None;
         }
         let span = |start: f32, scale: f32, source: u32, target: u32| {

@@ -10,8 +10,8 @@ use crate::face::Face;
 /// A subject's face must have at least this many times the area of the next largest one.
 const SUBJECT_AREA_RATIO: f32 = 2.0;
 /// Two selfies below this similarity are not one person. Strangers have 0.0 ± 0.1 (`models` facts);
-/// one person in bad light may have 0.4, so the bar is lower than that of a search.
-const ONE_PERSON_MIN: f32 = 0.3;
+/// one person in bad light may have 0.35, so the bar is lower than that of a search.
+const ONE_PERSON_MIN: f32 = 0.25;
 
 /// Which face of a picture is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -195,7 +195,8 @@ impl Keyring {
         locked.map_err(|source| Error::io("lock", &path, source))
     }
 
-    fn failed(&self, reason: impl Into<String>) -> Error {
+    /// An error that names this keyring.
+    pub(crate) fn failed(&self, reason: impl Into<String>) -> Error {
         Error::Keyring { path: self.folder.clone(), reason: reason.into() }
     }
 }

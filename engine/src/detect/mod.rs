@@ -29,6 +29,8 @@ pub struct Detection {
     pub landmarks: Landmarks,
     /// Confidence 0..1.
     pub score: f32,
+    /// Longer side of the box in pixels of the input that the model saw it in.
+    pub seen_px: f32,
 }
 
 /// What differs between detector families: how pixels become a tensor and outputs become faces.
@@ -69,7 +71,13 @@ impl Detector {
         let Some(first) = pictures.first() else { return Ok(Vec::new()) };
         let size = (first.width(), first.height());
         let outputs = self.model.run(self.family.tensor(pictures))?;
-        let read = |n| Ok(suppress(self.family.read(&outputs, n, size, score_min)?, 0.3));
+        let read = |n| {
+            let mut faces = self.family.read(&outputs, n, size, score_min)?;
+            for face in &mut faces {
+                face.seen_px = face.region.width.max(face.region.height);
+            }
+            Ok(suppress(faces, 0.3))
+        };
         (0..pictures.len()).map(read).collect()
     }
 
@@ -138,7 +146,7 @@ mod tests {
 
     fn face(x: f32, score: f32) -> Detection {
         let region = Region { x, y: 0.0, width: 10.0, height: 10.0 };
-        Detection { region, landmarks: [[0.0; 2]; 5], score }
+        Detection { region, landmarks: [[0.0; 2]; 5], score, seen_px: 0.0 }
     }
 
     #[test]

@@ -15,6 +15,8 @@ const FRAME_SIDE_PX: u32 = 640;
 const LARGE_PHOTO_PX: u32 = 2600;
 /// Longer side of the small look that finds faces which fill the frame (over 300 px at 640).
 const CLOSE_UP_SIDE_PX: u32 = 320;
+/// Above this, px of the reduced frame, a detector for 10 to 300 px begins to miss faces.
+const LARGE_FACE_PX: f32 = 180.0;
 /// Enlargement of photos smaller than the frame; more adds cost and no face.
 const ENLARGE_MAX: f32 = 2.0;
 /// A hint of a face smaller than this, in px of the reduced frame, sends its tile to the fine look.
@@ -44,7 +46,12 @@ impl Detector {
         let hints = self.look(picture, scale, HINT_SCORE_MIN)?;
         let mut found = self.fine(picture, scale, &hints)?;
         let close_up = CLOSE_UP_SIDE_PX as f32 / longer as f32;
-        if self.fixed_side_px.is_none() && close_up < scale {
+        // The small look is for faces that fill the frame: where the first saw none near its limit
+        // and found others, there are none.
+        let large = |hint: &Detection| hint.seen_px > LARGE_FACE_PX;
+        let sure = |hint: &Detection| hint.score >= CANDIDATE_SCORE_MIN;
+        let needed = hints.iter().any(large) || !hints.iter().any(sure);
+        if needed && self.fixed_side_px.is_none() && close_up < scale {
             found.extend(self.look(picture, close_up, CANDIDATE_SCORE_MIN)?);
         }
         found.extend(hints.into_iter().filter(|hint| hint.score >= CANDIDATE_SCORE_MIN));

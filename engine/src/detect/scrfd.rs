@@ -71,5 +71,5 @@ fn face(sides: &[f32], points: &[f32], at: [f32; 2], stride: f32, score: f32) ->
             *point = [at[0] + x * stride, at[1] + y * stride];
         }
     }
-    Some(Detection { region, landmarks, score })
+    Some(Detection { region, landmarks, score, seen_px: 0.0 })
 }

@@ -63,5 +63,5 @@ fn face(bbox: &[f32], kps: &[f32], cell: [f32; 2], stride: f32, score: f32) -> O
             *point = [(x + cell[0]) * stride, (y + cell[1]) * stride];
         }
     }
-    Some(Detection { region, landmarks, score })
+    Some(Detection { region, landmarks, score, seen_px: 0.0 })
 }

@@ -1,6 +1,7 @@
 //! Holds an index against a plain list through random inserts, removes and searches.
 //!
-//! For tests of every kind of index. Assumes it is small enough to answer exactly.
+//! For tests of every kind of index. Assumes it is small enough to answer exactly; knows nothing of
+//! stores.
 
 use super::sample::Random;
 use super::{Hit, Index, select};

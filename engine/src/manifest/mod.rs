@@ -85,6 +85,9 @@ pub struct Embedder {
     pub mean: f32,
     /// Above 0; see `mean`.
     pub std: f32,
+    /// Subtracted from every unit embedding, which is then scaled to norm 1 again: embeddings of a
+    /// model share a direction that tells nobody from anybody. Shape \[dim\], or empty for none.
+    pub centre: Vec<f32>,
     pub alignment: Alignment,
 }
 
@@ -208,6 +211,7 @@ fn space_id(id: &str, detector: &Detector, embedder: &Embedder) -> String {
     hash.update([embedder.channels as u8, embedder.alignment as u8]);
     hash.update(embedder.mean.to_le_bytes());
     hash.update(embedder.std.to_le_bytes());
+    embedder.centre.iter().for_each(|value| hash.update(value.to_le_bytes()));
     let digits = Sha256Sum::from(hash).to_string();
     format!("{id}@{}", digits.get(..8).unwrap_or(&digits))
 }

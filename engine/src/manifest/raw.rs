@@ -56,6 +56,8 @@ pub(super) struct RawEmbedder {
     pub channels: String,
     pub mean: f64,
     pub std: f64,
+    #[serde(default)]
+    pub centre: Vec<f64>,
     pub alignment: String,
     pub file: RawFile,
 }

@@ -119,7 +119,14 @@ impl<'a> Reader<'a> {
         if raw.alignment != "arcface112" {
             return Err(check.refuse("embedder.alignment", "arcface112", &raw.alignment));
         }
+        if !raw.centre.is_empty() && raw.centre.len() as u64 != raw.dim {
+            let expected = format!("{} numbers, or none", raw.dim);
+            return Err(check.refuse("embedder.centre", &expected, raw.centre.len()));
+        }
+        let centre =
+            raw.centre.iter().map(|value| check.number("embedder.centre", *value, -1.0, 1.0));
         Ok(Embedder {
+            centre: centre.collect::<Result<Vec<f32>>>()?,
             file: self.file("embedder.file", &raw.file)?,
             dim: check.whole("embedder.dim", raw.dim, 1, 4096)? as usize,
             channels,

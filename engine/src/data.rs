@@ -152,7 +152,7 @@ impl DataFolder {
         self.keyring.remove(entry.id)?;
         match std::fs::remove_dir_all(&path) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", path, source));
+                Err(Error::io("remove", path, source))
             }
             _ => files::sync_folder(&self.folder.join("collections")),
         }

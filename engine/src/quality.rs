@@ -112,7 +112,7 @@ mod tests {
     const FRONT: Landmarks = [[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.5, 92.4], [70.7, 92.2]];
 
     fn stripes(period: usize) -> Picture {
-        let grey = |i: usize| if (i % 112) / period % 2 == 0 { 60 } else { 180 };
+        let grey = |i: usize| if ((i % 112) / period).is_multiple_of(2) { 60 } else { 180 };
         Picture::new(112, 112, (0..112 * 112).flat_map(|i| [grey(i); 3]).collect()).unwrap()
     }
 

@@ -27,8 +27,11 @@ const CONFIRM_WEIGHT: f32 = 0.4;
 const FIRST_LOOK_PX_MIN: f32 = 56.0;
 /// Side of the first chip, px.
 pub(crate) const CHIP_SIDE_PX: u32 = 256;
-/// A candidate is a face when each look gives it at least this score.
+/// The confirming look's lowest score.
 const FACE_SCORE_MIN: f32 = 0.6;
+/// The landmark look need not be as sure by itself, but both looks together must be.
+const LANDMARK_SCORE_MIN: f32 = 0.3;
+const BOTH_SCORE_MIN: f32 = 0.58;
 /// A look must mean the same face: overlap with the candidate's box.
 const SAME_FACE_IOU_MIN: f32 = 0.35;
 /// Two confirmed faces that overlap more than this are one.
@@ -38,7 +41,7 @@ const CHIPS_MAX: usize = 8;
 
 /// A confirmed face and the crop it was confirmed on.
 pub(crate) struct Refined {
-    /// Box and landmarks in the photo's pixels; the better score of both looks.
+    /// Box and landmarks in the photo's pixels; the mean score of both looks.
     pub(crate) face: Detection,
     /// The crop of the landmark look, square.
     pub(crate) chip: Picture,
@@ -79,13 +82,10 @@ impl Detector {
         }
         let mut all = Vec::with_capacity(first.len());
         for group in self.groups(&first) {
-            let second = self.look_again(picture, group, &LANDMARK, FACE_SCORE_MIN)?;
-            all.extend(
-                second
-                    .into_iter()
-                    .zip(group)
-                    .filter_map(|(second, first)| Some(averaged(second?, first))),
-            );
+            let second = self.look_again(picture, group, &LANDMARK, LANDMARK_SCORE_MIN)?;
+            let both = second.into_iter().zip(group);
+            let both = both.filter_map(|(second, first)| Some(averaged(second?, first)));
+            all.extend(both.filter(|refined| refined.face.score >= BOTH_SCORE_MIN));
         }
         Ok(all)
     }
@@ -118,7 +118,7 @@ impl Detector {
     }
 }
 
-/// The second look with the mean of both looks' landmarks and the better score.
+/// The second look with the mean of both looks' landmarks and score.
 fn averaged(mut second: Refined, first: &Detection) -> Refined {
     let scale = second.scale;
     let landmarks =
@@ -130,7 +130,7 @@ fn averaged(mut second: Refined, first: &Detection) -> Refined {
             in_chip[axis] += shift / scale;
         }
     }
-    second.face.score = second.face.score.max(first.score);
+    second.face.score = f32::midpoint(second.face.score, first.score);
     second
 }
 

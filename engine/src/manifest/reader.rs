@@ -119,6 +119,7 @@ impl<'a> Reader<'a> {
         if raw.alignment != "arcface112" {
             return Err(check.refuse("embedder.alignment", "arcface112", &raw.alignment));
         }
+        let dim = check.whole("embedder.dim", raw.dim, 1, 4096)? as usize;
         if !raw.centre.is_empty() && raw.centre.len() as u64 != raw.dim {
             let expected = format!("{} numbers, or none", raw.dim);
             return Err(check.refuse("embedder.centre", &expected, raw.centre.len()));
@@ -128,7 +129,7 @@ impl<'a> Reader<'a> {
         Ok(Embedder {
             centre: centre.collect::<Result<Vec<f32>>>()?,
             file: self.file("embedder.file", &raw.file)?,
-            dim: check.whole("embedder.dim", raw.dim, 1, 4096)? as usize,
+            dim,
             channels,
             mean: check.number("embedder.mean", raw.mean, -1024.0, 1024.0)?,
             std: check.number("embedder.std", raw.std, 1e-3, 1024.0)?,

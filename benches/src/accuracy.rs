@@ -15,7 +15,7 @@ use crate::setup::{Setup, central_faces};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Protocol: {"gallery": [path], "guests": [{"id", "selfie", "photos"}], "strangers": [path]}
+    /// Protocol file: `{"gallery": [path], "guests": [{"id", "selfie", "photos"}], "strangers": [path]}`
     #[arg(long)]
     protocol: PathBuf,
     /// Folder that the protocol's paths are relative to

@@ -94,7 +94,7 @@ impl Embedder {
         }
     }
 
-    /// Embeddings of `crops` (112 × 112), each [D] with L2 norm 1, in order.
+    /// Embeddings of `crops` (112 × 112), each `[D]` with L2 norm 1, in order.
     pub(crate) fn embed(&self, crops: &[Picture]) -> Result<Vec<Vec<f32>>> {
         let (batches, rest) = crops.as_chunks::<BATCH>();
         let mut all = Vec::with_capacity(crops.len());

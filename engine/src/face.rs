@@ -33,7 +33,7 @@ pub struct Face {
     pub score: f32,
     /// How far the embedding can be trusted, 0..1; see `quality`.
     pub quality: f32,
-    /// Shape [D], L2 norm 1.
+    /// Shape `[D]`, L2 norm 1.
     pub embedding: Vec<f32>,
 }
 

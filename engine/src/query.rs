@@ -28,7 +28,7 @@ pub enum Subject {
 /// Who is searched for.
 #[derive(Clone)]
 pub struct Template {
-    /// Shape [D], L2 norm 1.
+    /// Shape `[D]`, L2 norm 1.
     pub(crate) embedding: Vec<f32>,
     /// Quality of the best picture, 0..1.
     pub quality: f32,

@@ -27,7 +27,7 @@ impl Models {
     /// The packs that come with the program, the default first.
     ///
     /// # Errors
-    /// [`Error::Manifest`] if a built-in manifest is wrong, which a test excludes.
+    /// `Error::Manifest` if a built-in manifest is wrong, which a test excludes.
     pub fn list(&self) -> Result<Vec<PackStatus>> {
         let packs = Pack::all_builtin()?;
         Ok(packs.iter().map(|pack| self.status(pack)).collect())

@@ -12,7 +12,7 @@ use crate::ids::PhotoId;
 
 /// A cluster in the making: one new face, or a person known already.
 pub(super) struct Node {
-    /// Sum of the members' unit embeddings, shape [D].
+    /// Sum of the members' unit embeddings, shape `[D]`.
     pub(super) sum: Vec<f32>,
     /// Number of members in `sum`.
     pub(super) count: u32,

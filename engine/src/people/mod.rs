@@ -25,7 +25,7 @@ pub struct PersonFace<'a> {
     pub photo: PhotoId,
     /// 0..1.
     pub quality: f32,
-    /// Shape [D], L2 norm 1.
+    /// Shape `[D]`, L2 norm 1.
     pub embedding: &'a [f32],
 }
 
@@ -34,7 +34,7 @@ pub struct PersonFace<'a> {
 pub struct Person {
     /// The faces, in order of joining.
     pub faces: Vec<FaceId>,
-    /// Unit mean of the good faces' embeddings, shape [D].
+    /// Unit mean of the good faces' embeddings, shape `[D]`.
     pub(crate) centroid: Vec<f32>,
 }
 

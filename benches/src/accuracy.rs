@@ -9,7 +9,6 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::Mutex;
 
 use crate::setup::{Setup, central_faces};
 
@@ -118,16 +117,16 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let strangers: Vec<Option<Vec<f32>>> = stranger_faces.into_iter().map(embedding).collect();
     let calibration =
         if args.calibrate { calibrate(&photos, &pack, &strangers)? } else { Vec::new() };
-    let rows = measure(gallery, &guests, &strangers)?;
+    let rows = measure(&gallery, &guests, &strangers)?;
     let report = Report {
         pack: pack.id().to_owned(),
         provider: pipeline.provider().to_string(),
-        gallery_faces: rows.1,
-        people: rows.2,
+        gallery_faces: gallery.face_count(),
+        people: gallery.people().len(),
         guests: guests.mates.len(),
         strangers: strangers.len(),
         without_face,
-        rows: rows.0,
+        rows,
         calibration,
     };
     show(setup, &report)
@@ -138,48 +137,44 @@ fn photo(path: &str, face: Option<Face>) -> Photo {
     Photo { id, path: path.into(), width: 0, height: 0, faces: face.into_iter().collect() }
 }
 
-fn measure(
-    gallery: Gallery,
-    guests: &Guests,
-    strangers: &[Option<Vec<f32>>],
-) -> Result<(Vec<Row>, usize, usize)> {
-    let (faces, people) = (gallery.face_count(), gallery.people().len());
-    let gallery = Mutex::new(gallery);
+fn measure(gallery: &Gallery, guests: &Guests, strangers: &[Option<Vec<f32>>]) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (name, scoring) in
         [("direct", Scoring::Direct), ("people", Scoring::People), ("expand", Scoring::Expand)]
     {
-        let ask = |template: &Option<Vec<f32>>, floor| -> Result<Vec<Accepted>> {
-            let Some(template) = template else { return Ok(Vec::new()) };
-            let gallery = gallery.lock().map_err(|_| anyhow::anyhow!("a search panicked"))?;
-            Ok(gallery.search(template, scoring, Some(floor))?)
-        };
-        let top = |answer: Vec<Accepted>| answer.first().map_or(-1.0, |best| best.similarity);
         // A person's whole cluster depends on the threshold, so strangers are judged before it.
         let base = if scoring == Scoring::Expand { Scoring::People } else { scoring };
-        let stranger_tops = strangers.iter().map(|template| {
-            let Some(template) = template else { return Ok(-1.0) };
-            let gallery = gallery.lock().map_err(|_| anyhow::anyhow!("a search panicked"))?;
-            Ok(top(gallery.search(template, base, Some(FLOOR))?))
-        });
-        let mut tops = stranger_tops.collect::<Result<Vec<f32>>>()?;
-        tops.sort_by(|a, b| b.total_cmp(a));
-        let own =
-            gallery.lock().map_err(|_| anyhow::anyhow!("a search panicked"))?.threshold(scoring);
-        let stated = [Some(0.01), Some(0.003), None];
-        for fpir in stated {
-            let threshold = fpir.map_or(own, |fpir| threshold_at(&tops, fpir));
-            let answers = guests
-                .templates
-                .par_iter()
-                .map(|template| ask(template, threshold))
-                .collect::<Result<Vec<_>>>()?;
+        let tops = stranger_tops(gallery, strangers, base)?;
+        for fpir in [Some(0.01), Some(0.003), None] {
+            let threshold =
+                fpir.map_or_else(|| gallery.threshold(), |fpir| threshold_at(&tops, fpir));
+            let ask = |template: &Option<Vec<f32>>| -> Result<Vec<Accepted>> {
+                let Some(template) = template else { return Ok(Vec::new()) };
+                Ok(gallery.search(template, scoring, Some(threshold))?)
+            };
+            let answers = guests.templates.par_iter().map(ask).collect::<Result<Vec<_>>>()?;
             let shown =
                 tops.iter().filter(|&&top| top >= threshold).count() as f64 / tops.len() as f64;
             rows.push(row(name, fpir, shown, threshold, &answers, &guests.mates));
         }
     }
-    Ok((rows, faces, people))
+    Ok(rows)
+}
+
+/// Each stranger's best score, best first; -1 for one without a face or with nothing above `FLOOR`.
+fn stranger_tops(
+    gallery: &Gallery,
+    strangers: &[Option<Vec<f32>>],
+    scoring: Scoring,
+) -> Result<Vec<f32>> {
+    let top = |template: &Option<Vec<f32>>| -> Result<f32> {
+        let Some(template) = template else { return Ok(-1.0) };
+        let answer = gallery.search(template, scoring, Some(FLOOR))?;
+        Ok(answer.first().map_or(-1.0, |best| best.similarity))
+    };
+    let mut tops = strangers.par_iter().map(top).collect::<Result<Vec<f32>>>()?;
+    tops.sort_by(|a, b| b.total_cmp(a));
+    Ok(tops)
 }
 
 /// The lowest threshold that `fpir` of the strangers (sorted best first), to the nearest one, reach.
@@ -201,12 +196,7 @@ fn calibrate(
         part.iter().try_for_each(|photo| gallery.add(photo))?;
         gallery.update_people(part.iter().copied());
         for (scoring, how) in [("direct", Scoring::Direct), ("people", Scoring::People)] {
-            let mut tops = Vec::with_capacity(strangers.len());
-            for template in strangers.iter().flatten() {
-                let answer = gallery.search(template, how, Some(FLOOR))?;
-                tops.push(answer.first().map_or(-1.0, |best| best.similarity));
-            }
-            tops.sort_by(|a, b| b.total_cmp(a));
+            let tops = stranger_tops(&gallery, strangers, how)?;
             for fpir in [0.03, 0.01, 0.003] {
                 let threshold = threshold_at(&tops, fpir);
                 all.push(Calibration {

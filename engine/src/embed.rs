@@ -65,7 +65,12 @@ impl Embedder {
         verdict_file: PathBuf,
     ) -> Result<Self> {
         let side = CROP_SIDE_PX as usize;
-        let load = |provider| runtime.model(&spec.file.name, file, provider, [1, 3, side, side]);
+        let (name, shape) = (&spec.file.name, [1, 3, side, side]);
+        let load = |provider| runtime.model(name, file, provider, shape);
+        let exact = || {
+            let exact = |provider: &Provider| *provider != Provider::OpenVinoBf16;
+            runtime.first_model(name, file, runtime.candidates().into_iter().filter(exact), shape)
+        };
         let mode = match precision {
             Precision::Only(provider) => Mode::Settled(load(provider)?),
             Precision::Auto => {
@@ -74,12 +79,8 @@ impl Embedder {
                 let fast = fast && verdict.as_ref().is_none_or(|verdict| verdict.passed);
                 match fast.then(|| load(Provider::OpenVinoBf16).ok()).flatten() {
                     Some(fast) if verdict.is_some() => Mode::Settled(fast),
-                    Some(fast) => Mode::Trial {
-                        fast,
-                        exact: first_exact(runtime, load)?,
-                        cosines: Mutex::default(),
-                    },
-                    None => Mode::Settled(first_exact(runtime, load)?),
+                    Some(fast) => Mode::Trial { fast, exact: exact()?, cosines: Mutex::default() },
+                    None => Mode::Settled(exact()?),
                 }
             }
         };
@@ -112,10 +113,7 @@ impl Embedder {
                 let expected = self.run(exact, crops)?;
                 let received = self.run(fast, crops)?;
                 let mut seen = cosines.lock().unwrap_or_else(PoisonError::into_inner);
-                let cosine = |(a, b): (&Vec<f32>, &Vec<f32>)| {
-                    a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>()
-                };
-                seen.extend(expected.iter().zip(&received).map(cosine));
+                seen.extend(expected.iter().zip(&received).map(|(a, b)| cosine(a, b)));
                 if seen.len() >= TRIAL_FACES {
                     self.settle(&seen, fast, exact);
                     seen.clear();
@@ -130,13 +128,20 @@ impl Embedder {
         let cosine_mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
         let passed = cosine_min >= TRIAL_COSINE_MIN;
         let verdict = Verdict { passed, faces: cosines.len(), cosine_min, cosine_mean };
-        if let Ok(text) = toml::to_string(&verdict) {
-            // A verdict that cannot be kept is found again by the next process.
-            let _ = files::replace(&self.verdict_file, text.as_bytes(), 0o644);
-        }
+        // A verdict that cannot be kept is found again by the next process.
+        let _ = self.keep(&verdict);
         let model = if passed { fast } else { exact };
         *self.mode.write().unwrap_or_else(PoisonError::into_inner) =
             Arc::new(Mode::Settled(model.clone()));
+    }
+
+    fn keep(&self, verdict: &Verdict) -> Result<()> {
+        let failed = |error: toml::ser::Error| Error::Runtime { reason: error.to_string() };
+        let text = toml::to_string(verdict).map_err(failed)?;
+        if let Some(folder) = self.verdict_file.parent() {
+            files::make_folder(folder, false)?;
+        }
+        files::replace(&self.verdict_file, text.as_bytes(), 0o644)
     }
 
     /// `row` scaled to norm 1, moved by the pack's centre, and scaled again.
@@ -175,22 +180,14 @@ impl Embedder {
     }
 }
 
-fn first_exact(runtime: &Runtime, load: impl Fn(Provider) -> Result<Model>) -> Result<Model> {
-    let mut last = Error::Runtime { reason: "no provider".into() };
-    for provider in
-        runtime.candidates().into_iter().filter(|&provider| provider != Provider::OpenVinoBf16)
-    {
-        match load(provider) {
-            Ok(model) => return Ok(model),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
 /// The kept verdict on bfloat16, if there is one.
 pub(crate) fn read_verdict(file: &Path) -> Option<Verdict> {
     toml::from_str(&std::fs::read_to_string(file).ok()?).ok()
+}
+
+/// Cosine of two unit embeddings, -1..1.
+pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// `values` scaled to L2 norm 1; `None` when they have no direction.

@@ -32,7 +32,7 @@ pub use collection::{
 };
 pub use data::{CollectionInfo, DataFolder};
 pub use decode::{DecodeLimits, decode, probe};
-pub use embed::{Precision, Verdict};
+pub use embed::{Precision, Verdict, cosine};
 pub use error::{Error, Result};
 pub use face::{Face, Photo};
 pub use ids::{CollectionId, FaceId, PhotoId};
@@ -44,5 +44,5 @@ pub use people::{People, Person, PersonFace};
 pub use picture::{Picture, Region};
 pub use pipeline::{Analysis, Event, Pipeline, RunOptions, Sink, Summary, Timings, run, verdict};
 pub use quality::QUALITY_LOW;
-pub use query::{Subject, Template, cosine, subject};
+pub use query::{Subject, Template, subject};
 pub use runtime::{Provider, Runtime, cpu_flags, cpu_name, has_amx_bf16};

@@ -3,7 +3,7 @@
 //! A template is a unit embedding with what is known of its making. Knows nothing of collections,
 //! thresholds of theirs, or files.
 
-use crate::embed::unit;
+use crate::embed::{cosine, unit};
 use crate::error::{Error, Result};
 use crate::face::Face;
 
@@ -112,11 +112,6 @@ impl Template {
         let quality = faces.iter().map(|(_, face)| face.quality).fold(0.0, f32::max);
         Ok(Self { embedding, quality, pictures: faces.len(), pack: pack.to_owned() })
     }
-}
-
-/// Cosine of two unit embeddings, -1..1.
-pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]

@@ -105,6 +105,24 @@ impl Runtime {
         model.0.give_back(shape, session);
         Ok(model)
     }
+
+    /// The model run by the first of `providers` that loads it; the last one's error when none does.
+    pub fn first_model(
+        &self,
+        name: &str,
+        file: &Path,
+        providers: impl IntoIterator<Item = Provider>,
+        shape: [usize; 4],
+    ) -> Result<Model> {
+        let mut last = Error::Runtime { reason: "no provider".into() };
+        for provider in providers {
+            match self.model(name, file, provider, shape) {
+                Ok(model) => return Ok(model),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
 }
 
 /// Whether the processor has AMX tiles and their bfloat16 arithmetic.

@@ -113,9 +113,8 @@ impl Gallery {
         self.people.update(&faces, self.matching.cluster_cut)
     }
 
-    /// The similarity a good face must reach here when it is scored like this.
-    pub fn threshold(&self, scoring: Scoring) -> f32 {
-        let _ = scoring;
+    /// The similarity a good face must reach here, however it is scored.
+    pub fn threshold(&self) -> f32 {
         matcher::threshold(self.index.len(), &self.matching)
     }
 
@@ -127,7 +126,7 @@ impl Gallery {
         scoring: Scoring,
         similarity_min: Option<f32>,
     ) -> Result<Vec<Accepted>> {
-        let threshold = similarity_min.unwrap_or_else(|| self.threshold(scoring));
+        let threshold = similarity_min.unwrap_or_else(|| self.threshold());
         let direct = scoring == Scoring::Direct;
         let candidates = self.candidates(template, threshold, direct)?;
         let accepted = matcher::decide(&candidates, threshold, direct);
@@ -191,11 +190,6 @@ impl Gallery {
             }
         }
         matcher::best_per_photo(all.into_iter())
-    }
-
-    /// The best scores against `template` whatever they are, best first: for calibration.
-    pub fn best_scores(&self, template: &[f32], scoring: Scoring) -> Result<Vec<Accepted>> {
-        self.search(template, scoring, Some(-1.0))
     }
 
     /// What a search holds against the threshold for this one face; `None` when it is not there.

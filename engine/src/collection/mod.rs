@@ -5,12 +5,13 @@
 
 mod gallery;
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::data::{CollectionInfo, DataFolder};
 use crate::error::{Error, Result};
-use crate::face::Photo;
+use crate::face::{Face, Photo};
 use crate::ids::{FaceId, PhotoId};
 use crate::index::{EXACT_FACES_MAX, ExactIndex, HnswIndex, Index};
 use crate::manifest::Pack;
@@ -124,7 +125,7 @@ impl Collection {
             return Err(Error::WrongPack { collection, expected, received });
         }
         let gallery = self.gallery();
-        let threshold = similarity_min.unwrap_or_else(|| gallery.threshold(scoring));
+        let threshold = similarity_min.unwrap_or_else(|| gallery.threshold());
         let mut accepted = gallery.search(&template.embedding, scoring, similarity_min)?;
         accepted.truncate(top.unwrap_or(usize::MAX));
         let found = |Accepted { face, photo, similarity, kind, quality }| {
@@ -235,20 +236,16 @@ fn index_of(
     dim: usize,
     remarks: &mut Vec<String>,
 ) -> Result<Box<dyn Index>> {
-    let faces: usize = photos.iter().map(|photo| photo.faces.len()).sum();
-    if faces > EXACT_FACES_MAX {
+    if faces_of(photos).count() > EXACT_FACES_MAX {
         return graph_of(store, photos, dim, remarks);
     }
     let mut index = ExactIndex::new(dim);
-    fill(&mut index, photos)?;
+    faces_of(photos).try_for_each(|face| index.insert(face.id, &face.embedding))?;
     Ok(Box::new(index))
 }
 
-fn fill(index: &mut dyn Index, photos: &[Photo]) -> Result<()> {
-    photos
-        .iter()
-        .flat_map(|photo| &photo.faces)
-        .try_for_each(|face| index.insert(face.id, &face.embedding))
+fn faces_of(photos: &[Photo]) -> impl Iterator<Item = &Face> {
+    photos.iter().flat_map(|photo| &photo.faces)
 }
 
 /// The stored graph brought in line with `photos`, or a new one where it is missing or damaged.
@@ -267,16 +264,12 @@ fn graph_of(
         Ok(Some(_)) => rebuilt("it holds embeddings of another length", dim, remarks),
         Err(error) => rebuilt(&error.to_string(), dim, remarks),
     };
-    let present: std::collections::HashSet<FaceId> =
-        photos.iter().flat_map(|photo| &photo.faces).map(|face| face.id).collect();
+    let present: HashSet<FaceId> = faces_of(photos).map(|face| face.id).collect();
     let erased = graph.reconcile(|face| present.contains(face));
-    for face in photos
-        .iter()
-        .flat_map(|photo| &photo.faces)
-        .filter(|face| !graph.contains(&face.id))
-        .collect::<Vec<_>>()
-    {
-        graph.insert(face.id, &face.embedding)?;
+    for face in faces_of(photos) {
+        if !graph.contains(&face.id) {
+            graph.insert(face.id, &face.embedding)?;
+        }
     }
     let grown = graph.needs_freeze();
     if grown {

@@ -46,12 +46,7 @@ impl Family for CenterFace {
                 *point =
                     [x + at(points, 2 * i + 1, cell) * width, y + at(points, 2 * i, cell) * height];
             }
-            faces.push(Detection {
-                region: Region { x, y, width, height },
-                landmarks,
-                score,
-                seen_px: 0.0,
-            });
+            faces.push(Detection::seen(Region { x, y, width, height }, landmarks, score));
         }
         Ok(faces)
     }

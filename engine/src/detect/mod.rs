@@ -33,6 +33,13 @@ pub struct Detection {
     pub seen_px: f32,
 }
 
+impl Detection {
+    /// A face in the pixels of a model's input.
+    fn seen(region: Region, landmarks: Landmarks, score: f32) -> Self {
+        Self { region, landmarks, score, seen_px: region.width.max(region.height) }
+    }
+}
+
 /// What differs between detector families: how pixels become a tensor and outputs become faces.
 trait Family: Send + Sync {
     /// `pictures`, all of one size, as the model's input [N, 3, H, W].
@@ -71,13 +78,7 @@ impl Detector {
         let Some(first) = pictures.first() else { return Ok(Vec::new()) };
         let size = (first.width(), first.height());
         let outputs = self.model.run(self.family.tensor(pictures))?;
-        let read = |n| {
-            let mut faces = self.family.read(&outputs, n, size, score_min)?;
-            for face in &mut faces {
-                face.seen_px = face.region.width.max(face.region.height);
-            }
-            Ok(suppress(faces, 0.3))
-        };
+        let read = |n| Ok(suppress(self.family.read(&outputs, n, size, score_min)?, 0.3));
         (0..pictures.len()).map(read).collect()
     }
 
@@ -128,6 +129,15 @@ pub(crate) fn planes(pictures: &[Picture], bgr: bool, mean: f32, deviation: f32)
     Array4::from_shape_vec((pictures.len(), 3, height, width), data).unwrap_or_default()
 }
 
+/// Landmarks from ten values (x, y pairs in strides, counted from the cell) of the cell at `cell` px.
+fn landmarks_at(cell: [f32; 2], pairs: &[f32], stride: f32) -> Landmarks {
+    let mut landmarks = [[0.0; 2]; 5];
+    for (point, pair) in landmarks.iter_mut().zip(pairs.as_chunks::<2>().0) {
+        *point = [cell[0] + pair[0] * stride, cell[1] + pair[1] * stride];
+    }
+    landmarks
+}
+
 /// The values of one batch entry of an output, checked to hold `expected` of them.
 fn entry(output: &ArrayD<f32>, n: usize, expected: usize) -> Result<&[f32]> {
     let all = output.as_slice().unwrap_or_default();
@@ -146,7 +156,7 @@ mod tests {
 
     fn face(x: f32, score: f32) -> Detection {
         let region = Region { x, y: 0.0, width: 10.0, height: 10.0 };
-        Detection { region, landmarks: [[0.0; 2]; 5], score, seen_px: 0.0 }
+        Detection::seen(region, [[0.0; 2]; 5], score)
     }
 
     #[test]

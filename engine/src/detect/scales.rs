@@ -86,7 +86,6 @@ impl Detector {
             for x in starts(picture.width(), fine) {
                 let side = TILE_SIDE_PX as f32 / fine;
                 let tile = Region { x, y, width: side, height: side };
-                // Only the middle counts: what lies in the shared margin is the neighbour's too.
                 if small.iter().any(|&centre| inside(&tile, centre)) {
                     found.extend(self.tile(picture, tile)?);
                 }

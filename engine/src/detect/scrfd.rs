@@ -6,7 +6,7 @@
 
 use ndarray::{Array4, ArrayD};
 
-use super::{Detection, Family, entry, planes};
+use super::{Detection, Family, entry, landmarks_at, planes};
 use crate::error::{Error, Result};
 use crate::picture::{Picture, Region};
 use crate::runtime::Outputs;
@@ -65,11 +65,5 @@ fn face(sides: &[f32], points: &[f32], at: [f32; 2], stride: f32, score: f32) ->
         width: (left + right) * stride,
         height: (top + bottom) * stride,
     };
-    let mut landmarks = [[0.0; 2]; 5];
-    for (point, pair) in landmarks.iter_mut().zip(points.chunks_exact(2)) {
-        if let [x, y] = *pair {
-            *point = [at[0] + x * stride, at[1] + y * stride];
-        }
-    }
-    Some(Detection { region, landmarks, score, seen_px: 0.0 })
+    Some(Detection::seen(region, landmarks_at(at, points, stride), score))
 }

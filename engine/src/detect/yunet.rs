@@ -5,7 +5,7 @@
 
 use ndarray::Array4;
 
-use super::{Detection, Family, entry, planes};
+use super::{Detection, Family, entry, landmarks_at, planes};
 use crate::error::Result;
 use crate::picture::{Picture, Region};
 use crate::runtime::Outputs;
@@ -57,11 +57,6 @@ fn face(bbox: &[f32], kps: &[f32], cell: [f32; 2], stride: f32, score: f32) -> O
     let (width, height) = (log_width.exp() * stride, log_height.exp() * stride);
     let centre = [(cell[0] + dx) * stride, (cell[1] + dy) * stride];
     let region = Region { x: centre[0] - width / 2.0, y: centre[1] - height / 2.0, width, height };
-    let mut landmarks = [[0.0; 2]; 5];
-    for (point, pair) in landmarks.iter_mut().zip(kps.chunks_exact(2)) {
-        if let [x, y] = *pair {
-            *point = [(x + cell[0]) * stride, (y + cell[1]) * stride];
-        }
-    }
-    Some(Detection { region, landmarks, score, seen_px: 0.0 })
+    let landmarks = landmarks_at(cell.map(|at| at * stride), kps, stride);
+    Some(Detection::seen(region, landmarks, score))
 }

@@ -73,11 +73,8 @@ impl People {
             .iter()
             .filter(|face| face.quality >= QUALITY_LOW && !self.of.contains_key(&face.id))
             .count();
-        let gone = self.of.len() + new
-            > faces
-                .iter()
-                .filter(|face| face.quality >= QUALITY_LOW || self.of.contains_key(&face.id))
-                .count();
+        let known = faces.iter().filter(|face| self.of.contains_key(&face.id)).count();
+        let gone = known < self.of.len();
         let waiting =
             faces.iter().any(|face| face.quality < QUALITY_LOW && !self.of.contains_key(&face.id));
         if new == 0 && !gone && !(waiting && self.persons.is_empty()) {

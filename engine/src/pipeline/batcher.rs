@@ -5,15 +5,17 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Crop;
+use super::Found;
 use super::run::Lazy;
 use crate::embed::BATCH;
 use crate::error::Result;
 use crate::face::{Face, Photo};
+use crate::ids::PhotoId;
 use crate::picture::Picture;
 
 /// A photo on its way: done when it is closed and none of its faces waits any more.
 pub(super) struct Ticket {
+    id: PhotoId,
     state: Mutex<TicketState>,
 }
 
@@ -28,6 +30,7 @@ struct TicketState {
 impl Ticket {
     pub(super) fn new(photo: Photo) -> Arc<Self> {
         Arc::new(Self {
+            id: photo.id,
             state: Mutex::new(TicketState { photo, faces: Vec::new(), waiting: 0, closed: false }),
         })
     }
@@ -66,8 +69,9 @@ impl TicketState {
     }
 }
 
+/// A face that waits, and where its embedding goes.
 struct Waiting {
-    crop: Crop,
+    found: Found,
     ticket: Arc<Ticket>,
     place: usize,
 }
@@ -75,7 +79,7 @@ struct Waiting {
 /// The crops that wait for a full batch.
 pub(super) struct Batcher<'a> {
     pipeline: &'a Lazy<'a>,
-    waiting: Mutex<Vec<Waiting>>,
+    waiting: Mutex<Vec<(Waiting, Picture)>>,
 }
 
 impl<'a> Batcher<'a> {
@@ -86,13 +90,14 @@ impl<'a> Batcher<'a> {
     /// Adds a crop; embeds a batch when it is full. `done` takes each photo that is complete by it.
     pub(super) fn push(
         &self,
-        crop: Crop,
+        found: Found,
+        crop: Picture,
         ticket: &Arc<Ticket>,
         done: &mut dyn FnMut(Photo),
     ) -> Result<()> {
         let place = ticket.expect_face();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push(Waiting { crop, ticket: ticket.clone(), place });
+        waiting.push((Waiting { found, ticket: ticket.clone(), place }, crop));
         if waiting.len() < BATCH {
             return Ok(());
         }
@@ -108,24 +113,15 @@ impl<'a> Batcher<'a> {
         self.embed(batch, done)
     }
 
-    fn embed(&self, batch: Vec<Waiting>, done: &mut dyn FnMut(Photo)) -> Result<()> {
-        let mut crops = Vec::with_capacity(batch.len());
-        let mut places = Vec::with_capacity(batch.len());
-        for Waiting { crop, ticket, place } in batch {
-            let empty = Picture::new(1, 1, vec![0; 3])?;
-            let mut crop = crop;
-            crops.push(std::mem::replace(&mut crop.pixels, empty));
-            places.push((crop, ticket, place));
-        }
+    fn embed(&self, batch: Vec<(Waiting, Picture)>, done: &mut dyn FnMut(Photo)) -> Result<()> {
+        let (waiting, crops): (Vec<Waiting>, Vec<Picture>) = batch.into_iter().unzip();
         if crops.is_empty() {
             return Ok(());
         }
         let pipeline = self.pipeline.get()?;
-        for ((crop, ticket, place), embedding) in
-            places.into_iter().zip(pipeline.embedder.embed(&crops)?)
-        {
-            let id = ticket.state.lock().unwrap_or_else(PoisonError::into_inner).photo.id;
-            let face = pipeline.face(id, &crop, embedding);
+        let embeddings = pipeline.embedder.embed(&crops)?;
+        for (Waiting { found, ticket, place }, embedding) in waiting.into_iter().zip(embeddings) {
+            let face = pipeline.face(ticket.id, &found, embedding);
             if let Some(photo) = ticket.deliver(place, face) {
                 done(photo);
             }

@@ -7,16 +7,15 @@ mod batcher;
 mod budget;
 mod run;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::align::align;
 use crate::decode::{DecodeLimits, decode, probe};
 use crate::detect::{CHIP_SIDE_PX, Detection, Detector, Refined};
 use crate::embed::{Embedder, Precision, Verdict, read_verdict};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::face::Face;
-use crate::files;
 use crate::ids::{FaceId, PhotoId};
 use crate::manifest::Pack;
 use crate::models::Models;
@@ -34,12 +33,10 @@ pub struct Pipeline {
     limits: DecodeLimits,
 }
 
-/// A face cut out and aligned, waiting for its embedding.
-pub(crate) struct Crop {
+/// A face that waits for its embedding.
+pub(crate) struct Found {
     face: Detection,
     quality: f32,
-    /// 112 × 112.
-    pixels: Picture,
 }
 
 /// One photo, analysed.
@@ -72,25 +69,11 @@ impl Pipeline {
     ) -> Result<Self> {
         let found = models.resolve(pack)?;
         let runtime = Runtime::open(&models.resolve_runtime()?)?;
-        let verdict_file = verdict_file(models, pack);
-        files::make_folder(&models.folder().join("verdicts"), false)?;
-        let embedder = Embedder::load(
-            &runtime,
-            &found.embedder,
-            &pack.embedder,
-            precision,
-            verdict_file.clone(),
-        )?;
+        let verdict_file = verdict_file(models, pack, runtime.library());
+        let embedder =
+            Embedder::load(&runtime, &found.embedder, &pack.embedder, precision, verdict_file)?;
         // The detector has no trial of its own: it follows the embedder, whose accuracy runs cover it.
-        let trusted = read_verdict(&verdict_file).is_some_and(|verdict| verdict.passed);
-        let usable = |provider: &Provider| trusted || *provider != Provider::OpenVinoBf16;
-        let provider = match precision {
-            Precision::Only(provider) => provider,
-            Precision::Auto => {
-                runtime.candidates().into_iter().find(usable).unwrap_or(Provider::Cpu)
-            }
-        };
-        let detector = load_detector(&runtime, &found.detector, pack, provider)?;
+        let detector = load_detector(&runtime, &found.detector, pack, embedder.provider())?;
         Ok(Self { detector, embedder, pack_id: pack.id().to_owned(), limits })
     }
 
@@ -111,48 +94,46 @@ impl Pipeline {
         let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
         let picture = decode(bytes, &probe(bytes, &self.limits)?, &self.limits)?;
         timings.decode = lap();
-        let mut crops = Vec::new();
-        self.crops(&picture, |crop| {
+        let (mut found, mut crops) = (Vec::new(), Vec::new());
+        self.crops(&picture, |face, crop| {
+            found.push(face);
             crops.push(crop);
             Ok(())
         })?;
         timings.detect = lap();
         let photo = PhotoId::of(bytes);
-        let pixels: Vec<Picture> = crops.iter().map(|crop| crop.pixels.clone()).collect();
-        let embeddings = self.embedder.embed(&pixels)?;
+        let embeddings = self.embedder.embed(&crops)?;
         timings.embed = lap();
-        let faces = crops
-            .iter()
-            .zip(embeddings)
-            .map(|(crop, embedding)| self.face(photo, crop, embedding))
-            .collect();
+        let faces = found.iter().zip(embeddings);
+        let faces = faces.map(|(found, embedding)| self.face(photo, found, embedding)).collect();
         Ok(Analysis { width: picture.width(), height: picture.height(), faces, timings })
     }
 
-    /// Finds, confirms, aligns and rates the faces of `picture` and hands them on one by one.
+    /// Finds, confirms, aligns and rates the faces of `picture` and hands each on with its aligned
+    /// crop (112 × 112).
     pub(crate) fn crops(
         &self,
         picture: &Picture,
-        mut take: impl FnMut(Crop) -> Result<()>,
+        mut take: impl FnMut(Found, Picture) -> Result<()>,
     ) -> Result<()> {
         let candidates = self.detector.candidates(picture)?;
         self.detector.refine(picture, &candidates, |refined: Refined| {
-            let pixels = align(&refined.chip, &refined.chip_landmarks)?;
-            let quality = Quality::of(&refined.face.landmarks, &pixels).score();
-            take(Crop { face: refined.face, quality, pixels })
+            let crop = align(&refined.chip, &refined.chip_landmarks)?;
+            let quality = Quality::of(&refined.face.landmarks, &crop).score();
+            take(Found { face: refined.face, quality }, crop)
         })
     }
 
-    fn face(&self, photo: PhotoId, crop: &Crop, embedding: Vec<f32>) -> Face {
-        let region = crop.face.region;
+    fn face(&self, photo: PhotoId, found: &Found, embedding: Vec<f32>) -> Face {
+        let region = found.face.region;
         let bbox =
             [region.x, region.y, region.width, region.height].map(|side| side.round() as i32);
         Face {
             id: FaceId::of(photo, &self.pack_id, bbox),
             bbox,
-            landmarks: crop.face.landmarks,
-            score: crop.face.score,
-            quality: crop.quality,
+            landmarks: found.face.landmarks,
+            score: found.face.score,
+            quality: found.quality,
             embedding,
         }
     }
@@ -167,27 +148,20 @@ fn load_detector(
     let spec = &pack.detector;
     let fixed = (spec.side_px_multiple == spec.side_px_max).then_some(spec.side_px_max);
     let side = fixed.unwrap_or(CHIP_SIDE_PX) as usize;
-    let mut last = Error::Runtime { reason: "no provider".into() };
-    let fallback = [Provider::OpenVinoF32, Provider::Cpu];
-    for provider in std::iter::once(wanted).chain(fallback) {
-        match runtime.model(&spec.file.name, file, provider, [1, 3, side, side]) {
-            Ok(model) => return Ok(Detector::new(model, spec.family, fixed)),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
+    let providers = [wanted, Provider::OpenVinoF32, Provider::Cpu];
+    let model = runtime.first_model(&spec.file.name, file, providers, [1, 3, side, side])?;
+    Ok(Detector::new(model, spec.family, fixed))
 }
 
 /// Where this machine's verdict on bfloat16 for `pack` is kept: another processor or runtime asks anew.
-fn verdict_file(models: &Models, pack: &Pack) -> std::path::PathBuf {
+fn verdict_file(models: &Models, pack: &Pack, library: &Path) -> PathBuf {
     use sha2::{Digest, Sha256};
-    let runtime = models.resolve_runtime().unwrap_or_default();
-    let digest = Sha256::digest(format!("{}\n{}\n{}", pack.id(), cpu_name(), runtime.display()));
+    let digest = Sha256::digest(format!("{}\n{}\n{}", pack.id(), cpu_name(), library.display()));
     let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     models.folder().join("verdicts").join(format!("{name}.toml"))
 }
 
 /// What is known of bfloat16 for `pack` on this machine; `None` before enough faces were seen.
 pub fn verdict(models: &Models, pack: &Pack) -> Option<Verdict> {
-    read_verdict(&verdict_file(models, pack))
+    read_verdict(&verdict_file(models, pack, &models.resolve_runtime().ok()?))
 }

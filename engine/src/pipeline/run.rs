@@ -233,7 +233,7 @@ impl Shared<'_> {
         batcher: &Batcher<'_>,
         out: &SyncSender<Photo>,
     ) -> Result<()> {
-        let header = probe_guarded(&bytes, &self.options.limits)?;
+        let header = guarded(|| probe(&bytes, &self.options.limits))?;
         let _permit = self.budget.take(header.memory_bytes + bytes.len() as u64);
         let picture = guarded(|| decode(&bytes, &header, &self.options.limits))?;
         drop(bytes);
@@ -255,7 +255,7 @@ impl Shared<'_> {
         ticket: &Arc<Ticket>,
         done: &mut dyn FnMut(Photo),
     ) -> Result<()> {
-        self.pipeline.get()?.crops(picture, |crop| batcher.push(crop, ticket, done))
+        self.pipeline.get()?.crops(picture, |found, crop| batcher.push(found, crop, ticket, done))
     }
 
     /// Marks a photo as under way; false when another worker has it.
@@ -323,8 +323,4 @@ fn guarded<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
     outcome.unwrap_or_else(|_| {
         Err(Error::Image { reason: "damaged picture: the decoder gave up".into() })
     })
-}
-
-fn probe_guarded(bytes: &[u8], limits: &DecodeLimits) -> Result<crate::decode::Header> {
-    guarded(|| probe(bytes, limits))
 }

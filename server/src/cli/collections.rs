@@ -4,7 +4,7 @@
 
 use anyhow::Result;
 use clap::Subcommand;
-use picpick_engine::{CollectionInfo, Scoring};
+use picpick_engine::CollectionInfo;
 use serde::Serialize;
 
 use super::Usage;
@@ -134,7 +134,7 @@ fn show(context: &Context, name: &str, choice: &packs::Choice) -> Result<Report>
     let Coverage { photos, faces, poor_faces, photos_without_faces } = Coverage::of(&collection);
     let (people, index, threshold) = {
         let gallery = collection.gallery();
-        (gallery.people().len(), gallery.index_kind(), gallery.threshold(Scoring::People))
+        (gallery.people().len(), gallery.index_kind(), gallery.threshold())
     };
     let info = Info::from(collection.info().clone());
     let mut text = format!("'{}', made {}\n", info.name, format::date(info.created_unix_s));

@@ -44,7 +44,7 @@ fn a_newer_format_is_refused_and_left_alone() {
     let faces = room.done(SHOW)["faces"].clone();
     let keys = room.data().join("keyring/keys.toml");
     let text = std::fs::read_to_string(&keys).unwrap();
-    std::fs::write(&keys, text.replacen("format = 1", "format = 999", 1)).unwrap();
+    std::fs::write(&keys, text.replacen("format = 2", "format = 999", 1)).unwrap();
     holds(&room.run(SHOW).failed(1), &["keyring", "999", "update"]);
     std::fs::write(&keys, text).unwrap();
     assert_eq!(room.done(SHOW)["faces"], faces);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use crate::setup::{Setup, central_faces};
+use crate::setup::{Setup, Way, central_faces};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -95,10 +95,12 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     }
     let pipeline = setup.pipeline()?;
     let pack = setup.pack()?;
-    let faces = |pictures: &[String]| central_faces(&pipeline, &args.images, pictures);
-    let gallery_faces = faces(&protocol.gallery)?;
+    let faces =
+        |way: Way, pictures: &[String]| central_faces(&pipeline, way, &args.images, pictures);
+    let gallery_faces = faces(Way::Photo, &protocol.gallery)?;
     let selfies: Vec<String> = protocol.guests.iter().map(|guest| guest.selfie.clone()).collect();
-    let (guest_faces, stranger_faces) = (faces(&selfies)?, faces(&protocol.strangers)?);
+    let guest_faces = faces(Way::Selfie, &selfies)?;
+    let stranger_faces = faces(Way::Selfie, &protocol.strangers)?;
     let all = gallery_faces.iter().chain(&guest_faces).chain(&stranger_faces);
     let without_face = all.filter(|face| face.is_none()).count();
 

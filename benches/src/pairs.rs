@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use crate::setup::{Setup, central_faces};
+use crate::setup::{Setup, Way, central_faces};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -42,7 +42,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     pictures.sort_unstable();
     pictures.dedup();
     let pipeline = setup.pipeline()?;
-    let faces = central_faces(&pipeline, &args.images, &pictures)?;
+    let faces = central_faces(&pipeline, Way::Photo, &args.images, &pictures)?;
     let faces: HashMap<&String, _> = pictures.iter().zip(faces).collect();
     let mut without_face = 0;
     let mut scores = Vec::with_capacity(pairs.len());

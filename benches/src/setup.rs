@@ -69,17 +69,30 @@ impl Setup {
     }
 }
 
+/// The way a picture takes through the pipeline.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Way {
+    /// Of a photo that is indexed.
+    Photo,
+    /// Of a selfie that asks.
+    Selfie,
+}
+
 /// The most central face of each picture, `None` where there is none, in order; on all cores.
 pub fn central_faces(
     pipeline: &Pipeline,
+    way: Way,
     images: &Path,
     pictures: &[String],
 ) -> Result<Vec<Option<Face>>> {
     let face = |picture: &String| {
         let path = images.join(picture);
         let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-        let found =
-            pipeline.analyse(&bytes).with_context(|| format!("analysing {}", path.display()))?;
+        let found = match way {
+            Way::Photo => pipeline.analyse(&bytes),
+            Way::Selfie => pipeline.analyse_selfie(&bytes),
+        };
+        let found = found.with_context(|| format!("analysing {}", path.display()))?;
         Ok(subject(&found.faces, (found.width, found.height), Subject::Central, picture)
             .ok()
             .cloned())

@@ -40,6 +40,21 @@ pub enum Error {
     #[error("{what} does not open with this key: wrong keyring, or damaged bytes")]
     Seal { what: String },
 
+    #[error("'{received}' is not a public key: expected 64 hexadecimal digits")]
+    PublicKey { received: String },
+
+    #[error("the receipt does not hold: {reason}")]
+    Receipt { reason: String },
+    /// A purge that left something; it stays open and is taken up again.
+    #[error(
+        "the purge of collection {collection} is not complete: {found} pieces of it are still in {}; it is taken up again when the data folder is opened next", path.display()
+    )]
+    Residue { collection: String, found: usize, path: PathBuf },
+    #[error(
+        "the time for which collection '{name}' was to be kept is over; purge it with 'picpick retention run', or keep it longer with 'picpick collections keep'"
+    )]
+    Ended { name: String },
+
     #[error("there is no collection '{name}'{hint}")]
     NoCollection { name: String, hint: String },
     #[error("a collection '{name}' exists already")]

@@ -2,7 +2,7 @@
 //!
 //! Assumes a file system whose rename within a folder is atomic. Knows nothing of what it writes.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -69,4 +69,61 @@ pub(crate) fn make_folder(folder: &Path, private: bool) -> Result<()> {
                 .unwrap_or(Path::new(".")),
         ),
     }
+}
+
+/// Appends `bytes` to `path`, which is made when it is missing; durable when it returns.
+pub(crate) fn append(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let existed = path.exists();
+    let appended =
+        OpenOptions::new().append(true).create(true).mode(mode).open(path).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
+    appended.map_err(|source| Error::io("append to", path, source))?;
+    if existed { Ok(()) } else { sync_folder(path.parent().unwrap_or(Path::new("."))) }
+}
+
+/// Overwrites a small file with zeros in place, durably, and then removes it; one that is not there
+/// is fine. File systems that copy on write, and flash below them, may keep the old blocks all the
+/// same: what must not be read again is sealed besides.
+pub(crate) fn destroy(path: &Path) -> Result<()> {
+    let failed = |source| Error::io("destroy", path, source);
+    let mut file = match OpenOptions::new().write(true).open(path) {
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(failed)?,
+    };
+    let length = file.metadata().map_err(failed)?.len();
+    file.write_all(&vec![0; length as usize]).and_then(|()| file.sync_all()).map_err(failed)?;
+    remove(path)?;
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Removes a file; one that is not there is fine. Not durable before its folder is synced.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", path, source))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Takes an exclusive lock that other processes wait for; held until the file is dropped.
+pub(crate) fn lock(path: &Path) -> Result<File> {
+    let locked = open_lock(path).and_then(|file| file.lock().map(|()| file));
+    locked.map_err(|source| Error::io("lock", path, source))
+}
+
+/// The same lock without waiting; `None` while another process holds it.
+pub(crate) fn try_lock(path: &Path) -> Result<Option<File>> {
+    let file = open_lock(path).map_err(|source| Error::io("lock", path, source))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(source)) => Err(Error::io("lock", path, source)),
+    }
+}
+
+fn open_lock(path: &Path) -> std::io::Result<File> {
+    File::options().create(true).truncate(false).write(true).mode(0o600).open(path)
 }

@@ -5,6 +5,8 @@
 //! engine knows nothing of HTTP, accounts, the environment or a terminal.
 
 mod align;
+mod books;
+mod clock;
 mod collection;
 mod crypto;
 mod data;
@@ -24,13 +26,19 @@ mod picture;
 mod pipeline;
 mod quality;
 mod query;
+mod reserve;
+mod residue;
 mod runtime;
 mod store;
 
+pub use books::{
+    RECEIPT_SCHEMA, Receipt, ReceiptBody, Scanned, Subject as PurgeSubject, verify_chain,
+};
 pub use collection::{
     Answer, Collection, Gallery, KnownFace, KnownPhoto, Match, Scoring, free_bytes,
 };
-pub use data::{CollectionInfo, DataFolder};
+pub use crypto::{PublicKey, memory_is_locked};
+pub use data::{CollectionInfo, CollectionResidue, DataFolder, Keep, Residue};
 pub use decode::{DecodeLimits, decode, probe};
 pub use embed::{Precision, Verdict, cosine};
 pub use error::{Error, Result};

@@ -3,12 +3,14 @@
 //! The store is changed first, the gallery after it; on opening, the gallery is made from the store.
 //! Knows nothing of decoding, detection or the command line.
 
+mod erase;
 mod gallery;
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::books::Books;
 use crate::data::{CollectionInfo, DataFolder};
 use crate::error::{Error, Result};
 use crate::face::{Face, Photo};
@@ -21,6 +23,7 @@ use crate::pipeline::Sink;
 use crate::query::Template;
 use crate::store::{Blob, Store};
 
+use erase::Pending;
 pub use gallery::{Gallery, KnownFace, KnownPhoto, Scoring};
 
 /// A collection that can be added to, searched and thinned out, by one process at a time.
@@ -29,6 +32,10 @@ pub struct Collection {
     store: Store,
     dim: usize,
     gallery: Mutex<Gallery>,
+    books: Arc<Books>,
+    key_fingerprint: [u8; 16],
+    /// Names of faces that were erased; they are not taken in again.
+    erased_faces: Mutex<HashSet<[u8; 16]>>,
     remarks: Vec<String>,
 }
 
@@ -59,8 +66,9 @@ pub struct Match {
 impl Collection {
     /// Opens the collection called `name` of `data` for `pack`, and makes its gallery from the store.
     ///
-    /// Errors: `NoCollection`, `WrongPack` when it holds embeddings of another pack, `InUse`, `Seal`
-    /// or `Damaged` when not one row reads. Single damaged rows are left out and told by `remarks`.
+    /// Errors: `NoCollection`, `WrongPack` when it holds embeddings of another pack, `InUse`, `Ended`,
+    /// `Seal` or `Damaged` when not one row reads. Single damaged rows are left out and told by
+    /// `remarks`.
     pub fn open(data: &DataFolder, name: &str, pack: &Pack) -> Result<Self> {
         let info = data.collection(name)?;
         if info.pack != pack.id() {
@@ -68,8 +76,9 @@ impl Collection {
             return Err(Error::WrongPack { collection: name.to_owned(), expected, received });
         }
         let (info, store) = data.store(name)?;
-        let dim = pack.embedder.dim;
-        let mut remarks = Vec::new();
+        let (books, dim) = (data.books(), pack.embedder.dim);
+        let mut remarks: Vec<String> = store.remark().map(str::to_owned).into_iter().collect();
+        let pending = Pending::apply(&books, &store, info.id)?;
         let photos = scan(&store, &info, dim, &mut remarks)?;
         let mut gallery =
             Gallery::with(index_of(&store, &photos, dim, &mut remarks)?, pack.matching);
@@ -78,7 +87,22 @@ impl Collection {
         if gallery.update_people(photos.iter()) {
             store.put_blob(Blob::People, &gallery.people.to_bytes())?;
         }
-        Ok(Self { info, store, dim, gallery: Mutex::new(gallery), remarks })
+        drop(photos);
+        let mut collection = Self {
+            key_fingerprint: store.key_fingerprint(),
+            erased_faces: Mutex::new(pending.erased_faces.clone()),
+            gallery: Mutex::new(gallery),
+            info,
+            store,
+            dim,
+            books,
+            remarks,
+        };
+        if !pending.is_empty() {
+            collection.complete_all(&pending)?;
+            collection.remarks.push("erasures that were cut short are completed".into());
+        }
+        Ok(collection)
     }
 
     /// Name, id, pack and age.
@@ -142,47 +166,8 @@ impl Collection {
         self.gallery().score(face, &template.embedding, scoring)
     }
 
-    /// Deletes photos and their faces, exactly: nothing of them is found again. `Error::NotFound`
-    /// names the first that is not there, and then nothing is deleted.
-    pub fn delete_photos(&self, ids: &[PhotoId]) -> Result<()> {
-        let mut gallery = self.gallery();
-        if let Some(missing) = ids.iter().find(|id| gallery.photo(id).is_none()) {
-            return Err(Error::NotFound { kind: "photo", id: missing.to_string() });
-        }
-        self.store.delete(ids)?;
-        for id in ids {
-            gallery.remove(id);
-        }
-        drop(gallery);
-        self.forget()
-    }
-
-    /// Deletes faces; their photos stay. As `delete_photos`.
-    pub fn delete_faces(&self, ids: &[FaceId]) -> Result<()> {
-        let mut gallery = self.gallery();
-        let photo_of = |id: &FaceId| {
-            let missing = || Error::NotFound { kind: "face", id: id.to_string() };
-            gallery.face(id).map(|face| face.photo).ok_or_else(missing)
-        };
-        let mut photos = ids.iter().map(photo_of).collect::<Result<Vec<_>>>()?;
-        photos.sort_unstable();
-        photos.dedup();
-        for id in photos {
-            if let Some(mut photo) = self.store.get(&id)? {
-                photo.faces.retain(|face| !ids.contains(&face.id));
-                self.store.put(std::slice::from_ref(&photo))?;
-                gallery.add(&photo)?;
-            }
-        }
-        drop(gallery);
-        self.forget()
-    }
-
-    /// Takes what was deleted out of the stored people and graph, then out of RocksDB's files. A
-    /// crash before the end is made good by the next opening: derived state never revives a face.
-    fn forget(&self) -> Result<()> {
-        self.settle()?;
-        self.store.rewrite()
+    fn erased_faces(&self) -> MutexGuard<'_, HashSet<[u8; 16]>> {
+        self.erased_faces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -191,7 +176,17 @@ impl Sink for Collection {
         self.store.has(id)
     }
 
-    fn put(&self, photos: Vec<Photo>) -> Result<()> {
+    fn put(&self, mut photos: Vec<Photo>) -> Result<()> {
+        let erased = self.erased_faces();
+        if !erased.is_empty() {
+            for photo in &mut photos {
+                let name = |face: &Face| self.store.face_name(&face.id);
+                let names = photo.faces.iter().map(name).collect::<Result<Vec<_>>>()?;
+                let mut names = names.iter();
+                photo.faces.retain(|_| names.next().is_none_or(|name| !erased.contains(name)));
+            }
+        }
+        drop(erased);
         self.store.put(&photos)?;
         let mut gallery = self.gallery();
         photos.iter().try_for_each(|photo| gallery.add(photo))

@@ -1,198 +1,315 @@
 //! The keyring: one wrapped data key per collection, in a folder outside every store.
 //!
-//! `kek.G` holds key-encryption key generation G (32 bytes, 0600); `keys.toml` the data keys wrapped
-//! under it, each beside the collection's name and pack. Removing an entry makes a collection's bytes
-//! unreadable. Knows nothing of RocksDB, photos or faces.
+//! Destroying a collection's key is one atomic step: the survivors are wrapped anew under the next
+//! generation of key-encryption key, and the old generation is destroyed. Knows nothing of RocksDB,
+//! photos or faces.
 
-use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use zeroize::Zeroizing;
 
-use super::{Sealer, Secret};
+use super::entry::{About, Entry, Purged};
+use super::file_provider::FileProvider;
+use super::keys_file::{self, BackupNote, Found, KeysFile, WrappedEntry, WrappedPurged};
+use super::provider::KeyProvider;
+use super::{Secret, Signer, migrate};
+use crate::clock::unix_now_s;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::ids::CollectionId;
-use crate::store::version::{self, KEYRING_FORMAT};
+use crate::ids::{CollectionId, hex, unhex};
+use crate::store::version::KEYRING_FORMAT;
 
-/// What the keyring keeps of a collection; all of it is sealed on disk.
-pub(crate) struct Entry {
-    pub(crate) id: CollectionId,
-    pub(crate) name: String,
-    /// Id of the model pack whose embeddings the collection holds.
-    pub(crate) pack: String,
-    /// Seconds since 1970.
-    pub(crate) created_unix_s: u64,
-    pub(crate) data_key: Secret,
-}
+const SIGNING: &[u8] = b"picpick signing key";
 
 /// The keyring folder. Reads it afresh at each call: other processes may change it.
 pub(crate) struct Keyring {
     folder: PathBuf,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeysFile {
-    format: u32,
-    /// Generation of the key-encryption key that wraps the entries.
-    generation: u32,
-    #[serde(default)]
-    collection: Vec<WrappedEntry>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrappedEntry {
-    id: String,
-    /// Hexadecimal: nonce ‖ ciphertext ‖ tag.
-    sealed: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct OpenEntry {
-    name: String,
-    pack: String,
-    created_unix_s: u64,
-    data_key: Zeroizing<String>,
+    provider: Box<dyn KeyProvider>,
 }
 
 impl Keyring {
     /// Whether `folder` holds a keyring.
     pub(crate) fn exists(folder: &Path) -> bool {
-        folder.join("keys.toml").exists()
+        keys_file::exists(folder)
     }
 
-    /// Makes a keyring with a fresh key-encryption key, generation 1.
+    /// Makes a keyring with a fresh key-encryption key, generation 1, and a fresh signing key.
     pub(crate) fn create(folder: &Path) -> Result<Self> {
         files::make_folder(folder, true)?;
-        let keyring = Self { folder: folder.to_path_buf() };
+        let keyring = Self::at(folder);
         let _lock = keyring.lock()?;
         if !Self::exists(folder) {
-            files::replace(&keyring.kek_path(1), Secret::random()?.bytes(), 0o600)?;
+            keyring.provider.create(1)?;
             keyring.write(&KeysFile {
                 format: KEYRING_FORMAT,
                 generation: 1,
+                signing: keyring.wrap(1, SIGNING, &Secret::random()?)?,
                 collection: Vec::new(),
+                purged: Vec::new(),
+                backup: Vec::new(),
             })?;
         }
         Ok(keyring)
     }
 
-    /// Opens an existing keyring; `Error::Keyring` or `Error::NewerFormat` when it does not read.
+    /// Opens an existing keyring, migrates an old one, and destroys generations that a rotation cut
+    /// short has left. Errors: `Keyring` or `NewerFormat` when it does not read.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
-        let keyring = Self { folder: folder.to_path_buf() };
+        let keyring = Self::at(folder);
+        if let Found::First(_) = keys_file::read(folder)? {
+            let _lock = keyring.lock()?;
+            // Read again under the lock: another process may have migrated it meanwhile.
+            if let Found::First(old) = keys_file::read(folder)? {
+                migrate::from_first(&keyring, folder, &old)?;
+            }
+        }
         let keys = keyring.read()?;
-        keyring.kek(keys.generation)?;
+        keyring.signer_of(&keys)?;
+        if keyring.provider.generations()?.iter().any(|&other| other != keys.generation) {
+            let _lock = keyring.lock()?;
+            keyring.destroy_all_but(keyring.read()?.generation)?;
+        }
         Ok(keyring)
     }
 
-    /// All entries, in order of creation.
+    fn at(folder: &Path) -> Self {
+        let provider = Box::new(FileProvider::new(folder));
+        Self { folder: folder.to_path_buf(), provider }
+    }
+
+    /// Where the keyring lies.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The generation of key-encryption key in use.
+    pub(crate) fn generation(&self) -> Result<u32> {
+        Ok(self.read()?.generation)
+    }
+
+    /// All living collections, in order of creation.
     pub(crate) fn entries(&self) -> Result<Vec<Entry>> {
         let keys = self.read()?;
-        let sealer = Sealer::new(&self.kek(keys.generation)?);
-        keys.collection.iter().map(|wrapped| self.unwrap(&sealer, wrapped)).collect()
+        keys.collection.iter().map(|wrapped| self.open_entry(keys.generation, wrapped)).collect()
     }
 
     /// Adds `entry`; `Error::CollectionExists` when its name is taken.
     pub(crate) fn add(&self, entry: &Entry) -> Result<()> {
         let _lock = self.lock()?;
-        if self.entries()?.iter().any(|other| other.name == entry.name) {
-            return Err(Error::CollectionExists { name: entry.name.clone() });
+        if self.entries()?.iter().any(|other| other.about.name == entry.about.name) {
+            return Err(Error::CollectionExists { name: entry.about.name.clone() });
         }
         let mut keys = self.read()?;
-        let sealer = Sealer::new(&self.kek(keys.generation)?);
-        keys.collection.push(self.wrap(&sealer, entry)?);
+        keys.collection.push(self.seal_entry(keys.generation, entry)?);
         self.write(&keys)
     }
 
-    /// Removes the entry of `id`: from here on nothing opens the collection's bytes.
-    pub(crate) fn remove(&self, id: CollectionId) -> Result<()> {
+    /// Replaces the description of a living collection.
+    pub(crate) fn describe(&self, id: CollectionId, about: &About) -> Result<()> {
+        let _lock = self.lock()?;
+        let mut keys = self.read()?;
+        let generation = keys.generation;
+        let place = keys.collection.iter_mut().find(|entry| entry.id == id.to_string());
+        let wrapped = place.ok_or_else(|| self.failed(format!("it has no collection {id}")))?;
+        let data_key = self.unwrap(generation, &key_context(&wrapped.id), &wrapped.key)?;
+        wrapped.about = hex(&about.seal(id, &data_key)?);
+        self.write(&keys)
+    }
+
+    /// Wraps all keys under a new generation and destroys the old one; the new generation.
+    pub(crate) fn rotate(&self) -> Result<u32> {
+        let _lock = self.lock()?;
+        let keys = self.read()?;
+        self.renew(keys)
+    }
+
+    /// Destroys the data key of a collection for good; from here on nothing opens its bytes, in no
+    /// copy of the store. What is left of it is `Purged` and pending until `finish`.
+    ///
+    /// `counts`: photos, faces and canaries of its store, where they are known.
+    pub(crate) fn destroy_key(
+        &self,
+        id: CollectionId,
+        counts: Option<(u64, u64, u64)>,
+    ) -> Result<()> {
+        let _lock = self.lock()?;
+        let begun_unix_s = unix_now_s();
+        let mut keys = self.read()?;
+        let name = id.to_string();
+        let Some(at) = keys.collection.iter().position(|entry| entry.id == name) else {
+            return Err(self.failed(format!("it has no collection {id}")));
+        };
+        let wrapped = keys.collection.remove(at);
+        let fingerprint = match self.unwrap(keys.generation, &key_context(&name), &wrapped.key) {
+            Ok(data_key) => hex(&data_key.fingerprint()?),
+            // A damaged entry must not keep a collection from being purged.
+            Err(_) => String::new(),
+        };
+        keys.purged.push(WrappedPurged {
+            id: name,
+            canary: wrapped.canary,
+            canaries: counts.map(|(_, _, canaries)| canaries),
+            photos: counts.map(|(photos, ..)| photos),
+            faces: counts.map(|(_, faces, _)| faces),
+            key_fingerprint: fingerprint,
+            kek_generation: keys.generation,
+            begun_unix_s,
+            key_destroyed_unix_s: unix_now_s(),
+            pending: true,
+        });
+        self.renew(keys).map(drop)
+    }
+
+    /// All purged collections, in order of their purge.
+    pub(crate) fn purged(&self) -> Result<Vec<Purged>> {
+        let keys = self.read()?;
+        keys.purged.iter().map(|wrapped| self.open_purged(keys.generation, wrapped)).collect()
+    }
+
+    /// Notes that a purge is complete, receipt and all.
+    pub(crate) fn finish(&self, id: CollectionId) -> Result<()> {
         let _lock = self.lock()?;
         let mut keys = self.read()?;
         let name = id.to_string();
-        keys.collection.retain(|entry| entry.id != name);
+        keys.purged
+            .iter_mut()
+            .filter(|purged| purged.id == name)
+            .for_each(|purged| purged.pending = false);
         self.write(&keys)
     }
 
-    fn wrap(&self, sealer: &Sealer, entry: &Entry) -> Result<WrappedEntry> {
-        let open = OpenEntry {
-            name: entry.name.clone(),
-            pack: entry.pack.clone(),
-            created_unix_s: entry.created_unix_s,
-            data_key: Zeroizing::new(hex(entry.data_key.bytes())),
-        };
-        let text = toml::to_string(&open)
-            .map(Zeroizing::new)
-            .map_err(|error| self.failed(error.to_string()))?;
-        let id = entry.id.to_string();
-        let sealed = hex(&sealer.seal(&context(&id), text.as_bytes())?);
-        Ok(WrappedEntry { id, sealed })
+    /// Notes a backup; an older note of the same collection and place is replaced by the later expiry,
+    /// and notes of backups that have expired are dropped.
+    pub(crate) fn note_backup(&self, note: BackupNote) -> Result<()> {
+        let _lock = self.lock()?;
+        let mut keys = self.read()?;
+        let now = unix_now_s();
+        let same = |old: &BackupNote| old.collection == note.collection && old.place == note.place;
+        let latest = keys.backup.iter().filter(|old| same(old)).map(|old| old.expires_unix_s).max();
+        let expires_unix_s = note.expires_unix_s.max(latest.unwrap_or(0));
+        keys.backup.retain(|old| !same(old) && old.expires_unix_s > now);
+        keys.backup.push(BackupNote { expires_unix_s, ..note });
+        self.write(&keys)
     }
 
-    fn unwrap(&self, sealer: &Sealer, wrapped: &WrappedEntry) -> Result<Entry> {
-        let id: CollectionId = wrapped.id.parse()?;
-        let damaged = || self.failed(format!("the entry of collection {id} is damaged"));
-        let sealed = unhex(&wrapped.sealed).ok_or_else(damaged)?;
-        let opened = sealer.open(&context(&wrapped.id), &sealed, String::new);
-        let opened = opened.map_err(|_| {
-            self.failed(format!("its key does not open collection {id}: wrong keyring, or damaged"))
-        })?;
-        let text = std::str::from_utf8(&opened).map_err(|_| damaged())?;
-        let open: OpenEntry = toml::from_str(text).map_err(|_| damaged())?;
-        let key = Zeroizing::new(unhex(&open.data_key).ok_or_else(damaged)?);
-        let data_key = Secret::from_bytes(&key).ok_or_else(damaged)?;
-        Ok(Entry {
+    /// Backups that may hold sealed bytes of `id`.
+    pub(crate) fn backups(&self, id: CollectionId) -> Result<Vec<BackupNote>> {
+        let (name, mut notes) = (id.to_string(), self.read()?.backup);
+        notes.retain(|note| note.collection == name);
+        Ok(notes)
+    }
+
+    /// Signs in the studio's name.
+    pub(crate) fn signer(&self) -> Result<Signer> {
+        self.signer_of(&self.read()?)
+    }
+
+    fn signer_of(&self, keys: &KeysFile) -> Result<Signer> {
+        self.unwrap(keys.generation, SIGNING, &keys.signing).map(Signer::new)
+    }
+
+    /// Wraps everything in `keys` under the next generation, makes that durable, and destroys the
+    /// others. Cut short before the replacement the old generation is in force, after it the new one;
+    /// `open` destroys whichever is not.
+    fn renew(&self, mut keys: KeysFile) -> Result<u32> {
+        let (old, new) = (keys.generation, keys.generation.saturating_add(1));
+        self.provider.create(new)?;
+        let again = |context: &[u8], wrapped: &str| -> Result<String> {
+            self.wrap(new, context, &self.unwrap(old, context, wrapped)?)
+        };
+        keys.signing = again(SIGNING, &keys.signing)?;
+        for entry in &mut keys.collection {
+            entry.key = again(&key_context(&entry.id), &entry.key)?;
+            entry.canary = again(&canary_context(&entry.id), &entry.canary)?;
+        }
+        for purged in &mut keys.purged {
+            purged.canary = again(&canary_context(&purged.id), &purged.canary)?;
+        }
+        keys.generation = new;
+        self.write(&keys)?;
+        self.destroy_all_but(new)?;
+        Ok(new)
+    }
+
+    fn destroy_all_but(&self, generation: u32) -> Result<()> {
+        let mut others = self.provider.generations()?;
+        others.retain(|&other| other != generation);
+        others.into_iter().try_for_each(|other| self.provider.destroy(other))
+    }
+
+    pub(super) fn seal_entry(&self, generation: u32, entry: &Entry) -> Result<WrappedEntry> {
+        let id = entry.id.to_string();
+        Ok(WrappedEntry {
+            key: self.wrap(generation, &key_context(&id), &entry.data_key)?,
+            canary: self.wrap(generation, &canary_context(&id), &entry.canary_key)?,
+            about: hex(&entry.about.seal(entry.id, &entry.data_key)?),
             id,
-            name: open.name,
-            pack: open.pack,
-            created_unix_s: open.created_unix_s,
-            data_key,
         })
+    }
+
+    /// The keys file of a keyring that is made anew from `entries`, under `generation`.
+    pub(super) fn start(&self, generation: u32, entries: &[Entry]) -> Result<()> {
+        self.provider.create(generation)?;
+        let wrapped = entries.iter().map(|entry| self.seal_entry(generation, entry));
+        self.write(&KeysFile {
+            format: KEYRING_FORMAT,
+            generation,
+            signing: self.wrap(generation, SIGNING, &Secret::random()?)?,
+            collection: wrapped.collect::<Result<Vec<_>>>()?,
+            purged: Vec::new(),
+            backup: Vec::new(),
+        })?;
+        self.destroy_all_but(generation)
+    }
+
+    fn open_entry(&self, generation: u32, wrapped: &WrappedEntry) -> Result<Entry> {
+        let id: CollectionId = wrapped.id.parse()?;
+        let data_key = self.unwrap(generation, &key_context(&wrapped.id), &wrapped.key)?;
+        let canary_key = self.unwrap(generation, &canary_context(&wrapped.id), &wrapped.canary)?;
+        let about = unhex(&wrapped.about)
+            .and_then(|sealed| About::open(id, &data_key, &sealed).ok())
+            .ok_or_else(|| self.failed(format!("the entry of collection {id} is damaged")))?;
+        Ok(Entry { id, about, data_key, canary_key })
+    }
+
+    fn open_purged(&self, generation: u32, wrapped: &WrappedPurged) -> Result<Purged> {
+        let canary_key = self.unwrap(generation, &canary_context(&wrapped.id), &wrapped.canary)?;
+        Ok(Purged {
+            id: wrapped.id.parse()?,
+            canary_key,
+            canaries: wrapped.canaries,
+            photos: wrapped.photos,
+            faces: wrapped.faces,
+            key_fingerprint: wrapped.key_fingerprint.clone(),
+            kek_generation: wrapped.kek_generation,
+            begun_unix_s: wrapped.begun_unix_s,
+            key_destroyed_unix_s: wrapped.key_destroyed_unix_s,
+            pending: wrapped.pending,
+        })
+    }
+
+    fn wrap(&self, generation: u32, context: &[u8], key: &Secret) -> Result<String> {
+        self.provider.wrap(generation, context, key).map(|wrapped| hex(&wrapped))
+    }
+
+    fn unwrap(&self, generation: u32, context: &[u8], wrapped: &str) -> Result<Secret> {
+        let damaged = || self.failed("a wrapped key is damaged");
+        self.provider.unwrap(generation, context, &unhex(wrapped).ok_or_else(damaged)?)
     }
 
     fn read(&self) -> Result<KeysFile> {
-        let path = self.folder.join("keys.toml");
-        let text =
-            std::fs::read_to_string(&path).map_err(|source| Error::io("read", &path, source))?;
-        // The format is read first, so that a newer file is told from a damaged one.
-        let table: toml::Table =
-            toml::from_str(&text).map_err(|_| self.failed("keys.toml does not read"))?;
-        let format = table.get("format").and_then(toml::Value::as_integer).unwrap_or(0);
-        version::check(&format!("keyring {}", self.folder.display()), KEYRING_FORMAT, format)?;
-        toml::from_str(&text).map_err(|_| self.failed("keys.toml does not read"))
+        match keys_file::read(&self.folder)? {
+            Found::Now(keys) => Ok(keys),
+            Found::First(_) => Err(self.failed("keys.toml is of an old format again")),
+        }
     }
 
     fn write(&self, keys: &KeysFile) -> Result<()> {
-        let text = toml::to_string(keys).map_err(|error| self.failed(error.to_string()))?;
-        files::replace(&self.folder.join("keys.toml"), text.as_bytes(), 0o600)
-    }
-
-    fn kek(&self, generation: u32) -> Result<Secret> {
-        let path = self.kek_path(generation);
-        let bytes = std::fs::read(&path)
-            .map(Zeroizing::new)
-            .map_err(|source| Error::io("read", &path, source))?;
-        let received = bytes.len();
-        Secret::from_bytes(&bytes).ok_or_else(|| {
-            self.failed(format!("kek.{generation} has {received} bytes, expected 32"))
-        })
-    }
-
-    fn kek_path(&self, generation: u32) -> PathBuf {
-        self.folder.join(format!("kek.{generation}"))
+        keys_file::write(&self.folder, keys)
     }
 
     /// Held while the keyring is changed; waits for other processes.
     fn lock(&self) -> Result<File> {
-        let path = self.folder.join("lock");
-        let locked = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .and_then(|file| file.lock().map(|()| file));
-        locked.map_err(|source| Error::io("lock", &path, source))
+        files::lock(&self.folder.join("lock"))
     }
 
     /// An error that names this keyring.
@@ -201,86 +318,13 @@ impl Keyring {
     }
 }
 
-fn context(id: &str) -> Vec<u8> {
-    format!("picpick keyring {KEYRING_FORMAT} {id}").into_bytes()
+fn key_context(id: &str) -> Vec<u8> {
+    format!("picpick data key {id}").into_bytes()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    digits
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect()
+fn canary_context(id: &str) -> Vec<u8> {
+    format!("picpick canary key {id}").into_bytes()
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn entry(name: &str) -> Entry {
-        let (id, data_key) = (CollectionId::random().unwrap(), Secret::random().unwrap());
-        Entry { id, name: name.into(), pack: "pack@1".into(), created_unix_s: 5, data_key }
-    }
-
-    #[test]
-    fn entries_survive_reopening_and_names_and_keys_are_not_readable() {
-        let folder = tempfile::tempdir().unwrap();
-        let keyring = Keyring::create(folder.path()).unwrap();
-        let wedding = entry("Anna & Ben");
-        keyring.add(&wedding).unwrap();
-        assert!(matches!(keyring.add(&entry("Anna & Ben")), Err(Error::CollectionExists { .. })));
-        let again = Keyring::open(folder.path()).unwrap().entries().unwrap();
-        assert_eq!((again.len(), again[0].name.as_str()), (1, "Anna & Ben"));
-        assert_eq!(again[0].data_key.bytes(), wedding.data_key.bytes());
-        let text = std::fs::read_to_string(folder.path().join("keys.toml")).unwrap();
-        assert!(!text.contains("Anna") && !text.contains(&hex(wedding.data_key.bytes())));
-        keyring.remove(wedding.id).unwrap();
-        assert!(keyring.entries().unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_wrong_missing_short_or_newer_keyring_is_named() {
-        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let keyring = Keyring::create(folder.path()).unwrap();
-        keyring.add(&entry("a")).unwrap();
-        Keyring::create(other.path()).unwrap();
-        std::fs::copy(other.path().join("kek.1"), folder.path().join("kek.1")).unwrap();
-        assert!(keyring.entries().err().unwrap().to_string().contains("wrong keyring"));
-        std::fs::write(folder.path().join("kek.1"), [0; 5]).unwrap();
-        assert!(
-            Keyring::open(folder.path())
-                .err()
-                .unwrap()
-                .to_string()
-                .contains("5 bytes, expected 32")
-        );
-        std::fs::remove_file(folder.path().join("kek.1")).unwrap();
-        assert!(Keyring::open(folder.path()).is_err());
-        std::fs::write(folder.path().join("keys.toml"), "format = 99\nnew = 1\n").unwrap();
-        assert!(matches!(
-            Keyring::open(folder.path()).err(),
-            Some(Error::NewerFormat { received: 99, .. })
-        ));
-        std::fs::write(folder.path().join("keys.toml"), "\u{0}garbage").unwrap();
-        assert!(Keyring::open(folder.path()).is_err());
-    }
-
-    #[test]
-    fn the_files_are_for_the_owner_only() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        Keyring::create(folder.path()).unwrap();
-        for name in ["kek.1", "keys.toml"] {
-            let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600, "{name}");
-        }
-    }
-}
+mod tests;

@@ -1,9 +1,16 @@
 //! Keys and sealing: AES-256-GCM under HKDF subkeys of one random data key per collection.
 //!
-//! This folder is the only user of an AEAD crate. Key material is zeroised when dropped and never
-//! printed. Knows nothing of what it seals, of RocksDB or of photos.
+//! This folder is the only user of an AEAD and of a signature crate. Key material lies in locked memory,
+//! is wiped when dropped and never printed. Knows nothing of what it seals, of RocksDB or of photos.
 
+mod entry;
+mod file_provider;
 mod keyring;
+mod keys_file;
+mod migrate;
+mod provider;
+mod secret;
+mod signing;
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
@@ -14,53 +21,59 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 
-pub(crate) use keyring::{Entry, Keyring};
+pub(crate) use entry::{About, Entry, Purged};
+pub(crate) use keyring::Keyring;
+pub(crate) use secret::Secret;
+pub use secret::memory_is_locked;
+pub use signing::PublicKey;
+pub(crate) use signing::Signer;
 
 const NONCE_BYTES: usize = 12;
 
-/// A 256-bit secret; zeroised when dropped, never printed.
-pub(crate) struct Secret(Zeroizing<[u8; 32]>);
-
 impl Secret {
-    /// Draws a secret from the operating system's random source.
-    pub(crate) fn random() -> Result<Self> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        getrandom::fill(bytes.as_mut_slice()).map_err(|_| Error::Random)?;
-        Ok(Self(bytes))
-    }
-
-    /// Takes 32 bytes; `None` for any other number.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(|bytes: [u8; 32]| Self(Zeroizing::new(bytes)))
-    }
-
-    fn bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
     /// The subkey for one purpose (HKDF-SHA-256, RFC 5869, `purpose` as info).
     pub(crate) fn derive(&self, purpose: &str) -> Result<Secret> {
-        let mut subkey = Zeroizing::new([0; 32]);
-        Hkdf::<Sha256>::new(None, self.bytes())
-            .expand(purpose.as_bytes(), subkey.as_mut_slice())
-            .map_err(|_| Error::Random)?;
-        Ok(Secret(subkey))
+        Secret::filled(|subkey| {
+            Hkdf::<Sha256>::new(None, self.bytes())
+                .expand(purpose.as_bytes(), subkey)
+                .map_err(|_| Error::Random)
+        })
+    }
+
+    /// Names this key to people without telling anything of it: 16 bytes of a subkey.
+    pub(crate) fn fingerprint(&self) -> Result<[u8; 16]> {
+        let subkey = self.derive("picpick key fingerprint")?;
+        Ok(subkey.bytes().first_chunk().copied().unwrap_or_default())
+    }
+
+    /// `length` bytes that follow from this secret and `purpose`, at most 8,160 (HKDF's limit).
+    pub(crate) fn stream(&self, purpose: &[u8], length: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        let expanded = Hkdf::<Sha256>::new(None, self.bytes()).expand(purpose, &mut bytes);
+        expanded.map(|()| bytes).map_err(|_| Error::Random)
     }
 }
 
 /// Seals and opens bytes under one key.
-pub(crate) struct Sealer(Aes256Gcm);
+pub(crate) struct Sealer(Secret);
 
 impl Sealer {
-    pub(crate) fn new(key: &Secret) -> Self {
-        Self(Aes256Gcm::new(&(*key.bytes()).into()))
+    pub(crate) fn new(key: Secret) -> Self {
+        Self(key)
+    }
+
+    /// The cipher with its key schedule, made for each call (some 100 ns) and wiped after it, so that
+    /// no key material stays outside locked memory.
+    fn cipher(&self) -> Aes256Gcm {
+        Aes256Gcm::new(self.0.bytes().into())
     }
 
     /// nonce (12 bytes, random) ‖ ciphertext ‖ tag (16 bytes). `context` is authenticated, not stored.
     pub(crate) fn seal(&self, context: &[u8], plain: &[u8]) -> Result<Vec<u8>> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| Error::Random)?;
-        let sealed = self.0.encrypt(&Nonce::from(nonce), Payload { msg: plain, aad: context });
+        let sealed =
+            self.cipher().encrypt(&Nonce::from(nonce), Payload { msg: plain, aad: context });
         let sealed = sealed.map_err(|_| Error::Seal { what: "sealing".into() })?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
@@ -73,7 +86,7 @@ impl Sealer {
         what: impl FnOnce() -> String,
     ) -> Result<Zeroizing<Vec<u8>>> {
         let opened = sealed.split_first_chunk::<NONCE_BYTES>().and_then(|(nonce, rest)| {
-            self.0.decrypt(&Nonce::from(*nonce), Payload { msg: rest, aad: context }).ok()
+            self.cipher().decrypt(&Nonce::from(*nonce), Payload { msg: rest, aad: context }).ok()
         });
         opened.map(Zeroizing::new).ok_or_else(|| Error::Seal { what: what() })
     }
@@ -107,14 +120,14 @@ mod tests {
     #[test]
     fn what_is_sealed_opens_only_with_its_key_context_and_every_byte() {
         let key = Secret::random().unwrap();
-        let sealer = Sealer::new(&key);
+        let sealer = Sealer::new(key);
         let sealed = sealer.seal(b"row 1", b"face").unwrap();
         let open = |sealer: &Sealer, context: &[u8], sealed: &[u8]| {
             sealer.open(context, sealed, || "it".into())
         };
         assert_eq!(open(&sealer, b"row 1", &sealed).unwrap().as_slice(), b"face");
         assert!(open(&sealer, b"row 2", &sealed).is_err());
-        assert!(open(&Sealer::new(&Secret::random().unwrap()), b"row 1", &sealed).is_err());
+        assert!(open(&Sealer::new(Secret::random().unwrap()), b"row 1", &sealed).is_err());
         for i in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[i] ^= 1;

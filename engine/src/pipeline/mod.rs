@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::align::align;
 use crate::decode::{DecodeLimits, decode, probe};
 use crate::detect::{CHIP_SIDE_PX, Detection, Detector, Refined};
-use crate::embed::{Embedder, Precision, Verdict, read_verdict};
+use crate::embed::{Embedder, Precision, Verdict, read_verdict, unit};
 use crate::error::Result;
 use crate::face::Face;
 use crate::ids::{FaceId, PhotoId};
@@ -109,6 +109,35 @@ impl Pipeline {
         Ok(Analysis { width: picture.width(), height: picture.height(), faces, timings })
     }
 
+    /// Takes a selfie through all stages. As `analyse`, but each face is looked at many times and has
+    /// the mean of two embeddings: a query decides about every photo, so it is worth some 20 ms more.
+    pub fn analyse_selfie(&self, bytes: &[u8]) -> Result<Analysis> {
+        let mut clock = Instant::now();
+        let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
+        let picture = decode(bytes, &probe(bytes, &self.limits)?, &self.limits)?;
+        let mut timings = Timings { decode: lap(), ..Timings::default() };
+        let (mut found, mut crops, mut views) = (Vec::new(), Vec::new(), Vec::new());
+        self.crops(&picture, |face, crop| {
+            let close = self.detector.closely(&picture, &face.face)?;
+            let close = close.map(|(chip, landmarks)| align(&chip, &landmarks)).transpose()?;
+            views.push(1 + usize::from(close.is_some()));
+            found.push(face);
+            crops.push(crop);
+            crops.extend(close);
+            Ok(())
+        })?;
+        timings.detect = lap();
+        let photo = PhotoId::of(bytes);
+        let mut embeddings = self.embedder.embed(&crops)?.into_iter();
+        timings.embed = lap();
+        let mut faces = Vec::with_capacity(found.len());
+        for (found, views) in found.iter().zip(views) {
+            let embedding = mean(embeddings.by_ref().take(views));
+            faces.extend(embedding.map(|embedding| self.face(photo, found, embedding)));
+        }
+        Ok(Analysis { width: picture.width(), height: picture.height(), faces, timings })
+    }
+
     /// Finds, confirms, aligns and rates the faces of `picture` and hands each on with its aligned
     /// crop (112 × 112).
     pub(crate) fn crops(
@@ -137,6 +166,15 @@ impl Pipeline {
             embedding,
         }
     }
+}
+
+/// The unit mean of unit embeddings; `None` when they have none.
+fn mean(mut embeddings: impl Iterator<Item = Vec<f32>>) -> Option<Vec<f32>> {
+    let mut sum = embeddings.next()?;
+    for other in embeddings {
+        sum.iter_mut().zip(other).for_each(|(sum, value)| *sum += value);
+    }
+    unit(&sum)
 }
 
 fn load_detector(

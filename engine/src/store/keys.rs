@@ -7,17 +7,20 @@ use crate::crypto::RowNames;
 use crate::error::Result;
 use crate::ids::{CollectionId, PhotoId};
 
-use super::version::STORE_FORMAT;
+use super::version::ROW_FORMAT;
 
 /// | kind | name | value |
 /// |---|---|---|
 /// | 0x01 | zeros | format number, plain: readable without a key, so that refusal comes first |
+/// | 0x02 | zeros | how far planting and erasing have come (`state.rs`), sealed |
 /// | 0x10 | HMAC of the photo id | one photo with its faces, sealed |
+/// | 0x10 | name of a canary | known bytes for the residue scanner (`canary.rs`) |
 /// | 0x20 | blob kind, chunk number | a piece of derived state (index, people), sealed |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
     Format = 0x01,
+    State = 0x02,
     Photo = 0x10,
     Blob = 0x20,
 }
@@ -36,8 +39,17 @@ pub(crate) fn format() -> Key {
     key(Kind::Format, [0; 16])
 }
 
+pub(crate) fn state() -> Key {
+    key(Kind::State, [0; 16])
+}
+
 pub(crate) fn photo(names: &RowNames, id: &PhotoId) -> Result<Key> {
-    Ok(key(Kind::Photo, names.name(&id.0)?))
+    Ok(photo_named(names.name(&id.0)?))
+}
+
+/// The key of the photo row with this name.
+pub(crate) fn photo_named(name: [u8; 16]) -> Key {
+    key(Kind::Photo, name)
 }
 
 pub(crate) fn blob(blob: Blob, chunk: u32) -> Key {
@@ -52,9 +64,9 @@ pub(crate) fn range(kind: Kind) -> ([u8; 1], [u8; 1]) {
     ([kind as u8], [kind as u8 + 1])
 }
 
-/// What a row's seal authenticates besides its value: collection ‖ key ‖ format.
+/// What a row's seal authenticates besides its value: collection ‖ key ‖ row format.
 pub(crate) fn context(collection: &CollectionId, key: &[u8]) -> Vec<u8> {
-    [collection.0.as_slice(), key, &STORE_FORMAT.to_be_bytes()].concat()
+    [collection.0.as_slice(), key, &ROW_FORMAT.to_be_bytes()].concat()
 }
 
 fn key(kind: Kind, name: [u8; 16]) -> Key {

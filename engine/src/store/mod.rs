@@ -3,45 +3,79 @@
 //! A put is acknowledged when it is fsynced. Rows are sealed above RocksDB, which sees neither names
 //! nor embeddings. Knows nothing of models, indexes or matching.
 
+pub(crate) mod canary;
 pub(crate) mod keys;
 mod record;
 mod rocks;
+mod state;
 pub(crate) mod version;
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::crypto::{RowNames, Sealer, Secret};
 use crate::error::{Error, Result};
 use crate::face::Photo;
-use crate::ids::{CollectionId, PhotoId};
+use crate::ids::{CollectionId, FaceId, PhotoId};
 
 pub(crate) use keys::Blob;
+use keys::Key;
 use rocks::{Change, Rocks};
+pub(crate) use state::State;
 
 /// Derived state is cut into rows of this size, bytes.
 const CHUNK_BYTES: usize = 1 << 20;
+/// What the residue scan looks for of each such row.
+const BLOB_HEAD_BYTES: usize = 1024;
 
 /// One collection's sealed rows.
 pub(crate) struct Store {
     rocks: Rocks,
+    folder: PathBuf,
     collection: CollectionId,
     records: Sealer,
     derived: Sealer,
     names: RowNames,
+    canary_key: Secret,
+    fingerprint: [u8; 16],
+    progress: Mutex<Progress>,
+    remark: Option<String>,
+}
+
+struct Progress {
+    state: State,
+    canary_rows: HashSet<Key>,
+    /// Photos put since the last canary.
+    photos: usize,
+}
+
+/// The keys of a collection's store.
+#[derive(Clone, Copy)]
+pub(crate) struct StoreKeys<'a> {
+    pub(crate) data: &'a Secret,
+    pub(crate) canary: &'a Secret,
 }
 
 impl Store {
     /// Makes the store of a new collection in `folder`, which must not exist.
-    pub(crate) fn create(folder: &Path, collection: CollectionId, key: &Secret) -> Result<Self> {
+    pub(crate) fn create(
+        folder: &Path,
+        collection: CollectionId,
+        keys: StoreKeys<'_>,
+    ) -> Result<Self> {
         let rocks = Rocks::create(folder)?;
-        rocks
-            .write(&[Change::Put(keys::format(), version::STORE_FORMAT.to_be_bytes().to_vec())])?;
-        Self::with(rocks, collection, key)
+        rocks.write(&[format_row()])?;
+        Self::with(rocks, folder, collection, keys)
     }
 
     /// Opens an existing store. `Error::InUse` while another process has it, `Error::NewerFormat`
     /// for a store of a newer program.
-    pub(crate) fn open(folder: &Path, collection: CollectionId, key: &Secret) -> Result<Self> {
+    pub(crate) fn open(
+        folder: &Path,
+        collection: CollectionId,
+        keys: StoreKeys<'_>,
+    ) -> Result<Self> {
         let rocks = Rocks::open(folder)?;
         let format = rocks
             .get(&keys::format())?
@@ -52,40 +86,152 @@ impl Store {
             version::STORE_FORMAT,
             i64::from(format),
         )?;
-        Self::with(rocks, collection, key)
+        if format < version::STORE_FORMAT {
+            rocks.write(&[format_row()])?;
+        }
+        Self::with(rocks, folder, collection, keys)
     }
 
-    fn with(rocks: Rocks, collection: CollectionId, key: &Secret) -> Result<Self> {
-        Ok(Self {
+    fn with(
+        rocks: Rocks,
+        folder: &Path,
+        collection: CollectionId,
+        keys: StoreKeys<'_>,
+    ) -> Result<Self> {
+        let canary_key = keys.canary.copy()?;
+        let mut store = Self {
             rocks,
+            folder: folder.to_path_buf(),
             collection,
-            records: Sealer::new(&key.derive("picpick embeddings")?),
-            derived: Sealer::new(&key.derive("picpick index")?),
-            names: RowNames::new(key.derive("picpick row names")?),
-        })
+            records: Sealer::new(keys.data.derive("picpick embeddings")?),
+            derived: Sealer::new(keys.data.derive("picpick index")?),
+            names: RowNames::new(keys.data.derive("picpick row names")?),
+            canary_key,
+            fingerprint: keys.data.fingerprint()?,
+            progress: Mutex::new(Progress {
+                state: State::default(),
+                canary_rows: HashSet::new(),
+                // The first photos of each opening come with a canary.
+                photos: canary::PHOTOS_A_CANARY,
+            }),
+            remark: None,
+        };
+        let (state, remark) = store.read_state()?;
+        let rows = (0..state.canaries).map(|number| canary::key(&store.canary_key, number));
+        let canary_rows = rows.collect::<Result<_>>()?;
+        let progress = store.progress.get_mut().unwrap_or_else(PoisonError::into_inner);
+        (progress.state, progress.canary_rows) = (state, canary_rows);
+        store.remark = remark;
+        Ok(store)
+    }
+
+    /// Where the store's files lie.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What was found wrong on opening.
+    pub(crate) fn remark(&self) -> Option<&str> {
+        self.remark.as_deref()
+    }
+
+    /// How far planting and erasing have come.
+    pub(crate) fn state(&self) -> State {
+        self.progress().state
     }
 
     /// Adds or replaces photos, all or none; returns once they are fsynced.
     pub(crate) fn put(&self, photos: &[Photo]) -> Result<()> {
-        let put = |photo: &Photo| {
-            let key = keys::photo(&self.names, &photo.id)?;
-            let sealed = self
-                .records
-                .seal(&keys::context(&self.collection, &key), &record::encode(photo))?;
-            Ok(Change::Put(key, sealed))
-        };
-        self.rocks.write(&photos.iter().map(put).collect::<Result<Vec<_>>>()?)
+        let mut changes = photos.iter().map(|photo| self.row(photo)).collect::<Result<Vec<_>>>()?;
+        let mut progress = self.progress();
+        let mut state = progress.state;
+        let planted = (progress.photos + photos.len()) / canary::PHOTOS_A_CANARY;
+        for number in state.canaries..state.canaries + planted as u64 {
+            let value = canary::value(&self.canary_key, number)?;
+            changes.push(Change::Put(canary::key(&self.canary_key, number)?, value));
+        }
+        state.canaries += planted as u64;
+        if planted > 0 {
+            changes.push(self.state_row(&state)?);
+        }
+        self.rocks.write(&changes)?;
+        for number in progress.state.canaries..state.canaries {
+            progress.canary_rows.insert(canary::key(&self.canary_key, number)?);
+        }
+        progress.state = state;
+        progress.photos = (progress.photos + photos.len()) % canary::PHOTOS_A_CANARY;
+        Ok(())
+    }
+
+    /// Deletes `gone` and replaces `thinned`, in one batch with the note that the ledger's erasure
+    /// `number` is carried out here. The old bytes stay in files until `rewrite`.
+    pub(crate) fn erase(&self, number: u64, gone: &[Key], thinned: &[Photo]) -> Result<()> {
+        let mut changes =
+            thinned.iter().map(|photo| self.row(photo)).collect::<Result<Vec<_>>>()?;
+        changes.extend(gone.iter().map(|key| Change::Delete(*key)));
+        self.advance(changes, |state| state.erased = state.erased.max(number))
+    }
+
+    /// Notes that what erasures up to `number` deleted is out of the files and attested.
+    pub(crate) fn attested(&self, number: u64) -> Result<()> {
+        self.advance(Vec::new(), |state| state.attested = state.attested.max(number))
+    }
+
+    fn advance(&self, mut changes: Vec<Change>, change: impl FnOnce(&mut State)) -> Result<()> {
+        let mut progress = self.progress();
+        let mut state = progress.state;
+        change(&mut state);
+        changes.push(self.state_row(&state)?);
+        self.rocks.write(&changes)?;
+        progress.state = state;
+        Ok(())
+    }
+
+    /// The row name of a photo, as the ledger may keep it: it tells nobody which photo it is.
+    pub(crate) fn photo_key(&self, id: &PhotoId) -> Result<Key> {
+        keys::photo(&self.names, id)
+    }
+
+    /// The name of a face as the ledger may keep it.
+    pub(crate) fn face_name(&self, id: &FaceId) -> Result<[u8; 16]> {
+        self.names.name(&[b"face ".as_slice(), &id.0].concat())
+    }
+
+    /// The key of the photo row with this name.
+    pub(crate) fn key_named(name: [u8; 16]) -> Key {
+        keys::photo_named(name)
+    }
+
+    /// Names the data key without telling anything of it.
+    pub(crate) fn key_fingerprint(&self) -> [u8; 16] {
+        self.fingerprint
+    }
+
+    /// The first bytes of every piece of derived state, sealed as they are, with their keys: enough to
+    /// find the pieces by.
+    pub(crate) fn sealed_blobs(&self) -> Result<Vec<(Key, Vec<u8>)>> {
+        let mut all = Vec::new();
+        self.rocks.scan(keys::range(keys::Kind::Blob), |key, sealed| {
+            if let Ok(key) = key.try_into() {
+                all.push((key, sealed.get(..BLOB_HEAD_BYTES).unwrap_or(sealed).to_vec()));
+            }
+        })?;
+        Ok(all)
+    }
+
+    /// The stored bytes under `key`, sealed as they are.
+    pub(crate) fn sealed(&self, key: &Key) -> Result<Option<Vec<u8>>> {
+        self.rocks.get(key)
+    }
+
+    /// The photo under `key`, or `None`.
+    pub(crate) fn get_by_key(&self, key: &Key) -> Result<Option<Photo>> {
+        self.rocks.get(key)?.map(|sealed| self.read(key, &sealed)).transpose()
     }
 
     /// Whether a photo is stored.
     pub(crate) fn has(&self, id: &PhotoId) -> Result<bool> {
         Ok(self.rocks.get(&keys::photo(&self.names, id)?)?.is_some())
-    }
-
-    /// One photo, or `None`.
-    pub(crate) fn get(&self, id: &PhotoId) -> Result<Option<Photo>> {
-        let key = keys::photo(&self.names, id)?;
-        self.rocks.get(&key)?.map(|sealed| self.read(&key, &sealed)).transpose()
     }
 
     /// Hands every photo to `take`; rows that do not open or read go to `damaged`, the rest goes on.
@@ -94,18 +240,16 @@ impl Store {
         mut take: impl FnMut(Photo),
         mut damaged: impl FnMut(Error),
     ) -> Result<()> {
+        let canaries = self.progress().canary_rows.clone();
         self.rocks.scan(keys::range(keys::Kind::Photo), |key, sealed| {
+            if canaries.contains(key) {
+                return;
+            }
             match self.read(key, sealed) {
                 Ok(photo) => take(photo),
                 Err(error) => damaged(error),
             }
         })
-    }
-
-    /// Removes photos. Their sealed bytes stay in RocksDB's files until `rewrite`.
-    pub(crate) fn delete(&self, ids: &[PhotoId]) -> Result<()> {
-        let delete = |id| Ok(Change::Delete(keys::photo(&self.names, id)?));
-        self.rocks.write(&ids.iter().map(delete).collect::<Result<Vec<_>>>()?)
     }
 
     /// Rewrites the files so that no live one holds a byte of what was deleted or replaced.
@@ -152,6 +296,41 @@ impl Store {
         Ok(changes)
     }
 
+    fn row(&self, photo: &Photo) -> Result<Change> {
+        let key = self.photo_key(&photo.id)?;
+        let context = keys::context(&self.collection, &key);
+        Ok(Change::Put(key, self.records.seal(&context, &record::encode(photo))?))
+    }
+
+    fn state_row(&self, state: &State) -> Result<Change> {
+        let key = keys::state();
+        let context = keys::context(&self.collection, &key);
+        Ok(Change::Put(key, self.records.seal(&context, &state.encode())?))
+    }
+
+    /// The state, and a remark when its row is damaged. Then canaries are counted by their rows, and
+    /// erasures begin at the ledger's first: carrying one out again changes nothing.
+    fn read_state(&self) -> Result<(State, Option<String>)> {
+        let key = keys::state();
+        let Some(sealed) = self.rocks.get(&key)? else { return Ok((State::default(), None)) };
+        let what = || format!("the state row of collection {}", self.collection);
+        let context = keys::context(&self.collection, &key);
+        let plain = self.records.open(&context, &sealed, what).ok();
+        if let Some(state) = plain.and_then(|plain| State::read(&plain)) {
+            return Ok((state, None));
+        }
+        let mut canaries = 0;
+        while self.rocks.get(&canary::key(&self.canary_key, canaries)?)?.is_some() {
+            canaries += 1;
+        }
+        let remark = format!("{} is damaged; erasures are carried out again", what());
+        Ok((State { canaries, ..State::default() }, Some(remark)))
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn read(&self, key: &[u8], sealed: &[u8]) -> Result<Photo> {
         let what = || format!("a photo row of collection {}", self.collection);
         let plain = self.records.open(&keys::context(&self.collection, key), sealed, what)?;
@@ -160,86 +339,9 @@ impl Store {
     }
 }
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use std::path::PathBuf;
-
-    fn photo(n: u8) -> Photo {
-        Photo {
-            id: PhotoId([n; 16]),
-            path: PathBuf::from(format!("{n}.jpg")),
-            width: 1,
-            height: 1,
-            faces: Vec::new(),
-        }
-    }
-
-    fn all(store: &Store) -> (Vec<u8>, usize) {
-        let (mut ids, mut damaged) = (Vec::new(), 0);
-        store.scan(|photo| ids.push(photo.id.0[0]), |_| damaged += 1).unwrap();
-        ids.sort_unstable();
-        (ids, damaged)
-    }
-
-    #[test]
-    fn photos_are_put_found_scanned_and_deleted() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, id, key) =
-            (folder.path().join("c"), CollectionId([5; 16]), Secret::random().unwrap());
-        let store = Store::create(&path, id, &key).unwrap();
-        store.put(&[photo(1), photo(2), photo(3)]).unwrap();
-        store.delete(&[PhotoId([2; 16]), PhotoId([77; 16])]).unwrap();
-        store.rewrite().unwrap();
-        drop(store);
-        let store = Store::open(&path, id, &key).unwrap();
-        assert_eq!(all(&store), (vec![1, 3], 0));
-        assert_eq!(store.get(&PhotoId([1; 16])).unwrap(), Some(photo(1)));
-        assert!(!store.has(&PhotoId([2; 16])).unwrap());
-    }
-
-    #[test]
-    fn another_key_opens_nothing_and_a_second_opener_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, id) = (folder.path().join("c"), CollectionId([5; 16]));
-        let store = Store::create(&path, id, &Secret::random().unwrap()).unwrap();
-        store.put(&[photo(1)]).unwrap();
-        let key = Secret::random().unwrap();
-        assert!(matches!(Store::open(&path, id, &key).err(), Some(Error::InUse { .. })));
-        drop(store);
-        assert_eq!(all(&Store::open(&path, id, &key).unwrap()), (vec![], 1));
-    }
-
-    #[test]
-    fn derived_state_is_replaced_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::create(
-            &folder.path().join("c"),
-            CollectionId([5; 16]),
-            &Secret::random().unwrap(),
-        )
-        .unwrap();
-        assert_eq!(store.get_blob(Blob::Index).unwrap(), None);
-        let long: Vec<u8> = (0..3 * CHUNK_BYTES + 5).map(|i| i as u8).collect();
-        store.put_blob(Blob::Index, &long).unwrap();
-        assert_eq!(store.get_blob(Blob::Index).unwrap(), Some(long));
-        store.put_blob(Blob::Index, b"short").unwrap();
-        assert_eq!(store.get_blob(Blob::Index).unwrap(), Some(b"short".to_vec()));
-        assert_eq!(store.get_blob(Blob::People).unwrap(), None);
-    }
-
-    #[test]
-    fn a_newer_store_is_refused_before_anything_is_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, id, key) =
-            (folder.path().join("c"), CollectionId([5; 16]), Secret::random().unwrap());
-        let store = Store::create(&path, id, &key).unwrap();
-        store.rocks.write(&[Change::Put(keys::format(), 9u32.to_be_bytes().to_vec())]).unwrap();
-        drop(store);
-        assert!(matches!(
-            Store::open(&path, id, &key).err(),
-            Some(Error::NewerFormat { received: 9, .. })
-        ));
-    }
+fn format_row() -> Change {
+    Change::Put(keys::format(), version::STORE_FORMAT.to_be_bytes().to_vec())
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use rocksdb::{
     IteratorMode, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 use super::keys::Key;
 use crate::error::{Error, Result};
@@ -19,8 +20,11 @@ pub(super) enum Change {
     Delete(Key),
 }
 
+type RocksResult<T> = std::result::Result<T, rocksdb::Error>;
+
 pub(super) struct Rocks {
-    db: DB,
+    /// `None` once reopening has failed.
+    db: RwLock<Option<DB>>,
     folder: PathBuf,
 }
 
@@ -53,7 +57,16 @@ impl Rocks {
 
     fn with(options: &Options, folder: &Path) -> Result<Self> {
         let db = DB::open(options, folder).map_err(|error| failed(folder, &error))?;
-        Ok(Self { db, folder: folder.to_path_buf() })
+        Ok(Self { db: RwLock::new(Some(db)), folder: folder.to_path_buf() })
+    }
+
+    fn with_db<T>(&self, work: impl FnOnce(&DB) -> RocksResult<T>) -> Result<T> {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let closed = || Error::Store {
+            collection: self.folder.display().to_string(),
+            reason: "it was closed by an earlier error".into(),
+        };
+        work(db.as_ref().ok_or_else(closed)?).map_err(|error| failed(&self.folder, &error))
     }
 
     /// Applies all changes or none; returns once the log is fsynced.
@@ -67,11 +80,11 @@ impl Rocks {
         }
         let mut synced = WriteOptions::default();
         synced.set_sync(true);
-        self.db.write_opt(batch, &synced).map_err(|error| failed(&self.folder, &error))
+        self.with_db(|db| db.write_opt(batch, &synced))
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.db.get(key).map_err(|error| failed(&self.folder, &error))
+        self.with_db(|db| db.get(key))
     }
 
     /// Every row of `range`, in key order.
@@ -83,20 +96,31 @@ impl Rocks {
         let mut bounds = ReadOptions::default();
         bounds.set_iterate_upper_bound(range.1);
         bounds.fill_cache(false);
-        for row in self.db.iterator_opt(IteratorMode::From(&range.0, Direction::Forward), bounds) {
-            let (key, value) = row.map_err(|error| failed(&self.folder, &error))?;
-            take(&key, &value);
-        }
-        Ok(())
+        self.with_db(|db| {
+            for row in db.iterator_opt(IteratorMode::From(&range.0, Direction::Forward), bounds) {
+                let (key, value) = row?;
+                take(&key, &value);
+            }
+            Ok(())
+        })
     }
 
-    /// Flushes and compacts everything down to the last level: what was deleted or replaced is in no
-    /// live file afterwards.
+    /// Flushes, compacts everything down to the last level, and opens the database anew: what was
+    /// deleted or replaced is in no file afterwards. Reopening begins a new MANIFEST, which else keeps
+    /// the first and last keys of files that are gone, and a new log.
     pub(super) fn rewrite(&self) -> Result<()> {
-        self.db.flush().map_err(|error| failed(&self.folder, &error))?;
         let mut force = CompactOptions::default();
         force.set_bottommost_level_compaction(BottommostLevelCompaction::ForceOptimized);
-        self.db.compact_range_opt(None::<&[u8]>, None::<&[u8]>, &force);
+        self.with_db(|db| {
+            db.flush()?;
+            db.compact_range_opt(None::<&[u8]>, None::<&[u8]>, &force);
+            // A compaction that failed in the background says so here.
+            db.flush()
+        })?;
+        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        *db = None;
+        let opened = DB::open(&options(), &self.folder);
+        *db = Some(opened.map_err(|error| failed(&self.folder, &error))?);
         Ok(())
     }
 }

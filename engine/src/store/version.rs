@@ -8,9 +8,12 @@ use crate::error::{Error, Result};
 /// The data folder's own layout (`format` file).
 pub(crate) const DATA_FORMAT: u32 = 1;
 /// `keys.toml` of the keyring.
-pub(crate) const KEYRING_FORMAT: u32 = 1;
-/// Rows of a collection's store; also part of every row's authenticated context.
-pub(crate) const STORE_FORMAT: u32 = 1;
+pub(crate) const KEYRING_FORMAT: u32 = 2;
+/// A collection's store: its kinds of row. Format 1 had no canaries and no state; it is raised on
+/// opening, which changes no row.
+pub(crate) const STORE_FORMAT: u32 = 2;
+/// The bytes of a sealed row; part of every row's authenticated context.
+pub(crate) const ROW_FORMAT: u32 = 1;
 
 /// Accepts `received` when this program reads it: 1 to `newest`.
 pub(crate) fn check(what: &str, newest: u32, received: i64) -> Result<()> {

@@ -1,10 +1,12 @@
-//! `picpick collections`: make, list, describe and delete.
+//! `picpick collections`: make, list, describe, keep longer, and purge.
 //!
 //! A listing opens no collection. Knows nothing of photos' files or of models beyond their names.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
 use clap::Subcommand;
-use picpick_engine::CollectionInfo;
+use picpick_engine::{CollectionInfo, Keep, ReceiptBody};
 use serde::Serialize;
 
 use super::Usage;
@@ -12,26 +14,37 @@ use super::context::Context;
 use super::index::Coverage;
 use super::report::Report;
 use super::table::Table;
-use super::{format, packs};
+use super::{format, keep, packs, receipt};
 
 const CREATE_AFTER: &str = "\
 A collection keeps to the model pack it was made with; two packs cannot be
 compared.
 
-Example:
+Examples:
   picpick collections create 'Anna & Ben'
+  picpick collections create 'Anna & Ben' --until 2027-12-31
 
-With --json: {\"name\", \"id\", \"pack\", \"created_unix_s\"}.";
+With --json: {\"name\", \"id\", \"pack\", \"created_unix_s\", \"purpose\",
+\"legal_basis\", \"ends_unix_s\"}.";
 const LIST_AFTER: &str = "\
-With --json: {\"collections\": [{\"name\", \"id\", \"pack\", \"created_unix_s\"}]}.";
+With --json: {\"collections\": [what 'create' gives]}.";
 const SHOW_AFTER: &str = "\
-With --json: {\"name\", \"id\", \"pack\", \"created_unix_s\", \"photos\", \"faces\",
-\"people\", \"poor_faces\", \"photos_without_faces\", \"index\", \"threshold\"}.";
-const DELETE_AFTER: &str = "\
-The key goes first: from then on nothing reads what was stored. Your photos stay
-where they are.
+With --json: what 'create' gives, and {\"photos\", \"faces\", \"people\",
+ \"poor_faces\", \"photos_without_faces\", \"index\", \"threshold\"}.";
+const KEEP_AFTER: &str = "\
+Only what is named is changed.
 
-With --json: {\"deleted\", \"id\"}.";
+Example:
+  picpick collections keep 'Anna & Ben' --days 60
+
+With --json: what 'create' gives.";
+const DELETE_AFTER: &str = "\
+The key is destroyed first: from then on nothing reads what was stored, in no
+copy. Then the files go, the data folder is scanned for what may be left, and a
+signed receipt is written. A purge that was cut short is completed by the next
+command. Your photos stay where they are.
+
+With --json: {\"deleted\", \"id\", \"receipt\"}.";
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
@@ -40,6 +53,8 @@ pub enum Command {
     Create {
         /// Its name: 1 to 100 printable characters
         name: String,
+        #[command(flatten)]
+        keep: keep::Options,
         #[command(flatten)]
         pack: packs::Choice,
     },
@@ -54,7 +69,15 @@ pub enum Command {
         #[command(flatten)]
         pack: packs::Choice,
     },
-    /// Delete a collection with all its faces, for good
+    /// Change why and until when a collection is kept
+    #[command(after_help = KEEP_AFTER)]
+    Keep {
+        /// Name of the collection
+        name: String,
+        #[command(flatten)]
+        keep: keep::Options,
+    },
+    /// Delete a collection with all its faces, for good, with a receipt
     #[command(after_help = DELETE_AFTER)]
     Delete {
         /// Name of the collection
@@ -62,6 +85,9 @@ pub enum Command {
         /// Really delete; without it, only what would be deleted is said
         #[arg(long)]
         yes: bool,
+        /// Also write the receipt to this file
+        #[arg(long, value_name = "FILE")]
+        receipt: Option<PathBuf>,
         #[command(flatten)]
         pack: packs::Choice,
     },
@@ -73,6 +99,9 @@ struct Info {
     id: String,
     pack: String,
     created_unix_s: u64,
+    purpose: String,
+    legal_basis: String,
+    ends_unix_s: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -97,21 +126,44 @@ struct Described {
 struct Deleted {
     deleted: String,
     id: String,
+    receipt: ReceiptBody,
 }
 
 pub fn run(context: &Context, command: Command) -> Result<Report> {
     match command {
-        Command::Create { name, pack } => create(context, &name, &pack),
+        Command::Create { name, keep, pack } => create(context, &name, &keep, &pack),
         Command::List => list(context),
         Command::Show { name, pack } => show(context, &name, &pack),
-        Command::Delete { name, yes, pack } => delete(context, &name, yes, &pack),
+        Command::Keep { name, keep } => keep_longer(context, &name, &keep),
+        Command::Delete { name, yes, receipt, pack } => {
+            receipt::free_place(receipt.as_deref())?;
+            warn_unless(context, &name, yes, &pack)?;
+            delete(context, &name, receipt.as_deref())
+        }
     }
 }
 
-fn create(context: &Context, name: &str, choice: &packs::Choice) -> Result<Report> {
+fn create(
+    context: &Context,
+    name: &str,
+    keep: &keep::Options,
+    choice: &packs::Choice,
+) -> Result<Report> {
     let pack = choice.or_default()?;
-    let info = context.data()?.create(name, pack.id())?;
-    let text = format!("Made collection '{name}' for model pack '{}'.\n", pack.reference());
+    let info = context.data()?.create(name, pack.id(), &keep.fresh())?;
+    let mut text = format!("Made collection '{name}' for model pack '{}'.\n", pack.reference());
+    text += &format!("Kept {}.\n", keep::text(&info.keep));
+    Report::new(&Info::from(info), text)
+}
+
+fn keep_longer(context: &Context, name: &str, keep: &keep::Options) -> Result<Report> {
+    if keep.is_empty() {
+        let hint = "what is to be changed? say --until, --days, --purpose or --basis";
+        return Err(Usage(hint.into()).into());
+    }
+    let data = context.data_with(name)?;
+    let info = data.keep(name, &keep.over(&data.collection(name)?.keep))?;
+    let text = format!("'{name}' is kept {} now.\n", keep::text(&info.keep));
     Report::new(&Info::from(info), text)
 }
 
@@ -138,6 +190,7 @@ fn show(context: &Context, name: &str, choice: &packs::Choice) -> Result<Report>
     };
     let info = Info::from(collection.info().clone());
     let mut text = format!("'{}', made {}\n", info.name, format::date(info.created_unix_s));
+    text += &format!("Kept {}\n", keep::text(&collection.info().keep));
     let (with_photos, with_faces) = (format::count(photos, "photo"), format::count(faces, "face"));
     text += &format!("{with_photos} with {with_faces} of {}\n", format::count(people, "person"));
     text += &Coverage::of(&collection).text();
@@ -158,33 +211,36 @@ fn show(context: &Context, name: &str, choice: &packs::Choice) -> Result<Report>
     Report::new(&document, text)
 }
 
-fn delete(context: &Context, name: &str, yes: bool, choice: &packs::Choice) -> Result<Report> {
-    let data = context.data_with(name)?;
-    let info = data.collection(name)?;
-    if !yes {
-        // A collection that does not open can still be deleted; its counts are then not known.
-        let counts = match context.collection(name, choice) {
-            Ok((collection, _)) => {
-                let Coverage { photos, faces, .. } = Coverage::of(&collection);
-                format!("{} and {}", format::count(photos, "photo"), format::count(faces, "face"))
-            }
-            Err(error) => format!("an unknown number of faces ({error})"),
-        };
-        let hint =
-            format!("this would delete collection '{name}' with {counts}; add --yes to do it");
-        return Err(Usage(hint).into());
+/// Says what a purge would delete, as an error, unless it is meant.
+fn warn_unless(context: &Context, name: &str, yes: bool, choice: &packs::Choice) -> Result<()> {
+    if yes {
+        return Ok(());
     }
-    data.delete(name)?;
-    let id = info.id.to_string();
-    Report::new(
-        &Deleted { deleted: name.to_owned(), id },
-        format!("Deleted collection '{name}'.\n"),
-    )
+    // A collection that does not open can still be deleted; its counts are then not known.
+    let counts = match context.collection(name, choice) {
+        Ok((collection, _)) => {
+            let Coverage { photos, faces, .. } = Coverage::of(&collection);
+            format!("{} and {}", format::count(photos, "photo"), format::count(faces, "face"))
+        }
+        Err(error) => format!("an unknown number of faces ({error})"),
+    };
+    let hint = format!("this would delete collection '{name}' with {counts}; add --yes to do it");
+    Err(Usage(hint).into())
+}
+
+fn delete(context: &Context, name: &str, copy: Option<&Path>) -> Result<Report> {
+    let data = context.data_with(name)?;
+    let id = data.collection(name)?.id.to_string();
+    let written = data.purge(name)?;
+    receipt::copy_to(copy, &written)?;
+    let text = format!("Deleted collection '{name}'.\n{}", receipt::describe(&written.receipt));
+    Report::new(&Deleted { deleted: name.to_owned(), id, receipt: written.receipt }, text)
 }
 
 impl From<CollectionInfo> for Info {
     fn from(info: CollectionInfo) -> Self {
-        let CollectionInfo { id, name, pack, created_unix_s } = info;
-        Self { name, id: id.to_string(), pack, created_unix_s }
+        let CollectionInfo { id, name, pack, created_unix_s, keep } = info;
+        let Keep { purpose, legal_basis, ends_unix_s } = keep;
+        Self { name, id: id.to_string(), pack, created_unix_s, purpose, legal_basis, ends_unix_s }
     }
 }

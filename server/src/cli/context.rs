@@ -28,7 +28,9 @@ impl Context {
 
     /// Opens the data folder, which is made when it is not there.
     pub fn data(&self) -> Result<DataFolder> {
-        Ok(DataFolder::open(&self.config.data, self.config.keyring.as_deref())?)
+        let data = DataFolder::open(&self.config.data, self.config.keyring.as_deref())?;
+        data.remarks().iter().for_each(|remark| note(&format!("note: {remark}")));
+        Ok(data)
     }
 
     /// Opens the data folder when there is one: looking for something must not leave a folder

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::report::{Report, Status, note};
 use super::search::{Search, sheet_path};
-use super::{contact, format, index, search, sheet};
+use super::{contact, format, index, keep, search, sheet};
 
 const COLLECTION: &str = "Demo event";
 /// The sample that is searched for; all others are the event's photos.
@@ -46,7 +46,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     let (selfies, photos): (Vec<PathBuf>, Vec<PathBuf>) = samples.into_iter().partition(is_selfie);
 
     let data = context.data()?;
-    match data.create(COLLECTION, pack.id()) {
+    match data.create(COLLECTION, pack.id(), &keep::Options::default().fresh()) {
         Ok(_) | Err(Error::CollectionExists { .. }) => {}
         Err(error) => return Err(error.into()),
     }

@@ -6,13 +6,13 @@ use std::ffi::OsString;
 
 use anyhow::Result;
 use clap::Subcommand;
-use picpick_engine::{Collection, FaceId, Gallery};
+use picpick_engine::{Collection, FaceId, Gallery, ReceiptBody};
 use serde::Serialize;
 
 use super::context::Context;
 use super::report::Report;
 use super::table::Table;
-use super::{Usage, format, packs, photos};
+use super::{Usage, format, packs, photos, receipt};
 
 const LIST_AFTER: &str = "\
 PERSON numbers the people as 'picpick people' does; a face of poor quality may
@@ -23,7 +23,7 @@ With --json: {\"collection\", \"faces\": [{\"face_id\", \"photo\", \"photo_id\",
 const DELETE_AFTER: &str = "\
 The photo stays in the collection; the face is found no more.
 
-With --json: {\"collection\", \"deleted\": [face ids]}.";
+With --json: {\"collection\", \"deleted\": [face ids], \"receipt\"}.";
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
@@ -75,6 +75,7 @@ struct Shown {
 struct Deleted {
     collection: String,
     deleted: Vec<String>,
+    receipt: ReceiptBody,
 }
 
 pub fn run(context: &Context, command: Command) -> Result<Report> {
@@ -161,8 +162,9 @@ fn delete(collection: &Collection, mut ids: Vec<FaceId>, yes: bool) -> Result<Re
             Usage(format!("this would delete {what} from '{name}'; add --yes to do it")).into()
         );
     }
-    collection.delete_faces(&ids)?;
+    let receipt = collection.delete_faces(&ids)?.receipt;
     let deleted = ids.iter().map(ToString::to_string).collect();
-    let document = Deleted { collection: name.clone(), deleted };
-    Report::new(&document, format!("Deleted {what} from '{name}'; the photos stay.\n"))
+    let attested = receipt::describe(&receipt);
+    let document = Deleted { collection: name.clone(), deleted, receipt };
+    Report::new(&document, format!("Deleted {what} from '{name}'; the photos stay.\n{attested}"))
 }

@@ -10,16 +10,22 @@ mod context;
 mod demo;
 mod doctor;
 mod doctor_check;
+mod erase;
 mod faces;
 mod format;
 mod index;
 mod interrupt;
+mod keep;
+mod keys;
 mod models;
 mod packs;
 mod people;
 mod photos;
 mod progress;
+mod receipt;
 mod report;
+mod retention;
+mod scan;
 mod search;
 mod selfie;
 mod sheet;
@@ -80,6 +86,19 @@ enum Command {
     /// List the faces of a collection, or take some out
     #[command(subcommand)]
     Faces(faces::Command),
+    /// Erase all faces of one person from a collection, found by a selfie
+    Erase(erase::Arguments),
+    /// Check purge receipts, list them, show the key that checks them
+    #[command(subcommand)]
+    Receipt(receipt::Command),
+    /// List what is kept until when, and purge what is due
+    #[command(subcommand)]
+    Retention(retention::Command),
+    /// Look for face data in raw files where none may be
+    Scan(scan::Arguments),
+    /// List the keys by fingerprint, or replace the key-encryption key
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Say whether two photos show the same person
     Compare(compare::Arguments),
     /// Try it all on sample photos: download, index, search, contact sheet
@@ -97,6 +116,11 @@ impl Command {
             Command::People(arguments) => people::run(context, &arguments),
             Command::Photos(command) => photos::run(context, command),
             Command::Faces(command) => faces::run(context, command),
+            Command::Erase(arguments) => erase::run(context, &arguments),
+            Command::Receipt(command) => receipt::run(context, command),
+            Command::Retention(command) => retention::run(context, &command),
+            Command::Scan(arguments) => scan::run(context, &arguments),
+            Command::Keys(command) => keys::run(context, &command),
             Command::Compare(arguments) => compare::run(context, &arguments),
             Command::Demo(arguments) => demo::run(context, &arguments),
         }

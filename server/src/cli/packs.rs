@@ -54,11 +54,13 @@ fn named(given: &Path) -> Result<Pack> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use picpick_engine::CollectionId;
+    use picpick_engine::{CollectionId, Keep};
 
     fn collection(pack: &str) -> CollectionInfo {
         let name = "Event".to_owned();
-        CollectionInfo { id: CollectionId([0; 16]), name, pack: pack.to_owned(), created_unix_s: 0 }
+        let keep = Keep { purpose: String::new(), legal_basis: String::new(), ends_unix_s: None };
+        let (id, pack) = (CollectionId([0; 16]), pack.to_owned());
+        CollectionInfo { id, name, pack, created_unix_s: 0, keep }
     }
 
     #[test]

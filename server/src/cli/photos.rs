@@ -7,13 +7,13 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
-use picpick_engine::{Collection, Gallery, KnownPhoto, PhotoId};
+use picpick_engine::{Collection, Gallery, KnownPhoto, PhotoId, ReceiptBody};
 use serde::Serialize;
 
 use super::context::Context;
 use super::report::Report;
 use super::table::Table;
-use super::{Usage, format, packs};
+use super::{Usage, format, packs, receipt};
 
 const LIST_AFTER: &str = "\
 With --json: {\"collection\", \"photos\": [{\"photo\", \"photo_id\", \"width\",
@@ -25,7 +25,8 @@ finds them no more.
 Example:
   picpick photos delete 'Anna & Ben' /photos/wedding/0123.jpg --yes
 
-With --json: {\"collection\", \"deleted\": [photo ids], \"faces\"}.";
+With --json: {\"collection\", \"deleted\": [photo ids], \"faces\",
+\"receipt\"}.";
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
@@ -76,6 +77,7 @@ struct Deleted {
     collection: String,
     deleted: Vec<String>,
     faces: usize,
+    receipt: ReceiptBody,
 }
 
 pub fn run(context: &Context, command: Command) -> Result<Report> {
@@ -132,10 +134,11 @@ fn delete(collection: &Collection, wanted: &[OsString], yes: bool) -> Result<Rep
             Usage(format!("this would delete {what} from '{name}'; add --yes to do it")).into()
         );
     }
-    collection.delete_photos(&ids)?;
+    let receipt = collection.delete_photos(&ids)?.receipt;
     let deleted = ids.iter().map(ToString::to_string).collect();
-    let document = Deleted { collection: name.clone(), deleted, faces };
-    Report::new(&document, format!("Deleted {what} from '{name}'; the files stay.\n"))
+    let attested = receipt::describe(&receipt);
+    let document = Deleted { collection: name.clone(), deleted, faces, receipt };
+    Report::new(&document, format!("Deleted {what} from '{name}'; the files stay.\n{attested}"))
 }
 
 /// The photos that are named by id or by path; two photos may have had one path in turn.

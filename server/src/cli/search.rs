@@ -65,7 +65,8 @@ pub struct Arguments {
     pack: packs::Choice,
 }
 
-fn similarity(text: &str) -> Result<f32, String> {
+/// A similarity on the command line.
+pub fn similarity(text: &str) -> Result<f32, String> {
     let value: f32 = text.parse().map_err(|_| "expected a number from -1 to 1".to_owned())?;
     if (-1.0..=1.0).contains(&value) {
         Ok(value)

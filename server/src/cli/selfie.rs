@@ -47,7 +47,7 @@ impl Selfie {
 
 fn analyse(pipeline: &Pipeline, path: &Path) -> Result<Analysis> {
     let bytes = read_file(path, DecodeLimits::default().file_bytes_max)?;
-    pipeline.analyse(&bytes).with_context(|| format::path(path))
+    pipeline.analyse_selfie(&bytes).with_context(|| format::path(path))
 }
 
 impl Selfies {

@@ -21,6 +21,7 @@ pub fn main() -> ExitCode {
         let place = panic.location().map_or(String::new(), ToString::to_string);
         report::note(&format!("internal error at {place}"));
     }));
+    harden();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
@@ -31,6 +32,16 @@ pub fn main() -> ExitCode {
         Err(error) => report::print_error(&error, json),
     };
     ExitCode::from(status as u8)
+}
+
+/// No core dump and no debugger of another process may see keys and faces.
+fn harden() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    // Best effort: what the system does not allow is no reason to refuse to run.
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = setrlimit(Resource::Core, none);
+    #[cfg(target_os = "linux")]
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 fn start(arguments: Arguments) -> anyhow::Result<Report> {

@@ -1,22 +1,28 @@
 //! The data folder: its format, its keyring, and one store directory per collection.
 //!
 //! `format` names the layout, `keyring/` (or a folder elsewhere) holds the keys, `collections/ID/` one
-//! RocksDB each, named by a random id. Knows nothing of photos, models or matching.
+//! RocksDB each, named by a random id. Knows nothing of models or matching.
+
+mod purge;
+mod residue;
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
-use crate::crypto::{Entry, Keyring, Secret};
+use crate::books::Books;
+use crate::clock::unix_now_s;
+use crate::crypto::{About, Entry, Keyring, PublicKey, Secret};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::ids::CollectionId;
-use crate::store::Store;
 use crate::store::version::{self, DATA_FORMAT};
+use crate::store::{Store, StoreKeys};
 
 /// An opened data folder.
 pub struct DataFolder {
     folder: PathBuf,
-    keyring: Keyring,
+    books: Arc<Books>,
+    remarks: Vec<String>,
 }
 
 /// What the keyring says of a collection, without opening it.
@@ -28,7 +34,23 @@ pub struct CollectionInfo {
     pub pack: String,
     /// Seconds since 1970.
     pub created_unix_s: u64,
+    pub keep: Keep,
 }
+
+/// Why and until when faces are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// What they are kept for, for instance "finding guests' photos".
+    pub purpose: String,
+    /// On which legal basis, for instance "consent".
+    pub legal_basis: String,
+    /// When the collection is to be purged, seconds since 1970; from then on it is neither searched nor
+    /// added to. `None` for collections of programs that knew no end.
+    pub ends_unix_s: Option<u64>,
+}
+
+pub(crate) use purge::none_left;
+pub use residue::{CollectionResidue, Residue};
 
 impl DataFolder {
     /// Opens `folder`, or makes it when it does not exist or is empty. `keyring`: where the keys
@@ -62,7 +84,42 @@ impl DataFolder {
             }
             Keyring::create(&keyring_folder)?
         };
-        Ok(Self { folder: folder.to_path_buf(), keyring })
+        let books = Books::of(folder, keyring);
+        books.keep_room();
+        let mut data =
+            Self { folder: folder.to_path_buf(), books: Arc::new(books), remarks: Vec::new() };
+        data.remarks = data.resume();
+        Ok(data)
+    }
+
+    /// What was taken up again on opening, or could not be, one sentence each.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
+    /// The key that checks this studio's receipts.
+    pub fn public_key(&self) -> Result<PublicKey> {
+        Ok(self.books.keyring.signer()?.public_key())
+    }
+
+    /// The receipt files, oldest first.
+    pub fn receipts(&self) -> Result<Vec<PathBuf>> {
+        self.books.receipts.files()
+    }
+
+    /// Wraps all keys under a new generation of key-encryption key and destroys the old one; its number.
+    pub fn rotate_keys(&self) -> Result<u32> {
+        self.books.keyring.rotate()
+    }
+
+    /// The generation of key-encryption key in use.
+    pub fn key_generation(&self) -> Result<u32> {
+        self.books.keyring.generation()
+    }
+
+    /// Names the data key of a collection without telling anything of it, hexadecimal.
+    pub fn key_fingerprint(&self, name: &str) -> Result<String> {
+        Ok(crate::ids::hex(&self.entry(name)?.data_key.fingerprint()?))
     }
 
     /// Makes a new data folder, or completes one whose making was cut short: `format` comes first.
@@ -88,7 +145,7 @@ impl DataFolder {
 
     /// The collections, in order of creation.
     pub fn collections(&self) -> Result<Vec<CollectionInfo>> {
-        Ok(self.keyring.entries()?.into_iter().map(|entry| info(&entry)).collect())
+        Ok(self.books.keyring.entries()?.into_iter().map(|entry| info(&entry)).collect())
     }
 
     /// What is known of the collection called `name`, or `Error::NoCollection`.
@@ -97,27 +154,32 @@ impl DataFolder {
     }
 
     /// Makes an empty collection for embeddings of `pack`.
-    pub fn create(&self, name: &str, pack: &str) -> Result<CollectionInfo> {
+    pub fn create(&self, name: &str, pack: &str, keep: &Keep) -> Result<CollectionInfo> {
         let printable = !name.trim().is_empty() && !name.chars().any(char::is_control);
         if !printable || name.chars().count() > 100 || name.starts_with('-') {
             return Err(Error::CollectionName { received: name.chars().take(120).collect() });
         }
-        let entry = Entry {
-            id: CollectionId::random()?,
+        let about = About {
             name: name.to_owned(),
             pack: pack.to_owned(),
-            created_unix_s: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |now| now.as_secs()),
+            created_unix_s: unix_now_s(),
+            purpose: keep.purpose.clone(),
+            legal_basis: keep.legal_basis.clone(),
+            ends_unix_s: keep.ends_unix_s.unwrap_or(0),
+        };
+        let entry = Entry {
+            id: CollectionId::random()?,
+            about,
             data_key: Secret::random()?,
+            canary_key: Secret::random()?,
         };
         if self.collections()?.iter().any(|other| other.name == name) {
             return Err(Error::CollectionExists { name: name.to_owned() });
         }
         // The store comes first: an entry without a store would be a collection that cannot open.
         let path = self.path(entry.id);
-        Store::create(&path, entry.id, &entry.data_key)?;
-        if let Err(error) = self.keyring.add(&entry) {
+        Store::create(&path, entry.id, keys(&entry))?;
+        if let Err(error) = self.books.keyring.add(&entry) {
             // Nobody has seen it yet; a directory that stays behind opens with no key.
             let _ = std::fs::remove_dir_all(&path);
             return Err(error);
@@ -125,37 +187,39 @@ impl DataFolder {
         Ok(info(&entry))
     }
 
-    /// Opens the store of the collection called `name`.
+    /// Changes why and until when the collection called `name` is kept.
+    pub fn keep(&self, name: &str, keep: &Keep) -> Result<CollectionInfo> {
+        let mut entry = self.entry(name)?;
+        entry.about.purpose.clone_from(&keep.purpose);
+        entry.about.legal_basis.clone_from(&keep.legal_basis);
+        entry.about.ends_unix_s = keep.ends_unix_s.unwrap_or(0);
+        self.books.keyring.describe(entry.id, &entry.about)?;
+        Ok(info(&entry))
+    }
+
+    /// Opens the store of the collection called `name`. `Error::Ended` when it is not to be kept any
+    /// more.
     pub(crate) fn store(&self, name: &str) -> Result<(CollectionInfo, Store)> {
         let entry = self.entry(name)?;
+        let ends = entry.about.ends_unix_s;
+        if ends != 0 && ends <= unix_now_s() {
+            return Err(Error::Ended { name: name.to_owned() });
+        }
         let path = self.path(entry.id);
         if !path.exists() {
             let reason = format!(
                 "it lists collection '{name}', whose files are not in {}; is it another folder's keyring?",
                 self.folder.display()
             );
-            return Err(self.keyring.failed(reason));
+            return Err(self.books.keyring.failed(reason));
         }
-        let store = Store::open(&path, entry.id, &entry.data_key)?;
+        let store = Store::open(&path, entry.id, keys(&entry))?;
         Ok((info(&entry), store))
     }
 
-    /// Deletes a collection: first its key, from when on nothing opens its bytes, then its files.
-    /// `Error::InUse` while another process has it open.
-    pub fn delete(&self, name: &str) -> Result<()> {
-        let entry = self.entry(name)?;
-        let path = self.path(entry.id);
-        // Opening takes the lock; damage must not keep a collection from being deleted.
-        if let Err(error @ Error::InUse { .. }) = Store::open(&path, entry.id, &entry.data_key) {
-            return Err(error);
-        }
-        self.keyring.remove(entry.id)?;
-        match std::fs::remove_dir_all(&path) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("remove", path, source))
-            }
-            _ => files::sync_folder(&self.folder.join("collections")),
-        }
+    /// The keyring and the books, for the erasures inside a collection.
+    pub(crate) fn books(&self) -> Arc<Books> {
+        Arc::clone(&self.books)
     }
 
     /// The folder's path.
@@ -164,11 +228,11 @@ impl DataFolder {
     }
 
     fn entry(&self, name: &str) -> Result<Entry> {
-        let mut entries = self.keyring.entries()?;
-        match entries.iter().position(|entry| entry.name == name) {
+        let mut entries = self.books.keyring.entries()?;
+        match entries.iter().position(|entry| entry.about.name == name) {
             Some(i) => Ok(entries.swap_remove(i)),
             None => {
-                let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
+                let names: Vec<_> = entries.iter().map(|entry| entry.about.name.as_str()).collect();
                 let known = |name: &str| entries.iter().any(|entry| entry.id.to_string() == name);
                 let folders = std::fs::read_dir(self.folder.join("collections"));
                 let sealed = folders.into_iter().flatten().flatten();
@@ -201,8 +265,15 @@ fn read_format(path: &Path) -> Result<i64> {
 }
 
 fn info(entry: &Entry) -> CollectionInfo {
-    let (name, pack) = (entry.name.clone(), entry.pack.clone());
-    CollectionInfo { id: entry.id, name, pack, created_unix_s: entry.created_unix_s }
+    let About { name, pack, created_unix_s, purpose, legal_basis, ends_unix_s } =
+        entry.about.clone();
+    let ends_unix_s = (ends_unix_s != 0).then_some(ends_unix_s);
+    let keep = Keep { purpose, legal_basis, ends_unix_s };
+    CollectionInfo { id: entry.id, name, pack, created_unix_s, keep }
+}
+
+fn keys(entry: &Entry) -> StoreKeys<'_> {
+    StoreKeys { data: &entry.data_key, canary: &entry.canary_key }
 }
 
 fn count(folder: &Path) -> usize {
@@ -210,55 +281,4 @@ fn count(folder: &Path) -> usize {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn collections_are_made_listed_and_deleted_without_a_trace() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = DataFolder::open(&folder.path().join("deep/data"), None).unwrap();
-        let made = data.create("Wedding", "pack@1").unwrap();
-        assert!(matches!(data.create("Wedding", "pack@1"), Err(Error::CollectionExists { .. })));
-        assert_eq!(data.collection("Wedding").unwrap().id, made.id);
-        assert!(matches!(data.collection("wedding"), Err(Error::NoCollection { .. })));
-        let open = data.store("Wedding").unwrap();
-        assert!(matches!(data.delete("Wedding"), Err(Error::InUse { .. })));
-        drop(open);
-        data.delete("Wedding").unwrap();
-        assert!(data.collections().unwrap().is_empty());
-        assert_eq!(count(&folder.path().join("deep/data/collections")), 0);
-    }
-
-    #[test]
-    fn bad_names_newer_folders_and_foreign_folders_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = DataFolder::open(folder.path(), None).unwrap();
-        for bad in ["", "  ", "-x", "a\nb", &"x".repeat(101)] {
-            assert!(matches!(data.create(bad, "p"), Err(Error::CollectionName { .. })), "{bad:?}");
-        }
-        std::fs::write(folder.path().join("format"), "picpick data folder, format 2\n").unwrap();
-        assert!(matches!(
-            DataFolder::open(folder.path(), None).err(),
-            Some(Error::NewerFormat { received: 2, .. })
-        ));
-        std::fs::write(folder.path().join("format"), "nonsense").unwrap();
-        assert!(matches!(DataFolder::open(folder.path(), None).err(), Some(Error::Damaged { .. })));
-        let foreign = tempfile::tempdir().unwrap();
-        std::fs::write(foreign.path().join("taxes.pdf"), "x").unwrap();
-        assert!(DataFolder::open(foreign.path(), None).is_err());
-    }
-
-    #[test]
-    fn a_missing_keyring_is_never_silently_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        DataFolder::open(folder.path(), None).unwrap().create("a", "p").unwrap();
-        std::fs::rename(folder.path().join("keyring"), folder.path().join("elsewhere")).unwrap();
-        assert!(
-            DataFolder::open(folder.path(), None).err().unwrap().to_string().contains("missing")
-        );
-        let found =
-            DataFolder::open(folder.path(), Some(&folder.path().join("elsewhere"))).unwrap();
-        assert_eq!(found.collections().unwrap().len(), 1);
-    }
-}
+mod tests;

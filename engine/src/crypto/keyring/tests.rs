@@ -1,0 +1,143 @@
+//! The keyring: what survives reopening, what a destroyed key leaves, and damage told apart.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+fn entry(name: &str) -> Entry {
+    let about = About {
+        name: name.into(),
+        pack: "pack@1".into(),
+        created_unix_s: 5,
+        purpose: "a purpose".into(),
+        legal_basis: "consent".into(),
+        ends_unix_s: 9,
+    };
+    let (data_key, canary_key) = (Secret::random().unwrap(), Secret::random().unwrap());
+    Entry { id: CollectionId::random().unwrap(), about, data_key, canary_key }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for file in std::fs::read_dir(from).unwrap().flatten() {
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn entries_survive_reopening_and_names_and_keys_are_not_readable() {
+    let folder = tempfile::tempdir().unwrap();
+    let keyring = Keyring::create(folder.path()).unwrap();
+    let wedding = entry("Anna & Ben");
+    keyring.add(&wedding).unwrap();
+    assert!(matches!(keyring.add(&entry("Anna & Ben")), Err(Error::CollectionExists { .. })));
+    let again = Keyring::open(folder.path()).unwrap().entries().unwrap();
+    assert_eq!((again.len(), &again[0].about), (1, &wedding.about));
+    assert_eq!(again[0].data_key.bytes(), wedding.data_key.bytes());
+    let text = std::fs::read_to_string(folder.path().join("keys.toml")).unwrap();
+    for readable in ["Anna", "purpose", &hex(wedding.data_key.bytes())] {
+        assert!(!text.contains(readable), "{readable}");
+    }
+    let about = About { ends_unix_s: 77, ..wedding.about.clone() };
+    keyring.describe(wedding.id, &about).unwrap();
+    assert_eq!(keyring.entries().unwrap()[0].about, about);
+}
+
+#[test]
+fn a_rotation_keeps_every_key_and_leaves_one_generation() {
+    let folder = tempfile::tempdir().unwrap();
+    let keyring = Keyring::create(folder.path()).unwrap();
+    let (one, two) = (entry("one"), entry("two"));
+    [&one, &two].iter().for_each(|entry| keyring.add(entry).unwrap());
+    let public = keyring.signer().unwrap().public_key();
+    assert_eq!(keyring.rotate().unwrap(), 2);
+    let entries = keyring.entries().unwrap();
+    assert_eq!(entries[1].data_key.bytes(), two.data_key.bytes());
+    assert_eq!(entries[0].canary_key.bytes(), one.canary_key.bytes());
+    assert_eq!(keyring.signer().unwrap().public_key(), public);
+    assert_eq!(keyring.provider.generations().unwrap(), [2]);
+}
+
+#[test]
+fn a_destroyed_key_opens_in_no_copy_made_without_its_key_encryption_key() {
+    let (folder, old) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let keyring = Keyring::create(folder.path()).unwrap();
+    let (gone, kept) = (entry("gone"), entry("kept"));
+    [&gone, &kept].iter().for_each(|entry| keyring.add(entry).unwrap());
+    copy(folder.path(), old.path());
+    keyring.destroy_key(gone.id, Some((3, 4, 5))).unwrap();
+    assert_eq!(keyring.entries().unwrap().len(), 1);
+    let purged = keyring.purged().unwrap();
+    assert_eq!((purged[0].photos, purged[0].canaries), (Some(3), Some(5)));
+    assert!(purged[0].pending && purged[0].key_fingerprint.len() == 32);
+    assert_eq!(purged[0].canary_key.bytes(), gone.canary_key.bytes());
+    // The old keys file beside the new key-encryption key: what a backup without keys amounts to.
+    std::fs::remove_file(old.path().join("kek.1")).unwrap();
+    std::fs::copy(folder.path().join("kek.2"), old.path().join("kek.2")).unwrap();
+    assert!(Keyring::open(old.path()).is_err());
+    keyring.finish(gone.id).unwrap();
+    assert!(!keyring.purged().unwrap()[0].pending);
+    assert!(keyring.destroy_key(gone.id, None).is_err(), "it is gone already");
+}
+
+#[test]
+fn a_rotation_cut_short_on_either_side_opens_and_is_tidied() {
+    let folder = tempfile::tempdir().unwrap();
+    let keyring = Keyring::create(folder.path()).unwrap();
+    keyring.add(&entry("a")).unwrap();
+    keyring.provider.create(2).unwrap();
+    let again = Keyring::open(folder.path()).unwrap();
+    assert_eq!(again.provider.generations().unwrap(), [1]);
+    let stale = std::fs::read(folder.path().join("kek.1")).unwrap();
+    again.rotate().unwrap();
+    std::fs::write(folder.path().join("kek.1"), stale).unwrap();
+    let again = Keyring::open(folder.path()).unwrap();
+    assert_eq!(again.provider.generations().unwrap(), [2]);
+    assert_eq!(again.entries().unwrap().len(), 1);
+}
+
+#[test]
+fn backups_are_noted_with_their_latest_expiry() {
+    let folder = tempfile::tempdir().unwrap();
+    let keyring = Keyring::create(folder.path()).unwrap();
+    let id = CollectionId::random().unwrap();
+    let later = unix_now_s() + 1000;
+    for (place, expires_unix_s) in [("/b", later), ("/b", later - 500), ("/c", later), ("/d", 1)] {
+        let note = BackupNote { collection: id.to_string(), place: place.into(), expires_unix_s };
+        keyring.note_backup(note).unwrap();
+    }
+    let notes = keyring.backups(id).unwrap();
+    let of = |place: &str| notes.iter().find(|note| note.place == place).map(|n| n.expires_unix_s);
+    assert_eq!((of("/b"), of("/c")), (Some(later), Some(later)));
+    assert!(keyring.backups(CollectionId::random().unwrap()).unwrap().is_empty());
+}
+
+#[test]
+fn a_wrong_missing_short_or_newer_keyring_is_named() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let keyring = Keyring::create(folder.path()).unwrap();
+    keyring.add(&entry("a")).unwrap();
+    Keyring::create(other.path()).unwrap();
+    std::fs::copy(other.path().join("kek.1"), folder.path().join("kek.1")).unwrap();
+    assert!(keyring.entries().err().unwrap().to_string().contains("wrong keyring"));
+    std::fs::write(folder.path().join("kek.1"), [0; 5]).unwrap();
+    let short = Keyring::open(folder.path()).err().unwrap().to_string();
+    assert!(short.contains("5 bytes, expected 32"), "{short}");
+    std::fs::remove_file(folder.path().join("kek.1")).unwrap();
+    assert!(Keyring::open(folder.path()).is_err());
+    std::fs::write(folder.path().join("keys.toml"), "format = 99\nnew = 1\n").unwrap();
+    let newer = Keyring::open(folder.path()).err();
+    assert!(matches!(newer, Some(Error::NewerFormat { received: 99, .. })));
+    std::fs::write(folder.path().join("keys.toml"), "\u{0}garbage").unwrap();
+    assert!(Keyring::open(folder.path()).is_err());
+}
+
+#[test]
+fn the_files_are_for_the_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    Keyring::create(folder.path()).unwrap();
+    for name in ["kek.1", "keys.toml"] {
+        let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}

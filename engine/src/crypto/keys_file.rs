@@ -1,0 +1,149 @@
+//! `keys.toml`: wrapped keys, sealed descriptions and what is known of purged collections, as TOML.
+//!
+//! Everything in it is wrapped, sealed or a pseudonym. Replaced whole and durably. Knows nothing of the
+//! keys' use; format 1 is read for migration only.
+
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::files;
+use crate::store::version::{self, KEYRING_FORMAT};
+
+const NAME: &str = "keys.toml";
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeysFile {
+    pub(super) format: u32,
+    /// Generation of the key-encryption key that wraps all keys below.
+    pub(super) generation: u32,
+    /// The studio's signing key, wrapped. Here and below bytes are hexadecimal.
+    pub(super) signing: String,
+    #[serde(default)]
+    pub(super) collection: Vec<WrappedEntry>,
+    #[serde(default)]
+    pub(super) purged: Vec<WrappedPurged>,
+    #[serde(default)]
+    pub(super) backup: Vec<BackupNote>,
+}
+
+/// A living collection.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrappedEntry {
+    pub(super) id: String,
+    pub(super) key: String,
+    pub(super) canary: String,
+    /// The description, sealed under the data key.
+    pub(super) about: String,
+}
+
+/// A collection whose data key is destroyed; what is left is needed to finish, to scan and to attest.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrappedPurged {
+    pub(super) id: String,
+    pub(super) canary: String,
+    pub(super) canaries: Option<u64>,
+    pub(super) photos: Option<u64>,
+    pub(super) faces: Option<u64>,
+    pub(super) key_fingerprint: String,
+    pub(super) kek_generation: u32,
+    pub(super) begun_unix_s: u64,
+    pub(super) key_destroyed_unix_s: u64,
+    pub(super) pending: bool,
+}
+
+/// A backup that holds sealed bytes of a collection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BackupNote {
+    /// Pseudonym of the collection.
+    pub(crate) collection: String,
+    /// A folder or s3://bucket/prefix.
+    pub(crate) place: String,
+    /// Seconds since 1970.
+    pub(crate) expires_unix_s: u64,
+}
+
+/// What `keys.toml` may be.
+pub(super) enum Found {
+    Now(KeysFile),
+    /// Of format 1, to be migrated.
+    First(FirstKeysFile),
+}
+
+/// `keys.toml` as programs before purges with receipts wrote it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FirstKeysFile {
+    #[serde(rename = "format")]
+    _format: u32,
+    pub(super) generation: u32,
+    #[serde(default)]
+    pub(super) collection: Vec<FirstEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FirstEntry {
+    pub(super) id: String,
+    pub(super) sealed: String,
+}
+
+/// Whether `folder` holds a keyring.
+pub(super) fn exists(folder: &Path) -> bool {
+    folder.join(NAME).exists()
+}
+
+/// Reads the file. Errors: `Io`; `NewerFormat`; `Keyring` when it does not read.
+pub(super) fn read(folder: &Path) -> Result<Found> {
+    let path = folder.join(NAME);
+    let text = std::fs::read_to_string(&path).map_err(|source| Error::io("read", &path, source))?;
+    parse(&text, folder)
+}
+
+fn parse(text: &str, folder: &Path) -> Result<Found> {
+    let failed = |_: toml::de::Error| Error::Keyring {
+        path: folder.to_path_buf(),
+        reason: format!("{NAME} does not read"),
+    };
+    // The format is read first, so that a newer file is told from a damaged one.
+    let table: toml::Table = toml::from_str(text).map_err(failed)?;
+    let format = table.get("format").and_then(toml::Value::as_integer).unwrap_or(0);
+    version::check(&format!("keyring {}", folder.display()), KEYRING_FORMAT, format)?;
+    if format == 1 {
+        return toml::from_str(text).map(Found::First).map_err(failed);
+    }
+    toml::from_str(text).map(Found::Now).map_err(failed)
+}
+
+/// Replaces the file; durable when it returns.
+pub(super) fn write(folder: &Path, keys: &KeysFile) -> Result<()> {
+    let text = toml::to_string(keys).map_err(|error| Error::Keyring {
+        path: folder.to_path_buf(),
+        reason: error.to_string(),
+    })?;
+    files::replace(&folder.join(NAME), text.as_bytes(), 0o600)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_told_apart_and_damage_is_named() {
+        let read = |text: &str| parse(text, Path::new("/k"));
+        assert!(matches!(read("format = 1\ngeneration = 3\n"), Ok(Found::First(_))));
+        let now = "format = 2\ngeneration = 3\nsigning = \"00\"\n";
+        assert!(matches!(read(now), Ok(Found::Now(KeysFile { generation: 3, .. }))));
+        assert!(matches!(
+            read("format = 9\nnew = 1\n"),
+            Err(Error::NewerFormat { received: 9, .. })
+        ));
+        for bad in ["\u{0}", "generation = 1\n", "format = 2\n", &format!("{now}stray = 1\n")] {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+    }
+}

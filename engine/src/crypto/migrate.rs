@@ -1,0 +1,61 @@
+//! Keyrings of format 1, read once and written anew in today's format under a new generation.
+//!
+//! Format 1 sealed a collection's data key and description together, had no canaries, no signing key
+//! and no memory of purges. Knows nothing of how today's keyring is used.
+
+use serde::Deserialize;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+use super::entry::{About, Entry};
+use super::file_provider::FileProvider;
+use super::keyring::Keyring;
+use super::keys_file::{FirstEntry, FirstKeysFile};
+use super::{Sealer, Secret};
+use crate::error::Result;
+use crate::ids::unhex;
+
+#[derive(Deserialize)]
+struct FirstAbout {
+    name: String,
+    pack: String,
+    created_unix_s: u64,
+    data_key: Zeroizing<String>,
+}
+
+/// Writes `keyring`, which lies in `folder`, anew from the old file; to be called under its lock. Cut
+/// short, the old file is still there.
+pub(super) fn from_first(keyring: &Keyring, folder: &Path, old: &FirstKeysFile) -> Result<()> {
+    let provider = FileProvider::new(folder);
+    let entry = |wrapped| entry(keyring, &provider, old.generation, wrapped);
+    let entries = old.collection.iter().map(entry).collect::<Result<Vec<_>>>()?;
+    keyring.start(old.generation.saturating_add(1), &entries)
+}
+
+fn entry(
+    keyring: &Keyring,
+    provider: &FileProvider,
+    generation: u32,
+    wrapped: &FirstEntry,
+) -> Result<Entry> {
+    let damaged = || keyring.failed(format!("its key does not open collection {}", wrapped.id));
+    let context = format!("picpick keyring 1 {}", wrapped.id).into_bytes();
+    let sealed = unhex(&wrapped.sealed).ok_or_else(damaged)?;
+    let opened = Sealer::new(provider.kek(generation)?)
+        .open(&context, &sealed, String::new)
+        .map_err(|_| damaged())?;
+    let text = std::str::from_utf8(&opened).map_err(|_| damaged())?;
+    let first: FirstAbout = toml::from_str(text).map_err(|_| damaged())?;
+    let key = Zeroizing::new(unhex(&first.data_key).ok_or_else(damaged)?);
+    Ok(Entry {
+        id: wrapped.id.parse()?,
+        about: About {
+            name: first.name,
+            pack: first.pack,
+            created_unix_s: first.created_unix_s,
+            ..About::default()
+        },
+        data_key: Secret::from_bytes(&key).ok_or_else(damaged)?,
+        canary_key: Secret::random()?,
+    })
+}

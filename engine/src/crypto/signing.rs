@@ -1,0 +1,115 @@
+//! Signatures of the studio: Ed25519 (RFC 8032) under a key that the keyring keeps.
+//!
+//! A signature covers a context and a message, so that one kind of document cannot pass for another.
+//! Knows nothing of what is signed.
+
+use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
+use std::fmt;
+use std::str::FromStr;
+
+use super::Secret;
+use crate::error::{Error, Result};
+
+/// Signs in the studio's name.
+pub(crate) struct Signer(Secret);
+
+/// The studio's public key: all that is needed to check its signatures.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
+
+impl Signer {
+    pub(super) fn new(seed: Secret) -> Self {
+        Self(seed)
+    }
+
+    /// The signature of `message`, 64 bytes.
+    pub(crate) fn sign(&self, context: &str, message: &[u8]) -> [u8; 64] {
+        use ed25519_dalek::Signer as _;
+        // Made for each call and wiped after it: only the seed lies in locked memory.
+        let key = SigningKey::from_bytes(self.0.bytes());
+        key.sign(&framed(context, message)).to_bytes()
+    }
+
+    pub(crate) fn public_key(&self) -> PublicKey {
+        PublicKey(SigningKey::from_bytes(self.0.bytes()).verifying_key())
+    }
+}
+
+impl PublicKey {
+    /// Whether `signature` is this studio's of `message`; strict: no malleable forms, no weak keys.
+    pub(crate) fn verifies(&self, context: &str, message: &[u8], signature: &[u8; 64]) -> bool {
+        let signature = Signature::from_bytes(signature);
+        self.0.verify_strict(&framed(context, message), &signature).is_ok()
+    }
+}
+
+impl fmt::Display for PublicKey {
+    /// 64 hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({self})")
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = Error;
+
+    /// Reads the 64 hexadecimal digits that `Display` writes.
+    fn from_str(text: &str) -> Result<Self> {
+        let bytes = crate::ids::unhex(text).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        let key = bytes.and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
+        let key = key.filter(|key| !key.is_weak());
+        key.map(Self).ok_or_else(|| Error::PublicKey { received: text.chars().take(80).collect() })
+    }
+}
+
+/// What is really signed: the context, a zero byte, the message.
+fn framed(context: &str, message: &[u8]) -> Vec<u8> {
+    [context.as_bytes(), &[0], message].concat()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_holds_for_its_key_context_and_message_only() {
+        let signer = Signer::new(Secret::random().unwrap());
+        let signature = signer.sign("receipt", b"gone");
+        let key: PublicKey = signer.public_key().to_string().parse().unwrap();
+        assert!(key.verifies("receipt", b"gone", &signature));
+        assert!(!key.verifies("receipt", b"gone!", &signature));
+        assert!(!key.verifies("invoice", b"gone", &signature));
+        let other = Signer::new(Secret::random().unwrap()).public_key();
+        assert!(!other.verifies("receipt", b"gone", &signature));
+        for i in 0..64 {
+            let mut changed = signature;
+            changed[i] ^= 1;
+            assert!(!key.verifies("receipt", b"gone", &changed), "byte {i}");
+        }
+    }
+
+    #[test]
+    fn the_key_and_signature_are_those_of_rfc_8032() {
+        // RFC 8032, section 7.1, test 1: seed and public key.
+        let seed = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+        let public = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+        let signer = Signer::new(Secret::from_bytes(&crate::ids::unhex(seed).unwrap()).unwrap());
+        assert_eq!(signer.public_key().to_string(), public);
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        let bad = "zz".repeat(32);
+        let weak = format!("01{}", "00".repeat(31));
+        for text in ["", "12", bad.as_str(), &"0".repeat(63), &weak] {
+            assert!(text.parse::<PublicKey>().is_err(), "{text}");
+        }
+    }
+}

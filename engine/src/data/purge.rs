@@ -1,0 +1,222 @@
+//! Purging a collection: the key first, then the files, then proof that nothing is left.
+//!
+//! Each step is durable before the next and can be repeated; what a crash leaves open is taken up when
+//! the data folder is opened next. Knows nothing of what was stored.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::DataFolder;
+use crate::books::{Erased, Receipt, ReceiptBody, Scanned, Subject};
+use crate::clock::unix_now_s;
+use crate::crypto::{Entry, Purged};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::ids::CollectionId;
+use crate::residue::{Needles, Scan};
+use crate::store::{Store, canary};
+
+/// Canaries looked for when the store could not be asked how many it has: those of a million photos.
+pub(super) const CANARIES_UNKNOWN: u64 = 1 << 16;
+
+impl DataFolder {
+    /// Purges the collection called `name` for good and attests it.
+    ///
+    /// In order: deny access (its store is held) → destroy its key with a generation of key-encryption
+    /// key → enter it in the ledger → remove its files → scan what is left of the data folder → signed
+    /// receipt. Works on a full disk. Errors: `NoCollection`; `InUse` while another process has it
+    /// open; `Residue` when something was found, and then there is no receipt. After an error beyond
+    /// the first step the key is gone all the same, and the rest is done at the next opening.
+    pub fn purge(&self, name: &str) -> Result<Receipt> {
+        let entry = self.entry(name)?;
+        let _lock = files::lock(&self.purge_lock())?;
+        let held = self.hold(&entry)?;
+        let counts = held.as_ref().and_then(counts);
+        // Repeated on a full disk: the key may be gone already, and only tidying have failed.
+        self.books.with_room(|| match self.is_purged(entry.id)? {
+            true => Ok(()),
+            false => self.books.keyring.destroy_key(entry.id, counts),
+        })?;
+        drop((held, entry.data_key));
+        let purged = self.books.keyring.purged()?;
+        let purged = purged.iter().find(|purged| purged.id == entry.id);
+        let missing = || self.books.keyring.failed("it forgot a purge that was just begun");
+        let receipt = self.finish(purged.ok_or_else(missing)?)?;
+        self.books.keep_room();
+        Ok(receipt)
+    }
+
+    /// Holds the store so that no other process opens it; `None` where damage keeps it from opening,
+    /// which must not keep it from being purged.
+    fn hold(&self, entry: &Entry) -> Result<Option<Store>> {
+        match Store::open(&self.path(entry.id), entry.id, super::keys(entry)) {
+            Err(error @ Error::InUse { .. }) => Err(error),
+            opened => Ok(opened.ok()),
+        }
+    }
+
+    fn is_purged(&self, id: CollectionId) -> Result<bool> {
+        Ok(self.books.keyring.purged()?.iter().any(|purged| purged.id == id))
+    }
+
+    /// What comes after the key's end; every step may have been done before.
+    fn finish(&self, purged: &Purged) -> Result<Receipt> {
+        let erasure =
+            self.books.with_room(|| self.books.ledger.enter(purged.id, Erased::Collection))?;
+        self.remove_files(purged.id)?;
+        let scan = self.look_for(&canaries(purged)?)?;
+        if !scan.found.is_empty() {
+            let path = scan.found.first().map_or(self.folder.clone(), |(_, path)| path.clone());
+            let (collection, found) = (purged.id.to_string(), scan.found.len());
+            return Err(Error::Residue { collection, found, path });
+        }
+        let backups = self.books.keyring.backups(purged.id)?;
+        let receipt = self.books.attest(&ReceiptBody {
+            format: String::new(),
+            number: 0,
+            previous: String::new(),
+            subject: Subject::Collection,
+            collection: purged.id.to_string(),
+            key_fingerprint: purged.key_fingerprint.clone(),
+            erasure: erasure.number,
+            photos: purged.photos,
+            faces: purged.faces,
+            begun_unix_s: purged.begun_unix_s,
+            key_destroyed_unix_s: Some(purged.key_destroyed_unix_s),
+            kek_generation_destroyed: Some(purged.kek_generation),
+            finished_unix_s: unix_now_s(),
+            scanned: scanned(&scan),
+            residue: 0,
+            backups_expire_unix_s: backups.iter().map(|note| note.expires_unix_s).max(),
+            public_key: String::new(),
+        })?;
+        self.books.with_room(|| self.books.keyring.finish(purged.id))?;
+        Ok(receipt)
+    }
+
+    fn remove_files(&self, id: CollectionId) -> Result<()> {
+        let path = self.path(id);
+        match std::fs::remove_dir_all(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("remove", path, source))
+            }
+            _ => files::sync_folder(&self.folder.join("collections")),
+        }
+    }
+
+    /// Looks through data folder and keyring; what could not be read is an error.
+    fn look_for(&self, needles: &Needles) -> Result<Scan> {
+        let mut scan = needles.scan(&self.folder);
+        let keyring = self.books.keyring.folder();
+        if !keyring.starts_with(&self.folder) {
+            let other = needles.scan(keyring);
+            (scan.files, scan.bytes) = (scan.files + other.files, scan.bytes + other.bytes);
+            scan.found.extend(other.found);
+            scan.unreadable.extend(other.unreadable);
+        }
+        match scan.unreadable.first() {
+            Some(path) => Err(Error::io("scan", path, std::io::ErrorKind::PermissionDenied.into())),
+            None => Ok(scan),
+        }
+    }
+
+    /// Takes up what is open: purges that a crash cut short, and collections that an old copy of the
+    /// keyring or of the data folder has brought back. What cannot be done is said and left for the
+    /// next opening, so that healthy collections stay usable.
+    pub(super) fn resume(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        match files::try_lock(&self.purge_lock()) {
+            // Another process is at it.
+            Ok(None) => return remarks,
+            // Nothing can be written here: nothing can be purged either.
+            Err(_) => return remarks,
+            Ok(Some(_lock)) => {
+                if let Err(error) = self.resume_all(&mut remarks) {
+                    remarks.push(format!("a purge could not be completed: {error}"));
+                }
+            }
+        }
+        remarks
+    }
+
+    fn resume_all(&self, remarks: &mut Vec<String>) -> Result<()> {
+        let ledger = self.books.ledger.read()?;
+        let purged_before: HashSet<CollectionId> = ledger
+            .iter()
+            .filter(|erasure| erasure.what == Erased::Collection)
+            .map(|erasure| erasure.collection)
+            .collect();
+        if !purged_before.is_empty() {
+            for entry in self.books.keyring.entries()? {
+                if purged_before.contains(&entry.id) {
+                    self.books.keyring.destroy_key(entry.id, None)?;
+                    let what = "was purged before, and an old keyring brought its key back";
+                    remarks.push(format!("collection {} {what}: purged again", entry.id));
+                }
+            }
+        }
+        for purged in self.books.keyring.purged()? {
+            if purged.pending {
+                self.finish(&purged)?;
+                remarks.push(format!("the purge of collection {} is completed", purged.id));
+            } else if self.path(purged.id).exists() {
+                self.remove_files(purged.id)?;
+                let what = "was purged before, and an old copy brought its files back";
+                remarks.push(format!("collection {} {what}: removed", purged.id));
+            }
+        }
+        for id in purged_before {
+            if self.path(id).exists() {
+                self.remove_files(id)?;
+                remarks.push(format!("collection {id} was purged before: its files are removed"));
+            }
+        }
+        Ok(())
+    }
+
+    fn purge_lock(&self) -> std::path::PathBuf {
+        self.books.keyring.folder().join("purge.lock")
+    }
+}
+
+/// Photos, faces and canaries of a store; `None` when not all of it reads.
+fn counts(store: &Store) -> Option<(u64, u64, u64)> {
+    let (mut photos, mut faces, mut sound) = (0, 0, true);
+    let count = |photo: crate::face::Photo| {
+        photos += 1;
+        faces += photo.faces.len() as u64;
+    };
+    let scanned = store.scan(count, |_| sound = false);
+    (scanned.is_ok() && sound).then_some((photos, faces, store.state().canaries))
+}
+
+fn canaries(purged: &Purged) -> Result<Needles> {
+    let mut needles = Needles::new();
+    for number in 0..purged.canaries.unwrap_or(CANARIES_UNKNOWN) {
+        needles.add(&canary::value(&purged.canary_key, number)?);
+    }
+    Ok(needles)
+}
+
+/// What a scan looked at, for a receipt.
+pub(crate) fn scanned(scan: &Scan) -> Scanned {
+    let Scan { files, bytes, needles, .. } = *scan;
+    Scanned { files, bytes, needles }
+}
+
+/// Looks for `needles` in one folder; `Residue` when any is there.
+pub(crate) fn none_left(
+    needles: &Needles,
+    folder: &Path,
+    collection: CollectionId,
+) -> Result<Scanned> {
+    let scan = needles.scan(folder);
+    match scan.found.first() {
+        Some((_, path)) => Err(Error::Residue {
+            collection: collection.to_string(),
+            found: scan.found.len(),
+            path: path.clone(),
+        }),
+        None => Ok(scanned(&scan)),
+    }
+}

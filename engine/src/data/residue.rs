@@ -1,0 +1,197 @@
+//! A look through the raw files of a data folder for face data where none may be.
+//!
+//! Canaries of living collections must be found in their own folder (that proves the scan) and nowhere
+//! else; canaries of purged ones, and embeddings that are not sealed, nowhere at all. Knows nothing of
+//! how anything is purged.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::DataFolder;
+use super::purge::CANARIES_UNKNOWN;
+use crate::crypto::{Entry, Secret};
+use crate::error::Result;
+use crate::ids::CollectionId;
+use crate::residue::Needles;
+use crate::store::{Store, canary};
+
+/// What a scan saw.
+#[derive(Clone, Debug)]
+pub struct Residue {
+    /// Files read whole, and their bytes.
+    pub files: u64,
+    pub bytes: u64,
+    /// Windows of 16 bytes searched for at every offset.
+    pub needles: u64,
+    pub unreadable: Vec<PathBuf>,
+    pub collections: Vec<CollectionResidue>,
+}
+
+/// What was found of one collection.
+#[derive(Clone, Debug)]
+pub struct CollectionResidue {
+    pub id: CollectionId,
+    /// `None` for a purged collection: its name went with its key.
+    pub name: Option<String>,
+    /// Canaries planted; `None` when its store could not be asked.
+    pub canaries: Option<u64>,
+    /// Canaries found in its own folder.
+    pub found: u64,
+    /// Files elsewhere that hold any of its canaries.
+    pub elsewhere: Vec<PathBuf>,
+    /// Files that hold an embedding of it that is not sealed.
+    pub unsealed: Vec<PathBuf>,
+    /// Why its store could not be asked; then unsealed embeddings were not searched for.
+    pub closed: Option<String>,
+}
+
+impl Residue {
+    /// Files with face data that may not be there.
+    pub fn found(&self) -> usize {
+        let of = |one: &CollectionResidue| {
+            let own = usize::from(one.name.is_none() && one.found > 0);
+            own + one.elsewhere.len() + one.unsealed.len()
+        };
+        self.collections.iter().map(of).sum()
+    }
+}
+
+/// Whose a searched piece is.
+struct Piece {
+    /// Position among the collections.
+    collection: usize,
+    sealed: bool,
+}
+
+impl DataFolder {
+    /// Scans data folder, keyring, and the folders in `also`, for instance with old backups.
+    pub fn scan(&self, also: &[PathBuf]) -> Result<Residue> {
+        let (mut needles, mut pieces) = (Needles::new(), Vec::new());
+        let mut collections = Vec::new();
+        for entry in self.books.keyring.entries()? {
+            let collection = collections.len();
+            collections.push(self.living(&entry, &mut needles, collection, &mut pieces)?);
+        }
+        for purged in self.books.keyring.purged()? {
+            let collection = collections.len();
+            let mut one = CollectionResidue::of(purged.id, None);
+            one.canaries = purged.canaries;
+            let number = purged.canaries.unwrap_or(CANARIES_UNKNOWN);
+            plant(&mut needles, &purged.canary_key, number, collection, &mut pieces)?;
+            collections.push(one);
+        }
+        let mut residue =
+            Residue { files: 0, bytes: 0, needles: 0, unreadable: Vec::new(), collections };
+        let mut folders = vec![self.folder.as_path()];
+        let keyring = self.books.keyring.folder();
+        folders.extend((!keyring.starts_with(&self.folder)).then_some(keyring));
+        folders.extend(also.iter().map(PathBuf::as_path));
+        let mut own = vec![BTreeSet::new(); residue.collections.len()];
+        for folder in folders {
+            self.look(folder, &needles, &pieces, &mut residue, &mut own);
+        }
+        for (one, own) in residue.collections.iter_mut().zip(own) {
+            one.found = own.len() as u64;
+        }
+        Ok(residue)
+    }
+
+    fn look(
+        &self,
+        folder: &Path,
+        needles: &Needles,
+        pieces: &[Piece],
+        residue: &mut Residue,
+        own: &mut [BTreeSet<u32>],
+    ) {
+        let scan = needles.scan(folder);
+        residue.files += scan.files;
+        residue.bytes += scan.bytes;
+        residue.needles = scan.needles;
+        residue.unreadable.extend(scan.unreadable);
+        for (number, path) in scan.found {
+            let Some(piece) = pieces.get(number as usize) else { continue };
+            let one = residue.collections.get_mut(piece.collection);
+            let (Some(one), Some(own)) = (one, own.get_mut(piece.collection)) else { continue };
+            let home = path.starts_with(self.path(one.id));
+            match (piece.sealed, home || one.name.is_none()) {
+                (true, true) => drop(own.insert(number)),
+                (true, false) => one.elsewhere.push(path),
+                (false, _) => one.unsealed.push(path),
+            }
+        }
+        for one in &mut residue.collections {
+            for paths in [&mut one.elsewhere, &mut one.unsealed] {
+                paths.sort();
+                paths.dedup();
+            }
+        }
+    }
+
+    fn living(
+        &self,
+        entry: &Entry,
+        needles: &mut Needles,
+        collection: usize,
+        pieces: &mut Vec<Piece>,
+    ) -> Result<CollectionResidue> {
+        let mut one = CollectionResidue::of(entry.id, Some(entry.about.name.clone()));
+        let store = Store::open(&self.path(entry.id), entry.id, super::keys(entry));
+        let mut embeddings = Vec::new();
+        match store {
+            Ok(store) => {
+                one.canaries = Some(store.state().canaries);
+                let faces = |photo: crate::face::Photo| {
+                    embeddings.extend(photo.faces.iter().map(|face| spots(&face.embedding)));
+                };
+                if let Err(error) = store.scan(faces, |_| ()) {
+                    one.closed = Some(error.to_string());
+                }
+            }
+            Err(error) => one.closed = Some(error.to_string()),
+        }
+        let number = one.canaries.unwrap_or(CANARIES_UNKNOWN);
+        plant(needles, &entry.canary_key, number, collection, pieces)?;
+        for spots in embeddings {
+            needles.add(&spots);
+            pieces.push(Piece { collection, sealed: false });
+        }
+        Ok(one)
+    }
+}
+
+impl CollectionResidue {
+    fn of(id: CollectionId, name: Option<String>) -> Self {
+        Self {
+            id,
+            name,
+            canaries: None,
+            found: 0,
+            elsewhere: Vec::new(),
+            unsealed: Vec::new(),
+            closed: None,
+        }
+    }
+}
+
+fn plant(
+    needles: &mut Needles,
+    canary_key: &Secret,
+    canaries: u64,
+    collection: usize,
+    pieces: &mut Vec<Piece>,
+) -> Result<()> {
+    for number in 0..canaries {
+        needles.add(&canary::value(canary_key, number)?);
+        pieces.push(Piece { collection, sealed: true });
+    }
+    Ok(())
+}
+
+/// Four windows of an embedding as it would lie in a file, 32-bit floats, little endian: enough to
+/// find it, a tenth of the needles.
+fn spots(embedding: &[f32]) -> Vec<u8> {
+    let quarter = (embedding.len() / 4).max(4);
+    let windows = embedding.chunks(quarter).filter_map(|part| part.get(..4));
+    windows.flatten().flat_map(|value| value.to_le_bytes()).collect()
+}

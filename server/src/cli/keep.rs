@@ -1,0 +1,171 @@
+//! Why and until when a collection is kept: options, dates, and how both are shown.
+//!
+//! Knows nothing of collections beyond that.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Args, ValueEnum};
+use picpick_engine::Keep;
+
+use super::format;
+
+/// Kept so long unless told otherwise, days: guests come back for their photos within months.
+const DAYS: u32 = 180;
+const DAY_S: u64 = 86_400;
+
+/// The options that say why and until when.
+#[derive(Args, Debug, Default)]
+pub struct Options {
+    /// What the faces are kept for [default: finding guests' photos]
+    #[arg(long, value_name = "TEXT", value_parser = purpose)]
+    purpose: Option<String>,
+    /// On which legal basis [default: consent]
+    #[arg(long, value_enum)]
+    basis: Option<Basis>,
+    /// Until which day (UTC); from then on it is neither searched nor added to, and 'picpick
+    /// retention run' purges it [default: 180 days from now]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, conflicts_with = "days")]
+    until: Option<u64>,
+    /// For how many days from now
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    days: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Basis {
+    Consent,
+    Contract,
+    LegalObligation,
+    LegitimateInterest,
+}
+
+impl Options {
+    /// For a new collection.
+    pub fn fresh(&self) -> Keep {
+        let end = unix_now_s() + u64::from(DAYS) * DAY_S;
+        self.over(&Keep {
+            purpose: "finding guests' photos".into(),
+            legal_basis: Basis::Consent.text().into(),
+            ends_unix_s: Some(end),
+        })
+    }
+
+    /// What was set before, with what these options change.
+    pub fn over(&self, before: &Keep) -> Keep {
+        let days = self.days.map(|days| unix_now_s() + u64::from(days) * DAY_S);
+        Keep {
+            purpose: self.purpose.clone().unwrap_or_else(|| before.purpose.clone()),
+            legal_basis: self.basis.map_or_else(|| before.legal_basis.clone(), |b| b.text().into()),
+            ends_unix_s: self.until.or(days).or(before.ends_unix_s),
+        }
+    }
+
+    /// Whether nothing is to be changed.
+    pub fn is_empty(&self) -> bool {
+        self.purpose.is_none()
+            && self.basis.is_none()
+            && self.until.is_none()
+            && self.days.is_none()
+    }
+}
+
+impl Basis {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Consent => "consent",
+            Self::Contract => "contract",
+            Self::LegalObligation => "legal obligation",
+            Self::LegitimateInterest => "legitimate interest",
+        }
+    }
+}
+
+/// `until 2027-05-01 for finding guests' photos (consent)`.
+pub fn text(keep: &Keep) -> String {
+    let until = keep
+        .ends_unix_s
+        .map_or_else(|| "without an end".into(), |end| format!("until {}", format::date(end)));
+    if keep.purpose.is_empty() {
+        return until;
+    }
+    format!("{until} for {} ({})", keep.purpose, keep.legal_basis)
+}
+
+/// Whether the end has come.
+pub fn is_over(keep: &Keep) -> bool {
+    keep.ends_unix_s.is_some_and(|end| end <= unix_now_s())
+}
+
+fn unix_now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
+}
+
+fn purpose(text: &str) -> Result<String, String> {
+    let printable = !text.trim().is_empty() && !text.chars().any(char::is_control);
+    if printable && text.chars().count() <= 200 {
+        Ok(text.trim().to_owned())
+    } else {
+        Err("expected 1 to 200 printable characters".into())
+    }
+}
+
+/// The first second of a day, seconds since 1970.
+fn day(text: &str) -> Result<u64, String> {
+    let wrong = || "expected a day such as 2027-05-01".to_owned();
+    let parts: Vec<&str> = text.split('-').collect();
+    let [year, month, day] = parts.as_slice() else { return Err(wrong()) };
+    let number = |text: &str, digits: usize| -> Option<u64> {
+        let plain = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| text.parse().ok()).flatten()
+    };
+    let (year, month, day) = match (number(year, 4), number(month, 2), number(day, 2)) {
+        (Some(year @ 1970..), Some(month @ 1..=12), Some(day @ 1..=31)) => (year, month, day),
+        _ => return Err(wrong()),
+    };
+    // The inverse of `format::date`, from the same source.
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (shifted / 400, shifted % 400);
+    let march_month = (month + 9) % 12;
+    let day_of_year = (153 * march_month + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let begin = (era * 146_097 + day_of_era).saturating_sub(719_468) * DAY_S;
+    // 31 June would silently be 1 July.
+    if format::date(begin).starts_with(text) { Ok(begin) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_read_and_impossible_ones_refused() {
+        for text in ["1970-01-01", "2000-02-29", "2027-05-01", "2100-12-31", "2400-02-29"] {
+            assert_eq!(format::date(day(text).unwrap()), format!("{text} 00:00 UTC"));
+        }
+        for bad in [
+            "",
+            "2027",
+            "2027-5-1",
+            "2027-02-30",
+            "2027-13-01",
+            "1969-12-31",
+            "2100-02-29",
+            "27-05-2001",
+            "2027-05-01 ",
+            "+027-05-01",
+        ] {
+            assert!(day(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn options_change_only_what_they_name() {
+        let fresh = Options::default().fresh();
+        assert_eq!((fresh.legal_basis.as_str(), is_over(&fresh)), ("consent", false));
+        let changed = Options { until: Some(5), ..Options::default() }.over(&fresh);
+        assert_eq!(changed, Keep { ends_unix_s: Some(5), ..fresh });
+        assert!(is_over(&changed) && text(&changed).starts_with("until 1970-01-01"));
+        assert!(Options::default().is_empty());
+    }
+}

@@ -1,0 +1,190 @@
+//! `picpick receipt`: check a purge receipt, list them, show the key that checks them.
+//!
+//! Checking needs the receipt and the studio's public key, no data folder. Knows nothing of how anything
+//! is purged.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Subcommand;
+use picpick_engine::{PublicKey, PurgeSubject, RECEIPT_SCHEMA, Receipt, ReceiptBody, verify_chain};
+use serde::Serialize;
+
+use super::context::{Context, read_file};
+use super::report::Report;
+use super::table::Table;
+use super::{Usage, format};
+
+const VERIFY_AFTER: &str = "\
+Several files are also checked to follow from one another without a gap. The
+exit status is 1 when anything does not hold.
+
+Examples:
+  picpick receipt verify receipt.json --key 3d40…
+  picpick receipt verify ~/.local/share/picpick/receipts/*.json
+
+With --json: {\"valid\", \"key\", \"receipts\": [receipt]}.";
+/// No receipt is anywhere near as large.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Check that receipts are this studio's and unchanged
+    #[command(after_help = VERIFY_AFTER)]
+    Verify {
+        /// Receipt files, oldest first
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The studio's public key, 64 hexadecimal digits [default: that of the data folder]
+        #[arg(long, value_name = "KEY")]
+        key: Option<PublicKey>,
+    },
+    /// List the receipts of the data folder
+    List,
+    /// Show the studio's public key, to be given to whoever is to check its receipts
+    Key,
+    /// Print the JSON schema of a receipt
+    Schema,
+}
+
+#[derive(Serialize)]
+struct Verified {
+    valid: bool,
+    key: String,
+    receipts: Vec<ReceiptBody>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    receipts: Vec<ReceiptBody>,
+}
+
+#[derive(Serialize)]
+struct Key {
+    public_key: String,
+}
+
+pub fn run(context: &Context, command: Command) -> Result<Report> {
+    match command {
+        Command::Verify { files, key } => verify(context, &files, key),
+        Command::List => list(context),
+        Command::Key => {
+            let public_key = own_key(context)?.to_string();
+            let text = format!("{public_key}\n");
+            Report::new(&Key { public_key }, text)
+        }
+        Command::Schema => {
+            let schema: serde_json::Value = serde_json::from_str(RECEIPT_SCHEMA)?;
+            Report::new(&schema, RECEIPT_SCHEMA.to_owned())
+        }
+    }
+}
+
+fn own_key(context: &Context) -> Result<PublicKey> {
+    let missing = || Usage("there is no data folder here whose key could be used; give one".into());
+    Ok(context.data_if_there()?.ok_or_else(missing)?.public_key()?)
+}
+
+fn verify(context: &Context, files: &[PathBuf], key: Option<PublicKey>) -> Result<Report> {
+    let key = key.map_or_else(|| own_key(context), Ok)?;
+    let read = |path: &PathBuf| read_file(path, FILE_BYTES_MAX);
+    let contents = files.iter().map(read).collect::<Result<Vec<_>>>()?;
+    for (path, bytes) in files.iter().zip(&contents) {
+        Receipt::verify(bytes, &key).with_context(|| format::path(path))?;
+    }
+    let receipts = verify_chain(&contents, &key)?;
+    let mut text = String::new();
+    for receipt in &receipts {
+        text += &describe(&receipt.receipt);
+    }
+    let chained = if receipts.len() > 1 { ", and they follow from one another" } else { "" };
+    let what = format::count(receipts.len(), "receipt");
+    text += &format!("\nValid: {what} signed by {key}{chained}.\n");
+    let receipts = receipts.into_iter().map(|receipt| receipt.receipt).collect();
+    Report::new(&Verified { valid: true, key: key.to_string(), receipts }, text)
+}
+
+fn list(context: &Context) -> Result<Report> {
+    let Some(data) = context.data_if_there()? else {
+        return Report::new(&Listed { receipts: Vec::new() }, "There are no receipts.\n".into());
+    };
+    let key = data.public_key()?;
+    let mut table = Table::new(&[">number", "purged", ">photos", ">faces", "what", "collection"]);
+    let mut receipts = Vec::new();
+    for path in data.receipts()? {
+        let receipt = Receipt::verify(&read_file(&path, FILE_BYTES_MAX)?, &key)
+            .with_context(|| format::path(&path))?
+            .receipt;
+        table.row([
+            receipt.number.to_string(),
+            format::date(receipt.finished_unix_s),
+            number(receipt.photos),
+            number(receipt.faces),
+            subject(receipt.subject).to_owned(),
+            receipt.collection.clone(),
+        ]);
+        receipts.push(receipt);
+    }
+    let text = if receipts.is_empty() { "There are no receipts.\n".into() } else { table.text() };
+    Report::new(&Listed { receipts }, text)
+}
+
+/// A receipt in a few lines.
+pub fn describe(receipt: &ReceiptBody) -> String {
+    let mut text = format!(
+        "Receipt {}: {} of collection {}\n",
+        receipt.number,
+        subject(receipt.subject),
+        receipt.collection
+    );
+    text += &format!("  purged      {}\n", format::date(receipt.finished_unix_s));
+    text += &format!("  photos      {}\n", number(receipt.photos));
+    text += &format!("  faces       {}\n", number(receipt.faces));
+    if receipt.key_destroyed_unix_s.is_some() {
+        text += &format!("  key         {} destroyed\n", receipt.key_fingerprint);
+    }
+    text += &format!(
+        "  scanned     {} with {} for {} needles: nothing left\n",
+        format::count(receipt.scanned.files as usize, "file"),
+        format::bytes(receipt.scanned.bytes),
+        format::thousands(receipt.scanned.needles as usize)
+    );
+    match receipt.backups_expire_unix_s {
+        Some(end) => text += &format!("  backups     sealed bytes until {}\n", format::date(end)),
+        None => text += "  backups     none hold its bytes\n",
+    }
+    text
+}
+
+fn number(count: Option<u64>) -> String {
+    count.map_or_else(|| "unknown".into(), |count| format::thousands(count as usize))
+}
+
+fn subject(subject: PurgeSubject) -> &'static str {
+    match subject {
+        PurgeSubject::Collection => "all",
+        PurgeSubject::Photos => "photos",
+        PurgeSubject::Faces => "faces",
+        PurgeSubject::Person => "a person",
+    }
+}
+
+/// Where a receipt is to be copied to; asked before anything is purged.
+pub fn free_place(path: Option<&Path>) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    if path.exists() {
+        return Err(Usage(format!("{} is there already", format::path(path))).into());
+    }
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        return Err(Usage(format!("there is no folder for {}", format::path(path))).into());
+    }
+    Ok(())
+}
+
+/// Copies a receipt; the original is in the data folder.
+pub fn copy_to(path: Option<&Path>, receipt: &Receipt) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    std::fs::write(path, receipt.to_bytes()?)
+        .with_context(|| format!("it is purged, but writing its receipt to {}", path.display()))
+}

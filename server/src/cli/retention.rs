@@ -1,0 +1,130 @@
+//! `picpick retention`: what is due, and purging it.
+//!
+//! Knows nothing of how a collection is purged.
+
+use anyhow::Result;
+use clap::Subcommand;
+use picpick_engine::{CollectionInfo, ReceiptBody};
+use serde::Serialize;
+
+use super::context::Context;
+use super::report::{Report, Status, note};
+use super::table::Table;
+use super::{format, keep, receipt};
+
+const LIST_AFTER: &str = "\
+With --json: {\"collections\": [{\"name\", \"id\", \"purpose\", \"legal_basis\",
+\"ends_unix_s\", \"due\"}]}.";
+const RUN_AFTER: &str = "\
+Meant to be run every night. A collection that cannot be purged, for instance
+because it is in use, is named, the others are purged, and the exit status is 1.
+
+With --json: {\"dry_run\", \"due\": [{\"name\", \"id\", \"purpose\", \"legal_basis\",
+\"ends_unix_s\", \"due\"}], \"receipts\": [receipt], \"failed\": [{\"name\", \"reason\"}]}.";
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// List the collections with their purpose, legal basis and end
+    #[command(after_help = LIST_AFTER)]
+    List,
+    /// Purge every collection whose end has come, with a receipt each
+    #[command(after_help = RUN_AFTER)]
+    Run {
+        /// Only list what is due
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Serialize)]
+struct Listed {
+    collections: Vec<Shown>,
+}
+
+#[derive(Serialize)]
+struct Done {
+    dry_run: bool,
+    due: Vec<Shown>,
+    receipts: Vec<ReceiptBody>,
+    failed: Vec<Failed>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    name: String,
+    id: String,
+    purpose: String,
+    legal_basis: String,
+    ends_unix_s: Option<u64>,
+    due: bool,
+}
+
+#[derive(Serialize)]
+struct Failed {
+    name: String,
+    reason: String,
+}
+
+pub fn run(context: &Context, command: &Command) -> Result<Report> {
+    let data = context.data_if_there()?;
+    let mut all = data.as_ref().map_or_else(|| Ok(Vec::new()), |data| data.collections())?;
+    all.sort_by_key(|info| info.keep.ends_unix_s.unwrap_or(u64::MAX));
+    let Command::Run { dry_run } = *command else { return list(&all) };
+    all.retain(|info| keep::is_over(&info.keep));
+    let (mut text, mut receipts, mut failed) = (String::new(), Vec::new(), Vec::new());
+    for info in &all {
+        if dry_run {
+            text += &format!("Due: '{}', kept {}\n", info.name, keep::text(&info.keep));
+            continue;
+        }
+        let purged = data.as_ref().map(|data| data.purge(&info.name)).transpose();
+        match purged {
+            Ok(Some(written)) => {
+                text +=
+                    &format!("Purged '{}'.\n{}", info.name, receipt::describe(&written.receipt));
+                receipts.push(written.receipt);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                note(&format!("error: '{}' was not purged: {error}", info.name));
+                failed.push(Failed { name: info.name.clone(), reason: error.to_string() });
+            }
+        }
+    }
+    if all.is_empty() {
+        text = "No collection has come to its end.\n".into();
+    } else if !dry_run {
+        let purged = format::count(receipts.len(), "collection");
+        text += &format!("{purged} purged of {} due.\n", all.len());
+    }
+    let status = if failed.is_empty() { Status::Done } else { Status::Failed };
+    let due = all.iter().map(shown).collect();
+    Ok(Report::new(&Done { dry_run, due, receipts, failed }, text)?.with(status))
+}
+
+fn list(all: &[CollectionInfo]) -> Result<Report> {
+    let mut table = Table::new(&["ends", "basis", "purpose", "name"]);
+    for info in all {
+        let ends = info.keep.ends_unix_s.map_or_else(|| "never".into(), format::date);
+        let over = if keep::is_over(&info.keep) { " (due)" } else { "" };
+        table.row([
+            ends + over,
+            info.keep.legal_basis.clone(),
+            info.keep.purpose.clone(),
+            info.name.clone(),
+        ]);
+    }
+    let text = if all.is_empty() { "There are no collections.\n".into() } else { table.text() };
+    Report::new(&Listed { collections: all.iter().map(shown).collect() }, text)
+}
+
+fn shown(info: &CollectionInfo) -> Shown {
+    Shown {
+        name: info.name.clone(),
+        id: info.id.to_string(),
+        purpose: info.keep.purpose.clone(),
+        legal_basis: info.keep.legal_basis.clone(),
+        ends_unix_s: info.keep.ends_unix_s,
+        due: keep::is_over(&info.keep),
+    }
+}

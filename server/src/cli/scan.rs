@@ -1,0 +1,135 @@
+//! `picpick scan`: face data in raw files, where none may be.
+//!
+//! Reads files as they are; changes nothing. Knows nothing of purging.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use picpick_engine::{CollectionResidue, Residue};
+use serde::Serialize;
+
+use super::context::Context;
+use super::format;
+use super::report::{Report, Status};
+use super::table::Table;
+
+const AFTER: &str = "\
+Every collection has canaries: known bytes among its sealed rows. Those of a
+living collection must be found in its own folder, which proves the scan; those
+of a purged one, and embeddings that are not sealed, nowhere. The exit status
+is 1 when something is where it may not be.
+
+With --json: {\"residue\", \"files\", \"bytes\", \"needles\", \"unreadable\":
+[path], \"collections\": [{\"id\", \"name\", \"purged\", \"canaries\", \"found\",
+\"elsewhere\": [path], \"unsealed\": [path], \"closed\"}]}.";
+
+/// Looks through the raw files of the data folder and the keyring.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER)]
+pub struct Arguments {
+    /// Look through these folders too, for instance with old copies
+    #[arg(value_name = "DIR")]
+    also: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Document {
+    residue: usize,
+    files: u64,
+    bytes: u64,
+    needles: u64,
+    unreadable: Vec<String>,
+    collections: Vec<Shown>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    id: String,
+    name: Option<String>,
+    purged: bool,
+    canaries: Option<u64>,
+    found: u64,
+    elsewhere: Vec<String>,
+    unsealed: Vec<String>,
+    closed: Option<String>,
+}
+
+pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+    for folder in &arguments.also {
+        if let Err(error) = std::fs::read_dir(folder) {
+            return Err(picpick_engine::Error::io("read", folder, error).into());
+        }
+    }
+    let residue = context.data()?.scan(&arguments.also)?;
+    let found = residue.found();
+    let text = describe(&residue);
+    let paths = |paths: &[PathBuf]| -> Vec<String> {
+        paths.iter().map(|path| path.to_string_lossy().into_owned()).collect()
+    };
+    let shown = |one: &CollectionResidue| Shown {
+        id: one.id.to_string(),
+        name: one.name.clone(),
+        purged: one.name.is_none(),
+        canaries: one.canaries,
+        found: one.found,
+        elsewhere: paths(&one.elsewhere),
+        unsealed: paths(&one.unsealed),
+        closed: one.closed.clone(),
+    };
+    let document = Document {
+        residue: found,
+        files: residue.files,
+        bytes: residue.bytes,
+        needles: residue.needles,
+        unreadable: paths(&residue.unreadable),
+        collections: residue.collections.iter().map(shown).collect(),
+    };
+    let clean = found == 0 && residue.unreadable.is_empty();
+    Ok(Report::new(&document, text)?.with(if clean { Status::Done } else { Status::Failed }))
+}
+
+fn describe(residue: &Residue) -> String {
+    let mut table = Table::new(&[">canaries", ">found", "state", "collection"]);
+    let mut problems = String::new();
+    for one in &residue.collections {
+        let (state, name) = match &one.name {
+            Some(name) => ("living", super::report::printable(name)),
+            None => ("purged", one.id.to_string()),
+        };
+        let canaries = one.canaries.map_or_else(|| "unknown".into(), |count| count.to_string());
+        table.row([canaries, one.found.to_string(), state.into(), name.clone()]);
+        if let Some(reason) = &one.closed {
+            problems += &format!("'{name}' could not be asked: {reason}\n");
+        }
+        if one.name.is_none() && one.found > 0 {
+            problems += &format!("RESIDUE: sealed bytes of purged collection {name} are left\n");
+        }
+        for path in &one.elsewhere {
+            problems += &format!("RESIDUE: sealed bytes of '{name}' in {}\n", format::path(path));
+        }
+        for path in &one.unsealed {
+            problems +=
+                &format!("RESIDUE: a bare embedding of '{name}' in {}\n", format::path(path));
+        }
+    }
+    for path in &residue.unreadable {
+        problems += &format!("NOT READ: {}\n", format::path(path));
+    }
+    let mut text = String::new();
+    if !residue.collections.is_empty() {
+        text += &(table.text() + "\n");
+    }
+    text += &problems;
+    text += &format!(
+        "Looked through {} with {} for {} needles: {}\n",
+        format::count(residue.files as usize, "file"),
+        format::bytes(residue.bytes),
+        format::thousands(residue.needles as usize),
+        match residue.found() {
+            0 => "no face data where none may be.".to_owned(),
+            found => format!("{} with face data where none may be.", format::count(found, "file")),
+        }
+    );
+    text
+}

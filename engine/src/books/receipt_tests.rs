@@ -1,4 +1,6 @@
 //! Receipts: chained, canonical, and refused when any byte is changed.
+//!
+//! Signed with a keyring of the test's own.
 
 #![allow(clippy::unwrap_used)]
 

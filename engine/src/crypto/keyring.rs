@@ -62,8 +62,10 @@ impl Keyring {
                 migrate::from_first(&keyring, folder, &old)?;
             }
         }
-        let keys = keyring.read()?;
-        keyring.signer_of(&keys)?;
+        let keys = keyring.with_keys(|keys| {
+            keyring.signer_of(keys)?;
+            Ok(keys.clone())
+        })?;
         if keyring.provider.generations()?.iter().any(|&other| other != keys.generation) {
             let _lock = keyring.lock()?;
             keyring.destroy_all_but(keyring.read()?.generation)?;
@@ -88,8 +90,10 @@ impl Keyring {
 
     /// All living collections, in order of creation.
     pub(crate) fn entries(&self) -> Result<Vec<Entry>> {
-        let keys = self.read()?;
-        keys.collection.iter().map(|wrapped| self.open_entry(keys.generation, wrapped)).collect()
+        self.with_keys(|keys| {
+            let open = |wrapped| self.open_entry(keys.generation, wrapped);
+            keys.collection.iter().map(open).collect()
+        })
     }
 
     /// Adds `entry`; `Error::CollectionExists` when its name is taken.
@@ -161,8 +165,10 @@ impl Keyring {
 
     /// All purged collections, in order of their purge.
     pub(crate) fn purged(&self) -> Result<Vec<Purged>> {
-        let keys = self.read()?;
-        keys.purged.iter().map(|wrapped| self.open_purged(keys.generation, wrapped)).collect()
+        self.with_keys(|keys| {
+            let open = |wrapped| self.open_purged(keys.generation, wrapped);
+            keys.purged.iter().map(open).collect()
+        })
     }
 
     /// Notes that a purge is complete, receipt and all.
@@ -200,7 +206,19 @@ impl Keyring {
 
     /// Signs in the studio's name.
     pub(crate) fn signer(&self) -> Result<Signer> {
-        self.signer_of(&self.read()?)
+        self.with_keys(|keys| self.signer_of(keys))
+    }
+
+    /// Does `work` on the keys as they are. Another process may destroy their generation between
+    /// reading and unwrapping; then the keys have changed, and it is done once more.
+    fn with_keys<T>(&self, work: impl Fn(&KeysFile) -> Result<T>) -> Result<T> {
+        loop {
+            let keys = self.read()?;
+            match work(&keys) {
+                Err(_) if self.read()?.generation != keys.generation => {}
+                done => return done,
+            }
+        }
     }
 
     fn signer_of(&self, keys: &KeysFile) -> Result<Signer> {

@@ -5,6 +5,7 @@
 //! engine knows nothing of HTTP, accounts, the environment or a terminal.
 
 mod align;
+mod backup;
 mod collection;
 mod crypto;
 mod data;
@@ -27,6 +28,9 @@ mod query;
 mod runtime;
 mod store;
 
+#[doc(hidden)]
+pub use backup::{Object, Place, open_place};
+pub use backup::{S3Access, SecretText, is_s3};
 pub use collection::{
     Answer, Collection, Gallery, KnownFace, KnownPhoto, Match, Scoring, free_bytes,
 };

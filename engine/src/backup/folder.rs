@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::files;
 
 /// A `put` whose folder another call has just removed as empty makes it anew; this often at most.
-const PUT_ATTEMPTS: u32 = 3;
+const PUT_ATTEMPTS: u32 = 10;
 
 /// An opened folder.
 pub(super) struct Folder {
@@ -193,6 +193,24 @@ mod tests {
         folder.delete("a/b/c").unwrap();
         assert!(!room.path().join("a/b").exists() && room.path().join("a").exists());
         folder.delete("a/d").unwrap();
+        assert_eq!(std::fs::read_dir(room.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_folder_that_goes_and_comes_loses_no_object() {
+        let room = tempfile::tempdir().unwrap();
+        let folder = Folder::open(room.path()).unwrap();
+        let work = |name: &str| {
+            for _ in 0..200 {
+                folder.put(name, b"x").unwrap();
+                assert!(folder.get(name).unwrap().is_some());
+                folder.delete(name).unwrap();
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| work("a/b/c"));
+            scope.spawn(|| work("a/b/d"));
+        });
         assert_eq!(std::fs::read_dir(room.path()).unwrap().count(), 0);
     }
 

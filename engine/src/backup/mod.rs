@@ -7,6 +7,8 @@ mod access;
 mod folder;
 mod place;
 mod s3;
+#[cfg(test)]
+mod tests;
 
 pub use access::{S3Access, SecretText};
 pub use place::{Object, Place, is_s3, open_place};

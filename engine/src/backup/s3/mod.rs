@@ -1,43 +1,30 @@
 //! A bucket that speaks S3 as a place for backups.
 //!
-//! With `answer.rs` the only user of the AWS SDK, which signs, checksums and retries; its asynchronous
+//! This folder is the only user of the AWS SDK, which signs, checksums and retries; its asynchronous
 //! code runs on a runtime of this place's own. Never reads the environment: what opens the bucket is
 //! given. Knows nothing of what the objects hold.
 
 mod answer;
-
-use std::time::Duration;
+mod client;
+#[cfg(test)]
+mod tests;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{
-    BehaviorVersion, Builder, Config, Credentials, Region, StalledStreamProtectionConfig,
-};
+use aws_sdk_s3::config::Config;
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_smithy_http_client::tls;
 use tokio::runtime::Runtime;
 
 use super::access::S3Access;
 use super::place::{Object, Place, check_name, check_prefix, is_name};
 use crate::error::{Error, Result};
 use answer::Peer;
-
-/// First try and repetitions together; the SDK waits longer and longer between them, some seconds in
-/// all. A host that takes no connection is given up after about `ATTEMPTS` × `CONNECT`.
-const ATTEMPTS: u32 = 3;
-const CONNECT: Duration = Duration::from_secs(5);
-/// From the request to the first byte of its answer, beyond the time that the upload may take.
-const ANSWER: Duration = Duration::from_secs(12);
-/// All attempts of one request together, beyond the time that the uploads may take.
-const OPERATION: Duration = Duration::from_secs(45);
-/// The slowest upload that is waited for: 1 Mbit/s, some nine minutes for 64 MiB.
-const SLOWEST_BYTES_S: u64 = 128 * 1024;
-/// A transfer that moves no byte for this long is given up and repeated.
-const STALLED: Duration = Duration::from_secs(10);
+use client::{ATTEMPTS, config, timeouts};
 
 /// An opened bucket, and the prefix below which the objects lie.
+///
+/// Its credentials must be allowed `ListBucket` and `ListBucketVersions` on the bucket, and
+/// `GetObject`, `PutObject`, `DeleteObject` and `DeleteObjectVersion` on its objects.
 pub(super) struct Bucket {
     bucket: String,
     /// Ends in a slash unless it is empty.
@@ -203,7 +190,6 @@ impl Place for Bucket {
 
     fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
         check_name(self, name)?;
-        let upload = Duration::from_secs(bytes.len() as u64 / SLOWEST_BYTES_S);
         let request = self
             .client
             .put_object()
@@ -211,7 +197,7 @@ impl Place for Bucket {
             .key(self.key(name))
             .body(ByteStream::from(bytes.to_vec()))
             .customize()
-            .config_override(Config::builder().timeout_config(timeouts(upload)));
+            .config_override(Config::builder().timeout_config(timeouts(bytes.len())));
         match self.runtime.block_on(request.send()) {
             Ok(_) => Ok(()),
             Err(error) => Err(self.failed("write", name, self.peer.reason(&error))),
@@ -242,37 +228,4 @@ impl Place for Bucket {
         check_name(self, name)?;
         self.runtime.block_on(self.delete_all(name))
     }
-}
-
-fn config(access: &S3Access) -> Config {
-    let credentials = Credentials::new(
-        access.access_key_id.as_str(),
-        access.secret_access_key.reveal(),
-        access.session_token.as_ref().map(|token| token.reveal().to_owned()),
-        None,
-        "picpick",
-    );
-    let tls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
-    let mut config = Builder::new()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new(access.region.clone()))
-        .credentials_provider(credentials)
-        .http_client(aws_smithy_http_client::Builder::new().tls_provider(tls).build_https())
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(timeouts(Duration::ZERO))
-        .stalled_stream_protection(
-            StalledStreamProtectionConfig::enabled().grace_period(STALLED).build(),
-        )
-        .force_path_style(access.path_style);
-    config.set_endpoint_url(access.endpoint.clone());
-    config.build()
-}
-
-/// The limits for a request whose body takes up to `upload`.
-fn timeouts(upload: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(CONNECT)
-        .read_timeout(ANSWER + upload)
-        .operation_timeout(OPERATION + upload * ATTEMPTS)
-        .build()
 }

@@ -34,6 +34,10 @@ pub enum Error {
     #[error("the store of collection {collection}: {reason}")]
     Store { collection: String, reason: String },
 
+    /// Where backups go cannot be used; never carries a credential.
+    #[error("{place}: {reason}")]
+    Place { place: String, reason: String },
+
     /// No key for a collection, or a key that does not open it.
     #[error("keyring {}: {reason}", path.display())]
     Keyring { path: PathBuf, reason: String },

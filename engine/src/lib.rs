@@ -5,6 +5,7 @@
 //! engine knows nothing of HTTP, accounts, the environment or a terminal.
 
 mod align;
+mod backup;
 mod books;
 mod clock;
 mod collection;
@@ -31,6 +32,9 @@ mod residue;
 mod runtime;
 mod store;
 
+#[doc(hidden)]
+pub use backup::{Object, Place, open_place};
+pub use backup::{S3Access, SecretText, is_s3};
 pub use books::{
     RECEIPT_SCHEMA, Receipt, ReceiptBody, Scanned, Subject as PurgeSubject, verify_chain,
 };

@@ -7,7 +7,7 @@ use std::env;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use picpick_engine::{Precision, Provider};
+use picpick_engine::{Precision, Provider, S3Access, SecretText, is_s3};
 
 use crate::cli::Usage;
 
@@ -129,11 +129,101 @@ impl Environment {
     }
 }
 
+/// What opens a bucket, as the environment says it. Has no `Debug`: it holds credentials.
+#[derive(Default)]
+struct S3Environment {
+    endpoint: Option<String>,
+    region: Option<String>,
+    access_key_id: Option<String>,
+    secret_access_key: Option<SecretText>,
+    session_token: Option<SecretText>,
+}
+
+/// What opens the bucket that `at` names; `None` where `at` is a folder. The environment is read
+/// only for a bucket, so that no other command holds credentials.
+///
+/// Errors: `Usage` when a variable is missing, the engine's `Place` when one makes no sense.
+#[cfg_attr(not(test), expect(dead_code, reason = "the backup commands call it"))]
+pub fn s3_access(at: &str) -> anyhow::Result<Option<S3Access>> {
+    if !is_s3(at) {
+        return Ok(None);
+    }
+    S3Environment::read().validate(at).map(Some)
+}
+
+impl S3Environment {
+    /// The variables that AWS's own tools read, under the same names and with the same precedence.
+    fn read() -> Self {
+        let text = |name| {
+            let value = env::var_os(name).and_then(|value| value.into_string().ok());
+            value.filter(|value| !value.is_empty())
+        };
+        Self {
+            endpoint: text("AWS_ENDPOINT_URL_S3").or_else(|| text("AWS_ENDPOINT_URL")),
+            region: text("AWS_REGION").or_else(|| text("AWS_DEFAULT_REGION")),
+            access_key_id: text("AWS_ACCESS_KEY_ID"),
+            secret_access_key: text("AWS_SECRET_ACCESS_KEY").map(SecretText::new),
+            session_token: text("AWS_SESSION_TOKEN").map(SecretText::new),
+        }
+    }
+
+    fn validate(self, at: &str) -> anyhow::Result<S3Access> {
+        let (Some(id), Some(secret)) = (self.access_key_id, self.secret_access_key) else {
+            return Err(Usage(format!(
+                "{at} needs credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            ))
+            .into());
+        };
+        // Servers that are not Amazon's mostly ignore the region, but one must be signed.
+        let assumed = self.endpoint.as_ref().map(|_| "us-east-1".to_owned());
+        let Some(region) = self.region.or(assumed) else {
+            return Err(Usage(format!(
+                "which region is {at} in? Set AWS_REGION, or AWS_ENDPOINT_URL_S3 for a service that is not Amazon's"
+            ))
+            .into());
+        };
+        Ok(S3Access::new(self.endpoint.as_deref(), &region, &id, secret, self.session_token)?)
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use std::path::Path;
+
+    fn s3(endpoint: Option<&str>, region: Option<&str>) -> S3Environment {
+        S3Environment {
+            endpoint: endpoint.map(str::to_owned),
+            region: region.map(str::to_owned),
+            access_key_id: Some("AKID".into()),
+            secret_access_key: Some(SecretText::new("secret".into())),
+            session_token: None,
+        }
+    }
+
+    #[test]
+    fn a_folder_needs_no_credentials_and_a_bucket_says_what_is_missing() {
+        assert!(s3_access("/backup").unwrap().is_none());
+        let missing = |environment: S3Environment| {
+            let error = environment.validate("s3://bucket/a").err().unwrap();
+            assert!(error.is::<Usage>(), "{error}");
+            error.to_string()
+        };
+        assert!(missing(S3Environment::default()).contains("AWS_SECRET_ACCESS_KEY"));
+        let half = S3Environment { secret_access_key: None, ..s3(None, Some("eu-central-1")) };
+        assert!(missing(half).contains("AWS_SECRET_ACCESS_KEY"));
+        assert!(missing(s3(None, None)).contains("AWS_REGION"));
+    }
+
+    #[test]
+    fn a_bucket_of_another_service_needs_no_region_but_encryption() {
+        assert!(s3(Some("https://example.org"), None).validate("s3://bucket").is_ok());
+        assert!(s3(None, Some("eu-central-1")).validate("s3://bucket").is_ok());
+        let open = s3(Some("http://example.org"), None).validate("s3://bucket").err().unwrap();
+        assert!(open.to_string().contains("not encrypted"), "{open}");
+        assert!(!open.to_string().contains("secret"), "{open}");
+    }
 
     fn folder(path: &str) -> Option<PathBuf> {
         Some(PathBuf::from(path))

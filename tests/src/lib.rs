@@ -8,10 +8,12 @@
 mod crowd;
 pub mod pictures;
 mod room;
+mod s3;
 mod samples;
 
 pub use crowd::crowd;
 pub use room::{Outcome, Room, Tmpfs, file_names, numbers};
+pub use s3::{S3Server, Spoiler};
 pub use samples::{PARTY, cache, models, sample};
 
 /// A room for the program of this package. A macro, because only a test is told where it lies.

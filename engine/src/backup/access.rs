@@ -1,0 +1,143 @@
+//! What opens an S3 bucket, checked once: endpoint, region and credentials.
+//!
+//! Never prints a secret, never reads the environment and never connects: it refuses what could send
+//! credentials over an open network, or to another host than the one that was meant.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+
+/// A secret as text: wiped when dropped, never printed.
+#[derive(Clone)]
+pub struct SecretText(Zeroizing<String>);
+
+impl SecretText {
+    /// Takes the text over, so that no copy stays behind.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Access to one S3 service. Has no `Debug`, because it holds credentials.
+#[derive(Clone)]
+pub struct S3Access {
+    pub(super) endpoint: Option<String>,
+    pub(super) region: String,
+    pub(super) access_key_id: String,
+    pub(super) secret_access_key: SecretText,
+    pub(super) session_token: Option<SecretText>,
+    /// `endpoint/bucket/name` instead of `bucket.endpoint/name`. On where an endpoint is given: most
+    /// servers that are not Amazon's have one host name only.
+    pub(super) path_style: bool,
+}
+
+impl S3Access {
+    /// Checks and takes what opens a bucket. `endpoint`: a URL, or `None` for Amazon's own in
+    /// `region`. Without encryption (`http://`) only this computer itself is allowed.
+    ///
+    /// Errors: `Place` with what was expected; it never repeats a credential.
+    pub fn new(
+        endpoint: Option<&str>,
+        region: &str,
+        access_key_id: &str,
+        secret_access_key: SecretText,
+        session_token: Option<SecretText>,
+    ) -> Result<Self> {
+        let endpoint = endpoint.map(|url| check_endpoint(url).map_err(refused)).transpose()?;
+        // The region becomes part of Amazon's host names.
+        let in_host_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if !(1..=63).contains(&region.len()) || !region.bytes().all(in_host_name) {
+            let received: String = region.escape_debug().take(80).collect();
+            return Err(refused(format!(
+                "the region must be a name like eu-central-1, received '{received}'"
+            )));
+        }
+        let token = session_token.as_ref().map_or("-", SecretText::reveal);
+        for (what, text) in [
+            ("access key id", access_key_id),
+            ("secret access key", secret_access_key.reveal()),
+            ("session token", token),
+        ] {
+            if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(refused(format!(
+                    "the {what} must be printable ASCII without spaces, and not empty"
+                )));
+            }
+        }
+        Ok(Self {
+            path_style: endpoint.is_some(),
+            endpoint,
+            region: region.to_owned(),
+            access_key_id: access_key_id.to_owned(),
+            secret_access_key,
+            session_token,
+        })
+    }
+}
+
+fn refused(reason: String) -> Error {
+    Error::Place { place: "access to S3".to_owned(), reason }
+}
+
+/// The URL without a slash at its end, or why it is refused.
+///
+/// Stricter than a URL may be, so that no two programs can read different hosts from it.
+pub(super) fn check_endpoint(url: &str) -> std::result::Result<String, String> {
+    // What stands before an '@' may be a password.
+    let received: String =
+        url.rsplit('@').next().unwrap_or_default().escape_debug().take(200).collect();
+    let malformed =
+        || format!("the endpoint must be a URL like https://host, received '{received}'");
+    let (scheme, rest) = url.split_once("://").ok_or_else(malformed)?;
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    if !path.bytes().all(plain) || path.contains("..") || path.contains("//") {
+        return Err(malformed());
+    }
+    let host = check_authority(authority).ok_or_else(malformed)?;
+    match scheme {
+        "https" => {}
+        "http" if is_loopback(host) => {}
+        "http" => {
+            return Err(format!(
+                "'{received}' is not encrypted; expected https://, or http:// with a loopback address such as 127.0.0.1"
+            ));
+        }
+        _ => return Err(malformed()),
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+/// The host of `host`, `host:port` or `[address]:port`.
+fn check_authority(authority: &str) -> Option<&str> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(bracketed) => {
+            let (host, port) = bracketed.split_once(']')?;
+            host.parse::<Ipv6Addr>().ok()?;
+            (host, port.strip_prefix(':').or_else(|| port.is_empty().then_some("443"))?)
+        }
+        None => {
+            let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
+            let in_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+            if host.is_empty() || !host.bytes().all(in_name) {
+                return None;
+            }
+            (host, port)
+        }
+    };
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit())
+        && port.parse::<u16>().is_ok_and(|port| port > 0);
+    is_port.then_some(host)
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+        || host.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,231 @@
+//! A bucket that speaks S3 as a place for backups.
+//!
+//! This folder is the only user of the AWS SDK, which signs, checksums and retries; its asynchronous
+//! code runs on a runtime of this place's own. Never reads the environment: what opens the bucket is
+//! given. Knows nothing of what the objects hold.
+
+mod answer;
+mod client;
+#[cfg(test)]
+mod tests;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Config;
+use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::primitives::ByteStream;
+use tokio::runtime::Runtime;
+
+use super::access::S3Access;
+use super::place::{Object, Place, check_name, check_prefix, is_name};
+use crate::error::{Error, Result};
+use answer::Peer;
+use client::{ATTEMPTS, config, timeouts};
+
+/// An opened bucket, and the prefix below which the objects lie.
+///
+/// Its credentials must be allowed `ListBucket` and `ListBucketVersions` on the bucket, and
+/// `GetObject`, `PutObject`, `DeleteObject` and `DeleteObjectVersion` on its objects.
+pub(super) struct Bucket {
+    bucket: String,
+    /// Ends in a slash unless it is empty.
+    prefix: String,
+    peer: Peer,
+    client: Client,
+    runtime: Runtime,
+}
+
+/// One version of an object, or the mark that it was deleted.
+struct Version {
+    id: Option<String>,
+    is_marker: bool,
+}
+
+impl Bucket {
+    /// Opens `bucket` and looks below `prefix` once, so that a wrong name, wrong credentials and an
+    /// endpoint that is not there are found before anything is prepared for it.
+    pub(super) fn open(bucket: &str, prefix: &str, access: &S3Access) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("picpick-s3")
+            .enable_all()
+            .build()
+            .map_err(|source| Error::Place {
+                place: format!("s3://{bucket}"),
+                reason: format!("cannot start a thread for the connections: {source}"),
+            })?;
+        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let opened = Self {
+            peer: Peer::new(bucket, access),
+            client: Client::from_conf(config(access)),
+            bucket: bucket.to_owned(),
+            prefix,
+            runtime,
+        };
+        opened.probe()?;
+        Ok(opened)
+    }
+
+    fn probe(&self) -> Result<()> {
+        let request =
+            self.client.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix).max_keys(1);
+        match self.runtime.block_on(request.send()) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failed("open", "", self.peer.reason(&error))),
+        }
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn failed(&self, action: &str, name: &str, reason: String) -> Error {
+        let what = if name.is_empty() { action.to_owned() } else { format!("{action} {name}") };
+        Error::Place { place: self.name(), reason: format!("cannot {what}: {reason}") }
+    }
+
+    /// One try at `name` after its first: `None` where it is absent, an inner error where the answer
+    /// broke off, which the SDK does not repeat by itself.
+    async fn fetch(&self, name: &str) -> Result<Option<std::result::Result<Vec<u8>, String>>> {
+        let request = self.client.get_object().bucket(&self.bucket).key(self.key(name));
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(self.failed("read", name, self.peer.reason(&error))),
+        };
+        let read = answer.body.collect().await;
+        Ok(Some(match read {
+            Ok(bytes) => Ok(bytes.into_bytes().into()),
+            Err(error) => Err(self.peer.broken(&error)),
+        }))
+    }
+
+    async fn pages(&self, prefix: &str) -> Result<Vec<Object>> {
+        let mut found = Vec::new();
+        let mut token = None;
+        loop {
+            let request = self.client.list_objects_v2().bucket(&self.bucket);
+            let request = request.prefix(self.key(prefix)).set_continuation_token(token);
+            let page = request
+                .send()
+                .await
+                .map_err(|error| self.failed("list", prefix, self.peer.reason(&error)))?;
+            found.extend(page.contents().iter().filter_map(|object| {
+                let name = object.key()?.strip_prefix(&self.prefix)?;
+                let bytes = u64::try_from(object.size()?).ok()?;
+                is_name(name).then(|| Object { name: name.to_owned(), bytes })
+            }));
+            if !page.is_truncated().unwrap_or(false) {
+                return Ok(found);
+            }
+            token = page.next_continuation_token;
+            if token.is_none() {
+                return Err(self.failed("list", prefix, self.peer.no_next_page()));
+            }
+        }
+    }
+
+    /// All versions of `name`, in the order in which to delete them: an interruption must neither
+    /// bring back an older version nor undo a deletion, so the oldest go first and marks go last.
+    async fn versions(&self, name: &str) -> Result<Vec<Version>> {
+        let key = self.key(name);
+        let (mut newest_first, mut marks) = (Vec::new(), Vec::new());
+        let (mut key_mark, mut version_mark) = (None, None);
+        loop {
+            let request = self.client.list_object_versions().bucket(&self.bucket).prefix(&key);
+            let request =
+                request.set_key_marker(key_mark).set_version_id_marker(version_mark).send().await;
+            let page = match request {
+                Ok(page) => page,
+                // Servers without versions need not know the question.
+                Err(error) if answer::is_not_implemented(&error) => {
+                    return Ok(vec![Version { id: None, is_marker: false }]);
+                }
+                Err(error) => {
+                    let reason = self.peer.reason(&error);
+                    return Err(self.failed("list the versions of", name, reason));
+                }
+            };
+            let own = |other: Option<&str>| other == Some(key.as_str());
+            let of = |id: Option<&str>, is_marker| Version { id: id.map(str::to_owned), is_marker };
+            let (versions, markers) = (page.versions(), page.delete_markers());
+            newest_first.extend(
+                versions.iter().filter(|it| own(it.key())).map(|it| of(it.version_id(), false)),
+            );
+            marks.extend(
+                markers.iter().filter(|it| own(it.key())).map(|it| of(it.version_id(), true)),
+            );
+            // Longer keys that start the same follow; none of them is this object.
+            let others =
+                versions.iter().any(|it| !own(it.key())) || markers.iter().any(|it| !own(it.key()));
+            if others || !page.is_truncated().unwrap_or(false) {
+                newest_first.reverse();
+                return Ok(newest_first.into_iter().chain(marks).collect());
+            }
+            (key_mark, version_mark) = (page.next_key_marker, page.next_version_id_marker);
+            if key_mark.is_none() {
+                return Err(self.failed("list the versions of", name, self.peer.no_next_page()));
+            }
+        }
+    }
+
+    async fn delete_all(&self, name: &str) -> Result<()> {
+        for Version { id, is_marker } in self.versions(name).await? {
+            let request = self.client.delete_object().bucket(&self.bucket).key(self.key(name));
+            if let Err(error) = request.set_version_id(id).send().await {
+                let action = if is_marker { "delete the mark of" } else { "delete" };
+                return Err(self.failed(action, name, self.peer.reason(&error)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Place for Bucket {
+    fn name(&self) -> String {
+        let name = format!("s3://{}/{}", self.bucket, self.prefix);
+        name.trim_end_matches('/').to_owned()
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        check_name(self, name)?;
+        let request = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(self.key(name))
+            .body(ByteStream::from(bytes.to_vec()))
+            .customize()
+            .config_override(Config::builder().timeout_config(timeouts(bytes.len())));
+        match self.runtime.block_on(request.send()) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failed("write", name, self.peer.reason(&error))),
+        }
+    }
+
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        check_name(self, name)?;
+        let mut attempt = 1;
+        loop {
+            match self.runtime.block_on(self.fetch(name))? {
+                None => return Ok(None),
+                Some(Ok(bytes)) => return Ok(Some(bytes)),
+                Some(Err(_)) if attempt < ATTEMPTS => attempt += 1,
+                Some(Err(reason)) => return Err(self.failed("read", name, reason)),
+            }
+        }
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Object>> {
+        check_prefix(self, prefix)?;
+        let mut found = self.runtime.block_on(self.pages(prefix))?;
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    fn delete(&self, name: &str) -> Result<()> {
+        check_name(self, name)?;
+        self.runtime.block_on(self.delete_all(name))
+    }
+}

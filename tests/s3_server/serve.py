@@ -1,0 +1,66 @@
+"""An S3 service on a free port of 127.0.0.1 that checks signatures and keeps versions.
+
+Says in one line of JSON where it listens and what opens it, then answers one line of JSON for
+each line of standard input. Ends with its standard input, so that no test leaves it behind.
+"""
+
+import json
+import logging
+import sys
+
+from moto import settings
+from moto.iam.models import iam_backends
+from moto.s3.models import s3_backends
+from moto.server import ThreadedMotoServer
+
+ACCOUNT = "123456789012"
+PLAIN = "picpick-plain"
+VERSIONED = "picpick-versioned"
+ALL_OF_S3 = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+
+iam = iam_backends[ACCOUNT]["aws"]
+iam.create_user("us-east-1", "backup")
+key = iam.create_access_key("backup")
+policy = {"Version": "2012-10-17", "Statement": [ALL_OF_S3]}
+iam.put_user_policy("backup", "all", json.dumps(policy))
+iam.create_user("us-east-1", "stranger")
+stranger = iam.create_access_key("stranger")
+
+s3 = s3_backends[ACCOUNT]["aws"]
+for bucket in (PLAIN, VERSIONED):
+    s3.create_bucket(bucket, "us-east-1")
+s3.put_bucket_versioning(VERSIONED, "Enabled")
+# From here on every request is checked: its signature, and whether its user may make it.
+settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
+
+
+def answer(question):
+    """`count BUCKET KEY`: its versions and marks. `versions BUCKET KEY N`: adds N of them."""
+    action, bucket, name, *rest = question.split()
+    if action == "versions":
+        for number in range(int(rest[0])):
+            s3.put_object(bucket, name, str(number).encode())
+    return len(s3.buckets[bucket].keys.getlist(name, []))
+
+
+host, port = server.get_host_and_port()
+print(
+    json.dumps(
+        {
+            "endpoint": f"http://{host}:{port}",
+            "plain": PLAIN,
+            "versioned": VERSIONED,
+            "access_key_id": key.access_key_id,
+            "secret_access_key": key.secret_access_key,
+            "stranger_id": stranger.access_key_id,
+            "stranger_secret": stranger.secret_access_key,
+        }
+    ),
+    flush=True,
+)
+for line in sys.stdin:
+    print(json.dumps(answer(line)), flush=True)

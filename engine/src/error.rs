@@ -61,6 +61,12 @@ pub enum Error {
 
     #[error("there is no collection '{name}'{hint}")]
     NoCollection { name: String, hint: String },
+    #[error(
+        "collection '{name}' is there and would be replaced by its backup; say so with --replace"
+    )]
+    Exists { name: String },
+    #[error("there is no backup of collection '{name}' to restore in {place}: {reason}")]
+    NoBackup { name: String, place: String, reason: String },
     #[error("a collection '{name}' exists already")]
     CollectionExists { name: String },
     #[error(

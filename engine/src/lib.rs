@@ -32,9 +32,9 @@ mod residue;
 mod runtime;
 mod store;
 
+pub use backup::{BackedUp, Backup, Restored, S3Access, SecretText, is_s3};
 #[doc(hidden)]
 pub use backup::{Object, Place, open_place};
-pub use backup::{S3Access, SecretText, is_s3};
 pub use books::{
     RECEIPT_SCHEMA, Receipt, ReceiptBody, Scanned, Subject as PurgeSubject, verify_chain,
 };

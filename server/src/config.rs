@@ -143,7 +143,6 @@ struct S3Environment {
 /// only for a bucket, so that no other command holds credentials.
 ///
 /// Errors: `Usage` when a variable is missing, the engine's `Place` when one makes no sense.
-#[cfg_attr(not(test), expect(dead_code, reason = "the backup commands call it"))]
 pub fn s3_access(at: &str) -> anyhow::Result<Option<S3Access>> {
     if !is_s3(at) {
         return Ok(None);

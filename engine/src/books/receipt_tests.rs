@@ -1,6 +1,6 @@
 //! Receipts: chained, canonical, and refused when any byte is changed.
 //!
-//! Signed with a keyring of the test's own.
+//! Signed with a keyring of their own. They know nothing of purges.
 
 #![allow(clippy::unwrap_used)]
 

@@ -227,7 +227,8 @@ impl DataFolder {
         &self.folder
     }
 
-    fn entry(&self, name: &str) -> Result<Entry> {
+    /// The keyring's entry of the collection called `name`.
+    pub(crate) fn entry(&self, name: &str) -> Result<Entry> {
         let mut entries = self.books.keyring.entries()?;
         match entries.iter().position(|entry| entry.about.name == name) {
             Some(i) => Ok(entries.swap_remove(i)),
@@ -250,7 +251,8 @@ impl DataFolder {
         }
     }
 
-    fn path(&self, id: CollectionId) -> PathBuf {
+    /// Where the files of a collection lie.
+    pub(crate) fn path(&self, id: CollectionId) -> PathBuf {
         self.folder.join("collections").join(id.to_string())
     }
 }

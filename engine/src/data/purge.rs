@@ -96,12 +96,16 @@ impl DataFolder {
 
     fn remove_files(&self, id: CollectionId) -> Result<()> {
         let path = self.path(id);
-        match std::fs::remove_dir_all(&path) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("remove", path, source))
+        // Beside it may lie what a restore that was cut short has left.
+        for path in [path.with_extension("restoring"), path.with_extension("replaced"), path] {
+            match std::fs::remove_dir_all(&path) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", path, source));
+                }
+                _ => {}
             }
-            _ => files::sync_folder(&self.folder.join("collections")),
         }
+        files::sync_folder(&self.folder.join("collections"))
     }
 
     /// Looks through data folder and keyring; what could not be read is an error.

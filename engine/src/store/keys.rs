@@ -59,6 +59,11 @@ pub(crate) fn blob(blob: Blob, chunk: u32) -> Key {
     key(Kind::Blob, name)
 }
 
+/// The range of everything that is not derived and not the format: what a backup holds.
+pub(crate) fn truth() -> ([u8; 1], [u8; 1]) {
+    ([Kind::State as u8], [Kind::Blob as u8])
+}
+
 /// The first and one past the last key of a kind.
 pub(crate) fn range(kind: Kind) -> ([u8; 1], [u8; 1]) {
     ([kind as u8], [kind as u8 + 1])

@@ -20,6 +20,9 @@ pub(super) enum Change {
     Delete(Key),
 }
 
+/// How often a database that changes under the reader is tried.
+const READING_ATTEMPTS: u32 = 5;
+
 type RocksResult<T> = std::result::Result<T, rocksdb::Error>;
 
 pub(super) struct Rocks {
@@ -53,6 +56,29 @@ impl Rocks {
             return Err(Error::Store { collection: folder.display().to_string(), reason });
         }
         Self::with(&options(), folder)
+    }
+
+    /// Opens a database for reading beside whoever has it open ("secondary instance"), as it is now;
+    /// `scratch` is a folder of its own for notes. What the owner deletes meanwhile stays readable.
+    pub(super) fn open_reading(folder: &Path, scratch: &Path) -> Result<Self> {
+        if !folder.join("CURRENT").exists() {
+            let reason = "its files are missing".into();
+            return Err(Error::Store { collection: folder.display().to_string(), reason });
+        }
+        let mut options = options();
+        // Files are held open from the start, or the owner could remove one before it is read.
+        options.set_max_open_files(-1);
+        let mut opened = DB::open_as_secondary(&options, folder, scratch);
+        for _ in 1..READING_ATTEMPTS {
+            if opened.is_ok() {
+                break;
+            }
+            // The owner removed a file between the list and the opening: the next list is another.
+            opened = DB::open_as_secondary(&options, folder, scratch);
+        }
+        let db = opened.map_err(|error| failed(folder, &error))?;
+        db.try_catch_up_with_primary().map_err(|error| failed(folder, &error))?;
+        Ok(Self { db: RwLock::new(Some(db)), folder: folder.to_path_buf() })
     }
 
     fn with(options: &Options, folder: &Path) -> Result<Self> {

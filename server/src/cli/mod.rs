@@ -3,6 +3,7 @@
 //! Everything for people goes to standard error or, as the report, to standard output at the end. No
 //! command prints its result itself, and none reads the environment.
 
+mod backup;
 mod collections;
 mod compare;
 mod contact;
@@ -86,6 +87,10 @@ enum Command {
     /// List the faces of a collection, or take some out
     #[command(subcommand)]
     Faces(faces::Command),
+    /// Copy collections, sealed, to a folder or a bucket
+    Backup(backup::Save),
+    /// Bring collections back from a backup
+    Restore(backup::Load),
     /// Erase all faces of one person from a collection, found by a selfie
     Erase(erase::Arguments),
     /// Check purge receipts, list them, show the key that checks them
@@ -116,6 +121,8 @@ impl Command {
             Command::People(arguments) => people::run(context, &arguments),
             Command::Photos(command) => photos::run(context, command),
             Command::Faces(command) => faces::run(context, command),
+            Command::Backup(arguments) => backup::save(context, &arguments),
+            Command::Restore(arguments) => backup::load(context, &arguments),
             Command::Erase(arguments) => erase::run(context, &arguments),
             Command::Receipt(command) => receipt::run(context, command),
             Command::Retention(command) => retention::run(context, &command),

@@ -1,0 +1,129 @@
+//! A backup's manifest: which rows of which segments make up a collection at one moment.
+//!
+//! A clear header (what a place must know to tidy up without any key) and a sealed list of rows,
+//! which authenticates the header. Knows nothing of places or stores.
+
+use serde::{Deserialize, Serialize};
+
+use prost::Message;
+
+use crate::crypto::Sealer;
+use crate::error::{Error, Result};
+use crate::ids::CollectionId;
+
+const FORMAT: u32 = 1;
+
+/// What anybody may read of a backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Header {
+    pub(super) format: u32,
+    /// Pseudonym of the collection.
+    pub(super) collection: String,
+    /// Seconds since 1970; after the second the backup is not restored any more, and removed.
+    pub(super) created_unix_s: u64,
+    pub(super) expires_unix_s: u64,
+    /// Names of the segments it needs, in the order of the sealed list.
+    pub(super) segments: Vec<String>,
+}
+
+/// The rows, segment by segment.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Rows {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) segments: Vec<SegmentRows>,
+}
+
+/// The rows of one segment, in its order.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SegmentRows {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) rows: Vec<Row>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Row {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(super) key: Vec<u8>,
+    /// The last 16 bytes of the sealed value, its authentication tag: they tell versions apart.
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) tag: Vec<u8>,
+    /// Whether the row belongs to this backup; others lie in the segment because an older one has them.
+    #[prost(bool, tag = "3")]
+    pub(super) live: bool,
+}
+
+impl Header {
+    pub(super) fn new(
+        collection: CollectionId,
+        created_unix_s: u64,
+        expires_unix_s: u64,
+        segments: Vec<String>,
+    ) -> Self {
+        let collection = collection.to_string();
+        Self { format: FORMAT, collection, created_unix_s, expires_unix_s, segments }
+    }
+
+    /// Reads the clear header of a manifest file.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        let header: Self = serde_json::from_slice(bytes.get(..end)?).ok()?;
+        (header.format == FORMAT).then_some(header)
+    }
+}
+
+/// The manifest file: header, line end, sealed rows.
+pub(super) fn seal(header: &Header, rows: &Rows, sealer: &Sealer) -> Result<Vec<u8>> {
+    let header = serde_json::to_string(header)
+        .map_err(|error| damaged("a backup's header", &error.to_string()))?;
+    let sealed = sealer.seal(&context(header.as_bytes()), &rows.encode_to_vec())?;
+    Ok([header.as_bytes(), b"\n", &sealed].concat())
+}
+
+/// Opens a manifest file; `what` names it. Errors: `Damaged`, and `Seal` for another key.
+pub(super) fn open(bytes: &[u8], sealer: &Sealer, what: &str) -> Result<(Header, Rows)> {
+    let header = Header::read(bytes).ok_or_else(|| damaged(what, "its header does not read"))?;
+    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+    let (clear, sealed) = bytes.split_at_checked(end).unwrap_or_default();
+    let sealed = sealed.get(1..).unwrap_or_default();
+    let plain = sealer.open(&context(clear), sealed, || what.to_owned())?;
+    let rows = Rows::decode(plain.as_slice()).map_err(|error| damaged(what, &error.to_string()))?;
+    if rows.segments.len() != header.segments.len() {
+        return Err(damaged(what, "its parts do not fit together"));
+    }
+    Ok((header, rows))
+}
+
+fn context(header: &[u8]) -> Vec<u8> {
+    [b"picpick backup manifest\n".as_slice(), header].concat()
+}
+
+fn damaged(what: &str, reason: &str) -> Error {
+    Error::Damaged { what: what.to_owned(), reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::crypto::Secret;
+
+    #[test]
+    fn a_manifest_opens_with_its_key_and_whole_only() {
+        let sealer = Sealer::new(Secret::random().unwrap());
+        let header = Header::new(CollectionId([3; 16]), 5, 9, vec!["ab".into()]);
+        let row = Row { key: vec![1; 17], tag: vec![2; 16], live: true };
+        let rows = Rows { segments: vec![SegmentRows { rows: vec![row] }] };
+        let bytes = seal(&header, &rows, &sealer).unwrap();
+        assert_eq!(open(&bytes, &sealer, "it").unwrap(), (header.clone(), rows));
+        assert_eq!(Header::read(&bytes), Some(header));
+        for i in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[i] ^= 1;
+            assert!(open(&changed, &sealer, "it").is_err(), "byte {i}");
+            assert!(open(&bytes[..i], &sealer, "it").is_err(), "cut at {i}");
+        }
+        let other = Sealer::new(Secret::random().unwrap());
+        assert!(matches!(open(&bytes, &other, "it"), Err(Error::Seal { .. })));
+    }
+}

@@ -1,0 +1,182 @@
+//! Restoring a collection from a backup, every row proven by its key before it counts.
+//!
+//! Needs the collection's key in the keyring: what was purged has none and cannot be restored. The
+//! ledger is applied when the restored collection is opened. Knows nothing of what rows mean.
+
+use super::Place;
+use super::manifest;
+use super::run::{backups_of, remove_expired, sealer, segment_object};
+use super::segment;
+use crate::clock::unix_now_s;
+use crate::data::DataFolder;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::ids::CollectionId;
+use crate::store::{Store, StoreKeys};
+
+/// A backup as its place shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    pub collection: CollectionId,
+    /// `None` when this keyring has no key for it: it was purged, or is another studio's.
+    pub name: Option<String>,
+    pub created_unix_s: u64,
+    pub expires_unix_s: u64,
+}
+
+/// What a restore did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    pub name: String,
+    pub id: CollectionId,
+    pub photos: u64,
+    pub faces: u64,
+    /// When the backup was made, seconds since 1970.
+    pub created_unix_s: u64,
+}
+
+impl DataFolder {
+    /// All backups in `place`, oldest first.
+    pub fn backups_in(&self, place: &dyn Place) -> Result<Vec<Backup>> {
+        let entries = self.books().keyring.entries()?;
+        let mut ids: Vec<CollectionId> = Vec::new();
+        for object in place.list("")? {
+            let id = object.name.split('/').next().and_then(|id| id.parse().ok());
+            ids.extend(id.filter(|id| !ids.contains(id)));
+        }
+        let mut all = Vec::new();
+        for collection in ids {
+            let entry = entries.iter().find(|entry| entry.id == collection);
+            for known in backups_of(place, collection)? {
+                all.push(Backup {
+                    collection,
+                    name: entry.map(|entry| entry.about.name.clone()),
+                    created_unix_s: known.header.created_unix_s,
+                    expires_unix_s: known.header.expires_unix_s,
+                });
+            }
+        }
+        all.sort_by_key(|backup| (backup.created_unix_s, backup.collection));
+        Ok(all)
+    }
+
+    /// Removes all expired backups of every collection in `place`; their number. Needs no key.
+    pub fn remove_expired_backups(&self, place: &dyn Place) -> Result<u64> {
+        let mut ids: Vec<CollectionId> =
+            self.backups_in(place)?.iter().map(|backup| backup.collection).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.iter().map(|id| remove_expired(place, *id, unix_now_s())).sum()
+    }
+
+    /// Restores the collection called `name` from its newest backup in `place` made at `until_unix_s`
+    /// or before, where that is given. `replace`: in place of what is there, which else is refused.
+    ///
+    /// Errors: `NoCollection` when the keyring has no key for it; `NoBackup` when there is none that
+    /// has not expired; `Exists`; `Damaged` or `Seal` when anything of it is not as it was written,
+    /// and then what was there is untouched.
+    pub fn restore(
+        &self,
+        name: &str,
+        place: &dyn Place,
+        until_unix_s: Option<u64>,
+        replace: bool,
+    ) -> Result<Restored> {
+        let entry = self.entry(name)?;
+        let (path, now) = (self.path(entry.id), unix_now_s());
+        let keys = StoreKeys { data: &entry.data_key, canary: &entry.canary_key };
+        let held = match Store::open(&path, entry.id, keys) {
+            Err(error @ Error::InUse { .. }) => return Err(error),
+            Ok(_) if !replace => return Err(Error::Exists { name: name.to_owned() }),
+            held => held.ok(),
+        };
+        let fits = |created: u64| until_unix_s.is_none_or(|until| created <= until);
+        let mut backups = backups_of(place, entry.id)?;
+        let none = |reason: &str| Error::NoBackup {
+            name: name.to_owned(),
+            place: place.name(),
+            reason: reason.to_owned(),
+        };
+        backups.retain(|known| fits(known.header.created_unix_s));
+        if backups.is_empty() {
+            return Err(none("there is none"));
+        }
+        backups.retain(|known| known.header.expires_unix_s > now);
+        let newest = backups.pop().ok_or_else(|| none("all have expired"))?;
+        let bytes = place.get(&newest.object)?.ok_or_else(|| none("it was just removed"))?;
+        let (header, rows) = manifest::open(&bytes, &sealer(&entry)?, &newest.object)?;
+
+        let fresh = path.with_extension("restoring");
+        remove(&fresh)?;
+        let store = Store::import(&fresh, entry.id, keys)?;
+        for (name, wanted) in header.segments.iter().zip(&rows.segments) {
+            let missing = || Error::Damaged {
+                what: format!("the backup in {}", place.name()),
+                reason: format!("segment {name} is missing"),
+            };
+            let bytes = place.get(&segment_object(entry.id, name))?.ok_or_else(missing)?;
+            let rows = segment::rows(&bytes, name)?.into_iter().zip(&wanted.rows);
+            let live = rows.filter(|((key, value), row)| {
+                row.live && row.key == key && row.tag == segment::tag(value)
+            });
+            let live: Vec<_> = live.map(|(row, _)| row).collect();
+            if live.len() != wanted.rows.iter().filter(|row| row.live).count() {
+                return Err(Error::Damaged {
+                    what: format!("segment {name} of the backup"),
+                    reason: "its rows are not those of the manifest".into(),
+                });
+            }
+            store.import_rows(live)?;
+        }
+        drop(store);
+        // Opened as any other, so that state and canaries are read anew; every row must open.
+        let (photos, faces) = count(&Store::open(&fresh, entry.id, keys)?)?;
+        drop(held);
+        self.swap(&path, &fresh)?;
+        Ok(Restored {
+            name: name.to_owned(),
+            id: entry.id,
+            photos,
+            faces,
+            created_unix_s: header.created_unix_s,
+        })
+    }
+
+    /// Puts `fresh` in the place of `path`. Cut short between the two renames the collection's files
+    /// are missing, and restoring once more makes that good.
+    fn swap(&self, path: &std::path::Path, fresh: &std::path::Path) -> Result<()> {
+        let old = path.with_extension("replaced");
+        remove(&old)?;
+        let rename = |from: &std::path::Path, to: &std::path::Path| {
+            std::fs::rename(from, to).map_err(|source| Error::io("rename", from, source))
+        };
+        if path.exists() {
+            rename(path, &old)?;
+        }
+        rename(fresh, path)?;
+        files::sync_folder(&self.path_of_data().join("collections"))?;
+        remove(&old)?;
+        files::sync_folder(&self.path_of_data().join("collections"))
+    }
+}
+
+fn remove(folder: &std::path::Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", folder, source))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn count(store: &Store) -> Result<(u64, u64)> {
+    let (mut photos, mut faces, mut damaged) = (0, 0, None);
+    store.scan(
+        |photo| {
+            photos += 1;
+            faces += photo.faces.len() as u64;
+        },
+        |error| damaged = Some(error),
+    )?;
+    damaged.map_or(Ok((photos, faces)), Err)
+}

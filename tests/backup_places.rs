@@ -259,6 +259,19 @@ fn an_endpoint_that_is_not_there_is_named_in_time() {
 }
 
 #[test]
+fn a_certificate_that_nobody_has_signed_is_refused() {
+    let server = S3Server::start();
+    let at = format!("s3://{}/tls", server.says("plain"));
+    let tls = server.says("tls");
+    let access = server.access_at(tls, "access_key_id", server.says("secret_access_key"));
+    fails(open_place(&at, Some(&access)), &[&at, "no connection", tls, "certificate"]);
+    // Not TLS at all.
+    let plain = server.says("endpoint").replace("http:", "https:");
+    let access = server.access_at(&plain, "access_key_id", server.says("secret_access_key"));
+    fails(open_place(&at, Some(&access)), &[&at, "no connection", &plain]);
+}
+
+#[test]
 fn what_arrives_spoiled_is_an_error_and_never_an_object() {
     let server = S3Server::start();
     bucket("plain", "spoiled").put("a", &b"content ".repeat(1_000)).unwrap();

@@ -7,11 +7,14 @@ each line of standard input. Ends with its standard input, so that no test leave
 import json
 import logging
 import sys
+import tempfile
+import threading
 
 from moto import settings
 from moto.iam.models import iam_backends
 from moto.s3.models import s3_backends
-from moto.server import ThreadedMotoServer
+from moto.server import DomainDispatcherApplication, ThreadedMotoServer, create_backend_app
+from werkzeug.serving import make_server, make_ssl_devcert
 
 ACCOUNT = "123456789012"
 PLAIN = "picpick-plain"
@@ -37,6 +40,13 @@ s3.put_bucket_versioning(VERSIONED, "Enabled")
 # From here on every request is checked: its signature, and whether its user may make it.
 settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
 
+# The same service over TLS, with a certificate that nobody has signed.
+with tempfile.TemporaryDirectory() as folder:
+    certificate = make_ssl_devcert(f"{folder}/tls", host="localhost")
+    app = DomainDispatcherApplication(create_backend_app)
+    tls = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=certificate)
+threading.Thread(target=tls.serve_forever, daemon=True).start()
+
 
 def answer(question):
     """`count BUCKET KEY`: its versions and marks. `versions BUCKET KEY N`: adds N of them."""
@@ -52,6 +62,7 @@ print(
     json.dumps(
         {
             "endpoint": f"http://{host}:{port}",
+            "tls": f"https://localhost:{tls.server_port}",
             "plain": PLAIN,
             "versioned": VERSIONED,
             "access_key_id": key.access_key_id,

@@ -44,7 +44,8 @@ impl S3Server {
         })
     }
 
-    /// What it said of itself: `endpoint`, `plain` and `versioned` (buckets), and credentials.
+    /// What it said of itself: `endpoint` and `tls` (the same with a certificate that nobody has
+    /// signed), `plain` and `versioned` (buckets), and credentials.
     pub fn says(&self, what: &str) -> &str {
         self.said[what].as_str().unwrap()
     }

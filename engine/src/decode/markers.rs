@@ -212,3 +212,58 @@ fn find_ff(bytes: &[u8]) -> Option<usize> {
     let rest = bytes.get(skipped..)?;
     rest.iter().position(|&byte| byte == 0xff).map(|at| skipped + at)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    /// 1000 x 600 pixels in three colours, the first twice as fine, with scans of these colours.
+    fn file(frame: u8, scans: &[&[u8]]) -> Vec<u8> {
+        let mut out = vec![0xff, 0xd8, 0xff, 0xe1, 0, 10];
+        out.extend(b"Exif\0\0MM");
+        out.extend([0xff, frame, 0, 17, 8, 2, 88, 3, 232, 3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0]);
+        for ids in scans {
+            out.extend([0xff, 0xda, 0, 6 + 2 * ids.len() as u8, ids.len() as u8]);
+            ids.iter().for_each(|id| out.extend([*id, 0]));
+            // A stuffed byte, a restart and padding are no end.
+            out.extend([0, 63, 0, 7, 0xff, 0, 0xff, 0xd0, 9, 9, 0xff]);
+        }
+        out.extend([0xff, 0xd9, 0xff, 0xda]);
+        out
+    }
+
+    #[test]
+    fn blocks_are_counted_as_libjpeg_lays_them_out() {
+        // In whole groups 126 x 76 and twice 63 x 38, alone 125 x 75.
+        let all = 126 * 76 + 2 * 63 * 38;
+        let bytes = file(0xc0, &[&[1, 2, 3]]);
+        let found = follow(&bytes).unwrap();
+        assert_eq!((found.width, found.height, found.scans), (1000, 600, 1));
+        assert_eq!((found.passed_blocks, found.coefficient_bytes), (all, 0));
+        assert_eq!((found.coded_bytes, found.exif), (7, Some(b"MM".as_slice())));
+        let bytes = file(0xc0, &[&[1], &[2], &[3]]);
+        let found = follow(&bytes).unwrap();
+        assert_eq!(found.passed_blocks, 125 * 75 + 2 * 63 * 38);
+        assert_eq!((found.coefficient_bytes, found.scans), (all * 128, 3));
+        let bytes = file(0xc2, &[&[1, 2, 3], &[1]]);
+        let found = follow(&bytes).unwrap();
+        assert_eq!((found.passed_blocks, found.coefficient_bytes), (all + 125 * 75, all * 128));
+    }
+
+    #[test]
+    fn what_is_cut_or_rare_is_refused_with_its_cause() {
+        let reason = |bytes: &[u8]| match follow(bytes) {
+            Err(error) => error.to_string(),
+            Ok(_) => panic!("expected a refusal"),
+        };
+        let whole = file(0xc0, &[&[1, 2, 3]]);
+        for length in 2..whole.len() - 2 {
+            assert!(reason(&whole[..length]).contains("the file ends"), "{length}");
+        }
+        assert!(reason(&file(0xc3, &[&[1]])).contains("a lossless JPEG"));
+        assert!(reason(&file(0xca, &[&[1]])).contains("arithmetic"));
+        assert!(reason(&file(0xc0, &[])).contains("no pixels"));
+        assert!(reason(&file(0xc0, &[&[7]])).contains("without colours"));
+    }
+}

@@ -24,7 +24,7 @@ pub struct DecodeLimits {
     pub file_bytes_max: u64,
     /// Width times height; default 120 million. Each pixel costs 3 bytes, 6 while it is turned.
     pub pixels_max: u64,
-    /// The longer side in pixels; default 65,535, which is all that a JPEG can have. Decoders have a
+    /// The longer side in pixels; default 65,500, the most that libjpeg-turbo reads. Decoders have a
     /// cost for each row, so that a picture one pixel wide would take seconds.
     pub side_max: u32,
     /// Peak memory of decoding in bytes; default 896 MiB, enough for a progressive JPEG of 100
@@ -37,12 +37,12 @@ pub struct DecodeLimits {
     /// about half a nanosecond a pixel, whatever the file's size.
     pub passed_pixels_max: u64,
     /// Peak memory in bytes that a file gets whatever it holds; default 160 MiB, a JPEG of 55
-    /// megapixels. A larger picture must come in a file that can hold it, see `pixels_per_byte_max`.
+    /// megapixels. What takes more must come in a file to match, see `memory_per_byte_max`.
     pub unbacked_bytes_max: u64,
-    /// Pixels for each byte of compressed pixels, where decoding takes more than `unbacked_bytes_max`;
-    /// default 32. Photos have 2 to 20. A JPEG or PNG of one colour has 64 or far more: a few kilobytes
-    /// that would take hundreds of megabytes.
-    pub pixels_per_byte_max: u64,
+    /// Bytes of memory for each byte of compressed pixels, where decoding takes more than
+    /// `unbacked_bytes_max`; default 100. Photos take 10 to 60, a progressive web export 90 at most. A
+    /// picture of one colour takes hundreds: a few kilobytes that would fill the memory.
+    pub memory_per_byte_max: u64,
 }
 
 impl Default for DecodeLimits {
@@ -50,12 +50,12 @@ impl Default for DecodeLimits {
         Self {
             file_bytes_max: 128 << 20,
             pixels_max: 120_000_000,
-            side_max: 65_535,
+            side_max: 65_500,
             decoded_bytes_max: 896 << 20,
             jpeg_scans_max: 200,
             passed_pixels_max: 2_500_000_000,
             unbacked_bytes_max: 160 << 20,
-            pixels_per_byte_max: 32,
+            memory_per_byte_max: 100,
         }
     }
 }
@@ -171,11 +171,11 @@ fn held(survey: Survey, limits: &DecodeLimits) -> Result<Header> {
             "{width}x{height} pixels are coded in {passes} passes, at most {expected} are read at this size"
         )));
     }
-    let backed = coded_bytes.saturating_mul(limits.pixels_per_byte_max);
-    if memory_bytes > limits.unbacked_bytes_max && pixels > backed {
-        let expected = pixels / limits.pixels_per_byte_max;
+    let backed = coded_bytes.saturating_mul(limits.memory_per_byte_max);
+    if memory_bytes > limits.unbacked_bytes_max.max(backed) {
+        let expected = memory_bytes / limits.memory_per_byte_max;
         return Err(refused(format!(
-            "{width}x{height} pixels in {coded_bytes} bytes cannot be a photo, a picture of this size \
+            "{width}x{height} pixels in {coded_bytes} bytes cannot be a photo, a picture of this kind \
              has {expected} bytes or more"
         )));
     }
@@ -230,4 +230,68 @@ fn damaged(error: impl std::fmt::Display) -> Error {
 
 fn refused(reason: impl Into<String>) -> Error {
     Error::Image { reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file with this many megapixels, bytes a pixel in memory, passes and megabytes of pixels.
+    fn verdict(
+        megapixels: u32,
+        each: u64,
+        passes: u64,
+        megabytes: f64,
+        turned: bool,
+    ) -> Result<Header> {
+        let pixels = u64::from(megapixels) * 1_000_000;
+        let orientation = if turned { Orientation::Rotate90 } else { Orientation::NoTransforms };
+        let survey = Survey {
+            coding: Coding::Png,
+            width: megapixels * 100,
+            height: 10_000,
+            orientation,
+            memory_bytes: pixels * each,
+            coded_bytes: (megabytes * 1e6) as u64,
+            passed_pixels: pixels * passes,
+        };
+        held(survey, &DecodeLimits::default())
+    }
+
+    #[test]
+    fn photos_pass() {
+        for (megapixels, each, passes, megabytes) in [
+            (24, 3, 3, 0.1),
+            (45, 3, 2, 12.0),
+            (61, 3, 3, 10.0),
+            (61, 6, 10, 8.0),
+            (61, 9, 20, 8.0),
+            (102, 3, 3, 12.0),
+            (102, 9, 14, 20.0),
+            (24, 8, 1, 90.0),
+            (33, 4, 1, 0.1),
+        ] {
+            for turned in [false, true] {
+                let found = verdict(megapixels, each, passes, megabytes, turned);
+                assert!(found.is_ok() || turned && megabytes < 1.0, "{megapixels} {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn bombs_do_not_and_the_reason_says_why() {
+        let reason =
+            |found: Result<Header>| found.map_or_else(|error| error.to_string(), |_| String::new());
+        for (received, expected) in [
+            (verdict(118, 3, 1, 3.5, false), "cannot be a photo"),
+            (verdict(36, 6, 1, 2.0, false), "cannot be a photo"),
+            (verdict(30, 3, 1, 0.1, true), "cannot be a photo"),
+            (verdict(130, 3, 1, 50.0, false), "at most 120 megapixels"),
+            (verdict(110, 9, 1, 50.0, false), "at most 896 MiB"),
+            (verdict(100, 9, 30, 50.0, false), "in 30 passes, at most 25"),
+        ] {
+            let received = reason(received);
+            assert!(received.contains(expected), "{received:?} instead of {expected:?}");
+        }
+    }
 }

@@ -5,10 +5,10 @@
 
 use image::codecs::png::PngDecoder;
 use image::metadata::Orientation;
-use image::{ImageDecoder, Limits};
+use image::{ImageDecoder, ImageError, Limits};
 use std::io::Cursor;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use super::{Coding, DecodeLimits, Survey, damaged, held_size, refused, rgb};
 
@@ -45,14 +45,28 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<u8>> {
     let decoder = open(bytes)?;
     let (colour, size) = (decoder.color_type(), decoder.total_bytes());
     let mut samples = vec![0; usize::try_from(size).map_err(damaged)?];
-    decoder.read_image(&mut samples).map_err(damaged)?;
+    decoder.read_image(&mut samples).map_err(reason)?;
     Ok(rgb::from_samples(colour, samples))
 }
 
 fn open(bytes: &[u8]) -> Result<PngDecoder<Cursor<&[u8]>>> {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(METADATA_BYTES_MAX);
-    PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(damaged)
+    PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(reason)
+}
+
+fn reason(error: ImageError) -> Error {
+    let text = error.to_string();
+    match error {
+        ImageError::Limits(_) => {
+            let expected = METADATA_BYTES_MAX >> 20;
+            refused(format!(
+                "a PNG with more than {expected} MiB of texts and profiles is not read"
+            ))
+        }
+        _ if text.contains("CRC error") => damaged("its checksums do not match"),
+        _ => damaged(text),
+    }
 }
 
 #[derive(Default)]

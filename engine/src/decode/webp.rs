@@ -134,3 +134,33 @@ fn size(content: &[u8], lossless: bool) -> Option<(u32, u32)> {
     let side = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3fff);
     Some((side(w0, w1), side(h0, h1)))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::{decode, probe};
+    use super::*;
+
+    #[test]
+    fn transparency_and_containers_change_no_colour() {
+        let colour = |at: u32| (at * 37 % 256) as u8;
+        let picture = image::RgbaImage::from_fn(90, 61, |x, y| {
+            image::Rgba([colour(x), colour(y), colour(x + y), colour(x * y)])
+        });
+        let mut file = Cursor::new(Vec::new());
+        picture.write_to(&mut file, image::ImageFormat::WebP).unwrap();
+        let plain = file.into_inner();
+        // The same behind a header for extended files and a chunk that means nothing.
+        let mut extended =
+            b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x10\0\0\0\x59\0\0\x3c\0\0ABCD\x01\0\0\0\0\0".to_vec();
+        extended.extend_from_slice(&plain[12..]);
+        let expected = image::DynamicImage::ImageRgba8(picture).into_rgb8();
+        for bytes in [plain, extended] {
+            let limits = DecodeLimits::default();
+            let header = probe(&bytes, &limits).unwrap();
+            let received = decode(&bytes, &header, &limits).unwrap();
+            assert_eq!((received.width(), received.height()), (90, 61));
+            assert!(received.pixels() == expected.as_raw().as_slice());
+        }
+    }
+}

@@ -14,6 +14,8 @@ mod embed;
 mod error;
 mod face;
 mod files;
+#[doc(hidden)]
+pub mod fuzz;
 mod ids;
 mod index;
 mod manifest;

@@ -4,7 +4,7 @@
 //! nor embeddings. Knows nothing of models, indexes or matching.
 
 pub(crate) mod keys;
-mod record;
+pub(crate) mod record;
 mod rocks;
 pub(crate) mod version;
 

@@ -13,7 +13,7 @@ SHELL := bash
 .ONESHELL:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help deps build models demo test fmt bench-accuracy clean-demo lint-tools
+.PHONY: help deps build models demo test fuzz fmt bench-accuracy clean-demo lint-tools
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/picpick
@@ -23,6 +23,10 @@ PICPICK_DEMO_DIR ?= $(CACHE)/demo
 # The model packs that the tests read.
 PACKS := yunet-sface centerface-mobilefacenet
 CARGO_DENY_VERSION := 0.20.2
+CARGO_FUZZ_VERSION := 0.13.2
+# Of `make fuzz`: which target, and for how long.
+TARGET ?= image
+SECONDS ?= 3600
 
 # A shell that has not read rustup's profile still finds cargo.
 PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
@@ -120,6 +124,22 @@ lint-tools: deps
 	  env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
 	    cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --root "$$TOOLS"
 	fi
+
+# On stable Rust: without a sanitizer cargo-fuzz needs coverage counters only, which stable compiles.
+# RocksDB and its like are linked as `make build` compiled them, for what is fuzzed is Rust's parsers.
+# What is found lands in tests/fuzz/artifacts, what was learnt stays in the cache for the next time.
+fuzz: deps ## fuzz TARGET=image, stored or manifest for SECONDS=3600
+	@if [ "$$("$$TOOLS/bin/cargo-fuzz" --version 2>/dev/null)" != "cargo-fuzz $(CARGO_FUZZ_VERSION)" ]; then
+	  echo "Installing cargo-fuzz $(CARGO_FUZZ_VERSION) into $$TOOLS"
+	  env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+	    cargo install cargo-fuzz --version $(CARGO_FUZZ_VERSION) --locked --root "$$TOOLS"
+	fi
+	cargo build --release --locked -p picpick-tests --bin picpick-fuzz-seeds
+	"$$CARGO_TARGET_DIR/release/picpick-fuzz-seeds" "$$CACHE/fuzz"
+	rocksdb=$$(ls -td "$$CARGO_TARGET_DIR"/release/build/librocksdb-sys-*/out/librocksdb.a | head -1)
+	export ROCKSDB_LIB_DIR=$${rocksdb%/*} ROCKSDB_STATIC=1 PATH="$$TOOLS/bin:$$PATH"
+	cargo fuzz run -s none --fuzz-dir tests/fuzz $(TARGET) "$$CACHE/fuzz/$(TARGET)" -- \
+	  -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=1024
 
 fmt: ## format the sources
 	@cargo fmt --all

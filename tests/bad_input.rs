@@ -52,7 +52,8 @@ fn bad_files() -> Vec<Bad> {
         ("black.png", black_png(20_000), &["20000x20000", "120 megapixels"]),
         ("huge.jpg", with_size(&jpeg, 65_500, 65_500), &["65500x65500", "120 megapixels"]),
         // Less than the cap, and far more than is there.
-        ("wider.jpg", with_size(&jpeg, 10_900, 10_900), &["damaged JPEG"]),
+        ("wider.jpg", with_size(&jpeg, 10_900, 10_900), &["10900x10900", "cannot be a photo"]),
+        ("wide.jpg", with_size(&jpeg, 4_000, 4_000), &["damaged JPEG"]),
         ("animation.gif", magic(b"GIF89a"), &["GIF", "expected JPEG, PNG or WebP"]),
         ("old.bmp", magic(b"BM"), &["BMP"]),
         ("scan.tiff", magic(b"II*\0"), &["TIFF"]),

@@ -17,6 +17,8 @@ mod embed;
 mod error;
 mod face;
 mod files;
+#[doc(hidden)]
+pub mod fuzz;
 mod ids;
 mod index;
 mod manifest;

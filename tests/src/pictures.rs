@@ -21,6 +21,13 @@ impl Drawing {
         Self(image::load_from_memory(&std::fs::read(path).unwrap()).unwrap())
     }
 
+    /// The colours that `colour` gives for each place.
+    pub fn of(width: u32, height: u32, colour: impl Fn(u32, u32) -> [u8; 3]) -> Self {
+        Self(DynamicImage::ImageRgb8(RgbImage::from_fn(width, height, |x, y| {
+            image::Rgb(colour(x, y))
+        })))
+    }
+
     /// One colour, nothing on it.
     pub fn blank(width: u32, height: u32) -> Self {
         Self(DynamicImage::ImageRgb8(RgbImage::from_pixel(
@@ -60,6 +67,19 @@ impl Drawing {
 
     pub fn grey_jpeg(&self) -> Vec<u8> {
         encode_jpeg(&DynamicImage::ImageLuma8(self.0.to_luma8()))
+    }
+
+    /// In many scans, as web exports are.
+    pub fn progressive_jpeg(&self) -> Vec<u8> {
+        let (width, height) = self.size();
+        let (width, height) = (width as usize, height as usize);
+        let pixels = self.0.to_rgb8().into_raw();
+        let format = turbojpeg::PixelFormat::RGB;
+        let picture =
+            turbojpeg::Image { pixels: pixels.as_slice(), width, pitch: width * 3, height, format };
+        let mut compressor = turbojpeg::Compressor::new().unwrap();
+        compressor.set_progressive(true).unwrap();
+        compressor.compress_to_vec(picture).unwrap()
     }
 
     pub fn png(&self) -> Vec<u8> {
@@ -200,7 +220,8 @@ fn deflated(zeros: usize) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
+/// A PNG chunk with its length and checksum.
+pub fn chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let mut sum = flate2::Crc::new();
     sum.update(name);
     sum.update(data);
@@ -220,7 +241,8 @@ fn idat(png: &[u8]) -> Vec<u8> {
     data
 }
 
-fn riff(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
+/// A RIFF chunk with its length and padding.
+pub fn riff(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let mut out = [&name[..], &(data.len() as u32).to_le_bytes()[..], data].concat();
     out.resize(out.len().next_multiple_of(2), 0);
     out

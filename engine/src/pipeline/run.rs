@@ -233,9 +233,9 @@ impl Shared<'_> {
         batcher: &Batcher<'_>,
         out: &SyncSender<Photo>,
     ) -> Result<()> {
-        let header = guarded(|| probe(&bytes, &self.options.limits))?;
+        let header = probe(&bytes, &self.options.limits)?;
         let _permit = self.budget.take(header.memory_bytes + bytes.len() as u64);
-        let picture = guarded(|| decode(&bytes, &header, &self.options.limits))?;
+        let picture = decode(&bytes, &header, &self.options.limits)?;
         drop(bytes);
         let (width, height) = (picture.width(), picture.height());
         let ticket =
@@ -315,12 +315,4 @@ pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     // One byte over the limit is enough to tell that the file has grown meanwhile.
     file.by_ref().take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
-}
-
-/// A decoder that panics on a hostile file must not take the run with it.
-fn guarded<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode));
-    outcome.unwrap_or_else(|_| {
-        Err(Error::Image { reason: "damaged picture: the decoder gave up".into() })
-    })
 }

@@ -5,7 +5,7 @@
 
 pub(crate) mod canary;
 pub(crate) mod keys;
-mod record;
+pub(crate) mod record;
 mod rocks;
 mod state;
 pub(crate) mod version;

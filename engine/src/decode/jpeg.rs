@@ -1,0 +1,75 @@
+//! JPEG through libjpeg-turbo.
+//!
+//! What it will keep in memory is counted from the markers: libjpeg-turbo itself offers no bound, it
+//! takes two bytes a coefficient for the whole picture as soon as there is more than one scan. Knows
+//! nothing of other formats.
+
+use turbojpeg::{Colorspace, Decompressor, Image, PixelFormat};
+
+use crate::error::{Error, Result};
+
+use super::markers::{Markers, follow};
+use super::{Coding, DecodeLimits, Header, Survey, held_size, orientation, refused, rgb};
+
+/// Rows, tables and Huffman lookups of libjpeg-turbo, for each pixel of width.
+const ROW_BYTES: u64 = 256;
+
+pub(super) fn survey(bytes: &[u8], limits: &DecodeLimits) -> Result<Survey> {
+    let found = follow(bytes)?;
+    let pixels = held_size(found.width, found.height, limits)?;
+    if found.scans > limits.jpeg_scans_max {
+        let (received, expected) = (found.scans, limits.jpeg_scans_max);
+        return Err(refused(format!("the JPEG has {received} scans, at most {expected} are read")));
+    }
+    let inks = check_header(bytes, &found)?;
+    let out = if inks { 4 } else { 3 };
+    Ok(Survey {
+        coding: Coding::Jpeg { inks },
+        width: found.width,
+        height: found.height,
+        orientation: orientation(found.exif),
+        memory_bytes: pixels * out
+            + found.coefficient_bytes
+            + found.profile_bytes * 2
+            + u64::from(found.width) * ROW_BYTES,
+        coded_bytes: found.coded_bytes,
+        passed_pixels: found.passed_blocks * 64,
+    })
+}
+
+/// Lets libjpeg-turbo read the header too; tells whether the colours are inks.
+fn check_header(bytes: &[u8], found: &Markers<'_>) -> Result<bool> {
+    let header = Decompressor::new().and_then(|mut reader| reader.read_header(bytes));
+    let header = header.map_err(damaged)?;
+    if (header.width, header.height) != (found.width as usize, found.height as usize) {
+        return Err(refused("damaged JPEG: its size is given twice"));
+    }
+    Ok(matches!(header.colorspace, Colorspace::CMYK | Colorspace::YCCK))
+}
+
+/// RGB pixels as stored, not turned.
+pub(super) fn decode(
+    bytes: &[u8],
+    header: &Header,
+    inks: bool,
+    limits: &DecodeLimits,
+) -> Result<Vec<u8>> {
+    let (width, height) = (header.width as usize, header.height as usize);
+    let (format, colours) = if inks { (PixelFormat::CMYK, 4) } else { (PixelFormat::RGB, 3) };
+    let mut pixels = vec![0; width * height * colours];
+    let mut reader = Decompressor::new().map_err(damaged)?;
+    reader.set_scan_limit(limits.jpeg_scans_max).map_err(damaged)?;
+    let target =
+        Image { pixels: pixels.as_mut_slice(), width, pitch: width * colours, height, format };
+    if let Err(error) = reader.decompress(bytes, target) {
+        // Cameras leave stray bytes between segments; libjpeg-turbo warns and loses no pixel.
+        if !error.to_string().contains("extraneous bytes before marker") {
+            return Err(damaged(error));
+        }
+    }
+    Ok(if inks { rgb::from_inks(pixels) } else { pixels })
+}
+
+fn damaged(error: turbojpeg::Error) -> Error {
+    refused(format!("damaged JPEG: {error}"))
+}

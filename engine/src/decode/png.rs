@@ -1,0 +1,118 @@
+//! PNG through the `png` crate behind `image`; of an animation its still picture.
+//!
+//! Walks the chunks first, to know how many bytes of pixels there are and what else would be unpacked.
+//! Knows nothing of other formats.
+
+use image::codecs::png::PngDecoder;
+use image::metadata::Orientation;
+use image::{ImageDecoder, ImageError, Limits};
+use std::io::Cursor;
+
+use crate::error::{Error, Result};
+
+use super::{Coding, DecodeLimits, Survey, damaged, held_size, refused, rgb};
+
+/// Texts and colour profile together; the decoder unpacks the profile and keeps them all.
+const METADATA_BYTES_MAX: u64 = 32 << 20;
+/// Each chunk costs the decoder about as much as a hundred pixels.
+const CHUNKS_MAX: u64 = 1_000_000;
+/// What deflate can make of a byte at most.
+const DEFLATE_RATIO: u64 = 1032;
+/// Window of zlib and rows of the decoder.
+const SCRATCH_BYTES: u64 = 4 << 20;
+
+pub(super) fn survey(bytes: &[u8], limits: &DecodeLimits) -> Result<Survey> {
+    let found = walk(bytes)?;
+    let pixels = held_size(found.width, found.height, limits)?;
+    let mut decoder = open(bytes)?;
+    let colour = decoder.color_type();
+    let each = rgb::bytes_per_pixel(colour)
+        .ok_or_else(|| refused(format!("a PNG with colours of type {colour:?} is not read")))?;
+    let profile = (found.profile_bytes * DEFLATE_RATIO).min(METADATA_BYTES_MAX);
+    Ok(Survey {
+        coding: Coding::Png,
+        width: found.width,
+        height: found.height,
+        orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms),
+        memory_bytes: pixels * each + found.other_bytes * 2 + profile + SCRATCH_BYTES,
+        coded_bytes: found.pixel_bytes,
+        passed_pixels: if found.interlaced { pixels * 2 } else { pixels },
+    })
+}
+
+/// RGB pixels as stored, not turned.
+pub(super) fn decode(bytes: &[u8]) -> Result<Vec<u8>> {
+    let decoder = open(bytes)?;
+    let (colour, size) = (decoder.color_type(), decoder.total_bytes());
+    let mut samples = vec![0; usize::try_from(size).map_err(damaged)?];
+    decoder.read_image(&mut samples).map_err(reason)?;
+    Ok(rgb::from_samples(colour, samples))
+}
+
+fn open(bytes: &[u8]) -> Result<PngDecoder<Cursor<&[u8]>>> {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(METADATA_BYTES_MAX);
+    PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(reason)
+}
+
+fn reason(error: ImageError) -> Error {
+    let text = error.to_string();
+    match error {
+        ImageError::Limits(_) => {
+            let expected = METADATA_BYTES_MAX >> 20;
+            refused(format!(
+                "a PNG with more than {expected} MiB of texts and profiles is not read"
+            ))
+        }
+        _ if text.contains("CRC error") => damaged("its checksums do not match"),
+        _ => damaged(text),
+    }
+}
+
+#[derive(Default)]
+struct Chunks {
+    width: u32,
+    height: u32,
+    interlaced: bool,
+    pixel_bytes: u64,
+    profile_bytes: u64,
+    /// What comes before the pixels and is neither pixels nor profile.
+    other_bytes: u64,
+}
+
+fn walk(bytes: &[u8]) -> Result<Chunks> {
+    let (mut found, mut rest, mut count) = (Chunks::default(), bytes.get(8..), 0);
+    while let Some((head, after)) = rest.and_then(|rest| rest.split_first_chunk::<8>()) {
+        let [a, b, c, d, name @ ..] = *head;
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        let content = after.get(..length);
+        match &name {
+            b"IHDR" => {
+                let Some(&[w0, w1, w2, w3, h0, h1, h2, h3, _, _, _, _, interlace]) = content else {
+                    return Err(damaged("the header of the PNG has the wrong length"));
+                };
+                found.width = u32::from_be_bytes([w0, w1, w2, w3]);
+                found.height = u32::from_be_bytes([h0, h1, h2, h3]);
+                found.interlaced = interlace == 1;
+            }
+            b"IDAT" if content.is_none() => {
+                return Err(damaged("the file ends before its pixels do"));
+            }
+            b"IDAT" => found.pixel_bytes += length as u64,
+            b"iCCP" => found.profile_bytes += length as u64,
+            b"IEND" => break,
+            _ if found.pixel_bytes == 0 => found.other_bytes += length.min(after.len()) as u64,
+            _ => {}
+        }
+        count += 1;
+        if count > CHUNKS_MAX {
+            return Err(refused(format!("a PNG in more than {CHUNKS_MAX} pieces is not read")));
+        }
+        // The checksum that follows is the decoder's business.
+        rest = after.get(length + 4..);
+    }
+    if found.pixel_bytes == 0 {
+        return Err(damaged("the PNG holds no pixels"));
+    }
+    Ok(found)
+}

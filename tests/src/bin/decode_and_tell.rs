@@ -1,0 +1,58 @@
+//! Decodes photos that come over standard input and tells of each what it cost.
+//!
+//! Input: length (8 bytes, little endian) and content, again and again. Output: one JSON object a
+//! photo. A process of its own, because peak memory is a process's and a crash must be survived.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::time::Instant;
+
+use picpick_engine::{DecodeLimits, decode, probe};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::json;
+
+/// Address space of this process; a decoder that asks for more at once aborts, which is a crash.
+const ADDRESSES_MAX: u64 = 2 << 30;
+
+fn main() {
+    let maximum = getrlimit(Resource::As).maximum;
+    setrlimit(Resource::As, Rlimit { current: Some(ADDRESSES_MAX), maximum }).unwrap();
+    // Panics are caught by the engine; their messages would hide what matters.
+    std::panic::set_hook(Box::new(|_| {}));
+    let limits = DecodeLimits::default();
+    let baseline = status_bytes("VmRSS");
+    let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    let mut length = [0; 8];
+    while input.read_exact(&mut length).is_ok() {
+        let mut bytes = vec![0; u64::from_le_bytes(length) as usize];
+        input.read_exact(&mut bytes).unwrap();
+        // Sets the high-water mark back to what is resident now.
+        std::fs::write("/proc/self/clear_refs", "5").unwrap();
+        let start = Instant::now();
+        let header = probe(&bytes, &limits);
+        let outcome = header
+            .as_ref()
+            .map_err(ToString::to_string)
+            .and_then(|header| decode(&bytes, header, &limits).map_err(|error| error.to_string()));
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        let peak_bytes = status_bytes("VmHWM").saturating_sub(baseline);
+        let (claimed_bytes, passed_pixels) =
+            header.map_or((0, 0), |header| (header.memory_bytes, header.passed_pixels));
+        let told = json!({
+            "ms": ms,
+            "peak_bytes": peak_bytes,
+            "claimed_bytes": claimed_bytes,
+            "passed_pixels": passed_pixels,
+            "reason": outcome.err(),
+        });
+        writeln!(output, "{told}").unwrap();
+        output.flush().unwrap();
+    }
+}
+
+fn status_bytes(field: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}

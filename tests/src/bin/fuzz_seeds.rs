@@ -1,0 +1,93 @@
+//! Writes the files from which fuzzing starts: DIR/image, DIR/stored and DIR/manifest.
+//!
+//! Made here rather than kept, but for what this program cannot encode. Never runs a target.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::{Path, PathBuf};
+
+use picpick_engine::{Face, FaceId, HnswIndex, Index, People, PersonFace, Photo, PhotoId, fuzz};
+use picpick_tests::pictures::{Drawing, with_orientation};
+
+fn main() {
+    let folder = PathBuf::from(std::env::args_os().nth(1).expect("usage: picpick-fuzz-seeds DIR"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut seeds = images(root);
+    seeds.extend(stored());
+    for name in ["yunet-sface.toml", "centerface-mobilefacenet.toml"] {
+        let text = std::fs::read(root.join("../models").join(name)).unwrap();
+        seeds.push((format!("manifest/{name}"), text));
+    }
+    for (name, bytes) in seeds {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+}
+
+fn images(root: &Path) -> Vec<(String, Vec<u8>)> {
+    let pattern = |x: u32, y: u32| [(x * 5) as u8, (y * 7) as u8, (x * y / 3) as u8];
+    let picture = Drawing::of(48, 40, pattern);
+    let second = Drawing::blank(48, 40);
+    let mut seeds = vec![
+        ("baseline.jpg", picture.jpeg()),
+        ("grey.jpg", picture.grey_jpeg()),
+        ("inks.jpg", picture.cmyk_jpeg()),
+        ("progressive.jpg", picture.progressive_jpeg()),
+        ("turned.jpg", with_orientation(&picture.jpeg(), 5)),
+        ("colour.png", picture.png()),
+        ("grey.png", picture.grey_png()),
+        ("deep.png", picture.deep_png()),
+        ("moving.png", picture.moving_png(&second)),
+        ("lossless.webp", picture.webp()),
+        ("moving.webp", picture.moving_webp(&second)),
+    ];
+    for name in ["lossy.webp", "lossy_transparent.webp", "lossless_tables.webp"] {
+        seeds.push((name, std::fs::read(root.join("fixtures").join(name)).unwrap()));
+    }
+    seeds.into_iter().map(|(name, bytes)| (format!("image/{name}"), bytes)).collect()
+}
+
+/// One of each kind; the target takes the first byte to choose.
+fn stored() -> Vec<(String, Vec<u8>)> {
+    let embedding = |at: u8| {
+        let raw: Vec<f32> = (0..8).map(|i| f32::from(u16::from(at) * 31 % 17 + i) - 7.5).collect();
+        let norm = raw.iter().map(|value| value * value).sum::<f32>().sqrt();
+        raw.iter().map(|value| value / norm).collect::<Vec<f32>>()
+    };
+    let face = Face {
+        id: FaceId([3; 16]),
+        bbox: [-4, 7, 30, 40],
+        landmarks: [[1.5, -2.0]; 5],
+        score: 0.9,
+        quality: 0.5,
+        embedding: embedding(1),
+    };
+    let (path, faces) = (PathBuf::from("a/b.jpg"), vec![face.clone(), face]);
+    let row =
+        fuzz::write_row(&Photo { id: PhotoId([1; 16]), path, width: 600, height: 400, faces });
+    let embeddings: Vec<Vec<f32>> = (0..12).map(embedding).collect();
+    let faces: Vec<PersonFace<'_>> = (0_u8..12)
+        .zip(&embeddings)
+        .map(|(at, embedding)| PersonFace {
+            id: FaceId([at; 16]),
+            photo: PhotoId([at; 16]),
+            quality: 1.0,
+            embedding,
+        })
+        .collect();
+    let mut people = People::default();
+    people.update(&faces, 0.45);
+    let mut index = HnswIndex::new(8);
+    for face in &faces {
+        index.insert(face.id, face.embedding).unwrap();
+    }
+    index.freeze().unwrap();
+    let graph = index.to_bytes();
+    // Without its checksum, which the target puts under whatever comes.
+    let graph = graph[..graph.len() - 32].to_vec();
+    let id = PhotoId([0xab; 16]).to_string().into_bytes();
+    [("row", 0, row), ("people", 1, people.to_bytes()), ("graph", 2, graph), ("id", 3, id)]
+        .map(|(name, kind, bytes)| (format!("stored/{name}"), [&[kind][..], &bytes].concat()))
+        .to_vec()
+}

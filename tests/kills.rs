@@ -27,7 +27,7 @@ fn nothing_acknowledged_is_lost_to_kills() {
     let mut acts: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut killed, mut finished, mut faces) = (0, 0, 0);
     while killed < kills {
-        let errand = Errand { seed: dice.next(), acts: ACTS, purges: false };
+        let errand = Errand { seed: dice.number(), acts: ACTS, purges: false };
         let delay = Duration::from_micros(dice.throw(DELAY_US_MAX));
         let lines = dice.throw(LINES_MAX) as usize;
         let ending = arena.run(errand, None, Some((lines, delay))).unwrap();

@@ -27,6 +27,8 @@ struct Figures {
     reads_while_full: usize,
     purges_done: usize,
     purges_failed: usize,
+    opens_done: usize,
+    opens_failed: usize,
 }
 
 impl Figures {
@@ -44,6 +46,8 @@ impl Figures {
                 }
                 (Act::Purge(_), None) => self.purges_done += 1,
                 (Act::Purge(_), Some(_)) => self.purges_failed += 1,
+                (Act::Open(_), None) => self.opens_done += 1,
+                (Act::Open(_), Some(_)) => self.opens_failed += 1,
                 _ => {}
             }
         }
@@ -71,9 +75,9 @@ fn fill_at(before: &Arena, errand: Errand, call: u64) -> Ending {
 fn fill_everywhere(test: &str, purges: bool) -> Figures {
     let mut dice = Dice::seeded(test);
     let mut arena = arena!();
-    arena.run(Errand { seed: dice.next(), acts: 3 * ACTS, purges: false }, None, None).unwrap();
+    arena.run(Errand { seed: dice.number(), acts: 3 * ACTS, purges: false }, None, None).unwrap();
     arena.check().unwrap();
-    let errand = Errand { seed: dice.next(), acts: ACTS, purges };
+    let errand = Errand { seed: dice.number(), acts: ACTS, purges };
     let mut rehearsal = arena.twin();
     let trace = rehearsal.path("trace");
     let faults = Faults { trace: Some(trace.clone()), ..Faults::default() };

@@ -19,7 +19,7 @@ const KILL: Option<i32> = Some(9);
 
 /// How a child ended; it may not complain.
 fn run(arena: &mut Arena, dice: &mut Dice, faults: &Faults) -> Result<Ending, String> {
-    let errand = Errand { seed: dice.next(), acts: ACTS, purges: false };
+    let errand = Errand { seed: dice.number(), acts: ACTS, purges: false };
     let ending = arena.run(errand, Some(faults), None)?;
     assert_eq!(ending.complaints, "", "a child complained");
     assert_eq!(ending.failures().next(), None, "an act failed though nothing went wrong");
@@ -64,6 +64,7 @@ fn cut_again_and_again(
     dice: &mut Dice,
     cuts: usize,
     forget: Option<Forget>,
+    holes: bool,
 ) -> Result<Figures, String> {
     let power = Power::new(&arena.disk(), &arena.path("shadow"));
     let calls = calls_of_a_run(arena, dice, &power);
@@ -80,7 +81,11 @@ fn cut_again_and_again(
             continue;
         }
         let strict = dice.one_in(2);
-        power.cut(if strict { Cut::Strict } else { Cut::Random(dice) });
+        power.cut(match (strict, holes) {
+            (true, _) => Cut::Strict,
+            (false, true) => Cut::Holes(dice),
+            (false, false) => Cut::Random(dice),
+        });
         let seen = arena.check().map_err(|wrong| {
             let kind = if strict { "strict" } else { "random" };
             format!("{kind} cut {}, {at:?}: {wrong}", figures.cuts)
@@ -98,10 +103,21 @@ fn cut_again_and_again(
 fn nothing_acknowledged_is_lost_to_power_cuts() {
     let mut dice = Dice::seeded("power cuts");
     let cuts = times("PICPICK_TEST_POWER_CUTS", 100);
-    let figures = cut_again_and_again(&mut arena!(), &mut dice, cuts, None).unwrap();
+    let figures = cut_again_and_again(&mut arena!(), &mut dice, cuts, None, false).unwrap();
     println!("{figures:?}");
     assert!(figures.in_the_middle * 2 > cuts, "most children are cut off at work");
     assert!(figures.faces_held > cuts, "there are faces to lose");
+}
+
+/// RocksDB is asked to take damage before the log's last record for an error, and such a hole is that: the
+/// collection does not open, though nothing acknowledged is lost. About one cut in a thousand meets it.
+#[test]
+#[ignore = "a hole in what was not synced keeps a collection from opening"]
+fn holes_in_what_was_not_synced_lose_nothing() {
+    let mut dice = Dice::seeded("holes");
+    let cuts = times("PICPICK_TEST_POWER_CUTS", 2000);
+    let figures = cut_again_and_again(&mut arena!(), &mut dice, cuts, None, true).unwrap();
+    println!("{figures:?}");
 }
 
 /// The first folders and files are made by whoever comes first, and it may be killed while it does.
@@ -118,10 +134,10 @@ fn nothing_is_lost_when_the_making_of_the_folder_was_cut_short() {
             at: Some((call, Deed::Kill)),
             ..Faults::default()
         };
-        let errand = Errand { seed: dice.next(), acts: 1, purges: false };
+        let errand = Errand { seed: dice.number(), acts: 1, purges: false };
         arena.run(errand, Some(&faults), None).unwrap();
         faults.at = None;
-        let errand = Errand { seed: dice.next(), acts: 6, purges: false };
+        let errand = Errand { seed: dice.number(), acts: 6, purges: false };
         let second = arena.run(errand, Some(&faults), None).unwrap();
         made += second.acts.len();
         power.cut(Cut::Strict);
@@ -137,7 +153,7 @@ fn a_forgotten_fsync_is_noticed() {
     for forget in [Forget::Files, Forget::Folders] {
         let mut dice = Dice::seeded("forgetting");
         let mut arena = arena!();
-        let noticed = cut_again_and_again(&mut arena, &mut dice, 100, Some(forget));
+        let noticed = cut_again_and_again(&mut arena, &mut dice, 100, Some(forget), false);
         let noticed = noticed.expect_err("a shadow without fsyncs loses what was acknowledged");
         println!("without the fsync of {forget:?}: {noticed}");
     }

@@ -24,7 +24,7 @@ impl Dice {
 
     /// 0 to `below` − 1.
     pub fn throw(&mut self, below: u64) -> u64 {
-        self.next() % below.max(1)
+        self.number() % below.max(1)
     }
 
     /// True once in `times`, on average.
@@ -34,7 +34,7 @@ impl Dice {
 
     /// 0 to 1.
     pub fn share(&mut self) -> f32 {
-        (self.next() >> 40) as f32 / (1_u64 << 24) as f32
+        (self.number() >> 40) as f32 / (1_u64 << 24) as f32
     }
 
     /// One of `among`, which must not be empty.
@@ -42,7 +42,8 @@ impl Dice {
         &among[self.throw(among.len() as u64) as usize]
     }
 
-    pub fn next(&mut self) -> u64 {
+    /// Any number, for instance a seed.
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

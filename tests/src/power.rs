@@ -13,12 +13,16 @@ use std::path::{Path, PathBuf};
 
 use crate::dice::Dice;
 
+const PAGE_BYTES: usize = 4096;
+
 /// What becomes of changes that were not synced.
 pub enum Cut<'a> {
     /// All are lost.
     Strict,
-    /// They are kept, lost or torn by the dice.
+    /// They are kept, lost or torn by the dice: of a torn file a first part is written.
     Random(&'a mut Dice),
+    /// The same, but a torn file misses any of its new pages: a kernel need not write them in order.
+    Holes(&'a mut Dice),
 }
 
 /// A name in a folder.
@@ -135,7 +139,7 @@ impl<'a> Rebuild<'a> {
         let pairs = || changes.iter().zip(changes.iter().skip(1));
         let moves = pairs().any(|(a, b)| a.number == b.number && a.folder != b.folder);
         let last = match &mut cut {
-            Cut::Random(dice) if moves => Some(dice.pick(&changes).number),
+            Cut::Random(dice) | Cut::Holes(dice) if moves => Some(dice.pick(&changes).number),
             _ => None,
         };
         Self { shadow, paths, cut, changes, last }
@@ -161,7 +165,7 @@ impl<'a> Rebuild<'a> {
         let mut lines = text.lines();
         let until = lines.next().map_or(0, |number| number.parse().expect("a change's number"));
         let mut names: Names = lines.map(|line| entry(line).expect("the names read")).collect();
-        let Cut::Random(dice) = &mut self.cut else { return names };
+        let (Cut::Random(dice) | Cut::Holes(dice)) = &mut self.cut else { return names };
         let of_folder = |change: &&Change| change.folder == inode && change.number > until;
         let changes: Vec<&Change> = self.changes.iter().filter(of_folder).collect();
         let own = changes.get(dice.throw(changes.len() as u64 + 1) as usize);
@@ -179,13 +183,15 @@ impl<'a> Rebuild<'a> {
     fn content(&mut self, inode: u64) -> Vec<u8> {
         let piece = |kind| fs::read(self.shadow.join(format!("{kind}.{inode}"))).ok();
         let durable = piece("data").unwrap_or_default();
-        let Cut::Random(dice) = &mut self.cut else { return durable };
+        let holes = matches!(self.cut, Cut::Holes(_));
+        let (Cut::Random(dice) | Cut::Holes(dice)) = &mut self.cut else { return durable };
         let path = self.paths.get(&inode);
         let now = path.map_or_else(|| piece("pin"), |path| fs::read(path).ok());
         let now = now.unwrap_or_else(|| durable.clone());
         match dice.throw(3) {
             0 => durable,
             1 => now,
+            _ if holes => with_holes(&durable, now, dice),
             _ => torn(&durable, &now, dice),
         }
     }
@@ -218,6 +224,21 @@ fn torn(durable: &[u8], now: &[u8], dice: &mut Dice) -> Vec<u8> {
     let same = durable.iter().zip(now).take_while(|(a, b)| a == b).count();
     let at = same + dice.throw((now.len() - same) as u64 + 1) as usize;
     [&now[..at], durable.get(at..).unwrap_or_default()].concat()
+}
+
+/// What was appended to `durable`, with some pages of it never written.
+fn with_holes(durable: &[u8], mut now: Vec<u8>, dice: &mut Dice) -> Vec<u8> {
+    let appended = now.get_mut(durable.len()..).unwrap_or_default();
+    let lost = appended.chunks_mut(PAGE_BYTES).filter(|_| dice.one_in(3));
+    lost.for_each(|page| page.fill(0));
+    now
+}
+
+#[test]
+fn holes_are_only_in_what_was_appended() {
+    let (durable, now) = (vec![1; 100], vec![1; 100 + 8 * PAGE_BYTES]);
+    let cut = with_holes(&durable, now, &mut Dice::new(2));
+    assert!(cut.starts_with(&durable) && cut.contains(&0) && cut[100..].contains(&1));
 }
 
 #[test]

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use picpick_engine::{Collection, DEFAULT_PACK, DataFolder, Pack, PhotoId};
-use picpick_tests::{Room, cache, crowd, room};
+use picpick_tests::{Dice, Room, cache, crowd, room, times};
 
 const PHOTOS: usize = 200;
 /// Lines of acknowledged photos that a child may print before it is killed.
@@ -22,16 +22,6 @@ const DELAY_MS_MAX: u64 = 400;
 
 /// What is known to be durable: photo and number of faces.
 type Acknowledged = BTreeMap<PhotoId, usize>;
-
-struct Dice(u64);
-
-impl Dice {
-    fn throw(&mut self, below: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % below
-    }
-}
 
 fn child(room: &Room, photos: &Path) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_picpick-index-and-tell"));
@@ -106,13 +96,11 @@ fn thin_out(collection: &Collection, acknowledged: &mut Acknowledged) {
 
 #[test]
 fn nothing_acknowledged_is_lost_to_kill_9() {
-    let kills = std::env::var("PICPICK_TEST_KILLS").map_or(50, |value| value.parse().unwrap());
+    let kills = times("PICPICK_TEST_KILLS", 50);
     let room = room!();
     let photos = crowd(&room, PHOTOS);
     room.done(["collections", "create", "Event"]);
-    let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
-    println!("seed {seed}");
-    let (mut dice, mut acknowledged) = (Dice(seed), Acknowledged::new());
+    let (mut dice, mut acknowledged) = (Dice::seeded("crash"), Acknowledged::new());
     let (mut killed, mut finished, mut gone) = (0, 0, 0);
     while killed < kills {
         let at_work = kill_once(&room, &photos, &mut dice, &mut acknowledged);

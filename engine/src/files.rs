@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// Replaces `path` by `bytes`: temporary file beside it, fsync, rename, fsync of the folder.
 /// `mode` are the permission bits, for instance 0o600.
 pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = parent_of(path);
     let mut name = path.file_name().unwrap_or_default().to_owned();
     // Random, because several threads and processes may replace the same file at once.
     let mut random = [0; 8];
@@ -48,11 +48,22 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
         .map_err(|source| Error::io("sync", folder, source))
 }
 
+/// As `sync_folder`; a folder that this user may not open is somebody else's care.
+fn sync_if_allowed(folder: &Path) -> Result<()> {
+    match sync_folder(folder) {
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            Ok(())
+        }
+        synced => synced,
+    }
+}
+
 /// Makes `folder` and its parents, owner-only when `private`; the new entries are durable.
 pub(crate) fn make_folder(folder: &Path, private: bool) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     if folder.is_dir() {
-        return Ok(());
+        // Whoever made it may have been cut short before its name was durable.
+        return sync_if_allowed(parent_of(folder));
     }
     if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         make_folder(parent, false)?;
@@ -62,13 +73,13 @@ pub(crate) fn make_folder(folder: &Path, private: bool) -> Result<()> {
         Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
             Err(Error::io("create folder", folder, source))
         }
-        _ => sync_folder(
-            folder
-                .parent()
-                .filter(|parent| !parent.as_os_str().is_empty())
-                .unwrap_or(Path::new(".")),
-        ),
+        _ => sync_folder(parent_of(folder)),
     }
+}
+
+/// The folder that holds the name `path`.
+fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Appends `bytes` to `path`, which is made when it is missing; durable when it returns.
@@ -80,7 +91,7 @@ pub(crate) fn append(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
             file.sync_all()
         });
     appended.map_err(|source| Error::io("append to", path, source))?;
-    if existed { Ok(()) } else { sync_folder(path.parent().unwrap_or(Path::new("."))) }
+    if existed { Ok(()) } else { sync_folder(parent_of(path)) }
 }
 
 /// Overwrites a small file with zeros in place, durably, and then removes it; one that is not there
@@ -95,7 +106,7 @@ pub(crate) fn destroy(path: &Path) -> Result<()> {
     let length = file.metadata().map_err(failed)?.len();
     file.write_all(&vec![0; length as usize]).and_then(|()| file.sync_all()).map_err(failed)?;
     remove(path)?;
-    sync_folder(path.parent().unwrap_or(Path::new(".")))
+    sync_folder(parent_of(path))
 }
 
 /// Removes a file; one that is not there is fine. Not durable before its folder is synced.

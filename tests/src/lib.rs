@@ -1,17 +1,26 @@
-//! What the scenario tests share: a room to run `picpick` in, sample photos, and files that are odd.
+//! What the scenario tests share: a room to run `picpick` in, sample photos, files that are odd, and an
+//! arena in which processes are killed, disks fill up and the power is cut.
 //!
 //! Assumes that models and samples can be fetched once, into the user's own cache. Knows nothing of
 //! what the tests expect.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod acts;
+pub mod arena;
 mod crowd;
+mod dice;
+pub mod oracle;
 pub mod pictures;
+pub mod power;
 mod room;
 mod s3;
 mod samples;
+pub mod shim;
+pub mod synthetic;
 
 pub use crowd::crowd;
+pub use dice::{Dice, times};
 pub use room::{Outcome, Room, Tmpfs, file_names, numbers};
 pub use s3::{S3Server, Spoiler};
 pub use samples::{PARTY, cache, models, sample};
@@ -21,5 +30,13 @@ pub use samples::{PARTY, cache, models, sample};
 macro_rules! room {
     () => {
         $crate::Room::new(env!("CARGO_BIN_EXE_picpick-under-test"))
+    };
+}
+
+/// An arena for the process of this package that works at random. A macro for the same reason.
+#[macro_export]
+macro_rules! arena {
+    () => {
+        $crate::arena::Arena::new(env!("CARGO_BIN_EXE_picpick-oracle-child"))
     };
 }

@@ -10,6 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::arena::copy;
 use crate::samples::{cache, models};
 
 /// A folder that goes with the test, with a data folder in it.
@@ -156,18 +157,6 @@ pub fn file_names(list: &Value, field: &str) -> Vec<String> {
 /// A list of numbers, for instance a box.
 pub fn numbers(list: &Value) -> Vec<f64> {
     list.as_array().expect("a list").iter().map(|value| value.as_f64().expect("a number")).collect()
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// A file system of its own, of limited size or read-only; needs root and the right to mount.

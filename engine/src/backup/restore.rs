@@ -8,7 +8,7 @@ use super::manifest;
 use super::run::{backups_of, remove_expired, sealer, segment_object};
 use super::segment;
 use crate::clock::unix_now_s;
-use crate::data::DataFolder;
+use crate::data::{DataFolder, REPLACED, RESTORING};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::ids::CollectionId;
@@ -83,6 +83,7 @@ impl DataFolder {
         replace: bool,
     ) -> Result<Restored> {
         let entry = self.entry(name)?;
+        let _lock = files::lock(&self.making_lock())?;
         let (path, now) = (self.path(entry.id), unix_now_s());
         let keys = StoreKeys { data: &entry.data_key, canary: &entry.canary_key };
         let held = match Store::open(&path, entry.id, keys) {
@@ -106,7 +107,7 @@ impl DataFolder {
         let bytes = place.get(&newest.object)?.ok_or_else(|| none("it was just removed"))?;
         let (header, rows) = manifest::open(&bytes, &sealer(&entry)?, &newest.object)?;
 
-        let fresh = path.with_extension("restoring");
+        let fresh = path.with_extension(RESTORING);
         remove(&fresh)?;
         let store = Store::import(&fresh, entry.id, keys)?;
         for (name, wanted) in header.segments.iter().zip(&rows.segments) {
@@ -142,10 +143,10 @@ impl DataFolder {
         })
     }
 
-    /// Puts `fresh` in the place of `path`. Cut short between the two renames the collection's files
-    /// are missing, and restoring once more makes that good.
+    /// Puts `fresh` in the place of `path`. Cut short between the two renames, the next opening puts the
+    /// old one back.
     fn swap(&self, path: &std::path::Path, fresh: &std::path::Path) -> Result<()> {
-        let old = path.with_extension("replaced");
+        let old = path.with_extension(REPLACED);
         remove(&old)?;
         let rename = |from: &std::path::Path, to: &std::path::Path| {
             std::fs::rename(from, to).map_err(|source| Error::io("rename", from, source))

@@ -5,6 +5,7 @@
 //! opening. Knows nothing of purging whole collections.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use super::Collection;
 use crate::books::{Books, Erased, Erasure, Receipt, ReceiptBody, Scanned, Subject};
@@ -61,6 +62,7 @@ impl Collection {
     /// Deletes photos and their faces for good: nothing of them is found again, nor in any file of the
     /// collection. `Error::NotFound` names the first that is not there, and then nothing is deleted.
     pub fn delete_photos(&self, ids: &[PhotoId]) -> Result<Receipt> {
+        self.catch_up()?;
         let mut gallery = self.gallery();
         if let Some(missing) = ids.iter().find(|id| gallery.photo(id).is_none()) {
             return Err(Error::NotFound { kind: "photo", id: missing.to_string() });
@@ -85,6 +87,7 @@ impl Collection {
     }
 
     fn erase_faces(&self, ids: &[FaceId], person: bool) -> Result<Receipt> {
+        self.catch_up()?;
         let mut gallery = self.gallery();
         let mut photos = Vec::with_capacity(ids.len());
         for id in ids {
@@ -96,8 +99,8 @@ impl Collection {
         let rows = photos.iter().map(|id| self.row_name(id)).collect::<Result<Vec<_>>>()?;
         let names = ids.iter().map(|id| self.store.face_name(id));
         let faces = names.collect::<Result<Vec<_>>>()?;
-        self.erased_faces().extend(&faces);
-        let (erasure, done) = self.begin(Erased::Faces { person, rows, faces })?;
+        let (erasure, done) = self.begin(Erased::Faces { person, rows, faces: faces.clone() })?;
+        self.erased_faces().extend(faces);
         done.thinned.iter().try_for_each(|photo| gallery.add(photo))?;
         drop(gallery);
         self.complete(&erasure, done)
@@ -110,6 +113,8 @@ impl Collection {
 
     fn begin(&self, what: Erased) -> Result<(Erasure, Done)> {
         let enter = || self.books.ledger.enter(self.info.id, what.clone());
+        // Even an entry that met an error may be in the ledger.
+        self.behind.store(true, Ordering::SeqCst);
         let erasure = self.books.with_room(enter)?;
         let done = carry_out(&self.store, &erasure)?;
         Ok((erasure, done))
@@ -128,6 +133,7 @@ impl Collection {
         let scanned = none_left(&done.needles, self.store.folder(), self.info.id)?;
         let receipt = self.attest(erasure, &done, scanned)?;
         self.store.attested(erasure.number)?;
+        self.behind.store(false, Ordering::SeqCst);
         Ok(receipt)
     }
 

@@ -8,6 +8,7 @@ mod gallery;
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::books::Books;
@@ -16,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::face::{Face, Photo};
 use crate::ids::{FaceId, PhotoId};
 use crate::index::{EXACT_FACES_MAX, ExactIndex, HnswIndex, Index};
-use crate::manifest::Pack;
+use crate::manifest::{Matching, Pack};
 use crate::matcher::{Accepted, MatchKind};
 use crate::people::People;
 use crate::pipeline::Sink;
@@ -30,13 +31,22 @@ pub use gallery::{Gallery, KnownFace, KnownPhoto, Scoring};
 pub struct Collection {
     info: CollectionInfo,
     store: Store,
-    dim: usize,
+    made: Made,
     gallery: Mutex<Gallery>,
     books: Arc<Books>,
     key_fingerprint: [u8; 16],
     /// Names of faces that were erased; they are not taken in again.
     erased_faces: Mutex<HashSet<[u8; 16]>>,
+    /// Whether an erasure is in the ledger that an error kept from being seen through.
+    behind: AtomicBool,
     remarks: Vec<String>,
+}
+
+/// What galleries of a collection are made with.
+#[derive(Clone, Copy)]
+struct Made {
+    dim: usize,
+    matching: Matching,
 }
 
 /// What a search gave.
@@ -76,26 +86,20 @@ impl Collection {
             return Err(Error::WrongPack { collection: name.to_owned(), expected, received });
         }
         let (info, store) = data.store(name)?;
-        let (books, dim) = (data.books(), pack.embedder.dim);
+        let books = data.books();
         let mut remarks: Vec<String> = store.remark().map(str::to_owned).into_iter().collect();
         let pending = Pending::apply(&books, &store, info.id)?;
-        let photos = scan(&store, &info, dim, &mut remarks)?;
-        let mut gallery =
-            Gallery::with(index_of(&store, &photos, dim, &mut remarks)?, pack.matching);
-        photos.iter().for_each(|photo| gallery.note(photo));
-        gallery.people = people_of(&store, &photos, &mut remarks);
-        if gallery.update_people(photos.iter()) {
-            store.put_blob(Blob::People, &gallery.people.to_bytes())?;
-        }
-        drop(photos);
+        let made = Made { dim: pack.embedder.dim, matching: pack.matching };
+        let gallery = gallery_of(&store, &info, made, &mut remarks)?;
         let mut collection = Self {
             key_fingerprint: store.key_fingerprint(),
             erased_faces: Mutex::new(pending.erased_faces.clone()),
             gallery: Mutex::new(gallery),
             info,
             store,
-            dim,
+            made,
             books,
+            behind: AtomicBool::new(false),
             remarks,
         };
         if !pending.is_empty() {
@@ -124,13 +128,13 @@ impl Collection {
     /// the end of a run; a crash before it costs time at the next opening, never a face.
     pub fn settle(&self) -> Result<()> {
         let mut remarks = Vec::new();
-        let photos = scan(&self.store, &self.info, self.dim, &mut remarks)?;
+        let photos = scan(&self.store, &self.info, self.made.dim, &mut remarks)?;
         let mut gallery = self.gallery();
         if gallery.update_people(photos.iter()) {
             self.store.put_blob(Blob::People, &gallery.people.to_bytes())?;
         }
         if gallery.face_count() > EXACT_FACES_MAX {
-            gallery.index = graph_of(&self.store, &photos, self.dim, &mut remarks)?;
+            gallery.index = graph_of(&self.store, &photos, self.made.dim, &mut remarks)?;
         }
         Ok(())
     }
@@ -166,6 +170,22 @@ impl Collection {
         self.gallery().score(face, &template.embedding, scoring)
     }
 
+    /// Sees erasures through that an error has kept from it. Before they are, nothing is added or
+    /// erased: the order of the ledger is the order of the store.
+    fn catch_up(&self) -> Result<()> {
+        if !self.behind.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let mut gallery = self.gallery();
+        let pending = Pending::apply(&self.books, &self.store, self.info.id)?;
+        self.erased_faces().clone_from(&pending.erased_faces);
+        *gallery = gallery_of(&self.store, &self.info, self.made, &mut Vec::new())?;
+        drop(gallery);
+        self.complete_all(&pending)?;
+        self.behind.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
     fn erased_faces(&self) -> MutexGuard<'_, HashSet<[u8; 16]>> {
         self.erased_faces.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -177,6 +197,7 @@ impl Sink for Collection {
     }
 
     fn put(&self, mut photos: Vec<Photo>) -> Result<()> {
+        self.catch_up()?;
         let erased = self.erased_faces();
         if !erased.is_empty() {
             for photo in &mut photos {
@@ -191,6 +212,24 @@ impl Sink for Collection {
         let mut gallery = self.gallery();
         photos.iter().try_for_each(|photo| gallery.add(photo))
     }
+}
+
+/// The gallery of what is stored; people that changed by it are stored anew.
+fn gallery_of(
+    store: &Store,
+    info: &CollectionInfo,
+    made: Made,
+    remarks: &mut Vec<String>,
+) -> Result<Gallery> {
+    let photos = scan(store, info, made.dim, remarks)?;
+    let mut gallery = Gallery::with(index_of(store, &photos, made.dim, remarks)?, made.matching);
+    photos.iter().for_each(|photo| gallery.note(photo));
+    gallery.people = people_of(store, &photos, remarks);
+    // On a full disk the collection is searched as it is; the next opening stores what is derived.
+    if gallery.update_people(photos.iter()) && !store.is_read_only() {
+        store.put_blob(Blob::People, &gallery.people.to_bytes())?;
+    }
+    Ok(gallery)
 }
 
 /// All photos that read; the others are counted in `remarks`. If none of many opens, the key is
@@ -270,7 +309,7 @@ fn graph_of(
     if grown {
         graph.freeze()?;
     }
-    if grown || erased > 0 {
+    if (grown || erased > 0) && !store.is_read_only() {
         store.put_blob(Blob::Index, &graph.to_bytes())?;
     }
     Ok(Box::new(graph))

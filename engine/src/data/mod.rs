@@ -176,15 +176,28 @@ impl DataFolder {
         if self.collections()?.iter().any(|other| other.name == name) {
             return Err(Error::CollectionExists { name: name.to_owned() });
         }
-        // The store comes first: an entry without a store would be a collection that cannot open.
-        let path = self.path(entry.id);
-        Store::create(&path, entry.id, keys(&entry))?;
-        if let Err(error) = self.books.keyring.add(&entry) {
-            // Nobody has seen it yet; a directory that stays behind opens with no key.
-            let _ = std::fs::remove_dir_all(&path);
+        // The store comes first, under a name of its own until the keyring has its key: an entry
+        // without a store would be a collection that cannot open, and `resume` knows what to remove.
+        let _lock = files::lock(&self.making_lock())?;
+        let (path, making) = (self.path(entry.id), self.path(entry.id).with_extension(MAKING));
+        let made = Store::create(&making, entry.id, keys(&entry)).map(drop);
+        if let Err(error) = made.and_then(|()| self.books.keyring.add(&entry)) {
+            match self.entry(name) {
+                // An addition may meet an error and be there all the same: the store belongs to it.
+                Ok(known) if known.id == entry.id => self.rename(&making, &path)?,
+                Ok(_) | Err(Error::NoCollection { .. }) => drop(std::fs::remove_dir_all(&making)),
+                Err(_) => {}
+            }
             return Err(error);
         }
+        self.rename(&making, &path)?;
         Ok(info(&entry))
+    }
+
+    /// Renames a folder among the collections, durably.
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        std::fs::rename(from, to).map_err(|source| Error::io("rename", from, source))?;
+        files::sync_folder(&self.folder.join("collections"))
     }
 
     /// Changes why and until when the collection called `name` is kept.
@@ -256,6 +269,12 @@ impl DataFolder {
         self.folder.join("collections").join(id.to_string())
     }
 }
+
+/// Endings of folders among the collections that a crash may leave: one in the making, one that a backup
+/// is restored to, and one that the restored one replaces.
+pub(crate) const MAKING: &str = "making";
+pub(crate) const RESTORING: &str = "restoring";
+pub(crate) const REPLACED: &str = "replaced";
 
 const FORMAT_LINE: &str = "picpick data folder, format ";
 

@@ -4,9 +4,9 @@
 //! the data folder is opened next. Knows nothing of what was stored.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::DataFolder;
+use super::{DataFolder, MAKING, REPLACED, RESTORING};
 use crate::books::{Erased, Receipt, ReceiptBody, Scanned, Subject};
 use crate::clock::unix_now_s;
 use crate::crypto::{Entry, Purged};
@@ -97,7 +97,8 @@ impl DataFolder {
     fn remove_files(&self, id: CollectionId) -> Result<()> {
         let path = self.path(id);
         // Beside it may lie what a restore that was cut short has left.
-        for path in [path.with_extension("restoring"), path.with_extension("replaced"), path] {
+        let beside = [MAKING, RESTORING, REPLACED].map(|ending| path.with_extension(ending));
+        for path in beside.into_iter().chain([path]) {
             match std::fs::remove_dir_all(&path) {
                 Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                     return Err(Error::io("remove", path, source));
@@ -144,6 +145,7 @@ impl DataFolder {
     }
 
     fn resume_all(&self, remarks: &mut Vec<String>) -> Result<()> {
+        self.tidy()?;
         let ledger = self.books.ledger.read()?;
         let purged_before: HashSet<CollectionId> = ledger
             .iter()
@@ -178,8 +180,43 @@ impl DataFolder {
         Ok(())
     }
 
-    fn purge_lock(&self) -> std::path::PathBuf {
+    /// Completes or takes back what the making of a collection, or its restoring, has left when it was
+    /// cut short; not while one is under way.
+    fn tidy(&self) -> Result<()> {
+        let Some(_lock) = files::try_lock(&self.making_lock())? else { return Ok(()) };
+        let folder = self.folder.join("collections");
+        let listing =
+            std::fs::read_dir(&folder).map_err(|source| Error::io("list", &folder, source))?;
+        for found in listing.flatten().map(|entry| entry.path()) {
+            let Some(ending) = found.extension().and_then(|ending| ending.to_str()) else {
+                continue;
+            };
+            let whole = found.with_extension("");
+            let id = whole.file_name().and_then(|name| name.to_str()?.parse().ok());
+            let Some(id) = id.filter(|_| [MAKING, RESTORING, REPLACED].contains(&ending)) else {
+                continue;
+            };
+            let known = || -> Result<bool> {
+                Ok(self.books.keyring.entries()?.iter().any(|entry| entry.id == id))
+            };
+            if ending != RESTORING && !whole.exists() && known()? {
+                self.rename(&found, &whole)?;
+            } else {
+                std::fs::remove_dir_all(&found)
+                    .map_err(|source| Error::io("remove", &found, source))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Held while a collection is purged.
+    fn purge_lock(&self) -> PathBuf {
         self.books.keyring.folder().join("purge.lock")
+    }
+
+    /// Held while a collection is made or restored.
+    pub(crate) fn making_lock(&self) -> PathBuf {
+        self.books.keyring.folder().join("making.lock")
     }
 }
 

@@ -88,7 +88,7 @@ impl Store {
             version::STORE_FORMAT,
             i64::from(format),
         )?;
-        if format < version::STORE_FORMAT {
+        if format < version::STORE_FORMAT && !rocks.is_read_only() {
             rocks.write(&[format_row()])?;
         }
         Self::with(rocks, folder, collection, keys)
@@ -152,6 +152,11 @@ impl Store {
     /// What was found wrong on opening.
     pub(crate) fn remark(&self) -> Option<&str> {
         self.remark.as_deref()
+    }
+
+    /// Whether nothing can be written, because the disk is full.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.rocks.is_read_only()
     }
 
     /// How far planting and erasing have come.

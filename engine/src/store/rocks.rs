@@ -8,11 +8,12 @@ use rocksdb::{
     IteratorMode, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use super::keys::Key;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::reserve;
 
 /// One change of an atomic batch.
 pub(super) enum Change {
@@ -26,9 +27,16 @@ const READING_ATTEMPTS: u32 = 5;
 type RocksResult<T> = std::result::Result<T, rocksdb::Error>;
 
 pub(super) struct Rocks {
-    /// `None` once reopening has failed.
-    db: RwLock<Option<DB>>,
+    db: RwLock<State>,
     folder: PathBuf,
+}
+
+enum State {
+    Writing(DB),
+    /// Opening for writing met an error, for instance a full disk; the next write tries again.
+    Reading(DB),
+    /// Not even reading could be opened; why.
+    Closed(String),
 }
 
 impl Rocks {
@@ -55,7 +63,27 @@ impl Rocks {
             let reason = "its files are missing".into();
             return Err(Error::Store { collection: folder.display().to_string(), reason });
         }
-        Self::with(&options(), folder)
+        match Self::with(&options(), folder) {
+            // Reads go on when the disk is full; a write says then that it is.
+            Err(full) if reserve::is_full(&full) => {
+                let db = DB::open_for_read_only(&options(), folder, false).map_err(|_| full)?;
+                Ok(Self::of(State::Reading(db), folder))
+            }
+            opened => opened,
+        }
+    }
+
+    fn of(state: State, folder: &Path) -> Self {
+        Self { db: RwLock::new(state), folder: folder.to_path_buf() }
+    }
+
+    /// Whether nothing can be written, because the disk is full.
+    pub(super) fn is_read_only(&self) -> bool {
+        matches!(*self.state(), State::Reading(_))
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.db.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens a database for reading beside whoever has it open ("secondary instance"), as it is now;
@@ -78,25 +106,29 @@ impl Rocks {
         }
         let db = opened.map_err(|error| failed(folder, &error))?;
         db.try_catch_up_with_primary().map_err(|error| failed(folder, &error))?;
-        Ok(Self { db: RwLock::new(Some(db)), folder: folder.to_path_buf() })
+        Ok(Self::of(State::Reading(db), folder))
     }
 
     fn with(options: &Options, folder: &Path) -> Result<Self> {
         let db = DB::open(options, folder).map_err(|error| failed(folder, &error))?;
-        Ok(Self { db: RwLock::new(Some(db)), folder: folder.to_path_buf() })
+        Ok(Self::of(State::Writing(db), folder))
     }
 
     fn with_db<T>(&self, work: impl FnOnce(&DB) -> RocksResult<T>) -> Result<T> {
-        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
-        let closed = || Error::Store {
-            collection: self.folder.display().to_string(),
-            reason: "it was closed by an earlier error".into(),
-        };
-        work(db.as_ref().ok_or_else(closed)?).map_err(|error| failed(&self.folder, &error))
+        match &*self.state() {
+            State::Writing(db) | State::Reading(db) => {
+                work(db).map_err(|error| failed(&self.folder, &error))
+            }
+            State::Closed(why) => Err(Error::Store {
+                collection: self.folder.display().to_string(),
+                reason: format!("it was closed by an earlier error: {why}"),
+            }),
+        }
     }
 
     /// Applies all changes or none; returns once the log is fsynced.
     pub(super) fn write(&self, changes: &[Change]) -> Result<()> {
+        self.be_writing()?;
         let mut batch = WriteBatch::default();
         for change in changes {
             match change {
@@ -135,6 +167,7 @@ impl Rocks {
     /// deleted or replaced is in no file afterwards. Reopening begins a new MANIFEST, which else keeps
     /// the first and last keys of files that are gone, and a new log.
     pub(super) fn rewrite(&self) -> Result<()> {
+        self.be_writing()?;
         let mut force = CompactOptions::default();
         force.set_bottommost_level_compaction(BottommostLevelCompaction::ForceOptimized);
         self.with_db(|db| {
@@ -143,12 +176,36 @@ impl Rocks {
             // A compaction that failed in the background says so here.
             db.flush()
         })?;
-        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
-        *db = None;
-        let opened = DB::open(&options(), &self.folder);
-        *db = Some(opened.map_err(|error| failed(&self.folder, &error))?);
-        Ok(())
+        self.reopen()
     }
+
+    fn be_writing(&self) -> Result<()> {
+        let writing = matches!(*self.state(), State::Writing(_));
+        if writing { Ok(()) } else { self.reopen() }
+    }
+
+    /// Closes the database and opens it anew; on a full or broken disk for reading at least.
+    fn reopen(&self) -> Result<()> {
+        let mut state = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        // One must be closed before the other is opened: they share a lock.
+        *state = State::Closed("it is being opened anew".into());
+        let error = match DB::open(&options(), &self.folder) {
+            Ok(db) => {
+                *state = State::Writing(db);
+                return Ok(());
+            }
+            Err(error) => failed(&self.folder, &error),
+        };
+        *state = match DB::open_for_read_only(&options(), &self.folder, false) {
+            Ok(db) => State::Reading(db),
+            Err(second) => State::Closed(format!("{error}; {second}")),
+        };
+        Err(error)
+    }
+}
+
+fn full(folder: &Path) -> Error {
+    Error::io("write to", folder, std::io::ErrorKind::StorageFull.into())
 }
 
 fn options() -> Options {
@@ -180,7 +237,7 @@ fn failed(folder: &Path, error: &rocksdb::Error) -> Error {
         return Error::io("write to", folder, std::io::ErrorKind::ReadOnlyFilesystem.into());
     }
     if reason.contains("No space left on device") {
-        return Error::io("write to", folder, std::io::ErrorKind::StorageFull.into());
+        return full(folder);
     }
     Error::Store { collection: folder.display().to_string(), reason }
 }

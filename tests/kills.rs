@@ -1,0 +1,47 @@
+//! Killed with signal 9 at random moments of random work: what was acknowledged is there, what was deleted
+//! is gone, and the index agrees with the store.
+//!
+//! `PICPICK_TEST_KILLS` sets how often, 200 unless told otherwise; the long form is 10000. `crash.rs` does the
+//! same with photos and models.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use picpick_tests::arena::Errand;
+use picpick_tests::{Dice, arena, times};
+
+/// More than a child does before it is killed.
+const ACTS: usize = 400;
+/// Lines that a child may say before it is killed, and how long it may go on after that; drawn at random,
+/// it is no waiting for something.
+const LINES_MAX: u64 = 60;
+const DELAY_US_MAX: u64 = 8000;
+
+#[test]
+fn nothing_acknowledged_is_lost_to_kills() {
+    let kills = times("PICPICK_TEST_KILLS", 200);
+    let mut dice = Dice::seeded("kills");
+    let mut arena = arena!();
+    let mut acts: BTreeMap<&str, usize> = BTreeMap::new();
+    let (mut killed, mut finished, mut faces) = (0, 0, 0);
+    while killed < kills {
+        let errand = Errand { seed: dice.number(), acts: ACTS, purges: false };
+        let delay = Duration::from_micros(dice.throw(DELAY_US_MAX));
+        let lines = dice.throw(LINES_MAX) as usize;
+        let ending = arena.run(errand, None, Some((lines, delay))).unwrap();
+        assert_eq!(ending.complaints, "", "a child complained");
+        assert_eq!(ending.failures().next(), None, "an act failed though nothing went wrong");
+        match ending.signal() {
+            Some(9) => killed += 1,
+            _ => finished += 1,
+        }
+        assert!(finished <= kills, "children finish before they are killed: raise ACTS");
+        ending.acts.iter().for_each(|(act, _)| *acts.entry(act.kind()).or_default() += 1);
+        let seen = arena.check().unwrap_or_else(|wrong| panic!("kill {killed}: {wrong}"));
+        faces += seen.faces;
+    }
+    println!("{killed} kills, {finished} children finished first, {faces} faces held, {acts:?}");
+    assert!(faces > kills && acts.len() > 7, "there is work to lose, of every kind");
+}

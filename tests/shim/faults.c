@@ -1,0 +1,374 @@
+/* A preloaded library that stands between a program and one folder of its disk, for the fault tests.
+ *
+ * Two duties, both only for calls on paths below FAULTS_ROOT. It keeps a shadow of what a power cut
+ * would leave: a file's content is durable by its own fsync, a name by the fsync of its folder, and
+ * nothing else is. And it lets one chosen call go wrong. It knows nothing of the program, and changes
+ * nothing that it was not asked to change.
+ *
+ * FAULTS_ROOT    the folder, absolute and without links
+ * FAULTS_SHADOW  where the shadow is kept, on the same file system; none when unset
+ * FAULTS_TRACE   a file that gets one line per call: number, kind, path; and "HIT" and the same for
+ *                the call that went wrong
+ * FAULTS_AT      the number of the call from which on FAULTS_DO is due, counted from 1
+ * FAULTS_DO      eio, enospc (once); eio-on, enospc-on (from then on); abort; kill; delay
+ * FAULTS_DELAY_MS  how long a delay takes
+ * FAULTS_FORGET  "files" or "folders": the shadow misses every fsync of that kind, so that a test can
+ *                show that it would notice a program that does
+ *
+ * Linux on 64 bits. Calls go straight to the kernel, so that this works before anything is set up.
+ * What the C library does within itself (stdio) is not seen.
+ */
+
+#include "shim.h"
+
+/* A program that hangs is ended, and the test that waits for it with it. */
+#define PATIENCE_S 120
+
+enum deed { NOTHING, EIO_ONCE, ENOSPC_ONCE, EIO_ON, ENOSPC_ON, ABORT, KILL, DELAY };
+enum verdict { GO_ON, FAIL, CUT_SHORT };
+
+static const char *root;
+static size_t root_length;
+static int trace = -1;
+static long due;
+static long delay_ms;
+static enum deed deed;
+
+static atomic_long calls;
+static atomic_bool struck;
+
+__attribute__((constructor)) static void begin(void) {
+  static const char *const names[] = {"",         "eio",   "enospc", "eio-on",
+                                      "enospc-on", "abort", "kill",   "delay"};
+  const char *at = getenv("FAULTS_AT"), *todo = getenv("FAULTS_DO"), *to = getenv("FAULTS_TRACE");
+  const char *delay = getenv("FAULTS_DELAY_MS");
+  due = at ? atol(at) : 0;
+  delay_ms = delay ? atol(delay) : 0;
+  for (int i = 1; todo && i < (int)(sizeof names / sizeof *names); i++)
+    if (strcmp(todo, names[i]) == 0) deed = (enum deed)i;
+  if ((todo && deed == NOTHING) || (deed != NOTHING && due < 1)) {
+    fprintf(stderr, "FAULTS_DO and FAULTS_AT do not read\n");
+    _exit(125);
+  }
+  shadow_begin();
+  if (to) trace = (int)syscall(SYS_openat, AT_FDCWD, to, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  alarm(PATIENCE_S);
+  root = getenv("FAULTS_ROOT");
+  root_length = root ? strlen(root) : 0;
+}
+
+/* Where things are. */
+
+static bool below_root(const char *path) {
+  return root && strncmp(path, root, root_length) == 0 && (path[root_length] == '/' || !path[root_length]);
+}
+
+/* The path of an open file; whether it lies below the root. */
+static bool locate_open(int file, char *path) {
+  char link[64];
+  int before = errno;
+  if (!root) return false;
+  snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+  long length = syscall(SYS_readlinkat, AT_FDCWD, link, path, PATH_MAX - 1);
+  errno = before;
+  path[length > 0 ? length : 0] = 0;
+  return below_root(path);
+}
+
+/* The same for a path as the program names it. */
+static bool locate(int folder, const char *name, char *path) {
+  if (!root || !name) return false;
+  if (name[0] == '/') {
+    snprintf(path, PATH_MAX, "%s", name);
+  } else {
+    char from[PATH_MAX];
+    if (folder != AT_FDCWD) {
+      locate_open(folder, from);
+    } else if (syscall(SYS_getcwd, from, sizeof from) < 0) {
+      return false;
+    }
+    size_t length = strlen(from);
+    if (length + strlen(name) + 2 > PATH_MAX) return false;
+    memcpy(path, from, length);
+    path[length] = '/';
+    strcpy(path + length + 1, name);
+  }
+  return below_root(path);
+}
+
+/* What goes wrong. */
+
+static void tell(const char *prefix, long number, const char *kind, const char *path) {
+  char line[PATH_MAX + 64];
+  if (trace < 0) return;
+  int length = snprintf(line, sizeof line, "%s%ld %s %s\n", prefix, number, kind, path);
+  if (length > 0) syscall(SYS_write, trace, line, (size_t)length);
+}
+
+static void wait_ms(long ms) {
+  struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+  syscall(SYS_nanosleep, &time, NULL);
+}
+
+/* Counts a call and says what becomes of it. `takes_space`: a full disk can refuse it; removing,
+ * renaming and syncing go on there. A write that meets a full disk is cut short before the next fails,
+ * as the kernel does it. */
+static enum verdict judge(const char *kind, const char *path, bool takes_space) {
+  long number = atomic_fetch_add(&calls, 1) + 1;
+  bool full = deed == ENOSPC_ONCE || deed == ENOSPC_ON;
+  bool lasting = deed == EIO_ON || deed == ENOSPC_ON;
+  tell("", number, kind, path);
+  if (deed == NOTHING || number < due || (full && !takes_space)) return GO_ON;
+  bool first = !atomic_exchange(&struck, true);
+  if (!first && !lasting) return GO_ON;
+  if (first) tell("HIT ", number, kind, path);
+  switch (deed) {
+    case ABORT: abort();
+    case KILL:
+      syscall(SYS_kill, getpid(), SIGKILL);
+      for (;;) wait_ms(1000);
+    case DELAY: wait_ms(delay_ms); return GO_ON;
+    case ENOSPC_ON:
+      if (first) return CUT_SHORT;
+      /* fall through */
+    case ENOSPC_ONCE: errno = ENOSPC; return FAIL;
+    default: errno = EIO; return FAIL;
+  }
+}
+
+/* A call that cannot be done by half. */
+static bool refused(const char *kind, const char *path, bool takes_space) {
+  enum verdict verdict = judge(kind, path, takes_space);
+  if (verdict == CUT_SHORT) errno = ENOSPC;
+  return verdict != GO_ON;
+}
+
+/* A write of `*count` bytes, which may become fewer. */
+static bool refused_write(const char *path, size_t *count) {
+  enum verdict verdict = judge("write", path, true);
+  if (verdict == CUT_SHORT && *count > 1) {
+    *count /= 2;
+    return false;
+  }
+  if (verdict == CUT_SHORT) errno = ENOSPC;
+  return verdict != GO_ON;
+}
+
+/* The calls. */
+
+static int open_at(int folder, const char *name, int flags, mode_t mode) {
+  char path[PATH_MAX];
+  if (!(flags & (O_CREAT | O_TRUNC)) || !locate(folder, name, path))
+    return (int)syscall(SYS_openat, folder, name, flags, mode);
+  int before = errno;
+  bool creates = syscall(SYS_faccessat, folder, name, F_OK) != 0;
+  errno = before;
+  if (refused(creates ? "create" : "truncate", path, creates)) return -1;
+  shadow_lock();
+  int file = (int)syscall(SYS_openat, folder, name, flags, mode);
+  if (file >= 0 && creates) shadow_gained(path);
+  shadow_unlock();
+  return file;
+}
+
+#define MODE_OF(flags)                            \
+  mode_t mode = 0;                                \
+  if ((flags) & (O_CREAT | __O_TMPFILE)) {        \
+    va_list arguments;                            \
+    va_start(arguments, flags);                   \
+    mode = (mode_t)va_arg(arguments, unsigned);   \
+    va_end(arguments);                            \
+  }
+
+int open(const char *name, int flags, ...) {
+  MODE_OF(flags)
+  return open_at(AT_FDCWD, name, flags, mode);
+}
+
+int open64(const char *name, int flags, ...) {
+  MODE_OF(flags)
+  return open_at(AT_FDCWD, name, flags, mode);
+}
+
+int openat(int folder, const char *name, int flags, ...) {
+  MODE_OF(flags)
+  return open_at(folder, name, flags, mode);
+}
+
+int openat64(int folder, const char *name, int flags, ...) {
+  MODE_OF(flags)
+  return open_at(folder, name, flags, mode);
+}
+
+int __open_2(const char *name, int flags) { return open_at(AT_FDCWD, name, flags, 0); }
+
+int __open64_2(const char *name, int flags) { return open_at(AT_FDCWD, name, flags, 0); }
+
+int creat(const char *name, mode_t mode) {
+  return open_at(AT_FDCWD, name, O_WRONLY | O_CREAT | O_TRUNC, mode);
+}
+
+int creat64(const char *name, mode_t mode) { return creat(name, mode); }
+
+ssize_t write(int file, const void *bytes, size_t count) {
+  char path[PATH_MAX];
+  if (locate_open(file, path) && refused_write(path, &count)) return -1;
+  return syscall(SYS_write, file, bytes, count);
+}
+
+ssize_t pwrite(int file, const void *bytes, size_t count, off_t at) {
+  char path[PATH_MAX];
+  if (locate_open(file, path) && refused_write(path, &count)) return -1;
+  return syscall(SYS_pwrite64, file, bytes, count, at);
+}
+
+ssize_t pwrite64(int file, const void *bytes, size_t count, off_t at) { return pwrite(file, bytes, count, at); }
+
+/* Many pieces at once; on a full disk only the first of them is written. */
+ssize_t writev(int file, const struct iovec *pieces, int count) {
+  char path[PATH_MAX];
+  size_t some = (size_t)count;
+  if (locate_open(file, path) && refused_write(path, &some)) return -1;
+  return syscall(SYS_writev, file, pieces, (int)some);
+}
+
+ssize_t pwritev(int file, const struct iovec *pieces, int count, off_t at) {
+  char path[PATH_MAX];
+  size_t some = (size_t)count;
+  if (locate_open(file, path) && refused_write(path, &some)) return -1;
+  return syscall(SYS_pwritev, file, pieces, (int)some, at, 0);
+}
+
+ssize_t pwritev64(int file, const struct iovec *pieces, int count, off_t at) {
+  return pwritev(file, pieces, count, at);
+}
+
+ssize_t copy_file_range(int from, off64_t *from_at, int to, off64_t *to_at, size_t count, unsigned flags) {
+  char path[PATH_MAX];
+  if (locate_open(to, path) && refused_write(path, &count)) return -1;
+  return syscall(SYS_copy_file_range, from, from_at, to, to_at, count, flags);
+}
+
+static int sync_by(long number, const char *kind, int file) {
+  char path[PATH_MAX];
+  if (!locate_open(file, path)) return (int)syscall(number, file);
+  if (refused(kind, path, false)) {
+    shadow_sync(file, true);
+    return -1;
+  }
+  /* With a shadow it is the shadow that is durable; the real disk need not be waited for. */
+  if (shadow_is_kept()) {
+    shadow_sync(file, false);
+    return 0;
+  }
+  return (int)syscall(number, file);
+}
+
+int fsync(int file) { return sync_by(SYS_fsync, "fsync", file); }
+
+int fdatasync(int file) { return sync_by(SYS_fdatasync, "fdatasync", file); }
+
+int sync_file_range(int file, off64_t at, off64_t count, unsigned flags) {
+  char path[PATH_MAX];
+  if (locate_open(file, path) && refused("sync_file_range", path, false)) return -1;
+  return (int)syscall(SYS_sync_file_range, file, at, count, flags);
+}
+
+int ftruncate(int file, off_t length) {
+  char path[PATH_MAX];
+  if (locate_open(file, path) && refused("truncate", path, false)) return -1;
+  return (int)syscall(SYS_ftruncate, file, length);
+}
+
+int ftruncate64(int file, off_t length) { return ftruncate(file, length); }
+
+int truncate(const char *name, off_t length) {
+  char path[PATH_MAX];
+  if (locate(AT_FDCWD, name, path) && refused("truncate", path, false)) return -1;
+  return (int)syscall(SYS_truncate, name, length);
+}
+
+int truncate64(const char *name, off_t length) { return truncate(name, length); }
+
+int fallocate(int file, int mode, off_t at, off_t count) {
+  char path[PATH_MAX];
+  if (locate_open(file, path) && refused("fallocate", path, true)) return -1;
+  return (int)syscall(SYS_fallocate, file, mode, at, count);
+}
+
+int fallocate64(int file, int mode, off_t at, off_t count) { return fallocate(file, mode, at, count); }
+
+/* Returns the error instead of setting it. */
+int posix_fallocate(int file, off_t at, off_t count) {
+  int before = errno;
+  int failure = fallocate(file, 0, at, count) == 0 ? 0 : errno;
+  errno = before;
+  return failure;
+}
+
+int posix_fallocate64(int file, off_t at, off_t count) { return posix_fallocate(file, at, count); }
+
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags) {
+  char old[PATH_MAX], new[PATH_MAX];
+  bool leaves = locate(from_folder, from, old), comes = locate(to_folder, to, new);
+  if (!leaves && !comes) return (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags);
+  if (refused("rename", comes ? new : old, false)) return -1;
+  shadow_lock();
+  if (comes) shadow_pin(to_folder, to);
+  int result = (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags);
+  if (result == 0 && leaves) shadow_lost(old, comes);
+  if (result == 0 && comes) shadow_gained(new);
+  shadow_unlock();
+  return result;
+}
+
+int renameat(int from_folder, const char *from, int to_folder, const char *to) {
+  return renameat2(from_folder, from, to_folder, to, 0);
+}
+
+int rename(const char *from, const char *to) { return renameat2(AT_FDCWD, from, AT_FDCWD, to, 0); }
+
+int unlinkat(int folder, const char *name, int flags) {
+  char path[PATH_MAX];
+  if (!locate(folder, name, path)) return (int)syscall(SYS_unlinkat, folder, name, flags);
+  if (refused(flags & AT_REMOVEDIR ? "rmdir" : "unlink", path, false)) return -1;
+  shadow_lock();
+  shadow_pin(folder, name);
+  int result = (int)syscall(SYS_unlinkat, folder, name, flags);
+  if (result == 0) shadow_lost(path, false);
+  shadow_unlock();
+  return result;
+}
+
+int unlink(const char *name) { return unlinkat(AT_FDCWD, name, 0); }
+
+int rmdir(const char *name) { return unlinkat(AT_FDCWD, name, AT_REMOVEDIR); }
+
+int mkdirat(int folder, const char *name, mode_t mode) {
+  char path[PATH_MAX];
+  // A folder that is there is not made again: the call changes nothing and no fault can meet it.
+  if (!locate(folder, name, path) || access(path, F_OK) == 0)
+    return (int)syscall(SYS_mkdirat, folder, name, mode);
+  if (refused("mkdir", path, true)) return -1;
+  shadow_lock();
+  int result = (int)syscall(SYS_mkdirat, folder, name, mode);
+  if (result == 0) shadow_gained(path);
+  shadow_unlock();
+  return result;
+}
+
+int mkdir(const char *name, mode_t mode) { return mkdirat(AT_FDCWD, name, mode); }
+
+int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags) {
+  char path[PATH_MAX];
+  if (!locate(to_folder, to, path))
+    return (int)syscall(SYS_linkat, from_folder, from, to_folder, to, flags);
+  if (refused("link", path, true)) return -1;
+  shadow_lock();
+  int result = (int)syscall(SYS_linkat, from_folder, from, to_folder, to, flags);
+  if (result == 0) shadow_gained(path);
+  shadow_unlock();
+  return result;
+}
+
+int link(const char *from, const char *to) { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); }

@@ -1,0 +1,27 @@
+//! Writes a file beside its place, renames it into it, and syncs the one, the other, both or neither.
+//!
+//! Arguments: folder, name, and any of `file` and `folder` for what to sync. Knows nothing of PicPick: it
+//! is here to show what a power cut leaves of each.
+
+use std::fs::{File, rename};
+use std::io::{Result, Write};
+use std::path::Path;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, folder, name, synced @ ..] = arguments.as_slice() else {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    };
+    let (folder, sync) = (Path::new(folder), |what: &str| synced.iter().any(|word| word == what));
+    let made = folder.join(format!("{name}.new"));
+    let mut file = File::create(&made)?;
+    file.write_all(name.as_bytes())?;
+    if sync("file") {
+        file.sync_all()?;
+    }
+    rename(&made, folder.join(name))?;
+    if sync("folder") {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}

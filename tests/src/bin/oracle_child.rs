@@ -1,0 +1,242 @@
+//! Works on a data folder at random, and says on stdout what it begins and what is done.
+//!
+//! Arguments: data folder, seed, number of acts, first number of photos not used yet, and `purge` to
+//! delete a collection at the end. A test kills this process, cuts its power or lets its calls fail, and
+//! holds the folder against what was said. Never says that something is done that is not.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use picpick_engine::{
+    Collection, DEFAULT_PACK, DataFolder, Error, FaceId, Pack, PhotoId, Result, Sink,
+};
+use picpick_tests::acts::{Act, Line};
+use picpick_tests::oracle::check_itself;
+use picpick_tests::{Dice, synthetic};
+
+const NAMES: [&str; 3] = ["A", "B", "C"];
+/// Above this half of a collection's photos are deleted.
+const PHOTOS_MAX: usize = 45;
+
+struct Worker {
+    pack: Pack,
+    data: DataFolder,
+    open: BTreeMap<String, Collection>,
+    dice: Dice,
+    next: u32,
+}
+
+fn say(line: &Line) {
+    // A parent that has gone away no longer counts.
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush());
+}
+
+/// Says that `act` begins, does it, and says how it ended.
+fn tell<T>(act: Act, does: impl FnOnce() -> Result<(T, usize, usize)>) -> Option<T> {
+    say(&Line::Begin(act));
+    match does() {
+        Ok((value, photos, faces)) => {
+            say(&Line::Done(photos, faces));
+            Some(value)
+        }
+        Err(error) => {
+            say(&Line::Failed(error.to_string()));
+            None
+        }
+    }
+}
+
+fn counts(collection: &Collection) -> (usize, usize) {
+    let gallery = collection.gallery();
+    (gallery.photos().len(), gallery.face_count())
+}
+
+/// Photos of a collection by number, with their faces as numbers.
+fn contents(collection: &Collection, pack: &Pack) -> Vec<(u32, Vec<u8>)> {
+    let gallery = collection.gallery();
+    let numbered = gallery.photos().into_iter().map(|(_, known)| {
+        let number = known.path.to_str().unwrap().parse().unwrap();
+        let has = |which: &u8| known.faces.contains(&synthetic::face_id(number, *which, pack.id()));
+        (number, (0..synthetic::face_count(number)).filter(has).collect())
+    });
+    numbered.collect()
+}
+
+impl Worker {
+    fn work(&mut self, acts: usize) -> Result<()> {
+        for name in NAMES {
+            if self.data.collection(name).is_ok() {
+                self.open(name);
+            }
+        }
+        for _ in 0..acts {
+            let name = *self.dice.pick(&NAMES);
+            match self.data.collection(name) {
+                Err(Error::NoCollection { .. }) => self.create(name),
+                Err(error) => return Err(error),
+                Ok(_) if !self.open.contains_key(name) => self.open(name),
+                Ok(_) => {
+                    let act = self.choose(name);
+                    self.act(act)?;
+                }
+            }
+        }
+        self.read()
+    }
+
+    fn read(&mut self) -> Result<()> {
+        let names: Vec<String> = self.open.keys().cloned().collect();
+        names.into_iter().try_for_each(|name| self.act(Act::Read(name)))
+    }
+
+    fn open(&mut self, name: &str) {
+        let opened = tell(Act::Open(name.to_owned()), || {
+            let collection = Collection::open(&self.data, name, &self.pack)?;
+            let (photos, faces) = counts(&collection);
+            Ok((collection, photos, faces))
+        });
+        self.open.extend(opened.map(|collection| (name.to_owned(), collection)));
+    }
+
+    fn create(&mut self, name: &str) {
+        let made = tell(Act::Create(name.to_owned()), || {
+            self.data.create(name, self.pack.id(), &synthetic::keep()).map(|_| ((), 0, 0))
+        });
+        if made.is_some() {
+            self.open(name);
+        }
+    }
+
+    fn purge(&mut self, name: &str) {
+        self.open.remove(name);
+        tell(Act::Purge(name.to_owned()), || self.data.purge(name).map(|_| ((), 0, 0)));
+    }
+
+    fn choose(&mut self, name: &str) -> Act {
+        let photos = contents(self.open.get(name).unwrap(), &self.pack);
+        let owned = name.to_owned();
+        let dice = &mut self.dice;
+        if photos.len() > PHOTOS_MAX {
+            let half = photos.iter().step_by(2).map(|(number, _)| *number).collect();
+            return Act::DeletePhotos(owned, half);
+        }
+        let some = |dice: &mut Dice, most: u64| {
+            let mut numbers: Vec<u32> =
+                (0..=dice.throw(most)).map(|_| dice.pick(&photos).0).collect();
+            numbers.sort_unstable();
+            numbers.dedup();
+            numbers
+        };
+        match dice.throw(100) {
+            chance if chance < 45 || photos.is_empty() => {
+                let first = self.next;
+                self.next += 1 + dice.throw(8) as u32;
+                Act::Put(owned, (first..self.next).collect())
+            }
+            chance if chance < 50 => Act::Put(owned, some(dice, 3)),
+            chance if chance < 55 => {
+                // Not these collections' latest: one that may have been deleted long ago.
+                let again = dice.throw(u64::from(self.next)) as u32;
+                Act::Put(owned, vec![again])
+            }
+            chance if chance < 68 => Act::DeletePhotos(owned, some(dice, 3)),
+            chance if chance < 80 => {
+                let with_faces: Vec<_> =
+                    photos.iter().filter(|(_, faces)| !faces.is_empty()).collect();
+                let Some((number, faces)) =
+                    with_faces.get(dice.throw(1 + with_faces.len() as u64) as usize)
+                else {
+                    return Act::Settle(owned);
+                };
+                let mut taken: Vec<u8> = faces.iter().copied().filter(|_| dice.one_in(2)).collect();
+                if taken.is_empty() {
+                    taken.extend(faces.first());
+                }
+                Act::DeleteFaces(owned, taken.into_iter().map(|which| (*number, which)).collect())
+            }
+            chance if chance < 85 => Act::Settle(owned),
+            chance if chance < 93 => Act::Read(owned),
+            _ => Act::Purge(owned),
+        }
+    }
+
+    fn act(&mut self, act: Act) -> Result<()> {
+        let name = act.collection().unwrap().to_owned();
+        if let Act::Purge(_) = act {
+            self.purge(&name);
+            return Ok(());
+        }
+        let (pack, collection) = (&self.pack, self.open.get(&name).unwrap());
+        let done = |()| {
+            let (photos, faces) = counts(collection);
+            Ok(((), photos, faces))
+        };
+        tell(act.clone(), || match &act {
+            Act::Put(_, numbers) => {
+                let photos = numbers.iter().map(|number| synthetic::photo(*number, pack.id()));
+                collection.put(photos.collect()).and_then(done)
+            }
+            Act::DeletePhotos(_, numbers) => {
+                let ids: Vec<PhotoId> =
+                    numbers.iter().map(|number| synthetic::photo_id(*number)).collect();
+                collection.delete_photos(&ids).map(drop).and_then(done)
+            }
+            Act::DeleteFaces(_, faces) => {
+                let id =
+                    |(number, which): &(u32, u8)| synthetic::face_id(*number, *which, pack.id());
+                collection
+                    .delete_faces(&faces.iter().map(id).collect::<Vec<FaceId>>())
+                    .map(drop)
+                    .and_then(done)
+            }
+            Act::Settle(_) => collection.settle().and_then(done),
+            _ => {
+                for (number, _) in contents(collection, pack) {
+                    collection.has(&synthetic::photo_id(number))?;
+                }
+                let wrong = check_itself(collection, pack).err();
+                let damaged =
+                    |reason| Error::Damaged { what: format!("collection {name}"), reason };
+                wrong.map_or(Ok(()), |reason| Err(damaged(reason))).and_then(done)
+            }
+        });
+        Ok(())
+    }
+}
+
+fn run(arguments: &[String]) -> Option<Result<()>> {
+    let [_, data, seed, acts, next, rest @ ..] = arguments else { return None };
+    let (seed, acts, next) = (seed.parse().ok()?, acts.parse().ok()?, next.parse().ok()?);
+    let pack = Pack::builtin(DEFAULT_PACK).ok()?;
+    let opened = tell(Act::Start, || Ok((DataFolder::open(Path::new(data), None)?, 0, 0)));
+    let Some(data) = opened else { return Some(Ok(())) };
+    let mut worker = Worker { pack, data, open: BTreeMap::new(), dice: Dice::new(seed), next };
+    let mut ended = worker.work(acts);
+    if rest == ["purge"] && ended.is_ok() {
+        let name = worker.dice.pick(&NAMES);
+        if worker.data.collection(name).is_ok() {
+            worker.purge(name);
+        }
+        ended = worker.read();
+    }
+    Some(ended)
+}
+
+fn main() -> ExitCode {
+    match run(&std::env::args().collect::<Vec<_>>()) {
+        Some(Ok(())) => ExitCode::SUCCESS,
+        Some(Err(error)) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+        None => {
+            eprintln!("usage: picpick-oracle-child DATA SEED ACTS NEXT [purge]");
+            ExitCode::from(2)
+        }
+    }
+}

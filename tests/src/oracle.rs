@@ -1,0 +1,403 @@
+//! What a data folder must hold, by what a process said while it worked on it.
+//!
+//! An act that is done has happened. One that was only begun may have happened or not, photo by photo,
+//! and a put for all its photos alike. What is seen once stays. Knows the engine's public functions, and
+//! nothing of what lies on disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use picpick_engine::{Collection, DataFolder, FaceId, Gallery, Pack, Scoring, Template};
+
+use crate::acts::{Act, Line};
+use crate::synthetic::{face, face_count, face_id, photo_id};
+
+/// Strangers stay far below this, a face and itself are at 1.
+const ITSELF: f32 = 0.8;
+/// Photos that are gone, and searched for, per collection.
+const GONE_MAX: usize = 12;
+
+/// The faces of a photo; `None` for a photo that is not there.
+type State = Option<BTreeSet<u8>>;
+
+/// Which of a photo's faces were erased.
+type ErasedFaces = BTreeSet<u8>;
+
+/// One collection. Photos without an entry are absent.
+#[derive(Clone, Default)]
+struct Expected {
+    may_be_absent: bool,
+    may_be_present: bool,
+    photos: BTreeMap<u32, BTreeSet<State>>,
+    /// What may have been erased of a photo, where anything may: it does not come back with the photo.
+    erased: BTreeMap<u32, BTreeSet<ErasedFaces>>,
+    /// New photos of one put that was begun: all are there or none.
+    together: Vec<Vec<u32>>,
+    gone: BTreeSet<u32>,
+}
+
+/// All collections, and the act that was begun last.
+#[derive(Clone)]
+pub struct Oracle {
+    pack: Pack,
+    collections: BTreeMap<String, Expected>,
+    begun: Option<Act>,
+}
+
+/// What a check saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    pub collections: usize,
+    pub photos: usize,
+    pub faces: usize,
+}
+
+/// Either, or what speaks against it.
+type Verdict<T> = Result<T, String>;
+
+impl Oracle {
+    /// For a data folder that does not exist yet.
+    pub fn new(pack: Pack) -> Self {
+        Self { pack, collections: BTreeMap::new(), begun: None }
+    }
+
+    /// Takes what the process said; an error where it cannot be so.
+    pub fn hear(&mut self, line: &Line) -> Verdict<()> {
+        match line {
+            Line::Begin(act) => {
+                self.begin(act)?;
+                self.begun = Some(act.clone());
+            }
+            Line::Failed(_) => self.begun = None,
+            Line::Done(photos, faces) => {
+                let act = self.begun.take().ok_or("something is done that was not begun")?;
+                let Some(name) = act.collection() else { return Ok(()) };
+                let expected = self.collections.entry(name.to_owned()).or_default();
+                expected.done(&act);
+                expected.compare(*photos, *faces).map_err(|wrong| format!("{act}: {wrong}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, act: &Act) -> Verdict<()> {
+        let Some(name) = act.collection() else { return Ok(()) };
+        let absent = || Expected { may_be_absent: true, ..Expected::default() };
+        let expected = self.collections.entry(name.to_owned()).or_insert_with(absent);
+        let possible = match act {
+            Act::Create(_) => expected.may_be_absent,
+            _ => expected.may_be_present,
+        };
+        if !possible {
+            return Err(format!("the process sees the contrary of what was done: {act}"));
+        }
+        expected.begin(act);
+        Ok(())
+    }
+
+    /// Opens the data folder as a program does after a crash and holds it against what is known. What
+    /// is seen is what is known from then on.
+    pub fn check(&mut self, data: &Path) -> Verdict<Seen> {
+        let folder = DataFolder::open(data, None).map_err(|error| format!("opening: {error}"))?;
+        if let Some(remark) = folder.remarks().iter().find(|remark| remark.contains("could not")) {
+            return Err(format!("the folder remarks: {remark}"));
+        }
+        let listed = folder.collections().map_err(|error| format!("listing: {error}"))?;
+        let listed: BTreeSet<&str> = listed.iter().map(|info| info.name.as_str()).collect();
+        if let Some(stranger) = listed.iter().find(|name| !self.collections.contains_key(**name)) {
+            return Err(format!("collection {stranger} was never made"));
+        }
+        let mut seen = Seen::default();
+        self.begun = None;
+        for (name, expected) in &mut self.collections {
+            let about = |wrong| format!("collection {name}: {wrong}");
+            if listed.contains(name.as_str()) {
+                let opened = Collection::open(&folder, name, &self.pack);
+                let opened = opened.map_err(|error| about(format!("opening: {error}")))?;
+                let photos = expected.check(&opened, &self.pack).map_err(about)?;
+                seen.collections += 1;
+                seen.photos += photos.len();
+                seen.faces += photos.values().map(BTreeSet::len).sum::<usize>();
+                expected.settle(Some(photos));
+            } else if expected.may_be_absent {
+                expected.settle(None);
+            } else {
+                return Err(about("it was there for sure and is lost".to_owned()));
+            }
+        }
+        Ok(seen)
+    }
+}
+
+impl Expected {
+    /// From now on the act may have happened.
+    fn begin(&mut self, act: &Act) {
+        self.untie(act);
+        match act {
+            Act::Create(_) => {
+                self.may_be_present = true;
+                self.photos.values_mut().for_each(|states| states.extend([None]));
+                let none = ErasedFaces::new;
+                self.erased.values_mut().for_each(|erased| erased.extend([none()]));
+            }
+            Act::Put(_, numbers) => {
+                let new = numbers.iter().all(|number| !self.photos.contains_key(number));
+                for number in numbers {
+                    let whole = self.whole(*number);
+                    self.states(*number).extend(whole);
+                }
+                if new {
+                    self.together.push(numbers.clone());
+                }
+            }
+            Act::DeletePhotos(_, numbers) => {
+                numbers.iter().for_each(|number| self.states(*number).extend([None]));
+            }
+            Act::DeleteFaces(_, faces) => {
+                for (number, taken) in by_photo(faces) {
+                    let states = self.states(number);
+                    let thinned: Vec<State> = thinned(states, &taken).collect();
+                    states.extend(thinned);
+                    let more: Vec<ErasedFaces> = self.erased_with(number, &taken).collect();
+                    let erased = self.erased.entry(number).or_default();
+                    if erased.is_empty() {
+                        erased.insert(ErasedFaces::new());
+                    }
+                    erased.extend(more);
+                }
+            }
+            Act::Purge(_) => self.may_be_absent = true,
+            Act::Start | Act::Open(_) | Act::Settle(_) | Act::Read(_) => {}
+        }
+    }
+
+    /// The act has happened.
+    fn done(&mut self, act: &Act) {
+        self.untie(act);
+        match act {
+            Act::Create(_) | Act::Purge(_) => {
+                self.gone.extend(std::mem::take(&mut self.photos).into_keys());
+                self.together.clear();
+                self.erased.clear();
+                self.may_be_present = matches!(act, Act::Create(_));
+                self.may_be_absent = !self.may_be_present;
+            }
+            Act::Put(_, numbers) => {
+                for number in numbers {
+                    let whole = self.whole(*number);
+                    self.photos.insert(*number, whole);
+                    self.gone.remove(number);
+                }
+            }
+            Act::DeletePhotos(_, numbers) => {
+                for number in numbers {
+                    self.photos.remove(number);
+                    self.gone.insert(*number);
+                }
+            }
+            Act::DeleteFaces(_, faces) => {
+                for (number, taken) in by_photo(faces) {
+                    let states = self.states(number);
+                    *states = thinned(states, &taken).collect();
+                    let erased = self.erased_with(number, &taken).collect();
+                    self.erased.insert(number, erased);
+                }
+            }
+            Act::Start | Act::Open(_) | Act::Settle(_) | Act::Read(_) => {}
+        }
+        while self.gone.len() > GONE_MAX {
+            self.gone.pop_first();
+        }
+    }
+
+    /// What a photo has after it was put: all its faces but those that were erased.
+    fn whole(&self, number: u32) -> BTreeSet<State> {
+        let all: BTreeSet<u8> = (0..face_count(number)).collect();
+        match self.erased.get(&number) {
+            Some(erased) => erased.iter().map(|erased| Some(&all - erased)).collect(),
+            None => BTreeSet::from([Some(all)]),
+        }
+    }
+
+    /// What may have been erased of a photo, and `taken` with it.
+    fn erased_with<'a>(
+        &'a self,
+        number: u32,
+        taken: &'a ErasedFaces,
+    ) -> impl Iterator<Item = ErasedFaces> + 'a {
+        let known = self.erased.get(&number);
+        let none = known.is_none().then(|| taken.clone());
+        known.into_iter().flatten().map(move |erased| erased | taken).chain(none)
+    }
+
+    fn states(&mut self, number: u32) -> &mut BTreeSet<State> {
+        self.photos.entry(number).or_insert_with(|| BTreeSet::from([None]))
+    }
+
+    /// Photos that a later act touches need no longer be alike.
+    fn untie(&mut self, act: &Act) {
+        let touched: BTreeSet<u32> = match act {
+            Act::Put(_, numbers) | Act::DeletePhotos(_, numbers) => {
+                numbers.iter().copied().collect()
+            }
+            Act::DeleteFaces(_, faces) => faces.iter().map(|(number, _)| *number).collect(),
+            _ => return,
+        };
+        self.together.retain(|group| group.iter().all(|number| !touched.contains(number)));
+    }
+
+    /// Counts of the living process against what is known, where all of it is known.
+    fn compare(&self, photos: usize, faces: usize) -> Verdict<()> {
+        let mut expected = (0, 0);
+        for states in self.photos.values() {
+            match (states.len(), states.first()) {
+                (1, Some(Some(faces))) => expected = (expected.0 + 1, expected.1 + faces.len()),
+                (1, Some(None)) => {}
+                _ => return Ok(()),
+            }
+        }
+        if expected == (photos, faces) {
+            return Ok(());
+        }
+        Err(format!("expected {expected:?} photos and faces, received {:?}", (photos, faces)))
+    }
+
+    /// An opened collection against what is known; the photos it has.
+    fn check(&self, collection: &Collection, pack: &Pack) -> Verdict<BTreeMap<u32, BTreeSet<u8>>> {
+        if !self.may_be_present {
+            return Err("it was deleted and is back".to_owned());
+        }
+        let harmless = |remark: &&String| remark.contains("cut short are completed");
+        if let Some(remark) = collection.remarks().iter().find(|remark| !harmless(remark)) {
+            return Err(format!("it remarks: {remark}"));
+        }
+        let photos = photos_of(&collection.gallery(), pack)?;
+        for number in self.photos.keys().chain(photos.keys()) {
+            let (state, absent) = (photos.get(number).cloned(), BTreeSet::from([None]));
+            let allowed = self.photos.get(number).unwrap_or(&absent);
+            if !allowed.contains(&state) {
+                return Err(format!(
+                    "photo {number}: expected the faces to be one of {allowed:?}, received {state:?}"
+                ));
+            }
+        }
+        for group in &self.together {
+            let there = group.iter().filter(|number| photos.contains_key(number)).count();
+            if there != 0 && there != group.len() {
+                return Err(format!("of the photos {group:?}, put together, {there} are there"));
+            }
+        }
+        check_index(collection, &photos, pack)?;
+        let gone = self.gone.iter().filter(|number| !photos.contains_key(number));
+        for (number, which) in
+            gone.flat_map(|&number| (0..face_count(number)).map(move |i| (number, i)))
+        {
+            if !find(collection, number, which, pack)?.is_empty() {
+                return Err(format!("face {which} of photo {number} is gone and found"));
+            }
+        }
+        Ok(photos)
+    }
+
+    /// What was seen is what is known.
+    fn settle(&mut self, seen: Option<BTreeMap<u32, BTreeSet<u8>>>) {
+        self.may_be_present = seen.is_some();
+        self.may_be_absent = seen.is_none();
+        self.together.clear();
+        let seen = seen.unwrap_or_default();
+        let lost = self.photos.keys().filter(|number| !seen.contains_key(number));
+        self.gone.extend(lost);
+        if !self.may_be_present {
+            self.erased.clear();
+        }
+        for (number, faces) in &seen {
+            // Only an erasure takes a face from a photo that stays.
+            let erased = &(0..face_count(*number)).collect() - faces;
+            if self.erased.contains_key(number) || !erased.is_empty() {
+                self.erased.insert(*number, BTreeSet::from([erased]));
+            }
+        }
+        self.photos = seen
+            .into_iter()
+            .map(|(number, faces)| (number, BTreeSet::from([Some(faces)])))
+            .collect();
+    }
+}
+
+fn by_photo(faces: &[(u32, u8)]) -> BTreeMap<u32, BTreeSet<u8>> {
+    let mut photos: BTreeMap<u32, BTreeSet<u8>> = BTreeMap::new();
+    faces.iter().for_each(|(number, which)| photos.entry(*number).or_default().extend([*which]));
+    photos
+}
+
+/// What `states` become when faces are taken out of the photo.
+fn thinned(states: &BTreeSet<State>, taken: &BTreeSet<u8>) -> impl Iterator<Item = State> {
+    states.iter().flatten().map(move |faces| Some(faces - taken))
+}
+
+/// The photos of a gallery by number, with which of their faces.
+fn photos_of(gallery: &Gallery, pack: &Pack) -> Verdict<BTreeMap<u32, BTreeSet<u8>>> {
+    let mut photos = BTreeMap::new();
+    for (id, known) in gallery.photos() {
+        let number = known.path.to_str().and_then(|path| path.parse().ok());
+        let number = number.filter(|number| photo_id(*number) == id);
+        let number = number.ok_or_else(|| format!("photo {id} is none that was put"))?;
+        let which = |id: &FaceId| {
+            let known = gallery.face(id).filter(|face| face.photo == photo_id(number));
+            known.and(
+                (0..face_count(number)).find(|which| face_id(number, *which, pack.id()) == *id),
+            )
+        };
+        let faces: Option<BTreeSet<u8>> = known.faces.iter().map(which).collect();
+        let faces = faces.filter(|faces| faces.len() == known.faces.len());
+        let faces =
+            faces.ok_or_else(|| format!("photo {number} has faces that are not its own"))?;
+        if photos.insert(number, faces).is_some() {
+            return Err(format!("photo {number} is there twice"));
+        }
+    }
+    Ok(photos)
+}
+
+/// The index has these faces and no other, and each is found, alone, by its own embedding.
+pub fn check_index(
+    collection: &Collection,
+    photos: &BTreeMap<u32, BTreeSet<u8>>,
+    pack: &Pack,
+) -> Verdict<()> {
+    let stored: usize = photos.values().map(BTreeSet::len).sum();
+    let indexed = collection.gallery().face_count();
+    if stored != indexed {
+        return Err(format!("the store has {stored} faces, the index {indexed}"));
+    }
+    for (&number, faces) in photos {
+        for &which in faces {
+            let (found, itself) =
+                (find(collection, number, which, pack)?, face_id(number, which, pack.id()));
+            if found != [itself] {
+                return Err(format!("face {which} of photo {number}: found {found:?}"));
+            }
+        }
+    }
+    let gallery = collection.gallery();
+    let people = gallery.people();
+    match people.iter().flat_map(|person| &person.faces).find(|id| gallery.face(id).is_none()) {
+        Some(ghost) => Err(format!("a person has the face {ghost}, which is not there")),
+        None => Ok(()),
+    }
+}
+
+/// The same for a collection as it is, whatever it should be.
+pub fn check_itself(collection: &Collection, pack: &Pack) -> Verdict<()> {
+    let photos = photos_of(&collection.gallery(), pack)?;
+    check_index(collection, &photos, pack)
+}
+
+fn find(collection: &Collection, number: u32, which: u8, pack: &Pack) -> Verdict<Vec<FaceId>> {
+    let probe = face(number, which, pack.id());
+    let template = Template::of(&[("probe", &probe)], pack.id());
+    let answer = template
+        .and_then(|template| collection.search(&template, Scoring::Direct, Some(ITSELF), None))
+        .map_err(|error| format!("searching face {which} of photo {number}: {error}"))?;
+    Ok(answer.matches.iter().map(|found| found.face).collect())
+}

@@ -241,7 +241,7 @@ mod tests {
         let found = follow(&bytes).unwrap();
         assert_eq!((found.width, found.height, found.scans), (1000, 600, 1));
         assert_eq!((found.passed_blocks, found.coefficient_bytes), (all, 0));
-        assert_eq!((found.coded_bytes, found.exif), (7, Some(b"MM".as_slice())));
+        assert_eq!((found.coded_bytes, found.exif), (8, Some(b"MM".as_slice())));
         let bytes = file(0xc0, &[&[1], &[2], &[3]]);
         let found = follow(&bytes).unwrap();
         assert_eq!(found.passed_blocks, 125 * 75 + 2 * 63 * 38);

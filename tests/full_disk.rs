@@ -130,3 +130,40 @@ fn a_collection_cannot_be_made_on_a_full_disk() {
     let created = Outcome::of(room.command_for(&data).args(create));
     assert_eq!(created.status, 0, "{created:?}");
 }
+
+#[test]
+fn a_collection_is_purged_and_attested_on_a_disk_without_a_free_byte() {
+    let room = room!();
+    let at = room.path("disk");
+    let Some(_disk) = rustix::process::geteuid().is_root().then(|| Tmpfs::new(&at, 48)).flatten()
+    else {
+        println!("left out: a small disk can be mounted only by root");
+        return;
+    };
+    let data = at.join("data");
+    for name in ["Event", "Other"] {
+        let create = ["collections", "create", name];
+        let created = Outcome::of(room.command_for(&data).args(create));
+        assert_eq!(created.status, 0, "{created:?}");
+        let index =
+            Outcome::of(room.command_for(&data).arg("index").arg(name).arg(sample("sample4.jpg")));
+        assert_eq!(index.status, 0, "{index:?}");
+    }
+    fill(&at.join("ballast"), 0);
+    // Reads go on,
+    assert_eq!(known(&room, &data).len(), 1);
+    // and the purge is complete, receipt and all.
+    let delete = ["--json", "collections", "delete", "Event", "--yes"];
+    let purged = Outcome::of(room.command_for(&data).args(delete));
+    assert_eq!(purged.status, 0, "{purged:?}");
+    assert_eq!(purged.document()["receipt"]["residue"], 0);
+    let scan = Outcome::of(room.command_for(&data).args(["--json", "scan"]));
+    assert_eq!((scan.status, &scan.document()["residue"]), (0, &0.into()), "{scan:?}");
+    std::fs::remove_file(at.join("ballast")).unwrap();
+    let list = ["--json", "receipt", "list"];
+    let receipts = Outcome::of(room.command_for(&data).args(list)).document();
+    assert_eq!(receipts["receipts"].as_array().unwrap().len(), 1, "{receipts}");
+    let show = ["--json", "collections", "show", "Other"];
+    let other = Outcome::of(room.command_for(&data).args(show));
+    assert_eq!((other.status, &other.document()["photos"]), (0, &1.into()), "{other:?}");
+}

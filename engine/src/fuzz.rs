@@ -14,3 +14,19 @@ pub fn read_row(bytes: &[u8]) -> Option<Photo> {
 pub fn write_row(photo: &Photo) -> Vec<u8> {
     record::encode(photo)
 }
+
+/// How many erasures of a ledger's text hold together; the rest of it does not follow.
+pub fn read_ledger(text: &str) -> usize {
+    crate::books::erasures_in(text)
+}
+
+/// Whether a text reads as a keyring's `keys.toml`, of this format or an older one.
+pub fn read_keys(text: &str) -> bool {
+    crate::crypto::reads_as_keys(text)
+}
+
+/// Whether bytes read as a backup's manifest (its clear part), and how many rows they have as a segment
+/// of the name that they must have.
+pub fn read_backup(bytes: &[u8]) -> (bool, usize) {
+    crate::backup::reads_as(bytes)
+}

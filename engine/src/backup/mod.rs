@@ -19,3 +19,9 @@ pub use access::{S3Access, SecretText};
 pub use place::{Object, Place, is_s3, open_place};
 pub use restore::{Backup, Restored};
 pub use run::BackedUp;
+
+/// Whether bytes read as a manifest's clear header, and how many rows they have as a segment.
+pub(crate) fn reads_as(bytes: &[u8]) -> (bool, usize) {
+    let rows = segment::rows(bytes, &segment::name(bytes)).map_or(0, |rows| rows.len());
+    (manifest::Header::read(bytes).is_some(), rows)
+}

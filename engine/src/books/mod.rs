@@ -7,7 +7,7 @@
 mod ledger;
 mod receipt;
 
-pub(crate) use ledger::{Erased, Erasure, Ledger};
+pub(crate) use ledger::{Erased, Erasure, Ledger, erasures_in};
 pub(crate) use receipt::Receipts;
 pub use receipt::{RECEIPT_SCHEMA, Receipt, ReceiptBody, Scanned, Subject, verify_chain};
 

@@ -104,6 +104,11 @@ pub(super) fn read(folder: &Path) -> Result<Found> {
     parse(&text, folder)
 }
 
+/// Whether a text reads as this file, of this format or an older one.
+pub(crate) fn reads_as_keys(text: &str) -> bool {
+    parse(text, Path::new("keyring")).is_ok()
+}
+
 fn parse(text: &str, folder: &Path) -> Result<Found> {
     let failed = |_: toml::de::Error| Error::Keyring {
         path: folder.to_path_buf(),

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use entry::{About, Entry, Purged};
 pub(crate) use keyring::Keyring;
-pub(crate) use keys_file::BackupNote;
+pub(crate) use keys_file::{BackupNote, reads_as_keys};
 pub(crate) use secret::Secret;
 pub use secret::memory_is_locked;
 pub use signing::PublicKey;

@@ -1,7 +1,7 @@
 //! Any bytes as what a store holds: a photo's row, the people, the face graph, an id.
 //!
-//! The first byte chooses. What reads must come back the same from its own bytes. Receipts belong here
-//! too, as one more choice, as soon as there are any.
+//! The first byte chooses. What reads must come back the same from its own bytes. Knows nothing of what
+//! lies outside a store: `books.rs` has that.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Writes the files from which fuzzing starts: DIR/image, DIR/stored and DIR/manifest.
+//! Writes the files from which fuzzing starts: DIR/image, DIR/stored, DIR/manifest and DIR/books.
 //!
 //! Made here rather than kept, but for what this program cannot encode. Never runs a target.
 
@@ -6,14 +6,18 @@
 
 use std::path::{Path, PathBuf};
 
-use picpick_engine::{Face, FaceId, HnswIndex, Index, People, PersonFace, Photo, PhotoId, fuzz};
+use picpick_engine::{
+    DataFolder, Face, FaceId, HnswIndex, Index, People, PersonFace, Photo, PhotoId, fuzz,
+};
 use picpick_tests::pictures::{Drawing, with_orientation};
+use picpick_tests::synthetic;
 
 fn main() {
     let folder = PathBuf::from(std::env::args_os().nth(1).expect("usage: picpick-fuzz-seeds DIR"));
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seeds = images(root);
     seeds.extend(stored());
+    seeds.extend(books(root));
     for name in ["yunet-sface.toml", "centerface-mobilefacenet.toml"] {
         let text = std::fs::read(root.join("../models").join(name)).unwrap();
         seeds.push((format!("manifest/{name}"), text));
@@ -46,6 +50,28 @@ fn images(root: &Path) -> Vec<(String, Vec<u8>)> {
         seeds.push((name, std::fs::read(root.join("fixtures").join(name)).unwrap()));
     }
     seeds.into_iter().map(|(name, bytes)| (format!("image/{name}"), bytes)).collect()
+}
+
+/// A receipt and a ledger of a small data folder, a keyring of the first format, a backup's header.
+fn books(root: &Path) -> Vec<(String, Vec<u8>)> {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path(), None).unwrap();
+    data.create("seed", "pack", &synthetic::keep()).unwrap();
+    let receipt = data.purge("seed").unwrap().to_bytes().unwrap();
+    let read = |path: PathBuf| std::fs::read(path).unwrap();
+    let header = br#"{"format":1,"collection":"00","created_unix_s":1,"expires_unix_s":2,"segments":["ab"]}"#;
+    let seeds = [
+        (0, "receipt", receipt),
+        (1, "ledger", read(folder.path().join("ledger"))),
+        (2, "keys", read(folder.path().join("keyring/keys.toml"))),
+        (2, "first-keys", read(root.join("fixtures/data-format-1/keyring/keys.toml"))),
+        (3, "header", [header.as_slice(), b"\nsealed"].concat()),
+        (3, "segment", [[7; 17].as_slice(), &[2, 0, 0, 0], b"ab"].concat()),
+    ];
+    let named = |(kind, name, bytes): (u8, &str, Vec<u8>)| {
+        (format!("books/{name}"), [&[kind], bytes.as_slice()].concat())
+    };
+    seeds.map(named).into()
 }
 
 /// One of each kind; the target takes the first byte to choose.

@@ -1,11 +1,12 @@
 //! `picpick-bench`: measures the engine on real photos, as tables or as JSON.
 //!
-//! Every figure comes from one run on one machine; compare ratios within a run. Knows nothing of data
-//! folders, keys or collections on disk.
+//! Every figure comes from one run on one machine; compare ratios within a run. Knows nothing of anybody's
+//! data folder: what it needs it makes and removes.
 
 mod accuracy;
 mod pairs;
 mod pipeline;
+mod purge;
 mod setup;
 
 use anyhow::Result;
@@ -29,6 +30,8 @@ enum Command {
     Pairs(pairs::Args),
     /// Photos per second and milliseconds per stage, on one thread and on all
     Pipeline(pipeline::Args),
+    /// Seconds until a large collection's key is gone, and until its purge is attested
+    Purge(purge::Args),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Command::Accuracy(command) => accuracy::run(&args.setup, command),
         Command::Pairs(command) => pairs::run(&args.setup, command),
         Command::Pipeline(command) => pipeline::run(&args.setup, command),
+        Command::Purge(command) => purge::run(&args.setup, command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

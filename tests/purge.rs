@@ -238,3 +238,21 @@ fn a_bare_embedding_or_a_stray_copy_is_found_by_the_scan() {
     assert!(!seen["collections"][0]["elsewhere"].as_array().unwrap().is_empty(), "{seen}");
     assert!(room.run(["scan", "/no/such/folder"]).failed(1).contains("/no/such/folder"));
 }
+
+#[test]
+fn a_damaged_entry_of_the_keyring_is_named_and_the_others_go_on() {
+    let room = event();
+    let id = room.done(["collections", "create", "Second"])["id"].as_str().unwrap().to_owned();
+    let path = room.data().join("keyring/keys.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    // The second entry's wrapped key, some digits in.
+    let at = text.rfind("\nkey = \"").unwrap() + 60;
+    let digit = if text.as_bytes()[at] == b'0' { "1" } else { "0" };
+    std::fs::write(&path, [&text[..at], digit, &text[at + 1..]].concat()).unwrap();
+    assert_eq!(found(&room), ["obama2.jpg", "obama3.jpg"]);
+    let told = room.run(["collections", "show", "Second"]);
+    assert!(told.stderr.contains(&id) && told.stderr.contains("damaged"), "{told:?}");
+    let purged = room.done(["collections", "delete", &id, "--yes"]);
+    assert_eq!((&purged["id"], &purged["receipt"]["photos"]), (&id.into(), &Value::Null));
+    assert_eq!(found(&room), ["obama2.jpg", "obama3.jpg"]);
+}

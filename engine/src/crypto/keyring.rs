@@ -88,11 +88,24 @@ impl Keyring {
         Ok(self.read()?.generation)
     }
 
-    /// All living collections, in order of creation.
+    /// All living collections whose entries open, in order of creation. An error when not even the
+    /// signing key opens: then the keyring is wrong rather than each entry damaged.
     pub(crate) fn entries(&self) -> Result<Vec<Entry>> {
         self.with_keys(|keys| {
-            let open = |wrapped| self.open_entry(keys.generation, wrapped);
-            keys.collection.iter().map(open).collect()
+            self.signer_of(keys)?;
+            let open = |wrapped| self.open_entry(keys.generation, wrapped).ok();
+            Ok(keys.collection.iter().filter_map(open).collect())
+        })
+    }
+
+    /// Living collections whose entries do not open; nothing of them can be read any more.
+    pub(crate) fn damaged(&self) -> Result<Vec<CollectionId>> {
+        self.with_keys(|keys| {
+            let damaged = keys
+                .collection
+                .iter()
+                .filter(|wrapped| self.open_entry(keys.generation, wrapped).is_err());
+            Ok(damaged.filter_map(|wrapped| wrapped.id.parse().ok()).collect())
         })
     }
 
@@ -166,8 +179,9 @@ impl Keyring {
     /// All purged collections, in order of their purge.
     pub(crate) fn purged(&self) -> Result<Vec<Purged>> {
         self.with_keys(|keys| {
-            let open = |wrapped| self.open_purged(keys.generation, wrapped);
-            keys.purged.iter().map(open).collect()
+            // One whose canaries cannot be known any more is not looked for; it is gone all the same.
+            let open = |wrapped| self.open_purged(keys.generation, wrapped).ok();
+            Ok(keys.purged.iter().filter_map(open).collect())
         })
     }
 
@@ -235,12 +249,18 @@ impl Keyring {
             self.wrap(new, context, &self.unwrap(old, context, wrapped)?)
         };
         keys.signing = again(SIGNING, &keys.signing)?;
+        // What is damaged opens nothing, neither now nor then, and must not keep others from a purge.
+        let replace = |wrapped: &mut String, context: &[u8]| {
+            if let Ok(anew) = again(context, wrapped) {
+                *wrapped = anew;
+            }
+        };
         for entry in &mut keys.collection {
-            entry.key = again(&key_context(&entry.id), &entry.key)?;
-            entry.canary = again(&canary_context(&entry.id), &entry.canary)?;
+            replace(&mut entry.key, &key_context(&entry.id));
+            replace(&mut entry.canary, &canary_context(&entry.id));
         }
         for purged in &mut keys.purged {
-            purged.canary = again(&canary_context(&purged.id), &purged.canary)?;
+            replace(&mut purged.canary, &canary_context(&purged.id));
         }
         keys.generation = new;
         self.write(&keys)?;

@@ -89,6 +89,11 @@ impl DataFolder {
         let mut data =
             Self { folder: folder.to_path_buf(), books: Arc::new(books), remarks: Vec::new() };
         data.remarks = data.resume();
+        for id in data.books.keyring.damaged()? {
+            data.remarks.push(format!(
+                "the keyring's entry of collection {id} is damaged: nothing of it can be read any more; purge it with 'picpick collections delete {id} --yes', or bring the keyring's last copy back"
+            ));
+        }
         Ok(data)
     }
 

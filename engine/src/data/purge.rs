@@ -28,22 +28,46 @@ impl DataFolder {
     /// open; `Residue` when something was found, and then there is no receipt. After an error beyond
     /// the first step the key is gone all the same, and the rest is done at the next opening.
     pub fn purge(&self, name: &str) -> Result<Receipt> {
-        let entry = self.entry(name)?;
+        let entry = match self.entry(name) {
+            Ok(entry) => entry,
+            Err(error) => return self.purge_damaged(name, error),
+        };
         let _lock = files::lock(&self.purge_lock())?;
         let held = self.hold(&entry)?;
-        let counts = held.as_ref().and_then(counts);
-        // Repeated on a full disk: the key may be gone already, and only tidying have failed.
-        self.books.with_room(|| match self.is_purged(entry.id)? {
-            true => Ok(()),
-            false => self.books.keyring.destroy_key(entry.id, counts),
-        })?;
-        drop((held, entry.data_key));
-        let purged = self.books.keyring.purged()?;
-        let purged = purged.iter().find(|purged| purged.id == entry.id);
-        let missing = || self.books.keyring.failed("it forgot a purge that was just begun");
-        let receipt = self.finish(purged.ok_or_else(missing)?)?;
+        let receipt = self.purge_by_id(entry.id, held.as_ref().and_then(counts), || drop(held));
         self.books.keep_room();
-        Ok(receipt)
+        receipt
+    }
+
+    /// A collection whose entry in the keyring is damaged has lost its name: its id stands for it.
+    fn purge_damaged(&self, name: &str, otherwise: Error) -> Result<Receipt> {
+        let id = name.parse().ok();
+        match id.filter(|id| self.books.keyring.damaged().is_ok_and(|all| all.contains(id))) {
+            Some(id) => {
+                let _lock = files::lock(&self.purge_lock())?;
+                self.purge_by_id(id, None, || ())
+            }
+            None => Err(otherwise),
+        }
+    }
+
+    /// `release` lets go of the store once its key is gone.
+    fn purge_by_id(
+        &self,
+        id: CollectionId,
+        counts: Option<(u64, u64, u64)>,
+        release: impl FnOnce(),
+    ) -> Result<Receipt> {
+        // Repeated on a full disk: the key may be gone already, and only tidying have failed.
+        self.books.with_room(|| match self.is_purged(id)? {
+            true => Ok(()),
+            false => self.books.keyring.destroy_key(id, counts),
+        })?;
+        release();
+        let purged = self.books.keyring.purged()?;
+        let purged = purged.iter().find(|purged| purged.id == id);
+        let missing = || self.books.keyring.failed("it forgot a purge that was just begun");
+        self.finish(purged.ok_or_else(missing)?)
     }
 
     /// Holds the store so that no other process opens it; `None` where damage keeps it from opening,

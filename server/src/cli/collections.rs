@@ -230,8 +230,8 @@ fn warn_unless(context: &Context, name: &str, yes: bool, choice: &packs::Choice)
 
 fn delete(context: &Context, name: &str, copy: Option<&Path>) -> Result<Report> {
     let data = context.data_with(name)?;
-    let id = data.collection(name)?.id.to_string();
     let written = data.purge(name)?;
+    let id = written.receipt.collection.clone();
     receipt::copy_to(copy, &written)?;
     let text = format!("Deleted collection '{name}'.\n{}", receipt::describe(&written.receipt));
     Report::new(&Deleted { deleted: name.to_owned(), id, receipt: written.receipt }, text)

@@ -141,3 +141,24 @@ fn the_files_are_for_the_owner_only() {
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
 }
+
+#[test]
+fn a_damaged_entry_costs_only_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let keyring = Keyring::create(folder.path()).unwrap();
+    let (hurt, sound) = (entry("hurt"), entry("sound"));
+    [&hurt, &sound].iter().for_each(|entry| keyring.add(entry).unwrap());
+    let path = folder.path().join("keys.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let at = text.find("key = \"").unwrap() + 40;
+    let digit = if text.as_bytes()[at] == b'0' { "1" } else { "0" };
+    std::fs::write(&path, [&text[..at], digit, &text[at + 1..]].concat()).unwrap();
+    let names: Vec<String> =
+        keyring.entries().unwrap().into_iter().map(|entry| entry.about.name).collect();
+    assert_eq!((names, keyring.damaged().unwrap()), (vec!["sound".to_owned()], vec![hurt.id]));
+    keyring.rotate().unwrap();
+    assert_eq!(keyring.entries().unwrap()[0].data_key.bytes(), sound.data_key.bytes());
+    keyring.destroy_key(hurt.id, None).unwrap();
+    assert!(keyring.damaged().unwrap().is_empty());
+    assert_eq!(keyring.purged().unwrap()[0].key_fingerprint, "");
+}

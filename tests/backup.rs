@@ -22,7 +22,7 @@ fn backup(room: &Room) -> Value {
     room.done(["backup", room.path("backup").to_str().unwrap()])["backups"][0].clone()
 }
 
-fn restore<'a>(room: &Room, more: &[&'a str]) -> Vec<String> {
+fn restore(room: &Room, more: &[&str]) -> Vec<String> {
     let place = room.path("backup").to_str().unwrap().to_owned();
     [&["restore", place.as_str(), "Event"], more].concat().into_iter().map(str::to_owned).collect()
 }
@@ -155,11 +155,11 @@ fn a_backup_taken_while_photos_are_indexed_has_what_was_acknowledged() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_picpick-index-and-tell"));
     child.arg(room.data()).arg("Event").arg(&photos).arg(cache().join("models"));
     let mut child = child.stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut acknowledged = BTreeSet::new();
     let mut backups = 0;
     let mut last_acknowledged = BTreeSet::new();
-    while let Some(line) = lines.next() {
+    for line in lines {
         let line = line.unwrap();
         acknowledged.insert(line.split(' ').next().unwrap().to_owned());
         if acknowledged.len().is_multiple_of(40) && backups < 3 {

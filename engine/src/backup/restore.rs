@@ -88,7 +88,10 @@ impl DataFolder {
         let keys = StoreKeys { data: &entry.data_key, canary: &entry.canary_key };
         let held = match Store::open(&path, entry.id, keys) {
             Err(error @ Error::InUse { .. }) => return Err(error),
-            Ok(_) if !replace => return Err(Error::Exists { name: name.to_owned() }),
+            // What is there may be damaged and worth keeping all the same.
+            _ if !replace && path.exists() => {
+                return Err(Error::Exists { name: name.to_owned() });
+            }
             held => held.ok(),
         };
         let fits = |created: u64| until_unix_s.is_none_or(|until| created <= until);

@@ -42,7 +42,8 @@ pub(crate) struct About {
 /// A collection whose key is destroyed.
 pub(crate) struct Purged {
     pub(crate) id: CollectionId,
-    pub(crate) canary_key: Secret,
+    /// `None` when its wrapped form is damaged: then there is nothing to look for.
+    pub(crate) canary_key: Option<Secret>,
     /// Canaries planted in its store; `None` when the store could not be asked.
     pub(crate) canaries: Option<u64>,
     /// What the store held; `None` when it could not be asked.

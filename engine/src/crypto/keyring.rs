@@ -179,9 +179,9 @@ impl Keyring {
     /// All purged collections, in order of their purge.
     pub(crate) fn purged(&self) -> Result<Vec<Purged>> {
         self.with_keys(|keys| {
-            // One whose canaries cannot be known any more is not looked for; it is gone all the same.
-            let open = |wrapped| self.open_purged(keys.generation, wrapped).ok();
-            Ok(keys.purged.iter().filter_map(open).collect())
+            self.signer_of(keys)?;
+            let open = |wrapped| self.open_purged(keys.generation, wrapped);
+            keys.purged.iter().map(open).collect()
         })
     }
 
@@ -310,7 +310,8 @@ impl Keyring {
     }
 
     fn open_purged(&self, generation: u32, wrapped: &WrappedPurged) -> Result<Purged> {
-        let canary_key = self.unwrap(generation, &canary_context(&wrapped.id), &wrapped.canary)?;
+        let canary_key =
+            self.unwrap(generation, &canary_context(&wrapped.id), &wrapped.canary).ok();
         Ok(Purged {
             id: wrapped.id.parse()?,
             canary_key,

@@ -15,7 +15,7 @@ pub(crate) struct Signer(Secret);
 
 /// The studio's public key: all that is needed to check its signatures.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PublicKey(VerifyingKey);
+pub struct PublicKey([u8; 32]);
 
 impl Signer {
     pub(super) fn new(seed: Secret) -> Self {
@@ -31,7 +31,7 @@ impl Signer {
     }
 
     pub(crate) fn public_key(&self) -> PublicKey {
-        PublicKey(SigningKey::from_bytes(self.0.bytes()).verifying_key())
+        PublicKey(SigningKey::from_bytes(self.0.bytes()).verifying_key().to_bytes())
     }
 }
 
@@ -39,14 +39,15 @@ impl PublicKey {
     /// Whether `signature` is this studio's of `message`; strict: no malleable forms, no weak keys.
     pub(crate) fn verifies(&self, context: &str, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = Signature::from_bytes(signature);
-        self.0.verify_strict(&framed(context, message), &signature).is_ok()
+        VerifyingKey::from_bytes(&self.0)
+            .is_ok_and(|key| key.verify_strict(&framed(context, message), &signature).is_ok())
     }
 }
 
 impl fmt::Display for PublicKey {
     /// 64 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -62,9 +63,12 @@ impl FromStr for PublicKey {
     /// Reads the 64 hexadecimal digits that `Display` writes.
     fn from_str(text: &str) -> Result<Self> {
         let bytes = crate::ids::unhex(text).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        let key = bytes.and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
-        let key = key.filter(|key| !key.is_weak());
-        key.map(Self).ok_or_else(|| Error::PublicKey { received: text.chars().take(80).collect() })
+        let is_key =
+            |bytes: &[u8; 32]| VerifyingKey::from_bytes(bytes).is_ok_and(|key| !key.is_weak());
+        bytes
+            .filter(is_key)
+            .map(Self)
+            .ok_or_else(|| Error::PublicKey { received: text.chars().take(80).collect() })
     }
 }
 

@@ -257,8 +257,9 @@ fn counts(store: &Store) -> Option<(u64, u64, u64)> {
 
 fn canaries(purged: &Purged) -> Result<Needles> {
     let mut needles = Needles::new();
+    let Some(canary_key) = &purged.canary_key else { return Ok(needles) };
     for number in 0..purged.canaries.unwrap_or(CANARIES_UNKNOWN) {
-        needles.add(&canary::value(&purged.canary_key, number)?);
+        needles.add(&canary::value(canary_key, number)?);
     }
     Ok(needles)
 }

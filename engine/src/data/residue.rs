@@ -35,9 +35,9 @@ pub struct CollectionResidue {
     pub name: Option<String>,
     /// Canaries planted; `None` when its store could not be asked.
     pub canaries: Option<u64>,
-    /// Canaries found in its own folder.
+    /// Canaries found in its own folder; of a purged collection, anywhere.
     pub found: u64,
-    /// Files elsewhere that hold any of its canaries.
+    /// Files elsewhere that hold any of its canaries; of a purged collection, all that do.
     pub elsewhere: Vec<PathBuf>,
     /// Files that hold an embedding of it that is not sealed.
     pub unsealed: Vec<PathBuf>,
@@ -48,10 +48,7 @@ pub struct CollectionResidue {
 impl Residue {
     /// Files with face data that may not be there.
     pub fn found(&self) -> usize {
-        let of = |one: &CollectionResidue| {
-            let own = usize::from(one.name.is_none() && one.found > 0);
-            own + one.elsewhere.len() + one.unsealed.len()
-        };
+        let of = |one: &CollectionResidue| one.elsewhere.len() + one.unsealed.len();
         self.collections.iter().map(of).sum()
     }
 }
@@ -77,7 +74,9 @@ impl DataFolder {
             let mut one = CollectionResidue::of(purged.id, None);
             one.canaries = purged.canaries;
             let number = purged.canaries.unwrap_or(CANARIES_UNKNOWN);
-            plant(&mut needles, &purged.canary_key, number, collection, &mut pieces)?;
+            if let Some(canary_key) = &purged.canary_key {
+                plant(&mut needles, canary_key, number, collection, &mut pieces)?;
+            }
             collections.push(one);
         }
         let mut residue =
@@ -113,9 +112,13 @@ impl DataFolder {
             let Some(piece) = pieces.get(number as usize) else { continue };
             let one = residue.collections.get_mut(piece.collection);
             let (Some(one), Some(own)) = (one, own.get_mut(piece.collection)) else { continue };
-            let home = path.starts_with(self.path(one.id));
-            match (piece.sealed, home || one.name.is_none()) {
-                (true, true) => drop(own.insert(number)),
+            let purged = one.name.is_none();
+            let home = !purged && path.starts_with(self.path(one.id));
+            if piece.sealed && (home || purged) {
+                own.insert(number);
+            }
+            match (piece.sealed, home) {
+                (true, true) => {}
                 (true, false) => one.elsewhere.push(path),
                 (false, _) => one.unsealed.push(path),
             }

@@ -102,11 +102,9 @@ fn describe(residue: &Residue) -> String {
         if let Some(reason) = &one.closed {
             problems += &format!("'{name}' could not be asked: {reason}\n");
         }
-        if one.name.is_none() && one.found > 0 {
-            problems += &format!("RESIDUE: sealed bytes of purged collection {name} are left\n");
-        }
         for path in &one.elsewhere {
-            problems += &format!("RESIDUE: sealed bytes of '{name}' in {}\n", format::path(path));
+            problems +=
+                &format!("RESIDUE: sealed bytes of {state} '{name}' in {}\n", format::path(path));
         }
         for path in &one.unsealed {
             problems +=

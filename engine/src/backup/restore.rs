@@ -4,7 +4,7 @@
 //! ledger is applied when the restored collection is opened. Knows nothing of what rows mean.
 
 use super::Place;
-use super::manifest;
+use super::manifest::{self, Header, Rows};
 use super::run::{backups_of, remove_expired, sealer, segment_object};
 use super::segment;
 use crate::clock::unix_now_s;
@@ -113,25 +113,7 @@ impl DataFolder {
         let fresh = path.with_extension(RESTORING);
         remove(&fresh)?;
         let store = Store::import(&fresh, entry.id, keys)?;
-        for (name, wanted) in header.segments.iter().zip(&rows.segments) {
-            let missing = || Error::Damaged {
-                what: format!("the backup in {}", place.name()),
-                reason: format!("segment {name} is missing"),
-            };
-            let bytes = place.get(&segment_object(entry.id, name))?.ok_or_else(missing)?;
-            let rows = segment::rows(&bytes, name)?.into_iter().zip(&wanted.rows);
-            let live = rows.filter(|((key, value), row)| {
-                row.live && row.key == key && row.tag == segment::tag(value)
-            });
-            let live: Vec<_> = live.map(|(row, _)| row).collect();
-            if live.len() != wanted.rows.iter().filter(|row| row.live).count() {
-                return Err(Error::Damaged {
-                    what: format!("segment {name} of the backup"),
-                    reason: "its rows are not those of the manifest".into(),
-                });
-            }
-            store.import_rows(live)?;
-        }
+        fill(&store, place, entry.id, &header, &rows)?;
         drop(store);
         // Opened as any other, so that state and canaries are read anew; every row must open.
         let (photos, faces) = count(&Store::open(&fresh, entry.id, keys)?)?;
@@ -162,6 +144,36 @@ impl DataFolder {
         remove(&old)?;
         files::sync_folder(&self.path_of_data().join("collections"))
     }
+}
+
+/// Brings the live rows of a backup into an empty store.
+fn fill(
+    store: &Store,
+    place: &dyn Place,
+    id: CollectionId,
+    header: &Header,
+    rows: &Rows,
+) -> Result<()> {
+    for (name, wanted) in header.segments.iter().zip(&rows.segments) {
+        let missing = || Error::Damaged {
+            what: format!("the backup in {}", place.name()),
+            reason: format!("segment {name} is missing"),
+        };
+        let bytes = place.get(&segment_object(id, name))?.ok_or_else(missing)?;
+        let found = segment::rows(&bytes, name)?.into_iter().zip(&wanted.rows);
+        let live = found.filter(|((key, value), row)| {
+            row.live && row.key == key && row.tag == segment::tag(value)
+        });
+        let live: Vec<_> = live.map(|(row, _)| row).collect();
+        if live.len() != wanted.rows.iter().filter(|row| row.live).count() {
+            return Err(Error::Damaged {
+                what: format!("segment {name} of the backup"),
+                reason: "its rows are not those of the manifest".into(),
+            });
+        }
+        store.import_rows(live)?;
+    }
+    Ok(())
 }
 
 fn remove(folder: &std::path::Path) -> Result<()> {

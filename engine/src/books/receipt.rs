@@ -153,7 +153,7 @@ pub fn verify_chain(files: &[Vec<u8>], key: &PublicKey) -> Result<Vec<Receipt>> 
     Ok(all)
 }
 
-/// The receipts of a data folder: `receipts/NUMBER.json`.
+/// The receipts of a data folder: `receipts/NUMBER-ERASURE.json`.
 pub(crate) struct Receipts {
     folder: PathBuf,
     lock: PathBuf,
@@ -183,29 +183,31 @@ impl Receipts {
         files::make_folder(&self.folder, true)?;
         let _lock = files::lock(&self.lock)?;
         let files = self.files()?;
-        for path in &files {
-            let known = read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-            let same = |known: &Receipt| known.receipt.erasure == body.erasure;
-            if let Some(known) = known.filter(same) {
-                return Ok(known);
-            }
+        if let Some(known) = files.iter().find(|path| numbers(path).1 == Some(body.erasure)) {
+            let damaged = |error: serde_json::Error| Error::Receipt {
+                reason: format!("{} does not read: {error}", known.display()),
+            };
+            return serde_json::from_slice(&read(known)?).map_err(damaged);
         }
         let previous = match files.last() {
             Some(last) => hex(&Sha256::digest(read(last)?)),
             None => "0".repeat(64),
         };
-        let number = files.last().and_then(|last| number(last)).unwrap_or(0) + 1;
+        let number = files.last().and_then(|last| numbers(last).0).unwrap_or(0) + 1;
         let public_key = signer.public_key().to_string();
         let body = ReceiptBody { format: FORMAT.into(), number, previous, public_key, ..body };
         let receipt = Receipt::sign(body, signer)?;
-        let path = self.folder.join(format!("{number:06}.json"));
+        let path = self.folder.join(format!("{number:06}-{:06}.json", receipt.receipt.erasure));
         files::replace(&path, &receipt.to_bytes()?, 0o644)?;
         Ok(receipt)
     }
 }
 
-fn number(path: &Path) -> Option<u64> {
-    path.file_stem()?.to_str()?.parse().ok()
+/// A receipt's number and its erasure's, by the file's name: no file is read to find another.
+fn numbers(path: &Path) -> (Option<u64>, Option<u64>) {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let (number, erasure) = stem.split_once('-').unwrap_or((stem, ""));
+    (number.parse().ok(), erasure.parse().ok())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -119,6 +119,17 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
     }
 }
 
+/// Removes a folder with all that is in it; one that is not there is fine. Not durable before its parent
+/// is synced.
+pub(crate) fn remove_folder(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", path, source))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Takes an exclusive lock that other processes wait for; held until the file is dropped.
 pub(crate) fn lock(path: &Path) -> Result<File> {
     let locked = open_lock(path).and_then(|file| file.lock().map(|()| file));

@@ -111,7 +111,7 @@ impl DataFolder {
         let (header, rows) = manifest::open(&bytes, &sealer(&entry)?, &newest.object)?;
 
         let fresh = path.with_extension(RESTORING);
-        remove(&fresh)?;
+        files::remove_folder(&fresh)?;
         let store = Store::import(&fresh, entry.id, keys)?;
         fill(&store, place, entry.id, &header, &rows)?;
         drop(store);
@@ -132,7 +132,7 @@ impl DataFolder {
     /// old one back.
     fn swap(&self, path: &std::path::Path, fresh: &std::path::Path) -> Result<()> {
         let old = path.with_extension(REPLACED);
-        remove(&old)?;
+        files::remove_folder(&old)?;
         let rename = |from: &std::path::Path, to: &std::path::Path| {
             std::fs::rename(from, to).map_err(|source| Error::io("rename", from, source))
         };
@@ -141,7 +141,7 @@ impl DataFolder {
         }
         rename(fresh, path)?;
         files::sync_folder(&self.path_of_data().join("collections"))?;
-        remove(&old)?;
+        files::remove_folder(&old)?;
         files::sync_folder(&self.path_of_data().join("collections"))
     }
 }
@@ -174,15 +174,6 @@ fn fill(
         store.import_rows(live)?;
     }
     Ok(())
-}
-
-fn remove(folder: &std::path::Path) -> Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("remove", folder, source))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn count(store: &Store) -> Result<(u64, u64)> {

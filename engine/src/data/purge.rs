@@ -123,12 +123,7 @@ impl DataFolder {
         // Beside it may lie what a restore that was cut short has left.
         let beside = [MAKING, RESTORING, REPLACED].map(|ending| path.with_extension(ending));
         for path in beside.into_iter().chain([path]) {
-            match std::fs::remove_dir_all(&path) {
-                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io("remove", path, source));
-                }
-                _ => {}
-            }
+            files::remove_folder(&path)?;
         }
         files::sync_folder(&self.folder.join("collections"))
     }
@@ -226,8 +221,7 @@ impl DataFolder {
             if ending != RESTORING && !whole.exists() && known()? {
                 self.rename(&found, &whole)?;
             } else {
-                std::fs::remove_dir_all(&found)
-                    .map_err(|source| Error::io("remove", &found, source))?;
+                files::remove_folder(&found)?;
             }
         }
         Ok(())

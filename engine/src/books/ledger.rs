@@ -70,15 +70,14 @@ impl Ledger {
     /// All erasures, in order. Errors: `Io`; `Damaged` when a copy's chain is broken and no longer copy
     /// makes up for it.
     pub(crate) fn read(&self) -> Result<Vec<Erasure>> {
-        self.newest()?.lines().map(|line| self.erasure(line)).collect()
+        Ok(self.newest()?.1)
     }
 
     /// Enters an erasure; durable in both copies when it returns. Entering the same collection's
     /// purge again gives the entry that is there.
     pub(crate) fn enter(&self, collection: CollectionId, what: Erased) -> Result<Erasure> {
         let _lock: File = files::lock(&self.lock)?;
-        let book = self.newest()?;
-        let known = book.lines().map(|line| self.erasure(line)).collect::<Result<Vec<_>>>()?;
+        let (book, known) = self.newest()?;
         let same = |old: &&Erasure| old.collection == collection && old.what == Erased::Collection;
         if what == Erased::Collection
             && let Some(old) = known.iter().find(same)
@@ -107,36 +106,30 @@ impl Ledger {
         Ok(())
     }
 
-    /// The longer of the two copies, whole lines only. A broken chain counts as far as it holds.
-    fn newest(&self) -> Result<String> {
+    /// The longer of the two copies, whole lines only, and what it says. A broken chain counts as far
+    /// as it holds.
+    fn newest(&self) -> Result<(String, Vec<Erasure>)> {
         let [a, b] = [read_copy(&self.copies[0])?, read_copy(&self.copies[1])?];
-        let (sound_a, sound_b) = (sound(&a), sound(&b));
-        let longest = if sound_a.len() >= sound_b.len() { sound_a } else { sound_b };
-        let longer = if a.len() >= b.len() { &a } else { &b };
-        if longer.len() > longest.len() {
+        let mut longest = sound(&a);
+        // As a rule they are the same, and checked once.
+        if a != b {
+            let other = sound(&b);
+            longest = if longest.0.len() >= other.0.len() { longest } else { other };
+        }
+        if a.len().max(b.len()) > longest.0.len() {
+            let line = longest.1.len() + 1;
             return Err(Error::Damaged {
                 what: format!("the ledger of erasures {}", self.copies[0].display()),
-                reason: format!(
-                    "line {} does not follow from the one before",
-                    longest.lines().count() + 1
-                ),
+                reason: format!("line {line} does not follow from the one before"),
             });
         }
-        Ok(longest.to_owned())
-    }
-
-    fn erasure(&self, text: &str) -> Result<Erasure> {
-        let damaged = || Error::Damaged {
-            what: format!("the ledger of erasures {}", self.copies[0].display()),
-            reason: "a line does not read".into(),
-        };
-        parse(text).ok_or_else(damaged)
+        Ok((longest.0.to_owned(), longest.1))
     }
 }
 
 /// How many erasures of a book hold together.
 pub(crate) fn erasures_in(book: &str) -> usize {
-    sound(book).lines().filter_map(parse).count()
+    sound(book).1.len()
 }
 
 /// A copy's whole lines; a last one without its end was never acknowledged.
@@ -152,21 +145,18 @@ fn read_copy(path: &Path) -> Result<String> {
     }
 }
 
-/// The part of a book whose chain holds.
-fn sound(book: &str) -> &str {
-    let (mut previous, mut end) = (chain(None), 0);
+/// The part of a book whose chain holds, and its erasures.
+fn sound(book: &str) -> (&str, Vec<Erasure>) {
+    let (mut previous, mut end, mut erasures) = (chain(None), 0, Vec::new());
     for (number, text) in (1..).zip(book.split_inclusive('\n')) {
-        let line = serde_json::from_str::<Line>(text);
-        let follows = |line: &Line| {
-            line.previous == previous && line.number == number && parse(text).is_some()
-        };
-        if !line.is_ok_and(|line| follows(&line)) {
-            break;
-        }
+        let line = serde_json::from_str::<Line>(text).ok();
+        let follows = |line: &Line| line.previous == previous && line.number == number;
+        let Some(erasure) = line.filter(follows).and_then(erasure) else { break };
+        erasures.push(erasure);
         previous = chain(Some(text.trim_end_matches('\n')));
         end += text.len();
     }
-    book.get(..end).unwrap_or_default()
+    (book.get(..end).unwrap_or_default(), erasures)
 }
 
 fn chain(line: Option<&str>) -> String {
@@ -194,8 +184,7 @@ fn line(erasure: &Erasure, last: Option<&str>) -> Result<String> {
         .map_err(|error| Error::Damaged { what: "an erasure".into(), reason: error.to_string() })
 }
 
-fn parse(text: &str) -> Option<Erasure> {
-    let line: Line = serde_json::from_str(text).ok()?;
+fn erasure(line: Line) -> Option<Erasure> {
     let names = |names: &[String]| -> Option<Vec<[u8; 16]>> {
         names.iter().map(|name| unhex(name)?.try_into().ok()).collect()
     };

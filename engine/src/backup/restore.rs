@@ -112,7 +112,7 @@ impl DataFolder {
 
         let fresh = path.with_extension(RESTORING);
         files::remove_folder(&fresh)?;
-        let store = Store::import(&fresh, entry.id, keys)?;
+        let store = Store::create(&fresh, entry.id, keys)?;
         fill(&store, place, entry.id, &header, &rows)?;
         drop(store);
         // Opened as any other, so that state and canaries are read anew; every row must open.

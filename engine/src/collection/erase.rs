@@ -212,7 +212,9 @@ fn carry_out(store: &Store, erasure: &Erasure) -> Result<Done> {
     let (rows, faces) = match &erasure.what {
         Erased::Collection => return Ok(done),
         Erased::Photos(rows) => (rows, None),
-        Erased::Faces { rows, faces, .. } => (rows, Some(faces.iter().collect::<HashSet<_>>())),
+        Erased::Faces { rows, faces, .. } => {
+            (rows, Some(faces.iter().copied().collect::<HashSet<_>>()))
+        }
     };
     let count = |total: &mut Option<u64>, more: usize| {
         *total = total.map(|total| total + more as u64);
@@ -235,12 +237,7 @@ fn carry_out(store: &Store, erasure: &Erasure) -> Result<Done> {
             (Some(faces), photo) => {
                 let Some(mut photo) = photo? else { continue };
                 let before = photo.faces.len();
-                let mut names = Vec::with_capacity(before);
-                for face in &photo.faces {
-                    names.push(store.face_name(&face.id)?);
-                }
-                let mut names = names.iter();
-                photo.faces.retain(|_| names.next().is_none_or(|name| !faces.contains(name)));
+                store.without(&mut photo, faces)?;
                 count(&mut done.faces, before - photo.faces.len());
                 done.thinned.push(photo);
             }

@@ -201,10 +201,7 @@ impl Sink for Collection {
         let erased = self.erased_faces();
         if !erased.is_empty() {
             for photo in &mut photos {
-                let name = |face: &Face| self.store.face_name(&face.id);
-                let names = photo.faces.iter().map(name).collect::<Result<Vec<_>>>()?;
-                let mut names = names.iter();
-                photo.faces.retain(|_| names.next().is_none_or(|name| !erased.contains(name)));
+                self.store.without(photo, &erased)?;
             }
         }
         drop(erased);

@@ -94,16 +94,6 @@ impl Store {
         Self::with(rocks, folder, collection, keys)
     }
 
-    /// Makes the store of a collection that is restored, to be filled by `import_rows`; `folder` must not
-    /// exist.
-    pub(crate) fn import(
-        folder: &Path,
-        collection: CollectionId,
-        keys: StoreKeys<'_>,
-    ) -> Result<Self> {
-        Self::create(folder, collection, keys)
-    }
-
     /// Writes rows of a snapshot as they are; durable when it returns. Opened anew, the store knows them.
     pub(crate) fn import_rows(&self, rows: Vec<(Key, Vec<u8>)>) -> Result<()> {
         let puts: Vec<Change> =
@@ -219,6 +209,15 @@ impl Store {
     /// The name of a face as the ledger may keep it.
     pub(crate) fn face_name(&self, id: &FaceId) -> Result<[u8; 16]> {
         self.names.name(&[b"face ".as_slice(), &id.0].concat())
+    }
+
+    /// Takes the faces with these names out of `photo`.
+    pub(crate) fn without(&self, photo: &mut Photo, names: &HashSet<[u8; 16]>) -> Result<()> {
+        let of = photo.faces.iter().map(|face| self.face_name(&face.id));
+        let of = of.collect::<Result<Vec<_>>>()?;
+        let mut of = of.iter();
+        photo.faces.retain(|_| of.next().is_none_or(|name| !names.contains(name)));
+        Ok(())
     }
 
     /// The key of the photo row with this name.

@@ -43,7 +43,9 @@ pub use books::{
 pub use collection::{
     Answer, Collection, Gallery, KnownFace, KnownPhoto, Match, Scoring, free_bytes,
 };
-pub use crypto::{PublicKey, memory_is_locked};
+pub use crypto::{
+    BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer, PublicKey, Vault, memory_is_locked,
+};
 pub use data::{CollectionInfo, CollectionResidue, DataFolder, Keep, Residue};
 pub use decode::{DecodeLimits, decode, probe};
 pub use embed::{Precision, Verdict, cosine};
@@ -56,7 +58,9 @@ pub use matcher::{Accepted, MatchKind, threshold};
 pub use models::{Models, PackStatus};
 pub use people::{People, Person, PersonFace};
 pub use picture::{Picture, Region};
-pub use pipeline::{Analysis, Event, Pipeline, RunOptions, Sink, Summary, Timings, run, verdict};
+pub use pipeline::{
+    Analysis, Event, PhotoSource, Pipeline, RunOptions, Sink, Summary, Timings, run, verdict,
+};
 pub use quality::QUALITY_LOW;
 pub use query::{Subject, Template, subject};
 pub use runtime::{Provider, Runtime, cpu_flags, cpu_name, has_amx_bf16};

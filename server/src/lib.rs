@@ -1,9 +1,31 @@
-//! The program around the engine: for now the command line `picpick`.
+//! The programs around the engine: the command line `picpick`, and the service that `picpick serve` starts.
 //!
-//! Arguments and environment → `config` → one command of `cli` → a report on stdout. Knows nothing of
+//! Arguments and environment → `config` → one command of `cli` → a report on stdout. A request → `middleware`
+//! → `access` (may the caller?) → a room (`account`, `studio`, `event`, …) → `db`, `faces`. Knows nothing of
 //! models, stores or matching beyond what `picpick-engine` exports.
 
+mod access;
+mod account;
+mod audit;
 mod cli;
+mod clock;
 mod config;
+mod db;
+mod error;
+mod event;
+mod faces;
+mod ids;
+mod input;
+mod middleware;
+mod openapi;
+mod router;
+mod serve;
+mod settings;
+mod state;
+mod studio;
 
 pub use cli::main;
+pub use db::Db;
+pub use router::{build_app, describe};
+pub use settings::Settings;
+pub use state::App;

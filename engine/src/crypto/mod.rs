@@ -11,6 +11,7 @@ mod migrate;
 mod provider;
 mod secret;
 mod signing;
+mod vault;
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
@@ -28,6 +29,7 @@ pub(crate) use secret::Secret;
 pub use secret::memory_is_locked;
 pub use signing::PublicKey;
 pub(crate) use signing::Signer;
+pub use vault::{BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer, Vault};
 
 const NONCE_BYTES: usize = 12;
 

@@ -30,6 +30,11 @@ impl Signer {
         key.sign(&framed(context, message)).to_bytes()
     }
 
+    /// A key for the secrets of the programs around the engine: an independent subkey (HKDF).
+    pub(super) fn service_key(&self) -> Result<Secret> {
+        self.0.derive("picpick service secrets")
+    }
+
     pub(crate) fn public_key(&self) -> PublicKey {
         PublicKey(SigningKey::from_bytes(self.0.bytes()).verifying_key().to_bytes())
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::books::Books;
 use crate::clock::unix_now_s;
-use crate::crypto::{About, Entry, Keyring, PublicKey, Secret};
+use crate::crypto::{About, BlobSealer, Entry, Keyring, PublicKey, Secret, Vault};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::ids::CollectionId;
@@ -105,6 +105,17 @@ impl DataFolder {
     /// The key that checks this studio's receipts.
     pub fn public_key(&self) -> Result<PublicKey> {
         Ok(self.books.keyring.signer()?.public_key())
+    }
+
+    /// Seals secrets of the programs around the engine.
+    pub fn vault(&self) -> Result<Vault> {
+        Vault::of(&self.books.keyring.signer()?)
+    }
+
+    /// Seals the photos of the collection called `name`.
+    pub fn blob_sealer(&self, name: &str) -> Result<BlobSealer> {
+        let entry = self.entry(name)?;
+        BlobSealer::of(&entry.data_key, entry.id)
     }
 
     /// The receipt files, oldest first.

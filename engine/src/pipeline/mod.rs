@@ -23,7 +23,7 @@ use crate::picture::Picture;
 use crate::quality::Quality;
 use crate::runtime::{Provider, Runtime, cpu_name};
 
-pub use run::{Event, RunOptions, Sink, Summary, run};
+pub use run::{Event, PhotoSource, RunOptions, Sink, Summary, run};
 
 /// A model pack, loaded: turns photos into faces with embeddings.
 pub struct Pipeline {

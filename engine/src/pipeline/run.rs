@@ -34,6 +34,26 @@ pub trait Sink: Sync {
     fn put(&self, photos: Vec<Photo>) -> Result<()>;
 }
 
+/// Where a run's photos come from: their bytes are fetched by the worker that begins with them.
+pub trait PhotoSource: Send {
+    /// Names the photo in reports, and in the store.
+    fn path(&self) -> &Path;
+    /// The file's bytes, at most `bytes_max`. Errors: `Image` and `Io` skip this photo, others end
+    /// the run.
+    fn read(&self, bytes_max: u64) -> Result<Vec<u8>>;
+}
+
+/// A file on disk.
+impl PhotoSource for PathBuf {
+    fn path(&self) -> &Path {
+        self
+    }
+
+    fn read(&self, bytes_max: u64) -> Result<Vec<u8>> {
+        read(self, bytes_max)
+    }
+}
+
 /// How a run is carried out.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
@@ -81,11 +101,11 @@ pub struct Summary {
     pub stopped: bool,
 }
 
-/// Takes the photos at `paths` through the pipeline that `load` gives into `sink`. `load` is called
-/// at the first photo that is new: a run without any costs no model.
-pub fn run(
-    load: &(dyn Fn() -> Result<Pipeline> + Sync),
-    paths: impl Iterator<Item = PathBuf> + Send,
+/// Takes `photos` through the pipeline that `load` gives into `sink`. `load` is called at the first
+/// photo that is new: a run without any costs no model.
+pub fn run<S: PhotoSource>(
+    load: &(dyn Fn() -> Result<Arc<Pipeline>> + Sync),
+    photos: impl Iterator<Item = S> + Send,
     sink: &dyn Sink,
     options: &RunOptions,
     tell: &(dyn Fn(Event<'_>) + Sync),
@@ -101,7 +121,7 @@ pub fn run(
         tell,
     };
     let batcher = Batcher::new(&shared.pipeline);
-    let (send_path, paths_in) = sync_channel::<PathBuf>(QUEUE_PHOTOS);
+    let (send_path, paths_in) = sync_channel::<S>(QUEUE_PHOTOS);
     let (send_photo, photos_in) = sync_channel::<Photo>(QUEUE_PHOTOS);
     let paths_in = Mutex::new(paths_in);
     std::thread::scope(|scope| {
@@ -113,8 +133,8 @@ pub fn run(
             })
             .collect();
         let writer = scope.spawn(|| shared.keep(shared.write(photos_in)));
-        for path in paths {
-            if shared.ended() || send_path.send(path).is_err() {
+        for photo in photos {
+            if shared.ended() || send_path.send(photo).is_err() {
                 break;
             }
         }
@@ -137,8 +157,8 @@ pub fn run(
 
 /// The pipeline, loaded by whoever needs it first.
 pub(super) struct Lazy<'a> {
-    load: &'a (dyn Fn() -> Result<Pipeline> + Sync),
-    cell: OnceLock<Pipeline>,
+    load: &'a (dyn Fn() -> Result<Arc<Pipeline>> + Sync),
+    cell: OnceLock<Arc<Pipeline>>,
     loading: Mutex<()>,
 }
 
@@ -185,21 +205,21 @@ impl Shared<'_> {
         change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn work(
+    fn work<S: PhotoSource>(
         &self,
         batcher: &Batcher<'_>,
-        paths: &Mutex<Receiver<PathBuf>>,
+        photos: &Mutex<Receiver<S>>,
         out: &SyncSender<Photo>,
     ) -> Result<()> {
         loop {
-            let next = paths.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(path) = next else { return Ok(()) };
+            let next = photos.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(source) = next else { return Ok(()) };
             if self.ended() {
                 return Ok(());
             }
-            match self.photo(&path, batcher, out) {
-                Err(Error::Image { reason }) => self.skip(&path, reason),
-                Err(error @ Error::Io { .. }) => self.skip(&path, error.to_string()),
+            match self.photo(&source, batcher, out) {
+                Err(Error::Image { reason }) => self.skip(source.path(), reason),
+                Err(error @ Error::Io { .. }) => self.skip(source.path(), error.to_string()),
                 other => other?,
             }
         }
@@ -210,8 +230,14 @@ impl Shared<'_> {
         (self.tell)(Event::Skipped(path, reason));
     }
 
-    fn photo(&self, path: &Path, batcher: &Batcher<'_>, out: &SyncSender<Photo>) -> Result<()> {
-        let bytes = read(path, self.options.limits.file_bytes_max)?;
+    fn photo(
+        &self,
+        source: &impl PhotoSource,
+        batcher: &Batcher<'_>,
+        out: &SyncSender<Photo>,
+    ) -> Result<()> {
+        let path = source.path();
+        let bytes = source.read(self.options.limits.file_bytes_max)?;
         let id = PhotoId::of(&bytes);
         if self.sink.has(&id)? || !self.begin(id) {
             self.count(|counts| counts.known += 1);

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -89,7 +90,7 @@ pub fn index(
         let mut options = RunOptions { stop, ..RunOptions::default() };
         options.jobs = jobs.map_or(options.jobs, usize::from);
         run_pipeline(
-            &|| context.pipeline(pack),
+            &|| context.pipeline(pack).map(Arc::new),
             found.files.into_iter(),
             collection,
             &options,

@@ -3,6 +3,7 @@
 //! Everything for people goes to standard error or, as the report, to standard output at the end. No
 //! command prints its result itself, and none reads the environment.
 
+mod audit;
 mod backup;
 mod collections;
 mod compare;
@@ -29,6 +30,7 @@ mod retention;
 mod scan;
 mod search;
 mod selfie;
+mod serve;
 mod sheet;
 mod start;
 mod table;
@@ -106,6 +108,12 @@ enum Command {
     Keys(keys::Command),
     /// Say whether two photos show the same person
     Compare(compare::Arguments),
+    /// Run the service: accounts, events, uploads and search over HTTP
+    #[command(hide = true)]
+    Serve(serve::Arguments),
+    /// Check the service's audit
+    #[command(subcommand, hide = true)]
+    Audit(audit::Command),
     /// Try it all on sample photos: download, index, search, contact sheet
     Demo(demo::Arguments),
 }
@@ -117,6 +125,8 @@ impl Command {
             Command::Doctor(arguments) => doctor::run(context, &arguments),
             Command::Collections(command) => collections::run(context, command),
             Command::Index(arguments) => index::run(context, &arguments),
+            Command::Audit(command) => audit::run(context, &command),
+            Command::Serve(arguments) => serve::run(context, arguments),
             Command::Search(arguments) => search::run(context, &arguments),
             Command::People(arguments) => people::run(context, &arguments),
             Command::Photos(command) => photos::run(context, command),

@@ -7,6 +7,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use picpick_engine::{
     Collection, DEFAULT_PACK, DataFolder, DecodeLimits, Models, Pack, Photo, PhotoId, Pipeline,
@@ -38,7 +39,7 @@ fn index(data: &Path, name: &str, photos: &Path, cache: &Path) -> Result<()> {
     let models = Models::new(cache, None);
     // One provider throughout: boxes, and with them face ids, must not change from run to run.
     let cpu = Precision::Only(Provider::Cpu);
-    let load = || Pipeline::load(&models, &pack, cpu, DecodeLimits::default());
+    let load = || Pipeline::load(&models, &pack, cpu, DecodeLimits::default()).map(Arc::new);
     let listing = std::fs::read_dir(photos)
         .map_err(|source| picpick_engine::Error::io("list", photos, source))?;
     let mut paths: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).collect();

@@ -1,7 +1,9 @@
 //! Where things lie and how models compute: raw options and environment → one validated type.
 //!
-//! The only file that reads the environment. Never touches the folders it names, and knows nothing of
+//! The only folder that reads the environment. Never touches the folders it names, and knows nothing of
 //! single commands.
+
+mod service;
 
 use std::env;
 use std::path::PathBuf;
@@ -10,6 +12,8 @@ use clap::{Args, ValueEnum};
 use picpick_engine::{Precision, Provider, S3Access, SecretText, is_s3};
 
 use crate::cli::Usage;
+
+pub use service::{RawService, database_url};
 
 /// Options that every command takes, as given.
 #[derive(Args, Debug, Default)]

@@ -1,0 +1,181 @@
+//! Finds out who sends a request: a person by the session's cookie, a program by its API key.
+//!
+//! Both are known by the hashes of their tokens. Decides nothing of what they may do.
+
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+use sqlx::Row as _;
+
+use super::roles::Role;
+use crate::clock::now_s;
+use crate::db::Db;
+use crate::error::{Failure, Kind, Result};
+use crate::ids::token_hash;
+
+/// The session's cookie. Where the connection is encrypted it is called `__Host-…`, which browsers take
+/// from this host alone.
+pub const SESSION_COOKIE: &str = "picpick_session";
+/// A session ends after so long without a request.
+pub const SESSION_IDLE_S: i64 = 14 * 86_400;
+/// How often a session's last use is written down.
+const SEEN_EVERY_S: i64 = 300;
+
+/// Who sends a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    Person { user: String, session: String },
+    Key { id: String, studio: String, event: Option<String>, role: Role },
+}
+
+impl Caller {
+    /// As the audit names them.
+    pub fn name(&self) -> String {
+        match self {
+            Caller::Person { user, .. } => format!("user:{user}"),
+            Caller::Key { id, .. } => format!("key:{id}"),
+        }
+    }
+
+    /// The caller of a request; `None` where it shows nothing. A token that opens nothing is an error.
+    pub async fn find(parts: &Parts, db: &Db) -> Result<Option<Caller>> {
+        if let Some(token) = bearer(&parts.headers)? {
+            return by_key(db, token).await.map(Some);
+        }
+        let Some(token) = cookie_of(&parts.headers, SESSION_COOKIE) else { return Ok(None) };
+        if !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
+            same_site(&parts.headers)?;
+        }
+        by_session(db, token).await.map(Some)
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err(signed_out("Expected 'Authorization: Bearer KEY'.")),
+    }
+}
+
+fn signed_out(detail: &str) -> Failure {
+    Failure::new(Kind::SignedOut, detail)
+}
+
+/// The value of the cookie called `name`, or of its `__Host-` form.
+pub fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let cookies = headers.get_all(header::COOKIE).into_iter();
+    let mut pairs = cookies
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    pairs
+        .find(|(key, _)| key.strip_prefix("__Host-").unwrap_or(key) == name)
+        .map(|(_, value)| value)
+}
+
+/// A browser sends cookies along with requests that other sites cause; it also says so. What says
+/// neither `Sec-Fetch-Site` nor `Origin` is no browser of the last years, and has no cookies to abuse.
+fn same_site(headers: &HeaderMap) -> Result<()> {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let ours = match (text("sec-fetch-site"), text("origin")) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => {
+            let host = text("host").unwrap_or_default();
+            origin.split_once("://").is_some_and(|(_, from)| from == host)
+        }
+        (None, None) => true,
+    };
+    let refused =
+        || Failure::new(Kind::CrossSite, "Changes are taken from this site's own pages only.");
+    if ours { Ok(()) } else { Err(refused()) }
+}
+
+async fn by_session(db: &Db, token: &str) -> Result<Caller> {
+    let now = now_s();
+    let row = sqlx::query(
+        "SELECT id, user_id, seen_unix_s FROM sessions \
+         WHERE token_hash = $1 AND expires_unix_s > $2 AND seen_unix_s > $3",
+    )
+    .bind(token_hash(token))
+    .bind(now)
+    .bind(now - SESSION_IDLE_S)
+    .fetch_optional(db.read())
+    .await?;
+    let row = row.ok_or_else(|| signed_out("The session has ended; sign in again."))?;
+    let session: String = row.try_get("id")?;
+    if now - row.try_get::<i64, _>("seen_unix_s")? >= SEEN_EVERY_S {
+        let mut tx = db.write().await?;
+        sqlx::query("UPDATE sessions SET seen_unix_s = $1 WHERE id = $2")
+            .bind(now)
+            .bind(&session)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+    }
+    Ok(Caller::Person { user: row.try_get("user_id")?, session })
+}
+
+async fn by_key(db: &Db, token: &str) -> Result<Caller> {
+    let row = sqlx::query(
+        "SELECT id, studio_id, event_id, role FROM api_keys \
+         WHERE token_hash = $1 AND (expires_unix_s IS NULL OR expires_unix_s > $2)",
+    )
+    .bind(token_hash(token))
+    .bind(now_s())
+    .fetch_optional(db.read())
+    .await?;
+    let row = row.ok_or_else(|| signed_out("The API key is not known, revoked or expired."))?;
+    let role: String = row.try_get("role")?;
+    let role = Role::parse(&role).ok_or_else(|| Failure::internal(format!("no role '{role}'")))?;
+    Ok(Caller::Key {
+        id: row.try_get("id")?,
+        studio: row.try_get("studio_id")?,
+        event: row.try_get("event_id")?,
+        role,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn another_site_cannot_use_a_cookie() {
+        for ours in [
+            &[][..],
+            &[("sec-fetch-site", "same-origin"), ("origin", "https://other.example")],
+            &[("sec-fetch-site", "none")],
+            &[("origin", "http://a:1"), ("host", "a:1")],
+        ] {
+            assert!(same_site(&headers(ours)).is_ok(), "{ours:?}");
+        }
+        for other in [
+            &[("sec-fetch-site", "cross-site")][..],
+            &[("sec-fetch-site", "same-site")],
+            &[("origin", "null"), ("host", "a")],
+            &[("origin", "http://a:2"), ("host", "a:1")],
+            &[("origin", "http://a.evil"), ("host", "a")],
+        ] {
+            assert!(same_site(&headers(other)).is_err(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_told_apart() {
+        let sent = headers(&[("cookie", "x=1; __Host-picpick_session=abc"), ("cookie", "y=2")]);
+        assert_eq!(cookie_of(&sent, SESSION_COOKIE), Some("abc"));
+        assert_eq!(cookie_of(&headers(&[("cookie", "xpicpick_session=a")]), SESSION_COOKIE), None);
+        assert!(bearer(&headers(&[("authorization", "Basic YTpi")])).is_err());
+    }
+}

@@ -1,0 +1,39 @@
+//! Who is calling, and whether they may: one rule stands beside each route, and no handler runs before it.
+//!
+//! Rules and roles are data (`roles.rs`), callers are found by session or API key (`caller.rs`), and the
+//! guard (`guard.rs`) brings both together. Knows nothing of what the routes do.
+
+mod caller;
+mod guard;
+mod roles;
+
+pub use caller::{Caller, SESSION_COOKIE};
+pub use guard::{Grant, SignedIn, guard};
+pub use roles::{Action, Role};
+
+/// What a route asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Nothing.
+    Open,
+    /// A person who is signed in; what they get is their own.
+    SignedIn,
+    /// A role in the studio that the address names.
+    Studio(Action),
+    /// A role in the event that the address names, or in its studio.
+    Event(Action),
+}
+
+impl Rule {
+    /// As the API's description says it.
+    pub fn describe(self) -> serde_json::Value {
+        let action = match self {
+            Rule::Open => return serde_json::json!({ "scope": "open" }),
+            Rule::SignedIn => return serde_json::json!({ "scope": "signed_in" }),
+            Rule::Studio(action) | Rule::Event(action) => action,
+        };
+        let roles: Vec<Role> = Role::ALL.into_iter().filter(|role| role.may(action)).collect();
+        let scope = if matches!(self, Rule::Studio(_)) { "studio" } else { "event" };
+        serde_json::json!({ "scope": scope, "action": action, "roles": roles })
+    }
+}

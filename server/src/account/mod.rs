@@ -1,0 +1,12 @@
+//! People: the first account, signing in and out, passwords and sessions.
+//!
+//! `routes.rs` speaks HTTP, `service.rs` holds the rules, `password.rs` the hashing. Knows nothing of studios
+//! beyond the one that the first account gets.
+
+mod password;
+pub mod routes;
+mod service;
+mod totp;
+
+pub use password::{hash as hash_password, verify as verify_password};
+pub use service::{begin_setup, new_studio};

@@ -1,0 +1,297 @@
+//! Accounts over HTTP: `/setup`, `/session`, `/me`.
+//!
+//! Reads requests, sets cookies, and leaves every rule to `service.rs`. No answer holds a password or its hash.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use super::service::{self, Setup, SignIn};
+use super::{password, totp};
+use crate::access::{SESSION_COOKIE, SignedIn};
+use crate::audit::{self, Deed};
+use crate::error::{Failure, Kind, Result};
+use crate::input::{self, Body, Path};
+use crate::middleware::ClientAddress;
+use crate::state::App;
+
+#[derive(Deserialize, ToSchema)]
+pub struct NewSetup {
+    /// From the link that the first start printed.
+    token: String,
+    #[schema(format = "email")]
+    email: String,
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    #[schema(value_type = String, min_length = 10, max_length = 200)]
+    password: Zeroizing<String>,
+    /// The studio's name.
+    #[schema(min_length = 1, max_length = 200)]
+    studio: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct Credentials {
+    #[schema(format = "email")]
+    email: String,
+    #[schema(value_type = String, max_length = 200)]
+    password: Zeroizing<String>,
+    /// Of the authenticator app, where the account asks for one.
+    code: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct NewPassword {
+    #[schema(value_type = String, max_length = 200)]
+    current: Zeroizing<String>,
+    #[schema(value_type = String, min_length = 10, max_length = 200)]
+    new: Zeroizing<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct Code {
+    /// Six digits.
+    #[schema(min_length = 6, max_length = 6, pattern = "^[0-9]{6}$")]
+    code: String,
+}
+
+/// Somebody who is signed in.
+#[derive(Serialize, ToSchema)]
+pub struct Me {
+    pub id: String,
+    pub email: String,
+    pub name: String,
+    /// Whether signing in asks for a code.
+    pub second_factor: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct SecondFactor {
+    /// For the authenticator app, as a QR code or by hand. It is shown once.
+    pub otpauth_url: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Session {
+    pub id: String,
+    pub created_unix_s: i64,
+    pub seen_unix_s: i64,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// Makes the first account and its studio, by the link of the first start.
+#[utoipa::path(post, path = "/setup", tag = "account", request_body = NewSetup,
+    responses((status = 201, body = Me)))]
+pub async fn setup(State(app): State<App>, Body(new): Body<NewSetup>) -> Result<Response> {
+    let setup = Setup {
+        email: input::email(&new.email)?,
+        name: input::name("name", &new.name)?,
+        studio: input::name("studio", &new.studio)?,
+        password_hash: password::hash(new.password).await?,
+    };
+    let signed_in = service::finish_setup(&app, &new.token, setup).await?;
+    signed_in_response(&app, signed_in).await
+}
+
+/// Signs in; the session's cookie comes with the answer.
+#[utoipa::path(post, path = "/session", tag = "account", request_body = Credentials,
+    responses((status = 201, body = Me)))]
+pub async fn sign_in(
+    State(app): State<App>,
+    ClientAddress(from): ClientAddress,
+    Body(given): Body<Credentials>,
+) -> Result<Response> {
+    let unknown = |_| Failure::new(Kind::WrongCredentials, "Check them and try again.");
+    let email = input::email(&given.email).map_err(unknown)?;
+    let code = given.code.as_deref();
+    let signed_in = service::sign_in(&app, &from.to_string(), &email, given.password, code).await?;
+    signed_in_response(&app, signed_in).await
+}
+
+async fn signed_in_response(app: &App, signed_in: SignIn) -> Result<Response> {
+    let encrypted = app.settings().is_encrypted();
+    let (host, secure) = if encrypted { ("__Host-", "; Secure") } else { ("", "") };
+    let token = signed_in.token.as_str();
+    let cookie = format!("{host}{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax{secure}");
+    let me = read_me(app, &signed_in.user).await?;
+    Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(me)).into_response())
+}
+
+/// Signs out: the session ends.
+#[utoipa::path(delete, path = "/session", tag = "account", responses((status = 204)))]
+pub async fn sign_out(State(app): State<App>, person: SignedIn) -> Result<Response> {
+    end_session(&app, &person.user, &person.session).await?;
+    let mut headers = HeaderMap::new();
+    for host in ["", "__Host-"] {
+        let secure = if host.is_empty() { "" } else { "; Secure" };
+        let cookie =
+            format!("{host}{SESSION_COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{secure}");
+        headers.append(header::SET_COOKIE, cookie.parse().map_err(Failure::internal)?);
+    }
+    Ok((StatusCode::NO_CONTENT, headers).into_response())
+}
+
+async fn end_session(app: &App, user: &str, session: &str) -> Result<()> {
+    let mut tx = app.db().write().await?;
+    let ended = sqlx::query("DELETE FROM sessions WHERE id = $1 AND user_id = $2")
+        .bind(session)
+        .bind(user)
+        .execute(&mut *tx)
+        .await?;
+    if ended.rows_affected() == 0 {
+        return Err(Failure::not_found());
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Who is signed in.
+#[utoipa::path(get, path = "/me", tag = "account", responses((status = 200, body = Me)))]
+pub async fn me(State(app): State<App>, person: SignedIn) -> Result<Json<Me>> {
+    read_me(&app, &person.user).await.map(Json)
+}
+
+async fn read_me(app: &App, user: &str) -> Result<Me> {
+    let row = sqlx::query("SELECT id, email, name, totp_confirmed FROM users WHERE id = $1")
+        .bind(user)
+        .fetch_one(app.db().read())
+        .await?;
+    Ok(Me {
+        id: row.try_get("id")?,
+        email: row.try_get("email")?,
+        name: row.try_get("name")?,
+        second_factor: row.try_get::<i64, _>("totp_confirmed")? != 0,
+    })
+}
+
+/// Replaces the password; all other sessions end.
+#[utoipa::path(put, path = "/me/password", tag = "account", request_body = NewPassword,
+    responses((status = 204)))]
+pub async fn change_password(
+    State(app): State<App>,
+    person: SignedIn,
+    Body(given): Body<NewPassword>,
+) -> Result<StatusCode> {
+    service::set_password(&app, &person.user, &person.session, given.current, given.new).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The open sessions.
+#[utoipa::path(get, path = "/me/sessions", tag = "account", responses((status = 200, body = Vec<Session>)))]
+pub async fn sessions(State(app): State<App>, person: SignedIn) -> Result<Json<Vec<Session>>> {
+    let rows = sqlx::query("SELECT id, created_unix_s, seen_unix_s FROM sessions WHERE user_id = $1 ORDER BY created_unix_s, id")
+        .bind(&person.user)
+        .fetch_all(app.db().read())
+        .await?;
+    let read = |row: &sqlx::any::AnyRow| -> Result<Session> {
+        let id: String = row.try_get("id")?;
+        let current = id == person.session;
+        Ok(Session {
+            id,
+            created_unix_s: row.try_get("created_unix_s")?,
+            seen_unix_s: row.try_get("seen_unix_s")?,
+            current,
+        })
+    };
+    rows.iter().map(read).collect::<Result<Vec<_>>>().map(Json)
+}
+
+/// Ends one of the sessions.
+#[utoipa::path(delete, path = "/me/sessions/{session}", tag = "account",
+    params(("session" = String, Path)), responses((status = 204)))]
+pub async fn end(
+    State(app): State<App>,
+    person: SignedIn,
+    Path(session): Path<String>,
+) -> Result<StatusCode> {
+    end_session(&app, &person.user, &session).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Begins a second factor: a new secret for the authenticator app. It counts once a code has confirmed it.
+#[utoipa::path(post, path = "/me/second-factor", tag = "account", responses((status = 201, body = SecondFactor)))]
+pub async fn begin_second_factor(
+    State(app): State<App>,
+    person: SignedIn,
+) -> Result<(StatusCode, Json<SecondFactor>)> {
+    let me = read_me(&app, &person.user).await?;
+    let (sealed, otpauth_url) = totp::new_secret(&app, &person.user, &me.email)?;
+    let mut tx = app.db().write().await?;
+    let begun = sqlx::query(
+        "UPDATE users SET totp_secret = $1, totp_step = 0 WHERE id = $2 AND totp_confirmed = 0",
+    )
+    .bind(sealed)
+    .bind(&person.user)
+    .execute(&mut *tx)
+    .await?;
+    if begun.rows_affected() == 0 {
+        return Err(Failure::new(Kind::Conflict, "There is a second factor; remove it first."));
+    }
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(SecondFactor { otpauth_url })))
+}
+
+/// Confirms the second factor: from now on signing in asks for a code.
+#[utoipa::path(put, path = "/me/second-factor", tag = "account", request_body = Code, responses((status = 204)))]
+pub async fn confirm_second_factor(
+    State(app): State<App>,
+    person: SignedIn,
+    Body(given): Body<Code>,
+) -> Result<StatusCode> {
+    set_second_factor(&app, &person, &given.code, true).await
+}
+
+/// Removes the second factor; asks for a last code.
+#[utoipa::path(delete, path = "/me/second-factor", tag = "account", request_body = Code, responses((status = 204)))]
+pub async fn remove_second_factor(
+    State(app): State<App>,
+    person: SignedIn,
+    Body(given): Body<Code>,
+) -> Result<StatusCode> {
+    set_second_factor(&app, &person, &given.code, false).await
+}
+
+async fn set_second_factor(
+    app: &App,
+    person: &SignedIn,
+    code: &str,
+    on: bool,
+) -> Result<StatusCode> {
+    let row = sqlx::query("SELECT totp_secret, totp_confirmed FROM users WHERE id = $1")
+        .bind(&person.user)
+        .fetch_one(app.db().read())
+        .await?;
+    let secret: Option<String> = row.try_get("totp_secret")?;
+    let confirmed = row.try_get::<i64, _>("totp_confirmed")? != 0;
+    if secret.is_none() || confirmed == on {
+        return Err(Failure::new(Kind::Conflict, "There is no second factor in that state."));
+    }
+    let wrong =
+        || Failure::new(Kind::Forbidden, "The code is not the app's of now, or was used before.");
+    let step = totp::check(app, &person.user, secret, Some(code))?.ok_or_else(wrong)?;
+    let mut tx = app.db().write().await?;
+    let statement = if on {
+        "UPDATE users SET totp_confirmed = 1, totp_step = $1 WHERE id = $2 AND totp_step < $1"
+    } else {
+        "UPDATE users SET totp_confirmed = 0, totp_secret = NULL WHERE id = $2 AND totp_step < $1"
+    };
+    let changed = sqlx::query(statement).bind(step).bind(&person.user).execute(&mut *tx).await?;
+    if changed.rows_affected() == 0 {
+        return Err(wrong());
+    }
+    let action = if on { "second_factor_on" } else { "second_factor_off" };
+    let actor = format!("user:{}", person.user);
+    audit::note(
+        &mut tx,
+        Deed { studio: "", actor: &actor, action, target: &person.user, detail: "" },
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,79 @@
+//! The second factor: time-based codes of RFC 6238, six digits, 30 seconds, SHA-1, as authenticator apps
+//! expect them.
+//!
+//! The shared secret lies sealed in the database. A code is good for its step and the ones beside it, once.
+//! Knows nothing of passwords.
+
+use totp_rs::{Builder, Secret, Totp};
+
+use crate::clock::now_s;
+use crate::error::{Failure, Kind, Result};
+use crate::ids::random;
+use crate::state::App;
+
+/// A new secret for `user`: sealed for the database, and as an `otpauth://` address for the app.
+pub fn new_secret(app: &App, user: &str, account: &str) -> Result<(String, String)> {
+    // 160 bits, as RFC 4226, section 4, recommends.
+    let bytes = zeroize::Zeroizing::new(random::<20>()?);
+    let sealed = app.seal(&context(user), bytes.as_slice())?;
+    let totp = totp(bytes.as_slice(), account)?;
+    Ok((sealed, totp.to_url().map_err(Failure::internal)?))
+}
+
+/// The time step of `code` under the sealed secret; `None` where it is not a code of now.
+pub fn check(
+    app: &App,
+    user: &str,
+    sealed: Option<String>,
+    code: Option<&str>,
+) -> Result<Option<i64>> {
+    let Some(code) = code else {
+        return Err(Failure::new(
+            Kind::WrongCredentials,
+            "This account asks for a code of its authenticator app.",
+        ));
+    };
+    let sealed = sealed.as_deref().and_then(unhex);
+    let sealed =
+        sealed.ok_or_else(|| Failure::internal("a confirmed second factor has no secret"))?;
+    let secret = app.vault().open(&context(user), &sealed)?;
+    let now = u64::try_from(now_s()).unwrap_or_default();
+    let step = totp(&secret, "-")?.check(code, now);
+    Ok(step.and_then(|step| i64::try_from(step).ok()))
+}
+
+fn totp(secret: &[u8], account: &str) -> Result<Totp> {
+    let secret = Secret::new(secret.to_vec().into_boxed_slice());
+    let builder =
+        Builder::new().with_secret(secret).with_account_name(account).with_issuer(Some("PicPick"));
+    builder.build().map_err(Failure::internal)
+}
+
+fn context(user: &str) -> String {
+    format!("picpick totp {user}")
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let read = |&[high, low]: &[u8; 2]| Some(digit(high)? << 4 | digit(low)?);
+    if rest.is_empty() { pairs.iter().map(read).collect() } else { None }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_those_of_rfc_6238() {
+        // Appendix B, SHA-1, the last six of eight digits.
+        let totp = totp(b"12345678901234567890", "a").unwrap();
+        for (time, code) in [(59, "287082"), (1_111_111_109, "081804"), (20_000_000_000, "353130")]
+        {
+            assert!(totp.check(code, time).is_some(), "{time}");
+            assert!(totp.check(code, time + 90).is_none(), "{time} later");
+        }
+        assert_eq!(unhex(&crate::ids::hex(b"ab")).unwrap(), b"ab");
+    }
+}

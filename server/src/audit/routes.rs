@@ -1,0 +1,36 @@
+//! The audit over HTTP: a studio's own entries, page by page.
+//!
+//! Changes nothing.
+
+use axum::Json;
+use axum::extract::State;
+
+use super::Entry;
+use crate::access::Grant;
+use crate::error::Result;
+use crate::input::{Page, Paging, Query};
+use crate::state::App;
+
+/// A studio's audit, oldest entry first. Whole events can be taken out page by page.
+#[utoipa::path(
+    get, path = "/studios/{studio}/audit", tag = "audit",
+    params(("studio" = String, Path), Paging),
+    responses((status = 200, body = Page<Entry>))
+)]
+pub async fn list(
+    State(app): State<App>,
+    grant: Grant,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<Entry>>> {
+    let limit = paging.limit()?;
+    let rows = sqlx::query(
+        "SELECT * FROM audit WHERE studio_id = $1 AND number > $2 ORDER BY number LIMIT $3",
+    )
+    .bind(&grant.studio)
+    .bind(paging.after()?.unix_s)
+    .bind(limit + 1)
+    .fetch_all(app.db().read())
+    .await?;
+    let entries = rows.iter().map(Entry::read).collect::<sqlx::Result<Vec<_>>>()?;
+    Ok(Json(Page::of(entries, limit, |entry| (entry.number, "-"))))
+}

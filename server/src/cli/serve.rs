@@ -1,0 +1,80 @@
+//! `picpick serve`: the service, until it is told to stop.
+//!
+//! Logs go to standard error, as text or as JSON lines. Knows nothing of what the service does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::context::Context;
+use super::report::{Report, note};
+use crate::config::RawService;
+use crate::serve::serve;
+
+const AFTER: &str = "\
+Without options it listens on this machine alone and keeps everything in the
+data folder. The first start prints a link that makes the first account.
+
+Secrets come from the environment:
+  PICPICK_DATABASE_URL       postgres://USER:PASSWORD@HOST/DATABASE, or
+  PICPICK_DATABASE_URL_FILE  a file with it; SQLite in the data folder otherwise
+  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL_S3
+                             for --photos s3://BUCKET/PREFIX
+  PICPICK_LOG                what is logged, for instance warn or info
+
+Ctrl-C or SIGTERM ends it: requests under way are finished, photos that wait
+to be indexed are taken up again at the next start.";
+
+/// Runs the service: accounts, events, uploads and search over HTTP.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER)]
+pub struct Arguments {
+    #[command(flatten)]
+    service: RawService,
+    /// Form of the log
+    #[arg(long, value_enum, default_value = "text")]
+    log: LogForm,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogForm {
+    Text,
+    Json,
+}
+
+#[derive(Serialize)]
+struct Stopped {
+    stopped: bool,
+}
+
+pub fn run(context: &Context, arguments: Arguments) -> Result<Report> {
+    log_to_stderr(arguments.log);
+    let settings = arguments.service.validate(&context.config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served =
+        context.interrupt.heeded_by(|stop| runtime.block_on(serve(settings, stopped(stop), note)));
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    served?;
+    Report::new(&Stopped { stopped: true }, "Stopped.\n".into())
+}
+
+async fn stopped(stop: Arc<AtomicBool>) {
+    while !stop.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn log_to_stderr(form: LogForm) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PICPICK_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // An error means that somebody else logs already, and then nothing is lost.
+    let _ = match form {
+        LogForm::Text => log.with_target(false).try_init(),
+        LogForm::Json => log.json().try_init(),
+    };
+}

@@ -1,0 +1,130 @@
+//! How `picpick serve` is told what to do: options and environment → [`Settings`].
+//!
+//! Secrets come from the environment or from files that it names, never from options, which other people on
+//! the machine can read. Opens nothing.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use picpick_engine::DecodeLimits;
+
+use super::{Config, s3_access};
+use crate::cli::Usage;
+use crate::settings::{Settings, sqlite_at};
+
+/// The options of `picpick serve`, as given.
+#[derive(Args, Debug)]
+pub struct RawService {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, env = "PICPICK_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// The address under which people reach the service, for instance https://photos.example.com
+    #[arg(long, env = "PICPICK_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+    /// Certificate chain (PEM), for encryption by the service itself
+    #[arg(long, env = "PICPICK_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, env = "PICPICK_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// A proxy whose X-Forwarded-For is believed; may be given several times
+    #[arg(
+        long = "trusted-proxy",
+        env = "PICPICK_TRUSTED_PROXIES",
+        value_name = "IP",
+        value_delimiter = ','
+    )]
+    trusted_proxies: Vec<IpAddr>,
+    /// Keep photos in a bucket instead of the data folder; credentials as for 'picpick backup'
+    #[arg(long, env = "PICPICK_PHOTOS", value_name = "s3://BUCKET/PREFIX")]
+    photos: Option<String>,
+    /// Photos being indexed at the same time [default: all processor cores but one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    index_jobs: Option<u16>,
+}
+
+impl RawService {
+    /// Completes the options by the environment.
+    ///
+    /// Errors: `Usage` for an address that is none, the engine's `Place` for a bucket.
+    pub fn validate(self, config: &Config) -> anyhow::Result<Settings> {
+        let bucket = match self.photos {
+            Some(at) if picpick_engine::is_s3(&at) => s3_access(&at)?.map(|access| (at, access)),
+            Some(at) => {
+                return Err(Usage(format!(
+                    "--photos: expected s3://BUCKET/PREFIX, received '{at}'"
+                ))
+                .into());
+            }
+            None => None,
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Settings {
+            data: config.data.clone(),
+            keyring: config.keyring.clone(),
+            models: config.models.clone(),
+            offline: config.offline.clone(),
+            precision: config.precision,
+            listen: self.listen,
+            public_url: self.public_url.as_deref().map(public_url).transpose()?,
+            database: database()?,
+            tls: self.tls_cert.zip(self.tls_key),
+            trusted_proxies: self.trusted_proxies,
+            bucket,
+            index_jobs: self.index_jobs.map_or(cores.saturating_sub(1).max(1), usize::from),
+            photo_bytes_max: DecodeLimits::default().file_bytes_max,
+        })
+    }
+}
+
+/// The address of the database that the service uses.
+pub fn database_url(config: &Config) -> Result<String, Usage> {
+    Ok(database()?.unwrap_or_else(|| sqlite_at(&config.data)))
+}
+
+fn public_url(text: &str) -> Result<String, Usage> {
+    let url = text.trim_end_matches('/');
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);
+    match host {
+        Some(host) if !host.is_empty() && host.bytes().all(plain) => Ok(url.to_owned()),
+        _ => Err(Usage(format!(
+            "--public-url: expected an address like https://photos.example.com, received '{text}'"
+        ))),
+    }
+}
+
+/// The database's address holds a password, so it is read from the environment or a file.
+fn database() -> Result<Option<String>, Usage> {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let url = match (set("PICPICK_DATABASE_URL"), set("PICPICK_DATABASE_URL_FILE")) {
+        (Some(url), _) => url,
+        (None, Some(file)) => std::fs::read_to_string(Path::new(&file)).map_err(|error| {
+            Usage(format!("reading {file} (PICPICK_DATABASE_URL_FILE): {error}"))
+        })?,
+        (None, None) => return Ok(None),
+    };
+    let url = url.trim().to_owned();
+    if ["postgres://", "postgresql://", "sqlite:"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Ok(Some(url));
+    }
+    Err(Usage("PICPICK_DATABASE_URL: expected postgres://USER:PASSWORD@HOST/DATABASE".into()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_address_is_scheme_and_host() {
+        assert_eq!(public_url("https://a.example/").unwrap(), "https://a.example");
+        assert_eq!(public_url("http://[::1]:80").unwrap(), "http://[::1]:80");
+        for bad in
+            ["", "a.example", "https://", "https://a/b", "https://a b", "javascript:alert(1)"]
+        {
+            assert!(public_url(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Removes an event for good, in an order that a crash may cut anywhere: deny, purge the faces, remove the
+//! photos, keep the receipt, forget the rows.
+//!
+//! Each step can be repeated; what is left open is taken up at the next start. Decides nothing.
+
+use picpick_engine::Receipt;
+use sqlx::Row as _;
+
+use crate::audit::{self, Deed};
+use crate::clock::now_s;
+use crate::error::{Failure, Result};
+use crate::ids::new_id;
+use crate::state::App;
+
+/// Removes `event`, which nobody can reach any more; its receipt, as text.
+pub async fn remove(app: &App, studio: &str, event: &str) -> Result<String> {
+    let name = event.to_owned();
+    let receipt = app.faces().run(move |faces| faces.purge(&name)).await?;
+    if let Some(receipt) = &receipt {
+        keep(app, studio, event, receipt).await?;
+    }
+    let kept = sqlx::query(
+        "SELECT receipt FROM receipts WHERE event_id = $1 ORDER BY created_unix_s DESC LIMIT 1",
+    )
+    .bind(event)
+    .fetch_optional(app.db().read())
+    .await?;
+    let mut tx = app.db().write().await?;
+    sqlx::query("DELETE FROM events WHERE id = $1").bind(event).execute(&mut *tx).await?;
+    let deed = Deed { studio, actor: "system", action: "event_purged", target: event, detail: "" };
+    audit::note(&mut tx, deed).await?;
+    tx.commit().await?;
+    // Cut short between the purge and the keeping of its receipt, the receipt is among the data folder's.
+    kept.map_or(Ok(String::new()), |row| Ok(row.try_get("receipt")?))
+}
+
+async fn keep(app: &App, studio: &str, event: &str, receipt: &Receipt) -> Result<()> {
+    let mut tx = app.db().write().await?;
+    sqlx::query("INSERT INTO receipts (id, studio_id, event_id, receipt, created_unix_s) VALUES ($1, $2, $3, $4, $5)")
+        .bind(new_id()?)
+        .bind(studio)
+        .bind(event)
+        .bind(String::from_utf8(receipt.to_bytes()?).map_err(Failure::internal)?)
+        .bind(now_s())
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Takes up the removals that were cut short, and begins those of events whose time is over.
+pub async fn resume_removals(app: &App) -> Result<()> {
+    let now = now_s();
+    let mut tx = app.db().write().await?;
+    sqlx::query("UPDATE events SET deleting_unix_s = $1 WHERE ends_unix_s <= $1 AND deleting_unix_s IS NULL")
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    let rows = sqlx::query("SELECT id, studio_id FROM events WHERE deleting_unix_s IS NOT NULL")
+        .fetch_all(app.db().read())
+        .await?;
+    for row in rows {
+        let (event, studio): (String, String) = (row.try_get("id")?, row.try_get("studio_id")?);
+        match remove(app, &studio, &event).await {
+            Ok(_) => tracing::info!(event, "removed for good"),
+            Err(Failure { internal, .. }) => {
+                tracing::error!(
+                    event,
+                    reason = internal.unwrap_or_default(),
+                    "the removal is not complete yet"
+                );
+            }
+        }
+    }
+    Ok(())
+}

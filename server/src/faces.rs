@@ -1,0 +1,158 @@
+//! The service's door to the engine: one data folder, the loaded models, and the collections in use.
+//!
+//! Everything here may block; asynchronous code calls it through [`Faces::run`]. Knows nothing of HTTP or SQL:
+//! an event's id is its collection's name.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use picpick_engine::{
+    BlobSealer, Collection, DEFAULT_PACK, DataFolder, DecodeLimits, Error, Keep, Models, Pack,
+    Pipeline, Precision, Receipt, Vault,
+};
+
+use crate::error::{Failure, Kind, Result};
+use crate::settings::Settings;
+
+/// Collections kept open; the one that was used longest ago is closed first.
+const OPEN_MAX: usize = 32;
+/// How long a deletion waits for those who still look.
+const RELEASE_TRIES: u32 = 200;
+const RELEASE_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// The engine, shared by all requests.
+#[derive(Clone)]
+pub struct Faces(Arc<Shared>);
+
+struct Shared {
+    data: DataFolder,
+    models: Models,
+    pack: Pack,
+    precision: Precision,
+    pipeline: Mutex<Option<Arc<Pipeline>>>,
+    open: Mutex<OpenCollections>,
+}
+
+#[derive(Default)]
+struct OpenCollections {
+    by_event: HashMap<String, (Arc<EventFaces>, u64)>,
+    uses: u64,
+}
+
+/// An event's collection, open.
+pub struct EventFaces {
+    pub collection: Collection,
+    /// Held for reading by whoever adds faces, for writing by whoever erases some: an erasure is attested
+    /// by its own counts, and nothing is added in its middle.
+    pub erasing: RwLock<()>,
+}
+
+impl Faces {
+    /// Opens the data folder, which is made when it is not there; loads no model yet.
+    pub fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let data = DataFolder::open(&settings.data, settings.keyring.as_deref())?;
+        data.remarks().iter().for_each(|remark| tracing::warn!(%remark, "data folder"));
+        let models = Models::new(settings.models.clone(), settings.offline.clone());
+        let pack = Pack::builtin(DEFAULT_PACK)?;
+        Ok(Self(Arc::new(Shared {
+            data,
+            models,
+            pack,
+            precision: settings.precision,
+            pipeline: Mutex::default(),
+            open: Mutex::default(),
+        })))
+    }
+
+    /// Does blocking `work` beside the asynchronous threads.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Faces) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let faces = self.clone();
+        tokio::task::spawn_blocking(move || work(&faces)).await.map_err(Failure::internal)?
+    }
+
+    pub fn vault(&self) -> picpick_engine::Result<Vault> {
+        self.0.data.vault()
+    }
+
+    /// The models, loaded by whoever needs them first.
+    pub fn pipeline(&self) -> picpick_engine::Result<Arc<Pipeline>> {
+        let mut slot = self.0.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipeline) = &*slot {
+            return Ok(Arc::clone(pipeline));
+        }
+        let Shared { models, pack, precision, .. } = &*self.0;
+        let loaded = Pipeline::load(models, pack, *precision, DecodeLimits::default())?;
+        Ok(Arc::clone(slot.insert(Arc::new(loaded))))
+    }
+
+    /// Makes the collection of a new event. One that is there already is the event's own.
+    pub fn create(&self, event: &str, keep: &Keep) -> Result<()> {
+        match self.0.data.create(event, self.0.pack.id(), keep) {
+            Ok(_) | Err(Error::CollectionExists { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Changes why and until when an event's faces are kept.
+    pub fn keep(&self, event: &str, keep: &Keep) -> Result<()> {
+        self.close(event);
+        Ok(self.0.data.keep(event, keep).map(drop)?)
+    }
+
+    /// An event's collection, opened where it is not open yet.
+    pub fn event(&self, event: &str) -> Result<Arc<EventFaces>> {
+        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.uses += 1;
+        let now = open.uses;
+        if let Some((faces, used)) = open.by_event.get_mut(event) {
+            *used = now;
+            return Ok(Arc::clone(faces));
+        }
+        let collection = Collection::open(&self.0.data, event, &self.0.pack)?;
+        collection.remarks().iter().for_each(|remark| tracing::warn!(event, %remark, "collection"));
+        let faces = Arc::new(EventFaces { collection, erasing: RwLock::default() });
+        if open.by_event.len() >= OPEN_MAX {
+            let idle = open.by_event.iter().filter(|(_, (faces, _))| Arc::strong_count(faces) == 1);
+            let oldest = idle.min_by_key(|(_, (_, used))| *used).map(|(event, _)| event.clone());
+            oldest.map(|event| open.by_event.remove(&event));
+        }
+        open.by_event.insert(event.to_owned(), (Arc::clone(&faces), now));
+        Ok(faces)
+    }
+
+    /// Seals and opens an event's photos.
+    pub fn sealer(&self, event: &str) -> Result<BlobSealer> {
+        Ok(self.0.data.blob_sealer(event)?)
+    }
+
+    fn close(&self, event: &str) -> bool {
+        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        match open.by_event.remove(event) {
+            // Somebody still works with it: it stays known, so that it is not opened twice.
+            Some((faces, used)) if Arc::strong_count(&faces) > 1 => {
+                open.by_event.insert(event.to_owned(), (faces, used));
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// Purges an event's collection for good; waits for searches under way. `None` where there is none any
+    /// more. Nobody must be able to reach the event by now.
+    pub fn purge(&self, event: &str) -> Result<Option<Receipt>> {
+        for _ in 0..RELEASE_TRIES {
+            if self.close(event) {
+                return match self.0.data.purge(event) {
+                    Ok(receipt) => Ok(Some(receipt)),
+                    Err(Error::NoCollection { .. }) => Ok(None),
+                    Err(error) => Err(error.into()),
+                };
+            }
+            std::thread::sleep(RELEASE_WAIT);
+        }
+        Err(Failure::new(Kind::Busy, "The event's faces are in use.").retry_after(5))
+    }
+}

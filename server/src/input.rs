@@ -1,0 +1,210 @@
+//! What clients send, read and checked: JSON bodies, query strings, names, addresses, pages.
+//!
+//! Whatever does not fit is a problem document that says what was expected. Nothing here touches the
+//! database.
+
+use axum::Json;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::error::{Failure, Kind, Result};
+
+/// A JSON body.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        use axum::extract::rejection::JsonRejection as R;
+        let read = Json::<T>::from_request(request, state).await;
+        read.map(|Json(value)| Body(value)).map_err(|rejection| match rejection {
+            R::JsonDataError(error) => Failure::invalid(cause(&error)),
+            R::JsonSyntaxError(error) => Failure::new(Kind::BadRequest, cause(&error)),
+            R::MissingJsonContentType(_) => {
+                Failure::new(Kind::UnsupportedType, "Expected Content-Type: application/json.")
+            }
+            other if other.status() == 413 => Failure::new(Kind::TooLarge, other.body_text()),
+            other => Failure::new(Kind::BadRequest, other.body_text()),
+        })
+    }
+}
+
+/// The innermost reason: the outer ones name this program's types.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+/// A query string.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let read = axum::extract::Query::<T>::from_request_parts(parts, state).await;
+        read.map(|axum::extract::Query(value)| Query(value))
+            .map_err(|rejection| Failure::new(Kind::BadRequest, rejection.body_text()))
+    }
+}
+
+/// The parts of the address, as text.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let read = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        read.map(|axum::extract::Path(value)| Path(value)).map_err(|_| Failure::not_found())
+    }
+}
+
+/// A name for people: 1 to 200 printable characters.
+pub fn name(what: &str, text: &str) -> Result<String> {
+    line(what, text, 1, 200)
+}
+
+/// One line of `least` to `most` printable characters, without spaces around it.
+pub fn line(what: &str, text: &str, least: usize, most: usize) -> Result<String> {
+    let text = text.trim();
+    let count = text.chars().count();
+    if count < least || count > most || text.chars().any(char::is_control) {
+        return Err(Failure::invalid(format!(
+            "{what}: expected {least} to {most} printable characters, received {count}."
+        )));
+    }
+    Ok(text.to_owned())
+}
+
+/// An e-mail address, in lower case. Whether it exists, only a message to it can tell.
+pub fn email(text: &str) -> Result<String> {
+    let address = text.trim().to_lowercase();
+    let well_formed = address.len() <= 254 && address.parse::<lettre::Address>().is_ok();
+    if well_formed {
+        Ok(address)
+    } else {
+        Err(Failure::invalid("email: expected an address like name@example.com."))
+    }
+}
+
+/// A SHA-256 as 64 hexadecimal digits, in lower case.
+pub fn sha256(text: &str) -> Result<String> {
+    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(Failure::invalid("sha256: expected 64 hexadecimal digits."))
+    }
+}
+
+/// Which page of a list.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Paging {
+    /// Where to go on: `next` of the page before.
+    pub cursor: Option<String>,
+    /// Entries of a page, 1 to 500.
+    #[param(minimum = 1, maximum = 500, default = 100)]
+    pub limit: Option<u32>,
+}
+
+/// A page of a list, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// The cursor of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Where a page begins: after the entry of this time and id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct After {
+    pub unix_s: i64,
+    pub id: String,
+}
+
+impl Paging {
+    /// Entries of the page, and one more to know whether there is another.
+    pub fn limit(&self) -> Result<i64> {
+        match self.limit.unwrap_or(100) {
+            limit @ 1..=500 => Ok(i64::from(limit)),
+            limit => Err(Failure::invalid(format!("limit: expected 1 to 500, received {limit}."))),
+        }
+    }
+
+    /// Where the page begins.
+    pub fn after(&self) -> Result<After> {
+        let Some(cursor) = &self.cursor else { return Ok(After { unix_s: -1, id: String::new() }) };
+        let read = || {
+            let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+            let (unix_s, id) = text.split_once('.')?;
+            Some(After { unix_s: unix_s.parse().ok()?, id: id.to_owned() })
+        };
+        read()
+            .filter(|after| after.id.is_ascii() && !after.id.contains('\0'))
+            .ok_or_else(|| Failure::invalid("cursor: expected 'next' of the page before."))
+    }
+}
+
+impl<T> Page<T> {
+    /// The page of `items`, which were asked for with one more than `limit`.
+    pub fn of(mut items: Vec<T>, limit: i64, place: impl Fn(&T) -> (i64, &str)) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(|last| {
+            let (unix_s, id) = place(last);
+            URL_SAFE_NO_PAD.encode(format!("{unix_s}.{id}"))
+        });
+        Self { items, next }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_addresses_are_what_they_should_be() {
+        assert_eq!(name("name", "  Anna & Ben ").unwrap(), "Anna & Ben");
+        assert_eq!(email(" A@Example.COM ").unwrap(), "a@example.com");
+        for bad in ["", "   ", "a\nb", "a\0b", &"x".repeat(201)] {
+            assert!(name("name", bad).is_err(), "{bad:?}");
+        }
+        for bad in ["", "a", "a@", "@b", "a b@c.d", "a@b\r\nBcc: c@d.e", "a@b>", "\0@b.c"] {
+            assert!(email(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(sha256(&"AB".repeat(32)).unwrap(), "ab".repeat(32));
+        assert!(sha256(&"zz".repeat(32)).is_err() && sha256("ab").is_err());
+    }
+
+    #[test]
+    fn pages_join_without_gap_and_refuse_what_is_no_cursor() {
+        let place = |item: &(i64, String)| -> (i64, String) { item.clone() };
+        let items: Vec<(i64, String)> = (0..5).map(|i| (i / 2, format!("{i}"))).collect();
+        let page = Page::of(items.clone(), 4, |item| (item.0, item.1.as_str()));
+        let paging = Paging { cursor: page.next.clone(), limit: None };
+        let after = paging.after().unwrap();
+        assert_eq!((after.unix_s, after.id), place(&items[3]));
+        assert!(Page::of(items, 5, |item| (item.0, item.1.as_str())).next.is_none());
+        for bad in ["", "%", "YQ", "LTE", "äö"] {
+            assert!(Paging { cursor: Some(bad.into()), limit: None }.after().is_err(), "{bad}");
+        }
+        assert!(Paging { cursor: None, limit: Some(0) }.limit().is_err());
+        assert!(Paging { cursor: None, limit: Some(501) }.limit().is_err());
+    }
+}

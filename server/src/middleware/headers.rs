@@ -1,0 +1,51 @@
+//! Headers that every answer carries, and the answers for addresses and methods that there are not.
+//!
+//! Nothing here depends on who asks.
+
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::error::{Failure, Kind};
+
+/// Pages load nothing from elsewhere and run no script but the service's own; answers are neither guessed
+/// at, framed, indexed nor kept by caches unless a handler says so.
+const ALWAYS: [(HeaderName, &str); 8] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
+         connect-src 'self'; media-src 'self' blob:; font-src 'self'; form-action 'self'; \
+         base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(), geolocation=()"),
+    (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
+];
+
+/// Adds the headers.
+pub async fn secure(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in ALWAYS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// An address that the service does not have.
+pub async fn no_such_route(uri: Uri) -> Failure {
+    let _ = uri;
+    Failure::not_found()
+}
+
+/// A method that the address does not have.
+pub async fn no_such_method(method: Method) -> Failure {
+    let method: String = method.as_str().chars().take(20).collect();
+    Failure::new(Kind::MethodNotAllowed, format!("This address does not take {method}."))
+}

@@ -1,0 +1,177 @@
+//! The API's description, made from the routes themselves, and a page to read it.
+//!
+//! A route is added together with its rule: there is no other way to add one. Knows no single route.
+
+use axum::Json;
+use axum::http::header;
+use axum::middleware::from_fn_with_state;
+use axum::response::{Html, IntoResponse, Response};
+use maud::{DOCTYPE, html};
+use utoipa::openapi::extensions::Extensions;
+use utoipa::openapi::{
+    Content, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder,
+    path::{Operation, Parameter},
+    security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _};
+
+use crate::access::{Rule, SESSION_COOKIE, guard};
+use crate::error::{Kind, Problem};
+use crate::state::App;
+
+/// Routes under construction.
+pub struct Api {
+    app: App,
+    router: OpenApiRouter<App>,
+}
+
+impl Api {
+    pub fn new(app: &App) -> Self {
+        let info = InfoBuilder::new()
+            .title("PicPick")
+            .version(env!("CARGO_PKG_VERSION"))
+            .description(Some("Photos of an event, found by faces."));
+        let mut api = OpenApiBuilder::new().info(info.build()).build();
+        let components = api.components.get_or_insert_default();
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIE)));
+        components.add_security_scheme("key", bearer);
+        components.add_security_scheme("session", cookie);
+        let schema = <Problem as utoipa::PartialSchema>::schema();
+        components.schemas.insert("Problem".to_owned(), schema);
+        Self { app: app.clone(), router: OpenApiRouter::with_openapi(api) }
+    }
+
+    /// Adds the operations of one address, all under `rule`.
+    pub fn add(self, rule: Rule, routes: UtoipaMethodRouter<App>) -> Self {
+        let (schemas, mut paths, methods) = routes;
+        for item in paths.paths.values_mut() {
+            let all = [
+                &mut item.get,
+                &mut item.put,
+                &mut item.post,
+                &mut item.delete,
+                &mut item.patch,
+                &mut item.head,
+                &mut item.options,
+            ];
+            all.into_iter().flatten().for_each(|operation| describe(operation, rule));
+        }
+        let state = (self.app.clone(), rule);
+        let guarded = (schemas, paths, methods).layer(from_fn_with_state(state, guard));
+        Self { router: self.router.routes(guarded), app: self.app }
+    }
+
+    /// The router and the description.
+    pub fn finish(self) -> (axum::Router<App>, OpenApi) {
+        self.router.split_for_parts()
+    }
+}
+
+/// What every operation has in common: problems, its rule, how to sign in.
+fn describe(operation: &mut Operation, rule: Rule) {
+    let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
+    let response = ResponseBuilder::new()
+        .description("A problem")
+        .content("application/problem+json", problem)
+        .build();
+    operation.responses.responses.insert("default".to_owned(), RefOr::T(response));
+    let rule_is = Extensions::builder().add("x-access", rule.describe()).build();
+    operation.extensions.get_or_insert_default().merge(rule_is);
+    let none: [String; 0] = [];
+    operation.security = Some(match rule {
+        Rule::Open => Vec::new(),
+        Rule::SignedIn => vec![SecurityRequirement::new("session", none)],
+        _ => vec![
+            SecurityRequirement::new("session", none.clone()),
+            SecurityRequirement::new("key", none),
+        ],
+    });
+}
+
+/// The description as JSON.
+pub fn document(api: &OpenApi) -> Response {
+    let kept = [(header::CACHE_CONTROL, "max-age=300")];
+    (kept, Json(api)).into_response()
+}
+
+/// The description as a page. Made here rather than by a browser: it needs no script, so the strictest
+/// content policy holds for it too.
+pub fn page(api: &OpenApi) -> Response {
+    let operations = api.paths.paths.iter().flat_map(|(path, item)| {
+        let all = [
+            ("GET", &item.get),
+            ("POST", &item.post),
+            ("PUT", &item.put),
+            ("PATCH", &item.patch),
+            ("DELETE", &item.delete),
+            ("HEAD", &item.head),
+        ];
+        all.into_iter()
+            .filter_map(move |(method, operation)| Some((method, path, operation.as_ref()?)))
+    });
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "PicPick API" }
+                link rel="stylesheet" href="/api/v1/docs.css";
+            }
+            body {
+                h1 { "PicPick API" }
+                p { "Machine-readable: " a href="/api/v1/openapi.json" { "openapi.json" } " (OpenAPI 3.1)." }
+                @for (method, path, operation) in operations {
+                    section { (operation_section(method, path, operation)) }
+                }
+                h2 { "Problems" }
+                p { "Every failure is an RFC 9457 document with one of these codes." }
+                dl {
+                    @for kind in Kind::ALL {
+                        dt id=(kind.code()) { (kind.status().as_u16()) " " code { (kind.code()) } }
+                        dd { (kind.title()) }
+                    }
+                }
+            }
+        }
+    };
+    ([(header::CACHE_CONTROL, "max-age=300")], Html(page.into_string())).into_response()
+}
+
+fn known(parameter: &RefOr<Parameter>) -> Option<&Parameter> {
+    match parameter {
+        RefOr::T(parameter) => Some(parameter),
+        RefOr::Ref(_) => None,
+    }
+}
+
+fn operation_section(method: &str, path: &str, operation: &Operation) -> maud::Markup {
+    let text = operation.summary.as_deref().unwrap_or_default();
+    let more = operation.description.as_deref().unwrap_or_default();
+    let rule = operation.extensions.as_ref().and_then(|all| all.get("x-access"));
+    let statuses = operation.responses.responses.keys().filter(|status| *status != "default");
+    html! {
+        h2 { span.method { (method) } " " code { (path) } }
+        p { (text) " " (more) }
+        @if let Some(rule) = rule {
+            p.rule {
+                @match (rule["action"].as_str(), rule["roles"].as_array()) {
+                    (Some(action), Some(roles)) => {
+                        "Needs " code { (action) } ": "
+                        (roles.iter().filter_map(|role| role.as_str()).collect::<Vec<_>>().join(", "))
+                    }
+                    _ => { "Open to: " (rule["scope"].as_str().unwrap_or("-").replace('_', " ")) }
+                }
+            }
+        }
+        @if let Some(parameters) = &operation.parameters {
+            ul {
+                @for parameter in parameters.iter().filter_map(known) {
+                    li { code { (parameter.name) } " " (parameter.description.as_deref().unwrap_or_default()) }
+                }
+            }
+        }
+        p.answers { "Answers: " (statuses.cloned().collect::<Vec<_>>().join(", ")) }
+    }
+}

@@ -1,0 +1,100 @@
+//! The whole route table: what there is, and who may use it.
+//!
+//! Each route stands beside its rule; the guard holds it before the handler runs. No handler is defined here.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn;
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::routes;
+
+use crate::access::Action as A;
+use crate::access::Rule::{Event, Open, SignedIn, Studio};
+use crate::error::Failure;
+use crate::openapi::{self, Api};
+use crate::state::App;
+use crate::studio::{invitations, keys, members};
+use crate::{account, audit, event, middleware, studio};
+
+/// Bytes of a body that is not a photo.
+const BODY_BYTES_MAX: usize = 256 << 10;
+
+#[rustfmt::skip]
+fn table(api: Api) -> Api {
+    api
+        // Accounts
+        .add(Open,                          routes!(account::routes::setup))
+        .add(Open,                          routes!(account::routes::sign_in))
+        .add(Open,                          routes!(invitations::accept))
+        .add(SignedIn,                      routes!(account::routes::sign_out))
+        .add(SignedIn,                      routes!(account::routes::me))
+        .add(SignedIn,                      routes!(account::routes::change_password))
+        .add(SignedIn,                      routes!(account::routes::sessions))
+        .add(SignedIn,                      routes!(account::routes::end))
+        .add(SignedIn,                      routes!(account::routes::begin_second_factor, account::routes::confirm_second_factor, account::routes::remove_second_factor))
+        // Studios
+        .add(SignedIn,                      routes!(studio::routes::list, studio::routes::create))
+        .add(Studio(A::ReadStudio),         routes!(studio::routes::show))
+        .add(Studio(A::ManageStudio),       routes!(studio::routes::rename))
+        .add(Studio(A::ReadAudit),          routes!(studio::routes::receipts))
+        .add(Studio(A::ReadAudit),          routes!(audit::routes::list))
+        .add(Studio(A::ReadMembers),        routes!(members::list))
+        .add(Studio(A::ManageMembers),      routes!(members::change, members::remove))
+        .add(Studio(A::ManageMembers),      routes!(invitations::list, invitations::create))
+        .add(Studio(A::ManageMembers),      routes!(invitations::withdraw))
+        .add(Studio(A::ManageKeys),         routes!(keys::list, keys::create))
+        .add(Studio(A::ManageKeys),         routes!(keys::revoke))
+        // Events
+        .add(Studio(A::ReadStudio),         routes!(event::routes::list))
+        .add(Studio(A::CreateEvent),        routes!(event::routes::create))
+        .add(Event(A::ReadEvent),           routes!(event::routes::show))
+        .add(Event(A::ManageEvent),         routes!(event::routes::change))
+        .add(Event(A::DeleteEvent),         routes!(event::routes::delete))
+        .add(Event(A::ReadEvent),           routes!(event::folders::list))
+        .add(Event(A::ManageEvent),         routes!(event::folders::create))
+        .add(Event(A::ManageEvent),         routes!(event::folders::remove))
+}
+
+/// The description of the API.
+pub fn describe(app: &App) -> OpenApi {
+    nested(app).1
+}
+
+fn nested(app: &App) -> (Router<App>, OpenApi) {
+    let (routes, mut described) = table(Api::new(app)).finish();
+    let paths = std::mem::take(&mut described.paths.paths);
+    described.paths.paths =
+        paths.into_iter().map(|(path, item)| (format!("/api/v1{path}"), item)).collect();
+    (routes, described)
+}
+
+/// The service, ready to be served or tested.
+pub fn build_app(app: App) -> Router {
+    let (routes, described) = nested(&app);
+    let described = Arc::new(described);
+    let page = Arc::clone(&described);
+    let style = || async { ([(header::CONTENT_TYPE, "text/css")], include_str!("docs.css")) };
+    let docs = Router::new()
+        .route("/openapi.json", get(move || async move { openapi::document(&described) }))
+        .route("/docs", get(move || async move { openapi::page(&page) }))
+        .route("/docs.css", get(style));
+    Router::new()
+        .nest("/api/v1", routes.merge(docs))
+        .route("/healthz", get(|| async { StatusCode::NO_CONTENT }))
+        .fallback(middleware::no_such_route)
+        .method_not_allowed_fallback(middleware::no_such_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            axum::response::IntoResponse::into_response(Failure::internal("a handler panicked"))
+        }))
+        .layer(CompressionLayer::new())
+        .layer(from_fn(middleware::secure))
+        .layer(from_fn(middleware::log))
+        .with_state(app)
+}

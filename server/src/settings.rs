@@ -1,0 +1,57 @@
+//! How the service runs: validated once, from the command line and the environment.
+//!
+//! Holds secrets, and so has no `Debug`. Never reads the environment itself: `config.rs` does.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use picpick_engine::{Precision, S3Access};
+
+/// Everything that `picpick serve` needs to know.
+#[derive(Clone)]
+pub struct Settings {
+    pub data: PathBuf,
+    pub keyring: Option<PathBuf>,
+    pub models: PathBuf,
+    pub offline: Option<PathBuf>,
+    pub precision: Precision,
+    pub listen: SocketAddr,
+    /// As browsers see the service, for instance `https://photos.example.com`; without a slash at its end.
+    pub public_url: Option<String>,
+    /// `postgres://…`; `None`: SQLite in the data folder.
+    pub database: Option<String>,
+    /// Certificate chain and key, PEM.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Where photos are kept instead of the data folder.
+    pub bucket: Option<(String, S3Access)>,
+    /// Photos being indexed at the same time.
+    pub index_jobs: usize,
+    /// Bytes of a photo file at most.
+    pub photo_bytes_max: u64,
+}
+
+impl Settings {
+    /// The database's address.
+    pub fn database_url(&self) -> String {
+        self.database.clone().unwrap_or_else(|| sqlite_at(&self.data))
+    }
+
+    /// Whether cookies go over encrypted connections only.
+    pub fn is_encrypted(&self) -> bool {
+        let https = self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+        self.tls.is_some() || https
+    }
+
+    /// The address that people are sent to when no public one is set.
+    pub fn url_at(&self, listening: SocketAddr) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{listening}")
+    }
+}
+
+/// The database of a service that was told of no other.
+pub fn sqlite_at(data: &Path) -> String {
+    format!("sqlite:{}?mode=rwc", data.join("service.db").display())
+}

@@ -1,0 +1,248 @@
+//! Invitations: a link by which somebody gets a role in a studio, once, within a week.
+//!
+//! The link is shown to whoever invites, for passing on; stored is its hash. Accepting needs an account or
+//! makes one. Never says whether an address has an account.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use super::members::{may_grant, note, role_of};
+use crate::access::{Grant, Role};
+use crate::account::{hash_password, verify_password};
+use crate::audit::{self, Deed};
+use crate::clock::now_s;
+use crate::db::Tx;
+use crate::error::{Failure, Kind, Result};
+use crate::event::in_studio;
+use crate::ids::{new_id, new_token, token_hash};
+use crate::input::{self, Body, Page, Paging, Path, Query};
+use crate::state::App;
+
+const VALID_S: i64 = 7 * 86_400;
+
+#[derive(Serialize, ToSchema)]
+pub struct Invitation {
+    pub id: String,
+    pub email: String,
+    pub role: Role,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    pub created_unix_s: i64,
+    pub expires_unix_s: i64,
+    /// Only in the answer that makes the invitation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct NewInvitation {
+    #[schema(format = "email")]
+    email: String,
+    role: Role,
+    /// The only event that the role is for.
+    event: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct Acceptance {
+    token: String,
+    /// Of a new account; an account that is there keeps its own.
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    /// The account's password, or a new account's.
+    #[schema(value_type = String, min_length = 10, max_length = 200)]
+    password: Zeroizing<String>,
+}
+
+fn read(row: &AnyRow) -> Result<Invitation> {
+    Ok(Invitation {
+        id: row.try_get("id")?,
+        email: row.try_get::<Option<String>, _>("email")?.unwrap_or_default(),
+        role: role_of(row)?,
+        event: row.try_get("event_id")?,
+        created_unix_s: row.try_get("created_unix_s")?,
+        expires_unix_s: row.try_get("expires_unix_s")?,
+        token: None,
+    })
+}
+
+/// The open invitations, oldest first.
+#[utoipa::path(get, path = "/studios/{studio}/invitations", tag = "members",
+    params(("studio" = String, Path), Paging), responses((status = 200, body = Page<Invitation>)))]
+pub async fn list(
+    State(app): State<App>,
+    grant: Grant,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<Invitation>>> {
+    let (limit, after) = (paging.limit()?, paging.after()?);
+    let rows = sqlx::query(
+        "SELECT * FROM links WHERE studio_id = $1 AND kind = 'invitation' AND expires_unix_s > $2 \
+         AND (created_unix_s > $3 OR (created_unix_s = $3 AND id > $4)) \
+         ORDER BY created_unix_s, id LIMIT $5",
+    )
+    .bind(&grant.studio)
+    .bind(now_s())
+    .bind(after.unix_s)
+    .bind(after.id)
+    .bind(limit + 1)
+    .fetch_all(app.db().read())
+    .await?;
+    let open = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
+    Ok(Json(Page::of(open, limit, |invitation| (invitation.created_unix_s, &invitation.id))))
+}
+
+/// Invites somebody. The answer holds the token of the link to pass on.
+#[utoipa::path(post, path = "/studios/{studio}/invitations", tag = "members",
+    params(("studio" = String, Path)), request_body = NewInvitation,
+    responses((status = 201, body = Invitation)))]
+pub async fn create(
+    State(app): State<App>,
+    grant: Grant,
+    Body(given): Body<NewInvitation>,
+) -> Result<(StatusCode, Json<Invitation>)> {
+    may_grant(&grant, given.role)?;
+    let email = input::email(&given.email)?;
+    let mut tx = app.db().write().await?;
+    if let Some(event) = &given.event {
+        in_studio(&mut tx, event, &grant.studio).await?;
+    }
+    let (id, token, now) = (new_id()?, new_token("ppi_")?, now_s());
+    sqlx::query(
+        "INSERT INTO links (id, token_hash, kind, email, studio_id, event_id, role, created_unix_s, \
+         expires_unix_s) VALUES ($1, $2, 'invitation', $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(&id)
+    .bind(token_hash(&token))
+    .bind(&email)
+    .bind(&grant.studio)
+    .bind(&given.event)
+    .bind(given.role.as_str())
+    .bind(now)
+    .bind(now + VALID_S)
+    .execute(&mut *tx)
+    .await?;
+    note(&mut tx, &grant, "invite", &id, given.role.as_str()).await?;
+    tx.commit().await?;
+    let (event, token) = (given.event, Some(token.to_string()));
+    let expires_unix_s = now + VALID_S;
+    let made = Invitation {
+        id,
+        email,
+        role: given.role,
+        event,
+        created_unix_s: now,
+        expires_unix_s,
+        token,
+    };
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// Withdraws an invitation, at once.
+#[utoipa::path(delete, path = "/studios/{studio}/invitations/{invitation}", tag = "members",
+    params(("studio" = String, Path), ("invitation" = String, Path)), responses((status = 204)))]
+pub async fn withdraw(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, invitation)): Path<(String, String)>,
+) -> Result<StatusCode> {
+    let mut tx = app.db().write().await?;
+    let gone =
+        sqlx::query("DELETE FROM links WHERE id = $1 AND studio_id = $2 AND kind = 'invitation'")
+            .bind(&invitation)
+            .bind(&grant.studio)
+            .execute(&mut *tx)
+            .await?;
+    if gone.rows_affected() == 0 {
+        return Err(Failure::not_found());
+    }
+    note(&mut tx, &grant, "invite_withdraw", &invitation, "").await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Accepts an invitation, with the account of its address or a new one. Sign in afterwards.
+#[utoipa::path(post, path = "/invitations/accept", tag = "members", request_body = Acceptance,
+    responses((status = 204)))]
+pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Result<StatusCode> {
+    let gone = || {
+        Failure::new(Kind::Gone, "The invitation was used, withdrawn, has expired or is not one.")
+    };
+    let row = sqlx::query(
+        "SELECT l.*, u.id AS user_id, u.password_hash FROM links l LEFT JOIN users u ON u.email = l.email \
+         WHERE l.token_hash = $1 AND l.kind = 'invitation' AND l.expires_unix_s > $2",
+    )
+    .bind(token_hash(&given.token))
+    .bind(now_s())
+    .fetch_optional(app.db().read())
+    .await?;
+    let row = row.ok_or_else(gone)?;
+    let invitation = read(&row)?;
+    let studio: String = row.try_get("studio_id")?;
+    let known: Option<String> = row.try_get("user_id")?;
+    let name = input::name("name", &given.name)?;
+    // Knowing the link does not make somebody the account's owner: the password does.
+    let hash = match &known {
+        Some(_)
+            if verify_password(given.password.clone(), row.try_get("password_hash")?).await? =>
+        {
+            None
+        }
+        Some(_) => {
+            return Err(Failure::new(
+                Kind::WrongCredentials,
+                "This address has an account; its password is another.",
+            ));
+        }
+        None => Some(hash_password(given.password).await?),
+    };
+    let mut tx = app.db().write().await?;
+    let taken = sqlx::query("DELETE FROM links WHERE id = $1")
+        .bind(&invitation.id)
+        .execute(&mut *tx)
+        .await?;
+    if taken.rows_affected() == 0 {
+        return Err(gone());
+    }
+    let user = match known {
+        Some(user) => user,
+        None => new_user(&mut tx, &invitation.email, &name, hash).await?,
+    };
+    let membership = new_id()?;
+    sqlx::query(
+        "INSERT INTO memberships (id, studio_id, user_id, event_id, role, created_unix_s) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(&membership)
+    .bind(&studio)
+    .bind(&user)
+    .bind(&invitation.event)
+    .bind(invitation.role.as_str())
+    .bind(now_s())
+    .execute(&mut *tx)
+    .await?;
+    let (actor, detail) = (format!("user:{user}"), invitation.role.as_str());
+    let deed =
+        Deed { studio: &studio, actor: &actor, action: "member_join", target: &membership, detail };
+    audit::note(&mut tx, deed).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn new_user(tx: &mut Tx, email: &str, name: &str, hash: Option<String>) -> Result<String> {
+    let user = new_id()?;
+    sqlx::query("INSERT INTO users (id, email, name, password_hash, created_unix_s) VALUES ($1, $2, $3, $4, $5)")
+        .bind(&user)
+        .bind(email)
+        .bind(name)
+        .bind(hash)
+        .bind(now_s())
+        .execute(&mut **tx)
+        .await?;
+    Ok(user)
+}

@@ -1,0 +1,153 @@
+//! API keys: a role for programs, in a studio or in one event of it.
+//!
+//! A key is shown once, when it is made; stored is its hash. Nobody makes one that may do more than they
+//! may, and none makes keys for others: keys are made by people.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use utoipa::ToSchema;
+
+use super::members::{may_grant, note, role_of};
+use crate::access::{Caller, Grant, Role};
+use crate::clock::now_s;
+use crate::error::{Failure, Kind, Result};
+use crate::event::in_studio;
+use crate::ids::{new_id, new_token, token_hash};
+use crate::input::{self, Body, Page, Paging, Path, Query};
+use crate::state::App;
+
+#[derive(Serialize, ToSchema)]
+pub struct ApiKey {
+    pub id: String,
+    pub name: String,
+    pub role: Role,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    pub created_unix_s: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_unix_s: Option<i64>,
+    /// Only in the answer that makes the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct NewApiKey {
+    /// What it is for.
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    role: Role,
+    /// The only event that it is for.
+    event: Option<String>,
+    /// Seconds since 1970.
+    #[schema(minimum = 1)]
+    expires_unix_s: Option<i64>,
+}
+
+fn read(row: &AnyRow) -> Result<ApiKey> {
+    Ok(ApiKey {
+        id: row.try_get("id")?,
+        name: row.try_get("name")?,
+        role: role_of(row)?,
+        event: row.try_get("event_id")?,
+        created_unix_s: row.try_get("created_unix_s")?,
+        expires_unix_s: row.try_get("expires_unix_s")?,
+        key: None,
+    })
+}
+
+/// A studio's API keys, oldest first.
+#[utoipa::path(get, path = "/studios/{studio}/keys", tag = "keys",
+    params(("studio" = String, Path), Paging), responses((status = 200, body = Page<ApiKey>)))]
+pub async fn list(
+    State(app): State<App>,
+    grant: Grant,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<ApiKey>>> {
+    let (limit, after) = (paging.limit()?, paging.after()?);
+    let rows = sqlx::query(
+        "SELECT * FROM api_keys WHERE studio_id = $1 \
+         AND (created_unix_s > $2 OR (created_unix_s = $2 AND id > $3)) \
+         ORDER BY created_unix_s, id LIMIT $4",
+    )
+    .bind(&grant.studio)
+    .bind(after.unix_s)
+    .bind(after.id)
+    .bind(limit + 1)
+    .fetch_all(app.db().read())
+    .await?;
+    let keys = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
+    Ok(Json(Page::of(keys, limit, |key| (key.created_unix_s, &key.id))))
+}
+
+/// Makes an API key. The answer holds it, and nothing ever again.
+#[utoipa::path(post, path = "/studios/{studio}/keys", tag = "keys",
+    params(("studio" = String, Path)), request_body = NewApiKey,
+    responses((status = 201, body = ApiKey)))]
+pub async fn create(
+    State(app): State<App>,
+    grant: Grant,
+    Body(given): Body<NewApiKey>,
+) -> Result<(StatusCode, Json<ApiKey>)> {
+    let Caller::Person { user, .. } = &grant.caller else {
+        return Err(Failure::new(Kind::Forbidden, "API keys are made by people."));
+    };
+    may_grant(&grant, given.role)?;
+    let name = input::name("name", &given.name)?;
+    if given.expires_unix_s.is_some_and(|expires| expires <= now_s()) {
+        return Err(Failure::invalid("expires_unix_s: expected a time to come."));
+    }
+    let mut tx = app.db().write().await?;
+    if let Some(event) = &given.event {
+        in_studio(&mut tx, event, &grant.studio).await?;
+    }
+    let (id, key) = (new_id()?, new_token("ppk_")?);
+    sqlx::query(
+        "INSERT INTO api_keys (id, token_hash, studio_id, event_id, role, name, created_by, \
+         created_unix_s, expires_unix_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(&id)
+    .bind(token_hash(&key))
+    .bind(&grant.studio)
+    .bind(&given.event)
+    .bind(given.role.as_str())
+    .bind(&name)
+    .bind(user)
+    .bind(now_s())
+    .bind(given.expires_unix_s)
+    .execute(&mut *tx)
+    .await?;
+    note(&mut tx, &grant, "key_create", &id, given.role.as_str()).await?;
+    tx.commit().await?;
+    let row = sqlx::query("SELECT * FROM api_keys WHERE id = $1")
+        .bind(&id)
+        .fetch_one(app.db().read())
+        .await?;
+    let made = ApiKey { key: Some(key.to_string()), ..read(&row)? };
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// Revokes an API key, at once.
+#[utoipa::path(delete, path = "/studios/{studio}/keys/{key}", tag = "keys",
+    params(("studio" = String, Path), ("key" = String, Path)), responses((status = 204)))]
+pub async fn revoke(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, key)): Path<(String, String)>,
+) -> Result<StatusCode> {
+    let mut tx = app.db().write().await?;
+    let row = sqlx::query("SELECT role FROM api_keys WHERE id = $1 AND studio_id = $2")
+        .bind(&key)
+        .bind(&grant.studio)
+        .fetch_one(&mut *tx)
+        .await?;
+    may_grant(&grant, role_of(&row)?)?;
+    sqlx::query("DELETE FROM api_keys WHERE id = $1").bind(&key).execute(&mut *tx).await?;
+    note(&mut tx, &grant, "key_revoke", &key, "").await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

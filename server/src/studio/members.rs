@@ -1,0 +1,166 @@
+//! Who belongs to a studio, and as what.
+//!
+//! Nobody gives, changes or takes more than they have, and a studio is never left without an owner.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use utoipa::ToSchema;
+
+use crate::access::{Grant, Role};
+use crate::audit::{self, Deed};
+use crate::db::Tx;
+use crate::error::{Failure, Kind, Result};
+use crate::input::{Body, Page, Paging, Path, Query};
+use crate::state::App;
+
+#[derive(Serialize, ToSchema)]
+pub struct Member {
+    pub id: String,
+    pub user: String,
+    pub name: String,
+    pub email: String,
+    pub role: Role,
+    /// The only event that the role is for; absent: the whole studio.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    pub created_unix_s: i64,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct NewRole {
+    role: Role,
+}
+
+fn read(row: &AnyRow) -> Result<Member> {
+    Ok(Member {
+        id: row.try_get("id")?,
+        user: row.try_get("user_id")?,
+        name: row.try_get("name")?,
+        email: row.try_get("email")?,
+        role: role_of(row)?,
+        event: row.try_get("event_id")?,
+        created_unix_s: row.try_get("created_unix_s")?,
+    })
+}
+
+/// The column `role`.
+pub fn role_of(row: &AnyRow) -> Result<Role> {
+    let text: String = row.try_get("role")?;
+    Role::parse(&text).ok_or_else(|| Failure::internal(format!("no role '{text}'")))
+}
+
+/// Refuses to give `role` away for whoever has less.
+pub fn may_grant(grant: &Grant, role: Role) -> Result<()> {
+    let refused =
+        || Failure::new(Kind::Forbidden, "You can give roles up to your own, and take them.");
+    if grant.may_grant(role) { Ok(()) } else { Err(refused()) }
+}
+
+/// The members of a studio, longest first.
+#[utoipa::path(get, path = "/studios/{studio}/members", tag = "members",
+    params(("studio" = String, Path), Paging), responses((status = 200, body = Page<Member>)))]
+pub async fn list(
+    State(app): State<App>,
+    grant: Grant,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<Member>>> {
+    let (limit, after) = (paging.limit()?, paging.after()?);
+    let rows = sqlx::query(
+        "SELECT m.id, m.user_id, m.role, m.event_id, m.created_unix_s, u.name, u.email \
+         FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.studio_id = $1 \
+         AND (m.created_unix_s > $2 OR (m.created_unix_s = $2 AND m.id > $3)) \
+         ORDER BY m.created_unix_s, m.id LIMIT $4",
+    )
+    .bind(&grant.studio)
+    .bind(after.unix_s)
+    .bind(after.id)
+    .bind(limit + 1)
+    .fetch_all(app.db().read())
+    .await?;
+    let members = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
+    Ok(Json(Page::of(members, limit, |member| (member.created_unix_s, &member.id))))
+}
+
+/// Gives a member another role.
+#[utoipa::path(patch, path = "/studios/{studio}/members/{member}", tag = "members",
+    params(("studio" = String, Path), ("member" = String, Path)), request_body = NewRole,
+    responses((status = 204)))]
+pub async fn change(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, member)): Path<(String, String)>,
+    Body(given): Body<NewRole>,
+) -> Result<StatusCode> {
+    may_grant(&grant, given.role)?;
+    let mut tx = app.db().write().await?;
+    let before = held(&mut tx, &grant, &member).await?;
+    sqlx::query("UPDATE memberships SET role = $1 WHERE id = $2")
+        .bind(given.role.as_str())
+        .bind(&member)
+        .execute(&mut *tx)
+        .await?;
+    keeps_an_owner(&mut tx, &grant.studio).await?;
+    let detail = format!("{} to {}", before.as_str(), given.role.as_str());
+    note(&mut tx, &grant, "member_role", &member, &detail).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes a member out of a studio, at once.
+#[utoipa::path(delete, path = "/studios/{studio}/members/{member}", tag = "members",
+    params(("studio" = String, Path), ("member" = String, Path)), responses((status = 204)))]
+pub async fn remove(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, member)): Path<(String, String)>,
+) -> Result<StatusCode> {
+    let mut tx = app.db().write().await?;
+    let role = held(&mut tx, &grant, &member).await?;
+    sqlx::query("DELETE FROM memberships WHERE id = $1").bind(&member).execute(&mut *tx).await?;
+    keeps_an_owner(&mut tx, &grant.studio).await?;
+    note(&mut tx, &grant, "member_remove", &member, role.as_str()).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The role of a member whom the caller may change.
+async fn held(tx: &mut Tx, grant: &Grant, member: &str) -> Result<Role> {
+    let row = sqlx::query("SELECT role FROM memberships WHERE id = $1 AND studio_id = $2")
+        .bind(member)
+        .bind(&grant.studio)
+        .fetch_one(&mut **tx)
+        .await?;
+    let role = role_of(&row)?;
+    may_grant(grant, role)?;
+    Ok(role)
+}
+
+async fn keeps_an_owner(tx: &mut Tx, studio: &str) -> Result<()> {
+    let owners: i64 = sqlx::query(
+        "SELECT COUNT(*) AS n FROM memberships WHERE studio_id = $1 AND role = 'owner' AND event_id IS NULL",
+    )
+    .bind(studio)
+    .fetch_one(&mut **tx)
+    .await?
+    .try_get("n")?;
+    if owners > 0 {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Conflict, "A studio needs an owner: make somebody else one first."))
+}
+
+/// Notes a deed in the caller's studio.
+pub async fn note(
+    tx: &mut Tx,
+    grant: &Grant,
+    action: &'static str,
+    target: &str,
+    detail: &str,
+) -> Result<()> {
+    let actor = grant.caller.name();
+    audit::note(tx, Deed { studio: &grant.studio, actor: &actor, action, target, detail }).await
+}

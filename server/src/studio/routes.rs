@@ -1,0 +1,157 @@
+//! Studios over HTTP.
+//!
+//! A person sees the studios they belong to; an API key has one and is told its name. Removes nothing.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use utoipa::ToSchema;
+
+use crate::access::{Grant, SignedIn};
+use crate::account::new_studio;
+use crate::audit::{self, Deed};
+use crate::error::Result;
+use crate::input::{self, Body, Page, Paging, Query};
+use crate::state::App;
+
+#[derive(Serialize, ToSchema)]
+pub struct Studio {
+    pub id: String,
+    pub name: String,
+    pub created_unix_s: i64,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct StudioName {
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+}
+
+/// A purged event's receipt, as `picpick receipt verify` checks it.
+#[derive(Serialize, ToSchema)]
+pub struct Receipt {
+    pub id: String,
+    pub event: String,
+    pub created_unix_s: i64,
+    /// The signed document, as text: its bytes are what is signed.
+    pub receipt: String,
+}
+
+fn read(row: &AnyRow) -> sqlx::Result<Studio> {
+    Ok(Studio {
+        id: row.try_get("id")?,
+        name: row.try_get("name")?,
+        created_unix_s: row.try_get("created_unix_s")?,
+    })
+}
+
+/// The studios of whoever asks.
+#[utoipa::path(get, path = "/studios", tag = "studios", responses((status = 200, body = Vec<Studio>)))]
+pub async fn list(State(app): State<App>, person: SignedIn) -> Result<Json<Vec<Studio>>> {
+    let rows = sqlx::query(
+        "SELECT id, name, created_unix_s FROM studios WHERE id IN \
+         (SELECT studio_id FROM memberships WHERE user_id = $1) ORDER BY created_unix_s, id",
+    )
+    .bind(&person.user)
+    .fetch_all(app.db().read())
+    .await?;
+    Ok(Json(rows.iter().map(read).collect::<sqlx::Result<_>>()?))
+}
+
+/// Makes a studio, owned by whoever asks.
+#[utoipa::path(post, path = "/studios", tag = "studios", request_body = StudioName,
+    responses((status = 201, body = Studio)))]
+pub async fn create(
+    State(app): State<App>,
+    person: SignedIn,
+    Body(given): Body<StudioName>,
+) -> Result<(StatusCode, Json<Studio>)> {
+    let name = input::name("name", &given.name)?;
+    let mut tx = app.db().write().await?;
+    let id = new_studio(&mut tx, &person.user, &name).await?;
+    let actor = format!("user:{}", person.user);
+    audit::note(
+        &mut tx,
+        Deed { studio: &id, actor: &actor, action: "studio_create", target: &id, detail: "" },
+    )
+    .await?;
+    tx.commit().await?;
+    one(&app, &id).await.map(|studio| (StatusCode::CREATED, Json(studio)))
+}
+
+async fn one(app: &App, id: &str) -> Result<Studio> {
+    let row = sqlx::query("SELECT id, name, created_unix_s FROM studios WHERE id = $1")
+        .bind(id)
+        .fetch_one(app.db().read())
+        .await?;
+    Ok(read(&row)?)
+}
+
+/// A studio.
+#[utoipa::path(get, path = "/studios/{studio}", tag = "studios", params(("studio" = String, Path)),
+    responses((status = 200, body = Studio)))]
+pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<Studio>> {
+    one(&app, &grant.studio).await.map(Json)
+}
+
+/// Renames a studio.
+#[utoipa::path(patch, path = "/studios/{studio}", tag = "studios", params(("studio" = String, Path)),
+    request_body = StudioName, responses((status = 200, body = Studio)))]
+pub async fn rename(
+    State(app): State<App>,
+    grant: Grant,
+    Body(given): Body<StudioName>,
+) -> Result<Json<Studio>> {
+    let name = input::name("name", &given.name)?;
+    let mut tx = app.db().write().await?;
+    sqlx::query("UPDATE studios SET name = $1 WHERE id = $2")
+        .bind(name)
+        .bind(&grant.studio)
+        .execute(&mut *tx)
+        .await?;
+    let deed = Deed {
+        studio: &grant.studio,
+        actor: &grant.caller.name(),
+        action: "studio_rename",
+        target: &grant.studio,
+        detail: "",
+    };
+    audit::note(&mut tx, deed).await?;
+    tx.commit().await?;
+    one(&app, &grant.studio).await.map(Json)
+}
+
+/// The receipts of purged events, oldest first.
+#[utoipa::path(get, path = "/studios/{studio}/receipts", tag = "studios",
+    params(("studio" = String, Path), Paging), responses((status = 200, body = Page<Receipt>)))]
+pub async fn receipts(
+    State(app): State<App>,
+    grant: Grant,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<Receipt>>> {
+    let (limit, after) = (paging.limit()?, paging.after()?);
+    let rows = sqlx::query(
+        "SELECT id, event_id, receipt, created_unix_s FROM receipts WHERE studio_id = $1 \
+         AND (created_unix_s > $2 OR (created_unix_s = $2 AND id > $3)) \
+         ORDER BY created_unix_s, id LIMIT $4",
+    )
+    .bind(&grant.studio)
+    .bind(after.unix_s)
+    .bind(after.id)
+    .bind(limit + 1)
+    .fetch_all(app.db().read())
+    .await?;
+    let read = |row: &AnyRow| -> sqlx::Result<Receipt> {
+        Ok(Receipt {
+            id: row.try_get("id")?,
+            event: row.try_get("event_id")?,
+            created_unix_s: row.try_get("created_unix_s")?,
+            receipt: row.try_get("receipt")?,
+        })
+    };
+    let receipts = rows.iter().map(read).collect::<sqlx::Result<Vec<_>>>()?;
+    Ok(Json(Page::of(receipts, limit, |receipt| (receipt.created_unix_s, &receipt.id))))
+}

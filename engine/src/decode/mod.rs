@@ -189,6 +189,15 @@ enum Format {
     WebP,
 }
 
+/// The media type of a photo's bytes, from the bytes themselves. `Error::Image` for what is none.
+pub fn media_type(bytes: &[u8]) -> Result<&'static str> {
+    Ok(match format_of(bytes)? {
+        Format::Jpeg => "image/jpeg",
+        Format::Png => "image/png",
+        Format::WebP => "image/webp",
+    })
+}
+
 fn format_of(bytes: &[u8]) -> Result<Format> {
     let known = |magic: &[u8]| bytes.starts_with(magic);
     let name = if known(&[0xff, 0xd8, 0xff]) {

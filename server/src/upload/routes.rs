@@ -1,7 +1,7 @@
 //! tus 1.0 over HTTP, with the extensions creation, expiration and termination.
 //!
-//! A body is taken as it comes: what a broken line leaves is kept in whole chunks. Leaves every decision about
-//! a file to `finish.rs`.
+//! A body is taken as it comes: what a broken line leaves is kept in whole chunks. Decides
+//! nothing about a file: `finish.rs` does.
 
 use axum::Json;
 use axum::body::Body as RawBody;

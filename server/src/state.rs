@@ -1,15 +1,19 @@
-//! What every request may reach: database, faces, photos, settings. Cheap to clone.
+//! What every request may reach: database, faces, photos, settings, and what protects them. Cheap to clone.
 //!
 //! Built once by `serve.rs` or by a test. Holds no state of a single request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use picpick_engine::Vault;
 
+use crate::alert::Alerts;
 use crate::db::Db;
 use crate::error::Result;
 use crate::faces::Faces;
-use crate::settings::Settings;
+use crate::limits::{Class, Limits};
+use crate::middleware::Admission;
+use crate::settings::{Protection, Settings};
 
 /// The running service.
 #[derive(Clone)]
@@ -20,6 +24,32 @@ struct Parts {
     faces: Faces,
     vault: Vault,
     settings: Settings,
+    limits: Limits,
+    admissions: Admissions,
+    alerts: Alerts,
+}
+
+/// Places to work in.
+struct Admissions {
+    ordinary: Admission,
+    uploads: Admission,
+    heavy: Admission,
+}
+
+/// How long a request waits for a place. Uploads wait longest: a studio's program would only come back.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+const WAIT_MAX_HEAVY: Duration = Duration::from_secs(15);
+const WAIT_MAX_UPLOAD: Duration = Duration::from_secs(30);
+
+impl Admissions {
+    fn new(protection: &Protection) -> Self {
+        let (requests, heavy) = (protection.requests_max, protection.heavy_max);
+        Self {
+            ordinary: Admission::new("ordinary", requests, 4 * requests, WAIT_MAX),
+            uploads: Admission::new("uploads", requests, requests, WAIT_MAX_UPLOAD),
+            heavy: Admission::new("heavy", heavy, 32 * heavy, WAIT_MAX_HEAVY),
+        }
+    }
 }
 
 impl App {
@@ -28,7 +58,11 @@ impl App {
         let faces = Faces::open(&settings)?;
         let vault = faces.vault()?;
         let db = Db::open(&settings.database_url()).await?;
-        Ok(Self(Arc::new(Parts { db, faces, vault, settings })))
+        let limits = Limits::new(settings.protection.rates);
+        let admissions = Admissions::new(&settings.protection);
+        let alerts = Alerts::new(&db, &settings.operations);
+        let parts = Parts { db, faces, vault, settings, limits, admissions, alerts };
+        Ok(Self(Arc::new(parts)))
     }
 
     pub fn db(&self) -> &Db {
@@ -41,6 +75,25 @@ impl App {
 
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// What each caller may still ask for.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Where requests of a class wait for their turn.
+    pub fn admission(&self, class: Class) -> &Admission {
+        match class {
+            Class::Upload => &self.0.admissions.uploads,
+            Class::Heavy => &self.0.admissions.heavy,
+            _ => &self.0.admissions.ordinary,
+        }
+    }
+
+    /// Where suspicious patterns are told.
+    pub fn alerts(&self) -> &Alerts {
+        &self.0.alerts
     }
 
     /// Seals a small secret for the database, hexadecimal.

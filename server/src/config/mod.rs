@@ -3,6 +3,7 @@
 //! The only folder that reads the environment. Never touches the folders it names, and knows nothing of
 //! single commands.
 
+mod protection;
 mod service;
 
 use std::env;

@@ -88,9 +88,15 @@ fn keeps_a_large_object(place: &dyn Place) {
     assert!(place.get("large").unwrap().unwrap() == bytes);
     println!("{}: 20 MiB put in {put:?}, read in {:?}", place.name(), start.elapsed() - put);
     let part = place.get_part("large", 9_000_000..17_000_000).unwrap().unwrap();
-    assert!(part == bytes[9_000_000..17_000_000], "a part over the borders of what was sent in parts");
+    assert!(
+        part == bytes[9_000_000..17_000_000],
+        "a part over the borders of what was sent in parts"
+    );
     let end = LARGE_BYTES as u64;
-    assert_eq!(place.get_part("large", end - 1..end + 9).unwrap().unwrap(), bytes[LARGE_BYTES - 1..]);
+    assert_eq!(
+        place.get_part("large", end - 1..end + 9).unwrap().unwrap(),
+        bytes[LARGE_BYTES - 1..]
+    );
     assert_eq!(place.get_part("large", end + 1..end + 2).unwrap().unwrap(), b"");
     assert_eq!(place.get_part("absent", 0..1).unwrap(), None);
     assert_eq!(place.list("").unwrap(), [object("large", LARGE_BYTES as u64)]);

@@ -119,6 +119,12 @@ impl Service {
         *self.wire.address.lock().unwrap() = address;
     }
 
+    /// For killing it from another thread.
+    pub fn process_id(&self) -> rustix::process::Pid {
+        let running = self.running.as_ref().expect("a running service");
+        rustix::process::Pid::from_child(&running.process)
+    }
+
     /// Ends the service as a power cut would.
     pub fn kill(&mut self) {
         let mut running = self.running.take().expect("a running service");

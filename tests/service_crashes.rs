@@ -55,6 +55,7 @@ fn send(album: &Album, bytes: &[u8], known: &mut Acknowledged, dice: &mut Dice) 
         );
     }
     loop {
+        assert!(offset <= bytes.len());
         let end = bytes.len().min(offset + CHUNK_BYTES * (1 + dice.throw(3) as usize));
         let sent = album.send(&place, offset, &bytes[offset..end]).ok()?.is(204);
         offset = header(&sent, "upload-offset").parse().unwrap();

@@ -165,3 +165,9 @@ pub fn header(answer: &Answer, name: &str) -> String {
 pub fn place_of(announced: &Answer) -> String {
     header(announced, "location").strip_prefix("/api/v1").unwrap().to_owned()
 }
+
+/// Width and height of a JPEG, from its frame header.
+pub fn jpeg_size(jpeg: &[u8]) -> (u32, u32) {
+    let header = turbojpeg::read_header(jpeg).unwrap();
+    (header.width as u32, header.height as u32)
+}

@@ -65,7 +65,9 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<Report> {
     let served =
         context.interrupt.heeded_by(|stop| runtime.block_on(serve(settings, stopped(stop), note)));
     runtime.shutdown_timeout(Duration::from_secs(5));
-    traces.map(Traces::end);
+    if let Some(traces) = traces {
+        traces.end();
+    }
     served?;
     Report::new(&Stopped { stopped: true }, "Stopped.\n".into())
 }

@@ -11,7 +11,7 @@ CREATE TABLE rate_limits (
 CREATE TABLE alerts (
     id TEXT PRIMARY KEY,
     pattern TEXT NOT NULL,
-    -- Who or what it is about: user:ID, key:ID, address:IP, account:HASH, contact:HASH. Never an e-mail.
+    -- Who or what it is about: user:ID, key:ID, address:IP, contact:HASH. Never an e-mail.
     subject TEXT NOT NULL,
     -- Empty where it concerns no studio in particular.
     studio_id TEXT NOT NULL,

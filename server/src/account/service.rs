@@ -151,14 +151,17 @@ pub async fn sign_in(
 ) -> Result<SignIn> {
     // Hashed: the table of tries is no list of contacts.
     let subjects = [format!("account:{}", sha256(email.as_bytes())), format!("address:{from}")];
-    refuse_guessing(app, &subjects).await?;
     let row = sqlx::query("SELECT id, password_hash, totp_secret, totp_confirmed, totp_step FROM users WHERE email = $1")
         .bind(email)
         .fetch_optional(app.db().read())
         .await?;
+    let known = row.as_ref().map(|row| row.try_get::<String, _>("id")).transpose()?;
+    if let Err(refused) = refuse_guessing(app, &subjects).await {
+        notice_guessing(app, known.as_deref());
+        return Err(refused);
+    }
     let hash =
         row.as_ref().map(|row| row.try_get::<Option<String>, _>("password_hash")).transpose()?;
-    let known = row.as_ref().map(|row| row.try_get::<String, _>("id")).transpose()?;
     let right = password::verify(password, hash.flatten()).await?;
     let Some(row) = row.filter(|_| right) else {
         return failed(app, &subjects, known).await;
@@ -222,12 +225,17 @@ async fn refuse_guessing(app: &App, subjects: &[String; 2]) -> Result<()> {
     Ok(())
 }
 
+/// An account that there is not is nobody's to be warned about; its guesser's address is counted elsewhere.
+fn notice_guessing(app: &App, account: Option<&str>) {
+    if let Some(user) = account {
+        app.alerts().saw(Pattern::AccountGuessing, &format!("user:{user}"), "");
+    }
+}
+
 /// Counts a failure against account and address, and says no more than that something was wrong.
 async fn failed<T>(app: &App, subjects: &[String; 2], known: Option<String>) -> Result<T> {
     let now = now_s();
-    // An account that there is not is named by its address's hash, as in the table.
-    let account = known.map_or_else(|| subjects[0].clone(), |user| format!("user:{user}"));
-    app.alerts().saw(Pattern::AccountGuessing, &account, "");
+    notice_guessing(app, known.as_deref());
     let mut tx = app.db().write().await?;
     for subject in subjects {
         sqlx::query(

@@ -33,7 +33,7 @@ impl Counts {
             *window = fresh;
         }
         window.count += 1;
-        (window.count % threshold.max(1) == 0).then_some(window.count)
+        window.count.is_multiple_of(threshold.max(1)).then_some(window.count)
     }
 }
 

@@ -125,7 +125,8 @@ impl Alerts {
         }
     }
 
-    /// Counts one more of a pattern: `subject` is who or what it is about, `studio` may be empty.
+    /// Counts one more of a pattern: `subject` is who or what it is about, `studio` may be empty. For
+    /// `ManyFaces` that is one more distinct face with `contact:HASH`, where HASH is keyed.
     pub fn saw(&self, pattern: Pattern, subject: &str, studio: &str) {
         let now_s = crate::clock::now_s();
         let threshold = pattern.threshold(subject);

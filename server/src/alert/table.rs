@@ -20,7 +20,7 @@ use crate::state::App;
 /// Alerts are kept for so long: they name client addresses.
 const KEEP_S: i64 = 90 * 86_400;
 /// What was not posted is looked for so often, for instance after a restart.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Seconds until the next try, by how many there were: all in all a day.
 const RETRY_S: [i64; 8] = [5, 30, 120, 600, 1800, 7200, 21_600, 50_400];
 /// Another server leaves a post alone for so long while this one tries.

@@ -9,10 +9,14 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
 use super::context::Context;
 use super::report::{Report, note};
 use crate::config::RawService;
+use crate::ops::Traces;
 use crate::serve::serve;
 
 const AFTER: &str = "\
@@ -25,6 +29,8 @@ Secrets come from the environment:
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL_S3
                              for --photos s3://BUCKET/PREFIX
   PICPICK_S3_ENCRYPTION      bucket (as it is set up), s3, kms or kms:KEY
+  PICPICK_ALERT_WEBHOOK, PICPICK_ALERT_WEBHOOK_SECRET
+                             where alerts are posted, and what signs them
   PICPICK_LOG                what is logged, for instance warn or info
 
 Ctrl-C or SIGTERM ends it: requests under way are finished, photos that wait
@@ -53,12 +59,16 @@ struct Stopped {
 }
 
 pub fn run(context: &Context, arguments: Arguments) -> Result<Report> {
-    log_to_stderr(arguments.log);
+    let traces = arguments.service.otlp().map(Traces::begin).transpose()?;
+    log_to_stderr(arguments.log, traces.as_ref());
     let settings = arguments.service.validate(&context.config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served =
         context.interrupt.heeded_by(|stop| runtime.block_on(serve(settings, stopped(stop), note)));
     runtime.shutdown_timeout(Duration::from_secs(5));
+    if let Some(traces) = traces {
+        traces.end();
+    }
     served?;
     Report::new(&Stopped { stopped: true }, "Stopped.\n".into())
 }
@@ -69,13 +79,16 @@ async fn stopped(stop: Arc<AtomicBool>) {
     }
 }
 
-fn log_to_stderr(form: LogForm) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PICPICK_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // An error means that somebody else logs already, and then nothing is lost.
-    let _ = match form {
-        LogForm::Text => log.with_target(false).try_init(),
-        LogForm::Json => log.json().try_init(),
+fn log_to_stderr(form: LogForm, traces: Option<&Traces>) {
+    let filter =
+        EnvFilter::try_from_env("PICPICK_LOG").unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match form {
+        LogForm::Text => lines.with_target(false).boxed(),
+        LogForm::Json => lines.json().with_span_list(false).boxed(),
     };
+    let traced = traces.map(Traces::layer);
+    let log = tracing_subscriber::registry().with(lines.with_filter(filter)).with(traced);
+    // An error means that somebody else logs already, and then nothing is lost.
+    let _ = log.try_init();
 }

@@ -69,6 +69,10 @@ pub struct RawProtection {
     /// are no figures
     #[arg(long, env = "PICPICK_METRICS_LISTEN", value_name = "IP:PORT", hide_short_help = true)]
     metrics_listen: Option<SocketAddr>,
+    /// Send a trace of each request to an OpenTelemetry collector, for instance
+    /// http://127.0.0.1:4318/v1/traces
+    #[arg(long, env = "PICPICK_OTLP", value_name = "URL", hide_short_help = true)]
+    pub otlp: Option<String>,
 }
 
 impl RawProtection {

@@ -6,5 +6,7 @@ pub mod health;
 mod listen;
 mod memory;
 pub mod metrics;
+mod trace;
 
 pub use listen::serve_figures;
+pub use trace::Traces;

@@ -1,0 +1,98 @@
+//! Traces for those who collect them: one span a request, by OpenTelemetry's protocol over HTTP.
+//!
+//! A span has what the log line has: id, method, route template, status; never an address, a query, a header
+//! or what was logged within. Off unless an address is given.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::Subscriber;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::registry::LookupSpan;
+
+const SERVICE: &str = "picpick";
+const PATIENCE: Duration = Duration::from_secs(10);
+const ANSWER_BYTES_MAX: u64 = 1 << 20;
+
+/// Collects spans and sends them, in a thread of its own; ends with `Traces::end`.
+pub struct Traces(SdkTracerProvider);
+
+impl Traces {
+    /// `url` is the collector's, for instance `http://127.0.0.1:4318/v1/traces`.
+    pub fn begin(url: &str) -> Result<Self> {
+        let agent = ureq::Agent::config_builder()
+            .timeout_global(Some(PATIENCE))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .build()
+            .new_agent();
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(Client(agent))
+            .with_endpoint(url)
+            .build()
+            .context("sending traces, as --otlp says")?;
+        let resource = Resource::builder().with_service_name(SERVICE).build();
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_resource(resource)
+            .build();
+        Ok(Self(provider))
+    }
+
+    /// What the log's subscriber is to have beside it.
+    pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> impl Layer<S> + use<S> {
+        // Only spans of requests: what is logged within may quote an error, and stays in the log.
+        tracing_opentelemetry::layer()
+            .with_tracer(self.0.tracer(SERVICE))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+            .with_filter(filter_fn(|what| what.is_span() && what.name() == "request"))
+    }
+
+    /// Sends what is left.
+    pub fn end(self) {
+        if let Err(error) = self.0.shutdown() {
+            tracing::warn!(reason = %error, "the last traces were not sent");
+        }
+    }
+}
+
+/// The HTTP client that is in the program already.
+struct Client(ureq::Agent);
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+type Sent<'a> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'a>>;
+
+impl HttpClient for Client {
+    // Blocks the exporter's thread, which has nothing else to do.
+    fn send_bytes<'a, 'b>(&'a self, request: Request<Bytes>) -> Sent<'b>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let answer = self.0.run(Request::from_parts(head, body.to_vec()))?;
+            let (head, mut body) = answer.into_parts();
+            let bytes = body.with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
+            Ok(Response::from_parts(head, Bytes::from(bytes)))
+        })
+    }
+}

@@ -10,6 +10,7 @@
 pub mod acts;
 pub mod arena;
 pub mod client;
+pub mod contract;
 mod crowd;
 mod dice;
 pub mod oracle;
@@ -17,6 +18,7 @@ pub mod people;
 pub mod pictures;
 pub mod postgres;
 pub mod power;
+pub mod python;
 mod room;
 mod s3;
 mod samples;

@@ -9,6 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::client::{Client, Wire};
 use crate::postgres;
 use crate::room::{Outcome, Room};
@@ -175,6 +177,11 @@ impl Service {
     /// Notes something that must not be logged.
     pub fn remember(&self, secret: &str) {
         self.wire.remember(secret);
+    }
+
+    /// Notes the secrets of a body that somebody else sent.
+    pub fn remember_body(&self, body: &Value) {
+        self.wire.remember_fields(body);
     }
 
     /// Everything that was logged so far, over all starts.

@@ -47,7 +47,7 @@ pub use crypto::{
     BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer, PublicKey, Vault, memory_is_locked,
 };
 pub use data::{CollectionInfo, CollectionResidue, DataFolder, Keep, Residue};
-pub use decode::{DecodeLimits, decode, probe};
+pub use decode::{DecodeLimits, decode, probe, recognise};
 pub use embed::{Precision, Verdict, cosine};
 pub use error::{Error, Result};
 pub use face::{Face, Photo};

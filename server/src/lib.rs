@@ -8,6 +8,7 @@ mod access;
 mod account;
 mod audit;
 mod cli;
+mod client;
 mod clock;
 mod config;
 mod db;

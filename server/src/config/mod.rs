@@ -3,6 +3,7 @@
 //! The only folder that reads the environment. Never touches the folders it names, and knows nothing of
 //! single commands.
 
+mod client;
 mod service;
 
 use std::env;
@@ -13,6 +14,7 @@ use picpick_engine::{Precision, Provider, S3Access, SecretText, is_s3};
 
 use crate::cli::Usage;
 
+pub use client::api_key;
 pub use service::{RawService, database_url};
 
 /// Options that every command takes, as given.

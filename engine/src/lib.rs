@@ -12,6 +12,7 @@ mod collection;
 mod crypto;
 mod data;
 mod decode;
+mod derive;
 mod detect;
 mod embed;
 mod error;
@@ -27,6 +28,7 @@ mod models;
 mod people;
 mod picture;
 mod pipeline;
+mod place;
 mod quality;
 mod query;
 mod reserve;
@@ -34,9 +36,7 @@ mod residue;
 mod runtime;
 mod store;
 
-pub use backup::{BackedUp, Backup, Restored, S3Access, SecretText, is_s3};
-#[doc(hidden)]
-pub use backup::{Object, Place, open_place};
+pub use backup::{BackedUp, Backup, Restored};
 pub use books::{
     RECEIPT_SCHEMA, Receipt, ReceiptBody, Scanned, Subject as PurgeSubject, verify_chain,
 };
@@ -47,7 +47,8 @@ pub use crypto::{
     BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer, PublicKey, Vault, memory_is_locked,
 };
 pub use data::{CollectionInfo, CollectionResidue, DataFolder, Keep, Residue};
-pub use decode::{DecodeLimits, decode, probe, recognise};
+pub use decode::{DecodeLimits, decode, media_type, probe};
+pub use derive::to_jpeg;
 pub use embed::{Precision, Verdict, cosine};
 pub use error::{Error, Result};
 pub use face::{Face, Photo};
@@ -61,6 +62,7 @@ pub use picture::{Picture, Region};
 pub use pipeline::{
     Analysis, Event, PhotoSource, Pipeline, RunOptions, Sink, Summary, Timings, run, verdict,
 };
+pub use place::{Object, Place, S3Access, SecretText, is_s3, open_place};
 pub use quality::QUALITY_LOW;
 pub use query::{Subject, Template, subject};
 pub use runtime::{Provider, Runtime, cpu_flags, cpu_name, has_amx_bf16};

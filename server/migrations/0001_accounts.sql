@@ -39,7 +39,9 @@ CREATE TABLE events (
     ends_unix_s BIGINT NOT NULL,
     created_unix_s BIGINT NOT NULL,
     -- Set first when an event is deleted: from then on it is not there for anybody.
-    deleting_unix_s BIGINT
+    deleting_unix_s BIGINT,
+    -- Whether indexing waits.
+    paused BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX events_by_studio ON events (studio_id, created_unix_s, id);
 

@@ -15,12 +15,14 @@ CREATE TABLE photos (
     folder_id TEXT REFERENCES folders (id) ON DELETE SET NULL,
     name TEXT NOT NULL,
     sha256 TEXT NOT NULL,
+    -- The engine's id of the photo: the first 128 bits of the hash.
+    content_id TEXT NOT NULL,
     bytes BIGINT NOT NULL,
     media_type TEXT NOT NULL,
     width BIGINT NOT NULL,
     height BIGINT NOT NULL,
     created_unix_s BIGINT NOT NULL,
-    UNIQUE (event_id, sha256)
+    UNIQUE (event_id, content_id)
 );
 CREATE INDEX photos_by_event ON photos (event_id, created_unix_s, id);
 
@@ -32,6 +34,8 @@ CREATE TABLE uploads (
     name TEXT NOT NULL,
     sha256 TEXT NOT NULL,
     bytes BIGINT NOT NULL,
+    -- Set when it is complete; kept for clients that did not hear of it.
+    photo_id TEXT,
     created_unix_s BIGINT NOT NULL,
     expires_unix_s BIGINT NOT NULL
 );

@@ -58,6 +58,7 @@ kinds! {
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The address knows no such method";
     TimedOut = REQUEST_TIMEOUT, "timed_out", "The request took too long";
     Conflict = CONFLICT, "conflict", "Something is in the way";
+    Locked = LOCKED, "locked", "Somebody else is changing it";
     Gone = GONE, "gone", "This has ended";
     PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "It has changed meanwhile";
     TooLarge = PAYLOAD_TOO_LARGE, "too_large", "The request is too large";
@@ -162,12 +163,37 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match &error {
             Error::Image { .. } => Self::new(Kind::NotAPhoto, error.to_string()),
-            Error::NoCollection { .. } => Self::not_found(),
+            Error::NoCollection { .. } | Error::NotFound { .. } => Self::not_found(),
+            Error::NoFace { .. } | Error::ManyFaces { .. } | Error::NoSuchFace { .. } => {
+                Self::new(Kind::NoFace, selfie_reason(&error))
+            }
+            Error::Id { .. } => Self::invalid(error.to_string()),
+            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => Self {
+                internal: Some(error.to_string()),
+                ..Self::new(Kind::DiskFull, "The disk is full.")
+            },
+            Error::Place { .. } => Self {
+                internal: Some(error.to_string()),
+                ..Self::new(Kind::Busy, "The place for photos does not answer.").retry_after(5)
+            },
             Error::Ended { .. } => {
                 Self::new(Kind::Gone, "The event's time to keep faces has ended.")
             }
             _ => Self::internal(error),
         }
+    }
+}
+
+/// The engine's sentences name options of the command line; a client has others.
+fn selfie_reason(error: &Error) -> String {
+    match error {
+        Error::ManyFaces { faces, .. } => format!(
+            "The picture shows {faces} faces and none is clearly meant; choose one with 'face', 1 to {faces} from left to right."
+        ),
+        Error::NoSuchFace { faces, received, .. } => {
+            format!("The picture shows {faces} faces, there is no face {received}.")
+        }
+        _ => "The picture shows no face.".to_owned(),
     }
 }
 

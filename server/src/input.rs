@@ -45,6 +45,28 @@ fn cause(error: &dyn std::error::Error) -> String {
     innermost.to_string()
 }
 
+/// Bytes that are not JSON, in the API's description.
+#[derive(Debug, ToSchema)]
+#[schema(format = Binary)]
+#[expect(dead_code, reason = "it describes what handlers read and write as streams")]
+pub struct Bytes(String);
+
+/// A body that is not JSON, whole.
+#[derive(Debug)]
+pub struct Raw(pub axum::body::Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let read = axum::body::Bytes::from_request(request, state).await;
+        read.map(Raw).map_err(|rejection| match rejection.status().as_u16() {
+            413 => Failure::new(Kind::TooLarge, "The body is larger than this address takes."),
+            _ => Failure::new(Kind::BadRequest, "The body did not arrive whole."),
+        })
+    }
+}
+
 /// A query string.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
@@ -87,6 +109,11 @@ pub fn line(what: &str, text: &str, least: usize, most: usize) -> Result<String>
         )));
     }
     Ok(text.to_owned())
+}
+
+/// One line that may be left out; empty then.
+pub fn optional_line(what: &str, text: Option<String>) -> Result<String> {
+    text.map_or(Ok(String::new()), |text| line(what, &text, 0, 200))
 }
 
 /// An e-mail address, in lower case. Whether it exists, only a message to it can tell.

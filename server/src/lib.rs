@@ -7,6 +7,7 @@
 mod access;
 mod account;
 mod audit;
+mod blob;
 mod cli;
 mod client;
 mod clock;
@@ -17,13 +18,17 @@ mod event;
 mod faces;
 mod ids;
 mod input;
+mod job;
 mod middleware;
 mod openapi;
+mod photo;
 mod router;
+mod search;
 mod serve;
 mod settings;
 mod state;
 mod studio;
+mod upload;
 
 pub use cli::main;
 pub use db::Db;

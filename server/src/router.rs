@@ -8,10 +8,11 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use utoipa::openapi::OpenApi;
+use utoipa_axum::router::UtoipaMethodRouterExt as _;
 use utoipa_axum::routes;
 
 use crate::access::Action as A;
@@ -20,10 +21,22 @@ use crate::error::Failure;
 use crate::openapi::{self, Api};
 use crate::state::App;
 use crate::studio::{invitations, keys, members};
-use crate::{account, audit, event, middleware, studio};
+use crate::{account, audit, event, job, middleware, photo, search, studio, upload};
 
 /// Bytes of a body that is not a photo.
 const BODY_BYTES_MAX: usize = 256 << 10;
+
+/// Bytes of a selfie; phones make smaller ones.
+const SELFIE_BYTES_MAX: usize = 32 << 20;
+
+fn of_a_selfie(methods: MethodRouter<App>) -> MethodRouter<App> {
+    methods.layer(DefaultBodyLimit::max(SELFIE_BYTES_MAX))
+}
+
+/// Uploads hold their parts against what was announced.
+fn unbounded(methods: MethodRouter<App>) -> MethodRouter<App> {
+    methods.layer(DefaultBodyLimit::disable())
+}
 
 #[rustfmt::skip]
 fn table(api: Api) -> Api {
@@ -59,6 +72,29 @@ fn table(api: Api) -> Api {
         .add(Event(A::ReadEvent),           routes!(event::folders::list))
         .add(Event(A::ManageEvent),         routes!(event::folders::create))
         .add(Event(A::ManageEvent),         routes!(event::folders::remove))
+        // Uploads
+        .add(Open,                          routes!(upload::routes::capabilities))
+        .add(Event(A::UploadPhotos),        routes!(upload::routes::create))
+        .add(Event(A::UploadPhotos),        routes!(upload::known::known))
+        .add(Event(A::UploadPhotos),        routes!(upload::routes::offset, upload::routes::append, upload::routes::give_up).map(unbounded))
+        // Photos
+        .add(Event(A::ReadPhotos),          routes!(photo::routes::list))
+        .add(Event(A::ReadPhotos),          routes!(photo::routes::show))
+        .add(Event(A::ManagePhotos),        routes!(photo::routes::change))
+        .add(Event(A::ManagePhotos),        routes!(photo::remove::remove))
+        .add(Event(A::ReadPhotos),          routes!(photo::files::original))
+        .add(Event(A::ReadPhotos),          routes!(photo::files::web))
+        .add(Event(A::ReadPhotos),          routes!(photo::files::thumb))
+        // Indexing
+        .add(Event(A::ReadEvent),           routes!(job::routes::show))
+        .add(Event(A::ReadEvent),           routes!(job::routes::failed))
+        .add(Event(A::ReadEvent),           routes!(job::routes::progress))
+        .add(Event(A::UploadPhotos),        routes!(job::routes::steer))
+        // Search
+        .add(Event(A::SearchFaces),         routes!(search::routes::by_selfie).map(of_a_selfie))
+        .add(Event(A::SearchFaces),         routes!(search::routes::by_face))
+        .add(Event(A::SearchFaces),         routes!(search::routes::people))
+        .add(Event(A::SearchFaces),         routes!(search::routes::compare))
 }
 
 /// The description of the API.

@@ -3,6 +3,8 @@
 //! Says on standard error where it listens, and the first account's link once. Knows no route.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -11,9 +13,11 @@ use axum_server::tls_rustls::RustlsConfig;
 
 use crate::account::begin_setup;
 use crate::event::resume_removals;
+use crate::job::work;
 use crate::router::build_app;
 use crate::settings::Settings;
 use crate::state::App;
+use crate::upload::sweep;
 
 /// Requests under way get so long to end.
 const GRACE: Duration = Duration::from_secs(20);
@@ -32,6 +36,8 @@ pub async fn serve(
     let handle = Handle::new();
     let server = listen(&app, handle.clone())?;
     let keeper = tokio::spawn(keep_retention(app.clone()));
+    let stop_working = Arc::new(AtomicBool::new(false));
+    let worker = tokio::spawn(work(app.clone(), Arc::clone(&stop_working)));
     let stopping = handle.clone();
     tokio::spawn(async move {
         stop.await;
@@ -43,6 +49,10 @@ pub async fn serve(
     }
     let served = serving.await.context("serving")?;
     keeper.abort();
+    stop_working.store(true, Ordering::SeqCst);
+    app.jobs().wake();
+    // A batch under way is finished, what waits is taken up at the next start.
+    let _ = tokio::time::timeout(GRACE, worker).await;
     app.db().close().await;
     served
 }
@@ -98,6 +108,9 @@ async fn keep_retention(app: App) {
     loop {
         if let Err(failure) = resume_removals(&app).await {
             tracing::error!(reason = failure.internal.unwrap_or(failure.detail), "retention");
+        }
+        if let Err(failure) = sweep(&app).await {
+            tracing::error!(reason = failure.internal.unwrap_or(failure.detail), "uploads");
         }
         tokio::time::sleep(RETENTION_EVERY).await;
     }

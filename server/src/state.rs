@@ -3,13 +3,19 @@
 //! Built once by `serve.rs` or by a test. Holds no state of a single request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use picpick_engine::Vault;
+use tokio::sync::Semaphore;
 
+use crate::blob::Blobs;
 use crate::db::Db;
 use crate::error::Result;
 use crate::faces::Faces;
+use crate::job::Jobs;
+use crate::search::Admission;
 use crate::settings::Settings;
+use crate::upload::Busy;
 
 /// The running service.
 #[derive(Clone)]
@@ -20,7 +26,18 @@ struct Parts {
     faces: Faces,
     vault: Vault,
     settings: Settings,
+    blobs: Blobs,
+    jobs: Jobs,
+    uploading: Busy,
+    finishing: Semaphore,
+    searching: Admission,
 }
+
+/// Whole photos in memory at once, for checking and reducing them.
+const PHOTOS_AT_ONCE: usize = 3;
+/// Who searches while all cores search waits in this line, so long.
+const SEARCHES_IN_LINE: usize = 256;
+const SEARCH_WAIT_MAX: Duration = Duration::from_secs(10);
 
 impl App {
     /// Opens everything that `settings` names.
@@ -28,7 +45,20 @@ impl App {
         let faces = Faces::open(&settings)?;
         let vault = faces.vault()?;
         let db = Db::open(&settings.database_url()).await?;
-        Ok(Self(Arc::new(Parts { db, faces, vault, settings })))
+        let blobs = settings.clone();
+        let blobs = tokio::task::spawn_blocking(move || Blobs::open(&blobs)).await??;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self(Arc::new(Parts {
+            db,
+            faces,
+            vault,
+            settings,
+            blobs,
+            jobs: Jobs::default(),
+            uploading: Busy::default(),
+            finishing: Semaphore::new(PHOTOS_AT_ONCE),
+            searching: Admission::new(cores, SEARCHES_IN_LINE, SEARCH_WAIT_MAX),
+        })))
     }
 
     pub fn db(&self) -> &Db {
@@ -37,6 +67,26 @@ impl App {
 
     pub fn faces(&self) -> &Faces {
         &self.0.faces
+    }
+
+    pub fn blobs(&self) -> &Blobs {
+        &self.0.blobs
+    }
+
+    pub fn jobs(&self) -> &Jobs {
+        &self.0.jobs
+    }
+
+    pub fn uploading(&self) -> &Busy {
+        &self.0.uploading
+    }
+
+    pub fn finishing(&self) -> &Semaphore {
+        &self.0.finishing
+    }
+
+    pub fn searching(&self) -> &Admission {
+        &self.0.searching
     }
 
     pub fn settings(&self) -> &Settings {

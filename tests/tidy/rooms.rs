@@ -11,10 +11,10 @@ const ONLY_USERS: [(&str, &[&str]); 12] = [
     ("aes_gcm", &["engine/src/crypto"]),
     ("hkdf", &["engine/src/crypto"]),
     ("ed25519_dalek", &["engine/src/crypto"]),
-    ("aws_sdk_s3", &["engine/src/backup/s3"]),
-    ("aws_smithy_http_client", &["engine/src/backup/s3"]),
+    ("aws_sdk_s3", &["engine/src/place/s3"]),
+    ("aws_smithy_http_client", &["engine/src/place/s3"]),
     ("hnsw_rs", &["engine/src/index/"]),
-    ("turbojpeg", &["engine/src/decode", "tests/src/pictures.rs"]),
+    ("turbojpeg", &["engine/src/decode", "engine/src/derive.rs", "tests/src/pictures.rs"]),
     ("image", &["engine/src/decode", "server/src/cli/sheet", "tests/src/pictures.rs"]),
     (
         "prost",

@@ -3,7 +3,6 @@
 //! Needs the collection's key in the keyring: what was purged has none and cannot be restored. The
 //! ledger is applied when the restored collection is opened. Knows nothing of what rows mean.
 
-use super::Place;
 use super::manifest::{self, Header, Rows};
 use super::run::{backups_of, remove_expired, sealer, segment_object};
 use super::segment;
@@ -12,6 +11,7 @@ use crate::data::{DataFolder, REPLACED, RESTORING};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::ids::CollectionId;
+use crate::place::Place;
 use crate::store::{Store, StoreKeys};
 
 /// A backup as its place shows it.

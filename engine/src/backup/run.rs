@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::Place;
 use super::manifest::{self, Header, Row, Rows, SegmentRows};
 use super::segment;
 use crate::clock::unix_now_s;
@@ -13,6 +12,7 @@ use crate::crypto::{BackupNote, Entry, Sealer};
 use crate::data::DataFolder;
 use crate::error::Result;
 use crate::ids::CollectionId;
+use crate::place::Place;
 use crate::store::Snapshot;
 
 /// A segment of which less than this share is still needed is written anew with the rest.

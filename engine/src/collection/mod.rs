@@ -164,6 +164,15 @@ impl Collection {
         Ok(Answer { threshold, matches: accepted.into_iter().filter_map(found).collect() })
     }
 
+    /// A template of a face of this collection; `NotFound` when it is not here.
+    pub fn template_of(&self, face: &FaceId) -> Result<Template> {
+        let missing = || Error::NotFound { kind: "face", id: face.to_string() };
+        let photo = self.gallery().face(face).map(|known| known.photo).ok_or_else(missing)?;
+        let photo = self.store.get_by_key(&self.store.photo_key(&photo)?)?.ok_or_else(missing)?;
+        let stored = photo.faces.iter().find(|stored| stored.id == *face).ok_or_else(missing)?;
+        Template::of(&[("the face", stored)], &self.info.pack)
+    }
+
     /// The score of one face against `template`: what a search holds against the threshold. `None`
     /// when the face is not here.
     pub fn score(&self, template: &Template, face: &FaceId, scoring: Scoring) -> Option<f32> {

@@ -182,21 +182,20 @@ fn held(survey: Survey, limits: &DecodeLimits) -> Result<Header> {
     Ok(Header { coding, width, height, orientation, memory_bytes, passed_pixels })
 }
 
-/// Whether a file that begins with `first` may be a photo; 12 bytes are enough to tell.
-///
-/// Errors: `Image` with what it is instead.
-pub fn recognise(first: &[u8]) -> Result<()> {
-    if first.is_empty() {
-        return Err(refused("the file is empty"));
-    }
-    format_of(first).map(drop)
-}
-
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Format {
     Jpeg,
     Png,
     WebP,
+}
+
+/// The media type of a photo's bytes, from the bytes themselves. `Error::Image` for what is none.
+pub fn media_type(bytes: &[u8]) -> Result<&'static str> {
+    Ok(match format_of(bytes)? {
+        Format::Jpeg => "image/jpeg",
+        Format::Png => "image/png",
+        Format::WebP => "image/webp",
+    })
 }
 
 fn format_of(bytes: &[u8]) -> Result<Format> {

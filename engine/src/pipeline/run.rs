@@ -78,12 +78,13 @@ impl Default for RunOptions {
 }
 
 /// What happens during a run, told as it happens, from any worker.
-#[derive(Debug)]
 pub enum Event<'a> {
     /// The photo is stored already, or came twice in this run.
     Known(&'a Path),
     /// The file is not a photo that can be read; why.
     Skipped(&'a Path, String),
+    /// The photo is decoded and upright; it is new. For derivatives, so that nobody decodes it again.
+    Decoded(&'a Path, &'a Picture),
     /// A group of photos is durable.
     Stored { photos: usize, faces: usize },
 }
@@ -263,6 +264,7 @@ impl Shared<'_> {
         let _permit = self.budget.take(header.memory_bytes + bytes.len() as u64);
         let picture = decode(&bytes, &header, &self.options.limits)?;
         drop(bytes);
+        (self.tell)(Event::Decoded(path, &picture));
         let (width, height) = (picture.width(), picture.height());
         let ticket =
             Ticket::new(Photo { id, path: path.to_path_buf(), width, height, faces: Vec::new() });

@@ -57,6 +57,7 @@ impl Progress {
     pub fn tell(&self, event: Event<'_>) {
         let mut state = self.state();
         match event {
+            Event::Decoded(..) => {}
             Event::Known(_) => state.counts.known += 1,
             Event::Skipped(path, reason) => {
                 self.say(&skip_line(path, &reason));

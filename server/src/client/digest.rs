@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use picpick_engine::media_type;
 use sha2::{Digest as _, Sha256};
 
 use crate::ids::hex;
@@ -45,7 +46,10 @@ pub fn digest(path: &Path, stop: &dyn Fn() -> bool) -> Result<Digested, Unfit> {
         let read = fill(&mut file, &mut piece).map_err(unreadable)?;
         let got = piece.get(..read).unwrap_or_default();
         if bytes == 0 {
-            picpick_engine::recognise(got).map_err(|error| Unfit::NotAPhoto(error.to_string()))?;
+            if got.is_empty() {
+                return Err(Unfit::NotAPhoto("the file is empty".to_owned()));
+            }
+            media_type(got).map_err(|error| Unfit::NotAPhoto(error.to_string()))?;
         }
         hash.update(got);
         bytes += read as u64;

@@ -325,7 +325,8 @@ fn classify(status: StatusCode, wait_s: u64, problem: &Value) -> Trouble {
             let code = text("code").unwrap_or("refused").to_owned();
             Trouble::Refused { code, why: text("detail").map_or(why, str::to_owned) }
         }
-        408 | 425 | 429 | 500..=599 => Trouble::Passing { why, wait_s },
+        // 400: something on the way has cut a body. 423: another connection's last piece of this upload is still being written down.
+        400 | 408 | 423 | 425 | 429 | 500..=599 => Trouble::Passing { why, wait_s },
         300..=399 => Trouble::Lasting(format!(
             "expected the service, received a redirection ({status}); give the address it leads to"
         )),
@@ -389,14 +390,14 @@ mod tests {
         let say = |status: u16, problem: Value| {
             classify(StatusCode::from_u16(status).unwrap(), 7, &problem)
         };
-        for passing in [408, 425, 429, 500, 502, 503, 504, 507] {
+        for passing in [400, 408, 423, 425, 429, 500, 502, 503, 504, 507] {
             let trouble = say(passing, Value::Null);
             assert!(
                 matches!(trouble, Trouble::Passing { wait_s: 7, .. }),
                 "{passing}: {trouble:?}"
             );
         }
-        for lasting in [301, 302, 307, 400, 401, 403, 405, 412] {
+        for lasting in [301, 302, 307, 401, 403, 405, 412] {
             assert!(matches!(say(lasting, Value::Null), Trouble::Lasting(_)), "{lasting}");
         }
         assert_eq!([say(404, Value::Null), say(410, Value::Null)], [Trouble::Gone, Trouble::Gone]);

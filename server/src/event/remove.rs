@@ -11,6 +11,7 @@ use crate::clock::now_s;
 use crate::error::{Failure, Result};
 use crate::ids::new_id;
 use crate::state::App;
+use crate::upload::{Upload, forget};
 
 /// Removes `event`, which nobody can reach any more; its receipt, as text.
 pub async fn remove(app: &App, studio: &str, event: &str) -> Result<String> {
@@ -19,6 +20,9 @@ pub async fn remove(app: &App, studio: &str, event: &str) -> Result<String> {
     if let Some(receipt) = &receipt {
         keep(app, studio, event, receipt).await?;
     }
+    let (blobs, name) = (app.blobs().clone(), event.to_owned());
+    app.faces().run(move |_| blobs.remove_event(&name)).await?;
+    remove_uploads(app, event).await?;
     let kept = sqlx::query(
         "SELECT receipt FROM receipts WHERE event_id = $1 ORDER BY created_unix_s DESC LIMIT 1",
     )
@@ -32,6 +36,18 @@ pub async fn remove(app: &App, studio: &str, event: &str) -> Result<String> {
     tx.commit().await?;
     // Cut short between the purge and the keeping of its receipt, the receipt is among the data folder's.
     kept.map_or(Ok(String::new()), |row| Ok(row.try_get("receipt")?))
+}
+
+/// What has arrived of photos that were under way.
+async fn remove_uploads(app: &App, event: &str) -> Result<()> {
+    let rows = sqlx::query("SELECT * FROM uploads WHERE event_id = $1")
+        .bind(event)
+        .fetch_all(app.db().read())
+        .await?;
+    for row in &rows {
+        forget(app, &Upload::read(row)?).await?;
+    }
+    Ok(())
 }
 
 async fn keep(app: &App, studio: &str, event: &str, receipt: &Receipt) -> Result<()> {

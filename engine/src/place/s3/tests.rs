@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::answer::Peer;
-use crate::backup::access::{S3Access, SecretText};
+use crate::place::access::{S3Access, SecretText};
 
 fn peer() -> Peer {
     let secret = SecretText::new("sEcReT".into());

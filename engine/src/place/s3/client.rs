@@ -11,7 +11,7 @@ use aws_sdk_s3::config::{
 };
 use aws_smithy_http_client::tls;
 
-use crate::backup::access::S3Access;
+use crate::place::access::S3Access;
 
 /// First try and repetitions together; the SDK waits longer and longer between them, some seconds in
 /// all. A host that takes no connection is given up after about `ATTEMPTS` × `CONNECT`.

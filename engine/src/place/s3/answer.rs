@@ -7,7 +7,7 @@ use std::error::Error as StdError;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
-use crate::backup::access::{S3Access, SecretText};
+use crate::place::access::{S3Access, SecretText};
 
 /// What a server says of an error is cut after so many characters.
 const MESSAGE_CHARS_MAX: usize = 240;
@@ -115,6 +115,11 @@ impl Peer {
         let line = clean.split_whitespace().collect::<Vec<_>>().join(" ");
         line.chars().filter(|c| !c.is_control()).take(MESSAGE_CHARS_MAX).collect()
     }
+}
+
+/// Whether the object ends before the bytes that were asked for (HTTP status 416).
+pub(super) fn is_beyond_the_end<E>(error: &SdkError<E>) -> bool {
+    error.raw_response().is_some_and(|answer| answer.status().as_u16() == 416)
 }
 
 /// Whether the service does not know the request at all (HTTP status 501).

@@ -3,8 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::access::check_endpoint;
-use super::place::is_name;
-use super::{S3Access, SecretText, open_place};
+use super::{S3Access, SecretText, is_name, open_place};
 use crate::error::{Error, Result};
 
 fn access(endpoint: Option<&str>, region: &str, secret: &str) -> Result<S3Access> {

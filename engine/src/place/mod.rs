@@ -1,13 +1,23 @@
-//! What a place for backups must do, which names its objects may have, and how one is opened.
+//! Places for objects, a folder or a bucket that speaks S3: what one must do, which names its objects may
+//! have, and how one is opened.
 //!
-//! Knows nothing of what the objects hold, and neither of file systems nor of S3.
+//! `folder.rs` and `s3/` are the two kinds, `access.rs` is what opens a bucket. Backups and the service's
+//! photos lie in such places; nothing here knows what the objects hold.
 
+mod access;
+mod folder;
+mod s3;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
 use std::path::Path;
 
-use super::access::S3Access;
-use super::folder::Folder;
-use super::s3::Bucket;
 use crate::error::{Error, Result};
+use folder::Folder;
+use s3::Bucket;
+
+pub use access::{S3Access, SecretText};
 
 /// Longer names would not fit below a folder or a prefix everywhere.
 const NAME_BYTES_MAX: usize = 400;
@@ -30,6 +40,9 @@ pub trait Place: Send + Sync {
 
     /// The object called `name`, or `None`.
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>>;
+
+    /// Bytes `range` of the object called `name`, fewer where it ends before; `None` where it is absent.
+    fn get_part(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>>;
 
     /// All objects whose names start with `prefix`, sorted by name. What others put there under
     /// names that this program never gives is left out.

@@ -1,4 +1,4 @@
-//! A bucket that speaks S3 as a place for backups.
+//! A bucket that speaks S3 as a place for objects.
 //!
 //! This folder is the only user of the AWS SDK, which signs, checksums and retries; its asynchronous
 //! code runs on a runtime of this place's own. Never reads the environment: what opens the bucket is
@@ -9,6 +9,8 @@ mod client;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Config;
 use aws_sdk_s3::operation::get_object::GetObjectError;
@@ -16,7 +18,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use tokio::runtime::Runtime;
 
 use super::access::S3Access;
-use super::place::{Object, Place, check_name, check_prefix, is_name};
+use super::{Object, Place, check_name, check_prefix, is_name};
 use crate::error::{Error, Result};
 use answer::Peer;
 use client::{ATTEMPTS, config, timeouts};
@@ -85,12 +87,23 @@ impl Bucket {
 
     /// One try at `name` after its first: `None` where it is absent, an inner error where the answer
     /// broke off, which the SDK does not repeat by itself.
-    async fn fetch(&self, name: &str) -> Result<Option<std::result::Result<Vec<u8>, String>>> {
-        let request = self.client.get_object().bucket(&self.bucket).key(self.key(name));
+    async fn fetch(
+        &self,
+        name: &str,
+        range: Option<&Range<u64>>,
+    ) -> Result<Option<std::result::Result<Vec<u8>, String>>> {
+        let asked =
+            range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
+        let request =
+            self.client.get_object().bucket(&self.bucket).key(self.key(name)).set_range(asked);
         let answer = match request.send().await {
             Ok(answer) => answer,
             Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
                 return Ok(None);
+            }
+            // 416: the object ends before the range begins.
+            Err(error) if range.is_some() && answer::is_beyond_the_end(&error) => {
+                return Ok(Some(Ok(Vec::new())));
             }
             Err(error) => return Err(self.failed("read", name, self.peer.reason(&error))),
         };
@@ -99,6 +112,19 @@ impl Bucket {
             Ok(bytes) => Ok(bytes.into_bytes().into()),
             Err(error) => Err(self.peer.broken(&error)),
         }))
+    }
+
+    fn read(&self, name: &str, range: Option<&Range<u64>>) -> Result<Option<Vec<u8>>> {
+        check_name(self, name)?;
+        let mut attempt = 1;
+        loop {
+            match self.runtime.block_on(self.fetch(name, range))? {
+                None => return Ok(None),
+                Some(Ok(bytes)) => return Ok(Some(bytes)),
+                Some(Err(_)) if attempt < ATTEMPTS => attempt += 1,
+                Some(Err(reason)) => return Err(self.failed("read", name, reason)),
+            }
+        }
     }
 
     async fn pages(&self, prefix: &str) -> Result<Vec<Object>> {
@@ -205,16 +231,14 @@ impl Place for Bucket {
     }
 
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        check_name(self, name)?;
-        let mut attempt = 1;
-        loop {
-            match self.runtime.block_on(self.fetch(name))? {
-                None => return Ok(None),
-                Some(Ok(bytes)) => return Ok(Some(bytes)),
-                Some(Err(_)) if attempt < ATTEMPTS => attempt += 1,
-                Some(Err(reason)) => return Err(self.failed("read", name, reason)),
-            }
+        self.read(name, None)
+    }
+
+    fn get_part(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>> {
+        if range.is_empty() {
+            return Ok(self.read(name, Some(&(0..1)))?.map(|_| Vec::new()));
         }
+        self.read(name, Some(&range))
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Object>> {

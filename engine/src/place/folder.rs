@@ -1,13 +1,14 @@
-//! A folder as a place for backups: one file per object, readable by its owner alone.
+//! A folder as a place for objects: one file per object, readable by its owner alone.
 //!
 //! Assumes a file system with atomic renames. Knows nothing of what the files hold. A crash may
 //! leave a `*.tmp` behind, which is never listed and never in the way.
 
-use std::fs::DirEntry;
-use std::io::ErrorKind;
+use std::fs::{DirEntry, File};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::place::{Object, Place, check_name, check_prefix, is_name};
+use super::{Object, Place, check_name, check_prefix, is_name};
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -108,6 +109,23 @@ impl Place for Folder {
         }
     }
 
+    fn get_part(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>> {
+        check_name(self, name)?;
+        let path = self.root.join(name);
+        let read = || {
+            let mut file = File::open(&path)?;
+            file.seek(SeekFrom::Start(range.start))?;
+            let mut bytes = Vec::new();
+            file.take(range.end.saturating_sub(range.start)).read_to_end(&mut bytes)?;
+            Ok::<_, std::io::Error>(bytes)
+        };
+        match read() {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(source) if is_absent(&source) => Ok(None),
+            Err(source) => Err(Error::io("read", path, source)),
+        }
+    }
+
     fn list(&self, prefix: &str) -> Result<Vec<Object>> {
         check_prefix(self, prefix)?;
         let mut found = Vec::new();
@@ -182,6 +200,19 @@ mod tests {
         let mode = |path: &str| root.join(path).metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!([mode(""), mode("a"), mode("a/b")], [0o700; 3]);
         assert_eq!(mode("a/b/c"), 0o600);
+    }
+
+    #[test]
+    fn a_part_is_what_the_whole_has_there() {
+        let room = tempfile::tempdir().unwrap();
+        let folder = Folder::open(room.path()).unwrap();
+        folder.put("a", b"0123456789").unwrap();
+        let part = |range| folder.get_part("a", range).unwrap().unwrap();
+        assert_eq!(
+            (part(2..5), part(8..20), part(30..40)),
+            (b"234".to_vec(), b"89".to_vec(), vec![])
+        );
+        assert_eq!(folder.get_part("b", 0..1).unwrap(), None);
     }
 
     #[test]

@@ -1,0 +1,57 @@
+//! Smaller JPEGs of a photo, for showing: upright, and without anything that the file said beside its pixels.
+//!
+//! Place, camera and name stay behind because only pixels come here. Knows nothing of files or faces.
+
+use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
+
+use crate::error::{Error, Result};
+use crate::picture::Picture;
+
+/// A JPEG of `picture`, its longer side at most `side_px_max`; never enlarged. `quality`: 1..=100.
+pub fn to_jpeg(picture: &Picture, side_px_max: u32, quality: i32) -> Result<Vec<u8>> {
+    let longer = picture.width().max(picture.height()).max(1);
+    let scale = (f64::from(side_px_max) / f64::from(longer)).min(1.0);
+    let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
+    let (width, height) = (side(picture.width()), side(picture.height()));
+    let reduced = if scale < 1.0 {
+        Some(picture.cut(picture.frame(), width, height, (width, height))?)
+    } else {
+        None
+    };
+    let shown = reduced.as_ref().unwrap_or(picture);
+    let failed = |error: turbojpeg::Error| Error::Image { reason: format!("encoding: {error}") };
+    let mut compressor = Compressor::new().map_err(failed)?;
+    compressor.set_quality(quality).map_err(failed)?;
+    // Half the colour resolution in both directions: what photos on the web have.
+    compressor.set_subsamp(Subsamp::Sub2x2).map_err(failed)?;
+    let image = Image {
+        pixels: shown.pixels(),
+        width: width as usize,
+        pitch: width as usize * 3,
+        height: height as usize,
+        format: PixelFormat::RGB,
+    };
+    compressor.compress_to_vec(image).map_err(failed)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::decode::{DecodeLimits, decode, probe};
+
+    #[test]
+    fn a_derivative_keeps_proportions_and_is_never_enlarged() {
+        let limits = DecodeLimits::default();
+        for (size, expected) in
+            [((600, 300), (200, 100)), ((100, 50), (100, 50)), ((3, 900), (1, 200))]
+        {
+            let picture =
+                Picture::new(size.0, size.1, vec![90; (size.0 * size.1 * 3) as usize]).unwrap();
+            let jpeg = to_jpeg(&picture, 200, 80).unwrap();
+            let back = decode(&jpeg, &probe(&jpeg, &limits).unwrap(), &limits).unwrap();
+            assert_eq!((back.width(), back.height()), expected);
+            assert!(back.pixels().iter().all(|value| value.abs_diff(90) < 3));
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Where photos lie: sealed objects in the data folder or in a bucket, read whole or in parts.
+//!
+//! A photo is sealed in chunks under its event's key before it gets here, so a place never holds anything
+//! that can be read, and a purge of the event's key makes every copy worthless. Everything here blocks.
+//! Knows nothing of SQL or HTTP.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use picpick_engine::{BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer, Place, open_place};
+
+use crate::error::{Failure, Result};
+use crate::settings::Settings;
+
+const CHUNK: u64 = BLOB_CHUNK_BYTES as u64;
+const SEALED_CHUNK: u64 = CHUNK + BLOB_CHUNK_EXTRA_BYTES as u64;
+
+/// What is kept of a photo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The file as it came.
+    Original,
+    /// For screens.
+    Web,
+    /// For lists.
+    Thumb,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Original => "original",
+            Kind::Web => "web",
+            Kind::Thumb => "thumb",
+        }
+    }
+
+    pub const ALL: [Kind; 3] = [Kind::Original, Kind::Web, Kind::Thumb];
+}
+
+/// The place for photos; clones share it.
+#[derive(Clone)]
+pub struct Blobs(Arc<dyn Place>);
+
+/// What a photo's chunks are sealed as.
+pub fn sealed_name(photo: &str, kind: Kind) -> String {
+    format!("{photo}.{}", kind.name())
+}
+
+fn object(event: &str, photo: &str, kind: Kind) -> String {
+    format!("{event}/{}", sealed_name(photo, kind))
+}
+
+/// How many chunks `bytes` have, and whether chunk `index` is the last.
+pub fn chunks(bytes: u64) -> u64 {
+    bytes.div_ceil(CHUNK).max(1)
+}
+
+/// Bytes of a sealed blob that holds `bytes`.
+pub fn sealed_bytes(bytes: u64) -> u64 {
+    bytes + chunks(bytes) * BLOB_CHUNK_EXTRA_BYTES as u64
+}
+
+impl Blobs {
+    /// Opens the place that `settings` name.
+    pub fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let place = match &settings.bucket {
+            Some((at, access)) => open_place(at, Some(access))?,
+            None => open_place(&settings.data.join("photos").to_string_lossy(), None)?,
+        };
+        Ok(Self(place.into()))
+    }
+
+    /// Stores a blob that is sealed already.
+    pub fn put_sealed(&self, event: &str, photo: &str, kind: Kind, sealed: &[u8]) -> Result<()> {
+        Ok(self.0.put(&object(event, photo, kind), sealed)?)
+    }
+
+    /// Seals and stores a blob.
+    pub fn put(
+        &self,
+        sealer: &BlobSealer,
+        event: &str,
+        photo: &str,
+        kind: Kind,
+        plain: &[u8],
+    ) -> Result<()> {
+        let name = sealed_name(photo, kind);
+        let count = chunks(plain.len() as u64);
+        let mut sealed = Vec::with_capacity(plain.len() + count as usize * BLOB_CHUNK_EXTRA_BYTES);
+        for index in 0..count {
+            let from = index as usize * BLOB_CHUNK_BYTES;
+            let chunk =
+                plain.get(from..plain.len().min(from + BLOB_CHUNK_BYTES)).unwrap_or_default();
+            sealed.extend(sealer.seal(&name, index, index + 1 == count, chunk)?);
+        }
+        self.put_sealed(event, photo, kind, &sealed)
+    }
+
+    /// All of a blob, whatever its length; `None` where there is none.
+    pub fn get(
+        &self,
+        sealer: &BlobSealer,
+        event: &str,
+        photo: &str,
+        kind: Kind,
+    ) -> Result<Option<Vec<u8>>> {
+        let Some(sealed) = self.0.get(&object(event, photo, kind))? else { return Ok(None) };
+        let name = sealed_name(photo, kind);
+        open_chunks(sealer, &name, 0, chunks_in(sealed.len() as u64), &sealed).map(Some)
+    }
+
+    /// Bytes `range` of a blob that holds `bytes`.
+    pub fn get_part(
+        &self,
+        sealer: &BlobSealer,
+        event: &str,
+        photo: &str,
+        bytes: u64,
+        range: Range<u64>,
+    ) -> Result<Vec<u8>> {
+        let (first, end) = (range.start / CHUNK, range.end.div_ceil(CHUNK).min(chunks(bytes)));
+        let sealed_range = first * SEALED_CHUNK..(end * SEALED_CHUNK).min(sealed_bytes(bytes));
+        let sealed = self.0.get_part(&object(event, photo, Kind::Original), sealed_range)?;
+        let missing = || {
+            Failure::internal(format!(
+                "photo {photo} is in the database and not in the place for photos"
+            ))
+        };
+        let sealed = sealed.ok_or_else(missing)?;
+        let name = sealed_name(photo, Kind::Original);
+        let mut plain = open_chunks(sealer, &name, first, chunks(bytes), &sealed)?;
+        let skip = usize::try_from(range.start - first * CHUNK).unwrap_or(usize::MAX);
+        let take = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        plain.drain(..skip.min(plain.len()));
+        plain.truncate(take);
+        Ok(plain)
+    }
+
+    /// Removes all that is kept of a photo, with all its versions.
+    pub fn remove(&self, event: &str, photo: &str) -> Result<()> {
+        Ok(Kind::ALL.into_iter().try_for_each(|kind| self.0.delete(&object(event, photo, kind)))?)
+    }
+
+    /// Removes all photos of an event.
+    pub fn remove_event(&self, event: &str) -> Result<()> {
+        let all = self.0.list(&format!("{event}/"))?;
+        Ok(all.iter().try_for_each(|object| self.0.delete(&object.name))?)
+    }
+}
+
+fn chunks_in(sealed_bytes: u64) -> u64 {
+    sealed_bytes.div_ceil(SEALED_CHUNK).max(1)
+}
+
+/// Opens chunks `first` and on of a blob that has `count` in all.
+pub fn open_chunks(
+    sealer: &BlobSealer,
+    name: &str,
+    first: u64,
+    count: u64,
+    sealed: &[u8],
+) -> Result<Vec<u8>> {
+    let mut plain = Vec::with_capacity(sealed.len());
+    for (index, chunk) in (first..).zip(sealed.chunks(SEALED_CHUNK as usize)) {
+        plain.extend_from_slice(&sealer.open(name, index, index + 1 == count, chunk)?);
+    }
+    Ok(plain)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use picpick_engine::{DataFolder, Keep};
+
+    #[test]
+    fn any_part_of_a_blob_is_what_the_whole_has_there() {
+        let room = tempfile::tempdir().unwrap();
+        let data = DataFolder::open(&room.path().join("data"), None).unwrap();
+        let keep = Keep { purpose: "p".into(), legal_basis: "b".into(), ends_unix_s: None };
+        data.create("event", "pack", &keep).unwrap();
+        let sealer = data.blob_sealer("event").unwrap();
+        let blobs =
+            Blobs(open_place(&room.path().join("photos").to_string_lossy(), None).unwrap().into());
+        for bytes in [1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 5] {
+            let plain: Vec<u8> = (0..bytes).map(|i| (i * 7 % 251) as u8).collect();
+            blobs.put(&sealer, "e", "p", Kind::Original, &plain).unwrap();
+            assert_eq!(blobs.get(&sealer, "e", "p", Kind::Original).unwrap().unwrap(), plain);
+            for range in [0..1, 0..bytes, bytes - 1..bytes, bytes / 2..bytes, bytes / 3..bytes / 2]
+            {
+                let part = blobs.get_part(&sealer, "e", "p", bytes, range.clone()).unwrap();
+                assert_eq!(
+                    part,
+                    plain[range.start as usize..range.end as usize],
+                    "{bytes} {range:?}"
+                );
+            }
+            let stored = std::fs::metadata(room.path().join("photos/e/p.original")).unwrap().len();
+            assert_eq!(stored, sealed_bytes(bytes));
+        }
+        blobs.remove_event("e").unwrap();
+        assert!(blobs.get(&sealer, "e", "p", Kind::Original).unwrap().is_none());
+        assert!(!room.path().join("photos/e").exists());
+    }
+}

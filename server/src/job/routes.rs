@@ -1,0 +1,181 @@
+//! An event's indexing over HTTP: how it stands, as it goes, and what one can do about it.
+//!
+//! Progress comes as server-sent events. Never touches a photo.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::{Stream, StreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use utoipa::ToSchema;
+
+use super::queue::{Counts, counts};
+use crate::access::Grant;
+use crate::clock::now_s;
+use crate::error::{Failure, Result};
+use crate::input::{Body, Page, Paging, Query};
+use crate::state::App;
+use crate::studio::members::note;
+
+/// Progress is told at most this often, and at least this often while somebody looks.
+const TELL_AT_MOST: Duration = Duration::from_millis(400);
+const TELL_AT_LEAST: Duration = Duration::from_secs(10);
+
+#[derive(Serialize, ToSchema)]
+pub struct FailedJob {
+    pub id: String,
+    pub photo: String,
+    /// The file's name.
+    pub name: String,
+    /// For people.
+    pub reason: String,
+    pub changed_unix_s: i64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Photos under way are finished, no others begun.
+    Pause,
+    Resume,
+    /// Photos that wait are not indexed.
+    Cancel,
+    /// Failed and cancelled ones are tried again.
+    Retry,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct Steering {
+    order: Order,
+}
+
+/// How an event's indexing stands.
+#[utoipa::path(get, path = "/events/{event}/jobs", tag = "jobs", params(("event" = String, Path)),
+    responses((status = 200, body = Counts)))]
+pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<Counts>> {
+    counts(app.db(), grant.event()?).await.map(Json)
+}
+
+/// The photos that could not be indexed, and why.
+#[utoipa::path(get, path = "/events/{event}/jobs/failed", tag = "jobs",
+    params(("event" = String, Path), Paging), responses((status = 200, body = Page<FailedJob>)))]
+pub async fn failed(
+    State(app): State<App>,
+    grant: Grant,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<FailedJob>>> {
+    let (limit, after) = (paging.limit()?, paging.after()?);
+    let rows = sqlx::query(
+        "SELECT j.id, j.photo_id, j.reason, j.changed_unix_s, p.name FROM jobs j JOIN photos p ON p.id = j.photo_id \
+         WHERE j.event_id = $1 AND j.state = 'failed' \
+         AND (j.changed_unix_s > $2 OR (j.changed_unix_s = $2 AND j.id > $3)) \
+         ORDER BY j.changed_unix_s, j.id LIMIT $4",
+    )
+    .bind(grant.event()?)
+    .bind(after.unix_s)
+    .bind(after.id)
+    .bind(limit + 1)
+    .fetch_all(app.db().read())
+    .await?;
+    let read = |row: &AnyRow| -> sqlx::Result<FailedJob> {
+        Ok(FailedJob {
+            id: row.try_get("id")?,
+            photo: row.try_get("photo_id")?,
+            name: row.try_get("name")?,
+            reason: row.try_get("reason")?,
+            changed_unix_s: row.try_get("changed_unix_s")?,
+        })
+    };
+    let jobs = rows.iter().map(read).collect::<sqlx::Result<Vec<_>>>()?;
+    Ok(Json(Page::of(jobs, limit, |job| (job.changed_unix_s, &job.id))))
+}
+
+/// Pauses, resumes, cancels or retries an event's indexing.
+#[utoipa::path(post, path = "/events/{event}/jobs", tag = "jobs", params(("event" = String, Path)),
+    request_body = Steering, responses((status = 200, body = Counts)))]
+pub async fn steer(
+    State(app): State<App>,
+    grant: Grant,
+    Body(given): Body<Steering>,
+) -> Result<Json<Counts>> {
+    let (statement, action) = match given.order {
+        Order::Pause => ("UPDATE events SET paused = 1 WHERE id = $1 AND $2 > 0", "jobs_pause"),
+        Order::Resume => ("UPDATE events SET paused = 0 WHERE id = $1 AND $2 > 0", "jobs_resume"),
+        Order::Cancel => (
+            "UPDATE jobs SET state = 'cancelled', changed_unix_s = $2 WHERE event_id = $1 AND state = 'ready'",
+            "jobs_cancel",
+        ),
+        Order::Retry => (
+            "UPDATE jobs SET state = 'ready', attempts = 0, reason = '', due_unix_s = $2, changed_unix_s = $2 \
+             WHERE event_id = $1 AND state IN ('failed', 'cancelled')",
+            "jobs_retry",
+        ),
+    };
+    let event = grant.event()?;
+    let mut tx = app.db().write().await?;
+    sqlx::query(statement).bind(event).bind(now_s()).execute(&mut *tx).await?;
+    note(&mut tx, &grant, action, event, "").await?;
+    tx.commit().await?;
+    app.jobs().wake();
+    app.jobs().tell(event);
+    counts(app.db(), event).await.map(Json)
+}
+
+/// The same as `GET …/jobs`, as it changes: server-sent events called `progress`.
+#[utoipa::path(get, path = "/events/{event}/progress", tag = "jobs", params(("event" = String, Path)),
+    responses((status = 200, body = String, content_type = "text/event-stream")))]
+pub async fn progress(
+    State(app): State<App>,
+    grant: Grant,
+) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
+    let event = grant.event()?.to_owned();
+    let changes = app.jobs().watch();
+    let first = counts(app.db(), &event).await?;
+    let state = (app, event, changes, Some(first.clone()), first);
+    let told = stream::unfold(state, |(app, event, mut changes, first, last)| async move {
+        let now = match first {
+            Some(first) => first,
+            None => next_counts(&app, &event, &mut changes, &last).await.ok()?,
+        };
+        let data = serde_json::to_string(&now).unwrap_or_default();
+        Some((Ok(Event::default().event("progress").data(data)), (app, event, changes, None, now)))
+    });
+    Ok(Sse::new(told.boxed()).keep_alive(KeepAlive::default()))
+}
+
+/// Waits until the counts are others, or for as long as a listener should not hear nothing.
+async fn next_counts(
+    app: &App,
+    event: &str,
+    changes: &mut Receiver<String>,
+    last: &Counts,
+) -> Result<Counts> {
+    let deadline = tokio::time::Instant::now() + TELL_AT_LEAST;
+    loop {
+        let changed = tokio::time::timeout_at(deadline, wait_for(changes, event)).await;
+        tokio::time::sleep(TELL_AT_MOST).await;
+        let now = counts(app.db(), event).await?;
+        if now != *last || changed.is_err() {
+            return Ok(now);
+        }
+        changed.unwrap_or(Ok(()))?;
+    }
+}
+
+async fn wait_for(changes: &mut Receiver<String>, event: &str) -> Result<()> {
+    loop {
+        match changes.recv().await {
+            Ok(changed) if changed == event => return Ok(()),
+            Ok(_) => {}
+            // Too slow for all the news: this event may be among what was missed.
+            Err(RecvError::Lagged(_)) => return Ok(()),
+            Err(RecvError::Closed) => return Err(Failure::internal("the service stops")),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Does the jobs: photos from the place for photos through the engine into their event's collection.
+//!
+//! One batch of one event at a time, with as many of the engine's workers as the settings allow; the rest of
+//! the machine is for those who search. Decides how each job ended, never what a face is.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use picpick_engine::{
+    Error, Event, PhotoId, PhotoSource, Picture, RunOptions, Sink as _, run, to_jpeg,
+};
+
+use super::queue::{Job, Outcome, give_back, settle, take};
+use crate::blob::{Blobs, Kind};
+use crate::error::{Failure, Result};
+use crate::faces::Faces;
+use crate::state::App;
+
+/// Without news the queue is looked at this often, for jobs whose time has come.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// People are formed anew when an event has no more jobs, and at least after so many photos: it costs a walk
+/// over the whole collection.
+const SETTLE_PHOTOS: usize = 2000;
+/// Longer sides and JPEG qualities of what is shown.
+const WEB: (u32, i32) = (2048, 82);
+const THUMB: (u32, i32) = (480, 78);
+
+/// Works until `stop` is set; a batch under way is finished first.
+pub async fn work(app: App, stop: Arc<AtomicBool>) {
+    if let Err(failure) = give_back(app.db()).await {
+        complain(&failure);
+    }
+    let mut unsettled: HashMap<String, usize> = HashMap::new();
+    while !stop.load(Ordering::SeqCst) {
+        match batch(&app, &stop).await {
+            Ok(Some((event, photos))) => {
+                app.jobs().tell(&event);
+                let count = unsettled.entry(event.clone()).or_default();
+                *count += photos;
+                if *count >= SETTLE_PHOTOS {
+                    form_people(&app, &event).await;
+                    unsettled.remove(&event);
+                }
+            }
+            Ok(None) => {
+                for (event, _) in unsettled.drain() {
+                    form_people(&app, &event).await;
+                    app.jobs().tell(&event);
+                }
+                let _ = tokio::time::timeout(LOOK_EVERY, app.jobs().ready.notified()).await;
+            }
+            Err(failure) => {
+                complain(&failure);
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+    }
+}
+
+fn complain(failure: &Failure) {
+    let reason = failure.internal.as_ref().unwrap_or(&failure.detail);
+    tracing::error!(%reason, "indexing");
+}
+
+async fn form_people(app: &App, event: &str) {
+    let name = event.to_owned();
+    let settled = app.faces().run(move |faces| Ok(faces.event(&name)?.collection.settle()?)).await;
+    if let Err(failure) = settled {
+        complain(&failure);
+    }
+}
+
+/// Takes and does one batch; its event and how many photos were added.
+async fn batch(app: &App, stop: &Arc<AtomicBool>) -> Result<Option<(String, usize)>> {
+    let Some((event, jobs)) = take(app.db()).await? else { return Ok(None) };
+    app.jobs().tell(&event);
+    let work = Work {
+        blobs: app.blobs().clone(),
+        event: event.clone(),
+        index_jobs: app.settings().index_jobs,
+        stop: Arc::clone(stop),
+    };
+    let (taken, name) = (jobs.clone(), event.clone());
+    let outcomes = app.faces().run(move |faces| Ok(work.run(faces, taken))).await?;
+    let added = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Done).count();
+    for (job, outcome) in &outcomes {
+        if let Outcome::Later(reason) = outcome {
+            tracing::warn!(event = name, photo = job.photo, attempts = job.attempts, %reason, "a photo waits");
+        }
+    }
+    settle(app.db(), &outcomes).await?;
+    Ok(Some((event, added)))
+}
+
+/// A batch, on a thread that may block.
+struct Work {
+    blobs: Blobs,
+    event: String,
+    index_jobs: usize,
+    stop: Arc<AtomicBool>,
+}
+
+/// A photo in the place for photos.
+struct Stored {
+    faces: Faces,
+    blobs: Blobs,
+    event: String,
+    photo: String,
+    /// The photo's id: what the engine calls its path.
+    path: PathBuf,
+}
+
+impl PhotoSource for Stored {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn read(&self, _: u64) -> picpick_engine::Result<Vec<u8>> {
+        let place = |reason: String| Error::Place { place: "the place for photos".into(), reason };
+        let read = || {
+            let sealer = self.faces.sealer(&self.event)?;
+            self.blobs.get(&sealer, &self.event, &self.photo, Kind::Original)
+        };
+        match read() {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => {
+                Err(Error::Image { reason: "the photo's file is not there any more".into() })
+            }
+            Err(failure) => Err(place(failure.internal.unwrap_or(failure.detail))),
+        }
+    }
+}
+
+impl Work {
+    fn run(&self, faces: &Faces, jobs: Vec<Job>) -> Vec<(Job, Outcome)> {
+        let refused: Mutex<HashMap<String, String>> = Mutex::default();
+        let ended = self.index(faces, &jobs, &refused);
+        let refused = refused.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let outcome = |job: &Job| {
+            if let Some(reason) = refused.get(&job.photo) {
+                return Outcome::Refused(reason.clone());
+            }
+            match self.is_there(faces, job) {
+                Ok(true) => Outcome::Done,
+                Ok(false) => Outcome::Later(match &ended {
+                    Err(failure) => failure.internal.clone().unwrap_or(failure.detail.clone()),
+                    Ok(()) => "stopped".into(),
+                }),
+                Err(failure) => Outcome::Later(failure.internal.unwrap_or(failure.detail)),
+            }
+        };
+        jobs.into_iter().map(|job| (job.clone(), outcome(&job))).collect()
+    }
+
+    fn index(
+        &self,
+        faces: &Faces,
+        jobs: &[Job],
+        refused: &Mutex<HashMap<String, String>>,
+    ) -> Result<()> {
+        let event = faces.event(&self.event)?;
+        let _no_erasure = event.erasing.read().unwrap_or_else(PoisonError::into_inner);
+        let source = |job: &Job| Stored {
+            faces: faces.clone(),
+            blobs: self.blobs.clone(),
+            event: self.event.clone(),
+            photo: job.photo.clone(),
+            path: PathBuf::from(&job.photo),
+        };
+        let photos: Vec<Stored> = jobs.iter().map(source).collect();
+        let options = RunOptions {
+            jobs: self.index_jobs,
+            stop: Arc::clone(&self.stop),
+            ..RunOptions::default()
+        };
+        let tell = |told: Event<'_>| match told {
+            Event::Skipped(path, reason) => {
+                let photo = path.to_string_lossy().into_owned();
+                refused.lock().unwrap_or_else(PoisonError::into_inner).insert(photo, reason);
+            }
+            Event::Decoded(path, picture) => {
+                if let Err(failure) = self.show(faces, &path.to_string_lossy(), picture) {
+                    // Made again when somebody wants to see them.
+                    complain(&failure);
+                }
+            }
+            Event::Known(_) | Event::Stored { .. } => {}
+        };
+        run(&|| faces.pipeline(), photos.into_iter(), &event.collection, &options, &tell)?;
+        Ok(())
+    }
+
+    fn show(&self, faces: &Faces, photo: &str, picture: &Picture) -> Result<()> {
+        let sealer = faces.sealer(&self.event)?;
+        for (kind, (side, quality)) in [(Kind::Web, WEB), (Kind::Thumb, THUMB)] {
+            let jpeg = to_jpeg(picture, side, quality)?;
+            self.blobs.put(&sealer, &self.event, photo, kind, &jpeg)?;
+        }
+        Ok(())
+    }
+
+    fn is_there(&self, faces: &Faces, job: &Job) -> Result<bool> {
+        let id: PhotoId = job.content.parse()?;
+        Ok(faces.event(&self.event)?.collection.has(&id)?)
+    }
+}
+
+/// The size and quality of a derivative.
+pub fn shape(kind: Kind) -> (u32, i32) {
+    if kind == Kind::Thumb { THUMB } else { WEB }
+}

@@ -1,0 +1,156 @@
+//! Photos over HTTP: the list, one of it, and its place in the event.
+//!
+//! Sends no bytes of a photo.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::access::Grant;
+use crate::error::{Failure, Result};
+use crate::input::{self, Body, Page, Paging, Path, Query};
+use crate::state::App;
+use crate::studio::members::note;
+
+#[derive(Serialize, ToSchema)]
+pub struct Photo {
+    pub id: String,
+    /// The file's name.
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// Hexadecimal.
+    pub sha256: String,
+    pub bytes: i64,
+    pub media_type: String,
+    /// Pixels, as the file has them, before they are turned upright.
+    pub width: i64,
+    pub height: i64,
+    pub created_unix_s: i64,
+    /// `ready`, `running`, `done`, `failed` or `cancelled`: how its indexing stands.
+    pub indexing: String,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Filter {
+    /// Only photos of this folder.
+    pub folder: Option<String>,
+    /// Where to go on: `next` of the page before.
+    pub cursor: Option<String>,
+    /// Entries of a page, 1 to 500.
+    #[param(minimum = 1, maximum = 500, default = 100)]
+    pub limit: Option<u32>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct PhotoChange {
+    #[schema(min_length = 1, max_length = 255)]
+    name: Option<String>,
+    /// Another folder of the event; an empty text takes it out of its folder.
+    folder: Option<String>,
+}
+
+const COLUMNS: &str = "p.*, (SELECT j.state FROM jobs j WHERE j.photo_id = p.id \
+    ORDER BY j.created_unix_s DESC LIMIT 1) AS indexing";
+
+fn read(row: &AnyRow) -> sqlx::Result<Photo> {
+    Ok(Photo {
+        id: row.try_get("id")?,
+        name: row.try_get("name")?,
+        folder: row.try_get("folder_id")?,
+        sha256: row.try_get("sha256")?,
+        bytes: row.try_get("bytes")?,
+        media_type: row.try_get("media_type")?,
+        width: row.try_get("width")?,
+        height: row.try_get("height")?,
+        created_unix_s: row.try_get("created_unix_s")?,
+        indexing: row.try_get::<Option<String>, _>("indexing")?.unwrap_or_else(|| "done".into()),
+    })
+}
+
+/// An event's photos, in the order in which they came.
+#[utoipa::path(get, path = "/events/{event}/photos", tag = "photos",
+    params(("event" = String, Path), Filter), responses((status = 200, body = Page<Photo>)))]
+pub async fn list(
+    State(app): State<App>,
+    grant: Grant,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Page<Photo>>> {
+    let paging = Paging { cursor: filter.cursor, limit: filter.limit };
+    let (limit, after) = (paging.limit()?, paging.after()?);
+    let text = format!(
+        "SELECT {COLUMNS} FROM photos p WHERE p.event_id = $1 AND ($2 = '' OR p.folder_id = $2) \
+         AND (p.created_unix_s > $3 OR (p.created_unix_s = $3 AND p.id > $4)) \
+         ORDER BY p.created_unix_s, p.id LIMIT $5"
+    );
+    let folder = input::optional_line("folder", filter.folder)?;
+    let rows = sqlx::query(&text)
+        .bind(grant.event()?)
+        .bind(folder)
+        .bind(after.unix_s)
+        .bind(after.id)
+        .bind(limit + 1)
+        .fetch_all(app.db().read())
+        .await?;
+    let photos = rows.iter().map(read).collect::<sqlx::Result<Vec<_>>>()?;
+    Ok(Json(Page::of(photos, limit, |photo| (photo.created_unix_s, &photo.id))))
+}
+
+async fn one(app: &App, grant: &Grant, photo: &str) -> Result<Photo> {
+    let text = format!("SELECT {COLUMNS} FROM photos p WHERE p.id = $1 AND p.event_id = $2");
+    let row =
+        sqlx::query(&text).bind(photo).bind(grant.event()?).fetch_one(app.db().read()).await?;
+    Ok(read(&row)?)
+}
+
+/// A photo's entry.
+#[utoipa::path(get, path = "/events/{event}/photos/{photo}", tag = "photos",
+    params(("event" = String, Path), ("photo" = String, Path)), responses((status = 200, body = Photo)))]
+pub async fn show(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_event, photo)): Path<(String, String)>,
+) -> Result<Json<Photo>> {
+    one(&app, &grant, &photo).await.map(Json)
+}
+
+/// Renames a photo or moves it to another folder.
+#[utoipa::path(patch, path = "/events/{event}/photos/{photo}", tag = "photos",
+    params(("event" = String, Path), ("photo" = String, Path)), request_body = PhotoChange,
+    responses((status = 200, body = Photo)))]
+pub async fn change(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_event, photo)): Path<(String, String)>,
+    Body(given): Body<PhotoChange>,
+) -> Result<Json<Photo>> {
+    let before = one(&app, &grant, &photo).await?;
+    let name = given.name.map_or(Ok(before.name), |name| input::line("name", &name, 1, 255))?;
+    let folder = match given.folder {
+        None => before.folder,
+        Some(folder) if folder.is_empty() => None,
+        Some(folder) => Some(input::line("folder", &folder, 1, 64)?),
+    };
+    let mut tx = app.db().write().await?;
+    if let Some(folder) = &folder {
+        let found = sqlx::query("SELECT id FROM folders WHERE id = $1 AND event_id = $2")
+            .bind(folder)
+            .bind(grant.event()?)
+            .fetch_optional(&mut *tx)
+            .await?;
+        found.ok_or_else(|| Failure::invalid("folder: expected a folder of this event."))?;
+    }
+    sqlx::query("UPDATE photos SET name = $1, folder_id = $2 WHERE id = $3")
+        .bind(name)
+        .bind(folder)
+        .bind(&photo)
+        .execute(&mut *tx)
+        .await?;
+    note(&mut tx, &grant, "photo_change", &photo, "").await?;
+    tx.commit().await?;
+    one(&app, &grant, &photo).await.map(Json)
+}

@@ -1,0 +1,357 @@
+//! Search over HTTP.
+//!
+//! A selfie is read, searched with and forgotten: it is neither stored nor logged. Photos are named by the
+//! ids that the event's list has.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::State;
+use picpick_engine::{Answer, FaceId, MatchKind, PhotoId, Scoring, Subject, Template, subject};
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::access::Grant;
+use crate::error::{Failure, Kind, Result};
+use crate::input::{Body, Bytes, Query, Raw};
+use crate::state::App;
+use crate::studio::members::note;
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// Through the person a face belongs to, where it has one.
+    #[default]
+    People,
+    /// By the face alone.
+    Direct,
+    /// Through people, and then all faces of every accepted person.
+    Expand,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Wish {
+    #[param(inline)]
+    pub how: Option<How>,
+    /// What a good face must reach, 0 to 1; the event's own threshold when nothing is said.
+    #[param(minimum = 0.0, maximum = 1.0)]
+    pub similarity_min: Option<f32>,
+    /// Photos at most, 1 to 5,000.
+    #[param(minimum = 1, maximum = 5000, default = 1000)]
+    pub limit: Option<u32>,
+    /// Which face of the selfie is meant, from left to right, where it shows several.
+    #[param(minimum = 1, maximum = 1000)]
+    pub face: Option<u32>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct FaceQuery {
+    /// A face of this event.
+    face: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct Pair {
+    /// Two faces of this event.
+    a: String,
+    b: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Found {
+    /// What a good face had to reach.
+    pub threshold: f32,
+    /// Best first, one per photo.
+    pub matches: Vec<FoundPhoto>,
+    /// Faces that the selfie shows.
+    pub faces_seen: usize,
+    /// Of the selfie's face, 0 to 1: below 0.25 a better picture would find more.
+    pub quality: f32,
+    pub elapsed_ms: f64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct FoundPhoto {
+    pub photo: String,
+    pub face: String,
+    /// What was held against the threshold, -1 to 1.
+    pub similarity: f32,
+    /// `direct`: the face itself; `person`: together with the person it belongs to; `expanded`: another face
+    /// of an accepted person.
+    pub kind: String,
+    /// Of the face in the photo, 0 to 1; a poor face had to reach more.
+    pub quality: f32,
+    /// Left, top, width and height in pixels of the upright photo.
+    #[schema(min_items = 4, max_items = 4)]
+    pub bbox: Vec<i32>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Compared {
+    /// -1 to 1.
+    pub similarity: f32,
+    /// The event's threshold.
+    pub threshold: f32,
+    pub same_person: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct PersonFound {
+    /// Faces of this person.
+    pub faces: usize,
+    /// Photos that show this person.
+    pub photos: usize,
+    /// The best face, and the photo it is in: search by it for all photos.
+    pub face: String,
+    pub photo: String,
+    #[schema(min_items = 4, max_items = 4)]
+    pub bbox: Vec<i32>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct EventPeople {
+    /// Most photographed first.
+    pub people: Vec<PersonFound>,
+    /// Faces in all.
+    pub faces: usize,
+    /// Faces that are too small, blurred or turned away to be found reliably.
+    pub poor_faces: usize,
+}
+
+impl From<How> for Scoring {
+    fn from(how: How) -> Self {
+        match how {
+            How::People => Scoring::People,
+            How::Direct => Scoring::Direct,
+            How::Expand => Scoring::Expand,
+        }
+    }
+}
+
+impl Wish {
+    fn limit(&self) -> Result<usize> {
+        match self.limit.unwrap_or(1000) {
+            limit @ 1..=5000 => Ok(limit as usize),
+            limit => {
+                Err(Failure::invalid(format!("limit: expected 1 to 5,000, received {limit}.")))
+            }
+        }
+    }
+
+    fn similarity_min(&self) -> Result<Option<f32>> {
+        match self.similarity_min {
+            Some(least) if !(0.0..=1.0).contains(&least) => {
+                Err(Failure::invalid(format!("similarity_min: expected 0 to 1, received {least}.")))
+            }
+            least => Ok(least),
+        }
+    }
+}
+
+/// Finds the photos of whoever a selfie shows. The body is the picture: JPEG, PNG or WebP.
+#[utoipa::path(post, path = "/events/{event}/search", tag = "search",
+    params(("event" = String, Path), Wish),
+    request_body(content = Bytes, content_type = "image/jpeg"),
+    responses((status = 200, body = Found)))]
+pub async fn by_selfie(
+    State(app): State<App>,
+    grant: Grant,
+    Query(wish): Query<Wish>,
+    Raw(picture): Raw,
+) -> Result<Json<Found>> {
+    let begun = Instant::now();
+    let (event, limit, least) = (grant.event()?.to_owned(), wish.limit()?, wish.similarity_min()?);
+    let _permit = app.searching().enter().await?;
+    let name = event.clone();
+    let (answer, faces_seen, quality) = app
+        .faces()
+        .run(move |faces| {
+            let open = faces.event(&name)?;
+            let pipeline = faces.pipeline()?;
+            let seen = pipeline.analyse_selfie(&picture)?;
+            let nth = wish.face.and_then(|face| usize::try_from(face).ok());
+            let choice = nth.map_or(Subject::Clear, Subject::Nth);
+            let face = subject(&seen.faces, (seen.width, seen.height), choice, "the picture")?;
+            let template = Template::of(&[("the picture", face)], pipeline.pack_id())?;
+            let how = wish.how.unwrap_or_default().into();
+            let answer = open.collection.search(&template, how, least, Some(limit))?;
+            Ok((answer, seen.faces.len(), face.quality))
+        })
+        .await?;
+    let mut tx = app.db().write().await?;
+    note(&mut tx, &grant, "search_selfie", &event, "").await?;
+    tx.commit().await?;
+    found(&app, &event, answer, faces_seen, quality, begun).await.map(Json)
+}
+
+/// Finds the photos that show the person of a face of this event.
+#[utoipa::path(post, path = "/events/{event}/search/face", tag = "search",
+    params(("event" = String, Path), Wish), request_body = FaceQuery,
+    responses((status = 200, body = Found)))]
+pub async fn by_face(
+    State(app): State<App>,
+    grant: Grant,
+    Query(wish): Query<Wish>,
+    Body(given): Body<FaceQuery>,
+) -> Result<Json<Found>> {
+    let begun = Instant::now();
+    let (event, limit, least) = (grant.event()?.to_owned(), wish.limit()?, wish.similarity_min()?);
+    let face = face_id(&given.face)?;
+    let name = event.clone();
+    let (answer, quality) = app
+        .faces()
+        .run(move |faces| {
+            let open = faces.event(&name)?;
+            let template = open.collection.template_of(&face)?;
+            let how = wish.how.unwrap_or_default().into();
+            Ok((open.collection.search(&template, how, least, Some(limit))?, template.quality))
+        })
+        .await?;
+    found(&app, &event, answer, 1, quality, begun).await.map(Json)
+}
+
+fn face_id(text: &str) -> Result<FaceId> {
+    text.parse().map_err(|_| Failure::invalid("face: expected 32 hexadecimal digits."))
+}
+
+/// The engine's answer in the event's own names.
+async fn found(
+    app: &App,
+    event: &str,
+    answer: Answer,
+    faces_seen: usize,
+    quality: f32,
+    begun: Instant,
+) -> Result<Found> {
+    let photos: Vec<PhotoId> = answer.matches.iter().map(|found| found.photo).collect();
+    let names = names(app, event, &photos).await?;
+    let kind = |kind| match kind {
+        MatchKind::Direct => "direct",
+        MatchKind::Person => "person",
+        MatchKind::Expanded => "expanded",
+    };
+    let shown = |found: picpick_engine::Match| {
+        // A photo that is being removed has no name any more.
+        let photo = names.get(&found.photo.to_string())?.clone();
+        Some(FoundPhoto {
+            photo,
+            face: found.face.to_string(),
+            similarity: found.similarity,
+            kind: kind(found.kind).to_owned(),
+            quality: found.quality,
+            bbox: found.bbox.to_vec(),
+        })
+    };
+    Ok(Found {
+        threshold: answer.threshold,
+        matches: answer.matches.into_iter().filter_map(shown).collect(),
+        faces_seen,
+        quality,
+        elapsed_ms: begun.elapsed().as_secs_f64() * 1000.0,
+    })
+}
+
+/// The photos' ids in the database, by the engine's.
+async fn names(app: &App, event: &str, photos: &[PhotoId]) -> Result<HashMap<String, String>> {
+    /// Databases bound the number of a statement's values.
+    const TOGETHER: usize = 500;
+    let mut names = HashMap::with_capacity(photos.len());
+    for some in photos.chunks(TOGETHER) {
+        let marks: Vec<String> = (0..some.len()).map(|i| format!("${}", i + 2)).collect();
+        let text = format!(
+            "SELECT content_id, id FROM photos WHERE event_id = $1 AND content_id IN ({})",
+            marks.join(", ")
+        );
+        let query = some
+            .iter()
+            .fold(sqlx::query(&text).bind(event), |query, id| query.bind(id.to_string()));
+        for row in query.fetch_all(app.db().read()).await? {
+            names.insert(row.try_get("content_id")?, row.try_get("id")?);
+        }
+    }
+    Ok(names)
+}
+
+/// The people of an event, as far as faces tell them apart.
+#[utoipa::path(get, path = "/events/{event}/people", tag = "search", params(("event" = String, Path)),
+    responses((status = 200, body = EventPeople)))]
+pub async fn people(State(app): State<App>, grant: Grant) -> Result<Json<EventPeople>> {
+    struct Seen {
+        faces: usize,
+        photos: usize,
+        face: FaceId,
+        photo: PhotoId,
+        bbox: [i32; 4],
+    }
+    let event = grant.event()?.to_owned();
+    let name = event.clone();
+    let (seen, faces, poor_faces) = app
+        .faces()
+        .run(move |faces| {
+            let open = faces.event(&name)?;
+            let gallery = open.collection.gallery();
+            let seen: Vec<Seen> = gallery
+                .people()
+                .into_iter()
+                .filter_map(|person| {
+                    let known =
+                        person.faces.iter().filter_map(|id| Some((*id, *gallery.face(id)?)));
+                    let mut photos: Vec<PhotoId> =
+                        known.clone().map(|(_, face)| face.photo).collect();
+                    photos.sort_unstable();
+                    photos.dedup();
+                    let (face, best) = known.max_by(|a, b| a.1.quality.total_cmp(&b.1.quality))?;
+                    let (faces, photos) = (person.faces.len(), photos.len());
+                    Some(Seen { faces, photos, face, photo: best.photo, bbox: best.bbox })
+                })
+                .collect();
+            let all = gallery.photos();
+            let of_all =
+                all.iter().flat_map(|(_, photo)| &photo.faces).filter_map(|id| gallery.face(id));
+            let poor = of_all.filter(|face| face.quality < picpick_engine::QUALITY_LOW).count();
+            Ok((seen, gallery.face_count(), poor))
+        })
+        .await?;
+    let photos: Vec<PhotoId> = seen.iter().map(|person| person.photo).collect();
+    let names = names(&app, &event, &photos).await?;
+    let shown = |person: Seen| {
+        Some(PersonFound {
+            faces: person.faces,
+            photos: person.photos,
+            face: person.face.to_string(),
+            photo: names.get(&person.photo.to_string())?.clone(),
+            bbox: person.bbox.to_vec(),
+        })
+    };
+    Ok(Json(EventPeople {
+        people: seen.into_iter().filter_map(shown).collect(),
+        faces,
+        poor_faces,
+    }))
+}
+
+/// Whether two faces of an event are the same person's.
+#[utoipa::path(post, path = "/events/{event}/compare", tag = "search", params(("event" = String, Path)),
+    request_body = Pair, responses((status = 200, body = Compared)))]
+pub async fn compare(
+    State(app): State<App>,
+    grant: Grant,
+    Body(given): Body<Pair>,
+) -> Result<Json<Compared>> {
+    let (a, b) = (face_id(&given.a)?, face_id(&given.b)?);
+    let event = grant.event()?.to_owned();
+    app.faces()
+        .run(move |faces| {
+            let open = faces.event(&event)?;
+            let template = open.collection.template_of(&a)?;
+            let missing = || Failure::new(Kind::NotFound, "The event has no such face.");
+            let similarity =
+                open.collection.score(&template, &b, Scoring::Direct).ok_or_else(missing)?;
+            let threshold = open.collection.gallery().threshold();
+            Ok(Json(Compared { similarity, threshold, same_person: similarity >= threshold }))
+        })
+        .await
+}

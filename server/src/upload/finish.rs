@@ -1,0 +1,180 @@
+//! A whole file becomes a photo: checked, put into the place for photos, entered, and queued for indexing.
+//!
+//! Each step can be repeated after a crash: the photo has the upload's id, and the entry comes last. Decides
+//! what is refused; never keeps what was.
+
+use picpick_engine::{DecodeLimits, media_type, probe};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use super::staging::Staged;
+use crate::blob::Kind as BlobKind;
+use crate::clock::now_s;
+use crate::error::{Failure, Kind, Result};
+use crate::ids::sha256;
+use crate::job;
+use crate::state::App;
+
+/// An upload as the database knows it.
+pub struct Upload {
+    pub id: String,
+    pub event: String,
+    pub folder: Option<String>,
+    pub name: String,
+    /// Announced; empty where it was not.
+    pub sha256: String,
+    pub bytes: u64,
+    /// Set when it has become a photo.
+    pub photo: Option<String>,
+    pub expires_unix_s: i64,
+}
+
+/// What was found in the file.
+struct Found {
+    sha256: String,
+    media_type: &'static str,
+    width: u32,
+    height: u32,
+}
+
+impl Upload {
+    pub fn read(row: &AnyRow) -> Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            event: row.try_get("event_id")?,
+            folder: row.try_get("folder_id")?,
+            name: row.try_get("name")?,
+            sha256: row.try_get("sha256")?,
+            bytes: u64::try_from(row.try_get::<i64, _>("bytes")?).unwrap_or_default(),
+            photo: row.try_get("photo_id")?,
+            expires_unix_s: row.try_get("expires_unix_s")?,
+        })
+    }
+
+    pub fn staged(&self, app: &App) -> Staged {
+        Staged::of(&app.settings().data, &self.id, self.bytes)
+    }
+}
+
+/// Turns a whole upload into a photo; its id, which is an earlier one's where the event has the photo.
+pub async fn finish(app: &App, upload: &Upload) -> Result<String> {
+    if let Some(photo) = &upload.photo {
+        return Ok(photo.clone());
+    }
+    let _permit = app.finishing().acquire().await.map_err(Failure::internal)?;
+    let (staged, blobs) = (upload.staged(app), app.blobs().clone());
+    let (event, id, announced) = (upload.event.clone(), upload.id.clone(), upload.sha256.clone());
+    let checked = app
+        .faces()
+        .run(move |faces| {
+            let (sealed, plain) = staged.read(&faces.sealer(&event)?)?;
+            let found = check(&plain, &announced)?;
+            blobs.put_sealed(&event, &id, BlobKind::Original, &sealed)?;
+            Ok(found)
+        })
+        .await;
+    let found = match checked {
+        Ok(found) => found,
+        Err(failure) if matches!(failure.kind, Kind::NotAPhoto | Kind::ChecksumMismatch) => {
+            forget(app, upload).await?;
+            return Err(failure);
+        }
+        Err(failure) => return Err(failure),
+    };
+    let photo = enter(app, upload, &found).await?;
+    let (staged, blobs) = (upload.staged(app), app.blobs().clone());
+    let (event, id, ours) = (upload.event.clone(), upload.id.clone(), photo == upload.id);
+    app.faces()
+        .run(move |_| {
+            if !ours {
+                blobs.remove(&event, &id)?;
+            }
+            staged.remove()
+        })
+        .await?;
+    app.jobs().wake();
+    Ok(photo)
+}
+
+fn check(plain: &[u8], announced: &str) -> Result<Found> {
+    let received = sha256(plain);
+    if !announced.is_empty() && received != announced {
+        let detail = format!("Announced was SHA-256 {announced}, received was {received}.");
+        return Err(Failure::new(Kind::ChecksumMismatch, detail));
+    }
+    let header = probe(plain, &DecodeLimits::default())?;
+    Ok(Found {
+        sha256: received,
+        media_type: media_type(plain)?,
+        width: header.width,
+        height: header.height,
+    })
+}
+
+/// Enters the photo with its job; the id of the one that the event has with these bytes.
+async fn enter(app: &App, upload: &Upload, found: &Found) -> Result<String> {
+    let now = now_s();
+    let content = found.sha256.get(..32).unwrap_or_default();
+    let mut tx = app.db().write().await?;
+    let made = sqlx::query(
+        "INSERT INTO photos (id, event_id, folder_id, name, sha256, content_id, bytes, media_type, \
+         width, height, created_unix_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+         ON CONFLICT (event_id, content_id) DO NOTHING",
+    )
+    .bind(&upload.id)
+    .bind(&upload.event)
+    .bind(&upload.folder)
+    .bind(&upload.name)
+    .bind(&found.sha256)
+    .bind(content)
+    .bind(i64::try_from(upload.bytes).unwrap_or(i64::MAX))
+    .bind(found.media_type)
+    .bind(i64::from(found.width))
+    .bind(i64::from(found.height))
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    if made.rows_affected() > 0 {
+        job::enqueue(&mut tx, job::INDEX, &upload.event, &upload.id).await?;
+    }
+    let row = sqlx::query("SELECT id FROM photos WHERE event_id = $1 AND content_id = $2")
+        .bind(&upload.event)
+        .bind(content)
+        .fetch_one(&mut *tx)
+        .await?;
+    let photo: String = row.try_get("id")?;
+    sqlx::query("UPDATE uploads SET photo_id = $1 WHERE id = $2")
+        .bind(&photo)
+        .bind(&upload.id)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(photo)
+}
+
+/// Forgets an upload and what has arrived of it.
+pub async fn forget(app: &App, upload: &Upload) -> Result<()> {
+    let staged = upload.staged(app);
+    app.faces().run(move |_| staged.remove()).await?;
+    let mut tx = app.db().write().await?;
+    sqlx::query("DELETE FROM uploads WHERE id = $1").bind(&upload.id).execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Finishes whole uploads that a crash has kept from becoming photos, and forgets those whose time is over.
+pub async fn sweep(app: &App) -> Result<()> {
+    let rows = sqlx::query("SELECT * FROM uploads").fetch_all(app.db().read()).await?;
+    for row in &rows {
+        let upload = Upload::read(row)?;
+        let Ok(_held) = app.uploading().hold(&upload.id) else { continue };
+        let whole = upload.photo.is_none() && upload.staged(app).offset()? == upload.bytes;
+        if upload.expires_unix_s <= now_s() {
+            forget(app, &upload).await?;
+        } else if whole && let Err(failure) = finish(app, &upload).await {
+            let reason = failure.internal.unwrap_or(failure.detail);
+            tracing::warn!(upload = upload.id, %reason, "a whole upload is not a photo yet");
+        }
+    }
+    Ok(())
+}

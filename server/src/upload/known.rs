@@ -1,0 +1,69 @@
+//! Which photos an event has already, asked before any byte of them travels.
+//!
+//! Answers by SHA-256 and names nothing else of a photo. Changes nothing.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use utoipa::ToSchema;
+
+use crate::access::Grant;
+use crate::error::{Failure, Result};
+use crate::input::{self, Body};
+use crate::state::App;
+
+/// Hashes of one question.
+const MOST: usize = 1000;
+
+#[derive(Deserialize, ToSchema)]
+pub struct Hashes {
+    /// SHA-256 of files, 64 hexadecimal digits each; at most 1,000.
+    #[schema(max_items = 1000)]
+    sha256: Vec<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct KnownHashes {
+    /// Those of the question that the event has.
+    pub known: Vec<String>,
+}
+
+/// Which of these files the event has as photos.
+#[utoipa::path(post, path = "/events/{event}/uploads/known", tag = "uploads",
+    params(("event" = String, Path)), request_body = Hashes,
+    responses((status = 200, body = KnownHashes)))]
+pub async fn known(
+    State(app): State<App>,
+    grant: Grant,
+    Body(asked): Body<Hashes>,
+) -> Result<Json<KnownHashes>> {
+    if asked.sha256.len() > MOST {
+        return Err(Failure::invalid(format!(
+            "sha256: expected at most {MOST}, received {}.",
+            asked.sha256.len()
+        )));
+    }
+    let event = grant.event()?;
+    let mut known = Vec::new();
+    for hash in &asked.sha256 {
+        let hash = input::sha256(hash)?;
+        if photo_with(&app, event, &hash).await?.is_some() {
+            known.push(hash);
+        }
+    }
+    Ok(Json(KnownHashes { known }))
+}
+
+/// The photo of `event` with this SHA-256.
+pub async fn photo_with(app: &App, event: &str, sha256: &str) -> Result<Option<String>> {
+    let row = sqlx::query(
+        "SELECT id FROM photos WHERE event_id = $1 AND content_id = $2 AND sha256 = $3",
+    )
+    .bind(event)
+    .bind(sha256.get(..32).unwrap_or_default())
+    .bind(sha256)
+    .fetch_optional(app.db().read())
+    .await?;
+    Ok(row.map(|row| row.try_get("id")).transpose()?)
+}

@@ -1,0 +1,353 @@
+//! tus 1.0 over HTTP, with the extensions creation, expiration and termination.
+//!
+//! A body is taken as it comes: what a broken line leaves is kept in whole chunks. Decides
+//! nothing about a file: `finish.rs` does.
+
+use axum::Json;
+use axum::body::Body as RawBody;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::StreamExt as _;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::finish::{Upload, finish, forget};
+use super::known::photo_with;
+use crate::access::Grant;
+use crate::clock::now_s;
+use crate::error::{Failure, Kind, Result};
+use crate::ids::new_id;
+use crate::input::{self, Bytes, Path};
+use crate::state::App;
+
+const VERSION: &str = "1.0.0";
+const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
+const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+const LENGTH: HeaderName = HeaderName::from_static("upload-length");
+const METADATA: HeaderName = HeaderName::from_static("upload-metadata");
+const EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
+const PHOTO: HeaderName = HeaderName::from_static("picpick-photo");
+/// An upload waits so long for its next part.
+const KEPT_S: i64 = 7 * 86_400;
+/// Bytes written at once.
+const WRITE_BYTES: usize = 1 << 20;
+
+#[derive(Serialize, ToSchema)]
+pub struct AlreadyThere {
+    /// The photo that the event has with these bytes.
+    pub photo: String,
+}
+
+/// What a client announces of a file.
+struct Announced {
+    bytes: u64,
+    name: String,
+    sha256: String,
+    folder: Option<String>,
+}
+
+/// What this server takes.
+#[utoipa::path(options, path = "/events/{event}/uploads", tag = "uploads",
+    params(("event" = String, Path)), responses((status = 204)))]
+pub async fn capabilities(State(app): State<App>) -> Response {
+    let most = app.settings().photo_bytes_max.to_string();
+    let headers = [
+        ("tus-resumable", VERSION),
+        ("tus-version", VERSION),
+        ("tus-extension", "creation,expiration,termination"),
+        ("tus-max-size", most.as_str()),
+    ];
+    (StatusCode::NO_CONTENT, headers.map(|(name, value)| (name, value.to_owned()))).into_response()
+}
+
+fn check_version(headers: &HeaderMap) -> Result<()> {
+    match headers.get(RESUMABLE) {
+        Some(version) if version == VERSION => Ok(()),
+        _ => Err(Failure::new(
+            Kind::PreconditionFailed,
+            "Expected the header 'Tus-Resumable: 1.0.0'.",
+        )),
+    }
+}
+
+fn number(headers: &HeaderMap, name: &HeaderName) -> Result<u64> {
+    let text = headers.get(name).and_then(|value| value.to_str().ok());
+    let digits =
+        text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.and_then(|text| text.parse().ok()).ok_or_else(|| {
+        Failure::new(Kind::BadRequest, format!("{name}: expected a number of bytes."))
+    })
+}
+
+fn announced(headers: &HeaderMap, bytes_max: u64) -> Result<Announced> {
+    let bytes = number(headers, &LENGTH)?;
+    if bytes > bytes_max {
+        return Err(Failure::new(
+            Kind::TooLarge,
+            format!("Expected at most {bytes_max} bytes, announced were {bytes}."),
+        ));
+    }
+    if bytes == 0 {
+        return Err(Failure::new(Kind::NotAPhoto, "The file is empty."));
+    }
+    let text = headers.get(METADATA).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let value = |name: &str| -> Result<Option<String>> {
+        let pair = text.split(',').map(str::trim).find(|pair| pair.split(' ').next() == Some(name));
+        let Some(pair) = pair else { return Ok(None) };
+        let encoded = pair.split_once(' ').map_or("", |(_, value)| value.trim());
+        let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let bad =
+            || Failure::invalid(format!("Upload-Metadata: expected Base64 of text for '{name}'."));
+        decoded.map(Some).ok_or_else(bad)
+    };
+    let name = value("filename")?.unwrap_or_else(|| "photo".to_owned());
+    Ok(Announced {
+        bytes,
+        name: input::line("filename", &name, 1, 255)?,
+        sha256: value("sha256")?.map_or(Ok(String::new()), |hash| input::sha256(&hash))?,
+        folder: value("folder")?,
+    })
+}
+
+/// Begins an upload, or finds the one that was begun for the same file. `200` instead of `201`: the event has
+/// the photo, and nothing is to be sent.
+#[utoipa::path(post, path = "/events/{event}/uploads", tag = "uploads",
+    params(("event" = String, Path),
+        ("Tus-Resumable" = String, Header, description = "1.0.0"),
+        ("Upload-Length" = u64, Header, description = "Bytes of the file"),
+        ("Upload-Metadata" = Option<String>, Header, description = "filename, sha256 (hexadecimal) and folder, Base64 each")),
+    responses((status = 201, description = "Send to Location"), (status = 200, body = AlreadyThere)))]
+pub async fn create(State(app): State<App>, grant: Grant, headers: HeaderMap) -> Result<Response> {
+    check_version(&headers)?;
+    let event = grant.event()?;
+    let new = announced(&headers, app.settings().photo_bytes_max)?;
+    if !new.sha256.is_empty()
+        && let Some(photo) = photo_with(&app, event, &new.sha256).await?
+    {
+        return Ok(
+            (StatusCode::OK, [(RESUMABLE, VERSION)], Json(AlreadyThere { photo })).into_response()
+        );
+    }
+    if let Some(folder) = &new.folder {
+        let found = sqlx::query("SELECT id FROM folders WHERE id = $1 AND event_id = $2")
+            .bind(folder)
+            .bind(event)
+            .fetch_optional(app.db().read())
+            .await?;
+        found.ok_or_else(|| Failure::invalid("folder: expected a folder of this event."))?;
+    }
+    let upload = match begun(&app, event, &new).await? {
+        Some(upload) => upload,
+        None => begin(&app, event, new).await?,
+    };
+    let location = format!("/api/v1/events/{event}/uploads/{}", upload.id);
+    let offset = upload.staged(&app).offset()?;
+    let headers = [
+        (RESUMABLE, VERSION.to_owned()),
+        (header::LOCATION, location),
+        (OFFSET, offset.to_string()),
+        (EXPIRES, httpdate::fmt_http_date(time_of(upload.expires_unix_s))),
+    ];
+    Ok((StatusCode::CREATED, headers).into_response())
+}
+
+fn time_of(unix_s: i64) -> std::time::SystemTime {
+    std::time::UNIX_EPOCH
+        + std::time::Duration::from_secs(u64::try_from(unix_s).unwrap_or_default())
+}
+
+/// The upload that was begun for the same file and is not whole.
+async fn begun(app: &App, event: &str, new: &Announced) -> Result<Option<Upload>> {
+    if new.sha256.is_empty() {
+        return Ok(None);
+    }
+    let row = sqlx::query(
+        "SELECT * FROM uploads WHERE event_id = $1 AND sha256 = $2 AND bytes = $3 AND photo_id IS NULL \
+         AND expires_unix_s > $4 ORDER BY created_unix_s LIMIT 1",
+    )
+    .bind(event)
+    .bind(&new.sha256)
+    .bind(i64::try_from(new.bytes).unwrap_or(i64::MAX))
+    .bind(now_s())
+    .fetch_optional(app.db().read())
+    .await?;
+    row.as_ref().map(Upload::read).transpose()
+}
+
+async fn begin(app: &App, event: &str, new: Announced) -> Result<Upload> {
+    let now = now_s();
+    let upload = Upload {
+        id: new_id()?,
+        event: event.to_owned(),
+        folder: new.folder,
+        name: new.name,
+        sha256: new.sha256,
+        bytes: new.bytes,
+        photo: None,
+        expires_unix_s: now + KEPT_S,
+    };
+    let staged = upload.staged(app);
+    app.faces().run(move |_| staged.create()).await?;
+    let mut tx = app.db().write().await?;
+    sqlx::query(
+        "INSERT INTO uploads (id, event_id, folder_id, name, sha256, bytes, created_unix_s, expires_unix_s) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(&upload.id)
+    .bind(&upload.event)
+    .bind(&upload.folder)
+    .bind(&upload.name)
+    .bind(&upload.sha256)
+    .bind(i64::try_from(upload.bytes).unwrap_or(i64::MAX))
+    .bind(now)
+    .bind(upload.expires_unix_s)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(upload)
+}
+
+async fn find(app: &App, grant: &Grant, upload: &str) -> Result<Upload> {
+    let row = sqlx::query(
+        "SELECT * FROM uploads WHERE id = $1 AND event_id = $2 AND expires_unix_s > $3",
+    )
+    .bind(upload)
+    .bind(grant.event()?)
+    .bind(now_s())
+    .fetch_one(app.db().read())
+    .await?;
+    Upload::read(&row)
+}
+
+/// How much of an upload is there.
+#[utoipa::path(head, path = "/events/{event}/uploads/{upload}", tag = "uploads",
+    params(("event" = String, Path), ("upload" = String, Path)), responses((status = 200)))]
+pub async fn offset(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_event, id)): Path<(String, String)>,
+) -> Result<Response> {
+    let upload = find(&app, &grant, &id).await?;
+    let offset =
+        if upload.photo.is_some() { upload.bytes } else { upload.staged(&app).offset()? };
+    let mut headers = HeaderMap::new();
+    headers.insert(RESUMABLE, HeaderValue::from_static(VERSION));
+    headers.insert(LENGTH, HeaderValue::from(upload.bytes));
+    headers.insert(OFFSET, HeaderValue::from(offset));
+    insert_photo(&mut headers, upload.photo.as_deref())?;
+    Ok((StatusCode::OK, headers).into_response())
+}
+
+fn insert_photo(headers: &mut HeaderMap, photo: Option<&str>) -> Result<()> {
+    if let Some(photo) = photo {
+        headers.insert(PHOTO, HeaderValue::from_str(photo).map_err(Failure::internal)?);
+    }
+    Ok(())
+}
+
+/// Sends a part of a file. The part that completes it answers with the photo's id.
+#[utoipa::path(patch, path = "/events/{event}/uploads/{upload}", tag = "uploads",
+    params(("event" = String, Path), ("upload" = String, Path),
+        ("Tus-Resumable" = String, Header, description = "1.0.0"),
+        ("Upload-Offset" = u64, Header, description = "Where the part begins")),
+    request_body(content = Bytes, content_type = "application/offset+octet-stream"),
+    responses((status = 204)))]
+pub async fn append(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_event, id)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: RawBody,
+) -> Result<Response> {
+    check_version(&headers)?;
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if content_type != Some("application/offset+octet-stream") {
+        return Err(Failure::new(
+            Kind::UnsupportedType,
+            "Expected Content-Type: application/offset+octet-stream.",
+        ));
+    }
+    let from = number(&headers, &OFFSET)?;
+    let _held = app.uploading().hold(&id)?;
+    let upload = find(&app, &grant, &id).await?;
+    if upload.photo.is_none() {
+        let there = upload.staged(&app).offset()?;
+        if from != there {
+            return Err(Failure::new(
+                Kind::Conflict,
+                format!("The upload has {there} bytes, the part begins at {from}."),
+            ));
+        }
+    }
+    let offset = receive(&app, &upload, from, body).await?;
+    let mut answer = HeaderMap::new();
+    answer.insert(RESUMABLE, HeaderValue::from_static(VERSION));
+    answer.insert(OFFSET, HeaderValue::from(offset));
+    if offset == upload.bytes {
+        let photo = finish(&app, &upload).await?;
+        insert_photo(&mut answer, Some(&photo))?;
+    }
+    Ok((StatusCode::NO_CONTENT, answer).into_response())
+}
+
+/// Writes the body as it comes; the offset from then on. What was written before the line broke stays.
+async fn receive(app: &App, upload: &Upload, from: u64, body: RawBody) -> Result<u64> {
+    let (mut offset, mut waiting) = (from, Vec::new());
+    let mut parts = body.into_data_stream();
+    let mut broken = None;
+    while let Some(part) = parts.next().await {
+        match part {
+            Ok(part) => waiting.extend_from_slice(&part),
+            Err(error) => {
+                broken = Some(error);
+                break;
+            }
+        }
+        if offset + waiting.len() as u64 > upload.bytes {
+            return Err(Failure::new(Kind::TooLarge, "The part goes beyond the announced length."));
+        }
+        if waiting.len() >= WRITE_BYTES {
+            offset = write(app, upload, offset, &mut waiting).await?;
+        }
+    }
+    if !waiting.is_empty() {
+        offset = write(app, upload, offset, &mut waiting).await?;
+    }
+    match broken {
+        None => Ok(offset),
+        Some(_) => Err(Failure::new(
+            Kind::BadRequest,
+            "The line broke; ask for the offset and go on there.",
+        )),
+    }
+}
+
+/// Writes what fills whole chunks and keeps the rest waiting.
+async fn write(app: &App, upload: &Upload, offset: u64, waiting: &mut Vec<u8>) -> Result<u64> {
+    let (staged, event) = (upload.staged(app), upload.event.clone());
+    let plain = std::mem::take(waiting);
+    let (after, plain) = app
+        .faces()
+        .run(move |faces| Ok((staged.append(&faces.sealer(&event)?, offset, &plain)?, plain)))
+        .await?;
+    let written = usize::try_from(after - offset).unwrap_or(usize::MAX);
+    waiting.extend_from_slice(plain.get(written..).unwrap_or_default());
+    Ok(after)
+}
+
+/// Gives an upload up.
+#[utoipa::path(delete, path = "/events/{event}/uploads/{upload}", tag = "uploads",
+    params(("event" = String, Path), ("upload" = String, Path)), responses((status = 204)))]
+pub async fn give_up(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_event, id)): Path<(String, String)>,
+) -> Result<Response> {
+    let _held = app.uploading().hold(&id)?;
+    let upload = find(&app, &grant, &id).await?;
+    forget(&app, &upload).await?;
+    Ok((StatusCode::NO_CONTENT, [(RESUMABLE, VERSION)]).into_response())
+}

@@ -1,0 +1,144 @@
+//! What has arrived of a file, in whole sealed chunks; only the last chunk may be a shorter one.
+//!
+//! How much is there follows from the file's length, so no second record can disagree with it. Everything
+//! here blocks. Knows nothing of requests.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use picpick_engine::{BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer};
+
+use crate::blob::{Kind, chunks, open_chunks, sealed_bytes, sealed_name};
+use crate::error::{Failure, Result};
+
+const CHUNK: u64 = BLOB_CHUNK_BYTES as u64;
+const SEALED_CHUNK: u64 = CHUNK + BLOB_CHUNK_EXTRA_BYTES as u64;
+
+/// A file under way.
+pub struct Staged {
+    path: PathBuf,
+    /// The photo's id to be.
+    id: String,
+    /// Of the whole file.
+    bytes: u64,
+}
+
+/// The folder for files under way.
+pub fn folder(data: &Path) -> PathBuf {
+    data.join("uploads")
+}
+
+impl Staged {
+    pub fn of(data: &Path, id: &str, bytes: u64) -> Self {
+        Self { path: folder(data).join(id), id: id.to_owned(), bytes }
+    }
+
+    /// Makes the empty file, durably.
+    pub fn create(&self) -> Result<()> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        self.file()?.sync_all()?;
+        File::open(folder)?.sync_all()?;
+        Ok(())
+    }
+
+    fn file(&self) -> std::io::Result<File> {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&self.path)
+    }
+
+    /// Bytes of the photo that are there.
+    pub fn offset(&self) -> Result<u64> {
+        let length = std::fs::metadata(&self.path).map_or(0, |found| found.len());
+        Ok(self.offset_at(length))
+    }
+
+    fn offset_at(&self, length: u64) -> u64 {
+        if length >= sealed_bytes(self.bytes) { self.bytes } else { length / SEALED_CHUNK * CHUNK }
+    }
+
+    /// Adds `plain` at `offset`, which is where the file ends; what is no whole chunk is left out unless it
+    /// is the end. Durable when it returns. The offset from then on.
+    pub fn append(&self, sealer: &BlobSealer, offset: u64, plain: &[u8]) -> Result<u64> {
+        let mut file = self.file()?;
+        let there = self.offset_at(file.metadata()?.len());
+        if there != offset {
+            return Err(Failure::internal(format!(
+                "an upload has {there} bytes, expected {offset}"
+            )));
+        }
+        let ends = offset + plain.len() as u64 == self.bytes;
+        let whole =
+            if ends { plain.len() } else { plain.len() / BLOB_CHUNK_BYTES * BLOB_CHUNK_BYTES };
+        let (name, count) = (sealed_name(&self.id, Kind::Original), chunks(self.bytes));
+        // What a crash has torn is cut off.
+        let end = offset / CHUNK * SEALED_CHUNK;
+        file.set_len(end)?;
+        file.seek(SeekFrom::Start(end))?;
+        for (index, chunk) in
+            (offset / CHUNK..).zip(plain.get(..whole).unwrap_or_default().chunks(BLOB_CHUNK_BYTES))
+        {
+            file.write_all(&sealer.seal(&name, index, index + 1 == count, chunk)?)?;
+        }
+        file.sync_data()?;
+        Ok(offset + whole as u64)
+    }
+
+    /// The sealed file and what it holds, once it is whole.
+    pub fn read(&self, sealer: &BlobSealer) -> Result<(Vec<u8>, Vec<u8>)> {
+        let mut sealed = Vec::new();
+        File::open(&self.path)?.read_to_end(&mut sealed)?;
+        let name = sealed_name(&self.id, Kind::Original);
+        let plain = open_chunks(sealer, &name, 0, chunks(self.bytes), &sealed)?;
+        Ok((sealed, plain))
+    }
+
+    /// Removes the file; one that is not there is no error.
+    pub fn remove(&self) -> Result<()> {
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use picpick_engine::{DataFolder, Keep};
+
+    #[test]
+    fn a_file_grows_by_whole_chunks_and_survives_a_torn_one() {
+        let room = tempfile::tempdir().unwrap();
+        let data = DataFolder::open(&room.path().join("data"), None).unwrap();
+        let keep = Keep { purpose: "p".into(), legal_basis: "b".into(), ends_unix_s: None };
+        data.create("event", "pack", &keep).unwrap();
+        let sealer = data.blob_sealer("event").unwrap();
+        let plain: Vec<u8> = (0..3 * CHUNK + 100).map(|i| (i % 249) as u8).collect();
+        let staged = Staged::of(room.path(), "a", plain.len() as u64);
+        staged.create().unwrap();
+        assert_eq!(staged.offset().unwrap(), 0);
+        let offset = staged.append(&sealer, 0, &plain[..CHUNK as usize + 10]).unwrap();
+        assert_eq!(offset, CHUNK, "ten bytes are no chunk");
+        assert!(staged.append(&sealer, 0, &plain).is_err(), "not where the file ends");
+        // A crash in the middle of a chunk.
+        let path = room.path().join("uploads/a");
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(&[1; 1000]).unwrap();
+        assert_eq!(staged.offset().unwrap(), CHUNK);
+        let rest = staged.append(&sealer, CHUNK, &plain[CHUNK as usize..]).unwrap();
+        assert_eq!((rest, staged.offset().unwrap()), (plain.len() as u64, plain.len() as u64));
+        let (sealed, read) = staged.read(&sealer).unwrap();
+        assert!(read == plain && sealed.len() as u64 == sealed_bytes(plain.len() as u64));
+        assert!(!sealed.windows(64).any(|window| window == &plain[..64]), "nothing lies open");
+        staged.remove().unwrap();
+        staged.remove().unwrap();
+    }
+}

@@ -88,6 +88,13 @@ impl Faces {
         Ok(Arc::clone(slot.insert(Arc::new(loaded))))
     }
 
+    /// Whether the models' files are in place, or can be taken from the offline folder; loads none.
+    pub fn models_are_here(&self) -> bool {
+        let Shared { models, pack, .. } = &*self.0;
+        let here = models.status(pack).fetched || models.resolve(pack).is_ok();
+        here && models.resolve_runtime().is_ok()
+    }
+
     /// Makes the collection of a new event. One that is there already is the event's own.
     pub fn create(&self, event: &str, keep: &Keep) -> Result<()> {
         match self.0.data.create(event, self.0.pack.id(), keep) {

@@ -17,6 +17,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterE
 
 use crate::access::{Rule, SESSION_COOKIE, guard};
 use crate::error::{Kind, Problem};
+use crate::middleware::protect;
 use crate::state::App;
 
 /// Routes under construction.
@@ -58,7 +59,9 @@ impl Api {
             all.into_iter().flatten().for_each(|operation| describe(operation, rule));
         }
         let state = (self.app.clone(), rule);
-        let guarded = (schemas, paths, methods).layer(from_fn_with_state(state, guard));
+        let guarded = (schemas, paths, methods)
+            .layer(from_fn_with_state(state.clone(), guard))
+            .layer(from_fn_with_state(state, protect));
         Self { router: self.router.routes(guarded), app: self.app }
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{StatusCode, header};
-use axum::middleware::from_fn;
+use axum::http::header;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -21,7 +21,7 @@ use crate::error::Failure;
 use crate::openapi::{self, Api};
 use crate::state::App;
 use crate::studio::{invitations, keys, members};
-use crate::{account, audit, event, job, middleware, photo, search, studio, upload};
+use crate::{account, alert, audit, event, job, middleware, ops, photo, search, studio, upload};
 
 /// Bytes of a body that is not a photo.
 const BODY_BYTES_MAX: usize = 256 << 10;
@@ -57,6 +57,7 @@ fn table(api: Api) -> Api {
         .add(Studio(A::ManageStudio),       routes!(studio::routes::rename))
         .add(Studio(A::ReadAudit),          routes!(studio::routes::receipts))
         .add(Studio(A::ReadAudit),          routes!(audit::routes::list))
+        .add(Studio(A::ReadAudit),          routes!(alert::routes::list))
         .add(Studio(A::ReadMembers),        routes!(members::list))
         .add(Studio(A::ManageMembers),      routes!(members::change, members::remove))
         .add(Studio(A::ManageMembers),      routes!(invitations::list, invitations::create))
@@ -122,7 +123,7 @@ pub fn build_app(app: App) -> Router {
         .route("/docs.css", get(style));
     Router::new()
         .nest("/api/v1", routes.merge(docs))
-        .route("/healthz", get(|| async { StatusCode::NO_CONTENT }))
+        .merge(ops::health::routes())
         .fallback(middleware::no_such_route)
         .method_not_allowed_fallback(middleware::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -130,7 +131,8 @@ pub fn build_app(app: App) -> Router {
             axum::response::IntoResponse::into_response(Failure::internal("a handler panicked"))
         }))
         .layer(CompressionLayer::new())
-        .layer(from_fn(middleware::secure))
+        .layer(from_fn_with_state(app.clone(), middleware::cors))
+        .layer(from_fn_with_state(app.clone(), middleware::secure))
         .layer(from_fn(middleware::log))
         .with_state(app)
 }

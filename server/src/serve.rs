@@ -9,15 +9,17 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use tokio::task::JoinHandle;
 
 use crate::account::begin_setup;
+use crate::error::Failure;
 use crate::event::resume_removals;
 use crate::job::work;
 use crate::router::build_app;
 use crate::settings::Settings;
 use crate::state::App;
 use crate::upload::sweep;
+use crate::{alert, door, limits, ops};
 
 /// Requests under way get so long to end.
 const GRACE: Duration = Duration::from_secs(20);
@@ -33,9 +35,20 @@ pub async fn serve(
     // There may be another provider in the process's dependencies; a second installation is harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let app = App::open(settings).await?;
+    take_files();
+    limits::exchange(&app).await.map_err(told)?;
     let handle = Handle::new();
-    let server = listen(&app, handle.clone())?;
-    let keeper = tokio::spawn(keep_retention(app.clone()));
+    let figures = app.settings().operations.metrics_listen;
+    let figures_end = Handle::new();
+    let figures =
+        figures.map(|at| ops::serve_figures(&app, at, figures_end.clone())).transpose()?;
+    let server = door::open(build_app(app.clone()), app.settings(), handle.clone())?;
+    let keepers = [
+        tokio::spawn(keep_retention(app.clone())),
+        tokio::spawn(limits::keep_exchanging(app.clone())),
+        tokio::spawn(alert::keep_keeping(app.clone())),
+    ];
+    let figures = figures.map(tokio::spawn);
     let stop_working = Arc::new(AtomicBool::new(false));
     let worker = tokio::spawn(work(app.clone(), Arc::clone(&stop_working)));
     let stopping = handle.clone();
@@ -48,43 +61,21 @@ pub async fn serve(
         announce(&app, address, tell).await?;
     }
     let served = serving.await.context("serving")?;
-    keeper.abort();
     stop_working.store(true, Ordering::SeqCst);
     app.jobs().wake();
     // A batch under way is finished, what waits is taken up at the next start.
     let _ = tokio::time::timeout(GRACE, worker).await;
+    // Operators see the service until it has ended.
+    figures_end.shutdown();
+    keepers.iter().for_each(JoinHandle::abort);
+    if let Some(figures) = figures {
+        figures.await?;
+    }
+    if let Err(failure) = limits::exchange(&app).await {
+        tracing::error!(reason = %told(failure), "rate limits");
+    }
     app.db().close().await;
     served
-}
-
-/// Binds, and gives what serves.
-fn listen(
-    app: &App,
-    handle: Handle<SocketAddr>,
-) -> Result<impl Future<Output = Result<()>> + Send + 'static> {
-    let address = app.settings().listen;
-    let listener = std::net::TcpListener::bind(address)
-        .with_context(|| format!("listening on {address}; choose another with --listen"))?;
-    listener.set_nonblocking(true)?;
-    let tls = app.settings().tls.clone();
-    let service = build_app(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    Ok(async move {
-        match tls {
-            Some((chain, key)) => {
-                let config =
-                    RustlsConfig::from_pem_chain_file(&chain, &key).await.with_context(|| {
-                        format!(
-                            "reading the certificate {} and its key {}",
-                            chain.display(),
-                            key.display()
-                        )
-                    })?;
-                let server = axum_server::from_tcp_rustls(listener, config)?;
-                Ok(server.handle(handle).serve(service).await?)
-            }
-            None => Ok(axum_server::from_tcp(listener)?.handle(handle).serve(service).await?),
-        }
-    })
 }
 
 async fn announce(app: &App, listening: SocketAddr, tell: impl Fn(&str)) -> Result<()> {
@@ -93,14 +84,24 @@ async fn announce(app: &App, listening: SocketAddr, tell: impl Fn(&str)) -> Resu
         None => app.settings().url_at(listening),
     };
     tell(&format!("PicPick listens on {url}"));
-    let link = begin_setup(app).await.map_err(|failure| {
-        anyhow::anyhow!("the first account: {}", failure.internal.unwrap_or(failure.detail))
-    })?;
+    let link = begin_setup(app).await.map_err(told).context("the first account")?;
     if let Some(token) = link {
         tell("There is no account yet. This link makes the first one; it is shown once:");
         tell(&format!("  {url}/setup#{}", token.as_str()));
     }
     Ok(())
+}
+
+/// A failure for whoever runs the service.
+fn told(failure: Failure) -> anyhow::Error {
+    anyhow::anyhow!(failure.internal.unwrap_or(failure.detail))
+}
+
+/// Each connection and each store takes files; what the system allows is taken, and no more is possible.
+fn take_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Purges what is due, now and from time to time.

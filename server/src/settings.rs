@@ -4,8 +4,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use picpick_engine::{Precision, S3Access};
+use zeroize::Zeroizing;
+
+use crate::limits::Rates;
 
 /// Everything that `picpick serve` needs to know.
 #[derive(Clone)]
@@ -30,6 +34,65 @@ pub struct Settings {
     pub index_jobs: usize,
     /// Bytes of a photo file at most.
     pub photo_bytes_max: u64,
+    pub protection: Protection,
+    pub operations: Operations,
+}
+
+/// What keeps one client from taking the service away from the others.
+#[derive(Clone)]
+pub struct Protection {
+    pub rates: Rates,
+    /// Requests being worked on at the same time; uploads have as many places of their own.
+    pub requests_max: usize,
+    /// Of them, those that run models or search faces.
+    pub heavy_max: usize,
+    /// Until the answer begins; uploads are watched for their pace instead.
+    pub request_time_max: Duration,
+    pub connections_max: usize,
+    pub origins: Origins,
+}
+
+/// Whose pages may use the API beside the service's own.
+#[derive(Clone, Default)]
+pub struct Origins {
+    pub without_cookies: Vec<String>,
+    pub with_cookies: Vec<String>,
+}
+
+impl Origins {
+    pub fn is_empty(&self) -> bool {
+        self.without_cookies.is_empty() && self.with_cookies.is_empty()
+    }
+}
+
+impl Default for Protection {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            rates: Rates::default(),
+            requests_max: 256,
+            heavy_max: cores,
+            request_time_max: Duration::from_secs(30),
+            connections_max: 8192,
+            origins: Origins::default(),
+        }
+    }
+}
+
+/// What the service's operators see of it.
+#[derive(Clone, Default)]
+pub struct Operations {
+    /// Where the figures are served, apart from the service itself.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Where alerts are posted; the address is a secret too.
+    pub webhook: Option<Webhook>,
+}
+
+/// Where alerts are posted, and what signs them.
+#[derive(Clone)]
+pub struct Webhook {
+    pub url: Zeroizing<String>,
+    pub secret: Zeroizing<String>,
 }
 
 impl Settings {

@@ -1,4 +1,4 @@
-//! What every request may reach: database, faces, photos, settings. Cheap to clone.
+//! What every request may reach: database, faces, photos, settings, and what protects them. Cheap to clone.
 //!
 //! Built once by `serve.rs` or by a test. Holds no state of a single request.
 
@@ -8,13 +8,15 @@ use std::time::Duration;
 use picpick_engine::Vault;
 use tokio::sync::Semaphore;
 
+use crate::alert::Alerts;
 use crate::blob::Blobs;
 use crate::db::Db;
 use crate::error::Result;
 use crate::faces::Faces;
 use crate::job::Jobs;
-use crate::search::Admission;
-use crate::settings::Settings;
+use crate::limits::{Class, Limits};
+use crate::middleware::Admission;
+use crate::settings::{Protection, Settings};
 use crate::upload::Busy;
 
 /// The running service.
@@ -30,14 +32,36 @@ struct Parts {
     jobs: Jobs,
     uploading: Busy,
     finishing: Semaphore,
-    searching: Admission,
+    limits: Limits,
+    admissions: Admissions,
+    alerts: Alerts,
+}
+
+/// Places to work in.
+struct Admissions {
+    ordinary: Admission,
+    uploads: Admission,
+    heavy: Admission,
+}
+
+/// How long a request waits for a place. Uploads wait longest: a studio's program would only come back.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+const WAIT_MAX_HEAVY: Duration = Duration::from_secs(15);
+const WAIT_MAX_UPLOAD: Duration = Duration::from_secs(30);
+
+impl Admissions {
+    fn new(protection: &Protection) -> Self {
+        let (requests, heavy) = (protection.requests_max, protection.heavy_max);
+        Self {
+            ordinary: Admission::new("ordinary", requests, 4 * requests, WAIT_MAX),
+            uploads: Admission::new("uploads", requests, requests, WAIT_MAX_UPLOAD),
+            heavy: Admission::new("heavy", heavy, 32 * heavy, WAIT_MAX_HEAVY),
+        }
+    }
 }
 
 /// Whole photos in memory at once, for checking and reducing them.
 const PHOTOS_AT_ONCE: usize = 3;
-/// Who searches while all cores search waits in this line, so long.
-const SEARCHES_IN_LINE: usize = 256;
-const SEARCH_WAIT_MAX: Duration = Duration::from_secs(10);
 
 impl App {
     /// Opens everything that `settings` names.
@@ -47,7 +71,9 @@ impl App {
         let db = Db::open(&settings.database_url()).await?;
         let blobs = settings.clone();
         let blobs = tokio::task::spawn_blocking(move || Blobs::open(&blobs)).await??;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let limits = Limits::new(settings.protection.rates);
+        let admissions = Admissions::new(&settings.protection);
+        let alerts = Alerts::new(&db, &settings.operations);
         Ok(Self(Arc::new(Parts {
             db,
             faces,
@@ -57,7 +83,9 @@ impl App {
             jobs: Jobs::default(),
             uploading: Busy::default(),
             finishing: Semaphore::new(PHOTOS_AT_ONCE),
-            searching: Admission::new(cores, SEARCHES_IN_LINE, SEARCH_WAIT_MAX),
+            limits,
+            admissions,
+            alerts,
         })))
     }
 
@@ -85,12 +113,27 @@ impl App {
         &self.0.finishing
     }
 
-    pub fn searching(&self) -> &Admission {
-        &self.0.searching
-    }
-
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// What each caller may still ask for.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Where requests of a class wait for their turn.
+    pub fn admission(&self, class: Class) -> &Admission {
+        match class {
+            Class::Upload => &self.0.admissions.uploads,
+            Class::Heavy => &self.0.admissions.heavy,
+            _ => &self.0.admissions.ordinary,
+        }
+    }
+
+    /// Where suspicious patterns are told.
+    pub fn alerts(&self) -> &Alerts {
+        &self.0.alerts
     }
 
     /// Seals a small secret for the database, hexadecimal.

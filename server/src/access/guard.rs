@@ -15,6 +15,8 @@ use super::roles::{Action, Role};
 use crate::db::Db;
 use crate::error::{Failure, Kind, Result};
 use crate::ids::is_id;
+use crate::limits::Class;
+use crate::middleware::Known;
 use crate::state::App;
 
 /// What the guard found out about a caller in a studio.
@@ -62,6 +64,10 @@ pub async fn guard(
         let caller = caller.ok_or_else(|| {
             Failure::new(Kind::SignedOut, "No session and no API key came along.")
         })?;
+        if let Some(known) = parts.extensions.get::<Known>() {
+            known.set(&caller);
+        }
+        app.limits().charge_caller(&caller, Class::of(rule, &parts.method))?;
         check(&app, rule, caller, &params, &mut parts).await?;
     }
     Ok(next.run(Request::from_parts(parts, body)).await)

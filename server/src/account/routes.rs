@@ -17,7 +17,7 @@ use crate::access::{SESSION_COOKIE, SignedIn};
 use crate::audit::{self, Deed};
 use crate::error::{Failure, Kind, Result};
 use crate::input::{self, Body, Path};
-use crate::middleware::ClientAddress;
+use crate::middleware::{ClientAddress, Encrypted};
 use crate::state::App;
 
 #[derive(Deserialize, ToSchema)]
@@ -88,7 +88,11 @@ pub struct Session {
 /// Makes the first account and its studio, by the link of the first start.
 #[utoipa::path(post, path = "/setup", tag = "account", request_body = NewSetup,
     responses((status = 201, body = Me)))]
-pub async fn setup(State(app): State<App>, Body(new): Body<NewSetup>) -> Result<Response> {
+pub async fn setup(
+    State(app): State<App>,
+    encrypted: Encrypted,
+    Body(new): Body<NewSetup>,
+) -> Result<Response> {
     let setup = Setup {
         email: input::email(&new.email)?,
         name: input::name("name", &new.name)?,
@@ -96,7 +100,7 @@ pub async fn setup(State(app): State<App>, Body(new): Body<NewSetup>) -> Result<
         password_hash: password::hash(new.password).await?,
     };
     let signed_in = service::finish_setup(&app, &new.token, setup).await?;
-    signed_in_response(&app, signed_in).await
+    signed_in_response(&app, encrypted, signed_in).await
 }
 
 /// Signs in; the session's cookie comes with the answer.
@@ -105,17 +109,21 @@ pub async fn setup(State(app): State<App>, Body(new): Body<NewSetup>) -> Result<
 pub async fn sign_in(
     State(app): State<App>,
     ClientAddress(from): ClientAddress,
+    encrypted: Encrypted,
     Body(given): Body<Credentials>,
 ) -> Result<Response> {
     let unknown = |_| Failure::new(Kind::WrongCredentials, "Check them and try again.");
     let email = input::email(&given.email).map_err(unknown)?;
     let code = given.code.as_deref();
     let signed_in = service::sign_in(&app, &from.to_string(), &email, given.password, code).await?;
-    signed_in_response(&app, signed_in).await
+    signed_in_response(&app, encrypted, signed_in).await
 }
 
-async fn signed_in_response(app: &App, signed_in: SignIn) -> Result<Response> {
-    let encrypted = app.settings().is_encrypted();
+async fn signed_in_response(
+    app: &App,
+    Encrypted(encrypted): Encrypted,
+    signed_in: SignIn,
+) -> Result<Response> {
     let (host, secure) = if encrypted { ("__Host-", "; Secure") } else { ("", "") };
     let token = signed_in.token.as_str();
     let cookie = format!("{host}{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax{secure}");

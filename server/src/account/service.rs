@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::password;
 use crate::access::Role;
+use crate::alert::Pattern;
 use crate::audit::{self, Deed};
 use crate::clock::now_s;
 use crate::db::Tx;
@@ -157,14 +158,17 @@ pub async fn sign_in(
         .await?;
     let hash =
         row.as_ref().map(|row| row.try_get::<Option<String>, _>("password_hash")).transpose()?;
+    let known = row.as_ref().map(|row| row.try_get::<String, _>("id")).transpose()?;
     let right = password::verify(password, hash.flatten()).await?;
-    let Some(row) = row.filter(|_| right) else { return failed(app, &subjects).await };
+    let Some(row) = row.filter(|_| right) else {
+        return failed(app, &subjects, known).await;
+    };
     let user: String = row.try_get("id")?;
     let step = match row.try_get::<i64, _>("totp_confirmed")? {
         0 => None,
         _ => match super::totp::check(app, &user, row.try_get("totp_secret")?, code)? {
             Some(step) if step > row.try_get::<i64, _>("totp_step")? => Some(step),
-            _ => return failed(app, &subjects).await,
+            _ => return failed(app, &subjects, known).await,
         },
     };
     let mut tx = app.db().write().await?;
@@ -177,7 +181,7 @@ pub async fn sign_in(
             .await?;
         if taken.rows_affected() == 0 {
             drop(tx);
-            return failed(app, &subjects).await;
+            return failed(app, &subjects, known).await;
         }
     }
     sqlx::query("DELETE FROM tries WHERE subject = $1")
@@ -219,8 +223,11 @@ async fn refuse_guessing(app: &App, subjects: &[String; 2]) -> Result<()> {
 }
 
 /// Counts a failure against account and address, and says no more than that something was wrong.
-async fn failed<T>(app: &App, subjects: &[String; 2]) -> Result<T> {
+async fn failed<T>(app: &App, subjects: &[String; 2], known: Option<String>) -> Result<T> {
     let now = now_s();
+    // An account that there is not is named by its address's hash, as in the table.
+    let account = known.map_or_else(|| subjects[0].clone(), |user| format!("user:{user}"));
+    app.alerts().saw(Pattern::AccountGuessing, &account, "");
     let mut tx = app.db().write().await?;
     for subject in subjects {
         sqlx::query(

@@ -4,6 +4,7 @@
 //! single commands.
 
 mod client;
+mod protection;
 mod service;
 
 use std::env;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use picpick_engine::DecodeLimits;
 
+use super::protection::RawProtection;
 use super::{Config, s3_access};
 use crate::cli::Usage;
 use crate::settings::{Settings, sqlite_at};
@@ -42,6 +43,8 @@ pub struct RawService {
     /// Photos being indexed at the same time [default: all processor cores but one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     index_jobs: Option<u16>,
+    #[command(flatten)]
+    protection: RawProtection,
 }
 
 impl RawService {
@@ -59,6 +62,7 @@ impl RawService {
             }
             None => None,
         };
+        let (protection, operations) = self.protection.validate()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Settings {
             data: config.data.clone(),
@@ -74,6 +78,8 @@ impl RawService {
             bucket,
             index_jobs: self.index_jobs.map_or(cores.saturating_sub(1).max(1), usize::from),
             photo_bytes_max: DecodeLimits::default().file_bytes_max,
+            protection,
+            operations,
         })
     }
 }

@@ -8,9 +8,10 @@ use sqlx::AnyPool;
 use sqlx::error::BoxDynError;
 use sqlx::migrate::{Migration, MigrationSource, MigrationType, Migrator};
 
-const STEPS: [(&str, &str); 2] = [
+const STEPS: [(&str, &str); 3] = [
     ("accounts", include_str!("../../migrations/0001_accounts.sql")),
     ("photos", include_str!("../../migrations/0002_photos.sql")),
+    ("limits", include_str!("../../migrations/0003_limits.sql")),
 ];
 
 #[derive(Debug)]

@@ -1,28 +1,73 @@
-//! The address that a request comes from: the connection's, or what a trusted proxy says of it.
+//! Who is at the other end and whether nobody in between can listen: what the connection says, or what a
+//! trusted proxy says of it.
 //!
 //! Headers of anybody else are not believed.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::HeaderMap;
+use axum::extract::{ConnectInfo, FromRequestParts, Request};
 use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
 
 use crate::error::Failure;
+use crate::settings::Settings;
 use crate::state::App;
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientAddress(pub IpAddr);
 
+/// Whether the client's own connection is encrypted.
+#[derive(Clone, Copy, Debug)]
+pub struct Encrypted(pub bool);
+
+impl ClientAddress {
+    pub fn of_request(request: &Request, settings: &Settings) -> Self {
+        Self::of(request.extensions(), request.headers(), settings)
+    }
+
+    fn of(extensions: &Extensions, headers: &HeaderMap, settings: &Settings) -> Self {
+        Self(told_by_proxies(peer(extensions), headers, &settings.trusted_proxies))
+    }
+}
+
+impl Encrypted {
+    pub fn of_request(request: &Request, settings: &Settings) -> Self {
+        Self::of(request.extensions(), request.headers(), settings)
+    }
+
+    fn of(extensions: &Extensions, headers: &HeaderMap, settings: &Settings) -> Self {
+        let proxy = settings.trusted_proxies.contains(&peer(extensions));
+        Self(settings.is_encrypted() || (proxy && says_https(headers)))
+    }
+}
+
+/// What the nearest proxy says: it stands last.
+fn says_https(headers: &HeaderMap) -> bool {
+    let schemes = headers.get_all("x-forwarded-proto").into_iter().next_back();
+    let schemes = schemes.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    schemes.rsplit(',').next().is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
+}
+
+fn peer(extensions: &Extensions) -> IpAddr {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    // In tests there may be no connection.
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip().to_canonical())
+}
+
 impl FromRequestParts<App> for ClientAddress {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        // In tests there may be no connection.
-        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-        Ok(Self(told_by_proxies(peer, &parts.headers, &app.settings().trusted_proxies)))
+        Ok(Self::of(&parts.extensions, &parts.headers, app.settings()))
+    }
+}
+
+impl FromRequestParts<App> for Encrypted {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        Ok(Self::of(&parts.extensions, &parts.headers, app.settings()))
     }
 }
 
@@ -54,5 +99,17 @@ mod tests {
         assert_eq!(told_by_proxies(guest, &headers, &[proxy]), guest, "a guest's own header");
         assert_eq!(told_by_proxies(proxy, &headers, &[]), proxy);
         assert_eq!(told_by_proxies(proxy, &HeaderMap::new(), &[proxy]), proxy);
+    }
+
+    #[test]
+    fn the_nearest_proxy_says_whether_a_connection_is_encrypted() {
+        for (value, encrypted) in
+            [("https", true), ("http, HTTPS", true), ("https, http", false), ("", false)]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-proto", value.parse().unwrap());
+            assert_eq!(says_https(&headers), encrypted, "{value}");
+        }
+        assert!(!says_https(&HeaderMap::new()));
     }
 }

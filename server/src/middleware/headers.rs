@@ -1,13 +1,15 @@
 //! Headers that every answer carries, and the answers for addresses and methods that there are not.
 //!
-//! Nothing here depends on who asks.
+//! Nothing here depends on who asks, only on whether the connection is encrypted.
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::client::Encrypted;
 use crate::error::{Failure, Kind};
+use crate::state::App;
 
 /// Pages load nothing from elsewhere and run no script but the service's own; answers are neither guessed
 /// at, framed, indexed nor kept by caches unless a handler says so.
@@ -27,12 +29,20 @@ const ALWAYS: [(HeaderName, &str); 8] = [
     (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
 ];
 
+/// For two years a browser comes back over an encrypted connection only. Other names of the domain are not
+/// this service's to decide about.
+const ENCRYPTED_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
 /// Adds the headers.
-pub async fn secure(request: Request, next: Next) -> Response {
+pub async fn secure(State(app): State<App>, request: Request, next: Next) -> Response {
+    let Encrypted(encrypted) = Encrypted::of_request(&request, app.settings());
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if encrypted {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, ENCRYPTED_ONLY);
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response

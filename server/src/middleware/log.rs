@@ -1,4 +1,4 @@
-//! One log line and one id for every request.
+//! One log line, one id and one entry in the figures for every request.
 //!
 //! The line has method, route, status and time; never the address's values, a query string, headers or
 //! bodies, which may hold tokens.
@@ -12,6 +12,7 @@ use axum::response::Response;
 use tracing::Instrument as _;
 
 use crate::ids::new_id;
+use crate::ops::metrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -24,8 +25,10 @@ pub async fn log(request: Request, next: Next) -> Response {
     let span = tracing::info_span!("request", id = %id);
     let begun = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
-    let elapsed_ms = begun.elapsed().as_secs_f64() * 1000.0;
+    let elapsed = begun.elapsed();
+    let elapsed_ms = elapsed.as_secs_f64() * 1000.0;
     let status = response.status().as_u16();
+    metrics::count_request(&method, &route, status, elapsed);
     span.in_scope(|| tracing::info!(%method, route, status, elapsed_ms, "answered"));
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);

@@ -2,10 +2,17 @@
 //!
 //! Knows no route.
 
+mod admission;
 mod client;
+mod cors;
 mod headers;
 mod log;
+mod pace;
+mod protect;
 
-pub use client::ClientAddress;
+pub use admission::Admission;
+pub use client::{ClientAddress, Encrypted};
+pub use cors::{TrustedOrigin, cors};
 pub use headers::{no_such_method, no_such_route, secure};
 pub use log::log;
+pub use protect::{Known, protect};

@@ -3,7 +3,4 @@
 //! Every answer is limited to the event that the guard has let the caller into. Says of a face where it is and
 //! how sure the match is, never its embedding.
 
-mod admission;
 pub mod routes;
-
-pub use admission::Admission;

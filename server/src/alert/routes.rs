@@ -1,0 +1,70 @@
+//! Alerts over HTTP: those that concern a studio, page by page.
+//!
+//! Changes nothing.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use utoipa::ToSchema;
+
+use super::Pattern;
+use crate::access::Grant;
+use crate::error::{Failure, Result};
+use crate::input::{Page, Paging, Query};
+use crate::state::App;
+
+/// Something that looks like an attack.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Alert {
+    pub id: String,
+    pub pattern: Pattern,
+    /// Who or what it is about: `user:ID`, `key:ID`, `address:IP`, `contact:HASH`.
+    pub subject: String,
+    /// How often it was seen, within `window_s` seconds, when the alert was raised.
+    pub count: i64,
+    pub window_s: i64,
+    pub created_unix_s: i64,
+}
+
+/// The alerts that concern a studio: its events, its API keys and its members. They are kept for 90 days.
+#[utoipa::path(
+    get, path = "/studios/{studio}/alerts", tag = "audit",
+    params(("studio" = String, Path), Paging),
+    responses((status = 200, body = Page<Alert>))
+)]
+pub async fn list(
+    State(app): State<App>,
+    grant: Grant,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<Alert>>> {
+    let (limit, after) = (paging.limit()?, paging.after()?);
+    let rows = sqlx::query(
+        "SELECT * FROM alerts WHERE (studio_id = $1 OR (studio_id = '' AND subject IN \
+         (SELECT 'user:' || user_id FROM memberships WHERE studio_id = $1))) \
+         AND (created_unix_s > $2 OR (created_unix_s = $2 AND id > $3)) \
+         ORDER BY created_unix_s, id LIMIT $4",
+    )
+    .bind(&grant.studio)
+    .bind(after.unix_s)
+    .bind(after.id)
+    .bind(limit + 1)
+    .fetch_all(app.db().read())
+    .await?;
+    let alerts = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
+    Ok(Json(Page::of(alerts, limit, |alert| (alert.created_unix_s, &alert.id))))
+}
+
+fn read(row: &AnyRow) -> Result<Alert> {
+    let pattern: String = row.try_get("pattern")?;
+    Ok(Alert {
+        id: row.try_get("id")?,
+        pattern: Pattern::parse(&pattern)
+            .ok_or_else(|| Failure::internal(format!("no pattern '{pattern}'")))?,
+        subject: row.try_get("subject")?,
+        count: row.try_get("count")?,
+        window_s: row.try_get("window_s")?,
+        created_unix_s: row.try_get("created_unix_s")?,
+    })
+}

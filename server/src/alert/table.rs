@@ -1,0 +1,176 @@
+//! Writes alerts down, at most one of a pattern and a subject within the window, and sees to what is due.
+//!
+//! Two servers that notice the same in the same moment may each write it; nothing else is told twice.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use sqlx::Row as _;
+use tokio::sync::mpsc::Receiver;
+
+use super::webhook::{self, Post};
+use super::{Alerts, Pattern, Sighting, WINDOW_S};
+use crate::clock::now_s;
+use crate::db::Db;
+use crate::error::{Failure, Result};
+use crate::ids::new_id;
+use crate::ops::metrics;
+use crate::state::App;
+
+/// Alerts are kept for so long: they name client addresses.
+const KEEP_S: i64 = 90 * 86_400;
+/// What was not posted is looked for so often, for instance after a restart.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// Seconds until the next try, by how many there were: all in all a day.
+const RETRY_S: [i64; 8] = [5, 30, 120, 600, 1800, 7200, 21_600, 50_400];
+/// Another server leaves a post alone for so long while this one tries.
+const CLAIM_S: i64 = 60;
+
+/// Writes down and posts, for as long as the service runs.
+pub async fn keep_keeping(app: App) {
+    let alerts = app.alerts();
+    let waiting = alerts.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(waiting) = waiting else { return };
+    tokio::join!(write_all(alerts, waiting), post_all(alerts));
+}
+
+async fn write_all(alerts: &Alerts, mut waiting: Receiver<Sighting>) {
+    while let Some(sighting) = waiting.recv().await {
+        let due = alerts.webhook.as_ref().map(|_| now_s());
+        match write(&alerts.db, &sighting, due).await {
+            Ok(true) => {
+                let Sighting { pattern, subject, studio, count } = &sighting;
+                let pattern = pattern.as_str();
+                metrics::count_alert(pattern);
+                tracing::warn!(pattern, subject, studio, count, window_s = WINDOW_S, "alert");
+                alerts.posts.notify_one();
+            }
+            Ok(false) => {}
+            Err(failure) => complain("writing an alert down", failure),
+        }
+    }
+}
+
+fn complain(doing: &str, failure: Failure) {
+    tracing::error!(reason = failure.internal.unwrap_or(failure.detail), "{doing}");
+}
+
+/// Whether it is a new alert and no repetition.
+async fn write(db: &Db, sighting: &Sighting, due: Option<i64>) -> Result<bool> {
+    let (now, pattern) = (now_s(), sighting.pattern.as_str());
+    let mut tx = db.write().await?;
+    let told = sqlx::query(
+        "SELECT id FROM alerts WHERE subject = $1 AND pattern = $2 AND created_unix_s > $3 LIMIT 1",
+    )
+    .bind(&sighting.subject)
+    .bind(pattern)
+    .bind(now - WINDOW_S)
+    .fetch_optional(&mut *tx)
+    .await?;
+    if told.is_some() {
+        return Ok(false);
+    }
+    sqlx::query("DELETE FROM alerts WHERE created_unix_s < $1")
+        .bind(now - KEEP_S)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query(
+        "INSERT INTO alerts (id, pattern, subject, studio_id, count, window_s, created_unix_s, \
+         post_due_unix_s, post_attempts) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)",
+    )
+    .bind(new_id()?)
+    .bind(pattern)
+    .bind(&sighting.subject)
+    .bind(&sighting.studio)
+    .bind(i64::try_from(sighting.count).unwrap_or(i64::MAX))
+    .bind(WINDOW_S)
+    .bind(now)
+    .bind(due)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+async fn post_all(alerts: &Alerts) {
+    let Some(hook) = &alerts.webhook else { return };
+    loop {
+        let _ = tokio::time::timeout(LOOK_EVERY, alerts.posts.notified()).await;
+        loop {
+            match claim(&alerts.db).await {
+                Ok(Some(post)) => {
+                    let sent = webhook::send(hook.clone(), post.clone()).await;
+                    if let Err(failure) = settle(&alerts.db, &post, sent).await {
+                        complain("noting what became of an alert", failure);
+                    }
+                }
+                Ok(None) => break,
+                Err(failure) => {
+                    complain("looking for alerts to post", failure);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// The next alert that is due; others leave it alone for a while.
+async fn claim(db: &Db) -> Result<Option<Post>> {
+    let now = now_s();
+    let due = sqlx::query(
+        "SELECT id FROM alerts WHERE post_due_unix_s <= $1 ORDER BY post_due_unix_s LIMIT 1",
+    )
+    .bind(now)
+    .fetch_optional(db.read())
+    .await?;
+    let Some(due) = due else { return Ok(None) };
+    let mut tx = db.write().await?;
+    let row = sqlx::query(
+        "UPDATE alerts SET post_due_unix_s = $1, post_attempts = post_attempts + 1 \
+         WHERE id = $2 AND post_due_unix_s <= $3 RETURNING *",
+    )
+    .bind(now + CLAIM_S)
+    .bind(due.try_get::<String, _>("id")?)
+    .bind(now)
+    .fetch_optional(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    let Some(row) = row else { return Ok(None) };
+    let pattern: String = row.try_get("pattern")?;
+    Ok(Some(Post {
+        id: row.try_get("id")?,
+        pattern: Pattern::parse(&pattern)
+            .ok_or_else(|| Failure::internal(format!("no pattern '{pattern}'")))?,
+        subject: row.try_get("subject")?,
+        studio: row.try_get("studio_id")?,
+        count: row.try_get("count")?,
+        window_s: row.try_get("window_s")?,
+        created_unix_s: row.try_get("created_unix_s")?,
+        attempts: row.try_get("post_attempts")?,
+    }))
+}
+
+/// Posted, to be tried again, or given up.
+async fn settle(db: &Db, post: &Post, sent: std::result::Result<(), String>) -> Result<()> {
+    let due = match sent {
+        Ok(()) => {
+            metrics::count_post("done");
+            None
+        }
+        Err(reason) => {
+            let tries = usize::try_from(post.attempts - 1).unwrap_or(0);
+            let wait = RETRY_S.get(tries);
+            metrics::count_post(if wait.is_some() { "failed" } else { "given_up" });
+            tracing::warn!(alert = post.id, reason, again_in_s = wait, "alert not posted");
+            wait.map(|wait| now_s() + wait)
+        }
+    };
+    let mut tx = db.write().await?;
+    sqlx::query("UPDATE alerts SET post_due_unix_s = $1 WHERE id = $2")
+        .bind(due)
+        .bind(&post.id)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! How `picpick serve` is told what to protect itself against, and where its operators look.
+//!
+//! Defaults suit one machine, a venue's guests behind one address and a studio that uploads all day. Opens
+//! nothing.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::http::Uri;
+use clap::Args;
+use zeroize::Zeroizing;
+
+use crate::cli::Usage;
+use crate::limits::Rates;
+use crate::settings::{Operations, Origins, Protection, Webhook};
+
+/// The options, as given.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Protection and operation")]
+pub struct RawProtection {
+    /// Units a second for one client address, a minute's worth at once: a read takes 1, a change 2, a search
+    /// 20, a sign-in 50
+    #[arg(long, env = "PICPICK_RATE_LIMIT", value_name = "UNITS", default_value = "1000",
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate_limit: u32,
+    /// The same for one account, all its sessions together
+    #[arg(long, env = "PICPICK_RATE_LIMIT_ACCOUNT", value_name = "UNITS", default_value = "200",
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000), hide_short_help = true)]
+    rate_limit_account: u32,
+    /// The same for one API key
+    #[arg(long, env = "PICPICK_RATE_LIMIT_KEY", value_name = "UNITS", default_value = "500",
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000), hide_short_help = true)]
+    rate_limit_key: u32,
+    /// Requests worked on at the same time, and as many uploads
+    #[arg(long, env = "PICPICK_REQUESTS", value_name = "N", default_value = "256",
+        value_parser = clap::value_parser!(u16).range(1..=10_000), hide_short_help = true)]
+    requests: u16,
+    /// Searches among them at the same time [default: all processor cores]
+    #[arg(long, env = "PICPICK_SEARCHES", value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=512), hide_short_help = true)]
+    searches: Option<u16>,
+    /// Seconds until a request that does not upload must be answered
+    #[arg(long, env = "PICPICK_REQUEST_SECONDS", value_name = "SECONDS", default_value = "30",
+        value_parser = clap::value_parser!(u16).range(1..=3600), hide_short_help = true)]
+    request_seconds: u16,
+    /// Connections open at the same time; one address gets half of them
+    #[arg(long, env = "PICPICK_CONNECTIONS", value_name = "N", default_value = "8192",
+        value_parser = clap::value_parser!(u32).range(2..=1_000_000), hide_short_help = true)]
+    connections: u32,
+    /// Another origin whose pages may use the API, without cookies; may be given several times
+    #[arg(
+        long = "allow-origin",
+        env = "PICPICK_ALLOW_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        hide_short_help = true
+    )]
+    allow_origin: Vec<String>,
+    /// The same, with the cookies of people who are signed in
+    #[arg(
+        long = "allow-origin-with-cookies",
+        env = "PICPICK_ALLOW_ORIGIN_WITH_COOKIES",
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        hide_short_help = true
+    )]
+    allow_origin_with_cookies: Vec<String>,
+    /// Address and port of /metrics, /healthz and /readyz for those who run the service; without it there
+    /// are no figures
+    #[arg(long, env = "PICPICK_METRICS_LISTEN", value_name = "IP:PORT", hide_short_help = true)]
+    metrics_listen: Option<SocketAddr>,
+}
+
+impl RawProtection {
+    /// Completes the options by the environment. Errors: `Usage` for an origin or a webhook that is none.
+    pub fn validate(self) -> Result<(Protection, Operations), Usage> {
+        let origins = |option: &str, texts: &[String]| {
+            texts.iter().map(|text| origin(option, text)).collect::<Result<Vec<_>, _>>()
+        };
+        let without_cookies = origins("--allow-origin", &self.allow_origin)?;
+        let with_cookies = origins("--allow-origin-with-cookies", &self.allow_origin_with_cookies)?;
+        let default = Protection::default();
+        let protection = Protection {
+            rates: Rates::new(self.rate_limit, self.rate_limit_account, self.rate_limit_key),
+            requests_max: usize::from(self.requests),
+            heavy_max: self.searches.map_or(default.heavy_max, usize::from),
+            request_time_max: Duration::from_secs(u64::from(self.request_seconds)),
+            connections_max: usize::try_from(self.connections).unwrap_or(usize::MAX),
+            origins: Origins { without_cookies, with_cookies },
+        };
+        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let webhook = webhook(set("PICPICK_ALERT_WEBHOOK"), set("PICPICK_ALERT_WEBHOOK_SECRET"))?;
+        Ok((protection, Operations { metrics_listen: self.metrics_listen, webhook }))
+    }
+}
+
+/// Scheme, host and port, as a browser writes them.
+fn origin(option: &str, text: &str) -> Result<String, Usage> {
+    let wrong = || {
+        Usage(format!(
+            "{option}: expected an origin like https://studio.example.com, received '{text}'"
+        ))
+    };
+    let (scheme, host) = text.split_once("://").ok_or_else(wrong)?;
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:[]".contains(&byte);
+    let fits = ["https", "http"].contains(&scheme) && !host.is_empty() && host.bytes().all(plain);
+    if fits { Ok(text.to_owned()) } else { Err(wrong()) }
+}
+
+/// Errors never hold the address: whoever has it may post.
+fn webhook(url: Option<String>, secret: Option<String>) -> Result<Option<Webhook>, Usage> {
+    /// Characters of a secret that cannot be guessed.
+    const SECRET_CHARS_MIN: usize = 16;
+    let Some(url) = url else { return Ok(None) };
+    let parsed: Option<Uri> = url.parse().ok();
+    let host = parsed.as_ref().and_then(Uri::host).unwrap_or_default();
+    let scheme = parsed.as_ref().and_then(Uri::scheme_str).unwrap_or_default();
+    let near = match host.trim_matches(['[', ']']).parse::<std::net::IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host == "localhost",
+    };
+    if host.is_empty() || !(scheme == "https" || (scheme == "http" && near)) {
+        return Err(Usage(
+            "PICPICK_ALERT_WEBHOOK: expected an https:// address, or http:// on this machine"
+                .into(),
+        ));
+    }
+    match secret {
+        Some(secret) if secret.chars().count() >= SECRET_CHARS_MIN => {
+            Ok(Some(Webhook { url: Zeroizing::new(url), secret: Zeroizing::new(secret) }))
+        }
+        _ => Err(Usage(format!(
+            "PICPICK_ALERT_WEBHOOK_SECRET: expected {SECRET_CHARS_MIN} characters or more, to sign alerts with"
+        ))),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_a_browser_sends() {
+        for good in ["https://a.example", "http://localhost:3000", "https://[::1]:8"] {
+            assert_eq!(origin("--o", good).unwrap(), good);
+        }
+        for bad in [
+            "*",
+            "null",
+            "https://a.example/",
+            "https://A.example",
+            "a.example",
+            "https://",
+            "ftp://a",
+        ] {
+            assert!(origin("--o", bad).unwrap_err().0.contains(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn alerts_leave_the_machine_encrypted_and_signed_or_not_at_all() {
+        let secret = || Some("0123456789abcdef".to_owned());
+        let set = |url: &str| webhook(Some(url.to_owned()), secret());
+        for good in [
+            "https://hooks.example/x?t=1",
+            "http://127.0.0.1:9/x",
+            "http://[::1]/",
+            "http://localhost/",
+        ] {
+            assert!(set(good).unwrap().is_some(), "{good}");
+        }
+        for bad in
+            ["http://hooks.example/x", "https:///a", "ftp://a/", "http://10.0.0.1/", "s3cret"]
+        {
+            let error = set(bad).err().unwrap();
+            assert!(!error.0.contains(bad), "{}", error.0);
+        }
+        assert!(webhook(Some("https://a/".into()), Some("short".into())).is_err());
+        assert!(webhook(Some("https://a/".into()), None).is_err());
+        assert!(webhook(None, secret()).unwrap().is_none());
+    }
+}

@@ -1,0 +1,245 @@
+//! Connections before there is a request: how many there are, how long they may stay silent, and their
+//! encryption.
+//!
+//! Knows nothing of HTTP beyond its time limits, and no route.
+
+mod tls;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use axum::Router;
+use axum_server::accept::{Accept, DefaultAcceptor};
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Handle, Server};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::ops::metrics;
+use crate::settings::Settings;
+
+/// The headers of a request must be here by then; an idle connection is closed after the same time.
+const HEADERS_MAX: Duration = Duration::from_secs(30);
+/// Nothing sent at all, or no TLS handshake.
+const SILENT_MAX: Duration = Duration::from_secs(10);
+/// Bytes of a request's headers.
+const HEADER_BYTES_MAX: u32 = 32 << 10;
+/// Bytes read ahead on one HTTP/1 connection; headers have to fit.
+const BUFFER_BYTES_MAX: usize = 128 << 10;
+/// Requests at once on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 128;
+/// A peer that is gone without a word is noticed by then.
+const PING_EVERY: Duration = Duration::from_secs(30);
+
+/// Binds, and gives what serves `app` until `handle` is told to stop.
+///
+/// Errors: an address that is taken, a certificate that cannot be read.
+pub fn open(
+    app: Router,
+    settings: &Settings,
+    handle: Handle<SocketAddr>,
+) -> Result<impl Future<Output = Result<()>> + Send + 'static> {
+    let address = settings.listen;
+    let listener = std::net::TcpListener::bind(address)
+        .with_context(|| format!("listening on {address}; choose another with --listen"))?;
+    listener.set_nonblocking(true)?;
+    let encrypted = settings.tls.clone().map(|files| tls::open(&files)).transpose()?;
+    let places = Arc::new(Places {
+        most: settings.protection.connections_max,
+        trusted: settings.trusted_proxies.clone(),
+        taken: Mutex::default(),
+    });
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    Ok(async move {
+        let server = timed(axum_server::from_tcp(listener)?.handle(handle));
+        match encrypted {
+            Some((config, files)) => {
+                let fresh = tokio::spawn(tls::keep_fresh(config.clone(), files));
+                let inner = RustlsAcceptor::new(RustlsConfig::clone(&config));
+                let inner = inner.handshake_timeout(SILENT_MAX);
+                let served = server.acceptor(Door { inner, places }).serve(service).await;
+                fresh.abort();
+                Ok(served?)
+            }
+            None => {
+                let inner = DefaultAcceptor::new();
+                Ok(server.acceptor(Door { inner, places }).serve(service).await?)
+            }
+        }
+    })
+}
+
+fn timed(server: Server<SocketAddr>) -> Server<SocketAddr> {
+    let mut server = server.first_request_timeout(HEADERS_MAX);
+    let builder = server.http_builder();
+    builder.http1().header_read_timeout(HEADERS_MAX).max_buf_size(BUFFER_BYTES_MAX);
+    builder
+        .http2()
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEADER_BYTES_MAX)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(SILENT_MAX);
+    server
+}
+
+/// Connections that are open, all and by address.
+struct Places {
+    most: usize,
+    /// Proxies bring everybody's connections.
+    trusted: Vec<IpAddr>,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// One connection's place; free again when it is dropped.
+struct Place {
+    places: Arc<Places>,
+    address: IpAddr,
+}
+
+impl Places {
+    /// `None` where all are taken, or half of all by one address.
+    fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let address = address.to_canonical();
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = taken.by_address.get(&address).copied().unwrap_or(0);
+        let greedy = own >= self.most / 2 && !self.trusted.contains(&address);
+        if taken.all >= self.most || greedy {
+            return None;
+        }
+        taken.all += 1;
+        taken.by_address.insert(address, own + 1);
+        metrics::set_connections(taken.all);
+        drop(taken);
+        Some(Place { places: Arc::clone(self), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.all = taken.all.saturating_sub(1);
+        metrics::set_connections(taken.all);
+        match taken.by_address.get_mut(&self.address) {
+            Some(own) if *own > 1 => *own -= 1,
+            _ => drop(taken.by_address.remove(&self.address)),
+        }
+    }
+}
+
+/// Lets connections in while there are places.
+#[derive(Clone)]
+struct Door<A> {
+    inner: A,
+    places: Arc<Places>,
+}
+
+type Accepted<St, Se> = Pin<Box<dyn Future<Output = io::Result<(Held<St>, Se)>> + Send>>;
+
+impl<A, S> Accept<TcpStream, S> for Door<A>
+where
+    A: Accept<TcpStream, S>,
+    A::Future: Send + 'static,
+{
+    type Stream = Held<A::Stream>;
+    type Service = A::Service;
+    type Future = Accepted<A::Stream, A::Service>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let place = stream.peer_addr().ok().and_then(|peer| self.places.take(peer.ip()));
+        let Some(place) = place else {
+            metrics::count_turned_away("connections");
+            let full = io::Error::new(io::ErrorKind::ConnectionRefused, "too many connections");
+            return Box::pin(async move { Err(full) });
+        };
+        // Answers are small and written whole; waiting for more only delays them. Not being able to say so
+        // is no reason to refuse.
+        let _ = stream.set_nodelay(true);
+        let accepted = self.inner.accept(stream, service);
+        Box::pin(async move {
+            let (stream, service) = accepted.await?;
+            Ok((Held { stream, _place: place }, service))
+        })
+    }
+}
+
+/// A connection that gives its place back when it ends.
+struct Held<S> {
+    stream: S,
+    _place: Place,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Held<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Held<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_gets_half_of_the_places_and_a_proxy_all() {
+        let proxy: IpAddr = "10.0.0.1".parse().unwrap();
+        let guest: IpAddr = "1.2.3.4".parse().unwrap();
+        let places = Arc::new(Places { most: 4, trusted: vec![proxy], taken: Mutex::default() });
+        let mut held: Vec<Place> = (0..2).filter_map(|_| places.take(guest)).collect();
+        assert_eq!(held.len(), 2);
+        assert!(places.take(guest).is_none(), "half is taken");
+        held.extend((0..9).filter_map(|_| places.take(proxy)));
+        assert_eq!(held.len(), 4, "a proxy takes what is left, and nobody more");
+        held.remove(0);
+        assert!(places.take(guest).is_some());
+        held.clear();
+        let taken = places.taken.lock().unwrap();
+        assert!(taken.all == 0 && taken.by_address.is_empty());
+    }
+}

@@ -1,0 +1,104 @@
+//! Pages of other origins: refused by saying nothing, unless the settings name them.
+//!
+//! A named origin may read answers; its requests carry cookies only where it is named for that too. Knows no
+//! route.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use crate::settings::Origins;
+use crate::state::App;
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
+/// What a page of another origin may read of an answer beside its body.
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "x-request-id, retry-after, etag, location, content-range, upload-offset, upload-length",
+);
+const KEPT_S: HeaderValue = HeaderValue::from_static("600");
+
+/// Marks a request of an origin that may use cookies: it does not count as another site's.
+#[derive(Clone, Copy, Debug)]
+pub struct TrustedOrigin;
+
+/// Answers preflights of named origins and lets them read answers.
+pub async fn cors(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let origins = &app.settings().protection.origins;
+    if origins.is_empty() {
+        return next.run(request).await;
+    }
+    let named = request.headers().get(header::ORIGIN).and_then(|origin| named(origins, origin));
+    let preflight = request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = match &named {
+        Some(_) if preflight => preflight_answer(request.headers()),
+        _ => {
+            if named.as_ref().is_some_and(|(_, cookies)| *cookies) {
+                request.extensions_mut().insert(TrustedOrigin);
+            }
+            next.run(request).await
+        }
+    };
+    let headers = response.headers_mut();
+    // Whatever keeps answers must not give one origin's to another.
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+    if let Some((origin, cookies)) = named {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        if cookies {
+            let yes = HeaderValue::from_static("true");
+            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+        }
+        let policy = HeaderName::from_static("cross-origin-resource-policy");
+        headers.insert(policy, HeaderValue::from_static("cross-origin"));
+    }
+    response
+}
+
+/// The origin as it was sent, and whether it may use cookies.
+fn named(origins: &Origins, origin: &HeaderValue) -> Option<(HeaderValue, bool)> {
+    let text = origin.to_str().ok()?;
+    let cookies = origins.with_cookies.iter().any(|own| own == text);
+    let plain = origins.without_cookies.iter().any(|own| own == text);
+    (cookies || plain).then(|| (origin.clone(), cookies))
+}
+
+fn preflight_answer(asked: &HeaderMap) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, KEPT_S);
+    if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+    }
+    response
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_origin_is_one_that_is_named() {
+        let origins = Origins {
+            without_cookies: vec!["https://a.example".into()],
+            with_cookies: vec!["https://b.example".into()],
+        };
+        let ask = |text: &'static str| {
+            named(&origins, &HeaderValue::from_static(text)).map(|(_, cookies)| cookies)
+        };
+        assert_eq!(ask("https://a.example"), Some(false));
+        assert_eq!(ask("https://b.example"), Some(true));
+        for other in [
+            "null",
+            "http://a.example",
+            "https://a.example:444",
+            "https://a.example.evil",
+            "https://xa.example",
+        ] {
+            assert_eq!(ask(other), None, "{other}");
+        }
+    }
+}

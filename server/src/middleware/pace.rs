@@ -1,0 +1,67 @@
+//! The pace of a request's body: bytes have to keep coming.
+//!
+//! For requests without a time limit of their own. Looks at no byte, and keeps none.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use futures_util::{StreamExt as _, stream};
+use tokio::time::Instant;
+
+/// Before the first byte, and for each one later than `BYTES_PER_S` brings it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Below any line that a photo is sent over: a photo of 10 MB would take half an hour.
+const BYTES_PER_S: u64 = 4 << 10;
+
+/// The same body, ending in an error where it comes too slowly.
+pub fn paced(body: Body) -> Body {
+    watched(body, PATIENCE, BYTES_PER_S)
+}
+
+fn watched(body: Body, patience: Duration, bytes_per_s: u64) -> Body {
+    let state = (body.into_data_stream(), Instant::now(), 0_u64);
+    Body::from_stream(stream::unfold(Some(state), move |state| async move {
+        let (mut chunks, begun, bytes) = state?;
+        let due = begun + patience + Duration::from_secs(bytes / bytes_per_s);
+        let late = || std::io::Error::from(std::io::ErrorKind::TimedOut);
+        let next: Result<Bytes, axum::BoxError> =
+            match tokio::time::timeout_at(due, chunks.next()).await {
+                Err(_) => Err(late().into()),
+                Ok(None) => return None,
+                Ok(Some(chunk)) => chunk.map_err(Into::into),
+            };
+        let rest = next.as_ref().ok().map(|chunk| {
+            let bytes = bytes + u64::try_from(chunk.len()).unwrap_or(0);
+            (chunks, begun, bytes)
+        });
+        Some((next, rest))
+    }))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn dripping(count: u64, every: Duration) -> Body {
+        Body::from_stream(stream::unfold(0, move |sent| async move {
+            tokio::time::sleep(every).await;
+            (sent < count)
+                .then(|| (Ok::<_, std::io::Error>(Bytes::from_static(b"12345678")), sent + 1))
+        }))
+    }
+
+    #[tokio::test]
+    async fn a_steady_body_comes_through_and_a_dripping_one_ends() {
+        let patience = Duration::from_millis(300);
+        let steady = watched(dripping(5, Duration::from_millis(5)), patience, 1 << 20);
+        assert_eq!(axum::body::to_bytes(steady, 1000).await.unwrap().len(), 40);
+        let slow = watched(dripping(1000, Duration::from_millis(20)), patience, 1 << 20);
+        let begun = Instant::now();
+        assert!(axum::body::to_bytes(slow, 10_000).await.is_err());
+        assert!(begun.elapsed() < Duration::from_secs(2), "it was not waited for");
+        // Enough bytes earn time: eight a second are asked for, and 20 ms bring eight.
+        let fast = watched(dripping(40, Duration::from_millis(20)), patience, 8);
+        assert_eq!(axum::body::to_bytes(fast, 1000).await.unwrap().len(), 320);
+    }
+}

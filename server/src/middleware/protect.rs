@@ -1,0 +1,64 @@
+//! What every route of the API goes through before its guard: the address's allowance, a place to work, a
+//! time limit; and afterwards a look at how it ended.
+//!
+//! Decides nothing of who may do what.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::client::ClientAddress;
+use super::pace::paced;
+use crate::access::{Caller, Rule};
+use crate::error::{Failure, Kind, Result};
+use crate::limits::Class;
+use crate::state::App;
+
+/// Filled by the guard as soon as it knows who is calling.
+#[derive(Clone, Debug, Default)]
+pub struct Known(Arc<OnceLock<Caller>>);
+
+impl Known {
+    pub fn set(&self, caller: &Caller) {
+        let _ = self.0.set(caller.clone());
+    }
+}
+
+/// The middleware of one route.
+pub async fn protect(
+    State((app, rule)): State<(App, Rule)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let class = Class::of(rule, request.method());
+    let ClientAddress(address) = ClientAddress::of_request(&request, app.settings());
+    if let Err(failure) = app.limits().charge_address(address, class) {
+        return failure.into_response();
+    }
+    let known = Known::default();
+    request.extensions_mut().insert(known.clone());
+    let response = match admitted(&app, class, request, next).await {
+        Ok(response) => response,
+        Err(failure) => failure.into_response(),
+    };
+    if let Some(kind) = response.extensions().get::<Kind>() {
+        app.alerts().watch(*kind, known.0.get(), address);
+    }
+    response
+}
+
+async fn admitted(app: &App, class: Class, request: Request, next: Next) -> Result<Response> {
+    let _permit = app.admission(class).enter().await?;
+    match class.time_max(app.settings().protection.request_time_max) {
+        Some(limit) => {
+            let late = |_| {
+                let seconds = limit.as_secs();
+                Failure::new(Kind::TimedOut, format!("It was not done within {seconds} seconds."))
+            };
+            tokio::time::timeout(limit, next.run(request)).await.map_err(late)
+        }
+        None => Ok(next.run(request.map(paced)).await),
+    }
+}

@@ -1,0 +1,97 @@
+//! `/healthz`: the process answers. `/readyz`: it can do its work, or why not.
+//!
+//! Both are open to everybody and say nothing but codes: no paths, no versions, no addresses.
+
+use std::path::Path;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+use crate::state::App;
+
+/// Below this nothing is taken in any more; the engine's own reserve is far smaller.
+const FREE_BYTES_MIN: u64 = 64 << 20;
+const DATABASE_MAX: Duration = Duration::from_secs(2);
+/// Strangers may ask: the answer is found out at most once a second.
+const KEPT: Duration = Duration::from_secs(1);
+static LAST: Mutex<Option<(Instant, Readiness)>> = Mutex::const_new(None);
+
+/// Whether the service can do its work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Readiness {
+    ready: bool,
+    /// `database`, `data_folder`, `disk_full`, `models`.
+    reasons: Vec<&'static str>,
+}
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/healthz", get(|| async { StatusCode::NO_CONTENT }))
+        .route("/readyz", get(ready))
+}
+
+async fn ready(State(app): State<App>) -> Response {
+    // Whoever comes while somebody is finding out waits for the same answer.
+    let mut last = LAST.lock().await;
+    let found = match &*last {
+        Some((at, found)) if at.elapsed() < KEPT => found.clone(),
+        _ => {
+            let found = look(&app).await;
+            last.insert((Instant::now(), found)).1.clone()
+        }
+    };
+    drop(last);
+    let status = if found.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(found)).into_response()
+}
+
+async fn look(app: &App) -> Readiness {
+    let mut reasons = Vec::new();
+    let answers = timeout(DATABASE_MAX, sqlx::query("SELECT 1").fetch_one(app.db().read())).await;
+    if !matches!(answers, Ok(Ok(_))) {
+        reasons.push("database");
+    }
+    let data = app.settings().data.clone();
+    let blocking = tokio::task::spawn_blocking({
+        let app = app.clone();
+        move || (folder(&data), app.faces().models_are_here())
+    });
+    match blocking.await {
+        Ok((folder, models)) => {
+            reasons.extend(folder);
+            reasons.extend((!models).then_some("models"));
+        }
+        Err(_) => reasons.push("data_folder"),
+    }
+    Readiness { ready: reasons.is_empty(), reasons }
+}
+
+/// What is wrong with the data folder.
+fn folder(data: &Path) -> Option<&'static str> {
+    use rustix::fs::{Access, access};
+    if access(data, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
+        return Some("data_folder");
+    }
+    let free = picpick_engine::free_bytes(data);
+    free.is_some_and(|bytes| bytes < FREE_BYTES_MIN).then_some("disk_full")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_not_there_is_no_data_folder() {
+        let here = tempfile::tempdir().unwrap();
+        assert_eq!(folder(here.path()), None);
+        assert_eq!(folder(&here.path().join("gone")), Some("data_folder"));
+    }
+}

@@ -1,0 +1,174 @@
+//! The service's figures: every name stands here, and nothing else names one.
+//!
+//! Without `--metrics-listen` nobody collects them, and each call is a comparison. Labels have few values:
+//! route templates, methods, rooms; never an id, an address or a name. Whoever adds figures (queue, stages of
+//! the pipeline, index, store) adds a constant to `NAMES` and a function below.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use axum::http::Method;
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+const REQUESTS: &str = "picpick_http_requests_total";
+const SECONDS: &str = "picpick_http_request_seconds";
+const AT_WORK: &str = "picpick_at_work";
+const TURNED_AWAY: &str = "picpick_turned_away_total";
+const LIMITED: &str = "picpick_rate_limited_total";
+const CONNECTIONS: &str = "picpick_connections";
+const ALERTS: &str = "picpick_alerts_total";
+const POSTS: &str = "picpick_alert_posts_total";
+const MEMORY: &str = "picpick_process_resident_bytes";
+const POOL: &str = "picpick_database_connections";
+const DISK_FREE: &str = "picpick_data_free_bytes";
+
+#[derive(Clone, Copy)]
+enum Sort {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// Every figure, what it is, and in words.
+const NAMES: [(&str, Sort, &str); 11] = [
+    (REQUESTS, Sort::Counter, "Requests answered, by route, method and status"),
+    (SECONDS, Sort::Histogram, "Time until an answer begins, seconds, by route and method"),
+    (AT_WORK, Sort::Gauge, "Requests being worked on, by room"),
+    (TURNED_AWAY, Sort::Counter, "Requests and connections for which there was no place, by room"),
+    (LIMITED, Sort::Counter, "Requests over an allowance, by whose"),
+    (CONNECTIONS, Sort::Gauge, "Connections open"),
+    (ALERTS, Sort::Counter, "Alerts raised, by pattern"),
+    (POSTS, Sort::Counter, "Posts to the webhook, by outcome"),
+    (MEMORY, Sort::Gauge, "Memory of the process that is in use, bytes"),
+    (POOL, Sort::Gauge, "Connections to the database, by state"),
+    (DISK_FREE, Sort::Gauge, "Free space of the data folder's file system, bytes"),
+];
+
+/// Seconds; the acceptance figures ask for tens of milliseconds, and a search may wait for its turn.
+const SECONDS_BUCKETS: [f64; 12] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// Begins collecting, once for the whole process.
+///
+/// Errors: another program part collects already.
+pub fn collect() -> anyhow::Result<PrometheusHandle> {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    if let Some(handle) = HANDLE.get() {
+        return Ok(handle.clone());
+    }
+    let recorder = builder()?.build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder)
+        .map_err(|_| anyhow::anyhow!("figures are collected by something else already"))?;
+    for (name, sort, words) in NAMES {
+        match sort {
+            Sort::Counter => describe_counter!(name, words),
+            Sort::Gauge => describe_gauge!(name, words),
+            Sort::Histogram => describe_histogram!(name, words),
+        }
+    }
+    Ok(HANDLE.get_or_init(|| handle).clone())
+}
+
+fn builder() -> Result<PrometheusBuilder, BuildError> {
+    let seconds = Matcher::Full(SECONDS.to_owned());
+    PrometheusBuilder::new().set_buckets_for_metric(seconds, &SECONDS_BUCKETS)
+}
+
+/// One request was answered. `route` is a template.
+pub fn count_request(method: &Method, route: &str, status: u16, elapsed: Duration) {
+    let (method, route) = (known(method), route.to_owned());
+    counter!(REQUESTS, "method" => method, "route" => route.clone(), "status" => status.to_string())
+        .increment(1);
+    histogram!(SECONDS, "method" => method, "route" => route).record(elapsed);
+}
+
+/// A client may invent methods; the figures must not grow by that.
+fn known(method: &Method) -> &'static str {
+    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    known.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+/// Work began in a room of `middleware::Admission`.
+pub fn began(room: &'static str) {
+    gauge!(AT_WORK, "room" => room).increment(1.0);
+}
+
+/// It ended.
+pub fn ended(room: &'static str) {
+    gauge!(AT_WORK, "room" => room).decrement(1.0);
+}
+
+/// There was no place.
+pub fn count_turned_away(room: &'static str) {
+    counter!(TURNED_AWAY, "room" => room).increment(1);
+}
+
+/// A request was over an allowance: of an `address`, an `account` or a `key`.
+pub fn count_limited(whose: &'static str) {
+    counter!(LIMITED, "whose" => whose).increment(1);
+}
+
+pub fn set_connections(open: usize) {
+    gauge!(CONNECTIONS).set(number(open));
+}
+
+pub fn count_alert(pattern: &'static str) {
+    counter!(ALERTS, "pattern" => pattern).increment(1);
+}
+
+/// `outcome` is `done`, `failed` or `given_up`.
+pub fn count_post(outcome: &'static str) {
+    counter!(POSTS, "outcome" => outcome).increment(1);
+}
+
+/// What is looked at when somebody asks, rather than counted.
+pub fn set_process(resident_bytes: Option<u64>, free_bytes: Option<u64>) {
+    if let Some(bytes) = resident_bytes {
+        gauge!(MEMORY).set(bytes as f64);
+    }
+    if let Some(bytes) = free_bytes {
+        gauge!(DISK_FREE).set(bytes as f64);
+    }
+}
+
+pub fn set_pool(open: usize, idle: usize) {
+    gauge!(POOL, "state" => "idle").set(number(idle));
+    gauge!(POOL, "state" => "busy").set(number(open.saturating_sub(idle)));
+}
+
+fn number(count: usize) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_collected_under_their_names() {
+        let recorder = builder().unwrap().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            count_request(&Method::GET, "/api/v1/events/{event}", 200, Duration::from_millis(3));
+            count_request(&"BREW".parse().unwrap(), "-", 405, Duration::from_millis(3));
+            began("heavy");
+            count_limited("key");
+            set_pool(5, 2);
+        });
+        let text = recorder.handle().render();
+        for line in [
+            r#"picpick_http_requests_total{method="GET",route="/api/v1/events/{event}",status="200"} 1"#,
+            r#"picpick_http_requests_total{method="other",route="-",status="405"} 1"#,
+            r#"picpick_http_request_seconds_bucket{method="GET",route="/api/v1/events/{event}",le="0.005"} 1"#,
+            r#"picpick_at_work{room="heavy"} 1"#,
+            r#"picpick_rate_limited_total{whose="key"} 1"#,
+            r#"picpick_database_connections{state="busy"} 3"#,
+        ] {
+            assert!(text.contains(line), "expected {line} in\n{text}");
+        }
+        let names: std::collections::HashSet<_> = NAMES.iter().map(|(name, ..)| name).collect();
+        assert_eq!(names.len(), NAMES.len());
+    }
+}

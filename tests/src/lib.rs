@@ -1,5 +1,6 @@
-//! What the scenario tests share: a room to run `picpick` in, sample photos, files that are odd, and an
-//! arena in which processes are killed, disks fill up and the power is cut.
+//! What the scenario tests share: a room to run `picpick` in, the service with its clients and databases,
+//! sample photos, files that are odd, and an arena in which processes are killed, disks fill up and the
+//! power is cut.
 //!
 //! Assumes that models and samples can be fetched once, into the user's own cache. Knows nothing of
 //! what the tests expect.
@@ -8,22 +9,29 @@
 
 pub mod acts;
 pub mod arena;
+pub mod client;
 mod crowd;
 mod dice;
 pub mod oracle;
+pub mod people;
 pub mod pictures;
+pub mod postgres;
 pub mod power;
 mod room;
 mod s3;
 mod samples;
+mod service;
 pub mod shim;
 pub mod synthetic;
 
+pub use client::{Answer, Client, Request};
 pub use crowd::crowd;
 pub use dice::{Dice, times};
+pub use people::Person;
 pub use room::{Outcome, Room, Tmpfs, file_names, numbers};
 pub use s3::{S3Server, Spoiler};
 pub use samples::{PARTY, cache, models, sample};
+pub use service::{Database, Service};
 
 /// A room for the program of this package. A macro, because only a test is told where it lies.
 #[macro_export]

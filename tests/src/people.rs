@@ -1,0 +1,131 @@
+//! People with accounts: made through the service's own doors, never by writing rows.
+//!
+//! Each has a password and an address of their own. Knows how somebody gets in, and nothing of what they
+//! may do there.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Client};
+use crate::service::Service;
+
+/// Somebody with an account, signed in.
+#[derive(Clone, Debug)]
+pub struct Person {
+    pub client: Client,
+    pub id: String,
+    pub email: String,
+    pub password: String,
+}
+
+fn number() -> usize {
+    static PEOPLE: AtomicUsize = AtomicUsize::new(1);
+    PEOPLE.fetch_add(1, Ordering::SeqCst)
+}
+
+/// An e-mail address that nobody else has.
+pub fn new_email() -> String {
+    format!("somebody-{}@mail.example", number())
+}
+
+/// A password that nobody else has.
+pub fn new_password() -> String {
+    format!("battery staple {}", number())
+}
+
+impl Person {
+    /// Signs in with `code`, where the account asks for one; the answer.
+    pub fn try_sign_in(&self, password: &str, code: Option<&str>) -> Answer {
+        let mut body = json!({ "email": self.email, "password": password });
+        if let Some(code) = code {
+            body["code"] = Value::from(code);
+        }
+        self.client.signed_out().post("/session", &body)
+    }
+
+    /// Another session of the same person.
+    pub fn sign_in(&self) -> Client {
+        let answer = self.try_sign_in(&self.password, None).is(201);
+        self.client.with_cookie(&answer.cookie())
+    }
+
+    /// A studio of one's own; its id.
+    pub fn new_studio(&self, name: &str) -> String {
+        self.client.post("/studios", &json!({ "name": name })).is(201).field("id")
+    }
+
+    /// The studio that came first; its id.
+    pub fn studio(&self) -> String {
+        let studios = self.client.get("/studios").is(200).items();
+        studios[0]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// An event in `studio`; its id.
+    pub fn new_event(&self, studio: &str, name: &str) -> String {
+        let path = format!("/studios/{studio}/events");
+        self.client.post(&path, &json!({ "name": name })).is(201).field("id")
+    }
+
+    /// An invitation to `studio` or to one event of it; the answer.
+    pub fn invite(&self, studio: &str, email: &str, role: &str, event: Option<&str>) -> Answer {
+        let mut body = json!({ "email": email, "role": role });
+        if let Some(event) = event {
+            body["event"] = Value::from(event);
+        }
+        self.client.post(&format!("/studios/{studio}/invitations"), &body)
+    }
+
+    /// An API key of `studio` or of one event of it; the answer.
+    pub fn new_key(&self, studio: &str, role: &str, event: Option<&str>) -> Answer {
+        let mut body = json!({ "name": format!("{role} key"), "role": role });
+        if let Some(event) = event {
+            body["event"] = Value::from(event);
+        }
+        self.client.post(&format!("/studios/{studio}/keys"), &body)
+    }
+
+    /// The id of this person's membership in `studio`, as `owner` sees it.
+    pub fn membership(&self, owner: &Person, studio: &str) -> String {
+        let members = owner.client.get(&format!("/studios/{studio}/members?limit=500")).is(200);
+        let mine = members.items().into_iter().find(|member| member["user"] == self.id.as_str());
+        mine.expect("a member")["id"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Service {
+    /// The first account, made by the first start's link.
+    pub fn owner(&self) -> Person {
+        let (client, email, password) = (self.client(), new_email(), new_password());
+        let body = json!({
+            "token": self.setup_token(), "email": email, "name": "The Owner", "password": password,
+            "studio": "First Light",
+        });
+        let answer = client.post("/setup", &body).is(201);
+        let (client, id) = (client.with_cookie(&answer.cookie()), answer.field("id"));
+        Person { client, id, email, password }
+    }
+
+    /// Somebody new with a role in `studio`, or in one event of it, invited by `owner`.
+    pub fn member(&self, owner: &Person, studio: &str, role: &str, event: Option<&str>) -> Person {
+        let (client, email, password) = (self.client(), new_email(), new_password());
+        let token = owner.invite(studio, &email, role, event).is(201).field("token");
+        let body = json!({ "token": token, "name": "Some Body", "password": password });
+        client.post("/invitations/accept", &body).is(204);
+        let body = json!({ "email": email, "password": password });
+        let answer = client.post("/session", &body).is(201);
+        let (client, id) = (client.with_cookie(&answer.cookie()), answer.field("id"));
+        Person { client, id, email, password }
+    }
+
+    /// Somebody new who owns a studio of their own, and has no part in any other.
+    pub fn stranger(&self, owner: &Person) -> (Person, String) {
+        // Only an invitation makes an account; the way in is then taken away.
+        let studio = owner.studio();
+        let person = self.member(owner, &studio, "viewer", None);
+        let own = person.new_studio("Elsewhere");
+        let membership = person.membership(owner, &studio);
+        owner.client.delete(&format!("/studios/{studio}/members/{membership}")).is(204);
+        (person, own)
+    }
+}

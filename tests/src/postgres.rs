@@ -1,0 +1,118 @@
+//! A PostgreSQL of the tests' own: the real server, from the system's package.
+//!
+//! One cluster for each test program, a fresh database for each service. It ends when the test program
+//! does, however that ends. Knows nothing of what is kept in it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sqlx::{AnyConnection, Connection as _, Row as _};
+
+const PROGRAM: &str = include_str!("../postgres/run.sh");
+/// Asked for by every connection, and never to be seen in a log.
+const PASSWORD: &str = "the-password-of-the-database";
+
+/// The address of an empty database.
+pub fn fresh_database() -> String {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("service_{}", MADE.fetch_add(1, Ordering::SeqCst));
+    let cluster = Cluster::running();
+    change(&cluster.url("postgres"), &format!("CREATE DATABASE {name}"));
+    cluster.url(&name)
+}
+
+/// What no log may hold of an address that [`fresh_database`] gave.
+pub fn password() -> &'static str {
+    PASSWORD
+}
+
+struct Cluster {
+    socket: String,
+    /// Its standard input is what keeps the cluster alive.
+    _process: Child,
+}
+
+impl Cluster {
+    fn running() -> &'static Self {
+        static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+        CLUSTER.get_or_init(Self::start)
+    }
+
+    fn start() -> Self {
+        let mut process = shell()
+            .args(["-c", PROGRAM, "postgres"])
+            .arg(programs())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a shell starts");
+        writeln!(process.stdin.as_mut().unwrap(), "{PASSWORD}").unwrap();
+        let mut socket = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut socket).unwrap();
+        if socket.is_empty() {
+            let mut why = String::new();
+            let _ = process.stderr.take().unwrap().read_to_string(&mut why);
+            panic!("PostgreSQL does not start: {why}");
+        }
+        Self { socket: socket.trim().replace('/', "%2F"), _process: process }
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("postgres://picpick:{PASSWORD}@{}/{database}", self.socket)
+    }
+}
+
+/// PostgreSQL refuses to run as root; its package brings a user for it.
+fn shell() -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return Command::new("sh");
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "postgres", "--regid", "postgres", "--init-groups", "sh"]);
+    command
+}
+
+/// The folder with `initdb` and the like: Debian keeps one for each version, and none in the path.
+fn programs() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
+    folders.sort();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    folders.extend(std::env::split_paths(&path));
+    let complete = |folder: &PathBuf| {
+        let has = |name: &str| Path::new(folder).join(name).is_file();
+        has("initdb") && has("pg_ctl") && has("postgres")
+    };
+    folders.into_iter().rfind(complete).unwrap_or_else(|| {
+        panic!("PostgreSQL is not here: 'make deps' installs the package 'postgresql'")
+    })
+}
+
+/// Runs `statement` on the database at `url`, SQLite or PostgreSQL; how many rows it changed.
+pub fn change(url: &str, statement: &str) -> u64 {
+    connected(url, async |connection| {
+        sqlx::query(statement).execute(connection).await.unwrap().rows_affected()
+    })
+}
+
+/// The first column of the first row of `query`, a number.
+pub fn number(url: &str, query: &str) -> i64 {
+    connected(url, async |connection| {
+        sqlx::query(query).fetch_one(connection).await.unwrap().get::<i64, _>(0)
+    })
+}
+
+fn connected<T>(url: &str, work: impl AsyncFnOnce(&mut AnyConnection) -> T) -> T {
+    sqlx::any::install_default_drivers();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connection = AnyConnection::connect(url).await.unwrap();
+        let result = work(&mut connection).await;
+        connection.close().await.unwrap();
+        result
+    })
+}

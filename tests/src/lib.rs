@@ -12,6 +12,7 @@ pub mod arena;
 pub mod client;
 mod crowd;
 mod dice;
+pub mod line;
 pub mod oracle;
 pub mod people;
 pub mod pictures;

@@ -19,7 +19,7 @@ use crate::router::build_app;
 use crate::settings::Settings;
 use crate::state::App;
 use crate::upload::sweep;
-use crate::{alert, door, limits, ops};
+use crate::{alert, door, limits, middleware, ops};
 
 /// Requests under way get so long to end.
 const GRACE: Duration = Duration::from_secs(20);
@@ -112,6 +112,9 @@ async fn keep_retention(app: App) {
         }
         if let Err(failure) = sweep(&app).await {
             tracing::error!(reason = failure.internal.unwrap_or(failure.detail), "uploads");
+        }
+        if let Err(failure) = middleware::forget_answers(&app).await {
+            tracing::error!(reason = failure.internal.unwrap_or(failure.detail), "kept answers");
         }
         tokio::time::sleep(RETENTION_EVERY).await;
     }

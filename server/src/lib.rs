@@ -22,6 +22,7 @@ mod ids;
 mod input;
 mod job;
 mod limits;
+mod mail;
 mod middleware;
 mod openapi;
 mod ops;

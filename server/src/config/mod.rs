@@ -4,6 +4,7 @@
 //! single commands.
 
 mod client;
+mod mail;
 mod protection;
 mod service;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use picpick_engine::{Precision, Provider, S3Access, SecretText, is_s3};
+use zeroize::Zeroizing;
 
 use crate::cli::Usage;
 
@@ -134,6 +136,18 @@ impl Environment {
             home: folder("HOME"),
         }
     }
+}
+
+/// A secret of the environment: the variable `name`, or the file that the variable `file` names.
+fn secret(name: &str, file: &str) -> Result<Option<Zeroizing<String>>, Usage> {
+    let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
+    let text = match (set(name), set(file)) {
+        (Some(text), _) => text,
+        (None, Some(path)) => std::fs::read_to_string(&path)
+            .map_err(|error| Usage(format!("reading {path} ({file}): {error}")))?,
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Zeroizing::new(text.trim().to_owned())))
 }
 
 /// What opens a bucket, as the environment says it. Has no `Debug`: it holds credentials.

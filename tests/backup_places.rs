@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use picpick_engine::{Object, Place, open_place};
+use picpick_engine::{Encryption, Object, Place, open_place};
 use picpick_tests::{S3Server, Spoiler, Tmpfs};
 
 const LARGE_BYTES: usize = 20 * 1024 * 1024;
@@ -87,8 +87,41 @@ fn keeps_a_large_object(place: &dyn Place) {
     let put = start.elapsed();
     assert!(place.get("large").unwrap().unwrap() == bytes);
     println!("{}: 20 MiB put in {put:?}, read in {:?}", place.name(), start.elapsed() - put);
+    let part = place.get_part("large", 9_000_000..17_000_000).unwrap().unwrap();
+    assert!(
+        part == bytes[9_000_000..17_000_000],
+        "a part over the borders of what was sent in parts"
+    );
+    let end = LARGE_BYTES as u64;
+    assert_eq!(
+        place.get_part("large", end - 1..end + 9).unwrap().unwrap(),
+        bytes[LARGE_BYTES - 1..]
+    );
+    assert_eq!(place.get_part("large", end + 1..end + 2).unwrap().unwrap(), b"");
+    assert_eq!(place.get_part("absent", 0..1).unwrap(), None);
     assert_eq!(place.list("").unwrap(), [object("large", LARGE_BYTES as u64)]);
     place.delete("large").unwrap();
+}
+
+#[test]
+fn a_bucket_encrypts_as_it_is_asked_to() {
+    let server = S3Server::start();
+    let bytes = vec![7; LARGE_BYTES];
+    for (asked, expected) in [
+        (Encryption::S3, ("AES256", None)),
+        (Encryption::Kms(Some("key-1".into())), ("aws:kms", Some("key-1"))),
+    ] {
+        let at = format!("s3://{}/encryption", server.says("plain"));
+        let place = open_place(&at, Some(&server.access().encrypted(asked))).unwrap();
+        for (name, bytes) in [("small", &bytes[..100]), ("large", &bytes[..])] {
+            place.put(name, bytes).unwrap();
+            let found = server.encryption(server.says("plain"), &format!("encryption/{name}"));
+            let expected = (Some(expected.0.to_owned()), expected.1.map(str::to_owned));
+            assert_eq!(found, expected, "{name}");
+            assert!(place.get(name).unwrap().unwrap() == bytes);
+            place.delete(name).unwrap();
+        }
+    }
 }
 
 /// More objects than S3 lists at once, put from four threads.

@@ -62,7 +62,7 @@ pub use picture::{Picture, Region};
 pub use pipeline::{
     Analysis, Event, PhotoSource, Pipeline, RunOptions, Sink, Summary, Timings, run, verdict,
 };
-pub use place::{Object, Place, S3Access, SecretText, is_s3, open_place};
+pub use place::{Encryption, Object, Place, S3Access, SecretText, is_s3, open_place};
 pub use quality::QUALITY_LOW;
 pub use query::{Subject, Template, subject};
 pub use runtime::{Provider, Runtime, cpu_flags, cpu_name, has_amx_bf16};

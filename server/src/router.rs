@@ -71,6 +71,7 @@ fn table(api: Api) -> Api {
         .add(Event(A::ReadEvent),           routes!(event::routes::show))
         .add(Event(A::ManageEvent),         routes!(event::routes::change))
         .add(Event(A::DeleteEvent),         routes!(event::routes::delete))
+        .add(Event(A::ExportEvent),         routes!(event::export::export))
         .add(Event(A::ReadEvent),           routes!(event::folders::list))
         .add(Event(A::ManageEvent),         routes!(event::folders::create))
         .add(Event(A::ManageEvent),         routes!(event::folders::remove))

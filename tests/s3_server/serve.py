@@ -49,8 +49,12 @@ threading.Thread(target=tls.serve_forever, daemon=True).start()
 
 
 def answer(question):
-    """`count BUCKET KEY`: its versions and marks. `versions BUCKET KEY N`: adds N of them."""
+    """`count BUCKET KEY`: its versions and marks. `versions BUCKET KEY N`: adds N of them.
+    `encryption BUCKET KEY`: how it is encrypted there, and with which key."""
     action, bucket, name, *rest = question.split()
+    if action == "encryption":
+        found = s3.get_object(bucket, name)
+        return [found.encryption, found.kms_key_id]
     if action == "versions":
         for number in range(int(rest[0])):
             s3.put_object(bucket, name, str(number).encode())

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod acts;
+pub mod album;
 pub mod arena;
 pub mod client;
 mod crowd;

@@ -63,7 +63,14 @@ impl S3Server {
 
     /// How many versions and marks of deletion the object `key` of `bucket` has.
     pub fn versions(&self, bucket: &str, key: &str) -> u64 {
-        self.ask(&format!("count {bucket} {key}"))
+        self.ask(&format!("count {bucket} {key}")).as_u64().unwrap()
+    }
+
+    /// How the object `key` of `bucket` is encrypted there: the algorithm and the key's name.
+    pub fn encryption(&self, bucket: &str, key: &str) -> (Option<String>, Option<String>) {
+        let said = self.ask(&format!("encryption {bucket} {key}"));
+        let text = |i: usize| said[i].as_str().map(str::to_owned);
+        (text(0), text(1))
     }
 
     /// Adds `count` versions of `key`, as other programs would.
@@ -71,12 +78,12 @@ impl S3Server {
         self.ask(&format!("versions {bucket} {key} {count}"));
     }
 
-    fn ask(&self, question: &str) -> u64 {
+    fn ask(&self, question: &str) -> Value {
         // Both locks, so that an answer goes to who asked.
         let mut answers = self.answers.lock().unwrap();
         let mut process = self.process.lock().unwrap();
         writeln!(process.stdin.as_mut().unwrap(), "{question}").unwrap();
-        read_line(&mut *answers).as_u64().unwrap()
+        read_line(&mut *answers)
     }
 }
 

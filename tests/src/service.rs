@@ -30,6 +30,7 @@ pub struct Service {
     /// `None`: SQLite in the data folder.
     database: Option<String>,
     log_filter: &'static str,
+    environment: Vec<(&'static str, String)>,
     heard: Arc<Heard>,
     running: Option<Running>,
 }
@@ -69,7 +70,19 @@ impl Service {
             wire.remember(postgres::password());
         }
         let heard = Arc::default();
-        let mut service = Self { room, wire, database, log_filter, heard, running: None };
+        let environment = Vec::new();
+        let mut service =
+            Self { room, wire, database, log_filter, environment, heard, running: None };
+        service.restart();
+        service
+    }
+
+    /// A service in `room` that keeps its rows in SQLite, with variables of its environment set.
+    pub fn start_with(room: Room, environment: Vec<(&'static str, String)>) -> Self {
+        let (wire, heard) = (Arc::default(), Arc::default());
+        let log_filter = "debug,sqlx=info";
+        let mut service =
+            Self { room, wire, database: None, log_filter, environment, heard, running: None };
         service.restart();
         service
     }
@@ -83,6 +96,7 @@ impl Service {
         for name in ["PICPICK_PUBLIC_URL", "PICPICK_TLS_CERT", "PICPICK_TLS_KEY"] {
             command.env_remove(name);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));
         if let Some(url) = &self.database {
             command.env("PICPICK_DATABASE_URL", url);
         }
@@ -117,6 +131,12 @@ impl Service {
         self.running = Some(Running { process, listener });
         let address = self.wait_for(|said| said.address.clone());
         *self.wire.address.lock().unwrap() = address;
+    }
+
+    /// For killing it from another thread.
+    pub fn process_id(&self) -> rustix::process::Pid {
+        let running = self.running.as_ref().expect("a running service");
+        rustix::process::Pid::from_child(&running.process)
     }
 
     /// Ends the service as a power cut would.

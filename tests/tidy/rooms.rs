@@ -14,7 +14,7 @@ const ONLY_USERS: [(&str, &[&str]); 12] = [
     ("aws_sdk_s3", &["engine/src/place/s3"]),
     ("aws_smithy_http_client", &["engine/src/place/s3"]),
     ("hnsw_rs", &["engine/src/index/"]),
-    ("turbojpeg", &["engine/src/decode", "engine/src/derive.rs", "tests/src/pictures.rs"]),
+    ("turbojpeg", &["engine/src/decode", "engine/src/derive.rs", "tests/src/"]),
     ("image", &["engine/src/decode", "server/src/cli/sheet", "tests/src/pictures.rs"]),
     (
         "prost",

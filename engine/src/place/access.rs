@@ -24,6 +24,38 @@ impl SecretText {
     }
 }
 
+/// How the service encrypts what lies there, beside the sealing that everything has before it gets there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Encryption {
+    /// As the bucket is set up.
+    #[default]
+    OfTheBucket,
+    /// SSE-S3: with keys of the service.
+    S3,
+    /// SSE-KMS: with a key of its key service, the account's own or the one named.
+    Kms(Option<String>),
+}
+
+impl std::str::FromStr for Encryption {
+    type Err = Error;
+
+    /// Reads `bucket`, `s3`, `kms` or `kms:KEY`.
+    fn from_str(text: &str) -> Result<Self> {
+        match text.split_once(':').unwrap_or((text, "")) {
+            ("bucket", "") => Ok(Self::OfTheBucket),
+            ("s3", "") => Ok(Self::S3),
+            ("kms", "") => Ok(Self::Kms(None)),
+            ("kms", key) if key.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                Ok(Self::Kms(Some(key.to_owned())))
+            }
+            _ => Err(refused(format!(
+                "the encryption must be bucket, s3, kms or kms:KEY, received '{}'",
+                text.escape_debug().take(80).collect::<String>()
+            ))),
+        }
+    }
+}
+
 /// Access to one S3 service. Has no `Debug`, because it holds credentials.
 #[derive(Clone)]
 pub struct S3Access {
@@ -35,6 +67,7 @@ pub struct S3Access {
     /// `endpoint/bucket/name` instead of `bucket.endpoint/name`. On where an endpoint is given: most
     /// servers that are not Amazon's have one host name only.
     pub(super) path_style: bool,
+    pub(super) encryption: Encryption,
 }
 
 impl S3Access {
@@ -72,12 +105,20 @@ impl S3Access {
         }
         Ok(Self {
             path_style: endpoint.is_some(),
+            encryption: Encryption::default(),
             endpoint,
             region: region.to_owned(),
             access_key_id: access_key_id.to_owned(),
             secret_access_key,
             session_token,
         })
+    }
+}
+
+impl S3Access {
+    /// The same access, with what is stored encrypted as `encryption` says.
+    pub fn encrypted(self, encryption: Encryption) -> Self {
+        Self { encryption, ..self }
     }
 }
 

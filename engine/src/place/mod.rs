@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use folder::Folder;
 use s3::Bucket;
 
-pub use access::{S3Access, SecretText};
+pub use access::{Encryption, S3Access, SecretText};
 
 /// Longer names would not fit below a folder or a prefix everywhere.
 const NAME_BYTES_MAX: usize = 400;

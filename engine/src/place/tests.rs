@@ -3,11 +3,25 @@
 #![allow(clippy::unwrap_used)]
 
 use super::access::check_endpoint;
-use super::{S3Access, SecretText, is_name, open_place};
+use super::{Encryption, S3Access, SecretText, is_name, open_place};
 use crate::error::{Error, Result};
 
 fn access(endpoint: Option<&str>, region: &str, secret: &str) -> Result<S3Access> {
     S3Access::new(endpoint, region, "AKID", SecretText::new(secret.to_owned()), None)
+}
+
+#[test]
+fn an_encryption_reads_or_is_refused() {
+    let key = "arn:aws:kms:eu-central-1:1:key/2";
+    assert_eq!("s3".parse::<Encryption>().unwrap(), Encryption::S3);
+    assert_eq!("kms".parse::<Encryption>().unwrap(), Encryption::Kms(None));
+    assert_eq!(
+        format!("kms:{key}").parse::<Encryption>().unwrap(),
+        Encryption::Kms(Some(key.into()))
+    );
+    for bad in ["", "S3", "aes256", "s3:x", "kms:a b", "bucket:x"] {
+        assert!(bad.parse::<Encryption>().is_err(), "{bad}");
+    }
 }
 
 #[test]

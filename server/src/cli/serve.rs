@@ -26,6 +26,7 @@ Secrets come from the environment:
   PICPICK_SMTP_URL_FILE      a file with it; mail goes into files otherwise
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL_S3
                              for --photos s3://BUCKET/PREFIX
+  PICPICK_S3_ENCRYPTION      bucket (as it is set up), s3, kms or kms:KEY
   PICPICK_LOG                what is logged, for instance warn or info
 
 Ctrl-C or SIGTERM ends it: requests under way are finished, photos that wait

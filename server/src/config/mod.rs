@@ -158,6 +158,7 @@ struct S3Environment {
     access_key_id: Option<String>,
     secret_access_key: Option<SecretText>,
     session_token: Option<SecretText>,
+    encryption: Option<String>,
 }
 
 /// What opens the bucket that `at` names; `None` where `at` is a folder. The environment is read
@@ -184,6 +185,7 @@ impl S3Environment {
             access_key_id: text("AWS_ACCESS_KEY_ID"),
             secret_access_key: text("AWS_SECRET_ACCESS_KEY").map(SecretText::new),
             session_token: text("AWS_SESSION_TOKEN").map(SecretText::new),
+            encryption: text("PICPICK_S3_ENCRYPTION"),
         }
     }
 
@@ -202,7 +204,10 @@ impl S3Environment {
             ))
             .into());
         };
-        Ok(S3Access::new(self.endpoint.as_deref(), &region, &id, secret, self.session_token)?)
+        let encryption = self.encryption.as_deref().unwrap_or("bucket").parse()?;
+        let access =
+            S3Access::new(self.endpoint.as_deref(), &region, &id, secret, self.session_token)?;
+        Ok(access.encrypted(encryption))
     }
 }
 
@@ -219,6 +224,7 @@ mod tests {
             access_key_id: Some("AKID".into()),
             secret_access_key: Some(SecretText::new("secret".into())),
             session_token: None,
+            encryption: None,
         }
     }
 

@@ -3,6 +3,7 @@
 //! An event that is being deleted is not there for anybody from the first moment; what has to be removed for
 //! it outlives a crash (`remove.rs`). Knows nothing of how photos come in or faces are found.
 
+pub mod export;
 pub mod folders;
 mod remove;
 pub mod routes;

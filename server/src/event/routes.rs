@@ -166,7 +166,8 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(event)))
 }
 
-async fn one(app: &App, event: &str) -> Result<Event> {
+/// The event, which the guard has let the caller into.
+pub async fn one(app: &App, event: &str) -> Result<Event> {
     let row = sqlx::query("SELECT * FROM events WHERE id = $1 AND deleting_unix_s IS NULL")
         .bind(event)
         .fetch_one(app.db().read())

@@ -167,7 +167,7 @@ pub async fn sweep(app: &App) -> Result<()> {
     let rows = sqlx::query("SELECT * FROM uploads").fetch_all(app.db().read()).await?;
     for row in &rows {
         let upload = Upload::read(row)?;
-        let Ok(_held) = app.uploading().hold(&upload.id) else { continue };
+        let Some(_held) = app.uploading().try_hold(&upload.id) else { continue };
         let whole = upload.photo.is_none() && upload.staged(app).offset()? == upload.bytes;
         if upload.expires_unix_s <= now_s() {
             forget(app, &upload).await?;

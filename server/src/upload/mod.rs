@@ -11,10 +11,15 @@ mod staging;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::error::{Failure, Kind, Result};
 
 pub use finish::{Upload, forget, sweep};
+
+/// How long an upload that somebody else writes to is waited for, and how often it is looked at.
+const HOLD_WAIT_MAX: Duration = Duration::from_secs(5);
+const HOLD_LOOK: Duration = Duration::from_millis(20);
 
 /// Uploads that are being written to, so that two connections do not write to the same one.
 #[derive(Clone, Default)]
@@ -27,14 +32,27 @@ pub struct Held {
 }
 
 impl Busy {
-    /// Holds an upload; `locked` where somebody else does.
-    pub fn hold(&self, upload: &str) -> Result<Held> {
+    /// Holds an upload, unless somebody else does.
+    pub fn try_hold(&self, upload: &str) -> Option<Held> {
         let mut busy = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if busy.insert(upload.to_owned()) {
-            return Ok(Held { busy: self.clone(), upload: upload.to_owned() });
+        let held = || Held { busy: self.clone(), upload: upload.to_owned() };
+        busy.insert(upload.to_owned()).then(held)
+    }
+
+    /// The same, after waiting for a moment: a connection that broke may not have noticed it yet. `locked`
+    /// where somebody else goes on writing.
+    pub async fn hold(&self, upload: &str) -> Result<Held> {
+        let deadline = Instant::now() + HOLD_WAIT_MAX;
+        loop {
+            if let Some(held) = self.try_hold(upload) {
+                return Ok(held);
+            }
+            if Instant::now() >= deadline {
+                let detail = "Another connection is writing to this upload.";
+                return Err(Failure::new(Kind::Locked, detail).retry_after(1));
+            }
+            tokio::time::sleep(HOLD_LOOK).await;
         }
-        let detail = "Another connection is writing to this upload.";
-        Err(Failure::new(Kind::Locked, detail).retry_after(1))
     }
 }
 

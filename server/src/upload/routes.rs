@@ -241,6 +241,11 @@ pub async fn offset(
     Ok((StatusCode::OK, headers).into_response())
 }
 
+/// Bytes of an upload that are there; all of one that has become a photo.
+fn offset_of(app: &App, upload: &Upload) -> Result<u64> {
+    if upload.photo.is_some() { Ok(upload.bytes) } else { upload.staged(app).offset() }
+}
+
 fn insert_photo(headers: &mut HeaderMap, photo: Option<&str>) -> Result<()> {
     if let Some(photo) = photo {
         headers.insert(PHOTO, HeaderValue::from_str(photo).map_err(Failure::internal)?);
@@ -271,16 +276,12 @@ pub async fn append(
         ));
     }
     let from = number(&headers, &OFFSET)?;
-    let _held = app.uploading().hold(&id)?;
+    let _held = app.uploading().hold(&id).await?;
     let upload = find(&app, &grant, &id).await?;
-    if upload.photo.is_none() {
-        let there = upload.staged(&app).offset()?;
-        if from != there {
-            return Err(Failure::new(
-                Kind::Conflict,
-                format!("The upload has {there} bytes, the part begins at {from}."),
-            ));
-        }
+    let there = offset_of(&app, &upload)?;
+    if from != there {
+        let detail = format!("The upload has {there} bytes, the part begins at {from}.");
+        return Err(Failure::new(Kind::Conflict, detail));
     }
     let offset = receive(&app, &upload, from, body).await?;
     let mut answer = HeaderMap::new();
@@ -346,7 +347,7 @@ pub async fn give_up(
     grant: Grant,
     Path((_event, id)): Path<(String, String)>,
 ) -> Result<Response> {
-    let _held = app.uploading().hold(&id)?;
+    let _held = app.uploading().hold(&id).await?;
     let upload = find(&app, &grant, &id).await?;
     forget(&app, &upload).await?;
     Ok((StatusCode::NO_CONTENT, [(RESUMABLE, VERSION)]).into_response())

@@ -8,20 +8,19 @@ mod answer;
 mod client;
 #[cfg(test)]
 mod tests;
+mod upload;
 
 use std::ops::Range;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::Config;
 use aws_sdk_s3::operation::get_object::GetObjectError;
-use aws_sdk_s3::primitives::ByteStream;
 use tokio::runtime::Runtime;
 
-use super::access::S3Access;
+use super::access::{Encryption, S3Access};
 use super::{Object, Place, check_name, check_prefix, is_name};
 use crate::error::{Error, Result};
 use answer::Peer;
-use client::{ATTEMPTS, config, timeouts};
+use client::{ATTEMPTS, config};
 
 /// An opened bucket, and the prefix below which the objects lie.
 ///
@@ -32,6 +31,7 @@ pub(super) struct Bucket {
     /// Ends in a slash unless it is empty.
     prefix: String,
     peer: Peer,
+    encryption: Encryption,
     client: Client,
     runtime: Runtime,
 }
@@ -60,6 +60,7 @@ impl Bucket {
             peer: Peer::new(bucket, access),
             client: Client::from_conf(config(access)),
             bucket: bucket.to_owned(),
+            encryption: access.encryption.clone(),
             prefix,
             runtime,
         };
@@ -216,18 +217,7 @@ impl Place for Bucket {
 
     fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
         check_name(self, name)?;
-        let request = self
-            .client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(self.key(name))
-            .body(ByteStream::from(bytes.to_vec()))
-            .customize()
-            .config_override(Config::builder().timeout_config(timeouts(bytes.len())));
-        match self.runtime.block_on(request.send()) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.failed("write", name, self.peer.reason(&error))),
-        }
+        self.runtime.block_on(self.upload(name, bytes))
     }
 
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {

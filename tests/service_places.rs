@@ -1,0 +1,159 @@
+//! The service with its photos in a bucket: what lies there is sealed, a place that does not answer makes work
+//! wait, and an event that goes leaves no version of anything.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::io::copy;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use picpick_engine::{Object, open_place};
+use picpick_tests::album::{Album, variant};
+use picpick_tests::{S3Server, Service, room, sample};
+
+/// A line to the S3 service that can be cut: while it is, connections are refused as by a host that is down.
+struct Line {
+    endpoint: String,
+    cut: Arc<AtomicBool>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Line {
+    fn to(endpoint: &str) -> Self {
+        let behind = endpoint.trim_start_matches("http://").to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let line = Self {
+            endpoint: format!("http://{}", listener.local_addr().unwrap()),
+            cut: Arc::default(),
+            open: Arc::default(),
+        };
+        let (cut, open) = (Arc::clone(&line.cut), Arc::clone(&line.open));
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                if cut.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let Ok(server) = TcpStream::connect(&behind) else { continue };
+                let twins = [client.try_clone().unwrap(), server.try_clone().unwrap()];
+                open.lock().unwrap().extend(twins);
+                let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                std::thread::spawn(move || {
+                    let _ = copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
+                });
+                let (mut from, mut to) = (server, client);
+                std::thread::spawn(move || {
+                    let _ = copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Both);
+                });
+            }
+        });
+        line
+    }
+
+    fn cut(&self) {
+        self.cut.store(true, Ordering::SeqCst);
+        for stream in self.open.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn mend(&self) {
+        self.cut.store(false, Ordering::SeqCst);
+    }
+}
+
+fn start(bucket: &str, prefix: &str) -> (Service, Line, Album) {
+    let server = S3Server::start();
+    let line = Line::to(server.says("endpoint"));
+    let environment = vec![
+        ("PICPICK_PHOTOS", format!("s3://{}/{prefix}", server.says(bucket))),
+        ("AWS_ENDPOINT_URL_S3", line.endpoint.clone()),
+        ("AWS_ACCESS_KEY_ID", server.says("access_key_id").to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", server.says("secret_access_key").to_owned()),
+        ("PICPICK_S3_ENCRYPTION", "s3".to_owned()),
+    ];
+    let service = Service::start_with(room!(), environment);
+    let owner = service.owner();
+    let event = owner.new_event(&owner.studio(), "Wedding");
+    (service, line, Album { client: owner.client, event })
+}
+
+fn objects(bucket: &str, prefix: &str) -> Vec<Object> {
+    let server = S3Server::start();
+    let at = format!("s3://{}/{prefix}", server.says(bucket));
+    open_place(&at, Some(&server.access())).unwrap().list("").unwrap()
+}
+
+#[test]
+fn photos_in_a_bucket_are_sealed_and_go_with_all_their_versions() {
+    let (service, _line, album) = start("versioned", "sealed");
+    let selfie = std::fs::read(sample("obama2.jpg")).unwrap();
+    let picture = std::fs::read(sample("obama.jpg")).unwrap();
+    let photo = album.upload("a.jpg", &picture);
+    album.wait_until_indexed();
+    assert_eq!(album.found(&selfie), [photo.clone()]);
+    let original = album.client.get(&album.path(&format!("/photos/{photo}/original"))).is(200);
+    assert!(original.body == picture, "what comes back is what was sent");
+    let server = S3Server::start();
+    let bucket = server.says("versioned");
+    let stored = objects("versioned", "sealed");
+    let names: Vec<String> = stored.iter().map(|object| object.name.clone()).collect();
+    let expected =
+        ["original", "thumb", "web"].map(|kind| format!("{}/{photo}.{kind}", album.event));
+    assert_eq!(names, expected);
+    let at = format!("s3://{bucket}/sealed");
+    let place = open_place(&at, Some(&server.access())).unwrap();
+    for name in &names {
+        let bytes = place.get(name).unwrap().unwrap();
+        assert!(!bytes.starts_with(&[0xff, 0xd8]), "{name} lies open");
+        assert!(!bytes.windows(64).any(|part| part == &picture[1000..1064]), "{name} lies open");
+        let encryption = server.encryption(bucket, &format!("sealed/{name}"));
+        assert_eq!(encryption.0.as_deref(), Some("AES256"), "{name}");
+    }
+    album.client.delete(&album.path("")).is(200);
+    assert_eq!(objects("versioned", "sealed"), []);
+    for name in &names {
+        assert_eq!(server.versions(bucket, &format!("sealed/{name}")), 0, "{name}");
+    }
+    drop(service);
+}
+
+#[test]
+fn a_place_that_does_not_answer_makes_work_wait() {
+    let (service, line, album) = start("plain", "outage");
+    let picture = std::fs::read(sample("obama.jpg")).unwrap();
+    let steer = |order: &str| {
+        let order = serde_json::json!({ "order": order });
+        album.client.post(&album.path("/jobs"), &order).is(200);
+    };
+    // Three photos wait in the bucket; then the line is cut, and the service goes for them.
+    steer("pause");
+    let photos: Vec<String> =
+        (0..3).map(|number| album.upload("a.jpg", &variant(&picture, number))).collect();
+    line.cut();
+    steer("resume");
+    service.wait_for_log("a photo waits");
+    let counts = album.counts();
+    assert_eq!((&counts["failed"], &counts["done"]), (&0.into(), &0.into()), "{counts}");
+    // An upload cannot be completed now; what was sent of it stays.
+    let fourth = variant(&picture, 4);
+    let place = picpick_tests::album::place_of(&album.announce("d.jpg", &fourth).unwrap().is(201));
+    let refused = album.send(&place, 0, &fourth).unwrap();
+    assert_eq!((refused.status, refused.code().as_str()), (503, "busy"), "{refused:?}");
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(album.offset(&place), fourth.len());
+    // The service itself goes on.
+    assert_eq!(album.photos().len(), 3);
+    line.mend();
+    let done = album.send(&place, fourth.len(), &[]).unwrap().is(204);
+    assert!(done.headers.contains_key("picpick-photo"));
+    let counts = album.wait_until_indexed();
+    assert_eq!((&counts["failed"], &counts["done"]), (&0.into(), &4.into()), "{counts}");
+    let mut found = album.found(&picture);
+    found.sort();
+    assert!(found.len() == 4 && photos.iter().all(|photo| found.contains(photo)));
+    std::thread::sleep(Duration::ZERO);
+}

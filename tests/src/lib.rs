@@ -24,6 +24,7 @@ mod s3;
 mod samples;
 mod service;
 pub mod shim;
+pub mod smtp;
 pub mod synthetic;
 
 pub use client::{Answer, Client, Request};

@@ -45,6 +45,14 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The bytes of hexadecimal digits; `None` for what is none.
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let read = |&[high, low]: &[u8; 2]| Some(digit(high)? << 4 | digit(low)?);
+    if rest.is_empty() { pairs.iter().map(read).collect() } else { None }
+}
+
 /// Random bytes from the operating system.
 pub fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
@@ -68,6 +76,8 @@ mod tests {
         let (a, b) = (new_token("ppk_").unwrap(), new_token("ppk_").unwrap());
         assert!(a.starts_with("ppk_") && a.len() == 4 + 43 && *a != *b);
         assert_ne!(token_hash(&a), token_hash(&b));
+        assert_eq!(unhex(&hex(b"ab")).unwrap(), b"ab");
+        assert!(unhex("abc").is_none() && unhex("zz").is_none());
         // SHA-256 of the empty string, FIPS 180-4.
         assert!(sha256(b"").starts_with("e3b0c44298fc1c149afbf4c8996fb924"));
     }

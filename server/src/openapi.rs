@@ -9,15 +9,16 @@ use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, html};
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::{
-    Content, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder,
-    path::{Operation, Parameter},
+    Content, HeaderBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
+    Required, ResponseBuilder, Type,
+    path::{Operation, Parameter, ParameterBuilder, ParameterIn},
     security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
 };
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
 use crate::access::{Rule, SESSION_COOKIE, guard};
 use crate::error::{Kind, Problem};
-use crate::middleware::protect;
+use crate::middleware::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, protect, repeat};
 use crate::state::App;
 
 /// Routes under construction.
@@ -46,6 +47,7 @@ impl Api {
     /// Adds the operations of one address, all under `rule`.
     pub fn add(self, rule: Rule, routes: UtoipaMethodRouter<App>) -> Self {
         let (schemas, mut paths, methods) = routes;
+        let mut creates = false;
         for item in paths.paths.values_mut() {
             let all = [
                 &mut item.get,
@@ -57,9 +59,17 @@ impl Api {
                 &mut item.options,
             ];
             all.into_iter().flatten().for_each(|operation| describe(operation, rule));
+            // Without a caller there is nobody whose key it could be: these are the sign-ins.
+            let made = item.post.as_mut().filter(|_| rule != Rule::Open);
+            creates |= made.is_some_and(describe_repetition);
         }
+        let routes = (schemas, paths, methods);
+        let routes = match creates {
+            true => routes.layer(from_fn_with_state(self.app.clone(), repeat)),
+            false => routes,
+        };
         let state = (self.app.clone(), rule);
-        let guarded = (schemas, paths, methods)
+        let guarded = routes
             .layer(from_fn_with_state(state.clone(), guard))
             .layer(from_fn_with_state(state, protect));
         Self { router: self.router.routes(guarded), app: self.app }
@@ -69,6 +79,30 @@ impl Api {
     pub fn finish(self) -> (axum::Router<App>, OpenApi) {
         self.router.split_for_parts()
     }
+}
+
+/// Describes how a creating operation is repeated; whether it is one.
+fn describe_repetition(operation: &mut Operation) -> bool {
+    let Some(RefOr::T(made)) = operation.responses.responses.get_mut("201") else { return false };
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let replayed = HeaderBuilder::new()
+        .schema(Some(text().build()))
+        .description(Some("'true' where the answer is an earlier one's"))
+        .build();
+    made.headers.insert(IDEMPOTENCY_REPLAYED.to_string(), RefOr::T(replayed));
+    let schema = text().min_length(Some(1)).max_length(Some(255)).pattern(Some("^[!-~]+$")).build();
+    let key = ParameterBuilder::new()
+        .name(IDEMPOTENCY_KEY.as_str())
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "Of your choice, one for each thing to be made. Sent again with the same request within a day, the \
+             first answer is given again; with another request it is refused.",
+        ))
+        .schema(Some(schema))
+        .build();
+    operation.parameters.get_or_insert_default().push(RefOr::T(key));
+    true
 }
 
 /// What every operation has in common: problems, its rule, how to sign in.

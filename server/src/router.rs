@@ -45,6 +45,7 @@ fn table(api: Api) -> Api {
         .add(Open,                          routes!(account::routes::setup))
         .add(Open,                          routes!(account::routes::sign_in))
         .add(Open,                          routes!(invitations::accept))
+        .add(Open,                          routes!(account::reset::ask, account::reset::set))
         .add(SignedIn,                      routes!(account::routes::sign_out))
         .add(SignedIn,                      routes!(account::routes::me))
         .add(SignedIn,                      routes!(account::routes::change_password))

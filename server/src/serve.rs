@@ -19,7 +19,7 @@ use crate::router::build_app;
 use crate::settings::Settings;
 use crate::state::App;
 use crate::upload::sweep;
-use crate::{alert, door, limits, ops};
+use crate::{alert, door, limits, mail, middleware, ops};
 
 /// Requests under way get so long to end.
 const GRACE: Duration = Duration::from_secs(20);
@@ -47,6 +47,7 @@ pub async fn serve(
         tokio::spawn(keep_retention(app.clone())),
         tokio::spawn(limits::keep_exchanging(app.clone())),
         tokio::spawn(alert::keep_keeping(app.clone())),
+        tokio::spawn(mail::keep_posting(app.clone())),
     ];
     let figures = figures.map(tokio::spawn);
     let stop_working = Arc::new(AtomicBool::new(false));
@@ -83,6 +84,8 @@ async fn announce(app: &App, listening: SocketAddr, tell: impl Fn(&str)) -> Resu
         Some(url) => url.clone(),
         None => app.settings().url_at(listening),
     };
+    app.post().reached_at(&url);
+    tell(&app.post().describe());
     tell(&format!("PicPick listens on {url}"));
     let link = begin_setup(app).await.map_err(told).context("the first account")?;
     if let Some(token) = link {
@@ -112,6 +115,9 @@ async fn keep_retention(app: App) {
         }
         if let Err(failure) = sweep(&app).await {
             tracing::error!(reason = failure.internal.unwrap_or(failure.detail), "uploads");
+        }
+        if let Err(failure) = middleware::forget_answers(&app).await {
+            tracing::error!(reason = failure.internal.unwrap_or(failure.detail), "kept answers");
         }
         tokio::time::sleep(RETENTION_EVERY).await;
     }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lettre::message::Mailbox;
 use picpick_engine::{Precision, S3Access};
 use zeroize::Zeroizing;
 
@@ -36,6 +37,15 @@ pub struct Settings {
     pub photo_bytes_max: u64,
     pub protection: Protection,
     pub operations: Operations,
+    pub mail: MailSettings,
+}
+
+/// How mail gets to people.
+#[derive(Clone)]
+pub struct MailSettings {
+    pub from: Mailbox,
+    /// As `mail::transport_url` gives it; `None`: into files.
+    pub smtp: Option<Zeroizing<String>>,
 }
 
 /// What keeps one client from taking the service away from the others.

@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::faces::Faces;
 use crate::job::Jobs;
 use crate::limits::{Class, Limits};
+use crate::mail::Post;
 use crate::middleware::Admission;
 use crate::settings::{Protection, Settings};
 use crate::upload::Busy;
@@ -35,6 +36,7 @@ struct Parts {
     limits: Limits,
     admissions: Admissions,
     alerts: Alerts,
+    post: Post,
 }
 
 /// Places to work in.
@@ -74,6 +76,7 @@ impl App {
         let limits = Limits::new(settings.protection.rates);
         let admissions = Admissions::new(&settings.protection);
         let alerts = Alerts::new(&db, &settings.operations);
+        let post = Post::open(&settings)?;
         Ok(Self(Arc::new(Parts {
             db,
             faces,
@@ -86,6 +89,7 @@ impl App {
             limits,
             admissions,
             alerts,
+            post,
         })))
     }
 
@@ -134,6 +138,11 @@ impl App {
     /// Where suspicious patterns are told.
     pub fn alerts(&self) -> &Alerts {
         &self.0.alerts
+    }
+
+    /// The way of mail to people.
+    pub fn post(&self) -> &Post {
+        &self.0.post
     }
 
     /// Seals a small secret for the database, hexadecimal.

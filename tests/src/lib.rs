@@ -14,6 +14,7 @@ pub mod client;
 pub mod contract;
 mod crowd;
 mod dice;
+pub mod line;
 pub mod oracle;
 pub mod people;
 pub mod pictures;
@@ -25,6 +26,7 @@ mod s3;
 mod samples;
 mod service;
 pub mod shim;
+pub mod smtp;
 pub mod synthetic;
 
 pub use client::{Answer, Client, Request};

@@ -4,9 +4,11 @@
 //! beyond the one that the first account gets.
 
 mod password;
+pub mod reset;
 pub mod routes;
 mod service;
 mod totp;
 
 pub use password::{hash as hash_password, verify as verify_password};
+pub use reset::reset_letter;
 pub use service::{begin_setup, new_studio};

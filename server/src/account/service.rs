@@ -14,6 +14,7 @@ use crate::clock::now_s;
 use crate::db::Tx;
 use crate::error::{Failure, Kind, Result};
 use crate::ids::{new_id, new_token, sha256, token_hash};
+use crate::mail::{self, Mail};
 use crate::state::App;
 
 /// The first account's link is good for so long.
@@ -261,7 +262,7 @@ pub async fn set_password(
     current: Zeroizing<String>,
     new: Zeroizing<String>,
 ) -> Result<()> {
-    let row = sqlx::query("SELECT password_hash FROM users WHERE id = $1")
+    let row = sqlx::query("SELECT email, password_hash FROM users WHERE id = $1")
         .bind(user)
         .fetch_one(app.db().read())
         .await?;
@@ -286,6 +287,9 @@ pub async fn set_password(
         Deed { studio: "", actor: &actor, action: "password_change", target: user, detail: "" },
     )
     .await?;
+    let letter = mail::password_changed(&row.try_get::<String, _>("email")?);
+    mail::put(app, &mut tx, &Mail::Letter(letter)).await?;
     tx.commit().await?;
+    app.post().wake();
     Ok(())
 }

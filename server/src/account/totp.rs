@@ -8,7 +8,7 @@ use totp_rs::{Builder, Secret, Totp};
 
 use crate::clock::now_s;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::random;
+use crate::ids::{random, unhex};
 use crate::state::App;
 
 /// A new secret for `user`: sealed for the database, and as an `otpauth://` address for the app.
@@ -53,13 +53,6 @@ fn context(user: &str) -> String {
     format!("picpick totp {user}")
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let read = |&[high, low]: &[u8; 2]| Some(digit(high)? << 4 | digit(low)?);
-    if rest.is_empty() { pairs.iter().map(read).collect() } else { None }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -74,6 +67,5 @@ mod tests {
             assert!(totp.check(code, time).is_some(), "{time}");
             assert!(totp.check(code, time + 90).is_none(), "{time} later");
         }
-        assert_eq!(unhex(&crate::ids::hex(b"ab")).unwrap(), b"ab");
     }
 }

@@ -42,7 +42,7 @@ impl Interrupt {
                 // What was acknowledged is durable; nothing else is worth waiting for.
                 std::process::exit(Status::Failed as i32);
             }
-            note("stopping: photos under way are finished and kept; Ctrl-C again ends at once");
+            note("stopping: what is done is kept; Ctrl-C again ends at once");
         }
     }
 }

@@ -34,7 +34,10 @@ mod serve;
 mod sheet;
 mod start;
 mod table;
+mod transfer;
+mod upload;
 mod walk;
+mod watch;
 
 use clap::{Parser, Subcommand};
 
@@ -111,6 +114,12 @@ enum Command {
     /// Run the service: accounts, events, uploads and search over HTTP
     #[command(hide = true)]
     Serve(serve::Arguments),
+    /// Send photos to the service, into an event
+    #[command(hide = true)]
+    Upload(upload::Arguments),
+    /// Send the photos that arrive in a folder to the service
+    #[command(hide = true)]
+    Watch(watch::Arguments),
     /// Check the service's audit
     #[command(subcommand, hide = true)]
     Audit(audit::Command),
@@ -127,6 +136,8 @@ impl Command {
             Command::Index(arguments) => index::run(context, &arguments),
             Command::Audit(command) => audit::run(context, &command),
             Command::Serve(arguments) => serve::run(context, arguments),
+            Command::Upload(arguments) => upload::run(context, &arguments),
+            Command::Watch(arguments) => watch::run(context, &arguments),
             Command::Search(arguments) => search::run(context, &arguments),
             Command::People(arguments) => people::run(context, &arguments),
             Command::Photos(command) => photos::run(context, command),

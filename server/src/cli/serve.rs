@@ -26,6 +26,8 @@ data folder. The first start prints a link that makes the first account.
 Secrets come from the environment:
   PICPICK_DATABASE_URL       postgres://USER:PASSWORD@HOST/DATABASE, or
   PICPICK_DATABASE_URL_FILE  a file with it; SQLite in the data folder otherwise
+  PICPICK_SMTP_URL           smtps://USER:PASSWORD@HOST, or
+  PICPICK_SMTP_URL_FILE      a file with it; mail goes into files otherwise
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL_S3
                              for --photos s3://BUCKET/PREFIX
   PICPICK_S3_ENCRYPTION      bucket (as it is set up), s3, kms or kms:KEY

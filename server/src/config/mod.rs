@@ -3,6 +3,8 @@
 //! The only folder that reads the environment. Never touches the folders it names, and knows nothing of
 //! single commands.
 
+mod client;
+mod mail;
 mod protection;
 mod service;
 
@@ -11,9 +13,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use picpick_engine::{Precision, Provider, S3Access, SecretText, is_s3};
+use zeroize::Zeroizing;
 
 use crate::cli::Usage;
 
+pub use client::api_key;
 pub use service::{RawService, database_url};
 
 /// Options that every command takes, as given.
@@ -132,6 +136,18 @@ impl Environment {
             home: folder("HOME"),
         }
     }
+}
+
+/// A secret of the environment: the variable `name`, or the file that the variable `file` names.
+fn secret(name: &str, file: &str) -> Result<Option<Zeroizing<String>>, Usage> {
+    let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
+    let text = match (set(name), set(file)) {
+        (Some(text), _) => text,
+        (None, Some(path)) => std::fs::read_to_string(&path)
+            .map_err(|error| Usage(format!("reading {path} ({file}): {error}")))?,
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Zeroizing::new(text.trim().to_owned())))
 }
 
 /// What opens a bucket, as the environment says it. Has no `Debug`: it holds credentials.

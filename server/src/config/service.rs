@@ -4,11 +4,12 @@
 //! the machine can read. Opens nothing.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use picpick_engine::DecodeLimits;
 
+use super::mail::RawMail;
 use super::protection::RawProtection;
 use super::{Config, s3_access};
 use crate::cli::Usage;
@@ -43,6 +44,8 @@ pub struct RawService {
     /// Photos being indexed at the same time [default: all processor cores but one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     index_jobs: Option<u16>,
+    #[command(flatten)]
+    mail: RawMail,
     #[command(flatten)]
     protection: RawProtection,
 }
@@ -87,6 +90,7 @@ impl RawService {
             photo_bytes_max: DecodeLimits::default().file_bytes_max,
             protection,
             operations,
+            mail: self.mail.validate()?,
         })
     }
 }
@@ -110,17 +114,11 @@ fn public_url(text: &str) -> Result<String, Usage> {
 
 /// The database's address holds a password, so it is read from the environment or a file.
 fn database() -> Result<Option<String>, Usage> {
-    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let url = match (set("PICPICK_DATABASE_URL"), set("PICPICK_DATABASE_URL_FILE")) {
-        (Some(url), _) => url,
-        (None, Some(file)) => std::fs::read_to_string(Path::new(&file)).map_err(|error| {
-            Usage(format!("reading {file} (PICPICK_DATABASE_URL_FILE): {error}"))
-        })?,
-        (None, None) => return Ok(None),
+    let Some(url) = super::secret("PICPICK_DATABASE_URL", "PICPICK_DATABASE_URL_FILE")? else {
+        return Ok(None);
     };
-    let url = url.trim().to_owned();
     if ["postgres://", "postgresql://", "sqlite:"].iter().any(|scheme| url.starts_with(scheme)) {
-        return Ok(Some(url));
+        return Ok(Some(url.to_string()));
     }
     Err(Usage("PICPICK_DATABASE_URL: expected postgres://USER:PASSWORD@HOST/DATABASE".into()))
 }

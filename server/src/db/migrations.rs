@@ -8,10 +8,11 @@ use sqlx::AnyPool;
 use sqlx::error::BoxDynError;
 use sqlx::migrate::{Migration, MigrationSource, MigrationType, Migrator};
 
-const STEPS: [(&str, &str); 3] = [
+const STEPS: [(&str, &str); 4] = [
     ("accounts", include_str!("../../migrations/0001_accounts.sql")),
     ("photos", include_str!("../../migrations/0002_photos.sql")),
     ("limits", include_str!("../../migrations/0003_limits.sql")),
+    ("mail", include_str!("../../migrations/0004_mail.sql")),
 ];
 
 #[derive(Debug)]

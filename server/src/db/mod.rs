@@ -80,9 +80,23 @@ impl Db {
     }
 }
 
+tokio::task_local! {
+    /// A statement, and what is bound to it, that goes along with whatever is committed.
+    static ALONG: (&'static str, String);
+}
+
+/// Does `work`; each commit in it commits `statement` as well, with `bound` for $1: the two happen together or
+/// not at all.
+pub async fn along<T>(statement: &'static str, bound: String, work: impl Future<Output = T>) -> T {
+    ALONG.scope((statement, bound), work).await
+}
+
 impl Tx {
     /// Makes the changes durable.
-    pub async fn commit(self) -> sqlx::Result<()> {
+    pub async fn commit(mut self) -> sqlx::Result<()> {
+        if let Ok((statement, bound)) = ALONG.try_with(Clone::clone) {
+            sqlx::query(statement).bind(bound).execute(&mut *self.inner).await?;
+        }
         self.inner.commit().await
     }
 }

@@ -9,6 +9,7 @@ mod headers;
 mod log;
 mod pace;
 mod protect;
+mod repeat;
 
 pub use admission::Admission;
 pub use client::{ClientAddress, Encrypted};
@@ -16,3 +17,4 @@ pub use cors::{TrustedOrigin, cors};
 pub use headers::{no_such_method, no_such_route, secure};
 pub use log::log;
 pub use protect::{Known, protect};
+pub use repeat::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, forget_answers, repeat};

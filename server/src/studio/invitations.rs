@@ -1,6 +1,6 @@
 //! Invitations: a link by which somebody gets a role in a studio, once, within a week.
 //!
-//! The link is shown to whoever invites, for passing on; stored is its hash. Accepting needs an account or
+//! The link is mailed, and shown to whoever invites, for passing on; stored is its hash. Accepting needs an account or
 //! makes one. Never says whether an address has an account.
 
 use axum::Json;
@@ -22,6 +22,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::event::in_studio;
 use crate::ids::{new_id, new_token, token_hash};
 use crate::input::{self, Body, Page, Paging, Path, Query};
+use crate::mail::{self, Mail};
 use crate::state::App;
 
 const VALID_S: i64 = 7 * 86_400;
@@ -97,7 +98,7 @@ pub async fn list(
     Ok(Json(Page::of(open, limit, |invitation| (invitation.created_unix_s, &invitation.id))))
 }
 
-/// Invites somebody. The answer holds the token of the link to pass on.
+/// Invites somebody, by mail. The answer holds the token of the same link, to pass on in another way.
 #[utoipa::path(post, path = "/studios/{studio}/invitations", tag = "members",
     params(("studio" = String, Path)), request_body = NewInvitation,
     responses((status = 201, body = Invitation)))]
@@ -128,7 +129,15 @@ pub async fn create(
     .execute(&mut *tx)
     .await?;
     note(&mut tx, &grant, "invite", &id, given.role.as_str()).await?;
+    let row = sqlx::query("SELECT name FROM studios WHERE id = $1")
+        .bind(&grant.studio)
+        .fetch_one(&mut *tx)
+        .await?;
+    let (studio, role) = (row.try_get::<String, _>("name")?, given.role.as_str());
+    let letter = mail::invitation(app.post(), &email, &studio, role, &token);
+    mail::put(&app, &mut tx, &Mail::Letter(letter)).await?;
     tx.commit().await?;
+    app.post().wake();
     let (event, token) = (given.event, Some(token.to_string()));
     let expires_unix_s = now + VALID_S;
     let made = Invitation {

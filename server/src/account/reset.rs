@@ -1,0 +1,137 @@
+//! A new password for who has forgotten theirs: asked for by address, chosen by the link of a mail.
+//!
+//! Every address gets the same answer in the same time, whether it has an account or not. A link is good for an
+//! hour and once, and signs nobody in: the second factor stays what it was.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use sqlx::Row as _;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use super::password;
+use crate::audit::{self, Deed};
+use crate::clock::now_s;
+use crate::db::Tx;
+use crate::error::{Failure, Kind, Result};
+use crate::ids::{new_id, new_token, sha256, token_hash};
+use crate::input::{self, Body};
+use crate::mail::{self, Letter, Mail};
+use crate::state::App;
+
+const VALID_S: i64 = 3600;
+/// Links of one account that are good at the same time: nobody's mailbox is filled by strangers.
+const LINKS_MAX: i64 = 3;
+
+#[derive(Deserialize, ToSchema)]
+pub struct ResetWish {
+    #[schema(format = "email")]
+    email: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct Reset {
+    /// From the link in the mail.
+    token: String,
+    /// The new one.
+    #[schema(value_type = String, min_length = 10, max_length = 200)]
+    password: Zeroizing<String>,
+}
+
+/// Asks for a new password. If the address has an account, a mail with a link goes there; the answer is the
+/// same for every address.
+#[utoipa::path(post, path = "/password-resets", tag = "account", request_body = ResetWish,
+    responses((status = 202)))]
+pub async fn ask(State(app): State<App>, Body(wish): Body<ResetWish>) -> Result<StatusCode> {
+    let email = input::email(&wish.email)?;
+    let mut tx = app.db().write().await?;
+    mail::put(&app, &mut tx, &Mail::ResetAsked { email }).await?;
+    tx.commit().await?;
+    app.post().wake();
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// The letter with a new link, and when the link ends; `None` where there is no such account, or it has enough
+/// links.
+pub async fn reset_letter(app: &App, tx: &mut Tx, email: &str) -> Result<Option<(Letter, i64)>> {
+    let now = now_s();
+    sqlx::query("DELETE FROM links WHERE kind = 'reset' AND expires_unix_s <= $1")
+        .bind(now)
+        .execute(&mut **tx)
+        .await?;
+    let open: i64 =
+        sqlx::query("SELECT COUNT(*) AS n FROM links WHERE kind = 'reset' AND email = $1")
+            .bind(email)
+            .fetch_one(&mut **tx)
+            .await?
+            .try_get("n")?;
+    let account = sqlx::query("SELECT id FROM users WHERE email = $1")
+        .bind(email)
+        .fetch_optional(&mut **tx)
+        .await?;
+    if account.is_none() || open >= LINKS_MAX {
+        return Ok(None);
+    }
+    let token = new_token("ppr_")?;
+    sqlx::query(
+        "INSERT INTO links (id, token_hash, kind, email, created_unix_s, expires_unix_s) \
+         VALUES ($1, $2, 'reset', $3, $4, $5)",
+    )
+    .bind(new_id()?)
+    .bind(token_hash(&token))
+    .bind(email)
+    .bind(now)
+    .bind(now + VALID_S)
+    .execute(&mut **tx)
+    .await?;
+    Ok(Some((mail::reset(app.post(), email, &token), now + VALID_S)))
+}
+
+/// Sets a new password by the link of a mail. All sessions of the account end; sign in afterwards.
+#[utoipa::path(put, path = "/password-resets", tag = "account", request_body = Reset,
+    responses((status = 204)))]
+pub async fn set(State(app): State<App>, Body(given): Body<Reset>) -> Result<StatusCode> {
+    let gone = || Failure::new(Kind::Gone, "The link was used, has expired or is not one.");
+    let row = sqlx::query(
+        "SELECT l.id AS link, u.id AS user_id, u.email FROM links l JOIN users u ON u.email = l.email \
+         WHERE l.token_hash = $1 AND l.kind = 'reset' AND l.expires_unix_s > $2",
+    )
+    .bind(token_hash(&given.token))
+    .bind(now_s())
+    .fetch_optional(app.db().read())
+    .await?;
+    let row = row.ok_or_else(gone)?;
+    let (link, user, email): (String, String, String) =
+        (row.try_get("link")?, row.try_get("user_id")?, row.try_get("email")?);
+    // A password that is refused does not use the link up.
+    let hash = password::hash(given.password).await?;
+    let mut tx = app.db().write().await?;
+    let used = sqlx::query("DELETE FROM links WHERE id = $1").bind(&link).execute(&mut *tx).await?;
+    if used.rows_affected() == 0 {
+        return Err(gone());
+    }
+    sqlx::query("DELETE FROM links WHERE kind = 'reset' AND email = $1")
+        .bind(&email)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("UPDATE users SET password_hash = $1 WHERE id = $2")
+        .bind(hash)
+        .bind(&user)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(&user).execute(&mut *tx).await?;
+    // Whoever guessed at the old password keeps nobody out of the new one.
+    sqlx::query("DELETE FROM tries WHERE subject = $1")
+        .bind(format!("account:{}", sha256(email.as_bytes())))
+        .execute(&mut *tx)
+        .await?;
+    let actor = format!("user:{user}");
+    let deed =
+        Deed { studio: "", actor: &actor, action: "password_reset", target: &user, detail: "" };
+    audit::note(&mut tx, deed).await?;
+    mail::put(&app, &mut tx, &Mail::Letter(mail::password_changed(&email))).await?;
+    tx.commit().await?;
+    app.post().wake();
+    Ok(StatusCode::NO_CONTENT)
+}

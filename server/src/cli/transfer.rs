@@ -1,0 +1,310 @@
+//! What an upload has done so far and in the end: a bar on a terminal, otherwise a line every ten seconds, and
+//! the report.
+//!
+//! Counts what it is told and names what was left out. Knows nothing of the line or the service.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use super::format;
+use super::progress::skip_line;
+use super::report::{Status, note, printable};
+use crate::client::Event;
+
+/// Time between two lines of the log.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A file that was left out.
+#[derive(Clone, Debug, Serialize)]
+pub struct Left {
+    pub path: String,
+    /// The service's code of the reason; absent where the service had no part in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    pub reason: String,
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Outcome {
+    pub uploaded: usize,
+    /// Photos that the event had before.
+    pub known: usize,
+    /// Files with the same content as another of this run.
+    pub duplicates: usize,
+    /// Not photos for the service.
+    pub refused: Vec<Left>,
+    /// Could not be read.
+    pub failed: Vec<Left>,
+    /// Left out of the walk through folders.
+    pub skipped: Vec<Left>,
+    pub bytes_sent: u64,
+    /// Of these, what had been sent before and was lost with a connection.
+    pub bytes_sent_twice: u64,
+    pub elapsed_s: f64,
+    pub event: String,
+    pub stopped: bool,
+}
+
+/// Shared by all connections of a run.
+pub struct Transfer {
+    bar: Option<ProgressBar>,
+    begun: Instant,
+    state: Mutex<State>,
+}
+
+struct State {
+    outcome: Outcome,
+    photos: usize,
+    bytes: u64,
+    bytes_done: u64,
+    line_at: Instant,
+}
+
+impl Transfer {
+    /// For the event called `event`; nothing is to be done yet.
+    pub fn new(event: &str) -> Self {
+        let begun = Instant::now();
+        let outcome = Outcome { event: event.to_owned(), ..Outcome::default() };
+        let state = State { outcome, photos: 0, bytes: 0, bytes_done: 0, line_at: begun };
+        Self { bar: std::io::stderr().is_terminal().then(bar), begun, state: Mutex::new(state) }
+    }
+
+    /// There are `files` more to be sent.
+    pub fn expect(&self, files: &[PathBuf]) {
+        let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
+        let bytes: u64 = files.iter().map(size).sum();
+        let mut state = self.state();
+        state.photos += files.len();
+        state.bytes += bytes;
+        if let Some(bar) = &self.bar {
+            bar.set_length(state.bytes);
+        }
+    }
+
+    /// Something was left out before anything was sent.
+    pub fn skip(&self, path: &Path, reason: &str) {
+        self.say(&skip_line(path, reason));
+        self.state().outcome.skipped.push(left(path, None, reason));
+    }
+
+    /// Takes note of `event`.
+    pub fn tell(&self, event: Event<'_>) {
+        let mut state = self.state();
+        let State { outcome, bytes_done, .. } = &mut *state;
+        match event {
+            Event::Known { bytes } => {
+                (outcome.known, *bytes_done) = (outcome.known + 1, *bytes_done + bytes)
+            }
+            Event::Duplicate { bytes } => {
+                outcome.duplicates += 1;
+                *bytes_done += bytes;
+            }
+            Event::Sent { bytes, again } => {
+                outcome.bytes_sent += bytes;
+                outcome.bytes_sent_twice += again;
+            }
+            Event::Kept { bytes } => *bytes_done += bytes,
+            Event::Uploaded => outcome.uploaded += 1,
+            Event::Refused { path, code, reason, bytes } => {
+                self.say(&skip_line(path, reason));
+                outcome.refused.push(left(path, Some(code), reason));
+                *bytes_done += bytes;
+            }
+            Event::Failed { path, reason, bytes } => {
+                self.say(&skip_line(path, reason));
+                outcome.failed.push(left(path, None, reason));
+                *bytes_done += bytes;
+            }
+            Event::Waiting { reason } => self.say(&format!("waiting: {reason}; trying again")),
+        }
+        self.show(&mut state);
+    }
+
+    fn show(&self, state: &mut State) {
+        let line = format!("{} of {}", state.outcome.seen(), format::count(state.photos, "photo"));
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(state.bytes_done);
+                bar.set_message(line);
+            }
+            None if state.line_at.elapsed() >= LINE_INTERVAL => {
+                state.line_at = Instant::now();
+                let (done, all) = (format::bytes(state.bytes_done), format::bytes(state.bytes));
+                note(&format!("{line}, {done} of {all}"));
+            }
+            None => {}
+        }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(printable(line)),
+            None => note(line),
+        }
+    }
+
+    /// What was done so far.
+    pub fn outcome(&self) -> Outcome {
+        let elapsed_s = self.begun.elapsed().as_secs_f64();
+        Outcome { elapsed_s, ..self.state().outcome.clone() }
+    }
+
+    /// Takes the bar away; what was done.
+    pub fn finish(&self, stopped: bool) -> Outcome {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        Outcome { stopped, ..self.outcome() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Outcome {
+    /// Photos that are in the event now.
+    pub fn there(&self) -> usize {
+        self.uploaded + self.known + self.duplicates
+    }
+
+    fn seen(&self) -> usize {
+        self.there() + self.refused.len() + self.failed.len()
+    }
+
+    /// The exit status of a run that was to send everything.
+    pub fn status(&self) -> Status {
+        let left = self.refused.len() + self.skipped.len();
+        match (self.stopped || !self.failed.is_empty(), self.there(), left) {
+            (true, ..) => Status::Failed,
+            (_, 0, 0) => Status::NothingFound,
+            (_, 0, _) => Status::Failed,
+            _ => Status::Done,
+        }
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        if self.seen() + self.skipped.len() == 0 && !self.stopped {
+            return "No photos found: the folders hold no files that are not hidden.\n".into();
+        }
+        let mut text = format!("Sent {}", format::count(self.uploaded, "photo"));
+        if self.bytes_sent > 0 {
+            let rate = (self.bytes_sent as f64 / self.elapsed_s.max(0.001)) as u64;
+            let time = format::duration(Duration::from_secs_f64(self.elapsed_s));
+            let (sent, rate) = (format::bytes(self.bytes_sent), format::bytes(rate));
+            text += &format!(", {sent} in {time} ({rate}/s)");
+        }
+        text += ".\n";
+        let mut line = |number: usize, one: &str, many: &str| {
+            let (number, rest) = (format::thousands(number), if number == 1 { one } else { many });
+            if number != "0" {
+                text += &format!("{number} {rest}.\n");
+            }
+        };
+        line(self.known, "photo was there already", "photos were there already");
+        line(self.duplicates, "file is a copy of another one", "files are copies of other ones");
+        line(
+            self.failed.len(),
+            "file could not be sent (named above)",
+            "files could not be sent (named above)",
+        );
+        let left: Vec<&Left> = self.refused.iter().chain(&self.skipped).collect();
+        line(left.len(), "file was left out (named above)", "files were left out (named above)");
+        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        left.iter().for_each(|left| *reasons.entry(left.reason.as_str()).or_default() += 1);
+        for (reason, files) in reasons {
+            text += &format!("{files:>6} × {}\n", printable(reason));
+        }
+        if self.bytes_sent_twice > 0 {
+            let twice = format::bytes(self.bytes_sent_twice);
+            text += &format!("{twice} had to be sent twice, because a connection broke.\n");
+        }
+        if self.stopped {
+            text += "Stopped before the end; run the same command again to go on.\n";
+        }
+        text
+    }
+}
+
+fn left(path: &Path, code: Option<&str>, reason: &str) -> Left {
+    Left {
+        path: path.to_string_lossy().into_owned(),
+        code: code.map(str::to_owned),
+        reason: reason.to_owned(),
+    }
+}
+
+const TEMPLATE: &str = "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {msg}";
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    // The template is a constant that a test parses.
+    bar.set_style(
+        ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    bar.tick();
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_add_up_to_what_was_expected() {
+        let transfer = Transfer::new("event");
+        let path = Path::new("a");
+        for event in [
+            Event::Known { bytes: 10 },
+            Event::Duplicate { bytes: 10 },
+            Event::Waiting { reason: "the line is cut" },
+            Event::Sent { bytes: 8, again: 0 },
+            Event::Sent { bytes: 5, again: 3 },
+            Event::Kept { bytes: 10 },
+            Event::Uploaded,
+            Event::Refused { path, code: "not_a_photo", reason: "a GIF", bytes: 7 },
+            Event::Failed { path, reason: "denied", bytes: 3 },
+        ] {
+            transfer.tell(event);
+        }
+        transfer.skip(path, "a link");
+        assert_eq!(transfer.state().bytes_done, 40);
+        let outcome = transfer.finish(false);
+        assert_eq!((outcome.uploaded, outcome.there(), outcome.seen()), (1, 3, 5));
+        assert_eq!((outcome.bytes_sent, outcome.bytes_sent_twice), (13, 3));
+        let document = serde_json::to_value(&outcome).unwrap_or_default();
+        let refused = serde_json::json!([{"path": "a", "code": "not_a_photo", "reason": "a GIF"}]);
+        assert_eq!(document.get("refused"), Some(&refused));
+        let text = outcome.text();
+        assert!(text.contains("2 files were left out") && text.contains("1 × a GIF"), "{text}");
+        assert!(text.contains("1 file could not be sent"), "{text}");
+    }
+
+    #[test]
+    fn the_exit_status_says_whether_everything_is_there() {
+        let of = |uploaded, known, refused: usize, failed: usize, stopped| {
+            let some = |number| vec![left(Path::new("a"), None, "why"); number];
+            let (refused, failed) = (some(refused), some(failed));
+            Outcome { uploaded, known, refused, failed, stopped, ..Outcome::default() }.status()
+        };
+        assert_eq!(of(1, 0, 5, 0, false), Status::Done);
+        assert_eq!(of(0, 1, 0, 0, false), Status::Done);
+        assert_eq!(of(0, 0, 5, 0, false), Status::Failed);
+        assert_eq!(of(0, 0, 0, 0, false), Status::NothingFound);
+        assert_eq!(of(9, 0, 0, 1, false), Status::Failed);
+        assert_eq!(of(9, 0, 0, 0, true), Status::Failed);
+    }
+
+    #[test]
+    fn the_template_of_the_bar_parses() {
+        assert!(ProgressStyle::with_template(TEMPLATE).is_ok());
+    }
+}

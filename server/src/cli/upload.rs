@@ -1,0 +1,119 @@
+//! `picpick upload`: photos of this computer into an event of a service, however often the line breaks.
+//!
+//! Remembers nothing itself: what has arrived, the service knows. Never changes a photo, and knows nothing
+//! of faces.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use clap::Args;
+
+use super::context::Context;
+use super::report::Report;
+use super::transfer::Transfer;
+use super::{format, walk};
+use crate::client::{self, Order, Service};
+use crate::config::api_key;
+
+const AFTER: &str = "\
+Photos that the event has already are not sent again, and a photo that was cut
+off goes on where it was: run the command again after any interruption.
+
+The API key comes from PICPICK_API_KEY or a file, never from an option.
+
+Examples:
+  picpick upload https://photos.example.com EVENT /media/card1
+  picpick upload https://photos.example.com EVENT --folder Church *.jpg
+
+With --json: {\"uploaded\", \"known\", \"duplicates\", \"refused\": [{\"path\",
+\"code\", \"reason\"}], \"failed\": [{\"path\", \"reason\"}], \"skipped\", \"bytes_sent\",
+\"bytes_sent_twice\", \"elapsed_s\", \"event\", \"stopped\"}.";
+
+/// Where photos go, and how.
+#[derive(Args, Debug)]
+pub struct Destination {
+    /// The service's address, for instance https://photos.example.com
+    url: String,
+    /// The event's id
+    event: String,
+    /// Folder of the event that the photos go to; made if it is not there
+    #[arg(long, value_name = "NAME")]
+    folder: Option<String>,
+    /// File with the API key [default: the key is in PICPICK_API_KEY]
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Photos to send at the same time
+    #[arg(long, value_name = "N", default_value_t = 4,
+        value_parser = clap::value_parser!(u16).range(1..=64))]
+    connections: u16,
+}
+
+/// Sends photos to the service, into an event. JPEG, PNG and WebP are sent; folders are taken with
+/// everything below them; hidden files and linked folders are left out. What is no photo is named
+/// and the rest goes on.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER)]
+pub struct Arguments {
+    #[command(flatten)]
+    to: Destination,
+    /// Photos, or folders with photos
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Give up when nothing has got ahead for so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    give_up_after: u32,
+}
+
+impl Destination {
+    /// The service, with the key that opens it.
+    pub fn service(&self) -> Result<Service> {
+        let key = api_key(self.key_file.as_deref())?;
+        Ok(Service::new(&self.url, &self.event, &key, usize::from(self.connections))?)
+    }
+
+    pub fn event(&self) -> &str {
+        &self.event
+    }
+
+    /// The order to send `files`.
+    pub fn order<'a>(
+        &'a self,
+        service: &'a Service,
+        files: Vec<PathBuf>,
+        give_up_after: Option<Duration>,
+    ) -> Order<'a> {
+        let connections = usize::from(self.connections);
+        Order { service, files, folder: self.folder.as_deref(), connections, give_up_after }
+    }
+}
+
+pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+    let service = arguments.to.service()?;
+    let found = walk::walk(&arguments.paths);
+    let transfer = Transfer::new(arguments.to.event());
+    found.skipped.iter().for_each(|(path, reason)| transfer.skip(path, reason));
+    transfer.expect(&found.files);
+    let limit = Duration::from_secs(arguments.give_up_after.into());
+    let (done, stopped) = if found.files.is_empty() {
+        (Ok(()), false)
+    } else {
+        context.interrupt.heeded_by(|stop| {
+            let order = arguments.to.order(&service, found.files, Some(limit));
+            let done = client::run(order, &stop, &|event| transfer.tell(event));
+            (done, stop.load(Ordering::SeqCst))
+        })
+    };
+    let outcome = transfer.finish(stopped);
+    let kept = || {
+        let arrived = format::count(outcome.uploaded, "photo");
+        format!("{arrived} sent before this stay; run the same command again to go on")
+    };
+    match done.map_err(|why| anyhow!(why)) {
+        Err(error) if outcome.uploaded > 0 => return Err(error).with_context(kept),
+        done => done?,
+    }
+    let (text, status) = (outcome.text(), outcome.status());
+    Ok(Report::new(&outcome, text)?.with(status))
+}

@@ -1,0 +1,222 @@
+//! `picpick watch`: what arrives in a folder goes to an event of a service, until Ctrl-C.
+//!
+//! Looks again and again, which works on every kind of disk and share; a file is sent once its size and time
+//! have stood still. Remembers nothing between runs, never changes a photo.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Result, anyhow};
+use clap::Args;
+
+use super::context::Context;
+use super::report::{Report, Status, note};
+use super::transfer::{Outcome, Transfer};
+use super::upload::Destination;
+use super::{format, walk};
+use crate::client::{self, Service};
+
+const AFTER: &str = "\
+For tethered shooting, or a folder that a camera sends to. It never gives up:
+while the line is down photos wait. The API key comes from PICPICK_API_KEY or
+a file. Ctrl-C ends it; started again it goes on where it was.
+
+Example:
+  picpick watch https://photos.example.com EVENT ~/Pictures/incoming
+
+With --json: as 'picpick upload', at the end.";
+
+/// How often the folder is looked at.
+const EVERY: Duration = Duration::from_secs(1);
+/// Files sent between two looks: what has just arrived does not wait for all of an old backlog.
+const PASS_FILES_MAX: usize = 200;
+/// A file that could not be read is tried again after so long.
+const AGAIN: Duration = Duration::from_secs(60);
+/// A pause ends within this time of Ctrl-C.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Sends the photos that arrive in a folder to the service, into an event, until Ctrl-C.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER)]
+pub struct Arguments {
+    #[command(flatten)]
+    to: Destination,
+    /// Folder to watch, with everything below it
+    #[arg(value_name = "FOLDER")]
+    watched: PathBuf,
+    /// A file is sent when it has not changed for so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    settle: u32,
+}
+
+pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+    let service = arguments.to.service()?;
+    let folder = &arguments.watched;
+    std::fs::read_dir(folder)
+        .map_err(|error| anyhow!("watching {}: {error}", format::path(folder)))?;
+    note(&format!("Watching {}; Ctrl-C ends it.", format::path(folder)));
+    let transfer = Transfer::new(arguments.to.event());
+    let done = context.interrupt.heeded_by(|stop| watch(arguments, &service, &transfer, &stop));
+    // Being stopped is how a watch ends; it leaves nothing undone that the next one would not see.
+    let outcome = transfer.finish(false);
+    done.map_err(|why| anyhow!(why))?;
+    let text = if outcome.there() == 0 { "Nothing was sent.\n".into() } else { outcome.text() };
+    let failed = !outcome.failed.is_empty() && outcome.there() == 0;
+    let status = if failed { Status::Failed } else { Status::Done };
+    Ok(Report::new(&outcome, text)?.with(status))
+}
+
+fn watch(
+    arguments: &Arguments,
+    service: &Service,
+    transfer: &Transfer,
+    stop: &AtomicBool,
+) -> std::result::Result<(), String> {
+    let mut seen = Seen::new(Duration::from_secs(arguments.settle.into()));
+    while !stop.load(Ordering::SeqCst) {
+        // What the walk leaves out is not told again every second, and may be a file that goes away.
+        let found = walk::walk(std::slice::from_ref(&arguments.watched)).files;
+        let ready = seen.look(found.into_iter().filter_map(looks), Instant::now());
+        if ready.is_empty() {
+            pause(stop);
+            continue;
+        }
+        let before = transfer.outcome();
+        transfer.expect(&ready);
+        let order = arguments.to.order(service, ready, None);
+        client::run(order, stop, &|event| transfer.tell(event))?;
+        let after = transfer.outcome();
+        let unread = after.failed.get(before.failed.len()..).unwrap_or_default();
+        unread.iter().for_each(|left| seen.try_again(&left.path, Instant::now()));
+        tell(&before, &after);
+    }
+    Ok(())
+}
+
+fn tell(before: &Outcome, after: &Outcome) {
+    let sent = after.uploaded - before.uploaded;
+    if sent > 0 {
+        let all = format::count(after.uploaded, "photo");
+        note(&format!("{} sent, {all} since the beginning", format::count(sent, "photo")));
+    }
+}
+
+fn pause(stop: &AtomicBool) {
+    let end = Instant::now() + EVERY;
+    while Instant::now() < end && !stop.load(Ordering::SeqCst) {
+        std::thread::sleep(SLICE);
+    }
+}
+
+/// What a file looks like from outside.
+type Looks = (u64, SystemTime);
+
+fn looks(path: PathBuf) -> Option<(PathBuf, Looks)> {
+    let file = std::fs::metadata(&path).ok()?;
+    Some((path, (file.len(), file.modified().ok()?)))
+}
+
+/// The files of the folder as they were when last looked at.
+struct Seen {
+    settle: Duration,
+    files: HashMap<PathBuf, State>,
+}
+
+struct State {
+    looks: Looks,
+    /// When it goes out, unless it changes before; `None`: it went.
+    due: Option<Instant>,
+}
+
+impl Seen {
+    fn new(settle: Duration) -> Self {
+        Self { settle, files: HashMap::new() }
+    }
+
+    /// Takes note of what is there now; what is to be sent, newest first.
+    fn look(
+        &mut self,
+        found: impl Iterator<Item = (PathBuf, Looks)>,
+        now: Instant,
+    ) -> Vec<PathBuf> {
+        let mut before = std::mem::take(&mut self.files);
+        for (path, looks) in found {
+            let state = match before.remove(&path) {
+                Some(state) if state.looks == looks => state,
+                _ => State { looks, due: Some(now + self.settle) },
+            };
+            self.files.insert(path, state);
+        }
+        let is_due = |state: &State| state.due.is_some_and(|due| due <= now);
+        let mut ready: Vec<(SystemTime, PathBuf)> = self
+            .files
+            .iter()
+            .filter(|(_, state)| is_due(state))
+            .map(|(path, state)| (state.looks.1, path.clone()))
+            .collect();
+        ready.sort_by(|a, b| b.cmp(a));
+        ready.truncate(PASS_FILES_MAX);
+        let ready: Vec<PathBuf> = ready.into_iter().map(|(_, path)| path).collect();
+        for path in &ready {
+            if let Some(state) = self.files.get_mut(path) {
+                state.due = None;
+            }
+        }
+        ready
+    }
+
+    /// A file could not be sent.
+    fn try_again(&mut self, path: &str, now: Instant) {
+        // Reports hold names as text; a name that is none is not tried again before it changes.
+        if let Some(state) = self.files.get_mut(std::path::Path::new(path)) {
+            state.due = Some(now + AGAIN);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn file(name: &str, bytes: u64, age_s: u64) -> (PathBuf, Looks) {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 - age_s);
+        (name.into(), (bytes, time))
+    }
+
+    #[test]
+    fn a_file_goes_out_once_it_stands_still_and_again_when_it_changes() {
+        let (mut seen, begun) = (Seen::new(3 * SECOND), Instant::now());
+        let mut at = |second: u32, files: &[(PathBuf, Looks)]| {
+            seen.look(files.iter().cloned(), begun + second * SECOND)
+        };
+        let (small, large) = (file("a", 5, 0), file("a", 9, 0));
+        assert_eq!(at(0, &[small.clone()]), [""; 0].map(PathBuf::from));
+        assert!(at(2, &[small]).is_empty());
+        assert!(at(3, &[large.clone()]).is_empty(), "it has grown");
+        assert!(at(5, &[large.clone()]).is_empty());
+        assert_eq!(at(6, &[large.clone()]), ["a"].map(PathBuf::from));
+        assert!(at(9, &[large.clone()]).is_empty(), "it went");
+        assert!(at(10, &[]).is_empty());
+        assert!(at(11, &[large.clone()]).is_empty(), "it came back, and has to stand still");
+        assert_eq!(at(14, &[large]), ["a"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn the_newest_goes_first_and_a_backlog_in_parts() {
+        let (mut seen, now) = (Seen::new(Duration::ZERO), Instant::now());
+        let files: Vec<_> = (0..250).map(|age| file(&age.to_string(), 1, age)).collect();
+        let first = seen.look(files.iter().cloned(), now);
+        assert_eq!(first.len(), PASS_FILES_MAX);
+        assert_eq!(first.first(), Some(&PathBuf::from("0")));
+        assert_eq!(seen.look(files.iter().cloned(), now).len(), 50);
+        assert!(seen.look(files.iter().cloned(), now).is_empty());
+        seen.try_again("7", now);
+        assert!(seen.look(files.iter().cloned(), now).is_empty());
+        let later = seen.look(files.iter().cloned(), now + AGAIN);
+        assert_eq!(later, ["7"].map(PathBuf::from));
+    }
+}

@@ -1,0 +1,281 @@
+//! Everything at once: some threads hash, one asks what is known, some send.
+//!
+//! Bounded queues lie between them, so that memory does not grow with the number of files. Knows nothing of
+//! how a single file is sent.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::Event;
+use super::digest::{Digested, Unfit, digest};
+use super::patience::Patience;
+use super::sender::{End, Sender};
+use super::service::{Service, Trouble};
+
+/// Photos asked about in one request; the service takes no more.
+const ASKED_MAX: usize = 1000;
+/// A question waits so long for more photos.
+const ASK_WAIT: Duration = Duration::from_millis(200);
+/// Beyond this many, hashing waits for the disk, not for a processor.
+const HASHERS_MAX: usize = 8;
+
+/// What is to be done.
+pub struct Order<'a> {
+    pub service: &'a Service,
+    pub files: Vec<PathBuf>,
+    /// Name of the folder that the photos go to.
+    pub folder: Option<&'a str>,
+    pub connections: usize,
+    /// So long nothing may get ahead; `None`: forever.
+    pub give_up_after: Option<Duration>,
+}
+
+/// Sends the files; `tell` hears of each step, from several threads. Returns early when `stop` is set.
+///
+/// Errors: what no file would fare better with, in words.
+pub fn run(
+    order: Order<'_>,
+    stop: &AtomicBool,
+    tell: &(dyn Fn(Event<'_>) + Sync),
+) -> Result<(), String> {
+    let ended = Ended { stop, halted: AtomicBool::new(false), why: Mutex::new(None) };
+    let patience = Patience::new(order.give_up_after);
+    let stopping = || ended.is_stopping();
+    let (service, patience) = (order.service, &patience);
+    let sender = Sender { service, patience, stop: &stopping, tell, folder: None };
+    let folder = match order.folder {
+        Some(name) => patiently(&sender, || service.folder(name))?,
+        None => None,
+    };
+    if order.folder.is_some() && folder.is_none() {
+        return Ok(());
+    }
+    let sender = Sender { folder: folder.as_deref(), ..sender };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let hashers = cores.min(HASHERS_MAX).min(order.files.len());
+    let files = Mutex::new(order.files.into_iter());
+    let (hashed, to_ask) = sync_channel(ASKED_MAX);
+    let (asked, to_send) = sync_channel(order.connections);
+    // Owned by the senders alone: once they have ended, nobody waits for them in vain.
+    let to_send = Arc::new(Mutex::new(to_send));
+    std::thread::scope(|scope| {
+        for _ in 0..hashers {
+            let (files, sender, hashed) = (&files, &sender, hashed.clone());
+            scope.spawn(move || hash(files, sender, &hashed));
+        }
+        drop(hashed);
+        for _ in 0..order.connections {
+            let (sender, ended, to_send) = (&sender, &ended, Arc::clone(&to_send));
+            scope.spawn(move || send(sender, ended, &to_send));
+        }
+        drop(to_send);
+        let (sender, ended) = (&sender, &ended);
+        scope.spawn(move || {
+            if let Err(why) = ask(sender, &to_ask, &asked) {
+                ended.halt(why);
+            }
+        });
+    });
+    ended.why.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+}
+
+/// Why everybody is to end.
+struct Ended<'a> {
+    stop: &'a AtomicBool,
+    halted: AtomicBool,
+    why: Mutex<Option<String>>,
+}
+
+impl Ended<'_> {
+    fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::SeqCst) || self.halted.load(Ordering::SeqCst)
+    }
+
+    /// The first reason counts: the others follow from it.
+    fn halt(&self, why: String) {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+        self.halted.store(true, Ordering::SeqCst);
+    }
+}
+
+fn hash(
+    files: &Mutex<std::vec::IntoIter<PathBuf>>,
+    sender: &Sender<'_>,
+    hashed: &SyncSender<Digested>,
+) {
+    while !(sender.stop)() {
+        let Some(path) = files.lock().unwrap_or_else(PoisonError::into_inner).next() else {
+            return;
+        };
+        // The size for the progress only: what counts is what is read.
+        let bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
+        match digest(&path, sender.stop) {
+            Ok(digested) => {
+                if hashed.send(digested).is_err() {
+                    return;
+                }
+            }
+            Err(Unfit::NotAPhoto(reason)) => {
+                let (path, reason) = (path.as_path(), reason.as_str());
+                (sender.tell)(Event::Refused { path, code: "not_a_photo", reason, bytes });
+            }
+            Err(Unfit::Unreadable(reason)) => {
+                (sender.tell)(Event::Failed { path: &path, reason: &reason, bytes });
+            }
+            Err(Unfit::Stopped) => return,
+        }
+    }
+}
+
+/// Passes on what the event does not have.
+fn ask(
+    sender: &Sender<'_>,
+    to_ask: &Receiver<Digested>,
+    asked: &SyncSender<Digested>,
+) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    while let Some(batch) = gather(to_ask) {
+        let (batch, again): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|file| seen.insert(file.sha256.clone()));
+        again.iter().for_each(|file| (sender.tell)(Event::Duplicate { bytes: file.bytes }));
+        let hashes: Vec<&str> = batch.iter().map(|file| file.sha256.as_str()).collect();
+        if hashes.is_empty() {
+            continue;
+        }
+        let Some(known) = patiently(sender, || sender.service.known(&hashes))? else {
+            return Ok(());
+        };
+        for file in batch {
+            if known.contains(&file.sha256) {
+                (sender.tell)(Event::Known { bytes: file.bytes });
+            } else if asked.send(file).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is there, and what comes within a moment; `None` at the end.
+fn gather(to_ask: &Receiver<Digested>) -> Option<Vec<Digested>> {
+    let mut batch = vec![to_ask.recv().ok()?];
+    while batch.len() < ASKED_MAX {
+        match to_ask.recv_timeout(ASK_WAIT) {
+            Ok(file) => batch.push(file),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    Some(batch)
+}
+
+/// Calls until it goes well; `None` when the run is to stop first.
+fn patiently<T>(
+    sender: &Sender<'_>,
+    call: impl Fn() -> Result<T, Trouble>,
+) -> Result<Option<T>, String> {
+    let mut failed = 0;
+    while !(sender.stop)() {
+        let (why, wait_s) = match call() {
+            Ok(value) => {
+                sender.patience.progressed();
+                return Ok(Some(value));
+            }
+            Err(Trouble::Passing { why, wait_s }) => (why, wait_s),
+            Err(Trouble::Lasting(why) | Trouble::Refused { why, .. }) => return Err(why),
+            Err(Trouble::Gone | Trouble::Conflict) => {
+                return Err("the service does not know this request; is it older?".into());
+            }
+        };
+        failed += 1;
+        sender.bear(&why, failed, wait_s)?;
+    }
+    Ok(None)
+}
+
+fn send(sender: &Sender<'_>, ended: &Ended<'_>, to_send: &Mutex<Receiver<Digested>>) {
+    loop {
+        let next = to_send.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(file) = next else { return };
+        if (sender.stop)() {
+            return;
+        }
+        let path = file.path.as_path();
+        match sender.upload(&file) {
+            Ok(End::Uploaded) => (sender.tell)(Event::Uploaded),
+            Ok(End::Known) => (sender.tell)(Event::Known { bytes: file.bytes }),
+            Ok(End::Refused { code, why, bytes }) => {
+                let (code, reason) = (code.as_str(), why.as_str());
+                (sender.tell)(Event::Refused { path, code, reason, bytes });
+            }
+            Ok(End::Failed { why, bytes }) => {
+                (sender.tell)(Event::Failed { path, reason: &why, bytes });
+            }
+            Ok(End::Stopped) => return,
+            Err(why) => return ended.halt(why),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use zeroize::Zeroizing;
+
+    fn order<'a>(service: &'a Service, files: Vec<PathBuf>, limit_s: u64) -> Order<'a> {
+        let give_up_after = Some(Duration::from_secs(limit_s));
+        Order { service, files, folder: None, connections: 2, give_up_after }
+    }
+
+    fn nobody() -> Service {
+        // The port was free a moment ago: connections are refused there.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let key = Zeroizing::new("key".to_owned());
+        Service::new(&format!("http://127.0.0.1:{port}"), &"0a".repeat(16), &key, 2).unwrap()
+    }
+
+    #[test]
+    fn nobody_waits_for_ever_where_nobody_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let photo = |number: u32| {
+            let path = folder.path().join(number.to_string());
+            let mut bytes = vec![0xff, 0xd8, 0xff];
+            bytes.extend(number.to_le_bytes());
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        // More than the queues hold, so that all of them are full when it ends.
+        let files: Vec<_> = (0..2500).map(photo).collect();
+        let (service, waits) = (nobody(), Mutex::new(0));
+        let tell = |event: Event<'_>| {
+            if let Event::Waiting { .. } = event {
+                *waits.lock().unwrap() += 1;
+            }
+        };
+        let why = run(order(&service, files.clone(), 1), &AtomicBool::new(false), &tell);
+        assert!(why.unwrap_err().contains("nothing got ahead"), "it gives up");
+        assert_eq!(waits.into_inner().unwrap(), 1, "trouble is told once");
+        let stop = AtomicBool::new(true);
+        assert_eq!(run(order(&service, files, 600), &stop, &|_| ()), Ok(()));
+    }
+
+    #[test]
+    fn what_is_no_photo_never_reaches_the_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        std::fs::write(&path, "no photo").unwrap();
+        let told = Mutex::new(Vec::new());
+        let tell = |event: Event<'_>| told.lock().unwrap().push(format!("{event:?}"));
+        let service = nobody();
+        let files = vec![path, folder.path().join("missing")];
+        assert_eq!(run(order(&service, files, 1), &AtomicBool::new(false), &tell), Ok(()));
+        let told = told.into_inner().unwrap();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told.iter().any(|event| event.starts_with("Refused")), "{told:?}");
+        assert!(told.iter().any(|event| event.starts_with("Failed")), "{told:?}");
+    }
+}

@@ -1,0 +1,137 @@
+//! What a file is: its SHA-256 and its length, read once from beginning to end; what is no photo by its first
+//! bytes is not read on.
+//!
+//! Holds a piece of a file in memory, never the whole. Knows nothing of the service.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use picpick_engine::media_type;
+use sha2::{Digest as _, Sha256};
+
+use crate::ids::hex;
+
+const PIECE_BYTES: usize = 256 << 10;
+/// Characters of a name that the service takes.
+const NAME_CHARS_MAX: usize = 200;
+
+/// A file that may be a photo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digested {
+    pub path: PathBuf,
+    pub bytes: u64,
+    /// 64 hexadecimal digits.
+    pub sha256: String,
+}
+
+/// Why a file is not to be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unfit {
+    NotAPhoto(String),
+    Unreadable(String),
+    Stopped,
+}
+
+/// Reads the file at `path`.
+pub fn digest(path: &Path, stop: &dyn Fn() -> bool) -> Result<Digested, Unfit> {
+    let unreadable = |error: io::Error| Unfit::Unreadable(error.to_string());
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut piece = vec![0; PIECE_BYTES];
+    let (mut hash, mut bytes) = (Sha256::new(), 0);
+    loop {
+        if stop() {
+            return Err(Unfit::Stopped);
+        }
+        let read = fill(&mut file, &mut piece).map_err(unreadable)?;
+        let got = piece.get(..read).unwrap_or_default();
+        if bytes == 0 {
+            if got.is_empty() {
+                return Err(Unfit::NotAPhoto("the file is empty".to_owned()));
+            }
+            media_type(got).map_err(|error| Unfit::NotAPhoto(error.to_string()))?;
+        }
+        hash.update(got);
+        bytes += read as u64;
+        if read < piece.len() {
+            break;
+        }
+    }
+    Ok(Digested { path: path.to_path_buf(), bytes, sha256: hex(&hash.finalize()) })
+}
+
+/// Reads until `piece` is full or the file ends.
+fn fill(file: &mut File, piece: &mut [u8]) -> io::Result<usize> {
+    let mut full = 0;
+    while let Some(rest) = piece.get_mut(full..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(read) => full += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(full)
+}
+
+impl Digested {
+    /// The file's name as the service takes it.
+    pub fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy();
+        let shown = |c: char| if c.is_control() { '_' } else { c };
+        let name: String = name.trim().chars().map(shown).take(NAME_CHARS_MAX).collect();
+        if name.trim().is_empty() { "photo".to_owned() } else { name }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn file(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_photo_is_hashed_to_its_last_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        for length in [12, PIECE_BYTES, PIECE_BYTES + 1] {
+            let mut bytes = vec![7; length];
+            bytes[..3].copy_from_slice(&[0xff, 0xd8, 0xff]);
+            let path = file(folder.path(), "a.jpg", &bytes);
+            let digested = digest(&path, &|| false).unwrap();
+            assert_eq!(digested.bytes, length as u64);
+            assert_eq!(digested.sha256, crate::ids::sha256(&bytes));
+            assert_eq!(digest(&path, &|| true), Err(Unfit::Stopped));
+        }
+    }
+
+    #[test]
+    fn what_is_no_photo_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for (bytes, reason) in
+            [(&b""[..], "empty"), (b"hello, this is text", "JPEG"), (b"II*\0 and more", "raw")]
+        {
+            let path = file(folder.path(), "a", bytes);
+            match digest(&path, &|| false) {
+                Err(Unfit::NotAPhoto(said)) => assert!(said.contains(reason), "{said}"),
+                other => panic!("{bytes:?}: {other:?}"),
+            }
+        }
+        let missing = digest(&folder.path().join("missing"), &|| false);
+        assert!(matches!(missing, Err(Unfit::Unreadable(_))), "{missing:?}");
+    }
+
+    #[test]
+    fn names_are_what_the_service_takes() {
+        let name =
+            |path: &str| Digested { path: path.into(), bytes: 0, sha256: String::new() }.name();
+        assert_eq!(name("/a/IMG 1.jpg"), "IMG 1.jpg");
+        assert_eq!(name("a\nb.jpg"), "a_b.jpg");
+        assert_eq!(name(&"x".repeat(250)).len(), 200);
+        assert_eq!(name("/a/ "), "photo");
+    }
+}

@@ -1,0 +1,101 @@
+//! How long to wait before trying again, and when to give up.
+//!
+//! Shared by all connections of a run: as long as any of them gets somewhere, none gives up. Knows nothing of
+//! what is tried.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::ids::random;
+
+/// The first pause; each further failure in a row doubles it.
+const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// No pause that the service asks for is longer.
+const TOLD_S_MAX: u64 = 600;
+/// A pause ends within this time of a wish to stop.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// How much trouble a run bears.
+pub struct Patience {
+    /// `None`: any.
+    limit: Option<Duration>,
+    /// When trouble began; `None` while all is well.
+    since: Mutex<Option<Instant>>,
+}
+
+impl Patience {
+    pub fn new(limit: Option<Duration>) -> Self {
+        Self { limit, since: Mutex::new(None) }
+    }
+
+    /// Something got ahead.
+    pub fn progressed(&self) {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Takes note of trouble: whether it is the first since something got ahead.
+    pub fn troubled(&self) -> bool {
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = since.is_none();
+        since.get_or_insert_with(Instant::now);
+        first
+    }
+
+    /// Whether nothing has got ahead for too long. Time without trouble does not count: a large file may take
+    /// as long to be read as it likes.
+    pub fn is_over(&self) -> bool {
+        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.zip(self.limit).is_some_and(|(since, limit)| since.elapsed() >= limit)
+    }
+
+    /// Waits after the `failed`th failure in a row, at least `told_s`; shorter when `stop` says so or
+    /// patience ends.
+    pub fn pause(&self, failed: u32, told_s: u64, stop: &dyn Fn() -> bool) {
+        let end = Instant::now() + pause(failed, dice(), told_s);
+        while Instant::now() < end && !stop() && !self.is_over() {
+            std::thread::sleep(SLICE.min(end.saturating_duration_since(Instant::now())));
+        }
+    }
+}
+
+/// Exponential with jitter, so that many clients of a service that was away do not come back at once: between
+/// half and all of `PAUSE` · 2^(`failed` − 1). `dice` is 0..1.
+fn pause(failed: u32, dice: f64, told_s: u64) -> Duration {
+    let doubled = PAUSE.saturating_mul(1 << failed.saturating_sub(1).min(10)).min(PAUSE_MAX);
+    let own = doubled.mul_f64(0.5 + dice / 2.0);
+    own.max(Duration::from_secs(told_s.min(TOLD_S_MAX)))
+}
+
+fn dice() -> f64 {
+    // Without random bytes there is no jitter, which is no reason to stop.
+    random::<4>().map_or(1.0, |bytes| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_limit_and_heed_the_service() {
+        let ms = |failed, dice, told| pause(failed, dice, told).as_millis();
+        assert_eq!([ms(1, 0.0, 0), ms(1, 1.0, 0), ms(2, 1.0, 0)], [250, 500, 1000]);
+        assert_eq!([ms(7, 1.0, 0), ms(99, 0.0, 0)], [30_000, 15_000]);
+        assert_eq!([ms(1, 1.0, 7), ms(1, 1.0, u64::MAX)], [7_000, 600_000]);
+        assert!((0.0..=1.0).contains(&dice()));
+    }
+
+    #[test]
+    fn patience_ends_only_in_trouble() {
+        let patience = Patience::new(Some(Duration::ZERO));
+        assert!(!patience.is_over());
+        assert!(patience.troubled() && patience.is_over() && !patience.troubled());
+        patience.progressed();
+        assert!(!patience.is_over() && patience.troubled());
+        let endless = Patience::new(None);
+        assert!(endless.troubled() && !endless.is_over());
+        let begun = Instant::now();
+        endless.pause(9, 600, &|| true);
+        assert!(begun.elapsed() < Duration::from_secs(5), "a wish to stop ends the pause");
+    }
+}

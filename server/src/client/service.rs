@@ -1,0 +1,409 @@
+//! The service's protocol as a client speaks it: which photos are known, folders, and resumable uploads
+//! (tus 1.0 with creation).
+//!
+//! One call is one request: nothing is tried twice here. The key goes to the service's own address only,
+//! never without encryption beyond this computer, and no redirect is followed.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use ureq::http::{Response, StatusCode, header};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Body, SendBody};
+use zeroize::Zeroizing;
+
+use crate::cli::Usage;
+use crate::ids::is_id;
+
+/// Of a document that the service answers with: a thousand hashes have 67 kB.
+const ANSWER_BYTES_MAX: u64 = 1 << 20;
+const CONNECT_MAX: Duration = Duration::from_secs(30);
+/// A line on which nothing moves for so long is cut.
+const WRITE_MAX: Duration = Duration::from_secs(60);
+/// So long the service may think: the last piece of a photo is answered once all of it is durable.
+const READ_MAX: Duration = Duration::from_secs(120);
+
+/// The service, and one event of it.
+pub struct Service {
+    agent: Agent,
+    /// Scheme and host, without a slash at its end.
+    origin: String,
+    event: String,
+    authorization: Zeroizing<String>,
+}
+
+/// Why a call did not do what it was to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// It may go well another time, not before `wait_s`.
+    Passing { why: String, wait_s: u64 },
+    /// The service does not want this file.
+    Refused { code: String, why: String },
+    /// The address names nothing, or nothing any more.
+    Gone,
+    /// An upload is at another place than was said; or a name is taken.
+    Conflict,
+    /// Nothing will go well: the key, the event, the address.
+    Lasting(String),
+}
+
+/// An upload that was asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// The event has this photo already.
+    Known,
+    /// Send from `offset` on.
+    At { location: String, offset: u64 },
+}
+
+/// What became of a piece.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Taken {
+    pub offset: u64,
+    /// Whether it was the last, and the whole is a photo of the event now.
+    pub is_photo: bool,
+}
+
+/// A file as it is announced.
+pub struct Announced<'a> {
+    pub name: &'a str,
+    pub sha256: &'a str,
+    pub bytes: u64,
+    /// A folder's id.
+    pub folder: Option<&'a str>,
+}
+
+impl Service {
+    /// The event called `event` at `url`, reached by `connections` at once.
+    ///
+    /// Errors: `Usage` for what is no address or no id.
+    pub fn new(
+        url: &str,
+        event: &str,
+        key: &Zeroizing<String>,
+        connections: usize,
+    ) -> Result<Self, Usage> {
+        if !is_id(event) {
+            return Err(Usage(format!(
+                "EVENT: expected the event's id, 32 hexadecimal digits, received '{event}'"
+            )));
+        }
+        let tls = TlsConfig::builder().root_certs(trusted()).build();
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .tls_config(tls)
+            .timeout_connect(Some(CONNECT_MAX))
+            .timeout_per_write(Some(WRITE_MAX))
+            .timeout_per_read(Some(READ_MAX))
+            .max_idle_connections(connections)
+            .max_idle_connections_per_host(connections)
+            .user_agent(concat!("picpick/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .new_agent();
+        let authorization = Zeroizing::new(format!("Bearer {}", key.as_str()));
+        Ok(Self { agent, origin: origin(url)?, event: event.to_owned(), authorization })
+    }
+
+    /// Which of `hashes`, a thousand at most, are photos of the event already.
+    pub fn known(&self, hashes: &[&str]) -> Result<HashSet<String>, Trouble> {
+        let answer = self.post("/uploads/known", &json!({ "sha256": hashes }))?;
+        let known = answer.get("known").and_then(Value::as_array).ok_or_else(|| odd("known"))?;
+        Ok(known.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
+    /// The id of the folder called `name`, which is made where it is not there.
+    pub fn folder(&self, name: &str) -> Result<String, Trouble> {
+        let id = |folder: &Value| folder.get("id").and_then(Value::as_str).map(str::to_owned);
+        if let Some(found) = self.find_folder(name)? {
+            return id(&found).ok_or_else(|| odd("id"));
+        }
+        match self.post("/folders", &json!({ "name": name })) {
+            Ok(made) => id(&made).ok_or_else(|| odd("id")),
+            // Somebody else made it meanwhile.
+            Err(Trouble::Conflict) => {
+                self.find_folder(name)?.as_ref().and_then(id).ok_or_else(|| odd("id"))
+            }
+            Err(Trouble::Refused { why, .. }) => Err(Trouble::Lasting(format!("--folder: {why}"))),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    fn find_folder(&self, name: &str) -> Result<Option<Value>, Trouble> {
+        let mut cursor = String::new();
+        loop {
+            let request = self.agent.get(self.at(&format!("/folders?limit=500{cursor}")));
+            let request = request.header(header::AUTHORIZATION, self.authorization.as_str());
+            let page = self.document(request.call())?;
+            let items = page.get("items").and_then(Value::as_array).ok_or_else(|| odd("items"))?;
+            let is_it = |item: &&Value| item.get("name").and_then(Value::as_str) == Some(name);
+            if let Some(found) = items.iter().find(is_it) {
+                return Ok(Some(found.clone()));
+            }
+            // A cursor is base64 for addresses, so it goes into one as it is.
+            match page.get("next").and_then(Value::as_str) {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Announces a file. An upload of the same content that was begun before is given back.
+    pub fn begin(&self, file: &Announced<'_>) -> Result<Begun, Trouble> {
+        let request = self.agent.post(self.at("/uploads"));
+        let request = request
+            .header(header::AUTHORIZATION, self.authorization.as_str())
+            .header("Tus-Resumable", "1.0.0")
+            .header("Upload-Length", file.bytes.to_string())
+            .header("Upload-Metadata", metadata(file));
+        let response =
+            self.answer(request.send_empty()).map_err(|trouble| self.lasting(trouble))?;
+        let Some(location) = response.headers().get(header::LOCATION) else {
+            return Ok(Begun::Known);
+        };
+        let path = location.to_str().ok().filter(|to| to.starts_with("/api/"));
+        let path = path.ok_or_else(|| odd("Location below /api"))?;
+        let location = format!("{}{path}", self.origin);
+        Ok(Begun::At { location, offset: offset(&response).unwrap_or(0) })
+    }
+
+    /// How much of an upload the service has.
+    pub fn offset(&self, location: &str) -> Result<u64, Trouble> {
+        let request = self.agent.head(location);
+        let request = request
+            .header(header::AUTHORIZATION, self.authorization.as_str())
+            .header("Tus-Resumable", "1.0.0");
+        offset(&self.answer(request.call())?)
+    }
+
+    /// Sends `length` bytes of `body`, which lie at `from` of the file.
+    pub fn send(
+        &self,
+        location: &str,
+        from: u64,
+        length: u64,
+        body: &mut dyn Read,
+    ) -> Result<Taken, Trouble> {
+        let request = self.agent.patch(location);
+        let request = request
+            .header(header::AUTHORIZATION, self.authorization.as_str())
+            .header("Tus-Resumable", "1.0.0")
+            .header("Upload-Offset", from.to_string())
+            .header(header::CONTENT_TYPE, "application/offset+octet-stream")
+            .header(header::CONTENT_LENGTH, length.to_string());
+        let response = self.answer(request.send(SendBody::from_reader(body)))?;
+        let is_photo = response.headers().contains_key("picpick-photo");
+        Ok(Taken { offset: offset(&response).unwrap_or(from + length), is_photo })
+    }
+
+    fn at(&self, path: &str) -> String {
+        format!("{}/api/v1/events/{}{path}", self.origin, self.event)
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Result<Value, Trouble> {
+        let request = self.agent.post(self.at(path));
+        let request = request.header(header::AUTHORIZATION, self.authorization.as_str());
+        self.document(request.send_json(body))
+    }
+
+    fn document(&self, result: Result<Response<Body>, ureq::Error>) -> Result<Value, Trouble> {
+        let mut response = self.answer(result).map_err(|trouble| self.lasting(trouble))?;
+        let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        let text = text.map_err(|error| failed(&error))?;
+        serde_json::from_slice(&text).map_err(|_| odd("a JSON document"))
+    }
+
+    /// What is not there although every event has it: then it is the event that is not there.
+    fn lasting(&self, trouble: Trouble) -> Trouble {
+        match trouble {
+            Trouble::Gone => Trouble::Lasting(format!(
+                "{} has no event {} for this key",
+                self.origin, self.event
+            )),
+            trouble => trouble,
+        }
+    }
+
+    fn answer(
+        &self,
+        result: Result<Response<Body>, ureq::Error>,
+    ) -> Result<Response<Body>, Trouble> {
+        let mut response = result.map_err(|error| failed(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let told = response.headers().get(header::RETRY_AFTER).and_then(|it| it.to_str().ok());
+        let wait_s = told.and_then(|told| told.parse().ok()).unwrap_or(0);
+        let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        let problem = text.ok().and_then(|text| serde_json::from_slice(&text).ok());
+        Err(classify(status, wait_s, &problem.unwrap_or_default()))
+    }
+}
+
+/// Whoever this computer trusts, so that a studio's own authority counts as well.
+fn trusted() -> RootCerts {
+    let found = rustls_native_certs::load_native_certs();
+    found.certs.iter().map(|found| Certificate::from_der(found).to_owned()).into()
+}
+
+/// Scheme and host of `url`.
+fn origin(url: &str) -> Result<String, Usage> {
+    let wrong = |expected: &str| Usage(format!("URL: expected {expected}, received '{url}'"));
+    let uri: ureq::http::Uri =
+        url.parse().map_err(|_| wrong("an address like https://photos.example.com"))?;
+    let (scheme, host) = (uri.scheme_str().unwrap_or_default(), uri.host().unwrap_or_default());
+    let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
+    let bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
+    if host.is_empty() || !bare || authority.contains('@') || !["http", "https"].contains(&scheme) {
+        return Err(wrong("an address like https://photos.example.com"));
+    }
+    if scheme == "http" && !is_loopback(host) {
+        return Err(wrong("https, because photos and key would travel unencrypted"));
+    }
+    Ok(format!("{scheme}://{authority}"))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let numeric = address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    host.eq_ignore_ascii_case("localhost") || numeric
+}
+
+fn metadata(file: &Announced<'_>) -> String {
+    let (name, sha256) = (STANDARD.encode(file.name), STANDARD.encode(file.sha256));
+    let folder = file.folder.map(|folder| format!(",folder {}", STANDARD.encode(folder)));
+    format!("filename {name},sha256 {sha256}{}", folder.unwrap_or_default())
+}
+
+fn offset(response: &Response<Body>) -> Result<u64, Trouble> {
+    let value = response.headers().get("upload-offset").and_then(|value| value.to_str().ok());
+    value.and_then(|value| value.parse().ok()).ok_or_else(|| odd("Upload-Offset"))
+}
+
+/// An answer that the service does not give; perhaps something between gave it, and will not for long.
+fn odd(expected: &str) -> Trouble {
+    let why = format!("the answer is not PicPick's: expected {expected}, received none");
+    Trouble::Passing { why, wait_s: 0 }
+}
+
+/// A request that got no answer.
+fn failed(error: &ureq::Error) -> Trouble {
+    use rustls::Error::InvalidCertificate;
+    let distrusted = match error {
+        ureq::Error::Rustls(error) => matches!(error, InvalidCertificate(_)),
+        ureq::Error::Io(error) => {
+            let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            matches!(inner, Some(InvalidCertificate(_)))
+        }
+        _ => false,
+    };
+    let why = error.to_string();
+    match error {
+        _ if distrusted => Trouble::Lasting(format!("the service's certificate: {why}")),
+        ureq::Error::BadUri(_) | ureq::Error::InvalidProxyUrl => Trouble::Lasting(why),
+        _ => Trouble::Passing { why, wait_s: 0 },
+    }
+}
+
+/// What an answer that is no success means.
+fn classify(status: StatusCode, wait_s: u64, problem: &Value) -> Trouble {
+    let text = |field| problem.get(field).and_then(Value::as_str);
+    let why = match (text("title"), text("detail")) {
+        (Some(title), Some(detail)) => format!("{title}: {detail}"),
+        _ => format!("the service answered {status}"),
+    };
+    match status.as_u16() {
+        404 | 410 => Trouble::Gone,
+        409 => Trouble::Conflict,
+        413 | 415 | 422 => {
+            let code = text("code").unwrap_or("refused").to_owned();
+            Trouble::Refused { code, why: text("detail").map_or(why, str::to_owned) }
+        }
+        // 400: something on the way has cut a body. 423: another connection's last piece of this upload is still being written down.
+        400 | 408 | 423 | 425 | 429 | 500..=599 => Trouble::Passing { why, wait_s },
+        300..=399 => Trouble::Lasting(format!(
+            "expected the service, received a redirection ({status}); give the address it leads to"
+        )),
+        _ => Trouble::Lasting(why),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_encrypted_or_of_this_computer() {
+        for (url, expected) in [
+            ("https://photos.example.com/", "https://photos.example.com"),
+            ("https://photos.example.com:8443", "https://photos.example.com:8443"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("http://localhost:1/", "http://localhost:1"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(origin(url).unwrap(), expected);
+        }
+        for bad in [
+            "",
+            "photos.example.com",
+            "https://",
+            "ftp://a",
+            "https://a/b",
+            "https://a?b",
+            "https://user:secret@a",
+            "http://photos.example.com",
+            "http://127.0.0.1.example.com",
+            "http://localhost.example.com",
+        ] {
+            assert!(origin(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_event_is_named_by_its_id() {
+        let key = Zeroizing::new("ppk_secret".to_owned());
+        let service = |event: &str| Service::new("https://a.example", event, &key, 1);
+        assert!(service(&"0a".repeat(16)).is_ok());
+        for bad in ["", "Anna & Ben", "../../keys", &"0A".repeat(16)] {
+            let error = service(bad).err().unwrap().0;
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn metadata_is_as_tus_wants_it() {
+        let file = Announced { name: "a b.jpg", sha256: "00", bytes: 1, folder: None };
+        assert_eq!(metadata(&file), "filename YSBiLmpwZw==,sha256 MDA=");
+        let file = Announced { folder: Some("f"), ..file };
+        assert_eq!(metadata(&file), "filename YSBiLmpwZw==,sha256 MDA=,folder Zg==");
+    }
+
+    #[test]
+    fn answers_mean_what_they_should() {
+        let say = |status: u16, problem: Value| {
+            classify(StatusCode::from_u16(status).unwrap(), 7, &problem)
+        };
+        for passing in [400, 408, 423, 425, 429, 500, 502, 503, 504, 507] {
+            let trouble = say(passing, Value::Null);
+            assert!(
+                matches!(trouble, Trouble::Passing { wait_s: 7, .. }),
+                "{passing}: {trouble:?}"
+            );
+        }
+        for lasting in [301, 302, 307, 401, 403, 405, 412] {
+            assert!(matches!(say(lasting, Value::Null), Trouble::Lasting(_)), "{lasting}");
+        }
+        assert_eq!([say(404, Value::Null), say(410, Value::Null)], [Trouble::Gone, Trouble::Gone]);
+        assert_eq!(say(409, Value::Null), Trouble::Conflict);
+        let refused = say(422, json!({"code": "not_a_photo", "title": "t", "detail": "A GIF."}));
+        let expected = Trouble::Refused { code: "not_a_photo".into(), why: "A GIF.".into() };
+        assert_eq!(refused, expected);
+    }
+}

@@ -1,0 +1,65 @@
+//! What `picpick upload` shows the service to be let in: an API key, from the environment or a file.
+//!
+//! Never from an option, which other people on the machine can read. Errors never hold the key.
+
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::cli::Usage;
+
+/// The API key: of `file` where one is named, else of PICPICK_API_KEY.
+///
+/// Errors: `Usage` where there is none, or what is there cannot be one.
+pub fn api_key(file: Option<&Path>) -> Result<Zeroizing<String>, Usage> {
+    let variable = std::env::var("PICPICK_API_KEY").ok().filter(|value| !value.is_empty());
+    key_of(file, variable.map(Zeroizing::new))
+}
+
+fn key_of(
+    file: Option<&Path>,
+    variable: Option<Zeroizing<String>>,
+) -> Result<Zeroizing<String>, Usage> {
+    let (text, place) = match (file, variable) {
+        (Some(path), _) => {
+            let name = path.display().to_string();
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Usage(format!("reading the API key from {name}: {error}")))?;
+            (Zeroizing::new(text), name)
+        }
+        (None, Some(text)) => (text, "PICPICK_API_KEY".to_owned()),
+        (None, None) => {
+            return Err(Usage(
+                "an API key is needed: set PICPICK_API_KEY, or name a file with --key-file".into(),
+            ));
+        }
+    };
+    let key = text.trim();
+    if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(Zeroizing::new(key.to_owned()));
+    }
+    Err(Usage(format!("{place}: expected one API key (ppk_…), received something else")))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_beats_the_variable_and_no_error_tells_the_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        let variable = || Some(Zeroizing::new("ppk_variable".to_owned()));
+        std::fs::write(&file, "ppk_file\n").unwrap();
+        assert_eq!(key_of(Some(&file), variable()).unwrap().as_str(), "ppk_file");
+        assert_eq!(key_of(None, variable()).unwrap().as_str(), "ppk_variable");
+        assert!(key_of(None, None).unwrap_err().0.contains("PICPICK_API_KEY"));
+        for bad in ["", " \n", "ppk_one ppk_two", "ppk_\u{e9}"] {
+            std::fs::write(&file, bad).unwrap();
+            let error = key_of(Some(&file), None).unwrap_err().0;
+            assert!(error.contains("key") && !error.contains("ppk_o"), "{error}");
+        }
+        assert!(key_of(Some(&folder.path().join("missing")), variable()).is_err());
+    }
+}

@@ -1,0 +1,228 @@
+//! The table of mails on their way, and the task that sends them.
+//!
+//! A mail is deleted once a server has taken it: a crash in between sends it twice, with the same Message-ID,
+//! and never not at all. Knows nothing of how one is sent.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use lettre::Message;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use sqlx::Row as _;
+use zeroize::Zeroizing;
+
+use super::{Letter, Mail, Undelivered};
+use crate::account;
+use crate::clock::now_s;
+use crate::db::Tx;
+use crate::error::{Failure, Result};
+use crate::ids::{new_id, unhex};
+use crate::state::App;
+
+/// A mail that could not be sent for so long is given up.
+const ENDS_S: i64 = 86_400;
+/// The first pause; each further failure doubles it.
+const RETRY_S: i64 = 10;
+const RETRY_S_MAX: i64 = 1800;
+/// Other servers leave a mail alone for so long while one tries; longer than any try takes.
+const LEASE_S: i64 = 180;
+/// How often is looked for what other servers or an earlier life have left.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Mails on the line at the same time, and taken up in one look.
+const AT_ONCE: usize = 4;
+const LOOK_MAX: i64 = 64;
+
+/// Puts `mail` into the outbox, in the transaction of what it tells. [`super::Post::wake`] afterwards.
+pub async fn put(app: &App, tx: &mut Tx, mail: &Mail) -> Result<()> {
+    let (id, now) = (new_id()?, now_s());
+    sqlx::query(
+        "INSERT INTO mails (id, sealed, attempts, due_unix_s, ends_unix_s, created_unix_s) \
+         VALUES ($1, $2, 0, $3, $4, $3)",
+    )
+    .bind(&id)
+    .bind(sealed(app, &id, mail)?)
+    .bind(now)
+    .bind(now + ENDS_S)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+fn sealed(app: &App, id: &str, mail: &Mail) -> Result<String> {
+    let plain = Zeroizing::new(serde_json::to_vec(mail).map_err(Failure::internal)?);
+    app.seal(&context(id), &plain)
+}
+
+fn context(id: &str) -> String {
+    format!("picpick mail {id}")
+}
+
+/// A mail as the table has it.
+struct Due {
+    id: String,
+    sealed: String,
+    attempts: i64,
+    due: i64,
+    ends: i64,
+}
+
+/// Sends what is due, for as long as the service runs.
+pub async fn keep_posting(app: App) {
+    loop {
+        match due(&app).await {
+            Ok(mails) => {
+                let more = i64::try_from(mails.len()).is_ok_and(|number| number == LOOK_MAX);
+                stream::iter(mails).for_each_concurrent(AT_ONCE, |mail| post(&app, mail)).await;
+                if more {
+                    continue;
+                }
+            }
+            Err(failure) => {
+                tracing::error!(reason = failure.internal.unwrap_or(failure.detail), "mail");
+            }
+        }
+        let woken = app.post().0.waiting.notified();
+        let _ = tokio::time::timeout(LOOK_EVERY, woken).await;
+    }
+}
+
+async fn due(app: &App) -> Result<Vec<Due>> {
+    let rows =
+        sqlx::query("SELECT * FROM mails WHERE due_unix_s <= $1 ORDER BY due_unix_s LIMIT $2")
+            .bind(now_s())
+            .bind(LOOK_MAX)
+            .fetch_all(app.db().read())
+            .await?;
+    let read = |row: &sqlx::any::AnyRow| {
+        Ok(Due {
+            id: row.try_get("id")?,
+            sealed: row.try_get("sealed")?,
+            attempts: row.try_get("attempts")?,
+            due: row.try_get("due_unix_s")?,
+            ends: row.try_get("ends_unix_s")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn post(app: &App, mail: Due) {
+    if let Err(failure) = try_post(app, &mail).await {
+        // The lease ends, and it is tried again.
+        let reason = failure.internal.unwrap_or(failure.detail);
+        tracing::error!(mail = mail.id, reason, "a mail cannot be handled");
+    }
+}
+
+async fn try_post(app: &App, mail: &Due) -> Result<()> {
+    if !claim(app, mail).await? {
+        return Ok(());
+    }
+    if mail.ends <= now_s() {
+        tracing::error!(mail = mail.id, attempts = mail.attempts, "a mail is given up");
+        return remove(app, &mail.id).await;
+    }
+    let broken = || Failure::internal("a mail in the outbox cannot be read");
+    let plain = app.vault().open(&context(&mail.id), &unhex(&mail.sealed).ok_or_else(broken)?)?;
+    let letter = match serde_json::from_slice(&plain).map_err(|_| broken())? {
+        Mail::Letter(letter) => letter,
+        Mail::ResetAsked { email } => match write_reset(app, mail, &email).await? {
+            Some(letter) => letter,
+            None => return Ok(()),
+        },
+    };
+    let message = message(app, &mail.id, letter)?;
+    match app.post().0.sender.send(&mail.id, message).await {
+        Ok(()) => remove(app, &mail.id).await,
+        Err(Undelivered::Lasting(reason)) => {
+            tracing::error!(mail = mail.id, reason, "a mail is refused, and given up");
+            remove(app, &mail.id).await
+        }
+        Err(Undelivered::Passing(reason)) => {
+            let wait_s = pause_s(mail.attempts);
+            tracing::warn!(mail = mail.id, reason, wait_s, "a mail has to wait");
+            let mut tx = app.db().write().await?;
+            sqlx::query("UPDATE mails SET due_unix_s = $1 WHERE id = $2")
+                .bind(now_s() + wait_s)
+                .bind(&mail.id)
+                .execute(&mut *tx)
+                .await?;
+            Ok(tx.commit().await?)
+        }
+    }
+}
+
+/// Whether the mail is ours to try: nobody else has taken it since it was looked at.
+async fn claim(app: &App, mail: &Due) -> Result<bool> {
+    let mut tx = app.db().write().await?;
+    let claimed = sqlx::query(
+        "UPDATE mails SET due_unix_s = $1, attempts = attempts + 1 \
+         WHERE id = $2 AND due_unix_s = $3 AND attempts = $4",
+    )
+    .bind(now_s() + LEASE_S)
+    .bind(&mail.id)
+    .bind(mail.due)
+    .bind(mail.attempts)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(claimed.rows_affected() > 0)
+}
+
+/// Turns the wish for a new password into a letter, once; it is of no use for longer than its link. `None` where
+/// nobody is to get one.
+async fn write_reset(app: &App, mail: &Due, email: &str) -> Result<Option<Letter>> {
+    let mut tx = app.db().write().await?;
+    let Some((letter, ends)) = account::reset_letter(app, &mut tx, email).await? else {
+        sqlx::query("DELETE FROM mails WHERE id = $1").bind(&mail.id).execute(&mut *tx).await?;
+        tx.commit().await?;
+        return Ok(None);
+    };
+    sqlx::query("UPDATE mails SET sealed = $1, ends_unix_s = $2 WHERE id = $3")
+        .bind(sealed(app, &mail.id, &Mail::Letter(letter.clone()))?)
+        .bind(ends)
+        .bind(&mail.id)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(Some(letter))
+}
+
+async fn remove(app: &App, id: &str) -> Result<()> {
+    let mut tx = app.db().write().await?;
+    sqlx::query("DELETE FROM mails WHERE id = $1").bind(id).execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn message(app: &App, id: &str, letter: Letter) -> Result<Message> {
+    // No reason is passed on: it might hold the address.
+    let unfit = |_| Failure::internal("a mail has an address that is none");
+    let from = app.settings().mail.from.clone();
+    let message_id = format!("<{id}@{}>", from.email.domain());
+    // Answering machines leave such mail alone (RFC 3834).
+    let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
+    Message::builder()
+        .from(from)
+        .to(letter.to.parse().map_err(unfit)?)
+        .subject(letter.subject)
+        .message_id(Some(message_id))
+        .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
+        .header(ContentType::TEXT_PLAIN)
+        .body(letter.text)
+        .map_err(|_| Failure::internal("a mail cannot be put together"))
+}
+
+/// How long to wait after a try, before which there were `attempts`.
+fn pause_s(attempts: i64) -> i64 {
+    (RETRY_S << attempts.clamp(0, 10)).min(RETRY_S_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_half_an_hour() {
+        assert_eq!([0, 1, 5, 8, 1000].map(pause_s), [10, 20, 320, 1800, 1800]);
+    }
+}

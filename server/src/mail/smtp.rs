@@ -1,0 +1,118 @@
+//! Mail by SMTP: encrypted, except to this computer.
+//!
+//! A refusal is told by its number and never in the server's words, which repeat addresses.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use axum::http::Uri;
+use lettre::transport::smtp::Error;
+use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use zeroize::Zeroizing;
+
+use super::{Sender, Sending, Undelivered};
+
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// Answers that no other try will change: the mailbox or the message is refused (RFC 5321, section 4.2.3). Other
+/// lasting ones, a wrong password for instance, are whoever runs the service's to mend.
+const REFUSED: [u16; 6] = [501, 550, 551, 552, 553, 554];
+
+pub struct Smtp {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+}
+
+impl Smtp {
+    /// By way of the server at `url`, as [`transport_url`] gives it.
+    pub fn new(url: &str) -> anyhow::Result<Self> {
+        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url);
+        // The error may hold the address, and with it the password.
+        let builder = builder.map_err(|_| anyhow!("PICPICK_SMTP_URL cannot be used"))?;
+        Ok(Self { transport: builder.timeout(Some(ANSWER_MAX)).build() })
+    }
+}
+
+impl Sender for Smtp {
+    fn send<'a>(&'a self, _: &'a str, message: Message) -> Sending<'a> {
+        Box::pin(async move {
+            self.transport.send(message).await.map(drop).map_err(|error| undelivered(&error))
+        })
+    }
+
+    fn describe(&self) -> String {
+        "Mail goes to the server that PICPICK_SMTP_URL names".to_owned()
+    }
+}
+
+fn undelivered(error: &Error) -> Undelivered {
+    if let Some(code) = error.status() {
+        let code = code.to_string();
+        let lasting = code.parse().is_ok_and(|code| REFUSED.contains(&code));
+        let why = format!("the mail server answered {code}");
+        return if lasting { Undelivered::Lasting(why) } else { Undelivered::Passing(why) };
+    }
+    let what = match error {
+        _ if error.is_timeout() => "the mail server does not answer in time",
+        _ if error.is_tls() => "the connection to the mail server cannot be encrypted",
+        _ if error.is_response() => "the mail server's answer cannot be read",
+        _ if error.is_client() => "the mail server does not offer what is needed",
+        _ => "the mail server cannot be reached",
+    };
+    Undelivered::Passing(what.to_owned())
+}
+
+/// The address of a mail server, with encryption asked for wherever mail leaves this computer.
+///
+/// Errors: what was expected; never what came, for it holds a password.
+pub fn transport_url(text: &str) -> Result<Zeroizing<String>, &'static str> {
+    const EXPECTED: &str = "expected smtps://USER:PASSWORD@HOST or smtp://USER:PASSWORD@HOST:587";
+    let text = text.trim();
+    let uri: Uri = text.parse().map_err(|_| EXPECTED)?;
+    let host = uri.host().filter(|host| !host.is_empty()).ok_or(EXPECTED)?;
+    if !matches!(uri.path(), "" | "/") {
+        return Err(EXPECTED);
+    }
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let numeric = address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    let loopback = numeric || host.eq_ignore_ascii_case("localhost");
+    let url = match (uri.scheme_str(), uri.query()) {
+        (Some("smtps"), None) | (Some("smtp"), Some("tls=required")) => text.to_owned(),
+        (Some("smtp"), None) if loopback => text.to_owned(),
+        (Some("smtp"), None) => format!("{}?tls=required", text.trim_end_matches('/')),
+        _ => return Err(EXPECTED),
+    };
+    Ok(Zeroizing::new(url))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mail_leaves_this_computer_encrypted() {
+        for (given, used) in [
+            ("smtps://a:b%40c@mail.example.com", "smtps://a:b%40c@mail.example.com"),
+            ("smtp://a:b@mail.example.com:587\n", "smtp://a:b@mail.example.com:587?tls=required"),
+            ("smtp://mail.example.com/", "smtp://mail.example.com?tls=required"),
+            ("smtp://127.0.0.1:2525", "smtp://127.0.0.1:2525"),
+            ("smtp://localhost", "smtp://localhost"),
+            ("smtp://[::1]:25", "smtp://[::1]:25"),
+            ("smtp://localhost?tls=required", "smtp://localhost?tls=required"),
+        ] {
+            assert_eq!(transport_url(given).unwrap().as_str(), used);
+            assert!(Smtp::new(used).is_ok(), "{used}");
+        }
+        for bad in [
+            "",
+            "mail.example.com",
+            "http://mail.example.com",
+            "smtp://mail.example.com?tls=opportunistic",
+            "smtp://localhost.example.com?tls=none",
+            "smtp://",
+            "smtps://mail.example.com/secret?tls=none",
+        ] {
+            let error = transport_url(bad).unwrap_err();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Creating twice what was asked for once: a request with an `Idempotency-Key` is carried out once, and its
+//! answer given again to whoever repeats it within a day.
+//!
+//! Keys are each caller's own. Answers lie sealed, for they may hold a new API key or an invitation's token; one
+//! with a cookie is never kept. Knows no route.
+
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use tracing::Instrument as _;
+
+use crate::access::{Grant, SignedIn};
+use crate::clock::now_s;
+use crate::db::{Db, along};
+use crate::error::{Failure, Kind, Result};
+use crate::ids::{sha256, unhex};
+use crate::state::App;
+
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// Answers are kept so long.
+const KEPT_S: i64 = 86_400;
+/// A request that is carried out may take so long; one that a crash has ended is forgotten after twice that.
+const TIME_MAX: Duration = Duration::from_secs(60);
+const LEASE_S: i64 = 120;
+/// So long a repetition waits for the first one's answer.
+const LOOKS: u32 = 40;
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Of a request that creates something, and of its answer.
+const BODY_BYTES_MAX: usize = 256 << 10;
+/// What tells one request from another beside method, address and body.
+const SENT: [&str; 3] = ["content-type", "upload-length", "upload-metadata"];
+/// What is kept of an answer's headers; the others are made anew, or change with time.
+const KEPT: [HeaderName; 4] = [
+    header::CONTENT_TYPE,
+    header::LOCATION,
+    header::CACHE_CONTROL,
+    HeaderName::from_static("tus-resumable"),
+];
+
+/// Values of the column `status` that are none of HTTP's: nothing is done yet; it is done, and what the answer
+/// was is not written down.
+const BEGUN: i64 = 0;
+const DONE: i64 = 1;
+
+/// An answer as it is sealed.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    headers: Vec<(String, String)>,
+    /// Base64.
+    body: String,
+}
+
+/// The middleware of a route that creates something; its guard has run.
+pub async fn repeat(State(app): State<App>, request: Request, next: Next) -> Result<Response> {
+    if request.method() != Method::POST || !request.headers().contains_key(IDEMPOTENCY_KEY) {
+        return Ok(next.run(request).await);
+    }
+    let key = key_of(request.headers())?;
+    let caller = caller_of(&request)?;
+    let (parts, body) = request.into_parts();
+    let too_large = || Failure::new(Kind::TooLarge, "The body is larger than this address takes.");
+    let body = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| too_large())?;
+    let id = sha256(format!("{caller}\n{key}").as_bytes());
+    // The key is drawn in, so that whoever sees the hash cannot try out bodies.
+    let mut asked = format!("{key}\n{} {}\n", parts.method, parts.uri);
+    for name in SENT {
+        let value = parts.headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
+        asked += &format!("{name}: {}\n", sha256(value));
+    }
+    asked += &sha256(&body);
+    let asked = sha256(asked.as_bytes());
+    if let Some(answer) = first_or_answer(&app, &id, &asked).await? {
+        return Ok(answer);
+    }
+    // In a task of its own: whoever hangs up gets the answer when they ask again.
+    let request = Request::from_parts(parts, Body::from(body));
+    let task = carry_out(app, id, request, next).instrument(tracing::Span::current());
+    tokio::spawn(task).await.map_err(Failure::internal)?
+}
+
+/// The key, which is of the client's choice.
+fn key_of(headers: &HeaderMap) -> Result<String> {
+    let mut given = headers.get_all(IDEMPOTENCY_KEY).into_iter();
+    let text = given.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_right = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    if is_right && given.next().is_none() {
+        return Ok(text.to_owned());
+    }
+    Err(Failure::invalid("Idempotency-Key: expected one key of 1 to 255 visible ASCII characters."))
+}
+
+fn caller_of(request: &Request) -> Result<String> {
+    let extensions = request.extensions();
+    if let Some(grant) = extensions.get::<Grant>() {
+        return Ok(grant.caller.name());
+    }
+    let person = extensions.get::<SignedIn>().map(|person| format!("user:{}", person.user));
+    person.ok_or_else(|| Failure::internal("an open route repeats answers, and knows no caller"))
+}
+
+/// Enters the request; the answer where it was carried out before.
+async fn first_or_answer(app: &App, id: &str, asked: &str) -> Result<Option<Response>> {
+    for look in 0..LOOKS {
+        if look > 0 {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        let Some((status, body)) = enter(app.db(), id, asked).await? else { return Ok(None) };
+        match status {
+            BEGUN => {}
+            DONE => {
+                return Err(Failure::new(
+                    Kind::Conflict,
+                    "This was done, and its answer is lost; look for what it made.",
+                ));
+            }
+            status => return replay(app, id, status, &body).map(Some),
+        }
+    }
+    Err(Failure::new(Kind::Conflict, "The first request with this key is still under way.")
+        .retry_after(1))
+}
+
+/// `None`: the request is entered as begun. Otherwise status and body of the one that was there.
+async fn enter(db: &Db, id: &str, asked: &str) -> Result<Option<(i64, String)>> {
+    let now = now_s();
+    let mut tx = db.write().await?;
+    sqlx::query(
+        "DELETE FROM idempotency WHERE key_hash = $1 \
+         AND (created_unix_s <= $2 OR (status = $3 AND created_unix_s <= $4))",
+    )
+    .bind(id)
+    .bind(now - KEPT_S)
+    .bind(BEGUN)
+    .bind(now - LEASE_S)
+    .execute(&mut *tx)
+    .await?;
+    let entered = sqlx::query(
+        "INSERT INTO idempotency (key_hash, request_hash, status, body, created_unix_s) \
+         VALUES ($1, $2, $3, '', $4) ON CONFLICT (key_hash) DO NOTHING",
+    )
+    .bind(id)
+    .bind(asked)
+    .bind(BEGUN)
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    if entered.rows_affected() > 0 {
+        tx.commit().await?;
+        return Ok(None);
+    }
+    let row = sqlx::query("SELECT request_hash, status, body FROM idempotency WHERE key_hash = $1")
+        .bind(id)
+        .fetch_one(&mut *tx)
+        .await?;
+    if row.try_get::<String, _>("request_hash")? != asked {
+        return Err(Failure::invalid(
+            "Idempotency-Key: expected the request that this key was first sent with, received another.",
+        ));
+    }
+    Ok(Some((row.try_get("status")?, row.try_get("body")?)))
+}
+
+/// Runs the handler. What it commits says, in the same commit, that the request is done: a crash leaves either
+/// nothing or a key that is known to have been used.
+async fn carry_out(app: App, id: String, request: Request, next: Next) -> Result<Response> {
+    let work = along(
+        "UPDATE idempotency SET status = 1 WHERE key_hash = $1 AND status = 0",
+        id.clone(),
+        next.run(request),
+    );
+    let late = |_| Failure::new(Kind::TimedOut, "It was not done in time.");
+    let answer = match tokio::time::timeout(TIME_MAX, work).await.map_err(late) {
+        Ok(answer) => answer,
+        Err(failure) => {
+            forget(app.db(), &id).await?;
+            return Err(failure);
+        }
+    };
+    if !is_lasting(&answer) {
+        forget(app.db(), &id).await?;
+        return Ok(answer);
+    }
+    let (parts, body) = answer.into_parts();
+    let body = to_bytes(body, BODY_BYTES_MAX).await.map_err(Failure::internal)?;
+    let header = |name: &HeaderName| {
+        let value = parts.headers.get(name)?.to_str().ok()?;
+        Some((name.to_string(), value.to_owned()))
+    };
+    let headers = KEPT.iter().filter_map(header).collect();
+    let kept = Kept { headers, body: STANDARD.encode(&body) };
+    let plain = zeroize::Zeroizing::new(serde_json::to_vec(&kept).map_err(Failure::internal)?);
+    let mut tx = app.db().write().await?;
+    sqlx::query("UPDATE idempotency SET status = $1, body = $2 WHERE key_hash = $3")
+        .bind(i64::from(parts.status.as_u16()))
+        .bind(app.seal(&context(&id), &plain)?)
+        .bind(&id)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+/// Whether the same request would get the same answer again. What failed here, or came at a bad time, may go
+/// well the next time.
+fn is_lasting(answer: &Response) -> bool {
+    let passing = matches!(answer.status().as_u16(), 408 | 423 | 425 | 429 | 500..=599);
+    !passing && !answer.headers().contains_key(header::SET_COOKIE)
+}
+
+async fn forget(db: &Db, id: &str) -> Result<()> {
+    let mut tx = db.write().await?;
+    sqlx::query("DELETE FROM idempotency WHERE key_hash = $1").bind(id).execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn replay(app: &App, id: &str, status: i64, sealed: &str) -> Result<Response> {
+    let broken = || Failure::internal("a kept answer cannot be read");
+    let plain = app.vault().open(&context(id), &unhex(sealed).ok_or_else(broken)?)?;
+    let kept: Kept = serde_json::from_slice(&plain).map_err(|_| broken())?;
+    let body = STANDARD.decode(&kept.body).map_err(|_| broken())?;
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = u16::try_from(status)
+        .ok()
+        .and_then(|status| StatusCode::from_u16(status).ok())
+        .ok_or_else(broken)?;
+    for (name, value) in &kept.headers {
+        let name = name.parse::<HeaderName>().map_err(|_| broken())?;
+        response.headers_mut().insert(name, value.parse().map_err(|_| broken())?);
+    }
+    response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    Ok(response)
+}
+
+fn context(id: &str) -> String {
+    format!("picpick answer {id}")
+}
+
+/// Forgets the answers whose day is over.
+pub async fn forget_answers(app: &App) -> Result<()> {
+    let mut tx = app.db().write().await?;
+    sqlx::query("DELETE FROM idempotency WHERE created_unix_s <= $1")
+        .bind(now_s() - KEPT_S)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn headers(keys: &[&str]) -> HeaderMap {
+        keys.iter().map(|key| (IDEMPOTENCY_KEY, HeaderValue::from_str(key).unwrap())).collect()
+    }
+
+    #[test]
+    fn a_key_is_one_visible_word() {
+        for good in ["a", "0b9f7f1e-6f0e-4c0e-9d5c-3c1f7a5f2d11", &"x".repeat(255)] {
+            assert_eq!(key_of(&headers(&[good])).unwrap(), good);
+        }
+        for bad in [&[""][..], &["a b"], &["\u{e9}"], &["a", "a"], &[&"x".repeat(256)]] {
+            assert!(key_of(&headers(bad)).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn failures_of_the_moment_and_cookies_are_not_kept() {
+        let answer = |status| Response::builder().status(status).body(Body::empty()).unwrap();
+        for lasting in [201, 200, 400, 409, 410, 422] {
+            assert!(is_lasting(&answer(lasting)), "{lasting}");
+        }
+        for passing in [408, 423, 429, 500, 503, 507] {
+            assert!(!is_lasting(&answer(passing)), "{passing}");
+        }
+        let mut cookie = answer(201);
+        cookie.headers_mut().insert(header::SET_COOKIE, HeaderValue::from_static("a=b"));
+        assert!(!is_lasting(&cookie));
+    }
+}

@@ -26,6 +26,7 @@ mod mail;
 mod middleware;
 mod openapi;
 mod ops;
+mod pages;
 mod photo;
 mod router;
 mod search;

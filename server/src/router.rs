@@ -21,7 +21,9 @@ use crate::error::Failure;
 use crate::openapi::{self, Api};
 use crate::state::App;
 use crate::studio::{invitations, keys, members};
-use crate::{account, alert, audit, event, job, middleware, ops, photo, search, studio, upload};
+use crate::{
+    account, alert, audit, event, job, middleware, ops, pages, photo, search, studio, upload,
+};
 
 /// Bytes of a body that is not a photo.
 const BODY_BYTES_MAX: usize = 256 << 10;
@@ -125,6 +127,7 @@ pub fn build_app(app: App) -> Router {
         .route("/docs.css", get(style));
     Router::new()
         .nest("/api/v1", routes.merge(docs))
+        .merge(pages::routes())
         .merge(ops::health::routes())
         .fallback(middleware::no_such_route)
         .method_not_allowed_fallback(middleware::no_such_method)

@@ -112,16 +112,13 @@ enum Command {
     /// Say whether two photos show the same person
     Compare(compare::Arguments),
     /// Run the service: accounts, events, uploads and search over HTTP
-    #[command(hide = true)]
     Serve(serve::Arguments),
     /// Send photos to the service, into an event
-    #[command(hide = true)]
     Upload(upload::Arguments),
     /// Send the photos that arrive in a folder to the service
-    #[command(hide = true)]
     Watch(watch::Arguments),
     /// Check the service's audit
-    #[command(subcommand, hide = true)]
+    #[command(subcommand)]
     Audit(audit::Command),
     /// Try it all on sample photos: download, index, search, contact sheet
     Demo(demo::Arguments),

@@ -1,0 +1,73 @@
+// Requests to the API, and what pages have in common. Never keeps a password or a token.
+
+export class Problem extends Error {
+  constructor(status, problem) {
+    super(problem.detail || problem.title);
+    this.status = status;
+    this.code = problem.code;
+  }
+}
+
+export async function call(method, path, body, options = {}) {
+  const headers = { ...options.headers };
+  if (body !== undefined && !options.raw) headers["Content-Type"] = "application/json";
+  const content = body === undefined || options.raw ? body : JSON.stringify(body);
+  let response;
+  try {
+    response = await fetch(`/api/v1${path}`, { method, headers, body: content, signal: options.signal });
+  } catch {
+    throw new Problem(0, { title: "The service cannot be reached" });
+  }
+  if (response.ok) return options.whole ? response : response.status === 204 ? null : response.json();
+  const problem = await response.json().catch(() => ({ title: `The service answered ${response.status}` }));
+  if (response.status === 401 && options.signIn !== false) location.assign("/sign-in");
+  throw new Problem(response.status, problem);
+}
+
+export const byId = (id) => document.getElementById(id);
+
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === true) made.setAttribute(key, "");
+    else if (value !== false && value != null) made.setAttribute(key, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+export function say(where, text, bad = false) {
+  where.textContent = text;
+  where.classList.toggle("bad", bad);
+}
+
+// Runs `work` when the form is sent, once at a time, and says how it ended.
+export function onSubmit(form, work) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const [button, outcome] = [form.querySelector("[type=submit]"), form.querySelector(".outcome")];
+    button.disabled = true;
+    say(outcome, "");
+    try {
+      const said = await work(Object.fromEntries(new FormData(form)));
+      if (said) say(outcome, said);
+    } catch (problem) {
+      say(outcome, problem.message, true);
+    } finally {
+      button.disabled = false;
+    }
+  });
+}
+
+export const count = (number, one, many) => `${number.toLocaleString()} ${number === 1 ? one : many}`;
+
+export const day = (unixS) => new Date(unixS * 1000).toLocaleDateString(undefined, { dateStyle: "medium" });
+
+export async function banner() {
+  const me = await call("GET", "/me");
+  byId("who").textContent = me.name;
+  byId("sign-out").addEventListener("click", async () => {
+    await call("DELETE", "/session").catch(() => null);
+    location.assign("/sign-in");
+  });
+}

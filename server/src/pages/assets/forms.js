@@ -1,0 +1,29 @@
+// The pages with one form. A link's token stands behind its '#' and is taken out of the address at once.
+
+import { call, onSubmit } from "./api.js";
+
+const token = location.hash.slice(1);
+if (token) history.replaceState(null, "", location.pathname);
+const form = document.querySelector("form");
+const options = { signIn: false };
+
+const actions = {
+  async setup(given) {
+    await call("POST", "/setup", { token, ...given }, options);
+    location.assign("/studio");
+  },
+  async "sign-in"({ email, password, code }) {
+    await call("POST", "/session", { email, password, ...(code ? { code } : {}) }, options);
+    location.assign("/studio");
+  },
+  async invitation(given) {
+    await call("POST", "/invitations/accept", { token, ...given }, options);
+    location.assign("/sign-in");
+  },
+  async reset({ password }) {
+    await call("PUT", "/password-resets", { token, password }, options);
+    location.assign("/sign-in");
+  },
+};
+
+onSubmit(form, actions[form.dataset.action]);

@@ -1,0 +1,38 @@
+// The studio's first page.
+
+import { banner, byId, call, day, element, onSubmit } from "./api.js";
+
+await banner();
+const [studio] = await call("GET", "/studios");
+byId("studio-name").textContent = studio.name;
+document.title = `${studio.name} · PicPick`;
+
+async function showEvents() {
+  const tiles = [];
+  let cursor = "";
+  do {
+    const page = await call("GET", `/studios/${studio.id}/events?limit=500${cursor && `&cursor=${cursor}`}`);
+    for (const event of page.items) {
+      const link = element("a", { href: `/studio/events/${event.id}` }, event.name);
+      tiles.unshift(element("li", {}, link, element("span", { class: "hint" }, `until ${day(event.ends_unix_s)}`)));
+    }
+    cursor = page.next ?? "";
+  } while (cursor);
+  byId("events").replaceChildren(...tiles);
+  byId("no-events").hidden = tiles.length > 0;
+}
+
+await showEvents();
+
+onSubmit(byId("new-event"), async ({ name }) => {
+  const event = await call("POST", `/studios/${studio.id}/events`, { name });
+  location.assign(`/studio/events/${event.id}`);
+});
+
+onSubmit(byId("new-key"), async (given) => {
+  const made = await call("POST", `/studios/${studio.id}/keys`, { name: given["key-name"], role: "photographer" });
+  const shown = byId("key-shown");
+  shown.textContent = `export PICPICK_API_KEY=${made.key}\npicpick upload ${location.origin} EVENT PHOTOS…`;
+  shown.hidden = false;
+  return "Copy it now; EVENT is the last part of an event page's address.";
+});

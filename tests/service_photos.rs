@@ -298,7 +298,11 @@ fn an_event_is_taken_along(service: Service) {
     album.send(&place_of(&announced.is(201)), 0, &a).unwrap().is(204);
     album.upload("same.jpg", &b);
     album.upload("same.jpg", &variant(&b, 1));
-    let archive = get(&album, "/export", &[]).is(200);
+    // Asked for by a program that takes compressed answers, too.
+    let archive = get(&album, "/export", &[("accept-encoding", "gzip")]).is(200);
+    assert!(!archive.headers.contains_key("content-encoding"), "photos do not compress");
+    let listed = get(&album, "/photos", &[("accept-encoding", "gzip")]).is(200);
+    assert_eq!(header(&listed, "content-encoding"), "gzip");
     let mut archive = zip::ZipArchive::new(Cursor::new(archive.body)).unwrap();
     let mut contents = String::new();
     archive.by_name("event.json").unwrap().read_to_string(&mut contents).unwrap();

@@ -11,6 +11,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::UtoipaMethodRouterExt as _;
 use utoipa_axum::routes;
@@ -27,6 +28,11 @@ use crate::{
 
 /// Bytes of a body that is not a photo.
 const BODY_BYTES_MAX: usize = 256 << 10;
+
+/// What is compressed already, and what is read as it comes, is left alone.
+fn compressible() -> impl Predicate {
+    DefaultPredicate::new().and(NotForContentType::new("application/zip"))
+}
 
 /// Bytes of a selfie; phones make smaller ones.
 const SELFIE_BYTES_MAX: usize = 32 << 20;
@@ -135,7 +141,7 @@ pub fn build_app(app: App) -> Router {
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             axum::response::IntoResponse::into_response(Failure::internal("a handler panicked"))
         }))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(compressible()))
         .layer(from_fn_with_state(app.clone(), middleware::cors))
         .layer(from_fn_with_state(app.clone(), middleware::secure))
         .layer(from_fn(middleware::log))

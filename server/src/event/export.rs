@@ -10,7 +10,7 @@ use axum::body::{Body, Bytes as Chunk};
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 use sqlx::Row as _;
 use tokio::sync::mpsc::{Sender, channel};
@@ -73,7 +73,9 @@ pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     });
     let pieces = stream::unfold(receive, |mut receive| async move {
         receive.recv().await.map(|piece| (piece, receive))
-    });
+    })
+    // Compression asks once more after the end.
+    .fuse();
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/zip")),
         (

@@ -27,6 +27,16 @@ use crate::studio::members::note;
 const TELL_AT_MOST: Duration = Duration::from_millis(400);
 const TELL_AT_LEAST: Duration = Duration::from_secs(10);
 
+/// A server-sent event.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what is written as a stream")]
+pub struct ProgressEvent {
+    /// `progress`.
+    event: String,
+    /// The counts as JSON.
+    data: String,
+}
+
 #[derive(Serialize, ToSchema)]
 pub struct FailedJob {
     pub id: String,
@@ -129,7 +139,7 @@ pub async fn steer(
 
 /// The same as `GET …/jobs`, as it changes: server-sent events called `progress`.
 #[utoipa::path(get, path = "/events/{event}/progress", tag = "jobs", params(("event" = String, Path)),
-    responses((status = 200, body = String, content_type = "text/event-stream")))]
+    responses((status = 200, body = ProgressEvent, content_type = "text/event-stream")))]
 pub async fn progress(
     State(app): State<App>,
     grant: Grant,
@@ -146,7 +156,7 @@ pub async fn progress(
         let data = serde_json::to_string(&now).unwrap_or_default();
         Some((Ok(Event::default().event("progress").data(data)), (app, event, changes, None, now)))
     });
-    Ok(Sse::new(told.boxed()).keep_alive(KeepAlive::default()))
+    Ok(Sse::new(told.fuse().boxed()).keep_alive(KeepAlive::default()))
 }
 
 /// Waits until the counts are others, or for as long as a listener should not hear nothing.

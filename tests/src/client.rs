@@ -24,7 +24,7 @@ const SECRET_FIELDS: [&str; 9] = [
     "cookie",
     "authorization",
 ];
-/// What is shorter may well stand in a log for other reasons.
+/// What is shorter, or a number, may well stand in a log for other reasons.
 const SECRET_LENGTH: usize = 8;
 /// Bytes of an answer that are read at most.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
@@ -41,7 +41,8 @@ pub struct Wire {
 impl Wire {
     /// Notes what must not be logged.
     pub fn remember(&self, secret: &str) {
-        if secret.len() >= SECRET_LENGTH {
+        let number = secret.bytes().all(|byte| byte.is_ascii_digit());
+        if secret.len() >= SECRET_LENGTH && !number {
             self.secrets.lock().unwrap().insert(secret.to_owned());
         }
     }
@@ -51,7 +52,8 @@ impl Wire {
         self.secrets.lock().unwrap().iter().find(|secret| log.contains(secret.as_str())).cloned()
     }
 
-    fn remember_fields(&self, value: &Value) {
+    /// Notes the fields of a body, sent or received, that must not be logged.
+    pub fn remember_fields(&self, value: &Value) {
         match value {
             Value::Array(items) => items.iter().for_each(|item| self.remember_fields(item)),
             Value::Object(fields) => {

@@ -55,9 +55,10 @@ impl Person {
         self.client.post("/studios", &json!({ "name": name })).is(201).field("id")
     }
 
-    /// The studio that came first; its id.
+    /// The studio of somebody who belongs to one; its id.
     pub fn studio(&self) -> String {
         let studios = self.client.get("/studios").is(200).items();
+        assert_eq!(studios.len(), 1, "several studios, and which one is meant is not said");
         studios[0]["id"].as_str().unwrap().to_owned()
     }
 

@@ -3,10 +3,8 @@
 //! Installed once into the user's cache, by the hashes in `tests/s3_server/requirements.txt`; started
 //! once per test program and ended with it. Knows nothing of what the tests expect.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -14,7 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use picpick_engine::{S3Access, SecretText};
 use serde_json::Value;
 
-use crate::samples::cache;
+use crate::python::installed;
 
 const PINNED: &str = include_str!("../s3_server/requirements.txt");
 const PROGRAM: &str = include_str!("../s3_server/serve.py");
@@ -33,7 +31,7 @@ impl S3Server {
         SERVER.get_or_init(|| {
             let mut process = Command::new("python3")
                 .args(["-c", PROGRAM])
-                .env("PYTHONPATH", installed())
+                .env("PYTHONPATH", installed("moto", PINNED))
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()
@@ -92,45 +90,6 @@ fn read_line(from: &mut impl BufRead) -> Value {
     from.read_line(&mut line).unwrap();
     serde_json::from_str(&line)
         .unwrap_or_else(|error| panic!("the S3 service said '{line}': {error}"))
-}
-
-/// The folder with moto in it; fetched when it is not there, and named after what is pinned.
-fn installed() -> PathBuf {
-    let tools = cache().join("tools");
-    std::fs::create_dir_all(&tools).unwrap();
-    let lock = File::create(tools.join("moto.lock")).unwrap();
-    lock.lock().unwrap();
-    let version = PINNED.lines().find_map(|line| line.strip_prefix("moto==")).unwrap();
-    let version = version.trim_end_matches([' ', '\\']);
-    let folder = tools.join(format!("moto-{version}"));
-    let marker = folder.join("requirements.txt");
-    if std::fs::read_to_string(&marker).is_ok_and(|text| text == PINNED) {
-        return folder;
-    }
-    // What an interrupted or an older installation left.
-    let _ = std::fs::remove_dir_all(&folder);
-    let pinned = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(pinned.path(), PINNED).unwrap();
-    install(pinned.path(), &folder);
-    std::fs::write(marker, PINNED).unwrap();
-    folder
-}
-
-fn install(pinned: &Path, folder: &Path) {
-    eprintln!("Installing moto, the S3 service of the tests, into {}", folder.display());
-    let arguments = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    // Nothing of a package runs while it is installed.
-    let safely = ["--no-deps", "--only-binary", ":all:", "--require-hashes"];
-    let output = Command::new("python3")
-        .args(arguments)
-        .args(safely)
-        .arg("--target")
-        .arg(folder)
-        .arg("--requirement")
-        .arg(pinned)
-        .output()
-        .expect("python3 starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A port that hands every connection on to another one and spoils what comes back.

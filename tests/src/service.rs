@@ -9,6 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::client::{Client, Wire};
 use crate::postgres;
 use crate::room::{Outcome, Room};
@@ -93,7 +95,9 @@ impl Service {
         for name in ["PICPICK_DATABASE_URL", "PICPICK_DATABASE_URL_FILE", "PICPICK_PHOTOS"] {
             command.env_remove(name);
         }
-        for name in ["PICPICK_PUBLIC_URL", "PICPICK_TLS_CERT", "PICPICK_TLS_KEY"] {
+        for name in
+            ["PICPICK_PUBLIC_URL", "PICPICK_TLS_CERT", "PICPICK_TLS_KEY", "PICPICK_SMTP_URL"]
+        {
             command.env_remove(name);
         }
         command.envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));
@@ -175,6 +179,11 @@ impl Service {
     /// Notes something that must not be logged.
     pub fn remember(&self, secret: &str) {
         self.wire.remember(secret);
+    }
+
+    /// Notes the secrets of a body that somebody else sent.
+    pub fn remember_body(&self, body: &Value) {
+        self.wire.remember_fields(body);
     }
 
     /// Everything that was logged so far, over all starts.

@@ -104,23 +104,23 @@ pub async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Event>>> {
     let (limit, after) = (paging.limit()?, paging.after()?);
+    // Left out here and not from the page: its cursor would name an event that the caller may not see.
+    let only = grant.only_events.as_ref().map_or("*".to_owned(), |events| events.join(","));
     let rows = sqlx::query(
         "SELECT * FROM events WHERE studio_id = $1 AND deleting_unix_s IS NULL \
          AND (created_unix_s > $2 OR (created_unix_s = $2 AND id > $3)) \
+         AND ($5 = '*' OR $5 LIKE '%' || id || '%') \
          ORDER BY created_unix_s, id LIMIT $4",
     )
     .bind(&grant.studio)
     .bind(after.unix_s)
     .bind(after.id)
     .bind(limit + 1)
+    .bind(only)
     .fetch_all(app.db().read())
     .await?;
     let events = rows.iter().map(read).collect::<sqlx::Result<Vec<_>>>()?;
-    let mut page = Page::of(events, limit, |event| (event.created_unix_s, &event.id));
-    if let Some(only) = &grant.only_events {
-        page.items.retain(|event| only.contains(&event.id));
-    }
-    Ok(Json(page))
+    Ok(Json(Page::of(events, limit, |event| (event.created_unix_s, &event.id))))
 }
 
 /// Makes an event with its empty face collection.

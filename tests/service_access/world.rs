@@ -1,0 +1,235 @@
+//! Everybody who could try something, and the things they could try it on: two studios that know nothing of
+//! each other, and members of every kind.
+
+use std::collections::BTreeMap;
+
+use picpick_tests::contract::unknown_id;
+use picpick_tests::people::{new_email, new_password};
+use picpick_tests::{Client, Person, Service};
+use serde_json::json;
+
+use crate::table::ROLES;
+
+/// The path parameters, and fields of bodies, for which there are things; others get an id of nothing.
+pub const KINDS: [&str; 7] =
+    ["studio", "event", "folder", "member", "key", "invitation", "session"];
+
+/// What somebody is in the studio that is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Nobody,
+    /// An owner, of another studio.
+    Foreign,
+    Studio(&'static str),
+    /// A role in the event that is tried, and in nothing else.
+    Event(&'static str),
+}
+
+/// Where a thing lies, as the caller sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the studio and the event that are tried.
+    Own,
+    /// In another event of that studio.
+    Sibling,
+    Foreign,
+    /// Nowhere.
+    Unknown,
+}
+
+/// Somebody who tries.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub name: String,
+    pub client: Client,
+    pub standing: Standing,
+    /// Absent: a program with an API key, or nobody.
+    pub person: Option<Person>,
+}
+
+impl Caller {
+    pub fn nobody(client: Client) -> Self {
+        Self { name: "nobody".into(), client, standing: Standing::Nobody, person: None }
+    }
+
+    pub fn is_nobody(&self) -> bool {
+        self.standing == Standing::Nobody
+    }
+
+    pub fn is_for_one_event(&self) -> bool {
+        matches!(self.standing, Standing::Event(_))
+    }
+
+    fn person(who: &str, standing: Standing, person: Person) -> Self {
+        let client = person.client.clone();
+        Self { name: format!("{who}, a person"), client, standing, person: Some(person) }
+    }
+
+    fn key(who: &str, standing: Standing, client: Client) -> Self {
+        Self { name: format!("{who}, a key"), client, standing, person: None }
+    }
+}
+
+pub struct World<'a> {
+    service: &'a Service,
+    /// Makes whatever is tried on; tries nothing themselves.
+    owner: Person,
+    stranger: Person,
+    /// The ids of things by place and kind, where one thing does for all tries.
+    things: BTreeMap<(u8, &'static str), String>,
+    pub callers: Vec<Caller>,
+}
+
+impl<'a> World<'a> {
+    pub fn new(service: &'a Service) -> Self {
+        let owner = service.owner();
+        let (stranger, elsewhere) = service.stranger(&owner);
+        let studio = owner.studio();
+        let mut things = BTreeMap::new();
+        let mut put = |place: Place, kind, id: String| things.insert((place as u8, kind), id);
+        let (event, sibling) =
+            (owner.new_event(&studio, "Own"), owner.new_event(&studio, "Sibling"));
+        put(Place::Own, "studio", studio.clone());
+        put(Place::Own, "event", event.clone());
+        put(Place::Sibling, "event", sibling);
+        let foreign_event = stranger.new_event(&elsewhere, "Foreign");
+        let folder = format!("/events/{foreign_event}/folders");
+        let folder = stranger.client.post(&folder, &json!({ "name": "F" })).is(201).field("id");
+        let member = service.member(&stranger, &elsewhere, "viewer", None);
+        put(Place::Foreign, "member", member.membership(&stranger, &elsewhere));
+        let key = stranger.new_key(&elsewhere, "viewer", None).is(201).field("id");
+        let invitation =
+            stranger.invite(&elsewhere, &new_email(), "viewer", None).is(201).field("id");
+        let sessions = stranger.client.get("/me/sessions").is(200).items();
+        put(Place::Foreign, "session", sessions[0]["id"].as_str().unwrap().to_owned());
+        put(Place::Foreign, "studio", elsewhere.clone());
+        put(Place::Foreign, "event", foreign_event);
+        put(Place::Foreign, "folder", folder);
+        put(Place::Foreign, "key", key);
+        put(Place::Foreign, "invitation", invitation);
+        let mut callers = vec![Caller::nobody(service.client())];
+        // The stranger whose things are tried on keeps still; another owner of that studio tries.
+        let foreign = service.member(&stranger, &elsewhere, "owner", None);
+        callers.push(Caller::person("a foreign owner", Standing::Foreign, foreign));
+        let key = stranger.new_key(&elsewhere, "owner", None).is(201).field("key");
+        let keyed = service.client().with_key(&key);
+        callers.push(Caller::key("a foreign owner", Standing::Foreign, keyed));
+        for role in ROLES {
+            for only in [None, Some(event.as_str())] {
+                let standing = only.map_or(Standing::Studio(role), |_| Standing::Event(role));
+                let who = only.map_or(role.to_owned(), |_| format!("{role} of the event"));
+                let person = service.member(&owner, &studio, role, only);
+                callers.push(Caller::person(&who, standing, person));
+                let key = owner.new_key(&studio, role, only).is(201).field("key");
+                callers.push(Caller::key(&who, standing, service.client().with_key(&key)));
+            }
+        }
+        Self { service, owner, stranger, things, callers }
+    }
+
+    fn thing(&self, place: Place, kind: &str) -> Option<String> {
+        let found = self.things.iter().find(|((at, of), _)| *at == place as u8 && *of == kind);
+        found.map(|(_, id)| id.clone())
+    }
+
+    /// The value for the parameter or field called `name`, in `place`, when `caller` asks; `None` for a
+    /// name that the description alone is enough for.
+    pub fn fill(&self, name: &str, place: Place, caller: &Caller) -> Option<String> {
+        let made_up = || format!("{}-{}", name, unknown_id());
+        let person = caller.person.as_ref();
+        match name {
+            // Each name once: a second folder of one name is refused for that.
+            "name" => Some(made_up()),
+            "password" | "current" | "new" => {
+                Some(person.map_or_else(new_password, |person| person.password.clone()))
+            }
+            "email" => Some(person.map_or_else(new_email, |person| person.email.clone())),
+            kind if KINDS.contains(&kind) => Some(self.id(kind, place, caller)),
+            _ => None,
+        }
+    }
+
+    fn id(&self, kind: &str, place: Place, caller: &Caller) -> String {
+        if place == Place::Unknown {
+            return unknown_id();
+        }
+        if let Some(id) = self.thing(place, kind) {
+            return id;
+        }
+        let (owner, studio) = (&self.owner, self.thing(Place::Own, "studio").unwrap());
+        let event = self.thing(place, "event").or_else(|| self.thing(Place::Own, "event")).unwrap();
+        match (kind, &caller.person) {
+            ("folder", _) => {
+                let path = format!("/events/{event}/folders");
+                owner.client.post(&path, &json!({ "name": unknown_id() })).is(201).field("id")
+            }
+            ("member", _) => {
+                let member = self.service.member(owner, &studio, "viewer", None);
+                member.membership(owner, &studio)
+            }
+            ("key", _) => owner.new_key(&studio, "viewer", None).is(201).field("id"),
+            ("invitation", _) => {
+                owner.invite(&studio, &new_email(), "viewer", None).is(201).field("id")
+            }
+            ("session", Some(person)) => {
+                let sessions = person.sign_in().get("/me/sessions").is(200).items();
+                let new = sessions.into_iter().find(|session| session["current"] == true).unwrap();
+                new["id"].as_str().unwrap().to_owned()
+            }
+            _ => unknown_id(),
+        }
+    }
+
+    /// An event that may go, and `caller` with the same role in it.
+    pub fn with_fresh_event(&self, caller: usize) -> (Caller, String) {
+        let mut caller = self.callers[caller].clone();
+        let studio = self.thing(Place::Own, "studio").unwrap();
+        let event = self.owner.new_event(&studio, "Fresh");
+        if let Standing::Event(role) = caller.standing {
+            match &caller.person {
+                Some(person) => {
+                    let invited = self.owner.invite(&studio, &person.email, role, Some(&event));
+                    let token = invited.is(201).field("token");
+                    let body = json!({ "token": token, "name": "N", "password": person.password });
+                    person.client.post("/invitations/accept", &body).is(204);
+                }
+                None => {
+                    let key = self.owner.new_key(&studio, role, Some(&event)).is(201).field("key");
+                    caller.client = caller.client.with_key(&key);
+                }
+            }
+        }
+        (caller, event)
+    }
+
+    /// Opens another session for a person who has just ended theirs.
+    pub fn sign_in_again(&mut self, caller: usize) {
+        let caller = &mut self.callers[caller];
+        if let Some(person) = &mut caller.person
+            && caller.client.get("/me").status == 401
+        {
+            caller.client = person.sign_in();
+            person.client = caller.client.clone();
+        }
+    }
+
+    /// Everything of the other studio is still there, and still the stranger's.
+    pub fn nothing_foreign_is_lost(&self) {
+        let thing = |kind: &str| self.thing(Place::Foreign, kind).unwrap();
+        let (studio, event) = (thing("studio"), thing("event"));
+        let client = &self.stranger.client;
+        assert_eq!(client.get(&format!("/studios/{studio}")).is(200).field("name"), "Elsewhere");
+        assert_eq!(client.get(&format!("/events/{event}")).is(200).field("name"), "Foreign");
+        for (kind, list) in [
+            ("folder", format!("/events/{event}/folders")),
+            ("member", format!("/studios/{studio}/members")),
+            ("key", format!("/studios/{studio}/keys")),
+            ("invitation", format!("/studios/{studio}/invitations")),
+            ("session", "/me/sessions".to_owned()),
+        ] {
+            let items = client.get(&list).is(200).items();
+            let id = thing(kind);
+            assert!(items.iter().any(|item| item["id"] == id.as_str()), "the {kind} is gone");
+        }
+    }
+}

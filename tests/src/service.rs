@@ -95,7 +95,9 @@ impl Service {
         for name in ["PICPICK_DATABASE_URL", "PICPICK_DATABASE_URL_FILE", "PICPICK_PHOTOS"] {
             command.env_remove(name);
         }
-        for name in ["PICPICK_PUBLIC_URL", "PICPICK_TLS_CERT", "PICPICK_TLS_KEY"] {
+        for name in
+            ["PICPICK_PUBLIC_URL", "PICPICK_TLS_CERT", "PICPICK_TLS_KEY", "PICPICK_SMTP_URL"]
+        {
             command.env_remove(name);
         }
         command.envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));

@@ -60,16 +60,17 @@ pub async fn reset_letter(app: &App, tx: &mut Tx, email: &str) -> Result<Option<
         .bind(now)
         .execute(&mut **tx)
         .await?;
+    // Changed to itself, the account is ours until the commit: two wishes at once are counted one after another.
+    let account = sqlx::query("UPDATE users SET email = email WHERE email = $1 RETURNING id")
+        .bind(email)
+        .fetch_optional(&mut **tx)
+        .await?;
     let open: i64 =
         sqlx::query("SELECT COUNT(*) AS n FROM links WHERE kind = 'reset' AND email = $1")
             .bind(email)
             .fetch_one(&mut **tx)
             .await?
             .try_get("n")?;
-    let account = sqlx::query("SELECT id FROM users WHERE email = $1")
-        .bind(email)
-        .fetch_optional(&mut **tx)
-        .await?;
     if account.is_none() || open >= LINKS_MAX {
         return Ok(None);
     }

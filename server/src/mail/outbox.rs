@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use lettre::Message;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::Body;
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use sqlx::Row as _;
 use zeroize::Zeroizing;
 
@@ -208,8 +209,20 @@ fn message(app: &App, id: &str, letter: Letter) -> Result<Message> {
         .message_id(Some(message_id))
         .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
         .header(ContentType::TEXT_PLAIN)
-        .body(letter.text)
+        .body(body(letter.text))
         .map_err(|_| Failure::internal("a mail cannot be put together"))
+}
+
+/// `text` as it is where it may go so. A link is longer than a line of quoted-printable text, and would be cut
+/// for whoever reads the mail's file.
+fn body(text: String) -> Body {
+    // RFC 5322, section 2.1.1.
+    let plain = text.is_ascii() && text.lines().all(|line| line.len() <= 998);
+    if !plain {
+        return Body::new(text);
+    }
+    let lines = text.replace('\n', "\r\n").into_bytes();
+    Body::dangerous_pre_encoded(lines, ContentTransferEncoding::SevenBit)
 }
 
 /// How long to wait after a try, before which there were `attempts`.
@@ -220,6 +233,18 @@ fn pause_s(attempts: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_is_not_cut_and_other_letters_arrive() {
+        let link = format!("https://photos.example.com/reset#{}\n", "x".repeat(100));
+        let text = String::from_utf8(body(link.clone()).into_vec()).unwrap_or_default();
+        assert_eq!(text, link.replace('\n', "\r\n"));
+        for other in ["Zo\u{eb}\n".to_owned(), "x".repeat(2000)] {
+            let body = body(other);
+            assert_ne!(body.encoding(), ContentTransferEncoding::SevenBit);
+            assert!(body.into_vec().is_ascii());
+        }
+    }
 
     #[test]
     fn pauses_grow_to_half_an_hour() {

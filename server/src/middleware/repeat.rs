@@ -109,21 +109,21 @@ fn caller_of(request: &Request) -> Result<String> {
 
 /// Enters the request; the answer where it was carried out before.
 async fn first_or_answer(app: &App, id: &str, asked: &str) -> Result<Option<Response>> {
+    let mut last = BEGUN;
     for look in 0..LOOKS {
         if look > 0 {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         let Some((status, body)) = enter(app.db(), id, asked).await? else { return Ok(None) };
-        match status {
-            BEGUN => {}
-            DONE => {
-                return Err(Failure::new(
-                    Kind::Conflict,
-                    "This was done, and its answer is lost; look for what it made.",
-                ));
-            }
-            status => return replay(app, id, status, &body).map(Some),
+        // Between what a handler commits and the keeping of its answer there is a moment.
+        if status != BEGUN && status != DONE {
+            return replay(app, id, status, &body).map(Some);
         }
+        last = status;
+    }
+    if last == DONE {
+        let detail = "This was done, and its answer is lost; look for what it made.";
+        return Err(Failure::new(Kind::Conflict, detail));
     }
     Err(Failure::new(Kind::Conflict, "The first request with this key is still under way.")
         .retry_after(1))

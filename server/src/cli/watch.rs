@@ -190,19 +190,19 @@ mod tests {
     #[test]
     fn a_file_goes_out_once_it_stands_still_and_again_when_it_changes() {
         let (mut seen, begun) = (Seen::new(3 * SECOND), Instant::now());
-        let mut at = |second: u32, files: &[(PathBuf, Looks)]| {
-            seen.look(files.iter().cloned(), begun + second * SECOND)
+        let mut at = |second: u32, file: Option<&(PathBuf, Looks)>| {
+            seen.look(file.into_iter().cloned(), begun + second * SECOND)
         };
         let (small, large) = (file("a", 5, 0), file("a", 9, 0));
-        assert_eq!(at(0, &[small.clone()]), [""; 0].map(PathBuf::from));
-        assert!(at(2, &[small]).is_empty());
-        assert!(at(3, &[large.clone()]).is_empty(), "it has grown");
-        assert!(at(5, &[large.clone()]).is_empty());
-        assert_eq!(at(6, &[large.clone()]), ["a"].map(PathBuf::from));
-        assert!(at(9, &[large.clone()]).is_empty(), "it went");
-        assert!(at(10, &[]).is_empty());
-        assert!(at(11, &[large.clone()]).is_empty(), "it came back, and has to stand still");
-        assert_eq!(at(14, &[large]), ["a"].map(PathBuf::from));
+        assert_eq!(at(0, Some(&small)), [""; 0].map(PathBuf::from));
+        assert!(at(2, Some(&small)).is_empty());
+        assert!(at(3, Some(&large)).is_empty(), "it has grown");
+        assert!(at(5, Some(&large)).is_empty());
+        assert_eq!(at(6, Some(&large)), ["a"].map(PathBuf::from));
+        assert!(at(9, Some(&large)).is_empty(), "it went");
+        assert!(at(10, None).is_empty());
+        assert!(at(11, Some(&large)).is_empty(), "it came back, and has to stand still");
+        assert_eq!(at(14, Some(&large)), ["a"].map(PathBuf::from));
     }
 
     #[test]

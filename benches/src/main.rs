@@ -1,9 +1,10 @@
-//! `picpick-bench`: measures the engine on real photos, as tables or as JSON.
+//! `picpick-bench`: measures the engine and the running service on real photos, as tables or as JSON.
 //!
 //! Every figure comes from one run on one machine; compare ratios within a run. Knows nothing of anybody's
 //! data folder: what it needs it makes and removes.
 
 mod accuracy;
+mod load;
 mod pairs;
 mod pipeline;
 mod purge;
@@ -14,7 +15,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 #[derive(Parser)]
-#[command(version, about = "Measures PicPick's engine on real photos")]
+#[command(version, about = "Measures PicPick on real photos")]
 struct Args {
     #[command(flatten)]
     setup: setup::Setup,
@@ -28,6 +29,8 @@ enum Command {
     Accuracy(accuracy::Args),
     /// Verification (1:1) on a list of pairs: accuracy at the best threshold
     Pairs(pairs::Args),
+    /// The running service under load: how many searches a second it answers in time, and its memory
+    Load(load::Args),
     /// Photos per second and milliseconds per stage, on one thread and on all
     Pipeline(pipeline::Args),
     /// Seconds until a large collection's key is gone, and until its purge is attested
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let done: Result<()> = match &args.command {
         Command::Accuracy(command) => accuracy::run(&args.setup, command),
         Command::Pairs(command) => pairs::run(&args.setup, command),
+        Command::Load(command) => load::run(&args.setup, command),
         Command::Pipeline(command) => pipeline::run(&args.setup, command),
         Command::Purge(command) => purge::run(&args.setup, command),
     };

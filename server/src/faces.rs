@@ -12,6 +12,7 @@ use picpick_engine::{
 };
 
 use crate::error::{Failure, Kind, Result};
+use crate::ops::metrics;
 use crate::settings::Settings;
 
 /// Collections kept open; the one that was used longest ago is closed first.
@@ -127,6 +128,7 @@ impl Faces {
             oldest.map(|event| open.by_event.remove(&event));
         }
         open.by_event.insert(event.to_owned(), (Arc::clone(&faces), now));
+        metrics::set_open_collections(open.by_event.len());
         Ok(faces)
     }
 

@@ -5,7 +5,9 @@
 
 mod migrations;
 
+use std::fs::OpenOptions;
 use std::ops::{Deref, DerefMut};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +46,7 @@ impl Db {
     pub async fn open(url: &str) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let sqlite = url.starts_with("sqlite:");
+        make_private(url).context("making the database's file")?;
         let mut options =
             AnyPoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(ACQUIRE_MAX);
         if sqlite {
@@ -89,6 +92,17 @@ tokio::task_local! {
 /// not at all.
 pub async fn along<T>(statement: &'static str, bound: String, work: impl Future<Output = T>) -> T {
     ALONG.scope((statement, bound), work).await
+}
+
+/// SQLite would make its file for everybody to read; its logs take over what the file has.
+fn make_private(url: &str) -> std::io::Result<()> {
+    let Some(path) = url.strip_prefix("sqlite:") else { return Ok(()) };
+    let path = path.split('?').next().unwrap_or_default().trim_start_matches("//");
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match made {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 impl Tx {

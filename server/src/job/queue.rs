@@ -145,6 +145,12 @@ pub async fn give_back(db: &Db) -> Result<()> {
     Ok(())
 }
 
+/// Photos that wait, in all events.
+pub async fn waiting(db: &Db) -> Result<i64> {
+    let row = sqlx::query("SELECT COUNT(*) AS n FROM jobs WHERE state = 'ready'");
+    Ok(row.fetch_one(db.read()).await?.try_get("n")?)
+}
+
 /// How an event's jobs stand.
 pub async fn counts(db: &Db, event: &str) -> Result<Counts> {
     let rows =

@@ -13,10 +13,11 @@ use picpick_engine::{
     Error, Event, PhotoId, PhotoSource, Picture, RunOptions, Sink as _, run, to_jpeg,
 };
 
-use super::queue::{Job, Outcome, give_back, settle, take};
+use super::queue::{Job, Outcome, give_back, settle, take, waiting};
 use crate::blob::{Blobs, Kind};
 use crate::error::{Failure, Result};
 use crate::faces::Faces;
+use crate::ops::metrics;
 use crate::state::App;
 
 /// Without news the queue is looked at this often, for jobs whose time has come.
@@ -87,11 +88,17 @@ async fn batch(app: &App, stop: &Arc<AtomicBool>) -> Result<Option<(String, usiz
     let outcomes = app.faces().run(move |faces| Ok(work.run(faces, taken))).await?;
     let added = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Done).count();
     for (job, outcome) in &outcomes {
+        metrics::count_indexed(match outcome {
+            Outcome::Done => "done",
+            Outcome::Refused(_) => "refused",
+            Outcome::Later(_) => "later",
+        });
         if let Outcome::Later(reason) = outcome {
             tracing::warn!(event = name, photo = job.photo, attempts = job.attempts, %reason, "a photo waits");
         }
     }
     settle(app.db(), &outcomes).await?;
+    metrics::set_waiting(waiting(app.db()).await?);
     Ok(Some((event, added)))
 }
 

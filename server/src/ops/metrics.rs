@@ -21,6 +21,10 @@ const ALERTS: &str = "picpick_alerts_total";
 const POSTS: &str = "picpick_alert_posts_total";
 const MEMORY: &str = "picpick_process_resident_bytes";
 const POOL: &str = "picpick_database_connections";
+const JOBS: &str = "picpick_photos_indexed_total";
+const WAITING: &str = "picpick_photos_waiting";
+const SEARCH: &str = "picpick_search_stage_seconds";
+const OPEN: &str = "picpick_collections_open";
 const DISK_FREE: &str = "picpick_data_free_bytes";
 
 #[derive(Clone, Copy)]
@@ -31,7 +35,7 @@ enum Sort {
 }
 
 /// Every figure, what it is, and in words.
-const NAMES: [(&str, Sort, &str); 11] = [
+const NAMES: [(&str, Sort, &str); 15] = [
     (REQUESTS, Sort::Counter, "Requests answered, by route, method and status"),
     (SECONDS, Sort::Histogram, "Time until an answer begins, seconds, by route and method"),
     (AT_WORK, Sort::Gauge, "Requests being worked on, by room"),
@@ -40,6 +44,10 @@ const NAMES: [(&str, Sort, &str); 11] = [
     (CONNECTIONS, Sort::Gauge, "Connections open"),
     (ALERTS, Sort::Counter, "Alerts raised, by pattern"),
     (POSTS, Sort::Counter, "Posts to the webhook, by outcome"),
+    (JOBS, Sort::Counter, "Photos that were worked on, by outcome: done, refused, later"),
+    (WAITING, Sort::Gauge, "Photos that wait to be indexed, in all events"),
+    (SEARCH, Sort::Histogram, "Time of a selfie's search in each stage, seconds"),
+    (OPEN, Sort::Gauge, "Collections held open"),
     (MEMORY, Sort::Gauge, "Memory of the process that is in use, bytes"),
     (POOL, Sort::Gauge, "Connections to the database, by state"),
     (DISK_FREE, Sort::Gauge, "Free space of the data folder's file system, bytes"),
@@ -73,7 +81,10 @@ pub fn collect() -> anyhow::Result<PrometheusHandle> {
 
 fn builder() -> Result<PrometheusBuilder, BuildError> {
     let seconds = Matcher::Full(SECONDS.to_owned());
-    PrometheusBuilder::new().set_buckets_for_metric(seconds, &SECONDS_BUCKETS)
+    let stages = Matcher::Full(SEARCH.to_owned());
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(seconds, &SECONDS_BUCKETS)?
+        .set_buckets_for_metric(stages, &SECONDS_BUCKETS)
 }
 
 /// One request was answered. `route` is a template.
@@ -121,6 +132,24 @@ pub fn count_alert(pattern: &'static str) {
 /// `outcome` is `done`, `failed` or `given_up`.
 pub fn count_post(outcome: &'static str) {
     counter!(POSTS, "outcome" => outcome).increment(1);
+}
+
+/// `outcome` is `done`, `refused` or `later`.
+pub fn count_indexed(outcome: &'static str) {
+    counter!(JOBS, "outcome" => outcome).increment(1);
+}
+
+pub fn set_waiting(photos: i64) {
+    gauge!(WAITING).set(photos as f64);
+}
+
+/// `stage` is `decode`, `detect`, `embed` or `match`.
+pub fn time_search(stage: &'static str, elapsed: Duration) {
+    histogram!(SEARCH, "stage" => stage).record(elapsed);
+}
+
+pub fn set_open_collections(open: usize) {
+    gauge!(OPEN).set(number(open));
 }
 
 /// What is looked at when somebody asks, rather than counted.

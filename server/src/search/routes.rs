@@ -16,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::Grant;
 use crate::error::{Failure, Kind, Result};
 use crate::input::{Body, Bytes, Query, Raw};
+use crate::ops::metrics;
 use crate::state::App;
 use crate::studio::members::note;
 
@@ -176,7 +177,16 @@ pub async fn by_selfie(
             let face = subject(&seen.faces, (seen.width, seen.height), choice, "the picture")?;
             let template = Template::of(&[("the picture", face)], pipeline.pack_id())?;
             let how = wish.how.unwrap_or_default().into();
+            let matching = Instant::now();
             let answer = open.collection.search(&template, how, least, Some(limit))?;
+            for (stage, elapsed) in [
+                ("decode", seen.timings.decode),
+                ("detect", seen.timings.detect),
+                ("embed", seen.timings.embed),
+                ("match", matching.elapsed()),
+            ] {
+                metrics::time_search(stage, elapsed);
+            }
             Ok((answer, seen.faces.len(), face.quality))
         })
         .await?;

@@ -3,9 +3,9 @@
 //! How much is there follows from the file's length, so no second record can disagree with it. Everything
 //! here blocks. Knows nothing of requests.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use picpick_engine::{BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer};
@@ -38,7 +38,7 @@ impl Staged {
     /// Makes the empty file, durably.
     pub fn create(&self) -> Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         self.file()?.sync_all()?;
         File::open(folder)?.sync_all()?;
         Ok(())

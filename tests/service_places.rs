@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use picpick_engine::{Object, open_place};
 use picpick_tests::album::{Album, variant};
-use picpick_tests::{S3Server, Service, room, sample};
+use picpick_tests::{Database, Outcome, S3Server, Service, room, sample, service};
 
 /// A line to the S3 service that can be cut: while it is, connections are refused as by a host that is down.
 struct Line {
@@ -154,4 +154,40 @@ fn a_place_that_does_not_answer_makes_work_wait() {
     let mut found = album.found(&picture);
     found.sort();
     assert!(found.len() == 4 && photos.iter().all(|photo| found.contains(photo)));
+}
+
+#[test]
+fn photos_come_from_a_bucket_too() {
+    let server = S3Server::start();
+    let service = service!(Database::Sqlite);
+    let owner = service.owner();
+    let studio = owner.studio();
+    let event = owner.new_event(&studio, "Wedding");
+    let key = owner.new_key(&studio, "photographer", Some(&event)).is(201).field("key");
+    let at = format!("s3://{}/import", server.says("plain"));
+    let place = open_place(&at, Some(&server.access())).unwrap();
+    let picture = std::fs::read(sample("obama.jpg")).unwrap();
+    for number in 0..3 {
+        place.put(&format!("card-{number}/same.jpg"), &variant(&picture, number)).unwrap();
+    }
+    place.put("card-0/notes.txt", b"no photo").unwrap();
+    let upload = || {
+        let mut command = service.command();
+        command
+            .env("PICPICK_API_KEY", &key)
+            .env("AWS_ENDPOINT_URL_S3", server.says("endpoint"))
+            .env("AWS_ACCESS_KEY_ID", server.says("access_key_id"))
+            .env("AWS_SECRET_ACCESS_KEY", server.says("secret_access_key"))
+            .args(["--json", "upload", &service.address(), &event, &at]);
+        Outcome::of(&mut command).document()
+    };
+    let first = upload();
+    assert_eq!((&first["uploaded"], &first["known"]), (&3.into(), &0.into()), "{first}");
+    assert_eq!(first["refused"].as_array().unwrap().len(), 1, "{first}");
+    let again = upload();
+    assert_eq!((&again["uploaded"], &again["known"]), (&0.into(), &3.into()), "{again}");
+    let album = Album { client: owner.client, event: event.clone() };
+    assert_eq!(album.photos().len(), 3);
+    assert!(album.photos().iter().all(|photo| photo["name"] == "same.jpg"));
+    assert_eq!(album.wait_until_indexed()["done"], 3);
 }

@@ -5,6 +5,7 @@
 
 mod audit;
 mod backup;
+mod bucket;
 mod collections;
 mod compare;
 mod contact;

@@ -4,12 +4,14 @@
 //! of faces.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
+use picpick_engine::is_s3;
 
+use super::bucket::Bucket;
 use super::context::Context;
 use super::report::Report;
 use super::transfer::Transfer;
@@ -26,6 +28,7 @@ The API key comes from PICPICK_API_KEY or a file, never from an option.
 Examples:
   picpick upload https://photos.example.com EVENT /media/card1
   picpick upload https://photos.example.com EVENT --folder Church *.jpg
+  picpick upload https://photos.example.com EVENT s3://bucket/wedding
 
 With --json: {\"uploaded\", \"known\", \"duplicates\", \"refused\": [{\"path\",
 \"code\", \"reason\"}], \"failed\": [{\"path\", \"reason\"}], \"skipped\", \"bytes_sent\",
@@ -58,7 +61,7 @@ pub struct Destination {
 pub struct Arguments {
     #[command(flatten)]
     to: Destination,
-    /// Photos, or folders with photos
+    /// Photos, folders with photos, or s3://BUCKET/PREFIX (credentials as for 'picpick backup')
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Give up when nothing has got ahead for so long
@@ -91,29 +94,52 @@ impl Destination {
 
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     let service = arguments.to.service()?;
-    let found = walk::walk(&arguments.paths);
+    let in_bucket = |path: &&PathBuf| path.to_str().is_some_and(is_s3);
+    let (buckets, here): (Vec<&PathBuf>, Vec<&PathBuf>) =
+        arguments.paths.iter().partition(in_bucket);
+    let found = walk::walk(&here.into_iter().cloned().collect::<Vec<_>>());
     let transfer = Transfer::new(arguments.to.event());
     found.skipped.iter().for_each(|(path, reason)| transfer.skip(path, reason));
-    transfer.expect(&found.files);
-    let limit = Duration::from_secs(arguments.give_up_after.into());
-    let (done, stopped) = if found.files.is_empty() {
-        (Ok(()), false)
-    } else {
-        context.interrupt.heeded_by(|stop| {
-            let order = arguments.to.order(&service, found.files, Some(limit));
-            let done = client::run(order, &stop, &|event| transfer.tell(event));
-            (done, stop.load(Ordering::SeqCst))
-        })
-    };
+    let (done, stopped) = context.interrupt.heeded_by(|stop| {
+        let send = |files: Vec<PathBuf>| -> Result<()> {
+            transfer.expect(&files);
+            if files.is_empty() || stop.load(Ordering::SeqCst) {
+                return Ok(());
+            }
+            let limit = Duration::from_secs(arguments.give_up_after.into());
+            let order = arguments.to.order(&service, files, Some(limit));
+            client::run(order, &stop, &|event| transfer.tell(event)).map_err(|why| anyhow!(why))
+        };
+        let done = send(found.files).and_then(|()| {
+            buckets.iter().try_for_each(|at| send_bucket(&at.to_string_lossy(), &stop, &send))
+        });
+        (done, stop.load(Ordering::SeqCst))
+    });
     let outcome = transfer.finish(stopped);
     let kept = || {
         let arrived = format::count(outcome.uploaded, "photo");
         format!("{arrived} sent before this stay; run the same command again to go on")
     };
-    match done.map_err(|why| anyhow!(why)) {
+    match done {
         Err(error) if outcome.uploaded > 0 => return Err(error).with_context(kept),
         done => done?,
     }
     let (text, status) = (outcome.text(), outcome.status());
     Ok(Report::new(&outcome, text)?.with(status))
+}
+
+fn send_bucket(
+    at: &str,
+    stop: &AtomicBool,
+    send: &impl Fn(Vec<PathBuf>) -> Result<()>,
+) -> Result<()> {
+    for batch in Bucket::open(at)?.batches() {
+        if stop.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        // It goes, with its files, when it has been sent.
+        let batch = batch?;
+        send(batch.files.clone())?;
+    }
+    Ok(())
 }

@@ -33,6 +33,8 @@ CREATE TABLE studios (
 CREATE TABLE events (
     id TEXT PRIMARY KEY,
     studio_id TEXT NOT NULL REFERENCES studios (id),
+    -- The data folder that holds its faces: several servers may share a database.
+    home TEXT NOT NULL,
     name TEXT NOT NULL,
     purpose TEXT NOT NULL,
     legal_basis TEXT NOT NULL,

@@ -61,6 +61,7 @@ kinds! {
     Locked = LOCKED, "locked", "Somebody else is changing it";
     Gone = GONE, "gone", "This has ended";
     PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "It has changed meanwhile";
+    Misdirected = MISDIRECTED_REQUEST, "misdirected", "Another server has this event";
     TooLarge = PAYLOAD_TOO_LARGE, "too_large", "The request is too large";
     UnsupportedType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The content type is not taken";
     RangeNotSatisfiable = RANGE_NOT_SATISFIABLE, "range_not_satisfiable", "There are no such bytes";

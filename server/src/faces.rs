@@ -74,6 +74,11 @@ impl Faces {
         tokio::task::spawn_blocking(move || work(&faces)).await.map_err(Failure::internal)?
     }
 
+    /// Names the data folder: no other has its signing key.
+    pub fn home(&self) -> picpick_engine::Result<String> {
+        Ok(self.0.data.public_key()?.to_string())
+    }
+
     pub fn vault(&self) -> picpick_engine::Result<Vault> {
         self.0.data.vault()
     }

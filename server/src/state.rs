@@ -28,6 +28,7 @@ struct Parts {
     db: Db,
     faces: Faces,
     vault: Vault,
+    home: String,
     settings: Settings,
     blobs: Blobs,
     jobs: Jobs,
@@ -69,7 +70,7 @@ impl App {
     /// Opens everything that `settings` names.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
         let faces = Faces::open(&settings)?;
-        let vault = faces.vault()?;
+        let (vault, home) = (faces.vault()?, faces.home()?);
         let db = Db::open(&settings.database_url()).await?;
         let blobs = settings.clone();
         let blobs = tokio::task::spawn_blocking(move || Blobs::open(&blobs)).await??;
@@ -81,6 +82,7 @@ impl App {
             db,
             faces,
             vault,
+            home,
             settings,
             blobs,
             jobs: Jobs::default(),
@@ -95,6 +97,11 @@ impl App {
 
     pub fn db(&self) -> &Db {
         &self.0.db
+    }
+
+    /// Names this server's data folder: events with another home are another server's.
+    pub fn home(&self) -> &str {
+        &self.0.home
     }
 
     pub fn faces(&self) -> &Faces {

@@ -81,6 +81,7 @@ async fn check(
     parts: &mut Parts,
 ) -> Result<()> {
     let param = |name: &str| params.iter().find(|(key, _)| *key == name).map(|(_, value)| value);
+    let mut elsewhere = false;
     let (action, studio, event) = match rule {
         Rule::Open => return Ok(()),
         Rule::SignedIn => {
@@ -94,7 +95,11 @@ async fn check(
         Rule::Event(action) => {
             let event =
                 param("event").filter(|event| is_id(event)).ok_or_else(Failure::not_found)?;
-            (action, studio_of(app.db(), event).await?, Some(event.to_owned()))
+            let Some((studio, home)) = place_of(app.db(), event).await? else {
+                return Err(Failure::not_found());
+            };
+            elsewhere = home != app.home();
+            (action, Some(studio), Some(event.to_owned()))
         }
     };
     let studio = studio.filter(|studio| is_id(studio)).ok_or_else(Failure::not_found)?;
@@ -104,16 +109,24 @@ async fn check(
     if !anywhere && !grant.roles.iter().any(|role| role.may(action)) {
         return Err(Failure::new(Kind::Forbidden, "Your role here does not include this."));
     }
+    if elsewhere {
+        let detail = "Ask the server on which the event was made.";
+        return Err(Failure::new(Kind::Misdirected, detail));
+    }
     parts.extensions.insert(grant);
     Ok(())
 }
 
-async fn studio_of(db: &Db, event: &str) -> Result<Option<String>> {
-    let row = sqlx::query("SELECT studio_id FROM events WHERE id = $1 AND deleting_unix_s IS NULL")
-        .bind(event)
-        .fetch_optional(db.read())
-        .await?;
-    Ok(row.map(|row| row.try_get("studio_id")).transpose()?)
+/// The studio of an event, and the data folder that its faces are in.
+async fn place_of(db: &Db, event: &str) -> Result<Option<(String, String)>> {
+    let row =
+        sqlx::query("SELECT studio_id, home FROM events WHERE id = $1 AND deleting_unix_s IS NULL")
+            .bind(event)
+            .fetch_optional(db.read())
+            .await?;
+    Ok(row
+        .map(|row| Ok::<_, sqlx::Error>((row.try_get("studio_id")?, row.try_get("home")?)))
+        .transpose()?)
 }
 
 /// The caller's roles in `studio`, or in `event` of it; not found where there are none at all.

@@ -149,8 +149,8 @@ pub async fn create(
     app.faces().run(move |faces| faces.create(&id, &kept)).await?;
     let mut tx = app.db().write().await?;
     sqlx::query(
-        "INSERT INTO events (id, studio_id, name, purpose, legal_basis, ends_unix_s, created_unix_s) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO events (id, studio_id, name, purpose, legal_basis, ends_unix_s, created_unix_s, home) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(&event.id)
     .bind(&event.studio)
@@ -159,6 +159,7 @@ pub async fn create(
     .bind(&event.legal_basis)
     .bind(event.ends_unix_s)
     .bind(now)
+    .bind(app.home())
     .execute(&mut *tx)
     .await?;
     note(&mut tx, &grant, "event_create", &event.id, "").await?;

@@ -54,15 +54,16 @@ pub struct Counts {
 }
 
 /// Takes jobs of the event whose job has waited longest; none where nothing is due.
-pub async fn take(db: &Db) -> Result<Option<(String, Vec<Job>)>> {
+pub async fn take(db: &Db, home: &str) -> Result<Option<(String, Vec<Job>)>> {
     let now = now_s();
     let first = sqlx::query(
         "SELECT j.event_id FROM jobs j JOIN events e ON e.id = j.event_id \
-         WHERE e.deleting_unix_s IS NULL AND e.paused = 0 \
+         WHERE e.home = $2 AND e.deleting_unix_s IS NULL AND e.paused = 0 \
          AND ((j.state = 'ready' AND j.due_unix_s <= $1) OR (j.state = 'running' AND j.lease_unix_s < $1)) \
          ORDER BY j.due_unix_s, j.created_unix_s LIMIT 1",
     )
     .bind(now)
+    .bind(home)
     .fetch_optional(db.read())
     .await?;
     let Some(first) = first else { return Ok(None) };
@@ -136,11 +137,15 @@ fn backoff_s(attempts: i64) -> i64 {
 }
 
 /// Gives back what this process had taken when it ended: it is the only worker of its data folder.
-pub async fn give_back(db: &Db) -> Result<()> {
+pub async fn give_back(db: &Db, home: &str) -> Result<()> {
     let mut tx = db.write().await?;
-    sqlx::query("UPDATE jobs SET state = 'ready', lease_unix_s = 0 WHERE state = 'running'")
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query(
+        "UPDATE jobs SET state = 'ready', lease_unix_s = 0 WHERE state = 'running' \
+         AND event_id IN (SELECT id FROM events WHERE home = $1)",
+    )
+    .bind(home)
+    .execute(&mut *tx)
+    .await?;
     tx.commit().await?;
     Ok(())
 }

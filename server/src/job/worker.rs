@@ -31,7 +31,7 @@ const THUMB: (u32, i32) = (480, 78);
 
 /// Works until `stop` is set; a batch under way is finished first.
 pub async fn work(app: App, stop: Arc<AtomicBool>) {
-    if let Err(failure) = give_back(app.db()).await {
+    if let Err(failure) = give_back(app.db(), app.home()).await {
         complain(&failure);
     }
     let mut unsettled: HashMap<String, usize> = HashMap::new();
@@ -76,7 +76,7 @@ async fn form_people(app: &App, event: &str) {
 
 /// Takes and does one batch; its event and how many photos were added.
 async fn batch(app: &App, stop: &Arc<AtomicBool>) -> Result<Option<(String, usize)>> {
-    let Some((event, jobs)) = take(app.db()).await? else { return Ok(None) };
+    let Some((event, jobs)) = take(app.db(), app.home()).await? else { return Ok(None) };
     app.jobs().tell(&event);
     let work = Work {
         blobs: app.blobs().clone(),

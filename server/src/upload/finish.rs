@@ -164,7 +164,12 @@ pub async fn forget(app: &App, upload: &Upload) -> Result<()> {
 
 /// Finishes whole uploads that a crash has kept from becoming photos, and forgets those whose time is over.
 pub async fn sweep(app: &App) -> Result<()> {
-    let rows = sqlx::query("SELECT * FROM uploads").fetch_all(app.db().read()).await?;
+    let rows = sqlx::query(
+        "SELECT u.* FROM uploads u JOIN events e ON e.id = u.event_id WHERE e.home = $1",
+    )
+    .bind(app.home())
+    .fetch_all(app.db().read())
+    .await?;
     for row in &rows {
         let upload = Upload::read(row)?;
         let Some(_held) = app.uploading().try_hold(&upload.id) else { continue };

@@ -15,6 +15,9 @@ import schemathesis
 THINGS = json.loads(os.environ["PICPICK_TEST_THINGS"])
 SENT = open(os.environ["PICPICK_TEST_SENT"], "a", encoding="ascii")
 
+# Parts of uploads are bytes like any others.
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+
 
 @schemathesis.hook
 def before_call(context, case, kwargs):

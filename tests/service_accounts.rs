@@ -22,6 +22,7 @@ on_both_databases!(
     another_site_changes_nothing,
     the_second_factor_is_asked_for_and_taken_once,
     what_is_acknowledged_outlives_a_kill,
+    everything_about_oneself_is_given_out_and_nothing_else,
 );
 
 fn setup(token: &str) -> Value {
@@ -321,4 +322,25 @@ fn what_is_acknowledged_outlives_a_kill(mut service: Service) {
             assert_eq!(answer.field("name"), *name);
         }
     }
+}
+
+fn everything_about_oneself_is_given_out_and_nothing_else(service: Service) {
+    let owner = service.owner();
+    let studio = owner.studio();
+    let member = service.member(&owner, &studio, "editor", None);
+    let kept = member.client.get("/me/export").is(200);
+    let text = String::from_utf8(kept.body.clone()).unwrap();
+    let kept = kept.document();
+    assert_eq!(kept["account"]["email"], member.email.as_str());
+    assert_eq!(
+        (&kept["roles"][0]["role"], kept["sessions"].as_array().unwrap().len()),
+        (&"editor".into(), 1)
+    );
+    let actions: Vec<&str> =
+        kept["audit"].as_array().unwrap().iter().map(|it| it["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["sign_in", "member_join"]);
+    for other in [owner.email.as_str(), owner.id.as_str(), "argon2", "otpauth", "hash\":\"\""] {
+        assert!(!text.contains(other), "{other}: {text}");
+    }
+    member.client.signed_out().get("/me/export").fails(401, "signed_out");
 }

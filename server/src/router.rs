@@ -56,6 +56,7 @@ fn table(api: Api) -> Api {
         .add(Open,                          routes!(account::reset::ask, account::reset::set))
         .add(SignedIn,                      routes!(account::routes::sign_out))
         .add(SignedIn,                      routes!(account::routes::me))
+        .add(SignedIn,                      routes!(account::export::export))
         .add(SignedIn,                      routes!(account::routes::change_password))
         .add(SignedIn,                      routes!(account::routes::sessions))
         .add(SignedIn,                      routes!(account::routes::end))

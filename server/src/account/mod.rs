@@ -3,6 +3,7 @@
 //! `routes.rs` speaks HTTP, `service.rs` holds the rules, `password.rs` the hashing. Knows nothing of studios
 //! beyond the one that the first account gets.
 
+pub mod export;
 mod password;
 pub mod reset;
 pub mod routes;

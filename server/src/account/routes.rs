@@ -165,7 +165,8 @@ pub async fn me(State(app): State<App>, person: SignedIn) -> Result<Json<Me>> {
     read_me(&app, &person.user).await.map(Json)
 }
 
-async fn read_me(app: &App, user: &str) -> Result<Me> {
+/// An account, as its owner sees it.
+pub async fn read_me(app: &App, user: &str) -> Result<Me> {
     let row = sqlx::query("SELECT id, email, name, totp_confirmed FROM users WHERE id = $1")
         .bind(user)
         .fetch_one(app.db().read())
@@ -193,21 +194,25 @@ pub async fn change_password(
 /// The open sessions.
 #[utoipa::path(get, path = "/me/sessions", tag = "account", responses((status = 200, body = Vec<Session>)))]
 pub async fn sessions(State(app): State<App>, person: SignedIn) -> Result<Json<Vec<Session>>> {
-    let rows = sqlx::query("SELECT id, created_unix_s, seen_unix_s FROM sessions WHERE user_id = $1 ORDER BY created_unix_s, id")
-        .bind(&person.user)
-        .fetch_all(app.db().read())
-        .await?;
+    read_sessions(&app, &person).await.map(Json)
+}
+
+/// The open sessions of whoever asks, oldest first.
+pub async fn read_sessions(app: &App, person: &SignedIn) -> Result<Vec<Session>> {
+    let rows = sqlx::query(
+        "SELECT id, created_unix_s, seen_unix_s FROM sessions WHERE user_id = $1 \
+         ORDER BY created_unix_s, id",
+    )
+    .bind(&person.user)
+    .fetch_all(app.db().read())
+    .await?;
     let read = |row: &sqlx::any::AnyRow| -> Result<Session> {
         let id: String = row.try_get("id")?;
         let current = id == person.session;
-        Ok(Session {
-            id,
-            created_unix_s: row.try_get("created_unix_s")?,
-            seen_unix_s: row.try_get("seen_unix_s")?,
-            current,
-        })
+        let created_unix_s = row.try_get("created_unix_s")?;
+        Ok(Session { id, created_unix_s, seen_unix_s: row.try_get("seen_unix_s")?, current })
     };
-    rows.iter().map(read).collect::<Result<Vec<_>>>().map(Json)
+    rows.iter().map(read).collect()
 }
 
 /// Ends one of the sessions.

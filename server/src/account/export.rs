@@ -1,0 +1,78 @@
+//! Everything that is kept about whoever asks: account, roles, sessions, and what the audit says they did.
+//!
+//! An access request, answered at once. Holds no password, no secret of a second factor and no token, nor
+//! anything about other people.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, header};
+use serde::Serialize;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use utoipa::ToSchema;
+
+use super::routes::{Me, Session, read_me, read_sessions};
+use crate::access::SignedIn;
+use crate::audit::Entry;
+use crate::error::Result;
+use crate::state::App;
+
+/// A role, as it is kept.
+#[derive(Serialize, ToSchema)]
+pub struct Held {
+    pub studio: String,
+    pub studio_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    pub role: String,
+    pub created_unix_s: i64,
+}
+
+/// Everything about one person.
+#[derive(Serialize, ToSchema)]
+pub struct Kept {
+    pub account: Me,
+    pub roles: Vec<Held>,
+    pub sessions: Vec<Session>,
+    /// Newest first, at most 10,000.
+    pub audit: Vec<Entry>,
+}
+
+/// Everything that is kept about you.
+#[utoipa::path(get, path = "/me/export", tag = "account", responses((status = 200, body = Kept)))]
+pub async fn export(
+    State(app): State<App>,
+    person: SignedIn,
+) -> Result<([(HeaderName, HeaderValue); 1], Json<Kept>)> {
+    let roles = sqlx::query(
+        "SELECT m.studio_id, s.name, m.event_id, m.role, m.created_unix_s FROM memberships m \
+         JOIN studios s ON s.id = m.studio_id WHERE m.user_id = $1 ORDER BY m.created_unix_s, m.id",
+    )
+    .bind(&person.user)
+    .fetch_all(app.db().read())
+    .await?;
+    let held = |row: &AnyRow| -> sqlx::Result<Held> {
+        Ok(Held {
+            studio: row.try_get("studio_id")?,
+            studio_name: row.try_get("name")?,
+            event: row.try_get("event_id")?,
+            role: row.try_get("role")?,
+            created_unix_s: row.try_get("created_unix_s")?,
+        })
+    };
+    let audit = sqlx::query(
+        "SELECT * FROM audit WHERE actor = $1 OR target = $2 ORDER BY number DESC LIMIT 10000",
+    )
+    .bind(format!("user:{}", person.user))
+    .bind(&person.user)
+    .fetch_all(app.db().read())
+    .await?;
+    let kept = Kept {
+        account: read_me(&app, &person.user).await?,
+        roles: roles.iter().map(held).collect::<sqlx::Result<_>>()?,
+        sessions: read_sessions(&app, &person).await?,
+        audit: audit.iter().map(Entry::read).collect::<sqlx::Result<_>>()?,
+    };
+    let name = HeaderValue::from_static("attachment; filename=\"about-me.json\"");
+    Ok(([(header::CONTENT_DISPOSITION, name)], Json(kept)))
+}

@@ -1,7 +1,7 @@
 //! Guests who look on: many open connections on which the service tells an event's progress.
 //!
 //! Bare sockets, all read by one thread, because a thread each would cost more than the service does. Knows
-//! of HTTP how an answer begins, and nothing else.
+//! nothing of HTTP but how an answer begins.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;

@@ -6,9 +6,11 @@
 
 mod queue;
 pub mod routes;
+mod shown;
 mod worker;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, broadcast};
 
@@ -17,6 +19,7 @@ use crate::db::Tx;
 use crate::error::Result;
 use crate::ids::new_id;
 
+use shown::Shown;
 pub use worker::{shape, work};
 
 /// The kind of job that takes a photo's faces into its event's collection.
@@ -27,11 +30,14 @@ pub const INDEX: &str = "index";
 pub struct Jobs {
     ready: Arc<Notify>,
     changed: broadcast::Sender<String>,
+    /// By event, of those that somebody looks at.
+    shown: Arc<Mutex<HashMap<String, Arc<Shown>>>>,
 }
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self { ready: Arc::default(), changed: broadcast::channel(256).0 }
+        let changed = broadcast::channel(256).0;
+        Self { ready: Arc::default(), changed, shown: Arc::default() }
     }
 }
 
@@ -43,8 +49,22 @@ impl Jobs {
 
     /// Something happened to an event's jobs or photos.
     pub fn tell(&self, event: &str) {
+        if let Some(shown) = self.all_shown().get(event) {
+            shown.is_old();
+        }
         // Nobody may be looking.
         let _ = self.changed.send(event.to_owned());
+    }
+
+    /// An event's counts, shared by all who look at it.
+    fn shown(&self, event: &str) -> Arc<Shown> {
+        let mut all = self.all_shown();
+        all.retain(|shown, counts| shown == event || Arc::strong_count(counts) > 1);
+        Arc::clone(all.entry(event.to_owned()).or_default())
+    }
+
+    fn all_shown(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Shown>>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ids of events in which something happens, from now on.

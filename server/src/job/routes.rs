@@ -3,6 +3,7 @@
 //! Progress comes as server-sent events. Never touches a photo.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -16,6 +17,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use utoipa::ToSchema;
 
 use super::queue::{Counts, counts};
+use super::shown::Shown;
 use crate::access::Grant;
 use crate::clock::now_s;
 use crate::error::{Failure, Result};
@@ -145,36 +147,45 @@ pub async fn progress(
     grant: Grant,
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
     let event = grant.event()?.to_owned();
-    let changes = app.jobs().watch();
-    let first = counts(app.db(), &event).await?;
-    let state = (app, event, changes, Some(first.clone()), first);
-    let told = stream::unfold(state, |(app, event, mut changes, first, last)| async move {
-        let now = match first {
-            Some(first) => first,
-            None => next_counts(&app, &event, &mut changes, &last).await.ok()?,
-        };
-        let data = serde_json::to_string(&now).unwrap_or_default();
-        Some((Ok(Event::default().event("progress").data(data)), (app, event, changes, None, now)))
-    });
+    let (changes, shown) = (app.jobs().watch(), app.jobs().shown(&event));
+    let first = shown.counts(counts(app.db(), &event)).await?;
+    let watch = Watch { app, event, changes, shown };
+    let told = stream::unfold(
+        (watch, Some(first.clone()), first),
+        |(mut watch, first, last)| async move {
+            let now = match first {
+                Some(first) => first,
+                None => watch.next_counts(&last).await.ok()?,
+            };
+            let data = serde_json::to_string(&now).unwrap_or_default();
+            Some((Ok(Event::default().event("progress").data(data)), (watch, None, now)))
+        },
+    );
     Ok(Sse::new(told.fuse().boxed()).keep_alive(KeepAlive::default()))
 }
 
-/// Waits until the counts are others, or for as long as a listener should not hear nothing.
-async fn next_counts(
-    app: &App,
-    event: &str,
-    changes: &mut Receiver<String>,
-    last: &Counts,
-) -> Result<Counts> {
-    let deadline = tokio::time::Instant::now() + TELL_AT_LEAST;
-    loop {
-        let changed = tokio::time::timeout_at(deadline, wait_for(changes, event)).await;
-        tokio::time::sleep(TELL_AT_MOST).await;
-        let now = counts(app.db(), event).await?;
-        if now != *last || changed.is_err() {
-            return Ok(now);
+/// Somebody who looks on.
+struct Watch {
+    app: App,
+    event: String,
+    changes: Receiver<String>,
+    shown: Arc<Shown>,
+}
+
+impl Watch {
+    /// Waits until the counts are others, or for as long as a listener should not hear nothing.
+    async fn next_counts(&mut self, last: &Counts) -> Result<Counts> {
+        let deadline = tokio::time::Instant::now() + TELL_AT_LEAST;
+        loop {
+            let changed = wait_for(&mut self.changes, &self.event);
+            let changed = tokio::time::timeout_at(deadline, changed).await;
+            tokio::time::sleep(TELL_AT_MOST).await;
+            let now = self.shown.counts(counts(self.app.db(), &self.event)).await?;
+            if now != *last || changed.is_err() {
+                return Ok(now);
+            }
+            changed.unwrap_or(Ok(()))?;
         }
-        changed.unwrap_or(Ok(()))?;
     }
 }
 

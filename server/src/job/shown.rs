@@ -1,0 +1,103 @@
+//! How an event's indexing stands, asked once for all who look on.
+//!
+//! A thousand guests hear of the same change at the same moment, and the database is asked by the first of
+//! them. Knows nothing of who looks, and no table.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+
+use super::queue::Counts;
+use crate::error::Result;
+
+/// Another server on the same database changes counts without a word here.
+const GOOD_FOR: Duration = Duration::from_millis(400);
+
+/// An event's counts as they were last read.
+#[derive(Default)]
+pub struct Shown {
+    /// Grows with every change.
+    changes: AtomicU64,
+    last: Mutex<Option<Read>>,
+}
+
+struct Read {
+    /// Changes before the reading began; a later one may be missing in it.
+    changes: u64,
+    at: Instant,
+    counts: Counts,
+}
+
+impl Shown {
+    /// Something has changed, durably; whoever asks from now on is told.
+    pub fn is_old(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The counts with every change so far, by `read` where nobody has read them since. Those who ask at once
+    /// wait for one answer.
+    pub async fn counts(&self, read: impl Future<Output = Result<Counts>>) -> Result<Counts> {
+        let mut last = self.last.lock().await;
+        let changes = self.changes.load(Ordering::SeqCst);
+        if let Some(known) = &*last
+            && known.changes == changes
+            && known.at.elapsed() < GOOD_FOR
+        {
+            return Ok(known.counts.clone());
+        }
+        let (at, counts) = (Instant::now(), read.await?);
+        *last = Some(Read { changes, at, counts: counts.clone() });
+        Ok(counts)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    async fn read(shown: &Shown, ready: i64) -> i64 {
+        let counts = async { Ok(Counts { ready, ..Counts::default() }) };
+        shown.counts(counts).await.unwrap().ready
+    }
+
+    #[tokio::test]
+    async fn a_change_is_never_hidden_by_what_was_read_before() {
+        let shown = Shown::default();
+        assert_eq!(read(&shown, 1).await, 1);
+        assert_eq!(read(&shown, 2).await, 1, "nothing has changed");
+        shown.is_old();
+        assert_eq!(read(&shown, 3).await, 3);
+        let changed_meanwhile = async {
+            shown.is_old();
+            Ok(Counts::default())
+        };
+        tokio::time::sleep(GOOD_FOR).await;
+        shown.counts(changed_meanwhile).await.unwrap();
+        assert_eq!(read(&shown, 4).await, 4, "the change may have come too late for the reading");
+    }
+
+    #[tokio::test]
+    async fn another_servers_changes_are_seen_soon() {
+        let shown = Shown::default();
+        assert_eq!(read(&shown, 1).await, 1);
+        tokio::time::sleep(GOOD_FOR).await;
+        assert_eq!(read(&shown, 2).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_thousand_ask_once() {
+        let (shown, asked) = (Shown::default(), AtomicU64::new(0));
+        let ask = async || {
+            let counts = async {
+                asked.fetch_add(1, Ordering::SeqCst);
+                tokio::task::yield_now().await;
+                Ok(Counts::default())
+            };
+            shown.counts(counts).await.unwrap();
+        };
+        futures_util::future::join_all((0..1000).map(|_| ask())).await;
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+}

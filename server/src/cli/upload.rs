@@ -37,7 +37,7 @@ With --json: {\"uploaded\", \"known\", \"duplicates\", \"refused\": [{\"path\",
 /// Where photos go, and how.
 #[derive(Args, Debug)]
 pub struct Destination {
-    /// The service's address, for instance https://photos.example.com
+    #[arg(help = "The service's address, for instance https://photos.example.com")]
     url: String,
     /// The event's id
     event: String,

@@ -21,8 +21,12 @@ pub struct RawService {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, env = "PICPICK_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// The address under which people reach the service, for instance https://photos.example.com
-    #[arg(long, env = "PICPICK_PUBLIC_URL", value_name = "URL")]
+    #[arg(
+        long,
+        env = "PICPICK_PUBLIC_URL",
+        value_name = "URL",
+        help = "The address under which people reach the service, for instance https://photos.example.com"
+    )]
     public_url: Option<String>,
     /// Certificate chain (PEM), for encryption by the service itself
     #[arg(long, env = "PICPICK_TLS_CERT", value_name = "FILE", requires = "tls_key")]

@@ -1,4 +1,4 @@
-//! Uploads: tus 1.0 (https://tus.io/protocols/resumable-upload), photos in parts of any size, resumed where
+//! Uploads: tus 1.0 (<https://tus.io/protocols/resumable-upload>), photos in parts of any size, resumed where
 //! the line broke.
 //!
 //! `routes.rs` speaks the protocol, `staging.rs` keeps what has arrived, sealed, and `finish.rs` turns a whole

@@ -8,15 +8,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use picpick_engine::{DEFAULT_PACK, Models, Pack};
+use picpick_tests::album::sha256;
 use picpick_tests::{Outcome, Room, models, room, sample};
-use sha2::{Digest, Sha256};
 
 fn holds(bytes: &[u8], word: &str) -> bool {
     bytes.windows(word.len()).any(|window| window == word.as_bytes())
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn default_pack() -> [PathBuf; 2] {

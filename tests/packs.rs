@@ -9,12 +9,11 @@ use std::path::{Path, PathBuf};
 
 use picpick_engine::{DEFAULT_PACK, Pack};
 use picpick_tests::{PARTY, Room, file_names, models, room, sample};
-use sha2::{Digest, Sha256};
 
 const SECOND: &str = "centerface-mobilefacenet";
 
 fn sha256(path: &Path) -> String {
-    Sha256::digest(std::fs::read(path).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
+    picpick_tests::album::sha256(&std::fs::read(path).unwrap())
 }
 
 /// A detector from outside, how it is described, and how many of the 22 faces it finds at least: all

@@ -108,7 +108,9 @@ fn what_is_no_photo_is_refused(service: Service) {
 }
 
 fn a_part_in_the_wrong_place_is_refused(service: Service) {
-    let album = album(&service);
+    let owner = service.owner();
+    let studio = owner.studio();
+    let album = Album { client: owner.client.clone(), event: owner.new_event(&studio, "Wedding") };
     let picture = read("obama.jpg");
     let place = place_of(&album.announce("a.jpg", &picture).unwrap().is(201));
     album.send(&place, 0, &picture[..2 * CHUNK_BYTES]).unwrap().is(204);
@@ -139,21 +141,9 @@ fn a_part_in_the_wrong_place_is_refused(service: Service) {
     patch("application/offset+octet-stream", "0.2.2").fails(412, "precondition_failed");
     album.client.delete(&place).is(204);
     assert_eq!(album.send(&place, offset, &picture[offset..]).unwrap().status, 404);
-    let stranger = service.member(&owner_of(&service, &album), &studio_of(&album), "viewer", None);
+    let stranger = service.member(&owner, &studio, "viewer", None);
     let theirs = Album { client: stranger.client, event: album.event.clone() };
     theirs.announce("a.jpg", &picture).unwrap().fails(403, "forbidden");
-}
-
-/// The album's owner again, for inviting somebody.
-fn owner_of(service: &Service, album: &Album) -> picpick_tests::people::Person {
-    let me = album.client.get("/me").is(200);
-    let (id, email, password) = (me.field("id"), me.field("email"), String::new());
-    let _ = service;
-    picpick_tests::people::Person { client: album.client.clone(), id, email, password }
-}
-
-fn studio_of(album: &Album) -> String {
-    album.client.get(&album.path("")).is(200).field("studio")
 }
 
 fn a_file_is_fetched_in_ranges_and_only_when_it_changed(service: Service) {

@@ -3,73 +3,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::io::copy;
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-
 use picpick_engine::{Object, open_place};
-use picpick_tests::album::{Album, variant};
+use picpick_tests::album::{Album, place_of, variant};
+use picpick_tests::line::Line;
 use picpick_tests::{Database, Outcome, S3Server, Service, room, sample, service};
 
-/// A line to the S3 service that can be cut: while it is, connections are refused as by a host that is down.
-struct Line {
-    endpoint: String,
-    cut: Arc<AtomicBool>,
-    open: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-impl Line {
-    fn to(endpoint: &str) -> Self {
-        let behind = endpoint.trim_start_matches("http://").to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let line = Self {
-            endpoint: format!("http://{}", listener.local_addr().unwrap()),
-            cut: Arc::default(),
-            open: Arc::default(),
-        };
-        let (cut, open) = (Arc::clone(&line.cut), Arc::clone(&line.open));
-        std::thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                if cut.load(Ordering::SeqCst) {
-                    continue;
-                }
-                let Ok(server) = TcpStream::connect(&behind) else { continue };
-                let twins = [client.try_clone().unwrap(), server.try_clone().unwrap()];
-                open.lock().unwrap().extend(twins);
-                let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                std::thread::spawn(move || {
-                    let _ = copy(&mut from, &mut to);
-                    let _ = to.shutdown(Shutdown::Write);
-                });
-                let (mut from, mut to) = (server, client);
-                std::thread::spawn(move || {
-                    let _ = copy(&mut from, &mut to);
-                    let _ = to.shutdown(Shutdown::Both);
-                });
-            }
-        });
-        line
-    }
-
-    fn cut(&self) {
-        self.cut.store(true, Ordering::SeqCst);
-        for stream in self.open.lock().unwrap().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-
-    fn mend(&self) {
-        self.cut.store(false, Ordering::SeqCst);
-    }
-}
+/// Where nobody listens: as a host that is down.
+const NOBODY: &str = "127.0.0.1:1";
 
 fn start(bucket: &str, prefix: &str) -> (Service, Line, Album) {
     let server = S3Server::start();
     let line = Line::to(server.says("endpoint"));
     let environment = vec![
         ("PICPICK_PHOTOS", format!("s3://{}/{prefix}", server.says(bucket))),
-        ("AWS_ENDPOINT_URL_S3", line.endpoint.clone()),
+        ("AWS_ENDPOINT_URL_S3", line.address.clone()),
         ("AWS_ACCESS_KEY_ID", server.says("access_key_id").to_owned()),
         ("AWS_SECRET_ACCESS_KEY", server.says("secret_access_key").to_owned()),
         ("PICPICK_S3_ENCRYPTION", "s3".to_owned()),
@@ -132,21 +79,21 @@ fn a_place_that_does_not_answer_makes_work_wait() {
     steer("pause");
     let photos: Vec<String> =
         (0..3).map(|number| album.upload("a.jpg", &variant(&picture, number))).collect();
-    line.cut();
+    line.leads_to(NOBODY);
     steer("resume");
     service.wait_for_log("a photo waits");
     let counts = album.counts();
     assert_eq!((&counts["failed"], &counts["done"]), (&0.into(), &0.into()), "{counts}");
     // An upload cannot be completed now; what was sent of it stays.
     let fourth = variant(&picture, 4);
-    let place = picpick_tests::album::place_of(&album.announce("d.jpg", &fourth).unwrap().is(201));
+    let place = place_of(&album.announce("d.jpg", &fourth).unwrap().is(201));
     let refused = album.send(&place, 0, &fourth).unwrap();
     assert_eq!((refused.status, refused.code().as_str()), (503, "busy"), "{refused:?}");
     assert!(refused.headers.contains_key("retry-after"));
     assert_eq!(album.offset(&place), fourth.len());
     // The service itself goes on.
     assert_eq!(album.photos().len(), 3);
-    line.mend();
+    line.leads_to(S3Server::start().says("endpoint"));
     let done = album.send(&place, fourth.len(), &[]).unwrap().is(204);
     assert!(done.headers.contains_key("picpick-photo"));
     let counts = album.wait_until_indexed();

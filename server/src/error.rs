@@ -116,6 +116,11 @@ impl Failure {
         Self { retry_after_s: Some(seconds), ..self }
     }
 
+    /// For the log: what went wrong inside, or what the client is told where nothing did.
+    pub fn reason(&self) -> &str {
+        self.internal.as_deref().unwrap_or(&self.detail)
+    }
+
     fn problem(&self) -> Problem {
         Problem {
             about: format!("/api/v1/docs#{}", self.kind.code()),

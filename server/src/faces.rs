@@ -48,6 +48,11 @@ pub struct EventFaces {
     pub erasing: RwLock<()>,
 }
 
+/// A receipt as people keep it. Its bytes are what is signed.
+pub fn receipt_text(receipt: &Receipt) -> Result<String> {
+    String::from_utf8(receipt.to_bytes()?).map_err(Failure::internal)
+}
+
 impl Faces {
     /// Opens the data folder, which is made when it is not there; loads no model yet.
     pub fn open(settings: &Settings) -> anyhow::Result<Self> {

@@ -38,6 +38,6 @@ mod upload;
 
 pub use cli::main;
 pub use db::Db;
-pub use router::{build_app, describe};
+pub use router::build_app;
 pub use settings::{Operations, Protection, Settings};
 pub use state::App;

@@ -109,11 +109,7 @@ fn table(api: Api) -> Api {
         .add(Event(A::SearchFaces),         routes!(search::routes::compare))
 }
 
-/// The description of the API.
-pub fn describe(app: &App) -> OpenApi {
-    nested(app).1
-}
-
+/// The routes of the API, and its description.
 fn nested(app: &App) -> (Router<App>, OpenApi) {
     let (routes, mut described) = table(Api::new(app)).finish();
     let paths = std::mem::take(&mut described.paths.paths);

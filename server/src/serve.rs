@@ -97,7 +97,7 @@ async fn announce(app: &App, listening: SocketAddr, tell: impl Fn(&str)) -> Resu
 
 /// A failure for whoever runs the service.
 fn told(failure: Failure) -> anyhow::Error {
-    anyhow::anyhow!(failure.internal.unwrap_or(failure.detail))
+    anyhow::anyhow!(failure.reason().to_owned())
 }
 
 /// Each connection and each store takes files; what the system allows is taken, and no more is possible.
@@ -111,13 +111,13 @@ fn take_files() {
 async fn keep_retention(app: App) {
     loop {
         if let Err(failure) = resume_removals(&app).await {
-            tracing::error!(reason = failure.internal.unwrap_or(failure.detail), "retention");
+            tracing::error!(reason = failure.reason(), "retention");
         }
         if let Err(failure) = sweep(&app).await {
-            tracing::error!(reason = failure.internal.unwrap_or(failure.detail), "uploads");
+            tracing::error!(reason = failure.reason(), "uploads");
         }
         if let Err(failure) = middleware::forget_answers(&app).await {
-            tracing::error!(reason = failure.internal.unwrap_or(failure.detail), "kept answers");
+            tracing::error!(reason = failure.reason(), "kept answers");
         }
         tokio::time::sleep(RETENTION_EVERY).await;
     }

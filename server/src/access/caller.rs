@@ -128,13 +128,11 @@ async fn by_key(db: &Db, token: &str) -> Result<Caller> {
     .fetch_optional(db.read())
     .await?;
     let row = row.ok_or_else(|| signed_out("The API key is not known, revoked or expired."))?;
-    let role: String = row.try_get("role")?;
-    let role = Role::parse(&role).ok_or_else(|| Failure::internal(format!("no role '{role}'")))?;
     Ok(Caller::Key {
         id: row.try_get("id")?,
         studio: row.try_get("studio_id")?,
         event: row.try_get("event_id")?,
-        role,
+        role: Role::of_row(&row)?,
     })
 }
 

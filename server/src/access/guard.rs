@@ -155,12 +155,7 @@ async fn held_by(db: &Db, user: &str, studio: &str) -> Result<Vec<(Role, Option<
             .bind(studio)
             .fetch_all(db.read())
             .await?;
-    let read = |row: &sqlx::any::AnyRow| {
-        let role: String = row.try_get("role")?;
-        let role =
-            Role::parse(&role).ok_or_else(|| Failure::internal(format!("no role '{role}'")))?;
-        Ok((role, row.try_get("event_id")?))
-    };
+    let read = |row: &sqlx::any::AnyRow| Ok((Role::of_row(row)?, row.try_get("event_id")?));
     rows.iter().map(read).collect()
 }
 

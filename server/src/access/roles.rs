@@ -1,9 +1,13 @@
 //! Who may do what: the one table of roles and actions.
 //!
-//! Pure. Knows nothing of people, studios or requests.
+//! Knows nothing of people, studios or requests.
 
 use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
 use utoipa::ToSchema;
+
+use crate::error::{Failure, Result};
 
 /// What somebody is in a studio, or in one event of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -121,8 +125,14 @@ impl Role {
         }
     }
 
+    /// The column `role`. Errors: `Internal` where it holds none.
+    pub fn of_row(row: &AnyRow) -> Result<Role> {
+        let text: String = row.try_get("role")?;
+        Role::parse(&text).ok_or_else(|| Failure::internal(format!("no role '{text}'")))
+    }
+
     /// Reads what `as_str` writes.
-    pub fn parse(text: &str) -> Option<Role> {
+    fn parse(text: &str) -> Option<Role> {
         Role::ALL.into_iter().find(|role| role.as_str() == text)
     }
 }

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::Pattern;
 use crate::access::Grant;
+use crate::db::{BY_CREATION, List, Value};
 use crate::error::{Failure, Result};
 use crate::input::{Page, Paging, Query};
 use crate::state::App;
@@ -39,21 +40,13 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Alert>>> {
-    let (limit, after) = (paging.limit()?, paging.after()?);
-    let rows = sqlx::query(
-        "SELECT * FROM alerts WHERE (studio_id = $1 OR (studio_id = '' AND subject IN \
-         (SELECT 'user:' || user_id FROM memberships WHERE studio_id = $1))) \
-         AND (created_unix_s > $2 OR (created_unix_s = $2 AND id > $3)) \
-         ORDER BY created_unix_s, id LIMIT $4",
-    )
-    .bind(&grant.studio)
-    .bind(after.unix_s)
-    .bind(after.id)
-    .bind(limit + 1)
-    .fetch_all(app.db().read())
-    .await?;
-    let alerts = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-    Ok(Json(Page::of(alerts, limit, |alert| (alert.created_unix_s, &alert.id))))
+    let list = List {
+        select: "SELECT * FROM alerts WHERE (studio_id = $1 OR (studio_id = '' AND subject IN \
+             (SELECT 'user:' || user_id FROM memberships WHERE studio_id = $1)))",
+        values: &[Value::Text(&grant.studio)],
+        order: BY_CREATION,
+    };
+    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
 fn read(row: &AnyRow) -> Result<Alert> {

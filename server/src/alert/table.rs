@@ -52,7 +52,7 @@ async fn write_all(alerts: &Alerts, mut waiting: Receiver<Sighting>) {
 }
 
 fn complain(doing: &str, failure: Failure) {
-    tracing::error!(reason = failure.internal.unwrap_or(failure.detail), "{doing}");
+    tracing::error!(reason = failure.reason(), "{doing}");
 }
 
 /// Whether it is a new alert and no repetition.

@@ -10,6 +10,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
+use crate::access::Grant;
 use crate::clock::now_s;
 use crate::db::{Db, Tx};
 use crate::error::Result;
@@ -105,6 +106,18 @@ pub async fn note(tx: &mut Tx, deed: Deed<'_>) -> Result<()> {
     .await?;
     sqlx::query("UPDATE audit_head SET hash = $1").bind(&entry.hash).execute(&mut **tx).await?;
     Ok(())
+}
+
+/// Notes what the holder of a grant did in its studio.
+pub async fn note_by(
+    tx: &mut Tx,
+    grant: &Grant,
+    action: &'static str,
+    target: &str,
+    detail: &str,
+) -> Result<()> {
+    let actor = grant.caller.name();
+    note(tx, Deed { studio: &grant.studio, actor: &actor, action, target, detail }).await
 }
 
 /// What checking the chain found.

@@ -33,7 +33,7 @@ pub fn run(context: &Context, command: &Command) -> Result<Report> {
         let db = Db::open(&url).await?;
         let verdict = verify(&db).await;
         db.close().await;
-        verdict.map_err(|failure| anyhow::anyhow!(failure.internal.unwrap_or(failure.detail)))
+        verdict.map_err(|failure| anyhow::anyhow!(failure.reason().to_owned()))
     })?;
     let (text, status) = match verdict.broken_at {
         None => (

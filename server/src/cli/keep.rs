@@ -2,8 +2,6 @@
 //!
 //! Knows nothing of collections beyond that.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use clap::{Args, ValueEnum};
 use picpick_engine::Keep;
 
@@ -97,7 +95,7 @@ pub fn is_over(keep: &Keep) -> bool {
 }
 
 fn unix_now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
+    crate::clock::since_1970().as_secs()
 }
 
 fn purpose(text: &str) -> Result<String, String> {

@@ -59,9 +59,7 @@ impl RawService {
     pub fn otlp(&self) -> Option<&str> {
         self.protection.otlp.as_deref()
     }
-}
 
-impl RawService {
     /// Completes the options by the environment.
     ///
     /// Errors: `Usage` for an address that is none, the engine's `Place` for a bucket.

@@ -4,6 +4,7 @@
 //! file knows no table.
 
 mod migrations;
+mod page;
 
 use std::fs::OpenOptions;
 use std::ops::{Deref, DerefMut};
@@ -15,6 +16,8 @@ use anyhow::{Context as _, Result};
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Executor as _};
 use tokio::sync::{Mutex, OwnedMutexGuard};
+
+pub use page::{BY_CREATION, List, Value};
 
 /// Connections that read at the same time.
 const CONNECTIONS_MAX: u32 = 8;

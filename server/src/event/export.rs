@@ -19,11 +19,11 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::routes::{Event, one};
 use crate::access::Grant;
+use crate::audit::note_by;
 use crate::blob::Kind;
 use crate::error::{Failure, Result};
 use crate::input::Bytes;
 use crate::state::App;
-use crate::studio::members::note;
 
 /// Pieces of the archive that wait for a slow client.
 const PIECES_WAITING: usize = 8;
@@ -59,14 +59,13 @@ pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     let event = one(&app, grant.event()?).await?;
     let photos = photos(&app, &event.id).await?;
     let mut tx = app.db().write().await?;
-    note(&mut tx, &grant, "event_export", &event.id, "").await?;
+    note_by(&mut tx, &grant, "event_export", &event.id, "").await?;
     tx.commit().await?;
     let (send, receive) = channel::<io::Result<Chunk>>(PIECES_WAITING);
     tokio::task::spawn_blocking(move || {
         let failed = send.clone();
         if let Err(failure) = write(&app, &event, &photos, send) {
-            let reason = failure.internal.unwrap_or(failure.detail);
-            tracing::warn!(event = event.id, %reason, "an export ended early");
+            tracing::warn!(event = event.id, reason = failure.reason(), "an export ended early");
             // A cut connection, not an archive that looks whole.
             let _ = failed.blocking_send(Err(io::Error::other("the export ended early")));
         }

@@ -6,17 +6,18 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use sqlx::{AnyExecutor, Row as _};
 use utoipa::ToSchema;
 
 use crate::access::Grant;
+use crate::audit::note_by;
 use crate::clock::now_s;
+use crate::db::{BY_CREATION, List, Value};
 use crate::error::{Failure, Kind, Result};
 use crate::ids::new_id;
 use crate::input::{self, Body, Page, Paging, Path, Query};
 use crate::state::App;
-use crate::studio::members::note;
 
 #[derive(Serialize, ToSchema)]
 pub struct Folder {
@@ -39,6 +40,16 @@ fn read(row: &AnyRow) -> sqlx::Result<Folder> {
     })
 }
 
+/// Refuses a folder that is not of `event`.
+pub async fn in_event<'e>(db: impl AnyExecutor<'e>, folder: &str, event: &str) -> Result<()> {
+    let row = sqlx::query("SELECT id FROM folders WHERE id = $1 AND event_id = $2")
+        .bind(folder.to_owned())
+        .bind(event.to_owned())
+        .fetch_optional(db)
+        .await?;
+    row.map(drop).ok_or_else(|| Failure::invalid("folder: expected a folder of this event."))
+}
+
 /// An event's folders, oldest first.
 #[utoipa::path(get, path = "/events/{event}/folders", tag = "events",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<Folder>)))]
@@ -47,20 +58,12 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Folder>>> {
-    let (limit, after) = (paging.limit()?, paging.after()?);
-    let rows = sqlx::query(
-        "SELECT id, name, created_unix_s FROM folders WHERE event_id = $1 \
-         AND (created_unix_s > $2 OR (created_unix_s = $2 AND id > $3)) \
-         ORDER BY created_unix_s, id LIMIT $4",
-    )
-    .bind(grant.event()?)
-    .bind(after.unix_s)
-    .bind(after.id)
-    .bind(limit + 1)
-    .fetch_all(app.db().read())
-    .await?;
-    let folders = rows.iter().map(read).collect::<sqlx::Result<Vec<_>>>()?;
-    Ok(Json(Page::of(folders, limit, |folder| (folder.created_unix_s, &folder.id))))
+    let list = List {
+        select: "SELECT id, name, created_unix_s FROM folders WHERE event_id = $1",
+        values: &[Value::Text(grant.event()?)],
+        order: BY_CREATION,
+    };
+    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
 /// Makes a folder. Errors: `conflict` when the event has one of this name.
@@ -88,7 +91,7 @@ pub async fn create(
     if made.rows_affected() == 0 {
         return Err(Failure::new(Kind::Conflict, "The event has a folder of this name."));
     }
-    note(&mut tx, &grant, "folder_create", &folder.id, "").await?;
+    note_by(&mut tx, &grant, "folder_create", &folder.id, "").await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(folder)))
 }
@@ -110,7 +113,7 @@ pub async fn remove(
     if gone.rows_affected() == 0 {
         return Err(Failure::not_found());
     }
-    note(&mut tx, &grant, "folder_remove", &folder, "").await?;
+    note_by(&mut tx, &grant, "folder_remove", &folder, "").await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

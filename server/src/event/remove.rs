@@ -8,7 +8,8 @@ use sqlx::Row as _;
 
 use crate::audit::{self, Deed};
 use crate::clock::now_s;
-use crate::error::{Failure, Result};
+use crate::error::Result;
+use crate::faces::receipt_text;
 use crate::ids::new_id;
 use crate::state::App;
 use crate::upload::{Upload, forget};
@@ -56,7 +57,7 @@ async fn keep(app: &App, studio: &str, event: &str, receipt: &Receipt) -> Result
         .bind(new_id()?)
         .bind(studio)
         .bind(event)
-        .bind(String::from_utf8(receipt.to_bytes()?).map_err(Failure::internal)?)
+        .bind(receipt_text(receipt)?)
         .bind(now_s())
         .execute(&mut *tx)
         .await?;
@@ -84,12 +85,9 @@ pub async fn resume_removals(app: &App) -> Result<()> {
         let (event, studio): (String, String) = (row.try_get("id")?, row.try_get("studio_id")?);
         match remove(app, &studio, &event).await {
             Ok(_) => tracing::info!(event, "removed for good"),
-            Err(Failure { internal, .. }) => {
-                tracing::error!(
-                    event,
-                    reason = internal.unwrap_or_default(),
-                    "the removal is not complete yet"
-                );
+            Err(failure) => {
+                let reason = failure.reason();
+                tracing::error!(event, reason, "the removal is not complete yet");
             }
         }
     }

@@ -13,12 +13,13 @@ use utoipa::ToSchema;
 
 use super::{keep, remove};
 use crate::access::Grant;
+use crate::audit::note_by;
 use crate::clock::now_s;
+use crate::db::{BY_CREATION, List, Value};
 use crate::error::{Failure, Result};
 use crate::ids::new_id;
 use crate::input::{self, Body, Page, Paging, Query};
 use crate::state::App;
-use crate::studio::members::note;
 
 /// Faces are kept for so long when nothing else is said.
 const KEPT_S: i64 = 180 * 86_400;
@@ -103,24 +104,15 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Event>>> {
-    let (limit, after) = (paging.limit()?, paging.after()?);
     // Left out here and not from the page: its cursor would name an event that the caller may not see.
     let only = grant.only_events.as_ref().map_or("*".to_owned(), |events| events.join(","));
-    let rows = sqlx::query(
-        "SELECT * FROM events WHERE studio_id = $1 AND deleting_unix_s IS NULL \
-         AND (created_unix_s > $2 OR (created_unix_s = $2 AND id > $3)) \
-         AND ($5 = '*' OR $5 LIKE '%' || id || '%') \
-         ORDER BY created_unix_s, id LIMIT $4",
-    )
-    .bind(&grant.studio)
-    .bind(after.unix_s)
-    .bind(after.id)
-    .bind(limit + 1)
-    .bind(only)
-    .fetch_all(app.db().read())
-    .await?;
-    let events = rows.iter().map(read).collect::<sqlx::Result<Vec<_>>>()?;
-    Ok(Json(Page::of(events, limit, |event| (event.created_unix_s, &event.id))))
+    let list = List {
+        select: "SELECT * FROM events WHERE studio_id = $1 AND deleting_unix_s IS NULL \
+             AND ($2 = '*' OR $2 LIKE '%' || id || '%')",
+        values: &[Value::Text(&grant.studio), Value::Text(&only)],
+        order: BY_CREATION,
+    };
+    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
 /// Makes an event with its empty face collection.
@@ -162,7 +154,7 @@ pub async fn create(
     .bind(app.home())
     .execute(&mut *tx)
     .await?;
-    note(&mut tx, &grant, "event_create", &event.id, "").await?;
+    note_by(&mut tx, &grant, "event_create", &event.id, "").await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(event)))
 }
@@ -211,7 +203,7 @@ pub async fn change(
         .bind(&event.id)
         .execute(&mut *tx)
         .await?;
-    note(&mut tx, &grant, "event_change", &event.id, "").await?;
+    note_by(&mut tx, &grant, "event_change", &event.id, "").await?;
     tx.commit().await?;
     Ok(Json(event))
 }
@@ -228,7 +220,7 @@ pub async fn delete(State(app): State<App>, grant: Grant) -> Result<Json<Removed
         .bind(event)
         .execute(&mut *tx)
         .await?;
-    note(&mut tx, &grant, "event_delete", event, "").await?;
+    note_by(&mut tx, &grant, "event_delete", event, "").await?;
     tx.commit().await?;
     // In a task of its own: a client that hangs up does not stop it.
     let (studio, event) = (grant.studio.clone(), event.to_owned());

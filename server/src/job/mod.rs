@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::ids::new_id;
 
 use shown::Shown;
-pub use worker::{shape, work};
+pub use worker::work;
 
 /// The kind of job that takes a photo's faces into its event's collection.
 pub const INDEX: &str = "index";

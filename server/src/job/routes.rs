@@ -19,11 +19,12 @@ use utoipa::ToSchema;
 use super::queue::{Counts, counts};
 use super::shown::Shown;
 use crate::access::Grant;
+use crate::audit::note_by;
 use crate::clock::now_s;
+use crate::db::{List, Value};
 use crate::error::{Failure, Result};
 use crate::input::{Body, Page, Paging, Query};
 use crate::state::App;
-use crate::studio::members::note;
 
 /// Progress is told at most this often, and at least this often while somebody looks.
 const TELL_AT_MOST: Duration = Duration::from_millis(400);
@@ -82,19 +83,6 @@ pub async fn failed(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<FailedJob>>> {
-    let (limit, after) = (paging.limit()?, paging.after()?);
-    let rows = sqlx::query(
-        "SELECT j.id, j.photo_id, j.reason, j.changed_unix_s, p.name FROM jobs j JOIN photos p ON p.id = j.photo_id \
-         WHERE j.event_id = $1 AND j.state = 'failed' \
-         AND (j.changed_unix_s > $2 OR (j.changed_unix_s = $2 AND j.id > $3)) \
-         ORDER BY j.changed_unix_s, j.id LIMIT $4",
-    )
-    .bind(grant.event()?)
-    .bind(after.unix_s)
-    .bind(after.id)
-    .bind(limit + 1)
-    .fetch_all(app.db().read())
-    .await?;
     let read = |row: &AnyRow| -> sqlx::Result<FailedJob> {
         Ok(FailedJob {
             id: row.try_get("id")?,
@@ -104,8 +92,13 @@ pub async fn failed(
             changed_unix_s: row.try_get("changed_unix_s")?,
         })
     };
-    let jobs = rows.iter().map(read).collect::<sqlx::Result<Vec<_>>>()?;
-    Ok(Json(Page::of(jobs, limit, |job| (job.changed_unix_s, &job.id))))
+    let list = List {
+        select: "SELECT j.id, j.photo_id, j.reason, j.changed_unix_s, p.name FROM jobs j \
+             JOIN photos p ON p.id = j.photo_id WHERE j.event_id = $1 AND j.state = 'failed'",
+        values: &[Value::Text(grant.event()?)],
+        order: ["j.changed_unix_s", "j.id"],
+    };
+    app.db().page(&paging, list, read, |it| (it.changed_unix_s, &it.id)).await.map(Json)
 }
 
 /// Pauses, resumes, cancels or retries an event's indexing.
@@ -116,23 +109,26 @@ pub async fn steer(
     grant: Grant,
     Body(given): Body<Steering>,
 ) -> Result<Json<Counts>> {
-    let (statement, action) = match given.order {
-        Order::Pause => ("UPDATE events SET paused = 1 WHERE id = $1 AND $2 > 0", "jobs_pause"),
-        Order::Resume => ("UPDATE events SET paused = 0 WHERE id = $1 AND $2 > 0", "jobs_resume"),
+    const PAUSED: &str = "UPDATE events SET paused = $2 WHERE id = $1";
+    let (statement, value, action) = match given.order {
+        Order::Pause => (PAUSED, 1, "jobs_pause"),
+        Order::Resume => (PAUSED, 0, "jobs_resume"),
         Order::Cancel => (
             "UPDATE jobs SET state = 'cancelled', changed_unix_s = $2 WHERE event_id = $1 AND state = 'ready'",
+            now_s(),
             "jobs_cancel",
         ),
         Order::Retry => (
             "UPDATE jobs SET state = 'ready', attempts = 0, reason = '', due_unix_s = $2, changed_unix_s = $2 \
              WHERE event_id = $1 AND state IN ('failed', 'cancelled')",
+            now_s(),
             "jobs_retry",
         ),
     };
     let event = grant.event()?;
     let mut tx = app.db().write().await?;
-    sqlx::query(statement).bind(event).bind(now_s()).execute(&mut *tx).await?;
-    note(&mut tx, &grant, action, event, "").await?;
+    sqlx::query(statement).bind(event).bind(value).execute(&mut *tx).await?;
+    note_by(&mut tx, &grant, action, event, "").await?;
     tx.commit().await?;
     app.jobs().wake();
     app.jobs().tell(event);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use picpick_engine::{
-    Error, Event, PhotoId, PhotoSource, Picture, RunOptions, Sink as _, run, to_jpeg,
+    BlobSealer, Error, Event, PhotoId, PhotoSource, Picture, RunOptions, Sink as _, run,
 };
 
 use super::queue::{Job, Outcome, give_back, settle, take, waiting};
@@ -18,6 +18,7 @@ use crate::blob::{Blobs, Kind};
 use crate::error::{Failure, Result};
 use crate::faces::Faces;
 use crate::ops::metrics;
+use crate::photo::derive;
 use crate::state::App;
 
 /// Without news the queue is looked at this often, for jobs whose time has come.
@@ -25,9 +26,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// People are formed anew when an event has no more jobs, and at least after so many photos: it costs a walk
 /// over the whole collection.
 const SETTLE_PHOTOS: usize = 2000;
-/// Longer sides and JPEG qualities of what is shown.
-const WEB: (u32, i32) = (2048, 82);
-const THUMB: (u32, i32) = (480, 78);
 
 /// Works until `stop` is set; a batch under way is finished first.
 pub async fn work(app: App, stop: Arc<AtomicBool>) {
@@ -62,8 +60,7 @@ pub async fn work(app: App, stop: Arc<AtomicBool>) {
 }
 
 fn complain(failure: &Failure) {
-    let reason = failure.internal.as_ref().unwrap_or(&failure.detail);
-    tracing::error!(%reason, "indexing");
+    tracing::error!(reason = failure.reason(), "indexing");
 }
 
 async fn form_people(app: &App, event: &str) {
@@ -112,7 +109,7 @@ struct Work {
 
 /// A photo in the place for photos.
 struct Stored {
-    faces: Faces,
+    sealer: Arc<BlobSealer>,
     blobs: Blobs,
     event: String,
     photo: String,
@@ -127,16 +124,12 @@ impl PhotoSource for Stored {
 
     fn read(&self, _: u64) -> picpick_engine::Result<Vec<u8>> {
         let place = |reason: String| Error::Place { place: "the place for photos".into(), reason };
-        let read = || {
-            let sealer = self.faces.sealer(&self.event)?;
-            self.blobs.get(&sealer, &self.event, &self.photo, Kind::Original)
-        };
-        match read() {
+        match self.blobs.get(&self.sealer, &self.event, &self.photo, Kind::Original) {
             Ok(Some(bytes)) => Ok(bytes),
             Ok(None) => {
                 Err(Error::Image { reason: "the photo's file is not there any more".into() })
             }
-            Err(failure) => Err(place(failure.internal.unwrap_or(failure.detail))),
+            Err(failure) => Err(place(failure.reason().to_owned())),
         }
     }
 }
@@ -153,10 +146,10 @@ impl Work {
             match self.is_there(faces, job) {
                 Ok(true) => Outcome::Done,
                 Ok(false) => Outcome::Later(match &ended {
-                    Err(failure) => failure.internal.clone().unwrap_or(failure.detail.clone()),
+                    Err(failure) => failure.reason().to_owned(),
                     Ok(()) => "stopped".into(),
                 }),
-                Err(failure) => Outcome::Later(failure.internal.unwrap_or(failure.detail)),
+                Err(failure) => Outcome::Later(failure.reason().to_owned()),
             }
         };
         jobs.into_iter().map(|job| (job.clone(), outcome(&job))).collect()
@@ -170,8 +163,10 @@ impl Work {
     ) -> Result<()> {
         let event = faces.event(&self.event)?;
         let _no_erasure = event.erasing.read().unwrap_or_else(PoisonError::into_inner);
+        // Read once: a purge waits for the batch, so the key does not outlive the event here.
+        let sealer = Arc::new(faces.sealer(&self.event)?);
         let source = |job: &Job| Stored {
-            faces: faces.clone(),
+            sealer: Arc::clone(&sealer),
             blobs: self.blobs.clone(),
             event: self.event.clone(),
             photo: job.photo.clone(),
@@ -189,7 +184,7 @@ impl Work {
                 refused.lock().unwrap_or_else(PoisonError::into_inner).insert(photo, reason);
             }
             Event::Decoded(path, picture) => {
-                if let Err(failure) = self.show(faces, &path.to_string_lossy(), picture) {
+                if let Err(failure) = self.show(&sealer, &path.to_string_lossy(), picture) {
                     // Made again when somebody wants to see them.
                     complain(&failure);
                 }
@@ -200,11 +195,9 @@ impl Work {
         Ok(())
     }
 
-    fn show(&self, faces: &Faces, photo: &str, picture: &Picture) -> Result<()> {
-        let sealer = faces.sealer(&self.event)?;
-        for (kind, (side, quality)) in [(Kind::Web, WEB), (Kind::Thumb, THUMB)] {
-            let jpeg = to_jpeg(picture, side, quality)?;
-            self.blobs.put(&sealer, &self.event, photo, kind, &jpeg)?;
+    fn show(&self, sealer: &BlobSealer, photo: &str, picture: &Picture) -> Result<()> {
+        for kind in [Kind::Web, Kind::Thumb] {
+            derive(&self.blobs, sealer, &self.event, photo, kind, picture)?;
         }
         Ok(())
     }
@@ -213,9 +206,4 @@ impl Work {
         let id: PhotoId = job.content.parse()?;
         Ok(faces.event(&self.event)?.collection.has(&id)?)
     }
-}
-
-/// The size and quality of a derivative.
-pub fn shape(kind: Kind) -> (u32, i32) {
-    if kind == Kind::Thumb { THUMB } else { WEB }
 }

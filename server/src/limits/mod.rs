@@ -17,13 +17,13 @@ use std::fmt;
 use std::hash::{Hash as _, Hasher as _};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use bucket::Rate;
 pub use class::Class;
 pub use table::{exchange, keep_exchanging};
 
 use crate::access::Caller;
+use crate::clock::now_us;
 use crate::error::{Failure, Kind, Result};
 
 /// The map is divided, so that requests rarely wait for each other.
@@ -172,11 +172,6 @@ fn network(address: IpAddr) -> IpAddr {
         }
         address => address,
     }
-}
-
-fn now_us() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 impl Subject {

@@ -64,7 +64,7 @@ pub async fn keep_exchanging(app: App) {
     loop {
         tokio::time::sleep(EXCHANGE_EVERY).await;
         if let Err(failure) = exchange(&app).await {
-            tracing::error!(reason = failure.internal.unwrap_or(failure.detail), "rate limits");
+            tracing::error!(reason = failure.reason(), "rate limits");
         }
     }
 }

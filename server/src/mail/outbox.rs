@@ -79,7 +79,7 @@ pub async fn keep_posting(app: App) {
                 }
             }
             Err(failure) => {
-                tracing::error!(reason = failure.internal.unwrap_or(failure.detail), "mail");
+                tracing::error!(reason = failure.reason(), "mail");
             }
         }
         let woken = app.post().0.waiting.notified();
@@ -109,8 +109,7 @@ async fn due(app: &App) -> Result<Vec<Due>> {
 async fn post(app: &App, mail: Due) {
     if let Err(failure) = try_post(app, &mail).await {
         // The lease ends, and it is tried again.
-        let reason = failure.internal.unwrap_or(failure.detail);
-        tracing::error!(mail = mail.id, reason, "a mail cannot be handled");
+        tracing::error!(mail = mail.id, reason = failure.reason(), "a mail cannot be handled");
     }
 }
 

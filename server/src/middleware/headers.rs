@@ -3,7 +3,7 @@
 //! Nothing here depends on who asks, only on whether the connection is encrypted.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -49,8 +49,7 @@ pub async fn secure(State(app): State<App>, request: Request, next: Next) -> Res
 }
 
 /// An address that the service does not have.
-pub async fn no_such_route(uri: Uri) -> Failure {
-    let _ = uri;
+pub async fn no_such_route() -> Failure {
     Failure::not_found()
 }
 

@@ -8,14 +8,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt as _, stream};
-use picpick_engine::{DecodeLimits, decode, probe, to_jpeg};
+use picpick_engine::{DecodeLimits, decode, probe};
 use sqlx::Row as _;
 
+use super::derive::derive;
 use crate::access::Grant;
 use crate::blob::Kind as BlobKind;
 use crate::error::{Failure, Kind, Result};
 use crate::input::{Bytes, Path};
-use crate::job::shape;
 use crate::state::App;
 
 /// Bytes fetched from the place for photos at once.
@@ -107,8 +107,7 @@ pub async fn original(
                 (app, file, end, end, None),
             )),
             Err(failure) => {
-                let reason = failure.internal.unwrap_or(failure.detail);
-                tracing::error!(photo = file.id, %reason, "sending a photo");
+                tracing::error!(photo = file.id, reason = failure.reason(), "sending a photo");
                 Some((
                     Err(std::io::Error::other("the photo cannot be read")),
                     (app, file, end, end, None),
@@ -243,10 +242,7 @@ async fn make(app: &App, file: File, kind: BlobKind) -> Result<Vec<u8>> {
             let bytes = bytes.ok_or_else(Failure::not_found)?;
             let limits = DecodeLimits::default();
             let picture = decode(&bytes, &probe(&bytes, &limits)?, &limits)?;
-            let (side, quality) = shape(kind);
-            let jpeg = to_jpeg(&picture, side, quality)?;
-            blobs.put(&sealer, &file.event, &file.id, kind, &jpeg)?;
-            Ok(jpeg)
+            derive(&blobs, &sealer, &file.event, &file.id, kind, &picture)
         })
         .await
 }

@@ -12,10 +12,11 @@ use std::sync::PoisonError;
 use utoipa::ToSchema;
 
 use crate::access::Grant;
+use crate::audit::note_by;
 use crate::error::{Failure, Result};
+use crate::faces::receipt_text;
 use crate::input::Path;
 use crate::state::App;
-use crate::studio::members::note;
 
 /// What is left of a removed photo.
 #[derive(Serialize, ToSchema)]
@@ -64,11 +65,10 @@ pub async fn remove(
             .await?;
         let mut tx = app.db().write().await?;
         sqlx::query("DELETE FROM photos WHERE id = $1").bind(&photo).execute(&mut *tx).await?;
-        note(&mut tx, &grant, "photo_remove", &photo, "").await?;
+        note_by(&mut tx, &grant, "photo_remove", &photo, "").await?;
         tx.commit().await?;
         app.jobs().tell(&event);
-        let receipt = receipt.map(|receipt| receipt.to_bytes()).transpose()?;
-        let receipt = receipt.map(String::from_utf8).transpose().map_err(Failure::internal)?;
+        let receipt = receipt.as_ref().map(receipt_text).transpose()?;
         Ok::<_, Failure>(RemovedPhoto { receipt })
     });
     removal.await.map_err(Failure::internal)?.map(Json)

@@ -10,10 +10,12 @@ use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Grant;
-use crate::error::{Failure, Result};
+use crate::audit::note_by;
+use crate::db::{List, Value};
+use crate::error::Result;
+use crate::event::folders::in_event;
 use crate::input::{self, Body, Page, Paging, Path, Query};
 use crate::state::App;
-use crate::studio::members::note;
 
 #[derive(Serialize, ToSchema)]
 pub struct Photo {
@@ -39,11 +41,6 @@ pub struct Photo {
 pub struct Filter {
     /// Only photos of this folder.
     pub folder: Option<String>,
-    /// Where to go on: `next` of the page before.
-    pub cursor: Option<String>,
-    /// Entries of a page, 1 to 500.
-    #[param(minimum = 1, maximum = 500, default = 100)]
-    pub limit: Option<u32>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -74,30 +71,23 @@ fn read(row: &AnyRow) -> sqlx::Result<Photo> {
 
 /// An event's photos, in the order in which they came.
 #[utoipa::path(get, path = "/events/{event}/photos", tag = "photos",
-    params(("event" = String, Path), Filter), responses((status = 200, body = Page<Photo>)))]
+    params(("event" = String, Path), Filter, Paging), responses((status = 200, body = Page<Photo>)))]
 pub async fn list(
     State(app): State<App>,
     grant: Grant,
     Query(filter): Query<Filter>,
+    Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Photo>>> {
-    let paging = Paging { cursor: filter.cursor, limit: filter.limit };
-    let (limit, after) = (paging.limit()?, paging.after()?);
-    let text = format!(
-        "SELECT {COLUMNS} FROM photos p WHERE p.event_id = $1 AND ($2 = '' OR p.folder_id = $2) \
-         AND (p.created_unix_s > $3 OR (p.created_unix_s = $3 AND p.id > $4)) \
-         ORDER BY p.created_unix_s, p.id LIMIT $5"
-    );
     let folder = input::optional_line("folder", filter.folder)?;
-    let rows = sqlx::query(&text)
-        .bind(grant.event()?)
-        .bind(folder)
-        .bind(after.unix_s)
-        .bind(after.id)
-        .bind(limit + 1)
-        .fetch_all(app.db().read())
-        .await?;
-    let photos = rows.iter().map(read).collect::<sqlx::Result<Vec<_>>>()?;
-    Ok(Json(Page::of(photos, limit, |photo| (photo.created_unix_s, &photo.id))))
+    let select = format!(
+        "SELECT {COLUMNS} FROM photos p WHERE p.event_id = $1 AND ($2 = '' OR p.folder_id = $2)"
+    );
+    let list = List {
+        select: &select,
+        values: &[Value::Text(grant.event()?), Value::Text(&folder)],
+        order: ["p.created_unix_s", "p.id"],
+    };
+    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
 async fn one(app: &App, grant: &Grant, photo: &str) -> Result<Photo> {
@@ -137,12 +127,7 @@ pub async fn change(
     };
     let mut tx = app.db().write().await?;
     if let Some(folder) = &folder {
-        let found = sqlx::query("SELECT id FROM folders WHERE id = $1 AND event_id = $2")
-            .bind(folder)
-            .bind(grant.event()?)
-            .fetch_optional(&mut *tx)
-            .await?;
-        found.ok_or_else(|| Failure::invalid("folder: expected a folder of this event."))?;
+        in_event(&mut *tx, folder, grant.event()?).await?;
     }
     sqlx::query("UPDATE photos SET name = $1, folder_id = $2 WHERE id = $3")
         .bind(name)
@@ -150,7 +135,7 @@ pub async fn change(
         .bind(&photo)
         .execute(&mut *tx)
         .await?;
-    note(&mut tx, &grant, "photo_change", &photo, "").await?;
+    note_by(&mut tx, &grant, "photo_change", &photo, "").await?;
     tx.commit().await?;
     one(&app, &grant, &photo).await.map(Json)
 }

@@ -14,11 +14,11 @@ use sqlx::Row as _;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Grant;
+use crate::audit::note_by;
 use crate::error::{Failure, Kind, Result};
 use crate::input::{Body, Bytes, Query, Raw};
 use crate::ops::metrics;
 use crate::state::App;
-use crate::studio::members::note;
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -191,7 +191,7 @@ pub async fn by_selfie(
         })
         .await?;
     let mut tx = app.db().write().await?;
-    note(&mut tx, &grant, "search_selfie", &event, "").await?;
+    note_by(&mut tx, &grant, "search_selfie", &event, "").await?;
     tx.commit().await?;
     found(&app, &event, answer, faces_seen, quality, begun).await.map(Json)
 }

@@ -12,12 +12,12 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::members::{may_grant, note, role_of};
+use super::members::may_grant;
 use crate::access::{Grant, Role};
 use crate::account::{hash_password, verify_password};
-use crate::audit::{self, Deed};
+use crate::audit::{self, Deed, note_by};
 use crate::clock::now_s;
-use crate::db::Tx;
+use crate::db::{BY_CREATION, List, Tx, Value};
 use crate::error::{Failure, Kind, Result};
 use crate::event::in_studio;
 use crate::ids::{new_id, new_token, token_hash};
@@ -65,7 +65,7 @@ fn read(row: &AnyRow) -> Result<Invitation> {
     Ok(Invitation {
         id: row.try_get("id")?,
         email: row.try_get::<Option<String>, _>("email")?.unwrap_or_default(),
-        role: role_of(row)?,
+        role: Role::of_row(row)?,
         event: row.try_get("event_id")?,
         created_unix_s: row.try_get("created_unix_s")?,
         expires_unix_s: row.try_get("expires_unix_s")?,
@@ -81,21 +81,12 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Invitation>>> {
-    let (limit, after) = (paging.limit()?, paging.after()?);
-    let rows = sqlx::query(
-        "SELECT * FROM links WHERE studio_id = $1 AND kind = 'invitation' AND expires_unix_s > $2 \
-         AND (created_unix_s > $3 OR (created_unix_s = $3 AND id > $4)) \
-         ORDER BY created_unix_s, id LIMIT $5",
-    )
-    .bind(&grant.studio)
-    .bind(now_s())
-    .bind(after.unix_s)
-    .bind(after.id)
-    .bind(limit + 1)
-    .fetch_all(app.db().read())
-    .await?;
-    let open = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-    Ok(Json(Page::of(open, limit, |invitation| (invitation.created_unix_s, &invitation.id))))
+    let list = List {
+        select: "SELECT * FROM links WHERE studio_id = $1 AND kind = 'invitation' AND expires_unix_s > $2",
+        values: &[Value::Text(&grant.studio), Value::Number(now_s())],
+        order: BY_CREATION,
+    };
+    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
 /// Invites somebody, by mail. The answer holds the token of the same link, to pass on in another way.
@@ -128,7 +119,7 @@ pub async fn create(
     .bind(now + VALID_S)
     .execute(&mut *tx)
     .await?;
-    note(&mut tx, &grant, "invite", &id, given.role.as_str()).await?;
+    note_by(&mut tx, &grant, "invite", &id, given.role.as_str()).await?;
     let row = sqlx::query("SELECT name FROM studios WHERE id = $1")
         .bind(&grant.studio)
         .fetch_one(&mut *tx)
@@ -170,7 +161,7 @@ pub async fn withdraw(
     if gone.rows_affected() == 0 {
         return Err(Failure::not_found());
     }
-    note(&mut tx, &grant, "invite_withdraw", &invitation, "").await?;
+    note_by(&mut tx, &grant, "invite_withdraw", &invitation, "").await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,9 +11,11 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use super::members::{may_grant, note, role_of};
+use super::members::may_grant;
 use crate::access::{Caller, Grant, Role};
+use crate::audit::note_by;
 use crate::clock::now_s;
+use crate::db::{BY_CREATION, List, Value};
 use crate::error::{Failure, Kind, Result};
 use crate::event::in_studio;
 use crate::ids::{new_id, new_token, token_hash};
@@ -52,7 +54,7 @@ fn read(row: &AnyRow) -> Result<ApiKey> {
     Ok(ApiKey {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
-        role: role_of(row)?,
+        role: Role::of_row(row)?,
         event: row.try_get("event_id")?,
         created_unix_s: row.try_get("created_unix_s")?,
         expires_unix_s: row.try_get("expires_unix_s")?,
@@ -68,20 +70,12 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<ApiKey>>> {
-    let (limit, after) = (paging.limit()?, paging.after()?);
-    let rows = sqlx::query(
-        "SELECT * FROM api_keys WHERE studio_id = $1 \
-         AND (created_unix_s > $2 OR (created_unix_s = $2 AND id > $3)) \
-         ORDER BY created_unix_s, id LIMIT $4",
-    )
-    .bind(&grant.studio)
-    .bind(after.unix_s)
-    .bind(after.id)
-    .bind(limit + 1)
-    .fetch_all(app.db().read())
-    .await?;
-    let keys = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-    Ok(Json(Page::of(keys, limit, |key| (key.created_unix_s, &key.id))))
+    let list = List {
+        select: "SELECT * FROM api_keys WHERE studio_id = $1",
+        values: &[Value::Text(&grant.studio)],
+        order: BY_CREATION,
+    };
+    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
 /// Makes an API key. The answer holds it, and nothing ever again.
@@ -105,7 +99,7 @@ pub async fn create(
     if let Some(event) = &given.event {
         in_studio(&mut tx, event, &grant.studio).await?;
     }
-    let (id, key) = (new_id()?, new_token("ppk_")?);
+    let (id, key, now) = (new_id()?, new_token("ppk_")?, now_s());
     sqlx::query(
         "INSERT INTO api_keys (id, token_hash, studio_id, event_id, role, name, created_by, \
          created_unix_s, expires_unix_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -117,17 +111,21 @@ pub async fn create(
     .bind(given.role.as_str())
     .bind(&name)
     .bind(user)
-    .bind(now_s())
+    .bind(now)
     .bind(given.expires_unix_s)
     .execute(&mut *tx)
     .await?;
-    note(&mut tx, &grant, "key_create", &id, given.role.as_str()).await?;
+    note_by(&mut tx, &grant, "key_create", &id, given.role.as_str()).await?;
     tx.commit().await?;
-    let row = sqlx::query("SELECT * FROM api_keys WHERE id = $1")
-        .bind(&id)
-        .fetch_one(app.db().read())
-        .await?;
-    let made = ApiKey { key: Some(key.to_string()), ..read(&row)? };
+    let made = ApiKey {
+        id,
+        name,
+        role: given.role,
+        event: given.event,
+        created_unix_s: now,
+        expires_unix_s: given.expires_unix_s,
+        key: Some(key.to_string()),
+    };
     Ok((StatusCode::CREATED, Json(made)))
 }
 
@@ -145,9 +143,9 @@ pub async fn revoke(
         .bind(&grant.studio)
         .fetch_one(&mut *tx)
         .await?;
-    may_grant(&grant, role_of(&row)?)?;
+    may_grant(&grant, Role::of_row(&row)?)?;
     sqlx::query("DELETE FROM api_keys WHERE id = $1").bind(&key).execute(&mut *tx).await?;
-    note(&mut tx, &grant, "key_revoke", &key, "").await?;
+    note_by(&mut tx, &grant, "key_revoke", &key, "").await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,8 +11,8 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use crate::access::{Grant, Role};
-use crate::audit::{self, Deed};
-use crate::db::Tx;
+use crate::audit::note_by;
+use crate::db::{List, Tx, Value};
 use crate::error::{Failure, Kind, Result};
 use crate::input::{Body, Page, Paging, Path, Query};
 use crate::state::App;
@@ -41,16 +41,10 @@ fn read(row: &AnyRow) -> Result<Member> {
         user: row.try_get("user_id")?,
         name: row.try_get("name")?,
         email: row.try_get("email")?,
-        role: role_of(row)?,
+        role: Role::of_row(row)?,
         event: row.try_get("event_id")?,
         created_unix_s: row.try_get("created_unix_s")?,
     })
-}
-
-/// The column `role`.
-pub fn role_of(row: &AnyRow) -> Result<Role> {
-    let text: String = row.try_get("role")?;
-    Role::parse(&text).ok_or_else(|| Failure::internal(format!("no role '{text}'")))
 }
 
 /// Refuses to give `role` away for whoever has less.
@@ -68,21 +62,13 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Member>>> {
-    let (limit, after) = (paging.limit()?, paging.after()?);
-    let rows = sqlx::query(
-        "SELECT m.id, m.user_id, m.role, m.event_id, m.created_unix_s, u.name, u.email \
-         FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.studio_id = $1 \
-         AND (m.created_unix_s > $2 OR (m.created_unix_s = $2 AND m.id > $3)) \
-         ORDER BY m.created_unix_s, m.id LIMIT $4",
-    )
-    .bind(&grant.studio)
-    .bind(after.unix_s)
-    .bind(after.id)
-    .bind(limit + 1)
-    .fetch_all(app.db().read())
-    .await?;
-    let members = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
-    Ok(Json(Page::of(members, limit, |member| (member.created_unix_s, &member.id))))
+    let list = List {
+        select: "SELECT m.id, m.user_id, m.role, m.event_id, m.created_unix_s, u.name, u.email \
+             FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.studio_id = $1",
+        values: &[Value::Text(&grant.studio)],
+        order: ["m.created_unix_s", "m.id"],
+    };
+    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
 /// Gives a member another role.
@@ -105,7 +91,7 @@ pub async fn change(
         .await?;
     keeps_an_owner(&mut tx, &grant.studio).await?;
     let detail = format!("{} to {}", before.as_str(), given.role.as_str());
-    note(&mut tx, &grant, "member_role", &member, &detail).await?;
+    note_by(&mut tx, &grant, "member_role", &member, &detail).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -122,7 +108,7 @@ pub async fn remove(
     let role = held(&mut tx, &grant, &member).await?;
     sqlx::query("DELETE FROM memberships WHERE id = $1").bind(&member).execute(&mut *tx).await?;
     keeps_an_owner(&mut tx, &grant.studio).await?;
-    note(&mut tx, &grant, "member_remove", &member, role.as_str()).await?;
+    note_by(&mut tx, &grant, "member_remove", &member, role.as_str()).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -134,7 +120,7 @@ async fn held(tx: &mut Tx, grant: &Grant, member: &str) -> Result<Role> {
         .bind(&grant.studio)
         .fetch_one(&mut **tx)
         .await?;
-    let role = role_of(&row)?;
+    let role = Role::of_row(&row)?;
     may_grant(grant, role)?;
     Ok(role)
 }
@@ -151,16 +137,4 @@ async fn keeps_an_owner(tx: &mut Tx, studio: &str) -> Result<()> {
         return Ok(());
     }
     Err(Failure::new(Kind::Conflict, "A studio needs an owner: make somebody else one first."))
-}
-
-/// Notes a deed in the caller's studio.
-pub async fn note(
-    tx: &mut Tx,
-    grant: &Grant,
-    action: &'static str,
-    target: &str,
-    detail: &str,
-) -> Result<()> {
-    let actor = grant.caller.name();
-    audit::note(tx, Deed { studio: &grant.studio, actor: &actor, action, target, detail }).await
 }

@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 
 use crate::access::{Grant, SignedIn};
 use crate::account::new_studio;
-use crate::audit::{self, Deed};
+use crate::audit::{self, Deed, note_by};
+use crate::db::{BY_CREATION, List, Value};
 use crate::error::Result;
 use crate::input::{self, Body, Page, Paging, Query};
 use crate::state::App;
@@ -112,14 +113,7 @@ pub async fn rename(
         .bind(&grant.studio)
         .execute(&mut *tx)
         .await?;
-    let deed = Deed {
-        studio: &grant.studio,
-        actor: &grant.caller.name(),
-        action: "studio_rename",
-        target: &grant.studio,
-        detail: "",
-    };
-    audit::note(&mut tx, deed).await?;
+    note_by(&mut tx, &grant, "studio_rename", &grant.studio, "").await?;
     tx.commit().await?;
     one(&app, &grant.studio).await.map(Json)
 }
@@ -132,18 +126,6 @@ pub async fn receipts(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Receipt>>> {
-    let (limit, after) = (paging.limit()?, paging.after()?);
-    let rows = sqlx::query(
-        "SELECT id, event_id, receipt, created_unix_s FROM receipts WHERE studio_id = $1 \
-         AND (created_unix_s > $2 OR (created_unix_s = $2 AND id > $3)) \
-         ORDER BY created_unix_s, id LIMIT $4",
-    )
-    .bind(&grant.studio)
-    .bind(after.unix_s)
-    .bind(after.id)
-    .bind(limit + 1)
-    .fetch_all(app.db().read())
-    .await?;
     let read = |row: &AnyRow| -> sqlx::Result<Receipt> {
         Ok(Receipt {
             id: row.try_get("id")?,
@@ -152,6 +134,10 @@ pub async fn receipts(
             receipt: row.try_get("receipt")?,
         })
     };
-    let receipts = rows.iter().map(read).collect::<sqlx::Result<Vec<_>>>()?;
-    Ok(Json(Page::of(receipts, limit, |receipt| (receipt.created_unix_s, &receipt.id))))
+    let list = List {
+        select: "SELECT id, event_id, receipt, created_unix_s FROM receipts WHERE studio_id = $1",
+        values: &[Value::Text(&grant.studio)],
+        order: BY_CREATION,
+    };
+    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }

@@ -177,8 +177,11 @@ pub async fn sweep(app: &App) -> Result<()> {
         if upload.expires_unix_s <= now_s() {
             forget(app, &upload).await?;
         } else if whole && let Err(failure) = finish(app, &upload).await {
-            let reason = failure.internal.unwrap_or(failure.detail);
-            tracing::warn!(upload = upload.id, %reason, "a whole upload is not a photo yet");
+            tracing::warn!(
+                upload = upload.id,
+                reason = failure.reason(),
+                "a whole upload is not a photo yet"
+            );
         }
     }
     Ok(())

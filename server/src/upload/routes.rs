@@ -19,6 +19,7 @@ use super::known::photo_with;
 use crate::access::Grant;
 use crate::clock::now_s;
 use crate::error::{Failure, Kind, Result};
+use crate::event::folders::in_event;
 use crate::ids::new_id;
 use crate::input::{self, Bytes, Path};
 use crate::state::App;
@@ -132,12 +133,7 @@ pub async fn create(State(app): State<App>, grant: Grant, headers: HeaderMap) ->
         );
     }
     if let Some(folder) = &new.folder {
-        let found = sqlx::query("SELECT id FROM folders WHERE id = $1 AND event_id = $2")
-            .bind(folder)
-            .bind(event)
-            .fetch_optional(app.db().read())
-            .await?;
-        found.ok_or_else(|| Failure::invalid("folder: expected a folder of this event."))?;
+        in_event(app.db().read(), folder, event).await?;
     }
     let upload = match begun(&app, event, &new).await? {
         Some(upload) => upload,

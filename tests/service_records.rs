@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use picpick_tests::people::new_email;
-use picpick_tests::{Service, on_both_databases};
+use picpick_tests::{Database, Service, on_both_databases};
 use serde_json::{Value, json};
 
 on_both_databases!(
@@ -179,6 +181,40 @@ fn a_deletion_cut_short_is_carried_through(mut service: Service) {
     let kept = owner.client.get(&format!("/studios/{studio}/receipts")).is(200).items();
     assert_eq!((kept.len(), &kept[0]["event"]), (1, &json!(event)));
     assert_eq!(verify_receipt(&service, kept[0]["receipt"].as_str().unwrap()).0, 0);
+}
+
+/// Whether the service's process holds a record lock on the file at `path`, as the system lists it.
+fn is_locked(service: &Service, path: &Path) -> bool {
+    let inode = path.metadata().unwrap().ino();
+    let process = service.process_id().as_raw_nonzero().to_string();
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).any(|lock| {
+        let place = lock.get(5).and_then(|place| place.rsplit(':').next());
+        lock.get(1) == Some(&"POSIX")
+            && lock.get(4) == Some(&process.as_str())
+            && place == Some(&inode.to_string())
+    })
+}
+
+/// A process loses its record locks on a file that it closes, and a purge looks into all files: without their
+/// locks, database and stores would be open to the next command that is run beside the service.
+#[test]
+fn a_purge_leaves_database_and_stores_locked() {
+    let service = picpick_tests::service!(Database::Sqlite);
+    let owner = service.owner();
+    let studio = owner.studio();
+    let event = owner.new_event(&studio, "Wedding");
+    let other = owner.new_event(&studio, "Other");
+    // Its store is open from here on.
+    owner.client.get(&format!("/events/{other}/people")).is(200);
+    owner.client.delete(&format!("/events/{event}")).is(200);
+    let data = service.room.data();
+    let stores = std::fs::read_dir(data.join("collections")).unwrap().flatten();
+    let stores: Vec<PathBuf> = stores.map(|entry| entry.path().join("LOCK")).collect();
+    assert_eq!(stores.len(), 1, "{stores:?}");
+    for file in [&data.join("service.db"), &data.join("service.db-shm"), &stores[0]] {
+        assert!(is_locked(&service, file), "{}", file.display());
+    }
 }
 
 /// Waits until the service has purged `event`.

@@ -22,6 +22,7 @@ mod files;
 pub mod fuzz;
 mod ids;
 mod index;
+mod locked;
 mod manifest;
 mod matcher;
 mod models;

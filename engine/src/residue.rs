@@ -6,9 +6,10 @@
 
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
-use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+use crate::locked;
 
 /// Long enough that no file holds one by chance (2^-128 a place).
 const WINDOW_BYTES: usize = 16;
@@ -87,11 +88,15 @@ impl Needles {
     }
 
     fn look(&self, path: &Path) -> std::io::Result<(u64, BTreeSet<u32>)> {
-        let mut file = File::open(path)?;
         let (mut total, mut found) = (0, BTreeSet::new());
+        // An empty file holds nothing, and one of those is the lock of an open store (see `locked.rs`).
+        if path.symlink_metadata()?.len() == 0 {
+            return Ok((total, found));
+        }
+        let file = locked::open(path)?;
         let (mut block, mut kept) = (vec![0; BLOCK_BYTES], 0);
         loop {
-            let read = file.read(block.get_mut(kept..).unwrap_or_default())?;
+            let read = file.read_at(block.get_mut(kept..).unwrap_or_default(), total)?;
             if read == 0 {
                 return Ok((total, found));
             }

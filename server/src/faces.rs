@@ -4,6 +4,7 @@
 //! an event's id is its collection's name.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use picpick_engine::{
@@ -82,6 +83,11 @@ impl Faces {
     /// Names the data folder: no other has its signing key.
     pub fn home(&self) -> picpick_engine::Result<String> {
         Ok(self.0.data.public_key()?.to_string())
+    }
+
+    /// Announces a file that another library of this process has locked, so that scans leave its locks alone.
+    pub fn announce_locked(&self, file: &Path) -> picpick_engine::Result<()> {
+        self.0.data.announce_locked(file)
     }
 
     pub fn vault(&self) -> picpick_engine::Result<Vault> {

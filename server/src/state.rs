@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::alert::Alerts;
 use crate::blob::Blobs;
-use crate::db::Db;
+use crate::db::{self, Db};
 use crate::error::Result;
 use crate::faces::Faces;
 use crate::job::Jobs;
@@ -72,6 +72,9 @@ impl App {
         let faces = Faces::open(&settings)?;
         let (vault, home) = (faces.vault()?, faces.home()?);
         let db = Db::open(&settings.database_url()).await?;
+        for file in db::files_of(&settings.database_url()) {
+            faces.announce_locked(&file)?;
+        }
         let blobs = settings.clone();
         let blobs = tokio::task::spawn_blocking(move || Blobs::open(&blobs)).await??;
         let limits = Limits::new(settings.protection.rates);

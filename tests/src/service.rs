@@ -252,11 +252,15 @@ fn listen(lines: impl BufRead, heard: &Heard) {
 
 impl Drop for Service {
     fn drop(&mut self) {
+        let ended = self.running.as_mut().and_then(|running| running.process.try_wait().unwrap());
         if self.running.is_some() {
             self.kill();
         }
         let log = self.log();
         if std::thread::panicking() {
+            if let Some(status) = ended {
+                eprintln!("the service had ended by itself: {status}");
+            }
             let tail: Vec<&str> = log.lines().rev().take(30).collect();
             eprintln!("the end of the service's log, newest first:\n{}", tail.join("\n"));
             return;

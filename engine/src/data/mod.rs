@@ -15,6 +15,7 @@ use crate::crypto::{About, BlobSealer, Entry, Keyring, PublicKey, Secret, Vault}
 use crate::error::{Error, Result};
 use crate::files;
 use crate::ids::CollectionId;
+use crate::locked;
 use crate::store::version::{self, DATA_FORMAT};
 use crate::store::{Store, StoreKeys};
 
@@ -249,6 +250,14 @@ impl DataFolder {
     /// The keyring and the books, for the erasures inside a collection.
     pub(crate) fn books(&self) -> Arc<Books> {
         Arc::clone(&self.books)
+    }
+
+    /// Announces a file, there already or not, on which another library of this process holds record locks
+    /// as SQLite does: scans then leave the locks alone.
+    ///
+    /// Errors: `Io` when its folder is not there.
+    pub fn announce_locked(&self, path: &Path) -> Result<()> {
+        locked::announce(path).map_err(|source| Error::io("find the folder of", path, source))
     }
 
     /// The folder's path.

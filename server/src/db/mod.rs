@@ -9,6 +9,7 @@ mod page;
 use std::fs::OpenOptions;
 use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,10 +98,25 @@ pub async fn along<T>(statement: &'static str, bound: String, work: impl Future<
     ALONG.scope((statement, bound), work).await
 }
 
+/// SQLite's own ending of its file's name, and those of the logs beside it.
+const SQLITE_ENDINGS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+
+/// The files that a database at `url` has on this machine, some of them only at times; none of PostgreSQL's.
+pub fn files_of(url: &str) -> Vec<PathBuf> {
+    let path = sqlite_path(url);
+    let endings =
+        path.iter().flat_map(|path| SQLITE_ENDINGS.map(|ending| format!("{path}{ending}")));
+    endings.map(PathBuf::from).collect()
+}
+
+fn sqlite_path(url: &str) -> Option<&str> {
+    let path = url.strip_prefix("sqlite:")?;
+    Some(path.split('?').next().unwrap_or_default().trim_start_matches("//"))
+}
+
 /// SQLite would make its file for everybody to read; its logs take over what the file has.
 fn make_private(url: &str) -> std::io::Result<()> {
-    let Some(path) = url.strip_prefix("sqlite:") else { return Ok(()) };
-    let path = path.split('?').next().unwrap_or_default().trim_start_matches("//");
+    let Some(path) = sqlite_path(url) else { return Ok(()) };
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match made {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),

@@ -1,0 +1,107 @@
+//! Files that another library of this process has locked, read without taking its locks away.
+//!
+//! A process loses all its record locks on a file when it closes any descriptor of that file (POSIX, fcntl),
+//! whoever opened it. A scan that opened and closed the files of an SQLite database in use would leave them
+//! unlocked, and the next process to look would damage them. What is announced here is opened once and stays
+//! open. Knows nothing of what the files hold.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Result;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+/// Locks belong to a process, and so does this.
+static LOCKED: LazyLock<Mutex<HashMap<PathBuf, Vec<Arc<File>>>>> = LazyLock::new(Mutex::default);
+
+/// Announces that another library of this process holds record locks on the file at `path`, or may yet make
+/// it and do so. Its folder must be there.
+pub(crate) fn announce(path: &Path) -> Result<()> {
+    let path = resolve(path)?;
+    LOCKED.lock().unwrap_or_else(PoisonError::into_inner).entry(path).or_default();
+    Ok(())
+}
+
+/// Opens a file for reading; one that is announced is given with the descriptor it already has.
+pub(crate) fn open(path: &Path) -> Result<Arc<File>> {
+    let mut locked = LOCKED.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(held) = locked.get_mut(&resolve(path)?) else {
+        drop(locked);
+        return File::open(path).map(Arc::new);
+    };
+    let now = path.metadata()?;
+    let same = |file: &&Arc<File>| {
+        let opened = file.metadata();
+        opened.is_ok_and(|opened| (opened.dev(), opened.ino()) == (now.dev(), now.ino()))
+    };
+    if let Some(file) = held.iter().find(same) {
+        return Ok(Arc::clone(file));
+    }
+    let file = Arc::new(File::open(path)?);
+    // A removed file is nobody's any more.
+    held.retain(|file| file.metadata().is_ok_and(|opened| opened.nlink() > 0));
+    held.push(Arc::clone(&file));
+    Ok(file)
+}
+
+/// One spelling for each place, also of a file that is not there.
+fn resolve(path: &Path) -> Result<PathBuf> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    Ok(folder.unwrap_or(Path::new(".")).canonicalize()?.join(path.file_name().unwrap_or_default()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rustix::fs::{FlockOperation, fcntl_lock};
+
+    use super::*;
+
+    /// Whether this process still holds its lock on `path`, as the system lists it.
+    fn is_locked(path: &Path) -> bool {
+        let inode = path.metadata().unwrap().ino().to_string();
+        let own = std::process::id().to_string();
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).any(|lock| {
+            lock.get(1) == Some(&"POSIX")
+                && lock.get(4) == Some(&own.as_str())
+                && lock.get(5).is_some_and(|place| place.ends_with(&format!(":{inode}")))
+        })
+    }
+
+    #[test]
+    fn reading_an_announced_file_leaves_its_lock_and_another_spelling_is_the_same_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.db");
+        std::fs::create_dir(folder.path().join("below")).unwrap();
+        std::fs::write(&path, "rows").unwrap();
+        let owner = File::options().read(true).write(true).open(&path).unwrap();
+        fcntl_lock(&owner, FlockOperation::LockExclusive).unwrap();
+        assert!(is_locked(&path));
+        announce(&folder.path().join("below/../rows.db")).unwrap();
+        for _ in 0..3 {
+            drop(open(&path).unwrap());
+            assert!(is_locked(&path));
+        }
+        // Otherwise than with a file that nobody announced: this is what the system does.
+        drop(File::open(&path).unwrap());
+        assert!(!is_locked(&path));
+    }
+
+    #[test]
+    fn a_file_that_was_replaced_is_read_anew_and_the_removed_one_let_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.db-wal");
+        announce(&path).unwrap();
+        assert_eq!(open(&path).unwrap_err().kind(), std::io::ErrorKind::NotFound);
+        for turn in 0..3 {
+            std::fs::write(&path, format!("turn {turn}")).unwrap();
+            let text = std::io::read_to_string(&*open(&path).unwrap()).unwrap();
+            assert_eq!(text, format!("turn {turn}"));
+            let held = LOCKED.lock().unwrap()[&resolve(&path).unwrap()].len();
+            assert_eq!(held, 1);
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+}

@@ -247,8 +247,9 @@ fn builder(
         Provider::OpenVinoF32 => "f32",
         Provider::Cpu => return Ok(builder),
     };
+    // With a thread of its own each session would be pinned, and every one of them to the first core.
     let config = format!(
-        r#"{{"CPU":{{"INFERENCE_PRECISION_HINT":"{precision}","INFERENCE_NUM_THREADS":"1","NUM_STREAMS":"1"}}}}"#
+        r#"{{"CPU":{{"INFERENCE_PRECISION_HINT":"{precision}","INFERENCE_NUM_THREADS":"1","NUM_STREAMS":"1","ENABLE_CPU_PINNING":"NO"}}}}"#
     );
     let openvino = ort::ep::OpenVINO::default()
         .with_device_type("CPU")

@@ -1,4 +1,4 @@
-//! Opaque 128-bit names: collection, photo, face.
+//! Opaque 128-bit names: collection, photo, face, guest.
 //!
 //! A photo's and a face's id follow from content, so indexing the same photo again yields the same
 //! ids and adds nothing. Knows nothing else: no store, no models, no file names.
@@ -55,6 +55,20 @@ id!(
     FaceId,
     "face"
 );
+id!(
+    /// A guest of one collection: drawn at random, so it says nothing about who it is.
+    GuestId,
+    "guest"
+);
+
+impl GuestId {
+    /// Draws a new id from the operating system's random source.
+    pub fn random() -> Result<Self, Error> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|_| Error::Random)?;
+        Ok(Self(bytes))
+    }
+}
 
 impl CollectionId {
     /// Draws a new id from the operating system's random source.

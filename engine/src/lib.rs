@@ -20,6 +20,7 @@ mod face;
 mod files;
 #[doc(hidden)]
 pub mod fuzz;
+mod guest;
 mod ids;
 mod index;
 mod locked;
@@ -42,7 +43,7 @@ pub use books::{
     RECEIPT_SCHEMA, Receipt, ReceiptBody, Scanned, Subject as PurgeSubject, verify_chain,
 };
 pub use collection::{
-    Answer, Collection, Gallery, KnownFace, KnownPhoto, Match, Scoring, free_bytes,
+    Answer, Collection, Gallery, GuestPhotos, KnownFace, KnownPhoto, Match, Scoring, free_bytes,
 };
 pub use crypto::{
     BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer, PublicKey, Vault, memory_is_locked,
@@ -53,7 +54,8 @@ pub use derive::to_jpeg;
 pub use embed::{Precision, Verdict, cosine};
 pub use error::{Error, Result};
 pub use face::{Face, Photo};
-pub use ids::{CollectionId, FaceId, PhotoId};
+pub use guest::{Claim, Guest, Sighting};
+pub use ids::{CollectionId, FaceId, GuestId, PhotoId};
 pub use index::{EXACT_FACES_MAX, ExactIndex, Hit, HnswIndex, Index, kernel_name};
 pub use manifest::{DEFAULT_PACK, Matching, Pack};
 pub use matcher::{Accepted, MatchKind, threshold};

@@ -80,6 +80,11 @@ pub fn subject<'a>(
 }
 
 impl Template {
+    /// Cosine of two people's templates, -1..1.
+    pub fn similarity(&self, other: &Template) -> f32 {
+        cosine(&self.embedding, &other.embedding)
+    }
+
     /// The quality-weighted mean of one person's faces, each with the name of its picture.
     /// `Error::NotOnePerson` names the two pictures that differ most; `Error::NoFace` for no face.
     pub fn of(faces: &[(&str, &Face)], pack: &str) -> Result<Self> {

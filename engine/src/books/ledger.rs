@@ -36,6 +36,8 @@ pub(crate) enum Erased {
         person: bool,
         rows: Vec<[u8; 16]>,
         faces: Vec<[u8; 16]>,
+        /// The row name of the guest that the person is.
+        guest: Option<[u8; 16]>,
     },
 }
 
@@ -58,6 +60,8 @@ struct Line {
     rows: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     faces: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guest: Option<String>,
 }
 
 impl Ledger {
@@ -165,11 +169,14 @@ fn chain(line: Option<&str>) -> String {
 
 fn line(erasure: &Erasure, last: Option<&str>) -> Result<String> {
     let names = |names: &[[u8; 16]]| names.iter().map(|name| hex(name)).collect();
-    let (erased, rows, faces) = match &erasure.what {
-        Erased::Collection => ("collection", Vec::new(), Vec::new()),
-        Erased::Photos(rows) => ("photos", names(rows), Vec::new()),
-        Erased::Faces { person: false, rows, faces } => ("faces", names(rows), names(faces)),
-        Erased::Faces { person: true, rows, faces } => ("person", names(rows), names(faces)),
+    let none = Vec::new;
+    let (erased, rows, faces, guest) = match &erasure.what {
+        Erased::Collection => ("collection", none(), none(), None),
+        Erased::Photos(rows) => ("photos", names(rows), none(), None),
+        Erased::Faces { person, rows, faces, guest } => {
+            let erased = if *person { "person" } else { "faces" };
+            (erased, names(rows), names(faces), guest.as_ref().map(|name| hex(name)))
+        }
     };
     let line = Line {
         number: erasure.number,
@@ -179,6 +186,7 @@ fn line(erasure: &Erasure, last: Option<&str>) -> Result<String> {
         erased: erased.to_owned(),
         rows,
         faces,
+        guest,
     };
     serde_json::to_string(&line)
         .map_err(|error| Error::Damaged { what: "an erasure".into(), reason: error.to_string() })
@@ -189,11 +197,14 @@ fn erasure(line: Line) -> Option<Erasure> {
         names.iter().map(|name| unhex(name)?.try_into().ok()).collect()
     };
     let (rows, faces) = (names(&line.rows)?, names(&line.faces)?);
+    let guest = match &line.guest {
+        Some(name) => Some(unhex(name)?.try_into().ok()?),
+        None => None,
+    };
     let what = match line.erased.as_str() {
         "collection" => Erased::Collection,
         "photos" => Erased::Photos(rows),
-        "faces" => Erased::Faces { person: false, rows, faces },
-        "person" => Erased::Faces { person: true, rows, faces },
+        "faces" | "person" => Erased::Faces { person: line.erased == "person", rows, faces, guest },
         _ => return None,
     };
     let collection = line.collection.parse().ok()?;
@@ -224,7 +235,12 @@ mod tests {
 
     fn fill(ledger: &Ledger) -> Vec<Erasure> {
         let (a, b) = (CollectionId([1; 16]), CollectionId([2; 16]));
-        let faces = |person| Erased::Faces { person, rows: vec![[7; 16]], faces: vec![[8; 16]] };
+        let faces = |person: bool| Erased::Faces {
+            person,
+            rows: vec![[7; 16]],
+            faces: vec![[8; 16]],
+            guest: person.then_some([9; 16]),
+        };
         [(a, Erased::Photos(vec![[3; 16], [4; 16]])), (b, faces(false)), (b, faces(true))]
             .into_iter()
             .chain([(a, Erased::Collection)])

@@ -13,7 +13,7 @@ use crate::clock::unix_now_s;
 use crate::data::none_left;
 use crate::error::{Error, Result};
 use crate::face::Photo;
-use crate::ids::{CollectionId, FaceId, PhotoId, hex};
+use crate::ids::{CollectionId, FaceId, GuestId, PhotoId, hex};
 use crate::residue::Needles;
 use crate::store::Store;
 
@@ -78,15 +78,29 @@ impl Collection {
 
     /// Deletes faces; their photos stay. As `delete_photos`.
     pub fn delete_faces(&self, ids: &[FaceId]) -> Result<Receipt> {
-        self.erase_faces(ids, false)
+        self.erase_faces(ids, false, None)
     }
 
     /// Deletes all these faces of one person, who asked for it. As `delete_faces`.
     pub fn erase_person(&self, ids: &[FaceId]) -> Result<Receipt> {
-        self.erase_faces(ids, true)
+        self.erase_faces(ids, true, None)
     }
 
-    fn erase_faces(&self, ids: &[FaceId], person: bool) -> Result<Receipt> {
+    /// Forgets a guest, and with `faces` also every face of the collection that is theirs: nobody finds them
+    /// by it any more. As `delete_faces`; `NotFound` for no guest of this collection.
+    pub fn erase_guest(&self, id: &GuestId, faces: bool) -> Result<Receipt> {
+        self.catch_up()?;
+        let guest = self.guest(id)?;
+        let theirs = if faces { self.gallery().faces_of_guest(&guest)? } else { Vec::new() };
+        self.erase_faces(&theirs, true, Some(id))
+    }
+
+    fn erase_faces(
+        &self,
+        ids: &[FaceId],
+        person: bool,
+        guest: Option<&GuestId>,
+    ) -> Result<Receipt> {
         self.catch_up()?;
         let mut gallery = self.gallery();
         let mut photos = Vec::with_capacity(ids.len());
@@ -99,9 +113,15 @@ impl Collection {
         let rows = photos.iter().map(|id| self.row_name(id)).collect::<Result<Vec<_>>>()?;
         let names = ids.iter().map(|id| self.store.face_name(id));
         let faces = names.collect::<Result<Vec<_>>>()?;
-        let (erasure, done) = self.begin(Erased::Faces { person, rows, faces: faces.clone() })?;
+        let name = guest.map(|id| self.store.guest_name(id)).transpose()?;
+        let what = Erased::Faces { person, rows, faces: faces.clone(), guest: name };
+        // Nobody writes the guest's row again between its deletion and the forgetting.
+        let mut guests = self.guests();
+        let (erasure, done) = self.begin(what)?;
         self.erased_faces().extend(faces);
         done.thinned.iter().try_for_each(|photo| gallery.add(photo))?;
+        guest.inspect(|id| guests.forget(id));
+        drop(guests);
         drop(gallery);
         self.complete(&erasure, done)
     }
@@ -216,6 +236,14 @@ fn carry_out(store: &Store, erasure: &Erasure) -> Result<Done> {
             (rows, Some(faces.iter().copied().collect::<HashSet<_>>()))
         }
     };
+    if let Erased::Faces { guest: Some(name), .. } = &erasure.what {
+        let key = Store::guest_key(*name);
+        if let Some(sealed) = store.sealed(&key)? {
+            done.needles.add(&sealed);
+            done.needles.add(name);
+            gone.push(key);
+        }
+    }
     let count = |total: &mut Option<u64>, more: usize| {
         *total = total.map(|total| total + more as u64);
     };

@@ -2,16 +2,21 @@
 //!
 //! Derived: made from photos, never the other way round. Knows nothing of sealing, RocksDB or models.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use super::Match;
 use crate::error::Result;
 use crate::face::{Face, Photo};
+use crate::guest::{Guest, Stance};
 use crate::ids::{FaceId, PhotoId};
 use crate::index::{ExactIndex, Hit, Index};
 use crate::manifest::Matching;
 use crate::matcher::{self, Accepted, Candidate, MatchKind};
 use crate::people::{People, Person, PersonFace};
+
+/// Faces that a guest is asked about at once.
+const ASKED_MAX: usize = 6;
 
 /// How faces are scored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -197,6 +202,79 @@ impl Gallery {
         let direct = self.index.similarity(face, template)?;
         let candidate = self.candidate(*face, direct, template)?;
         Some(matcher::score(&candidate, scoring == Scoring::Direct))
+    }
+
+    /// What `face` is to a guest: the one rule behind every list, count and picture that a guest gets.
+    ///
+    /// A person of whom the guest refused a face vouches for none of their others.
+    pub(super) fn stance(&self, guest: &Guest, face: FaceId) -> Stance {
+        if guest.refused.contains(&face) {
+            return Stance::NotTheirs;
+        }
+        let own = &guest.template.embedding;
+        let direct = self.index.similarity(&face, own);
+        let Some(candidate) = direct.and_then(|direct| self.candidate(face, direct, own)) else {
+            return Stance::NotTheirs;
+        };
+        let person = self.people.person_of(&face);
+        let doubted = person.is_some_and(|person| {
+            !guest.refused.is_empty() && person.faces.iter().any(|of| guest.refused.contains(of))
+        });
+        let similarity = matcher::score(&candidate, doubted);
+        let bar = matcher::bar(self.threshold(), candidate.quality);
+        let kind = if candidate.direct >= bar { MatchKind::Direct } else { MatchKind::Person };
+        let Candidate { photo, quality, .. } = candidate;
+        let accepted = Accepted { face, photo, similarity, kind, quality };
+        let confirmed = guest.confirmed.contains(&face);
+        match similarity {
+            _ if confirmed => Stance::Theirs(accepted),
+            similarity if similarity >= bar => Stance::Theirs(accepted),
+            similarity if similarity >= bar - self.asking_margin() => Stance::Perhaps(accepted),
+            _ => Stance::NotTheirs,
+        }
+    }
+
+    /// The photos of a guest, and those of which they may be asked; each one best face per photo, best first.
+    pub(super) fn of_guest(&self, guest: &Guest) -> Result<(Vec<Accepted>, Vec<Accepted>)> {
+        let lowest = self.threshold() - self.asking_margin();
+        let candidates = self.candidates(&guest.template.embedding, lowest, false)?;
+        let near = candidates.into_iter().map(|candidate| candidate.face);
+        let (mut theirs, mut perhaps) = (Vec::new(), Vec::new());
+        for face in near.chain(guest.confirmed.iter().copied()) {
+            match self.stance(guest, face) {
+                Stance::Theirs(accepted) => theirs.push(accepted),
+                Stance::Perhaps(accepted) => perhaps.push(accepted),
+                Stance::NotTheirs => {}
+            }
+        }
+        let theirs = matcher::best_per_photo(theirs.into_iter());
+        let known: HashSet<PhotoId> = theirs.iter().map(|accepted| accepted.photo).collect();
+        perhaps.retain(|accepted| !known.contains(&accepted.photo));
+        let mut perhaps = matcher::best_per_photo(perhaps.into_iter());
+        perhaps.truncate(ASKED_MAX);
+        Ok((theirs, perhaps))
+    }
+
+    /// Every face that is a guest's, several of one photo too.
+    pub(super) fn faces_of_guest(&self, guest: &Guest) -> Result<Vec<FaceId>> {
+        let theirs = self.of_guest(guest)?.0.into_iter();
+        let photos = theirs.filter_map(|accepted| self.photos.get(&accepted.photo));
+        let faces = photos.flat_map(|photo| &photo.faces).copied();
+        Ok(faces.filter(|face| matches!(self.stance(guest, *face), Stance::Theirs(_))).collect())
+    }
+
+    /// A guest is asked about faces that would be shown if false positives were allowed three times as often:
+    /// by the threshold's formula, half a decade below it.
+    fn asking_margin(&self) -> f32 {
+        self.matching.threshold_per_decade / 2.0
+    }
+
+    /// An accepted face as callers get it; `None` when it is not there any more.
+    pub(super) fn shown(&self, accepted: Accepted) -> Option<Match> {
+        let Accepted { face, photo, similarity, kind, quality } = accepted;
+        let path = self.photo(&photo)?.path.clone();
+        let bbox = self.face(&face)?.bbox;
+        Some(Match { photo, face, path, similarity, kind, quality, bbox })
     }
 
     /// Faces that can be found.

@@ -5,6 +5,7 @@
 
 mod erase;
 mod gallery;
+mod guests;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -15,10 +16,11 @@ use crate::books::Books;
 use crate::data::{CollectionInfo, DataFolder};
 use crate::error::{Error, Result};
 use crate::face::{Face, Photo};
+use crate::guest::Guest;
 use crate::ids::{FaceId, PhotoId};
 use crate::index::{EXACT_FACES_MAX, ExactIndex, HnswIndex, Index};
 use crate::manifest::{Matching, Pack};
-use crate::matcher::{Accepted, MatchKind};
+use crate::matcher::MatchKind;
 use crate::people::People;
 use crate::pipeline::Sink;
 use crate::query::Template;
@@ -26,6 +28,8 @@ use crate::store::{Blob, Store};
 
 use erase::Pending;
 pub use gallery::{Gallery, KnownFace, KnownPhoto, Scoring};
+pub use guests::GuestPhotos;
+use guests::Guests;
 
 /// A collection that can be added to, searched and thinned out, by one process at a time.
 pub struct Collection {
@@ -33,6 +37,8 @@ pub struct Collection {
     store: Store,
     made: Made,
     gallery: Mutex<Gallery>,
+    /// Whoever needs both locks the gallery first.
+    guests: Mutex<Guests>,
     books: Arc<Books>,
     key_fingerprint: [u8; 16],
     /// Names of faces that were erased; they are not taken in again.
@@ -91,10 +97,12 @@ impl Collection {
         let pending = Pending::apply(&books, &store, info.id)?;
         let made = Made { dim: pack.embedder.dim, matching: pack.matching };
         let gallery = gallery_of(&store, &info, made, &mut remarks)?;
+        let guests = guests_of(&store, &mut remarks)?;
         let mut collection = Self {
             key_fingerprint: store.key_fingerprint(),
             erased_faces: Mutex::new(pending.erased_faces.clone()),
             gallery: Mutex::new(gallery),
+            guests: Mutex::new(Guests::of(guests)),
             info,
             store,
             made,
@@ -156,11 +164,7 @@ impl Collection {
         let threshold = similarity_min.unwrap_or_else(|| gallery.threshold());
         let mut accepted = gallery.search(&template.embedding, scoring, similarity_min)?;
         accepted.truncate(top.unwrap_or(usize::MAX));
-        let found = |Accepted { face, photo, similarity, kind, quality }| {
-            let path = gallery.photo(&photo)?.path.clone();
-            let bbox = gallery.face(&face)?.bbox;
-            Some(Match { photo, face, path, similarity, kind, quality, bbox })
-        };
+        let found = |accepted| gallery.shown(accepted);
         Ok(Answer { threshold, matches: accepted.into_iter().filter_map(found).collect() })
     }
 
@@ -189,6 +193,7 @@ impl Collection {
         let pending = Pending::apply(&self.books, &self.store, self.info.id)?;
         self.erased_faces().clone_from(&pending.erased_faces);
         *gallery = gallery_of(&self.store, &self.info, self.made, &mut Vec::new())?;
+        *self.guests() = Guests::of(guests_of(&self.store, &mut Vec::new())?);
         drop(gallery);
         self.complete_all(&pending)?;
         self.behind.store(false, Ordering::SeqCst);
@@ -216,7 +221,9 @@ impl Sink for Collection {
         drop(erased);
         self.store.put(&photos)?;
         let mut gallery = self.gallery();
-        photos.iter().try_for_each(|photo| gallery.add(photo))
+        photos.iter().try_for_each(|photo| gallery.add(photo))?;
+        self.guests().ask(&gallery, &photos);
+        Ok(())
     }
 }
 
@@ -236,6 +243,17 @@ fn gallery_of(
         store.put_blob(Blob::People, &gallery.people.to_bytes())?;
     }
     Ok(gallery)
+}
+
+/// The guests of what is stored; those that do not read can show their face again.
+fn guests_of(store: &Store, remarks: &mut Vec<String>) -> Result<Vec<Guest>> {
+    let mut lost = 0;
+    let guests = store.guests(|_| lost += 1)?;
+    if lost > 0 {
+        remarks
+            .push(format!("{lost} guests' rows are damaged: they have to show their face again"));
+    }
+    Ok(guests)
 }
 
 /// All photos that read; the others are counted in `remarks`. If none of many opens, the key is

@@ -5,9 +5,9 @@
 
 use zeroize::Zeroizing;
 
-use super::{Sealer, Secret, Signer};
+use super::{RowNames, Sealer, Secret, Signer};
 use crate::error::Result;
-use crate::ids::CollectionId;
+use crate::ids::{CollectionId, hex};
 
 /// Bytes of a blob that are sealed together; the last chunk may have fewer, or none in an empty blob.
 pub const BLOB_CHUNK_BYTES: usize = 64 << 10;
@@ -15,21 +15,32 @@ pub const BLOB_CHUNK_BYTES: usize = 64 << 10;
 pub const BLOB_CHUNK_EXTRA_BYTES: usize = 12 + 16;
 
 /// Seals small secrets under a key of the keyring that outlives every collection.
-pub struct Vault(Sealer);
+pub struct Vault {
+    sealer: Sealer,
+    names: RowNames,
+}
 
 impl Vault {
     pub(crate) fn of(signer: &Signer) -> Result<Self> {
-        Ok(Self(Sealer::new(signer.service_key()?)))
+        let key = signer.service_key()?;
+        let names = RowNames::new(key.derive("picpick service names")?);
+        Ok(Self { sealer: Sealer::new(key), names })
+    }
+
+    /// 128 bits that stand for `plain`, hexadecimal: the same for the same, and nothing to try guesses on
+    /// for whoever lacks the key. `context` says what it is; the same text elsewhere has another name.
+    pub fn name(&self, context: &str, plain: &[u8]) -> Result<String> {
+        Ok(hex(&self.names.name(&[context.as_bytes(), &[0], plain].concat())?))
     }
 
     /// Seals `plain`; `context` says what it is and must be the same on opening.
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<Vec<u8>> {
-        self.0.seal(context.as_bytes(), plain)
+        self.sealer.seal(context.as_bytes(), plain)
     }
 
     /// Opens what `seal` made. Errors: `Seal`.
     pub fn open(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-        self.0.open(context.as_bytes(), sealed, || context.to_owned())
+        self.sealer.open(context.as_bytes(), sealed, || context.to_owned())
     }
 }
 
@@ -92,6 +103,11 @@ mod tests {
         let sealed = vault.seal("totp a", b"secret").unwrap();
         assert_eq!(again.open("totp a", &sealed).unwrap().as_slice(), b"secret");
         assert!(again.open("totp b", &sealed).is_err());
+        let name = vault.name("contact", b"a@b.c").unwrap();
+        assert_eq!(again.name("contact", b"a@b.c").unwrap(), name);
+        assert_ne!(vault.name("contac", b"ta@b.c").unwrap(), name);
+        let other = Vault::of(&Signer::new(Secret::from_bytes(&[8; 32]).unwrap())).unwrap();
+        assert_ne!(other.name("contact", b"a@b.c").unwrap(), name);
         assert_ne!(signer.service_key().unwrap().bytes(), &[7; 32]);
     }
 }

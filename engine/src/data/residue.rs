@@ -150,6 +150,9 @@ impl DataFolder {
                 if let Err(error) = store.scan(faces, |_| ()) {
                     one.closed = Some(error.to_string());
                 }
+                let damaged = |error: crate::error::Error| one.closed = Some(error.to_string());
+                let guests = store.guests(damaged)?;
+                embeddings.extend(guests.iter().map(|guest| spots(&guest.template.embedding)));
             }
             Err(error) => one.closed = Some(error.to_string()),
         }

@@ -161,6 +161,23 @@ fn an_embedding_that_is_not_sealed_is_found() {
 }
 
 #[test]
+fn a_guests_template_that_is_not_sealed_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path(), None).unwrap();
+    data.create("Wedding", "p", &keep()).unwrap();
+    let face = photo(1, 0.5).faces.remove(0);
+    let template = crate::query::Template::of(&[("selfie", &face)], "p").unwrap();
+    let leaked: Vec<u8> = template.embedding.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let (_, store) = data.store("Wedding").unwrap();
+    let id = crate::ids::GuestId([7; 16]);
+    store.put_guest(&crate::guest::Guest::new(id, template)).unwrap();
+    drop(store);
+    assert_eq!(data.scan(&[]).unwrap().found(), 0, "sealed, it is not found");
+    std::fs::write(folder.path().join("leak"), leaked).unwrap();
+    assert_eq!(data.scan(&[]).unwrap().found(), 1);
+}
+
+#[test]
 fn a_collection_is_kept_until_its_end_and_can_be_kept_longer() {
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder::open(folder.path(), None).unwrap();

@@ -16,6 +16,7 @@ use super::version::ROW_FORMAT;
 /// | 0x10 | HMAC of the photo id | one photo with its faces, sealed |
 /// | 0x10 | name of a canary | known bytes for the residue scanner (`canary.rs`) |
 /// | 0x20 | blob kind, chunk number | a piece of derived state (index, people), sealed |
+/// | 0x30 | HMAC of the guest id | a guest (`guests.rs`), sealed; in no backup, for guests can show their face again |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
@@ -23,6 +24,7 @@ pub(crate) enum Kind {
     State = 0x02,
     Photo = 0x10,
     Blob = 0x20,
+    Guest = 0x30,
 }
 
 /// Derived state kept in the store only to start faster; always rebuildable from photos.
@@ -50,6 +52,11 @@ pub(crate) fn photo(names: &RowNames, id: &PhotoId) -> Result<Key> {
 /// The key of the photo row with this name.
 pub(crate) fn photo_named(name: [u8; 16]) -> Key {
     key(Kind::Photo, name)
+}
+
+/// The key of the guest's row with this name.
+pub(crate) fn guest_named(name: [u8; 16]) -> Key {
+    key(Kind::Guest, name)
 }
 
 pub(crate) fn blob(blob: Blob, chunk: u32) -> Key {

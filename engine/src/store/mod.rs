@@ -4,6 +4,7 @@
 //! nor embeddings. Knows nothing of models, indexes or matching.
 
 pub(crate) mod canary;
+mod guests;
 pub(crate) mod keys;
 pub(crate) mod record;
 mod rocks;
@@ -38,6 +39,7 @@ pub(crate) struct Store {
     collection: CollectionId,
     records: Sealer,
     derived: Sealer,
+    guests: Sealer,
     names: RowNames,
     canary_key: Secret,
     fingerprint: [u8; 16],
@@ -114,6 +116,7 @@ impl Store {
             collection,
             records: Sealer::new(keys.data.derive("picpick embeddings")?),
             derived: Sealer::new(keys.data.derive("picpick index")?),
+            guests: Sealer::new(keys.data.derive("picpick selfies")?),
             names: RowNames::new(keys.data.derive("picpick row names")?),
             canary_key,
             fingerprint: keys.data.fingerprint()?,

@@ -1,0 +1,147 @@
+//! Guests' rows: the templates of those who showed their face, and what they said of single faces.
+//!
+//! Sealed under a key of their own, named by an HMAC, in no backup. Knows nothing of matching.
+
+use prost::Message;
+
+use super::Store;
+use super::keys::{self, Key, Kind};
+use super::rocks::Change;
+use crate::error::{Error, Result};
+use crate::guest::Guest;
+use crate::ids::{FaceId, GuestId, PhotoId};
+use crate::query::Template;
+
+#[derive(Clone, PartialEq, Message)]
+struct GuestRow {
+    #[prost(bytes = "vec", tag = "1")]
+    id: Vec<u8>,
+    #[prost(float, repeated, tag = "2")]
+    embedding: Vec<f32>,
+    #[prost(float, tag = "3")]
+    quality: f32,
+    #[prost(uint64, tag = "4")]
+    pictures: u64,
+    #[prost(string, tag = "5")]
+    pack: String,
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    refused: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "7")]
+    confirmed: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "8")]
+    told: Vec<Vec<u8>>,
+}
+
+impl Store {
+    /// Stores a guest in place of the one with the same id; durable when it returns.
+    pub(crate) fn put_guest(&self, guest: &Guest) -> Result<()> {
+        let key = keys::guest_named(self.guest_name(&guest.id)?);
+        let context = keys::context(&self.collection, &key);
+        let sealed = self.guests.seal(&context, &encode(guest))?;
+        self.rocks.write(&[Change::Put(key, sealed)])
+    }
+
+    /// All guests; rows that do not open or read go to `damaged`.
+    pub(crate) fn guests(&self, mut damaged: impl FnMut(Error)) -> Result<Vec<Guest>> {
+        let mut guests = Vec::new();
+        self.rocks.scan(keys::range(Kind::Guest), |key, sealed| {
+            let what = || format!("a guest's row of collection {}", self.collection);
+            let opened = self.guests.open(&keys::context(&self.collection, key), sealed, what);
+            let unread = || Error::Damaged { what: what(), reason: "it does not read".into() };
+            match opened.and_then(|plain| decode(&plain).ok_or_else(unread)) {
+                Ok(guest) => guests.push(guest),
+                Err(error) => damaged(error),
+            }
+        })?;
+        Ok(guests)
+    }
+
+    /// The name of a guest's row.
+    pub(crate) fn guest_name(&self, id: &GuestId) -> Result<[u8; 16]> {
+        self.names.name(&[b"guest ".as_slice(), &id.0].concat())
+    }
+
+    /// The key of the guest's row with this name.
+    pub(crate) fn guest_key(name: [u8; 16]) -> Key {
+        keys::guest_named(name)
+    }
+}
+
+fn encode(guest: &Guest) -> Vec<u8> {
+    let row = GuestRow {
+        id: guest.id.0.to_vec(),
+        embedding: guest.template.embedding.clone(),
+        quality: guest.template.quality,
+        pictures: guest.template.pictures as u64,
+        pack: guest.template.pack.clone(),
+        refused: guest.refused.iter().map(|face| face.0.to_vec()).collect(),
+        confirmed: guest.confirmed.iter().map(|face| face.0.to_vec()).collect(),
+        told: guest.told.iter().map(|photo| photo.0.to_vec()).collect(),
+    };
+    row.encode_to_vec()
+}
+
+fn decode(bytes: &[u8]) -> Option<Guest> {
+    let row = GuestRow::decode(bytes).ok()?;
+    let finite = row.embedding.iter().all(|value| value.is_finite()) && !row.embedding.is_empty();
+    finite.then_some(())?;
+    let faces = |ids: Vec<Vec<u8>>| -> Option<_> {
+        ids.into_iter().map(|id| Some(FaceId(id.try_into().ok()?))).collect()
+    };
+    let told = row.told.into_iter().map(|id| Some(PhotoId(id.try_into().ok()?)));
+    Some(Guest {
+        id: GuestId(row.id.try_into().ok()?),
+        template: Template {
+            embedding: row.embedding,
+            quality: row.quality,
+            pictures: usize::try_from(row.pictures).ok()?,
+            pack: row.pack,
+        },
+        refused: faces(row.refused)?,
+        confirmed: faces(row.confirmed)?,
+        told: told.collect::<Option<_>>()?,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn guest() -> Guest {
+        let template = Template {
+            embedding: vec![0.5; 4],
+            quality: 0.75,
+            pictures: 3,
+            pack: "pack".to_owned(),
+        };
+        let mut guest = Guest::new(GuestId([9; 16]), template);
+        guest.refused.insert(FaceId([1; 16]));
+        guest.confirmed.insert(FaceId([2; 16]));
+        guest.told.insert(PhotoId([3; 16]));
+        guest
+    }
+
+    #[test]
+    fn a_guest_comes_back_as_they_were() {
+        let guest = guest();
+        let back = decode(&encode(&guest)).unwrap();
+        assert_eq!(encode(&back), encode(&guest));
+        assert_eq!((back.id, back.template.pictures), (guest.id, 3));
+        assert_eq!((back.refused, back.confirmed), (guest.refused, guest.confirmed));
+    }
+
+    #[test]
+    fn cut_or_changed_bytes_never_panic() {
+        let bytes = encode(&guest());
+        for i in 0..bytes.len() {
+            let _ = decode(&bytes[..i]);
+            for bit in 0..8 {
+                let mut changed = bytes.clone();
+                changed[i] ^= 1 << bit;
+                let _ = decode(&changed);
+            }
+        }
+        assert!(decode(b"garbage").is_none() && decode(&[]).is_none());
+    }
+}

@@ -56,7 +56,9 @@ pub use error::{Error, Result};
 pub use face::{Face, Photo};
 pub use ids::{CollectionId, FaceId, PhotoId};
 pub use index::{EXACT_FACES_MAX, ExactIndex, Hit, HnswIndex, Index, kernel_name};
-pub use liveness::{Challenge, Guidance, LiveFace, Liveness, Look, Pose, Progress, Refusal, Turn};
+pub use liveness::{
+    ATTACK_LIVE_MIN, Challenge, Guidance, LiveFace, Liveness, Look, Pose, Progress, Refusal, Turn,
+};
 pub use manifest::{DEFAULT_PACK, Matching, Pack};
 pub use matcher::{Accepted, MatchKind, threshold};
 pub use models::{Models, PackStatus};

@@ -95,6 +95,7 @@ build: deps ## compile the two programs, picpick and picpick-bench
 
 models: build ## fetch the models that the tests read
 	@for pack in $(PACKS); do "$$CARGO_TARGET_DIR/release/picpick" models fetch --pack "$$pack"; done
+	@"$$CARGO_TARGET_DIR/release/picpick" models fetch --liveness
 
 demo: build ## index sample photos, search them, print the table and the contact sheet's path
 	@exec "$$CARGO_TARGET_DIR/release/picpick" demo --data "$$PICPICK_DEMO_DIR" </dev/null
@@ -115,6 +116,7 @@ test: deps lint-tools ## format, lints, licences, tests and documentation; what 
 	step cargo clippy --release --locked --workspace --all-targets -- -D warnings
 	step cargo build --release --locked -p picpick-server -p picpick-bench
 	for pack in $(PACKS); do step "$$CARGO_TARGET_DIR/release/picpick" models fetch --pack "$$pack"; done
+	step "$$CARGO_TARGET_DIR/release/picpick" models fetch --liveness
 	step cargo test --release --locked --workspace
 	step env RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps --document-private-items
 

@@ -162,6 +162,8 @@ fn packs_are_listed_with_their_licences() {
                 && pack["disk_bytes"].as_u64().unwrap() > 1_000_000
         );
     }
+    let liveness = &listed["liveness"];
+    assert!(liveness["fetched"] == true && liveness["licence"] == "MIT", "{liveness}");
     let message = room.run(["models", "fetch", "--pack", "nope"]).failed(1);
     assert!(message.contains("nope") && message.contains(DEFAULT_PACK), "{message}");
 }

@@ -84,8 +84,8 @@ pub enum Error {
     NoPack { received: String, known: String },
     #[error("manifest {name}: {reason}")]
     Manifest { name: String, reason: String },
-    #[error("{name} is not here: expected {}; run 'picpick models fetch --pack {pack}'", path.display())]
-    ModelMissing { name: String, pack: String, path: PathBuf },
+    #[error("{name} is not here: expected {}; run 'picpick models fetch {arguments}'", path.display())]
+    ModelMissing { name: String, arguments: String, path: PathBuf },
     #[error("{name} has the wrong content: expected SHA-256 {expected}, received {received}")]
     WrongHash { name: String, expected: String, received: String },
     #[error("fetching {package}: {reason}")]

@@ -23,6 +23,7 @@ pub mod fuzz;
 mod guest;
 mod ids;
 mod index;
+mod liveness;
 mod locked;
 mod manifest;
 mod matcher;
@@ -57,6 +58,9 @@ pub use face::{Face, Photo};
 pub use guest::{Claim, Guest, Sighting};
 pub use ids::{CollectionId, FaceId, GuestId, PhotoId};
 pub use index::{EXACT_FACES_MAX, ExactIndex, Hit, HnswIndex, Index, kernel_name};
+pub use liveness::{
+    ATTACK_LIVE_MIN, Challenge, Guidance, LiveFace, Liveness, Look, Pose, Progress, Refusal, Turn,
+};
 pub use manifest::{DEFAULT_PACK, Matching, Pack};
 pub use matcher::{Accepted, MatchKind, threshold};
 pub use models::{Models, PackStatus};

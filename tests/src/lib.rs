@@ -14,6 +14,7 @@ pub mod client;
 pub mod contract;
 mod crowd;
 mod dice;
+pub mod head;
 pub mod line;
 pub mod oracle;
 pub mod people;
@@ -28,6 +29,7 @@ mod service;
 pub mod shim;
 pub mod smtp;
 pub mod synthetic;
+pub mod video;
 
 pub use client::{Answer, Client, Request};
 pub use crowd::crowd;

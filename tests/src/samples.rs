@@ -20,7 +20,7 @@ pub fn cache() -> PathBuf {
     base.unwrap_or_else(|| set("HOME").expect("HOME is set").join(".cache")).join("picpick")
 }
 
-/// The model cache, with the runtime, both built-in packs and the samples in it.
+/// The model cache, with the runtime, both built-in packs, the models of liveness and the samples in it.
 pub fn models() -> &'static Models {
     &fetched().0
 }
@@ -40,6 +40,7 @@ fn fetched() -> &'static (Models, BTreeMap<String, PathBuf>) {
         for pack in Pack::all_builtin().expect("the built-in packs are right") {
             models.fetch_pack(&pack, &mut say).expect("the packs can be fetched");
         }
+        models.fetch_liveness(&mut say).expect("the models of liveness can be fetched");
         let photos = models.fetch_samples(&mut say).expect("the sample photos can be fetched");
         let named =
             |path: PathBuf| (path.file_name().unwrap().to_string_lossy().into_owned(), path);

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 pub use file::{Archive, Origin, Patch, Registry, SourceFile};
 pub use sum::Sha256Sum;
-pub use supply::{Runtime, photos, runtimes};
+pub use supply::{LIVENESS, Runtime, liveness, photos, runtimes};
 
 /// The pack used when the caller names none.
 pub const DEFAULT_PACK: &str = "yunet-sface";
@@ -43,12 +43,6 @@ pub struct Pack {
     pub commercial_use: bool,
     pub detector: Detector,
     pub embedder: Embedder,
-    /// Presentation-attack model, if the pack has one.
-    pub liveness: Option<Extra>,
-    /// Head-pose model, if the pack has one.
-    pub pose: Option<Extra>,
-    /// Eye-openness model, if the pack has one.
-    pub eye: Option<Extra>,
     pub matching: Matching,
 }
 
@@ -103,14 +97,6 @@ pub enum Channels {
 pub enum Alignment {
     /// The ArcFace template in 112×112.
     Arcface112,
-}
-
-/// A further model of a pack.
-#[derive(Clone, Debug)]
-pub struct Extra {
-    pub file: SourceFile,
-    /// Fetched only when asked for.
-    pub optional: bool,
 }
 
 /// Constants of the matcher that belong to an embedding space. Left out of a user's pack they are
@@ -195,11 +181,6 @@ impl Pack {
                 self.reference, self.licence
             )
         })
-    }
-
-    /// The liveness, pose and eye models this pack has, in that order.
-    pub fn extras(&self) -> impl Iterator<Item = &Extra> {
-        [&self.liveness, &self.pose, &self.eye].into_iter().flatten()
     }
 }
 

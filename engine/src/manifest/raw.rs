@@ -22,9 +22,6 @@ struct RawPack {
     archive: BTreeMap<String, RawArchive>,
     detector: RawDetector,
     embedder: RawEmbedder,
-    liveness: Option<RawExtra>,
-    pose: Option<RawExtra>,
-    eye: Option<RawExtra>,
     matching: Option<RawMatching>,
 }
 
@@ -59,13 +56,6 @@ pub(super) struct RawEmbedder {
     #[serde(default)]
     pub centre: Vec<f64>,
     pub alignment: String,
-    pub file: RawFile,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawExtra {
-    pub optional: bool,
     pub file: RawFile,
 }
 
@@ -111,9 +101,6 @@ pub(super) fn pack(text: &str, reference: &str, folder: Option<&Path>) -> Result
         commercial_use: raw.commercial_use,
         detector,
         embedder,
-        liveness: reader.extra("liveness", raw.liveness.as_ref())?,
-        pose: reader.extra("pose", raw.pose.as_ref())?,
-        eye: reader.extra("eye", raw.eye.as_ref())?,
         matching: match &raw.matching {
             Some(matching) => reader.matching(matching)?,
             None => Matching::default(),

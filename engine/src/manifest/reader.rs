@@ -7,10 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::check::Check;
-use super::raw::{RawArchive, RawDetector, RawEmbedder, RawExtra, RawFile, RawMatching};
+use super::raw::{RawArchive, RawDetector, RawEmbedder, RawFile, RawMatching};
 use super::{
-    Alignment, Archive, Channels, Detector, DetectorFamily, Embedder, Extra, Matching, Origin,
-    Patch, Registry, SourceFile,
+    Alignment, Archive, Channels, Detector, DetectorFamily, Embedder, Matching, Origin, Patch,
+    Registry, SourceFile,
 };
 use crate::error::Result;
 
@@ -135,16 +135,6 @@ impl<'a> Reader<'a> {
             std: check.number("embedder.std", raw.std, 1e-3, 1024.0)?,
             alignment: Alignment::Arcface112,
         })
-    }
-
-    pub fn extra(&self, field: &str, raw: Option<&RawExtra>) -> Result<Option<Extra>> {
-        raw.map(|raw| {
-            Ok(Extra {
-                file: self.file(&format!("{field}.file"), &raw.file)?,
-                optional: raw.optional,
-            })
-        })
-        .transpose()
     }
 
     pub fn matching(&self, raw: &RawMatching) -> Result<Matching> {

@@ -1,4 +1,5 @@
-//! What is fetched beside the packs: the inference runtime per platform, and the sample photos.
+//! What is fetched beside the packs: the inference runtime per platform, the models of liveness, and the
+//! sample photos.
 //!
 //! Assumes that the built-in manifests are right (a test parses them). Knows nothing of downloads
 //! and never loads a library.
@@ -15,6 +16,10 @@ use super::{Origin, SourceFile};
 use crate::error::Result;
 
 const RUNTIME: &str = include_str!("../../../models/runtime.toml");
+/// What the models of liveness are called where packs have a name.
+pub const LIVENESS: &str = "liveness";
+
+const LIVENESS_MANIFEST: &str = include_str!("../../../models/liveness.toml");
 const SAMPLES: &str = include_str!("../../../models/samples.toml");
 
 /// One build of ONNX Runtime.
@@ -57,6 +62,28 @@ struct RawRuntimeFile {
     sha256: String,
 }
 
+/// The models that tell a person from a picture of one.
+#[derive(Clone, Debug)]
+pub struct LivenessModels {
+    /// One line for people.
+    pub title: String,
+    pub licence: String,
+    /// Presentation attack.
+    pub attack: SourceFile,
+    /// Head pose.
+    pub pose: SourceFile,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLiveness {
+    title: String,
+    licence: String,
+    archive: BTreeMap<String, RawArchive>,
+    attack: RawFile,
+    pose: RawFile,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawSamples {
@@ -74,6 +101,21 @@ pub fn runtimes() -> Result<Vec<Runtime>> {
         runtime.os == std::env::consts::OS && runtime.arch == std::env::consts::ARCH
     });
     Ok(all)
+}
+
+/// The models of liveness.
+///
+/// # Errors
+/// [`crate::error::Error::Manifest`] if the built-in manifest is wrong, which a test excludes.
+pub fn liveness() -> Result<LivenessModels> {
+    let raw: RawLiveness = parse(LIVENESS_MANIFEST, LIVENESS)?;
+    let reader = Reader::new(LIVENESS, &raw.archive, None)?;
+    Ok(LivenessModels {
+        title: reader.check.text("title", &raw.title)?,
+        licence: reader.check.text("licence", &raw.licence)?,
+        attack: reader.file("attack", &raw.attack)?,
+        pose: reader.file("pose", &raw.pose)?,
+    })
 }
 
 /// The photos of the demo and the tests.
@@ -136,6 +178,11 @@ mod tests {
         assert_eq!(first.files.len(), 7);
         assert!(all.iter().any(|runtime| runtime.arch == "aarch64"));
         assert_eq!(photos().unwrap().len(), 12);
+        let found = liveness().unwrap();
+        assert_eq!(
+            (found.attack.name, found.pose.name),
+            ("fr_liveness.onnx".into(), "fr_pose.onnx".into())
+        );
     }
 
     #[test]

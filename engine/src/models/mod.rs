@@ -16,12 +16,12 @@ mod status;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::manifest::{DEFAULT_PACK, Extra, Pack, SourceFile, photos, runtimes};
+use crate::manifest::{DEFAULT_PACK, Pack, SourceFile, liveness, photos, runtimes};
 use cache::Cache;
 use files::absolute;
 use source::Source;
 pub use status::PackStatus;
-use status::{every, needed};
+use status::files_of;
 
 /// The cache.
 #[derive(Clone, Debug)]
@@ -35,10 +35,13 @@ pub struct Models {
 pub struct PackFiles {
     pub detector: PathBuf,
     pub embedder: PathBuf,
-    /// `None` if the pack has none, or if it is optional and not fetched; so the next two.
-    pub liveness: Option<PathBuf>,
-    pub pose: Option<PathBuf>,
-    pub eye: Option<PathBuf>,
+}
+
+/// Paths of the verified models of liveness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LivenessFiles {
+    pub attack: PathBuf,
+    pub pose: PathBuf,
 }
 
 impl Models {
@@ -63,24 +66,21 @@ impl Models {
     /// [`Error::Fetch`] if a client fails, [`Error::WrongHash`] if it brings something else,
     /// [`Error::Model`] if a patch does not fit, [`Error::Io`] if the cache cannot be written.
     pub fn fetch_pack(&self, pack: &Pack, progress: &mut dyn FnMut(&str)) -> Result<()> {
-        self.fetch_models(needed(pack), progress)
+        self.fetch_models(files_of(pack), progress)
     }
 
-    /// Like [`Models::fetch_pack`], and the optional models (liveness, pose, eye) too.
+    /// Fetches the models of liveness, as [`Models::fetch_pack`] does those of a pack.
     ///
     /// # Errors
     /// As [`Models::fetch_pack`].
-    pub fn fetch_pack_with_extras(
-        &self,
-        pack: &Pack,
-        progress: &mut dyn FnMut(&str),
-    ) -> Result<()> {
-        self.fetch_models(every(pack), progress)
+    pub fn fetch_liveness(&self, progress: &mut dyn FnMut(&str)) -> Result<()> {
+        let models = liveness()?;
+        self.fetch_models([&models.attack, &models.pose], progress)
     }
 
     fn fetch_models<'a>(
         &self,
-        files: impl Iterator<Item = &'a SourceFile>,
+        files: impl IntoIterator<Item = &'a SourceFile>,
         progress: &mut dyn FnMut(&str),
     ) -> Result<()> {
         let mut source = self.source();
@@ -162,28 +162,36 @@ impl Models {
     /// it was; [`Error::Model`] or [`Error::Io`] if one cannot be taken over.
     pub fn resolve(&self, pack: &Pack) -> Result<PackFiles> {
         let mut source = self.source();
-        let mut required = |file: &SourceFile| {
-            self.cache.found(file, &mut source)?.ok_or_else(|| Error::ModelMissing {
-                name: file.name.clone(),
-                pack: pack.reference().to_owned(),
-                path: self.cache.model_path(file),
-            })
-        };
-        let detector = required(&pack.detector.file)?;
-        let embedder = required(&pack.embedder.file)?;
-        let mut extra = |extra: &Option<Extra>| match extra {
-            None => Ok(None),
-            Some(extra) => match required(&extra.file) {
-                Err(Error::ModelMissing { .. }) if extra.optional => Ok(None),
-                found => found.map(Some),
-            },
-        };
+        let arguments = format!("--pack {}", pack.reference());
+        let mut required = |file| self.required(file, &mut source, &arguments);
         Ok(PackFiles {
-            detector,
-            embedder,
-            liveness: extra(&pack.liveness)?,
-            pose: extra(&pack.pose)?,
-            eye: extra(&pack.eye)?,
+            detector: required(&pack.detector.file)?,
+            embedder: required(&pack.embedder.file)?,
+        })
+    }
+
+    /// The models of liveness, verified; as [`Models::resolve`].
+    ///
+    /// # Errors
+    /// As [`Models::resolve`].
+    pub fn resolve_liveness(&self) -> Result<LivenessFiles> {
+        let models = liveness()?;
+        let mut source = self.source();
+        let mut required = |file| self.required(file, &mut source, "--liveness");
+        Ok(LivenessFiles { attack: required(&models.attack)?, pose: required(&models.pose)? })
+    }
+
+    /// `arguments` of `picpick models fetch` bring the file.
+    fn required(
+        &self,
+        file: &SourceFile,
+        source: &mut Source<'_>,
+        arguments: &str,
+    ) -> Result<PathBuf> {
+        self.cache.found(file, source)?.ok_or_else(|| Error::ModelMissing {
+            name: file.name.clone(),
+            arguments: arguments.to_owned(),
+            path: self.cache.model_path(file),
         })
     }
 
@@ -210,7 +218,7 @@ impl Models {
         let runtime = known.first().ok_or_else(unlisted_platform)?;
         Err(Error::ModelMissing {
             name: format!("{} {}", runtime.name, runtime.version),
-            pack: DEFAULT_PACK.to_owned(),
+            arguments: format!("--pack {DEFAULT_PACK}"),
             path: self.cache.runtime_dir(runtime).join(&runtime.library),
         })
     }

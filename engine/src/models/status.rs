@@ -4,7 +4,7 @@
 
 use super::Models;
 use crate::error::Result;
-use crate::manifest::{Origin, Pack, SourceFile};
+use crate::manifest::{LIVENESS, Origin, Pack, SourceFile, liveness};
 
 /// What can be said of a pack without running it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,11 +15,11 @@ pub struct PackStatus {
     pub title: String,
     pub licence: String,
     pub commercial_use: bool,
-    /// Whether detector, embedder and the other models it needs are in the cache.
+    /// Whether all its models are in the cache.
     pub fetched: bool,
     /// Size of the packages that a fetch downloads.
     pub download_bytes: u64,
-    /// Size of its models in the cache, optional ones included.
+    /// Size of its models in the cache.
     pub disk_bytes: u64,
 }
 
@@ -36,37 +36,58 @@ impl Models {
     /// One pack's state in the cache.
     #[must_use]
     pub fn status(&self, pack: &Pack) -> PackStatus {
-        let size = |file| {
-            let metadata = self.cache.model_path(file).metadata();
-            metadata.map_or(0, |metadata| metadata.len())
-        };
-        let mut archives: Vec<_> = needed(pack).filter_map(archive_size).collect();
-        archives.sort_unstable();
-        archives.dedup();
+        let (fetched, download_bytes, disk_bytes) = self.state(&files_of(pack));
         PackStatus {
             id: pack.id().to_owned(),
             reference: pack.reference().to_owned(),
             title: pack.title.clone(),
             licence: pack.licence.clone(),
             commercial_use: pack.commercial_use,
-            fetched: needed(pack).all(|file| self.cache.model_path(file).is_file()),
-            download_bytes: archives.iter().map(|(_, bytes)| bytes).sum(),
-            disk_bytes: every(pack).map(size).sum(),
+            fetched,
+            download_bytes,
+            disk_bytes,
         }
+    }
+
+    /// The state of the models of liveness, told as that of a pack.
+    ///
+    /// # Errors
+    /// `Error::Manifest` if the built-in manifest is wrong, which a test excludes.
+    pub fn liveness_status(&self) -> Result<PackStatus> {
+        let models = liveness()?;
+        let (fetched, download_bytes, disk_bytes) = self.state(&[&models.attack, &models.pose]);
+        Ok(PackStatus {
+            id: LIVENESS.to_owned(),
+            reference: LIVENESS.to_owned(),
+            title: models.title,
+            licence: models.licence,
+            commercial_use: true,
+            fetched,
+            download_bytes,
+            disk_bytes,
+        })
+    }
+
+    /// Whether all of `files` are there, the bytes a fetch downloads, and those on disk.
+    fn state(&self, files: &[&SourceFile]) -> (bool, u64, u64) {
+        let size = |file: &&SourceFile| {
+            let metadata = self.cache.model_path(file).metadata();
+            metadata.map_or(0, |metadata| metadata.len())
+        };
+        let mut archives: Vec<_> = files.iter().copied().filter_map(archive_size).collect();
+        archives.sort_unstable();
+        archives.dedup();
+        (
+            files.iter().all(|file| self.cache.model_path(file).is_file()),
+            archives.iter().map(|(_, bytes)| bytes).sum(),
+            files.iter().map(size).sum(),
+        )
     }
 }
 
-/// The models without which a pack does not run.
-pub(super) fn needed(pack: &Pack) -> impl Iterator<Item = &SourceFile> {
-    let extras = pack.extras().filter(|extra| !extra.optional);
-    [&pack.detector.file, &pack.embedder.file].into_iter().chain(extras.map(|extra| &extra.file))
-}
-
-/// Those and the optional ones.
-pub(super) fn every(pack: &Pack) -> impl Iterator<Item = &SourceFile> {
+/// The models of a pack.
+pub(super) fn files_of(pack: &Pack) -> [&SourceFile; 2] {
     [&pack.detector.file, &pack.embedder.file]
-        .into_iter()
-        .chain(pack.extras().map(|extra| &extra.file))
 }
 
 fn archive_size(file: &SourceFile) -> Option<(&str, u64)> {

@@ -63,7 +63,7 @@ fn local_files_are_taken_over_and_then_not_needed() {
     let files = place.models.resolve(&pack).unwrap();
     assert_eq!(fs::read(&files.detector).unwrap(), DETECTOR);
     assert_eq!(fs::read(&files.embedder).unwrap(), EMBEDDER);
-    assert!(files.detector.is_absolute() && files.liveness.is_none());
+    assert!(files.detector.is_absolute());
     fs::remove_file(place.path("detector.onnx")).unwrap();
     assert_eq!(place.models.resolve(&pack).unwrap(), files);
     let status = place.models.status(&pack);
@@ -107,10 +107,14 @@ fn a_missing_model_names_the_command() {
     assert!(matches!(error, Error::ModelMissing { .. }));
     assert!(error.to_string().contains("--pack yunet-sface"), "{error}");
     assert!(models.resolve_runtime().is_err());
+    let error = models.resolve_liveness().unwrap_err();
+    assert!(error.to_string().contains("picpick models fetch --liveness"), "{error}");
+    let liveness = models.liveness_status().unwrap();
+    assert!(!liveness.fetched && liveness.download_bytes > 40_000_000);
     let list = models.list().unwrap();
     assert!(list.iter().all(|pack| !pack.fetched && pack.disk_bytes == 0));
     let bytes = |nth: usize| list.get(nth).unwrap().download_bytes;
-    assert!(bytes(0) < bytes(1), "the optional models are not counted");
+    assert!(bytes(0) < bytes(1));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod batcher;
 mod budget;
+mod look;
 mod run;
 
 use std::path::{Path, PathBuf};

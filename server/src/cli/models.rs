@@ -22,7 +22,8 @@ With --json: {\"pack\", \"id\", \"licence\", \"commercial_use\", \"runtime\",
 
 const LIST_AFTER: &str = "\
 With --json: {\"folder\", \"packs\": [{\"pack\", \"id\", \"title\", \"licence\",
-\"commercial_use\", \"fetched\", \"download_bytes\", \"disk_bytes\"}]}.";
+\"commercial_use\", \"fetched\", \"download_bytes\", \"disk_bytes\"}], \"liveness\": {the
+same of the models of liveness}}.";
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
@@ -31,9 +32,9 @@ pub enum Command {
     Fetch {
         #[command(flatten)]
         pack: packs::Choice,
-        /// Also the models that tell a person from a photo of one (liveness, pose, eyes)
+        /// Also the models that tell a person from a picture of one, for guests' verification
         #[arg(long)]
-        extras: bool,
+        liveness: bool,
     },
     /// List the model packs
     #[command(after_help = LIST_AFTER)]
@@ -57,6 +58,7 @@ struct Fetched {
 struct Listed {
     folder: String,
     packs: Vec<Shown>,
+    liveness: Shown,
 }
 
 #[derive(Serialize)]
@@ -73,19 +75,18 @@ struct Shown {
 
 pub fn run(context: &Context, command: Command) -> Result<Report> {
     match command {
-        Command::Fetch { pack, extras } => fetch(context, &pack, extras),
+        Command::Fetch { pack, liveness } => fetch(context, &pack, liveness),
         Command::List { pack } => list(context, &pack),
     }
 }
 
-fn fetch(context: &Context, choice: &packs::Choice, extras: bool) -> Result<Report> {
+fn fetch(context: &Context, choice: &packs::Choice, liveness: bool) -> Result<Report> {
     let pack = choice.or_default()?;
     let mut say = |line: &str| note(line);
     context.models.fetch_runtime(&mut say)?;
-    if extras {
-        context.models.fetch_pack_with_extras(&pack, &mut say)?;
-    } else {
-        context.models.fetch_pack(&pack, &mut say)?;
+    context.models.fetch_pack(&pack, &mut say)?;
+    if liveness {
+        context.models.fetch_liveness(&mut say)?;
     }
     if let Some(notice) = pack.notice() {
         note(&format!("note: {notice}"));
@@ -111,7 +112,8 @@ fn list(context: &Context, choice: &packs::Choice) -> Result<Report> {
         all.push(context.models.status(&asked));
     }
     let mut table = Table::new(&["pack", "fetched", ">download", "commercial use", "licence"]);
-    for status in &all {
+    let liveness = context.models.liveness_status()?;
+    for status in all.iter().chain([&liveness]) {
         table.row([
             status.reference.clone(),
             if status.fetched { "yes".into() } else { "no".into() },
@@ -125,8 +127,12 @@ fn list(context: &Context, choice: &packs::Choice) -> Result<Report> {
     if all.iter().any(|status| !status.fetched) {
         text += "Get one with 'picpick models fetch --pack NAME'.\n";
     }
+    if !liveness.fetched {
+        text += "Get the models of liveness with 'picpick models fetch --liveness'.\n";
+    }
     let folder = context.models.folder().to_string_lossy().into_owned();
-    Report::new(&Listed { folder, packs: all.into_iter().map(Shown::from).collect() }, text)
+    let packs = all.into_iter().map(Shown::from).collect();
+    Report::new(&Listed { folder, packs, liveness: liveness.into() }, text)
 }
 
 impl From<PackStatus> for Shown {

@@ -1,0 +1,98 @@
+//! Where a head points: yaw and pitch from the pose model, roll from the eyes.
+//!
+//! Assumes upright pictures that are not mirrored. Knows nothing of challenges or of what turn is enough.
+
+use super::Pose;
+use crate::detect::{Landmarks, planes};
+use crate::error::Result;
+use crate::picture::{Picture, Region};
+use crate::runtime::Model;
+
+/// Side of the model's input, px.
+pub(super) const SIDE_PX: u32 = 224;
+/// The crop in sides of the face's box, box by box and not square, as the model was made for.
+const FACTOR: f32 = 1.5;
+/// ImageNet's means and deviations, which the model was trained with, in 0..255.
+const MEAN: [f32; 3] = [123.675, 116.28, 103.53];
+const DEVIATION: [f32; 3] = [58.395, 57.12, 57.375];
+/// Each angle is the expectation over 66 classes of 3 degrees, the first at −99 (Ruiz et al. 2018, Hopenet).
+const CLASSES: usize = 66;
+const CLASS_DEGREES: f32 = 3.0;
+const FIRST_DEGREES: f32 = -99.0;
+/// What the model says of faces that look straight ahead: yaws of 250 LFW photos and their mirrored ones
+/// should cancel and add up to twice this.
+const YAW_BIAS_DEGREES: f32 = 1.5;
+
+pub(super) struct HeadPose(pub(super) Model);
+
+impl HeadPose {
+    /// The pose of the face in `face` with `landmarks`, px of `picture`.
+    pub(super) fn of(
+        &self,
+        picture: &Picture,
+        face: Region,
+        landmarks: &Landmarks,
+    ) -> Result<Pose> {
+        let [x, y] = face.centre();
+        let (width, height) = (face.width * FACTOR, face.height * FACTOR);
+        let region = Region { x: x - width / 2.0, y: y - height / 2.0, width, height };
+        let crop = picture.cut(region, SIDE_PX, SIDE_PX, (SIDE_PX, SIDE_PX))?;
+        let mut input = planes(&[crop], false, 0.0, 1.0);
+        for ((mut plane, mean), deviation) in
+            input.axis_iter_mut(ndarray::Axis(1)).zip(MEAN).zip(DEVIATION)
+        {
+            plane.mapv_inplace(|value| (value - mean) / deviation);
+        }
+        let outputs = self.0.run(input)?;
+        let angle = |name: &str| -> Result<f32> {
+            let classes: Vec<f32> = outputs.get(name)?.iter().copied().take(CLASSES).collect();
+            Ok(expected_degrees(&classes))
+        };
+        // The model counts a turn to the person's right as positive; its roll is ± 5 degrees off where
+        // the line of the eyes is exact by definition, so its third output is not read.
+        Ok(Pose {
+            yaw: -(angle("output")? + YAW_BIAS_DEGREES),
+            pitch: angle("617")?,
+            roll: roll_degrees(landmarks),
+        })
+    }
+}
+
+/// The mean angle of a distribution over classes given as logits; 0 for none.
+fn expected_degrees(logits: &[f32]) -> f32 {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weights = || logits.iter().map(|logit| (logit - largest).exp());
+    let sum: f32 = weights().sum();
+    let mean =
+        weights().enumerate().map(|(class, weight)| class as f32 * weight).sum::<f32>() / sum;
+    let degrees = mean * CLASS_DEGREES + FIRST_DEGREES;
+    if degrees.is_finite() { degrees } else { 0.0 }
+}
+
+/// Positive: the line of the eyes falls towards the picture's right, the person's left.
+fn roll_degrees([left, right, ..]: &Landmarks) -> f32 {
+    (right[1] - left[1]).atan2(right[0] - left[0]).to_degrees()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_angle_is_the_mean_of_its_classes() {
+        let mut logits = [-50.0; CLASSES];
+        logits[33] = 50.0;
+        assert!((expected_degrees(&logits) - 0.0).abs() < 1e-3);
+        logits[43] = 50.0;
+        assert!((expected_degrees(&logits) - 15.0).abs() < 1e-3);
+        assert_eq!(expected_degrees(&[]), 0.0);
+        assert_eq!(expected_degrees(&[f32::NAN; 66]), 0.0);
+    }
+
+    #[test]
+    fn a_head_leaned_to_its_left_has_a_positive_roll() {
+        let mut landmarks = [[0.0; 2]; 5];
+        landmarks[1] = [10.0, 10.0];
+        assert!((roll_degrees(&landmarks) - 45.0).abs() < 1e-4);
+    }
+}

@@ -1,0 +1,64 @@
+//! A frame made small, to see whether two frames are the same one encoded anew.
+//!
+//! Pure. Knows nothing of when frames came.
+
+use crate::error::Result;
+use crate::picture::{Picture, Region};
+
+/// Cells across and down; of a camera's frame each is the mean of some hundred pixels, so that neither
+/// noise nor the artefacts of encoding are left.
+const SIDE: u32 = 64;
+
+/// Luma of a frame in 64 × 64 cells, 0..255, and which of them the face covers.
+#[derive(Clone)]
+pub(super) struct Print {
+    cells: Vec<f32>,
+    /// First and last column, first and last row.
+    face: [usize; 4],
+}
+
+impl std::fmt::Debug for Print {
+    /// Leaves the cells out: they are a small picture of a person.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Print")
+    }
+}
+
+impl Print {
+    /// The print of `picture` with a face in `face`.
+    pub fn of(picture: &Picture, face: Region) -> Result<Self> {
+        let small = picture.cut(picture.frame(), SIDE, SIDE, (SIDE, SIDE))?;
+        let cell = |at: f32, length: u32| {
+            (at / length as f32 * SIDE as f32).clamp(0.0, (SIDE - 1) as f32) as usize
+        };
+        let (width, height) = (picture.width(), picture.height());
+        Ok(Self {
+            cells: small.pixels().chunks_exact(3).map(luma).collect(),
+            face: [
+                cell(face.x, width),
+                cell(face.x + face.width, width),
+                cell(face.y, height),
+                cell(face.y + face.height, height),
+            ],
+        })
+    }
+
+    /// Mean difference of two frames in the cells of this one's face, 0 to 255.
+    pub fn difference(&self, other: &Print) -> f32 {
+        let [left, right, top, bottom] = self.face;
+        let (mut sum, mut count) = (0.0, 0.0f32);
+        let rows = self.cells.chunks(SIDE as usize).zip(other.cells.chunks(SIDE as usize));
+        for (ours, theirs) in rows.take(bottom + 1).skip(top) {
+            for (a, b) in ours.iter().zip(theirs).take(right + 1).skip(left) {
+                sum += (a - b).abs();
+                count += 1.0;
+            }
+        }
+        sum / count.max(1.0)
+    }
+}
+
+/// Brightness of an RGB pixel as BT.601 weighs it, 0..255.
+pub(super) fn luma(pixel: &[u8]) -> f32 {
+    pixel.iter().zip([0.299, 0.587, 0.114]).map(|(&value, weight)| f32::from(value) * weight).sum()
+}

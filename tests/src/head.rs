@@ -1,0 +1,167 @@
+//! A head that turns, and a picture of one that is waved about, made of one photo.
+//!
+//! The head is a paraboloid with a nose on it, laid over the photo by the five landmarks and turned about
+//! an axis in the plane of eyes and mouth; around it the photo fades into rest. The flat counterpart tilts
+//! the photo as a whole. Knows nothing of challenges.
+
+use picpick_engine::{DecodeLimits, Picture, Pipeline, Region, decode, probe};
+
+/// Eye at the picture's left, eye at its right, nose, mouth corners left and right; px.
+pub type Landmarks = [[f32; 2]; 5];
+
+/// Size of a frame, px: what cameras of browsers give.
+pub const FRAME: (u32, u32) = (640, 480);
+/// Height of the face in a frame, as a share of it.
+const FACE_SHARE: f32 = 0.4;
+
+/// Measures of a head in distances from eyes to mouth (some 65 mm): half its width, its height above and
+/// below the eyes, how far its middle lies before its rim, how far the nose stands out, and how wide and
+/// high the nose is.
+const HALF_WIDTH: f32 = 1.2;
+const HALF_HEIGHT: f32 = 1.75;
+const DEPTH: f32 = 0.95;
+const NOSE: f32 = 0.42;
+const NOSE_WIDTH: f32 = 0.2;
+const NOSE_HEIGHT: f32 = 0.3;
+/// How far beyond the head's rim the photo is moved along, in the same measure.
+const FADE: f32 = 0.9;
+
+/// A frame with one face that looks about straight ahead.
+#[derive(Clone)]
+pub struct Head {
+    pub frame: Picture,
+    pub landmarks: Landmarks,
+}
+
+impl Head {
+    /// The largest face of the photo in `bytes`, in the middle of a frame.
+    pub fn of(pipeline: &Pipeline, bytes: &[u8]) -> Self {
+        let limits = DecodeLimits::default();
+        let photo = decode(bytes, &probe(bytes, &limits).unwrap(), &limits).unwrap();
+        let found = pipeline.analyse(bytes).unwrap();
+        let face = found.faces.iter().max_by_key(|face| face.bbox[3]).expect("a face");
+        let [x, y, width, high] = face.bbox.map(|side| side as f32);
+        let height = high / FACE_SHARE;
+        let wide = height * FRAME.0 as f32 / FRAME.1 as f32;
+        let (left, top) = (x + width / 2.0 - wide / 2.0, y + high / 2.0 - height / 2.0);
+        // Where the photo ends, its outermost pixels go on: a black bar would look like a device's edge.
+        let scale = height / FRAME.1 as f32;
+        let frame = drawn(FRAME, |u, v| sample(&photo, left + u * scale, top + v * scale));
+        let frame = if scale > 1.5 && left >= 0.0 && top >= 0.0 {
+            let region = Region { x: left, y: top, width: wide, height };
+            photo.cut(region, FRAME.0, FRAME.1, FRAME).unwrap()
+        } else {
+            frame
+        };
+        let landmarks = face.landmarks.map(|[x, y]| [(x - left) / scale, (y - top) / scale]);
+        Self { frame, landmarks }
+    }
+
+    /// The head turned towards its own left and up, both in degrees up to about 35, and the camera moved
+    /// by `sway` px: no two frames of a camera in a hand are the same.
+    pub fn turned(&self, yaw_deg: f32, pitch_deg: f32, sway: [f32; 2]) -> Picture {
+        moved(&turned(&self.frame, &self.landmarks, yaw_deg, pitch_deg), sway)
+    }
+
+    /// A flat picture of the same frame, tilted by the same angles.
+    pub fn flat(&self, yaw_deg: f32, pitch_deg: f32, sway: [f32; 2]) -> Picture {
+        moved(&tilted(&self.frame, yaw_deg, pitch_deg), sway)
+    }
+}
+
+/// `picture` with its head turned; see `Head::turned`.
+pub fn turned(picture: &Picture, landmarks: &Landmarks, yaw_deg: f32, pitch_deg: f32) -> Picture {
+    let [left, right, nose, mouth_left, mouth_right] = *landmarks;
+    let eyes = [(left[0] + right[0]) / 2.0, (left[1] + right[1]) / 2.0];
+    let mouth = [(mouth_left[0] + mouth_right[0]) / 2.0, (mouth_left[1] + mouth_right[1]) / 2.0];
+    let unit = (mouth[0] - eyes[0]).hypot(mouth[1] - eyes[1]);
+    let down = [(mouth[0] - eyes[0]) / unit, (mouth[1] - eyes[1]) / unit];
+    // Along the eyes, towards the picture's right; across them, down.
+    let right_of = [down[1], -down[0]];
+    let into_face = |x: f32, y: f32| {
+        let (dx, dy) = ((x - eyes[0]) / unit, (y - eyes[1]) / unit);
+        [dx * right_of[0] + dy * right_of[1], dx * down[0] + dy * down[1]]
+    };
+    let nose = into_face(nose[0], nose[1]);
+    let axis_depth = DEPTH * 0.72;
+    let (yaw, pitch) = (yaw_deg.to_radians(), pitch_deg.to_radians());
+    // Where the point of the photo at `p` comes to lie, as a shift.
+    let shift = |p: [f32; 2]| {
+        let rim = (p[0] / HALF_WIDTH).powi(2) + ((p[1] - 0.15) / HALF_HEIGHT).powi(2);
+        let bump =
+            ((p[0] - nose[0]) / NOSE_WIDTH).powi(2) + ((p[1] - nose[1]) / NOSE_HEIGHT).powi(2);
+        let depth = DEPTH * (1.0 - rim.min(1.0)) + NOSE * (-bump / 2.0).exp() - axis_depth;
+        let (x, y) = (p[0], p[1] - 0.5);
+        let turned_x = x * yaw.cos() + depth * yaw.sin();
+        let deep = depth * yaw.cos() - x * yaw.sin();
+        let turned_y = y * pitch.cos() - deep * pitch.sin();
+        let still = ((rim.sqrt() - 1.0) / FADE).clamp(0.0, 1.0);
+        let share = 1.0 - still * still * (3.0 - 2.0 * still);
+        [(turned_x - x) * share, (turned_y - y) * share]
+    };
+    drawn((picture.width(), picture.height()), |u, v| {
+        let goal = into_face(u, v);
+        let mut source = goal;
+        // The shift changes slowly from point to point, so that halfway steps meet its inverse.
+        for _ in 0..40 {
+            let shift = shift(source);
+            for axis in 0..2 {
+                source[axis] += 0.5 * (goal[axis] - shift[axis] - source[axis]);
+            }
+        }
+        let x = eyes[0] + unit * (source[0] * right_of[0] + source[1] * down[0]);
+        let y = eyes[1] + unit * (source[0] * right_of[1] + source[1] * down[1]);
+        sample(picture, x, y)
+    })
+}
+
+/// `picture` as a sheet that is turned about its middle, seen from three times its width away.
+pub fn tilted(picture: &Picture, yaw_deg: f32, pitch_deg: f32) -> Picture {
+    let (width, height) = (picture.width() as f32, picture.height() as f32);
+    let far = 3.0 * width;
+    let (yaw, pitch) = (yaw_deg.to_radians(), pitch_deg.to_radians());
+    // The sheet's own axes in space; depth grows away from the camera.
+    let along = [yaw.cos(), yaw.sin() * pitch.sin(), yaw.sin() * pitch.cos()];
+    let across = [0.0, pitch.cos(), -pitch.sin()];
+    drawn((picture.width(), picture.height()), |u, v| {
+        // Solves for the point of the sheet that the ray through (u, v) meets.
+        let (x, y) = ((u - width / 2.0) / far, (v - height / 2.0) / far);
+        let a = [along[0] - x * along[2], across[0] - x * across[2], x * far];
+        let b = [along[1] - y * along[2], across[1] - y * across[2], y * far];
+        let determinant = a[0] * b[1] - a[1] * b[0];
+        let s = (a[2] * b[1] - a[1] * b[2]) / determinant;
+        let t = (a[0] * b[2] - a[2] * b[0]) / determinant;
+        sample(picture, s + width / 2.0, t + height / 2.0)
+    })
+}
+
+/// The frame of a camera that was moved.
+fn moved(picture: &Picture, [right, down]: [f32; 2]) -> Picture {
+    drawn((picture.width(), picture.height()), |u, v| sample(picture, u - right, v - down))
+}
+
+/// A picture whose pixel at (x, y) is `colour(x, y)`.
+pub fn drawn((width, height): (u32, u32), colour: impl Fn(f32, f32) -> [f32; 3]) -> Picture {
+    let pixels = (0..height).flat_map(|y| {
+        let colour = &colour;
+        (0..width).flat_map(move |x| colour(x as f32, y as f32).map(|value| (value + 0.5) as u8))
+    });
+    Picture::new(width, height, pixels.collect()).unwrap()
+}
+
+/// Bilinear; outside the picture its outermost pixels go on.
+pub fn sample(picture: &Picture, x: f32, y: f32) -> [f32; 3] {
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let (x, y) = (x.clamp(0.0, (width - 1) as f32), y.clamp(0.0, (height - 1) as f32));
+    let (left, top) = (x as usize, y as usize);
+    let (dx, dy) = (x - left as f32, y - top as f32);
+    let at = |x: usize, y: usize, channel: usize| {
+        let start = (y.min(height - 1) * width + x.min(width - 1)) * 3;
+        f32::from(picture.pixels()[start + channel])
+    };
+    [0, 1, 2].map(|channel| {
+        let upper = at(left, top, channel) * (1.0 - dx) + at(left + 1, top, channel) * dx;
+        let lower = at(left, top + 1, channel) * (1.0 - dx) + at(left + 1, top + 1, channel) * dx;
+        upper * (1.0 - dy) + lower * dy
+    })
+}

@@ -83,7 +83,7 @@ fn table(api: Api) -> Api {
         .add(Event(A::ExportEvent),         routes!(event::export::export))
         .add(Event(A::ReadEvent),           routes!(event::folders::list))
         .add(Event(A::ManageEvent),         routes!(event::folders::create))
-        .add(Event(A::ManageEvent),         routes!(event::folders::remove))
+        .add(Event(A::ManageEvent),         routes!(event::folders::change, event::folders::remove))
         // Uploads
         .add(Open,                          routes!(upload::routes::capabilities))
         .add(Event(A::UploadPhotos),        routes!(upload::routes::create))

@@ -49,7 +49,7 @@ impl Shown {
     /// For keeping: the file, or the picture for screens. Errors: `Forbidden` where downloads are off.
     pub async fn download(self, app: &App, headers: &HeaderMap) -> Result<Response> {
         match self.allowed.download {
-            Download::Off => Err(self.refusal()),
+            Download::Off => Err(refusal()),
             Download::Web => {
                 let file = self.file.clone();
                 send::to_be_saved(self.web(app, headers).await?, &file)
@@ -58,8 +58,12 @@ impl Shown {
         }
     }
 
-    /// What whoever may not take it is told.
-    pub fn refusal(&self) -> Failure {
-        Failure::new(Kind::Forbidden, "This photo is for looking at; downloads of it are off.")
+    /// Errors: `Forbidden` where downloads are off.
+    pub fn may_be_taken(&self) -> Result<()> {
+        if self.allowed.download == Download::Off { Err(refusal()) } else { Ok(()) }
     }
+}
+
+fn refusal() -> Failure {
+    Failure::new(Kind::Forbidden, "This photo is for looking at; downloads of it are off.")
 }

@@ -100,7 +100,7 @@ fn on_ones_own(world: &mut World, operation: &Operation, caller: usize, findings
             findings.breach("must not pass", &caller_now.name, &answer);
             findings.spoilt |= answer.status < 300 && operation.method != "GET";
         }
-        if caller_now.is_nobody() && answer.status != 401 {
+        if table::shows_nothing(operation, caller_now) && answer.status != 401 {
             findings.breach("is to sign in first", &caller_now.name, &answer);
         }
     } else if is_refusal(&answer) && !exempt {
@@ -117,6 +117,7 @@ fn on_ones_own(world: &mut World, operation: &Operation, caller: usize, findings
 fn on_others(world: &World, operation: &Operation, caller: usize, findings: &mut Findings) {
     let caller = &world.callers[caller];
     let parameters = operation.parameters();
+    let outside = table::shows_nothing(operation, caller);
     let ask = |place: &dyn Fn(&str) -> Place| {
         caller.client.send(operation.request(&|name| world.fill(name, place(name), caller)))
     };
@@ -134,7 +135,7 @@ fn on_others(world: &World, operation: &Operation, caller: usize, findings: &mut
             );
         }
         for answer in [&foreign, &unknown] {
-            let expected = if caller.is_nobody() { 401 } else { 404 };
+            let expected = if outside { 401 } else { 404 };
             if answer.status < 400 || (must_be_404 && answer.status != expected) {
                 findings.breach(what, &caller.name, answer);
             }
@@ -149,7 +150,7 @@ fn on_others(world: &World, operation: &Operation, caller: usize, findings: &mut
     // What is foreign to everybody else is a foreign owner's own, and the other way round.
     let swapped = caller.standing == Standing::Foreign && !people_only;
     let foreign = if swapped { Place::Own } else { Place::Foreign };
-    let must_be_404 = reaches || caller.is_nobody();
+    let must_be_404 = reaches || outside;
     let known = parameters.iter().all(|name| KINDS.contains(name));
     compare("foreign", ask(&|_| foreign), ask(&|_| Place::Unknown), must_be_404 && known);
     if table::may(operation, caller, Place::Own) {

@@ -6,6 +6,7 @@
 
 mod access;
 mod account;
+mod album;
 mod alert;
 mod audit;
 mod blob;
@@ -35,6 +36,7 @@ mod settings;
 mod state;
 mod studio;
 mod upload;
+mod words;
 
 pub use cli::main;
 pub use db::Db;

@@ -16,7 +16,7 @@ use utoipa::openapi::{
 };
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
-use crate::access::{Rule, SESSION_COOKIE, guard};
+use crate::access::{ALBUM_COOKIE, Rule, SESSION_COOKIE, guard};
 use crate::error::{Kind, Problem};
 use crate::middleware::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, protect, repeat};
 use crate::state::App;
@@ -39,6 +39,8 @@ impl Api {
         let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIE)));
         components.add_security_scheme("key", bearer);
         components.add_security_scheme("session", cookie);
+        let visit = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(ALBUM_COOKIE)));
+        components.add_security_scheme("visit", visit);
         let schema = <Problem as utoipa::PartialSchema>::schema();
         components.schemas.insert("Problem".to_owned(), schema);
         Self { app: app.clone(), router: OpenApiRouter::with_openapi(api) }
@@ -119,6 +121,7 @@ fn describe(operation: &mut Operation, rule: Rule) {
     operation.security = Some(match rule {
         Rule::Open => Vec::new(),
         Rule::SignedIn => vec![SecurityRequirement::new("session", none)],
+        Rule::Album(_) => vec![SecurityRequirement::new("visit", none)],
         _ => vec![
             SecurityRequirement::new("session", none.clone()),
             SecurityRequirement::new("key", none),

@@ -17,13 +17,15 @@ use utoipa_axum::router::UtoipaMethodRouterExt as _;
 use utoipa_axum::routes;
 
 use crate::access::Action as A;
-use crate::access::Rule::{Event, Open, SignedIn, Studio};
+use crate::access::Right as R;
+use crate::access::Rule::{Album, Event, Open, SignedIn, Studio};
+use crate::album::{links, routes as albums, told, visitor};
 use crate::error::Failure;
 use crate::openapi::{self, Api};
 use crate::state::App;
 use crate::studio::{invitations, keys, members};
 use crate::{
-    account, alert, audit, event, job, middleware, ops, pages, photo, search, studio, upload,
+    account, album, alert, audit, event, job, middleware, ops, pages, photo, search, studio, upload,
 };
 
 /// Bytes of a body that is not a photo.
@@ -83,7 +85,7 @@ fn table(api: Api) -> Api {
         .add(Event(A::ExportEvent),         routes!(event::export::export))
         .add(Event(A::ReadEvent),           routes!(event::folders::list))
         .add(Event(A::ManageEvent),         routes!(event::folders::create))
-        .add(Event(A::ManageEvent),         routes!(event::folders::remove))
+        .add(Event(A::ManageEvent),         routes!(event::folders::change, event::folders::remove))
         // Uploads
         .add(Open,                          routes!(upload::routes::capabilities))
         .add(Event(A::UploadPhotos),        routes!(upload::routes::create))
@@ -97,6 +99,27 @@ fn table(api: Api) -> Api {
         .add(Event(A::ReadPhotos),          routes!(photo::files::original))
         .add(Event(A::ReadPhotos),          routes!(photo::files::web))
         .add(Event(A::ReadPhotos),          routes!(photo::files::thumb))
+        // Albums: the studio's side
+        .add(Event(A::ManageEvent),         routes!(albums::list, albums::create))
+        .add(Event(A::ManageEvent),         routes!(albums::show, albums::change, albums::remove))
+        .add(Event(A::ManageEvent),         routes!(links::list, links::create))
+        .add(Event(A::ManageEvent),         routes!(links::withdraw))
+        .add(Event(A::ManageEvent),         routes!(told::picks))
+        .add(Event(A::ManageEvent),         routes!(told::comments))
+        .add(Event(A::ManageEvent),         routes!(told::resolve))
+        // Albums: their visitors
+        .add(Open,                          routes!(visitor::enter))
+        .add(Album(R::View),                routes!(visitor::leave))
+        .add(Album(R::View),                routes!(visitor::annotate))
+        .add(Album(R::View),                routes!(visitor::show))
+        .add(Album(R::View),                routes!(visitor::list))
+        .add(Album(R::View),                routes!(visitor::photo))
+        .add(Album(R::View),                routes!(visitor::thumb))
+        .add(Album(R::View),                routes!(visitor::web))
+        .add(Album(R::View),                routes!(visitor::download))
+        .add(Album(R::Annotate),            routes!(visitor::pick, visitor::unpick))
+        .add(Album(R::Annotate),            routes!(visitor::comments, visitor::comment))
+        .add(Album(R::Annotate),            routes!(visitor::resolve, visitor::uncomment))
         // Indexing
         .add(Event(A::ReadEvent),           routes!(job::routes::show))
         .add(Event(A::ReadEvent),           routes!(job::routes::failed))
@@ -131,6 +154,7 @@ pub fn build_app(app: App) -> Router {
     Router::new()
         .nest("/api/v1", routes.merge(docs))
         .merge(pages::routes())
+        .merge(album::pages::routes(&app))
         .merge(ops::health::routes())
         .fallback(middleware::no_such_route)
         .method_not_allowed_fallback(middleware::no_such_method)

@@ -19,7 +19,7 @@ use crate::router::build_app;
 use crate::settings::Settings;
 use crate::state::App;
 use crate::upload::sweep;
-use crate::{alert, door, limits, mail, middleware, ops};
+use crate::{album, alert, door, limits, mail, middleware, ops};
 
 /// Requests under way get so long to end.
 const GRACE: Duration = Duration::from_secs(20);
@@ -118,6 +118,9 @@ async fn keep_retention(app: App) {
         }
         if let Err(failure) = middleware::forget_answers(&app).await {
             tracing::error!(reason = failure.reason(), "kept answers");
+        }
+        if let Err(failure) = album::forget(&app).await {
+            tracing::error!(reason = failure.reason(), "visits of albums");
         }
         tokio::time::sleep(RETENTION_EVERY).await;
     }

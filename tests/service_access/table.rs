@@ -36,6 +36,7 @@ pub fn unclear(operation: &Operation) -> Option<String> {
     let Some(access) = &operation.access else { return Some(format!("{name} has no x-access")) };
     match (access.scope.as_str(), access.action.as_str()) {
         ("open" | "signed_in", "") => None,
+        ("album", "view" | "annotate") => None,
         (scope @ ("studio" | "event"), action) => {
             let roles = TABLE.iter().find(|(known, _)| *known == action);
             let Some((_, roles)) = roles else {
@@ -70,6 +71,10 @@ pub fn may(operation: &Operation, caller: &Caller, place: Place) -> bool {
     match (access.scope.as_str(), caller.standing) {
         ("open", _) => true,
         (_, Standing::Nobody) => false,
+        ("album", Standing::Visitor { annotates }) => {
+            place == Place::Own && (annotates || access.action == "view")
+        }
+        ("album", _) | (_, Standing::Visitor { .. }) => false,
         ("signed_in", _) => caller.person.is_some() && place == Place::Own,
         (_, _) if place != Place::Own => false,
         (_, Standing::Foreign) => false,
@@ -77,5 +82,15 @@ pub fn may(operation: &Operation, caller: &Caller, place: Place) -> bool {
         ("event", Standing::Event(role)) => grants(role),
         // Whoever has a part in one event may know the studio that it belongs to.
         (_, Standing::Event(_)) => access.action == "read_studio",
+    }
+}
+
+/// Whether `caller` shows nothing that a route of this scope looks at.
+pub fn shows_nothing(operation: &Operation, caller: &Caller) -> bool {
+    let album = operation.access.as_ref().is_some_and(|access| access.scope == "album");
+    match caller.standing {
+        Standing::Nobody => true,
+        Standing::Visitor { .. } => !album,
+        _ => album,
     }
 }

@@ -1,6 +1,7 @@
 //! Everybody who could try something, and the things they could try it on: two studios that know nothing of
-//! each other, and members of every kind.
+//! each other, members of every kind, and visitors of an album.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use picpick_tests::contract::unknown_id;
@@ -11,8 +12,10 @@ use serde_json::json;
 use crate::table::ROLES;
 
 /// The path parameters, and fields of bodies, for which there are things; others get an id of nothing.
-pub const KINDS: [&str; 7] =
-    ["studio", "event", "folder", "member", "key", "invitation", "session"];
+pub const KINDS: [&str; 9] =
+    ["studio", "event", "folder", "member", "key", "invitation", "session", "album", "link"];
+const VIEW_PIN: &str = "246813";
+const ANNOTATE_PIN: &str = "975310";
 
 /// What somebody is in the studio that is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +26,10 @@ pub enum Standing {
     Studio(&'static str),
     /// A role in the event that is tried, and in nothing else.
     Event(&'static str),
+    /// Somebody who came into the event's album by its link.
+    Visitor {
+        annotates: bool,
+    },
 }
 
 /// Where a thing lies, as the caller sees it.
@@ -78,6 +85,19 @@ pub struct World<'a> {
     /// The ids of things by place and kind, where one thing does for all tries.
     things: BTreeMap<(u8, &'static str), String>,
     pub callers: Vec<Caller>,
+    /// The token of the link that visitors come by.
+    token: String,
+    /// The album that was made last: links are made in it.
+    album: RefCell<String>,
+}
+
+/// Makes an album of `event` with a link; their ids, and the link's token.
+fn new_album(owner: &Person, event: &str) -> [String; 3] {
+    let path = format!("/events/{event}/albums");
+    let new = json!({ "name": "A", "view_pin": VIEW_PIN, "annotate_pin": ANNOTATE_PIN });
+    let album = owner.client.post(&path, &new).is(201).field("id");
+    let link = owner.client.post(&format!("{path}/{album}/links"), &json!({})).is(201);
+    [album, link.field("id"), link.field("token")]
 }
 
 impl<'a> World<'a> {
@@ -103,6 +123,9 @@ impl<'a> World<'a> {
         let sessions = stranger.client.get("/me/sessions").is(200).items();
         put(Place::Foreign, "session", sessions[0]["id"].as_str().unwrap().to_owned());
         put(Place::Foreign, "studio", elsewhere.clone());
+        let [album, link, _] = new_album(&stranger, &foreign_event);
+        put(Place::Foreign, "album", album);
+        put(Place::Foreign, "link", link);
         put(Place::Foreign, "event", foreign_event);
         put(Place::Foreign, "folder", folder);
         put(Place::Foreign, "key", key);
@@ -124,7 +147,16 @@ impl<'a> World<'a> {
                 callers.push(Caller::key(&who, standing, service.client().with_key(&key)));
             }
         }
-        Self { service, owner, stranger, things, callers }
+        for annotates in [false, true] {
+            let (name, standing) =
+                (format!("a visitor, annotates: {annotates}"), Standing::Visitor { annotates });
+            callers.push(Caller { name, client: service.client(), standing, person: None });
+        }
+        let [album, _, token] = new_album(&owner, &event);
+        let album = RefCell::new(album);
+        let mut world = Self { service, owner, stranger, things, callers, token, album };
+        (0..world.callers.len()).for_each(|caller| world.sign_in_again(caller));
+        world
     }
 
     fn thing(&self, place: Place, kind: &str) -> Option<String> {
@@ -143,6 +175,7 @@ impl<'a> World<'a> {
             "password" | "current" | "new" => {
                 Some(person.map_or_else(new_password, |person| person.password.clone()))
             }
+            "pin" => Some(ANNOTATE_PIN.into()),
             "email" => Some(person.map_or_else(new_email, |person| person.email.clone())),
             kind if KINDS.contains(&kind) => Some(self.id(kind, place, caller)),
             _ => None,
@@ -162,6 +195,15 @@ impl<'a> World<'a> {
             ("folder", _) => {
                 let path = format!("/events/{event}/folders");
                 owner.client.post(&path, &json!({ "name": unknown_id() })).is(201).field("id")
+            }
+            ("album", _) => {
+                let [album, ..] = new_album(owner, &event);
+                *self.album.borrow_mut() = album.clone();
+                album
+            }
+            ("link", _) => {
+                let path = format!("/events/{event}/albums/{}/links", self.album.borrow());
+                owner.client.post(&path, &json!({})).is(201).field("id")
             }
             ("member", _) => {
                 let member = self.service.member(owner, &studio, "viewer", None);
@@ -202,9 +244,21 @@ impl<'a> World<'a> {
         (caller, event)
     }
 
-    /// Opens another session for a person who has just ended theirs.
+    /// Opens another session for a person, or another visit for a visitor, who has just ended theirs.
     pub fn sign_in_again(&mut self, caller: usize) {
         let caller = &mut self.callers[caller];
+        if let Standing::Visitor { annotates } = caller.standing
+            && (caller.client.get("/album").status == 401 || !annotates)
+        {
+            let outside = caller.client.signed_out();
+            let entry = json!({ "token": self.token, "pin": VIEW_PIN });
+            let cookie = outside.post("/album/session", &entry).is(204).cookie();
+            caller.client = outside.with_cookie(&cookie);
+            if annotates {
+                let second = json!({ "pin": ANNOTATE_PIN, "name": "V" });
+                caller.client.put("/album/annotator", &second).is(204);
+            }
+        }
         if let Some(person) = &mut caller.person
             && caller.client.get("/me").status == 401
         {
@@ -226,6 +280,8 @@ impl<'a> World<'a> {
             ("key", format!("/studios/{studio}/keys")),
             ("invitation", format!("/studios/{studio}/invitations")),
             ("session", "/me/sessions".to_owned()),
+            ("album", format!("/events/{event}/albums")),
+            ("link", format!("/events/{event}/albums/{}/links", thing("album"))),
         ] {
             let items = client.get(&list).is(200).items();
             let id = thing(kind);

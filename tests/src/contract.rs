@@ -30,7 +30,7 @@ pub struct Operation {
 /// Who may use an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// `open`, `signed_in`, `studio` or `event`.
+    /// `open`, `signed_in`, `studio`, `event` or `album`.
     pub scope: String,
     /// Empty where the scope has none.
     pub action: String,

@@ -24,8 +24,21 @@ const SEEN_EVERY_S: i64 = 300;
 /// Who sends a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
-    Person { user: String, session: String },
-    Key { id: String, studio: String, event: Option<String>, role: Role },
+    Person {
+        user: String,
+        session: String,
+    },
+    Key {
+        id: String,
+        studio: String,
+        event: Option<String>,
+        role: Role,
+    },
+    /// Somebody who was let into an album; never on a route for members of a studio.
+    Visitor {
+        visit: String,
+        studio: String,
+    },
 }
 
 impl Caller {
@@ -34,6 +47,7 @@ impl Caller {
         match self {
             Caller::Person { user, .. } => format!("user:{user}"),
             Caller::Key { id, .. } => format!("key:{id}"),
+            Caller::Visitor { visit, .. } => format!("visitor:{visit}"),
         }
     }
 
@@ -43,12 +57,18 @@ impl Caller {
             return by_key(db, token).await.map(Some);
         }
         let Some(token) = cookie_of(&parts.headers, SESSION_COOKIE) else { return Ok(None) };
-        let reads = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        if !reads && parts.extensions.get::<TrustedOrigin>().is_none() {
-            same_site(&parts.headers)?;
-        }
+        changes_from_elsewhere(parts)?;
         by_session(db, token).await.map(Some)
     }
+}
+
+/// Refuses a change that another site's page has caused. Errors: `CrossSite`.
+pub fn changes_from_elsewhere(parts: &Parts) -> Result<()> {
+    let reads = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if reads || parts.extensions.get::<TrustedOrigin>().is_some() {
+        return Ok(());
+    }
+    same_site(&parts.headers)
 }
 
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {

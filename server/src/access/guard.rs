@@ -9,15 +9,18 @@ use axum::middleware::Next;
 use axum::response::Response;
 use sqlx::Row as _;
 
-use super::Rule;
 use super::caller::Caller;
 use super::roles::{Action, Role};
+use super::visit::AlbumVisit;
+use super::{Right, Rule};
 use crate::db::Db;
 use crate::error::{Failure, Kind, Result};
 use crate::ids::is_id;
 use crate::limits::Class;
 use crate::middleware::Known;
 use crate::state::App;
+
+const ELSEWHERE: &str = "Ask the server on which the event was made.";
 
 /// What the guard found out about a caller in a studio.
 #[derive(Clone, Debug)]
@@ -59,7 +62,10 @@ pub async fn guard(
     next: Next,
 ) -> Result<Response> {
     let (mut parts, body) = request.into_parts();
-    if rule != Rule::Open {
+    if let Rule::Album(right) = rule {
+        let visit = visit(&app, rule, right, &parts).await?;
+        parts.extensions.insert(visit);
+    } else if rule != Rule::Open {
         let caller = Caller::find(&parts, app.db()).await?;
         let caller = caller.ok_or_else(|| {
             Failure::new(Kind::SignedOut, "No session and no API key came along.")
@@ -73,6 +79,23 @@ pub async fn guard(
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
+/// The visit of a request that a rule for visitors lets through.
+async fn visit(app: &App, rule: Rule, right: Right, parts: &Parts) -> Result<AlbumVisit> {
+    let none = || Failure::new(Kind::SignedOut, "No visit came along; open the album's link.");
+    let visit = AlbumVisit::find(parts, app.db()).await?.ok_or_else(none)?;
+    if let Some(known) = parts.extensions.get::<Known>() {
+        known.set(&visit.caller());
+    }
+    app.limits().charge_caller(&visit.caller(), Class::of(rule, &parts.method))?;
+    if right == Right::Annotate {
+        visit.visitor()?;
+    }
+    if visit.home != app.home() {
+        return Err(Failure::new(Kind::Misdirected, ELSEWHERE));
+    }
+    Ok(visit)
+}
+
 async fn check(
     app: &App,
     rule: Rule,
@@ -83,7 +106,7 @@ async fn check(
     let param = |name: &str| params.iter().find(|(key, _)| *key == name).map(|(_, value)| value);
     let mut elsewhere = false;
     let (action, studio, event) = match rule {
-        Rule::Open => return Ok(()),
+        Rule::Open | Rule::Album(_) => return Ok(()),
         Rule::SignedIn => {
             let Caller::Person { user, session } = caller else {
                 return Err(Failure::new(Kind::Forbidden, "This is for people, not for API keys."));
@@ -110,8 +133,7 @@ async fn check(
         return Err(Failure::new(Kind::Forbidden, "Your role here does not include this."));
     }
     if elsewhere {
-        let detail = "Ask the server on which the event was made.";
-        return Err(Failure::new(Kind::Misdirected, detail));
+        return Err(Failure::new(Kind::Misdirected, ELSEWHERE));
     }
     parts.extensions.insert(grant);
     Ok(())
@@ -135,7 +157,7 @@ async fn grant(db: &Db, caller: Caller, studio: String, event: Option<String>) -
         Caller::Key { studio: own, event, role, .. } if *own == studio => {
             vec![(*role, event.clone())]
         }
-        Caller::Key { .. } => Vec::new(),
+        Caller::Key { .. } | Caller::Visitor { .. } => Vec::new(),
         Caller::Person { user, .. } => held_by(db, user, &studio).await?,
     };
     let wide = held.iter().any(|(_, only)| only.is_none());

@@ -1,15 +1,19 @@
 //! Who is calling, and whether they may: one rule stands beside each route, and no handler runs before it.
 //!
-//! Rules and roles are data (`roles.rs`), callers are found by session or API key (`caller.rs`), and the
-//! guard (`guard.rs`) brings both together. Knows nothing of what the routes do.
+//! Rules and roles are data (`roles.rs`), callers are found by session or API key (`caller.rs`), visitors of albums
+//! by their visit (`visit.rs`), and the guard (`guard.rs`) brings both together. Knows nothing of what the routes do.
 
 mod caller;
 mod guard;
 mod roles;
+mod visit;
 
-pub use caller::{Caller, SESSION_COOKIE};
+pub use caller::{Caller, SESSION_COOKIE, changes_from_elsewhere, cookie_of};
 pub use guard::{Grant, SignedIn, guard};
 pub use roles::{Action, Role};
+pub use visit::{ALBUM_COOKIE, AlbumVisit};
+
+use serde::Serialize;
 
 /// What a route asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +26,17 @@ pub enum Rule {
     Studio(Action),
     /// A role in the event that the address names, or in its studio.
     Event(Action),
+    /// A visit to an album, with this right in it; what visitors get is the album's.
+    Album(Right),
+}
+
+/// What a visitor may do in an album.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Right {
+    View,
+    /// After the annotate PIN.
+    Annotate,
 }
 
 impl Rule {
@@ -30,6 +45,9 @@ impl Rule {
         let action = match self {
             Rule::Open => return serde_json::json!({ "scope": "open" }),
             Rule::SignedIn => return serde_json::json!({ "scope": "signed_in" }),
+            Rule::Album(right) => {
+                return serde_json::json!({ "scope": "album", "action": right, "roles": [] });
+            }
             Rule::Studio(action) | Rule::Event(action) => action,
         };
         let roles: Vec<Role> = Role::ALL.into_iter().filter(|role| role.may(action)).collect();

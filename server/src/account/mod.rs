@@ -10,6 +10,6 @@ pub mod routes;
 mod service;
 mod totp;
 
-pub use password::{hash as hash_password, verify as verify_password};
+pub use password::{hash as hash_password, hash_secret, verify as verify_password};
 pub use reset::reset_letter;
 pub use service::{begin_setup, new_studio};

@@ -29,8 +29,13 @@ pub async fn hash(password: Zeroizing<String>) -> Result<String> {
             "password: expected {LEAST} to {MOST} characters, received {count}."
         )));
     }
+    hash_secret(password).await
+}
+
+/// The hash of a secret whose form its owner has checked.
+pub async fn hash_secret(secret: Zeroizing<String>) -> Result<String> {
     heavily(move || {
-        let hash = Argon2::default().hash_password(password.as_bytes());
+        let hash = Argon2::default().hash_password(secret.as_bytes());
         hash.map(|hash| hash.to_string()).map_err(Failure::internal)
     })
     .await

@@ -116,7 +116,7 @@ impl Alerts {
             _ => return,
         };
         let studio = match caller {
-            Some(Caller::Key { studio, .. }) => studio.as_str(),
+            Some(Caller::Key { studio, .. } | Caller::Visitor { studio, .. }) => studio.as_str(),
             _ => "",
         };
         match caller {

@@ -24,6 +24,8 @@ pub enum Kind {
     Web,
     /// For lists.
     Thumb,
+    /// For screens, with a text drawn over it.
+    Marked,
 }
 
 impl Kind {
@@ -32,10 +34,11 @@ impl Kind {
             Kind::Original => "original",
             Kind::Web => "web",
             Kind::Thumb => "thumb",
+            Kind::Marked => "marked",
         }
     }
 
-    pub const ALL: [Kind; 3] = [Kind::Original, Kind::Web, Kind::Thumb];
+    pub const ALL: [Kind; 4] = [Kind::Original, Kind::Web, Kind::Thumb, Kind::Marked];
 }
 
 /// The place for photos; clones share it.

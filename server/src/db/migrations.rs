@@ -8,11 +8,13 @@ use sqlx::AnyPool;
 use sqlx::error::BoxDynError;
 use sqlx::migrate::{Migration, MigrationSource, MigrationType, Migrator};
 
-const STEPS: [(&str, &str); 4] = [
-    ("accounts", include_str!("../../migrations/0001_accounts.sql")),
-    ("photos", include_str!("../../migrations/0002_photos.sql")),
-    ("limits", include_str!("../../migrations/0003_limits.sql")),
-    ("mail", include_str!("../../migrations/0004_mail.sql")),
+/// The number in a file's name, the name, and what it does.
+const STEPS: &[(i64, &str, &str)] = &[
+    (1, "accounts", include_str!("../../migrations/0001_accounts.sql")),
+    (2, "photos", include_str!("../../migrations/0002_photos.sql")),
+    (3, "limits", include_str!("../../migrations/0003_limits.sql")),
+    (4, "mail", include_str!("../../migrations/0004_mail.sql")),
+    (7, "albums", include_str!("../../migrations/0007_albums.sql")),
 ];
 
 #[derive(Debug)]
@@ -23,11 +25,11 @@ type Resolved<'s> =
 
 impl<'s> MigrationSource<'s> for Steps {
     fn resolve(self) -> Resolved<'s> {
-        let step = |((name, sql), version): (&(&'static str, &'static str), i64)| {
+        let step = |(version, name, sql): &(i64, &'static str, &'static str)| {
             let (name, sql) = (Cow::Borrowed(*name), Cow::Borrowed(*sql));
-            Migration::new(version, name, MigrationType::Simple, sql, false)
+            Migration::new(*version, name, MigrationType::Simple, sql, false)
         };
-        let steps = STEPS.iter().zip(1..).map(step).collect();
+        let steps = STEPS.iter().map(step).collect();
         Box::pin(async move { Ok(steps) })
     }
 }

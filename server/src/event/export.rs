@@ -1,7 +1,7 @@
 //! A whole event to take along: its photos in their folders, and what is known of them, as a streamed ZIP.
 //!
-//! The archive is made while it is sent, one photo in memory at a time. It holds no face template, no embedding
-//! and nobody's contact.
+//! The archive is made while it is sent, one photo in memory at a time. It holds the picks and comments of albums'
+//! visitors under the names that they gave, no face template, no embedding and nobody's contact.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -19,6 +19,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::routes::{Event, one};
 use crate::access::Grant;
+use crate::album::told::{self, Told};
 use crate::audit::note_by;
 use crate::blob::Kind;
 use crate::error::{Failure, Result};
@@ -50,6 +51,8 @@ struct Contents<'a> {
     format: &'static str,
     event: &'a Event,
     photos: &'a [Listed],
+    /// What visitors have left in the event's albums.
+    albums: &'a [Told],
 }
 
 /// Everything of an event: photos in their folders, and `event.json` about them. Nothing of faces.
@@ -58,13 +61,14 @@ struct Contents<'a> {
 pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     let event = one(&app, grant.event()?).await?;
     let photos = photos(&app, &event.id).await?;
+    let albums = told::of_event(&app, &event.id).await?;
     let mut tx = app.db().write().await?;
     note_by(&mut tx, &grant, "event_export", &event.id, "").await?;
     tx.commit().await?;
     let (send, receive) = channel::<io::Result<Chunk>>(PIECES_WAITING);
     tokio::task::spawn_blocking(move || {
         let failed = send.clone();
-        if let Err(failure) = write(&app, &event, &photos, send) {
+        if let Err(failure) = write(&app, &event, (&photos, &albums), send) {
             tracing::warn!(event = event.id, reason = failure.reason(), "an export ended early");
             // A cut connection, not an archive that looks whole.
             let _ = failed.blocking_send(Err(io::Error::other("the export ended early")));
@@ -139,12 +143,12 @@ fn place(folder: Option<&str>, name: &str, id: &str, taken: &mut HashSet<String>
 fn write(
     app: &App,
     event: &Event,
-    photos: &[Listed],
+    (photos, albums): (&[Listed], &[Told]),
     send: Sender<io::Result<Chunk>>,
 ) -> Result<()> {
     let mut zip = ZipWriter::new_stream(Pieces { send, waiting: Vec::with_capacity(PIECE_BYTES) });
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-    let contents = Contents { format: "picpick event 1", event, photos };
+    let contents = Contents { format: "picpick event 1", event, photos, albums };
     zip.start_file("event.json", options).map_err(Failure::internal)?;
     zip.write_all(&serde_json::to_vec_pretty(&contents).map_err(Failure::internal)?)?;
     let sealer = app.faces().sealer(&event.id)?;

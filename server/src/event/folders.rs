@@ -1,6 +1,7 @@
-//! The folders of an event: names under which its photos are arranged.
+//! The folders of an event: names under which its photos are arranged, and what visitors may do with those.
 //!
-//! A folder that goes leaves its photos in the event. Knows nothing of files.
+//! A folder that goes leaves its photos in the event; one that keeps visitors off its photos goes only when it is
+//! empty. Knows nothing of files.
 
 use axum::Json;
 use axum::extract::State;
@@ -17,6 +18,7 @@ use crate::db::{BY_CREATION, List, Value};
 use crate::error::{Failure, Kind, Result};
 use crate::ids::new_id;
 use crate::input::{self, Body, Page, Paging, Path, Query};
+use crate::photo::rules::Download;
 use crate::state::App;
 
 #[derive(Serialize, ToSchema)]
@@ -24,6 +26,41 @@ pub struct Folder {
     pub id: String,
     pub name: String,
     pub created_unix_s: i64,
+    /// Whether visitors see nothing of it.
+    pub hidden: bool,
+    /// What visitors may take of its photos; absent: as the event says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub downloads: Option<Download>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct FolderChange {
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    hidden: Option<bool>,
+    downloads: Option<FolderDownloads>,
+}
+
+/// What visitors may take of a folder's photos.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum FolderDownloads {
+    /// As the event says.
+    AsEvent,
+    Off,
+    Web,
+    Original,
+}
+
+impl FolderDownloads {
+    fn rule(self) -> Option<Download> {
+        match self {
+            Self::AsEvent => None,
+            Self::Off => Some(Download::Off),
+            Self::Web => Some(Download::Web),
+            Self::Original => Some(Download::Original),
+        }
+    }
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -32,11 +69,14 @@ pub struct FolderName {
     name: String,
 }
 
-fn read(row: &AnyRow) -> sqlx::Result<Folder> {
+fn read(row: &AnyRow) -> Result<Folder> {
+    let downloads: Option<String> = row.try_get("downloads")?;
     Ok(Folder {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
         created_unix_s: row.try_get("created_unix_s")?,
+        hidden: row.try_get::<i64, _>("hidden")? != 0,
+        downloads: downloads.map(|text| Download::parse(&text)).transpose()?,
     })
 }
 
@@ -59,7 +99,7 @@ pub async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Folder>>> {
     let list = List {
-        select: "SELECT id, name, created_unix_s FROM folders WHERE event_id = $1",
+        select: "SELECT * FROM folders WHERE event_id = $1",
         values: &[Value::Text(grant.event()?)],
         order: BY_CREATION,
     };
@@ -75,8 +115,13 @@ pub async fn create(
     grant: Grant,
     Body(given): Body<FolderName>,
 ) -> Result<(StatusCode, Json<Folder>)> {
-    let folder =
-        Folder { id: new_id()?, name: input::name("name", &given.name)?, created_unix_s: now_s() };
+    let folder = Folder {
+        id: new_id()?,
+        name: input::name("name", &given.name)?,
+        created_unix_s: now_s(),
+        hidden: false,
+        downloads: None,
+    };
     let mut tx = app.db().write().await?;
     let made = sqlx::query(
         "INSERT INTO folders (id, event_id, name, created_unix_s) VALUES ($1, $2, $3, $4) \
@@ -96,7 +141,50 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(folder)))
 }
 
-/// Removes a folder; its photos stay in the event.
+/// Changes a folder; what is not given stays. Errors: `conflict` when the event has another of this name.
+#[utoipa::path(patch, path = "/events/{event}/folders/{folder}", tag = "events",
+    params(("event" = String, Path), ("folder" = String, Path)), request_body = FolderChange,
+    responses((status = 200, body = Folder)))]
+pub async fn change(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, folder)): Path<(String, String)>,
+    Body(given): Body<FolderChange>,
+) -> Result<Json<Folder>> {
+    let mut tx = app.db().write().await?;
+    let row = sqlx::query("SELECT * FROM folders WHERE id = $1 AND event_id = $2")
+        .bind(&folder)
+        .bind(grant.event()?)
+        .fetch_one(&mut *tx)
+        .await?;
+    let before = read(&row)?;
+    let folder = Folder {
+        name: given.name.map_or(Ok(before.name), |name| input::name("name", &name))?,
+        hidden: given.hidden.unwrap_or(before.hidden),
+        downloads: given.downloads.map_or(before.downloads, FolderDownloads::rule),
+        ..before
+    };
+    let changed = sqlx::query(
+        "UPDATE folders SET name = $1, hidden = $2, downloads = $3 WHERE id = $4 AND NOT EXISTS \
+         (SELECT id FROM folders WHERE event_id = $5 AND name = $1 AND id <> $4)",
+    )
+    .bind(&folder.name)
+    .bind(i64::from(folder.hidden))
+    .bind(folder.downloads.map(Download::as_str))
+    .bind(&folder.id)
+    .bind(grant.event()?)
+    .execute(&mut *tx)
+    .await?;
+    if changed.rows_affected() == 0 {
+        return Err(Failure::new(Kind::Conflict, "The event has another folder of this name."));
+    }
+    note_by(&mut tx, &grant, "folder_change", &folder.id, "").await?;
+    tx.commit().await?;
+    Ok(Json(folder))
+}
+
+/// Removes a folder; its photos stay in the event. Errors: `conflict` when it keeps visitors off photos that lie
+/// in it or are on their way: move them, or change the folder, first.
 #[utoipa::path(delete, path = "/events/{event}/folders/{folder}", tag = "events",
     params(("event" = String, Path), ("folder" = String, Path)), responses((status = 204)))]
 pub async fn remove(
@@ -105,14 +193,23 @@ pub async fn remove(
     Path((_, folder)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     let mut tx = app.db().write().await?;
-    let gone = sqlx::query("DELETE FROM folders WHERE id = $1 AND event_id = $2")
-        .bind(&folder)
-        .bind(grant.event()?)
-        .execute(&mut *tx)
-        .await?;
-    if gone.rows_affected() == 0 {
-        return Err(Failure::not_found());
+    // Changed to itself, the folder is ours until the commit: nothing is put into it meanwhile.
+    let row = sqlx::query(
+        "UPDATE folders SET name = name WHERE id = $1 AND event_id = $2 RETURNING \
+         CASE WHEN hidden <> 0 OR downloads IS NOT NULL THEN 1 ELSE 0 END AS guards, \
+         (SELECT COUNT(*) FROM photos p WHERE p.folder_id = folders.id) + (SELECT COUNT(*) FROM uploads u \
+         WHERE u.folder_id = folders.id AND u.photo_id IS NULL) AS photos",
+    )
+    .bind(&folder)
+    .bind(grant.event()?)
+    .fetch_one(&mut *tx)
+    .await?;
+    let (guards, photos): (i64, i64) = (row.try_get("guards")?, row.try_get("photos")?);
+    if guards != 0 && photos > 0 {
+        let detail = "Visitors would get its photos; move them, or change the folder, first.";
+        return Err(Failure::new(Kind::Conflict, detail));
     }
+    sqlx::query("DELETE FROM folders WHERE id = $1").bind(&folder).execute(&mut *tx).await?;
     note_by(&mut tx, &grant, "folder_remove", &folder, "").await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

@@ -19,6 +19,7 @@ use crate::db::{BY_CREATION, List, Value};
 use crate::error::{Failure, Result};
 use crate::ids::new_id;
 use crate::input::{self, Body, Page, Paging, Query};
+use crate::photo::rules::{Download, watermark};
 use crate::state::App;
 
 /// Faces are kept for so long when nothing else is said.
@@ -38,6 +39,11 @@ pub struct Event {
     /// When its faces and photos are purged.
     pub ends_unix_s: i64,
     pub created_unix_s: i64,
+    /// What visitors may take of its photos, where a folder says nothing else.
+    pub downloads: Download,
+    /// Drawn over what visitors are shown; with it they take no originals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -63,6 +69,10 @@ pub struct EventChange {
     #[schema(min_length = 1, max_length = 200)]
     legal_basis: Option<String>,
     ends_unix_s: Option<i64>,
+    downloads: Option<Download>,
+    /// Latin letters, digits and signs; an empty text takes it away.
+    #[schema(max_length = 60)]
+    watermark: Option<String>,
 }
 
 /// What is left of a deleted event.
@@ -72,7 +82,7 @@ pub struct Removed {
     pub receipt: String,
 }
 
-fn read(row: &AnyRow) -> sqlx::Result<Event> {
+fn read(row: &AnyRow) -> Result<Event> {
     Ok(Event {
         id: row.try_get("id")?,
         studio: row.try_get("studio_id")?,
@@ -81,6 +91,8 @@ fn read(row: &AnyRow) -> sqlx::Result<Event> {
         legal_basis: row.try_get("legal_basis")?,
         ends_unix_s: row.try_get("ends_unix_s")?,
         created_unix_s: row.try_get("created_unix_s")?,
+        downloads: Download::parse(&row.try_get::<String, _>("downloads")?)?,
+        watermark: row.try_get("watermark")?,
     })
 }
 
@@ -133,6 +145,8 @@ pub async fn create(
         legal_basis: reason("legal_basis", given.legal_basis, "consent")?,
         ends_unix_s: given.ends_unix_s.map_or(Ok(now + KEPT_S), ends)?,
         created_unix_s: now,
+        downloads: Download::Off,
+        watermark: None,
     };
     // The collection first: an event without one could take no photo, a collection without an event is
     // empty and is found by its end date.
@@ -165,7 +179,7 @@ pub async fn one(app: &App, event: &str) -> Result<Event> {
         .bind(event)
         .fetch_one(app.db().read())
         .await?;
-    Ok(read(&row)?)
+    read(&row)
 }
 
 /// An event.
@@ -189,20 +203,27 @@ pub async fn change(
         purpose: reason("purpose", given.purpose, &before.purpose)?,
         legal_basis: reason("legal_basis", given.legal_basis, &before.legal_basis)?,
         ends_unix_s: given.ends_unix_s.map_or(Ok(before.ends_unix_s), ends)?,
+        downloads: given.downloads.unwrap_or(before.downloads),
+        watermark: given.watermark.map_or(Ok(before.watermark), |text| watermark(&text))?,
         ..before
     };
     let kept = keep(&event.purpose, &event.legal_basis, event.ends_unix_s);
     let id = event.id.clone();
     app.faces().run(move |faces| faces.keep(&id, &kept)).await?;
     let mut tx = app.db().write().await?;
-    sqlx::query("UPDATE events SET name = $1, purpose = $2, legal_basis = $3, ends_unix_s = $4 WHERE id = $5")
-        .bind(&event.name)
-        .bind(&event.purpose)
-        .bind(&event.legal_basis)
-        .bind(event.ends_unix_s)
-        .bind(&event.id)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query(
+        "UPDATE events SET name = $1, purpose = $2, legal_basis = $3, ends_unix_s = $4, downloads = $5, \
+         watermark = $6 WHERE id = $7",
+    )
+    .bind(&event.name)
+    .bind(&event.purpose)
+    .bind(&event.legal_basis)
+    .bind(event.ends_unix_s)
+    .bind(event.downloads.as_str())
+    .bind(&event.watermark)
+    .bind(&event.id)
+    .execute(&mut *tx)
+    .await?;
     note_by(&mut tx, &grant, "event_change", &event.id, "").await?;
     tx.commit().await?;
     Ok(Json(event))

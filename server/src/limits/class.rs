@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 
-use crate::access::{Action, Rule};
+use crate::access::{Action, Right, Rule};
 
 /// Requests that weigh the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +32,9 @@ impl Class {
     pub fn of(rule: Rule, method: &Method) -> Self {
         let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
         match rule {
-            // Whoever changes something without having signed in shows a secret or asks for one, and a
-            // person changes nothing of their own account but secrets.
-            Rule::Open | Rule::SignedIn if !reads => Self::Secret,
+            // Whoever changes something without having signed in shows a secret or asks for one, a person
+            // changes nothing of their own account but secrets, and who only views an album shows a PIN.
+            Rule::Open | Rule::SignedIn | Rule::Album(Right::View) if !reads => Self::Secret,
             Rule::Studio(action) | Rule::Event(action) => match action {
                 Action::SearchFaces => Self::Heavy,
                 Action::UploadPhotos if !reads => Self::Upload,
@@ -85,6 +85,9 @@ mod tests {
         assert_eq!(of(Rule::Event(Action::SearchFaces), Method::POST), Class::Heavy);
         assert_eq!(of(Rule::Event(Action::DeleteEvent), Method::DELETE), Class::Long);
         assert_eq!(of(Rule::Studio(Action::CreateEvent), Method::POST), Class::Write);
+        assert_eq!(of(Rule::Album(Right::View), Method::POST), Class::Secret);
+        assert_eq!(of(Rule::Album(Right::View), Method::GET), Class::Read);
+        assert_eq!(of(Rule::Album(Right::Annotate), Method::PUT), Class::Write);
         assert!(Class::Secret.units() > 10 * Class::Read.units());
         let ordinary = Duration::from_secs(30);
         assert_eq!(Class::Upload.time_max(ordinary), None);

@@ -10,6 +10,7 @@
 mod bucket;
 mod class;
 mod table;
+mod tries;
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
@@ -21,6 +22,7 @@ use std::sync::{Mutex, PoisonError};
 pub use bucket::Rate;
 pub use class::Class;
 pub use table::{exchange, keep_exchanging};
+pub use tries::{Patience, give_back};
 
 use crate::access::Caller;
 use crate::clock::now_us;
@@ -37,6 +39,8 @@ pub enum Subject {
     Address(IpAddr),
     Account(String),
     Key(String),
+    /// A visit to an album.
+    Visitor(String),
 }
 
 /// How much each may take.
@@ -88,6 +92,7 @@ impl Limits {
         let subject = match caller {
             Caller::Person { user, .. } => Subject::Account(user.clone()),
             Caller::Key { id, .. } => Subject::Key(id.clone()),
+            Caller::Visitor { visit, .. } => Subject::Visitor(visit.clone()),
         };
         self.charge(subject, class, now_us())
     }
@@ -116,7 +121,8 @@ impl Limits {
     fn rate(&self, subject: &Subject) -> Rate {
         match subject {
             Subject::Address(_) => self.rates.address,
-            Subject::Account(_) => self.rates.account,
+            // One person, as an account is.
+            Subject::Account(_) | Subject::Visitor(_) => self.rates.account,
             Subject::Key(_) => self.rates.key,
         }
     }
@@ -180,6 +186,7 @@ impl Subject {
             Self::Address(_) => "address",
             Self::Account(_) => "account",
             Self::Key(_) => "key",
+            Self::Visitor(_) => "visitor",
         }
     }
 
@@ -190,6 +197,7 @@ impl Subject {
             "address" => name.parse().ok().map(Self::Address),
             "account" => Some(Self::Account(name.to_owned())),
             "key" => Some(Self::Key(name.to_owned())),
+            "visitor" => Some(Self::Visitor(name.to_owned())),
             _ => None,
         }
     }
@@ -201,6 +209,7 @@ impl fmt::Display for Subject {
             Self::Address(address) => write!(f, "address:{address}"),
             Self::Account(id) => write!(f, "account:{id}"),
             Self::Key(id) => write!(f, "key:{id}"),
+            Self::Visitor(id) => write!(f, "visitor:{id}"),
         }
     }
 }
@@ -243,8 +252,8 @@ mod tests {
 
     #[test]
     fn subjects_read_back_and_a_network_is_one() {
-        for subject in [address("1.2.3.4"), Subject::Account("u".into()), Subject::Key("k".into())]
-        {
+        let named = [Subject::Account("u".into()), Subject::Key("k".into())];
+        for subject in [address("1.2.3.4"), Subject::Visitor("v".into())].into_iter().chain(named) {
             assert_eq!(Subject::parse(&subject.to_string()), Some(subject));
         }
         assert_eq!(Subject::parse("contact:x"), None);

@@ -17,14 +17,17 @@ use maud::Markup;
 
 use crate::state::App;
 
-/// Scripts and styles, compiled in.
-const ASSETS: [(&str, &str, &str); 7] = [
+/// Scripts and styles, compiled in; `gallery.*` are of visitors' pages, which their rooms render.
+const ASSETS: [(&str, &str, &str); 10] = [
     ("/assets/style.css", "text/css", include_str!("assets/style.css")),
     ("/assets/api.js", "text/javascript", include_str!("assets/api.js")),
     ("/assets/forms.js", "text/javascript", include_str!("assets/forms.js")),
     ("/assets/studio.js", "text/javascript", include_str!("assets/studio.js")),
     ("/assets/event.js", "text/javascript", include_str!("assets/event.js")),
     ("/assets/upload.js", "text/javascript", include_str!("assets/upload.js")),
+    ("/assets/gallery.css", "text/css", include_str!("assets/gallery.css")),
+    ("/assets/gallery.js", "text/javascript", include_str!("assets/gallery.js")),
+    ("/robots.txt", "text/plain", include_str!("assets/robots.txt")),
     ("/assets/icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 /// Pages and assets change with the program only; an old one beside a new one is worse than a question.

@@ -8,7 +8,7 @@ use crate::blob::{Blobs, Kind};
 use crate::error::Result;
 
 /// Longer sides in pixels, and JPEG qualities.
-const WEB: (u32, i32) = (2048, 82);
+pub const WEB: (u32, i32) = (2048, 82);
 const THUMB: (u32, i32) = (480, 78);
 
 /// Makes the `kind` of a photo from its `picture`, and keeps it; the JPEG.

@@ -1,11 +1,16 @@
 //! An event's photos: listed, shown, fetched whole or in parts, moved between folders, removed for good.
 //!
-//! `routes.rs` has the list, `files.rs` the bytes, `derive.rs` the smaller pictures, `remove.rs` the removal. Knows
-//! nothing of how they came in.
+//! `routes.rs` has the list, `files.rs` and `send.rs` the bytes, `derive.rs` the smaller pictures, `remove.rs` the
+//! removal. Visitors see what `rules.rs` allows, through `visitors.rs`, with the text that `mark.rs` draws. Knows
+//! nothing of how photos came in.
 
 mod derive;
 pub mod files;
+mod mark;
 pub mod remove;
 pub mod routes;
+pub mod rules;
+mod send;
+pub mod visitors;
 
 pub use derive::derive;

@@ -1,0 +1,185 @@
+//! Lets visitors into an album: link → PIN → a visit of their own, and with the second PIN a name for notes.
+//!
+//! Every link that opens nothing looks the same, whether it was withdrawn, has ended or never was. Knows nothing
+//! of photos.
+
+use std::net::IpAddr;
+
+use sqlx::Row as _;
+use zeroize::Zeroizing;
+
+use super::pin::{self, Door};
+use crate::access::{ALBUM_COOKIE, AlbumVisit};
+use crate::clock::now_s;
+use crate::error::{Failure, Kind, Result};
+use crate::ids::{new_id, new_token, token_hash};
+use crate::input;
+use crate::state::App;
+
+/// A visit ends after so long, or with its album.
+const VISIT_S: i64 = 12 * 3600;
+/// Wrong PINs of single addresses are kept for so long.
+const TRIES_S: i64 = 86_400;
+
+/// An open link and what its holder may know before the PIN.
+pub struct Link {
+    pub id: String,
+    pub album: String,
+    pub album_name: String,
+    pub studio_name: String,
+    studio: String,
+    view_pin_hash: Option<String>,
+    ends_unix_s: i64,
+}
+
+impl Link {
+    pub fn asks_for_pin(&self) -> bool {
+        self.view_pin_hash.is_some()
+    }
+}
+
+/// The open link of `token`; `None` for every other.
+pub async fn link(app: &App, token: &str) -> Result<Option<Link>> {
+    let row = sqlx::query(
+        "SELECT l.id, l.album_id, a.name, a.view_pin_hash, a.ends_unix_s, e.studio_id, s.name AS studio_name \
+         FROM album_links l JOIN albums a ON a.id = l.album_id JOIN events e ON e.id = a.event_id \
+         JOIN studios s ON s.id = e.studio_id WHERE l.token_hash = $1 AND a.ends_unix_s > $2 \
+         AND e.ends_unix_s > $2 AND e.deleting_unix_s IS NULL AND e.home = $3",
+    )
+    .bind(token_hash(token))
+    .bind(now_s())
+    .bind(app.home())
+    .fetch_optional(app.db().read())
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Link {
+        id: row.try_get("id")?,
+        album: row.try_get("album_id")?,
+        album_name: row.try_get("name")?,
+        studio_name: row.try_get("studio_name")?,
+        studio: row.try_get("studio_id")?,
+        view_pin_hash: row.try_get("view_pin_hash")?,
+        ends_unix_s: row.try_get("ends_unix_s")?,
+    }))
+}
+
+/// Begins a visit; its token. Errors: as `pin::check`.
+pub async fn enter(
+    app: &App,
+    link: &Link,
+    from: IpAddr,
+    pin: Zeroizing<String>,
+) -> Result<Zeroizing<String>> {
+    if let Some(hash) = &link.view_pin_hash {
+        let door = Door { link: &link.id, album: &link.album, studio: &link.studio, from };
+        pin::check(app, door, pin, hash.clone()).await?;
+    }
+    let (token, now) = (new_token("ppv_")?, now_s());
+    let mut tx = app.db().write().await?;
+    sqlx::query(
+        "INSERT INTO album_visits (id, token_hash, link_id, created_unix_s, expires_unix_s) \
+         VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(new_id()?)
+    .bind(token_hash(&token))
+    .bind(&link.id)
+    .bind(now)
+    .bind(link.ends_unix_s.min(now + VISIT_S))
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(token)
+}
+
+/// The header that gives a visit to a browser, or takes it away.
+pub fn cookie(token: Option<&str>, encrypted: bool) -> String {
+    let (host, secure) = if encrypted { ("__Host-", "; Secure") } else { ("", "") };
+    let age = if token.is_some() { VISIT_S } else { 0 };
+    let token = token.unwrap_or_default();
+    format!("{host}{ALBUM_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}")
+}
+
+/// Gives a visit the right to annotate, under a name: the same name is the same visitor. Errors: `Forbidden` where
+/// the album takes no notes, else as `pin::check`.
+pub async fn annotate(
+    app: &App,
+    visit: &AlbumVisit,
+    from: IpAddr,
+    pin: Zeroizing<String>,
+    name: &str,
+) -> Result<()> {
+    let name = input::line("name", name, 1, 80)?;
+    let row = sqlx::query("SELECT annotate_pin_hash FROM albums WHERE id = $1")
+        .bind(&visit.album)
+        .fetch_one(app.db().read())
+        .await?;
+    let none = || Failure::new(Kind::Forbidden, "This album takes no picks and comments.");
+    let hash = row.try_get::<Option<String>, _>("annotate_pin_hash")?.ok_or_else(none)?;
+    let door = Door { link: &visit.link, album: &visit.album, studio: &visit.studio, from };
+    pin::check(app, door, pin, hash).await?;
+    let mut tx = app.db().write().await?;
+    let row = sqlx::query(
+        "INSERT INTO album_visitors (id, album_id, name, name_key, created_unix_s) \
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (album_id, name_key) DO UPDATE SET name = $3 RETURNING id",
+    )
+    .bind(new_id()?)
+    .bind(&visit.album)
+    .bind(&name)
+    .bind(name.to_lowercase())
+    .bind(now_s())
+    .fetch_one(&mut *tx)
+    .await?;
+    let visitor: String = row.try_get("id")?;
+    sqlx::query("UPDATE album_visits SET visitor_id = $1 WHERE id = $2")
+        .bind(&visitor)
+        .bind(&visit.id)
+        .execute(&mut *tx)
+        .await?;
+    // What was taken before counts on, whichever device comes next.
+    sqlx::query("UPDATE album_downloads SET visitor_id = $1 WHERE visit_id = $2")
+        .bind(&visitor)
+        .bind(&visit.id)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Ends a visit.
+pub async fn leave(app: &App, visit: &AlbumVisit) -> Result<()> {
+    let mut tx = app.db().write().await?;
+    sqlx::query("DELETE FROM album_visits WHERE id = $1").bind(&visit.id).execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Forgets visits that are over and addresses that were wrong long ago. Nothing depends on it.
+pub async fn forget(app: &App) -> Result<()> {
+    let now = now_s();
+    let mut tx = app.db().write().await?;
+    sqlx::query("DELETE FROM album_visits WHERE expires_unix_s <= $1")
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("DELETE FROM tries WHERE subject LIKE $1 AND last_unix_s <= $2")
+        .bind(format!("{}%", pin::SUBJECT))
+        .bind(now - TRIES_S)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_for_this_host_and_out_of_reach_of_scripts() {
+        let set = cookie(Some("ppv_x"), true);
+        assert!(set.starts_with("__Host-picpick_album=ppv_x; Path=/; HttpOnly; SameSite=Lax;"));
+        assert!(set.ends_with("Max-Age=43200; Secure"), "{set}");
+        assert_eq!(cookie(None, false).split(';').next(), Some("picpick_album="));
+        assert!(cookie(None, false).ends_with("Max-Age=0"));
+    }
+}

@@ -1,0 +1,128 @@
+//! Links to an album: several, each shown once and withdrawn at once, with those who came in by it.
+//!
+//! A link's secret has 256 bits; stored is its hash. Knows nothing of PINs.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use utoipa::ToSchema;
+
+use super::routes::must_be_there;
+use crate::access::Grant;
+use crate::audit::note_by;
+use crate::clock::now_s;
+use crate::db::{BY_CREATION, List, Value};
+use crate::error::{Failure, Result};
+use crate::ids::{is_id, new_id, new_token, token_hash};
+use crate::input::{self, Body, Page, Paging, Path, Query};
+use crate::state::App;
+
+#[derive(Serialize, ToSchema)]
+pub struct AlbumLink {
+    pub id: String,
+    /// Whom it is for, in the studio's words.
+    pub name: String,
+    pub created_unix_s: i64,
+    /// Only in the answer that makes the link: its page is `/a/TOKEN`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct NewAlbumLink {
+    #[schema(max_length = 200)]
+    name: Option<String>,
+}
+
+fn read(row: &AnyRow) -> sqlx::Result<AlbumLink> {
+    Ok(AlbumLink {
+        id: row.try_get("id")?,
+        name: row.try_get("name")?,
+        created_unix_s: row.try_get("created_unix_s")?,
+        token: None,
+    })
+}
+
+/// An album's links, oldest first.
+#[utoipa::path(get, path = "/events/{event}/albums/{album}/links", tag = "albums",
+    params(("event" = String, Path), ("album" = String, Path), Paging),
+    responses((status = 200, body = Page<AlbumLink>)))]
+pub async fn list(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, album)): Path<(String, String)>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<AlbumLink>>> {
+    must_be_there(&app, &grant, &album).await?;
+    let list = List {
+        select: "SELECT * FROM album_links WHERE album_id = $1",
+        values: &[Value::Text(&album)],
+        order: BY_CREATION,
+    };
+    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+}
+
+/// Makes a link. Its token is shown once.
+#[utoipa::path(post, path = "/events/{event}/albums/{album}/links", tag = "albums",
+    params(("event" = String, Path), ("album" = String, Path)), request_body = NewAlbumLink,
+    responses((status = 201, body = AlbumLink)))]
+pub async fn create(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, album)): Path<(String, String)>,
+    Body(given): Body<NewAlbumLink>,
+) -> Result<(StatusCode, Json<AlbumLink>)> {
+    must_be_there(&app, &grant, &album).await?;
+    let token = new_token("ppa_")?;
+    let link = AlbumLink {
+        id: new_id()?,
+        name: input::optional_line("name", given.name)?,
+        created_unix_s: now_s(),
+        token: Some(token.to_string()),
+    };
+    let mut tx = app.db().write().await?;
+    sqlx::query(
+        "INSERT INTO album_links (id, album_id, token_hash, name, created_unix_s) \
+         VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(&link.id)
+    .bind(&album)
+    .bind(token_hash(&token))
+    .bind(&link.name)
+    .bind(link.created_unix_s)
+    .execute(&mut *tx)
+    .await?;
+    note_by(&mut tx, &grant, "album_link_create", &link.id, &album).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(link)))
+}
+
+/// Withdraws a link; whoever came in by it is out at once.
+#[utoipa::path(delete, path = "/events/{event}/albums/{album}/links/{link}", tag = "albums",
+    params(("event" = String, Path), ("album" = String, Path), ("link" = String, Path)),
+    responses((status = 204)))]
+pub async fn withdraw(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, album, link)): Path<(String, String, String)>,
+) -> Result<StatusCode> {
+    must_be_there(&app, &grant, &album).await?;
+    if !is_id(&link) {
+        return Err(Failure::not_found());
+    }
+    let mut tx = app.db().write().await?;
+    let gone = sqlx::query("DELETE FROM album_links WHERE id = $1 AND album_id = $2")
+        .bind(&link)
+        .bind(&album)
+        .execute(&mut *tx)
+        .await?;
+    if gone.rows_affected() == 0 {
+        return Err(Failure::not_found());
+    }
+    note_by(&mut tx, &grant, "album_link_withdraw", &link, &album).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,43 @@
+//! The page before an album: its name, whose photographs they are, and a form for the PIN.
+//!
+//! Shows no photo.
+
+use maud::{Markup, html};
+
+use super::here::Here;
+use super::layout::{Frame, layout, wait};
+use crate::error::{Failure, Kind};
+
+pub fn page(here: &Here, refused: Option<&Failure>) -> Markup {
+    let (words, link) = (here.words(), &here.link);
+    let said = refused.map(|failure| match failure.kind {
+        Kind::TooMany => wait(words, failure),
+        _ => words.wrong_pin.to_owned(),
+    });
+    let main = html! {
+        section.door {
+            p.by { ((words.by_studio)(&link.studio_name)) }
+            h1 { (link.album_name) }
+            form method="post" action=(here.path("")) {
+                @if link.asks_for_pin() {
+                    p.lead { (words.pin_title) }
+                    label for="pin" { (words.pin_label) }
+                    input #pin .pin name="pin" type="text" inputmode="numeric" autocomplete="off" required
+                        maxlength="20" autofocus aria-describedby=(if said.is_some() { "said pin-hint" } else { "pin-hint" })
+                        aria-invalid=[said.is_some().then_some("true")];
+                    @if let Some(said) = &said { p #said .bad role="alert" { (said) } }
+                    p #pin-hint .hint { (words.pin_hint) }
+                }
+                button type="submit" { (words.open) }
+            }
+        }
+    };
+    let frame = Frame {
+        words,
+        language: here.language(),
+        title: &link.album_name,
+        address: &here.path(""),
+        class: "quiet",
+    };
+    layout(&frame, &main)
+}

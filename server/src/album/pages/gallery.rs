@@ -1,0 +1,186 @@
+//! An album's first page: the cover, its parts, and a grid of photos, page by page.
+//!
+//! Markup only; what it shows, it is given.
+
+use maud::{Markup, html};
+
+use super::here::Here;
+use super::layout::{Frame, file, layout, query, sizes};
+use crate::album::photos::{About, AlbumFolder, AlbumPhoto, Choice};
+
+/// Photos of a page that are seen without scrolling, as a rule.
+const EAGER: usize = 6;
+
+pub struct Gallery {
+    pub about: About,
+    pub cover: Option<AlbumPhoto>,
+    pub folders: Vec<AlbumFolder>,
+    /// All photos of the album.
+    pub all: i64,
+    pub choice: Choice,
+    pub photos: Vec<AlbumPhoto>,
+    /// The first one's number among the chosen.
+    pub first: i64,
+    pub page: i64,
+    pub pages: i64,
+}
+
+pub fn page(here: &Here, shown: &Gallery) -> Markup {
+    let about = &shown.about;
+    let main = html! {
+        // The cover opens the album; further pages go on with photos.
+        @if shown.page == 1 { (hero(here, shown)) } @else { (heading(here, shown)) }
+        (parts(here, shown))
+        @if shown.photos.is_empty() {
+            p.empty { (here.words().empty) }
+        } @else {
+            (grid(here, shown))
+        }
+        (pager(here, shown))
+        (annotate(here, about))
+        form.leave method="post" action=(here.path("/leave")) {
+            button.quiet type="submit" { (here.words().leave) }
+        }
+    };
+    let address = here.path(&query(&shown.choice, Some(shown.page)));
+    let frame = Frame {
+        words: here.words(),
+        language: here.language(),
+        title: &about.name,
+        address: &address,
+        class: "gallery",
+    };
+    layout(&frame, &main)
+}
+
+fn hero(here: &Here, shown: &Gallery) -> Markup {
+    let (words, about) = (here.words(), &shown.about);
+    let bare = shown.cover.is_none();
+    html! {
+        header.hero.bare[bare] {
+            @if let Some(cover) = &shown.cover {
+                img src=(file(cover, "web")) srcset=(sizes(cover)) sizes="100vw" alt="" fetchpriority="high";
+            }
+            div.over {
+                p.by { ((words.by_studio)(&about.studio)) }
+                h1 { (about.name) }
+                p.facts { ((words.photos)(shown.all)) " · " (until(here, about)) }
+            }
+        }
+    }
+}
+
+fn until(here: &Here, about: &About) -> String {
+    (here.words().open_until)(&here.language().day(about.ends_unix_s))
+}
+
+fn heading(here: &Here, shown: &Gallery) -> Markup {
+    html! {
+        header.heading {
+            h1 { a href=(here.path("")) { (shown.about.name) } }
+            p.facts { ((here.words().page)(shown.page, shown.pages)) }
+        }
+    }
+}
+
+/// The album's folders, and one's own picks, as a row of links.
+fn parts(here: &Here, shown: &Gallery) -> Markup {
+    let (words, choice) = (here.words(), &shown.choice);
+    let picks = shown.about.visitor.is_some();
+    if shown.folders.is_empty() && !picks {
+        return html! {};
+    }
+    let part = |name: &str, count: Option<i64>, of: &Choice| {
+        let current = of.folder == choice.folder && of.picked == choice.picked;
+        html! {
+            li {
+                a href=(here.path(&query(of, None))) aria-current=[current.then_some("page")] {
+                    (name) @if let Some(count) = count { " " span.count { (count) } }
+                }
+            }
+        }
+    };
+    html! {
+        nav.parts aria-label=(words.folders) {
+            ul {
+                (part(words.all, Some(shown.all), &Choice::default()))
+                @for folder in &shown.folders {
+                    (part(&folder.name, Some(folder.photos), &Choice { folder: folder.id.clone(), picked: false }))
+                }
+                @if picks { (part(words.my_picks, None, &Choice { folder: String::new(), picked: true })) }
+            }
+        }
+    }
+}
+
+fn grid(here: &Here, shown: &Gallery) -> Markup {
+    let words = here.words();
+    html! {
+        ul.grid {
+            @for (at, (number, photo)) in (shown.first..).zip(&shown.photos).enumerate() {
+                li {
+                    a href=(here.path(&format!("/photos/{}{}", photo.id, query(&shown.choice, None)))) {
+                        img src=(file(photo, "thumb")) alt=((words.photo)(number)) width=(photo.width)
+                            height=(photo.height) loading=(if at < EAGER { "eager" } else { "lazy" }) decoding="async";
+                        @if photo.picked {
+                            span.badge.important[photo.important] {
+                                span aria-hidden="true" { (if photo.important { "★" } else { "✓" }) }
+                                span.unseen { (if photo.important { words.important } else { words.picked }) }
+                            }
+                        }
+                        @if photo.comments > 0 {
+                            span.badge.notes {
+                                span aria-hidden="true" { (photo.comments) }
+                                span.unseen { (words.comments) ": " (photo.comments) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn pager(here: &Here, shown: &Gallery) -> Markup {
+    let words = here.words();
+    if shown.pages < 2 {
+        return html! {};
+    }
+    let to = |page: i64| here.path(&query(&shown.choice, Some(page)));
+    html! {
+        nav.pager aria-label=(words.pages) {
+            @if shown.page > 1 { a.button rel="prev" href=(to(shown.page - 1)) { "← " (words.earlier) } }
+            span { ((words.page)(shown.page, shown.pages)) }
+            @if shown.page < shown.pages { a.button rel="next" href=(to(shown.page + 1)) { (words.later) " →" } }
+        }
+    }
+}
+
+/// The form for the second PIN, or whose picks these are.
+fn annotate(here: &Here, about: &About) -> Markup {
+    let words = here.words();
+    if !about.annotates {
+        return html! {};
+    }
+    html! {
+        section.card #annotate aria-labelledby="annotate-title" {
+            h2 #annotate-title { (words.annotate_title) }
+            @if let Some(visitor) = &about.visitor {
+                p { ((words.annotating_as)(visitor)) }
+            } @else {
+                p { (words.annotate_intro) }
+                form.row method="post" action=(here.path("/annotate")) {
+                    div {
+                        label for="name" { (words.your_name) }
+                        input #name name="name" type="text" autocomplete="name" required maxlength="80";
+                    }
+                    div {
+                        label for="second-pin" { (words.annotate_pin) }
+                        input #second-pin .pin name="pin" type="text" inputmode="numeric" autocomplete="off" required maxlength="20";
+                    }
+                    button type="submit" { (words.begin) }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! An album's pages, at `/a/TOKEN`: the door, the gallery, one photo. Rendered here whole; they need no script.
+//!
+//! Forms are plain, and lead back to a page. What is shown and done goes through the same functions as the API;
+//! markup is in `door.rs`, `gallery.rs` and `photo.rs`. Nothing is said of an album before its door is open but its
+//! name and its studio's.
+
+mod door;
+mod gallery;
+mod here;
+mod layout;
+mod photo;
+
+use axum::Router;
+use axum::extract::Form;
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::enter;
+use super::notes::{self, NewComment};
+use super::photos::{self, Choice};
+use crate::access::{AlbumVisit, Rule};
+use crate::error::{Failure, Kind, Result};
+use crate::ids::is_id;
+use crate::input::{Path, Query};
+use crate::middleware::protect;
+use crate::state::App;
+use here::Here;
+
+/// Photos on a page of the gallery: some screens to scroll, and a second's worth of thumbnails.
+const PER_PAGE: i64 = 48;
+
+/// The pages, with the limits that the API has.
+pub fn routes(app: &App) -> Router<App> {
+    Router::new()
+        .route("/a/{token}", get(show).post(open))
+        .route("/a/{token}/annotate", post(annotate))
+        .route("/a/{token}/leave", post(leave))
+        .route("/a/{token}/photos/{photo}", get(one).post(act))
+        .layer(from_fn_with_state((app.clone(), Rule::Open), protect))
+}
+
+#[derive(Debug, Deserialize)]
+struct Asked {
+    folder: Option<String>,
+    picked: Option<String>,
+    page: Option<String>,
+}
+
+impl Asked {
+    fn choice(&self, visit: &AlbumVisit) -> Choice {
+        let picked = self.picked.is_some() && visit.visitor.is_some();
+        let folder = self.folder.clone().filter(|folder| is_id(folder)).unwrap_or_default();
+        Choice { folder, picked }
+    }
+
+    /// Counted from 1; what is no number is the first.
+    fn page(&self) -> i64 {
+        let page = self.page.as_deref().and_then(|page| page.parse().ok());
+        page.unwrap_or(1).clamp(1, 1_000_000)
+    }
+}
+
+#[derive(Deserialize)]
+struct Pin {
+    #[serde(default)]
+    pin: Zeroizing<String>,
+}
+
+#[derive(Deserialize)]
+struct NamedPin {
+    pin: Zeroizing<String>,
+    name: String,
+}
+
+/// What a form on a photo's page wants done.
+#[derive(Deserialize)]
+struct Deed {
+    #[serde(rename = "do")]
+    what: String,
+    #[serde(default)]
+    comment: String,
+    #[serde(default)]
+    text: String,
+    /// `X,Y`; empty for the whole photo.
+    #[serde(default)]
+    spot: String,
+    /// The same, where a script has measured it.
+    #[serde(default)]
+    exact: String,
+}
+
+async fn show(here: Here, Query(asked): Query<Asked>) -> Response {
+    let Some(visit) = &here.visit else {
+        return here.page(StatusCode::OK, &door::page(&here, None));
+    };
+    let shown = async {
+        let (app, choice) = (&here.app, asked.choice(visit));
+        let about = photos::about(app, visit).await?;
+        let count = photos::count(app, visit, &choice).await?;
+        let pages = ((count + PER_PAGE - 1) / PER_PAGE).max(1);
+        let page = asked.page().min(pages);
+        Ok::<_, Failure>(gallery::Gallery {
+            cover: photos::cover(app, visit, &about).await?,
+            folders: photos::folders(app, visit).await?,
+            all: photos::count(app, visit, &Choice::default()).await?,
+            photos: photos::part(app, visit, &choice, (page - 1) * PER_PAGE, PER_PAGE).await?,
+            first: (page - 1) * PER_PAGE + 1,
+            about,
+            choice,
+            page,
+            pages,
+        })
+    };
+    match shown.await {
+        Ok(shown) => here.page(StatusCode::OK, &gallery::page(&here, &shown)),
+        Err(failure) => here.fail(failure),
+    }
+}
+
+async fn open(here: Here, Form(given): Form<Pin>) -> Response {
+    match enter::enter(&here.app, &here.link, here.from, given.pin).await {
+        Ok(token) => {
+            let cookie = [(header::SET_COOKIE, enter::cookie(Some(&token), here.encrypted))];
+            (cookie, Redirect::to(&here.path(""))).into_response()
+        }
+        Err(failure) if matches!(failure.kind, Kind::WrongCredentials | Kind::TooMany) => {
+            let page = door::page(&here, Some(&failure));
+            here.refuse(&failure, &page)
+        }
+        Err(failure) => here.fail(failure),
+    }
+}
+
+async fn leave(here: Here) -> Response {
+    let Some(visit) = &here.visit else { return here.to_door() };
+    match enter::leave(&here.app, visit).await {
+        Ok(()) => {
+            let cookie = [(header::SET_COOKIE, enter::cookie(None, here.encrypted))];
+            (cookie, Redirect::to(&here.path(""))).into_response()
+        }
+        Err(failure) => here.fail(failure),
+    }
+}
+
+async fn annotate(here: Here, Form(given): Form<NamedPin>) -> Response {
+    let Some(visit) = &here.visit else { return here.to_door() };
+    match enter::annotate(&here.app, visit, here.from, given.pin, &given.name).await {
+        Ok(()) => Redirect::to(&here.path("#annotate")).into_response(),
+        Err(failure) => here.fail(failure),
+    }
+}
+
+async fn one(
+    here: Here,
+    Path((_, photo)): Path<(String, String)>,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let Some(visit) = &here.visit else { return here.to_door() };
+    let shown = async {
+        let (app, choice) = (&here.app, asked.choice(visit));
+        let photo = photos::one(app, visit, &photo).await?;
+        let about = photos::about(app, visit).await?;
+        let before = photos::before(app, visit, &choice, &photo).await?;
+        let around = photos::part(app, visit, &choice, (before - 1).max(0), 3).await?;
+        let place = around.iter().position(|other| other.id == photo.id);
+        let neighbour =
+            |at: Option<usize>| at.and_then(|at| around.get(at)).map(|it| it.id.clone());
+        let comments = match &visit.visitor {
+            Some(_) => notes::comments(app, visit, &photo.id).await?,
+            None => Vec::new(),
+        };
+        Ok::<_, Failure>(photo::Single {
+            previous: neighbour(place.and_then(|at| at.checked_sub(1))),
+            next: neighbour(place.map(|at| at + 1)),
+            number: before + 1,
+            of: photos::count(app, visit, &choice).await?,
+            page: before / PER_PAGE + 1,
+            downloads_left: photos::downloads_left(app, visit, &about).await?,
+            photo,
+            about,
+            choice,
+            comments,
+        })
+    };
+    match shown.await {
+        Ok(shown) => here.page(StatusCode::OK, &photo::page(&here, &shown)),
+        Err(failure) => here.fail(failure),
+    }
+}
+
+async fn act(
+    here: Here,
+    Path((_, photo)): Path<(String, String)>,
+    Query(asked): Query<Asked>,
+    Form(deed): Form<Deed>,
+) -> Response {
+    let Some(visit) = &here.visit else { return here.to_door() };
+    match carry_out(&here.app, visit, &photo, &deed).await {
+        Ok(anchor) => {
+            let query = layout::query(&asked.choice(visit), None);
+            Redirect::to(&here.path(&format!("/photos/{photo}{query}{anchor}"))).into_response()
+        }
+        Err(failure) => here.fail(failure),
+    }
+}
+
+/// Does what a form wants; the part of the page to come back to.
+async fn carry_out(
+    app: &App,
+    visit: &AlbumVisit,
+    photo: &str,
+    deed: &Deed,
+) -> Result<&'static str> {
+    visit.visitor()?;
+    match deed.what.as_str() {
+        "pick" | "unimportant" => notes::pick(app, visit, photo, false).await.map(|()| "#picks"),
+        "important" => notes::pick(app, visit, photo, true).await.map(|()| "#picks"),
+        "unpick" => notes::unpick(app, visit, photo).await.map(|()| "#picks"),
+        "comment" => {
+            let spot = spot(if deed.exact.is_empty() { &deed.spot } else { &deed.exact })?;
+            let (x, y) = spot.map_or((None, None), |(x, y)| (Some(x), Some(y)));
+            let new = NewComment { text: deed.text.clone(), x, y };
+            notes::comment(app, visit, photo, &new).await.map(|_| "#notes")
+        }
+        "resolve" => notes::resolve(app, visit, &deed.comment, true).await.map(|()| "#notes"),
+        "reopen" => notes::resolve(app, visit, &deed.comment, false).await.map(|()| "#notes"),
+        "delete" => notes::delete(app, visit, &deed.comment).await.map(|()| "#notes"),
+        _ => Err(Failure::invalid("do: expected what one of the page's buttons does.")),
+    }
+}
+
+/// Reads `X,Y`, 0 to 1 each.
+fn spot(text: &str) -> Result<Option<(f64, f64)>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let parts = text.split_once(',').and_then(|(x, y)| Some((x.parse().ok()?, y.parse().ok()?)));
+    parts.map(Some).ok_or_else(|| Failure::invalid("spot: expected X,Y, each from 0 to 1."))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spot_and_a_page_are_read_from_what_a_form_sends() {
+        assert_eq!(spot("0.25,0.5").unwrap(), Some((0.25, 0.5)));
+        assert_eq!(spot("").unwrap(), None);
+        assert!(spot("0.25").is_err() && spot("a,b").is_err());
+        let page =
+            |text: &str| Asked { folder: None, picked: None, page: Some(text.to_owned()) }.page();
+        assert_eq!([page("3"), page("0"), page("-1"), page("x")], [3, 1, 1, 1]);
+    }
+}

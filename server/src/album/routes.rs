@@ -1,0 +1,384 @@
+//! Albums over HTTP, for members of the studio: made, listed, changed, deleted.
+//!
+//! No answer holds a PIN or its hash.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use super::pin;
+use crate::access::Grant;
+use crate::account::verify_password;
+use crate::audit::note_by;
+use crate::clock::now_s;
+use crate::db::{BY_CREATION, List, Tx, Value};
+use crate::error::{Failure, Result};
+use crate::event::folders::in_event;
+use crate::ids::{is_id, new_id};
+use crate::input::{self, Body, Page, Paging, Path, Query};
+use crate::state::App;
+
+/// Folders that an album names at most.
+const FOLDERS_MAX: usize = 500;
+
+#[derive(Serialize, ToSchema)]
+pub struct Album {
+    pub id: String,
+    pub name: String,
+    /// The photo that it opens with; absent: the first that it shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cover: Option<String>,
+    /// The folders that it shows, as far as visitors may see them; absent: all of the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folders: Option<Vec<String>>,
+    /// Whether the link asks for a PIN.
+    pub view_pin: bool,
+    /// Whether visitors may annotate, with the second PIN.
+    pub annotate_pin: bool,
+    /// Photos that one visitor may take; absent: as many as they like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub downloads_max: Option<i64>,
+    /// When it closes, for those inside too; the event's own end closes it as well.
+    pub ends_unix_s: i64,
+    pub created_unix_s: i64,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct NewAlbum {
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    cover: Option<String>,
+    #[schema(max_items = 500)]
+    folders: Option<Vec<String>>,
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{6,12}$")]
+    view_pin: Option<Zeroizing<String>>,
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{6,12}$")]
+    annotate_pin: Option<Zeroizing<String>>,
+    #[schema(minimum = 1, maximum = 1000000)]
+    downloads_max: Option<i64>,
+    /// Seconds since 1970; the event's end when nothing is said.
+    ends_unix_s: Option<i64>,
+}
+
+/// What is not given stays.
+#[derive(Deserialize, ToSchema)]
+pub struct AlbumChange {
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    /// An empty text leaves the choice to the album.
+    cover: Option<String>,
+    #[schema(max_items = 500)]
+    folders: Option<Vec<String>>,
+    /// Shows all folders of the event again.
+    #[serde(default)]
+    all_folders: bool,
+    /// An empty text takes it away. Whoever is inside has to come in anew.
+    #[schema(value_type = Option<String>, max_length = 12)]
+    view_pin: Option<Zeroizing<String>>,
+    /// An empty text takes it away. Whoever annotates has to show the new one.
+    #[schema(value_type = Option<String>, max_length = 12)]
+    annotate_pin: Option<Zeroizing<String>>,
+    /// 0: as many as they like.
+    #[schema(minimum = 0, maximum = 1000000)]
+    downloads_max: Option<i64>,
+    /// A time that has passed closes it at once.
+    ends_unix_s: Option<i64>,
+}
+
+/// An album's row with what is never shown.
+struct Stored {
+    album: Album,
+    view_pin_hash: Option<String>,
+    annotate_pin_hash: Option<String>,
+}
+
+fn read(row: &AnyRow) -> sqlx::Result<Stored> {
+    let view_pin_hash: Option<String> = row.try_get("view_pin_hash")?;
+    let annotate_pin_hash: Option<String> = row.try_get("annotate_pin_hash")?;
+    let album = Album {
+        id: row.try_get("id")?,
+        name: row.try_get("name")?,
+        cover: row.try_get("cover_photo_id")?,
+        folders: (row.try_get::<i64, _>("all_folders")? == 0).then(Vec::new),
+        view_pin: view_pin_hash.is_some(),
+        annotate_pin: annotate_pin_hash.is_some(),
+        downloads_max: row.try_get("downloads_max")?,
+        ends_unix_s: row.try_get("ends_unix_s")?,
+        created_unix_s: row.try_get("created_unix_s")?,
+    };
+    Ok(Stored { album, view_pin_hash, annotate_pin_hash })
+}
+
+async fn fill_folders(app: &App, album: &mut Album) -> Result<()> {
+    let Some(folders) = &mut album.folders else { return Ok(()) };
+    let rows =
+        sqlx::query("SELECT folder_id FROM album_folders WHERE album_id = $1 ORDER BY folder_id")
+            .bind(&album.id)
+            .fetch_all(app.db().read())
+            .await?;
+    for row in &rows {
+        folders.push(row.try_get("folder_id")?);
+    }
+    Ok(())
+}
+
+/// The album of the grant's event. Errors: `NotFound`.
+async fn one(app: &App, grant: &Grant, album: &str) -> Result<Stored> {
+    if !is_id(album) {
+        return Err(Failure::not_found());
+    }
+    let text = "SELECT * FROM albums WHERE id = $1 AND event_id = $2";
+    let row = sqlx::query(text).bind(album).bind(grant.event()?).fetch_one(app.db().read()).await?;
+    let mut stored = read(&row)?;
+    fill_folders(app, &mut stored.album).await?;
+    Ok(stored)
+}
+
+/// Refuses an album that is not of the grant's event.
+pub async fn must_be_there(app: &App, grant: &Grant, album: &str) -> Result<()> {
+    one(app, grant, album).await.map(drop)
+}
+
+/// An event's albums, oldest first.
+#[utoipa::path(get, path = "/events/{event}/albums", tag = "albums",
+    params(("event" = String, Path), Paging), responses((status = 200, body = Page<Album>)))]
+pub async fn list(
+    State(app): State<App>,
+    grant: Grant,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<Album>>> {
+    let list = List {
+        select: "SELECT * FROM albums WHERE event_id = $1",
+        values: &[Value::Text(grant.event()?)],
+        order: BY_CREATION,
+    };
+    let read = |row: &AnyRow| read(row).map(|stored| stored.album);
+    let mut page =
+        app.db().page(&paging, list, read, |it: &Album| (it.created_unix_s, &it.id)).await?;
+    for album in &mut page.items {
+        fill_folders(&app, album).await?;
+    }
+    Ok(Json(page))
+}
+
+/// Makes an album. It is reached by links, which are made of it afterwards.
+#[utoipa::path(post, path = "/events/{event}/albums", tag = "albums",
+    params(("event" = String, Path)), request_body = NewAlbum,
+    responses((status = 201, body = Album)))]
+pub async fn create(
+    State(app): State<App>,
+    grant: Grant,
+    Body(given): Body<NewAlbum>,
+) -> Result<(StatusCode, Json<Album>)> {
+    let event = crate::event::routes::one(&app, grant.event()?).await?;
+    let now = now_s();
+    let ends_unix_s = given.ends_unix_s.unwrap_or(event.ends_unix_s);
+    if ends_unix_s <= now {
+        return Err(Failure::invalid("ends_unix_s: expected a time to come."));
+    }
+    let (view, annotate) = (given.view_pin.as_ref(), given.annotate_pin.as_ref());
+    if view.is_some() && view == annotate {
+        return Err(same_pins());
+    }
+    let album = Album {
+        id: new_id()?,
+        name: input::name("name", &given.name)?,
+        cover: given.cover.filter(|cover| !cover.is_empty()),
+        folders: given.folders,
+        view_pin: view.is_some(),
+        annotate_pin: annotate.is_some(),
+        downloads_max: downloads_max(given.downloads_max)?,
+        ends_unix_s,
+        created_unix_s: now,
+    };
+    let stored = Stored {
+        view_pin_hash: hash("view_pin", view).await?,
+        annotate_pin_hash: hash("annotate_pin", annotate).await?,
+        album,
+    };
+    let mut tx = app.db().write().await?;
+    sqlx::query(
+        "INSERT INTO albums (id, event_id, name, all_folders, ends_unix_s, created_unix_s) \
+         VALUES ($1, $2, '', 1, 0, $3)",
+    )
+    .bind(&stored.album.id)
+    .bind(&event.id)
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    write(&mut tx, &event.id, &stored).await?;
+    note_by(&mut tx, &grant, "album_create", &stored.album.id, "").await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(stored.album)))
+}
+
+fn same_pins() -> Failure {
+    Failure::invalid("annotate_pin: expected another PIN than the one for viewing.")
+}
+
+async fn hash(what: &str, pin: Option<&Zeroizing<String>>) -> Result<Option<String>> {
+    match pin {
+        Some(pin) => pin::hash(what, pin).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+fn downloads_max(given: Option<i64>) -> Result<Option<i64>> {
+    match given {
+        None | Some(0) => Ok(None),
+        Some(count @ 1..=1_000_000) => Ok(Some(count)),
+        Some(count) => Err(Failure::invalid(format!(
+            "downloads_max: expected 0 to 1000000, received {count}."
+        ))),
+    }
+}
+
+/// Writes everything of an album that may change; photo and folders must be the event's.
+async fn write(tx: &mut Tx, event: &str, stored: &Stored) -> Result<()> {
+    let album = &stored.album;
+    if let Some(cover) = &album.cover {
+        let cover = input::line("cover", cover, 1, 64)?;
+        let row = sqlx::query("SELECT id FROM photos WHERE id = $1 AND event_id = $2")
+            .bind(&cover)
+            .bind(event)
+            .fetch_optional(&mut **tx)
+            .await?;
+        row.ok_or_else(|| Failure::invalid("cover: expected a photo of this event."))?;
+    }
+    sqlx::query(
+        "UPDATE albums SET name = $1, cover_photo_id = $2, all_folders = $3, view_pin_hash = $4, \
+         annotate_pin_hash = $5, downloads_max = $6, ends_unix_s = $7 WHERE id = $8",
+    )
+    .bind(&album.name)
+    .bind(&album.cover)
+    .bind(i64::from(album.folders.is_none()))
+    .bind(&stored.view_pin_hash)
+    .bind(&stored.annotate_pin_hash)
+    .bind(album.downloads_max)
+    .bind(album.ends_unix_s)
+    .bind(&album.id)
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query("DELETE FROM album_folders WHERE album_id = $1")
+        .bind(&album.id)
+        .execute(&mut **tx)
+        .await?;
+    let folders = album.folders.as_deref().unwrap_or_default();
+    if folders.len() > FOLDERS_MAX {
+        return Err(Failure::invalid(format!("folders: expected {FOLDERS_MAX} or fewer.")));
+    }
+    for folder in folders {
+        let folder = input::line("folders", folder, 1, 64)?;
+        in_event(&mut **tx, &folder, event).await?;
+        sqlx::query(
+            "INSERT INTO album_folders (album_id, folder_id) VALUES ($1, $2) \
+             ON CONFLICT (album_id, folder_id) DO NOTHING",
+        )
+        .bind(&album.id)
+        .bind(&folder)
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// An album.
+#[utoipa::path(get, path = "/events/{event}/albums/{album}", tag = "albums",
+    params(("event" = String, Path), ("album" = String, Path)), responses((status = 200, body = Album)))]
+pub async fn show(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, album)): Path<(String, String)>,
+) -> Result<Json<Album>> {
+    one(&app, &grant, &album).await.map(|stored| Json(stored.album))
+}
+
+/// Changes an album, for those inside at once.
+#[utoipa::path(patch, path = "/events/{event}/albums/{album}", tag = "albums",
+    params(("event" = String, Path), ("album" = String, Path)), request_body = AlbumChange,
+    responses((status = 200, body = Album)))]
+pub async fn change(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, album)): Path<(String, String)>,
+    Body(given): Body<AlbumChange>,
+) -> Result<Json<Album>> {
+    let Stored { album: before, view_pin_hash, annotate_pin_hash } =
+        one(&app, &grant, &album).await?;
+    let (new_view, new_annotate) = (given.view_pin.is_some(), given.annotate_pin.is_some());
+    let view_pin_hash =
+        changed_pin("view_pin", given.view_pin, view_pin_hash, &annotate_pin_hash).await?;
+    let annotate_pin_hash =
+        changed_pin("annotate_pin", given.annotate_pin, annotate_pin_hash, &view_pin_hash).await?;
+    let cover = given.cover.map_or(before.cover, |cover| Some(cover).filter(|it| !it.is_empty()));
+    let folders = if given.all_folders { None } else { given.folders.or(before.folders) };
+    let album = Album {
+        name: given.name.map_or(Ok(before.name), |name| input::name("name", &name))?,
+        cover,
+        folders,
+        view_pin: view_pin_hash.is_some(),
+        annotate_pin: annotate_pin_hash.is_some(),
+        downloads_max: match given.downloads_max {
+            None => before.downloads_max,
+            given => downloads_max(given)?,
+        },
+        ends_unix_s: given.ends_unix_s.unwrap_or(before.ends_unix_s),
+        ..before
+    };
+    let stored = Stored { album, view_pin_hash, annotate_pin_hash };
+    let mut tx = app.db().write().await?;
+    write(&mut tx, grant.event()?, &stored).await?;
+    if new_view {
+        end_visits(&mut tx, "DELETE FROM album_visits", &stored.album.id).await?;
+    } else if new_annotate {
+        end_visits(&mut tx, "UPDATE album_visits SET visitor_id = NULL", &stored.album.id).await?;
+    }
+    note_by(&mut tx, &grant, "album_change", &stored.album.id, "").await?;
+    tx.commit().await?;
+    Ok(Json(stored.album))
+}
+
+async fn end_visits(tx: &mut Tx, what: &str, album: &str) -> Result<()> {
+    let text = format!("{what} WHERE link_id IN (SELECT id FROM album_links WHERE album_id = $1)");
+    sqlx::query(&text).bind(album).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// The hash after a change. Errors: `Invalid` where it would be the other PIN.
+async fn changed_pin(
+    what: &str,
+    given: Option<Zeroizing<String>>,
+    before: Option<String>,
+    other: &Option<String>,
+) -> Result<Option<String>> {
+    let Some(pin) = given else { return Ok(before) };
+    if pin.is_empty() {
+        return Ok(None);
+    }
+    let hash = pin::hash(what, &pin).await?;
+    if other.is_some() && verify_password(pin, other.clone()).await? {
+        return Err(same_pins());
+    }
+    Ok(Some(hash))
+}
+
+/// Deletes an album with its links, visits, picks and comments; photos stay.
+#[utoipa::path(delete, path = "/events/{event}/albums/{album}", tag = "albums",
+    params(("event" = String, Path), ("album" = String, Path)), responses((status = 204)))]
+pub async fn remove(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, album)): Path<(String, String)>,
+) -> Result<StatusCode> {
+    must_be_there(&app, &grant, &album).await?;
+    let mut tx = app.db().write().await?;
+    sqlx::query("DELETE FROM albums WHERE id = $1").bind(&album).execute(&mut *tx).await?;
+    note_by(&mut tx, &grant, "album_delete", &album, "").await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,165 @@
+//! What a studio hears of an album's visitors: their picks and comments, as lists and in the event's export.
+//!
+//! Visitors are known by the names that they gave. Shows what was left on photos that are hidden by now, too.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use utoipa::ToSchema;
+
+use super::notes::{Comment, read as read_comment};
+use super::routes::must_be_there;
+use crate::access::Grant;
+use crate::audit::note_by;
+use crate::clock::now_s;
+use crate::db::{List, Value};
+use crate::error::{Failure, Result};
+use crate::ids::is_id;
+use crate::input::{Body, Page, Paging, Path, Query};
+use crate::state::App;
+
+/// A visitor's pick.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Pick {
+    pub photo: String,
+    /// The file's name.
+    pub photo_name: String,
+    /// The name that the visitor gave.
+    pub visitor: String,
+    pub important: bool,
+    pub created_unix_s: i64,
+    /// Tells picks of one second apart.
+    #[serde(skip)]
+    key: String,
+}
+
+/// An album in the event's export.
+#[derive(Serialize)]
+pub struct Told {
+    id: String,
+    name: String,
+    picks: Vec<Pick>,
+    comments: Vec<Comment>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct Resolution {
+    pub resolved: bool,
+}
+
+const PICKS: &str = "SELECT k.*, p.name AS photo_name, w.name AS visitor_name, k.photo_id || k.visitor_id AS pick_key \
+    FROM album_picks k JOIN album_visitors w ON w.id = k.visitor_id JOIN photos p ON p.id = k.photo_id \
+    WHERE w.album_id = $1";
+const COMMENTS: &str = "SELECT c.*, w.name AS visitor_name FROM album_comments c \
+    JOIN album_visitors w ON w.id = c.visitor_id WHERE w.album_id = $1";
+
+fn read_pick(row: &AnyRow) -> sqlx::Result<Pick> {
+    Ok(Pick {
+        photo: row.try_get("photo_id")?,
+        photo_name: row.try_get("photo_name")?,
+        visitor: row.try_get("visitor_name")?,
+        important: row.try_get::<i64, _>("important")? != 0,
+        created_unix_s: row.try_get("created_unix_s")?,
+        key: row.try_get("pick_key")?,
+    })
+}
+
+/// What visitors of an album have picked, oldest first.
+#[utoipa::path(get, path = "/events/{event}/albums/{album}/picks", tag = "albums",
+    params(("event" = String, Path), ("album" = String, Path), Paging),
+    responses((status = 200, body = Page<Pick>)))]
+pub async fn picks(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, album)): Path<(String, String)>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<Pick>>> {
+    must_be_there(&app, &grant, &album).await?;
+    let list = List {
+        select: PICKS,
+        values: &[Value::Text(&album)],
+        order: ["k.created_unix_s", "k.photo_id || k.visitor_id"],
+    };
+    app.db().page(&paging, list, read_pick, |it| (it.created_unix_s, &it.key)).await.map(Json)
+}
+
+/// The comments of an album's visitors, oldest first.
+#[utoipa::path(get, path = "/events/{event}/albums/{album}/comments", tag = "albums",
+    params(("event" = String, Path), ("album" = String, Path), Paging),
+    responses((status = 200, body = Page<Comment>)))]
+pub async fn comments(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, album)): Path<(String, String)>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<Comment>>> {
+    must_be_there(&app, &grant, &album).await?;
+    let list = List {
+        select: COMMENTS,
+        values: &[Value::Text(&album)],
+        order: ["c.created_unix_s", "c.id"],
+    };
+    let read = |row: &AnyRow| read_comment(row, "");
+    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+}
+
+/// Resolves a visitor's comment, or opens it again.
+#[utoipa::path(patch, path = "/events/{event}/albums/{album}/comments/{comment}", tag = "albums",
+    params(("event" = String, Path), ("album" = String, Path), ("comment" = String, Path)),
+    request_body = Resolution, responses((status = 204)))]
+pub async fn resolve(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, album, comment)): Path<(String, String, String)>,
+    Body(given): Body<Resolution>,
+) -> Result<StatusCode> {
+    must_be_there(&app, &grant, &album).await?;
+    if !is_id(&comment) {
+        return Err(Failure::not_found());
+    }
+    let mut tx = app.db().write().await?;
+    let changed = sqlx::query(
+        "UPDATE album_comments SET resolved_unix_s = $1 WHERE id = $2 AND visitor_id IN \
+         (SELECT id FROM album_visitors WHERE album_id = $3)",
+    )
+    .bind(given.resolved.then(now_s))
+    .bind(&comment)
+    .bind(&album)
+    .execute(&mut *tx)
+    .await?;
+    if changed.rows_affected() == 0 {
+        return Err(Failure::not_found());
+    }
+    note_by(&mut tx, &grant, "album_comment_resolve", &comment, "").await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What was left in all albums of an event.
+pub async fn of_event(app: &App, event: &str) -> Result<Vec<Told>> {
+    let albums =
+        sqlx::query("SELECT id, name FROM albums WHERE event_id = $1 ORDER BY created_unix_s, id")
+            .bind(event)
+            .fetch_all(app.db().read())
+            .await?;
+    let mut told = Vec::with_capacity(albums.len());
+    for album in &albums {
+        let id: String = album.try_get("id")?;
+        let all = |text: &str, order: &str| format!("{text} ORDER BY {order}");
+        let picks = all(PICKS, "k.created_unix_s, k.photo_id, k.visitor_id");
+        let picks = sqlx::query(&picks).bind(&id).fetch_all(app.db().read()).await?;
+        let comments = all(COMMENTS, "c.created_unix_s, c.id");
+        let comments = sqlx::query(&comments).bind(&id).fetch_all(app.db().read()).await?;
+        let read = |row: &AnyRow| read_comment(row, "");
+        told.push(Told {
+            name: album.try_get("name")?,
+            picks: picks.iter().map(read_pick).collect::<sqlx::Result<_>>()?,
+            comments: comments.iter().map(read).collect::<sqlx::Result<_>>()?,
+            id,
+        });
+    }
+    Ok(told)
+}

@@ -1,0 +1,269 @@
+//! An album's API for its visitors. Addresses name no event and no album: the visit says which.
+//!
+//! Reads requests and sets cookies; the rest is its neighbours'.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use zeroize::Zeroizing;
+
+use super::enter;
+use super::notes::{self, Comment, NewComment};
+use super::photos::{self, AlbumFolder, AlbumPhoto, Choice};
+use super::told::Resolution;
+use crate::access::AlbumVisit;
+use crate::error::{Failure, Kind, Result};
+use crate::input::{self, Body, Bytes, Page, Paging, Path, Query};
+use crate::middleware::{ClientAddress, Encrypted};
+use crate::state::App;
+
+#[derive(Deserialize, ToSchema)]
+pub struct Entry {
+    /// From the link.
+    token: String,
+    #[schema(value_type = Option<String>, max_length = 100)]
+    pin: Option<Zeroizing<String>>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct Annotator {
+    #[schema(value_type = String, max_length = 100)]
+    pin: Zeroizing<String>,
+    /// As the studio reads it; the same name is the same visitor.
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+}
+
+/// An album, as a visitor sees it.
+#[derive(Serialize, ToSchema)]
+pub struct AlbumView {
+    pub name: String,
+    pub studio: String,
+    pub ends_unix_s: i64,
+    pub photos: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cover: Option<String>,
+    pub folders: Vec<AlbumFolder>,
+    /// Whether there is a second PIN, for picks and comments.
+    pub annotates: bool,
+    /// Who annotates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visitor: Option<String>,
+    /// Photos that may still be taken; absent: as many as one likes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub downloads_left: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AlbumFilter {
+    /// Only photos of this folder.
+    folder: Option<String>,
+    /// Only one's own picks.
+    #[serde(default)]
+    picked: bool,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct NewPick {
+    important: bool,
+}
+
+/// Enters an album by its link; the visit's cookie comes with the answer.
+#[utoipa::path(post, path = "/album/session", tag = "album", request_body = Entry,
+    responses((status = 204)))]
+pub async fn enter(
+    State(app): State<App>,
+    ClientAddress(from): ClientAddress,
+    Encrypted(encrypted): Encrypted,
+    Body(given): Body<Entry>,
+) -> Result<Response> {
+    let gone = || Failure::new(Kind::Gone, "The link was withdrawn, has ended or is not one.");
+    let link = enter::link(&app, &given.token).await?.ok_or_else(gone)?;
+    let token = enter::enter(&app, &link, from, given.pin.unwrap_or_default()).await?;
+    let cookie = [(header::SET_COOKIE, enter::cookie(Some(&token), encrypted))];
+    Ok((StatusCode::NO_CONTENT, cookie).into_response())
+}
+
+/// Leaves the album.
+#[utoipa::path(delete, path = "/album/session", tag = "album", responses((status = 204)))]
+pub async fn leave(
+    State(app): State<App>,
+    visit: AlbumVisit,
+    Encrypted(encrypted): Encrypted,
+) -> Result<Response> {
+    enter::leave(&app, &visit).await?;
+    let cookie = [(header::SET_COOKIE, enter::cookie(None, encrypted))];
+    Ok((StatusCode::NO_CONTENT, cookie).into_response())
+}
+
+/// Shows the second PIN: from now on the visit picks and comments, under a name.
+#[utoipa::path(put, path = "/album/annotator", tag = "album", request_body = Annotator,
+    responses((status = 204)))]
+pub async fn annotate(
+    State(app): State<App>,
+    visit: AlbumVisit,
+    ClientAddress(from): ClientAddress,
+    Body(given): Body<Annotator>,
+) -> Result<StatusCode> {
+    enter::annotate(&app, &visit, from, given.pin, &given.name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The album.
+#[utoipa::path(get, path = "/album", tag = "album", responses((status = 200, body = AlbumView)))]
+pub async fn show(State(app): State<App>, visit: AlbumVisit) -> Result<Json<AlbumView>> {
+    let about = photos::about(&app, &visit).await?;
+    Ok(Json(AlbumView {
+        photos: photos::count(&app, &visit, &Choice::default()).await?,
+        cover: photos::cover(&app, &visit, &about).await?.map(|photo| photo.id),
+        folders: photos::folders(&app, &visit).await?,
+        downloads_left: photos::downloads_left(&app, &visit, &about).await?,
+        name: about.name,
+        studio: about.studio,
+        ends_unix_s: about.ends_unix_s,
+        annotates: about.annotates,
+        visitor: about.visitor,
+    }))
+}
+
+/// The album's photos, in the order in which they came.
+#[utoipa::path(get, path = "/album/photos", tag = "album", params(AlbumFilter, Paging),
+    responses((status = 200, body = Page<AlbumPhoto>)))]
+pub async fn list(
+    State(app): State<App>,
+    visit: AlbumVisit,
+    Query(filter): Query<AlbumFilter>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<AlbumPhoto>>> {
+    let folder = input::optional_line("folder", filter.folder)?;
+    let choice = Choice { folder, picked: filter.picked };
+    photos::page(&app, &visit, &choice, &paging).await.map(Json)
+}
+
+/// A photo of the album.
+#[utoipa::path(get, path = "/album/photos/{photo}", tag = "album", params(("photo" = String, Path)),
+    responses((status = 200, body = AlbumPhoto)))]
+pub async fn photo(
+    State(app): State<App>,
+    visit: AlbumVisit,
+    Path(photo): Path<String>,
+) -> Result<Json<AlbumPhoto>> {
+    photos::one(&app, &visit, &photo).await.map(Json)
+}
+
+/// For lists: the longer side has at most 480 pixels.
+#[utoipa::path(get, path = "/album/photos/{photo}/thumb", tag = "album", params(("photo" = String, Path)),
+    responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
+pub async fn thumb(
+    State(app): State<App>,
+    visit: AlbumVisit,
+    Path(photo): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    photos::file(&app, &visit, &photo).await?.thumb(&app, &headers).await
+}
+
+/// For screens, with the event's watermark: the longer side has at most 2,048 pixels.
+#[utoipa::path(get, path = "/album/photos/{photo}/web", tag = "album", params(("photo" = String, Path)),
+    responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
+pub async fn web(
+    State(app): State<App>,
+    visit: AlbumVisit,
+    Path(photo): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    photos::file(&app, &visit, &photo).await?.web(&app, &headers).await
+}
+
+/// For keeping, as far as the event and the folder allow: the file as it came, or the one for screens.
+#[utoipa::path(get, path = "/album/photos/{photo}/download", tag = "album", params(("photo" = String, Path)),
+    responses((status = 200, body = Bytes, content_type = "image/*"), (status = 206, body = Bytes, content_type = "image/*"), (status = 304)))]
+pub async fn download(
+    State(app): State<App>,
+    visit: AlbumVisit,
+    Path(photo): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let file = photos::file(&app, &visit, &photo).await?;
+    file.may_be_taken()?;
+    photos::count_download(&app, &visit, &photo).await?;
+    file.download(&app, &headers).await
+}
+
+/// Picks a photo.
+#[utoipa::path(put, path = "/album/photos/{photo}/pick", tag = "album", params(("photo" = String, Path)),
+    request_body = NewPick, responses((status = 204)))]
+pub async fn pick(
+    State(app): State<App>,
+    visit: AlbumVisit,
+    Path(photo): Path<String>,
+    Body(given): Body<NewPick>,
+) -> Result<StatusCode> {
+    notes::pick(&app, &visit, &photo, given.important).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes a pick back.
+#[utoipa::path(delete, path = "/album/photos/{photo}/pick", tag = "album", params(("photo" = String, Path)),
+    responses((status = 204)))]
+pub async fn unpick(
+    State(app): State<App>,
+    visit: AlbumVisit,
+    Path(photo): Path<String>,
+) -> Result<StatusCode> {
+    notes::unpick(&app, &visit, &photo).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The comments on a photo, oldest first.
+#[utoipa::path(get, path = "/album/photos/{photo}/comments", tag = "album", params(("photo" = String, Path)),
+    responses((status = 200, body = Vec<Comment>)))]
+pub async fn comments(
+    State(app): State<App>,
+    visit: AlbumVisit,
+    Path(photo): Path<String>,
+) -> Result<Json<Vec<Comment>>> {
+    notes::comments(&app, &visit, &photo).await.map(Json)
+}
+
+/// Comments on a photo, or on a spot of it.
+#[utoipa::path(post, path = "/album/photos/{photo}/comments", tag = "album", params(("photo" = String, Path)),
+    request_body = NewComment, responses((status = 201, body = Comment)))]
+pub async fn comment(
+    State(app): State<App>,
+    visit: AlbumVisit,
+    Path(photo): Path<String>,
+    Body(given): Body<NewComment>,
+) -> Result<(StatusCode, Json<Comment>)> {
+    let made = notes::comment(&app, &visit, &photo, &given).await?;
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// Resolves a comment, or opens it again.
+#[utoipa::path(patch, path = "/album/comments/{comment}", tag = "album", params(("comment" = String, Path)),
+    request_body = Resolution, responses((status = 204)))]
+pub async fn resolve(
+    State(app): State<App>,
+    visit: AlbumVisit,
+    Path(comment): Path<String>,
+    Body(given): Body<Resolution>,
+) -> Result<StatusCode> {
+    notes::resolve(&app, &visit, &comment, given.resolved).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes a comment of one's own.
+#[utoipa::path(delete, path = "/album/comments/{comment}", tag = "album", params(("comment" = String, Path)),
+    responses((status = 204)))]
+pub async fn uncomment(
+    State(app): State<App>,
+    visit: AlbumVisit,
+    Path(comment): Path<String>,
+) -> Result<StatusCode> {
+    notes::delete(&app, &visit, &comment).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

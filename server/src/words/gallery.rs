@@ -1,0 +1,234 @@
+//! The words of an album's pages.
+//!
+//! Knows nothing of what they are said about.
+
+use super::Language;
+
+/// Every message; what changes is handed in.
+pub struct Gallery {
+    pub skip: &'static str,
+    pub language: &'static str,
+    // The door.
+    pub by_studio: fn(&str) -> String,
+    pub pin_title: &'static str,
+    pub pin_label: &'static str,
+    pub pin_hint: &'static str,
+    pub open: &'static str,
+    pub wrong_pin: &'static str,
+    pub wait: fn(u64) -> String,
+    pub closed_title: &'static str,
+    pub closed: &'static str,
+    pub failed_title: &'static str,
+    pub failed: &'static str,
+    // The gallery.
+    pub photos: fn(i64) -> String,
+    pub open_until: fn(&str) -> String,
+    pub all: &'static str,
+    pub my_picks: &'static str,
+    pub folders: &'static str,
+    pub empty: &'static str,
+    pub photo: fn(i64) -> String,
+    pub pages: &'static str,
+    pub page: fn(i64, i64) -> String,
+    pub earlier: &'static str,
+    pub later: &'static str,
+    pub leave: &'static str,
+    // One photo.
+    pub back: &'static str,
+    pub position: fn(i64, i64) -> String,
+    pub previous: &'static str,
+    pub next: &'static str,
+    pub download: &'static str,
+    pub downloads_left: fn(i64) -> String,
+    // Annotations.
+    pub annotate_title: &'static str,
+    pub annotate_intro: &'static str,
+    pub annotate_pin: &'static str,
+    pub your_name: &'static str,
+    pub begin: &'static str,
+    pub annotating_as: fn(&str) -> String,
+    pub pick: &'static str,
+    pub picked: &'static str,
+    pub unpick: &'static str,
+    pub important: &'static str,
+    pub mark_important: &'static str,
+    pub not_important: &'static str,
+    pub comments: &'static str,
+    pub comment_label: &'static str,
+    pub spot: &'static str,
+    pub whole_photo: &'static str,
+    /// From the top left to the bottom right, row by row.
+    pub spots: [&'static str; 9],
+    pub spot_hint: &'static str,
+    pub send: &'static str,
+    pub resolve: &'static str,
+    pub resolved: &'static str,
+    pub reopen: &'static str,
+    pub delete: &'static str,
+    pub no_comment: &'static str,
+}
+
+/// The words in `language`.
+pub fn words(language: Language) -> &'static Gallery {
+    match language {
+        Language::English => &ENGLISH,
+        Language::Hindi => &HINDI,
+    }
+}
+
+static ENGLISH: Gallery = Gallery {
+    skip: "Skip to content",
+    language: "Language",
+    by_studio: |studio| format!("Photographs by {studio}"),
+    pin_title: "A private album",
+    pin_label: "PIN",
+    pin_hint: "You have it from whoever sent you this link.",
+    open: "Open the album",
+    wrong_pin: "That PIN is not right. Please try again.",
+    wait: |minutes| match minutes {
+        1 => "Too many tries. Please wait a minute.".to_owned(),
+        _ => format!("Too many tries. Please wait {minutes} minutes."),
+    },
+    closed_title: "This album is not open",
+    closed: "The link has ended, was withdrawn, or is not complete. Please ask whoever sent it to you.",
+    failed_title: "That did not work",
+    failed: "Please go back and try again.",
+    photos: |count| if count == 1 { "1 photo".to_owned() } else { format!("{count} photos") },
+    open_until: |day| format!("Open until {day}"),
+    all: "All photos",
+    my_picks: "My picks",
+    folders: "Parts of the album",
+    empty: "There are no photos here yet.",
+    photo: |number| format!("Photo {number}"),
+    pages: "Pages",
+    page: |page, of| format!("Page {page} of {of}"),
+    earlier: "Previous page",
+    later: "Next page",
+    leave: "Close the album",
+    back: "All photos",
+    position: |number, of| format!("{number} of {of}"),
+    previous: "Previous photo",
+    next: "Next photo",
+    download: "Download",
+    downloads_left: |count| match count {
+        1 => "1 download left".to_owned(),
+        _ => format!("{count} downloads left"),
+    },
+    annotate_title: "Choose your favourites",
+    annotate_intro: "With the second PIN you pick photos and leave notes for the studio.",
+    annotate_pin: "PIN for notes",
+    your_name: "Your name",
+    begin: "Begin",
+    annotating_as: |name| format!("Picks and notes of {name}"),
+    pick: "Pick",
+    picked: "Picked",
+    unpick: "Take the pick back",
+    important: "Important",
+    mark_important: "Mark as important",
+    not_important: "Not important",
+    comments: "Notes",
+    comment_label: "A note for the studio",
+    spot: "Where in the photo",
+    whole_photo: "The whole photo",
+    spots: [
+        "Top left",
+        "Top",
+        "Top right",
+        "Left",
+        "Middle",
+        "Right",
+        "Bottom left",
+        "Bottom",
+        "Bottom right",
+    ],
+    spot_hint: "Or press on the photo where you mean.",
+    send: "Leave the note",
+    resolve: "Mark as done",
+    resolved: "Done",
+    reopen: "Open again",
+    delete: "Delete",
+    no_comment: "No notes on this photo yet.",
+};
+
+static HINDI: Gallery = Gallery {
+    skip: "सीधे सामग्री पर जाएँ",
+    language: "भाषा",
+    by_studio: |studio| format!("तस्वीरें: {studio}"),
+    pin_title: "एक निजी एल्बम",
+    pin_label: "पिन",
+    pin_hint: "पिन आपको उन्हीं से मिलेगा जिन्होंने यह लिंक भेजा है।",
+    open: "एल्बम खोलें",
+    wrong_pin: "यह पिन सही नहीं है। कृपया फिर से कोशिश करें।",
+    wait: |minutes| format!("बहुत सारी कोशिशें हो गईं। कृपया {minutes} मिनट रुकें।"),
+    closed_title: "यह एल्बम खुला नहीं है",
+    closed: "लिंक की अवधि समाप्त हो गई है, उसे वापस ले लिया गया है, या वह अधूरा है। कृपया भेजने वाले से पूछें।",
+    failed_title: "यह नहीं हो पाया",
+    failed: "कृपया वापस जाएँ और फिर से कोशिश करें।",
+    photos: |count| {
+        if count == 1 {
+            "1 तस्वीर".to_owned()
+        } else {
+            format!("{count} तस्वीरें")
+        }
+    },
+    open_until: |day| format!("{day} तक खुला"),
+    all: "सभी तस्वीरें",
+    my_picks: "मेरी पसंद",
+    folders: "एल्बम के भाग",
+    empty: "यहाँ अभी कोई तस्वीर नहीं है।",
+    photo: |number| format!("तस्वीर {number}"),
+    pages: "पृष्ठ",
+    page: |page, of| format!("पृष्ठ {page}, कुल {of}"),
+    earlier: "पिछला पृष्ठ",
+    later: "अगला पृष्ठ",
+    leave: "एल्बम बंद करें",
+    back: "सभी तस्वीरें",
+    position: |number, of| format!("{of} में से {number}"),
+    previous: "पिछली तस्वीर",
+    next: "अगली तस्वीर",
+    download: "डाउनलोड करें",
+    downloads_left: |count| format!("{count} डाउनलोड बाकी"),
+    annotate_title: "अपनी पसंद चुनें",
+    annotate_intro: "दूसरे पिन से आप तस्वीरें चुन सकते हैं और स्टूडियो के लिए टिप्पणी छोड़ सकते हैं।",
+    annotate_pin: "टिप्पणी का पिन",
+    your_name: "आपका नाम",
+    begin: "शुरू करें",
+    annotating_as: |name| format!("{name} की पसंद और टिप्पणियाँ"),
+    pick: "चुनें",
+    picked: "चुनी हुई",
+    unpick: "चुनाव हटाएँ",
+    important: "ज़रूरी",
+    mark_important: "ज़रूरी बनाएँ",
+    not_important: "ज़रूरी नहीं",
+    comments: "टिप्पणियाँ",
+    comment_label: "स्टूडियो के लिए टिप्पणी",
+    spot: "तस्वीर में कहाँ",
+    whole_photo: "पूरी तस्वीर",
+    spots: ["ऊपर बाएँ", "ऊपर", "ऊपर दाएँ", "बाएँ", "बीच में", "दाएँ", "नीचे बाएँ", "नीचे", "नीचे दाएँ"],
+    spot_hint: "या तस्वीर पर वहीं दबाएँ जिसकी बात है।",
+    send: "टिप्पणी छोड़ें",
+    resolve: "पूरा हुआ",
+    resolved: "पूरा",
+    reopen: "फिर से खोलें",
+    delete: "हटाएँ",
+    no_comment: "इस तस्वीर पर अभी कोई टिप्पणी नहीं है।",
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_handed_in_is_said() {
+        for language in Language::ALL {
+            let words = words(language);
+            assert!((words.page)(3, 12).contains('3') && (words.page)(3, 12).contains("12"));
+            assert!(
+                (words.position)(7, 40).contains('7') && (words.position)(7, 40).contains("40")
+            );
+            assert!((words.by_studio)("Lumen").contains("Lumen"));
+            assert!((words.photos)(1).starts_with("1 ") && (words.photos)(0).starts_with("0 "));
+        }
+        assert_ne!(words(Language::English).open, words(Language::Hindi).open);
+    }
+}

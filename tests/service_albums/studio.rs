@@ -1,0 +1,95 @@
+//! An event with photos in folders and an album of it, and people who come by its links.
+
+use picpick_tests::album::{Album, place_of, sha256};
+use picpick_tests::{Answer, Client, Person, Service, sample};
+use serde_json::{Value, json};
+
+pub const VIEW: &str = "482913";
+pub const ANNOTATE: &str = "570264";
+
+pub struct Studio {
+    pub owner: Person,
+    pub photos: Album,
+    pub album: String,
+    /// A link's token, and its id.
+    pub token: String,
+    pub link: String,
+}
+
+pub fn read(name: &str) -> Vec<u8> {
+    std::fs::read(sample(name)).unwrap()
+}
+
+impl Studio {
+    /// An event with an album of everything that visitors may see, with both PINs.
+    pub fn new(service: &Service) -> Self {
+        let owner = service.owner();
+        let event = owner.new_event(&owner.studio(), "Wedding");
+        let photos = Album { client: owner.client.clone(), event };
+        let new = json!({ "name": "Asha & Ben", "view_pin": VIEW, "annotate_pin": ANNOTATE });
+        let album = owner.client.post(&photos.path("/albums"), &new).is(201).field("id");
+        let mut studio = Self { owner, photos, album, token: String::new(), link: String::new() };
+        (studio.token, studio.link) = studio.new_link();
+        studio
+    }
+
+    pub fn path(&self, rest: &str) -> String {
+        self.photos.path(&format!("/albums/{}{rest}", self.album))
+    }
+
+    pub fn new_link(&self) -> (String, String) {
+        let made =
+            self.owner.client.post(&self.path("/links"), &json!({ "name": "Family" })).is(201);
+        (made.field("token"), made.field("id"))
+    }
+
+    pub fn folder(&self, name: &str, rules: &Value) -> String {
+        let path = self.photos.path("/folders");
+        let id = self.owner.client.post(&path, &json!({ "name": name })).is(201).field("id");
+        self.owner.client.patch(&format!("{path}/{id}"), rules).is(200);
+        id
+    }
+
+    pub fn upload(&self, name: &str, bytes: &[u8], folder: Option<&str>) -> String {
+        let announced =
+            self.photos.announce_as(name, bytes.len(), Some(&sha256(bytes)), folder).unwrap();
+        let place = place_of(&announced.is(201));
+        let sent = self.photos.send(&place, 0, bytes).unwrap().is(204);
+        picpick_tests::album::header(&sent, "picpick-photo")
+    }
+
+    /// Changes the event.
+    pub fn rules(&self, rules: &Value) {
+        self.owner.client.patch(&self.photos.path(""), rules).is(200);
+    }
+
+    /// Changes the album.
+    pub fn change(&self, change: &Value) -> Answer {
+        self.owner.client.patch(&self.path(""), change)
+    }
+}
+
+/// Tries to come in.
+pub fn knock(client: &Client, token: &str, pin: &str) -> Answer {
+    client.post("/album/session", &json!({ "token": token, "pin": pin }))
+}
+
+/// Somebody who came in, at an address of their own.
+pub fn visitor(service: &Service, studio: &Studio) -> Client {
+    let client = service.client();
+    let cookie = knock(&client, &studio.token, VIEW).is(204).cookie();
+    client.with_cookie(&cookie)
+}
+
+/// Somebody who also showed the second PIN.
+pub fn annotator(service: &Service, studio: &Studio, name: &str) -> Client {
+    let client = visitor(service, studio);
+    client.put("/album/annotator", &json!({ "pin": ANNOTATE, "name": name })).is(204);
+    client
+}
+
+/// The ids of what a visitor's list shows.
+pub fn listed(client: &Client) -> Vec<String> {
+    let items = client.get("/album/photos").is(200).items();
+    items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+}

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use picpick_engine::{
-    BlobSealer, Collection, DEFAULT_PACK, DataFolder, DecodeLimits, Error, Keep, Models, Pack,
-    Pipeline, Precision, Receipt, Vault,
+    BlobSealer, Collection, DEFAULT_PACK, DataFolder, DecodeLimits, Error, Keep, Liveness, Models,
+    Pack, Pipeline, Precision, Receipt, Vault,
 };
 
 use crate::error::{Failure, Kind, Result};
@@ -32,6 +32,7 @@ struct Shared {
     pack: Pack,
     precision: Precision,
     pipeline: Mutex<Option<Arc<Pipeline>>>,
+    liveness: Mutex<Option<Arc<Liveness>>>,
     open: Mutex<OpenCollections>,
 }
 
@@ -67,6 +68,7 @@ impl Faces {
             pack,
             precision: settings.precision,
             pipeline: Mutex::default(),
+            liveness: Mutex::default(),
             open: Mutex::default(),
         })))
     }
@@ -102,6 +104,16 @@ impl Faces {
         }
         let Shared { models, pack, precision, .. } = &*self.0;
         let loaded = Pipeline::load(models, pack, *precision, DecodeLimits::default())?;
+        Ok(Arc::clone(slot.insert(Arc::new(loaded))))
+    }
+
+    /// The models that tell a person from a picture of one, loaded by whoever needs them first.
+    pub fn liveness(&self) -> picpick_engine::Result<Arc<Liveness>> {
+        let mut slot = self.0.liveness.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(liveness) = &*slot {
+            return Ok(Arc::clone(liveness));
+        }
+        let loaded = Liveness::load(&self.0.models, self.0.precision)?;
         Ok(Arc::clone(slot.insert(Arc::new(loaded))))
     }
 

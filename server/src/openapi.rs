@@ -16,7 +16,7 @@ use utoipa::openapi::{
 };
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
-use crate::access::{ALBUM_COOKIE, Rule, SESSION_COOKIE, guard};
+use crate::access::{ALBUM_COOKIE, GUEST_COOKIE, Rule, SESSION_COOKIE, guard};
 use crate::error::{Kind, Problem};
 use crate::middleware::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, protect, repeat};
 use crate::state::App;
@@ -41,6 +41,8 @@ impl Api {
         components.add_security_scheme("session", cookie);
         let visit = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(ALBUM_COOKIE)));
         components.add_security_scheme("visit", visit);
+        let guest = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(GUEST_COOKIE)));
+        components.add_security_scheme("guest", guest);
         let schema = <Problem as utoipa::PartialSchema>::schema();
         components.schemas.insert("Problem".to_owned(), schema);
         Self { app: app.clone(), router: OpenApiRouter::with_openapi(api) }
@@ -122,6 +124,7 @@ fn describe(operation: &mut Operation, rule: Rule) {
         Rule::Open => Vec::new(),
         Rule::SignedIn => vec![SecurityRequirement::new("session", none)],
         Rule::Album(_) => vec![SecurityRequirement::new("visit", none)],
+        Rule::Guest(_) => vec![SecurityRequirement::new("guest", none)],
         _ => vec![
             SecurityRequirement::new("session", none.clone()),
             SecurityRequirement::new("key", none),

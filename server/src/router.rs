@@ -18,14 +18,16 @@ use utoipa_axum::routes;
 
 use crate::access::Action as A;
 use crate::access::Right as R;
-use crate::access::Rule::{Album, Event, Open, SignedIn, Studio};
+use crate::access::Rule::{Album, Event, Guest, Open, SignedIn, Studio};
+use crate::access::Stage as S;
 use crate::album::{links, routes as albums, told, visitor};
 use crate::error::Failure;
 use crate::openapi::{self, Api};
 use crate::state::App;
 use crate::studio::{invitations, keys, members};
 use crate::{
-    account, album, alert, audit, event, job, middleware, ops, pages, photo, search, studio, upload,
+    account, album, alert, audit, event, guest, job, middleware, ops, pages, photo, search, studio,
+    upload,
 };
 
 /// Bytes of a body that is not a photo.
@@ -41,6 +43,13 @@ const SELFIE_BYTES_MAX: usize = 32 << 20;
 
 fn of_a_selfie(methods: MethodRouter<App>) -> MethodRouter<App> {
     methods.layer(DefaultBodyLimit::max(SELFIE_BYTES_MAX))
+}
+
+/// Bytes of a frame of a camera.
+const FRAME_BYTES_MAX: usize = 1 << 20;
+
+fn of_a_frame(methods: MethodRouter<App>) -> MethodRouter<App> {
+    methods.layer(DefaultBodyLimit::max(FRAME_BYTES_MAX))
 }
 
 /// Uploads hold their parts against what was announced.
@@ -132,9 +141,43 @@ fn table(api: Api) -> Api {
         .add(Event(A::SearchFaces),         routes!(search::routes::compare))
 }
 
+#[rustfmt::skip]
+fn guests(api: Api) -> Api {
+    api
+        // Guests: the studio's side
+        .add(Event(A::ManageGuests),        routes!(guest::links::list, guest::links::create))
+        .add(Event(A::ManageGuests),        routes!(guest::links::withdraw))
+        .add(Event(A::ManageGuests),        routes!(guest::known::list))
+        .add(Event(A::ManageGuests),        routes!(guest::known::remove))
+        .add(Event(A::ManageGuests),        routes!(guest::known::consents))
+        .add(Event(A::ManageGuests),        routes!(guest::requests::list))
+        .add(Event(A::ManageGuests),        routes!(guest::requests::let_in, guest::requests::decline))
+        // Guests: coming in
+        .add(Open,                          routes!(guest::register::invitation))
+        .add(Open,                          routes!(guest::register::register))
+        .add(Open,                          routes!(guest::register::enter))
+        .add(Open,                          routes!(guest::register::confirm_letters))
+        .add(Open,                          routes!(guest::requests::ask))
+        .add(Guest(S::Registered),          routes!(guest::routes::show, guest::routes::leave))
+        .add(Guest(S::Registered),          routes!(guest::routes::sign_out))
+        .add(Guest(S::Registered),          routes!(guest::challenge::begin))
+        .add(Guest(S::Registered),          routes!(guest::challenge::show).map(of_a_frame))
+        // Guests: what is theirs
+        .add(Guest(S::Verified),            routes!(guest::photos::list))
+        .add(Guest(S::Verified),            routes!(guest::photos::thumb))
+        .add(Guest(S::Verified),            routes!(guest::photos::web))
+        .add(Guest(S::Verified),            routes!(guest::photos::download))
+        .add(Guest(S::Verified),            routes!(guest::routes::archive))
+        .add(Guest(S::Verified),            routes!(guest::photos::faces))
+        .add(Guest(S::Verified),            routes!(guest::photos::face, guest::photos::claim))
+        .add(Guest(S::Verified),            routes!(guest::news::watch))
+        .add(Guest(S::Verified),            routes!(guest::routes::notify))
+        .add(Guest(S::Verified),            routes!(guest::group::create, guest::group::join, guest::group::leave))
+}
+
 /// The routes of the API, and its description.
 fn nested(app: &App) -> (Router<App>, OpenApi) {
-    let (routes, mut described) = table(Api::new(app)).finish();
+    let (routes, mut described) = guests(table(Api::new(app))).finish();
     let paths = std::mem::take(&mut described.paths.paths);
     described.paths.paths =
         paths.into_iter().map(|(path, item)| (format!("/api/v1{path}"), item)).collect();

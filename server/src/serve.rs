@@ -19,7 +19,7 @@ use crate::router::build_app;
 use crate::settings::Settings;
 use crate::state::App;
 use crate::upload::sweep;
-use crate::{album, alert, door, limits, mail, middleware, ops};
+use crate::{album, alert, door, guest, limits, mail, middleware, ops};
 
 /// Requests under way get so long to end.
 const GRACE: Duration = Duration::from_secs(20);
@@ -44,6 +44,8 @@ pub async fn serve(
         figures.map(|at| ops::serve_figures(&app, at, figures_end.clone())).transpose()?;
     let server = door::open(build_app(app.clone()), app.settings(), handle.clone())?;
     let keepers = [
+        tokio::spawn(guest::keep_leaving(app.clone())),
+        tokio::spawn(guest::keep_writing(app.clone())),
         tokio::spawn(keep_retention(app.clone())),
         tokio::spawn(limits::keep_exchanging(app.clone())),
         tokio::spawn(alert::keep_keeping(app.clone())),

@@ -13,6 +13,7 @@ use crate::blob::Blobs;
 use crate::db::{self, Db};
 use crate::error::Result;
 use crate::faces::Faces;
+use crate::guest::{Challenges, News};
 use crate::job::Jobs;
 use crate::limits::{Class, Limits};
 use crate::mail::Post;
@@ -38,6 +39,8 @@ struct Parts {
     admissions: Admissions,
     alerts: Alerts,
     post: Post,
+    challenges: Challenges,
+    news: News,
 }
 
 /// Places to work in.
@@ -95,6 +98,8 @@ impl App {
             admissions,
             alerts,
             post,
+            challenges: Challenges::default(),
+            news: News::default(),
         })))
     }
 
@@ -153,6 +158,16 @@ impl App {
     /// The way of mail to people.
     pub fn post(&self) -> &Post {
         &self.0.post
+    }
+
+    /// The challenges of guests under way.
+    pub fn challenges(&self) -> &Challenges {
+        &self.0.challenges
+    }
+
+    /// Tells guests who look on.
+    pub fn news(&self) -> &News {
+        &self.0.news
     }
 
     /// Seals a small secret for the database, hexadecimal.

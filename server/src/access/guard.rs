@@ -10,9 +10,10 @@ use axum::response::Response;
 use sqlx::Row as _;
 
 use super::caller::Caller;
+use super::guest::GuestVisit;
 use super::roles::{Action, Role};
 use super::visit::AlbumVisit;
-use super::{Right, Rule};
+use super::{Right, Rule, Stage};
 use crate::db::Db;
 use crate::error::{Failure, Kind, Result};
 use crate::ids::is_id;
@@ -65,6 +66,9 @@ pub async fn guard(
     if let Rule::Album(right) = rule {
         let visit = visit(&app, rule, right, &parts).await?;
         parts.extensions.insert(visit);
+    } else if let Rule::Guest(stage) = rule {
+        let visit = guest(&app, rule, stage, &parts).await?;
+        parts.extensions.insert(visit);
     } else if rule != Rule::Open {
         let caller = Caller::find(&parts, app.db()).await?;
         let caller = caller.ok_or_else(|| {
@@ -96,6 +100,23 @@ async fn visit(app: &App, rule: Rule, right: Right, parts: &Parts) -> Result<Alb
     Ok(visit)
 }
 
+/// The guest of a request that a rule for guests lets through.
+async fn guest(app: &App, rule: Rule, stage: Stage, parts: &Parts) -> Result<GuestVisit> {
+    let none = || Failure::new(Kind::SignedOut, "No visit came along; open the event's link.");
+    let visit = GuestVisit::find(parts, app.db()).await?.ok_or_else(none)?;
+    if let Some(known) = parts.extensions.get::<Known>() {
+        known.set(&visit.caller());
+    }
+    app.limits().charge_caller(&visit.caller(), Class::of(rule, &parts.method))?;
+    if stage == Stage::Verified && !visit.verified {
+        return Err(Failure::new(Kind::Forbidden, "Show your face first."));
+    }
+    if visit.home != app.home() {
+        return Err(Failure::new(Kind::Misdirected, ELSEWHERE));
+    }
+    Ok(visit)
+}
+
 async fn check(
     app: &App,
     rule: Rule,
@@ -106,7 +127,7 @@ async fn check(
     let param = |name: &str| params.iter().find(|(key, _)| *key == name).map(|(_, value)| value);
     let mut elsewhere = false;
     let (action, studio, event) = match rule {
-        Rule::Open | Rule::Album(_) => return Ok(()),
+        Rule::Open | Rule::Album(_) | Rule::Guest(_) => return Ok(()),
         Rule::SignedIn => {
             let Caller::Person { user, session } = caller else {
                 return Err(Failure::new(Kind::Forbidden, "This is for people, not for API keys."));

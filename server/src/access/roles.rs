@@ -48,6 +48,8 @@ pub enum Action {
     SearchFaces,
     EraseFaces,
     ExportEvent,
+    /// Reads who the guests are and how to reach them; answers and removes them.
+    ManageGuests,
 }
 
 use Action as A;
@@ -82,6 +84,7 @@ impl Role {
                 A::SearchFaces,
                 A::EraseFaces,
                 A::ExportEvent,
+                A::ManageGuests,
             ],
             Role::Photographer => {
                 &[A::ReadStudio, A::ReadEvent, A::ReadPhotos, A::UploadPhotos, A::SearchFaces]
@@ -94,6 +97,7 @@ impl Role {
                 A::UploadPhotos,
                 A::ManagePhotos,
                 A::SearchFaces,
+                A::ManageGuests,
             ],
             Role::Accountant => &[A::ReadStudio, A::ReadMembers, A::ReadAudit],
             Role::Viewer => &[A::ReadStudio, A::ReadEvent, A::ReadPhotos],

@@ -17,6 +17,7 @@ use super::queue::{Job, Outcome, give_back, settle, take, waiting};
 use crate::blob::{Blobs, Kind};
 use crate::error::{Failure, Result};
 use crate::faces::Faces;
+use crate::guest::noticed;
 use crate::ops::metrics;
 use crate::photo::derive;
 use crate::state::App;
@@ -48,6 +49,8 @@ pub async fn work(app: App, stop: Arc<AtomicBool>) {
                 for (event, _) in unsettled.drain() {
                     form_people(&app, &event).await;
                     app.jobs().tell(&event);
+                    // Through people, guests are found whom a photo alone did not show.
+                    app.news().tell(&event, None);
                 }
                 let _ = tokio::time::timeout(LOOK_EVERY, app.jobs().ready.notified()).await;
             }
@@ -82,7 +85,13 @@ async fn batch(app: &App, stop: &Arc<AtomicBool>) -> Result<Option<(String, usiz
         stop: Arc::clone(stop),
     };
     let (taken, name) = (jobs.clone(), event.clone());
-    let outcomes = app.faces().run(move |faces| Ok(work.run(faces, taken))).await?;
+    let of = event.clone();
+    let done = app.faces().run(move |faces| {
+        let outcomes = work.run(faces, taken);
+        let met = faces.event(&of).map(|event| event.collection.take_sightings());
+        Ok((outcomes, met.unwrap_or_default()))
+    });
+    let (outcomes, met) = done.await?;
     let added = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Done).count();
     for (job, outcome) in &outcomes {
         metrics::count_indexed(match outcome {
@@ -95,6 +104,7 @@ async fn batch(app: &App, stop: &Arc<AtomicBool>) -> Result<Option<(String, usiz
         }
     }
     settle(app.db(), &outcomes).await?;
+    noticed(app, &event, &met).await?;
     metrics::set_waiting(waiting(app.db()).await?);
     Ok(Some((event, added)))
 }

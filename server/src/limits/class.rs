@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 
-use crate::access::{Action, Right, Rule};
+use crate::access::{Action, Right, Rule, Stage};
 
 /// Requests that weigh the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ impl Class {
             // Whoever changes something without having signed in shows a secret or asks for one, a person
             // changes nothing of their own account but secrets, and who only views an album shows a PIN.
             Rule::Open | Rule::SignedIn | Rule::Album(Right::View) if !reads => Self::Secret,
+            // Before they are let in, guests send frames, and models look at each.
+            Rule::Guest(Stage::Registered) if !reads => Self::Heavy,
             Rule::Studio(action) | Rule::Event(action) => match action {
                 Action::SearchFaces => Self::Heavy,
                 Action::UploadPhotos if !reads => Self::Upload,
@@ -88,6 +90,8 @@ mod tests {
         assert_eq!(of(Rule::Album(Right::View), Method::POST), Class::Secret);
         assert_eq!(of(Rule::Album(Right::View), Method::GET), Class::Read);
         assert_eq!(of(Rule::Album(Right::Annotate), Method::PUT), Class::Write);
+        assert_eq!(of(Rule::Guest(Stage::Registered), Method::POST), Class::Heavy);
+        assert_eq!(of(Rule::Guest(Stage::Verified), Method::POST), Class::Write);
         assert!(Class::Secret.units() > 10 * Class::Read.units());
         let ordinary = Duration::from_secs(30);
         assert_eq!(Class::Upload.time_max(ordinary), None);

@@ -4,6 +4,7 @@
 //! with a line in the log. Never logs an address, a subject or a text.
 
 mod file;
+mod guests;
 mod letters;
 mod outbox;
 mod smtp;
@@ -17,6 +18,7 @@ use tokio::sync::Notify;
 
 use crate::settings::Settings;
 
+pub use guests::{let_in, letters_wanted, new_photos};
 pub use letters::{invitation, password_changed, reset};
 pub use outbox::{keep_posting, put};
 pub use smtp::transport_url;
@@ -95,6 +97,11 @@ impl Post {
     /// A link to a page of the service. The token stands behind `#`: browsers keep it from servers and logs.
     fn link(&self, page: &str, token: &str) -> String {
         format!("{}/{page}#{token}", self.0.base.get().map_or("", String::as_str))
+    }
+
+    /// The address of a page, as people reach it.
+    pub fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.0.base.get().map_or("", String::as_str))
     }
 
     /// Says that there is something to send; called after the commit that put it there.

@@ -18,6 +18,7 @@ const TURNED_AWAY: &str = "picpick_turned_away_total";
 const LIMITED: &str = "picpick_rate_limited_total";
 const CONNECTIONS: &str = "picpick_connections";
 const ALERTS: &str = "picpick_alerts_total";
+const CHALLENGES: &str = "picpick_guest_challenges_total";
 const POSTS: &str = "picpick_alert_posts_total";
 const MEMORY: &str = "picpick_process_resident_bytes";
 const POOL: &str = "picpick_database_connections";
@@ -35,7 +36,7 @@ enum Sort {
 }
 
 /// Every figure, what it is, and in words.
-const NAMES: [(&str, Sort, &str); 15] = [
+const NAMES: [(&str, Sort, &str); 16] = [
     (REQUESTS, Sort::Counter, "Requests answered, by route, method and status"),
     (SECONDS, Sort::Histogram, "Time until an answer begins, seconds, by route and method"),
     (AT_WORK, Sort::Gauge, "Requests being worked on, by room"),
@@ -43,6 +44,7 @@ const NAMES: [(&str, Sort, &str); 15] = [
     (LIMITED, Sort::Counter, "Requests over an allowance, by whose"),
     (CONNECTIONS, Sort::Gauge, "Connections open"),
     (ALERTS, Sort::Counter, "Alerts raised, by pattern"),
+    (CHALLENGES, Sort::Counter, "Challenges that guests ended, by outcome"),
     (POSTS, Sort::Counter, "Posts to the webhook, by outcome"),
     (JOBS, Sort::Counter, "Photos that were worked on, by outcome: done, refused, later"),
     (WAITING, Sort::Gauge, "Photos that wait to be indexed, in all events"),
@@ -127,6 +129,11 @@ pub fn set_connections(open: usize) {
 
 pub fn count_alert(pattern: &'static str) {
     counter!(ALERTS, "pattern" => pattern).increment(1);
+}
+
+/// A guest's challenge ended: `passed`, or the code of a refusal.
+pub fn count_challenge(outcome: &'static str) {
+    counter!(CHALLENGES, "outcome" => outcome).increment(1);
 }
 
 /// `outcome` is `done`, `failed` or `given_up`.

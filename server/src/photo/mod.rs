@@ -14,3 +14,4 @@ mod send;
 pub mod visitors;
 
 pub use derive::derive;
+pub use visitors::{Shown, shown};

@@ -48,6 +48,19 @@ impl File {
     }
 }
 
+impl File {
+    /// As its photographer called it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of a JPEG that was made of it.
+    pub fn jpeg_name(&self) -> String {
+        let stem = self.name.rsplit_once('.').map_or(self.name.as_str(), |(stem, _)| stem);
+        format!("{stem}.jpg")
+    }
+}
+
 /// The file as it came, or the part of it that `headers` ask for.
 pub async fn original(app: &App, file: File, headers: &HeaderMap) -> Result<Response> {
     // The bytes of a photo never change: its hash is its tag.
@@ -220,8 +233,7 @@ pub async fn marked(app: &App, file: File, headers: &HeaderMap, text: &str) -> R
 
 /// Makes the browser save `response` under the photo's name, as a JPEG.
 pub fn to_be_saved(mut response: Response, file: &File) -> Result<Response> {
-    let stem = file.name.rsplit_once('.').map_or(file.name.as_str(), |(stem, _)| stem);
-    let value = disposition(&format!("{stem}.jpg"))?;
+    let value = disposition(&file.jpeg_name())?;
     response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
     Ok(response)
 }

@@ -58,6 +58,17 @@ impl Shown {
         }
     }
 
+    /// For an archive: a name, and what `download` sends. Errors: `Forbidden` where downloads are off.
+    pub async fn take(self, app: &App) -> Result<(String, Vec<u8>)> {
+        let name = match self.allowed.download {
+            Download::Original => self.file.name().to_owned(),
+            _ => self.file.jpeg_name(),
+        };
+        let sent = self.download(app, &HeaderMap::new()).await?.into_body();
+        let bytes = axum::body::to_bytes(sent, usize::MAX).await.map_err(Failure::internal)?;
+        Ok((name, bytes.to_vec()))
+    }
+
     /// Errors: `Forbidden` where downloads are off.
     pub fn may_be_taken(&self) -> Result<()> {
         if self.allowed.download == Download::Off { Err(refusal()) } else { Ok(()) }

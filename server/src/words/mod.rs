@@ -42,6 +42,11 @@ impl Language {
         }
     }
 
+    /// From a tag that was kept; English where it is none.
+    pub fn of_tag(tag: &str) -> Self {
+        Self::parse(tag).unwrap_or(Self::English)
+    }
+
     /// From a tag, whatever region it adds.
     fn parse(tag: &str) -> Option<Self> {
         let main = tag.trim().split('-').next().unwrap_or_default();

@@ -1,0 +1,170 @@
+//! Guests who look for photos that show all of them: one makes a code, the others join with it.
+//!
+//! Nobody sees by a group what they would not see without it. A code is good for a quarter of an hour. Knows
+//! nothing of photos.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use utoipa::ToSchema;
+
+use crate::access::GuestVisit;
+use crate::clock::now_s;
+use crate::db::Tx;
+use crate::error::{Failure, Kind, Result};
+use crate::ids::{new_id, random, token_hash};
+use crate::input::Body;
+use crate::state::App;
+
+/// Others may join for so long.
+const CODE_S: i64 = 900;
+/// Letters and digits that are not taken for each other.
+const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+/// 40 bits: at the pace that guests are allowed, guessing one takes years, and it lasts minutes.
+const CODE_LENGTH: usize = 8;
+
+#[derive(Serialize, ToSchema)]
+pub struct GroupCode {
+    /// For the others to type.
+    pub code: String,
+    pub expires_unix_s: i64,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct Joining {
+    #[schema(max_length = 20)]
+    code: String,
+}
+
+/// The other guests of somebody's group; none without one.
+pub async fn others(app: &App, guest: &str) -> Result<Vec<String>> {
+    let rows = sqlx::query(
+        "SELECT m.guest_id FROM guest_group_members own JOIN guest_group_members m ON m.group_id = own.group_id \
+         JOIN guests g ON g.id = m.guest_id \
+         WHERE own.guest_id = $1 AND m.guest_id <> $1 AND g.leaving_unix_s IS NULL",
+    )
+    .bind(guest)
+    .fetch_all(app.db().read())
+    .await?;
+    rows.iter().map(|row| Ok(row.try_get("guest_id")?)).collect()
+}
+
+/// Makes a group, or a new code for one's own.
+#[utoipa::path(post, path = "/guest/group", tag = "guest",
+    responses((status = 201, body = GroupCode)))]
+pub async fn create(
+    State(app): State<App>,
+    visit: GuestVisit,
+) -> Result<(StatusCode, Json<GroupCode>)> {
+    let (code, expires) = (new_code()?, now_s() + CODE_S);
+    let mut tx = app.db().write().await?;
+    let own = sqlx::query("SELECT group_id FROM guest_group_members WHERE guest_id = $1")
+        .bind(&visit.guest)
+        .fetch_optional(&mut *tx)
+        .await?;
+    match own {
+        Some(own) => {
+            sqlx::query(
+                "UPDATE guest_groups SET code_hash = $1, expires_unix_s = $2 WHERE id = $3",
+            )
+            .bind(hash(&visit.event, &code))
+            .bind(expires)
+            .bind(own.try_get::<String, _>("group_id")?)
+            .execute(&mut *tx)
+            .await?;
+        }
+        None => {
+            let id = new_id()?;
+            sqlx::query(
+                "INSERT INTO guest_groups (id, event_id, code_hash, expires_unix_s) VALUES ($1, $2, $3, $4)",
+            )
+            .bind(&id)
+            .bind(&visit.event)
+            .bind(hash(&visit.event, &code))
+            .bind(expires)
+            .execute(&mut *tx)
+            .await?;
+            put_in(&mut tx, &visit.guest, &id).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(GroupCode { code, expires_unix_s: expires })))
+}
+
+/// Joins a group by its code; an earlier group is left.
+#[utoipa::path(put, path = "/guest/group", tag = "guest", request_body = Joining,
+    responses((status = 204)))]
+pub async fn join(
+    State(app): State<App>,
+    visit: GuestVisit,
+    Body(given): Body<Joining>,
+) -> Result<StatusCode> {
+    let code = given.code.trim().to_uppercase();
+    let mut tx = app.db().write().await?;
+    let group = sqlx::query(
+        "SELECT id FROM guest_groups WHERE event_id = $1 AND code_hash = $2 AND expires_unix_s > $3",
+    )
+    .bind(&visit.event)
+    .bind(hash(&visit.event, &code))
+    .bind(now_s())
+    .fetch_optional(&mut *tx)
+    .await?;
+    let wrong = || Failure::new(Kind::WrongCredentials, "The code is wrong or has expired.");
+    let id: String = group.ok_or_else(wrong)?.try_get("id")?;
+    out_of(&mut tx, &visit.guest).await?;
+    put_in(&mut tx, &visit.guest, &id).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Leaves one's group.
+#[utoipa::path(delete, path = "/guest/group", tag = "guest", responses((status = 204)))]
+pub async fn leave(State(app): State<App>, visit: GuestVisit) -> Result<StatusCode> {
+    let mut tx = app.db().write().await?;
+    out_of(&mut tx, &visit.guest).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn put_in(tx: &mut Tx, guest: &str, group: &str) -> Result<()> {
+    sqlx::query("INSERT INTO guest_group_members (guest_id, group_id) VALUES ($1, $2)")
+        .bind(guest)
+        .bind(group)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn out_of(tx: &mut Tx, guest: &str) -> Result<()> {
+    sqlx::query("DELETE FROM guest_group_members WHERE guest_id = $1")
+        .bind(guest)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+fn hash(event: &str, code: &str) -> String {
+    token_hash(&format!("{event} {code}"))
+}
+
+fn new_code() -> Result<String> {
+    let bytes = random::<CODE_LENGTH>()?;
+    let letter = |byte: u8| ALPHABET.get(usize::from(byte % 32)).copied().map_or('2', char::from);
+    Ok(bytes.into_iter().map(letter).collect())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_differ_and_can_be_read_out() {
+        let (a, b) = (new_code().unwrap(), new_code().unwrap());
+        assert!(a != b && a.len() == CODE_LENGTH, "{a} {b}");
+        assert!(!a.contains(['0', 'O', '1', 'I']), "{a}");
+        assert_ne!(hash("event", &a), hash("other", &a));
+    }
+}

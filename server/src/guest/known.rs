@@ -1,0 +1,147 @@
+//! The studio's side of guests: who they are, what they agreed to, and removing one who asked the studio.
+//!
+//! The only lists with names and contacts, for those who may manage guests. Shows no face and no photo.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use utoipa::ToSchema;
+
+use super::leave::{Leaving, leave};
+use super::person::open;
+use crate::access::Grant;
+use crate::audit::note_by;
+use crate::db::{BY_CREATION, List, Value};
+use crate::error::{Failure, Result};
+use crate::event::routes::Removed;
+use crate::ids::is_id;
+use crate::input::{Page, Paging, Path, Query};
+use crate::state::App;
+
+#[derive(Serialize, ToSchema)]
+pub struct KnownGuest {
+    pub id: String,
+    pub name: String,
+    /// An e-mail address or a telephone number.
+    pub contact: String,
+    /// When they showed their face, or were let in by hand; absent: not yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified_unix_s: Option<i64>,
+    pub notifications: Notifications,
+    pub created_unix_s: i64,
+}
+
+/// Whether a guest gets letters about new photos.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Notifications {
+    Off,
+    /// Asked for, and not confirmed yet.
+    Asked,
+    On,
+}
+
+/// A consent. Stays when the guest has gone.
+#[derive(Serialize, ToSchema)]
+pub struct KnownConsent {
+    pub id: String,
+    pub guest: String,
+    /// Of the text that was agreed to.
+    pub version: String,
+    pub language: String,
+    pub given_unix_s: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withdrawn_unix_s: Option<i64>,
+}
+
+impl Notifications {
+    /// From the column `notify`.
+    pub fn of(notify: i64) -> Self {
+        match notify {
+            2 => Self::On,
+            1 => Self::Asked,
+            _ => Self::Off,
+        }
+    }
+}
+
+/// An event's guests, oldest first.
+#[utoipa::path(get, path = "/events/{event}/guests", tag = "guests of an event",
+    params(("event" = String, Path), Paging), responses((status = 200, body = Page<KnownGuest>)))]
+pub async fn list(
+    State(app): State<App>,
+    grant: Grant,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<KnownGuest>>> {
+    let read = |row: &AnyRow| -> Result<KnownGuest> {
+        let id: String = row.try_get("id")?;
+        let field = |name: &str| open(&app, &id, name, &row.try_get::<String, _>(name)?);
+        Ok(KnownGuest {
+            name: field("name")?.to_string(),
+            contact: field("contact")?.to_string(),
+            verified_unix_s: row.try_get("verified_unix_s")?,
+            notifications: Notifications::of(row.try_get("notify")?),
+            created_unix_s: row.try_get("created_unix_s")?,
+            id,
+        })
+    };
+    let list = List {
+        select: "SELECT * FROM guests WHERE event_id = $1 AND leaving_unix_s IS NULL",
+        values: &[Value::Text(grant.event()?)],
+        order: BY_CREATION,
+    };
+    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+}
+
+/// What was agreed to at an event, and taken back.
+#[utoipa::path(get, path = "/events/{event}/guest-consents", tag = "guests of an event",
+    params(("event" = String, Path), Paging), responses((status = 200, body = Page<KnownConsent>)))]
+pub async fn consents(
+    State(app): State<App>,
+    grant: Grant,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<KnownConsent>>> {
+    let read = |row: &AnyRow| -> sqlx::Result<KnownConsent> {
+        Ok(KnownConsent {
+            id: row.try_get("id")?,
+            guest: row.try_get("guest_id")?,
+            version: row.try_get("version")?,
+            language: row.try_get("language")?,
+            given_unix_s: row.try_get("given_unix_s")?,
+            withdrawn_unix_s: row.try_get("withdrawn_unix_s")?,
+        })
+    };
+    let list = List {
+        select: "SELECT * FROM guest_consents WHERE event_id = $1",
+        values: &[Value::Text(grant.event()?)],
+        order: ["given_unix_s", "id"],
+    };
+    app.db().page(&paging, list, read, |it| (it.given_unix_s, &it.id)).await.map(Json)
+}
+
+/// Forgets a guest who asked the studio for it: template, sessions and letters. The answer is the signed receipt.
+#[utoipa::path(delete, path = "/events/{event}/guests/{guest}", tag = "guests of an event",
+    params(("event" = String, Path), ("guest" = String, Path)),
+    responses((status = 200, body = Removed)))]
+pub async fn remove(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, guest)): Path<(String, String)>,
+) -> Result<Json<Removed>> {
+    if !is_id(&guest) {
+        return Err(Failure::not_found());
+    }
+    let mut tx = app.db().write().await?;
+    sqlx::query("SELECT id FROM guests WHERE id = $1 AND event_id = $2 AND leaving_unix_s IS NULL")
+        .bind(&guest)
+        .bind(grant.event()?)
+        .fetch_one(&mut *tx)
+        .await?;
+    note_by(&mut tx, &grant, "guest_remove", &guest, grant.event()?).await?;
+    tx.commit().await?;
+    let (studio, event) = (grant.studio.clone(), grant.event()?.to_owned());
+    let receipt = leave(&app, Leaving { studio, event, guest, faces: false }).await?;
+    Ok(Json(Removed { receipt }))
+}

@@ -1,0 +1,148 @@
+//! Forgetting a guest, in an order that a crash may cut anywhere: deny, end sessions and letters, erase the
+//! template, keep the receipt, forget the row.
+//!
+//! Each step can be repeated; what is left open is taken up again. The consent stays on record, withdrawn, without
+//! a name. Decides nothing.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use picpick_engine::{Error, GuestId};
+use sqlx::Row as _;
+
+use super::register::note;
+use crate::access::GUEST_IDLE_S;
+use crate::clock::now_s;
+use crate::error::{Failure, Result};
+use crate::faces::receipt_text;
+use crate::ids::new_id;
+use crate::state::App;
+
+/// How often is looked for what was left open, and for sessions that are over.
+const LOOK_EVERY: Duration = Duration::from_secs(600);
+/// Whoever has registered and not shown their face is forgotten after so long.
+const UNVERIFIED_S: i64 = 86_400;
+
+/// A guest to be forgotten.
+pub struct Leaving {
+    pub studio: String,
+    pub event: String,
+    pub guest: String,
+    /// Whether the faces in the event's photos that are theirs go too.
+    pub faces: bool,
+}
+
+/// Forgets a guest for good; the signed receipt as text. From the first step on nothing of theirs opens.
+pub async fn leave(app: &App, leaving: Leaving) -> Result<String> {
+    let now = now_s();
+    let mut tx = app.db().write().await?;
+    sqlx::query(
+        "UPDATE guests SET leaving_unix_s = $1, leaving_faces = $2, notify = 0 WHERE id = $3",
+    )
+    .bind(now)
+    .bind(i64::from(leaving.faces))
+    .bind(&leaving.guest)
+    .execute(&mut *tx)
+    .await?;
+    for table in ["guest_sessions", "guest_tickets", "guest_group_members"] {
+        let text = format!("DELETE FROM {table} WHERE guest_id = $1");
+        sqlx::query(&text).bind(&leaving.guest).execute(&mut *tx).await?;
+    }
+    sqlx::query(
+        "UPDATE guest_consents SET withdrawn_unix_s = $1 WHERE guest_id = $2 AND withdrawn_unix_s IS NULL",
+    )
+    .bind(now)
+    .bind(&leaving.guest)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    // In a task of its own: a client that hangs up does not stop it.
+    let app = app.clone();
+    let erasure = tokio::spawn(async move { erase(&app, &leaving).await });
+    erasure.await.map_err(Failure::internal)?
+}
+
+async fn erase(app: &App, leaving: &Leaving) -> Result<String> {
+    let (event, id, faces_too): (_, GuestId, _) =
+        (leaving.event.clone(), leaving.guest.parse()?, leaving.faces);
+    let receipt = app.faces().run(move |faces| {
+        let open = faces.event(&event)?;
+        let _alone = open.erasing.write().unwrap_or_else(PoisonError::into_inner);
+        match open.collection.erase_guest(&id, faces_too) {
+            Ok(receipt) => receipt_text(&receipt).map(Some),
+            // Erased before, or without a face that was shown.
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    });
+    let receipt = receipt.await?;
+    let mut tx = app.db().write().await?;
+    if let Some(receipt) = &receipt {
+        sqlx::query(
+            "INSERT INTO receipts (id, studio_id, event_id, receipt, created_unix_s) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(new_id()?)
+        .bind(&leaving.studio)
+        .bind(&leaving.event)
+        .bind(receipt)
+        .bind(now_s())
+        .execute(&mut *tx)
+        .await?;
+    }
+    sqlx::query("DELETE FROM guests WHERE id = $1").bind(&leaving.guest).execute(&mut *tx).await?;
+    note(&mut tx, &leaving.studio, &leaving.guest, "guest_erased", "").await?;
+    tx.commit().await?;
+    app.jobs().tell(&leaving.event);
+    Ok(receipt.unwrap_or_default())
+}
+
+/// Sees through what was cut short, and forgets whom nobody waits for, for as long as the service runs.
+pub async fn keep_leaving(app: App) {
+    loop {
+        if let Err(failure) = look(&app).await {
+            tracing::error!(reason = failure.reason(), "forgetting guests");
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn look(app: &App) -> Result<()> {
+    let now = now_s();
+    let mut tx = app.db().write().await?;
+    sqlx::query("DELETE FROM guest_sessions WHERE seen_unix_s <= $1")
+        .bind(now - GUEST_IDLE_S)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("DELETE FROM guest_tickets WHERE expires_unix_s <= $1")
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query(
+        "DELETE FROM guest_groups WHERE expires_unix_s <= $1 \
+         AND id NOT IN (SELECT group_id FROM guest_group_members)",
+    )
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    // A face that was taken in without its row being told of it, by a crash in between, goes with the row.
+    let rows = sqlx::query(
+        "SELECT g.id, g.event_id, g.leaving_faces, e.studio_id FROM guests g JOIN events e ON e.id = g.event_id \
+         WHERE e.home = $1 AND e.deleting_unix_s IS NULL AND (g.leaving_unix_s IS NOT NULL \
+         OR (g.verified_unix_s IS NULL AND g.created_unix_s < $2))",
+    )
+    .bind(app.home())
+    .bind(now - UNVERIFIED_S)
+    .fetch_all(app.db().read())
+    .await?;
+    for row in rows {
+        let leaving = Leaving {
+            studio: row.try_get("studio_id")?,
+            event: row.try_get("event_id")?,
+            guest: row.try_get("id")?,
+            faces: row.try_get::<i64, _>("leaving_faces")? != 0,
+        };
+        leave(app, leaving).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! Links for guests: what stands behind an event's QR code. Several, each shown once, withdrawn at once.
+//!
+//! Withdrawing one keeps others from coming in; who is in already stays. Knows nothing of guests.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use qrcode::render::svg;
+use qrcode::{EcLevel, QrCode};
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use utoipa::ToSchema;
+
+use crate::access::Grant;
+use crate::audit::note_by;
+use crate::clock::now_s;
+use crate::db::{BY_CREATION, List, Value};
+use crate::error::{Failure, Kind, Result};
+use crate::event::routes::one as event;
+use crate::ids::{is_id, new_id, new_token, token_hash};
+use crate::input::{self, Body, Page, Paging, Path, Query};
+use crate::state::App;
+
+#[derive(Serialize, ToSchema)]
+pub struct GuestLink {
+    pub id: String,
+    /// Where it hangs, in the studio's words.
+    pub name: String,
+    pub created_unix_s: i64,
+    /// Nobody new comes in by it from then on.
+    pub expires_unix_s: i64,
+    /// Only in the answer that makes the link: the address for guests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Only in the answer that makes the link: the address as a QR code, an SVG picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qr_svg: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct NewGuestLink {
+    #[schema(max_length = 200)]
+    name: Option<String>,
+    /// The event's end where nothing is said, and at the latest.
+    expires_unix_s: Option<i64>,
+}
+
+/// An open link, and what its holder may know.
+pub struct Open {
+    pub event: String,
+    pub event_name: String,
+    pub studio: String,
+    pub studio_name: String,
+}
+
+/// The open link of `token`; `None` for every other.
+pub async fn open(app: &App, token: &str) -> Result<Option<Open>> {
+    let row = sqlx::query(
+        "SELECT l.event_id, e.name, e.studio_id, s.name AS studio_name FROM guest_links l \
+         JOIN events e ON e.id = l.event_id JOIN studios s ON s.id = e.studio_id \
+         WHERE l.token_hash = $1 AND l.expires_unix_s > $2 AND e.ends_unix_s > $2 \
+         AND e.deleting_unix_s IS NULL AND e.home = $3",
+    )
+    .bind(token_hash(token))
+    .bind(now_s())
+    .bind(app.home())
+    .fetch_optional(app.db().read())
+    .await?;
+    let read = |row: AnyRow| {
+        Ok::<_, sqlx::Error>(Open {
+            event: row.try_get("event_id")?,
+            event_name: row.try_get("name")?,
+            studio: row.try_get("studio_id")?,
+            studio_name: row.try_get("studio_name")?,
+        })
+    };
+    Ok(row.map(read).transpose()?)
+}
+
+/// The same, or `Gone`.
+pub async fn must_be_open(app: &App, token: &str) -> Result<Open> {
+    let gone = || Failure::new(Kind::Gone, "The link was withdrawn, has ended or is not one.");
+    open(app, token).await?.ok_or_else(gone)
+}
+
+fn read(row: &AnyRow) -> sqlx::Result<GuestLink> {
+    Ok(GuestLink {
+        id: row.try_get("id")?,
+        name: row.try_get("name")?,
+        created_unix_s: row.try_get("created_unix_s")?,
+        expires_unix_s: row.try_get("expires_unix_s")?,
+        url: None,
+        qr_svg: None,
+    })
+}
+
+/// The links of an event for guests, oldest first.
+#[utoipa::path(get, path = "/events/{event}/guest-links", tag = "guests of an event",
+    params(("event" = String, Path), Paging), responses((status = 200, body = Page<GuestLink>)))]
+pub async fn list(
+    State(app): State<App>,
+    grant: Grant,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<GuestLink>>> {
+    let list = List {
+        select: "SELECT * FROM guest_links WHERE event_id = $1",
+        values: &[Value::Text(grant.event()?)],
+        order: BY_CREATION,
+    };
+    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+}
+
+/// Makes a link for guests. Its address, and the QR code of it, are shown once.
+#[utoipa::path(post, path = "/events/{event}/guest-links", tag = "guests of an event",
+    params(("event" = String, Path)), request_body = NewGuestLink,
+    responses((status = 201, body = GuestLink)))]
+pub async fn create(
+    State(app): State<App>,
+    grant: Grant,
+    Body(given): Body<NewGuestLink>,
+) -> Result<(StatusCode, Json<GuestLink>)> {
+    let (event, now) = (event(&app, grant.event()?).await?, now_s());
+    let expires = given.expires_unix_s.unwrap_or(event.ends_unix_s);
+    if expires <= now || expires > event.ends_unix_s {
+        return Err(Failure::invalid(
+            "expires_unix_s: expected a time to come, not after the event's end.",
+        ));
+    }
+    let token = new_token("ppe_")?;
+    let url = app.post().address(&format!("/g/{}", token.as_str()));
+    let link = GuestLink {
+        id: new_id()?,
+        name: input::optional_line("name", given.name)?,
+        created_unix_s: now,
+        expires_unix_s: expires,
+        qr_svg: Some(qr_svg(&url)?),
+        url: Some(url),
+    };
+    let mut tx = app.db().write().await?;
+    sqlx::query(
+        "INSERT INTO guest_links (id, event_id, token_hash, name, created_unix_s, expires_unix_s) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(&link.id)
+    .bind(&event.id)
+    .bind(token_hash(&token))
+    .bind(&link.name)
+    .bind(now)
+    .bind(expires)
+    .execute(&mut *tx)
+    .await?;
+    note_by(&mut tx, &grant, "guest_link_create", &link.id, &event.id).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(link)))
+}
+
+/// Withdraws a link: nobody comes in by it any more.
+#[utoipa::path(delete, path = "/events/{event}/guest-links/{link}", tag = "guests of an event",
+    params(("event" = String, Path), ("link" = String, Path)), responses((status = 204)))]
+pub async fn withdraw(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, link)): Path<(String, String)>,
+) -> Result<StatusCode> {
+    if !is_id(&link) {
+        return Err(Failure::not_found());
+    }
+    let mut tx = app.db().write().await?;
+    let gone = sqlx::query("DELETE FROM guest_links WHERE id = $1 AND event_id = $2")
+        .bind(&link)
+        .bind(grant.event()?)
+        .execute(&mut *tx)
+        .await?;
+    if gone.rows_affected() == 0 {
+        return Err(Failure::not_found());
+    }
+    note_by(&mut tx, &grant, "guest_link_withdraw", &link, grant.event()?).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A QR code (ISO/IEC 18004) that survives a quarter of its area lost: cards get wet.
+fn qr_svg(text: &str) -> Result<String> {
+    let code = QrCode::with_error_correction_level(text, EcLevel::Q).map_err(Failure::internal)?;
+    Ok(code.render::<svg::Color<'_>>().min_dimensions(240, 240).build())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_qr_code_is_a_picture_without_anything_to_run() {
+        let svg = qr_svg("https://photos.example/g/ppe_x").unwrap();
+        assert!(svg.contains("<svg") && svg.contains("<path"), "{svg}");
+        assert!(!svg.contains("<script") && !svg.contains("ppe_x"));
+        assert!(qr_svg(&"x".repeat(4000)).is_err());
+    }
+}

@@ -1,0 +1,349 @@
+//! What a guest gets: their own photos, the faces they are asked about, and what they say of them.
+//!
+//! Whose a photo is, the engine says, for a list as for a single picture; what is hidden is not there. A photo of
+//! somebody else and one that does not exist are the same. Sends nothing of an embedding or a score.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use picpick_engine::{
+    Claim, DecodeLimits, FaceId, GuestId, PhotoId, Region, decode, probe, to_jpeg,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use utoipa::{IntoParams, ToSchema};
+
+use super::group::others;
+use crate::access::GuestVisit;
+use crate::blob::Kind as BlobKind;
+use crate::error::{Failure, Result};
+use crate::ids::is_id;
+use crate::input::{Body, Bytes, Page, Paging, Path, Query};
+use crate::photo::rules::{self, Allowed, Download};
+use crate::photo::{Shown, derive, shown};
+use crate::state::App;
+
+/// Longer side of a cut-out face, pixels, its JPEG quality, and how much is around the face.
+const FACE_PX: u32 = 240;
+const FACE_QUALITY: i32 = 82;
+const FACE_AROUND: f32 = 0.35;
+
+/// A photo of the guest's.
+#[derive(Clone, Serialize, ToSchema)]
+pub struct GuestPhoto {
+    pub id: String,
+    /// The guest's face in it; named where they say that it is not theirs.
+    pub face: String,
+    /// Pixels, as the file has them.
+    pub width: i64,
+    pub height: i64,
+    pub created_unix_s: i64,
+    pub download: Download,
+}
+
+/// What a guest is shown.
+#[derive(Default)]
+pub struct Found {
+    /// In the order in which they came.
+    pub photos: Vec<GuestPhoto>,
+    /// The engine's names of them, in the same order.
+    pub contents: Vec<PhotoId>,
+    /// Faces to ask about, with the photos they are in.
+    pub asked: Vec<(FaceId, String)>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Together {
+    /// Only photos that show everybody of the guest's group.
+    #[serde(default)]
+    pub together: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct AskedFaces {
+    /// Faces that may be the guest's too, likeliest first.
+    pub faces: Vec<String>,
+}
+
+/// What a guest says of a face.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    Me,
+    NotMe,
+    Unsaid,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct NewClaim {
+    claim: Said,
+}
+
+/// What `guest` of `event` may see, with all of `others` in it.
+pub async fn found(app: &App, event: &str, guest: &str, others: &[String]) -> Result<Found> {
+    let id: GuestId = guest.parse()?;
+    let others = others.iter().map(|other| other.parse());
+    let others: Vec<GuestId> = others.collect::<picpick_engine::Result<_>>()?;
+    let name = event.to_owned();
+    let matched = app.faces().run(move |faces| {
+        let collection = &faces.event(&name)?.collection;
+        let mut photos = collection.photos_of_guest(&id)?;
+        for other in &others {
+            let mut all = Vec::with_capacity(photos.theirs.len());
+            for found in photos.theirs {
+                // Whoever has gone meanwhile is in no photo.
+                if collection.guest_sees(other, &found.photo).unwrap_or(false) {
+                    all.push(found);
+                }
+            }
+            photos.theirs = all;
+        }
+        Ok(photos)
+    });
+    let matched = matched.await?;
+    let ids = matched.theirs.iter().chain(&matched.perhaps).map(|found| found.photo).collect();
+    let visible = visible(app, event, ids).await?;
+    let mut theirs: Vec<(GuestPhoto, PhotoId)> = matched
+        .theirs
+        .iter()
+        .filter_map(|found| {
+            let photo = visible.get(&found.photo)?;
+            Some((GuestPhoto { face: found.face.to_string(), ..photo.clone() }, found.photo))
+        })
+        .collect();
+    theirs.sort_by(|(a, _), (b, _)| (a.created_unix_s, &a.id).cmp(&(b.created_unix_s, &b.id)));
+    let asked = matched.perhaps.iter();
+    let asked = asked.filter_map(|found| Some((found.face, visible.get(&found.photo)?.id.clone())));
+    let asked = asked.collect();
+    let (photos, contents) = theirs.into_iter().unzip();
+    Ok(Found { photos, contents, asked })
+}
+
+/// Those of the engine's photos that visitors may see, by the engine's names.
+async fn visible(
+    app: &App,
+    event: &str,
+    photos: Vec<PhotoId>,
+) -> Result<HashMap<PhotoId, GuestPhoto>> {
+    /// Databases bound the number of a statement's values.
+    const TOGETHER: usize = 500;
+    let mut all = HashMap::with_capacity(photos.len());
+    for some in photos.chunks(TOGETHER) {
+        let marks: Vec<String> = (0..some.len()).map(|i| format!("${}", i + 2)).collect();
+        let text = format!(
+            "SELECT p.id, p.content_id, p.width, p.height, p.created_unix_s, {} FROM {} \
+             WHERE p.event_id = $1 AND {} AND p.content_id IN ({})",
+            rules::COLUMNS,
+            rules::TABLES,
+            rules::VISIBLE,
+            marks.join(", ")
+        );
+        let query = some
+            .iter()
+            .fold(sqlx::query(&text).bind(event), |query, id| query.bind(id.to_string()));
+        for row in query.fetch_all(app.db().read()).await? {
+            let photo = GuestPhoto {
+                id: row.try_get("id")?,
+                face: String::new(),
+                width: row.try_get("width")?,
+                height: row.try_get("height")?,
+                created_unix_s: row.try_get("created_unix_s")?,
+                download: Allowed::of_row(&row)?.download,
+            };
+            all.insert(row.try_get::<String, _>("content_id")?.parse()?, photo);
+        }
+    }
+    Ok(all)
+}
+
+/// The guest's photos, in the order in which they came.
+#[utoipa::path(get, path = "/guest/photos", tag = "guest", params(Together, Paging),
+    responses((status = 200, body = Page<GuestPhoto>)))]
+pub async fn list(
+    State(app): State<App>,
+    visit: GuestVisit,
+    Query(wish): Query<Together>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<GuestPhoto>>> {
+    let (limit, after) = (paging.limit()?, paging.after()?);
+    let others = if wish.together { others(&app, &visit.guest).await? } else { Vec::new() };
+    let found = found(&app, &visit.event, &visit.guest, &others).await?;
+    seen(&app, &visit, found.contents).await?;
+    let later = |photo: &GuestPhoto| {
+        (photo.created_unix_s, photo.id.as_str()) > (after.unix_s, after.id.as_str())
+    };
+    let most = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
+    let items = found.photos.into_iter().filter(later).take(most).collect();
+    Ok(Json(Page::of(items, limit, |photo: &GuestPhoto| (photo.created_unix_s, &photo.id))))
+}
+
+/// Remembers what a guest has been shown: no letter tells of it again.
+async fn seen(app: &App, visit: &GuestVisit, photos: Vec<PhotoId>) -> Result<()> {
+    let (event, id): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
+    let told = app
+        .faces()
+        .run(move |faces| Ok(faces.event(&event)?.collection.tell_guest(&id, &photos)?));
+    told.await.map(drop)
+}
+
+/// The photo, where it is the guest's and visitors may see it. Errors: `NotFound` for every other.
+pub async fn own(app: &App, visit: &GuestVisit, photo: &str) -> Result<Shown> {
+    let row = sqlx::query("SELECT content_id FROM photos WHERE id = $1 AND event_id = $2")
+        .bind(photo)
+        .bind(&visit.event)
+        .fetch_optional(app.db().read())
+        .await?;
+    // One that is not there takes the same way, as a photo that the engine does not know.
+    let content = match row {
+        Some(row) => row.try_get::<String, _>("content_id")?.parse()?,
+        None => PhotoId([0; 16]),
+    };
+    let (event, id): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
+    let sees = app
+        .faces()
+        .run(move |faces| Ok(faces.event(&event)?.collection.guest_sees(&id, &content)?));
+    if sees.await? { shown(app, &visit.event, photo).await } else { Err(Failure::not_found()) }
+}
+
+/// For lists: the longer side has at most 480 pixels.
+#[utoipa::path(get, path = "/guest/photos/{photo}/thumb", tag = "guest",
+    params(("photo" = String, Path)),
+    responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
+pub async fn thumb(
+    State(app): State<App>,
+    visit: GuestVisit,
+    Path(photo): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    own(&app, &visit, &photo).await?.thumb(&app, &headers).await
+}
+
+/// For screens, with the event's watermark: the longer side has at most 2,048 pixels.
+#[utoipa::path(get, path = "/guest/photos/{photo}/web", tag = "guest",
+    params(("photo" = String, Path)),
+    responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
+pub async fn web(
+    State(app): State<App>,
+    visit: GuestVisit,
+    Path(photo): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    own(&app, &visit, &photo).await?.web(&app, &headers).await
+}
+
+/// For keeping, where the event allows it.
+#[utoipa::path(get, path = "/guest/photos/{photo}/download", tag = "guest",
+    params(("photo" = String, Path)),
+    responses((status = 200, body = Bytes, content_type = "image/*"), (status = 206, body = Bytes, content_type = "image/*"), (status = 304)))]
+pub async fn download(
+    State(app): State<App>,
+    visit: GuestVisit,
+    Path(photo): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    own(&app, &visit, &photo).await?.download(&app, &headers).await
+}
+
+/// Faces that may be the guest's too.
+#[utoipa::path(get, path = "/guest/faces", tag = "guest",
+    responses((status = 200, body = AskedFaces)))]
+pub async fn faces(State(app): State<App>, visit: GuestVisit) -> Result<Json<AskedFaces>> {
+    let found = found(&app, &visit.event, &visit.guest, &[]).await?;
+    let faces = found.asked.iter().map(|(face, _)| face.to_string()).collect();
+    Ok(Json(AskedFaces { faces }))
+}
+
+/// A face that the guest is asked about, cut out: nothing of the photo around it is shown.
+#[utoipa::path(get, path = "/guest/faces/{face}", tag = "guest", params(("face" = String, Path)),
+    responses((status = 200, body = Bytes, content_type = "image/jpeg")))]
+pub async fn face(
+    State(app): State<App>,
+    visit: GuestVisit,
+    Path(face): Path<String>,
+) -> Result<Response> {
+    let face = face_id(&face)?;
+    let asked = found(&app, &visit.event, &visit.guest, &[]).await?.asked;
+    let photo = asked.into_iter().find(|(asked, _)| *asked == face).map(|(_, photo)| photo);
+    let photo = photo.ok_or_else(Failure::not_found)?;
+    let event = visit.event.clone();
+    let jpeg = cut_out(&app, event, photo, face).await?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("private, no-store")),
+    ];
+    Ok((headers, jpeg).into_response())
+}
+
+/// A face of a photo as a JPEG.
+pub async fn cut_out(app: &App, event: String, photo: String, face: FaceId) -> Result<Vec<u8>> {
+    let _permit = app.finishing().acquire().await.map_err(Failure::internal)?;
+    let blobs = app.blobs().clone();
+    let cut = app.faces().run(move |faces| {
+        let open = faces.event(&event)?;
+        let gallery = open.collection.gallery();
+        let known = gallery.face(&face).copied().ok_or_else(Failure::not_found)?;
+        let width = gallery.photo(&known.photo).map_or(1, |photo| photo.width).max(1);
+        drop(gallery);
+        let sealer = faces.sealer(&event)?;
+        let limits = DecodeLimits::default();
+        let read =
+            |bytes: Vec<u8>| Ok::<_, Failure>(decode(&bytes, &probe(&bytes, &limits)?, &limits)?);
+        // The picture for screens is read in a tenth of the time.
+        let picture = match blobs.get(&sealer, &event, &photo, BlobKind::Web)? {
+            Some(web) => read(web)?,
+            None => {
+                let bytes = blobs.get(&sealer, &event, &photo, BlobKind::Original)?;
+                let picture = read(bytes.ok_or_else(Failure::not_found)?)?;
+                derive(&blobs, &sealer, &event, &photo, BlobKind::Web, &picture)?;
+                picture
+            }
+        };
+        let scale = picture.width() as f32 / width as f32;
+        let [x, y, wide, high] = known.bbox.map(|side| side as f32 * scale);
+        let side = wide.max(high) * (1.0 + 2.0 * FACE_AROUND);
+        let (middle_x, middle_y) = (x + wide / 2.0, y + high / 2.0);
+        let region = Region {
+            x: middle_x - side / 2.0,
+            y: middle_y - side / 2.0,
+            width: side,
+            height: side,
+        };
+        let cut = picture.cut(region, FACE_PX, FACE_PX, (FACE_PX, FACE_PX))?;
+        Ok(to_jpeg(&cut, FACE_PX, FACE_QUALITY)?)
+    });
+    cut.await
+}
+
+/// Says of a face that is shown whether it is the guest's. Remembered for good, until it is unsaid.
+#[utoipa::path(put, path = "/guest/faces/{face}", tag = "guest", params(("face" = String, Path)),
+    request_body = NewClaim, responses((status = 204)))]
+pub async fn claim(
+    State(app): State<App>,
+    visit: GuestVisit,
+    Path(face): Path<String>,
+    Body(given): Body<NewClaim>,
+) -> Result<StatusCode> {
+    let face = face_id(&face)?;
+    let claim = match given.claim {
+        Said::Me => Claim::Me,
+        Said::NotMe => Claim::NotMe,
+        Said::Unsaid => Claim::Unsaid,
+    };
+    let (event, id): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
+    let claimed = app
+        .faces()
+        .run(move |faces| Ok(faces.event(&event)?.collection.claim(&id, &face, claim)?));
+    claimed.await?;
+    app.news().tell(&visit.event, Some(&visit.guest));
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What has not the form of a face's name is no face.
+fn face_id(text: &str) -> Result<FaceId> {
+    let id = Some(text).filter(|text| is_id(text)).and_then(|text| text.parse().ok());
+    id.ok_or_else(Failure::not_found)
+}

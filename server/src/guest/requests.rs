@@ -1,0 +1,245 @@
+//! Guests who cannot or will not use a camera: they ask the studio, and somebody there decides by hand.
+//!
+//! Whoever is let in is a guest like others, by a face that the studio chose, and comes by a link in a letter.
+//! Knows nothing of challenges.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use picpick_engine::{FaceId, Guest, GuestId};
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use utoipa::ToSchema;
+
+use super::links::{self, Open};
+use super::person::{Contact, open, seal};
+use super::register::{Newcomer, agreed, take_in};
+use super::tickets::{self, Purpose};
+use crate::access::Grant;
+use crate::audit::note_by;
+use crate::clock::now_s;
+use crate::db::{BY_CREATION, List, Value};
+use crate::error::{Failure, Kind, Result};
+use crate::event::routes::one as event_of;
+use crate::ids::{is_id, new_id};
+use crate::input::{self, Body, Page, Paging, Path, Query};
+use crate::mail::{self, Mail};
+use crate::state::App;
+use crate::words::{Language, Wanted};
+
+/// Requests of one contact that wait at an event; more add nothing.
+const WAITING_MAX: i64 = 200;
+
+#[derive(Deserialize, ToSchema)]
+pub struct NewRequest {
+    /// From the event's link.
+    token: String,
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    /// An e-mail address: the way in comes by letter.
+    #[schema(max_length = 254)]
+    contact: String,
+    /// How the studio may know them.
+    #[schema(max_length = 1000)]
+    message: String,
+    /// The version of the consent that was read and agreed to.
+    consent: String,
+    adult: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct GuestRequest {
+    pub id: String,
+    pub name: String,
+    pub contact: String,
+    pub message: String,
+    pub created_unix_s: i64,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct LetIn {
+    /// The guest's face in one of the event's photos, as the studio sees it.
+    face: String,
+}
+
+/// Asks the studio to be let in without a camera.
+#[utoipa::path(post, path = "/guest/requests", tag = "guest", request_body = NewRequest,
+    responses((status = 204)))]
+pub async fn ask(
+    State(app): State<App>,
+    wanted: Wanted,
+    Body(given): Body<NewRequest>,
+) -> Result<StatusCode> {
+    place(&app, wanted.language, given).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Keeps a request.
+pub async fn place(app: &App, language: Language, given: NewRequest) -> Result<()> {
+    let name = input::line("name", &given.name, 1, 100)?;
+    let contact = Contact::parse(&given.contact)?;
+    if contact.email().is_none() {
+        return Err(Failure::invalid("contact: expected an e-mail address, for the answer."));
+    }
+    let message = text("message", &given.message)?;
+    agreed(&given.consent, given.adult)?;
+    let Open { event, .. } = links::must_be_open(app, &given.token).await?;
+    let (id, now) = (new_id()?, now_s());
+    let mut tx = app.db().write().await?;
+    let waiting = sqlx::query("SELECT COUNT(*) AS n FROM guest_requests WHERE event_id = $1")
+        .bind(&event)
+        .fetch_one(&mut *tx)
+        .await?;
+    if waiting.try_get::<i64, _>("n")? >= WAITING_MAX {
+        let detail = "The studio has many requests to answer first; come back tomorrow.";
+        return Err(Failure::new(Kind::TooMany, detail).retry_after(86_400));
+    }
+    sqlx::query(
+        "INSERT INTO guest_requests (id, event_id, name, contact, message, version, language, created_unix_s) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(&id)
+    .bind(&event)
+    .bind(seal(app, &id, "name", &name)?)
+    .bind(seal(app, &id, "contact", contact.as_str())?)
+    .bind(seal(app, &id, "message", &message)?)
+    .bind(&given.consent)
+    .bind(language.tag())
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Several lines of text.
+fn text(what: &str, text: &str) -> Result<String> {
+    let (text, count) = (text.trim(), text.trim().chars().count());
+    let strange = |c: char| c.is_control() && c != '\n' && c != '\r';
+    if count > 1000 || text.chars().any(strange) {
+        return Err(Failure::invalid(format!(
+            "{what}: expected at most 1,000 printable characters, received {count}."
+        )));
+    }
+    Ok(text.to_owned())
+}
+
+/// Requests that wait for an answer, oldest first.
+#[utoipa::path(get, path = "/events/{event}/guest-requests", tag = "guests of an event",
+    params(("event" = String, Path), Paging), responses((status = 200, body = Page<GuestRequest>)))]
+pub async fn list(
+    State(app): State<App>,
+    grant: Grant,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<GuestRequest>>> {
+    let read = |row: &AnyRow| -> Result<GuestRequest> {
+        let id: String = row.try_get("id")?;
+        let field = |name: &str| -> Result<String> {
+            Ok(open(&app, &id, name, &row.try_get::<String, _>(name)?)?.to_string())
+        };
+        Ok(GuestRequest {
+            name: field("name")?,
+            contact: field("contact")?,
+            message: field("message")?,
+            created_unix_s: row.try_get("created_unix_s")?,
+            id,
+        })
+    };
+    let list = List {
+        select: "SELECT * FROM guest_requests WHERE event_id = $1",
+        values: &[Value::Text(grant.event()?)],
+        order: BY_CREATION,
+    };
+    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+}
+
+/// Lets somebody in by hand: a letter brings them a link.
+#[utoipa::path(post, path = "/events/{event}/guest-requests/{request}", tag = "guests of an event",
+    params(("event" = String, Path), ("request" = String, Path)), request_body = LetIn,
+    responses((status = 204)))]
+pub async fn let_in(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, request)): Path<(String, String)>,
+    Body(given): Body<LetIn>,
+) -> Result<StatusCode> {
+    let event = event_of(&app, grant.event()?).await?;
+    let row = find(&app, &event.id, &request).await?;
+    let field = |name: &str| open(&app, &request, name, &row.try_get::<String, _>(name)?);
+    let (name, contact) = (field("name")?, Contact::parse(&field("contact")?)?);
+    let language = Language::of_tag(&row.try_get::<String, _>("language")?);
+    let face: FaceId = Some(&given.face)
+        .filter(|face| is_id(face))
+        .and_then(|face| face.parse().ok())
+        .ok_or_else(|| Failure::invalid("face: expected 32 hexadecimal digits."))?;
+    let of = event.id.clone();
+    let template =
+        app.faces().run(move |faces| Ok(faces.event(&of)?.collection.template_of(&face)?)).await?;
+    let newcomer = Newcomer {
+        event: &event.id,
+        studio: &event.studio,
+        name: &name,
+        contact: &contact,
+        language,
+    };
+    let mut tx = app.db().write().await?;
+    let gone = sqlx::query("DELETE FROM guest_requests WHERE id = $1")
+        .bind(&request)
+        .execute(&mut *tx)
+        .await?;
+    if gone.rows_affected() == 0 {
+        return Err(Failure::not_found());
+    }
+    let guest = take_in(&app, &mut tx, &newcomer, &row.try_get::<String, _>("version")?).await?;
+    let (of, id): (_, GuestId) = (event.id.clone(), guest.parse()?);
+    // Before the commit: a guest without a template would be let in to nothing; a template without a guest is
+    // found by nobody, and goes with the event.
+    app.faces()
+        .run(move |faces| Ok(faces.event(&of)?.collection.put_guest(&Guest::new(id, template))?))
+        .await?;
+    sqlx::query("UPDATE guests SET verified_unix_s = $1 WHERE id = $2")
+        .bind(now_s())
+        .bind(&guest)
+        .execute(&mut *tx)
+        .await?;
+    let ticket = tickets::issue(&mut tx, &guest, Purpose::Enter).await?;
+    let to = contact.email().unwrap_or_default();
+    let letter = mail::let_in(app.post(), to, language, &event.name, &ticket);
+    mail::put(&app, &mut tx, &Mail::Letter(letter)).await?;
+    note_by(&mut tx, &grant, "guest_let_in", &guest, &event.id).await?;
+    tx.commit().await?;
+    app.post().wake();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Declines a request: it is forgotten.
+#[utoipa::path(delete, path = "/events/{event}/guest-requests/{request}", tag = "guests of an event",
+    params(("event" = String, Path), ("request" = String, Path)), responses((status = 204)))]
+pub async fn decline(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, request)): Path<(String, String)>,
+) -> Result<StatusCode> {
+    find(&app, grant.event()?, &request).await?;
+    let mut tx = app.db().write().await?;
+    sqlx::query("DELETE FROM guest_requests WHERE id = $1")
+        .bind(&request)
+        .execute(&mut *tx)
+        .await?;
+    note_by(&mut tx, &grant, "guest_decline", &request, grant.event()?).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn find(app: &App, event: &str, request: &str) -> Result<AnyRow> {
+    if !is_id(request) {
+        return Err(Failure::not_found());
+    }
+    let row = sqlx::query("SELECT * FROM guest_requests WHERE id = $1 AND event_id = $2")
+        .bind(request)
+        .bind(event)
+        .fetch_one(app.db().read())
+        .await?;
+    Ok(row)
+}

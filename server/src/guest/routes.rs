@@ -1,0 +1,208 @@
+//! A guest's own affairs over HTTP: how things stand, letters, everything in one archive, going.
+//!
+//! Addresses name no event and no guest: the session says which.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use utoipa::{IntoParams, ToSchema};
+
+use super::known::Notifications;
+use super::leave::{Leaving, leave as forget};
+use super::person::{Contact, open};
+use super::photos::{Together, found, own};
+use super::session;
+use super::tickets::{self, Purpose};
+use crate::access::GuestVisit;
+use crate::archive::streamed;
+use crate::error::{Failure, Kind, Result};
+use crate::event::routes::Removed;
+use crate::input::{Body, Bytes, Query};
+use crate::mail::{self, Mail};
+use crate::middleware::Encrypted;
+use crate::photo::rules::Download;
+use crate::state::App;
+use crate::words::Language;
+
+/// How things stand with a guest.
+#[derive(Serialize, ToSchema)]
+pub struct GuestView {
+    pub event: String,
+    pub studio: String,
+    pub name: String,
+    /// Whether they have shown their face in this session; nothing below is said before.
+    pub verified: bool,
+    pub photos: usize,
+    /// Faces that they are asked about.
+    pub asked: usize,
+    pub notifications: Notifications,
+    /// Whether letters can reach them.
+    pub can_notify: bool,
+    /// Whether they look for photos together with others.
+    pub group: bool,
+    /// When everything here is purged.
+    pub ends_unix_s: i64,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct NotificationWish {
+    on: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct NotificationState {
+    pub notifications: Notifications,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Going {
+    /// Whether the guest's faces in the event's photos go too: nobody finds them by these photos any more, and
+    /// there is no way back.
+    #[serde(default)]
+    pub faces: bool,
+}
+
+/// How things stand.
+#[utoipa::path(get, path = "/guest", tag = "guest", responses((status = 200, body = GuestView)))]
+pub async fn show(State(app): State<App>, visit: GuestVisit) -> Result<Json<GuestView>> {
+    let row = sqlx::query(
+        "SELECT g.name, g.contact, g.notify, e.name AS event_name, e.ends_unix_s, s.name AS studio_name, \
+         (SELECT COUNT(*) FROM guest_group_members m WHERE m.guest_id = g.id) AS groups \
+         FROM guests g JOIN events e ON e.id = g.event_id JOIN studios s ON s.id = e.studio_id WHERE g.id = $1",
+    )
+    .bind(&visit.guest)
+    .fetch_one(app.db().read())
+    .await?;
+    let field = |name: &str| open(&app, &visit.guest, name, &row.try_get::<String, _>(name)?);
+    let found = match visit.verified {
+        true => found(&app, &visit.event, &visit.guest, &[]).await?,
+        false => super::photos::Found::default(),
+    };
+    Ok(Json(GuestView {
+        event: row.try_get("event_name")?,
+        studio: row.try_get("studio_name")?,
+        name: field("name")?.to_string(),
+        verified: visit.verified,
+        photos: found.photos.len(),
+        asked: found.asked.len(),
+        notifications: Notifications::of(row.try_get("notify")?),
+        can_notify: Contact::parse(&field("contact")?)?.email().is_some(),
+        group: row.try_get::<i64, _>("groups")? > 0,
+        ends_unix_s: row.try_get("ends_unix_s")?,
+    }))
+}
+
+/// Leaves: the session ends, the guest stays.
+#[utoipa::path(delete, path = "/guest/session", tag = "guest", responses((status = 204)))]
+pub async fn sign_out(
+    State(app): State<App>,
+    visit: GuestVisit,
+    Encrypted(encrypted): Encrypted,
+) -> Result<Response> {
+    let mut tx = app.db().write().await?;
+    session::end(&mut tx, &visit.session).await?;
+    tx.commit().await?;
+    let cookie = [(header::SET_COOKIE, session::cookie(None, encrypted))];
+    Ok((StatusCode::NO_CONTENT, cookie).into_response())
+}
+
+/// Asks for letters about new photos, or ends them. A letter asks the contact's owner first.
+#[utoipa::path(put, path = "/guest/notifications", tag = "guest", request_body = NotificationWish,
+    responses((status = 200, body = NotificationState)))]
+pub async fn notify(
+    State(app): State<App>,
+    visit: GuestVisit,
+    Body(given): Body<NotificationWish>,
+) -> Result<Json<NotificationState>> {
+    let mut tx = app.db().write().await?;
+    let row = sqlx::query(
+        "SELECT g.contact, g.language, g.notify, e.name AS event_name FROM guests g \
+         JOIN events e ON e.id = g.event_id WHERE g.id = $1",
+    )
+    .bind(&visit.guest)
+    .fetch_one(&mut *tx)
+    .await?;
+    let before: i64 = row.try_get("notify")?;
+    let after = match (given.on, before) {
+        (false, _) => 0,
+        (true, 0) => 1,
+        (true, before) => before,
+    };
+    if (before, after) == (0, 1) {
+        let contact = row.try_get::<String, _>("contact")?;
+        let contact = Contact::parse(&open(&app, &visit.guest, "contact", &contact)?)?;
+        let to = contact.email().ok_or_else(|| {
+            Failure::new(Kind::Conflict, "Your contact is a telephone; letters go to e-mail.")
+        })?;
+        let language = Language::of_tag(&row.try_get::<String, _>("language")?);
+        let ticket = tickets::issue(&mut tx, &visit.guest, Purpose::Notify).await?;
+        let event: String = row.try_get("event_name")?;
+        let letter = mail::letters_wanted(app.post(), to, language, &event, &ticket);
+        mail::put(&app, &mut tx, &Mail::Letter(letter)).await?;
+    }
+    sqlx::query("UPDATE guests SET notify = $1 WHERE id = $2")
+        .bind(after)
+        .bind(&visit.guest)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    app.post().wake();
+    Ok(Json(NotificationState { notifications: Notifications::of(after) }))
+}
+
+/// All of the guest's photos that may be taken, in one archive.
+#[utoipa::path(get, path = "/guest/photos.zip", tag = "guest", params(Together),
+    responses((status = 200, body = Bytes, content_type = "application/zip")))]
+pub async fn archive(
+    State(app): State<App>,
+    visit: GuestVisit,
+    Query(wish): Query<Together>,
+) -> Result<Response> {
+    let others = match wish.together {
+        true => super::group::others(&app, &visit.guest).await?,
+        false => Vec::new(),
+    };
+    let photos = found(&app, &visit.event, &visit.guest, &others).await?.photos;
+    let taken = photos.into_iter().filter(|photo| photo.download != Download::Off);
+    let taken: Vec<String> = taken.map(|photo| photo.id).collect();
+    if taken.is_empty() {
+        let detail = "There is nothing to take along: downloads are off, or there are no photos.";
+        return Err(Failure::new(Kind::Forbidden, detail));
+    }
+    let here = tokio::runtime::Handle::current();
+    Ok(streamed("photos.zip", move |archive| {
+        for photo in taken {
+            let (name, bytes) = here.block_on(async {
+                // Asked again for each: the archive may be long, and access may end meanwhile.
+                own(&app, &visit, &photo).await?.take(&app).await
+            })?;
+            archive.add_photo(&name, &photo, &bytes)?;
+        }
+        Ok(())
+    }))
+}
+
+/// Takes the consent back and is forgotten: template, sessions, letters, at once. The answer is the signed receipt.
+#[utoipa::path(delete, path = "/guest", tag = "guest", params(Going),
+    responses((status = 200, body = Removed)))]
+pub async fn leave(
+    State(app): State<App>,
+    visit: GuestVisit,
+    Encrypted(encrypted): Encrypted,
+    Query(going): Query<Going>,
+) -> Result<Response> {
+    let leaving = Leaving {
+        studio: visit.studio.clone(),
+        event: visit.event.clone(),
+        guest: visit.guest.clone(),
+        // Whoever has not shown their face cannot say whose faces these are.
+        faces: going.faces && visit.verified,
+    };
+    let receipt = forget(&app, leaving).await?;
+    let cookie = [(header::SET_COOKIE, session::cookie(None, encrypted))];
+    Ok((cookie, Json(Removed { receipt })).into_response())
+}

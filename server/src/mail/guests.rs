@@ -1,0 +1,93 @@
+//! What letters to guests say, in the language that they registered in.
+//!
+//! Plain text, one link at most. Sends nothing, and names no photo.
+
+use super::{Letter, Post};
+use crate::words::Language;
+
+/// There are `count` photos more of somebody.
+pub fn new_photos(
+    post: &Post,
+    to: &str,
+    language: Language,
+    event: &str,
+    studio: &str,
+    count: usize,
+) -> Letter {
+    let link = post.address("/g");
+    let (subject, text) = match language {
+        Language::English => (
+            "New photos of you".to_owned(),
+            format!(
+                "Hello,\n\nthere {} of you from \"{event}\" by {studio}.\n\nSee them here; you will be asked to \
+                 show your face again, so that nobody else can:\n{link}\n\nYou can end these letters on the same \
+                 page. They end by themselves with the event.\n",
+                if count == 1 {
+                    "is 1 new photo".to_owned()
+                } else {
+                    format!("are {count} new photos")
+                }
+            ),
+        ),
+        Language::Hindi => (
+            "आपकी नई तस्वीरें".to_owned(),
+            format!(
+                "नमस्ते,\n\n{studio} के \"{event}\" में आपकी {count} नई तस्वीरें हैं।\n\nउन्हें यहाँ देखें; आपसे फिर से चेहरा दिखाने को कहा जाएगा, ताकि \
+                 कोई और न देख सके:\n{link}\n\nये पत्र आप उसी पेज पर बंद कर सकते हैं। आयोजन के साथ वे अपने आप बंद हो जाते हैं।\n"
+            ),
+        ),
+    };
+    Letter { to: to.to_owned(), subject, text }
+}
+
+/// Whether letters about new photos are really wanted: by the link's `token`.
+pub fn letters_wanted(
+    post: &Post,
+    to: &str,
+    language: Language,
+    event: &str,
+    token: &str,
+) -> Letter {
+    let link = post.link("g/notify", token);
+    let (subject, text) = match language {
+        Language::English => (
+            "Do you want letters about new photos?".to_owned(),
+            format!(
+                "Hello,\n\nsomebody, hopefully you, asked to be told of new photos of them from \"{event}\".\n\n\
+                 Confirm it here, within two days:\n{link}\n\nIf it was not you, do nothing: no more letters come.\n"
+            ),
+        ),
+        Language::Hindi => (
+            "क्या आप नई तस्वीरों के बारे में पत्र चाहते हैं?".to_owned(),
+            format!(
+                "नमस्ते,\n\nकिसी ने, आशा है आपने, \"{event}\" में अपनी नई तस्वीरों की सूचना माँगी है।\n\nदो दिन के भीतर यहाँ पुष्टि करें:\n\
+                 {link}\n\nयदि यह आप नहीं थे, तो कुछ न करें: और कोई पत्र नहीं आएगा।\n"
+            ),
+        ),
+    };
+    Letter { to: to.to_owned(), subject, text }
+}
+
+/// The studio lets somebody in without a camera: by the link's `token`.
+pub fn let_in(post: &Post, to: &str, language: Language, event: &str, token: &str) -> Letter {
+    let link = post.link("g/enter", token);
+    let (subject, text) = match language {
+        Language::English => (
+            "Your photos".to_owned(),
+            format!(
+                "Hello,\n\nyou asked for your photos from \"{event}\", and the studio has found you.\n\nThey are \
+                 here; the link works once, within two weeks:\n{link}\n\nOn the same page you can have your face \
+                 data deleted. If it was not you, please tell the studio.\n"
+            ),
+        ),
+        Language::Hindi => (
+            "आपकी तस्वीरें".to_owned(),
+            format!(
+                "नमस्ते,\n\nआपने \"{event}\" की अपनी तस्वीरें माँगी थीं, और स्टूडियो ने आपको ढूँढ लिया है।\n\nवे यहाँ हैं; यह लिंक दो सप्ताह \
+                 के भीतर एक बार काम करता है:\n{link}\n\nउसी पेज पर आप अपना चेहरा डेटा मिटवा सकते हैं। यदि यह आप नहीं थे, तो कृपया \
+                 स्टूडियो को बताएँ।\n"
+            ),
+        ),
+    };
+    Letter { to: to.to_owned(), subject, text }
+}

@@ -4,6 +4,7 @@
 //! data folder: what it needs it makes and removes.
 
 mod accuracy;
+mod attack;
 mod load;
 mod pairs;
 mod pipeline;
@@ -27,6 +28,8 @@ struct Args {
 enum Command {
     /// Open-set search (1:N): TPIR, photo recall and precision at stated false positive rates
     Accuracy(accuracy::Args),
+    /// Presentation attacks: how often people are refused, and imitated screens and prints pass
+    Attack(attack::Args),
     /// Verification (1:1) on a list of pairs: accuracy at the best threshold
     Pairs(pairs::Args),
     /// The running service under load: how many searches a second it answers in time, and its memory
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let done: Result<()> = match &args.command {
         Command::Accuracy(command) => accuracy::run(&args.setup, command),
+        Command::Attack(command) => attack::run(&args.setup, command),
         Command::Pairs(command) => pairs::run(&args.setup, command),
         Command::Load(command) => load::run(&args.setup, command),
         Command::Pipeline(command) => pipeline::run(&args.setup, command),

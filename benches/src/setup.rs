@@ -5,7 +5,7 @@
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use picpick_engine::{
-    DecodeLimits, Face, Models, Pack, Pipeline, Precision, Provider, Subject, subject,
+    DecodeLimits, Face, Liveness, Models, Pack, Pipeline, Precision, Provider, Subject, subject,
 };
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -48,14 +48,26 @@ impl Setup {
 
     /// The loaded pipeline.
     pub fn pipeline(&self) -> Result<Pipeline> {
-        let precision = match self.precision {
+        let limits = DecodeLimits::default();
+        Ok(Pipeline::load(&self.models()?, &self.pack()?, self.arithmetic(), limits)?)
+    }
+
+    /// The loaded models of liveness.
+    pub fn liveness(&self) -> Result<Liveness> {
+        Ok(Liveness::load(&self.models()?, self.arithmetic())?)
+    }
+
+    fn arithmetic(&self) -> Precision {
+        match self.precision {
             Wanted::Auto => Precision::Auto,
             Wanted::Bf16 => Precision::Only(Provider::OpenVinoBf16),
             Wanted::F32 => Precision::Only(Provider::OpenVinoF32),
             Wanted::Cpu => Precision::Only(Provider::Cpu),
-        };
-        let models = Models::new(self.cache_folder()?.join("models"), self.offline.clone());
-        Ok(Pipeline::load(&models, &self.pack()?, precision, DecodeLimits::default())?)
+        }
+    }
+
+    fn models(&self) -> Result<Models> {
+        Ok(Models::new(self.cache_folder()?.join("models"), self.offline.clone()))
     }
 
     fn cache_folder(&self) -> Result<PathBuf> {

@@ -4,7 +4,7 @@
 //! an axis in the plane of eyes and mouth; around it the photo fades into rest. The flat counterpart tilts
 //! the photo as a whole. Knows nothing of challenges.
 
-use picpick_engine::{DecodeLimits, Picture, Pipeline, Region, decode, probe};
+use picpick_engine::{DecodeLimits, Liveness, Picture, Pipeline, decode, probe, to_jpeg};
 
 /// Eye at the picture's left, eye at its right, nose, mouth corners left and right; px.
 pub type Landmarks = [[f32; 2]; 5];
@@ -20,52 +20,51 @@ const FACE_SHARE: f32 = 0.4;
 const HALF_WIDTH: f32 = 1.2;
 const HALF_HEIGHT: f32 = 1.75;
 const DEPTH: f32 = 0.95;
-const NOSE: f32 = 0.42;
+const NOSE: f32 = 0.6;
 const NOSE_WIDTH: f32 = 0.2;
 const NOSE_HEIGHT: f32 = 0.3;
 /// How far beyond the head's rim the photo is moved along, in the same measure.
 const FADE: f32 = 0.9;
 
-/// A frame with one face that looks about straight ahead.
+/// A frame with one face, and how it must be turned to look straight ahead.
 #[derive(Clone)]
 pub struct Head {
     pub frame: Picture,
     pub landmarks: Landmarks,
+    straight_yaw_deg: f32,
 }
 
 impl Head {
     /// The largest face of the photo in `bytes`, in the middle of a frame.
-    pub fn of(pipeline: &Pipeline, bytes: &[u8]) -> Self {
+    pub fn of(pipeline: &Pipeline, liveness: &Liveness, bytes: &[u8]) -> Self {
         let limits = DecodeLimits::default();
         let photo = decode(bytes, &probe(bytes, &limits).unwrap(), &limits).unwrap();
         let found = pipeline.analyse(bytes).unwrap();
         let face = found.faces.iter().max_by_key(|face| face.bbox[3]).expect("a face");
         let [x, y, width, high] = face.bbox.map(|side| side as f32);
         let height = high / FACE_SHARE;
-        let wide = height * FRAME.0 as f32 / FRAME.1 as f32;
-        let (left, top) = (x + width / 2.0 - wide / 2.0, y + high / 2.0 - height / 2.0);
-        // Where the photo ends, its outermost pixels go on: a black bar would look like a device's edge.
         let scale = height / FRAME.1 as f32;
+        let (left, top) =
+            (x + width / 2.0 - FRAME.0 as f32 * scale / 2.0, y + (high - height) / 2.0);
+        // Where the photo ends, its outermost pixels go on: a black bar would look like a device's edge.
         let frame = drawn(FRAME, |u, v| sample(&photo, left + u * scale, top + v * scale));
-        let frame = if scale > 1.5 && left >= 0.0 && top >= 0.0 {
-            let region = Region { x: left, y: top, width: wide, height };
-            photo.cut(region, FRAME.0, FRAME.1, FRAME).unwrap()
-        } else {
-            frame
-        };
         let landmarks = face.landmarks.map(|[x, y]| [(x - left) / scale, (y - top) / scale]);
-        Self { frame, landmarks }
+        let jpeg = to_jpeg(&frame, u32::MAX, 95).unwrap();
+        let seen = pipeline.look(liveness, &jpeg).unwrap().face.expect("one face in the frame");
+        Self { frame, landmarks, straight_yaw_deg: -seen.pose.yaw }
     }
 
     /// The head turned towards its own left and up, both in degrees up to about 35, and the camera moved
     /// by `sway` px: no two frames of a camera in a hand are the same.
     pub fn turned(&self, yaw_deg: f32, pitch_deg: f32, sway: [f32; 2]) -> Picture {
+        let yaw_deg = yaw_deg + self.straight_yaw_deg;
         moved(&turned(&self.frame, &self.landmarks, yaw_deg, pitch_deg), sway)
     }
 
-    /// A flat picture of the same frame, tilted by the same angles.
+    /// A flat picture of the head, straight ahead, that is tilted by these angles.
     pub fn flat(&self, yaw_deg: f32, pitch_deg: f32, sway: [f32; 2]) -> Picture {
-        moved(&tilted(&self.frame, yaw_deg, pitch_deg), sway)
+        let straight = turned(&self.frame, &self.landmarks, self.straight_yaw_deg, 0.0);
+        moved(&tilted(&straight, yaw_deg, pitch_deg), sway)
     }
 }
 

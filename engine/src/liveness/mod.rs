@@ -155,3 +155,7 @@ fn brightness(picture: &Picture, region: Region) -> Result<f32> {
     let sum: f32 = cells.pixels().chunks_exact(3).map(print::luma).sum();
     Ok(sum / (SIDE * SIDE) as f32 / 255.0)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -1,0 +1,161 @@
+//! Imitations of presentation attacks: a picture shown on a screen or printed, and photographed again.
+//!
+//! Each step is simple and documented, none is a recording of a real attack: what is measured on these
+//! says how models compare and where a bar may lie, not what an attacker achieves. Deterministic. Knows
+//! nothing of models.
+
+use picpick_engine::Picture;
+use std::f32::consts::TAU;
+
+/// A frame of a usual camera.
+const WIDTH: u32 = 640;
+const HEIGHT: u32 = 480;
+
+/// A kind of attack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A screen that fills the frame: RGB stripes a little finer than the camera's pixels (moiré), more
+    /// contrast, a cold tint, a soft reflection.
+    Screen,
+    /// The same on a device whose dark border and surroundings are seen, tilted.
+    Device,
+    /// A colour print held up: halftone dots, paper texture, little contrast, a white edge, tilted.
+    Print,
+    /// The same in grey and finer, filling the frame.
+    GreyPrint,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 4] = [Kind::Screen, Kind::Device, Kind::Print, Kind::GreyPrint];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Screen => "screen",
+            Kind::Device => "device",
+            Kind::Print => "print",
+            Kind::GreyPrint => "grey print",
+        }
+    }
+
+    /// Height of the shown picture in heights of the frame.
+    fn share(self) -> f32 {
+        match self {
+            Kind::Screen | Kind::GreyPrint => 1.15,
+            Kind::Device => 0.72,
+            Kind::Print => 0.8,
+        }
+    }
+}
+
+/// What differs from attack to attack, drawn from the picture's number.
+struct Chance(u64);
+
+impl Chance {
+    /// From `low` to `high` (SplitMix64).
+    fn between(&mut self, low: f32, high: f32) -> f32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        low + (high - low) * ((z ^ (z >> 31)) >> 40) as f32 / (1u32 << 24) as f32
+    }
+}
+
+/// The frame of a camera that sees `picture` as an attack of `kind`; `number` varies the rest.
+pub fn imitate(picture: &Picture, kind: Kind, number: u64) -> picpick_engine::Result<Picture> {
+    let mut chance = Chance(number.wrapping_mul(4).wrapping_add(kind as u64));
+    let tilt = if matches!(kind, Kind::Device | Kind::Print) { 0.12 } else { 0.03 };
+    let (lean_x, lean_y) = (chance.between(-tilt, tilt), chance.between(-tilt, tilt));
+    let period = chance.between(1.9, 2.6);
+    let (phase, turn) = (chance.between(0.0, TAU), chance.between(-0.06, 0.06));
+    let glare = [chance.between(0.1, 0.9), chance.between(0.1, 0.9), chance.between(10.0, 45.0)];
+    let light = chance.between(70.0, 170.0);
+    let (width, height) = (picture.width() as f32, picture.height() as f32);
+    let scale = kind.share() * HEIGHT as f32 / height;
+    let border = 0.07 * height;
+    let mut pixels = Vec::with_capacity((WIDTH * HEIGHT * 3) as usize);
+    for v in 0..HEIGHT {
+        for u in 0..WIDTH {
+            let (x, y) = (u as f32 - WIDTH as f32 / 2.0, v as f32 - HEIGHT as f32 / 2.0);
+            // Perspective: nearer on one side than on the other.
+            let depth = 1.0 + (lean_x * x + lean_y * y) / WIDTH as f32;
+            let (px, py) = (x / scale / depth + width / 2.0, y / scale / depth + height / 2.0);
+            let outside = (-px).max(px - width).max(-py).max(py - height);
+            let grain = chance.between(-4.0, 4.0);
+            let colour = if outside > border && kind.share() < 1.0 {
+                // A wall behind, a little brighter above.
+                [light + grain - y / 16.0; 3]
+            } else if outside > 0.0 && kind.share() < 1.0 {
+                [if kind == Kind::Device { 18.0 } else { 225.0 } + grain; 3]
+            } else {
+                let shown = bilinear(picture, px, py);
+                let across = x * turn.cos() - y * turn.sin();
+                let down = x * turn.sin() + y * turn.cos();
+                let wave = |at: f32, shift: f32| (TAU * at / period + phase + shift).cos();
+                match kind {
+                    Kind::Screen | Kind::Device => screen(shown, across, wave),
+                    Kind::Print => print(shown, across, down, wave, 26.0),
+                    Kind::GreyPrint => {
+                        let grey = 0.299 * shown[0] + 0.587 * shown[1] + 0.114 * shown[2];
+                        print([grey; 3], across, down, wave, 14.0)
+                    }
+                }
+                .map(|value| value + grain + reflection(u, v, glare, kind))
+            };
+            pixels.extend(colour.map(|value| value.clamp(0.0, 255.0) as u8));
+        }
+    }
+    Picture::new(WIDTH, HEIGHT, pixels)
+}
+
+/// Stripes of red, green and blue side by side, a gamma of 1.15 and a cold white.
+fn screen(shown: [f32; 3], across: f32, wave: impl Fn(f32, f32) -> f32) -> [f32; 3] {
+    let mut out = [0.0; 3];
+    for ((out, value), (tint, shift)) in
+        out.iter_mut().zip(shown).zip([(0.95, 0.0), (0.99, TAU / 3.0), (1.06, 2.0 * TAU / 3.0)])
+    {
+        let linear = (value / 255.0).powf(1.15) * 255.0 * tint;
+        *out = linear * (1.0 + 0.12 * wave(across, shift));
+    }
+    out
+}
+
+/// Dots of ink on paper: contrast of 200 of 255 over a black of 30.
+fn print(
+    shown: [f32; 3],
+    across: f32,
+    down: f32,
+    wave: impl Fn(f32, f32) -> f32,
+    dots: f32,
+) -> [f32; 3] {
+    let dot = wave(across + down, 0.0) * wave(across - down, 0.0);
+    // Dots show in middle tones, neither on bare paper nor in full ink.
+    shown.map(|value| {
+        let middle = 1.0 - (value / 127.5 - 1.0).powi(2);
+        30.0 + value * 200.0 / 255.0 + dots * dot * middle
+    })
+}
+
+/// A soft light mirrored in a screen; paper has a tenth of it.
+fn reflection(u: u32, v: u32, [x, y, strength]: [f32; 3], kind: Kind) -> f32 {
+    let (dx, dy) = (u as f32 / WIDTH as f32 - x, v as f32 / HEIGHT as f32 - y);
+    let gloss = if matches!(kind, Kind::Screen | Kind::Device) { 1.0 } else { 0.1 };
+    gloss * strength * (-(dx * dx + dy * dy) / 0.03).exp()
+}
+
+/// The colour at (x, y); outside the picture its outermost pixels go on.
+fn bilinear(picture: &Picture, x: f32, y: f32) -> [f32; 3] {
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let (x, y) = (x.clamp(0.0, width as f32 - 1.0), y.clamp(0.0, height as f32 - 1.0));
+    let (left, top) = (x as usize, y as usize);
+    let (dx, dy) = (x - left as f32, y - top as f32);
+    let at = |x: usize, y: usize, channel: usize| {
+        let start = (y.min(height - 1) * width + x.min(width - 1)) * 3;
+        f32::from(picture.pixels().get(start + channel).copied().unwrap_or_default())
+    };
+    [0, 1, 2].map(|channel| {
+        let upper = at(left, top, channel) * (1.0 - dx) + at(left + 1, top, channel) * dx;
+        let lower = at(left, top + 1, channel) * (1.0 - dx) + at(left + 1, top + 1, channel) * dx;
+        upper * (1.0 - dy) + lower * dy
+    })
+}

@@ -1,0 +1,274 @@
+//! Tests of the state machine: order, times and doubts, on looks that no camera took.
+//!
+//! Landmarks are five points of a head in space, turned and projected; everything else is told.
+
+use super::*;
+use crate::ids::FaceId;
+use crate::query::Template;
+
+const ONE: [Turn; 3] = [Turn::Left, Turn::Up, Turn::Right];
+
+/// A look at a head of `yaw` and `pitch` degrees; `number` makes its frame differ from all others.
+fn look(number: u32, yaw: f32, pitch: f32) -> Look {
+    let pixels =
+        (0..96 * 96 * 3u32).map(|i| (i.wrapping_mul(2_654_435_761 + number * 77) >> 13) as u8);
+    let picture = Picture::new(96, 96, pixels.collect()).unwrap();
+    let landmarks = landmarks(yaw, pitch, 0.5);
+    let face = Face {
+        id: FaceId([number as u8; 16]),
+        bbox: [200, 100, 150, 200],
+        landmarks,
+        score: 0.9,
+        quality: 0.9,
+        embedding: vec![1.0, 0.0],
+    };
+    let pose = Pose { yaw, pitch: pitch - 8.0, roll: 0.0 };
+    let mut frame_digest = [0; 32];
+    frame_digest[..4].copy_from_slice(&number.to_le_bytes());
+    Look {
+        faces: 1,
+        face: Some(LiveFace { face, pose, live: 0.9, share: 0.4, sharpness: 1.0 }),
+        brightness: 0.5,
+        frame_digest,
+        print: Print::of(&picture, picture.frame()).unwrap(),
+    }
+}
+
+/// The landmarks of a head whose nose stands out by `nose` times the way from eyes to mouth.
+fn landmarks(yaw: f32, pitch: f32, nose: f32) -> [[f32; 2]; 5] {
+    let (yaw, pitch) = (yaw.to_radians(), pitch.to_radians());
+    let points =
+        [[-0.47, 0.0, 0.0], [0.47, 0.0, 0.0], [0.0, 0.55, nose], [-0.4, 1.0, 0.0], [0.4, 1.0, 0.0]];
+    points.map(|[x, y, z]: [f32; 3]| {
+        let (x, z) = (x * yaw.cos() + z * yaw.sin(), z * yaw.cos() - x * yaw.sin());
+        [300.0 + 80.0 * x, 180.0 + 80.0 * (y * pitch.cos() - z * pitch.sin())]
+    })
+}
+
+fn angles(awaited: Guidance) -> [f32; 2] {
+    match awaited {
+        Guidance::Turn(Turn::Left) => [25.0, 0.0],
+        Guidance::Turn(Turn::Right) => [-25.0, 0.0],
+        Guidance::Turn(Turn::Up) => [0.0, 16.0],
+        Guidance::Turn(Turn::Down) => [0.0, -16.0],
+        _ => [0.0, 0.0],
+    }
+}
+
+/// Does what is awaited, one look every `every_ms`, each changed by `change`, until a verdict.
+fn obey(challenge: &mut Challenge, every_ms: u64, change: impl Fn(u32, &mut Look)) -> Progress {
+    for number in 0..40 {
+        let [yaw, pitch] = angles(challenge.awaited());
+        let mut look = look(number, yaw, pitch);
+        change(number, &mut look);
+        let progress = challenge.see(&look, 5_000 + u64::from(number) * every_ms);
+        if !matches!(progress, Progress::Wait(_)) {
+            return progress;
+        }
+    }
+    Progress::Wait(challenge.awaited())
+}
+
+#[test]
+fn turns_in_the_order_asked_for_pass_and_the_verdict_stays() {
+    let mut challenge = Challenge::of(ONE);
+    let mut told = Vec::new();
+    for (number, awaited) in (0..6).zip([None, Some(0), None, Some(1), None, Some(2)]) {
+        let expected = awaited.map_or(Guidance::Front, |nth: usize| Guidance::Turn(ONE[nth]));
+        assert_eq!(challenge.awaited(), expected);
+        let [yaw, pitch] = angles(expected);
+        told.push(challenge.see(&look(number, yaw, pitch), u64::from(number) * 500));
+    }
+    assert_eq!(told.pop(), Some(Progress::Passed));
+    assert!(told.iter().all(|progress| matches!(progress, Progress::Wait(_))), "{told:?}");
+    assert_eq!(challenge.done(), 3);
+    assert_eq!(challenge.see(&look(0, 0.0, 0.0), u64::MAX), Progress::Passed);
+    assert_eq!(challenge.template("pack").unwrap().pictures, 6);
+}
+
+#[test]
+fn a_turn_counts_only_while_it_is_awaited() {
+    let mut challenge = Challenge::of(ONE);
+    for number in 0..5 {
+        let progress = challenge.see(&look(number, 25.0, 0.0), u64::from(number) * 500);
+        assert_eq!(progress, Progress::Wait(Guidance::Front));
+    }
+    assert_eq!(challenge.done(), 0);
+    challenge.see(&look(5, 0.0, 0.0), 2_500);
+    challenge.see(&look(6, 25.0, 0.0), 3_000);
+    // Still turned: the next turn is not asked for before the head is back.
+    assert_eq!(challenge.see(&look(7, 22.0, 0.0), 3_500), Progress::Wait(Guidance::Front));
+    assert_eq!((challenge.done(), challenge.awaited()), (1, Guidance::Front));
+}
+
+#[test]
+fn a_turn_sooner_than_a_person_is_refused() {
+    for (every_ms, expected) in [(299, Progress::Failed(Refusal::TooFast)), (300, Progress::Passed)]
+    {
+        assert_eq!(obey(&mut Challenge::of(ONE), every_ms, |_, _| ()), expected);
+    }
+}
+
+#[test]
+fn ninety_seconds_from_the_first_look_are_the_limit() {
+    for (late_ms, expected) in [
+        (90_000, Progress::Wait(Guidance::Turn(Turn::Left))),
+        (90_001, Progress::Failed(Refusal::TooLate)),
+    ] {
+        let mut challenge = Challenge::of(ONE);
+        challenge.see(&look(0, 0.0, 0.0), 7_000);
+        assert_eq!(challenge.see(&look(1, 0.0, 0.0), 7_000 + late_ms), expected);
+    }
+    // A clock that goes back is no reason to panic.
+    let mut challenge = Challenge::of(ONE);
+    challenge.see(&look(0, 0.0, 0.0), u64::MAX);
+    assert!(matches!(challenge.see(&look(1, 0.0, 0.0), 0), Progress::Wait(_)));
+}
+
+#[test]
+fn more_looks_than_a_camera_gives_are_refused() {
+    let mut challenge = Challenge::of(ONE);
+    let last = (0..2_000).map(|number| {
+        let mut look = look(0, 0.0, 0.0);
+        look.frame_digest[..4].copy_from_slice(&(number as u32).to_le_bytes());
+        challenge.see(&look, number)
+    });
+    let verdicts: Vec<Progress> = last.collect();
+    assert!(matches!(verdicts[899], Progress::Wait(_)));
+    assert_eq!(verdicts[900], Progress::Failed(Refusal::TooLate));
+}
+
+#[test]
+fn nobody_or_several_people_are_waited_for_but_not_for_ever() {
+    for (faces, guidance, refusal) in
+        [(0, Guidance::NoFace, Refusal::NoFace), (2, Guidance::OneFaceOnly, Refusal::ManyFaces)]
+    {
+        let absent = |number| {
+            let mut look = look(number, 0.0, 0.0);
+            look.faces = faces;
+            look.face = None;
+            look
+        };
+        let mut challenge = Challenge::of(ONE);
+        assert_eq!(challenge.see(&absent(0), 0), Progress::Wait(guidance));
+        assert_eq!(challenge.see(&absent(1), 15_000), Progress::Wait(guidance));
+        challenge.see(&look(2, 0.0, 0.0), 15_001);
+        // Back in between: the waiting begins anew.
+        assert_eq!(challenge.see(&absent(3), 15_002), Progress::Wait(guidance));
+        assert_eq!(challenge.see(&absent(4), 30_002), Progress::Wait(guidance));
+        assert_eq!(challenge.see(&absent(5), 30_003), Progress::Failed(refusal));
+    }
+}
+
+#[test]
+fn doubts_need_three_looks_in_a_row() {
+    type Change = fn(&mut Look);
+    let doubts: [(Change, Refusal); 4] = [
+        (|look| change(look, |face| face.face.embedding = vec![0.0, 1.0]), Refusal::AnotherPerson),
+        (|look| change(look, |face| face.pose.yaw = -27.0), Refusal::WrongTurn),
+        // The pose of a turn without its relief, and a picture that is tilted.
+        (
+            |look| change(look, |face| face.face.landmarks = landmarks(25.0, 0.0, 0.0)),
+            Refusal::Flat,
+        ),
+        (
+            |look| {
+                change(look, |face| {
+                    face.pose.yaw = 3.0;
+                    face.face.landmarks = landmarks(50.0, 0.0, 0.0);
+                });
+            },
+            Refusal::Flat,
+        ),
+    ];
+    for (doubt, refusal) in doubts {
+        let doubtful = |number| {
+            let mut look = look(number, 25.0, 0.0);
+            doubt(&mut look);
+            look
+        };
+        let mut challenge = Challenge::of(ONE);
+        let mut number = 0;
+        let mut see = |challenge: &mut Challenge, look: Look| {
+            number += 1;
+            challenge.see(&look, number * 500)
+        };
+        see(&mut challenge, look(0, 0.0, 0.0));
+        let asked = Progress::Wait(Guidance::Turn(Turn::Left));
+        assert_eq!(see(&mut challenge, doubtful(1)), asked);
+        assert_eq!(see(&mut challenge, doubtful(2)), asked);
+        assert_eq!(see(&mut challenge, look(3, 5.0, 0.0)), asked);
+        assert_eq!(see(&mut challenge, doubtful(4)), asked);
+        assert_eq!(see(&mut challenge, doubtful(5)), asked);
+        assert_eq!(see(&mut challenge, doubtful(6)), Progress::Failed(refusal));
+    }
+}
+
+fn change(look: &mut Look, change: impl Fn(&mut LiveFace)) {
+    look.face.iter_mut().for_each(change);
+}
+
+#[test]
+fn one_frame_may_look_like_an_attack_and_two_may_not() {
+    let with = |low: u32| {
+        obey(&mut Challenge::of(ONE), 500, move |number, look| {
+            let live = if number < low { 0.02 } else { 0.9 };
+            change(look, |face| face.live = live);
+        })
+    };
+    assert_eq!(with(0), Progress::Passed);
+    assert_eq!(with(1), Progress::Passed);
+    assert_eq!(with(2), Progress::Failed(Refusal::Attack));
+}
+
+#[test]
+fn a_frame_counts_once() {
+    let mut challenge = Challenge::of(ONE);
+    challenge.see(&look(0, 0.0, 0.0), 0);
+    assert_eq!(challenge.see(&look(0, 25.0, 0.0), 500), Progress::Failed(Refusal::Replay));
+    // Other bytes, the same picture, shown again after a turn.
+    let mut challenge = Challenge::of(ONE);
+    challenge.see(&look(0, 0.0, 0.0), 0);
+    challenge.see(&look(1, 25.0, 0.0), 500);
+    let mut again = look(0, 0.0, 0.0);
+    again.frame_digest = [9; 32];
+    assert_eq!(challenge.see(&again, 1_000), Progress::Failed(Refusal::Replay));
+}
+
+#[test]
+fn turned_frames_too_far_from_the_others_stay_out_of_the_template() {
+    let mut challenge = Challenge::of(ONE);
+    let progress = obey(&mut challenge, 500, |number, look| {
+        let likeness: f32 = match number {
+            1 => 0.35,
+            5 => -0.35,
+            _ => return,
+        };
+        let across = (1.0 - likeness * likeness).sqrt() * likeness.signum();
+        change(look, |face| face.face.embedding = vec![likeness.abs(), across]);
+    });
+    assert_eq!(progress, Progress::Passed);
+    let template: Template = challenge.template("pack").unwrap();
+    assert_eq!(template.pictures, 3);
+    assert!((template.embedding[0] - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn names_are_stable_and_differ() {
+    let refusals = [
+        Refusal::TooLate,
+        Refusal::TooFast,
+        Refusal::AnotherPerson,
+        Refusal::ManyFaces,
+        Refusal::NoFace,
+        Refusal::WrongTurn,
+        Refusal::Flat,
+        Refusal::Attack,
+        Refusal::Replay,
+    ];
+    let names: std::collections::HashSet<_> = refusals.iter().map(|it| it.code()).collect();
+    assert_eq!(names.len(), refusals.len());
+    assert_eq!(Refusal::AnotherPerson.code(), "another_person");
+    assert_eq!(Turn::ALL.map(Turn::code), ["left", "right", "up", "down"]);
+    assert_eq!(Turn::ALL.map(|turn| Guidance::Turn(turn).code())[0], "turn_left");
+}

@@ -1,12 +1,16 @@
 //! The service with its photos in a bucket: what lies there is sealed, a place that does not answer makes work
 //! wait, and an event that goes leaves no version of anything.
+//!
+//! `PICPICK_TEST_OUTAGE_S` says for how many seconds the place does not answer, at least.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::{Duration, Instant};
 
 use picpick_engine::{Object, open_place};
 use picpick_tests::album::{Album, place_of, variant};
 use picpick_tests::line::Line;
-use picpick_tests::{Database, Outcome, S3Server, Service, room, sample, service};
+use picpick_tests::{Database, Outcome, S3Server, Service, room, sample, service, times};
 
 /// Where nobody listens: as a host that is down.
 const NOBODY: &str = "127.0.0.1:1";
@@ -79,6 +83,7 @@ fn a_place_that_does_not_answer_makes_work_wait() {
     steer("pause");
     let photos: Vec<String> =
         (0..3).map(|number| album.upload("a.jpg", &variant(&picture, number))).collect();
+    let cut = Instant::now();
     line.leads_to(NOBODY);
     steer("resume");
     service.wait_for_log("a photo waits");
@@ -93,11 +98,17 @@ fn a_place_that_does_not_answer_makes_work_wait() {
     assert_eq!(album.offset(&place), fourth.len());
     // The service itself goes on.
     assert_eq!(album.photos().len(), 3);
+    let outage = Duration::from_secs(times("PICPICK_TEST_OUTAGE_S", 1) as u64);
+    std::thread::sleep(outage.saturating_sub(cut.elapsed()));
+    let counts = album.counts();
+    assert_eq!((&counts["failed"], &counts["done"]), (&0.into(), &0.into()), "{counts}");
+    let back = Instant::now();
     line.leads_to(S3Server::start().says("endpoint"));
     let done = album.send(&place, fourth.len(), &[]).unwrap().is(204);
     assert!(done.headers.contains_key("picpick-photo"));
     let counts = album.wait_until_indexed();
     assert_eq!((&counts["failed"], &counts["done"]), (&0.into(), &4.into()), "{counts}");
+    println!("away for {:.1?}, made up for within {:.1?}", back - cut, back.elapsed());
     let mut found = album.found(&picture);
     found.sort();
     assert!(found.len() == 4 && photos.iter().all(|photo| found.contains(photo)));

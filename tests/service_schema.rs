@@ -9,14 +9,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use picpick_tests::album::{Album, place_of, variant};
 use picpick_tests::contract::operations;
 use picpick_tests::people::new_email;
 use picpick_tests::python::installed;
-use picpick_tests::{Database, Service, room, times};
+use picpick_tests::{Database, Service, room, sample, times};
 use serde_json::{Value, json};
 
 const PINNED: &str = include_str!("schemathesis/requirements.txt");
 const HOOKS: &str = include_str!("schemathesis/hooks.py");
+const CONFIGURATION: &str = include_str!("schemathesis/schemathesis.toml");
 const PROGRAM: &str = "from schemathesis.cli import schemathesis; schemathesis()";
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
     response_headers_conformance,response_schema_conformance";
@@ -36,6 +38,7 @@ fn schemathesis(service: &Service, schema: &str, more: &[&str]) -> Found {
     std::fs::create_dir_all(&folder).unwrap();
     let (hooks, sent) = (folder.join("hooks.py"), folder.join("sent.jsonl"));
     std::fs::write(&hooks, HOOKS).unwrap();
+    std::fs::write(folder.join("schemathesis.toml"), CONFIGURATION).unwrap();
     let report = folder.join("report.json");
     let output = Command::new("python3")
         .args(["-c", PROGRAM, "run", schema, "--checks", CHECKS, "--phases", "coverage,fuzzing"])
@@ -69,7 +72,11 @@ fn remember(service: &Service, sent: &Path) {
 fn things(service: &Service) -> Value {
     let owner = service.owner();
     let studio = owner.studio();
-    let (event, doomed) = (owner.new_event(&studio, "Event"), owner.new_event(&studio, "Doomed"));
+    let event = owner.new_event(&studio, "Event");
+    let doomed_event = owner.new_event(&studio, "Doomed");
+    let album = Album { client: owner.client.clone(), event: event.clone() };
+    let [(photo, upload), (doomed_photo, doomed_upload)] =
+        [1, 2].map(|number| sent(&album, number));
     let folder = format!("/events/{event}/folders");
     let folder = owner.client.post(&folder, &json!({ "name": "F" })).is(201).field("id");
     let member = service.member(&owner, &studio, "viewer", None).membership(&owner, &studio);
@@ -80,10 +87,21 @@ fn things(service: &Service) -> Value {
     let session = sessions.iter().find(|session| session["current"] == true).unwrap();
     let cookie = owner.try_sign_in(&owner.password, None).is(201).cookie();
     json!({
-        "studio": studio, "event": event, "doomed": doomed, "folder": folder, "member": member,
-        "key": spare, "invitation": invitation, "session": session["id"], "cookie": cookie,
-        "authorization": format!("Bearer {key}"),
+        "studio": studio, "event": event, "folder": folder, "member": member, "key": spare,
+        "invitation": invitation, "session": session["id"], "photo": photo, "upload": upload,
+        "doomed": { "event": doomed_event, "photo": doomed_photo, "upload": doomed_upload },
+        "cookie": cookie, "authorization": format!("Bearer {key}"),
     })
+}
+
+/// The ids of a photo of the event that is indexed, and of an upload of which a part is still to come.
+fn sent(album: &Album, number: usize) -> (String, String) {
+    let picture = std::fs::read(sample("obama.jpg")).unwrap();
+    let photo = album.upload("a.jpg", &variant(&picture, number));
+    assert_eq!(album.wait_until_indexed()["failed"], 0);
+    let announced = album.announce_as("b.jpg", 1 << 20, None, None).unwrap().is(201);
+    let upload = place_of(&announced).rsplit('/').next().unwrap().to_owned();
+    (photo, upload)
 }
 
 /// The addresses, as the service has them, that were answered with success.
@@ -114,7 +132,9 @@ fn every_answer_is_described(database: Database) {
     let routes: BTreeSet<&str> =
         operations.iter().map(|operation| operation.path.as_str()).collect();
     println!("{generated} cases; {} of {} addresses succeeded", succeeded.len(), routes.len());
-    assert!(succeeded.len() * 2 > routes.len(), "only these succeeded: {succeeded:?}");
+    let failed = routes.iter().filter(|route| !succeeded.contains(&format!("/api/v1{route}")));
+    println!("nobody succeeded with: {:?}", failed.collect::<Vec<_>>());
+    assert!(succeeded.len() * 4 > routes.len() * 3, "only these succeeded: {succeeded:?}");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 """Makes schemathesis come in as somebody, try things that are there, and come from many addresses.
 
 PICPICK_TEST_THINGS is a JSON object: path parameters' names with the ids of things that are there, "doomed",
-an event that may be deleted, and the headers "cookie" and "authorization". What is done with a request, its
-own content decides, so that a request that is repeated is the same again. The bodies that are sent are added
-to the file PICPICK_TEST_SENT, one JSON document a line.
+the same with those that may be deleted instead, and the headers "cookie" and "authorization". What is done with
+a request, its own content decides, so that a request that is repeated is the same again. The bodies that are
+sent are added to the file PICPICK_TEST_SENT, one JSON document a line.
 """
 
 import json
@@ -28,8 +28,10 @@ def before_call(context, case, kwargs):
     # One in eight keeps the ids that were generated, which are of nothing.
     if number % 8:
         things = dict(THINGS)
-        if method == "DELETE" and path.endswith("/events/{event}"):
-            things["event"] = things["doomed"]
+        # What others are tried on stays: of what an address ends with, another one goes.
+        last = path.rsplit("/", 1)[-1].strip("{}")
+        if method == "DELETE" and last in things["doomed"]:
+            things[last] = things["doomed"][last]
         parameters = {name: things.get(name, parameters[name]) for name in parameters}
         case.path_parameters = parameters
     headers = dict(case.headers or {})

@@ -3,17 +3,34 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use picpick_tests::album::{Album, place_of, variant};
 use picpick_tests::contract::unknown_id;
 use picpick_tests::people::{new_email, new_password};
-use picpick_tests::{Client, Person, Service};
+use picpick_tests::{Client, Person, Service, sample};
 use serde_json::json;
 
 use crate::table::ROLES;
 
 /// The path parameters, and fields of bodies, for which there are things; others get an id of nothing.
-pub const KINDS: [&str; 9] =
-    ["studio", "event", "folder", "member", "key", "invitation", "session", "album", "link"];
+pub const KINDS: [&str; 14] = [
+    "studio",
+    "event",
+    "folder",
+    "member",
+    "key",
+    "invitation",
+    "session",
+    "photo",
+    "upload",
+    "face",
+    // The faces of a comparison.
+    "a",
+    "b",
+    "album",
+    "link",
+];
 const VIEW_PIN: &str = "246813";
 const ANNOTATE_PIN: &str = "975310";
 
@@ -126,10 +143,28 @@ impl<'a> World<'a> {
         let [album, link, _] = new_album(&stranger, &foreign_event);
         put(Place::Foreign, "album", album);
         put(Place::Foreign, "link", link);
-        put(Place::Foreign, "event", foreign_event);
+        put(Place::Foreign, "event", foreign_event.clone());
         put(Place::Foreign, "folder", folder);
         put(Place::Foreign, "key", key);
         put(Place::Foreign, "invitation", invitation);
+        let ours = Album { client: owner.client.clone(), event: event.clone() };
+        let theirs = Album { client: stranger.client.clone(), event: foreign_event };
+        for (place, album) in [(Place::Own, &ours), (Place::Foreign, &theirs)] {
+            // A face's id comes from its photo's content: what is foreign must be another file.
+            let picture = variant(&picture(), place as usize);
+            let photo = album.upload("kept.jpg", &picture);
+            album.wait_until_indexed();
+            let found = album.search(&picture, "").is(200).document();
+            let face = found["matches"][0]["face"].as_str().expect("a face").to_owned();
+            for kind in ["face", "a", "b"] {
+                put(place, kind, face.clone());
+            }
+            // Of one's own, some are removed; see `id`.
+            if place == Place::Foreign {
+                put(place, "photo", photo);
+                put(place, "upload", begun(album));
+            }
+        }
         let mut callers = vec![Caller::nobody(service.client())];
         // The stranger whose things are tried on keeps still; another owner of that studio tries.
         let foreign = service.member(&stranger, &elsewhere, "owner", None);
@@ -191,7 +226,10 @@ impl<'a> World<'a> {
         }
         let (owner, studio) = (&self.owner, self.thing(Place::Own, "studio").unwrap());
         let event = self.thing(place, "event").or_else(|| self.thing(Place::Own, "event")).unwrap();
+        let album = || Album { client: owner.client.clone(), event: event.clone() };
         match (kind, &caller.person) {
+            ("photo", _) => spare_photo(&album()),
+            ("upload", _) => begun(&album()),
             ("folder", _) => {
                 let path = format!("/events/{event}/folders");
                 owner.client.post(&path, &json!({ "name": unknown_id() })).is(201).field("id")
@@ -282,10 +320,41 @@ impl<'a> World<'a> {
             ("session", "/me/sessions".to_owned()),
             ("album", format!("/events/{event}/albums")),
             ("link", format!("/events/{event}/albums/{}/links", thing("album"))),
+            ("photo", format!("/events/{event}/photos")),
         ] {
             let items = client.get(&list).is(200).items();
             let id = thing(kind);
             assert!(items.iter().any(|item| item["id"] == id.as_str()), "the {kind} is gone");
         }
+        let theirs = Album { client: client.clone(), event };
+        let upload = theirs.path(&format!("/uploads/{}", thing("upload")));
+        assert_eq!(theirs.offset(&upload), 0, "nobody has added to the upload");
+        let face = json!({ "face": thing("face") });
+        let found = client.post(&theirs.path("/search/face"), &face).is(200).document();
+        assert_eq!(found["matches"][0]["photo"], thing("photo").as_str());
     }
+}
+
+fn picture() -> Vec<u8> {
+    std::fs::read(sample("obama.jpg")).unwrap()
+}
+
+/// A photo that may be removed: one that was left, or a new one.
+fn spare_photo(album: &Album) -> String {
+    const NAME: &str = "spare.jpg";
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    match album.photos().iter().find(|photo| photo["name"] == NAME) {
+        Some(photo) => photo["id"].as_str().unwrap().to_owned(),
+        None => {
+            // Beyond the numbers of places.
+            let number = 1000 + NUMBER.fetch_add(1, Ordering::SeqCst);
+            album.upload(NAME, &variant(&picture(), number))
+        }
+    }
+}
+
+/// A new upload, of which all is still to come.
+fn begun(album: &Album) -> String {
+    let announced = album.announce_as("begun.jpg", 1000, None, None).unwrap().is(201);
+    place_of(&announced).rsplit('/').next().unwrap().to_owned()
 }

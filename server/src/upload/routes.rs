@@ -36,6 +36,14 @@ const KEPT_S: i64 = 7 * 86_400;
 /// Bytes written at once.
 const WRITE_BYTES: usize = 1 << 20;
 
+/// The version of tus that is spoken here.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what a header must say")]
+pub enum Protocol {
+    #[schema(rename = "1.0.0")]
+    V1,
+}
+
 #[derive(Serialize, ToSchema)]
 pub struct AlreadyThere {
     /// The photo that the event has with these bytes.
@@ -117,8 +125,8 @@ fn announced(headers: &HeaderMap, bytes_max: u64) -> Result<Announced> {
 /// the photo, and nothing is to be sent.
 #[utoipa::path(post, path = "/events/{event}/uploads", tag = "uploads",
     params(("event" = String, Path),
-        ("Tus-Resumable" = String, Header, description = "1.0.0"),
-        ("Upload-Length" = u64, Header, description = "Bytes of the file"),
+        ("Tus-Resumable" = inline(Protocol), Header),
+        ("Upload-Length" = u64, Header, description = "Bytes of the file", minimum = 1),
         ("Upload-Metadata" = Option<String>, Header, description = "filename, sha256 (hexadecimal) and folder, Base64 each")),
     responses((status = 201, description = "Send to Location"), (status = 200, body = AlreadyThere)))]
 pub async fn create(State(app): State<App>, grant: Grant, headers: HeaderMap) -> Result<Response> {
@@ -252,7 +260,7 @@ fn insert_photo(headers: &mut HeaderMap, photo: Option<&str>) -> Result<()> {
 /// Sends a part of a file. The part that completes it answers with the photo's id.
 #[utoipa::path(patch, path = "/events/{event}/uploads/{upload}", tag = "uploads",
     params(("event" = String, Path), ("upload" = String, Path),
-        ("Tus-Resumable" = String, Header, description = "1.0.0"),
+        ("Tus-Resumable" = inline(Protocol), Header),
         ("Upload-Offset" = u64, Header, description = "Where the part begins")),
     request_body(content = Bytes, content_type = "application/offset+octet-stream"),
     responses((status = 204)))]

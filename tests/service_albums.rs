@@ -10,6 +10,9 @@ mod studio;
 
 use std::io::{Cursor, Read as _};
 
+use pages::{
+    a_page_gives_nothing_to_strangers, pages_work_without_scripts, picks_and_notes_are_plain_forms,
+};
 use picpick_tests::album::{header, jpeg_size, variant};
 use picpick_tests::contract::unknown_id;
 use picpick_tests::{Answer, Client, Request, Service, on_both_databases};
@@ -25,9 +28,11 @@ on_both_databases!(
     a_visitor_takes_so_many_photos,
     a_watermark_is_in_the_pixels,
     what_an_album_does_not_show_is_not_there,
-    picks_and_comments_live_and_are_told,
-    pages::pages_work_without_scripts,
-    pages::a_page_gives_nothing_to_strangers,
+    picks_are_each_visitors_own,
+    comments_are_for_all_who_annotate_and_told,
+    pages_work_without_scripts,
+    picks_and_notes_are_plain_forms,
+    a_page_gives_nothing_to_strangers,
 );
 
 fn a_pin_opens_an_album_and_another_lets_annotate(service: Service) {
@@ -371,7 +376,7 @@ fn what_an_album_does_not_show_is_not_there(service: Service) {
     assert_eq!(stranger.get(&format!("/album/photos/{own}/comments")).is(200).items().len(), 0);
 }
 
-fn picks_and_comments_live_and_are_told(service: Service) {
+fn picks_are_each_visitors_own(service: Service) {
     let studio = Studio::new(&service);
     let picture = read("obama.jpg");
     let photo = studio.upload("a.jpg", &picture, None);
@@ -390,7 +395,24 @@ fn picks_and_comments_live_and_are_told(service: Service) {
     assert_eq!(picked(&ben), [(json!("b.jpg"), json!(false))]);
     assert_eq!(picked(&annotator(&service, &studio, " ASHA ")).len(), 1);
     assert_eq!(picked(&visitor(&service, &studio)).len(), 0);
-    // Comments are for all who annotate.
+    // What goes is gone.
+    asha.delete(&pick).is(204);
+    assert_eq!(picked(&asha).len(), 0);
+    let owner = &studio.owner.client;
+    owner.delete(&studio.photos.path(&format!("/photos/{quiet}"))).is(200);
+    assert_eq!(owner.get(&studio.path("/picks")).is(200).items().len(), 0);
+    owner.delete(&studio.path("")).is(204);
+    asha.get("/album").fails(401, "signed_out");
+}
+
+fn comments_are_for_all_who_annotate_and_told(service: Service) {
+    let studio = Studio::new(&service);
+    let photo = studio.upload("a.jpg", &read("obama.jpg"), None);
+    let (asha, ben) = (annotator(&service, &studio, "Asha"), annotator(&service, &studio, "Ben"));
+    for (client, important) in [(&asha, true), (&ben, false)] {
+        let pick = format!("/album/photos/{photo}/pick");
+        client.put(&pick, &json!({ "important": important })).is(204);
+    }
     let comments = format!("/album/photos/{photo}/comments");
     let made = asha.post(&comments, &json!({ "text": "Red eyes\n here", "x": 0.25, "y": 1.0 }));
     let made = made.is(201).document();
@@ -435,14 +457,8 @@ fn picks_and_comments_live_and_are_told(service: Service) {
     assert_eq!(albums[0]["name"], "Asha & Ben");
     assert_eq!(albums[0]["comments"][0]["text"], "Red eyes here");
     let important =
-        albums[0]["picks"].as_array().unwrap().iter().find(|it| it["photo"] == photo.as_str());
+        albums[0]["picks"].as_array().unwrap().iter().find(|it| it["visitor"] == "Asha");
     assert_eq!(important.unwrap()["important"], true);
-    // What goes is gone.
-    asha.delete(&pick).is(204);
     asha.delete(&path).is(204);
     assert_eq!(ben.get(&comments).is(200).items().len(), 0);
-    owner.delete(&studio.photos.path(&format!("/photos/{quiet}"))).is(200);
-    assert_eq!(owner.get(&studio.path("/picks")).is(200).items().len(), 0);
-    owner.delete(&studio.path("")).is(204);
-    asha.get("/album").fails(401, "signed_out");
 }

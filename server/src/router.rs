@@ -108,27 +108,6 @@ fn table(api: Api) -> Api {
         .add(Event(A::ReadPhotos),          routes!(photo::files::original))
         .add(Event(A::ReadPhotos),          routes!(photo::files::web))
         .add(Event(A::ReadPhotos),          routes!(photo::files::thumb))
-        // Albums: the studio's side
-        .add(Event(A::ManageEvent),         routes!(albums::list, albums::create))
-        .add(Event(A::ManageEvent),         routes!(albums::show, albums::change, albums::remove))
-        .add(Event(A::ManageEvent),         routes!(links::list, links::create))
-        .add(Event(A::ManageEvent),         routes!(links::withdraw))
-        .add(Event(A::ManageEvent),         routes!(told::picks))
-        .add(Event(A::ManageEvent),         routes!(told::comments))
-        .add(Event(A::ManageEvent),         routes!(told::resolve))
-        // Albums: their visitors
-        .add(Open,                          routes!(visitor::enter))
-        .add(Album(R::View),                routes!(visitor::leave))
-        .add(Album(R::View),                routes!(visitor::annotate))
-        .add(Album(R::View),                routes!(visitor::show))
-        .add(Album(R::View),                routes!(visitor::list))
-        .add(Album(R::View),                routes!(visitor::photo))
-        .add(Album(R::View),                routes!(visitor::thumb))
-        .add(Album(R::View),                routes!(visitor::web))
-        .add(Album(R::View),                routes!(visitor::download))
-        .add(Album(R::Annotate),            routes!(visitor::pick, visitor::unpick))
-        .add(Album(R::Annotate),            routes!(visitor::comments, visitor::comment))
-        .add(Album(R::Annotate),            routes!(visitor::resolve, visitor::uncomment))
         // Indexing
         .add(Event(A::ReadEvent),           routes!(job::routes::show))
         .add(Event(A::ReadEvent),           routes!(job::routes::failed))
@@ -142,7 +121,7 @@ fn table(api: Api) -> Api {
 }
 
 #[rustfmt::skip]
-fn guests(api: Api) -> Api {
+fn guests_table(api: Api) -> Api {
     api
         // Guests: the studio's side
         .add(Event(A::ManageGuests),        routes!(guest::links::list, guest::links::create))
@@ -175,9 +154,35 @@ fn guests(api: Api) -> Api {
         .add(Guest(S::Verified),            routes!(guest::group::create, guest::group::join, guest::group::leave))
 }
 
+#[rustfmt::skip]
+fn albums_table(api: Api) -> Api {
+    api
+        // The studio's side
+        .add(Event(A::ManageEvent),         routes!(albums::list, albums::create))
+        .add(Event(A::ManageEvent),         routes!(albums::show, albums::change, albums::remove))
+        .add(Event(A::ManageEvent),         routes!(links::list, links::create))
+        .add(Event(A::ManageEvent),         routes!(links::withdraw))
+        .add(Event(A::ManageEvent),         routes!(told::picks))
+        .add(Event(A::ManageEvent),         routes!(told::comments))
+        .add(Event(A::ManageEvent),         routes!(told::resolve))
+        // Visitors
+        .add(Open,                          routes!(visitor::enter))
+        .add(Album(R::View),                routes!(visitor::leave))
+        .add(Album(R::View),                routes!(visitor::annotate))
+        .add(Album(R::View),                routes!(visitor::show))
+        .add(Album(R::View),                routes!(visitor::list))
+        .add(Album(R::View),                routes!(visitor::photo))
+        .add(Album(R::View),                routes!(visitor::thumb))
+        .add(Album(R::View),                routes!(visitor::web))
+        .add(Album(R::View),                routes!(visitor::download))
+        .add(Album(R::Annotate),            routes!(visitor::pick, visitor::unpick))
+        .add(Album(R::Annotate),            routes!(visitor::comments, visitor::comment))
+        .add(Album(R::Annotate),            routes!(visitor::resolve, visitor::uncomment))
+}
+
 /// The routes of the API, and its description.
 fn nested(app: &App) -> (Router<App>, OpenApi) {
-    let (routes, mut described) = guests(table(Api::new(app))).finish();
+    let (routes, mut described) = guests_table(albums_table(table(Api::new(app)))).finish();
     let paths = std::mem::take(&mut described.paths.paths);
     described.paths.paths =
         paths.into_iter().map(|(path, item)| (format!("/api/v1{path}"), item)).collect();

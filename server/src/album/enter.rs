@@ -120,7 +120,7 @@ pub async fn annotate(
     let mut tx = app.db().write().await?;
     let row = sqlx::query(
         "INSERT INTO album_visitors (id, album_id, name, name_key, created_unix_s) \
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (album_id, name_key) DO UPDATE SET name = $3 RETURNING id",
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (album_id, name_key) DO UPDATE SET name = album_visitors.name RETURNING id",
     )
     .bind(new_id()?)
     .bind(&visit.album)

@@ -1,6 +1,7 @@
 //! What an album shows: its photos, its folders, its cover, counts, and what a visitor may take.
 //!
 //! Every statement here is the same set of rows: visible by `photo/rules.rs`, and in a folder that the album shows.
+//! Changes nothing but the count of what was taken.
 
 use serde::Serialize;
 use sqlx::Row as _;

@@ -1,6 +1,7 @@
 //! What a studio hears of an album's visitors: their picks and comments, as lists and in the event's export.
 //!
-//! Visitors are known by the names that they gave. Shows what was left on photos that are hidden by now, too.
+//! Visitors are known by the names that they gave. Shows what was left on photos that are hidden by now, too. Knows nothing of links
+//! and PINs.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,6 +1,6 @@
 //! A photo's bytes over HTTP, for members of the studio.
 //!
-//! `send.rs` sends them; visitors have routes of their own (`visitors.rs`).
+//! `send.rs` sends them; visitors have routes of their own (`visitors.rs`). Decides nothing of who may have what.
 
 use axum::extract::State;
 use axum::http::HeaderMap;

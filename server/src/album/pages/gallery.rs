@@ -1,6 +1,6 @@
 //! An album's first page: the cover, its parts, and a grid of photos, page by page.
 //!
-//! Markup only; what it shows, it is given.
+//! Markup only, of what it is given. Touches no database.
 
 use maud::{Markup, html};
 

@@ -1,6 +1,6 @@
 //! One photo's page: large, with its neighbours, download, pick and notes.
 //!
-//! Markup only; what it shows, it is given.
+//! Markup only, of what it is given. Touches no database.
 
 use maud::{Markup, html};
 

@@ -14,6 +14,7 @@ pub mod client;
 pub mod contract;
 mod crowd;
 mod dice;
+pub mod guest;
 pub mod head;
 pub mod line;
 pub mod oracle;

@@ -37,6 +37,18 @@ impl Drawing {
         )))
     }
 
+    /// This picture and another one at its right, equally high.
+    pub fn beside(&self, other: &Self) -> Self {
+        let height = self.0.height().max(other.0.height());
+        let scaled =
+            |of: &DynamicImage| of.resize(u32::MAX, height, FilterType::CatmullRom).to_rgb8();
+        let (left, right) = (scaled(&self.0), scaled(&other.0));
+        let mut both = RgbImage::new(left.width() + right.width(), height);
+        image::imageops::replace(&mut both, &left, 0, 0);
+        image::imageops::replace(&mut both, &right, i64::from(left.width()), 0);
+        Self(DynamicImage::ImageRgb8(both))
+    }
+
     /// No side longer than `side`.
     pub fn within(&self, side: u32) -> Self {
         Self(self.0.resize(side, side, FilterType::Triangle))

@@ -163,11 +163,13 @@ pub async fn keep_writing(app: App) {
     if let Err(failure) = everybody(&app).await {
         tracing::error!(reason = failure.reason(), "letters to guests");
     }
+    let mut news = app.news().0.subscribe();
     loop {
         if let Err(failure) = write_due(&app).await {
             tracing::error!(reason = failure.reason(), "letters to guests");
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        // At the next news, or when an hour is over for somebody.
+        let _ = tokio::time::timeout(LOOK_EVERY, news.recv()).await;
     }
 }
 

@@ -1,0 +1,134 @@
+//! A guest of an event: registers by its link, and shows a face as a camera would.
+//!
+//! Frames are made of one real photo (`head.rs`) and follow what the service asks for. Knows nothing of what the
+//! tests expect.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use picpick_engine::{
+    DEFAULT_PACK, DecodeLimits, Liveness, Pack, Picture, Pipeline, Precision, Provider, to_jpeg,
+};
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Client, Request};
+use crate::head::Head;
+use crate::people::Person;
+use crate::samples::{models, sample};
+use crate::service::Service;
+
+/// Between two frames: a head does not turn faster.
+const FRAME_EVERY: Duration = Duration::from_millis(350);
+/// Frames of one challenge; it takes some ten.
+const FRAMES_MAX: usize = 60;
+/// The version of the consent's text.
+pub const CONSENT: &str = "1";
+
+/// How a challenge ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Passed,
+    /// With the reason that the service gave.
+    Failed(String),
+}
+
+/// The head of the largest face of a sample photo.
+pub fn head_of(name: &str) -> Head {
+    static MODELS: OnceLock<(Pipeline, Liveness)> = OnceLock::new();
+    let (pipeline, liveness) = MODELS.get_or_init(|| {
+        let pack = Pack::builtin(DEFAULT_PACK).unwrap();
+        let cpu = Precision::Only(Provider::Cpu);
+        let pipeline = Pipeline::load(models(), &pack, cpu, DecodeLimits::default()).unwrap();
+        (pipeline, Liveness::load(models(), cpu).unwrap())
+    });
+    Head::of(pipeline, liveness, &std::fs::read(sample(name)).unwrap())
+}
+
+/// The token of a new link to `event` for guests.
+pub fn new_link(owner: &Person, event: &str) -> String {
+    let made = owner.client.post(&format!("/events/{event}/guest-links"), &json!({})).is(201);
+    made.field("url").rsplit('/').next().unwrap().to_owned()
+}
+
+/// What registers somebody by the link of `token`.
+pub fn registration(token: &str, name: &str, contact: &str) -> Value {
+    json!({ "token": token, "name": name, "contact": contact, "consent": CONSENT, "adult": true })
+}
+
+/// A guest who has registered and not shown their face.
+pub fn register(service: &Service, token: &str, name: &str, contact: &str) -> Client {
+    service.remember(contact);
+    let outside = service.client();
+    let answer = outside.post("/guest/registrations", &registration(token, name, contact)).is(204);
+    outside.with_cookie(&answer.cookie())
+}
+
+/// Sends a frame of a challenge.
+pub fn send_frame(client: &Client, challenge: &str, jpeg: Vec<u8>) -> Answer {
+    client.send(Request {
+        method: "POST".into(),
+        path: format!("/guest/challenges/{challenge}/frames"),
+        headers: Vec::new(),
+        body: Some(("image/jpeg".into(), jpeg)),
+    })
+}
+
+/// Passes or fails a challenge with the frames that `frame` gives for what the service asks for and the number of
+/// frames that were shown for it in vain. Whoever passes has a new session afterwards.
+pub fn show(client: &mut Client, mut frame: impl FnMut(&str, usize, usize) -> Picture) -> Shown {
+    let challenge = client.json("POST", "/guest/challenges", None).is(201).document();
+    let id = challenge["id"].as_str().unwrap().to_owned();
+    let mut guidance = challenge["guidance"].as_str().unwrap().to_owned();
+    let mut waited = 0;
+    for nth in 0..FRAMES_MAX {
+        let jpeg = to_jpeg(&frame(&guidance, waited, nth), u32::MAX, 90).unwrap();
+        let answer = send_frame(client, &id, jpeg).is(200);
+        let state = answer.document();
+        match state["state"].as_str().unwrap() {
+            "passed" => {
+                *client = client.with_cookie(&answer.cookie());
+                return Shown::Passed;
+            }
+            "failed" => return Shown::Failed(state["reason"].as_str().unwrap().to_owned()),
+            _ => {}
+        }
+        let next = state["guidance"].as_str().unwrap();
+        waited = if next == guidance { waited + 1 } else { 0 };
+        next.clone_into(&mut guidance);
+        std::thread::sleep(FRAME_EVERY);
+    }
+    panic!("neither passed nor failed after {FRAMES_MAX} frames; the last guidance was {guidance}");
+}
+
+/// How a head is turned for `guidance`: yaw and pitch in degrees, further the longer it was in vain, and then from
+/// the start.
+pub fn angles(guidance: &str, waited: usize) -> [f32; 2] {
+    let full = match guidance {
+        "turn_left" => [27.0, 0.0],
+        "turn_right" => [-27.0, 0.0],
+        "turn_up" => [0.0, 20.0],
+        "turn_down" => [0.0, -20.0],
+        _ => [0.0, 0.0],
+    };
+    full.map(|angle| angle * (0.8 + 0.15 * (waited % 4) as f32))
+}
+
+/// Where a camera in a hand is for frame `nth`, px.
+pub fn sway(nth: usize) -> [f32; 2] {
+    [(nth * 5 % 11) as f32 * 1.7 - 8.0, (nth * 3 % 7) as f32 * 1.9 - 5.0]
+}
+
+/// Shows `head`, turned as asked.
+pub fn show_head(client: &mut Client, head: &Head) -> Shown {
+    show(client, |guidance, waited, nth| {
+        let [yaw, pitch] = angles(guidance, waited);
+        head.turned(yaw, pitch, sway(nth))
+    })
+}
+
+/// A guest who has registered and shown `head`.
+pub fn welcome(service: &Service, token: &str, name: &str, contact: &str, head: &Head) -> Client {
+    let mut client = register(service, token, name, contact);
+    assert_eq!(show_head(&mut client, head), Shown::Passed);
+    client
+}

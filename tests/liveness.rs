@@ -98,7 +98,7 @@ fn sideways() -> Challenge {
 
 #[test]
 fn a_head_that_turns_as_asked_passes_and_gives_a_template() {
-    let head = head("biden.jpg");
+    let head = head("obama3.jpg");
     let mut seen = HashSet::new();
     // Until every turn was asked for.
     while seen.len() < 4 {
@@ -144,8 +144,9 @@ fn another_person_who_takes_over_is_refused() {
 fn the_other_way_is_a_wrong_turn() {
     let head = head("biden.jpg");
     let mut challenge = sideways();
-    let progress =
-        show(&mut challenge, 12, |[yaw, pitch], nth| head.turned(-1.2 * yaw, -pitch, sway(nth)));
+    let progress = show(&mut challenge, 12, |[yaw, pitch], nth| {
+        head.turned((-1.3 * yaw).clamp(-36.0, 36.0), -pitch, sway(nth))
+    });
     assert_eq!(progress, Progress::Failed(Refusal::WrongTurn));
 }
 

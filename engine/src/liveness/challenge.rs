@@ -201,7 +201,8 @@ impl Challenge {
 
     /// Whether this look does not count, for it may be another person or a picture that is tilted.
     fn doubtful(&mut self, face: &LiveFace) -> std::result::Result<bool, Refusal> {
-        let (Some(first), Some(last)) = (self.kept.first(), self.kept.iter().step_by(2).last())
+        let (Some(first), Some(last)) =
+            (self.kept.first(), self.kept.iter().step_by(2).next_back())
         else {
             return Ok(false);
         };
@@ -219,7 +220,6 @@ impl Challenge {
     /// Whether the look shows the turn that is awaited.
     fn turned(&mut self, turned: Turned, at_ms: u64) -> std::result::Result<bool, Refusal> {
         if turned == Turned::Flatly {
-            // `doubtful` began this look with a count of 0, unless the face is narrow as well.
             self.doubts.turn += 1;
             return if self.doubts.turn >= DOUBTS_MAX { Err(Refusal::Flat) } else { Ok(false) };
         }

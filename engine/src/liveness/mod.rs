@@ -47,7 +47,7 @@ pub struct Pose {
 }
 
 /// The one clear face of a frame.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct LiveFace {
     pub face: Face,
     pub pose: Pose,
@@ -58,6 +58,18 @@ pub struct LiveFace {
     pub share: f32,
     /// Strength of edges, 0 (blurred) to 1.
     pub sharpness: f32,
+}
+
+impl std::fmt::Debug for LiveFace {
+    /// Leaves the attack score out: it must not be shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LiveFace")
+            .field("face", &self.face)
+            .field("pose", &self.pose)
+            .field("share", &self.share)
+            .field("sharpness", &self.sharpness)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What one frame shows.

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use picpick_tests::line::Line;
+use picpick_tests::outbox::{only_with, outbox, settled};
 use picpick_tests::people::{new_email, new_password};
 use picpick_tests::smtp::{MailServer, token};
 use picpick_tests::{Client, Person, Service, on_both_databases, room};
@@ -18,42 +19,9 @@ on_both_databases!(
     what_waits_lies_sealed,
 );
 
-/// The mails in the outbox's folder once there are `number`, as text.
-fn outbox(service: &Service, number: usize) -> Vec<String> {
-    let end = Instant::now() + Duration::from_secs(60);
-    loop {
-        let entries = std::fs::read_dir(service.room.data().join("outbox"));
-        let files = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
-        let whole = files.filter(|path| path.extension().is_some_and(|end| end == "eml"));
-        let mails: Vec<String> = whole.map(|path| std::fs::read_to_string(path).unwrap()).collect();
-        if mails.len() >= number {
-            assert_eq!(mails.len(), number, "no mail too many");
-            return mails;
-        }
-        assert!(Instant::now() < end, "{number} mails, but {}", mails.len());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// Until the outbox's table is empty.
-fn settled(service: &Service) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while service.number("SELECT COUNT(*) FROM mails") > 0 {
-        assert!(Instant::now() < end, "mail waits for ever");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 fn ask(client: &Client, email: &str) {
     let answer = client.post("/password-resets", &json!({ "email": email })).is(202);
     assert!(answer.body.is_empty(), "the same for every address: {answer:?}");
-}
-
-fn only_with<'a>(mails: &'a [String], part: &str) -> &'a str {
-    let [mail] = mails.iter().filter(|mail| mail.contains(part)).collect::<Vec<_>>()[..] else {
-        panic!("not one mail with {part}: {mails:?}");
-    };
-    mail
 }
 
 fn an_invitation_is_mailed(service: Service) {
@@ -163,7 +131,8 @@ fn a_mail_server_takes_what_is_sent() {
 fn a_mail_server_that_is_away_is_tried_again() {
     let mut server = MailServer::start();
     let line = Line::to("127.0.0.1:1");
-    let mut service = with_server(MailServer::url_at(line.address.trim_start_matches("http://")));
+    let mut service =
+        with_server(MailServer::url_at(line.address.trim_start_matches("http://")));
     let owner = service.owner();
     let first = new_email();
     // No request waits for a mail server.

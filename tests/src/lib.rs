@@ -16,6 +16,7 @@ mod crowd;
 mod dice;
 pub mod line;
 pub mod oracle;
+pub mod outbox;
 pub mod people;
 pub mod pictures;
 pub mod postgres;

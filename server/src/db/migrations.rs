@@ -8,11 +8,12 @@ use sqlx::AnyPool;
 use sqlx::error::BoxDynError;
 use sqlx::migrate::{Migration, MigrationSource, MigrationType, Migrator};
 
-const STEPS: [(&str, &str); 4] = [
+const STEPS: [(&str, &str); 5] = [
     ("accounts", include_str!("../../migrations/0001_accounts.sql")),
     ("photos", include_str!("../../migrations/0002_photos.sql")),
     ("limits", include_str!("../../migrations/0003_limits.sql")),
     ("mail", include_str!("../../migrations/0004_mail.sql")),
+    ("email", include_str!("../../migrations/0005_email.sql")),
 ];
 
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use crate::settings::Settings;
 
-pub use letters::{invitation, password_changed, reset};
+pub use letters::{email_asked, email_changed, invitation, new_email, password_changed, reset};
 pub use outbox::{keep_posting, put};
 pub use smtp::transport_url;
 

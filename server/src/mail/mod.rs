@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use crate::settings::Settings;
 
 pub use letters::{email_asked, email_changed, invitation, new_email, password_changed, reset};
-pub use outbox::{keep_posting, put};
+pub use outbox::{keep_posting, put, waiting};
 pub use smtp::transport_url;
 
 /// What somebody is to be told.

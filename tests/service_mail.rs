@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use picpick_tests::line::Line;
+use picpick_tests::outbox::{only_with, outbox, settled};
 use picpick_tests::people::{new_email, new_password};
 use picpick_tests::smtp::{MailServer, token};
 use picpick_tests::{Client, Person, Service, on_both_databases, room};
@@ -18,42 +19,9 @@ on_both_databases!(
     what_waits_lies_sealed,
 );
 
-/// The mails in the outbox's folder once there are `number`, as text.
-fn outbox(service: &Service, number: usize) -> Vec<String> {
-    let end = Instant::now() + Duration::from_secs(60);
-    loop {
-        let entries = std::fs::read_dir(service.room.data().join("outbox"));
-        let files = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
-        let whole = files.filter(|path| path.extension().is_some_and(|end| end == "eml"));
-        let mails: Vec<String> = whole.map(|path| std::fs::read_to_string(path).unwrap()).collect();
-        if mails.len() >= number {
-            assert_eq!(mails.len(), number, "no mail too many");
-            return mails;
-        }
-        assert!(Instant::now() < end, "{number} mails, but {}", mails.len());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// Until the outbox's table is empty.
-fn settled(service: &Service) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while service.number("SELECT COUNT(*) FROM mails") > 0 {
-        assert!(Instant::now() < end, "mail waits for ever");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 fn ask(client: &Client, email: &str) {
     let answer = client.post("/password-resets", &json!({ "email": email })).is(202);
     assert!(answer.body.is_empty(), "the same for every address: {answer:?}");
-}
-
-fn only_with<'a>(mails: &'a [String], part: &str) -> &'a str {
-    let [mail] = mails.iter().filter(|mail| mail.contains(part)).collect::<Vec<_>>()[..] else {
-        panic!("not one mail with {part}: {mails:?}");
-    };
-    mail
 }
 
 fn an_invitation_is_mailed(service: Service) {
@@ -133,18 +101,19 @@ fn what_waits_lies_sealed(mut service: Service) {
     settled(&service);
 }
 
-fn with_server(url: String) -> Service {
-    let environment = vec![
+fn with_server(url: String, more: &[(&'static str, &str)]) -> Service {
+    let mut environment = vec![
         ("PICPICK_SMTP_URL", url),
         ("PICPICK_MAIL_FROM", "PicPick <photos@studio.example>".to_owned()),
     ];
+    environment.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
     Service::start_with(room!(), environment)
 }
 
 #[test]
 fn a_mail_server_takes_what_is_sent() {
     let server = MailServer::start();
-    let service = with_server(server.url());
+    let service = with_server(server.url(), &[]);
     service.remember("p@ss word");
     service.remember("p%40ss");
     let owner = service.owner();
@@ -163,7 +132,8 @@ fn a_mail_server_takes_what_is_sent() {
 fn a_mail_server_that_is_away_is_tried_again() {
     let mut server = MailServer::start();
     let line = Line::to("127.0.0.1:1");
-    let mut service = with_server(MailServer::url_at(line.address.trim_start_matches("http://")));
+    let mut service =
+        with_server(MailServer::url_at(line.address.trim_start_matches("http://")), &[]);
     let owner = service.owner();
     let first = new_email();
     // No request waits for a mail server.
@@ -187,7 +157,7 @@ fn a_mail_server_that_is_away_is_tried_again() {
 fn a_mailbox_that_does_not_exist_is_given_up_and_not_told() {
     let mut server = MailServer::start();
     server.refuse(550);
-    let service = with_server(server.url());
+    let service = with_server(server.url(), &[]);
     let owner = service.owner();
     owner.invite(&owner.studio(), &new_email(), "viewer", None).is(201);
     // That no address is in the log, the service's end checks.
@@ -201,6 +171,46 @@ fn a_mailbox_that_does_not_exist_is_given_up_and_not_told() {
     service.wait_for_log("a mail is given up");
     settled(&service);
     assert_eq!(server.count(), 0);
+}
+
+/// The value of a figure; `None` where there is none yet.
+fn figure(service: &Service, name: &str) -> Option<f64> {
+    let log = service.log();
+    let (_, rest) = log.split_once("Figures are at ").expect("an address of figures");
+    let address = rest.lines().next().unwrap();
+    let text = ureq::get(address).call().unwrap().body_mut().read_to_string().unwrap();
+    let lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+    let mut values = lines.filter(|(found, _)| *found == name).map(|(_, value)| value);
+    values.next().map(|value| value.parse().unwrap())
+}
+
+#[test]
+fn figures_tell_what_becomes_of_mail() {
+    let mut server = MailServer::start();
+    let line = Line::to("127.0.0.1:1");
+    let url = MailServer::url_at(line.address.trim_start_matches("http://"));
+    let service = with_server(url, &[("PICPICK_METRICS_LISTEN", "127.0.0.1:0")]);
+    let owner = service.owner();
+    let invite = || owner.invite(&owner.studio(), &new_email(), "viewer", None).is(201);
+    let outcome =
+        |outcome: &str| figure(&service, &format!("picpick_mails_total{{outcome=\"{outcome}\"}}"));
+    assert_eq!(figure(&service, "picpick_mails_waiting"), Some(0.0));
+    assert_eq!(figure(&service, "picpick_mail_oldest_seconds"), Some(0.0));
+    invite();
+    service.wait_for_log("a mail has to wait");
+    service.change_rows("UPDATE mails SET created_unix_s = created_unix_s - 1000");
+    assert_eq!(figure(&service, "picpick_mails_waiting"), Some(1.0));
+    assert!(figure(&service, "picpick_mail_oldest_seconds").unwrap() >= 1000.0);
+    assert!(outcome("later").unwrap() >= 1.0);
+    assert_eq!((outcome("sent"), outcome("failed")), (None, None));
+    line.leads_to(&server.address);
+    service.change_rows("UPDATE mails SET due_unix_s = 0");
+    settled(&service);
+    server.refuse(550);
+    invite();
+    settled(&service);
+    assert_eq!((outcome("sent"), outcome("failed")), (Some(1.0), Some(1.0)));
+    assert_eq!(figure(&service, "picpick_mail_oldest_seconds"), Some(0.0));
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use picpick_tests::{Database, service};
 use ureq::Agent;
 
-const PAGES: [&str; 6] =
-    ["/setup", "/sign-in", "/invitation", "/reset", "/studio", "/studio/events/0123"];
+const PAGES: [&str; 7] =
+    ["/setup", "/sign-in", "/invitation", "/reset", "/email", "/studio", "/studio/events/0123"];
 
 fn agent() -> Agent {
     Agent::config_builder().http_status_as_error(false).max_redirects(0).build().new_agent()

@@ -16,6 +16,7 @@ on_both_databases!(
     a_part_in_the_wrong_place_is_refused,
     a_file_is_fetched_in_ranges_and_only_when_it_changed,
     a_selfie_finds_the_right_photos,
+    searches_at_once_find_what_each_finds_alone,
     indexing_is_steered_and_watched,
     a_removed_photo_is_gone,
     an_event_is_taken_along,
@@ -228,6 +229,36 @@ fn a_selfie_finds_the_right_photos(service: Service) {
     let absent = json!({ "face": "00000000000000000000000000000000" });
     album.client.post(&album.path("/search/face"), &absent).fails(404, "not_found");
     album.client.post(&album.path("/search/face"), &json!({ "face": "x" })).fails(422, "invalid");
+}
+
+fn searches_at_once_find_what_each_finds_alone(service: Service) {
+    let album = album(&service);
+    for name in PARTY.iter().chain(&["obama.jpg", "obama2.jpg", "biden.jpg"]) {
+        album.upload(name, &read(name));
+    }
+    album.wait_until_indexed();
+    let people = album.client.get(&album.path("/people")).is(200).document();
+    let people = people["people"].as_array().unwrap().iter();
+    let faces: Vec<Value> = people.map(|person| json!({ "face": person["face"] })).collect();
+    assert!(faces.len() >= 3, "{faces:?}");
+    let search = |face: &Value| {
+        let found = album.client.post(&album.path("/search/face?how=expand"), face).is(200);
+        let mut found = found.document();
+        found["elapsed_ms"].take();
+        found
+    };
+    let alone: Vec<Value> = faces.iter().map(&search).collect();
+    std::thread::scope(|threads| {
+        for start in 0..8 {
+            let (faces, alone, search) = (&faces, &alone, &search);
+            threads.spawn(move || {
+                for number in start..start + 2 * faces.len() {
+                    let number = number % faces.len();
+                    assert_eq!(search(&faces[number]), alone[number]);
+                }
+            });
+        }
+    });
 }
 
 fn indexing_is_steered_and_watched(service: Service) {

@@ -44,7 +44,8 @@ pub use books::{
     RECEIPT_SCHEMA, Receipt, ReceiptBody, Scanned, Subject as PurgeSubject, verify_chain,
 };
 pub use collection::{
-    Answer, Collection, Gallery, GuestPhotos, KnownFace, KnownPhoto, Match, Scoring, free_bytes,
+    Answer, Collection, Gallery, GuestPhotos, KnownFace, KnownPhoto, Match, Scoring, Search,
+    free_bytes,
 };
 pub use crypto::{
     BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer, PublicKey, Vault, memory_is_locked,

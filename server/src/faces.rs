@@ -8,12 +8,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use picpick_engine::{
-    BlobSealer, Collection, DEFAULT_PACK, DataFolder, DecodeLimits, Error, Keep, Liveness, Models,
-    Pack, Pipeline, Precision, Receipt, Vault,
+    Answer, BlobSealer, Collection, DEFAULT_PACK, DataFolder, DecodeLimits, Error, Keep, Liveness,
+    Models, Pack, Pipeline, Precision, Receipt, Search, Vault,
 };
 
 use crate::error::{Failure, Kind, Result};
 use crate::ops::metrics;
+use crate::search::Together;
 use crate::settings::Settings;
 
 /// Collections kept open; the one that was used longest ago is closed first.
@@ -48,6 +49,16 @@ pub struct EventFaces {
     /// Held for reading by whoever adds faces, for writing by whoever erases some: an erasure is attested
     /// by its own counts, and nothing is added in its middle.
     pub erasing: RwLock<()>,
+    searches: Together<Search, picpick_engine::Result<Answer>>,
+}
+
+impl EventFaces {
+    /// Searches the collection, together with whoever searches it at the same time.
+    pub fn search(&self, search: Search) -> Result<Answer> {
+        let answered = self.searches.ask(search, |all| self.collection.search_each(&all));
+        let lost = || Failure::internal("a search that this one was done with panicked");
+        Ok(answered.ok_or_else(lost)??)
+    }
 }
 
 /// A receipt as people keep it. Its bytes are what is signed.
@@ -149,7 +160,8 @@ impl Faces {
         }
         let collection = Collection::open(&self.0.data, event, &self.0.pack)?;
         collection.remarks().iter().for_each(|remark| tracing::warn!(event, %remark, "collection"));
-        let faces = Arc::new(EventFaces { collection, erasing: RwLock::default() });
+        let (erasing, searches) = (RwLock::default(), Together::default());
+        let faces = Arc::new(EventFaces { collection, erasing, searches });
         if open.by_event.len() >= OPEN_MAX {
             let idle = open.by_event.iter().filter(|(_, (faces, _))| Arc::strong_count(faces) == 1);
             let oldest = idle.min_by_key(|(_, (_, used))| *used).map(|(event, _)| event.clone());

@@ -65,6 +65,8 @@ fn table(api: Api) -> Api {
         .add(Open,                          routes!(account::routes::sign_in))
         .add(Open,                          routes!(invitations::accept))
         .add(Open,                          routes!(account::reset::ask, account::reset::set))
+        .add(Open,                          routes!(account::email::confirm))
+        .add(SignedIn,                      routes!(account::email::ask))
         .add(SignedIn,                      routes!(account::routes::sign_out))
         .add(SignedIn,                      routes!(account::routes::me))
         .add(SignedIn,                      routes!(account::export::export))

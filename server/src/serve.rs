@@ -51,7 +51,10 @@ pub async fn serve(
         tokio::spawn(alert::keep_keeping(app.clone())),
         tokio::spawn(mail::keep_posting(app.clone())),
     ];
-    let figures = figures.map(tokio::spawn);
+    let figures = figures.map(|(address, serving)| {
+        tell(&format!("Figures are at http://{address}/metrics"));
+        tokio::spawn(serving)
+    });
     let stop_working = Arc::new(AtomicBool::new(false));
     let worker = tokio::spawn(work(app.clone(), Arc::clone(&stop_working)));
     let stopping = handle.clone();

@@ -18,6 +18,7 @@ pub mod guest;
 pub mod head;
 pub mod line;
 pub mod oracle;
+pub mod outbox;
 pub mod people;
 pub mod pictures;
 pub mod postgres;

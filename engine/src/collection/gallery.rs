@@ -132,25 +132,50 @@ impl Gallery {
         similarity_min: Option<f32>,
     ) -> Result<Vec<Accepted>> {
         let threshold = similarity_min.unwrap_or_else(|| self.threshold());
-        let direct = scoring == Scoring::Direct;
-        let candidates = self.candidates(template, threshold, direct)?;
-        let accepted = matcher::decide(&candidates, threshold, direct);
-        if scoring == Scoring::Expand {
-            return Ok(self.expand(template, accepted));
-        }
-        Ok(accepted)
+        let near = self.index.search_above(template, threshold)?;
+        Ok(self.accepted(near, template, scoring, threshold))
     }
 
-    /// Every face whose score can reach `threshold`. A mean of two cosines reaches it only when one
-    /// of them does, so: the faces that reach it themselves, and all faces of persons that do.
-    fn candidates(&self, template: &[f32], threshold: f32, direct: bool) -> Result<Vec<Candidate>> {
-        let mut scores: HashMap<FaceId, f32> = HashMap::new();
-        scores.extend(
-            self.index
-                .search_above(template, threshold)?
-                .into_iter()
-                .map(|Hit { face, similarity }| (face, similarity)),
-        );
+    /// The same for each template \[D\] with its scoring and its `similarity_min`, in order and from one pass
+    /// over the faces where the index can.
+    pub fn search_each(
+        &self,
+        asked: &[(&[f32], Scoring, Option<f32>)],
+    ) -> Vec<Result<Vec<Accepted>>> {
+        let threshold = |least: Option<f32>| least.unwrap_or_else(|| self.threshold());
+        let near: Vec<(&[f32], f32)> =
+            asked.iter().map(|(template, _, least)| (*template, threshold(*least))).collect();
+        let near = self.index.search_above_each(&near);
+        let accepted = |(near, (template, scoring, least)): (Result<_>, &(&[f32], Scoring, _))| {
+            Ok(self.accepted(near?, template, *scoring, threshold(*least)))
+        };
+        near.into_iter().zip(asked).map(accepted).collect()
+    }
+
+    fn accepted(
+        &self,
+        near: Vec<Hit>,
+        template: &[f32],
+        scoring: Scoring,
+        threshold: f32,
+    ) -> Vec<Accepted> {
+        let direct = scoring == Scoring::Direct;
+        let candidates = self.candidates(near, template, threshold, direct);
+        let accepted = matcher::decide(&candidates, threshold, direct);
+        if scoring == Scoring::Expand { self.expand(template, accepted) } else { accepted }
+    }
+
+    /// Every face whose score can reach `threshold`; `near` are those that do by themselves. A mean of two
+    /// cosines reaches it only when one of them does, so: these, and all faces of persons that do.
+    fn candidates(
+        &self,
+        near: Vec<Hit>,
+        template: &[f32],
+        threshold: f32,
+        direct: bool,
+    ) -> Vec<Candidate> {
+        let mut scores: HashMap<FaceId, f32> =
+            near.into_iter().map(|Hit { face, similarity }| (face, similarity)).collect();
         if !direct {
             let near = self
                 .people
@@ -167,10 +192,10 @@ impl Gallery {
                 );
             }
         }
-        Ok(scores
+        scores
             .into_iter()
             .filter_map(|(face, score)| self.candidate(face, score, template))
-            .collect())
+            .collect()
     }
 
     fn candidate(&self, face: FaceId, direct: f32, template: &[f32]) -> Option<Candidate> {

@@ -55,6 +55,16 @@ struct Made {
     matching: Matching,
 }
 
+/// What is searched for, among others at the same time.
+pub struct Search {
+    pub template: Template,
+    pub scoring: Scoring,
+    /// What a good face must reach, -1..1; the collection's threshold where nothing is said.
+    pub similarity_min: Option<f32>,
+    /// Photos at most.
+    pub top: Option<usize>,
+}
+
 /// What a search gave.
 pub struct Answer {
     /// What a good face had to reach.
@@ -155,17 +165,37 @@ impl Collection {
         similarity_min: Option<f32>,
         top: Option<usize>,
     ) -> Result<Answer> {
-        if template.pack != self.info.pack {
-            let (collection, expected, received) =
-                (self.info.name.clone(), self.info.pack.clone(), template.pack.clone());
-            return Err(Error::WrongPack { collection, expected, received });
-        }
+        self.check_pack(template)?;
         let gallery = self.gallery();
-        let threshold = similarity_min.unwrap_or_else(|| gallery.threshold());
-        let mut accepted = gallery.search(&template.embedding, scoring, similarity_min)?;
-        accepted.truncate(top.unwrap_or(usize::MAX));
-        let found = |accepted| gallery.shown(accepted);
-        Ok(Answer { threshold, matches: accepted.into_iter().filter_map(found).collect() })
+        let accepted = gallery.search(&template.embedding, scoring, similarity_min)?;
+        Ok(answer(&gallery, accepted, similarity_min, top))
+    }
+
+    /// Does all of `searches` at once, which takes less time than one after another; an answer for each, in
+    /// order, as [`Collection::search`] gives it.
+    pub fn search_each(&self, searches: &[Search]) -> Vec<Result<Answer>> {
+        let gallery = self.gallery();
+        let fits = |search: &&Search| self.check_pack(&search.template).is_ok();
+        let good = searches.iter().filter(fits);
+        let asked: Vec<_> = good
+            .map(|of| (of.template.embedding.as_slice(), of.scoring, of.similarity_min))
+            .collect();
+        let mut found = gallery.search_each(&asked).into_iter();
+        let answered = |search: &Search| {
+            self.check_pack(&search.template)?;
+            let accepted = found.next().unwrap_or_else(|| Ok(Vec::new()))?;
+            Ok(answer(&gallery, accepted, search.similarity_min, search.top))
+        };
+        searches.iter().map(answered).collect()
+    }
+
+    fn check_pack(&self, template: &Template) -> Result<()> {
+        if template.pack == self.info.pack {
+            return Ok(());
+        }
+        let (collection, expected, received) =
+            (self.info.name.clone(), self.info.pack.clone(), template.pack.clone());
+        Err(Error::WrongPack { collection, expected, received })
     }
 
     /// A template of a face of this collection; `NotFound` when it is not here.
@@ -225,6 +255,18 @@ impl Sink for Collection {
         self.guests().ask(&gallery, &photos);
         Ok(())
     }
+}
+
+fn answer(
+    gallery: &Gallery,
+    mut accepted: Vec<Accepted>,
+    similarity_min: Option<f32>,
+    top: Option<usize>,
+) -> Answer {
+    accepted.truncate(top.unwrap_or(usize::MAX));
+    let found = |accepted| gallery.shown(accepted);
+    let threshold = similarity_min.unwrap_or_else(|| gallery.threshold());
+    Answer { threshold, matches: accepted.into_iter().filter_map(found).collect() }
 }
 
 /// The gallery of what is stored; people that changed by it are stored anew.

@@ -91,6 +91,17 @@ impl Index for ExactIndex {
         Ok(self.best(&code, usize::MAX, similarity_min))
     }
 
+    fn search_above_each(&self, asked: &[(&[f32], f32)]) -> Vec<Result<Vec<Hit>>> {
+        let codes: Vec<Result<Code>> =
+            asked.iter().map(|(query, _)| Code::new(self.rows.dim(), query)).collect();
+        let floors = asked.iter().map(|(_, floor)| *floor);
+        let good =
+            codes.iter().zip(floors).filter_map(|(code, floor)| Some((code.as_ref().ok()?, floor)));
+        let good: Vec<(&Code, f32)> = good.collect();
+        let mut found = self.rows.scan_each(&self.ids, &good, usize::MAX).into_iter();
+        codes.into_iter().map(|code| code.map(|_| found.next().unwrap_or_default())).collect()
+    }
+
     fn similarity(&self, face: &FaceId, query: &[f32]) -> Option<f32> {
         let row = *self.row_of.get(face)?;
         let code = Code::new(self.rows.dim(), query).ok()?;
@@ -153,6 +164,32 @@ mod tests {
         assert_eq!(all.len(), 70_000);
         assert!(all.is_sorted_by(|a, b| select::rank(a, b).is_lt()));
         assert_eq!(index.search(&query, 100).unwrap(), all[..100]);
+    }
+
+    #[test]
+    fn many_at_once_get_what_each_gets_alone() {
+        let mut random = Random(6);
+        for faces in [0, 1, 300, 70_000] {
+            let mut index = ExactIndex::new(4);
+            for _ in 0..faces {
+                let (face, embedding) = (random.face(), random.unit(4));
+                index.insert(face, &embedding).unwrap();
+            }
+            let queries: Vec<Vec<f32>> = (0..9).map(|_| random.unit(4)).collect();
+            let mut asked: Vec<(&[f32], f32)> =
+                queries.iter().zip(0u8..).map(|(q, n)| (&q[..], f32::from(n) / 10.0)).collect();
+            // One that is none takes nothing from the others.
+            asked.insert(4, (&[0.0; 4], 0.5));
+            let all = index.search_above_each(&asked);
+            assert_eq!(all.len(), asked.len());
+            for ((query, least), found) in asked.iter().zip(all) {
+                match index.search_above(query, *least) {
+                    Ok(alone) => assert_eq!(found.unwrap(), alone, "{faces} faces"),
+                    Err(_) => assert!(found.is_err()),
+                }
+            }
+            assert!(index.search_above_each(&[]).is_empty());
+        }
     }
 
     #[test]

@@ -77,6 +77,12 @@ pub trait Index: Send + Sync {
     /// first, equals by id.
     fn search_above(&self, query: &[f32], similarity_min: f32) -> Result<Vec<Hit>>;
 
+    /// What `search_above` gives for each query \[D\] with its similarity_min, in order. An index that
+    /// reads every face reads it once for all of them.
+    fn search_above_each(&self, asked: &[(&[f32], f32)]) -> Vec<Result<Vec<Hit>>> {
+        asked.iter().map(|(query, least)| self.search_above(query, *least)).collect()
+    }
+
     /// The similarity of `face` to `query` \[D\]; none where the face is not here or the query is
     /// not an embedding of this index.
     fn similarity(&self, face: &FaceId, query: &[f32]) -> Option<f32>;

@@ -56,6 +56,8 @@ fn check(index: &impl Index, list: &[(FaceId, Vec<f32>)], removed: &[FaceId], ra
     else {
         unreachable!("a good query was refused");
     };
+    let each = index.search_above_each(&[(&query, 2.0), (&query, floor)]);
+    assert!(matches!(&each[..], [Ok(none), Ok(same)] if none.is_empty() && *same == above));
     assert_eq!(nearest.len(), k.min(list.len()));
     assert!(above.iter().all(|hit| hit.similarity >= floor));
     let surely = expected.iter().filter(|hit| hit.similarity > floor + 0.01);

@@ -112,8 +112,10 @@ pub async fn set(State(app): State<App>, Body(given): Body<Reset>) -> Result<Sta
     if used.rows_affected() == 0 {
         return Err(gone());
     }
-    sqlx::query("DELETE FROM links WHERE kind = 'reset' AND email = $1")
+    // Whoever knew the old password gives the account no other address with it either.
+    sqlx::query("DELETE FROM links WHERE (kind = 'reset' AND email = $1) OR (kind = 'email' AND user_id = $2)")
         .bind(&email)
+        .bind(&user)
         .execute(&mut *tx)
         .await?;
     sqlx::query("UPDATE users SET password_hash = $1 WHERE id = $2")

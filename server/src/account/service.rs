@@ -4,6 +4,7 @@
 //! nobody. An unknown account and a wrong password look the same. Never logs an address, a password or a token.
 
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
 use zeroize::Zeroizing;
 
 use super::password;
@@ -203,7 +204,7 @@ pub async fn sign_in(
     Ok(signed_in)
 }
 
-async fn refuse_guessing(app: &App, subjects: &[String; 2]) -> Result<()> {
+async fn refuse_guessing(app: &App, subjects: &[String]) -> Result<()> {
     let now = now_s();
     for subject in subjects {
         let row = sqlx::query("SELECT failures, last_unix_s FROM tries WHERE subject = $1")
@@ -235,8 +236,13 @@ fn notice_guessing(app: &App, account: Option<&str>) {
 
 /// Counts a failure against account and address, and says no more than that something was wrong.
 async fn failed<T>(app: &App, subjects: &[String; 2], known: Option<String>) -> Result<T> {
-    let now = now_s();
     notice_guessing(app, known.as_deref());
+    count_failure(app, subjects).await?;
+    Err(Failure::new(Kind::WrongCredentials, "Check them and try again."))
+}
+
+async fn count_failure(app: &App, subjects: &[String]) -> Result<()> {
+    let now = now_s();
     let mut tx = app.db().write().await?;
     for subject in subjects {
         sqlx::query(
@@ -250,11 +256,78 @@ async fn failed<T>(app: &App, subjects: &[String; 2], known: Option<String>) -> 
         .execute(&mut *tx)
         .await?;
     }
-    tx.commit().await?;
-    Err(Failure::new(Kind::WrongCredentials, "Check them and try again."))
+    Ok(tx.commit().await?)
 }
 
-/// Replaces a password; all other sessions of its owner end.
+/// Somebody who is signed in proves once more who they are: by the password, and by a code where the account
+/// asks for one. Returns the account's address.
+pub async fn prove(
+    app: &App,
+    user: &str,
+    password: Zeroizing<String>,
+    code: Option<&str>,
+) -> Result<String> {
+    let row = right_password(app, user, password).await?;
+    if row.try_get::<i64, _>("totp_confirmed")? != 0 {
+        let wrong = |detail: &str| Failure::new(Kind::Forbidden, detail);
+        if code.is_none() {
+            return Err(wrong("This account asks for a code of its authenticator app."));
+        }
+        let step = super::totp::check(app, user, row.try_get("totp_secret")?, code)?;
+        if !take_step(app, user, step).await? {
+            count_failure(app, &[proof_of(user)]).await?;
+            return Err(wrong("The code is not the app's of now, or was used before."));
+        }
+    }
+    let mut tx = app.db().write().await?;
+    sqlx::query("DELETE FROM tries WHERE subject = $1")
+        .bind(proof_of(user))
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(row.try_get("email")?)
+}
+
+/// Counted apart from signing in: whoever guesses there keeps nobody from changing their own account.
+fn proof_of(user: &str) -> String {
+    format!("proof:{user}")
+}
+
+/// The account's row, where `password` is its own.
+async fn right_password(app: &App, user: &str, password: Zeroizing<String>) -> Result<AnyRow> {
+    let subject = [proof_of(user)];
+    if let Err(refused) = refuse_guessing(app, &subject).await {
+        notice_guessing(app, Some(user));
+        return Err(refused);
+    }
+    let row = sqlx::query(
+        "SELECT email, password_hash, totp_secret, totp_confirmed FROM users WHERE id = $1",
+    )
+    .bind(user)
+    .fetch_one(app.db().read())
+    .await?;
+    if password::verify(password, row.try_get("password_hash")?).await? {
+        return Ok(row);
+    }
+    notice_guessing(app, Some(user));
+    count_failure(app, &subject).await?;
+    Err(Failure::new(Kind::Forbidden, "The current password is wrong."))
+}
+
+/// Whether a code of this step was not used before; from now on it was.
+async fn take_step(app: &App, user: &str, step: Option<i64>) -> Result<bool> {
+    let Some(step) = step else { return Ok(false) };
+    let mut tx = app.db().write().await?;
+    let taken = sqlx::query("UPDATE users SET totp_step = $1 WHERE id = $2 AND totp_step < $1")
+        .bind(step)
+        .bind(user)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(taken.rows_affected() > 0)
+}
+
+/// Replaces a password; all other sessions of its owner end, and so do links to another address.
 pub async fn set_password(
     app: &App,
     user: &str,
@@ -262,13 +335,7 @@ pub async fn set_password(
     current: Zeroizing<String>,
     new: Zeroizing<String>,
 ) -> Result<()> {
-    let row = sqlx::query("SELECT email, password_hash FROM users WHERE id = $1")
-        .bind(user)
-        .fetch_one(app.db().read())
-        .await?;
-    if !password::verify(current, row.try_get("password_hash")?).await? {
-        return Err(Failure::new(Kind::Forbidden, "The current password is wrong."));
-    }
+    let row = right_password(app, user, current).await?;
     let hash = password::hash(new).await?;
     let mut tx = app.db().write().await?;
     sqlx::query("UPDATE users SET password_hash = $1 WHERE id = $2")
@@ -279,6 +346,10 @@ pub async fn set_password(
     sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id <> $2")
         .bind(user)
         .bind(keep_session)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("DELETE FROM links WHERE kind = 'email' AND user_id = $1")
+        .bind(user)
         .execute(&mut *tx)
         .await?;
     let actor = format!("user:{user}");

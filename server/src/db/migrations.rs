@@ -14,6 +14,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (2, "photos", include_str!("../../migrations/0002_photos.sql")),
     (3, "limits", include_str!("../../migrations/0003_limits.sql")),
     (4, "mail", include_str!("../../migrations/0004_mail.sql")),
+    (5, "email", include_str!("../../migrations/0005_email.sql")),
     (6, "guests", include_str!("../../migrations/0006_guests.sql")),
     (7, "albums", include_str!("../../migrations/0007_albums.sql")),
 ];

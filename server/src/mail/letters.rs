@@ -43,3 +43,40 @@ pub fn password_changed(to: &str) -> Letter {
             .to_owned(),
     }
 }
+
+/// The way to another address for an account, sent to that address.
+pub fn new_email(post: &Post, to: &str, token: &str) -> Letter {
+    let link = post.link("email", token);
+    Letter {
+        to: to.to_owned(),
+        subject: "Confirm your new address for PicPick".to_owned(),
+        text: format!(
+            "Hello,\n\nsomebody wants their account on PicPick to have this address.\n\n\
+             Confirm it here, within an hour:\n{link}\n\n\
+             If it was not you, do nothing: the account keeps the address it has.\n"
+        ),
+    }
+}
+
+/// Another address was asked for, sent to the one that the account has.
+pub fn email_asked(to: &str) -> Letter {
+    Letter {
+        to: to.to_owned(),
+        subject: "Another address for your account on PicPick".to_owned(),
+        text: "Hello,\n\nanother e-mail address was asked for, for your account on PicPick. The account gets it \
+               once the link that was sent there is used.\n\nIf it was not you, change your password at once: \
+               that ends the link, and all other sessions.\n"
+            .to_owned(),
+    }
+}
+
+/// The account has another address, sent to the one it had.
+pub fn email_changed(to: &str) -> Letter {
+    Letter {
+        to: to.to_owned(),
+        subject: "Your address on PicPick was changed".to_owned(),
+        text: "Hello,\n\nyour account on PicPick has another e-mail address now, and no longer this one.\n\n\
+               If it was not you, tell the owner of your studio, or whoever runs PicPick, at once.\n"
+            .to_owned(),
+    }
+}

@@ -19,8 +19,8 @@ use tokio::sync::Notify;
 use crate::settings::Settings;
 
 pub use guests::{let_in, letters_wanted, new_photos};
-pub use letters::{invitation, password_changed, reset};
-pub use outbox::{keep_posting, put};
+pub use letters::{email_asked, email_changed, invitation, new_email, password_changed, reset};
+pub use outbox::{keep_posting, put, waiting};
 pub use smtp::transport_url;
 
 /// What somebody is to be told.

@@ -18,6 +18,7 @@ use crate::clock::now_s;
 use crate::db::Tx;
 use crate::error::{Failure, Result};
 use crate::ids::{new_id, unhex};
+use crate::ops::metrics;
 use crate::state::App;
 
 /// A mail that could not be sent for so long is given up.
@@ -65,6 +66,17 @@ struct Due {
     attempts: i64,
     due: i64,
     ends: i64,
+}
+
+/// How many mails wait, of all servers of the database, and the age of the oldest, seconds.
+pub async fn waiting(app: &App) -> Result<(i64, i64)> {
+    let now = now_s();
+    let row =
+        sqlx::query("SELECT COUNT(*) AS n, COALESCE(MIN(created_unix_s), $1) AS oldest FROM mails")
+            .bind(now)
+            .fetch_one(app.db().read())
+            .await?;
+    Ok((row.try_get("n")?, (now - row.try_get::<i64, _>("oldest")?).max(0)))
 }
 
 /// Sends what is due, for as long as the service runs.
@@ -119,6 +131,7 @@ async fn try_post(app: &App, mail: &Due) -> Result<()> {
     }
     if mail.ends <= now_s() {
         tracing::error!(mail = mail.id, attempts = mail.attempts, "a mail is given up");
+        metrics::count_mail("failed");
         return remove(app, &mail.id).await;
     }
     let broken = || Failure::internal("a mail in the outbox cannot be read");
@@ -132,14 +145,19 @@ async fn try_post(app: &App, mail: &Due) -> Result<()> {
     };
     let message = message(app, &mail.id, letter)?;
     match app.post().0.sender.send(&mail.id, message).await {
-        Ok(()) => remove(app, &mail.id).await,
+        Ok(()) => {
+            metrics::count_mail("sent");
+            remove(app, &mail.id).await
+        }
         Err(Undelivered::Lasting(reason)) => {
             tracing::error!(mail = mail.id, reason, "a mail is refused, and given up");
+            metrics::count_mail("failed");
             remove(app, &mail.id).await
         }
         Err(Undelivered::Passing(reason)) => {
             let wait_s = pause_s(mail.attempts);
             tracing::warn!(mail = mail.id, reason, wait_s, "a mail has to wait");
+            metrics::count_mail("later");
             let mut tx = app.db().write().await?;
             sqlx::query("UPDATE mails SET due_unix_s = $1 WHERE id = $2")
                 .bind(now_s() + wait_s)

@@ -14,6 +14,7 @@ use axum_server::Handle;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::{health, memory, metrics};
+use crate::mail;
 use crate::state::App;
 
 /// How often what was measured is folded together; without it memory would grow while nobody asks.
@@ -22,25 +23,26 @@ const FIRST_REQUEST_MAX: Duration = Duration::from_secs(10);
 const CONTENT: [(header::HeaderName, &str); 1] =
     [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
 
-/// Binds, and gives what serves the figures; ends when `handle` is told to stop.
+/// Binds, and gives the address in use and what serves the figures; ends when `handle` is told to stop.
 ///
 /// Errors: an address that is taken.
 pub fn serve_figures(
     app: &App,
     address: SocketAddr,
     handle: Handle<SocketAddr>,
-) -> Result<impl Future<Output = ()> + Send + 'static> {
+) -> Result<(SocketAddr, impl Future<Output = ()> + Send + 'static)> {
     let listener = std::net::TcpListener::bind(address)
         .with_context(|| format!("listening on {address}; choose another with --metrics-listen"))?;
     listener.set_nonblocking(true)?;
+    let bound = listener.local_addr()?;
     let figures = metrics::collect()?;
     let upkeep = keep_up(figures.clone());
     let shown = app.clone();
     let router = Router::new()
-        .route("/metrics", get(move || async move { (CONTENT, render(&shown, &figures)) }))
+        .route("/metrics", get(move || async move { (CONTENT, render(&shown, &figures).await) }))
         .merge(health::routes())
         .with_state(app.clone());
-    Ok(async move {
+    let serving = async move {
         let upkeep = tokio::spawn(upkeep);
         let served = async {
             let server = axum_server::from_tcp(listener)?.handle(handle);
@@ -51,14 +53,19 @@ pub fn serve_figures(
             tracing::error!(reason = %error, "figures are served no longer");
         }
         upkeep.abort();
-    })
+    };
+    Ok((bound, serving))
 }
 
-fn render(app: &App, figures: &PrometheusHandle) -> String {
+async fn render(app: &App, figures: &PrometheusHandle) -> String {
     let free = picpick_engine::free_bytes(&app.settings().data);
     metrics::set_process(memory::resident_bytes(), free);
     let pool = app.db().read();
     metrics::set_pool(usize::try_from(pool.size()).unwrap_or(0), pool.num_idle());
+    // A database that is away leaves the last ones; the connections say so.
+    if let Ok((mails, oldest_s)) = mail::waiting(app).await {
+        metrics::set_mails_waiting(mails, oldest_s);
+    }
     figures.render()
 }
 

@@ -27,6 +27,9 @@ const WAITING: &str = "picpick_photos_waiting";
 const SEARCH: &str = "picpick_search_stage_seconds";
 const OPEN: &str = "picpick_collections_open";
 const DISK_FREE: &str = "picpick_data_free_bytes";
+const MAILS: &str = "picpick_mails_total";
+const MAILS_WAITING: &str = "picpick_mails_waiting";
+const MAIL_OLDEST: &str = "picpick_mail_oldest_seconds";
 
 #[derive(Clone, Copy)]
 enum Sort {
@@ -36,7 +39,7 @@ enum Sort {
 }
 
 /// Every figure, what it is, and in words.
-const NAMES: [(&str, Sort, &str); 16] = [
+const NAMES: [(&str, Sort, &str); 19] = [
     (REQUESTS, Sort::Counter, "Requests answered, by route, method and status"),
     (SECONDS, Sort::Histogram, "Time until an answer begins, seconds, by route and method"),
     (AT_WORK, Sort::Gauge, "Requests being worked on, by room"),
@@ -53,6 +56,9 @@ const NAMES: [(&str, Sort, &str); 16] = [
     (MEMORY, Sort::Gauge, "Memory of the process that is in use, bytes"),
     (POOL, Sort::Gauge, "Connections to the database, by state"),
     (DISK_FREE, Sort::Gauge, "Free space of the data folder's file system, bytes"),
+    (MAILS, Sort::Counter, "Tries to send a mail, by outcome: sent, failed for good, later"),
+    (MAILS_WAITING, Sort::Gauge, "Mails that wait to be sent"),
+    (MAIL_OLDEST, Sort::Gauge, "Age of the mail that waits longest, seconds; 0 where none waits"),
 ];
 
 /// Seconds; the acceptance figures ask for tens of milliseconds, and a search may wait for its turn.
@@ -167,6 +173,16 @@ pub fn set_process(resident_bytes: Option<u64>, free_bytes: Option<u64>) {
     if let Some(bytes) = free_bytes {
         gauge!(DISK_FREE).set(bytes as f64);
     }
+}
+
+/// `outcome` is `sent`, `failed` or `later`.
+pub fn count_mail(outcome: &'static str) {
+    counter!(MAILS, "outcome" => outcome).increment(1);
+}
+
+pub fn set_mails_waiting(mails: i64, oldest_s: i64) {
+    gauge!(MAILS_WAITING).set(mails as f64);
+    gauge!(MAIL_OLDEST).set(oldest_s as f64);
 }
 
 pub fn set_pool(open: usize, idle: usize) {

@@ -1,4 +1,4 @@
-//! Pages with one form: first account, sign-in, invitation, new password.
+//! Pages with one form: first account, sign-in, invitation, new password, new address.
 //!
 //! Tokens stand behind the `#` of a link, so that no server and no log ever sees them in an address. Checks
 //! nothing: the API does.
@@ -72,5 +72,17 @@ pub fn reset() -> Markup {
         "reset",
         &fields,
         "Set the password",
+    )
+}
+
+/// The link for another address leads here. It is confirmed by a person: programs that look at the links of
+/// mails do not press buttons.
+pub fn email() -> Markup {
+    form(
+        "New address",
+        "Your account gets the address that this link was sent to. Sign in with it from then on.",
+        "email",
+        &html! {},
+        "Confirm the address",
     )
 }

@@ -45,6 +45,7 @@ pub fn routes() -> Router<App> {
         .route("/sign-in", page(forms::sign_in()))
         .route("/invitation", page(forms::invitation()))
         .route("/reset", page(forms::reset()))
+        .route("/email", page(forms::email()))
         .route("/studio", page(studio::page()))
         .route("/studio/events/{event}", page(event::page()));
     for (path, kind, text) in ASSETS {

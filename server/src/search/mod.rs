@@ -4,3 +4,6 @@
 //! how sure the match is, never its embedding.
 
 pub mod routes;
+mod together;
+
+pub use together::Together;

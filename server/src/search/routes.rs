@@ -8,7 +8,9 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
-use picpick_engine::{Answer, FaceId, MatchKind, PhotoId, Scoring, Subject, Template, subject};
+use picpick_engine::{
+    Answer, FaceId, MatchKind, PhotoId, Scoring, Search, Subject, Template, subject,
+};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use utoipa::{IntoParams, ToSchema};
@@ -176,9 +178,10 @@ pub async fn by_selfie(
             let choice = nth.map_or(Subject::Clear, Subject::Nth);
             let face = subject(&seen.faces, (seen.width, seen.height), choice, "the picture")?;
             let template = Template::of(&[("the picture", face)], pipeline.pack_id())?;
-            let how = wish.how.unwrap_or_default().into();
+            let scoring = wish.how.unwrap_or_default().into();
             let matching = Instant::now();
-            let answer = open.collection.search(&template, how, least, Some(limit))?;
+            let search = Search { template, scoring, similarity_min: least, top: Some(limit) };
+            let answer = open.search(search)?;
             for (stage, elapsed) in [
                 ("decode", seen.timings.decode),
                 ("detect", seen.timings.detect),
@@ -215,8 +218,9 @@ pub async fn by_face(
         .run(move |faces| {
             let open = faces.event(&name)?;
             let template = open.collection.template_of(&face)?;
-            let how = wish.how.unwrap_or_default().into();
-            Ok((open.collection.search(&template, how, least, Some(limit))?, template.quality))
+            let (quality, scoring) = (template.quality, wish.how.unwrap_or_default().into());
+            let search = Search { template, scoring, similarity_min: least, top: Some(limit) };
+            Ok((open.search(search)?, quality))
         })
         .await?;
     found(&app, &event, answer, 1, quality, begun).await.map(Json)

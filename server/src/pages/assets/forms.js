@@ -24,6 +24,10 @@ const actions = {
     await call("PUT", "/password-resets", { token, password }, options);
     location.assign("/sign-in");
   },
+  async email() {
+    await call("POST", "/me/email/confirm", { token }, options);
+    location.assign("/studio");
+  },
 };
 
 onSubmit(form, actions[form.dataset.action]);

@@ -1,0 +1,166 @@
+//! Another e-mail address for an account: asked for with the password, confirmed by the link of a mail to it.
+//!
+//! Whether the address has an account already, only who reads its mail is told. The old address hears of the
+//! wish and of the change. A link is good for an hour and once, and signs nobody in.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use sqlx::Row as _;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use super::service;
+use crate::access::SignedIn;
+use crate::audit::{self, Deed};
+use crate::clock::now_s;
+use crate::db::Tx;
+use crate::error::{Failure, Kind, Result};
+use crate::ids::{new_id, new_token, token_hash};
+use crate::input::{self, Body};
+use crate::mail::{self, Mail};
+use crate::state::App;
+
+const VALID_S: i64 = 3600;
+/// Links of one account that are good at the same time: nobody fills strangers' mailboxes.
+const LINKS_MAX: i64 = 3;
+
+#[derive(Deserialize, ToSchema)]
+pub struct NewEmail {
+    /// The new one.
+    #[schema(format = "email")]
+    email: String,
+    /// The account's.
+    #[schema(value_type = String, max_length = 200)]
+    password: Zeroizing<String>,
+    /// Of the authenticator app, where the account asks for one.
+    code: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub struct Confirmation {
+    /// From the link in the mail.
+    token: String,
+}
+
+/// Asks for another e-mail address. A mail with a link goes there, and the change happens when it is used; the
+/// answer is the same for every address.
+#[utoipa::path(put, path = "/me/email", tag = "account", request_body = NewEmail,
+    responses((status = 202)))]
+pub async fn ask(
+    State(app): State<App>,
+    person: SignedIn,
+    Body(given): Body<NewEmail>,
+) -> Result<StatusCode> {
+    let email = input::email(&given.email)?;
+    let code = given.code.as_deref();
+    let old = service::prove(&app, &person.user, given.password, code).await?;
+    let mut tx = app.db().write().await?;
+    let token = new_link(&mut tx, &person, &email).await?;
+    note(&mut tx, &person.user, "email_ask").await?;
+    for letter in [mail::new_email(app.post(), &email, &token), mail::email_asked(&old)] {
+        mail::put(&app, &mut tx, &Mail::Letter(letter)).await?;
+    }
+    tx.commit().await?;
+    app.post().wake();
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn new_link(tx: &mut Tx, person: &SignedIn, email: &str) -> Result<Zeroizing<String>> {
+    let now = now_s();
+    sqlx::query("DELETE FROM links WHERE kind = 'email' AND expires_unix_s <= $1")
+        .bind(now)
+        .execute(&mut **tx)
+        .await?;
+    // Changed to itself, the account is ours until the commit: two wishes at once are counted one after another.
+    sqlx::query("UPDATE users SET email = email WHERE id = $1")
+        .bind(&person.user)
+        .execute(&mut **tx)
+        .await?;
+    let open: i64 =
+        sqlx::query("SELECT COUNT(*) AS n FROM links WHERE kind = 'email' AND user_id = $1")
+            .bind(&person.user)
+            .fetch_one(&mut **tx)
+            .await?
+            .try_get("n")?;
+    if open >= LINKS_MAX {
+        let detail = "Mails are on their way already; use the link of one, or wait an hour.";
+        let wait_s = u64::try_from(VALID_S).unwrap_or_default();
+        return Err(Failure::new(Kind::TooMany, detail).retry_after(wait_s));
+    }
+    let token = new_token("ppe_")?;
+    sqlx::query(
+        "INSERT INTO links (id, token_hash, kind, email, user_id, session_id, created_unix_s, expires_unix_s) \
+         VALUES ($1, $2, 'email', $3, $4, $5, $6, $7)",
+    )
+    .bind(new_id()?)
+    .bind(token_hash(&token))
+    .bind(email)
+    .bind(&person.user)
+    .bind(&person.session)
+    .bind(now)
+    .bind(now + VALID_S)
+    .execute(&mut **tx)
+    .await?;
+    Ok(token)
+}
+
+/// Changes the account's address by the link of a mail. All sessions end but the one that asked for it.
+#[utoipa::path(post, path = "/me/email/confirm", tag = "account", request_body = Confirmation,
+    responses((status = 204)))]
+pub async fn confirm(
+    State(app): State<App>,
+    Body(given): Body<Confirmation>,
+) -> Result<StatusCode> {
+    let gone = || Failure::new(Kind::Gone, "The link was used, has expired or is not one.");
+    let mut tx = app.db().write().await?;
+    let link = sqlx::query(
+        "DELETE FROM links WHERE token_hash = $1 AND kind = 'email' AND expires_unix_s > $2 \
+         RETURNING user_id, session_id, email",
+    )
+    .bind(token_hash(&given.token))
+    .bind(now_s())
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or_else(gone)?;
+    let (user, session): (String, String) = (link.try_get("user_id")?, link.try_get("session_id")?);
+    let email: String = link.try_get("email")?;
+    let old: String = sqlx::query("UPDATE users SET email = email WHERE id = $1 RETURNING email")
+        .bind(&user)
+        .fetch_one(&mut *tx)
+        .await?
+        .try_get("email")?;
+    let changed = sqlx::query("UPDATE users SET email = $1 WHERE id = $2")
+        .bind(&email)
+        .bind(&user)
+        .execute(&mut *tx)
+        .await;
+    changed.map_err(|error| match &error {
+        sqlx::Error::Database(cause) if cause.is_unique_violation() => {
+            Failure::new(Kind::Conflict, "Another account has this address.")
+        }
+        _ => error.into(),
+    })?;
+    // A link to the old mailbox must not open whoever has that address next.
+    sqlx::query("DELETE FROM links WHERE (kind = 'email' AND user_id = $1) OR (kind = 'reset' AND email = $2)")
+        .bind(&user)
+        .bind(&old)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id <> $2")
+        .bind(&user)
+        .bind(&session)
+        .execute(&mut *tx)
+        .await?;
+    note(&mut tx, &user, "email_change").await?;
+    mail::put(&app, &mut tx, &Mail::Letter(mail::email_changed(&old))).await?;
+    tx.commit().await?;
+    app.post().wake();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Says no address: the audit is kept for longer than an account.
+async fn note(tx: &mut Tx, user: &str, action: &'static str) -> Result<()> {
+    let actor = format!("user:{user}");
+    audit::note(tx, Deed { studio: "", actor: &actor, action, target: user, detail: "" }).await
+}

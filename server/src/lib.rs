@@ -8,6 +8,7 @@ mod access;
 mod account;
 mod album;
 mod alert;
+mod archive;
 mod audit;
 mod blob;
 mod cli;

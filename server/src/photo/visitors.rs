@@ -58,6 +58,23 @@ impl Shown {
         }
     }
 
+    /// What `download` gives, with its name, for an archive; `None` where downloads are off.
+    pub async fn taken(self, app: &App) -> Result<Option<(String, Vec<u8>)>> {
+        let file = self.file;
+        Ok(match self.allowed.download {
+            Download::Off => None,
+            Download::Original => Some((file.name().to_owned(), send::whole(app, &file).await?)),
+            Download::Web => {
+                let name = file.jpeg_name();
+                let bytes = match &self.watermark {
+                    Some(text) => send::marked_jpeg(app, file, text).await?,
+                    None => send::jpeg(app, file, BlobKind::Web).await?,
+                };
+                Some((name, bytes))
+            }
+        })
+    }
+
     /// Errors: `Forbidden` where downloads are off.
     pub fn may_be_taken(&self) -> Result<()> {
         if self.allowed.download == Download::Off { Err(refusal()) } else { Ok(()) }

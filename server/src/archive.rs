@@ -1,0 +1,132 @@
+//! ZIP archives that are made while they are sent: one file in memory at a time, and a few pieces on their way.
+//!
+//! An archive that ends early cuts the connection, so that none looks whole that is not. Knows nothing of what it
+//! holds.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::{StreamExt as _, stream};
+use tokio::sync::mpsc::{Sender, channel};
+use zip::write::{SimpleFileOptions, StreamWriter};
+use zip::{CompressionMethod, ZipWriter};
+
+use crate::error::{Failure, Result};
+
+/// Pieces of an archive that wait for a slow client.
+const PIECES_WAITING: usize = 8;
+const PIECE_BYTES: usize = 256 << 10;
+
+/// An archive under way.
+pub struct Archive(ZipWriter<StreamWriter<Pieces>>);
+
+impl Archive {
+    /// Adds a file. Photos do not compress, so nothing is.
+    pub fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        self.0.start_file(name, options).map_err(Failure::internal)?;
+        Ok(self.0.write_all(bytes)?)
+    }
+}
+
+/// The answer with an archive called `disposition` that `fill` fills, on a thread that may block.
+pub fn respond(
+    disposition: &'static str,
+    fill: impl FnOnce(&mut Archive) -> Result<()> + Send + 'static,
+) -> Response {
+    let (send, receive) = channel::<io::Result<Bytes>>(PIECES_WAITING);
+    tokio::task::spawn_blocking(move || {
+        let failed = send.clone();
+        if let Err(failure) = write(send, fill) {
+            tracing::warn!(reason = failure.reason(), "an archive ended early");
+            // A cut connection, not an archive that looks whole.
+            let _ = failed.blocking_send(Err(io::Error::other("the archive ended early")));
+        }
+    });
+    let pieces = stream::unfold(receive, |mut receive| async move {
+        receive.recv().await.map(|piece| (piece, receive))
+    })
+    // Compression asks once more after the end.
+    .fuse();
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/zip")),
+        (header::CONTENT_DISPOSITION, HeaderValue::from_static(disposition)),
+    ];
+    (headers, Body::from_stream(pieces)).into_response()
+}
+
+fn write(
+    send: Sender<io::Result<Bytes>>,
+    fill: impl FnOnce(&mut Archive) -> Result<()>,
+) -> Result<()> {
+    let pieces = Pieces { send, waiting: Vec::with_capacity(PIECE_BYTES) };
+    let mut archive = Archive(ZipWriter::new_stream(pieces));
+    fill(&mut archive)?;
+    let mut pieces = archive.0.finish().map_err(Failure::internal)?.into_inner();
+    Ok(pieces.flush()?)
+}
+
+/// A name in the archive that no other photo has, and that no program unpacks outside its folder.
+pub fn place(folder: Option<&str>, name: &str, id: &str, taken: &mut HashSet<String>) -> String {
+    let safe = |text: &str| -> String {
+        let plain = |c: char| if c.is_control() || "/\\:*?\"<>|".contains(c) { '_' } else { c };
+        let text: String = text.chars().map(plain).collect();
+        let text = text.trim_matches(['.', ' ']);
+        if text.is_empty() { "_".to_owned() } else { text.to_owned() }
+    };
+    let folder =
+        folder.map_or_else(|| "photos".to_owned(), |folder| format!("photos/{}", safe(folder)));
+    let name = safe(name);
+    let first = format!("{folder}/{name}");
+    // Some file systems take names that differ in case for the same.
+    if taken.insert(first.to_lowercase()) {
+        return first;
+    }
+    let second = format!("{folder}/{id}_{name}");
+    taken.insert(second.to_lowercase());
+    second
+}
+
+/// Writes pieces of some size into the channel; waits while the client is slow.
+struct Pieces {
+    send: Sender<io::Result<Bytes>>,
+    waiting: Vec<u8>,
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.waiting.extend_from_slice(bytes);
+        if self.waiting.len() >= PIECE_BYTES {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let piece = std::mem::replace(&mut self.waiting, Vec::with_capacity(PIECE_BYTES));
+        let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the client has gone");
+        self.send.blocking_send(Ok(piece.into())).map_err(gone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_distinct_and_stay_inside() {
+        let mut taken = HashSet::new();
+        let mut of = |folder, name| place(folder, name, "1d", &mut taken);
+        assert_eq!(of(None, "a.jpg"), "photos/a.jpg");
+        assert_eq!(of(None, "A.jpg"), "photos/1d_A.jpg");
+        assert_eq!(of(Some("../../etc"), "..\\passwd"), "photos/_.._etc/_passwd");
+        assert_eq!(of(Some(".."), "."), "photos/_/_");
+        assert_eq!(of(Some("Trauung"), "a\nb.jpg"), "photos/Trauung/a_b.jpg");
+    }
+}

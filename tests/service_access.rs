@@ -20,7 +20,8 @@ use world::{Caller, KINDS, Place, Standing, World};
 on_both_databases!(everybody_may_do_what_the_table_says);
 
 /// What allowed callers are refused by the handler itself, and why.
-const REFUSED_BY_HANDLER: [(&str, &str); 2] = [
+const REFUSED_BY_HANDLER: [(&str, &str); 3] = [
+    ("GET /album/download", "an album without photos gives none"),
     ("PUT /me/second-factor", "a code that is made up is wrong"),
     ("POST /studios/{studio}/keys", "keys are made by people, and programs are told so"),
 ];

@@ -227,7 +227,31 @@ fn downloads_are_as_event_and_folder_say(service: Service) {
             _ => drop(take(&plain).fails(403, "forbidden")),
         }
     }
-    studio.rules(&json!({ "downloads": "web" }));
+    // All at once: the one of the gift's folder alone, as downloads are off by now.
+    let zip = || {
+        let all = client.get("/album/download").is(200).body;
+        let mut archive = zip::ZipArchive::new(Cursor::new(all)).unwrap();
+        let mut files = Vec::new();
+        for at in 0..archive.len() {
+            let mut file = archive.by_index(at).unwrap();
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).unwrap();
+            files.push((file.name().unwrap().into_owned(), bytes));
+        }
+        files
+    };
+    assert_eq!(zip(), [("photos/Gift/c.jpg".to_owned(), variant(&picture, 2))]);
+    studio.rules(&json!({ "downloads": "web", "watermark": "Lumen" }));
+    let files = zip();
+    assert_eq!(files.len(), 2, "the private folder stays private");
+    let web = |photo: &str| client.get(&format!("/album/photos/{photo}/web")).is(200).body;
+    for photo in [&plain, &given] {
+        assert!(files.iter().any(|(_, bytes)| *bytes == web(photo)), "with the watermark");
+    }
+    studio.change(&json!({ "downloads_max": 5 })).is(200);
+    client.get("/album/download").fails(403, "forbidden");
+    studio.change(&json!({ "downloads_max": 0 })).is(200);
+    studio.rules(&json!({ "downloads": "web", "watermark": "" }));
     let folder = studio.photos.path(&format!("/folders/{private}"));
     studio.owner.client.patch(&folder, &json!({ "downloads": "as_event" })).is(200);
     take(&kept).is(200);

@@ -1,61 +1,58 @@
-//! Archives that are made while they are sent: a ZIP of photos, one of them in memory at a time.
+//! ZIP archives that are made while they are sent: one file in memory at a time, and a few pieces on their way.
 //!
-//! Photos are stored, not compressed: JPEGs do not shrink. Knows nothing of who may have what.
+//! An archive that ends early cuts the connection, so that none looks whole that is not. Knows nothing of what it
+//! holds.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
 
-use axum::body::{Body, Bytes as Chunk};
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::mpsc::{Sender, channel};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::error::{Failure, Result};
+use crate::error::{Failure, Kind, Result};
 
-/// Pieces of the archive that wait for a slow client.
+/// Pieces of an archive that wait for a slow client.
 const PIECES_WAITING: usize = 8;
 const PIECE_BYTES: usize = 256 << 10;
 
-/// An archive under way.
-pub struct Archive {
-    zip: ZipWriter<StreamWriter<Pieces>>,
-    taken: HashSet<String>,
+/// Visitors' archives under way at the same time, each with a photo in memory and a thread of its own.
+const AT_ONCE: usize = 8;
+static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
+
+/// Leave to make an archive for a visitor, as long as it is held. Errors: `Busy`.
+pub fn permit() -> Result<SemaphorePermit<'static>> {
+    let busy = || Failure::new(Kind::Busy, "Many archives are being made; try again soon.");
+    PLACES.try_acquire().map_err(|_| busy().retry_after(30))
 }
+
+/// An archive under way.
+pub struct Archive(ZipWriter<StreamWriter<Pieces>>);
 
 impl Archive {
-    /// Adds a file under exactly this name.
+    /// Adds a file. Photos do not compress, so nothing is.
     pub fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-        self.zip.start_file(name, options).map_err(Failure::internal)?;
-        Ok(self.zip.write_all(bytes)?)
-    }
-
-    /// Adds a photo under its own name, or one beside it where that is taken.
-    pub fn add_photo(&mut self, name: &str, id: &str, bytes: &[u8]) -> Result<()> {
-        let name = place(None, name, id, &mut self.taken);
-        self.add(&name, bytes)
+        self.0.start_file(name, options).map_err(Failure::internal)?;
+        Ok(self.0.write_all(bytes)?)
     }
 }
 
-/// Sends the archive that `write` fills, on a thread that may block, as a file called `name`.
-pub fn streamed(
-    name: &'static str,
-    write: impl FnOnce(&mut Archive) -> Result<()> + Send + 'static,
+/// The answer with an archive called `disposition` that `fill` fills, on a thread that may block.
+pub fn respond(
+    disposition: &'static str,
+    fill: impl FnOnce(&mut Archive) -> Result<()> + Send + 'static,
 ) -> Response {
-    let (send, receive) = channel::<io::Result<Chunk>>(PIECES_WAITING);
+    let (send, receive) = channel::<io::Result<Bytes>>(PIECES_WAITING);
     tokio::task::spawn_blocking(move || {
         let failed = send.clone();
-        let pieces = Pieces { send, waiting: Vec::with_capacity(PIECE_BYTES) };
-        let mut archive = Archive { zip: ZipWriter::new_stream(pieces), taken: HashSet::new() };
-        let written = write(&mut archive).and_then(|()| {
-            let mut pieces = archive.zip.finish().map_err(Failure::internal)?.into_inner();
-            Ok(pieces.flush()?)
-        });
-        if let Err(failure) = written {
-            tracing::warn!(archive = name, reason = failure.reason(), "an archive ended early");
+        if let Err(failure) = write(send, fill) {
+            tracing::warn!(reason = failure.reason(), "an archive ended early");
             // A cut connection, not an archive that looks whole.
             let _ = failed.blocking_send(Err(io::Error::other("the archive ended early")));
         }
@@ -65,16 +62,25 @@ pub fn streamed(
     })
     // Compression asks once more after the end.
     .fuse();
-    let mut response = Body::from_stream(pieces).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zip"));
-    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
-        headers.insert(header::CONTENT_DISPOSITION, value);
-    }
-    response
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/zip")),
+        (header::CONTENT_DISPOSITION, HeaderValue::from_static(disposition)),
+    ];
+    (headers, Body::from_stream(pieces)).into_response()
 }
 
-/// A name in an archive that no other photo has, and that no program unpacks outside its folder.
+fn write(
+    send: Sender<io::Result<Bytes>>,
+    fill: impl FnOnce(&mut Archive) -> Result<()>,
+) -> Result<()> {
+    let pieces = Pieces { send, waiting: Vec::with_capacity(PIECE_BYTES) };
+    let mut archive = Archive(ZipWriter::new_stream(pieces));
+    fill(&mut archive)?;
+    let mut pieces = archive.0.finish().map_err(Failure::internal)?.into_inner();
+    Ok(pieces.flush()?)
+}
+
+/// A name in the archive that no other photo has, and that no program unpacks outside its folder.
 pub fn place(folder: Option<&str>, name: &str, id: &str, taken: &mut HashSet<String>) -> String {
     let safe = |text: &str| -> String {
         let plain = |c: char| if c.is_control() || "/\\:*?\"<>|".contains(c) { '_' } else { c };
@@ -97,7 +103,7 @@ pub fn place(folder: Option<&str>, name: &str, id: &str, taken: &mut HashSet<Str
 
 /// Writes pieces of some size into the channel; waits while the client is slow.
 struct Pieces {
-    send: Sender<io::Result<Chunk>>,
+    send: Sender<io::Result<Bytes>>,
     waiting: Vec<u8>,
 }
 

@@ -20,7 +20,7 @@ use crate::access::Action as A;
 use crate::access::Right as R;
 use crate::access::Rule::{Album, Event, Guest, Open, SignedIn, Studio};
 use crate::access::Stage as S;
-use crate::album::{links, routes as albums, told, visitor};
+use crate::album::{links, routes as albums, take, told, visitor};
 use crate::error::Failure;
 use crate::openapi::{self, Api};
 use crate::state::App;
@@ -177,6 +177,7 @@ fn albums_table(api: Api) -> Api {
         .add(Album(R::View),                routes!(visitor::thumb))
         .add(Album(R::View),                routes!(visitor::web))
         .add(Album(R::View),                routes!(visitor::download))
+        .add(Album(R::View),                routes!(take::everything))
         .add(Album(R::Annotate),            routes!(visitor::pick, visitor::unpick))
         .add(Album(R::Annotate),            routes!(visitor::comments, visitor::comment))
         .add(Album(R::Annotate),            routes!(visitor::resolve, visitor::uncomment))

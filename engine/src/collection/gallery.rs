@@ -262,7 +262,8 @@ impl Gallery {
     /// The photos of a guest, and those of which they may be asked; each one best face per photo, best first.
     pub(super) fn of_guest(&self, guest: &Guest) -> Result<(Vec<Accepted>, Vec<Accepted>)> {
         let lowest = self.threshold() - self.asking_margin();
-        let candidates = self.candidates(&guest.template.embedding, lowest, false)?;
+        let own = &guest.template.embedding;
+        let candidates = self.candidates(self.index.search_above(own, lowest)?, own, lowest, false);
         let near = candidates.into_iter().map(|candidate| candidate.face);
         let (mut theirs, mut perhaps) = (Vec::new(), Vec::new());
         for face in near.chain(guest.confirmed.iter().copied()) {

@@ -20,7 +20,7 @@ use crate::guest::Guest;
 use crate::ids::{FaceId, PhotoId};
 use crate::index::{EXACT_FACES_MAX, ExactIndex, HnswIndex, Index};
 use crate::manifest::{Matching, Pack};
-use crate::matcher::MatchKind;
+use crate::matcher::{Accepted, MatchKind};
 use crate::people::People;
 use crate::pipeline::Sink;
 use crate::query::Template;

@@ -6,6 +6,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
 
 use super::caller::{Caller, changes_from_elsewhere, cookie_of};
 use crate::clock::now_s;
@@ -36,19 +37,7 @@ impl AlbumVisit {
     pub async fn find(parts: &Parts, db: &Db) -> Result<Option<Self>> {
         let Some(token) = cookie_of(&parts.headers, ALBUM_COOKIE) else { return Ok(None) };
         changes_from_elsewhere(parts)?;
-        let row = sqlx::query(
-            "SELECT v.id, v.link_id, v.visitor_id, l.album_id, a.event_id, e.studio_id, e.home \
-             FROM album_visits v JOIN album_links l ON l.id = v.link_id \
-             JOIN albums a ON a.id = l.album_id JOIN events e ON e.id = a.event_id \
-             WHERE v.token_hash = $1 AND v.expires_unix_s > $2 AND a.ends_unix_s > $2 \
-             AND e.ends_unix_s > $2 AND e.deleting_unix_s IS NULL",
-        )
-        .bind(token_hash(token))
-        .bind(now_s())
-        .fetch_optional(db.read())
-        .await?;
-        let ended = || Failure::new(Kind::SignedOut, "The visit has ended; open the link again.");
-        let row = row.ok_or_else(ended)?;
+        let row = open_visit(db, "v.token_hash", &token_hash(token)).await?;
         Ok(Some(Self {
             id: row.try_get("id")?,
             link: row.try_get("link_id")?,
@@ -58,6 +47,11 @@ impl AlbumVisit {
             visitor: row.try_get("visitor_id")?,
             home: row.try_get("home")?,
         }))
+    }
+
+    /// For work that takes its time. Errors: `SignedOut` when the visit is over by now.
+    pub async fn must_be_open(&self, db: &Db) -> Result<()> {
+        open_visit(db, "v.id", &self.id).await.map(drop)
     }
 
     /// Who annotates. Errors: `Forbidden` for whoever has not shown the annotate PIN.
@@ -70,6 +64,20 @@ impl AlbumVisit {
     pub fn caller(&self) -> Caller {
         Caller::Visitor { visit: self.id.clone(), studio: self.studio.clone() }
     }
+}
+
+/// The row of a visit that is open, by `column`.
+async fn open_visit(db: &Db, column: &str, value: &str) -> Result<AnyRow> {
+    let text = format!(
+        "SELECT v.id, v.link_id, v.visitor_id, l.album_id, a.event_id, e.studio_id, e.home \
+         FROM album_visits v JOIN album_links l ON l.id = v.link_id \
+         JOIN albums a ON a.id = l.album_id JOIN events e ON e.id = a.event_id \
+         WHERE {column} = $1 AND v.expires_unix_s > $2 AND a.ends_unix_s > $2 \
+         AND e.ends_unix_s > $2 AND e.deleting_unix_s IS NULL"
+    );
+    let row = sqlx::query(&text).bind(value).bind(now_s()).fetch_optional(db.read()).await?;
+    let ended = || Failure::new(Kind::SignedOut, "The visit has ended; open the link again.");
+    row.ok_or_else(ended)
 }
 
 impl<S: Sync> FromRequestParts<S> for AlbumVisit {

@@ -1,7 +1,7 @@
 //! Albums: parts of an event that its studio shares with people who have no account, by a link and a PIN.
 //!
 //! `routes.rs` and `links.rs` are the studio's side, `told.rs` what it hears of visitors. `enter.rs` lets visitors
-//! in, `visitor.rs` is their API, `photos.rs` what an album shows, `notes.rs` picks and comments, `pages/` what
+//! in, `visitor.rs` is their API, `photos.rs` what an album shows, `take.rs` all of it at once, `notes.rs` picks and comments, `pages/` what
 //! they see. What may be seen and taken of a photo `photo/rules.rs` says. Never logs a PIN, a token or a name.
 
 mod enter;
@@ -11,6 +11,7 @@ pub mod pages;
 mod photos;
 mod pin;
 pub mod routes;
+pub mod take;
 pub mod told;
 pub mod visitor;
 

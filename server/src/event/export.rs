@@ -1,6 +1,6 @@
 //! A whole event to take along: its photos in their folders, and what is known of them, as a streamed ZIP.
 //!
-//! The archive is made while it is sent, one photo in memory at a time. It holds the picks and comments of albums'
+//! It holds the picks and comments of albums'
 //! visitors under the names that they gave, no face template, no embedding and nobody's contact.
 
 use std::collections::HashSet;
@@ -13,7 +13,7 @@ use sqlx::Row as _;
 use super::routes::{Event, one};
 use crate::access::Grant;
 use crate::album::told::{self, Told};
-use crate::archive::{Archive, place, streamed};
+use crate::archive::{Archive, place, respond};
 use crate::audit::note_by;
 use crate::blob::Kind;
 use crate::error::{Failure, Result};
@@ -55,7 +55,9 @@ pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     let mut tx = app.db().write().await?;
     note_by(&mut tx, &grant, "event_export", &event.id, "").await?;
     tx.commit().await?;
-    Ok(streamed("event.zip", move |archive| write(&app, &event, (&photos, &albums), archive)))
+    Ok(respond("attachment; filename=\"event.zip\"", move |archive| {
+        write(&app, &event, (&photos, &albums), archive)
+    }))
 }
 
 async fn photos(app: &App, event: &str) -> Result<Vec<Listed>> {
@@ -95,7 +97,8 @@ fn write(
     archive: &mut Archive,
 ) -> Result<()> {
     let contents = Contents { format: "picpick event 1", event, photos, albums };
-    archive.add("event.json", &serde_json::to_vec_pretty(&contents).map_err(Failure::internal)?)?;
+    let contents = serde_json::to_vec_pretty(&contents).map_err(Failure::internal)?;
+    archive.add("event.json", &contents)?;
     let sealer = app.faces().sealer(&event.id)?;
     for photo in photos {
         let missing =

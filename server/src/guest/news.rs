@@ -144,7 +144,8 @@ async fn next(
     }
 }
 
-async fn still_there(app: &App, visit: &GuestVisit) -> Result<()> {
+/// Errors: `NotFound` once the session has ended.
+pub async fn still_there(app: &App, visit: &GuestVisit) -> Result<()> {
     sqlx::query(
         "SELECT s.id FROM guest_sessions s JOIN guests g ON g.id = s.guest_id \
          JOIN events e ON e.id = g.event_id WHERE s.id = $1 AND s.verified = 1 \

@@ -2,6 +2,8 @@
 //!
 //! Addresses name no event and no guest: the session says which.
 
+use std::collections::HashSet;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -12,12 +14,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::known::Notifications;
 use super::leave::{Leaving, leave as forget};
+use super::news::still_there;
 use super::person::{Contact, open};
 use super::photos::{Together, found, own};
 use super::session;
 use super::tickets::{self, Purpose};
 use crate::access::GuestVisit;
-use crate::archive::streamed;
+use crate::archive::{permit, place, respond};
 use crate::error::{Failure, Kind, Result};
 use crate::event::routes::Removed;
 use crate::input::{Body, Bytes, Query};
@@ -173,14 +176,19 @@ pub async fn archive(
         let detail = "There is nothing to take along: downloads are off, or there are no photos.";
         return Err(Failure::new(Kind::Forbidden, detail));
     }
-    let here = tokio::runtime::Handle::current();
-    Ok(streamed("photos.zip", move |archive| {
+    let (permit, here) = (permit()?, tokio::runtime::Handle::current());
+    Ok(respond("attachment; filename=\"photos.zip\"", move |archive| {
+        let _place = permit;
+        let mut names = HashSet::new();
         for photo in taken {
-            let (name, bytes) = here.block_on(async {
-                // Asked again for each: the archive may be long, and access may end meanwhile.
-                own(&app, &visit, &photo).await?.take(&app).await
+            // Asked again for each: the archive may be long, and access may end meanwhile.
+            let file = here.block_on(async {
+                still_there(&app, &visit).await?;
+                own(&app, &visit, &photo).await?.taken(&app).await
             })?;
-            archive.add_photo(&name, &photo, &bytes)?;
+            if let Some((name, bytes)) = file {
+                archive.add(&place(None, &name, &photo, &mut names), &bytes)?;
+            }
         }
         Ok(())
     }))

@@ -46,10 +46,7 @@ impl File {
             bytes: u64::try_from(row.try_get::<i64, _>("bytes")?).unwrap_or_default(),
         })
     }
-}
 
-impl File {
-    /// As its photographer called it.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -203,6 +200,12 @@ pub async fn marked(app: &App, file: File, headers: &HeaderMap, text: &str) -> R
     let hash = sha256(text.as_bytes());
     let tag = format!("\"{}-marked-{}\"", file.id, hash.get(..16).unwrap_or_default());
     let Some(answer) = jpeg_headers(headers, &tag)? else { return not_modified(&tag) };
+    Ok((answer, marked_jpeg(app, file, text).await?).into_response())
+}
+
+/// The bytes of a photo with `text` drawn over it.
+pub async fn marked_jpeg(app: &App, file: File, text: &str) -> Result<Vec<u8>> {
+    let hash = sha256(text.as_bytes());
     let (blobs, event, id) = (app.blobs().clone(), file.event.clone(), file.id.clone());
     let there = app
         .faces()
@@ -211,13 +214,12 @@ pub async fn marked(app: &App, file: File, headers: &HeaderMap, text: &str) -> R
     // One with another text is as good as none: it is made anew, over the old one.
     let of_this_text = |kept: &Vec<u8>| kept.get(..MARK_BYTES) == Some(hash.as_bytes());
     if let Some(mut kept) = there.filter(of_this_text) {
-        return Ok((answer, kept.split_off(MARK_BYTES)).into_response());
+        return Ok(kept.split_off(MARK_BYTES));
     }
     let web = jpeg(app, file.clone(), BlobKind::Web).await?;
     let (blobs, text) = (app.blobs().clone(), text.to_owned());
     let _permit = app.finishing().acquire().await.map_err(Failure::internal)?;
-    let made = app
-        .faces()
+    app.faces()
         .run(move |faces| {
             let limits = DecodeLimits::default();
             let picture = decode(&web, &probe(&web, &limits)?, &limits)?;
@@ -227,8 +229,17 @@ pub async fn marked(app: &App, file: File, headers: &HeaderMap, text: &str) -> R
             blobs.put(&sealer, &file.event, &file.id, BlobKind::Marked, &kept)?;
             Ok(jpeg)
         })
+        .await
+}
+
+/// The bytes of the file as it came.
+pub async fn whole(app: &App, file: &File) -> Result<Vec<u8>> {
+    let (blobs, event, id) = (app.blobs().clone(), file.event.clone(), file.id.clone());
+    let kept = app
+        .faces()
+        .run(move |faces| blobs.get(&faces.sealer(&event)?, &event, &id, BlobKind::Original))
         .await?;
-    Ok((answer, made).into_response())
+    kept.ok_or_else(Failure::not_found)
 }
 
 /// Makes the browser save `response` under the photo's name, as a JPEG.
@@ -252,7 +263,8 @@ fn not_modified(tag: &str) -> Result<Response> {
     Ok((StatusCode::NOT_MODIFIED, cached(tag)?).into_response())
 }
 
-async fn jpeg(app: &App, file: File, kind: BlobKind) -> Result<Vec<u8>> {
+/// The bytes of the photo for screens or for lists.
+pub async fn jpeg(app: &App, file: File, kind: BlobKind) -> Result<Vec<u8>> {
     let (blobs, event, id) = (app.blobs().clone(), file.event.clone(), file.id.clone());
     let there =
         app.faces().run(move |faces| blobs.get(&faces.sealer(&event)?, &event, &id, kind)).await?;

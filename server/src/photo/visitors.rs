@@ -58,15 +58,21 @@ impl Shown {
         }
     }
 
-    /// For an archive: a name, and what `download` sends. Errors: `Forbidden` where downloads are off.
-    pub async fn take(self, app: &App) -> Result<(String, Vec<u8>)> {
-        let name = match self.allowed.download {
-            Download::Original => self.file.name().to_owned(),
-            _ => self.file.jpeg_name(),
-        };
-        let sent = self.download(app, &HeaderMap::new()).await?.into_body();
-        let bytes = axum::body::to_bytes(sent, usize::MAX).await.map_err(Failure::internal)?;
-        Ok((name, bytes.to_vec()))
+    /// What `download` gives, with its name, for an archive; `None` where downloads are off.
+    pub async fn taken(self, app: &App) -> Result<Option<(String, Vec<u8>)>> {
+        let file = self.file;
+        Ok(match self.allowed.download {
+            Download::Off => None,
+            Download::Original => Some((file.name().to_owned(), send::whole(app, &file).await?)),
+            Download::Web => {
+                let name = file.jpeg_name();
+                let bytes = match &self.watermark {
+                    Some(text) => send::marked_jpeg(app, file, text).await?,
+                    None => send::jpeg(app, file, BlobKind::Web).await?,
+                };
+                Some((name, bytes))
+            }
+        })
     }
 
     /// Errors: `Forbidden` where downloads are off.

@@ -39,6 +39,7 @@ pub struct Gallery {
     pub previous: &'static str,
     pub next: &'static str,
     pub download: &'static str,
+    pub download_all: &'static str,
     pub downloads_left: fn(i64) -> String,
     // Annotations.
     pub annotate_title: &'static str,
@@ -110,6 +111,7 @@ static ENGLISH: Gallery = Gallery {
     previous: "Previous photo",
     next: "Next photo",
     download: "Download",
+    download_all: "Download all photos (ZIP)",
     downloads_left: |count| match count {
         1 => "1 download left".to_owned(),
         _ => format!("{count} downloads left"),
@@ -187,6 +189,7 @@ static HINDI: Gallery = Gallery {
     previous: "पिछली तस्वीर",
     next: "अगली तस्वीर",
     download: "डाउनलोड करें",
+    download_all: "सभी तस्वीरें डाउनलोड करें (ZIP)",
     downloads_left: |count| format!("{count} डाउनलोड बाकी"),
     annotate_title: "अपनी पसंद चुनें",
     annotate_intro: "दूसरे पिन से आप तस्वीरें चुन सकते हैं और स्टूडियो के लिए टिप्पणी छोड़ सकते हैं।",

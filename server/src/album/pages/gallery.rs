@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use super::here::Here;
 use super::layout::{Frame, file, layout, query, sizes};
 use crate::album::photos::{About, AlbumFolder, AlbumPhoto, Choice};
+use crate::photo::rules::Download;
 
 /// Photos of a page that are seen without scrolling, as a rule.
 const EAGER: usize = 6;
@@ -37,6 +38,10 @@ pub fn page(here: &Here, shown: &Gallery) -> Markup {
             (grid(here, shown))
         }
         (pager(here, shown))
+        // Albums that count what is taken give photos one by one.
+        @if about.downloads_max.is_none() && shown.photos.iter().any(|photo| photo.download != Download::Off) {
+            p.all { a.button.quiet href="/api/v1/album/download" download { (here.words().download_all) } }
+        }
         (annotate(here, about))
         form.leave method="post" action=(here.path("/leave")) {
             button.quiet type="submit" { (here.words().leave) }

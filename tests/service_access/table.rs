@@ -9,7 +9,7 @@ pub const ROLES: [&str; 6] = ["owner", "admin", "photographer", "editor", "accou
 
 /// Each action with the roles that may do it. Faces are for those who work with photos, the books for the
 /// accountant, people and keys for those who run the studio.
-const TABLE: [(&str, &[&str]); 16] = [
+const TABLE: [(&str, &[&str]); 17] = [
     ("read_studio", &ROLES),
     ("manage_studio", RUNNING),
     ("read_members", &["owner", "admin", "accountant"]),
@@ -26,6 +26,7 @@ const TABLE: [(&str, &[&str]); 16] = [
     ("search_faces", &["owner", "admin", "photographer", "editor"]),
     ("erase_faces", RUNNING),
     ("export_event", RUNNING),
+    ("manage_guests", &["owner", "admin", "editor"]),
 ];
 const RUNNING: &[&str] = &["owner", "admin"];
 const LOOKING: &[&str] = &["owner", "admin", "photographer", "editor", "viewer"];
@@ -37,6 +38,7 @@ pub fn unclear(operation: &Operation) -> Option<String> {
     match (access.scope.as_str(), access.action.as_str()) {
         ("open" | "signed_in", "") => None,
         ("album", "view" | "annotate") => None,
+        ("guest", "registered" | "verified") => None,
         (scope @ ("studio" | "event"), action) => {
             let roles = TABLE.iter().find(|(known, _)| *known == action);
             let Some((_, roles)) = roles else {
@@ -74,7 +76,10 @@ pub fn may(operation: &Operation, caller: &Caller, place: Place) -> bool {
         ("album", Standing::Visitor { annotates }) => {
             place == Place::Own && (annotates || access.action == "view")
         }
-        ("album", _) | (_, Standing::Visitor { .. }) => false,
+        ("guest", Standing::Guest { verified }) => {
+            place == Place::Own && (verified || access.action == "registered")
+        }
+        ("album" | "guest", _) | (_, Standing::Visitor { .. } | Standing::Guest { .. }) => false,
         ("signed_in", _) => caller.person.is_some() && place == Place::Own,
         (_, _) if place != Place::Own => false,
         (_, Standing::Foreign) => false,
@@ -87,10 +92,11 @@ pub fn may(operation: &Operation, caller: &Caller, place: Place) -> bool {
 
 /// Whether `caller` shows nothing that a route of this scope looks at.
 pub fn shows_nothing(operation: &Operation, caller: &Caller) -> bool {
-    let album = operation.access.as_ref().is_some_and(|access| access.scope == "album");
+    let scope = operation.access.as_ref().map_or("", |access| access.scope.as_str());
     match caller.standing {
         Standing::Nobody => true,
-        Standing::Visitor { .. } => !album,
-        _ => album,
+        Standing::Visitor { .. } => scope != "album",
+        Standing::Guest { .. } => scope != "guest",
+        _ => ["album", "guest"].contains(&scope),
     }
 }

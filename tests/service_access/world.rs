@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use picpick_tests::album::{Album, place_of, variant};
 use picpick_tests::contract::unknown_id;
+use picpick_tests::guest::{head_of, new_link, register, registration, welcome};
+use picpick_tests::head::Head;
 use picpick_tests::people::{new_email, new_password};
 use picpick_tests::{Client, Person, Service, sample};
 use serde_json::json;
@@ -14,7 +16,7 @@ use serde_json::json;
 use crate::table::ROLES;
 
 /// The path parameters, and fields of bodies, for which there are things; others get an id of nothing.
-pub const KINDS: [&str; 14] = [
+pub const KINDS: [&str; 17] = [
     "studio",
     "event",
     "folder",
@@ -30,6 +32,9 @@ pub const KINDS: [&str; 14] = [
     "b",
     "album",
     "link",
+    "guest",
+    "request",
+    "challenge",
 ];
 const VIEW_PIN: &str = "246813";
 const ANNOTATE_PIN: &str = "975310";
@@ -46,6 +51,10 @@ pub enum Standing {
     /// Somebody who came into the event's album by its link.
     Visitor {
         annotates: bool,
+    },
+    /// Somebody who came by the event's link for guests.
+    Guest {
+        verified: bool,
     },
 }
 
@@ -104,6 +113,9 @@ pub struct World<'a> {
     pub callers: Vec<Caller>,
     /// The token of the link that visitors come by.
     token: String,
+    /// The same of guests, and the face that they show.
+    guest_token: String,
+    head: Head,
     /// The album that was made last: links are made in it.
     album: RefCell<String>,
 }
@@ -187,9 +199,17 @@ impl<'a> World<'a> {
                 (format!("a visitor, annotates: {annotates}"), Standing::Visitor { annotates });
             callers.push(Caller { name, client: service.client(), standing, person: None });
         }
+        for verified in [false, true] {
+            let (name, standing) =
+                (format!("a guest, verified: {verified}"), Standing::Guest { verified });
+            callers.push(Caller { name, client: service.client(), standing, person: None });
+        }
+        let guest_token = new_link(&owner, &event);
+        let head = head_of("obama3.jpg");
         let [album, _, token] = new_album(&owner, &event);
         let album = RefCell::new(album);
-        let mut world = Self { service, owner, stranger, things, callers, token, album };
+        let mut world =
+            Self { service, owner, stranger, things, callers, token, album, guest_token, head };
         (0..world.callers.len()).for_each(|caller| world.sign_in_again(caller));
         world
     }
@@ -242,6 +262,22 @@ impl<'a> World<'a> {
             ("link", _) => {
                 let path = format!("/events/{event}/albums/{}/links", self.album.borrow());
                 owner.client.post(&path, &json!({})).is(201).field("id")
+            }
+            ("guest", _) => {
+                register(self.service, &self.guest_token, "G", &new_email());
+                let guests = album().path("/guests?limit=500");
+                let newest = owner.client.get(&guests).is(200).items().pop().expect("a guest");
+                newest["id"].as_str().unwrap().to_owned()
+            }
+            ("request", _) => {
+                let mut body = registration(&self.guest_token, "G", &new_email());
+                body["message"] = json!("Here");
+                self.service.client().post("/guest/requests", &body).is(204);
+                let asked = owner.client.get(&album().path("/guest-requests?limit=500")).is(200);
+                asked.items().pop().expect("a request")["id"].as_str().unwrap().to_owned()
+            }
+            ("challenge", _) if matches!(caller.standing, Standing::Guest { .. }) => {
+                caller.client.json("POST", "/guest/challenges", None).is(201).field("id")
             }
             ("member", _) => {
                 let member = self.service.member(owner, &studio, "viewer", None);
@@ -296,6 +332,15 @@ impl<'a> World<'a> {
                 let second = json!({ "pin": ANNOTATE_PIN, "name": "V" });
                 caller.client.put("/album/annotator", &second).is(204);
             }
+        }
+        if let Standing::Guest { verified } = caller.standing
+            && caller.client.get("/guest").status == 401
+        {
+            let (token, email) = (&self.guest_token, new_email());
+            caller.client = match verified {
+                true => welcome(self.service, token, "G", &email, &self.head),
+                false => register(self.service, token, "G", &email),
+            };
         }
         if let Some(person) = &mut caller.person
             && caller.client.get("/me").status == 401

@@ -21,7 +21,7 @@ use crate::middleware::{ClientAddress, Encrypted};
 use crate::state::App;
 
 #[derive(Deserialize, ToSchema)]
-pub struct Entry {
+pub struct AlbumEntry {
     /// From the link.
     token: String,
     #[schema(value_type = Option<String>, max_length = 100)]
@@ -73,13 +73,13 @@ pub struct NewPick {
 }
 
 /// Enters an album by its link; the visit's cookie comes with the answer.
-#[utoipa::path(post, path = "/album/session", tag = "album", request_body = Entry,
+#[utoipa::path(post, path = "/album/session", tag = "album", request_body = AlbumEntry,
     responses((status = 204)))]
 pub async fn enter(
     State(app): State<App>,
     ClientAddress(from): ClientAddress,
     Encrypted(encrypted): Encrypted,
-    Body(given): Body<Entry>,
+    Body(given): Body<AlbumEntry>,
 ) -> Result<Response> {
     let gone = || Failure::new(Kind::Gone, "The link was withdrawn, has ended or is not one.");
     let link = enter::link(&app, &given.token).await?.ok_or_else(gone)?;

@@ -147,7 +147,12 @@ fn on_others(world: &World, operation: &Operation, caller: usize, findings: &mut
         return;
     }
     let people_only = operation.access.as_ref().is_some_and(|access| access.scope == "signed_in");
-    let reaches = !(people_only && caller.person.is_none());
+    // Whoever lacks the PIN or has not shown their face is told so before anything is looked for.
+    let scope = operation.access.as_ref().map_or("", |access| access.scope.as_str());
+    let too_early = ["album", "guest"].contains(&scope)
+        && !outside
+        && !table::may(operation, caller, Place::Own);
+    let reaches = !(too_early || people_only && caller.person.is_none());
     // What is foreign to everybody else is a foreign owner's own, and the other way round.
     let swapped = caller.standing == Standing::Foreign && !people_only;
     let foreign = if swapped { Place::Own } else { Place::Foreign };

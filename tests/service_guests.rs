@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use picpick_tests::album::Album;
 use picpick_tests::contract::unknown_id;
 use picpick_tests::guest::{
-    Shown, angles, head_of, new_link, register, registration, send_frame, show, show_head, sway,
-    welcome,
+    Shown, angles, head_of, new_link, register, registration, send_frame, show, show_head,
+    show_until_refused, sway, welcome,
 };
 use picpick_tests::people::new_email;
 use picpick_tests::pictures::Drawing;
@@ -278,12 +278,16 @@ fn what_is_no_living_person_is_refused(service: Service) {
     });
     assert_eq!(wrong, Shown::Failed("wrong_turn".into()));
     let waved = show(&mut guest, |guidance, waited, nth| {
-        let [yaw, pitch] = angles(guidance, waited);
-        head.flat((2.4 * yaw).clamp(-56.0, 56.0) + nth as f32 / 3.0, 2.0 * pitch, sway(nth))
+        let side = if angles(guidance, waited)[0] < 0.0 { -1.0 } else { 1.0 };
+        let tilt = if guidance == "look_straight" { 0.0 } else { side * 54.0 };
+        head.flat(tilt + nth as f32 / 3.0, 0.0, sway(nth))
     });
     let Shown::Failed(reason) = waved else { panic!("a waved picture passed") };
     // Which of them, its tilt decides; that it is flat, `liveness.rs` shows where it is tilted less.
-    assert!(["flat", "wrong_turn", "attack", "another_person"].contains(&reason.as_str()), "{reason}");
+    assert!(
+        ["flat", "wrong_turn", "attack", "another_person"].contains(&reason.as_str()),
+        "{reason}"
+    );
     let challenge = guest.json("POST", "/guest/challenges", None).is(201).field("id");
     // A challenge is its session's own, and good once.
     let another = register(&service, &scene.token, "Other", &new_email());
@@ -314,31 +318,9 @@ fn a_contact_brings_two_faces_at_most(service: Service) {
     assert_eq!(guests.len(), 2, "{guests:?}");
     let consents = scene.owner.client.get(&scene.album.path("/guest-consents")).is(200).items();
     assert_eq!(consents.len(), 3);
-    let mut third = register(&service, &scene.token, "Three", &email);
-    let refused = show_until_refused(&mut third, "sample5.jpg");
+    let third = register(&service, &scene.token, "Three", &email);
+    let refused = show_until_refused(&third, &head_of("sample5.jpg"));
     assert_eq!((refused.status, refused.code().as_str()), (403, "forbidden"));
-}
-
-/// Shows a head until the service refuses it, and not by the challenge.
-fn show_until_refused(client: &mut Client, name: &str) -> Answer {
-    let head = head_of(name);
-    let challenge = client.json("POST", "/guest/challenges", None).is(201).document();
-    let id = challenge["id"].as_str().unwrap();
-    let (mut guidance, mut waited) = (challenge["guidance"].as_str().unwrap().to_owned(), 0);
-    for nth in 0..60 {
-        let [yaw, pitch] = angles(&guidance, waited);
-        let frame = head.turned(yaw, pitch, sway(nth));
-        let answer = send_frame(client, id, picpick_engine::to_jpeg(&frame, u32::MAX, 90).unwrap());
-        if answer.status != 200 {
-            return answer;
-        }
-        let state = answer.document();
-        let next = state["guidance"].as_str().unwrap_or_else(|| panic!("{state}"));
-        waited = if next == guidance { waited + 1 } else { 0 };
-        next.clone_into(&mut guidance);
-        std::thread::sleep(Duration::from_millis(350));
-    }
-    panic!("nobody refused");
 }
 
 fn new_photos_are_told_on_the_page_and_by_letter(service: Service) {

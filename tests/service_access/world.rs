@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::table::ROLES;
 
 /// The path parameters, and fields of bodies, for which there are things; others get an id of nothing.
-pub const KINDS: [&str; 17] = [
+pub const KINDS: [&str; 18] = [
     "studio",
     "event",
     "folder",
@@ -33,6 +33,7 @@ pub const KINDS: [&str; 17] = [
     "album",
     "link",
     "guest",
+    "guest_link",
     "request",
     "challenge",
 ];
@@ -129,6 +130,64 @@ fn new_album(owner: &Person, event: &str) -> [String; 3] {
     [album, link.field("id"), link.field("token")]
 }
 
+/// Everybody who tries: of the studio, of its event, of another studio, and from outside.
+fn callers(
+    service: &Service,
+    owner: &Person,
+    stranger: &Person,
+    [studio, elsewhere, event]: [&str; 3],
+) -> Vec<Caller> {
+    let mut callers = vec![Caller::nobody(service.client())];
+    // The stranger whose things are tried on keeps still; another owner of that studio tries.
+    let foreign = service.member(stranger, elsewhere, "owner", None);
+    callers.push(Caller::person("a foreign owner", Standing::Foreign, foreign));
+    let key = stranger.new_key(elsewhere, "owner", None).is(201).field("key");
+    let keyed = service.client().with_key(&key);
+    callers.push(Caller::key("a foreign owner", Standing::Foreign, keyed));
+    for role in ROLES {
+        for only in [None, Some(event)] {
+            let standing = only.map_or(Standing::Studio(role), |_| Standing::Event(role));
+            let who = only.map_or(role.to_owned(), |_| format!("{role} of the event"));
+            let person = service.member(owner, studio, role, only);
+            callers.push(Caller::person(&who, standing, person));
+            let key = owner.new_key(studio, role, only).is(201).field("key");
+            callers.push(Caller::key(&who, standing, service.client().with_key(&key)));
+        }
+    }
+    for annotates in [false, true] {
+        let (name, standing) =
+            (format!("a visitor, annotates: {annotates}"), Standing::Visitor { annotates });
+        callers.push(Caller { name, client: service.client(), standing, person: None });
+    }
+    for verified in [false, true] {
+        let (name, standing) =
+            (format!("a guest, verified: {verified}"), Standing::Guest { verified });
+        callers.push(Caller { name, client: service.client(), standing, person: None });
+    }
+    callers
+}
+
+/// The id of a new link for guests.
+fn new_guest_link(owner: &Person, event: &str) -> String {
+    owner.client.post(&format!("/events/{event}/guest-links"), &json!({})).is(201).field("id")
+}
+
+/// Everything there is of guests at `event`: the id of one, of a request, and of a challenge under way.
+fn new_guests(service: &Service, owner: &Person, event: &str) -> [String; 3] {
+    let token = new_link(owner, event);
+    let client = register(service, &token, "G", &new_email());
+    let mut body = registration(&token, "G", &new_email());
+    body["message"] = json!("Here");
+    service.client().post("/guest/requests", &body).is(204);
+    let newest = |list: &str| {
+        let path = format!("/events/{event}/{list}?limit=500");
+        let newest = owner.client.get(&path).is(200).items().pop().expect("one");
+        newest["id"].as_str().unwrap().to_owned()
+    };
+    let challenge = client.json("POST", "/guest/challenges", None).is(201).field("id");
+    [newest("guests"), newest("guest-requests"), challenge]
+}
+
 impl<'a> World<'a> {
     pub fn new(service: &'a Service) -> Self {
         let owner = service.owner();
@@ -138,6 +197,9 @@ impl<'a> World<'a> {
         let mut put = |place: Place, kind, id: String| things.insert((place as u8, kind), id);
         let (event, sibling) =
             (owner.new_event(&studio, "Own"), owner.new_event(&studio, "Sibling"));
+        // What may be taken, a rule of its own decides; here it may.
+        let taken = json!({ "downloads": "original" });
+        owner.client.patch(&format!("/events/{event}"), &taken).is(200);
         put(Place::Own, "studio", studio.clone());
         put(Place::Own, "event", event.clone());
         put(Place::Sibling, "event", sibling);
@@ -155,6 +217,11 @@ impl<'a> World<'a> {
         let [album, link, _] = new_album(&stranger, &foreign_event);
         put(Place::Foreign, "album", album);
         put(Place::Foreign, "link", link);
+        let [guest, request, challenge] = new_guests(service, &stranger, &foreign_event);
+        put(Place::Foreign, "guest", guest);
+        put(Place::Foreign, "request", request);
+        put(Place::Foreign, "guest_link", new_guest_link(&stranger, &foreign_event));
+        put(Place::Foreign, "challenge", challenge);
         put(Place::Foreign, "event", foreign_event.clone());
         put(Place::Foreign, "folder", folder);
         put(Place::Foreign, "key", key);
@@ -177,33 +244,7 @@ impl<'a> World<'a> {
                 put(place, "upload", begun(album));
             }
         }
-        let mut callers = vec![Caller::nobody(service.client())];
-        // The stranger whose things are tried on keeps still; another owner of that studio tries.
-        let foreign = service.member(&stranger, &elsewhere, "owner", None);
-        callers.push(Caller::person("a foreign owner", Standing::Foreign, foreign));
-        let key = stranger.new_key(&elsewhere, "owner", None).is(201).field("key");
-        let keyed = service.client().with_key(&key);
-        callers.push(Caller::key("a foreign owner", Standing::Foreign, keyed));
-        for role in ROLES {
-            for only in [None, Some(event.as_str())] {
-                let standing = only.map_or(Standing::Studio(role), |_| Standing::Event(role));
-                let who = only.map_or(role.to_owned(), |_| format!("{role} of the event"));
-                let person = service.member(&owner, &studio, role, only);
-                callers.push(Caller::person(&who, standing, person));
-                let key = owner.new_key(&studio, role, only).is(201).field("key");
-                callers.push(Caller::key(&who, standing, service.client().with_key(&key)));
-            }
-        }
-        for annotates in [false, true] {
-            let (name, standing) =
-                (format!("a visitor, annotates: {annotates}"), Standing::Visitor { annotates });
-            callers.push(Caller { name, client: service.client(), standing, person: None });
-        }
-        for verified in [false, true] {
-            let (name, standing) =
-                (format!("a guest, verified: {verified}"), Standing::Guest { verified });
-            callers.push(Caller { name, client: service.client(), standing, person: None });
-        }
+        let callers = callers(service, &owner, &stranger, [&studio, &elsewhere, &event]);
         let guest_token = new_link(&owner, &event);
         let head = head_of("obama3.jpg");
         let [album, _, token] = new_album(&owner, &event);
@@ -263,18 +304,14 @@ impl<'a> World<'a> {
                 let path = format!("/events/{event}/albums/{}/links", self.album.borrow());
                 owner.client.post(&path, &json!({})).is(201).field("id")
             }
+            ("guest_link", _) => new_guest_link(owner, &event),
             ("guest", _) => {
-                register(self.service, &self.guest_token, "G", &new_email());
-                let guests = album().path("/guests?limit=500");
-                let newest = owner.client.get(&guests).is(200).items().pop().expect("a guest");
-                newest["id"].as_str().unwrap().to_owned()
+                let [guest, ..] = new_guests(self.service, owner, &event);
+                guest
             }
             ("request", _) => {
-                let mut body = registration(&self.guest_token, "G", &new_email());
-                body["message"] = json!("Here");
-                self.service.client().post("/guest/requests", &body).is(204);
-                let asked = owner.client.get(&album().path("/guest-requests?limit=500")).is(200);
-                asked.items().pop().expect("a request")["id"].as_str().unwrap().to_owned()
+                let [_, request, _] = new_guests(self.service, owner, &event);
+                request
             }
             ("challenge", _) if matches!(caller.standing, Standing::Guest { .. }) => {
                 caller.client.json("POST", "/guest/challenges", None).is(201).field("id")
@@ -363,6 +400,9 @@ impl<'a> World<'a> {
             ("key", format!("/studios/{studio}/keys")),
             ("invitation", format!("/studios/{studio}/invitations")),
             ("session", "/me/sessions".to_owned()),
+            ("guest", format!("/events/{event}/guests")),
+            ("guest_link", format!("/events/{event}/guest-links")),
+            ("request", format!("/events/{event}/guest-requests")),
             ("album", format!("/events/{event}/albums")),
             ("link", format!("/events/{event}/albums/{}/links", thing("album"))),
             ("photo", format!("/events/{event}/photos")),

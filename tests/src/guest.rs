@@ -132,3 +132,24 @@ pub fn welcome(service: &Service, token: &str, name: &str, contact: &str, head: 
     assert_eq!(show_head(&mut client, head), Shown::Passed);
     client
 }
+
+/// Shows `head` until the service refuses the guest, though not the challenge; that answer.
+pub fn show_until_refused(client: &Client, head: &Head) -> Answer {
+    let challenge = client.json("POST", "/guest/challenges", None).is(201).document();
+    let id = challenge["id"].as_str().unwrap();
+    let (mut guidance, mut waited) = (challenge["guidance"].as_str().unwrap().to_owned(), 0);
+    for nth in 0..FRAMES_MAX {
+        let [yaw, pitch] = angles(&guidance, waited);
+        let frame = head.turned(yaw, pitch, sway(nth));
+        let answer = send_frame(client, id, to_jpeg(&frame, u32::MAX, 90).unwrap());
+        if answer.status != 200 {
+            return answer;
+        }
+        let state = answer.document();
+        let next = state["guidance"].as_str().unwrap_or_else(|| panic!("{state}"));
+        waited = if next == guidance { waited + 1 } else { 0 };
+        next.clone_into(&mut guidance);
+        std::thread::sleep(FRAME_EVERY);
+    }
+    panic!("nobody refused");
+}

@@ -156,8 +156,8 @@ pub async fn create(
 }
 
 /// Withdraws a link: nobody comes in by it any more.
-#[utoipa::path(delete, path = "/events/{event}/guest-links/{link}", tag = "guests of an event",
-    params(("event" = String, Path), ("link" = String, Path)), responses((status = 204)))]
+#[utoipa::path(delete, path = "/events/{event}/guest-links/{guest_link}", tag = "guests of an event",
+    params(("event" = String, Path), ("guest_link" = String, Path)), responses((status = 204)))]
 pub async fn withdraw(
     State(app): State<App>,
     grant: Grant,

@@ -29,6 +29,8 @@ use crate::state::App;
 /// Progress is told at most this often, and at least this often while somebody looks.
 const TELL_AT_MOST: Duration = Duration::from_millis(400);
 const TELL_AT_LEAST: Duration = Duration::from_secs(10);
+/// A stream ends after so long: the browser opens it again, and whoever may not look any more is out.
+const STREAM_MAX: Duration = Duration::from_secs(300);
 
 /// A server-sent event.
 #[derive(ToSchema)]
@@ -135,7 +137,8 @@ pub async fn steer(
     counts(app.db(), event).await.map(Json)
 }
 
-/// The same as `GET …/jobs`, as it changes: server-sent events called `progress`.
+/// The same as `GET …/jobs`, as it changes: server-sent events called `progress`. Ends after five minutes; open it
+/// again, as browsers do.
 #[utoipa::path(get, path = "/events/{event}/progress", tag = "jobs", params(("event" = String, Path)),
     responses((status = 200, body = ProgressEvent, content_type = "text/event-stream")))]
 pub async fn progress(
@@ -157,7 +160,8 @@ pub async fn progress(
             Some((Ok(Event::default().event("progress").data(data)), (watch, None, now)))
         },
     );
-    Ok(Sse::new(told.fuse().boxed()).keep_alive(KeepAlive::default()))
+    let told = told.take_until(tokio::time::sleep(STREAM_MAX)).fuse();
+    Ok(Sse::new(told.boxed()).keep_alive(KeepAlive::default()))
 }
 
 /// Somebody who looks on.

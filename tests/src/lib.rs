@@ -17,6 +17,7 @@ mod dice;
 pub mod guest;
 pub mod head;
 pub mod line;
+pub mod node;
 pub mod oracle;
 pub mod outbox;
 pub mod people;

@@ -12,6 +12,7 @@ pub mod known;
 mod leave;
 pub mod links;
 pub mod news;
+pub mod pages;
 mod person;
 pub mod photos;
 pub mod register;

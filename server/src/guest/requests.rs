@@ -34,18 +34,18 @@ const WAITING_MAX: i64 = 200;
 #[derive(Deserialize, ToSchema)]
 pub struct NewRequest {
     /// From the event's link.
-    token: String,
+    pub token: String,
     #[schema(min_length = 1, max_length = 100)]
-    name: String,
+    pub name: String,
     /// An e-mail address: the way in comes by letter.
     #[schema(max_length = 254)]
-    contact: String,
+    pub contact: String,
     /// How the studio may know them.
     #[schema(max_length = 1000)]
-    message: String,
+    pub message: String,
     /// The version of the consent that was read and agreed to.
-    consent: String,
-    adult: bool,
+    pub consent: String,
+    pub adult: bool,
 }
 
 #[derive(Serialize, ToSchema)]

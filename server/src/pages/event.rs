@@ -4,13 +4,11 @@
 
 use maud::{Markup, html};
 
-use super::layout::{layout, outcome};
+use super::layout::{event_head, layout, outcome};
 
 pub fn page() -> Markup {
     let main = html! {
-        p { a href="/studio" { "← All events" } }
-        h1 #event-name { "Event" }
-        p #event-about .hint {}
+        (event_head(""))
         section.card aria-labelledby="upload-title" {
             h2 #upload-title { "Add photos" }
             label #drop .drop for="files" {

@@ -15,7 +15,7 @@ fn form(title: &str, intro: &str, action: &str, fields: &Markup, button: &str) -
         section.card.narrow {
             h1 { (title) }
             p { (intro) }
-            form data-action=(action) {
+            form method="post" data-action=(action) {
                 (fields)
                 button type="submit" { (button) }
                 (outcome())

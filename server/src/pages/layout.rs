@@ -29,8 +29,57 @@ pub fn layout(title: &str, script: &str, signed_in: bool, main: &Markup) -> Mark
                         }
                     }
                 }
-                main #main tabindex="-1" { (main) }
+                p #page-trouble .outcome.bad.narrow role="alert" {}
+                // Until the script listens, nothing can be pressed that would get lost.
+                main #main tabindex="-1" inert { (main) }
                 noscript { p.notice { "These pages need JavaScript." } }
+            }
+        }
+    }
+}
+
+/// The pages of one event; the script of each says where they lead, for only the address names the event.
+pub fn event_head(current: &str) -> Markup {
+    let pages = [
+        ("", "Photos"),
+        ("guests", "Guests"),
+        ("people", "People"),
+        ("albums", "Albums"),
+        ("settings", "Settings"),
+    ];
+    html! {
+        p { a href="/studio" { "← All events" } }
+        h1 #event-name { "Event" }
+        p #event-about .hint {}
+        nav.tabs aria-label="Pages of this event" {
+            @for (page, name) in pages {
+                a data-page=(page) href="/studio" aria-current=[(page == current).then_some("page")] { (name) }
+            }
+        }
+    }
+}
+
+/// The pages of the studio itself.
+pub fn studio_tabs(current: &str) -> Markup {
+    let pages = [("", "Events"), ("/members", "Members"), ("/records", "Records")];
+    html! {
+        nav.tabs aria-label="Pages of the studio" {
+            @for (page, name) in pages {
+                a href=(format!("/studio{page}")) aria-current=[(page == current).then_some("page")] { (name) }
+            }
+        }
+    }
+}
+
+/// Asks before something is done that cannot be undone; scripts fill it in.
+pub fn sure() -> Markup {
+    html! {
+        dialog #ask-sure aria-labelledby="ask-title" {
+            form method="dialog" {
+                h2 #ask-title { "Are you sure?" }
+                p #ask-text {}
+                button value="no" autofocus { "No, keep it" } " "
+                button #ask-yes .danger value="yes" { "Yes" }
             }
         }
     }

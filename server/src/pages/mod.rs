@@ -1,13 +1,20 @@
-//! The studio's pages: first account, sign-in, events, one event. Rendered here, filled by small scripts that
-//! speak to the same API as everybody else.
+//! The studio's pages: first account, sign-in, events and what belongs to one, members, records. Rendered here,
+//! filled by small scripts that speak to the same API as everybody else.
 //!
 //! A page holds nothing of anybody, so it is the same for all and needs no rule: what it shows comes through
 //! routes that have one. No script or style stands inside a page. Touches no database.
 
+mod albums;
 mod event;
+mod event_settings;
 mod forms;
+mod guests;
 mod layout;
+mod members;
+mod people;
+mod records;
 mod studio;
+pub mod visitors;
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -17,18 +24,41 @@ use maud::Markup;
 
 use crate::state::App;
 
-/// Scripts and styles, compiled in; `gallery.*` are of visitors' pages, which their rooms render.
-const ASSETS: [(&str, &str, &str); 10] = [
-    ("/assets/style.css", "text/css", include_str!("assets/style.css")),
-    ("/assets/api.js", "text/javascript", include_str!("assets/api.js")),
-    ("/assets/forms.js", "text/javascript", include_str!("assets/forms.js")),
-    ("/assets/studio.js", "text/javascript", include_str!("assets/studio.js")),
-    ("/assets/event.js", "text/javascript", include_str!("assets/event.js")),
-    ("/assets/upload.js", "text/javascript", include_str!("assets/upload.js")),
-    ("/assets/gallery.css", "text/css", include_str!("assets/gallery.css")),
-    ("/assets/gallery.js", "text/javascript", include_str!("assets/gallery.js")),
+/// An asset's address, its type and its text, compiled in.
+macro_rules! asset {
+    ($kind:literal, $name:literal) => {
+        (concat!("/assets/", $name), $kind, include_str!(concat!("assets/", $name)))
+    };
+}
+
+/// Scripts and styles; those from `gallery.css` on are of visitors' pages, which their rooms render.
+const ASSETS: [(&str, &str, &str); 26] = [
+    asset!("text/css", "style.css"),
+    asset!("text/javascript", "api.js"),
+    asset!("text/javascript", "forms.js"),
+    asset!("text/javascript", "studio.js"),
+    asset!("text/javascript", "event.js"),
+    asset!("text/javascript", "upload.js"),
+    asset!("text/javascript", "parts.js"),
+    asset!("text/javascript", "guests.js"),
+    asset!("text/javascript", "people.js"),
+    asset!("text/javascript", "albums.js"),
+    asset!("text/javascript", "event_settings.js"),
+    asset!("text/javascript", "members.js"),
+    asset!("text/javascript", "records.js"),
+    asset!("text/css", "gallery.css"),
+    asset!("text/javascript", "gallery.js"),
+    asset!("text/javascript", "words.js"),
+    asset!("text/javascript", "guest.js"),
+    asset!("text/javascript", "camera.js"),
+    asset!("text/javascript", "photos.js"),
+    asset!("text/javascript", "viewer.js"),
+    asset!("text/javascript", "mine.js"),
+    asset!("text/javascript", "letters.js"),
+    asset!("text/javascript", "again.js"),
+    asset!("text/javascript", "link.js"),
     ("/robots.txt", "text/plain", include_str!("assets/robots.txt")),
-    ("/assets/icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
+    asset!("image/svg+xml", "icon.svg"),
 ];
 /// Pages and assets change with the program only; an old one beside a new one is worse than a question.
 const KEPT: HeaderValue = HeaderValue::from_static("no-cache");
@@ -47,7 +77,13 @@ pub fn routes() -> Router<App> {
         .route("/reset", page(forms::reset()))
         .route("/email", page(forms::email()))
         .route("/studio", page(studio::page()))
-        .route("/studio/events/{event}", page(event::page()));
+        .route("/studio/members", page(members::page()))
+        .route("/studio/records", page(records::page()))
+        .route("/studio/events/{event}", page(event::page()))
+        .route("/studio/events/{event}/guests", page(guests::page()))
+        .route("/studio/events/{event}/people", page(people::page()))
+        .route("/studio/events/{event}/albums", page(albums::page()))
+        .route("/studio/events/{event}/settings", page(event_settings::page()));
     for (path, kind, text) in ASSETS {
         router = router.route(path, get(move || async move { kept(kind, text.to_owned()) }));
     }

@@ -4,11 +4,12 @@
 
 use maud::{Markup, html};
 
-use super::layout::{field, layout, outcome};
+use super::layout::{field, layout, outcome, studio_tabs};
 
 pub fn page() -> Markup {
     let main = html! {
         h1 #studio-name { "Studio" }
+        (studio_tabs(""))
         section aria-labelledby="events-title" {
             h2 #events-title { "Events" }
             ul #events .tiles {}

@@ -4,6 +4,7 @@
 //! compile. Knows no page.
 
 pub mod gallery;
+pub mod guest;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;

@@ -6,8 +6,8 @@
 use std::net::IpAddr;
 
 use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::Markup;
 
@@ -16,6 +16,7 @@ use crate::access::{AlbumVisit, changes_from_elsewhere};
 use crate::album::enter::{Link, link};
 use crate::error::{Failure, Kind, Result};
 use crate::middleware::{ClientAddress, Encrypted};
+use crate::pages::visitors::{refused, respond};
 use crate::state::App;
 use crate::words::gallery::{Gallery, words};
 use crate::words::{Language, Wanted};
@@ -79,24 +80,6 @@ impl Here {
     pub fn fail(&self, failure: Failure) -> Response {
         fail(self.wanted, &failure, &self.path(""))
     }
-}
-
-fn respond(wanted: Wanted, status: StatusCode, markup: &Markup) -> Response {
-    let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
-    wanted.remember((status, kind, markup.0.clone()).into_response())
-}
-
-fn refused(wanted: Wanted, failure: &Failure, markup: &Markup) -> Response {
-    if let Some(internal) = &failure.internal {
-        tracing::error!(code = failure.kind.code(), reason = %internal, "a page failed");
-    }
-    let mut response = respond(wanted, failure.kind.status(), markup);
-    // For whoever looks at how requests end, as with the API.
-    response.extensions_mut().insert(failure.kind);
-    if let Some(seconds) = failure.retry_after_s {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
 }
 
 fn fail(wanted: Wanted, failure: &Failure, back: &str) -> Response {

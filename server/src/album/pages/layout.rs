@@ -2,10 +2,11 @@
 //!
 //! Knows no page.
 
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 
 use crate::album::photos::{AlbumPhoto, Choice};
 use crate::error::Failure;
+use crate::pages::visitors::{self, with};
 use crate::words::Language;
 use crate::words::gallery::Gallery;
 
@@ -21,35 +22,12 @@ pub struct Frame<'a> {
 }
 
 pub fn layout(frame: &Frame<'_>, main: &Markup) -> Markup {
-    let Frame { words, language, title, address, class } = frame;
-    html! {
-        (DOCTYPE)
-        html lang=(language.tag()) {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="robots" content="noindex, nofollow, noarchive";
-                meta name="color-scheme" content="light dark";
-                title { (title) }
-                link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
-                link rel="stylesheet" href="/assets/gallery.css";
-                script type="module" src="/assets/gallery.js" {}
-            }
-            body class=(class) {
-                a.skip href="#main" { (words.skip) }
-                main #main tabindex="-1" { (main) }
-                footer {
-                    nav aria-label=(words.language) {
-                        @for other in Language::ALL {
-                            @let current = (other == *language).then_some("true");
-                            a href=(with(address, &format!("lang={}", other.tag()))) lang=(other.tag())
-                                hreflang=(other.tag()) aria-current=[current] { (other.own_name()) }
-                        }
-                    }
-                }
-            }
-        }
-    }
+    let Frame { words, language, title, address, class } = *frame;
+    let (skip, choice, script) = (words.skip, words.language, "/assets/gallery.js");
+    visitors::layout(
+        &visitors::Frame { skip, choice, language, title, address, class, script },
+        main,
+    )
 }
 
 /// A page that says one thing, with a way back where there is one.
@@ -77,12 +55,6 @@ pub fn wait(words: &Gallery, failure: &Failure) -> String {
         Some(seconds) => (words.wait)(seconds.div_ceil(60).max(1)),
         None => (words.downloads_left)(0),
     }
-}
-
-/// `address` with one more parameter.
-pub fn with(address: &str, parameter: &str) -> String {
-    let sign = if address.contains('?') { '&' } else { '?' };
-    format!("{address}{sign}{parameter}")
 }
 
 /// The query that keeps a choice of photos, and a page of it.

@@ -1,9 +1,10 @@
 // Requests to the API, and what pages have in common. Never keeps a password or a token.
 
 export class Problem extends Error {
-  constructor(status, problem) {
+  constructor(status, problem, retryAfter) {
     super(problem.detail || problem.title);
     this.status = status;
+    this.retryAfter = retryAfter;
     this.code = problem.code;
   }
 }
@@ -21,8 +22,21 @@ export async function call(method, path, body, options = {}) {
   if (response.ok) return options.whole ? response : response.status === 204 ? null : response.json();
   const problem = await response.json().catch(() => ({ title: `The service answered ${response.status}` }));
   if (response.status === 401 && options.signIn !== false) location.assign("/sign-in");
-  throw new Problem(response.status, problem);
+  throw new Problem(response.status, problem, Number(response.headers.get("Retry-After")) || undefined);
 }
+
+// Lets the page be used, once its script listens.
+export const ready = () => byId("main").removeAttribute("inert");
+
+// What no script has expected is said on the page, not swallowed.
+function unexpected(reason) {
+  const where = byId("page-trouble");
+  if (!where) return;
+  where.textContent = reason?.message ?? String(reason);
+  ready();
+}
+addEventListener("unhandledrejection", (event) => unexpected(event.reason));
+addEventListener("error", (event) => event.error && unexpected(event.error));
 
 export const byId = (id) => document.getElementById(id);
 

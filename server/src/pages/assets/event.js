@@ -1,15 +1,10 @@
 // One event's page.
 
-import { banner, byId, call, count, day, element, say } from "./api.js";
+import { byId, call, count, element, ready, say } from "./api.js";
+import { thisEvent } from "./parts.js";
 import { upload } from "./upload.js";
 
-const id = location.pathname.split("/").pop();
-const path = `/events/${id}`;
-await banner();
-const event = await call("GET", path);
-byId("event-name").textContent = event.name;
-document.title = `${event.name} · PicPick`;
-byId("event-about").textContent = `Kept for ${event.purpose} (${event.legal_basis}) until ${day(event.ends_unix_s)}.`;
+const { id, path } = await thisEvent();
 byId("export").href = `/api/v1${path}/export`;
 
 const tile = (photo, note) => {
@@ -31,7 +26,7 @@ async function showPhotos(fresh) {
   byId("more").hidden = !cursor;
 }
 byId("more").addEventListener("click", () => showPhotos(false));
-await showPhotos(true);
+
 
 // Progress, as it changes.
 let done = -1;
@@ -114,3 +109,5 @@ byId("sure").addEventListener("close", async () => {
     say(outcome, problem.message, true);
   }
 });
+ready();
+await showPhotos(true);

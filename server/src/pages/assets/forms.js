@@ -1,6 +1,6 @@
 // The pages with one form. A link's token stands behind its '#' and is taken out of the address at once.
 
-import { call, onSubmit } from "./api.js";
+import { call, onSubmit, ready } from "./api.js";
 
 const token = location.hash.slice(1);
 if (token) history.replaceState(null, "", location.pathname);
@@ -31,3 +31,4 @@ const actions = {
 };
 
 onSubmit(form, actions[form.dataset.action]);
+ready();

@@ -1,6 +1,6 @@
 // The studio's first page.
 
-import { banner, byId, call, day, element, onSubmit } from "./api.js";
+import { banner, byId, call, day, element, onSubmit, ready } from "./api.js";
 
 await banner();
 const [studio] = await call("GET", "/studios");
@@ -22,7 +22,6 @@ async function showEvents() {
   byId("no-events").hidden = tiles.length > 0;
 }
 
-await showEvents();
 
 onSubmit(byId("new-event"), async ({ name }) => {
   const event = await call("POST", `/studios/${studio.id}/events`, { name });
@@ -36,3 +35,5 @@ onSubmit(byId("new-key"), async (given) => {
   shown.hidden = false;
   return "Copy it now; EVENT is the last part of an event page's address.";
 });
+ready();
+await showEvents();

@@ -1,0 +1,63 @@
+//! The way without a camera: a plain form to the studio, which needs no script.
+//!
+//! Looks for nobody: the studio does, by hand.
+
+use maud::{Markup, html};
+
+use super::door::{Behind, ticks};
+use super::layout::{Sheet, layout};
+use crate::guest::consent;
+use crate::words::Language;
+use crate::words::guest::Guest;
+
+/// What somebody has filled in, and why it was not taken.
+#[derive(Default)]
+pub struct Refused<'a> {
+    pub name: &'a str,
+    pub contact: &'a str,
+    pub message: &'a str,
+    pub why: &'a str,
+}
+
+pub fn page(
+    words: &Guest,
+    language: Language,
+    behind: &Behind<'_>,
+    refused: &Refused<'_>,
+) -> Markup {
+    let (door, ask) = (&words.door, &words.ask);
+    let address = format!("{}/ask", behind.address);
+    let consent = consent::text(language, behind.event, behind.studio);
+    let main = html! {
+        div.way {
+            header.mast {
+                p.by { ((door.by_studio)(behind.studio)) }
+                h1 { (behind.event) }
+            }
+            form.step method="post" action=(address) aria-labelledby="ask-title" {
+                h2 #ask-title { (ask.title) }
+                p { (ask.intro) }
+                @if !refused.why.is_empty() { p.bad role="alert" { (refused.why) } }
+                label for="name" { (door.name) }
+                input #name name="name" type="text" autocomplete="name" required maxlength="100" value=(refused.name);
+                label for="contact" { (ask.email) }
+                input #contact name="contact" type="email" autocomplete="email" autocapitalize="none"
+                    spellcheck="false" required maxlength="254" value=(refused.contact) aria-describedby="contact-hint";
+                p #contact-hint .hint { (ask.email_hint) }
+                label for="message" { (ask.message) }
+                textarea #message name="message" rows="3" maxlength="1000" aria-describedby="message-hint" { (refused.message) }
+                p #message-hint .hint { (ask.message_hint) }
+                div.small { @for paragraph in &consent.text { p { (paragraph) } } }
+                input type="hidden" name="version" value=(consent.version);
+                (ticks(words))
+                div.deeds {
+                    button type="submit" { (ask.send) }
+                    a.button.quiet href=(behind.address) { (ask.with_camera) }
+                }
+            }
+        }
+    };
+    let sheet =
+        Sheet { language, title: behind.event, address: &address, class: "steps", script: "" };
+    layout(words, &sheet, &main)
+}

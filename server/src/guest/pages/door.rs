@@ -1,0 +1,122 @@
+//! The page behind an event's QR code: whose event it is, who comes, what they agree to, then the camera.
+//!
+//! Rendered whole, one step shown at a time by `guest.js`; without a script the first step leads to the form for
+//! asking the studio. Shows no photo.
+
+use maud::{Markup, html};
+
+use super::camera;
+use super::layout::{Sheet, layout, said};
+use crate::guest::consent;
+use crate::words::Language;
+use crate::words::guest::Guest;
+
+/// What stands behind a link.
+pub struct Behind<'a> {
+    pub event: &'a str,
+    pub studio: &'a str,
+    /// The page's address.
+    pub address: &'a str,
+}
+
+/// How far somebody is who has come before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    New,
+    /// Has agreed, and has not shown their face.
+    Registered,
+    Verified,
+}
+
+pub fn page(words: &Guest, language: Language, behind: &Behind<'_>, stage: Stage) -> Markup {
+    let ask = format!("{}/ask", behind.address);
+    let main = html! {
+        div.way data-stage=(match stage { Stage::Registered => "registered", _ => "new" }) {
+            header.mast {
+                p.by { ((words.door.by_studio)(behind.studio)) }
+                h1 { (behind.event) }
+            }
+            (about(words, &ask, stage))
+            (you(words))
+            (agree(words, language, behind))
+            (camera::section(words, Some(&ask), true))
+            (said(&[
+                ("both_needed", words.door.both_needed),
+                ("consent_changed", words.door.consent_changed),
+                ("contact_wrong", words.door.contact_wrong),
+                ("closed", words.door.closed),
+                ("failed", words.door.failed),
+                ("no_line", words.door.no_line),
+            ]))
+        }
+    };
+    let sheet = Sheet {
+        language,
+        title: behind.event,
+        address: behind.address,
+        class: "steps",
+        script: "/assets/guest.js",
+    };
+    layout(words, &sheet, &main)
+}
+
+fn about(words: &Guest, ask: &str, stage: Stage) -> Markup {
+    let door = &words.door;
+    html! {
+        section #about .step {
+            p.lead { (door.lead) }
+            ol.how { @for step in door.steps { li { span { (step) } } } }
+            div.deeds {
+                @if stage == Stage::Verified { a.button href="/g" { (door.go_on) } }
+                button #begin .quiet[stage == Stage::Verified] type="button" hidden { (door.begin) }
+                noscript { p { (door.no_script) } }
+                a.button.quiet href=(ask) { (door.without_camera) }
+            }
+        }
+    }
+}
+
+fn you(words: &Guest) -> Markup {
+    let door = &words.door;
+    html! {
+        form #you .step hidden aria-labelledby="you-title" {
+            h2 #you-title tabindex="-1" { (door.you_title) }
+            label for="name" { (door.name) }
+            input #name name="name" type="text" autocomplete="name" required maxlength="100";
+            label for="contact" { (door.contact) }
+            input #contact name="contact" type="text" inputmode="email" autocomplete="email" autocapitalize="none"
+                spellcheck="false" required maxlength="254" aria-describedby="contact-hint you-bad";
+            p #contact-hint .hint { (door.contact_hint) }
+            p #you-bad .bad role="alert" {}
+            div.deeds {
+                button type="submit" { (door.next) }
+                button.quiet type="button" data-back="about" { (door.back) }
+            }
+        }
+    }
+}
+
+fn agree(words: &Guest, language: Language, behind: &Behind<'_>) -> Markup {
+    let door = &words.door;
+    let consent = consent::text(language, behind.event, behind.studio);
+    html! {
+        form #consent .step hidden novalidate aria-labelledby="consent-title" data-version=(consent.version) {
+            h2 #consent-title tabindex="-1" { (door.consent_title) }
+            div.small { @for paragraph in &consent.text { p { (paragraph) } } }
+            (ticks(words))
+            p #consent-bad .bad role="alert" {}
+            div.deeds {
+                button type="submit" { (door.next) }
+                button.quiet type="button" data-back="you" { (door.back) }
+            }
+        }
+    }
+}
+
+/// The two boxes without which nothing is kept.
+pub fn ticks(words: &Guest) -> Markup {
+    html! {
+        label.check { input #agree name="agree" type="checkbox" value="yes" required; span { (words.door.i_agree) } }
+        label.check { input #adult name="adult" type="checkbox" value="yes" required; span { (words.door.i_am_adult) } }
+    }
+}

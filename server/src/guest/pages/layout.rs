@@ -1,0 +1,85 @@
+//! What guests' pages have in common: their frame, a notice, and the words that scripts say.
+//!
+//! Knows no page.
+
+use maud::{Markup, html};
+
+use crate::pages::visitors::{self, Frame};
+use crate::words::Language;
+use crate::words::guest::{Guest, Trouble};
+
+/// A page's language, title, own address, look and script.
+pub struct Sheet<'a> {
+    pub language: Language,
+    pub title: &'a str,
+    pub address: &'a str,
+    pub class: &'a str,
+    pub script: &'a str,
+}
+
+pub fn layout(words: &Guest, sheet: &Sheet<'_>, main: &Markup) -> Markup {
+    let Sheet { language, title, address, class, script } = *sheet;
+    let (skip, choice) = (words.door.skip, words.door.language);
+    visitors::layout(&Frame { skip, choice, language, title, address, class, script }, main)
+}
+
+/// A page that says one thing.
+pub fn notice(
+    words: &Guest,
+    language: Language,
+    (title, text): (&str, &str),
+    back: Option<&str>,
+) -> Markup {
+    let sheet = Sheet { language, title, address: "", class: "quiet", script: "" };
+    let main = html! {
+        section.door {
+            h1 { (title) }
+            p role="status" { (text) }
+            @if let Some(back) = back { p { a.button href=(back) { (words.door.back) } } }
+        }
+    };
+    layout(words, &sheet, &main)
+}
+
+/// For somebody whose visit has ended: where they came from, this browser may still know.
+pub fn signed_out(words: &Guest, language: Language) -> Markup {
+    let photos = &words.photos;
+    let sheet = Sheet {
+        language,
+        title: photos.signed_out_title,
+        address: "/g",
+        class: "quiet",
+        script: "/assets/again.js",
+    };
+    let main = html! {
+        section.door {
+            h1 { (photos.signed_out_title) }
+            p role="status" { (photos.signed_out) }
+            p { a #again .button href="/g" hidden { (photos.come_again) } }
+        }
+    };
+    layout(words, &sheet, &main)
+}
+
+/// Words for the page's script, by name. Within a template, nothing of it is shown or read out.
+pub fn said(all: &[(&str, &str)]) -> Markup {
+    html! {
+        template #words {
+            @for (name, text) in all { p data-name=(name) { (text) } }
+        }
+    }
+}
+
+/// What can go wrong, by name, for the page's script.
+pub fn troubles<'a>(all: impl Iterator<Item = (&'a str, &'a Trouble)>) -> Markup {
+    html! {
+        template #troubles {
+            @for (name, trouble) in all {
+                div data-name=(name) {
+                    p { (trouble.what) }
+                    p { (trouble.remedy) }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! A guest's own page: the photos that show them, what they say of them, and how they take themselves out.
+//!
+//! Holds nothing of anybody: `photos.js` fills it through the API, which knows who asks.
+
+use maud::{Markup, html};
+
+use super::camera;
+use super::layout::{Sheet, layout, said};
+use crate::words::Language;
+use crate::words::guest::{Guest, Photos};
+
+/// What is known of the event before the API is asked.
+pub struct About<'a> {
+    pub event: &'a str,
+    pub studio: &'a str,
+    pub ends_unix_s: i64,
+}
+
+pub fn page(words: &Guest, language: Language, about: &About<'_>) -> Markup {
+    let photos = &words.photos;
+    let main = html! {
+        header.heading {
+            p.by { ((words.door.by_studio)(about.studio)) }
+            h1 { (about.event) }
+            p #count .facts role="status" { (photos.looking) }
+        }
+        section #asked .card hidden aria-labelledby="asked-title" {
+            h2 #asked-title tabindex="-1" { (photos.also_me) }
+            p.hint { (photos.also_me_hint) }
+            ul #faces .faces {}
+            p #asked-said .unseen role="status" {}
+        }
+        nav #whose .parts hidden aria-label=(photos.group_title) {
+            ul {
+                li { button #mine type="button" aria-pressed="true" { (photos.all) } }
+                li { button #together type="button" aria-pressed="false" { (photos.together) } }
+            }
+        }
+        div #none .empty hidden {
+            p { strong { (photos.none) } }
+            p { (photos.none_hint) }
+        }
+        ul #photos .grid {}
+        p #trouble .bad .centre role="alert" {}
+        button #news .pill type="button" hidden {}
+        p #news-said .unseen role="status" aria-live="polite" {}
+        div #take .take-all hidden {
+            a #all .button href="/api/v1/guest/photos.zip" download { (photos.download_all) }
+            p #no-take .hint hidden { (photos.no_downloads) }
+        }
+        (tell(photos))
+        (group(photos))
+        (data(photos, language, about))
+        (viewer(photos))
+        (sure(photos))
+        (words_of(words))
+    };
+    let sheet = Sheet {
+        language,
+        title: photos.title,
+        address: "/g",
+        class: "gallery",
+        script: "/assets/photos.js",
+    };
+    layout(words, &sheet, &main)
+}
+
+/// The page of somebody who has agreed, and has not shown their face yet.
+pub fn unverified(words: &Guest, language: Language, about: &About<'_>) -> Markup {
+    let main = html! {
+        div.way data-stage="registered" {
+            header.mast {
+                p.by { ((words.door.by_studio)(about.studio)) }
+                h1 { (about.event) }
+            }
+            (camera::section(words, None, false))
+        }
+    };
+    let sheet = Sheet {
+        language,
+        title: about.event,
+        address: "/g",
+        class: "steps",
+        script: "/assets/guest.js",
+    };
+    layout(words, &sheet, &main)
+}
+
+fn tell(photos: &Photos) -> Markup {
+    html! {
+        section #tell .card aria-labelledby="tell-title" {
+            h2 #tell-title { (photos.tell_title) }
+            p #tell-state { (photos.tell_intro) }
+            div.deeds {
+                button #tell-on type="button" hidden { (photos.tell) }
+                button #tell-off .quiet type="button" hidden { (photos.tell_stop) }
+            }
+            p #tell-said role="status" {}
+        }
+    }
+}
+
+fn group(photos: &Photos) -> Markup {
+    html! {
+        details.card {
+            summary { h2 #group-title { (photos.group_title) } }
+            p { (photos.group_intro) }
+            div #no-group {
+                form #join .row {
+                    div {
+                        label for="code" { (photos.group_code) }
+                        input #code name="code" type="text" autocomplete="off" autocapitalize="characters" spellcheck="false"
+                            required maxlength="40" aria-describedby="code-hint";
+                        p #code-hint .hint { (photos.group_code_hint) }
+                    }
+                    button type="submit" { (photos.group_join) }
+                }
+                button #make .quiet type="button" { (photos.group_make) }
+            }
+            div #in-group hidden {
+                p #group-in { (photos.group_in) }
+                button #part .quiet type="button" { (photos.group_leave) }
+            }
+            p #code-shown role="status" { span #code-said {} " " strong #code-text .code {} }
+            p #group-bad .bad role="alert" {}
+        }
+    }
+}
+
+fn data(photos: &Photos, language: Language, about: &About<'_>) -> Markup {
+    html! {
+        section.card aria-labelledby="data-title" {
+            h2 #data-title { (photos.data_title) }
+            p { (photos.data_intro) " " ((photos.open_until)(&language.day(about.ends_unix_s))) }
+            div.deeds {
+                button #leave .quiet type="button" { (photos.leave) }
+                button #delete .quiet.danger type="button" { (photos.delete) }
+            }
+        }
+    }
+}
+
+/// One photo, as large as the screen.
+fn viewer(photos: &Photos) -> Markup {
+    html! {
+        dialog #viewer .viewer aria-labelledby="viewer-title" {
+            header.bar {
+                button #viewer-close .quiet type="button" { (photos.close) }
+                h2 #viewer-title aria-live="polite" {}
+                a #viewer-take .button download hidden { (photos.download) }
+            }
+            figure.single { img #viewer-photo alt=""; }
+            nav.neighbours aria-label=(photos.photo.replace(" {count}", "")) {
+                button #viewer-previous .quiet type="button" aria-label=(photos.previous) { "←" }
+                button #viewer-not-me .quiet type="button" { (photos.not_me) }
+                button #viewer-next .quiet type="button" aria-label=(photos.next) { "→" }
+            }
+        }
+    }
+}
+
+/// Asks before anything is deleted, and shows the receipt afterwards.
+fn sure(photos: &Photos) -> Markup {
+    html! {
+        dialog #sure .sheet aria-labelledby="sure-title" {
+            form method="dialog" {
+                h2 #sure-title { (photos.delete_title) }
+                ul { @for what in photos.delete_what { li { (what) } } }
+                label.check { input #with-faces type="checkbox"; span { (photos.delete_faces) } }
+                p.hint { (photos.delete_faces_hint) }
+                div.deeds {
+                    button value="keep" autofocus { (photos.keep) }
+                    button.quiet.danger value="delete" { (photos.delete_now) }
+                }
+            }
+        }
+        section #gone .door hidden {
+            h2 #gone-title tabindex="-1" { (photos.deleted_title) }
+            p { (photos.deleted) }
+            p { a #receipt-save .button download="receipt.json" { (photos.receipt_save) } }
+            details { summary { (photos.receipt) } pre #receipt tabindex="0" {} }
+        }
+    }
+}
+
+fn words_of(words: &Guest) -> Markup {
+    let photos = &words.photos;
+    let [one, many] = photos.count;
+    let [new_one, new_many] = photos.new;
+    said(&[
+        ("count_one", one),
+        ("count_many", many),
+        ("new_one", new_one),
+        ("new_many", new_many),
+        ("photo", photos.photo),
+        ("position", photos.position),
+        ("not_me", photos.not_me),
+        ("taken_out", photos.taken_out),
+        ("undo", photos.undo),
+        ("face", photos.face),
+        ("yes", photos.yes),
+        ("no", photos.no),
+        ("thanks", photos.thanks),
+        ("tell_intro", photos.tell_intro),
+        ("tell_asked", photos.tell_asked),
+        ("tell_on", photos.tell_on),
+        ("tell_cannot", photos.tell_cannot),
+        ("group_yours", photos.group_yours),
+        ("group_wrong", photos.group_wrong),
+        ("deleting", photos.deleting),
+        ("failed", photos.failed),
+        ("no_line", words.door.no_line),
+    ])
+}

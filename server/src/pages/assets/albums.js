@@ -1,0 +1,93 @@
+// The albums of an event.
+
+import { byId, call, count, day, element, onSubmit, ready, say } from "./api.js";
+import { all, button, row, sure, thisEvent } from "./parts.js";
+
+const { path } = await thisEvent();
+const state = byId("album-state");
+
+function about(album) {
+  const parts = [album.view_pin ? "PIN to see it" : "no PIN", `closes ${day(album.ends_unix_s)}`];
+  if (album.annotate_pin) parts.push("picks and notes by a second PIN");
+  if (album.downloads_max) parts.push(`${count(album.downloads_max, "download", "downloads")} for one visitor`);
+  if (album.folders) parts.push(count(album.folders.length, "folder", "folders"));
+  return parts.join(" · ");
+}
+
+async function open(album, inside) {
+  const at = `${path}/albums/${album.id}`;
+  const links = element("ul", { class: "rows" });
+  const made = element("p", { role: "status" });
+  const showLinks = async () => {
+    const there = await all(`${at}/links`);
+    const withdraw = (link) => async () => {
+      if (!(await sure("Withdraw this link?", "Whoever came in by it is out at once.", "Withdraw it"))) return;
+      await call("DELETE", `${at}/links/${link.id}`);
+      made.textContent = "";
+      await showLinks();
+    };
+    links.replaceChildren(...there.map((link) => row(link.name || "Without a name", `made ${day(link.created_unix_s)}`, button("Withdraw", withdraw(link)))));
+  };
+  const name = element("input", { type: "text", name: "name", maxlength: 200, "aria-label": `Whom a link to ${album.name} is for`, placeholder: "Whom it is for" });
+  const form = element("form", { class: "inline" }, name, element("button", { type: "submit" }, "Make a link"), element("p", { class: "outcome", role: "status" }));
+  onSubmit(form, async (given) => {
+    const { token } = await call("POST", `${at}/links`, given);
+    const address = `${location.origin}/a/${token}`;
+    made.replaceChildren("Shown once: ", element("a", { href: address }, address));
+    form.reset();
+    await showLinks();
+  });
+  const [picks, notes] = await Promise.all([all(`${at}/picks`), all(`${at}/comments`)]);
+  const said = element("ul", {});
+  for (const pick of picks) said.append(element("li", {}, `${pick.visitor} picked ${pick.photo_name}${pick.important ? ", important" : ""}`));
+  for (const note of notes) said.append(element("li", {}, `${note.visitor}: ${note.text}${note.resolved_unix_s ? " (done)" : ""}`));
+  inside.replaceChildren(form, made, links, ...(said.children.length ? [element("h3", {}, "Picks and notes"), said] : []));
+  await showLinks();
+}
+
+async function show() {
+  const albums = await all(`${path}/albums`);
+  byId("no-albums").hidden = albums.length > 0;
+  byId("albums").replaceChildren(
+    ...albums.map((album) => {
+      const inside = element("div", { class: "inside", hidden: true });
+      const more = button("Links, picks and notes", async () => {
+        inside.hidden = !inside.hidden;
+        more.setAttribute("aria-expanded", String(!inside.hidden));
+        if (!inside.hidden) await open(album, inside).catch((problem) => say(state, problem.message, true));
+      });
+      more.setAttribute("aria-expanded", "false");
+      const remove = button("Delete", async () => {
+        if (!(await sure(`Delete the album ${album.name}?`, "Its links, picks and notes go with it. The photos stay.", "Delete it"))) return;
+        await call("DELETE", `${path}/albums/${album.id}`).then(show, (problem) => say(state, problem.message, true));
+      });
+      const one = row(album.name, about(album), more, remove);
+      one.append(inside);
+      return one;
+    }),
+  );
+}
+
+const folders = await all(`${path}/folders`);
+byId("folders").hidden = folders.length === 0;
+for (const folder of folders) {
+  const box = element("input", { type: "checkbox", name: "folder", value: folder.id });
+  byId("folders").append(element("label", { class: "check" }, box, folder.name + (folder.hidden ? " (hidden)" : "")));
+}
+
+onSubmit(byId("new-album"), async ({ name, view_pin, annotate_pin, ends, downloads_max }) => {
+  const chosen = new FormData(byId("new-album")).getAll("folder");
+  await call("POST", `${path}/albums`, {
+    name,
+    ...(view_pin && { view_pin }),
+    ...(annotate_pin && { annotate_pin }),
+    ...(ends && { ends_unix_s: Date.parse(`${ends}T23:59:59Z`) / 1000 }),
+    ...(downloads_max && { downloads_max: Number(downloads_max) }),
+    ...(chosen.length && { folders: chosen }),
+  });
+  byId("new-album").reset();
+  await show();
+  return "It is there. Make a link to share it.";
+});
+ready();
+await show();

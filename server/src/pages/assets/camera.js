@@ -1,0 +1,158 @@
+// The camera's step. Frames go to the server one at a time, none twice, as the camera has them; what is shown is
+// mirrored, as people know themselves. Whatever is decided, the server decides.
+
+import { byId, call } from "./api.js";
+import { trouble, word } from "./words.js";
+
+const WIDTH = 640;
+const QUALITY = 0.85;
+// Three to four frames a second: enough to follow a head, and bearable on a weak line.
+const PAUSE_MS = 270;
+// Frames in a row that may be lost on the way.
+const LOST_MAX = 5;
+const TURNS = new Set(["turn_left", "turn_right", "turn_up", "turn_down"]);
+
+const say = (name, filled) => word(name, filled, "camera-words");
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+// The next picture that the camera has not shown before.
+function fresh(video) {
+  if (video.requestVideoFrameCallback)
+    return Promise.race([new Promise((seen) => video.requestVideoFrameCallback(seen)), pause(2000)]);
+  const before = video.currentTime;
+  return new Promise((seen) => {
+    const look = () => (video.currentTime !== before ? seen() : setTimeout(look, 30));
+    look();
+  });
+}
+
+const shown = (id, picture) =>
+  call("POST", `/guest/challenges/${id}/frames`, picture, { raw: true, signIn: false, headers: { "Content-Type": "image/jpeg" } });
+
+async function opened() {
+  if (!navigator.mediaDevices?.getUserMedia) throw "insecure";
+  const wanted = { audio: false, video: { facingMode: "user", width: { ideal: 1280 }, height: { ideal: 720 } } };
+  try {
+    return await navigator.mediaDevices.getUserMedia(wanted);
+  } catch (refused) {
+    throw { NotAllowedError: "refused", SecurityError: "insecure", NotReadableError: "busy", AbortError: "busy" }[refused.name] ?? "absent";
+  }
+}
+
+// Wires the step up; `passed` is called once somebody's face has passed.
+export function camera({ passed }) {
+  const [video, canvas] = [byId("preview"), document.createElement("canvas")];
+  const parts = ["ready", "live", "failed"];
+  let [stream, run, spoken] = [null, 0, ""];
+
+  function show(name) {
+    for (const part of parts) byId(part).hidden = part !== name;
+    document.body.classList.toggle("looking", name === "live");
+  }
+
+  function close() {
+    run++;
+    stream?.getTracks().forEach((track) => track.stop());
+    stream = null;
+    video.srcObject = null;
+  }
+
+  function fail(name, filled) {
+    close();
+    const [what, remedy] = trouble(name, filled);
+    byId("what").textContent = what;
+    byId("remedy").textContent = remedy;
+    byId("failed").dataset.reason = name;
+    byId("opening").textContent = "";
+    byId("open").disabled = false;
+    show("failed");
+    byId("failed-title").focus({ preventScroll: true });
+  }
+
+  function guide(name) {
+    const [guidance, arrow] = [byId("guidance"), byId("arrow")];
+    arrow.toggleAttribute("hidden", !TURNS.has(name));
+    arrow.dataset.way = name;
+    byId("live").dataset.guidance = name;
+    // Said once: a screen reader would repeat it several times a second.
+    if (spoken !== name) guidance.textContent = say(name);
+    spoken = name;
+  }
+
+  function count(done) {
+    const turns = [...document.querySelectorAll(".turns li")];
+    const before = turns.filter((turn) => turn.classList.contains("done")).length;
+    turns.forEach((turn, at) => turn.classList.toggle("done", at < done));
+    if (done === before) return;
+    byId("progress").textContent = say("progress", { done, of: turns.length });
+    if (done > before && byId("vibrate").checked) navigator.vibrate?.(60);
+  }
+
+  async function frame() {
+    await fresh(video);
+    const scale = Math.min(1, WIDTH / video.videoWidth);
+    canvas.width = Math.round(video.videoWidth * scale);
+    canvas.height = Math.round(video.videoHeight * scale);
+    canvas.getContext("2d", { alpha: false }).drawImage(video, 0, 0, canvas.width, canvas.height);
+    return new Promise((made) => canvas.toBlob(made, "image/jpeg", QUALITY));
+  }
+
+  async function challenge(own) {
+    const { id, guidance } = await call("POST", "/guest/challenges", undefined, { signIn: false });
+    guide(guidance);
+    for (let lost = 0; own === run; ) {
+      const picture = await frame();
+      const begun = performance.now();
+      const told = await shown(id, picture).catch(async (problem) => {
+        // A line that breaks for a moment, or a service that has much to do.
+        if (![0, 429, 502, 503, 504].includes(problem.status) || ++lost > LOST_MAX) throw problem;
+        await pause(1000 * Math.min(problem.retryAfter ?? 1, 5));
+      });
+      if (own !== run) return;
+      if (!told) continue;
+      lost = 0;
+      count(told.done);
+      if (told.state === "failed") return fail(told.reason);
+      if (told.state === "passed") {
+        close();
+        byId("guidance").textContent = say("passed");
+        byId("arrow").toggleAttribute("hidden", true);
+        return passed();
+      }
+      guide(told.guidance);
+      await pause(Math.max(0, PAUSE_MS - (performance.now() - begun)));
+    }
+  }
+
+  async function begin() {
+    const own = ++run;
+    byId("open").disabled = true;
+    byId("opening").textContent = say("opening");
+    show("ready");
+    try {
+      stream = await opened();
+      if (own !== run) return close();
+      video.srcObject = stream;
+      await video.play();
+      spoken = byId("guidance").textContent = "";
+      delete byId("live").dataset.guidance;
+      count(0);
+      show("live");
+      await challenge(own);
+    } catch (problem) {
+      if (own !== run) return;
+      if (typeof problem === "string") return fail(problem);
+      const minutes = Math.max(1, Math.ceil((problem.retryAfter ?? 60) / 60));
+      fail({ 0: "no_line", 401: "ended", 403: "many_people", 404: "too_late", 429: "wait" }[problem.status] ?? "failed", { minutes });
+    } finally {
+      byId("opening").textContent = "";
+      byId("open").disabled = false;
+    }
+  }
+
+  byId("open").addEventListener("click", begin);
+  byId("again").addEventListener("click", begin);
+  byId("stop").addEventListener("click", () => (close(), show("ready"), byId("camera-title").focus({ preventScroll: true })));
+  // A page out of sight shows nobody.
+  document.addEventListener("visibilitychange", () => document.hidden && stream && (close(), show("ready")));
+}

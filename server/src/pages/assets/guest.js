@@ -1,0 +1,66 @@
+// The page behind an event's QR code: one step after the other, then the camera.
+
+import { byId, call } from "./api.js";
+import { word } from "./words.js";
+import { camera } from "./camera.js";
+import { remember } from "./link.js";
+
+const steps = ["about", "you", "consent", "camera"];
+const open = { signIn: false };
+const token = location.pathname.split("/")[2];
+const heard = {};
+
+// Shows one step, and lets whoever hears the page know of it.
+function show(name, moved = true) {
+  for (const step of steps) if (byId(step)) byId(step).hidden = step !== name;
+  const title = byId(name).querySelector("h2");
+  if (moved) scrollTo(0, 0);
+  if (title && moved) title.focus({ preventScroll: true });
+  document.body.dataset.step = name;
+}
+
+camera({ passed: () => location.assign("/g") });
+
+if (byId("begin")) {
+  byId("begin").hidden = false;
+  byId("begin").addEventListener("click", () => show("you"));
+  for (const button of document.querySelectorAll("[data-back]"))
+    button.addEventListener("click", () => show(button.dataset.back));
+
+  byId("you").addEventListener("submit", (sent) => {
+    sent.preventDefault();
+    Object.assign(heard, Object.fromEntries(new FormData(sent.target)));
+    byId("you-bad").textContent = "";
+    show("consent");
+  });
+
+  byId("consent").addEventListener("submit", async (sent) => {
+    sent.preventDefault();
+    const [form, bad] = [sent.target, byId("consent-bad")];
+    const said = new FormData(form);
+    if (!said.get("agree") || !said.get("adult")) {
+      bad.textContent = word("both_needed");
+      return;
+    }
+    const button = form.querySelector("[type=submit]");
+    button.disabled = true;
+    bad.textContent = "";
+    try {
+      await call("POST", "/guest/registrations", { token, ...heard, consent: form.dataset.version, adult: true }, open);
+      remember(location.pathname);
+      show("camera");
+    } catch (problem) {
+      if (problem.status === 422) {
+        show("you");
+        byId("you-bad").textContent = word("contact_wrong");
+        byId("contact").focus();
+      } else if (problem.status === 409) bad.textContent = word("consent_changed");
+      else bad.textContent = word({ 0: "no_line", 410: "closed" }[problem.status] ?? "failed");
+    } finally {
+      button.disabled = false;
+    }
+  });
+
+  // Somebody who has agreed and was cut off goes on where they were.
+  if (document.querySelector("[data-stage=registered]")) byId("begin").addEventListener("click", () => show("camera"));
+} else show("camera", false);

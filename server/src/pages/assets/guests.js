@@ -1,0 +1,120 @@
+// The guests of an event.
+
+import { byId, call, count, day, element, onSubmit, ready, say } from "./api.js";
+import { all, button, face, receiptLink, row, sure, thisEvent } from "./parts.js";
+
+const { path, event } = await thisEvent();
+const studios = await call("GET", "/studios");
+byId("card-event").textContent = event.name;
+byId("card-studio").textContent = studios.find(({ id }) => id === event.studio)?.name ?? "";
+
+async function showLinks() {
+  const links = await all(`${path}/guest-links`);
+  const withdraw = (link) => async () => {
+    if (!(await sure("Withdraw this link?", "Nobody new comes in by it. Guests who are in already stay.", "Withdraw it"))) return;
+    await call("DELETE", `${path}/guest-links/${link.id}`);
+    byId("made").hidden = true;
+    await showLinks();
+  };
+  byId("links").replaceChildren(
+    ...links.map((link) => row(link.name || "Without a name", `made ${day(link.created_unix_s)}, until ${day(link.expires_unix_s)}`, button("Withdraw", withdraw(link)))),
+  );
+}
+
+onSubmit(byId("new-link"), async (given) => {
+  const made = await call("POST", `${path}/guest-links`, { name: given["link-name"] });
+  // As a picture, so that nothing of it becomes part of the page.
+  const picture = URL.createObjectURL(new Blob([made.qr_svg], { type: "image/svg+xml" }));
+  for (const id of ["made-qr", "card-qr"]) byId(id).src = picture;
+  byId("save-qr").href = picture;
+  byId("made-url").href = byId("made-url").textContent = made.url;
+  byId("made").hidden = false;
+  byId("new-link").reset();
+  await showLinks();
+  byId("made-title").focus();
+  return "It is shown now, and not again: print or save it.";
+});
+byId("print").addEventListener("click", () => print());
+
+// Requests: the studio says which face it is.
+let people = null;
+async function choose(request) {
+  people ??= (await call("GET", `${path}/people`)).people;
+  const dialog = byId("choose");
+  byId("choose-about").textContent = `${request.name}: ${request.message || "no message"}`;
+  byId("choose-none").hidden = people.length > 0;
+  byId("choose-faces").replaceChildren(
+    ...people.map((person, at) => {
+      const label = `Person ${at + 1}, ${count(person.photos, "photo", "photos")}`;
+      return element("li", {}, element("button", { class: "face", value: person.face, "aria-label": label }, face(path, person), element("span", {}, count(person.photos, "photo", "photos"))));
+    }),
+  );
+  dialog.returnValue = "";
+  dialog.showModal();
+  await new Promise((done) => dialog.addEventListener("close", done, { once: true }));
+  return dialog.returnValue === "no" ? "" : dialog.returnValue;
+}
+
+async function showRequests() {
+  const requests = await all(`${path}/guest-requests`);
+  byId("no-requests").hidden = requests.length > 0;
+  const state = byId("request-state");
+  const done = async (work, text) => {
+    try {
+      await work();
+      say(state, text);
+      await Promise.all([showRequests(), showGuests()]);
+    } catch (problem) {
+      say(state, problem.message, true);
+    }
+  };
+  const letIn = (request) => async () => {
+    const chosen = await choose(request);
+    if (chosen) await done(() => call("POST", `${path}/guest-requests/${request.id}`, { face: chosen }), `${request.name} gets a letter with the way in.`);
+  };
+  const decline = (request) => async () => {
+    if (await sure(`Decline ${request.name}?`, "The request is deleted.", "Decline"))
+      await done(() => call("DELETE", `${path}/guest-requests/${request.id}`), "Declined.");
+  };
+  byId("requests").replaceChildren(
+    ...requests.map((request) =>
+      row(request.name, `${request.contact} · ${day(request.created_unix_s)} · ${request.message}`, button("Choose the face", letIn(request), ""), button("Decline", decline(request))),
+    ),
+  );
+}
+
+async function showGuests() {
+  const guests = await all(`${path}/guests`);
+  byId("no-guests").hidden = guests.length > 0;
+  const remove = (guest) => async () => {
+    const text = "Their face template, name and contact are deleted for good, as if they had done it themselves.";
+    if (!(await sure(`Remove ${guest.name}?`, text, "Remove"))) return;
+    try {
+      const { receipt } = await call("DELETE", `${path}/guests/${guest.id}`);
+      await Promise.all([showGuests(), showConsents()]);
+      byId("removed").replaceChildren(`${guest.name} is removed. `, receiptLink(receipt));
+    } catch (problem) {
+      say(byId("removed"), problem.message, true);
+    }
+  };
+  byId("guests").replaceChildren(
+    ...guests.map((guest) => {
+      const face = guest.verified_unix_s ? `came in ${day(guest.verified_unix_s)}` : "has not shown a face";
+      const letters = guest.notifications === "on" ? " · gets letters" : "";
+      return row(guest.name, `${guest.contact} · ${face}${letters}`, button("Remove", remove(guest)));
+    }),
+  );
+}
+
+async function showConsents() {
+  const consents = await all(`${path}/guest-consents`);
+  byId("consents").replaceChildren(
+    ...consents.map((one) => {
+      const back = one.withdrawn_unix_s ? `, taken back ${day(one.withdrawn_unix_s)}` : "";
+      return row(`Guest ${one.guest.slice(0, 8)}`, `version ${one.version} (${one.language}), given ${day(one.given_unix_s)}${back}`);
+    }),
+  );
+}
+
+ready();
+await Promise.all([showLinks(), showRequests(), showGuests(), showConsents()]);

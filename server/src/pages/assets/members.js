@@ -1,0 +1,61 @@
+// The members of the studio.
+
+import { byId, call, day, onSubmit, ready, say } from "./api.js";
+import { all, button, row, sure, thisStudio } from "./parts.js";
+
+const { path } = await thisStudio();
+const state = byId("member-state");
+
+async function attempt(work, text) {
+  try {
+    await work();
+    say(state, text);
+  } catch (problem) {
+    say(state, problem.message, true);
+  }
+  await showMembers();
+}
+
+async function showMembers() {
+  const members = await all(`${path}/members`);
+  byId("members").replaceChildren(
+    ...members.map((member) => {
+      const role = byId("roles").content.firstElementChild.cloneNode(true);
+      role.setAttribute("aria-label", `Role of ${member.name}`);
+      role.value = member.role;
+      role.addEventListener("change", () => attempt(() => call("PATCH", `${path}/members/${member.id}`, { role: role.value }), "Changed."));
+      const remove = button("Remove", async () => {
+        if (await sure(`Remove ${member.name}?`, "They see nothing of this studio any more.", "Remove"))
+          await attempt(() => call("DELETE", `${path}/members/${member.id}`), "Removed.");
+      });
+      return row(member.name, member.email + (member.event ? " · one event only" : ""), role, remove);
+    }),
+  );
+}
+
+async function showInvitations() {
+  const invitations = await all(`${path}/invitations`);
+  byId("invitations").replaceChildren(
+    ...invitations.map((one) =>
+      row(
+        one.email,
+        `${one.role} · until ${day(one.expires_unix_s)}`,
+        button("Withdraw", () => call("DELETE", `${path}/invitations/${one.id}`).then(showInvitations)),
+      ),
+    ),
+  );
+}
+
+onSubmit(byId("invite"), async ({ email, role }) => {
+  const made = await call("POST", `${path}/invitations`, { email, role });
+  const shown = byId("invitation-link");
+  shown.textContent = `${location.origin}/invitation#${made.token}`;
+  shown.hidden = !made.token;
+  byId("invite").reset();
+  await showInvitations();
+  return "Invited. The link below is shown once.";
+});
+
+ready();
+await showMembers();
+await showInvitations().catch(() => null);

@@ -1,0 +1,86 @@
+// What a guest decides beside the photos: letters, a group, leaving, and being forgotten.
+
+import { byId, element } from "./api.js";
+import { remember } from "./link.js";
+import { word } from "./words.js";
+
+export async function mine(ask, alone) {
+  let ending = () => null;
+
+  function letters({ notifications, can_notify: can }) {
+    const state = { asked: "tell_asked", on: "tell_on" }[notifications] ?? (can ? "tell_intro" : "tell_cannot");
+    byId("tell-state").textContent = word(state);
+    byId("tell-on").hidden = !can || notifications !== "off";
+    byId("tell-off").hidden = notifications === "off";
+  }
+
+  function group(is) {
+    byId("no-group").hidden = is;
+    byId("in-group").hidden = !is;
+    byId("whose").hidden = !is;
+    if (!is) alone();
+  }
+
+  const about = await ask("GET", "/guest");
+  letters(about);
+  group(about.group);
+
+  for (const [button, on] of [["tell-on", true], ["tell-off", false]])
+    byId(button).addEventListener("click", async () => {
+      const { notifications } = await ask("PUT", "/guest/notifications", { on });
+      letters({ ...about, notifications });
+      byId("tell-said").textContent = "";
+      (byId("tell-on").hidden ? byId("tell-off") : byId("tell-on")).focus();
+    });
+
+  byId("make").addEventListener("click", async () => {
+    const { code } = await ask("POST", "/guest/group");
+    byId("code-said").textContent = word("group_yours");
+    byId("code-text").textContent = code;
+    group(true);
+  });
+  byId("join").addEventListener("submit", async (sent) => {
+    sent.preventDefault();
+    byId("group-bad").textContent = "";
+    try {
+      await ask("PUT", "/guest/group", { code: byId("code").value.trim() });
+      group(true);
+    } catch (problem) {
+      if (problem.status < 500 && problem.status !== 0) {
+        byId("trouble").textContent = "";
+        byId("group-bad").textContent = word("group_wrong");
+      }
+    }
+  });
+  byId("part").addEventListener("click", async () => {
+    await ask("DELETE", "/guest/group");
+    byId("code-said").textContent = byId("code-text").textContent = "";
+    group(false);
+  });
+
+  byId("leave").addEventListener("click", async () => {
+    ending();
+    await ask("DELETE", "/guest/session");
+    location.reload();
+  });
+  byId("delete").addEventListener("click", () => {
+    byId("sure").returnValue = "";
+    byId("sure").showModal();
+  });
+  byId("sure").addEventListener("close", async () => {
+    if (byId("sure").returnValue !== "delete") return;
+    byId("trouble").textContent = word("deleting");
+    const { receipt } = await ask("DELETE", `/guest?faces=${byId("with-faces").checked}`);
+    ending();
+    remember("");
+    byId("receipt-save").href = URL.createObjectURL(new Blob([receipt], { type: "application/json" }));
+    byId("receipt").textContent = receipt;
+    // Nothing of the photos stays on the screen.
+    const gone = byId("gone");
+    gone.hidden = false;
+    byId("main").replaceChildren(element("div", { class: "way" }, gone));
+    byId("gone-title").focus();
+  });
+
+  return (stop) => (ending = stop);
+}

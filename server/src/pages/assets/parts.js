@@ -1,0 +1,96 @@
+// What several of the studio's pages do: which event it is, whole lists, questions, faces cut out of photos.
+
+import { banner, byId, call, day, element } from "./api.js";
+
+// The event that the address names, with the page's head filled in.
+export async function thisEvent() {
+  const id = location.pathname.split("/")[3];
+  const path = `/events/${id}`;
+  for (const tab of document.querySelectorAll("[data-page]"))
+    tab.href = `/studio${path}${tab.dataset.page && `/${tab.dataset.page}`}`;
+  await banner();
+  const event = await call("GET", path);
+  byId("event-name").textContent = event.name;
+  document.title = `${event.name} · PicPick`;
+  byId("event-about").textContent = `Kept for ${event.purpose} (${event.legal_basis}) until ${day(event.ends_unix_s)}.`;
+  return { id, path, event };
+}
+
+// The studio of whoever is signed in, with the page's head filled in.
+export async function thisStudio() {
+  await banner();
+  const [studio] = await call("GET", "/studios");
+  byId("studio-name").textContent = studio.name;
+  document.title = `${studio.name} · PicPick`;
+  return { studio, path: `/studios/${studio.id}` };
+}
+
+// All items of a list, over all pages.
+export async function all(path) {
+  const items = [];
+  for (let cursor = ""; ; ) {
+    const page = await call("GET", `${path}?limit=500${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+    items.push(...page.items);
+    if (!page.next) return items;
+    cursor = page.next;
+  }
+}
+
+// Asks, and answers whether it was a yes.
+export function sure(title, text, yes) {
+  const dialog = byId("ask-sure");
+  byId("ask-title").textContent = title;
+  byId("ask-text").textContent = text;
+  byId("ask-yes").textContent = yes;
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((answer) => dialog.addEventListener("close", () => answer(dialog.returnValue === "yes"), { once: true }));
+}
+
+// One line of a list: what it is, more about it, and what can be done.
+export function row(title, about, ...deeds) {
+  const text = element("div", {}, element("strong", {}, title), element("span", { class: "hint" }, about));
+  return element("li", {}, text, element("div", { class: "deeds" }, ...deeds));
+}
+
+export function button(text, work, look = "quiet") {
+  const made = element("button", { type: "button", class: look }, text);
+  made.addEventListener("click", work);
+  return made;
+}
+
+export const receiptLink = (receipt) =>
+  element("a", { href: URL.createObjectURL(new Blob([receipt], { type: "application/json" })), download: "receipt.json" }, "Save the receipt");
+
+const EDGE_PX = 160;
+const sizes = new Map();
+
+const sizeOf = (path, photo) => {
+  if (!sizes.has(photo)) sizes.set(photo, call("GET", `${path}/photos/${photo}`));
+  return sizes.get(photo);
+};
+
+// Draws a face once it comes into sight. Its box is in pixels of the upright photo, which is loaded smaller.
+async function draw(canvas, path, { photo, bbox: [left, top, width, height] }) {
+  const image = new Image();
+  image.src = `/api/v1${path}/photos/${photo}/web`;
+  const [whole] = await Promise.all([sizeOf(path, photo), image.decode()]);
+  const scale = Math.max(image.naturalWidth, image.naturalHeight) / Math.max(whole.width, whole.height);
+  const side = Math.max(width, height) * 1.5 * scale;
+  const [x, y] = [(left + width / 2) * scale - side / 2, (top + height / 2) * scale - side / 2];
+  canvas.getContext("2d").drawImage(image, x, y, side, side, 0, 0, EDGE_PX, EDGE_PX);
+}
+
+const seen = new IntersectionObserver((entries) => {
+  for (const entry of entries.filter((entry) => entry.isIntersecting)) {
+    seen.unobserve(entry.target);
+    entry.target.drawFace();
+  }
+});
+
+export function face(path, found) {
+  const canvas = element("canvas", { width: EDGE_PX, height: EDGE_PX, "aria-hidden": "true" });
+  canvas.drawFace = () => draw(canvas, path, found).catch(() => null);
+  seen.observe(canvas);
+  return canvas;
+}

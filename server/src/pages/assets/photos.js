@@ -1,0 +1,174 @@
+// A guest's photos. New ones come in at the end, so that nothing moves that somebody looks at.
+
+import { byId, call, element } from "./api.js";
+import { number, word } from "./words.js";
+import { viewer } from "./viewer.js";
+import { mine } from "./mine.js";
+
+const open = { signIn: false };
+const file = (photo, kind) => `/api/v1/guest/photos/${photo.id}/${kind}`;
+const known = new Map();
+let together = false;
+
+// Whoever's visit has ended sees the page that says so.
+export async function ask(method, path, body) {
+  try {
+    const answer = await call(method, path, body, open);
+    byId("trouble").textContent = "";
+    return answer;
+  } catch (problem) {
+    if (problem.status === 401) location.reload();
+    else byId("trouble").textContent = word(problem.status ? "failed" : "no_line");
+    throw problem;
+  }
+}
+
+const shown = () => [...known.values()].filter((photo) => !photo.out);
+
+const look = viewer({
+  list: shown,
+  file,
+  notMe: (photo) => claim(photo, "not_me"),
+});
+
+function tile(photo, place) {
+  const shape = { width: photo.width, height: photo.height };
+  const image = element("img", { src: file(photo, "thumb"), alt: word("photo", { count: place }), loading: place > 6 ? "lazy" : "eager", decoding: "async", ...shape });
+  const link = element("a", { href: file(photo, "web") }, image);
+  link.addEventListener("click", (press) => {
+    if (press.ctrlKey || press.metaKey || press.shiftKey) return;
+    press.preventDefault();
+    look(photo);
+  });
+  const out = element("button", { class: "not-me", type: "button", "aria-label": `${word("not_me")}: ${word("photo", { count: place })}` }, word("not_me"));
+  out.addEventListener("click", () => claim(photo, "not_me").catch(() => null));
+  photo.tile = element("li", {}, link, out);
+  return photo.tile;
+}
+
+// What was said of a photo can be taken back where the photo was.
+async function claim(photo, what) {
+  await ask("PUT", `/guest/faces/${photo.face}`, { claim: what });
+  photo.out = what === "not_me";
+  if (!photo.out) {
+    photo.tile.replaceChildren(...photo.kept);
+    photo.tile.classList.remove("out");
+  } else if (!photo.tile.classList.contains("out")) {
+    photo.kept = [...photo.tile.childNodes];
+    const undo = element("button", { class: "quiet", type: "button" }, word("undo"));
+    undo.addEventListener("click", () => claim(photo, "unsaid").catch(() => null));
+    photo.tile.classList.add("out");
+    photo.tile.replaceChildren(element("p", { role: "status" }, word("taken_out")), undo);
+    if (!byId("viewer").open) undo.focus({ preventScroll: true });
+  }
+  count();
+}
+
+function count() {
+  const photos = shown();
+  byId("count").textContent = photos.length ? number("count", photos.length) : "";
+  byId("none").hidden = photos.length > 0;
+  byId("take").hidden = photos.length === 0;
+  const some = photos.some((photo) => photo.download !== "off");
+  byId("all").hidden = !some || together;
+  byId("no-take").hidden = some;
+}
+
+async function everything() {
+  const photos = [];
+  for (let cursor = ""; ; ) {
+    const page = await ask("GET", `/guest/photos?limit=500&together=${together}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+    photos.push(...page.items);
+    if (!page.next) return photos;
+    cursor = page.next;
+  }
+}
+
+// Brings the page up to date; what has appeared since is announced once.
+async function refresh(fresh) {
+  const photos = await everything();
+  if (fresh) {
+    known.clear();
+    byId("photos").replaceChildren();
+  }
+  const there = new Set(photos.map((photo) => photo.id));
+  for (const [id, photo] of known)
+    if (!there.has(id) && !photo.out) {
+      photo.tile.remove();
+      known.delete(id);
+    }
+  const added = photos.filter((photo) => !known.has(photo.id));
+  for (const photo of added) {
+    known.set(photo.id, photo);
+    byId("photos").append(tile(photo, known.size));
+  }
+  count();
+  if (!fresh && added.length) announce(added);
+}
+
+function announce(added) {
+  const text = number("new", added.length);
+  byId("news-said").textContent = text;
+  const pill = byId("news");
+  pill.textContent = `${text} ↓`;
+  pill.hidden = false;
+  pill.onclick = () => {
+    pill.hidden = true;
+    added[0].tile.scrollIntoView({ block: "center" });
+    added[0].tile.querySelector("a")?.focus({ preventScroll: true });
+  };
+}
+
+// Faces that may be this guest's: one question each.
+async function questions() {
+  const { faces } = await ask("GET", "/guest/faces");
+  const asked = new Set([...byId("faces").children].map((one) => one.dataset.face));
+  for (const face of faces.filter((face) => !asked.has(face))) {
+    const answer = (claim, name, quiet) => {
+      const button = element("button", { class: quiet ? "quiet" : "", type: "button" }, word(name));
+      button.addEventListener("click", async () => {
+        await ask("PUT", `/guest/faces/${face}`, { claim });
+        byId("asked-said").textContent = word("thanks");
+        one.remove();
+        byId("asked").hidden = !byId("faces").children.length;
+        (byId("faces").querySelector("button") ?? byId("main")).focus({ preventScroll: true });
+        if (claim === "me") await refresh(false);
+      });
+      return button;
+    };
+    const image = element("img", { src: `/api/v1/guest/faces/${face}`, alt: word("face"), width: 112, height: 112, loading: "lazy" });
+    const one = element("li", { "data-face": face }, image, answer("me", "yes", false), answer("not_me", "no", true));
+    byId("faces").append(one);
+  }
+  byId("asked").hidden = !byId("faces").children.length;
+}
+
+// Told of changes as they come; many at once are one look.
+let [due, looking] = [false, false];
+async function news() {
+  if (looking) return (due = true);
+  looking = true;
+  do {
+    due = false;
+    await refresh(false).catch(() => null);
+    await questions().catch(() => null);
+    await new Promise((done) => setTimeout(done, 1500));
+  } while (due);
+  looking = false;
+}
+
+for (const [button, both] of [["mine", false], ["together", true]])
+  byId(button).addEventListener("click", async () => {
+    together = both;
+    byId("mine").setAttribute("aria-pressed", String(!both));
+    byId("together").setAttribute("aria-pressed", String(both));
+    await refresh(true);
+  });
+
+await refresh(true);
+const stop = await mine(ask, () => byId("together").getAttribute("aria-pressed") === "true" && byId("mine").click());
+await questions();
+let first = true;
+const told = new EventSource("/api/v1/guest/news");
+told.addEventListener("photos", () => (first ? (first = false) : news()));
+stop(() => told.close());

@@ -1,0 +1,33 @@
+// The studio's records.
+
+import { byId, call, day, element, ready, say } from "./api.js";
+import { all, receiptLink, row, thisStudio } from "./parts.js";
+
+const { path } = await thisStudio();
+const when = (unixS) => new Date(unixS * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+let cursor = "";
+async function more() {
+  const page = await call("GET", `${path}/audit?limit=200${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+  const cell = (text) => element("td", {}, text);
+  byId("audit").append(
+    ...page.items.map((entry) =>
+      element("tr", {}, cell(when(entry.at_unix_s)), cell(entry.actor), cell(entry.action.replaceAll("_", " ")), cell([entry.target, entry.detail].filter(Boolean).join(" · "))),
+    ),
+  );
+  cursor = page.next ?? "";
+  byId("more").hidden = !cursor;
+}
+byId("more").addEventListener("click", more);
+
+ready();
+try {
+  const [receipts, alerts] = await Promise.all([all(`${path}/receipts`), all(`${path}/alerts`)]);
+  byId("no-receipts").hidden = receipts.length > 0;
+  byId("receipts").replaceChildren(...receipts.map((one) => row(`Event ${one.event.slice(0, 8)}`, `purged ${day(one.created_unix_s)}`, receiptLink(one.receipt))));
+  byId("no-alerts").hidden = alerts.length > 0;
+  byId("alerts").replaceChildren(...alerts.map((one) => row(String(one.pattern).replaceAll("_", " "), `${one.subject} · ${one.count} times · ${when(one.created_unix_s)}`)));
+  await more();
+} catch (problem) {
+  say(document.querySelector(".outcome"), problem.message, true);
+}

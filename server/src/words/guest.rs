@@ -1,0 +1,238 @@
+//! The words of guests' pages: the way in, the camera, the photos.
+//!
+//! What the API says in codes is said in words here, each with what to do. Knows nothing of how codes come about.
+
+mod english;
+mod hindi;
+
+use super::Language;
+
+/// What a challenge asks for or notices, as the API names it.
+pub const GUIDANCE: [&str; 11] = [
+    "look_straight",
+    "turn_left",
+    "turn_right",
+    "turn_up",
+    "turn_down",
+    "no_face",
+    "one_face_only",
+    "closer",
+    "further",
+    "brighter",
+    "hold_still",
+];
+/// Why a challenge fails, as the API names it.
+pub const REASONS: [&str; 9] = [
+    "too_late",
+    "too_fast",
+    "another_person",
+    "many_faces",
+    "no_face",
+    "wrong_turn",
+    "flat",
+    "attack",
+    "replay",
+];
+
+/// What went wrong, and what to do about it.
+pub struct Trouble {
+    pub what: &'static str,
+    pub remedy: &'static str,
+}
+
+/// Every message; what changes is handed in.
+pub struct Guest {
+    pub door: Door,
+    pub camera: Camera,
+    pub ask: Ask,
+    pub photos: Photos,
+    pub letters: Letters,
+}
+
+/// The page behind an event's QR code.
+pub struct Door {
+    pub skip: &'static str,
+    pub language: &'static str,
+    pub by_studio: fn(&str) -> String,
+    pub lead: &'static str,
+    /// What happens, step by step.
+    pub steps: [&'static str; 3],
+    pub begin: &'static str,
+    pub without_camera: &'static str,
+    pub no_script: &'static str,
+    pub go_on: &'static str,
+    pub you_title: &'static str,
+    pub name: &'static str,
+    pub contact: &'static str,
+    pub contact_hint: &'static str,
+    pub next: &'static str,
+    pub back: &'static str,
+    pub consent_title: &'static str,
+    pub i_agree: &'static str,
+    pub i_am_adult: &'static str,
+    pub both_needed: &'static str,
+    pub consent_changed: &'static str,
+    pub contact_wrong: &'static str,
+    pub closed_title: &'static str,
+    pub closed: &'static str,
+    pub failed_title: &'static str,
+    pub failed: &'static str,
+    pub no_line: &'static str,
+}
+
+/// The camera's step.
+pub struct Camera {
+    pub title: &'static str,
+    pub intro: &'static str,
+    pub open: &'static str,
+    pub opening: &'static str,
+    pub preview: &'static str,
+    pub cancel: &'static str,
+    /// In the order of `GUIDANCE`.
+    pub guidance: [&'static str; 11],
+    /// In the order of `REASONS`.
+    pub reasons: [Trouble; 9],
+    /// `{done}` and `{of}` are filled in by the page.
+    pub progress: &'static str,
+    pub passed: &'static str,
+    pub try_again: &'static str,
+    pub failed_title: &'static str,
+    pub refused: Trouble,
+    pub absent: Trouble,
+    pub busy: Trouble,
+    pub insecure: Trouble,
+    /// `{minutes}` is filled in by the page.
+    pub wait: Trouble,
+    pub many_people: Trouble,
+    pub ended: Trouble,
+    pub broken: Trouble,
+    pub no_line: Trouble,
+    pub vibrate: &'static str,
+}
+
+/// The way without a camera.
+pub struct Ask {
+    pub title: &'static str,
+    pub intro: &'static str,
+    pub email: &'static str,
+    pub email_hint: &'static str,
+    pub email_wrong: &'static str,
+    pub message: &'static str,
+    pub message_hint: &'static str,
+    pub send: &'static str,
+    pub sent_title: &'static str,
+    pub sent: &'static str,
+    pub with_camera: &'static str,
+}
+
+/// The page with a guest's photos.
+pub struct Photos {
+    pub title: &'static str,
+    /// `{count}` is filled in by the page; for one, for any other number.
+    pub count: [&'static str; 2],
+    pub looking: &'static str,
+    pub none: &'static str,
+    pub none_hint: &'static str,
+    /// For one, for any other number.
+    pub new: [&'static str; 2],
+    pub photo: &'static str,
+    pub not_me: &'static str,
+    pub taken_out: &'static str,
+    pub undo: &'static str,
+    pub also_me: &'static str,
+    pub also_me_hint: &'static str,
+    pub face: &'static str,
+    pub yes: &'static str,
+    pub no: &'static str,
+    pub thanks: &'static str,
+    pub previous: &'static str,
+    pub next: &'static str,
+    pub close: &'static str,
+    pub position: &'static str,
+    pub download: &'static str,
+    pub download_all: &'static str,
+    pub no_downloads: &'static str,
+    pub tell_title: &'static str,
+    pub tell_intro: &'static str,
+    pub tell: &'static str,
+    pub tell_asked: &'static str,
+    pub tell_on: &'static str,
+    pub tell_stop: &'static str,
+    pub tell_cannot: &'static str,
+    pub group_title: &'static str,
+    pub group_intro: &'static str,
+    pub group_make: &'static str,
+    pub group_code: &'static str,
+    pub group_code_hint: &'static str,
+    pub group_join: &'static str,
+    pub group_yours: &'static str,
+    pub group_wrong: &'static str,
+    pub group_in: &'static str,
+    pub group_leave: &'static str,
+    pub all: &'static str,
+    pub together: &'static str,
+    pub data_title: &'static str,
+    pub data_intro: &'static str,
+    pub open_until: fn(&str) -> String,
+    pub leave: &'static str,
+    pub delete: &'static str,
+    pub delete_title: &'static str,
+    pub delete_what: [&'static str; 3],
+    pub delete_faces: &'static str,
+    pub delete_faces_hint: &'static str,
+    pub delete_now: &'static str,
+    pub keep: &'static str,
+    pub deleting: &'static str,
+    pub deleted_title: &'static str,
+    pub deleted: &'static str,
+    pub receipt: &'static str,
+    pub receipt_save: &'static str,
+    pub signed_out_title: &'static str,
+    pub signed_out: &'static str,
+    pub come_again: &'static str,
+    pub failed: &'static str,
+}
+
+/// The pages that letters lead to.
+pub struct Letters {
+    pub enter_title: &'static str,
+    pub enter: &'static str,
+    pub enter_button: &'static str,
+    pub notify_title: &'static str,
+    pub notify: &'static str,
+    pub notify_button: &'static str,
+    pub notified: &'static str,
+    pub gone: &'static str,
+    pub needs_script: &'static str,
+}
+
+/// The words in `language`.
+pub fn words(language: Language) -> &'static Guest {
+    match language {
+        Language::English => &english::WORDS,
+        Language::Hindi => &hindi::WORDS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_code_is_said_and_said_differently() {
+        for language in Language::ALL {
+            let camera = &words(language).camera;
+            let guidance: HashSet<_> = camera.guidance.into_iter().collect();
+            assert_eq!(guidance.len(), GUIDANCE.len());
+            let reasons: HashSet<_> = camera.reasons.iter().map(|it| it.what).collect();
+            assert_eq!(reasons.len(), REASONS.len());
+            assert!(camera.reasons.iter().all(|it| !it.remedy.is_empty()));
+            assert!(camera.progress.contains("{done}") && camera.progress.contains("{of}"));
+            assert!(camera.wait.remedy.contains("{minutes}"));
+            let photos = &words(language).photos;
+            assert!(photos.count.iter().chain(&photos.new).all(|it| it.contains("{count}")));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+// A studio from its first account to a purge with its receipt, and an album that it shares.
+
+import { assert, checked, close, open, pause, somebody, told, until, visit } from "./harness.mjs";
+
+const browser = await open("none");
+const page = await somebody(browser);
+const visible = (selector) => page.waitForSelector(`${selector}:visible`);
+
+for (const [path, name] of [["/invitation", "invitation"], ["/reset", "reset"], ["/email", "email"], ["/sign-in", "sign-in"]]) {
+  await visit(page, path);
+  await checked(page, name);
+}
+await visit(page, `/setup#${told.setup}`);
+await checked(page, "setup");
+const me = { studio: "First Light", name: "Nora", email: "nora@mail.example", password: "battery staple horse" };
+for (const [field, text] of Object.entries(me)) await page.fill(`#${field}`, text);
+await page.click("[type=submit]");
+await page.waitForURL("**/studio");
+await page.waitForSelector("main:not([inert])");
+await page.waitForSelector("#no-events:visible");
+await checked(page, "studio-empty");
+
+// An event, with photos that are dropped on it.
+await page.fill("#name", "Asha & Ben");
+await page.click("#new-event [type=submit]");
+await page.waitForURL("**/studio/events/*");
+await page.waitForSelector("main:not([inert])");
+const event = page.url().split("/").at(-1);
+await page.setInputFiles("#files", told.photos);
+await until("the upload", async () => /added/.test(await page.textContent("#upload-state")));
+await until("the search for faces", async () => (await page.textContent("#index-state")).startsWith(`${told.photos.length} photos searched`));
+await until("the photos", async () => (await page.$$("#photos img")).length === told.photos.length);
+await checked(page, "event");
+await page.setInputFiles("#selfie", told.photos[0]);
+await page.waitForSelector("#found img");
+
+// A link for guests, its code, and the card to print.
+await visit(page, `/studio/events/${event}/guests`);
+await page.waitForSelector("#no-guests:visible");
+await page.fill("#link-name", "At the entrance");
+await page.click("#new-link [type=submit]");
+await visible("#made");
+await until("the code", () => page.$eval("#made-qr", (code) => code.complete && code.naturalWidth > 0));
+const link = await page.getAttribute("#made-url", "href");
+await checked(page, "event-guests");
+await page.emulateMedia({ media: "print" });
+await page.waitForFunction(() => document.getElementById("card-qr").complete);
+await page.screenshot({ path: `${told.pictures}/card-print.png` });
+assert.equal(await page.isVisible("#links"), false, "the card is printed alone");
+assert.equal(await page.isVisible("#card-event"), true);
+await page.pdf({ path: `${told.pictures}/card.pdf`, format: "A5" });
+await page.emulateMedia({ media: null });
+const guest = await somebody(browser);
+assert.equal((await guest.goto(new URL(link).pathname)).status(), 200);
+await page.click("#links button");
+await page.click("#ask-yes");
+await until("the link's end", async () => (await page.$$("#links li")).length === 0);
+assert.equal((await guest.goto(new URL(link).pathname)).status(), 404);
+
+// People.
+await visit(page, `/studio/events/${event}/people`);
+await page.waitForSelector("#people canvas");
+await until("the faces", () => page.$eval("#people canvas", (face) => face.getContext("2d").getImageData(80, 80, 1, 1).data[3] > 0));
+await pause(300);
+await checked(page, "event-people");
+await page.click("#people button");
+await page.waitForSelector("#found img");
+
+// Settings and folders.
+await visit(page, `/studio/events/${event}/settings`);
+await page.waitForSelector("#ends");
+await page.selectOption("#downloads", "web");
+await page.fill("#watermark", "First Light");
+await page.click("#event [type=submit]");
+await until("the settings", async () => (await page.textContent("#event .outcome")) === "Saved.");
+await page.fill("#folder-name", "Ceremony");
+await page.click("#new-folder [type=submit]");
+await page.waitForSelector("#folders li");
+await page.selectOption("#folders select", "original");
+await until("the folder", async () => (await page.textContent("#folders [role=status]")) === "Saved.");
+await checked(page, "event-settings");
+
+// An album behind a PIN.
+await visit(page, `/studio/events/${event}/albums`);
+await page.waitForSelector("#no-albums:visible");
+await page.fill("#name", "For the family");
+await page.fill("#view_pin", "482913");
+await page.fill("#annotate_pin", "570264");
+await page.click("#new-album [type=submit]");
+await page.waitForSelector("#albums li");
+await page.click("#albums button");
+await page.fill("#albums .inside input", "Grandmother");
+await page.click("#albums .inside [type=submit]");
+await page.waitForSelector("#albums .inside a");
+await checked(page, "event-albums");
+const album = new URL(await page.getAttribute("#albums .inside a", "href")).pathname;
+const visitor = await somebody(browser);
+await visitor.goto(album);
+await checked(visitor, "album-door");
+await visitor.fill("#pin", "000000");
+await visitor.click("[type=submit]");
+await visitor.waitForSelector("[role=alert]");
+assert.equal(await visitor.$(".grid"), null, "nothing is shown before the PIN");
+await visitor.fill("#pin", "482913");
+await visitor.click("[type=submit]");
+await visitor.waitForSelector(".grid img");
+assert.equal((await visitor.$$(".grid img")).length, told.photos.length);
+await checked(visitor, "album");
+await visitor.click(".grid a");
+await visitor.waitForSelector(".single img");
+await checked(visitor, "album-photo");
+
+// Members and records.
+await visit(page, "/studio/members");
+await page.waitForSelector("#members li");
+await page.fill("#email", "ben@mail.example");
+await page.click("#invite [type=submit]");
+await page.waitForSelector("#invitations li");
+await checked(page, "members");
+await visit(page, "/studio");
+await page.waitForSelector("#events li");
+await checked(page, "studio");
+
+// The end.
+await visit(page, `/studio/events/${event}`);
+await page.waitForSelector("#photos img");
+await page.click("#delete");
+await page.click("#sure [value=yes]");
+await page.waitForSelector("#delete ~ .outcome a[download]");
+await checked(page, "event-purged");
+assert.equal((await visitor.goto(album)).status(), 404);
+await visit(page, "/studio/records");
+await page.waitForSelector("#receipts li");
+await page.waitForSelector("#audit tr");
+await checked(page, "records");
+await close(browser);

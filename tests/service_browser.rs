@@ -1,0 +1,159 @@
+//! The pages in a real browser: a guest before a camera, a studio at its desk, visitors of an album.
+//!
+//! Scripts in `browser/` drive Chromium; here is what they need: photos, a service, and a head that turns for the
+//! camera. Each page is looked at by axe-core and kept as screenshots.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+
+use picpick_engine::{
+    DEFAULT_PACK, DecodeLimits, Liveness, Pack, Picture, Pipeline, Precision, Provider,
+};
+use picpick_tests::album::{Album, variant};
+use picpick_tests::head::{FRAME, Head, drawn, sample as colour_at};
+use picpick_tests::video::y4m;
+use picpick_tests::{Database, Room, models, node, sample, service};
+use serde_json::{Map, Value, json};
+
+/// How a head is turned for what is asked, in degrees to its own left and up.
+const POSES: [(&str, f32, f32); 5] = [
+    ("look_straight", 0.0, 0.0),
+    ("turn_left", 27.0, 0.0),
+    ("turn_right", -27.0, 0.0),
+    ("turn_up", 0.0, 20.0),
+    ("turn_down", 0.0, -20.0),
+];
+/// How far a head goes while what is asked stays the same: people do not know how far is enough.
+const SHARES: [f32; 4] = [0.8, 0.95, 1.1, 1.25];
+/// Whose photo the guest's head is made of, and another person's.
+const GUEST: &str = "obama2.jpg";
+/// The turns that a head of this photo has too little depth for.
+const CANNOT: [&str; 1] = ["turn_left"];
+const OTHER: &str = "biden.jpg";
+/// The event's photos: of the guest, and of others alone.
+const THEIRS: [&str; 3] = ["obama.jpg", "obama2.jpg", "obama3.jpg"];
+const OTHERS: [&str; 3] = [OTHER, "sample1.jpg", "sample2.jpg"];
+
+struct Poses {
+    folder: PathBuf,
+    pipeline: Pipeline,
+    liveness: Liveness,
+}
+
+impl Poses {
+    fn new(room: &Room) -> Self {
+        let folder = room.path("poses");
+        std::fs::create_dir(&folder).unwrap();
+        let pack = Pack::builtin(DEFAULT_PACK).unwrap();
+        let cpu = Precision::Only(Provider::Cpu);
+        Self {
+            folder,
+            pipeline: Pipeline::load(models(), &pack, cpu, DecodeLimits::default()).unwrap(),
+            liveness: Liveness::load(models(), cpu).unwrap(),
+        }
+    }
+
+    fn head(&self, name: &str) -> Head {
+        Head::of(&self.pipeline, &self.liveness, &std::fs::read(sample(name)).unwrap())
+    }
+
+    fn keep(&self, name: &str, picture: Picture) -> Value {
+        let path = self.folder.join(format!("{name}.y4m"));
+        y4m(&path, &[picture], 20);
+        Value::from(path.to_string_lossy())
+    }
+
+    /// The five poses of a head, or of whatever `posed` makes of their angles.
+    fn all(&self, name: &str, posed: impl Fn(f32, f32) -> Picture) -> Value {
+        let pose = |(code, yaw, pitch): (&str, f32, f32)| {
+            let further = |share: &f32| {
+                self.keep(&format!("{name}-{code}-{share}"), posed(share * yaw, share * pitch))
+            };
+            let shares = if code == "look_straight" { &SHARES[..1] } else { &SHARES[..] };
+            (code.to_owned(), shares.iter().map(further).collect())
+        };
+        Value::Object(POSES.map(pose).into_iter().collect::<Map<_, _>>())
+    }
+}
+
+/// Two people beside each other.
+fn two(left: &Picture, right: &Picture) -> Picture {
+    let (middle, quarter) = (FRAME.0 as f32 / 2.0, FRAME.0 as f32 / 4.0);
+    drawn(FRAME, |u, v| match u < middle {
+        true => colour_at(left, u + quarter, v),
+        false => colour_at(right, u - quarter, v),
+    })
+}
+
+fn poses(room: &Room) -> Value {
+    let poses = Poses::new(room);
+    let (guest, other) = (poses.head(GUEST), poses.head(OTHER));
+    let still = [0.0, 0.0];
+    json!({
+        "guest": poses.all("guest", |yaw, pitch| guest.turned(yaw, pitch, still)),
+        // Whoever turns another way is believed only when they do so clearly.
+        "far": poses.all("far", |yaw, pitch| guest.turned(1.3 * yaw, 1.3 * pitch, still)),
+        "other": poses.all("other", |yaw, pitch| other.turned(yaw, pitch, still)),
+        // A picture is tilted further than a head turns, for it has no depth.
+        "flat": poses.all("flat", |yaw, pitch| {
+            guest.flat((2.4 * yaw).clamp(-56.0, 56.0), 2.0 * pitch, still)
+        }),
+        "blank": [poses.keep("blank", drawn(FRAME, |u, v| [90.0 + u / 20.0, 110.0, 120.0 + v / 20.0]))],
+        "two": [poses.keep("two", two(&guest.frame, &other.frame))],
+    })
+}
+
+/// Uploads photos; their ids, sorted.
+fn uploaded(photos: &Album, names: &[&str]) -> Vec<String> {
+    let one = |name: &&str| photos.upload(name, &std::fs::read(sample(name)).unwrap());
+    let mut ids: Vec<String> = names.iter().map(one).collect();
+    ids.sort();
+    ids
+}
+
+#[test]
+fn guests_find_their_photos_and_nobody_elses() {
+    let service = service!(Database::Sqlite);
+    let owner = service.owner();
+    let event = owner.new_event(&owner.studio(), "Asha & Ben");
+    let photos = Album { client: owner.client.clone(), event: event.clone() };
+    owner.client.patch(&photos.path(""), &json!({ "downloads": "original" })).is(200);
+    let (theirs, others) = (uploaded(&photos, &THEIRS), uploaded(&photos, &OTHERS));
+    photos.wait_until_indexed();
+    let made = owner.client.post(&photos.path("/guest-links"), &json!({ "name": "Door" })).is(201);
+    let link = made.field("url");
+    let (_, token) = link.split_once("/g/").unwrap();
+    service.remember(token);
+    let more = service.room.path("more.jpg");
+    std::fs::write(&more, variant(&std::fs::read(sample(THEIRS[0])).unwrap(), 1)).unwrap();
+    let told = json!({
+        "address": service.address(),
+        "link": format!("/g/{token}"),
+        "email": owner.email,
+        "password": owner.password,
+        "event": event,
+        "poses": poses(&service.room),
+        "cannot": CANNOT,
+        "live": service.room.path("live.y4m"),
+        "theirs": theirs,
+        "others": others,
+        "more": more,
+        "outbox": service.room.data().join("outbox"),
+    });
+    node::run("guests", told);
+}
+
+#[test]
+fn a_studio_works_from_setup_to_purge() {
+    let service = service!(Database::Sqlite);
+    let photos = ["obama.jpg", "obama2.jpg", "biden.jpg", "sample1.jpg"];
+    let photos: Vec<PathBuf> = photos.iter().map(|name| sample(name)).collect();
+    let names: Vec<_> = photos.iter().map(|path: &PathBuf| Path::to_string_lossy(path)).collect();
+    let told = json!({
+        "address": service.address(),
+        "setup": service.setup_token(),
+        "photos": names,
+    });
+    node::run("studio", told);
+}

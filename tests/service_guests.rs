@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "service_guests/own.rs"]
+mod own;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -147,50 +150,12 @@ fn a_guest_sees_their_photos_and_nobody_elses(service: Service) {
     let names: BTreeSet<String> =
         (0..zip.len()).map(|n| zip.by_index(n).unwrap().name().unwrap().into_owned()).collect();
     assert_eq!(names.into_iter().collect::<Vec<_>>(), ["photos/obama.jpg", "photos/obama2.jpg"]);
-    hidden_and_refused(&scene, &guest);
+    own::everything_that_is_kept(&scene, &guest);
+    own::hidden_and_refused(&scene, &guest);
     // A guest's session opens nothing of the studio's, and the studio's nothing of a guest's.
     guest.get("/me").fails(401, "signed_out");
     guest.get(&scene.album.path("/photos")).fails(401, "signed_out");
     scene.owner.client.get("/guest/photos").fails(401, "signed_out");
-}
-
-/// What a folder hides, and what the guest says is not theirs, is not there.
-fn hidden_and_refused(scene: &Scene, guest: &Client) {
-    let client = &scene.owner.client;
-    let folder =
-        client.post(&scene.album.path("/folders"), &json!({ "name": "F" })).is(201).field("id");
-    let photo = &scene.ids[0];
-    client
-        .patch(&scene.album.path(&format!("/photos/{photo}")), &json!({ "folder": folder }))
-        .is(200);
-    let hide = |hidden: bool| {
-        let path = scene.album.path(&format!("/folders/{folder}"));
-        client.patch(&path, &json!({ "hidden": hidden })).is(200);
-    };
-    hide(true);
-    assert_eq!(photos(guest), set(&scene.ids[1..2]));
-    guest.get(&format!("/guest/photos/{photo}/thumb")).fails(404, "not_found");
-    assert_eq!(guest.get("/guest").is(200).document()["photos"], 1);
-    hide(false);
-    let items = guest.get("/guest/photos").is(200).items();
-    let item = items.iter().find(|item| item["id"] == photo.as_str()).unwrap();
-    let face = format!("/guest/faces/{}", item["face"].as_str().unwrap());
-    guest.put(&face, &json!({ "claim": "not_me" })).is(204);
-    assert_eq!(photos(guest), set(&scene.ids[1..2]));
-    guest.get(&format!("/guest/photos/{photo}/web")).fails(404, "not_found");
-    guest.put(&face, &json!({ "claim": "unsaid" })).is(204);
-    assert_eq!(photos(guest), set(&scene.ids[..2]));
-    // Nobody talks themselves into other people's photos, whatever face they name.
-    let found =
-        scene.album.search(&std::fs::read(sample("biden.jpg")).unwrap(), "").is(200).document();
-    let foreign = format!("/guest/faces/{}", found["matches"][0]["face"].as_str().unwrap());
-    let unknown = format!("/guest/faces/{}", unknown_id());
-    for claim in ["me", "not_me", "unsaid"] {
-        let body = json!({ "claim": claim });
-        let refused = guest.put(&foreign, &body).is(404);
-        assert_eq!(telling(&refused), telling(&guest.put(&unknown, &body)));
-    }
-    assert_eq!(telling(&guest.get(&foreign).is(404)), telling(&guest.get(&unknown)));
 }
 
 fn nobody_comes_in_without_consent_and_a_link(service: Service) {

@@ -1,7 +1,7 @@
 //! A whole event to take along: its photos in their folders, and what is known of them, as a streamed ZIP.
 //!
-//! It holds the picks and comments of albums'
-//! visitors under the names that they gave, no face template, no embedding and nobody's contact.
+//! It holds the picks and comments of albums' visitors under the names that they gave, and the guests with their
+//! contacts, but never a face template or an embedding.
 
 use std::collections::HashSet;
 
@@ -17,6 +17,7 @@ use crate::archive::{Archive, place, respond};
 use crate::audit::note_by;
 use crate::blob::Kind;
 use crate::error::{Failure, Result};
+use crate::guest::export::{Kept, of_event as guests_of_event};
 use crate::input::Bytes;
 use crate::state::App;
 
@@ -43,20 +44,23 @@ struct Contents<'a> {
     photos: &'a [Listed],
     /// What visitors have left in the event's albums.
     albums: &'a [Told],
+    /// Who has come, what they agreed to, and what they may see.
+    guests: &'a [Kept],
 }
 
-/// Everything of an event: photos in their folders, and `event.json` about them. Nothing of faces.
+/// Everything of an event: photos in their folders, and `event.json` about them and the guests. No face template.
 #[utoipa::path(get, path = "/events/{event}/export", tag = "events", params(("event" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "application/zip")))]
 pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     let event = one(&app, grant.event()?).await?;
     let photos = photos(&app, &event.id).await?;
     let albums = told::of_event(&app, &event.id).await?;
+    let guests = guests_of_event(&app, &event.id).await?;
     let mut tx = app.db().write().await?;
     note_by(&mut tx, &grant, "event_export", &event.id, "").await?;
     tx.commit().await?;
     Ok(respond("attachment; filename=\"event.zip\"", move |archive| {
-        write(&app, &event, (&photos, &albums), archive)
+        write(&app, &event, (&photos, &albums, &guests), archive)
     }))
 }
 
@@ -93,10 +97,10 @@ async fn photos(app: &App, event: &str) -> Result<Vec<Listed>> {
 fn write(
     app: &App,
     event: &Event,
-    (photos, albums): (&[Listed], &[Told]),
+    (photos, albums, guests): (&[Listed], &[Told], &[Kept]),
     archive: &mut Archive,
 ) -> Result<()> {
-    let contents = Contents { format: "picpick event 1", event, photos, albums };
+    let contents = Contents { format: "picpick event 1", event, photos, albums, guests };
     let contents = serde_json::to_vec_pretty(&contents).map_err(Failure::internal)?;
     archive.add("event.json", &contents)?;
     let sealer = app.faces().sealer(&event.id)?;

@@ -7,6 +7,7 @@
 
 pub mod challenge;
 pub mod consent;
+pub mod export;
 pub mod group;
 pub mod known;
 mod leave;

@@ -1,0 +1,163 @@
+//! Everything that is kept of one guest, to take along: what they gave, agreed to and said, and their photos as far
+//! as those may be taken. For the guest, and for a studio that somebody asks.
+//!
+//! Holds no template: numbers that only this engine can read are of no use to anybody, and of harm in other hands.
+//! Sends nothing of anybody else.
+
+use std::collections::HashSet;
+
+use axum::extract::State;
+use axum::response::Response;
+use picpick_engine::GuestId;
+use serde::Serialize;
+use sqlx::Row as _;
+
+use super::known::Notifications;
+use super::person::open;
+use super::photos::found;
+use crate::access::{Grant, GuestVisit};
+use crate::archive::{permit, place, respond};
+use crate::audit::note_by;
+use crate::error::{Failure, Result};
+use crate::ids::is_id;
+use crate::input::{Bytes, Path};
+use crate::photo::shown;
+use crate::state::App;
+
+/// What is kept of a guest, without a face template.
+#[derive(Serialize)]
+pub struct Kept {
+    pub id: String,
+    pub name: String,
+    pub contact: String,
+    pub language: String,
+    pub created_unix_s: i64,
+    pub verified_unix_s: Option<i64>,
+    pub notifications: Notifications,
+    pub consents: Vec<Consented>,
+    /// The photos that show them, by id.
+    pub photos: Vec<String>,
+    /// Faces of which they said that they are, or are not, theirs.
+    pub faces_confirmed: Vec<String>,
+    pub faces_refused: Vec<String>,
+    /// Pictures of which their template was made; none are kept.
+    pub template_pictures: Option<usize>,
+}
+
+#[derive(Serialize)]
+pub struct Consented {
+    version: String,
+    language: String,
+    given_unix_s: i64,
+    withdrawn_unix_s: Option<i64>,
+}
+
+/// What is kept of `guest` of `event`. Errors: `NotFound`.
+pub async fn kept(app: &App, event: &str, guest: &str) -> Result<Kept> {
+    let row = sqlx::query(
+        "SELECT * FROM guests WHERE id = $1 AND event_id = $2 AND leaving_unix_s IS NULL",
+    )
+    .bind(guest)
+    .bind(event)
+    .fetch_one(app.db().read())
+    .await?;
+    let consents =
+        sqlx::query("SELECT * FROM guest_consents WHERE guest_id = $1 ORDER BY given_unix_s, id")
+            .bind(guest)
+            .fetch_all(app.db().read())
+            .await?;
+    let consents = consents.iter().map(|row| {
+        Ok(Consented {
+            version: row.try_get("version")?,
+            language: row.try_get("language")?,
+            given_unix_s: row.try_get("given_unix_s")?,
+            withdrawn_unix_s: row.try_get("withdrawn_unix_s")?,
+        })
+    });
+    let verified_unix_s: Option<i64> = row.try_get("verified_unix_s")?;
+    let (mut photos, mut said) = (Vec::new(), None);
+    if verified_unix_s.is_some() {
+        photos = found(app, event, guest, &[]).await?.photos;
+        let (name, id): (_, GuestId) = (event.to_owned(), guest.parse()?);
+        let known = app.faces().run(move |faces| Ok(faces.event(&name)?.collection.guest(&id)?));
+        said = Some(known.await?);
+    }
+    let field = |name: &str| open(app, guest, name, &row.try_get::<String, _>(name)?);
+    let listed = |faces: Option<&std::collections::BTreeSet<picpick_engine::FaceId>>| {
+        faces.into_iter().flatten().map(ToString::to_string).collect()
+    };
+    Ok(Kept {
+        id: guest.to_owned(),
+        name: field("name")?.to_string(),
+        contact: field("contact")?.to_string(),
+        language: row.try_get("language")?,
+        created_unix_s: row.try_get("created_unix_s")?,
+        verified_unix_s,
+        notifications: Notifications::of(row.try_get("notify")?),
+        consents: consents.collect::<Result<_>>()?,
+        photos: photos.into_iter().map(|photo| photo.id).collect(),
+        faces_confirmed: listed(said.as_ref().map(|guest| &guest.confirmed)),
+        faces_refused: listed(said.as_ref().map(|guest| &guest.refused)),
+        template_pictures: said.as_ref().map(|guest| guest.template.pictures),
+    })
+}
+
+/// What is kept of all guests of an event, oldest first.
+pub async fn of_event(app: &App, event: &str) -> Result<Vec<Kept>> {
+    let rows = sqlx::query(
+        "SELECT id FROM guests WHERE event_id = $1 AND leaving_unix_s IS NULL ORDER BY created_unix_s, id",
+    )
+    .bind(event)
+    .fetch_all(app.db().read())
+    .await?;
+    let mut all = Vec::with_capacity(rows.len());
+    for row in &rows {
+        all.push(kept(app, event, &row.try_get::<String, _>("id")?).await?);
+    }
+    Ok(all)
+}
+
+/// Everything that is kept of oneself: `guest.json`, and one's photos as far as they may be taken.
+#[utoipa::path(get, path = "/guest/export", tag = "guest",
+    responses((status = 200, body = Bytes, content_type = "application/zip")))]
+pub async fn own(State(app): State<App>, visit: GuestVisit) -> Result<Response> {
+    archive(&app, visit.event, visit.guest).await
+}
+
+/// Everything that is kept of one guest, for one who asks the studio.
+#[utoipa::path(get, path = "/events/{event}/guests/{guest}/export", tag = "guests of an event",
+    params(("event" = String, Path), ("guest" = String, Path)),
+    responses((status = 200, body = Bytes, content_type = "application/zip")))]
+pub async fn of_guest(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_, guest)): Path<(String, String)>,
+) -> Result<Response> {
+    if !is_id(&guest) {
+        return Err(Failure::not_found());
+    }
+    let answer = archive(&app, grant.event()?.to_owned(), guest.clone()).await?;
+    let mut tx = app.db().write().await?;
+    note_by(&mut tx, &grant, "guest_export", &guest, grant.event()?).await?;
+    tx.commit().await?;
+    Ok(answer)
+}
+
+async fn archive(app: &App, event: String, guest: String) -> Result<Response> {
+    let kept = kept(app, &event, &guest).await?;
+    let (permit, here) = (permit()?, tokio::runtime::Handle::current());
+    let app = app.clone();
+    Ok(respond("attachment; filename=\"guest.zip\"", move |archive| {
+        let _place = permit;
+        archive.add("guest.json", &serde_json::to_vec_pretty(&kept).map_err(Failure::internal)?)?;
+        let mut names = HashSet::new();
+        for photo in &kept.photos {
+            let file =
+                here.block_on(async { shown(&app, &event, photo).await?.taken(&app).await })?;
+            if let Some((name, bytes)) = file {
+                archive.add(&place(None, &name, photo, &mut names), &bytes)?;
+            }
+        }
+        Ok(())
+    }))
+}

@@ -92,8 +92,6 @@ fn poses(room: &Room) -> Value {
     let still = [0.0, 0.0];
     json!({
         "guest": poses.all("guest", |yaw, pitch| guest.turned(yaw, pitch, still)),
-        // Whoever turns another way is believed only when they do so clearly.
-        "far": poses.all("far", |yaw, pitch| guest.turned(1.3 * yaw, 1.3 * pitch, still)),
         "other": poses.all("other", |yaw, pitch| other.turned(yaw, pitch, still)),
         // A picture is tilted further than a head turns, for it has no depth.
         "flat": poses.all("flat", |yaw, pitch| {

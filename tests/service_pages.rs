@@ -159,7 +159,6 @@ fn guests_pages_are_strict_and_light() {
         let weight = assets.iter().map(|path| reader.get(path).text.len()).sum::<usize>();
         let weight = weight + read.text.len();
         assert!(weight <= GUEST_PAGE_BYTES_MAX, "{path} weighs {weight}");
-        println!("{path} weighs {weight} bytes");
     }
     let read = reader.get(&format!("{door}?lang=hi"));
     assert!(read.text.contains("<html lang=\"hi\">") && !read.text.contains("Find my photos"));

@@ -40,7 +40,7 @@ pub fn page(words: &Guest, language: Language, about: &About<'_>) -> Markup {
             p { strong { (photos.none) } }
             p { (photos.none_hint) }
         }
-        ul #photos .grid {}
+        ul #photos .grid.steady {}
         p #trouble .bad .centre role="alert" {}
         button #news .pill type="button" hidden {}
         p #news-said .unseen role="status" aria-live="polite" {}

@@ -50,7 +50,8 @@ async function showProgress(counts) {
   if (counts.done !== done && done >= 0 && !cursor) await showPhotos(true);
   done = counts.done;
 }
-new EventSource(`/api/v1${path}/progress`).addEventListener("progress", (told) => showProgress(JSON.parse(told.data)));
+const told = new EventSource(`/api/v1${path}/progress`);
+told.addEventListener("progress", (news) => showProgress(JSON.parse(news.data)));
 const steer = (order) => call("POST", `${path}/jobs`, { order }).then(showProgress);
 byId("pause").addEventListener("click", () => steer(byId("pause").dataset.order));
 byId("retry").addEventListener("click", () => steer("retry"));
@@ -103,8 +104,10 @@ byId("sure").addEventListener("close", async () => {
   try {
     const { receipt } = await call("DELETE", path);
     const link = element("a", { href: URL.createObjectURL(new Blob([receipt], { type: "application/json" })), download: "receipt.json" }, "Save the receipt");
-    outcome.replaceChildren("It is gone. ", link, ". ", element("a", { href: "/studio" }, "Back to the studio"));
-    byId("delete").hidden = true;
+    outcome.replaceChildren(link, ". ", element("a", { href: "/studio" }, "Back to the studio"));
+    // Nothing of the event stays on the screen.
+    told.close();
+    byId("main").replaceChildren(element("h1", {}, "It is gone"), outcome);
   } catch (problem) {
     say(outcome, problem.message, true);
   }

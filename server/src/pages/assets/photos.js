@@ -50,17 +50,14 @@ function tile(photo, place) {
 async function claim(photo, what) {
   await ask("PUT", `/guest/faces/${photo.face}`, { claim: what });
   photo.out = what === "not_me";
-  if (!photo.out) {
-    photo.tile.replaceChildren(...photo.kept);
-    photo.tile.classList.remove("out");
-  } else if (!photo.tile.classList.contains("out")) {
-    photo.kept = [...photo.tile.childNodes];
+  photo.tile.querySelector(".taken")?.remove();
+  photo.tile.classList.toggle("out", photo.out);
+  if (photo.out) {
     const undo = element("button", { class: "quiet", type: "button" }, word("undo"));
     undo.addEventListener("click", () => claim(photo, "unsaid").catch(() => null));
-    photo.tile.classList.add("out");
-    photo.tile.replaceChildren(element("p", { role: "status" }, word("taken_out")), undo);
+    photo.tile.append(element("div", { class: "taken" }, element("p", { role: "status" }, word("taken_out")), undo));
     if (!byId("viewer").open) undo.focus({ preventScroll: true });
-  }
+  } else photo.tile.querySelector("a").focus({ preventScroll: true });
   count();
 }
 

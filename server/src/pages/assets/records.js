@@ -6,13 +6,18 @@ import { all, receiptLink, row, thisStudio } from "./parts.js";
 const { path } = await thisStudio();
 const when = (unixS) => new Date(unixS * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 
+// People by their names; ids, which mean nothing to anybody, by their beginning.
+const names = new Map((await all(`${path}/members`)).map((member) => [`user:${member.user}`, member.name]));
+const who = (actor) => names.get(actor) ?? short(actor);
+const short = (text) => text.replace(/[0-9a-f]{32}/g, (id) => `${id.slice(0, 8)}…`);
+
 let cursor = "";
 async function more() {
   const page = await call("GET", `${path}/audit?limit=200${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
   const cell = (text) => element("td", {}, text);
   byId("audit").append(
     ...page.items.map((entry) =>
-      element("tr", {}, cell(when(entry.at_unix_s)), cell(entry.actor), cell(entry.action.replaceAll("_", " ")), cell([entry.target, entry.detail].filter(Boolean).join(" · "))),
+      element("tr", {}, cell(when(entry.at_unix_s)), cell(who(entry.actor)), cell(entry.action.replaceAll("_", " ")), cell(short([entry.target, entry.detail].filter(Boolean).join(" · ")))),
     ),
   );
   cursor = page.next ?? "";

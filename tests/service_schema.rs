@@ -75,7 +75,7 @@ fn things(service: &Service) -> Value {
     let event = owner.new_event(&studio, "Event");
     let doomed_event = owner.new_event(&studio, "Doomed");
     let album = Album { client: owner.client.clone(), event: event.clone() };
-    let [(photo, upload), (doomed_photo, doomed_upload)] =
+    let [(photo, upload, face), (doomed_photo, doomed_upload, _)] =
         [1, 2].map(|number| sent(&album, number));
     let folder = format!("/events/{event}/folders");
     let folder = owner.client.post(&folder, &json!({ "name": "F" })).is(201).field("id");
@@ -89,19 +89,24 @@ fn things(service: &Service) -> Value {
     json!({
         "studio": studio, "event": event, "folder": folder, "member": member, "key": spare,
         "invitation": invitation, "session": session["id"], "photo": photo, "upload": upload,
+        "face": face,
         "doomed": { "event": doomed_event, "photo": doomed_photo, "upload": doomed_upload },
         "cookie": cookie, "authorization": format!("Bearer {key}"),
     })
 }
 
-/// The ids of a photo of the event that is indexed, and of an upload of which a part is still to come.
-fn sent(album: &Album, number: usize) -> (String, String) {
-    let picture = std::fs::read(sample("obama.jpg")).unwrap();
-    let photo = album.upload("a.jpg", &variant(&picture, number));
+/// The ids of a photo of the event that is indexed, of an upload of which all is still to come, and of the
+/// photo's face.
+fn sent(album: &Album, number: usize) -> (String, String, String) {
+    let picture = variant(&std::fs::read(sample("obama.jpg")).unwrap(), number);
+    let photo = album.upload("a.jpg", &picture);
     assert_eq!(album.wait_until_indexed()["failed"], 0);
+    let found = album.search(&picture, "?how=direct").is(200).document();
+    let of_it = found["matches"].as_array().unwrap().iter().find(|it| it["photo"] == *photo);
+    let face = of_it.expect("the photo's face")["face"].as_str().unwrap().to_owned();
     let announced = album.announce_as("b.jpg", 1 << 20, None, None).unwrap().is(201);
     let upload = place_of(&announced).rsplit('/').next().unwrap().to_owned();
-    (photo, upload)
+    (photo, upload, face)
 }
 
 /// The addresses, as the service has them, that were answered with success.
@@ -131,10 +136,10 @@ fn every_answer_is_described(database: Database) {
     let succeeded = succeeded(&service.log());
     let routes: BTreeSet<&str> =
         operations.iter().map(|operation| operation.path.as_str()).collect();
-    println!("{generated} cases; {} of {} addresses succeeded", succeeded.len(), routes.len());
     let failed = routes.iter().filter(|route| !succeeded.contains(&format!("/api/v1{route}")));
-    println!("nobody succeeded with: {:?}", failed.collect::<Vec<_>>());
-    assert!(succeeded.len() * 4 > routes.len() * 3, "only these succeeded: {succeeded:?}");
+    let failed: Vec<&&str> = failed.collect();
+    println!("{generated} cases; of {} addresses none succeeded at {failed:?}", routes.len());
+    assert!(failed.len() * 4 < routes.len(), "nothing succeeded at {failed:?}");
 }
 
 #[test]

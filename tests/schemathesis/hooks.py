@@ -1,9 +1,10 @@
 """Makes schemathesis come in as somebody, try things that are there, and come from many addresses.
 
-PICPICK_TEST_THINGS is a JSON object: path parameters' names with the ids of things that are there, "doomed",
-the same with those that may be deleted instead, and the headers "cookie" and "authorization". What is done with
-a request, its own content decides, so that a request that is repeated is the same again. The bodies that are
-sent are added to the file PICPICK_TEST_SENT, one JSON document a line.
+PICPICK_TEST_THINGS is a JSON object: path parameters' names with the ids of things that are there, and "face",
+for the fields of bodies that name one; "doomed", the same with those that may be deleted instead; and the
+headers "cookie" and "authorization". What is done with a request, its own content decides, so that a request
+that is repeated is the same again. The bodies that are sent are added to the file PICPICK_TEST_SENT, one JSON
+document a line.
 """
 
 import json
@@ -34,6 +35,9 @@ def before_call(context, case, kwargs):
             things[last] = things["doomed"][last]
         parameters = {name: things.get(name, parameters[name]) for name in parameters}
         case.path_parameters = parameters
+        if isinstance(case.body, dict):
+            faces = {name: THINGS["face"] for name in ("face", "a", "b") if name in case.body}
+            case.body = {**case.body, **faces}
     headers = dict(case.headers or {})
     # Wrong sign-ins are counted by address.
     headers["X-Forwarded-For"] = "10.%d.%d.%d" % (number >> 24, number >> 16 & 255, number >> 8 & 255)

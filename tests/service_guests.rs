@@ -9,13 +9,12 @@
 mod own;
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use picpick_tests::album::Album;
 use picpick_tests::contract::unknown_id;
 use picpick_tests::guest::{
-    Shown, angles, head_of, new_link, register, registration, send_frame, show, show_head,
-    show_until_refused, sway, welcome,
+    Shown, angles, head_of, letter, new_link, register, registration, send_frame, show, show_head,
+    show_until_refused, sway, token_in, wait_until, welcome,
 };
 use picpick_tests::people::new_email;
 use picpick_tests::pictures::Drawing;
@@ -74,36 +73,6 @@ fn photos(guest: &Client) -> BTreeSet<String> {
 
 fn set(ids: &[String]) -> BTreeSet<String> {
     ids.iter().cloned().collect()
-}
-
-/// Until `done` says so.
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(120);
-    while !done() {
-        assert!(Instant::now() < end, "waited in vain until {what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// The letters in the outbox's folder that hold `part`, once there is one.
-fn letter(service: &Service, part: &str) -> String {
-    let mut found = None;
-    wait_until(&format!("a letter with {part} comes"), || {
-        let entries = std::fs::read_dir(service.room.data().join("outbox"));
-        let files = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
-        let whole = files.filter(|path| path.extension().is_some_and(|end| end == "eml"));
-        let mut letters = whole.map(|path| std::fs::read_to_string(path).unwrap());
-        found = letters.find(|letter| letter.contains(part));
-        found.is_some()
-    });
-    found.unwrap()
-}
-
-/// The token of a link in a letter.
-fn token(letter: &str, prefix: &str) -> String {
-    let (_, rest) = letter.split_once(&format!("#{prefix}")).unwrap();
-    let rest: String = rest.chars().take_while(|c| !c.is_whitespace()).collect();
-    format!("{prefix}{rest}")
 }
 
 /// What tells answers apart, but for their own id and time.
@@ -294,7 +263,7 @@ fn new_photos_are_told_on_the_page_and_by_letter(service: Service) {
     assert!(photos(&guest).is_empty());
     let wish = |on: bool| guest.put("/guest/notifications", &json!({ "on": on })).is(200);
     assert_eq!(wish(true).document()["notifications"], "asked");
-    let ticket = token(&letter(&service, "g/notify#"), "ppt_");
+    let ticket = token_in(&letter(&service, "g/notify#"), "ppt_");
     let confirm =
         || service.client().post("/guest/notifications/confirm", &json!({ "token": ticket }));
     confirm().is(204);
@@ -374,7 +343,7 @@ fn without_a_camera_the_studio_lets_in(service: Service) {
         scene.album.search(&std::fs::read(sample("obama.jpg")).unwrap(), "").is(200).document();
     client.post(&path, &json!({ "face": found["matches"][0]["face"] })).is(204);
     client.post(&path, &json!({ "face": found["matches"][0]["face"] })).fails(404, "not_found");
-    let ticket = token(&letter(&service, "g/enter#"), "ppt_");
+    let ticket = token_in(&letter(&service, "g/enter#"), "ppt_");
     let enter = || outside.post("/guest/session", &json!({ "token": ticket }));
     let guest = outside.with_cookie(&enter().is(204).cookie());
     enter().fails(410, "gone");

@@ -11,9 +11,10 @@ use std::process::Command;
 
 use picpick_tests::album::{Album, place_of, variant};
 use picpick_tests::contract::operations;
+use picpick_tests::guest::{let_in, new_link, register};
 use picpick_tests::people::new_email;
 use picpick_tests::python::installed;
-use picpick_tests::{Database, Service, room, sample, times};
+use picpick_tests::{Database, Person, Service, room, sample, times};
 use serde_json::{Value, json};
 
 const PINNED: &str = include_str!("schemathesis/requirements.txt");
@@ -86,12 +87,50 @@ fn things(service: &Service) -> Value {
     let sessions = owner.sign_in().get("/me/sessions").is(200).items();
     let session = sessions.iter().find(|session| session["current"] == true).unwrap();
     let cookie = owner.try_sign_in(&owner.password, None).is(201).cookie();
-    json!({
+    let visitors = visitors(service, &owner, &event, &face);
+    let mut things = json!({
         "studio": studio, "event": event, "folder": folder, "member": member, "key": spare,
         "invitation": invitation, "session": session["id"], "photo": photo, "upload": upload,
         "face": face,
         "doomed": { "event": doomed_event, "photo": doomed_photo, "upload": doomed_upload },
         "cookie": cookie, "authorization": format!("Bearer {key}"),
+    });
+    let (all, more) = (things.as_object_mut().unwrap(), visitors.as_object().unwrap().clone());
+    for (name, more) in more {
+        match (all.get_mut(&name).and_then(Value::as_object_mut), more.as_object()) {
+            (Some(known), Some(more)) => known.extend(more.clone()),
+            _ => drop(all.insert(name, more)),
+        }
+    }
+    things
+}
+
+/// A visitor of an album and a guest, with their cookies, and what the studio has of both.
+fn visitors(service: &Service, owner: &Person, event: &str, face: &str) -> Value {
+    let path = |rest: &str| format!("/events/{event}/{rest}");
+    let made = |rest: &str, body: Value| owner.client.post(&path(rest), &body).is(201);
+    owner.client.patch(&format!("/events/{event}"), &json!({ "downloads": "original" })).is(200);
+    let album = || made("albums", json!({ "name": "A", "annotate_pin": "975310" })).field("id");
+    let (kept, doomed) = (album(), album());
+    let link = made(&format!("albums/{kept}/links"), json!({}));
+    let doomed_link = made(&format!("albums/{kept}/links"), json!({})).field("id");
+    let outside = service.client();
+    let entry = json!({ "token": link.field("token") });
+    let visit = outside.post("/album/session", &entry).is(204).cookie();
+    let second = json!({ "pin": "975310", "name": "V" });
+    outside.with_cookie(&visit).put("/album/annotator", &second).is(204);
+    let guest = let_in(service, owner, event, face);
+    let gone = new_link(owner, event);
+    register(service, &gone, "Gone", &new_email());
+    let listed = |rest: &str| owner.client.get(&path(rest)).is(200).items();
+    let (guests, links) = (listed("guests"), listed("guest-links"));
+    json!({
+        "album": kept, "link": link.field("id"), "album_cookie": visit,
+        "guest": guests[0]["id"], "guest_link": links[0]["id"], "guest_cookie": guest.cookie(),
+        "doomed": {
+            "album": doomed, "link": doomed_link, "guest": guests[1]["id"],
+            "guest_link": links[1]["id"],
+        },
     })
 }
 

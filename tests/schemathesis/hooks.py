@@ -2,7 +2,7 @@
 
 PICPICK_TEST_THINGS is a JSON object: path parameters' names with the ids of things that are there, and "face",
 for the fields of bodies that name one; "doomed", the same with those that may be deleted instead; and the
-headers "cookie" and "authorization". What is done with a request, its own content decides, so that a request
+headers "cookie" and "authorization", "album_cookie" of a visitor and "guest_cookie" of a guest. What is done with a request, its own content decides, so that a request
 that is repeated is the same again. The bodies that are sent are added to the file PICPICK_TEST_SENT, one JSON
 document a line.
 """
@@ -41,8 +41,12 @@ def before_call(context, case, kwargs):
     headers = dict(case.headers or {})
     # Wrong sign-ins are counted by address.
     headers["X-Forwarded-For"] = "10.%d.%d.%d" % (number >> 24, number >> 16 & 255, number >> 8 & 255)
-    # Whoever signs out is signed out from then on.
-    if not (method == "DELETE" and path.endswith("/session")):
+    # Whoever signs out, or goes, is out from then on.
+    ends = method == "DELETE" and path.endswith(("/session", "/api/v1/guest"))
+    visitor = next((who for who in ("album", "guest") if path.startswith("/api/v1/" + who)), None)
+    if visitor and not ends:
+        headers["Cookie"] = THINGS[visitor + "_cookie"]
+    elif not ends:
         people_only = path == "/api/v1/me" or "/me/" in path or path.endswith("/studios")
         by_cookie = people_only or number // 8 % 2
         name = "Cookie" if by_cookie else "Authorization"

@@ -135,6 +135,12 @@ impl Client {
         Self { credential: Some(("authorization", format!("Bearer {key}"))), ..self.clone() }
     }
 
+    /// The session's cookie, as `NAME=VALUE`.
+    pub fn cookie(&self) -> Option<&str> {
+        let held = self.credential.as_ref().filter(|(name, _)| *name == "cookie");
+        held.map(|(_, value)| value.as_str())
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         self.json("GET", path, None)
     }

@@ -4,7 +4,7 @@
 //! tests expect.
 
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use picpick_engine::{
     DEFAULT_PACK, DecodeLimits, Liveness, Pack, Picture, Pipeline, Precision, Provider, to_jpeg,
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, Client, Request};
 use crate::head::Head;
-use crate::people::Person;
+use crate::people::{Person, new_email};
 use crate::samples::{models, sample};
 use crate::service::Service;
 
@@ -152,4 +152,48 @@ pub fn show_until_refused(client: &Client, head: &Head) -> Answer {
         std::thread::sleep(FRAME_EVERY);
     }
     panic!("nobody refused");
+}
+
+/// Until `done` says so.
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(120);
+    while !done() {
+        assert!(Instant::now() < end, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The letter in the outbox's folder that holds `part`, once there is one.
+pub fn letter(service: &Service, part: &str) -> String {
+    let mut found = None;
+    wait_until(&format!("a letter with {part} comes"), || {
+        let entries = std::fs::read_dir(service.room.data().join("outbox"));
+        let files = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
+        let whole = files.filter(|path| path.extension().is_some_and(|end| end == "eml"));
+        let mut letters = whole.map(|path| std::fs::read_to_string(path).unwrap());
+        found = letters.find(|letter| letter.contains(part));
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+/// The token of a link in a letter.
+pub fn token_in(letter: &str, prefix: &str) -> String {
+    let (_, rest) = letter.split_once(&format!("#{prefix}")).unwrap();
+    let rest: String = rest.chars().take_while(|c| !c.is_whitespace()).collect();
+    format!("{prefix}{rest}")
+}
+
+/// A guest whom the studio lets in by hand, by a face of the event: no camera is needed.
+pub fn let_in(service: &Service, owner: &Person, event: &str, face: &str) -> Client {
+    let mut request = registration(&new_link(owner, event), "Guest", &new_email());
+    request["message"] = "Here".into();
+    let outside = service.client();
+    outside.post("/guest/requests", &request).is(204);
+    let asked = owner.client.get(&format!("/events/{event}/guest-requests")).is(200).items();
+    let path = format!("/events/{event}/guest-requests/{}", asked[0]["id"].as_str().unwrap());
+    owner.client.post(&path, &json!({ "face": face })).is(204);
+    let ticket = token_in(&letter(service, "g/enter#"), "ppt_");
+    let entered = outside.post("/guest/session", &json!({ "token": ticket })).is(204);
+    outside.with_cookie(&entered.cookie())
 }

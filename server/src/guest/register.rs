@@ -32,7 +32,7 @@ pub struct LinkToken {
 
 /// What stands behind a link.
 #[derive(Serialize, ToSchema)]
-pub struct Invitation {
+pub struct EventInvitation {
     pub event: String,
     pub studio: String,
     pub consent: Consent,
@@ -64,15 +64,15 @@ pub struct Newcomer<'a> {
 
 /// What stands behind a link: whose event it is, and what there is to agree to.
 #[utoipa::path(post, path = "/guest/invitation", tag = "guest", request_body = LinkToken,
-    responses((status = 200, body = Invitation)))]
+    responses((status = 200, body = EventInvitation)))]
 pub async fn invitation(
     State(app): State<App>,
     wanted: Wanted,
     Body(given): Body<LinkToken>,
-) -> Result<Json<Invitation>> {
+) -> Result<Json<EventInvitation>> {
     let Open { event_name, studio_name, .. } = links::must_be_open(&app, &given.token).await?;
     let consent = consent::text(wanted.language, &event_name, &studio_name);
-    Ok(Json(Invitation { event: event_name, studio: studio_name, consent }))
+    Ok(Json(EventInvitation { event: event_name, studio: studio_name, consent }))
 }
 
 /// Registers a guest, who agrees to the consent's text; the session's cookie comes with the answer.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use tracing::Instrument as _;
 
-use crate::access::{AlbumVisit, Grant, SignedIn};
+use crate::access::{AlbumVisit, Grant, GuestVisit, SignedIn};
 use crate::clock::now_s;
 use crate::db::{Db, along};
 use crate::error::{Failure, Kind, Result};
@@ -104,6 +104,9 @@ fn caller_of(request: &Request) -> Result<String> {
         return Ok(grant.caller.name());
     }
     if let Some(visit) = extensions.get::<AlbumVisit>() {
+        return Ok(visit.caller().name());
+    }
+    if let Some(visit) = extensions.get::<GuestVisit>() {
         return Ok(visit.caller().name());
     }
     let person = extensions.get::<SignedIn>().map(|person| format!("user:{}", person.user));

@@ -115,13 +115,15 @@ fn a_part_in_the_wrong_place_is_refused(service: Service) {
     let picture = read("obama.jpg");
     let place = place_of(&album.announce("a.jpg", &picture).unwrap().is(201));
     album.send(&place, 0, &picture[..2 * CHUNK_BYTES]).unwrap().is(204);
-    album.send(&place, 0, &picture).unwrap().fails(409, "conflict");
-    album
-        .send(&place, 3 * CHUNK_BYTES, &picture[3 * CHUNK_BYTES..])
-        .unwrap()
-        .fails(409, "conflict");
+    // The answer does not wait for the body; a client that is still sending may miss it, and asks again.
+    let refused = |offset: usize, part: &[u8]| {
+        let answers = std::iter::from_fn(|| Some(album.send(&place, offset, part)));
+        answers.take(20).find_map(Result::ok).expect("an answer")
+    };
+    refused(0, &picture).fails(409, "conflict");
+    refused(3 * CHUNK_BYTES, &picture[3 * CHUNK_BYTES..]).fails(409, "conflict");
     let beyond = [&picture[2 * CHUNK_BYTES..], &[0; 100]].concat();
-    album.send(&place, 2 * CHUNK_BYTES, &beyond).unwrap().fails(413, "too_large");
+    refused(2 * CHUNK_BYTES, &beyond).fails(413, "too_large");
     let offset = album.offset(&place);
     let headers = |version: &str| {
         vec![

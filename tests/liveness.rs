@@ -6,79 +6,34 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::HashSet;
-use std::sync::OnceLock;
 
 use picpick_engine::{
-    Challenge, DEFAULT_PACK, DecodeLimits, Error, Guidance, Liveness, Look, Pack, Picture,
-    Pipeline, Precision, Progress, Provider, Refusal, Turn, cosine, to_jpeg,
+    Challenge, Error, Guidance, Look, Picture, Progress, Refusal, Turn, cosine, to_jpeg,
 };
-use picpick_tests::head::{Head, drawn};
-use picpick_tests::{models, sample};
+use picpick_tests::guest::{angles, sway};
+use picpick_tests::head::{drawn, head_of, studio};
 
 const FRAME_MS: u64 = 700;
-
-struct Studio {
-    pipeline: Pipeline,
-    liveness: Liveness,
-}
-
-fn studio() -> &'static Studio {
-    static STUDIO: OnceLock<Studio> = OnceLock::new();
-    STUDIO.get_or_init(|| {
-        let pack = Pack::builtin(DEFAULT_PACK).unwrap();
-        // The CPU provider computes the same on every machine.
-        let cpu = Precision::Only(Provider::Cpu);
-        Studio {
-            pipeline: Pipeline::load(models(), &pack, cpu, DecodeLimits::default()).unwrap(),
-            liveness: Liveness::load(models(), cpu).unwrap(),
-        }
-    })
-}
 
 fn look(picture: &Picture) -> Look {
     let jpeg = to_jpeg(picture, u32::MAX, 90).unwrap();
     studio().pipeline.look(&studio().liveness, &jpeg).unwrap()
 }
 
-/// The head of a sample photo.
-fn head(name: &str) -> Head {
-    let studio = studio();
-    Head::of(&studio.pipeline, &studio.liveness, &std::fs::read(sample(name)).unwrap())
-}
-
-/// How a head is turned when `waited` frames were shown in vain for what is awaited, in degrees: further and
-/// further, and then from the start.
-fn angles(awaited: Guidance, waited: u64) -> [f32; 2] {
-    let share = 0.8 + 0.15 * (waited % 4) as f32;
-    let full = match awaited {
-        Guidance::Turn(Turn::Left) => [27.0, 0.0],
-        Guidance::Turn(Turn::Right) => [-27.0, 0.0],
-        Guidance::Turn(Turn::Up) => [0.0, 20.0],
-        Guidance::Turn(Turn::Down) => [0.0, -20.0],
-        _ => [0.0, 0.0],
-    };
-    full.map(|angle| angle * share)
-}
-
-/// A camera in a hand: where it is for frame `nth`, px.
-fn sway(nth: u64) -> [f32; 2] {
-    [(nth * 5 % 11) as f32 * 1.7 - 8.0, (nth * 3 % 7) as f32 * 1.9 - 5.0]
-}
-
 /// Shows a challenge what `frame` gives for yaw and pitch of what is awaited, until it is over or
 /// `frames_max` were shown.
 fn show(
     challenge: &mut Challenge,
-    frames_max: u64,
-    mut frame: impl FnMut([f32; 2], u64) -> Picture,
+    frames_max: usize,
+    mut frame: impl FnMut([f32; 2], usize) -> Picture,
 ) -> Progress {
     let mut progress = Progress::Wait(Guidance::Front);
     let (mut last, mut waited) = (Guidance::Front, 0);
     for nth in 0..frames_max {
         waited = if challenge.awaited() == last { waited + 1 } else { 0 };
         last = challenge.awaited();
-        let picture = frame(angles(last, waited), nth);
-        progress = challenge.see(&look(&picture), 1_000 + nth * FRAME_MS);
+        let picture = frame(angles(last.code(), waited), nth);
+        progress = challenge.see(&look(&picture), 1_000 + nth as u64 * FRAME_MS);
         if !matches!(progress, Progress::Wait(_)) {
             break;
         }
@@ -98,7 +53,7 @@ fn sideways() -> Challenge {
 
 #[test]
 fn a_head_that_turns_as_asked_passes_and_gives_a_template() {
-    let head = head("obama3.jpg");
+    let head = head_of("obama3.jpg");
     let mut seen = HashSet::new();
     // Until every turn was asked for.
     while seen.len() < 4 {
@@ -122,7 +77,7 @@ fn a_head_that_turns_as_asked_passes_and_gives_a_template() {
 
 #[test]
 fn a_waved_picture_is_flat() {
-    let head = head("biden.jpg");
+    let head = head_of("biden.jpg");
     let mut challenge = sideways();
     let progress = show(&mut challenge, 12, |[yaw, pitch], nth| {
         head.flat((2.4 * yaw).clamp(-56.0, 56.0) + nth as f32 / 3.0, pitch, sway(nth))
@@ -132,7 +87,7 @@ fn a_waved_picture_is_flat() {
 
 #[test]
 fn another_person_who_takes_over_is_refused() {
-    let (first, second) = (head("biden.jpg"), head("obama.jpg"));
+    let (first, second) = (head_of("biden.jpg"), head_of("obama.jpg"));
     let mut challenge = sideways();
     let progress = show(&mut challenge, 12, |[yaw, pitch], nth| {
         if nth == 0 { &first } else { &second }.turned(yaw, pitch, sway(nth))
@@ -142,7 +97,7 @@ fn another_person_who_takes_over_is_refused() {
 
 #[test]
 fn the_other_way_is_a_wrong_turn() {
-    let head = head("biden.jpg");
+    let head = head_of("biden.jpg");
     let mut challenge = sideways();
     let progress = show(&mut challenge, 12, |[yaw, pitch], nth| {
         head.turned((-1.3 * yaw).clamp(-36.0, 36.0), -pitch, sway(nth))
@@ -152,7 +107,7 @@ fn the_other_way_is_a_wrong_turn() {
 
 #[test]
 fn the_same_frame_twice_is_a_replay_whatever_its_file_says() {
-    let head = head("biden.jpg");
+    let head = head_of("biden.jpg");
     let jpeg = to_jpeg(&head.turned(0.0, 0.0, [0.0; 2]), u32::MAX, 90).unwrap();
     // The same picture with a comment.
     let other = picpick_tests::album::variant(&jpeg, 7);
@@ -167,13 +122,13 @@ fn the_same_frame_twice_is_a_replay_whatever_its_file_says() {
 
 #[test]
 fn a_frame_that_was_encoded_anew_does_not_count_again() {
-    let head = head("biden.jpg");
+    let head = head_of("biden.jpg");
     let (straight, again) = (head.turned(0.0, 0.0, [0.0; 2]), head.turned(0.0, 0.0, [0.0; 2]));
     let coarse = to_jpeg(&again, u32::MAX, 60).unwrap();
     let coarse = studio().pipeline.look(&studio().liveness, &coarse).unwrap();
     let mut challenge = sideways();
     let Progress::Wait(asked) = challenge.see(&look(&straight), 0) else { panic!("not straight") };
-    let [yaw, pitch] = angles(asked, 2);
+    let [yaw, pitch] = angles(asked.code(), 2);
     let turned = challenge.see(&look(&head.turned(yaw, pitch, sway(1))), 900);
     assert_eq!(turned, Progress::Wait(Guidance::Front));
     assert_eq!(challenge.see(&coarse, 1_800), Progress::Failed(Refusal::Replay));
@@ -181,7 +136,7 @@ fn a_frame_that_was_encoded_anew_does_not_count_again() {
 
 #[test]
 fn a_person_is_told_what_is_wrong_with_the_picture() {
-    let head = head("biden.jpg");
+    let head = head_of("biden.jpg");
     let (width, height) = (head.frame.width(), head.frame.height());
     let zoomed = |factor: f32| {
         let (w, h) = (width as f32, height as f32);
@@ -225,7 +180,7 @@ fn a_person_is_told_what_is_wrong_with_the_picture() {
 #[test]
 fn turned_heads_have_the_pose_that_they_were_given() {
     for name in ["obama.jpg", "biden.jpg"] {
-        let head = head(name);
+        let head = head_of(name);
         let straight = look(&head.turned(0.0, 0.0, [0.0; 2])).face.expect(name);
         assert!(straight.pose.yaw.abs() < 6.0, "{name}: {:?}", straight.pose);
         for yaw in [-30.0f32, -20.0, 20.0, 30.0] {
@@ -238,7 +193,7 @@ fn turned_heads_have_the_pose_that_they_were_given() {
     }
     {
         let name = "biden.jpg";
-        let head = head(name);
+        let head = head_of(name);
         let straight = look(&head.turned(0.0, 0.0, [0.0; 2])).face.expect(name);
         for pitch in [-20.0f32, 20.0] {
             let turned = look(&head.turned(0.0, pitch, [0.0; 2])).face.expect(name);
@@ -262,7 +217,7 @@ fn challenges_differ() {
 
 #[test]
 fn hostile_bytes_are_an_error() {
-    let jpeg = to_jpeg(&head("biden.jpg").frame, u32::MAX, 80).unwrap();
+    let jpeg = to_jpeg(&head_of("biden.jpg").frame, u32::MAX, 80).unwrap();
     for bytes in [&b""[..], b"\xff\xd8\xff", &[0; 4096], &jpeg[..jpeg.len() / 40], b"<svg/>"] {
         let error = studio().pipeline.look(&studio().liveness, bytes).unwrap_err();
         assert!(matches!(error, Error::Image { .. }), "{error}");
@@ -276,7 +231,7 @@ fn hostile_bytes_are_an_error() {
 
 #[test]
 fn many_threads_look_at_once() {
-    let head = head("biden.jpg");
+    let head = head_of("biden.jpg");
     let frames: Vec<Vec<u8>> = (0..8)
         .map(|nth| to_jpeg(&head.turned(nth as f32 * 4.0 - 14.0, 0.0, [0.0; 2]), 640, 90).unwrap())
         .collect();
@@ -293,7 +248,7 @@ fn many_threads_look_at_once() {
 
 #[test]
 fn a_video_has_the_frames_that_it_was_given() {
-    let head = head("biden.jpg");
+    let head = head_of("biden.jpg");
     let frames = [head.turned(0.0, 0.0, [0.0; 2]), head.turned(20.0, 0.0, [0.0; 2])];
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("head.y4m");

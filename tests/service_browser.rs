@@ -7,13 +7,11 @@
 
 use std::path::{Path, PathBuf};
 
-use picpick_engine::{
-    DEFAULT_PACK, DecodeLimits, Liveness, Pack, Picture, Pipeline, Precision, Provider,
-};
+use picpick_engine::Picture;
 use picpick_tests::album::{Album, variant};
-use picpick_tests::head::{FRAME, Head, drawn, sample as colour_at};
+use picpick_tests::head::{FRAME, drawn, head_of, sample as colour_at};
 use picpick_tests::video::y4m;
-use picpick_tests::{Database, Room, models, node, sample, service};
+use picpick_tests::{Database, Room, node, sample, service};
 use serde_json::{Map, Value, json};
 
 /// How a head is turned for what is asked, in degrees to its own left and up.
@@ -37,25 +35,13 @@ const OTHERS: [&str; 3] = [OTHER, "sample1.jpg", "sample2.jpg"];
 
 struct Poses {
     folder: PathBuf,
-    pipeline: Pipeline,
-    liveness: Liveness,
 }
 
 impl Poses {
     fn new(room: &Room) -> Self {
         let folder = room.path("poses");
         std::fs::create_dir(&folder).unwrap();
-        let pack = Pack::builtin(DEFAULT_PACK).unwrap();
-        let cpu = Precision::Only(Provider::Cpu);
-        Self {
-            folder,
-            pipeline: Pipeline::load(models(), &pack, cpu, DecodeLimits::default()).unwrap(),
-            liveness: Liveness::load(models(), cpu).unwrap(),
-        }
-    }
-
-    fn head(&self, name: &str) -> Head {
-        Head::of(&self.pipeline, &self.liveness, &std::fs::read(sample(name)).unwrap())
+        Self { folder }
     }
 
     fn keep(&self, name: &str, picture: Picture) -> Value {
@@ -88,7 +74,7 @@ fn two(left: &Picture, right: &Picture) -> Picture {
 
 fn poses(room: &Room) -> Value {
     let poses = Poses::new(room);
-    let (guest, other) = (poses.head(GUEST), poses.head(OTHER));
+    let (guest, other) = (head_of(GUEST), head_of(OTHER));
     let still = [0.0, 0.0];
     json!({
         "guest": poses.all("guest", |yaw, pitch| guest.turned(yaw, pitch, still)),

@@ -13,9 +13,10 @@ use std::collections::BTreeSet;
 use picpick_tests::album::Album;
 use picpick_tests::contract::unknown_id;
 use picpick_tests::guest::{
-    Shown, angles, head_of, letter, new_link, register, registration, send_frame, show, show_head,
+    Shown, angles, letter, new_link, register, registration, send_frame, show, show_head,
     show_until_refused, sway, token_in, wait_until, welcome,
 };
+use picpick_tests::head::head_of;
 use picpick_tests::people::new_email;
 use picpick_tests::pictures::Drawing;
 use picpick_tests::{Answer, Client, Dice, Person, Service, on_both_databases, sample, times};

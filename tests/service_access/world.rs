@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use picpick_tests::album::{Album, place_of, variant};
 use picpick_tests::contract::unknown_id;
-use picpick_tests::guest::{head_of, new_link, register, registration, welcome};
-use picpick_tests::head::Head;
+use picpick_tests::guest::{new_link, register, registration, welcome};
+use picpick_tests::head::{Head, head_of};
 use picpick_tests::people::{new_email, new_password};
 use picpick_tests::{Client, Person, Service, sample};
 use serde_json::json;

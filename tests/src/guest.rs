@@ -3,18 +3,14 @@
 //! Frames are made of one real photo (`head.rs`) and follow what the service asks for. Knows nothing of what the
 //! tests expect.
 
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use picpick_engine::{
-    DEFAULT_PACK, DecodeLimits, Liveness, Pack, Picture, Pipeline, Precision, Provider, to_jpeg,
-};
+use picpick_engine::{Picture, to_jpeg};
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Client, Request};
 use crate::head::Head;
 use crate::people::{Person, new_email};
-use crate::samples::{models, sample};
 use crate::service::Service;
 
 /// Between two frames: a head does not turn faster.
@@ -34,18 +30,6 @@ pub enum Shown {
     Passed,
     /// With the reason that the service gave.
     Failed(String),
-}
-
-/// The head of the largest face of a sample photo.
-pub fn head_of(name: &str) -> Head {
-    static MODELS: OnceLock<(Pipeline, Liveness)> = OnceLock::new();
-    let (pipeline, liveness) = MODELS.get_or_init(|| {
-        let pack = Pack::builtin(DEFAULT_PACK).unwrap();
-        let cpu = Precision::Only(Provider::Cpu);
-        let pipeline = Pipeline::load(models(), &pack, cpu, DecodeLimits::default()).unwrap();
-        (pipeline, Liveness::load(models(), cpu).unwrap())
-    });
-    Head::of(pipeline, liveness, &std::fs::read(sample(name)).unwrap())
 }
 
 /// The token of a new link to `event` for guests.

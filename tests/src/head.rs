@@ -4,7 +4,14 @@
 //! an axis in the plane of eyes and mouth; around it the photo fades into rest. The flat counterpart tilts
 //! the photo as a whole. Knows nothing of challenges.
 
-use picpick_engine::{DecodeLimits, Liveness, Picture, Pipeline, decode, probe, to_jpeg};
+use std::sync::OnceLock;
+
+use picpick_engine::{
+    DEFAULT_PACK, DecodeLimits, Liveness, Pack, Picture, Pipeline, Precision, Provider, decode,
+    probe, to_jpeg,
+};
+
+use crate::samples::{models, sample as sample_photo};
 
 /// Eye at the picture's left, eye at its right, nose, mouth corners left and right; px.
 pub type Landmarks = [[f32; 2]; 5];
@@ -25,6 +32,31 @@ const NOSE_WIDTH: f32 = 0.2;
 const NOSE_HEIGHT: f32 = 0.3;
 /// How far beyond the head's rim the photo is moved along, in the same measure.
 const FADE: f32 = 0.9;
+
+/// The models that look at faces and at whether somebody is there.
+pub struct Studio {
+    pub pipeline: Pipeline,
+    pub liveness: Liveness,
+}
+
+/// The models, loaded once, on the CPU provider, which computes the same on every machine.
+pub fn studio() -> &'static Studio {
+    static STUDIO: OnceLock<Studio> = OnceLock::new();
+    STUDIO.get_or_init(|| {
+        let pack = Pack::builtin(DEFAULT_PACK).unwrap();
+        let cpu = Precision::Only(Provider::Cpu);
+        Studio {
+            pipeline: Pipeline::load(models(), &pack, cpu, DecodeLimits::default()).unwrap(),
+            liveness: Liveness::load(models(), cpu).unwrap(),
+        }
+    })
+}
+
+/// The head of the largest face of the sample photo called `name`.
+pub fn head_of(name: &str) -> Head {
+    let Studio { pipeline, liveness } = studio();
+    Head::of(pipeline, liveness, &std::fs::read(sample_photo(name)).unwrap())
+}
 
 /// A frame with one face, and how it must be turned to look straight ahead.
 #[derive(Clone)]

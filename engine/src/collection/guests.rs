@@ -94,11 +94,6 @@ impl Collection {
         self.guests().by_id.get(id).cloned().ok_or_else(missing)
     }
 
-    /// The ids of all guests.
-    pub fn guest_ids(&self) -> Vec<GuestId> {
-        self.guests().by_id.keys().copied().collect()
-    }
-
     /// The first of `among` whose template shows the same person as `template`.
     pub fn guest_like(&self, template: &Template, among: &[GuestId]) -> Option<GuestId> {
         let threshold = self.gallery().threshold();

@@ -96,6 +96,14 @@ pub fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value)
 }
 
+/// The header that gives a cookie to a browser, for this host alone and out of reach of scripts. `age_s`: how long it
+/// keeps it; `None`: until it is closed, 0: not at all.
+pub fn set_cookie(name: &str, token: &str, encrypted: bool, age_s: Option<i64>) -> String {
+    let (host, secure) = if encrypted { ("__Host-", "; Secure") } else { ("", "") };
+    let age = age_s.map_or_else(String::new, |age_s| format!("; Max-Age={age_s}"));
+    format!("{host}{name}={token}; Path=/; HttpOnly; SameSite=Lax{age}{secure}")
+}
+
 /// A browser sends cookies along with requests that other sites cause; it also says so. What says
 /// neither `Sec-Fetch-Site` nor `Origin` is no browser of the last years, and has no cookies to abuse.
 fn same_site(headers: &HeaderMap) -> Result<()> {

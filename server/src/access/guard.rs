@@ -21,8 +21,6 @@ use crate::limits::Class;
 use crate::middleware::Known;
 use crate::state::App;
 
-const ELSEWHERE: &str = "Ask the server on which the event was made.";
-
 /// What the guard found out about a caller in a studio.
 #[derive(Clone, Debug)]
 pub struct Grant {
@@ -74,29 +72,36 @@ pub async fn guard(
         let caller = caller.ok_or_else(|| {
             Failure::new(Kind::SignedOut, "No session and no API key came along.")
         })?;
-        if let Some(known) = parts.extensions.get::<Known>() {
-            known.set(&caller);
-        }
-        app.limits().charge_caller(&caller, Class::of(rule, &parts.method))?;
+        charge(&app, rule, &parts, &caller)?;
         check(&app, rule, caller, &params, &mut parts).await?;
     }
     Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+/// Says who it is to those who look at how requests end, and charges them. Errors: `TooMany`.
+fn charge(app: &App, rule: Rule, parts: &Parts, caller: &Caller) -> Result<()> {
+    if let Some(known) = parts.extensions.get::<Known>() {
+        known.set(caller);
+    }
+    app.limits().charge_caller(caller, Class::of(rule, &parts.method))
+}
+
+/// Refuses what lies in another server's data folder. Errors: `Misdirected`.
+fn must_be_here(app: &App, home: &str) -> Result<()> {
+    let elsewhere =
+        || Failure::new(Kind::Misdirected, "Ask the server on which the event was made.");
+    if home == app.home() { Ok(()) } else { Err(elsewhere()) }
 }
 
 /// The visit of a request that a rule for visitors lets through.
 async fn visit(app: &App, rule: Rule, right: Right, parts: &Parts) -> Result<AlbumVisit> {
     let none = || Failure::new(Kind::SignedOut, "No visit came along; open the album's link.");
     let visit = AlbumVisit::find(parts, app.db()).await?.ok_or_else(none)?;
-    if let Some(known) = parts.extensions.get::<Known>() {
-        known.set(&visit.caller());
-    }
-    app.limits().charge_caller(&visit.caller(), Class::of(rule, &parts.method))?;
+    charge(app, rule, parts, &visit.caller())?;
     if right == Right::Annotate {
         visit.visitor()?;
     }
-    if visit.home != app.home() {
-        return Err(Failure::new(Kind::Misdirected, ELSEWHERE));
-    }
+    must_be_here(app, &visit.home)?;
     Ok(visit)
 }
 
@@ -104,16 +109,11 @@ async fn visit(app: &App, rule: Rule, right: Right, parts: &Parts) -> Result<Alb
 async fn guest(app: &App, rule: Rule, stage: Stage, parts: &Parts) -> Result<GuestVisit> {
     let none = || Failure::new(Kind::SignedOut, "No visit came along; open the event's link.");
     let visit = GuestVisit::find(parts, app.db()).await?.ok_or_else(none)?;
-    if let Some(known) = parts.extensions.get::<Known>() {
-        known.set(&visit.caller());
-    }
-    app.limits().charge_caller(&visit.caller(), Class::of(rule, &parts.method))?;
+    charge(app, rule, parts, &visit.caller())?;
     if stage == Stage::Verified && !visit.verified {
         return Err(Failure::new(Kind::Forbidden, "Show your face first."));
     }
-    if visit.home != app.home() {
-        return Err(Failure::new(Kind::Misdirected, ELSEWHERE));
-    }
+    must_be_here(app, &visit.home)?;
     Ok(visit)
 }
 
@@ -125,7 +125,7 @@ async fn check(
     parts: &mut Parts,
 ) -> Result<()> {
     let param = |name: &str| params.iter().find(|(key, _)| *key == name).map(|(_, value)| value);
-    let mut elsewhere = false;
+    let mut home = None;
     let (action, studio, event) = match rule {
         Rule::Open | Rule::Album(_) | Rule::Guest(_) => return Ok(()),
         Rule::SignedIn => {
@@ -139,10 +139,9 @@ async fn check(
         Rule::Event(action) => {
             let event =
                 param("event").filter(|event| is_id(event)).ok_or_else(Failure::not_found)?;
-            let Some((studio, home)) = place_of(app.db(), event).await? else {
-                return Err(Failure::not_found());
-            };
-            elsewhere = home != app.home();
+            let place = place_of(app.db(), event).await?.ok_or_else(Failure::not_found)?;
+            let studio = place.0;
+            home = Some(place.1);
             (action, Some(studio), Some(event.to_owned()))
         }
     };
@@ -153,8 +152,8 @@ async fn check(
     if !anywhere && !grant.roles.iter().any(|role| role.may(action)) {
         return Err(Failure::new(Kind::Forbidden, "Your role here does not include this."));
     }
-    if elsewhere {
-        return Err(Failure::new(Kind::Misdirected, ELSEWHERE));
+    if let Some(home) = home {
+        must_be_here(app, &home)?;
     }
     parts.extensions.insert(grant);
     Ok(())

@@ -9,7 +9,7 @@ mod guest;
 mod roles;
 mod visit;
 
-pub use caller::{Caller, SESSION_COOKIE, changes_from_elsewhere, cookie_of};
+pub use caller::{Caller, SESSION_COOKIE, changes_from_elsewhere, cookie_of, set_cookie};
 pub use guard::{Grant, SignedIn, guard};
 pub use guest::{GUEST_COOKIE, GUEST_IDLE_S, GuestVisit};
 pub use roles::{Action, Role};

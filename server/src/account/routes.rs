@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::service::{self, Setup, SignIn};
 use super::{password, totp};
-use crate::access::{SESSION_COOKIE, SignedIn};
+use crate::access::{SESSION_COOKIE, SignedIn, set_cookie};
 use crate::audit::{self, Deed};
 use crate::error::{Failure, Kind, Result};
 use crate::input::{self, Body, Path};
@@ -124,9 +124,7 @@ async fn signed_in_response(
     Encrypted(encrypted): Encrypted,
     signed_in: SignIn,
 ) -> Result<Response> {
-    let (host, secure) = if encrypted { ("__Host-", "; Secure") } else { ("", "") };
-    let token = signed_in.token.as_str();
-    let cookie = format!("{host}{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax{secure}");
+    let cookie = set_cookie(SESSION_COOKIE, &signed_in.token, encrypted, None);
     let me = read_me(app, &signed_in.user).await?;
     Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(me)).into_response())
 }
@@ -136,10 +134,8 @@ async fn signed_in_response(
 pub async fn sign_out(State(app): State<App>, person: SignedIn) -> Result<Response> {
     end_session(&app, &person.user, &person.session).await?;
     let mut headers = HeaderMap::new();
-    for host in ["", "__Host-"] {
-        let secure = if host.is_empty() { "" } else { "; Secure" };
-        let cookie =
-            format!("{host}{SESSION_COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{secure}");
+    for encrypted in [false, true] {
+        let cookie = set_cookie(SESSION_COOKIE, "", encrypted, Some(0));
         headers.append(header::SET_COOKIE, cookie.parse().map_err(Failure::internal)?);
     }
     Ok((StatusCode::NO_CONTENT, headers).into_response())

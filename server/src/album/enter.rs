@@ -9,7 +9,7 @@ use sqlx::Row as _;
 use zeroize::Zeroizing;
 
 use super::pin::{self, Door};
-use crate::access::{ALBUM_COOKIE, AlbumVisit};
+use crate::access::{ALBUM_COOKIE, AlbumVisit, set_cookie};
 use crate::clock::now_s;
 use crate::error::{Failure, Kind, Result};
 use crate::ids::{new_id, new_token, token_hash};
@@ -93,10 +93,8 @@ pub async fn enter(
 
 /// The header that gives a visit to a browser, or takes it away.
 pub fn cookie(token: Option<&str>, encrypted: bool) -> String {
-    let (host, secure) = if encrypted { ("__Host-", "; Secure") } else { ("", "") };
-    let age = if token.is_some() { VISIT_S } else { 0 };
-    let token = token.unwrap_or_default();
-    format!("{host}{ALBUM_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}")
+    let age_s = if token.is_some() { VISIT_S } else { 0 };
+    set_cookie(ALBUM_COOKIE, token.unwrap_or_default(), encrypted, Some(age_s))
 }
 
 /// Gives a visit the right to annotate, under a name: the same name is the same visitor. Errors: `Forbidden` where

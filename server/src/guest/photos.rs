@@ -14,6 +14,7 @@ use picpick_engine::{
 };
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
 use super::group::others;
@@ -23,7 +24,7 @@ use crate::error::{Failure, Result};
 use crate::ids::is_id;
 use crate::input::{Body, Bytes, Page, Paging, Path, Query};
 use crate::photo::rules::{self, Allowed, Download};
-use crate::photo::{Shown, derive, shown};
+use crate::photo::{Shown, derive, rows_of, shown};
 use crate::state::App;
 
 /// Longer side of a cut-out face, pixels, its JPEG quality, and how much is around the face.
@@ -129,35 +130,25 @@ async fn visible(
     event: &str,
     photos: Vec<PhotoId>,
 ) -> Result<HashMap<PhotoId, GuestPhoto>> {
-    /// Databases bound the number of a statement's values.
-    const TOGETHER: usize = 500;
-    let mut all = HashMap::with_capacity(photos.len());
-    for some in photos.chunks(TOGETHER) {
-        let marks: Vec<String> = (0..some.len()).map(|i| format!("${}", i + 2)).collect();
-        let text = format!(
-            "SELECT p.id, p.content_id, p.width, p.height, p.created_unix_s, {} FROM {} \
-             WHERE p.event_id = $1 AND {} AND p.content_id IN ({})",
-            rules::COLUMNS,
-            rules::TABLES,
-            rules::VISIBLE,
-            marks.join(", ")
-        );
-        let query = some
-            .iter()
-            .fold(sqlx::query(&text).bind(event), |query, id| query.bind(id.to_string()));
-        for row in query.fetch_all(app.db().read()).await? {
-            let photo = GuestPhoto {
-                id: row.try_get("id")?,
-                face: String::new(),
-                width: row.try_get("width")?,
-                height: row.try_get("height")?,
-                created_unix_s: row.try_get("created_unix_s")?,
-                download: Allowed::of_row(&row)?.download,
-            };
-            all.insert(row.try_get::<String, _>("content_id")?.parse()?, photo);
-        }
-    }
-    Ok(all)
+    let select = format!(
+        "SELECT p.id, p.content_id, p.width, p.height, p.created_unix_s, {} FROM {} \
+         WHERE p.event_id = $1 AND {}",
+        rules::COLUMNS,
+        rules::TABLES,
+        rules::VISIBLE
+    );
+    let read = |row: &AnyRow| -> Result<(PhotoId, GuestPhoto)> {
+        let photo = GuestPhoto {
+            id: row.try_get("id")?,
+            face: String::new(),
+            width: row.try_get("width")?,
+            height: row.try_get("height")?,
+            created_unix_s: row.try_get("created_unix_s")?,
+            download: Allowed::of_row(row)?.download,
+        };
+        Ok((row.try_get::<String, _>("content_id")?.parse()?, photo))
+    };
+    rows_of(app, event, &photos, &select).await?.iter().map(read).collect()
 }
 
 /// The guest's photos, in the order in which they came.

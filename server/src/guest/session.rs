@@ -4,7 +4,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::access::{GUEST_COOKIE, GUEST_IDLE_S};
+use crate::access::{GUEST_COOKIE, GUEST_IDLE_S, set_cookie};
 use crate::clock::now_s;
 use crate::db::Tx;
 use crate::error::Result;
@@ -54,11 +54,9 @@ pub async fn end(tx: &mut Tx, session: &str) -> Result<()> {
 
 /// The header that gives a session to a browser, or takes it away.
 pub fn cookie(token: Option<&str>, encrypted: bool) -> String {
-    let (host, secure) = if encrypted { ("__Host-", "; Secure") } else { ("", "") };
     // The service ends a session that rests; a browser that is left open must not keep it longer than a day.
-    let age = if token.is_some() { 48 * GUEST_IDLE_S } else { 0 };
-    let token = token.unwrap_or_default();
-    format!("{host}{GUEST_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}")
+    let age_s = if token.is_some() { 48 * GUEST_IDLE_S } else { 0 };
+    set_cookie(GUEST_COOKIE, token.unwrap_or_default(), encrypted, Some(age_s))
 }
 
 #[cfg(test)]

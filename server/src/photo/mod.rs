@@ -1,9 +1,10 @@
 //! An event's photos: listed, shown, fetched whole or in parts, moved between folders, removed for good.
 //!
-//! `routes.rs` has the list, `files.rs` and `send.rs` the bytes, `derive.rs` the smaller pictures, `remove.rs` the
+//! `routes.rs` has the list, `content.rs` finds photos by the engine's names, `files.rs` and `send.rs` the bytes, `derive.rs` the smaller pictures, `remove.rs` the
 //! removal. Visitors see what `rules.rs` allows, through `visitors.rs`, with the text that `mark.rs` draws. Knows
 //! nothing of how photos came in.
 
+mod content;
 mod derive;
 pub mod files;
 mod mark;
@@ -13,5 +14,6 @@ pub mod rules;
 mod send;
 pub mod visitors;
 
+pub use content::rows_of;
 pub use derive::derive;
 pub use visitors::{Shown, shown};

@@ -20,6 +20,7 @@ use crate::audit::note_by;
 use crate::error::{Failure, Kind, Result};
 use crate::input::{Body, Bytes, Query, Raw};
 use crate::ops::metrics;
+use crate::photo::rows_of;
 use crate::state::App;
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
@@ -269,23 +270,9 @@ async fn found(
 
 /// The photos' ids in the database, by the engine's.
 async fn names(app: &App, event: &str, photos: &[PhotoId]) -> Result<HashMap<String, String>> {
-    /// Databases bound the number of a statement's values.
-    const TOGETHER: usize = 500;
-    let mut names = HashMap::with_capacity(photos.len());
-    for some in photos.chunks(TOGETHER) {
-        let marks: Vec<String> = (0..some.len()).map(|i| format!("${}", i + 2)).collect();
-        let text = format!(
-            "SELECT content_id, id FROM photos WHERE event_id = $1 AND content_id IN ({})",
-            marks.join(", ")
-        );
-        let query = some
-            .iter()
-            .fold(sqlx::query(&text).bind(event), |query, id| query.bind(id.to_string()));
-        for row in query.fetch_all(app.db().read()).await? {
-            names.insert(row.try_get("content_id")?, row.try_get("id")?);
-        }
-    }
-    Ok(names)
+    let select = "SELECT p.content_id, p.id FROM photos p WHERE p.event_id = $1";
+    let rows = rows_of(app, event, photos, select).await?;
+    rows.iter().map(|row| Ok((row.try_get("content_id")?, row.try_get("id")?))).collect()
 }
 
 /// The people of an event, as far as faces tell them apart.

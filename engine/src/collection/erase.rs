@@ -142,10 +142,10 @@ impl Collection {
 
     /// Takes what was erased out of the derived state and out of the files, and attests it.
     fn complete(&self, erasure: &Erasure, mut done: Done) -> Result<Receipt> {
-        let old = self.store.sealed_blobs()?;
+        let old = self.store.sealed_heads()?;
         self.settle()?;
-        let kept: HashMap<_, _> = self.store.sealed_blobs()?.into_iter().collect();
-        // What was derived from the erased faces is as much theirs as their rows.
+        let kept: HashMap<_, _> = self.store.sealed_heads()?.into_iter().collect();
+        // What was derived from the erased faces, or said of them, is as much theirs as their rows.
         for (_, bytes) in old.iter().filter(|(key, bytes)| kept.get(key) != Some(bytes)) {
             done.needles.add(bytes);
         }

@@ -15,6 +15,7 @@ use super::version::ROW_FORMAT;
 /// | 0x02 | zeros | how far planting and erasing have come (`state.rs`), sealed |
 /// | 0x10 | HMAC of the photo id | one photo with its faces, sealed |
 /// | 0x10 | name of a canary | known bytes for the residue scanner (`canary.rs`) |
+/// | 0x11 | note kind | what the owner has said of the collection (`notes.rs`), sealed |
 /// | 0x20 | blob kind, chunk number | a piece of derived state (index, people), sealed |
 /// | 0x30 | HMAC of the guest id | a guest (`guests.rs`), sealed; in no backup, for guests can show their face again |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,7 @@ pub(crate) enum Kind {
     Format = 0x01,
     State = 0x02,
     Photo = 0x10,
+    Note = 0x11,
     Blob = 0x20,
     Guest = 0x30,
 }
@@ -33,6 +35,16 @@ pub(crate) enum Kind {
 pub(crate) enum Blob {
     Index = 1,
     People = 2,
+}
+
+/// What the owner of a collection has said of it: truth, which nothing else can rebuild.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Note {
+    /// Who is one person, who are two, and who is not to be listed.
+    People = 1,
+    /// How much stricter than usual faces are matched.
+    Matching = 2,
 }
 
 pub(crate) type Key = [u8; 17];
@@ -57,6 +69,12 @@ pub(crate) fn photo_named(name: [u8; 16]) -> Key {
 /// The key of the guest's row with this name.
 pub(crate) fn guest_named(name: [u8; 16]) -> Key {
     key(Kind::Guest, name)
+}
+
+pub(crate) fn note(note: Note) -> Key {
+    let mut name = [0; 16];
+    name[0] = note as u8;
+    key(Kind::Note, name)
 }
 
 pub(crate) fn blob(blob: Blob, chunk: u32) -> Key {
@@ -103,5 +121,8 @@ mod tests {
         assert_ne!(key[1..], id.0);
         assert_ne!(blob(Blob::Index, 1), blob(Blob::Index, 2));
         assert_ne!(blob(Blob::Index, 1), blob(Blob::People, 1));
+        let (from, to) = truth();
+        let note = note(Note::People);
+        assert!(note.as_slice() >= from.as_slice() && note.as_slice() < to.as_slice());
     }
 }

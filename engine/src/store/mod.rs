@@ -6,6 +6,7 @@
 pub(crate) mod canary;
 mod guests;
 pub(crate) mod keys;
+mod notes;
 pub(crate) mod record;
 mod rocks;
 mod state;
@@ -20,14 +21,14 @@ use crate::error::{Error, Result};
 use crate::face::Photo;
 use crate::ids::{CollectionId, FaceId, PhotoId};
 
-pub(crate) use keys::{Blob, Key};
+pub(crate) use keys::{Blob, Key, Note};
 use rocks::{Change, Rocks};
 pub(crate) use state::State;
 
 /// Derived state is cut into rows of this size, bytes.
 const CHUNK_BYTES: usize = 1 << 20;
-/// What the residue scan looks for of each such row.
-const BLOB_HEAD_BYTES: usize = 1024;
+/// What the residue scan looks for of each such row, and of each note.
+const HEAD_BYTES: usize = 1024;
 
 /// Rows of one batch when a backup is restored.
 const IMPORT_ROWS: usize = 1024;
@@ -233,15 +234,17 @@ impl Store {
         self.fingerprint
     }
 
-    /// The first bytes of every piece of derived state, sealed as they are, with their keys: enough to
-    /// find the pieces by.
-    pub(crate) fn sealed_blobs(&self) -> Result<Vec<(Key, Vec<u8>)>> {
+    /// The first bytes of every note and of every piece of derived state, sealed as they are, with their
+    /// keys: enough to find them by.
+    pub(crate) fn sealed_heads(&self) -> Result<Vec<(Key, Vec<u8>)>> {
         let mut all = Vec::new();
-        self.rocks.scan(keys::range(keys::Kind::Blob), |key, sealed| {
-            if let Ok(key) = key.try_into() {
-                all.push((key, sealed.get(..BLOB_HEAD_BYTES).unwrap_or(sealed).to_vec()));
-            }
-        })?;
+        for kind in [keys::Kind::Note, keys::Kind::Blob] {
+            self.rocks.scan(keys::range(kind), |key, sealed| {
+                if let Ok(key) = key.try_into() {
+                    all.push((key, sealed.get(..HEAD_BYTES).unwrap_or(sealed).to_vec()));
+                }
+            })?;
+        }
         Ok(all)
     }
 

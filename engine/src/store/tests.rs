@@ -185,5 +185,26 @@ fn a_newer_store_is_refused_and_an_older_one_raised() {
     drop(rocks);
     let store = place.open();
     assert_eq!(all(&store), (vec![1], 0));
-    assert_eq!(store.rocks.get(&keys::format()).unwrap(), Some(vec![0, 0, 0, 2]));
+    assert_eq!(
+        store.rocks.get(&keys::format()).unwrap(),
+        Some(version::STORE_FORMAT.to_be_bytes().to_vec())
+    );
+}
+
+#[test]
+fn a_note_is_kept_replaced_and_sealed() {
+    let place = Place::new();
+    let store = place.create();
+    assert_eq!(store.note(Note::People).unwrap(), None);
+    store.put_note(Note::People, b"these two are one").unwrap();
+    store.put_note(Note::Matching, b"stricter").unwrap();
+    store.put_note(Note::People, b"these two are two").unwrap();
+    drop(store);
+    let store = place.open();
+    assert_eq!(store.note(Note::People).unwrap().unwrap(), b"these two are two");
+    assert_eq!(store.note(Note::Matching).unwrap().unwrap(), b"stricter");
+    let heads = store.sealed_heads().unwrap();
+    assert_eq!(heads.len(), 2);
+    assert!(heads.iter().all(|(_, head)| !head.windows(5).any(|part| part == b"these")));
+    assert_eq!(all(&store), (Vec::new(), 0), "notes are no photos");
 }

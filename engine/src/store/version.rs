@@ -9,9 +9,9 @@ use crate::error::{Error, Result};
 pub(crate) const DATA_FORMAT: u32 = 1;
 /// `keys.toml` of the keyring.
 pub(crate) const KEYRING_FORMAT: u32 = 2;
-/// A collection's store: its kinds of row. Format 1 had no canaries and no state; it is raised on
-/// opening, which changes no row.
-pub(crate) const STORE_FORMAT: u32 = 2;
+/// A collection's store: its kinds of row. Format 1 had no canaries and no state, format 2 no guests and no
+/// notes; both are raised on opening, which changes no row.
+pub(crate) const STORE_FORMAT: u32 = 3;
 /// The bytes of a sealed row; part of every row's authenticated context.
 pub(crate) const ROW_FORMAT: u32 = 1;
 

@@ -7,6 +7,7 @@ mod accuracy;
 mod attack;
 mod load;
 mod pairs;
+mod people;
 mod pipeline;
 mod purge;
 mod setup;
@@ -32,6 +33,8 @@ enum Command {
     Attack(attack::Args),
     /// Verification (1:1) on a list of pairs: accuracy at the best threshold
     Pairs(pairs::Args),
+    /// Seconds until the people of a large collection have formed
+    People(people::Args),
     /// The running service under load: how many searches a second it answers in time, and its memory
     Load(load::Args),
     /// Photos per second and milliseconds per stage, on one thread and on all
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let done: Result<()> = match &args.command {
         Command::Accuracy(command) => accuracy::run(&args.setup, command),
         Command::Attack(command) => attack::run(&args.setup, command),
+        Command::People(command) => people::run(&args.setup, command),
         Command::Pairs(command) => pairs::run(&args.setup, command),
         Command::Load(command) => load::run(&args.setup, command),
         Command::Pipeline(command) => pipeline::run(&args.setup, command),

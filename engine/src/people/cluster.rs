@@ -3,7 +3,8 @@
 //! Pure. Works on sums of unit embeddings: the average cosine between two clusters is the product of
 //! their sums over the product of their sizes, so members need not be kept. Knows nothing of stores.
 
-use ndarray::{ArrayView2, s};
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
@@ -146,28 +147,52 @@ fn number(parents: &[usize], nodes: Vec<Option<Node>>) -> (Vec<usize>, Vec<Node>
 
 /// Pairs (a < b) with linkage of at least `cut`, leaving out pairs of settled nodes.
 fn close_pairs(nodes: &[Node], settled: usize, cut: f32) -> Vec<(usize, usize, f32)> {
-    const ROWS: usize = 256;
+    /// Rows and columns of a tile of products: a megabyte, which stays in a core's own cache.
+    const TILE: usize = 512;
     let dim = nodes.first().map_or(0, |node| node.sum.len());
     let mean =
         |node: &Node| node.sum.iter().map(|value| value / node.count as f32).collect::<Vec<_>>();
     let means: Vec<f32> = nodes.iter().flat_map(mean).collect();
     let Ok(means) = ArrayView2::from_shape((nodes.len(), dim), &means) else { return Vec::new() };
-    let starts: Vec<usize> = (settled..nodes.len()).step_by(ROWS).collect();
-    let block = |start: usize| {
-        let end = (start + ROWS).min(nodes.len());
-        // Rows are the new nodes, columns everything before them: each pair comes once.
-        let products = means.slice(s![start..end, ..]).dot(&means.slice(s![..end, ..]).t());
+    let starts: Vec<usize> = (settled..nodes.len()).step_by(TILE).collect();
+    let band = |start: usize| {
+        let rows = means.slice(s![start..(start + TILE).min(nodes.len()), ..]);
+        let end = start + rows.nrows();
+        let mut tile = Array2::<f32>::zeros((rows.nrows(), TILE));
         let mut pairs = Vec::new();
-        for (row, line) in (start..).zip(products.rows()) {
-            for (column, &linkage) in line.iter().enumerate().take(row) {
-                if linkage >= cut {
-                    pairs.push((column, row, linkage));
-                }
+        // Rows are the new nodes, columns everything before them: each pair comes once.
+        for first in (0..end).step_by(TILE) {
+            let columns = means.slice(s![first..(first + TILE).min(end), ..]);
+            let mut products = tile.slice_mut(s![.., ..columns.nrows()]);
+            general_mat_mul(1.0, &rows, &columns.t(), 0.0, &mut products);
+            for (row, line) in (start..).zip(products.rows()) {
+                let before = row.saturating_sub(first).min(line.len());
+                let line = line.to_slice().and_then(|line| line.get(..before)).unwrap_or_default();
+                add_close(&mut pairs, (row, first), line, cut);
             }
         }
         pairs
     };
-    starts.into_par_iter().flat_map_iter(block).collect()
+    starts.into_par_iter().flat_map_iter(band).collect()
+}
+
+/// Adds the pairs of one row with the columns from `first` on whose linkage is at least `cut`. Almost none is, so
+/// whole stretches are looked at together.
+fn add_close(
+    pairs: &mut Vec<(usize, usize, f32)>,
+    (row, first): (usize, usize),
+    line: &[f32],
+    cut: f32,
+) {
+    const STRETCH: usize = 64;
+    for (start, stretch) in (first..).step_by(STRETCH).zip(line.chunks(STRETCH)) {
+        // No early end, so that the compiler can use vector registers.
+        if !stretch.iter().fold(false, |any, &linkage| any | (linkage >= cut)) {
+            continue;
+        }
+        let near = stretch.iter().enumerate().filter(|(_, linkage)| **linkage >= cut);
+        pairs.extend(near.map(|(at, &linkage)| (start + at, row, linkage)));
+    }
 }
 
 struct Pair {

@@ -10,20 +10,10 @@ use std::path::{Path, PathBuf};
 use picpick_engine::Picture;
 use picpick_tests::album::{Album, variant};
 use picpick_tests::head::{FRAME, drawn, head_of, sample as colour_at};
-use picpick_tests::video::y4m;
+use picpick_tests::poses::Poses;
 use picpick_tests::{Database, Room, node, sample, service};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-/// How a head is turned for what is asked, in degrees to its own left and up.
-const POSES: [(&str, f32, f32); 5] = [
-    ("look_straight", 0.0, 0.0),
-    ("turn_left", 27.0, 0.0),
-    ("turn_right", -27.0, 0.0),
-    ("turn_up", 0.0, 20.0),
-    ("turn_down", 0.0, -20.0),
-];
-/// How far a head goes while what is asked stays the same: people do not know how far is enough.
-const SHARES: [f32; 4] = [0.8, 0.95, 1.1, 1.25];
 /// Whose photo the guest's head is made of, and another person's.
 const GUEST: &str = "obama2.jpg";
 /// The turns that a head of this photo has too little depth for.
@@ -32,36 +22,6 @@ const OTHER: &str = "biden.jpg";
 /// The event's photos: of the guest, and of others alone.
 const THEIRS: [&str; 3] = ["obama.jpg", "obama2.jpg", "obama3.jpg"];
 const OTHERS: [&str; 3] = [OTHER, "sample1.jpg", "sample2.jpg"];
-
-struct Poses {
-    folder: PathBuf,
-}
-
-impl Poses {
-    fn new(room: &Room) -> Self {
-        let folder = room.path("poses");
-        std::fs::create_dir(&folder).unwrap();
-        Self { folder }
-    }
-
-    fn keep(&self, name: &str, picture: Picture) -> Value {
-        let path = self.folder.join(format!("{name}.y4m"));
-        y4m(&path, &[picture], 20);
-        Value::from(path.to_string_lossy())
-    }
-
-    /// The five poses of a head, or of whatever `posed` makes of their angles.
-    fn all(&self, name: &str, posed: impl Fn(f32, f32) -> Picture) -> Value {
-        let pose = |(code, yaw, pitch): (&str, f32, f32)| {
-            let further = |share: &f32| {
-                self.keep(&format!("{name}-{code}-{share}"), posed(share * yaw, share * pitch))
-            };
-            let shares = if code == "look_straight" { &SHARES[..1] } else { &SHARES[..] };
-            (code.to_owned(), shares.iter().map(further).collect())
-        };
-        Value::Object(POSES.map(pose).into_iter().collect::<Map<_, _>>())
-    }
-}
 
 /// Two people beside each other.
 fn two(left: &Picture, right: &Picture) -> Picture {
@@ -73,7 +33,7 @@ fn two(left: &Picture, right: &Picture) -> Picture {
 }
 
 fn poses(room: &Room) -> Value {
-    let poses = Poses::new(room);
+    let poses = Poses::new(&room.path("poses"));
     let (guest, other) = (head_of(GUEST), head_of(OTHER));
     let still = [0.0, 0.0];
     json!({

@@ -5,6 +5,7 @@
 
 mod accuracy;
 mod attack;
+mod first_photo;
 mod load;
 mod pairs;
 mod people;
@@ -31,6 +32,8 @@ enum Command {
     Accuracy(accuracy::Args),
     /// Presentation attacks: how often people are refused, and imitated screens and prints pass
     Attack(attack::Args),
+    /// Milliseconds from a guest's last frame until their first photo is on a browser's screen
+    FirstPhoto(first_photo::Args),
     /// Verification (1:1) on a list of pairs: accuracy at the best threshold
     Pairs(pairs::Args),
     /// Seconds until the people of a large collection have formed
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Attack(command) => attack::run(&args.setup, command),
         Command::People(command) => people::run(&args.setup, command),
         Command::Pairs(command) => pairs::run(&args.setup, command),
+        Command::FirstPhoto(command) => first_photo::run(&args.setup, command),
         Command::Load(command) => load::run(&args.setup, command),
         Command::Pipeline(command) => pipeline::run(&args.setup, command),
         Command::Purge(command) => purge::run(&args.setup, command),

@@ -2,7 +2,7 @@
 //!
 //! The only place of this program that reads the environment. Knows nothing of protocols or figures.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use picpick_engine::{
     DecodeLimits, Face, Liveness, Models, Pack, Pipeline, Precision, Provider, Subject, subject,
@@ -78,6 +78,28 @@ impl Setup {
         let base =
             base.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
         Ok(base.context("neither XDG_CACHE_HOME nor HOME is set; use --cache DIR")?.join("picpick"))
+    }
+}
+
+/// The program whose service is measured.
+#[derive(Args)]
+pub struct Program {
+    /// The service's program [default: 'picpick' beside this one]
+    #[arg(long)]
+    program: Option<PathBuf>,
+}
+
+impl Program {
+    /// Where it lies. Errors: it is not there.
+    pub fn path(&self) -> Result<PathBuf> {
+        if let Some(program) = &self.program {
+            return Ok(program.clone());
+        }
+        let program = std::env::current_exe()?.with_file_name("picpick");
+        if !program.is_file() {
+            bail!("no {}: build picpick-server too, or name it by --program", program.display());
+        }
+        Ok(program)
     }
 }
 

@@ -2,72 +2,16 @@
 // without a camera.
 
 import { existsSync, readdirSync } from "node:fs";
+import { REACTION_MS, facing } from "./facing.mjs";
 import { Camera, assert, checked, close, mailed, open, pause, somebody, told, until, visit } from "./harness.mjs";
 
 const { guest, other, flat, blank, two } = told.poses;
-// A person needs that long to begin a turn.
-const REACTION_MS = 400;
 const AWAY = { turn_left: "turn_right", turn_right: "turn_left", turn_up: "turn_down", turn_down: "turn_up" };
 const camera = new Camera(told.live);
 camera.show(blank);
 const browser = await open(told.live);
 
-async function register(page, name, contact) {
-  await page.goto(told.link);
-  await page.click("#begin");
-  await page.fill("#name", name);
-  await page.fill("#contact", contact);
-  await page.click("#you [type=submit]");
-  await page.check("#agree");
-  await page.check("#adult");
-  await page.click("#consent [type=submit]");
-  await page.waitForSelector("#open:visible");
-}
-
-const state = (page) =>
-  page
-    .evaluate(() => ({
-      path: location.pathname,
-      guidance: document.getElementById("live")?.dataset.guidance,
-      live: document.getElementById("live")?.hidden === false,
-      failed: document.getElementById("failed")?.hidden === false && document.getElementById("failed").dataset.reason,
-    }))
-    .catch(() => ({}));
-
-// Shows the camera what `act` gives for what is asked for, until it is over: `passed`, or why it failed.
-async function face(page, act) {
-  let before = "";
-  return until("the challenge's end", async () => {
-    const now = await state(page);
-    if (now.path === "/g") return "passed";
-    if (now.failed) return now.failed;
-    if (now.live && now.guidance && now.guidance !== before) {
-      before = now.guidance;
-      const shown = act(now.guidance);
-      if (shown === "stop") return shown;
-      if (shown) {
-        await pause(REACTION_MS);
-        camera.show(shown);
-      }
-    }
-  });
-}
-
-const pose = (person, guidance) => person[guidance];
-
-// Shows the guest's face until it has passed. The head is made of one photo, which has depth enough for some turns
-// and not for others: where one of those is asked for, a new challenge is begun, as anybody may.
-async function welcome(page) {
-  let button = "#open";
-  for (;;) {
-    camera.show(guest.look_straight);
-    await page.click(button);
-    const ended = await face(page, (guidance) => (told.cannot.includes(guidance) ? "stop" : pose(guest, guidance)));
-    if (ended !== "stop") return assert.equal(ended, "passed");
-    await page.click("#stop");
-    button = "#open";
-  }
-}
+const { register, state, face, pose, welcome } = facing(camera);
 
 // Begins until the first turn is one to a side: tilting shows that a picture is flat only there.
 async function sideways(page, button, wanted = ["turn_left", "turn_right"]) {
@@ -178,7 +122,7 @@ const photosOf = (page) => page.$$eval("#photos li:not(.out) img", (all) => all.
 // The guest.
 const page = await somebody(browser);
 await register(page, "Asha", "asha@mail.example");
-await welcome(page);
+await welcome(page, guest);
 await until("the photos", async () => (await page.$$("#photos li")).length === told.theirs.length);
 assert.deepEqual(await photosOf(page), told.theirs);
 const foreign = (id) => page.evaluate((id) => fetch(`/api/v1/guest/photos/${id}/web`).then((answer) => answer.status), id);

@@ -22,6 +22,7 @@ pub mod oracle;
 pub mod outbox;
 pub mod people;
 pub mod pictures;
+pub mod poses;
 pub mod postgres;
 pub mod power;
 pub mod python;

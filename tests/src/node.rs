@@ -36,7 +36,7 @@ pub fn run(name: &str, mut told: Value) {
         .expect("node starts");
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
-    println!("{said}\nScreenshots: {}", pictures.display());
+    eprintln!("{said}\nScreenshots: {}", pictures.display());
     assert!(output.status.success(), "{name}: {said}");
 }
 

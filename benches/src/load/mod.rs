@@ -27,7 +27,7 @@ use self::process::Service;
 use self::rates::Rates;
 use self::report::{Report, show, show_heads, show_step};
 use self::step::{Stage, Step};
-use crate::setup::Setup;
+use crate::setup::{Program, Setup};
 
 /// Photos sent at once before the measurement.
 const FILLERS: usize = 4;
@@ -73,9 +73,8 @@ pub struct Args {
     /// Of the arrival times
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The service's program [default: 'picpick' beside this one]
-    #[arg(long)]
-    program: Option<PathBuf>,
+    #[command(flatten)]
+    program: Program,
     /// An option of 'picpick serve', for instance --serve=--searches=4; may be given several times
     #[arg(long = "serve", value_name = "OPTION", allow_hyphen_values = true)]
     serve: Vec<String>,
@@ -93,7 +92,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let selfies = selfies(&args.selfies, usize::try_from(args.selfie_count)?, args.selfie_side)?;
     let analysis = quiet::analysis(setup, &selfies)?;
     let base = args.folder.clone().unwrap_or_else(std::env::temp_dir);
-    let service = Service::start(&program(args)?, &base, &args.serve)?;
+    let service = Service::start(&args.program.path()?, &base, &args.serve)?;
     let client = Client::set_up(&service.address, &service.setup_token)?;
     let (indexed, faces) = fill(&client, &photos, args.faces)?;
     note(setup, &format!("{indexed} photos with {faces} faces are indexed"));
@@ -120,18 +119,6 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     drop(guests);
     service.stop()?;
     show(setup, &report)
-}
-
-fn program(args: &Args) -> Result<PathBuf> {
-    if let Some(program) = &args.program {
-        return Ok(program.clone());
-    }
-    let own = std::env::current_exe()?;
-    let program = own.with_file_name("picpick");
-    if !program.is_file() {
-        bail!("no {}: build picpick-server too, or name it by --program", program.display());
-    }
-    Ok(program)
 }
 
 /// Goes up from rate to rate.

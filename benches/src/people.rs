@@ -26,6 +26,9 @@ pub struct Args {
     /// Share of faces that are somebody's only one, 0 to 1
     #[arg(long, default_value_t = 0.3)]
     alone: f32,
+    /// Share of faces of poor quality, 0 to 1
+    #[arg(long, default_value_t = 0.2)]
+    poor: f32,
     /// Share of faces that come later, when people have formed, 0 to 1
     #[arg(long, default_value_t = 0.01)]
     later: f32,
@@ -43,8 +46,8 @@ struct Report {
 }
 
 pub fn run(setup: &Setup, args: &Args) -> Result<()> {
-    if ![args.alone, args.later].iter().all(|share| (0.0..=1.0).contains(share)) {
-        bail!("--alone and --later are shares, 0 to 1");
+    if ![args.alone, args.poor, args.later].iter().all(|share| (0.0..=1.0).contains(share)) {
+        bail!("--alone, --poor and --later are shares, 0 to 1");
     }
     let pack = setup.pack()?;
     let mut crowd = Crowd::new(args, pack.embedder.dim);
@@ -83,6 +86,7 @@ struct Crowd {
     /// Directions of the guests.
     guests: Vec<Vec<f32>>,
     alone: f32,
+    poor: f32,
     passers_by: usize,
     photos: usize,
 }
@@ -93,7 +97,7 @@ impl Crowd {
         let often = args.faces as f32 * (1.0 - args.alone);
         let guests = (often as usize).div_ceil(args.each as usize).max(FACES_A_PHOTO);
         let guests = (0..guests).map(|_| dice.direction(dim)).collect();
-        Self { dice, guests, alone: args.alone, passers_by: 0, photos: 0 }
+        Self { dice, guests, alone: args.alone, poor: args.poor, passers_by: 0, photos: 0 }
     }
 
     fn people(&self) -> usize {
@@ -108,7 +112,8 @@ impl Crowd {
             let bbox = [which as i32 * 300, 200, 180, 220];
             let (id, landmarks) = (FaceId::of(id, pack, bbox), [[1.0, 2.0]; 5]);
             let embedding = self.face(first + which);
-            Face { id, bbox, landmarks, score: 0.9, quality: 0.9, embedding }
+            let quality = if self.dice.share() < self.poor { 0.2 } else { 0.9 };
+            Face { id, bbox, landmarks, score: 0.9, quality, embedding }
         });
         let faces = faces.collect();
         let path = format!("IMG_{:06}.jpg", self.photos).into();

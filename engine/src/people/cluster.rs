@@ -3,12 +3,11 @@
 //! Pure. Works on sums of unit embeddings: the average cosine between two clusters is the product of
 //! their sums over the product of their sizes, so members need not be kept. Knows nothing of stores.
 
-use ndarray::linalg::general_mat_mul;
-use ndarray::{Array2, ArrayView2, s};
-use rayon::prelude::*;
+use ndarray::{Array2, s};
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
 
+use super::products;
 use crate::ids::PhotoId;
 
 /// A cluster in the making: one new face, or a person known already.
@@ -147,52 +146,41 @@ fn number(parents: &[usize], nodes: Vec<Option<Node>>) -> (Vec<usize>, Vec<Node>
 
 /// Pairs (a < b) with linkage of at least `cut`, leaving out pairs of settled nodes.
 fn close_pairs(nodes: &[Node], settled: usize, cut: f32) -> Vec<(usize, usize, f32)> {
-    /// Rows and columns of a tile of products: a megabyte, which stays in a core's own cache.
-    const TILE: usize = 512;
-    let dim = nodes.first().map_or(0, |node| node.sum.len());
-    let mean =
-        |node: &Node| node.sum.iter().map(|value| value / node.count as f32).collect::<Vec<_>>();
-    let means: Vec<f32> = nodes.iter().flat_map(mean).collect();
-    let Ok(means) = ArrayView2::from_shape((nodes.len(), dim), &means) else { return Vec::new() };
-    let starts: Vec<usize> = (settled..nodes.len()).step_by(TILE).collect();
-    let band = |start: usize| {
-        let rows = means.slice(s![start..(start + TILE).min(nodes.len()), ..]);
-        let end = start + rows.nrows();
-        let mut tile = Array2::<f32>::zeros((rows.nrows(), TILE));
-        let mut pairs = Vec::new();
-        // Rows are the new nodes, columns everything before them: each pair comes once.
-        for first in (0..end).step_by(TILE) {
-            let columns = means.slice(s![first..(first + TILE).min(end), ..]);
-            let mut products = tile.slice_mut(s![.., ..columns.nrows()]);
-            general_mat_mul(1.0, &rows, &columns.t(), 0.0, &mut products);
-            for (row, line) in (start..).zip(products.rows()) {
-                let before = row.saturating_sub(first).min(line.len());
-                let line = line.to_slice().and_then(|line| line.get(..before)).unwrap_or_default();
-                add_close(&mut pairs, (row, first), line, cut);
-            }
-        }
-        pairs
-    };
-    starts.into_par_iter().flat_map_iter(band).collect()
+    let means = means(nodes);
+    // Rows are the new nodes, columns everything before them: each pair comes once.
+    let rows = means.slice(s![settled.min(means.nrows()).., ..]);
+    let found = products::close(rows, means.view(), |row| settled + row, cut);
+    found.into_iter().map(|close| (close.column, settled + close.row, close.product)).collect()
 }
 
-/// Adds the pairs of one row with the columns from `first` on whose linkage is at least `cut`. Almost none is, so
-/// whole stretches are looked at together.
-fn add_close(
-    pairs: &mut Vec<(usize, usize, f32)>,
-    (row, first): (usize, usize),
-    line: &[f32],
-    cut: f32,
-) {
-    const STRETCH: usize = 64;
-    for (start, stretch) in (first..).step_by(STRETCH).zip(line.chunks(STRETCH)) {
-        // No early end, so that the compiler can use vector registers.
-        if !stretch.iter().fold(false, |any, &linkage| any | (linkage >= cut)) {
-            continue;
+/// The means of the nodes' members, shape `[nodes, D]`: their products are average linkages.
+fn means(nodes: &[Node]) -> Array2<f32> {
+    let dim = nodes.first().map_or(0, |node| node.sum.len());
+    let mean = |node: &Node| {
+        let count = node.count as f32;
+        node.sum.iter().map(move |value| value / count).collect::<Vec<_>>()
+    };
+    products::below_one_another(nodes.iter().flat_map(mean).collect(), dim)
+}
+
+/// For each of `embeddings` the node whose members it is most alike, with the average cosine, where that is at
+/// least `least`.
+pub(super) fn most_alike(
+    embeddings: &[&[f32]],
+    nodes: &[Node],
+    least: f32,
+) -> Vec<Option<(usize, f32)>> {
+    let mut best: Vec<Option<(usize, f32)>> = vec![None; embeddings.len()];
+    let dim = nodes.first().map_or(0, |node| node.sum.len());
+    let rows = products::below_one_another(embeddings.concat(), dim);
+    let means = means(nodes);
+    for close in products::close(rows.view(), means.view(), |_| means.nrows(), least) {
+        let Some(known) = best.get_mut(close.row) else { continue };
+        if known.is_none_or(|(_, product)| product <= close.product) {
+            *known = Some((close.column, close.product));
         }
-        let near = stretch.iter().enumerate().filter(|(_, linkage)| **linkage >= cut);
-        pairs.extend(near.map(|(at, &linkage)| (start + at, row, linkage)));
     }
+    best
 }
 
 struct Pair {

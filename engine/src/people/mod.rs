@@ -5,6 +5,7 @@
 
 mod cluster;
 mod codec;
+mod products;
 
 use std::collections::HashMap;
 
@@ -120,19 +121,15 @@ impl People {
                 people.join(face.id, cluster);
             }
         }
-        for face in faces.iter().filter(|face| face.quality < QUALITY_LOW) {
-            let linkage = |node: &Node| dot(&node.sum, face.embedding) / node.count as f32;
-            let best = clusters
-                .iter()
-                .enumerate()
-                .map(|(i, node)| (linkage(node), i))
-                .max_by(|a, b| a.0.total_cmp(&b.0));
+        let poor: Vec<&PersonFace<'_>> =
+            faces.iter().filter(|face| face.quality < QUALITY_LOW).collect();
+        let embeddings: Vec<&[f32]> = poor.iter().map(|face| face.embedding).collect();
+        let alike = cluster::most_alike(&embeddings, &clusters, cut + POOR_FACE_MARGIN);
+        for (face, best) in poor.iter().zip(alike) {
             let in_photo = |i: usize| {
                 clusters.get(i).is_some_and(|node| node.photos.binary_search(&face.photo).is_ok())
             };
-            if let Some((_, i)) =
-                best.filter(|&(linkage, i)| linkage >= cut + POOR_FACE_MARGIN && !in_photo(i))
-            {
+            if let Some((i, _)) = best.filter(|&(i, _)| !in_photo(i)) {
                 people.join(face.id, i);
             }
         }

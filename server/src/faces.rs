@@ -39,8 +39,24 @@ struct Shared {
 
 #[derive(Default)]
 struct OpenCollections {
-    by_event: HashMap<String, (Arc<EventFaces>, u64)>,
+    by_event: HashMap<String, Place>,
     uses: u64,
+}
+
+/// Where an event's collection is kept open, or is being opened by whoever holds it. Whoever waits for that waits
+/// here, so that nobody else does.
+struct Place {
+    kept: Arc<Mutex<Option<Arc<EventFaces>>>>,
+    used: u64,
+}
+
+impl Place {
+    /// Whether nobody uses the collection, opens it or waits for it. Asked under the lock on all places.
+    fn is_idle(&self) -> bool {
+        let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::strong_count(&self.kept) == 1
+            && kept().as_ref().is_none_or(|faces| Arc::strong_count(faces) == 1)
+    }
 }
 
 /// An event's collection, open.
@@ -151,25 +167,37 @@ impl Faces {
 
     /// An event's collection, opened where it is not open yet.
     pub fn event(&self, event: &str) -> Result<Arc<EventFaces>> {
-        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.uses += 1;
-        let now = open.uses;
-        if let Some((faces, used)) = open.by_event.get_mut(event) {
-            *used = now;
+        let place = self.place(event);
+        let mut kept = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(faces) = &*kept {
             return Ok(Arc::clone(faces));
         }
         let collection = Collection::open(&self.0.data, event, &self.0.pack)?;
         collection.remarks().iter().for_each(|remark| tracing::warn!(event, %remark, "collection"));
         let (erasing, searches) = (RwLock::default(), Together::default());
-        let faces = Arc::new(EventFaces { collection, erasing, searches });
+        let faces = EventFaces { collection, erasing, searches };
+        Ok(Arc::clone(kept.insert(Arc::new(faces))))
+    }
+
+    /// The place of an event's collection; another one's is given up where there are too many.
+    fn place(&self, event: &str) -> Arc<Mutex<Option<Arc<EventFaces>>>> {
+        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.uses += 1;
+        let used = open.uses;
+        if let Some(place) = open.by_event.get_mut(event) {
+            place.used = used;
+            return Arc::clone(&place.kept);
+        }
         if open.by_event.len() >= OPEN_MAX {
-            let idle = open.by_event.iter().filter(|(_, (faces, _))| Arc::strong_count(faces) == 1);
-            let oldest = idle.min_by_key(|(_, (_, used))| *used).map(|(event, _)| event.clone());
+            let idle = open.by_event.iter().filter(|(_, place)| place.is_idle());
+            let oldest = idle.min_by_key(|(_, place)| place.used).map(|(event, _)| event.clone());
             oldest.map(|event| open.by_event.remove(&event));
         }
-        open.by_event.insert(event.to_owned(), (Arc::clone(&faces), now));
+        let place = Place { kept: Arc::default(), used };
+        let kept = Arc::clone(&place.kept);
+        open.by_event.insert(event.to_owned(), place);
         metrics::set_open_collections(open.by_event.len());
-        Ok(faces)
+        kept
     }
 
     /// Seals and opens an event's photos.
@@ -177,16 +205,15 @@ impl Faces {
         Ok(self.0.data.blob_sealer(event)?)
     }
 
+    /// Closes an event's collection; false while somebody still works with it: it stays known then, so that it
+    /// is not opened twice.
     fn close(&self, event: &str) -> bool {
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
-        match open.by_event.remove(event) {
-            // Somebody still works with it: it stays known, so that it is not opened twice.
-            Some((faces, used)) if Arc::strong_count(&faces) > 1 => {
-                open.by_event.insert(event.to_owned(), (faces, used));
-                false
-            }
-            _ => true,
+        let is_idle = open.by_event.get(event).is_none_or(Place::is_idle);
+        if is_idle {
+            open.by_event.remove(event);
         }
+        is_idle
     }
 
     /// Purges an event's collection for good; waits for searches under way. `None` where there is none any

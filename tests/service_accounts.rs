@@ -21,6 +21,9 @@ on_both_databases!(
     a_new_password_ends_the_other_sessions,
     another_site_changes_nothing,
     the_second_factor_is_asked_for_and_taken_once,
+    a_new_password_asks_for_the_second_factor,
+    guesses_at_the_second_factor_are_stopped,
+    one_names_oneself,
     what_is_acknowledged_outlives_a_kill,
     everything_about_oneself_is_given_out_and_nothing_else,
 );
@@ -304,6 +307,68 @@ fn the_second_factor_is_asked_for_and_taken_once(service: Service) {
     owner.sign_in();
     let kept = service.number("SELECT COUNT(*) FROM users WHERE totp_secret IS NOT NULL");
     assert_eq!(kept, 0, "the secret goes with the factor");
+}
+
+/// Gives `person` a second factor, as if its first code were long past.
+fn with_second_factor(service: &Service, person: &Person) -> Totp {
+    let begun = person.client.json("POST", "/me/second-factor", None).is(201);
+    assert!(begun.field("qr_svg").contains("<svg"), "{begun:?}");
+    let app = Totp::from_url(begun.field("otpauth_url")).unwrap();
+    person.client.put("/me/second-factor", &json!({ "code": code(&app, 0) })).is(204);
+    service.change_rows("UPDATE users SET totp_step = 0");
+    app
+}
+
+fn a_new_password_asks_for_the_second_factor(service: Service) {
+    let mut owner = service.owner();
+    let app = with_second_factor(&service, &owner);
+    let other = owner.client.clone();
+    let new = new_password();
+    let change = |current: &str, new: &str, code: Option<&str>| {
+        let body = json!({ "current": current, "new": new, "code": code });
+        other.put("/me/password", &body)
+    };
+    let right = code(&app, 0);
+    change(&owner.password, &new, None).fails(403, "forbidden");
+    change(&owner.password, &new, Some(&code(&app, 1000))).fails(403, "forbidden");
+    // Neither a wrong password nor a new one that is too short uses the code up.
+    change("not the password", &new, Some(&right)).fails(403, "forbidden");
+    change(&owner.password, "short", Some(&right)).fails(422, "invalid");
+    change(&owner.password, &new, Some(&right)).is(204);
+    owner.password = new;
+    change(&owner.password, &new_password(), Some(&right)).fails(403, "forbidden");
+    owner.try_sign_in(&owner.password, Some(&code(&app, 1))).is(201);
+}
+
+fn guesses_at_the_second_factor_are_stopped(service: Service) {
+    let owner = service.owner();
+    let app = with_second_factor(&service, &owner);
+    let path = "/me/second-factor";
+    let remove = |code: &str| owner.client.json("DELETE", path, Some(&json!({ "code": code })));
+    for _ in 0..5 {
+        remove(&code(&app, 1000)).fails(403, "forbidden");
+    }
+    // Put ahead, so that a slow machine does not wait the pause out.
+    let ahead = format!("UPDATE tries SET last_unix_s = {}", now_s() + 1000);
+    assert_eq!(service.change_rows(&ahead), 1);
+    remove(&code(&app, 0)).fails(429, "too_many_requests");
+    assert_eq!(owner.client.get("/me").is(200).document()["second_factor"], true);
+    service.change_rows(&format!("UPDATE tries SET last_unix_s = {}", now_s() - 31));
+    remove(&code(&app, 0)).is(204);
+}
+
+fn one_names_oneself(service: Service) {
+    let owner = service.owner();
+    let renamed = owner.client.patch("/me", &json!({ "name": " Asha " })).is(200);
+    assert_eq!(renamed.field("name"), "Asha");
+    assert_eq!(owner.client.patch("/me", &json!({})).is(200).field("name"), "Asha");
+    for bad in ["", "  ", &"x".repeat(201)] {
+        owner.client.patch("/me", &json!({ "name": bad })).fails(422, "invalid");
+    }
+    let studio = owner.studio();
+    let members = owner.client.get(&format!("/studios/{studio}/members")).is(200).items();
+    assert_eq!(members[0]["name"], "Asha");
+    owner.client.signed_out().patch("/me", &json!({ "name": "A" })).fails(401, "signed_out");
 }
 
 fn what_is_acknowledged_outlives_a_kill(mut service: Service) {

@@ -6,12 +6,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use picpick_engine::Picture;
+use picpick_engine::{Picture, to_jpeg};
 use picpick_tests::album::{Album, variant};
 use picpick_tests::head::{FRAME, drawn, head_of, sample as colour_at};
 use picpick_tests::poses::Poses;
-use picpick_tests::{Database, Room, node, sample, service};
+use picpick_tests::{Database, Person, Room, Service, node, sample, service};
 use serde_json::{Value, json};
 
 /// Whose photo the guest's head is made of, and another person's.
@@ -86,6 +87,58 @@ fn guests_find_their_photos_and_nobody_elses() {
         "outbox": service.room.data().join("outbox"),
     });
     node::run("guests", told);
+}
+
+/// Photos of one event that come in together; a studio brings thousands.
+const MANY: usize = 300;
+
+/// Small files that differ, below `folder`, by their paths there.
+fn small_photos(folder: &Path, paths: impl Iterator<Item = String>) {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let grey = to_jpeg(&drawn((96, 64), |u, v| [u, 2.0 * v, 80.0]), 96, 80).unwrap();
+    for path in paths {
+        let file = folder.join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, variant(&grey, NEXT.fetch_add(1, Ordering::SeqCst))).unwrap();
+    }
+}
+
+/// What a script needs to sign in as `owner`, with `more`.
+fn signing_in(service: &Service, owner: &Person, mut more: Value) -> Value {
+    more["address"] = Value::from(service.address());
+    more["email"] = Value::from(owner.email.as_str());
+    more["password"] = Value::from(owner.password.as_str());
+    more
+}
+
+#[test]
+fn photos_are_arranged_in_folders() {
+    let service = service!(Database::Sqlite);
+    let owner = service.owner();
+    let event = owner.new_event(&owner.studio(), "Asha & Ben");
+    let folder = |name: &str| service.room.path(name);
+    let (tree, dropped, many, deep) =
+        (folder("Shoot"), folder("Late"), folder("Many"), folder("Deep"));
+    let paths = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
+    let nested = ["Ceremony/c.jpg", "Party/Dance/d.jpg", "loose.jpg"];
+    small_photos(&tree, paths(&nested).into_iter());
+    std::fs::write(tree.join("Party/notes.txt"), "Remember the cake.").unwrap();
+    small_photos(&dropped, paths(&["l.jpg"]).into_iter());
+    small_photos(&many, (0..MANY).map(|number| format!("m{number}.jpg")));
+    small_photos(&deep, (0..60).map(|number| format!("{number}/x.jpg")));
+    let told = json!({
+        "event": event, "photos": [sample("obama.jpg")], "tree": tree, "dropped": dropped,
+        "many": many, "deep": deep, "count": MANY,
+    });
+    node::run("arranging", signing_in(&service, &owner, told));
+}
+
+#[test]
+fn somebody_keeps_their_own_account() {
+    let service = service!(Database::Sqlite);
+    let owner = service.owner();
+    let told = json!({ "outbox": service.room.data().join("outbox") });
+    node::run("account", signing_in(&service, &owner, told));
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn nobody_comes_in_without_consent_and_a_link(service: Service) {
     with("adult", json!(false)).fails(422, "invalid");
     with("name", json!(" ")).fails(422, "invalid");
     with("contact", json!("nobody")).fails(422, "invalid");
-    with("token", json!("ppe_wrong")).fails(410, "gone");
+    with("token", json!("ppq_wrong")).fails(410, "gone");
     assert_eq!(
         service.number("SELECT COUNT(*) FROM guests"),
         0,
@@ -403,7 +403,7 @@ fn forged_tokens_open_nothing(service: Service) {
                 .with_cookie(&format!("picpick_guest={}", letters("ppg_")))
                 .get("/guest/photos"),
             1 => outside.post("/guest/session", &json!({ "token": letters("ppt_") })),
-            2 => outside.post("/guest/invitation", &json!({ "token": letters("ppe_") })),
+            2 => outside.post("/guest/invitation", &json!({ "token": letters("ppq_") })),
             3 => stale.get(&format!("/guest/photos/{own}/web")),
             4 => guest.get(&format!("/guest/photos/{}/web", scene.ids[1])),
             _ => guest.get(&format!("/guest/photos/{}/thumb", unknown_id())),

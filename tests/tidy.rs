@@ -6,6 +6,8 @@
 
 #![allow(clippy::panic)]
 
+#[path = "tidy/names.rs"]
+mod names;
 #[path = "tidy/papers.rs"]
 mod papers;
 #[path = "tidy/rooms.rs"]
@@ -145,6 +147,21 @@ fn the_engine_prints_nothing() {
 #[test]
 fn unsafe_is_listed_and_explained() {
     hold(rooms::unsafe_code);
+}
+
+#[test]
+fn a_token_tells_what_it_opens() {
+    let all: Vec<_> =
+        sources().iter().flat_map(|(at, text)| names::token_prefixes(at, text)).collect();
+    assert!(all.len() >= 8, "expected the service's tokens, received {all:?}");
+    settle(names::doubles(&all, true, "prefix"));
+}
+
+#[test]
+fn no_two_types_share_a_schema() {
+    let all: Vec<_> = sources().iter().flat_map(|(at, text)| names::schemas(at, text)).collect();
+    assert!(all.len() >= 50, "expected the API's schemas, received {}", all.len());
+    settle(names::doubles(&all, false, "schema"));
 }
 
 #[test]

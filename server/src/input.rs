@@ -8,11 +8,13 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use picpick_engine::FaceId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::error::{Failure, Kind, Result};
+use crate::ids::is_id;
 
 /// A JSON body.
 #[derive(Debug)]
@@ -136,6 +138,17 @@ pub fn sha256(text: &str) -> Result<String> {
     }
 }
 
+/// The id of a face in a body. Errors: `Invalid` for what has not the form of one.
+pub fn face(what: &str, text: &str) -> Result<FaceId> {
+    let id = Some(text).filter(|text| is_id(text)).and_then(|text| text.parse().ok());
+    id.ok_or_else(|| Failure::invalid(format!("{what}: expected 32 hexadecimal digits.")))
+}
+
+/// The same in an address, where what has not the form is simply not there. Errors: `NotFound`.
+pub fn face_of_address(text: &str) -> Result<FaceId> {
+    face("face", text).map_err(|_| Failure::not_found())
+}
+
 /// Which page of a list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -217,6 +230,15 @@ mod tests {
         }
         assert_eq!(sha256(&"AB".repeat(32)).unwrap(), "ab".repeat(32));
         assert!(sha256(&"zz".repeat(32)).is_err() && sha256("ab").is_err());
+    }
+
+    #[test]
+    fn a_face_has_one_form_and_is_missed_where_it_is_looked_for() {
+        assert!(face("a", &"0a".repeat(16)).is_ok() && face_of_address(&"0a".repeat(16)).is_ok());
+        for bad in ["", "0a", &"0A".repeat(16), &"0g".repeat(16), &"0a".repeat(17)] {
+            assert_eq!(face("a", bad).unwrap_err().kind, Kind::Invalid, "{bad}");
+            assert_eq!(face_of_address(bad).unwrap_err().kind, Kind::NotFound, "{bad}");
+        }
     }
 
     #[test]

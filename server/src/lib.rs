@@ -31,6 +31,7 @@ mod openapi;
 mod ops;
 mod pages;
 mod photo;
+mod qr;
 mod router;
 mod search;
 mod serve;

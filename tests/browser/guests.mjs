@@ -51,7 +51,7 @@ const photosOf = (page) => page.$$eval("#photos li:not(.out) img", (all) => all.
   await page.check("#adult");
   await page.click("#consent [type=submit]");
   await page.waitForSelector("#you-bad:not(:empty)");
-  for (const path of ["/g/ppe_nothing", "/g/ppe_nothing/ask"]) assert.equal((await page.goto(path)).status(), 404);
+  for (const path of ["/g/ppq_nothing", "/g/ppq_nothing/ask"]) assert.equal((await page.goto(path)).status(), 404);
   await checked(page, "door-closed");
   assert.equal((await page.goto("/g")).status(), 401);
   await checked(page, "signed-out");

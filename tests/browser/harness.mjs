@@ -58,11 +58,13 @@ export async function somebody(browser, options = {}) {
 }
 
 // Looks at a page as people with a phone, with a desk and with a screen reader do.
-export async function checked(page, name) {
-  for (const [size, at] of [[PHONE, "390"], [DESK, "1280"]]) {
+export async function checked(page, name, schemes = [null]) {
+  for (const [size, width] of [[PHONE, "390"], [DESK, "1280"]]) for (const colorScheme of schemes) {
+    const at = colorScheme ? `${width}-${colorScheme}` : width;
     await page.setViewportSize(size);
+    if (colorScheme) await page.emulateMedia({ colorScheme });
     await page.evaluate(() => document.fonts.ready);
-    await page.screenshot({ path: join(told.pictures, `${name}-${at}.png`), fullPage: true });
+    await page.screenshot({ path: join(told.pictures, `${name}-${at}.png`), fullPage: true, animations: "disabled" });
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(wide <= 0, `${name} at ${at}: ${wide} px beyond the screen`);
     await page.evaluate(axe);
@@ -72,8 +74,25 @@ export async function checked(page, name) {
     assert.deepEqual(said, [], `${name} at ${at}`);
   }
   await page.setViewportSize(PHONE);
+  if (schemes[0]) await page.emulateMedia({ colorScheme: null });
   console.log(`looked at ${name}`);
 }
+
+// The same by day and by night.
+export const looked = (page, name) => checked(page, name, ["light", "dark"]);
+
+// Signs in with what the test was told.
+export async function signIn(page, password = told.password) {
+  await visit(page, "/sign-in");
+  await page.fill("#email", told.email);
+  await page.fill("#password", password);
+  await page.click("[type=submit]");
+  await page.waitForURL("**/studio");
+  await page.waitForSelector("main:not([inert])");
+}
+
+// Asks the API as the page could.
+export const asked = (page, path) => page.evaluate((path) => fetch(`/api/v1${path}`).then((answer) => answer.json()), path);
 
 // Waits until something holds; what it gave then.
 export async function until(what, holds, ms = 120_000) {

@@ -1,6 +1,6 @@
 // A studio from its first account to a purge with its receipt, and an album that it shares.
 
-import { assert, checked, close, open, pause, somebody, told, until, visit } from "./harness.mjs";
+import { asked, assert, checked, close, looked, open, pause, somebody, told, until, visit } from "./harness.mjs";
 
 const browser = await open("none");
 const page = await somebody(browser);
@@ -8,17 +8,17 @@ const visible = (selector) => page.waitForSelector(`${selector}:visible`);
 
 for (const [path, name] of [["/invitation", "invitation"], ["/reset", "reset"], ["/email", "email"], ["/sign-in", "sign-in"]]) {
   await visit(page, path);
-  await checked(page, name);
+  await looked(page, name);
 }
 await visit(page, `/setup#${told.setup}`);
-await checked(page, "setup");
+await looked(page, "setup");
 const me = { studio: "First Light", name: "Nora", email: "nora@mail.example", password: "battery staple horse" };
 for (const [field, text] of Object.entries(me)) await page.fill(`#${field}`, text);
 await page.click("[type=submit]");
 await page.waitForURL("**/studio");
 await page.waitForSelector("main:not([inert])");
 await page.waitForSelector("#no-events:visible");
-await checked(page, "studio-empty");
+await looked(page, "studio-empty");
 
 // An event, with photos that are dropped on it.
 await page.fill("#name", "Asha & Ben");
@@ -30,7 +30,7 @@ await page.setInputFiles("#files", told.photos);
 await until("the upload", async () => /added/.test(await page.textContent("#upload-state")));
 await until("the search for faces", async () => (await page.textContent("#index-state")).startsWith(`${told.photos.length} photos searched`));
 await until("the photos", async () => (await page.$$("#photos img")).length === told.photos.length);
-await checked(page, "event");
+await looked(page, "event");
 await page.setInputFiles("#selfie", told.photos[0]);
 await page.waitForSelector("#found img");
 
@@ -42,7 +42,7 @@ await page.click("#new-link [type=submit]");
 await visible("#made");
 await until("the code", () => page.$eval("#made-qr", (code) => code.complete && code.naturalWidth > 0));
 const link = await page.getAttribute("#made-url", "href");
-await checked(page, "event-guests");
+await looked(page, "event-guests");
 await page.emulateMedia({ media: "print" });
 await page.waitForFunction(() => document.getElementById("card-qr").complete);
 await page.screenshot({ path: `${told.pictures}/card-print.png` });
@@ -62,7 +62,7 @@ await visit(page, `/studio/events/${event}/people`);
 await page.waitForSelector("#people canvas");
 await until("the faces", () => page.$eval("#people canvas", (face) => face.getContext("2d").getImageData(80, 80, 1, 1).data[3] > 0));
 await pause(300);
-await checked(page, "event-people");
+await looked(page, "event-people");
 await page.click("#people button");
 await page.waitForSelector("#found img");
 
@@ -78,7 +78,7 @@ await page.click("#new-folder [type=submit]");
 await page.waitForSelector("#folders li");
 await page.selectOption("#folders select", "original");
 await until("the folder", async () => (await page.textContent("#folders [role=status]")) === "Saved.");
-await checked(page, "event-settings");
+await looked(page, "event-settings");
 
 // An album behind a PIN.
 await visit(page, `/studio/events/${event}/albums`);
@@ -92,7 +92,7 @@ await page.click("#albums button");
 await page.fill("#albums .inside input", "Grandmother");
 await page.click("#albums .inside [type=submit]");
 await page.waitForSelector("#albums .inside a");
-await checked(page, "event-albums");
+await looked(page, "event-albums");
 const album = new URL(await page.getAttribute("#albums .inside a", "href")).pathname;
 const visitor = await somebody(browser);
 await visitor.goto(album);
@@ -110,28 +110,95 @@ await visitor.click(".grid a");
 await visitor.waitForSelector(".single img");
 await checked(visitor, "album-photo");
 
+// The album is changed, for those inside at once.
+const change = async (text, work) => {
+  await page.click(`#albums button:text-is("Edit")`);
+  await visible("#edit");
+  await work();
+  await page.click("#edit-album [type=submit]");
+  await page.waitForSelector("#edit:not([open])", { state: "attached" });
+  await until(text, async () => (await page.textContent("#album-state")).includes("at once"));
+};
+const about = () => page.textContent("#albums li .hint");
+await change("a cover, a limit and another name", async () => {
+  await page.fill("#edit-name", "For everybody");
+  await page.fill("#edit-downloads_max", "3");
+  await page.click("#edit-cover summary");
+  await until("the covers", async () => (await page.$$("#edit-covers li")).length === told.photos.length + 1);
+  await until("a picture of one", () => page.$eval("#edit-covers img", (one) => one.complete && one.naturalWidth > 0));
+  await looked(page, "event-albums-edit");
+  await page.click("#edit-covers li:last-child label");
+});
+assert.match(await about(), /3 downloads/);
+assert.equal(await page.textContent("#albums li strong"), "For everybody");
+const [{ id: albumId, cover }] = (await asked(page, `/events/${event}/albums`)).items;
+assert.ok(cover, "a cover is chosen");
+await visitor.goto(album);
+assert.equal(await visitor.textContent("h1"), "For everybody");
+await change("another PIN", () => page.fill("#edit-view_pin", "918273"));
+await visitor.goto(album);
+await visitor.fill("#pin", "482913");
+await visitor.click("[type=submit]");
+await visitor.waitForSelector("[role=alert]");
+await visitor.fill("#pin", "918273");
+await visitor.click("[type=submit]");
+await visitor.waitForSelector(".grid img");
+await change("a folder alone", async () => {
+  await page.uncheck("[name=edit-all]");
+  await page.check("#edit-folders input");
+});
+await visitor.goto(album);
+assert.equal((await visitor.$$(".grid img")).length, 0, "the folder has no photos");
+await change("no PIN, no limit, all folders", async () => {
+  await page.check("[name=edit-no-view_pin]");
+  await page.check("[name=edit-all]");
+  await page.fill("#edit-downloads_max", "");
+});
+assert.match(await about(), /no PIN/);
+const changed = await asked(page, `/events/${event}/albums/${albumId}`);
+assert.deepEqual([changed.folders, changed.downloads_max, changed.cover, changed.view_pin, changed.annotate_pin], [undefined, undefined, cover, false, true]);
+const stranger = await somebody(browser);
+await stranger.goto(album);
+if (await stranger.$("[type=submit]")) await stranger.click("[type=submit]");
+await stranger.waitForSelector(".grid img");
+await page.click(`#albums button:text-is("Edit")`);
+await page.fill("#edit-annotate_pin", "12345");
+await page.click("#edit-album [type=submit]");
+assert.equal(await page.isVisible("#edit"), true, "a PIN that is none is not taken");
+await page.click("#edit-cancel");
+await change("the end", () => page.fill("#edit-ends", "2020-01-01"));
+assert.notEqual((await stranger.goto(album)).status(), 200, "it is closed for those inside");
+await change("a later end", () => page.fill("#edit-ends", "2099-01-01"));
+await page.click(`#albums button:text-is("Delete")`);
+await page.click("#ask-sure [value=no]");
+assert.equal((await page.$$("#albums > li")).length, 1, "it is asked first");
+
 // Members and records.
 await visit(page, "/studio/members");
 await page.waitForSelector("#members li");
 await page.fill("#email", "ben@mail.example");
 await page.click("#invite [type=submit]");
 await page.waitForSelector("#invitations li");
-await checked(page, "members");
+await looked(page, "members");
 await visit(page, "/studio");
 await page.waitForSelector("#events li");
-await checked(page, "studio");
+await looked(page, "studio");
 
 // The end.
 await visit(page, `/studio/events/${event}`);
 await page.waitForSelector("#photos img");
+await page.click("#photos li .choose");
+await page.click("#remove");
+await page.click("#ask-yes");
+await page.waitForSelector("#photos-state a[download]");
 await page.click("#delete");
-await page.click("#sure [value=yes]");
-await page.waitForSelector(".outcome a[download]");
+await page.click("#ask-yes");
+await page.waitForSelector("main > .outcome a[download]");
 assert.equal(await page.$("#photos"), null, "nothing of the event stays on the screen");
-await checked(page, "event-purged");
+await looked(page, "event-purged");
 assert.equal((await visitor.goto(album)).status(), 404);
 await visit(page, "/studio/records");
 await page.waitForSelector("#receipts li");
 await page.waitForSelector("#audit tr");
-await checked(page, "records");
+await looked(page, "records");
 await close(browser);

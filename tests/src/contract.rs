@@ -86,11 +86,15 @@ impl Operation {
         parts.filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect()
     }
 
-    /// The names of the JSON body's fields that `known` accepts, required or not.
+    /// The names of the JSON body's fields that `known` accepts, required or not; of a list of things, the thing's.
     pub fn fields(&self, known: impl Fn(&str) -> bool) -> Vec<String> {
         let Some(schema) = self.schema_of("application/json") else { return Vec::new() };
         let fields = self.resolved(&schema)["properties"].as_object().cloned().unwrap_or_default();
-        fields.into_iter().map(|(name, _)| name).filter(|name| known(name)).collect()
+        let named = fields.into_iter().map(|(name, field)| match self.thing_of(&name, &field) {
+            Some(thing) => thing.to_owned(),
+            None => name,
+        });
+        named.filter(|name| known(name)).collect()
     }
 
     /// A request that fits the description; `fill` gives the values of names it knows, path parameters and
@@ -179,8 +183,9 @@ impl Operation {
             schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let mut object = Map::new();
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-            match fill(name) {
-                Some(value) => drop(object.insert(name.clone(), Value::from(value))),
+            let listed = || Some(json!([fill(self.thing_of(name, field)?)?]));
+            match fill(name).map(Value::from).or_else(listed) {
+                Some(value) => drop(object.insert(name.clone(), value)),
                 None if required.contains(&name.as_str()) => {
                     object.insert(name.clone(), self.example(field, fill));
                 }
@@ -188,6 +193,14 @@ impl Operation {
             }
         }
         Value::from(object)
+    }
+
+    /// What a list holds, by its name: a `photo`, for `photos`. `None` for what is no list.
+    fn thing_of<'a>(&self, name: &'a str, field: &Value) -> Option<&'a str> {
+        let kind = self.resolved(field)["type"].clone();
+        let is_list =
+            kind == "array" || kind.as_array().is_some_and(|all| all.contains(&json!("array")));
+        name.strip_suffix('s').filter(|_| is_list)
     }
 }
 
@@ -217,6 +230,7 @@ fn a_request_fits_its_description() {
             "properties": {
                 "name": { "type": "string", "minLength": 3 }, "role": { "$ref": "#/components/schemas/Role" },
                 "code": { "type": "string", "pattern": "^[0-9]{6}$" }, "event": { "type": ["string", "null"] },
+                "photos": { "type": ["array", "null"], "items": { "type": "string" } },
                 "count": { "type": "integer", "minimum": 5 }, "left_out": { "type": "string" },
                 "tags": { "type": "array", "minItems": 1, "items": { "oneOf": [{ "type": "null" }, { "type": "boolean" }] } },
             },
@@ -237,15 +251,16 @@ fn a_request_fits_its_description() {
         item,
         whole: Arc::new(whole),
     };
-    let fill = |name: &str| ["studio", "event"].contains(&name).then(|| format!("the-{name}"));
+    let fill =
+        |name: &str| ["studio", "event", "photo"].contains(&name).then(|| format!("the-{name}"));
     let request = operation.request(&fill);
     assert_eq!(request.path, "/studios/the-studio/x?q=x");
     let body: Value = serde_json::from_slice(&request.body.unwrap().1).unwrap();
     assert_eq!(
         body,
-        json!({ "name": "xxx", "role": "viewer", "code": "000000", "event": "the-event", "count": 5, "tags": [false] })
+        json!({ "name": "xxx", "role": "viewer", "code": "000000", "event": "the-event", "count": 5, "tags": [false], "photos": ["the-photo"] })
     );
-    assert_eq!(operation.fields(|name| name == "event"), ["event"]);
+    assert_eq!(operation.fields(|name| ["event", "photo"].contains(&name)), ["event", "photo"]);
     assert_eq!(operation.access.unwrap().action, "read");
     assert_eq!(access(&Value::Null), None);
 }

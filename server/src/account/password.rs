@@ -23,13 +23,19 @@ const MOST: usize = 200;
 
 /// The hash of a password as a PHC string. Errors: `Invalid` for one that is too short or too long.
 pub async fn hash(password: Zeroizing<String>) -> Result<String> {
-    let count = password.chars().count();
-    if !(LEAST..=MOST).contains(&count) {
-        return Err(Failure::invalid(format!(
-            "password: expected {LEAST} to {MOST} characters, received {count}."
-        )));
-    }
+    check_length(&password)?;
     hash_secret(password).await
+}
+
+/// Refuses a new password that is too short or too long. Errors: `Invalid`.
+pub fn check_length(password: &str) -> Result<()> {
+    let count = password.chars().count();
+    if (LEAST..=MOST).contains(&count) {
+        return Ok(());
+    }
+    Err(Failure::invalid(format!(
+        "password: expected {LEAST} to {MOST} characters, received {count}."
+    )))
 }
 
 /// The hash of a secret whose form its owner has checked.

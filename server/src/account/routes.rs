@@ -11,10 +11,11 @@ use sqlx::Row as _;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
+use super::password;
 use super::service::{self, Setup, SignIn};
-use super::{password, totp};
 use crate::access::{SESSION_COOKIE, SignedIn, set_cookie};
 use crate::audit::{self, Deed};
+use crate::db::Tx;
 use crate::error::{Failure, Kind, Result};
 use crate::input::{self, Body, Path};
 use crate::middleware::{ClientAddress, Encrypted};
@@ -51,13 +52,15 @@ pub struct NewPassword {
     current: Zeroizing<String>,
     #[schema(value_type = String, min_length = 10, max_length = 200)]
     new: Zeroizing<String>,
+    /// Of the authenticator app, where the account asks for one.
+    code: Option<String>,
 }
 
+/// What is not given stays.
 #[derive(Deserialize, ToSchema)]
-pub struct Code {
-    /// Six digits.
-    #[schema(min_length = 6, max_length = 6, pattern = "^[0-9]{6}$")]
-    code: String,
+pub struct MeChange {
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
 }
 
 /// Somebody who is signed in.
@@ -68,12 +71,6 @@ pub struct Me {
     pub name: String,
     /// Whether signing in asks for a code.
     pub second_factor: bool,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct SecondFactor {
-    /// For the authenticator app, as a QR code or by hand. It is shown once.
-    pub otpauth_url: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -175,7 +172,37 @@ pub async fn read_me(app: &App, user: &str) -> Result<Me> {
     })
 }
 
-/// Replaces the password; all other sessions end.
+/// Changes what others call you. The address has a way of its own.
+#[utoipa::path(patch, path = "/me", tag = "account", request_body = MeChange,
+    responses((status = 200, body = Me)))]
+pub async fn change(
+    State(app): State<App>,
+    person: SignedIn,
+    Body(given): Body<MeChange>,
+) -> Result<Json<Me>> {
+    if let Some(name) = given.name {
+        let name = input::name("name", &name)?;
+        let mut tx = app.db().write().await?;
+        sqlx::query("UPDATE users SET name = $1 WHERE id = $2")
+            .bind(name)
+            .bind(&person.user)
+            .execute(&mut *tx)
+            .await?;
+        note(&mut tx, &person, "account_change").await?;
+        tx.commit().await?;
+    }
+    read_me(&app, &person.user).await.map(Json)
+}
+
+/// Notes what somebody did to their own account.
+pub async fn note(tx: &mut Tx, person: &SignedIn, action: &'static str) -> Result<()> {
+    let actor = format!("user:{}", person.user);
+    let deed = Deed { studio: "", actor: &actor, action, target: &person.user, detail: "" };
+    audit::note(tx, deed).await
+}
+
+/// Replaces the password; all other sessions end. Asks for the one before, and for a code where the account has a
+/// second factor.
 #[utoipa::path(put, path = "/me/password", tag = "account", request_body = NewPassword,
     responses((status = 204)))]
 pub async fn change_password(
@@ -183,7 +210,8 @@ pub async fn change_password(
     person: SignedIn,
     Body(given): Body<NewPassword>,
 ) -> Result<StatusCode> {
-    service::set_password(&app, &person.user, &person.session, given.current, given.new).await?;
+    let NewPassword { current, new, code } = given;
+    service::set_password(&app, &person, current, code.as_deref(), new).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -220,87 +248,5 @@ pub async fn end(
     Path(session): Path<String>,
 ) -> Result<StatusCode> {
     end_session(&app, &person.user, &session).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Begins a second factor: a new secret for the authenticator app. It counts once a code has confirmed it.
-#[utoipa::path(post, path = "/me/second-factor", tag = "account", responses((status = 201, body = SecondFactor)))]
-pub async fn begin_second_factor(
-    State(app): State<App>,
-    person: SignedIn,
-) -> Result<(StatusCode, Json<SecondFactor>)> {
-    let me = read_me(&app, &person.user).await?;
-    let (sealed, otpauth_url) = totp::new_secret(&app, &person.user, &me.email)?;
-    let mut tx = app.db().write().await?;
-    let begun = sqlx::query(
-        "UPDATE users SET totp_secret = $1, totp_step = 0 WHERE id = $2 AND totp_confirmed = 0",
-    )
-    .bind(sealed)
-    .bind(&person.user)
-    .execute(&mut *tx)
-    .await?;
-    if begun.rows_affected() == 0 {
-        return Err(Failure::new(Kind::Conflict, "There is a second factor; remove it first."));
-    }
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(SecondFactor { otpauth_url })))
-}
-
-/// Confirms the second factor: from now on signing in asks for a code.
-#[utoipa::path(put, path = "/me/second-factor", tag = "account", request_body = Code, responses((status = 204)))]
-pub async fn confirm_second_factor(
-    State(app): State<App>,
-    person: SignedIn,
-    Body(given): Body<Code>,
-) -> Result<StatusCode> {
-    set_second_factor(&app, &person, &given.code, true).await
-}
-
-/// Removes the second factor; asks for a last code.
-#[utoipa::path(delete, path = "/me/second-factor", tag = "account", request_body = Code, responses((status = 204)))]
-pub async fn remove_second_factor(
-    State(app): State<App>,
-    person: SignedIn,
-    Body(given): Body<Code>,
-) -> Result<StatusCode> {
-    set_second_factor(&app, &person, &given.code, false).await
-}
-
-async fn set_second_factor(
-    app: &App,
-    person: &SignedIn,
-    code: &str,
-    on: bool,
-) -> Result<StatusCode> {
-    let row = sqlx::query("SELECT totp_secret, totp_confirmed FROM users WHERE id = $1")
-        .bind(&person.user)
-        .fetch_one(app.db().read())
-        .await?;
-    let secret: Option<String> = row.try_get("totp_secret")?;
-    let confirmed = row.try_get::<i64, _>("totp_confirmed")? != 0;
-    if secret.is_none() || confirmed == on {
-        return Err(Failure::new(Kind::Conflict, "There is no second factor in that state."));
-    }
-    let wrong =
-        || Failure::new(Kind::Forbidden, "The code is not the app's of now, or was used before.");
-    let step = totp::check(app, &person.user, secret, Some(code))?.ok_or_else(wrong)?;
-    let mut tx = app.db().write().await?;
-    let statement = if on {
-        "UPDATE users SET totp_confirmed = 1, totp_step = $1 WHERE id = $2 AND totp_step < $1"
-    } else {
-        "UPDATE users SET totp_confirmed = 0, totp_secret = NULL WHERE id = $2 AND totp_step < $1"
-    };
-    let changed = sqlx::query(statement).bind(step).bind(&person.user).execute(&mut *tx).await?;
-    if changed.rows_affected() == 0 {
-        return Err(wrong());
-    }
-    let action = if on { "second_factor_on" } else { "second_factor_off" };
-    let actor = format!("user:{}", person.user);
-    audit::note(
-        &mut tx,
-        Deed { studio: "", actor: &actor, action, target: &person.user, detail: "" },
-    )
-    .await?;
-    tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 use zeroize::Zeroizing;
 
 use super::password;
-use crate::access::Role;
+use crate::access::{Role, SignedIn};
 use crate::alert::Pattern;
 use crate::audit::{self, Deed};
 use crate::clock::now_s;
@@ -275,7 +275,7 @@ pub async fn prove(
         }
         let step = super::totp::check(app, user, row.try_get("totp_secret")?, code)?;
         if !take_step(app, user, step).await? {
-            count_failure(app, &[proof_of(user)]).await?;
+            count_guess_of(app, user).await?;
             return Err(wrong("The code is not the app's of now, or was used before."));
         }
     }
@@ -293,13 +293,24 @@ fn proof_of(user: &str) -> String {
     format!("proof:{user}")
 }
 
+/// Refuses somebody who is signed in and has guessed too often at their own account. Errors: `TooMany`.
+pub async fn refuse_guesses_of(app: &App, user: &str) -> Result<()> {
+    let refused = refuse_guessing(app, &[proof_of(user)]).await;
+    if refused.is_err() {
+        notice_guessing(app, Some(user));
+    }
+    refused
+}
+
+/// Counts a wrong guess of somebody who is signed in.
+pub async fn count_guess_of(app: &App, user: &str) -> Result<()> {
+    notice_guessing(app, Some(user));
+    count_failure(app, &[proof_of(user)]).await
+}
+
 /// The account's row, where `password` is its own.
 async fn right_password(app: &App, user: &str, password: Zeroizing<String>) -> Result<AnyRow> {
-    let subject = [proof_of(user)];
-    if let Err(refused) = refuse_guessing(app, &subject).await {
-        notice_guessing(app, Some(user));
-        return Err(refused);
-    }
+    refuse_guesses_of(app, user).await?;
     let row = sqlx::query(
         "SELECT email, password_hash, totp_secret, totp_confirmed FROM users WHERE id = $1",
     )
@@ -309,8 +320,7 @@ async fn right_password(app: &App, user: &str, password: Zeroizing<String>) -> R
     if password::verify(password, row.try_get("password_hash")?).await? {
         return Ok(row);
     }
-    notice_guessing(app, Some(user));
-    count_failure(app, &subject).await?;
+    count_guess_of(app, user).await?;
     Err(Failure::new(Kind::Forbidden, "The current password is wrong."))
 }
 
@@ -330,12 +340,15 @@ async fn take_step(app: &App, user: &str, step: Option<i64>) -> Result<bool> {
 /// Replaces a password; all other sessions of its owner end, and so do links to another address.
 pub async fn set_password(
     app: &App,
-    user: &str,
-    keep_session: &str,
+    person: &SignedIn,
     current: Zeroizing<String>,
+    code: Option<&str>,
     new: Zeroizing<String>,
 ) -> Result<()> {
-    let row = right_password(app, user, current).await?;
+    let (user, keep_session) = (person.user.as_str(), person.session.as_str());
+    // Before a code is used up.
+    password::check_length(&new)?;
+    let email = prove(app, user, current, code).await?;
     let hash = password::hash(new).await?;
     let mut tx = app.db().write().await?;
     sqlx::query("UPDATE users SET password_hash = $1 WHERE id = $2")
@@ -358,8 +371,7 @@ pub async fn set_password(
         Deed { studio: "", actor: &actor, action: "password_change", target: user, detail: "" },
     )
     .await?;
-    let letter = mail::password_changed(&row.try_get::<String, _>("email")?);
-    mail::put(app, &mut tx, &Mail::Letter(letter)).await?;
+    mail::put(app, &mut tx, &Mail::Letter(mail::password_changed(&email))).await?;
     tx.commit().await?;
     app.post().wake();
     Ok(())

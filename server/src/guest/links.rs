@@ -5,8 +5,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use qrcode::render::svg;
-use qrcode::{EcLevel, QrCode};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -20,6 +18,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::event::routes::one as event;
 use crate::ids::{is_id, new_id, new_token, token_hash};
 use crate::input::{self, Body, Page, Paging, Path, Query};
+use crate::qr;
 use crate::state::App;
 
 #[derive(Serialize, ToSchema)]
@@ -127,14 +126,14 @@ pub async fn create(
             "expires_unix_s: expected a time to come, not after the event's end.",
         ));
     }
-    let token = new_token("ppe_")?;
+    let token = new_token("ppq_")?;
     let url = app.post().address(&format!("/g/{}", token.as_str()));
     let link = GuestLink {
         id: new_id()?,
         name: input::optional_line("name", given.name)?,
         created_unix_s: now,
         expires_unix_s: expires,
-        qr_svg: Some(qr_svg(&url)?),
+        qr_svg: Some(qr::svg(&url)?),
         url: Some(url),
     };
     let mut tx = app.db().write().await?;
@@ -178,24 +177,4 @@ pub async fn withdraw(
     note_by(&mut tx, &grant, "guest_link_withdraw", &link, grant.event()?).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// A QR code (ISO/IEC 18004) that survives a quarter of its area lost: cards get wet.
-fn qr_svg(text: &str) -> Result<String> {
-    let code = QrCode::with_error_correction_level(text, EcLevel::Q).map_err(Failure::internal)?;
-    Ok(code.render::<svg::Color<'_>>().min_dimensions(240, 240).build())
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_qr_code_is_a_picture_without_anything_to_run() {
-        let svg = qr_svg("https://photos.example/g/ppe_x").unwrap();
-        assert!(svg.contains("<svg") && svg.contains("<path"), "{svg}");
-        assert!(!svg.contains("<script") && !svg.contains("ppe_x"));
-        assert!(qr_svg(&"x".repeat(4000)).is_err());
-    }
 }

@@ -21,8 +21,7 @@ use super::group::others;
 use crate::access::GuestVisit;
 use crate::blob::Kind as BlobKind;
 use crate::error::{Failure, Result};
-use crate::ids::is_id;
-use crate::input::{Body, Bytes, Page, Paging, Path, Query};
+use crate::input::{self, Body, Bytes, Page, Paging, Path, Query};
 use crate::photo::rules::{self, Allowed, Download};
 use crate::photo::{Shown, derive, rows_of, shown};
 use crate::state::App;
@@ -256,7 +255,7 @@ pub async fn face(
     visit: GuestVisit,
     Path(face): Path<String>,
 ) -> Result<Response> {
-    let face = face_id(&face)?;
+    let face = input::face_of_address(&face)?;
     let asked = found(&app, &visit.event, &visit.guest, &[]).await?.asked;
     let photo = asked.into_iter().find(|(asked, _)| *asked == face).map(|(_, photo)| photo);
     let photo = photo.ok_or_else(Failure::not_found)?;
@@ -318,7 +317,7 @@ pub async fn claim(
     Path(face): Path<String>,
     Body(given): Body<NewClaim>,
 ) -> Result<StatusCode> {
-    let face = face_id(&face)?;
+    let face = input::face_of_address(&face)?;
     let claim = match given.claim {
         Said::Me => Claim::Me,
         Said::NotMe => Claim::NotMe,
@@ -331,10 +330,4 @@ pub async fn claim(
     claimed.await?;
     app.news().tell(&visit.event, Some(&visit.guest));
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// What has not the form of a face's name is no face.
-fn face_id(text: &str) -> Result<FaceId> {
-    let id = Some(text).filter(|text| is_id(text)).and_then(|text| text.parse().ok());
-    id.ok_or_else(Failure::not_found)
 }

@@ -6,7 +6,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use picpick_engine::{FaceId, Guest, GuestId};
+use picpick_engine::{Guest, GuestId};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -169,10 +169,7 @@ pub async fn let_in(
     let field = |name: &str| open(&app, &request, name, &row.try_get::<String, _>(name)?);
     let (name, contact) = (field("name")?, Contact::parse(&field("contact")?)?);
     let language = Language::of_tag(&row.try_get::<String, _>("language")?);
-    let face: FaceId = Some(&given.face)
-        .filter(|face| is_id(face))
-        .and_then(|face| face.parse().ok())
-        .ok_or_else(|| Failure::invalid("face: expected 32 hexadecimal digits."))?;
+    let face = input::face("face", &given.face)?;
     let of = event.id.clone();
     let template =
         app.faces().run(move |faces| Ok(faces.event(&of)?.collection.template_of(&face)?)).await?;

@@ -36,9 +36,44 @@ pub fn page() -> Markup {
                 (outcome())
             }
         }
+        (edit())
         (sure())
     };
     layout("Albums", "/assets/albums.js", true, &main)
+}
+
+/// Changes an album; scripts fill it in.
+fn edit() -> Markup {
+    html! {
+        dialog #edit .wide aria-labelledby="edit-title" {
+            form #edit-album {
+                h2 #edit-title { "Change the album" }
+                (field("Name", "edit-name", "text", "off", ""))
+                (field("Closes on", "edit-ends", "date", "off", "A day that has passed closes it at once."))
+                (pin("edit-view_pin", "New PIN to see it", "Empty: it stays. With a new one, whoever is inside has to come in anew."))
+                label.check { input name="edit-no-view_pin" type="checkbox"; "Take it away: the link is enough" }
+                (pin("edit-annotate_pin", "New PIN to pick and note", "Empty: it stays. With a new one, whoever picks has to show it anew."))
+                label.check { input name="edit-no-annotate_pin" type="checkbox"; "Take it away: visitors look only" }
+                div.field {
+                    label for="edit-downloads_max" { "Downloads for one visitor" }
+                    input #edit-downloads_max name="edit-downloads_max" type="number" min="1" max="1000000" inputmode="numeric" aria-describedby="edit-max-hint";
+                    p #edit-max-hint .hint { "Empty: as many as they like, where downloads are open." }
+                }
+                label.check { input name="edit-all" type="checkbox"; "All photos that are not hidden" }
+                fieldset #edit-folders hidden { legend { "Or these folders only" } }
+                details #edit-cover {
+                    summary { "Cover" }
+                    ul #edit-covers .covers {}
+                    button #edit-more .quiet type="button" hidden { "Show more" }
+                }
+                div.deeds {
+                    button type="submit" { "Save" }
+                    button #edit-cancel .quiet type="button" { "Cancel" }
+                }
+                (outcome())
+            }
+        }
+    }
 }
 
 fn pin(name: &str, label: &str, hint: &str) -> Markup {

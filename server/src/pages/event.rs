@@ -1,24 +1,15 @@
-//! One event's page: upload, progress, photos, search by a selfie, taking it along, deleting it.
+//! One event's page: upload into folders, progress, search by a selfie, photos by folder, taking it along, deleting it.
 //!
 //! Shows nothing by itself: `event.js` fills it through the API.
 
 use maud::{Markup, html};
 
-use super::layout::{event_head, layout, outcome};
+use super::layout::{event_head, field, layout, outcome, sure};
 
 pub fn page() -> Markup {
     let main = html! {
         (event_head(""))
-        section.card aria-labelledby="upload-title" {
-            h2 #upload-title { "Add photos" }
-            label #drop .drop for="files" {
-                strong { "Drop photos here" } " or choose them"
-                span.hint { "JPEG, PNG or WebP. A photo that is here already costs nothing; a broken line goes on where it broke." }
-            }
-            input #files type="file" multiple accept="image/jpeg,image/png,image/webp";
-            progress #upload-bar value="0" max="1" hidden aria-label="Upload" {}
-            p #upload-state .outcome role="status" aria-live="polite" {}
-        }
+        (adding())
         section aria-labelledby="index-title" {
             h2 #index-title { "Finding faces" }
             progress #index-bar value="0" max="1" aria-label="Photos searched for faces" {}
@@ -36,11 +27,7 @@ pub fn page() -> Markup {
             p #search-state .outcome role="status" aria-live="polite" {}
             ul #found .photos {}
         }
-        section aria-labelledby="photos-title" {
-            h2 #photos-title { "Photos" }
-            ul #photos .photos {}
-            button #more .quiet type="button" hidden { "Show more" }
-        }
+        (photos())
         section.card aria-labelledby="end-title" {
             h2 #end-title { "Take it along, or end it" }
             p { a #export .button download { "Download everything" } }
@@ -49,14 +36,79 @@ pub fn page() -> Markup {
             (outcome())
             pre #receipt hidden {}
         }
-        dialog #sure aria-labelledby="sure-title" {
-            form method="dialog" {
-                h2 #sure-title { "Delete this event for good?" }
-                p { "There is no way back: the key is destroyed first." }
-                button value="no" autofocus { "Keep it" } " "
-                button.danger value="yes" { "Delete it" }
-            }
-        }
+        (sure())
     };
     layout("Event", "/assets/event.js", true, &main)
+}
+
+fn adding() -> Markup {
+    html! {
+        section.card aria-labelledby="upload-title" {
+            h2 #upload-title { "Add photos" }
+            div #drop .drop {
+                strong { "Drop photos or whole folders here" }
+                div.deeds {
+                    input #files .away type="file" multiple accept="image/jpeg,image/png,image/webp";
+                    label.button for="files" { "Choose photos" }
+                    input #whole .away type="file" webkitdirectory;
+                    label.button.quiet for="whole" { "Choose a folder" }
+                }
+                span.hint { "JPEG, PNG or WebP. A photo that is here already costs nothing; a broken line goes on where it broke." }
+            }
+            div.field {
+                label for="into" { "Into the folder" }
+                select #into aria-describedby="into-hint" {}
+                p #into-hint .hint { "Of a whole folder, its folders can become folders here; you are asked." }
+            }
+            form #new-folder .inline hidden {
+                (field("The new folder's name", "folder-name", "text", "off", ""))
+                button type="submit" { "Make it" }
+                (outcome())
+            }
+            progress #upload-bar value="0" max="1" hidden aria-label="Upload" {}
+            p #upload-count hidden {}
+            button #upload-stop .quiet type="button" hidden { "Stop" }
+            p #upload-state .outcome role="status" aria-live="polite" {}
+        }
+        dialog #ask-folders aria-labelledby="ask-folders-title" {
+            form method="dialog" {
+                h2 #ask-folders-title { "Make folders of them?" }
+                p #ask-folders-text {}
+                ul #ask-folders-names {}
+                div.deeds {
+                    button #ask-folders-yes value="folders" { "Make folders" }
+                    button #ask-folders-one .quiet value="one" { "All without a folder" }
+                    button.quiet value="" { "Cancel" }
+                }
+            }
+        }
+    }
+}
+
+fn photos() -> Markup {
+    html! {
+        section aria-labelledby="photos-title" {
+            h2 #photos-title tabindex="-1" { "Photos" }
+            div.tools {
+                div {
+                    label for="shown" { "Show" }
+                    select #shown {}
+                }
+                button #select-all .quiet type="button" disabled { "Select all" }
+            }
+            div #chosen .chosen-bar hidden role="group" aria-label="The selected photos" {
+                strong #chosen-count role="status" {}
+                div.deeds {
+                    select #move-to aria-label="Move the selected photos to" {}
+                    button #move .quiet type="button" { "Move" }
+                    button #remove .danger type="button" { "Delete" }
+                    button #clear .quiet type="button" { "Clear" }
+                }
+            }
+            p #photos-state .outcome role="status" aria-live="polite" {}
+            p #no-photos .hint hidden { "No photo here." }
+            ul #photos .photos {}
+            button #more .quiet type="button" hidden { "Show more" }
+        }
+    }
 }

@@ -24,7 +24,7 @@ pub fn layout(title: &str, script: &str, signed_in: bool, main: &Markup) -> Mark
                     a.brand href="/studio" { img src="/assets/icon.svg" alt="" width="28" height="28"; "PicPick" }
                     @if signed_in {
                         nav aria-label="Account" {
-                            span #who {}
+                            a #who href="/studio/me" title="My account" { "My account" }
                             button #sign-out .quiet type="button" { "Sign out" }
                         }
                     }

@@ -1,9 +1,10 @@
-//! The studio's pages: first account, sign-in, events and what belongs to one, members, records. Rendered here,
+//! The studio's pages: first account, sign-in, one's own account, events and what belongs to one, members, records. Rendered here,
 //! filled by small scripts that speak to the same API as everybody else.
 //!
 //! A page holds nothing of anybody, so it is the same for all and needs no rule: what it shows comes through
 //! routes that have one. No script or style stands inside a page. Touches no database.
 
+mod account;
 mod albums;
 mod event;
 mod event_settings;
@@ -32,17 +33,23 @@ macro_rules! asset {
 }
 
 /// Scripts and styles; those from `gallery.css` on are of visitors' pages, which their rooms render.
-const ASSETS: [(&str, &str, &str); 26] = [
+const ASSETS: [(&str, &str, &str); 32] = [
     asset!("text/css", "style.css"),
     asset!("text/javascript", "api.js"),
     asset!("text/javascript", "forms.js"),
     asset!("text/javascript", "studio.js"),
     asset!("text/javascript", "event.js"),
     asset!("text/javascript", "upload.js"),
+    asset!("text/javascript", "gather.js"),
+    asset!("text/javascript", "adding.js"),
+    asset!("text/javascript", "arrange.js"),
+    asset!("text/javascript", "folders.js"),
     asset!("text/javascript", "parts.js"),
     asset!("text/javascript", "guests.js"),
     asset!("text/javascript", "people.js"),
     asset!("text/javascript", "albums.js"),
+    asset!("text/javascript", "album_edit.js"),
+    asset!("text/javascript", "account.js"),
     asset!("text/javascript", "event_settings.js"),
     asset!("text/javascript", "members.js"),
     asset!("text/javascript", "records.js"),
@@ -77,6 +84,7 @@ pub fn routes() -> Router<App> {
         .route("/reset", page(forms::reset()))
         .route("/email", page(forms::email()))
         .route("/studio", page(studio::page()))
+        .route("/studio/me", page(account::page()))
         .route("/studio/members", page(members::page()))
         .route("/studio/records", page(records::page()))
         .route("/studio/events/{event}", page(event::page()))

@@ -41,6 +41,8 @@ pub struct Photo {
 pub struct Filter {
     /// Only photos of this folder.
     pub folder: Option<String>,
+    /// Only photos that lie in no folder.
+    pub unfiled: Option<bool>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -79,8 +81,9 @@ pub async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Photo>>> {
     let folder = input::optional_line("folder", filter.folder)?;
+    let unfiled = if filter.unfiled.unwrap_or_default() { "AND p.folder_id IS NULL" } else { "" };
     let select = format!(
-        "SELECT {COLUMNS} FROM photos p WHERE p.event_id = $1 AND ($2 = '' OR p.folder_id = $2)"
+        "SELECT {COLUMNS} FROM photos p WHERE p.event_id = $1 AND ($2 = '' OR p.folder_id = $2) {unfiled}"
     );
     let list = List {
         select: &select,

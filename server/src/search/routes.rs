@@ -18,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::access::Grant;
 use crate::audit::note_by;
 use crate::error::{Failure, Kind, Result};
-use crate::input::{Body, Bytes, Query, Raw};
+use crate::input::{self, Body, Bytes, Query, Raw};
 use crate::ops::metrics;
 use crate::photo::rows_of;
 use crate::state::App;
@@ -212,7 +212,7 @@ pub async fn by_face(
 ) -> Result<Json<Found>> {
     let begun = Instant::now();
     let (event, limit, least) = (grant.event()?.to_owned(), wish.limit()?, wish.similarity_min()?);
-    let face = face_id(&given.face)?;
+    let face = input::face("face", &given.face)?;
     let name = event.clone();
     let (answer, quality) = app
         .faces()
@@ -225,10 +225,6 @@ pub async fn by_face(
         })
         .await?;
     found(&app, &event, answer, 1, quality, begun).await.map(Json)
-}
-
-fn face_id(text: &str) -> Result<FaceId> {
-    text.parse().map_err(|_| Failure::invalid("face: expected 32 hexadecimal digits."))
 }
 
 /// The engine's answer in the event's own names.
@@ -341,7 +337,7 @@ pub async fn compare(
     grant: Grant,
     Body(given): Body<Pair>,
 ) -> Result<Json<Compared>> {
-    let (a, b) = (face_id(&given.a)?, face_id(&given.b)?);
+    let (a, b) = (input::face("a", &given.a)?, input::face("b", &given.b)?);
     let event = grant.event()?.to_owned();
     app.faces()
         .run(move |faces| {

@@ -121,7 +121,8 @@ fn announced(headers: &HeaderMap, bytes_max: u64) -> Result<Announced> {
     })
 }
 
-/// Begins an upload, or finds the one that was begun for the same file. `200` instead of `201`: the event has
+/// Begins an upload, or finds the one that was begun for the same file, which goes to the folder that is named
+/// now and otherwise to the one that was named then. `200` instead of `201`: the event has
 /// the photo, and nothing is to be sent.
 #[utoipa::path(post, path = "/events/{event}/uploads", tag = "uploads",
     params(("event" = String, Path),
@@ -144,7 +145,7 @@ pub async fn create(State(app): State<App>, grant: Grant, headers: HeaderMap) ->
         in_event(app.db().read(), folder, event).await?;
     }
     let upload = match begun(&app, event, &new).await? {
-        Some(upload) => upload,
+        Some(upload) => into_folder(&app, upload, new.folder).await?,
         None => begin(&app, event, new).await?,
     };
     let location = format!("/api/v1/events/{event}/uploads/{}", upload.id);
@@ -179,6 +180,21 @@ async fn begun(app: &App, event: &str, new: &Announced) -> Result<Option<Upload>
     .fetch_optional(app.db().read())
     .await?;
     row.as_ref().map(Upload::read).transpose()
+}
+
+/// The upload, on its way to `folder`, where one is named.
+async fn into_folder(app: &App, upload: Upload, folder: Option<String>) -> Result<Upload> {
+    if folder.is_none() || folder == upload.folder {
+        return Ok(upload);
+    }
+    let mut tx = app.db().write().await?;
+    sqlx::query("UPDATE uploads SET folder_id = $1 WHERE id = $2")
+        .bind(&folder)
+        .bind(&upload.id)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(Upload { folder, ..upload })
 }
 
 async fn begin(app: &App, event: &str, new: Announced) -> Result<Upload> {

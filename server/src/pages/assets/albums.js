@@ -1,6 +1,7 @@
 // The albums of an event.
 
 import { byId, call, count, day, element, onSubmit, ready, say } from "./api.js";
+import { editor } from "./album_edit.js";
 import { all, button, row, sure, thisEvent } from "./parts.js";
 
 const { path } = await thisEvent();
@@ -61,7 +62,8 @@ async function show() {
         if (!(await sure(`Delete the album ${album.name}?`, "Its links, picks and notes go with it. The photos stay.", "Delete it"))) return;
         await call("DELETE", `${path}/albums/${album.id}`).then(show, (problem) => say(state, problem.message, true));
       });
-      const one = row(album.name, about(album), more, remove);
+      const change = button("Edit", () => edit(album, change));
+      const one = row(album.name, about(album), more, change, remove);
       one.append(inside);
       return one;
     }),
@@ -69,11 +71,17 @@ async function show() {
 }
 
 const folders = await all(`${path}/folders`);
-byId("folders").hidden = folders.length === 0;
-for (const folder of folders) {
-  const box = element("input", { type: "checkbox", name: "folder", value: folder.id });
-  byId("folders").append(element("label", { class: "check" }, box, folder.name + (folder.hidden ? " (hidden)" : "")));
+for (const fieldset of [byId("folders"), byId("edit-folders")]) {
+  fieldset.hidden = folders.length === 0;
+  for (const folder of folders) {
+    const box = element("input", { type: "checkbox", name: "folder", value: folder.id });
+    fieldset.append(element("label", { class: "check" }, box, folder.name + (folder.hidden ? " (hidden)" : "")));
+  }
 }
+const edit = editor(path, folders, async (name) => {
+  await show();
+  say(state, `${name} is changed, for those inside at once.`);
+});
 
 onSubmit(byId("new-album"), async ({ name, view_pin, annotate_pin, ends, downloads_max }) => {
   const chosen = new FormData(byId("new-album")).getAll("folder");

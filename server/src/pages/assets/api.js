@@ -19,9 +19,13 @@ export async function call(method, path, body, options = {}) {
   } catch {
     throw new Problem(0, { title: "The service cannot be reached" });
   }
-  if (response.ok) return options.whole ? response : response.status === 204 ? null : response.json();
+  if (response.ok) return options.whole ? response : [202, 204].includes(response.status) ? null : response.json();
   const problem = await response.json().catch(() => ({ title: `The service answered ${response.status}` }));
-  if (response.status === 401 && options.signIn !== false) location.assign("/sign-in");
+  if (response.status === 401 && options.signIn !== false) {
+    location.assign("/sign-in");
+    // The page is left: nothing goes on.
+    return new Promise(() => {});
+  }
   throw new Problem(response.status, problem, Number(response.headers.get("Retry-After")) || undefined);
 }
 

@@ -1,8 +1,10 @@
 // One event's page.
 
 import { byId, call, count, element, ready, say } from "./api.js";
-import { thisEvent } from "./parts.js";
-import { upload } from "./upload.js";
+import { adding } from "./adding.js";
+import { arrange } from "./arrange.js";
+import { foldersOf } from "./folders.js";
+import { receiptLink, sure, thisEvent } from "./parts.js";
 
 const { id, path } = await thisEvent();
 byId("export").href = `/api/v1${path}/export`;
@@ -14,19 +16,9 @@ const tile = (photo, note) => {
   return element("li", {}, link, ...(note ? [element("span", { class: "hint" }, note)] : []));
 };
 
-// Photos, page by page.
-let cursor = "";
-async function showPhotos(fresh) {
-  if (fresh) cursor = "";
-  const page = await call("GET", `${path}/photos?limit=60${cursor && `&cursor=${cursor}`}`);
-  const tiles = page.items.map((photo) => tile(photo.id, photo.name));
-  if (fresh) byId("photos").replaceChildren(...tiles);
-  else byId("photos").append(...tiles);
-  cursor = page.next ?? "";
-  byId("more").hidden = !cursor;
-}
-byId("more").addEventListener("click", () => showPhotos(false));
-
+const folders = await foldersOf(path);
+const photos = arrange(path, folders);
+adding(id, folders, photos.refresh);
 
 // Progress, as it changes.
 let done = -1;
@@ -47,37 +39,15 @@ async function showProgress(counts) {
     const failed = await call("GET", `${path}/jobs/failed?limit=50`);
     byId("failed").replaceChildren(...failed.items.map((job) => element("li", {}, `${job.name}: ${job.reason}`)));
   } else byId("failed").replaceChildren();
-  if (counts.done !== done && done >= 0 && !cursor) await showPhotos(true);
+  const changed = counts.done !== done && done >= 0;
   done = counts.done;
+  if (changed && photos.hasAll()) await photos.refresh();
 }
 const told = new EventSource(`/api/v1${path}/progress`);
 told.addEventListener("progress", (news) => showProgress(JSON.parse(news.data)));
 const steer = (order) => call("POST", `${path}/jobs`, { order }).then(showProgress);
 byId("pause").addEventListener("click", () => steer(byId("pause").dataset.order));
 byId("retry").addEventListener("click", () => steer("retry"));
-
-// Uploads: chosen or dropped.
-async function send(files) {
-  if (!files.length) return;
-  const [bar, state] = [byId("upload-bar"), byId("upload-state")];
-  bar.hidden = false;
-  const ended = await upload(id, files, (now) => {
-    bar.value = now.total ? now.bytes / now.total : 0;
-    say(state, `${now.done} of ${count(now.files, "photo", "photos")}`);
-  });
-  bar.hidden = true;
-  const parts = [`${count(ended.added, "photo", "photos")} added`];
-  if (ended.known) parts.push(`${ended.known} here already`);
-  if (ended.refused.length) parts.push(`${ended.refused.length} refused: ${ended.refused.slice(0, 5).join("; ")}`);
-  say(state, parts.join(" · "), ended.refused.length > 0);
-  await showPhotos(true);
-}
-byId("files").addEventListener("change", (chosen) => send([...chosen.target.files]));
-const drop = byId("drop");
-for (const name of ["dragenter", "dragover"])
-  drop.addEventListener(name, (drag) => (drag.preventDefault(), drop.classList.add("over")));
-for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
-drop.addEventListener("drop", (dropped) => (dropped.preventDefault(), send([...dropped.dataTransfer.files])));
 
 // Search by a picture.
 byId("selfie").addEventListener("change", async (chosen) => {
@@ -96,15 +66,13 @@ byId("selfie").addEventListener("change", async (chosen) => {
 });
 
 // The end.
-byId("delete").addEventListener("click", () => byId("sure").showModal());
-byId("sure").addEventListener("close", async () => {
-  if (byId("sure").returnValue !== "yes") return;
+byId("delete").addEventListener("click", async () => {
+  if (!(await sure("Delete this event for good?", "There is no way back: the key is destroyed first.", "Delete it"))) return;
   const outcome = document.querySelector("#delete ~ .outcome");
   say(outcome, "Purging…");
   try {
     const { receipt } = await call("DELETE", path);
-    const link = element("a", { href: URL.createObjectURL(new Blob([receipt], { type: "application/json" })), download: "receipt.json" }, "Save the receipt");
-    outcome.replaceChildren(link, ". ", element("a", { href: "/studio" }, "Back to the studio"));
+    outcome.replaceChildren(receiptLink(receipt), ". ", element("a", { href: "/studio" }, "Back to the studio"));
     // Nothing of the event stays on the screen.
     told.close();
     byId("main").replaceChildren(element("h1", {}, "It is gone"), outcome);
@@ -113,4 +81,4 @@ byId("sure").addEventListener("close", async () => {
   }
 });
 ready();
-await showPhotos(true);
+await photos.refresh();

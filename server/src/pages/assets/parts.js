@@ -25,11 +25,11 @@ export async function thisStudio() {
   return { studio, path: `/studios/${studio.id}` };
 }
 
-// All items of a list, over all pages.
-export async function all(path) {
+// All items of a list, over all pages; `filter` is what its address says beside them.
+export async function all(path, filter = "") {
   const items = [];
   for (let cursor = ""; ; ) {
-    const page = await call("GET", `${path}?limit=500${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+    const page = await call("GET", `${path}?limit=500${filter && `&${filter}`}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
     items.push(...page.items);
     if (!page.next) return items;
     cursor = page.next;

@@ -16,7 +16,7 @@ async function sha256(file) {
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-async function again(work) {
+export async function again(work) {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
@@ -28,9 +28,12 @@ async function again(work) {
   }
 }
 
-async function send(event, file, sent) {
+async function send(event, { file, folder }, sent) {
   const hash = await sha256(file);
-  const metadata = [`filename ${base64(file.name)}`, ...(hash ? [`sha256 ${base64(hash)}`] : [])].join(",");
+  const metadata = Object.entries({ filename: file.name, sha256: hash, folder })
+    .filter(([, value]) => value)
+    .map(([key, value]) => `${key} ${base64(value)}`)
+    .join(",");
   const resumable = { "Tus-Resumable": "1.0.0" };
   const begun = await again(() =>
     call("POST", `/events/${event}/uploads`, undefined, {
@@ -66,17 +69,19 @@ async function send(event, file, sent) {
   }
 }
 
-// Sends files, some at a time; `tell` hears of every change.
-export async function upload(event, files, tell) {
-  const state = { files: files.length, done: 0, added: 0, known: 0, refused: [], bytes: 0, total: 0 };
-  for (const file of files) state.total += file.size;
-  const waiting = [...files];
+// Sends photos, each `{ file, folder }`, some at a time; `tell` hears of every change. Once `stop` is set, no other is
+// begun.
+export async function upload(event, photos, tell, stop) {
+  const state = { files: photos.length, done: 0, added: 0, known: 0, refused: [], bytes: 0, total: 0 };
+  for (const { file } of photos) state.total += file.size;
+  let next = 0;
   const worker = async () => {
-    for (let file = waiting.shift(); file; file = waiting.shift()) {
+    while (next < photos.length && !stop.aborted) {
+      const photo = photos[next++];
       try {
-        state[await send(event, file, (bytes) => tell(((state.bytes += bytes), state)))]++;
+        state[await send(event, photo, (bytes) => tell(((state.bytes += bytes), state)))]++;
       } catch (problem) {
-        state.refused.push(`${file.name}: ${problem.message}`);
+        state.refused.push(`${photo.file.name}: ${problem.message}`);
       }
       state.done++;
       tell(state);

@@ -1,0 +1,110 @@
+//! The second factor over HTTP: begun with a secret for the authenticator app, confirmed and removed with its codes.
+//!
+//! Wrong codes are counted with wrong passwords. The secret is shown once, and never logged.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use utoipa::ToSchema;
+
+use super::routes::{note, read_me};
+use super::{service, totp};
+use crate::access::SignedIn;
+use crate::error::{Failure, Kind, Result};
+use crate::input::Body;
+use crate::qr;
+use crate::state::App;
+
+#[derive(Deserialize, ToSchema)]
+pub struct Code {
+    /// Six digits.
+    #[schema(min_length = 6, max_length = 6, pattern = "^[0-9]{6}$")]
+    code: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct SecondFactor {
+    /// For the authenticator app, by hand. It is shown once.
+    pub otpauth_url: String,
+    /// The same as a QR code, a picture in SVG.
+    pub qr_svg: String,
+}
+
+/// Begins a second factor: a new secret for the authenticator app. It counts once a code has confirmed it.
+#[utoipa::path(post, path = "/me/second-factor", tag = "account", responses((status = 201, body = SecondFactor)))]
+pub async fn begin(
+    State(app): State<App>,
+    person: SignedIn,
+) -> Result<(StatusCode, Json<SecondFactor>)> {
+    let me = read_me(&app, &person.user).await?;
+    let (sealed, otpauth_url) = totp::new_secret(&app, &person.user, &me.email)?;
+    let qr_svg = qr::svg(&otpauth_url)?;
+    let mut tx = app.db().write().await?;
+    let begun = sqlx::query(
+        "UPDATE users SET totp_secret = $1, totp_step = 0 WHERE id = $2 AND totp_confirmed = 0",
+    )
+    .bind(sealed)
+    .bind(&person.user)
+    .execute(&mut *tx)
+    .await?;
+    if begun.rows_affected() == 0 {
+        return Err(Failure::new(Kind::Conflict, "There is a second factor; remove it first."));
+    }
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(SecondFactor { otpauth_url, qr_svg })))
+}
+
+/// Confirms the second factor: from now on signing in asks for a code.
+#[utoipa::path(put, path = "/me/second-factor", tag = "account", request_body = Code, responses((status = 204)))]
+pub async fn confirm(
+    State(app): State<App>,
+    person: SignedIn,
+    Body(given): Body<Code>,
+) -> Result<StatusCode> {
+    set(&app, &person, &given.code, true).await
+}
+
+/// Removes the second factor; asks for a last code.
+#[utoipa::path(delete, path = "/me/second-factor", tag = "account", request_body = Code, responses((status = 204)))]
+pub async fn remove(
+    State(app): State<App>,
+    person: SignedIn,
+    Body(given): Body<Code>,
+) -> Result<StatusCode> {
+    set(&app, &person, &given.code, false).await
+}
+
+async fn set(app: &App, person: &SignedIn, code: &str, on: bool) -> Result<StatusCode> {
+    service::refuse_guesses_of(app, &person.user).await?;
+    let row = sqlx::query("SELECT totp_secret, totp_confirmed FROM users WHERE id = $1")
+        .bind(&person.user)
+        .fetch_one(app.db().read())
+        .await?;
+    let secret: Option<String> = row.try_get("totp_secret")?;
+    let confirmed = row.try_get::<i64, _>("totp_confirmed")? != 0;
+    if secret.is_none() || confirmed == on {
+        return Err(Failure::new(Kind::Conflict, "There is no second factor in that state."));
+    }
+    let wrong =
+        || Failure::new(Kind::Forbidden, "The code is not the app's of now, or was used before.");
+    let Some(step) = totp::check(app, &person.user, secret, Some(code))? else {
+        service::count_guess_of(app, &person.user).await?;
+        return Err(wrong());
+    };
+    let mut tx = app.db().write().await?;
+    let statement = if on {
+        "UPDATE users SET totp_confirmed = 1, totp_step = $1 WHERE id = $2 AND totp_step < $1"
+    } else {
+        "UPDATE users SET totp_confirmed = 0, totp_secret = NULL WHERE id = $2 AND totp_step < $1"
+    };
+    let changed = sqlx::query(statement).bind(step).bind(&person.user).execute(&mut *tx).await?;
+    if changed.rows_affected() == 0 {
+        return Err(wrong());
+    }
+    let action = if on { "second_factor_on" } else { "second_factor_off" };
+    note(&mut tx, person, action).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

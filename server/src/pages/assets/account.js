@@ -1,0 +1,110 @@
+// One's own account.
+
+import { banner, byId, call, onSubmit, ready, say } from "./api.js";
+import { button, row, sure } from "./parts.js";
+
+await banner();
+let me = await call("GET", "/me");
+const when = (unixS) => new Date(unixS * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+function show() {
+  byId("who").textContent = me.name;
+  byId("name").value = me.name;
+  byId("address").textContent = me.email;
+  for (const field of document.querySelectorAll("[data-code]")) {
+    field.hidden = !me.second_factor;
+    field.querySelector("input").required = me.second_factor;
+  }
+  byId("factor-state").textContent = me.second_factor ? "On: signing in asks for a code of your app." : "Off: the password alone lets you in.";
+  byId("factor-begin").hidden = me.second_factor;
+  byId("factor-remove").hidden = !me.second_factor;
+}
+
+// What a code field holds, where the account asks for one.
+const code = (given) => (me.second_factor ? { code: given } : {});
+
+onSubmit(byId("naming"), async ({ name }) => {
+  me = await call("PATCH", "/me", { name });
+  show();
+  return "Saved.";
+});
+
+onSubmit(byId("mailing"), async (given) => {
+  await call("PUT", "/me/email", { email: given["new-email"], password: given["email-password"], ...code(given["email-code"]) });
+  byId("mailing").reset();
+  return `A mail is on its way to ${given["new-email"]}. The address changes when its link is used, within an hour.`;
+});
+
+onSubmit(byId("password"), async (given) => {
+  await call("PUT", "/me/password", { current: given.current, new: given.new, ...code(given["password-code"]) });
+  byId("password").reset();
+  await showSessions();
+  return "It is changed. Everywhere else you are signed out.";
+});
+
+// The second factor: on once a code has shown that the app has the secret.
+let picture = "";
+byId("factor-begin").addEventListener("click", async () => {
+  const state = byId("factor-said");
+  say(state, "");
+  try {
+    const made = await call("POST", "/me/second-factor");
+    URL.revokeObjectURL(picture);
+    // As a picture, so that nothing of it becomes part of the page.
+    byId("factor-qr").src = picture = URL.createObjectURL(new Blob([made.qr_svg], { type: "image/svg+xml" }));
+    byId("factor-secret").textContent = new URL(made.otpauth_url).searchParams.get("secret").replace(/.{4}(?=.)/g, "$& ");
+    byId("factor-new").hidden = false;
+    byId("factor-begin").hidden = true;
+    byId("factor-title").focus();
+  } catch (problem) {
+    say(state, problem.message, true);
+  }
+});
+
+function forget() {
+  URL.revokeObjectURL(picture);
+  byId("factor-qr").removeAttribute("src");
+  byId("factor-secret").textContent = "";
+  byId("factor-new").hidden = true;
+}
+
+async function turn(method, given, form, text) {
+  await call(method, "/me/second-factor", { code: given.replace(/\s/g, "") });
+  me = await call("GET", "/me");
+  form.reset();
+  forget();
+  show();
+  say(byId("factor-said"), text);
+}
+onSubmit(byId("factor-confirm"), (given) => turn("PUT", given["confirm-code"], byId("factor-confirm"), "It is on."));
+onSubmit(byId("factor-remove"), (given) => turn("DELETE", given["remove-code"], byId("factor-remove"), "It is off."));
+
+async function showSessions() {
+  const sessions = await call("GET", "/me/sessions");
+  const end = (session) => async () => {
+    await call("DELETE", `/me/sessions/${session.id}`).catch((problem) => problem.status !== 404 && say(byId("sessions-said"), problem.message, true));
+    await showSessions();
+  };
+  byId("sessions").replaceChildren(
+    ...sessions.toReversed().map((session) => {
+      const about = session.current ? "this one" : `last used ${when(session.seen_unix_s)}`;
+      return row(`Signed in ${when(session.created_unix_s)}`, about, ...(session.current ? [] : [button("End", end(session))]));
+    }),
+  );
+  byId("end-others").hidden = sessions.length < 2;
+}
+byId("end-others").addEventListener("click", async () => {
+  if (!(await sure("End all other sessions?", "Wherever else you are signed in, you are out at once.", "End them"))) return;
+  const others = (await call("GET", "/me/sessions")).filter((session) => !session.current);
+  try {
+    for (const { id } of others) await call("DELETE", `/me/sessions/${id}`);
+    say(byId("sessions-said"), "Only this one is left.");
+  } catch (problem) {
+    say(byId("sessions-said"), problem.message, true);
+  }
+  await showSessions();
+});
+
+show();
+ready();
+await showSessions();

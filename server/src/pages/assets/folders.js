@@ -1,0 +1,39 @@
+// The folders of an event, in the choices of a page.
+
+import { call, element } from "./api.js";
+import { all } from "./parts.js";
+
+export async function foldersOf(path) {
+  let list = [];
+  const choices = [];
+
+  function draw({ select, before, after }) {
+    const kept = select.value;
+    const option = ([value, text]) => element("option", { value }, text);
+    const folders = list.map(({ id, name, hidden }) => [id, hidden ? `${name} (hidden)` : name]);
+    select.replaceChildren(...[...before, ...folders, ...after].map(option));
+    select.value = [...select.options].some(({ value }) => value === kept) ? kept : (before[0]?.[0] ?? "");
+  }
+
+  async function refresh() {
+    list = await all(`${path}/folders`);
+    choices.forEach(draw);
+  }
+
+  await refresh();
+  return {
+    refresh,
+    named: (name) => list.find((folder) => folder.name === name),
+    // Keeps a choice up to date: what stands before and after the folders, each a value with its text.
+    offer(select, before, after = []) {
+      choices.push({ select, before, after });
+      draw(choices.at(-1));
+    },
+    // Makes a folder; its id.
+    async make(name) {
+      const { id } = await call("POST", `${path}/folders`, { name });
+      await refresh();
+      return id;
+    },
+  };
+}

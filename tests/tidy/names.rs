@@ -1,0 +1,83 @@
+//! The rules on names that must tell things apart: prefixes of tokens, and names of the API's schemas.
+
+use std::collections::BTreeMap;
+
+use crate::source::{breach, code_of, line_of, words};
+
+/// What a source names: the name, where, and at which line.
+pub type Named = (String, String, usize);
+
+/// The prefixes that a source of the service gives to its tokens. A leaked token tells by its prefix what it opens.
+pub fn token_prefixes(path: &str, text: &str) -> Vec<Named> {
+    // Tests of the function itself give it whatever they like.
+    if !path.starts_with("server/src/") || path.ends_with("/ids.rs") {
+        return Vec::new();
+    }
+    let begins = "new_token(\"";
+    let prefix = |(at, _): (usize, &str)| {
+        let rest = &text[at + begins.len()..];
+        let prefix = &rest[..rest.find('"').unwrap_or(rest.len())];
+        (prefix.to_owned(), path.to_owned(), line_of(text, at))
+    };
+    text.match_indices(begins).map(prefix).collect()
+}
+
+/// The types of a source that describe themselves in the API's description, where each has its own name and
+/// nothing else: of two with one name, one would silently stand for both.
+pub fn schemas(path: &str, text: &str) -> Vec<Named> {
+    if !path.starts_with("server/src/") {
+        return Vec::new();
+    }
+    let code = code_of(text);
+    let mut found = Vec::new();
+    for at in words(&code, "derive(") {
+        let rest = &code[at..];
+        let end = rest.find(')').unwrap_or(rest.len());
+        if words(&rest[..end], "ToSchema").next().is_none() {
+            continue;
+        }
+        let kinds = ["struct ", "enum "].map(|kind| rest.find(kind).map(|at| at + kind.len()));
+        let Some(start) = kinds.into_iter().flatten().min() else { continue };
+        let name = rest[start..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        found.push((name, path.to_owned(), line_of(text, at + start)));
+    }
+    found
+}
+
+/// Names that stand in two places. Of one file's several uses of a name only the first counts where `by_file` is so.
+pub fn doubles(named: &[Named], by_file: bool, what: &str) -> Vec<String> {
+    let mut first: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
+    let mut breaches = Vec::new();
+    for (name, path, line) in named {
+        let (there, at) = *first.entry(name).or_insert((path, *line));
+        let same = there == path && (by_file || at == *line);
+        if !same {
+            let said = format!("the {what} '{name}' is that of {there}:{at}, too");
+            breaches.push(breach(path, *line, &said));
+        }
+    }
+    breaches
+}
+
+#[test]
+fn a_prefix_of_two_files_is_caught() {
+    let one = token_prefixes("server/src/a.rs", "new_token(\"ppx_\")?;\nnew_token(\"ppx_\")");
+    assert_eq!(one.len(), 2);
+    assert_eq!(doubles(&one, true, "prefix"), [""; 0]);
+    let both = [one, token_prefixes("server/src/b.rs", "\nlet a = new_token(\"ppx_\");")].concat();
+    let found = doubles(&both, true, "prefix");
+    assert!(found.len() == 1 && found[0].starts_with("server/src/b.rs:2"), "{found:?}");
+    assert!(token_prefixes("tests/a.rs", "new_token(\"ppx_\")").is_empty());
+}
+
+#[test]
+fn a_schema_of_two_types_is_caught() {
+    let one = "#[derive(Serialize, ToSchema)]\n/// enum of words\npub struct Photo {}\n#[derive(Clone)]\nstruct Other;";
+    let found = schemas("server/src/a.rs", one);
+    assert_eq!(found, [("Photo".to_owned(), "server/src/a.rs".to_owned(), 3)]);
+    let same_file = format!("{one}\nmod b {{ #[derive(utoipa::ToSchema)] enum Photo {{ A }} }}");
+    assert_eq!(doubles(&schemas("server/src/a.rs", &same_file), false, "schema").len(), 1);
+    let both = [found, schemas("server/src/b.rs", one)].concat();
+    assert_eq!(doubles(&both, false, "schema").len(), 1);
+    assert!(schemas("server/src/a.rs", "#[derive(Clone)] struct A; // ToSchema").is_empty());
+}

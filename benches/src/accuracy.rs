@@ -27,10 +27,10 @@ pub struct Args {
 }
 
 #[derive(Deserialize)]
-struct Protocol {
-    gallery: Vec<String>,
+pub struct Protocol {
+    pub gallery: Vec<String>,
     guests: Vec<Guest>,
-    strangers: Vec<String>,
+    pub strangers: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -164,7 +164,7 @@ fn measure(gallery: &Gallery, guests: &Guests, strangers: &[Option<Vec<f32>>]) -
 }
 
 /// Each stranger's best score, best first; -1 for one without a face or with nothing above `FLOOR`.
-fn stranger_tops(
+pub fn stranger_tops(
     gallery: &Gallery,
     strangers: &[Option<Vec<f32>>],
     scoring: Scoring,
@@ -180,7 +180,7 @@ fn stranger_tops(
 }
 
 /// The lowest threshold that `fpir` of the strangers (sorted best first), to the nearest one, reach.
-fn threshold_at(tops: &[f32], fpir: f64) -> f32 {
+pub fn threshold_at(tops: &[f32], fpir: f64) -> f32 {
     let allowed = (fpir * tops.len() as f64).round() as usize;
     tops.get(allowed).map_or(FLOOR, |first_refused| first_refused.next_up())
 }

@@ -5,6 +5,7 @@
 
 mod accuracy;
 mod attack;
+mod calibrate;
 mod first_photo;
 mod load;
 mod pairs;
@@ -32,6 +33,8 @@ enum Command {
     Accuracy(accuracy::Args),
     /// Presentation attacks: how often people are refused, and imitated screens and prints pass
     Attack(attack::Args),
+    /// The threshold that an event's own photos speak for, against the one that strangers give
+    Calibrate(calibrate::Args),
     /// Milliseconds from a guest's last frame until their first photo is on a browser's screen
     FirstPhoto(first_photo::Args),
     /// Verification (1:1) on a list of pairs: accuracy at the best threshold
@@ -51,10 +54,11 @@ fn main() -> ExitCode {
     let done: Result<()> = match &args.command {
         Command::Accuracy(command) => accuracy::run(&args.setup, command),
         Command::Attack(command) => attack::run(&args.setup, command),
-        Command::People(command) => people::run(&args.setup, command),
-        Command::Pairs(command) => pairs::run(&args.setup, command),
+        Command::Calibrate(command) => calibrate::run(&args.setup, command),
         Command::FirstPhoto(command) => first_photo::run(&args.setup, command),
         Command::Load(command) => load::run(&args.setup, command),
+        Command::Pairs(command) => pairs::run(&args.setup, command),
+        Command::People(command) => people::run(&args.setup, command),
         Command::Pipeline(command) => pipeline::run(&args.setup, command),
         Command::Purge(command) => purge::run(&args.setup, command),
     };

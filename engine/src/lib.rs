@@ -7,6 +7,7 @@
 mod align;
 mod backup;
 mod books;
+mod calibrate;
 mod clock;
 mod collection;
 mod crypto;
@@ -43,9 +44,10 @@ pub use backup::{BackedUp, Backup, Restored};
 pub use books::{
     RECEIPT_SCHEMA, Receipt, ReceiptBody, Scanned, Subject as PurgeSubject, verify_chain,
 };
+pub use calibrate::{Estimate, FPIR, Histogram, PAIRS_MIN};
 pub use collection::{
-    Answer, Collection, Gallery, GuestPhotos, KnownFace, KnownPhoto, Match, Scoring, Search,
-    free_bytes,
+    Answer, Calibration, Collection, Counted, Dropped, Gallery, GuestPhotos, KnownFace, KnownPhoto,
+    Match, Preview, Scoring, Search, free_bytes,
 };
 pub use crypto::{
     BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer, PublicKey, Vault, memory_is_locked,
@@ -63,7 +65,7 @@ pub use liveness::{
     ATTACK_LIVE_MIN, Challenge, Guidance, LiveFace, Liveness, Look, Pose, Progress, Refusal, Turn,
 };
 pub use manifest::{DEFAULT_PACK, Matching, Pack};
-pub use matcher::{Accepted, MatchKind, threshold};
+pub use matcher::{Accepted, MatchKind, Stricter, threshold};
 pub use models::{Models, PackStatus};
 pub use people::{People, Person, PersonFace};
 pub use picture::{Picture, Region};

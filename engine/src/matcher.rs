@@ -48,6 +48,40 @@ pub struct Accepted {
 /// `QUALITY_LOW`. Range 0 to 0.15: more loses poor photos, less lets blurred faces match strangers.
 const POOR_FACE_BAR: f32 = 0.08;
 
+/// How much higher than its pack's formula a collection's threshold is: 0 to 0.20, never less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct Stricter(f32);
+
+impl Stricter {
+    /// The most. Two pictures of one person have some 0.67 (LFW), thresholds are 0.36 to 0.58: what is more than
+    /// this above them leaves little of an event.
+    pub const MAX: Stricter = Stricter(0.2);
+
+    /// `None` for what is not 0 to 0.20.
+    pub fn new(added: f32) -> Option<Self> {
+        (0.0..=Self::MAX.0).contains(&added).then_some(Self(added))
+    }
+
+    /// What is added to the threshold.
+    pub fn added(self) -> f32 {
+        self.0
+    }
+
+    /// As it is stored: format 1, and the number.
+    pub(crate) fn to_bytes(self) -> [u8; 5] {
+        let [a, b, c, d] = self.0.to_le_bytes();
+        [1, a, b, c, d]
+    }
+
+    /// Reads what `to_bytes` wrote; `None` for anything else.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        match *bytes {
+            [1, a, b, c, d] => Self::new(f32::from_le_bytes([a, b, c, d])),
+            _ => None,
+        }
+    }
+}
+
 /// The similarity a face must reach in a collection of `faces` faces.
 ///
 /// With a false match rate m per comparison, a stranger is shown something with probability
@@ -127,6 +161,23 @@ mod tests {
         assert_eq!(threshold(0, &matching), threshold(100, &matching));
         assert!(threshold(50_000, &matching) > threshold(500, &matching));
         assert_eq!(threshold(usize::MAX, &matching), threshold(1_000_000, &matching));
+    }
+
+    #[test]
+    fn stricter_is_never_laxer_and_reads_back() {
+        for added in [0.0, 0.05, 0.2] {
+            let stricter = Stricter::new(added).unwrap_or(Stricter::MAX);
+            assert_eq!(stricter.added(), added);
+            assert_eq!(Stricter::from_bytes(&stricter.to_bytes()), Some(stricter));
+        }
+        for wrong in [-0.01, 0.21, 5.0, f32::NAN, f32::INFINITY] {
+            assert_eq!(Stricter::new(wrong), None, "{wrong}");
+            let [a, b, c, d] = wrong.to_le_bytes();
+            assert_eq!(Stricter::from_bytes(&[1, a, b, c, d]), None, "{wrong}");
+        }
+        for wrong in [&[][..], &[1], &[2, 0, 0, 0, 0], &[1, 0, 0, 0, 0, 0]] {
+            assert_eq!(Stricter::from_bytes(wrong), None);
+        }
     }
 
     #[test]

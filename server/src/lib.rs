@@ -26,6 +26,7 @@ mod input;
 mod job;
 mod limits;
 mod mail;
+mod matching;
 mod middleware;
 mod openapi;
 mod ops;

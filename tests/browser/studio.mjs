@@ -66,6 +66,25 @@ await looked(page, "event-people");
 await page.click("#people button");
 await page.waitForSelector("#found img");
 
+// How strictly faces are matched: tried, chosen, given back.
+await visit(page, `/studio/events/${event}/matching`);
+await page.waitForSelector("#chart svg");
+await checked(page, "event-matching");
+assert.match(await page.textContent("#now"), /as usual/);
+await page.focus("#stricter");
+for (let step = 0; step < 20; step++) await page.keyboard.press("ArrowRight");
+await until("the preview", async () => /instead of|the same/.test(await page.textContent("#would")));
+assert.equal(await page.textContent("#stricter-says"), "0.20");
+await page.click("#table-box summary");
+if (await page.isVisible("#gone"))
+  await until("the faces", () => page.$eval("#dropped canvas", (face) => face.getContext("2d").getImageData(80, 80, 1, 1).data[3] > 0));
+await checked(page, "event-matching-stricter");
+await page.click("#use");
+await until("the choice", async () => (await page.textContent("#try .outcome")).startsWith("Saved"));
+assert.match(await page.textContent("#now"), /0\.20 more than the usual/);
+await page.click("#usual");
+await until("the usual", async () => /as usual/.test(await page.textContent("#now")));
+
 // Settings and folders.
 await visit(page, `/studio/events/${event}/settings`);
 await page.waitForSelector("#ends");

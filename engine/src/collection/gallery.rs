@@ -12,7 +12,7 @@ use crate::guest::{Guest, Stance};
 use crate::ids::{FaceId, PhotoId};
 use crate::index::{ExactIndex, Hit, Index};
 use crate::manifest::Matching;
-use crate::matcher::{self, Accepted, Candidate, MatchKind};
+use crate::matcher::{self, Accepted, Candidate, MatchKind, Stricter};
 use crate::people::{People, Person, PersonFace};
 
 /// Faces that a guest is asked about at once.
@@ -56,6 +56,8 @@ pub struct Gallery {
     pub(super) faces: HashMap<FaceId, KnownFace>,
     pub(super) photos: HashMap<PhotoId, KnownPhoto>,
     matching: Matching,
+    /// What the owner adds to the pack's threshold.
+    pub(super) stricter: Stricter,
 }
 
 impl Gallery {
@@ -71,6 +73,7 @@ impl Gallery {
             faces: HashMap::new(),
             photos: HashMap::new(),
             matching,
+            stricter: Stricter::default(),
         }
     }
 
@@ -120,7 +123,17 @@ impl Gallery {
 
     /// The similarity a good face must reach here, however it is scored.
     pub fn threshold(&self) -> f32 {
-        matcher::threshold(self.index.len(), &self.matching)
+        self.threshold_with(self.stricter)
+    }
+
+    /// What `threshold` would be with something else added to the pack's formula.
+    pub fn threshold_with(&self, stricter: Stricter) -> f32 {
+        matcher::threshold(self.index.len(), &self.matching) + stricter.added()
+    }
+
+    /// What is added to the pack's formula here.
+    pub fn stricter(&self) -> Stricter {
+        self.stricter
     }
 
     /// The faces of the template's person: at least `similarity_min` (or the collection's threshold),
@@ -233,6 +246,10 @@ impl Gallery {
     ///
     /// A person of whom the guest refused a face vouches for none of their others.
     pub(super) fn stance(&self, guest: &Guest, face: FaceId) -> Stance {
+        self.stance_at(guest, face, self.threshold())
+    }
+
+    fn stance_at(&self, guest: &Guest, face: FaceId, threshold: f32) -> Stance {
         if guest.refused.contains(&face) {
             return Stance::NotTheirs;
         }
@@ -246,7 +263,7 @@ impl Gallery {
             !guest.refused.is_empty() && person.faces.iter().any(|of| guest.refused.contains(of))
         });
         let similarity = matcher::score(&candidate, doubted);
-        let bar = matcher::bar(self.threshold(), candidate.quality);
+        let bar = matcher::bar(threshold, candidate.quality);
         let kind = if candidate.direct >= bar { MatchKind::Direct } else { MatchKind::Person };
         let Candidate { photo, quality, .. } = candidate;
         let accepted = Accepted { face, photo, similarity, kind, quality };
@@ -261,13 +278,22 @@ impl Gallery {
 
     /// The photos of a guest, and those of which they may be asked; each one best face per photo, best first.
     pub(super) fn of_guest(&self, guest: &Guest) -> Result<(Vec<Accepted>, Vec<Accepted>)> {
-        let lowest = self.threshold() - self.asking_margin();
+        self.of_guest_at(guest, self.threshold())
+    }
+
+    /// What `of_guest` would give at another threshold.
+    pub(super) fn of_guest_at(
+        &self,
+        guest: &Guest,
+        threshold: f32,
+    ) -> Result<(Vec<Accepted>, Vec<Accepted>)> {
+        let lowest = threshold - self.asking_margin();
         let own = &guest.template.embedding;
         let candidates = self.candidates(self.index.search_above(own, lowest)?, own, lowest, false);
         let near = candidates.into_iter().map(|candidate| candidate.face);
         let (mut theirs, mut perhaps) = (Vec::new(), Vec::new());
         for face in near.chain(guest.confirmed.iter().copied()) {
-            match self.stance(guest, face) {
+            match self.stance_at(guest, face, threshold) {
                 Stance::Theirs(accepted) => theirs.push(accepted),
                 Stance::Perhaps(accepted) => perhaps.push(accepted),
                 Stance::NotTheirs => {}
@@ -281,12 +307,15 @@ impl Gallery {
         Ok((theirs, perhaps))
     }
 
-    /// Every face that is a guest's, several of one photo too.
+    /// Every face that is a guest's by the pack's formula, several of one photo too: for what is to be erased, a
+    /// stricter threshold would leave some behind.
     pub(super) fn faces_of_guest(&self, guest: &Guest) -> Result<Vec<FaceId>> {
-        let theirs = self.of_guest(guest)?.0.into_iter();
+        let threshold = self.threshold_with(Stricter::default());
+        let theirs = self.of_guest_at(guest, threshold)?.0.into_iter();
         let photos = theirs.filter_map(|accepted| self.photos.get(&accepted.photo));
         let faces = photos.flat_map(|photo| &photo.faces).copied();
-        Ok(faces.filter(|face| matches!(self.stance(guest, *face), Stance::Theirs(_))).collect())
+        let stance = |face: &FaceId| self.stance_at(guest, *face, threshold);
+        Ok(faces.filter(|face| matches!(stance(face), Stance::Theirs(_))).collect())
     }
 
     /// A guest is asked about faces that would be shown if false positives were allowed three times as often:

@@ -48,6 +48,10 @@ impl Guests {
         }
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = &Guest> {
+        self.by_id.values()
+    }
+
     pub(super) fn forget(&mut self, id: &GuestId) {
         self.by_id.remove(id);
         self.sightings.retain(|sighting| sighting.guest != *id);

@@ -4,8 +4,11 @@
 //! Knows nothing of decoding, detection or the command line.
 
 mod erase;
+mod evidence;
 mod gallery;
 mod guests;
+mod preview;
+mod stricter;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -27,9 +30,11 @@ use crate::query::Template;
 use crate::store::{Blob, Store};
 
 use erase::Pending;
+pub use evidence::Calibration;
 pub use gallery::{Gallery, KnownFace, KnownPhoto, Scoring};
 pub use guests::GuestPhotos;
 use guests::Guests;
+pub use preview::{Counted, Dropped, Preview};
 
 /// A collection that can be added to, searched and thinned out, by one process at a time.
 pub struct Collection {
@@ -278,6 +283,7 @@ fn gallery_of(
 ) -> Result<Gallery> {
     let photos = scan(store, info, made.dim, remarks)?;
     let mut gallery = Gallery::with(index_of(store, &photos, made.dim, remarks)?, made.matching);
+    gallery.stricter = stricter::of(store, remarks)?;
     photos.iter().for_each(|photo| gallery.note(photo));
     gallery.people = people_of(store, &photos, remarks);
     // On a full disk the collection is searched as it is; the next opening stores what is derived.

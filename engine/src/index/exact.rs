@@ -107,6 +107,10 @@ impl Index for ExactIndex {
         let code = Code::new(self.rows.dim(), query).ok()?;
         Some(self.rows.similarity(row, &code))
     }
+
+    fn embedding(&self, face: &FaceId) -> Option<Vec<f32>> {
+        Some(self.rows.embedding(*self.row_of.get(face)?))
+    }
 }
 
 #[cfg(test)]

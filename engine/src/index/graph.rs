@@ -102,6 +102,10 @@ impl Graph {
         Some(self.rows.similarity(row, code))
     }
 
+    pub(super) fn embedding(&self, face: &FaceId) -> Option<Vec<f32>> {
+        Some(self.rows.embedding(self.by_id[self.place(face)?] as usize))
+    }
+
     /// Overwrites the face's codes and id; its links stay, as ways to other faces.
     pub(super) fn erase(&mut self, face: &FaceId) -> bool {
         let Some(place) = self.place(face) else {

@@ -184,6 +184,10 @@ impl Index for HnswIndex {
         let frozen = self.frozen.similarity(face, &code);
         frozen.or_else(|| self.head.similarity(face, query))
     }
+
+    fn embedding(&self, face: &FaceId) -> Option<Vec<f32>> {
+        self.frozen.embedding(face).or_else(|| self.head.embedding(face))
+    }
 }
 
 #[cfg(test)]

@@ -86,4 +86,8 @@ pub trait Index: Send + Sync {
     /// The similarity of `face` to `query` \[D\]; none where the face is not here or the query is
     /// not an embedding of this index.
     fn similarity(&self, face: &FaceId, query: &[f32]) -> Option<f32>;
+
+    /// The embedding \[D\] of `face`, L2 norm 1, as its codes have it: as near to the original as similarities
+    /// are, and as a query it has the same similarities as the codes. None where the face is not here.
+    fn embedding(&self, face: &FaceId) -> Option<Vec<f32>>;
 }

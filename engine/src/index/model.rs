@@ -48,6 +48,10 @@ fn check(index: &impl Index, list: &[(FaceId, Vec<f32>)], removed: &[FaceId], ra
         expected.push(Hit { face: *face, similarity: cosine(v) });
         let similarity = index.similarity(face, &query);
         assert!(similarity.is_some_and(|s| (s - cosine(v)).abs() < 0.01), "{similarity:?}");
+        let kept = index.embedding(face).unwrap_or_default();
+        let cosine: f32 = kept.iter().zip(v).map(|(a, b)| a * b).sum();
+        assert!(kept.len() == DIM && cosine > 0.999, "{cosine}");
+        assert!(index.similarity(face, &kept).is_some_and(|s| s > 0.99999));
     }
     expected.sort_by(select::rank);
     let k = random.below(list.len() + 3);
@@ -73,4 +77,5 @@ fn check(index: &impl Index, list: &[(FaceId, Vec<f32>)], removed: &[FaceId], ra
     }
     assert!(!removed.iter().any(|face| index.contains(face)));
     assert!(removed.iter().all(|face| index.similarity(face, &query).is_none()));
+    assert!(removed.iter().all(|face| index.embedding(face).is_none()));
 }

@@ -148,6 +148,12 @@ impl Rows {
         cosine(dot, code.scale, self.scales[row])
     }
 
+    /// The unit vector that a row's codes stand for, \[D\]; zeros for a cleared row.
+    pub(super) fn embedding(&self, row: usize) -> Vec<f32> {
+        let scale = self.scales[row];
+        self.values(row).iter().map(|&value| f32::from(value) * scale).collect()
+    }
+
     /// The similarity of two rows, -1..1.
     #[inline]
     pub(super) fn similarity_between(&self, a: usize, b: usize) -> f32 {

@@ -35,6 +35,7 @@ mod serve;
 mod sheet;
 mod start;
 mod table;
+mod threshold;
 mod transfer;
 mod upload;
 mod walk;
@@ -87,6 +88,8 @@ enum Command {
     Search(search::Arguments),
     /// List the people of a collection, most photographed first
     People(people::Arguments),
+    /// Say how alike faces must be, what the photos themselves say, or change it
+    Threshold(threshold::Arguments),
     /// List the photos of a collection, or take some out
     #[command(subcommand)]
     Photos(photos::Command),
@@ -138,6 +141,7 @@ impl Command {
             Command::Watch(arguments) => watch::run(context, &arguments),
             Command::Search(arguments) => search::run(context, &arguments),
             Command::People(arguments) => people::run(context, &arguments),
+            Command::Threshold(arguments) => threshold::run(context, &arguments),
             Command::Photos(command) => photos::run(context, command),
             Command::Faces(command) => faces::run(context, command),
             Command::Backup(arguments) => backup::save(context, &arguments),

@@ -44,6 +44,7 @@ pub fn event_head(current: &str) -> Markup {
         ("", "Photos"),
         ("guests", "Guests"),
         ("people", "People"),
+        ("matching", "Matching"),
         ("albums", "Albums"),
         ("settings", "Settings"),
     ];

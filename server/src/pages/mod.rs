@@ -11,6 +11,7 @@ mod event_settings;
 mod forms;
 mod guests;
 mod layout;
+mod matching;
 mod members;
 mod people;
 mod records;
@@ -33,7 +34,7 @@ macro_rules! asset {
 }
 
 /// Scripts and styles; those from `gallery.css` on are of visitors' pages, which their rooms render.
-const ASSETS: [(&str, &str, &str); 32] = [
+const ASSETS: &[(&str, &str, &str)] = &[
     asset!("text/css", "style.css"),
     asset!("text/javascript", "api.js"),
     asset!("text/javascript", "forms.js"),
@@ -47,6 +48,8 @@ const ASSETS: [(&str, &str, &str); 32] = [
     asset!("text/javascript", "parts.js"),
     asset!("text/javascript", "guests.js"),
     asset!("text/javascript", "people.js"),
+    asset!("text/css", "matching.css"),
+    asset!("text/javascript", "matching.js"),
     asset!("text/javascript", "albums.js"),
     asset!("text/javascript", "album_edit.js"),
     asset!("text/javascript", "account.js"),
@@ -90,9 +93,10 @@ pub fn routes() -> Router<App> {
         .route("/studio/events/{event}", page(event::page()))
         .route("/studio/events/{event}/guests", page(guests::page()))
         .route("/studio/events/{event}/people", page(people::page()))
+        .route("/studio/events/{event}/matching", page(matching::page()))
         .route("/studio/events/{event}/albums", page(albums::page()))
         .route("/studio/events/{event}/settings", page(event_settings::page()));
-    for (path, kind, text) in ASSETS {
+    for &(path, kind, text) in ASSETS {
         router = router.route(path, get(move || async move { kept(kind, text.to_owned()) }));
     }
     router

@@ -265,7 +265,7 @@ async fn found(
 }
 
 /// The photos' ids in the database, by the engine's.
-async fn names(app: &App, event: &str, photos: &[PhotoId]) -> Result<HashMap<String, String>> {
+pub async fn names(app: &App, event: &str, photos: &[PhotoId]) -> Result<HashMap<String, String>> {
     let select = "SELECT p.content_id, p.id FROM photos p WHERE p.event_id = $1";
     let rows = rows_of(app, event, photos, select).await?;
     rows.iter().map(|row| Ok((row.try_get("content_id")?, row.try_get("id")?))).collect()

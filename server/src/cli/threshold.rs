@@ -1,0 +1,210 @@
+//! `picpick threshold`: how alike faces must be, what a collection's own photos say of it, and what would go.
+//!
+//! Knows nothing of how any of it is computed.
+
+use anyhow::Result;
+use clap::Args;
+use picpick_engine::{Calibration, Collection, FPIR, PAIRS_MIN, Preview, Stricter};
+use serde::Serialize;
+
+use super::context::Context;
+use super::report::Report;
+use super::table::Table;
+use super::{format, packs};
+
+const AFTER: &str = "\
+The usual threshold follows the number of faces. It can be made stricter, never
+laxer; a search with --min-similarity keeps to what it is given.
+
+Examples:
+  picpick threshold 'Anna & Ben' --preview 0.05
+  picpick threshold 'Anna & Ben' --stricter 0.05
+
+With --json: {\"collection\", \"faces\", \"threshold\", \"formula\", \"stricter\",
+\"own\": {\"threshold\", \"low\", \"high\", \"advised\"} or null, \"pairs\",
+\"pairs_needed\", \"photos\", \"preview\": {\"stricter\", \"threshold\", \"photos_now\",
+\"photos_then\", \"dropped\": [{\"photo\", \"photo_id\", \"face_id\", \"similarity\",
+\"bar\"}], \"dropped_in_all\"} or null}.";
+
+/// How alike faces must be to count as one person's.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER)]
+pub struct Arguments {
+    /// Name of the collection
+    name: String,
+    /// From now on ask for so much more than usual; 0 is as usual
+    #[arg(long, value_name = "0 TO 0.20", value_parser = stricter, conflicts_with = "preview")]
+    stricter: Option<Stricter>,
+    /// Only say which photos would be missed with so much more than usual
+    #[arg(long, value_name = "0 TO 0.20", value_parser = stricter)]
+    preview: Option<Stricter>,
+    #[command(flatten)]
+    pack: packs::Choice,
+}
+
+fn stricter(text: &str) -> Result<Stricter, String> {
+    let most = Stricter::MAX.added();
+    let given = text.parse().ok().and_then(Stricter::new);
+    given.ok_or_else(|| format!("expected 0 to {most:.2}"))
+}
+
+#[derive(Serialize)]
+struct Document {
+    collection: String,
+    faces: usize,
+    threshold: f32,
+    formula: f32,
+    stricter: f32,
+    own: Option<Own>,
+    pairs: usize,
+    pairs_needed: usize,
+    photos: usize,
+    preview: Option<Previewed>,
+}
+
+#[derive(Serialize)]
+struct Own {
+    threshold: f32,
+    low: f32,
+    high: f32,
+    advised: f32,
+}
+
+#[derive(Serialize)]
+struct Previewed {
+    stricter: f32,
+    threshold: f32,
+    photos_now: usize,
+    photos_then: usize,
+    dropped: Vec<Gone>,
+    dropped_in_all: usize,
+}
+
+#[derive(Serialize)]
+struct Gone {
+    photo: String,
+    photo_id: String,
+    face_id: String,
+    similarity: f32,
+    bar: f32,
+}
+
+pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+    let (collection, _) = context.collection(&arguments.name, &arguments.pack)?;
+    if let Some(stricter) = arguments.stricter {
+        collection.set_stricter(stricter)?;
+    }
+    let wanted = arguments.preview;
+    let preview = wanted.map(|wanted| previewed(&collection, wanted)).transpose()?;
+    let gallery = collection.gallery();
+    let formula = gallery.threshold_with(Stricter::default());
+    let Calibration { pairs, photos, own, .. } = gallery.calibration(FPIR);
+    let own = own.map(|own| Own {
+        threshold: own.threshold,
+        low: own.low,
+        high: own.high,
+        advised: own.advised(formula).added(),
+    });
+    let document = Document {
+        collection: collection.info().name.clone(),
+        faces: gallery.face_count(),
+        threshold: gallery.threshold(),
+        formula,
+        stricter: gallery.stricter().added(),
+        own,
+        pairs,
+        pairs_needed: PAIRS_MIN,
+        photos,
+        preview,
+    };
+    let text = text(&document);
+    Report::new(&document, text)
+}
+
+/// What people would be missed in: each looked for by their other faces.
+fn previewed(collection: &Collection, wanted: Stricter) -> Result<Previewed> {
+    let Preview { threshold, people, dropped, dropped_in_all, .. } = collection.preview(wanted)?;
+    let gallery = collection.gallery();
+    let gone = |dropped: &picpick_engine::Dropped| {
+        let photo = gallery.photo(&dropped.photo)?;
+        Some(Gone {
+            photo: photo.path.to_string_lossy().into_owned(),
+            photo_id: dropped.photo.to_string(),
+            face_id: dropped.face.to_string(),
+            similarity: dropped.similarity,
+            bar: dropped.bar,
+        })
+    };
+    Ok(Previewed {
+        stricter: wanted.added(),
+        threshold,
+        photos_now: people.photos_now,
+        photos_then: people.photos_then,
+        dropped: dropped.iter().filter_map(gone).collect(),
+        dropped_in_all,
+    })
+}
+
+fn text(document: &Document) -> String {
+    let Document { threshold, formula, stricter, pairs, photos, .. } = document;
+    let faces = format::count(document.faces, "face");
+    let mut text = format!("'{}': faces must reach {threshold:.2}", document.collection);
+    text += &match *stricter > 0.0 {
+        true => format!(", {stricter:.2} more than the usual\n{formula:.2} for {faces}.\n"),
+        false => format!(", as usual for {faces}.\n"),
+    };
+    let seen = format::count(*pairs, "pair");
+    text += &match &document.own {
+        Some(Own { threshold, low, high, advised }) => {
+            let advice = match *advised > *stricter {
+                true => format!("--stricter {advised:.2} is advised"),
+                false => "no change is advised".into(),
+            };
+            format!(
+                "Its own photos say {threshold:.2} ({low:.2} to {high:.2}), by {seen} of people\n\
+                 seen together in {}; {advice}.\n",
+                format::count(*photos, "photo")
+            )
+        }
+        None => format!(
+            "Its own photos say too little yet: {seen} of people seen together,\n\
+             {} are needed.\n",
+            format::thousands(document.pairs_needed)
+        ),
+    };
+    if let Some(preview) = &document.preview {
+        let Previewed { stricter, threshold, photos_now, photos_then, .. } = preview;
+        text += &format!(
+            "\nWith {stricter:.2} more than usual ({threshold:.2}), people would be found in {} of\n\
+             the {} they are found in now.\n",
+            format::thousands(*photos_then),
+            format::count(*photos_now, "photo")
+        );
+        let mut table = Table::new(&[">similarity", ">must reach", "photo that would be missed"]);
+        for gone in &preview.dropped {
+            let path = super::report::printable(&gone.photo).replace('\n', "\\n");
+            table.row([format!("{:.2}", gone.similarity), format!("{:.2}", gone.bar), path]);
+        }
+        if !preview.dropped.is_empty() {
+            text += &format!("\n{}", table.text());
+        }
+        if preview.dropped_in_all > preview.dropped.len() {
+            let more = preview.dropped_in_all - preview.dropped.len();
+            text += &format!("and {} more\n", format::thousands(more));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_stricter_is_taken() {
+        assert_eq!(stricter("0.05"), Ok(Stricter::new(0.05).unwrap_or_default()));
+        for wrong in ["-0.01", "0.3", "NaN", "much", ""] {
+            assert!(stricter(wrong).is_err(), "{wrong}");
+        }
+    }
+}

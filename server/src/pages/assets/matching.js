@@ -1,0 +1,141 @@
+// How strictly an event's faces are matched: what is in force, what its photos say, and what would go.
+
+import { byId, call, count, element, ready, say } from "./api.js";
+import { face, thisEvent } from "./parts.js";
+
+const WAIT_MS = 200;
+const [WIDTH, HEIGHT, FOOT] = [640, 200, 24];
+const { path } = await thisEvent();
+const slider = byId("stricter");
+let state;
+
+function drawn(name, attributes, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+const figure = (number) => number.toFixed(2);
+
+// Both distributions, each as high as the chart: there are far more pairs of two people than of one.
+function chart() {
+  const { from, step, different, same } = state.histogram;
+  const x = (score) => ((score - from) / (step * different.length)) * WIDTH;
+  const areas = [["different", different], ["same", same]].map(([name, bins]) => {
+    const most = Math.max(1, ...bins);
+    const top = (bin) => (HEIGHT - FOOT) * (1 - 0.9 * (bin / most));
+    const points = bins.flatMap((bin, at) => [`${x(from + at * step)},${top(bin)}`, `${x(from + (at + 1) * step)},${top(bin)}`]);
+    return drawn("polygon", { class: name, points: [`0,${HEIGHT - FOOT}`, ...points, `${WIDTH},${HEIGHT - FOOT}`].join(" ") });
+  });
+  const line = (name, score) => drawn("line", { class: name, x1: x(score), x2: x(score), y1: 0, y2: HEIGHT - FOOT });
+  const marks = [-0.2, 0, 0.2, 0.4, 0.6, 0.8].map((score) => drawn("text", { x: x(score), y: HEIGHT - 7 }, score.toFixed(1)));
+  const lines = [line("axis", 0), line("bar", state.threshold)];
+  if (state.preview.threshold !== state.threshold) lines.push(line("tried", state.preview.threshold));
+  const title = `How alike two people in one photo are, and one person in two photos. A face must reach ${figure(state.threshold)}.`;
+  byId("chart").replaceChildren(drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title }, ...areas, ...lines, ...marks));
+}
+
+// Tenths are enough to read out.
+function table() {
+  const { from, step, different, same } = state.histogram;
+  const rows = [];
+  for (let at = 0; at < different.length; at += 5) {
+    const sum = (bins) => bins.slice(at, at + 5).reduce((all, bin) => all + bin, 0);
+    const [two, one] = [sum(different), sum(same)];
+    if (two + one === 0) continue;
+    const range = `${(from + at * step).toFixed(1)} to ${(from + (at + 5) * step).toFixed(1)}`;
+    rows.push(element("tr", {}, element("th", { scope: "row" }, range), element("td", {}, two.toLocaleString()), element("td", {}, one.toLocaleString())));
+  }
+  byId("table").replaceChildren(...rows);
+}
+
+function words() {
+  const { faces, threshold, formula, stricter, own, evidence } = state;
+  byId("now").textContent = stricter
+    ? `A face must reach ${figure(threshold)}: ${figure(stricter)} more than the usual ${figure(formula)} for ${count(faces, "face", "faces")}.`
+    : `A face must reach ${figure(threshold)}, as usual for ${count(faces, "face", "faces")}.`;
+  const pairs = `${count(evidence.pairs, "pair", "pairs")} of people who are seen together`;
+  byId("own").textContent = own
+    ? `Two people in one photo are two people: going by ${pairs}, ${figure(own.threshold)} would do (${figure(own.low)} to ${figure(own.high)}). That is rather too strict, for people who stand together look alike.`
+    : `The event's own photos say too little yet: there are ${pairs}, and ${evidence.pairs_needed.toLocaleString()} are needed, or chance would decide.`;
+  byId("advice").textContent =
+    own && own.advised > stricter
+      ? `People of this event look more alike than usual. Adding ${figure(own.advised)} is advised.`
+      : "No change is advised.";
+}
+
+function would() {
+  const { guests, people, stricter, dropped, dropped_in_all: all } = state.preview;
+  const found = ({ photos_now: now, photos_then: then }) =>
+    now === then ? `the same ${count(now, "photo", "photos")}` : `${count(then, "photo", "photos")} instead of ${now.toLocaleString()}`;
+  const seen = guests.asked ? `Guests would see ${found(guests)}; people` : "No guest has shown their face yet. People";
+  say(byId("would"), stricter === state.stricter ? "This is what is in force." : `${seen} who are in several photos would be found in ${found(people)}.`);
+  byId("gone").hidden = all === 0;
+  byId("gone-about").textContent = dropped.length < all ? `The ${dropped.length} least alike of ${all.toLocaleString()}.` : "The least alike first.";
+  byId("dropped").replaceChildren(
+    ...dropped.map((one) => {
+      const label = `${figure(one.similarity)} of ${figure(one.bar)}${one.guest ? ", a guest's" : ""}`;
+      const address = `/api/v1${path}/photos/${one.photo}/web`;
+      return element("li", {}, element("a", { href: address, target: "_blank", rel: "noopener" }, face(path, one), element("span", {}, label)));
+    }),
+  );
+}
+
+function show() {
+  words();
+  const any = [...state.histogram.different, ...state.histogram.same].some((bin) => bin > 0);
+  for (const id of ["legend", "table-box"]) byId(id).hidden = !any;
+  byId("no-chart").hidden = any;
+  if (any) chart();
+  if (any) table();
+  would();
+  byId("use").disabled = state.preview.stricter === state.stricter;
+  byId("usual").disabled = state.stricter === 0;
+}
+
+const wanted = () => Number(slider.value);
+let asked = 0;
+
+async function ask() {
+  const mine = ++asked;
+  const answer = await call("GET", `${path}/matching?stricter=${wanted()}`);
+  // A later question has an answer of its own.
+  if (mine !== asked) return;
+  state = answer;
+  show();
+}
+
+let waiting;
+slider.addEventListener("input", () => {
+  byId("stricter-says").textContent = figure(wanted());
+  byId("use").disabled = true;
+  clearTimeout(waiting);
+  waiting = setTimeout(ask, WAIT_MS);
+});
+
+async function save(stricter) {
+  const outcome = document.querySelector("#try .outcome");
+  say(outcome, "");
+  clearTimeout(waiting);
+  try {
+    await call("PUT", `${path}/matching`, { stricter });
+    slider.value = stricter;
+    byId("stricter-says").textContent = figure(stricter);
+    await ask();
+    say(outcome, "Saved. It holds for searches and guests from now on.");
+  } catch (problem) {
+    say(outcome, problem.message, true);
+  }
+}
+byId("try").addEventListener("submit", (event) => {
+  event.preventDefault();
+  save(wanted());
+});
+byId("usual").addEventListener("click", () => save(0));
+
+state = await call("GET", `${path}/matching`);
+slider.value = state.stricter;
+byId("stricter-says").textContent = figure(state.stricter);
+show();
+ready();

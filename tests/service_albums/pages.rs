@@ -188,7 +188,7 @@ pub fn picks_and_notes_are_plain_forms(service: Service) {
     // In Hindi, by the browser's wish and by choice.
     let hindi = browser.get(&photo, "hi-IN,hi;q=0.9").is(200);
     is_strict(&hindi);
-    assert!(hindi.text().contains("<html lang=\"hi\">") && hindi.text().contains("अगली तस्वीर"));
+    assert!(hindi.text().contains("<html lang=\"hi\">") && hindi.text().contains("अगली फ़ोटो"));
     let chosen = browser.get(&format!("{door}?lang=hi"), "en").is(200);
     assert!(chosen.headers["set-cookie"].to_str().unwrap().starts_with("picpick_lang=hi;"));
     // Nothing to download unless the studio says so.

@@ -87,7 +87,7 @@ fn card() -> Markup {
             p #card-event .event {}
             img #card-qr alt="";
             p.line { "Scan, show your face, find your photos." }
-            p.line lang="hi" { "स्कैन करें, चेहरा दिखाएँ, अपनी तस्वीरें पाएँ।" }
+            p.line lang="hi" { "स्कैन करें, चेहरा दिखाएँ, अपनी फ़ोटो पाएँ।" }
             p #card-studio .studio {}
         }
     }

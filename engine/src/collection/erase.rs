@@ -62,7 +62,7 @@ impl Collection {
     /// Deletes photos and their faces for good: nothing of them is found again, nor in any file of the
     /// collection. `Error::NotFound` names the first that is not there, and then nothing is deleted.
     pub fn delete_photos(&self, ids: &[PhotoId]) -> Result<Receipt> {
-        self.catch_up()?;
+        let _alone = self.erasing()?;
         let mut gallery = self.gallery();
         if let Some(missing) = ids.iter().find(|id| gallery.photo(id).is_none()) {
             return Err(Error::NotFound { kind: "photo", id: missing.to_string() });
@@ -101,7 +101,7 @@ impl Collection {
         person: bool,
         guest: Option<&GuestId>,
     ) -> Result<Receipt> {
-        self.catch_up()?;
+        let _alone = self.erasing()?;
         let mut gallery = self.gallery();
         let mut photos = Vec::with_capacity(ids.len());
         for id in ids {
@@ -142,14 +142,17 @@ impl Collection {
 
     /// Takes what was erased out of the derived state and out of the files, and attests it.
     fn complete(&self, erasure: &Erasure, mut done: Done) -> Result<Receipt> {
+        // Whatever anybody else derives is stored before or after, never in between: the scan knows of it.
+        let settling = self.settling();
         let old = self.store.sealed_heads()?;
-        self.settle()?;
+        self.settle_alone()?;
         let kept: HashMap<_, _> = self.store.sealed_heads()?.into_iter().collect();
         // What was derived from the erased faces, or said of them, is as much theirs as their rows.
         for (_, bytes) in old.iter().filter(|(key, bytes)| kept.get(key) != Some(bytes)) {
             done.needles.add(bytes);
         }
         self.store.rewrite()?;
+        drop(settling);
         let scanned = none_left(&done.needles, self.store.folder(), self.info.id)?;
         let receipt = self.attest(erasure, &done, scanned)?;
         self.store.attested(erasure.number)?;

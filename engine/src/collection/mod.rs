@@ -8,11 +8,12 @@ mod evidence;
 mod gallery;
 mod guests;
 mod preview;
+mod settle;
 mod stricter;
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::books::Books;
@@ -50,6 +51,10 @@ pub struct Collection {
     erased_faces: Mutex<HashSet<[u8; 16]>>,
     /// Whether an erasure is in the ledger that an error kept from being seen through.
     behind: AtomicBool,
+    /// Held by whoever erases, until the receipt is there.
+    erasures: Mutex<()>,
+    /// Held by whoever brings index and people in line, or changes what was said of people.
+    settling: Mutex<()>,
     remarks: Vec<String>,
 }
 
@@ -123,6 +128,8 @@ impl Collection {
             made,
             books,
             behind: AtomicBool::new(false),
+            erasures: Mutex::default(),
+            settling: Mutex::default(),
             remarks,
         };
         if !pending.is_empty() {
@@ -145,21 +152,6 @@ impl Collection {
     /// The searchable state.
     pub fn gallery(&self) -> MutexGuard<'_, Gallery> {
         self.gallery.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Brings index and people up to date after photos were added, and stores both. To be called at
-    /// the end of a run; a crash before it costs time at the next opening, never a face.
-    pub fn settle(&self) -> Result<()> {
-        let mut remarks = Vec::new();
-        let photos = scan(&self.store, &self.info, self.made.dim, &mut remarks)?;
-        let mut gallery = self.gallery();
-        if gallery.update_people(photos.iter()) {
-            self.store.put_blob(Blob::People, &gallery.people.to_bytes())?;
-        }
-        if gallery.face_count() > EXACT_FACES_MAX {
-            gallery.index = graph_of(&self.store, &photos, self.made.dim, &mut remarks)?;
-        }
-        Ok(())
     }
 
     /// Searches for the template's person. `top`: at most so many photos.
@@ -216,23 +208,6 @@ impl Collection {
     /// when the face is not here.
     pub fn score(&self, template: &Template, face: &FaceId, scoring: Scoring) -> Option<f32> {
         self.gallery().score(face, &template.embedding, scoring)
-    }
-
-    /// Sees erasures through that an error has kept from it. Before they are, nothing is added or
-    /// erased: the order of the ledger is the order of the store.
-    fn catch_up(&self) -> Result<()> {
-        if !self.behind.load(Ordering::SeqCst) {
-            return Ok(());
-        }
-        let mut gallery = self.gallery();
-        let pending = Pending::apply(&self.books, &self.store, self.info.id)?;
-        self.erased_faces().clone_from(&pending.erased_faces);
-        *gallery = gallery_of(&self.store, &self.info, self.made, &mut Vec::new())?;
-        *self.guests() = Guests::of(guests_of(&self.store, &mut Vec::new())?);
-        drop(gallery);
-        self.complete_all(&pending)?;
-        self.behind.store(false, Ordering::SeqCst);
-        Ok(())
     }
 
     fn erased_faces(&self) -> MutexGuard<'_, HashSet<[u8; 16]>> {

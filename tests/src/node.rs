@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -16,10 +17,14 @@ const LOCK: &str = include_str!("../browser/package-lock.json");
 const CHROMIUM: [&str; 4] =
     ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
+/// One browser at a time: a camera whose pictures come late because others compute shows nobody.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// Runs `browser/NAME.mjs` with `told`, to which browser, modules and the folder for screenshots are added. Panics
 /// with what the script said where it fails.
 pub fn run(name: &str, mut told: Value) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser").join(format!("{name}.mjs"));
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let pictures = pictures().join(name);
     let _ = std::fs::remove_dir_all(&pictures);
     std::fs::create_dir_all(&pictures).unwrap();

@@ -62,7 +62,7 @@ async function show() {
         if (!(await sure(`Delete the album ${album.name}?`, "Its links, picks and notes go with it. The photos stay.", "Delete it"))) return;
         await call("DELETE", `${path}/albums/${album.id}`).then(show, (problem) => say(state, problem.message, true));
       });
-      const change = button("Edit", () => edit(album, change));
+      const change = button("Edit", () => (say(state, ""), edit(album, change)));
       const one = row(album.name, about(album), more, change, remove);
       one.append(inside);
       return one;

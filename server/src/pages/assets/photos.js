@@ -46,8 +46,16 @@ function tile(photo, place) {
   return photo.tile;
 }
 
+// What is being said of photos: a list from before that would undo it.
+let saying = Promise.resolve();
+function claim(photo, what) {
+  const said = say(photo, what);
+  saying = Promise.allSettled([saying, said]);
+  return said;
+}
+
 // What was said of a photo can be taken back where the photo was.
-async function claim(photo, what) {
+async function say(photo, what) {
   await ask("PUT", `/guest/faces/${photo.face}`, { claim: what });
   photo.out = what === "not_me";
   photo.tile.querySelector(".taken")?.remove();
@@ -83,7 +91,12 @@ async function everything() {
 
 // Brings the page up to date; what has appeared since is announced once.
 async function refresh(fresh) {
-  const photos = await everything();
+  let photos;
+  for (let before = null; before !== saying; ) {
+    before = saying;
+    await before;
+    photos = await everything();
+  }
   if (fresh) {
     known.clear();
     byId("photos").replaceChildren();

@@ -12,6 +12,7 @@ use picpick_engine::{Picture, to_jpeg};
 use picpick_tests::album::{Album, variant};
 use picpick_tests::head::{FRAME, drawn, head_of, sample as colour_at};
 use picpick_tests::poses::Poses;
+use picpick_tests::worse::{self, Worse};
 use picpick_tests::{Database, Person, Room, Service, node, sample, service};
 use serde_json::{Value, json};
 
@@ -147,10 +148,16 @@ fn a_studio_works_from_setup_to_purge() {
     let photos = ["obama.jpg", "obama2.jpg", "biden.jpg", "sample1.jpg"];
     let photos: Vec<PathBuf> = photos.iter().map(|name| sample(name)).collect();
     let names: Vec<_> = photos.iter().map(|path: &PathBuf| Path::to_string_lossy(path)).collect();
+    let weak = [Worse::Small, Worse::Blurred, Worse::Nobody].map(|kind| {
+        let path = service.room.path(kind.file());
+        std::fs::write(&path, worse::jpeg(kind)).unwrap();
+        path
+    });
     let told = json!({
         "address": service.address(),
         "setup": service.setup_token(),
         "photos": names,
+        "weak": weak,
     });
     node::run("studio", told);
 }

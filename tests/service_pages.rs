@@ -25,6 +25,7 @@ const PAGES: [&str; 14] = [
     "/studio/events/0123",
     "/studio/events/0123/guests",
     "/studio/events/0123/people",
+    "/studio/events/0123/coverage",
     "/studio/events/0123/albums",
     "/studio/events/0123/settings",
 ];

@@ -8,7 +8,7 @@ use picpick_engine::{Accepted, Face, Gallery, Pack, Photo, PhotoId, Scoring};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::setup::{Setup, Way, central_faces};
 
@@ -26,17 +26,32 @@ pub struct Args {
     calibrate: bool,
 }
 
+/// Who is in the gallery, who asks, and with what.
 #[derive(Deserialize)]
 pub struct Protocol {
     pub gallery: Vec<String>,
-    guests: Vec<Guest>,
+    pub guests: Vec<Guest>,
     pub strangers: Vec<String>,
 }
 
+/// Somebody who is in the gallery.
 #[derive(Deserialize)]
-struct Guest {
-    selfie: String,
-    photos: Vec<String>,
+pub struct Guest {
+    pub selfie: String,
+    /// Those of the gallery that show them.
+    pub photos: Vec<String>,
+}
+
+impl Protocol {
+    /// Reads a protocol file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        let protocol: Self = serde_json::from_slice(&text).context("the protocol does not read")?;
+        if protocol.strangers.is_empty() || protocol.guests.is_empty() {
+            bail!("the protocol has no guests or no strangers");
+        }
+        Ok(protocol)
+    }
 }
 
 #[derive(Serialize)]
@@ -87,12 +102,7 @@ struct Guests {
 const FLOOR: f32 = 0.25;
 
 pub fn run(setup: &Setup, args: &Args) -> Result<()> {
-    let text = std::fs::read(&args.protocol)
-        .with_context(|| format!("reading {}", args.protocol.display()))?;
-    let protocol: Protocol = serde_json::from_slice(&text).context("the protocol does not read")?;
-    if protocol.strangers.is_empty() || protocol.guests.is_empty() {
-        bail!("the protocol has no guests or no strangers");
-    }
+    let protocol = Protocol::read(&args.protocol)?;
     let pipeline = setup.pipeline()?;
     let pack = setup.pack()?;
     let faces =
@@ -134,7 +144,8 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     show(setup, &report)
 }
 
-fn photo(path: &str, face: Option<Face>) -> Photo {
+/// The picture at `path` as a photo of a gallery, with the one face that counts.
+pub fn photo(path: &str, face: Option<Face>) -> Photo {
     let id = PhotoId::of(path.as_bytes());
     Photo { id, path: path.into(), width: 0, height: 0, faces: face.into_iter().collect() }
 }

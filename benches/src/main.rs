@@ -6,6 +6,7 @@
 mod accuracy;
 mod attack;
 mod calibrate;
+mod coverage;
 mod first_photo;
 mod load;
 mod pairs;
@@ -37,6 +38,8 @@ enum Command {
     Calibrate(calibrate::Args),
     /// Milliseconds from a guest's last frame until their first photo is on a browser's screen
     FirstPhoto(first_photo::Args),
+    /// Photo recall by the quality of the face, on photos made smaller and blurred in known steps
+    Coverage(coverage::Args),
     /// Verification (1:1) on a list of pairs: accuracy at the best threshold
     Pairs(pairs::Args),
     /// Seconds until the people of a large collection have formed
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Attack(command) => attack::run(&args.setup, command),
         Command::Calibrate(command) => calibrate::run(&args.setup, command),
         Command::FirstPhoto(command) => first_photo::run(&args.setup, command),
+        Command::Coverage(command) => coverage::run(&args.setup, command),
         Command::Load(command) => load::run(&args.setup, command),
         Command::Pairs(command) => pairs::run(&args.setup, command),
         Command::People(command) => people::run(&args.setup, command),

@@ -10,6 +10,7 @@ mod books;
 mod calibrate;
 mod clock;
 mod collection;
+mod coverage;
 mod crypto;
 mod data;
 mod decode;
@@ -49,6 +50,7 @@ pub use collection::{
     Answer, Calibration, Collection, Counted, Dropped, Gallery, GuestPhotos, KnownFace, KnownPhoto,
     Match, Preview, Scoring, Search, free_bytes,
 };
+pub use coverage::{Coverage, RECALL_WEAK, Weakness, recall_expected, weakness};
 pub use crypto::{
     BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer, PublicKey, Vault, memory_is_locked,
 };
@@ -73,6 +75,6 @@ pub use pipeline::{
     Analysis, Event, PhotoSource, Pipeline, RunOptions, Sink, Summary, Timings, run, verdict,
 };
 pub use place::{Encryption, Object, Place, S3Access, SecretText, is_s3, open_place};
-pub use quality::QUALITY_LOW;
+pub use quality::{QUALITY_LOW, Quality};
 pub use query::{Subject, Template, subject};
 pub use runtime::{Provider, Runtime, cpu_flags, cpu_name, has_amx_bf16};

@@ -32,6 +32,16 @@ impl Quality {
     pub fn score(&self) -> f32 {
         (self.size * self.sharpness * self.pose).cbrt()
     }
+
+    /// What `score`, 0..1, is made of for the face with `landmarks` in photo pixels: size and pose follow from
+    /// them, and sharpness is what they leave to explain. Where one of both is 0 nothing is left to explain, and
+    /// sharpness is 1.
+    pub fn behind(score: f32, landmarks: &Landmarks) -> Self {
+        let (size, pose) = (size(landmarks), pose(landmarks));
+        let rest = size * pose;
+        let sharpness = if rest > 0.0 { (score.powi(3) / rest).clamp(0.0, 1.0) } else { 1.0 };
+        Self { size, sharpness, pose }
+    }
 }
 
 /// Linear from 0 at `low` to 1 at `high`.
@@ -120,6 +130,18 @@ mod tests {
     fn a_large_sharp_frontal_face_is_good() {
         let quality = Quality::of(&FRONT.map(|[x, y]| [x * 2.0, y * 2.0]), &stripes(4));
         assert!(quality.score() > 0.95, "{quality:?}");
+    }
+
+    #[test]
+    fn the_parts_follow_from_landmarks_and_score() {
+        for (scale, period) in [(0.4, 4), (0.6, 9), (2.0, 3), (0.1, 4)] {
+            let landmarks = FRONT.map(|[x, y]| [x * scale, y * scale]);
+            let known = Quality::of(&landmarks, &stripes(period));
+            let told = Quality::behind(known.score(), &landmarks);
+            assert_eq!((told.size, told.pose), (known.size, known.pose));
+            let expected = if known.size > 0.0 { known.sharpness } else { 1.0 };
+            assert!((told.sharpness - expected).abs() < 1e-4, "{told:?} {known:?}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod cli;
 mod client;
 mod clock;
 mod config;
+mod coverage;
 mod db;
 mod door;
 mod error;

@@ -26,8 +26,8 @@ use crate::openapi::{self, Api};
 use crate::state::App;
 use crate::studio::{invitations, keys, members};
 use crate::{
-    account, album, alert, audit, event, guest, job, matching, middleware, ops, pages, photo,
-    search, studio, upload,
+    account, album, alert, audit, coverage, event, guest, job, matching, middleware, ops, pages,
+    photo, search, studio, upload,
 };
 
 /// Bytes of a body that is not a photo.
@@ -124,6 +124,9 @@ fn table(api: Api) -> Api {
         .add(Event(A::SearchFaces),         routes!(search::routes::compare))
         .add(Event(A::SearchFaces),         routes!(matching::routes::show))
         .add(Event(A::ManageEvent),         routes!(matching::routes::change))
+        // Coverage
+        .add(Event(A::SearchFaces),         routes!(coverage::report::show))
+        .add(Event(A::SearchFaces),         routes!(coverage::photos::list))
 }
 
 #[rustfmt::skip]

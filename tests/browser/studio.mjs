@@ -84,6 +84,35 @@ await until("the choice", async () => (await page.textContent("#try .outcome")).
 assert.match(await page.textContent("#now"), /0\.20 more than the usual/);
 await page.click("#usual");
 await until("the usual", async () => /as usual/.test(await page.textContent("#now")));
+// What guests will find, and the photos that they will not.
+await visit(page, `/studio/events/${event}/coverage`);
+assert.match(await page.textContent("#sentence"), /^Of 100 photos of a guest, about \d+ will be found\.$/);
+assert.equal(await page.isVisible("[data-what]"), false, "what there is none of is not offered");
+await visit(page, `/studio/events/${event}`);
+await page.setInputFiles("#files", told.weak);
+const every = told.photos.length + told.weak.length;
+await until("the search for weak faces", async () => (await page.textContent("#index-state")).startsWith(`${every} photos searched`));
+await visit(page, `/studio/events/${event}/coverage`);
+assert.match(await page.textContent("#small-count"), /^1 of \d+ faces/);
+assert.match(await page.textContent("#without_face-count"), /^1 of \d+ photos/);
+assert.equal(await page.textContent("#unread-count"), "None");
+await page.focus("[data-what=small]");
+await page.keyboard.press("Enter");
+await page.waitForSelector("#list img");
+assert.equal(await page.evaluate(() => document.activeElement.id), "listed-title", "the list is where the keyboard is");
+assert.match(await page.textContent("#list"), /small\.jpg · 1 face/);
+await until("the face", () => page.$eval("#list canvas", (face) => face.getContext("2d").getImageData(80, 80, 1, 1).data[3] > 0));
+await until("the photo", () => page.$eval("#list img", (image) => image.complete && image.naturalWidth > 0));
+await checked(page, "event-coverage");
+await page.click("[data-what=without_face]");
+await until("the photo without a face", async () => /landscape\.jpg/.test(await page.textContent("#list")));
+assert.equal((await page.$$("#list li")).length, 1);
+// Gone from the event, gone from what is told of it.
+const weakest = (await page.getAttribute("#list a", "href")).split("/").at(-2);
+const gone = await page.evaluate(([event, photo]) => fetch(`/api/v1/events/${event}/photos/${photo}`, { method: "DELETE" }).then((answer) => answer.status), [event, weakest]);
+assert.equal(gone, 200);
+await visit(page, `/studio/events/${event}/coverage`);
+assert.equal(await page.textContent("#without_face-count"), "None");
 
 // Settings and folders.
 await visit(page, `/studio/events/${event}/settings`);
@@ -123,7 +152,7 @@ assert.equal(await visitor.$(".grid"), null, "nothing is shown before the PIN");
 await visitor.fill("#pin", "482913");
 await visitor.click("[type=submit]");
 await visitor.waitForSelector(".grid img");
-assert.equal((await visitor.$$(".grid img")).length, told.photos.length);
+assert.equal((await visitor.$$(".grid img")).length, every - 1);
 await checked(visitor, "album");
 await visitor.click(".grid a");
 await visitor.waitForSelector(".single img");

@@ -34,6 +34,7 @@ pub mod shim;
 pub mod smtp;
 pub mod synthetic;
 pub mod video;
+pub mod worse;
 
 pub use client::{Answer, Client, Request};
 pub use crowd::crowd;

@@ -54,6 +54,17 @@ impl Drawing {
         Self(self.0.resize(side, side, FilterType::Triangle))
     }
 
+    /// Out of focus: Gaussian blur of `sigma` pixels.
+    pub fn blurred(&self, sigma: f32) -> Self {
+        Self(self.0.blur(sigma))
+    }
+
+    /// As wide as `share` of it, and as high as it is: a face seen from the side, as far as proportions tell.
+    pub fn narrowed(&self, share: f32) -> Self {
+        let (width, height) = self.size();
+        Self(self.0.resize_exact((width as f32 * share) as u32, height, FilterType::Triangle))
+    }
+
     /// The square of `side` around the middle of `bbox`, moved by `shift`, as 300 × 300.
     pub fn face(&self, bbox: [i32; 4], side: i32, shift: [i32; 2]) -> Self {
         let [x, y, width, height] = bbox;

@@ -14,6 +14,7 @@ use crate::index::{ExactIndex, Hit, Index};
 use crate::manifest::Matching;
 use crate::matcher::{self, Accepted, Candidate, MatchKind, Stricter};
 use crate::people::{People, Person, PersonFace};
+use crate::quality::Quality;
 
 /// Faces that a guest is asked about at once.
 const ASKED_MAX: usize = 6;
@@ -37,6 +38,8 @@ pub struct KnownFace {
     pub bbox: [i32; 4],
     /// 0..1.
     pub quality: f32,
+    /// What its quality is made of.
+    pub parts: Quality,
 }
 
 /// A photo of the gallery.
@@ -90,10 +93,9 @@ impl Gallery {
     /// Takes note of a photo whose faces the index has already.
     pub(super) fn note(&mut self, photo: &Photo) {
         for face in &photo.faces {
-            self.faces.insert(
-                face.id,
-                KnownFace { photo: photo.id, bbox: face.bbox, quality: face.quality },
-            );
+            let Face { bbox, quality, .. } = *face;
+            let parts = Quality::behind(quality, &face.landmarks);
+            self.faces.insert(face.id, KnownFace { photo: photo.id, bbox, quality, parts });
         }
         let faces = photo.faces.iter().map(|face| face.id).collect();
         let known = KnownPhoto {
@@ -352,6 +354,14 @@ impl Gallery {
         let mut all: Vec<_> = self.photos.iter().map(|(id, photo)| (*id, photo)).collect();
         all.sort_by(|a, b| a.1.path.cmp(&b.1.path).then(a.0.cmp(&b.0)));
         all
+    }
+
+    /// Each photo with its faces, in no order.
+    pub fn photos_with_faces(
+        &self,
+    ) -> impl Iterator<Item = (PhotoId, impl Iterator<Item = (FaceId, &KnownFace)>)> {
+        let face = |id: &FaceId| Some((*id, self.faces.get(id)?));
+        self.photos.iter().map(move |(id, photo)| (*id, photo.faces.iter().filter_map(face)))
     }
 
     /// The people, most faces first.

@@ -37,7 +37,7 @@ pub struct Pipeline {
 /// A face that waits for its embedding.
 pub(crate) struct Found {
     face: Detection,
-    quality: f32,
+    quality: Quality,
 }
 
 /// One photo, analysed.
@@ -47,6 +47,8 @@ pub struct Analysis {
     pub height: u32,
     /// Best detection first.
     pub faces: Vec<Face>,
+    /// What the quality of each of `faces` is made of.
+    pub qualities: Vec<Quality>,
     pub timings: Timings,
 }
 
@@ -107,7 +109,8 @@ impl Pipeline {
         timings.embed = lap();
         let faces = found.iter().zip(embeddings);
         let faces = faces.map(|(found, embedding)| self.face(photo, found, embedding)).collect();
-        Ok(Analysis { width: picture.width(), height: picture.height(), faces, timings })
+        let qualities = found.iter().map(|found| found.quality).collect();
+        Ok(Analysis { width: picture.width(), height: picture.height(), faces, qualities, timings })
     }
 
     /// Takes a selfie through all stages. As `analyse`, but each face is looked at many times and has
@@ -131,12 +134,14 @@ impl Pipeline {
         let photo = PhotoId::of(bytes);
         let mut embeddings = self.embedder.embed(&crops)?.into_iter();
         timings.embed = lap();
-        let mut faces = Vec::with_capacity(found.len());
+        let (mut faces, mut qualities) = (Vec::new(), Vec::new());
         for (found, views) in found.iter().zip(views) {
-            let embedding = mean(embeddings.by_ref().take(views));
-            faces.extend(embedding.map(|embedding| self.face(photo, found, embedding)));
+            if let Some(embedding) = mean(embeddings.by_ref().take(views)) {
+                faces.push(self.face(photo, found, embedding));
+                qualities.push(found.quality);
+            }
         }
-        Ok(Analysis { width: picture.width(), height: picture.height(), faces, timings })
+        Ok(Analysis { width: picture.width(), height: picture.height(), faces, qualities, timings })
     }
 
     /// Finds, confirms, aligns and rates the faces of `picture` and hands each on with its aligned
@@ -149,7 +154,7 @@ impl Pipeline {
         let candidates = self.detector.candidates(picture)?;
         self.detector.refine(picture, &candidates, |refined: Refined| {
             let crop = align(&refined.chip, &refined.chip_landmarks)?;
-            let quality = Quality::of(&refined.face.landmarks, &crop).score();
+            let quality = Quality::of(&refined.face.landmarks, &crop);
             take(Found { face: refined.face, quality }, crop)
         })
     }
@@ -163,7 +168,7 @@ impl Pipeline {
             bbox,
             landmarks: found.face.landmarks,
             score: found.face.score,
-            quality: found.quality,
+            quality: found.quality.score(),
             embedding,
         }
     }

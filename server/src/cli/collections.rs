@@ -11,10 +11,9 @@ use serde::Serialize;
 
 use super::Usage;
 use super::context::Context;
-use super::index::Coverage;
 use super::report::Report;
 use super::table::Table;
-use super::{format, keep, packs, receipt};
+use super::{coverage, format, keep, packs, receipt};
 
 const CREATE_AFTER: &str = "\
 A collection keeps to the model pack it was made with; two packs cannot be
@@ -183,7 +182,8 @@ fn list(context: &Context) -> Result<Report> {
 
 fn show(context: &Context, name: &str, choice: &packs::Choice) -> Result<Report> {
     let (collection, _) = context.collection(name, choice)?;
-    let Coverage { photos, faces, poor_faces, photos_without_faces } = Coverage::of(&collection);
+    let coverage = coverage::of(&collection);
+    let (photos, faces) = (coverage.photos, coverage.faces);
     let (people, index, threshold) = {
         let gallery = collection.gallery();
         (gallery.people().len(), gallery.index_kind(), gallery.threshold())
@@ -193,7 +193,7 @@ fn show(context: &Context, name: &str, choice: &packs::Choice) -> Result<Report>
     text += &format!("Kept {}\n", keep::text(&collection.info().keep));
     let (with_photos, with_faces) = (format::count(photos, "photo"), format::count(faces, "face"));
     text += &format!("{with_photos} with {with_faces} of {}\n", format::count(people, "person"));
-    text += &Coverage::of(&collection).text();
+    text += &coverage::warning(&coverage);
     text += &format!(
         "Model pack {}, index {index}, threshold {threshold:.2}, id {}\n",
         info.pack, info.id
@@ -203,8 +203,8 @@ fn show(context: &Context, name: &str, choice: &packs::Choice) -> Result<Report>
         photos,
         faces,
         people,
-        poor_faces,
-        photos_without_faces,
+        poor_faces: coverage.weak(),
+        photos_without_faces: coverage.without_face,
         index,
         threshold,
     };
@@ -219,8 +219,9 @@ fn warn_unless(context: &Context, name: &str, yes: bool, choice: &packs::Choice)
     // A collection that does not open can still be deleted; its counts are then not known.
     let counts = match context.collection(name, choice) {
         Ok((collection, _)) => {
-            let Coverage { photos, faces, .. } = Coverage::of(&collection);
-            format!("{} and {}", format::count(photos, "photo"), format::count(faces, "face"))
+            let known = coverage::of(&collection);
+            let photos = format::count(known.photos, "photo");
+            format!("{photos} and {}", format::count(known.faces, "face"))
         }
         Err(error) => format!("an unknown number of faces ({error})"),
     };

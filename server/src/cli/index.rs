@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use picpick_engine::{Collection, Pack, QUALITY_LOW, RunOptions, Summary, run as run_pipeline};
+use picpick_engine::{Collection, Pack, RunOptions, Summary, run as run_pipeline};
 use serde::Serialize;
 
 use super::context::Context;
 use super::progress::{Counts, Progress, skip_line};
 use super::report::{Report, Status, note};
-use super::{format, packs, walk};
+use super::{coverage, format, packs, walk};
 
 const AFTER: &str = "\
 Photos that were added before cost next to nothing: run the command again after
@@ -125,7 +125,7 @@ fn outcome(collection: &Collection, summary: &Summary, counts: Counts, elapsed_s
         elapsed_s,
         photos_per_s: if elapsed_s > 0.0 { summary.photos as f64 / elapsed_s } else { 0.0 },
         collection: collection.info().name.clone(),
-        poor_faces: Coverage::of(collection).poor_faces,
+        poor_faces: coverage::of(collection).weak(),
         stopped: summary.stopped,
     }
 }
@@ -137,49 +137,6 @@ fn status(outcome: &Outcome) -> Status {
         (_, 0, 0) => Status::NothingFound,
         (_, 0, _) => Status::Failed,
         _ => Status::Done,
-    }
-}
-
-/// What can and cannot be found in a collection.
-pub struct Coverage {
-    pub photos: usize,
-    pub faces: usize,
-    /// Faces below `QUALITY_LOW`.
-    pub poor_faces: usize,
-    pub photos_without_faces: usize,
-}
-
-impl Coverage {
-    /// The coverage of `collection` as it is.
-    pub fn of(collection: &Collection) -> Self {
-        let gallery = collection.gallery();
-        let photos = gallery.photos();
-        let faces =
-            photos.iter().flat_map(|(_, photo)| &photo.faces).filter_map(|face| gallery.face(face));
-        Self {
-            photos: photos.len(),
-            faces: gallery.face_count(),
-            poor_faces: faces.filter(|face| face.quality < QUALITY_LOW).count(),
-            photos_without_faces: photos.iter().filter(|(_, photo)| photo.faces.is_empty()).count(),
-        }
-    }
-
-    /// For the photographer: what guests will not find.
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        if self.poor_faces > 0 {
-            let faces = format::count(self.poor_faces, "face");
-            let verb = if self.poor_faces == 1 { "is" } else { "are" };
-            text += &format!(
-                "{faces} {verb} too small, blurred or turned away to be found reliably.\n"
-            );
-        }
-        if self.photos_without_faces > 0 {
-            let photos = format::count(self.photos_without_faces, "photo");
-            let verb = if self.photos_without_faces == 1 { "shows" } else { "show" };
-            text += &format!("{photos} {verb} no face that could be found.\n");
-        }
-        text
     }
 }
 
@@ -211,10 +168,10 @@ pub fn describe(outcome: &Outcome, collection: &Collection) -> String {
             text += &format!("{files:>6} × {}\n", super::report::printable(reason));
         }
     }
-    let now = Coverage::of(collection);
+    let now = coverage::of(collection);
     let (photos, faces) = (format::count(now.photos, "photo"), format::count(now.faces, "face"));
     text += &format!("'{}' now has {photos} with {faces}.\n", outcome.collection);
-    text += &now.text();
+    text += &coverage::warning(&now);
     if outcome.stopped {
         text += "Stopped before the end; run the same command again to go on.\n";
     }

@@ -10,6 +10,7 @@ mod collections;
 mod compare;
 mod contact;
 mod context;
+mod coverage;
 mod demo;
 mod doctor;
 mod doctor_check;
@@ -90,6 +91,8 @@ enum Command {
     People(people::Arguments),
     /// Say how alike faces must be, what the photos themselves say, or change it
     Threshold(threshold::Arguments),
+    /// What guests will find of a collection, what not, and in which photos
+    Coverage(coverage::Arguments),
     /// List the photos of a collection, or take some out
     #[command(subcommand)]
     Photos(photos::Command),
@@ -142,6 +145,7 @@ impl Command {
             Command::Search(arguments) => search::run(context, &arguments),
             Command::People(arguments) => people::run(context, &arguments),
             Command::Threshold(arguments) => threshold::run(context, &arguments),
+            Command::Coverage(arguments) => coverage::run(context, &arguments),
             Command::Photos(command) => photos::run(context, command),
             Command::Faces(command) => faces::run(context, command),
             Command::Backup(arguments) => backup::save(context, &arguments),

@@ -19,6 +19,7 @@ use crate::db::Tx;
 use crate::error::Result;
 use crate::ids::new_id;
 
+pub use queue::counts;
 use shown::Shown;
 pub use worker::work;
 

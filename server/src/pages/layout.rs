@@ -45,6 +45,7 @@ pub fn event_head(current: &str) -> Markup {
         ("guests", "Guests"),
         ("people", "People"),
         ("matching", "Matching"),
+        ("coverage", "Coverage"),
         ("albums", "Albums"),
         ("settings", "Settings"),
     ];

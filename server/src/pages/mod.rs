@@ -6,6 +6,7 @@
 
 mod account;
 mod albums;
+mod coverage;
 mod event;
 mod event_settings;
 mod forms;
@@ -50,6 +51,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     asset!("text/javascript", "people.js"),
     asset!("text/css", "matching.css"),
     asset!("text/javascript", "matching.js"),
+    asset!("text/javascript", "coverage.js"),
     asset!("text/javascript", "albums.js"),
     asset!("text/javascript", "album_edit.js"),
     asset!("text/javascript", "account.js"),
@@ -94,6 +96,7 @@ pub fn routes() -> Router<App> {
         .route("/studio/events/{event}/guests", page(guests::page()))
         .route("/studio/events/{event}/people", page(people::page()))
         .route("/studio/events/{event}/matching", page(matching::page()))
+        .route("/studio/events/{event}/coverage", page(coverage::page()))
         .route("/studio/events/{event}/albums", page(albums::page()))
         .route("/studio/events/{event}/settings", page(event_settings::page()));
     for &(path, kind, text) in ASSETS {

@@ -5,12 +5,8 @@ import { face, thisEvent } from "./parts.js";
 
 const AT_ONCE = 60;
 const { path } = await thisEvent();
-const { people, faces, poor_faces: poor } = await call("GET", `${path}/people`);
+const { people } = await call("GET", `${path}/people`);
 
-byId("coverage").textContent = faces
-  ? `${count(faces, "face", "faces")} in all; ${poor.toLocaleString()} of them (${Math.round((poor / faces) * 100)} %) may be missed.`
-  : "No photo with a face was searched yet.";
-byId("coverage-bar").value = faces ? (faces - poor) / faces : 0;
 byId("no-people").hidden = people.length > 0;
 
 async function photosOf(person, at) {

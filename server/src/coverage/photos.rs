@@ -1,0 +1,181 @@
+//! The photos behind a coverage report: those with faces that will be missed, those without a face, those that could
+//! not be read.
+//!
+//! Sends no bytes of a photo, and judges no face.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::State;
+use picpick_engine::{FaceId, KnownFace, PhotoId, Weakness, weakness};
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::access::Grant;
+use crate::db::{List, Value};
+use crate::error::{Failure, Result};
+use crate::input::{Page, Paging, Query};
+use crate::photo::rows_of;
+use crate::state::App;
+
+/// Which photos.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum What {
+    /// With faces that lack pixels.
+    Small,
+    /// With faces that lack detail.
+    Blurred,
+    /// With faces seen too far from the side.
+    Turned,
+    /// In which no face was found.
+    WithoutFace,
+    /// That could not be read.
+    Unread,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Asked {
+    /// Which photos are listed.
+    #[param(value_type = What, inline, required = true)]
+    pub what: Option<String>,
+}
+
+/// A face that will be missed easily.
+#[derive(Serialize, ToSchema)]
+pub struct WeakFace {
+    pub face: String,
+    /// Left, top, width and height in pixels of the upright photo.
+    #[schema(min_items = 4, max_items = 4)]
+    pub bbox: Vec<i32>,
+    /// 0 to 1.
+    pub quality: f32,
+}
+
+/// A photo of a coverage report.
+#[derive(Serialize, ToSchema)]
+pub struct WeakPhoto {
+    pub id: String,
+    /// The file's name.
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    pub created_unix_s: i64,
+    /// Its faces of the kind that was asked for, from left to right.
+    pub faces: Vec<WeakFace>,
+    /// Why it could not be read, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Asked {
+    /// Errors: `Invalid` for everything but the name of a kind.
+    fn what(&self) -> Result<What> {
+        let received = self.what.as_deref().unwrap_or_default();
+        Ok(match received {
+            "small" => What::Small,
+            "blurred" => What::Blurred,
+            "turned" => What::Turned,
+            "without_face" => What::WithoutFace,
+            "unread" => What::Unread,
+            _ => {
+                return Err(Failure::invalid(format!(
+                    "what: expected small, blurred, turned, without_face or unread, received '{received}'."
+                )));
+            }
+        })
+    }
+}
+
+impl What {
+    /// The faces for which a photo with `faces` is listed; `None` for one that is not.
+    fn of<'a>(self, faces: impl Iterator<Item = (FaceId, &'a KnownFace)>) -> Option<Vec<WeakFace>> {
+        let lacking = match self {
+            What::Small => Weakness::Small,
+            What::Blurred => Weakness::Blurred,
+            What::Turned => Weakness::Turned,
+            What::WithoutFace | What::Unread => {
+                return (self == What::WithoutFace && faces.count() == 0).then(Vec::new);
+            }
+        };
+        let weak = faces.filter(|(_, face)| weakness(&face.parts) == Some(lacking));
+        let shown = |(id, face): (FaceId, &KnownFace)| WeakFace {
+            face: id.to_string(),
+            bbox: face.bbox.to_vec(),
+            quality: face.quality,
+        };
+        let mut weak: Vec<WeakFace> = weak.map(shown).collect();
+        weak.sort_by(|a, b| a.bbox.cmp(&b.bbox).then(a.face.cmp(&b.face)));
+        (!weak.is_empty()).then_some(weak)
+    }
+}
+
+fn read(row: &AnyRow, faces: Vec<WeakFace>, reason: Option<String>) -> sqlx::Result<WeakPhoto> {
+    Ok(WeakPhoto {
+        id: row.try_get("id")?,
+        name: row.try_get("name")?,
+        folder: row.try_get("folder_id")?,
+        created_unix_s: row.try_get("created_unix_s")?,
+        faces,
+        reason,
+    })
+}
+
+const COLUMNS: &str = "p.id, p.content_id, p.name, p.folder_id, p.created_unix_s";
+
+/// The photos behind one figure of the coverage, in the order in which they came. Errors: `invalid` for another
+/// `what` than the five.
+#[utoipa::path(get, path = "/events/{event}/coverage/photos", tag = "coverage",
+    params(("event" = String, Path), Asked, Paging), responses((status = 200, body = Page<WeakPhoto>)))]
+pub async fn list(
+    State(app): State<App>,
+    grant: Grant,
+    Query(asked): Query<Asked>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<WeakPhoto>>> {
+    let (what, event) = (asked.what()?, grant.event()?);
+    let place = |it: &WeakPhoto| (it.created_unix_s, it.id.clone());
+    if what == What::Unread {
+        let select = format!(
+            "SELECT {COLUMNS}, j.reason FROM jobs j JOIN photos p ON p.id = j.photo_id \
+             WHERE j.event_id = $1 AND j.state = 'failed'"
+        );
+        let list = List {
+            select: &select,
+            values: &[Value::Text(event)],
+            order: ["p.created_unix_s", "p.id"],
+        };
+        let read = |row: &AnyRow| read(row, Vec::new(), Some(row.try_get("reason")?));
+        let page = app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id));
+        return page.await.map(Json);
+    }
+    let (limit, after) = (paging.limit()?, paging.after()?);
+    let mut photos = weak(&app, event, what).await?;
+    photos.retain(|photo| place(photo) > (after.unix_s, after.id.clone()));
+    photos.sort_by_cached_key(place);
+    photos.truncate(usize::try_from(limit + 1).unwrap_or(usize::MAX));
+    Ok(Json(Page::of(photos, limit, |it| (it.created_unix_s, &it.id))))
+}
+
+/// All photos of a kind that the engine knows.
+async fn weak(app: &App, event: &str, what: What) -> Result<Vec<WeakPhoto>> {
+    let name = event.to_owned();
+    let found = app.faces().run(move |faces| {
+        let open = faces.event(&name)?;
+        let gallery = open.collection.gallery();
+        let of = |(id, faces)| Some((id, what.of(faces)?));
+        Ok(gallery.photos_with_faces().filter_map(of).collect::<Vec<(PhotoId, _)>>())
+    });
+    let (ids, mut faces): (Vec<PhotoId>, HashMap<String, Vec<WeakFace>>) =
+        found.await?.into_iter().map(|(id, faces)| (id, (id.to_string(), faces))).unzip();
+    let select = format!("SELECT {COLUMNS} FROM photos p WHERE p.event_id = $1");
+    let rows = rows_of(app, event, &ids, &select).await?;
+    let one = |row: &AnyRow| {
+        let content: String = row.try_get("content_id")?;
+        Ok(read(row, faces.remove(&content).unwrap_or_default(), None)?)
+    };
+    rows.iter().map(one).collect()
+}

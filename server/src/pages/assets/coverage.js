@@ -1,0 +1,93 @@
+// What guests will find of an event, and what not.
+
+import { byId, call, count, element, ready, say } from "./api.js";
+import { face, thisEvent } from "./parts.js";
+
+const AT_ONCE = 24;
+const FACES_AT_MOST = 8;
+const KINDS = {
+  small: { of: "faces", title: "Photos with faces that are too small" },
+  blurred: { of: "faces", title: "Photos with faces that are too blurred" },
+  turned: { of: "faces", title: "Photos with faces turned too far away" },
+  without_face: { of: "photos", title: "Photos in which no face was found" },
+  unread: { of: "photos", title: "Photos that could not be read" },
+};
+
+const { path } = await thisEvent();
+const report = await call("GET", `${path}/coverage`);
+
+const percent = (part, whole) => {
+  const share = whole ? (part / whole) * 100 : 0;
+  return share > 0 && share < 1 ? "under 1 %" : `${Math.round(share)} %`;
+};
+
+const recall = report.expected_recall;
+byId("sentence").textContent =
+  recall === null ? "No photo with a face was searched yet." : `Of 100 photos of a guest, about ${Math.round(recall * 100)} will be found.`;
+byId("found-bar").value = recall ?? 0;
+byId("faces-about").textContent = report.faces
+  ? `${count(report.faces, "face was", "faces were")} found in ${count(report.searched, "photo", "photos")}; ${report.good.toLocaleString()} of them (${percent(report.good, report.faces)}) are good.`
+  : "No face was found yet.";
+byId("photos-about").textContent = [
+  `${report.searched.toLocaleString()} of ${count(report.photos, "photo was", "photos were")} searched`,
+  ...(report.waiting ? [`${report.waiting.toLocaleString()} to go`] : []),
+].join(" · ");
+for (const [what, { of }] of Object.entries(KINDS)) {
+  const [part, whole] = [report[what], report[of]];
+  byId(`${what}-bar`).value = whole ? part / whole : 0;
+  byId(`${what}-count`).textContent = part ? `${part.toLocaleString()} of ${count(whole, of.slice(0, -1), of)} (${percent(part, whole)})` : "None";
+  document.querySelector(`[data-what=${what}]`).hidden = part === 0;
+}
+
+byId("by-folder").hidden = report.folders.length === 0;
+byId("folders").append(
+  ...report.folders.map((folder) => {
+    const weak = folder.small + folder.blurred + folder.turned;
+    const found = folder.expected_recall === null ? "–" : `about ${Math.round(folder.expected_recall * 100)}`;
+    const cells = [folder.searched, folder.faces, weak].map((number) => number.toLocaleString());
+    return element("tr", {}, element("th", { scope: "row" }, folder.name), ...[...cells, found].map((text) => element("td", {}, text)));
+  }),
+);
+
+// A photo with the faces that it is listed for, cut out; one that was not read has no picture.
+function tile(photo) {
+  if (photo.reason !== undefined) return element("li", {}, element("strong", {}, photo.name), element("span", { class: "why" }, photo.reason));
+  const address = `/api/v1${path}/photos/${photo.id}`;
+  const image = element("img", { src: `${address}/thumb`, alt: photo.name, loading: "lazy", width: 240, height: 240 });
+  const link = element("a", { href: `${address}/web`, target: "_blank", rel: "noopener" }, image);
+  const about = photo.faces.length ? `${photo.name} · ${count(photo.faces.length, "face", "faces")}` : photo.name;
+  const cuts = photo.faces.slice(0, FACES_AT_MOST).map(({ bbox }) => face(path, { photo: photo.id, bbox }));
+  return element("li", {}, link, element("span", { class: "hint" }, about), element("div", { class: "cuts" }, ...cuts));
+}
+
+let what;
+let cursor;
+async function more() {
+  const outcome = document.querySelector("#listed .outcome");
+  const asked = what;
+  say(outcome, "Looking…");
+  try {
+    const page = await call("GET", `${path}/coverage/photos?what=${what}&limit=${AT_ONCE}${cursor && `&cursor=${cursor}`}`);
+    if (asked !== what) return;
+    const first = byId("list").children.length === 0;
+    byId("list").append(...page.items.map(tile));
+    if (first) byId("listed-title").scrollIntoView();
+    cursor = page.next ?? "";
+    byId("more").hidden = !cursor;
+    say(outcome, `${count(byId("list").children.length, "photo", "photos")}${cursor ? " so far" : ""}`);
+  } catch (problem) {
+    say(outcome, problem.message, true);
+  }
+}
+byId("more").addEventListener("click", more);
+for (const button of document.querySelectorAll("[data-what]"))
+  button.addEventListener("click", () => {
+    [what, cursor] = [button.dataset.what, ""];
+    byId("listed").hidden = false;
+    byId("listed-title").textContent = KINDS[what].title;
+    byId("list").replaceChildren();
+    byId("more").hidden = true;
+    byId("listed-title").focus();
+    return more();
+  });
+ready();

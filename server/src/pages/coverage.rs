@@ -1,0 +1,98 @@
+//! What guests will find of an event, and what not: counts, what helps, and the photos behind each count.
+//!
+//! Shows nothing by itself: `coverage.js` fills it through the API.
+
+use maud::{Markup, html};
+
+use super::layout::{event_head, layout, outcome};
+
+/// What faces lack: the API's name of it, ours, and what can be done.
+const FACES: [(&str, &str, &str); 3] = [
+    (
+        "small",
+        "Too small",
+        "These faces have too few pixels. Upload originals rather than web sizes, and go closer.",
+    ),
+    (
+        "blurred",
+        "Too blurred",
+        "Out of focus, or moved. Originals have more detail than web sizes; a shorter exposure helps next time.",
+    ),
+    (
+        "turned",
+        "Turned too far away",
+        "Seen from the side. Another photo of the same moment, more from the front, will be found.",
+    ),
+];
+/// Photos that no guest will find, named the same way.
+const PHOTOS: [(&str, &str, &str); 2] = [
+    (
+        "without_face",
+        "No face found",
+        "Rooms and rings belong here. If people should be in it, they are too small or seen from behind: upload the \
+         original.",
+    ),
+    (
+        "unread",
+        "Could not be read",
+        "The file is damaged or of another kind. Export it again as JPEG and add it once more.",
+    ),
+];
+
+pub fn page() -> Markup {
+    let main = html! {
+        (event_head("coverage"))
+        section.card aria-labelledby="found-title" {
+            h2 #found-title { "What guests will find" }
+            p #sentence .lead { "…" }
+            meter #found-bar min="0" max="1" value="0" aria-labelledby="found-title" {}
+            p.hint {
+                "Measured on public photos of people, for faces as good as yours: with a clear selfie, and not \
+                 counting faces that nobody could find. Guests who are in many photos are found in more of them."
+            }
+        }
+        section aria-labelledby="faces-title" {
+            h2 #faces-title { "Faces that will be missed easily" }
+            p #faces-about {}
+            ul.rows { @for kind in FACES { (row(kind)) } }
+        }
+        section aria-labelledby="photos-title" {
+            h2 #photos-title { "Photos without anybody in them" }
+            p #photos-about {}
+            ul.rows { @for kind in PHOTOS { (row(kind)) } }
+        }
+        section #listed hidden aria-labelledby="listed-title" {
+            h2 #listed-title tabindex="-1" {}
+            (outcome())
+            ul #list .photos {}
+            button #more .quiet type="button" hidden { "Show more" }
+        }
+        section #by-folder hidden aria-labelledby="folders-title" {
+            h2 #folders-title { "By folder" }
+            div.scroll tabindex="0" role="region" aria-labelledby="folders-title" {
+                table {
+                    thead { tr { @for name in ["Folder", "Photos", "Faces", "Easily missed", "Found of 100"] { th scope="col" { (name) } } }  }
+                    tbody #folders {}
+                }
+            }
+        }
+    };
+    layout("Coverage", "/assets/coverage.js", true, &main)
+}
+
+fn row((what, name, help): (&str, &str, &str)) -> Markup {
+    let id = |part: &str| format!("{what}-{part}");
+    html! {
+        li {
+            div {
+                h3 id=(id("title")) { (name) }
+                meter id=(id("bar")) min="0" max="1" value="0" aria-labelledby=(id("title")) aria-describedby=(id("count")) {}
+                p id=(id("count")) { "…" }
+                p.hint { (help) }
+            }
+            div.deeds {
+                button.quiet data-what=(what) type="button" hidden aria-describedby=(id("title")) { "Show photos" }
+            }
+        }
+    }
+}

@@ -143,6 +143,23 @@ fn what_a_guest_says_of_a_face_is_remembered_for_good() {
 }
 
 #[test]
+fn a_studio_that_merges_two_people_by_mistake_shows_neither_the_others_photos() {
+    let event = Event::of(&PHOTOS);
+    let (one, other) = (event.welcome("obama.jpg"), event.welcome("biden.jpg"));
+    let faces = [event.face_in("obama2.jpg"), event.face_in("biden.jpg")];
+    event.collection.merge_people(&faces, false).unwrap();
+    let merged = event.collection.person(&faces[0]).unwrap().faces;
+    assert_eq!(merged.len(), 3, "they are one person now");
+    // A person vouches for half of a face at most; the other half is the face itself.
+    let neither = |event: &Event| {
+        assert!(!event.seen(&one).contains("biden.jpg"));
+        assert!(event.seen(&other).is_subset(&names(&["biden.jpg"])));
+    };
+    neither(&event);
+    neither(&event.reopened());
+}
+
+#[test]
 fn a_borderline_face_is_asked_about_and_shows_its_photo_only_when_confirmed() {
     let event = Event::of(&["obama2.jpg", "biden.jpg"]);
     let threshold = event.collection.gallery().threshold();

@@ -247,3 +247,39 @@ fn photos_without_faces_are_kept_and_counted() {
     assert_eq!(room.done(["collections", "show", "Event"])["photos_without_faces"], 1);
     assert_eq!(room.index(&[room.path("wall.png")])["already_indexed"], 1);
 }
+
+#[test]
+fn people_are_what_the_owner_says_they_are() {
+    let room = room!();
+    room.event(&["obama2.jpg", "obama3.jpg", "biden.jpg"].map(sample));
+    let sizes = |more: &[&str]| {
+        let people = room.done([&["people", "Event"], more].concat())["people"].clone();
+        people
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|of| of["faces"].as_u64().unwrap())
+            .collect::<Vec<_>>()
+    };
+    let people = room.done(["people", "Event"])["people"].clone();
+    let best = |nth: usize| people[nth]["best"]["face_id"].as_str().unwrap().to_owned();
+    let (one, other) = (best(0), best(1));
+    let merged = room.done(["people", "Event", "--merge", &one, &other]);
+    assert_eq!((merged["faces"].as_array().unwrap().len(), sizes(&[])), (3, vec![3]));
+    assert_eq!(merged["faces"][0]["face_id"], *other, "the worst fit comes first");
+    let split = room.done(["people", "Event", "--split", &other]);
+    assert_eq!((split["faces"].as_array().unwrap().len(), sizes(&[])), (1, vec![2, 1]));
+    room.done(["people", "Event", "--hide", &one]);
+    assert_eq!((sizes(&[]), sizes(&["--all"])), (vec![1], vec![2, 1]));
+    let text = room.run(["people", "Event"]);
+    assert!(text.stdout.contains("1 person left out"), "{}", text.stdout);
+    assert_eq!(room.done(["people", "Event", "--show", &one])["hidden"], true);
+    room.done(["people", "Event", "--unhide", &one]);
+    assert_eq!(sizes(&[]), [2, 1]);
+    let all = [&["people", "Event", "--split", &other][..]].concat();
+    assert!(room.run(all).failed(1).contains("some stay"));
+    for text in [room.run(["people", "--help"]), room.run(["people", "Event", "--show", &one])] {
+        let wide = text.stdout.lines().find(|line| line.chars().count() > 80);
+        assert_eq!(wide, None, "80 columns");
+    }
+}

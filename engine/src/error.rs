@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use crate::ids::PhotoId;
+
 /// The engine's result type.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -110,6 +112,21 @@ pub enum Error {
         "the selfies do not show one person: {first} and {second} have similarity {similarity:.2}, expected at least {expected:.2}"
     )]
     NotOnePerson { first: String, second: String, similarity: f32, expected: f32 },
+    #[error("face {face} belongs to no person: it is of poor quality, or was not compared yet")]
+    NoPerson { face: String },
+    #[error("faces {first} and {second} are of two people; expected faces of one")]
+    ManyPeople { first: String, second: String },
+    #[error("these are all {faces} faces of the person; expected that some stay")]
+    WholePerson { faces: usize },
+    #[error(
+        "photo {photo} shows two of these people together, so they are two; expected to be told that they are one all the same, as in a mirror or a collage"
+    )]
+    TogetherInPhoto { photo: PhotoId },
+    #[error(
+        "more was said of people than is kept: expected {most} {what} at most, received {received}"
+    )]
+    TooMuchSaid { what: &'static str, most: usize, received: usize },
+
     #[error("embedding of {received} numbers, expected {expected}")]
     Dimension { expected: usize, received: usize },
     #[error("stopped")]

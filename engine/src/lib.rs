@@ -47,8 +47,8 @@ pub use books::{
 };
 pub use calibrate::{Estimate, FPIR, Histogram, PAIRS_MIN};
 pub use collection::{
-    Answer, Calibration, Collection, Counted, Dropped, Gallery, GuestPhotos, KnownFace, KnownPhoto,
-    Match, Preview, Scoring, Search, free_bytes,
+    Answer, Calibration, Collection, Counted, Dropped, FaceOfPerson, Gallery, GuestPhotos,
+    KnownFace, KnownPhoto, Match, PersonShown, Preview, Scoring, Search, free_bytes,
 };
 pub use coverage::{Coverage, RECALL_WEAK, Weakness, recall_expected, weakness};
 pub use crypto::{

@@ -39,6 +39,12 @@ pub(crate) struct Scan {
     pub(crate) unreadable: Vec<PathBuf>,
 }
 
+impl Default for Needles {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Needles {
     pub(crate) fn new() -> Self {
         Self { windows: HashMap::new(), sieve: vec![0; SIEVE_BITS / 64], pieces: 0 }

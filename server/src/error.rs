@@ -58,6 +58,10 @@ kinds! {
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The address knows no such method";
     TimedOut = REQUEST_TIMEOUT, "timed_out", "The request took too long";
     Conflict = CONFLICT, "conflict", "Something is in the way";
+    NoPerson = CONFLICT, "no_person", "The face is nobody's";
+    NotOnePerson = CONFLICT, "not_one_person", "The faces are not one person's";
+    WholePerson = CONFLICT, "whole_person", "These are all faces of the person";
+    TogetherInPhoto = CONFLICT, "together_in_photo", "A photo shows these people together";
     Locked = LOCKED, "locked", "Somebody else is changing it";
     Gone = GONE, "gone", "This has ended";
     PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "It has changed meanwhile";
@@ -176,6 +180,10 @@ impl From<Error> for Failure {
                 Self::new(Kind::NoFace, selfie_reason(&error))
             }
             Error::Id { .. } => Self::invalid(error.to_string()),
+            Error::NoPerson { .. } => Self::new(Kind::NoPerson, error.to_string()),
+            Error::ManyPeople { .. } => Self::new(Kind::NotOnePerson, error.to_string()),
+            Error::WholePerson { .. } => Self::new(Kind::WholePerson, error.to_string()),
+            Error::TooMuchSaid { .. } => Self::new(Kind::Conflict, error.to_string()),
             Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => Self {
                 internal: Some(error.to_string()),
                 ..Self::new(Kind::DiskFull, "The disk is full.")

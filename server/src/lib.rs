@@ -32,6 +32,7 @@ mod middleware;
 mod openapi;
 mod ops;
 mod pages;
+mod people;
 mod photo;
 mod qr;
 mod router;

@@ -27,7 +27,7 @@ use crate::state::App;
 use crate::studio::{invitations, keys, members};
 use crate::{
     account, album, alert, audit, coverage, event, guest, job, matching, middleware, ops, pages,
-    photo, search, studio, upload,
+    people, photo, search, studio, upload,
 };
 
 /// Bytes of a body that is not a photo.
@@ -120,13 +120,18 @@ fn table(api: Api) -> Api {
         // Search
         .add(Event(A::SearchFaces),         routes!(search::routes::by_selfie).map(of_a_selfie))
         .add(Event(A::SearchFaces),         routes!(search::routes::by_face))
-        .add(Event(A::SearchFaces),         routes!(search::routes::people))
         .add(Event(A::SearchFaces),         routes!(search::routes::compare))
         .add(Event(A::SearchFaces),         routes!(matching::routes::show))
         .add(Event(A::ManageEvent),         routes!(matching::routes::change))
         // Coverage
         .add(Event(A::SearchFaces),         routes!(coverage::report::show))
         .add(Event(A::SearchFaces),         routes!(coverage::photos::list))
+        // People
+        .add(Event(A::SearchFaces),         routes!(people::routes::list))
+        .add(Event(A::SearchFaces),         routes!(people::routes::show))
+        .add(Event(A::ManagePhotos),        routes!(people::said::merge))
+        .add(Event(A::ManagePhotos),        routes!(people::said::split))
+        .add(Event(A::ManagePhotos),        routes!(people::said::hide))
 }
 
 #[rustfmt::skip]

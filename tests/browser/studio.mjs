@@ -1,5 +1,6 @@
 // A studio from its first account to a purge with its receipt, and an album that it shares.
 
+import { correct } from "./people.mjs";
 import { asked, assert, checked, close, looked, open, pause, somebody, told, until, visit } from "./harness.mjs";
 
 const browser = await open("none");
@@ -63,8 +64,9 @@ await page.waitForSelector("#people canvas");
 await until("the faces", () => page.$eval("#people canvas", (face) => face.getContext("2d").getImageData(80, 80, 1, 1).data[3] > 0));
 await pause(300);
 await looked(page, "event-people");
-await page.click("#people button");
+await page.click("#people button.face");
 await page.waitForSelector("#found img");
+await correct(page, visible);
 
 // How strictly faces are matched: tried, chosen, given back.
 await visit(page, `/studio/events/${event}/matching`);

@@ -23,6 +23,7 @@ const ONLY_USERS: [(&str, &[&str]); 12] = [
             "engine/src/backup/manifest.rs",
             "engine/src/store/record.rs",
             "engine/src/store/guests.rs",
+            "engine/src/people/note.rs",
             "engine/src/store/state.rs",
             "engine/src/crypto/entry.rs",
         ],

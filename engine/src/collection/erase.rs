@@ -8,14 +8,16 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 use super::Collection;
+use super::people::read_note;
 use crate::books::{Books, Erased, Erasure, Receipt, ReceiptBody, Scanned, Subject};
 use crate::clock::unix_now_s;
 use crate::data::none_left;
 use crate::error::{Error, Result};
 use crate::face::Photo;
 use crate::ids::{CollectionId, FaceId, GuestId, PhotoId, hex};
+use crate::people::Corrections;
 use crate::residue::Needles;
-use crate::store::Store;
+use crate::store::{Note, Store};
 
 /// The erasures of one collection that its store has not seen through.
 pub(super) struct Pending {
@@ -25,6 +27,7 @@ pub(super) struct Pending {
 }
 
 /// What an erasure did to the store.
+#[derive(Default)]
 struct Done {
     /// Photos touched and faces erased, where that is known.
     photos: Option<u64>,
@@ -33,6 +36,8 @@ struct Done {
     needles: Needles,
     /// Photos that are there without some faces now.
     thinned: Vec<Photo>,
+    /// The faces that are gone, as far as their rows read.
+    gone: HashSet<FaceId>,
 }
 
 impl Pending {
@@ -72,6 +77,7 @@ impl Collection {
         for id in ids {
             gallery.remove(id);
         }
+        gallery.people.forget(&done.gone);
         drop(gallery);
         self.complete(&erasure, done)
     }
@@ -120,6 +126,7 @@ impl Collection {
         let (erasure, done) = self.begin(what)?;
         self.erased_faces().extend(faces);
         done.thinned.iter().try_for_each(|photo| gallery.add(photo))?;
+        gallery.people.forget(&done.gone);
         guest.inspect(|id| guests.forget(id));
         drop(guests);
         drop(gallery);
@@ -179,7 +186,7 @@ impl Collection {
                 }
             }
             let scanned = none_left(&needles, self.store.folder(), self.info.id)?;
-            let done = Done { photos, faces, needles, thinned: Vec::new() };
+            let done = Done { photos, faces, needles, ..Done::default() };
             self.attest(erasure, &done, scanned)?;
             self.store.attested(erasure.number)?;
         }
@@ -229,8 +236,7 @@ impl Collection {
 
 /// Deletes an erasure's rows, or replaces them by rows without its faces; repeated, it does nothing.
 fn carry_out(store: &Store, erasure: &Erasure) -> Result<Done> {
-    let mut done =
-        Done { photos: Some(0), faces: Some(0), needles: Needles::new(), thinned: Vec::new() };
+    let mut done = Done { photos: Some(0), faces: Some(0), ..Done::default() };
     let mut gone = Vec::new();
     let (rows, faces) = match &erasure.what {
         Erased::Collection => return Ok(done),
@@ -258,23 +264,42 @@ fn carry_out(store: &Store, erasure: &Erasure) -> Result<Done> {
         match (&faces, photo) {
             (None, photo) => {
                 // A damaged row is deleted like any other; its faces cannot be counted.
-                done.faces = photo
-                    .ok()
-                    .flatten()
-                    .and_then(|photo| done.faces.map(|faces| faces + photo.faces.len() as u64));
+                let photo = photo.ok().flatten();
+                let faces = photo.as_ref().map(|photo| photo.faces.len() as u64);
+                done.faces = done.faces.zip(faces).map(|(total, more)| total + more);
+                done.gone.extend(photo.iter().flat_map(|photo| &photo.faces).map(|face| face.id));
                 done.needles.add(name);
                 gone.push(key);
             }
             (Some(faces), photo) => {
                 let Some(mut photo) = photo? else { continue };
-                let before = photo.faces.len();
+                let before: HashSet<FaceId> = photo.faces.iter().map(|face| face.id).collect();
                 store.without(&mut photo, faces)?;
-                count(&mut done.faces, before - photo.faces.len());
+                count(&mut done.faces, before.len() - photo.faces.len());
+                let kept: HashSet<FaceId> = photo.faces.iter().map(|face| face.id).collect();
+                done.gone.extend(before.difference(&kept));
                 done.thinned.push(photo);
             }
         }
         done.needles.add(&sealed);
     }
-    store.erase(erasure.number, &gone, &done.thinned)?;
+    let notes: Vec<(Note, Vec<u8>)> = thinned_note(store, &mut done)?.into_iter().collect();
+    store.erase(erasure.number, &gone, &done.thinned, &notes)?;
     Ok(done)
+}
+
+/// What was said of people without the faces that are gone, where it names any. A note that does not read
+/// says nothing to anybody, and may name them: it is emptied.
+fn thinned_note(store: &Store, done: &mut Done) -> Result<Option<(Note, Vec<u8>)>> {
+    let Some(head) = store.note_head(Note::People)?.filter(|_| !done.gone.is_empty()) else {
+        return Ok(None);
+    };
+    let thinned = match read_note(store)? {
+        Some(mut said) => said.forget(|face| done.gone.contains(face)).then_some(said),
+        None => Some(Corrections::default()),
+    };
+    Ok(thinned.map(|said| {
+        done.needles.add(&head);
+        (Note::People, said.to_bytes())
+    }))
 }

@@ -19,6 +19,11 @@ use crate::quality::Quality;
 /// Faces that a guest is asked about at once.
 const ASKED_MAX: usize = 6;
 
+/// A person who is one because the owner said so vouches to guests only for faces that reach this share of the
+/// bar by themselves: a mistake of the owner's shows nobody a stranger's photos. Range 0 to 1: 0 believes the
+/// owner in everything, 1 lets nobody vouch. Strangers' cosines seldom reach two thirds of a threshold.
+const VOUCHED_SHARE: f32 = 2.0 / 3.0;
+
 /// How faces are scored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scoring {
@@ -246,7 +251,8 @@ impl Gallery {
 
     /// What `face` is to a guest: the one rule behind every list, count and picture that a guest gets.
     ///
-    /// A person of whom the guest refused a face vouches for none of their others.
+    /// A person of whom the guest refused a face vouches for none of their others, and one whom the owner has
+    /// put together only for faces that are near by themselves.
     pub(super) fn stance(&self, guest: &Guest, face: FaceId) -> Stance {
         self.stance_at(guest, face, self.threshold())
     }
@@ -264,8 +270,10 @@ impl Gallery {
         let doubted = person.is_some_and(|person| {
             !guest.refused.is_empty() && person.faces.iter().any(|of| guest.refused.contains(of))
         });
-        let similarity = matcher::score(&candidate, doubted);
         let bar = matcher::bar(threshold, candidate.quality);
+        let far =
+            candidate.direct < bar * VOUCHED_SHARE && person.is_some_and(|person| person.said);
+        let similarity = matcher::score(&candidate, doubted || far);
         let kind = if candidate.direct >= bar { MatchKind::Direct } else { MatchKind::Person };
         let Candidate { photo, quality, .. } = candidate;
         let accepted = Accepted { face, photo, similarity, kind, quality };

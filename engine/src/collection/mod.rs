@@ -7,6 +7,7 @@ mod erase;
 mod evidence;
 mod gallery;
 mod guests;
+mod people;
 mod preview;
 mod settle;
 mod stricter;
@@ -25,7 +26,6 @@ use crate::ids::{FaceId, PhotoId};
 use crate::index::{EXACT_FACES_MAX, ExactIndex, HnswIndex, Index};
 use crate::manifest::{Matching, Pack};
 use crate::matcher::{Accepted, MatchKind};
-use crate::people::People;
 use crate::pipeline::Sink;
 use crate::query::Template;
 use crate::store::{Blob, Store};
@@ -35,6 +35,7 @@ pub use evidence::Calibration;
 pub use gallery::{Gallery, KnownFace, KnownPhoto, Scoring};
 pub use guests::GuestPhotos;
 use guests::Guests;
+pub use people::{FaceOfPerson, PersonShown};
 pub use preview::{Counted, Dropped, Preview};
 
 /// A collection that can be added to, searched and thinned out, by one process at a time.
@@ -256,15 +257,13 @@ fn gallery_of(
     made: Made,
     remarks: &mut Vec<String>,
 ) -> Result<Gallery> {
+    let before = remarks.len();
     let photos = scan(store, info, made.dim, remarks)?;
+    let whole = remarks.len() == before;
     let mut gallery = Gallery::with(index_of(store, &photos, made.dim, remarks)?, made.matching);
     gallery.stricter = stricter::of(store, remarks)?;
     photos.iter().for_each(|photo| gallery.note(photo));
-    gallery.people = people_of(store, &photos, remarks);
-    // On a full disk the collection is searched as it is; the next opening stores what is derived.
-    if gallery.update_people(photos.iter()) && !store.is_read_only() {
-        store.put_blob(Blob::People, &gallery.people.to_bytes())?;
-    }
+    gallery.people = people::people_of(store, made, &photos, whole, remarks)?;
     Ok(gallery)
 }
 
@@ -365,17 +364,6 @@ fn graph_of(
 fn rebuilt(reason: &str, dim: usize, remarks: &mut Vec<String>) -> HnswIndex {
     remarks.push(format!("the stored index is rebuilt from the photos: {reason}"));
     HnswIndex::new(dim)
-}
-
-fn people_of(store: &Store, photos: &[Photo], remarks: &mut Vec<String>) -> People {
-    let stored = store.get_blob(Blob::People).and_then(|bytes| {
-        let faces = gallery::person_faces(photos.iter());
-        bytes.map(|bytes| People::from_bytes(&bytes, &faces)).transpose()
-    });
-    stored.map(Option::unwrap_or_default).unwrap_or_else(|error| {
-        remarks.push(format!("the stored people are formed anew: {error}"));
-        People::default()
-    })
 }
 
 /// The free space of the file system that holds `path`, bytes.

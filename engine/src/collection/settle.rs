@@ -32,7 +32,11 @@ impl Collection {
         let mut people = self.gallery().people.clone();
         if people.update(&person_faces(photos.iter()), self.made.matching.cluster_cut) {
             let bytes = people.to_bytes();
-            self.gallery().people = people;
+            let mut gallery = self.gallery();
+            // Faces that were erased meanwhile are out of what was said, and stay out.
+            people.corrections = std::mem::take(&mut gallery.people.corrections);
+            gallery.people = people;
+            drop(gallery);
             self.store.put_blob(Blob::People, &bytes)?;
         }
         if self.gallery().face_count() > EXACT_FACES_MAX {

@@ -1,4 +1,4 @@
-//! Average-linkage clustering of embeddings, strict, with "cannot link" between faces of one photo.
+//! Average-linkage clustering of embeddings, strict; what may not be joined, and what must, `bonds.rs` says.
 //!
 //! Pure. Works on sums of unit embeddings: the average cosine between two clusters is the product of
 //! their sums over the product of their sizes, so members need not be kept. Knows nothing of stores.
@@ -7,6 +7,7 @@ use ndarray::{Array2, s};
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
 
+use super::bonds::{Bonds, merge_sorted};
 use super::products;
 use crate::ids::PhotoId;
 
@@ -18,6 +19,10 @@ pub(super) struct Node {
     pub(super) count: u32,
     /// Photos the members are in, sorted: two faces in one photo are two people.
     pub(super) photos: Vec<PhotoId>,
+    /// The sides of statements that the members are on (`Words::marks`), sorted: nobody is on both of one.
+    pub(super) marks: Vec<u32>,
+    /// One person with all nodes of the same bond, because somebody said so.
+    pub(super) bond: Option<usize>,
 }
 
 impl Node {
@@ -26,17 +31,12 @@ impl Node {
         dot(&self.sum, &other.sum) / (self.count as f32 * other.count as f32)
     }
 
-    fn shares_a_photo(&self, other: &Node) -> bool {
-        let (few, many) =
-            if self.photos.len() < other.photos.len() { (self, other) } else { (other, self) };
-        few.photos.iter().any(|photo| many.photos.binary_search(photo).is_ok())
-    }
-
     fn absorb(&mut self, other: Node) {
         self.sum.iter_mut().zip(other.sum).for_each(|(sum, value)| *sum += value);
         self.count += other.count;
         self.photos.extend(other.photos);
         self.photos.sort_unstable();
+        merge_sorted(&mut self.marks, &other.marks);
     }
 }
 
@@ -53,16 +53,20 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
-/// Merges nodes, closest first, while the average linkage is at least `cut` and no photo is shared.
+/// Merges nodes, closest first, while the average linkage is at least `cut` and nothing bars it.
 /// The first `settled` nodes are known to be apart from one another. Returns for each node the
-/// number of its cluster, and the clusters.
-pub(super) fn agglomerate(nodes: Vec<Node>, settled: usize, cut: f32) -> (Vec<usize>, Vec<Node>) {
+/// number of its cluster, and the clusters; those of one bond are one person.
+pub(super) fn agglomerate(
+    nodes: Vec<Node>,
+    settled: usize,
+    cut: f32,
+    bonds: &mut Bonds,
+) -> (Vec<usize>, Vec<Node>) {
     let mut links: Vec<HashMap<usize, f32>> = vec![HashMap::new(); nodes.len()];
     let mut heap = BinaryHeap::new();
     for (a, b, linkage) in close_pairs(&nodes, settled, cut) {
-        let apart =
-            matches!((nodes.get(a), nodes.get(b)), (Some(x), Some(y)) if x.shares_a_photo(y));
-        if !apart {
+        let barred = matches!((nodes.get(a), nodes.get(b)), (Some(x), Some(y)) if bonds.bar(x, y));
+        if !barred {
             link(&mut links, a, b, linkage);
             heap.push(Pair { linkage, a, b });
         }
@@ -71,8 +75,13 @@ pub(super) fn agglomerate(nodes: Vec<Node>, settled: usize, cut: f32) -> (Vec<us
     let mut nodes: Vec<Option<Node>> = nodes.into_iter().map(Some).collect();
     while let Some(Pair { linkage, a, b }) = heap.pop() {
         // A pair is stale when either side was merged away or their linkage has changed since.
-        if links.get(a).and_then(|of| of.get(&b)) == Some(&linkage) {
-            merge(&mut nodes, &mut links, &mut heap, a, b, cut);
+        let fresh = links.get(a).and_then(|of| of.get(&b)) == Some(&linkage);
+        // What has joined their bonds since may keep them apart now.
+        let barred = fresh
+            && !bonds.is_empty()
+            && matches!((nodes.get(a), nodes.get(b)), (Some(Some(x)), Some(Some(y))) if bonds.bar(x, y));
+        if fresh && !barred {
+            merge(&mut nodes, &mut links, &mut heap, (a, b), cut, bonds);
             if let Some(parent) = parents.get_mut(b) {
                 *parent = a;
             }
@@ -85,12 +94,13 @@ fn merge(
     nodes: &mut [Option<Node>],
     links: &mut [HashMap<usize, f32>],
     heap: &mut BinaryHeap<Pair>,
-    a: usize,
-    b: usize,
+    (a, b): (usize, usize),
     cut: f32,
+    bonds: &mut Bonds,
 ) {
     let Some(gone) = nodes.get_mut(b).and_then(Option::take) else { return };
     if let Some(Some(node)) = nodes.get_mut(a) {
+        bonds.join(node, &gone);
         node.absorb(gone);
     }
     // A merged cluster can only be close to what one of its parts was close to.
@@ -109,7 +119,7 @@ fn merge(
             continue;
         };
         let linkage = node.linkage(neighbour);
-        if linkage >= cut && !node.shares_a_photo(neighbour) {
+        if linkage >= cut && !bonds.bar(node, neighbour) {
             let (first, second) = (a.min(other), a.max(other));
             link(links, first, second, linkage);
             heap.push(Pair { linkage, a: first, b: second });
@@ -163,21 +173,21 @@ fn means(nodes: &[Node]) -> Array2<f32> {
     products::below_one_another(nodes.iter().flat_map(mean).collect(), dim)
 }
 
-/// For each of `embeddings` the node whose members it is most alike, with the average cosine, where that is at
+/// For each of `embeddings` the average cosine with the members of the node that it is most alike, where that is at
 /// least `least`.
 pub(super) fn most_alike(
     embeddings: &[&[f32]],
     nodes: &[Node],
     least: f32,
-) -> Vec<Option<(usize, f32)>> {
-    let mut best: Vec<Option<(usize, f32)>> = vec![None; embeddings.len()];
+) -> Vec<Option<(f32, usize)>> {
+    let mut best: Vec<Option<(f32, usize)>> = vec![None; embeddings.len()];
     let dim = nodes.first().map_or(0, |node| node.sum.len());
     let rows = products::below_one_another(embeddings.concat(), dim);
     let means = means(nodes);
     for close in products::close(rows.view(), means.view(), |_| means.nrows(), least) {
         let Some(known) = best.get_mut(close.row) else { continue };
-        if known.is_none_or(|(_, product)| product <= close.product) {
-            *known = Some((close.column, close.product));
+        if known.is_none_or(|(product, _)| product <= close.product) {
+            *known = Some((close.product, close.column));
         }
     }
     best
@@ -219,7 +229,12 @@ mod tests {
 
     fn node(angle_degrees: f32, photo: u8) -> Node {
         let angle = angle_degrees.to_radians();
-        Node { sum: vec![angle.cos(), angle.sin()], count: 1, photos: vec![PhotoId([photo; 16])] }
+        let (sum, photos) = (vec![angle.cos(), angle.sin()], vec![PhotoId([photo; 16])]);
+        Node { sum, count: 1, photos, marks: Vec::new(), bond: None }
+    }
+
+    fn agglomerate(nodes: Vec<Node>, settled: usize, cut: f32) -> (Vec<usize>, Vec<Node>) {
+        super::agglomerate(nodes, settled, cut, &mut Bonds::default())
     }
 
     #[test]
@@ -237,6 +252,17 @@ mod tests {
         let (of, _) = agglomerate(vec![node(0.0, 1), node(1.0, 1), node(0.5, 2)], 0, 0.5);
         assert_ne!(of[0], of[1]);
         assert!(of[2] == of[0] || of[2] == of[1]);
+    }
+
+    #[test]
+    fn nobody_is_on_both_sides_however_near_they_are() {
+        let marked = |angle, photo, mark: u32| Node { marks: vec![mark], ..node(angle, photo) };
+        // The third would join either, and takes whoever it joins to its side.
+        let nodes = vec![marked(0.0, 1, 6), marked(1.0, 2, 7), node(0.4, 3), marked(0.2, 4, 8)];
+        let (of, clusters) = agglomerate(nodes, 0, 0.5);
+        assert_ne!(of[0], of[1]);
+        assert_eq!(clusters.len(), 2);
+        assert!(clusters.iter().all(|node| !(node.marks.contains(&6) && node.marks.contains(&7))));
     }
 
     #[test]

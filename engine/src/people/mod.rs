@@ -1,21 +1,27 @@
 //! The people of a collection: clusters of faces, kept up to date as faces come and go.
 //!
-//! Strict: precision is what a guest notices first. Poor faces join a person but never found one.
-//! Derived state, rebuildable from the faces. Knows nothing of stores, indexes or queries.
+//! Strict: precision is what a guest notices first. Poor faces join a person but never found one. What the
+//! owner has said of people (`corrections.rs`) is truth and always holds; the rest is derived state, rebuildable
+//! from the faces. Knows nothing of stores, indexes or queries.
 
+mod bonds;
 mod cluster;
 mod codec;
+mod corrections;
+mod form;
+mod note;
 mod products;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::ids::{FaceId, PhotoId};
 use crate::quality::QUALITY_LOW;
-use cluster::{Node, dot};
+use cluster::dot;
+use corrections::Words;
+pub(crate) use corrections::{Corrections, Meant};
+use form::Place;
 
-/// A face below `QUALITY_LOW` joins a person only at this much above the cut.
-const POOR_FACE_MARGIN: f32 = 0.1;
 /// When the new faces are at least this share of all, people are formed anew: the result then does
 /// not depend on the order of arrival. Lower costs time, higher costs a little accuracy.
 const ANEW_SHARE: f32 = 0.25;
@@ -35,6 +41,10 @@ pub struct PersonFace<'a> {
 pub struct Person {
     /// The faces, in order of joining.
     pub faces: Vec<FaceId>,
+    /// The owner does not want this person listed.
+    pub hidden: bool,
+    /// Of several looks, or with faces that fit little, which are one person because the owner said so.
+    pub(crate) said: bool,
     /// Unit mean of the good faces' embeddings, shape `[D]`.
     pub(crate) centroid: Vec<f32>,
 }
@@ -50,10 +60,16 @@ impl Person {
 #[derive(Clone, Default)]
 pub struct People {
     persons: Vec<Person>,
-    of: HashMap<FaceId, usize>,
+    of: HashMap<FaceId, Place>,
+    pub(crate) corrections: Corrections,
 }
 
 impl People {
+    /// Nobody yet, under what was said.
+    pub(crate) fn under(corrections: Corrections) -> Self {
+        Self { corrections, ..Self::default() }
+    }
+
     /// The persons; a face of poor quality that fits nobody is in none.
     pub fn persons(&self) -> &[Person] {
         &self.persons
@@ -61,7 +77,7 @@ impl People {
 
     /// The person `face` belongs to.
     pub fn person_of(&self, face: &FaceId) -> Option<&Person> {
-        self.of.get(face).and_then(|&i| self.persons.get(i))
+        self.of.get(face).and_then(|place| self.persons.get(place.person))
     }
 
     /// Brings people up to date with `faces`, all faces of the collection; `cut`: average cosine
@@ -78,119 +94,135 @@ impl People {
         let gone = known < self.of.len();
         let waiting =
             faces.iter().any(|face| face.quality < QUALITY_LOW && !self.of.contains_key(&face.id));
-        if new == 0 && !gone && !(waiting && self.persons.is_empty()) {
+        let words = self.corrections.words();
+        let settled = new == 0 && !gone && !(waiting && self.persons.is_empty());
+        if settled && self.keeps(&words) && !self.misses(faces, &words) {
             return false;
         }
         let anew = new as f32 >= ANEW_SHARE * faces.len() as f32;
         let known = if anew { HashMap::new() } else { std::mem::take(&mut self.of) };
-        *self = Self::form(faces, &known, cut);
+        *self = Self::keeping(faces, &known, std::mem::take(&mut self.corrections), cut);
         true
     }
 
-    /// Clusters `faces`, starting from the persons that `known` gives for some of them.
-    fn form(faces: &[PersonFace<'_>], known: &HashMap<FaceId, usize>, cut: f32) -> Self {
-        let good: Vec<&PersonFace<'_>> =
-            faces.iter().filter(|face| face.quality >= QUALITY_LOW).collect();
-        let mut nodes: Vec<Node> = Vec::new();
-        let mut node_of_person: HashMap<usize, usize> = HashMap::new();
-        let mut node_of_face = vec![0; good.len()];
-        let (old, new): (Vec<usize>, Vec<usize>) = (0..good.len())
-            .partition(|&i| good.get(i).is_some_and(|face| known.contains_key(&face.id)));
-        let settled_faces = old.len();
-        let mut settled = 0;
-        for (order, i) in old.into_iter().chain(new).enumerate() {
-            let (Some(face), Some(slot)) = (good.get(i), node_of_face.get_mut(i)) else { continue };
-            let node = match known.get(&face.id) {
-                Some(&person) => *node_of_person.entry(person).or_insert(nodes.len()),
-                None => nodes.len(),
-            };
-            *slot = node;
-            match nodes.get_mut(node) {
-                Some(node) => node.add(face),
-                None => nodes.push(Node::of(face)),
-            }
-            if order < settled_faces {
-                settled = nodes.len();
-            }
+    /// As `form`; where known parts are in the way of what was said, without them.
+    fn keeping(
+        faces: &[PersonFace<'_>],
+        known: &HashMap<FaceId, Place>,
+        corrections: Corrections,
+        cut: f32,
+    ) -> Self {
+        let formed = Self::form(faces, known, corrections, cut);
+        if known.is_empty() || formed.keeps(&formed.corrections.words()) {
+            return formed;
         }
-        let (cluster_of_node, clusters) = cluster::agglomerate(nodes, settled, cut);
-        let mut people =
-            Self { persons: clusters.iter().map(person).collect(), of: HashMap::new() };
-        for (face, node) in good.iter().zip(node_of_face) {
-            if let Some(&cluster) = cluster_of_node.get(node) {
-                people.join(face.id, cluster);
-            }
-        }
-        let poor: Vec<&PersonFace<'_>> =
-            faces.iter().filter(|face| face.quality < QUALITY_LOW).collect();
-        let embeddings: Vec<&[f32]> = poor.iter().map(|face| face.embedding).collect();
-        let alike = cluster::most_alike(&embeddings, &clusters, cut + POOR_FACE_MARGIN);
-        for (face, best) in poor.iter().zip(alike) {
-            let in_photo = |i: usize| {
-                clusters.get(i).is_some_and(|node| node.photos.binary_search(&face.photo).is_ok())
-            };
-            if let Some((i, _)) = best.filter(|&(i, _)| !in_photo(i)) {
-                people.join(face.id, i);
-            }
-        }
-        people
+        Self::form(faces, &HashMap::new(), formed.corrections, cut)
     }
 
-    fn join(&mut self, face: FaceId, person: usize) {
-        if let Some(of) = self.persons.get_mut(person) {
-            of.faces.push(face);
-            self.of.insert(face, person);
+    /// Takes over what is said now. `touched` are all faces, with their embeddings, of the people that the new
+    /// word is about; everybody else stays as they are. `cut`: as in `update`.
+    pub(crate) fn correct(
+        &mut self,
+        corrections: Corrections,
+        touched: &[PersonFace<'_>],
+        cut: f32,
+    ) {
+        let place = |face: &PersonFace<'_>| Some((face.id, *self.of.get(&face.id)?));
+        let known: HashMap<FaceId, Place> = touched.iter().filter_map(place).collect();
+        let formed = Self::keeping(touched, &known, corrections, cut);
+        let gone: HashSet<usize> = known.values().map(|place| place.person).collect();
+        let mut people = Self { corrections: formed.corrections, ..Self::default() };
+        for (person, kept) in std::mem::take(&mut self.persons).into_iter().enumerate() {
+            if !gone.contains(&person) {
+                people.append(kept, &self.of);
+            }
         }
+        formed.persons.into_iter().for_each(|person| people.append(person, &formed.of));
+        people.mark_hidden();
+        *self = people;
+    }
+
+    fn append(&mut self, person: Person, of: &HashMap<FaceId, Place>) {
+        let number = self.persons.len();
+        let placed = person.faces.iter().map(|face| {
+            let part = of.get(face).map_or(0, |place| place.part);
+            (*face, Place { person: number, part })
+        });
+        self.of.extend(placed);
+        self.persons.push(person);
+    }
+
+    /// Whether nobody is on both sides of a statement, and nobody in two who was said to be one.
+    fn keeps(&self, words: &Words) -> bool {
+        let mut person_of_bond: HashMap<usize, usize> = HashMap::new();
+        let bonded = words.bonded().filter_map(|(face, bond)| Some((bond, self.of.get(face)?)));
+        for (bond, place) in bonded {
+            if *person_of_bond.entry(bond).or_insert(place.person) != place.person {
+                return false;
+            }
+        }
+        let mut sides: HashMap<usize, HashSet<u32>> = HashMap::new();
+        for (face, marks) in words.marked() {
+            if let Some(place) = self.of.get(face) {
+                sides.entry(place.person).or_default().extend(marks);
+            }
+        }
+        !sides.values().any(|sides| sides.iter().any(|mark| sides.contains(&(mark ^ 1))))
+    }
+
+    /// Whether a face is nobody's that was said to be somebody's.
+    fn misses(&self, faces: &[PersonFace<'_>], words: &Words) -> bool {
+        let theirs = words.bonded().filter(|(face, _)| self.of.contains_key(face));
+        let known: HashSet<usize> = theirs.map(|(_, bond)| bond).collect();
+        let missed = |face: &PersonFace<'_>| {
+            words.bond(&face.id).is_some_and(|bond| known.contains(&bond))
+                && !self.of.contains_key(&face.id)
+        };
+        !known.is_empty() && faces.iter().any(missed)
+    }
+
+    /// Takes faces that are erased out of what was said.
+    pub(crate) fn forget(&mut self, gone: &HashSet<FaceId>) {
+        if !gone.is_empty() {
+            self.corrections.forget(|face| gone.contains(face));
+        }
+    }
+
+    /// Whether a face is nobody's.
+    pub(crate) fn is_homeless(&self, face: &FaceId) -> bool {
+        !self.of.contains_key(face)
+    }
+
+    /// Those of `faces` that are in the same part of their person.
+    pub(crate) fn by_part(&self, faces: &[FaceId]) -> Vec<Vec<FaceId>> {
+        let mut parts: HashMap<Option<&Place>, Vec<FaceId>> = HashMap::new();
+        faces.iter().for_each(|face| parts.entry(self.of.get(face)).or_default().push(*face));
+        parts.into_values().collect()
     }
 
     /// The partition as bytes, to be sealed and stored.
     pub fn to_bytes(&self) -> Vec<u8> {
-        codec::encode(self.persons.iter().map(|person| person.faces.as_slice()))
+        codec::encode(self.parts().iter().map(Vec::as_slice))
     }
 
     /// Reads a partition and computes the centroids from `faces`; faces that are not there any more
     /// are left out. `Error::Damaged` when the bytes do not read.
     pub fn from_bytes(bytes: &[u8], faces: &[PersonFace<'_>]) -> Result<Self> {
+        Self::read(bytes, faces, Corrections::default())
+    }
+
+    /// As `from_bytes`, under what was said.
+    pub(crate) fn read(
+        bytes: &[u8],
+        faces: &[PersonFace<'_>],
+        corrections: Corrections,
+    ) -> Result<Self> {
         let damaged = || Error::Damaged {
             what: "the people of the collection".into(),
             reason: "the bytes do not read".into(),
         };
-        let groups = codec::decode(bytes).ok_or_else(damaged)?;
-        let by_id: HashMap<FaceId, &PersonFace<'_>> =
-            faces.iter().map(|face| (face.id, face)).collect();
-        let mut people = Self::default();
-        for group in groups {
-            let members: Vec<&PersonFace<'_>> =
-                group.iter().filter_map(|id| by_id.get(id).copied()).collect();
-            let mut good = members.iter().filter(|face| face.quality >= QUALITY_LOW);
-            let Some(first) = good.next() else { continue };
-            let mut node = Node::of(first);
-            good.for_each(|face| node.add(face));
-            people.persons.push(person(&node));
-            for member in members {
-                people.join(member.id, people.persons.len() - 1);
-            }
-        }
-        Ok(people)
+        Ok(Self::of_parts(codec::decode(bytes).ok_or_else(damaged)?, faces, corrections))
     }
-}
-
-impl Node {
-    fn of(face: &PersonFace<'_>) -> Self {
-        Self { sum: face.embedding.to_vec(), count: 1, photos: vec![face.photo] }
-    }
-
-    fn add(&mut self, face: &PersonFace<'_>) {
-        self.sum.iter_mut().zip(face.embedding).for_each(|(sum, value)| *sum += value);
-        self.count += 1;
-        let at = self.photos.partition_point(|photo| *photo < face.photo);
-        self.photos.insert(at, face.photo);
-    }
-}
-
-fn person(node: &Node) -> Person {
-    let norm = dot(&node.sum, &node.sum).sqrt().max(f32::MIN_POSITIVE);
-    Person { faces: Vec::new(), centroid: node.sum.iter().map(|value| value / norm).collect() }
 }
 
 #[cfg(test)]

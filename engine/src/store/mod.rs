@@ -181,11 +181,20 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes `gone` and replaces `thinned`, in one batch with the note that the ledger's erasure
-    /// `number` is carried out here. The old bytes stay in files until `rewrite`.
-    pub(crate) fn erase(&self, number: u64, gone: &[Key], thinned: &[Photo]) -> Result<()> {
+    /// Deletes `gone` and replaces `thinned` and `notes`, in one batch with the entry that the ledger's
+    /// erasure `number` is carried out here. The old bytes stay in files until `rewrite`.
+    pub(crate) fn erase(
+        &self,
+        number: u64,
+        gone: &[Key],
+        thinned: &[Photo],
+        notes: &[(Note, Vec<u8>)],
+    ) -> Result<()> {
         let mut changes =
             thinned.iter().map(|photo| self.row(photo)).collect::<Result<Vec<_>>>()?;
+        for (note, bytes) in notes {
+            changes.push(self.note_row(*note, bytes)?);
+        }
         changes.extend(gone.iter().map(|key| Change::Delete(*key)));
         self.advance(changes, |state| state.erased = state.erased.max(number))
     }

@@ -65,7 +65,7 @@ fn photos_are_put_found_scanned_and_erased() {
     store.put(&[photo(1), photo(2), photo(3)]).unwrap();
     let gone = [2, 77].map(|n| store.photo_key(&PhotoId([n; 16])).unwrap());
     let thinned = Photo { width: 9, ..photo(3) };
-    store.erase(4, &gone, std::slice::from_ref(&thinned)).unwrap();
+    store.erase(4, &gone, std::slice::from_ref(&thinned), &[]).unwrap();
     store.rewrite().unwrap();
     store.attested(4).unwrap();
     drop(store);
@@ -93,7 +93,7 @@ fn what_was_erased_is_in_no_file_after_the_rewrite_and_was_before() {
     }
     let found = |needles: &Needles| needles.scan(&place.path()).found.len();
     assert!(found(&sealed) >= gone.len(), "the scanner sees what is there");
-    store.erase(1, &gone, &[]).unwrap();
+    store.erase(1, &gone, &[], &[]).unwrap();
     assert!(found(&sealed) >= gone.len(), "deleting alone removes nothing from the files");
     store.rewrite().unwrap();
     assert_eq!((found(&sealed), found(&keys)), (0, 0));
@@ -128,7 +128,7 @@ fn a_damaged_state_row_is_told_and_costs_nothing_else() {
     let place = Place::new();
     let store = place.create();
     (0..40).for_each(|n| store.put(&[photo(n)]).unwrap());
-    store.erase(3, &[], &[]).unwrap();
+    store.erase(3, &[], &[], &[]).unwrap();
     let state = store.state();
     store.rocks.write(&[Change::Put(keys::state(), vec![1; 60])]).unwrap();
     drop(store);

@@ -10,6 +10,7 @@ mod collections;
 mod compare;
 mod contact;
 mod context;
+mod corrected;
 mod coverage;
 mod demo;
 mod doctor;

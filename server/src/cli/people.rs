@@ -1,4 +1,4 @@
-//! `picpick people`: the people of a collection, each with a best face.
+//! `picpick people`: the people of a collection, each with a best face, and what is said of them.
 //!
 //! Knows no names: a person is a number and the faces that belong together.
 
@@ -8,16 +8,24 @@ use picpick_engine::{Gallery, Person};
 use serde::Serialize;
 
 use super::context::Context;
+use super::corrected::Words;
 use super::report::Report;
 use super::table::Table;
 use super::{format, packs};
 
 const AFTER: &str = "\
 Faces are grouped strictly: one person may appear twice rather than two as one.
+What you say of them holds, whatever photos come; a later word wins.
+
+Example:
+  picpick people 'Anna & Ben' --merge FACE FACE
+  picpick people 'Anna & Ben' --split FACE
 
 With --json: {\"collection\", \"people\": [{\"person\", \"faces\", \"photos\":
 [paths], \"best\": {\"photo\", \"photo_id\", \"face_id\", \"quality\", \"box\"}}],
-\"faces_without_person\"}.";
+\"faces_without_person\"}. With a face to merge, split,
+hide or show: {\"collection\", \"hidden\", \"faces\": [{\"face_id\", \"photo\",
+\"quality\", \"similarity\"}]} of the person it belongs to then.";
 
 /// Who was photographed how often. The best face of each is the one of the highest quality.
 #[derive(Args, Debug)]
@@ -28,6 +36,14 @@ pub struct Arguments {
     /// Leave out people with fewer faces
     #[arg(long, value_name = "N", default_value_t = 1)]
     min_faces: usize,
+    /// Also list people who are left out of the list
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    words: Words,
+    /// With --merge: although a photo shows two of them, as a mirror does
+    #[arg(long, requires = "merge")]
+    although_together: bool,
     #[command(flatten)]
     pack: packs::Choice,
 }
@@ -59,11 +75,16 @@ struct Best {
 
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     let (collection, _) = context.collection(&arguments.name, &arguments.pack)?;
+    if let Some(report) = arguments.words.carry_out(&collection, arguments.although_together)? {
+        return Ok(report);
+    }
     let gallery = collection.gallery();
     let all = gallery.people();
+    let hidden = all.iter().filter(|person| person.hidden && !arguments.all).count();
     let with_person: usize = all.iter().map(|person| person.faces.len()).sum();
     let enough =
         all.iter().enumerate().filter(|(_, person)| person.faces.len() >= arguments.min_faces);
+    let enough = enough.filter(|(_, person)| arguments.all || !person.hidden);
     let people: Vec<Shown> =
         enough.filter_map(|(i, person)| shown(&gallery, i + 1, person)).collect();
     let faces_without_person = gallery.face_count().saturating_sub(with_person);
@@ -90,6 +111,9 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
             "; {} of poor quality {verb} to none",
             format::count(faces_without_person, "face")
         );
+    }
+    if hidden > 0 {
+        text += &format!("; {} left out, shown with --all", format::count(hidden, "person"));
     }
     text += ".\n";
     Report::new(&Document { collection: name.clone(), people, faces_without_person }, text)

@@ -8,9 +8,7 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
-use picpick_engine::{
-    Answer, FaceId, MatchKind, PhotoId, Scoring, Search, Subject, Template, subject,
-};
+use picpick_engine::{Answer, MatchKind, PhotoId, Scoring, Search, Subject, Template, subject};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use utoipa::{IntoParams, ToSchema};
@@ -100,29 +98,6 @@ pub struct Compared {
     /// The event's threshold.
     pub threshold: f32,
     pub same_person: bool,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct PersonFound {
-    /// Faces of this person.
-    pub faces: usize,
-    /// Photos that show this person.
-    pub photos: usize,
-    /// The best face, and the photo it is in: search by it for all photos.
-    pub face: String,
-    pub photo: String,
-    #[schema(min_items = 4, max_items = 4)]
-    pub bbox: Vec<i32>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct EventPeople {
-    /// Most photographed first.
-    pub people: Vec<PersonFound>,
-    /// Faces in all.
-    pub faces: usize,
-    /// Faces that are too small, blurred or turned away to be found reliably.
-    pub poor_faces: usize,
 }
 
 impl From<How> for Scoring {
@@ -269,64 +244,6 @@ pub async fn names(app: &App, event: &str, photos: &[PhotoId]) -> Result<HashMap
     let select = "SELECT p.content_id, p.id FROM photos p WHERE p.event_id = $1";
     let rows = rows_of(app, event, photos, select).await?;
     rows.iter().map(|row| Ok((row.try_get("content_id")?, row.try_get("id")?))).collect()
-}
-
-/// The people of an event, as far as faces tell them apart.
-#[utoipa::path(get, path = "/events/{event}/people", tag = "search", params(("event" = String, Path)),
-    responses((status = 200, body = EventPeople)))]
-pub async fn people(State(app): State<App>, grant: Grant) -> Result<Json<EventPeople>> {
-    struct Seen {
-        faces: usize,
-        photos: usize,
-        face: FaceId,
-        photo: PhotoId,
-        bbox: [i32; 4],
-    }
-    let event = grant.event()?.to_owned();
-    let name = event.clone();
-    let (seen, faces, poor_faces) = app
-        .faces()
-        .run(move |faces| {
-            let open = faces.event(&name)?;
-            let gallery = open.collection.gallery();
-            let seen: Vec<Seen> = gallery
-                .people()
-                .into_iter()
-                .filter_map(|person| {
-                    let known =
-                        person.faces.iter().filter_map(|id| Some((*id, *gallery.face(id)?)));
-                    let mut photos: Vec<PhotoId> =
-                        known.clone().map(|(_, face)| face.photo).collect();
-                    photos.sort_unstable();
-                    photos.dedup();
-                    let (face, best) = known.max_by(|a, b| a.1.quality.total_cmp(&b.1.quality))?;
-                    let (faces, photos) = (person.faces.len(), photos.len());
-                    Some(Seen { faces, photos, face, photo: best.photo, bbox: best.bbox })
-                })
-                .collect();
-            let all = gallery.photos();
-            let of_all =
-                all.iter().flat_map(|(_, photo)| &photo.faces).filter_map(|id| gallery.face(id));
-            let poor = of_all.filter(|face| face.quality < picpick_engine::QUALITY_LOW).count();
-            Ok((seen, gallery.face_count(), poor))
-        })
-        .await?;
-    let photos: Vec<PhotoId> = seen.iter().map(|person| person.photo).collect();
-    let names = names(&app, &event, &photos).await?;
-    let shown = |person: Seen| {
-        Some(PersonFound {
-            faces: person.faces,
-            photos: person.photos,
-            face: person.face.to_string(),
-            photo: names.get(&person.photo.to_string())?.clone(),
-            bbox: person.bbox.to_vec(),
-        })
-    };
-    Ok(Json(EventPeople {
-        people: seen.into_iter().filter_map(shown).collect(),
-        faces,
-        poor_faces,
-    }))
 }
 
 /// Whether two faces of an event are the same person's.

@@ -1,49 +1,183 @@
-// The people of an event.
+// The people of an event: who they are, and what the studio says of them. Whatever is said can be undone at once.
 
 import { byId, call, count, element, ready, say } from "./api.js";
-import { face, thisEvent } from "./parts.js";
+import { face, sure, thisEvent } from "./parts.js";
 
 const AT_ONCE = 60;
+const FACES_MAX = 5000;
 const { path } = await thisEvent();
-const { people } = await call("GET", `${path}/people`);
+const ticked = new Set();
+let people = [];
+let shown = 0;
+let opened = null;
 
-byId("no-people").hidden = people.length > 0;
+const post = (what, body) => call("POST", `${path}/people/${what}`, body);
+const facesOf = (one, limit = FACES_MAX) => call("GET", `${path}/people/${one}?limit=${limit}`);
+const photosText = (number) => count(number, "photo", "photos");
 
-async function photosOf(person, at) {
+// The list.
+function tile(person, at) {
+  const name = `Person ${at + 1}${person.hidden ? ", left out" : ""}`;
+  const text = person.hidden ? "left out" : photosText(person.photos);
+  const open = element("button", { class: "face", type: "button", "aria-label": `${name}, ${photosText(person.photos)}`, "data-face": person.face }, face(path, person), element("span", {}, text));
+  open.addEventListener("click", () => attempt(() => show(person.face, at)));
+  const box = element("input", { type: "checkbox", "aria-label": `Tick person ${at + 1}`, checked: ticked.has(person.face) });
+  box.addEventListener("change", () => tick(ticked, person.face, box.checked, "merge", 2));
+  return element("li", {}, open, element("label", { class: "check" }, box, "Tick"));
+}
+
+function tick(set, one, on, button, least) {
+  if (on) set.add(one);
+  else set.delete(one);
+  byId(button).disabled = set.size < least;
+}
+
+function more(upTo = shown + AT_ONCE) {
+  byId("people").append(...people.slice(shown, upTo).map((person, nth) => tile(person, shown + nth)));
+  shown = Math.min(upTo, people.length);
+  byId("more").hidden = shown >= people.length;
+}
+
+async function list() {
+  const found = await call("GET", `${path}/people?hidden=${byId("show-hidden").checked}`);
+  people = found.people;
+  const { hidden } = found;
+  byId("no-people").hidden = people.length + hidden > 0;
+  byId("people-hint").hidden = people.length === 0;
+  byId("merge").hidden = people.length < 2;
+  byId("merge").disabled = true;
+  byId("hidden-choice").hidden = hidden === 0;
+  byId("hidden-count").textContent = `Show people left out (${hidden})`;
+  ticked.clear();
+  const before = Math.max(shown, AT_ONCE);
+  shown = 0;
+  byId("people").replaceChildren();
+  more(before);
+}
+
+// One person.
+async function show(one, at = people.findIndex(({ face }) => face === one), focus = true) {
+  const person = await facesOf(one);
+  opened = { one, person, ticked: new Set() };
   byId("theirs").hidden = false;
-  byId("theirs-title").textContent = `Photos of person ${at + 1}`;
-  byId("theirs-title").focus();
-  const outcome = document.querySelector("#theirs .outcome");
-  say(outcome, "Looking…");
-  byId("found").replaceChildren();
+  byId("theirs-title").textContent = `Person ${at < 0 ? "" : at + 1}: ${count(person.faces, "face", "faces")}`;
+  byId("split").disabled = true;
+  byId("split").hidden = person.faces < 2;
+  byId("hide").textContent = person.hidden ? "List again" : "Leave out of the list";
+  byId("their-faces").replaceChildren(
+    ...person.items.map((item, nth) => {
+      const fits = `${Math.round(item.similarity * 100)} % alike`;
+      const box = element("input", { type: "checkbox", "aria-label": `Face ${nth + 1}, ${fits}` });
+      box.addEventListener("change", () => tick(opened.ticked, item.face, box.checked, "split", 1));
+      const words = element("span", { class: "check" }, box, fits);
+      return element("li", {}, element("label", { class: "face button" }, face(path, item), words));
+    }),
+  );
+  byId("their-more").hidden = person.faces <= person.items.length;
+  byId("their-more").textContent = `${(person.faces - person.items.length).toLocaleString()} more, which fit better.`;
+  const photos = [...new Set(person.items.map(({ photo }) => photo))];
+  byId("found-title").textContent = photosText(person.photos);
+  byId("found").replaceChildren(
+    ...photos.map((photo, nth) => {
+      const address = `/api/v1${path}/photos/${photo}`;
+      const image = element("img", { src: `${address}/thumb`, alt: `Photo ${nth + 1} of this person`, loading: "lazy", width: 240, height: 240 });
+      return element("li", {}, element("a", { href: `${address}/web`, target: "_blank", rel: "noopener" }, image));
+    }),
+  );
+  if (focus) byId("theirs-title").focus();
+}
+
+function closePerson() {
+  opened = null;
+  byId("theirs").hidden = true;
+}
+
+// What is said, and how it is taken back.
+let undo = null;
+function told(text, back) {
+  undo = back;
+  byId("undo").hidden = !back;
+  say(byId("told"), text);
+}
+
+async function attempt(work) {
   try {
-    const { matches } = await call("POST", `${path}/search/face`, { face: person.face });
-    say(outcome, `${count(matches.length, "photo", "photos")} found`);
-    byId("found").replaceChildren(
-      ...matches.map(({ photo }, place) => {
-        const address = `/api/v1${path}/photos/${photo}`;
-        const image = element("img", { src: `${address}/thumb`, alt: `Photo ${place + 1} of person ${at + 1}`, loading: "lazy", width: 240, height: 240 });
-        return element("li", {}, element("a", { href: `${address}/web`, target: "_blank", rel: "noopener" }, image));
-      }),
-    );
+    await work();
   } catch (problem) {
-    say(outcome, problem.message, true);
+    told("", null);
+    say(byId("told"), problem.message, true);
   }
 }
 
-let shown = 0;
-function more() {
-  const part = people.slice(shown, shown + AT_ONCE).map((person, nth) => {
-    const at = shown + nth;
-    const label = `Person ${at + 1}, ${count(person.photos, "photo", "photos")}`;
-    const one = element("button", { class: "face", type: "button", "aria-label": label }, face(path, person), element("span", {}, count(person.photos, "photo", "photos")));
-    one.addEventListener("click", () => photosOf(person, at));
-    return element("li", {}, one);
+const again = (faces) =>
+  post("merge", { faces }).catch((problem) => {
+    if (problem.code !== "together_in_photo") throw problem;
+    return post("merge", { faces, although_together: true });
   });
-  byId("people").append(...part);
-  shown += part.length;
-  byId("more").hidden = shown >= people.length;
+
+async function merge() {
+  const chosen = people.filter((person) => ticked.has(person.face));
+  const before = await Promise.all(chosen.map(async (person) => ({ person, faces: (await facesOf(person.face)).items.map((item) => item.face) })));
+  const faces = chosen.map((person) => person.face);
+  try {
+    await post("merge", { faces });
+  } catch (problem) {
+    if (problem.code !== "together_in_photo") throw problem;
+    const text = "A photo shows them together, and nobody is in a photo twice, but in a mirror or a collage.";
+    if (!(await sure("Are they really one person?", text, "Yes, one person"))) return;
+    await post("merge", { faces, although_together: true });
+  }
+  closePerson();
+  await list();
+  const all = new Set(before.flatMap((one) => one.faces));
+  document.querySelector([...all].map((one) => `#people [data-face="${one}"]`).join(","))?.focus();
+  // All but the largest are split off again.
+  const parted = before.toSorted((a, b) => a.faces.length - b.faces.length);
+  told(`${chosen.length} people are one person now.`, async () => {
+    for (const one of parted.slice(0, -1)) await post("split", { faces: one.faces });
+    if (chosen.some(({ hidden }) => !hidden))
+      for (const { person } of before) if (person.hidden) await post("hide", { face: person.face, hidden: true });
+  });
 }
-byId("more").addEventListener("click", more);
-more();
+
+async function split() {
+  const { person, ticked: theirs } = opened;
+  const faces = [...theirs];
+  const rest = person.items.findLast((item) => !theirs.has(item.face));
+  await post("split", { faces });
+  await list();
+  if (rest) await show(rest.face).catch(closePerson);
+  told(`${count(faces.length, "face is", "faces are")} somebody else now.`, rest && (async () => {
+    await again([faces[0], rest.face]);
+    if (person.hidden) await post("hide", { face: rest.face, hidden: true });
+  }));
+}
+
+async function hide() {
+  const { one, person } = opened;
+  const hidden = !person.hidden;
+  await post("hide", { face: one, hidden });
+  closePerson();
+  await list();
+  byId("people-title").focus();
+  told(hidden ? "This person is left out of the list." : "This person is listed again.", () => post("hide", { face: one, hidden: !hidden }));
+}
+
+byId("more").addEventListener("click", () => more());
+byId("merge").addEventListener("click", () => attempt(merge));
+byId("split").addEventListener("click", () => attempt(split));
+byId("hide").addEventListener("click", () => attempt(hide));
+byId("show-hidden").addEventListener("change", () => attempt(list));
+byId("undo").addEventListener("click", () =>
+  attempt(async () => {
+    const back = undo;
+    told("", null);
+    await back();
+    closePerson();
+    await list();
+    byId("people-title").focus();
+    told("It is as it was before.", null);
+  }),
+);
+await list();
 ready();

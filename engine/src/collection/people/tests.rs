@@ -1,0 +1,188 @@
+//! Tests of what is said of people in a stored collection: it outlives the process and goes with the faces.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::data::{DataFolder, Keep};
+use crate::face::Face;
+use crate::guest::Guest;
+use crate::ids::GuestId;
+use crate::manifest::{DEFAULT_PACK, Pack};
+use crate::pipeline::Sink;
+use crate::query::Template;
+
+struct Event {
+    folder: TempDir,
+    data: DataFolder,
+    collection: Collection,
+}
+
+fn pack() -> Pack {
+    Pack::builtin(DEFAULT_PACK).unwrap()
+}
+
+fn id(n: u8) -> FaceId {
+    FaceId([n; 16])
+}
+
+/// A photo with one face: `to_guest` is its cosine to the first axis, the rest lies on axis `other`.
+fn photo(n: u8, to_guest: f32, other: usize) -> Photo {
+    let mut embedding = vec![0.0; pack().embedder.dim];
+    embedding[0] = to_guest;
+    embedding[other] = (1.0 - to_guest * to_guest).sqrt();
+    let quality = 0.5 + f32::from(n) / 100.0;
+    let face = Face {
+        id: id(n),
+        bbox: [0, 0, 90, 90],
+        landmarks: [[1.0, 2.0]; 5],
+        score: 0.9,
+        quality,
+        embedding,
+    };
+    let path = PathBuf::from(n.to_string());
+    Photo { id: PhotoId([n; 16]), path, width: 600, height: 400, faces: vec![face] }
+}
+
+impl Event {
+    /// 1 to 3 are one person, near the first axis; 4 and 5 another; 6 somebody in between.
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::open(folder.path(), None).unwrap();
+        let keep =
+            Keep { purpose: "tests".into(), legal_basis: "consent".into(), ends_unix_s: None };
+        data.create("Event", pack().id(), &keep).unwrap();
+        let collection = Collection::open(&data, "Event", &pack()).unwrap();
+        let event = Self { folder, data, collection };
+        let threshold = event.collection.gallery().threshold();
+        let photos = [
+            photo(1, 0.9, 1),
+            photo(2, 0.9, 2),
+            photo(3, 0.9, 3),
+            photo(4, 0.0, 4),
+            photo(5, 0.1, 4),
+            photo(6, threshold - 0.08, 6),
+        ];
+        event.collection.put(photos.to_vec()).unwrap();
+        event.collection.settle().unwrap();
+        event
+    }
+
+    fn reopened(self) -> Self {
+        let Self { folder, data, collection } = self;
+        drop((collection, data));
+        let data = DataFolder::open(folder.path(), None).unwrap();
+        let collection = Collection::open(&data, "Event", &pack()).unwrap();
+        Self { folder, data, collection }
+    }
+
+    fn person(&self, face: u8) -> BTreeSet<u8> {
+        let faces = self.collection.person(&id(face)).unwrap().faces;
+        faces.iter().map(|of| of.face.0[0]).collect()
+    }
+
+    fn note(&self) -> Vec<u8> {
+        self.collection.store.note(Note::People).unwrap().unwrap()
+    }
+
+    fn names(&self, face: u8) -> bool {
+        self.note().windows(16).any(|part| part == [face; 16])
+    }
+}
+
+#[test]
+fn what_was_said_outlives_the_process_and_whatever_is_derived() {
+    let event = Event::new();
+    assert_eq!([event.person(1), event.person(4)], [[1, 2, 3].into(), [4, 5].into()]);
+    event.collection.merge_people(&[id(1), id(5)], false).unwrap();
+    event.collection.split_person(&[id(2)]).unwrap();
+    event.collection.hide_person(&id(2), true).unwrap();
+    let said = |event: &Event| {
+        assert_eq!([event.person(1), event.person(2)], [[1, 3, 4, 5].into(), [2].into()]);
+        assert!(event.collection.person(&id(2)).unwrap().hidden);
+        assert!(!event.collection.person(&id(1)).unwrap().hidden);
+    };
+    said(&event);
+    let event = event.reopened();
+    said(&event);
+    // As after a crash between the word and what follows from it, and as after a backup came back.
+    event.collection.store.put_blob(Blob::People, b"nothing that reads").unwrap();
+    let event = event.reopened();
+    said(&event);
+    event.collection.put(vec![photo(7, 0.9, 7), photo(8, 0.9, 8)]).unwrap();
+    event.collection.settle().unwrap();
+    assert!(!event.person(1).contains(&2) && !event.person(7).is_empty());
+}
+
+#[test]
+fn what_cannot_be_said_is_refused_and_changes_nothing() {
+    let event = Event::new();
+    let open = &event.collection;
+    let nowhere = id(99);
+    assert!(matches!(open.merge_people(&[id(1), nowhere], false), Err(Error::NotFound { .. })));
+    assert!(matches!(open.split_person(&[nowhere]), Err(Error::NotFound { .. })));
+    assert!(matches!(open.hide_person(&nowhere, true), Err(Error::NotFound { .. })));
+    assert!(matches!(open.split_person(&[id(1), id(4)]), Err(Error::ManyPeople { .. })));
+    assert!(matches!(open.split_person(&[id(4), id(5)]), Err(Error::WholePerson { faces: 2 })));
+    assert!(open.store.note(Note::People).unwrap().is_none());
+    let mut two = photo(9, 0.9, 9);
+    two.faces.push(Face { id: id(10), ..photo(10, 0.0, 4).faces.remove(0) });
+    open.put(vec![two]).unwrap();
+    open.settle().unwrap();
+    let together = open.merge_people(&[id(9), id(10)], false);
+    assert!(matches!(together, Err(Error::TogetherInPhoto { photo: PhotoId([9, ..]) })));
+    open.merge_people(&[id(9), id(10)], true).unwrap();
+    assert!(event.reopened().person(9).contains(&10), "the owner has said so");
+}
+
+#[test]
+fn what_was_said_goes_with_the_faces_out_of_every_file() {
+    let event = Event::new();
+    event.collection.merge_people(&[id(3), id(5)], false).unwrap();
+    event.collection.split_person(&[id(2)]).unwrap();
+    assert!(event.names(2) && event.names(3));
+    let old = event.note();
+    let receipt = event.collection.delete_faces(&[id(2)]).unwrap().receipt;
+    assert_eq!(receipt.residue, 0);
+    assert!(!event.names(2) && event.names(3));
+    event.collection.delete_photos(&[PhotoId([3; 16])]).unwrap();
+    assert!(!event.names(3));
+    assert!(event.collection.gallery().people.corrections.to_bytes() == event.note());
+    // A note from before, as an old backup has it, says nothing of those who are gone.
+    event.collection.store.put_note(Note::People, &old).unwrap();
+    let event = event.reopened();
+    assert!(!event.names(2) && !event.names(3) && event.names(5) == event.names(4));
+}
+
+#[test]
+fn a_damaged_note_is_told_and_costs_nothing_else() {
+    let event = Event::new();
+    event.collection.merge_people(&[id(1), id(5)], false).unwrap();
+    event.collection.store.put_note(Note::People, b"\xff\xff\xff").unwrap();
+    let event = event.reopened();
+    let remarks = event.collection.remarks().join(" ");
+    assert!(remarks.contains("has to be said again"), "{remarks}");
+    assert_eq!(event.collection.gallery().face_count(), 6);
+    event.collection.split_person(&[id(1)]).unwrap();
+    let event = event.reopened();
+    assert!(event.collection.remarks().is_empty() && event.person(1) == [1].into());
+}
+
+#[test]
+fn a_guest_sees_by_a_person_only_while_the_studio_says_so() {
+    let event = Event::new();
+    let face = photo(50, 1.0, 1).faces.remove(0);
+    let template = Template::of(&[("the selfie", &face)], pack().id()).unwrap();
+    let guest = Guest::new(GuestId::random().unwrap(), template);
+    event.collection.put_guest(&guest).unwrap();
+    let sees = |photo: u8| event.collection.guest_sees(&guest.id, &PhotoId([photo; 16])).unwrap();
+    assert!(sees(1) && !sees(6) && !sees(4));
+    event.collection.merge_people(&[id(1), id(6)], false).unwrap();
+    assert!(sees(6), "its person vouches for it, at once");
+    event.collection.split_person(&[id(6)]).unwrap();
+    assert!(!sees(6), "and no longer");
+    event.collection.merge_people(&[id(1), id(4)], false).unwrap();
+    assert!(!sees(4), "a mistake shows nobody a stranger's photos");
+}

@@ -1,0 +1,156 @@
+//! What clustering may not join, and what it must: photos that are shared, and what was said.
+//!
+//! Nodes of one bond are one person, whatever their likeness; each stays a node of its own, so that a face is
+//! held against those it resembles and not against a mean of two looks. What keeps nodes apart counts for the
+//! whole bond. Knows nothing of embeddings.
+
+use super::cluster::Node;
+use super::corrections::Words;
+use crate::ids::PhotoId;
+
+/// All bonds of one clustering. Without any, every question is one of two nodes.
+#[derive(Default)]
+pub(super) struct Bonds {
+    parents: Vec<usize>,
+    all: Vec<Bond>,
+}
+
+/// What holds of all nodes of a bond together.
+#[derive(Clone, Default)]
+struct Bond {
+    /// Sorted.
+    photos: Vec<PhotoId>,
+    /// Sorted.
+    marks: Vec<u32>,
+    /// It was said although its faces are in one photo: then photos count for single nodes.
+    although_together: bool,
+}
+
+impl Bonds {
+    pub(super) fn of(words: &Words) -> Self {
+        let bond = |although: &bool| Bond { although_together: *although, ..Bond::default() };
+        let mut all: Vec<Bond> = words.although_together.iter().map(bond).collect();
+        // From the start also those of poor faces, which come last.
+        for (face, bond) in words.bonded() {
+            if let Some(bond) = all.get_mut(bond) {
+                merge_sorted(&mut bond.marks, words.marks(face));
+            }
+        }
+        Self { parents: (0..all.len()).collect(), all }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// The one name of a bond that may have been united with others.
+    pub(super) fn root(&self, mut bond: usize) -> usize {
+        while let Some(&parent) = self.parents.get(bond).filter(|&&parent| parent != bond) {
+            bond = parent;
+        }
+        bond
+    }
+
+    fn bond_of(&self, node: &Node) -> Option<usize> {
+        node.bond.map(|bond| self.root(bond))
+    }
+
+    /// Puts a node under a bond, unless something that was said later keeps them apart.
+    pub(super) fn tie(&mut self, node: &mut Node, bond: usize) {
+        let bond = self.root(bond);
+        let Some(marks) = self.all.get(bond).map(|bond| &bond.marks) else { return };
+        if clash(marks, self.marks(node)) {
+            return;
+        }
+        match self.bond_of(node) {
+            Some(known) => self.unite(bond, known),
+            None => self.take(bond, node),
+        }
+        node.bond = Some(bond);
+    }
+
+    /// Takes note that two nodes become one, which is to be `node`.
+    pub(super) fn join(&mut self, node: &mut Node, gone: &Node) {
+        match (self.bond_of(node), self.bond_of(gone)) {
+            (None, None) => {}
+            (Some(bond), None) => self.take(bond, gone),
+            (None, Some(bond)) => {
+                self.take(bond, node);
+                node.bond = Some(bond);
+            }
+            (Some(bond), Some(other)) => self.unite(bond, other),
+        }
+    }
+
+    fn take(&mut self, bond: usize, node: &Node) {
+        if let Some(bond) = self.all.get_mut(bond) {
+            bond.add(&node.photos, &node.marks);
+        }
+    }
+
+    fn unite(&mut self, bond: usize, other: usize) {
+        if bond == other {
+            return;
+        }
+        let gone = self.all.get_mut(other).map(std::mem::take).unwrap_or_default();
+        if let (Some(kept), Some(parent)) = (self.all.get_mut(bond), self.parents.get_mut(other)) {
+            kept.add(&gone.photos, &gone.marks);
+            kept.although_together |= gone.although_together;
+            *parent = bond;
+        }
+    }
+
+    /// Whether two nodes cannot be one person.
+    pub(super) fn bar(&self, a: &Node, b: &Node) -> bool {
+        let one = a.bond.is_some() && self.bond_of(a) == self.bond_of(b);
+        !one && (share(self.photos(a), self.photos(b)) || clash(self.marks(a), self.marks(b)))
+    }
+
+    /// The photos that count against joining a node, sorted.
+    pub(super) fn photos<'a>(&'a self, node: &'a Node) -> &'a [PhotoId] {
+        let bond = self.bond_of(node).and_then(|bond| self.all.get(bond));
+        bond.filter(|bond| !bond.although_together).map_or(&node.photos, |bond| &bond.photos)
+    }
+
+    /// The sides that a node is on, sorted.
+    pub(super) fn marks<'a>(&'a self, node: &'a Node) -> &'a [u32] {
+        let bond = self.bond_of(node).and_then(|bond| self.all.get(bond));
+        bond.map_or(&node.marks, |bond| &bond.marks)
+    }
+
+    /// Puts a node, or its bond, on more sides.
+    pub(super) fn mark(&mut self, node: &mut Node, marks: &[u32]) {
+        merge_sorted(&mut node.marks, marks);
+        if let Some(bond) = self.bond_of(node).and_then(|bond| self.all.get_mut(bond)) {
+            merge_sorted(&mut bond.marks, marks);
+        }
+    }
+}
+
+impl Bond {
+    fn add(&mut self, photos: &[PhotoId], marks: &[u32]) {
+        merge_sorted(&mut self.photos, photos);
+        merge_sorted(&mut self.marks, marks);
+    }
+}
+
+/// Adds `more` to what is sorted; equal ones once.
+pub(super) fn merge_sorted<T: Ord + Copy>(sorted: &mut Vec<T>, more: &[T]) {
+    if !more.is_empty() {
+        sorted.extend_from_slice(more);
+        sorted.sort_unstable();
+        sorted.dedup();
+    }
+}
+
+/// Whether two sorted lists have something in common.
+fn share(a: &[PhotoId], b: &[PhotoId]) -> bool {
+    let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    few.iter().any(|photo| many.binary_search(photo).is_ok())
+}
+
+/// Whether two sorted lists of sides have both sides of a statement.
+pub(super) fn clash(a: &[u32], b: &[u32]) -> bool {
+    let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    few.iter().any(|mark| many.binary_search(&(mark ^ 1)).is_ok())
+}

@@ -1,0 +1,389 @@
+//! Tests of what is said of people: the later word wins, and clustering keeps to all of them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::super::form::Place;
+use super::super::{People, PersonFace};
+use super::*;
+use crate::ids::PhotoId;
+use crate::quality::QUALITY_LOW;
+
+const CUT: f32 = 0.45;
+
+struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 33) as usize % below
+    }
+
+    fn share(&mut self) -> f32 {
+        self.throw(1 << 20) as f32 / (1 << 20) as f32
+    }
+}
+
+fn faces_of(samples: &[Sample]) -> Vec<PersonFace<'_>> {
+    fn face(of: &Sample) -> PersonFace<'_> {
+        let Sample { id, photo, quality, embedding } = of;
+        PersonFace { id: *id, photo: *photo, quality: *quality, embedding }
+    }
+    samples.iter().map(face).collect()
+}
+
+#[derive(Clone)]
+struct Sample {
+    id: FaceId,
+    photo: PhotoId,
+    quality: f32,
+    embedding: Vec<f32>,
+}
+
+/// Face `n`, near the axis of `person`; no two have the same quality.
+fn sample(dice: &mut Dice, n: usize, person: usize, quality: f32) -> Sample {
+    let mut embedding: Vec<f32> = (0..24).map(|_| (dice.share() - 0.5) * 0.34).collect();
+    embedding[person] += 0.75;
+    let norm = embedding.iter().map(|value| value * value).sum::<f32>().sqrt();
+    embedding.iter_mut().for_each(|value| *value /= norm);
+    let number = (n as u128).to_be_bytes();
+    // Two faces to a photo, of whoever comes.
+    let photo = PhotoId((n as u128 / 2).to_be_bytes());
+    Sample { id: FaceId(number), photo, quality: quality + n as f32 * 1e-5, embedding }
+}
+
+fn id(n: usize) -> FaceId {
+    FaceId((n as u128).to_be_bytes())
+}
+
+/// A collection's people as `collection/people.rs` keeps them, without its store.
+#[derive(Clone, Default)]
+struct World {
+    samples: Vec<Sample>,
+    people: People,
+}
+
+impl World {
+    fn of(people: &[(usize, f32)]) -> Self {
+        let mut dice = Dice(3);
+        // Photos of their own for all.
+        let samples = people.iter().enumerate();
+        let samples = samples.map(|(n, (person, quality))| sample(&mut dice, n, *person, *quality));
+        let own = |mut sample: Sample| {
+            sample.photo = PhotoId(sample.id.0);
+            sample
+        };
+        let mut world = Self { samples: samples.map(own).collect(), people: People::default() };
+        world.settle();
+        world
+    }
+
+    fn faces(&self) -> Vec<PersonFace<'_>> {
+        faces_of(&self.samples)
+    }
+
+    fn settle(&mut self) {
+        let mut people = std::mem::take(&mut self.people);
+        people.update(&self.faces(), CUT);
+        self.people = people;
+    }
+
+    /// The same, formed anew from nothing but the faces and what was said.
+    fn anew(&self) -> Self {
+        let mut people = People::under(self.people.corrections.clone());
+        people.update(&self.faces(), CUT);
+        Self { samples: self.samples.clone(), people }
+    }
+
+    fn quality(&self, face: &FaceId) -> f32 {
+        self.samples.iter().find(|of| of.id == *face).map_or(0.0, |of| of.quality)
+    }
+
+    fn is_good(&self, face: &FaceId) -> bool {
+        self.quality(face) >= QUALITY_LOW
+    }
+
+    fn person(&self, face: FaceId) -> Option<BTreeSet<FaceId>> {
+        Some(self.people.person_of(&face)?.faces.iter().copied().collect())
+    }
+
+    fn hidden(&self, face: usize) -> bool {
+        self.people.person_of(&id(face)).is_some_and(|person| person.hidden)
+    }
+
+    fn meant(&self, face: FaceId) -> Meant {
+        let Some(faces) = self.person(face) else {
+            return Meant { faces: self.people.corrections.together_with(&face), best: face };
+        };
+        let best = self.best(&faces);
+        Meant { faces: faces.into_iter().collect(), best }
+    }
+
+    fn best(&self, faces: &BTreeSet<FaceId>) -> FaceId {
+        let best = faces.iter().max_by(|a, b| self.quality(a).total_cmp(&self.quality(b)));
+        *best.unwrap()
+    }
+
+    fn say(&mut self, said: Corrections, touched: &BTreeSet<FaceId>) {
+        assert!(said.is_consistent(), "{said:?}");
+        let mut faces = faces_of(&self.samples);
+        faces.retain(|face| touched.contains(&face.id));
+        self.people.correct(said, &faces, CUT);
+    }
+
+    fn merge(&mut self, faces: &[FaceId]) -> BTreeSet<FaceId> {
+        let people: Vec<Meant> = faces.iter().map(|face| self.meant(*face)).collect();
+        let mut said = self.people.corrections.clone();
+        said.merge(&people, true, |face| self.people.is_homeless(face));
+        let touched: BTreeSet<FaceId> =
+            people.into_iter().flat_map(|person| person.faces).collect();
+        self.say(said, &touched);
+        touched
+    }
+
+    /// The rest.
+    fn split(&mut self, split: &BTreeSet<FaceId>) -> BTreeSet<FaceId> {
+        let person = self.person(*split.first().unwrap()).unwrap();
+        let rest: BTreeSet<FaceId> = person.difference(split).copied().collect();
+        let good: Vec<FaceId> = rest.iter().copied().filter(|face| self.is_good(face)).collect();
+        let parts = self.people.by_part(&good);
+        let of_rest: Vec<FaceId> =
+            parts.into_iter().map(|part| self.best(&part.into_iter().collect())).collect();
+        let mut said = self.people.corrections.clone();
+        let (split, all): (Vec<_>, Vec<_>) =
+            (split.iter().copied().collect(), rest.iter().copied().collect());
+        said.split(&split, &all, &of_rest, self.best(&rest));
+        self.say(said, &person);
+        rest
+    }
+
+    fn hide(&mut self, face: usize, hidden: bool) {
+        let mut said = self.people.corrections.clone();
+        said.hide(&self.meant(id(face)), hidden);
+        self.say(said, &BTreeSet::new());
+    }
+
+    fn one(&self, faces: &[usize]) -> bool {
+        let people: HashSet<_> = faces.iter().map(|face| self.person(id(*face))).collect();
+        people.len() == 1 && !people.contains(&None)
+    }
+}
+
+fn set(faces: &[usize]) -> BTreeSet<FaceId> {
+    faces.iter().map(|face| id(*face)).collect()
+}
+
+/// Three faces each of two people.
+fn two() -> World {
+    World::of(&[(0, 0.9), (0, 0.8), (0, 0.7), (1, 0.9), (1, 0.8), (1, 0.7)])
+}
+
+#[test]
+fn two_people_become_one_and_two_again_and_the_later_word_wins() {
+    let mut world = two();
+    assert!(world.one(&[0, 1, 2]) && world.one(&[3, 4, 5]) && !world.one(&[0, 3]));
+    world.merge(&[id(0), id(4)]);
+    assert!(world.one(&[0, 1, 2, 3, 4, 5]) && world.anew().one(&[0, 1, 2, 3, 4, 5]));
+    world.split(&set(&[3, 4, 5]));
+    for world in [&world, &world.anew()] {
+        assert!(world.one(&[0, 1, 2]) && world.one(&[3, 4, 5]) && !world.one(&[0, 3]));
+    }
+    world.merge(&[id(1), id(5)]);
+    assert!(world.one(&[0, 1, 2, 3, 4, 5]) && world.anew().one(&[0, 1, 2, 3, 4, 5]));
+    assert!(world.people.corrections.apart.is_empty(), "what kept them apart is taken back");
+}
+
+#[test]
+fn faces_that_resemble_their_person_are_somebody_else_once_that_is_said() {
+    let mut world = two();
+    world.split(&set(&[2]));
+    for world in [&world, &world.anew()] {
+        assert!(world.one(&[0, 1]) && !world.one(&[0, 2]) && world.person(id(2)).is_some());
+    }
+    world.merge(&[id(2), id(3)]);
+    assert!(world.one(&[2, 3, 4, 5]) && world.anew().one(&[2, 3, 4, 5]));
+    assert!(!world.one(&[0, 2]), "another word than the one that was taken back");
+    // The whole goes back: it takes the others of its new person along.
+    world.merge(&[id(0), id(2)]);
+    assert!(world.one(&[0, 1, 2, 3, 4, 5]) && world.anew().one(&[0, 1, 2, 3, 4, 5]));
+}
+
+#[test]
+fn a_rest_that_was_said_to_be_one_stays_one_without_the_face_it_was_said_by() {
+    let mut world = two();
+    world.merge(&[id(0), id(3)]);
+    world.split(&set(&[0]));
+    for world in [&world, &world.anew()] {
+        assert!(world.one(&[1, 2, 3, 4, 5]) && !world.one(&[0, 1]));
+    }
+}
+
+#[test]
+fn poor_faces_keep_to_what_is_said_and_found_nobody() {
+    let mut world = World::of(&[(0, 0.9), (0, 0.8), (0, 0.1), (0, 0.12), (1, 0.9)]);
+    assert!(world.one(&[0, 1, 2, 3]));
+    world.split(&set(&[2, 3]));
+    for world in [&world, &world.anew()] {
+        assert!(world.one(&[0, 1]) && world.person(id(2)).is_none());
+        assert!(world.person(id(3)).is_none());
+    }
+    // A poor face that is said to be somebody's is theirs, however little it resembles them.
+    world.merge(&[id(4), id(2)]);
+    for world in [&world, &world.anew()] {
+        assert!(world.one(&[2, 3, 4]) && !world.one(&[0, 2]));
+    }
+    // The other way round: what stays is poor, and nobody's.
+    let mut world = World::of(&[(0, 0.9), (0, 0.8), (0, 0.1), (1, 0.9)]);
+    world.split(&set(&[0, 1]));
+    for world in [&world, &world.anew()] {
+        assert!(world.one(&[0, 1]) && world.person(id(2)).is_none());
+    }
+    world.merge(&[id(0), id(2)]);
+    assert!(world.one(&[0, 1, 2]) && world.anew().one(&[0, 1, 2]));
+}
+
+#[test]
+fn a_person_left_out_stays_so_until_that_is_taken_back() {
+    let mut world = two();
+    world.hide(1, true);
+    assert!(world.hidden(0) && world.hidden(2) && !world.hidden(3) && world.anew().hidden(2));
+    world.merge(&[id(0), id(3)]);
+    assert!(!world.hidden(0), "one of them was listed");
+    world.hide(5, true);
+    world.split(&set(&[0]));
+    assert!(!world.hidden(0) && world.hidden(1) && world.hidden(5), "somebody else was not meant");
+    world.hide(0, true);
+    world.merge(&[id(0), id(1)]);
+    assert!(world.hidden(0) && world.hidden(5), "both were left out");
+    world.hide(2, false);
+    assert!(!world.hidden(5) && !world.anew().hidden(0));
+}
+
+#[test]
+fn a_statement_about_others_stays_when_a_part_of_it_is_taken_back() {
+    let person = |faces: &[usize]| {
+        let faces: Vec<FaceId> = faces.iter().map(|face| id(*face)).collect();
+        Meant { best: faces[0], faces }
+    };
+    let mut said = Corrections::default();
+    let (split, rest) = ([id(1), id(2)], [id(3), id(4)]);
+    said.split(&split, &rest, &[], id(3));
+    // 1 and 3 are one; 2 and 4 belong to other people by now.
+    said.merge(&[person(&[1]), person(&[3])], false, |_| false);
+    let apart: Vec<_> = said.apart.iter().map(|one| one.sides.clone()).collect();
+    assert_eq!(apart, [[set(&[2]), set(&[3, 4])], [set(&[1]), set(&[4])]]);
+    assert!(said.forget(|face| [id(3), id(4)].contains(face)));
+    assert!(said.apart.is_empty() && said.together.len() == 1);
+    assert!(!said.forget(|_| false));
+}
+
+#[test]
+fn more_than_is_kept_is_refused() {
+    let mut said = Corrections { hidden: (0..10_000).map(id).collect(), ..Default::default() };
+    assert!(said.check().is_ok());
+    said.hidden.insert(id(10_000));
+    assert!(matches!(said.check(), Err(Error::TooMuchSaid { what: "words", .. })));
+    let faces = (0..FACES_MAX).map(id).collect();
+    let sides = [BTreeSet::from([id(FACES_MAX)]), faces];
+    let said = Corrections { apart: vec![Apart { sides }], ..Default::default() };
+    assert!(matches!(said.check(), Err(Error::TooMuchSaid { what: "faces", .. })));
+}
+
+/// Of each pair what was said of it last, written down independently.
+type Pairs = BTreeMap<(FaceId, FaceId), bool>;
+
+fn note(pairs: &mut Pairs, a: &BTreeSet<FaceId>, b: &BTreeSet<FaceId>, one: Option<bool>) {
+    for (x, y) in a.iter().flat_map(|x| b.iter().map(move |y| (*x, *y))).filter(|(x, y)| x != y) {
+        match one {
+            Some(one) => drop(pairs.insert((x.min(y), x.max(y)), one)),
+            None => {
+                if pairs.get(&(x.min(y), x.max(y))) == Some(&false) {
+                    pairs.remove(&(x.min(y), x.max(y)));
+                }
+            }
+        }
+    }
+}
+
+fn hold(world: &World, pairs: &Pairs, when: &str) {
+    let places: HashMap<FaceId, Place> = world.people.of.clone();
+    for ((a, b), one) in pairs {
+        let (x, y) = (places.get(a).map(|at| at.person), places.get(b).map(|at| at.person));
+        let known = x.is_some() && y.is_some();
+        if *one {
+            let good = world.is_good(a) || world.is_good(b);
+            assert!(x == y && known || !good, "{when}: {a} and {b} are not one");
+        } else {
+            assert!(!known || x != y, "{when}: {a} and {b} are one");
+        }
+    }
+}
+
+#[test]
+fn whatever_is_said_and_however_faces_come_and_go_the_last_word_holds() {
+    for seed in 0..30 {
+        let mut dice = Dice(seed);
+        let (mut world, mut pairs, mut next) = (World::default(), Pairs::new(), 0);
+        for step in 0..60 {
+            let when = format!("seed {seed}, step {step}");
+            let some =
+                |dice: &mut Dice, world: &World| world.samples[dice.throw(world.samples.len())].id;
+            match dice.throw(10) {
+                _ if world.samples.len() < 8 => {}
+                0..3 => {
+                    let faces = [some(&mut dice, &world), some(&mut dice, &world)];
+                    let best: BTreeSet<FaceId> =
+                        faces.iter().map(|face| world.meant(*face).best).collect();
+                    if best.len() == 2 && faces.iter().any(|face| world.person(*face).is_some()) {
+                        let nobodys = world.samples.iter().map(|of| of.id);
+                        let mut released: BTreeSet<FaceId> =
+                            nobodys.filter(|face| world.people.is_homeless(face)).collect();
+                        let merged = world.merge(&faces);
+                        // Whoever is nobody's goes along with what is taken back.
+                        released.extend(&merged);
+                        note(&mut pairs, &released, &released, None);
+                        note(&mut pairs, &best, &best, Some(true));
+                        let good = merged.iter().find(|face| world.is_good(face));
+                        let one = world.person(*good.unwrap()).unwrap();
+                        // Poor faces are judged anew, and may fit nobody any more.
+                        let is_there = |face: &FaceId| one.contains(face) || !world.is_good(face);
+                        assert!(one.is_subset(&merged), "{when}: merged");
+                        assert!(merged.iter().all(is_there), "{when}: merged");
+                    }
+                }
+                3..6 => {
+                    let Some(person) = world.person(some(&mut dice, &world)) else { continue };
+                    let split: BTreeSet<FaceId> =
+                        person.iter().copied().filter(|_| dice.throw(3) == 0).collect();
+                    if !split.is_empty() && split.len() < person.len() {
+                        let rest = world.split(&split);
+                        note(&mut pairs, &split, &split, Some(true));
+                        note(&mut pairs, &split, &rest, Some(false));
+                    }
+                }
+                6 => {
+                    let gone = world.samples.remove(dice.throw(world.samples.len())).id;
+                    world.people.forget(&HashSet::from([gone]));
+                    pairs.retain(|(a, b), _| *a != gone && *b != gone);
+                    world.settle();
+                }
+                _ => {}
+            }
+            for _ in 0..dice.throw(3) {
+                let quality = if dice.throw(4) == 0 { 0.1 } else { 0.5 };
+                let person = dice.throw(4);
+                world.samples.push(sample(&mut dice, next, person, quality));
+                next += 1;
+            }
+            if dice.throw(2) == 0 {
+                world.settle();
+            }
+            hold(&world, &pairs, &when);
+            hold(&world.anew(), &pairs, &format!("{when}, anew"));
+            let (bytes, said) = (world.people.to_bytes(), world.people.corrections.to_bytes());
+            let said = Corrections::from_bytes(&said).unwrap();
+            let back = People::read(&bytes, &world.faces(), said).unwrap();
+            assert_eq!(back.to_bytes(), bytes, "{when}: read again");
+            hold(&World { people: back, ..world.clone() }, &pairs, &format!("{when}, read again"));
+        }
+    }
+}

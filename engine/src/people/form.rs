@@ -1,0 +1,342 @@
+//! Forms people: faces to nodes, nodes to clusters, clusters to persons, and poor faces to whom they fit.
+//!
+//! A person has one part, a cluster, or several where somebody said that they are one. Parts that are known
+//! stay whole unless a word runs through them; those are cut along it. Knows nothing of how people were before
+//! but the parts it is given, and of no stores.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::bonds::{Bonds, clash};
+use super::cluster::{Node, agglomerate, dot, most_alike};
+use super::corrections::{Corrections, Words};
+use super::{People, Person, PersonFace};
+use crate::ids::FaceId;
+use crate::quality::QUALITY_LOW;
+
+/// A face below `QUALITY_LOW` joins a person only at this much above the cut.
+const POOR_FACE_MARGIN: f32 = 0.1;
+
+/// Where a face belongs: to which person, and to which of its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Place {
+    pub(super) person: usize,
+    pub(super) part: usize,
+}
+
+/// The good faces as nodes; the first `settled` need not be held against one another.
+struct Nodes {
+    nodes: Vec<Node>,
+    settled: usize,
+    /// Of each good face.
+    of_face: Vec<usize>,
+}
+
+impl Nodes {
+    /// A node for each part that `known` has, and for each face that is new.
+    fn of(good: &[&PersonFace<'_>], known: &HashMap<FaceId, Place>, words: &Words) -> Self {
+        let torn = torn(good, known, words);
+        // The part of a known face, and, where a word runs through it, on which sides of it the face is. A
+        // face that joined after the word, and is on no side, is judged anew.
+        let part = |face: &PersonFace<'_>| {
+            let place = known.get(&face.id)?;
+            let Some(statements) = torn.get(place) else { return Some((*place, Vec::new())) };
+            let sides = words.marks(&face.id).iter().copied();
+            let sides: Vec<u32> = sides.filter(|mark| statements.contains(&(mark / 2))).collect();
+            (sides.len() == statements.len()).then_some((*place, sides))
+        };
+        let parts: Vec<Option<(Place, Vec<u32>)>> = good.iter().map(|face| part(face)).collect();
+        let whole = |i: &usize| matches!(parts.get(*i), Some(Some((_, sides))) if sides.is_empty());
+        let (old, new): (Vec<usize>, Vec<usize>) = (0..good.len()).partition(whole);
+        let settled_faces = old.len();
+        let mut all = Self { nodes: Vec::new(), settled: 0, of_face: vec![0; good.len()] };
+        let mut node_of_part: HashMap<&(Place, Vec<u32>), usize> = HashMap::new();
+        for (order, i) in old.into_iter().chain(new).enumerate() {
+            let (Some(face), Some(slot)) = (good.get(i), all.of_face.get_mut(i)) else { continue };
+            let node = match parts.get(i) {
+                Some(Some(part)) => *node_of_part.entry(part).or_insert(all.nodes.len()),
+                _ => all.nodes.len(),
+            };
+            *slot = node;
+            match all.nodes.get_mut(node) {
+                Some(node) => node.add(face),
+                None => all.nodes.push(Node::of(face)),
+            }
+            if order < settled_faces {
+                all.settled = all.nodes.len();
+            }
+        }
+        all
+    }
+
+    /// Puts the nodes under what was said of their faces.
+    fn under(&mut self, good: &[&PersonFace<'_>], words: &Words) -> Bonds {
+        let mut bonds = Bonds::of(words);
+        if words.is_empty() {
+            return bonds;
+        }
+        for (face, node) in good.iter().zip(&self.of_face) {
+            if let Some(node) = self.nodes.get_mut(*node) {
+                bonds.mark(node, words.marks(&face.id));
+            }
+        }
+        for (face, node) in good.iter().zip(&self.of_face) {
+            if let (Some(node), Some(bond)) = (self.nodes.get_mut(*node), words.bond(&face.id)) {
+                bonds.tie(node, bond);
+            }
+        }
+        bonds
+    }
+}
+
+/// Known parts with faces on both sides of a statement, and those statements.
+fn torn(
+    good: &[&PersonFace<'_>],
+    known: &HashMap<FaceId, Place>,
+    words: &Words,
+) -> HashMap<Place, BTreeSet<u32>> {
+    let mut marks: HashMap<Place, BTreeSet<u32>> = HashMap::new();
+    for face in good.iter().filter(|face| !words.marks(&face.id).is_empty()) {
+        if let Some(place) = known.get(&face.id) {
+            marks.entry(*place).or_default().extend(words.marks(&face.id));
+        }
+    }
+    marks.retain(|_, marks| {
+        *marks =
+            marks.iter().filter(|mark| marks.contains(&(*mark ^ 1))).map(|mark| mark / 2).collect();
+        !marks.is_empty()
+    });
+    marks
+}
+
+/// Clusters as persons: of each its place, and the persons, without faces yet.
+fn persons(clusters: &[Node], bonds: &Bonds) -> (Vec<Place>, Vec<Person>) {
+    let mut person_of_bond: HashMap<usize, usize> = HashMap::new();
+    let mut sums: Vec<(Vec<f32>, usize)> = Vec::new();
+    let mut places = Vec::with_capacity(clusters.len());
+    for node in clusters {
+        let person = match node.bond.map(|bond| bonds.root(bond)) {
+            Some(bond) => *person_of_bond.entry(bond).or_insert(sums.len()),
+            None => sums.len(),
+        };
+        let part = match sums.get_mut(person) {
+            Some((sum, parts)) => {
+                sum.iter_mut().zip(&node.sum).for_each(|(sum, value)| *sum += value);
+                *parts += 1;
+                *parts - 1
+            }
+            None => {
+                sums.push((node.sum.clone(), 1));
+                0
+            }
+        };
+        places.push(Place { person, part });
+    }
+    (places, sums.iter().map(|(sum, parts)| person(sum, *parts > 1)).collect())
+}
+
+fn person(sum: &[f32], said: bool) -> Person {
+    let norm = dot(sum, sum).sqrt().max(f32::MIN_POSITIVE);
+    let centroid = sum.iter().map(|value| value / norm).collect();
+    Person { centroid, said, ..Person::default() }
+}
+
+impl People {
+    /// Clusters `faces` under what was said, starting from the parts that `known` gives for some of them.
+    pub(super) fn form(
+        faces: &[PersonFace<'_>],
+        known: &HashMap<FaceId, Place>,
+        corrections: Corrections,
+        cut: f32,
+    ) -> Self {
+        let words = corrections.words();
+        let good: Vec<&PersonFace<'_>> =
+            faces.iter().filter(|face| face.quality >= QUALITY_LOW).collect();
+        let mut nodes = Nodes::of(&good, known, &words);
+        let mut bonds = nodes.under(&good, &words);
+        let Nodes { nodes, settled, of_face } = nodes;
+        let (cluster_of_node, mut clusters) = agglomerate(nodes, settled, cut, &mut bonds);
+        let (places, persons) = persons(&clusters, &bonds);
+        let mut people = Self { persons, of: HashMap::new(), corrections };
+        for (face, node) in good.iter().zip(of_face) {
+            if let Some(place) = cluster_of_node.get(node).and_then(|cluster| places.get(*cluster))
+            {
+                people.join(face.id, *place);
+            }
+        }
+        people.take_in_poor(
+            faces,
+            &words,
+            &mut Formed { clusters: &mut clusters, places, bonds },
+            cut,
+        );
+        people.mark_hidden();
+        people
+    }
+
+    /// People as they were stored; `groups` are parts. Faces that are not among `faces` are left out.
+    pub(super) fn of_parts(
+        groups: Vec<Vec<FaceId>>,
+        faces: &[PersonFace<'_>],
+        corrections: Corrections,
+    ) -> Self {
+        let by_id: HashMap<FaceId, &PersonFace<'_>> =
+            faces.iter().map(|face| (face.id, face)).collect();
+        let words = corrections.words();
+        let (mut parts, mut clusters) = (Vec::new(), Vec::new());
+        let mut bonds = Bonds::of(&words);
+        for group in groups {
+            let members: Vec<&PersonFace<'_>> =
+                group.iter().filter_map(|id| by_id.get(id).copied()).collect();
+            let mut good = members.iter().filter(|face| face.quality >= QUALITY_LOW);
+            let Some(first) = good.next() else { continue };
+            let mut node = Node::of(first);
+            good.for_each(|face| node.add(face));
+            if !words.is_empty() {
+                let bonded = members.iter().filter_map(|face| words.bond(&face.id));
+                members.iter().for_each(|face| bonds.mark(&mut node, words.marks(&face.id)));
+                bonded.for_each(|bond| bonds.tie(&mut node, bond));
+            }
+            clusters.push(node);
+            parts.push(members);
+        }
+        let (places, persons) = persons(&clusters, &bonds);
+        let mut people = Self { persons, of: HashMap::new(), corrections };
+        for (members, place) in parts.iter().zip(places) {
+            for face in members {
+                people.join(face.id, place);
+                if face.quality < QUALITY_LOW && words.bond(&face.id).is_some() {
+                    people.mark_said(&face.id);
+                }
+            }
+        }
+        people.mark_hidden();
+        people
+    }
+
+    /// Poor faces join the person that they are said to be, or the one that they fit well enough and that
+    /// nothing keeps them from.
+    fn take_in_poor(
+        &mut self,
+        faces: &[PersonFace<'_>],
+        words: &Words,
+        formed: &mut Formed<'_>,
+        cut: f32,
+    ) {
+        let poor = || faces.iter().filter(|face| face.quality < QUALITY_LOW);
+        let said = |face: &PersonFace<'_>, formed: &Formed<'_>| {
+            let bond = formed.bonds.root(words.bond(&face.id)?);
+            let theirs = |node: &Node| node.bond.map(|it| formed.bonds.root(it)) == Some(bond);
+            formed.nearest(face, theirs).map(|(_, i)| i)
+        };
+        if !words.is_empty() {
+            for face in poor() {
+                if let Some(cluster) = said(face, formed) {
+                    self.take_in(face, cluster, words, formed);
+                    self.mark_said(&face.id);
+                }
+            }
+        }
+        // Of whom it was said to be: they are taken in above, or have no good face to be known by.
+        let open: Vec<&PersonFace<'_>> =
+            poor().filter(|face| words.bond(&face.id).is_none()).collect();
+        let embeddings: Vec<&[f32]> = open.iter().map(|face| face.embedding).collect();
+        let alike = most_alike(&embeddings, formed.clusters, cut + POOR_FACE_MARGIN);
+        for (face, best) in open.into_iter().zip(alike) {
+            let marks = words.marks(&face.id);
+            let may = |node: &Node| marks.is_empty() || !clash(marks, formed.bonds.marks(node));
+            let free = |i: usize| {
+                let photos = formed.clusters.get(i).map(|node| formed.bonds.photos(node));
+                photos.is_some_and(|photos| photos.binary_search(&face.photo).is_err())
+            };
+            // Who was kept from somebody looks among the others.
+            let best = if marks.is_empty() { best } else { formed.nearest(face, may) };
+            let best = best.filter(|&(near, i)| near >= cut + POOR_FACE_MARGIN && free(i));
+            if let Some((_, cluster)) = best {
+                self.take_in(face, cluster, words, formed);
+            }
+        }
+    }
+
+    fn take_in(
+        &mut self,
+        face: &PersonFace<'_>,
+        cluster: usize,
+        words: &Words,
+        formed: &mut Formed<'_>,
+    ) {
+        let (Some(place), Some(node)) =
+            (formed.places.get(cluster), formed.clusters.get_mut(cluster))
+        else {
+            return;
+        };
+        self.join(face.id, *place);
+        formed.bonds.mark(node, words.marks(&face.id));
+    }
+
+    fn join(&mut self, face: FaceId, place: Place) {
+        if let Some(of) = self.persons.get_mut(place.person) {
+            of.faces.push(face);
+            self.of.insert(face, place);
+        }
+    }
+
+    fn mark_said(&mut self, face: &FaceId) {
+        let place = self.of.get(face);
+        if let Some(person) = place.and_then(|place| self.persons.get_mut(place.person)) {
+            person.said = true;
+        }
+    }
+
+    /// The parts, each with its faces.
+    pub(super) fn parts(&self) -> Vec<Vec<FaceId>> {
+        let mut parts: BTreeMap<Place, Vec<FaceId>> = BTreeMap::new();
+        for (person, of) in self.persons.iter().enumerate() {
+            for face in &of.faces {
+                let place = self.of.get(face).filter(|place| place.person == person);
+                let part = place.map_or(0, |place| place.part);
+                parts.entry(Place { person, part }).or_default().push(*face);
+            }
+        }
+        parts.into_values().collect()
+    }
+
+    pub(super) fn mark_hidden(&mut self) {
+        self.persons.iter_mut().for_each(|person| person.hidden = false);
+        for face in &self.corrections.hidden {
+            let place = self.of.get(face);
+            if let Some(person) = place.and_then(|place| self.persons.get_mut(place.person)) {
+                person.hidden = true;
+            }
+        }
+    }
+}
+
+/// What good faces have come to, for poor ones to join.
+struct Formed<'a> {
+    clusters: &'a mut [Node],
+    places: Vec<Place>,
+    bonds: Bonds,
+}
+
+impl Formed<'_> {
+    /// The cluster among those that `may` be whose members resemble `face` most, on average.
+    fn nearest(&self, face: &PersonFace<'_>, may: impl Fn(&Node) -> bool) -> Option<(f32, usize)> {
+        let linkage = |node: &Node| dot(&node.sum, face.embedding) / node.count as f32;
+        let clusters = self.clusters.iter().enumerate().filter(|(_, node)| may(node));
+        clusters.map(|(i, node)| (linkage(node), i)).max_by(|a, b| a.0.total_cmp(&b.0))
+    }
+}
+
+impl Node {
+    pub(super) fn of(face: &PersonFace<'_>) -> Self {
+        let (sum, photos) = (face.embedding.to_vec(), vec![face.photo]);
+        Self { sum, count: 1, photos, marks: Vec::new(), bond: None }
+    }
+
+    pub(super) fn add(&mut self, face: &PersonFace<'_>) {
+        self.sum.iter_mut().zip(face.embedding).for_each(|(sum, value)| *sum += value);
+        self.count += 1;
+        let at = self.photos.partition_point(|photo| *photo < face.photo);
+        self.photos.insert(at, face.photo);
+    }
+}

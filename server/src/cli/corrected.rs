@@ -1,0 +1,104 @@
+//! What `picpick people` is told of people: two are one, these faces are somebody else, leave this one out.
+//!
+//! Says what was done, and shows one person's faces. Knows nothing of how people are formed.
+
+use anyhow::Result;
+use clap::Args;
+use picpick_engine::{Collection, FaceId};
+use serde::Serialize;
+
+use super::format;
+use super::report::Report;
+use super::table::Table;
+
+/// One of these at a time; face ids as 'faces list' shows them.
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+pub struct Words {
+    /// These faces' people are one person, from now on
+    #[arg(long, value_name = "FACE", num_args = 2..)]
+    merge: Vec<FaceId>,
+    /// These faces of one person are somebody else
+    #[arg(long, value_name = "FACE", num_args = 1..)]
+    split: Vec<FaceId>,
+    /// Leave this face's person out of the list
+    #[arg(long, value_name = "FACE")]
+    hide: Option<FaceId>,
+    /// List this face's person again
+    #[arg(long, value_name = "FACE")]
+    unhide: Option<FaceId>,
+    /// Show the faces of this face's person, the worst fit first
+    #[arg(long, value_name = "FACE")]
+    show: Option<FaceId>,
+}
+
+#[derive(Serialize)]
+struct Document {
+    collection: String,
+    hidden: bool,
+    faces: Vec<Shown>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    face_id: String,
+    photo: String,
+    quality: f32,
+    similarity: f32,
+}
+
+impl Words {
+    /// Does what was said; `None` where nothing was. `although`: one person in spite of a photo of two.
+    pub fn carry_out(&self, collection: &Collection, although: bool) -> Result<Option<Report>> {
+        let name = &collection.info().name;
+        let (face, text) = if let Some(face) = self.merge.first() {
+            collection.merge_people(&self.merge, although)?;
+            (face, format!("They are one person in '{name}'.\n"))
+        } else if let Some(face) = self.split.first() {
+            collection.split_person(&self.split)?;
+            let faces = format::count(self.split.len(), "face");
+            (face, format!("{faces} of '{name}' made somebody else.\n"))
+        } else if let Some(face) = &self.hide {
+            collection.hide_person(face, true)?;
+            (face, format!("The person is left out of the list of '{name}'.\n"))
+        } else if let Some(face) = &self.unhide {
+            collection.hide_person(face, false)?;
+            (face, format!("The person is listed in '{name}' again.\n"))
+        } else if let Some(face) = &self.show {
+            (face, String::new())
+        } else {
+            return Ok(None);
+        };
+        shown(collection, face, text).map(Some)
+    }
+}
+
+fn shown(collection: &Collection, face: &FaceId, mut text: String) -> Result<Report> {
+    // Split off, a poor face is nobody's.
+    let (hidden, person) = match collection.person(face) {
+        Ok(person) => (person.hidden, person.faces),
+        Err(picpick_engine::Error::NoPerson { .. }) if !text.is_empty() => (false, Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let gallery = collection.gallery();
+    let path = |of: &picpick_engine::FaceOfPerson| {
+        gallery.photo(&of.photo).map(|photo| photo.path.to_string_lossy().into_owned())
+    };
+    let of = |of: &picpick_engine::FaceOfPerson| {
+        let (face_id, quality, similarity) = (of.face.to_string(), of.quality, of.similarity);
+        Some(Shown { face_id, photo: path(of)?, quality, similarity })
+    };
+    let faces: Vec<Shown> = person.iter().filter_map(of).collect();
+    let mut table = Table::new(&[">similarity", ">quality", "face", "photo"]);
+    for face in &faces {
+        let [similarity, quality] = [face.similarity, face.quality].map(|of| format!("{of:.2}"));
+        table.row([
+            similarity,
+            quality,
+            face.face_id.clone(),
+            super::report::printable(&face.photo),
+        ]);
+    }
+    text += &table.text();
+    Report::new(&Document { collection: collection.info().name.clone(), hidden, faces }, text)
+}

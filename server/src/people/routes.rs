@@ -1,0 +1,187 @@
+//! Who there is in an event, and the faces of one person.
+//!
+//! A person has no name and no id: any of their faces stands for them. Changes nothing.
+
+use std::collections::HashSet;
+
+use axum::Json;
+use axum::extract::State;
+use picpick_engine::{FaceId, Gallery, Person, PhotoId};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::access::Grant;
+use crate::error::{Failure, Result};
+use crate::input::{Path, Query};
+use crate::search::routes::names;
+use crate::state::App;
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Which {
+    /// Also people who are left out of the list, after all others.
+    pub hidden: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Few {
+    /// Faces at most, 1 to 5,000.
+    #[param(minimum = 1, maximum = 5000, default = 1000)]
+    pub limit: Option<u32>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct PersonFound {
+    /// Faces of this person.
+    pub faces: usize,
+    /// Photos that show this person.
+    pub photos: usize,
+    /// The best face, and the photo it is in: search by it for all photos.
+    pub face: String,
+    pub photo: String,
+    #[schema(min_items = 4, max_items = 4)]
+    pub bbox: Vec<i32>,
+    /// Whether the studio has left this person out of the list.
+    pub hidden: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct EventPeople {
+    /// Most photographed first; without those who are left out, unless they are asked for.
+    pub people: Vec<PersonFound>,
+    /// People who are left out of the list.
+    pub hidden: usize,
+    /// Faces in all.
+    pub faces: usize,
+    /// Faces that are too small, blurred or turned away to be found reliably.
+    pub poor_faces: usize,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct PersonFaces {
+    /// The one that fits the others worst first: mistakes are there.
+    pub items: Vec<PersonFace>,
+    /// Faces of this person, also those beyond `limit`.
+    pub faces: usize,
+    /// Photos that show this person.
+    pub photos: usize,
+    /// Whether the studio has left this person out of the list.
+    pub hidden: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct PersonFace {
+    pub face: String,
+    pub photo: String,
+    /// Left, top, width and height in pixels of the upright photo.
+    #[schema(min_items = 4, max_items = 4)]
+    pub bbox: Vec<i32>,
+    /// 0 to 1; below 0.25 a face is poor.
+    pub quality: f32,
+    /// To the mean of the person's good faces, -1 to 1.
+    pub similarity: f32,
+}
+
+struct Seen {
+    faces: usize,
+    photos: usize,
+    face: FaceId,
+    photo: PhotoId,
+    bbox: [i32; 4],
+    hidden: bool,
+}
+
+fn seen(gallery: &Gallery, person: &Person) -> Option<Seen> {
+    let known = person.faces.iter().filter_map(|id| Some((*id, *gallery.face(id)?)));
+    let photos: HashSet<PhotoId> = known.clone().map(|(_, face)| face.photo).collect();
+    let (face, best) = known.max_by(|a, b| a.1.quality.total_cmp(&b.1.quality))?;
+    let (faces, photos, hidden) = (person.faces.len(), photos.len(), person.hidden);
+    Some(Seen { faces, photos, face, photo: best.photo, bbox: best.bbox, hidden })
+}
+
+/// The people of an event, as far as faces tell them apart, and as the studio has corrected that.
+#[utoipa::path(get, path = "/events/{event}/people", tag = "people",
+    params(("event" = String, Path), Which), responses((status = 200, body = EventPeople)))]
+pub async fn list(
+    State(app): State<App>,
+    grant: Grant,
+    Query(which): Query<Which>,
+) -> Result<Json<EventPeople>> {
+    let event = grant.event()?.to_owned();
+    let name = event.clone();
+    let also_hidden = which.hidden.unwrap_or_default();
+    let (seen, hidden, faces, poor_faces) = app
+        .faces()
+        .run(move |faces| {
+            let open = faces.event(&name)?;
+            let gallery = open.collection.gallery();
+            let all = gallery.people();
+            let (left_out, listed): (Vec<&Person>, Vec<&Person>) =
+                all.into_iter().partition(|person| person.hidden);
+            let hidden = left_out.len();
+            let asked = listed.into_iter().chain(left_out.into_iter().filter(|_| also_hidden));
+            let people: Vec<Seen> = asked.filter_map(|person| seen(&gallery, person)).collect();
+            let photos = gallery.photos();
+            let ids = photos.iter().flat_map(|(_, photo)| &photo.faces);
+            let poor = ids
+                .filter_map(|id| gallery.face(id))
+                .filter(|face| face.quality < picpick_engine::QUALITY_LOW)
+                .count();
+            Ok((people, hidden, gallery.face_count(), poor))
+        })
+        .await?;
+    let photos: Vec<PhotoId> = seen.iter().map(|person| person.photo).collect();
+    let names = names(&app, &event, &photos).await?;
+    let shown = |person: Seen| {
+        Some(PersonFound {
+            faces: person.faces,
+            photos: person.photos,
+            face: person.face.to_string(),
+            photo: names.get(&person.photo.to_string())?.clone(),
+            bbox: person.bbox.to_vec(),
+            hidden: person.hidden,
+        })
+    };
+    let people = seen.into_iter().filter_map(shown).collect();
+    Ok(Json(EventPeople { people, hidden, faces, poor_faces }))
+}
+
+/// The faces of the person whose face this is.
+#[utoipa::path(get, path = "/events/{event}/people/{face}", tag = "people",
+    params(("event" = String, Path), ("face" = String, Path), Few),
+    responses((status = 200, body = PersonFaces)))]
+pub async fn show(
+    State(app): State<App>,
+    grant: Grant,
+    Path((_event, face)): Path<(String, String)>,
+    Query(few): Query<Few>,
+) -> Result<Json<PersonFaces>> {
+    let limit = match few.limit.unwrap_or(1000) {
+        limit @ 1..=5000 => limit as usize,
+        limit => {
+            return Err(Failure::invalid(format!("limit: expected 1 to 5,000, received {limit}.")));
+        }
+    };
+    // An address that names no face is one where nothing is.
+    let face: FaceId = face.parse().map_err(|_| Failure::not_found())?;
+    let event = grant.event()?.to_owned();
+    let name = event.clone();
+    let person =
+        app.faces().run(move |faces| Ok(faces.event(&name)?.collection.person(&face)?)).await?;
+    let faces = person.faces.len();
+    let photos: HashSet<PhotoId> = person.faces.iter().map(|of| of.photo).collect();
+    let photos: Vec<PhotoId> = photos.into_iter().collect();
+    let names = names(&app, &event, &photos).await?;
+    let shown = |of: picpick_engine::FaceOfPerson| {
+        Some(PersonFace {
+            face: of.face.to_string(),
+            photo: names.get(&of.photo.to_string())?.clone(),
+            bbox: of.bbox.to_vec(),
+            quality: of.quality,
+            similarity: of.similarity,
+        })
+    };
+    let items = person.faces.into_iter().filter_map(shown).take(limit).collect();
+    Ok(Json(PersonFaces { items, faces, photos: photos.len(), hidden: person.hidden }))
+}

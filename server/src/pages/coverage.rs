@@ -57,7 +57,7 @@ pub fn page() -> Markup {
             ul.rows { @for kind in FACES { (row(kind)) } }
         }
         section aria-labelledby="photos-title" {
-            h2 #photos-title { "Photos without anybody in them" }
+            h2 #photos-title { "Photos that no guest can find" }
             p #photos-about {}
             ul.rows { @for kind in PHOTOS { (row(kind)) } }
         }
@@ -86,7 +86,7 @@ fn row((what, name, help): (&str, &str, &str)) -> Markup {
         li {
             div {
                 h3 id=(id("title")) { (name) }
-                meter id=(id("bar")) min="0" max="1" value="0" aria-labelledby=(id("title")) aria-describedby=(id("count")) {}
+                meter id=(id("bar")) min="0" max="1" low="0.001" high="0.1" optimum="0" value="0" aria-labelledby=(id("title")) aria-describedby=(id("count")) {}
                 p id=(id("count")) { "…" }
                 p.hint { (help) }
             }

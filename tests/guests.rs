@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock};
 
 use picpick_engine::{
     Claim, Collection, DEFAULT_PACK, DataFolder, DecodeLimits, Error, Face, FaceId, Guest, GuestId,
-    Pack, PhotoId, Pipeline, Precision, Provider, PurgeSubject, RunOptions, Scoring, Subject,
-    Template, run, subject,
+    Pack, PhotoId, Pipeline, Precision, Provider, PurgeSubject, RunOptions, Scoring, Stricter,
+    Subject, Template, run, subject,
 };
 use picpick_tests::synthetic::keep;
 use picpick_tests::{PARTY, models, sample};
@@ -159,13 +159,10 @@ fn a_studio_that_merges_two_people_by_mistake_shows_neither_the_others_photos() 
     neither(&event.reopened());
 }
 
-#[test]
-fn a_borderline_face_is_asked_about_and_shows_its_photo_only_when_confirmed() {
-    let event = Event::of(&["obama2.jpg", "biden.jpg"]);
+/// Somebody who resembles the one face of obama2.jpg to the degree that is asked about: something between two people.
+fn borderline(event: &Event, face: FaceId) -> Guest {
     let threshold = event.collection.gallery().threshold();
     let margin = pack().matching.threshold_per_decade / 2.0;
-    let face = event.face_in("obama2.jpg");
-    // Somebody who resembles the face to the degree that is asked about: something between two people.
     let (near, far) = (face_of("obama2.jpg"), face_of("biden.jpg"));
     let between = |share: f32| {
         let pairs = near.embedding.iter().zip(&far.embedding);
@@ -180,6 +177,46 @@ fn a_borderline_face_is_asked_about_and_shows_its_photo_only_when_confirmed() {
         .expect("some mixture lies in between");
     let guest = Guest::new(GuestId::random().unwrap(), template);
     event.collection.put_guest(&guest).unwrap();
+    guest
+}
+
+#[test]
+fn a_guest_erases_what_they_are_shown_and_no_more() {
+    // What is shown by the pack's formula, and not under a stricter threshold, stays.
+    let event = Event::of(&["obama2.jpg", "obama3.jpg", "biden.jpg"]);
+    let guest = event.welcome("obama.jpg");
+    assert_eq!(event.seen(&guest).len(), 2);
+    event.collection.set_stricter(Stricter::MAX).unwrap();
+    let least = event.collection.gallery().threshold();
+    let score = |photo: &str| {
+        event.collection.score(&guest.template, &event.face_in(photo), Scoring::People).unwrap()
+    };
+    let shown = event.seen(&guest).len() as u64;
+    let scores = [score("obama2.jpg"), score("obama3.jpg")];
+    println!("shown {shown}, scores {scores:?}, at least {least}");
+    let receipt = event.collection.erase_guest(&guest.id, true).unwrap();
+    assert_eq!(receipt.receipt.faces, Some(shown));
+    event.collection.set_stricter(Stricter::default()).unwrap();
+    assert_eq!(event.seen(&event.welcome("obama.jpg")).len() as u64, 2 - shown);
+    // A face that they were asked about and confirmed goes with them, unless it is less like them than what is asked
+    // about by now.
+    for (stricter, erased) in [(Stricter::default(), 1), (Stricter::MAX, 0)] {
+        let event = Event::of(&["obama2.jpg", "biden.jpg"]);
+        let face = event.face_in("obama2.jpg");
+        let guest = borderline(&event, face);
+        event.collection.claim(&guest.id, &face, Claim::Me).unwrap();
+        event.collection.set_stricter(stricter).unwrap();
+        assert_eq!(event.seen(&guest), names(&["obama2.jpg"]), "shown as confirmed");
+        let receipt = event.collection.erase_guest(&guest.id, true).unwrap();
+        assert_eq!(receipt.receipt.faces, Some(erased), "{stricter:?}");
+    }
+}
+
+#[test]
+fn a_borderline_face_is_asked_about_and_shows_its_photo_only_when_confirmed() {
+    let event = Event::of(&["obama2.jpg", "biden.jpg"]);
+    let face = event.face_in("obama2.jpg");
+    let guest = borderline(&event, face);
     let photos = event.collection.photos_of_guest(&guest.id).unwrap();
     assert_eq!(photos.perhaps.iter().map(|found| found.face).collect::<Vec<_>>(), [face]);
     assert!(!event.seen(&guest).contains("obama2.jpg"));

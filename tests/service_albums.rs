@@ -3,26 +3,41 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "service_albums/at_once.rs"]
+mod at_once;
 #[path = "service_albums/pages.rs"]
 mod pages;
+#[path = "service_albums/pins.rs"]
+mod pins;
 #[path = "service_albums/studio.rs"]
 mod studio;
 
 use std::io::{Cursor, Read as _};
 
+use at_once::{changes_at_once_all_count, whoever_enters_while_the_door_closes_is_out};
 use pages::{
     a_page_gives_nothing_to_strangers, pages_work_without_scripts, picks_and_notes_are_plain_forms,
 };
 use picpick_tests::album::{header, jpeg_size, variant};
 use picpick_tests::contract::unknown_id;
 use picpick_tests::{Answer, Client, Request, Service, on_both_databases};
+use pins::{
+    a_network_is_one_guesser, a_plain_cookie_opens_nothing_where_the_connection_is_encrypted,
+    guessing_is_slowed_and_told_and_a_restart_forgives_nobody,
+    right_pins_keep_nobody_out_and_wrong_ones_are_forgotten,
+};
 use serde_json::{Value, json};
 use studio::{ANNOTATE, Studio, VIEW, annotator, knock, listed, read, visitor};
 
 on_both_databases!(
     a_pin_opens_an_album_and_another_lets_annotate,
     guessing_is_slowed_and_told_and_a_restart_forgives_nobody,
+    a_plain_cookie_opens_nothing_where_the_connection_is_encrypted,
+    right_pins_keep_nobody_out_and_wrong_ones_are_forgotten,
+    a_network_is_one_guesser,
     an_album_closes_at_once_for_those_inside,
+    changes_at_once_all_count,
+    whoever_enters_while_the_door_closes_is_out,
     folders_decide_what_is_seen,
     downloads_are_as_event_and_folder_say,
     a_visitor_takes_so_many_photos,
@@ -66,7 +81,10 @@ fn a_pin_opens_an_album_and_another_lets_annotate(service: Service) {
     inside.get(&comments).fails(403, "forbidden");
     let second = |pin: &str| inside.put("/album/annotator", &json!({ "pin": pin, "name": "Asha" }));
     second(VIEW).fails(401, "wrong_credentials");
-    second(ANNOTATE).is(204);
+    let named = second(ANNOTATE).is(204).cookie();
+    // The right comes with a new token: whoever has read the old one along is out.
+    inside.get("/album").fails(401, "signed_out");
+    let inside = client.with_cookie(&named);
     inside.put(&pick, &json!({ "important": true })).is(204);
     assert_eq!(inside.get("/album").is(200).document()["visitor"], "Asha");
     // A new second PIN takes the right away, a new first one ends the visit.
@@ -82,44 +100,6 @@ fn a_pin_opens_an_album_and_another_lets_annotate(service: Service) {
     inside.get("/album").fails(401, "signed_out");
     for bad in ["12345", "1234567890123", "12345a"] {
         studio.change(&json!({ "view_pin": bad })).fails(422, "invalid");
-    }
-}
-
-fn guessing_is_slowed_and_told_and_a_restart_forgives_nobody(mut service: Service) {
-    let studio = Studio::new(&service);
-    let guesser = service.client();
-    for _ in 0..10 {
-        knock(&guesser, &studio.token, "000000").fails(401, "wrong_credentials");
-    }
-    let refused = knock(&guesser, &studio.token, VIEW).fails(429, "too_many_requests");
-    assert!(header(&refused, "retry-after").parse::<u64>().unwrap() > 3000, "an hour");
-    let (other, _) = studio.new_link();
-    knock(&guesser, &other, VIEW).is(204);
-    visitor(&service, &studio).get("/album").is(200);
-    // From other addresses, too, the album has had enough after some more.
-    for _ in 0..2 {
-        let guesser = service.client();
-        for _ in 0..10 {
-            knock(&guesser, &studio.token, "000000").fails(401, "wrong_credentials");
-        }
-    }
-    knock(&service.client(), &studio.token, VIEW).fails(429, "too_many_requests");
-    service.change_rows("UPDATE tries SET failures = 40 WHERE subject LIKE 'album:%'");
-    service.kill();
-    service.restart();
-    let refused = knock(&service.client(), &other, VIEW).fails(429, "too_many_requests");
-    assert!(header(&refused, "retry-after").parse::<u64>().unwrap() > 600, "a quarter of an hour");
-    service.change_rows("UPDATE tries SET last_unix_s = last_unix_s - 3601");
-    knock(&guesser, &studio.token, VIEW).is(204);
-    let path = format!("/studios/{}/alerts", studio.owner.studio());
-    let told = |alert: &Value| {
-        alert["pattern"] == "account_guessing"
-            && alert["subject"] == format!("album:{}", studio.album)
-    };
-    let begun = std::time::Instant::now();
-    while !studio.owner.client.get(&path).is(200).items().iter().any(told) {
-        assert!(begun.elapsed().as_secs() < 60, "no alert tells of it");
-        std::thread::sleep(std::time::Duration::from_millis(100));
     }
 }
 
@@ -271,8 +251,22 @@ fn a_visitor_takes_so_many_photos(service: Service) {
     let client = visitor(&service, &studio);
     take(&client, 0).is(200);
     take(&client, 0).is(200);
+    // Leaving and entering again, at the same place and by the same link, gives nothing more.
+    let again = |client: &Client| {
+        client.delete("/album/session").is(204);
+        client.with_cookie(&knock(&client.signed_out(), &studio.token, VIEW).is(204).cookie())
+    };
+    let client = again(&client);
     assert_eq!(client.get("/album").is(200).document()["downloads_left"], 1);
-    client.put("/album/annotator", &json!({ "pin": ANNOTATE, "name": "Ben" })).is(204);
+    take(&client, 1).is(200);
+    let client = again(&client);
+    take(&client, 2).fails(429, "too_many_requests");
+    take(&client, 0).is(200);
+    let client = visitor(&service, &studio);
+    take(&client, 0).is(200);
+    assert_eq!(client.get("/album").is(200).document()["downloads_left"], 1);
+    let named = json!({ "pin": ANNOTATE, "name": "Ben" });
+    let client = client.with_cookie(&client.put("/album/annotator", &named).is(204).cookie());
     take(&client, 1).is(200);
     take(&client, 2).fails(429, "too_many_requests");
     take(&client, 1).is(200);
@@ -391,7 +385,9 @@ fn what_an_album_does_not_show_is_not_there(service: Service) {
     let (token, _) = second.new_link();
     let stranger = service.client();
     let stranger = stranger.with_cookie(&knock(&stranger, &token, "").is(204).cookie());
-    stranger.put("/album/annotator", &json!({ "pin": ANNOTATE, "name": "Asha" })).is(204);
+    let named = json!({ "pin": ANNOTATE, "name": "Asha" });
+    let named = stranger.put("/album/annotator", &named).is(204).cookie();
+    let stranger = stranger.with_cookie(&named);
     let resolve =
         |id: &str| stranger.patch(&format!("/album/comments/{id}"), &json!({ "resolved": true }));
     let (foreign, unknown) = (resolve(&comment), resolve(&unknown_id()));

@@ -19,6 +19,7 @@ on_both_databases!(
     searches_at_once_find_what_each_finds_alone,
     indexing_is_steered_and_watched,
     a_removed_photo_is_gone,
+    a_photo_that_is_looked_at_while_it_is_removed_stays_gone,
     an_event_is_taken_along,
 );
 
@@ -309,6 +310,31 @@ fn a_removed_photo_is_gone(service: Service) {
     album.wait_until_indexed();
     assert_eq!(album.photos().len(), 2);
     assert!(album.found(&picture).contains(&again));
+}
+
+fn a_photo_that_is_looked_at_while_it_is_removed_stays_gone(service: Service) {
+    let album = album(&service);
+    album.client.post(&album.path("/jobs"), &json!({ "order": "pause" })).is(200);
+    let picture = read("sample1.jpg");
+    for round in 0..8 {
+        let photo = album.upload("a.jpg", &variant(&picture, round));
+        let path = format!("/photos/{photo}");
+        // Nobody has made the smaller pictures yet: each look makes one, some of them until after the removal.
+        std::thread::scope(|threads| {
+            for kind in ["web", "thumb", "web", "thumb"] {
+                let (album, path) = (&album, &path);
+                threads.spawn(move || {
+                    let looked = get(album, &format!("{path}/{kind}"), &[]);
+                    assert!([200, 404].contains(&looked.status), "{looked:?}");
+                });
+            }
+            std::thread::sleep(std::time::Duration::from_millis(15 * round as u64));
+            album.client.delete(&album.path(&path)).is(200);
+        });
+        let folder = service.room.data().join("photos").join(&album.event);
+        let left: Vec<_> = std::fs::read_dir(folder).map_or_else(|_| Vec::new(), Iterator::collect);
+        assert!(left.is_empty(), "{left:?}");
+    }
 }
 
 fn an_event_is_taken_along(service: Service) {

@@ -118,7 +118,8 @@ fn visitors(service: &Service, owner: &Person, event: &str, face: &str) -> Value
     let entry = json!({ "token": link.field("token") });
     let visit = outside.post("/album/session", &entry).is(204).cookie();
     let second = json!({ "pin": "975310", "name": "V" });
-    outside.with_cookie(&visit).put("/album/annotator", &second).is(204);
+    let named = outside.with_cookie(&visit).put("/album/annotator", &second).is(204);
+    let visit = named.cookie();
     let guest = let_in(service, owner, event, face);
     let gone = new_link(owner, event);
     register(service, &gone, "Gone", &new_email());

@@ -63,12 +63,17 @@ impl Place {
 pub struct EventFaces {
     pub collection: Collection,
     /// Held for reading by whoever adds faces, for writing by whoever erases some: an erasure is attested
-    /// by its own counts, and nothing is added in its middle.
+    /// by its own counts, and nothing is added in its middle. Photos' files go under it as well: whoever adds
+    /// faces reads a file and makes others of it.
     pub erasing: RwLock<()>,
     searches: Together<Search, picpick_engine::Result<Answer>>,
 }
 
 impl EventFaces {
+    pub fn of(collection: Collection) -> Self {
+        Self { collection, erasing: RwLock::default(), searches: Together::default() }
+    }
+
     /// Searches the collection, together with whoever searches it at the same time.
     pub fn search(&self, search: Search) -> Result<Answer> {
         let answered = self.searches.ask(search, |all| self.collection.search_each(&all));
@@ -174,9 +179,7 @@ impl Faces {
         }
         let collection = Collection::open(&self.0.data, event, &self.0.pack)?;
         collection.remarks().iter().for_each(|remark| tracing::warn!(event, %remark, "collection"));
-        let (erasing, searches) = (RwLock::default(), Together::default());
-        let faces = EventFaces { collection, erasing, searches };
-        Ok(Arc::clone(kept.insert(Arc::new(faces))))
+        Ok(Arc::clone(kept.insert(Arc::new(EventFaces::of(collection)))))
     }
 
     /// The place of an event's collection; another one's is given up where there are too many.

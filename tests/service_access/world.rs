@@ -367,7 +367,8 @@ impl<'a> World<'a> {
             caller.client = outside.with_cookie(&cookie);
             if annotates {
                 let second = json!({ "pin": ANNOTATE_PIN, "name": "V" });
-                caller.client.put("/album/annotator", &second).is(204);
+                let named = caller.client.put("/album/annotator", &second).is(204);
+                caller.client = outside.with_cookie(&named.cookie());
             }
         }
         if let Standing::Guest { verified } = caller.standing

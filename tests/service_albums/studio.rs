@@ -84,8 +84,8 @@ pub fn visitor(service: &Service, studio: &Studio) -> Client {
 /// Somebody who also showed the second PIN.
 pub fn annotator(service: &Service, studio: &Studio, name: &str) -> Client {
     let client = visitor(service, studio);
-    client.put("/album/annotator", &json!({ "pin": ANNOTATE, "name": name })).is(204);
-    client
+    let named = json!({ "pin": ANNOTATE, "name": name });
+    client.with_cookie(&client.put("/album/annotator", &named).is(204).cookie())
 }
 
 /// The ids of what a visitor's list shows.

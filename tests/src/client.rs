@@ -129,6 +129,11 @@ impl Client {
         Self { credential: Some(("cookie", cookie.to_owned())), ..self.clone() }
     }
 
+    /// The same one at another address.
+    pub fn at(&self, address: &str) -> Self {
+        Self { from: address.to_owned(), ..self.clone() }
+    }
+
     /// The same one with an API key.
     pub fn with_key(&self, key: &str) -> Self {
         self.wire.remember(key);

@@ -92,8 +92,9 @@ impl Collection {
         self.erase_faces(ids, true, None)
     }
 
-    /// Forgets a guest, and with `faces` also every face of the collection that is theirs: nobody finds them
-    /// by it any more. As `delete_faces`; `NotFound` for no guest of this collection.
+    /// Forgets a guest, and with `faces` also every face of the collection that they are shown as theirs: nobody
+    /// finds them by it any more. A face that they only said is theirs stays where its likeness does not even reach
+    /// what they would be asked about. As `delete_faces`; `NotFound` for no guest of this collection.
     pub fn erase_guest(&self, id: &GuestId, faces: bool) -> Result<Receipt> {
         self.catch_up()?;
         let guest = self.guest(id)?;

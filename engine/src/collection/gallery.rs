@@ -317,15 +317,22 @@ impl Gallery {
         Ok((theirs, perhaps))
     }
 
-    /// Every face that is a guest's by the pack's formula, several of one photo too: for what is to be erased, a
-    /// stricter threshold would leave some behind.
+    /// Every face that may be erased because a guest asks for it: those of the photos that are shown as theirs, several
+    /// of one photo too, by the same rule. A face that is theirs only because they said so goes where it is at least
+    /// as like them as one that they would be asked about now: nobody erases somebody else by their word.
     pub(super) fn faces_of_guest(&self, guest: &Guest) -> Result<Vec<FaceId>> {
-        let threshold = self.threshold_with(Stricter::default());
-        let theirs = self.of_guest_at(guest, threshold)?.0.into_iter();
+        let theirs = self.of_guest(guest)?.0.into_iter();
         let photos = theirs.filter_map(|accepted| self.photos.get(&accepted.photo));
         let faces = photos.flat_map(|photo| &photo.faces).copied();
-        let stance = |face: &FaceId| self.stance_at(guest, *face, threshold);
-        Ok(faces.filter(|face| matches!(stance(face), Stance::Theirs(_))).collect())
+        let threshold = self.threshold();
+        let goes = |face: &FaceId| match self.stance(guest, *face) {
+            Stance::Theirs(accepted) => {
+                let bar = matcher::bar(threshold, accepted.quality) - self.asking_margin();
+                accepted.similarity >= bar
+            }
+            Stance::Perhaps(_) | Stance::NotTheirs => false,
+        };
+        Ok(faces.filter(goes).collect())
     }
 
     /// A guest is asked about faces that would be shown if false positives were allowed three times as often:

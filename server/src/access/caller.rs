@@ -11,7 +11,8 @@ use crate::clock::now_s;
 use crate::db::Db;
 use crate::error::{Failure, Kind, Result};
 use crate::ids::token_hash;
-use crate::middleware::TrustedOrigin;
+use crate::middleware::{Encrypted, TrustedOrigin};
+use crate::state::App;
 
 /// The session's cookie. Where the connection is encrypted it is called `__Host-…`, which browsers take
 /// from this host alone.
@@ -52,13 +53,13 @@ impl Caller {
     }
 
     /// The caller of a request; `None` where it shows nothing. A token that opens nothing is an error.
-    pub async fn find(parts: &Parts, db: &Db) -> Result<Option<Caller>> {
+    pub async fn find(parts: &Parts, app: &App) -> Result<Option<Caller>> {
         if let Some(token) = bearer(&parts.headers)? {
-            return by_key(db, token).await.map(Some);
+            return by_key(app.db(), token).await.map(Some);
         }
-        let Some(token) = cookie_of(&parts.headers, SESSION_COOKIE) else { return Ok(None) };
+        let Some(token) = token_of(parts, app, SESSION_COOKIE) else { return Ok(None) };
         changes_from_elsewhere(parts)?;
-        by_session(db, token).await.map(Some)
+        by_session(app.db(), token).await.map(Some)
     }
 }
 
@@ -84,24 +85,33 @@ fn signed_out(detail: &str) -> Failure {
     Failure::new(Kind::SignedOut, detail)
 }
 
-/// The value of the cookie called `name`, or of its `__Host-` form.
+/// The value of the cookie called `name`.
 pub fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).into_iter();
     let mut pairs = cookies
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='));
-    pairs
-        .find(|(key, _)| key.strip_prefix("__Host-").unwrap_or(key) == name)
-        .map(|(_, value)| value)
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+/// The token in the cookie that `set_cookie` gives under `name`. A plain name is believed on a plain connection only:
+/// anybody in between, or on a neighbouring host, can give a browser such a cookie.
+pub fn token_of<'a>(parts: &'a Parts, app: &App, name: &str) -> Option<&'a str> {
+    let Encrypted(encrypted) = Encrypted::of_parts(parts, app.settings());
+    cookie_of(&parts.headers, &full_name(name, encrypted))
+}
+
+fn full_name(name: &str, encrypted: bool) -> String {
+    format!("{}{name}", if encrypted { "__Host-" } else { "" })
 }
 
 /// The header that gives a cookie to a browser, for this host alone and out of reach of scripts. `age_s`: how long it
 /// keeps it; `None`: until it is closed, 0: not at all.
 pub fn set_cookie(name: &str, token: &str, encrypted: bool, age_s: Option<i64>) -> String {
-    let (host, secure) = if encrypted { ("__Host-", "; Secure") } else { ("", "") };
+    let (name, secure) = (full_name(name, encrypted), if encrypted { "; Secure" } else { "" });
     let age = age_s.map_or_else(String::new, |age_s| format!("; Max-Age={age_s}"));
-    format!("{host}{name}={token}; Path=/; HttpOnly; SameSite=Lax{age}{secure}")
+    format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax{age}{secure}")
 }
 
 /// A browser sends cookies along with requests that other sites cause; it also says so. What says
@@ -202,7 +212,8 @@ mod tests {
     #[test]
     fn cookies_are_told_apart() {
         let sent = headers(&[("cookie", "x=1; __Host-picpick_session=abc"), ("cookie", "y=2")]);
-        assert_eq!(cookie_of(&sent, SESSION_COOKIE), Some("abc"));
+        assert_eq!(cookie_of(&sent, &full_name(SESSION_COOKIE, true)), Some("abc"));
+        assert_eq!(cookie_of(&sent, &full_name(SESSION_COOKIE, false)), None);
         assert_eq!(cookie_of(&headers(&[("cookie", "xpicpick_session=a")]), SESSION_COOKIE), None);
         assert!(bearer(&headers(&[("authorization", "Basic YTpi")])).is_err());
     }

@@ -68,7 +68,7 @@ pub async fn guard(
         let visit = guest(&app, rule, stage, &parts).await?;
         parts.extensions.insert(visit);
     } else if rule != Rule::Open {
-        let caller = Caller::find(&parts, app.db()).await?;
+        let caller = Caller::find(&parts, &app).await?;
         let caller = caller.ok_or_else(|| {
             Failure::new(Kind::SignedOut, "No session and no API key came along.")
         })?;
@@ -96,7 +96,7 @@ fn must_be_here(app: &App, home: &str) -> Result<()> {
 /// The visit of a request that a rule for visitors lets through.
 async fn visit(app: &App, rule: Rule, right: Right, parts: &Parts) -> Result<AlbumVisit> {
     let none = || Failure::new(Kind::SignedOut, "No visit came along; open the album's link.");
-    let visit = AlbumVisit::find(parts, app.db()).await?.ok_or_else(none)?;
+    let visit = AlbumVisit::find(parts, app).await?.ok_or_else(none)?;
     charge(app, rule, parts, &visit.caller())?;
     if right == Right::Annotate {
         visit.visitor()?;
@@ -108,7 +108,7 @@ async fn visit(app: &App, rule: Rule, right: Right, parts: &Parts) -> Result<Alb
 /// The guest of a request that a rule for guests lets through.
 async fn guest(app: &App, rule: Rule, stage: Stage, parts: &Parts) -> Result<GuestVisit> {
     let none = || Failure::new(Kind::SignedOut, "No visit came along; open the event's link.");
-    let visit = GuestVisit::find(parts, app.db()).await?.ok_or_else(none)?;
+    let visit = GuestVisit::find(parts, app).await?.ok_or_else(none)?;
     charge(app, rule, parts, &visit.caller())?;
     if stage == Stage::Verified && !visit.verified {
         return Err(Failure::new(Kind::Forbidden, "Show your face first."));

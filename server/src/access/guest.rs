@@ -7,11 +7,11 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use sqlx::Row as _;
 
-use super::caller::{Caller, changes_from_elsewhere, cookie_of};
+use super::caller::{Caller, changes_from_elsewhere, token_of};
 use crate::clock::now_s;
-use crate::db::Db;
 use crate::error::{Failure, Kind, Result};
 use crate::ids::token_hash;
+use crate::state::App;
 
 /// The cookie of a guest's session.
 pub const GUEST_COOKIE: &str = "picpick_guest";
@@ -36,8 +36,9 @@ pub struct GuestVisit {
 impl GuestVisit {
     /// The guest of a request; `None` where it shows no session. Errors: `SignedOut` for one that has ended,
     /// `CrossSite` for a change that another site caused.
-    pub async fn find(parts: &Parts, db: &Db) -> Result<Option<Self>> {
-        let Some(token) = cookie_of(&parts.headers, GUEST_COOKIE) else { return Ok(None) };
+    pub async fn find(parts: &Parts, app: &App) -> Result<Option<Self>> {
+        let Some(token) = token_of(parts, app, GUEST_COOKIE) else { return Ok(None) };
+        let db = app.db();
         changes_from_elsewhere(parts)?;
         let now = now_s();
         let row = sqlx::query(

@@ -8,11 +8,12 @@ use axum::http::request::Parts;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::caller::{Caller, changes_from_elsewhere, cookie_of};
+use super::caller::{Caller, changes_from_elsewhere, token_of};
 use crate::clock::now_s;
 use crate::db::Db;
 use crate::error::{Failure, Kind, Result};
 use crate::ids::token_hash;
+use crate::state::App;
 
 /// The cookie of a visit; beside that of a person who is signed in.
 pub const ALBUM_COOKIE: &str = "picpick_album";
@@ -34,10 +35,10 @@ pub struct AlbumVisit {
 impl AlbumVisit {
     /// The visit of a request; `None` where it shows none. Errors: `SignedOut` for one that has ended,
     /// `CrossSite` for a change that another site caused.
-    pub async fn find(parts: &Parts, db: &Db) -> Result<Option<Self>> {
-        let Some(token) = cookie_of(&parts.headers, ALBUM_COOKIE) else { return Ok(None) };
+    pub async fn find(parts: &Parts, app: &App) -> Result<Option<Self>> {
+        let Some(token) = token_of(parts, app, ALBUM_COOKIE) else { return Ok(None) };
         changes_from_elsewhere(parts)?;
-        let row = open_visit(db, "v.token_hash", &token_hash(token)).await?;
+        let row = open_visit(app.db(), "v.token_hash", &token_hash(token)).await?;
         Ok(Some(Self {
             id: row.try_get("id")?,
             link: row.try_get("link_id")?,

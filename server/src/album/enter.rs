@@ -11,15 +11,15 @@ use zeroize::Zeroizing;
 use super::pin::{self, Door};
 use crate::access::{ALBUM_COOKIE, AlbumVisit, set_cookie};
 use crate::clock::now_s;
+use crate::db::Tx;
 use crate::error::{Failure, Kind, Result};
 use crate::ids::{new_id, new_token, token_hash};
 use crate::input;
+use crate::limits::forget_tries;
 use crate::state::App;
 
 /// A visit ends after so long, or with its album.
 const VISIT_S: i64 = 12 * 3600;
-/// Wrong PINs of single addresses are kept for so long.
-const TRIES_S: i64 = 86_400;
 
 /// An open link and what its holder may know before the PIN.
 pub struct Link {
@@ -63,7 +63,30 @@ pub async fn link(app: &App, token: &str) -> Result<Option<Link>> {
     }))
 }
 
-/// Begins a visit; its token. Errors: as `pin::check`.
+/// Keeps an album and its link as they are until the commit. Errors: `Gone` where one of them is not there any more,
+/// or the album's PIN, by its column and the hash that was checked, is another one by now.
+async fn hold(tx: &mut Tx, album: &str, link: &str, pin: (&str, Option<&str>)) -> Result<()> {
+    let (column, hash) = pin;
+    // Changed to themselves, the rows are ours.
+    let text =
+        format!("UPDATE albums SET name = name WHERE id = $1 AND COALESCE({column}, '') = $2");
+    let held = sqlx::query(&text)
+        .bind(album)
+        .bind(hash.unwrap_or_default())
+        .execute(&mut **tx)
+        .await?
+        .rows_affected();
+    let linked = sqlx::query("UPDATE album_links SET name = name WHERE id = $1 AND album_id = $2")
+        .bind(link)
+        .bind(album)
+        .execute(&mut **tx)
+        .await?
+        .rows_affected();
+    let gone = "The album was changed meanwhile; open the link again.";
+    if held.min(linked) == 0 { Err(Failure::new(Kind::Gone, gone)) } else { Ok(()) }
+}
+
+/// Begins a visit; its token. Errors: as `pin::check`, and `Gone` where link or PIN went meanwhile.
 pub async fn enter(
     app: &App,
     link: &Link,
@@ -76,6 +99,7 @@ pub async fn enter(
     }
     let (token, now) = (new_token("ppv_")?, now_s());
     let mut tx = app.db().write().await?;
+    hold(&mut tx, &link.album, &link.id, ("view_pin_hash", link.view_pin_hash.as_deref())).await?;
     sqlx::query(
         "INSERT INTO album_visits (id, token_hash, link_id, created_unix_s, expires_unix_s) \
          VALUES ($1, $2, $3, $4, $5)",
@@ -97,15 +121,15 @@ pub fn cookie(token: Option<&str>, encrypted: bool) -> String {
     set_cookie(ALBUM_COOKIE, token.unwrap_or_default(), encrypted, Some(age_s))
 }
 
-/// Gives a visit the right to annotate, under a name: the same name is the same visitor. Errors: `Forbidden` where
-/// the album takes no notes, else as `pin::check`.
+/// Gives a visit the right to annotate, under a name, and a new token, which is returned: whoever knew the old one is
+/// out. The same name is the same visitor. Errors: `Forbidden` where the album takes no notes, else as `enter`.
 pub async fn annotate(
     app: &App,
     visit: &AlbumVisit,
     from: IpAddr,
     pin: Zeroizing<String>,
     name: &str,
-) -> Result<()> {
+) -> Result<Zeroizing<String>> {
     let name = input::line("name", name, 1, 80)?;
     let row = sqlx::query("SELECT annotate_pin_hash FROM albums WHERE id = $1")
         .bind(&visit.album)
@@ -114,8 +138,9 @@ pub async fn annotate(
     let none = || Failure::new(Kind::Forbidden, "This album takes no picks and comments.");
     let hash = row.try_get::<Option<String>, _>("annotate_pin_hash")?.ok_or_else(none)?;
     let door = Door { link: &visit.link, album: &visit.album, studio: &visit.studio, from };
-    pin::check(app, door, pin, hash).await?;
+    pin::check(app, door, pin, hash.clone()).await?;
     let mut tx = app.db().write().await?;
+    hold(&mut tx, &visit.album, &visit.link, ("annotate_pin_hash", Some(hash.as_str()))).await?;
     let row = sqlx::query(
         "INSERT INTO album_visitors (id, album_id, name, name_key, created_unix_s) \
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT (album_id, name_key) DO UPDATE SET name = album_visitors.name RETURNING id",
@@ -128,11 +153,17 @@ pub async fn annotate(
     .fetch_one(&mut *tx)
     .await?;
     let visitor: String = row.try_get("id")?;
-    sqlx::query("UPDATE album_visits SET visitor_id = $1 WHERE id = $2")
-        .bind(&visitor)
-        .bind(&visit.id)
-        .execute(&mut *tx)
-        .await?;
+    let token = new_token("ppv_")?;
+    let kept =
+        sqlx::query("UPDATE album_visits SET visitor_id = $1, token_hash = $2 WHERE id = $3")
+            .bind(&visitor)
+            .bind(token_hash(&token))
+            .bind(&visit.id)
+            .execute(&mut *tx)
+            .await?;
+    if kept.rows_affected() == 0 {
+        return Err(Failure::new(Kind::Gone, "The visit has ended; open the link again."));
+    }
     // What was taken before counts on, whichever device comes next.
     sqlx::query("UPDATE album_downloads SET visitor_id = $1 WHERE visit_id = $2")
         .bind(&visitor)
@@ -140,7 +171,7 @@ pub async fn annotate(
         .execute(&mut *tx)
         .await?;
     tx.commit().await?;
-    Ok(())
+    Ok(token)
 }
 
 /// Ends a visit.
@@ -151,7 +182,7 @@ pub async fn leave(app: &App, visit: &AlbumVisit) -> Result<()> {
     Ok(())
 }
 
-/// Forgets visits that are over and addresses that were wrong long ago. Nothing depends on it.
+/// Forgets visits that are over and wrong PINs of long ago. Nothing depends on it.
 pub async fn forget(app: &App) -> Result<()> {
     let now = now_s();
     let mut tx = app.db().write().await?;
@@ -159,11 +190,7 @@ pub async fn forget(app: &App) -> Result<()> {
         .bind(now)
         .execute(&mut *tx)
         .await?;
-    sqlx::query("DELETE FROM tries WHERE subject LIKE $1 AND last_unix_s <= $2")
-        .bind(format!("{}%", pin::SUBJECT))
-        .bind(now - TRIES_S)
-        .execute(&mut *tx)
-        .await?;
+    forget_tries(&mut tx).await?;
     tx.commit().await?;
     Ok(())
 }

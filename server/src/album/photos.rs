@@ -1,7 +1,7 @@
 //! What an album shows: its photos, its folders, its cover, counts, and what a visitor may take.
 //!
 //! Every statement here is the same set of rows: visible by `photo/rules.rs`, and in a folder that the album shows.
-//! Changes nothing but the count of what was taken.
+//! Changes nothing; what is taken is counted in `taken.rs`.
 
 use serde::Serialize;
 use sqlx::Row as _;
@@ -240,57 +240,4 @@ pub async fn cover(app: &App, visit: &AlbumVisit, about: &About) -> Result<Optio
         }
     }
     Ok(part(app, visit, &Choice::default(), 0, 1).await?.pop())
-}
-
-/// The photos that this visitor has taken: on this visit, or under their name on any.
-const TAKEN: &str = "SELECT COUNT(DISTINCT photo_id) AS n FROM album_downloads WHERE visit_id = $1 OR visitor_id = $2";
-
-/// How many photos the visitor may still take; `None`: as many as they like.
-pub async fn downloads_left(app: &App, visit: &AlbumVisit, about: &About) -> Result<Option<i64>> {
-    let Some(most) = about.downloads_max else { return Ok(None) };
-    let row = sqlx::query(TAKEN)
-        .bind(&visit.id)
-        .bind(visit.visitor.as_deref().unwrap_or_default())
-        .fetch_one(app.db().read())
-        .await?;
-    Ok(Some((most - row.try_get::<i64, _>("n")?).max(0)))
-}
-
-/// Counts a photo that is about to be taken; one that was taken before is free. Errors: `TooMany` at the limit.
-pub async fn count_download(app: &App, visit: &AlbumVisit, photo: &str) -> Result<()> {
-    let Some(most) = about(app, visit).await?.downloads_max else { return Ok(()) };
-    let visitor = visit.visitor.as_deref().unwrap_or_default();
-    let mut tx = app.db().write().await?;
-    // Changed to itself, the album is ours until the commit: of two downloads at once one is first.
-    sqlx::query("UPDATE albums SET name = name WHERE id = $1")
-        .bind(&visit.album)
-        .execute(&mut *tx)
-        .await?;
-    let known = sqlx::query(
-        "SELECT photo_id FROM album_downloads WHERE (visit_id = $1 OR visitor_id = $2) AND photo_id = $3 LIMIT 1",
-    )
-    .bind(&visit.id)
-    .bind(visitor)
-    .bind(photo)
-    .fetch_optional(&mut *tx)
-    .await?;
-    if known.is_some() {
-        return Ok(());
-    }
-    let row = sqlx::query(TAKEN).bind(&visit.id).bind(visitor).fetch_one(&mut *tx).await?;
-    if row.try_get::<i64, _>("n")? >= most {
-        let detail = format!("You have taken {most} photos, which is what this album gives.");
-        return Err(Failure::new(Kind::TooMany, detail));
-    }
-    sqlx::query(
-        "INSERT INTO album_downloads (album_id, visit_id, visitor_id, photo_id) VALUES ($1, $2, $3, $4)",
-    )
-    .bind(&visit.album)
-    .bind(&visit.id)
-    .bind(&visit.visitor)
-    .bind(photo)
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    Ok(())
 }

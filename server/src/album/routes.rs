@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use sqlx::{AnyExecutor, Row as _};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
@@ -17,7 +17,7 @@ use crate::account::verify_password;
 use crate::audit::note_by;
 use crate::clock::now_s;
 use crate::db::{BY_CREATION, List, Tx, Value};
-use crate::error::{Failure, Result};
+use crate::error::{Failure, Kind, Result};
 use crate::event::folders::in_event;
 use crate::ids::{is_id, new_id};
 use crate::input::{self, Body, Page, Paging, Path, Query};
@@ -40,7 +40,9 @@ pub struct Album {
     pub view_pin: bool,
     /// Whether visitors may annotate, with the second PIN.
     pub annotate_pin: bool,
-    /// Photos that one visitor may take; absent: as many as they like.
+    /// Photos that one visitor may take; absent: as many as they like. Visitors are told apart by the name that they
+    /// give with the second PIN, else by link and network: those who share both share the count, and whoever uses
+    /// another has one of their own. The picture for screens is not counted when it is looked at, and can be kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub downloads_max: Option<i64>,
     /// When it closes, for those inside too; the event's own end closes it as well.
@@ -114,17 +116,31 @@ fn read(row: &AnyRow) -> sqlx::Result<Stored> {
     Ok(Stored { album, view_pin_hash, annotate_pin_hash })
 }
 
-async fn fill_folders(app: &App, album: &mut Album) -> Result<()> {
+async fn fill_folders<'e>(db: impl AnyExecutor<'e>, album: &mut Album) -> Result<()> {
     let Some(folders) = &mut album.folders else { return Ok(()) };
     let rows =
         sqlx::query("SELECT folder_id FROM album_folders WHERE album_id = $1 ORDER BY folder_id")
             .bind(&album.id)
-            .fetch_all(app.db().read())
+            .fetch_all(db)
             .await?;
     for row in &rows {
         folders.push(row.try_get("folder_id")?);
     }
     Ok(())
+}
+
+/// The album of the grant's event, which nobody else changes until the commit. Errors: `NotFound`.
+async fn locked(tx: &mut Tx, grant: &Grant, album: &str) -> Result<Stored> {
+    // Changed to itself, the row is ours.
+    let row =
+        sqlx::query("UPDATE albums SET name = name WHERE id = $1 AND event_id = $2 RETURNING *")
+            .bind(album)
+            .bind(grant.event()?)
+            .fetch_one(&mut **tx)
+            .await?;
+    let mut stored = read(&row)?;
+    fill_folders(&mut **tx, &mut stored.album).await?;
+    Ok(stored)
 }
 
 /// The album of the grant's event. Errors: `NotFound`.
@@ -135,7 +151,7 @@ async fn one(app: &App, grant: &Grant, album: &str) -> Result<Stored> {
     let text = "SELECT * FROM albums WHERE id = $1 AND event_id = $2";
     let row = sqlx::query(text).bind(album).bind(grant.event()?).fetch_one(app.db().read()).await?;
     let mut stored = read(&row)?;
-    fill_folders(app, &mut stored.album).await?;
+    fill_folders(app.db().read(), &mut stored.album).await?;
     Ok(stored)
 }
 
@@ -161,7 +177,7 @@ pub async fn list(
     let mut page =
         app.db().page(&paging, list, read, |it: &Album| (it.created_unix_s, &it.id)).await?;
     for album in &mut page.items {
-        fill_folders(&app, album).await?;
+        fill_folders(app.db().read(), album).await?;
     }
     Ok(Json(page))
 }
@@ -298,7 +314,7 @@ pub async fn show(
     one(&app, &grant, &album).await.map(|stored| Json(stored.album))
 }
 
-/// Changes an album, for those inside at once.
+/// Changes an album, for those inside at once. Errors: `conflict` where somebody else changed its PINs meanwhile.
 #[utoipa::path(patch, path = "/events/{event}/albums/{album}", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path)), request_body = AlbumChange,
     responses((status = 200, body = Album)))]
@@ -308,13 +324,24 @@ pub async fn change(
     Path((_, album)): Path<(String, String)>,
     Body(given): Body<AlbumChange>,
 ) -> Result<Json<Album>> {
+    let known = one(&app, &grant, &album).await?;
+    // Hashes take their time: they are made before anybody has to wait for the row.
+    must_differ(&given, &known).await?;
+    let view = new_hash("view_pin", given.view_pin.as_ref()).await?;
+    let annotate = new_hash("annotate_pin", given.annotate_pin.as_ref()).await?;
+    let (new_view, new_annotate) = (view.is_some(), annotate.is_some());
+    let mut tx = app.db().write().await?;
     let Stored { album: before, view_pin_hash, annotate_pin_hash } =
-        one(&app, &grant, &album).await?;
-    let (new_view, new_annotate) = (given.view_pin.is_some(), given.annotate_pin.is_some());
-    let view_pin_hash =
-        changed_pin("view_pin", given.view_pin, view_pin_hash, &annotate_pin_hash).await?;
-    let annotate_pin_hash =
-        changed_pin("annotate_pin", given.annotate_pin, annotate_pin_hash, &view_pin_hash).await?;
+        locked(&mut tx, &grant, &album).await?;
+    // A new PIN was compared with the other one as it was.
+    if (new_view && !new_annotate && annotate_pin_hash != known.annotate_pin_hash)
+        || (new_annotate && !new_view && view_pin_hash != known.view_pin_hash)
+    {
+        let detail = "Somebody else has changed the album's PINs meanwhile; try again.";
+        return Err(Failure::new(Kind::Conflict, detail));
+    }
+    let view_pin_hash = view.unwrap_or(view_pin_hash);
+    let annotate_pin_hash = annotate.unwrap_or(annotate_pin_hash);
     let cover = given.cover.map_or(before.cover, |cover| Some(cover).filter(|it| !it.is_empty()));
     let folders = if given.all_folders { None } else { given.folders.or(before.folders) };
     let album = Album {
@@ -331,7 +358,6 @@ pub async fn change(
         ..before
     };
     let stored = Stored { album, view_pin_hash, annotate_pin_hash };
-    let mut tx = app.db().write().await?;
     write(&mut tx, grant.event()?, &stored).await?;
     if new_view {
         end_visits(&mut tx, "DELETE FROM album_visits", &stored.album.id).await?;
@@ -349,22 +375,29 @@ async fn end_visits(tx: &mut Tx, what: &str, album: &str) -> Result<()> {
     Ok(())
 }
 
-/// The hash after a change. Errors: `Invalid` where it would be the other PIN.
-async fn changed_pin(
-    what: &str,
-    given: Option<Zeroizing<String>>,
-    before: Option<String>,
-    other: &Option<String>,
-) -> Result<Option<String>> {
-    let Some(pin) = given else { return Ok(before) };
-    if pin.is_empty() {
-        return Ok(None);
+/// The hash of a PIN that was given, none for an empty text; `None` where nothing was given.
+async fn new_hash(what: &str, given: Option<&Zeroizing<String>>) -> Result<Option<Option<String>>> {
+    match given {
+        None => Ok(None),
+        Some(pin) if pin.is_empty() => Ok(Some(None)),
+        Some(pin) => pin::hash(what, pin).await.map(|hash| Some(Some(hash))),
     }
-    let hash = pin::hash(what, &pin).await?;
-    if other.is_some() && verify_password(pin, other.clone()).await? {
-        return Err(same_pins());
-    }
-    Ok(Some(hash))
+}
+
+/// Errors: `Invalid` where a PIN would be the other one, which is given too or `known`.
+async fn must_differ(given: &AlbumChange, known: &Stored) -> Result<()> {
+    let same = match (&given.view_pin, &given.annotate_pin) {
+        (Some(view), Some(annotate)) => !view.is_empty() && view == annotate,
+        (Some(new), None) => is_pin(new, &known.annotate_pin_hash).await?,
+        (None, Some(new)) => is_pin(new, &known.view_pin_hash).await?,
+        (None, None) => false,
+    };
+    if same { Err(same_pins()) } else { Ok(()) }
+}
+
+async fn is_pin(pin: &Zeroizing<String>, hash: &Option<String>) -> Result<bool> {
+    let both = !pin.is_empty() && hash.is_some();
+    Ok(both && verify_password(pin.clone(), hash.clone()).await?)
 }
 
 /// Deletes an album with its links, visits, picks and comments; photos stay.

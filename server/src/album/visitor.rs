@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::enter;
 use super::notes::{self, Comment, NewComment};
 use super::photos::{self, AlbumFolder, AlbumPhoto, Choice};
+use super::taken;
 use super::told::Resolution;
 use crate::access::AlbumVisit;
 use crate::error::{Failure, Kind, Result};
@@ -100,28 +101,34 @@ pub async fn leave(
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
-/// Shows the second PIN: from now on the visit picks and comments, under a name.
+/// Shows the second PIN: from now on the visit picks and comments, under a name. Its new cookie comes with the answer.
 #[utoipa::path(put, path = "/album/annotator", tag = "album", request_body = Annotator,
     responses((status = 204)))]
 pub async fn annotate(
     State(app): State<App>,
     visit: AlbumVisit,
     ClientAddress(from): ClientAddress,
+    Encrypted(encrypted): Encrypted,
     Body(given): Body<Annotator>,
-) -> Result<StatusCode> {
-    enter::annotate(&app, &visit, from, given.pin, &given.name).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Response> {
+    let token = enter::annotate(&app, &visit, from, given.pin, &given.name).await?;
+    let cookie = [(header::SET_COOKIE, enter::cookie(Some(&token), encrypted))];
+    Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
 /// The album.
 #[utoipa::path(get, path = "/album", tag = "album", responses((status = 200, body = AlbumView)))]
-pub async fn show(State(app): State<App>, visit: AlbumVisit) -> Result<Json<AlbumView>> {
+pub async fn show(
+    State(app): State<App>,
+    visit: AlbumVisit,
+    ClientAddress(from): ClientAddress,
+) -> Result<Json<AlbumView>> {
     let about = photos::about(&app, &visit).await?;
     Ok(Json(AlbumView {
         photos: photos::count(&app, &visit, &Choice::default()).await?,
         cover: photos::cover(&app, &visit, &about).await?.map(|photo| photo.id),
         folders: photos::folders(&app, &visit).await?,
-        downloads_left: photos::downloads_left(&app, &visit, &about).await?,
+        downloads_left: taken::downloads_left(&app, &visit, from, &about).await?,
         name: about.name,
         studio: about.studio,
         ends_unix_s: about.ends_unix_s,
@@ -167,7 +174,8 @@ pub async fn thumb(
     photos::file(&app, &visit, &photo).await?.thumb(&app, &headers).await
 }
 
-/// For screens, with the event's watermark: the longer side has at most 2,048 pixels.
+/// For screens, with the event's watermark: the longer side has at most 2,048 pixels. Looking is not counted, although
+/// a browser can keep what it shows.
 #[utoipa::path(get, path = "/album/photos/{photo}/web", tag = "album", params(("photo" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
 pub async fn web(
@@ -185,12 +193,13 @@ pub async fn web(
 pub async fn download(
     State(app): State<App>,
     visit: AlbumVisit,
+    ClientAddress(from): ClientAddress,
     Path(photo): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
     let file = photos::file(&app, &visit, &photo).await?;
     file.may_be_taken()?;
-    photos::count_download(&app, &visit, &photo).await?;
+    taken::count_download(&app, &visit, from, &photo).await?;
     file.download(&app, &headers).await
 }
 

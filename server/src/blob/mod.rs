@@ -38,6 +38,7 @@ impl Kind {
         }
     }
 
+    /// In the order in which they are removed: `put_made` relies on the first.
     pub const ALL: [Kind; 4] = [Kind::Original, Kind::Web, Kind::Thumb, Kind::Marked];
 }
 
@@ -74,6 +75,11 @@ impl Blobs {
         Ok(Self(place.into()))
     }
 
+    #[cfg(test)]
+    pub fn over(place: impl Place + 'static) -> Self {
+        Self(Arc::new(place))
+    }
+
     /// Stores a blob that is sealed already.
     pub fn put_sealed(&self, event: &str, photo: &str, kind: Kind, sealed: &[u8]) -> Result<()> {
         Ok(self.0.put(&object(event, photo, kind), sealed)?)
@@ -98,6 +104,26 @@ impl Blobs {
             sealed.extend(sealer.seal(&name, index, index + 1 == count, chunk)?);
         }
         self.put_sealed(event, photo, kind, &sealed)
+    }
+
+    /// Stores what was made of a photo that may be removed meanwhile: then nothing of it stays. A removal takes the
+    /// file as it came first, so what is put after the removal of its own kind finds that one gone. Errors:
+    /// `NotFound` where the photo is gone.
+    pub fn put_made(
+        &self,
+        sealer: &BlobSealer,
+        event: &str,
+        photo: &str,
+        kind: Kind,
+        plain: &[u8],
+    ) -> Result<()> {
+        self.put(sealer, event, photo, kind, plain)?;
+        let found = self.0.get_part(&object(event, photo, Kind::Original), 0..1);
+        if !matches!(found, Ok(Some(_))) {
+            // Where nobody can say, too: it can be made again.
+            self.0.delete(&object(event, photo, kind))?;
+        }
+        found?.map(drop).ok_or_else(Failure::not_found)
     }
 
     /// All of a blob, whatever its length; `None` where there is none.
@@ -176,6 +202,27 @@ pub fn open_chunks(
 mod tests {
     use super::*;
     use picpick_engine::{DataFolder, Keep};
+
+    #[test]
+    fn what_is_made_of_a_photo_goes_along_with_it() {
+        let room = tempfile::tempdir().unwrap();
+        let data = DataFolder::open(&room.path().join("data"), None).unwrap();
+        let keep = Keep { purpose: "p".into(), legal_basis: "b".into(), ends_unix_s: None };
+        data.create("event", "pack", &keep).unwrap();
+        let sealer = data.blob_sealer("event").unwrap();
+        let photos = room.path().join("photos");
+        let blobs = Blobs(open_place(&photos.to_string_lossy(), None).unwrap().into());
+        blobs.put(&sealer, "e", "p", Kind::Original, b"file").unwrap();
+        blobs.put_made(&sealer, "e", "p", Kind::Web, b"made").unwrap();
+        assert_eq!(blobs.get(&sealer, "e", "p", Kind::Web).unwrap().unwrap(), b"made");
+        // Whoever read the file before it was removed is done after that.
+        blobs.remove("e", "p").unwrap();
+        for kind in [Kind::Web, Kind::Thumb, Kind::Marked] {
+            let late = blobs.put_made(&sealer, "e", "p", kind, b"made").unwrap_err();
+            assert_eq!(late.kind, crate::error::Kind::NotFound);
+        }
+        assert_eq!(blobs.0.list("e/").unwrap(), []);
+    }
 
     #[test]
     fn any_part_of_a_blob_is_what_the_whole_has_there() {

@@ -17,6 +17,8 @@ const STEPS: &[(i64, &str, &str)] = &[
     (5, "email", include_str!("../../migrations/0005_email.sql")),
     (6, "guests", include_str!("../../migrations/0006_guests.sql")),
     (7, "albums", include_str!("../../migrations/0007_albums.sql")),
+    (8, "leaking tries", include_str!("../../migrations/0008_leaking_tries.sql")),
+    (9, "album takers", include_str!("../../migrations/0009_album_takers.sql")),
 ];
 
 #[derive(Debug)]

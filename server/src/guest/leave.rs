@@ -62,6 +62,11 @@ pub async fn leave(app: &App, leaving: Leaving) -> Result<String> {
     erasure.await.map_err(Failure::internal)?
 }
 
+/// Whether the guest was erased before, or never showed a face. Anything else that is missing is no erasure.
+fn is_unknown_guest(error: &Error) -> bool {
+    matches!(error, Error::NotFound { kind: "guest", .. })
+}
+
 async fn erase(app: &App, leaving: &Leaving) -> Result<String> {
     let (event, id, faces_too): (_, GuestId, _) =
         (leaving.event.clone(), leaving.guest.parse()?, leaving.faces);
@@ -70,8 +75,7 @@ async fn erase(app: &App, leaving: &Leaving) -> Result<String> {
         let _alone = open.erasing.write().unwrap_or_else(PoisonError::into_inner);
         match open.collection.erase_guest(&id, faces_too) {
             Ok(receipt) => receipt_text(&receipt).map(Some),
-            // Erased before, or without a face that was shown.
-            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) if is_unknown_guest(&error) => Ok(None),
             Err(error) => Err(error.into()),
         }
     });
@@ -145,4 +149,18 @@ async fn look(app: &App) -> Result<()> {
         leave(app, leaving).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_guest_who_is_not_there_counts_as_erased() {
+        let missing = |kind| Error::NotFound { kind, id: String::new() };
+        assert!(is_unknown_guest(&missing("guest")));
+        for other in ["face", "photo"] {
+            assert!(!is_unknown_guest(&missing(other)), "{other}");
+        }
+    }
 }

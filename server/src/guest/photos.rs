@@ -288,7 +288,8 @@ pub async fn cut_out(app: &App, event: String, photo: String, face: FaceId) -> R
             None => {
                 let bytes = blobs.get(&sealer, &event, &photo, BlobKind::Original)?;
                 let picture = read(bytes.ok_or_else(Failure::not_found)?)?;
-                derive(&blobs, &sealer, &event, &photo, BlobKind::Web, &picture)?;
+                let web = derive(BlobKind::Web, &picture)?;
+                blobs.put_made(&sealer, &event, &photo, BlobKind::Web, &web)?;
                 picture
             }
         };

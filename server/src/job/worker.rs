@@ -207,7 +207,8 @@ impl Work {
 
     fn show(&self, sealer: &BlobSealer, photo: &str, picture: &Picture) -> Result<()> {
         for kind in [Kind::Web, Kind::Thumb] {
-            derive(&self.blobs, sealer, &self.event, photo, kind, picture)?;
+            // The photo is not removed meanwhile: its file was read under the lock that erasures wait for.
+            self.blobs.put(sealer, &self.event, photo, kind, &derive(kind, picture)?)?;
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ use std::sync::{Mutex, PoisonError};
 pub use bucket::Rate;
 pub use class::Class;
 pub use table::{exchange, keep_exchanging};
-pub use tries::{Patience, give_back};
+pub use tries::{Patience, forget as forget_tries, give_back};
 
 use crate::access::Caller;
 use crate::clock::now_us;
@@ -171,7 +171,7 @@ fn forget(shard: &mut HashMap<Subject, i64>, now_us: i64) {
 }
 
 /// Whoever has one IPv6 address has 2^64 of them: a network counts as one.
-fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))

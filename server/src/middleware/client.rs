@@ -36,6 +36,10 @@ impl Encrypted {
         Self::of(request.extensions(), request.headers(), settings)
     }
 
+    pub fn of_parts(parts: &Parts, settings: &Settings) -> Self {
+        Self::of(&parts.extensions, &parts.headers, settings)
+    }
+
     fn of(extensions: &Extensions, headers: &HeaderMap, settings: &Settings) -> Self {
         let proxy = settings.trusted_proxies.contains(&peer(extensions));
         Self(settings.is_encrypted() || (proxy && says_https(headers)))
@@ -67,7 +71,7 @@ impl FromRequestParts<App> for Encrypted {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
-        Ok(Self::of(&parts.extensions, &parts.headers, app.settings()))
+        Ok(Self::of_parts(parts, app.settings()))
     }
 }
 

@@ -14,8 +14,9 @@ use utoipa::ToSchema;
 use super::many::{Chosen, chosen};
 use crate::access::Grant;
 use crate::audit::note_by;
+use crate::blob::Blobs;
 use crate::error::{Failure, Result};
-use crate::faces::{Faces, receipt_text};
+use crate::faces::{EventFaces, receipt_text};
 use crate::input::{Body, Path};
 use crate::state::App;
 
@@ -82,8 +83,7 @@ async fn remove_all(app: App, grant: Grant, photos: Vec<Chosen>) -> Result<Remov
         let (receipt, photos) = app
             .faces()
             .run(move |faces| {
-                let receipt = erase(faces, &name, &photos)?;
-                photos.iter().try_for_each(|photo| blobs.remove(&name, &photo.id))?;
+                let receipt = erase(&faces.event(&name)?, &blobs, &name, &photos)?;
                 Ok((receipt, photos))
             })
             .await?;
@@ -103,17 +103,91 @@ async fn remove_all(app: App, grant: Grant, photos: Vec<Chosen>) -> Result<Remov
     removal.await.map_err(Failure::internal)?
 }
 
-/// Erases the faces of those photos that were indexed; `None` where none was.
-fn erase(faces: &Faces, event: &str, photos: &[Chosen]) -> Result<Option<Receipt>> {
-    let open = faces.event(event)?;
+/// Erases the faces of those photos that were indexed, `None` where none was, and removes all photos' files. Alone
+/// for all of it: a worker that has taken a photo's job already finds no file afterwards.
+fn erase(
+    open: &EventFaces,
+    blobs: &Blobs,
+    event: &str,
+    photos: &[Chosen],
+) -> Result<Option<Receipt>> {
     let _alone = open.erasing.write().unwrap_or_else(PoisonError::into_inner);
     let indexed: Vec<PhotoId> = {
         let gallery = open.collection.gallery();
         let all = photos.iter().map(|photo| photo.content);
         all.filter(|content| gallery.photo(content).is_some()).collect()
     };
-    if indexed.is_empty() {
-        return Ok(None);
+    let receipt = match indexed.is_empty() {
+        true => None,
+        false => Some(open.collection.delete_photos(&indexed)?),
+    };
+    photos.iter().try_for_each(|photo| blobs.remove(event, &photo.id))?;
+    Ok(receipt)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::ops::Range;
+    use std::sync::Arc;
+
+    use picpick_engine::{
+        Collection, DEFAULT_PACK, DataFolder, Keep, Object, Pack, Place, Result, open_place,
+    };
+
+    use super::*;
+    use crate::blob::Kind;
+
+    /// A folder that is asked for each deletion whether a worker could read meanwhile.
+    struct Watched(Box<dyn Place>, Arc<EventFaces>);
+
+    impl Place for Watched {
+        fn name(&self) -> String {
+            self.0.name()
+        }
+
+        fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+            self.0.put(name, bytes)
+        }
+
+        fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
+            self.0.get(name)
+        }
+
+        fn get_part(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>> {
+            self.0.get_part(name, range)
+        }
+
+        fn list(&self, prefix: &str) -> Result<Vec<Object>> {
+            self.0.list(prefix)
+        }
+
+        fn delete(&self, name: &str) -> Result<()> {
+            assert!(self.1.erasing.try_read().is_err(), "a worker reads while {name} goes");
+            self.0.delete(name)
+        }
     }
-    Ok(Some(open.collection.delete_photos(&indexed)?))
+
+    #[test]
+    fn no_worker_reads_a_photo_that_is_being_removed() {
+        let room = tempfile::tempdir().unwrap();
+        let data = DataFolder::open(&room.path().join("data"), None).unwrap();
+        let keep = Keep { purpose: "p".into(), legal_basis: "b".into(), ends_unix_s: None };
+        let pack = Pack::builtin(DEFAULT_PACK).unwrap();
+        data.create("event", pack.id(), &keep).unwrap();
+        let collection = Collection::open(&data, "event", &pack).unwrap();
+        let open = Arc::new(EventFaces::of(collection));
+        let place = open_place(&room.path().join("photos").to_string_lossy(), None).unwrap();
+        let blobs = Blobs::over(Watched(place, Arc::clone(&open)));
+        let sealer = data.blob_sealer("event").unwrap();
+        let photos: Vec<Chosen> =
+            ["a", "b"].map(|id| Chosen { id: id.to_owned(), content: PhotoId([7; 16]) }).into();
+        for (photo, kind) in [("a", Kind::Original), ("b", Kind::Original), ("b", Kind::Thumb)] {
+            blobs.put(&sealer, "event", photo, kind, b"file").unwrap();
+        }
+        assert!(erase(&open, &blobs, "event", &photos).unwrap().is_none(), "none was indexed");
+        for photo in ["a", "b"] {
+            assert!(blobs.get(&sealer, "event", photo, Kind::Original).unwrap().is_none());
+        }
+    }
 }

@@ -226,7 +226,7 @@ pub async fn marked_jpeg(app: &App, file: File, text: &str) -> Result<Vec<u8>> {
             let jpeg = to_jpeg(&mark(&picture, &text)?, WEB.0, WEB.1)?;
             let kept = [hash.as_bytes(), &jpeg].concat();
             let sealer = faces.sealer(&file.event)?;
-            blobs.put(&sealer, &file.event, &file.id, BlobKind::Marked, &kept)?;
+            blobs.put_made(&sealer, &file.event, &file.id, BlobKind::Marked, &kept)?;
             Ok(jpeg)
         })
         .await
@@ -285,7 +285,9 @@ async fn make(app: &App, file: File, kind: BlobKind) -> Result<Vec<u8>> {
             let bytes = bytes.ok_or_else(Failure::not_found)?;
             let limits = DecodeLimits::default();
             let picture = decode(&bytes, &probe(&bytes, &limits)?, &limits)?;
-            derive(&blobs, &sealer, &file.event, &file.id, kind, &picture)
+            let jpeg = derive(kind, &picture)?;
+            blobs.put_made(&sealer, &file.event, &file.id, kind, &jpeg)?;
+            Ok(jpeg)
         })
         .await
 }

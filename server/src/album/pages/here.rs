@@ -43,7 +43,7 @@ impl Here {
         let token = params.iter().find(|(name, _)| *name == "token");
         let token = token.map(|(_, token)| token.to_owned()).unwrap_or_default();
         let link = link(app, &token).await?.ok_or_else(Failure::not_found)?;
-        let visit = match AlbumVisit::find(parts, app.db()).await {
+        let visit = match AlbumVisit::find(parts, app).await {
             Err(failure) if failure.kind == Kind::SignedOut => None,
             found => found?,
         };

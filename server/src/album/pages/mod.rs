@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 use super::enter;
 use super::notes::{self, NewComment};
 use super::photos::{self, Choice};
+use super::taken;
 use crate::access::{AlbumVisit, Rule};
 use crate::error::{Failure, Kind, Result};
 use crate::ids::is_id;
@@ -131,6 +132,8 @@ async fn open(here: Here, Form(given): Form<Pin>) -> Response {
             let page = door::page(&here, Some(&failure));
             here.refuse(&failure, &page)
         }
+        // Link or PIN went while the PIN was checked.
+        Err(failure) if failure.kind == Kind::Gone => here.to_door(),
         Err(failure) => here.fail(failure),
     }
 }
@@ -149,7 +152,10 @@ async fn leave(here: Here) -> Response {
 async fn annotate(here: Here, Form(given): Form<NamedPin>) -> Response {
     let Some(visit) = &here.visit else { return here.to_door() };
     match enter::annotate(&here.app, visit, here.from, given.pin, &given.name).await {
-        Ok(()) => Redirect::to(&here.path("#annotate")).into_response(),
+        Ok(token) => {
+            let cookie = [(header::SET_COOKIE, enter::cookie(Some(&token), here.encrypted))];
+            (cookie, Redirect::to(&here.path("#annotate"))).into_response()
+        }
         Err(failure) => here.fail(failure),
     }
 }
@@ -179,7 +185,7 @@ async fn one(
             number: before + 1,
             of: photos::count(app, visit, &choice).await?,
             page: before / PER_PAGE + 1,
-            downloads_left: photos::downloads_left(app, visit, &about).await?,
+            downloads_left: taken::downloads_left(app, visit, here.from, &about).await?,
             photo,
             about,
             choice,

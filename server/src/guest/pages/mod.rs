@@ -82,7 +82,7 @@ impl FromRequestParts<App> for Here {
     ) -> std::result::Result<Self, Response> {
         let Ok(wanted) = Wanted::from_request_parts(parts, app).await;
         let found = match changes_from_elsewhere(parts) {
-            Ok(()) => GuestVisit::find(parts, app.db()).await,
+            Ok(()) => GuestVisit::find(parts, app).await,
             Err(failure) => Err(failure),
         };
         let visit = match found {

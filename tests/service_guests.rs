@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use picpick_tests::album::Album;
 use picpick_tests::contract::unknown_id;
 use picpick_tests::guest::{
-    Shown, angles, letter, new_link, register, registration, send_frame, show, show_head,
+    Shown, angles, letter, new_link, register, registration, request, send_frame, show, show_head,
     show_until_refused, sway, token_in, wait_until, welcome,
 };
 use picpick_tests::head::head_of;
@@ -138,6 +138,8 @@ fn nobody_comes_in_without_consent_and_a_link(service: Service) {
         (&json!("Wedding"), &json!("1"))
     );
     assert!(invited["consent"]["text"].as_array().unwrap().len() >= 3);
+    assert_eq!(invited["consent_without_camera"]["version"], "1-ask");
+    let ends = &invited["consent"]["ends_unix_s"];
     let email = new_email();
     let with = |field: &str, value: Value| {
         let mut body = registration(&scene.token, "Guest", &email);
@@ -145,6 +147,9 @@ fn nobody_comes_in_without_consent_and_a_link(service: Service) {
         client.post("/guest/registrations", &body)
     };
     with("consent", json!("0")).fails(409, "conflict");
+    with("consent", json!("1-ask")).fails(409, "conflict");
+    // A text that named another day is another text.
+    with("consent_ends_unix_s", json!(ends.as_i64().unwrap() + 1)).fails(409, "conflict");
     with("adult", json!(false)).fails(422, "invalid");
     with("name", json!(" ")).fails(422, "invalid");
     with("contact", json!("nobody")).fails(422, "invalid");
@@ -163,6 +168,10 @@ fn nobody_comes_in_without_consent_and_a_link(service: Service) {
     );
     let consent = &list("/guest-consents")[0];
     assert_eq!((&consent["guest"], &consent["version"]), (&guests[0]["id"], &json!("1")));
+    // The day that was read stays on record though the studio moves it.
+    let later = json!({ "ends_unix_s": ends.as_i64().unwrap() + 86_400 });
+    scene.owner.client.patch(&scene.album.path(""), &later).is(200);
+    assert_eq!(&list("/guest-consents")[0]["event_ends_unix_s"], ends);
     // In the database they are sealed.
     assert_eq!(
         service.number(
@@ -325,16 +334,18 @@ fn whoever_goes_leaves_nothing(service: Service) {
 
 fn without_a_camera_the_studio_lets_in(service: Service) {
     let scene = Scene::of(&service, &PHOTOS);
-    let mut request = registration(&scene.token, "Shy", &new_email());
-    request["message"] = json!("Red dress,\nsecond row");
+    let request = request(&scene.token, "Shy", &new_email(), "Red dress,\nsecond row");
     let outside = service.client();
     outside.post("/guest/requests", &request).is(204);
     let mut bad = request.clone();
     bad["contact"] = json!("+4915112345678");
     outside.post("/guest/requests", &bad).fails(422, "invalid");
     bad = request.clone();
-    bad["consent"] = json!("0");
-    outside.post("/guest/requests", &bad).fails(409, "conflict");
+    // What is agreed to before the camera is another text.
+    for other in ["0", "1"] {
+        bad["consent"] = json!(other);
+        outside.post("/guest/requests", &bad).fails(409, "conflict");
+    }
     let client = &scene.owner.client;
     let asked = client.get(&scene.album.path("/guest-requests")).is(200).items();
     assert_eq!((asked.len(), &asked[0]["message"]), (1, &json!("Red dress,\nsecond row")));
@@ -349,6 +360,9 @@ fn without_a_camera_the_studio_lets_in(service: Service) {
     let guest = outside.with_cookie(&enter().is(204).cookie());
     enter().fails(410, "gone");
     assert_eq!(photos(&guest), set(&scene.ids[..2]));
+    let consents = client.get(&scene.album.path("/guest-consents")).is(200).items();
+    assert_eq!(consents[0]["version"], "1-ask");
+    assert!(consents[0]["event_ends_unix_s"].as_i64().unwrap() > 0);
     outside.post("/guest/requests", &request).is(204);
     let asked = client.get(&scene.album.path("/guest-requests")).is(200).items();
     let path = scene.album.path(&format!("/guest-requests/{}", asked[0]["id"].as_str().unwrap()));

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use picpick_tests::album::{Album, place_of, variant};
 use picpick_tests::contract::unknown_id;
-use picpick_tests::guest::{new_link, register, registration, welcome};
+use picpick_tests::guest::{new_link, register, request, welcome};
 use picpick_tests::head::{Head, head_of};
 use picpick_tests::people::{new_email, new_password};
 use picpick_tests::{Client, Person, Service, sample};
@@ -176,8 +176,7 @@ fn new_guest_link(owner: &Person, event: &str) -> String {
 fn new_guests(service: &Service, owner: &Person, event: &str) -> [String; 3] {
     let token = new_link(owner, event);
     let client = register(service, &token, "G", &new_email());
-    let mut body = registration(&token, "G", &new_email());
-    body["message"] = json!("Here");
+    let body = request(&token, "G", &new_email(), "Here");
     service.client().post("/guest/requests", &body).is(204);
     let newest = |list: &str| {
         let path = format!("/events/{event}/{list}?limit=500");

@@ -21,8 +21,9 @@ const FRAMES_MAX: usize = 60;
 const VAIN_MAX: usize = 8;
 /// Challenges that are begun; more than half of them ask for nothing that a head cannot do.
 const CHALLENGES_MAX: usize = 20;
-/// The version of the consent's text.
+/// The versions of the consents' texts.
 pub const CONSENT: &str = "1";
+pub const CONSENT_WITHOUT_CAMERA: &str = "1-ask";
 
 /// How a challenge ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,14 @@ pub fn new_link(owner: &Person, event: &str) -> String {
 /// What registers somebody by the link of `token`.
 pub fn registration(token: &str, name: &str, contact: &str) -> Value {
     json!({ "token": token, "name": name, "contact": contact, "consent": CONSENT, "adult": true })
+}
+
+/// What asks the studio to let somebody in without a camera.
+pub fn request(token: &str, name: &str, contact: &str, message: &str) -> Value {
+    let mut request = registration(token, name, contact);
+    request["consent"] = CONSENT_WITHOUT_CAMERA.into();
+    request["message"] = message.into();
+    request
 }
 
 /// A guest who has registered and not shown their face.
@@ -181,8 +190,7 @@ pub fn token_in(letter: &str, prefix: &str) -> String {
 
 /// A guest whom the studio lets in by hand, by a face of the event: no camera is needed.
 pub fn let_in(service: &Service, owner: &Person, event: &str, face: &str) -> Client {
-    let mut request = registration(&new_link(owner, event), "Guest", &new_email());
-    request["message"] = "Here".into();
+    let request = request(&new_link(owner, event), "Guest", &new_email(), "Here");
     let outside = service.client();
     outside.post("/guest/requests", &request).is(204);
     let asked = owner.client.get(&format!("/events/{event}/guest-requests")).is(200).items();

@@ -1,42 +1,98 @@
-//! What a guest agrees to before the camera opens: the text, in each language, and its version.
+//! What a guest agrees to before anything is done with their face: a text for each way in, in each language, and
+//! its version.
 //!
-//! Whoever changes the text gives it a new version: a consent names the one that was read. Knows no guest.
+//! Whoever changes a text gives it a new version: a consent names the one that was read, and the event's end that
+//! it named, so that what was agreed to can be shown again though the studio moves that day. Knows no guest.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::error::{Failure, Kind, Result};
 use crate::words::Language;
 
-/// The version in use. Raised with every change of meaning.
-pub const VERSION: &str = "1";
+/// How somebody comes in. What is done with their face differs, and so does what they agree to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Camera,
+    /// Without a camera: the studio picks the face by hand.
+    Studio,
+}
+
+impl Way {
+    /// The version in use. Raised with every change of meaning.
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::Camera => "1",
+            Self::Studio => "1-ask",
+        }
+    }
+}
+
+/// What a text names.
+#[derive(Clone, Copy)]
+pub struct Named<'a> {
+    pub event: &'a str,
+    pub studio: &'a str,
+    pub ends_unix_s: i64,
+}
 
 /// A text to agree to.
 #[derive(Serialize, ToSchema)]
 pub struct Consent {
     pub version: String,
+    /// The event's end, which the text names as a day.
+    pub ends_unix_s: i64,
     /// Paragraphs.
     pub text: Vec<String>,
 }
 
-/// The text for the guests of an event called `event` of the studio called `studio`.
-pub fn text(language: Language, event: &str, studio: &str) -> Consent {
-    let text = match language {
+/// What somebody says to have read and agreed to.
+pub struct Said<'a> {
+    pub version: &'a str,
+    /// The event's end in that text, where they tell it.
+    pub ends_unix_s: Option<i64>,
+    pub adult: bool,
+}
+
+/// Refuses whoever has not agreed to the text as it is now, of an event that ends at `ends_unix_s`. Errors:
+/// `Conflict` for an older text or another one, `Invalid`.
+pub fn agreed(way: Way, said: &Said<'_>, ends_unix_s: i64) -> Result<()> {
+    let same_end = said.ends_unix_s.is_none_or(|read| read == ends_unix_s);
+    if said.version != way.version() || !same_end {
+        let detail = "The consent's text has changed; read it again.";
+        return Err(Failure::new(Kind::Conflict, detail));
+    }
+    if !said.adult {
+        return Err(Failure::invalid("adult: expected true; this is for people of 18 and older."));
+    }
+    Ok(())
+}
+
+/// The text for those who come in by `way`.
+pub fn text(way: Way, language: Language, named: Named<'_>) -> Consent {
+    let text = match way {
+        Way::Camera => camera(language, named),
+        Way::Studio => studio(language, named),
+    };
+    Consent { version: way.version().to_owned(), ends_unix_s: named.ends_unix_s, text }
+}
+
+fn camera(language: Language, Named { event, studio, ends_unix_s }: Named<'_>) -> Vec<String> {
+    let kept = kept(language, ends_unix_s);
+    match language {
         Language::English => vec![
             format!(
                 "To find the photos of \u{201c}{event}\u{201d} that show you, {studio} asks to look at your face \
                  with this device's camera."
             ),
             "Your face is turned into a list of numbers, a face template. It is biometric data. It is compared \
-             with the faces in this event's photos and with nothing else, and it is never used for training, \
-             sold or given away."
+             with the faces in this event's photos, also in those still to come, and, to see whether you have \
+             been here before, with the templates of guests who gave the same e-mail address or phone number. \
+             It is compared with nothing else. It is never used to train AI, never sold and never given away."
                 .to_owned(),
-            "The pictures of your face are thrown away at once. The template is kept, encrypted, until the \
-             event ends or you take this consent back, whichever comes first. You can take it back at any \
-             time on the page with your photos; the template is then deleted at once, and you get a signed \
-             receipt."
-                .to_owned(),
+            format!("The camera's pictures of your face are thrown away at once. {kept}"),
             "You agree of your own free will, you are at least 18 years old, and the face is your own. If you \
-             would rather not, you can ask the studio for your photos instead."
+             would rather not, choose the way without the camera, or ask the studio in person for your photos."
                 .to_owned(),
         ],
         Language::Hindi => vec![
@@ -44,35 +100,116 @@ pub fn text(language: Language, event: &str, studio: &str) -> Consent {
                 "“{event}” की जिन फ़ोटो में आप हैं, उन्हें ढूँढने के लिए {studio} को इस डिवाइस के कैमरे से \
                  आपका चेहरा देखने की अनुमति चाहिए।"
             ),
-            "आपके चेहरे को संख्याओं की एक सूची, यानी फ़ेस टेम्पलेट, में बदला जाता है। यह बायोमेट्रिक डेटा है। इसकी तुलना सिर्फ़ इस इवेंट \
-             की फ़ोटो में मौजूद चेहरों से की जाती है, किसी और चीज़ से नहीं। इसे कभी भी न ट्रेनिंग के लिए इस्तेमाल किया जाता है, न बेचा \
-             जाता है, न किसी को दिया जाता है।"
+            "आपके चेहरे को संख्याओं की एक सूची, यानी फ़ेस टेम्पलेट, में बदला जाता है। यह बायोमेट्रिक डेटा है। इसकी तुलना इस इवेंट की \
+             फ़ोटो में मौजूद चेहरों से की जाती है, आगे आने वाली फ़ोटो में भी। यह देखने के लिए कि आप यहाँ पहली बार हैं या नहीं, इसकी \
+             तुलना उन मेहमानों के टेम्पलेट से भी की जाती है जिन्होंने यही ईमेल पता या फ़ोन नंबर दिया है। किसी और चीज़ से इसकी तुलना \
+             नहीं की जाती। इससे कभी भी AI को ट्रेन नहीं किया जाता, और इसे न बेचा जाता है, न किसी को दिया जाता है।"
                 .to_owned(),
-            "आपके चेहरे की कैमरे से ली गई तस्वीरें तुरंत मिटा दी जाती हैं। टेम्पलेट को एन्क्रिप्ट करके तब तक रखा जाता है, जब तक इवेंट \
-             खत्म न हो जाए या आप यह सहमति वापस न ले लें, इनमें से जो भी पहले हो। यह सहमति आप अपनी फ़ोटो वाले पेज पर कभी भी \
-             वापस ले सकते हैं; तब टेम्पलेट तुरंत मिटा दिया जाता है और आपको हस्ताक्षर वाली रसीद मिलती है।"
-                .to_owned(),
-            "आप अपनी मर्ज़ी से सहमत हैं, आपकी उम्र कम से कम 18 साल है, और चेहरा आपका अपना है। अगर आप ऐसा न चाहें, तो इसके \
-             बजाय स्टूडियो से अपनी फ़ोटो माँग सकते हैं।"
+            format!("आपके चेहरे की कैमरे से ली गई तस्वीरें तुरंत मिटा दी जाती हैं। {kept}"),
+            "आप अपनी मर्ज़ी से सहमत हैं, आपकी उम्र कम से कम 18 साल है, और चेहरा आपका अपना है। अगर आप ऐसा न चाहें, तो बिना \
+             कैमरे वाला तरीका चुनें, या सीधे स्टूडियो से मिलकर अपनी फ़ोटो माँगें।"
                 .to_owned(),
         ],
-    };
-    Consent { version: VERSION.to_owned(), text }
+    }
+}
+
+fn studio(language: Language, Named { event, studio, ends_unix_s }: Named<'_>) -> Vec<String> {
+    let kept = kept(language, ends_unix_s);
+    match language {
+        Language::English => vec![
+            format!(
+                "To find the photos of \u{201c}{event}\u{201d} that show you, somebody at {studio} reads what you \
+                 write here, looks through the faces in this event's photos by hand and picks yours. No camera \
+                 looks at you."
+            ),
+            "The face that was picked is turned into a list of numbers, a face template. It is biometric data. \
+             It is used to find the other photos of this event that show you, also those still to come, and to \
+             know you again should you come by camera with the same e-mail address. It is used for nothing \
+             else: never to train AI, and it is never sold and never given away."
+                .to_owned(),
+            format!(
+                "{kept} If the studio does not let you in, no template is made, and your request is deleted, on \
+                 that day at the latest."
+            ),
+            "You agree of your own free will, you are at least 18 years old, and the face to be looked for is \
+             your own. If you would rather not, ask the studio in person for your photos."
+                .to_owned(),
+        ],
+        Language::Hindi => vec![
+            format!(
+                "“{event}” की जिन फ़ोटो में आप हैं, उन्हें ढूँढने के लिए {studio} के लोग आपका यहाँ लिखा हुआ पढ़ते हैं, इस इवेंट की \
+                 फ़ोटो में मौजूद चेहरे खुद देखते हैं और उनमें से आपका चेहरा चुनते हैं। इसमें कैमरे का इस्तेमाल नहीं होता।"
+            ),
+            "चुने गए चेहरे को संख्याओं की एक सूची, यानी फ़ेस टेम्पलेट, में बदला जाता है। यह बायोमेट्रिक डेटा है। इससे इस इवेंट की वे बाकी \
+             फ़ोटो ढूँढी जाती हैं जिनमें आप हैं, आगे आने वाली भी, और अगर आप बाद में इसी ईमेल पते के साथ कैमरे से आएँ, तो आपको \
+             पहचाना जाता है। इसका और कोई इस्तेमाल नहीं होता: इससे कभी भी AI को ट्रेन नहीं किया जाता, और इसे न बेचा जाता है, न \
+             किसी को दिया जाता है।"
+                .to_owned(),
+            format!(
+                "{kept} अगर स्टूडियो आपका अनुरोध न माने, तो कोई टेम्पलेट नहीं बनता, और आपका अनुरोध मिटा दिया जाता है, ज़्यादा से \
+                 ज़्यादा उसी तारीख तक।"
+            ),
+            "आप अपनी मर्ज़ी से सहमत हैं, आपकी उम्र कम से कम 18 साल है, और जो चेहरा ढूँढना है वह आपका अपना है। अगर आप ऐसा न \
+             चाहें, तो सीधे स्टूडियो से मिलकर अपनी फ़ोटो माँगें।"
+                .to_owned(),
+        ],
+    }
+}
+
+/// How long the template is kept, and how that is ended: the same on both ways.
+fn kept(language: Language, ends_unix_s: i64) -> String {
+    let day = language.day(ends_unix_s);
+    match language {
+        Language::English => format!(
+            "The template is kept, encrypted, until {day}, when the studio lets this event end, or until you \
+             take this consent back, whichever comes first. If the studio moves that day, the page with your \
+             photos shows the new one. You can take the consent back at any time, on that page or through the \
+             studio; the template is then deleted. On the page that happens at once, and you get a signed receipt."
+        ),
+        Language::Hindi => format!(
+            "टेम्पलेट को एन्क्रिप्ट करके {day} तक रखा जाता है, जब स्टूडियो इस इवेंट को खत्म करता है, या तब तक, जब तक आप यह सहमति \
+             वापस न ले लें, इनमें से जो भी पहले हो। अगर स्टूडियो यह तारीख बदले, तो नई तारीख आपकी फ़ोटो वाले पेज पर दिखती है। यह सहमति \
+             कभी भी वापस ली जा सकती है, उसी पेज पर या स्टूडियो से कहकर; तब टेम्पलेट मिटा दिया जाता है। पेज पर यह तुरंत होता है, और \
+             आपको हस्ताक्षर वाली रसीद मिलती है।"
+        ),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NAMED: Named<'static> =
+        Named { event: "Our day", studio: "Studio One", ends_unix_s: 1_798_761_599 };
+
     #[test]
-    fn every_language_says_whose_event_it_is_in_as_many_paragraphs() {
-        let texts = Language::ALL.map(|language| text(language, "Our day", "Studio One"));
-        for consent in &texts {
-            let whole = consent.text.join(" ");
-            assert!(whole.contains("Our day") && whole.contains("Studio One"), "{whole}");
-            assert_eq!(consent.text.len(), texts[0].text.len());
-            // A line break in the source leaves no gap in the text.
-            assert!(!whole.contains("  "), "{whole}");
+    fn every_language_says_whose_event_it_is_and_until_when_in_as_many_paragraphs() {
+        for way in [Way::Camera, Way::Studio] {
+            let texts = Language::ALL.map(|language| (language, text(way, language, NAMED)));
+            for (language, consent) in &texts {
+                let whole = consent.text.join(" ");
+                let day = language.day(NAMED.ends_unix_s);
+                for part in ["Our day", "Studio One", "18", "AI", day.as_str()] {
+                    assert!(whole.contains(part), "{part}: {whole}");
+                }
+                assert_eq!(consent.text.len(), texts[0].1.text.len());
+                // A line break in the source leaves no gap in the text.
+                assert!(!whole.contains("  "), "{whole}");
+            }
         }
+        assert_ne!(Way::Camera.version(), Way::Studio.version());
+    }
+
+    #[test]
+    fn only_the_text_as_it_is_now_is_agreed_to() {
+        let said = |version, ends_unix_s, adult| {
+            let said = Said { version, ends_unix_s, adult };
+            agreed(Way::Studio, &said, 7).map_err(|failure| failure.kind)
+        };
+        assert!(said("1-ask", None, true).is_ok() && said("1-ask", Some(7), true).is_ok());
+        for (version, ends) in [("1", None), ("", None), ("1-ask", Some(8))] {
+            assert_eq!(said(version, ends, true), Err(Kind::Conflict), "{version} {ends:?}");
+        }
+        assert_eq!(said("1-ask", Some(7), false), Err(Kind::Invalid));
     }
 }

@@ -47,6 +47,7 @@ pub struct Kept {
 #[derive(Serialize)]
 pub struct Consented {
     version: String,
+    event_ends_unix_s: i64,
     language: String,
     given_unix_s: i64,
     withdrawn_unix_s: Option<i64>,
@@ -69,6 +70,7 @@ pub async fn kept(app: &App, event: &str, guest: &str) -> Result<Kept> {
     let consents = consents.iter().map(|row| {
         Ok(Consented {
             version: row.try_get("version")?,
+            event_ends_unix_s: row.try_get("event_ends_unix_s")?,
             language: row.try_get("language")?,
             given_unix_s: row.try_get("given_unix_s")?,
             withdrawn_unix_s: row.try_get("withdrawn_unix_s")?,

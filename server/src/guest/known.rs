@@ -50,6 +50,8 @@ pub struct KnownConsent {
     pub guest: String,
     /// Of the text that was agreed to.
     pub version: String,
+    /// The event's end that the text named; 0: agreed to before it named one.
+    pub event_ends_unix_s: i64,
     pub language: String,
     pub given_unix_s: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +110,7 @@ pub async fn consents(
             id: row.try_get("id")?,
             guest: row.try_get("guest_id")?,
             version: row.try_get("version")?,
+            event_ends_unix_s: row.try_get("event_ends_unix_s")?,
             language: row.try_get("language")?,
             given_unix_s: row.try_get("given_unix_s")?,
             withdrawn_unix_s: row.try_get("withdrawn_unix_s")?,

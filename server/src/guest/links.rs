@@ -10,6 +10,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
+use super::consent::Named;
 use crate::access::Grant;
 use crate::audit::note_by;
 use crate::clock::now_s;
@@ -51,12 +52,13 @@ pub struct Open {
     pub event_name: String,
     pub studio: String,
     pub studio_name: String,
+    pub ends_unix_s: i64,
 }
 
 /// The open link of `token`; `None` for every other.
 pub async fn open(app: &App, token: &str) -> Result<Option<Open>> {
     let row = sqlx::query(
-        "SELECT l.event_id, e.name, e.studio_id, s.name AS studio_name FROM guest_links l \
+        "SELECT l.event_id, e.name, e.studio_id, e.ends_unix_s, s.name AS studio_name FROM guest_links l \
          JOIN events e ON e.id = l.event_id JOIN studios s ON s.id = e.studio_id \
          WHERE l.token_hash = $1 AND l.expires_unix_s > $2 AND e.ends_unix_s > $2 \
          AND e.deleting_unix_s IS NULL AND e.home = $3",
@@ -72,9 +74,18 @@ pub async fn open(app: &App, token: &str) -> Result<Option<Open>> {
             event_name: row.try_get("name")?,
             studio: row.try_get("studio_id")?,
             studio_name: row.try_get("studio_name")?,
+            ends_unix_s: row.try_get("ends_unix_s")?,
         })
     };
     Ok(row.map(read).transpose()?)
+}
+
+impl Open {
+    /// What a consent's text names of it.
+    pub fn named(&self) -> Named<'_> {
+        let Self { event_name, studio_name, ends_unix_s, .. } = self;
+        Named { event: event_name, studio: studio_name, ends_unix_s: *ends_unix_s }
+    }
 }
 
 /// The same, or `Gone`.

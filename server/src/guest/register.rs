@@ -9,15 +9,15 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::consent::{self, Consent};
-use super::links::{self, Open};
+use super::consent::{self, Consent, Said, Way};
+use super::links;
 use super::person::{Contact, seal};
 use super::session;
 use super::tickets::{self, Purpose};
 use crate::audit::{self, Deed};
 use crate::clock::now_s;
 use crate::db::Tx;
-use crate::error::{Failure, Kind, Result};
+use crate::error::Result;
 use crate::ids::new_id;
 use crate::input::{self, Body};
 use crate::middleware::Encrypted;
@@ -35,7 +35,10 @@ pub struct LinkToken {
 pub struct EventInvitation {
     pub event: String,
     pub studio: String,
+    /// Of those who show their face to the camera.
     pub consent: Consent,
+    /// Of those who ask the studio instead.
+    pub consent_without_camera: Consent,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -44,11 +47,15 @@ pub struct Registration {
     token: String,
     #[schema(min_length = 1, max_length = 100)]
     name: String,
-    /// An e-mail address or a telephone number.
+    /// An e-mail address, or a telephone number with its country's code; ten digits alone are taken as an Indian
+    /// mobile phone's.
     #[schema(max_length = 254)]
     contact: String,
     /// The version of the consent that was read and agreed to.
     consent: String,
+    /// The event's end that its text named: where that has changed, the text has to be read again. As it is now
+    /// when nothing is said.
+    consent_ends_unix_s: Option<i64>,
     /// Whether the guest has said to be 18 or older.
     adult: bool,
 }
@@ -60,6 +67,10 @@ pub struct Newcomer<'a> {
     pub name: &'a str,
     pub contact: &'a Contact,
     pub language: Language,
+    /// The version that they agreed to.
+    pub consent: &'a str,
+    /// The event's end that its text named.
+    pub consent_ends_unix_s: i64,
 }
 
 /// What stands behind a link: whose event it is, and what there is to agree to.
@@ -70,9 +81,11 @@ pub async fn invitation(
     wanted: Wanted,
     Body(given): Body<LinkToken>,
 ) -> Result<Json<EventInvitation>> {
-    let Open { event_name, studio_name, .. } = links::must_be_open(&app, &given.token).await?;
-    let consent = consent::text(wanted.language, &event_name, &studio_name);
-    Ok(Json(EventInvitation { event: event_name, studio: studio_name, consent }))
+    let link = links::must_be_open(&app, &given.token).await?;
+    let text = |way| consent::text(way, wanted.language, link.named());
+    let (consent, consent_without_camera) = (text(Way::Camera), text(Way::Studio));
+    let (event, studio) = (link.event_name, link.studio_name);
+    Ok(Json(EventInvitation { event, studio, consent, consent_without_camera }))
 }
 
 /// Registers a guest, who agrees to the consent's text; the session's cookie comes with the answer.
@@ -86,42 +99,32 @@ pub async fn register(
 ) -> Result<Response> {
     let name = input::line("name", &given.name, 1, 100)?;
     let contact = Contact::parse(&given.contact)?;
-    agreed(&given.consent, given.adult)?;
     let link = links::must_be_open(&app, &given.token).await?;
+    let said = Said {
+        version: &given.consent,
+        ends_unix_s: given.consent_ends_unix_s,
+        adult: given.adult,
+    };
+    consent::agreed(Way::Camera, &said, link.ends_unix_s)?;
     let newcomer = Newcomer {
         event: &link.event,
         studio: &link.studio,
         name: &name,
         contact: &contact,
         language: wanted.language,
+        consent: &given.consent,
+        consent_ends_unix_s: link.ends_unix_s,
     };
     let mut tx = app.db().write().await?;
-    let guest = take_in(&app, &mut tx, &newcomer, &given.consent).await?;
+    let guest = take_in(&app, &mut tx, &newcomer).await?;
     let token = session::begin(&mut tx, &guest, false).await?;
     tx.commit().await?;
     let cookie = [(header::SET_COOKIE, session::cookie(Some(&token), encrypted))];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
-/// Refuses whoever has not agreed to the text as it is now. Errors: `Conflict` for an older text, `Invalid`.
-pub fn agreed(version: &str, adult: bool) -> Result<()> {
-    if version != consent::VERSION {
-        let detail = "The consent's text has changed; read it again.";
-        return Err(Failure::new(Kind::Conflict, detail));
-    }
-    if !adult {
-        return Err(Failure::invalid("adult: expected true; this is for people of 18 and older."));
-    }
-    Ok(())
-}
-
 /// Enters a guest and their consent; the guest's id.
-pub async fn take_in(
-    app: &App,
-    tx: &mut Tx,
-    newcomer: &Newcomer<'_>,
-    consent: &str,
-) -> Result<String> {
+pub async fn take_in(app: &App, tx: &mut Tx, newcomer: &Newcomer<'_>) -> Result<String> {
     let (id, now) = (new_id()?, now_s());
     sqlx::query(
         "INSERT INTO guests (id, event_id, name, contact, contact_hash, language, created_unix_s) \
@@ -137,19 +140,20 @@ pub async fn take_in(
     .execute(&mut **tx)
     .await?;
     sqlx::query(
-        "INSERT INTO guest_consents (id, studio_id, event_id, guest_id, version, language, given_unix_s) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO guest_consents (id, studio_id, event_id, guest_id, version, event_ends_unix_s, language, \
+         given_unix_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(new_id()?)
     .bind(newcomer.studio)
     .bind(newcomer.event)
     .bind(&id)
-    .bind(consent)
+    .bind(newcomer.consent)
+    .bind(newcomer.consent_ends_unix_s)
     .bind(newcomer.language.tag())
     .bind(now)
     .execute(&mut **tx)
     .await?;
-    note(tx, newcomer.studio, &id, "guest_consent", consent).await?;
+    note(tx, newcomer.studio, &id, "guest_consent", newcomer.consent).await?;
     Ok(id)
 }
 

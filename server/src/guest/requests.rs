@@ -12,9 +12,10 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use super::links::{self, Open};
+use super::consent::{self, Said, Way};
+use super::links;
 use super::person::{Contact, open, seal};
-use super::register::{Newcomer, agreed, take_in};
+use super::register::{Newcomer, take_in};
 use super::tickets::{self, Purpose};
 use crate::access::Grant;
 use crate::audit::note_by;
@@ -43,8 +44,11 @@ pub struct NewRequest {
     /// How the studio may know them.
     #[schema(max_length = 1000)]
     pub message: String,
-    /// The version of the consent that was read and agreed to.
+    /// The version of the consent without a camera that was read and agreed to.
     pub consent: String,
+    /// The event's end that its text named: where that has changed, the text has to be read again. As it is now
+    /// when nothing is said.
+    pub consent_ends_unix_s: Option<i64>,
     pub adult: bool,
 }
 
@@ -83,12 +87,17 @@ pub async fn place(app: &App, language: Language, given: NewRequest) -> Result<(
         return Err(Failure::invalid("contact: expected an e-mail address, for the answer."));
     }
     let message = text("message", &given.message)?;
-    agreed(&given.consent, given.adult)?;
-    let Open { event, .. } = links::must_be_open(app, &given.token).await?;
+    let link = links::must_be_open(app, &given.token).await?;
+    let said = Said {
+        version: &given.consent,
+        ends_unix_s: given.consent_ends_unix_s,
+        adult: given.adult,
+    };
+    consent::agreed(Way::Studio, &said, link.ends_unix_s)?;
     let (id, now) = (new_id()?, now_s());
     let mut tx = app.db().write().await?;
     let waiting = sqlx::query("SELECT COUNT(*) AS n FROM guest_requests WHERE event_id = $1")
-        .bind(&event)
+        .bind(&link.event)
         .fetch_one(&mut *tx)
         .await?;
     if waiting.try_get::<i64, _>("n")? >= WAITING_MAX {
@@ -96,15 +105,16 @@ pub async fn place(app: &App, language: Language, given: NewRequest) -> Result<(
         return Err(Failure::new(Kind::TooMany, detail).retry_after(86_400));
     }
     sqlx::query(
-        "INSERT INTO guest_requests (id, event_id, name, contact, message, version, language, created_unix_s) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO guest_requests (id, event_id, name, contact, message, version, event_ends_unix_s, language, \
+         created_unix_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(&id)
-    .bind(&event)
+    .bind(&link.event)
     .bind(seal(app, &id, "name", &name)?)
     .bind(seal(app, &id, "contact", contact.as_str())?)
     .bind(seal(app, &id, "message", &message)?)
     .bind(&given.consent)
+    .bind(link.ends_unix_s)
     .bind(language.tag())
     .bind(now)
     .execute(&mut *tx)
@@ -173,12 +183,15 @@ pub async fn let_in(
     let of = event.id.clone();
     let template =
         app.faces().run(move |faces| Ok(faces.event(&of)?.collection.template_of(&face)?)).await?;
+    let consent: String = row.try_get("version")?;
     let newcomer = Newcomer {
         event: &event.id,
         studio: &event.studio,
         name: &name,
         contact: &contact,
         language,
+        consent: &consent,
+        consent_ends_unix_s: row.try_get("event_ends_unix_s")?,
     };
     let mut tx = app.db().write().await?;
     let gone = sqlx::query("DELETE FROM guest_requests WHERE id = $1")
@@ -188,7 +201,7 @@ pub async fn let_in(
     if gone.rows_affected() == 0 {
         return Err(Failure::not_found());
     }
-    let guest = take_in(&app, &mut tx, &newcomer, &row.try_get::<String, _>("version")?).await?;
+    let guest = take_in(&app, &mut tx, &newcomer).await?;
     let (of, id): (_, GuestId) = (event.id.clone(), guest.parse()?);
     // Before the commit: a guest without a template would be let in to nothing; a template without a guest is
     // found by nobody, and goes with the event.

@@ -83,7 +83,8 @@ async fn remove_all(app: App, grant: Grant, photos: Vec<Chosen>) -> Result<Remov
         let (receipt, photos) = app
             .faces()
             .run(move |faces| {
-                let receipt = erase(&faces.event(&name)?, &blobs, &name, &photos)?;
+                let open = faces.event(&name)?;
+                let receipt = erase(&open, &blobs, &name, &photos)?;
                 Ok((receipt, photos))
             })
             .await?;

@@ -59,6 +59,8 @@ pub struct Door {
     pub steps: [&'static str; 3],
     pub begin: &'static str,
     pub without_camera: &'static str,
+    /// What somebody can do who wants neither of the two ways.
+    pub neither: &'static str,
     pub no_script: &'static str,
     pub go_on: &'static str,
     pub you_title: &'static str,
@@ -119,6 +121,9 @@ pub struct Ask {
     pub email_wrong: &'static str,
     pub message: &'static str,
     pub message_hint: &'static str,
+    pub i_agree: &'static str,
+    pub both_needed: &'static str,
+    pub consent_changed: &'static str,
     pub send: &'static str,
     pub sent_title: &'static str,
     pub sent: &'static str,
@@ -153,7 +158,8 @@ pub struct Photos {
     pub download_all: &'static str,
     pub no_downloads: &'static str,
     pub tell_title: &'static str,
-    pub tell_intro: &'static str,
+    /// Until the day on which the event ends.
+    pub tell_intro: fn(&str) -> String,
     pub tell: &'static str,
     pub tell_asked: &'static str,
     pub tell_on: &'static str,

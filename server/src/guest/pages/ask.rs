@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::door::{Behind, ticks};
 use super::layout::{Sheet, layout};
-use crate::guest::consent;
+use crate::guest::consent::Way;
 use crate::words::Language;
 use crate::words::guest::Guest;
 
@@ -27,7 +27,7 @@ pub fn page(
 ) -> Markup {
     let (door, ask) = (&words.door, &words.ask);
     let address = format!("{}/ask", behind.address);
-    let consent = consent::text(language, behind.event, behind.studio);
+    let consent = behind.consent(Way::Studio, language);
     let main = html! {
         div.way {
             header.mast {
@@ -49,7 +49,8 @@ pub fn page(
                 p #message-hint .hint { (ask.message_hint) }
                 div.small { @for paragraph in &consent.text { p { (paragraph) } } }
                 input type="hidden" name="version" value=(consent.version);
-                (ticks(words))
+                input type="hidden" name="ends" value=(consent.ends_unix_s);
+                (ticks(ask.i_agree, door.i_am_adult))
                 div.deeds {
                     button type="submit" { (ask.send) }
                     a.button.quiet href=(behind.address) { (ask.with_camera) }

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::camera;
 use super::layout::{Sheet, layout, said};
-use crate::guest::consent;
+use crate::guest::consent::{self, Consent, Named, Way};
 use crate::words::Language;
 use crate::words::guest::Guest;
 
@@ -15,8 +15,17 @@ use crate::words::guest::Guest;
 pub struct Behind<'a> {
     pub event: &'a str,
     pub studio: &'a str,
+    pub ends_unix_s: i64,
     /// The page's address.
     pub address: &'a str,
+}
+
+impl Behind<'_> {
+    /// What those agree to who come in by `way`.
+    pub fn consent(&self, way: Way, language: Language) -> Consent {
+        let Self { event, studio, ends_unix_s, .. } = *self;
+        consent::text(way, language, Named { event, studio, ends_unix_s })
+    }
 }
 
 /// How far somebody is who has come before.
@@ -72,6 +81,7 @@ fn about(words: &Guest, ask: &str, stage: Stage) -> Markup {
                 noscript { p { (door.no_script) } }
                 a.button.quiet href=(ask) { (door.without_camera) }
             }
+            p.hint { (door.neither) }
         }
     }
 }
@@ -98,12 +108,13 @@ fn you(words: &Guest) -> Markup {
 
 fn agree(words: &Guest, language: Language, behind: &Behind<'_>) -> Markup {
     let door = &words.door;
-    let consent = consent::text(language, behind.event, behind.studio);
+    let consent = behind.consent(Way::Camera, language);
     html! {
-        form #consent .step hidden novalidate aria-labelledby="consent-title" data-version=(consent.version) {
+        form #consent .step hidden novalidate aria-labelledby="consent-title" data-version=(consent.version)
+            data-ends=(consent.ends_unix_s) {
             h2 #consent-title tabindex="-1" { (door.consent_title) }
             div.small { @for paragraph in &consent.text { p { (paragraph) } } }
-            (ticks(words))
+            (ticks(door.i_agree, door.i_am_adult))
             p #consent-bad .bad role="alert" {}
             div.deeds {
                 button type="submit" { (door.next) }
@@ -114,9 +125,9 @@ fn agree(words: &Guest, language: Language, behind: &Behind<'_>) -> Markup {
 }
 
 /// The two boxes without which nothing is kept.
-pub fn ticks(words: &Guest) -> Markup {
+pub fn ticks(i_agree: &str, i_am_adult: &str) -> Markup {
     html! {
-        label.check { input #agree name="agree" type="checkbox" value="yes" required; span { (words.door.i_agree) } }
-        label.check { input #adult name="adult" type="checkbox" value="yes" required; span { (words.door.i_am_adult) } }
+        label.check { input #agree name="agree" type="checkbox" value="yes" required; span { (i_agree) } }
+        label.check { input #adult name="adult" type="checkbox" value="yes" required; span { (i_am_adult) } }
     }
 }

@@ -110,9 +110,14 @@ async fn behind(here: Here, Path(token): Path<String>) -> Response {
         Some(_) => Stage::Registered,
     };
     let address = format!("/g/{token}");
-    let behind = Behind { event: &open.event_name, studio: &open.studio_name, address: &address };
+    let behind = behind_of(&open, &address);
     let page = door::page(here.words(), here.wanted.language, &behind, stage);
     respond(here.wanted, StatusCode::OK, &page)
+}
+
+fn behind_of<'a>(open: &'a Open, address: &'a str) -> Behind<'a> {
+    let Open { event_name, studio_name, ends_unix_s, .. } = open;
+    Behind { event: event_name, studio: studio_name, ends_unix_s: *ends_unix_s, address }
 }
 
 async fn ask_page(here: Here, Path(token): Path<String>) -> Response {
@@ -127,7 +132,7 @@ async fn ask_page(here: Here, Path(token): Path<String>) -> Response {
 
 fn ask_again(here: &Here, token: &str, open: &Open, refused: &ask::Refused<'_>) -> maud::Markup {
     let address = format!("/g/{token}");
-    let behind = Behind { event: &open.event_name, studio: &open.studio_name, address: &address };
+    let behind = behind_of(open, &address);
     ask::page(here.words(), here.wanted.language, &behind, refused)
 }
 
@@ -142,6 +147,7 @@ struct Asked {
     message: String,
     #[serde(default)]
     version: String,
+    ends: Option<i64>,
     agree: Option<String>,
     adult: Option<String>,
 }
@@ -159,6 +165,7 @@ async fn send_request(here: Here, Path(token): Path<String>, Form(given): Form<A
         contact: given.contact.clone(),
         message: given.message.clone(),
         consent: if given.agree.is_some() { given.version } else { String::new() },
+        consent_ends_unix_s: given.ends,
         adult: given.adult.is_some(),
     };
     let why = match requests::place(&here.app, here.wanted.language, request).await {
@@ -168,8 +175,8 @@ async fn send_request(here: Here, Path(token): Path<String>, Form(given): Form<A
             return respond(here.wanted, StatusCode::OK, &page);
         }
         Err(failure) => match failure.kind {
-            _ if !agreed => (failure, words.door.both_needed),
-            Kind::Conflict => (failure, words.door.consent_changed),
+            _ if !agreed => (failure, words.ask.both_needed),
+            Kind::Conflict => (failure, words.ask.consent_changed),
             Kind::Invalid => (failure, words.ask.email_wrong),
             _ => return here.fail(&failure, Some(&format!("/g/{token}/ask"))),
         },

@@ -17,7 +17,8 @@ pub struct About<'a> {
 }
 
 pub fn page(words: &Guest, language: Language, about: &About<'_>) -> Markup {
-    let photos = &words.photos;
+    let (photos, day) = (&words.photos, language.day(about.ends_unix_s));
+    let tell_intro = (photos.tell_intro)(&day);
     let main = html! {
         header.heading {
             p.by { ((words.door.by_studio)(about.studio)) }
@@ -48,12 +49,12 @@ pub fn page(words: &Guest, language: Language, about: &About<'_>) -> Markup {
             a #all .button href="/api/v1/guest/photos.zip" download { (photos.download_all) }
             p #no-take .hint hidden { (photos.no_downloads) }
         }
-        (tell(photos))
+        (tell(photos, &tell_intro))
         (group(photos))
-        (data(photos, language, about))
+        (data(photos, &day))
         (viewer(photos))
         (sure(photos))
-        (words_of(words))
+        (words_of(words, &tell_intro))
     };
     let sheet = Sheet {
         language,
@@ -86,11 +87,11 @@ pub fn unverified(words: &Guest, language: Language, about: &About<'_>) -> Marku
     layout(words, &sheet, &main)
 }
 
-fn tell(photos: &Photos) -> Markup {
+fn tell(photos: &Photos, intro: &str) -> Markup {
     html! {
         section #tell .card aria-labelledby="tell-title" {
             h2 #tell-title { (photos.tell_title) }
-            p #tell-state { (photos.tell_intro) }
+            p #tell-state { (intro) }
             div.deeds {
                 button #tell-on type="button" hidden { (photos.tell) }
                 button #tell-off .quiet type="button" hidden { (photos.tell_stop) }
@@ -127,11 +128,11 @@ fn group(photos: &Photos) -> Markup {
     }
 }
 
-fn data(photos: &Photos, language: Language, about: &About<'_>) -> Markup {
+fn data(photos: &Photos, day: &str) -> Markup {
     html! {
         section.card aria-labelledby="data-title" {
             h2 #data-title { (photos.data_title) }
-            p { (photos.data_intro) " " ((photos.open_until)(&language.day(about.ends_unix_s))) }
+            p { (photos.data_intro) " " ((photos.open_until)(day)) }
             div.deeds {
                 button #leave .quiet type="button" { (photos.leave) }
                 button #delete .quiet.danger type="button" { (photos.delete) }
@@ -183,7 +184,7 @@ fn sure(photos: &Photos) -> Markup {
     }
 }
 
-fn words_of(words: &Guest) -> Markup {
+fn words_of(words: &Guest, tell_intro: &str) -> Markup {
     let photos = &words.photos;
     let [one, many] = photos.count;
     let [new_one, new_many] = photos.new;
@@ -201,7 +202,7 @@ fn words_of(words: &Guest) -> Markup {
         ("yes", photos.yes),
         ("no", photos.no),
         ("thanks", photos.thanks),
-        ("tell_intro", photos.tell_intro),
+        ("tell_intro", tell_intro),
         ("tell_asked", photos.tell_asked),
         ("tell_on", photos.tell_on),
         ("tell_cannot", photos.tell_cannot),

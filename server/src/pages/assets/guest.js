@@ -46,7 +46,8 @@ if (byId("begin")) {
     button.disabled = true;
     bad.textContent = "";
     try {
-      await call("POST", "/guest/registrations", { token, ...heard, consent: form.dataset.version, adult: true }, open);
+      const read = { consent: form.dataset.version, consent_ends_unix_s: Number(form.dataset.ends) };
+      await call("POST", "/guest/registrations", { token, ...heard, ...read, adult: true }, open);
       remember(location.pathname);
       show("camera");
     } catch (problem) {

@@ -111,7 +111,8 @@ async function showConsents() {
   byId("consents").replaceChildren(
     ...consents.map((one) => {
       const back = one.withdrawn_unix_s ? `, taken back ${day(one.withdrawn_unix_s)}` : "";
-      return row(`Guest ${one.guest.slice(0, 8)}`, `version ${one.version} (${one.language}), given ${day(one.given_unix_s)}${back}`);
+      const until = one.event_ends_unix_s ? `, until ${day(one.event_ends_unix_s)}` : "";
+      return row(`Guest ${one.guest.slice(0, 8)}`, `version ${one.version} (${one.language})${until}, given ${day(one.given_unix_s)}${back}`);
     }),
   );
 }

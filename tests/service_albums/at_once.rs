@@ -61,11 +61,11 @@ pub fn whoever_enters_while_the_door_closes_is_out(service: Service) {
     for round in 0..ROUNDS {
         let (token, link) = studio.new_link();
         let (inside, client) = (visitor(&service, &studio), service.client());
+        let second = json!({ "pin": ANNOTATE, "name": "Asha" });
         // Whatever is refused here, the service has not failed.
         scope(|threads| {
             let entered = threads.spawn(|| knock(&client, &token, VIEW).status);
-            let second = json!({ "pin": ANNOTATE, "name": "Asha" });
-            let named = threads.spawn(|| inside.put("/album/annotator", &second.clone()).status);
+            let named = threads.spawn(|| inside.put("/album/annotator", &second).status);
             sleep(Duration::from_millis(10 * round));
             studio.owner.client.delete(&studio.path(&format!("/links/{link}"))).is(204);
             inside.delete("/album/session");

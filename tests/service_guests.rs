@@ -5,9 +5,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "service_guests/going.rs"]
+mod going;
+#[path = "service_guests/limits.rs"]
+mod limits;
 #[path = "service_guests/own.rs"]
 mod own;
 
+use going::{
+    an_export_ends_with_its_session, nobody_without_a_row_keeps_a_template,
+    one_event_that_does_not_open_stops_nobody, streams_end_with_their_session,
+};
+use limits::{nobody_floods_a_contact_or_a_studio, whoever_leaves_every_challenge_has_to_wait};
 use std::collections::BTreeSet;
 
 use picpick_tests::album::Album;
@@ -32,6 +41,12 @@ on_both_databases!(
     without_a_camera_the_studio_lets_in,
     friends_find_photos_of_all_of_them,
     forged_tokens_open_nothing,
+    nobody_floods_a_contact_or_a_studio,
+    whoever_leaves_every_challenge_has_to_wait,
+    streams_end_with_their_session,
+    an_export_ends_with_its_session,
+    one_event_that_does_not_open_stops_nobody,
+    nobody_without_a_row_keeps_a_template,
 );
 
 /// Two portraits of the man whose head is made of `obama3.jpg`, one of another, and a party.
@@ -239,6 +254,11 @@ fn what_is_no_living_person_is_refused(service: Service) {
     send_frame(&another, &challenge, frame()).fails(404, "not_found");
     send_frame(&guest, &unknown_id(), frame()).fails(404, "not_found");
     send_frame(&guest, &challenge, b"no picture".to_vec()).fails(422, "not_a_photo");
+    // A photo's worth of pixels in a small file, which would take a frame's time many times over.
+    let huge = picpick_tests::head::drawn((2600, 1600), |_, _| [90.0; 3]);
+    let huge = picpick_engine::to_jpeg(&huge, u32::MAX, 50).unwrap();
+    assert!(huge.len() < 1 << 20);
+    send_frame(&guest, &challenge, huge).fails(422, "not_a_photo");
     assert_eq!(send_frame(&guest, &challenge, frame()).is(200).document()["state"], "wait");
     assert_eq!(send_frame(&guest, &challenge, frame()).is(200).document()["reason"], "replay");
     send_frame(&guest, &challenge, frame()).fails(404, "not_found");
@@ -262,6 +282,14 @@ fn a_contact_brings_two_faces_at_most(service: Service) {
     assert_eq!(guests.len(), 2, "{guests:?}");
     let consents = scene.owner.client.get(&scene.album.path("/guest-consents")).is(200).items();
     assert_eq!(consents.len(), 3);
+    // Somebody else who shows their face on a guest's device takes nobody's consents along.
+    let mut theirs = two.clone();
+    assert_eq!(show_head(&mut theirs, &first), Shown::Passed);
+    assert_eq!(photos(&theirs), set(&scene.ids[..2]));
+    let consents = scene.owner.client.get(&scene.album.path("/guest-consents")).is(200).items();
+    for guest in scene.owner.client.get(&scene.album.path("/guests")).is(200).items() {
+        assert!(consents.iter().any(|consent| consent["guest"] == guest["id"]), "{guest}");
+    }
     let third = register(&service, &scene.token, "Three", &email);
     let refused = show_until_refused(&third, &head_of("sample5.jpg"));
     assert_eq!((refused.status, refused.code().as_str()), (403, "forbidden"));
@@ -404,6 +432,19 @@ fn forged_tokens_open_nothing(service: Service) {
     let own = photos(&guest).into_iter().next().unwrap();
     let stale = register(&service, &scene.token, "Gone", &new_email());
     stale.delete("/guest/session").is(204);
+    // What is no id is not there, on either database.
+    for no_id in ["%00", "x", "%00%00", "a%00b", "..%2f..", "'"] {
+        for kind in ["thumb", "web", "download"] {
+            guest.get(&format!("/guest/photos/{no_id}/{kind}")).fails(404, "not_found");
+        }
+        guest.get(&format!("/guest/faces/{no_id}")).fails(404, "not_found");
+        let (client, path) = (&scene.owner.client, scene.album.path(&format!("/photos/{no_id}")));
+        for kind in ["", "/thumb", "/web", "/original"] {
+            client.get(&format!("{path}{kind}")).fails(404, "not_found");
+        }
+        client.patch(&path, &json!({ "name": "x.jpg" })).fails(404, "not_found");
+        client.delete(&path).fails(404, "not_found");
+    }
     let outside = service.client();
     let mut dice = Dice::new(1);
     let mut letters = |prefix: &str| -> String {

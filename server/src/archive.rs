@@ -3,13 +3,17 @@
 //! An archive that ends early cuts the connection, so that none looks whole that is not. Knows nothing of what it
 //! holds.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{StreamExt as _, stream};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use zip::write::{SimpleFileOptions, StreamWriter};
@@ -20,15 +24,44 @@ use crate::error::{Failure, Kind, Result};
 /// Pieces of an archive that wait for a slow client.
 const PIECES_WAITING: usize = 8;
 const PIECE_BYTES: usize = 256 << 10;
+/// A client that takes no piece for so long has gone, though its connection stands.
+const PIECE_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Visitors' archives under way at the same time, each with a photo in memory and a thread of its own.
 const AT_ONCE: usize = 8;
 static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
+/// The visits that have one under way.
+static MAKING: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Leave to make an archive for a visitor, as long as it is held. Errors: `Busy`.
-pub fn permit() -> Result<SemaphorePermit<'static>> {
+fn making() -> MutexGuard<'static, BTreeSet<String>> {
+    MAKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Leave to make an archive, as long as it is held.
+#[must_use]
+pub struct Permit {
+    visit: String,
+    _place: SemaphorePermit<'static>,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        making().remove(&self.visit);
+    }
+}
+
+/// Leave to make an archive on a visit, one at a time. Errors: `TooMany` where it has one under way, `Busy` where
+/// others have too many.
+pub fn permit(visit: &str) -> Result<Permit> {
+    let mut making = making();
+    if making.contains(visit) {
+        let detail = "An archive is on its way to you already; wait for its end.";
+        return Err(Failure::new(Kind::TooMany, detail).retry_after(5));
+    }
     let busy = || Failure::new(Kind::Busy, "Many archives are being made; try again soon.");
-    PLACES.try_acquire().map_err(|_| busy().retry_after(30))
+    let place = PLACES.try_acquire().map_err(|_| busy().retry_after(30))?;
+    making.insert(visit.to_owned());
+    Ok(Permit { visit: visit.to_owned(), _place: place })
 }
 
 /// An archive under way.
@@ -54,7 +87,8 @@ pub fn respond(
         if let Err(failure) = write(send, fill) {
             tracing::warn!(reason = failure.reason(), "an archive ended early");
             // A cut connection, not an archive that looks whole.
-            let _ = failed.blocking_send(Err(io::Error::other("the archive ended early")));
+            let end = Err(io::Error::other("the archive ended early"));
+            let _ = Handle::current().block_on(failed.send_timeout(end, PIECE_TIME_MAX));
         }
     });
     let pieces = stream::unfold(receive, |mut receive| async move {
@@ -73,7 +107,8 @@ fn write(
     send: Sender<io::Result<Bytes>>,
     fill: impl FnOnce(&mut Archive) -> Result<()>,
 ) -> Result<()> {
-    let pieces = Pieces { send, waiting: Vec::with_capacity(PIECE_BYTES) };
+    let waiting = Vec::with_capacity(PIECE_BYTES);
+    let pieces = Pieces { send, waiting, time_max: PIECE_TIME_MAX, here: Handle::current() };
     let mut archive = Archive(ZipWriter::new_stream(pieces));
     fill(&mut archive)?;
     let mut pieces = archive.0.finish().map_err(Failure::internal)?.into_inner();
@@ -101,10 +136,13 @@ pub fn place(folder: Option<&str>, name: &str, id: &str, taken: &mut HashSet<Str
     second
 }
 
-/// Writes pieces of some size into the channel; waits while the client is slow.
+/// Writes pieces of some size into the channel; waits while the client is slow, but not for ever.
 struct Pieces {
     send: Sender<io::Result<Bytes>>,
     waiting: Vec<u8>,
+    /// How long one piece may wait.
+    time_max: Duration,
+    here: Handle,
 }
 
 impl Write for Pieces {
@@ -121,14 +159,45 @@ impl Write for Pieces {
             return Ok(());
         }
         let piece = std::mem::replace(&mut self.waiting, Vec::with_capacity(PIECE_BYTES));
-        let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the client has gone");
-        self.send.blocking_send(Ok(piece.into())).map_err(gone)
+        let sent = self.here.block_on(self.send.send_timeout(Ok(piece.into()), self.time_max));
+        sent.map_err(|error| match error {
+            SendTimeoutError::Timeout(_) => {
+                io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing")
+            }
+            SendTimeoutError::Closed(_) => {
+                io::Error::new(io::ErrorKind::BrokenPipe, "the client has gone")
+            }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_that_takes_nothing_is_given_up() {
+        let (send, receive) = channel(1);
+        let written = tokio::task::spawn_blocking(move || {
+            let time_max = Duration::from_millis(50);
+            let here = Handle::current();
+            let mut pieces = Pieces { send, waiting: Vec::new(), time_max, here };
+            (0..3).map(|_| pieces.write(&[0; PIECE_BYTES]).map_err(|error| error.kind())).collect()
+        });
+        let written: Vec<_> = written.await.unwrap_or_default();
+        let late = Err(io::ErrorKind::TimedOut);
+        assert_eq!(written, [Ok(PIECE_BYTES), late, late]);
+        drop(receive);
+    }
+
+    #[test]
+    fn a_visit_makes_one_archive_at_a_time() {
+        let first = permit("one");
+        assert!(first.is_ok() && permit("two").is_ok());
+        assert_eq!(permit("one").err().map(|failure| failure.kind), Some(Kind::TooMany));
+        drop(first);
+        assert!(permit("one").is_ok());
+    }
 
     #[test]
     fn names_are_distinct_and_stay_inside() {

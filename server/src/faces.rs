@@ -13,6 +13,7 @@ use picpick_engine::{
 };
 
 use crate::error::{Failure, Kind, Result};
+use crate::middleware::Place;
 use crate::ops::metrics;
 use crate::search::Together;
 use crate::settings::Settings;
@@ -39,19 +40,19 @@ struct Shared {
 
 #[derive(Default)]
 struct OpenCollections {
-    by_event: HashMap<String, Place>,
+    by_event: HashMap<String, Slot>,
     uses: u64,
 }
 
 /// Where an event's collection is kept open, or is being opened by whoever holds it. Whoever waits for that waits
 /// here, so that nobody else does.
-struct Place {
+struct Slot {
     kept: Arc<Mutex<Option<Arc<EventFaces>>>>,
     used: u64,
 }
 
-impl Place {
-    /// Whether nobody uses the collection, opens it or waits for it. Asked under the lock on all places.
+impl Slot {
+    /// Whether nobody uses the collection, opens it or waits for it. Asked under the lock on all slots.
     fn is_idle(&self) -> bool {
         let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::strong_count(&self.kept) == 1
@@ -114,6 +115,16 @@ impl Faces {
         tokio::task::spawn_blocking(move || work(&faces)).await.map_err(Failure::internal)?
     }
 
+    /// Does heavy `work` in the place that its request was given, which it keeps when the client hangs up.
+    pub async fn run_in<T: Send + 'static>(
+        &self,
+        place: Place,
+        work: impl FnOnce(&Faces) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let faces = self.clone();
+        place.run(move || work(&faces)).await
+    }
+
     /// Names the data folder: no other has its signing key.
     pub fn home(&self) -> picpick_engine::Result<String> {
         Ok(self.0.data.public_key()?.to_string())
@@ -172,8 +183,8 @@ impl Faces {
 
     /// An event's collection, opened where it is not open yet.
     pub fn event(&self, event: &str) -> Result<Arc<EventFaces>> {
-        let place = self.place(event);
-        let mut kept = place.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = self.slot(event);
+        let mut kept = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(faces) = &*kept {
             return Ok(Arc::clone(faces));
         }
@@ -182,23 +193,23 @@ impl Faces {
         Ok(Arc::clone(kept.insert(Arc::new(EventFaces::of(collection)))))
     }
 
-    /// The place of an event's collection; another one's is given up where there are too many.
-    fn place(&self, event: &str) -> Arc<Mutex<Option<Arc<EventFaces>>>> {
+    /// The slot of an event's collection; another one's is given up where there are too many.
+    fn slot(&self, event: &str) -> Arc<Mutex<Option<Arc<EventFaces>>>> {
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.uses += 1;
         let used = open.uses;
-        if let Some(place) = open.by_event.get_mut(event) {
-            place.used = used;
-            return Arc::clone(&place.kept);
+        if let Some(slot) = open.by_event.get_mut(event) {
+            slot.used = used;
+            return Arc::clone(&slot.kept);
         }
         if open.by_event.len() >= OPEN_MAX {
-            let idle = open.by_event.iter().filter(|(_, place)| place.is_idle());
-            let oldest = idle.min_by_key(|(_, place)| place.used).map(|(event, _)| event.clone());
+            let idle = open.by_event.iter().filter(|(_, slot)| slot.is_idle());
+            let oldest = idle.min_by_key(|(_, slot)| slot.used).map(|(event, _)| event.clone());
             oldest.map(|event| open.by_event.remove(&event));
         }
-        let place = Place { kept: Arc::default(), used };
-        let kept = Arc::clone(&place.kept);
-        open.by_event.insert(event.to_owned(), place);
+        let slot = Slot { kept: Arc::default(), used };
+        let kept = Arc::clone(&slot.kept);
+        open.by_event.insert(event.to_owned(), slot);
         metrics::set_open_collections(open.by_event.len());
         kept
     }
@@ -212,7 +223,7 @@ impl Faces {
     /// is not opened twice.
     fn close(&self, event: &str) -> bool {
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_idle = open.by_event.get(event).is_none_or(Place::is_idle);
+        let is_idle = open.by_event.get(event).is_none_or(Slot::is_idle);
         if is_idle {
             open.by_event.remove(event);
         }

@@ -91,6 +91,10 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        // No name holds a zero byte, and PostgreSQL takes no text that does.
+        if parts.uri.path().contains("%00") {
+            return Err(Failure::not_found());
+        }
         let read = axum::extract::Path::<T>::from_request_parts(parts, state).await;
         read.map(|axum::extract::Path(value)| Path(value)).map_err(|_| Failure::not_found())
     }

@@ -98,6 +98,11 @@ impl Collection {
         self.guests().by_id.get(id).cloned().ok_or_else(missing)
     }
 
+    /// All guests, in no order.
+    pub fn guest_ids(&self) -> Vec<GuestId> {
+        self.guests().by_id.keys().copied().collect()
+    }
+
     /// The first of `among` whose template shows the same person as `template`.
     pub fn guest_like(&self, template: &Template, among: &[GuestId]) -> Option<GuestId> {
         let threshold = self.gallery().threshold();

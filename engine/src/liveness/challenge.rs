@@ -102,6 +102,11 @@ impl Challenge {
         self.kept.len() / 2
     }
 
+    /// How it ended; `None` while it has not.
+    pub fn verdict(&self) -> Option<Progress> {
+        self.verdict
+    }
+
     /// What is awaited now, whatever the last look was.
     pub fn awaited(&self) -> Guidance {
         match self.turn() {

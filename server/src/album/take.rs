@@ -41,10 +41,10 @@ pub async fn everything(State(app): State<App>, visit: AlbumVisit) -> Result<Res
     if wanted.is_empty() {
         return Err(Failure::new(Kind::Forbidden, "Downloads of this album's photos are off."));
     }
-    let permit = permit()?;
+    let permit = permit(&visit.id)?;
     let handle = Handle::current();
     Ok(respond("attachment; filename=\"album.zip\"", move |archive| {
-        let _place = permit;
+        let _permit = permit;
         let mut names = HashSet::new();
         for photo in &wanted {
             if let Some((name, bytes)) = handle.block_on(taken(&app, &visit, &photo.id))? {

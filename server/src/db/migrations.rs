@@ -20,6 +20,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (8, "leaking tries", include_str!("../../migrations/0008_leaking_tries.sql")),
     (9, "album takers", include_str!("../../migrations/0009_album_takers.sql")),
     (10, "consent ends", include_str!("../../migrations/0010_consent_ends.sql")),
+    (11, "budgets", include_str!("../../migrations/0011_budgets.sql")),
 ];
 
 #[derive(Debug)]

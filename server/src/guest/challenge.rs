@@ -1,11 +1,12 @@
 //! The challenge that a guest's face has to pass: frames come in one by one, and each is answered with what to do
 //! next.
 //!
-//! The engine judges; here are the nonce, the clock, the count of failures, and what follows from passing. Frames
+//! The engine judges, and `strikes.rs` counts what comes to nothing; here are the nonce, the clock, and what follows from passing. Frames
 //! are forgotten as soon as they are judged. The client is believed in nothing, and is shown no score.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use axum::Json;
@@ -17,15 +18,18 @@ use serde::Serialize;
 use sqlx::Row as _;
 use utoipa::ToSchema;
 
+use super::leave::Leaving;
 use super::register::note;
 use super::session;
+use super::strays;
+use super::strikes::{self, Who};
 use crate::access::GuestVisit;
 use crate::alert::Pattern;
 use crate::clock::now_s;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::{is_id, new_id};
+use crate::ids::new_id;
 use crate::input::{Bytes, Path, Raw};
-use crate::middleware::Encrypted;
+use crate::middleware::{ClientAddress, Encrypted, Place};
 use crate::ops::metrics;
 use crate::state::App;
 
@@ -33,20 +37,35 @@ use crate::state::App;
 const TIME_MAX: Duration = Duration::from_secs(90);
 /// Challenges under way at once; each holds a few embeddings.
 const UNDER_WAY_MAX: usize = 4096;
-/// Failed challenges of a session before it has to wait, and for how long.
-const FAILURES_MAX: i64 = 5;
-const LOCKED_S: i64 = 180;
 /// Different faces that may come with one contact.
 const FACES_MAX: usize = 2;
 
 /// The challenges under way, by their nonces.
 #[derive(Default)]
-pub struct Challenges(Mutex<HashMap<String, Arc<Mutex<UnderWay>>>>);
+pub struct Challenges(Mutex<HashMap<String, Arc<UnderWay>>>);
 
 struct UnderWay {
-    challenge: Challenge,
-    session: String,
+    who: Who,
     begun: Instant,
+    /// Whether a frame was shown.
+    shown: AtomicBool,
+    /// Locked while a frame is looked at.
+    challenge: Mutex<Challenge>,
+}
+
+impl UnderWay {
+    /// The challenge, for one frame. Errors: `TooMany` while another frame is looked at: whoever waited would hold a
+    /// place that somebody else could use.
+    fn seize(&self) -> Result<MutexGuard<'_, Challenge>> {
+        match self.challenge.try_lock() {
+            Ok(challenge) => Ok(challenge),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                let detail = "One frame at a time: send the next one when this one is answered.";
+                Err(Failure::new(Kind::TooMany, detail).retry_after(1))
+            }
+        }
+    }
 }
 
 /// A challenge that has begun.
@@ -79,37 +98,51 @@ pub struct ChallengeState {
 }
 
 impl Challenges {
-    fn map(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Mutex<UnderWay>>>> {
+    fn map(&self) -> MutexGuard<'_, HashMap<String, Arc<UnderWay>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins one for a session, whose earlier one ends. Errors: `Busy`.
-    fn begin(&self, session: &str) -> Result<(String, String)> {
+    /// Ends the session's earlier challenges, and those whose time is over; who has left one after a frame or more.
+    fn clear(&self, session: &str) -> Vec<Who> {
+        let mut left = Vec::new();
+        self.map().retain(|_, other| {
+            let over = other.who.session == session || other.begun.elapsed() >= TIME_MAX;
+            // One that is being looked at is not over.
+            let Some(challenge) = other.seize().ok().filter(|_| over) else { return true };
+            // Whoever hung up before they were told has left it, too.
+            let passed = challenge.verdict() == Some(Progress::Passed);
+            if other.shown.load(Ordering::SeqCst) && !passed {
+                left.push(other.who.clone());
+            }
+            false
+        });
+        left
+    }
+
+    /// Begins one. Errors: `Busy`.
+    fn begin(&self, who: Who) -> Result<(String, String)> {
         let challenge = Challenge::random()?;
         let first = challenge.awaited().code().to_owned();
         let id = new_id()?;
         let mut map = self.map();
-        // One that is being looked at is not over.
-        map.retain(|_, other| {
-            other
-                .try_lock()
-                .map_or(true, |other| other.session != session && other.begun.elapsed() < TIME_MAX)
-        });
         if map.len() >= UNDER_WAY_MAX {
             return Err(Failure::new(Kind::Busy, "Too many people show their face.").retry_after(5));
         }
-        let session = session.to_owned();
-        let under_way = UnderWay { challenge, session, begun: Instant::now() };
-        map.insert(id.clone(), Arc::new(Mutex::new(under_way)));
+        let (begun, shown, challenge) =
+            (Instant::now(), AtomicBool::new(false), Mutex::new(challenge));
+        map.insert(id.clone(), Arc::new(UnderWay { who, begun, shown, challenge }));
         Ok((id, first))
     }
 
-    fn find(&self, id: &str) -> Option<Arc<Mutex<UnderWay>>> {
-        self.map().get(id).cloned()
+    /// The session's own challenge. Errors: `NotFound`.
+    fn find(&self, id: &str, session: &str) -> Result<Arc<UnderWay>> {
+        let found = self.map().get(id).filter(|found| found.who.session == session).cloned();
+        found.ok_or_else(Failure::not_found)
     }
 
-    fn end(&self, id: &str) {
-        self.map().remove(id);
+    /// Ends one; of several answers that end it, one follows. Errors: `NotFound` for the others.
+    fn end(&self, id: &str) -> Result<()> {
+        self.map().remove(id).map(drop).ok_or_else(Failure::not_found)
     }
 }
 
@@ -119,56 +152,52 @@ impl Challenges {
 pub async fn begin(
     State(app): State<App>,
     visit: GuestVisit,
+    ClientAddress(from): ClientAddress,
 ) -> Result<(StatusCode, Json<NewChallenge>)> {
-    let row = sqlx::query("SELECT failures, failed_unix_s FROM guest_sessions WHERE id = $1")
-        .bind(&visit.session)
-        .fetch_one(app.db().read())
-        .await?;
-    let (failures, last): (i64, i64) = (row.try_get("failures")?, row.try_get("failed_unix_s")?);
-    let wait = last + LOCKED_S - now_s();
-    if failures >= FAILURES_MAX && wait > 0 {
-        let failure = Failure::new(Kind::TooMany, "Too many tries failed; wait before the next.");
-        return Err(failure.retry_after(u64::try_from(wait).unwrap_or(1)));
-    }
-    let (id, guidance) = app.challenges().begin(&visit.session)?;
+    let who = Who::of(&app, &visit, from).await?;
+    let left = app.challenges().clear(&who.session);
+    left.iter().for_each(|_| metrics::count_challenge("left"));
+    strikes::left(&app, &left).await?;
+    strikes::must_not_wait(&app, &who).await?;
+    let (id, guidance) = app.challenges().begin(who)?;
     let seconds = TIME_MAX.as_secs();
     Ok((StatusCode::CREATED, Json(NewChallenge { id, seconds, steps: 3, guidance })))
 }
 
-/// Shows the next frame: a JPEG of the camera's picture, some 640 pixels wide, a few each second.
+/// Shows the next frame: a JPEG of the camera's picture, some 640 pixels wide (4 megapixels at most), a few each
+/// second and one at a time.
 #[utoipa::path(post, path = "/guest/challenges/{challenge}/frames", tag = "guest",
     params(("challenge" = String, Path)), request_body(content = Bytes, content_type = "image/jpeg"),
     responses((status = 200, body = ChallengeState)))]
 pub async fn show(
     State(app): State<App>,
     visit: GuestVisit,
+    place: Place,
     Encrypted(encrypted): Encrypted,
     Path(id): Path<String>,
     Raw(frame): Raw,
 ) -> Result<Response> {
-    let found = app.challenges().find(&id).filter(|_| is_id(&id));
-    let under_way = found.ok_or_else(Failure::not_found)?;
-    let session = visit.session.clone();
-    let looked = app.faces().run(move |faces| {
-        let mut under_way = under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if under_way.session != session {
-            return Err(Failure::not_found());
-        }
+    let under_way = app.challenges().find(&id, &visit.session)?;
+    let who = under_way.who.clone();
+    let looked = app.faces().run_in(place, move |faces| {
+        let mut challenge = under_way.seize()?;
+        under_way.shown.store(true, Ordering::SeqCst);
         // By this clock alone, and before the looking, which takes its time.
         let at = under_way.begun.elapsed();
-        let progress = match at > TIME_MAX {
-            true => Progress::Failed(Refusal::TooLate),
-            false => {
+        let progress = match challenge.verdict() {
+            Some(verdict) => verdict,
+            None if at > TIME_MAX => Progress::Failed(Refusal::TooLate),
+            None => {
                 let look = faces.pipeline()?.look(&*faces.liveness()?, &frame)?;
                 let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
-                under_way.challenge.see(&look, at_ms)
+                challenge.see(&look, at_ms)
             }
         };
         let template = match progress {
-            Progress::Passed => Some(under_way.challenge.template(faces.pipeline()?.pack_id())?),
+            Progress::Passed => Some(challenge.template(faces.pipeline()?.pack_id())?),
             _ => None,
         };
-        Ok((progress, under_way.challenge.done(), template))
+        Ok((progress, challenge.done(), template))
     });
     let (progress, done, template) = looked.await?;
     let state = |state: &str, guidance: Option<&str>, reason: Option<&str>| {
@@ -178,13 +207,13 @@ pub async fn show(
     match progress {
         Progress::Wait(guidance) => Ok(state("wait", Some(guidance.code()), None).into_response()),
         Progress::Failed(refusal) => {
-            app.challenges().end(&id);
+            app.challenges().end(&id)?;
             metrics::count_challenge(refusal.code());
-            failed(&app, &visit).await?;
+            strikes::failed(&app, &who).await?;
             Ok(state("failed", None, Some(refusal.code())).into_response())
         }
         Progress::Passed => {
-            app.challenges().end(&id);
+            app.challenges().end(&id)?;
             metrics::count_challenge("passed");
             let template = template.ok_or_else(|| Failure::internal("no template"))?;
             let token = passed(&app, &visit, template).await?;
@@ -192,23 +221,6 @@ pub async fn show(
             Ok((cookie, state("passed", None, None)).into_response())
         }
     }
-}
-
-/// Counts a failure; after some of them the session has to wait.
-async fn failed(app: &App, visit: &GuestVisit) -> Result<()> {
-    let now = now_s();
-    let mut tx = app.db().write().await?;
-    sqlx::query(
-        "UPDATE guest_sessions SET failures = CASE WHEN failed_unix_s < $1 THEN 1 ELSE failures + 1 END, \
-         failed_unix_s = $2 WHERE id = $3",
-    )
-    .bind(now - LOCKED_S)
-    .bind(now)
-    .bind(&visit.session)
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    Ok(())
 }
 
 /// Makes the session one of the guest whose face was shown: one who is known by the same contact, or a new one.
@@ -262,16 +274,25 @@ async fn passed(
     .execute(&mut *tx)
     .await?;
     if there.rows_affected() == 0 {
+        drop(tx);
+        // They went while their face was taken in. Of somebody known, `leave.rs` erases what was renewed.
+        if guest == visit.guest && !visit.verified {
+            let (studio, event) = (visit.studio.clone(), visit.event.clone());
+            strays::erase(app, &Leaving { studio, event, guest, faces: false }).await?;
+        }
         return Err(Failure::new(Kind::SignedOut, "The visit has ended; open the link again."));
     }
     let token = session::verify(&mut tx, &visit.session, &guest).await?;
     if guest != visit.guest {
-        // Who came back is one guest, with all their consents.
-        sqlx::query("UPDATE guest_consents SET guest_id = $1 WHERE guest_id = $2")
-            .bind(&guest)
-            .bind(&visit.guest)
-            .execute(&mut *tx)
-            .await?;
+        // Who came back is one guest, with all their consents; somebody else on the same device is not.
+        sqlx::query(
+            "UPDATE guest_consents SET guest_id = $1 WHERE guest_id = $2 AND EXISTS \
+             (SELECT 1 FROM guests g WHERE g.id = $2 AND g.verified_unix_s IS NULL)",
+        )
+        .bind(&guest)
+        .bind(&visit.guest)
+        .execute(&mut *tx)
+        .await?;
         sqlx::query("DELETE FROM guests WHERE id = $1 AND verified_unix_s IS NULL")
             .bind(&visit.guest)
             .execute(&mut *tx)
@@ -280,4 +301,41 @@ async fn passed(
     note(&mut tx, &visit.studio, &guest, "guest_verified", "").await?;
     tx.commit().await?;
     Ok(token)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn who(session: &str) -> Who {
+        Who::new(session, "event:contact", std::net::Ipv4Addr::LOCALHOST.into())
+    }
+
+    #[test]
+    fn a_challenge_takes_one_frame_at_a_time_and_is_its_sessions_own() {
+        let challenges = Challenges::default();
+        let (id, _) = challenges.begin(who("one")).unwrap();
+        assert_eq!(challenges.find(&id, "two").err().unwrap().kind, Kind::NotFound);
+        let under_way = challenges.find(&id, "one").unwrap();
+        let looking = under_way.seize().unwrap();
+        let refused = under_way.seize().err().unwrap();
+        assert_eq!((refused.kind, refused.retry_after_s), (Kind::TooMany, Some(1)));
+        // While a frame is looked at, nothing takes the challenge away.
+        assert!(challenges.clear("one").is_empty() && challenges.find(&id, "one").is_ok());
+        drop(looking);
+        assert!(challenges.clear("two").is_empty() && challenges.find(&id, "one").is_ok());
+        assert!(challenges.end(&id).is_ok() && challenges.end(&id).is_err());
+    }
+
+    #[test]
+    fn what_was_shown_a_frame_and_left_is_told() {
+        let challenges = Challenges::default();
+        challenges.begin(who("one")).unwrap();
+        assert!(challenges.clear("one").is_empty(), "no frame was shown");
+        let (id, _) = challenges.begin(who("one")).unwrap();
+        challenges.find(&id, "one").unwrap().shown.store(true, Ordering::SeqCst);
+        assert_eq!(challenges.clear("one"), [who("one")]);
+        assert!(challenges.find(&id, "one").is_err());
+    }
 }

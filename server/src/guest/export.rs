@@ -14,11 +14,11 @@ use sqlx::Row as _;
 
 use super::known::Notifications;
 use super::person::open;
-use super::photos::found;
+use super::photos::{found, taken};
 use crate::access::{Grant, GuestVisit};
 use crate::archive::{permit, place, respond};
 use crate::audit::note_by;
-use crate::error::{Failure, Result};
+use crate::error::{Failure, Kind, Result};
 use crate::ids::is_id;
 use crate::input::{Bytes, Path};
 use crate::photo::shown;
@@ -79,10 +79,12 @@ pub async fn kept(app: &App, event: &str, guest: &str) -> Result<Kept> {
     let verified_unix_s: Option<i64> = row.try_get("verified_unix_s")?;
     let (mut photos, mut said) = (Vec::new(), None);
     if verified_unix_s.is_some() {
-        photos = found(app, event, guest, &[]).await?.photos;
         let (name, id): (_, GuestId) = (event.to_owned(), guest.parse()?);
         let known = app.faces().run(move |faces| Ok(faces.event(&name)?.collection.guest(&id)?));
-        said = Some(known.await?);
+        said = found_or_none(known.await)?;
+        // Without a template there are no photos.
+        let theirs = found_or_none(found(app, event, guest, &[]).await)?;
+        photos = theirs.map_or(Vec::new(), |theirs| theirs.photos);
     }
     let field = |name: &str| open(app, guest, name, &row.try_get::<String, _>(name)?);
     let listed = |faces: Option<&std::collections::BTreeSet<picpick_engine::FaceId>>| {
@@ -104,7 +106,15 @@ pub async fn kept(app: &App, event: &str, guest: &str) -> Result<Kept> {
     })
 }
 
-/// What is kept of all guests of an event, oldest first.
+fn found_or_none<T>(found: Result<T>) -> Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(failure) if failure.kind == Kind::NotFound => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// What is kept of all guests of an event, oldest first. One who cannot be read is left out, and logged.
 pub async fn of_event(app: &App, event: &str) -> Result<Vec<Kept>> {
     let rows = sqlx::query(
         "SELECT id FROM guests WHERE event_id = $1 AND leaving_unix_s IS NULL ORDER BY created_unix_s, id",
@@ -114,7 +124,15 @@ pub async fn of_event(app: &App, event: &str) -> Result<Vec<Kept>> {
     .await?;
     let mut all = Vec::with_capacity(rows.len());
     for row in &rows {
-        all.push(kept(app, event, &row.try_get::<String, _>("id")?).await?);
+        let guest: String = row.try_get("id")?;
+        match kept(app, event, &guest).await {
+            Ok(kept) => all.push(kept),
+            // Gone meanwhile.
+            Err(failure) if failure.kind == Kind::NotFound => {}
+            Err(failure) => {
+                tracing::error!(guest, reason = failure.reason(), "exporting a guest");
+            }
+        }
     }
     Ok(all)
 }
@@ -123,7 +141,8 @@ pub async fn of_event(app: &App, event: &str) -> Result<Vec<Kept>> {
 #[utoipa::path(get, path = "/guest/export", tag = "guest",
     responses((status = 200, body = Bytes, content_type = "application/zip")))]
 pub async fn own(State(app): State<App>, visit: GuestVisit) -> Result<Response> {
-    archive(&app, visit.event, visit.guest).await
+    let (event, guest) = (visit.event.clone(), visit.guest.clone());
+    archive(&app, event, guest, Some(visit)).await
 }
 
 /// Everything that is kept of one guest, for one who asks the studio.
@@ -138,24 +157,34 @@ pub async fn of_guest(
     if !is_id(&guest) {
         return Err(Failure::not_found());
     }
-    let answer = archive(&app, grant.event()?.to_owned(), guest.clone()).await?;
+    let answer = archive(&app, grant.event()?.to_owned(), guest.clone(), None).await?;
     let mut tx = app.db().write().await?;
     note_by(&mut tx, &grant, "guest_export", &guest, grant.event()?).await?;
     tx.commit().await?;
     Ok(answer)
 }
 
-async fn archive(app: &App, event: String, guest: String) -> Result<Response> {
-    let kept = kept(app, &event, &guest).await?;
-    let (permit, here) = (permit()?, tokio::runtime::Handle::current());
+/// The archive, for the guest on a `visit` of theirs or for the studio.
+async fn archive(
+    app: &App,
+    event: String,
+    guest: String,
+    visit: Option<GuestVisit>,
+) -> Result<Response> {
+    let permit = permit(visit.as_ref().map_or(&guest, |visit| &visit.session))?;
+    let (kept, here) = (kept(app, &event, &guest).await?, tokio::runtime::Handle::current());
     let app = app.clone();
     Ok(respond("attachment; filename=\"guest.zip\"", move |archive| {
-        let _place = permit;
+        let _permit = permit;
         archive.add("guest.json", &serde_json::to_vec_pretty(&kept).map_err(Failure::internal)?)?;
         let mut names = HashSet::new();
         for photo in &kept.photos {
-            let file =
-                here.block_on(async { shown(&app, &event, photo).await?.taken(&app).await })?;
+            let file = here.block_on(async {
+                match &visit {
+                    Some(visit) => taken(&app, visit, photo).await,
+                    None => shown(&app, &event, photo).await?.taken(&app).await,
+                }
+            })?;
             if let Some((name, bytes)) = file {
                 archive.add(&place(None, &name, photo, &mut names), &bytes)?;
             }

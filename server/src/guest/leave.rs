@@ -11,11 +11,14 @@ use picpick_engine::{Error, GuestId};
 use sqlx::Row as _;
 
 use super::register::note;
+use super::strays;
 use crate::access::GUEST_IDLE_S;
 use crate::clock::now_s;
+use crate::db::Tx;
 use crate::error::{Failure, Result};
 use crate::faces::receipt_text;
 use crate::ids::new_id;
+use crate::limits::forget_whole;
 use crate::state::App;
 
 /// How often is looked for what was left open, and for sessions that are over.
@@ -56,6 +59,8 @@ pub async fn leave(app: &App, leaving: Leaving) -> Result<String> {
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
+    // What they are watching ends.
+    app.news().tell(&leaving.event, Some(&leaving.guest));
     // In a task of its own: a client that hangs up does not stop it.
     let app = app.clone();
     let erasure = tokio::spawn(async move { erase(&app, &leaving).await });
@@ -82,16 +87,7 @@ async fn erase(app: &App, leaving: &Leaving) -> Result<String> {
     let receipt = receipt.await?;
     let mut tx = app.db().write().await?;
     if let Some(receipt) = &receipt {
-        sqlx::query(
-            "INSERT INTO receipts (id, studio_id, event_id, receipt, created_unix_s) VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(new_id()?)
-        .bind(&leaving.studio)
-        .bind(&leaving.event)
-        .bind(receipt)
-        .bind(now_s())
-        .execute(&mut *tx)
-        .await?;
+        keep_receipt(&mut tx, leaving, receipt).await?;
     }
     sqlx::query("DELETE FROM guests WHERE id = $1").bind(&leaving.guest).execute(&mut *tx).await?;
     note(&mut tx, &leaving.studio, &leaving.guest, "guest_erased", "").await?;
@@ -100,12 +96,33 @@ async fn erase(app: &App, leaving: &Leaving) -> Result<String> {
     Ok(receipt.unwrap_or_default())
 }
 
+/// Keeps the receipt of an erasure for the studio.
+pub async fn keep_receipt(tx: &mut Tx, leaving: &Leaving, receipt: &str) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO receipts (id, studio_id, event_id, receipt, created_unix_s) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(new_id()?)
+    .bind(&leaving.studio)
+    .bind(&leaving.event)
+    .bind(receipt)
+    .bind(now_s())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Sees through what was cut short, and forgets whom nobody waits for, for as long as the service runs.
 pub async fn keep_leaving(app: App) {
+    // At the start all events with guests are looked at, afterwards those that may have lost one since.
+    let mut since_unix_s = 0;
     loop {
         if let Err(failure) = look(&app).await {
             tracing::error!(reason = failure.reason(), "forgetting guests");
         }
+        if let Err(failure) = strays::look(&app, since_unix_s).await {
+            tracing::error!(reason = failure.reason(), "templates without a guest");
+        }
+        since_unix_s = now_s() - 2 * UNVERIFIED_S;
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
@@ -128,6 +145,7 @@ async fn look(app: &App) -> Result<()> {
     .bind(now)
     .execute(&mut *tx)
     .await?;
+    forget_whole(&mut tx).await?;
     tx.commit().await?;
     // A face that was taken in without its row being told of it, by a crash in between, goes with the row.
     let rows = sqlx::query(
@@ -146,7 +164,11 @@ async fn look(app: &App) -> Result<()> {
             guest: row.try_get("id")?,
             faces: row.try_get::<i64, _>("leaving_faces")? != 0,
         };
-        leave(app, leaving).await?;
+        // One whose event does not open keeps nobody else waiting; it is tried again.
+        let guest = leaving.guest.clone();
+        if let Err(failure) = leave(app, leaving).await {
+            tracing::error!(guest, reason = failure.reason(), "forgetting a guest");
+        }
     }
     Ok(())
 }

@@ -18,9 +18,10 @@ use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
 use super::group::others;
+use super::news::still_there;
 use crate::access::GuestVisit;
 use crate::blob::Kind as BlobKind;
-use crate::error::{Failure, Result};
+use crate::error::{Failure, Kind, Result};
 use crate::input::{self, Body, Bytes, Page, Paging, Path, Query};
 use crate::photo::rules::{self, Allowed, Download};
 use crate::photo::{Shown, derive, rows_of, shown};
@@ -197,6 +198,21 @@ pub async fn own(app: &App, visit: &GuestVisit, photo: &str) -> Result<Shown> {
         .faces()
         .run(move |faces| Ok(faces.event(&event)?.collection.guest_sees(&id, &content)?));
     if sees.await? { shown(app, &visit.event, photo).await } else { Err(Failure::not_found()) }
+}
+
+/// A photo's name and bytes for an archive, which may be long: access may end meanwhile, so it is asked again for
+/// each. `None` where the photo may not be taken any more. Errors: `SignedOut` when the visit is over.
+pub async fn taken(
+    app: &App,
+    visit: &GuestVisit,
+    photo: &str,
+) -> Result<Option<(String, Vec<u8>)>> {
+    still_there(app, visit).await?;
+    match own(app, visit, photo).await {
+        Ok(shown) => shown.taken(app).await,
+        Err(failure) if failure.kind == Kind::NotFound => Ok(None),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// For lists: the longer side has at most 480 pixels.

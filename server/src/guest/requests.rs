@@ -3,16 +3,19 @@
 //! Whoever is let in is a guest like others, by a face that the studio chose, and comes by a link in a letter.
 //! Knows nothing of challenges.
 
+use std::net::IpAddr;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use picpick_engine::{Guest, GuestId};
+use picpick_engine::{Guest, GuestId, Template};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::consent::{self, Said, Way};
+use super::leave::{Leaving, leave};
 use super::links;
 use super::person::{Contact, open, seal};
 use super::register::{Newcomer, take_in};
@@ -25,12 +28,17 @@ use crate::error::{Failure, Kind, Result};
 use crate::event::routes::one as event_of;
 use crate::ids::{is_id, new_id};
 use crate::input::{self, Body, Page, Paging, Path, Query};
+use crate::limits::{Budget, network};
 use crate::mail::{self, Mail};
+use crate::middleware::ClientAddress;
 use crate::state::App;
 use crate::words::{Language, Wanted};
 
 /// Requests of one contact that wait at an event; more add nothing.
-const WAITING_MAX: i64 = 200;
+const WAITING_MAX: i64 = 3;
+/// Requests from one network, which a venue's guests share; and what waits at an event at most, from however many.
+const NETWORK: Budget = Budget { units: 60, back_s: 60 };
+const WAITING_IN_ALL_MAX: i64 = 5000;
 
 #[derive(Deserialize, ToSchema)]
 pub struct NewRequest {
@@ -73,14 +81,15 @@ pub struct LetIn {
 pub async fn ask(
     State(app): State<App>,
     wanted: Wanted,
+    ClientAddress(from): ClientAddress,
     Body(given): Body<NewRequest>,
 ) -> Result<StatusCode> {
-    place(&app, wanted.language, given).await?;
+    place(&app, wanted.language, from, given).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Keeps a request.
-pub async fn place(app: &App, language: Language, given: NewRequest) -> Result<()> {
+/// Keeps a request that comes from an address.
+pub async fn place(app: &App, language: Language, from: IpAddr, given: NewRequest) -> Result<()> {
     let name = input::line("name", &given.name, 1, 100)?;
     let contact = Contact::parse(&given.contact)?;
     if contact.email().is_none() {
@@ -94,19 +103,26 @@ pub async fn place(app: &App, language: Language, given: NewRequest) -> Result<(
         adult: given.adult,
     };
     consent::agreed(Way::Studio, &said, link.ends_unix_s)?;
-    let (id, now) = (new_id()?, now_s());
+    let (id, now, hash) = (new_id()?, now_s(), contact.hash(app)?);
     let mut tx = app.db().write().await?;
-    let waiting = sqlx::query("SELECT COUNT(*) AS n FROM guest_requests WHERE event_id = $1")
-        .bind(&link.event)
-        .fetch_one(&mut *tx)
-        .await?;
-    if waiting.try_get::<i64, _>("n")? >= WAITING_MAX {
+    let detail = "Many requests came from here; wait before the next.";
+    NETWORK.take(&mut tx, &format!("requests:{}", network(from)), detail).await?;
+    let waiting = sqlx::query(
+        "SELECT COUNT(*) AS n, COALESCE(SUM(CASE WHEN contact_hash = $2 THEN 1 ELSE 0 END), 0) AS same \
+         FROM guest_requests WHERE event_id = $1",
+    )
+    .bind(&link.event)
+    .bind(&hash)
+    .fetch_one(&mut *tx)
+    .await?;
+    let (all, same): (i64, i64) = (waiting.try_get("n")?, waiting.try_get("same")?);
+    if same >= WAITING_MAX || all >= WAITING_IN_ALL_MAX {
         let detail = "The studio has many requests to answer first; come back tomorrow.";
         return Err(Failure::new(Kind::TooMany, detail).retry_after(86_400));
     }
     sqlx::query(
         "INSERT INTO guest_requests (id, event_id, name, contact, message, version, event_ends_unix_s, language, \
-         created_unix_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         created_unix_s, contact_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(&id)
     .bind(&link.event)
@@ -117,6 +133,7 @@ pub async fn place(app: &App, language: Language, given: NewRequest) -> Result<(
     .bind(link.ends_unix_s)
     .bind(language.tag())
     .bind(now)
+    .bind(hash)
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
@@ -193,34 +210,57 @@ pub async fn let_in(
         consent: &consent,
         consent_ends_unix_s: row.try_get("event_ends_unix_s")?,
     };
+    // The row before the template: one without a row is nobody's (`strays.rs`).
     let mut tx = app.db().write().await?;
-    let gone = sqlx::query("DELETE FROM guest_requests WHERE id = $1")
-        .bind(&request)
-        .execute(&mut *tx)
-        .await?;
-    if gone.rows_affected() == 0 {
-        return Err(Failure::not_found());
-    }
+    tickets::count_letter(&mut tx, &contact.hash(&app)?).await?;
     let guest = take_in(&app, &mut tx, &newcomer).await?;
-    let (of, id): (_, GuestId) = (event.id.clone(), guest.parse()?);
-    // Before the commit: a guest without a template would be let in to nothing; a template without a guest is
-    // found by nobody, and goes with the event.
+    tx.commit().await?;
+    let let_in = enter(&app, &grant, &request, &newcomer, &guest, template).await;
+    if let Err(failure) = let_in {
+        let (studio, event) = (event.studio.clone(), event.id.clone());
+        leave(&app, Leaving { studio, event, guest, faces: false }).await?;
+        return Err(failure);
+    }
+    app.post().wake();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Gives a newcomer their template and a letter with the way in, in place of the request.
+async fn enter(
+    app: &App,
+    grant: &Grant,
+    request: &str,
+    newcomer: &Newcomer<'_>,
+    guest: &str,
+    template: Template,
+) -> Result<()> {
+    let (of, id): (_, GuestId) = (newcomer.event.to_owned(), guest.parse()?);
     app.faces()
         .run(move |faces| Ok(faces.event(&of)?.collection.put_guest(&Guest::new(id, template))?))
         .await?;
-    sqlx::query("UPDATE guests SET verified_unix_s = $1 WHERE id = $2")
-        .bind(now_s())
-        .bind(&guest)
+    let event = event_of(app, newcomer.event).await?;
+    let mut tx = app.db().write().await?;
+    let answered = sqlx::query("DELETE FROM guest_requests WHERE id = $1")
+        .bind(request)
         .execute(&mut *tx)
         .await?;
-    let ticket = tickets::issue(&mut tx, &guest, Purpose::Enter).await?;
-    let to = contact.email().unwrap_or_default();
-    let letter = mail::let_in(app.post(), to, language, &event.name, &ticket);
-    mail::put(&app, &mut tx, &Mail::Letter(letter)).await?;
-    note_by(&mut tx, &grant, "guest_let_in", &guest, &event.id).await?;
+    let verified = sqlx::query(
+        "UPDATE guests SET verified_unix_s = $1 WHERE id = $2 AND leaving_unix_s IS NULL",
+    )
+    .bind(now_s())
+    .bind(guest)
+    .execute(&mut *tx)
+    .await?;
+    if answered.rows_affected() == 0 || verified.rows_affected() == 0 {
+        return Err(Failure::not_found());
+    }
+    let ticket = tickets::issue(&mut tx, guest, Purpose::Enter).await?;
+    let to = newcomer.contact.email().unwrap_or_default();
+    let letter = mail::let_in(app.post(), to, newcomer.language, &event.name, &ticket);
+    mail::put(app, &mut tx, &Mail::Letter(letter)).await?;
+    note_by(&mut tx, grant, "guest_let_in", guest, &event.id).await?;
     tx.commit().await?;
-    app.post().wake();
-    Ok(StatusCode::NO_CONTENT)
+    Ok(())
 }
 
 /// Declines a request: it is forgotten.

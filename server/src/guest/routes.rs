@@ -14,9 +14,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::known::Notifications;
 use super::leave::{Leaving, leave as forget};
-use super::news::still_there;
 use super::person::{Contact, open};
-use super::photos::{Together, found, own};
+use super::photos::{Together, found, taken};
 use super::session;
 use super::tickets::{self, Purpose};
 use crate::access::GuestVisit;
@@ -109,11 +108,14 @@ pub async fn sign_out(
     let mut tx = app.db().write().await?;
     session::end(&mut tx, &visit.session).await?;
     tx.commit().await?;
+    // What is being watched on this session ends.
+    app.news().tell(&visit.event, Some(&visit.guest));
     let cookie = [(header::SET_COOKIE, session::cookie(None, encrypted))];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
-/// Asks for letters about new photos, or ends them. A letter asks the contact's owner first.
+/// Asks for letters about new photos, or ends them. A letter asks the contact's owner first; whoever changes their
+/// mind and changes it back within an hour confirms by the letter that has come already.
 #[utoipa::path(put, path = "/guest/notifications", tag = "guest", request_body = NotificationWish,
     responses((status = 200, body = NotificationState)))]
 pub async fn notify(
@@ -122,8 +124,13 @@ pub async fn notify(
     Body(given): Body<NotificationWish>,
 ) -> Result<Json<NotificationState>> {
     let mut tx = app.db().write().await?;
+    // Changed to itself, the guest is ours until the commit: of two wishes at once one is first.
+    sqlx::query("UPDATE guests SET notify = notify WHERE id = $1")
+        .bind(&visit.guest)
+        .execute(&mut *tx)
+        .await?;
     let row = sqlx::query(
-        "SELECT g.contact, g.language, g.notify, e.name AS event_name FROM guests g \
+        "SELECT g.contact, g.contact_hash, g.language, g.notify, e.name AS event_name FROM guests g \
          JOIN events e ON e.id = g.event_id WHERE g.id = $1",
     )
     .bind(&visit.guest)
@@ -135,13 +142,16 @@ pub async fn notify(
         (true, 0) => 1,
         (true, before) => before,
     };
-    if (before, after) == (0, 1) {
+    let asks = (before, after) == (0, 1)
+        && !tickets::is_fresh(&mut tx, &visit.guest, Purpose::Notify).await?;
+    if asks {
         let contact = row.try_get::<String, _>("contact")?;
         let contact = Contact::parse(&open(&app, &visit.guest, "contact", &contact)?)?;
         let to = contact.email().ok_or_else(|| {
             Failure::new(Kind::Conflict, "Your contact is a telephone; letters go to e-mail.")
         })?;
         let language = Language::of_tag(&row.try_get::<String, _>("language")?);
+        tickets::count_letter(&mut tx, &row.try_get::<String, _>("contact_hash")?).await?;
         let ticket = tickets::issue(&mut tx, &visit.guest, Purpose::Notify).await?;
         let event: String = row.try_get("event_name")?;
         let letter = mail::letters_wanted(app.post(), to, language, &event, &ticket);
@@ -165,28 +175,24 @@ pub async fn archive(
     visit: GuestVisit,
     Query(wish): Query<Together>,
 ) -> Result<Response> {
+    let permit = permit(&visit.session)?;
     let others = match wish.together {
         true => super::group::others(&app, &visit.guest).await?,
         false => Vec::new(),
     };
     let photos = found(&app, &visit.event, &visit.guest, &others).await?.photos;
-    let taken = photos.into_iter().filter(|photo| photo.download != Download::Off);
-    let taken: Vec<String> = taken.map(|photo| photo.id).collect();
-    if taken.is_empty() {
+    let wanted = photos.into_iter().filter(|photo| photo.download != Download::Off);
+    let wanted: Vec<String> = wanted.map(|photo| photo.id).collect();
+    if wanted.is_empty() {
         let detail = "There is nothing to take along: downloads are off, or there are no photos.";
         return Err(Failure::new(Kind::Forbidden, detail));
     }
-    let (permit, here) = (permit()?, tokio::runtime::Handle::current());
+    let here = tokio::runtime::Handle::current();
     Ok(respond("attachment; filename=\"photos.zip\"", move |archive| {
-        let _place = permit;
+        let _permit = permit;
         let mut names = HashSet::new();
-        for photo in taken {
-            // Asked again for each: the archive may be long, and access may end meanwhile.
-            let file = here.block_on(async {
-                still_there(&app, &visit).await?;
-                own(&app, &visit, &photo).await?.taken(&app).await
-            })?;
-            if let Some((name, bytes)) = file {
+        for photo in wanted {
+            if let Some((name, bytes)) = here.block_on(taken(&app, &visit, &photo))? {
                 archive.add(&place(None, &name, &photo, &mut names), &bytes)?;
             }
         }

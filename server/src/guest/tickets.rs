@@ -9,6 +9,13 @@ use crate::clock::now_s;
 use crate::db::Tx;
 use crate::error::{Failure, Kind, Result};
 use crate::ids::{new_token, token_hash};
+use crate::limits::Budget;
+
+/// Letters with tickets to one contact, whose owner may know nothing of it: three at once, and then one every eight
+/// hours, from all guests and events together.
+const LETTERS: Budget = Budget { units: 3, back_s: 8 * 3600 };
+/// Within so long a guest's ticket is not sent again.
+const AGAIN_S: i64 = 3600;
 
 /// What a ticket is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +61,25 @@ pub async fn issue(tx: &mut Tx, guest: &str, purpose: Purpose) -> Result<Zeroizi
     .execute(&mut **tx)
     .await?;
     Ok(token)
+}
+
+/// Counts a letter with a ticket to the contact that `contact_hash` stands for. Errors: `TooMany`.
+pub async fn count_letter(tx: &mut Tx, contact_hash: &str) -> Result<()> {
+    let detail = "This contact has got several letters already; wait before the next.";
+    LETTERS.take(tx, &format!("letters:{contact_hash}"), detail).await
+}
+
+/// Whether a ticket of `guest` that was sent a short while ago is still good.
+pub async fn is_fresh(tx: &mut Tx, guest: &str, purpose: Purpose) -> Result<bool> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) AS n FROM guest_tickets WHERE guest_id = $1 AND kind = $2 AND expires_unix_s > $3",
+    )
+    .bind(guest)
+    .bind(purpose.as_str())
+    .bind(now_s() + purpose.seconds() - AGAIN_S)
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(row.try_get::<i64, _>("n")? > 0)
 }
 
 /// Uses a ticket up; its guest. Errors: `Gone`.

@@ -8,6 +8,7 @@
 //! refused by all soon after, and what a caller may take at once is at most a burst from each server.
 
 mod bucket;
+mod budget;
 mod class;
 mod table;
 mod tries;
@@ -20,6 +21,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
 pub use bucket::Rate;
+pub use budget::{Budget, forget_whole};
 pub use class::Class;
 pub use table::{exchange, keep_exchanging};
 pub use tries::{Patience, forget as forget_tries, give_back};

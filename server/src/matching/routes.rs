@@ -15,6 +15,7 @@ use crate::access::Grant;
 use crate::audit::note_by;
 use crate::error::{Failure, Result};
 use crate::input::{Body, Query};
+use crate::middleware::Place;
 use crate::search::routes::names;
 use crate::state::App;
 
@@ -152,6 +153,7 @@ fn shown(dropped: &Dropped, names: &HashMap<String, String>) -> Option<DroppedFa
 pub async fn show(
     State(app): State<App>,
     grant: Grant,
+    place: Place,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<EventMatching>> {
     let event = grant.event()?.to_owned();
@@ -159,7 +161,7 @@ pub async fn show(
     let name = event.clone();
     let (now, found, wanted, preview) = app
         .faces()
-        .run(move |faces| {
+        .run_in(place, move |faces| {
             let open = faces.event(&name)?;
             let (now, found) = {
                 let gallery = open.collection.gallery();

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Failure, Kind, Result};
@@ -26,6 +28,43 @@ pub struct Admission {
 pub struct Permit {
     room: &'static str,
     _place: OwnedSemaphorePermit,
+}
+
+/// A permit that a request shares with the work it has begun: it ends with the last of them, so that a client who
+/// hangs up makes no room for more work than there are places.
+#[derive(Clone)]
+pub struct Place {
+    _permit: Arc<Permit>,
+}
+
+impl Place {
+    /// Does blocking `work` beside the asynchronous threads, in this place until it is done, whoever waits for it.
+    pub async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let held = move || {
+            let done = work();
+            drop(self);
+            done
+        };
+        tokio::task::spawn_blocking(held).await.map_err(Failure::internal)?
+    }
+}
+
+impl From<Permit> for Place {
+    fn from(permit: Permit) -> Self {
+        Self { _permit: Arc::new(permit) }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Place {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let missing = || Failure::internal("a handler asks for a place, and nobody gave it one");
+        parts.extensions.get::<Place>().cloned().ok_or_else(missing)
+    }
 }
 
 impl Admission {
@@ -94,5 +133,27 @@ mod tests {
         assert!(begun.elapsed() >= Duration::from_millis(200), "it waited for its turn");
         drop(second);
         assert!(room.enter().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn work_keeps_its_place_when_nobody_waits_for_it_any_more() {
+        let room = Admission::new("test", 1, 0, Duration::from_millis(200));
+        let place = Place::from(room.enter().await.unwrap());
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let request = tokio::spawn(place.run(move || {
+            let _ = begin.send(());
+            let _ = ended.recv();
+            Ok(())
+        }));
+        begun.await.unwrap();
+        // The client hangs up.
+        request.abort();
+        assert!(request.await.is_err());
+        assert_eq!(room.enter().await.err().unwrap().kind, Kind::Busy);
+        end.send(()).unwrap();
+        while room.enter().await.is_err() {
+            tokio::task::yield_now().await;
+        }
     }
 }

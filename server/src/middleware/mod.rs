@@ -11,7 +11,7 @@ mod pace;
 mod protect;
 mod repeat;
 
-pub use admission::Admission;
+pub use admission::{Admission, Place};
 pub use client::{ClientAddress, Encrypted};
 pub use cors::{TrustedOrigin, cors};
 pub use headers::{no_such_method, no_such_route, secure};

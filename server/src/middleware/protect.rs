@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use super::admission::Place;
 use super::client::ClientAddress;
 use super::pace::paced;
 use crate::access::{Caller, Rule};
@@ -49,8 +50,9 @@ pub async fn protect(
     response
 }
 
-async fn admitted(app: &App, class: Class, request: Request, next: Next) -> Result<Response> {
-    let _permit = app.admission(class).enter().await?;
+async fn admitted(app: &App, class: Class, mut request: Request, next: Next) -> Result<Response> {
+    let place = Place::from(app.admission(class).enter().await?);
+    request.extensions_mut().insert(place.clone());
     match class.time_max(app.settings().protection.request_time_max) {
         Some(limit) => {
             let late = |_| {

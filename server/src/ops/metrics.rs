@@ -137,7 +137,7 @@ pub fn count_alert(pattern: &'static str) {
     counter!(ALERTS, "pattern" => pattern).increment(1);
 }
 
-/// A guest's challenge ended: `passed`, or the code of a refusal.
+/// A guest's challenge ended: `passed`, `left`, or the code of a refusal.
 pub fn count_challenge(outcome: &'static str) {
     counter!(CHALLENGES, "outcome" => outcome).increment(1);
 }

@@ -17,6 +17,7 @@ use crate::access::Grant;
 use crate::audit::note_by;
 use crate::error::{Failure, Kind, Result};
 use crate::input::{self, Body, Bytes, Query, Raw};
+use crate::middleware::Place;
 use crate::ops::metrics;
 use crate::photo::rows_of;
 use crate::state::App;
@@ -138,6 +139,7 @@ impl Wish {
 pub async fn by_selfie(
     State(app): State<App>,
     grant: Grant,
+    place: Place,
     Query(wish): Query<Wish>,
     Raw(picture): Raw,
 ) -> Result<Json<Found>> {
@@ -146,7 +148,7 @@ pub async fn by_selfie(
     let name = event.clone();
     let (answer, faces_seen, quality) = app
         .faces()
-        .run(move |faces| {
+        .run_in(place, move |faces| {
             let open = faces.event(&name)?;
             let pipeline = faces.pipeline()?;
             let seen = pipeline.analyse_selfie(&picture)?;
@@ -182,6 +184,7 @@ pub async fn by_selfie(
 pub async fn by_face(
     State(app): State<App>,
     grant: Grant,
+    place: Place,
     Query(wish): Query<Wish>,
     Body(given): Body<FaceQuery>,
 ) -> Result<Json<Found>> {
@@ -191,7 +194,7 @@ pub async fn by_face(
     let name = event.clone();
     let (answer, quality) = app
         .faces()
-        .run(move |faces| {
+        .run_in(place, move |faces| {
             let open = faces.event(&name)?;
             let template = open.collection.template_of(&face)?;
             let (quality, scoring) = (template.quality, wish.how.unwrap_or_default().into());
@@ -252,12 +255,13 @@ pub async fn names(app: &App, event: &str, photos: &[PhotoId]) -> Result<HashMap
 pub async fn compare(
     State(app): State<App>,
     grant: Grant,
+    place: Place,
     Body(given): Body<Pair>,
 ) -> Result<Json<Compared>> {
     let (a, b) = (input::face("a", &given.a)?, input::face("b", &given.b)?);
     let event = grant.event()?.to_owned();
     app.faces()
-        .run(move |faces| {
+        .run_in(place, move |faces| {
             let open = faces.event(&event)?;
             let template = open.collection.template_of(&a)?;
             let missing = || Failure::new(Kind::NotFound, "The event has no such face.");

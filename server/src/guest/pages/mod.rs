@@ -25,7 +25,7 @@ use super::requests::{self, NewRequest};
 use crate::access::{GuestVisit, Rule, changes_from_elsewhere};
 use crate::error::{Failure, Kind, Result};
 use crate::input::Path;
-use crate::middleware::protect;
+use crate::middleware::{ClientAddress, protect};
 use crate::pages::visitors::{refused, respond};
 use crate::state::App;
 use crate::words::Wanted;
@@ -152,7 +152,12 @@ struct Asked {
     adult: Option<String>,
 }
 
-async fn send_request(here: Here, Path(token): Path<String>, Form(given): Form<Asked>) -> Response {
+async fn send_request(
+    here: Here,
+    ClientAddress(from): ClientAddress,
+    Path(token): Path<String>,
+    Form(given): Form<Asked>,
+) -> Response {
     let open = match find(&here.app, &token).await {
         Ok(open) => open,
         Err(failure) => return here.fail(&failure, None),
@@ -168,7 +173,7 @@ async fn send_request(here: Here, Path(token): Path<String>, Form(given): Form<A
         consent_ends_unix_s: given.ends,
         adult: given.adult.is_some(),
     };
-    let why = match requests::place(&here.app, here.wanted.language, request).await {
+    let why = match requests::place(&here.app, here.wanted.language, from, request).await {
         Ok(()) => {
             let said = (words.ask.sent_title, words.ask.sent);
             let page = layout::notice(words, here.wanted.language, said, None);

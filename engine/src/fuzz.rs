@@ -3,6 +3,7 @@
 //! Never called by a program, and no part of the interface.
 
 use crate::face::Photo;
+use crate::people::Corrections;
 use crate::store::record;
 
 /// A photo's row as the store holds it, opened; `None` when it does not read.
@@ -13,6 +14,11 @@ pub fn read_row(bytes: &[u8]) -> Option<Photo> {
 /// The bytes of a photo's row, before they are sealed.
 pub fn write_row(photo: &Photo) -> Vec<u8> {
     record::encode(photo)
+}
+
+/// What bytes say of people, as bytes again; `None` when they do not read.
+pub fn read_said(bytes: &[u8]) -> Option<Vec<u8>> {
+    Corrections::from_bytes(bytes).map(|said| said.to_bytes())
 }
 
 /// How many erasures of a ledger's text hold together; the rest of it does not follow.

@@ -1,4 +1,5 @@
-//! Any bytes as what a store holds: a photo's row, the people, the face graph, an id.
+//! Any bytes as what a store holds: a photo's row, the people and what was said of them, the face
+//! graph, an id.
 //!
 //! The first byte chooses. What reads must come back the same from its own bytes. Knows nothing of what
 //! lies outside a store: `books.rs` has that.
@@ -11,11 +12,12 @@ use sha2::{Digest, Sha256};
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((kind, bytes)) = bytes.split_first() else { return };
-    match kind % 4 {
+    match kind % 5 {
         0 => row(bytes),
         1 => people(bytes),
         2 => graph(bytes),
-        _ => ids(bytes),
+        3 => ids(bytes),
+        _ => said(bytes),
     }
 });
 
@@ -47,6 +49,12 @@ fn people(bytes: &[u8]) {
             People::from_bytes(&again, &faces).map(|people| people.to_bytes()).ok(),
             Some(again)
         );
+    }
+}
+
+fn said(bytes: &[u8]) {
+    if let Some(again) = fuzz::read_said(bytes) {
+        assert_eq!(fuzz::read_said(&again), Some(again));
     }
 }
 

@@ -113,7 +113,19 @@ fn stored() -> Vec<(String, Vec<u8>)> {
     // Without its checksum, which the target puts under whatever comes.
     let graph = graph[..graph.len() - 32].to_vec();
     let id = PhotoId([0xab; 16]).to_string().into_bytes();
-    [("row", 0, row), ("people", 1, people.to_bytes()), ("graph", 2, graph), ("id", 3, id)]
+    // Protobuf by hand: a group of two faces, and a face that is apart from another.
+    let two = [[[10, 16].as_slice(), &[1; 16]].concat(), [[18, 16].as_slice(), &[2; 16]].concat()];
+    let group = [[10, 34, 10, 32].as_slice(), &[3; 16], &[4; 16]].concat();
+    let said = [group, vec![18, 36], two.concat()].concat();
+    assert!(fuzz::read_said(&said).is_some());
+    let kinds = [
+        ("row", 0, row),
+        ("people", 1, people.to_bytes()),
+        ("graph", 2, graph),
+        ("id", 3, id),
+        ("said", 4, said),
+    ];
+    kinds
         .map(|(name, kind, bytes)| (format!("stored/{name}"), [&[kind][..], &bytes].concat()))
         .to_vec()
 }

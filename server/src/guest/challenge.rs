@@ -223,13 +223,9 @@ pub async fn show(
     }
 }
 
-/// Makes the session one of the guest whose face was shown: one who is known by the same contact, or a new one.
-/// The session's new token. Errors: `Forbidden` where too many faces come with one contact.
-async fn passed(
-    app: &App,
-    visit: &GuestVisit,
-    template: Template,
-) -> Result<zeroize::Zeroizing<String>> {
+/// Whose face was shown: somebody's who is known by the same contact, or the visit's own guest's, who has a template
+/// now. Errors: `Forbidden` where too many faces come with one contact.
+async fn recognised(app: &App, visit: &GuestVisit, template: Template) -> Result<String> {
     let row = sqlx::query("SELECT contact_hash FROM guests WHERE id = $1")
         .bind(&visit.guest)
         .fetch_one(app.db().read())
@@ -258,12 +254,22 @@ async fn passed(
         collection.put_guest(&Guest::new(own, template))?;
         Ok(Some(own))
     });
-    let Some(guest) = accepted.await? else {
-        app.alerts().saw(Pattern::ManyFaces, &format!("contact:{contact}"), &visit.studio);
-        let detail = "Other faces have come with this contact; use a contact of your own.";
-        return Err(Failure::new(Kind::Forbidden, detail));
-    };
-    let guest = guest.to_string();
+    if let Some(guest) = accepted.await? {
+        return Ok(guest.to_string());
+    }
+    app.alerts().saw(Pattern::ManyFaces, &format!("contact:{contact}"), &visit.studio);
+    let detail = "Other faces have come with this contact; use a contact of your own.";
+    Err(Failure::new(Kind::Forbidden, detail))
+}
+
+/// Makes the session one of the guest whose face was shown; its new token. Errors: `Forbidden` where too many faces
+/// come with one contact, `SignedOut` where the guest has gone meanwhile.
+async fn passed(
+    app: &App,
+    visit: &GuestVisit,
+    template: Template,
+) -> Result<zeroize::Zeroizing<String>> {
+    let guest = recognised(app, visit, template).await?;
     let now = now_s();
     let mut tx = app.db().write().await?;
     let there = sqlx::query(

@@ -117,10 +117,16 @@ fn table(api: Api) -> Api {
         .add(Event(A::ReadEvent),           routes!(job::routes::failed))
         .add(Event(A::ReadEvent),           routes!(job::routes::progress))
         .add(Event(A::UploadPhotos),        routes!(job::routes::steer))
+}
+
+#[rustfmt::skip]
+fn faces_table(api: Api) -> Api {
+    api
         // Search
         .add(Event(A::SearchFaces),         routes!(search::routes::by_selfie).map(of_a_selfie))
         .add(Event(A::SearchFaces),         routes!(search::routes::by_face))
         .add(Event(A::SearchFaces),         routes!(search::routes::compare))
+        // Matching
         .add(Event(A::SearchFaces),         routes!(matching::routes::show))
         .add(Event(A::ManageEvent),         routes!(matching::routes::change))
         // Coverage
@@ -199,7 +205,8 @@ fn albums_table(api: Api) -> Api {
 
 /// The routes of the API, and its description.
 fn nested(app: &App) -> (Router<App>, OpenApi) {
-    let (routes, mut described) = guests_table(albums_table(table(Api::new(app)))).finish();
+    let (routes, mut described) =
+        guests_table(albums_table(faces_table(table(Api::new(app))))).finish();
     let paths = std::mem::take(&mut described.paths.paths);
     described.paths.paths =
         paths.into_iter().map(|(path, item)| (format!("/api/v1{path}"), item)).collect();

@@ -18,7 +18,7 @@ use crate::state::App;
 
 /// The faces of some photos, by what will be found of them.
 #[derive(Serialize, ToSchema)]
-pub struct Counted {
+pub struct CoverageCounts {
     /// Photos that were searched for faces.
     pub searched: usize,
     /// Of these, photos in which no face was found.
@@ -45,7 +45,7 @@ pub struct FolderCoverage {
     pub id: String,
     pub name: String,
     #[serde(flatten)]
-    pub counted: Counted,
+    pub counted: CoverageCounts,
 }
 
 /// What guests will find of an event, and what not.
@@ -58,12 +58,12 @@ pub struct EventCoverage {
     /// Photos that were not searched yet.
     pub waiting: usize,
     #[serde(flatten)]
-    pub counted: Counted,
+    pub counted: CoverageCounts,
     /// Folders with photos that were searched, oldest first.
     pub folders: Vec<FolderCoverage>,
 }
 
-impl From<&Coverage> for Counted {
+impl From<&Coverage> for CoverageCounts {
     fn from(coverage: &Coverage) -> Self {
         Self {
             searched: coverage.photos,
@@ -105,13 +105,19 @@ pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<EventCove
         })
         .await?;
     let folder = |(id, name): (String, String)| {
-        let counted = Counted::from(&by_folder.remove(&id)?);
+        let counted = CoverageCounts::from(&by_folder.remove(&id)?);
         Some(FolderCoverage { id, name, counted })
     };
     let folders = names.into_iter().filter_map(folder).collect();
     let unread = size(jobs.failed);
     let waiting = photos.saturating_sub(all.photos + unread);
-    Ok(Json(EventCoverage { photos, unread, waiting, counted: Counted::from(&all), folders }))
+    Ok(Json(EventCoverage {
+        photos,
+        unread,
+        waiting,
+        counted: CoverageCounts::from(&all),
+        folders,
+    }))
 }
 
 /// The folders, oldest first, each with its name; and the folder of each photo that lies in one, by the engine's id

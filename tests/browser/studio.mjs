@@ -174,7 +174,7 @@ await change("a cover, a limit and another name", async () => {
   await page.fill("#edit-name", "For everybody");
   await page.fill("#edit-downloads_max", "3");
   await page.click("#edit-cover summary");
-  await until("the covers", async () => (await page.$$("#edit-covers li")).length === told.photos.length + 1);
+  await until("the covers", async () => (await page.$$("#edit-covers li")).length === every);
   await until("a picture of one", () => page.$eval("#edit-covers img", (one) => one.complete && one.naturalWidth > 0));
   await looked(page, "event-albums-edit");
   await page.click("#edit-covers li:last-child label");

@@ -4,7 +4,7 @@
 
 use picpick_engine::to_jpeg;
 use picpick_tests::guest::{
-    let_in, letter, letters, register, registration, send_frame, token_in, wait_until,
+    let_in, letter, letters, register, request, send_frame, token_in, wait_until,
 };
 use picpick_tests::head::drawn;
 use picpick_tests::people::new_email;
@@ -20,9 +20,7 @@ pub fn face_of(scene: &Scene, name: &str) -> String {
 }
 
 fn ask(scene: &Scene, client: &Client, contact: &str) -> picpick_tests::Answer {
-    let mut request = registration(&scene.token, "Guest", contact);
-    request["message"] = "Here".into();
-    client.post("/guest/requests", &request)
+    client.post("/guest/requests", &request(&scene.token, "Guest", contact, "Here"))
 }
 
 fn requests(scene: &Scene) -> Vec<Value> {

@@ -39,7 +39,7 @@ pub struct Args {
 #[derive(Serialize)]
 struct Report {
     faces: usize,
-    /// Until the people of all these faces had formed.
+    /// Until people and index of all these faces were made.
     settled_s: f64,
     /// The first came when the collection was not open yet.
     guests: Vec<Run>,
@@ -76,7 +76,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     show(setup, &Report { faces, settled_s, guests })
 }
 
-/// Adds made-up faces until there are `wanted`; how many there are, and how long people took to form.
+/// Adds made-up faces until there are `wanted`; how many there are, and how long people and index took.
 fn fill(service: &Service, event: &str, wanted: usize) -> Result<(usize, f64)> {
     let data = DataFolder::open(&service.room.data(), None)?;
     let pack = Pack::builtin(DEFAULT_PACK)?;
@@ -119,7 +119,7 @@ fn show(setup: &Setup, report: &Report) -> Result<()> {
         return Ok(());
     }
     let Report { faces, settled_s, guests } = report;
-    println!("{faces} faces, whose people formed in {settled_s:.1} s");
+    println!("{faces} faces, whose people and index were made in {settled_s:.1} s");
     println!("{:>8}  {:>10}  {:>20}", "guest", "judged ms", "photo on screen ms");
     for (nth, Run { judged_ms, on_screen_ms }) in guests.iter().enumerate() {
         let name = if nth == 0 { "first".to_owned() } else { (nth + 1).to_string() };

@@ -1,7 +1,7 @@
 // The photos of an event: listed by folder, selected, moved, deleted.
 
 import { byId, call, count, element, say } from "./api.js";
-import { all, receiptLink, sure } from "./parts.js";
+import { all, photoLink, receiptLink, sure } from "./parts.js";
 
 const PAGE = 60;
 const PAGE_MAX = 500;
@@ -19,14 +19,12 @@ export function arrange(path, folders) {
   function tile(photo) {
     const known = tiles.get(photo.id);
     if (known) return known;
-    const address = `/api/v1${path}/photos/${photo.id}`;
-    const image = element("img", { src: `${address}/thumb`, alt: photo.name, loading: "lazy", decoding: "async", width: 240, height: 240 });
+    const link = photoLink(path, photo.id, photo.name, { decoding: "async" });
     // Tried again when the list is drawn next.
-    image.addEventListener("error", () => tiles.delete(photo.id));
+    link.querySelector("img").addEventListener("error", () => tiles.delete(photo.id));
     const box = element("input", { type: "checkbox", "aria-label": `Select ${photo.name}` });
     box.checked = chosen.has(photo.id);
     box.addEventListener("click", (press) => select(photo.id, box.checked, press.shiftKey));
-    const link = element("a", { href: `${address}/web`, target: "_blank", rel: "noopener" }, image);
     const made = element("li", {}, link, element("label", { class: "choose" }, box), element("span", { class: "hint", title: photo.name }, photo.name));
     made.dataset.photo = photo.id;
     made.mark = () => {

@@ -1,7 +1,7 @@
 // What guests will find of an event, and what not.
 
 import { byId, call, count, element, ready, say } from "./api.js";
-import { face, thisEvent } from "./parts.js";
+import { face, photoLink, thisEvent } from "./parts.js";
 
 const AT_ONCE = 24;
 const FACES_AT_MOST = 8;
@@ -52,12 +52,9 @@ byId("folders").append(
 // A photo with the faces that it is listed for, cut out; one that was not read has no picture.
 function tile(photo) {
   if (photo.reason !== undefined) return element("li", {}, element("strong", {}, photo.name), element("span", { class: "why" }, photo.reason));
-  const address = `/api/v1${path}/photos/${photo.id}`;
-  const image = element("img", { src: `${address}/thumb`, alt: photo.name, loading: "lazy", width: 240, height: 240 });
-  const link = element("a", { href: `${address}/web`, target: "_blank", rel: "noopener" }, image);
   const about = photo.faces.length ? `${photo.name} · ${count(photo.faces.length, "face", "faces")}` : photo.name;
   const cuts = photo.faces.slice(0, FACES_AT_MOST).map(({ bbox }) => face(path, { photo: photo.id, bbox }));
-  return element("li", {}, link, element("span", { class: "hint" }, about), element("div", { class: "cuts" }, ...cuts));
+  return element("li", {}, photoLink(path, photo.id, photo.name), element("span", { class: "hint" }, about), element("div", { class: "cuts" }, ...cuts));
 }
 
 let what;

@@ -4,17 +4,13 @@ import { byId, call, count, element, ready, say } from "./api.js";
 import { adding } from "./adding.js";
 import { arrange } from "./arrange.js";
 import { foldersOf } from "./folders.js";
-import { receiptLink, sure, thisEvent } from "./parts.js";
+import { photoLink, receiptLink, sure, thisEvent } from "./parts.js";
 
 const { id, path } = await thisEvent();
 byId("export").href = `/api/v1${path}/export`;
 
-const tile = (photo, note) => {
-  const address = `/api/v1${path}/photos/${photo}`;
-  const image = element("img", { src: `${address}/thumb`, alt: note || "Photo", loading: "lazy", width: 240, height: 240 });
-  const link = element("a", { href: `${address}/web`, target: "_blank", rel: "noopener" }, image);
-  return element("li", {}, link, ...(note ? [element("span", { class: "hint" }, note)] : []));
-};
+const tile = (photo, note) =>
+  element("li", {}, photoLink(path, photo, note || "Photo"), ...(note ? [element("span", { class: "hint" }, note)] : []));
 
 const folders = await foldersOf(path);
 const photos = arrange(path, folders);

@@ -62,6 +62,13 @@ export function button(text, work, look = "quiet") {
 export const receiptLink = (receipt) =>
   element("a", { href: URL.createObjectURL(new Blob([receipt], { type: "application/json" })), download: "receipt.json" }, "Save the receipt");
 
+// A photo as a small picture that leads to a larger one. `more`: other attributes of the picture.
+export function photoLink(path, photo, alt, more = {}) {
+  const address = `/api/v1${path}/photos/${photo}`;
+  const image = element("img", { src: `${address}/thumb`, alt, loading: "lazy", width: 240, height: 240, ...more });
+  return element("a", { href: `${address}/web`, target: "_blank", rel: "noopener" }, image);
+}
+
 const EDGE_PX = 160;
 const sizes = new Map();
 

@@ -1,7 +1,7 @@
 // The people of an event: who they are, and what the studio says of them. Whatever is said can be undone at once.
 
 import { byId, call, count, element, ready, say } from "./api.js";
-import { face, sure, thisEvent } from "./parts.js";
+import { face, photoLink, sure, thisEvent } from "./parts.js";
 
 const AT_ONCE = 60;
 const FACES_MAX = 5000;
@@ -78,11 +78,7 @@ async function show(one, at = people.findIndex(({ face }) => face === one), focu
   const photos = [...new Set(person.items.map(({ photo }) => photo))];
   byId("found-title").textContent = photosText(person.photos);
   byId("found").replaceChildren(
-    ...photos.map((photo, nth) => {
-      const address = `/api/v1${path}/photos/${photo}`;
-      const image = element("img", { src: `${address}/thumb`, alt: `Photo ${nth + 1} of this person`, loading: "lazy", width: 240, height: 240 });
-      return element("li", {}, element("a", { href: `${address}/web`, target: "_blank", rel: "noopener" }, image));
-    }),
+    ...photos.map((photo, nth) => element("li", {}, photoLink(path, photo, `Photo ${nth + 1} of this person`))),
   );
   if (focus) byId("theirs-title").focus();
 }

@@ -99,11 +99,6 @@ fn settle(breaches: Vec<String>) {
 }
 
 #[test]
-fn every_source_begins_with_a_header() {
-    hold(shape::header);
-}
-
-#[test]
 fn no_file_is_too_long() {
     hold(shape::file_length);
 }

@@ -16,37 +16,6 @@ pub fn is_program(path: &str) -> bool {
     !is_test && rooms.iter().any(|room| path.starts_with(room))
 }
 
-/// A program file says in two lines or more what it does and what it does not; a test file in one.
-pub fn header(path: &str, text: &str) -> Vec<String> {
-    let lines: Vec<&str> = text
-        .lines()
-        .map_while(|line| line.strip_prefix("//!"))
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let expected = if is_program(path) { 2 } else { 1 };
-    if lines.len() < expected {
-        return vec![breach(
-            path,
-            1,
-            &format!("expected a //! header of {expected} lines or more, received {}", lines.len()),
-        )];
-    }
-    let says_no = [
-        "no", "not", "never", "nothing", "none", "neither", "nor", "nobody", "nowhere", "without",
-        "cannot",
-    ];
-    let header = lines.join(" ").to_lowercase();
-    if is_program(path) && !says_no.iter().any(|no| words(&header, no).next().is_some()) {
-        return vec![breach(
-            path,
-            1,
-            "the header names no absence: say what this file knows nothing of, or never does",
-        )];
-    }
-    Vec::new()
-}
-
 pub fn file_length(path: &str, text: &str) -> Vec<String> {
     match text.lines().count() {
         lines if lines > FILE_LINES_MAX => vec![breach(
@@ -90,25 +59,6 @@ pub fn leftovers(path: &str, text: &str) -> Vec<String> {
         .chain(in_code)
         .map(|(at, left)| breach(path, line_of(text, at), &format!("{left} is left behind")))
         .collect()
-}
-
-#[test]
-fn a_missing_short_or_boastful_header_is_caught() {
-    assert_eq!(header("engine/src/a.rs", "//! Decodes.\n//! Knows no store.\n"), [""; 0]);
-    assert_eq!(header("tests/a.rs", "//! One scenario.\n"), [""; 0]);
-    for bad in [
-        "",
-        "use std::fs;\n//! Late.\n//! Never.\n",
-        "//! Never.\n",
-        "//!\n//! Never.\n",
-        "//! Decodes.\n//! Notes everything.\n",
-    ] {
-        let found = header("engine/src/a.rs", bad);
-        assert_eq!(found.len(), 1, "{bad:?}");
-        assert!(found[0].starts_with("engine/src/a.rs:1: "), "{found:?}");
-    }
-    assert_eq!(header("tests/a.rs", "fn main() {}").len(), 1);
-    assert_eq!(header("engine/src/store/tests.rs", "//! Round trips.\n"), [""; 0]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
-# PicPick: build, test and try it out. `make` alone lists the targets.
+# Builds, tests and demonstrates PicPick. `make` alone lists the targets.
 #
-# Everything is compiled with the release profile and into one folder outside the checkout, so that
-# RocksDB, which takes minutes, is compiled once: for build, lints, tests and documentation alike,
-# and for every later checkout. Cargo's own locks keep checkouts that share the folder apart.
+# All targets use the release profile and one target folder outside the checkout, so that RocksDB, which
+# takes minutes to compile, is compiled once: for build, lints, tests and documentation, and for every
+# later checkout. Cargo's locks make it safe for several checkouts to share the folder.
 
 ifeq ($(filter oneshell,$(.FEATURES)),)
 $(error this Makefile needs GNU Make 3.82 or newer)
@@ -20,24 +20,24 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/picpick
 TOOLS := $(CACHE)/tools
 CARGO_TARGET_DIR ?= $(CACHE)/target
 PICPICK_DEMO_DIR ?= $(CACHE)/demo
-# The model packs that the tests read.
+# The model packs that the tests use.
 PACKS := yunet-sface centerface-mobilefacenet
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
-# Of `make fuzz`: which target, and for how long.
+# For `make fuzz`: the fuzz target, and the duration in seconds.
 TARGET ?= image
 SECONDS ?= 3600
 
-# A shell that has not read rustup's profile still finds cargo.
+# Finds cargo even in a shell that has not read rustup's profile.
 PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 export CACHE TOOLS CARGO_TARGET_DIR PICPICK_DEMO_DIR PATH
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
-deps: ## install what the build needs and this machine lacks (Debian, Ubuntu), or name it
+deps: ## install missing build dependencies (Debian, Ubuntu), or name them (other systems)
 	@missing="" packages=""
-	need() { # need WHAT DEBIAN-PACKAGE TEST...: notes WHAT as missing when TEST fails
+	need() { # need WHAT DEBIAN-PACKAGE TEST...: records WHAT as missing if TEST fails
 	  local what=$$1 package=$$2
 	  shift 2
 	  "$$@" </dev/null >/dev/null 2>&1 || { missing+=" $$what;" packages+=" $$package"; }
@@ -57,7 +57,7 @@ deps: ## install what the build needs and this machine lacks (Debian, Ubuntu), o
 	  [ -n "$${SSL_CERT_FILE:-}" ] || [ -s /etc/ssl/certs/ca-certificates.crt ] ||
 	    [ -s /etc/pki/tls/certs/ca-bundle.crt ] || [ -s /etc/ssl/cert.pem ]
 	}
-	# Debian keeps the server's programs out of the path, in a folder for each version.
+	# Debian installs the server's programs outside the path, in a folder for each version.
 	has_postgresql() {
 	  command -v initdb || compgen -G "/usr/lib/postgresql/*/bin/initdb"
 	}
@@ -77,45 +77,45 @@ deps: ## install what the build needs and this machine lacks (Debian, Ubuntu), o
 	if [ -n "$$missing" ]; then
 	  echo "Missing:$${missing%;}"
 	  if ! command -v apt-get >/dev/null; then
-	    echo "Install these with this system's package manager (in Debian's names:$$packages), then run this again."
+	    echo "Install them with this system's package manager (Debian's package names:$$packages), then run this again."
 	    exit 1
 	  fi
 	  as_root=""
 	  if [ "$$(id -u)" != 0 ]; then
 	    as_root=sudo
-	    command -v sudo >/dev/null || { echo "Neither root nor sudo: have 'apt-get install$$packages' run as root, then run this again."; exit 1; }
+	    command -v sudo >/dev/null || { echo "This user is not root and there is no sudo: run 'apt-get install$$packages' as root, then run this again."; exit 1; }
 	  fi
 	  apt() { $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$$@" </dev/null; }
 	  echo "Installing with apt-get:$$packages"
-	  apt update || echo "apt-get update failed; trying with the package lists at hand."
+	  apt update || echo "apt-get update failed; using the existing package lists."
 	  if ! apt install -y --no-install-recommends $$packages; then
-	    echo "apt-get install failed: have 'apt-get install$$packages' run as root, then run this again."
+	    echo "apt-get install failed: run 'apt-get install$$packages' as root, then run this again."
 	    exit 1
 	  fi
 	fi
-	command -v cargo >/dev/null || { echo "Missing: Rust. Install it as https://rustup.rs says, then run this again."; exit 1; }
+	command -v cargo >/dev/null || { echo "Missing: Rust. Install it from https://rustup.rs, then run this again."; exit 1; }
 
 build: deps ## compile the two programs, picpick and picpick-bench
 	@cargo build --release --locked -p picpick-server -p picpick-bench
 
-models: build ## fetch the models that the tests read
+models: build ## download the models that the tests use
 	@for pack in $(PACKS); do "$$CARGO_TARGET_DIR/release/picpick" models fetch --pack "$$pack"; done
 	@"$$CARGO_TARGET_DIR/release/picpick" models fetch --liveness
 
-demo: build ## index sample photos, search them, print the table and the contact sheet's path
+demo: build ## index and search sample photos; prints the matches and the contact sheet's path
 	@exec "$$CARGO_TARGET_DIR/release/picpick" demo --data "$$PICPICK_DEMO_DIR" </dev/null
 
-# One recipe, cheapest checks first, so that the order holds and the first failure stops it.
+# One recipe, so that the checks run in order, cheapest first, and the first failure stops it.
 test: deps lint-tools ## format, lints, licences, tests and documentation; what CI runs
 	@step() { printf '\n== %s\n' "$$*"; "$$@"; }
 	step cargo fmt --all --check
-	# Fetching covers the packages of other systems too: cargo-deny reads the licences of them all.
+	# This fetches the packages of other systems too, because cargo-deny reads the licences of all of them.
 	step cargo fetch --locked
 	checks="bans licenses sources"
 	if [ -d "$${CARGO_HOME:-$$HOME/.cargo}/advisory-dbs" ]; then
 	  checks+=" advisories"
 	else
-	  printf '\nAdvisories are left out: there is no advisory database here ("cargo deny fetch db" gets one).\n'
+	  printf '\nAdvisories are not checked: there is no advisory database ("cargo deny fetch db" downloads it).\n'
 	fi
 	step "$$TOOLS/bin/cargo-deny" --locked --offline check $$checks
 	step cargo clippy --release --locked --workspace --all-targets -- -D warnings
@@ -125,21 +125,21 @@ test: deps lint-tools ## format, lints, licences, tests and documentation; what 
 	step cargo test --release --locked --workspace
 	step env RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps --document-private-items
 
-# cargo-deny runs for a second, so it is compiled without the whole-program optimisation that its
-# authors release it with: that saves a minute or more on a new machine.
+# cargo-deny runs for a second, so it is compiled without the link-time optimisation of its release
+# profile: that saves a minute or more on a new machine.
 lint-tools: deps
 	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 	cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 	if [ "$$("$$TOOLS/bin/cargo-deny" --version 2>/dev/null)" != "cargo-deny $(CARGO_DENY_VERSION)" ]; then
 	  echo "Installing cargo-deny $(CARGO_DENY_VERSION) into $$TOOLS"
-	  # Its own build folder: a temporary one, removed when it is done.
+	  # Without CARGO_TARGET_DIR, cargo install uses a temporary build folder and removes it afterwards.
 	  env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
 	    cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --root "$$TOOLS"
 	fi
 
-# On stable Rust: without a sanitizer cargo-fuzz needs coverage counters only, which stable compiles.
-# RocksDB and its like are linked as `make build` compiled them, for what is fuzzed is Rust's parsers.
-# What is found lands in tests/fuzz/artifacts, what was learnt stays in the cache for the next time.
+# Runs on stable Rust: without a sanitizer cargo-fuzz needs only coverage counters, which stable supports.
+# Links RocksDB as `make build` compiled it, without coverage, because only parsers in Rust are fuzzed.
+# Findings go to tests/fuzz/artifacts; the corpus stays in the cache for the next run.
 fuzz: deps ## fuzz TARGET=image, stored, manifest or books for SECONDS=3600
 	@if [ "$$("$$TOOLS/bin/cargo-fuzz" --version 2>/dev/null)" != "cargo-fuzz $(CARGO_FUZZ_VERSION)" ]; then
 	  echo "Installing cargo-fuzz $(CARGO_FUZZ_VERSION) into $$TOOLS"
@@ -159,5 +159,5 @@ fmt: ## format the sources
 bench-accuracy: build ## measure accuracy; ARGS="..." goes to picpick-bench accuracy
 	@"$$CARGO_TARGET_DIR/release/picpick-bench" accuracy $(ARGS)
 
-clean-demo: ## remove the demo's data; models and compiled code stay
+clean-demo: ## remove the demo's data; keeps models and compiled code
 	@rm -rf -- "$${PICPICK_DEMO_DIR:?}"

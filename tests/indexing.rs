@@ -272,12 +272,12 @@ fn people_are_what_the_owner_says_they_are() {
     room.done(["people", "Event", "--hide", &one]);
     assert_eq!((sizes(&[]), sizes(&["--all"])), (vec![1], vec![2, 1]));
     let text = room.run(["people", "Event"]);
-    assert!(text.stdout.contains("1 person left out"), "{}", text.stdout);
+    assert!(text.stdout.contains("1 person hidden"), "{}", text.stdout);
     assert_eq!(room.done(["people", "Event", "--show", &one])["hidden"], true);
     room.done(["people", "Event", "--unhide", &one]);
     assert_eq!(sizes(&[]), [2, 1]);
     let all = [&["people", "Event", "--split", &other][..]].concat();
-    assert!(room.run(all).failed(1).contains("some stay"));
+    assert!(room.run(all).failed(1).contains("must stay"));
     let help = room.run(["people", "--help"]).stdout;
     assert_eq!(help.lines().find(|line| line.chars().count() > 80), None, "80 columns");
 }

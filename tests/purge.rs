@@ -93,7 +93,7 @@ fn a_changed_receipt_or_another_key_is_refused_in_a_sentence() {
         let changed = room.path("changed.json");
         std::fs::write(&changed, text.replacen(from, to, 1)).unwrap();
         let message = verify(&changed, &key(&room)).failed(1);
-        assert!(message.contains("changed.json") && message.contains("not hold"), "{message}");
+        assert!(message.contains("changed.json") && message.contains("not valid"), "{message}");
     }
     let other = event();
     other.done(["collections", "list"]);
@@ -165,7 +165,7 @@ fn deleted_photos_and_faces_are_attested_and_chained() {
     verify.args(["receipt", "verify"]).args(&files);
     let outcome = Outcome::of(&mut verify);
     assert!(
-        outcome.status == 0 && outcome.stdout.contains("follow from one another"),
+        outcome.status == 0 && outcome.stdout.contains("follows from the one before"),
         "{outcome:?}"
     );
     assert_eq!(room.done(["scan"])["residue"], 0);

@@ -89,7 +89,7 @@ fn what_waits_lies_sealed(mut service: Service) {
     std::fs::write(service.room.data().join("outbox"), "in the way").unwrap();
     let email = new_email();
     let token = owner.invite(&owner.studio(), &email, "viewer", None).is(201).field("token");
-    service.wait_for_log("a mail has to wait");
+    service.wait_for_log("mail delivery will be retried");
     assert_eq!(service.number("SELECT COUNT(*) FROM mails"), 1);
     let plain = format!("SELECT COUNT(*) FROM mails WHERE sealed LIKE '%{}%'", &token[..8]);
     assert_eq!(service.number(&plain), 0);
@@ -140,7 +140,7 @@ fn a_mail_server_that_is_away_is_tried_again() {
     let begun = Instant::now();
     owner.invite(&owner.studio(), &first, "viewer", None).is(201);
     assert!(begun.elapsed() < Duration::from_secs(5));
-    service.wait_for_log("a mail has to wait");
+    service.wait_for_log("mail delivery will be retried");
     // Killed while a mail waits, and refused for the moment by the server that is there then.
     service.kill();
     line.leads_to(&server.address);
@@ -161,14 +161,14 @@ fn a_mailbox_that_does_not_exist_is_given_up_and_not_told() {
     let owner = service.owner();
     owner.invite(&owner.studio(), &new_email(), "viewer", None).is(201);
     // That no address is in the log, the service's end checks.
-    service.wait_for_log("a mail is refused, and given up");
+    service.wait_for_log("mail rejected by the mail server");
     settled(&service);
     // What is too old is given up as well.
     server.refuse(451);
     owner.invite(&owner.studio(), &new_email(), "viewer", None).is(201);
     service.wait_for_log("the mail server answered 451");
     service.change_rows("UPDATE mails SET due_unix_s = 0, ends_unix_s = 1");
-    service.wait_for_log("a mail is given up");
+    service.wait_for_log("mail delivery abandoned");
     settled(&service);
     assert_eq!(server.count(), 0);
 }
@@ -176,7 +176,7 @@ fn a_mailbox_that_does_not_exist_is_given_up_and_not_told() {
 /// The value of a figure; `None` where there is none yet.
 fn figure(service: &Service, name: &str) -> Option<f64> {
     let log = service.log();
-    let (_, rest) = log.split_once("Figures are at ").expect("an address of figures");
+    let (_, rest) = log.split_once("Metrics are at ").expect("an address of figures");
     let address = rest.lines().next().unwrap();
     let text = ureq::get(address).call().unwrap().body_mut().read_to_string().unwrap();
     let lines = text.lines().filter_map(|line| line.rsplit_once(' '));
@@ -197,7 +197,7 @@ fn figures_tell_what_becomes_of_mail() {
     assert_eq!(figure(&service, "picpick_mails_waiting"), Some(0.0));
     assert_eq!(figure(&service, "picpick_mail_oldest_seconds"), Some(0.0));
     invite();
-    service.wait_for_log("a mail has to wait");
+    service.wait_for_log("mail delivery will be retried");
     service.change_rows("UPDATE mails SET created_unix_s = created_unix_s - 1000");
     assert_eq!(figure(&service, "picpick_mails_waiting"), Some(1.0));
     assert!(figure(&service, "picpick_mail_oldest_seconds").unwrap() >= 1000.0);

@@ -86,7 +86,7 @@ fn a_place_that_does_not_answer_makes_work_wait() {
     let cut = Instant::now();
     line.leads_to(NOBODY);
     steer("resume");
-    service.wait_for_log("a photo waits");
+    service.wait_for_log("indexing will be retried");
     let counts = album.counts();
     assert_eq!((&counts["failed"], &counts["done"]), (&0.into(), &0.into()), "{counts}");
     // An upload cannot be completed now; what was sent of it stays.

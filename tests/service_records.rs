@@ -219,7 +219,7 @@ fn a_purge_leaves_database_and_stores_locked() {
 
 /// Waits until the service has purged `event`.
 fn purged(service: &Service, event: &str) {
-    service.wait_for_log(&format!("removed for good event=\"{event}\""));
+    service.wait_for_log(&format!("event removed event=\"{event}\""));
     assert_eq!(service.number(&format!("SELECT COUNT(*) FROM events WHERE id = '{event}'")), 0);
 }
 

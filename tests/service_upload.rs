@@ -114,7 +114,7 @@ fn every_photo_arrives_whole_over_a_line_that_breaks() {
     let document = sent.document();
     assert_eq!((number(&document, "uploaded"), number(&document, "known")), (12, 0), "{document}");
     assert!(line.cuts_left() < 20, "the line broke often: {} cuts are left", line.cuts_left());
-    assert!(sent.stderr.contains("trying again"), "{sent:?}");
+    assert!(sent.stderr.contains("waiting to retry"), "{sent:?}");
     // Whatever was cut was sent again, and nothing else.
     let (all, twice) = (number(&document, "bytes_sent"), number(&document, "bytes_sent_twice"));
     assert_eq!(all - twice, bytes_of(&folder), "{document}");
@@ -231,7 +231,7 @@ fn what_cannot_go_well_ends_at_once_and_tells_no_key() {
     // Nobody listens on this port: patience ends.
     let gone = Line::to("127.0.0.1:1");
     let outcome = run(&gone.address, event, key, &["--give-up-after", "2"]);
-    assert!(outcome.failed(1).contains("nothing got ahead"), "{outcome:?}");
+    assert!(outcome.failed(1).contains("no progress"), "{outcome:?}");
     assert!(stage.photos().is_empty());
 }
 

@@ -1,7 +1,3 @@
-//! A face crop to the 112 × 112 pose that embedding models were trained on.
-//!
-//! Pure: pixels and landmarks in, pixels out. Knows nothing of models, files or stores.
-
 use crate::detect::Landmarks;
 use crate::error::Result;
 use crate::picture::Picture;
@@ -9,8 +5,8 @@ use crate::picture::Picture;
 /// Side of an aligned crop, px.
 pub const CROP_SIDE_PX: u32 = 112;
 
-/// Where the five landmarks lie in an aligned crop, px: the ArcFace reference points (InsightFace),
-/// which SFace and MobileFaceNet share.
+/// Positions of the five landmarks in an aligned crop, px: the ArcFace reference points (InsightFace), which
+/// SFace and MobileFaceNet share.
 const REFERENCE: Landmarks = [
     [38.2946, 51.6963],
     [73.5318, 51.5014],
@@ -29,8 +25,8 @@ pub(crate) struct Similarity {
 }
 
 impl Similarity {
-    /// The least-squares transform that takes `from` to `to` (Umeyama 1991; in the plane it has this
-    /// closed form, which cannot mirror). Landmarks in one point give scale 0.
+    /// Returns the least-squares transform from `from` to `to` (Umeyama 1991; in the plane it has this
+    /// closed form, which cannot mirror). The scale is 0 if all landmarks coincide.
     pub(crate) fn between(from: &Landmarks, to: &Landmarks) -> Self {
         let mean = |points: &Landmarks, axis: usize| {
             points.iter().map(|point| point[axis]).sum::<f32>() / 5.0
@@ -53,11 +49,11 @@ impl Similarity {
     }
 }
 
-/// Warps the face with `landmarks` (px of `chip`) to the reference pose, bilinear; pixels outside
-/// the chip are black. The chip should show the face at about the crop's own size: it is sampled,
-/// not averaged.
+/// Warps the face with `landmarks` (px of `chip`) to the 112 × 112 reference pose of embedding models, with
+/// bilinear interpolation. Pixels outside the chip are black. The face should have about the same size in
+/// the chip as in the crop, because the chip is sampled, not averaged.
 pub(crate) fn align(chip: &Picture, landmarks: &Landmarks) -> Result<Picture> {
-    // The inverse map, crop → chip, is fitted directly: one transform, no inversion.
+    // The inverse map (crop → chip) is fitted directly, which saves an inversion.
     let map = Similarity::between(&REFERENCE, landmarks);
     let side = CROP_SIDE_PX as usize;
     let mut pixels = vec![0; side * side * 3];
@@ -91,8 +87,8 @@ pub(crate) fn align(chip: &Picture, landmarks: &Landmarks) -> Result<Picture> {
     Picture::new(CROP_SIDE_PX, CROP_SIDE_PX, pixels)
 }
 
-/// Largest whole number not above `value`, saturating; without the library call that `f32::floor` is
-/// on processors that the baseline must also serve.
+/// Returns the largest integer not above `value`, saturating. `f32::floor` would be a library call, because
+/// the baseline target has no instruction for it.
 fn floor(value: f32) -> i32 {
     let whole = value as i32;
     whole.saturating_sub(i32::from((whole as f32) > value))

@@ -1,46 +1,50 @@
-//! What scores of different people say of the threshold: a quantile, a tail, an interval; and histograms.
+//! Estimates the match threshold, with a confidence interval, from the scores of different people; makes
+//! histograms.
 //!
-//! Pure. Assumes scores of the kind that is held against the threshold. Knows nothing of faces, photos, people or
-//! collections.
+//! The scores must be of the kind that the matcher compares with the threshold.
 
 use crate::matcher::Stricter;
 
-/// The share of strangers who may be shown anything, FPIR: what the packs' thresholds are fitted to.
+/// The target FPIR, 0..1: the share of strangers to whom a search shows a photo. The packs' thresholds are
+/// fitted to it.
 pub const FPIR: f64 = 0.003;
 
-/// Pairs of different people below which no threshold is given. With 500 pairs the quantile rests on 25 of them,
-/// and the interval reaches 0.05 to either side; with 150 it reaches 0.09, which is half of all that a threshold
-/// can be raised by. Range: 200 to 5,000. Cost: a lower one gives figures that the next hundred photos overturn.
-/// Measure with `picpick-bench calibrate`.
+/// Pairs of different people below which no threshold is estimated. With 500 pairs the quantile depends on 25
+/// of them, and the interval is ± 0.05; with 150 it is ± 0.09, half of the largest threshold offset. Range:
+/// 200 to 5,000. Cost: with a lower one the next hundred photos may change the estimate a lot. Measure with
+/// `picpick-bench calibrate`.
 pub const PAIRS_MIN: usize = 500;
 
-/// By how much people who are seen together resemble one another more than strangers do, in terms of the threshold:
-/// families, and one light for both. On LFW's 930 pairs of people who really share a picture the threshold comes to
-/// 0.56 (0.52 to 0.61), where strangers give 0.44.
+/// Allowance for people who appear together, whose estimated threshold is higher than that of strangers: they
+/// may be relatives, and the light is the same for all. LFW's 930 pairs of people who share a picture give a
+/// threshold of 0.56 (0.52 to 0.61), strangers give 0.44.
 const COMPANY: f32 = 0.1;
 
-/// The bins of a histogram: from -0.4 to 1 in steps of 0.02. What lies outside is counted in the outermost.
+/// The bins of a histogram: from -0.4 to 1 in steps of 0.02. Scores outside are counted in the outermost
+/// bins.
 const FROM: f32 = -0.4;
 const STEP: f32 = 0.02;
 const BINS: usize = 70;
 
-/// The quantile that the spread is read from, and its place on a normal distribution, in deviations.
+/// The quantile that the standard deviation is computed from.
 const QUANTILE: f64 = 0.95;
+/// The position of `QUANTILE` in a normal distribution, in standard deviations.
 const QUANTILE_AT: f64 = 1.644_853_627;
 
-/// A threshold that is estimated from scores.
+/// A threshold estimated from scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// -1..1.
+    /// The estimate, -1..1.
     pub threshold: f32,
-    /// It lies between these with a probability of 95 %, as far as chance goes.
+    /// Lower end of the 95 % confidence interval, which covers sampling error only.
     pub low: f32,
+    /// Upper end of the interval.
     pub high: f32,
 }
 
 impl Estimate {
-    /// What should be added to a pack's threshold of `formula` by this: nothing, unless even the lower end, less what
-    /// company alone explains, is above it.
+    /// Returns the threshold offset to advise for a pack's threshold of `formula`. It is 0 unless even the
+    /// lower end of the interval, minus the 0.1 that people who appear together explain, is above `formula`.
     pub fn advised(&self, formula: f32) -> Stricter {
         let missing = (self.low - COMPANY - formula).clamp(0.0, Stricter::MAX.added());
         let rounded = (missing * 100.0).ceil() / 100.0;
@@ -48,14 +52,16 @@ impl Estimate {
     }
 }
 
-/// Scores of different people and of one person, counted over the same bins.
+/// Counts of the scores of different people and of one person, in equal bins.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Histogram {
-    /// Where the first bin begins.
+    /// Lower end of the first bin.
     pub from: f32,
-    /// The width of a bin.
+    /// Width of a bin.
     pub step: f32,
+    /// Counts of the scores of different people, per bin.
     pub different: Vec<usize>,
+    /// Counts of the scores of one person, per bin.
     pub same: Vec<usize>,
 }
 
@@ -69,7 +75,7 @@ impl Histogram {
 fn binned(scores: &[f32]) -> Vec<usize> {
     let mut bins = vec![0; BINS];
     for score in scores {
-        // A cast to an integer saturates, at zero too.
+        // The cast to an integer saturates: scores below the first bin go to it, and so does NaN.
         let bin = ((score - FROM) / STEP) as usize;
         if let Some(bin) = bins.get_mut(bin.min(BINS - 1)) {
             *bin += 1;
@@ -78,25 +84,27 @@ fn binned(scores: &[f32]) -> Vec<usize> {
     bins
 }
 
-/// The threshold that holds `fpir` among `faces` faces (100 to 1,000,000, as the packs' formula has it), from
-/// scores of different people; `pairs` is how many of them are independent. Sorts the scores. `None` below
-/// [`PAIRS_MIN`].
+/// Estimates the threshold at which a search among `faces` faces (clamped to 100 to 1,000,000, as in the
+/// packs' formula) has the false positive rate `fpir`, from scores of different people. `pairs` is the number
+/// of independent pairs among them. Sorts the scores. Returns `None` below [`PAIRS_MIN`].
 ///
-/// With a false match rate m per comparison, FPIR = 1 − (1 − m)^N ≈ m · N, so the threshold is where the tail of
-/// the scores falls to `fpir` / N, some 1e-6, which no event has the pairs to count. The tail is continued as a
-/// normal distribution's: its middle is the median, its deviation the distance from there to the 95 % quantile.
-/// Both stay where they are whatever lies far out, so a person who is beside their own portrait or reflection
-/// costs next to nothing: one pair in a hundred of score 1 raises the threshold by some 0.03, one in a thousand
-/// by 0.003.
+/// With a false match rate m per comparison, FPIR = 1 − (1 − m)^N ≈ m · N, so the threshold is the score at
+/// which the tail falls to `fpir` / N, about 1e-6. No event has enough pairs to count that, so the tail is
+/// extrapolated as a normal distribution: its mean is the median of the scores, its standard deviation
+/// follows from the distance between the median and the 95 % quantile. Outliers hardly move either, so a
+/// person beside their own portrait or reflection has little effect: one pair of score 1 in a hundred raises
+/// the threshold by about 0.03, one in a thousand by 0.003.
 ///
-/// Measured on LFW (`picpick-bench calibrate`): with 1,000 pairs in 700 faces the threshold is the strangers' within
-/// 0.002, with a spread of 0.016; with 6,200 pairs in 4,500 faces within 0.001 and 0.006. The mean excess of scores of different people
-/// falls from 0.044 above their 90 % quantile to 0.020 above the 99.999 %, as a normal distribution's does. An
-/// exponential tail, whose mean excess is constant, was tried at three quantiles and gives thresholds 0.04 to
-/// 0.16 too high, with two to four times the spread.
+/// Measured on LFW (`picpick-bench calibrate`): with 1,000 pairs in 700 faces the threshold is within 0.002
+/// of that of strangers, with a spread of 0.016; with 6,200 pairs in 4,500 faces it is within 0.001, with a
+/// spread of 0.006. The mean excess of scores of different people falls from 0.044 above their 90 % quantile
+/// to 0.020 above the 99.999 % quantile, as in a normal distribution. An exponential tail, whose mean excess
+/// is constant, was tried at three quantiles: the thresholds were 0.04 to 0.16 too high, with two to four
+/// times the spread.
 ///
-/// The interval is that of the two quantiles' sampling errors. That many pairs share a person was found not to
-/// widen it: among 20 to 400 people each compared with each, the spread is 0.93 to 1.03 times this.
+/// The interval follows from the sampling errors of the two quantiles. Measurements show that it need not be
+/// wider, although many pairs share a person: with 20 to 400 people, each compared with each, the spread is
+/// 0.93 to 1.03 times this.
 pub fn estimate(scores: &mut [f32], pairs: usize, faces: usize, fpir: f64) -> Option<Estimate> {
     if pairs < PAIRS_MIN || scores.is_empty() {
         return None;
@@ -110,8 +118,9 @@ pub fn estimate(scores: &mut [f32], pairs: usize, faces: usize, fpir: f64) -> Op
     let deviation = (high - median) / QUANTILE_AT;
     let at = upper_quantile(fpir / faces.clamp(100, 1_000_000) as f64);
     let threshold = median + deviation * at;
-    // A quantile's variance is q (1 − q) / (n φ²), the covariance of two is q_low (1 − q_high) / (n φ φ'); with
-    // φ = 0.3989 at the median and 0.1031 at 95 %, in deviations: 1.571, 4.468 and 0.608, over n.
+    // The variance of a quantile is q (1 − q) / (n φ²); the covariance of two is q_low (1 − q_high) / (n φ
+    // φ'). φ is 0.3989 at the median and 0.1031 at 95 %, in standard deviations: 1.571, 4.468 and 0.608, over
+    // n.
     let (of_high, of_median) = (at / QUANTILE_AT, 1.0 - at / QUANTILE_AT);
     let variance = of_high * of_high * 4.468
         + of_median * of_median * 1.571
@@ -125,8 +134,9 @@ pub fn estimate(scores: &mut [f32], pairs: usize, faces: usize, fpir: f64) -> Op
     })
 }
 
-/// Where a standard normal distribution leaves `share` above itself, for shares of 1e-12 to 0.02, within 1e-8:
-/// the tail of P. J. Acklam's rational approximation of the inverse normal distribution function (2003).
+/// Returns the point of the standard normal distribution that is exceeded with the probability `share`, for
+/// 1e-12 to 0.02, within 1e-8: the tail of P. J. Acklam's rational approximation of the inverse normal
+/// distribution function (2003).
 fn upper_quantile(share: f64) -> f64 {
     const C: [f64; 6] = [
         -7.784_894_002_430_293e-3,
@@ -153,9 +163,9 @@ fn upper_quantile(share: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// `number` scores as a normal distribution has them, at its evenly spaced quantiles.
+    /// Returns `number` scores at evenly spaced quantiles of a normal distribution.
     fn normal(number: usize, middle: f32, deviation: f32) -> Vec<f32> {
-        // The density is summed up until each quantile is reached.
+        // Integrates the density up to each quantile.
         let mut scores = Vec::with_capacity(number);
         let (mut z, mut below) = (-6.0_f64, 0.0);
         let step = 1e-4;
@@ -186,7 +196,7 @@ mod tests {
         assert!((found.threshold - 0.475_3).abs() < 0.003, "{found:?}");
         assert!(found.low < found.threshold && found.threshold < found.high);
         let larger = estimate(&mut scores, 2_000, 30_000, 0.003).unwrap();
-        assert!(larger.threshold > found.threshold + 0.03, "more faces, more chances");
+        assert!(larger.threshold > found.threshold + 0.03, "more faces, more false matches");
         let laxer = estimate(&mut scores, 2_000, 3_000, 0.01).unwrap();
         assert!(laxer.threshold < found.threshold);
         let fewer = estimate(&mut scores, PAIRS_MIN, 3_000, 0.003).unwrap();

@@ -1,52 +1,51 @@
-//! What of a collection will be found: how likely each face is, what those lack that are not, and the counts of both.
-//!
-//! Pure: what the quality of faces is made of in, chances and counts out. Knows nothing of embeddings, stores or
-//! searches.
+//! Estimates how many faces of a collection searches will find, from the quality of each face: the expected
+//! recall, and for faces that are easily missed the reason.
 
 use crate::quality::Quality;
 
-/// What a face lacks that will be missed easily.
+/// The main reason why a face will be missed easily.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Weakness {
-    /// Pixels: taken from too far away, or in a photo that was made smaller.
+    /// Too few pixels: taken from too far away, or in a reduced photo.
     Small,
-    /// Detail for its pixels: out of focus, or moved.
+    /// Too little detail for its size: out of focus, or motion blur.
     Blurred,
-    /// Seen too far from the side.
+    /// Turned too far towards profile.
     Turned,
 }
 
-/// A face is weak when fewer of its like are found, 0..1. Range 0.5 to 0.8: higher names faces that most guests
-/// will see, lower leaves out some that many will not.
+/// Expected recall below which a face is weak. Range 0.5 to 0.8: a higher value flags faces that most guests
+/// will find, a lower one leaves out some that many guests will miss.
 pub const RECALL_WEAK: f32 = 2.0 / 3.0;
 
-/// Values at 0, 0.1 … 1, linear between.
+/// Values at 0, 0.1 … 1, with linear interpolation.
 type Table = [f32; 11];
 
-/// How sharp a face of this size is that nothing but its size takes detail from: enlarged, few pixels look soft.
+/// Sharpness of an unblurred face by its size part: a face of few pixels looks soft, because it is enlarged.
 const CRISP: Table = [0.414, 0.587, 0.749, 0.844, 0.918, 0.919, 0.919, 0.976, 0.976, 0.976, 0.994];
 
-/// The share of faces that a clear selfie finds, by one part of their quality where the others are good. Measured
-/// with `picpick-bench coverage` on the LFW dev half: 17,600 faces of 860 guests, photos as they are, made smaller or
-/// blurred. The score alone would not do: at 0.67, small faces are found to 97 %, those blurred by a tenth of the
-/// distance between the eyes to 38 %.
+/// Share of faces that a clear selfie finds, by the size part of their quality, where the other parts are
+/// good. Measured with `picpick-bench coverage` on the LFW dev half: 17,600 faces of 860 guests, in original,
+/// reduced and blurred photos. The quality score alone is not enough: at 0.67, 97 % of the small faces are
+/// found, but only 38 % of those blurred by a tenth of the distance between the eyes.
 const RECALL_BY_SIZE: Table =
     [0.198, 0.925, 0.959, 0.974, 0.974, 0.974, 0.974, 0.974, 0.974, 0.974, 0.974];
-/// By sharpness as a share of `CRISP`.
+/// Share of faces that a clear selfie finds, by sharpness as a fraction of `CRISP`.
 const RECALL_BY_SHARPNESS: Table =
     [0.000, 0.197, 0.433, 0.541, 0.627, 0.703, 0.803, 0.858, 0.924, 0.962, 0.977];
+/// Share of faces that a clear selfie finds, by the pose part.
 const RECALL_BY_POSE: Table =
     [0.420, 0.943, 0.943, 0.943, 0.943, 0.943, 0.975, 0.975, 0.975, 0.975, 0.975];
 
 fn read(table: &Table, value: f32) -> f32 {
-    // A value that is no number is taken for the worst.
+    // NaN counts as 0, the worst.
     let place = if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) * 10.0 };
     let below = place as usize;
     let at = |nth: usize| table.get(nth.min(10)).copied().unwrap_or(0.0);
     at(below) + (at(below + 1) - at(below)) * (place - below as f32)
 }
 
-/// How likely the face is found by each part of its quality, 0..1.
+/// Returns the expected recall by each part of the quality, 0..1.
 fn chances(parts: &Quality) -> [(f32, Weakness); 3] {
     let sharpness = parts.sharpness / read(&CRISP, parts.size);
     [
@@ -56,41 +55,44 @@ fn chances(parts: &Quality) -> [(f32, Weakness); 3] {
     ]
 }
 
-/// The part that makes a face hardest to find, and how likely it is found, 0..1. The worst part decides: together
-/// they were measured to take little more than the worst alone.
+/// Returns the lowest expected recall of the parts, 0..1, and its reason. The worst part decides, because
+/// measurements show that all parts together lower the recall little more than the worst alone.
 fn worst(parts: &Quality) -> (f32, Weakness) {
     let [size, sharpness, pose] = chances(parts);
     let worse = |a: (f32, Weakness), b: (f32, Weakness)| if b.0 < a.0 { b } else { a };
     worse(worse(size, sharpness), pose)
 }
 
-/// How likely a face is found by a clear selfie of whose it is, 0..1.
+/// Returns the probability that a clear selfie of the person finds the face, 0..1.
 pub fn recall_expected(parts: &Quality) -> f32 {
     worst(parts).0
 }
 
-/// What the face lacks most; `None` for one that is found reliably.
+/// Returns why the face will be missed easily; `None` if it will be found reliably.
 pub fn weakness(parts: &Quality) -> Option<Weakness> {
     let (recall, weakness) = worst(parts);
     (recall < RECALL_WEAK).then_some(weakness)
 }
 
-/// What will be found of some photos.
+/// The expected recall of a set of photos, and its weak faces by reason.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Coverage {
     pub photos: usize,
-    /// Photos in which no face was found.
+    /// Photos in which no face was detected.
     pub without_face: usize,
     pub faces: usize,
-    /// Weak faces, by what they lack most.
+    /// Weak faces with too few pixels.
     pub small: usize,
+    /// Weak faces with too little detail.
     pub blurred: usize,
+    /// Weak faces that are turned too far.
     pub turned: usize,
+    /// The sum of the expected recalls of all faces.
     recall_sum: f64,
 }
 
 impl Coverage {
-    /// The coverage of one photo, from what the quality of each of its faces is made of.
+    /// Computes the coverage of one photo from the quality of its faces.
     pub fn of<'a>(faces: impl IntoIterator<Item = &'a Quality>) -> Self {
         let mut coverage = Self { photos: 1, ..Self::default() };
         for parts in faces {
@@ -107,7 +109,7 @@ impl Coverage {
         coverage
     }
 
-    /// Adds other photos.
+    /// Adds the coverage of other photos.
     pub fn add(&mut self, other: &Self) {
         self.photos += other.photos;
         self.without_face += other.without_face;
@@ -118,21 +120,22 @@ impl Coverage {
         self.recall_sum += other.recall_sum;
     }
 
-    /// Weak faces of all kinds.
+    /// Returns the number of weak faces.
     pub fn weak(&self) -> usize {
         self.small + self.blurred + self.turned
     }
 
-    /// Faces that are found reliably.
+    /// Returns the number of faces that will be found reliably.
     pub fn good(&self) -> usize {
         self.faces.saturating_sub(self.weak())
     }
 
-    /// The share of a guest's photos that will be found, 0..1: the mean over all faces; `None` without a face.
+    /// Returns the expected share of a guest's photos that will be found, 0..1: the mean over all faces;
+    /// `None` without a face.
     ///
-    /// Takes for granted that guests send a clear selfie, that each face is a guest's, and that a guest is in some
-    /// four photos, as people of the measured ones are; more photos of a guest help each other. Faces that were not
-    /// seen at all are not counted.
+    /// Assumes that guests send a clear selfie, that each face belongs to a guest, and that a guest is in
+    /// about four photos, as the people in the measured photos are; more photos of a guest raise the recall.
+    /// Faces that were not detected are not counted.
     pub fn recall(&self) -> Option<f64> {
         (self.faces > 0).then(|| self.recall_sum / self.faces as f64)
     }
@@ -166,7 +169,7 @@ mod tests {
             assert_eq!(weakness(&parts), Some(lacking), "{parts:?}");
             assert!(recall_expected(&parts) < RECALL_WEAK);
         }
-        // What few pixels take of a face's detail is not held against it twice.
+        // The softness that follows from a small size does not count as blur too.
         assert_eq!(weakness(&Quality { size: 0.2, sharpness: 0.6, ..GOOD }), None);
         assert_eq!(weakness(&Quality { sharpness: 0.4, ..GOOD }), Some(Weakness::Blurred));
     }

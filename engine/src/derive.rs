@@ -1,13 +1,10 @@
-//! Smaller JPEGs of a photo, for showing: upright, and without anything that the file said beside its pixels.
-//!
-//! Place, camera and name stay behind because only pixels come here. Knows nothing of files or faces.
-
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
 use crate::error::{Error, Result};
 use crate::picture::Picture;
 
-/// A JPEG of `picture`, its longer side at most `side_px_max`; never enlarged. `quality`: 1..=100.
+/// Encodes `picture` as a JPEG whose longer side is at most `side_px_max`; never enlarges it. `quality`:
+/// 1..=100. The JPEG has no metadata (place, camera, name), because only the pixels are passed in.
 pub fn to_jpeg(picture: &Picture, side_px_max: u32, quality: i32) -> Result<Vec<u8>> {
     let longer = picture.width().max(picture.height()).max(1);
     let scale = (f64::from(side_px_max) / f64::from(longer)).min(1.0);
@@ -22,7 +19,7 @@ pub fn to_jpeg(picture: &Picture, side_px_max: u32, quality: i32) -> Result<Vec<
     let failed = |error: turbojpeg::Error| Error::Image { reason: format!("encoding: {error}") };
     let mut compressor = Compressor::new().map_err(failed)?;
     compressor.set_quality(quality).map_err(failed)?;
-    // Half the colour resolution in both directions: what photos on the web have.
+    // Half the colour resolution in both directions, as usual for photos on the web.
     compressor.set_subsamp(Subsamp::Sub2x2).map_err(failed)?;
     let image = Image {
         pixels: shown.pixels(),

@@ -1,7 +1,7 @@
-//! Aligned crops to embeddings, in batches across photos, by the fastest provider that proves itself.
+//! Computes embeddings of aligned crops in batches, with the fastest provider that passes a check.
 //!
-//! bfloat16 must agree with f32 on the first real faces it sees before it is trusted; the verdict is
-//! kept beside the models. Knows nothing of detection, stores or matching.
+//! bfloat16 is used only after it agreed with f32 on the first 16 real faces; the result of this check is
+//! stored beside the models.
 
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -15,15 +15,16 @@ use crate::manifest;
 use crate::picture::Picture;
 use crate::runtime::{Model, Provider, Runtime};
 
-/// Crops in one run of the model. Range 4 to 32; 8 takes a third less time a face than one alone,
-/// more gains little and costs memory. Measure with `picpick-bench pipeline`.
+/// Crops per run of the model. Range 4 to 32; 8 takes a third less time per face than 1, a higher number
+/// gains little and costs memory. Measure with `picpick-bench pipeline`.
 pub(crate) const BATCH: usize = 8;
-/// Real faces that bfloat16 and f32 both embed before the verdict.
+/// Real faces that are embedded with both bfloat16 and f32 before the check ends.
 const TRIAL_FACES: usize = 16;
-/// The lowest cosine between the two that passes (seen on 221 LFW faces: lowest 0.9992).
+/// Lowest cosine between both embeddings of a face that passes the check (the lowest of 221 LFW faces:
+/// 0.9992).
 const TRIAL_COSINE_MIN: f32 = 0.999;
 
-/// What the trial of bfloat16 against f32 found on this machine.
+/// The result of comparing bfloat16 with f32 on this machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     pub passed: bool,
@@ -33,13 +34,13 @@ pub struct Verdict {
     pub cosine_mean: f32,
 }
 
-/// Which arithmetic is wanted.
+/// The requested arithmetic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// bfloat16 where the processor has AMX and it proves itself, else f32, else the CPU provider.
+    /// bfloat16 if the processor has AMX and the check passes, else f32 with OpenVINO, else the CPU provider.
     #[default]
     Auto,
-    /// This provider, without a trial; for measurements.
+    /// This provider, without a check; for measurements.
     Only(Provider),
 }
 
@@ -56,7 +57,7 @@ enum Mode {
 }
 
 impl Embedder {
-    /// Loads the model in `file`; `verdict_file` is where this machine's verdict on bfloat16 is kept.
+    /// Loads the model in `file`; `verdict_file` stores this machine's result of the bfloat16 check.
     pub(crate) fn load(
         runtime: &Runtime,
         file: &Path,
@@ -87,7 +88,7 @@ impl Embedder {
         Ok(Self { mode: RwLock::new(Arc::new(mode)), spec: spec.clone(), verdict_file })
     }
 
-    /// Who computes the embeddings at this moment.
+    /// Returns the provider that computes the embeddings now.
     pub(crate) fn provider(&self) -> Provider {
         match &*self.mode() {
             Mode::Settled(model) => model.provider(),
@@ -95,11 +96,11 @@ impl Embedder {
         }
     }
 
-    /// Embeddings of `crops` (112 × 112), each `[D]` with L2 norm 1, in order.
+    /// Computes the embeddings of `crops` (112 × 112) in order, each of shape `[D]` with L2 norm 1.
     pub(crate) fn embed(&self, crops: &[Picture]) -> Result<Vec<Vec<f32>>> {
         let (batches, rest) = crops.as_chunks::<BATCH>();
         let mut all = Vec::with_capacity(crops.len());
-        // Two shapes only, full batches and single crops: each further one would compile a session.
+        // Only two shapes, full batches and single crops, because a session is compiled for each shape.
         for batch in batches.iter().map(|batch| batch.as_slice()).chain(rest.chunks(1)) {
             all.extend(self.embed_batch(batch)?);
         }
@@ -128,7 +129,7 @@ impl Embedder {
         let cosine_mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
         let passed = cosine_min >= TRIAL_COSINE_MIN;
         let verdict = Verdict { passed, faces: cosines.len(), cosine_min, cosine_mean };
-        // A verdict that cannot be kept is found again by the next process.
+        // If the result cannot be stored, the next process repeats the check.
         let _ = self.keep(&verdict);
         let model = if passed { fast } else { exact };
         *self.mode.write().unwrap_or_else(PoisonError::into_inner) =
@@ -144,7 +145,7 @@ impl Embedder {
         files::replace(&self.verdict_file, text.as_bytes(), 0o644)
     }
 
-    /// `row` scaled to norm 1, moved by the pack's centre, and scaled again.
+    /// Scales `row` to norm 1, subtracts the pack's centre, and scales again.
     fn centred(&self, row: &[f32]) -> Option<Vec<f32>> {
         let mut embedding = unit(row)?;
         if self.spec.centre.is_empty() {
@@ -174,23 +175,23 @@ impl Embedder {
         values
             .chunks_exact(self.spec.dim)
             .map(|row| {
-                self.centred(row).ok_or_else(|| failed("an embedding has no direction".into()))
+                self.centred(row).ok_or_else(|| failed("an embedding is zero or not finite".into()))
             })
             .collect()
     }
 }
 
-/// The kept verdict on bfloat16, if there is one.
+/// Reads the stored result of the bfloat16 check; `None` if there is none.
 pub(crate) fn read_verdict(file: &Path) -> Option<Verdict> {
     toml::from_str(&std::fs::read_to_string(file).ok()?).ok()
 }
 
-/// Cosine of two unit embeddings, -1..1.
+/// Returns the cosine of two unit embeddings, -1..1.
 pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// `values` scaled to L2 norm 1; `None` when they have no direction.
+/// Scales `values` to L2 norm 1; `None` if the norm is not finite or not above 1e-12.
 pub(crate) fn unit(values: &[f32]) -> Option<Vec<f32>> {
     let norm = values.iter().map(|value| value * value).sum::<f32>().sqrt();
     (norm.is_finite() && norm > 1e-12).then(|| values.iter().map(|value| value / norm).collect())

@@ -1,8 +1,3 @@
-//! Everything that can go wrong in the engine, in one enum.
-//!
-//! Each variant names the thing, what was expected and what came. Knows nothing of HTTP or of the
-//! command line, and never carries face data, keys or contact data.
-
 use std::path::PathBuf;
 
 use crate::ids::PhotoId;
@@ -10,7 +5,8 @@ use crate::ids::PhotoId;
 /// The engine's result type.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong. `Display` gives one sentence fit for a person; `source` the cause below it.
+/// The engine's errors. `Display` gives one sentence for the user: what is wrong, what was expected and
+/// received, and where possible what to do. No variant contains face data, keys or contact data.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -19,28 +15,28 @@ pub enum Error {
     #[error("'{received}' is not a {kind} id: expected 32 hexadecimal digits")]
     Id { kind: &'static str, received: String },
 
-    /// A file or folder could not be read, written, made or removed.
+    /// A file or folder could not be read, written, created or removed.
     #[error("{action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
-    /// Another process holds the folder.
+    /// Another process has locked the folder.
     #[error("{} is in use by another picpick process; wait for it to finish or stop it", path.display())]
     InUse { path: PathBuf },
     #[error("{} is not a picpick data folder and not empty; choose another folder", path.display())]
     NotData { path: PathBuf },
-    /// A data folder, store or record written by a newer program.
+    /// A data folder, store or record was written by a newer version of the program.
     #[error("{what} has format {received}, this program reads up to {expected}; update picpick")]
     NewerFormat { what: String, expected: u32, received: u32 },
-    /// Stored bytes that do not read as they should.
+    /// Stored bytes could not be decoded.
     #[error("{what} is damaged: {reason}")]
     Damaged { what: String, reason: String },
     #[error("the store of collection {collection}: {reason}")]
     Store { collection: String, reason: String },
 
-    /// Where backups go cannot be used; never carries a credential.
+    /// An object store (the target of backups) failed. The text contains no credential.
     #[error("{place}: {reason}")]
     Place { place: String, reason: String },
 
-    /// No key for a collection, or a key that does not open it.
+    /// The keyring has no key for a collection, or one that does not decrypt it.
     #[error("keyring {}: {reason}", path.display())]
     Keyring { path: PathBuf, reason: String },
     #[error("{what} does not open with this key: wrong keyring, or damaged bytes")]
@@ -49,27 +45,27 @@ pub enum Error {
     #[error("'{received}' is not a public key: expected 64 hexadecimal digits")]
     PublicKey { received: String },
 
-    #[error("the receipt does not hold: {reason}")]
+    #[error("the receipt is not valid: {reason}")]
     Receipt { reason: String },
-    /// A purge that left something; it stays open and is taken up again.
+    /// The residue scan found data after a purge; the purge stays pending and is retried.
     #[error(
-        "the purge of collection {collection} is not complete: {found} pieces of it are still in {}; it is taken up again when the data folder is opened next", path.display()
+        "the purge of collection {collection} is not complete: {found} pieces of it are still in {}; it is retried when the data folder is opened next", path.display()
     )]
     Residue { collection: String, found: usize, path: PathBuf },
     #[error(
-        "the time for which collection '{name}' was to be kept is over; purge it with 'picpick retention run', or keep it longer with 'picpick collections keep'"
+        "the retention period of collection '{name}' has ended; purge it with 'picpick retention run', or extend the period with 'picpick collections keep'"
     )]
     Ended { name: String },
 
     #[error("there is no collection '{name}'{hint}")]
     NoCollection { name: String, hint: String },
     #[error(
-        "collection '{name}' is there and would be replaced by its backup; say so with --replace"
+        "collection '{name}' exists and would be replaced by its backup; pass --replace to allow that"
     )]
     Exists { name: String },
-    #[error("there is no backup of collection '{name}' to restore in {place}: {reason}")]
+    #[error("{place} has no restorable backup of collection '{name}': {reason}")]
     NoBackup { name: String, place: String, reason: String },
-    #[error("a collection '{name}' exists already")]
+    #[error("a collection '{name}' exists already; choose another name")]
     CollectionExists { name: String },
     #[error(
         "'{received}' is not a collection name: expected 1 to 100 printable characters, not starting with '-'"
@@ -86,7 +82,7 @@ pub enum Error {
     NoPack { received: String, known: String },
     #[error("manifest {name}: {reason}")]
     Manifest { name: String, reason: String },
-    #[error("{name} is not here: expected {}; run 'picpick models fetch {arguments}'", path.display())]
+    #[error("{name} is missing: expected {}; run 'picpick models fetch {arguments}'", path.display())]
     ModelMissing { name: String, arguments: String, path: PathBuf },
     #[error("{name} has the wrong content: expected SHA-256 {expected}, received {received}")]
     WrongHash { name: String, expected: String, received: String },
@@ -97,7 +93,7 @@ pub enum Error {
     #[error("inference runtime: {reason}")]
     Runtime { reason: String },
 
-    /// A file that is not a photo this program reads, or one it refuses to decode.
+    /// A file is not a supported photo, or exceeds the limits of decoding.
     #[error("{reason}")]
     Image { reason: String },
     #[error("no face found in {photo}")]
@@ -112,29 +108,29 @@ pub enum Error {
         "the selfies do not show one person: {first} and {second} have similarity {similarity:.2}, expected at least {expected:.2}"
     )]
     NotOnePerson { first: String, second: String, similarity: f32, expected: f32 },
-    #[error("face {face} belongs to no person: it is of poor quality, or was not compared yet")]
+    #[error(
+        "face {face} belongs to no person: its quality is too low, or it has not been clustered yet"
+    )]
     NoPerson { face: String },
-    #[error("faces {first} and {second} are of two people; expected faces of one")]
+    #[error("faces {first} and {second} belong to two people; expected faces of one person")]
     ManyPeople { first: String, second: String },
-    #[error("these are all {faces} faces of the person; expected that some stay")]
+    #[error("these are all {faces} faces of the person; at least one face must stay")]
     WholePerson { faces: usize },
     #[error(
-        "photo {photo} shows two of these people together, so they are two; expected to be told that they are one all the same, as in a mirror or a collage"
+        "photo {photo} shows two of these people together, so they count as two people; if it shows one person twice, as in a mirror or a collage, allow the merge explicitly"
     )]
     TogetherInPhoto { photo: PhotoId },
-    #[error(
-        "more was said of people than is kept: expected {most} {what} at most, received {received}"
-    )]
+    #[error("too many corrections of people: expected at most {most} {what}, received {received}")]
     TooMuchSaid { what: &'static str, most: usize, received: usize },
 
-    #[error("embedding of {received} numbers, expected {expected}")]
+    #[error("the embedding has {received} numbers, expected {expected}")]
     Dimension { expected: usize, received: usize },
     #[error("stopped")]
     Stopped,
 }
 
 impl Error {
-    /// Wraps an I/O error with what was tried on which path; `action` is a verb ("read", "create").
+    /// Wraps an I/O error with its path and the failed action, a verb ("read", "create").
     pub fn io(action: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> Self {
         Self::Io { action, path: path.into(), source }
     }

@@ -1,6 +1,6 @@
-//! Files written so that a crash or a power cut leaves the old or the new content, never half.
+//! Durable file operations: after a crash or power cut a replaced file has either its old or its new content.
 //!
-//! Assumes a file system whose rename within a folder is atomic. Knows nothing of what it writes.
+//! Assumes that the file system renames atomically within a folder.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -9,12 +9,13 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Replaces `path` by `bytes`: temporary file beside it, fsync, rename, fsync of the folder.
-/// `mode` are the permission bits, for instance 0o600.
+/// Replaces the content of `path` by `bytes` atomically and durably: writes a temporary file in the same
+/// folder, calls fsync, renames it, and calls fsync on the folder. `mode` holds the permission bits, for
+/// instance 0o600.
 pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let folder = parent_of(path);
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    // Random, because several threads and processes may replace the same file at once.
+    // A random name, because several threads and processes may replace the same file concurrently.
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|_| Error::Random)?;
     name.push(format!(".{:016x}.tmp", u64::from_le_bytes(random)));
@@ -23,7 +24,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         std::fs::rename(&temporary, path).map_err(|source| Error::io("replace", path, source))
     });
     if written.is_err() {
-        // Best effort: the error that counts is the one above.
+        // Best effort; the error of the write is returned.
         let _ = std::fs::remove_file(&temporary);
     }
     written?;
@@ -41,14 +42,14 @@ fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     written.map_err(|source| Error::io("write", path, source))
 }
 
-/// Makes created, renamed and removed names in `folder` durable.
+/// Makes created, renamed and removed names in `folder` durable (fsync).
 pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder)
         .and_then(|file| file.sync_all())
         .map_err(|source| Error::io("sync", folder, source))
 }
 
-/// As `sync_folder`; a folder that this user may not open is somebody else's care.
+/// Syncs a folder, except one that this user is not allowed to open: its owner is responsible for it.
 fn sync_if_allowed(folder: &Path) -> Result<()> {
     match sync_folder(folder) {
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
@@ -58,11 +59,12 @@ fn sync_if_allowed(folder: &Path) -> Result<()> {
     }
 }
 
-/// Makes `folder` and its parents, owner-only when `private`; the new entries are durable.
+/// Creates `folder` and its missing parents. The new names are durable when the call returns. The folder has
+/// mode 0700 if `private`, else 0755; created parents have mode 0755.
 pub(crate) fn make_folder(folder: &Path, private: bool) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     if folder.is_dir() {
-        // Whoever made it may have been cut short before its name was durable.
+        // Its creator may have been interrupted before the name was durable.
         return sync_if_allowed(parent_of(folder));
     }
     if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -77,12 +79,12 @@ pub(crate) fn make_folder(folder: &Path, private: bool) -> Result<()> {
     }
 }
 
-/// The folder that holds the name `path`.
+/// Returns the folder that contains `path`.
 fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Appends `bytes` to `path`, which is made when it is missing; durable when it returns.
+/// Appends `bytes` to `path`, or creates it with `mode`. The bytes are durable when the call returns.
 pub(crate) fn append(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let existed = path.exists();
     let appended =
@@ -94,9 +96,9 @@ pub(crate) fn append(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     if existed { Ok(()) } else { sync_folder(parent_of(path)) }
 }
 
-/// Overwrites a small file with zeros in place, durably, and then removes it; one that is not there
-/// is fine. File systems that copy on write, and flash below them, may keep the old blocks all the
-/// same: what must not be read again is sealed besides.
+/// Overwrites a small file with zeros in place, durably, and then removes it. Returns `Ok` if it does not
+/// exist. Copy-on-write file systems and flash disks may keep the old blocks, so data that must stay
+/// unreadable needs sealing in addition.
 pub(crate) fn destroy(path: &Path) -> Result<()> {
     let failed = |source| Error::io("destroy", path, source);
     let mut file = match OpenOptions::new().write(true).open(path) {
@@ -109,7 +111,7 @@ pub(crate) fn destroy(path: &Path) -> Result<()> {
     sync_folder(parent_of(path))
 }
 
-/// Removes a file; one that is not there is fine. Not durable before its folder is synced.
+/// Removes a file. Returns `Ok` if it does not exist. Durable once its folder is synced.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
@@ -119,8 +121,7 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Removes a folder with all that is in it; one that is not there is fine. Not durable before its parent
-/// is synced.
+/// Removes a folder and its content. Returns `Ok` if it does not exist. Durable once its parent is synced.
 pub(crate) fn remove_folder(path: &Path) -> Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
@@ -130,13 +131,14 @@ pub(crate) fn remove_folder(path: &Path) -> Result<()> {
     }
 }
 
-/// Takes an exclusive lock that other processes wait for; held until the file is dropped.
+/// Acquires an exclusive lock on the lock file `path`, and waits for other holders. The lock is held until
+/// the returned file is dropped.
 pub(crate) fn lock(path: &Path) -> Result<File> {
     let locked = open_lock(path).and_then(|file| file.lock().map(|()| file));
     locked.map_err(|source| Error::io("lock", path, source))
 }
 
-/// The same lock without waiting; `None` while another process holds it.
+/// Acquires the lock of `lock` without waiting. Returns `None` while it is held elsewhere.
 pub(crate) fn try_lock(path: &Path) -> Result<Option<File>> {
     let file = open_lock(path).map_err(|source| Error::io("lock", path, source))?;
     match file.try_lock() {

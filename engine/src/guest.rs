@@ -1,47 +1,46 @@
-//! A guest: somebody who has shown their face in order to see the photos they are in.
-//!
-//! A template, and what its owner has said of single faces. Knows nothing of how one becomes a guest, of names
-//! and contacts, of stores or of thresholds.
-
 use std::collections::BTreeSet;
 
 use crate::ids::{FaceId, GuestId, PhotoId};
 use crate::matcher::Accepted;
 use crate::query::Template;
 
-/// A guest of one collection. Face data: sealed wherever it is kept.
+/// A guest of one collection: a person who passed verification, to see the photos that show them. Biometric
+/// data, encrypted wherever it is stored.
 #[derive(Clone)]
 pub struct Guest {
     pub id: GuestId,
     pub template: Template,
-    /// "That is not me": shown to this guest never again.
+    /// Faces that the guest rejected ("not me"); never shown to this guest again.
     pub refused: BTreeSet<FaceId>,
-    /// "That is me too", where the template alone would not have sufficed.
+    /// Faces that the guest confirmed ("me"); shown even if the template does not match.
     pub confirmed: BTreeSet<FaceId>,
-    /// The photos that this guest has been told of, by letter or on a page.
+    /// The photos that this guest was notified of, by e-mail or on a page.
     pub told: BTreeSet<PhotoId>,
 }
 
-/// What a guest says of a face that was shown to them.
+/// A guest's statement about a face.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
+    /// The face is the guest's.
     Me,
+    /// The face is another person's.
     NotMe,
-    /// Takes back what was said before.
+    /// Clears an earlier claim.
     Unsaid,
 }
 
-/// What a face is to a guest.
+/// The classification of a face for a guest.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Stance {
-    /// The guest's: reached the bar, or confirmed.
+    /// A match: the score reaches the threshold, or the guest confirmed the face.
     Theirs(Accepted),
-    /// Just below the bar: the guest may be asked.
+    /// A candidate: the score is just below the threshold, and the guest may be asked.
     Perhaps(Accepted),
+    /// No match.
     NotTheirs,
 }
 
-/// A photo that a waiting guest is in, met while photos are added.
+/// A new match: a photo that was just added and shows a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sighting {
     pub guest: GuestId,
@@ -49,13 +48,13 @@ pub struct Sighting {
 }
 
 impl Guest {
-    /// A guest who has said nothing yet.
+    /// Makes a guest without claims.
     pub fn new(id: GuestId, template: Template) -> Self {
         let (refused, confirmed, told) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         Self { id, template, refused, confirmed, told }
     }
 
-    /// Takes note of what the guest says of `face`.
+    /// Records the guest's claim about `face`, in place of an earlier one.
     pub(crate) fn claim(&mut self, face: FaceId, claim: Claim) {
         self.refused.remove(&face);
         self.confirmed.remove(&face);

@@ -1,7 +1,7 @@
-//! Opaque 128-bit names: collection, photo, face, guest.
+//! 128-bit ids of collections, photos, faces and guests.
 //!
-//! A photo's and a face's id follow from content, so indexing the same photo again yields the same
-//! ids and adds nothing. Knows nothing else: no store, no models, no file names.
+//! The ids of photos and faces are hashes of their content, so indexing a photo twice gives the same ids and
+//! adds nothing.
 
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -30,7 +30,7 @@ macro_rules! id {
         impl FromStr for $name {
             type Err = Error;
 
-            /// Reads the 32 hexadecimal digits that `Display` writes.
+            /// Parses the 32 hexadecimal digits that `Display` writes.
             fn from_str(text: &str) -> Result<Self, Error> {
                 parse_hex(text)
                     .map(Self)
@@ -41,22 +41,22 @@ macro_rules! id {
 }
 
 id!(
-    /// A collection: drawn at random, so it says nothing about whose event it is.
+    /// The id of a collection: random, so that it does not disclose the event.
     CollectionId,
     "collection"
 );
 id!(
-    /// A photo: the first 128 bits of SHA-256 over the file's bytes.
+    /// The id of a photo: the first 128 bits of SHA-256 over the file's bytes.
     PhotoId,
     "photo"
 );
 id!(
-    /// A face: the first 128 bits of SHA-256 over photo id, model pack and box.
+    /// The id of a face: the first 128 bits of SHA-256 over photo id, model pack and bounding box.
     FaceId,
     "face"
 );
 id!(
-    /// A guest of one collection: drawn at random, so it says nothing about who it is.
+    /// The id of a guest of one collection: random, so that it does not disclose the person.
     GuestId,
     "guest"
 );
@@ -80,15 +80,15 @@ impl CollectionId {
 }
 
 impl PhotoId {
-    /// The id of the photo with these file bytes.
+    /// Returns the id of the photo with these file bytes.
     pub fn of(photo_bytes: &[u8]) -> Self {
         Self(first_half(Sha256::digest(photo_bytes).into()))
     }
 }
 
 impl FaceId {
-    /// The id of the face at `bbox` (whole pixels: x, y, width, height) of `photo`, as seen by the
-    /// model pack `pack`.
+    /// Returns the id of the face that the model pack `pack` finds at `bbox` (left, top, width, height in
+    /// pixels) of `photo`.
     pub fn of(photo: PhotoId, pack: &str, bbox: [i32; 4]) -> Self {
         let mut hash = Sha256::new();
         hash.update(photo.0);
@@ -111,12 +111,12 @@ fn parse_hex(text: &str) -> Option<[u8; 16]> {
     unhex(text)?.try_into().ok()
 }
 
-/// Lower-case hexadecimal digits, two a byte.
+/// Encodes bytes as lower-case hexadecimal digits, two per byte.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Reads hexadecimal digits; `None` for anything else.
+/// Decodes hexadecimal digits of either case; `None` if `text` contains anything else.
 pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
@@ -140,7 +140,7 @@ mod tests {
             "+0000000000000000000000000000000",
             "ä00000000000000000000000000000",
         ] {
-            assert!(bad.parse::<PhotoId>().is_err(), "{bad:?} was taken");
+            assert!(bad.parse::<PhotoId>().is_err(), "{bad:?} was accepted");
         }
     }
 

@@ -1,8 +1,7 @@
 //! PicPick's engine: photos in, one person's photos out.
 //!
-//! A photo's way: bytes → `decode` → `detect` → `align` → `embed` → `store` (truth, sealed) → `index`
-//! (derived, rebuildable). A selfie's way: the same first four → `query` → `matcher` → photos. The
-//! engine knows nothing of HTTP, accounts, the environment or a terminal.
+//! A photo passes through `decode` → `detect` → `align` → `embed` → `store` (source of truth, encrypted) →
+//! `index` (derived, rebuildable). A selfie passes through the first four, then `query` → `matcher` → photos.
 
 mod align;
 mod backup;

@@ -1,9 +1,10 @@
-//! Files that another library of this process has locked, read without taking its locks away.
+//! Reading files on which another library of this process holds POSIX record locks, without releasing the
+//! locks.
 //!
-//! A process loses all its record locks on a file when it closes any descriptor of that file (POSIX, fcntl),
-//! whoever opened it. A scan that opened and closed the files of an SQLite database in use would leave them
-//! unlocked, and the next process to look would damage them. What is announced here is opened once and stays
-//! open. Knows nothing of what the files hold.
+//! A process loses all its record locks on a file when it closes any descriptor of that file (POSIX,
+//! `fcntl`). A scan that opened and closed the files of an SQLite database in use would release SQLite's
+//! locks, and another process could then damage the database. Registered files are therefore opened once and
+//! stay open.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,18 +13,20 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-/// Locks belong to a process, and so does this.
+/// Registered files and their open descriptors. A static, because record locks belong to the process.
 static LOCKED: LazyLock<Mutex<HashMap<PathBuf, Vec<Arc<File>>>>> = LazyLock::new(Mutex::default);
 
-/// Announces that another library of this process holds record locks on the file at `path`, or may yet make
-/// it and do so. Its folder must be there.
+/// Registers a file on which another library of this process (SQLite) holds POSIX record locks. `open` then
+/// reuses one descriptor, because closing any descriptor would release them. The file need not exist yet; its
+/// folder must.
 pub(crate) fn announce(path: &Path) -> Result<()> {
     let path = resolve(path)?;
     LOCKED.lock().unwrap_or_else(PoisonError::into_inner).entry(path).or_default();
     Ok(())
 }
 
-/// Opens a file for reading; one that is announced is given with the descriptor it already has.
+/// Opens a file for reading. For a registered file, returns its open descriptor, unless the file was
+/// replaced.
 pub(crate) fn open(path: &Path) -> Result<Arc<File>> {
     let mut locked = LOCKED.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(held) = locked.get_mut(&resolve(path)?) else {
@@ -39,13 +42,13 @@ pub(crate) fn open(path: &Path) -> Result<Arc<File>> {
         return Ok(Arc::clone(file));
     }
     let file = Arc::new(File::open(path)?);
-    // A removed file is nobody's any more.
+    // Descriptors of removed files are closed: no library locks such a file any more.
     held.retain(|file| file.metadata().is_ok_and(|opened| opened.nlink() > 0));
     held.push(Arc::clone(&file));
     Ok(file)
 }
 
-/// One spelling for each place, also of a file that is not there.
+/// Returns the canonical path of a file, which need not exist. Its folder must exist.
 fn resolve(path: &Path) -> Result<PathBuf> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     Ok(folder.unwrap_or(Path::new(".")).canonicalize()?.join(path.file_name().unwrap_or_default()))
@@ -58,7 +61,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether this process still holds its lock on `path`, as the system lists it.
+    /// Returns whether this process holds a lock on `path`, according to `/proc/locks`.
     fn is_locked(path: &Path) -> bool {
         let inode = path.metadata().unwrap().ino().to_string();
         let own = std::process::id().to_string();
@@ -84,7 +87,7 @@ mod tests {
             drop(open(&path).unwrap());
             assert!(is_locked(&path));
         }
-        // Otherwise than with a file that nobody announced: this is what the system does.
+        // Control: closing a descriptor that does not come from the registry releases the lock.
         drop(File::open(&path).unwrap());
         assert!(!is_locked(&path));
     }

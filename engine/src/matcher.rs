@@ -1,26 +1,21 @@
-//! Scores to a decision: the threshold, who passes it, one best face per photo.
-//!
-//! Pure. The threshold follows the number of faces searched and each face's quality. Knows nothing of
-//! how scores were made, of stores or of indexes.
-
 use std::collections::HashMap;
 
 use crate::ids::{FaceId, PhotoId};
 use crate::manifest::Matching;
 use crate::quality::QUALITY_LOW;
 
-/// Why a photo is among the matches.
+/// The reason why a photo is among the matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MatchKind {
-    /// The face itself is similar enough.
+    /// The face's own cosine reaches the threshold.
     Direct,
-    /// The face is, together with the person it belongs to.
+    /// The mean of the cosines with the face and with its person's centroid reaches the threshold.
     Person,
-    /// The face belongs to a person of whom another face was accepted.
+    /// Another face of the same person was accepted.
     Expanded,
 }
 
-/// A face that might match, with its scores.
+/// A face that may match, with its cosines.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate {
     pub face: FaceId,
@@ -38,42 +33,43 @@ pub struct Candidate {
 pub struct Accepted {
     pub face: FaceId,
     pub photo: PhotoId,
-    /// The score that was held against the threshold, -1..1.
+    /// The score that was compared with the threshold, -1..1.
     pub similarity: f32,
     pub kind: MatchKind,
+    /// 0..1.
     pub quality: f32,
 }
 
-/// What a poor face must have above the threshold, at quality 0; falls linearly to none at
-/// `QUALITY_LOW`. Range 0 to 0.15: more loses poor photos, less lets blurred faces match strangers.
+/// The amount added to the threshold for a face of quality 0; it falls linearly to 0 at `QUALITY_LOW`. Range
+/// 0 to 0.15: more loses low-quality faces, less lets blurred faces match strangers.
 const POOR_FACE_BAR: f32 = 0.08;
 
-/// How much higher than its pack's formula a collection's threshold is: 0 to 0.20, never less.
+/// A threshold offset: what the owner adds to the threshold of the pack's formula, 0 to 0.20.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Stricter(f32);
 
 impl Stricter {
-    /// The most. Two pictures of one person have some 0.67 (LFW), thresholds are 0.36 to 0.58: what is more than
-    /// this above them leaves little of an event.
+    /// The highest offset. Two pictures of one person have a cosine of about 0.67 (LFW), and thresholds are
+    /// 0.36 to 0.58: a higher offset would reject most true matches.
     pub const MAX: Stricter = Stricter(0.2);
 
-    /// `None` for what is not 0 to 0.20.
+    /// Makes an offset; `None` unless `added` is 0 to 0.20.
     pub fn new(added: f32) -> Option<Self> {
         (0.0..=Self::MAX.0).contains(&added).then_some(Self(added))
     }
 
-    /// What is added to the threshold.
+    /// Returns the number that is added to the threshold.
     pub fn added(self) -> f32 {
         self.0
     }
 
-    /// As it is stored: format 1, and the number.
+    /// Encodes the offset: a format byte, 1, and an f32, little endian.
     pub(crate) fn to_bytes(self) -> [u8; 5] {
         let [a, b, c, d] = self.0.to_le_bytes();
         [1, a, b, c, d]
     }
 
-    /// Reads what `to_bytes` wrote; `None` for anything else.
+    /// Decodes the bytes of `to_bytes`; `None` for any others.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         match *bytes {
             [1, a, b, c, d] => Self::new(f32::from_le_bytes([a, b, c, d])),
@@ -82,20 +78,20 @@ impl Stricter {
     }
 }
 
-/// The similarity a face must reach in a collection of `faces` faces.
+/// Returns the similarity that a good face must reach in a collection of `faces` faces.
 ///
-/// With a false match rate m per comparison, a stranger is shown something with probability
-/// FPIR = 1 − (1 − m)^N ≈ m · N. The tail of stranger similarities falls about exponentially, so
-/// holding FPIR while N grows tenfold takes a constant step:
-/// threshold = base + per_decade · log10(N), held for N = 100 to 1,000,000. The constants of each
-/// pack are fitted to FPIR 0.3 % with `picpick-bench accuracy`.
+/// With a false match rate m per comparison, a stranger is shown a photo with the probability
+/// FPIR = 1 − (1 − m)^N ≈ m · N (false positive identification rate). The tail of the impostor similarities
+/// falls about exponentially, so a constant FPIR takes a constant step for every tenfold N:
+/// threshold = base + per_decade · log10(N), with N limited to 100 to 1,000,000. The constants of each pack
+/// are fitted to an FPIR of 0.3 % with `picpick-bench accuracy`.
 pub fn threshold(faces: usize, matching: &Matching) -> f32 {
     let decades = (faces.clamp(100, 1_000_000) as f32).log10();
     matching.threshold_base + matching.threshold_per_decade * decades
 }
 
-/// The score of a face through its person: the mean of both cosines. A face without a person, and
-/// every face when `direct` is asked for, has its own cosine.
+/// Returns the score of a face: the mean of its own cosine and its person's. With `direct`, and for a face
+/// without a person, its own cosine.
 pub fn score(candidate: &Candidate, direct: bool) -> f32 {
     match candidate.person {
         Some(person) if !direct => f32::midpoint(candidate.direct, person),
@@ -103,12 +99,12 @@ pub fn score(candidate: &Candidate, direct: bool) -> f32 {
     }
 }
 
-/// What a face of this quality must reach when good faces must reach `threshold`.
+/// Returns the threshold for a face of this quality, when good faces must reach `threshold`.
 pub fn bar(threshold: f32, quality: f32) -> f32 {
     threshold + POOR_FACE_BAR * (1.0 - quality / QUALITY_LOW).max(0.0)
 }
 
-/// The accepted ones of `candidates`, one best face per photo, best first.
+/// Returns the accepted faces of `candidates`, one best face per photo, best first.
 pub fn decide(candidates: &[Candidate], threshold: f32, direct: bool) -> Vec<Accepted> {
     let accept = |candidate: &Candidate| {
         let similarity = score(candidate, direct);
@@ -120,12 +116,12 @@ pub fn decide(candidates: &[Candidate], threshold: f32, direct: bool) -> Vec<Acc
     best_per_photo(candidates.iter().filter_map(accept))
 }
 
-/// One best face per photo, best first; equal ones in order of photo id.
+/// Returns the best face of each photo, best first; equal ones in order of photo id.
 pub fn best_per_photo(accepted: impl Iterator<Item = Accepted>) -> Vec<Accepted> {
     let mut best: HashMap<PhotoId, Accepted> = HashMap::new();
     for candidate in accepted {
         let entry = best.entry(candidate.photo).or_insert(candidate);
-        // A face accepted by itself wins over one that only its person vouches for.
+        // A face with an accepted score wins over one that was added because of its person only.
         let rank =
             |accepted: &Accepted| (accepted.kind == MatchKind::Expanded, accepted.similarity);
         let ((expanded, similarity), (known_expanded, known)) = (rank(&candidate), rank(entry));

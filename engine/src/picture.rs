@@ -1,14 +1,10 @@
-//! An upright RGB picture in memory, and cutting resized regions out of it.
-//!
-//! Assumes 8 bits a channel, row by row, no padding. Knows nothing of files, faces or models.
-
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::error::{Error, Result};
 
-/// Pixels of shape [height, width, 3], RGB, 0..255.
+/// An upright RGB picture in memory: pixels of shape [height, width, 3], 0..255, row by row without padding.
 #[derive(Clone)]
 pub struct Picture {
     width: u32,
@@ -16,7 +12,7 @@ pub struct Picture {
     pixels: Vec<u8>,
 }
 
-/// A rectangle in pixels of a picture; it may reach over the picture's edge.
+/// A rectangle in pixels of a picture; it may extend past the picture's edge.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Region {
     pub x: f32,
@@ -26,8 +22,10 @@ pub struct Region {
 }
 
 impl Picture {
-    /// Takes `pixels` as a picture; `Error::Image` when their number is not width · height · 3 or a
-    /// side is zero.
+    /// Creates a picture from `pixels`.
+    ///
+    /// # Errors
+    /// `Error::Image` if their number is not width · height · 3, or if a side is zero.
     pub fn new(width: u32, height: u32, pixels: Vec<u8>) -> Result<Self> {
         let expected = (u64::from(width) * u64::from(height)).saturating_mul(3);
         if expected == 0 || pixels.len() as u64 != expected {
@@ -41,29 +39,29 @@ impl Picture {
         Ok(Self { width, height, pixels })
     }
 
-    /// Width in pixels, at least 1.
+    /// Returns the width in pixels, at least 1.
     pub fn width(&self) -> u32 {
         self.width
     }
 
-    /// Height in pixels, at least 1.
+    /// Returns the height in pixels, at least 1.
     pub fn height(&self) -> u32 {
         self.height
     }
 
-    /// The bytes, shape [height, width, 3].
+    /// Returns the bytes, shape [height, width, 3].
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
     }
 
-    /// The whole picture as a region.
+    /// Returns the whole picture as a region.
     pub fn frame(&self) -> Region {
         Region { x: 0.0, y: 0.0, width: self.width as f32, height: self.height as f32 }
     }
 
-    /// Cuts `region` out, scaled to `width` × `height` and placed at the top left of a black canvas
-    /// of `canvas_width` × `canvas_height`; what lies outside the picture is black. Reduction
-    /// averages over all source pixels (no aliasing), enlargement is bicubic (Catmull-Rom).
+    /// Cuts `region` out, scales it to `width` × `height`, and places it at the top left of a black canvas of
+    /// the size `canvas` (width, height). Parts outside the picture are black. Reduction averages over all
+    /// source pixels (no aliasing); enlargement is bicubic (Catmull-Rom).
     pub fn cut(
         &self,
         region: Region,
@@ -88,7 +86,8 @@ impl Picture {
         Picture::new(canvas.0, canvas.1, out)
     }
 
-    /// The part of `region` that lies inside the picture, and the whole target pixels it fills.
+    /// Returns the part of `region` inside the picture, and the target pixels that it fills entirely; `None`
+    /// if there are none.
     fn inside(
         &self,
         region: Region,
@@ -133,7 +132,7 @@ impl Picture {
             .resize_alg(ResizeAlg::Convolution(filter))
             .crop(left, top, width, height)
             .use_alpha(false);
-        // Typed: the untyped call compiles every pixel format, which takes minutes.
+        // The untyped call would compile the code of every pixel format, which takes minutes.
         Resizer::new()
             .resize_typed(&source, &mut target, &options)
             .map_err(|error| failed(&error))?;
@@ -142,6 +141,7 @@ impl Picture {
     }
 }
 
+/// A part of a picture, and the target pixels that it is resized to.
 struct Part {
     to_x: u32,
     to_y: u32,
@@ -152,7 +152,7 @@ struct Part {
 }
 
 impl Region {
-    /// The square of this region's longer side times `factor` around the same centre.
+    /// Returns the square around this region's centre with `factor` times its longer side.
     pub fn square(&self, factor: f32) -> Region {
         let side = self.width.max(self.height) * factor;
         Region {
@@ -163,21 +163,21 @@ impl Region {
         }
     }
 
-    /// Intersection over union with `other`, 0..1.
+    /// Returns the intersection over union with `other`, 0..1.
     pub fn iou(&self, other: &Region) -> f32 {
         let both = self.overlap(other);
         let union = self.width * self.height + other.width * other.height - both;
         if union > 0.0 { both / union } else { 0.0 }
     }
 
-    /// Area in both regions, in square pixels.
+    /// Returns the area of the intersection with `other`, in square pixels.
     pub fn overlap(&self, other: &Region) -> f32 {
         let width = (self.x + self.width).min(other.x + other.width) - self.x.max(other.x);
         let height = (self.y + self.height).min(other.y + other.height) - self.y.max(other.y);
         width.max(0.0) * height.max(0.0)
     }
 
-    /// The centre (x, y).
+    /// Returns the centre (x, y).
     pub fn centre(&self) -> [f32; 2] {
         [self.x + self.width / 2.0, self.y + self.height / 2.0]
     }

@@ -1,41 +1,38 @@
-//! How far an embedding of a face can be trusted: size, sharpness, pose; 0..1.
-//!
-//! Pure. A tiny, blurred or turned face matches strangers, so the matcher asks more of it. Knows
-//! nothing of models, stores or thresholds.
-
 use crate::detect::Landmarks;
 use crate::picture::Picture;
 
-/// What a face's quality is made of; each 0..1.
+/// How far the embedding of a face can be trusted, in three parts of 0..1. Tiny, blurred or turned faces
+/// match strangers, so the matcher raises their threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quality {
-    /// From the distance between the eyes in photo pixels: 0 at 8 px, 1 at 36 px. Below 20 px an
-    /// embedding begins to match strangers (`matching` figures).
+    /// From the distance between the eyes in photo pixels: 0 at 8 px, 1 at 36 px. Below 20 px an embedding
+    /// begins to match strangers.
     pub size: f32,
-    /// From the strength of edges in the aligned crop.
+    /// From the edge strength in the aligned crop.
     pub sharpness: f32,
     /// 1 for a face seen from the front, 0 for a profile.
     pub pose: f32,
 }
 
-/// Faces below this seed no cluster and meet a higher bar. Range 0.1 to 0.5: higher loses recall on
-/// side faces, lower lets blurred ones match strangers. Measure with `picpick-bench accuracy`.
+/// Score below which a face seeds no cluster and has a higher threshold. Range 0.1 to 0.5: a higher one loses
+/// recall on side faces, a lower one lets blurred faces match strangers. Measure with `picpick-bench
+/// accuracy`.
 pub const QUALITY_LOW: f32 = 0.25;
 
 impl Quality {
-    /// Quality of the face with `landmarks` in photo pixels, aligned to `crop` (112 × 112).
+    /// Computes the quality of the face with `landmarks` in photo pixels, aligned to `crop` (112 × 112).
     pub fn of(landmarks: &Landmarks, crop: &Picture) -> Self {
         Self { size: size(landmarks), sharpness: sharpness(crop), pose: pose(landmarks) }
     }
 
-    /// One figure, 0..1: the geometric mean, so that one bad part is not made up for by the others.
+    /// Returns the geometric mean of the parts, 0..1, so that good parts do not compensate for a bad one.
     pub fn score(&self) -> f32 {
         (self.size * self.sharpness * self.pose).cbrt()
     }
 
-    /// What `score`, 0..1, is made of for the face with `landmarks` in photo pixels: size and pose follow from
-    /// them, and sharpness is what they leave to explain. Where one of both is 0 nothing is left to explain, and
-    /// sharpness is 1.
+    /// Recovers the parts of `score`, 0..1, of the face with `landmarks` in photo pixels. Size and pose
+    /// follow from the landmarks, and sharpness from the rest of the score. If size or pose is 0, so is the
+    /// score whatever the sharpness, and sharpness is set to 1.
     pub fn behind(score: f32, landmarks: &Landmarks) -> Self {
         let (size, pose) = (size(landmarks), pose(landmarks));
         let rest = size * pose;
@@ -44,7 +41,7 @@ impl Quality {
     }
 }
 
-/// Linear from 0 at `low` to 1 at `high`.
+/// Maps `value` linearly from 0 at `low` to 1 at `high`, clamped.
 fn ramp(value: f32, low: f32, high: f32) -> f32 {
     ((value - low) / (high - low)).clamp(0.0, 1.0)
 }
@@ -54,15 +51,16 @@ fn distance(a: [f32; 2], b: [f32; 2]) -> f32 {
 }
 
 fn size(landmarks: &Landmarks) -> f32 {
-    // A turned head brings the eyes together without losing pixels; eyes to mouth does not shrink.
+    // In a turned head the eyes come closer together although the face has as many pixels; the distance from
+    // eyes to mouth does not shrink.
     let [left, right, _, mouth_left, mouth_right] = *landmarks;
     let middle = |a: [f32; 2], b: [f32; 2]| [(a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0];
     let eyes_to_mouth = distance(middle(left, right), middle(mouth_left, mouth_right));
     ramp(distance(left, right).max(0.87 * eyes_to_mouth), 8.0, 36.0)
 }
 
-/// Mean absolute Laplacian of the face's middle over its contrast: blur removes the first before
-/// the second, so dim light alone does not lower it.
+/// Computes the mean absolute Laplacian of the face's middle, divided by its contrast. Blur lowers the
+/// Laplacian more than the contrast; dim light lowers both alike, so it does not change the quotient.
 fn sharpness(crop: &Picture) -> f32 {
     let (width, height) = (crop.width() as usize, crop.height() as usize);
     let grey: Vec<f32> = crop
@@ -93,8 +91,8 @@ fn sharpness(crop: &Picture) -> f32 {
     if contrast < 2.0 { 0.0 } else { ramp(edges / count / contrast, 0.02, 0.14) }
 }
 
-/// How far the nose lies from the middle between the eyes, along the line of the eyes, in eye
-/// distances: 0 from the front, 0.5 and more in profile.
+/// Rates the pose, from 1 (frontal) to 0 (profile). It uses the distance of the nose from the middle between
+/// the eyes, along the line of the eyes, in eye distances: 0 from the front, 0.5 and more in profile.
 fn pose(landmarks: &Landmarks) -> f32 {
     let [left, right, nose, mouth_left, mouth_right] = *landmarks;
     let across = [right[0] - left[0], right[1] - left[1]];
@@ -105,7 +103,7 @@ fn pose(landmarks: &Landmarks) -> f32 {
     }
     let from_left = [nose[0] - left[0], nose[1] - left[1]];
     let along = (from_left[0] * across[0] + from_left[1] * across[1]) / (eyes * eyes);
-    // In strong profile the far eye and mouth corner fall onto the near ones.
+    // In a strong profile the far eye and mouth corner coincide with the near ones.
     let eyes_to_mouth = distance(
         [(left[0] + right[0]) / 2.0, (left[1] + right[1]) / 2.0],
         [(mouth_left[0] + mouth_right[0]) / 2.0, (mouth_left[1] + mouth_right[1]) / 2.0],

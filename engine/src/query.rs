@@ -1,22 +1,17 @@
-//! Selfies to a template: which face is the subject, and several pictures of one person made one.
-//!
-//! A template is a unit embedding with what is known of its making. Knows nothing of collections,
-//! thresholds of theirs, or files.
-
 use crate::embed::{cosine, unit};
 use crate::error::{Error, Result};
 use crate::face::Face;
 
-/// A subject's face must have at least this many times the area of the next largest one.
+/// Lowest ratio of the area of the subject's face to that of the next largest one.
 const SUBJECT_AREA_RATIO: f32 = 2.0;
-/// Two selfies below this similarity are not one person. Strangers have 0.0 ± 0.1 (`models` facts);
-/// one person in bad light may have 0.35, so the bar is lower than that of a search.
+/// Similarity below which two selfies are not of one person. Strangers have 0.0 ± 0.1; one person in bad
+/// light may have 0.35, so this threshold is lower than that of a search.
 const ONE_PERSON_MIN: f32 = 0.25;
 
-/// Which face of a picture is meant.
+/// The rule that chooses the subject among the faces of a picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Subject {
-    /// The only face, or the one clearly larger than all others; otherwise an error says so.
+    /// The only face, or the one with at least twice the area of any other; if there is none, an error.
     #[default]
     Clear,
     /// The face nearest to the picture's middle.
@@ -25,20 +20,26 @@ pub enum Subject {
     Nth(usize),
 }
 
-/// Who is searched for.
+/// The template of a person: a unit embedding, the mean of one or more pictures.
 #[derive(Clone)]
 pub struct Template {
     /// Shape `[D]`, L2 norm 1.
     pub(crate) embedding: Vec<f32>,
     /// Quality of the best picture, 0..1.
     pub quality: f32,
-    /// Pictures that went into it.
+    /// Number of pictures that it was made from.
     pub pictures: usize,
-    /// Id of the pack that made the embeddings.
+    /// Id of the pack that computed the embeddings.
     pub pack: String,
 }
 
-/// Chooses the subject among `faces` of a picture of `size` (width, height); `photo` names it in errors.
+/// Chooses the subject among `faces` of a picture of `size` (width, height); `photo` names the picture in
+/// errors.
+///
+/// # Errors
+/// - `Error::NoFace` if there is no face.
+/// - `Error::ManyFaces` if no face is clearly the largest.
+/// - `Error::NoSuchFace` if there is no n-th face.
 pub fn subject<'a>(
     faces: &'a [Face],
     size: (u32, u32),
@@ -80,13 +81,16 @@ pub fn subject<'a>(
 }
 
 impl Template {
-    /// Cosine of two people's templates, -1..1.
+    /// Returns the cosine of two templates, -1..1.
     pub fn similarity(&self, other: &Template) -> f32 {
         cosine(&self.embedding, &other.embedding)
     }
 
-    /// The quality-weighted mean of one person's faces, each with the name of its picture.
-    /// `Error::NotOnePerson` names the two pictures that differ most; `Error::NoFace` for no face.
+    /// Computes the quality-weighted mean of one person's faces, each given with the name of its picture.
+    ///
+    /// # Errors
+    /// - `Error::NotOnePerson`, which names the two pictures that differ most.
+    /// - `Error::NoFace` if there is no face.
     pub fn of(faces: &[(&str, &Face)], pack: &str) -> Result<Self> {
         let mut worst = (f32::INFINITY, "", "");
         for (i, (first, a)) in faces.iter().enumerate() {
@@ -109,7 +113,7 @@ impl Template {
         let dim = faces.first().map_or(0, |(_, face)| face.embedding.len());
         let mut sum = vec![0.0; dim];
         for (_, face) in faces {
-            // Even a poor picture adds a little; a weight of nothing would leave no direction.
+            // A minimum weight, because with weights of 0 the mean would be a zero vector.
             let weight = face.quality.max(0.05);
             sum.iter_mut().zip(&face.embedding).for_each(|(sum, value)| *sum += weight * value);
         }

@@ -1,7 +1,5 @@
-//! A little disk space kept back, so that a purge can go on when the disk is full.
-//!
-//! A file of real bytes, given up at the moment of need and made again afterwards. Knows nothing of what
-//! the space is used for.
+//! Reserves 1 MiB of disk space, which is freed when a purge meets a full disk (ENOSPC) and reserved again
+//! afterwards.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -9,39 +7,40 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::files;
 
-/// Enough for the keyring of thousands of collections, written twice, and a receipt.
+/// Size of the reserve: 1 MiB, enough for the keyring of thousands of collections, written twice, and a
+/// receipt.
 const BYTES: usize = 1 << 20;
 
-/// The reserve of one folder.
+/// The reserve in one folder: the file `reserve`.
 pub(crate) struct Reserve {
     path: PathBuf,
 }
 
 impl Reserve {
-    /// The reserve that lies in `folder`; not made yet.
+    /// Returns the reserve of `folder`, without creating its file.
     pub(crate) fn of(folder: &Path) -> Self {
         Self { path: folder.join("reserve") }
     }
 
-    /// Makes the reserve where it is missing or short. A disk that has no room for it is left alone:
-    /// that is no reason to refuse anything.
+    /// Creates the reserve if it is missing or too short. Ignores errors: the caller's work does not depend
+    /// on the reserve unless the disk gets full.
     pub(crate) fn keep(&self) {
         let length = std::fs::metadata(&self.path).map_or(0, |found| found.len());
         if length < BYTES as u64 {
-            // Not zeros: a file system may store those as nothing.
+            // Not zeros, for which a file system may allocate no blocks.
             let bytes: Vec<u8> = (0..BYTES).map(|i| (i % 251) as u8 | 1).collect();
             let _ = files::replace(&self.path, &bytes, 0o600);
         }
     }
 
     fn release(&self) {
-        // One that is not there frees nothing; the work then fails with the disk's own error.
+        // A missing reserve frees nothing; the repeated work then returns the disk's error.
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
-/// Does `work`; when the disk is full, gives up the reserves and does it once more. `work` must bear
-/// being repeated.
+/// Runs `work`. If the disk is full, removes the reserves and runs it once more, so `work` must be
+/// idempotent.
 pub(crate) fn with_room<T>(reserves: &[Reserve], work: impl Fn() -> Result<T>) -> Result<T> {
     match work() {
         Err(error) if is_full(&error) => {
@@ -52,7 +51,7 @@ pub(crate) fn with_room<T>(reserves: &[Reserve], work: impl Fn() -> Result<T>) -
     }
 }
 
-/// Whether the error says that a disk is full.
+/// Returns whether the error means a full disk or an exhausted quota.
 pub(crate) fn is_full(error: &Error) -> bool {
     matches!(error, Error::Io { source, .. } if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
 }
@@ -84,7 +83,7 @@ mod tests {
             Err::<(), _>(Error::io("write", "/x", ErrorKind::PermissionDenied.into()))
         };
         assert!(with_room(&[reserve()], denied).is_err());
-        assert_eq!(tries.get(), 1, "only a full disk is tried again");
+        assert_eq!(tries.get(), 1, "only a full disk is retried");
         reserve().keep();
         assert!(path.exists());
     }

@@ -1,8 +1,8 @@
-//! The residue scanner: looks for known bytes in the raw files of a folder.
+//! The residue scanner: a multi-pattern search for known bytes in the raw files of a folder.
 //!
-//! Each searched piece of data is cut into windows of 16 bytes, several needles each, because a
-//! write-ahead log splits values over its blocks and one long needle would miss them. Reads files as
-//! they are and knows nothing of what they mean, nor of keys.
+//! Each piece of data to search for is split into patterns of 16 bytes, because a write-ahead log splits
+//! values over its blocks and one long pattern would miss them. A bit array (a Bloom filter with one hash
+//! function) rejects nearly all positions before the hash table is asked.
 
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
@@ -11,29 +11,29 @@ use std::path::{Path, PathBuf};
 
 use crate::locked;
 
-/// Long enough that no file holds one by chance (2^-128 a place).
+/// Length of a pattern: long enough that no file contains one by chance (2^-128 per position).
 const WINDOW_BYTES: usize = 16;
-/// Read at a time.
+/// Bytes read at a time.
 const BLOCK_BYTES: usize = 1 << 20;
-/// Bits of the first sieve; a power of two. 2^22 bits stay in a core's cache.
+/// Bits of the prefilter; a power of two. 2^22 bits (512 KiB) stay in a core's cache.
 const SIEVE_BITS: usize = 1 << 22;
 
-/// What is searched for.
+/// A set of patterns to search for.
 pub(crate) struct Needles {
-    /// Which piece each window is from.
+    /// Number of the piece to which each pattern belongs.
     windows: HashMap<[u8; WINDOW_BYTES], u32>,
     sieve: Vec<u64>,
     pieces: u32,
 }
 
-/// What a scan saw.
+/// The result of a scan.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scan {
     pub(crate) files: u64,
     pub(crate) bytes: u64,
-    /// Windows searched for.
+    /// Number of patterns searched for.
     pub(crate) needles: u64,
-    /// Pieces of which at least one window was found, with the file it was found in.
+    /// Pieces with at least one pattern found, and the file that contains it.
     pub(crate) found: BTreeSet<(u32, PathBuf)>,
     /// Files and folders that could not be read.
     pub(crate) unreadable: Vec<PathBuf>,
@@ -50,12 +50,13 @@ impl Needles {
         Self { windows: HashMap::new(), sieve: vec![0; SIEVE_BITS / 64], pieces: 0 }
     }
 
-    /// Adds a piece of data; what is shorter than a window cannot be searched for. The piece's number.
+    /// Adds a piece of data and returns its number. Bytes that do not fill a pattern of 16 bytes are not
+    /// searched for.
     pub(crate) fn add(&mut self, piece: &[u8]) -> u32 {
         let number = self.pieces;
         self.pieces += 1;
         for window in piece.as_chunks::<WINDOW_BYTES>().0 {
-            // Zeros and the like are in every file and say nothing.
+            // A pattern of equal bytes, such as zeros, occurs in every file and proves nothing.
             if window.iter().any(|byte| *byte != window[0]) {
                 self.windows.insert(*window, number);
                 let (word, bit) = place(head(window));
@@ -67,13 +68,14 @@ impl Needles {
         number
     }
 
+    /// Returns the number of the piece to which the pattern `bytes` belongs.
     fn hit(&self, bytes: &[u8; WINDOW_BYTES]) -> Option<u32> {
         let (word, bit) = place(head(bytes));
         let maybe = self.sieve.get(word).is_some_and(|word| word & bit != 0);
         if maybe { self.windows.get(bytes).copied() } else { None }
     }
 
-    /// Looks through every regular file at and below `folder`; links are not followed.
+    /// Scans every regular file at and below `folder` on all cores. Does not follow links.
     pub(crate) fn scan(&self, folder: &Path) -> Scan {
         let mut scan = Scan { needles: self.windows.len() as u64, ..Scan::default() };
         let mut files = Vec::new();
@@ -85,7 +87,7 @@ impl Needles {
                     (scan.files, scan.bytes) = (scan.files + 1, scan.bytes + bytes);
                     scan.found.extend(found.into_iter().map(|piece| (piece, path.clone())));
                 }
-                // A file that another process removed meanwhile holds nothing.
+                // Another process removed the file in the meantime.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(_) => scan.unreadable.push(path),
             }
@@ -93,9 +95,11 @@ impl Needles {
         scan
     }
 
+    /// Scans one file. Returns its size and the numbers of the pieces found.
     fn look(&self, path: &Path) -> std::io::Result<(u64, BTreeSet<u32>)> {
         let (mut total, mut found) = (0, BTreeSet::new());
-        // An empty file holds nothing, and one of those is the lock of an open store (see `locked.rs`).
+        // An empty file is not opened: it contains nothing, and it may be the lock file of an open store,
+        // whose lock would be released on closing (see `locked.rs`).
         if path.symlink_metadata()?.len() == 0 {
             return Ok((total, found));
         }
@@ -111,17 +115,19 @@ impl Needles {
             let seen = block.get(..length).unwrap_or_default();
             let windows = seen.windows(WINDOW_BYTES).filter_map(|window| window.first_chunk());
             found.extend(windows.filter_map(|window| self.hit(window)));
-            // A window may reach over the end of the block.
+            // The last 15 bytes are kept, because a pattern may cross the end of the block.
             kept = length.min(WINDOW_BYTES - 1);
             block.copy_within(length - kept..length, 0);
         }
     }
 }
 
+/// Returns the first 8 bytes of a pattern, the prefilter's key.
 fn head(window: &[u8; WINDOW_BYTES]) -> u64 {
     window.first_chunk().map_or(0, |head| u64::from_le_bytes(*head))
 }
 
+/// Returns the prefilter's word index and bit for a key.
 fn place(head: u64) -> (usize, u64) {
     // The high bits of a product mix all input bits (Knuth's multiplicative hashing).
     let hash = head.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
@@ -129,6 +135,7 @@ fn place(head: u64) -> (usize, u64) {
     (bit / 64, 1 << (bit % 64))
 }
 
+/// Collects the regular files at and below `path`.
 fn list(path: &Path, files: &mut Vec<PathBuf>, unreadable: &mut Vec<PathBuf>) {
     let Ok(found) = std::fs::symlink_metadata(path) else { return };
     if found.is_file() {
@@ -166,7 +173,7 @@ mod tests {
         for at in [0, 1, 7, BLOCK_BYTES - 40, BLOCK_BYTES - 16, BLOCK_BYTES - 1, BLOCK_BYTES] {
             let file = folder.path().join(format!("{at}"));
             let mut bytes = noise(9, at);
-            // As a log does: the value in two parts with a header between them.
+            // As in a write-ahead log: the value is split in two parts with a header between them.
             bytes.extend_from_slice(&piece[..23]);
             bytes.extend_from_slice(&[1, 2, 3, 4, 5, 6, 7]);
             bytes.extend_from_slice(&piece[23..]);

@@ -1,7 +1,7 @@
-//! Models in memory: sessions, providers, threads. The only user of `ort`.
+//! Runs ONNX models with ONNX Runtime (`ort`).
 //!
-//! A `Model` keeps idle sessions per input shape and is shared by all workers; each run has a session
-//! of its own with one thread, so N workers use N cores. Knows nothing of faces, photos or stores.
+//! A `Model` pools idle sessions per input shape and is shared by all workers. Each run has a session of its
+//! own with one thread, so N workers use N cores.
 
 use ndarray::{Array4, ArrayD};
 use ort::environment::Environment;
@@ -16,14 +16,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::error::{Error, Result};
 
-/// What runs a model's arithmetic.
+/// The execution provider and precision of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Provider {
-    /// OpenVINO in bfloat16 on AMX tiles: about four times the speed of f32 per face.
+    /// OpenVINO in bfloat16 on AMX tiles: about four times as fast per face as f32.
     OpenVinoBf16,
     /// OpenVINO in f32.
     OpenVinoF32,
-    /// ONNX Runtime's own CPU kernels in f32, denormals flushed to zero.
+    /// ONNX Runtime's own CPU kernels in f32, with denormals flushed to zero.
     Cpu,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for Provider {
     }
 }
 
-/// The loaded inference library. One per process: ONNX Runtime allows one environment.
+/// The loaded inference library. There is one per process, because ONNX Runtime allows one environment.
 #[derive(Clone)]
 pub struct Runtime {
     environment: Environment,
@@ -47,8 +47,8 @@ pub struct Runtime {
 static RUNTIME: OnceLock<std::result::Result<Runtime, String>> = OnceLock::new();
 
 impl Runtime {
-    /// Loads `library` (an absolute path to libonnxruntime). A second call in one process gives the
-    /// library of the first.
+    /// Loads `library` (an absolute path to libonnxruntime). A later call in one process returns the result
+    /// of the first.
     pub fn open(library: &Path) -> Result<Self> {
         let opened = RUNTIME.get_or_init(|| {
             let builder = ort::init_from(library).map_err(|error| error.to_string())?;
@@ -60,17 +60,17 @@ impl Runtime {
         opened.clone().map_err(|reason| Error::Runtime { reason })
     }
 
-    /// What the library says of itself (version, build).
+    /// Returns the library's description of itself (version, build).
     pub fn version(&self) -> &'static str {
         ort::info()
     }
 
-    /// The library's path.
+    /// Returns the library's path.
     pub fn library(&self) -> &Path {
         &self.library
     }
 
-    /// The providers worth trying here, fastest first; the last one always works.
+    /// Returns the providers to try on this machine, fastest first; the last one always works.
     pub fn candidates(&self) -> Vec<Provider> {
         let folder = self.library.parent().unwrap_or(Path::new("/"));
         let openvino = folder.join("libonnxruntime_providers_openvino.so").exists();
@@ -85,8 +85,11 @@ impl Runtime {
         found
     }
 
-    /// The model in `file`, run by `provider`. Sessions are made at the first run of a shape; the
-    /// first is made here, for `shape` [N, 3, H, W], so that a provider that cannot run it says so now.
+    /// Loads the model in `file` for `provider`. Sessions are compiled at the first run of each shape; the
+    /// one for `shape` [N, 3, H, W] is compiled here, so that a provider that cannot run the model fails now.
+    ///
+    /// # Errors
+    /// `Error::Model` if the provider does not load the model.
     pub fn model(
         &self,
         name: &str,
@@ -106,7 +109,10 @@ impl Runtime {
         Ok(model)
     }
 
-    /// The model run by the first of `providers` that loads it; the last one's error when none does.
+    /// Loads the model with the first of `providers` that can.
+    ///
+    /// # Errors
+    /// The last provider's error if none loads it.
     pub fn first_model(
         &self,
         name: &str,
@@ -114,7 +120,7 @@ impl Runtime {
         providers: impl IntoIterator<Item = Provider>,
         shape: [usize; 4],
     ) -> Result<Model> {
-        let mut last = Error::Runtime { reason: "no provider".into() };
+        let mut last = Error::Runtime { reason: "no execution provider".into() };
         for provider in providers {
             match self.model(name, file, provider, shape) {
                 Ok(model) => return Ok(model),
@@ -125,18 +131,18 @@ impl Runtime {
     }
 }
 
-/// Whether the processor has AMX tiles and their bfloat16 arithmetic.
+/// Whether the processor has AMX tiles with bfloat16 arithmetic.
 pub fn has_amx_bf16() -> bool {
-    // `is_x86_feature_detected!("amx-bf16")` is not stable; Linux names what it also enabled.
+    // `is_x86_feature_detected!("amx-bf16")` is not stable; Linux lists the features that it enabled.
     cpu_flags().split(' ').any(|flag| flag == "amx_bf16")
 }
 
-/// The processor's feature flags as Linux lists them; empty elsewhere.
+/// Returns the processor's feature flags as Linux lists them; empty on other systems.
 pub fn cpu_flags() -> String {
     cpu_line(&["flags", "Features"])
 }
 
-/// The processor's name as Linux gives it; empty elsewhere.
+/// Returns the processor's name as Linux lists it; empty on other systems.
 pub fn cpu_name() -> String {
     cpu_line(&["model name", "CPU part"])
 }
@@ -150,7 +156,7 @@ fn cpu_line(keys: &[&str]) -> String {
     info.lines().find_map(value).unwrap_or_default()
 }
 
-/// A model that any number of threads may run at once.
+/// A model that any number of threads may run concurrently.
 #[derive(Clone)]
 pub struct Model(Arc<Shared>);
 
@@ -159,13 +165,14 @@ struct Shared {
     name: String,
     file: PathBuf,
     provider: Provider,
-    /// Sessions not in use, by input shape. At most one per shape and concurrent caller ever exists.
+    /// Idle sessions by input shape. The sessions of a shape never exceed its peak number of concurrent
+    /// callers.
     idle: Mutex<HashMap<[usize; 4], Vec<Session>>>,
 }
 
 impl Model {
-    /// Runs the model on `input` [N, 3, H, W]. Every new shape compiles a session (up to a second):
-    /// callers keep to a few shapes.
+    /// Runs the model on `input` [N, 3, H, W]. Every new shape compiles a session (up to a second), so
+    /// callers should use few shapes.
     pub fn run(&self, input: Array4<f32>) -> Result<Outputs> {
         let (n, channels, height, width) = input.dim();
         let shape = [n, channels, height, width];
@@ -174,14 +181,14 @@ impl Model {
             None => self.0.session(shape)?,
         };
         let outputs = self.0.run(&mut session, input);
-        // A session whose run failed is dropped, not handed to the next caller.
+        // A session whose run failed is dropped, not reused.
         if outputs.is_ok() {
             self.0.give_back(shape, session);
         }
         outputs
     }
 
-    /// Who runs it.
+    /// Returns the provider that runs the model.
     pub fn provider(&self) -> Provider {
         self.0.provider
     }
@@ -247,7 +254,7 @@ fn builder(
         Provider::OpenVinoF32 => "f32",
         Provider::Cpu => return Ok(builder),
     };
-    // With a thread of its own each session would be pinned, and every one of them to the first core.
+    // Pinning is disabled because OpenVINO would pin the thread of every session to the first core.
     let config = format!(
         r#"{{"CPU":{{"INFERENCE_PRECISION_HINT":"{precision}","INFERENCE_NUM_THREADS":"1","NUM_STREAMS":"1","ENABLE_CPU_PINNING":"NO"}}}}"#
     );
@@ -259,7 +266,7 @@ fn builder(
     Ok(builder.with_execution_providers([openvino])?)
 }
 
-/// What a model gave for one run: arrays by name, in the model's order.
+/// The outputs of one run: arrays by name, in the model's order.
 pub struct Outputs {
     model: String,
     batch: usize,
@@ -267,7 +274,10 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// The output called `name`, or `Error::Model` that lists the names there are.
+    /// Returns the output called `name`.
+    ///
+    /// # Errors
+    /// `Error::Model`, which lists the names of the outputs, if there is none.
     pub fn get(&self, name: &str) -> Result<&ArrayD<f32>> {
         let found = self.values.iter().find(|(candidate, _)| candidate == name);
         found.map(|(_, array)| array).ok_or_else(|| {
@@ -279,12 +289,12 @@ impl Outputs {
         })
     }
 
-    /// Number of pictures the run was given.
+    /// Returns the number of pictures in the run.
     pub fn batch(&self) -> usize {
         self.batch
     }
 
-    /// All outputs in the model's order.
+    /// Returns all outputs in the model's order.
     pub fn values(&self) -> impl Iterator<Item = &ArrayD<f32>> {
         self.values.iter().map(|(_, array)| array)
     }

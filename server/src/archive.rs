@@ -1,7 +1,7 @@
-//! ZIP archives that are made while they are sent: one file in memory at a time, and a few pieces on their way.
+//! Streams ZIP archives: they are built while they are sent, with one file and a few pieces in memory at a
+//! time.
 //!
-//! An archive that ends early cuts the connection, so that none looks whole that is not. Knows nothing of what it
-//! holds.
+//! An error cuts the connection, so that the client cannot take an incomplete archive for a complete one.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Write};
@@ -21,23 +21,25 @@ use zip::{CompressionMethod, ZipWriter};
 
 use crate::error::{Failure, Kind, Result};
 
-/// Pieces of an archive that wait for a slow client.
+/// Maximum number of pieces that are queued for a slow client.
 const PIECES_WAITING: usize = 8;
+/// Size of a piece, bytes.
 const PIECE_BYTES: usize = 256 << 10;
-/// A client that takes no piece for so long has gone, though its connection stands.
+/// Maximum wait for a client to accept a piece. A slower client is treated as gone, although its connection
+/// is open.
 const PIECE_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// Visitors' archives under way at the same time, each with a photo in memory and a thread of its own.
+/// Maximum number of archives in progress on this server; each holds a photo in memory and occupies a thread.
 const AT_ONCE: usize = 8;
 static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
-/// The visits that have one under way.
+/// The sessions with an archive in progress; for a studio's export of a guest, the guest's id.
 static MAKING: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 fn making() -> MutexGuard<'static, BTreeSet<String>> {
     MAKING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Leave to make an archive, as long as it is held.
+/// A permit to build an archive; dropping it releases the slot.
 #[must_use]
 pub struct Permit {
     visit: String,
@@ -50,25 +52,25 @@ impl Drop for Permit {
     }
 }
 
-/// Leave to make an archive on a visit, one at a time. Errors: `TooMany` where it has one under way, `Busy` where
-/// others have too many.
+/// Acquires a permit to build an archive for the session `visit`. Errors: `TooMany` if the session has an
+/// archive in progress, `Busy` if the server has `AT_ONCE` (8) of them.
 pub fn permit(visit: &str) -> Result<Permit> {
     let mut making = making();
     if making.contains(visit) {
-        let detail = "An archive is on its way to you already; wait for its end.";
+        let detail = "An archive is already being sent to you; wait until it is complete.";
         return Err(Failure::new(Kind::TooMany, detail).retry_after(5));
     }
-    let busy = || Failure::new(Kind::Busy, "Many archives are being made; try again soon.");
+    let busy = || Failure::new(Kind::Busy, "Too many archives are being built; try again later.");
     let place = PLACES.try_acquire().map_err(|_| busy().retry_after(30))?;
     making.insert(visit.to_owned());
     Ok(Permit { visit: visit.to_owned(), _place: place })
 }
 
-/// An archive under way.
+/// The writer of an archive in progress.
 pub struct Archive(ZipWriter<StreamWriter<Pieces>>);
 
 impl Archive {
-    /// Adds a file. Photos do not compress, so nothing is.
+    /// Adds a file, stored without compression: photos do not compress further.
     pub fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
         self.0.start_file(name, options).map_err(Failure::internal)?;
@@ -76,7 +78,8 @@ impl Archive {
     }
 }
 
-/// The answer with an archive called `disposition` that `fill` fills, on a thread that may block.
+/// Returns a response that streams an archive. `fill` adds its files, on a thread that may block;
+/// `disposition` is the value of `Content-Disposition`.
 pub fn respond(
     disposition: &'static str,
     fill: impl FnOnce(&mut Archive) -> Result<()> + Send + 'static,
@@ -85,16 +88,16 @@ pub fn respond(
     tokio::task::spawn_blocking(move || {
         let failed = send.clone();
         if let Err(failure) = write(send, fill) {
-            tracing::warn!(reason = failure.reason(), "an archive ended early");
-            // A cut connection, not an archive that looks whole.
-            let end = Err(io::Error::other("the archive ended early"));
+            tracing::warn!(reason = failure.reason(), "archive aborted");
+            // An error in the body cuts the connection.
+            let end = Err(io::Error::other("the archive was aborted"));
             let _ = Handle::current().block_on(failed.send_timeout(end, PIECE_TIME_MAX));
         }
     });
     let pieces = stream::unfold(receive, |mut receive| async move {
         receive.recv().await.map(|piece| (piece, receive))
     })
-    // Compression asks once more after the end.
+    // The compression layer polls once more after the end of the stream.
     .fuse();
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/zip")),
@@ -115,7 +118,9 @@ fn write(
     Ok(pieces.flush()?)
 }
 
-/// A name in the archive that no other photo has, and that no program unpacks outside its folder.
+/// Returns a path in the archive that is unique and cannot be extracted outside the folder `photos`. Replaces
+/// path separators, control and reserved characters by `_`; a name in `taken` gets the photo's `id` as a
+/// prefix.
 pub fn place(folder: Option<&str>, name: &str, id: &str, taken: &mut HashSet<String>) -> String {
     let safe = |text: &str| -> String {
         let plain = |c: char| if c.is_control() || "/\\:*?\"<>|".contains(c) { '_' } else { c };
@@ -127,7 +132,7 @@ pub fn place(folder: Option<&str>, name: &str, id: &str, taken: &mut HashSet<Str
         folder.map_or_else(|| "photos".to_owned(), |folder| format!("photos/{}", safe(folder)));
     let name = safe(name);
     let first = format!("{folder}/{name}");
-    // Some file systems take names that differ in case for the same.
+    // Some file systems do not distinguish upper and lower case.
     if taken.insert(first.to_lowercase()) {
         return first;
     }
@@ -136,11 +141,12 @@ pub fn place(folder: Option<&str>, name: &str, id: &str, taken: &mut HashSet<Str
     second
 }
 
-/// Writes pieces of some size into the channel; waits while the client is slow, but not for ever.
+/// A writer that sends pieces of about [`PIECE_BYTES`] into the channel. Blocks while the client is slow, at
+/// most `time_max` per piece.
 struct Pieces {
     send: Sender<io::Result<Bytes>>,
     waiting: Vec<u8>,
-    /// How long one piece may wait.
+    /// Maximum wait for room in the channel, for one piece.
     time_max: Duration,
     here: Handle,
 }
@@ -162,10 +168,10 @@ impl Write for Pieces {
         let sent = self.here.block_on(self.send.send_timeout(Ok(piece.into()), self.time_max));
         sent.map_err(|error| match error {
             SendTimeoutError::Timeout(_) => {
-                io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing")
+                io::Error::new(io::ErrorKind::TimedOut, "the client accepts no data")
             }
             SendTimeoutError::Closed(_) => {
-                io::Error::new(io::ErrorKind::BrokenPipe, "the client has gone")
+                io::Error::new(io::ErrorKind::BrokenPipe, "the client has disconnected")
             }
         })
     }

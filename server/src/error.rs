@@ -1,7 +1,7 @@
-//! What a request can end in, as a problem document (RFC 9457): the only place where an error becomes an
-//! HTTP answer.
+//! Errors of the HTTP API, sent as problem documents (RFC 9457).
 //!
-//! Each kind has one status and one stable code. Internals are logged under the request's id and never sent.
+//! Each kind has one status and one stable code. Internal causes are logged under the request's id and never
+//! sent.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,20 +11,20 @@ use utoipa::ToSchema;
 
 pub type Result<T> = std::result::Result<T, Failure>;
 
-/// Why a request did not succeed.
+/// The error that a handler or a middleware returns.
 #[derive(Clone, Debug)]
 pub struct Failure {
     pub kind: Kind,
-    /// For the client's people; what was expected and what came.
+    /// Sent to the client, for the people who use it: what was expected and what was received.
     pub detail: String,
-    /// For the log; never sent.
+    /// The cause, for the log; never sent.
     pub internal: Option<String>,
     pub retry_after_s: Option<u64>,
 }
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $status:ident, $code:literal, $title:literal;)*) => {
-        /// The kinds of failure.
+        /// The kinds of error. Each has an HTTP status, a stable code and a title.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Kind { $($(#[$doc])* $kind,)* }
 
@@ -35,7 +35,7 @@ macro_rules! kinds {
                 match self { $(Kind::$kind => StatusCode::$status,)* }
             }
 
-            /// Stable: programs may rely on it.
+            /// Returns the code that programs may rely on. A released code never changes.
             pub fn code(self) -> &'static str {
                 match self { $(Kind::$kind => $code,)* }
             }
@@ -53,46 +53,46 @@ kinds! {
     WrongCredentials = UNAUTHORIZED, "wrong_credentials", "E-mail, password or code is wrong";
     Forbidden = FORBIDDEN, "forbidden", "Your role does not allow this";
     CrossSite = FORBIDDEN, "cross_site", "The request comes from another site";
-    /// The same for what is not there and for what is not the caller's.
-    NotFound = NOT_FOUND, "not_found", "There is no such thing here";
-    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The address knows no such method";
+    /// Also returned for resources of other tenants, so that their existence is not disclosed.
+    NotFound = NOT_FOUND, "not_found", "The resource does not exist";
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "This address does not support the method";
     TimedOut = REQUEST_TIMEOUT, "timed_out", "The request took too long";
-    Conflict = CONFLICT, "conflict", "Something is in the way";
-    NoPerson = CONFLICT, "no_person", "The face is nobody's";
-    NotOnePerson = CONFLICT, "not_one_person", "The faces are not one person's";
-    WholePerson = CONFLICT, "whole_person", "These are all faces of the person";
+    Conflict = CONFLICT, "conflict", "The request conflicts with the current state";
+    NoPerson = CONFLICT, "no_person", "The face belongs to no person";
+    NotOnePerson = CONFLICT, "not_one_person", "The faces belong to more than one person";
+    WholePerson = CONFLICT, "whole_person", "A split cannot take all faces of a person";
     TogetherInPhoto = CONFLICT, "together_in_photo", "A photo shows these people together";
-    Locked = LOCKED, "locked", "Somebody else is changing it";
-    Gone = GONE, "gone", "This has ended";
-    PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "It has changed meanwhile";
-    Misdirected = MISDIRECTED_REQUEST, "misdirected", "Another server has this event";
+    Locked = LOCKED, "locked", "Another request is changing the resource";
+    Gone = GONE, "gone", "The resource has expired or was withdrawn";
+    PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "The resource has changed in the meantime";
+    Misdirected = MISDIRECTED_REQUEST, "misdirected", "Another server holds this event";
     TooLarge = PAYLOAD_TOO_LARGE, "too_large", "The request is too large";
-    UnsupportedType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The content type is not taken";
-    RangeNotSatisfiable = RANGE_NOT_SATISFIABLE, "range_not_satisfiable", "There are no such bytes";
+    UnsupportedType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The content type is not supported";
+    RangeNotSatisfiable = RANGE_NOT_SATISFIABLE, "range_not_satisfiable", "The byte range is outside the file";
     Invalid = UNPROCESSABLE_ENTITY, "invalid", "A value is not allowed";
     NotAPhoto = UNPROCESSABLE_ENTITY, "not_a_photo", "The file is not a photo that can be read";
     NoFace = UNPROCESSABLE_ENTITY, "no_face", "The picture does not show one clear face";
-    ChecksumMismatch = UNPROCESSABLE_ENTITY, "checksum_mismatch", "What arrived is not what was announced";
+    ChecksumMismatch = UNPROCESSABLE_ENTITY, "checksum_mismatch", "The data does not match its announced checksum";
     TooMany = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
-    Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong here";
+    Internal = INTERNAL_SERVER_ERROR, "internal", "An internal error occurred";
     Busy = SERVICE_UNAVAILABLE, "busy", "The service is busy";
-    DiskFull = INSUFFICIENT_STORAGE, "disk_full", "There is no room left";
+    DiskFull = INSUFFICIENT_STORAGE, "disk_full", "The storage is full";
 }
 
 /// An RFC 9457 problem document.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct Problem {
-    /// Where the code is explained.
+    /// The address of the documentation of the code.
     #[serde(rename = "type")]
     #[schema(format = "uri-reference")]
     pub about: String,
     pub title: String,
     #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
-    /// Stable; programs decide by it.
+    /// The stable error code, for programs.
     pub code: String,
-    /// For people.
+    /// A description of this occurrence, for people.
     pub detail: String,
 }
 
@@ -101,18 +101,19 @@ impl Failure {
         Self { kind, detail: detail.into(), internal: None, retry_after_s: None }
     }
 
-    /// Not there, or not the caller's: nobody can tell which.
+    /// Returns `NotFound` for a resource that does not exist or belongs to another tenant. The client cannot
+    /// tell the two cases apart.
     pub fn not_found() -> Self {
-        Self::new(Kind::NotFound, "Nothing of yours has this address.")
+        Self::new(Kind::NotFound, "There is no such resource, or you may not access it.")
     }
 
     pub fn invalid(detail: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, detail)
     }
 
-    /// `reason` is for the log only.
+    /// Returns `Internal`. `reason` is written to the log and never sent.
     pub fn internal(reason: impl std::fmt::Display) -> Self {
-        let detail = "It is logged under this answer's request id.";
+        let detail = "The cause is logged under this response's request id.";
         Self { internal: Some(reason.to_string()), ..Self::new(Kind::Internal, detail) }
     }
 
@@ -120,7 +121,8 @@ impl Failure {
         Self { retry_after_s: Some(seconds), ..self }
     }
 
-    /// For the log: what went wrong inside, or what the client is told where nothing did.
+    /// Returns the text for the log: the internal cause if there is one, otherwise the detail sent to the
+    /// client.
     pub fn reason(&self) -> &str {
         self.internal.as_deref().unwrap_or(&self.detail)
     }
@@ -143,7 +145,7 @@ impl IntoResponse for Failure {
         }
         let body = serde_json::to_vec(&self.problem()).unwrap_or_default();
         let mut response = (self.kind.status(), body).into_response();
-        // For whoever looks at how requests end; nothing of it is sent.
+        // Read by the middleware that counts errors for the alerts; not sent.
         response.extensions_mut().insert(self.kind);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -171,7 +173,8 @@ impl From<sqlx::Error> for Failure {
 }
 
 impl From<Error> for Failure {
-    /// The engine's errors: what a client can do something about is said, the rest is logged.
+    /// Converts an engine error. Errors that the client can act on are sent; all others are logged as
+    /// internal.
     fn from(error: Error) -> Self {
         match &error {
             Error::Image { .. } => Self::new(Kind::NotAPhoto, error.to_string()),
@@ -190,24 +193,24 @@ impl From<Error> for Failure {
             },
             Error::Place { .. } => Self {
                 internal: Some(error.to_string()),
-                ..Self::new(Kind::Busy, "The place for photos does not answer.").retry_after(5)
+                ..Self::new(Kind::Busy, "The photo storage does not respond; try again later.")
+                    .retry_after(5)
             },
-            Error::Ended { .. } => {
-                Self::new(Kind::Gone, "The event's time to keep faces has ended.")
-            }
+            Error::Ended { .. } => Self::new(Kind::Gone, "The event's retention period has ended."),
             _ => Self::internal(error),
         }
     }
 }
 
-/// The engine's sentences name options of the command line; a client has others.
+/// Returns the detail for a photo without one clear subject. The engine's own messages name options of the
+/// command line, which HTTP clients do not have.
 fn selfie_reason(error: &Error) -> String {
     match error {
         Error::ManyFaces { faces, .. } => format!(
-            "The picture shows {faces} faces and none is clearly meant; choose one with 'face', 1 to {faces} from left to right."
+            "The picture shows {faces} faces and no clear subject; choose one with 'face', 1 to {faces} from left to right."
         ),
         Error::NoSuchFace { faces, received, .. } => {
-            format!("The picture shows {faces} faces, there is no face {received}.")
+            format!("The picture shows {faces} faces; face {received} does not exist.")
         }
         _ => "The picture shows no face.".to_owned(),
     }

@@ -1,7 +1,7 @@
-//! The service's door to the engine: one data folder, the loaded models, and the collections in use.
+//! The face engine of the service: one data folder, the loaded models and the open collections. An event's id
+//! is the name of its collection.
 //!
-//! Everything here may block; asynchronous code calls it through [`Faces::run`]. Knows nothing of HTTP or SQL:
-//! an event's id is its collection's name.
+//! All functions may block; asynchronous code calls them through [`Faces::run`].
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -18,13 +18,15 @@ use crate::ops::metrics;
 use crate::search::Together;
 use crate::settings::Settings;
 
-/// Collections kept open; the one that was used longest ago is closed first.
+/// Number of open collections from which on the least recently used idle one is closed before another is
+/// opened. Collections in use are never closed, so more may be open.
 const OPEN_MAX: usize = 32;
-/// How long a deletion waits for those who still look.
+/// A purge polls this many times, every [`RELEASE_WAIT`], for searches to release the collection: 10 s in
+/// all.
 const RELEASE_TRIES: u32 = 200;
 const RELEASE_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
 
-/// The engine, shared by all requests.
+/// The face engine, shared by all requests. Clones share it.
 #[derive(Clone)]
 pub struct Faces(Arc<Shared>);
 
@@ -44,15 +46,16 @@ struct OpenCollections {
     uses: u64,
 }
 
-/// Where an event's collection is kept open, or is being opened by whoever holds it. Whoever waits for that waits
-/// here, so that nobody else does.
+/// The slot of one event's collection. Its lock is held while the collection is opened, so that only callers
+/// that need this collection wait for it (single flight).
 struct Slot {
     kept: Arc<Mutex<Option<Arc<EventFaces>>>>,
     used: u64,
 }
 
 impl Slot {
-    /// Whether nobody uses the collection, opens it or waits for it. Asked under the lock on all slots.
+    /// Returns whether no caller uses the collection, opens it or waits for it. Called under the lock on all
+    /// slots.
     fn is_idle(&self) -> bool {
         let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::strong_count(&self.kept) == 1
@@ -60,12 +63,12 @@ impl Slot {
     }
 }
 
-/// An event's collection, open.
+/// The open collection of an event.
 pub struct EventFaces {
     pub collection: Collection,
-    /// Held for reading by whoever adds faces, for writing by whoever erases some: an erasure is attested
-    /// by its own counts, and nothing is added in its middle. Photos' files go under it as well: whoever adds
-    /// faces reads a file and makes others of it.
+    /// Read-locked while faces are added, write-locked while faces are erased. The erasure receipt attests
+    /// counts, so nothing may be added in between. Photo files are removed under the write lock too, because
+    /// adding faces reads the original and writes derivatives of it.
     pub erasing: RwLock<()>,
     searches: Together<Search, picpick_engine::Result<Answer>>,
 }
@@ -75,21 +78,21 @@ impl EventFaces {
         Self { collection, erasing: RwLock::default(), searches: Together::default() }
     }
 
-    /// Searches the collection, together with whoever searches it at the same time.
+    /// Searches the collection. Concurrent searches are batched.
     pub fn search(&self, search: Search) -> Result<Answer> {
         let answered = self.searches.ask(search, |all| self.collection.search_each(&all));
-        let lost = || Failure::internal("a search that this one was done with panicked");
+        let lost = || Failure::internal("the batch of this search panicked");
         Ok(answered.ok_or_else(lost)??)
     }
 }
 
-/// A receipt as people keep it. Its bytes are what is signed.
+/// Returns the text form of a receipt. Its bytes are the signed bytes.
 pub fn receipt_text(receipt: &Receipt) -> Result<String> {
     String::from_utf8(receipt.to_bytes()?).map_err(Failure::internal)
 }
 
 impl Faces {
-    /// Opens the data folder, which is made when it is not there; loads no model yet.
+    /// Opens the data folder and creates it if it is missing. Models are loaded on first use.
     pub fn open(settings: &Settings) -> anyhow::Result<Self> {
         let data = DataFolder::open(&settings.data, settings.keyring.as_deref())?;
         data.remarks().iter().for_each(|remark| tracing::warn!(%remark, "data folder"));
@@ -106,7 +109,7 @@ impl Faces {
         })))
     }
 
-    /// Does blocking `work` beside the asynchronous threads.
+    /// Runs blocking `work` on the thread pool for blocking tasks.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Faces) -> Result<T> + Send + 'static,
@@ -115,7 +118,8 @@ impl Faces {
         tokio::task::spawn_blocking(move || work(&faces)).await.map_err(Failure::internal)?
     }
 
-    /// Does heavy `work` in the place that its request was given, which it keeps when the client hangs up.
+    /// Runs heavy `work` under the admission permit of its request. The work holds the permit until it is
+    /// done, even if the client disconnects.
     pub async fn run_in<T: Send + 'static>(
         &self,
         place: Place,
@@ -125,12 +129,13 @@ impl Faces {
         place.run(move || work(&faces)).await
     }
 
-    /// Names the data folder: no other has its signing key.
+    /// Returns the id of the data folder: its public signing key, which no other data folder has.
     pub fn home(&self) -> picpick_engine::Result<String> {
         Ok(self.0.data.public_key()?.to_string())
     }
 
-    /// Announces a file that another library of this process has locked, so that scans leave its locks alone.
+    /// Registers a file on which another library of this process (SQLite) holds POSIX record locks. Residue
+    /// scans then do not release the locks by closing a descriptor of it.
     pub fn announce_locked(&self, file: &Path) -> picpick_engine::Result<()> {
         self.0.data.announce_locked(file)
     }
@@ -139,7 +144,7 @@ impl Faces {
         self.0.data.vault()
     }
 
-    /// The models, loaded by whoever needs them first.
+    /// Returns the detection and embedding pipeline; the first call loads its models.
     pub fn pipeline(&self) -> picpick_engine::Result<Arc<Pipeline>> {
         let mut slot = self.0.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = &*slot {
@@ -150,7 +155,7 @@ impl Faces {
         Ok(Arc::clone(slot.insert(Arc::new(loaded))))
     }
 
-    /// The models that tell a person from a picture of one, loaded by whoever needs them first.
+    /// Returns the models for presentation attack detection; the first call loads them.
     pub fn liveness(&self) -> picpick_engine::Result<Arc<Liveness>> {
         let mut slot = self.0.liveness.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(liveness) = &*slot {
@@ -160,14 +165,16 @@ impl Faces {
         Ok(Arc::clone(slot.insert(Arc::new(loaded))))
     }
 
-    /// Whether the models' files are in place, or can be taken from the offline folder; loads none.
+    /// Returns whether the model files are installed or available from the offline folder, and the inference
+    /// runtime is found. Loads none of them.
     pub fn models_are_here(&self) -> bool {
         let Shared { models, pack, .. } = &*self.0;
         let here = models.status(pack).fetched || models.resolve(pack).is_ok();
         here && models.resolve_runtime().is_ok()
     }
 
-    /// Makes the collection of a new event. One that is there already is the event's own.
+    /// Creates the collection of a new event. Idempotent: an existing collection of this name is the event's
+    /// own.
     pub fn create(&self, event: &str, keep: &Keep) -> Result<()> {
         match self.0.data.create(event, self.0.pack.id(), keep) {
             Ok(_) | Err(Error::CollectionExists { .. }) => Ok(()),
@@ -175,13 +182,13 @@ impl Faces {
         }
     }
 
-    /// Changes why and until when an event's faces are kept.
+    /// Sets the retention policy of an event's faces: purpose, legal basis and end.
     pub fn keep(&self, event: &str, keep: &Keep) -> Result<()> {
         self.close(event);
         Ok(self.0.data.keep(event, keep).map(drop)?)
     }
 
-    /// An event's collection, opened where it is not open yet.
+    /// Returns an event's collection; opens it if necessary.
     pub fn event(&self, event: &str) -> Result<Arc<EventFaces>> {
         let slot = self.slot(event);
         let mut kept = slot.lock().unwrap_or_else(PoisonError::into_inner);
@@ -193,7 +200,8 @@ impl Faces {
         Ok(Arc::clone(kept.insert(Arc::new(EventFaces::of(collection)))))
     }
 
-    /// The slot of an event's collection; another one's is given up where there are too many.
+    /// Returns the slot of an event's collection. If [`OPEN_MAX`] collections are open, closes the least
+    /// recently used idle one first.
     fn slot(&self, event: &str) -> Arc<Mutex<Option<Arc<EventFaces>>>> {
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.uses += 1;
@@ -214,12 +222,12 @@ impl Faces {
         kept
     }
 
-    /// Seals and opens an event's photos.
+    /// Returns the cipher that seals and opens the photos of an event.
     pub fn sealer(&self, event: &str) -> Result<BlobSealer> {
         Ok(self.0.data.blob_sealer(event)?)
     }
 
-    /// Closes an event's collection; false while somebody still works with it: it stays known then, so that it
+    /// Closes an event's collection. Returns false while it is in use; it then stays registered, so that it
     /// is not opened twice.
     fn close(&self, event: &str) -> bool {
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,8 +238,9 @@ impl Faces {
         is_idle
     }
 
-    /// Purges an event's collection for good; waits for searches under way. `None` where there is none any
-    /// more. Nobody must be able to reach the event by now.
+    /// Purges an event's collection irrecoverably. Waits up to 10 s for running searches. Returns `None` if
+    /// the collection no longer exists. The caller must have made the event unreachable before. Errors:
+    /// `Busy` if the collection is still in use.
     pub fn purge(&self, event: &str) -> Result<Option<Receipt>> {
         for _ in 0..RELEASE_TRIES {
             if self.close(event) {

@@ -1,7 +1,3 @@
-//! Opaque names and secret tokens, drawn at random; what is stored of a token is its hash.
-//!
-//! Knows nothing of what they name or open.
-
 use std::fmt::Write as _;
 
 use base64::Engine as _;
@@ -11,33 +7,35 @@ use zeroize::Zeroizing;
 
 use crate::error::{Failure, Result};
 
-/// A new name of 128 bits, 32 hexadecimal digits: says nothing of what it names, cannot be guessed.
+/// Returns a new random id of 128 bits, as 32 hexadecimal digits. It is opaque and cannot be guessed.
 pub fn new_id() -> Result<String> {
     Ok(hex(&random::<16>()?))
 }
 
-/// Whether `text` has the form of a name; others are not looked for.
+/// Returns whether `text` has the form of an id: 32 lower-case hexadecimal digits.
 pub fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// A secret of 256 bits that its holder shows; `prefix` tells people and scanners what leaked.
+/// Returns a new bearer token of 256 random bits. The `prefix` lets people and secret scanners recognise the
+/// kind of a leaked token.
 pub fn new_token(prefix: &str) -> Result<Zeroizing<String>> {
     let bytes = Zeroizing::new(random::<32>()?);
     Ok(Zeroizing::new(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes.as_slice()))))
 }
 
-/// What is stored of a token. A plain hash does: 256 random bits cannot be searched.
+/// Returns the hash that is stored in place of a token. Plain SHA-256 suffices, because 256 random bits
+/// cannot be found by exhaustive search.
 pub fn token_hash(token: &str) -> String {
     sha256(token.as_bytes())
 }
 
-/// SHA-256 in hexadecimal.
+/// Returns the SHA-256 digest of `bytes` as lower-case hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// Lower-case hexadecimal.
+/// Encodes `bytes` as lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -45,7 +43,7 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The bytes of hexadecimal digits; `None` for what is none.
+/// Decodes hexadecimal digits; `None` if `text` is not valid hexadecimal.
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
@@ -53,11 +51,11 @@ pub fn unhex(text: &str) -> Option<Vec<u8>> {
     if rest.is_empty() { pairs.iter().map(read).collect() } else { None }
 }
 
-/// Random bytes from the operating system.
+/// Returns random bytes from the operating system.
 pub fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
-        .map_err(|_| Failure::internal("the system gives no random bytes"))?;
+        .map_err(|_| Failure::internal("the operating system's random number generator failed"))?;
     Ok(bytes)
 }
 

@@ -1,8 +1,3 @@
-//! What clients send, read and checked: JSON bodies, query strings, names, addresses, pages.
-//!
-//! Whatever does not fit is a problem document that says what was expected. Nothing here touches the
-//! database.
-
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -16,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::error::{Failure, Kind, Result};
 use crate::ids::is_id;
 
-/// A JSON body.
+/// An extractor of a JSON body. Rejections are problem documents that say what was expected.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
@@ -38,7 +33,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// The innermost reason: the outer ones name this program's types.
+/// Returns the innermost cause; the outer errors name this program's Rust types.
 fn cause(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
@@ -47,13 +42,13 @@ fn cause(error: &dyn std::error::Error) -> String {
     innermost.to_string()
 }
 
-/// Bytes that are not JSON, in the API's description.
+/// The schema of a body that is not JSON, in the OpenAPI document.
 #[derive(Debug, ToSchema)]
 #[schema(format = Binary)]
 #[expect(dead_code, reason = "it describes what handlers read and write as streams")]
 pub struct Bytes(String);
 
-/// A body that is not JSON, whole.
+/// An extractor of a whole body that is not JSON.
 #[derive(Debug)]
 pub struct Raw(pub axum::body::Bytes);
 
@@ -63,13 +58,16 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         let read = axum::body::Bytes::from_request(request, state).await;
         read.map(Raw).map_err(|rejection| match rejection.status().as_u16() {
-            413 => Failure::new(Kind::TooLarge, "The body is larger than this address takes."),
-            _ => Failure::new(Kind::BadRequest, "The body did not arrive whole."),
+            413 => Failure::new(Kind::TooLarge, "The body is larger than this address accepts."),
+            _ => Failure::new(
+                Kind::BadRequest,
+                "The connection ended before the whole body arrived.",
+            ),
         })
     }
 }
 
-/// A query string.
+/// An extractor of the query string.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 
@@ -83,7 +81,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// The parts of the address, as text.
+/// An extractor of the path parameters. Parameters that do not parse are `NotFound`.
 #[derive(Debug)]
 pub struct Path<T>(pub T);
 
@@ -91,7 +89,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        // No name holds a zero byte, and PostgreSQL takes no text that does.
+        // No id contains a zero byte, and PostgreSQL rejects text with one.
         if parts.uri.path().contains("%00") {
             return Err(Failure::not_found());
         }
@@ -100,12 +98,12 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// A name for people: 1 to 200 printable characters.
+/// Validates a display name: 1 to 200 printable characters. `what` is the field named in the error.
 pub fn name(what: &str, text: &str) -> Result<String> {
     line(what, text, 1, 200)
 }
 
-/// One line of `least` to `most` printable characters, without spaces around it.
+/// Validates one line of `least` to `most` printable characters. Returns it without surrounding white space.
 pub fn line(what: &str, text: &str, least: usize, most: usize) -> Result<String> {
     let text = text.trim();
     let count = text.chars().count();
@@ -117,12 +115,13 @@ pub fn line(what: &str, text: &str, least: usize, most: usize) -> Result<String>
     Ok(text.to_owned())
 }
 
-/// One line that may be left out; empty then.
+/// Validates an optional line of up to 200 printable characters. Returns the empty string for an absent one.
 pub fn optional_line(what: &str, text: Option<String>) -> Result<String> {
     text.map_or(Ok(String::new()), |text| line(what, &text, 0, 200))
 }
 
-/// An e-mail address, in lower case. Whether it exists, only a message to it can tell.
+/// Validates the form of an e-mail address and returns it in lower case. Only a message to it shows whether
+/// the address exists.
 pub fn email(text: &str) -> Result<String> {
     let address = text.trim().to_lowercase();
     let well_formed = address.len() <= 254 && address.parse::<lettre::Address>().is_ok();
@@ -133,7 +132,7 @@ pub fn email(text: &str) -> Result<String> {
     }
 }
 
-/// A SHA-256 as 64 hexadecimal digits, in lower case.
+/// Validates a SHA-256 digest of 64 hexadecimal digits and returns it in lower case.
 pub fn sha256(text: &str) -> Result<String> {
     if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         Ok(text.to_ascii_lowercase())
@@ -142,24 +141,24 @@ pub fn sha256(text: &str) -> Result<String> {
     }
 }
 
-/// The id of a face in a body. Errors: `Invalid` for what has not the form of one.
+/// Parses a face id from a body. Errors: `Invalid` if it is not 32 lower-case hexadecimal digits.
 pub fn face(what: &str, text: &str) -> Result<FaceId> {
     let id = Some(text).filter(|text| is_id(text)).and_then(|text| text.parse().ok());
     id.ok_or_else(|| Failure::invalid(format!("{what}: expected 32 hexadecimal digits.")))
 }
 
-/// The same in an address, where what has not the form is simply not there. Errors: `NotFound`.
+/// Parses a face id from a path. Errors: `NotFound` if it does not have the form of one.
 pub fn face_of_address(text: &str) -> Result<FaceId> {
     face("face", text).map_err(|_| Failure::not_found())
 }
 
-/// Which page of a list.
+/// The query parameters that select a page of a list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Paging {
-    /// Where to go on: `next` of the page before.
+    /// `next` of the previous page. Absent: the first page.
     pub cursor: Option<String>,
-    /// Entries of a page, 1 to 500.
+    /// Maximum number of items of the page, 1 to 500.
     #[param(minimum = 1, maximum = 500, default = 100)]
     pub limit: Option<u32>,
 }
@@ -173,7 +172,7 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// Where a page begins: after the entry of this time and id.
+/// The position after which a page begins: the time and the id of the previous page's last item.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct After {
     pub unix_s: i64,
@@ -181,7 +180,8 @@ pub struct After {
 }
 
 impl Paging {
-    /// Entries of the page, and one more to know whether there is another.
+    /// Returns the validated number of items of the page. The caller queries one more, to learn whether
+    /// another page follows.
     pub fn limit(&self) -> Result<i64> {
         match self.limit.unwrap_or(100) {
             limit @ 1..=500 => Ok(i64::from(limit)),
@@ -189,7 +189,7 @@ impl Paging {
         }
     }
 
-    /// Where the page begins.
+    /// Decodes the cursor. Errors: `Invalid` if it is not a cursor.
     pub fn after(&self) -> Result<After> {
         let Some(cursor) = &self.cursor else { return Ok(After { unix_s: -1, id: String::new() }) };
         let read = || {
@@ -199,12 +199,13 @@ impl Paging {
         };
         read()
             .filter(|after| after.id.is_ascii() && !after.id.contains('\0'))
-            .ok_or_else(|| Failure::invalid("cursor: expected 'next' of the page before."))
+            .ok_or_else(|| Failure::invalid("cursor: expected 'next' of the previous page."))
     }
 }
 
 impl<T> Page<T> {
-    /// The page of `items`, which were asked for with one more than `limit`.
+    /// Builds the page from `items`, which the caller queried with `limit + 1`. `place` returns an item's
+    /// time and id.
     pub fn of(mut items: Vec<T>, limit: i64, place: impl Fn(&T) -> (i64, &str)) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = items.len() > limit;

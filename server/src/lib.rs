@@ -1,8 +1,8 @@
-//! The programs around the engine: the command line `picpick`, and the service that `picpick serve` starts.
+//! The `picpick` program around the engine: the command line, and the service that `picpick serve` starts.
 //!
-//! Arguments and environment → `config` → one command of `cli` → a report on stdout. A request → `middleware`
-//! → `access` (may the caller?) → a room (`account`, `studio`, `event`, …) → `db`, `faces`. Knows nothing of
-//! models, stores or matching beyond what `picpick-engine` exports.
+//! A command: arguments and environment → `config` → a module of `cli` → a report on standard output. A
+//! request of the service: `middleware` → `access` (authorization) → a module (`account`, `studio`, `event`,
+//! …) → `db`, `faces`.
 
 mod access;
 mod account;

@@ -1,9 +1,6 @@
-//! The `picpick` program: hands over to the library, so that tests can start the same thing.
-//!
-//! Knows nothing of commands, configuration or the engine.
-
 use std::process::ExitCode;
 
+// The code is in the library, so that the tests can build and start the same program.
 fn main() -> ExitCode {
     picpick_server::main()
 }

@@ -1,6 +1,6 @@
-//! The API's description, made from the routes themselves, and a page to read it.
+//! Builds the OpenAPI document from the routes themselves and renders it as an HTML page.
 //!
-//! A route is added together with its rule: there is no other way to add one. Knows no single route.
+//! [`Api::add`] is the only way to add a route, and it takes the route's access rule.
 
 use axum::Json;
 use axum::http::header;
@@ -21,7 +21,7 @@ use crate::error::{Kind, Problem};
 use crate::middleware::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, protect, repeat};
 use crate::state::App;
 
-/// Routes under construction.
+/// A builder of the API's router and its OpenAPI document.
 pub struct Api {
     app: App,
     router: OpenApiRouter<App>,
@@ -32,7 +32,7 @@ impl Api {
         let info = InfoBuilder::new()
             .title("PicPick")
             .version(env!("CARGO_PKG_VERSION"))
-            .description(Some("Photos of an event, found by faces."));
+            .description(Some("Finds the photos of an event by the faces in them."));
         let mut api = OpenApiBuilder::new().info(info.build()).build();
         let components = api.components.get_or_insert_default();
         let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
@@ -48,7 +48,7 @@ impl Api {
         Self { app: app.clone(), router: OpenApiRouter::with_openapi(api) }
     }
 
-    /// Adds the operations of one address, all under `rule`.
+    /// Adds the operations of one path, all with the access rule `rule`.
     pub fn add(self, rule: Rule, routes: UtoipaMethodRouter<App>) -> Self {
         let (schemas, mut paths, methods) = routes;
         let mut creates = false;
@@ -63,7 +63,7 @@ impl Api {
                 &mut item.options,
             ];
             all.into_iter().flatten().for_each(|operation| describe(operation, rule));
-            // Without a caller there is nobody whose key it could be: these are the sign-ins.
+            // An idempotency key belongs to a caller. Open routes (sign-in, registration) have none.
             let made = item.post.as_mut().filter(|_| rule != Rule::Open);
             creates |= made.is_some_and(describe_repetition);
         }
@@ -79,19 +79,19 @@ impl Api {
         Self { router: self.router.routes(guarded), app: self.app }
     }
 
-    /// The router and the description.
+    /// Returns the router and the OpenAPI document.
     pub fn finish(self) -> (axum::Router<App>, OpenApi) {
         self.router.split_for_parts()
     }
 }
 
-/// Describes how a creating operation is repeated; whether it is one.
+/// Documents the `Idempotency-Key` of an operation that answers 201. Returns whether the operation does.
 fn describe_repetition(operation: &mut Operation) -> bool {
     let Some(RefOr::T(made)) = operation.responses.responses.get_mut("201") else { return false };
     let text = || ObjectBuilder::new().schema_type(Type::String);
     let replayed = HeaderBuilder::new()
         .schema(Some(text().build()))
-        .description(Some("'true' where the answer is an earlier one's"))
+        .description(Some("'true' if this response is a replay of a stored one"))
         .build();
     made.headers.insert(IDEMPOTENCY_REPLAYED.to_string(), RefOr::T(replayed));
     let schema = text().min_length(Some(1)).max_length(Some(255)).pattern(Some("^[!-~]+$")).build();
@@ -100,8 +100,8 @@ fn describe_repetition(operation: &mut Operation) -> bool {
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(
-            "Of your choice, one for each thing to be made. Sent again with the same request within a day, the \
-             first answer is given again; with another request it is refused.",
+            "Chosen by the client, a new one for each resource to create. Repeating the request with the same key \
+             within 24 hours returns the stored first response; a different request with this key is rejected.",
         ))
         .schema(Some(schema))
         .build();
@@ -109,11 +109,12 @@ fn describe_repetition(operation: &mut Operation) -> bool {
     true
 }
 
-/// What every operation has in common: problems, its rule, how to sign in.
+/// Adds what every operation has: the problem response, the access rule (`x-access`) and the security
+/// schemes.
 fn describe(operation: &mut Operation, rule: Rule) {
     let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
     let response = ResponseBuilder::new()
-        .description("A problem")
+        .description("An error, as an RFC 9457 problem document")
         .content("application/problem+json", problem)
         .build();
     operation.responses.responses.insert("default".to_owned(), RefOr::T(response));
@@ -132,14 +133,14 @@ fn describe(operation: &mut Operation, rule: Rule) {
     });
 }
 
-/// The description as JSON.
+/// Responds with the OpenAPI document as JSON.
 pub fn document(api: &OpenApi) -> Response {
     let kept = [(header::CACHE_CONTROL, "max-age=300")];
     (kept, Json(api)).into_response()
 }
 
-/// The description as a page. Made here rather than by a browser: it needs no script, so the strictest
-/// content policy holds for it too.
+/// Responds with the OpenAPI document as an HTML page. The page is rendered on the server and needs no
+/// script, so the strict content security policy applies to it too.
 pub fn page(api: &OpenApi) -> Response {
     let operations = api.paths.paths.iter().flat_map(|(path, item)| {
         let all = [
@@ -169,7 +170,7 @@ pub fn page(api: &OpenApi) -> Response {
                     section { (operation_section(method, path, operation)) }
                 }
                 h2 { "Problems" }
-                p { "Every failure is an RFC 9457 document with one of these codes." }
+                p { "Every error is an RFC 9457 problem document with one of these codes." }
                 dl {
                     @for kind in Kind::ALL {
                         dt id=(kind.code()) { (kind.status().as_u16()) " " code { (kind.code()) } }
@@ -201,7 +202,7 @@ fn operation_section(method: &str, path: &str, operation: &Operation) -> maud::M
             p.rule {
                 @match (rule["action"].as_str(), rule["roles"].as_array()) {
                     (Some(action), Some(roles)) => {
-                        "Needs " code { (action) } ": "
+                        "Requires " code { (action) } ": "
                         (roles.iter().filter_map(|role| role.as_str()).collect::<Vec<_>>().join(", "))
                     }
                     _ => { "Open to: " (rule["scope"].as_str().unwrap_or("-").replace('_', " ")) }
@@ -215,6 +216,6 @@ fn operation_section(method: &str, path: &str, operation: &Operation) -> maud::M
                 }
             }
         }
-        p.answers { "Answers: " (statuses.cloned().collect::<Vec<_>>().join(", ")) }
+        p.answers { "Responses: " (statuses.cloned().collect::<Vec<_>>().join(", ")) }
     }
 }

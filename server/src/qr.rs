@@ -1,13 +1,10 @@
-//! QR codes as pictures.
-//!
-//! Knows nothing of what they say.
-
 use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
 
 use crate::error::{Failure, Result};
 
-/// A QR code (ISO/IEC 18004) in SVG that survives a quarter of its area lost: cards get wet.
+/// Renders `text` as a QR code (ISO/IEC 18004) in SVG. Error correction level Q recovers 25 % damage, for
+/// printed cards that get wet. Errors if `text` is too long for a QR code.
 pub fn svg(text: &str) -> Result<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::Q).map_err(Failure::internal)?;
     Ok(code.render::<svg::Color<'_>>().min_dimensions(240, 240).build())

@@ -1,6 +1,5 @@
-//! The whole route table: what there is, and who may use it.
-//!
-//! Each route stands beside its rule; the guard holds it before the handler runs. No handler is defined here.
+//! The route table: every route of the API with its access rule, which `access::guard` checks before the
+//! handler runs.
 
 use std::sync::Arc;
 
@@ -30,29 +29,30 @@ use crate::{
     people, photo, search, studio, upload,
 };
 
-/// Bytes of a body that is not a photo.
+/// Maximum size of a request body that is not a photo, bytes.
 const BODY_BYTES_MAX: usize = 256 << 10;
 
-/// What is compressed already, and what is read as it comes, is left alone.
+/// Selects the responses to compress. Excludes what is compressed already (images, ZIP) and what clients read
+/// as it arrives (server-sent events).
 fn compressible() -> impl Predicate {
     DefaultPredicate::new().and(NotForContentType::new("application/zip"))
 }
 
-/// Bytes of a selfie; phones make smaller ones.
+/// Maximum size of a selfie, bytes; above the files that phones produce.
 const SELFIE_BYTES_MAX: usize = 32 << 20;
 
 fn of_a_selfie(methods: MethodRouter<App>) -> MethodRouter<App> {
     methods.layer(DefaultBodyLimit::max(SELFIE_BYTES_MAX))
 }
 
-/// Bytes of a frame of a camera.
+/// Maximum size of a camera frame, bytes.
 const FRAME_BYTES_MAX: usize = 1 << 20;
 
 fn of_a_frame(methods: MethodRouter<App>) -> MethodRouter<App> {
     methods.layer(DefaultBodyLimit::max(FRAME_BYTES_MAX))
 }
 
-/// Uploads hold their parts against what was announced.
+/// Removes the body limit: the upload handlers check the size against the announced length.
 fn unbounded(methods: MethodRouter<App>) -> MethodRouter<App> {
     methods.layer(DefaultBodyLimit::disable())
 }
@@ -152,7 +152,7 @@ fn guests_table(api: Api) -> Api {
         .add(Event(A::ManageGuests),        routes!(guest::known::consents))
         .add(Event(A::ManageGuests),        routes!(guest::requests::list))
         .add(Event(A::ManageGuests),        routes!(guest::requests::let_in, guest::requests::decline))
-        // Guests: coming in
+        // Guests: registration and verification
         .add(Open,                          routes!(guest::register::invitation))
         .add(Open,                          routes!(guest::register::register))
         .add(Open,                          routes!(guest::register::enter))
@@ -162,7 +162,7 @@ fn guests_table(api: Api) -> Api {
         .add(Guest(S::Registered),          routes!(guest::routes::sign_out))
         .add(Guest(S::Registered),          routes!(guest::challenge::begin))
         .add(Guest(S::Registered),          routes!(guest::challenge::show).map(of_a_frame))
-        // Guests: what is theirs
+        // Guests: their own photos, faces and settings
         .add(Guest(S::Verified),            routes!(guest::photos::list))
         .add(Guest(S::Verified),            routes!(guest::photos::thumb))
         .add(Guest(S::Verified),            routes!(guest::photos::web))
@@ -203,7 +203,7 @@ fn albums_table(api: Api) -> Api {
         .add(Album(R::Annotate),            routes!(visitor::resolve, visitor::uncomment))
 }
 
-/// The routes of the API, and its description.
+/// Returns the routes of the API, relative to `/api/v1`, and its OpenAPI document with full paths.
 fn nested(app: &App) -> (Router<App>, OpenApi) {
     let (routes, mut described) =
         guests_table(albums_table(faces_table(table(Api::new(app))))).finish();
@@ -213,7 +213,7 @@ fn nested(app: &App) -> (Router<App>, OpenApi) {
     (routes, described)
 }
 
-/// The service, ready to be served or tested.
+/// Builds the complete service: API, pages, health checks and middleware.
 pub fn build_app(app: App) -> Router {
     let (routes, described) = nested(&app);
     let described = Arc::new(described);

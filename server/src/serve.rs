@@ -1,7 +1,3 @@
-//! Starts the service and ends it: data folder, database, first account, listening, an orderly stop.
-//!
-//! Says on standard error where it listens, and the first account's link once. Knows no route.
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,18 +17,21 @@ use crate::state::App;
 use crate::upload::sweep;
 use crate::{album, alert, door, guest, limits, mail, middleware, ops};
 
-/// Requests under way get so long to end.
+/// Time limit of a graceful shutdown: for requests in progress, and then for the worker's batch in progress.
 const GRACE: Duration = Duration::from_secs(20);
-/// How often events whose time is over are looked for.
+/// Interval between two runs of the retention loop.
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
 
-/// Serves until `stop` resolves. `tell` gets the lines for the person at the terminal.
+/// Opens the data folder and the database, starts the background loops, and serves until `stop` resolves.
+/// Then shuts down gracefully. `tell` receives the lines for the operator: the address, and once the first
+/// account's link.
 pub async fn serve(
     settings: Settings,
     stop: impl Future<Output = ()> + Send + 'static,
     tell: impl Fn(&str),
 ) -> Result<()> {
-    // There may be another provider in the process's dependencies; a second installation is harmless.
+    // Selects the TLS crypto provider, because dependencies may bring a second one. Fails only if one is
+    // installed already, which is harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let app = App::open(settings).await?;
     take_files();
@@ -52,7 +51,7 @@ pub async fn serve(
         tokio::spawn(mail::keep_posting(app.clone())),
     ];
     let figures = figures.map(|(address, serving)| {
-        tell(&format!("Figures are at http://{address}/metrics"));
+        tell(&format!("Metrics are at http://{address}/metrics"));
         tokio::spawn(serving)
     });
     let stop_working = Arc::new(AtomicBool::new(false));
@@ -69,16 +68,16 @@ pub async fn serve(
     let served = serving.await.context("serving")?;
     stop_working.store(true, Ordering::SeqCst);
     app.jobs().wake();
-    // A batch under way is finished, what waits is taken up at the next start.
+    // The worker completes the batch in progress; pending photos are indexed after the next start.
     let _ = tokio::time::timeout(GRACE, worker).await;
-    // Operators see the service until it has ended.
+    // The metrics listener ends last, so that operators can observe the shutdown.
     figures_end.shutdown();
     keepers.iter().for_each(JoinHandle::abort);
     if let Some(figures) = figures {
         figures.await?;
     }
     if let Err(failure) = limits::exchange(&app).await {
-        tracing::error!(reason = %told(failure), "rate limits");
+        tracing::error!(reason = %told(failure), "rate limit sync failed");
     }
     app.db().close().await;
     served
@@ -92,40 +91,42 @@ async fn announce(app: &App, listening: SocketAddr, tell: impl Fn(&str)) -> Resu
     app.post().reached_at(&url);
     tell(&app.post().describe());
     tell(&format!("PicPick listens on {url}"));
-    let link = begin_setup(app).await.map_err(told).context("the first account")?;
+    let link = begin_setup(app).await.map_err(told).context("creating the first account's link")?;
     if let Some(token) = link {
-        tell("There is no account yet. This link makes the first one; it is shown once:");
+        tell("There is no account yet. Create the first one with this link; it is shown once:");
         tell(&format!("  {url}/setup#{}", token.as_str()));
     }
     Ok(())
 }
 
-/// A failure for whoever runs the service.
+/// Converts a failure to an error for the operator.
 fn told(failure: Failure) -> anyhow::Error {
     anyhow::anyhow!(failure.reason().to_owned())
 }
 
-/// Each connection and each store takes files; what the system allows is taken, and no more is possible.
+/// Raises the soft limit of open files to the hard limit, because each connection and each store needs file
+/// descriptors. Best effort.
 fn take_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-/// Purges what is due, now and from time to time.
+/// Runs the periodic cleanup at once and then every [`RETENTION_EVERY`]: purges of due events, upload
+/// recovery, stored idempotent responses, and album sessions.
 async fn keep_retention(app: App) {
     loop {
         if let Err(failure) = resume_removals(&app).await {
-            tracing::error!(reason = failure.reason(), "retention");
+            tracing::error!(reason = failure.reason(), "event purge failed");
         }
         if let Err(failure) = sweep(&app).await {
-            tracing::error!(reason = failure.reason(), "uploads");
+            tracing::error!(reason = failure.reason(), "upload recovery failed");
         }
         if let Err(failure) = middleware::forget_answers(&app).await {
-            tracing::error!(reason = failure.reason(), "kept answers");
+            tracing::error!(reason = failure.reason(), "idempotency cleanup failed");
         }
         if let Err(failure) = album::forget(&app).await {
-            tracing::error!(reason = failure.reason(), "visits of albums");
+            tracing::error!(reason = failure.reason(), "album session cleanup failed");
         }
         tokio::time::sleep(RETENTION_EVERY).await;
     }

@@ -1,7 +1,3 @@
-//! How the service runs: validated once, from the command line and the environment.
-//!
-//! Holds secrets, and so has no `Debug`. Never reads the environment itself: `config.rs` does.
-
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::limits::Rates;
 
-/// Everything that `picpick serve` needs to know.
+/// The validated settings of the service, built by `config` from the command line and the environment. Has no
+/// `Debug`, because it holds secrets.
 #[derive(Clone)]
 pub struct Settings {
     pub data: PathBuf,
@@ -21,48 +18,49 @@ pub struct Settings {
     pub offline: Option<PathBuf>,
     pub precision: Precision,
     pub listen: SocketAddr,
-    /// As browsers see the service, for instance `https://photos.example.com`; without a slash at its end.
+    /// Public address of the service, for instance `https://photos.example.com`, without a slash at the end.
     pub public_url: Option<String>,
-    /// `postgres://…`; `None`: SQLite in the data folder.
+    /// Address of the database, `postgres://…` or `sqlite:…`; `None`: SQLite in the data folder.
     pub database: Option<String>,
-    /// Certificate chain and key, PEM.
+    /// Files of the certificate chain and the private key, PEM; `None`: no TLS.
     pub tls: Option<(PathBuf, PathBuf)>,
-    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
     pub trusted_proxies: Vec<IpAddr>,
-    /// Where photos are kept instead of the data folder.
+    /// Bucket for photos, with its access settings; `None`: the data folder.
     pub bucket: Option<(String, S3Access)>,
-    /// Photos being indexed at the same time.
+    /// Maximum number of photos indexed at the same time.
     pub index_jobs: usize,
-    /// Bytes of a photo file at most.
+    /// Maximum size of a photo file, bytes.
     pub photo_bytes_max: u64,
     pub protection: Protection,
     pub operations: Operations,
     pub mail: MailSettings,
 }
 
-/// How mail gets to people.
+/// The settings of outgoing mail.
 #[derive(Clone)]
 pub struct MailSettings {
     pub from: Mailbox,
-    /// As `mail::transport_url` gives it; `None`: into files.
+    /// SMTP address, as `mail::transport_url` returns it; `None`: mail is written to files.
     pub smtp: Option<Zeroizing<String>>,
 }
 
-/// What keeps one client from taking the service away from the others.
+/// Rate limits, concurrency limits and allowed origins, so that one client cannot starve the others.
 #[derive(Clone)]
 pub struct Protection {
     pub rates: Rates,
-    /// Requests being worked on at the same time; uploads have as many places of their own.
+    /// Maximum number of ordinary requests processed at the same time; uploads have the same number in
+    /// addition.
     pub requests_max: usize,
-    /// Of them, those that run models or search faces.
+    /// Maximum number of requests that run models or search faces at the same time, in addition.
     pub heavy_max: usize,
-    /// Until the answer begins; uploads are watched for their pace instead.
+    /// Time limit until the response begins. Uploads have a minimum rate instead.
     pub request_time_max: Duration,
     pub connections_max: usize,
     pub origins: Origins,
 }
 
-/// Whose pages may use the API beside the service's own.
+/// Other origins whose pages may call the API (CORS).
 #[derive(Clone, Default)]
 pub struct Origins {
     pub without_cookies: Vec<String>,
@@ -89,16 +87,16 @@ impl Default for Protection {
     }
 }
 
-/// What the service's operators see of it.
+/// The settings of metrics and alerts, for the operators.
 #[derive(Clone, Default)]
 pub struct Operations {
-    /// Where the figures are served, apart from the service itself.
+    /// Address of the metrics listener, which is separate from the service's own; `None`: no metrics.
     pub metrics_listen: Option<SocketAddr>,
-    /// Where alerts are posted; the address is a secret too.
+    /// Webhook for alerts; `None`: alerts are not posted.
     pub webhook: Option<Webhook>,
 }
 
-/// Where alerts are posted, and what signs them.
+/// The address that alerts are posted to, which is a secret too, and the key that signs them.
 #[derive(Clone)]
 pub struct Webhook {
     pub url: Zeroizing<String>,
@@ -106,25 +104,25 @@ pub struct Webhook {
 }
 
 impl Settings {
-    /// The database's address.
+    /// Returns the database's address.
     pub fn database_url(&self) -> String {
         self.database.clone().unwrap_or_else(|| sqlite_at(&self.data))
     }
 
-    /// Whether cookies go over encrypted connections only.
+    /// Whether clients reach the service over TLS only, so that cookies can be `Secure`.
     pub fn is_encrypted(&self) -> bool {
         let https = self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
         self.tls.is_some() || https
     }
 
-    /// The address that people are sent to when no public one is set.
+    /// Returns the address for links when no public one is set.
     pub fn url_at(&self, listening: SocketAddr) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{listening}")
     }
 }
 
-/// The database of a service that was told of no other.
+/// Returns the address of the default database: SQLite in the data folder.
 pub fn sqlite_at(data: &Path) -> String {
     format!("sqlite:{}?mode=rwc", data.join("service.db").display())
 }

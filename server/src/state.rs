@@ -1,7 +1,3 @@
-//! What every request may reach: database, faces, photos, settings, and what protects them. Cheap to clone.
-//!
-//! Built once by `serve.rs` or by a test. Holds no state of a single request.
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +17,8 @@ use crate::middleware::Admission;
 use crate::settings::{Protection, Settings};
 use crate::upload::Busy;
 
-/// The running service.
+/// The main components of the service, shared by all requests: database, face engine, photo store, settings,
+/// rate limits and admission control. Cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
 
@@ -43,14 +40,15 @@ struct Parts {
     news: News,
 }
 
-/// Places to work in.
+/// The admission controllers, one a request class.
 struct Admissions {
     ordinary: Admission,
     uploads: Admission,
     heavy: Admission,
 }
 
-/// How long a request waits for a place. Uploads wait longest: a studio's program would only come back.
+/// Maximum wait of a request for an admission permit, by class. Uploads wait longest, because an upload
+/// client would only retry.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 const WAIT_MAX_HEAVY: Duration = Duration::from_secs(15);
 const WAIT_MAX_UPLOAD: Duration = Duration::from_secs(30);
@@ -66,11 +64,11 @@ impl Admissions {
     }
 }
 
-/// Whole photos in memory at once, for checking and reducing them.
+/// Maximum number of whole photos in memory at once while they are checked or reduced.
 const PHOTOS_AT_ONCE: usize = 3;
 
 impl App {
-    /// Opens everything that `settings` names.
+    /// Opens the data folder, the database, the photo store and the mail transport of `settings`.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
         let faces = Faces::open(&settings)?;
         let (vault, home) = (faces.vault()?, faces.home()?);
@@ -107,7 +105,7 @@ impl App {
         &self.0.db
     }
 
-    /// Names this server's data folder: events with another home are another server's.
+    /// Returns the id of this server's data folder. An event with another `home` belongs to another server.
     pub fn home(&self) -> &str {
         &self.0.home
     }
@@ -136,12 +134,12 @@ impl App {
         &self.0.settings
     }
 
-    /// What each caller may still ask for.
+    /// Returns the rate limiter of addresses, accounts and API keys.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
     }
 
-    /// Where requests of a class wait for their turn.
+    /// Returns the admission controller of a request class.
     pub fn admission(&self, class: Class) -> &Admission {
         match class {
             Class::Upload => &self.0.admissions.uploads,
@@ -150,27 +148,27 @@ impl App {
         }
     }
 
-    /// Where suspicious patterns are told.
+    /// Returns the detector of suspicious patterns.
     pub fn alerts(&self) -> &Alerts {
         &self.0.alerts
     }
 
-    /// The way of mail to people.
+    /// Returns the mail transport and the signal that wakes the outbox.
     pub fn post(&self) -> &Post {
         &self.0.post
     }
 
-    /// The challenges of guests under way.
+    /// Returns the registry of guests' running challenges.
     pub fn challenges(&self) -> &Challenges {
         &self.0.challenges
     }
 
-    /// Tells guests who look on.
+    /// Returns the channel that notifies guests' open pages of new photos.
     pub fn news(&self) -> &News {
         &self.0.news
     }
 
-    /// Seals a small secret for the database, hexadecimal.
+    /// Seals a small secret for the database. Returns it as hexadecimal text.
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<String> {
         Ok(crate::ids::hex(&self.0.vault.seal(context, plain)?))
     }

@@ -68,7 +68,7 @@ await page.click("#factor-confirm [type=submit]");
 await said("factor-confirm", "not the app's");
 await page.fill("#confirm-code", await code(secret));
 await page.click("#factor-confirm [type=submit]");
-await until("the factor", async () => (await page.textContent("#factor-said")) === "It is on.");
+await until("the factor", async () => (await page.textContent("#factor-said")) === "Turned on.");
 assert.equal(await page.textContent("#factor-secret"), "", "the secret is shown once");
 
 // A new password asks for both.
@@ -83,12 +83,12 @@ await change(told.password, "000000");
 await said("password", "not the app's");
 await looked(page, "account-refused");
 await change(told.password, await code(secret));
-await said("password", "It is changed.");
+await said("password", "Password changed.");
 
 // Off again, and sessions elsewhere.
 await page.fill("#remove-code", await code(secret));
 await page.click("#factor-remove [type=submit]");
-await until("the factor", async () => (await page.textContent("#factor-said")) === "It is off.");
+await until("the factor", async () => (await page.textContent("#factor-said")) === "Turned off.");
 const [phone, tablet] = [await somebody(browser), await somebody(browser)];
 for (const elsewhere of [phone, tablet]) await signIn(elsewhere, fresh);
 await visit(page, "/studio/me");

@@ -202,7 +202,7 @@ await pause(500);
 await checked(studio, "studio-choose");
 await studio.click("#choose-faces button");
 await studio.waitForSelector("#request-state:not(:empty)");
-assert.match(await studio.textContent("#request-state"), /gets a letter/);
+assert.match(await studio.textContent("#request-state"), /gets an e-mail/);
 const enter = await linked("/g/enter");
 const meera = await somebody(browser);
 await meera.goto(enter);

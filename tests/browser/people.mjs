@@ -11,7 +11,7 @@ const focused = (page) => page.evaluate(() => document.activeElement.id || docum
 async function undone(page, before) {
   await page.focus("#undo");
   await page.keyboard.press("Enter");
-  await said(page, "as it was before");
+  await said(page, "Undone.");
   assert.deepEqual(await sizes(page), before);
   assert.equal(await page.isVisible("#undo"), false, "undone once");
   assert.equal(await focused(page), "people-title");
@@ -31,7 +31,7 @@ export async function correct(page, visible) {
   await page.keyboard.press("Space");
   await page.focus("#split");
   await page.keyboard.press("Enter");
-  await said(page, "1 face is somebody else now.");
+  await said(page, "1 face moved to another person.");
   const after = await sizes(page);
   assert.equal(after.length, before.length + 1);
   assert.equal((await page.$$("#their-faces li")).length, 1, "the rest stays open");
@@ -42,7 +42,7 @@ export async function correct(page, visible) {
   const boxes = await page.$$("#people input");
   for (const box of boxes.slice(0, 2)) await box.check();
   await page.click("#merge");
-  await said(page, "2 people are one person now.");
+  await said(page, "2 people merged.");
   const merged = await sizes(page);
   assert.equal(merged.length, before.length - 1);
   assert.equal(await focused(page), await page.getAttribute("#people button.face", "data-face"), "the merged person");
@@ -55,22 +55,22 @@ export async function correct(page, visible) {
   await visible("#their-faces input");
   await page.check("#their-faces input");
   await page.click("#split");
-  await said(page, "somebody else now.");
+  await said(page, "moved to another person.");
 
   // Left out, and shown again.
   const all = await sizes(page);
   await page.click("#people button.face");
   await visible("#their-faces input");
   await page.click("#hide");
-  await said(page, "left out of the list.");
+  await said(page, "Person hidden.");
   assert.equal((await sizes(page)).length, all.length - 1);
   await page.check("#show-hidden");
   await until("those left out", async () => (await sizes(page)).length === all.length);
-  assert.ok((await sizes(page)).at(-1).includes("left out"));
+  assert.ok((await sizes(page)).at(-1).includes("hidden"));
   await drawn(page, "#people");
   await checked(page, "people-left-out");
   await page.click("#undo");
-  await said(page, "as it was before");
+  await said(page, "Undone.");
   assert.deepEqual(await sizes(page), all);
   assert.equal(await page.isVisible("#hidden-choice"), false);
 
@@ -93,8 +93,8 @@ export async function correct(page, visible) {
   await ask("no");
   assert.deepEqual(await sizes(page), all, "a no changes nothing");
   await ask("yes");
-  await said(page, "2 people are one person now.");
+  await said(page, "2 people merged.");
   await page.click("#undo");
-  await said(page, "as it was before");
+  await said(page, "Undone.");
   assert.deepEqual(await sizes(page), all);
 }

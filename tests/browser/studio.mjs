@@ -29,7 +29,7 @@ await page.waitForSelector("main:not([inert])");
 const event = page.url().split("/").at(-1);
 await page.setInputFiles("#files", told.photos);
 await until("the upload", async () => /added/.test(await page.textContent("#upload-state")));
-await until("the search for faces", async () => (await page.textContent("#index-state")).startsWith(`${told.photos.length} photos searched`));
+await until("the search for faces", async () => (await page.textContent("#index-state")).startsWith(`${told.photos.length} of ${told.photos.length} photos searched`));
 await until("the photos", async () => (await page.$$("#photos img")).length === told.photos.length);
 await looked(page, "event");
 await page.setInputFiles("#selfie", told.photos[0]);
@@ -72,7 +72,7 @@ await correct(page, visible);
 await visit(page, `/studio/events/${event}/matching`);
 await page.waitForSelector("#chart svg");
 await checked(page, "event-matching");
-assert.match(await page.textContent("#now"), /as usual/);
+assert.match(await page.textContent("#now"), /, the default for/);
 await page.focus("#stricter");
 for (let step = 0; step < 20; step++) await page.keyboard.press("ArrowRight");
 await until("the preview", async () => /instead of|the same/.test(await page.textContent("#would")));
@@ -83,17 +83,17 @@ if (await page.isVisible("#gone"))
 await checked(page, "event-matching-stricter");
 await page.click("#use");
 await until("the choice", async () => (await page.textContent("#try .outcome")).startsWith("Saved"));
-assert.match(await page.textContent("#now"), /0\.20 more than the usual/);
+assert.match(await page.textContent("#now"), /0\.20 above the default/);
 await page.click("#usual");
-await until("the usual", async () => /as usual/.test(await page.textContent("#now")));
+await until("the usual", async () => /, the default for/.test(await page.textContent("#now")));
 // What guests will find, and the photos that they will not.
 await visit(page, `/studio/events/${event}/coverage`);
-assert.match(await page.textContent("#sentence"), /^Of 100 photos of a guest, about \d+ will be found\.$/);
+assert.match(await page.textContent("#sentence"), /^Guests will find about \d+ % of their photos\.$/);
 assert.equal(await page.isVisible("[data-what]"), false, "what there is none of is not offered");
 await visit(page, `/studio/events/${event}`);
 await page.setInputFiles("#files", told.weak);
 const every = told.photos.length + told.weak.length;
-await until("the search for weak faces", async () => (await page.textContent("#index-state")).startsWith(`${every} photos searched`));
+await until("the search for weak faces", async () => (await page.textContent("#index-state")).startsWith(`${every} of ${every} photos searched`));
 await visit(page, `/studio/events/${event}/coverage`);
 assert.match(await page.textContent("#small-count"), /^1 of \d+ faces/);
 assert.match(await page.textContent("#without_face-count"), /^1 of \d+ photos/);
@@ -167,7 +167,7 @@ const change = async (text, work) => {
   await work();
   await page.click("#edit-album [type=submit]");
   await page.waitForSelector("#edit:not([open])", { state: "attached" });
-  await until(text, async () => (await page.textContent("#album-state")).includes("at once"));
+  await until(text, async () => (await page.textContent("#album-state")).includes("saved"));
 };
 const about = () => page.textContent("#albums li .hint");
 await change("a cover, a limit and another name", async () => {

@@ -267,7 +267,7 @@ impl Expected {
         if !self.may_be_present {
             return Err("it was deleted and is back".to_owned());
         }
-        let harmless = |remark: &&String| remark.contains("cut short are completed");
+        let harmless = |remark: &&String| remark.contains("interrupted erasures were completed");
         if let Some(remark) = collection.remarks().iter().find(|remark| !harmless(remark)) {
             return Err(format!("it remarks: {remark}"));
         }

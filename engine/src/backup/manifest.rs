@@ -1,7 +1,7 @@
-//! A backup's manifest: which rows of which segments make up a collection at one moment.
+//! A backup's manifest: the rows, and the segments that contain them, of a collection at one point in time.
 //!
-//! A clear header (what a place must know to tidy up without any key) and a sealed list of rows,
-//! which authenticates the header. Knows nothing of places or stores.
+//! The file consists of a clear header, which allows expired backups to be removed without a key, and a
+//! sealed list of rows, which authenticates the header.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,28 +13,29 @@ use crate::ids::CollectionId;
 
 const FORMAT: u32 = 1;
 
-/// What anybody may read of a backup.
+/// The unencrypted header of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Header {
     pub(super) format: u32,
     /// Pseudonym of the collection.
     pub(super) collection: String,
-    /// Seconds since 1970; after the second the backup is not restored any more, and removed.
+    /// Seconds since the Unix epoch, as is the next field.
     pub(super) created_unix_s: u64,
+    /// From then on the backup can no longer be restored, and is removed.
     pub(super) expires_unix_s: u64,
-    /// Names of the segments it needs, in the order of the sealed list.
+    /// Names of the required segments, in the order of the sealed list.
     pub(super) segments: Vec<String>,
 }
 
-/// The rows, segment by segment.
+/// The sealed list of rows, by segment.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Rows {
     #[prost(message, repeated, tag = "1")]
     pub(super) segments: Vec<SegmentRows>,
 }
 
-/// The rows of one segment, in its order.
+/// The rows of one segment, in the segment's order.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct SegmentRows {
     #[prost(message, repeated, tag = "1")]
@@ -45,10 +46,10 @@ pub(super) struct SegmentRows {
 pub(super) struct Row {
     #[prost(bytes = "vec", tag = "1")]
     pub(super) key: Vec<u8>,
-    /// The last 16 bytes of the sealed value, its authentication tag: they tell versions apart.
+    /// The last 16 bytes of the sealed value (its authentication tag), which identify the row's version.
     #[prost(bytes = "vec", tag = "2")]
     pub(super) tag: Vec<u8>,
-    /// Whether the row belongs to this backup; others lie in the segment because an older one has them.
+    /// Whether the row belongs to this backup. A segment reused from an older backup may contain other rows.
     #[prost(bool, tag = "3")]
     pub(super) live: bool,
 }
@@ -64,7 +65,7 @@ impl Header {
         Self { format: FORMAT, collection, created_unix_s, expires_unix_s, segments }
     }
 
-    /// Reads the clear header of a manifest file.
+    /// Parses the clear header of a manifest file. Returns `None` for other bytes or another format.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let header: Self = serde_json::from_slice(bytes.get(..end)?).ok()?;
@@ -72,7 +73,7 @@ impl Header {
     }
 }
 
-/// The manifest file: header, line end, sealed rows.
+/// Returns the content of a manifest file: header, line end, sealed rows.
 pub(super) fn seal(header: &Header, rows: &Rows, sealer: &Sealer) -> Result<Vec<u8>> {
     let header = serde_json::to_string(header)
         .map_err(|error| damaged("a backup's header", &error.to_string()))?;
@@ -80,16 +81,17 @@ pub(super) fn seal(header: &Header, rows: &Rows, sealer: &Sealer) -> Result<Vec<
     Ok([header.as_bytes(), b"\n", &sealed].concat())
 }
 
-/// Opens a manifest file; `what` names it. Errors: `Damaged`, and `Seal` for another key.
+/// Opens a manifest file, which errors name as `what`. Errors: `Damaged` if a part cannot be parsed; `Seal`
+/// for another key or changed bytes.
 pub(super) fn open(bytes: &[u8], sealer: &Sealer, what: &str) -> Result<(Header, Rows)> {
-    let header = Header::read(bytes).ok_or_else(|| damaged(what, "its header does not read"))?;
+    let header = Header::read(bytes).ok_or_else(|| damaged(what, "its header cannot be parsed"))?;
     let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0);
     let (clear, sealed) = bytes.split_at_checked(end).unwrap_or_default();
     let sealed = sealed.get(1..).unwrap_or_default();
     let plain = sealer.open(&context(clear), sealed, || what.to_owned())?;
     let rows = Rows::decode(plain.as_slice()).map_err(|error| damaged(what, &error.to_string()))?;
     if rows.segments.len() != header.segments.len() {
-        return Err(damaged(what, "its parts do not fit together"));
+        return Err(damaged(what, "its header and its rows differ in their number of segments"));
     }
     Ok((header, rows))
 }

@@ -1,7 +1,7 @@
-//! Backups of collections, sealed as they are, in a place for objects.
+//! Backups of collections in an object store, as sealed rows.
 //!
-//! `run.rs` and `restore.rs` fill and read one, `manifest.rs` and `segment.rs` are what lies there. Knows
-//! nothing of models or matching, and not what a place is made of.
+//! `run.rs` writes a backup and `restore.rs` reads it. A backup consists of a manifest (`manifest.rs`) and
+//! segments (`segment.rs`).
 
 mod manifest;
 mod restore;
@@ -11,7 +11,8 @@ mod segment;
 pub use restore::{Backup, Restored};
 pub use run::BackedUp;
 
-/// Whether bytes read as a manifest's clear header, and how many rows they have as a segment.
+/// Returns whether `bytes` parse as a manifest's clear header, and their number of rows as a segment (for
+/// fuzzing).
 pub(crate) fn reads_as(bytes: &[u8]) -> (bool, usize) {
     let rows = segment::rows(bytes, &segment::name(bytes)).map_or(0, |rows| rows.len());
     (manifest::Header::read(bytes).is_some(), rows)

@@ -1,7 +1,7 @@
-//! Restoring a collection from a backup, every row proven by its key before it counts.
+//! Restoring a collection from a backup. Every row is authenticated before the restored collection is used.
 //!
-//! Needs the collection's key in the keyring: what was purged has none and cannot be restored. The
-//! ledger is applied when the restored collection is opened. Knows nothing of what rows mean.
+//! A restore needs the collection's key in the keyring, so a purged collection cannot be restored. Later
+//! erasures in the erasure log are applied when the restored collection is opened.
 
 use super::manifest::{self, Header, Rows};
 use super::run::{backups_of, remove_expired, sealer, segment_object};
@@ -14,29 +14,34 @@ use crate::ids::CollectionId;
 use crate::place::Place;
 use crate::store::{Store, StoreKeys};
 
-/// A backup as its place shows it.
+/// A backup as listed in its object store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backup {
     pub collection: CollectionId,
-    /// `None` when this keyring has no key for it: it was purged, or is another studio's.
+    /// `None` if this keyring has no key for the collection: it was purged, or belongs to another studio.
     pub name: Option<String>,
     pub created_unix_s: u64,
     pub expires_unix_s: u64,
 }
 
-/// What a restore did.
+/// The result of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
     pub name: String,
     pub id: CollectionId,
     pub photos: u64,
     pub faces: u64,
-    /// When the backup was made, seconds since 1970.
+    /// Creation time of the backup, seconds since the Unix epoch.
     pub created_unix_s: u64,
 }
 
 impl DataFolder {
-    /// All backups in `place`, oldest first.
+    /// Lists all backups in the object store `place`, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// - `Place`, `Io`: the object store cannot be read.
+    /// - `Keyring`: the keyring cannot be read.
     pub fn backups_in(&self, place: &dyn Place) -> Result<Vec<Backup>> {
         let entries = self.books().keyring.entries()?;
         let mut ids: Vec<CollectionId> = Vec::new();
@@ -60,7 +65,8 @@ impl DataFolder {
         Ok(all)
     }
 
-    /// Removes all expired backups of every collection in `place`; their number. Needs no key.
+    /// Removes all expired backups of every collection in `place` and returns their number. Needs no key of a
+    /// collection.
     pub fn remove_expired_backups(&self, place: &dyn Place) -> Result<u64> {
         let mut ids: Vec<CollectionId> =
             self.backups_in(place)?.iter().map(|backup| backup.collection).collect();
@@ -69,12 +75,18 @@ impl DataFolder {
         ids.iter().map(|id| remove_expired(place, *id, unix_now_s())).sum()
     }
 
-    /// Restores the collection called `name` from its newest backup in `place` made at `until_unix_s`
-    /// or before, where that is given. `replace`: in place of what is there, which else is refused.
+    /// Restores the collection called `name` from its newest backup in `place`. `until_unix_s` limits the
+    /// choice to backups created at or before that time. `replace` allows an existing collection to be
+    /// replaced. The existing collection stays in place until the restored one is complete and verified.
     ///
-    /// Errors: `NoCollection` when the keyring has no key for it; `NoBackup` when there is none that
-    /// has not expired; `Exists`; `Damaged` or `Seal` when anything of it is not as it was written,
-    /// and then what was there is untouched.
+    /// # Errors
+    ///
+    /// - `NoCollection`: the keyring has no key for the collection.
+    /// - `NoBackup`: no backup matches `until_unix_s`, or all have expired.
+    /// - `Exists`: the collection's files exist and `replace` is false.
+    /// - `InUse`: another process has the collection open.
+    /// - `Damaged`, `Seal`: the backup is incomplete, or its bytes were changed.
+    /// - `Place`, `Io`, `Store`: the object store or the data folder failed.
     pub fn restore(
         &self,
         name: &str,
@@ -88,7 +100,7 @@ impl DataFolder {
         let keys = StoreKeys { data: &entry.data_key, canary: &entry.canary_key };
         let held = match Store::open(&path, entry.id, keys) {
             Err(error @ Error::InUse { .. }) => return Err(error),
-            // What is there may be damaged and worth keeping all the same.
+            // Existing files may be worth keeping even if they are damaged.
             _ if !replace && path.exists() => {
                 return Err(Error::Exists { name: name.to_owned() });
             }
@@ -107,7 +119,7 @@ impl DataFolder {
         }
         backups.retain(|known| known.header.expires_unix_s > now);
         let newest = backups.pop().ok_or_else(|| none("all have expired"))?;
-        let bytes = place.get(&newest.object)?.ok_or_else(|| none("it was just removed"))?;
+        let bytes = place.get(&newest.object)?.ok_or_else(|| none("it has just been removed"))?;
         let (header, rows) = manifest::open(&bytes, &sealer(&entry)?, &newest.object)?;
 
         let fresh = path.with_extension(RESTORING);
@@ -115,7 +127,7 @@ impl DataFolder {
         let store = Store::create(&fresh, entry.id, keys)?;
         fill(&store, place, entry.id, &header, &rows)?;
         drop(store);
-        // Opened as any other, so that state and canaries are read anew; every row must open.
+        // Reopened, so that the restored state and canaries are read. Every row must open.
         let (photos, faces) = count(&Store::open(&fresh, entry.id, keys)?)?;
         drop(held);
         self.swap(&path, &fresh)?;
@@ -128,8 +140,8 @@ impl DataFolder {
         })
     }
 
-    /// Puts `fresh` in the place of `path`. Cut short between the two renames, the next opening puts the
-    /// old one back.
+    /// Replaces the folder `path` by `fresh`. If interrupted between the two renames, the next opening of the
+    /// data folder restores the old folder.
     fn swap(&self, path: &std::path::Path, fresh: &std::path::Path) -> Result<()> {
         let old = path.with_extension(REPLACED);
         files::remove_folder(&old)?;
@@ -146,7 +158,7 @@ impl DataFolder {
     }
 }
 
-/// Brings the live rows of a backup into an empty store.
+/// Imports the live rows of a backup into an empty store.
 fn fill(
     store: &Store,
     place: &dyn Place,
@@ -168,7 +180,7 @@ fn fill(
         if live.len() != wanted.rows.iter().filter(|row| row.live).count() {
             return Err(Error::Damaged {
                 what: format!("segment {name} of the backup"),
-                reason: "its rows are not those of the manifest".into(),
+                reason: "its rows do not match the manifest".into(),
             });
         }
         store.import_rows(live)?;
@@ -176,6 +188,7 @@ fn fill(
     Ok(())
 }
 
+/// Counts the photos and faces of a store. Errors if a row is damaged.
 fn count(store: &Store) -> Result<(u64, u64)> {
     let (mut photos, mut faces, mut damaged) = (0, 0, None);
     store.scan(

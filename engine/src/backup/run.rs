@@ -1,7 +1,8 @@
-//! Backing a collection up: the rows that the place does not have yet, then a manifest.
+//! Incremental backup of a collection: uploads the rows that the object store does not have yet, then a
+//! manifest.
 //!
-//! Rows go as they are, sealed; no key ever leaves the keyring. Reads a moment of the store while
-//! another process may be adding to it. Knows nothing of what rows mean.
+//! Rows are copied in sealed form; no key leaves the keyring. The backup reads a snapshot of the store while
+//! another process may be adding to it.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -15,37 +16,46 @@ use crate::ids::CollectionId;
 use crate::place::Place;
 use crate::store::Snapshot;
 
-/// A segment of which less than this share is still needed is written anew with the rest.
+/// Minimum share of live rows in a reused segment, 0 to 1. The live rows of a segment below it are uploaded
+/// again: more upload, but less unused data in the object store.
 const LIVE_SHARE_MIN: f64 = 0.5;
 
-/// What a backup did.
+/// The result of a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackedUp {
     pub name: String,
     pub id: CollectionId,
-    /// Rows in this backup, and bytes that had to be written for it.
+    /// Rows in this backup.
     pub rows: u64,
+    /// Bytes uploaded for this backup.
     pub bytes_written: u64,
+    /// Seconds since the Unix epoch, as is the next field.
     pub created_unix_s: u64,
     pub expires_unix_s: u64,
-    /// Backups that had expired and were removed.
+    /// Number of expired backups that were removed.
     pub removed: u64,
 }
 
-/// One backup of a collection, without its rows.
+/// A stored backup of a collection: the name and the clear header of its manifest.
 pub(super) struct Known {
     pub(super) object: String,
     pub(super) header: Header,
 }
 
 impl DataFolder {
-    /// Backs the collection called `name` up into `place`, to be kept for `keep_s` seconds. Costs what
-    /// is new since the last backup there. Also removes that collection's expired backups.
+    /// Backs up the collection called `name` to the object store `place`, for a retention time of `keep_s`
+    /// seconds. Uploads only rows that are new since the last backup there. Also removes the collection's
+    /// expired backups.
+    ///
+    /// # Errors
+    ///
+    /// - `NoCollection`: no collection has this name.
+    /// - `Place`, `Io`, `Store`: the object store or the collection's store failed.
     pub fn back_up(&self, name: &str, place: &dyn Place, keep_s: u64) -> Result<BackedUp> {
         let entry = self.entry(name)?;
         let created_unix_s = unix_now_s();
         let expires_unix_s = created_unix_s.saturating_add(keep_s);
-        // Noted first: a receipt must name a backup even when it is cut short.
+        // Recorded first (write-ahead): a receipt must also state the expiry of an interrupted backup.
         self.books().keyring.note_backup(BackupNote {
             collection: entry.id.to_string(),
             place: place.name(),
@@ -73,16 +83,16 @@ impl DataFolder {
     }
 }
 
-/// Seals the manifests of a collection.
+/// Returns the sealer for the manifests of a collection.
 pub(super) fn sealer(entry: &Entry) -> Result<Sealer> {
     Ok(Sealer::new(entry.data_key.derive("picpick backup")?))
 }
 
-/// Collects rows into segments.
+/// A writer that collects rows into segments.
 struct Writer<'a> {
     place: &'a dyn Place,
     id: CollectionId,
-    /// Rows that the place has: where, and which version.
+    /// Rows in reusable segments, by key: index of the segment, index in the segment, and tag of the version.
     known: HashMap<Vec<u8>, (usize, usize, Vec<u8>)>,
     old: Vec<(String, SegmentRows)>,
     new: Vec<(String, SegmentRows)>,
@@ -93,7 +103,8 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Begins on top of the newest backup of `id` in `place` that reads.
+    /// Starts from the newest backup of `id` in `place`, or from no rows if there is none or it does not
+    /// open.
     fn over(place: &'a dyn Place, id: CollectionId, sealer: &Sealer) -> Result<Self> {
         let (mut old, mut known) = (Vec::new(), HashMap::new());
         if let Some(newest) = backups_of(place, id)?.pop()
@@ -125,6 +136,7 @@ impl<'a> Writer<'a> {
         })
     }
 
+    /// Adds a row: marks it live if a reused segment has this version, else appends it to the open segment.
     fn add(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         self.rows += 1;
         let tag = segment::tag(value);
@@ -140,6 +152,7 @@ impl<'a> Writer<'a> {
         if self.open.len() >= segment::SEGMENT_BYTES { self.close() } else { Ok(()) }
     }
 
+    /// Uploads the open segment.
     fn close(&mut self) -> Result<()> {
         if self.open.is_empty() {
             return Ok(());
@@ -152,7 +165,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Writes the manifest, which makes it a backup; its rows, and all bytes written.
+    /// Uploads the manifest, which completes the backup. Returns the number of rows and of bytes uploaded.
     fn finish(mut self, sealer: &Sealer, created: u64, expires: u64) -> Result<(u64, u64)> {
         self.close()?;
         let mut segments = self.old;
@@ -161,7 +174,7 @@ impl<'a> Writer<'a> {
         let (names, rows) = segments.into_iter().unzip();
         let header = Header::new(self.id, created, expires, names);
         let bytes = manifest::seal(&header, &Rows { segments: rows }, sealer)?;
-        // Two backups within a second must not replace one another.
+        // The number keeps two backups within one second from replacing each other.
         let number = backups_of(self.place, self.id)?.len();
         let object = format!("{}/manifests/{created:012}-{number:06}", self.id);
         self.place.put(&object, &bytes)?;
@@ -173,7 +186,7 @@ pub(super) fn segment_object(id: CollectionId, name: &str) -> String {
     format!("{id}/segments/{name}")
 }
 
-/// The backups of a collection, oldest first; what does not read as one is left out.
+/// Lists the backups of a collection, oldest first. Objects that do not parse as a manifest are omitted.
 pub(super) fn backups_of(place: &dyn Place, id: CollectionId) -> Result<Vec<Known>> {
     let mut all = Vec::new();
     for object in place.list(&format!("{id}/manifests/"))? {
@@ -185,14 +198,15 @@ pub(super) fn backups_of(place: &dyn Place, id: CollectionId) -> Result<Vec<Know
     Ok(all)
 }
 
-/// Removes the expired backups of a collection and the segments that no other needs; their number.
+/// Removes the expired backups of a collection, and the segments that no other backup needs. Returns the
+/// number of removed backups.
 pub(super) fn remove_expired(place: &dyn Place, id: CollectionId, now: u64) -> Result<u64> {
     let (expired, kept): (Vec<Known>, Vec<Known>) =
         backups_of(place, id)?.into_iter().partition(|known| known.header.expires_unix_s <= now);
     if expired.is_empty() {
         return Ok(0);
     }
-    // Manifests first: a backup must never name a segment that is gone.
+    // Manifests first: a backup must never refer to a removed segment.
     for known in &expired {
         place.delete(&known.object)?;
     }

@@ -1,7 +1,6 @@
-//! A segment of a backup: sealed rows one after the other, named by the hash of its bytes.
+//! A segment of a backup: a sequence of sealed rows, named by the SHA-256 of its bytes.
 //!
-//! A row is its key (17 bytes), its value's length (4 bytes, little endian) and the value. Knows nothing
-//! of what rows mean.
+//! A row is encoded as its key (17 bytes), the length of its value (4 bytes, little endian), and the value.
 
 use sha2::{Digest, Sha256};
 
@@ -9,29 +8,31 @@ use crate::error::{Error, Result};
 use crate::ids::hex;
 use crate::store::Key;
 
-/// A segment is closed at this size: small enough for one request, large enough to be few.
+/// Size at which a segment is closed: 16 MiB. Small enough for one request, and large enough to keep segments
+/// few.
 pub(super) const SEGMENT_BYTES: usize = 16 << 20;
 const TAG_BYTES: usize = 16;
 
-/// A segment's name from its bytes.
+/// Returns the name of a segment with these bytes.
 pub(super) fn name(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// Appends a row to a segment.
 pub(super) fn push(segment: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     segment.extend_from_slice(key);
     segment.extend_from_slice(&(value.len() as u32).to_le_bytes());
     segment.extend_from_slice(value);
 }
 
-/// The rows of a segment whose name is `expected`; `Error::Damaged` when its bytes are others.
+/// Decodes the rows of the segment named `expected`. Errors: `Damaged` if the bytes do not match the name.
 pub(super) fn rows(bytes: &[u8], expected: &str) -> Result<Vec<(Key, Vec<u8>)>> {
     let damaged = |reason: &str| Error::Damaged {
         what: format!("segment {expected} of the backup"),
         reason: reason.to_owned(),
     };
     if name(bytes) != expected {
-        return Err(damaged("its bytes have another hash"));
+        return Err(damaged("its SHA-256 does not match its name"));
     }
     let (mut rest, mut all) = (bytes, Vec::new());
     while !rest.is_empty() {
@@ -49,7 +50,7 @@ fn take(rest: &mut &[u8]) -> Option<(Key, Vec<u8>)> {
     Some((*key, value.to_vec()))
 }
 
-/// What tells versions of a row apart: the authentication tag at the end of its value.
+/// Returns the authentication tag at the end of a row's sealed value, which identifies the row's version.
 pub(super) fn tag(value: &[u8]) -> Vec<u8> {
     value.get(value.len().saturating_sub(TAG_BYTES)..).unwrap_or_default().to_vec()
 }

@@ -1,8 +1,8 @@
-//! The ledger of erasures: what was purged, in order, by pseudonym.
+//! The erasure log: every erasure in order, by pseudonym.
 //!
-//! One JSON line each, chained by hash, fsynced before anything is erased. Kept twice, beside the
-//! keyring and in the data folder, so that restoring an old copy of one does not forget: the longer
-//! book counts. Knows nothing of stores or keys.
+//! One JSON line per erasure, chained by hash, and fsynced before any data is erased (write-ahead). There are
+//! two copies, in the keyring's folder and in the data folder, and the longer one is used: restoring an old
+//! copy of one folder loses no entry.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,34 +14,34 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::ids::{CollectionId, hex, unhex};
 
-/// One erasure.
+/// One entry of the erasure log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Erasure {
-    /// From 1.
+    /// Sequence number, from 1.
     pub(crate) number: u64,
-    /// Seconds since 1970.
+    /// Seconds since the Unix epoch.
     pub(crate) at_unix_s: u64,
     pub(crate) collection: CollectionId,
     pub(crate) what: Erased,
 }
 
-/// What is erased of a collection. Names come from an HMAC under the collection's key.
+/// The subject of an erasure in a collection. All names are HMACs under the collection's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Erased {
     Collection,
     /// Photos with all their faces, by row name.
     Photos(Vec<[u8; 16]>),
-    /// Single faces, or all of one person: row names of their photos, and their own names.
+    /// Single faces, or all faces of one person: the row names of their photos, and the names of the faces.
     Faces {
         person: bool,
         rows: Vec<[u8; 16]>,
         faces: Vec<[u8; 16]>,
-        /// The row name of the guest that the person is.
+        /// The row name of the guest whose template is erased with the faces.
         guest: Option<[u8; 16]>,
     },
 }
 
-/// The book, in both its copies.
+/// The erasure log in its two copies.
 pub(crate) struct Ledger {
     copies: [PathBuf; 2],
     lock: PathBuf,
@@ -51,7 +51,7 @@ pub(crate) struct Ledger {
 #[serde(deny_unknown_fields)]
 struct Line {
     number: u64,
-    /// SHA-256 of the line before, hexadecimal; zeros for the first.
+    /// SHA-256 of the previous line, hexadecimal; zeros for the first line.
     previous: String,
     at_unix_s: u64,
     collection: String,
@@ -65,20 +65,20 @@ struct Line {
 }
 
 impl Ledger {
-    /// The ledger of a data folder and its keyring.
+    /// Returns the erasure log of a data folder and its keyring.
     pub(crate) fn of(data: &Path, keyring: &Path) -> Self {
         let copies = [keyring.join("ledger"), data.join("ledger")];
         Self { copies, lock: keyring.join("ledger.lock") }
     }
 
-    /// All erasures, in order. Errors: `Io`; `Damaged` when a copy's chain is broken and no longer copy
-    /// makes up for it.
+    /// Returns all erasures in order. Errors: `Io`; `Damaged` if a copy's hash chain is broken and the other
+    /// copy is not at least as long.
     pub(crate) fn read(&self) -> Result<Vec<Erasure>> {
         Ok(self.newest()?.1)
     }
 
-    /// Enters an erasure; durable in both copies when it returns. Entering the same collection's
-    /// purge again gives the entry that is there.
+    /// Appends an erasure. The entry is durable in both copies when the call returns. Idempotent for the
+    /// purge of a collection: a repeated call returns the existing entry.
     pub(crate) fn enter(&self, collection: CollectionId, what: Erased) -> Result<Erasure> {
         let _lock: File = files::lock(&self.lock)?;
         let (book, known) = self.newest()?;
@@ -96,8 +96,8 @@ impl Ledger {
         Ok(erasure)
     }
 
-    /// Brings both copies to `book`. Appends where that is enough: a crash then cuts at most the last
-    /// line, which reading leaves out.
+    /// Brings both copies to the content `book`. Appends if the copy is a prefix of `book`: a crash then
+    /// truncates at most the last line, which `read_copy` ignores.
     fn write(&self, book: &str) -> Result<()> {
         for copy in &self.copies {
             let there = std::fs::read_to_string(copy).unwrap_or_default();
@@ -110,12 +110,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// The longer of the two copies, whole lines only, and what it says. A broken chain counts as far
-    /// as it holds.
+    /// Returns the longer copy, up to the first line that breaks its hash chain, and its erasures. Errors:
+    /// `Io`; `Damaged` as in `read`.
     fn newest(&self) -> Result<(String, Vec<Erasure>)> {
         let [a, b] = [read_copy(&self.copies[0])?, read_copy(&self.copies[1])?];
         let mut longest = sound(&a);
-        // As a rule they are the same, and checked once.
+        // The copies are usually equal; then one check is enough.
         if a != b {
             let other = sound(&b);
             longest = if longest.0.len() >= other.0.len() { longest } else { other };
@@ -123,20 +123,20 @@ impl Ledger {
         if a.len().max(b.len()) > longest.0.len() {
             let line = longest.1.len() + 1;
             return Err(Error::Damaged {
-                what: format!("the ledger of erasures {}", self.copies[0].display()),
-                reason: format!("line {line} does not follow from the one before"),
+                what: format!("the erasure log {}", self.copies[0].display()),
+                reason: format!("line {line} does not follow from the previous line"),
             });
         }
         Ok((longest.0.to_owned(), longest.1))
     }
 }
 
-/// How many erasures of a book hold together.
+/// Returns the number of erasures in `book` up to the first line that breaks the hash chain.
 pub(crate) fn erasures_in(book: &str) -> usize {
     sound(book).1.len()
 }
 
-/// A copy's whole lines; a last one without its end was never acknowledged.
+/// Reads a copy's complete lines. A last line without a line end was never acknowledged and is ignored.
 fn read_copy(path: &Path) -> Result<String> {
     match std::fs::read(path) {
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
@@ -149,7 +149,7 @@ fn read_copy(path: &Path) -> Result<String> {
     }
 }
 
-/// The part of a book whose chain holds, and its erasures.
+/// Returns the part of `book` with an unbroken hash chain, and its erasures.
 fn sound(book: &str) -> (&str, Vec<Erasure>) {
     let (mut previous, mut end, mut erasures) = (chain(None), 0, Vec::new());
     for (number, text) in (1..).zip(book.split_inclusive('\n')) {

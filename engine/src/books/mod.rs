@@ -1,8 +1,7 @@
-//! The two books that outlive what is purged: the ledger of erasures and the receipts.
+//! The records that outlive purged data: the erasure log (`ledger.rs`) and the receipts (`receipt.rs`).
 //!
-//! The ledger says what must be gone and is applied again to whatever a backup brings back; a receipt
-//! attests to a person that it is gone. Both hold pseudonyms only. Knows nothing of how anything is
-//! erased.
+//! The erasure log lists what must be erased, and is applied again to data that comes back from a backup. A
+//! receipt is signed evidence of one erasure. Both contain pseudonyms only.
 
 mod ledger;
 mod receipt;
@@ -17,7 +16,7 @@ use crate::crypto::Keyring;
 use crate::error::Result;
 use crate::reserve::{Reserve, with_room};
 
-/// The keyring with both books, and the disk space that is kept back for writing them.
+/// The keyring, the erasure log and the receipts, and the disk space reserved for writing them.
 pub(crate) struct Books {
     pub(crate) keyring: Keyring,
     pub(crate) ledger: Ledger,
@@ -32,17 +31,18 @@ impl Books {
         Self { keyring, ledger, receipts, data: data.to_path_buf() }
     }
 
-    /// Makes the reserves where they are missing.
+    /// Creates the disk space reserves that are missing.
     pub(crate) fn keep_room(&self) {
         self.reserves().iter().for_each(Reserve::keep);
     }
 
-    /// Does `work`, which must bear being repeated, with the reserves' space where the disk is full.
+    /// Runs `work`. If the disk is full, frees the reserved space and runs it again, so `work` must be
+    /// idempotent.
     pub(crate) fn with_room<T>(&self, work: impl Fn() -> Result<T>) -> Result<T> {
         with_room(&self.reserves(), work)
     }
 
-    /// Signs and writes the receipt of an erasure.
+    /// Signs and writes the receipt of an erasure. The receipt is durable when the call returns.
     pub(crate) fn attest(&self, body: &ReceiptBody) -> Result<Receipt> {
         let signer = self.keyring.signer()?;
         self.with_room(|| self.receipts.write(body.clone(), &signer))

@@ -1,8 +1,7 @@
-//! Receipts: signed statements that something was purged, each chained to the one before.
+//! Receipts: signed statements that data was purged, each chained to the previous one by hash.
 //!
-//! A receipt is canonical JSON (RFC 8785: keys sorted, no white space, whole numbers only) and a line
-//! end; its bytes are checked as they are, so that no changed byte passes. Knows nothing of how a purge
-//! is done.
+//! A receipt file is canonical JSON (RFC 8785: sorted keys, no white space; whole numbers only) and a line
+//! end. Verification compares the bytes themselves, so that every changed byte is detected.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -13,54 +12,57 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::ids::{hex, unhex};
 
-/// The JSON schema of a receipt, for whoever checks one with a program of their own.
+/// The JSON schema of a receipt, for verification with other programs.
 pub const RECEIPT_SCHEMA: &str = include_str!("receipt.schema.json");
 const FORMAT: &str = "picpick receipt 1";
 
-/// A signed receipt.
+/// A signed receipt of one erasure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
     pub receipt: ReceiptBody,
-    /// Ed25519 over "picpick receipt 1", a zero byte and the canonical bytes of `receipt`.
+    /// Ed25519 signature over "picpick receipt 1", a zero byte and the canonical JSON of `receipt`,
+    /// hexadecimal.
     pub signature: String,
 }
 
-/// What a receipt states. Times are seconds since 1970, hashes and keys hexadecimal.
+/// The signed content of a receipt. Times are seconds since the Unix epoch; hashes and keys are hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReceiptBody {
     pub format: String,
-    /// From 1, without gaps.
+    /// Sequence number from 1, without gaps.
     pub number: u64,
-    /// SHA-256 of the receipt file before, zeros for the first.
+    /// SHA-256 of the previous receipt file; zeros for the first.
     pub previous: String,
     pub subject: Subject,
     /// Pseudonym of the collection.
     pub collection: String,
-    /// Names the data key that opened it, without telling anything of it.
+    /// Fingerprint of the collection's data key; does not reveal the key. Empty if the keyring entry was
+    /// damaged.
     pub key_fingerprint: String,
-    /// The ledger's entry of this erasure.
+    /// Number of the erasure's entry in the erasure log.
     pub erasure: u64,
-    /// How many were purged; none where a damaged store could not be asked.
+    /// Photos purged, or photos that showed the purged faces; `None` if a damaged store could not be read.
     pub photos: Option<u64>,
+    /// Faces purged; `None` if a damaged store could not be read.
     pub faces: Option<u64>,
     pub begun_unix_s: u64,
-    /// When the data key was destroyed, and the generation of key-encryption key destroyed with it;
-    /// none for a purge inside a living collection.
+    /// Time at which the data key was destroyed; `None` for an erasure inside a collection.
     pub key_destroyed_unix_s: Option<u64>,
+    /// Generation of the key-encryption key destroyed with it; `None` for an erasure inside a collection.
     pub kek_generation_destroyed: Option<u32>,
     pub finished_unix_s: u64,
     pub scanned: Scanned,
-    /// Pieces of what was purged that the scan found: always 0, else there is no receipt.
+    /// Pieces of the purged data that the scan found. Always 0: a purge that leaves residue gets no receipt.
     pub residue: u64,
-    /// When the last backup that may hold its sealed bytes expires; none when there is none.
+    /// Expiry of the last backup that may hold sealed bytes of the purged data; `None` without such a backup.
     pub backups_expire_unix_s: Option<u64>,
     /// The studio's public key.
     pub public_key: String,
 }
 
-/// What was purged.
+/// The kind of the purged data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
@@ -70,13 +72,14 @@ pub enum Subject {
     Person,
 }
 
-/// What the residue scan looked at.
+/// The extent of the residue scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scanned {
+    /// Files read completely.
     pub files: u64,
     pub bytes: u64,
-    /// Windows of 16 bytes searched for.
+    /// Windows of 16 bytes searched for at every offset.
     pub needles: u64,
 }
 
@@ -86,18 +89,20 @@ impl Receipt {
         Ok(Self { receipt: body, signature })
     }
 
-    /// The receipt's file: canonical JSON and a line end.
+    /// Returns the content of the receipt file: canonical JSON and a line end.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         Ok((canonical(self)? + "\n").into_bytes())
     }
 
-    /// Reads a receipt and checks every byte of it against the studio's public key.
+    /// Parses a receipt file and verifies it, byte for byte, with the studio's public key.
     ///
-    /// Errors: `Receipt` with what does not hold.
+    /// # Errors
+    ///
+    /// - `Receipt`: the first check that failed.
     pub fn verify(bytes: &[u8], key: &PublicKey) -> Result<Self> {
         let refused = |reason: &str| Error::Receipt { reason: reason.to_owned() };
         let receipt: Self = serde_json::from_slice(bytes)
-            .map_err(|error| refused(&format!("it does not read as a receipt: {error}")))?;
+            .map_err(|error| refused(&format!("it cannot be parsed as a receipt: {error}")))?;
         let body = &receipt.receipt;
         if body.format != FORMAT {
             return Err(refused(&format!(
@@ -106,7 +111,7 @@ impl Receipt {
             )));
         }
         if receipt.to_bytes()? != bytes {
-            return Err(refused("it is not canonical JSON: bytes were added, left out or moved"));
+            return Err(refused("it is not canonical JSON: bytes were added, removed or moved"));
         }
         if body.public_key != key.to_string() {
             return Err(refused(&format!(
@@ -120,17 +125,22 @@ impl Receipt {
             .ok_or_else(|| refused("its signature is not 128 lower-case hexadecimal digits"))?;
         if !key.verifies(FORMAT, canonical(body)?.as_bytes(), &signature) {
             return Err(refused(
-                "its signature does not hold: it was changed, or signed by another key",
+                "its signature is invalid: it was changed, or signed with another key",
             ));
         }
         if body.residue != 0 {
-            return Err(refused("it states residue"));
+            return Err(refused("it states that residue was found"));
         }
         Ok(receipt)
     }
 }
 
-/// Checks that receipts follow from one another without a gap; `files` in order of number.
+/// Verifies receipt files, given in order of number, and that they form a chain without a gap. The chain may
+/// begin at any number.
+///
+/// # Errors
+///
+/// - `Receipt`: an invalid receipt, a missing number, or a hash that does not match the previous file.
 pub fn verify_chain(files: &[Vec<u8>], key: &PublicKey) -> Result<Vec<Receipt>> {
     let mut all: Vec<Receipt> = Vec::new();
     for (i, bytes) in files.iter().enumerate() {
@@ -144,7 +154,7 @@ pub fn verify_chain(files: &[Vec<u8>], key: &PublicKey) -> Result<Vec<Receipt>> 
                 return Err(Error::Receipt { reason });
             }
             if receipt.receipt.previous != hex(&Sha256::digest(before)) {
-                let reason = format!("receipt {received} does not follow from the one before it");
+                let reason = format!("receipt {received} does not follow from the previous one");
                 return Err(Error::Receipt { reason });
             }
         }
@@ -164,7 +174,7 @@ impl Receipts {
         Self { folder: data.join("receipts"), lock: keyring.join("receipts.lock") }
     }
 
-    /// All receipt files, in order of number.
+    /// Returns the paths of all receipt files, in order of number.
     pub(crate) fn files(&self) -> Result<Vec<PathBuf>> {
         let listing = match std::fs::read_dir(&self.folder) {
             Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -177,15 +187,16 @@ impl Receipts {
         Ok(paths)
     }
 
-    /// Writes the receipt of an erasure, durable when it returns. `body` says everything but number,
-    /// chain and key. The receipt of an erasure that has one already is given as it is.
+    /// Signs and writes the receipt of an erasure. The file is durable when the call returns. The call fills
+    /// in the format, number, chain hash and public key of `body`. Idempotent: if the erasure already has a
+    /// receipt, that receipt is returned unchanged.
     pub(crate) fn write(&self, body: ReceiptBody, signer: &Signer) -> Result<Receipt> {
         files::make_folder(&self.folder, true)?;
         let _lock = files::lock(&self.lock)?;
         let files = self.files()?;
         if let Some(known) = files.iter().find(|path| numbers(path).1 == Some(body.erasure)) {
             let damaged = |error: serde_json::Error| Error::Receipt {
-                reason: format!("{} does not read: {error}", known.display()),
+                reason: format!("{} cannot be parsed: {error}", known.display()),
             };
             return serde_json::from_slice(&read(known)?).map_err(damaged);
         }
@@ -203,7 +214,8 @@ impl Receipts {
     }
 }
 
-/// A receipt's number and its erasure's, by the file's name: no file is read to find another.
+/// Returns the numbers of a receipt and of its erasure from the file name, so that finding a receipt reads no
+/// other file.
 fn numbers(path: &Path) -> (Option<u64>, Option<u64>) {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let (number, erasure) = stem.split_once('-').unwrap_or((stem, ""));
@@ -214,8 +226,8 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|source| Error::io("read", path, source))
 }
 
-/// RFC 8785 for what receipts hold: `serde_json::Value` keeps keys sorted, and whole numbers and
-/// strings are written as that standard wants them.
+/// Returns the canonical JSON (RFC 8785) of a receipt. Sufficient for the types in receipts:
+/// `serde_json::Value` keeps keys sorted, and writes whole numbers and strings as the RFC requires.
 fn canonical(value: &impl Serialize) -> Result<String> {
     serde_json::to_value(value)
         .map(|value| value.to_string())

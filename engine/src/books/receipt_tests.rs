@@ -1,7 +1,3 @@
-//! Receipts: chained, canonical, and refused when any byte is changed.
-//!
-//! Signed with a keyring of their own. They know nothing of purges.
-
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -81,7 +77,7 @@ fn receipts_are_numbered_chained_and_written_once_an_erasure() {
     let gap = verify_chain(&[files[0].clone(), files[2].clone()], &key).unwrap_err().to_string();
     assert!(gap.contains("receipt 2 is missing"), "{gap}");
     assert!(verify_chain(&files[1..], &key).is_ok(), "a chain may begin anywhere");
-    // Another receipt 2 of the same studio does not fit between them.
+    // Another receipt 2, signed by the same studio, breaks the chain to receipt 3.
     let forged = ReceiptBody { faces: Some(1), ..place_body(&files[1]) };
     let forged = Receipt::sign(forged, &place.signer).unwrap().to_bytes().unwrap();
     assert!(verify_chain(&[files[0].clone(), forged.clone()], &key).is_ok());

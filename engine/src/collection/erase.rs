@@ -1,8 +1,8 @@
-//! Erasing photos, faces and people inside a living collection, for good and attested.
+//! Erases photos, faces, people and guests of an open collection, and issues a signed receipt.
 //!
-//! Ledger → rows deleted → index and people made without them → files rewritten → scanned → receipt.
-//! The ledger's entry comes first, so what a crash or an old backup leaves is erased at the next
-//! opening. Knows nothing of purging whole collections.
+//! Order: log entry → delete rows → refresh index and people → rewrite files → scan for residue → receipt.
+//! The log entry is write-ahead: an erasure that a crash interrupted, or that a restored backup lacks, is
+//! carried out when the collection is opened next.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -19,29 +19,31 @@ use crate::people::Corrections;
 use crate::residue::Needles;
 use crate::store::{Note, Store};
 
-/// The erasures of one collection that its store has not seen through.
+/// The erasures of one collection that have no receipt yet.
 pub(super) struct Pending {
     erasures: Vec<Erasure>,
-    /// Names of all faces that were ever erased from the collection: none comes back.
+    /// Keyed names of all faces ever erased from the collection, which must not be added again.
     pub(super) erased_faces: HashSet<[u8; 16]>,
 }
 
-/// What an erasure did to the store.
+/// The changes that an erasure made to the store.
 #[derive(Default)]
 struct Done {
-    /// Photos touched and faces erased, where that is known.
+    /// The number of photos changed or deleted; `None` if unknown.
     photos: Option<u64>,
+    /// The number of faces erased; `None` if unknown.
     faces: Option<u64>,
-    /// What to look for afterwards.
+    /// The byte patterns that the residue scan must not find.
     needles: Needles,
-    /// Photos that are there without some faces now.
+    /// Photos that stay, without the erased faces.
     thinned: Vec<Photo>,
-    /// The faces that are gone, as far as their rows read.
+    /// The erased faces whose rows could be read.
     gone: HashSet<FaceId>,
 }
 
 impl Pending {
-    /// Carries out, on a store that was just opened, the erasures of the ledger that it does not show.
+    /// Carries out the erasures of the erasure log that the store has not applied yet. Returns those without
+    /// a receipt.
     pub(super) fn apply(books: &Books, store: &Store, collection: CollectionId) -> Result<Self> {
         let mut erasures = books.ledger.read()?;
         erasures.retain(|erasure| erasure.collection == collection);
@@ -64,8 +66,10 @@ impl Pending {
 }
 
 impl Collection {
-    /// Deletes photos and their faces for good: nothing of them is found again, nor in any file of the
-    /// collection. `Error::NotFound` names the first that is not there, and then nothing is deleted.
+    /// Erases photos and their faces, also from the files on disk, and returns the receipt of a residue scan.
+    ///
+    /// # Errors
+    /// - `NotFound`: the collection does not have one of the photos; nothing was erased.
     pub fn delete_photos(&self, ids: &[PhotoId]) -> Result<Receipt> {
         let _alone = self.erasing()?;
         let mut gallery = self.gallery();
@@ -82,19 +86,26 @@ impl Collection {
         self.complete(&erasure, done)
     }
 
-    /// Deletes faces; their photos stay. As `delete_photos`.
+    /// Erases faces as `delete_photos` erases photos; their photos stay.
+    ///
+    /// # Errors
+    /// - `NotFound`: the collection does not have one of the faces; nothing was erased.
     pub fn delete_faces(&self, ids: &[FaceId]) -> Result<Receipt> {
         self.erase_faces(ids, false, None)
     }
 
-    /// Deletes all these faces of one person, who asked for it. As `delete_faces`.
+    /// Erases all these faces of one person at that person's request. As `delete_faces`; the receipt names a
+    /// person as its subject.
     pub fn erase_person(&self, ids: &[FaceId]) -> Result<Receipt> {
         self.erase_faces(ids, true, None)
     }
 
-    /// Forgets a guest, and with `faces` also every face of the collection that they are shown as theirs: nobody
-    /// finds them by it any more. A face that they only said is theirs stays where its likeness does not even reach
-    /// what they would be asked about. As `delete_faces`; `NotFound` for no guest of this collection.
+    /// Erases a guest's template, and with `faces` also all faces that match the guest, so that no search
+    /// finds the guest by them any more. A face that matches only because the guest confirmed it stays if its
+    /// score is too low for a candidate. As `delete_faces`.
+    ///
+    /// # Errors
+    /// - `NotFound`: the collection has no such guest.
     pub fn erase_guest(&self, id: &GuestId, faces: bool) -> Result<Receipt> {
         self.catch_up()?;
         let guest = self.guest(id)?;
@@ -122,7 +133,7 @@ impl Collection {
         let faces = names.collect::<Result<Vec<_>>>()?;
         let name = guest.map(|id| self.store.guest_name(id)).transpose()?;
         let what = Erased::Faces { person, rows, faces: faces.clone(), guest: name };
-        // Nobody writes the guest's row again between its deletion and the forgetting.
+        // Held so that no other thread writes the guest's row again after its deletion.
         let mut guests = self.guests();
         let (erasure, done) = self.begin(what)?;
         self.erased_faces().extend(faces);
@@ -139,23 +150,25 @@ impl Collection {
         Ok(key.last_chunk().copied().unwrap_or_default())
     }
 
+    /// Writes the log entry and deletes the rows. The caller holds `erasures`.
     fn begin(&self, what: Erased) -> Result<(Erasure, Done)> {
         let enter = || self.books.ledger.enter(self.info.id, what.clone());
-        // Even an entry that met an error may be in the ledger.
+        // Set first: an entry whose write returned an error may be in the erasure log all the same.
         self.behind.store(true, Ordering::SeqCst);
         let erasure = self.books.with_room(enter)?;
         let done = carry_out(&self.store, &erasure)?;
         Ok((erasure, done))
     }
 
-    /// Takes what was erased out of the derived state and out of the files, and attests it.
+    /// Removes the erased data from the derived state and from the files, and issues the receipt.
     fn complete(&self, erasure: &Erasure, mut done: Done) -> Result<Receipt> {
-        // Whatever anybody else derives is stored before or after, never in between: the scan knows of it.
+        // No other thread stores derived state from here until the rewrite, so the patterns below are
+        // complete.
         let settling = self.settling();
         let old = self.store.sealed_heads()?;
         self.settle_alone()?;
         let kept: HashMap<_, _> = self.store.sealed_heads()?.into_iter().collect();
-        // What was derived from the erased faces, or said of them, is as much theirs as their rows.
+        // Derived state and corrections that were replaced may contain the erased faces: scan for them too.
         for (_, bytes) in old.iter().filter(|(key, bytes)| kept.get(key) != Some(bytes)) {
             done.needles.add(bytes);
         }
@@ -168,7 +181,7 @@ impl Collection {
         Ok(receipt)
     }
 
-    /// Sees through what an earlier process, or a restored backup, has left of erasures.
+    /// Completes erasures that an earlier process left pending, or that a restored backup has undone.
     pub(super) fn complete_all(&self, pending: &Pending) -> Result<()> {
         self.store.rewrite()?;
         for erasure in &pending.erasures {
@@ -180,7 +193,7 @@ impl Collection {
                 }
             };
             let mut needles = Needles::new();
-            // The rows of thinned photos are still there under their names.
+            // Row names of photos that only lost faces are still in use: they are no residue.
             if matches!(erasure.what, Erased::Photos(_)) {
                 for name in self.absent(rows)? {
                     needles.add(&name);
@@ -194,7 +207,7 @@ impl Collection {
         Ok(())
     }
 
-    /// Those of `rows` that were not added again since.
+    /// Returns those of `rows` that have not been added again since.
     fn absent(&self, rows: &[[u8; 16]]) -> Result<Vec<[u8; 16]>> {
         let mut absent = Vec::new();
         for name in rows {
@@ -205,6 +218,7 @@ impl Collection {
         Ok(absent)
     }
 
+    /// Issues the signed receipt of an erasure.
     fn attest(&self, erasure: &Erasure, done: &Done, scanned: Scanned) -> Result<Receipt> {
         let subject = match &erasure.what {
             Erased::Collection => Subject::Collection,
@@ -235,7 +249,7 @@ impl Collection {
     }
 }
 
-/// Deletes an erasure's rows, or replaces them by rows without its faces; repeated, it does nothing.
+/// Deletes an erasure's rows, or replaces them by rows without the erased faces. Idempotent.
 fn carry_out(store: &Store, erasure: &Erasure) -> Result<Done> {
     let mut done = Done { photos: Some(0), faces: Some(0), ..Done::default() };
     let mut gone = Vec::new();
@@ -289,8 +303,8 @@ fn carry_out(store: &Store, erasure: &Erasure) -> Result<Done> {
     Ok(done)
 }
 
-/// What was said of people without the faces that are gone, where it names any. A note that does not read
-/// says nothing to anybody, and may name them: it is emptied.
+/// Returns the corrections without the erased faces; `None` if they name none of them. An unreadable note is
+/// useless and may name them: it is emptied.
 fn thinned_note(store: &Store, done: &mut Done) -> Result<Option<(Note, Vec<u8>)>> {
     let Some(head) = store.note_head(Note::People)?.filter(|_| !done.gone.is_empty()) else {
         return Ok(None);

@@ -1,7 +1,7 @@
-//! What an event's own photos say of its threshold: people who are seen together are different people.
+//! Collects similarity scores from an event's own photos, from which `calibrate.rs` estimates a threshold.
 //!
-//! Gathers scores from a gallery; what they mean, `calibrate.rs` says. Scores are made as a search makes them, so
-//! that like is held against like. Knows nothing of guests and of what an owner has chosen.
+//! Two people in one photo are different people. Scores are computed as a search computes them, so that they
+//! are comparable with the threshold.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,26 +12,27 @@ use crate::ids::{FaceId, PhotoId};
 use crate::people::Person;
 use crate::quality::QUALITY_LOW;
 
-/// Pairs of faces that are looked at; photos are taken in order of their ids, which are hashes of their content,
-/// so what is left out is left out at random. Range: 10,000 to 10,000,000. Cost: some 0.2 µs each.
+/// The maximum number of face pairs compared. Photos are taken in order of their ids, which are hashes of
+/// their content, so the photos left out are a random sample. Range: 10,000 to 10,000,000. Cost: about 0.2 µs
+/// per pair.
 const PAIRS_MAX: usize = 1_000_000;
-/// Two boxes of which the smaller lies in the other by this share are one face, found twice.
+/// Two boxes whose intersection covers this fraction of the smaller one count as one face, detected twice.
 const OVERLAP_MAX: f32 = 0.5;
 
-/// What an event's own photos say.
+/// The threshold estimate from an event's own photos, with the scores behind it.
 #[derive(Clone, Debug)]
 pub struct Calibration {
-    /// Pairs of people who are seen together in some photo; each counts once, however often they are.
+    /// The number of pairs of people who appear together in at least one photo; each pair counts once.
     pub pairs: usize,
-    /// Photos that show such a pair.
+    /// The number of photos that show such a pair.
     pub photos: usize,
-    /// The threshold that these pairs speak for; `None` where they are fewer than `PAIRS_MIN`.
+    /// The threshold estimated from these pairs; `None` if there are fewer than `PAIRS_MIN`.
     pub own: Option<Estimate>,
-    /// Scores of those pairs, two for each, and of people with themselves, one for each face.
+    /// The scores of these pairs (two per pair), and of people with themselves (one per good face).
     pub histogram: Histogram,
 }
 
-/// A face that counts: of its person, in one photo.
+/// A good face of a person in one photo.
 struct Member<'a> {
     person: usize,
     centroid: &'a [f32],
@@ -40,7 +41,7 @@ struct Member<'a> {
 }
 
 impl Member<'_> {
-    /// The score of this face for whoever `other` is of: what a search by the other face holds against the threshold.
+    /// Returns the score of this face in a search by the face `other`.
     fn score_for(&self, other: &Member<'_>) -> f32 {
         let direct = cosine(&self.embedding, &other.embedding);
         f32::midpoint(direct, cosine(self.centroid, &other.embedding))
@@ -58,12 +59,12 @@ impl Member<'_> {
 }
 
 impl Gallery {
-    /// The threshold at which `fpir` of strangers would be shown anything, as the photos themselves have it, with
-    /// the scores behind it. Takes some milliseconds for 10,000 faces.
+    /// Estimates from the photos the threshold at which the false positive identification rate is `fpir`: the
+    /// share of strangers to whom any photo is shown. Takes a few milliseconds for 10,000 faces.
     ///
-    /// Only good faces count, for the threshold is what a good face must reach; poor ones meet a bar of their own. Of
-    /// two people seen together each is asked for by the other's face. The pair counts once, by the first photo in
-    /// order of id: a couple in five hundred photos are not five hundred strangers.
+    /// Only good faces count, since the threshold applies to good faces; low-quality ones need a higher
+    /// score. Of two people in one photo, each is searched for by the other's face. A pair counts once, by
+    /// the first photo in order of id: a couple in 500 photos is not 500 pairs of strangers.
     pub fn calibration(&self, fpir: f64) -> Calibration {
         let persons = self.people.persons();
         let number: HashMap<FaceId, usize> = persons
@@ -115,8 +116,9 @@ impl Gallery {
         Some(Member { person, centroid, bbox: known.bbox, embedding })
     }
 
-    /// The score of each good face of a person who is asked for by the next one, from another photo. That one is
-    /// left out of the centroid, as whoever asks with a selfie is not in it.
+    /// Returns the scores of a person with itself: each good face is searched for by the next one, if that is
+    /// from another photo. The searching face is left out of the centroid, as a guest's selfie is not part of
+    /// it.
     fn with_itself(&self, person: &Person) -> Vec<f32> {
         let good = |face: &FaceId| {
             let known = self.faces.get(face).filter(|known| known.quality >= QUALITY_LOW)?;
@@ -138,11 +140,11 @@ impl Gallery {
     }
 }
 
-/// The sum of a person's embeddings, of which single ones can be left out.
+/// The sum of a person's embeddings, which gives the mean of all embeddings but one.
 pub(super) struct Others(Vec<f32>);
 
 impl Others {
-    /// Of unit embeddings \[D\].
+    /// Sums unit embeddings \[D\].
     pub(super) fn of<'a>(all: impl Iterator<Item = &'a [f32]>) -> Self {
         let mut sum: Vec<f32> = Vec::new();
         for one in all {
@@ -152,15 +154,15 @@ impl Others {
         Self(sum)
     }
 
-    /// The unit mean of the others; `None` where there are none.
+    /// Returns the unit mean of all embeddings but `one`; `None` if there are no others.
     pub(super) fn without(&self, one: &[f32]) -> Option<Vec<f32>> {
-        // What is left of nothing is a rounding error, and no direction.
+        // Without others, the difference is a rounding error and not a direction.
         let rest: Vec<f32> = self.0.iter().zip(one).map(|(sum, value)| sum - value).collect();
         let norm = cosine(&rest, &rest).sqrt();
         (norm > 1e-3).then(|| rest.iter().map(|value| value / norm).collect())
     }
 
-    /// The unit mean of all; `None` where there are none.
+    /// Returns the unit mean of all embeddings; `None` if there are none.
     pub(super) fn all(&self) -> Option<Vec<f32>> {
         self.without(&vec![0.0; self.0.len()])
     }
@@ -175,7 +177,7 @@ mod tests {
 
     const DIM: usize = 64;
 
-    /// A direction for each number, all about at right angles.
+    /// Returns a pseudo-random unit vector for each number; any two are nearly orthogonal.
     fn direction(number: u64) -> Vec<f32> {
         let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let mut share = || {
@@ -186,7 +188,8 @@ mod tests {
         crate::embed::unit(&values).unwrap()
     }
 
-    /// Face of `person` in `photo`, at a place of its own; a little different in each photo.
+    /// Makes the face of `person` in `photo`, in a box of its own; its embedding differs a little in each
+    /// photo.
     fn face(photo: u64, person: u64) -> Face {
         let id = FaceId::of(photo_id(photo), "pack", [person as i32, 0, 1, 1]);
         let noise = direction(1_000_000 + photo * 1_000 + person);
@@ -221,8 +224,8 @@ mod tests {
         let found = gallery(&[seen(1, &[1, 2]), seen(2, &[1, 2]), seen(3, &[1, 3]), seen(4, &[4])]);
         let found = found.calibration(calibrate::FPIR);
         assert_eq!((found.pairs, found.photos, found.own), (2, 3, None));
-        assert_eq!(found.histogram.different.iter().sum::<usize>(), 4, "both ways");
-        assert_eq!(found.histogram.same.iter().sum::<usize>(), 5, "1 thrice, 2 twice");
+        assert_eq!(found.histogram.different.iter().sum::<usize>(), 4, "two scores a pair");
+        assert_eq!(found.histogram.same.iter().sum::<usize>(), 5, "3 of person 1, 2 of person 2");
     }
 
     #[test]
@@ -239,14 +242,15 @@ mod tests {
 
     #[test]
     fn enough_pairs_give_a_threshold_and_portraits_on_the_wall_hardly_move_it() {
-        // 60 people, each photo another five of them: 600 pairs and more.
+        // 60 people, and five of them in each photo: more than 600 pairs.
         let five =
             |number: u64| [0, 1, 5, 14, 30].map(|step| (number + step * (1 + number / 60)) % 60);
         let photos: Vec<Photo> = (0..120).map(|number| seen(number, &five(number))).collect();
         let clean = gallery(&photos).calibration(calibrate::FPIR);
         let own = clean.own.unwrap();
         assert!(clean.pairs >= calibrate::PAIRS_MIN, "{}", clean.pairs);
-        // Independent directions of 64 numbers: 1/8, which 0.003/600 leaves at 4.4 deviations.
+        // Cosines of independent unit vectors of 64 numbers have a standard deviation of 1/8; a false
+        // positive rate of 0.003/600 is 4.4 standard deviations out.
         assert!((own.low..own.high).contains(&0.55), "{own:?}");
         let portraits = photos.iter().take(10).map(|of| {
             let mut of = of.clone();

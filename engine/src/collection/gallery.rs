@@ -1,7 +1,3 @@
-//! The searchable state of a collection in memory: index, people, and which face is in which photo.
-//!
-//! Derived: made from photos, never the other way round. Knows nothing of sealing, RocksDB or models.
-
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
@@ -16,23 +12,24 @@ use crate::matcher::{self, Accepted, Candidate, MatchKind, Stricter};
 use crate::people::{People, Person, PersonFace};
 use crate::quality::Quality;
 
-/// Faces that a guest is asked about at once.
+/// The maximum number of candidate faces that a guest is asked to confirm or reject at once.
 const ASKED_MAX: usize = 6;
 
-/// A person who is one because the owner said so vouches to guests only for faces that reach this share of the
-/// bar by themselves: a mistake of the owner's shows nobody a stranger's photos. Range 0 to 1: 0 believes the
-/// owner in everything, 1 lets nobody vouch. Strangers' cosines seldom reach two thirds of a threshold.
+/// In a person merged by the owner, a face is shown to a guest only if its own similarity reaches this
+/// fraction of the threshold, so that a wrong merge does not show a stranger's photos. Range 0 to 1: 0 trusts
+/// the owner's merges completely; at 1 a face of a merged person must match by itself. Strangers' cosines
+/// seldom reach two thirds of a threshold.
 const VOUCHED_SHARE: f32 = 2.0 / 3.0;
 
-/// How faces are scored.
+/// The way in which a search scores faces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scoring {
-    /// Through the person a face belongs to, where it has one.
+    /// The mean of the cosines with the face and with its person's centroid, if it belongs to a person.
     #[default]
     People,
-    /// By the face alone.
+    /// The cosine with the face alone.
     Direct,
-    /// Through people, and then all faces of every accepted person.
+    /// As `People`; all faces of every accepted person are added to the result.
     Expand,
 }
 
@@ -43,33 +40,33 @@ pub struct KnownFace {
     pub bbox: [i32; 4],
     /// 0..1.
     pub quality: f32,
-    /// What its quality is made of.
+    /// The components of `quality`.
     pub parts: Quality,
 }
 
 /// A photo of the gallery.
 #[derive(Clone, Debug)]
 pub struct KnownPhoto {
-    /// As it was given to `index`.
+    /// The path that the photo was indexed under.
     pub path: PathBuf,
     pub width: u32,
     pub height: u32,
     pub faces: Vec<FaceId>,
 }
 
-/// All faces of a collection, ready to be searched.
+/// All faces of a collection in memory, with their index and people. Derived from the stored photos.
 pub struct Gallery {
     pub(super) index: Box<dyn Index>,
     pub(super) people: People,
     pub(super) faces: HashMap<FaceId, KnownFace>,
     pub(super) photos: HashMap<PhotoId, KnownPhoto>,
     matching: Matching,
-    /// What the owner adds to the pack's threshold.
+    /// The owner's threshold offset.
     pub(super) stricter: Stricter,
 }
 
 impl Gallery {
-    /// An empty gallery for embeddings of `dim` numbers.
+    /// Makes an empty gallery for embeddings of `dim` numbers.
     pub fn new(dim: usize, matching: Matching) -> Self {
         Self::with(Box::new(ExactIndex::new(dim)), matching)
     }
@@ -85,7 +82,7 @@ impl Gallery {
         }
     }
 
-    /// Adds a photo with its faces, in place of the one with the same id; found at once.
+    /// Adds a photo with its faces, and replaces one with the same id. Searches find it at once.
     pub fn add(&mut self, photo: &Photo) -> Result<()> {
         self.remove(&photo.id);
         for face in &photo.faces {
@@ -95,7 +92,7 @@ impl Gallery {
         Ok(())
     }
 
-    /// Takes note of a photo whose faces the index has already.
+    /// Registers a photo whose faces are already in the index.
     pub(super) fn note(&mut self, photo: &Photo) {
         for face in &photo.faces {
             let Face { bbox, quality, .. } = *face;
@@ -112,7 +109,7 @@ impl Gallery {
         self.photos.insert(photo.id, known);
     }
 
-    /// Removes a photo and its faces; false when it is not there.
+    /// Removes a photo and its faces. Returns whether the photo was in the gallery.
     pub fn remove(&mut self, photo: &PhotoId) -> bool {
         let Some(known) = self.photos.remove(photo) else { return false };
         for face in known.faces {
@@ -122,29 +119,29 @@ impl Gallery {
         true
     }
 
-    /// Brings people up to date; `photos` are all photos of the gallery. Whether anything changed.
+    /// Updates the people; `photos` are all photos of the gallery. Returns whether anything changed.
     pub fn update_people<'a>(&mut self, photos: impl Iterator<Item = &'a Photo>) -> bool {
         let faces: Vec<PersonFace<'a>> = person_faces(photos);
         self.people.update(&faces, self.matching.cluster_cut)
     }
 
-    /// The similarity a good face must reach here, however it is scored.
+    /// Returns the similarity that a good face must reach in this gallery, for every kind of scoring.
     pub fn threshold(&self) -> f32 {
         self.threshold_with(self.stricter)
     }
 
-    /// What `threshold` would be with something else added to the pack's formula.
+    /// Returns the threshold that another offset would give.
     pub fn threshold_with(&self, stricter: Stricter) -> f32 {
         matcher::threshold(self.index.len(), &self.matching) + stricter.added()
     }
 
-    /// What is added to the pack's formula here.
+    /// Returns the owner's threshold offset, which is added to the pack's formula.
     pub fn stricter(&self) -> Stricter {
         self.stricter
     }
 
-    /// The faces of the template's person: at least `similarity_min` (or the collection's threshold),
-    /// one best face per photo, best first.
+    /// Returns the faces of the template's person whose score is at least `similarity_min` (`None`: the
+    /// collection's threshold); one best face per photo, best first.
     pub fn search(
         &self,
         template: &[f32],
@@ -156,8 +153,8 @@ impl Gallery {
         Ok(self.accepted(near, template, scoring, threshold))
     }
 
-    /// The same for each template \[D\] with its scoring and its `similarity_min`, in order and from one pass
-    /// over the faces where the index can.
+    /// Runs `search` for each (template \[D\], scoring, `similarity_min`) and returns the results in order.
+    /// The exact index reads its faces once for all of them.
     pub fn search_each(
         &self,
         asked: &[(&[f32], Scoring, Option<f32>)],
@@ -185,8 +182,9 @@ impl Gallery {
         if scoring == Scoring::Expand { self.expand(template, accepted) } else { accepted }
     }
 
-    /// Every face whose score can reach `threshold`; `near` are those that do by themselves. A mean of two
-    /// cosines reaches it only when one of them does, so: these, and all faces of persons that do.
+    /// Returns every face whose score can reach `threshold`; `near` are the faces whose own cosine does. The
+    /// mean of two cosines can reach it only if one of them does: `near`, and all faces of persons whose
+    /// centroid does, suffice.
     fn candidates(
         &self,
         near: Vec<Hit>,
@@ -242,17 +240,18 @@ impl Gallery {
         matcher::best_per_photo(all.into_iter())
     }
 
-    /// What a search holds against the threshold for this one face; `None` when it is not there.
+    /// Returns the score that a search compares with the threshold for `face`; `None` if the gallery does not
+    /// have it.
     pub fn score(&self, face: &FaceId, template: &[f32], scoring: Scoring) -> Option<f32> {
         let direct = self.index.similarity(face, template)?;
         let candidate = self.candidate(*face, direct, template)?;
         Some(matcher::score(&candidate, scoring == Scoring::Direct))
     }
 
-    /// What `face` is to a guest: the one rule behind every list, count and picture that a guest gets.
+    /// Classifies `face` for a guest. Every list, count and picture that a guest gets follows this rule.
     ///
-    /// A person of whom the guest refused a face vouches for none of their others, and one whom the owner has
-    /// put together only for faces that are near by themselves.
+    /// A face is scored by its own cosine alone if the guest rejected a face of its person, or if the owner
+    /// merged its person and its own cosine is below `VOUCHED_SHARE` of the threshold.
     pub(super) fn stance(&self, guest: &Guest, face: FaceId) -> Stance {
         self.stance_at(guest, face, self.threshold())
     }
@@ -286,12 +285,13 @@ impl Gallery {
         }
     }
 
-    /// The photos of a guest, and those of which they may be asked; each one best face per photo, best first.
+    /// Returns the guest's matches, and the candidates that the guest may be asked about. Each list has one
+    /// best face per photo, best first.
     pub(super) fn of_guest(&self, guest: &Guest) -> Result<(Vec<Accepted>, Vec<Accepted>)> {
         self.of_guest_at(guest, self.threshold())
     }
 
-    /// What `of_guest` would give at another threshold.
+    /// Returns the result of `of_guest` at another threshold.
     pub(super) fn of_guest_at(
         &self,
         guest: &Guest,
@@ -317,9 +317,10 @@ impl Gallery {
         Ok((theirs, perhaps))
     }
 
-    /// Every face that may be erased because a guest asks for it: those of the photos that are shown as theirs, several
-    /// of one photo too, by the same rule. A face that is theirs only because they said so goes where it is at least
-    /// as like them as one that they would be asked about now: nobody erases somebody else by their word.
+    /// Returns the faces that are erased when the guest asks for erasure: all matching faces of the guest's
+    /// photos, also several of one photo. A face that matches only because the guest confirmed it is included
+    /// only if its score is high enough for a candidate: a guest cannot erase another person's faces by
+    /// claiming them.
     pub(super) fn faces_of_guest(&self, guest: &Guest) -> Result<Vec<FaceId>> {
         let theirs = self.of_guest(guest)?.0.into_iter();
         let photos = theirs.filter_map(|accepted| self.photos.get(&accepted.photo));
@@ -335,13 +336,13 @@ impl Gallery {
         Ok(faces.filter(goes).collect())
     }
 
-    /// A guest is asked about faces that would be shown if false positives were allowed three times as often:
-    /// by the threshold's formula, half a decade below it.
+    /// Returns how far below the threshold a candidate may be. A guest is asked about faces that would match
+    /// if the FPIR were about three times as high: half a decade in the threshold's formula.
     fn asking_margin(&self) -> f32 {
         self.matching.threshold_per_decade / 2.0
     }
 
-    /// An accepted face as callers get it; `None` when it is not there any more.
+    /// Converts an accepted face to the result that callers get; `None` if it was removed meanwhile.
     pub(super) fn shown(&self, accepted: Accepted) -> Option<Match> {
         let Accepted { face, photo, similarity, kind, quality } = accepted;
         let path = self.photo(&photo)?.path.clone();
@@ -349,29 +350,29 @@ impl Gallery {
         Some(Match { photo, face, path, similarity, kind, quality, bbox })
     }
 
-    /// Faces that can be found.
+    /// Returns the number of searchable faces.
     pub fn face_count(&self) -> usize {
         self.index.len()
     }
 
-    /// A face by id.
+    /// Returns a face by id.
     pub fn face(&self, id: &FaceId) -> Option<&KnownFace> {
         self.faces.get(id)
     }
 
-    /// A photo by id.
+    /// Returns a photo by id.
     pub fn photo(&self, id: &PhotoId) -> Option<&KnownPhoto> {
         self.photos.get(id)
     }
 
-    /// All photos, in order of path.
+    /// Returns all photos, sorted by path.
     pub fn photos(&self) -> Vec<(PhotoId, &KnownPhoto)> {
         let mut all: Vec<_> = self.photos.iter().map(|(id, photo)| (*id, photo)).collect();
         all.sort_by(|a, b| a.1.path.cmp(&b.1.path).then(a.0.cmp(&b.0)));
         all
     }
 
-    /// Each photo with its faces, in no order.
+    /// Iterates over all photos with their faces, in no particular order.
     pub fn photos_with_faces(
         &self,
     ) -> impl Iterator<Item = (PhotoId, impl Iterator<Item = (FaceId, &KnownFace)>)> {
@@ -379,7 +380,7 @@ impl Gallery {
         self.photos.iter().map(move |(id, photo)| (*id, photo.faces.iter().filter_map(face)))
     }
 
-    /// The people, most faces first.
+    /// Returns the people, those with the most faces first.
     pub fn people(&self) -> Vec<&Person> {
         let mut all: Vec<&Person> = self.people.persons().iter().collect();
         all.sort_by_key(|person| {
@@ -388,13 +389,13 @@ impl Gallery {
         all
     }
 
-    /// "exact" or "hnsw".
+    /// Returns the kind of index in use: "exact" or "hnsw".
     pub fn index_kind(&self) -> &'static str {
         self.index.kind()
     }
 }
 
-/// The faces of `photos` as clustering sees them.
+/// Converts the faces of `photos` to the input of clustering.
 pub(super) fn person_faces<'a>(photos: impl Iterator<Item = &'a Photo>) -> Vec<PersonFace<'a>> {
     let face = |photo: &'a Photo, face: &'a Face| PersonFace {
         id: face.id,

@@ -1,8 +1,3 @@
-//! The guests of a collection: what each may see, and who of them is in a photo that was just added.
-//!
-//! Every list and every single look goes through the same rule of the gallery. Knows nothing of sessions,
-//! consent or challenges.
-
 use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
 
@@ -15,18 +10,18 @@ use crate::ids::{FaceId, GuestId, PhotoId};
 use crate::matcher::Accepted;
 use crate::query::Template;
 
-/// What a collection keeps in memory of its guests.
+/// The guests of a collection in memory, and the new matches since the last `take_sightings`.
 pub(super) struct Guests {
     by_id: HashMap<GuestId, Guest>,
     sightings: Vec<Sighting>,
 }
 
-/// What a guest may see.
+/// The photos that a guest may see.
 #[derive(Clone, Debug, Default)]
 pub struct GuestPhotos {
-    /// Best first, one per photo.
+    /// The guest's matches, best first, one per photo.
     pub theirs: Vec<Match>,
-    /// Faces that the guest may be asked about, best first, one per photo, at most six.
+    /// Candidates that the guest may confirm or reject, best first, one per photo, at most six.
     pub perhaps: Vec<Match>,
 }
 
@@ -36,7 +31,7 @@ impl Guests {
         Self { by_id, sightings: Vec::new() }
     }
 
-    /// Asks every guest about the faces of photos that were just added.
+    /// Matches every guest against the faces of newly added photos, and records the matches.
     pub(super) fn ask(&mut self, gallery: &Gallery, photos: &[Photo]) {
         for guest in self.by_id.values() {
             for photo in photos {
@@ -59,9 +54,10 @@ impl Guests {
 }
 
 impl Collection {
-    /// Takes somebody in as a guest, or keeps what has changed of them; durable when it returns.
+    /// Adds a guest, or replaces the one with the same id. Durable when it returns.
     ///
-    /// Errors: `WrongPack` for a template of another model pack.
+    /// # Errors
+    /// - `WrongPack`: the template was made with another model pack.
     pub fn put_guest(&self, guest: &Guest) -> Result<()> {
         if guest.template.pack != self.info.pack {
             let collection = self.info.name.clone();
@@ -75,7 +71,10 @@ impl Collection {
         Ok(())
     }
 
-    /// Changes a guest who is there; whoever was erased meanwhile does not come back.
+    /// Changes an existing guest and stores the change. A guest who was erased meanwhile is not added again.
+    ///
+    /// # Errors
+    /// - `NotFound`: the collection has no such guest.
     fn change_guest(&self, id: &GuestId, change: impl FnOnce(&mut Guest)) -> Result<()> {
         self.catch_up()?;
         let missing = || Error::NotFound { kind: "guest", id: id.to_string() };
@@ -87,23 +86,26 @@ impl Collection {
         Ok(())
     }
 
-    /// Gives a guest a new template, as they have shown their face again.
+    /// Replaces a guest's template after the guest has passed verification again.
     pub fn renew_guest(&self, id: &GuestId, template: Template) -> Result<()> {
         self.change_guest(id, |guest| guest.template = template)
     }
 
-    /// A guest by id; `NotFound` when there is none.
+    /// Returns a guest by id.
+    ///
+    /// # Errors
+    /// - `NotFound`: the collection has no such guest.
     pub fn guest(&self, id: &GuestId) -> Result<Guest> {
         let missing = || Error::NotFound { kind: "guest", id: id.to_string() };
         self.guests().by_id.get(id).cloned().ok_or_else(missing)
     }
 
-    /// All guests, in no order.
+    /// Returns the ids of all guests, in no particular order.
     pub fn guest_ids(&self) -> Vec<GuestId> {
         self.guests().by_id.keys().copied().collect()
     }
 
-    /// The first of `among` whose template shows the same person as `template`.
+    /// Returns the first guest of `among` whose template matches `template` at the collection's threshold.
     pub fn guest_like(&self, template: &Template, among: &[GuestId]) -> Option<GuestId> {
         let threshold = self.gallery().threshold();
         let guests = self.guests();
@@ -113,7 +115,7 @@ impl Collection {
         })
     }
 
-    /// The photos that a guest may see.
+    /// Returns the photos that a guest may see, and the candidates.
     pub fn photos_of_guest(&self, id: &GuestId) -> Result<GuestPhotos> {
         let guest = self.guest(id)?;
         let gallery = self.gallery();
@@ -124,7 +126,7 @@ impl Collection {
         Ok(GuestPhotos { theirs: shown(theirs), perhaps: shown(perhaps) })
     }
 
-    /// Whether a photo is among those that `photos_of_guest` lists as theirs.
+    /// Returns whether a photo is among the matches of `photos_of_guest`.
     pub fn guest_sees(&self, id: &GuestId, photo: &PhotoId) -> Result<bool> {
         let guest = self.guest(id)?;
         let gallery = self.gallery();
@@ -133,7 +135,8 @@ impl Collection {
         Ok(faces.any(|face| matches!(gallery.stance(&guest, *face), Stance::Theirs(_))))
     }
 
-    /// Whether a guest may be shown this one face, cut out: it is theirs, or they are being asked about it.
+    /// Returns whether a guest may see a crop of this face: it is a match, or a candidate that the guest is
+    /// asked about.
     pub fn guest_sees_face(&self, id: &GuestId, face: &FaceId) -> Result<bool> {
         let guest = self.guest(id)?;
         let gallery = self.gallery();
@@ -143,15 +146,19 @@ impl Collection {
         Ok(gallery.of_guest(&guest)?.1.iter().any(|accepted| accepted.face == *face))
     }
 
-    /// Remembers what a guest says of a face that they are shown. `NotFound` for a face that they are not:
-    /// nobody talks themselves into other people's photos.
+    /// Stores a guest's claim about a face. Only faces that are shown to the guest can be claimed, so that
+    /// claims give no access to other people's photos. A guest who confirms a face rejected before only
+    /// clears the rejection.
+    ///
+    /// # Errors
+    /// - `NotFound`: the collection has no such guest, or the guest may not see the face.
     pub fn claim(&self, id: &GuestId, face: &FaceId, claim: Claim) -> Result<()> {
         let guest = self.guest(id)?;
         let said = guest.refused.contains(face) || guest.confirmed.contains(face);
         if !said && !self.guest_sees_face(id, face)? {
             return Err(Error::NotFound { kind: "face", id: face.to_string() });
         }
-        // What was refused becomes theirs again by its own likeness alone.
+        // After a rejection, the face matches again only by its own similarity.
         let claim = match claim {
             Claim::Me if guest.refused.contains(face) => Claim::Unsaid,
             claim => claim,
@@ -159,7 +166,7 @@ impl Collection {
         self.change_guest(id, |guest| guest.claim(*face, claim))
     }
 
-    /// Notes that a guest was told of photos; those of them that are new to the guest.
+    /// Records that a guest was notified of photos. Returns those that the guest was not notified of before.
     pub fn tell_guest(&self, id: &GuestId, photos: &[PhotoId]) -> Result<Vec<PhotoId>> {
         let known = self.guest(id)?.told;
         let mut new: Vec<PhotoId> =
@@ -170,7 +177,7 @@ impl Collection {
         Ok(new)
     }
 
-    /// Guests met in photos that were added since this was asked last.
+    /// Returns and clears the matches between guests and photos added since the last call.
     pub fn take_sightings(&self) -> Vec<Sighting> {
         std::mem::take(&mut self.guests().sightings)
     }

@@ -1,7 +1,7 @@
-//! One opened collection: its store (truth) and its gallery (derived), kept in step.
+//! An opened collection: its store (the source of truth) and its gallery (derived state).
 //!
-//! The store is changed first, the gallery after it; on opening, the gallery is made from the store.
-//! Knows nothing of decoding, detection or the command line.
+//! A change is written to the store first and then to the gallery. Opening a collection builds the gallery
+//! from the store.
 
 mod erase;
 mod evidence;
@@ -38,47 +38,52 @@ use guests::Guests;
 pub use people::{FaceOfPerson, PersonShown};
 pub use preview::{Counted, Dropped, Preview};
 
-/// A collection that can be added to, searched and thinned out, by one process at a time.
+/// A collection opened for indexing, search and erasure, by one process at a time.
+///
+/// Lock order: `erasures`, `settling`, `gallery`, `guests`, `erased_faces`. A method that holds one of these
+/// locks acquires only later ones. The locks inside the store and the erasure log come after all of them.
+/// `behind` is an atomic flag, written only while `erasures` is held and read without a lock.
 pub struct Collection {
     info: CollectionInfo,
     store: Store,
     made: Made,
     gallery: Mutex<Gallery>,
-    /// Whoever needs both locks the gallery first.
     guests: Mutex<Guests>,
     books: Arc<Books>,
     key_fingerprint: [u8; 16],
-    /// Names of faces that were erased; they are not taken in again.
+    /// Tombstones: keyed names of the erased faces. A photo that is indexed again comes back without them.
     erased_faces: Mutex<HashSet<[u8; 16]>>,
-    /// Whether an erasure is in the ledger that an error kept from being seen through.
+    /// Whether the erasure log may contain an erasure that is not complete, because it is in progress or an
+    /// error ended it.
     behind: AtomicBool,
-    /// Held by whoever erases, until the receipt is there.
+    /// Serialises erasures: held from the log entry until the receipt is issued.
     erasures: Mutex<()>,
-    /// Held by whoever brings index and people in line, or changes what was said of people.
+    /// Serialises changes of the derived state: refreshes of index and people, and the owner's corrections of
+    /// people.
     settling: Mutex<()>,
     remarks: Vec<String>,
 }
 
-/// What galleries of a collection are made with.
+/// The model pack's constants that a gallery is built with.
 #[derive(Clone, Copy)]
 struct Made {
     dim: usize,
     matching: Matching,
 }
 
-/// What is searched for, among others at the same time.
+/// One query of a batch of searches.
 pub struct Search {
     pub template: Template,
     pub scoring: Scoring,
-    /// What a good face must reach, -1..1; the collection's threshold where nothing is said.
+    /// The similarity that a good face must reach, -1..1; `None` for the collection's threshold.
     pub similarity_min: Option<f32>,
-    /// Photos at most.
+    /// The maximum number of photos returned; `None` for all.
     pub top: Option<usize>,
 }
 
-/// What a search gave.
+/// The result of a search.
 pub struct Answer {
-    /// What a good face had to reach.
+    /// The similarity that a good face had to reach, -1..1.
     pub threshold: f32,
     /// Best first, one per photo.
     pub matches: Vec<Match>,
@@ -89,9 +94,9 @@ pub struct Answer {
 pub struct Match {
     pub photo: PhotoId,
     pub face: FaceId,
-    /// As it was given to `index`.
+    /// The path that the photo was indexed under.
     pub path: std::path::PathBuf,
-    /// Score held against the threshold, -1..1.
+    /// The score that was compared with the threshold, -1..1.
     pub similarity: f32,
     pub kind: MatchKind,
     /// 0..1.
@@ -101,11 +106,15 @@ pub struct Match {
 }
 
 impl Collection {
-    /// Opens the collection called `name` of `data` for `pack`, and makes its gallery from the store.
+    /// Opens the collection `name` of `data` for `pack`, completes interrupted erasures, and builds the
+    /// gallery from the store. Damaged rows are left out and reported by `remarks`.
     ///
-    /// Errors: `NoCollection`, `WrongPack` when it holds embeddings of another pack, `InUse`, `Ended`,
-    /// `Seal` or `Damaged` when not one row reads. Single damaged rows are left out and told by
-    /// `remarks`.
+    /// # Errors
+    /// - `NoCollection`: there is no collection of this name.
+    /// - `WrongPack`: the collection holds embeddings of another model pack.
+    /// - `InUse`: another process has opened the collection.
+    /// - `Ended`: its retention period has ended.
+    /// - `Seal`, `Damaged`: no row could be read.
     pub fn open(data: &DataFolder, name: &str, pack: &Pack) -> Result<Self> {
         let info = data.collection(name)?;
         if info.pack != pack.id() {
@@ -135,27 +144,30 @@ impl Collection {
         };
         if !pending.is_empty() {
             collection.complete_all(&pending)?;
-            collection.remarks.push("erasures that were cut short are completed".into());
+            collection.remarks.push("interrupted erasures were completed".into());
         }
         Ok(collection)
     }
 
-    /// Name, id, pack and age.
+    /// Returns the collection's name, id, model pack, creation time and retention policy.
     pub fn info(&self) -> &CollectionInfo {
         &self.info
     }
 
-    /// What was found wrong or rebuilt on opening, one sentence each, for the log.
+    /// Returns the warnings of opening, for the log: damaged rows, rebuilt indexes, completed erasures.
     pub fn remarks(&self) -> &[String] {
         &self.remarks
     }
 
-    /// The searchable state.
+    /// Locks and returns the searchable state.
     pub fn gallery(&self) -> MutexGuard<'_, Gallery> {
         self.gallery.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Searches for the template's person. `top`: at most so many photos.
+    /// Searches for the template's person. Returns at most `top` photos, best first.
+    ///
+    /// # Errors
+    /// - `WrongPack`: the template was made with another model pack.
     pub fn search(
         &self,
         template: &Template,
@@ -169,8 +181,8 @@ impl Collection {
         Ok(answer(&gallery, accepted, similarity_min, top))
     }
 
-    /// Does all of `searches` at once, which takes less time than one after another; an answer for each, in
-    /// order, as [`Collection::search`] gives it.
+    /// Runs all of `searches` in one pass over the faces, which is faster than one after another. Returns the
+    /// result of [`Collection::search`] for each, in order.
     pub fn search_each(&self, searches: &[Search]) -> Vec<Result<Answer>> {
         let gallery = self.gallery();
         let fits = |search: &&Search| self.check_pack(&search.template).is_ok();
@@ -196,7 +208,10 @@ impl Collection {
         Err(Error::WrongPack { collection, expected, received })
     }
 
-    /// A template of a face of this collection; `NotFound` when it is not here.
+    /// Makes a template from a face of this collection.
+    ///
+    /// # Errors
+    /// - `NotFound`: the collection has no such face.
     pub fn template_of(&self, face: &FaceId) -> Result<Template> {
         let missing = || Error::NotFound { kind: "face", id: face.to_string() };
         let photo = self.gallery().face(face).map(|known| known.photo).ok_or_else(missing)?;
@@ -205,8 +220,8 @@ impl Collection {
         Template::of(&[("the face", stored)], &self.info.pack)
     }
 
-    /// The score of one face against `template`: what a search holds against the threshold. `None`
-    /// when the face is not here.
+    /// Returns the score of one face for `template`, which a search compares with the threshold; `None` if
+    /// the collection has no such face.
     pub fn score(&self, template: &Template, face: &FaceId, scoring: Scoring) -> Option<f32> {
         self.gallery().score(face, &template.embedding, scoring)
     }
@@ -250,7 +265,7 @@ fn answer(
     Answer { threshold, matches: accepted.into_iter().filter_map(found).collect() }
 }
 
-/// The gallery of what is stored; people that changed by it are stored anew.
+/// Builds the gallery from the store, and stores index and people again if they changed.
 fn gallery_of(
     store: &Store,
     info: &CollectionInfo,
@@ -267,19 +282,18 @@ fn gallery_of(
     Ok(gallery)
 }
 
-/// The guests of what is stored; those that do not read can show their face again.
+/// Reads the guests. One whose row is damaged is left out and has to pass verification again.
 fn guests_of(store: &Store, remarks: &mut Vec<String>) -> Result<Vec<Guest>> {
     let mut lost = 0;
     let guests = store.guests(|_| lost += 1)?;
     if lost > 0 {
-        remarks
-            .push(format!("{lost} guests' rows are damaged: they have to show their face again"));
+        remarks.push(format!("{lost} guest records are damaged: these guests must verify again"));
     }
     Ok(guests)
 }
 
-/// All photos that read; the others are counted in `remarks`. If none of many opens, the key is
-/// wrong rather than every row damaged, and that is an error.
+/// Reads all photos; damaged ones are left out and counted in `remarks`. If none can be read, returns the
+/// first error: the key is then more likely to be wrong than every row to be damaged.
 fn scan(
     store: &Store,
     info: &CollectionInfo,
@@ -328,7 +342,7 @@ fn faces_of(photos: &[Photo]) -> impl Iterator<Item = &Face> {
     photos.iter().flat_map(|photo| &photo.faces)
 }
 
-/// The stored graph brought in line with `photos`, or a new one where it is missing or damaged.
+/// Loads the stored graph and reconciles it with `photos`. Builds a new one if it is missing or damaged.
 fn graph_of(
     store: &Store,
     photos: &[Photo],
@@ -366,7 +380,7 @@ fn rebuilt(reason: &str, dim: usize, remarks: &mut Vec<String>) -> HnswIndex {
     HnswIndex::new(dim)
 }
 
-/// The free space of the file system that holds `path`, bytes.
+/// Returns the free space of the file system that contains `path`, in bytes.
 pub fn free_bytes(path: &Path) -> Option<u64> {
     let found = path.ancestors().find(|ancestor| ancestor.exists())?;
     rustix::fs::statvfs(found).ok().map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize))

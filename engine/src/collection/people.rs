@@ -1,7 +1,7 @@
-//! What the owner says of people: two are one, these faces are somebody else, leave this one out of the list.
+//! The owner's corrections of people: merge, split, hide.
 //!
-//! What is said is truth: durable before it shows, in the store's note and then in the gallery. Only the faces
-//! of the people that a word is about are read. Knows nothing of how people are formed.
+//! Corrections are part of the source of truth: each is stored durably before the gallery shows it. Only the
+//! faces of the people that a correction concerns are read from the store.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,11 +14,12 @@ use crate::people::{Corrections, Meant, People, Person};
 use crate::quality::QUALITY_LOW;
 use crate::store::{Blob, Note, Store};
 
-/// A person as somebody looks at it.
+/// A person with its faces, for display.
 #[derive(Clone, Debug)]
 pub struct PersonShown {
+    /// Whether the owner has hidden this person from the list.
     pub hidden: bool,
-    /// The one that fits the others worst first.
+    /// The faces, least similar to the person's centroid first.
     pub faces: Vec<FaceOfPerson>,
 }
 
@@ -36,8 +37,11 @@ pub struct FaceOfPerson {
 }
 
 impl Collection {
-    /// The person of a face. Errors: `NotFound` for no face of this collection, `NoPerson` for one that is
-    /// nobody's.
+    /// Returns the person of a face.
+    ///
+    /// # Errors
+    /// - `NotFound`: the collection has no such face.
+    /// - `NoPerson`: the face belongs to no person.
     pub fn person(&self, face: &FaceId) -> Result<PersonShown> {
         let gallery = self.gallery();
         let person = gallery.person_meant(face)?.ok_or_else(|| nobody(face))?;
@@ -52,11 +56,14 @@ impl Collection {
         Ok(PersonShown { hidden: person.hidden, faces })
     }
 
-    /// The people of these faces are one person; durable when it returns. Whatever was said to keep them apart
-    /// is taken back. A face of poor quality that is nobody's becomes this person's.
+    /// Merges the people of these faces into one person (must-link constraint). Retracts earlier splits of
+    /// these people. A low-quality face without a person joins the merged one. Durable when it returns.
     ///
-    /// Errors: `NotFound` for no face of this collection, `NoPerson` where none of the faces is anybody's,
-    /// `TogetherInPhoto` where two of the people are in one photo, unless `although_together`, `TooMuchSaid`.
+    /// # Errors
+    /// - `NotFound`: the collection does not have one of the faces.
+    /// - `NoPerson`: none of the faces belongs to a person.
+    /// - `TogetherInPhoto`: two of the people are in one photo and `although_together` is false.
+    /// - `TooMuchSaid`: the corrections would exceed their maximum number or size.
     pub fn merge_people(&self, faces: &[FaceId], although_together: bool) -> Result<()> {
         self.catch_up()?;
         let _alone = self.settling();
@@ -90,11 +97,15 @@ impl Collection {
         self.say(&mut gallery, said, &touched)
     }
 
-    /// These faces of one person are somebody else; durable when it returns. They are one person from now on,
-    /// and nobody of the rest. What of either has poor faces only is nobody's then.
+    /// Splits these faces off their person: they become one person, kept apart from the person's other faces
+    /// (cannot-link constraint). A side with low-quality faces only forms no person. Durable when it returns.
     ///
-    /// Errors: `NotFound`, `NoPerson`; `ManyPeople` where they are not one person's, `WholePerson` where none
-    /// would stay, `TooMuchSaid`.
+    /// # Errors
+    /// - `NotFound`: the collection does not have one of the faces.
+    /// - `NoPerson`: one of the faces belongs to no person.
+    /// - `ManyPeople`: the faces belong to different people.
+    /// - `WholePerson`: no face of the person would stay.
+    /// - `TooMuchSaid`: the corrections would exceed their maximum number or size.
     pub fn split_person(&self, faces: &[FaceId]) -> Result<()> {
         self.catch_up()?;
         let _alone = self.settling();
@@ -114,7 +125,7 @@ impl Collection {
         let Some(best) = gallery.best_of(&rest) else {
             return Err(Error::WholePerson { faces: person.len() });
         };
-        // The rest stays one person, even where the face is gone by which it was said to be one.
+        // The rest stays one person, even if the split removes the face that linked its parts.
         let good: Vec<FaceId> = rest.iter().copied().filter(|id| gallery.is_good(id)).collect();
         let parts = gallery.people.by_part(&good);
         let of_rest: Vec<FaceId> = parts.iter().filter_map(|part| gallery.best_of(part)).collect();
@@ -123,8 +134,13 @@ impl Collection {
         self.say(&mut gallery, said, &theirs)
     }
 
-    /// Leaves the person of a face out of the list, or lists them again; durable when it returns. Errors:
-    /// `NotFound`, `NoPerson`, `TooMuchSaid`.
+    /// Hides the person of a face from the list of people, or lists the person again. Durable when it
+    /// returns.
+    ///
+    /// # Errors
+    /// - `NotFound`: the collection has no such face.
+    /// - `NoPerson`: the face belongs to no person.
+    /// - `TooMuchSaid`: the corrections would exceed their maximum number.
     pub fn hide_person(&self, face: &FaceId, hidden: bool) -> Result<()> {
         self.catch_up()?;
         let _alone = self.settling();
@@ -136,7 +152,7 @@ impl Collection {
         self.say(&mut gallery, said, &HashSet::new())
     }
 
-    /// Keeps what is said now, and brings the people of the `touched` faces in line with it.
+    /// Stores the corrections, and re-clusters the people of the `touched` faces under them.
     fn say(
         &self,
         gallery: &mut Gallery,
@@ -162,14 +178,17 @@ impl Collection {
         for id in ids {
             photos.extend(self.store.get_by_key(&self.store.photo_key(&id)?)?);
         }
-        // In one order, so that the same word has the same outcome.
+        // A fixed order, so that a correction always has the same result.
         photos.sort_by_key(|photo| photo.id);
         Ok(photos)
     }
 }
 
 impl Gallery {
-    /// The person of a face, `None` where it is nobody's. Errors: `NotFound` for no face of this collection.
+    /// Returns the person of a face; `None` if it belongs to no person.
+    ///
+    /// # Errors
+    /// - `NotFound`: the collection has no such face.
     fn person_meant(&self, face: &FaceId) -> Result<Option<&Person>> {
         let missing = || Error::NotFound { kind: "face", id: face.to_string() };
         self.face(face).ok_or_else(missing)?;
@@ -191,7 +210,7 @@ impl Gallery {
         self.face(face).is_some_and(|face| face.quality >= QUALITY_LOW)
     }
 
-    /// A photo that shows two of these people.
+    /// Returns a photo that shows two of these people, if there is one.
     fn photo_of_two(&self, people: &[Meant]) -> Option<PhotoId> {
         let mut shows: HashMap<PhotoId, usize> = HashMap::new();
         let faces = people.iter().enumerate();
@@ -204,15 +223,15 @@ impl Gallery {
     }
 }
 
-/// What was said of people, as the store has it. A note that does not read has to be said again.
+/// Reads the corrections from the store; an unreadable note counts as empty, with a warning in `remarks`.
 fn said(store: &Store, remarks: &mut Vec<String>) -> Result<Corrections> {
     Ok(read_note(store)?.unwrap_or_else(|| {
-        remarks.push("what was said of people is damaged: it has to be said again".into());
+        remarks.push("the corrections of people are damaged: they have to be made again".into());
         Corrections::default()
     }))
 }
 
-/// What was said, `None` where the note does not read.
+/// Reads the corrections from the store; `None` if the note is damaged.
 pub(super) fn read_note(store: &Store) -> Result<Option<Corrections>> {
     match store.note(Note::People) {
         Ok(Some(bytes)) => Ok(Corrections::from_bytes(&bytes)),
@@ -222,8 +241,8 @@ pub(super) fn read_note(store: &Store) -> Result<Option<Corrections>> {
     }
 }
 
-/// The people of what is stored, under what was said of them. `whole`: no photo is left out, so that a face
-/// that is not among `photos` is gone.
+/// Loads the people from the store and updates them for `photos` and the owner's corrections. `whole`:
+/// `photos` are all photos of the collection, so corrections of faces that are not among them are removed.
 pub(super) fn people_of(
     store: &Store,
     made: Made,
@@ -241,11 +260,11 @@ pub(super) fn people_of(
         bytes.map(|bytes| People::read(&bytes, &faces, said.clone())).transpose()
     });
     let stored = stored.unwrap_or_else(|error| {
-        remarks.push(format!("the stored people are formed anew: {error}"));
+        remarks.push(format!("the people are clustered again from the photos: {error}"));
         None
     });
     let mut people = stored.unwrap_or_else(|| People::under(said));
-    // On a full disk the collection is searched as it is; the next opening stores what is derived.
+    // A read-only store (full disk) is searched as it is; a later opening stores the derived state.
     if people.update(&faces, made.matching.cluster_cut) && !store.is_read_only() {
         store.put_blob(Blob::People, &people.to_bytes())?;
     }

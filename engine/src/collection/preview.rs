@@ -1,7 +1,6 @@
-//! What a stricter threshold would take away, said before it is chosen: from the guests, and from people as such.
+//! Previews another threshold offset: the photos that guests, and searches by a person's faces, would lose.
 //!
-//! Holds the gallery one guest at a time, so that searches go on meanwhile. Changes nothing, and knows nothing of why
-//! it is asked.
+//! Locks the gallery for one guest at a time, so that searches continue meanwhile.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,51 +15,55 @@ use crate::matcher::{self, Stricter};
 use crate::people::Person;
 use crate::quality::QUALITY_LOW;
 
-/// Guests who are asked about, in order of their ids, which are random. Cost: two searches each.
+/// The maximum number of guests sampled, in order of their ids, which are random. Cost: two searches per
+/// guest.
 const GUESTS_MAX: usize = 500;
-/// Faces of the people who are asked about, in order of their first faces' ids, which are as good as random. Range:
-/// 10,000 to 1,000,000. Cost: some 1 µs each, while the gallery is held.
+/// The maximum number of faces of the sampled people, who are taken in order of their first face's id, which
+/// is a hash. Range: 10,000 to 1,000,000. Cost: about 1 µs per face, with the gallery locked.
 const FACES_MAX: usize = 100_000;
-/// Faces that are named as dropped.
+/// The maximum number of lost matches listed.
 const DROPPED_MAX: usize = 100;
 
-/// What would change with another threshold.
+/// The effect of another threshold offset.
 #[derive(Clone, Debug)]
 pub struct Preview {
-    /// What a good face would have to reach, -1..1.
+    /// The similarity that a good face would have to reach, -1..1.
     pub threshold: f32,
-    /// Guests who have shown their face.
+    /// Counts over the guests, each searched for by the guest's template.
     pub guests: Counted,
-    /// People in at least two photos, each asked for by all their other faces.
+    /// Counts over the people in at least two photos; each face is searched for by the person's other faces.
     pub people: Counted,
-    /// The faces that would be missed, those furthest below the bar first; the first hundred.
+    /// The lost matches, those furthest below the new threshold first; at most 100.
     pub dropped: Vec<Dropped>,
+    /// The number of lost matches before `dropped` was cut to 100.
     pub dropped_in_all: usize,
 }
 
-/// Photos that are found now and would be then, summed over all who are asked about.
+/// The numbers of photos found with the current and with the previewed threshold, summed over a sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// How many were asked about.
+    /// The size of the sample.
     pub asked: usize,
-    /// Of how many: above it where only a sample was.
+    /// The size of the population that the sample was drawn from.
     pub of: usize,
+    /// Photos found with the current threshold.
     pub photos_now: usize,
+    /// Photos found with the previewed threshold.
     pub photos_then: usize,
 }
 
-/// A face by which a photo is found now, and would not be.
+/// A lost match: a face by which a photo is found now and would not be with the previewed threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropped {
     pub photo: PhotoId,
     pub face: FaceId,
     /// Left, top, width, height in pixels of the upright photo.
     pub bbox: [i32; 4],
-    /// What it has, -1..1.
+    /// The score of the face, -1..1.
     pub similarity: f32,
-    /// What it would have to reach.
+    /// The score that the face would have to reach, given its quality.
     pub bar: f32,
-    /// Whether a guest would miss the photo; otherwise only a search by the person's other faces.
+    /// Whether a guest would lose the photo. If false, only a search by the person's other faces would.
     pub guest: bool,
 }
 
@@ -70,7 +73,7 @@ impl Dropped {
     }
 }
 
-/// The dropped faces so far, each once: as the worse of what it is to several.
+/// The lost matches found so far. A face that several searches lose is kept once, at its lowest margin.
 #[derive(Default)]
 struct Gone(HashMap<FaceId, Dropped>);
 
@@ -92,7 +95,7 @@ impl Gone {
 }
 
 impl Collection {
-    /// What would be found with `stricter` in place of what is in force.
+    /// Compares the photos found with the current threshold offset and with `stricter`. Changes nothing.
     pub fn preview(&self, stricter: Stricter) -> Result<Preview> {
         let mut waiting: Vec<Guest> = self.guests().all().cloned().collect();
         waiting.sort_unstable_by_key(|guest| guest.id);
@@ -162,7 +165,7 @@ impl Gallery {
         photos.collect::<HashSet<_>>().len()
     }
 
-    /// Asks for each face of a person by all their others.
+    /// Searches for each face of a person by the mean of the person's other faces.
     fn preview_person(
         &self,
         person: &Person,
@@ -176,7 +179,7 @@ impl Gallery {
             .iter()
             .filter_map(|id| Some((*id, *self.face(id)?, self.index.embedding(id)?)))
             .collect();
-        // Poor faces are found by the others, and are nobody to be asked for by.
+        // Low-quality faces are searched for, but are not part of the mean that searches for others.
         let good = faces.iter().filter(|(_, known, _)| known.quality >= QUALITY_LOW);
         let others = Others::of(good.map(|(.., embedding)| embedding.as_slice()));
         let (mut found, mut kept) = (HashSet::new(), HashSet::new());

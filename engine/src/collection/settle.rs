@@ -1,8 +1,7 @@
-//! Bringing a living collection in line: index and people with the photos, the store with the ledger.
+//! Refreshes the derived state of an open collection, and completes erasures that an error interrupted.
 //!
-//! What takes long is made beside the gallery and put in its place when it is there: searches go on meanwhile.
-//! Locks are taken in this order: `erasures`, `settling`, the gallery, the guests. Knows nothing of how index
-//! and people are made.
+//! People and index are computed without holding the gallery's lock and swapped in at the end, so searches
+//! continue meanwhile. The lock order is described on [`Collection`].
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -19,21 +18,21 @@ use crate::index::EXACT_FACES_MAX;
 use crate::store::Blob;
 
 impl Collection {
-    /// Brings index and people up to date after photos were added, and stores both. To be called at
-    /// the end of a run; a crash before it costs time at the next opening, never a face.
+    /// Updates index and people after photos were added, and stores both. The caller runs it at the end of an
+    /// indexing run. After a crash before it, the next opening does this work; no face is lost.
     pub fn settle(&self) -> Result<()> {
         let _alone = self.settling();
         self.settle_alone()
     }
 
-    /// The same for whoever holds `settling`.
+    /// Does the work of `settle`. The caller holds `settling`.
     pub(super) fn settle_alone(&self) -> Result<()> {
         let photos = scan(&self.store, &self.info, self.made.dim, &mut Vec::new())?;
         let mut people = self.gallery().people.clone();
         if people.update(&person_faces(photos.iter()), self.made.matching.cluster_cut) {
             let bytes = people.to_bytes();
             let mut gallery = self.gallery();
-            // Faces that were erased meanwhile are out of what was said, and stay out.
+            // A concurrent erasure may have removed faces from the corrections: keep the gallery's version.
             people.corrections = std::mem::take(&mut gallery.people.corrections);
             gallery.people = people;
             drop(gallery);
@@ -45,7 +44,8 @@ impl Collection {
         Ok(())
     }
 
-    /// Replaces the index by a graph of `photos`, and of what came and went while it was made.
+    /// Replaces the index by a graph of `photos`, updated with the faces added and removed while it was
+    /// built.
     fn renew_graph(&self, photos: &[Photo]) -> Result<()> {
         let mut graph = graph_of(&self.store, photos, self.made.dim, &mut Vec::new())?;
         let mut gallery = self.gallery();
@@ -66,8 +66,8 @@ impl Collection {
         Ok(())
     }
 
-    /// Sees erasures through that an error has kept from it. Before they are, nothing is added or
-    /// erased: the order of the ledger is the order of the store. Waits for an erasure that is under way.
+    /// Completes pending erasures; waits for an erasure in progress. Must run before anything is added or
+    /// erased, so that the store applies erasures in the order of the erasure log.
     pub(super) fn catch_up(&self) -> Result<()> {
         if self.behind.load(Ordering::SeqCst) {
             drop(self.erasing()?);
@@ -75,7 +75,7 @@ impl Collection {
         Ok(())
     }
 
-    /// For whoever erases: no other erasure is under way, and none is owed.
+    /// Acquires the erasure lock and first completes an erasure that an earlier error left pending.
     pub(super) fn erasing(&self) -> Result<MutexGuard<'_, ()>> {
         let alone = self.erasures.lock().unwrap_or_else(PoisonError::into_inner);
         if self.behind.load(Ordering::SeqCst) {
@@ -84,6 +84,7 @@ impl Collection {
         Ok(alone)
     }
 
+    /// Completes all pending erasures and rebuilds gallery and guests. The caller holds `erasures`.
     fn pay(&self) -> Result<()> {
         let _still = self.settling();
         let mut gallery = self.gallery();
@@ -97,7 +98,7 @@ impl Collection {
         Ok(())
     }
 
-    /// Nobody else brings anything in line meanwhile.
+    /// Locks the derived state against concurrent refreshes and corrections.
     pub(super) fn settling(&self) -> MutexGuard<'_, ()> {
         self.settling.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,18 +1,13 @@
-//! How much stricter than its pack's formula a collection is matched: kept as a note, in force everywhere at once.
-//!
-//! Searches, guests and everything else ask the gallery for its threshold, and get this with it. Knows nothing of
-//! why an owner wants it.
-
 use super::Collection;
 use crate::error::{Error, Result};
 use crate::matcher::Stricter;
 use crate::store::{Note, Store};
 
-/// What the store has; nothing was said: 0.
+/// Reads the owner's threshold offset from the store; 0 if none was set.
 ///
-/// A note that does not read counts as the strictest, with a remark. It says no more what its owner wanted, but
-/// that they wanted something: photos that are missed meanwhile come back as soon as it is said again, and one that
-/// was shown to a stranger is not taken back.
+/// An unreadable note counts as the highest offset, with a warning in `remarks`. The owner's value is then
+/// unknown, but was set: photos that are missed come back once the owner sets it again, while a photo that
+/// was shown to a stranger cannot be taken back.
 pub(super) fn of(store: &Store, remarks: &mut Vec<String>) -> Result<Stricter> {
     let read = match store.note(Note::Matching) {
         Ok(None) => return Ok(Stricter::default()),
@@ -23,15 +18,16 @@ pub(super) fn of(store: &Store, remarks: &mut Vec<String>) -> Result<Stricter> {
     Ok(read.unwrap_or_else(|| {
         let added = Stricter::MAX.added();
         remarks.push(format!(
-            "what was said of matching does not read: faces must reach {added:.2} more than usual until it is \
-             said again"
+            "the stored threshold offset cannot be read: faces must score {added:.2} higher than usual until \
+             it is set again"
         ));
         Stricter::MAX
     }))
 }
 
 impl Collection {
-    /// Has faces matched as strictly as this from now on; durable when it returns.
+    /// Sets the owner's threshold offset, which searches and guest lists use at once. Durable when it
+    /// returns.
     pub fn set_stricter(&self, stricter: Stricter) -> Result<()> {
         self.catch_up()?;
         let mut gallery = self.gallery();
@@ -59,7 +55,7 @@ mod tests {
             let mut remarks = Vec::new();
             (of(&store, &mut remarks).unwrap().added(), remarks.len())
         };
-        assert_eq!(read(), (0.0, 0), "nothing was said");
+        assert_eq!(read(), (0.0, 0), "no offset was set");
         store.put_note(Note::Matching, &Stricter::new(0.05).unwrap().to_bytes()).unwrap();
         assert_eq!(read(), (0.05, 0));
         for wrong in [&b""[..], b"\x01\0\0\0\xbf", b"much stricter"] {
@@ -67,6 +63,6 @@ mod tests {
             assert_eq!(read(), (Stricter::MAX.added(), 1), "{wrong:?}");
         }
         store.put_note(Note::Matching, &Stricter::default().to_bytes()).unwrap();
-        assert_eq!(read(), (0.0, 0), "said again");
+        assert_eq!(read(), (0.0, 0), "the offset was set again");
     }
 }

@@ -1,62 +1,60 @@
-//! What the keyring keeps of a collection, living or purged, and the bytes of its description.
-//!
-//! The description is sealed under the collection's own data key: it goes when the key goes. Knows
-//! nothing of files or of wrapping.
-
 use prost::Message;
 
 use super::{Sealer, Secret};
 use crate::error::{Error, Result};
 use crate::ids::CollectionId;
 
-/// A living collection.
+/// The keyring's entry of a collection that has not been purged.
 pub(crate) struct Entry {
     pub(crate) id: CollectionId,
     pub(crate) about: About,
     pub(crate) data_key: Secret,
-    /// What the residue scanner's canaries follow from; outlives the data key.
+    /// The key from which the residue scanner's canaries are derived. It outlives the data key.
     pub(crate) canary_key: Secret,
 }
 
-/// A collection's description.
+/// A collection's metadata, sealed under the collection's data key and therefore unreadable once that key is
+/// destroyed.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(crate) struct About {
     #[prost(string, tag = "1")]
     pub(crate) name: String,
-    /// Id of the model pack whose embeddings the collection holds.
+    /// Id of the model pack that produced the collection's embeddings.
     #[prost(string, tag = "2")]
     pub(crate) pack: String,
-    /// Seconds since 1970.
+    /// Seconds since the Unix epoch.
     #[prost(uint64, tag = "3")]
     pub(crate) created_unix_s: u64,
-    /// What the faces are kept for, and on which legal basis.
+    /// Purpose of the processing of the faces.
     #[prost(string, tag = "4")]
     pub(crate) purpose: String,
+    /// Legal basis of that processing, for instance "consent".
     #[prost(string, tag = "5")]
     pub(crate) legal_basis: String,
-    /// When the collection is to be purged, seconds since 1970; 0: no end was set.
+    /// End of the retention period, seconds since the Unix epoch; 0 if no end is set.
     #[prost(uint64, tag = "6")]
     pub(crate) ends_unix_s: u64,
 }
 
-/// A collection whose key is destroyed.
+/// The keyring's entry of a collection whose data key has been destroyed.
 pub(crate) struct Purged {
     pub(crate) id: CollectionId,
-    /// `None` when its wrapped form is damaged: then there is nothing to look for.
+    /// `None` if its wrapped form is damaged; the scan then has no canaries to search for.
     pub(crate) canary_key: Option<Secret>,
-    /// Canaries planted in its store; `None` when the store could not be asked.
+    /// Canaries planted in its store; `None` if the store could not be read.
     pub(crate) canaries: Option<u64>,
-    /// What the store held; `None` when it could not be asked.
+    /// Photos in the store before the purge; `None` if it could not be read.
     pub(crate) photos: Option<u64>,
+    /// Faces in the store before the purge; `None` if it could not be read.
     pub(crate) faces: Option<u64>,
-    /// Hexadecimal.
+    /// Fingerprint of the data key, hexadecimal; empty if the keyring entry was damaged.
     pub(crate) key_fingerprint: String,
-    /// Generation of the key-encryption key destroyed with it.
+    /// Generation of the key-encryption key that was destroyed with the data key.
     pub(crate) kek_generation: u32,
-    /// Seconds since 1970.
+    /// Seconds since the Unix epoch, as is the next field.
     pub(crate) begun_unix_s: u64,
     pub(crate) key_destroyed_unix_s: u64,
-    /// Until the receipt is written.
+    /// True until the receipt is written.
     pub(crate) pending: bool,
 }
 
@@ -66,7 +64,7 @@ impl About {
     }
 
     pub(super) fn open(id: CollectionId, data_key: &Secret, sealed: &[u8]) -> Result<Self> {
-        let what = || format!("the description of collection {id}");
+        let what = || format!("the metadata of collection {id}");
         let plain = sealer(data_key)?.open(&context(id), sealed, what)?;
         Self::decode(plain.as_slice())
             .map_err(|error| Error::Damaged { what: what(), reason: error.to_string() })

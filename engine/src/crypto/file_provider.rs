@@ -1,8 +1,3 @@
-//! Key-encryption keys as files of a local folder: `kek.G`, 32 bytes, for the owner only.
-//!
-//! Destroying one overwrites it in place before its name goes. Assumes that whoever may read the folder
-//! may use the keys. Knows nothing of `keys.toml`.
-
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -11,6 +6,11 @@ use super::{Sealer, Secret};
 use crate::error::{Error, Result};
 use crate::files;
 
+/// A key provider with key-encryption keys as files of a local folder: `kek.G` for generation G, 32 bytes,
+/// mode 0600.
+///
+/// Destroying a key overwrites the file in place before removing it. Assumes that a user with read access to
+/// the folder is allowed to use the keys.
 pub(super) struct FileProvider {
     folder: PathBuf,
 }
@@ -24,7 +24,7 @@ impl FileProvider {
         self.folder.join(format!("kek.{generation}"))
     }
 
-    /// The key of `generation`, for this folder's own use and for migrations.
+    /// Reads the key of `generation`, for this provider and for migrations.
     pub(super) fn kek(&self, generation: u32) -> Result<Secret> {
         let path = self.path(generation);
         let bytes = std::fs::read(&path)

@@ -1,8 +1,7 @@
 //! The keyring: one wrapped data key per collection, in a folder outside every store.
 //!
-//! Destroying a collection's key is one atomic step: the survivors are wrapped anew under the next
-//! generation of key-encryption key, and the old generation is destroyed. Knows nothing of RocksDB,
-//! photos or faces.
+//! Destroying a collection's key is one atomic step: `keys.toml` is replaced by one whose remaining keys are
+//! wrapped under the next generation of the key-encryption key, and then the old generation is destroyed.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -20,19 +19,20 @@ use crate::store::version::KEYRING_FORMAT;
 
 const SIGNING: &[u8] = b"picpick signing key";
 
-/// The keyring folder. Reads it afresh at each call: other processes may change it.
+/// The keyring folder. Every call reads it again, because other processes may change it.
 pub(crate) struct Keyring {
     folder: PathBuf,
     provider: Box<dyn KeyProvider>,
 }
 
 impl Keyring {
-    /// Whether `folder` holds a keyring.
+    /// Returns whether `folder` holds a keyring.
     pub(crate) fn exists(folder: &Path) -> bool {
         keys_file::exists(folder)
     }
 
-    /// Makes a keyring with a fresh key-encryption key, generation 1, and a fresh signing key.
+    /// Creates a keyring with a random key-encryption key (generation 1) and a random signing key, unless the
+    /// folder already holds a keyring.
     pub(crate) fn create(folder: &Path) -> Result<Self> {
         files::make_folder(folder, true)?;
         let keyring = Self::at(folder);
@@ -51,13 +51,13 @@ impl Keyring {
         Ok(keyring)
     }
 
-    /// Opens an existing keyring, migrates an old one, and destroys generations that a rotation cut
-    /// short has left. Errors: `Keyring` or `NewerFormat` when it does not read.
+    /// Opens an existing keyring. Migrates an old format, and destroys generations that an interrupted
+    /// rotation left behind. Errors: `Keyring` or `NewerFormat` if it cannot be read.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         let keyring = Self::at(folder);
         if let Found::First(_) = keys_file::read(folder)? {
             let _lock = keyring.lock()?;
-            // Read again under the lock: another process may have migrated it meanwhile.
+            // Read again under the lock, because another process may have migrated it in the meantime.
             if let Found::First(old) = keys_file::read(folder)? {
                 migrate::from_first(&keyring, folder, &old)?;
             }
@@ -78,18 +78,18 @@ impl Keyring {
         Self { folder: folder.to_path_buf(), provider }
     }
 
-    /// Where the keyring lies.
+    /// Returns the keyring's folder.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The generation of key-encryption key in use.
+    /// Returns the generation of the key-encryption key in use.
     pub(crate) fn generation(&self) -> Result<u32> {
         Ok(self.read()?.generation)
     }
 
-    /// All living collections whose entries open, in order of creation. An error when not even the
-    /// signing key opens: then the keyring is wrong rather than each entry damaged.
+    /// Returns the entries of all collections that are not purged, in order of creation, without the damaged
+    /// ones. Errors if the signing key does not open: then the whole keyring is wrong, not single entries.
     pub(crate) fn entries(&self) -> Result<Vec<Entry>> {
         self.with_keys(|keys| {
             self.signer_of(keys)?;
@@ -98,7 +98,7 @@ impl Keyring {
         })
     }
 
-    /// Living collections whose entries do not open; nothing of them can be read any more.
+    /// Returns the collections whose entries do not open. Their data can no longer be read.
     pub(crate) fn damaged(&self) -> Result<Vec<CollectionId>> {
         self.with_keys(|keys| {
             let damaged = keys
@@ -109,7 +109,7 @@ impl Keyring {
         })
     }
 
-    /// Adds `entry`; `Error::CollectionExists` when its name is taken.
+    /// Adds `entry`. Errors: `CollectionExists` if its name is taken.
     pub(crate) fn add(&self, entry: &Entry) -> Result<()> {
         let _lock = self.lock()?;
         if self.entries()?.iter().any(|other| other.about.name == entry.about.name) {
@@ -120,7 +120,7 @@ impl Keyring {
         self.write(&keys)
     }
 
-    /// Replaces the description of a living collection.
+    /// Replaces the metadata of a collection.
     pub(crate) fn describe(&self, id: CollectionId, about: &About) -> Result<()> {
         let _lock = self.lock()?;
         let mut keys = self.read()?;
@@ -132,17 +132,17 @@ impl Keyring {
         self.write(&keys)
     }
 
-    /// Wraps all keys under a new generation and destroys the old one; the new generation.
+    /// Wraps all keys under a new generation and destroys the old one. Returns the new generation.
     pub(crate) fn rotate(&self) -> Result<u32> {
         let _lock = self.lock()?;
         let keys = self.read()?;
         self.renew(keys)
     }
 
-    /// Destroys the data key of a collection for good; from here on nothing opens its bytes, in no
-    /// copy of the store. What is left of it is `Purged` and pending until `finish`.
+    /// Destroys the data key of a collection permanently. From then on its sealed bytes cannot be opened in
+    /// any copy of the store. The keyring keeps a `Purged` record, which is pending until `finish`.
     ///
-    /// `counts`: photos, faces and canaries of its store, where they are known.
+    /// `counts`: photos, faces and canaries of the store, if known.
     pub(crate) fn destroy_key(
         &self,
         id: CollectionId,
@@ -158,7 +158,7 @@ impl Keyring {
         let wrapped = keys.collection.remove(at);
         let fingerprint = match self.unwrap(keys.generation, &key_context(&name), &wrapped.key) {
             Ok(data_key) => hex(&data_key.fingerprint()?),
-            // A damaged entry must not keep a collection from being purged.
+            // A damaged entry must not prevent the purge of its collection.
             Err(_) => String::new(),
         };
         keys.purged.push(WrappedPurged {
@@ -176,7 +176,7 @@ impl Keyring {
         self.renew(keys).map(drop)
     }
 
-    /// All purged collections, in order of their purge.
+    /// Returns all purged collections, in order of their purge.
     pub(crate) fn purged(&self) -> Result<Vec<Purged>> {
         self.with_keys(|keys| {
             self.signer_of(keys)?;
@@ -185,7 +185,7 @@ impl Keyring {
         })
     }
 
-    /// Notes that a purge is complete, receipt and all.
+    /// Marks the purge of `id` as complete; its receipt is written.
     pub(crate) fn finish(&self, id: CollectionId) -> Result<()> {
         let _lock = self.lock()?;
         let mut keys = self.read()?;
@@ -197,8 +197,8 @@ impl Keyring {
         self.write(&keys)
     }
 
-    /// Notes a backup; an older note of the same collection and place is replaced by the later expiry,
-    /// and notes of backups that have expired are dropped.
+    /// Records a backup. An existing record of the same collection and object store is replaced, and the
+    /// later of the two expiry times is kept. Records of expired backups are dropped.
     pub(crate) fn note_backup(&self, note: BackupNote) -> Result<()> {
         let _lock = self.lock()?;
         let mut keys = self.read()?;
@@ -211,20 +211,20 @@ impl Keyring {
         self.write(&keys)
     }
 
-    /// Backups that may hold sealed bytes of `id`.
+    /// Returns the backups that may hold sealed bytes of `id`.
     pub(crate) fn backups(&self, id: CollectionId) -> Result<Vec<BackupNote>> {
         let (name, mut notes) = (id.to_string(), self.read()?.backup);
         notes.retain(|note| note.collection == name);
         Ok(notes)
     }
 
-    /// Signs in the studio's name.
+    /// Returns the studio's signing key.
     pub(crate) fn signer(&self) -> Result<Signer> {
         self.with_keys(|keys| self.signer_of(keys))
     }
 
-    /// Does `work` on the keys as they are. Another process may destroy their generation between
-    /// reading and unwrapping; then the keys have changed, and it is done once more.
+    /// Runs `work` on the current keys. Another process may destroy their generation between reading and
+    /// unwrapping; if `work` errors and the generation has changed, it is repeated with the new keys.
     fn with_keys<T>(&self, work: impl Fn(&KeysFile) -> Result<T>) -> Result<T> {
         loop {
             let keys = self.read()?;
@@ -239,9 +239,9 @@ impl Keyring {
         self.unwrap(keys.generation, SIGNING, &keys.signing).map(Signer::new)
     }
 
-    /// Wraps everything in `keys` under the next generation, makes that durable, and destroys the
-    /// others. Cut short before the replacement the old generation is in force, after it the new one;
-    /// `open` destroys whichever is not.
+    /// Wraps all of `keys` under the next generation, makes the new file durable, and destroys the other
+    /// generations. If interrupted before the file is replaced, the old generation stays in use; after it,
+    /// the new one. `open` destroys the unused one.
     fn renew(&self, mut keys: KeysFile) -> Result<u32> {
         let (old, new) = (keys.generation, keys.generation.saturating_add(1));
         self.provider.create(new)?;
@@ -249,7 +249,8 @@ impl Keyring {
             self.wrap(new, context, &self.unwrap(old, context, wrapped)?)
         };
         keys.signing = again(SIGNING, &keys.signing)?;
-        // What is damaged opens nothing, neither now nor then, and must not keep others from a purge.
+        // A damaged key is kept as it is: it opens nothing, and must not prevent the purge of other
+        // collections.
         let replace = |wrapped: &mut String, context: &[u8]| {
             if let Ok(anew) = again(context, wrapped) {
                 *wrapped = anew;
@@ -284,7 +285,8 @@ impl Keyring {
         })
     }
 
-    /// The keys file of a keyring that is made anew from `entries`, under `generation`.
+    /// Writes a new keys file with `entries`, wrapped under the new `generation`, and a random signing key.
+    /// Then destroys all other generations.
     pub(super) fn start(&self, generation: u32, entries: &[Entry]) -> Result<()> {
         self.provider.create(generation)?;
         let wrapped = entries.iter().map(|entry| self.seal_entry(generation, entry));
@@ -338,7 +340,9 @@ impl Keyring {
     fn read(&self) -> Result<KeysFile> {
         match keys_file::read(&self.folder)? {
             Found::Now(keys) => Ok(keys),
-            Found::First(_) => Err(self.failed("keys.toml is of an old format again")),
+            Found::First(_) => {
+                Err(self.failed("keys.toml has format 1 again; reopen the data folder"))
+            }
         }
     }
 
@@ -346,12 +350,12 @@ impl Keyring {
         keys_file::write(&self.folder, keys)
     }
 
-    /// Held while the keyring is changed; waits for other processes.
+    /// Acquires the keyring's lock, which is held during a change. Waits for other processes.
     fn lock(&self) -> Result<File> {
         files::lock(&self.folder.join("lock"))
     }
 
-    /// An error that names this keyring.
+    /// Returns an error that names this keyring.
     pub(crate) fn failed(&self, reason: impl Into<String>) -> Error {
         Error::Keyring { path: self.folder.clone(), reason: reason.into() }
     }

@@ -1,7 +1,8 @@
-//! `keys.toml`: wrapped keys, sealed descriptions and what is known of purged collections, as TOML.
+//! `keys.toml`, the keyring's file: wrapped keys, sealed collection metadata, and records of purged
+//! collections and of backups.
 //!
-//! Everything in it is wrapped, sealed or a pseudonym. Replaced whole and durably. Knows nothing of the
-//! keys' use; format 1 is read for migration only.
+//! Every value that identifies a collection is wrapped, sealed or a pseudonym. The file is replaced
+//! atomically and durably. Format 1 is read for migration only.
 
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -16,9 +17,9 @@ const NAME: &str = "keys.toml";
 #[serde(deny_unknown_fields)]
 pub(super) struct KeysFile {
     pub(super) format: u32,
-    /// Generation of the key-encryption key that wraps all keys below.
+    /// Generation of the key-encryption key that wraps all keys in this file.
     pub(super) generation: u32,
-    /// The studio's signing key, wrapped. Here and below bytes are hexadecimal.
+    /// The studio's signing key, wrapped. All byte strings in this file are hexadecimal.
     pub(super) signing: String,
     #[serde(default)]
     pub(super) collection: Vec<WrappedEntry>,
@@ -28,18 +29,19 @@ pub(super) struct KeysFile {
     pub(super) backup: Vec<BackupNote>,
 }
 
-/// A living collection.
+/// The wrapped keys and sealed metadata of a collection that has not been purged.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrappedEntry {
     pub(super) id: String,
     pub(super) key: String,
     pub(super) canary: String,
-    /// The description, sealed under the data key.
+    /// The metadata, sealed under the data key.
     pub(super) about: String,
 }
 
-/// A collection whose data key is destroyed; what is left is needed to finish, to scan and to attest.
+/// The record of a collection whose data key has been destroyed: the values needed to complete the purge, to
+/// scan for residue and to issue the receipt.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrappedPurged {
@@ -61,20 +63,20 @@ pub(super) struct WrappedPurged {
 pub(crate) struct BackupNote {
     /// Pseudonym of the collection.
     pub(crate) collection: String,
-    /// A folder or s3://bucket/prefix.
+    /// The object store with the backup: a folder, or `s3://bucket/prefix`.
     pub(crate) place: String,
-    /// Seconds since 1970.
+    /// Seconds since the Unix epoch.
     pub(crate) expires_unix_s: u64,
 }
 
-/// What `keys.toml` may be.
+/// The parsed content of `keys.toml`, by format.
 pub(super) enum Found {
     Now(KeysFile),
-    /// Of format 1, to be migrated.
+    /// Format 1, which must be migrated.
     First(FirstKeysFile),
 }
 
-/// `keys.toml` as programs before purges with receipts wrote it.
+/// `keys.toml` in format 1, written by programs that did not issue purge receipts yet.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FirstKeysFile {
@@ -92,19 +94,19 @@ pub(super) struct FirstEntry {
     pub(super) sealed: String,
 }
 
-/// Whether `folder` holds a keyring.
+/// Returns whether `folder` holds a keyring.
 pub(super) fn exists(folder: &Path) -> bool {
     folder.join(NAME).exists()
 }
 
-/// Reads the file. Errors: `Io`; `NewerFormat`; `Keyring` when it does not read.
+/// Reads the file. Errors: `Io`; `NewerFormat`; `Keyring` if it cannot be parsed.
 pub(super) fn read(folder: &Path) -> Result<Found> {
     let path = folder.join(NAME);
     let text = std::fs::read_to_string(&path).map_err(|source| Error::io("read", &path, source))?;
     parse(&text, folder)
 }
 
-/// Whether a text reads as this file, of this format or an older one.
+/// Returns whether `text` parses as this file, in the current format or an older one.
 pub(crate) fn reads_as_keys(text: &str) -> bool {
     parse(text, Path::new("keyring")).is_ok()
 }
@@ -112,9 +114,9 @@ pub(crate) fn reads_as_keys(text: &str) -> bool {
 fn parse(text: &str, folder: &Path) -> Result<Found> {
     let failed = |_: toml::de::Error| Error::Keyring {
         path: folder.to_path_buf(),
-        reason: format!("{NAME} does not read"),
+        reason: format!("{NAME} cannot be parsed"),
     };
-    // The format is read first, so that a newer file is told from a damaged one.
+    // The format number is read first, to distinguish a newer file from a damaged one.
     let table: toml::Table = toml::from_str(text).map_err(failed)?;
     let format = table.get("format").and_then(toml::Value::as_integer).unwrap_or(0);
     version::check(&format!("keyring {}", folder.display()), KEYRING_FORMAT, format)?;
@@ -124,7 +126,7 @@ fn parse(text: &str, folder: &Path) -> Result<Found> {
     toml::from_str(text).map(Found::Now).map_err(failed)
 }
 
-/// Replaces the file; durable when it returns.
+/// Replaces the file. The new content is durable when the call returns.
 pub(super) fn write(folder: &Path, keys: &KeysFile) -> Result<()> {
     let text = toml::to_string(keys).map_err(|error| Error::Keyring {
         path: folder.to_path_buf(),

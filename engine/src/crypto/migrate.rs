@@ -1,7 +1,7 @@
-//! Keyrings of format 1, read once and written anew in today's format under a new generation.
+//! Migration of keyrings from format 1 to the current format, under a new key-encryption key.
 //!
-//! Format 1 sealed a collection's data key and description together, had no canaries, no signing key
-//! and no memory of purges. Knows nothing of how today's keyring is used.
+//! Format 1 sealed a collection's data key and metadata together and had no canaries, no signing key and no
+//! record of purges.
 
 use serde::Deserialize;
 use std::path::Path;
@@ -23,8 +23,8 @@ struct FirstAbout {
     data_key: Zeroizing<String>,
 }
 
-/// Writes `keyring`, which lies in `folder`, anew from the old file; to be called under its lock. Cut
-/// short, the old file is still there.
+/// Rewrites `keyring` in `folder` from the file `old`. The caller must hold the keyring's lock. An
+/// interrupted migration leaves the old file in place.
 pub(super) fn from_first(keyring: &Keyring, folder: &Path, old: &FirstKeysFile) -> Result<()> {
     let provider = FileProvider::new(folder);
     let entry = |wrapped| entry(keyring, &provider, old.generation, wrapped);

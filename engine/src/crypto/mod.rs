@@ -1,7 +1,7 @@
 //! Keys and sealing: AES-256-GCM under HKDF subkeys of one random data key per collection.
 //!
-//! This folder is the only user of an AEAD and of a signature crate. Key material lies in locked memory,
-//! is wiped when dropped and never printed. Knows nothing of what it seals, of RocksDB or of photos.
+//! This module is the only user of the AEAD and signature crates. Key material is held in locked memory,
+//! wiped when dropped, and never printed.
 
 mod entry;
 mod file_provider;
@@ -34,7 +34,7 @@ pub use vault::{BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer, Vault};
 const NONCE_BYTES: usize = 12;
 
 impl Secret {
-    /// The subkey for one purpose (HKDF-SHA-256, RFC 5869, `purpose` as info).
+    /// Derives the subkey for one purpose (HKDF-SHA-256, RFC 5869, `purpose` as info).
     pub(crate) fn derive(&self, purpose: &str) -> Result<Secret> {
         Secret::filled(|subkey| {
             Hkdf::<Sha256>::new(None, self.bytes())
@@ -43,13 +43,13 @@ impl Secret {
         })
     }
 
-    /// Names this key to people without telling anything of it: 16 bytes of a subkey.
+    /// Returns a fingerprint that identifies this key without revealing it: 16 bytes of a subkey.
     pub(crate) fn fingerprint(&self) -> Result<[u8; 16]> {
         let subkey = self.derive("picpick key fingerprint")?;
         Ok(subkey.bytes().first_chunk().copied().unwrap_or_default())
     }
 
-    /// `length` bytes that follow from this secret and `purpose`, at most 8,160 (HKDF's limit).
+    /// Derives `length` bytes from this secret and `purpose`. Errors above 8,160 bytes (HKDF's limit).
     pub(crate) fn stream(&self, purpose: &[u8], length: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         let expanded = Hkdf::<Sha256>::new(None, self.bytes()).expand(purpose, &mut bytes);
@@ -57,7 +57,7 @@ impl Secret {
     }
 }
 
-/// Seals and opens bytes under one key.
+/// An AES-256-GCM sealer with one key.
 pub(crate) struct Sealer(Secret);
 
 impl Sealer {
@@ -65,13 +65,14 @@ impl Sealer {
         Self(key)
     }
 
-    /// The cipher with its key schedule, made for each call (some 100 ns) and wiped after it, so that
-    /// no key material stays outside locked memory.
+    /// Returns the cipher with its key schedule. It is created for each call (some 100 ns) and wiped after
+    /// it, so that no key material stays outside locked memory.
     fn cipher(&self) -> Aes256Gcm {
         Aes256Gcm::new(self.0.bytes().into())
     }
 
-    /// nonce (12 bytes, random) ‖ ciphertext ‖ tag (16 bytes). `context` is authenticated, not stored.
+    /// Returns nonce (12 bytes, random) ‖ ciphertext ‖ tag (16 bytes). `context` is authenticated, but not
+    /// stored.
     pub(crate) fn seal(&self, context: &[u8], plain: &[u8]) -> Result<Vec<u8>> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| Error::Random)?;
@@ -81,7 +82,8 @@ impl Sealer {
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
-    /// Opens what `seal` made with the same key and context; `what` names it in `Error::Seal`.
+    /// Opens bytes that `seal` produced with the same key and context. Errors: `Seal`, which names them as
+    /// `what`.
     pub(crate) fn open(
         &self,
         context: &[u8],
@@ -95,7 +97,7 @@ impl Sealer {
     }
 }
 
-/// Names rows of a store by HMAC-SHA-256, so that a row key tells nobody which photo it holds.
+/// A generator of row names for a store: HMAC-SHA-256 of an id, so that a row key does not reveal its photo.
 pub(crate) struct RowNames(Secret);
 
 impl RowNames {
@@ -103,7 +105,7 @@ impl RowNames {
         Self(key)
     }
 
-    /// 128 bits that only this collection's key relates to `id`.
+    /// Returns 128 bits that can be related to `id` only with this collection's key.
     pub(crate) fn name(&self, id: &[u8]) -> Result<[u8; 16]> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.bytes()).map_err(|_| Error::Random)?;
         mac.update(id);
@@ -154,7 +156,7 @@ mod tests {
 
     #[test]
     fn hkdf_agrees_with_an_independent_computation() {
-        // HKDF-SHA-256, IKM 32 × 0x07, no salt, info "a": computed with Python's hmac and hashlib.
+        // HKDF-SHA-256, IKM 32 × 0x07, no salt, info "a": computed with Python's `hmac` and `hashlib`.
         let expected = "bfcc2b9c9cc800db9569271bbfa63bdc57092f19b8b863bf17d98fb64c2b5e5d";
         let derived = Secret::from_bytes(&[7; 32]).unwrap().derive("a").unwrap();
         assert_eq!(

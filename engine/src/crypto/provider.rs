@@ -1,27 +1,30 @@
-//! Who holds the key-encryption keys: a trait that a local folder fulfils and a key service can.
-//!
-//! A provider wraps and unwraps 32-byte keys by generation and can destroy a generation for good. It
-//! need never hand out the key-encryption key itself. Knows nothing of what the wrapped keys open.
-
 use super::Secret;
 use crate::error::Result;
 
-/// Holds key-encryption keys, numbered by generation from 1.
+/// A store of key-encryption keys (KEKs), numbered by generation from 1.
+///
+/// A provider wraps and unwraps 32-byte keys and can destroy a generation permanently. It need not reveal the
+/// KEK itself, so a key management service can implement it as well as a local folder.
 pub(crate) trait KeyProvider: Send + Sync {
-    /// The generations that exist, ascending.
+    /// Returns the existing generations in ascending order.
     fn generations(&self) -> Result<Vec<u32>>;
 
-    /// Makes the key of `generation`, durable when it returns; one that is there is replaced.
+    /// Creates the key of `generation`, or replaces an existing one. The key is durable when the call
+    /// returns.
     fn create(&self, generation: u32) -> Result<()>;
 
-    /// Wraps `key`; `context` is authenticated with it and must be given again to unwrap.
+    /// Wraps `key`. `context` is authenticated with it and must be passed again to `unwrap`.
     fn wrap(&self, generation: u32, context: &[u8], key: &Secret) -> Result<Vec<u8>>;
 
-    /// Unwraps what `wrap` made with the same generation and context. Errors: `Keyring` for another
-    /// key, another context, or damage; `Io` or `Keyring` when the generation is not there.
+    /// Unwraps a key that `wrap` produced with the same generation and context.
+    ///
+    /// # Errors
+    ///
+    /// - `Keyring`: another key, another context, damaged bytes, or a missing generation.
+    /// - `Io`: the generation is missing or cannot be read.
     fn unwrap(&self, generation: u32, context: &[u8], wrapped: &[u8]) -> Result<Secret>;
 
-    /// Destroys `generation`: what only it wrapped is unreadable when this returns. One that is not
-    /// there is fine, so that an interrupted destruction can be repeated.
+    /// Destroys `generation`: keys wrapped only by it are unreadable when the call returns. Succeeds if the
+    /// generation does not exist, so that an interrupted destruction can be repeated.
     fn destroy(&self, generation: u32) -> Result<()>;
 }

@@ -1,8 +1,7 @@
-//! A 256-bit secret in memory of its own: never swapped out, left out of core dumps, wiped when dropped.
+//! A 256-bit secret in locked memory: never swapped out, excluded from core dumps, wiped when dropped.
 //!
-//! Slots of 32 bytes in anonymous pages that are locked and marked "do not dump". Where the system
-//! allows no locked memory secrets work all the same and [`memory_is_locked`] says so. Knows nothing of
-//! what a secret opens.
+//! Secrets occupy slots of 32 bytes in anonymous pages that are locked (`mlock`) and marked "do not dump". If
+//! the system refuses to lock memory, secrets still work, and [`memory_is_locked`] returns false.
 
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -14,35 +13,35 @@ use zeroize::Zeroize;
 use crate::error::{Error, Result};
 
 const SECRET_BYTES: usize = 32;
-/// Mapped at a time; the system rounds up to its own page size.
+/// Bytes mapped at a time. The system rounds up to its own page size.
 const PAGE_BYTES: usize = 4096;
 
 static POOL: Mutex<Pool> = Mutex::new(Pool { free: Vec::new(), locked: true });
 
 struct Pool {
     free: Vec<Slot>,
-    /// False once a page could not be locked.
+    /// False once a page could not be locked or excluded from core dumps.
     locked: bool,
 }
 
-/// 32 bytes of a page that stays mapped as long as the process lives.
+/// 32 bytes of a page that stays mapped until the process ends.
 struct Slot(NonNull<[u8; SECRET_BYTES]>);
 
-// SAFETY: a slot is held by exactly one secret or by the pool, and its memory is never unmapped.
+// SAFETY: a slot is owned by exactly one secret or by the pool, and its memory is never unmapped.
 unsafe impl Send for Slot {}
-// SAFETY: as above; shared references only read.
+// SAFETY: a slot has one owner and stays mapped, as for `Send`; shared references only read.
 unsafe impl Sync for Slot {}
 
 /// A 256-bit secret; never printed.
 pub(crate) struct Secret(Slot);
 
 impl Secret {
-    /// Draws a secret from the operating system's random source.
+    /// Creates a secret from the operating system's random source.
     pub(crate) fn random() -> Result<Self> {
         Self::filled(|bytes| getrandom::fill(bytes).map_err(|_| Error::Random))
     }
 
-    /// Takes 32 bytes; `None` for any other number, and where no memory is to be had.
+    /// Copies 32 bytes into a secret. Returns `None` for any other length, or if memory cannot be allocated.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; SECRET_BYTES] = bytes.try_into().ok()?;
         let copy = |to: &mut [u8; SECRET_BYTES]| {
@@ -52,7 +51,7 @@ impl Secret {
         Self::filled(copy).ok()
     }
 
-    /// The same secret once more.
+    /// Copies the secret into another slot.
     pub(crate) fn copy(&self) -> Result<Self> {
         Self::filled(|bytes| {
             *bytes = *self.bytes();
@@ -60,7 +59,7 @@ impl Secret {
         })
     }
 
-    /// A secret that `fill` writes in place, so that no copy is left elsewhere.
+    /// Creates a secret that `fill` writes in place, so that no copy remains elsewhere.
     pub(super) fn filled(fill: impl FnOnce(&mut [u8; SECRET_BYTES]) -> Result<()>) -> Result<Self> {
         let mut secret = Self(POOL.lock().unwrap_or_else(PoisonError::into_inner).take()?);
         fill(secret.bytes_mut())?;
@@ -68,12 +67,12 @@ impl Secret {
     }
 
     pub(super) fn bytes(&self) -> &[u8; SECRET_BYTES] {
-        // SAFETY: the slot is this secret's alone, mapped and initialised (pages begin as zeros).
+        // SAFETY: only this secret owns the slot, which is mapped and initialised (new pages are zeroed).
         unsafe { self.0.0.as_ref() }
     }
 
     fn bytes_mut(&mut self) -> &mut [u8; SECRET_BYTES] {
-        // SAFETY: as in `bytes`; `&mut self` makes this the only reference.
+        // SAFETY: owned, mapped and initialised, as in `bytes`; `&mut self` makes this the only reference.
         unsafe { self.0.0.as_mut() }
     }
 }
@@ -95,7 +94,7 @@ impl Pool {
 
     fn grow(&mut self) -> Result<()> {
         let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
-        // SAFETY: a fresh anonymous mapping at an address of the system's choice touches nothing else.
+        // SAFETY: a new anonymous mapping at an address chosen by the system overlaps no other memory.
         let page = unsafe { mmap_anonymous(std::ptr::null_mut(), PAGE_BYTES, access, flags) };
         let page = page.map_err(|_| no_memory())?;
         self.locked &= shield(page);
@@ -107,15 +106,15 @@ impl Pool {
     }
 }
 
-/// Locks a page and keeps it out of core dumps; false when either is not allowed.
+/// Locks a page and excludes it from core dumps. Returns false if the system refuses either.
 fn shield(page: *mut c_void) -> bool {
-    // SAFETY: the page was mapped with this length just now and is never unmapped.
+    // SAFETY: the caller just mapped the page with this length, and it is never unmapped.
     let locked = unsafe { mlock(page, PAGE_BYTES) }.is_ok();
-    // SAFETY: as above; the advice changes no content.
+    // SAFETY: the page is mapped with this length; the advice changes no content.
     locked & unsafe { madvise(page, PAGE_BYTES, Advice::LinuxDontDump) }.is_ok()
 }
 
-/// Whether all secrets so far lie in locked memory that no core dump shows.
+/// Returns whether all secrets so far are in memory that is locked and excluded from core dumps.
 pub fn memory_is_locked() -> bool {
     let draws = Secret::random().is_ok();
     draws && POOL.lock().unwrap_or_else(PoisonError::into_inner).locked
@@ -142,14 +141,14 @@ mod tests {
 
     #[test]
     fn a_dropped_secret_is_wiped() {
-        // Another test may take the slot between the drop and the look; then it is tried again.
+        // Another test may take the slot between the drop and the check; then the check is repeated.
         let wiped = (0..1000).any(|_| {
             let secret = Secret::from_bytes(&[0xA5; 32]).unwrap();
             let place = secret.0.0;
             drop(secret);
             let pool = POOL.lock().unwrap();
             pool.free.iter().any(|slot| {
-                // SAFETY: the slot is free and the pool is locked, so nobody writes to it.
+                // SAFETY: the slot is free and the pool is locked, so no other thread writes to it.
                 slot.0 == place && unsafe { slot.0.as_ref() } == &[0; 32]
             })
         });
@@ -159,7 +158,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn the_pages_are_locked_and_not_dumped() {
-        // A user who may not lock memory is told so by `picpick keys list`; here is nothing to see.
+        // Without permission to lock memory there is nothing to check; `picpick keys list` reports that case.
         if !memory_is_locked() {
             return;
         }

@@ -1,8 +1,3 @@
-//! Signatures of the studio: Ed25519 (RFC 8032) under a key that the keyring keeps.
-//!
-//! A signature covers a context and a message, so that one kind of document cannot pass for another.
-//! Knows nothing of what is signed.
-
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 use std::fmt;
 use std::str::FromStr;
@@ -10,10 +5,12 @@ use std::str::FromStr;
 use super::Secret;
 use crate::error::{Error, Result};
 
-/// Signs in the studio's name.
+/// The studio's signing key: Ed25519 (RFC 8032), stored in the keyring.
+///
+/// A signature covers a context and a message, so that one kind of document cannot pass for another.
 pub(crate) struct Signer(Secret);
 
-/// The studio's public key: all that is needed to check its signatures.
+/// The studio's public key, which verifies its signatures.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PublicKey([u8; 32]);
 
@@ -22,15 +19,15 @@ impl Signer {
         Self(seed)
     }
 
-    /// The signature of `message`, 64 bytes.
+    /// Returns the 64-byte signature of `context` and `message`.
     pub(crate) fn sign(&self, context: &str, message: &[u8]) -> [u8; 64] {
         use ed25519_dalek::Signer as _;
-        // Made for each call and wiped after it: only the seed lies in locked memory.
+        // Created for each call and wiped after it: only the seed is kept, in locked memory.
         let key = SigningKey::from_bytes(self.0.bytes());
         key.sign(&framed(context, message)).to_bytes()
     }
 
-    /// A key for the secrets of the programs around the engine: an independent subkey (HKDF).
+    /// Derives an independent subkey (HKDF) for the secrets of programs that use the engine.
     pub(super) fn service_key(&self) -> Result<Secret> {
         self.0.derive("picpick service secrets")
     }
@@ -41,7 +38,8 @@ impl Signer {
 }
 
 impl PublicKey {
-    /// Whether `signature` is this studio's of `message`; strict: no malleable forms, no weak keys.
+    /// Returns whether `signature` is this studio's signature of `context` and `message`. Strict
+    /// verification: malleable signatures and weak keys are rejected.
     pub(crate) fn verifies(&self, context: &str, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = Signature::from_bytes(signature);
         VerifyingKey::from_bytes(&self.0)
@@ -50,7 +48,7 @@ impl PublicKey {
 }
 
 impl fmt::Display for PublicKey {
-    /// 64 hexadecimal digits.
+    /// Writes 64 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
@@ -65,7 +63,7 @@ impl fmt::Debug for PublicKey {
 impl FromStr for PublicKey {
     type Err = Error;
 
-    /// Reads the 64 hexadecimal digits that `Display` writes.
+    /// Parses the 64 hexadecimal digits that `Display` writes. Rejects weak keys.
     fn from_str(text: &str) -> Result<Self> {
         let bytes = crate::ids::unhex(text).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
         let is_key =
@@ -77,7 +75,7 @@ impl FromStr for PublicKey {
     }
 }
 
-/// What is really signed: the context, a zero byte, the message.
+/// Returns the signed bytes: the context, a zero byte, the message.
 fn framed(context: &str, message: &[u8]) -> Vec<u8> {
     [context.as_bytes(), &[0], message].concat()
 }

@@ -1,7 +1,8 @@
-//! What programs around the engine may seal: small secrets of their own, and the photos of a collection.
+//! Sealing for programs that use the engine: their small secrets (`Vault`) and a collection's photos
+//! (`BlobSealer`).
 //!
-//! A photo's key follows from its collection's data key and goes with it: a purge makes every copy of its
-//! photos unreadable, wherever they lie. Knows nothing of files, or of what is sealed.
+//! The key of the photos is derived from the collection's data key: a purge makes every copy of the photos
+//! unreadable, wherever it is stored.
 
 use zeroize::Zeroizing;
 
@@ -9,12 +10,13 @@ use super::{RowNames, Sealer, Secret, Signer};
 use crate::error::Result;
 use crate::ids::{CollectionId, hex};
 
-/// Bytes of a blob that are sealed together; the last chunk may have fewer, or none in an empty blob.
+/// Plaintext bytes per sealed chunk of a blob. The last chunk may be shorter, and is empty for an empty blob.
 pub const BLOB_CHUNK_BYTES: usize = 64 << 10;
-/// What sealing adds to a chunk: nonce and tag.
+/// Bytes that sealing adds to a chunk: a nonce of 12 and a tag of 16.
 pub const BLOB_CHUNK_EXTRA_BYTES: usize = 12 + 16;
 
-/// Seals small secrets under a key of the keyring that outlives every collection.
+/// A sealer of small secrets. Its key is derived from the keyring's signing key and outlives every
+/// collection.
 pub struct Vault {
     sealer: Sealer,
     names: RowNames,
@@ -27,24 +29,29 @@ impl Vault {
         Ok(Self { sealer: Sealer::new(key), names })
     }
 
-    /// 128 bits that stand for `plain`, hexadecimal: the same for the same, and nothing to try guesses on
-    /// for whoever lacks the key. `context` says what it is; the same text elsewhere has another name.
+    /// Returns a pseudonym for `plain`: 128 bits of an HMAC, hexadecimal. Equal input gives an equal
+    /// pseudonym, and guesses cannot be tested without the key. `context` separates uses: in another context,
+    /// equal input gives another pseudonym.
     pub fn name(&self, context: &str, plain: &[u8]) -> Result<String> {
         Ok(hex(&self.names.name(&[context.as_bytes(), &[0], plain].concat())?))
     }
 
-    /// Seals `plain`; `context` says what it is and must be the same on opening.
+    /// Seals `plain`. `context` names its use and must be passed unchanged to `open`.
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<Vec<u8>> {
         self.sealer.seal(context.as_bytes(), plain)
     }
 
-    /// Opens what `seal` made. Errors: `Seal`.
+    /// Opens a secret that `seal` produced with the same context.
+    ///
+    /// # Errors
+    ///
+    /// - `Seal`: another key, another context, or damaged bytes.
     pub fn open(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         self.sealer.open(context.as_bytes(), sealed, || context.to_owned())
     }
 }
 
-/// Seals a collection's photos, in chunks, so that any part of one is read without the rest.
+/// A sealer of a collection's photos. It works in chunks, so that any part of a photo can be read alone.
 pub struct BlobSealer {
     sealer: Sealer,
     collection: CollectionId,
@@ -55,12 +62,17 @@ impl BlobSealer {
         Ok(Self { sealer: Sealer::new(data_key.derive("picpick photos")?), collection })
     }
 
-    /// Seals chunk `index` of the blob called `name`: `BLOB_CHUNK_BYTES`, or fewer where it is the `last`.
+    /// Seals chunk `index` of the blob called `name`. `plain` has `BLOB_CHUNK_BYTES` bytes, or fewer if the
+    /// chunk is the `last`.
     pub fn seal(&self, name: &str, index: u64, last: bool, plain: &[u8]) -> Result<Vec<u8>> {
         self.sealer.seal(&self.context(name, index, last), plain)
     }
 
-    /// Opens what `seal` made of this chunk of this blob and of no other. Errors: `Seal`.
+    /// Opens a chunk that `seal` produced with the same `name`, `index` and `last`.
+    ///
+    /// # Errors
+    ///
+    /// - `Seal`: another collection, blob or position, or damaged bytes.
     pub fn open(
         &self,
         name: &str,
@@ -72,7 +84,8 @@ impl BlobSealer {
         self.sealer.open(&self.context(name, index, last), sealed, what)
     }
 
-    /// That a chunk is the last is authenticated, so that a blob cut short does not open.
+    /// Returns the authenticated context of a chunk. It includes `last`, so that a truncated blob does not
+    /// open.
     fn context(&self, name: &str, index: u64, last: bool) -> Vec<u8> {
         format!("picpick blob {} {index} {last} {name}", self.collection).into_bytes()
     }

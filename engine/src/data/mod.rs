@@ -1,7 +1,7 @@
 //! The data folder: its format, its keyring, and one store directory per collection.
 //!
-//! `format` names the layout, `keyring/` (or a folder elsewhere) holds the keys, `collections/ID/` one
-//! RocksDB each, named by a random id. Knows nothing of models or matching.
+//! `format` contains the number of the layout, `keyring/` (or a folder elsewhere) the keys, and
+//! `collections/ID/` the RocksDB of one collection, with a random id.
 
 mod purge;
 mod residue;
@@ -26,27 +26,27 @@ pub struct DataFolder {
     remarks: Vec<String>,
 }
 
-/// What the keyring says of a collection, without opening it.
+/// A collection's metadata from the keyring, available without opening its store.
 #[derive(Clone, Debug)]
 pub struct CollectionInfo {
     pub id: CollectionId,
     pub name: String,
-    /// Id of the model pack its embeddings were made with.
+    /// Id of the model pack that produced its embeddings.
     pub pack: String,
-    /// Seconds since 1970.
+    /// Seconds since the Unix epoch.
     pub created_unix_s: u64,
     pub keep: Keep,
 }
 
-/// Why and until when faces are kept.
+/// The retention policy of a collection: why and until when its faces are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keep {
-    /// What they are kept for, for instance "finding guests' photos".
+    /// Purpose of the processing, for instance "finding guests' photos".
     pub purpose: String,
-    /// On which legal basis, for instance "consent".
+    /// Legal basis of the processing, for instance "consent".
     pub legal_basis: String,
-    /// When the collection is to be purged, seconds since 1970; from then on it is neither searched nor
-    /// added to. `None` for collections of programs that knew no end.
+    /// End of the retention period, seconds since the Unix epoch. From then on the collection can no longer
+    /// be opened, and must be purged. `None` for collections created by programs without retention periods.
     pub ends_unix_s: Option<u64>,
 }
 
@@ -54,11 +54,16 @@ pub(crate) use purge::none_left;
 pub use residue::{CollectionResidue, Residue};
 
 impl DataFolder {
-    /// Opens `folder`, or makes it when it does not exist or is empty. `keyring`: where the keys
-    /// are; `None` for `folder/keyring`.
+    /// Opens `folder`, or creates it if it does not exist or is empty. Resumes interrupted purges. `keyring`
+    /// is the folder with the keys; `None` stands for `folder/keyring`.
     ///
-    /// Errors: `NewerFormat` for a newer program's folder, `Keyring` when collections are there and
-    /// their keys are not, `Io` when it cannot be read or made.
+    /// # Errors
+    ///
+    /// - `NotData`: the folder contains other files.
+    /// - `NewerFormat`: a newer program wrote the folder or the keyring.
+    /// - `Damaged`: the `format` file contains no format number, or the keyring's format number is invalid.
+    /// - `Keyring`: collections exist without their keys, or the keyring cannot be parsed.
+    /// - `Io`: the folder cannot be read or created.
     pub fn open(folder: &Path, keyring: Option<&Path>) -> Result<Self> {
         let keyring_folder = keyring.map_or_else(|| folder.join("keyring"), Path::to_path_buf);
         let path = folder.join("format");
@@ -79,7 +84,7 @@ impl DataFolder {
             let collections = count(&folder.join("collections"));
             if collections > 0 {
                 let reason = format!(
-                    "it is missing, and {collections} collections are sealed with its keys; put it back or name its folder"
+                    "it is missing, and {collections} collections are sealed with its keys; restore it or pass its folder"
                 );
                 return Err(Error::Keyring { path: keyring_folder, reason });
             }
@@ -92,54 +97,57 @@ impl DataFolder {
         data.remarks = data.resume();
         for id in data.books.keyring.damaged()? {
             data.remarks.push(format!(
-                "the keyring's entry of collection {id} is damaged: nothing of it can be read any more; purge it with 'picpick collections delete {id} --yes', or bring the keyring's last copy back"
+                "the keyring's entry of collection {id} is damaged: its data cannot be read; purge it with 'picpick collections delete {id} --yes', or restore the latest copy of the keyring"
             ));
         }
         Ok(data)
     }
 
-    /// What was taken up again on opening, or could not be, one sentence each.
+    /// Returns warnings from opening the folder, one sentence each: resumed and failed purges, damaged
+    /// entries.
     pub fn remarks(&self) -> &[String] {
         &self.remarks
     }
 
-    /// The key that checks this studio's receipts.
+    /// Returns the public key that verifies this studio's receipts.
     pub fn public_key(&self) -> Result<PublicKey> {
         Ok(self.books.keyring.signer()?.public_key())
     }
 
-    /// Seals secrets of the programs around the engine.
+    /// Returns the sealer for secrets of programs that use the engine.
     pub fn vault(&self) -> Result<Vault> {
         Vault::of(&self.books.keyring.signer()?)
     }
 
-    /// Seals the photos of the collection called `name`.
+    /// Returns the sealer for the photos of the collection called `name`. Errors: `NoCollection`.
     pub fn blob_sealer(&self, name: &str) -> Result<BlobSealer> {
         let entry = self.entry(name)?;
         BlobSealer::of(&entry.data_key, entry.id)
     }
 
-    /// The receipt files, oldest first.
+    /// Returns the paths of the receipt files, oldest first.
     pub fn receipts(&self) -> Result<Vec<PathBuf>> {
         self.books.receipts.files()
     }
 
-    /// Wraps all keys under a new generation of key-encryption key and destroys the old one; its number.
+    /// Wraps all keys under a new generation of the key-encryption key and destroys the old one. Returns the
+    /// number of the new generation.
     pub fn rotate_keys(&self) -> Result<u32> {
         self.books.keyring.rotate()
     }
 
-    /// The generation of key-encryption key in use.
+    /// Returns the generation of the key-encryption key in use.
     pub fn key_generation(&self) -> Result<u32> {
         self.books.keyring.generation()
     }
 
-    /// Names the data key of a collection without telling anything of it, hexadecimal.
+    /// Returns the fingerprint of a collection's data key, hexadecimal. It does not reveal the key.
     pub fn key_fingerprint(&self, name: &str) -> Result<String> {
         Ok(crate::ids::hex(&self.entry(name)?.data_key.fingerprint()?))
     }
 
-    /// Makes a new data folder, or completes one whose making was cut short: `format` comes first.
+    /// Creates a new data folder, or completes an interrupted creation. The `format` file is written first.
+    /// Errors: `NotData` if the folder contains other files.
     fn make(folder: &Path, format: &Path) -> Result<()> {
         let foreign = |name: &std::ffi::OsStr| {
             let name = name.to_string_lossy();
@@ -151,7 +159,7 @@ impl DataFolder {
             entry.file_name() == "keyring"
                 || (entry.file_name() == "collections" && count(&entry.path()) == 0)
         };
-        // Read once more: another process may have made the folder between the two looks.
+        // `format` is checked again: another process may have created the folder in the meantime.
         if !strange.iter().all(ours) && !format.exists() {
             return Err(Error::NotData { path: folder.to_path_buf() });
         }
@@ -160,17 +168,23 @@ impl DataFolder {
         files::replace(format, text.as_bytes(), 0o644)
     }
 
-    /// The collections, in order of creation.
+    /// Returns the collections, in order of creation.
     pub fn collections(&self) -> Result<Vec<CollectionInfo>> {
         Ok(self.books.keyring.entries()?.into_iter().map(|entry| info(&entry)).collect())
     }
 
-    /// What is known of the collection called `name`, or `Error::NoCollection`.
+    /// Returns the metadata of the collection called `name`. Errors: `NoCollection`.
     pub fn collection(&self, name: &str) -> Result<CollectionInfo> {
         self.entry(name).map(|entry| info(&entry))
     }
 
-    /// Makes an empty collection for embeddings of `pack`.
+    /// Creates an empty collection for embeddings of `pack`.
+    ///
+    /// # Errors
+    ///
+    /// - `CollectionName`: the name is not 1 to 100 printable characters, or starts with '-'.
+    /// - `CollectionExists`: the name is taken.
+    /// - `Io`, `Store`, `Keyring`: the store or the keyring's entry could not be written.
     pub fn create(&self, name: &str, pack: &str, keep: &Keep) -> Result<CollectionInfo> {
         let printable = !name.trim().is_empty() && !name.chars().any(char::is_control);
         if !printable || name.chars().count() > 100 || name.starts_with('-') {
@@ -193,14 +207,14 @@ impl DataFolder {
         if self.collections()?.iter().any(|other| other.name == name) {
             return Err(Error::CollectionExists { name: name.to_owned() });
         }
-        // The store comes first, under a name of its own until the keyring has its key: an entry
-        // without a store would be a collection that cannot open, and `resume` knows what to remove.
+        // The store is created first, under a temporary name until the keyring has its key: an entry without
+        // a store would be a collection that cannot be opened. `resume` removes a store without an entry.
         let _lock = files::lock(&self.making_lock())?;
         let (path, making) = (self.path(entry.id), self.path(entry.id).with_extension(MAKING));
         let made = Store::create(&making, entry.id, keys(&entry)).map(drop);
         if let Err(error) = made.and_then(|()| self.books.keyring.add(&entry)) {
             match self.entry(name) {
-                // An addition may meet an error and be there all the same: the store belongs to it.
+                // `add` may have written the entry despite its error; then the store is needed.
                 Ok(known) if known.id == entry.id => self.rename(&making, &path)?,
                 Ok(_) | Err(Error::NoCollection { .. }) => drop(std::fs::remove_dir_all(&making)),
                 Err(_) => {}
@@ -211,13 +225,13 @@ impl DataFolder {
         Ok(info(&entry))
     }
 
-    /// Renames a folder among the collections, durably.
+    /// Renames a folder in `collections/` durably.
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         std::fs::rename(from, to).map_err(|source| Error::io("rename", from, source))?;
         files::sync_folder(&self.folder.join("collections"))
     }
 
-    /// Changes why and until when the collection called `name` is kept.
+    /// Replaces the retention policy of the collection called `name`. Errors: `NoCollection`.
     pub fn keep(&self, name: &str, keep: &Keep) -> Result<CollectionInfo> {
         let mut entry = self.entry(name)?;
         entry.about.purpose.clone_from(&keep.purpose);
@@ -227,8 +241,8 @@ impl DataFolder {
         Ok(info(&entry))
     }
 
-    /// Opens the store of the collection called `name`. `Error::Ended` when it is not to be kept any
-    /// more.
+    /// Opens the store of the collection called `name`. Errors: `NoCollection`; `Ended` after the end of its
+    /// retention period; `Keyring` if its files are missing; `InUse` while another process has it open.
     pub(crate) fn store(&self, name: &str) -> Result<(CollectionInfo, Store)> {
         let entry = self.entry(name)?;
         let ends = entry.about.ends_unix_s;
@@ -247,25 +261,27 @@ impl DataFolder {
         Ok((info(&entry), store))
     }
 
-    /// The keyring and the books, for the erasures inside a collection.
+    /// Returns the keyring, erasure log and receipts, for erasures inside a collection.
     pub(crate) fn books(&self) -> Arc<Books> {
         Arc::clone(&self.books)
     }
 
-    /// Announces a file, there already or not, on which another library of this process holds record locks
-    /// as SQLite does: scans then leave the locks alone.
+    /// Registers a file on which another library of this process (SQLite) holds POSIX record locks. Scans
+    /// then read it without releasing the locks. The file need not exist yet.
     ///
-    /// Errors: `Io` when its folder is not there.
+    /// # Errors
+    ///
+    /// - `Io`: its folder does not exist.
     pub fn announce_locked(&self, path: &Path) -> Result<()> {
         locked::announce(path).map_err(|source| Error::io("find the folder of", path, source))
     }
 
-    /// The folder's path.
+    /// Returns the folder's path.
     pub fn path_of_data(&self) -> &Path {
         &self.folder
     }
 
-    /// The keyring's entry of the collection called `name`.
+    /// Returns the keyring's entry of the collection called `name`. Errors: `NoCollection`.
     pub(crate) fn entry(&self, name: &str) -> Result<Entry> {
         let mut entries = self.books.keyring.entries()?;
         match entries.iter().position(|entry| entry.about.name == name) {
@@ -279,7 +295,7 @@ impl DataFolder {
                     sealed.filter(|entry| !known(&entry.file_name().to_string_lossy())).count();
                 let hint = match names.as_slice() {
                     _ if lost > 0 => format!(
-                        "; the keyring does not know {lost} of the collections here: is it this folder's keyring?"
+                        "; the keyring has no keys for {lost} of the collections here: is it this folder's keyring?"
                     ),
                     [] => "; make one with 'picpick collections create NAME'".to_owned(),
                     names => format!("; there are: {}", names.join(", ")),
@@ -289,21 +305,23 @@ impl DataFolder {
         }
     }
 
-    /// Where the files of a collection lie.
+    /// Returns the folder with a collection's files.
     pub(crate) fn path(&self, id: CollectionId) -> PathBuf {
         self.folder.join("collections").join(id.to_string())
     }
 }
 
-/// Endings of folders among the collections that a crash may leave: one in the making, one that a backup
-/// is restored to, and one that the restored one replaces.
+/// Extension of a collection's folder while it is created. A crash may leave one behind, as with the next
+/// two.
 pub(crate) const MAKING: &str = "making";
+/// Extension of the folder to which a backup is restored.
 pub(crate) const RESTORING: &str = "restoring";
+/// Extension of the old folder while a restored one replaces it.
 pub(crate) const REPLACED: &str = "replaced";
 
 const FORMAT_LINE: &str = "picpick data folder, format ";
 
-/// The number in the folder's format file; 0 where it names none.
+/// Returns the number in the folder's `format` file, or 0 if it contains none.
 fn read_format(path: &Path) -> Result<i64> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::io("read", path, source))?;
     let number = text.trim().strip_prefix(FORMAT_LINE).and_then(|number| number.parse().ok());

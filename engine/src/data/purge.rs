@@ -1,7 +1,7 @@
-//! Purging a collection: the key first, then the files, then proof that nothing is left.
+//! The purge of a collection: destroy the key, remove the files, scan for residue, issue a receipt.
 //!
-//! Each step is durable before the next and can be repeated; what a crash leaves open is taken up when
-//! the data folder is opened next. Knows nothing of what was stored.
+//! Each step is durable before the next one and idempotent. A purge interrupted by a crash is resumed when
+//! the data folder is opened the next time.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -16,17 +16,24 @@ use crate::ids::CollectionId;
 use crate::residue::{Needles, Scan};
 use crate::store::{Store, canary};
 
-/// Canaries looked for when the store could not be asked how many it has: those of a million photos.
+/// Number of canaries to search for if the store could not be read: 65,536, those of a million photos.
 pub(super) const CANARIES_UNKNOWN: u64 = 1 << 16;
 
 impl DataFolder {
-    /// Purges the collection called `name` for good and attests it.
+    /// Purges the collection called `name` permanently and returns the signed receipt.
     ///
-    /// In order: deny access (its store is held) → destroy its key with a generation of key-encryption
-    /// key → enter it in the ledger → remove its files → scan what is left of the data folder → signed
-    /// receipt. Works on a full disk. Errors: `NoCollection`; `InUse` while another process has it
-    /// open; `Residue` when something was found, and then there is no receipt. After an error beyond
-    /// the first step the key is gone all the same, and the rest is done at the next opening.
+    /// Steps: 1. deny access by opening the store exclusively; 2. destroy the collection's key together with
+    /// a generation of the key-encryption key; 3. append the erasure to the erasure log; 4. remove the files;
+    /// 5. scan the data folder and the keyring; 6. write the receipt. Works on a full disk. After an error in
+    /// step 3 or later the key is already destroyed; the remaining steps run when the data folder is opened
+    /// the next time.
+    ///
+    /// # Errors
+    ///
+    /// - `NoCollection`: no collection has this name.
+    /// - `InUse`: another process has the collection open.
+    /// - `Residue`: the scan found data of the collection; no receipt is written.
+    /// - `Keyring`, `Io`, `Damaged`: a step could not be completed.
     pub fn purge(&self, name: &str) -> Result<Receipt> {
         let entry = match self.entry(name) {
             Ok(entry) => entry,
@@ -39,7 +46,8 @@ impl DataFolder {
         receipt
     }
 
-    /// A collection whose entry in the keyring is damaged has lost its name: its id stands for it.
+    /// Purges a collection whose keyring entry is damaged. Its name is lost, so `name` must be its id.
+    /// Returns `otherwise` for any other name.
     fn purge_damaged(&self, name: &str, otherwise: Error) -> Result<Receipt> {
         let id = name.parse().ok();
         match id.filter(|id| self.books.keyring.damaged().is_ok_and(|all| all.contains(id))) {
@@ -51,14 +59,14 @@ impl DataFolder {
         }
     }
 
-    /// `release` lets go of the store once its key is gone.
+    /// Destroys the key, closes the store with `release`, and completes the purge.
     fn purge_by_id(
         &self,
         id: CollectionId,
         counts: Option<(u64, u64, u64)>,
         release: impl FnOnce(),
     ) -> Result<Receipt> {
-        // Repeated on a full disk: the key may be gone already, and only tidying have failed.
+        // Repeated on a full disk: the first attempt may have destroyed the key and failed afterwards.
         self.books.with_room(|| match self.is_purged(id)? {
             true => Ok(()),
             false => self.books.keyring.destroy_key(id, counts),
@@ -66,12 +74,12 @@ impl DataFolder {
         release();
         let purged = self.books.keyring.purged()?;
         let purged = purged.iter().find(|purged| purged.id == id);
-        let missing = || self.books.keyring.failed("it forgot a purge that was just begun");
+        let missing = || self.books.keyring.failed("the purge that was just started is missing");
         self.finish(purged.ok_or_else(missing)?)
     }
 
-    /// Holds the store so that no other process opens it; `None` where damage keeps it from opening,
-    /// which must not keep it from being purged.
+    /// Opens the store, so that no other process can open it. Returns `None` if the store is too damaged to
+    /// open; damage must not prevent a purge.
     fn hold(&self, entry: &Entry) -> Result<Option<Store>> {
         match Store::open(&self.path(entry.id), entry.id, super::keys(entry)) {
             Err(error @ Error::InUse { .. }) => Err(error),
@@ -83,7 +91,7 @@ impl DataFolder {
         Ok(self.books.keyring.purged()?.iter().any(|purged| purged.id == id))
     }
 
-    /// What comes after the key's end; every step may have been done before.
+    /// Runs the steps that follow the destruction of the key. Each is idempotent.
     fn finish(&self, purged: &Purged) -> Result<Receipt> {
         let erasure =
             self.books.with_room(|| self.books.ledger.enter(purged.id, Erased::Collection))?;
@@ -120,7 +128,7 @@ impl DataFolder {
 
     fn remove_files(&self, id: CollectionId) -> Result<()> {
         let path = self.path(id);
-        // Beside it may lie what a restore that was cut short has left.
+        // An interrupted creation or restore may have left folders beside the collection's own.
         let beside = [MAKING, RESTORING, REPLACED].map(|ending| path.with_extension(ending));
         for path in beside.into_iter().chain([path]) {
             files::remove_folder(&path)?;
@@ -128,7 +136,7 @@ impl DataFolder {
         files::sync_folder(&self.folder.join("collections"))
     }
 
-    /// Looks through data folder and keyring; what could not be read is an error.
+    /// Scans the data folder and the keyring. Errors if a file could not be read.
     fn look_for(&self, needles: &Needles) -> Result<Scan> {
         let mut scan = needles.scan(&self.folder);
         let keyring = self.books.keyring.folder();
@@ -144,15 +152,15 @@ impl DataFolder {
         }
     }
 
-    /// Takes up what is open: purges that a crash cut short, and collections that an old copy of the
-    /// keyring or of the data folder has brought back. What cannot be done is said and left for the
-    /// next opening, so that healthy collections stay usable.
+    /// Resumes interrupted purges, and purges collections again that an old copy of the keyring or of the
+    /// data folder has restored. Returns one sentence for each action. A failure is reported the same way and
+    /// retried at the next opening, so that the other collections stay usable.
     pub(super) fn resume(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         match files::try_lock(&self.purge_lock()) {
-            // Another process is at it.
+            // Another process is purging.
             Ok(None) => return remarks,
-            // Nothing can be written here: nothing can be purged either.
+            // The folder is not writable, so nothing can be purged.
             Err(_) => return remarks,
             Ok(Some(_lock)) => {
                 if let Err(error) = self.resume_all(&mut remarks) {
@@ -175,7 +183,7 @@ impl DataFolder {
             for entry in self.books.keyring.entries()? {
                 if purged_before.contains(&entry.id) {
                     self.books.keyring.destroy_key(entry.id, None)?;
-                    let what = "was purged before, and an old keyring brought its key back";
+                    let what = "was purged before, but an old copy of the keyring restored its key";
                     remarks.push(format!("collection {} {what}: purged again", entry.id));
                 }
             }
@@ -186,7 +194,7 @@ impl DataFolder {
                 remarks.push(format!("the purge of collection {} is completed", purged.id));
             } else if self.path(purged.id).exists() {
                 self.remove_files(purged.id)?;
-                let what = "was purged before, and an old copy brought its files back";
+                let what = "was purged before, but an old copy restored its files";
                 remarks.push(format!("collection {} {what}: removed", purged.id));
             }
         }
@@ -199,8 +207,8 @@ impl DataFolder {
         Ok(())
     }
 
-    /// Completes or takes back what the making of a collection, or its restoring, has left when it was
-    /// cut short; not while one is under way.
+    /// Completes or rolls back the interrupted creation or restore of a collection. Does nothing while
+    /// another process is creating or restoring one.
     fn tidy(&self) -> Result<()> {
         let Some(_lock) = files::try_lock(&self.making_lock())? else { return Ok(()) };
         let folder = self.folder.join("collections");
@@ -227,18 +235,18 @@ impl DataFolder {
         Ok(())
     }
 
-    /// Held while a collection is purged.
+    /// Returns the path of the lock that is held during a purge.
     fn purge_lock(&self) -> PathBuf {
         self.books.keyring.folder().join("purge.lock")
     }
 
-    /// Held while a collection is made or restored.
+    /// Returns the path of the lock that is held while a collection is created or restored.
     pub(crate) fn making_lock(&self) -> PathBuf {
         self.books.keyring.folder().join("making.lock")
     }
 }
 
-/// Photos, faces and canaries of a store; `None` when not all of it reads.
+/// Counts the photos, faces and canaries of a store. Returns `None` if a row is damaged.
 fn counts(store: &Store) -> Option<(u64, u64, u64)> {
     let (mut photos, mut faces, mut sound) = (0, 0, true);
     let count = |photo: crate::face::Photo| {
@@ -258,13 +266,13 @@ fn canaries(purged: &Purged) -> Result<Needles> {
     Ok(needles)
 }
 
-/// What a scan looked at, for a receipt.
+/// Returns the extent of a scan, for a receipt.
 pub(crate) fn scanned(scan: &Scan) -> Scanned {
     let Scan { files, bytes, needles, .. } = *scan;
     Scanned { files, bytes, needles }
 }
 
-/// Looks for `needles` in one folder; `Residue` when any is there.
+/// Scans one folder for `needles`. Errors: `Residue` if any is found.
 pub(crate) fn none_left(
     needles: &Needles,
     folder: &Path,

@@ -1,8 +1,8 @@
-//! A look through the raw files of a data folder for face data where none may be.
+//! The scan of a data folder's raw files for face data in places where none is allowed.
 //!
-//! Canaries of living collections must be found in their own folder (that proves the scan) and nowhere
-//! else; canaries of purged ones, and embeddings that are not sealed, nowhere at all. Knows nothing of
-//! how anything is purged.
+//! Canaries of a living collection must be found in its own folder (which proves that the scan works) and
+//! only there. Canaries of a purged collection, and embeddings that are not sealed, must not be found in any
+//! file.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,53 +15,61 @@ use crate::ids::CollectionId;
 use crate::residue::Needles;
 use crate::store::{Store, canary};
 
-/// What a scan saw.
+/// The result of a scan.
 #[derive(Clone, Debug)]
 pub struct Residue {
-    /// Files read whole, and their bytes.
+    /// Files read completely.
     pub files: u64,
+    /// Total size of these files.
     pub bytes: u64,
     /// Windows of 16 bytes searched for at every offset.
     pub needles: u64,
+    /// Files and folders that could not be read.
     pub unreadable: Vec<PathBuf>,
     pub collections: Vec<CollectionResidue>,
 }
 
-/// What was found of one collection.
+/// The result of a scan for one collection.
 #[derive(Clone, Debug)]
 pub struct CollectionResidue {
     pub id: CollectionId,
-    /// `None` for a purged collection: its name went with its key.
+    /// `None` for a purged collection: its name was sealed with the destroyed key.
     pub name: Option<String>,
-    /// Canaries planted; `None` when its store could not be asked.
+    /// Canaries planted; `None` if its store could not be read.
     pub canaries: Option<u64>,
-    /// Canaries found in its own folder; of a purged collection, anywhere.
+    /// Canaries found in its own folder. For a purged collection: canaries found in any file.
     pub found: u64,
-    /// Files elsewhere that hold any of its canaries; of a purged collection, all that do.
+    /// Files outside its own folder that contain its canaries. For a purged collection: all files that do.
     pub elsewhere: Vec<PathBuf>,
-    /// Files that hold an embedding of it that is not sealed.
+    /// Files that contain an unsealed embedding of the collection.
     pub unsealed: Vec<PathBuf>,
-    /// Why its store could not be asked; then unsealed embeddings were not searched for.
+    /// Reason why its store, or a guest row in it, could not be read; then some of its unsealed embeddings
+    /// were not searched for.
     pub closed: Option<String>,
 }
 
 impl Residue {
-    /// Files with face data that may not be there.
+    /// Returns the number of findings: files with canaries or unsealed embeddings where none are allowed.
     pub fn found(&self) -> usize {
         let of = |one: &CollectionResidue| one.elsewhere.len() + one.unsealed.len();
         self.collections.iter().map(of).sum()
     }
 }
 
-/// Whose a searched piece is.
+/// The origin of a searched piece of data.
 struct Piece {
-    /// Position among the collections.
+    /// Index in `Residue::collections`.
     collection: usize,
     sealed: bool,
 }
 
 impl DataFolder {
-    /// Scans data folder, keyring, and the folders in `also`, for instance with old backups.
+    /// Scans the data folder, the keyring, and the folders in `also`, for instance folders with old backups.
+    ///
+    /// # Errors
+    ///
+    /// - `Keyring`, `Io`: the keyring cannot be read.
+    /// - `Store`: the guests of an opened store cannot be listed.
     pub fn scan(&self, also: &[PathBuf]) -> Result<Residue> {
         let (mut needles, mut pieces) = (Needles::new(), Vec::new());
         let mut collections = Vec::new();
@@ -194,8 +202,8 @@ fn plant(
     Ok(())
 }
 
-/// Four windows of an embedding as it would lie in a file, 32-bit floats, little endian: enough to
-/// find it, a tenth of the needles.
+/// Returns four windows of an embedding in its file encoding (32-bit floats, little endian). They suffice to
+/// find the embedding, with about a tenth of the windows of the whole.
 fn spots(embedding: &[f32]) -> Vec<u8> {
     let quarter = (embedding.len() / 4).max(4);
     let windows = embedding.chunks(quarter).filter_map(|part| part.get(..4));

@@ -1,5 +1,3 @@
-//! The data folder: collections made, listed and purged, foreign folders and lost keyrings told.
-
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -83,7 +81,7 @@ fn an_old_copy_of_everything_but_the_keys_opens_nothing() {
     fill(&data, "kept");
     copy(&path, &old);
     data.purge("gone").unwrap();
-    // The copy comes back in the data folder's place, with today's keyring.
+    // The old copy replaces the data folder; the keyring is the current one.
     std::fs::remove_dir_all(&path).unwrap();
     copy(&old, &path);
     let data = DataFolder::open(&path, Some(&keys)).unwrap();
@@ -109,7 +107,7 @@ fn an_old_keyring_brought_back_is_purged_again() {
     let data = DataFolder::open(&path, Some(&keys)).unwrap();
     assert!(data.remarks().iter().any(|remark| remark.contains("purged again")));
     assert!(data.collections().unwrap().is_empty());
-    assert_eq!(data.receipts().unwrap().len(), 1, "the erasure has its receipt already");
+    assert_eq!(data.receipts().unwrap().len(), 1, "the erasure already has its receipt");
     let bytes = std::fs::read(&data.receipts().unwrap()[0]).unwrap();
     assert_eq!(bytes, receipt.to_bytes().unwrap());
 }
@@ -172,7 +170,7 @@ fn a_guests_template_that_is_not_sealed_is_found() {
     let id = crate::ids::GuestId([7; 16]);
     store.put_guest(&crate::guest::Guest::new(id, template)).unwrap();
     drop(store);
-    assert_eq!(data.scan(&[]).unwrap().found(), 0, "sealed, it is not found");
+    assert_eq!(data.scan(&[]).unwrap().found(), 0, "a sealed template is not found");
     std::fs::write(folder.path().join("leak"), leaked).unwrap();
     assert_eq!(data.scan(&[]).unwrap().found(), 1);
 }

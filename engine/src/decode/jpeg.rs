@@ -1,8 +1,7 @@
-//! JPEG through libjpeg-turbo.
+//! Decodes JPEG with libjpeg-turbo.
 //!
-//! What it will keep in memory is counted from the markers: libjpeg-turbo itself offers no bound, it
-//! takes two bytes a coefficient for the whole picture as soon as there is more than one scan. Knows
-//! nothing of other formats.
+//! The memory is computed from the markers, because libjpeg-turbo has no memory limit: as soon as a file
+//! has more than one scan, it allocates two bytes per coefficient for the whole picture.
 
 use turbojpeg::{Colorspace, Decompressor, Image, PixelFormat};
 
@@ -11,7 +10,7 @@ use crate::error::{Error, Result};
 use super::markers::{Markers, follow};
 use super::{Coding, DecodeLimits, Header, Survey, held_size, orientation, refused, rgb};
 
-/// Rows, tables and Huffman lookups of libjpeg-turbo, for each pixel of width.
+/// Memory of libjpeg-turbo for row buffers, tables and Huffman lookups, bytes per pixel of width.
 const ROW_BYTES: u64 = 256;
 
 pub(super) fn survey(bytes: &[u8], limits: &DecodeLimits) -> Result<Survey> {
@@ -19,7 +18,7 @@ pub(super) fn survey(bytes: &[u8], limits: &DecodeLimits) -> Result<Survey> {
     let pixels = held_size(found.width, found.height, limits)?;
     if found.scans > limits.jpeg_scans_max {
         let (received, expected) = (found.scans, limits.jpeg_scans_max);
-        return Err(refused(format!("the JPEG has {received} scans, at most {expected} are read")));
+        return Err(refused(format!("the JPEG has {received} scans; the limit is {expected}")));
     }
     let inks = check_header(bytes, &found)?;
     let out = if inks { 4 } else { 3 };
@@ -37,17 +36,17 @@ pub(super) fn survey(bytes: &[u8], limits: &DecodeLimits) -> Result<Survey> {
     })
 }
 
-/// Lets libjpeg-turbo read the header too; tells whether the colours are inks.
+/// Compares the header as libjpeg-turbo reads it with the markers; returns whether the colours are CMYK.
 fn check_header(bytes: &[u8], found: &Markers<'_>) -> Result<bool> {
     let header = Decompressor::new().and_then(|mut reader| reader.read_header(bytes));
     let header = header.map_err(damaged)?;
     if (header.width, header.height) != (found.width as usize, found.height as usize) {
-        return Err(refused("damaged JPEG: its size is given twice"));
+        return Err(refused("damaged JPEG: its header has two different sizes"));
     }
     Ok(matches!(header.colorspace, Colorspace::CMYK | Colorspace::YCCK))
 }
 
-/// RGB pixels as stored, not turned.
+/// Decodes to RGB pixels as stored, without applying the orientation.
 pub(super) fn decode(
     bytes: &[u8],
     header: &Header,
@@ -62,7 +61,7 @@ pub(super) fn decode(
     let target =
         Image { pixels: pixels.as_mut_slice(), width, pitch: width * colours, height, format };
     if let Err(error) = reader.decompress(bytes, target) {
-        // Cameras leave stray bytes between segments; libjpeg-turbo warns and loses no pixel.
+        // Some cameras write stray bytes between segments: libjpeg-turbo warns, and no pixel is lost.
         if !error.to_string().contains("extraneous bytes before marker") {
             return Err(damaged(error));
         }

@@ -1,16 +1,16 @@
-//! The structure of a JPEG: its frame, its scans and its EXIF block, from marker to marker.
+//! Parses the structure of a JPEG: its frame header, its scans and its EXIF block.
 //!
-//! Follows markers the way libjpeg does (stray bytes are skipped, nothing after the end marker counts),
-//! so that both see the same scans. Reads no compressed pixel and knows nothing of limits.
+//! Follows the markers as libjpeg does (skips stray bytes, stops at the end marker), so that both see the
+//! same scans. Compressed pixels are skipped, not decoded.
 
 use crate::error::Result;
 
 use super::refused;
 
-/// One colour of the frame.
+/// A colour component of the frame.
 struct Component {
     id: u8,
-    /// Sampling factors, 1 to 4.
+    /// Sampling factors, horizontal and vertical, 1 to 4.
     across: u32,
     down: u32,
 }
@@ -22,24 +22,28 @@ struct Frame {
     components: Vec<Component>,
 }
 
-/// What the markers tell.
+/// The size, decoding cost and EXIF block of a JPEG, as its markers give them.
 pub(super) struct Markers<'a> {
     pub width: u32,
     pub height: u32,
     pub scans: u32,
-    /// Blocks of 8 x 8 values times the scans that go over them.
+    /// Blocks of 8 x 8 values, each counted once per scan that contains it.
     pub passed_blocks: u64,
-    /// Memory for all coefficients of the frame, where the decoder keeps them until the last scan.
+    /// Memory for all coefficients of the frame, bytes; 0 if the decoder need not keep them until the last
+    /// scan.
     pub coefficient_bytes: u64,
-    /// Length of the compressed pixels.
+    /// Length of the compressed pixels, bytes.
     pub coded_bytes: u64,
-    /// Length of the colour profile, which the decoder copies.
+    /// Length of the colour profile, bytes; the decoder copies it.
     pub profile_bytes: u64,
     /// The last EXIF block before the first scan.
     pub exif: Option<&'a [u8]>,
 }
 
 /// Follows the markers from the start of `bytes` to the end of the picture.
+///
+/// # Errors
+/// `Error::Image` if the file is cut off, damaged, or of a kind that libjpeg-turbo is not used for.
 pub(super) fn follow(bytes: &[u8]) -> Result<Markers<'_>> {
     let mut walk = Walk { bytes, at: 2 };
     let mut found = Markers {
@@ -55,7 +59,7 @@ pub(super) fn follow(bytes: &[u8]) -> Result<Markers<'_>> {
     let (mut frame, mut scan_start): (Option<Frame>, Option<usize>) = (None, None);
     loop {
         let code = walk.marker().ok_or_else(|| cut_off(frame.is_some()))?;
-        // Without a length and without meaning for the structure.
+        // These markers have no length and do not change the structure.
         if code < 0xc0 || (0xd0..=0xd7).contains(&code) {
             continue;
         }
@@ -63,7 +67,7 @@ pub(super) fn follow(bytes: &[u8]) -> Result<Markers<'_>> {
             found.coded_bytes += (walk.at - 2 - start) as u64;
         }
         match code {
-            0xd8 => return Err(refused("damaged JPEG: it starts twice")),
+            0xd8 => return Err(refused("damaged JPEG: it has two start markers")),
             0xd9 => break,
             _ => {}
         }
@@ -71,13 +75,13 @@ pub(super) fn follow(bytes: &[u8]) -> Result<Markers<'_>> {
         match code {
             0xc4 | 0xc8 | 0xcc => {}
             0xc0..=0xcf if frame.is_some() => {
-                return Err(refused("damaged JPEG: it has two frames"));
+                return Err(refused("damaged JPEG: it has two frame headers"));
             }
             0xc0..=0xcf => frame = Some(read_frame(code, content)?),
             0xda => {
                 let frame = frame
                     .as_ref()
-                    .ok_or_else(|| refused("damaged JPEG: pixels come before their size"))?;
+                    .ok_or_else(|| refused("damaged JPEG: a scan precedes the frame header"))?;
                 found.add_scan(frame, content)?;
                 scan_start = Some(walk.at);
             }
@@ -89,14 +93,14 @@ pub(super) fn follow(bytes: &[u8]) -> Result<Markers<'_>> {
         }
     }
     let frame = frame.filter(|_| found.scans > 0);
-    let frame = frame.ok_or_else(|| refused("damaged JPEG: it holds no pixels"))?;
+    let frame = frame.ok_or_else(|| refused("damaged JPEG: it has no pixels"))?;
     (found.width, found.height) = (frame.width, frame.height);
     Ok(found)
 }
 
 fn cut_off(in_pixels: bool) -> crate::error::Error {
     refused(if in_pixels {
-        "damaged JPEG: the file ends before its pixels do"
+        "damaged JPEG: the file ends within its pixels"
     } else {
         "damaged JPEG: the file ends within its header"
     })
@@ -104,7 +108,7 @@ fn cut_off(in_pixels: bool) -> crate::error::Error {
 
 impl Markers<'_> {
     fn add_scan(&mut self, frame: &Frame, content: &[u8]) -> Result<()> {
-        let wrong = || refused("damaged JPEG: a scan without colours");
+        let wrong = || refused("damaged JPEG: a scan without colour components");
         let (&count, rest) = content.split_first().ok_or_else(wrong)?;
         let ids = rest.chunks(2).take(count.into()).filter_map(|pair| pair.first());
         let parts: Vec<&Component> =
@@ -116,7 +120,7 @@ impl Markers<'_> {
         } else {
             parts.iter().map(|part| frame.blocks(part, true)).sum()
         };
-        // A scan of some colours only, or of some coefficients, needs all others kept for later.
+        // A scan that has only some of the components or coefficients makes the decoder keep all of them.
         if frame.progressive || parts.len() < frame.components.len() {
             self.coefficient_bytes =
                 frame.components.iter().map(|part| frame.blocks(part, true) * 128).sum();
@@ -126,7 +130,7 @@ impl Markers<'_> {
 }
 
 impl Frame {
-    /// Blocks of `part`; `padded` to whole groups of blocks as scans of several colours have them.
+    /// Returns the number of blocks of `part`; `padded` rounds up to whole MCUs, as in interleaved scans.
     fn blocks(&self, part: &Component, padded: bool) -> u64 {
         let most = |factor: fn(&Component) -> u32| self.components.iter().map(factor).max();
         let count = |side: u32, own: u32, most: Option<u32>| {
@@ -143,7 +147,7 @@ fn read_frame(code: u8, content: &[u8]) -> Result<Frame> {
         0xc0..=0xc2 => None,
         0xc3 => Some("a lossless JPEG"),
         0xc9 | 0xca => Some("an arithmetic-coded JPEG"),
-        _ => Some("a JPEG of a rare kind"),
+        _ => Some("a JPEG of an unsupported kind"),
     };
     if let Some(kind) = kind {
         return Err(refused(format!("{kind}; expected a baseline or progressive JPEG")));
@@ -152,7 +156,7 @@ fn read_frame(code: u8, content: &[u8]) -> Result<Frame> {
         return Err(cut_off(false));
     };
     if depth != 8 {
-        return Err(refused(format!("a JPEG of {depth} bits a colour; expected 8")));
+        return Err(refused(format!("a JPEG of {depth} bits per colour; expected 8")));
     }
     let components: Vec<Component> = rest
         .as_chunks::<3>()
@@ -167,7 +171,7 @@ fn read_frame(code: u8, content: &[u8]) -> Result<Frame> {
         .collect();
     let right = |part: &Component| (1..=4).contains(&part.across) && (1..=4).contains(&part.down);
     if components.len() != usize::from(count) || count == 0 || !components.iter().all(right) {
-        return Err(refused("damaged JPEG: its colours make no sense"));
+        return Err(refused("damaged JPEG: its colour components are invalid"));
     }
     let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
     Ok(Frame { width: width.into(), height: height.into(), progressive: code == 0xc2, components })
@@ -179,7 +183,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// The next marker's code; 0xff 0x00 stands for a byte of pixels, 0xff 0xff for padding.
+    /// Returns the next marker's code. 0xff 0x00 is a stuffed pixel byte, 0xff 0xff is padding.
     fn marker(&mut self) -> Option<u8> {
         loop {
             let rest = self.bytes.get(self.at..)?;
@@ -193,7 +197,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The content of the segment whose length comes next.
+    /// Reads the segment that starts here with its length, and returns its content.
     fn segment(&mut self) -> Option<&'a [u8]> {
         let &[high, low] = self.bytes.get(self.at..self.at + 2)? else { return None };
         let length = usize::from(u16::from_be_bytes([high, low]));
@@ -203,7 +207,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The first 0xff; looks at 64 bytes at a time, for megabytes of pixels lie between markers.
+/// Returns the position of the first 0xff. Compares 64 bytes at a time, because there may be megabytes of
+/// pixels between two markers.
 fn find_ff(bytes: &[u8]) -> Option<usize> {
     let (blocks, _) = bytes.as_chunks::<64>();
     let clear =
@@ -218,7 +223,8 @@ fn find_ff(bytes: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// 1000 x 600 pixels in three colours, the first twice as fine, with scans of these colours.
+    /// A JPEG of 1000 x 600 pixels with three components, the first at twice the resolution, and one scan
+    /// per entry of `scans`, which lists the components in it.
     fn file(frame: u8, scans: &[&[u8]]) -> Vec<u8> {
         let mut out = vec![0xff, 0xd8, 0xff, 0xe1, 0, 10];
         out.extend(b"Exif\0\0MM");
@@ -226,7 +232,7 @@ mod tests {
         for ids in scans {
             out.extend([0xff, 0xda, 0, 6 + 2 * ids.len() as u8, ids.len() as u8]);
             ids.iter().for_each(|id| out.extend([*id, 0]));
-            // A stuffed byte, a restart and padding are no end.
+            // A stuffed byte, a restart marker and padding do not end the scan.
             out.extend([0, 63, 0, 7, 0xff, 0, 0xff, 0xd0, 9, 9, 0xff]);
         }
         out.extend([0xff, 0xd9, 0xff, 0xda]);
@@ -235,7 +241,7 @@ mod tests {
 
     #[test]
     fn blocks_are_counted_as_libjpeg_lays_them_out() {
-        // In whole groups 126 x 76 and twice 63 x 38, alone 125 x 75.
+        // Padded to whole MCUs: 126 x 76 blocks and twice 63 x 38; the first component alone: 125 x 75.
         let all = 126 * 76 + 2 * 63 * 38;
         let bytes = file(0xc0, &[&[1, 2, 3]]);
         let found = follow(&bytes).unwrap();
@@ -264,6 +270,6 @@ mod tests {
         assert!(reason(&file(0xc3, &[&[1]])).contains("a lossless JPEG"));
         assert!(reason(&file(0xca, &[&[1]])).contains("arithmetic"));
         assert!(reason(&file(0xc0, &[])).contains("no pixels"));
-        assert!(reason(&file(0xc0, &[&[7]])).contains("without colours"));
+        assert!(reason(&file(0xc0, &[&[7]])).contains("without colour components"));
     }
 }

@@ -1,8 +1,7 @@
-//! Photo bytes to an upright RGB picture: JPEG, PNG and WebP, EXIF orientation applied.
+//! Decodes JPEG, PNG and WebP photos to upright RGB pictures, with the EXIF orientation applied.
 //!
-//! The format is taken from the bytes, never from a file name. [`probe`] surveys the whole structure of
-//! a file, so that what decoding will cost in memory and in time is known, and refused where it is too
-//! much, before anything is allocated. Knows nothing of files, faces or models.
+//! The format is detected from the bytes, never from a file name. [`probe`] computes the memory and time
+//! that decoding will cost from the file's structure, and checks them against limits before allocating.
 
 mod jpeg;
 mod markers;
@@ -17,31 +16,31 @@ use image::metadata::Orientation;
 use crate::error::{Error, Result};
 use crate::picture::Picture;
 
-/// What a photo may cost before it is refused.
+/// Limits on the size and the decoding cost of a photo; a photo over a limit is rejected.
 #[derive(Clone, Copy, Debug)]
 pub struct DecodeLimits {
-    /// File size in bytes; default 128 MiB (a 45-megapixel JPEG at best quality has about 30 MiB).
+    /// Limits the file size, bytes; default 128 MiB (a 45-megapixel JPEG at best quality has about 30 MiB).
     pub file_bytes_max: u64,
-    /// Width times height; default 120 million. Each pixel costs 3 bytes, 6 while it is turned.
+    /// Limits width times height; default 120 million. A pixel takes 3 bytes, and 6 during a quarter turn.
     pub pixels_max: u64,
-    /// The longer side in pixels; default 65,500, the most that libjpeg-turbo reads. Decoders have a
-    /// cost for each row, so that a picture one pixel wide would take seconds.
+    /// Limits the longer side, pixels; default 65,500, the maximum of libjpeg-turbo. Decoders have a cost
+    /// per row, so a picture one pixel wide and millions of rows high would take seconds.
     pub side_max: u32,
-    /// Peak memory of decoding in bytes; default 896 MiB, enough for a progressive JPEG of 100
-    /// megapixels in full colour.
+    /// Limits the peak memory of decoding, bytes; default 896 MiB, enough for a progressive JPEG of 100
+    /// megapixels without colour subsampling.
     pub decoded_bytes_max: u64,
-    /// Scans of a JPEG; default 200. Cameras write 1, web exports 10 to 14.
+    /// Limits the scans of a JPEG; default 200. Cameras write 1, web exports 10 to 14.
     pub jpeg_scans_max: u32,
-    /// Pixels times the passes that a decoder makes over them, colours counted apart; default 2.5
-    /// billion, a progressive JPEG of 100 megapixels with 20 passes. Bounds time: an empty pass costs
-    /// about half a nanosecond a pixel, whatever the file's size.
+    /// Limits pixels times decoder passes, each colour component counted separately; default 2.5 billion,
+    /// a progressive JPEG of 100 megapixels with 20 passes. Bounds time: a pass without data costs about
+    /// half a nanosecond per pixel, whatever the file's size.
     pub passed_pixels_max: u64,
-    /// Peak memory in bytes that a file gets whatever it holds; default 160 MiB, a JPEG of 55
-    /// megapixels. What takes more must come in a file to match, see `memory_per_byte_max`.
+    /// Peak memory of decoding, bytes, that is allowed for a file of any size; default 160 MiB, a JPEG of
+    /// 55 megapixels. Above it the file's size limits the memory, see `memory_per_byte_max`.
     pub unbacked_bytes_max: u64,
-    /// Bytes of memory for each byte of compressed pixels, where decoding takes more than
-    /// `unbacked_bytes_max`; default 100. Photos take 10 to 60, a progressive web export 90 at most. A
-    /// picture of one colour takes hundreds: a few kilobytes that would fill the memory.
+    /// Limits the bytes of memory per byte of compressed pixels, where decoding takes more than
+    /// `unbacked_bytes_max`; default 100. Photos take 10 to 60, progressive web exports up to 90. A picture
+    /// of a single colour takes hundreds, so a file of a few kilobytes could exhaust the memory.
     pub memory_per_byte_max: u64,
 }
 
@@ -60,7 +59,7 @@ impl Default for DecodeLimits {
     }
 }
 
-/// How a file's pixels are to be read.
+/// The decoder of a file, with the parameters that probing found.
 #[derive(Clone, Copy, Debug)]
 enum Coding {
     Jpeg { inks: bool },
@@ -68,47 +67,47 @@ enum Coding {
     WebP(webp::Still),
 }
 
-/// What the structure of a file says about its pixels and their cost.
+/// The size, orientation and decoding cost of a file, computed from its structure.
 struct Survey {
     coding: Coding,
     /// Width and height as stored.
     width: u32,
     height: u32,
     orientation: Orientation,
-    /// Peak memory until there are upright or lying RGB pixels, those included.
+    /// Peak memory of decoding to RGB pixels, before rotation, bytes; includes those pixels.
     memory_bytes: u64,
-    /// Length of the compressed pixels.
+    /// Length of the compressed pixels, bytes.
     coded_bytes: u64,
+    /// Pixels times decoder passes.
     passed_pixels: u64,
 }
 
-/// What a photo's header says; made by [`probe`], spent by [`decode`].
+/// The size and decoding cost of a photo, returned by [`probe`] and required by [`decode`].
 #[derive(Clone, Copy, Debug)]
 pub struct Header {
     coding: Coding,
-    /// Width in pixels as stored, before EXIF turns it.
+    /// Width in pixels as stored, before the EXIF orientation is applied.
     pub width: u32,
     /// Height in pixels as stored.
     pub height: u32,
     orientation: Orientation,
     /// Peak memory that decoding will need, in bytes.
     pub memory_bytes: u64,
-    /// Pixels times passes over them: the measure of the time that decoding will need.
+    /// Pixels times decoder passes: a measure of the time that decoding will need.
     pub passed_pixels: u64,
 }
 
-/// Reads a photo's structure and holds it against `limits`; decodes no pixel.
+/// Reads a photo's structure and checks it against `limits`, without decoding a pixel.
 ///
-/// `Error::Image` with a reason fit for a person: not a photo, damaged, over a limit.
+/// # Errors
+/// `Error::Image` with a reason for people: not a photo, damaged, over a limit.
 pub fn probe(bytes: &[u8], limits: &DecodeLimits) -> Result<Header> {
     if bytes.is_empty() {
         return Err(refused("the file is empty"));
     }
     if bytes.len() as u64 > limits.file_bytes_max {
         let (received, expected) = (bytes.len() >> 20, limits.file_bytes_max >> 20);
-        return Err(refused(format!(
-            "the file has {received} MiB, at most {expected} MiB are read"
-        )));
+        return Err(refused(format!("the file has {received} MiB; the limit is {expected} MiB")));
     }
     guarded(|| {
         let survey = match format_of(bytes)? {
@@ -121,6 +120,9 @@ pub fn probe(bytes: &[u8], limits: &DecodeLimits) -> Result<Header> {
 }
 
 /// Decodes a photo that [`probe`] accepted to an upright picture.
+///
+/// # Errors
+/// `Error::Image` if the compressed pixels are damaged.
 pub fn decode(bytes: &[u8], header: &Header, limits: &DecodeLimits) -> Result<Picture> {
     guarded(|| {
         let pixels = match header.coding {
@@ -132,7 +134,8 @@ pub fn decode(bytes: &[u8], header: &Header, limits: &DecodeLimits) -> Result<Pi
     })
 }
 
-/// Holds the size against the limits, before a survey goes on to what depends on it.
+/// Checks the size against the limits and returns the number of pixels. Called before any computation
+/// that depends on the size.
 fn held_size(width: u32, height: u32, limits: &DecodeLimits) -> Result<u64> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
@@ -141,19 +144,19 @@ fn held_size(width: u32, height: u32, limits: &DecodeLimits) -> Result<u64> {
     if pixels > limits.pixels_max {
         let expected = limits.pixels_max / 1_000_000;
         return Err(refused(format!(
-            "{width}x{height} pixels are too many, at most {expected} megapixels are read"
+            "{width}x{height} pixels are too many; the limit is {expected} megapixels"
         )));
     }
     if width.max(height) > limits.side_max {
         let expected = limits.side_max;
         return Err(refused(format!(
-            "{width}x{height} pixels are too long a strip, at most {expected} pixels a side are read"
+            "{width}x{height} pixels: a side is too long; the limit is {expected} pixels"
         )));
     }
     Ok(pixels)
 }
 
-/// Holds a survey against the limits.
+/// Checks the decoding cost against the limits, including the memory of the rotation.
 fn held(survey: Survey, limits: &DecodeLimits) -> Result<Header> {
     let Survey { coding, width, height, orientation, coded_bytes, passed_pixels, .. } = survey;
     let pixels = held_size(width, height, limits)?;
@@ -162,21 +165,21 @@ fn held(survey: Survey, limits: &DecodeLimits) -> Result<Header> {
     if memory_bytes > limits.decoded_bytes_max {
         let (received, expected) = (memory_bytes >> 20, limits.decoded_bytes_max >> 20);
         return Err(refused(format!(
-            "decoding would take {received} MiB, at most {expected} MiB are given"
+            "decoding needs {received} MiB of memory; the limit is {expected} MiB"
         )));
     }
     if passed_pixels > limits.passed_pixels_max {
         let (passes, expected) = (passed_pixels / pixels, limits.passed_pixels_max / pixels);
         return Err(refused(format!(
-            "{width}x{height} pixels are coded in {passes} passes, at most {expected} are read at this size"
+            "{width}x{height} pixels are coded in {passes} passes; the limit at this size is {expected}"
         )));
     }
     let backed = coded_bytes.saturating_mul(limits.memory_per_byte_max);
     if memory_bytes > limits.unbacked_bytes_max.max(backed) {
         let expected = memory_bytes / limits.memory_per_byte_max;
         return Err(refused(format!(
-            "{width}x{height} pixels in {coded_bytes} bytes cannot be a photo, a picture of this kind \
-             has {expected} bytes or more"
+            "{width}x{height} pixels in {coded_bytes} bytes cannot be a photo; a photo of this size \
+             and format has at least {expected} bytes"
         )));
     }
     Ok(Header { coding, width, height, orientation, memory_bytes, passed_pixels })
@@ -189,7 +192,10 @@ enum Format {
     WebP,
 }
 
-/// The media type of a photo's bytes, from the bytes themselves. `Error::Image` for what is none.
+/// Returns the media type of a photo, detected from its first bytes.
+///
+/// # Errors
+/// `Error::Image` if the bytes are not a JPEG, PNG or WebP file.
 pub fn media_type(bytes: &[u8]) -> Result<&'static str> {
     Ok(match format_of(bytes)? {
         Format::Jpeg => "image/jpeg",
@@ -222,12 +228,12 @@ fn format_of(bytes: &[u8]) -> Result<Format> {
     Err(refused(format!("{name}; expected JPEG, PNG or WebP")))
 }
 
-/// The orientation that an EXIF block names; upright where it names none.
+/// Returns the orientation in an EXIF block; upright if there is none.
 fn orientation(exif: Option<&[u8]>) -> Orientation {
     exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms)
 }
 
-/// A decoder that panics on a hostile file must not take the program with it.
+/// Runs a decoder and turns a panic into an error: a malicious file must not end the program.
 fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
     outcome.unwrap_or_else(|_| Err(refused("damaged picture: the decoder gave up")))
@@ -245,7 +251,8 @@ fn refused(reason: impl Into<String>) -> Error {
 mod tests {
     use super::*;
 
-    /// A file with this many megapixels, bytes a pixel in memory, passes and megabytes of pixels.
+    /// Checks a file of `megapixels` with `each` bytes of memory per pixel, `passes` decoder passes and
+    /// `megabytes` of compressed pixels against the default limits.
     fn verdict(
         megapixels: u32,
         each: u64,
@@ -295,9 +302,9 @@ mod tests {
             (verdict(118, 3, 1, 3.5, false), "cannot be a photo"),
             (verdict(36, 6, 1, 2.0, false), "cannot be a photo"),
             (verdict(30, 3, 1, 0.1, true), "cannot be a photo"),
-            (verdict(130, 3, 1, 50.0, false), "at most 120 megapixels"),
-            (verdict(110, 9, 1, 50.0, false), "at most 896 MiB"),
-            (verdict(100, 9, 30, 50.0, false), "in 30 passes, at most 25"),
+            (verdict(130, 3, 1, 50.0, false), "the limit is 120 megapixels"),
+            (verdict(110, 9, 1, 50.0, false), "the limit is 896 MiB"),
+            (verdict(100, 9, 30, 50.0, false), "in 30 passes; the limit at this size is 25"),
         ] {
             let received = reason(received);
             assert!(received.contains(expected), "{received:?} instead of {expected:?}");

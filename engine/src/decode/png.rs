@@ -1,7 +1,7 @@
-//! PNG through the `png` crate behind `image`; of an animation its still picture.
+//! Decodes PNG with `image` (the `png` crate); of an animation, the default image.
 //!
-//! Walks the chunks first, to know how many bytes of pixels there are and what else would be unpacked.
-//! Knows nothing of other formats.
+//! Parses the chunk headers first, to count the compressed pixels and the metadata that the decoder would
+//! keep or decompress.
 
 use image::codecs::png::PngDecoder;
 use image::metadata::Orientation;
@@ -12,13 +12,14 @@ use crate::error::{Error, Result};
 
 use super::{Coding, DecodeLimits, Survey, damaged, held_size, refused, rgb};
 
-/// Texts and colour profile together; the decoder unpacks the profile and keeps them all.
+/// Limits the texts and the colour profile together, bytes. The decoder keeps all of them in memory, the
+/// profile decompressed.
 const METADATA_BYTES_MAX: u64 = 32 << 20;
-/// Each chunk costs the decoder about as much as a hundred pixels.
+/// Limits the chunks of a file. A chunk costs the decoder about as much time as a hundred pixels.
 const CHUNKS_MAX: u64 = 1_000_000;
-/// What deflate can make of a byte at most.
+/// The highest compression ratio of deflate, bytes out per byte in.
 const DEFLATE_RATIO: u64 = 1032;
-/// Window of zlib and rows of the decoder.
+/// Memory for zlib's window and the decoder's row buffers, bytes.
 const SCRATCH_BYTES: u64 = 4 << 20;
 
 pub(super) fn survey(bytes: &[u8], limits: &DecodeLimits) -> Result<Survey> {
@@ -27,7 +28,7 @@ pub(super) fn survey(bytes: &[u8], limits: &DecodeLimits) -> Result<Survey> {
     let mut decoder = open(bytes)?;
     let colour = decoder.color_type();
     let each = rgb::bytes_per_pixel(colour)
-        .ok_or_else(|| refused(format!("a PNG with colours of type {colour:?} is not read")))?;
+        .ok_or_else(|| refused(format!("the PNG colour type {colour:?} is not supported")))?;
     let profile = (found.profile_bytes * DEFLATE_RATIO).min(METADATA_BYTES_MAX);
     Ok(Survey {
         coding: Coding::Png,
@@ -40,7 +41,7 @@ pub(super) fn survey(bytes: &[u8], limits: &DecodeLimits) -> Result<Survey> {
     })
 }
 
-/// RGB pixels as stored, not turned.
+/// Decodes to RGB pixels as stored, without applying the orientation.
 pub(super) fn decode(bytes: &[u8]) -> Result<Vec<u8>> {
     let decoder = open(bytes)?;
     let (colour, size) = (decoder.color_type(), decoder.total_bytes());
@@ -60,9 +61,7 @@ fn reason(error: ImageError) -> Error {
     match error {
         ImageError::Limits(_) => {
             let expected = METADATA_BYTES_MAX >> 20;
-            refused(format!(
-                "a PNG with more than {expected} MiB of texts and profiles is not read"
-            ))
+            refused(format!("the PNG has more than {expected} MiB of texts and colour profiles"))
         }
         _ if text.contains("CRC error") => damaged("its checksums do not match"),
         _ => damaged(text),
@@ -76,7 +75,7 @@ struct Chunks {
     interlaced: bool,
     pixel_bytes: u64,
     profile_bytes: u64,
-    /// What comes before the pixels and is neither pixels nor profile.
+    /// Chunks before the pixels other than the profile, bytes.
     other_bytes: u64,
 }
 
@@ -96,7 +95,7 @@ fn walk(bytes: &[u8]) -> Result<Chunks> {
                 found.interlaced = interlace == 1;
             }
             b"IDAT" if content.is_none() => {
-                return Err(damaged("the file ends before its pixels do"));
+                return Err(damaged("the file ends within its pixels"));
             }
             b"IDAT" => found.pixel_bytes += length as u64,
             b"iCCP" => found.profile_bytes += length as u64,
@@ -106,13 +105,13 @@ fn walk(bytes: &[u8]) -> Result<Chunks> {
         }
         count += 1;
         if count > CHUNKS_MAX {
-            return Err(refused(format!("a PNG in more than {CHUNKS_MAX} pieces is not read")));
+            return Err(refused(format!("the PNG has more than {CHUNKS_MAX} chunks")));
         }
-        // The checksum that follows is the decoder's business.
+        // Skips the checksum too: the decoder verifies it.
         rest = after.get(length + 4..);
     }
     if found.pixel_bytes == 0 {
-        return Err(damaged("the PNG holds no pixels"));
+        return Err(damaged("the PNG has no pixels"));
     }
     Ok(found)
 }

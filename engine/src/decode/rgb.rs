@@ -1,14 +1,9 @@
-//! Pixels of any colour type to 8-bit RGB, in the memory they lie in wherever it suffices.
-//!
-//! Gives byte for byte what `image` gives, without its second copy of the picture. Transparency is
-//! dropped, never blended. Knows nothing of files.
-
 use image::ColorType;
 
-/// Pixels converted at a time; the block is copied aside because input and output overlap.
+/// Pixels that are converted at a time. The block is copied first, because input and output share memory.
 const BLOCK_PX: usize = 4096;
 
-/// Peak bytes a pixel of [`from_samples`], or `None` for a colour type that no decoder here gives.
+/// Returns the peak memory of [`from_samples`], bytes per pixel; `None` for an unsupported colour type.
 pub(super) fn bytes_per_pixel(colour: ColorType) -> Option<u64> {
     let stored = u64::from(colour.bytes_per_pixel());
     let grows = stored < 3 || matches!(colour, ColorType::La16);
@@ -20,7 +15,10 @@ fn is_known(colour: ColorType) -> bool {
     matches!(colour, L8 | La8 | Rgb8 | Rgba8 | L16 | La16 | Rgb16 | Rgba16)
 }
 
-/// Samples as `image` decodes them, 16-bit ones in the machine's own byte order, to RGB.
+/// Converts samples of any supported colour type, 16-bit ones in native byte order, to 8-bit RGB.
+///
+/// Works in place where a pixel does not grow, so there is no second copy of the picture. The result is
+/// byte for byte that of `image`. Transparency is dropped, not blended.
 pub(super) fn from_samples(colour: ColorType, samples: Vec<u8>) -> Vec<u8> {
     match colour {
         ColorType::L8 => spread(&samples, |&[grey]: &[u8; 1]| grey),
@@ -38,13 +36,13 @@ pub(super) fn from_samples(colour: ColorType, samples: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// Four inks as Adobe programs store them, each value the paper that stays bare, to RGB.
+/// Converts CMYK to RGB. The values are inverted, as Adobe programs store them: 255 is no ink.
 pub(super) fn from_inks(inks: Vec<u8>) -> Vec<u8> {
     let over = |ink: u8, black: u8| ((u32::from(ink) * u32::from(black) + 127) / 255) as u8;
     packed(inks, |&[c, m, y, k]: &[u8; 4]| [over(c, k), over(m, k), over(y, k)])
 }
 
-/// A sample of 16 bits as the nearest of 8.
+/// Rounds a 16-bit sample to 8 bits.
 fn eight(sample: [u8; 2]) -> u8 {
     ((u32::from(u16::from_ne_bytes(sample)) + 128) / 257) as u8
 }
@@ -58,7 +56,7 @@ fn spread<const N: usize>(samples: &[u8], grey: impl Fn(&[u8; N]) -> u8) -> Vec<
     out
 }
 
-/// Converts in place; an output pixel is no longer than an input pixel.
+/// Converts in place. An output pixel must not be longer than an input pixel.
 fn packed<const N: usize>(mut samples: Vec<u8>, colour: impl Fn(&[u8; N]) -> [u8; 3]) -> Vec<u8> {
     let pixels = samples.len() / N;
     let mut aside = vec![0; BLOCK_PX * N];
@@ -108,7 +106,7 @@ mod tests {
                 DynamicImage::ImageLumaA8(p) => p.copy_from_slice(&samples),
                 DynamicImage::ImageRgb8(p) => p.copy_from_slice(&samples),
                 DynamicImage::ImageRgba8(p) => p.copy_from_slice(&samples),
-                _ => unreachable!("only the types above are made"),
+                _ => unreachable!("the test uses only the types above"),
             }
             let expected = picture.into_rgb8().into_raw();
             assert!(from_samples(colour, samples) == expected, "{colour:?}");

@@ -1,24 +1,21 @@
-//! Turns RGB pixels upright, as EXIF says the camera was held.
-//!
-//! Half turns and mirrors stay in place, quarter turns need a second buffer. Knows nothing of files.
-
 use image::metadata::Orientation;
 
 use crate::error::Result;
 use crate::picture::Picture;
 
-/// Side of the squares that are turned one after the other, so that both buffers stay in the cache.
+/// Side of the tiles, pixels, in which a quarter turn proceeds, so that both buffers stay in the cache.
 const TILE_PX: usize = 32;
 
 type Rgb = [u8; 3];
 
-/// Whether turning needs no second buffer.
+/// Whether the orientation is applied in place: half turns and mirrors are, quarter turns need a second
+/// buffer.
 pub(super) fn is_in_place(orientation: Orientation) -> bool {
     use Orientation::{FlipHorizontal, FlipVertical, NoTransforms, Rotate180};
     matches!(orientation, NoTransforms | Rotate180 | FlipHorizontal | FlipVertical)
 }
 
-/// Makes a picture of `pixels`, which are `width` x `height` as stored.
+/// Applies the EXIF orientation to `pixels`, which are `width` x `height` as stored.
 pub(super) fn upright(
     width: u32,
     height: u32,
@@ -58,7 +55,7 @@ fn swap_rows(pixels: &mut [Rgb], across: usize, down: usize) {
     }
 }
 
-/// Rows become columns; `mirrored` says whether source rows, and source columns, run backwards.
+/// Turns rows into columns; `mirrored` reverses the order of source rows (first) and columns (second).
 fn quarter(from: &[Rgb], across: usize, down: usize, mirrored: [bool; 2]) -> Vec<u8> {
     let mut turned = vec![0; from.len() * 3];
     let to: &mut [Rgb] = turned.as_chunks_mut::<3>().0;

@@ -1,27 +1,28 @@
-//! Reads the tables at the start of lossless WebP pixels, to know what memory they will take.
+//! Computes the memory that the decoder takes for the Huffman tables of a lossless WebP (VP8L).
 //!
-//! A file may announce 65,536 groups of five Huffman tables in fifteen bytes a table, and the decoder
-//! takes four kilobytes for each: a megabyte becomes hundreds. Follows the same bits as the decoder up
-//! to the first pixel and decodes none. Knows nothing of the file around them.
+//! A file may have 65,536 groups of five tables, each coded in fifteen bytes, and the decoder takes four
+//! kilobytes per table: one megabyte grows to hundreds. Reads the stream up to the first pixel of the
+//! picture.
 
 use crate::error::Result;
 
 use super::{damaged, refused};
 
-/// The codes of a group: green with lengths, red, blue, alpha, distance.
+/// Alphabet sizes of the five codes of a group: green with lengths, red, blue, alpha, distance.
 const ALPHABETS: [usize; 5] = [256 + 24, 256, 256, 256, 40];
-/// The order in which the lengths of length codes come.
+/// The order in which the stream has the word lengths of the code that codes word lengths.
 const LENGTHS_ORDER: [usize; 19] =
     [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
-/// The decoder looks this many bits up at once; longer codes go into a tree beside the table.
+/// Bits that the decoder looks up at once; longer codes continue in a tree beside the table.
 const TABLE_BITS: usize = 10;
-/// A tree's fixed part, and a node of it, in the decoder.
+/// The fixed part of a tree in the decoder, bytes.
 const TREE_BYTES: u64 = 64;
+/// A node of a tree in the decoder, bytes.
 const NODE_BYTES: u64 = 16;
-/// What all tables of a picture may take; the reference encoder makes 2,600 groups at most, of which
-/// each takes some 20 KB.
+/// Limits the memory of all tables of a picture, bytes. The reference encoder makes at most 2,600 groups
+/// of about 20 KB each.
 const TABLES_BYTES_MAX: u64 = 96 << 20;
-/// The places near by, across and up, from the nearest on.
+/// The pixels for which VP8L has short distance codes: (columns to the left, rows up), nearest first.
 #[rustfmt::skip]
 const NEAR: [(isize, isize); 120] = [
     (0, 1), (1, 0), (1, 1), (-1, 1), (0, 2), (2, 0), (1, 2), (-1, 2),
@@ -41,14 +42,17 @@ const NEAR: [(isize, isize); 120] = [
     (-6, 7), (7, 6), (-7, 6), (8, 5), (7, 7), (-7, 7), (8, 6), (8, 7),
 ];
 
-/// Bytes that the decoder takes for the tables and subsampled images of `content`.
+/// Returns the memory that the decoder takes for the tables and subsampled images of `content`, bytes.
+///
+/// # Errors
+/// `Error::Image` if the stream is damaged or the memory is above 96 MiB.
 pub(super) fn memory(content: &[u8]) -> Result<u64> {
     let mut bits = Bits { bytes: content, at: 8, memory: 0 };
-    let memory = walk(&mut bits).ok_or_else(|| damaged("its lossless pixels make no sense"))?;
+    let memory = walk(&mut bits).ok_or_else(|| damaged("its lossless pixel data is invalid"))?;
     if memory > TABLES_BYTES_MAX {
         let expected = TABLES_BYTES_MAX >> 20;
         return Err(refused(format!(
-            "a lossless WebP whose tables take more than {expected} MiB is not read"
+            "the Huffman tables of the lossless WebP need more than {expected} MiB of memory"
         )));
     }
     Ok(memory)
@@ -100,7 +104,7 @@ fn walk(bits: &mut Bits<'_>) -> Option<u64> {
     Some(bits.memory)
 }
 
-/// How many pixels back a distance leads.
+/// Converts a distance code to a number of pixels back.
 fn away(distance: usize, width: usize) -> usize {
     match NEAR.get(distance - 1) {
         Some((across, up)) => (across + up * width as isize).max(1) as usize,
@@ -110,21 +114,21 @@ fn away(distance: usize, width: usize) -> usize {
 
 /// A canonical Huffman code.
 struct Code {
-    /// How many words have each length.
+    /// The number of words of each length, 0 to 15 bits.
     counts: [usize; 16],
-    /// Shorter words first; a code of one symbol takes no bits.
+    /// Sorted by word length, shortest first. A code of one symbol takes no bits.
     symbols: Vec<usize>,
 }
 
 impl Code {
-    /// One symbol, or two in this order.
+    /// Creates a code of one symbol, or of two in this order.
     fn simple(symbols: Vec<usize>) -> Self {
         let mut counts = [0; 16];
         counts[1] = symbols.len();
         Self { counts, symbols }
     }
 
-    /// The code with words of these lengths; `None` unless it is complete.
+    /// Creates the code with words of these lengths; `None` unless it is complete.
     fn new(lengths: &[usize]) -> Option<Self> {
         let mut counts = [0; 16];
         for &length in lengths.iter().filter(|&&length| length > 0) {
@@ -167,7 +171,7 @@ impl Code {
     }
 }
 
-/// The bits of a file, lowest first, and the memory that what was read takes.
+/// A bit reader, lowest bit first. `memory` sums what the decoder allocates for the parts read, bytes.
 struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -185,7 +189,7 @@ impl Bits<'_> {
         Some(value)
     }
 
-    /// The size of the colour cache, 0 without one.
+    /// Reads the number of entries of the colour cache; 0 if there is none.
     fn cache_size(&mut self) -> Option<usize> {
         if self.read(1)? == 0 {
             return Some(0);
@@ -231,7 +235,7 @@ impl Bits<'_> {
         Some(code)
     }
 
-    /// Reads the lengths of a code's words, themselves coded.
+    /// Reads the word lengths of a code, which are themselves Huffman-coded with `code`.
     fn lengths(&mut self, code: &Code, alphabet: usize) -> Option<Vec<usize>> {
         let mut left = alphabet;
         if self.read(1)? == 1 {
@@ -259,7 +263,7 @@ impl Bits<'_> {
         (lengths.len() <= alphabet).then_some(lengths)
     }
 
-    /// Reads a subsampled image whole; pixels as alpha, red, green, blue from the highest byte down.
+    /// Decodes a subsampled image; a pixel has alpha, red, green, blue from the highest byte down.
     fn image(&mut self, width: usize, height: usize) -> Option<Vec<u32>> {
         let size = width * height;
         self.memory += size as u64 * 4;
@@ -297,7 +301,7 @@ impl Bits<'_> {
         Some(pixels)
     }
 
-    /// A length or a distance from its prefix code.
+    /// Reads the extra bits of the prefix code of a length or a distance, and returns its value.
     fn extended(&mut self, code: usize) -> Option<usize> {
         if code < 4 {
             return Some(code + 1);

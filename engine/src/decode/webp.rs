@@ -1,8 +1,7 @@
-//! WebP through `image-webp` behind `image`; of an animation its first frame.
+//! Decodes WebP with `image` (the `image-webp` crate); of an animation, the first frame.
 //!
-//! Finds the one picture in the file and hands the decoder a file of that alone, without transparency,
-//! animation and metadata: each of them would take memory of its own and give no pixel. Knows nothing
-//! of other formats.
+//! Builds a file with the picture's chunk alone for the decoder. Transparency, animation and metadata are
+//! left out, because they would take memory and add no pixel.
 
 use image::ImageDecoder;
 use image::codecs::webp::WebPDecoder;
@@ -13,15 +12,15 @@ use crate::error::Result;
 
 use super::{Coding, DecodeLimits, Survey, damaged, held_size, orientation, refused, rgb, vp8l};
 
-/// Rows of macroblocks and colour caches.
+/// Memory for rows of macroblocks and colour caches, bytes.
 const SCRATCH_BYTES: u64 = 2 << 20;
-/// In the fifth byte of lossless pixels: they have transparency.
+/// The flag in the fifth byte of lossless pixel data that announces transparency.
 const ALPHA_BIT: u8 = 0x10;
 
-/// Where the picture's chunk lies.
+/// The position of the picture's chunk in the file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Still {
-    /// The first byte of its content.
+    /// Offset of the first content byte.
     start: usize,
     length: usize,
     lossless: bool,
@@ -30,7 +29,7 @@ pub(super) struct Still {
 impl Still {
     fn content(self, bytes: &[u8]) -> Result<&[u8]> {
         let content = bytes.get(self.start..).and_then(|rest| rest.get(..self.length));
-        content.ok_or_else(|| damaged("the file ends before its pixels do"))
+        content.ok_or_else(|| damaged("the file ends within its pixels"))
     }
 }
 
@@ -44,7 +43,7 @@ pub(super) fn survey(bytes: &[u8], limits: &DecodeLimits) -> Result<Survey> {
     let memory_bytes = if still.lossless {
         pixels * 4 + coded_bytes + vp8l::memory(content)?
     } else {
-        // Three planes, then RGB beside them; the decoder copies the file in pieces.
+        // Three planes and the RGB pixels at the same time; the decoder also copies the compressed bytes.
         let blocks = u64::from(width.div_ceil(16)) * u64::from(height.div_ceil(16));
         blocks * 384 + pixels * 3 + coded_bytes * 4
     };
@@ -59,7 +58,7 @@ pub(super) fn survey(bytes: &[u8], limits: &DecodeLimits) -> Result<Survey> {
     })
 }
 
-/// RGB pixels as stored, not turned.
+/// Decodes to RGB pixels as stored, without applying the orientation.
 pub(super) fn decode(bytes: &[u8], still: Still) -> Result<Vec<u8>> {
     let file = alone(bytes, still)?;
     let decoder = WebPDecoder::new(Cursor::new(file.as_ref())).map_err(damaged)?;
@@ -70,8 +69,8 @@ pub(super) fn decode(bytes: &[u8], still: Still) -> Result<Vec<u8>> {
     Ok(rgb::from_samples(colour, samples))
 }
 
-/// A WebP file of this picture alone; lossless pixels are marked as transparent, for otherwise the
-/// decoder makes a second copy to take the transparency out.
+/// Builds a WebP file of this picture alone. Lossless pixels are marked as transparent, because otherwise
+/// the decoder makes a second copy to remove the transparency.
 fn alone(bytes: &[u8], still: Still) -> Result<Cow<'_, [u8]>> {
     let content = still.content(bytes)?;
     if still.start == 20 && !still.lossless {
@@ -91,13 +90,14 @@ fn alone(bytes: &[u8], still: Still) -> Result<Cow<'_, [u8]>> {
     Ok(Cow::Owned(file))
 }
 
-/// A chunk's name, where its content starts, and its length; the content may reach over the end.
+/// Reads a chunk's name, the offset of its content, and its length. The content may extend past the end of
+/// the file.
 fn chunk(bytes: &[u8], at: usize) -> Option<([u8; 4], usize, usize)> {
     let &[a, b, c, d, w, x, y, z] = bytes.get(at..at.checked_add(8)?)? else { return None };
     Some(([a, b, c, d], at + 8, u32::from_le_bytes([w, x, y, z]) as usize))
 }
 
-/// The picture's chunk and the EXIF block.
+/// Finds the picture's chunk and the EXIF block.
 fn find(bytes: &[u8]) -> Result<(Still, Option<&[u8]>)> {
     let (mut still, mut exif, mut at) = (None, None, 12);
     let first = chunk(bytes, at).ok_or_else(|| damaged("the file ends within its header"))?.0;
@@ -107,7 +107,7 @@ fn find(bytes: &[u8]) -> Result<(Still, Option<&[u8]>)> {
             b"VP8 " | b"VP8L" if still.is_none() => {
                 still = Some(Still { start, length, lossless: &name == b"VP8L" });
             }
-            // A frame's place and duration, then chunks like the file's own.
+            // Skips the frame's position and duration: its chunks have the format of the file's own.
             b"ANMF" if still.is_none() => {
                 at = start + 16;
                 continue;
@@ -120,7 +120,7 @@ fn find(bytes: &[u8]) -> Result<(Still, Option<&[u8]>)> {
         }
         at = start + length + length % 2;
     }
-    let still = still.ok_or_else(|| refused("damaged picture: the WebP holds no pixels"))?;
+    let still = still.ok_or_else(|| refused("damaged picture: the WebP has no pixels"))?;
     Ok((still, exif))
 }
 
@@ -150,7 +150,7 @@ mod tests {
         let mut file = Cursor::new(Vec::new());
         picture.write_to(&mut file, image::ImageFormat::WebP).unwrap();
         let plain = file.into_inner();
-        // The same behind a header for extended files and a chunk that means nothing.
+        // The picture again in the extended format, after an unknown chunk.
         let mut extended =
             b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x10\0\0\0\x59\0\0\x3c\0\0ABCD\x01\0\0\0\0\0".to_vec();
         extended.extend_from_slice(&plain[12..]);

@@ -1,7 +1,7 @@
-//! CenterFace: how its pixels go in and its four outputs read.
+//! Input and output format of CenterFace.
 //!
-//! RGB 0..255; at stride 4 a heat map, log sizes (height, width), centre offsets (y, x) and landmarks
-//! (y, x pairs in box sizes from the box's top left). Knows nothing of scales or tiles.
+//! Input: RGB 0..255. Four outputs at stride 4: heat map, log sizes (height, width), centre offsets (y, x)
+//! and landmarks (y, x pairs in box sizes from the box's top left).
 
 use ndarray::{Array4, ArrayD};
 
@@ -28,7 +28,7 @@ impl Family for CenterFace {
     ) -> Result<Vec<Detection>> {
         let (columns, rows) = (size.0 as usize / 4, size.1 as usize / 4);
         let cells = columns * rows;
-        // The outputs come in this order in every published file; only their names differ.
+        // Every published file has the outputs in this order; only their names differ.
         let part = |index: usize, channels: usize| entry(nth(outputs, index)?, n, cells * channels);
         let (heat, scale, offset, points) = (part(0, 1)?, part(1, 2)?, part(2, 2)?, part(3, 10)?);
         let at = |plane: &[f32], channel: usize, cell: usize| {
@@ -55,6 +55,6 @@ impl Family for CenterFace {
 fn nth(outputs: &Outputs, index: usize) -> Result<&ArrayD<f32>> {
     outputs.values().nth(index).ok_or_else(|| Error::Model {
         name: "CenterFace detector".into(),
-        reason: format!("expected 4 outputs, there is no output {}", index + 1),
+        reason: format!("expected 4 outputs, output {} is missing", index + 1),
     })
 }

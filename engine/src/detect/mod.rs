@@ -1,7 +1,7 @@
-//! Picture to faces: box, five landmarks, score; one file per model family.
+//! Detects faces in a picture: box, five landmarks and score. Each model family has a file of its own.
 //!
-//! `scales` looks at a photo at two scales and at tiles, `refine` looks at each face again on its own
-//! crop. Coordinates are pixels of the picture given. Knows nothing of files, stores or people.
+//! `scales` runs the detector on the photo at two scales and on tiles; `refine` runs it again on a crop of
+//! each candidate. Coordinates are pixels of the input picture.
 
 mod centerface;
 mod refine;
@@ -18,33 +18,34 @@ use crate::runtime::{Model, Outputs};
 
 pub(crate) use refine::{CHIP_SIDE_PX, Refined};
 
-/// Eye at the picture's left, eye at its right, nose tip, mouth corner left, right; each (x, y) px.
+/// Left eye, right eye, nose tip, left and right mouth corner, as seen in the picture; each (x, y) in px.
 pub type Landmarks = [[f32; 2]; 5];
 
-/// One face as a detector sees it.
+/// A face that a detector found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detection {
-    /// The face's box in pixels; may reach over the picture's edge.
+    /// The face's box in pixels; may extend past the picture's edge.
     pub region: Region,
     pub landmarks: Landmarks,
     /// Confidence 0..1.
     pub score: f32,
-    /// Longer side of the box in pixels of the input that the model saw it in.
+    /// Longer side of the box in pixels of the model's input.
     pub seen_px: f32,
 }
 
 impl Detection {
-    /// A face in the pixels of a model's input.
+    /// Creates a detection whose coordinates are pixels of the model's input.
     fn seen(region: Region, landmarks: Landmarks, score: f32) -> Self {
         Self { region, landmarks, score, seen_px: region.width.max(region.height) }
     }
 }
 
-/// What differs between detector families: how pixels become a tensor and outputs become faces.
+/// The input and output format of a detector family.
 trait Family: Send + Sync {
-    /// `pictures`, all of one size, as the model's input [N, 3, H, W].
+    /// Converts `pictures`, all of one size, to the model's input [N, 3, H, W].
     fn tensor(&self, pictures: &[Picture]) -> Array4<f32>;
-    /// Faces of picture `n` of the batch with at least `score_min`, before suppression of doubles.
+    /// Returns the faces of picture `n` of the batch that score at least `score_min`, before non-maximum
+    /// suppression. `size` is (width, height) of the input.
     fn read(
         &self,
         outputs: &Outputs,
@@ -54,16 +55,16 @@ trait Family: Send + Sync {
     ) -> Result<Vec<Detection>>;
 }
 
-/// A face detector: a model, its family, and the input sizes it takes.
+/// A face detector: a model, its family, and its input size if it is fixed.
 pub(crate) struct Detector {
     model: Model,
     family: Box<dyn Family>,
-    /// Side of the only input the model takes, for models exported with a fixed square input.
+    /// Side of the input, px, for models exported with a fixed square input.
     fixed_side_px: Option<u32>,
 }
 
 impl Detector {
-    /// `fixed_side_px`: the side of a model exported for one square input; `None` for any size.
+    /// Creates a detector. `fixed_side_px` is `None` for a model that accepts any size.
     pub(crate) fn new(model: Model, family: DetectorFamily, fixed_side_px: Option<u32>) -> Self {
         let family: Box<dyn Family> = match family {
             DetectorFamily::Yunet => Box::new(yunet::YuNet),
@@ -73,7 +74,8 @@ impl Detector {
         Self { model, family, fixed_side_px }
     }
 
-    /// Runs the model once on `pictures` of one size; faces per picture, doubles suppressed.
+    /// Runs the model once on `pictures` of one size. Returns the faces per picture after non-maximum
+    /// suppression.
     fn run(&self, pictures: &[Picture], score_min: f32) -> Result<Vec<Vec<Detection>>> {
         let Some(first) = pictures.first() else { return Ok(Vec::new()) };
         let size = (first.width(), first.height());
@@ -82,8 +84,8 @@ impl Detector {
         (0..pictures.len()).map(read).collect()
     }
 
-    /// The canvas for a picture scaled to `width` × `height`: padded right and bottom to a multiple
-    /// of 64, so that only a handful of shapes ever reach the runtime.
+    /// Returns the input size for a picture scaled to `width` × `height`: padded right and bottom to a
+    /// multiple of 64, so that the runtime compiles sessions for few shapes only.
     fn canvas(&self, width: u32, height: u32) -> (u32, u32) {
         match self.fixed_side_px {
             Some(side) => (side, side),
@@ -92,7 +94,8 @@ impl Detector {
     }
 }
 
-/// Greedy non-maximum suppression: best first, drops what overlaps a better one by more than `iou`.
+/// Applies greedy non-maximum suppression: sorts by score, best first, and drops a face whose intersection
+/// over union with a better one is above `iou`. Drops invalid boxes and scores too.
 fn suppress(mut faces: Vec<Detection>, iou: f32) -> Vec<Detection> {
     faces.retain(|face| {
         face.score.is_finite() && face.region.width > 0.0 && face.region.height > 0.0
@@ -107,7 +110,8 @@ fn suppress(mut faces: Vec<Detection>, iou: f32) -> Vec<Detection> {
     kept
 }
 
-/// Interleaved RGB bytes to planes [N, 3, H, W] as (value − mean) / deviation; `bgr` swaps channels.
+/// Converts interleaved RGB bytes to planes [N, 3, H, W] of (value − mean) / deviation; `bgr` swaps the
+/// channels.
 pub(crate) fn planes(pictures: &[Picture], bgr: bool, mean: f32, deviation: f32) -> Array4<f32> {
     let (width, height) =
         pictures.first().map_or((0, 0), |first| (first.width() as usize, first.height() as usize));
@@ -129,7 +133,7 @@ pub(crate) fn planes(pictures: &[Picture], bgr: bool, mean: f32, deviation: f32)
     Array4::from_shape_vec((pictures.len(), 3, height, width), data).unwrap_or_default()
 }
 
-/// Landmarks from ten values (x, y pairs in strides, counted from the cell) of the cell at `cell` px.
+/// Converts ten values, (x, y) offsets in strides from the cell at `cell` px, to landmarks.
 fn landmarks_at(cell: [f32; 2], pairs: &[f32], stride: f32) -> Landmarks {
     let mut landmarks = [[0.0; 2]; 5];
     for (point, pair) in landmarks.iter_mut().zip(pairs.as_chunks::<2>().0) {
@@ -138,7 +142,7 @@ fn landmarks_at(cell: [f32; 2], pairs: &[f32], stride: f32) -> Landmarks {
     landmarks
 }
 
-/// The values of one batch entry of an output, checked to hold `expected` of them.
+/// Returns the `expected` values of batch entry `n` of an output; `Error::Model` if there are fewer.
 fn entry(output: &ArrayD<f32>, n: usize, expected: usize) -> Result<&[f32]> {
     let all = output.as_slice().unwrap_or_default();
     all.get(n * expected..(n + 1) * expected).ok_or_else(|| Error::Model {

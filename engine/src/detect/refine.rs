@@ -1,26 +1,27 @@
-//! Two more looks at each candidate on crops of its own: one confirms it, one sets its landmarks.
+//! Runs the detector again on two crops of each candidate: one confirms the face, one sets its landmarks.
 //!
-//! Landmarks decide recognition, and a detector places them best on a face of its favourite size.
-//! Knows nothing of tiles, alignment targets or embeddings.
+//! Recognition depends on the landmarks, and a detector places them best on a face of a certain size.
 
 use super::scales::moved;
 use super::{Detection, Detector, Landmarks};
 use crate::error::Result;
 use crate::picture::{Picture, Region};
 
-/// One look: a square crop ("chip") of `side_px`, as wide as `factor` longer sides of the face's box.
+/// The geometry of a crop ("chip") for a detector pass: a square of `side_px` that covers `factor` times the
+/// longer side of the face's box.
 struct Look {
     side_px: u32,
     factor: f32,
 }
 
-/// The look that decides whether a candidate is a face, which then fills half of the chip. Side 160 to
-/// 320, multiple of 64; cost grows with its square (256: about 1.3 ms with bf16).
+/// The confirming pass, which decides whether a candidate is a face; the face fills half of the chip. Range
+/// of the side: 160 to 320, a multiple of 64. Cost grows with its square (256: about 1.3 ms with bf16).
 const CONFIRM: Look = Look { side_px: CHIP_SIDE_PX, factor: 2.0 };
-/// The look that sets the landmarks: the face has some 200 px, where YuNet places them best.
+/// The landmark pass: the face has about 200 px, where YuNet places landmarks best.
 const LANDMARK: Look = Look { side_px: 320, factor: 1.6 };
-/// The looks at a selfie's face: sizes and surroundings differ, so their landmarks err apart. Each costs
-/// 1 to 3 ms with bf16, once a query; on LFW their mean lifts TPIR through people by .005.
+/// The passes over a selfie's face. Sizes and surroundings differ, so the landmarks have different errors.
+/// Each costs 1 to 3 ms with bf16, once per query; on LFW their mean raises the TPIR of searches
+/// through people by 0.005.
 const CLOSE: [Look; 6] = [
     CONFIRM,
     LANDMARK,
@@ -29,33 +30,36 @@ const CLOSE: [Look; 6] = [
     Look { side_px: 384, factor: 1.6 },
     Look { side_px: 320, factor: 2.6 },
 ];
-/// Share of the confirming look in the landmarks. Two looks err apart, so their mean errs less: on LFW
-/// it is worth as much recall as a second embedding, at a third of its cost (`picpick-bench accuracy`).
+/// Weight of the confirming pass in the landmarks, 0 to 1. The errors of two passes differ, so their mean has
+/// a smaller error: on LFW it gains as much recall as a second embedding, at a third of its cost
+/// (`picpick-bench accuracy`).
 const CONFIRM_WEIGHT: f32 = 0.4;
-/// A candidate that the photo's look saw at this size or more needs no confirming look: that look
-/// was as good. Range 48 to 128 px; higher costs up to 1.3 ms a face.
+/// Size in the model's input, px, from which a candidate needs no confirming pass, because the pass over the
+/// photo was as reliable. Range 48 to 128; a higher one costs up to 1.3 ms per face.
 const FIRST_LOOK_PX_MIN: f32 = 56.0;
-/// Side of the first chip, px.
+/// Side of the confirming pass's chip, px.
 pub(crate) const CHIP_SIDE_PX: u32 = 256;
-/// The confirming look's lowest score.
+/// Lowest score that passes the confirming pass.
 const FACE_SCORE_MIN: f32 = 0.6;
-/// The landmark look need not be as sure by itself, but both looks together must be.
+/// Lowest score of the landmark pass alone; lower than for confirming, because the mean must pass too.
 const LANDMARK_SCORE_MIN: f32 = 0.3;
+/// Lowest mean score of both passes.
 const BOTH_SCORE_MIN: f32 = 0.58;
-/// The face is known to be there; a look that hardly sees it places its landmarks badly.
+/// Lowest score of a pass over a selfie's face, which is known to be there. A pass with a lower score places
+/// the landmarks badly.
 const CLOSE_SCORE_MIN: f32 = 0.2;
-/// A look must mean the same face: overlap with the candidate's box.
+/// Lowest intersection over union with the candidate's box at which a detection is the candidate's face.
 const SAME_FACE_IOU_MIN: f32 = 0.35;
-/// Two confirmed faces that overlap more than this are one.
+/// Intersection over union from which two confirmed faces are one face.
 const DOUBLE_IOU_MIN: f32 = 0.45;
-/// Chips looked at in one run of the model.
+/// Chips per run of the model.
 const CHIPS_MAX: usize = 8;
 
-/// A confirmed face and the crop it was confirmed on.
+/// A confirmed face and the chip of its landmark pass.
 pub(crate) struct Refined {
-    /// Box and landmarks in the photo's pixels; the mean score of both looks.
+    /// Box and landmarks in the photo's pixels; the mean score of both passes.
     pub(crate) face: Detection,
-    /// The crop of the landmark look, square.
+    /// The chip of the landmark pass, square.
     pub(crate) chip: Picture,
     /// Landmarks in the chip's pixels.
     pub(crate) chip_landmarks: Landmarks,
@@ -64,8 +68,8 @@ pub(crate) struct Refined {
 }
 
 impl Detector {
-    /// Looks at `candidates` (best first) again and hands each confirmed face to `take`, a few at a
-    /// time, so that memory does not grow with the number of faces.
+    /// Confirms `candidates` (best first) and passes each confirmed face to `take`, in batches of at most 8,
+    /// so that memory does not grow with the number of faces.
     pub(crate) fn refine(
         &self,
         picture: &Picture,
@@ -102,7 +106,7 @@ impl Detector {
         Ok(all)
     }
 
-    /// Looks at each of `faces` on a chip of its own; `None` where that face is not seen.
+    /// Runs the detector on a chip of each of `faces`; `None` where it does not find that face.
     fn look_again(
         &self,
         picture: &Picture,
@@ -120,8 +124,8 @@ impl Detector {
         Ok(all.map(|(((chip, seen), region), face)| confirm(chip, seen, region, face)).collect())
     }
 
-    /// A face's chip with landmarks, in its pixels, that are the mean of many looks; `None` where no
-    /// look sees the face again.
+    /// Returns a face's chip with landmarks in its pixels, the mean of the passes in `CLOSE`; `None` if no
+    /// pass finds the face.
     pub(crate) fn closely(
         &self,
         picture: &Picture,
@@ -151,7 +155,7 @@ impl Detector {
         Ok(Some((chip, sum.map(in_chip))))
     }
 
-    /// `faces` in full batches and then one by one: two shapes only reach the runtime.
+    /// Splits `faces` into full batches and single faces, so that the runtime compiles two shapes only.
     fn groups<'a>(&self, faces: &'a [Detection]) -> Vec<&'a [Detection]> {
         if self.fixed_side_px.is_some() {
             return faces.chunks(1).collect();
@@ -161,7 +165,7 @@ impl Detector {
     }
 }
 
-/// The second look with the mean of both looks' landmarks and score.
+/// Combines both passes: the weighted mean of the landmarks and the mean score, on the second pass's chip.
 fn averaged(mut second: Refined, first: &Detection) -> Refined {
     let scale = second.scale;
     let landmarks =
@@ -177,7 +181,7 @@ fn averaged(mut second: Refined, first: &Detection) -> Refined {
     second
 }
 
-/// The face of `look` that is the candidate, moved from the chip into the photo.
+/// Finds the candidate among the detections in its chip, and converts it to the photo's coordinates.
 fn confirm(
     chip: Picture,
     look: Vec<Detection>,

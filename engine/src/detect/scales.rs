@@ -1,40 +1,42 @@
-//! Where in a photo to look: the whole frame at two reductions, then tiles where faces are small.
+//! Finds candidate faces: runs the detector on the whole photo at two scales, then on tiles with small faces.
 //!
-//! Assumes a detector that sees faces of about 10 to 300 px (`models-and-runtime` facts on YuNet).
-//! Yields candidates, not yet confirmed faces: `refine` decides. Knows nothing of embeddings.
+//! Assumes a detector that finds faces of about 10 to 300 px, as YuNet does. `refine` decides which
+//! candidates are faces.
 
 use super::{Detection, Detector, suppress};
 use crate::error::Result;
 use crate::picture::{Picture, Region};
 
-/// Longer side of the reduced frame, px, for photos up to `LARGE_PHOTO_PX`. Range 320 to 1280; cost
-/// grows with its square (640: about 8 ms with bf16). Measure with `picpick-bench pipeline`.
+/// Longer side of the photo in the coarse pass, px, for photos up to `LARGE_PHOTO_PX`. Range 320 to 1280;
+/// cost grows with its square (640: about 8 ms with bf16). Measure with `picpick-bench pipeline`.
 const FRAME_SIDE_PX: u32 = 640;
-/// Photos with a longer side above this are looked at twice as large: their faces are smaller in the
-/// frame, and decoding them costs ten times the larger look.
+/// Longer side of a photo, px, above which the coarse pass runs at twice the side. In such photos faces are
+/// smaller in relation to the frame, and decoding costs ten times the larger pass.
 const LARGE_PHOTO_PX: u32 = 2600;
-/// Longer side of the small look that finds faces which fill the frame (over 300 px at 640).
+/// Longer side of the photo, px, in the close-up pass, which finds faces that fill the frame (over 300 px at
+/// 640).
 const CLOSE_UP_SIDE_PX: u32 = 320;
-/// Above this, px of the reduced frame, a detector for 10 to 300 px begins to miss faces.
+/// Face size in the coarse pass, px, above which a detector for 10 to 300 px begins to miss faces.
 const LARGE_FACE_PX: f32 = 180.0;
-/// Enlargement of photos smaller than the frame; more adds cost and no face.
+/// Limits the enlargement of small photos in the coarse pass; a higher factor adds cost and finds no face.
 const ENLARGE_MAX: f32 = 2.0;
-/// A hint of a face smaller than this, in px of the reduced frame, sends its tile to the fine look.
+/// Size in the coarse pass, px, below which a hint of a face makes the fine pass run on its tile.
 const SMALL_FACE_PX: f32 = 18.0;
-/// The weakest hint that counts.
+/// Lowest score of a hint.
 const HINT_SCORE_MIN: f32 = 0.2;
-/// Candidates below this are not worth a second look.
+/// Lowest score of a candidate.
 const CANDIDATE_SCORE_MIN: f32 = 0.4;
-/// Fine look: reduced to this longer side at most, cut into tiles.
+/// Limits the longer side of the photo, px, in the fine pass, which runs on tiles.
 const FINE_SIDE_PX_MAX: u32 = 3840;
+/// Side of a tile, px.
 const TILE_SIDE_PX: u32 = 640;
-/// Tiles share this many px, so that a small face is whole in at least one of them.
+/// Overlap of adjacent tiles, px, so that at least one of them has the whole of a small face.
 const TILE_OVERLAP_PX: u32 = 96;
-/// More candidates than this in one photo are cut off, best first: bounds memory and time.
+/// Limits the candidates of a photo, and so memory and time; the lowest scores are dropped.
 pub(super) const CANDIDATES_MAX: usize = 2000;
 
 impl Detector {
-    /// Candidates of `picture` in its own pixels, best first, doubles suppressed.
+    /// Returns the candidates of `picture` in its pixels, best first, after non-maximum suppression.
     pub(crate) fn candidates(&self, picture: &Picture) -> Result<Vec<Detection>> {
         let longer = picture.width().max(picture.height());
         let side = self.fixed_side_px.unwrap_or(if longer > LARGE_PHOTO_PX {
@@ -46,8 +48,8 @@ impl Detector {
         let hints = self.look(picture, scale, HINT_SCORE_MIN)?;
         let mut found = self.fine(picture, scale, &hints)?;
         let close_up = CLOSE_UP_SIDE_PX as f32 / longer as f32;
-        // The small look is for faces that fill the frame: where the first saw none near its limit
-        // and found others, there are none.
+        // The close-up pass is for faces that fill the frame. If the coarse pass found faces and none of
+        // them is near its upper size limit, there are no such faces.
         let large = |hint: &Detection| hint.seen_px > LARGE_FACE_PX;
         let sure = |hint: &Detection| hint.score >= CANDIDATE_SCORE_MIN;
         let needed = hints.iter().any(large) || !hints.iter().any(sure);
@@ -60,7 +62,7 @@ impl Detector {
         Ok(found)
     }
 
-    /// The whole frame at `scale`.
+    /// Runs the detector on the whole photo at `scale`.
     fn look(&self, picture: &Picture, scale: f32, score_min: f32) -> Result<Vec<Detection>> {
         let scaled = |side: u32| ((side as f32 * scale).round() as u32).max(1);
         let (width, height) = (scaled(picture.width()), scaled(picture.height()));
@@ -71,7 +73,7 @@ impl Detector {
         Ok(found.into_iter().map(|face| moved(face, [x, y], [0.0, 0.0])).collect())
     }
 
-    /// The tiles of the fine look in which `hints` promise a small face.
+    /// Runs the fine pass on the tiles that contain a hint of a small face.
     fn fine(&self, picture: &Picture, coarse: f32, hints: &[Detection]) -> Result<Vec<Detection>> {
         let longer = picture.width().max(picture.height());
         let fine = (FINE_SIDE_PX_MAX as f32 / longer as f32).min(1.0);
@@ -103,7 +105,7 @@ impl Detector {
     }
 }
 
-/// Left (or top) edges, in photo px, of the tiles along a side of `length` px at scale `fine`.
+/// Returns the left (or top) edges, in photo px, of the tiles along a side of `length` px at scale `fine`.
 fn starts(length: u32, fine: f32) -> Vec<f32> {
     let scaled = (length as f32 * fine).ceil() as u32;
     if scaled <= TILE_SIDE_PX {
@@ -118,7 +120,7 @@ fn inside(tile: &Region, [x, y]: [f32; 2]) -> bool {
     x >= tile.x && x < tile.x + tile.width && y >= tile.y && y < tile.y + tile.height
 }
 
-/// Whether a tile's inner edge cuts a face in two; the neighbouring tile has it whole.
+/// Whether a tile's inner edge cuts a face in two, so that the neighbouring tile has the whole of it.
 fn cut_off(face: &Region, tile: &Region, picture: &Picture) -> bool {
     let slack = tile.width / TILE_SIDE_PX as f32 * 2.0;
     let overlap = slack / 2.0 * TILE_OVERLAP_PX as f32;
@@ -134,7 +136,7 @@ fn cut_off(face: &Region, tile: &Region, picture: &Picture) -> bool {
     at_edge && face.width.max(face.height) < overlap
 }
 
-/// A detection scaled and then moved.
+/// Scales a detection and then shifts it.
 pub(super) fn moved(mut face: Detection, scale: [f32; 2], by: [f32; 2]) -> Detection {
     let region = &mut face.region;
     (region.x, region.y) = (region.x * scale[0] + by[0], region.y * scale[1] + by[1]);

@@ -1,8 +1,8 @@
-//! SCRFD (InsightFace's det_*.onnx): how its pixels go in and its nine outputs read.
+//! Input and output format of SCRFD (InsightFace's det_*.onnx).
 //!
-//! RGB as (value − 127.5) / 128; strides 8, 16, 32 with two anchors a cell; boxes and landmarks as
-//! distances from the anchor in strides. Outputs carry numbers for names, so they are told apart by
-//! their last dimension and length. Knows nothing of scales or tiles.
+//! Input: RGB as (value − 127.5) / 128. Nine outputs: strides 8, 16, 32 with two anchors per cell; boxes and
+//! landmarks are distances from the anchor in strides. The output names are only numbers, so outputs are
+//! identified by their last dimension and length.
 
 use ndarray::{Array4, ArrayD};
 
@@ -46,7 +46,7 @@ impl Family for Scrfd {
     }
 }
 
-/// The output with `anchors` rows of `width` values for each picture of the batch.
+/// Finds the output that has `anchors` rows of `width` values for each picture of the batch.
 fn find(outputs: &Outputs, anchors: usize, width: usize) -> Result<&ArrayD<f32>> {
     let fits = |array: &&ArrayD<f32>| {
         array.shape().last() == Some(&width) && array.len() == outputs.batch() * anchors * width

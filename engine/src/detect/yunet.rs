@@ -1,7 +1,6 @@
-//! YuNet: how its pixels go in and its twelve outputs read.
+//! Input and output format of YuNet, after its authors (libfacedetection, OpenCV's FaceDetectorYN).
 //!
-//! Layout from the model's authors (libfacedetection, OpenCV's FaceDetectorYN): BGR 0..255, outputs
-//! cls, obj, bbox, kps at strides 8, 16 and 32, one cell a stride. Knows nothing of scales or tiles.
+//! Input: BGR 0..255. Twelve outputs: cls, obj, bbox, kps at strides 8, 16 and 32, one row per cell.
 
 use ndarray::Array4;
 

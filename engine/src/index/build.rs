@@ -1,7 +1,5 @@
-//! Builds a graph with hnsw_rs and freezes it.
-//!
-//! Assumes rows without clear ones. The graph differs a little from build to build, because threads
-//! insert at once. The only file that knows hnsw_rs; it knows no files and no queries.
+//! Builds an HNSW graph with the crate hnsw_rs and freezes it. Builds differ slightly from one another,
+//! because threads insert concurrently.
 
 use std::collections::VecDeque;
 
@@ -12,22 +10,22 @@ use super::graph::{Graph, Links};
 use super::rows::Rows;
 use crate::ids::FaceId;
 
-/// Links of a face on each layer (the paper's M), twice as many on the base.
+/// The maximum number of links of a face on each layer (the paper's M); twice as many on the base layer.
 ///
-/// Range: 8 to 48. Cost: memory of about 8 bytes a link and face, build time in proportion. A
-/// higher value finds more in large collections at the same `ef`. How to measure: recall@10 against
-/// the exact index, over query time.
+/// Range: 8 to 48. Cost: about 8 bytes of memory per link and face, and build time in proportion. A higher
+/// value finds more in large collections at the same `ef`. Measure recall@10 against the exact index over
+/// query time.
 const LINKS: usize = 16;
 
-/// The most layers hnsw_rs makes. It draws levels so that one in `LINKS` faces of a layer is in
-/// the next.
+/// The maximum number of layers of hnsw_rs. It draws levels so that one in `LINKS` faces of a layer is in the
+/// next.
 const LAYERS_MAX: usize = 16;
 
-/// Rows compared by their numbers: hnsw_rs then copies a number of each face, not its codes.
+/// The distance of two rows given by number, so that hnsw_rs stores a row number per face and not its codes.
 struct RowDistance<'a>(&'a Rows);
 
 impl Distance<u32> for RowDistance<'_> {
-    /// 1 minus the cosine, 0..2; never below 0, at which hnsw_rs would panic.
+    /// Returns 1 minus the cosine, 0..2. It is never negative, on which hnsw_rs would panic.
     fn eval(&self, a: &[u32], b: &[u32]) -> f32 {
         match (a, b) {
             (&[a], &[b]) => 1.0 - self.0.similarity_between(a as usize, b as usize),
@@ -36,25 +34,25 @@ impl Distance<u32> for RowDistance<'_> {
     }
 }
 
-/// Builds the graph of `rows` and `ids`, both \[N\], on all cores.
+/// Builds the graph of `rows` and `ids`, both \[N\], on all cores. No row may be cleared.
 pub(super) fn build(rows: &Rows, ids: &[FaceId], ef_construction: usize) -> Graph {
     let nodes = insert_all(rows, ef_construction);
     freeze(rows, ids, nodes)
 }
 
-/// A face's row and its links on each layer from the base upwards.
+/// A row and its links on each layer, from the base layer upwards.
 struct Node {
     row: u32,
     links: Vec<Vec<u32>>,
 }
 
-/// Inserts all rows; returns them by level, the highest first.
+/// Inserts all rows into hnsw_rs. Returns them as nodes sorted by level, the highest first.
 fn insert_all(rows: &Rows, ef_construction: usize) -> Vec<Node> {
     let hnsw = Hnsw::new(LINKS, rows.len(), LAYERS_MAX, ef_construction, RowDistance(rows));
     let numbers: Vec<u32> = (0..).take(rows.len()).collect();
     let insert = |number: &u32| hnsw.insert((std::slice::from_ref(number), *number as usize));
-    // The first face becomes the entry. Were it inserted beside others, those would find no entry
-    // and stay without links.
+    // The first face becomes the entry point. It is inserted alone: faces inserted concurrently with it would
+    // find no entry point and stay without links.
     if let Some((first, others)) = numbers.split_first() {
         insert(first);
         others.par_iter().for_each(insert);
@@ -63,8 +61,8 @@ fn insert_all(rows: &Rows, ef_construction: usize) -> Vec<Node> {
     let mut nodes = Vec::with_capacity(rows.len());
     for level in (0..LAYERS_MAX).rev() {
         for point in points.get_layer_iterator(level) {
-            // hnsw_rs keeps some links above a point's own level and to points below the link's
-            // layer, as helps for building; no walk could use them.
+            // For building, hnsw_rs keeps some links above a point's own level, and links to points below the
+            // link's layer; a search cannot use them.
             let links = point.get_neighborhood_id().into_iter().take(level + 1);
             let links = links.enumerate().map(|(layer, links)| {
                 let links = links.iter().filter(|link| usize::from(link.p_id.0) >= layer);
@@ -76,7 +74,7 @@ fn insert_all(rows: &Rows, ef_construction: usize) -> Vec<Node> {
     nodes
 }
 
-/// Renumbers the rows in the order of `nodes` and packs the links.
+/// Renumbers the rows in the order of `nodes`, repairs the base layer, and packs the links.
 fn freeze(rows: &Rows, ids: &[FaceId], nodes: Vec<Node>) -> Graph {
     let mut new_row = vec![0; rows.len()];
     for (new, node) in (0..).zip(&nodes) {
@@ -103,10 +101,9 @@ fn freeze(rows: &Rows, ids: &[FaceId], nodes: Vec<Node>) -> Graph {
     Graph::new(sorted_rows, sorted_ids, layers)
 }
 
-/// Gives back the links that hnsw_rs took for want of room. It drops the least similar link of a
-/// full list even where no other leads that way, so a person's many alike faces come to link only
-/// each other. A link is given back where no neighbour is closer to its target than the row itself
-/// (the paper's algorithm 4).
+/// Restores links that hnsw_rs dropped from full lists. It drops the least similar link even if no other link
+/// leads in that direction, so that many similar faces of one person link only each other. A link is restored
+/// if no neighbour is closer to its target than the row itself (the heuristic of the paper's algorithm 4).
 fn restore(base: &mut [Vec<u32>], rows: &Rows) {
     let one_way = |(row, links): (usize, &Vec<u32>)| {
         let lost = links.iter().filter(|&&to| !base[to as usize].contains(&(row as u32)));
@@ -123,8 +120,8 @@ fn restore(base: &mut [Vec<u32>], rows: &Rows) {
     }
 }
 
-/// Makes every row reachable from row 0. A face that has crowded out of all its neighbours' lists
-/// has links but none leads to it, and no search would ever find it.
+/// Adds links so that every row is reachable from row 0. A face that was dropped from all its neighbours'
+/// lists has no incoming link, and no search would find it.
 fn connect(base: &mut [Vec<u32>], rows: &Rows) {
     let mut reached = vec![false; base.len()];
     let mut open = VecDeque::new();
@@ -153,6 +150,7 @@ fn connect(base: &mut [Vec<u32>], rows: &Rows) {
     }
 }
 
+/// Packs the link lists of one layer (compressed sparse rows).
 fn pack(layer: &[Vec<u32>]) -> Links {
     let mut starts = vec![0];
     let mut targets = Vec::new();
@@ -170,7 +168,7 @@ mod tests {
 
     #[test]
     fn every_row_can_be_reached() {
-        // Two islands and a row that nothing links to; row 3 is the best way to row 5.
+        // Rows 0 to 2, rows 3 to 5 and row 6 are not connected; row 3 is the one most similar to row 5.
         let mut base = vec![vec![1], vec![0, 2], vec![1], vec![4, 0], vec![3], vec![3, 0], vec![]];
         let mut rows = Rows::new(8);
         let mut random = Random(7);

@@ -1,12 +1,11 @@
-//! The bytes of a frozen graph.
+//! The byte format of a frozen graph. The caller encrypts the bytes.
 //!
-//! Reads only what it wrote: any other bytes are refused as damaged, before memory is taken for
-//! what they announce. Knows no store and no encryption; the caller seals the bytes.
+//! All numbers are little-endian u32. Header: magic (8 bytes), version, D, number of rows N, number of
+//! layers, then for each layer from the base upwards its numbers of rows and of links. Body: ids \[N, 16\],
+//! codes \[N, D\] as i8, then for each layer the end offset of each row's links, and the links. Last, the
+//! SHA-256 of all bytes before it. Every version begins with magic and version and ends with the SHA-256.
 //!
-//! All numbers are little-endian u32. Header: magic (8 bytes), version, D, rows N, layers, then for
-//! each layer from the base up its rows and links. Body: ids \[N, 16\], codes \[N, D\] as i8, and
-//! for each layer the end of each row's links, then the links. Last, SHA-256 of all before it.
-//! Every version begins with magic and version and ends with the SHA-256.
+//! Decoding refuses damaged bytes before it allocates memory for the sizes that they announce.
 
 use sha2::{Digest, Sha256};
 
@@ -18,10 +17,10 @@ use crate::ids::FaceId;
 const MAGIC: &[u8; 8] = b"PPgraph\0";
 const VERSION: u32 = 1;
 
-/// The length of a SHA-256.
+/// The length of a SHA-256 in bytes.
 const DIGEST: usize = 32;
 
-/// More layers than any builder makes; a count above it is damage.
+/// The maximum number of layers accepted, more than a builder makes.
 const LAYERS_MAX: usize = 64;
 
 pub(super) fn encode(graph: &Graph) -> Vec<u8> {
@@ -65,7 +64,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Graph> {
         return Err(damaged("it is not a face graph"));
     }
     match number(input)? as u32 {
-        0 => Err(damaged("it has no version")),
+        0 => Err(damaged("its version is 0")),
         VERSION => decode_body(input),
         received => {
             Err(Error::NewerFormat { what: "the face graph".into(), expected: VERSION, received })
@@ -73,7 +72,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Graph> {
     }
 }
 
-/// Reads what follows the version.
+/// Decodes the bytes between the version and the SHA-256.
 fn decode_body(input: &mut &[u8]) -> Result<Graph> {
     let (dim, count, layer_count) = (number(input)?, number(input)?, number(input)?);
     if !(1..=DIM_MAX).contains(&dim) || layer_count > LAYERS_MAX {
@@ -83,14 +82,14 @@ fn decode_body(input: &mut &[u8]) -> Result<Graph> {
     for _ in 0..layer_count {
         sizes.push((number(input)?, number(input)?));
     }
-    // Rows are sorted by level: a layer cannot hold more than the one below, the base holds all.
+    // Rows are sorted by level: the base layer has all rows, and no layer has more than the one below it.
     let bases = sizes.iter().map(|size| size.0);
     let descending = sizes.iter().zip(bases.skip(1)).all(|(a, b)| a.0 >= b);
     if sizes.first().map_or(0, |base| base.0) != count
         || sizes.iter().any(|s| s.0 == 0)
         || !descending
     {
-        return Err(damaged("its layers do not fit its rows"));
+        return Err(damaged("the sizes of its layers do not match its rows"));
     }
     let ids: Vec<FaceId> =
         take(input, product(count, 16)?)?.as_chunks().0.iter().map(|id| FaceId(*id)).collect();
@@ -100,7 +99,7 @@ fn decode_body(input: &mut &[u8]) -> Result<Graph> {
         values.clear();
         values.extend(row.iter().map(|&byte| byte as i8));
         if values.contains(&i8::MIN) {
-            return Err(damaged("it holds a code out of range"));
+            return Err(damaged("a code is out of range"));
         }
         rows.push_values(&values);
     }
@@ -114,12 +113,12 @@ fn decode_body(input: &mut &[u8]) -> Result<Graph> {
     let live = (0..count).filter(|&row| !rows.is_clear(row)).count();
     let graph = Graph::new(rows, ids, layers);
     if graph.len() != live {
-        return Err(damaged("a face is in it twice"));
+        return Err(damaged("it contains a face twice"));
     }
     Ok(graph)
 }
 
-/// Reads one layer of `nodes` rows and `links` links.
+/// Decodes one layer of `nodes` rows and `links` links.
 fn decode_links(input: &mut &[u8], nodes: usize, links: usize) -> Result<Links> {
     let ends = numbers(input, nodes)?;
     let targets = numbers(input, links)?;
@@ -127,10 +126,10 @@ fn decode_links(input: &mut &[u8], nodes: usize, links: usize) -> Result<Links> 
     starts.push(0);
     starts.extend(ends);
     if !starts.is_sorted() || starts.last().map_or(0, |&end| end as usize) != links {
-        return Err(damaged("its links do not add up"));
+        return Err(damaged("the offsets of its links are inconsistent"));
     }
     if targets.iter().any(|&row| row as usize >= nodes) {
-        return Err(damaged("a link leads out of its layer"));
+        return Err(damaged("a link points outside its layer"));
     }
     Ok(Links { starts, targets })
 }
@@ -151,7 +150,7 @@ fn numbers(input: &mut &[u8], count: usize) -> Result<Vec<u32>> {
 }
 
 fn product(a: usize, b: usize) -> Result<usize> {
-    a.checked_mul(b).ok_or_else(|| damaged("its lengths are absurd"))
+    a.checked_mul(b).ok_or_else(|| damaged("its lengths are out of range"))
 }
 
 fn damaged(reason: &str) -> Error {
@@ -177,7 +176,7 @@ mod tests {
         index.to_bytes()
     }
 
-    /// Puts a right checksum under whatever the rest has become.
+    /// Replaces the checksum by the one of the changed bytes.
     fn sign(bytes: &mut [u8]) {
         let (body, digest) = bytes.split_at_mut(bytes.len() - DIGEST);
         digest.copy_from_slice(&Sha256::digest(body));
@@ -233,7 +232,7 @@ mod tests {
                 Walk::nearest(&graph, &code, 50).hits(10, -1.0);
             }
         }
-        assert!(read > 100, "no damage got past the checks: {read}");
+        assert!(read > 100, "too few changed graphs passed the checks: {read}");
     }
 
     #[test]

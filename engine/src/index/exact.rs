@@ -1,8 +1,3 @@
-//! The exact index: compares a query with every face.
-//!
-//! Right for the faces of one event, and the oracle that approximate indexes are held against.
-//! Assumes it fits in memory (about D + 60 bytes a face). Knows no graph and no files.
-
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -11,7 +6,8 @@ use super::{Hit, Index};
 use crate::error::Result;
 use crate::ids::FaceId;
 
-/// Every face in one table of int8 codes, scanned from end to end by each search.
+/// The exact index: a table of int8 codes, which each search scans completely. Takes about D + 60 bytes of
+/// memory per face. It is also the oracle for measuring the approximate index.
 pub struct ExactIndex {
     rows: Rows,
     /// \[N\]: the face of each row.
@@ -20,23 +16,23 @@ pub struct ExactIndex {
 }
 
 impl ExactIndex {
-    /// An empty index for embeddings of `dim` numbers, 1..4096.
+    /// Makes an empty index for embeddings of `dim` numbers, 1 to 4096.
     pub fn new(dim: usize) -> Self {
         Self { rows: Rows::new(dim), ids: Vec::new(), row_of: HashMap::new() }
     }
 
-    /// Every face with its codes \[D\].
+    /// Iterates over the faces with their codes \[D\].
     pub(super) fn faces(&self) -> impl Iterator<Item = (FaceId, &[i8])> {
         let codes = (0..self.ids.len()).map(|row| self.rows.values(row));
         self.ids.iter().copied().zip(codes)
     }
 
-    /// The best `k` faces with a similarity of at least `floor` to `code`, best first.
+    /// Returns the best `k` faces with a similarity of at least `floor` to `code`, best first.
     pub(super) fn best(&self, code: &Code, k: usize, floor: f32) -> Vec<Hit> {
         self.rows.scan(&self.ids, code, k, floor)
     }
 
-    /// Removes the faces for which `present` is false; returns how many.
+    /// Removes the faces for which `present` returns false. Returns the number removed.
     pub fn reconcile(&mut self, present: impl Fn(&FaceId) -> bool) -> usize {
         let gone: Vec<FaceId> = self.ids.iter().filter(|id| !present(id)).copied().collect();
         gone.iter().filter(|id| self.remove(id)).count()
@@ -121,7 +117,7 @@ mod tests {
     use crate::index::sample::{People, Random, fill, recall};
     use crate::index::{model, select};
 
-    /// The answer without rounding: cosines of the embeddings themselves.
+    /// Returns the top `k` by the cosines of the `f32` embeddings, without rounding to codes.
     fn brute_force(faces: &[(FaceId, Vec<f32>)], query: &[f32], k: usize) -> Vec<Hit> {
         let dot = |v: &[f32]| v.iter().zip(query).map(|(a, b)| a * b).sum();
         let hit = |(face, v): &(FaceId, Vec<f32>)| Hit { face: *face, similarity: dot(v) };
@@ -182,7 +178,7 @@ mod tests {
             let queries: Vec<Vec<f32>> = (0..9).map(|_| random.unit(4)).collect();
             let mut asked: Vec<(&[f32], f32)> =
                 queries.iter().zip(0u8..).map(|(q, n)| (&q[..], f32::from(n) / 10.0)).collect();
-            // One that is none takes nothing from the others.
+            // An invalid query must not affect the others.
             asked.insert(4, (&[0.0; 4], 0.5));
             let all = index.search_above_each(&asked);
             assert_eq!(all.len(), asked.len());

@@ -1,37 +1,37 @@
-//! The frozen graph: codes, ids and links of faces that change no more, but can be erased.
+//! The frozen graph: an immutable HNSW graph, except that faces can be erased from it.
 //!
-//! Rows are sorted by level, so layer L is the first rows of the table and row 0 is the entry.
-//! Assumes links that were checked by the builder or the codec. Knows nothing of newer faces.
+//! Rows are sorted by level, highest first, so each layer is a prefix of the table and row 0 is the entry
+//! point. The builder or the codec has checked that all links are in range.
 
 use super::Hit;
 use super::rows::{Code, Rows};
 use super::walk::Walk;
 use crate::ids::FaceId;
 
-/// The most faces a graph takes: its links are counted in 32 bits.
+/// The maximum number of faces of a graph: its links are counted in 32 bits.
 pub(super) const GRAPH_FACES_MAX: usize = 100_000_000;
 
-/// The id of a row whose face was erased.
+/// The id that replaces the one of an erased face.
 const NOBODY: FaceId = FaceId([0; 16]);
 
-/// The links of one layer, in compressed rows.
+/// The links of one layer, as compressed sparse rows.
 #[derive(Clone)]
 pub(super) struct Links {
-    /// \[N + 1\]: where each row's targets begin, ascending from 0.
+    /// \[N + 1\]: the offset of each row's targets, ascending from 0.
     pub(super) starts: Vec<u32>,
-    /// The rows linked to, each below N.
+    /// The linked rows, each below N.
     pub(super) targets: Vec<u32>,
 }
 
 impl Links {
-    /// The rows that `row` links to.
+    /// Returns the rows that `row` links to.
     #[inline]
     pub(super) fn of(&self, row: u32) -> &[u32] {
         let row = row as usize;
         &self.targets[self.starts[row] as usize..self.starts[row + 1] as usize]
     }
 
-    /// The number of rows in this layer.
+    /// Returns the number of rows in this layer.
     pub(super) fn len(&self) -> usize {
         self.starts.len() - 1
     }
@@ -42,14 +42,14 @@ pub(super) struct Graph {
     rows: Rows,
     /// \[N\]: the face of each row.
     ids: Vec<FaceId>,
-    /// The rows that hold a face, in the order of their ids.
+    /// The rows whose face is not erased, sorted by face id.
     by_id: Vec<u32>,
-    /// From the base, which links all rows, upwards.
+    /// The layers from the base, which has all rows, upwards.
     layers: Vec<Links>,
 }
 
 impl Graph {
-    /// Joins the parts of a graph. Where two rows have one id, all but one of them are erased.
+    /// Assembles a graph from its parts. Of rows with the same id, all but one are erased.
     pub(super) fn new(rows: Rows, ids: Vec<FaceId>, layers: Vec<Links>) -> Self {
         let mut by_id: Vec<u32> = (0..).take(ids.len()).collect();
         by_id.retain(|&row| !rows.is_clear(row as usize));
@@ -60,7 +60,7 @@ impl Graph {
         graph
     }
 
-    /// A graph of no faces.
+    /// Makes a graph without faces.
     pub(super) fn empty(dim: usize) -> Self {
         Self::new(Rows::new(dim), Vec::new(), Vec::new())
     }
@@ -77,12 +77,12 @@ impl Graph {
         &self.layers
     }
 
-    /// The number of faces that can be found.
+    /// Returns the number of faces that are not erased.
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
     }
 
-    /// The number of rows whose face was erased.
+    /// Returns the number of rows whose face was erased.
     pub(super) fn erased(&self) -> usize {
         self.ids.len() - self.by_id.len()
     }
@@ -91,7 +91,7 @@ impl Graph {
         self.place(face).is_some()
     }
 
-    /// Every face with its codes \[D\].
+    /// Iterates over the faces with their codes \[D\], sorted by id.
     pub(super) fn faces(&self) -> impl Iterator<Item = (FaceId, &[i8])> {
         let rows = self.by_id.iter().map(|&row| row as usize);
         rows.map(|row| (self.ids[row], self.rows.values(row)))
@@ -106,7 +106,8 @@ impl Graph {
         Some(self.rows.embedding(self.by_id[self.place(face)?] as usize))
     }
 
-    /// Overwrites the face's codes and id; its links stay, as ways to other faces.
+    /// Overwrites the face's codes and id. Its links stay, as paths to other faces. Returns whether the graph
+    /// had the face.
     pub(super) fn erase(&mut self, face: &FaceId) -> bool {
         let Some(place) = self.place(face) else {
             return false;
@@ -117,8 +118,8 @@ impl Graph {
         true
     }
 
-    /// Erases the faces, taken in the order of their ids, for which `keep` is false; returns how
-    /// many.
+    /// Erases the faces for which `keep` returns false; calls it in the order of ids. Returns the number
+    /// erased.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&FaceId) -> bool) -> usize {
         let before = self.by_id.len();
         self.by_id.retain(|&row| {
@@ -133,18 +134,20 @@ impl Graph {
         before - self.by_id.len()
     }
 
-    /// About the best `k` faces, by a walk that keeps the best `ef` faces in view (`ef` at least
-    /// `k`).
+    /// Returns approximately the best `k` faces, by a graph search with a list of the best `ef` faces (`ef`
+    /// at least `k`).
     pub(super) fn nearest(&self, code: &Code, k: usize, ef: usize) -> Vec<Hit> {
-        // A walk that keeps an eighth of all faces in view visits most of them, and out of order.
+        // With `ef` above an eighth of all faces, a graph search visits most of them in random memory order:
+        // a scan is faster.
         if ef.saturating_mul(8) > self.len() {
             return self.scan(code, k, f32::NEG_INFINITY);
         }
         Walk::nearest(self, code, ef).hits(k, f32::NEG_INFINITY)
     }
 
-    /// About every face with a similarity of at least `floor`. Walks past faces above `floor -
-    /// slack`, at least `ef`; where more than `budget` faces had to be looked at, scans them all.
+    /// Returns approximately every face with a similarity of at least `floor`. The graph search expands all
+    /// faces above `floor - slack`, and at least the best `ef`. If it visits more than `budget` faces, scans
+    /// all instead.
     pub(super) fn above(&self, code: &Code, floor: f32, search: Above) -> Vec<Hit> {
         match Walk::above(self, code, floor, search) {
             Some(walk) => walk.hits(usize::MAX, floor),
@@ -161,7 +164,7 @@ impl Graph {
     }
 }
 
-/// How far a search above a similarity goes; see `Graph::above`.
+/// The limits of a search above a similarity; see `Graph::above`.
 #[derive(Clone, Copy)]
 pub(super) struct Above {
     pub(super) ef: usize,

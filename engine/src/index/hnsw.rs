@@ -1,8 +1,3 @@
-//! The approximate index: a frozen graph of most faces, and an exact index of the newest.
-//!
-//! For collections too large to scan. Assumes that its caller freezes it when `needs_freeze` says
-//! so. Knows no store: its bytes are handed out and taken in whole.
-
 use super::exact::ExactIndex;
 use super::graph::{Above, GRAPH_FACES_MAX, Graph};
 use super::rows::{Code, Rows};
@@ -11,64 +6,68 @@ use super::{Hit, Index, build, codec};
 use crate::error::{Error, Result};
 use crate::ids::FaceId;
 
-/// Candidates weighed for the links of a new face (the paper's efConstruction).
+/// The number of candidates considered for the links of a new face (the paper's efConstruction).
 ///
-/// Range: 50 to 800. Cost: build time in proportion. How to measure: recall@10 against the exact
-/// index, over query time; past the point where recall no longer rises it only costs.
+/// Range: 50 to 800. Cost: build time in proportion. Measure recall@10 against the exact index over query
+/// time; beyond the value at which recall stops rising, a higher one has no benefit.
 const EF_CONSTRUCTION: usize = 200;
 
-/// A search keeps one face in view for so many in the graph, and then follows all faces that are
-/// above the wanted similarity.
+/// The number of faces of the graph per entry of a search's list (the paper's ef). A search above a
+/// similarity also follows all faces above that similarity.
 ///
-/// The view that finds 95 in a hundred of the ten nearest grows with the collection, as the
-/// nearest strangers become as many as like each other: 150 at 50,000 faces, 250 at 100,000, 500
-/// at 200,000 (face-like vectors, D = 128).
-/// Range: 100 to 2,000. Cost: query time, in inverse proportion. How to measure: recall@10, and the
-/// share of mates above the threshold, against the exact index.
+/// The ef at which recall@10 reaches 0.95 grows with the collection, because the nearest strangers become
+/// more and more similar to one another: 150 at 50,000 faces, 250 at 100,000, 500 at 200,000 (face-like
+/// vectors, D = 128).
+///
+/// Range: 100 to 2,000. Cost: query time, in inverse proportion. Measure recall@10 against the exact index,
+/// and the share found of a person's faces above the threshold.
 const FACES_PER_VIEW: usize = 400;
 
-/// The smallest view. Range: 32 to 1,000. Cost and measure as above.
+/// The minimum ef. Range: 32 to 1,000. Cost: query time, in proportion. Measure as for `FACES_PER_VIEW`.
 const VIEW_MIN: usize = 160;
 
-/// How far below the wanted similarity faces are still followed: a way to a mate may lead past
-/// faces less similar than it.
+/// How far below the wanted similarity faces are still followed: the path to a face of the person may lead
+/// over less similar faces.
 ///
-/// Range: 0 to 0.3. Cost: grows with the number of faces in that band. Measure: as
-/// above, with people who have more faces than a view holds.
+/// Range: 0 to 0.3. Cost: query time grows with the number of faces in that band. Measure as for
+/// `FACES_PER_VIEW`, with people who have more faces than ef.
 const SLACK: f32 = 0.05;
 
-/// The head's faces that a search scans without noticing (some 20 microseconds).
+/// The minimum number of faces in the head that calls for a freeze. Scanning so few takes about 20 µs.
 const HEAD_FACES_MIN: usize = 1_024;
 
-/// An HNSW graph (Malkov and Yashunin 2016) with an exact head.
+/// The approximate index: a frozen HNSW graph (Malkov and Yashunin 2016) and a head, an exact index of the
+/// newest faces. For collections too large to scan. The caller freezes it when `needs_freeze` returns true.
 pub struct HnswIndex {
     frozen: Graph,
     head: ExactIndex,
 }
 
 impl HnswIndex {
-    /// An empty index for embeddings of `dim` numbers, 1..4096.
+    /// Makes an empty index for embeddings of `dim` numbers, 1 to 4096.
     pub fn new(dim: usize) -> Self {
         Self { frozen: Graph::empty(dim), head: ExactIndex::new(dim) }
     }
 
-    /// True where the head has outgrown a tenth of the graph (and 1,024 faces), or a tenth of the
-    /// graph's faces were removed: searches are then slower than after a freeze.
+    /// Returns whether a freeze would make searches faster: the head has more than a tenth of the graph's
+    /// faces and more than 1,024, or more than a tenth of the graph's faces were removed.
     pub fn needs_freeze(&self) -> bool {
         self.head.len() > HEAD_FACES_MIN.max(self.frozen.len() / 10)
             || self.frozen.erased() * 10 > self.frozen.rows().len()
     }
 
-    /// Builds the graph anew from all faces, on all cores. Takes some minutes of two
-    /// cores for 100,000 faces, and some 4,000 bytes a face while it runs. Fails above 100 million
-    /// faces.
+    /// Rebuilds the graph from all faces, on all cores. Takes a few minutes on two cores for 100,000 faces,
+    /// and about 4,000 bytes of memory per face while it runs.
+    ///
+    /// # Errors
+    /// - `Damaged`: there are more than 100 million faces.
     pub fn freeze(&mut self) -> Result<()> {
         *self = self.frozen_anew()?;
         Ok(())
     }
 
-    /// The same faces, all in a new graph. For a caller that goes on searching meanwhile; it then
-    /// brings the new index up to date with `reconcile` and `insert`.
+    /// Builds a new index whose graph has all faces of this one, which stays searchable meanwhile. The caller
+    /// then brings the new index up to date with `reconcile` and `insert`. Errors as `freeze`.
     pub fn frozen_anew(&self) -> Result<Self> {
         self.built(EF_CONSTRUCTION)
     }
@@ -92,37 +91,40 @@ impl HnswIndex {
         })
     }
 
-    /// The graph as bytes; see `codec.rs` for the format. Without the head: a face that is not in
-    /// the graph has to be inserted again after `from_bytes`.
+    /// Encodes the graph in the format of `codec.rs`. The head is not included: the caller inserts its faces
+    /// again after `from_bytes`.
     pub fn to_bytes(&self) -> Vec<u8> {
         codec::encode(&self.frozen)
     }
 
-    /// Reads what `to_bytes` wrote. Fails with `Error::Damaged` where any byte differs, and with
-    /// `Error::NewerFormat` where a newer program wrote them.
+    /// Decodes the bytes of `to_bytes`.
+    ///
+    /// # Errors
+    /// - `Damaged`: any byte was changed.
+    /// - `NewerFormat`: a newer version of the program wrote the bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let frozen = codec::decode(bytes)?;
         let head = ExactIndex::new(frozen.rows().dim());
         Ok(Self { frozen, head })
     }
 
-    /// Removes the faces for which `present` is false, as those that the store no longer holds;
-    /// returns how many. Faster than `remove` for each.
+    /// Removes the faces for which `present` returns false, for example those that the store no longer has.
+    /// Returns the number removed. Faster than calling `remove` for each.
     pub fn reconcile(&mut self, present: impl Fn(&FaceId) -> bool) -> usize {
         self.frozen.retain(&present) + self.head.reconcile(&present)
     }
 
-    /// The length of the embeddings, D.
+    /// Returns the length of the embeddings, D.
     pub fn dim(&self) -> usize {
         self.frozen.rows().dim()
     }
 
-    /// The faces that a search keeps in view.
+    /// Returns the ef of a search.
     fn view(&self) -> usize {
         VIEW_MIN.max(self.frozen.len() / FACES_PER_VIEW)
     }
 
-    /// As `search`, with `ef` faces kept in view in place of the default: for measurements.
+    /// Searches as `search` does, with this `ef` instead of the default; for measurements.
     pub fn search_wide(&self, query: &[f32], k: usize, ef: usize) -> Result<Vec<Hit>> {
         let code = Code::new(self.dim(), query)?;
         let mut best = Selection::new(k, f32::NEG_INFINITY);
@@ -168,7 +170,7 @@ impl Index for HnswIndex {
         let search = Above {
             ef: self.view(),
             slack: SLACK,
-            // Looking at a face out of order costs several times as much as in a scan.
+            // Visiting a face in random memory order costs several times as much as in a scan.
             budget: self.frozen.rows().len() / 8,
         };
         let frozen = self.frozen.above(&code, similarity_min, search);
@@ -199,23 +201,23 @@ mod tests {
     use std::collections::HashSet;
     use std::sync::OnceLock;
 
-    /// Builds fast; a graph built with more candidates finds more.
+    /// A low efConstruction, for fast builds; a graph built with a higher one finds more.
     const EF_CONSTRUCTION_LOW: usize = 50;
 
     const PEOPLE: usize = 4_000;
     const THRESHOLD: f32 = 0.4;
 
-    /// Nothing falls back to a scan.
+    /// Limits with which no search falls back to a scan.
     const WALK: Above = Above { ef: VIEW_MIN, slack: SLACK, budget: usize::MAX };
 
-    /// 20,000 faces in a graph, an exact index of the same, and 300 queries.
+    /// 20,000 faces, 300 queries, and the bytes of a graph of the faces.
     struct Event {
         faces: Vec<(FaceId, Vec<f32>)>,
         queries: Vec<Vec<f32>>,
         bytes: Vec<u8>,
     }
 
-    /// The graph is built once for all tests, and handed to each as bytes.
+    /// Returns the shared test data; the graph is built once for all tests.
     fn event() -> &'static Event {
         static EVENT: OnceLock<Event> = OnceLock::new();
         EVENT.get_or_init(|| {
@@ -244,7 +246,7 @@ mod tests {
         queries.iter().map(|q| index.search_above(q, THRESHOLD).unwrap()).collect()
     }
 
-    /// As `above`, by walks alone.
+    /// Runs `above` by graph search alone, without the fallback to a scan.
     fn above_by_walk(index: &HnswIndex, queries: &[Vec<f32>]) -> Vec<Vec<Hit>> {
         let code = |q: &[f32]| Code::new(index.dim(), q).unwrap();
         let walk = |q: &Vec<f32>| index.frozen.above(&code(q), THRESHOLD, WALK);
@@ -376,7 +378,7 @@ mod tests {
         fill(&mut index, &faces);
         index = index.built(EF_CONSTRUCTION_LOW).unwrap();
         faces.sort_by_key(|(face, _)| *face);
-        // Down to the last face, behind ever longer chains of erased ones.
+        // Remove one face after the other: the remaining ones are behind ever longer chains of erased faces.
         for (n, (face, embedding)) in faces.iter().enumerate() {
             if n % 451 == 0 || n > 4_980 {
                 let code = Code::new(32, embedding).unwrap();

@@ -1,40 +1,40 @@
-//! Dot products of int8 vectors: the inner loop of every search.
+//! SIMD kernels for dot products of int8 vectors, the inner loop of every search.
 //!
-//! Chooses the fastest kernel this processor has, once, at run time. Assumes codes of -127 to 127;
-//! all kernels then give the same integer, so answers do not depend on the machine. The only file
-//! of the index with `unsafe`; knows nothing of faces, scales or graphs.
+//! The fastest kernel that the processor supports is chosen once, at run time. For codes of -127 to 127 all
+//! kernels give the same integer, so results do not depend on the machine. The only file of the index with
+//! `unsafe`.
 
 use std::sync::OnceLock;
 
-/// One way to multiply int8 vectors.
+/// An implementation of the dot products for one instruction set.
 struct Kernel {
     name: &'static str,
     dot: fn(&[i8], &[i8]) -> i32,
     scan: fn(&[i8], &[i8], &mut [i32]),
 }
 
-/// The name of the kernel in use: "avx512-vnni", "avx2", "neon" or "portable".
+/// Returns the name of the kernel in use: "avx512-vnni", "avx2", "neon" or "portable".
 pub fn name() -> &'static str {
     chosen().name
 }
 
-/// The dot product of `a` and `b`, over the shorter length. Codes are -127 to 127, lengths at most
-/// 130,000 (an `i32` holds the sum).
+/// Returns the dot product of `a` and `b`, over the shorter length. Codes are -127 to 127, lengths at most
+/// 130,000, so that the sum fits an `i32`.
 #[inline]
 pub(super) fn dot(a: &[i8], b: &[i8]) -> i32 {
     (chosen().dot)(a, b)
 }
 
-/// Fills `dots[i]` with the dot product of `query` \[D\] and row `i` of `rows` \[N, D\], row-major.
-/// Where `rows` holds fewer than `dots.len()` rows, the rest of `dots` is left as it was.
+/// Sets `dots[i]` to the dot product of `query` \[D\] and row `i` of `rows` \[N, D\], row-major. If `rows`
+/// has fewer than `dots.len()` rows, the remaining elements of `dots` are unchanged.
 pub(super) fn scan(query: &[i8], rows: &[i8], dots: &mut [i32]) {
     if !query.is_empty() {
         (chosen().scan)(query, rows, dots);
     }
 }
 
-/// Asks the processor to load the first 128 bytes of `row` into its cache: a graph walk knows the
-/// rows it reads next long before it reads them. Later bytes follow by the hardware's own prefetch.
+/// Prefetches the first 128 bytes of `row` into the processor's cache: a graph search knows the rows it reads
+/// next long before it reads them. The hardware's own prefetch loads later bytes.
 #[inline]
 pub(super) fn prefetch(row: &[i8]) {
     #[cfg(target_arch = "x86_64")]
@@ -54,7 +54,7 @@ fn chosen() -> &'static Kernel {
     CHOSEN.get_or_init(|| available().next().unwrap_or(PORTABLE))
 }
 
-/// The kernels this processor can run, fastest first.
+/// Returns the kernels that this processor supports, fastest first.
 fn available() -> impl Iterator<Item = Kernel> {
     #[cfg(target_arch = "x86_64")]
     let special = x86::available();
@@ -106,7 +106,7 @@ mod x86 {
         ]
     }
 
-    /// 64 codes of `v` from `at`, zeros where it ends earlier.
+    /// Loads 64 codes of `v` from `at`, and zeros beyond its end.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     fn load_512(v: &[i8], at: usize) -> __m512i {
@@ -120,8 +120,9 @@ mod x86 {
         }
     }
 
-    // VNNI multiplies unsigned by signed bytes. Adding 128 to one side (by flipping its sign bit)
-    // makes it unsigned and the dot product too large by 128 times the sum of the other side.
+    // VNNI multiplies unsigned by signed bytes. Adding 128 to one operand (by flipping its sign bits) makes
+    // it unsigned, and the dot product too large by 128 times the sum of the other operand, which is
+    // subtracted.
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     fn dot_vnni(a: &[i8], b: &[i8]) -> i32 {
@@ -135,7 +136,8 @@ mod x86 {
         _mm512_reduce_add_epi32(_mm512_sub_epi32(dot, excess))
     }
 
-    /// Four rows at a time: summing each row's products by itself would take longer than forming them.
+    /// Processes four rows at a time, since summing the lanes of each row separately takes longer than the
+    /// products.
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     fn scan_vnni(query: &[i8], rows: &[i8], dots: &mut [i32]) {
         let flip = _mm512_set1_epi8(-128);
@@ -167,7 +169,7 @@ mod x86 {
         }
     }
 
-    /// The sum of each of the four vectors, in order.
+    /// Returns the sum of the lanes of each of the four vectors, in order.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     fn sums_of_4([a, b, c, d]: [__m512i; 4]) -> __m128i {
@@ -217,7 +219,7 @@ mod neon {
     use super::Kernel;
     use std::arch::aarch64::*;
 
-    /// NEON is part of every 64-bit ARM processor, so this needs no detection.
+    /// The NEON kernel. Every 64-bit ARM processor has NEON, so it needs no detection.
     pub(super) const KERNEL: Kernel = Kernel {
         name: "neon",
         dot: dot_neon,
@@ -232,7 +234,7 @@ mod neon {
     fn dot_neon(a: &[i8], b: &[i8]) -> i32 {
         let len = a.len().min(b.len());
         let whole = len - len % 16;
-        // SAFETY: NEON is always there, and `at + 16` is at most the length of either slice.
+        // SAFETY: every aarch64 processor has NEON, and `at + 16` is at most the length of either slice.
         let dot = unsafe {
             let mut dot = vdupq_n_s32(0);
             for at in (0..whole).step_by(16) {
@@ -252,7 +254,7 @@ mod tests {
     use super::*;
     use crate::index::sample::Random;
 
-    /// What every kernel must give, summed in 64 bits.
+    /// Returns the expected dot product, summed in 64 bits.
     fn expected(a: &[i8], b: &[i8]) -> i32 {
         let sum: i64 = a.iter().zip(b).map(|(&x, &y)| i64::from(x) * i64::from(y)).sum();
         sum.try_into().unwrap()

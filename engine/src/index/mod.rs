@@ -1,7 +1,7 @@
-//! Finds the faces whose embeddings are most similar to a query's.
+//! Similarity search over the face embeddings of one collection, exact or approximate (HNSW).
 //!
-//! Holds int8 codes in memory, all derived: an index can always be rebuilt from the store. Assumes
-//! embeddings of one model pack, so of one length. Knows no store, no crypto, no photos, no people.
+//! An index holds int8 codes in memory. They are derived state: an index can always be rebuilt from the
+//! store.
 
 mod build;
 mod codec;
@@ -24,70 +24,74 @@ pub use kernels::name as kernel_name;
 use crate::error::Result;
 use crate::ids::FaceId;
 
-/// The largest collection, in faces, that is searched exactly; above it a graph pays.
+/// The maximum number of faces of a collection that is searched exactly. Larger ones use a graph.
 ///
-/// At D = 128, on one thread with VNNI, a scan of 100,000 faces takes 1.2 ms on a free core. A graph
-/// takes 1.4 times the scan's time at 20,000 faces, 0.6 at 50,000, 0.4 at 100,000 and 0.3 at
+/// At D = 128, on one thread with VNNI, a scan of 100,000 faces takes 1.2 ms on a free core. A graph takes
+/// 1.4 times the scan's time at 20,000 faces, 0.6 times at 50,000, 0.4 times at 100,000 and 0.3 times at
 /// 200,000, at recall@10 of 0.95 or more.
-/// Range: 20,000 to 1,000,000. Cost: below it a query reads every code (D bytes a face); above it
-/// the graph takes as much memory again, minutes to build, and misses 1 mate in 100 to 500. How
-/// to measure: time both indexes over the same faces on one thread, taking turns.
+///
+/// Range: 20,000 to 1,000,000. Cost: up to this size a query reads every code (D bytes per face); above it the
+/// graph takes as much memory again, minutes to build, and misses 1 in 100 to 500 faces of the person searched
+/// for. To measure, time both indexes in turn over the same faces on one thread.
 pub const EXACT_FACES_MAX: usize = 100_000;
 
-/// One answer of a search.
+/// One result of a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hit {
     /// The face found.
     pub face: FaceId,
-    /// Cosine of its embedding and the query, -1..1, from int8 codes: within about 0.005 of the
-    /// cosine of the originals at D = 128, and the same on every machine.
+    /// The cosine of its embedding and the query, -1..1, computed from int8 codes: within about 0.005 of the
+    /// cosine of the `f32` embeddings at D = 128, and identical on every machine.
     pub similarity: f32,
 }
 
-/// Faces that can be searched by embedding. D is the length given when the index was made.
+/// An index of faces by embedding. D is the embedding length given when the index was made.
 ///
-/// Wherever an embedding is taken, one of another length is refused with `Error::Dimension`, one
-/// that is all zeros or not finite with `Error::Damaged`. Its norm does not matter.
+/// # Errors
+/// Methods that take an embedding, of any norm, return these errors:
+/// - `Dimension`: its length is not D.
+/// - `Damaged`: it is all zeros, or not finite.
 pub trait Index: Send + Sync {
-    /// The number of faces that can be found.
+    /// Returns the number of faces.
     fn len(&self) -> usize;
 
-    /// True where no face can be found.
+    /// Returns whether the index has no faces.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// "exact" or "hnsw".
+    /// Returns the kind of index: "exact" or "hnsw".
     fn kind(&self) -> &'static str;
 
-    /// Adds `face` with its embedding \[D\], in place of the one it had. It can be found at once.
+    /// Adds `face` with its embedding \[D\], or replaces its embedding. Searches find it at once.
     fn insert(&mut self, face: FaceId, embedding: &[f32]) -> Result<()>;
 
-    /// Removes `face` and overwrites its codes; no later search returns it. True where it was here.
+    /// Removes `face` and overwrites its codes; no later search returns it. Returns whether the index had it.
     fn remove(&mut self, face: &FaceId) -> bool;
 
-    /// True where `face` can be found.
+    /// Returns whether the index has `face`.
     fn contains(&self, face: &FaceId) -> bool;
 
-    /// The `k` faces most similar to `query` \[D\], best first, equals by id; fewer where fewer are
-    /// here.
+    /// Returns the `k` faces most similar to `query` \[D\], or all if there are fewer; best first, equal ones
+    /// by id.
     fn search(&self, query: &[f32], k: usize) -> Result<Vec<Hit>>;
 
-    /// Every face with a similarity of at least `similarity_min` (-1..1) to `query` \[D\], best
-    /// first, equals by id.
+    /// Returns every face with a similarity of at least `similarity_min` (-1..1) to `query` \[D\]; best
+    /// first, equal ones by id.
     fn search_above(&self, query: &[f32], similarity_min: f32) -> Result<Vec<Hit>>;
 
-    /// What `search_above` gives for each query \[D\] with its similarity_min, in order. An index that
-    /// reads every face reads it once for all of them.
+    /// Runs `search_above` for each (query \[D\], similarity_min) and returns the results in order. The exact
+    /// index reads its codes once for all of them.
     fn search_above_each(&self, asked: &[(&[f32], f32)]) -> Vec<Result<Vec<Hit>>> {
         asked.iter().map(|(query, least)| self.search_above(query, *least)).collect()
     }
 
-    /// The similarity of `face` to `query` \[D\]; none where the face is not here or the query is
-    /// not an embedding of this index.
+    /// Returns the similarity of `face` to `query` \[D\]; `None` if the index does not have the face or
+    /// refuses the query.
     fn similarity(&self, face: &FaceId, query: &[f32]) -> Option<f32>;
 
-    /// The embedding \[D\] of `face`, L2 norm 1, as its codes have it: as near to the original as similarities
-    /// are, and as a query it has the same similarities as the codes. None where the face is not here.
+    /// Returns the embedding \[D\] of `face`, L2 norm 1, reconstructed from its codes; `None` if the index
+    /// does not have it. Quantising it again gives the same codes, so as a query it has the same
+    /// similarities.
     fn embedding(&self, face: &FaceId) -> Option<Vec<f32>>;
 }

@@ -1,7 +1,5 @@
-//! Holds an index against a plain list through random inserts, removes and searches.
-//!
-//! For tests of every kind of index. Assumes it is small enough to answer exactly; knows nothing of
-//! stores.
+//! A model-based test: compares an index with a plain list through random inserts, removals and searches. The
+//! index stays small enough for every kind to answer exactly.
 
 use super::sample::Random;
 use super::{Hit, Index, select};
@@ -9,8 +7,8 @@ use crate::ids::FaceId;
 
 const DIM: usize = 16;
 
-/// Runs 2,000 random operations on `index` (embeddings of 16 numbers) and a list; `maintain` is
-/// called now and then and may do what must not change an answer.
+/// Runs 2,000 random operations on `index` (embeddings of 16 numbers) and on a list. `maintain` is called at
+/// random steps for operations that must not change a result, such as a freeze.
 pub(super) fn follow<I: Index>(mut index: I, mut maintain: impl FnMut(&mut I)) {
     let mut random = Random(11);
     let mut list: Vec<(FaceId, Vec<f32>)> = Vec::new();
@@ -69,7 +67,7 @@ fn check(index: &impl Index, list: &[(FaceId, Vec<f32>)], removed: &[FaceId], ra
     for hits in [nearest, above] {
         assert!(hits.is_sorted_by(|a, b| select::rank(a, b).is_lt()), "{hits:?}");
         for (hit, e) in hits.iter().zip(&expected) {
-            // Rounding may swap two faces, but not change what is in one place by more than it.
+            // Rounding may swap faces of nearly equal similarity: compare the similarities rank by rank.
             assert!((hit.similarity - e.similarity).abs() < 0.01, "{hit:?} {e:?}");
             assert!(index.contains(&hit.face));
             assert_eq!(index.similarity(&hit.face, &query), Some(hit.similarity));

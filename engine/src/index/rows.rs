@@ -1,7 +1,7 @@
-//! Embeddings as int8 codes in one contiguous table, and the scan over all of them.
+//! Embeddings quantised to int8 codes in one contiguous table, and the scan over it.
 //!
-//! Assumes rows of one length; similarity is the cosine of the codes themselves, so a face compared
-//! with itself gives 1 but for rounding. Knows no ids but those handed to it, and no graph.
+//! Similarity is the cosine of the codes, so a face compared with itself has 1, up to floating-point
+//! rounding.
 
 use rayon::prelude::*;
 
@@ -10,24 +10,24 @@ use super::{Hit, kernels};
 use crate::error::{Error, Result};
 use crate::ids::FaceId;
 
-/// The longest embedding taken. Models in use give 128 to 1,024 numbers.
+/// The maximum length of an embedding. Models in use give 128 to 1,024 numbers.
 pub(super) const DIM_MAX: usize = 4_096;
 
-/// Rows begin at multiples of this many bytes, the width of the widest kernel; the rest is zeros.
+/// The row length in bytes is a multiple of this, the width of the widest kernel; the padding is zeros.
 const ALIGN: usize = 64;
 
-/// Rows scored at a time. Range: 64 to 1,024. Cost: a larger block leaves the processor's nearest
-/// caches before the next of several queries reads it (at D = 128, four or eight of them take some
-/// 10 to 15 % longer with 1,024), a smaller one is begun more often. Measure: time of
+/// The number of rows scored at a time. Range: 64 to 1,024. Cost: a larger block is evicted from the
+/// processor's nearest caches before the next of several queries reads it (at D = 128, four or eight queries
+/// take 10 to 15 % longer with 1,024); a smaller one adds overhead per block. Measure the time of
 /// `search_above_each` for eight queries over 100,000 rows.
 const BLOCK_ROWS: usize = 256;
 
-/// Rows one thread scans at a time where there are several such parts. Range: 8,192 to 131,072.
-/// Cost: a smaller part wakes threads for less than the wake-up takes (some 20 microseconds), a
-/// larger one leaves cores idle. Measure: time of one exact search over 200,000 faces.
+/// The number of rows per task of a parallel scan; fewer rows are scanned on the calling thread. Range: 8,192
+/// to 131,072. Cost: a smaller part takes less time than waking a thread for it (about 20 µs), a larger one
+/// leaves cores idle. Measure the time of one exact search over 200,000 faces.
 const PART_ROWS: usize = 32_768;
 
-/// One embedding as int8.
+/// One embedding quantised to int8.
 pub(super) struct Code {
     /// \[stride\], -127..127, zeros from D on.
     values: Vec<i8>,
@@ -36,13 +36,17 @@ pub(super) struct Code {
 }
 
 impl Code {
-    /// Rounds an embedding to the nearest 1/127 of its largest number.
+    /// Quantises an embedding: rounds each number to the nearest 1/127 of the largest absolute value.
+    ///
+    /// # Errors
+    /// - `Dimension`: the length is not `dim`, or `dim` exceeds `DIM_MAX`.
+    /// - `Damaged`: a number is not finite, or all are zero or subnormal.
     pub(super) fn new(dim: usize, embedding: &[f32]) -> Result<Self> {
         if embedding.len() != dim || dim > DIM_MAX {
             return Err(Error::Dimension { expected: dim.min(DIM_MAX), received: embedding.len() });
         }
         let largest = embedding.iter().fold(0.0, |m: f32, x| m.max(x.abs()));
-        // `max` passes over NaN, so that needs a look of its own.
+        // `max` ignores NaN, so NaN is checked separately.
         if !largest.is_normal() || embedding.iter().any(|x| x.is_nan()) {
             return Err(Error::Damaged {
                 what: "an embedding".into(),
@@ -51,7 +55,7 @@ impl Code {
         }
         let mut values = vec![0; dim.next_multiple_of(ALIGN)];
         for (value, x) in values.iter_mut().zip(embedding) {
-            // A cast from float to integer saturates, and the quotient is at most 1.
+            // The quotient is -1..1, and a cast from float to integer saturates.
             *value = (x / largest * 127.0).round() as i8;
         }
         let scale = scale_of(&values);
@@ -59,7 +63,7 @@ impl Code {
     }
 }
 
-/// A table of codes.
+/// A table of codes, one row per face.
 #[derive(Clone)]
 pub(super) struct Rows {
     dim: usize,
@@ -71,7 +75,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// An empty table for embeddings of `dim` numbers.
+    /// Makes an empty table for embeddings of `dim` numbers.
     pub(super) fn new(dim: usize) -> Self {
         Self { dim, stride: dim.next_multiple_of(ALIGN), codes: Vec::new(), scales: Vec::new() }
     }
@@ -84,18 +88,18 @@ impl Rows {
         self.scales.len()
     }
 
-    /// The codes of one row, \[stride\].
+    /// Returns the codes of one row with padding, \[stride\].
     #[inline]
     pub(super) fn row(&self, row: usize) -> &[i8] {
         &self.codes[row * self.stride..][..self.stride]
     }
 
-    /// The codes of one row without padding, \[D\].
+    /// Returns the codes of one row without padding, \[D\].
     pub(super) fn values(&self, row: usize) -> &[i8] {
         &self.row(row)[..self.dim]
     }
 
-    /// True where the row was cleared: no face has a code of zeros.
+    /// Returns whether the row was cleared. No embedding has codes that are all zero.
     #[inline]
     pub(super) fn is_clear(&self, row: usize) -> bool {
         self.scales[row] == 0.0
@@ -132,8 +136,8 @@ impl Rows {
         self.scales.swap_remove(row);
     }
 
-    /// Puts the last row's codes in place of `row`'s and zeros in their own place, so that no spare
-    /// memory of the table keeps a code; returns where the zeros begin.
+    /// Copies the last row's codes over `row`'s and zeroes the last row, so that the table's unused capacity
+    /// keeps no code. Returns the offset of the zeros.
     fn overwrite_with_last(&mut self, row: usize) -> usize {
         let last = (self.len() - 1) * self.stride;
         self.codes.copy_within(last.., row * self.stride);
@@ -141,33 +145,33 @@ impl Rows {
         last
     }
 
-    /// The similarity of a row to `code`, -1..1; 0 for a cleared row.
+    /// Returns the similarity of a row to `code`, -1..1; 0 for a cleared row.
     #[inline]
     pub(super) fn similarity(&self, row: usize, code: &Code) -> f32 {
         let dot = kernels::dot(&code.values, self.row(row));
         cosine(dot, code.scale, self.scales[row])
     }
 
-    /// The unit vector that a row's codes stand for, \[D\]; zeros for a cleared row.
+    /// Returns the unit vector that a row's codes represent, \[D\]; zeros for a cleared row.
     pub(super) fn embedding(&self, row: usize) -> Vec<f32> {
         let scale = self.scales[row];
         self.values(row).iter().map(|&value| f32::from(value) * scale).collect()
     }
 
-    /// The similarity of two rows, -1..1.
+    /// Returns the similarity of two rows, -1..1.
     #[inline]
     pub(super) fn similarity_between(&self, a: usize, b: usize) -> f32 {
         let dot = kernels::dot(self.row(a), self.row(b));
         cosine(dot, self.scales[a], self.scales[b])
     }
 
-    /// The best `k` rows with a similarity of at least `floor` to `code`, best first, named by
-    /// `ids` \[N\]. Cleared rows are passed over.
+    /// Returns the best `k` rows with a similarity of at least `floor` to `code`, best first, named by `ids`
+    /// \[N\]. Skips cleared rows.
     pub(super) fn scan(&self, ids: &[FaceId], code: &Code, k: usize, floor: f32) -> Vec<Hit> {
         self.scan_each(ids, &[(code, floor)], k).pop().unwrap_or_default()
     }
 
-    /// The same for each of several codes with its floor, in one pass: memory is read once.
+    /// Runs `scan` for several (code, floor) in one pass, which reads the table from memory once.
     pub(super) fn scan_each(
         &self,
         ids: &[FaceId],
@@ -216,12 +220,13 @@ impl Rows {
     }
 }
 
-/// A product of rounded factors can pass 1 by a rounding error, which no caller expects.
+/// Returns the cosine of two codes from their dot product and scales, clamped because rounding can exceed 1.
 #[inline]
 fn cosine(dot: i32, scale_a: f32, scale_b: f32) -> f32 {
     (dot as f32 * (scale_a * scale_b)).clamp(-1.0, 1.0)
 }
 
+/// Returns 1 over the norm of the codes; 0 if all are zero.
 fn scale_of(values: &[i8]) -> f32 {
     match kernels::dot(values, values) {
         0 => 0.0,

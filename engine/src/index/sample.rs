@@ -1,11 +1,7 @@
-//! What the index's tests have in common: a small random source, face-like vectors, recall.
-//!
-//! Assumes nothing and is the same in every run. Knows no index.
-
 use super::{Hit, Index};
 use crate::ids::FaceId;
 
-/// SplitMix64 (Steele, Lea and Flood, 2014), from its seed.
+/// A deterministic random source: SplitMix64 (Steele, Lea and Flood, 2014) with the given seed.
 pub struct Random(pub u64);
 
 impl Random {
@@ -32,7 +28,7 @@ impl Random {
         FaceId(id)
     }
 
-    /// A unit vector whose first directions vary twice as much as its last ones.
+    /// Returns a unit vector whose first components vary twice as much as its last ones.
     pub fn unit(&mut self, dim: usize) -> Vec<f32> {
         let v = (0..dim)
             .map(|i| {
@@ -51,14 +47,14 @@ pub fn normed(mut v: Vec<f32>) -> Vec<f32> {
     v
 }
 
-/// People with several faces each: mates have cosines of about 0.6, strangers of about 0.
+/// Synthetic people with face-like embeddings: cosines of about 0.6 within a person, about 0 between people.
 pub struct People {
     pub dim: usize,
     pub centres: Vec<Vec<f32>>,
     pub random: Random,
 }
 
-/// Faces of each person.
+/// The number of faces of each person.
 pub const FACES: usize = 5;
 
 impl People {
@@ -68,23 +64,23 @@ impl People {
         Self { dim, centres, random }
     }
 
-    /// A new face of a person.
+    /// Makes a new face of a person.
     pub fn face_of(&mut self, person: usize) -> Vec<f32> {
-        // A share s of noise gives mates the cosine 1 / (1 + s * s).
+        // A share s of noise gives two faces of one person the cosine 1 / (1 + s * s).
         let share = 0.6 + 0.4 * (self.random.below(1_000) as f32 / 1_000.0);
         let noise = self.random.unit(self.dim);
         let centre = &self.centres[person];
         normed(centre.iter().zip(noise).map(|(c, n)| c + share * n).collect())
     }
 
-    /// `FACES` faces of everyone, one person after the other.
+    /// Makes `FACES` faces of each person, one person after the other.
     pub fn faces(&mut self) -> Vec<(FaceId, Vec<f32>)> {
         (0..self.centres.len() * FACES)
             .map(|n| (self.random.face(), self.face_of(n / FACES)))
             .collect()
     }
 
-    /// New faces of `count` of the people.
+    /// Makes new faces of `count` people, drawn at random.
     pub fn queries(&mut self, count: usize) -> Vec<Vec<f32>> {
         (0..count)
             .map(|_| {
@@ -95,7 +91,7 @@ impl People {
     }
 }
 
-/// The share of `expected` that `received` holds.
+/// Returns the share of the `expected` hits that are in `received`.
 pub fn recall(expected: &[Vec<Hit>], received: &[Vec<Hit>]) -> f64 {
     let found = |(e, r): (&Vec<Hit>, &Vec<Hit>)| {
         let has = |hit: &&Hit| r.iter().any(|other| other.face == hit.face);

@@ -1,13 +1,10 @@
-//! Keeps the best of many answers.
-//!
-//! Assumes similarities without NaN. Knows nothing of where answers come from.
-
 use std::cmp::Ordering;
 
 use super::Hit;
 use crate::ids::FaceId;
 
-/// The best `k` hits at or above a floor, among all that are offered.
+/// A top-k selection: the best `k` hits offered, of those with a similarity of at least a floor. Similarities
+/// must not be NaN.
 pub(super) struct Selection {
     k: usize,
     floor: f32,
@@ -15,36 +12,38 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    /// Keeps at most `k` hits with a similarity of at least `floor`; a NaN floor keeps none.
+    /// Makes a selection of at most `k` hits with a similarity of at least `floor`; a NaN floor selects none.
     pub(super) fn new(k: usize, floor: f32) -> Self {
         let hits = Vec::new();
         Self { k, floor, hits }
     }
 
-    /// The similarity below which an offer is in vain.
+    /// Returns the similarity below which an offer is ignored.
     #[inline]
     pub(super) fn floor(&self) -> f32 {
         self.floor
     }
 
+    /// Adds a hit, unless its similarity is below the floor.
     #[inline]
     pub(super) fn offer(&mut self, face: FaceId, similarity: f32) {
         if similarity >= self.floor {
             self.hits.push(Hit { face, similarity });
-            // Selecting once in k offers makes the cost of an offer constant on average.
+            // One selection in every k offers makes the amortised cost of an offer constant.
             if self.hits.len() >= self.k.saturating_mul(2).max(64) {
                 self.trim();
             }
         }
     }
 
-    /// The hits kept, best first, equals by id.
+    /// Returns the selected hits, best first, equal ones by id.
     pub(super) fn into_hits(mut self) -> Vec<Hit> {
         self.trim();
         self.hits.sort_unstable_by(rank);
         self.hits
     }
 
+    /// Drops all but the best `k` hits, and raises the floor to the worst of them.
     fn trim(&mut self) {
         if self.hits.len() <= self.k {
             return;
@@ -57,7 +56,7 @@ impl Selection {
     }
 }
 
-/// The order of answers: the more similar first, equals by id.
+/// Compares hits in the order of results: the more similar first, equal ones by id.
 pub(super) fn rank(a: &Hit, b: &Hit) -> Ordering {
     b.similarity.total_cmp(&a.similarity).then(a.face.cmp(&b.face))
 }
@@ -71,7 +70,7 @@ mod tests {
     fn a_selection_equals_sorting_everything() {
         let mut random = Random(3);
         for k in [0, 1, 2, 10, 63, 64, 200, 1_000, usize::MAX] {
-            // Few distinct similarities, so that most of them are equal to others.
+            // Few distinct similarities, so that most hits are ties.
             let all: Vec<Hit> = (0..500)
                 .map(|_| Hit {
                     face: random.face(),

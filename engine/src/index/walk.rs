@@ -1,8 +1,7 @@
-//! Best-first search on a frozen graph (Malkov and Yashunin 2016, algorithm 2).
+//! Best-first search on the layers of a frozen graph (SEARCH-LAYER: Malkov and Yashunin 2016, algorithm 2).
 //!
-//! An erased face is never an answer and has no similarity of its own: a walk steps over it to the
-//! faces behind it, and follows chains of erased faces only where it would otherwise end early.
-//! Knows nothing of k, of newer faces or of how the graph was built.
+//! An erased face is never a result and has no similarity: the search continues with the faces that it links
+//! to. It follows chains of erased faces only when it would end otherwise.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -44,29 +43,30 @@ pub(super) struct Walk<'a> {
     graph: &'a Graph,
     code: &'a Code,
     layer: usize,
-    /// One bit a row.
+    /// The visited rows, one bit per row.
     seen: Vec<u64>,
     seen_count: usize,
-    /// Rows whose links were not followed yet.
+    /// The candidates: rows whose links were not followed yet.
     frontier: BinaryHeap<Scored>,
-    /// The similarities of the best `ef` faces.
+    /// The best `ef` faces so far (the paper's dynamic list W).
     view: BinaryHeap<Reverse<Scored>>,
     ef: usize,
-    /// Faces above it are followed even where they are not in view.
+    /// Faces with at least this similarity are followed even if they are not in `view`.
     floor: f32,
-    /// Faces that were in view, or above the floor, when they were seen.
+    /// Faces that entered `view`, or reached the floor, when they were visited.
     found: Vec<Scored>,
 }
 
 impl<'a> Walk<'a> {
-    /// Walks to the `ef` faces about nearest to `code`.
+    /// Searches for approximately the `ef` faces nearest to `code`.
     pub(super) fn nearest(graph: &'a Graph, code: &'a Code, ef: usize) -> Self {
         let mut walk = Self::descend(graph, code, ef, f32::INFINITY);
         walk.run(usize::MAX);
         walk
     }
 
-    /// Walks to all faces about as near to `code` as `floor`; none where there are too many.
+    /// Searches for approximately all faces with a similarity of at least `floor`; `None` if that visits more
+    /// faces than `search.budget`.
     pub(super) fn above(
         graph: &'a Graph,
         code: &'a Code,
@@ -77,7 +77,7 @@ impl<'a> Walk<'a> {
         walk.run(search.budget).then_some(walk)
     }
 
-    /// The faces found, as the best `k` with a similarity of at least `floor`.
+    /// Returns the best `k` of the faces found, with a similarity of at least `floor`.
     pub(super) fn hits(&self, k: usize, floor: f32) -> Vec<Hit> {
         let mut best = Selection::new(k, floor);
         for found in &self.found {
@@ -86,7 +86,7 @@ impl<'a> Walk<'a> {
         best.into_hits()
     }
 
-    /// A walk of the base layer that starts where the layers above end.
+    /// Makes a search of the base layer that starts at the nearest face of the layers above.
     fn descend(graph: &'a Graph, code: &'a Code, ef: usize, floor: f32) -> Self {
         let mut start = 0;
         for layer in (1..graph.layers().len()).rev() {
@@ -116,6 +116,7 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Adds the row that the search starts at.
     fn enter(&mut self, row: u32) {
         if self.seen.is_empty() || !self.see(row) {
             return;
@@ -127,8 +128,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Follows links from the best row known until no better one can follow; false where more than
-    /// `budget` rows were seen before.
+    /// Follows links from the best candidate until no candidate reaches the bound. Returns false if it stops
+    /// early because it has visited more than `budget` rows.
     fn run(&mut self, budget: usize) -> bool {
         let (mut near, mut erased) = (Vec::new(), Vec::new());
         while let Some(next) = self.frontier.pop() {
@@ -149,7 +150,7 @@ impl<'a> Walk<'a> {
         true
     }
 
-    /// Sorts the unseen rows that `row` links to into faces and erased faces.
+    /// Visits the unseen rows that `row` links to: adds faces to `near`, and erased faces to `erased`.
     fn open(&mut self, row: u32, near: &mut Vec<u32>, erased: &mut Vec<u32>) {
         let Some(links) = self.graph.layers().get(self.layer) else {
             return;
@@ -167,6 +168,7 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Adds a face to candidates and results, unless its similarity is below the bound.
     #[inline]
     fn score(&mut self, row: u32) {
         let similarity = self.graph.rows().similarity(row as usize, self.code);
@@ -182,12 +184,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Leaves an erased row for the case that nothing better is left.
+    /// Adds an erased row as the last candidate, to be followed only if no other is left.
     fn postpone(&mut self, row: u32) {
         self.frontier.push(Scored { similarity: f32::NEG_INFINITY, row });
     }
 
-    /// The similarity below which nothing is followed.
+    /// Returns the similarity below which no face is followed.
     #[inline]
     fn bound(&self) -> f32 {
         match self.view.peek() {
@@ -201,7 +203,7 @@ impl<'a> Walk<'a> {
         self.graph.rows().is_clear(row as usize)
     }
 
-    /// Marks the row; true where it was not marked before.
+    /// Marks the row as visited. Returns whether it was unvisited.
     #[inline]
     fn see(&mut self, row: u32) -> bool {
         let (word, bit) = (&mut self.seen[row as usize / 64], 1 << (row % 64));

@@ -1,8 +1,3 @@
-//! How much a face looks like a person's and not like a picture of one: the presentation-attack model.
-//!
-//! Sees texture (screens, paper) and the face's surroundings. Assumes upright pictures. Knows nothing of
-//! poses, challenges or what score is enough.
-
 use crate::detect::planes;
 use crate::error::Result;
 use crate::picture::{Picture, Region};
@@ -10,25 +5,28 @@ use crate::runtime::Model;
 
 /// Side of the model's input, px.
 pub(super) const SIDE_PX: u32 = 128;
-/// The crop in sides of the face's box, as the model was made for (`fr_liveness.js` of its package).
+/// Side of the crop over that of the face's box, as in the model's package (`fr_liveness.js`).
 const FACTOR: f32 = 2.7;
 
+/// The presentation attack detection model. It responds to texture (screens, paper) and to the surroundings
+/// of the face.
 pub(super) struct Attack(pub(super) Model);
 
 impl Attack {
-    /// 0 (a picture of a person) to 1 (a person) for the face in `face`, px of `picture`.
+    /// Computes the live score, 0 (a picture of a person) to 1 (a person), of the face in `face`, px of the
+    /// upright `picture`.
     pub(super) fn live(&self, picture: &Picture, face: Region) -> Result<f32> {
         let region = within(face, picture.width() as f32, picture.height() as f32);
         let crop = picture.cut(region, SIDE_PX, SIDE_PX, (SIDE_PX, SIDE_PX))?;
         let outputs = self.0.run(planes(&[crop], true, 0.0, 1.0))?;
         let scores: Vec<f32> = outputs.get("output")?.iter().copied().collect();
-        // Classes: 0 is a person, the others are kinds of pictures.
+        // Class 0 is a person, the others are kinds of presentation attacks.
         Ok(share_of_first(&scores))
     }
 }
 
-/// `FACTOR` times the box around the same centre, made smaller until it fits into the frame and moved
-/// until it lies in it.
+/// Returns the box enlarged `FACTOR` times around its centre, reduced if it does not fit into the frame, and
+/// shifted so that it is inside.
 fn within(face: Region, width: f32, height: f32) -> Region {
     let factor = FACTOR.min(width / face.width.max(1.0)).min(height / face.height.max(1.0));
     let (wide, high) = ((face.width * factor).max(1.0), (face.height * factor).max(1.0));
@@ -41,7 +39,7 @@ fn within(face: Region, width: f32, height: f32) -> Region {
     }
 }
 
-/// Softmax of the first class; 0 where there is none or a score is not a number.
+/// Returns the softmax of the first class; 0 if there is none or a score is not finite.
 fn share_of_first(scores: &[f32]) -> f32 {
     let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f32 = scores.iter().map(|score| (score - largest).exp()).sum();

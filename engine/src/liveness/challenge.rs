@@ -1,7 +1,7 @@
-//! Three head turns in a random order, asked for one by one and judged look by look.
+//! The challenge: three head turns in a random order, requested one by one and judged frame by frame.
 //!
-//! A state machine: looks and times come in, guidance or a verdict goes out. Runs no model, reads no
-//! clock, and knows nothing of pictures, sessions or HTTP.
+//! A state machine without a clock: the input is the analysis of a frame and its arrival time, the output is
+//! guidance or a verdict.
 
 use std::collections::HashSet;
 
@@ -12,30 +12,33 @@ use super::{LiveFace, Look};
 use crate::error::{Error, Result};
 use crate::query::Template;
 
-/// Time for the whole challenge from its first look, ms.
+/// Limits the time of a challenge from its first frame, ms.
 const TIME_MAX_MS: u64 = 90_000;
-/// Sooner after it was asked for nobody has turned: choosing among directions takes some 300 ms before a
-/// head begins to move (Hick 1952). A recording that turns by itself may be sooner.
+/// Shortest time between the request of a turn and the turn, ms. A person needs about 300 ms to choose among
+/// directions before the head begins to move (Hick 1952); a recording does not react and may turn sooner.
 const TURN_MIN_MS: u64 = 300;
-/// How long no face, or several, are waited for, ms.
+/// Limits how long frames may show no face, ms.
 const NO_FACE_MAX_MS: u64 = 15_000;
+/// Limits how long frames may show several faces, ms.
 const MANY_FACES_MAX_MS: u64 = 15_000;
-/// Looks in a row that make a doubt a refusal: landmarks and embeddings of a single frame may be off.
+/// Consecutive doubtful frames that fail the challenge: the landmarks or the embedding of one frame may be
+/// wrong.
 const DOUBTS_MAX: u32 = 3;
-/// Looks of one challenge; ten a second for its whole time. More are refused as too late.
+/// Limits the frames of a challenge: ten per second for 90 s. A further frame fails it as too late.
 const LOOKS_MAX: usize = 900;
 /// Turns of a challenge.
 const TURNS: usize = 3;
 
-/// A challenge under way: look straight, turn, look straight, turn, look straight, turn. Holds embeddings
-/// of the person until it is dropped, hence no `Debug`.
+/// A challenge in progress: look straight and turn, three times. It has embeddings of the person until it is
+/// dropped, so it does not implement `Debug`.
 pub struct Challenge {
     turns: [Turn; TURNS],
-    /// The frames that passed, straight and turned by turns.
+    /// The frames that passed, straight and turned alternating.
     kept: Vec<Kept>,
     began_ms: Option<u64>,
-    /// When what is awaited now was asked for.
+    /// When the current step was requested.
     asked_ms: u64,
+    /// Digests of all frames, to detect replays.
     seen: HashSet<[u8; 32]>,
     no_face_since_ms: Option<u64>,
     many_faces_since_ms: Option<u64>,
@@ -48,7 +51,7 @@ struct Kept {
     print: Print,
 }
 
-/// Doubtful looks in a row, by doubt.
+/// Consecutive doubtful frames, by kind of doubt.
 #[derive(Default)]
 struct Doubts {
     person: u32,
@@ -57,14 +60,17 @@ struct Doubts {
 }
 
 impl Challenge {
-    /// A new challenge: three turns from the operating system's random source, no two equal in a row and
-    /// one of them to a side at least, because only those show that a face is not flat; 34 orders in all.
-    /// `Error::Random` where that source is not available.
+    /// Creates a challenge of three turns from the operating system's random source. No two consecutive turns
+    /// are equal, and at least one is to a side, because only those show that a face is not flat; 34 orders
+    /// in all.
+    ///
+    /// # Errors
+    /// `Error::Random` if the random source is not available.
     pub fn random() -> Result<Self> {
         loop {
             let mut byte = [0];
             getrandom::fill(&mut byte).map_err(|_| Error::Random)?;
-            // Two bits a turn; 64 orders, all equally likely, of which those that fit are taken.
+            // Rejection sampling: two bits per turn, 64 equally likely orders, until one is allowed.
             let turn = |nth: u32| match byte[0] >> (2 * nth) & 3 {
                 0 => Turn::Left,
                 1 => Turn::Right,
@@ -92,22 +98,22 @@ impl Challenge {
         }
     }
 
-    /// The turns asked for, in order.
+    /// Returns the turns of the challenge, in order.
     pub fn turns(&self) -> [Turn; 3] {
         self.turns
     }
 
-    /// How many of the turns are done, 0 to 3.
+    /// Returns the number of completed turns, 0 to 3.
     pub fn done(&self) -> usize {
         self.kept.len() / 2
     }
 
-    /// How it ended; `None` while it has not.
+    /// Returns the verdict; `None` while the challenge is in progress.
     pub fn verdict(&self) -> Option<Progress> {
         self.verdict
     }
 
-    /// What is awaited now, whatever the last look was.
+    /// Returns the guidance for the current step, whatever the last frame showed.
     pub fn awaited(&self) -> Guidance {
         match self.turn() {
             Some(turn) => Guidance::Turn(turn),
@@ -115,15 +121,16 @@ impl Challenge {
         }
     }
 
-    /// The turn that is awaited now; `None` while a straight look is.
+    /// Returns the turn of the current step; `None` if the step is to look straight.
     fn turn(&self) -> Option<Turn> {
         let straight = self.kept.len().is_multiple_of(2);
         if straight { None } else { self.turns.get(self.done()).copied() }
     }
 
-    /// Judges the next look. `at_ms` is when its frame arrived, in milliseconds by a clock of the
-    /// caller's that never goes back; the time allowed counts from the first look. No frame may be sent
-    /// twice: whoever samples a camera faster than it delivers gets `Refusal::Replay`.
+    /// Judges the next frame. `at_ms` is the arrival time, in milliseconds of a monotonic clock of the
+    /// caller; the time limit starts with the first frame. No frame may be sent twice: a client that samples
+    /// its camera faster than the camera delivers frames gets `Refusal::Replay`. After a verdict, returns it
+    /// again.
     pub fn see(&mut self, look: &Look, at_ms: u64) -> Progress {
         if let Some(verdict) = self.verdict {
             return verdict;
@@ -135,9 +142,13 @@ impl Challenge {
         progress
     }
 
-    /// The person of a passed challenge, from the frames that passed, for a search in collections of
-    /// `pack` (an id as `Pipeline::pack_id` gives it). Turned frames are left out where they are too far
-    /// from each other to be one template. `Error::NoFace` before it passed.
+    /// Returns the template of the person, from the frames that passed, for a search in collections of `pack`
+    /// (an id as `Pipeline::pack_id` returns it). If the frames differ too much for one template, turned
+    /// frames are left out.
+    ///
+    /// # Errors
+    /// - `Error::NoFace` if the challenge has not passed.
+    /// - `Error::NotOnePerson` if the straight frames differ too much.
     pub fn template(&self, pack: &str) -> Result<Template> {
         if self.verdict != Some(Progress::Passed) {
             return Err(Error::NoFace { photo: "a challenge that has not passed".into() });
@@ -186,7 +197,7 @@ impl Challenge {
         }
     }
 
-    /// Nobody, or several people, for too long.
+    /// Fails the challenge if no face, or several, were in the frames for more than 15 s.
     fn presence(&mut self, look: &Look, at_ms: u64) -> std::result::Result<(), Refusal> {
         let lasts = |holds: bool, since: &mut Option<u64>, max_ms: u64| {
             if !holds {
@@ -204,7 +215,8 @@ impl Challenge {
         Ok(())
     }
 
-    /// Whether this look does not count, for it may be another person or a picture that is tilted.
+    /// Whether this frame does not count, because it may show another person or a tilted picture. Fails the
+    /// challenge at the third such frame in a row.
     fn doubtful(&mut self, face: &LiveFace) -> std::result::Result<bool, Refusal> {
         let (Some(first), Some(last)) =
             (self.kept.first(), self.kept.iter().step_by(2).next_back())
@@ -222,7 +234,8 @@ impl Challenge {
         Ok(another || tilted)
     }
 
-    /// Whether the look shows the turn that is awaited.
+    /// Whether the frame shows the requested turn. Fails the challenge if the turn comes too soon, is
+    /// repeatedly a wrong one, or is repeatedly flat.
     fn turned(&mut self, turned: Turned, at_ms: u64) -> std::result::Result<bool, Refusal> {
         if turned == Turned::Flatly {
             self.doubts.turn += 1;
@@ -238,7 +251,7 @@ impl Challenge {
         Ok(passes)
     }
 
-    /// Keeps a look that passed and says what is next.
+    /// Stores a frame that passed its step, and returns the next step or the verdict.
     fn keep(
         &mut self,
         face: &LiveFace,
@@ -263,13 +276,13 @@ impl Challenge {
     }
 }
 
-/// Counts looks in a row; whether a doubt has lasted.
+/// Counts consecutive doubtful frames; returns whether they reach the limit.
 fn lasts(count: &mut u32, doubt: bool) -> bool {
     *count = if doubt { *count + 1 } else { 0 };
     *count >= DOUBTS_MAX
 }
 
-/// No two equal in a row, and one to a side.
+/// Whether no two consecutive turns are equal and at least one is to a side.
 fn is_challenging(turns: &[Turn; TURNS]) -> bool {
     let differ = turns.windows(2).all(|pair| pair.first() != pair.last());
     differ && turns.iter().any(|turn| matches!(turn, Turn::Left | Turn::Right))

@@ -1,9 +1,7 @@
-//! Is somebody in front of the camera, or a picture of somebody: what one frame shows, and the
-//! challenge that a run of frames must pass.
+//! Presentation attack detection: distinguishes a person in front of the camera from a picture of a person.
 //!
-//! A look is made from one frame; a challenge judges looks in the order in which they came and is handed
-//! the time. Deters, never proves: nothing attests a camera. Knows nothing of HTTP, guests, collections or
-//! clocks.
+//! `Liveness` analyses one frame; `Challenge` judges a sequence of frames with their arrival times. This
+//! deters attacks; it proves nothing, because a browser cannot attest its camera.
 
 mod attack;
 mod challenge;
@@ -30,19 +28,20 @@ use attack::Attack;
 use pose::HeadPose;
 use print::Print;
 
-/// A face counts when it has at least this share of the largest one's height: people far behind do not.
+/// Lowest height of a face, relative to the largest one, at which it is counted; people in the background are
+/// not.
 const FACE_SHARE_MIN: f32 = 1.0 / 3.0;
 
-/// Where a head points, in degrees; about 0 for a face that looks straight into an upright camera.
+/// The orientation of a head in degrees; about 0 for a face that looks straight into an upright camera.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pose {
-    /// Positive: turned towards the person's own left, which is the right of a picture that is not
-    /// mirrored. −99 to 99.
+    /// −99 to 99; positive: turned to the person's own left, which is the right in a picture that is not
+    /// mirrored.
     pub yaw: f32,
-    /// Positive: turned up. −99 to 99. People who look straight ahead have −8 ± 9: only differences
-    /// between frames of one person tell.
+    /// −99 to 99; positive: turned up. People who look straight ahead have −8 ± 9, so only differences
+    /// between frames of one person are meaningful.
     pub pitch: f32,
-    /// Positive: leaned towards the person's own left shoulder. −180 to 180.
+    /// −180 to 180; positive: leaned towards the person's own left shoulder.
     pub roll: f32,
 }
 
@@ -51,17 +50,17 @@ pub struct Pose {
 pub struct LiveFace {
     pub face: Face,
     pub pose: Pose,
-    /// How much the frame looks like a person and not like a picture of one, 0..1. Never shown to
-    /// anybody: a score that is shown teaches how to raise it.
+    /// Live score: 0 (a picture of a person) to 1 (a person). Must not be disclosed, because an attacker who
+    /// sees the score can learn to raise it.
     pub live: f32,
-    /// Height of the face over height of the frame; may exceed 1 where the face reaches over the edge.
+    /// Height of the face over height of the frame; may exceed 1 if the face extends past the edge.
     pub share: f32,
     /// Strength of edges, 0 (blurred) to 1.
     pub sharpness: f32,
 }
 
 impl std::fmt::Debug for LiveFace {
-    /// Leaves the attack score out: it must not be shown.
+    /// Omits the live score, which must not be shown.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LiveFace")
             .field("face", &self.face)
@@ -72,37 +71,41 @@ impl std::fmt::Debug for LiveFace {
     }
 }
 
-/// What one frame shows.
+/// The analysis of one frame.
 #[derive(Clone, Debug)]
 pub struct Look {
-    /// Faces in the frame that are at least a third as high as the largest one.
+    /// Number of faces in the frame that are at least a third as high as the largest one.
     pub faces: usize,
     /// The only face, or the one clearly larger than all others.
     pub face: Option<LiveFace>,
-    /// Mean brightness, 0 (black) to 1, of the face; of the frame where there is no clear face.
+    /// Mean brightness of the face, or of the frame if there is no clear face; 0 (black) to 1.
     pub brightness: f32,
-    /// SHA-256 of the decoded pixels: files that differ in their metadata only have the same.
+    /// SHA-256 of the decoded pixels, equal for files that differ only in their metadata.
     pub frame_digest: [u8; 32],
     print: Print,
 }
 
-/// The clear face of a frame as the pipeline found it.
+/// The clear face of a frame, as the pipeline found it.
 pub(crate) struct Seen<'a> {
     pub face: Face,
     pub region: Region,
-    /// Aligned, 112 × 112.
+    /// The aligned crop, 112 × 112.
     pub crop: &'a Picture,
 }
 
-/// The models of liveness, loaded; shared by all threads.
+/// The loaded models of the liveness check, shared by all threads.
 pub struct Liveness {
     attack: Attack,
     pose: HeadPose,
 }
 
 impl Liveness {
-    /// Loads the models. `Precision::Auto` is f32: bfloat16 has no trial here. Errors: `ModelMissing` when
-    /// they were not fetched, `WrongHash`, `Model` or `Runtime` when they do not load.
+    /// Loads the models. `Precision::Auto` means f32, because there is no bfloat16 check for these models.
+    ///
+    /// # Errors
+    /// - `Error::ModelMissing` if they were not fetched.
+    /// - `Error::WrongHash` if a model file has the wrong content.
+    /// - `Error::Model` or `Error::Runtime` if a model does not load.
     pub fn load(models: &Models, precision: Precision) -> Result<Self> {
         let files = models.resolve_liveness()?;
         let runtime = Runtime::open(&models.resolve_runtime()?)?;
@@ -124,7 +127,7 @@ impl Liveness {
         })
     }
 
-    /// What `picture` with `faces` shows; `clear` is the one of them that is looked at.
+    /// Analyses `picture` with its `faces`; `clear` is the one clear face, whose liveness is computed.
     pub(crate) fn look(
         &self,
         picture: &Picture,
@@ -160,7 +163,7 @@ impl Liveness {
     }
 }
 
-/// Mean luma of `region`, 0..1; parts outside the picture count as black.
+/// Returns the mean luma of `region`, 0..1; parts outside the picture count as black.
 fn brightness(picture: &Picture, region: Region) -> Result<f32> {
     const SIDE: u32 = 16;
     let cells = picture.cut(region, SIDE, SIDE, (SIDE, SIDE))?;

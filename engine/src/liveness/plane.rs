@@ -1,17 +1,17 @@
-//! Whether a face stands out of the plane of its eyes and mouth corners, told from two views of it.
+//! Measures from two views how far the nose is out of the plane of eyes and mouth corners.
 //!
-//! However a flat picture is moved, tilted or brought near, its points move by one homography; four of
-//! them fix it and say where the fifth, the nose, must be (Hartley and Zisserman, Multiple View Geometry,
-//! 4.1). A nose stands out by some 0.4 of the way from eyes to mouth and moves ahead of that plane when
-//! a head turns. Pure; knows nothing of poses, models or what is enough.
+//! The points of a flat picture move by one homography, however it is moved or tilted. Four points determine
+//! it, and so where a flat nose would be (Hartley and Zisserman, Multiple View Geometry, 4.1). A real nose
+//! stands out by about 0.4 of the distance from eyes to mouth, and moves ahead of the plane when the head
+//! turns.
 
 use crate::detect::Landmarks;
 
 type Matrix = [[f64; 3]; 3];
 
-/// How far the nose in `now` lies from where it would be if `front` were a flat picture: towards the
-/// picture's right and down, along the eyes and across them, in distances from eyes to mouth. `None` for
-/// landmarks that fix no plane, as three on one line.
+/// Returns the distance of the nose in `now` from where it would be if `front` were a flat picture: (along
+/// the eyes, across them), positive to the right and down, in distances from eyes to mouth. `None` for
+/// landmarks that do not determine a plane, such as three on one line.
 pub(super) fn relief(front: &Landmarks, now: &Landmarks) -> Option<[f32; 2]> {
     let map = product(&basis(now)?, &inverse(&basis(front)?)?);
     let [x, y, w] = apply(&map, homogeneous(front[2]));
@@ -31,8 +31,8 @@ fn homogeneous([x, y]: [f32; 2]) -> [f64; 3] {
     [f64::from(x), f64::from(y), 1.0]
 }
 
-/// The projective basis of eyes and mouth corners: columns are three of them, scaled to sum up to the
-/// fourth. Two such bases make the homography between them.
+/// Returns the projective basis of eyes and mouth corners: its columns are three of the points, scaled so
+/// that their sum is the fourth. Two such bases give the homography between two views.
 fn basis([left, right, _, mouth_left, mouth_right]: &Landmarks) -> Option<Matrix> {
     let [a, b, c] = [*left, *right, *mouth_left].map(homogeneous);
     let columns = transposed(&[a, b, c]);
@@ -61,7 +61,7 @@ fn product(a: &Matrix, b: &Matrix) -> Matrix {
     a.map(|row| columns.map(|column| dot(row, column)))
 }
 
-/// `None` for a matrix without one.
+/// Returns the inverse; `None` for a singular matrix.
 fn inverse(m: &Matrix) -> Option<Matrix> {
     let [a, b, c] = *m;
     let determinant = dot(a, cross(b, c));

@@ -1,7 +1,3 @@
-//! Where a head points: yaw and pitch from the pose model, roll from the eyes.
-//!
-//! Assumes upright pictures that are not mirrored. Knows nothing of challenges or of what turn is enough.
-
 use super::Pose;
 use crate::detect::{Landmarks, planes};
 use crate::error::Result;
@@ -10,23 +6,26 @@ use crate::runtime::Model;
 
 /// Side of the model's input, px.
 pub(super) const SIDE_PX: u32 = 224;
-/// The crop in sides of the face's box, box by box and not square, as the model was made for.
+/// Sides of the crop over those of the face's box, which need not be square, as in the model's training.
 const FACTOR: f32 = 1.5;
-/// ImageNet's means and deviations, which the model was trained with, in 0..255.
+/// ImageNet's channel means, with which the model was trained, for values in 0..255.
 const MEAN: [f32; 3] = [123.675, 116.28, 103.53];
+/// ImageNet's standard deviations per channel, for values in 0..255.
 const DEVIATION: [f32; 3] = [58.395, 57.12, 57.375];
 /// Each angle is the expectation over 66 classes of 3 degrees, the first at −99 (Ruiz et al. 2018, Hopenet).
 const CLASSES: usize = 66;
 const CLASS_DEGREES: f32 = 3.0;
 const FIRST_DEGREES: f32 = -99.0;
-/// What the model says of faces that look straight ahead: yaws of 250 LFW photos and their mirrored ones
-/// should cancel and add up to twice this.
+/// The model's error for faces that look straight ahead, degrees: the yaws of 250 LFW photos and of their
+/// mirror images should cancel, but add up to twice this.
 const YAW_BIAS_DEGREES: f32 = 1.5;
 
+/// The head pose model: yaw and pitch come from the model, roll from the eyes.
 pub(super) struct HeadPose(pub(super) Model);
 
 impl HeadPose {
-    /// The pose of the face in `face` with `landmarks`, px of `picture`.
+    /// Computes the pose of the face in `face` with `landmarks`, px of `picture`, which must be upright and
+    /// not mirrored.
     pub(super) fn of(
         &self,
         picture: &Picture,
@@ -48,8 +47,8 @@ impl HeadPose {
             let classes: Vec<f32> = outputs.get(name)?.iter().copied().take(CLASSES).collect();
             Ok(expected_degrees(&classes))
         };
-        // The model counts a turn to the person's right as positive; its roll is ± 5 degrees off where
-        // the line of the eyes is exact by definition, so its third output is not read.
+        // For the model a turn to the person's right is positive. Its third output is not used: its roll has
+        // an error of ± 5 degrees, while the line of the eyes is exact by definition.
         Ok(Pose {
             yaw: -(angle("output")? + YAW_BIAS_DEGREES),
             pitch: angle("617")?,
@@ -58,7 +57,7 @@ impl HeadPose {
     }
 }
 
-/// The mean angle of a distribution over classes given as logits; 0 for none.
+/// Returns the mean angle of a distribution over classes, given as logits; 0 if there are none.
 fn expected_degrees(logits: &[f32]) -> f32 {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weights = || logits.iter().map(|logit| (logit - largest).exp());
@@ -69,7 +68,7 @@ fn expected_degrees(logits: &[f32]) -> f32 {
     if degrees.is_finite() { degrees } else { 0.0 }
 }
 
-/// Positive: the line of the eyes falls towards the picture's right, the person's left.
+/// Returns the roll, positive if the line of the eyes falls towards the picture's right, the person's left.
 fn roll_degrees([left, right, ..]: &Landmarks) -> f32 {
     (right[1] - left[1]).atan2(right[0] - left[0]).to_degrees()
 }

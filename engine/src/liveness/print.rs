@@ -1,15 +1,12 @@
-//! A frame made small, to see whether two frames are the same one encoded anew.
-//!
-//! Pure. Knows nothing of when frames came.
-
 use crate::error::Result;
 use crate::picture::{Picture, Region};
 
-/// Cells across and down; of a camera's frame each is the mean of some hundred pixels, so that neither
-/// noise nor the artefacts of encoding are left.
+/// Number of cells per side. In a camera frame a cell is the mean of about a hundred pixels, which removes
+/// noise and coding artefacts.
 const SIDE: u32 = 64;
 
-/// Luma of a frame in 64 × 64 cells, 0..255, and which of them the face covers.
+/// The fingerprint of a frame, which recognises a frame that was encoded twice: luma in 64 × 64 cells,
+/// 0..255, and the cells that the face covers.
 #[derive(Clone)]
 pub(super) struct Print {
     cells: Vec<f32>,
@@ -18,14 +15,14 @@ pub(super) struct Print {
 }
 
 impl std::fmt::Debug for Print {
-    /// Leaves the cells out: they are a small picture of a person.
+    /// Omits the cells, because they are a small picture of a person.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Print")
     }
 }
 
 impl Print {
-    /// The print of `picture` with a face in `face`.
+    /// Computes the fingerprint of `picture` with a face in `face`.
     pub fn of(picture: &Picture, face: Region) -> Result<Self> {
         let small = picture.cut(picture.frame(), SIDE, SIDE, (SIDE, SIDE))?;
         let cell = |at: f32, length: u32| {
@@ -43,7 +40,7 @@ impl Print {
         })
     }
 
-    /// Mean difference of two frames in the cells of this one's face, 0 to 255.
+    /// Returns the mean difference of two frames in the cells of this frame's face, 0 to 255.
     pub fn difference(&self, other: &Print) -> f32 {
         let [left, right, top, bottom] = self.face;
         let (mut sum, mut count) = (0.0, 0.0f32);
@@ -58,7 +55,7 @@ impl Print {
     }
 }
 
-/// Brightness of an RGB pixel as BT.601 weighs it, 0..255.
+/// Returns the luma of an RGB pixel with the weights of BT.601, 0..255.
 pub(super) fn luma(pixel: &[u8]) -> f32 {
     pixel.iter().zip([0.299, 0.587, 0.114]).map(|(&value, weight)| f32::from(value) * weight).sum()
 }

@@ -1,14 +1,10 @@
-//! Tests of the state machine: order, times and doubts, on looks that no camera took.
-//!
-//! Landmarks are five points of a head in space, turned and projected; everything else is told.
-
 use super::*;
 use crate::ids::FaceId;
 use crate::query::Template;
 
 const ONE: [Turn; 3] = [Turn::Left, Turn::Up, Turn::Right];
 
-/// A look at a head of `yaw` and `pitch` degrees; `number` makes its frame differ from all others.
+/// Returns the analysis of a frame with a head of `yaw` and `pitch` degrees; `number` makes the frame unique.
 fn look(number: u32, yaw: f32, pitch: f32) -> Look {
     let pixels =
         (0..96 * 96 * 3u32).map(|i| (i.wrapping_mul(2_654_435_761 + number * 77) >> 13) as u8);
@@ -34,7 +30,7 @@ fn look(number: u32, yaw: f32, pitch: f32) -> Look {
     }
 }
 
-/// The landmarks of a head whose nose stands out by `nose` times the way from eyes to mouth.
+/// Projects the landmarks of a head whose nose stands out by `nose` times the distance from eyes to mouth.
 fn landmarks(yaw: f32, pitch: f32, nose: f32) -> [[f32; 2]; 5] {
     let (yaw, pitch) = (yaw.to_radians(), pitch.to_radians());
     let points =
@@ -55,7 +51,7 @@ fn angles(awaited: Guidance) -> [f32; 2] {
     }
 }
 
-/// Does what is awaited, one look every `every_ms`, each changed by `change`, until a verdict.
+/// Follows the guidance until a verdict, with one frame every `every_ms`, each modified by `change`.
 fn obey(challenge: &mut Challenge, every_ms: u64, change: impl Fn(u32, &mut Look)) -> Progress {
     for number in 0..40 {
         let [yaw, pitch] = angles(challenge.awaited());
@@ -96,7 +92,7 @@ fn a_turn_counts_only_while_it_is_awaited() {
     assert_eq!(challenge.done(), 0);
     challenge.see(&look(5, 0.0, 0.0), 2_500);
     challenge.see(&look(6, 25.0, 0.0), 3_000);
-    // Still turned: the next turn is not asked for before the head is back.
+    // The head is still turned: the next turn is not requested before it is back.
     assert_eq!(challenge.see(&look(7, 22.0, 0.0), 3_500), Progress::Wait(Guidance::Front));
     assert_eq!((challenge.done(), challenge.awaited()), (1, Guidance::Front));
 }
@@ -119,7 +115,7 @@ fn ninety_seconds_from_the_first_look_are_the_limit() {
         challenge.see(&look(0, 0.0, 0.0), 7_000);
         assert_eq!(challenge.see(&look(1, 0.0, 0.0), 7_000 + late_ms), expected);
     }
-    // A clock that goes back is no reason to panic.
+    // A clock that goes back must not cause a panic.
     let mut challenge = Challenge::of(ONE);
     challenge.see(&look(0, 0.0, 0.0), u64::MAX);
     assert!(matches!(challenge.see(&look(1, 0.0, 0.0), 0), Progress::Wait(_)));
@@ -153,7 +149,7 @@ fn nobody_or_several_people_are_waited_for_but_not_for_ever() {
         assert_eq!(challenge.see(&absent(0), 0), Progress::Wait(guidance));
         assert_eq!(challenge.see(&absent(1), 15_000), Progress::Wait(guidance));
         challenge.see(&look(2, 0.0, 0.0), 15_001);
-        // Back in between: the waiting begins anew.
+        // One good frame in between restarts the time limit.
         assert_eq!(challenge.see(&absent(3), 15_002), Progress::Wait(guidance));
         assert_eq!(challenge.see(&absent(4), 30_002), Progress::Wait(guidance));
         assert_eq!(challenge.see(&absent(5), 30_003), Progress::Failed(refusal));
@@ -166,7 +162,7 @@ fn doubts_need_three_looks_in_a_row() {
     let doubts: [(Change, Refusal); 4] = [
         (|look| change(look, |face| face.face.embedding = vec![0.0, 1.0]), Refusal::AnotherPerson),
         (|look| change(look, |face| face.pose.yaw = -27.0), Refusal::WrongTurn),
-        // The pose of a turn without its relief, and a picture that is tilted.
+        // First a turn in pose but without relief, then a tilted picture.
         (
             |look| change(look, |face| face.face.landmarks = landmarks(25.0, 0.0, 0.0)),
             Refusal::Flat,
@@ -226,7 +222,7 @@ fn a_frame_counts_once() {
     let mut challenge = Challenge::of(ONE);
     challenge.see(&look(0, 0.0, 0.0), 0);
     assert_eq!(challenge.see(&look(0, 25.0, 0.0), 500), Progress::Failed(Refusal::Replay));
-    // Other bytes, the same picture, shown again after a turn.
+    // The first picture in other bytes, sent again after a turn.
     let mut challenge = Challenge::of(ONE);
     challenge.see(&look(0, 0.0, 0.0), 0);
     challenge.see(&look(1, 25.0, 0.0), 500);

@@ -1,8 +1,4 @@
-//! What a challenge asks for, says and decides, each with a stable name for programs.
-//!
-//! Plain data without scores. Knows nothing of how anything is decided.
-
-/// A turn of the head, as the person does it: `Left` is towards their own left.
+/// A turn of the head from the person's view: `Left` is to the person's own left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Turn {
     Left,
@@ -11,7 +7,7 @@ pub enum Turn {
     Down,
 }
 
-/// What the person should do next.
+/// The instruction to the person for the next frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Guidance {
@@ -19,9 +15,9 @@ pub enum Guidance {
     Front,
     /// Turn the head.
     Turn(Turn),
-    /// No face is seen.
+    /// No face was found.
     NoFace,
-    /// Several faces are seen.
+    /// Several faces were found.
     OneFaceOnly,
     Closer,
     Further,
@@ -30,31 +26,31 @@ pub enum Guidance {
     HoldStill,
 }
 
-/// Why a challenge failed. Final: the challenge answers the same from then on.
+/// The reason why a challenge failed. It is final: every later frame returns it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The time is over.
+    /// More than 90 s or more than 900 frames.
     TooLate,
-    /// A turn was reached sooner than a head turns.
+    /// A turn within 300 ms of its request, sooner than a person can react.
     TooFast,
-    /// The face is not that of the first frame.
+    /// The face is not that of the first frame, for 3 frames in a row.
     AnotherPerson,
-    /// Several faces for too long.
+    /// Several faces for more than 15 s.
     ManyFaces,
-    /// No face for too long.
+    /// No face for more than 15 s.
     NoFace,
-    /// Turned clearly another way than asked.
+    /// A turn that is clearly not the requested one, for 3 frames in a row.
     WrongTurn,
-    /// The face moves like a flat picture.
+    /// The face moves like a flat picture, in 3 frames.
     Flat,
-    /// The frames look like pictures of a picture.
+    /// The presentation attack detection model rejected two or more frames that passed their steps.
     Attack,
-    /// A frame came twice.
+    /// A frame was sent twice, or a frame that passed was encoded again.
     Replay,
 }
 
-/// Where a challenge stands after a look.
+/// The state of a challenge after a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     Wait(Guidance),
@@ -63,10 +59,10 @@ pub enum Progress {
 }
 
 impl Turn {
-    /// All of them.
+    /// All four turns.
     pub const ALL: [Turn; 4] = [Turn::Left, Turn::Right, Turn::Up, Turn::Down];
 
-    /// A stable name for programs.
+    /// Returns the stable name for the API.
     pub fn code(self) -> &'static str {
         match self {
             Turn::Left => "left",
@@ -78,7 +74,7 @@ impl Turn {
 }
 
 impl Guidance {
-    /// A stable name for programs.
+    /// Returns the stable name for the API.
     pub fn code(self) -> &'static str {
         match self {
             Guidance::Front => "look_straight",
@@ -97,7 +93,7 @@ impl Guidance {
 }
 
 impl Refusal {
-    /// A stable name for programs.
+    /// Returns the stable name for the API.
     pub fn code(self) -> &'static str {
         match self {
             Refusal::TooLate => "too_late",

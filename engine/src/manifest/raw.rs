@@ -1,7 +1,3 @@
-//! How a manifest's TOML looks: one struct per table, unknown fields refused.
-//!
-//! Assumes nothing of the text. Knows nothing of what a value may be; `reader` checks that.
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -78,7 +74,7 @@ pub(super) struct RawMatching {
     pub cluster_cut: f64,
 }
 
-/// Parses TOML; the parser's own message names the unknown or missing field and the line.
+/// Parses TOML. The parser's message names the unknown or missing field and the line.
 pub(super) fn parse<'de, T: Deserialize<'de>>(text: &'de str, manifest: &str) -> Result<T> {
     toml::from_str(text).map_err(|error| Error::Manifest {
         name: manifest.to_owned(),
@@ -86,7 +82,7 @@ pub(super) fn parse<'de, T: Deserialize<'de>>(text: &'de str, manifest: &str) ->
     })
 }
 
-/// A pack from its text. `folder` holds the local files of a user's pack; a built-in pack has none.
+/// Parses a pack. `folder` has the local files of a user's pack and is `None` for a built-in pack.
 pub(super) fn pack(text: &str, reference: &str, folder: Option<&Path>) -> Result<Pack> {
     let raw: RawPack = parse(text, reference)?;
     let reader = Reader::new(reference, &raw.archive, folder)?;

@@ -1,7 +1,3 @@
-//! Raw manifest tables to validated types, with a refusal that names the field.
-//!
-//! Assumes nothing of the values. Knows nothing of TOML, of the network or of what the files contain.
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +10,7 @@ use super::{
 };
 use crate::error::Result;
 
-/// Turns raw tables into validated values, with the manifest's archives at hand.
+/// Converts the raw tables of a manifest to validated types. Every error names the field.
 pub(super) struct Reader<'a> {
     pub check: Check<'a>,
     archives: BTreeMap<&'a str, Arc<Archive>>,
@@ -38,7 +34,7 @@ impl<'a> Reader<'a> {
         Ok(Self { check, archives, folder })
     }
 
-    /// A file entry: a member of a named archive, or a local file of a user's pack.
+    /// Reads a file entry: a member of an archive, or a local file of a user's pack.
     pub fn file(&self, field: &str, raw: &RawFile) -> Result<SourceFile> {
         let check = &self.check;
         let path_field = format!("{field}.path");
@@ -68,7 +64,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The patches in the order in which they are applied, which is not the order of the text.
+    /// Reads the patches and sorts them into the order in which they are applied, whatever their order in the
+    /// manifest.
     fn patches(&self, field: &str, raw: &[String]) -> Result<Vec<Patch>> {
         let mut patches = Vec::with_capacity(raw.len());
         for name in raw {
@@ -151,7 +148,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// An archive entry. Wheels and npm tarballs are data; a source archive is PyPI's `.tar.gz`.
+/// Reads an archive entry: a wheel (`.whl`) or a source archive (`.tar.gz`) of PyPI, or a tarball (`.tgz`) of
+/// npm.
 pub(super) fn archive(check: &Check<'_>, field: &str, raw: &RawArchive) -> Result<Archive> {
     let at = |name: &str| format!("{field}.{name}");
     let registry = match raw.registry.as_str() {

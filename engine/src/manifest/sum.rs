@@ -1,23 +1,19 @@
-//! A SHA-256 as a value: computed, read from text, compared, shown.
-//!
-//! Assumes lower-case digits in text, the one form manifests use. Knows nothing of files.
-
 use std::fmt;
 
 use sha2::Digest;
 
-/// A SHA-256, shown as 64 hexadecimal digits.
+/// A SHA-256, displayed as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sha256Sum([u8; 32]);
 
 impl Sha256Sum {
-    /// The SHA-256 of `bytes`.
+    /// Computes the SHA-256 of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
     }
 
-    /// Reads 64 lower-case hexadecimal digits, nothing else.
+    /// Parses exactly 64 lower-case hexadecimal digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (pairs, rest) = text.as_bytes().as_chunks::<2>();
@@ -31,7 +27,7 @@ impl Sha256Sum {
         Some(Self(sum))
     }
 
-    /// The 32 bytes.
+    /// Returns the 32 bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -1,9 +1,3 @@
-//! What is fetched beside the packs: the inference runtime per platform, the models of liveness, and the
-//! sample photos.
-//!
-//! Assumes that the built-in manifests are right (a test parses them). Knows nothing of downloads
-//! and never loads a library.
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,21 +10,22 @@ use super::{Origin, SourceFile};
 use crate::error::Result;
 
 const RUNTIME: &str = include_str!("../../../models/runtime.toml");
-/// What the models of liveness are called where packs have a name.
+/// The name of the liveness models in listings of packs.
 pub const LIVENESS: &str = "liveness";
 
 const LIVENESS_MANIFEST: &str = include_str!("../../../models/liveness.toml");
 const SAMPLES: &str = include_str!("../../../models/samples.toml");
 
-/// One build of ONNX Runtime.
+/// A build of ONNX Runtime for one platform.
 #[derive(Clone, Debug)]
 pub struct Runtime {
     pub name: String,
     pub version: String,
-    /// Operating system and processor as `std::env::consts` names them.
+    /// Operating system, as in `std::env::consts::OS`.
     pub os: String,
+    /// Processor architecture, as in `std::env::consts::ARCH`.
     pub arch: String,
-    /// File name of the library that is loaded; the other files are found beside it.
+    /// File name of the library that is loaded; the other files must be in its folder.
     pub library: String,
     pub licence: String,
     pub files: Vec<SourceFile>,
@@ -62,15 +57,15 @@ struct RawRuntimeFile {
     sha256: String,
 }
 
-/// The models that tell a person from a picture of one.
+/// The models of the liveness check, which distinguishes a person from a picture of a person.
 #[derive(Clone, Debug)]
 pub struct LivenessModels {
-    /// One line for people.
+    /// A title for people, on one line.
     pub title: String,
     pub licence: String,
-    /// Presentation attack.
+    /// The presentation attack detection model.
     pub attack: SourceFile,
-    /// Head pose.
+    /// The head pose model.
     pub pose: SourceFile,
 }
 
@@ -91,10 +86,11 @@ struct RawSamples {
     photo: Vec<RawFile>,
 }
 
-/// The builds listed for this platform, the preferred one first; empty on an unlisted platform.
+/// Returns the builds of ONNX Runtime that are listed for this platform, the preferred one first; empty on an
+/// unlisted platform.
 ///
 /// # Errors
-/// [`crate::error::Error::Manifest`] if the built-in manifest is wrong, which a test excludes.
+/// [`crate::error::Error::Manifest`] if the built-in manifest is invalid, which a test excludes.
 pub fn runtimes() -> Result<Vec<Runtime>> {
     let mut all = runtimes_in(RUNTIME)?;
     all.retain(|runtime| {
@@ -103,10 +99,10 @@ pub fn runtimes() -> Result<Vec<Runtime>> {
     Ok(all)
 }
 
-/// The models of liveness.
+/// Returns the models of the liveness check.
 ///
 /// # Errors
-/// [`crate::error::Error::Manifest`] if the built-in manifest is wrong, which a test excludes.
+/// [`crate::error::Error::Manifest`] if the built-in manifest is invalid, which a test excludes.
 pub fn liveness() -> Result<LivenessModels> {
     let raw: RawLiveness = parse(LIVENESS_MANIFEST, LIVENESS)?;
     let reader = Reader::new(LIVENESS, &raw.archive, None)?;
@@ -118,10 +114,10 @@ pub fn liveness() -> Result<LivenessModels> {
     })
 }
 
-/// The photos of the demo and the tests.
+/// Returns the sample photos of the demo and the tests.
 ///
 /// # Errors
-/// [`crate::error::Error::Manifest`] if the built-in manifest is wrong, which a test excludes.
+/// [`crate::error::Error::Manifest`] if the built-in manifest is invalid, which a test excludes.
 pub fn photos() -> Result<Vec<SourceFile>> {
     let raw: RawSamples = parse(SAMPLES, "samples")?;
     let reader = Reader::new("samples", &raw.archive, None)?;

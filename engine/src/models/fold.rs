@@ -1,17 +1,15 @@
-//! Turns block-quantised weights (`DequantizeLinear` over constants) into float weights.
-//!
-//! weight = (q - zero point) · scale, after the ONNX operator's definition (opset 21). Assumes
-//! nothing of shapes or types; knows nothing of files and of the rest of a model.
+//! Turns block-quantised weights (`DequantizeLinear` over constants) into float weights:
+//! weight = (q - zero point) · scale, as the ONNX operator defines it (opset 21).
 
 use std::collections::HashMap;
 
 use super::onnx::{Graph, Node, Tensor, data_type};
 
-/// `TensorProto.DataLocation.EXTERNAL`: the values lie in another file.
+/// `TensorProto.DataLocation.EXTERNAL`: the values are in another file.
 const EXTERNAL: i32 = 1;
 
-/// Replaces every `DequantizeLinear` node by a float constant under the node's output name. The
-/// quantised constants stay, unused.
+/// Replaces every `DequantizeLinear` node with a float constant of the node's output name. The quantised
+/// constants remain, unused.
 pub(super) fn fold(graph: &mut Graph) -> Result<(), String> {
     let is_quantised = |node: &Node| node.op_type.as_deref() == Some("DequantizeLinear");
     let (quantised, kept): (Vec<Node>, Vec<Node>) =
@@ -66,7 +64,7 @@ fn fold_node(node: &Node, constants: &HashMap<&str, &Tensor>) -> Result<Tensor, 
     for (nth, q) in quantised.iter().enumerate() {
         let at = grid.index(nth);
         let (Some(scale), Some(zero)) = (scales.get(at), zero_points.get(at)) else {
-            return Err(format!("no scale for element {nth}"));
+            return Err(format!("element {nth} has no scale"));
         };
         let value = (i64::from(*q) - i64::from(*zero)) as f32 * scale;
         raw.extend_from_slice(&value.to_le_bytes());
@@ -80,8 +78,7 @@ fn fold_node(node: &Node, constants: &HashMap<&str, &Tensor>) -> Result<Tensor, 
     })
 }
 
-/// A tensor's sizes, checked to be countable and not empty, so that products of some of them are
-/// countable too.
+/// A tensor's dimensions. No dimension is 0, and their product fits `usize`, so that of any subset fits too.
 struct Shape {
     sizes: Vec<usize>,
     count: usize,
@@ -89,7 +86,7 @@ struct Shape {
 
 impl Shape {
     fn of(tensor: &Tensor) -> Result<Self, String> {
-        let refused = || format!("shape {:?} cannot be right", tensor.dims);
+        let refused = || format!("the shape {:?} is invalid", tensor.dims);
         let mut sizes = Vec::with_capacity(tensor.dims.len());
         let mut count = 1_usize;
         for dim in &tensor.dims {
@@ -104,11 +101,11 @@ impl Shape {
     }
 }
 
-/// Which scale belongs to which element of a weight.
+/// The mapping from the elements of a weight to their scales.
 enum Grid {
-    /// One scale for all; a block size beside it has no meaning, though some files carry one.
+    /// One scale for all elements. Some files have a block size as well, which is ignored.
     One,
-    /// Element (outer, a, inner) has scale (outer, a / block, inner), or a alone if `per_axis`.
+    /// Element (outer, a, inner) has the scale (outer, a / block, inner), or the scale a if `per_axis`.
     Blocks { length: usize, inner: usize, block: usize, scales: usize, per_axis: bool },
 }
 
@@ -147,8 +144,8 @@ impl Grid {
         Ok(Self::Blocks { length, inner, block, scales, per_axis })
     }
 
-    /// The scale's position for the element at `nth`, both in row-major order. No
-    /// dimension is empty (see [`Shape`]), so nothing is divided by zero.
+    /// Returns the index of the scale of element `nth`, both in row-major order. No dimension is 0 (see
+    /// [`Shape`]), so there is no division by zero.
     fn index(&self, nth: usize) -> usize {
         let Self::Blocks { length, inner, block, scales, per_axis } = self else {
             return 0;
@@ -167,7 +164,7 @@ fn attribute(node: &Node, name: &str) -> Option<i64> {
     node.attribute.iter().find(named)?.i
 }
 
-/// The values of an integer tensor of `count` elements.
+/// Returns the values of an integer tensor of `count` elements.
 fn integers(tensor: &Tensor, count: usize) -> Result<Vec<i32>, String> {
     let raw = raw(tensor)?;
     let values: Vec<i32> = match (tensor.data_type, raw) {
@@ -186,7 +183,7 @@ fn integers(tensor: &Tensor, count: usize) -> Result<Vec<i32>, String> {
     counted(values, count)
 }
 
-/// The values of a float32 tensor of `count` elements.
+/// Returns the values of a float32 tensor of `count` elements.
 fn floats(tensor: &Tensor, count: usize) -> Result<Vec<f32>, String> {
     let values = match (tensor.data_type, raw(tensor)?) {
         (Some(data_type::FLOAT), Some(raw)) => {
@@ -198,10 +195,10 @@ fn floats(tensor: &Tensor, count: usize) -> Result<Vec<f32>, String> {
     counted(values, count)
 }
 
-/// The raw bytes of a tensor, unless its values are in a typed field.
+/// Returns the raw bytes of a tensor; `None` if its values are in a typed field.
 fn raw(tensor: &Tensor) -> Result<Option<&[u8]>, String> {
     if tensor.data_location == Some(EXTERNAL) {
-        return Err("its weights lie in another file, which is not supported".to_owned());
+        return Err("weights in an external file are not supported".to_owned());
     }
     Ok(tensor.raw_data.as_deref().filter(|raw| !raw.is_empty()))
 }
@@ -209,7 +206,7 @@ fn raw(tensor: &Tensor) -> Result<Option<&[u8]>, String> {
 fn words(raw: &[u8]) -> Result<&[[u8; 4]], String> {
     match raw.as_chunks::<4>() {
         (words, []) => Ok(words),
-        (_, rest) => Err(format!("{} bytes too many for 4-byte values", rest.len())),
+        (_, rest) => Err(format!("expected a multiple of 4 bytes, {} are left over", rest.len())),
     }
 }
 

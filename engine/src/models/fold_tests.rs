@@ -1,11 +1,7 @@
-//! Tests of folding against a computation written down element by element.
-//!
-//! Assumes nothing but the operator's definition; the packages' own files are tested elsewhere.
-
 use super::super::onnx::Attribute;
 use super::*;
 
-/// An int8 constant.
+/// Creates an int8 constant.
 pub(crate) fn int8(name: &str, dims: &[i64], values: &[i8]) -> Tensor {
     Tensor {
         dims: dims.to_vec(),
@@ -16,7 +12,7 @@ pub(crate) fn int8(name: &str, dims: &[i64], values: &[i8]) -> Tensor {
     }
 }
 
-/// A float constant.
+/// Creates a float constant.
 pub(crate) fn float(name: &str, dims: &[i64], values: &[f32]) -> Tensor {
     let raw = values.iter().flat_map(|value| value.to_le_bytes());
     Tensor {
@@ -28,7 +24,7 @@ pub(crate) fn float(name: &str, dims: &[i64], values: &[f32]) -> Tensor {
     }
 }
 
-/// `w = DequantizeLinear(q, s, z)` with the given attributes.
+/// Creates the node `w = DequantizeLinear(q, s, z)` with these attributes.
 pub(crate) fn dequantise(attributes: &[(&str, i64)]) -> Node {
     let attribute = |(name, value): &(&str, i64)| Attribute {
         name: Some((*name).to_owned()),
@@ -68,7 +64,7 @@ fn numbers(count: usize) -> Vec<i8> {
     (0..count).map(|n| (n * 37 % 251) as u8 as i8).collect()
 }
 
-/// Blocks along the last of two dimensions, the last block cut short.
+/// Blocks along the last of two dimensions; the last block is shorter.
 #[test]
 fn blocks_along_a_row() {
     let q = numbers(3 * 5);
@@ -84,7 +80,7 @@ fn blocks_along_a_row() {
             assert_eq!(values[row * 5 + column], expected, "{row} {column}");
         }
     }
-    // The same axis counted from the end.
+    // A negative axis counts from the end.
     assert_eq!(folded(&[("axis", -1), ("block_size", 2)], constants).unwrap(), values);
 }
 

@@ -1,7 +1,8 @@
-//! The cache of model files, inference runtime and sample photos: fetched, verified, patched once.
+//! The cache of model files, inference runtime and sample photos, which are fetched, verified and patched
+//! once.
 //!
-//! Assumes a folder of its own that survives between runs; every use of a file starts with a check
-//! of its content. Knows nothing of inference, of configuration or of the environment.
+//! Models up to 50 MB are hashed on every use; larger models and the runtime are hashed when they are
+//! fetched.
 
 mod archive;
 mod cache;
@@ -23,7 +24,7 @@ use source::Source;
 pub use status::PackStatus;
 use status::files_of;
 
-/// The cache.
+/// The cache, and the offline folder if there is one.
 #[derive(Clone, Debug)]
 pub struct Models {
     cache: Cache,
@@ -37,7 +38,7 @@ pub struct PackFiles {
     pub embedder: PathBuf,
 }
 
-/// Paths of the verified models of liveness.
+/// Paths of the verified models of the liveness check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LivenessFiles {
     pub attack: PathBuf,
@@ -45,31 +46,32 @@ pub struct LivenessFiles {
 }
 
 impl Models {
-    /// A cache in `dir`, which is created when something is fetched. `offline` is a folder that
-    /// holds original files or archives by file name; it is read instead of the network and never
-    /// written.
+    /// Creates a cache in `dir`; the folder is created at the first fetch. `offline` is a folder with
+    /// original files or archives by file name, which is read before the network is used, and never written.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, offline: Option<PathBuf>) -> Self {
         Self { cache: Cache { dir: dir.into() }, offline }
     }
 
-    /// The cache's folder.
+    /// Returns the cache's folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.cache.dir
     }
 
-    /// Fetches the models a pack needs and reports each step in a line. What is there and intact
-    /// stays; concurrent runs are fine.
+    /// Fetches the models of a pack that are missing or damaged, and reports each step in a line. Idempotent;
+    /// several processes may do it concurrently.
     ///
     /// # Errors
-    /// [`Error::Fetch`] if a client fails, [`Error::WrongHash`] if it brings something else,
-    /// [`Error::Model`] if a patch does not fit, [`Error::Io`] if the cache cannot be written.
+    /// - [`Error::Fetch`] if a registry client fails.
+    /// - [`Error::WrongHash`] if a file has the wrong content.
+    /// - [`Error::Model`] if a patch does not fit.
+    /// - [`Error::Io`] if the cache cannot be written.
     pub fn fetch_pack(&self, pack: &Pack, progress: &mut dyn FnMut(&str)) -> Result<()> {
         self.fetch_models(files_of(pack), progress)
     }
 
-    /// Fetches the models of liveness, as [`Models::fetch_pack`] does those of a pack.
+    /// Fetches the models of the liveness check, as [`Models::fetch_pack`] does for a pack.
     ///
     /// # Errors
     /// As [`Models::fetch_pack`].
@@ -98,11 +100,11 @@ impl Models {
         Ok(())
     }
 
-    /// Fetches the inference runtime for this platform; if the preferred build cannot be had, the
+    /// Fetches the inference runtime for this platform. If the preferred build cannot be fetched, tries the
     /// next one listed.
     ///
     /// # Errors
-    /// [`Error::Runtime`] on a platform that is not listed; else as [`Models::fetch_pack`].
+    /// [`Error::Runtime`] on a platform that is not listed; otherwise as [`Models::fetch_pack`].
     pub fn fetch_runtime(&self, progress: &mut dyn FnMut(&str)) -> Result<()> {
         let mut last = unlisted_platform();
         for runtime in runtimes()? {
@@ -124,8 +126,8 @@ impl Models {
         Err(last)
     }
 
-    /// Fetches the photos of the demo and the tests and returns their paths in the manifest's
-    /// order. Makes no connection when they are there.
+    /// Fetches the sample photos of the demo and the tests, and returns their paths in the manifest's order.
+    /// Makes no connection if they are in the cache.
     ///
     /// # Errors
     /// As [`Models::fetch_pack`].
@@ -134,7 +136,7 @@ impl Models {
         self.fetch_plain(&dir, &photos()?, &mut self.source(), progress)
     }
 
-    /// Brings files that need no patch into `dir`, under their own names.
+    /// Stores files that need no patch in `dir`, under their own names.
     fn fetch_plain(
         &self,
         dir: &Path,
@@ -154,12 +156,14 @@ impl Models {
         Ok(paths)
     }
 
-    /// The models of a pack, verified. Files beside a user's pack and in the offline folder are
-    /// taken into the cache on the way; the network is not used.
+    /// Returns the paths of a pack's verified models. Copies missing ones into the cache from the folder of a
+    /// user's pack or from the offline folder; does not use the network.
     ///
     /// # Errors
-    /// [`Error::ModelMissing`] with the command to run; [`Error::WrongHash`] if a file is not what
-    /// it was; [`Error::Model`] or [`Error::Io`] if one cannot be taken over.
+    /// - [`Error::ModelMissing`], with the command to run, if a model is not available.
+    /// - [`Error::WrongHash`] if a file has the wrong content.
+    /// - [`Error::Model`] if a patch does not fit.
+    /// - [`Error::Io`] if a file cannot be read or written.
     pub fn resolve(&self, pack: &Pack) -> Result<PackFiles> {
         let mut source = self.source();
         let arguments = format!("--pack {}", pack.reference());
@@ -170,7 +174,8 @@ impl Models {
         })
     }
 
-    /// The models of liveness, verified; as [`Models::resolve`].
+    /// Returns the paths of the verified models of the liveness check, as [`Models::resolve`] does for a
+    /// pack.
     ///
     /// # Errors
     /// As [`Models::resolve`].
@@ -181,7 +186,8 @@ impl Models {
         Ok(LivenessFiles { attack: required(&models.attack)?, pose: required(&models.pose)? })
     }
 
-    /// `arguments` of `picpick models fetch` bring the file.
+    /// Returns the path of a verified model. The error if it is missing names `arguments`, those of the
+    /// `picpick models fetch` command that fetches it.
     fn required(
         &self,
         file: &SourceFile,
@@ -195,12 +201,12 @@ impl Models {
         })
     }
 
-    /// Absolute path of the ONNX Runtime library for this platform. What it loads lies beside it.
-    /// Only the presence of the files is checked; [`Models::fetch_runtime`] checks the content.
+    /// Returns the absolute path of the ONNX Runtime library for this platform. The libraries that it loads
+    /// are in its folder. Checks only that the files exist; [`Models::fetch_runtime`] verifies their content.
     ///
     /// # Errors
-    /// [`Error::ModelMissing`] with the command to run, [`Error::Runtime`] on a platform that is
-    /// not listed.
+    /// - [`Error::ModelMissing`], with the command to run, if the runtime is not available.
+    /// - [`Error::Runtime`] on a platform that is not listed.
     pub fn resolve_runtime(&self) -> Result<PathBuf> {
         let known = runtimes()?;
         for runtime in &known {

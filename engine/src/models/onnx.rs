@@ -1,12 +1,12 @@
-//! The public ONNX schema (IR version 14 and below) as far as this program edits it.
+//! The messages of the public ONNX schema (IR version 14 and below) that this program edits.
 //!
-//! A decoder drops fields it does not list, so every field of every message listed here is listed;
-//! what is never edited stays opaque bytes. Knows nothing of what the operators mean.
+//! The protobuf decoder drops unlisted fields, so each message lists all its fields. Submessages that are
+//! never edited are opaque bytes.
 
-/// Opaque submessages, kept byte for byte.
+/// A submessage that is copied byte for byte.
 type Opaque = Vec<u8>;
 
-/// `TensorProto.DataType` values this program reads or writes.
+/// Values of `TensorProto.DataType` that this program reads or writes.
 pub(super) mod data_type {
     pub const FLOAT: i32 = 1;
     pub const UINT8: i32 = 2;
@@ -209,7 +209,7 @@ pub(super) struct Shape {
     pub dim: Vec<Dimension>,
 }
 
-/// One dimension: a fixed size, a named one, or (with neither) an unknown one.
+/// A dimension of a shape: a fixed size, a symbolic name, or (with neither) unknown.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Dimension {
     #[prost(int64, optional, tag = "1")]

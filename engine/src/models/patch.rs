@@ -1,8 +1,3 @@
-//! The changes an ONNX file needs before the runtime takes it: bytes in, bytes out, nothing else.
-//!
-//! Assumes nothing of the bytes: what does not fit is an error, and no allocation exceeds a few
-//! times the input. Knows nothing of files, packs or the runtime.
-
 use std::collections::{HashMap, HashSet};
 
 use prost::Message;
@@ -12,18 +7,18 @@ use super::onnx::{Dimension, Graph, Model, Shape, Tensor, ValueInfo, data_type};
 use crate::error::{Error, Result};
 use crate::manifest::Patch;
 
-/// Part of every cached file's name: raise it when a patch changes what it writes.
+/// Version of the patches, part of the cached file's name. Must be raised when a patch changes its output.
 pub const PATCH_VERSION: u32 = 1;
 
-/// The oldest ONNX version that lets weights be constants, not graph inputs.
+/// The first ONNX IR version in which weights may be constants that are not graph inputs.
 const CONSTANT_WEIGHTS_IR_VERSION: i64 = 4;
 
-/// Applies `patches` to the ONNX model `bytes`; `name` is for messages. In any case constants and
-/// inputs that nothing uses go, and weights listed as graph inputs become constants, so that the
-/// runtime can fold them.
+/// Applies `patches` to the ONNX model `bytes`, which may be arbitrary: no allocation exceeds a few times the
+/// input. `name` is used in errors. Always removes unused constants and inputs, and turns weights that are
+/// listed as graph inputs into constants, so that the runtime can fold them.
 ///
 /// # Errors
-/// [`Error::Model`] if the bytes are no ONNX model, or not one that the patches fit.
+/// [`Error::Model`] if the bytes are not an ONNX model, or if a patch does not fit it.
 pub fn apply(name: &str, bytes: &[u8], patches: &[Patch]) -> Result<Vec<u8>> {
     patched(bytes, patches).map_err(|reason| Error::Model { name: name.to_owned(), reason })
 }
@@ -31,7 +26,7 @@ pub fn apply(name: &str, bytes: &[u8], patches: &[Patch]) -> Result<Vec<u8>> {
 fn patched(bytes: &[u8], patches: &[Patch]) -> std::result::Result<Vec<u8>, String> {
     let mut model = Model::decode(bytes).map_err(|error| format!("not an ONNX model: {error}"))?;
     let graph = model.graph.as_mut().ok_or("not an ONNX model: no graph")?;
-    // Folding comes first: the other patches look at inputs and constants that are in use.
+    // Folding comes first, because the other patches examine the inputs and constants in use.
     if patches.contains(&Patch::FoldBlockQuantised) {
         fold::fold(graph)?;
     }
@@ -49,7 +44,7 @@ fn patched(bytes: &[u8], patches: &[Patch]) -> std::result::Result<Vec<u8>, Stri
     Ok(model.encode_to_vec())
 }
 
-/// Drops constants that nothing uses, and inputs that nothing uses or that name a constant.
+/// Drops unused constants, and inputs that are unused or have the name of a constant.
 fn drop_unused(graph: &mut Graph) {
     let mut used = HashSet::new();
     collect_used(graph, &mut used);
@@ -61,7 +56,7 @@ fn drop_unused(graph: &mut Graph) {
     graph.input.retain(|input| is_used(&input.name) && !is_constant(&input.name));
 }
 
-/// Names that nodes or outputs refer to, with the bodies of control-flow nodes.
+/// Collects the names that nodes or outputs refer to, including the bodies of control-flow nodes.
 fn collect_used(graph: &Graph, used: &mut HashSet<String>) {
     used.extend(graph.output.iter().filter_map(|output| output.name.clone()));
     for node in &graph.node {
@@ -83,7 +78,8 @@ fn dims(value: &mut ValueInfo) -> Option<&mut Vec<Dimension>> {
     Some(&mut shape.dim)
 }
 
-/// Names dimensions of the image inputs ([N, C, H, W]) and forgets what the old sizes implied.
+/// Makes the `freed` dimensions of image inputs ([N, C, H, W]) symbolic, and relaxes the shapes of outputs
+/// and inner values that followed from the old sizes.
 fn free_input(graph: &mut Graph, freed: &[(usize, &str)]) -> std::result::Result<(), String> {
     let mut batch = None;
     for input in &mut graph.input {
@@ -103,13 +99,13 @@ fn free_input(graph: &mut Graph, freed: &[(usize, &str)]) -> std::result::Result
             forget(dims, &batch, freed);
         }
     }
-    // Shapes of inner values are hints that the runtime infers anew.
+    // Shapes of inner values are only hints; the runtime infers them again.
     graph.value_info.clear();
     Ok(())
 }
 
-/// Relaxes an output's dimensions: the first is the batch if it had the input's old batch size,
-/// and unknown if a model merges batch and cells into it; the others may follow from the size.
+/// Relaxes an output's dimensions. The first is the batch if it had the input's old batch size; otherwise the
+/// model merges batch and cells in it, and it becomes unknown. The others become unknown if a size is freed.
 fn forget(dims: &mut [Dimension], old_batch: &Dimension, freed: &[(usize, &str)]) {
     let Some((first, rest)) = dims.split_first_mut() else {
         return;
@@ -130,8 +126,8 @@ fn named(name: &str) -> Dimension {
     Dimension { dim_param: Some(name.to_owned()), ..Dimension::default() }
 }
 
-/// Turns constant reshape targets `[1, -1, ..]` into `[0, -1, ..]`: 0 copies the input's first
-/// dimension, which is the batch, so each image keeps its own row.
+/// Turns constant reshape targets `[1, -1, ..]` into `[0, -1, ..]`. A 0 copies the input's dimension, here
+/// the batch, so each image keeps a row of its own.
 fn keep_batch_in_reshapes(graph: &mut Graph) -> std::result::Result<(), String> {
     let mut uses: HashMap<&str, (usize, usize)> = HashMap::new();
     for node in &graph.node {
@@ -168,7 +164,7 @@ fn keep_batch_in_reshapes(graph: &mut Graph) -> std::result::Result<(), String> 
     Err("expected a constant reshape to [1, -1, ..], found none".to_owned())
 }
 
-/// The values of a short constant int64 vector.
+/// Returns the values of a constant int64 vector; `None` for any other tensor.
 fn int64_values(tensor: &Tensor) -> Option<Vec<i64>> {
     let is_vector = tensor.data_type == Some(data_type::INT64) && tensor.dims.len() == 1;
     if !is_vector {

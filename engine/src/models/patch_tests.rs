@@ -1,8 +1,3 @@
-//! Tests of the patches on small models, and of what malformed bytes lead to.
-//!
-//! Every model is built here. Knows nothing of the packages' own files, which are tested where the
-//! network is at hand.
-
 use super::super::fold::tests::{dequantise, float, int8};
 use super::super::onnx::{Attribute, Node, TensorType, Type};
 use super::*;
@@ -37,8 +32,8 @@ fn node(op: &str, inputs: &[&str], output: &str) -> Node {
     }
 }
 
-/// A model in the manner of the packages' files: a quantised weight, constants listed as inputs,
-/// an input that nothing uses, fixed sizes, stale hints and a reshape to [1, -1, 4].
+/// A model with the properties of the packages' files: a quantised weight, constants listed as inputs, an
+/// unused input, fixed sizes, outdated shape hints and a reshape to [1, -1, 4].
 fn model() -> Model {
     let mut branch = node("If", &["flag"], "branched");
     branch.attribute.push(Attribute {
@@ -90,7 +85,7 @@ fn after(patches: &[Patch]) -> Model {
     Model::decode(bytes.as_slice()).unwrap()
 }
 
-/// `name` or size of each dimension, `?` if unknown.
+/// Formats the name or size of each dimension, `?` if unknown.
 fn shown(values: &mut [ValueInfo]) -> Vec<String> {
     let show = |dim: &Dimension| match (&dim.dim_param, dim.dim_value) {
         (Some(name), _) => name.clone(),
@@ -172,7 +167,7 @@ fn patches_that_do_not_fit_are_refused() {
     }
 }
 
-/// Cut and altered bytes give a model or an error, never a panic.
+/// Truncated and altered bytes give a model or an error, never a panic.
 #[test]
 fn malformed_bytes_do_no_harm() {
     let whole = model().encode_to_vec();
@@ -183,7 +178,7 @@ fn malformed_bytes_do_no_harm() {
     for _ in 0..20_000 {
         let mut bytes = whole.clone();
         for _ in 0..3 {
-            // Knuth's MMIX generator: the same bytes on every run.
+            // Knuth's MMIX generator, so that every run alters the same bytes.
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             let at = (state >> 33) as usize % bytes.len();
             bytes[at] = (state >> 24) as u8;
@@ -192,7 +187,7 @@ fn malformed_bytes_do_no_harm() {
     }
 }
 
-/// Control-flow bodies nested without end are refused by the decoder's depth limit.
+/// The decoder's depth limit rejects deeply nested control-flow bodies.
 #[test]
 fn deep_nesting_is_an_error() {
     let mut graph = Graph::default();

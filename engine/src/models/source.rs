@@ -1,9 +1,3 @@
-//! The original bytes of a listed file, verified: from beside a user's pack, from the offline
-//! folder, or from a registry.
-//!
-//! Each archive is fetched and verified once per [`Source`]. Knows nothing of patches and of where
-//! the result is kept.
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +6,10 @@ use super::{archive, fetch};
 use crate::error::{Error, Result};
 use crate::manifest::{Archive, Origin, Registry, Sha256Sum, SourceFile};
 
+/// The source of verified original files: the folder of a user's pack, the offline folder, or a registry.
+/// Each archive is fetched and verified once.
 pub(super) struct Source<'a> {
-    /// Where temporary folders go: the disk of the cache, which has the room.
+    /// The parent of temporary folders. It is on the cache's disk, which has space for downloads.
     cache: &'a Path,
     offline: Option<&'a Path>,
     /// Verified archives by file name.
@@ -26,7 +22,7 @@ impl<'a> Source<'a> {
         Self { cache, offline, archives: BTreeMap::new(), downloads: Vec::new() }
     }
 
-    /// The file's bytes, from the network if they are not nearby.
+    /// Returns the file's bytes, from a local source if there is one, otherwise from the network.
     pub fn bytes(&mut self, file: &SourceFile, progress: &mut dyn FnMut(&str)) -> Result<Vec<u8>> {
         if let Some(bytes) = self.nearby(file)? {
             return Ok(bytes);
@@ -43,8 +39,8 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The file's bytes without the network, or `None`. A file that is there with another content
-    /// is refused, not passed over.
+    /// Returns the file's bytes from a local source; `None` if there is none. A local file with the wrong
+    /// content is an error, so that it is not silently ignored.
     pub fn nearby(&mut self, file: &SourceFile) -> Result<Option<Vec<u8>>> {
         let (archive, path) = match &file.origin {
             Origin::Member { archive, path } => (archive, path),
@@ -83,7 +79,7 @@ impl<'a> Source<'a> {
         Ok(path)
     }
 
-    /// Takes an archive if it has the listed content.
+    /// Adds an archive after verifying its SHA-256.
     fn accept(&mut self, archive: &Archive, path: PathBuf) -> Result<()> {
         let received = files::sha256_of(&path)?;
         if received != Some(archive.sha256) {
@@ -106,7 +102,7 @@ fn verified(name: impl ToString, bytes: Vec<u8>, expected: Sha256Sum) -> Result<
     Err(wrong_hash(name, expected, Some(received)))
 }
 
-/// The refusal of a content; no `received` means that the file has gone meanwhile.
+/// Creates the error for wrong content. `received` is `None` if the file has disappeared.
 pub(super) fn wrong_hash(
     name: impl ToString,
     expected: Sha256Sum,

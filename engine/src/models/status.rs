@@ -1,39 +1,35 @@
-//! What can be said of a pack without running it: fetched or not, sizes, licence.
-//!
-//! Looks at names and sizes only. Knows nothing of contents and never uses the network.
-
 use super::Models;
 use crate::error::Result;
 use crate::manifest::{LIVENESS, Origin, Pack, SourceFile, liveness};
 
-/// What can be said of a pack without running it.
+/// The state of a pack in the cache, from file names and sizes only: contents are not verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackStatus {
     pub id: String,
-    /// The name to pass to `--pack`.
+    /// The value for `--pack`.
     pub reference: String,
     pub title: String,
     pub licence: String,
     pub commercial_use: bool,
     /// Whether all its models are in the cache.
     pub fetched: bool,
-    /// Size of the packages that a fetch downloads.
+    /// Size of the packages that a fetch downloads, bytes.
     pub download_bytes: u64,
-    /// Size of its models in the cache.
+    /// Size of its models in the cache, bytes.
     pub disk_bytes: u64,
 }
 
 impl Models {
-    /// The packs that come with the program, the default first.
+    /// Returns the state of the built-in packs, the default first.
     ///
     /// # Errors
-    /// `Error::Manifest` if a built-in manifest is wrong, which a test excludes.
+    /// `Error::Manifest` if a built-in manifest is invalid, which a test excludes.
     pub fn list(&self) -> Result<Vec<PackStatus>> {
         let packs = Pack::all_builtin()?;
         Ok(packs.iter().map(|pack| self.status(pack)).collect())
     }
 
-    /// One pack's state in the cache.
+    /// Returns the state of a pack in the cache.
     #[must_use]
     pub fn status(&self, pack: &Pack) -> PackStatus {
         let (fetched, download_bytes, disk_bytes) = self.state(&files_of(pack));
@@ -49,10 +45,10 @@ impl Models {
         }
     }
 
-    /// The state of the models of liveness, told as that of a pack.
+    /// Returns the state of the models of the liveness check, in the form of a pack's.
     ///
     /// # Errors
-    /// `Error::Manifest` if the built-in manifest is wrong, which a test excludes.
+    /// `Error::Manifest` if the built-in manifest is invalid, which a test excludes.
     pub fn liveness_status(&self) -> Result<PackStatus> {
         let models = liveness()?;
         let (fetched, download_bytes, disk_bytes) = self.state(&[&models.attack, &models.pose]);
@@ -68,7 +64,8 @@ impl Models {
         })
     }
 
-    /// Whether all of `files` are there, the bytes a fetch downloads, and those on disk.
+    /// Returns whether all of `files` are in the cache, the bytes that a fetch downloads, and the bytes on
+    /// disk.
     fn state(&self, files: &[&SourceFile]) -> (bool, u64, u64) {
         let size = |file: &&SourceFile| {
             let metadata = self.cache.model_path(file).metadata();
@@ -85,7 +82,7 @@ impl Models {
     }
 }
 
-/// The models of a pack.
+/// Returns the model files of a pack.
 pub(super) fn files_of(pack: &Pack) -> [&SourceFile; 2] {
     [&pack.detector.file, &pack.embedder.file]
 }

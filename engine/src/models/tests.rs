@@ -1,7 +1,3 @@
-//! Tests of the cache with packs made here: no network, no registry client.
-//!
-//! Archives and models are small stand-ins; the real ones are tested where the network is at hand.
-
 use super::archive::tests::wheel;
 use super::*;
 use crate::manifest::Sha256Sum;
@@ -29,7 +25,8 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    /// The pack whose files lie in the folder, or come from the wheel `pack-1.0-py3-none-any.whl`.
+    /// Creates a pack whose files are in the folder or, with `wheel_sum`, in the wheel
+    /// `pack-1.0-py3-none-any.whl`.
     fn pack(&self, wheel_sum: Option<Sha256Sum>) -> Pack {
         let mut text = String::from(include_str!("../../../models/examples/scrfd-arcface.toml"));
         for (name, content) in [("det_10g", DETECTOR), ("w600k_r50", EMBEDDER)] {
@@ -90,7 +87,7 @@ fn a_damaged_cache_is_noticed_and_fetching_repairs_it() {
     fs::write(&files.detector, b"damaged").unwrap();
     let error = place.models.resolve(&pack).unwrap_err();
     assert!(matches!(error, Error::WrongHash { .. }), "{error}");
-    // A note that was changed along with the file does not help either.
+    // A sidecar file that was changed to match does not hide the damage.
     let note = Sha256Sum::of(b"damaged").to_string();
     fs::write(cache::sidecar(&files.detector), note).unwrap();
     assert!(place.models.resolve(&pack).is_err());
@@ -127,7 +124,7 @@ fn the_offline_folder_serves_files_and_archives_by_name() {
     let sum = files::sha256_of(&whole).unwrap().unwrap();
     let pack = place.pack(Some(sum));
     let models = Models::new(place.path("cache"), Some(offline.clone()));
-    // The wheel holds the detector only; the embedder lies beside it.
+    // The wheel has the detector only; the embedder is in the offline folder.
     fs::write(offline.join("embedder.onnx"), EMBEDDER).unwrap();
     let files = models.resolve(&pack).unwrap();
     assert_eq!(fs::read(files.detector).unwrap(), DETECTOR);
@@ -162,7 +159,7 @@ fn concurrent_runs_agree() {
     });
     place.models.resolve(&pack).unwrap();
     let left = fs::read_dir(place.path("cache")).unwrap().count();
-    assert_eq!(left, 4, "two models and their notes, nothing temporary");
+    assert_eq!(left, 4, "two models and their sidecar files, no temporary files");
 }
 
 #[test]

@@ -1,28 +1,29 @@
-//! What clustering may not join, and what it must: photos that are shared, and what was said.
+//! The constraints of clustering (Wagstaff et al. 2001): must-link groups, and cannot-links from shared
+//! photos and from the owner's splits.
 //!
-//! Nodes of one bond are one person, whatever their likeness; each stays a node of its own, so that a face is
-//! held against those it resembles and not against a mean of two looks. What keeps nodes apart counts for the
-//! whole bond. Knows nothing of embeddings.
+//! The nodes of one must-link group ("bond") are one person, whatever their similarity. Each stays a node of
+//! its own, so that a face is compared with the looks that it resembles and not with a mean of two looks. A
+//! cannot-link of one node applies to its whole group.
 
 use super::cluster::Node;
 use super::corrections::Words;
 use crate::ids::PhotoId;
 
-/// All bonds of one clustering. Without any, every question is one of two nodes.
+/// All must-link groups of one clustering, as a union-find forest.
 #[derive(Default)]
 pub(super) struct Bonds {
     parents: Vec<usize>,
     all: Vec<Bond>,
 }
 
-/// What holds of all nodes of a bond together.
+/// A must-link group: the constraints of all its nodes together.
 #[derive(Clone, Default)]
 struct Bond {
-    /// Sorted.
+    /// The photos of its nodes, sorted.
     photos: Vec<PhotoId>,
-    /// Sorted.
+    /// The cannot-link sides of its nodes, sorted.
     marks: Vec<u32>,
-    /// It was said although its faces are in one photo: then photos count for single nodes.
+    /// Whether the group may have two faces in one photo. Shared photos then count per node, not per group.
     although_together: bool,
 }
 
@@ -30,7 +31,7 @@ impl Bonds {
     pub(super) fn of(words: &Words) -> Self {
         let bond = |although: &bool| Bond { although_together: *although, ..Bond::default() };
         let mut all: Vec<Bond> = words.although_together.iter().map(bond).collect();
-        // From the start also those of poor faces, which come last.
+        // Low-quality faces join last, but their cannot-links count from the start.
         for (face, bond) in words.bonded() {
             if let Some(bond) = all.get_mut(bond) {
                 merge_sorted(&mut bond.marks, words.marks(face));
@@ -43,7 +44,7 @@ impl Bonds {
         self.all.is_empty()
     }
 
-    /// The one name of a bond that may have been united with others.
+    /// Returns the representative of a group that may have been united with others.
     pub(super) fn root(&self, mut bond: usize) -> usize {
         while let Some(&parent) = self.parents.get(bond).filter(|&&parent| parent != bond) {
             bond = parent;
@@ -55,7 +56,7 @@ impl Bonds {
         node.bond.map(|bond| self.root(bond))
     }
 
-    /// Puts a node under a bond, unless something that was said later keeps them apart.
+    /// Adds a node to a group, unless a cannot-link keeps them apart.
     pub(super) fn tie(&mut self, node: &mut Node, bond: usize) {
         let bond = self.root(bond);
         let Some(marks) = self.all.get(bond).map(|bond| &bond.marks) else { return };
@@ -69,7 +70,7 @@ impl Bonds {
         node.bond = Some(bond);
     }
 
-    /// Takes note that two nodes become one, which is to be `node`.
+    /// Updates the groups when `gone` is merged into `node`.
     pub(super) fn join(&mut self, node: &mut Node, gone: &Node) {
         match (self.bond_of(node), self.bond_of(gone)) {
             (None, None) => {}
@@ -100,25 +101,25 @@ impl Bonds {
         }
     }
 
-    /// Whether two nodes cannot be one person.
+    /// Returns whether a shared photo or a cannot-link forbids that two nodes are one person.
     pub(super) fn bar(&self, a: &Node, b: &Node) -> bool {
         let one = a.bond.is_some() && self.bond_of(a) == self.bond_of(b);
         !one && (share(self.photos(a), self.photos(b)) || clash(self.marks(a), self.marks(b)))
     }
 
-    /// The photos that count against joining a node, sorted.
+    /// Returns the photos that bar other nodes in them from joining this one, sorted.
     pub(super) fn photos<'a>(&'a self, node: &'a Node) -> &'a [PhotoId] {
         let bond = self.bond_of(node).and_then(|bond| self.all.get(bond));
         bond.filter(|bond| !bond.although_together).map_or(&node.photos, |bond| &bond.photos)
     }
 
-    /// The sides that a node is on, sorted.
+    /// Returns the cannot-link sides that a node or its group is on, sorted.
     pub(super) fn marks<'a>(&'a self, node: &'a Node) -> &'a [u32] {
         let bond = self.bond_of(node).and_then(|bond| self.all.get(bond));
         bond.map_or(&node.marks, |bond| &bond.marks)
     }
 
-    /// Puts a node, or its bond, on more sides.
+    /// Adds cannot-link sides to a node and its group.
     pub(super) fn mark(&mut self, node: &mut Node, marks: &[u32]) {
         merge_sorted(&mut node.marks, marks);
         if let Some(bond) = self.bond_of(node).and_then(|bond| self.all.get_mut(bond)) {
@@ -134,7 +135,7 @@ impl Bond {
     }
 }
 
-/// Adds `more` to what is sorted; equal ones once.
+/// Merges `more` into a sorted list without duplicates.
 pub(super) fn merge_sorted<T: Ord + Copy>(sorted: &mut Vec<T>, more: &[T]) {
     if !more.is_empty() {
         sorted.extend_from_slice(more);
@@ -143,13 +144,13 @@ pub(super) fn merge_sorted<T: Ord + Copy>(sorted: &mut Vec<T>, more: &[T]) {
     }
 }
 
-/// Whether two sorted lists have something in common.
+/// Returns whether two sorted lists have an element in common.
 fn share(a: &[PhotoId], b: &[PhotoId]) -> bool {
     let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
     few.iter().any(|photo| many.binary_search(photo).is_ok())
 }
 
-/// Whether two sorted lists of sides have both sides of a statement.
+/// Returns whether two sorted lists of sides contain opposite sides of one cannot-link.
 pub(super) fn clash(a: &[u32], b: &[u32]) -> bool {
     let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
     few.iter().any(|mark| many.binary_search(&(mark ^ 1)).is_ok())

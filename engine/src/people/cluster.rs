@@ -1,7 +1,7 @@
-//! Average-linkage clustering of embeddings, strict; what may not be joined, and what must, `bonds.rs` says.
+//! Agglomerative average-linkage clustering of embeddings, under the constraints of `bonds.rs`.
 //!
-//! Pure. Works on sums of unit embeddings: the average cosine between two clusters is the product of
-//! their sums over the product of their sizes, so members need not be kept. Knows nothing of stores.
+//! Works on sums of unit embeddings: the average cosine between two clusters is the dot product of their sums
+//! divided by the product of their sizes, so the members are not needed.
 
 use ndarray::{Array2, s};
 use std::cmp::Ordering;
@@ -11,22 +11,22 @@ use super::bonds::{Bonds, merge_sorted};
 use super::products;
 use crate::ids::PhotoId;
 
-/// A cluster in the making: one new face, or a person known already.
+/// A cluster during agglomeration; it starts as one new face or as a known part of a person.
 pub(super) struct Node {
-    /// Sum of the members' unit embeddings, shape `[D]`.
+    /// The sum of the members' unit embeddings, shape `[D]`.
     pub(super) sum: Vec<f32>,
-    /// Number of members in `sum`.
+    /// The number of members in `sum`.
     pub(super) count: u32,
-    /// Photos the members are in, sorted: two faces in one photo are two people.
+    /// The members' photos, sorted: two faces in one photo are two people.
     pub(super) photos: Vec<PhotoId>,
-    /// The sides of statements that the members are on (`Words::marks`), sorted: nobody is on both of one.
+    /// The cannot-link sides of the members (`Words::marks`), sorted; never both sides of one constraint.
     pub(super) marks: Vec<u32>,
-    /// One person with all nodes of the same bond, because somebody said so.
+    /// The node's must-link group: all nodes of a group are one person.
     pub(super) bond: Option<usize>,
 }
 
 impl Node {
-    /// Average cosine between members of the two clusters, -1..1.
+    /// Returns the average cosine between members of the two clusters, -1..1.
     pub(super) fn linkage(&self, other: &Node) -> f32 {
         dot(&self.sum, &other.sum) / (self.count as f32 * other.count as f32)
     }
@@ -41,7 +41,7 @@ impl Node {
 }
 
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    // Eight running sums let the compiler use vector registers; one would be a chain of additions.
+    // Eight independent sums let the compiler use vector registers; a single sum is a chain of additions.
     let (a, a_rest) = a.as_chunks::<8>();
     let (b, b_rest) = b.as_chunks::<8>();
     let mut sums = [0.0f32; 8];
@@ -53,9 +53,10 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
-/// Merges nodes, closest first, while the average linkage is at least `cut` and nothing bars it.
-/// The first `settled` nodes are known to be apart from one another. Returns for each node the
-/// number of its cluster, and the clusters; those of one bond are one person.
+/// Merges nodes, closest first, while the average linkage is at least `cut` and no constraint bars it. The
+/// first `settled` nodes are known to be apart from one another, so their pairs are not compared. Returns the
+/// cluster number of each node, and the clusters. Clusters of one must-link group are one person, even if
+/// they are not merged.
 pub(super) fn agglomerate(
     nodes: Vec<Node>,
     settled: usize,
@@ -74,9 +75,9 @@ pub(super) fn agglomerate(
     let mut parents: Vec<usize> = (0..nodes.len()).collect();
     let mut nodes: Vec<Option<Node>> = nodes.into_iter().map(Some).collect();
     while let Some(Pair { linkage, a, b }) = heap.pop() {
-        // A pair is stale when either side was merged away or their linkage has changed since.
+        // A pair is stale if one of its nodes was merged away, or if their linkage has changed since.
         let fresh = links.get(a).and_then(|of| of.get(&b)) == Some(&linkage);
-        // What has joined their bonds since may keep them apart now.
+        // Nodes that joined their must-link groups since then may bar the pair now.
         let barred = fresh
             && !bonds.is_empty()
             && matches!((nodes.get(a), nodes.get(b)), (Some(Some(x)), Some(Some(y))) if bonds.bar(x, y));
@@ -103,7 +104,7 @@ fn merge(
         bonds.join(node, &gone);
         node.absorb(gone);
     }
-    // A merged cluster can only be close to what one of its parts was close to.
+    // The merged cluster's linkage is a weighted mean, so it can reach the cut only where one of the two did.
     let mut near: Vec<usize> = Vec::new();
     for side in [a, b] {
         near.extend(links.get_mut(side).map(std::mem::take).unwrap_or_default().into_keys());
@@ -154,16 +155,16 @@ fn number(parents: &[usize], nodes: Vec<Option<Node>>) -> (Vec<usize>, Vec<Node>
     (of, clusters)
 }
 
-/// Pairs (a < b) with linkage of at least `cut`, leaving out pairs of settled nodes.
+/// Returns the pairs (a < b) with a linkage of at least `cut`, without pairs of settled nodes.
 fn close_pairs(nodes: &[Node], settled: usize, cut: f32) -> Vec<(usize, usize, f32)> {
     let means = means(nodes);
-    // Rows are the new nodes, columns everything before them: each pair comes once.
+    // Rows are the new nodes, columns all nodes before them: each pair is computed once.
     let rows = means.slice(s![settled.min(means.nrows()).., ..]);
     let found = products::close(rows, means.view(), |row| settled + row, cut);
     found.into_iter().map(|close| (close.column, settled + close.row, close.product)).collect()
 }
 
-/// The means of the nodes' members, shape `[nodes, D]`: their products are average linkages.
+/// Returns the means of the nodes' members, shape `[nodes, D]`; their dot products are average linkages.
 fn means(nodes: &[Node]) -> Array2<f32> {
     let dim = nodes.first().map_or(0, |node| node.sum.len());
     let mean = |node: &Node| {
@@ -173,8 +174,8 @@ fn means(nodes: &[Node]) -> Array2<f32> {
     products::below_one_another(nodes.iter().flat_map(mean).collect(), dim)
 }
 
-/// For each of `embeddings` the average cosine with the members of the node that it is most alike, where that is at
-/// least `least`.
+/// Returns for each of `embeddings` the node with the highest average cosine to its members, and that cosine;
+/// `None` if it is below `least`.
 pub(super) fn most_alike(
     embeddings: &[&[f32]],
     nodes: &[Node],
@@ -201,7 +202,7 @@ struct Pair {
 
 impl Ord for Pair {
     fn cmp(&self, other: &Self) -> Ordering {
-        // Ties go to the lower numbers, so that the result does not depend on the heap.
+        // Ties go to the lower numbers, so that the result does not depend on the heap's order.
         self.linkage
             .total_cmp(&other.linkage)
             .then_with(|| (other.a, other.b).cmp(&(self.a, self.b)))
@@ -257,7 +258,7 @@ mod tests {
     #[test]
     fn nobody_is_on_both_sides_however_near_they_are() {
         let marked = |angle, photo, mark: u32| Node { marks: vec![mark], ..node(angle, photo) };
-        // The third would join either, and takes whoever it joins to its side.
+        // The third node would join either of the first two; the one it joins cannot join the other.
         let nodes = vec![marked(0.0, 1, 6), marked(1.0, 2, 7), node(0.4, 3), marked(0.2, 4, 8)];
         let (of, clusters) = agglomerate(nodes, 0, 0.5);
         assert_ne!(of[0], of[1]);
@@ -267,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_chain_does_not_drag_strangers_together() {
-        // Single linkage would join 0° with 80° over steps of 20°; the average does not.
+        // Single linkage would join 0° with 80° in steps of 20°; average linkage does not.
         let nodes = (0..5).map(|i| node(20.0 * i as f32, i)).collect();
         let (of, _) = agglomerate(nodes, 0, 20f32.to_radians().cos() - 0.01);
         assert_ne!(of[0], of[4]);

@@ -1,7 +1,7 @@
-//! The partition of faces into people as bytes.
+//! The byte format of the partition of faces into the parts of people.
 //!
-//! version (u32) ‖ persons (u32) ‖ per person: faces (u32) ‖ face ids (16 bytes each); little endian.
-//! The store seals it, so it carries no checksum of its own. Knows nothing of embeddings.
+//! version (u32) ‖ parts (u32) ‖ per part: faces (u32) ‖ face ids (16 bytes each); little endian. There is no
+//! checksum, since the store encrypts the bytes with authentication.
 
 use crate::ids::FaceId;
 

@@ -1,63 +1,67 @@
-//! What the owner of a collection has said of its people: who is one person, who are two, who is not listed.
+//! The owner's corrections of people: must-link and cannot-link constraints (Wagstaff et al. 2001) from
+//! merges and splits, and hidden persons.
 //!
-//! Pure. A later word wins over an earlier one: each word takes back what it contradicts, so that what is
-//! kept never contradicts itself. Assumes that it is told who is who just now. Knows nothing of embeddings,
-//! of clustering, of stores or of bytes.
+//! A later correction wins: it retracts what it contradicts, so the stored constraints never contradict each
+//! other. The caller passes the people as they are clustered at that moment.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::ids::FaceId;
 
-/// Words kept, at most: more than anybody says by hand, and few enough for each to be looked at.
+/// The maximum number of corrections: more than an owner makes by hand, and few enough to go through one by
+/// one.
 pub(super) const STATEMENTS_MAX: usize = 10_000;
-/// Faces named by all words together, at most: 16 MB.
+/// The maximum number of faces named by all corrections together: 16 MB.
 pub(super) const FACES_MAX: usize = 1_000_000;
 
-/// Everything that was said.
+/// All corrections of a collection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Corrections {
-    /// No face is in two of them.
+    /// The must-link groups; no face is in two of them.
     pub(super) together: Vec<Together>,
+    /// The cannot-link constraints.
     pub(super) apart: Vec<Apart>,
-    /// Faces whose person is not listed.
+    /// Faces whose persons are hidden from the list.
     pub(super) hidden: BTreeSet<FaceId>,
 }
 
-/// At least two faces that are one person's.
+/// A must-link group: at least two faces of one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Together {
     pub(super) faces: BTreeSet<FaceId>,
-    /// Said although they are in one photo together: a mirror, a collage.
+    /// Whether the owner merged them although one photo shows both, as in a mirror or a collage.
     pub(super) although_together: bool,
 }
 
-/// Nobody of one side is anybody of the other; neither is empty.
+/// A cannot-link constraint: no face of one side is the same person as a face of the other. Neither side is
+/// empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Apart {
     pub(super) sides: [BTreeSet<FaceId>; 2],
 }
 
-/// A person as somebody speaks of it.
+/// A person that a correction refers to.
 #[derive(Clone, Debug)]
 pub(crate) struct Meant {
     pub(crate) faces: Vec<FaceId>,
-    /// Stands for the person in what is kept.
+    /// The face that represents the person in the stored corrections: the one of highest quality.
     pub(crate) best: FaceId,
 }
 
-/// What was said, by face, as clustering asks for it.
+/// The constraints by face, as clustering needs them.
 #[derive(Default)]
 pub(super) struct Words {
     marks: HashMap<FaceId, Vec<u32>>,
     bonds: HashMap<FaceId, usize>,
-    /// Of each bond, whether it was said although its faces are in one photo.
+    /// For each must-link group, its `Together::although_together`.
     pub(super) although_together: Vec<bool>,
 }
 
 impl Corrections {
-    /// `people` are one person. `homeless`: whether a face belongs to nobody just now; such faces go along
-    /// when what keeps these people apart is taken back.
+    /// Merges `people` into one person: adds a must-link group and retracts the cannot-links between them.
+    /// Faces without a person (`homeless`) are released from those cannot-links too. The person stays hidden
+    /// only if all of `people` were.
     pub(crate) fn merge(
         &mut self,
         people: &[Meant],
@@ -75,8 +79,9 @@ impl Corrections {
         self.tie(Together { faces, although_together });
     }
 
-    /// `split` is one person, and nobody of `rest`, with whom they were one so far. `of_rest`: a face of each
-    /// part of the rest that was said to be one person with the others; `best`: the rest's best face.
+    /// Splits the faces `split` off the faces `rest` of the same person: adds a cannot-link between the two,
+    /// and a must-link group for each. `of_rest`: one face of each part of the rest; `best`: the rest's face
+    /// of highest quality, which represents it if the person was hidden.
     pub(crate) fn split(
         &mut self,
         split: &[FaceId],
@@ -106,7 +111,7 @@ impl Corrections {
         let [split, _] = &sides;
         self.tie(Together { faces: split.clone(), although_together });
         self.tie(Together { faces: of_rest.iter().copied().collect(), although_together });
-        // What is said anew need not be kept twice.
+        // Cannot-links that the new one includes are redundant.
         let within = |one: &Apart| {
             let [a, b] = &one.sides;
             let [c, d] = &sides;
@@ -116,7 +121,7 @@ impl Corrections {
         self.apart.push(Apart { sides });
     }
 
-    /// Leaves `person` out of the list, or takes that back.
+    /// Hides `person` from the list, or shows it again.
     pub(crate) fn hide(&mut self, person: &Meant, hidden: bool) {
         for face in &person.faces {
             self.hidden.remove(face);
@@ -126,7 +131,7 @@ impl Corrections {
         }
     }
 
-    /// Takes faces out of everything that was said; whether it had any.
+    /// Removes faces from all corrections. Returns whether any correction named one.
     pub(crate) fn forget(&mut self, gone: impl Fn(&FaceId) -> bool) -> bool {
         let before = self.faces_named();
         self.hidden.retain(|face| !gone(face));
@@ -141,11 +146,14 @@ impl Corrections {
         self.faces_named() != before
     }
 
-    /// Errors: `TooMuchSaid` where more was said than is kept.
+    /// Checks the corrections against `STATEMENTS_MAX` and `FACES_MAX`.
+    ///
+    /// # Errors
+    /// - `TooMuchSaid`: there are more corrections, or they name more faces.
     pub(crate) fn check(&self) -> Result<()> {
         let statements = self.together.len() + self.apart.len() + self.hidden.len();
         for (what, most, received) in
-            [("words", STATEMENTS_MAX, statements), ("faces", FACES_MAX, self.faces_named())]
+            [("corrections", STATEMENTS_MAX, statements), ("faces", FACES_MAX, self.faces_named())]
         {
             if received > most {
                 return Err(Error::TooMuchSaid { what, most, received });
@@ -160,7 +168,8 @@ impl Corrections {
         together.chain(apart).sum::<usize>() + self.hidden.len()
     }
 
-    /// Takes back what keeps any of `all` apart from others of them. What else a statement says stays.
+    /// Retracts the cannot-links that keep faces of `all` apart. In these, `homeless` faces count as members
+    /// of `all`. Pairs with other faces stay apart.
     fn unsay_apart(&mut self, all: &HashSet<FaceId>, homeless: impl Fn(&FaceId) -> bool) {
         for one in std::mem::take(&mut self.apart) {
             if !one.sides.iter().all(|side| side.iter().any(|face| all.contains(face))) {
@@ -180,7 +189,7 @@ impl Corrections {
         }
     }
 
-    /// Joins a group with all that share a face with it.
+    /// Adds a must-link group, united with all groups that share a face with it.
     fn tie(&mut self, mut group: Together) {
         let (near, others): (Vec<Together>, Vec<Together>) = std::mem::take(&mut self.together)
             .into_iter()
@@ -199,20 +208,20 @@ impl Corrections {
         }
     }
 
-    /// The faces that `face` was said to be one person with, itself among them.
+    /// Returns the faces of the must-link group of `face`, or `face` alone.
     pub(crate) fn together_with(&self, face: &FaceId) -> Vec<FaceId> {
         let group = self.together.iter().find(|group| group.faces.contains(face));
         group.map_or_else(|| vec![*face], |group| group.faces.iter().copied().collect())
     }
 
-    /// By face, for clustering.
+    /// Returns the constraints by face.
     pub(super) fn words(&self) -> Words {
         let mut words = Words::default();
         for (bond, group) in self.together.iter().enumerate() {
             words.bonds.extend(group.faces.iter().map(|face| (*face, bond)));
             words.although_together.push(group.although_together);
         }
-        // In order of the statements, so that each face's marks are sorted.
+        // In order of the cannot-links, so that each face's sides are sorted.
         for (one, first) in self.apart.iter().zip((0..).step_by(2)) {
             for (side, mark) in one.sides.iter().zip([first, first + 1]) {
                 side.iter().for_each(|face| words.marks.entry(*face).or_default().push(mark));
@@ -221,7 +230,7 @@ impl Corrections {
         words
     }
 
-    /// Whether nothing in it contradicts itself, as nothing does that `merge` and `split` have made.
+    /// Returns whether no constraints contradict each other. `merge` and `split` preserve this.
     pub(super) fn is_consistent(&self) -> bool {
         let words = self.words();
         let bonded: usize = self.together.iter().map(|group| group.faces.len()).sum();
@@ -240,21 +249,22 @@ impl Corrections {
 }
 
 impl Words {
-    /// The sides that a face is on, sorted: twice a statement's number, and one more for its second side.
+    /// Returns the cannot-link sides that a face is on, sorted. Cannot-link n has the sides 2n and 2n + 1.
     pub(super) fn marks(&self, face: &FaceId) -> &[u32] {
         self.marks.get(face).map_or(&[], Vec::as_slice)
     }
 
-    /// Which faces `face` was said to be one person with: all that have the same number.
+    /// Returns the number of the face's must-link group.
     pub(super) fn bond(&self, face: &FaceId) -> Option<usize> {
         self.bonds.get(face).copied()
     }
 
-    /// All faces that are on a side, and all that have a bond.
+    /// Iterates over the faces with cannot-links, with their sides.
     pub(super) fn marked(&self) -> impl Iterator<Item = (&FaceId, &[u32])> {
         self.marks.iter().map(|(face, marks)| (face, marks.as_slice()))
     }
 
+    /// Iterates over the faces of the must-link groups, with the number of their group.
     pub(super) fn bonded(&self) -> impl Iterator<Item = (&FaceId, usize)> {
         self.bonds.iter().map(|(face, bond)| (face, *bond))
     }

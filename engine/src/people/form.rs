@@ -1,8 +1,9 @@
-//! Forms people: faces to nodes, nodes to clusters, clusters to persons, and poor faces to whom they fit.
+//! Forms people: good faces → nodes → clusters → persons; then low-quality faces join the person that they
+//! fit.
 //!
-//! A person has one part, a cluster, or several where somebody said that they are one. Parts that are known
-//! stay whole unless a word runs through them; those are cut along it. Knows nothing of how people were before
-//! but the parts it is given, and of no stores.
+//! A person has one part (a cluster), or several if must-link constraints join them. Known parts from an
+//! earlier clustering stay whole, unless a cannot-link has faces of a part on both sides: it divides the
+//! part.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,30 +14,32 @@ use super::{People, Person, PersonFace};
 use crate::ids::FaceId;
 use crate::quality::QUALITY_LOW;
 
-/// A face below `QUALITY_LOW` joins a person only at this much above the cut.
+/// The amount above the cut that the average cosine of a face below `QUALITY_LOW` with a person must reach.
 const POOR_FACE_MARGIN: f32 = 0.1;
 
-/// Where a face belongs: to which person, and to which of its parts.
+/// The position of a face in the partition: the number of its person, and the number of the part within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     pub(super) person: usize,
     pub(super) part: usize,
 }
 
-/// The good faces as nodes; the first `settled` need not be held against one another.
+/// The good faces as nodes of the clustering.
 struct Nodes {
     nodes: Vec<Node>,
+    /// The number of leading nodes that are unchanged known parts, which need not be compared with one
+    /// another.
     settled: usize,
-    /// Of each good face.
+    /// The node of each good face.
     of_face: Vec<usize>,
 }
 
 impl Nodes {
-    /// A node for each part that `known` has, and for each face that is new.
+    /// Makes a node for each part in `known`, and for each new face.
     fn of(good: &[&PersonFace<'_>], known: &HashMap<FaceId, Place>, words: &Words) -> Self {
         let torn = torn(good, known, words);
-        // The part of a known face, and, where a word runs through it, on which sides of it the face is. A
-        // face that joined after the word, and is on no side, is judged anew.
+        // The part of a known face and, if cannot-links divide the part, the sides that the face is on. A
+        // face that joined after the split and is on no side is clustered again.
         let part = |face: &PersonFace<'_>| {
             let place = known.get(&face.id)?;
             let Some(statements) = torn.get(place) else { return Some((*place, Vec::new())) };
@@ -68,7 +71,7 @@ impl Nodes {
         all
     }
 
-    /// Puts the nodes under what was said of their faces.
+    /// Applies the constraints of the faces to their nodes. Returns the must-link groups.
     fn under(&mut self, good: &[&PersonFace<'_>], words: &Words) -> Bonds {
         let mut bonds = Bonds::of(words);
         if words.is_empty() {
@@ -88,7 +91,7 @@ impl Nodes {
     }
 }
 
-/// Known parts with faces on both sides of a statement, and those statements.
+/// Finds the known parts with faces on both sides of a cannot-link, and the numbers of those cannot-links.
 fn torn(
     good: &[&PersonFace<'_>],
     known: &HashMap<FaceId, Place>,
@@ -108,7 +111,8 @@ fn torn(
     marks
 }
 
-/// Clusters as persons: of each its place, and the persons, without faces yet.
+/// Groups clusters to persons by their must-link groups. Returns the place of each cluster, and the persons,
+/// without faces yet.
 fn persons(clusters: &[Node], bonds: &Bonds) -> (Vec<Place>, Vec<Person>) {
     let mut person_of_bond: HashMap<usize, usize> = HashMap::new();
     let mut sums: Vec<(Vec<f32>, usize)> = Vec::new();
@@ -141,7 +145,7 @@ fn person(sum: &[f32], said: bool) -> Person {
 }
 
 impl People {
-    /// Clusters `faces` under what was said, starting from the parts that `known` gives for some of them.
+    /// Clusters `faces` under the corrections, starting from the parts that `known` gives for some of them.
     pub(super) fn form(
         faces: &[PersonFace<'_>],
         known: &HashMap<FaceId, Place>,
@@ -173,7 +177,7 @@ impl People {
         people
     }
 
-    /// People as they were stored; `groups` are parts. Faces that are not among `faces` are left out.
+    /// Restores people from their stored parts, `groups`. Faces that are not among `faces` are left out.
     pub(super) fn of_parts(
         groups: Vec<Vec<FaceId>>,
         faces: &[PersonFace<'_>],
@@ -213,8 +217,8 @@ impl People {
         people
     }
 
-    /// Poor faces join the person that they are said to be, or the one that they fit well enough and that
-    /// nothing keeps them from.
+    /// Assigns low-quality faces: to the person of their must-link group, or else to the most similar person,
+    /// if its average cosine reaches the cut plus `POOR_FACE_MARGIN` and no constraint bars it.
     fn take_in_poor(
         &mut self,
         faces: &[PersonFace<'_>],
@@ -236,7 +240,7 @@ impl People {
                 }
             }
         }
-        // Of whom it was said to be: they are taken in above, or have no good face to be known by.
+        // Faces with a must-link were assigned above, or their group has no good face and so no person.
         let open: Vec<&PersonFace<'_>> =
             poor().filter(|face| words.bond(&face.id).is_none()).collect();
         let embeddings: Vec<&[f32]> = open.iter().map(|face| face.embedding).collect();
@@ -248,7 +252,7 @@ impl People {
                 let photos = formed.clusters.get(i).map(|node| formed.bonds.photos(node));
                 photos.is_some_and(|photos| photos.binary_search(&face.photo).is_err())
             };
-            // Who was kept from somebody looks among the others.
+            // A face with cannot-links is compared only with the persons that these allow.
             let best = if marks.is_empty() { best } else { formed.nearest(face, may) };
             let best = best.filter(|&(near, i)| near >= cut + POOR_FACE_MARGIN && free(i));
             if let Some((_, cluster)) = best {
@@ -287,7 +291,7 @@ impl People {
         }
     }
 
-    /// The parts, each with its faces.
+    /// Returns the parts, each with its faces.
     pub(super) fn parts(&self) -> Vec<Vec<FaceId>> {
         let mut parts: BTreeMap<Place, Vec<FaceId>> = BTreeMap::new();
         for (person, of) in self.persons.iter().enumerate() {
@@ -311,7 +315,7 @@ impl People {
     }
 }
 
-/// What good faces have come to, for poor ones to join.
+/// The clusters of the good faces, which low-quality faces join.
 struct Formed<'a> {
     clusters: &'a mut [Node],
     places: Vec<Place>,
@@ -319,7 +323,7 @@ struct Formed<'a> {
 }
 
 impl Formed<'_> {
-    /// The cluster among those that `may` be whose members resemble `face` most, on average.
+    /// Returns the allowed cluster (`may`) with the highest average cosine to `face`, and that cosine.
     fn nearest(&self, face: &PersonFace<'_>, may: impl Fn(&Node) -> bool) -> Option<(f32, usize)> {
         let linkage = |node: &Node| dot(&node.sum, face.embedding) / node.count as f32;
         let clusters = self.clusters.iter().enumerate().filter(|(_, node)| may(node));

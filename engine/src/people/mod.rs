@@ -1,8 +1,8 @@
-//! The people of a collection: clusters of faces, kept up to date as faces come and go.
+//! The people of a collection: clusters of faces, updated incrementally as faces are added and removed.
 //!
-//! Strict: precision is what a guest notices first. Poor faces join a person but never found one. What the
-//! owner has said of people (`corrections.rs`) is truth and always holds; the rest is derived state, rebuildable
-//! from the faces. Knows nothing of stores, indexes or queries.
+//! Clustering favours precision, since guests notice a wrong face first. Low-quality faces join a person but
+//! never form one. The owner's corrections (`corrections.rs`) always hold; the rest is derived from the
+//! faces.
 
 mod bonds;
 mod cluster;
@@ -22,11 +22,11 @@ use corrections::Words;
 pub(crate) use corrections::{Corrections, Meant};
 use form::Place;
 
-/// When the new faces are at least this share of all, people are formed anew: the result then does
-/// not depend on the order of arrival. Lower costs time, higher costs a little accuracy.
+/// The share of new faces from which an update clusters all faces again, so that the result does not depend
+/// on the order of arrival. Range 0 to 1: lower costs time, higher costs a little accuracy.
 const ANEW_SHARE: f32 = 0.25;
 
-/// A face as clustering sees it.
+/// A face as input of clustering.
 pub struct PersonFace<'a> {
     pub id: FaceId,
     pub photo: PhotoId,
@@ -41,22 +41,23 @@ pub struct PersonFace<'a> {
 pub struct Person {
     /// The faces, in order of joining.
     pub faces: Vec<FaceId>,
-    /// The owner does not want this person listed.
+    /// Whether the owner has hidden this person from the list.
     pub hidden: bool,
-    /// Of several looks, or with faces that fit little, which are one person because the owner said so.
+    /// Whether a must-link constraint of the owner contributes: it joins several clusters, or adds a
+    /// low-quality face.
     pub(crate) said: bool,
-    /// Unit mean of the good faces' embeddings, shape `[D]`.
+    /// The unit mean of the good faces' embeddings, shape `[D]`.
     pub(crate) centroid: Vec<f32>,
 }
 
 impl Person {
-    /// Cosine of a unit embedding and this person's centroid, -1..1.
+    /// Returns the cosine of a unit embedding and this person's centroid, -1..1.
     pub fn similarity(&self, embedding: &[f32]) -> f32 {
         dot(&self.centroid, embedding)
     }
 }
 
-/// All people of a collection and who is which face.
+/// All people of a collection, and the person of each face.
 #[derive(Clone, Default)]
 pub struct People {
     persons: Vec<Person>,
@@ -65,26 +66,25 @@ pub struct People {
 }
 
 impl People {
-    /// Nobody yet, under what was said.
+    /// Makes an empty clustering with these corrections.
     pub(crate) fn under(corrections: Corrections) -> Self {
         Self { corrections, ..Self::default() }
     }
 
-    /// The persons; a face of poor quality that fits nobody is in none.
+    /// Returns the persons. A low-quality face that fits no person is in none of them.
     pub fn persons(&self) -> &[Person] {
         &self.persons
     }
 
-    /// The person `face` belongs to.
+    /// Returns the person that `face` belongs to.
     pub fn person_of(&self, face: &FaceId) -> Option<&Person> {
         self.of.get(face).and_then(|place| self.persons.get(place.person))
     }
 
-    /// Brings people up to date with `faces`, all faces of the collection; `cut`: average cosine
-    /// down to which clusters are merged. Returns whether anything changed.
+    /// Updates the people for `faces`, all faces of the collection. Returns whether anything changed.
     ///
-    /// Faces that are gone leave their person; new ones join or found one; people who turn out to be
-    /// one are merged.
+    /// Removed faces leave their person, new ones join a person or form one, and clusters are merged while
+    /// their average cosine is at least `cut`.
     pub fn update(&mut self, faces: &[PersonFace<'_>], cut: f32) -> bool {
         let new = faces
             .iter()
@@ -105,7 +105,8 @@ impl People {
         true
     }
 
-    /// As `form`; where known parts are in the way of what was said, without them.
+    /// Clusters as `form` does. If the result breaks a constraint because of known parts, clusters without
+    /// them.
     fn keeping(
         faces: &[PersonFace<'_>],
         known: &HashMap<FaceId, Place>,
@@ -119,8 +120,8 @@ impl People {
         Self::form(faces, &HashMap::new(), formed.corrections, cut)
     }
 
-    /// Takes over what is said now. `touched` are all faces, with their embeddings, of the people that the new
-    /// word is about; everybody else stays as they are. `cut`: as in `update`.
+    /// Adopts new corrections. `touched` are all faces of the people that the change concerns; other people
+    /// stay as they are. `cut`: as in `update`.
     pub(crate) fn correct(
         &mut self,
         corrections: Corrections,
@@ -152,7 +153,8 @@ impl People {
         self.persons.push(person);
     }
 
-    /// Whether nobody is on both sides of a statement, and nobody in two who was said to be one.
+    /// Returns whether the people satisfy all constraints: no person is on both sides of a cannot-link, and
+    /// no must-link group is in two persons.
     fn keeps(&self, words: &Words) -> bool {
         let mut person_of_bond: HashMap<usize, usize> = HashMap::new();
         let bonded = words.bonded().filter_map(|(face, bond)| Some((bond, self.of.get(face)?)));
@@ -170,7 +172,7 @@ impl People {
         !sides.values().any(|sides| sides.iter().any(|mark| sides.contains(&(mark ^ 1))))
     }
 
-    /// Whether a face is nobody's that was said to be somebody's.
+    /// Returns whether a face without a person is in a must-link group that has one.
     fn misses(&self, faces: &[PersonFace<'_>], words: &Words) -> bool {
         let theirs = words.bonded().filter(|(face, _)| self.of.contains_key(face));
         let known: HashSet<usize> = theirs.map(|(_, bond)| bond).collect();
@@ -181,37 +183,40 @@ impl People {
         !known.is_empty() && faces.iter().any(missed)
     }
 
-    /// Takes faces that are erased out of what was said.
+    /// Removes erased faces from the corrections.
     pub(crate) fn forget(&mut self, gone: &HashSet<FaceId>) {
         if !gone.is_empty() {
             self.corrections.forget(|face| gone.contains(face));
         }
     }
 
-    /// Whether a face is nobody's.
+    /// Returns whether a face belongs to no person.
     pub(crate) fn is_homeless(&self, face: &FaceId) -> bool {
         !self.of.contains_key(face)
     }
 
-    /// Those of `faces` that are in the same part of their person.
+    /// Groups `faces` by the part of their person.
     pub(crate) fn by_part(&self, faces: &[FaceId]) -> Vec<Vec<FaceId>> {
         let mut parts: HashMap<Option<&Place>, Vec<FaceId>> = HashMap::new();
         faces.iter().for_each(|face| parts.entry(self.of.get(face)).or_default().push(*face));
         parts.into_values().collect()
     }
 
-    /// The partition as bytes, to be sealed and stored.
+    /// Encodes the partition into parts; the caller encrypts and stores the bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         codec::encode(self.parts().iter().map(Vec::as_slice))
     }
 
-    /// Reads a partition and computes the centroids from `faces`; faces that are not there any more
-    /// are left out. `Error::Damaged` when the bytes do not read.
+    /// Decodes a partition, and computes the centroids from `faces`. Faces that are not among `faces` are
+    /// left out.
+    ///
+    /// # Errors
+    /// - `Damaged`: the bytes cannot be decoded.
     pub fn from_bytes(bytes: &[u8], faces: &[PersonFace<'_>]) -> Result<Self> {
         Self::read(bytes, faces, Corrections::default())
     }
 
-    /// As `from_bytes`, under what was said.
+    /// Decodes a partition as `from_bytes` does, with these corrections.
     pub(crate) fn read(
         bytes: &[u8],
         faces: &[PersonFace<'_>],
@@ -219,7 +224,7 @@ impl People {
     ) -> Result<Self> {
         let damaged = || Error::Damaged {
             what: "the people of the collection".into(),
-            reason: "the bytes do not read".into(),
+            reason: "the bytes cannot be decoded".into(),
         };
         Ok(Self::of_parts(codec::decode(bytes).ok_or_else(damaged)?, faces, corrections))
     }

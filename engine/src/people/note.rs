@@ -1,7 +1,7 @@
-//! What was said of people, as the bytes of a note, and back.
+//! Encodes the owner's corrections as the bytes of a note, and decodes them.
 //!
-//! Protobuf, so that a later program can add fields that this one ignores. Every length is checked on the way
-//! back, and that nothing contradicts itself. Knows nothing of sealing or stores.
+//! Protobuf, so that a later version can add fields that this one ignores. Decoding checks all lengths, the
+//! limits, and that no constraints contradict each other.
 
 use prost::Message;
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::corrections::{Apart, Corrections, Together};
 use crate::ids::FaceId;
 
-/// Face ids stand one after another, 16 bytes each.
+/// The corrections in Protobuf. A list of faces is the concatenation of their ids, 16 bytes each.
 #[derive(Clone, PartialEq, Message)]
 struct NoteRow {
     #[prost(message, repeated, tag = "1")]
@@ -37,7 +37,7 @@ struct ApartRow {
 }
 
 impl Corrections {
-    /// The bytes of the note.
+    /// Encodes the corrections.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let together = |group: &Together| TogetherRow {
             faces: bytes_of(&group.faces),
@@ -55,7 +55,7 @@ impl Corrections {
         row.encode_to_vec()
     }
 
-    /// Reads what `to_bytes` wrote; `None` for anything else.
+    /// Decodes the bytes of `to_bytes`; `None` if they are damaged, too many, or contradictory.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let row = NoteRow::decode(bytes).ok()?;
         let together = |row: &TogetherRow| {
@@ -137,6 +137,6 @@ mod tests {
         assert_eq!(Corrections::from_bytes(&itself.to_bytes()), None, "apart from itself");
         let id = |n: u32| FaceId([n.to_le_bytes(); 4].as_flattened().try_into().unwrap());
         let many = Corrections { hidden: (0..10_001).map(id).collect(), ..Default::default() };
-        assert_eq!(Corrections::from_bytes(&many.to_bytes()), None, "10,001 words");
+        assert_eq!(Corrections::from_bytes(&many.to_bytes()), None, "10,001 corrections");
     }
 }

@@ -1,31 +1,29 @@
-//! Which of many vectors are close to which of many others: blocked matrix products on all cores.
-//!
-//! Pure, and exact up to rounding. Knows nothing of faces or clusters.
-
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
-/// Rows and columns of a tile of products: a megabyte, which stays in a core's own cache.
+/// Rows and columns of a tile of products: 1 MiB of `f32`, which fits a core's own cache.
 const TILE: usize = 512;
-/// Products that are looked at together, for almost none is close.
+/// Products checked at once for one that is close, since almost none is.
 const STRETCH: usize = 64;
 
-/// A row and a column with their product.
+/// A row and a column whose dot product reached the limit.
 pub(super) struct Close {
     pub(super) row: usize,
     pub(super) column: usize,
     pub(super) product: f32,
 }
 
-/// Vectors of `dim` numbers below one another, shape `[N, dim]`; none where the numbers do not fit.
+/// Arranges vectors of `dim` numbers as the rows of a matrix, shape `[N, dim]`; empty if `numbers` is no
+/// multiple of `dim`.
 pub(super) fn below_one_another(numbers: Vec<f32>, dim: usize) -> Array2<f32> {
     let count = numbers.len().checked_div(dim).unwrap_or(0);
     Array2::from_shape_vec((count, dim), numbers).unwrap_or_default()
 }
 
-/// Rows and columns whose product is at least `least`, in order of rows. `rows` `[N, D]`, `columns` `[M, D]`; of row
-/// `i` the columns before `end(i)` are looked at, and `end` does not fall.
+/// Finds all pairs of a row and a column whose dot product is at least `least`, sorted by row. Computes
+/// blocked matrix products on all cores; exact up to rounding. `rows` \[N, D\], `columns` \[M, D\]. Row `i`
+/// is compared with the columns before `end(i)`; `end` must not decrease.
 pub(super) fn close(
     rows: ArrayView2<'_, f32>,
     columns: ArrayView2<'_, f32>,
@@ -54,10 +52,10 @@ pub(super) fn close(
     starts.into_par_iter().flat_map_iter(band).collect()
 }
 
-/// Adds what is close of one row's products with the columns from `first` on.
+/// Adds the close pairs among one row's products with the columns from `first` on.
 fn add_close(found: &mut Vec<Close>, (row, first): (usize, usize), line: &[f32], least: f32) {
     for (start, stretch) in (first..).step_by(STRETCH).zip(line.chunks(STRETCH)) {
-        // No early end, so that the compiler can use vector registers.
+        // No early exit, so that the compiler can use vector registers.
         if stretch.iter().fold(false, |any, &product| any | (product >= least)) {
             let near = (start..).zip(stretch).filter(|(_, product)| **product >= least);
             found.extend(near.map(|(column, &product)| Close { row, column, product }));
@@ -70,7 +68,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// Small whole numbers, so that every product is exact.
+    /// Makes vectors of small integers, so that every product is exact.
     fn vectors(count: usize, seed: usize) -> Array2<f32> {
         let number = |i: usize| ((i * 7919 + seed * 104_729) % 11) as f32 - 5.0;
         below_one_another((0..count * 3).map(number).collect(), 3)

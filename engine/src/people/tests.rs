@@ -1,5 +1,3 @@
-//! Tests of people: forming, growing, shrinking, coming back from bytes.
-
 use super::*;
 
 struct Sample {
@@ -9,7 +7,7 @@ struct Sample {
     embedding: Vec<f32>,
 }
 
-/// Face `n` of `person` (an axis of its own), a little off the axis, in photo `n`.
+/// Makes face `n` of `person`: near the person's own axis, in a photo of its own.
 fn sample(person: usize, n: u8, quality: f32) -> Sample {
     let mut embedding = vec![0.0; 16];
     embedding[person] = 0.9;

@@ -1,7 +1,7 @@
-//! Collects crops across photos into full batches for the embedding model.
+//! Collects the crops of several photos into full batches for the embedding model.
 //!
-//! The worker whose crop fills a batch embeds it, so nobody waits and the queue never holds more than
-//! a batch: memory grows neither with photos nor with faces in one photo. Knows nothing of stores.
+//! The worker whose crop fills a batch embeds it. So no worker waits for a batch to fill, and the queue never
+//! exceeds one batch: memory grows neither with the photos nor with the faces in one photo.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +13,7 @@ use crate::face::{Face, Photo};
 use crate::ids::PhotoId;
 use crate::picture::Picture;
 
-/// A photo on its way: done when it is closed and none of its faces waits any more.
+/// A photo in progress: complete when it is closed and all its faces have their embeddings.
 pub(super) struct Ticket {
     id: PhotoId,
     state: Mutex<TicketState>,
@@ -21,8 +21,9 @@ pub(super) struct Ticket {
 
 struct TicketState {
     photo: Photo,
-    /// Faces in order of detection; `None` while the embedding is awaited.
+    /// Faces in order of detection; `None` until the embedding is computed.
     faces: Vec<Option<Face>>,
+    /// Faces without an embedding.
     waiting: usize,
     closed: bool,
 }
@@ -35,7 +36,7 @@ impl Ticket {
         })
     }
 
-    /// No more faces will come; the photo, if none is awaited.
+    /// Marks the photo as having no further faces. Returns it if it is complete.
     pub(super) fn close(&self) -> Option<Photo> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.closed = true;
@@ -69,14 +70,14 @@ impl TicketState {
     }
 }
 
-/// A face that waits, and where its embedding goes.
+/// A face without an embedding, and its position in its photo.
 struct Waiting {
     found: Found,
     ticket: Arc<Ticket>,
     place: usize,
 }
 
-/// The crops that wait for a full batch.
+/// The queue of crops for the next batch, at most `BATCH`.
 pub(super) struct Batcher<'a> {
     pipeline: &'a Lazy<'a>,
     waiting: Mutex<Vec<(Waiting, Picture)>>,
@@ -87,7 +88,7 @@ impl<'a> Batcher<'a> {
         Self { pipeline, waiting: Mutex::new(Vec::with_capacity(BATCH)) }
     }
 
-    /// Adds a crop; embeds a batch when it is full. `done` takes each photo that is complete by it.
+    /// Adds a crop, and embeds the batch if it is full. Calls `done` for each photo that this completes.
     pub(super) fn push(
         &self,
         found: Found,
@@ -106,7 +107,7 @@ impl<'a> Batcher<'a> {
         self.embed(batch, done)
     }
 
-    /// Embeds what waits, full or not.
+    /// Embeds the queued crops, even if the batch is not full.
     pub(super) fn flush(&self, done: &mut dyn FnMut(Photo)) -> Result<()> {
         let batch =
             std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));

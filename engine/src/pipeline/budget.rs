@@ -1,16 +1,14 @@
-//! A bound on the memory of photos being decoded, whatever the number of workers.
-//!
-//! A worker takes its photo's decoded size before it decodes and gives it back afterwards. Knows
-//! nothing of photos.
-
 use std::sync::{Condvar, Mutex, PoisonError};
 
+/// A counting semaphore over bytes, which limits the memory of photos being decoded, whatever the number of
+/// workers. A worker acquires its photo's decoded size before it decodes, and releases it afterwards.
 pub(super) struct Budget {
     free: Mutex<u64>,
     freed: Condvar,
     total: u64,
 }
 
+/// Acquired bytes, which are released on drop.
 pub(super) struct Permit<'a> {
     budget: &'a Budget,
     bytes: u64,
@@ -21,8 +19,8 @@ impl Budget {
         Self { free: Mutex::new(total), freed: Condvar::new(), total }
     }
 
-    /// Waits until `bytes` are free. More than the whole budget waits for all of it, so that the
-    /// largest photo passes alone.
+    /// Acquires `bytes`, and blocks until they are free. A request above the total acquires the total, so
+    /// that a photo larger than the budget is decoded alone.
     pub(super) fn take(&self, bytes: u64) -> Permit<'_> {
         let bytes = bytes.min(self.total);
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);

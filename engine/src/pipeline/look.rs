@@ -1,8 +1,3 @@
-//! The way of a camera's frame: as a photo's, but only the one clear face is embedded, and its liveness is
-//! looked at.
-//!
-//! Knows nothing of what is asked of the person.
-
 use super::Pipeline;
 use crate::decode::{DecodeLimits, decode, probe};
 use crate::error::Result;
@@ -11,15 +6,17 @@ use crate::ids::PhotoId;
 use crate::liveness::{Liveness, Look, Seen};
 use crate::query::{Subject, subject};
 
-/// Pixels of a frame. Browsers send 640 by 480 or so; 4 megapixels are read in the time of a photo for screens.
+/// Limits the pixels of a frame. Browsers send about 640 by 480; 4 megapixels take as long as a photo of
+/// screen size.
 const FRAME_PIXELS_MAX: u64 = 4_000_000;
 
-/// Frames come many a second and from anybody: one may cost a small part of what a photo may.
+/// Returns the decoding limits of a frame. They are far below those of a photo, because visitors who are not
+/// verified yet send many frames per second.
 fn limits() -> DecodeLimits {
     DecodeLimits {
         pixels_max: FRAME_PIXELS_MAX,
         side_max: 4096,
-        // A progressive JPEG of so many pixels, in full colour, with 20 passes.
+        // Enough for a progressive JPEG of 4 megapixels without colour subsampling, with 20 passes.
         decoded_bytes_max: 64 << 20,
         unbacked_bytes_max: 64 << 20,
         passed_pixels_max: 20 * 3 * FRAME_PIXELS_MAX,
@@ -28,8 +25,11 @@ fn limits() -> DecodeLimits {
 }
 
 impl Pipeline {
-    /// What the frame in `bytes` (an encoded picture, not mirrored) shows. `Error::Image` when it does not
-    /// decode or has more than 4 megapixels; a frame without a clear face is no error.
+    /// Analyses a camera frame in `bytes` (an encoded picture, not mirrored): finds its faces, and embeds and
+    /// checks the liveness of the one clear face. A frame without a clear face is not an error.
+    ///
+    /// # Errors
+    /// `Error::Image` if it does not decode or has more than 4 megapixels.
     pub fn look(&self, liveness: &Liveness, bytes: &[u8]) -> Result<Look> {
         let limits = limits();
         let picture = decode(bytes, &probe(bytes, &limits)?, &limits)?;
@@ -49,7 +49,7 @@ impl Pipeline {
         let Some((found, crop)) = clear else {
             return liveness.look(&picture, &faces, None);
         };
-        // One embedding only: a challenge has many frames, which make up for a selfie's second one.
+        // One embedding, where a selfie has two: the many frames of a challenge make up for the second.
         let embedding = self.embedder.embed(std::slice::from_ref(crop))?.pop().unwrap_or_default();
         let face = self.face(photo, found, embedding);
         liveness.look(&picture, &faces, Some(Seen { face, region: found.face.region, crop }))

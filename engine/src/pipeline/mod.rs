@@ -1,7 +1,6 @@
-//! The way of a photo: bytes → decode → detect → align → embed. The only room that names all stages.
+//! The stages from a photo's bytes to its faces: decode → detect → align → embed.
 //!
-//! `analyse` takes one photo through; `run` takes many, with bounded queues and bounded memory.
-//! Knows nothing of how photos are stored, indexed or matched.
+//! `analyse` processes one photo; `run` processes many, with bounded queues and bounded memory.
 
 mod batcher;
 mod budget;
@@ -26,7 +25,7 @@ use crate::runtime::{Provider, Runtime, cpu_name};
 
 pub use run::{Event, PhotoSource, RunOptions, Sink, Summary, run};
 
-/// A model pack, loaded: turns photos into faces with embeddings.
+/// A loaded model pack, which turns photos into faces with embeddings.
 pub struct Pipeline {
     detector: Detector,
     embedder: Embedder,
@@ -34,20 +33,20 @@ pub struct Pipeline {
     limits: DecodeLimits,
 }
 
-/// A face that waits for its embedding.
+/// A detected face without an embedding.
 pub(crate) struct Found {
     face: Detection,
     quality: Quality,
 }
 
-/// One photo, analysed.
+/// The faces of a photo.
 pub struct Analysis {
     /// Upright size in pixels.
     pub width: u32,
     pub height: u32,
     /// Best detection first.
     pub faces: Vec<Face>,
-    /// What the quality of each of `faces` is made of.
+    /// The quality of each of `faces`, in parts.
     pub qualities: Vec<Quality>,
     pub timings: Timings,
 }
@@ -62,8 +61,12 @@ pub struct Timings {
 }
 
 impl Pipeline {
-    /// Loads `pack` from `models`. Errors: `ModelMissing` when it was not fetched, `WrongHash`,
-    /// `Model` or `Runtime` when it does not load.
+    /// Loads `pack` from `models`.
+    ///
+    /// # Errors
+    /// - `Error::ModelMissing` if the pack was not fetched.
+    /// - `Error::WrongHash` if a model file has the wrong content.
+    /// - `Error::Model` or `Error::Runtime` if a model does not load.
     pub fn load(
         models: &Models,
         pack: &Pack,
@@ -75,22 +78,26 @@ impl Pipeline {
         let verdict_file = verdict_file(models, pack, runtime.library());
         let embedder =
             Embedder::load(&runtime, &found.embedder, &pack.embedder, precision, verdict_file)?;
-        // The detector has no trial of its own: it follows the embedder, whose accuracy runs cover it.
+        // The detector has no bfloat16 check of its own: it uses the embedder's provider, and the accuracy
+        // benchmark covers both.
         let detector = load_detector(&runtime, &found.detector, pack, embedder.provider())?;
         Ok(Self { detector, embedder, pack_id: pack.id().to_owned(), limits })
     }
 
-    /// The id of the loaded pack; a collection holds embeddings of one pack only.
+    /// Returns the id of the loaded pack. A collection has embeddings of one pack only.
     pub fn pack_id(&self) -> &str {
         &self.pack_id
     }
 
-    /// Who computes the embeddings.
+    /// Returns the provider that computes the embeddings.
     pub fn provider(&self) -> Provider {
         self.embedder.provider()
     }
 
-    /// Takes one photo through all stages. `Error::Image` when it does not decode.
+    /// Finds and embeds the faces of one photo.
+    ///
+    /// # Errors
+    /// `Error::Image` if the photo does not decode.
     pub fn analyse(&self, bytes: &[u8]) -> Result<Analysis> {
         let mut timings = Timings::default();
         let mut clock = Instant::now();
@@ -113,8 +120,9 @@ impl Pipeline {
         Ok(Analysis { width: picture.width(), height: picture.height(), faces, qualities, timings })
     }
 
-    /// Takes a selfie through all stages. As `analyse`, but each face is looked at many times and has
-    /// the mean of two embeddings: a query decides about every photo, so it is worth some 20 ms more.
+    /// Finds and embeds the faces of a selfie. Differs from `analyse` in that the landmarks are the mean of
+    /// several detector passes, and the embedding is the mean of two. A query decides about every photo, so
+    /// this is worth about 20 ms more.
     pub fn analyse_selfie(&self, bytes: &[u8]) -> Result<Analysis> {
         let mut clock = Instant::now();
         let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
@@ -144,8 +152,8 @@ impl Pipeline {
         Ok(Analysis { width: picture.width(), height: picture.height(), faces, qualities, timings })
     }
 
-    /// Finds, confirms, aligns and rates the faces of `picture` and hands each on with its aligned
-    /// crop (112 × 112).
+    /// Finds, confirms and aligns the faces of `picture` and computes their quality. Passes each face to
+    /// `take` with its aligned crop (112 × 112).
     pub(crate) fn crops(
         &self,
         picture: &Picture,
@@ -174,7 +182,7 @@ impl Pipeline {
     }
 }
 
-/// The unit mean of unit embeddings; `None` when they have none.
+/// Returns the mean of unit embeddings, scaled to norm 1; `None` if there are none or the mean is zero.
 fn mean(mut embeddings: impl Iterator<Item = Vec<f32>>) -> Option<Vec<f32>> {
     let mut sum = embeddings.next()?;
     for other in embeddings {
@@ -197,7 +205,8 @@ fn load_detector(
     Ok(Detector::new(model, spec.family, fixed))
 }
 
-/// Where this machine's verdict on bfloat16 for `pack` is kept: another processor or runtime asks anew.
+/// Returns the file that stores the result of the bfloat16 check for `pack`. Its name depends on the
+/// processor and the runtime, so that a change of either repeats the check.
 fn verdict_file(models: &Models, pack: &Pack, library: &Path) -> PathBuf {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(format!("{}\n{}\n{}", pack.id(), cpu_name(), library.display()));
@@ -205,7 +214,7 @@ fn verdict_file(models: &Models, pack: &Pack, library: &Path) -> PathBuf {
     models.folder().join("verdicts").join(format!("{name}.toml"))
 }
 
-/// What is known of bfloat16 for `pack` on this machine; `None` before enough faces were seen.
+/// Returns the result of the bfloat16 check for `pack` on this machine; `None` before 16 faces were compared.
 pub fn verdict(models: &Models, pack: &Pack) -> Option<Verdict> {
     read_verdict(&verdict_file(models, pack, &models.resolve_runtime().ok()?))
 }

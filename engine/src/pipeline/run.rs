@@ -1,7 +1,7 @@
-//! Many photos through the pipeline: readers, workers and one writer, joined by bounded queues.
+//! Processes many photos: a source, several workers and one writer, connected by bounded queues.
 //!
-//! A photo is acknowledged when the sink has made it durable. Bad photos are reported and the rest
-//! goes on; a failing sink or model ends the run. Knows nothing of RocksDB or of progress bars.
+//! A photo is acknowledged once the sink has made it durable. A bad photo is reported and skipped; a failure
+//! of the sink or of a model ends the run.
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -20,30 +20,32 @@ use crate::face::Photo;
 use crate::ids::PhotoId;
 use crate::picture::Picture;
 
-/// Photos waiting between two stages; more only costs memory.
+/// Photos in the queue between two stages; a longer queue only costs memory.
 const QUEUE_PHOTOS: usize = 64;
-/// A group commit ends at this many photos or after this long: an fsync costs milliseconds.
+/// Limits the photos of a group commit, which saves fsyncs of some milliseconds each.
 const COMMIT_PHOTOS: usize = 64;
+/// Limits how long a group commit waits for more photos.
 const COMMIT_WAIT: Duration = Duration::from_millis(200);
 
-/// Where analysed photos go.
+/// A destination of analysed photos.
 pub trait Sink: Sync {
-    /// Whether this photo is stored already.
+    /// Whether the photo is already stored.
     fn has(&self, id: &PhotoId) -> Result<bool>;
-    /// Makes photos durable, all or none; they are acknowledged when it returns.
+    /// Stores photos durably, all or none. They are acknowledged when it returns.
     fn put(&self, photos: Vec<Photo>) -> Result<()>;
 }
 
-/// Where a run's photos come from: their bytes are fetched by the worker that begins with them.
+/// A photo to process. The worker that processes it reads its bytes.
 pub trait PhotoSource: Send {
-    /// Names the photo in reports, and in the store.
+    /// Returns the path that names the photo in reports and in the store.
     fn path(&self) -> &Path;
-    /// The file's bytes, at most `bytes_max`. Errors: `Image` and `Io` skip this photo, others end
-    /// the run.
+    /// Returns the photo's bytes, at most `bytes_max`.
+    ///
+    /// # Errors
+    /// `Error::Image` and `Error::Io` skip this photo; any other error ends the run.
     fn read(&self, bytes_max: u64) -> Result<Vec<u8>>;
 }
 
-/// A file on disk.
 impl PhotoSource for PathBuf {
     fn path(&self) -> &Path {
         self
@@ -54,15 +56,15 @@ impl PhotoSource for PathBuf {
     }
 }
 
-/// How a run is carried out.
+/// Options of a run.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
-    /// Workers, at least 1; each uses one core. The number of cores is best.
+    /// Number of workers, at least 1; each uses one core. Default: the number of cores, which is best.
     pub jobs: usize,
-    /// Memory for photos being decoded, bytes, shared by all workers; default 512 MiB.
+    /// Limits the memory of photos being decoded, bytes, over all workers; default 512 MiB.
     pub decode_bytes_max: u64,
     pub limits: DecodeLimits,
-    /// Set from outside to stop: photos under way are finished and stored, no new ones begun.
+    /// Set by the caller to stop the run: photos in progress are finished and stored, no new one is started.
     pub stop: Arc<AtomicBool>,
 }
 
@@ -77,33 +79,37 @@ impl Default for RunOptions {
     }
 }
 
-/// What happens during a run, told as it happens, from any worker.
+/// A progress event of a run, reported from any worker.
 pub enum Event<'a> {
-    /// The photo is stored already, or came twice in this run.
+    /// The photo is already stored, or occurs twice in this run.
     Known(&'a Path),
-    /// The file is not a photo that can be read; why.
+    /// The file is not a readable photo; with the reason.
     Skipped(&'a Path, String),
-    /// The photo is decoded and upright; it is new. For derivatives, so that nobody decodes it again.
+    /// A new photo is decoded and upright. Lets the caller make derivatives without decoding it again.
     Decoded(&'a Path, &'a Picture),
     /// A group of photos is durable.
     Stored { photos: usize, faces: usize },
 }
 
-/// What a run did.
+/// The counts of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Summary {
-    /// Photos and faces added and durable.
+    /// Photos and faces that were added and are durable.
     pub photos: usize,
     pub faces: usize,
-    /// Photos that were stored before.
+    /// Photos that were already stored, or occurred twice.
     pub known: usize,
     pub skipped: usize,
-    /// Whether it was stopped before the end.
+    /// Whether the caller stopped the run.
     pub stopped: bool,
 }
 
-/// Takes `photos` through the pipeline that `load` gives into `sink`. `load` is called at the first
-/// photo that is new: a run without any costs no model.
+/// Processes `photos` with the pipeline that `load` returns, and stores the results in `sink`. `load` is
+/// called at the first new photo, so a run without new photos loads no model.
+///
+/// # Errors
+/// The first error of `load`, of a model, of `sink`, or of a source other than `Error::Image` and
+/// `Error::Io`.
 pub fn run<S: PhotoSource>(
     load: &(dyn Fn() -> Result<Arc<Pipeline>> + Sync),
     photos: impl Iterator<Item = S> + Send,
@@ -140,7 +146,7 @@ pub fn run<S: PhotoSource>(
             }
         }
         drop(send_path);
-        // Joining by hand: the last batch may be flushed only when no worker adds to it any more.
+        // Workers are joined first: the last batch may be flushed only when no worker adds to it.
         let panicked =
             workers.into_iter().map(|worker| worker.join().is_err()).fold(false, |a, b| a | b);
         if panicked {
@@ -156,7 +162,7 @@ pub fn run<S: PhotoSource>(
     failure.map_or(Ok(summary), Err)
 }
 
-/// The pipeline, loaded by whoever needs it first.
+/// The pipeline, loaded on first use by the worker that needs it first; the others wait (single flight).
 pub(super) struct Lazy<'a> {
     load: &'a (dyn Fn() -> Result<Arc<Pipeline>> + Sync),
     cell: OnceLock<Arc<Pipeline>>,
@@ -180,7 +186,7 @@ impl Lazy<'_> {
 struct Shared<'a> {
     pipeline: Lazy<'a>,
     budget: Budget,
-    /// Photos between "not stored" and "stored", so that two equal files are not both analysed.
+    /// Photos that are being processed and are not stored yet, so that two equal files are not both analysed.
     under_way: Mutex<HashSet<PhotoId>>,
     counts: Mutex<Summary>,
     failure: Mutex<Option<Error>>,
@@ -195,7 +201,7 @@ impl Shared<'_> {
         failed || self.options.stop.load(Ordering::Relaxed)
     }
 
-    /// Keeps the first failure; it ends the run.
+    /// Records the first failure, which ends the run.
     fn keep(&self, outcome: Result<()>) {
         if let Err(error) = outcome {
             self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
@@ -286,7 +292,7 @@ impl Shared<'_> {
         self.pipeline.get()?.crops(picture, |found, crop| batcher.push(found, crop, ticket, done))
     }
 
-    /// Marks a photo as under way; false when another worker has it.
+    /// Marks a photo as in progress; false if another worker already processes it.
     fn begin(&self, id: PhotoId) -> bool {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(id)
     }
@@ -310,7 +316,7 @@ impl Shared<'_> {
         let ids: Vec<PhotoId> = group.iter().map(|photo| photo.id).collect();
         let (photos, faces) = (group.len(), group.iter().map(|photo| photo.faces.len()).sum());
         self.sink.put(group)?;
-        // Only now: between the two a second copy of the photo must still count as under way.
+        // Only after `put` returned: until then a second copy of the photo must count as in progress.
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         for id in &ids {
             under_way.remove(id);
@@ -324,10 +330,10 @@ impl Shared<'_> {
     }
 }
 
-/// Reads a photo file; refuses what is no regular file or larger than `bytes_max` before reading.
+/// Reads a photo file. Rejects anything but a regular file of at most `bytes_max` before it reads.
 pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     let failed = |source| Error::io("read", path, source);
-    // Asked before opening: opening a pipe would wait for its other end.
+    // Checked before opening, because opening a named pipe blocks until its other end is opened.
     let found = std::fs::metadata(path).map_err(failed)?;
     if !found.is_file() {
         return Err(Error::Image { reason: "not a regular file".into() });
@@ -335,12 +341,12 @@ pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     if found.len() > bytes_max {
         let (received, expected) = (found.len() >> 20, bytes_max >> 20);
         return Err(Error::Image {
-            reason: format!("the file has {received} MiB, at most {expected} MiB are read"),
+            reason: format!("the file has {received} MiB; the limit is {expected} MiB"),
         });
     }
     let mut file = std::fs::File::open(path).map_err(failed)?;
     let mut bytes = Vec::with_capacity(found.len() as usize + 1);
-    // One byte over the limit is enough to tell that the file has grown meanwhile.
+    // One byte over the limit shows that the file has grown since; decoding then rejects it.
     file.by_ref().take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }

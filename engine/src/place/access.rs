@@ -1,20 +1,15 @@
-//! What opens an S3 bucket, checked once: endpoint, region and credentials.
-//!
-//! Never prints a secret, never reads the environment and never connects: it refuses what could send
-//! credentials over an open network, or to another host than the one that was meant.
-
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 
-/// A secret as text: wiped when dropped, never printed.
+/// A secret text, wiped when dropped and never printed.
 #[derive(Clone)]
 pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {
-    /// Takes the text over, so that no copy stays behind.
+    /// Takes ownership of the text, so that no copy remains.
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
@@ -24,22 +19,23 @@ impl SecretText {
     }
 }
 
-/// How the service encrypts what lies there, beside the sealing that everything has before it gets there.
+/// The server-side encryption (SSE) of stored objects, in addition to their sealing before the upload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Encryption {
-    /// As the bucket is set up.
+    /// The bucket's default encryption.
     #[default]
     OfTheBucket,
-    /// SSE-S3: with keys of the service.
+    /// SSE-S3: keys managed by the storage service.
     S3,
-    /// SSE-KMS: with a key of its key service, the account's own or the one named.
+    /// SSE-KMS: a key of the provider's key management service, by id or ARN; `None` for the account's
+    /// default key.
     Kms(Option<String>),
 }
 
 impl std::str::FromStr for Encryption {
     type Err = Error;
 
-    /// Reads `bucket`, `s3`, `kms` or `kms:KEY`.
+    /// Parses `bucket`, `s3`, `kms` or `kms:KEY`. Errors: `Place` for any other text.
     fn from_str(text: &str) -> Result<Self> {
         match text.split_once(':').unwrap_or((text, "")) {
             ("bucket", "") => Ok(Self::OfTheBucket),
@@ -56,7 +52,11 @@ impl std::str::FromStr for Encryption {
     }
 }
 
-/// Access to one S3 service. Has no `Debug`, because it holds credentials.
+/// The configuration of one S3 service: endpoint, region, credentials and encryption.
+///
+/// Validation rejects an endpoint that could send credentials unencrypted over a network, or to another host
+/// than the intended one. The values never come from the environment. The type has no `Debug`, because it
+/// contains credentials.
 #[derive(Clone)]
 pub struct S3Access {
     pub(super) endpoint: Option<String>,
@@ -64,17 +64,19 @@ pub struct S3Access {
     pub(super) access_key_id: String,
     pub(super) secret_access_key: SecretText,
     pub(super) session_token: Option<SecretText>,
-    /// `endpoint/bucket/name` instead of `bucket.endpoint/name`. On where an endpoint is given: most
-    /// servers that are not Amazon's have one host name only.
+    /// Whether URLs have the form `endpoint/bucket/name` instead of `bucket.endpoint/name`. True if an
+    /// endpoint is given, because most servers other than Amazon's have a single host name.
     pub(super) path_style: bool,
     pub(super) encryption: Encryption,
 }
 
 impl S3Access {
-    /// Checks and takes what opens a bucket. `endpoint`: a URL, or `None` for Amazon's own in
-    /// `region`. Without encryption (`http://`) only this computer itself is allowed.
+    /// Validates the configuration. `endpoint` is a URL, or `None` for Amazon's endpoint in `region`. An
+    /// endpoint without encryption (`http://`) must be a loopback address. Makes no connection.
     ///
-    /// Errors: `Place` with what was expected; it never repeats a credential.
+    /// # Errors
+    ///
+    /// - `Place`: an invalid value. The message says what was expected and never contains a credential.
     pub fn new(
         endpoint: Option<&str>,
         region: &str,
@@ -83,7 +85,7 @@ impl S3Access {
         session_token: Option<SecretText>,
     ) -> Result<Self> {
         let endpoint = endpoint.map(|url| check_endpoint(url).map_err(refused)).transpose()?;
-        // The region becomes part of Amazon's host names.
+        // The region is part of Amazon's host names.
         let in_host_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if !(1..=63).contains(&region.len()) || !region.bytes().all(in_host_name) {
             let received: String = region.escape_debug().take(80).collect();
@@ -116,7 +118,7 @@ impl S3Access {
 }
 
 impl S3Access {
-    /// The same access, with what is stored encrypted as `encryption` says.
+    /// Returns this configuration with `encryption` for stored objects.
     pub fn encrypted(self, encryption: Encryption) -> Self {
         Self { encryption, ..self }
     }
@@ -126,11 +128,11 @@ fn refused(reason: String) -> Error {
     Error::Place { place: "access to S3".to_owned(), reason }
 }
 
-/// The URL without a slash at its end, or why it is refused.
+/// Returns the URL without a slash at its end, or the reason why it is rejected.
 ///
-/// Stricter than a URL may be, so that no two programs can read different hosts from it.
+/// Stricter than the URL syntax, so that no two programs can read different hosts from the URL.
 pub(super) fn check_endpoint(url: &str) -> std::result::Result<String, String> {
-    // What stands before an '@' may be a password.
+    // The part before an '@' may be a password.
     let received: String =
         url.rsplit('@').next().unwrap_or_default().escape_debug().take(200).collect();
     let malformed =
@@ -155,7 +157,7 @@ pub(super) fn check_endpoint(url: &str) -> std::result::Result<String, String> {
     Ok(url.trim_end_matches('/').to_owned())
 }
 
-/// The host of `host`, `host:port` or `[address]:port`.
+/// Returns the host of `host`, `host:port` or `[address]:port`.
 fn check_authority(authority: &str) -> Option<&str> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(bracketed) => {

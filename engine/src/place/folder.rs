@@ -1,8 +1,3 @@
-//! A folder as a place for objects: one file per object, readable by its owner alone.
-//!
-//! Assumes a file system with atomic renames. Knows nothing of what the files hold. A crash may
-//! leave a `*.tmp` behind, which is never listed and never in the way.
-
 use std::fs::{DirEntry, File};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
@@ -12,16 +7,19 @@ use super::{Object, Place, check_name, check_prefix, is_name};
 use crate::error::{Error, Result};
 use crate::files;
 
-/// A `put` whose folder another call has just removed as empty makes it anew; this often at most.
+/// Attempts of a `put` in a race with a `delete`, which removes empty folders.
 const PUT_ATTEMPTS: u32 = 10;
 
-/// An opened folder.
+/// An object store in a local folder: one file per object, readable by its owner only.
+///
+/// Assumes a file system with atomic renames. A crash may leave a `*.tmp` file, which is never listed and
+/// does not affect later calls.
 pub(super) struct Folder {
     root: PathBuf,
 }
 
 impl Folder {
-    /// Takes `root`, or makes it and its parents.
+    /// Opens `root`, or creates it and its parents.
     pub(super) fn open(root: &Path) -> Result<Self> {
         files::make_folder(root, true)?;
         let folder = Self { root: root.to_path_buf() };
@@ -33,15 +31,15 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Makes the folders between the root and `path`, all of them for the owner alone.
+    /// Creates the folders between the root and `path`, accessible by the owner only.
     fn make_parents(&self, path: &Path) -> Result<()> {
         let between: Vec<&Path> =
             path.ancestors().skip(1).take_while(|folder| *folder != self.root).collect();
         between.iter().rev().try_for_each(|folder| files::make_folder(folder, true))
     }
 
-    /// Adds the objects below `folder` whose names start with `prefix`; `name` is that of `folder`,
-    /// with a slash at its end unless it is the root.
+    /// Appends the objects below `folder` whose names start with `prefix` to `found`. `name` is the object
+    /// name of `folder`, with a slash at its end unless it is the root.
     fn collect(
         &self,
         folder: &Path,
@@ -60,11 +58,11 @@ impl Folder {
             let Some(name) = own.to_str().map(|own| format!("{name}{own}")) else { continue };
             let path = entry.path();
             match kind(&entry).map_err(|source| Error::io("read", &path, source))? {
-                // A disk's own folder for lost files, which only root may read.
+                // The file system's folder for recovered files, readable by root only.
                 Kind::Folder if name == "lost+found" => {}
                 Kind::Folder => {
                     let name = format!("{name}/");
-                    // Above or below the prefix: anything else holds no such name.
+                    // Only folders above or below the prefix can contain such names.
                     if name.starts_with(prefix) || prefix.starts_with(&name) {
                         self.collect(&path, &name, prefix, found)?;
                     }
@@ -103,7 +101,7 @@ impl Place for Folder {
         match std::fs::read(&path) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(source) if is_absent(&source) => Ok(None),
-            // Objects are flat: a folder by this name holds other objects and is none itself.
+            // A folder with this name contains other objects, but is not an object.
             Err(source) if source.kind() == ErrorKind::IsADirectory => Ok(None),
             Err(source) => Err(Error::io("read", path, source)),
         }
@@ -129,7 +127,7 @@ impl Place for Folder {
     fn list(&self, prefix: &str) -> Result<Vec<Object>> {
         check_prefix(self, prefix)?;
         let mut found = Vec::new();
-        // Only the folder that the prefix names is walked, which may be one of thousands.
+        // Only the folder named by the prefix is walked; the root may contain thousands of others.
         let below = prefix.rfind('/').map_or("", |slash| &prefix[..=slash]);
         self.collect(&self.root.join(below), below, prefix, &mut found)?;
         found.sort_unstable();
@@ -144,7 +142,8 @@ impl Place for Folder {
             Err(source) if is_absent(&source) => return Ok(()),
             Err(source) => return Err(Error::io("remove", path, source)),
         }
-        // An empty folder would still tell what was here; one that is not empty does not go.
+        // Empty parent folders are removed too, because their names reveal what they contained. Removing a
+        // folder that is not empty fails.
         let stays = |folder: &Path| match std::fs::remove_dir(folder) {
             Err(source) => !is_absent(&source),
             Ok(()) => false,
@@ -152,7 +151,7 @@ impl Place for Folder {
         let mut above = path.ancestors().skip(1);
         let kept = above.find(|folder| *folder == self.root || stays(folder));
         match files::sync_folder(kept.unwrap_or(&self.root)) {
-            // Another call has removed it since, and makes that durable.
+            // Another call has removed that folder since, and makes the removal durable.
             Err(error) if is_gone(&error) => Ok(()),
             done => done,
         }
@@ -162,7 +161,7 @@ impl Place for Folder {
 enum Kind {
     File(u64),
     Folder,
-    /// Links, sockets, and what has gone since it was listed.
+    /// Links, sockets, and files removed since the listing.
     Other,
 }
 
@@ -176,7 +175,7 @@ fn kind(entry: &DirEntry) -> std::io::Result<Kind> {
     }
 }
 
-/// Nothing by this name, or a file where the name has a folder.
+/// Returns whether the error means that no such file exists, including a file in the position of a folder.
 fn is_absent(source: &std::io::Error) -> bool {
     matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }

@@ -1,8 +1,8 @@
-//! Places for objects, a folder or a bucket that speaks S3: what one must do, which names its objects may
-//! have, and how one is opened.
+//! Object stores for backups and the service's photos: the trait, the rules for object names, and
+//! `open_place`.
 //!
-//! `folder.rs` and `s3/` are the two kinds, `access.rs` is what opens a bucket. Backups and the service's
-//! photos lie in such places; nothing here knows what the objects hold.
+//! There are two implementations: a local folder (`folder.rs`) and an S3 bucket (`s3/`, configured by
+//! `access.rs`).
 
 mod access;
 mod folder;
@@ -19,54 +19,69 @@ use s3::Bucket;
 
 pub use access::{Encryption, S3Access, SecretText};
 
-/// Longer names would not fit below a folder or a prefix everywhere.
+/// Maximum length of an object name. Longer names might not fit below a folder or a prefix.
 const NAME_BYTES_MAX: usize = 400;
-/// A file name has 255 bytes at most, and a file in the making has a longer name than in the end.
+/// Maximum length of a part of an object name. A file name has at most 255 bytes, and the temporary file of a
+/// write has a longer name than the final file.
 const PART_BYTES_MAX: usize = 200;
 const S3_SCHEME: &str = "s3://";
 
-/// A flat store of named objects: durable when `put` returns, whole or absent.
+/// An object store with a flat namespace. A `put` is atomic, and durable when it returns.
 ///
-/// Names are parts of `A-Z a-z 0-9 . _ -` joined by `/`, for instance `ID/segments/0123abcd`. A part
-/// is neither empty nor starts with a dot, `..` stands nowhere, and no name ends in `.tmp`. Callers
-/// give no name that continues another one after a slash (`a` and `a/b`): a folder cannot hold both.
-/// Every call blocks; none may be made inside asynchronous code, where it would panic.
+/// A name consists of parts of `A-Z a-z 0-9 . _ -` joined by `/`, for instance `ID/segments/0123abcd`. A part
+/// is not empty and does not start with a dot; a name contains no `..` and does not end in `.tmp`. A caller
+/// must not use a name that continues another name after a slash (`a` and `a/b`), because a folder cannot
+/// contain both.
+///
+/// Every call blocks, and panics inside asynchronous code.
+///
+/// # Errors
+///
+/// - `Place`: an invalid name or prefix, or a failed S3 request.
+/// - `Io`: a failed file operation.
 pub trait Place: Send + Sync {
-    /// For people: the folder's path, or `s3://bucket/prefix`.
+    /// Returns the store's name for messages: the folder's path, or `s3://bucket/prefix`.
     fn name(&self) -> String;
 
-    /// Stores `bytes` as `name`, in place of what was there.
+    /// Stores `bytes` as the object `name`, replacing an existing object.
     fn put(&self, name: &str, bytes: &[u8]) -> Result<()>;
 
-    /// The object called `name`, or `None`.
+    /// Returns the content of the object `name`, or `None` if it does not exist.
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>>;
 
-    /// Bytes `range` of the object called `name`, fewer where it ends before; `None` where it is absent.
+    /// Returns the bytes `range` of the object `name`, fewer if the object ends earlier, or `None` if it does
+    /// not exist.
     fn get_part(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>>;
 
-    /// All objects whose names start with `prefix`, sorted by name. What others put there under
-    /// names that this program never gives is left out.
+    /// Lists all objects whose names start with `prefix`, sorted by name. Omits objects of other programs
+    /// whose names break this trait's rules.
     fn list(&self, prefix: &str) -> Result<Vec<Object>>;
 
-    /// Removes the object called `name`, with all its versions where the place keeps versions. An
-    /// absent one is no error.
+    /// Deletes the object `name`, including all versions if the store is versioned. Returns `Ok` if it does
+    /// not exist.
     fn delete(&self, name: &str) -> Result<()>;
 }
 
-/// What a place says of an object without reading it.
+/// An object's name and size, as returned by `Place::list`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Object {
     pub name: String,
     pub bytes: u64,
 }
 
-/// Whether `at` names a bucket, for which `open_place` needs access.
+/// Returns whether `at` is an S3 address, for which `open_place` needs an `S3Access`.
 pub fn is_s3(at: &str) -> bool {
     at.starts_with(S3_SCHEME)
 }
 
-/// Opens `at`: `s3://bucket/prefix`, or the path of a folder, which is made when it is not there.
-/// A place that cannot be reached or read is an error here, not at the first object.
+/// Opens the object store `at`: `s3://bucket/prefix`, or the path of a folder, which is created if it does
+/// not exist.
+///
+/// # Errors
+///
+/// - `Place`: an invalid address, missing credentials, or an unreachable bucket. The bucket is listed once,
+///   so that these errors occur here and not at the first object.
+/// - `Io`: the folder cannot be created or read.
 pub fn open_place(at: &str, s3: Option<&S3Access>) -> Result<Box<dyn Place>> {
     let refused = |reason: &str| Error::Place { place: at.to_owned(), reason: reason.to_owned() };
     let Some(rest) = at.strip_prefix(S3_SCHEME) else {
@@ -94,7 +109,7 @@ pub fn open_place(at: &str, s3: Option<&S3Access>) -> Result<Box<dyn Place>> {
     Ok(Box::new(Bucket::open(bucket, prefix, access)?))
 }
 
-/// Whether an object may be called `name`.
+/// Returns whether `name` is a valid object name.
 pub(super) fn is_name(name: &str) -> bool {
     let is_part = |part: &str| {
         !part.is_empty()
@@ -108,12 +123,12 @@ pub(super) fn is_name(name: &str) -> bool {
         && name.split('/').all(is_part)
 }
 
-/// Refuses a name that a place could read as something else than it is.
+/// Rejects an invalid object name, which a store could interpret as another path.
 pub(super) fn check_name(place: &dyn Place, name: &str) -> Result<()> {
     if is_name(name) { Ok(()) } else { Err(bad_name(place, name)) }
 }
 
-/// Refuses what no name starts with; the empty prefix is one of all names.
+/// Rejects a prefix with which no valid name can start. The empty prefix is valid.
 pub(super) fn check_prefix(place: &dyn Place, prefix: &str) -> Result<()> {
     let is_start = prefix.is_empty() || is_name(&format!("{prefix}x"));
     if is_start { Ok(()) } else { Err(bad_name(place, prefix)) }

@@ -1,5 +1,3 @@
-//! Endpoints, credentials and names: what is taken and what is refused.
-
 #![allow(clippy::unwrap_used)]
 
 use super::access::check_endpoint;

@@ -1,16 +1,17 @@
-//! Canaries: rows of known bytes planted among the sealed ones, so that a scan can prove what it finds.
+//! Canaries: rows of known bytes among the sealed rows. A residue scan that finds them in a live collection
+//! proves that it works; after a purge it must find none.
 //!
-//! Name and value follow from a key that outlives the collection's data key; without it they look like
-//! any sealed row. Knows nothing of RocksDB or of scanning.
+//! Name and value are derived from a key that outlives the collection's data key. Without that key, a canary
+//! looks like any sealed row.
 
 use crate::crypto::Secret;
 use crate::error::Result;
 
 use super::keys::{self, Key};
 
-/// As long as the row of a small photo: cut by blocks of logs and tables as those are.
+/// Length of a canary's value: that of a small photo's row, so that log and table blocks split both alike.
 const VALUE_BYTES: usize = 512;
-/// One canary for so many photos, and one at least for each opening of a store that adds any.
+/// Photos per canary. Each opening of a store that adds photos plants at least one canary.
 pub(super) const PHOTOS_A_CANARY: usize = 16;
 
 pub(super) fn key(canary_key: &Secret, number: u64) -> Result<Key> {
@@ -18,7 +19,7 @@ pub(super) fn key(canary_key: &Secret, number: u64) -> Result<Key> {
     Ok(keys::photo_named(name.first_chunk().copied().unwrap_or_default()))
 }
 
-/// The value of canary `number`.
+/// Returns the value of canary `number`.
 pub(crate) fn value(canary_key: &Secret, number: u64) -> Result<Vec<u8>> {
     canary_key.stream(format!("picpick canary {number}").as_bytes(), VALUE_BYTES)
 }

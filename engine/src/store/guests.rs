@@ -1,6 +1,6 @@
-//! Guests' rows: the templates of those who showed their face, and what they said of single faces.
+//! The rows of guests: their face templates, and the faces that they confirmed or rejected.
 //!
-//! Sealed under a key of their own, named by an HMAC, in no backup. Knows nothing of matching.
+//! A row is sealed under a subkey for guests, named by an HMAC, and not part of backups.
 
 use prost::Message;
 
@@ -33,7 +33,7 @@ struct GuestRow {
 }
 
 impl Store {
-    /// Stores a guest in place of the one with the same id; durable when it returns.
+    /// Stores a guest, replacing the row with the same id. The row is durable when the call returns.
     pub(crate) fn put_guest(&self, guest: &Guest) -> Result<()> {
         let key = keys::guest_named(self.guest_name(&guest.id)?);
         let context = keys::context(&self.collection, &key);
@@ -41,13 +41,13 @@ impl Store {
         self.rocks.write(&[Change::Put(key, sealed)])
     }
 
-    /// All guests; rows that do not open or read go to `damaged`.
+    /// Returns all guests. Calls `damaged` with the error of every row that does not open or decode.
     pub(crate) fn guests(&self, mut damaged: impl FnMut(Error)) -> Result<Vec<Guest>> {
         let mut guests = Vec::new();
         self.rocks.scan(keys::range(Kind::Guest), |key, sealed| {
             let what = || format!("a guest's row of collection {}", self.collection);
             let opened = self.guests.open(&keys::context(&self.collection, key), sealed, what);
-            let unread = || Error::Damaged { what: what(), reason: "it does not read".into() };
+            let unread = || Error::Damaged { what: what(), reason: "it cannot be decoded".into() };
             match opened.and_then(|plain| decode(&plain).ok_or_else(unread)) {
                 Ok(guest) => guests.push(guest),
                 Err(error) => damaged(error),
@@ -56,12 +56,12 @@ impl Store {
         Ok(guests)
     }
 
-    /// The name of a guest's row.
+    /// Returns the name of a guest's row.
     pub(crate) fn guest_name(&self, id: &GuestId) -> Result<[u8; 16]> {
         self.names.name(&[b"guest ".as_slice(), &id.0].concat())
     }
 
-    /// The key of the guest's row with this name.
+    /// Returns the key of the guest row with this name.
     pub(crate) fn guest_key(name: [u8; 16]) -> Key {
         keys::guest_named(name)
     }

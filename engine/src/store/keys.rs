@@ -1,7 +1,7 @@
-//! The key table: which row kinds a collection's store has, and how their keys are built.
+//! The row kinds of a collection's store, and the format of their keys.
 //!
-//! A key is one kind byte and a 16-byte name. Names of photos come from an HMAC under the
-//! collection's key, so no key tells which photo it holds. Knows nothing of values or RocksDB.
+//! A key is one kind byte and a 16-byte name. The name of a photo is an HMAC under the collection's key, so
+//! that no key reveals its photo.
 
 use crate::crypto::RowNames;
 use crate::error::Result;
@@ -9,15 +9,17 @@ use crate::ids::{CollectionId, PhotoId};
 
 use super::version::ROW_FORMAT;
 
+/// The row kinds of a store.
+///
 /// | kind | name | value |
 /// |---|---|---|
-/// | 0x01 | zeros | format number, plain: readable without a key, so that refusal comes first |
-/// | 0x02 | zeros | how far planting and erasing have come (`state.rs`), sealed |
+/// | 0x01 | zeros | format number, not sealed, so that a newer format is rejected before any key is used |
+/// | 0x02 | zeros | progress of canaries and erasures (`state.rs`), sealed |
 /// | 0x10 | HMAC of the photo id | one photo with its faces, sealed |
 /// | 0x10 | name of a canary | known bytes for the residue scanner (`canary.rs`) |
-/// | 0x11 | note kind | what the owner has said of the collection (`notes.rs`), sealed |
-/// | 0x20 | blob kind, chunk number | a piece of derived state (index, people), sealed |
-/// | 0x30 | HMAC of the guest id | a guest (`guests.rs`), sealed; in no backup, for guests can show their face again |
+/// | 0x11 | note kind | a setting or correction made by the owner (`notes.rs`), sealed |
+/// | 0x20 | blob kind, chunk number | a chunk of derived state (index, people), sealed |
+/// | 0x30 | HMAC of the guest id | a guest (`guests.rs`), sealed; not in backups: guests can verify again |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
@@ -29,7 +31,7 @@ pub(crate) enum Kind {
     Guest = 0x30,
 }
 
-/// Derived state kept in the store only to start faster; always rebuildable from photos.
+/// Derived state, stored only to start faster. It can always be rebuilt from the photos.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Blob {
@@ -37,13 +39,14 @@ pub(crate) enum Blob {
     People = 2,
 }
 
-/// What the owner of a collection has said of it: truth, which nothing else can rebuild.
+/// Settings and corrections made by the owner of a collection. They are source data: they cannot be rebuilt
+/// from other rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Note {
-    /// Who is one person, who are two, and who is not to be listed.
+    /// Corrections of people: must-link and cannot-link constraints, and hidden people.
     People = 1,
-    /// How much stricter than usual faces are matched.
+    /// The offset added to the matching threshold.
     Matching = 2,
 }
 
@@ -61,12 +64,12 @@ pub(crate) fn photo(names: &RowNames, id: &PhotoId) -> Result<Key> {
     Ok(photo_named(names.name(&id.0)?))
 }
 
-/// The key of the photo row with this name.
+/// Returns the key of the photo row with this name.
 pub(crate) fn photo_named(name: [u8; 16]) -> Key {
     key(Kind::Photo, name)
 }
 
-/// The key of the guest's row with this name.
+/// Returns the key of the guest row with this name.
 pub(crate) fn guest_named(name: [u8; 16]) -> Key {
     key(Kind::Guest, name)
 }
@@ -84,17 +87,18 @@ pub(crate) fn blob(blob: Blob, chunk: u32) -> Key {
     key(Kind::Blob, name)
 }
 
-/// The range of everything that is not derived and not the format: what a backup holds.
+/// Returns the key range that a backup contains: state, photos, canaries and notes. Excludes the format
+/// number, derived state and guests.
 pub(crate) fn truth() -> ([u8; 1], [u8; 1]) {
     ([Kind::State as u8], [Kind::Blob as u8])
 }
 
-/// The first and one past the last key of a kind.
+/// Returns the key range of a kind: the first kind byte and the one after the last.
 pub(crate) fn range(kind: Kind) -> ([u8; 1], [u8; 1]) {
     ([kind as u8], [kind as u8 + 1])
 }
 
-/// What a row's seal authenticates besides its value: collection ‖ key ‖ row format.
+/// Returns the bytes that a row's seal authenticates besides its value: collection ‖ key ‖ row format.
 pub(crate) fn context(collection: &CollectionId, key: &[u8]) -> Vec<u8> {
     [collection.0.as_slice(), key, &ROW_FORMAT.to_be_bytes()].concat()
 }

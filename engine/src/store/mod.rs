@@ -1,7 +1,8 @@
-//! Truth: the photos of one collection with their faces, sealed, one RocksDB directory each.
+//! The store of one collection: its photos with their faces, sealed, in a RocksDB directory of its own.
 //!
-//! A put is acknowledged when it is fsynced. Rows are sealed above RocksDB, which sees neither names
-//! nor embeddings. Knows nothing of models, indexes or matching.
+//! A write is acknowledged after fsync. Rows are sealed before they reach RocksDB, which sees neither names
+//! nor embeddings. Source data are photos, owner settings and guests; the index and people are derived from
+//! them.
 
 pub(crate) mod canary;
 mod guests;
@@ -25,15 +26,15 @@ pub(crate) use keys::{Blob, Key, Note};
 use rocks::{Change, Rocks};
 pub(crate) use state::State;
 
-/// Derived state is cut into rows of this size, bytes.
+/// Size of a row of derived state: 1 MiB of plaintext.
 const CHUNK_BYTES: usize = 1 << 20;
-/// What the residue scan looks for of each such row, and of each note.
+/// Bytes at the start of each row of derived state, and of each note, that the residue scan searches for.
 const HEAD_BYTES: usize = 1024;
 
-/// Rows of one batch when a backup is restored.
+/// Rows per write batch when a backup is restored.
 const IMPORT_ROWS: usize = 1024;
 
-/// One collection's sealed rows.
+/// The sealed rows of one collection.
 pub(crate) struct Store {
     rocks: Rocks,
     folder: PathBuf,
@@ -63,7 +64,7 @@ pub(crate) struct StoreKeys<'a> {
 }
 
 impl Store {
-    /// Makes the store of a new collection in `folder`, which must not exist.
+    /// Creates the store of a new collection in `folder`, which must not exist.
     pub(crate) fn create(
         folder: &Path,
         collection: CollectionId,
@@ -74,8 +75,8 @@ impl Store {
         Self::with(rocks, folder, collection, keys)
     }
 
-    /// Opens an existing store. `Error::InUse` while another process has it, `Error::NewerFormat`
-    /// for a store of a newer program.
+    /// Opens an existing store and raises an older format. Errors: `InUse` while another process has it open;
+    /// `NewerFormat` for a store written by a newer program.
     pub(crate) fn open(
         folder: &Path,
         collection: CollectionId,
@@ -97,7 +98,8 @@ impl Store {
         Self::with(rocks, folder, collection, keys)
     }
 
-    /// Writes rows of a snapshot as they are; durable when it returns. Opened anew, the store knows them.
+    /// Writes sealed rows of a backup unchanged. They are durable when the call returns. State and canaries
+    /// take effect when the store is opened again.
     pub(crate) fn import_rows(&self, rows: Vec<(Key, Vec<u8>)>) -> Result<()> {
         let puts: Vec<Change> =
             rows.into_iter().map(|(key, value)| Change::Put(key, value)).collect();
@@ -124,7 +126,7 @@ impl Store {
             progress: Mutex::new(Progress {
                 state: State::default(),
                 canary_rows: HashSet::new(),
-                // The first photos of each opening come with a canary.
+                // The first photos after each opening are written with a canary.
                 photos: canary::PHOTOS_A_CANARY,
             }),
             remark: None,
@@ -138,27 +140,27 @@ impl Store {
         Ok(store)
     }
 
-    /// Where the store's files lie.
+    /// Returns the folder with the store's files.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// What was found wrong on opening.
+    /// Returns a warning about damage found on opening.
     pub(crate) fn remark(&self) -> Option<&str> {
         self.remark.as_deref()
     }
 
-    /// Whether nothing can be written, because the disk is full.
+    /// Returns whether the store is open for reading only, as on a full disk.
     pub(crate) fn is_read_only(&self) -> bool {
         self.rocks.is_read_only()
     }
 
-    /// How far planting and erasing have come.
+    /// Returns the store's progress in planting canaries and applying erasures.
     pub(crate) fn state(&self) -> State {
         self.progress().state
     }
 
-    /// Adds or replaces photos, all or none; returns once they are fsynced.
+    /// Adds or replaces photos in one atomic batch, with the canaries due. Returns after fsync.
     pub(crate) fn put(&self, photos: &[Photo]) -> Result<()> {
         let mut changes = photos.iter().map(|photo| self.row(photo)).collect::<Result<Vec<_>>>()?;
         let mut progress = self.progress();
@@ -181,8 +183,8 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes `gone` and replaces `thinned` and `notes`, in one batch with the entry that the ledger's
-    /// erasure `number` is carried out here. The old bytes stay in files until `rewrite`.
+    /// Deletes the rows `gone` and replaces the rows of `thinned` and `notes`. The same atomic batch records
+    /// that erasure `number` of the erasure log is applied. The old bytes stay in the files until `rewrite`.
     pub(crate) fn erase(
         &self,
         number: u64,
@@ -199,7 +201,8 @@ impl Store {
         self.advance(changes, |state| state.erased = state.erased.max(number))
     }
 
-    /// Notes that what erasures up to `number` deleted is out of the files and attested.
+    /// Records that the erasures up to `number` are complete: their bytes are out of the files and their
+    /// receipts are written.
     pub(crate) fn attested(&self, number: u64) -> Result<()> {
         self.advance(Vec::new(), |state| state.attested = state.attested.max(number))
     }
@@ -214,17 +217,17 @@ impl Store {
         Ok(())
     }
 
-    /// The row name of a photo, as the ledger may keep it: it tells nobody which photo it is.
+    /// Returns the row key of a photo. The key does not reveal the photo, so the erasure log may store it.
     pub(crate) fn photo_key(&self, id: &PhotoId) -> Result<Key> {
         keys::photo(&self.names, id)
     }
 
-    /// The name of a face as the ledger may keep it.
+    /// Returns the name of a face for the erasure log: an HMAC, which does not reveal the face.
     pub(crate) fn face_name(&self, id: &FaceId) -> Result<[u8; 16]> {
         self.names.name(&[b"face ".as_slice(), &id.0].concat())
     }
 
-    /// Takes the faces with these names out of `photo`.
+    /// Removes the faces with these names from `photo`.
     pub(crate) fn without(&self, photo: &mut Photo, names: &HashSet<[u8; 16]>) -> Result<()> {
         let of = photo.faces.iter().map(|face| self.face_name(&face.id));
         let of = of.collect::<Result<Vec<_>>>()?;
@@ -233,18 +236,18 @@ impl Store {
         Ok(())
     }
 
-    /// The key of the photo row with this name.
+    /// Returns the key of the photo row with this name.
     pub(crate) fn key_named(name: [u8; 16]) -> Key {
         keys::photo_named(name)
     }
 
-    /// Names the data key without telling anything of it.
+    /// Returns the fingerprint of the data key, which does not reveal the key.
     pub(crate) fn key_fingerprint(&self) -> [u8; 16] {
         self.fingerprint
     }
 
-    /// The first bytes of every note and of every piece of derived state, sealed as they are, with their
-    /// keys: enough to find them by.
+    /// Returns the key and the first 1,024 sealed bytes of every note and every row of derived state. A
+    /// residue scan finds the rows by these bytes.
     pub(crate) fn sealed_heads(&self) -> Result<Vec<(Key, Vec<u8>)>> {
         let mut all = Vec::new();
         for kind in [keys::Kind::Note, keys::Kind::Blob] {
@@ -257,22 +260,23 @@ impl Store {
         Ok(all)
     }
 
-    /// The stored bytes under `key`, sealed as they are.
+    /// Returns the stored bytes under `key`, still sealed.
     pub(crate) fn sealed(&self, key: &Key) -> Result<Option<Vec<u8>>> {
         self.rocks.get(key)
     }
 
-    /// The photo under `key`, or `None`.
+    /// Returns the photo under `key`, or `None`. Errors: `Seal` or `Damaged` for a damaged row.
     pub(crate) fn get_by_key(&self, key: &Key) -> Result<Option<Photo>> {
         self.rocks.get(key)?.map(|sealed| self.read(key, &sealed)).transpose()
     }
 
-    /// Whether a photo is stored.
+    /// Returns whether a photo is stored.
     pub(crate) fn has(&self, id: &PhotoId) -> Result<bool> {
         Ok(self.rocks.get(&keys::photo(&self.names, id)?)?.is_some())
     }
 
-    /// Hands every photo to `take`; rows that do not open or read go to `damaged`, the rest goes on.
+    /// Calls `take` with every photo, and `damaged` with the error of every row that does not open or decode.
+    /// A damaged row does not end the scan.
     pub(crate) fn scan(
         &self,
         mut take: impl FnMut(Photo),
@@ -290,12 +294,12 @@ impl Store {
         })
     }
 
-    /// Rewrites the files so that no live one holds a byte of what was deleted or replaced.
+    /// Rewrites the files, so that none of them contains deleted or replaced bytes.
     pub(crate) fn rewrite(&self) -> Result<()> {
         self.rocks.rewrite()
     }
 
-    /// Stores derived state, replacing what was there.
+    /// Stores derived state, replacing the previous value atomically.
     pub(crate) fn put_blob(&self, blob: Blob, bytes: &[u8]) -> Result<()> {
         let mut changes = self.blob_deletions(blob)?;
         for (chunk, bytes) in (0..).zip(bytes.chunks(CHUNK_BYTES)) {
@@ -308,7 +312,7 @@ impl Store {
         self.rocks.write(&changes)
     }
 
-    /// Derived state, `None` when there is none; `Error::Seal` when a piece is damaged.
+    /// Returns derived state, or `None` if none is stored. Errors: `Seal` if a row is damaged.
     pub(crate) fn get_blob(&self, blob: Blob) -> Result<Option<Vec<u8>>> {
         let mut all = Vec::new();
         for chunk in 0.. {
@@ -346,8 +350,9 @@ impl Store {
         Ok(Change::Put(key, self.records.seal(&context, &state.encode())?))
     }
 
-    /// The state, and a remark when its row is damaged. Then canaries are counted by their rows, and
-    /// erasures begin at the ledger's first: carrying one out again changes nothing.
+    /// Returns the state, and a warning if its row is damaged. In that case the canaries are counted by their
+    /// rows, and erasures start again from the first entry of the erasure log: applying an erasure is
+    /// idempotent.
     fn read_state(&self) -> Result<(State, Option<String>)> {
         let key = keys::state();
         let Some(sealed) = self.rocks.get(&key)? else { return Ok((State::default(), None)) };
@@ -361,7 +366,7 @@ impl Store {
         while self.rocks.get(&canary::key(&self.canary_key, canaries)?)?.is_some() {
             canaries += 1;
         }
-        let remark = format!("{} is damaged; erasures are carried out again", what());
+        let remark = format!("{} is damaged; all erasures are applied again", what());
         Ok((State { canaries, ..State::default() }, Some(remark)))
     }
 
@@ -373,25 +378,25 @@ impl Store {
         let what = || format!("a photo row of collection {}", self.collection);
         let plain = self.records.open(&keys::context(&self.collection, key), sealed, what)?;
         record::decode(&plain)
-            .ok_or_else(|| Error::Damaged { what: what(), reason: "it does not read".into() })
+            .ok_or_else(|| Error::Damaged { what: what(), reason: "it cannot be decoded".into() })
     }
 }
 
-/// A moment of a store, read without its lock: another process may be adding to it.
+/// A point-in-time view of a store, read without its lock while another process may be adding to it.
 pub(crate) struct Snapshot {
     rocks: Rocks,
     scratch: PathBuf,
 }
 
 impl Snapshot {
-    /// Takes what is durable in the store in `folder` now. `scratch` is a folder to be made for RocksDB's
-    /// own notes; it goes with the snapshot.
+    /// Opens a view of the rows that are now durable in the store in `folder`. RocksDB creates the folder
+    /// `scratch` for its own log files; it is removed with the snapshot.
     pub(crate) fn take(folder: &Path, scratch: &Path) -> Result<Self> {
         let rocks = Rocks::open_reading(folder, scratch)?;
         Ok(Self { rocks, scratch: scratch.to_path_buf() })
     }
 
-    /// Hands on every row that is not derived, in key order, sealed as it is.
+    /// Calls `take` with every sealed row that a backup contains, in key order. Stops at its first error.
     pub(crate) fn rows(&self, mut take: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
         let mut failed = None;
         self.rocks.scan(keys::truth(), |key, value| {
@@ -405,7 +410,7 @@ impl Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        // RocksDB's notes hold no row; what stays behind is removed by nobody and harms nobody.
+        // RocksDB's log files contain no rows. If the removal fails, the folder stays and does no harm.
         let _ = std::fs::remove_dir_all(&self.scratch);
     }
 }

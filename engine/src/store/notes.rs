@@ -1,7 +1,8 @@
-//! Notes: what a collection's owner has said of it, kept as truth, as photos are, and in its backups.
+//! Notes: settings and corrections made by a collection's owner. They are source data and part of its
+//! backups.
 //!
-//! One sealed row for each note, replaced as a whole. What is in a note, its own room says. A note that names
-//! faces is thinned out when they are erased. Knows nothing of what notes mean.
+//! Each note is one sealed row, replaced as a whole; its content is defined by the module that writes it.
+//! When faces are erased, a note that names them is rewritten without them.
 
 use super::keys::{self, Note};
 use super::rocks::Change;
@@ -9,7 +10,7 @@ use super::{HEAD_BYTES, Store};
 use crate::error::Result;
 
 impl Store {
-    /// Stores a note in place of what it was before; durable when it returns.
+    /// Stores a note, replacing its previous value. The note is durable when the call returns.
     pub(crate) fn put_note(&self, note: Note, bytes: &[u8]) -> Result<()> {
         self.rocks.write(&[self.note_row(note, bytes)?])
     }
@@ -20,13 +21,13 @@ impl Store {
         Ok(Change::Put(key, self.records.seal(&context, bytes)?))
     }
 
-    /// The first bytes of a note, sealed as they are: enough to find them by.
+    /// Returns the first 1,024 sealed bytes of a note, by which a residue scan finds it.
     pub(crate) fn note_head(&self, note: Note) -> Result<Option<Vec<u8>>> {
         let sealed = self.rocks.get(&keys::note(note))?;
         Ok(sealed.map(|sealed| sealed.get(..HEAD_BYTES).unwrap_or(&sealed).to_vec()))
     }
 
-    /// A note, `None` while nothing was said; `Error::Seal` when it is damaged.
+    /// Returns a note, or `None` if the owner has not set it. Errors: `Seal` if it is damaged.
     pub(crate) fn note(&self, note: Note) -> Result<Option<Vec<u8>>> {
         let key = keys::note(note);
         let Some(sealed) = self.rocks.get(&key)? else { return Ok(None) };

@@ -1,7 +1,6 @@
-//! A photo's row: `Photo` to protobuf bytes and back.
+//! The encoding of a photo's row as protobuf, so that a later program can add fields that this one ignores.
 //!
-//! Protobuf, so that a later program can add fields that this one ignores. Every length is checked on
-//! the way back. Knows nothing of sealing or RocksDB.
+//! Decoding checks every length.
 
 use prost::Message;
 use std::ffi::OsString;
@@ -15,7 +14,7 @@ use crate::ids::{FaceId, PhotoId};
 struct PhotoRow {
     #[prost(bytes = "vec", tag = "1")]
     id: Vec<u8>,
-    /// The path's bytes: file names need not be UTF-8.
+    /// The path as bytes, because file names need not be UTF-8.
     #[prost(bytes = "vec", tag = "2")]
     path: Vec<u8>,
     #[prost(uint32, tag = "3")]
@@ -32,7 +31,7 @@ struct FaceRow {
     id: Vec<u8>,
     #[prost(sint32, repeated, tag = "2")]
     bbox: Vec<i32>,
-    /// x, y of the five landmarks.
+    /// x and y of the five landmarks, in order: 10 numbers.
     #[prost(float, repeated, tag = "3")]
     landmarks: Vec<f32>,
     #[prost(float, tag = "4")]
@@ -62,7 +61,8 @@ pub(crate) fn encode(photo: &Photo) -> Vec<u8> {
     row.encode_to_vec()
 }
 
-/// Reads what `encode` wrote; `None` for anything else.
+/// Decodes bytes that `encode` wrote. Returns `None` for other bytes, wrong lengths, and embeddings that are
+/// empty or not finite.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Photo> {
     let row = PhotoRow::decode(bytes).ok()?;
     let faces = row.faces.into_iter().map(face).collect::<Option<Vec<_>>>()?;

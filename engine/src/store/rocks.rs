@@ -1,7 +1,8 @@
-//! RocksDB: bytes under keys, durable when `write` returns. The only user of `rocksdb`.
+//! A key-value store over RocksDB; writes are durable when `write` returns. The only user of the `rocksdb`
+//! crate.
 //!
-//! Options follow the measured facts on deletion: no log recycling, no archived logs, no snapshots
-//! kept. Knows nothing of what the bytes mean.
+//! The options ensure that deleted bytes disappear from the files (measured): no recycled logs, no archived
+//! logs, no snapshots kept.
 
 use rocksdb::{
     BottommostLevelCompaction, CompactOptions, DB, DBCompressionType, DBRecoveryMode, Direction,
@@ -21,7 +22,7 @@ pub(super) enum Change {
     Delete(Key),
 }
 
-/// How often a database that changes under the reader is tried.
+/// Attempts to open a database for reading while its owner removes files.
 const READING_ATTEMPTS: u32 = 5;
 
 type RocksResult<T> = std::result::Result<T, rocksdb::Error>;
@@ -33,19 +34,20 @@ pub(super) struct Rocks {
 
 enum State {
     Writing(DB),
-    /// Opening for writing met an error, for instance a full disk; the next write tries again.
+    /// Opening for writing failed, for instance on a full disk. The next write tries again.
     Reading(DB),
-    /// Not even reading could be opened; why.
+    /// Opening failed even for reading. Holds the reason.
     Closed(String),
 }
 
 impl Rocks {
-    /// Makes a new database; an existing folder is an error.
+    /// Creates a new database. Errors if the folder exists.
     pub(super) fn create(folder: &Path) -> Result<Self> {
         if let Some(parent) = folder.parent() {
             files::make_folder(parent, true)?;
         }
-        // Made here, not by RocksDB, whose message for a folder that cannot be made is for programmers.
+        // Created here, because RocksDB's error message for a folder that it cannot create is meant for
+        // programmers.
         std::fs::create_dir(folder).map_err(|source| Error::io("create folder", folder, source))?;
         let mut options = options();
         options.create_if_missing(true);
@@ -57,14 +59,14 @@ impl Rocks {
         Ok(rocks)
     }
 
-    /// Opens an existing database.
+    /// Opens an existing database: for writing, or for reading only if the disk is full.
     pub(super) fn open(folder: &Path) -> Result<Self> {
         if !folder.join("CURRENT").exists() {
             let reason = "its files are missing".into();
             return Err(Error::Store { collection: folder.display().to_string(), reason });
         }
         match Self::with(&options(), folder) {
-            // Reads go on when the disk is full; a write says then that it is.
+            // Reads work on a full disk; a write then reports the full disk.
             Err(full) if reserve::is_full(&full) => {
                 let db = DB::open_for_read_only(&options(), folder, false).map_err(|_| full)?;
                 Ok(Self::of(State::Reading(db), folder))
@@ -77,7 +79,7 @@ impl Rocks {
         Self { db: RwLock::new(state), folder: folder.to_path_buf() }
     }
 
-    /// Whether nothing can be written, because the disk is full.
+    /// Returns whether the database is open for reading only.
     pub(super) fn is_read_only(&self) -> bool {
         matches!(*self.state(), State::Reading(_))
     }
@@ -86,22 +88,23 @@ impl Rocks {
         self.db.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens a database for reading beside whoever has it open ("secondary instance"), as it is now;
-    /// `scratch` is a folder of its own for notes. What the owner deletes meanwhile stays readable.
+    /// Opens the current state of a database for reading while another process has it open (RocksDB's
+    /// "secondary instance"). RocksDB keeps its log files in the folder `scratch`. Rows that the owner
+    /// deletes afterwards stay readable.
     pub(super) fn open_reading(folder: &Path, scratch: &Path) -> Result<Self> {
         if !folder.join("CURRENT").exists() {
             let reason = "its files are missing".into();
             return Err(Error::Store { collection: folder.display().to_string(), reason });
         }
         let mut options = options();
-        // Files are held open from the start, or the owner could remove one before it is read.
+        // All files are opened at once; otherwise the owner could remove one before it is read.
         options.set_max_open_files(-1);
         let mut opened = DB::open_as_secondary(&options, folder, scratch);
         for _ in 1..READING_ATTEMPTS {
             if opened.is_ok() {
                 break;
             }
-            // The owner removed a file between the list and the opening: the next list is another.
+            // Race: the owner removed a file after RocksDB read the list of files. A retry reads a new list.
             opened = DB::open_as_secondary(&options, folder, scratch);
         }
         let db = opened.map_err(|error| failed(folder, &error))?;
@@ -126,7 +129,7 @@ impl Rocks {
         }
     }
 
-    /// Applies all changes or none; returns once the log is fsynced.
+    /// Applies all changes atomically. Returns after the write-ahead log is fsynced.
     pub(super) fn write(&self, changes: &[Change]) -> Result<()> {
         self.be_writing()?;
         let mut batch = WriteBatch::default();
@@ -145,7 +148,7 @@ impl Rocks {
         self.with_db(|db| db.get(key))
     }
 
-    /// Every row of `range`, in key order.
+    /// Calls `take` with every row of `range`, in key order.
     pub(super) fn scan(
         &self,
         range: ([u8; 1], [u8; 1]),
@@ -163,9 +166,9 @@ impl Rocks {
         })
     }
 
-    /// Flushes, compacts everything down to the last level, and opens the database anew: what was
-    /// deleted or replaced is in no file afterwards. Reopening begins a new MANIFEST, which else keeps
-    /// the first and last keys of files that are gone, and a new log.
+    /// Flushes, compacts everything to the last level, and reopens the database: afterwards no file contains
+    /// deleted or replaced bytes. Reopening starts a new log and a new MANIFEST; the old MANIFEST lists the
+    /// first and last keys of removed files.
     pub(super) fn rewrite(&self) -> Result<()> {
         self.be_writing()?;
         let mut force = CompactOptions::default();
@@ -173,7 +176,7 @@ impl Rocks {
         self.with_db(|db| {
             db.flush()?;
             db.compact_range_opt(None::<&[u8]>, None::<&[u8]>, &force);
-            // A compaction that failed in the background says so here.
+            // The error of a failed background compaction is returned here.
             db.flush()
         })?;
         self.reopen()
@@ -184,11 +187,12 @@ impl Rocks {
         if writing { Ok(()) } else { self.reopen() }
     }
 
-    /// Closes the database and opens it anew; on a full or broken disk for reading at least.
+    /// Closes the database and opens it again. On error (for instance a full disk) opens it for reading only,
+    /// if possible, and returns the error.
     fn reopen(&self) -> Result<()> {
         let mut state = self.db.write().unwrap_or_else(PoisonError::into_inner);
-        // One must be closed before the other is opened: they share a lock.
-        *state = State::Closed("it is being opened anew".into());
+        // The old handle must be closed before the new one is opened, because both need RocksDB's lock file.
+        *state = State::Closed("it is being reopened".into());
         let error = match DB::open(&options(), &self.folder) {
             Ok(db) => {
                 *state = State::Writing(db);
@@ -222,8 +226,8 @@ fn options() -> Options {
     options.set_keep_log_file_num(2);
     options.set_log_level(LogLevel::Warn);
     options.set_paranoid_checks(true);
-    // A torn last record is a crash and was never acknowledged; damage before it is an error, where the
-    // default would open without what follows and say nothing.
+    // A torn last record is the effect of a crash and was never acknowledged. Damage before it must be an
+    // error; with the default mode, RocksDB would silently drop all later records.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options
 }

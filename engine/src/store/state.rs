@@ -1,20 +1,17 @@
-//! How far a store has come in what must be taken up again after a crash.
-//!
-//! One sealed row, written in the same batch as the change it speaks of. Knows nothing of the ledger's
-//! content.
-
 use prost::Message;
 
-/// Numbers only ever rise.
+/// A store's progress in planting canaries and applying erasures, from which work continues after a crash.
+///
+/// Stored as one sealed row, in the same batch as the change that it records. The numbers only increase.
 #[derive(Clone, Copy, PartialEq, Eq, Message)]
 pub(crate) struct State {
-    /// Canaries planted so far.
+    /// Number of canaries planted.
     #[prost(uint64, tag = "1")]
     pub(crate) canaries: u64,
-    /// The last erasure of the ledger whose rows are deleted here.
+    /// Number of the last erasure (in the erasure log) whose rows are deleted from this store.
     #[prost(uint64, tag = "2")]
     pub(crate) erased: u64,
-    /// The last erasure of the ledger whose bytes are out of the files, and attested.
+    /// Number of the last erasure whose bytes are out of the files and whose receipt is written.
     #[prost(uint64, tag = "3")]
     pub(crate) attested: u64,
 }
@@ -24,7 +21,7 @@ impl State {
         self.encode_to_vec()
     }
 
-    /// Reads what `encode` wrote; `None` for anything else.
+    /// Decodes bytes that `encode` wrote. Returns `None` for other bytes.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         Self::decode(bytes).ok()
     }

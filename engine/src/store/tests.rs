@@ -1,5 +1,3 @@
-//! The store: rows come back, keys keep others out, erasures and canaries survive reopening.
-
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -92,7 +90,7 @@ fn what_was_erased_is_in_no_file_after_the_rewrite_and_was_before() {
         gone.push(key);
     }
     let found = |needles: &Needles| needles.scan(&place.path()).found.len();
-    assert!(found(&sealed) >= gone.len(), "the scanner sees what is there");
+    assert!(found(&sealed) >= gone.len(), "the scanner finds rows that are not deleted");
     store.erase(1, &gone, &[], &[]).unwrap();
     assert!(found(&sealed) >= gone.len(), "deleting alone removes nothing from the files");
     store.rewrite().unwrap();
@@ -174,7 +172,7 @@ fn a_newer_store_is_refused_and_an_older_one_raised() {
     let newer = Store::open(&place.path(), ID, place.keys()).err();
     assert!(matches!(newer, Some(Error::NewerFormat { received: 9, .. })));
     let rocks = Rocks::open(&place.path()).unwrap();
-    // As a program of format 1 leaves it: no state, no canaries.
+    // A store of format 1 has no state and no canaries.
     rocks
         .write(&[
             format(1),

@@ -1,21 +1,22 @@
-//! Format numbers of what lies on disk, and the refusal of newer ones.
+//! Numbers of the on-disk formats, and the check that rejects newer formats.
 //!
-//! Every format begins at 1 and is raised when a program of the number before could misread it;
-//! a migration is then written here. Knows nothing of what the formats hold.
+//! Every number starts at 1. It is raised when a program that knows only the previous format could misread
+//! the new one.
 
 use crate::error::{Error, Result};
 
-/// The data folder's own layout (`format` file).
+/// Format of the data folder's layout, stored in its `format` file.
 pub(crate) const DATA_FORMAT: u32 = 1;
-/// `keys.toml` of the keyring.
+/// Format of the keyring's `keys.toml`.
 pub(crate) const KEYRING_FORMAT: u32 = 2;
-/// A collection's store: its kinds of row. Format 1 had no canaries and no state, format 2 no guests and no
-/// notes; both are raised on opening, which changes no row.
+/// Format of a collection's store: its row kinds. Format 1 had no canaries and no state; format 2 had no
+/// guests and no notes. Opening a store of either format raises the number and changes no other row.
 pub(crate) const STORE_FORMAT: u32 = 3;
-/// The bytes of a sealed row; part of every row's authenticated context.
+/// Format of a sealed row's bytes. It is part of every row's authenticated context.
 pub(crate) const ROW_FORMAT: u32 = 1;
 
-/// Accepts `received` when this program reads it: 1 to `newest`.
+/// Checks that this program can read format `received`, which must be 1 to `newest`. Errors: `NewerFormat`
+/// above it; `Damaged` below it.
 pub(crate) fn check(what: &str, newest: u32, received: i64) -> Result<()> {
     let received = u32::try_from(received).unwrap_or(0);
     if received > newest {

@@ -1,7 +1,3 @@
-//! Finds out who sends a request: a person by the session's cookie, a program by its API key.
-//!
-//! Both are known by the hashes of their tokens. Decides nothing of what they may do.
-
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use sqlx::Row as _;
@@ -14,15 +10,16 @@ use crate::ids::token_hash;
 use crate::middleware::{Encrypted, TrustedOrigin};
 use crate::state::App;
 
-/// The session's cookie. Where the connection is encrypted it is called `__Host-…`, which browsers take
-/// from this host alone.
+/// The name of the session cookie. On encrypted connections it has the prefix `__Host-`, which browsers
+/// accept from this host only.
 pub const SESSION_COOKIE: &str = "picpick_session";
-/// A session ends after so long without a request.
+/// Idle timeout of a session, seconds (14 days).
 pub const SESSION_IDLE_S: i64 = 14 * 86_400;
-/// How often a session's last use is written down.
+/// Minimum interval between updates of a session's last use, seconds.
 const SEEN_EVERY_S: i64 = 300;
 
-/// Who sends a request.
+/// The authenticated caller of a request: a user by session cookie, or a program by API key. Tokens are
+/// looked up by their hashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
     Person {
@@ -35,7 +32,7 @@ pub enum Caller {
         event: Option<String>,
         role: Role,
     },
-    /// Somebody who was let into an album; never on a route for members of a studio.
+    /// A visitor of an album or a guest of an event; never on a route for members of a studio.
     Visitor {
         visit: String,
         studio: String,
@@ -43,7 +40,7 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// As the audit names them.
+    /// Returns the caller's name in the audit log and in alerts: `user:ID`, `key:ID` or `visitor:ID`.
     pub fn name(&self) -> String {
         match self {
             Caller::Person { user, .. } => format!("user:{user}"),
@@ -52,7 +49,8 @@ impl Caller {
         }
     }
 
-    /// The caller of a request; `None` where it shows nothing. A token that opens nothing is an error.
+    /// Identifies the caller of a request; `None` if it carries no token. Errors: `SignedOut` for an unknown
+    /// or expired token, `CrossSite` for a change that another site's page has caused.
     pub async fn find(parts: &Parts, app: &App) -> Result<Option<Caller>> {
         if let Some(token) = bearer(&parts.headers)? {
             return by_key(app.db(), token).await.map(Some);
@@ -63,7 +61,7 @@ impl Caller {
     }
 }
 
-/// Refuses a change that another site's page has caused. Errors: `CrossSite`.
+/// Protects against CSRF: rejects a change that another site's page has caused. Errors: `CrossSite`.
 pub fn changes_from_elsewhere(parts: &Parts) -> Result<()> {
     let reads = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
     if reads || parts.extensions.get::<TrustedOrigin>().is_some() {
@@ -85,7 +83,7 @@ fn signed_out(detail: &str) -> Failure {
     Failure::new(Kind::SignedOut, detail)
 }
 
-/// The value of the cookie called `name`.
+/// Returns the value of the cookie `name`.
 pub fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).into_iter();
     let mut pairs = cookies
@@ -95,8 +93,9 @@ pub fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
-/// The token in the cookie that `set_cookie` gives under `name`. A plain name is believed on a plain connection only:
-/// anybody in between, or on a neighbouring host, can give a browser such a cookie.
+/// Returns the token in the cookie that `set_cookie` sets for `name`. A cookie without the `__Host-` prefix
+/// is accepted on unencrypted connections only, because a network attacker or a neighbouring host can plant
+/// one in a browser.
 pub fn token_of<'a>(parts: &'a Parts, app: &App, name: &str) -> Option<&'a str> {
     let Encrypted(encrypted) = Encrypted::of_parts(parts, app.settings());
     cookie_of(&parts.headers, &full_name(name, encrypted))
@@ -106,16 +105,17 @@ fn full_name(name: &str, encrypted: bool) -> String {
     format!("{}{name}", if encrypted { "__Host-" } else { "" })
 }
 
-/// The header that gives a cookie to a browser, for this host alone and out of reach of scripts. `age_s`: how long it
-/// keeps it; `None`: until it is closed, 0: not at all.
+/// Returns the `Set-Cookie` value of a cookie for this host, inaccessible to scripts. `age_s` is its lifetime
+/// in seconds; `None` keeps it until the browser closes, 0 deletes it.
 pub fn set_cookie(name: &str, token: &str, encrypted: bool, age_s: Option<i64>) -> String {
     let (name, secure) = (full_name(name, encrypted), if encrypted { "; Secure" } else { "" });
     let age = age_s.map_or_else(String::new, |age_s| format!("; Max-Age={age_s}"));
     format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax{age}{secure}")
 }
 
-/// A browser sends cookies along with requests that other sites cause; it also says so. What says
-/// neither `Sec-Fetch-Site` nor `Origin` is no browser of the last years, and has no cookies to abuse.
+/// Checks that the request comes from a page of this site. Browsers attach cookies to requests caused by
+/// other sites, but report this in `Sec-Fetch-Site` or `Origin`. A client that sends neither is no current
+/// browser, so it has no cookies that another site could abuse.
 fn same_site(headers: &HeaderMap) -> Result<()> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let ours = match (text("sec-fetch-site"), text("origin")) {
@@ -127,7 +127,7 @@ fn same_site(headers: &HeaderMap) -> Result<()> {
         (None, None) => true,
     };
     let refused =
-        || Failure::new(Kind::CrossSite, "Changes are taken from this site's own pages only.");
+        || Failure::new(Kind::CrossSite, "Changes are accepted from this site's own pages only.");
     if ours { Ok(()) } else { Err(refused()) }
 }
 
@@ -165,7 +165,7 @@ async fn by_key(db: &Db, token: &str) -> Result<Caller> {
     .bind(now_s())
     .fetch_optional(db.read())
     .await?;
-    let row = row.ok_or_else(|| signed_out("The API key is not known, revoked or expired."))?;
+    let row = row.ok_or_else(|| signed_out("The API key is unknown, revoked or expired."))?;
     Ok(Caller::Key {
         id: row.try_get("id")?,
         studio: row.try_get("studio_id")?,

@@ -1,7 +1,7 @@
-//! Holds a request's caller against the rule of its route, before the route's handler runs.
+//! The guard: checks the caller of a request against the rule of its route before the handler runs.
 //!
-//! What is not there and what is somebody else's look the same. Whoever passes carries a [`Grant`], from
-//! which handlers take studio and event: none trusts an id that it was not given by the guard.
+//! A resource of another tenant is `NotFound`, like one that does not exist. Handlers take studio and event
+//! from the [`Grant`] that the guard issues, and never trust an id from the path without it.
 
 use axum::extract::{FromRequestParts, RawPathParams, Request, State};
 use axum::http::request::Parts;
@@ -21,39 +21,39 @@ use crate::limits::Class;
 use crate::middleware::Known;
 use crate::state::App;
 
-/// What the guard found out about a caller in a studio.
+/// The verified permissions of a caller in a studio.
 #[derive(Clone, Debug)]
 pub struct Grant {
     pub caller: Caller,
     pub studio: String,
-    /// The event that the address names.
+    /// The event of the path.
     pub event: Option<String>,
-    /// The caller's roles here.
+    /// The caller's roles in the studio or in the event.
     pub roles: Vec<Role>,
-    /// `None`: all events of the studio; otherwise the only ones that the caller has a role in.
+    /// `None`: the caller has a role in all events of the studio. Otherwise the events in which it has one.
     pub only_events: Option<Vec<String>>,
 }
 
 impl Grant {
-    /// The event of a route whose rule is `Rule::Event`.
+    /// Returns the event of a route whose rule is `Rule::Event`.
     pub fn event(&self) -> Result<&str> {
         self.event.as_deref().ok_or_else(|| Failure::internal("the route's rule names no event"))
     }
 
-    /// Whether the caller may give `role` to somebody.
+    /// Returns whether the caller may grant `role` to a member or an API key.
     pub fn may_grant(&self, role: Role) -> bool {
         self.roles.iter().any(|own| own.may_grant(role))
     }
 }
 
-/// A person who is signed in, on a route whose rule is `Rule::SignedIn`.
+/// The signed-in user of a request, on a route whose rule is `Rule::SignedIn`.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     pub user: String,
     pub session: String,
 }
 
-/// The middleware: runs the route only when its rule holds.
+/// The middleware that runs a route only if the caller satisfies its rule.
 pub async fn guard(
     State((app, rule)): State<(App, Rule)>,
     params: RawPathParams,
@@ -70,7 +70,7 @@ pub async fn guard(
     } else if rule != Rule::Open {
         let caller = Caller::find(&parts, &app).await?;
         let caller = caller.ok_or_else(|| {
-            Failure::new(Kind::SignedOut, "No session and no API key came along.")
+            Failure::new(Kind::SignedOut, "The request has no session and no API key.")
         })?;
         charge(&app, rule, &parts, &caller)?;
         check(&app, rule, caller, &params, &mut parts).await?;
@@ -78,7 +78,7 @@ pub async fn guard(
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
-/// Says who it is to those who look at how requests end, and charges them. Errors: `TooMany`.
+/// Records the caller for the alert middleware and charges its rate limit. Errors: `TooMany`.
 fn charge(app: &App, rule: Rule, parts: &Parts, caller: &Caller) -> Result<()> {
     if let Some(known) = parts.extensions.get::<Known>() {
         known.set(caller);
@@ -86,16 +86,18 @@ fn charge(app: &App, rule: Rule, parts: &Parts, caller: &Caller) -> Result<()> {
     app.limits().charge_caller(caller, Class::of(rule, &parts.method))
 }
 
-/// Refuses what lies in another server's data folder. Errors: `Misdirected`.
+/// Rejects a request for an event in another server's data folder. Errors: `Misdirected`.
 fn must_be_here(app: &App, home: &str) -> Result<()> {
     let elsewhere =
-        || Failure::new(Kind::Misdirected, "Ask the server on which the event was made.");
+        || Failure::new(Kind::Misdirected, "Send the request to the server that holds the event.");
     if home == app.home() { Ok(()) } else { Err(elsewhere()) }
 }
 
-/// The visit of a request that a rule for visitors lets through.
+/// Returns the album session of a request if it satisfies `Rule::Album`.
 async fn visit(app: &App, rule: Rule, right: Right, parts: &Parts) -> Result<AlbumVisit> {
-    let none = || Failure::new(Kind::SignedOut, "No visit came along; open the album's link.");
+    let none = || {
+        Failure::new(Kind::SignedOut, "The request has no album session; open the album's link.")
+    };
     let visit = AlbumVisit::find(parts, app).await?.ok_or_else(none)?;
     charge(app, rule, parts, &visit.caller())?;
     if right == Right::Annotate {
@@ -105,13 +107,15 @@ async fn visit(app: &App, rule: Rule, right: Right, parts: &Parts) -> Result<Alb
     Ok(visit)
 }
 
-/// The guest of a request that a rule for guests lets through.
+/// Returns the guest session of a request if it satisfies `Rule::Guest`.
 async fn guest(app: &App, rule: Rule, stage: Stage, parts: &Parts) -> Result<GuestVisit> {
-    let none = || Failure::new(Kind::SignedOut, "No visit came along; open the event's link.");
+    let none = || {
+        Failure::new(Kind::SignedOut, "The request has no guest session; open the event's link.")
+    };
     let visit = GuestVisit::find(parts, app).await?.ok_or_else(none)?;
     charge(app, rule, parts, &visit.caller())?;
     if stage == Stage::Verified && !visit.verified {
-        return Err(Failure::new(Kind::Forbidden, "Show your face first."));
+        return Err(Failure::new(Kind::Forbidden, "Verify your face first."));
     }
     must_be_here(app, &visit.home)?;
     Ok(visit)
@@ -130,7 +134,10 @@ async fn check(
         Rule::Open | Rule::Album(_) | Rule::Guest(_) => return Ok(()),
         Rule::SignedIn => {
             let Caller::Person { user, session } = caller else {
-                return Err(Failure::new(Kind::Forbidden, "This is for people, not for API keys."));
+                return Err(Failure::new(
+                    Kind::Forbidden,
+                    "This route requires a signed-in user; API keys are not accepted.",
+                ));
             };
             parts.extensions.insert(SignedIn { user, session });
             return Ok(());
@@ -147,10 +154,10 @@ async fn check(
     };
     let studio = studio.filter(|studio| is_id(studio)).ok_or_else(Failure::not_found)?;
     let grant = grant(app.db(), caller, studio, event).await?;
-    // Whoever has a role in one event of a studio may know the studio's name.
+    // A role in one event of a studio suffices to read the studio itself.
     let anywhere = rule == Rule::Studio(Action::ReadStudio) && grant.only_events.is_some();
     if !anywhere && !grant.roles.iter().any(|role| role.may(action)) {
-        return Err(Failure::new(Kind::Forbidden, "Your role here does not include this."));
+        return Err(Failure::new(Kind::Forbidden, "Your role does not include this action."));
     }
     if let Some(home) = home {
         must_be_here(app, &home)?;
@@ -159,7 +166,7 @@ async fn check(
     Ok(())
 }
 
-/// The studio of an event, and the data folder that its faces are in.
+/// Returns the studio of an event and the id of the data folder that holds its faces.
 async fn place_of(db: &Db, event: &str) -> Result<Option<(String, String)>> {
     let row =
         sqlx::query("SELECT studio_id, home FROM events WHERE id = $1 AND deleting_unix_s IS NULL")
@@ -171,7 +178,7 @@ async fn place_of(db: &Db, event: &str) -> Result<Option<(String, String)>> {
         .transpose()?)
 }
 
-/// The caller's roles in `studio`, or in `event` of it; not found where there are none at all.
+/// Returns the caller's grant in `studio` or its `event`. Errors: `NotFound` if the caller has no role there.
 async fn grant(db: &Db, caller: Caller, studio: String, event: Option<String>) -> Result<Grant> {
     let held: Vec<(Role, Option<String>)> = match &caller {
         Caller::Key { studio: own, event, role, .. } if *own == studio => {
@@ -205,8 +212,9 @@ impl<S: Sync> FromRequestParts<S> for Grant {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let missing =
-            || Failure::internal("a handler asks for a grant that its route's rule does not give");
+        let missing = || {
+            Failure::internal("a handler extracts a grant that its route's rule does not provide")
+        };
         parts.extensions.get::<Grant>().cloned().ok_or_else(missing)
     }
 }
@@ -215,8 +223,9 @@ impl<S: Sync> FromRequestParts<S> for SignedIn {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let missing =
-            || Failure::internal("a handler asks for a person whom its route's rule does not give");
+        let missing = || {
+            Failure::internal("a handler extracts a user that its route's rule does not provide")
+        };
         parts.extensions.get::<SignedIn>().cloned().ok_or_else(missing)
     }
 }

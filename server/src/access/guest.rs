@@ -1,8 +1,3 @@
-//! Finds out which guest of which event sends a request, by the guest session's own cookie.
-//!
-//! A session ends after half an hour without a request, and with its guest and its event: all of them are looked
-//! at for every request. Decides nothing of which photos a guest may see.
-
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use sqlx::Row as _;
@@ -13,29 +8,32 @@ use crate::error::{Failure, Kind, Result};
 use crate::ids::token_hash;
 use crate::state::App;
 
-/// The cookie of a guest's session.
+/// The name of the guest session cookie.
 pub const GUEST_COOKIE: &str = "picpick_guest";
-/// A guest's session ends after so long without a request.
+/// Idle timeout of a guest session, seconds (30 minutes).
 pub const GUEST_IDLE_S: i64 = 30 * 60;
-/// How often a session's last use is written down.
+/// Minimum interval between updates of a session's last use, seconds.
 const SEEN_EVERY_S: i64 = 60;
 
-/// Somebody who has registered at an event, on a route whose rule is `Rule::Guest`.
+/// The guest session of a request, on a route whose rule is `Rule::Guest`.
+///
+/// A session ends after 30 minutes without a request, and with its guest or its event; each request checks
+/// all three.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuestVisit {
     pub session: String,
     pub guest: String,
     pub event: String,
     pub studio: String,
-    /// Whether they have shown their face in this session.
+    /// Whether the guest has passed face verification in this session, or entered it by the studio's link.
     pub verified: bool,
-    /// The data folder that the event's photos are sealed by.
+    /// The id of the data folder whose keys seal the event's photos.
     pub home: String,
 }
 
 impl GuestVisit {
-    /// The guest of a request; `None` where it shows no session. Errors: `SignedOut` for one that has ended,
-    /// `CrossSite` for a change that another site caused.
+    /// Finds the guest session of a request; `None` if the request carries no token. Errors: `SignedOut` for
+    /// a session that has ended, `CrossSite` for a change that another site's page has caused.
     pub async fn find(parts: &Parts, app: &App) -> Result<Option<Self>> {
         let Some(token) = token_of(parts, app, GUEST_COOKIE) else { return Ok(None) };
         let db = app.db();
@@ -52,7 +50,7 @@ impl GuestVisit {
         .bind(now)
         .fetch_optional(db.read())
         .await?;
-        let ended = || Failure::new(Kind::SignedOut, "The visit has ended; open the link again.");
+        let ended = || Failure::new(Kind::SignedOut, "The session has ended; open the link again.");
         let row = row.ok_or_else(ended)?;
         let session: String = row.try_get("id")?;
         if now - row.try_get::<i64, _>("seen_unix_s")? >= SEEN_EVERY_S {
@@ -74,7 +72,7 @@ impl GuestVisit {
         }))
     }
 
-    /// As limits and alerts name whoever it is.
+    /// Returns the guest as a caller, for rate limits, alerts and idempotency keys.
     pub fn caller(&self) -> Caller {
         Caller::Visitor { visit: self.session.clone(), studio: self.studio.clone() }
     }
@@ -84,8 +82,9 @@ impl<S: Sync> FromRequestParts<S> for GuestVisit {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let missing =
-            || Failure::internal("a handler asks for a guest that its route's rule does not give");
+        let missing = || {
+            Failure::internal("a handler extracts a guest that its route's rule does not provide")
+        };
         parts.extensions.get::<GuestVisit>().cloned().ok_or_else(missing)
     }
 }

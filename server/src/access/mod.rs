@@ -1,7 +1,8 @@
-//! Who is calling, and whether they may: one rule stands beside each route, and no handler runs before it.
+//! Authentication and authorization. Each route has a rule, which the guard (`guard.rs`) checks before the
+//! handler runs.
 //!
-//! Rules and roles are data (`roles.rs`), callers are found by session or API key (`caller.rs`), visitors of albums
-//! by their visit (`visit.rs`), guests by their session (`guest.rs`), and the guard (`guard.rs`) brings both together. Knows nothing of what the routes do.
+//! Callers are identified by session or API key (`caller.rs`), album visitors by their album session
+//! (`visit.rs`), guests by their guest session (`guest.rs`). `roles.rs` is the table of roles and actions.
 
 mod caller;
 mod guard;
@@ -17,44 +18,45 @@ pub use visit::{ALBUM_COOKIE, AlbumVisit};
 
 use serde::Serialize;
 
-/// What a route asks of its caller.
+/// The access rule of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// Nothing.
+    /// Allows any client.
     Open,
-    /// A person who is signed in; what they get is their own.
+    /// Requires a signed-in user; the route serves the user's own data.
     SignedIn,
-    /// A role in the studio that the address names.
+    /// Requires a role with this action in the studio of the path.
     Studio(Action),
-    /// A role in the event that the address names, or in its studio.
+    /// Requires a role with this action in the event of the path, or in its studio.
     Event(Action),
-    /// A visit to an album, with this right in it; what visitors get is the album's.
+    /// Requires an album session with this permission; the route serves the data of its album.
     Album(Right),
-    /// A guest's session that has come so far; what guests get is their own.
+    /// Requires a guest session at this stage or later; the route serves the guest's own data.
     Guest(Stage),
 }
 
-/// How far a guest has come.
+/// The stage of a guest session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Has given name, contact and consent.
+    /// The guest has given name, contact and consent.
     Registered,
-    /// Has shown their face.
+    /// The guest has passed face verification, or was let in by the studio.
     Verified,
 }
 
-/// What a visitor may do in an album.
+/// A visitor's permission in an album.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Right {
+    /// May view the album.
     View,
-    /// After the annotate PIN.
+    /// May also pick and comment; granted by the second PIN.
     Annotate,
 }
 
 impl Rule {
-    /// As the API's description says it.
+    /// Returns the rule as JSON, for the `x-access` extension of the OpenAPI document.
     pub fn describe(self) -> serde_json::Value {
         let action = match self {
             Rule::Open => return serde_json::json!({ "scope": "open" }),

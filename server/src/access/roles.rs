@@ -1,7 +1,3 @@
-//! Who may do what: the one table of roles and actions.
-//!
-//! Knows nothing of people, studios or requests.
-
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -9,25 +5,25 @@ use utoipa::ToSchema;
 
 use crate::error::{Failure, Result};
 
-/// What somebody is in a studio, or in one event of it.
+/// The role of a member or an API key in a studio, or in one event of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Everything, other owners included.
+    /// May do everything, including managing owners.
     Owner,
-    /// Everything but owners.
+    /// May do everything except managing owners.
     Admin,
-    /// Brings photos in.
+    /// Uploads photos and searches faces.
     Photographer,
-    /// Arranges and removes photos.
+    /// Uploads, arranges and removes photos; manages events and guests.
     Editor,
-    /// Reads what happened, for the books.
+    /// Reads members and the audit log, for bookkeeping; sees no photos.
     Accountant,
-    /// Looks.
+    /// Views events and photos.
     Viewer,
 }
 
-/// What a route lets somebody do.
+/// The action that a route performs, which the caller's role must include.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -44,11 +40,11 @@ pub enum Action {
     ReadPhotos,
     UploadPhotos,
     ManagePhotos,
-    /// Looks for people by their faces.
+    /// Searches photos by face; reads people, matching settings and coverage.
     SearchFaces,
     EraseFaces,
     ExportEvent,
-    /// Reads who the guests are and how to reach them; answers and removes them.
+    /// Reads guests and their contacts, manages guest links, decides access requests, removes guests.
     ManageGuests,
 }
 
@@ -64,7 +60,7 @@ impl Role {
         Role::Viewer,
     ];
 
-    /// What this role may do.
+    /// Returns the actions of this role.
     pub fn actions(self) -> &'static [Action] {
         match self {
             Role::Owner | Role::Admin => &[
@@ -108,7 +104,8 @@ impl Role {
         self.actions().contains(&action)
     }
 
-    /// Whether somebody with this role may give `other` away: never more than one has oneself.
+    /// Returns whether a caller with this role may grant `other`: an owner any role, an admin any role but
+    /// owner.
     pub fn may_grant(self, other: Role) -> bool {
         match self {
             Role::Owner => true,
@@ -117,7 +114,7 @@ impl Role {
         }
     }
 
-    /// As it is stored.
+    /// Returns the name under which the role is stored.
     pub fn as_str(self) -> &'static str {
         match self {
             Role::Owner => "owner",
@@ -129,13 +126,13 @@ impl Role {
         }
     }
 
-    /// The column `role`. Errors: `Internal` where it holds none.
+    /// Reads the column `role`. Errors: `Internal` if it holds no role.
     pub fn of_row(row: &AnyRow) -> Result<Role> {
         let text: String = row.try_get("role")?;
         Role::parse(&text).ok_or_else(|| Failure::internal(format!("no role '{text}'")))
     }
 
-    /// Reads what `as_str` writes.
+    /// Parses the form that `as_str` writes.
     fn parse(text: &str) -> Option<Role> {
         Role::ALL.into_iter().find(|role| role.as_str() == text)
     }
@@ -167,6 +164,6 @@ mod tests {
         for role in [Role::Viewer, Role::Accountant] {
             assert!(changing.iter().all(|action| !role.may(*action)), "{role:?}");
         }
-        assert!(!Role::Accountant.may(A::ReadPhotos), "the books need no faces");
+        assert!(!Role::Accountant.may(A::ReadPhotos), "an accountant sees no photos");
     }
 }

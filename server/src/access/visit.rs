@@ -1,8 +1,3 @@
-//! Finds out which album a request's visitor was let into, by the visit's own cookie.
-//!
-//! A visit ends with its link, its album and its event: all of them are looked at for every request. Decides
-//! nothing of which photos an album shows.
-
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use sqlx::Row as _;
@@ -15,10 +10,11 @@ use crate::error::{Failure, Kind, Result};
 use crate::ids::token_hash;
 use crate::state::App;
 
-/// The cookie of a visit; beside that of a person who is signed in.
+/// The name of the album session cookie. A browser can have it beside a user's session cookie.
 pub const ALBUM_COOKIE: &str = "picpick_album";
 
-/// Somebody who was let into an album, on a route whose rule is `Rule::Album`.
+/// The album session of a request, on a route whose rule is `Rule::Album`. A session ends with its link, its
+/// album or its event; each request checks all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlbumVisit {
     pub id: String,
@@ -26,15 +22,15 @@ pub struct AlbumVisit {
     pub album: String,
     pub event: String,
     pub studio: String,
-    /// Who it is, where they have shown the annotate PIN.
+    /// The named visitor, once the second PIN was entered.
     pub visitor: Option<String>,
-    /// The data folder that the event's photos are sealed by.
+    /// The id of the data folder whose keys seal the event's photos.
     pub home: String,
 }
 
 impl AlbumVisit {
-    /// The visit of a request; `None` where it shows none. Errors: `SignedOut` for one that has ended,
-    /// `CrossSite` for a change that another site caused.
+    /// Finds the album session of a request; `None` if the request carries no token. Errors: `SignedOut` for
+    /// a session that has ended, `CrossSite` for a change that another site's page has caused.
     pub async fn find(parts: &Parts, app: &App) -> Result<Option<Self>> {
         let Some(token) = token_of(parts, app, ALBUM_COOKIE) else { return Ok(None) };
         changes_from_elsewhere(parts)?;
@@ -50,24 +46,25 @@ impl AlbumVisit {
         }))
     }
 
-    /// For work that takes its time. Errors: `SignedOut` when the visit is over by now.
+    /// Checks during long work that the session is still open. Errors: `SignedOut` if it has ended.
     pub async fn must_be_open(&self, db: &Db) -> Result<()> {
         open_visit(db, "v.id", &self.id).await.map(drop)
     }
 
-    /// Who annotates. Errors: `Forbidden` for whoever has not shown the annotate PIN.
+    /// Returns the named visitor. Errors: `Forbidden` unless the second PIN was entered.
     pub fn visitor(&self) -> Result<&str> {
-        let detail = "Picks and comments need the album's second PIN.";
+        let detail = "Picks and comments require the album's second PIN.";
         self.visitor.as_deref().ok_or_else(|| Failure::new(Kind::Forbidden, detail))
     }
 
-    /// As limits and alerts name whoever it is.
+    /// Returns the visitor as a caller, for rate limits, alerts and idempotency keys.
     pub fn caller(&self) -> Caller {
         Caller::Visitor { visit: self.id.clone(), studio: self.studio.clone() }
     }
 }
 
-/// The row of a visit that is open, by `column`.
+/// Returns the row of the open album session whose `column` equals `value`. Errors: `SignedOut` if there is
+/// none.
 async fn open_visit(db: &Db, column: &str, value: &str) -> Result<AnyRow> {
     let text = format!(
         "SELECT v.id, v.link_id, v.visitor_id, l.album_id, a.event_id, e.studio_id, e.home \
@@ -77,7 +74,7 @@ async fn open_visit(db: &Db, column: &str, value: &str) -> Result<AnyRow> {
          AND e.ends_unix_s > $2 AND e.deleting_unix_s IS NULL"
     );
     let row = sqlx::query(&text).bind(value).bind(now_s()).fetch_optional(db.read()).await?;
-    let ended = || Failure::new(Kind::SignedOut, "The visit has ended; open the link again.");
+    let ended = || Failure::new(Kind::SignedOut, "The session has ended; open the link again.");
     row.ok_or_else(ended)
 }
 
@@ -85,8 +82,11 @@ impl<S: Sync> FromRequestParts<S> for AlbumVisit {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let missing =
-            || Failure::internal("a handler asks for a visit that its route's rule does not give");
+        let missing = || {
+            Failure::internal(
+                "a handler extracts an album session that its route's rule does not provide",
+            )
+        };
         parts.extensions.get::<AlbumVisit>().cloned().ok_or_else(missing)
     }
 }

@@ -1,7 +1,9 @@
-//! Another e-mail address for an account: asked for with the password, confirmed by the link of a mail to it.
+//! Change of an account's e-mail address: requested with the password, confirmed by a link sent to the new
+//! address.
 //!
-//! Whether the address has an account already, only who reads its mail is told. The old address hears of the
-//! wish and of the change. A link is good for an hour and once, and signs nobody in.
+//! The link holds a single-use token, valid for 1 hour; it does not sign in. Only the reader of the new
+//! mailbox can learn that another account has that address. The old address is notified of the request and of
+//! the change.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -21,30 +23,31 @@ use crate::input::{self, Body};
 use crate::mail::{self, Mail};
 use crate::state::App;
 
+/// Lifetime of a link, seconds.
 const VALID_S: i64 = 3600;
-/// Links of one account that are good at the same time: nobody fills strangers' mailboxes.
+/// Limits the valid links of one account, so that a signed-in user cannot flood other people's mailboxes.
 const LINKS_MAX: i64 = 3;
 
 #[derive(Deserialize, ToSchema)]
 pub struct NewEmail {
-    /// The new one.
+    /// The new address.
     #[schema(format = "email")]
     email: String,
-    /// The account's.
+    /// The account's current password.
     #[schema(value_type = String, max_length = 200)]
     password: Zeroizing<String>,
-    /// Of the authenticator app, where the account asks for one.
+    /// A code of the authenticator app; required if the account has a second factor.
     code: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
 pub struct Confirmation {
-    /// From the link in the mail.
+    /// The token from the link in the e-mail.
     token: String,
 }
 
-/// Asks for another e-mail address. A mail with a link goes there, and the change happens when it is used; the
-/// answer is the same for every address.
+/// Requests a change of the account's e-mail address. Sends a link to the new address; the change takes
+/// effect when the link is confirmed. The response is the same for every address.
 #[utoipa::path(put, path = "/me/email", tag = "account", request_body = NewEmail,
     responses((status = 202)))]
 pub async fn ask(
@@ -72,7 +75,8 @@ async fn new_link(tx: &mut Tx, person: &SignedIn, email: &str) -> Result<Zeroizi
         .bind(now)
         .execute(&mut **tx)
         .await?;
-    // Changed to itself, the account is ours until the commit: two wishes at once are counted one after another.
+    // This no-op update locks the account's row until the commit, so that concurrent requests are counted in
+    // turn.
     sqlx::query("UPDATE users SET email = email WHERE id = $1")
         .bind(&person.user)
         .execute(&mut **tx)
@@ -84,7 +88,8 @@ async fn new_link(tx: &mut Tx, person: &SignedIn, email: &str) -> Result<Zeroizi
             .await?
             .try_get("n")?;
     if open >= LINKS_MAX {
-        let detail = "Mails are on their way already; use the link of one, or wait an hour.";
+        let detail =
+            "Too many confirmation e-mails were requested; use the link of one, or wait an hour.";
         let wait_s = u64::try_from(VALID_S).unwrap_or_default();
         return Err(Failure::new(Kind::TooMany, detail).retry_after(wait_s));
     }
@@ -105,14 +110,15 @@ async fn new_link(tx: &mut Tx, person: &SignedIn, email: &str) -> Result<Zeroizi
     Ok(token)
 }
 
-/// Changes the account's address by the link of a mail. All sessions end but the one that asked for it.
+/// Changes the account's e-mail address, given the token of the link. Ends all sessions except the one that
+/// requested the change.
 #[utoipa::path(post, path = "/me/email/confirm", tag = "account", request_body = Confirmation,
     responses((status = 204)))]
 pub async fn confirm(
     State(app): State<App>,
     Body(given): Body<Confirmation>,
 ) -> Result<StatusCode> {
-    let gone = || Failure::new(Kind::Gone, "The link was used, has expired or is not one.");
+    let gone = || Failure::new(Kind::Gone, "The link is invalid, expired or already used.");
     let mut tx = app.db().write().await?;
     let link = sqlx::query(
         "DELETE FROM links WHERE token_hash = $1 AND kind = 'email' AND expires_unix_s > $2 \
@@ -141,7 +147,7 @@ pub async fn confirm(
         }
         _ => error.into(),
     })?;
-    // A link to the old mailbox must not open whoever has that address next.
+    // Reset links sent to the old address must not open the next account that gets this address.
     sqlx::query("DELETE FROM links WHERE (kind = 'email' AND user_id = $1) OR (kind = 'reset' AND email = $2)")
         .bind(&user)
         .bind(&old)
@@ -159,7 +165,7 @@ pub async fn confirm(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Says no address: the audit is kept for longer than an account.
+/// Records an audit entry without the address, because the audit log is kept for longer than an account.
 async fn note(tx: &mut Tx, user: &str, action: &'static str) -> Result<()> {
     let actor = format!("user:{user}");
     audit::note(tx, Deed { studio: "", actor: &actor, action, target: user, detail: "" }).await

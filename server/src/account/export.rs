@@ -1,8 +1,3 @@
-//! Everything that is kept about whoever asks: account, roles, sessions, and what the audit says they did.
-//!
-//! An access request, answered at once. Holds no password, no secret of a second factor and no token, nor
-//! anything about other people.
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -17,28 +12,31 @@ use crate::audit::Entry;
 use crate::error::Result;
 use crate::state::App;
 
-/// A role, as it is kept.
+/// A role of the user.
 #[derive(Serialize, ToSchema)]
 pub struct Held {
     pub studio: String,
     pub studio_name: String,
+    /// The only event that the role is valid for; absent: the whole studio.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
     pub role: String,
     pub created_unix_s: i64,
 }
 
-/// Everything about one person.
+/// All data stored about one user. Holds no password, no secret of a second factor, no token, and no data
+/// about other people.
 #[derive(Serialize, ToSchema)]
 pub struct Kept {
     pub account: Me,
     pub roles: Vec<Held>,
     pub sessions: Vec<Session>,
-    /// Newest first, at most 10,000.
+    /// Audit entries by or about the user, newest first, at most 10,000.
     pub audit: Vec<Entry>,
 }
 
-/// Everything that is kept about you.
+/// Returns all data stored about the signed-in user: account, roles, sessions and audit entries. Answers a
+/// data subject's access request.
 #[utoipa::path(get, path = "/me/export", tag = "account", responses((status = 200, body = Kept)))]
 pub async fn export(
     State(app): State<App>,

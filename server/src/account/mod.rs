@@ -1,7 +1,7 @@
-//! People: the first account, signing in and out, passwords and sessions.
+//! User accounts: setup of the first account, sign-in and sign-out, passwords, sessions, second factor.
 //!
-//! `routes.rs` speaks HTTP, `service.rs` holds the rules, `password.rs` the hashing; `second_factor.rs` speaks HTTP
-//! about `totp.rs`, `reset.rs` and `email.rs` are about the links of mails. Knows nothing of studios beyond the one that the first account gets.
+//! `routes.rs` and `second_factor.rs` hold the HTTP handlers, `service.rs` the rules, `password.rs` the
+//! hashing and `totp.rs` the codes. `reset.rs` and `email.rs` handle links sent by e-mail.
 
 pub mod email;
 pub mod export;

@@ -1,8 +1,3 @@
-//! Passwords: Argon2id with the parameters that OWASP's Password Storage Cheat Sheet names first.
-//!
-//! 19 MiB, two passes, one lane: some 30 ms a guess. Runs on threads that may block, and never more than a
-//! few at once, so that signing in cannot exhaust memory. Knows nothing of accounts.
-
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
@@ -11,23 +6,31 @@ use zeroize::Zeroizing;
 
 use crate::error::{Failure, Kind, Result};
 
-/// Hashes computed at the same time, 19 MiB each.
+/// Limits the Argon2 computations that run at the same time: 4, with 19 MiB of memory each, so that sign-ins
+/// cannot exhaust memory.
 static AT_ONCE: Semaphore = Semaphore::const_new(4);
-/// Who waits longer in line is sent away.
+/// Limits the Argon2 requests in progress, running and queued. Further requests get `Busy`.
 const WAITING_MAX: usize = 64;
 static WAITING: Semaphore = Semaphore::const_new(WAITING_MAX);
 
-/// Characters of a password.
+/// Least and greatest length of a password, in characters.
 const LEAST: usize = 10;
 const MOST: usize = 200;
 
-/// The hash of a password as a PHC string. Errors: `Invalid` for one that is too short or too long.
+/// Hashes a new password and returns the hash as a PHC string.
+///
+/// # Errors
+/// - `Invalid` if the password is too short or too long.
+/// - `Busy` if too many hashes are in progress.
 pub async fn hash(password: Zeroizing<String>) -> Result<String> {
     check_length(&password)?;
     hash_secret(password).await
 }
 
-/// Refuses a new password that is too short or too long. Errors: `Invalid`.
+/// Checks the length of a new password.
+///
+/// # Errors
+/// - `Invalid` if it is too short or too long.
 pub fn check_length(password: &str) -> Result<()> {
     let count = password.chars().count();
     if (LEAST..=MOST).contains(&count) {
@@ -38,7 +41,11 @@ pub fn check_length(password: &str) -> Result<()> {
     )))
 }
 
-/// The hash of a secret whose form its owner has checked.
+/// Hashes a secret whose format the caller has checked. Uses Argon2id with the first parameters in OWASP's
+/// Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane; about 30 ms per hash.
+///
+/// # Errors
+/// - `Busy` if too many hashes are in progress.
 pub async fn hash_secret(secret: Zeroizing<String>) -> Result<String> {
     heavily(move || {
         let hash = Argon2::default().hash_password(secret.as_bytes());
@@ -47,9 +54,13 @@ pub async fn hash_secret(secret: Zeroizing<String>) -> Result<String> {
     .await
 }
 
-/// Whether `password` is the one of `hash`. Without a hash the same time passes, and it is not.
+/// Returns whether `password` matches `hash`. Returns `false` after the same time if `hash` is `None`, so
+/// that the response time does not disclose whether an account exists.
+///
+/// # Errors
+/// - `Busy` if too many hashes are in progress.
 pub async fn verify(password: Zeroizing<String>, hash: Option<String>) -> Result<bool> {
-    /// Of a password that nobody knows.
+    /// A dummy hash whose password is unknown.
     const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$\
         9TPv/7lfWLwFUMpTcPxA3VJ4sWZjHcXGlGLzZXA0n0k";
     heavily(move || {
@@ -61,10 +72,14 @@ pub async fn verify(password: Zeroizing<String>, hash: Option<String>) -> Result
     .await
 }
 
+/// Runs `work` on a blocking thread, within the two limits above.
 async fn heavily<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let busy = || Failure::new(Kind::Busy, "Too many people are signing in.").retry_after(2);
+    let busy = || {
+        Failure::new(Kind::Busy, "Too many sign-ins are in progress; try again in 2 seconds.")
+            .retry_after(2)
+    };
     let _waiting = WAITING.try_acquire().map_err(|_| busy())?;
     let _permit = AT_ONCE.acquire().await.map_err(|_| busy())?;
     tokio::task::spawn_blocking(work).await.map_err(Failure::internal)?

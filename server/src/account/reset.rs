@@ -1,7 +1,8 @@
-//! A new password for who has forgotten theirs: asked for by address, chosen by the link of a mail.
+//! Password reset: requested by e-mail address, completed with the single-use token of a link sent to it.
 //!
-//! Every address gets the same answer in the same time, whether it has an account or not. A link is good for an
-//! hour and once, and signs nobody in: the second factor stays what it was.
+//! The response and its time are the same whether or not the address has an account: the lookup happens when
+//! the outbox sends the e-mail. A link is valid for 1 hour. It does not sign in, and the second factor stays
+//! required.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -20,8 +21,9 @@ use crate::input::{self, Body};
 use crate::mail::{self, Letter, Mail};
 use crate::state::App;
 
+/// Lifetime of a link, seconds.
 const VALID_S: i64 = 3600;
-/// Links of one account that are good at the same time: nobody's mailbox is filled by strangers.
+/// Limits the valid links of one account, so that an attacker cannot flood its mailbox.
 const LINKS_MAX: i64 = 3;
 
 #[derive(Deserialize, ToSchema)]
@@ -32,15 +34,15 @@ pub struct ResetWish {
 
 #[derive(Deserialize, ToSchema)]
 pub struct Reset {
-    /// From the link in the mail.
+    /// The token from the link in the e-mail.
     token: String,
-    /// The new one.
+    /// The new password.
     #[schema(value_type = String, min_length = 10, max_length = 200)]
     password: Zeroizing<String>,
 }
 
-/// Asks for a new password. If the address has an account, a mail with a link goes there; the answer is the
-/// same for every address.
+/// Requests a password reset. If the address has an account, it is sent an e-mail with a link. The response
+/// is the same for every address.
 #[utoipa::path(post, path = "/password-resets", tag = "account", request_body = ResetWish,
     responses((status = 202)))]
 pub async fn ask(State(app): State<App>, Body(wish): Body<ResetWish>) -> Result<StatusCode> {
@@ -52,15 +54,16 @@ pub async fn ask(State(app): State<App>, Body(wish): Body<ResetWish>) -> Result<
     Ok(StatusCode::ACCEPTED)
 }
 
-/// The letter with a new link, and when the link ends; `None` where there is no such account, or it has enough
-/// links.
+/// Creates a reset link and returns the e-mail message that holds it, with the link's expiry in seconds since
+/// the Unix epoch. Returns `None` if there is no such account or it has 3 valid links already.
 pub async fn reset_letter(app: &App, tx: &mut Tx, email: &str) -> Result<Option<(Letter, i64)>> {
     let now = now_s();
     sqlx::query("DELETE FROM links WHERE kind = 'reset' AND expires_unix_s <= $1")
         .bind(now)
         .execute(&mut **tx)
         .await?;
-    // Changed to itself, the account is ours until the commit: two wishes at once are counted one after another.
+    // This no-op update locks the account's row until the commit, so that concurrent requests are counted in
+    // turn.
     let account = sqlx::query("UPDATE users SET email = email WHERE email = $1 RETURNING id")
         .bind(email)
         .fetch_optional(&mut **tx)
@@ -89,11 +92,12 @@ pub async fn reset_letter(app: &App, tx: &mut Tx, email: &str) -> Result<Option<
     Ok(Some((mail::reset(app.post(), email, &token), now + VALID_S)))
 }
 
-/// Sets a new password by the link of a mail. All sessions of the account end; sign in afterwards.
+/// Sets a new password, given the token of the link. Ends all sessions of the account; the client signs in
+/// afterwards.
 #[utoipa::path(put, path = "/password-resets", tag = "account", request_body = Reset,
     responses((status = 204)))]
 pub async fn set(State(app): State<App>, Body(given): Body<Reset>) -> Result<StatusCode> {
-    let gone = || Failure::new(Kind::Gone, "The link was used, has expired or is not one.");
+    let gone = || Failure::new(Kind::Gone, "The link is invalid, expired or already used.");
     let row = sqlx::query(
         "SELECT l.id AS link, u.id AS user_id, u.email FROM links l JOIN users u ON u.email = l.email \
          WHERE l.token_hash = $1 AND l.kind = 'reset' AND l.expires_unix_s > $2",
@@ -105,14 +109,14 @@ pub async fn set(State(app): State<App>, Body(given): Body<Reset>) -> Result<Sta
     let row = row.ok_or_else(gone)?;
     let (link, user, email): (String, String, String) =
         (row.try_get("link")?, row.try_get("user_id")?, row.try_get("email")?);
-    // A password that is refused does not use the link up.
+    // Hashed before the token is consumed: a rejected password leaves the link valid.
     let hash = password::hash(given.password).await?;
     let mut tx = app.db().write().await?;
     let used = sqlx::query("DELETE FROM links WHERE id = $1").bind(&link).execute(&mut *tx).await?;
     if used.rows_affected() == 0 {
         return Err(gone());
     }
-    // Whoever knew the old password gives the account no other address with it either.
+    // Pending address changes are cancelled too: an attacker may have requested one with the old password.
     sqlx::query("DELETE FROM links WHERE (kind = 'reset' AND email = $1) OR (kind = 'email' AND user_id = $2)")
         .bind(&email)
         .bind(&user)
@@ -124,7 +128,8 @@ pub async fn set(State(app): State<App>, Body(given): Body<Reset>) -> Result<Sta
         .execute(&mut *tx)
         .await?;
     sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(&user).execute(&mut *tx).await?;
-    // Whoever guessed at the old password keeps nobody out of the new one.
+    // Clears the failed sign-ins, so that guesses at the old password do not lock the owner out of the new
+    // one.
     sqlx::query("DELETE FROM tries WHERE subject = $1")
         .bind(format!("account:{}", sha256(email.as_bytes())))
         .execute(&mut *tx)

@@ -1,7 +1,3 @@
-//! Accounts over HTTP: `/setup`, `/session`, `/me`.
-//!
-//! Reads requests, sets cookies, and leaves every rule to `service.rs`. No answer holds a password or its hash.
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -23,7 +19,7 @@ use crate::state::App;
 
 #[derive(Deserialize, ToSchema)]
 pub struct NewSetup {
-    /// From the link that the first start printed.
+    /// The token from the link that the server printed at its first start.
     token: String,
     #[schema(format = "email")]
     email: String,
@@ -42,7 +38,7 @@ pub struct Credentials {
     email: String,
     #[schema(value_type = String, max_length = 200)]
     password: Zeroizing<String>,
-    /// Of the authenticator app, where the account asks for one.
+    /// A code of the authenticator app; required if the account has a second factor.
     code: Option<String>,
 }
 
@@ -52,24 +48,24 @@ pub struct NewPassword {
     current: Zeroizing<String>,
     #[schema(value_type = String, min_length = 10, max_length = 200)]
     new: Zeroizing<String>,
-    /// Of the authenticator app, where the account asks for one.
+    /// A code of the authenticator app; required if the account has a second factor.
     code: Option<String>,
 }
 
-/// What is not given stays.
+/// Changes to an account. Absent fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
 pub struct MeChange {
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
 }
 
-/// Somebody who is signed in.
+/// The account of the signed-in user.
 #[derive(Serialize, ToSchema)]
 pub struct Me {
     pub id: String,
     pub email: String,
     pub name: String,
-    /// Whether signing in asks for a code.
+    /// Whether sign-in requires a code of an authenticator app.
     pub second_factor: bool,
 }
 
@@ -78,11 +74,11 @@ pub struct Session {
     pub id: String,
     pub created_unix_s: i64,
     pub seen_unix_s: i64,
-    /// Whether it is the one that asks.
+    /// Whether this session sent the request.
     pub current: bool,
 }
 
-/// Makes the first account and its studio, by the link of the first start.
+/// Creates the first account and its studio, given the token of the link printed at the first start.
 #[utoipa::path(post, path = "/setup", tag = "account", request_body = NewSetup,
     responses((status = 201, body = Me)))]
 pub async fn setup(
@@ -100,7 +96,7 @@ pub async fn setup(
     signed_in_response(&app, encrypted, signed_in).await
 }
 
-/// Signs in; the session's cookie comes with the answer.
+/// Signs in. The response sets the session cookie.
 #[utoipa::path(post, path = "/session", tag = "account", request_body = Credentials,
     responses((status = 201, body = Me)))]
 pub async fn sign_in(
@@ -109,7 +105,8 @@ pub async fn sign_in(
     encrypted: Encrypted,
     Body(given): Body<Credentials>,
 ) -> Result<Response> {
-    let unknown = |_| Failure::new(Kind::WrongCredentials, "Check them and try again.");
+    let unknown =
+        |_| Failure::new(Kind::WrongCredentials, "Check e-mail, password and code; try again.");
     let email = input::email(&given.email).map_err(unknown)?;
     let code = given.code.as_deref();
     let signed_in = service::sign_in(&app, &from.to_string(), &email, given.password, code).await?;
@@ -126,7 +123,7 @@ async fn signed_in_response(
     Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(me)).into_response())
 }
 
-/// Signs out: the session ends.
+/// Signs out: ends the session and clears its cookie.
 #[utoipa::path(delete, path = "/session", tag = "account", responses((status = 204)))]
 pub async fn sign_out(State(app): State<App>, person: SignedIn) -> Result<Response> {
     end_session(&app, &person.user, &person.session).await?;
@@ -152,13 +149,13 @@ async fn end_session(app: &App, user: &str, session: &str) -> Result<()> {
     Ok(())
 }
 
-/// Who is signed in.
+/// Returns the account of the signed-in user.
 #[utoipa::path(get, path = "/me", tag = "account", responses((status = 200, body = Me)))]
 pub async fn me(State(app): State<App>, person: SignedIn) -> Result<Json<Me>> {
     read_me(&app, &person.user).await.map(Json)
 }
 
-/// An account, as its owner sees it.
+/// Returns the account of `user`.
 pub async fn read_me(app: &App, user: &str) -> Result<Me> {
     let row = sqlx::query("SELECT id, email, name, totp_confirmed FROM users WHERE id = $1")
         .bind(user)
@@ -172,7 +169,7 @@ pub async fn read_me(app: &App, user: &str) -> Result<Me> {
     })
 }
 
-/// Changes what others call you. The address has a way of its own.
+/// Changes the user's name. `PUT /me/email` changes the e-mail address.
 #[utoipa::path(patch, path = "/me", tag = "account", request_body = MeChange,
     responses((status = 200, body = Me)))]
 pub async fn change(
@@ -194,15 +191,15 @@ pub async fn change(
     read_me(&app, &person.user).await.map(Json)
 }
 
-/// Notes what somebody did to their own account.
+/// Records an audit entry about an action of a user on their own account.
 pub async fn note(tx: &mut Tx, person: &SignedIn, action: &'static str) -> Result<()> {
     let actor = format!("user:{}", person.user);
     let deed = Deed { studio: "", actor: &actor, action, target: &person.user, detail: "" };
     audit::note(tx, deed).await
 }
 
-/// Replaces the password; all other sessions end. Asks for the one before, and for a code where the account has a
-/// second factor.
+/// Replaces the password and ends all other sessions. Requires the current password, and a code if the
+/// account has a second factor.
 #[utoipa::path(put, path = "/me/password", tag = "account", request_body = NewPassword,
     responses((status = 204)))]
 pub async fn change_password(
@@ -215,13 +212,13 @@ pub async fn change_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The open sessions.
+/// Lists the open sessions of the signed-in user, oldest first.
 #[utoipa::path(get, path = "/me/sessions", tag = "account", responses((status = 200, body = Vec<Session>)))]
 pub async fn sessions(State(app): State<App>, person: SignedIn) -> Result<Json<Vec<Session>>> {
     read_sessions(&app, &person).await.map(Json)
 }
 
-/// The open sessions of whoever asks, oldest first.
+/// Returns the open sessions of `person`, oldest first.
 pub async fn read_sessions(app: &App, person: &SignedIn) -> Result<Vec<Session>> {
     let rows = sqlx::query(
         "SELECT id, created_unix_s, seen_unix_s FROM sessions WHERE user_id = $1 \
@@ -239,7 +236,7 @@ pub async fn read_sessions(app: &App, person: &SignedIn) -> Result<Vec<Session>>
     rows.iter().map(read).collect()
 }
 
-/// Ends one of the sessions.
+/// Ends a session of the signed-in user.
 #[utoipa::path(delete, path = "/me/sessions/{session}", tag = "account",
     params(("session" = String, Path)), responses((status = 204)))]
 pub async fn end(

@@ -1,7 +1,3 @@
-//! The second factor over HTTP: begun with a secret for the authenticator app, confirmed and removed with its codes.
-//!
-//! Wrong codes are counted with wrong passwords. The secret is shown once, and never logged.
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -19,20 +15,20 @@ use crate::state::App;
 
 #[derive(Deserialize, ToSchema)]
 pub struct Code {
-    /// Six digits.
+    /// A code of the authenticator app, 6 digits.
     #[schema(min_length = 6, max_length = 6, pattern = "^[0-9]{6}$")]
     code: String,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct SecondFactor {
-    /// For the authenticator app, by hand. It is shown once.
+    /// The secret as an `otpauth://` URL for the authenticator app. Returned once, and never logged.
     pub otpauth_url: String,
-    /// The same as a QR code, a picture in SVG.
+    /// `otpauth_url` as a QR code, an SVG image.
     pub qr_svg: String,
 }
 
-/// Begins a second factor: a new secret for the authenticator app. It counts once a code has confirmed it.
+/// Creates the secret of a second factor (TOTP). The second factor takes effect when a code confirms it.
 #[utoipa::path(post, path = "/me/second-factor", tag = "account", responses((status = 201, body = SecondFactor)))]
 pub async fn begin(
     State(app): State<App>,
@@ -50,13 +46,16 @@ pub async fn begin(
     .execute(&mut *tx)
     .await?;
     if begun.rows_affected() == 0 {
-        return Err(Failure::new(Kind::Conflict, "There is a second factor; remove it first."));
+        return Err(Failure::new(
+            Kind::Conflict,
+            "The account has a second factor; remove it first.",
+        ));
     }
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(SecondFactor { otpauth_url, qr_svg })))
 }
 
-/// Confirms the second factor: from now on signing in asks for a code.
+/// Confirms the second factor with a code. Sign-in requires a code from now on.
 #[utoipa::path(put, path = "/me/second-factor", tag = "account", request_body = Code, responses((status = 204)))]
 pub async fn confirm(
     State(app): State<App>,
@@ -66,7 +65,7 @@ pub async fn confirm(
     set(&app, &person, &given.code, true).await
 }
 
-/// Removes the second factor; asks for a last code.
+/// Removes the second factor. Requires a valid code.
 #[utoipa::path(delete, path = "/me/second-factor", tag = "account", request_body = Code, responses((status = 204)))]
 pub async fn remove(
     State(app): State<App>,
@@ -76,6 +75,8 @@ pub async fn remove(
     set(&app, &person, &given.code, false).await
 }
 
+/// Turns the second factor on or off, given a valid code. Wrong codes count towards the same lockout as wrong
+/// passwords.
 async fn set(app: &App, person: &SignedIn, code: &str, on: bool) -> Result<StatusCode> {
     service::refuse_guesses_of(app, &person.user).await?;
     let row = sqlx::query("SELECT totp_secret, totp_confirmed FROM users WHERE id = $1")
@@ -85,10 +86,12 @@ async fn set(app: &App, person: &SignedIn, code: &str, on: bool) -> Result<Statu
     let secret: Option<String> = row.try_get("totp_secret")?;
     let confirmed = row.try_get::<i64, _>("totp_confirmed")? != 0;
     if secret.is_none() || confirmed == on {
-        return Err(Failure::new(Kind::Conflict, "There is no second factor in that state."));
+        return Err(Failure::new(
+            Kind::Conflict,
+            "No second factor was begun, or it has that state already.",
+        ));
     }
-    let wrong =
-        || Failure::new(Kind::Forbidden, "The code is not the app's of now, or was used before.");
+    let wrong = || Failure::new(Kind::Forbidden, "The code is wrong, expired or already used.");
     let Some(step) = totp::check(app, &person.user, secret, Some(code))? else {
         service::count_guess_of(app, &person.user).await?;
         return Err(wrong());

@@ -1,8 +1,3 @@
-//! The rules of accounts: who becomes the first owner, who may sign in, and how long.
-//!
-//! Failed sign-ins are counted per account and per address in the database, so that a restart forgives
-//! nobody. An unknown account and a wrong password look the same. Never logs an address, a password or a token.
-
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use zeroize::Zeroizing;
@@ -18,18 +13,19 @@ use crate::ids::{new_id, new_token, sha256, token_hash};
 use crate::mail::{self, Mail};
 use crate::state::App;
 
-/// The first account's link is good for so long.
+/// Lifetime of the setup link of the first account, seconds.
 const SETUP_S: i64 = 7 * 86_400;
-/// A session ends after so long, however much it is used.
+/// Greatest lifetime of a session, seconds, even if it is in use.
 const SESSION_S: i64 = 90 * 86_400;
-/// Failures of one account or address before it must wait, and for how long: each further failure doubles it.
+/// Failed attempts of one account or client address before a lockout. The fifth failure locks for `WAIT_S`
+/// seconds, and each further one doubles that, up to `WAIT_S_MAX`.
 const FREE_TRIES: i64 = 5;
 const WAIT_S: i64 = 30;
 const WAIT_S_MAX: i64 = 3600;
-/// Failures are forgotten after so long without one.
+/// The failure count restarts after this time without a failure, seconds.
 const FORGET_S: i64 = 86_400;
 
-/// What becomes the first account, and its studio.
+/// The data of the first account and its studio.
 pub struct Setup {
     pub email: String,
     pub name: String,
@@ -37,14 +33,15 @@ pub struct Setup {
     pub studio: String,
 }
 
-/// Somebody who has just proved who they are.
+/// A new session of an authenticated user.
 pub struct SignIn {
     pub user: String,
-    /// For the cookie; stored only as a hash.
+    /// The session token for the cookie. The database stores only its hash.
     pub token: Zeroizing<String>,
 }
 
-/// A link for the first account where there is none yet; an earlier one ends with it.
+/// Creates the token of the setup link if there is no account yet, and revokes the previous one. Returns
+/// `None` if there is an account.
 pub async fn begin_setup(app: &App) -> Result<Option<Zeroizing<String>>> {
     let mut tx = app.db().write().await?;
     let users: i64 =
@@ -68,7 +65,10 @@ pub async fn begin_setup(app: &App) -> Result<Option<Zeroizing<String>>> {
     Ok(Some(token))
 }
 
-/// Turns the first link into the first account.
+/// Creates the first account and its studio, and signs the account in.
+///
+/// # Errors
+/// - `Gone` if the token is invalid, expired or already used.
 pub async fn finish_setup(app: &App, token: &str, setup: Setup) -> Result<SignIn> {
     let mut tx = app.db().write().await?;
     let used = sqlx::query(
@@ -79,10 +79,7 @@ pub async fn finish_setup(app: &App, token: &str, setup: Setup) -> Result<SignIn
     .execute(&mut *tx)
     .await?;
     if used.rows_affected() == 0 {
-        return Err(Failure::new(
-            Kind::Gone,
-            "The link was used before, has expired or is not one.",
-        ));
+        return Err(Failure::new(Kind::Gone, "The link is invalid, expired or already used."));
     }
     let user = new_id()?;
     sqlx::query("INSERT INTO users (id, email, name, password_hash, created_unix_s) VALUES ($1, $2, $3, $4, $5)")
@@ -105,7 +102,7 @@ pub async fn finish_setup(app: &App, token: &str, setup: Setup) -> Result<SignIn
     Ok(signed_in)
 }
 
-/// A studio that `user` owns; its id.
+/// Creates a studio owned by `user` and returns its id.
 pub async fn new_studio(tx: &mut Tx, user: &str, name: &str) -> Result<String> {
     let (studio, now) = (new_id()?, now_s());
     sqlx::query("INSERT INTO studios (id, name, created_unix_s) VALUES ($1, $2, $3)")
@@ -125,7 +122,8 @@ pub async fn new_studio(tx: &mut Tx, user: &str, name: &str) -> Result<String> {
     Ok(studio)
 }
 
-/// A session of `user`, with a token of its own: none is taken over from before the sign-in.
+/// Creates a session of `user` with a new token. No session from before the sign-in is reused, which prevents
+/// session fixation.
 pub async fn begin_session(tx: &mut Tx, user: &str) -> Result<SignIn> {
     let (token, now) = (new_token("ppc_")?, now_s());
     sqlx::query(
@@ -143,7 +141,15 @@ pub async fn begin_session(tx: &mut Tx, user: &str) -> Result<SignIn> {
     Ok(SignIn { user: user.to_owned(), token })
 }
 
-/// Signs in with address and password, and with a code where the account asks for one.
+/// Signs in with e-mail address, password and, if the account has a second factor, a code.
+///
+/// Failures are counted per account and per client address (`from`) in the database, so that a restart does
+/// not reset them. An unknown account and a wrong password give the same error. Addresses, passwords and
+/// tokens are not logged.
+///
+/// # Errors
+/// - `TooMany` during a lockout.
+/// - `WrongCredentials` if the address, the password or the code is wrong.
 pub async fn sign_in(
     app: &App,
     from: &str,
@@ -151,7 +157,7 @@ pub async fn sign_in(
     password: Zeroizing<String>,
     code: Option<&str>,
 ) -> Result<SignIn> {
-    // Hashed: the table of tries is no list of contacts.
+    // Hashed, so that the table of failed attempts discloses no e-mail addresses.
     let subjects = [format!("account:{}", sha256(email.as_bytes())), format!("address:{from}")];
     let row = sqlx::query("SELECT id, password_hash, totp_secret, totp_confirmed, totp_step FROM users WHERE email = $1")
         .bind(email)
@@ -178,7 +184,7 @@ pub async fn sign_in(
     };
     let mut tx = app.db().write().await?;
     if let Some(step) = step {
-        // The condition once more, inside the transaction: a code opens one session, not two at once.
+        // Checked again inside the transaction: of two concurrent sign-ins with one code, one succeeds.
         let taken = sqlx::query("UPDATE users SET totp_step = $1 WHERE id = $2 AND totp_step < $1")
             .bind(step)
             .bind(&user)
@@ -204,6 +210,10 @@ pub async fn sign_in(
     Ok(signed_in)
 }
 
+/// Checks the lockout of each subject.
+///
+/// # Errors
+/// - `TooMany` if one of them is locked out.
 async fn refuse_guessing(app: &App, subjects: &[String]) -> Result<()> {
     let now = now_s();
     for subject in subjects {
@@ -219,7 +229,7 @@ async fn refuse_guessing(app: &App, subjects: &[String]) -> Result<()> {
             let seconds = u64::try_from(last + wait - now).unwrap_or(1);
             return Err(Failure::new(
                 Kind::TooMany,
-                "Too many failed tries; wait before the next.",
+                "Too many failed attempts; wait before the next one.",
             )
             .retry_after(seconds));
         }
@@ -227,18 +237,20 @@ async fn refuse_guessing(app: &App, subjects: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// An account that there is not is nobody's to be warned about; its guesser's address is counted elsewhere.
+/// Reports password guessing to the alerts. Does nothing if there is no such account: there is no owner to
+/// warn, and the client address is counted separately.
 fn notice_guessing(app: &App, account: Option<&str>) {
     if let Some(user) = account {
         app.alerts().saw(Pattern::AccountGuessing, &format!("user:{user}"), "");
     }
 }
 
-/// Counts a failure against account and address, and says no more than that something was wrong.
+/// Counts a failure for the account and the client address. Always returns `WrongCredentials`, which does not
+/// disclose what was wrong.
 async fn failed<T>(app: &App, subjects: &[String; 2], known: Option<String>) -> Result<T> {
     notice_guessing(app, known.as_deref());
     count_failure(app, subjects).await?;
-    Err(Failure::new(Kind::WrongCredentials, "Check them and try again."))
+    Err(Failure::new(Kind::WrongCredentials, "Check e-mail, password and code; try again."))
 }
 
 async fn count_failure(app: &App, subjects: &[String]) -> Result<()> {
@@ -259,8 +271,12 @@ async fn count_failure(app: &App, subjects: &[String]) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// Somebody who is signed in proves once more who they are: by the password, and by a code where the account
-/// asks for one. Returns the account's address.
+/// Reauthenticates a signed-in user with the password and, if the account has a second factor, a code.
+/// Returns the account's e-mail address.
+///
+/// # Errors
+/// - `TooMany` during a lockout.
+/// - `Forbidden` if the password or the code is wrong.
 pub async fn prove(
     app: &App,
     user: &str,
@@ -271,12 +287,12 @@ pub async fn prove(
     if row.try_get::<i64, _>("totp_confirmed")? != 0 {
         let wrong = |detail: &str| Failure::new(Kind::Forbidden, detail);
         if code.is_none() {
-            return Err(wrong("This account asks for a code of its authenticator app."));
+            return Err(wrong("This account requires a code of its authenticator app."));
         }
         let step = super::totp::check(app, user, row.try_get("totp_secret")?, code)?;
         if !take_step(app, user, step).await? {
             count_guess_of(app, user).await?;
-            return Err(wrong("The code is not the app's of now, or was used before."));
+            return Err(wrong("The code is wrong, expired or already used."));
         }
     }
     let mut tx = app.db().write().await?;
@@ -288,12 +304,16 @@ pub async fn prove(
     Ok(row.try_get("email")?)
 }
 
-/// Counted apart from signing in: whoever guesses there keeps nobody from changing their own account.
+/// Returns the lockout subject of reauthentication. It is separate from the one of sign-in, so that an
+/// attacker who guesses at sign-in does not stop the owner from changing the account.
 fn proof_of(user: &str) -> String {
     format!("proof:{user}")
 }
 
-/// Refuses somebody who is signed in and has guessed too often at their own account. Errors: `TooMany`.
+/// Checks the reauthentication lockout of a signed-in user.
+///
+/// # Errors
+/// - `TooMany` during the lockout.
 pub async fn refuse_guesses_of(app: &App, user: &str) -> Result<()> {
     let refused = refuse_guessing(app, &[proof_of(user)]).await;
     if refused.is_err() {
@@ -302,13 +322,14 @@ pub async fn refuse_guesses_of(app: &App, user: &str) -> Result<()> {
     refused
 }
 
-/// Counts a wrong guess of somebody who is signed in.
+/// Counts a failed reauthentication of a signed-in user.
 pub async fn count_guess_of(app: &App, user: &str) -> Result<()> {
     notice_guessing(app, Some(user));
     count_failure(app, &[proof_of(user)]).await
 }
 
-/// The account's row, where `password` is its own.
+/// Returns the account's row if `password` is correct; otherwise counts a failure and errors with
+/// `Forbidden`.
 async fn right_password(app: &App, user: &str, password: Zeroizing<String>) -> Result<AnyRow> {
     refuse_guesses_of(app, user).await?;
     let row = sqlx::query(
@@ -324,7 +345,7 @@ async fn right_password(app: &App, user: &str, password: Zeroizing<String>) -> R
     Err(Failure::new(Kind::Forbidden, "The current password is wrong."))
 }
 
-/// Whether a code of this step was not used before; from now on it was.
+/// Consumes a TOTP time step. Returns `false` if it is `None` or not later than the last consumed one.
 async fn take_step(app: &App, user: &str, step: Option<i64>) -> Result<bool> {
     let Some(step) = step else { return Ok(false) };
     let mut tx = app.db().write().await?;
@@ -337,7 +358,12 @@ async fn take_step(app: &App, user: &str, step: Option<i64>) -> Result<bool> {
     Ok(taken.rows_affected() > 0)
 }
 
-/// Replaces a password; all other sessions of its owner end, and so do links to another address.
+/// Replaces a password. Ends all other sessions of the user and revokes pending links for a new e-mail
+/// address.
+///
+/// # Errors
+/// - `Invalid` if the new password is too short or too long.
+/// - `TooMany` and `Forbidden` as in [`prove`].
 pub async fn set_password(
     app: &App,
     person: &SignedIn,
@@ -346,7 +372,7 @@ pub async fn set_password(
     new: Zeroizing<String>,
 ) -> Result<()> {
     let (user, keep_session) = (person.user.as_str(), person.session.as_str());
-    // Before a code is used up.
+    // Checked before `prove`, which consumes a code.
     password::check_length(&new)?;
     let email = prove(app, user, current, code).await?;
     let hash = password::hash(new).await?;

@@ -1,8 +1,8 @@
-//! The second factor: time-based codes of RFC 6238, six digits, 30 seconds, SHA-1, as authenticator apps
-//! expect them.
+//! Time-based one-time passwords (TOTP, RFC 6238): 6 digits, 30-second steps, SHA-1, as authenticator apps
+//! expect.
 //!
-//! The shared secret lies sealed in the database. A code is good for its step and the ones beside it, once.
-//! Knows nothing of passwords.
+//! The shared secret is stored sealed in the database. A code is accepted in its time step and in the two
+//! adjacent ones, once.
 
 use totp_rs::{Builder, Secret, Totp};
 
@@ -11,16 +11,20 @@ use crate::error::{Failure, Kind, Result};
 use crate::ids::{random, unhex};
 use crate::state::App;
 
-/// A new secret for `user`: sealed for the database, and as an `otpauth://` address for the app.
+/// Creates a secret for `user`. Returns it sealed, for the database, and as an `otpauth://` URL for the
+/// authenticator app. `account` is the label that the app shows.
 pub fn new_secret(app: &App, user: &str, account: &str) -> Result<(String, String)> {
-    // 160 bits, as RFC 4226, section 4, recommends.
+    // 160 bits, as recommended by RFC 4226, section 4.
     let bytes = zeroize::Zeroizing::new(random::<20>()?);
     let sealed = app.seal(&context(user), bytes.as_slice())?;
     let totp = totp(bytes.as_slice(), account)?;
     Ok((sealed, totp.to_url().map_err(Failure::internal)?))
 }
 
-/// The time step of `code` under the sealed secret; `None` where it is not a code of now.
+/// Returns the time step of `code` under the sealed secret, or `None` if the code is not valid now.
+///
+/// # Errors
+/// - `WrongCredentials` if `code` is `None`.
 pub fn check(
     app: &App,
     user: &str,
@@ -30,12 +34,12 @@ pub fn check(
     let Some(code) = code else {
         return Err(Failure::new(
             Kind::WrongCredentials,
-            "This account asks for a code of its authenticator app.",
+            "This account requires a code of its authenticator app.",
         ));
     };
     let sealed = sealed.as_deref().and_then(unhex);
     let sealed =
-        sealed.ok_or_else(|| Failure::internal("a confirmed second factor has no secret"))?;
+        sealed.ok_or_else(|| Failure::internal("confirmed second factor without a secret"))?;
     let secret = app.vault().open(&context(user), &sealed)?;
     let now = u64::try_from(now_s()).unwrap_or_default();
     let step = totp(&secret, "-")?.check(code, now);
@@ -60,7 +64,7 @@ mod tests {
 
     #[test]
     fn codes_are_those_of_rfc_6238() {
-        // Appendix B, SHA-1, the last six of eight digits.
+        // Test vectors of appendix B for SHA-1: the last 6 of 8 digits.
         let totp = totp(b"12345678901234567890", "a").unwrap();
         for (time, code) in [(59, "287082"), (1_111_111_109, "081804"), (20_000_000_000, "353130")]
         {

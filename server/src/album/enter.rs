@@ -1,8 +1,3 @@
-//! Lets visitors into an album: link → PIN → a visit of their own, and with the second PIN a name for notes.
-//!
-//! Every link that opens nothing looks the same, whether it was withdrawn, has ended or never was. Knows nothing
-//! of photos.
-
 use std::net::IpAddr;
 
 use sqlx::Row as _;
@@ -18,10 +13,10 @@ use crate::input;
 use crate::limits::forget_tries;
 use crate::state::App;
 
-/// A visit ends after so long, or with its album.
+/// Lifetime of an album session, seconds; the session ends earlier with its album.
 const VISIT_S: i64 = 12 * 3600;
 
-/// An open link and what its holder may know before the PIN.
+/// An open album link, and what its holder may know before entering the PIN.
 pub struct Link {
     pub id: String,
     pub album: String,
@@ -38,7 +33,7 @@ impl Link {
     }
 }
 
-/// The open link of `token`; `None` for every other.
+/// Returns the open link that has this token. Withdrawn, expired and unknown links all give `None`.
 pub async fn link(app: &App, token: &str) -> Result<Option<Link>> {
     let row = sqlx::query(
         "SELECT l.id, l.album_id, a.name, a.view_pin_hash, a.ends_unix_s, e.studio_id, s.name AS studio_name \
@@ -63,11 +58,11 @@ pub async fn link(app: &App, token: &str) -> Result<Option<Link>> {
     }))
 }
 
-/// Keeps an album and its link as they are until the commit. Errors: `Gone` where one of them is not there any more,
-/// or the album's PIN, by its column and the hash that was checked, is another one by now.
+/// Locks the rows of an album and its link until the commit. `pin` is a PIN column and the hash that was
+/// checked. Errors: `Gone` if a row no longer exists or the column holds another hash.
 async fn hold(tx: &mut Tx, album: &str, link: &str, pin: (&str, Option<&str>)) -> Result<()> {
     let (column, hash) = pin;
-    // Changed to themselves, the rows are ours.
+    // No-op updates lock the two rows.
     let text =
         format!("UPDATE albums SET name = name WHERE id = $1 AND COALESCE({column}, '') = $2");
     let held = sqlx::query(&text)
@@ -82,11 +77,15 @@ async fn hold(tx: &mut Tx, album: &str, link: &str, pin: (&str, Option<&str>)) -
         .execute(&mut **tx)
         .await?
         .rows_affected();
-    let gone = "The album was changed meanwhile; open the link again.";
+    let gone = "The album or its link has changed; open the link again.";
     if held.min(linked) == 0 { Err(Failure::new(Kind::Gone, gone)) } else { Ok(()) }
 }
 
-/// Begins a visit; its token. Errors: as `pin::check`, and `Gone` where link or PIN went meanwhile.
+/// Checks the view PIN, if the album has one, and opens an album session. Returns the session's token.
+///
+/// # Errors
+/// - The errors of [`pin::check`].
+/// - `Gone` if the link or the PIN changed during the check.
 pub async fn enter(
     app: &App,
     link: &Link,
@@ -115,14 +114,21 @@ pub async fn enter(
     Ok(token)
 }
 
-/// The header that gives a visit to a browser, or takes it away.
+/// Returns the `Set-Cookie` value that stores the session's token, or removes it if `token` is `None`.
 pub fn cookie(token: Option<&str>, encrypted: bool) -> String {
     let age_s = if token.is_some() { VISIT_S } else { 0 };
     set_cookie(ALBUM_COOKIE, token.unwrap_or_default(), encrypted, Some(age_s))
 }
 
-/// Gives a visit the right to annotate, under a name, and a new token, which is returned: whoever knew the old one is
-/// out. The same name is the same visitor. Errors: `Forbidden` where the album takes no notes, else as `enter`.
+/// Checks the second PIN and binds the session to a named visitor, who may pick and comment. Returns the
+/// session's new token; the old one becomes invalid. If the name exists in the album, regardless of case, the
+/// session continues as that visitor.
+///
+/// # Errors
+/// - `Invalid` if the name is not 1 to 80 printable characters.
+/// - `Forbidden` if the album has no second PIN.
+/// - The errors of [`pin::check`].
+/// - `Gone` if the link, the PIN or the session ended during the check.
 pub async fn annotate(
     app: &App,
     visit: &AlbumVisit,
@@ -135,7 +141,7 @@ pub async fn annotate(
         .bind(&visit.album)
         .fetch_one(app.db().read())
         .await?;
-    let none = || Failure::new(Kind::Forbidden, "This album takes no picks and comments.");
+    let none = || Failure::new(Kind::Forbidden, "This album does not accept picks and comments.");
     let hash = row.try_get::<Option<String>, _>("annotate_pin_hash")?.ok_or_else(none)?;
     let door = Door { link: &visit.link, album: &visit.album, studio: &visit.studio, from };
     pin::check(app, door, pin, hash.clone()).await?;
@@ -162,9 +168,9 @@ pub async fn annotate(
             .execute(&mut *tx)
             .await?;
     if kept.rows_affected() == 0 {
-        return Err(Failure::new(Kind::Gone, "The visit has ended; open the link again."));
+        return Err(Failure::new(Kind::Gone, "The session has ended; open the link again."));
     }
-    // What was taken before counts on, whichever device comes next.
+    // Downloads made before the PIN was entered now count for the named visitor, on every device.
     sqlx::query("UPDATE album_downloads SET visitor_id = $1 WHERE visit_id = $2")
         .bind(&visitor)
         .bind(&visit.id)
@@ -174,7 +180,7 @@ pub async fn annotate(
     Ok(token)
 }
 
-/// Ends a visit.
+/// Ends an album session.
 pub async fn leave(app: &App, visit: &AlbumVisit) -> Result<()> {
     let mut tx = app.db().write().await?;
     sqlx::query("DELETE FROM album_visits WHERE id = $1").bind(&visit.id).execute(&mut *tx).await?;
@@ -182,7 +188,7 @@ pub async fn leave(app: &App, visit: &AlbumVisit) -> Result<()> {
     Ok(())
 }
 
-/// Forgets visits that are over and wrong PINs of long ago. Nothing depends on it.
+/// Deletes expired album sessions and decayed PIN attempts, which have no effect any more.
 pub async fn forget(app: &App) -> Result<()> {
     let now = now_s();
     let mut tx = app.db().write().await?;

@@ -1,7 +1,3 @@
-//! Links to an album: several, each shown once and withdrawn at once, with those who came in by it.
-//!
-//! A link's secret has 256 bits; stored is its hash. Knows nothing of PINs.
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -20,13 +16,14 @@ use crate::ids::{is_id, new_id, new_token, token_hash};
 use crate::input::{self, Body, Page, Paging, Path, Query};
 use crate::state::App;
 
+/// A link to an album. Its token has 256 random bits, is returned once and is stored as a hash.
 #[derive(Serialize, ToSchema)]
 pub struct AlbumLink {
     pub id: String,
-    /// Whom it is for, in the studio's words.
+    /// The studio's label, for example the recipient's name.
     pub name: String,
     pub created_unix_s: i64,
-    /// Only in the answer that makes the link: its page is `/a/TOKEN`.
+    /// Only in the response that creates the link. The link's page is `/a/TOKEN`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
 }
@@ -46,7 +43,7 @@ fn read(row: &AnyRow) -> sqlx::Result<AlbumLink> {
     })
 }
 
-/// An album's links, oldest first.
+/// Lists an album's links, oldest first.
 #[utoipa::path(get, path = "/events/{event}/albums/{album}/links", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path), Paging),
     responses((status = 200, body = Page<AlbumLink>)))]
@@ -65,7 +62,7 @@ pub async fn list(
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
-/// Makes a link. Its token is shown once.
+/// Creates a link. Its token is returned only in this response.
 #[utoipa::path(post, path = "/events/{event}/albums/{album}/links", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path)), request_body = NewAlbumLink,
     responses((status = 201, body = AlbumLink)))]
@@ -100,7 +97,7 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(link)))
 }
 
-/// Withdraws a link; whoever came in by it is out at once.
+/// Withdraws a link. Sessions that were opened by it end at once.
 #[utoipa::path(delete, path = "/events/{event}/albums/{album}/links/{link}", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path), ("link" = String, Path)),
     responses((status = 204)))]

@@ -1,8 +1,9 @@
-//! Albums: parts of an event that its studio shares with people who have no account, by a link and a PIN.
+//! Albums: parts of an event that a studio shares by link and PIN with visitors who have no account.
 //!
-//! `routes.rs` and `links.rs` are the studio's side, `told.rs` what it hears of visitors. `enter.rs` lets visitors
-//! in, `visitor.rs` is their API, `photos.rs` what an album shows, `take.rs` all of it at once, `taken.rs` how much
-//! somebody has taken, `notes.rs` picks and comments, `pages/` what they see. What may be seen and taken of a photo `photo/rules.rs` says. Never logs a PIN, a token or a name.
+//! For the studio: `routes.rs`, `links.rs` and `told.rs` (the visitors' picks and comments). For visitors:
+//! `enter.rs` (album sessions), `visitor.rs` (API), `photos.rs`, `take.rs` (ZIP), `taken.rs` (download
+//! quota), `notes.rs` and `pages/`. `photo/rules.rs` decides what visitors may see and download. PINs, tokens
+//! and names are never logged.
 
 mod enter;
 pub mod links;

@@ -1,7 +1,3 @@
-//! Picks and comments of visitors: each visitor's picks are their own, comments are for all who annotate.
-//!
-//! A photo that the album does not show takes neither. Knows nothing of pages and of how somebody got in.
-
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -15,9 +11,9 @@ use crate::ids::{is_id, new_id};
 use crate::input;
 use crate::state::App;
 
-/// Comments on one photo at most: a page of them is sent whole.
+/// Maximum number of comments on one photo. All of them are returned in one response.
 const COMMENTS_MAX: i64 = 200;
-/// Spots are stored in parts of the photo's sides.
+/// Resolution of a stored point: each side of the photo has 10,000 parts.
 const PARTS: f64 = 10_000.0;
 
 /// A comment on a photo.
@@ -25,19 +21,19 @@ const PARTS: f64 = 10_000.0;
 pub struct Comment {
     pub id: String,
     pub photo: String,
-    /// The name of who wrote it.
+    /// The author's name.
     pub visitor: String,
     pub text: String,
-    /// The spot, 0 to 1 from the left of the photo as it is shown; absent: the whole photo.
+    /// Horizontal position in the displayed photo, 0 (left) to 1 (right); absent: the whole photo.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<f64>,
-    /// 0 to 1 from the top.
+    /// Vertical position, 0 (top) to 1 (bottom).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<f64>,
     pub created_unix_s: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolved_unix_s: Option<i64>,
-    /// Whether who asks has written it.
+    /// Whether the requesting visitor wrote the comment.
     pub own: bool,
 }
 
@@ -45,14 +41,15 @@ pub struct Comment {
 pub struct NewComment {
     #[schema(min_length = 1, max_length = 1000)]
     pub text: String,
-    /// The spot, with `y`.
+    /// Horizontal position in the displayed photo, 0 (left) to 1 (right); requires `y`.
     #[schema(minimum = 0.0, maximum = 1.0)]
     pub x: Option<f64>,
+    /// Vertical position, 0 (top) to 1 (bottom); requires `x`.
     #[schema(minimum = 0.0, maximum = 1.0)]
     pub y: Option<f64>,
 }
 
-/// From columns of `album_comments` with `visitor_name`; `who` asks.
+/// Reads a comment from the columns of `album_comments` and `visitor_name`. `who` is the requesting visitor.
 pub fn read(row: &AnyRow, who: &str) -> sqlx::Result<Comment> {
     let part = |value: Option<i64>| value.map(|value| value as f64 / PARTS);
     Ok(Comment {
@@ -68,7 +65,11 @@ pub fn read(row: &AnyRow, who: &str) -> sqlx::Result<Comment> {
     })
 }
 
-/// Picks a photo, or changes the mark of a pick.
+/// Picks a photo or changes the mark of an existing pick. A visitor sees only their own picks.
+///
+/// # Errors
+/// - `NotFound` if the album does not show the photo.
+/// - `Forbidden` if the visitor has not entered the second PIN.
 pub async fn pick(app: &App, visit: &AlbumVisit, photo: &str, important: bool) -> Result<()> {
     let photo = one(app, visit, photo).await?;
     let mut tx = app.db().write().await?;
@@ -86,7 +87,10 @@ pub async fn pick(app: &App, visit: &AlbumVisit, photo: &str, important: bool) -
     Ok(())
 }
 
-/// Takes a pick back; without one nothing changes.
+/// Removes a pick; does nothing if the photo is not picked.
+///
+/// # Errors
+/// - The errors of [`pick`].
 pub async fn unpick(app: &App, visit: &AlbumVisit, photo: &str) -> Result<()> {
     let photo = one(app, visit, photo).await?;
     let mut tx = app.db().write().await?;
@@ -99,7 +103,10 @@ pub async fn unpick(app: &App, visit: &AlbumVisit, photo: &str) -> Result<()> {
     Ok(())
 }
 
-/// The comments on a photo, oldest first.
+/// Returns the comments on a photo, oldest first. All visitors who annotate see them.
+///
+/// # Errors
+/// - The errors of [`pick`].
 pub async fn comments(app: &App, visit: &AlbumVisit, photo: &str) -> Result<Vec<Comment>> {
     let (photo, who) = (one(app, visit, photo).await?, visit.visitor()?);
     let rows = sqlx::query(
@@ -115,7 +122,12 @@ pub async fn comments(app: &App, visit: &AlbumVisit, photo: &str) -> Result<Vec<
     Ok(rows.iter().map(|row| read(row, who)).collect::<sqlx::Result<_>>()?)
 }
 
-/// Comments on a photo. Errors: `Invalid` for a spot outside it, `Conflict` where it has too many comments.
+/// Adds a comment to a photo.
+///
+/// # Errors
+/// - The errors of [`pick`].
+/// - `Invalid` if the text is empty, too long or not printable, or if the point is outside the photo.
+/// - `Conflict` if the photo has `COMMENTS_MAX` comments.
 pub async fn comment(
     app: &App,
     visit: &AlbumVisit,
@@ -143,7 +155,7 @@ pub async fn comment(
     .execute(&mut *tx)
     .await?;
     if made.rows_affected() == 0 {
-        let detail = format!("The photo has {COMMENTS_MAX} comments; it takes no more.");
+        let detail = format!("The photo has {COMMENTS_MAX} comments, which is the maximum.");
         return Err(Failure::new(Kind::Conflict, detail));
     }
     let row = sqlx::query(
@@ -157,7 +169,7 @@ pub async fn comment(
     Ok(read(&row, who)?)
 }
 
-/// Several lines are one text; what cannot be printed is refused.
+/// Joins the lines of a comment and checks them. Errors: `Invalid` for characters that cannot be printed.
 fn text(given: &str) -> Result<String> {
     let lines = given.split_whitespace().collect::<Vec<_>>().join(" ");
     input::line("text", &lines, 1, 1000)
@@ -175,8 +187,10 @@ fn spot(x: Option<f64>, y: Option<f64>) -> Result<Option<(i64, i64)>> {
     }
 }
 
-/// Resolves a comment or opens it again; whoever annotates may. Errors: `NotFound` where the album shows no photo
-/// with it.
+/// Resolves or reopens a comment. Every visitor who annotates may do so; the caller checks the second PIN.
+///
+/// # Errors
+/// - `NotFound` if the album does not show the comment's photo.
 pub async fn resolve(app: &App, visit: &AlbumVisit, comment: &str, resolved: bool) -> Result<()> {
     let photo = photo_of(app, visit, comment).await?;
     one(app, visit, &photo).await?;
@@ -190,7 +204,11 @@ pub async fn resolve(app: &App, visit: &AlbumVisit, comment: &str, resolved: boo
     Ok(())
 }
 
-/// Deletes a comment of one's own. Errors: `NotFound` where it is none that one sees, `Forbidden` for another's.
+/// Deletes a comment that the visitor wrote.
+///
+/// # Errors
+/// - `NotFound` if the album does not show the comment's photo.
+/// - `Forbidden` if another visitor wrote the comment.
 pub async fn delete(app: &App, visit: &AlbumVisit, comment: &str) -> Result<()> {
     let photo = photo_of(app, visit, comment).await?;
     one(app, visit, &photo).await?;
@@ -201,13 +219,13 @@ pub async fn delete(app: &App, visit: &AlbumVisit, comment: &str) -> Result<()> 
         .execute(&mut *tx)
         .await?;
     if gone.rows_affected() == 0 {
-        return Err(Failure::new(Kind::Forbidden, "Somebody else wrote this comment."));
+        return Err(Failure::new(Kind::Forbidden, "Only its author can delete this comment."));
     }
     tx.commit().await?;
     Ok(())
 }
 
-/// The photo of a comment of the visit's album.
+/// Returns the photo of a comment in the session's album. Errors: `NotFound`.
 async fn photo_of(app: &App, visit: &AlbumVisit, comment: &str) -> Result<String> {
     if !is_id(comment) {
         return Err(Failure::not_found());

@@ -1,8 +1,3 @@
-//! What an album shows: its photos, its folders, its cover, counts, and what a visitor may take.
-//!
-//! Every statement here is the same set of rows: visible by `photo/rules.rs`, and in a folder that the album shows.
-//! Changes nothing; what is taken is counted in `taken.rs`.
-
 use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -17,34 +12,35 @@ use crate::photo::rules::{Allowed, COLUMNS, Download, TABLES, VISIBLE};
 use crate::photo::visitors::{Shown, shown};
 use crate::state::App;
 
-/// A photo as a visitor sees it.
+/// A photo as shown to a visitor.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AlbumPhoto {
     pub id: String,
     pub name: String,
-    /// The folder's name.
+    /// The name of the photo's folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
-    /// Pixels, as the file has them, before they are turned upright.
+    /// Width of the stored file in pixels, before the EXIF orientation is applied.
     pub width: i64,
+    /// Height of the stored file in pixels, before the EXIF orientation is applied.
     pub height: i64,
-    /// What may be taken of it.
+    /// Which version the visitor may download.
     pub download: Download,
     /// Whether the visitor has picked it.
     pub picked: bool,
     /// Whether the visitor has marked the pick as important.
     pub important: bool,
-    /// Open comments, for those who annotate.
+    /// Number of open comments; 0 unless the visitor has entered the second PIN.
     pub comments: i64,
     pub created_unix_s: i64,
 }
 
-/// Which of an album's photos.
+/// A filter for an album's photos.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
-    /// Of this folder only; empty: of all.
+    /// A folder's ID; empty for all folders.
     pub folder: String,
-    /// The visitor's picks only.
+    /// Whether to select only the visitor's picks.
     pub picked: bool,
 }
 
@@ -56,8 +52,10 @@ pub struct AlbumFolder {
     pub photos: i64,
 }
 
-/// The photos of the album $1 that the visitor $2 (or '') sees, in the folder $3 (or ''), all or, with $4 not '',
-/// their picks.
+/// Returns the SELECT for the photos of album $1 that are visible by `photo/rules.rs` and in a folder that
+/// the album shows. $2 is the named visitor or ''; $3 a folder or '' for all; if $4 is not '', only the
+/// visitor's picks are selected. Every query of this file is built on it, so that lists, counts and single
+/// photos agree.
 fn seen(columns: &str) -> String {
     format!(
         "SELECT {columns} FROM {TABLES} JOIN albums a ON a.event_id = p.event_id WHERE a.id = $1 \
@@ -92,13 +90,13 @@ fn read(row: &AnyRow) -> Result<AlbumPhoto> {
     })
 }
 
-/// The values $1 to $4.
+/// Returns the values of $1 to $4 for `seen`.
 fn values<'a>(visit: &'a AlbumVisit, choice: &'a Choice) -> [&'a str; 4] {
     let visitor = visit.visitor.as_deref().unwrap_or_default();
     [&visit.album, visitor, &choice.folder, if choice.picked { "1" } else { "" }]
 }
 
-/// One statement about what is seen; `$5` and on are for `more`.
+/// Runs a statement built with `seen`; `more` holds the values from $5 on.
 async fn rows(
     app: &App,
     visit: &AlbumVisit,
@@ -115,7 +113,7 @@ async fn rows(
     Ok(query.fetch_all(app.db().read()).await?)
 }
 
-/// A page of the API's list.
+/// Returns one page of the API's photo list.
 pub async fn page(
     app: &App,
     visit: &AlbumVisit,
@@ -128,7 +126,7 @@ pub async fn page(
     app.db().page(paging, list, read, |it| (it.created_unix_s, &it.id)).await
 }
 
-/// So many photos from the `from`th on, counted from 0.
+/// Returns `count` photos from index `from` on (0 is the oldest).
 pub async fn part(
     app: &App,
     visit: &AlbumVisit,
@@ -141,14 +139,14 @@ pub async fn part(
     rows(app, visit, choice, &text, &more).await?.iter().map(read).collect()
 }
 
-/// How many photos there are.
+/// Returns the number of selected photos.
 pub async fn count(app: &App, visit: &AlbumVisit, choice: &Choice) -> Result<i64> {
     let text = seen("COUNT(*) AS n");
     let found = rows(app, visit, choice, &text, &[]).await?;
     Ok(found.first().map_or(Ok(0), |row| row.try_get("n"))?)
 }
 
-/// How many photos come before `photo`.
+/// Returns the number of selected photos that are ordered before `photo`.
 pub async fn before(
     app: &App,
     visit: &AlbumVisit,
@@ -164,7 +162,10 @@ pub async fn before(
     Ok(found.first().map_or(Ok(0), |row| row.try_get("n"))?)
 }
 
-/// One photo. Errors: `NotFound` for what the album does not show, whatever the reason.
+/// Returns one photo.
+///
+/// # Errors
+/// - `NotFound` if the album does not show the photo, whatever the reason.
 pub async fn one(app: &App, visit: &AlbumVisit, photo: &str) -> Result<AlbumPhoto> {
     if !is_id(photo) {
         return Err(Failure::not_found());
@@ -174,13 +175,16 @@ pub async fn one(app: &App, visit: &AlbumVisit, photo: &str) -> Result<AlbumPhot
     found.first().ok_or_else(Failure::not_found).and_then(read)
 }
 
-/// One photo's files. Errors: as `one`.
+/// Returns one photo with access to its files.
+///
+/// # Errors
+/// - The errors of [`one`].
 pub async fn file(app: &App, visit: &AlbumVisit, photo: &str) -> Result<Shown> {
     let photo = one(app, visit, photo).await?;
     shown(app, &visit.event, &photo.id).await
 }
 
-/// The folders that have something to show.
+/// Returns the folders that contain a visible photo, with the number of their photos.
 pub async fn folders(app: &App, visit: &AlbumVisit) -> Result<Vec<AlbumFolder>> {
     let text = format!(
         "{} AND f.id IS NOT NULL GROUP BY f.id, f.name, f.created_unix_s ORDER BY f.created_unix_s, f.id",
@@ -196,15 +200,16 @@ pub async fn folders(app: &App, visit: &AlbumVisit) -> Result<Vec<AlbumFolder>> 
     rows(app, visit, &Choice::default(), &text, &[]).await?.iter().map(read).collect()
 }
 
-/// What an album says of itself.
+/// An album's settings as its visitors may know them.
 pub struct About {
     pub name: String,
     pub studio: String,
     pub ends_unix_s: i64,
-    /// Whether there is a PIN for picks and comments.
+    /// Whether the album has a second PIN, for picks and comments.
     pub annotates: bool,
-    /// The name of who annotates.
+    /// The visitor's name, if the visitor has entered the second PIN.
     pub visitor: Option<String>,
+    /// Maximum number of photos that one visitor may download; `None` if unlimited.
     pub downloads_max: Option<i64>,
     cover: Option<String>,
 }
@@ -230,7 +235,7 @@ pub async fn about(app: &App, visit: &AlbumVisit) -> Result<About> {
     })
 }
 
-/// The photo that the album opens with: the chosen one where visitors may see it, else the first.
+/// Returns the cover: the chosen photo if visitors may see it, otherwise the first photo.
 pub async fn cover(app: &App, visit: &AlbumVisit, about: &About) -> Result<Option<AlbumPhoto>> {
     if let Some(cover) = &about.cover {
         match one(app, visit, cover).await {

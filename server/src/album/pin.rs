@@ -1,7 +1,3 @@
-//! PINs of albums: their form, and how often somebody may be wrong.
-//!
-//! Six digits or more: at the back-off's pace a million of them take decades to try. Knows nothing of what they open.
-
 use std::net::IpAddr;
 
 use zeroize::Zeroizing;
@@ -12,19 +8,25 @@ use crate::error::{Failure, Kind, Result};
 use crate::limits::{Patience, give_back, network};
 use crate::state::App;
 
-/// Digits of a PIN.
+/// Minimum number of digits of a PIN.
 const LEAST: usize = 6;
+/// Maximum number of digits of a PIN.
 const MOST: usize = 12;
 
-/// One link from one network, which may be a venue's with all its guests: ten wrong PINs at once, then an hour; and
-/// always one in six minutes.
+/// Lockout per link and network, which may be a venue's with all its guests: after 10 wrong PINs, attempts
+/// are refused for an hour. Wrong PINs are forgotten one by one, every 6 minutes; the long-term rate is one
+/// attempt per 6 minutes.
 const OF_NETWORK: Patience = Patience { free: 10, wait_s: 3600, wait_s_max: 3600, forget_s: 360 };
-/// One album from everywhere, by all its links: whoever has many addresses gains nothing, and guests who mistype are
-/// not kept out for long. At best, 30 PINs are tried at once and one in 15 minutes ever after, so that all 10^6 PINs
-/// of six digits take 28.5 years, and half of them 14.
+/// Lockout per album, over all its links and all networks, so that many addresses give an attacker no
+/// advantage. The delay starts at 5 s and is at most 15 minutes, so that guests who mistype are not locked
+/// out for long. An attacker tries 30 PINs at once and then one per 15 minutes: all 10^6 PINs of six digits
+/// take 28.5 years, half of them 14.
 const OF_ALBUM: Patience = Patience { free: 30, wait_s: 5, wait_s_max: 900, forget_s: 1800 };
 
-/// The hash of a new PIN. Errors: `Invalid` for what is none.
+/// Returns the hash of a new PIN. `what` is the request's field, for the error text.
+///
+/// # Errors
+/// - `Invalid` if the PIN is not 6 to 12 digits.
 pub async fn hash(what: &str, pin: &Zeroizing<String>) -> Result<String> {
     let digits = pin.bytes().all(|byte| byte.is_ascii_digit());
     if !digits || !(LEAST..=MOST).contains(&pin.len()) {
@@ -33,7 +35,7 @@ pub async fn hash(what: &str, pin: &Zeroizing<String>) -> Result<String> {
     hash_secret(pin.clone()).await
 }
 
-/// What a PIN is tried at.
+/// The scope of a PIN attempt: the link, album and studio, and the client's address.
 pub struct Door<'a> {
     pub link: &'a str,
     pub album: &'a str,
@@ -41,7 +43,12 @@ pub struct Door<'a> {
     pub from: IpAddr,
 }
 
-/// Lets a right PIN pass. Errors: `WrongCredentials`; `TooMany` after too many wrong ones.
+/// Checks a PIN. The attempt is counted before the PIN is compared, so that concurrent attempts are all
+/// counted; the attempt is refunded if the PIN is right.
+///
+/// # Errors
+/// - `WrongCredentials` if the PIN is wrong.
+/// - `TooMany`, with the time to wait, after too many wrong PINs.
 pub async fn check(app: &App, door: Door<'_>, pin: Zeroizing<String>, hash: String) -> Result<()> {
     let subjects =
         [format!("pin:{}:{}", door.link, network(door.from)), format!("album:{}", door.album)];
@@ -52,7 +59,7 @@ pub async fn check(app: &App, door: Door<'_>, pin: Zeroizing<String>, hash: Stri
         counted.push(one.inspect_err(|_| notice())?);
     }
     tx.commit().await?;
-    // People write digits in groups.
+    // Visitors may type the digits in groups, as in `123 456`.
     let pin = Zeroizing::new(pin.chars().filter(|c| !c.is_whitespace()).take(100).collect());
     if !verify_password(pin, Some(hash)).await? {
         notice();

@@ -1,7 +1,3 @@
-//! Albums over HTTP, for members of the studio: made, listed, changed, deleted.
-//!
-//! No answer holds a PIN or its hash.
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -23,29 +19,31 @@ use crate::ids::{is_id, new_id};
 use crate::input::{self, Body, Page, Paging, Path, Query};
 use crate::state::App;
 
-/// Folders that an album names at most.
+/// Maximum number of folders that one album selects.
 const FOLDERS_MAX: usize = 500;
 
+/// An album as shown to the studio, without its PINs and their hashes.
 #[derive(Serialize, ToSchema)]
 pub struct Album {
     pub id: String,
     pub name: String,
-    /// The photo that it opens with; absent: the first that it shows.
+    /// The cover photo; absent if the album uses its first visible photo.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cover: Option<String>,
-    /// The folders that it shows, as far as visitors may see them; absent: all of the event.
+    /// IDs of the album's folders; hidden ones are not shown. Absent for all folders of the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folders: Option<Vec<String>>,
-    /// Whether the link asks for a PIN.
+    /// Whether the album's links require a PIN.
     pub view_pin: bool,
-    /// Whether visitors may annotate, with the second PIN.
+    /// Whether visitors can pick and comment, with a second PIN.
     pub annotate_pin: bool,
-    /// Photos that one visitor may take; absent: as many as they like. Visitors are told apart by the name that they
-    /// give with the second PIN, else by link and network: those who share both share the count, and whoever uses
-    /// another has one of their own. The picture for screens is not counted when it is looked at, and can be kept.
+    /// Maximum number of photos that one visitor may download; absent if unlimited. A visitor is identified
+    /// by the name entered with the second PIN, otherwise by link and network: visitors who share both share
+    /// the quota, and another link or network gets its own. Viewing the screen version does not count,
+    /// although it can be saved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub downloads_max: Option<i64>,
-    /// When it closes, for those inside too; the event's own end closes it as well.
+    /// When the album closes and its sessions end, seconds since 1970. The event's end closes it as well.
     pub ends_unix_s: i64,
     pub created_unix_s: i64,
 }
@@ -63,36 +61,36 @@ pub struct NewAlbum {
     annotate_pin: Option<Zeroizing<String>>,
     #[schema(minimum = 1, maximum = 1000000)]
     downloads_max: Option<i64>,
-    /// Seconds since 1970; the event's end when nothing is said.
+    /// When the album closes, seconds since 1970. Defaults to the event's end.
     ends_unix_s: Option<i64>,
 }
 
-/// What is not given stays.
+/// Changes to an album. Omitted fields keep their values.
 #[derive(Deserialize, ToSchema)]
 pub struct AlbumChange {
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
-    /// An empty text leaves the choice to the album.
+    /// An empty text: the album uses its first visible photo.
     cover: Option<String>,
     #[schema(max_items = 500)]
     folders: Option<Vec<String>>,
-    /// Shows all folders of the event again.
+    /// Whether to show all folders of the event again; `folders` is then ignored.
     #[serde(default)]
     all_folders: bool,
-    /// An empty text takes it away. Whoever is inside has to come in anew.
+    /// 6 to 12 digits; an empty text removes the PIN. Ends all sessions of the album.
     #[schema(value_type = Option<String>, max_length = 12)]
     view_pin: Option<Zeroizing<String>>,
-    /// An empty text takes it away. Whoever annotates has to show the new one.
+    /// 6 to 12 digits; an empty text removes the PIN. Visitors who annotate must enter the new PIN.
     #[schema(value_type = Option<String>, max_length = 12)]
     annotate_pin: Option<Zeroizing<String>>,
-    /// 0: as many as they like.
+    /// 0 for unlimited downloads.
     #[schema(minimum = 0, maximum = 1000000)]
     downloads_max: Option<i64>,
-    /// A time that has passed closes it at once.
+    /// When the album closes, seconds since 1970. A time in the past closes it at once.
     ends_unix_s: Option<i64>,
 }
 
-/// An album's row with what is never shown.
+/// An album's row, with the PIN hashes that no response contains.
 struct Stored {
     album: Album,
     view_pin_hash: Option<String>,
@@ -129,9 +127,9 @@ async fn fill_folders<'e>(db: impl AnyExecutor<'e>, album: &mut Album) -> Result
     Ok(())
 }
 
-/// The album of the grant's event, which nobody else changes until the commit. Errors: `NotFound`.
+/// Returns an album of the grant's event and locks its row until the commit. Errors: `NotFound`.
 async fn locked(tx: &mut Tx, grant: &Grant, album: &str) -> Result<Stored> {
-    // Changed to itself, the row is ours.
+    // This no-op update locks the row.
     let row =
         sqlx::query("UPDATE albums SET name = name WHERE id = $1 AND event_id = $2 RETURNING *")
             .bind(album)
@@ -143,7 +141,7 @@ async fn locked(tx: &mut Tx, grant: &Grant, album: &str) -> Result<Stored> {
     Ok(stored)
 }
 
-/// The album of the grant's event. Errors: `NotFound`.
+/// Returns an album of the grant's event. Errors: `NotFound`.
 async fn one(app: &App, grant: &Grant, album: &str) -> Result<Stored> {
     if !is_id(album) {
         return Err(Failure::not_found());
@@ -155,12 +153,15 @@ async fn one(app: &App, grant: &Grant, album: &str) -> Result<Stored> {
     Ok(stored)
 }
 
-/// Refuses an album that is not of the grant's event.
+/// Checks that the album belongs to the grant's event.
+///
+/// # Errors
+/// - `NotFound` if it does not.
 pub async fn must_be_there(app: &App, grant: &Grant, album: &str) -> Result<()> {
     one(app, grant, album).await.map(drop)
 }
 
-/// An event's albums, oldest first.
+/// Lists an event's albums, oldest first.
 #[utoipa::path(get, path = "/events/{event}/albums", tag = "albums",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<Album>)))]
 pub async fn list(
@@ -182,7 +183,7 @@ pub async fn list(
     Ok(Json(page))
 }
 
-/// Makes an album. It is reached by links, which are made of it afterwards.
+/// Creates an album. Visitors enter it by links, which are created separately.
 #[utoipa::path(post, path = "/events/{event}/albums", tag = "albums",
     params(("event" = String, Path)), request_body = NewAlbum,
     responses((status = 201, body = Album)))]
@@ -195,7 +196,7 @@ pub async fn create(
     let now = now_s();
     let ends_unix_s = given.ends_unix_s.unwrap_or(event.ends_unix_s);
     if ends_unix_s <= now {
-        return Err(Failure::invalid("ends_unix_s: expected a time to come."));
+        return Err(Failure::invalid("ends_unix_s: expected a time in the future."));
     }
     let (view, annotate) = (given.view_pin.as_ref(), given.annotate_pin.as_ref());
     if view.is_some() && view == annotate {
@@ -234,7 +235,7 @@ pub async fn create(
 }
 
 fn same_pins() -> Failure {
-    Failure::invalid("annotate_pin: expected another PIN than the one for viewing.")
+    Failure::invalid("annotate_pin: expected a PIN that differs from view_pin.")
 }
 
 async fn hash(what: &str, pin: Option<&Zeroizing<String>>) -> Result<Option<String>> {
@@ -254,7 +255,8 @@ fn downloads_max(given: Option<i64>) -> Result<Option<i64>> {
     }
 }
 
-/// Writes everything of an album that may change; photo and folders must be the event's.
+/// Writes all changeable columns of an album and its list of folders. Errors: `Invalid` if the cover photo or
+/// a folder does not belong to the event.
 async fn write(tx: &mut Tx, event: &str, stored: &Stored) -> Result<()> {
     let album = &stored.album;
     if let Some(cover) = &album.cover {
@@ -303,7 +305,7 @@ async fn write(tx: &mut Tx, event: &str, stored: &Stored) -> Result<()> {
     Ok(())
 }
 
-/// An album.
+/// Returns an album.
 #[utoipa::path(get, path = "/events/{event}/albums/{album}", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path)), responses((status = 200, body = Album)))]
 pub async fn show(
@@ -314,7 +316,8 @@ pub async fn show(
     one(&app, &grant, &album).await.map(|stored| Json(stored.album))
 }
 
-/// Changes an album, for those inside at once. Errors: `conflict` where somebody else changed its PINs meanwhile.
+/// Changes an album. Open sessions are affected at once.
+/// Responds with `conflict` if a concurrent request changed the album's PINs.
 #[utoipa::path(patch, path = "/events/{event}/albums/{album}", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path)), request_body = AlbumChange,
     responses((status = 200, body = Album)))]
@@ -325,7 +328,7 @@ pub async fn change(
     Body(given): Body<AlbumChange>,
 ) -> Result<Json<Album>> {
     let known = one(&app, &grant, &album).await?;
-    // Hashes take their time: they are made before anybody has to wait for the row.
+    // Hashing is slow, so it is done before the row is locked.
     must_differ(&given, &known).await?;
     let view = new_hash("view_pin", given.view_pin.as_ref()).await?;
     let annotate = new_hash("annotate_pin", given.annotate_pin.as_ref()).await?;
@@ -333,11 +336,11 @@ pub async fn change(
     let mut tx = app.db().write().await?;
     let Stored { album: before, view_pin_hash, annotate_pin_hash } =
         locked(&mut tx, &grant, &album).await?;
-    // A new PIN was compared with the other one as it was.
+    // The new PIN was compared with the other one before the lock: the other one must not have changed since.
     if (new_view && !new_annotate && annotate_pin_hash != known.annotate_pin_hash)
         || (new_annotate && !new_view && view_pin_hash != known.view_pin_hash)
     {
-        let detail = "Somebody else has changed the album's PINs meanwhile; try again.";
+        let detail = "Another request has changed the album's PINs; try again.";
         return Err(Failure::new(Kind::Conflict, detail));
     }
     let view_pin_hash = view.unwrap_or(view_pin_hash);
@@ -369,13 +372,14 @@ pub async fn change(
     Ok(Json(stored.album))
 }
 
+/// Applies `what`, a DELETE or UPDATE of `album_visits`, to all sessions of an album.
 async fn end_visits(tx: &mut Tx, what: &str, album: &str) -> Result<()> {
     let text = format!("{what} WHERE link_id IN (SELECT id FROM album_links WHERE album_id = $1)");
     sqlx::query(&text).bind(album).execute(&mut **tx).await?;
     Ok(())
 }
 
-/// The hash of a PIN that was given, none for an empty text; `None` where nothing was given.
+/// Returns the hash of a new PIN; `Some(None)` if an empty text removes the PIN, `None` if no PIN was given.
 async fn new_hash(what: &str, given: Option<&Zeroizing<String>>) -> Result<Option<Option<String>>> {
     match given {
         None => Ok(None),
@@ -384,7 +388,7 @@ async fn new_hash(what: &str, given: Option<&Zeroizing<String>>) -> Result<Optio
     }
 }
 
-/// Errors: `Invalid` where a PIN would be the other one, which is given too or `known`.
+/// Checks that the two PINs differ, using the hash in `known` for a PIN that is not given. Errors: `Invalid`.
 async fn must_differ(given: &AlbumChange, known: &Stored) -> Result<()> {
     let same = match (&given.view_pin, &given.annotate_pin) {
         (Some(view), Some(annotate)) => !view.is_empty() && view == annotate,
@@ -400,7 +404,7 @@ async fn is_pin(pin: &Zeroizing<String>, hash: &Option<String>) -> Result<bool> 
     Ok(both && verify_password(pin.clone(), hash.clone()).await?)
 }
 
-/// Deletes an album with its links, visits, picks and comments; photos stay.
+/// Deletes an album with its links, sessions, picks and comments. The photos are kept.
 #[utoipa::path(delete, path = "/events/{event}/albums/{album}", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path)), responses((status = 204)))]
 pub async fn remove(

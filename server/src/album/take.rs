@@ -1,7 +1,7 @@
-//! An album's photos all at once, as far as each may be taken: a ZIP that is made while it is sent.
+//! The download of a whole album: a ZIP archive that is written while it is sent.
 //!
-//! Visit and rules are looked at anew for each photo, so that a withdrawn link ends a download that is under way.
-//! Never holds more than one photo in memory.
+//! At most one photo is in memory. Session and permissions are checked again for each photo, so that a
+//! withdrawn link ends a running download.
 
 use std::collections::HashSet;
 
@@ -17,19 +17,20 @@ use crate::input::Bytes;
 use crate::photo::rules::Download;
 use crate::state::App;
 
-/// A photo to be put into an archive.
+/// A photo to add to the archive.
 struct Wanted {
     id: String,
     folder: Option<String>,
 }
 
-/// All photos of the album that may be taken, in their folders. Errors: `forbidden` where there are none, or where
-/// the album counts what a visitor takes: there photos are taken one by one.
+/// Downloads all photos of the album that may be downloaded, as a ZIP archive with the album's folders.
+/// Responds with `forbidden` if there are none, or if the album limits downloads: then each photo is
+/// downloaded on its own.
 #[utoipa::path(get, path = "/album/download", tag = "album",
     responses((status = 200, body = Bytes, content_type = "application/zip")))]
 pub async fn everything(State(app): State<App>, visit: AlbumVisit) -> Result<Response> {
     if photos::about(&app, &visit).await?.downloads_max.is_some() {
-        let detail = "This album counts what is taken; take its photos one by one.";
+        let detail = "This album limits downloads; download its photos one at a time.";
         return Err(Failure::new(Kind::Forbidden, detail));
     }
     let all = photos::part(&app, &visit, &Choice::default(), 0, i64::MAX).await?;
@@ -39,7 +40,7 @@ pub async fn everything(State(app): State<App>, visit: AlbumVisit) -> Result<Res
         .map(|photo| Wanted { id: photo.id, folder: photo.folder })
         .collect();
     if wanted.is_empty() {
-        return Err(Failure::new(Kind::Forbidden, "Downloads of this album's photos are off."));
+        return Err(Failure::new(Kind::Forbidden, "Downloads are off for this album's photos."));
     }
     let permit = permit(&visit.id)?;
     let handle = Handle::current();
@@ -56,7 +57,8 @@ pub async fn everything(State(app): State<App>, visit: AlbumVisit) -> Result<Res
     }))
 }
 
-/// A photo's name and bytes; `None` where it may not be taken any more. Errors: `SignedOut` when the visit is over.
+/// Returns a photo's name and bytes; `None` if it may no longer be downloaded.
+/// Errors: `SignedOut` if the session has ended.
 async fn taken(app: &App, visit: &AlbumVisit, photo: &str) -> Result<Option<(String, Vec<u8>)>> {
     visit.must_be_open(app.db()).await?;
     match photos::file(app, visit, photo).await {

@@ -1,10 +1,9 @@
-//! How many photos a visitor has taken of an album that gives only so many.
+//! Download quotas of albums that limit downloads.
 //!
-//! Whoever has shown the annotate PIN is known by their name, on any device. Everybody else is known by the link and
-//! the network they come by: leaving and entering again changes neither, and those who share both share the count.
-//! It keeps honest people to what was agreed. It does not hold whoever has another network, another link, or gives
-//! another name with the annotate PIN, nor does it count pictures for screens that are kept from the page that shows
-//! them. Decides nothing of which photos may be taken.
+//! A visitor who has entered the annotate PIN is identified by name, on any device; any other visitor by link
+//! and network, so that a new session does not reset the count. Visitors who share both share the quota. The
+//! quota reminds honest visitors of the agreement. It can be evaded by another network, link or name, and
+//! screen versions saved from the page are not counted.
 
 use std::net::IpAddr;
 
@@ -17,15 +16,16 @@ use crate::ids::sha256;
 use crate::limits::network;
 use crate::state::App;
 
-/// The rows of the visit $1, of the visitor $2, and where $2 is empty of the taker $3.
+/// Selects the downloads counted against one quota: by session ($1), by named visitor ($2), or, if $2 is
+/// empty, by hash of link and network ($3).
 const OWN: &str = "(visit_id = $1 OR visitor_id = $2 OR ($2 = '' AND taker = $3))";
 
-/// Who takes photos.
+/// The identity that downloads are counted for.
 struct Taker<'a> {
     visit: &'a str,
-    /// Empty for whoever has given no name.
+    /// Empty if the visitor has given no name.
     visitor: &'a str,
-    /// The hash of link and network: the table is no list of addresses.
+    /// The hash of link and network, so that the table does not list addresses.
     hash: String,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Taker<'a> {
         }
     }
 
-    /// How many photos they have taken, each counted once.
+    /// Returns the number of different photos downloaded.
     async fn count<'e>(&self, db: impl sqlx::AnyExecutor<'e>) -> Result<i64> {
         let text = format!("SELECT COUNT(DISTINCT photo_id) AS n FROM album_downloads WHERE {OWN}");
         let query = sqlx::query(&text).bind(self.visit.to_owned()).bind(self.visitor.to_owned());
@@ -46,7 +46,7 @@ impl<'a> Taker<'a> {
     }
 }
 
-/// How many photos the visitor, who comes `from` there, may still take; `None`: as many as they like.
+/// Returns how many photos the visitor at address `from` may still download; `None` if unlimited.
 pub async fn downloads_left(
     app: &App,
     visit: &AlbumVisit,
@@ -58,7 +58,10 @@ pub async fn downloads_left(
     Ok(Some((most - taken).max(0)))
 }
 
-/// Counts a photo that is about to be taken; one that was taken before is free. Errors: `TooMany` at the limit.
+/// Records a download that is about to start. A photo that was downloaded before does not count again.
+///
+/// # Errors
+/// - `TooMany` if the quota is used up.
 pub async fn count_download(
     app: &App,
     visit: &AlbumVisit,
@@ -68,7 +71,7 @@ pub async fn count_download(
     let Some(most) = about(app, visit).await?.downloads_max else { return Ok(()) };
     let taker = Taker::of(visit, from);
     let mut tx = app.db().write().await?;
-    // Changed to itself, the album is ours until the commit: of two downloads at once one is first.
+    // This no-op update locks the album's row until the commit: concurrent downloads are counted in turn.
     sqlx::query("UPDATE albums SET name = name WHERE id = $1")
         .bind(&visit.album)
         .execute(&mut *tx)
@@ -86,7 +89,7 @@ pub async fn count_download(
         return Ok(());
     }
     if taker.count(&mut *tx).await? >= most {
-        let detail = format!("You have taken {most} photos, which is what this album gives.");
+        let detail = format!("You have downloaded {most} photos, the maximum in this album.");
         return Err(Failure::new(Kind::TooMany, detail));
     }
     sqlx::query(

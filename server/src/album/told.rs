@@ -1,8 +1,3 @@
-//! What a studio hears of an album's visitors: their picks and comments, as lists and in the event's export.
-//!
-//! Visitors are known by the names that they gave. Shows what was left on photos that are hidden by now, too. Knows nothing of links
-//! and PINs.
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -22,22 +17,22 @@ use crate::ids::is_id;
 use crate::input::{Body, Page, Paging, Path, Query};
 use crate::state::App;
 
-/// A visitor's pick.
+/// A photo that a visitor has picked.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Pick {
     pub photo: String,
-    /// The file's name.
+    /// The photo's file name.
     pub photo_name: String,
-    /// The name that the visitor gave.
+    /// The name that the visitor entered.
     pub visitor: String,
     pub important: bool,
     pub created_unix_s: i64,
-    /// Tells picks of one second apart.
+    /// Orders picks made in the same second.
     #[serde(skip)]
     key: String,
 }
 
-/// An album in the event's export.
+/// One album's picks and comments, as written to the event's export.
 #[derive(Serialize)]
 pub struct Told {
     id: String,
@@ -46,11 +41,13 @@ pub struct Told {
     comments: Vec<Comment>,
 }
 
+/// Whether a comment is resolved or open.
 #[derive(Deserialize, ToSchema)]
 pub struct Resolution {
     pub resolved: bool,
 }
 
+// Both statements include photos that were hidden after the visitor picked them or commented on them.
 const PICKS: &str = "SELECT k.*, p.name AS photo_name, w.name AS visitor_name, k.photo_id || k.visitor_id AS pick_key \
     FROM album_picks k JOIN album_visitors w ON w.id = k.visitor_id JOIN photos p ON p.id = k.photo_id \
     WHERE w.album_id = $1";
@@ -68,7 +65,7 @@ fn read_pick(row: &AnyRow) -> sqlx::Result<Pick> {
     })
 }
 
-/// What visitors of an album have picked, oldest first.
+/// Lists the picks of an album's visitors, oldest first.
 #[utoipa::path(get, path = "/events/{event}/albums/{album}/picks", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path), Paging),
     responses((status = 200, body = Page<Pick>)))]
@@ -87,7 +84,7 @@ pub async fn picks(
     app.db().page(&paging, list, read_pick, |it| (it.created_unix_s, &it.key)).await.map(Json)
 }
 
-/// The comments of an album's visitors, oldest first.
+/// Lists the comments of an album's visitors, oldest first.
 #[utoipa::path(get, path = "/events/{event}/albums/{album}/comments", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path), Paging),
     responses((status = 200, body = Page<Comment>)))]
@@ -107,7 +104,7 @@ pub async fn comments(
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
-/// Resolves a visitor's comment, or opens it again.
+/// Resolves or reopens a visitor's comment.
 #[utoipa::path(patch, path = "/events/{event}/albums/{album}/comments/{comment}", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path), ("comment" = String, Path)),
     request_body = Resolution, responses((status = 204)))]
@@ -139,7 +136,7 @@ pub async fn resolve(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What was left in all albums of an event.
+/// Returns the picks and comments of all albums of an event.
 pub async fn of_event(app: &App, event: &str) -> Result<Vec<Told>> {
     let albums =
         sqlx::query("SELECT id, name FROM albums WHERE event_id = $1 ORDER BY created_unix_s, id")

@@ -1,6 +1,4 @@
-//! An album's API for its visitors. Addresses name no event and no album: the visit says which.
-//!
-//! Reads requests and sets cookies; the rest is its neighbours'.
+//! The album API for visitors. Its URLs contain no event or album ID: the album session determines both.
 
 use axum::Json;
 use axum::extract::State;
@@ -23,7 +21,7 @@ use crate::state::App;
 
 #[derive(Deserialize, ToSchema)]
 pub struct AlbumEntry {
-    /// From the link.
+    /// The token of the album link.
     token: String,
     #[schema(value_type = Option<String>, max_length = 100)]
     pin: Option<Zeroizing<String>>,
@@ -33,12 +31,12 @@ pub struct AlbumEntry {
 pub struct Annotator {
     #[schema(value_type = String, max_length = 100)]
     pin: Zeroizing<String>,
-    /// As the studio reads it; the same name is the same visitor.
+    /// The name that the studio sees. A name that exists in the album identifies the same visitor.
     #[schema(min_length = 1, max_length = 80)]
     name: String,
 }
 
-/// An album, as a visitor sees it.
+/// An album as shown to a visitor.
 #[derive(Serialize, ToSchema)]
 pub struct AlbumView {
     pub name: String,
@@ -48,12 +46,12 @@ pub struct AlbumView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cover: Option<String>,
     pub folders: Vec<AlbumFolder>,
-    /// Whether there is a second PIN, for picks and comments.
+    /// Whether the album has a second PIN, for picks and comments.
     pub annotates: bool,
-    /// Who annotates.
+    /// The visitor's name; absent until the visitor has entered the second PIN.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub visitor: Option<String>,
-    /// Photos that may still be taken; absent: as many as one likes.
+    /// Number of photos that the visitor may still download; absent if unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub downloads_left: Option<i64>,
 }
@@ -61,9 +59,9 @@ pub struct AlbumView {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AlbumFilter {
-    /// Only photos of this folder.
+    /// A folder's ID: lists only the photos of this folder.
     folder: Option<String>,
-    /// Only one's own picks.
+    /// Lists only the visitor's own picks.
     #[serde(default)]
     picked: bool,
 }
@@ -73,7 +71,7 @@ pub struct NewPick {
     important: bool,
 }
 
-/// Enters an album by its link; the visit's cookie comes with the answer.
+/// Opens an album session by link and PIN. The response sets the session cookie.
 #[utoipa::path(post, path = "/album/session", tag = "album", request_body = AlbumEntry,
     responses((status = 204)))]
 pub async fn enter(
@@ -82,14 +80,14 @@ pub async fn enter(
     Encrypted(encrypted): Encrypted,
     Body(given): Body<AlbumEntry>,
 ) -> Result<Response> {
-    let gone = || Failure::new(Kind::Gone, "The link was withdrawn, has ended or is not one.");
+    let gone = || Failure::new(Kind::Gone, "The link is invalid, expired or withdrawn.");
     let link = enter::link(&app, &given.token).await?.ok_or_else(gone)?;
     let token = enter::enter(&app, &link, from, given.pin.unwrap_or_default()).await?;
     let cookie = [(header::SET_COOKIE, enter::cookie(Some(&token), encrypted))];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
-/// Leaves the album.
+/// Ends the album session and removes its cookie.
 #[utoipa::path(delete, path = "/album/session", tag = "album", responses((status = 204)))]
 pub async fn leave(
     State(app): State<App>,
@@ -101,7 +99,8 @@ pub async fn leave(
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
-/// Shows the second PIN: from now on the visit picks and comments, under a name. Its new cookie comes with the answer.
+/// Checks the second PIN and allows picks and comments under the given name.
+/// The session gets a new token; the response sets the new cookie.
 #[utoipa::path(put, path = "/album/annotator", tag = "album", request_body = Annotator,
     responses((status = 204)))]
 pub async fn annotate(
@@ -116,7 +115,7 @@ pub async fn annotate(
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
-/// The album.
+/// Returns the album.
 #[utoipa::path(get, path = "/album", tag = "album", responses((status = 200, body = AlbumView)))]
 pub async fn show(
     State(app): State<App>,
@@ -137,7 +136,7 @@ pub async fn show(
     }))
 }
 
-/// The album's photos, in the order in which they came.
+/// Lists the album's photos, oldest upload first.
 #[utoipa::path(get, path = "/album/photos", tag = "album", params(AlbumFilter, Paging),
     responses((status = 200, body = Page<AlbumPhoto>)))]
 pub async fn list(
@@ -151,7 +150,7 @@ pub async fn list(
     photos::page(&app, &visit, &choice, &paging).await.map(Json)
 }
 
-/// A photo of the album.
+/// Returns one photo of the album.
 #[utoipa::path(get, path = "/album/photos/{photo}", tag = "album", params(("photo" = String, Path)),
     responses((status = 200, body = AlbumPhoto)))]
 pub async fn photo(
@@ -162,7 +161,7 @@ pub async fn photo(
     photos::one(&app, &visit, &photo).await.map(Json)
 }
 
-/// For lists: the longer side has at most 480 pixels.
+/// Returns the thumbnail, a JPEG whose longer side has at most 480 pixels.
 #[utoipa::path(get, path = "/album/photos/{photo}/thumb", tag = "album", params(("photo" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
 pub async fn thumb(
@@ -174,8 +173,8 @@ pub async fn thumb(
     photos::file(&app, &visit, &photo).await?.thumb(&app, &headers).await
 }
 
-/// For screens, with the event's watermark: the longer side has at most 2,048 pixels. Looking is not counted, although
-/// a browser can keep what it shows.
+/// Returns the screen version, a JPEG whose longer side has at most 2,048 pixels, with the event's watermark.
+/// Viewing does not count as a download, although a browser can save what it displays.
 #[utoipa::path(get, path = "/album/photos/{photo}/web", tag = "album", params(("photo" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
 pub async fn web(
@@ -187,7 +186,8 @@ pub async fn web(
     photos::file(&app, &visit, &photo).await?.web(&app, &headers).await
 }
 
-/// For keeping, as far as the event and the folder allow: the file as it came, or the one for screens.
+/// Downloads the original file or the screen version, depending on the event and the folder.
+/// Each photo counts once against the visitor's download quota.
 #[utoipa::path(get, path = "/album/photos/{photo}/download", tag = "album", params(("photo" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "image/*"), (status = 206, body = Bytes, content_type = "image/*"), (status = 304)))]
 pub async fn download(
@@ -216,7 +216,7 @@ pub async fn pick(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Takes a pick back.
+/// Removes a pick.
 #[utoipa::path(delete, path = "/album/photos/{photo}/pick", tag = "album", params(("photo" = String, Path)),
     responses((status = 204)))]
 pub async fn unpick(
@@ -228,7 +228,7 @@ pub async fn unpick(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The comments on a photo, oldest first.
+/// Lists the comments on a photo, oldest first.
 #[utoipa::path(get, path = "/album/photos/{photo}/comments", tag = "album", params(("photo" = String, Path)),
     responses((status = 200, body = Vec<Comment>)))]
 pub async fn comments(
@@ -239,7 +239,7 @@ pub async fn comments(
     notes::comments(&app, &visit, &photo).await.map(Json)
 }
 
-/// Comments on a photo, or on a spot of it.
+/// Adds a comment to a photo or to a point in it.
 #[utoipa::path(post, path = "/album/photos/{photo}/comments", tag = "album", params(("photo" = String, Path)),
     request_body = NewComment, responses((status = 201, body = Comment)))]
 pub async fn comment(
@@ -252,7 +252,7 @@ pub async fn comment(
     Ok((StatusCode::CREATED, Json(made)))
 }
 
-/// Resolves a comment, or opens it again.
+/// Resolves or reopens a comment.
 #[utoipa::path(patch, path = "/album/comments/{comment}", tag = "album", params(("comment" = String, Path)),
     request_body = Resolution, responses((status = 204)))]
 pub async fn resolve(
@@ -265,7 +265,7 @@ pub async fn resolve(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Deletes a comment of one's own.
+/// Deletes a comment that the visitor wrote.
 #[utoipa::path(delete, path = "/album/comments/{comment}", tag = "album", params(("comment" = String, Path)),
     responses((status = 204)))]
 pub async fn uncomment(

@@ -1,15 +1,12 @@
-//! Counts what happens to each subject within a window of time.
-//!
-//! Bounded: many subjects at once push out those with the lowest counts. Knows no clock.
-
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::{Pattern, WINDOW_S};
 
-/// Subjects counted at the same time, some 120 bytes each.
+/// Maximum number of subjects counted at the same time, about 120 bytes each.
 const SUBJECTS_MAX: usize = 50_000;
 
+/// A bounded counter of occurrences per pattern and subject within a fixed window of time.
 #[derive(Default)]
 pub struct Counts(Mutex<HashMap<(Pattern, String), Window>>);
 
@@ -20,8 +17,8 @@ struct Window {
 }
 
 impl Counts {
-    /// One more; the count where it has just reached `threshold`, or a multiple of it, in this window. More
-    /// than once a window, because whoever writes it down may have had to leave one out.
+    /// Counts one occurrence. Returns the count if it has just reached a multiple of `threshold` in this
+    /// window. The multiples matter because the alert of an earlier one may have been dropped.
     pub fn add(&self, pattern: Pattern, subject: &str, now_s: i64, threshold: u64) -> Option<u64> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() >= SUBJECTS_MAX {
@@ -38,10 +35,12 @@ impl Counts {
 }
 
 fn is_over(window: Window, now_s: i64) -> bool {
-    // A clock that was set back begins anew.
+    // A clock set back starts a new window.
     !(0..WINDOW_S).contains(&(now_s - window.begun_s))
 }
 
+/// Removes expired windows. If the map is still full, also removes the half with the lowest counts, so that
+/// many subjects cannot push out the busiest ones.
 fn forget(counts: &mut HashMap<(Pattern, String), Window>, now_s: i64) {
     counts.retain(|_, window| !is_over(*window, now_s));
     if counts.len() >= SUBJECTS_MAX {

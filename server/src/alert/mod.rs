@@ -1,7 +1,9 @@
-//! Alerts: patterns that look like an attack are noticed, kept, logged and posted to whoever is on duty.
+//! Alerts: detects patterns that look like an attack, stores and logs them, and posts them to the operator's
+//! webhook.
 //!
-//! Noticing costs a request nothing but a count in memory; the rest happens beside it. Blocks nobody: that is
-//! for limits and locks. Subjects are ids, hashes and client addresses; never an e-mail, a token or a PIN.
+//! Detection costs a request one count in memory; a background task does the rest. Alerts block no request,
+//! which is the task of rate limits and lockouts. Subjects are ids, hashes and client addresses; never an
+//! e-mail, token or PIN.
 
 mod count;
 pub mod routes;
@@ -22,17 +24,17 @@ use count::Counts;
 
 pub use table::keep_keeping;
 
-/// What was noticed.
+/// The pattern that was detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Pattern {
-    /// One caller asks for many things that are not there, or not theirs.
+    /// One caller requests many resources that do not exist or are not its own.
     Enumeration,
-    /// Many passwords, PINs, codes or tokens from one place are wrong.
+    /// Many wrong passwords, PINs, codes or tokens come from one caller or address.
     Guessing,
-    /// Many passwords, PINs or codes for one account are wrong.
+    /// Many wrong passwords, PINs or codes are tried for one account or album.
     AccountGuessing,
-    /// Many different faces come with one contact.
+    /// Many different faces are presented with one contact.
     ManyFaces,
 }
 
@@ -40,7 +42,7 @@ impl Pattern {
     const ALL: [Self; 4] =
         [Self::Enumeration, Self::Guessing, Self::AccountGuessing, Self::ManyFaces];
 
-    /// As it is stored.
+    /// Returns the name under which the pattern is stored.
     fn as_str(self) -> &'static str {
         match self {
             Self::Enumeration => "enumeration",
@@ -54,8 +56,8 @@ impl Pattern {
         Self::ALL.into_iter().find(|pattern| pattern.as_str() == text)
     }
 
-    /// So many within `WINDOW_S` are an alert. An address may be a venue's, with a thousand guests who mistype;
-    /// a caller or an account is one.
+    /// Returns the number of occurrences within `WINDOW_S` that raise an alert. An address may be that of a
+    /// venue, where 1,000 guests mistype; a caller or an account is one person or program.
     fn threshold(self, subject: &str) -> u64 {
         let shared = subject.starts_with("address:");
         match self {
@@ -69,26 +71,26 @@ impl Pattern {
     }
 }
 
-/// What is counted together, and how often the same is told again.
+/// Length of a counting window, seconds. One subject raises at most one alert of a pattern in this time.
 const WINDOW_S: i64 = 600;
-/// Alerts that wait to be written; more at once are told by the figures only.
+/// Maximum number of detections that wait to be stored; further ones are dropped.
 const WAITING_MAX: usize = 256;
 
-/// Something that was noticed.
+/// A detected pattern that waits to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Sighting {
     pattern: Pattern,
     subject: String,
-    /// Empty where it concerns no studio in particular.
+    /// Empty if it concerns no particular studio.
     studio: String,
     count: u64,
 }
 
-/// Notices patterns. Shared by all requests.
+/// The detector of patterns, shared by all requests.
 pub struct Alerts {
     counts: Counts,
     sightings: mpsc::Sender<Sighting>,
-    /// Taken by whoever writes alerts down.
+    /// The receiving end; the task that stores alerts takes it.
     waiting: std::sync::Mutex<Option<mpsc::Receiver<Sighting>>>,
     posts: Notify,
     webhook: Option<Webhook>,
@@ -108,7 +110,7 @@ impl Alerts {
         }
     }
 
-    /// Looks at how a request ended. Who is not known is counted by address.
+    /// Counts a request that ended with the error `ended`. An unidentified caller is counted by address.
     pub fn watch(&self, ended: Kind, caller: Option<&Caller>, address: IpAddr) {
         let pattern = match ended {
             Kind::NotFound => Pattern::Enumeration,
@@ -125,14 +127,15 @@ impl Alerts {
         }
     }
 
-    /// Counts one more of a pattern: `subject` is who or what it is about, `studio` may be empty. For
-    /// `ManyFaces` that is one more distinct face with `contact:HASH`, where HASH is keyed.
+    /// Counts one occurrence of a pattern for `subject`; `studio` may be empty. For `ManyFaces` an occurrence
+    /// is one more distinct face, and the subject is `contact:HASH` with a keyed hash.
     pub fn saw(&self, pattern: Pattern, subject: &str, studio: &str) {
         let now_s = crate::clock::now_s();
         let threshold = pattern.threshold(subject);
         if let Some(count) = self.counts.add(pattern, subject, now_s, threshold) {
             let (subject, studio) = (subject.to_owned(), studio.to_owned());
-            // Full: the database does not keep up, and the same pattern is told again while it lasts.
+            // A full channel means that the database does not keep up; a continuing pattern is detected
+            // again.
             let _ = self.sightings.try_send(Sighting { pattern, subject, studio, count });
         }
     }

@@ -1,7 +1,3 @@
-//! Alerts over HTTP: those that concern a studio, page by page.
-//!
-//! Changes nothing.
-
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -16,20 +12,21 @@ use crate::error::{Failure, Result};
 use crate::input::{Page, Paging, Query};
 use crate::state::App;
 
-/// Something that looks like an attack.
+/// A detected pattern that looks like an attack.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Alert {
     pub id: String,
     pub pattern: Pattern,
-    /// Who or what it is about: `user:ID`, `key:ID`, `address:IP`, `contact:HASH`.
+    /// The subject: `user:ID`, `key:ID`, `visitor:ID`, `address:IP`, `album:ID` or `contact:HASH`.
     pub subject: String,
-    /// How often it was seen, within `window_s` seconds, when the alert was raised.
+    /// Number of occurrences within `window_s` seconds when the alert was raised.
     pub count: i64,
+    /// Length of the counting window, seconds.
     pub window_s: i64,
     pub created_unix_s: i64,
 }
 
-/// The alerts that concern a studio: its events, its API keys and its members. They are kept for 90 days.
+/// Lists the alerts that concern a studio: its events, API keys and members. Alerts are kept for 90 days.
 #[utoipa::path(
     get, path = "/studios/{studio}/alerts", tag = "audit",
     params(("studio" = String, Path), Paging),

@@ -1,6 +1,7 @@
-//! Writes alerts down, at most one of a pattern and a subject within the window, and sees to what is due.
+//! Stores alerts, at most one of a pattern and subject within the window, and delivers them to the webhook
+//! with leases and retries.
 //!
-//! Two servers that notice the same in the same moment may each write it; nothing else is told twice.
+//! Two servers that detect a pattern at the same moment may each store an alert.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -17,16 +18,17 @@ use crate::ids::new_id;
 use crate::ops::metrics;
 use crate::state::App;
 
-/// Alerts are kept for so long: they name client addresses.
+/// Retention of alerts, seconds (90 days); limited, because they contain client addresses.
 const KEEP_S: i64 = 90 * 86_400;
-/// What was not posted is looked for so often, for instance after a restart.
+/// Interval at which the table is polled for undelivered alerts, for instance after a restart.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Seconds until the next try, by how many there were: all in all a day.
+/// Back-off before the next delivery attempt, seconds, by the number of previous attempts: about 23 hours in
+/// total.
 const RETRY_S: [i64; 8] = [5, 30, 120, 600, 1800, 7200, 21_600, 50_400];
-/// Another server leaves a post alone for so long while this one tries.
+/// Lease of a delivery, seconds: other servers do not attempt it in this time.
 const CLAIM_S: i64 = 60;
 
-/// Writes down and posts, for as long as the service runs.
+/// Stores and delivers alerts, until the service stops.
 pub async fn keep_keeping(app: App) {
     let alerts = app.alerts();
     let waiting = alerts.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -46,7 +48,7 @@ async fn write_all(alerts: &Alerts, mut waiting: Receiver<Sighting>) {
                 alerts.posts.notify_one();
             }
             Ok(false) => {}
-            Err(failure) => complain("writing an alert down", failure),
+            Err(failure) => complain("storing an alert failed", failure),
         }
     }
 }
@@ -55,7 +57,8 @@ fn complain(doing: &str, failure: Failure) {
     tracing::error!(reason = failure.reason(), "{doing}");
 }
 
-/// Whether it is a new alert and no repetition.
+/// Stores an alert unless the subject has one of this pattern within the window. Returns whether it was
+/// stored. Also deletes alerts past their retention.
 async fn write(db: &Db, sighting: &Sighting, due: Option<i64>) -> Result<bool> {
     let (now, pattern) = (now_s(), sighting.pattern.as_str());
     let mut tx = db.write().await?;
@@ -101,12 +104,12 @@ async fn post_all(alerts: &Alerts) {
                 Ok(Some(post)) => {
                     let sent = webhook::send(hook.clone(), post.clone()).await;
                     if let Err(failure) = settle(&alerts.db, &post, sent).await {
-                        complain("noting what became of an alert", failure);
+                        complain("recording a webhook delivery failed", failure);
                     }
                 }
                 Ok(None) => break,
                 Err(failure) => {
-                    complain("looking for alerts to post", failure);
+                    complain("polling for undelivered alerts failed", failure);
                     break;
                 }
             }
@@ -114,7 +117,7 @@ async fn post_all(alerts: &Alerts) {
     }
 }
 
-/// The next alert that is due; others leave it alone for a while.
+/// Leases the next alert that is due for delivery.
 async fn claim(db: &Db) -> Result<Option<Post>> {
     let now = now_s();
     let due = sqlx::query(
@@ -150,7 +153,7 @@ async fn claim(db: &Db) -> Result<Option<Post>> {
     }))
 }
 
-/// Posted, to be tried again, or given up.
+/// Records the result of a delivery attempt: delivered, to be retried, or abandoned.
 async fn settle(db: &Db, post: &Post, sent: std::result::Result<(), String>) -> Result<()> {
     let due = match sent {
         Ok(()) => {
@@ -161,7 +164,7 @@ async fn settle(db: &Db, post: &Post, sent: std::result::Result<(), String>) -> 
             let tries = usize::try_from(post.attempts - 1).unwrap_or(0);
             let wait = RETRY_S.get(tries);
             metrics::count_post(if wait.is_some() { "failed" } else { "given_up" });
-            tracing::warn!(alert = post.id, reason, again_in_s = wait, "alert not posted");
+            tracing::warn!(alert = post.id, reason, again_in_s = wait, "webhook delivery failed");
             wait.map(|wait| now_s() + wait)
         }
     };

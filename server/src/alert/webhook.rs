@@ -1,6 +1,5 @@
-//! Posts one alert to the webhook, signed.
-//!
-//! Follows no redirect and never logs the address, which is a secret of its own. Knows no database.
+//! Posts one alert to the operator's webhook, signed with HMAC-SHA256. Redirects are not followed. The
+//! webhook's URL is a secret and never logged.
 
 use std::time::Duration;
 
@@ -14,12 +13,13 @@ use crate::ids::hex;
 use crate::settings::Webhook;
 
 const SIGNATURE: &str = "x-picpick-signature";
+/// Timeout of a delivery attempt.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// An alert as it is posted.
+/// The JSON body of a delivery.
 #[derive(Clone, Debug, Serialize)]
 pub struct Post {
-    /// The same in every repetition: the receiver can tell that it has it.
+    /// The alert's id, identical in every retry, so that the receiver can recognise duplicates.
     pub id: String,
     pub pattern: Pattern,
     pub subject: String,
@@ -31,10 +31,11 @@ pub struct Post {
     pub attempts: i64,
 }
 
-/// Posts beside the asynchronous threads. Errors: why it did not arrive, without the address.
+/// Posts an alert on the thread pool for blocking tasks. Errors with the reason, which never contains the
+/// URL.
 pub async fn send(hook: Webhook, post: Post) -> Result<(), String> {
     let sent = tokio::task::spawn_blocking(move || deliver(&hook, &post)).await;
-    sent.unwrap_or_else(|_| Err("the post was cut short".to_owned()))
+    sent.unwrap_or_else(|_| Err("the delivery task was aborted".to_owned()))
 }
 
 fn deliver(hook: &Webhook, post: &Post) -> Result<(), String> {
@@ -56,15 +57,15 @@ fn deliver(hook: &Webhook, post: &Post) -> Result<(), String> {
         Err(ureq::Error::StatusCode(status)) => {
             Err(format!("expected a status of 200 to 299, received {status}"))
         }
-        Err(ureq::Error::Timeout(_)) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+        Err(ureq::Error::Timeout(_)) => Err(format!("no response within {} s", PATIENCE.as_secs())),
         Err(ureq::Error::Io(error)) => Err(format!("the connection failed: {}", error.kind())),
-        // Others may quote the address.
+        // The texts of other errors may contain the URL.
         Err(_) => Err("the connection failed".to_owned()),
     }
 }
 
-/// `t=SECONDS,v1=HEX`: HMAC-SHA256 over `SECONDS.BODY`. The time is signed too, so that a receiver can refuse
-/// what is old.
+/// Returns the signature header `t=SECONDS,v1=HEX`, with HMAC-SHA256 over `SECONDS.BODY`. The signed time
+/// lets the receiver reject replays of old deliveries.
 fn signature(secret: &[u8], at_unix_s: i64, body: &str) -> Result<String, String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).map_err(|error| error.to_string())?;
     mac.update(format!("{at_unix_s}.{body}").as_bytes());
@@ -91,7 +92,8 @@ mod tests {
         }
     }
 
-    /// A receiver that answers once with `status`; what it was sent.
+    /// Starts a receiver that responds once with `status`. Returns its URL and a handle to the received
+    /// request.
     fn receiver(status: &'static str) -> (String, std::thread::JoinHandle<String>) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/secret-path", listener.local_addr().unwrap());

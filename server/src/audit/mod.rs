@@ -1,7 +1,7 @@
-//! Who did what to what, and when: entries in a chain of hashes, so that none is changed or left out unseen.
+//! The audit log: an append-only chain of hashes, so that a changed or missing entry is detected.
 //!
-//! An entry is written in the transaction of the deed. Entries name ids and never hold contact data,
-//! tokens or anything of a face. Knows nothing of the deeds.
+//! An entry is written in the transaction of the action that it records. Entries contain ids, and never
+//! contact data, tokens or face data.
 
 pub mod routes;
 
@@ -16,10 +16,10 @@ use crate::db::{Db, Tx};
 use crate::error::Result;
 use crate::ids::sha256;
 
-/// What is to be noted.
+/// An action to record.
 #[derive(Clone, Copy, Debug)]
 pub struct Deed<'a> {
-    /// Empty for what concerns no studio.
+    /// Empty for an action that concerns no studio.
     pub studio: &'a str,
     pub actor: &'a str,
     pub action: &'static str,
@@ -27,9 +27,10 @@ pub struct Deed<'a> {
     pub detail: &'a str,
 }
 
-/// An entry.
+/// An entry of the audit log.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Entry {
+    /// Position in the chain of the whole service, from 1 without gaps.
     pub number: i64,
     pub at_unix_s: i64,
     pub studio: String,
@@ -38,7 +39,7 @@ pub struct Entry {
     pub action: String,
     pub target: String,
     pub detail: String,
-    /// SHA-256 over the entry before and this one, hexadecimal.
+    /// SHA-256 over the previous entry's hash and this entry's fields, hexadecimal.
     pub hash: String,
 }
 
@@ -56,7 +57,7 @@ impl Entry {
         })
     }
 
-    /// The hash that the entry must have after one with hash `before`.
+    /// Computes the hash of this entry, given the hash `before` of the previous entry.
     pub fn expected(&self, before: &str) -> String {
         let fields = serde_json::json!([
             before,
@@ -72,9 +73,9 @@ impl Entry {
     }
 }
 
-/// Adds an entry; durable together with the deed.
+/// Appends an entry in the transaction of the recorded action, so that both become durable together.
 pub async fn note(tx: &mut Tx, deed: Deed<'_>) -> Result<()> {
-    // The head is changed first: this waits for whoever else is adding, on both databases.
+    // Updating the head first serialises concurrent appends, on SQLite and PostgreSQL.
     let head = sqlx::query("UPDATE audit_head SET number = number + 1 RETURNING number, hash")
         .fetch_one(&mut **tx)
         .await?;
@@ -108,7 +109,7 @@ pub async fn note(tx: &mut Tx, deed: Deed<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Notes what the holder of a grant did in its studio.
+/// Appends an entry for an action of the holder of `grant` in its studio.
 pub async fn note_by(
     tx: &mut Tx,
     grant: &Grant,
@@ -120,17 +121,19 @@ pub async fn note_by(
     note(tx, Deed { studio: &grant.studio, actor: &actor, action, target, detail }).await
 }
 
-/// What checking the chain found.
+/// The result of a check of the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verdict {
+    /// Number of intact entries.
     pub entries: i64,
-    /// The last entry's hash: whoever keeps it elsewhere can tell later that nothing was cut off.
+    /// The hash of the last intact entry. An operator who keeps it elsewhere can later detect a truncated
+    /// chain.
     pub head: String,
-    /// The first entry that is not what it was, or is missing.
+    /// The number of the first changed or missing entry.
     pub broken_at: Option<i64>,
 }
 
-/// Checks every entry's hash, their numbers, and the head.
+/// Verifies the hash and number of every entry, and the head.
 pub async fn verify(db: &Db) -> Result<Verdict> {
     const PAGE: i64 = 1000;
     let mut verdict = Verdict { entries: 0, head: String::new(), broken_at: None };

@@ -1,7 +1,3 @@
-//! The audit over HTTP: a studio's own entries, page by page.
-//!
-//! Changes nothing.
-
 use axum::Json;
 use axum::extract::State;
 
@@ -11,7 +7,7 @@ use crate::error::Result;
 use crate::input::{Page, Paging, Query};
 use crate::state::App;
 
-/// A studio's audit, oldest entry first. Whole events can be taken out page by page.
+/// Lists the audit log of a studio, oldest entry first. A client can export the whole log page by page.
 #[utoipa::path(
     get, path = "/studios/{studio}/audit", tag = "audit",
     params(("studio" = String, Path), Paging),

@@ -1,8 +1,7 @@
-//! Where photos lie: sealed objects in the data folder or in a bucket, read whole or in parts.
+//! The photo store: sealed photos in an object store (data folder or bucket), read whole or by range.
 //!
-//! A photo is sealed in chunks under its event's key before it gets here, so a place never holds anything
-//! that can be read, and a purge of the event's key makes every copy worthless. Everything here blocks.
-//! Knows nothing of SQL or HTTP.
+//! Photos are sealed in chunks under their event's key, so the object store holds only ciphertext, and a
+//! purge of the key makes every copy unreadable. All functions block.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,16 +14,16 @@ use crate::settings::Settings;
 const CHUNK: u64 = BLOB_CHUNK_BYTES as u64;
 const SEALED_CHUNK: u64 = CHUNK + BLOB_CHUNK_EXTRA_BYTES as u64;
 
-/// What is kept of a photo.
+/// A stored rendition of a photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The file as it came.
+    /// The uploaded file, unchanged.
     Original,
-    /// For screens.
+    /// Reduced for screens.
     Web,
-    /// For lists.
+    /// A thumbnail for lists.
     Thumb,
-    /// For screens, with a text drawn over it.
+    /// Reduced for screens, with a watermark.
     Marked,
 }
 
@@ -38,15 +37,15 @@ impl Kind {
         }
     }
 
-    /// In the order in which they are removed: `put_made` relies on the first.
+    /// All renditions in the order of their removal. `put_made` relies on the original being the first.
     pub const ALL: [Kind; 4] = [Kind::Original, Kind::Web, Kind::Thumb, Kind::Marked];
 }
 
-/// The place for photos; clones share it.
+/// The photo store; clones share it.
 #[derive(Clone)]
 pub struct Blobs(Arc<dyn Place>);
 
-/// What a photo's chunks are sealed as.
+/// Returns the name that is authenticated with each sealed chunk of a rendition.
 pub fn sealed_name(photo: &str, kind: Kind) -> String {
     format!("{photo}.{}", kind.name())
 }
@@ -55,18 +54,18 @@ fn object(event: &str, photo: &str, kind: Kind) -> String {
     format!("{event}/{}", sealed_name(photo, kind))
 }
 
-/// How many chunks `bytes` have, and whether chunk `index` is the last.
+/// Returns the number of chunks of a plaintext of `bytes` bytes, at least 1.
 pub fn chunks(bytes: u64) -> u64 {
     bytes.div_ceil(CHUNK).max(1)
 }
 
-/// Bytes of a sealed blob that holds `bytes`.
+/// Returns the sealed size of a plaintext of `bytes` bytes.
 pub fn sealed_bytes(bytes: u64) -> u64 {
     bytes + chunks(bytes) * BLOB_CHUNK_EXTRA_BYTES as u64
 }
 
 impl Blobs {
-    /// Opens the place that `settings` name.
+    /// Opens the object store of `settings`: the bucket, or the folder `photos` in the data folder.
     pub fn open(settings: &Settings) -> anyhow::Result<Self> {
         let place = match &settings.bucket {
             Some((at, access)) => open_place(at, Some(access))?,
@@ -80,12 +79,12 @@ impl Blobs {
         Self(Arc::new(place))
     }
 
-    /// Stores a blob that is sealed already.
+    /// Stores an already sealed rendition.
     pub fn put_sealed(&self, event: &str, photo: &str, kind: Kind, sealed: &[u8]) -> Result<()> {
         Ok(self.0.put(&object(event, photo, kind), sealed)?)
     }
 
-    /// Seals and stores a blob.
+    /// Seals and stores a rendition.
     pub fn put(
         &self,
         sealer: &BlobSealer,
@@ -106,9 +105,8 @@ impl Blobs {
         self.put_sealed(event, photo, kind, &sealed)
     }
 
-    /// Stores what was made of a photo that may be removed meanwhile: then nothing of it stays. A removal takes the
-    /// file as it came first, so what is put after the removal of its own kind finds that one gone. Errors:
-    /// `NotFound` where the photo is gone.
+    /// Stores a derivative unless the photo is removed concurrently. A removal deletes the original first; if
+    /// it is gone after the write, the derivative is deleted again. Errors: `NotFound` if the photo is gone.
     pub fn put_made(
         &self,
         sealer: &BlobSealer,
@@ -120,13 +118,13 @@ impl Blobs {
         self.put(sealer, event, photo, kind, plain)?;
         let found = self.0.get_part(&object(event, photo, Kind::Original), 0..1);
         if !matches!(found, Ok(Some(_))) {
-            // Where nobody can say, too: it can be made again.
+            // Also deleted if the check fails: the derivative can be rendered again.
             self.0.delete(&object(event, photo, kind))?;
         }
         found?.map(drop).ok_or_else(Failure::not_found)
     }
 
-    /// All of a blob, whatever its length; `None` where there is none.
+    /// Returns the whole plaintext of a rendition; `None` if it does not exist.
     pub fn get(
         &self,
         sealer: &BlobSealer,
@@ -139,7 +137,7 @@ impl Blobs {
         open_chunks(sealer, &name, 0, chunks_in(sealed.len() as u64), &sealed).map(Some)
     }
 
-    /// Bytes `range` of a blob that holds `bytes`.
+    /// Returns the bytes `range` of an original of `bytes` bytes.
     pub fn get_part(
         &self,
         sealer: &BlobSealer,
@@ -153,7 +151,7 @@ impl Blobs {
         let sealed = self.0.get_part(&object(event, photo, Kind::Original), sealed_range)?;
         let missing = || {
             Failure::internal(format!(
-                "photo {photo} is in the database and not in the place for photos"
+                "photo {photo} is in the database, but its file is missing in the photo store"
             ))
         };
         let sealed = sealed.ok_or_else(missing)?;
@@ -166,12 +164,12 @@ impl Blobs {
         Ok(plain)
     }
 
-    /// Removes all that is kept of a photo, with all its versions.
+    /// Removes all renditions of a photo, in all object versions.
     pub fn remove(&self, event: &str, photo: &str) -> Result<()> {
         Ok(Kind::ALL.into_iter().try_for_each(|kind| self.0.delete(&object(event, photo, kind)))?)
     }
 
-    /// Removes all photos of an event.
+    /// Removes the renditions of all photos of an event.
     pub fn remove_event(&self, event: &str) -> Result<()> {
         let all = self.0.list(&format!("{event}/"))?;
         Ok(all.iter().try_for_each(|object| self.0.delete(&object.name))?)
@@ -182,7 +180,7 @@ fn chunks_in(sealed_bytes: u64) -> u64 {
     sealed_bytes.div_ceil(SEALED_CHUNK).max(1)
 }
 
-/// Opens chunks `first` and on of a blob that has `count` in all.
+/// Unseals consecutive chunks from index `first` on, of a blob with `count` chunks in total.
 pub fn open_chunks(
     sealer: &BlobSealer,
     name: &str,
@@ -215,7 +213,7 @@ mod tests {
         blobs.put(&sealer, "e", "p", Kind::Original, b"file").unwrap();
         blobs.put_made(&sealer, "e", "p", Kind::Web, b"made").unwrap();
         assert_eq!(blobs.get(&sealer, "e", "p", Kind::Web).unwrap().unwrap(), b"made");
-        // Whoever read the file before it was removed is done after that.
+        // A worker that has read the original before the removal finishes after it.
         blobs.remove("e", "p").unwrap();
         for kind in [Kind::Web, Kind::Thumb, Kind::Marked] {
             let late = blobs.put_made(&sealer, "e", "p", kind, b"made").unwrap_err();

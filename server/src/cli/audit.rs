@@ -1,7 +1,3 @@
-//! `picpick audit verify`: whether the service's audit is whole.
-//!
-//! Reads the database the service uses and changes nothing in it.
-
 use anyhow::Result;
 use clap::Subcommand;
 
@@ -12,15 +8,16 @@ use crate::config::database_url;
 use crate::db::Db;
 
 const VERIFY_AFTER: &str = "\
-Checks the hash of every entry and that none is missing. Keep the last hash
-elsewhere: with it anybody can tell later that nothing was cut off the end.
-PICPICK_DATABASE_URL is read as by 'picpick serve'.
+Recomputes the hash of every entry and checks that no entry is missing. Keep the
+last hash in another place: comparing it later shows whether entries were cut
+off the end. The database is the one of 'picpick serve' (PICPICK_DATABASE_URL);
+nothing in it is changed.
 
 With --json: {\"entries\", \"head\", \"broken_at\"}.";
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Check that no entry of the audit was changed, removed or put in
+    /// Check that no entry of the audit log was changed, removed or inserted
     #[command(after_help = VERIFY_AFTER)]
     Verify,
 }
@@ -38,12 +35,18 @@ pub fn run(context: &Context, command: &Command) -> Result<Report> {
     let (text, status) = match verdict.broken_at {
         None => (
             format!(
-                "The audit is whole: {} entries, last hash\n{}\n",
+                "The audit log is intact: {} entries, last hash\n{}\n",
                 verdict.entries, verdict.head
             ),
             Status::Done,
         ),
-        Some(number) => (format!("The audit is broken at entry {number}.\n"), Status::Failed),
+        Some(number) => (
+            format!(
+                "The audit log was tampered with or damaged at entry {number}.\n\
+                 Keep a copy of the database and compare it with your backups.\n"
+            ),
+            Status::Failed,
+        ),
     };
     Ok(Report::new(&verdict, text)?.with(status))
 }

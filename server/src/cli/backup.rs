@@ -1,8 +1,3 @@
-//! `picpick backup` and `picpick restore`: sealed copies of collections elsewhere, and back.
-//!
-//! No key goes along: a backup is worth nothing without the keyring. Knows nothing of how rows are
-//! stored.
-
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -18,13 +13,14 @@ use super::table::Table;
 use crate::config::s3_access;
 
 const BACKUP_AFTER: &str = "\
-Costs what is new since the last backup to the same place, and may run while
-photos are being indexed. The keyring is not in it: keep a copy of that
-elsewhere. A purged collection's backups open nothing any more; its receipt
-says until when they lie there.
+Writes only what has changed since the last backup to the same place. Photos may
+be indexed meanwhile. A backup does not contain the keyring and cannot be opened
+without it: keep a copy of the keyring in another place. A purge destroys the
+collection's key, so its backups can no longer be opened; the receipt says when
+they expire.
 
-For S3, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and, for services
-that are not Amazon's, AWS_ENDPOINT_URL_S3 say how.
+For S3, set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and, for
+services other than Amazon's, AWS_ENDPOINT_URL_S3.
 
 Examples:
   picpick backup /media/backup
@@ -34,8 +30,8 @@ With --json: {\"place\", \"backups\": [{\"name\", \"id\", \"rows\",
 \"bytes_written\", \"created_unix_s\", \"expires_unix_s\", \"removed\"}],
 \"failed\": [{\"name\", \"reason\"}]}.";
 const RESTORE_AFTER: &str = "\
-Every row is checked before anything is replaced. What was erased after the
-backup was made is erased again.
+Every row is checked before anything is replaced. Faces and photos that were
+erased after the backup are erased again.
 
 Examples:
   picpick restore /media/backup --list
@@ -45,7 +41,7 @@ With --json: {\"place\", \"restored\": [{\"name\", \"id\", \"photos\", \"faces\"
 \"created_unix_s\"}]}, or with --list {\"place\", \"backups\": [{\"id\", \"name\",
 \"created_unix_s\", \"expires_unix_s\"}]}.";
 
-/// Copies collections, sealed as they are, to a folder or a bucket.
+/// Copies collections, still encrypted, to a folder or a bucket.
 #[derive(Args, Debug)]
 #[command(after_help = BACKUP_AFTER)]
 pub struct Save {
@@ -53,12 +49,12 @@ pub struct Save {
     place: PathBuf,
     /// Names of the collections [default: all]
     names: Vec<String>,
-    /// How long the backup can be restored; then it is removed by the next one
+    /// Days until the backup expires; the next backup then removes it
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3650))]
     keep_days: u32,
 }
 
-/// Brings collections back from a backup.
+/// Restores collections from a backup.
 #[derive(Args, Debug)]
 #[command(after_help = RESTORE_AFTER)]
 pub struct Load {
@@ -67,13 +63,13 @@ pub struct Load {
     /// Names of the collections
     #[arg(required_unless_present = "list")]
     names: Vec<String>,
-    /// Only list the backups there
+    /// Only list the backups in this place
     #[arg(long, conflicts_with = "names")]
     list: bool,
-    /// From the newest backup made at this time or before, seconds since 1970
+    /// Use the newest backup made at or before this time, in seconds since 1970
     #[arg(long, value_name = "UNIX_S")]
     until: Option<u64>,
-    /// Replace a collection that is there
+    /// Replace a collection that exists
     #[arg(long)]
     replace: bool,
 }
@@ -131,13 +127,13 @@ struct ListedOne {
     expires_unix_s: u64,
 }
 
-/// Opens a place; a relative folder is named whole, since receipts name it later.
+/// Opens an object store. Makes a relative folder absolute, because receipts name it later.
 fn open(at: &Path) -> Result<Box<dyn Place>> {
     let text = at.to_str().ok_or_else(|| Usage(format!("{} is not UTF-8", at.display())))?;
     if text.contains("://") {
         return Ok(open_place(text, s3_access(text)?.as_ref())?);
     }
-    let whole = std::path::absolute(at).context("the working folder is not there")?;
+    let whole = std::path::absolute(at).context("finding the current folder")?;
     Ok(open_place(&whole.to_string_lossy(), None)?)
 }
 
@@ -166,7 +162,7 @@ pub fn save(context: &Context, arguments: &Save) -> Result<Report> {
             }
         }
     }
-    // Of collections that are purged nobody makes a new backup that would remove the old.
+    // A purged collection gets no new backup, which would remove its expired ones.
     data.remove_expired_backups(place.as_ref())?;
     if backups.is_empty() && failed.is_empty() {
         text = "There are no collections to back up.\n".into();
@@ -199,7 +195,7 @@ fn list(data: &DataFolder, place: &dyn Place) -> Result<Report> {
     let all = data.backups_in(place)?;
     let mut table = Table::new(&["made", "kept until", "collection"]);
     for backup in &all {
-        let unknown = || format!("{} (no key for it here)", backup.collection);
+        let unknown = || format!("{} (its key is not in this keyring)", backup.collection);
         table.row([
             format::date(backup.created_unix_s),
             format::date(backup.expires_unix_s),
@@ -216,7 +212,9 @@ fn list(data: &DataFolder, place: &dyn Place) -> Result<Report> {
 }
 
 fn existing(context: &Context) -> Result<DataFolder> {
-    let missing = || Usage(format!("there is no data folder {}", context.config.data.display()));
+    let missing = || {
+        Usage(format!("no data folder at {}; name it with --data", context.config.data.display()))
+    };
     Ok(context.data_if_there()?.ok_or_else(missing)?)
 }
 

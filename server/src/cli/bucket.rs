@@ -1,8 +1,3 @@
-//! Photos that lie in a bucket, fetched a few at a time for `picpick upload`.
-//!
-//! Each batch lies in a private folder that goes with it. Changes nothing in the bucket, and knows nothing of
-//! where photos are sent.
-
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,42 +8,45 @@ use tempfile::TempDir;
 
 use crate::config::s3_access;
 
-/// Photos on this disk at once: some hundreds of megabytes.
+/// Photos of a batch, all on this disk at once: some hundreds of megabytes.
 const TOGETHER: usize = 32;
 
-/// What lies below a prefix.
+/// The objects below a prefix of a bucket, for `picpick upload`. Reads them and changes nothing in the
+/// bucket.
 pub struct Bucket {
     place: Box<dyn Place>,
     objects: Vec<Object>,
 }
 
-/// Some photos, on this disk for as long as this lives.
+/// A batch of downloaded photos in a private temporary folder, which is removed on drop.
 pub struct Batch {
     _folder: TempDir,
     pub files: Vec<PathBuf>,
 }
 
 impl Bucket {
-    /// Opens `at`, for instance `s3://bucket/wedding`; credentials come from the environment.
+    /// Opens `at`, for instance `s3://bucket/wedding`, and lists its objects. Credentials come from the
+    /// environment.
     pub fn open(at: &str) -> Result<Self> {
         let place = open_place(at, s3_access(at)?.as_ref())?;
         let objects = place.list("")?;
         Ok(Self { place, objects })
     }
 
-    /// All photos, batch by batch.
+    /// Downloads all objects, one batch for each item of the iterator.
     pub fn batches(&self) -> impl Iterator<Item = Result<Batch>> {
         self.objects.chunks(TOGETHER).map(|objects| self.fetch(objects))
     }
 
     fn fetch(&self, objects: &[Object]) -> Result<Batch> {
-        let folder = tempfile::tempdir().context("making a folder for photos of the bucket")?;
+        let folder =
+            tempfile::tempdir().context("creating a temporary folder for the bucket's photos")?;
         let mut files = Vec::with_capacity(objects.len());
         for (number, object) in objects.iter().enumerate() {
-            // One that went since it was listed is not missed.
+            // An object that was deleted after the listing is skipped.
             let Some(bytes) = self.place.get(&object.name)? else { continue };
             let own = folder.path().join(number.to_string());
-            std::fs::create_dir(&own).with_context(|| format!("making {}", own.display()))?;
+            std::fs::create_dir(&own).with_context(|| format!("creating {}", own.display()))?;
             let name = object.name.rsplit('/').next().unwrap_or("photo");
             files.push(write(&own.join(name), &bytes)?);
         }

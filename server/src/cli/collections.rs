@@ -1,7 +1,3 @@
-//! `picpick collections`: make, list, describe, keep longer, and purge.
-//!
-//! A listing opens no collection. Knows nothing of photos' files or of models beyond their names.
-
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -16,8 +12,8 @@ use super::table::Table;
 use super::{coverage, format, keep, packs, receipt};
 
 const CREATE_AFTER: &str = "\
-A collection keeps to the model pack it was made with; two packs cannot be
-compared.
+A collection uses the model pack it was created with for good, because faces of
+two packs cannot be compared.
 
 Examples:
   picpick collections create 'Anna & Ben'
@@ -31,26 +27,27 @@ const SHOW_AFTER: &str = "\
 With --json: what 'create' gives, and {\"photos\", \"faces\", \"people\",
  \"poor_faces\", \"photos_without_faces\", \"index\", \"threshold\"}.";
 const KEEP_AFTER: &str = "\
-Only what is named is changed.
+Changes only what you give here.
 
 Example:
   picpick collections keep 'Anna & Ben' --days 60
 
 With --json: what 'create' gives.";
 const DELETE_AFTER: &str = "\
-The key is destroyed first: from then on nothing reads what was stored, in no
-copy. Then the files go, the data folder is scanned for what may be left, and a
-signed receipt is written. A purge that was cut short is completed by the next
-command. Your photos stay where they are.
+Destroys the key first: from then on neither the stored data nor any copy of it
+can be read, except with an older copy of the keyring, which you must destroy
+yourself. Then removes the files, scans the data folder for remains, and writes
+a signed receipt. If a purge is interrupted, the next command completes it. Your
+photo files are not touched.
 
 With --json: {\"deleted\", \"id\", \"receipt\"}.";
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Make an empty collection, for instance one for an event
+    /// Create an empty collection, usually one for each event
     #[command(after_help = CREATE_AFTER)]
     Create {
-        /// Its name: 1 to 100 printable characters
+        /// Name of the new collection: 1 to 100 printable characters
         name: String,
         #[command(flatten)]
         keep: keep::Options,
@@ -60,7 +57,7 @@ pub enum Command {
     /// List all collections
     #[command(after_help = LIST_AFTER)]
     List,
-    /// Describe one collection: what is in it, and what will be hard to find
+    /// Describe one collection: its contents, and which faces are hard to find
     #[command(after_help = SHOW_AFTER)]
     Show {
         /// Name of the collection
@@ -68,7 +65,7 @@ pub enum Command {
         #[command(flatten)]
         pack: packs::Choice,
     },
-    /// Change why and until when a collection is kept
+    /// Change a collection's retention: purpose, legal basis and end date
     #[command(after_help = KEEP_AFTER)]
     Keep {
         /// Name of the collection
@@ -76,12 +73,12 @@ pub enum Command {
         #[command(flatten)]
         keep: keep::Options,
     },
-    /// Delete a collection with all its faces, for good, with a receipt
+    /// Delete a collection and all its faces permanently, with a receipt
     #[command(after_help = DELETE_AFTER)]
     Delete {
         /// Name of the collection
         name: String,
-        /// Really delete; without it, only what would be deleted is said
+        /// Delete; without this option the command only shows what it would delete
         #[arg(long)]
         yes: bool,
         /// Also write the receipt to this file
@@ -150,26 +147,26 @@ fn create(
 ) -> Result<Report> {
     let pack = choice.or_default()?;
     let info = context.data()?.create(name, pack.id(), &keep.fresh())?;
-    let mut text = format!("Made collection '{name}' for model pack '{}'.\n", pack.reference());
+    let mut text = format!("Created collection '{name}' for model pack '{}'.\n", pack.reference());
     text += &format!("Kept {}.\n", keep::text(&info.keep));
     Report::new(&Info::from(info), text)
 }
 
 fn keep_longer(context: &Context, name: &str, keep: &keep::Options) -> Result<Report> {
     if keep.is_empty() {
-        let hint = "what is to be changed? say --until, --days, --purpose or --basis";
+        let hint = "nothing to change; give --until, --days, --purpose or --basis";
         return Err(Usage(hint.into()).into());
     }
     let data = context.data_with(name)?;
     let info = data.keep(name, &keep.over(&data.collection(name)?.keep))?;
-    let text = format!("'{name}' is kept {} now.\n", keep::text(&info.keep));
+    let text = format!("'{name}' is now kept {}.\n", keep::text(&info.keep));
     Report::new(&Info::from(info), text)
 }
 
 fn list(context: &Context) -> Result<Report> {
     let all = context.data_if_there()?.map_or_else(|| Ok(Vec::new()), |data| data.collections())?;
     let mut text =
-        "There are no collections; make one with 'picpick collections create NAME'.\n".to_owned();
+        "There are no collections; create one with 'picpick collections create NAME'.\n".to_owned();
     if !all.is_empty() {
         let mut table = Table::new(&["created", "model pack", "name"]);
         for info in &all {
@@ -189,7 +186,7 @@ fn show(context: &Context, name: &str, choice: &packs::Choice) -> Result<Report>
         (gallery.people().len(), gallery.index_kind(), gallery.threshold())
     };
     let info = Info::from(collection.info().clone());
-    let mut text = format!("'{}', made {}\n", info.name, format::date(info.created_unix_s));
+    let mut text = format!("'{}', created {}\n", info.name, format::date(info.created_unix_s));
     text += &format!("Kept {}\n", keep::text(&collection.info().keep));
     let (with_photos, with_faces) = (format::count(photos, "photo"), format::count(faces, "face"));
     text += &format!("{with_photos} with {with_faces} of {}\n", format::count(people, "person"));
@@ -211,12 +208,12 @@ fn show(context: &Context, name: &str, choice: &packs::Choice) -> Result<Report>
     Report::new(&document, text)
 }
 
-/// Says what a purge would delete, as an error, unless it is meant.
+/// Errors with the counts of what a purge would delete, unless `yes` confirms it.
 fn warn_unless(context: &Context, name: &str, yes: bool, choice: &packs::Choice) -> Result<()> {
     if yes {
         return Ok(());
     }
-    // A collection that does not open can still be deleted; its counts are then not known.
+    // A collection that does not open can still be deleted; its counts are then unknown.
     let counts = match context.collection(name, choice) {
         Ok((collection, _)) => {
             let known = coverage::of(&collection);

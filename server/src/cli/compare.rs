@@ -1,7 +1,3 @@
-//! `picpick compare`: two pictures, one similarity, one verdict (1:1).
-//!
-//! Needs no data folder and keeps nothing.
-
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -21,7 +17,8 @@ Example:
 With --json: {\"similarity\", \"threshold\", \"same_person\", \"pack\", \"provider\",
 \"photos\": [{\"photo\", \"faces\", \"quality\", \"box\": [x, y, width, height]}]}.";
 
-/// The exit status is 0 whatever the verdict; with --json it is in 'same_person'.
+/// Compares one face of each photo (1:1). Exit status 0 for either verdict; see 'same_person' with
+/// --json.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
@@ -29,10 +26,10 @@ pub struct Arguments {
     photo_a: PathBuf,
     #[arg(value_name = "PHOTO_B")]
     photo_b: PathBuf,
-    /// The face that is meant in PHOTO_A when it shows several: 1 is the leftmost
+    /// Which face of PHOTO_A to use when it shows several: 1 is the leftmost
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     face_a: Option<u32>,
-    /// The face that is meant in PHOTO_B
+    /// Which face of PHOTO_B to use when it shows several: 1 is the leftmost
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     face_b: Option<u32>,
     #[command(flatten)]
@@ -65,20 +62,19 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
         |path, face: Option<u32>| Selfie::read(&pipeline, path, face.map(|face| face as usize));
     let a = read(&arguments.photo_a, arguments.face_a)?;
     let b = read(&arguments.photo_b, arguments.face_b)?;
-    let (face_a, face_b) = a.face().zip(b.face()).context("a picture shows no face")?;
+    let (face_a, face_b) = a.face().zip(b.face()).context("a photo shows no face")?;
     let similarity = cosine(&face_a.embedding, &face_b.embedding);
-    // A single comparison is held to what the smallest collection asks for.
+    // A 1:1 comparison uses the threshold of an empty collection, the lowest of the formula.
     let threshold = threshold(0, &pack.matching);
     let same_person = similarity >= threshold;
-    let verdict =
-        if same_person { "the same person" } else { "not the same person, as far as one can tell" };
+    let verdict = if same_person { "the same person" } else { "probably not the same person" };
     let mut text = format!("Similarity {similarity:.2} (threshold {threshold:.2}): {verdict}.\n");
     for selfie in [&a, &b]
         .into_iter()
         .filter(|selfie| selfie.face().is_some_and(|face| face.quality < QUALITY_LOW))
     {
         let path = format::path(&selfie.path);
-        text += &format!("The face in {path} is small, blurred or turned away: trust this less.\n");
+        text += &format!("The face in {path} is small, blurred or turned away: less reliable.\n");
     }
     let document = Document {
         similarity,

@@ -1,7 +1,3 @@
-//! A search's result as the plain data of a contact sheet.
-//!
-//! Decides which photos are shown and what each face is called. Reads no photo and writes no HTML.
-
 use std::collections::HashMap;
 
 use picpick_engine::{
@@ -13,10 +9,12 @@ use super::search::{Found, why};
 use super::selfie::Selfie;
 use super::sheet::{Mark, Role, Sheet, Shot};
 
-/// A larger collection shows its matches only: a page with more photos is slow on a phone.
+/// Most photos in a collection for its contact sheet to include photos that did not match. Above it the sheet
+/// shows the matches only, because a page with more photos is slow on a phone.
 const PHOTOS_MAX: usize = 200;
 
-/// The contact sheet of `found`: the selfies, the matches, and in a small collection all the rest.
+/// Builds the contact sheet of `found`: the selfies, the matches and, up to [`PHOTOS_MAX`] photos, all
+/// others.
 pub fn sheet_of(collection: &Collection, pack: &Pack, found: &Found) -> Sheet {
     let photos = all_photos(collection);
     let matches: HashMap<PhotoId, &Match> =
@@ -102,7 +100,7 @@ fn selfie(selfie: &Selfie) -> Shot {
     }
 }
 
-/// What a photo shows, in words, for those who do not see it.
+/// Returns the alternative text of a photo, for screen readers.
 pub fn words(shot: &Shot) -> String {
     let name = shot
         .path

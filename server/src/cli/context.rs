@@ -1,7 +1,3 @@
-//! What every command needs: configuration, data folder, collections, models.
-//!
-//! Opens things and passes their remarks on to the person at the terminal. Knows no command.
-
 use anyhow::{Context as _, Result};
 use picpick_engine::{Collection, DataFolder, DecodeLimits, Error, Models, Pack, Pipeline};
 use std::path::Path;
@@ -12,7 +8,8 @@ use super::packs;
 use super::report::note;
 use crate::config::Config;
 
-/// The surroundings of one command.
+/// What every command gets: configuration, model cache and the Ctrl-C handler. Its methods open data folders,
+/// collections and models, and print their warnings on standard error.
 pub struct Context {
     pub config: Config,
     pub models: Models,
@@ -20,21 +17,21 @@ pub struct Context {
 }
 
 impl Context {
-    /// Surroundings for `config`; touches no folder yet.
+    /// Returns the context of `config`. Touches no folder yet.
     pub fn new(config: Config, interrupt: Arc<Interrupt>) -> Self {
         let models = Models::new(config.models.clone(), config.offline.clone());
         Self { config, models, interrupt }
     }
 
-    /// Opens the data folder, which is made when it is not there.
+    /// Opens the data folder. Creates it if it does not exist.
     pub fn data(&self) -> Result<DataFolder> {
         let data = DataFolder::open(&self.config.data, self.config.keyring.as_deref())?;
         data.remarks().iter().for_each(|remark| note(&format!("note: {remark}")));
         Ok(data)
     }
 
-    /// Opens the data folder when there is one: looking for something must not leave a folder
-    /// behind where a path was mistyped.
+    /// Opens the data folder. `None` if it does not exist or is empty: a command that only reads must
+    /// not create a folder at a mistyped path.
     pub fn data_if_there(&self) -> Result<Option<DataFolder>> {
         let folder = &self.config.data;
         let empty = match std::fs::read_dir(folder) {
@@ -44,11 +41,11 @@ impl Context {
         if empty { Ok(None) } else { self.data().map(Some) }
     }
 
-    /// The data folder that holds the collection called `name`.
+    /// Opens the data folder for the collection called `name`. Errors: `NoCollection` without a data folder.
     pub fn data_with(&self, name: &str) -> Result<DataFolder> {
         let missing = || {
             let hint = format!(
-                "; there is no data folder {} yet, 'picpick collections create NAME' makes it",
+                "; there is no data folder {} yet, 'picpick collections create NAME' creates it",
                 self.config.data.display()
             );
             Error::NoCollection { name: name.to_owned(), hint }
@@ -56,7 +53,7 @@ impl Context {
         Ok(self.data_if_there()?.ok_or_else(missing)?)
     }
 
-    /// Opens the collection called `name` with the pack it was made for.
+    /// Opens the collection called `name` with the model pack it was created for.
     pub fn collection(&self, name: &str, choice: &packs::Choice) -> Result<(Collection, Pack)> {
         let data = self.data_with(name)?;
         let pack = choice.of_collection(&data.collection(name)?)?;
@@ -67,7 +64,7 @@ impl Context {
         Ok((collection, pack))
     }
 
-    /// Loads `pack`, and says so when its licence does not permit commercial use.
+    /// Loads `pack`. Prints a note if its licence does not permit commercial use.
     pub fn pipeline(&self, pack: &Pack) -> picpick_engine::Result<Pipeline> {
         if let Some(notice) = pack.notice() {
             note(&format!("note: {notice}"));
@@ -76,7 +73,8 @@ impl Context {
     }
 }
 
-/// Reads a file of at most `bytes_max` bytes; the error names it.
+/// Reads at most `bytes_max` + 1 bytes of a file: one byte more than the limit lets the caller detect a
+/// larger file. The error names the file.
 pub fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     use std::io::Read;
     let read = || {

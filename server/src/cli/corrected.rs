@@ -1,7 +1,3 @@
-//! What `picpick people` is told of people: two are one, these faces are somebody else, leave this one out.
-//!
-//! Says what was done, and shows one person's faces. Knows nothing of how people are formed.
-
 use anyhow::Result;
 use clap::Args;
 use picpick_engine::{Collection, FaceId};
@@ -11,23 +7,23 @@ use super::format;
 use super::report::Report;
 use super::table::Table;
 
-/// One of these at a time; face ids as 'faces list' shows them.
+/// The corrections of `picpick people`, at most one in a call; face ids are those of 'faces list'.
 #[derive(Args, Debug)]
 #[group(multiple = false)]
 pub struct Words {
-    /// These faces' people are one person, from now on
+    /// Merge the people of these faces into one person
     #[arg(long, value_name = "FACE", num_args = 2..)]
     merge: Vec<FaceId>,
-    /// These faces of one person are somebody else
+    /// Split these faces of one person off: they are another person
     #[arg(long, value_name = "FACE", num_args = 1..)]
     split: Vec<FaceId>,
-    /// Leave this face's person out of the list
+    /// Hide this face's person from the list
     #[arg(long, value_name = "FACE")]
     hide: Option<FaceId>,
-    /// List this face's person again
+    /// Show this face's person in the list again
     #[arg(long, value_name = "FACE")]
     unhide: Option<FaceId>,
-    /// Show the faces of this face's person, the worst fit first
+    /// List the faces of this face's person, the least similar first
     #[arg(long, value_name = "FACE")]
     show: Option<FaceId>,
 }
@@ -48,22 +44,23 @@ struct Shown {
 }
 
 impl Words {
-    /// Does what was said; `None` where nothing was. `although`: one person in spite of a photo of two.
+    /// Applies the correction that was given; `None` if none was. `although` permits a merge of two people
+    /// that one photo shows together.
     pub fn carry_out(&self, collection: &Collection, although: bool) -> Result<Option<Report>> {
         let name = &collection.info().name;
         let (face, text) = if let Some(face) = self.merge.first() {
             collection.merge_people(&self.merge, although)?;
-            (face, format!("They are one person in '{name}'.\n"))
+            (face, format!("Merged into one person in '{name}'.\n"))
         } else if let Some(face) = self.split.first() {
             collection.split_person(&self.split)?;
             let faces = format::count(self.split.len(), "face");
-            (face, format!("{faces} of '{name}' made somebody else.\n"))
+            (face, format!("Split {faces} off as another person in '{name}'.\n"))
         } else if let Some(face) = &self.hide {
             collection.hide_person(face, true)?;
-            (face, format!("The person is left out of the list of '{name}'.\n"))
+            (face, format!("The person is hidden from the list of '{name}'.\n"))
         } else if let Some(face) = &self.unhide {
             collection.hide_person(face, false)?;
-            (face, format!("The person is listed in '{name}' again.\n"))
+            (face, format!("The person is in the list of '{name}' again.\n"))
         } else if let Some(face) = &self.show {
             (face, String::new())
         } else {
@@ -74,7 +71,7 @@ impl Words {
 }
 
 fn shown(collection: &Collection, face: &FaceId, mut text: String) -> Result<Report> {
-    // Split off, a poor face is nobody's.
+    // A low-quality face that was split off belongs to no person.
     let (hidden, person) = match collection.person(face) {
         Ok(person) => (person.hidden, person.faces),
         Err(picpick_engine::Error::NoPerson { .. }) if !text.is_empty() => (false, Vec::new()),

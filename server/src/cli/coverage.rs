@@ -1,7 +1,3 @@
-//! `picpick coverage`: what of a collection will be found, what not, and in which photos.
-//!
-//! The engine judges faces. Reads no photo's file, and knows nothing of searches.
-
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use picpick_engine::{Collection, Coverage, Gallery, KnownPhoto, PhotoId, Weakness, weakness};
@@ -13,9 +9,9 @@ use super::table::Table;
 use super::{format, packs};
 
 const AFTER: &str = "\
-A face is counted as small, blurred or turned when fewer than two of three of
-its like were found on public photos. The share of a guest's photos to expect
-takes a clear selfie for granted, and counts no face that was not seen at all.
+A face counts as small, blurred or turned away if fewer than two in three faces
+like it were found in tests on public photos. The expected share of a guest's
+photos assumes a clear selfie and ignores faces that were not detected at all.
 
 Examples:
   picpick coverage 'Anna & Ben'
@@ -27,25 +23,25 @@ With --json: {\"collection\", \"photos\", \"without_face\", \"faces\", \"good\",
 \"quality\", \"box\": [x, y, width, height]}]}]; box in pixels of the upright
 photo.";
 
-/// What guests will find of a collection, and what not.
+/// Estimates which faces of a collection guests will find and which they will not.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
     /// Name of the collection
     name: String,
-    /// List the photos with such faces, or without a face
+    /// List the photos with faces of this kind, or without a face
     #[arg(long, value_name = "KIND", value_enum)]
     photos: Option<Kind>,
     #[command(flatten)]
     pack: packs::Choice,
 }
 
-/// Which photos are listed.
+/// Which photos `--photos` lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
     /// With faces that have too few pixels
     Small,
-    /// With faces that lack detail: out of focus, or moved
+    /// With faces that lack detail: out of focus or motion blur
     Blurred,
     /// With faces turned too far away
     Turned,
@@ -107,7 +103,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     Report::new(&document, text)
 }
 
-/// The coverage of a collection as it is.
+/// Returns the coverage of a collection.
 pub fn of(collection: &Collection) -> Coverage {
     let mut coverage = Coverage::default();
     for (_, faces) in collection.gallery().photos_with_faces() {
@@ -116,7 +112,7 @@ pub fn of(collection: &Collection) -> Coverage {
     coverage
 }
 
-/// In two lines at most, for the photographer: what guests will not find.
+/// Returns at most two lines that tell the photographer what guests will not find.
 pub fn warning(coverage: &Coverage) -> String {
     let mut text = String::new();
     if coverage.weak() > 0 {
@@ -128,7 +124,7 @@ pub fn warning(coverage: &Coverage) -> String {
     if coverage.without_face > 0 {
         let photos = format::count(coverage.without_face, "photo");
         let verb = if coverage.without_face == 1 { "shows" } else { "show" };
-        text += &format!("{photos} {verb} no face that could be found.\n");
+        text += &format!("{photos} {verb} no detectable face.\n");
     }
     text
 }
@@ -140,10 +136,10 @@ fn summary(name: &str, coverage: &Coverage) -> String {
     if let Some(recall) = coverage.recall() {
         let found = (100.0 * recall).round();
         text += &format!("Of 100 photos of a guest, about {found} will be found.\n\n");
-        let mut table = Table::new(&[">faces", ">share", "they are", "what helps"]);
+        let mut table = Table::new(&[">faces", ">share", "quality", "what helps"]);
         for (faces, what, help) in [
             (coverage.good(), "good", ""),
-            (coverage.small, "too small", "originals, not web sizes; going closer"),
+            (coverage.small, "too small", "originals, not web sizes; a closer shot"),
             (coverage.blurred, "too blurred", "originals; a shorter exposure"),
             (coverage.turned, "turned too far away", "another photo from the front"),
         ] {
@@ -157,15 +153,15 @@ fn summary(name: &str, coverage: &Coverage) -> String {
     if coverage.without_face > 0 {
         let photos = format::count(coverage.without_face, "photo");
         let verb = if coverage.without_face == 1 { "shows" } else { "show" };
-        text += &format!("{photos} {verb} no face that could be found.\n");
+        text += &format!("{photos} {verb} no detectable face.\n");
     }
     if coverage.weak() + coverage.without_face > 0 {
-        text += "Which they are: --photos small, blurred, turned or none.\n";
+        text += "List them with --photos small, blurred, turned or none.\n";
     }
     text
 }
 
-/// The photos of a kind in order of path, each with the faces that it is listed for.
+/// Returns the photos of a kind in order of path, each with the faces of that kind.
 fn list(gallery: &Gallery, kind: Kind) -> Vec<Shown> {
     let lacking = match kind {
         Kind::Small => Some(Weakness::Small),

@@ -1,8 +1,3 @@
-//! `picpick demo`: everything once, on sample photos, ending in a contact sheet.
-//!
-//! Can be run again at any time: what is there is not fetched or indexed twice. Never touches another
-//! collection of the data folder.
-
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -17,14 +12,15 @@ use super::search::{Search, sheet_path};
 use super::{contact, format, index, keep, search, sheet};
 
 const COLLECTION: &str = "Demo event";
-/// The sample that is searched for; all others are the event's photos.
+/// File name of the sample that serves as the selfie; all other samples are the event's photos.
 const SELFIE: &str = "obama.jpg";
 
-/// Downloads the models and twelve sample photos, indexes eleven of them as the collection 'Demo
-/// event', searches with the twelfth, and writes a contact sheet. Its path is printed last.
+/// Downloads the models and twelve sample photos, indexes eleven of them into the collection 'Demo
+/// event', searches with the twelfth, writes a contact sheet and prints its path. It can be run
+/// again at any time, and changes no other collection.
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// Where the contact sheet goes [default: contact-sheet.html in the data folder]
+    /// File for the contact sheet [default: contact-sheet.html in the data folder]
     #[arg(long, value_name = "FILE.html", value_parser = PathBufValueParser::new().try_map(sheet_path))]
     sheet: Option<PathBuf>,
 }
@@ -69,7 +65,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
         None => context.config.data.join("contact-sheet.html"),
     };
     sheet::write(&path, &contact::sheet_of(&collection, &pack, &found))?;
-    let path = std::path::absolute(&path).context("the working folder is not there")?;
+    let path = std::path::absolute(&path).context("finding the current folder")?;
     text += &format!("\nOpen the contact sheet in a browser:\n{}\n", format::path(&path));
     let status = if found.answer.matches.is_empty() { Status::NothingFound } else { Status::Done };
     let sheet = path.to_string_lossy().into_owned();

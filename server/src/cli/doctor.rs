@@ -1,8 +1,3 @@
-//! `picpick doctor`: what this machine can do, what is set up, what is missing and how to get it.
-//!
-//! Never fails because something is missing, as long as the default pack can run. Changes nothing that
-//! stays.
-
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -18,19 +13,20 @@ use super::format;
 use super::report::{Report, Status};
 
 const AFTER: &str = "\
-Without photos, the sample photos of 'picpick demo' are used where they are.
-Times are those of one core; cosines compare the embeddings of the whole chain,
-detection included, with those of the last provider listed.
+Without PHOTO it uses the sample photos of 'picpick demo', if they are there.
+Times are for one core. Cosines compare the embeddings of the whole pipeline,
+detection included, with those of the last provider listed. Nothing is changed.
 
 With --json: {\"version\", \"processor\", \"memory\", \"runtime\", \"models\",
 \"packs\", \"data\", \"advice\"}. Exit status 1 when the default model pack cannot
 run.";
 
-/// The processor features that the models and the index make use of.
+/// Processor features that the models and the index use.
 const FEATURES: [&str; 8] =
     ["avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimd", "asimddp"];
 
-/// Takes PHOTOs through the models and says how fast the models are and whether they agree.
+/// Checks processor, models and folders, runs PHOTOs through the models, and reports the models'
+/// speed and whether their results agree.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
@@ -48,7 +44,7 @@ struct Findings {
     models: Folder,
     packs: Vec<PackFindings>,
     data: Folder,
-    /// What to do, most important first.
+    /// Actions for the operator, most important first.
     advice: Vec<String>,
 }
 
@@ -78,7 +74,7 @@ struct Folder {
     exists: bool,
     writable: bool,
     free_bytes: Option<u64>,
-    /// What the folder says of itself; `null` for one without a format.
+    /// Content of the folder's `format` file, at most 80 characters; `null` without that file.
     format: Option<String>,
     collections: Option<usize>,
 }
@@ -177,7 +173,10 @@ fn data_folder(context: &Context, advice: &mut Vec<String>) -> Folder {
         Err(error) => advice.push(error.to_string()),
     }
     if found.exists && !found.writable {
-        advice.push(format!("nothing can be written to the data folder {}", found.path));
+        advice.push(format!(
+            "the data folder {} is read-only; allow this user to write to it",
+            found.path
+        ));
     }
     found
 }
@@ -200,9 +199,9 @@ fn examine(
     if let Some(error) = &error {
         advice.push(error.clone());
     } else if !status.fetched && pack.reference() == DEFAULT_PACK {
-        advice.push("get the default models with 'picpick models fetch'".into());
+        advice.push("download the default models with 'picpick models fetch'".into());
     }
-    // OpenVINO's two ways are compared; the plain provider only where there is no other.
+    // Compares OpenVINO's two precisions; the plain CPU provider only if it is the only one.
     let compared: Vec<Provider> = match candidates.as_slice() {
         [rest @ .., Provider::Cpu] if !rest.is_empty() => rest.to_vec(),
         all => all.to_vec(),
@@ -231,12 +230,12 @@ fn examine(
 
 fn bf16(context: &Context, pack: &Pack, candidates: &[Provider]) -> String {
     if !candidates.contains(&Provider::OpenVinoBf16) {
-        return "not used: it takes a processor with AMX and the OpenVINO runtime".into();
+        return "not used: it needs a processor with AMX and the OpenVINO runtime".into();
     }
     match verdict(&context.models, pack) {
-        None => "not yet measured: will be on the first 32 faces".into(),
+        None => "not measured yet: the first 32 faces will be used for it".into(),
         Some(verdict) => {
-            let outcome = if verdict.passed { "proved itself" } else { "off, it differs from f32" };
+            let outcome = if verdict.passed { "passed" } else { "off, it differs from f32" };
             let (faces, min, mean) = (verdict.faces, verdict.cosine_min, verdict.cosine_mean);
             format!("{outcome}: cosine to f32 on {faces} faces at least {min:.4}, mean {mean:.4}")
         }
@@ -255,7 +254,7 @@ impl Findings {
         text += &format!("Memory     {}, {} available\n", memory.0, memory.1);
         text += &format!(
             "Runtime    {}\n",
-            self.runtime.as_ref().map_or("not fetched", |library| &library.path)
+            self.runtime.as_ref().map_or("not downloaded", |library| &library.path)
         );
         text += &format!("Models     {}\n", self.models.text());
         for pack in &self.packs {
@@ -263,7 +262,7 @@ impl Findings {
         }
         text += &format!("Data       {}\n", self.data.text());
         if self.advice.is_empty() {
-            return text + "\nAll is well.\n";
+            return text + "\nNo problems found.\n";
         }
         text += "\nTo do:\n";
         for advice in &self.advice {
@@ -277,7 +276,7 @@ impl Folder {
     fn text(&self) -> String {
         let path = super::report::printable(&self.path);
         let mut parts = vec![match (self.exists, self.writable) {
-            (false, _) => "not made yet".to_owned(),
+            (false, _) => "not created yet".to_owned(),
             (true, false) => "read-only".to_owned(),
             (true, true) => "writable".to_owned(),
         }];
@@ -293,7 +292,7 @@ impl PackFindings {
         let state = match (&self.provider, &self.error) {
             (Some(provider), _) => format!("runs with {provider}"),
             (None, Some(error)) => format!("does not run: {error}"),
-            (None, None) => format!("not fetched (picpick models fetch --pack {})", self.pack),
+            (None, None) => format!("not downloaded (picpick models fetch --pack {})", self.pack),
         };
         let mut text = format!("  {}: {state}\n", self.pack);
         if self.provider.is_some() {

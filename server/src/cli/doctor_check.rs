@@ -1,7 +1,3 @@
-//! The doctor's self-check: the same photos through each provider, agreement and time.
-//!
-//! Measures the whole chain, so that a detector that sees less shows too. Keeps nothing of the faces.
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,33 +9,34 @@ use serde::Serialize;
 use super::context::read_file;
 use super::table::Table;
 
-/// Boxes that overlap by this share are one face.
+/// Intersection over union from which two boxes count as the same face, 0 to 1.
 const SAME_FACE_IOU: f32 = 0.5;
 
-/// What one provider made of the photos.
+/// The self-check's result for one provider.
 #[derive(Debug, Serialize)]
 pub struct Check {
     pub provider: String,
     pub photos: usize,
     pub faces: usize,
-    /// Detection with refinement, on average.
+    /// Mean time of detection with refinement.
     pub detect_ms_per_photo: f64,
     pub embed_ms_per_face: f64,
-    /// Faces that the exact provider found too; the cosines compare both embeddings of these.
+    /// Faces that the reference provider found too; the cosines compare the two embeddings of each.
     pub faces_compared: usize,
     pub cosine_min: Option<f32>,
     pub cosine_mean: Option<f32>,
 }
 
-/// The faces of each photo and the time they took.
+/// The faces of each photo, and the total time of detection and embedding.
 struct Measured {
     photos: Vec<Vec<Face>>,
     detect: Duration,
     embed: Duration,
 }
 
-/// Takes `photos` through `pack` with each of `providers`; the last one is what the others are held
-/// against. Photos that do not read are left out.
+/// Runs `photos` through `pack` with each of `providers` and compares the results with those of the last one,
+/// the reference. It measures the whole pipeline, so that a detector that misses faces shows too. Photos that
+/// cannot be read are left out. Keeps no face.
 pub fn check(
     models: &Models,
     pack: &Pack,
@@ -64,7 +61,7 @@ fn measure(
 ) -> Result<Measured> {
     let pipeline =
         Pipeline::load(models, pack, Precision::Only(provider), DecodeLimits::default())?;
-    // The first pass prepares the models for each size of input; only the second is timed.
+    // The first pass prepares the models for each input size; only the second is timed.
     let readable: Vec<&Vec<u8>> =
         photos.iter().filter(|bytes| pipeline.analyse(bytes).is_ok()).collect();
     let mut measured =
@@ -112,7 +109,7 @@ fn region(face: &Face) -> Region {
     Region { x, y, width, height }
 }
 
-/// The checks as a table.
+/// Returns the checks as a table.
 pub fn text(checks: &[Check]) -> String {
     let mut table =
         Table::new(&["provider", ">faces", ">ms/photo", ">ms/face", ">cosine min", ">mean"]);
@@ -131,7 +128,7 @@ pub fn text(checks: &[Check]) -> String {
     table.text()
 }
 
-/// The sample photos in the model cache.
+/// Returns the sample photos in the model cache.
 pub fn samples(models: &Models) -> Vec<PathBuf> {
     super::walk::walk(&[models.folder().join("samples")])
         .files

@@ -1,7 +1,3 @@
-//! `picpick erase`: all faces of one person, found by a selfie, out of a collection for good.
-//!
-//! Without `--yes` it only shows what it would erase. Knows nothing of how anything is erased.
-
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -16,37 +12,37 @@ use super::table::Table;
 use super::{format, packs, receipt};
 
 const AFTER: &str = "\
-Look at what is shown before you add --yes: a relative may be among the faces,
-and a side face may be missing; '--min-similarity' draws the line elsewhere. The
-photos' files stay where they are. The faces are not taken in again when the
-photos are indexed once more.
+Check the list before you add --yes: it may contain a relative, and it may lack
+a face seen from the side; '--min-similarity' changes the limit. The photo files
+are not touched. Indexing the photos again does not bring the faces back.
 
-Example:
+Examples:
   picpick erase 'Anna & Ben' --selfie guest.jpg
   picpick erase 'Anna & Ben' --selfie guest.jpg --yes --receipt guest.json
 
 With --json: {\"collection\", \"erased\", \"threshold\", \"faces\": [{\"photo\",
 \"face_id\", \"similarity\"}], \"receipt\"}.";
 
-/// Finds a person's faces as 'search --expand' does and erases them.
+/// Finds a person's faces as 'search --expand' does and erases them. Without '--yes' it only lists
+/// them.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
     /// Name of the collection
     name: String,
-    /// A picture of the person; several find more
+    /// A picture of the person; may be given several times, to find more faces
     #[arg(long = "selfie", required = true, value_name = "FILE")]
     selfies: Vec<PathBuf>,
-    /// Really erase; without it, only what would be erased is shown
+    /// Erase; without this option the command only lists the faces it would erase
     #[arg(long)]
     yes: bool,
     /// Also write the receipt to this file
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
-    /// Erase faces from this similarity on [default: the collection's threshold]
+    /// Erase faces of at least this similarity, -1 to 1 [default: the collection's threshold]
     #[arg(long, value_name = "X", value_parser = similarity, allow_negative_numbers = true)]
     min_similarity: Option<f32>,
-    /// The face that is meant when the picture shows several: 1 is the leftmost
+    /// Which face to use when the picture shows several: 1 is the leftmost
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     face: Option<u32>,
     #[command(flatten)]
@@ -93,7 +89,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
         receipt: None,
     };
     if answer.matches.is_empty() {
-        let text = format!("'{}' shows nobody like that.\n", arguments.name);
+        let text = format!("No face in '{}' matches this person.\n", arguments.name);
         return Ok(Report::new(&document, text)?.with(Status::NothingFound));
     }
     let mut table = Table::new(&[">similarity", "face", "photo"]);

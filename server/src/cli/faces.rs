@@ -1,7 +1,3 @@
-//! `picpick faces`: which faces a collection knows, and taking some out of it.
-//!
-//! Shows no face and no embedding. Knows nothing of searches.
-
 use std::ffi::OsString;
 
 use anyhow::Result;
@@ -15,38 +11,38 @@ use super::table::Table;
 use super::{Usage, format, packs, photos, receipt};
 
 const LIST_AFTER: &str = "\
-PERSON numbers the people as 'picpick people' does; a face of poor quality may
-belong to none.
+PERSON is the number that 'picpick people' shows; a face of low quality may
+belong to no person.
 
 With --json: {\"collection\", \"faces\": [{\"face_id\", \"photo\", \"photo_id\",
 \"quality\", \"box\": [x, y, width, height], \"person\": number or null}]}.";
 const DELETE_AFTER: &str = "\
-The photo stays in the collection; the face is found no more.
+The photo stays in the collection; searches do not find the face any more.
 
 With --json: {\"collection\", \"deleted\": [face ids], \"receipt\"}.";
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// List the faces in order of photo
+    /// List the faces, photo by photo in order of path
     #[command(after_help = LIST_AFTER)]
     List {
         /// Name of the collection
         name: String,
-        /// Only these: face id, or a photo's path or id for all its faces
+        /// Only these: a face id, or a photo's path or id for all faces of the photo
         #[arg(value_name = "FACE")]
         faces: Vec<OsString>,
         #[command(flatten)]
         pack: packs::Choice,
     },
-    /// Take faces out of the collection
+    /// Remove faces from the collection
     #[command(after_help = DELETE_AFTER)]
     Delete {
         /// Name of the collection
         name: String,
-        /// Face id, as 'faces list' and 'search --json' show it
+        /// Face ids, as 'faces list' and 'search --json' show them
         #[arg(required = true, value_name = "FACE")]
         faces: Vec<FaceId>,
-        /// Really delete; without it, only what would be deleted is said
+        /// Delete; without this option the command only shows what it would delete
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
@@ -130,7 +126,7 @@ fn all_faces(gallery: &Gallery) -> Vec<Shown> {
     all
 }
 
-/// The ids of the faces that are named, and of all faces of the photos that are.
+/// Returns the ids of the faces in `wanted`, and of all faces of the photos in it.
 fn choose(gallery: &Gallery, wanted: &[OsString]) -> Result<Vec<String>> {
     let mut chosen = Vec::new();
     for name in wanted {

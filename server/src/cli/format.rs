@@ -1,11 +1,7 @@
-//! Numbers, times and paths as people read them.
-//!
-//! Pure, and knows nothing of commands.
-
 use std::path::Path;
 use std::time::Duration;
 
-/// `1 photo`, `2 photos`, `12,345 photos`.
+/// Formats a number with its noun: `1 photo`, `2 photos`, `12,345 photos`.
 pub fn count(number: usize, thing: &str) -> String {
     let plural = match thing.strip_suffix("person") {
         Some(start) => format!("{start}people"),
@@ -14,7 +10,7 @@ pub fn count(number: usize, thing: &str) -> String {
     format!("{} {}", thousands(number), if number == 1 { thing } else { &plural })
 }
 
-/// Digits in groups of three.
+/// Formats a number with its digits in groups of three: `12,345`.
 pub fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
@@ -27,7 +23,7 @@ pub fn thousands(number: usize) -> String {
     grouped
 }
 
-/// `12 MB`, `3.4 GB`: decimal units, two digits at least.
+/// Formats a size in decimal units with at least two digits: `12 MB`, `3.4 GB`.
 pub fn bytes(number: u64) -> String {
     let mut value = number as f64;
     for unit in ["bytes", "kB", "MB", "GB"] {
@@ -40,7 +36,7 @@ pub fn bytes(number: u64) -> String {
     format!("{value:.1} TB")
 }
 
-/// `4.2 s`, `3 min 20 s`, `2 h 5 min`.
+/// Formats a duration: `4.2 s`, `3 min 20 s`, `2 h 5 min`.
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64().round() as u64;
     match seconds {
@@ -50,11 +46,11 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
-/// `2026-05-01 14:30 UTC` of seconds since 1970.
+/// Formats seconds since the Unix epoch: `2026-05-01 14:30 UTC`.
 pub fn date(unix_s: u64) -> String {
     let (days, seconds) = (unix_s / 86_400, unix_s % 86_400);
-    // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": years that begin in March put
-    // the leap day last. 719,468 days lie between 0000-03-01 and 1970-01-01.
+    // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": years that begin in March have
+    // the leap day last. There are 719,468 days between 0000-03-01 and 1970-01-01.
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
     let year_of_era =
@@ -68,12 +64,12 @@ pub fn date(unix_s: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
 }
 
-/// A path as text: what is not UTF-8 is replaced, control characters are made visible.
+/// Formats a path for the terminal: replaces bytes that are not UTF-8 and escapes control characters.
 pub fn path(path: &Path) -> String {
     super::report::printable(&path.to_string_lossy()).replace('\n', "\\n")
 }
 
-/// Milliseconds with a tenth.
+/// Converts a duration to milliseconds, rounded to a tenth.
 pub fn ms(time: Duration) -> f64 {
     (time.as_secs_f64() * 10_000.0).round() / 10.0
 }

@@ -1,7 +1,3 @@
-//! `picpick index`: photos into a collection, with progress, and what will be hard to find.
-//!
-//! Stops cleanly at Ctrl-C. Never changes a photo, and knows nothing of how faces are found.
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,8 +13,9 @@ use super::report::{Report, Status, note};
 use super::{coverage, format, packs, walk};
 
 const AFTER: &str = "\
-Photos that were added before cost next to nothing: run the command again after
-an interruption, or when new photos have arrived.
+Photos that are in the collection already are skipped quickly: run the command
+again after an interruption, or when there are new photos. Ctrl-C stops it and
+keeps what was added.
 
 Examples:
   picpick index 'Anna & Ben' /media/card1 /media/card2
@@ -29,9 +26,9 @@ With --json: {\"photos\", \"faces\", \"skipped\": [{\"path\", \"reason\"}],
 \"poor_faces\", \"stopped\"}; photos and faces are those added by this run,
 poor_faces those of the whole collection.";
 
-/// Reads JPEG, PNG and WebP, whatever the file is called. Folders are taken with everything below
-/// them, in order of name; hidden files and linked folders are left out. What cannot be read is
-/// named and the rest goes on.
+/// Adds JPEG, PNG and WebP photos, recognised by content and not by file name. Walks folders with
+/// all their subfolders in order of name; skips hidden files and linked folders. Names each file
+/// that cannot be read and goes on with the others. Never changes a photo.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
@@ -40,14 +37,14 @@ pub struct Arguments {
     /// Photos, or folders with photos
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Photos to work on at the same time [default: one per processor core]
+    /// Photos to process at the same time [default: one per processor core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     jobs: Option<u16>,
     #[command(flatten)]
     pack: packs::Choice,
 }
 
-/// What a run did and what the collection is now.
+/// What a run added and skipped, and the state of the collection after it.
 #[derive(Debug, Serialize)]
 pub struct Outcome {
     photos: usize,
@@ -75,7 +72,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     Ok(Report::new(&outcome, text)?.with(status))
 }
 
-/// Takes all photos at and below `paths` into `collection`.
+/// Adds all photos at and below `paths` to `collection`, with progress on standard error.
 pub fn index(
     context: &Context,
     collection: &Collection,
@@ -99,12 +96,13 @@ pub fn index(
     });
     let elapsed = progress.elapsed();
     let mut counts = progress.finish();
-    let kept = || format!("{} added before this stay", format::count(counts.stored, "photo"));
+    let kept =
+        || format!("{} added and kept before this error", format::count(counts.stored, "photo"));
     let summary = match summary {
         Err(error) if counts.stored > 0 => return Err(error).with_context(kept),
         summary => summary?,
     };
-    // People and index are brought up to date on opening too, so a run without news may skip it.
+    // Opening a collection brings people and index up to date too, so a run that added nothing skips it.
     if summary.photos > 0 {
         collection.settle()?;
     }
@@ -140,11 +138,11 @@ fn status(outcome: &Outcome) -> Status {
     }
 }
 
-/// The outcome for people.
+/// Returns the outcome as text.
 pub fn describe(outcome: &Outcome, collection: &Collection) -> String {
     let mut text = String::new();
     if outcome.photos + outcome.already_indexed + outcome.skipped.len() == 0 && !outcome.stopped {
-        return "No photos found: the folders hold no files that are not hidden.\n".into();
+        return "No photos found: the folders contain only hidden files, or none.\n".into();
     }
     let (photos, faces) =
         (format::count(outcome.photos, "photo"), format::count(outcome.faces, "face"));
@@ -155,10 +153,10 @@ pub fn describe(outcome: &Outcome, collection: &Collection) -> String {
     }
     text += ".\n";
     if outcome.already_indexed > 0 {
-        text += &format!("{} in the collection already.\n", were(outcome.already_indexed, "photo"));
+        text += &format!("{} already in the collection.\n", were(outcome.already_indexed, "photo"));
     }
     if !outcome.skipped.is_empty() {
-        text += &format!("{} skipped (named above):\n", were(outcome.skipped.len(), "file"));
+        text += &format!("{} skipped (listed above):\n", were(outcome.skipped.len(), "file"));
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
         outcome
             .skipped
@@ -173,7 +171,7 @@ pub fn describe(outcome: &Outcome, collection: &Collection) -> String {
     text += &format!("'{}' now has {photos} with {faces}.\n", outcome.collection);
     text += &coverage::warning(&now);
     if outcome.stopped {
-        text += "Stopped before the end; run the same command again to go on.\n";
+        text += "Stopped before the end; run the same command again to continue.\n";
     }
     text
 }
@@ -182,7 +180,8 @@ fn were(number: usize, thing: &str) -> String {
     format!("{} {}", format::count(number, thing), if number == 1 { "was" } else { "were" })
 }
 
-/// Reasons that differ only in a file's name or size count as one.
+/// Returns the reason without the file's name, so that reasons which differ only in the name are counted
+/// together.
 fn kind_of(skipped: &Skipped) -> &str {
     let reason = skipped.reason.as_str();
     if reason.contains(&skipped.path) {

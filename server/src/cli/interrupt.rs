@@ -1,7 +1,3 @@
-//! Ctrl-C: ends a command at once, or asks a run that can stop cleanly to stop; the second ends it.
-//!
-//! SIGTERM counts as Ctrl-C. Knows nothing of what is being stopped.
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,17 +5,18 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::report::{Status, note};
 
-/// Shared between the watcher and the command.
+/// Handles Ctrl-C and SIGTERM: ends a command at once, or asks a run that can stop cleanly to stop; the
+/// second signal ends that run too. Shared between the signal watcher and the command.
 #[derive(Debug, Default)]
 pub struct Interrupt {
     /// Set to ask the run to stop.
     stop: Arc<AtomicBool>,
-    /// Whether a run is under way that looks at `stop`.
+    /// Whether a run that checks `stop` is in progress.
     heeded: AtomicBool,
 }
 
 impl Interrupt {
-    /// Carries out `work`, which looks at the flag it is given and stops cleanly when it is set.
+    /// Runs `work`, which must check the flag that it is given and stop cleanly once it is set.
     pub fn heeded_by<T>(&self, work: impl FnOnce(Arc<AtomicBool>) -> T) -> T {
         self.heeded.store(true, Ordering::SeqCst);
         let done = work(Arc::clone(&self.stop));
@@ -39,10 +36,10 @@ impl Interrupt {
             let heeded = self.heeded.load(Ordering::SeqCst);
             if !heeded || self.stop.swap(true, Ordering::SeqCst) {
                 note("stopped");
-                // What was acknowledged is durable; nothing else is worth waiting for.
+                // Acknowledged work is durable, so the process can end without waiting for anything.
                 std::process::exit(Status::Failed as i32);
             }
-            note("stopping: what is done is kept; Ctrl-C again ends at once");
+            note("stopping; finished work is kept; press Ctrl-C again to end at once");
         }
     }
 }

@@ -1,30 +1,26 @@
-//! Why and until when a collection is kept: options, dates, and how both are shown.
-//!
-//! Knows nothing of collections beyond that.
-
 use clap::{Args, ValueEnum};
 use picpick_engine::Keep;
 
 use super::format;
 
-/// Kept so long unless told otherwise, days: guests come back for their photos within months.
+/// Default retention of a new collection, days: guests come back for their photos within months.
 const DAYS: u32 = 180;
 const DAY_S: u64 = 86_400;
 
-/// The options that say why and until when.
+/// The retention options: purpose, legal basis and end date.
 #[derive(Args, Debug, Default)]
 pub struct Options {
-    /// What the faces are kept for [default: finding guests' photos]
+    /// Purpose of keeping the faces [default: finding guests' photos]
     #[arg(long, value_name = "TEXT", value_parser = purpose)]
     purpose: Option<String>,
-    /// On which legal basis [default: consent]
+    /// Legal basis of keeping the faces [default: consent]
     #[arg(long, value_enum)]
     basis: Option<Basis>,
-    /// Until which day (UTC); from then on it is neither searched nor added to, and 'picpick
-    /// retention run' purges it [default: 180 days from now]
+    /// First day (UTC) on which the collection can no longer be searched or added to, and on which
+    /// 'picpick retention run' purges it [default: 180 days from now]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, conflicts_with = "days")]
     until: Option<u64>,
-    /// For how many days from now
+    /// The same end as a number of days from now
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
 }
@@ -38,7 +34,7 @@ enum Basis {
 }
 
 impl Options {
-    /// For a new collection.
+    /// Returns the retention policy of a new collection: the defaults, changed by these options.
     pub fn fresh(&self) -> Keep {
         let end = unix_now_s() + u64::from(DAYS) * DAY_S;
         self.over(&Keep {
@@ -48,7 +44,7 @@ impl Options {
         })
     }
 
-    /// What was set before, with what these options change.
+    /// Returns the policy `before`, changed by these options.
     pub fn over(&self, before: &Keep) -> Keep {
         let days = self.days.map(|days| unix_now_s() + u64::from(days) * DAY_S);
         Keep {
@@ -58,7 +54,7 @@ impl Options {
         }
     }
 
-    /// Whether nothing is to be changed.
+    /// Whether no option was given.
     pub fn is_empty(&self) -> bool {
         self.purpose.is_none()
             && self.basis.is_none()
@@ -78,18 +74,18 @@ impl Basis {
     }
 }
 
-/// `until 2027-05-01 for finding guests' photos (consent)`.
+/// Formats a policy: `until 2027-05-01 00:00 UTC for finding guests' photos (consent)`.
 pub fn text(keep: &Keep) -> String {
     let until = keep
         .ends_unix_s
-        .map_or_else(|| "without an end".into(), |end| format!("until {}", format::date(end)));
+        .map_or_else(|| "without an end date".into(), |end| format!("until {}", format::date(end)));
     if keep.purpose.is_empty() {
         return until;
     }
     format!("{until} for {} ({})", keep.purpose, keep.legal_basis)
 }
 
-/// Whether the end has come.
+/// Whether the retention period has ended.
 pub fn is_over(keep: &Keep) -> bool {
     keep.ends_unix_s.is_some_and(|end| end <= unix_now_s())
 }
@@ -107,7 +103,7 @@ fn purpose(text: &str) -> Result<String, String> {
     }
 }
 
-/// The first second of a day, seconds since 1970.
+/// Parses a day; returns its first second as seconds since the Unix epoch.
 fn day(text: &str) -> Result<u64, String> {
     let wrong = || "expected a day such as 2027-05-01".to_owned();
     let parts: Vec<&str> = text.split('-').collect();
@@ -127,7 +123,7 @@ fn day(text: &str) -> Result<u64, String> {
     let day_of_year = (153 * march_month + 2) / 5 + day - 1;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     let begin = (era * 146_097 + day_of_era).saturating_sub(719_468) * DAY_S;
-    // 31 June would silently be 1 July.
+    // Without this check, 31 June would silently become 1 July.
     if format::date(begin).starts_with(text) { Ok(begin) } else { Err(wrong()) }
 }
 

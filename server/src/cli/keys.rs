@@ -1,7 +1,3 @@
-//! `picpick keys`: which keys there are, and wrapping them anew.
-//!
-//! Shows fingerprints, never a key. Knows nothing of what the keys open.
-
 use anyhow::Result;
 use clap::Subcommand;
 use picpick_engine::memory_is_locked;
@@ -15,15 +11,16 @@ const LIST_AFTER: &str = "\
 With --json: {\"generation\", \"memory_locked\", \"keys\": [{\"collection\", \"id\",
 \"fingerprint\"}]}.";
 const ROTATE_AFTER: &str = "\
-All data keys are wrapped under a new key-encryption key and the old one is
-destroyed: copies of the keyring made before open nothing any more. Make a new
-copy of the keyring afterwards. Data are not rewritten.
+Wraps all data keys under a new key-encryption key and destroys the old one in
+this keyring. The data are not rewritten. Make a new copy of the keyring
+afterwards and destroy older copies: they still hold the data keys under the old
+key-encryption key.
 
 With --json: {\"generation\"}.";
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// List the collections' keys by fingerprint
+    /// List the fingerprints of the collections' keys
     #[command(after_help = LIST_AFTER)]
     List,
     /// Replace the key-encryption key
@@ -65,15 +62,16 @@ pub fn run(context: &Context, command: &Command) -> Result<Report> {
             let mut text = if keys.is_empty() { String::new() } else { table.text() + "\n" };
             text += &format!("Key-encryption key: generation {generation}\n");
             if !memory_locked {
-                text += "Keys may be swapped to disk: this user may not lock memory (ulimit -l).\n";
+                text += "Warning: keys may be swapped to disk, because this user may not lock memory.\n\
+                         Raise the limit that 'ulimit -l' shows.\n";
             }
             Report::new(&Listed { generation, memory_locked, keys }, text)
         }
         Command::Rotate => {
             let generation = data.rotate_keys()?;
             let text = format!(
-                "All keys are wrapped under generation {generation} now; older ones are destroyed.\n\
-                 Copies of the keyring made before are worthless: make a new one.\n"
+                "All keys are now wrapped under generation {generation}; older ones are destroyed.\n\
+                 Make a new copy of the keyring now, and destroy the older copies.\n"
             );
             Report::new(&Rotated { generation }, text)
         }

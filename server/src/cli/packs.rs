@@ -1,7 +1,3 @@
-//! Which model pack is meant: a built-in name, a user's pack file, or the one a collection asks for.
-//!
-//! Knows nothing of downloads or of loading models.
-
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -11,18 +7,18 @@ use picpick_engine::{CollectionInfo, DEFAULT_PACK, Pack};
 /// The `--pack` option.
 #[derive(Args, Debug, Default)]
 pub struct Choice {
-    /// Model pack: a name that 'picpick models list' shows, or the path of a pack file of your own
+    /// Model pack: a name that 'picpick models list' shows, or the path of your own pack file
     #[arg(long, value_name = "NAME")]
     pack: Option<PathBuf>,
 }
 
 impl Choice {
-    /// The pack that was asked for, or the default one.
+    /// Returns the pack that was given, or the default one.
     pub fn or_default(&self) -> Result<Pack> {
         self.pack.as_deref().map_or_else(|| Ok(Pack::builtin(DEFAULT_PACK)?), named)
     }
 
-    /// The pack that was asked for, or the built-in one that `collection` was made with.
+    /// Returns the pack that was given, or the built-in one that `collection` was created with.
     pub fn of_collection(&self, collection: &CollectionInfo) -> Result<Pack> {
         if let Some(given) = &self.pack {
             return named(given);
@@ -31,8 +27,8 @@ impl Choice {
         match known.into_iter().find(|pack| pack.id() == collection.pack) {
             Some(pack) => Ok(pack),
             None => bail!(
-                "collection '{}' was made with model pack '{}', which does not come with this \
-                 program; name its pack file with --pack FILE",
+                "collection '{}' was created with model pack '{}', which is not built in; name its \
+                 pack file with --pack FILE",
                 collection.name,
                 collection.pack
             ),
@@ -40,7 +36,8 @@ impl Choice {
     }
 }
 
-/// A built-in name wins over a file of the same name; `./NAME` is the file.
+/// Resolves the value of `--pack`. A built-in name takes precedence over a file of that name; `./NAME` means
+/// the file.
 fn named(given: &Path) -> Result<Pack> {
     let is_file =
         given.extension().is_some_and(|ending| ending == "toml") || given.components().count() > 1;

@@ -1,7 +1,3 @@
-//! `picpick people`: the people of a collection, each with a best face, and what is said of them.
-//!
-//! Knows no names: a person is a number and the faces that belong together.
-
 use anyhow::Result;
 use clap::Args;
 use picpick_engine::{Gallery, Person};
@@ -14,34 +10,36 @@ use super::table::Table;
 use super::{format, packs};
 
 const AFTER: &str = "\
-Faces are grouped strictly: one person may appear twice rather than two as one.
-What you say of them holds, whatever photos come; a later word wins.
+Faces are grouped strictly: the list shows one person twice rather than two
+people as one. Your corrections stay in force when photos are added; a later
+correction overrides an earlier one.
 
-Example:
+Examples:
   picpick people 'Anna & Ben' --merge FACE FACE
   picpick people 'Anna & Ben' --split FACE
 
 With --json: {\"collection\", \"people\": [{\"person\", \"faces\", \"photos\":
 [paths], \"best\": {\"photo\", \"photo_id\", \"face_id\", \"quality\", \"box\"}}],
-\"faces_without_person\"}. With a face to merge, split,
-hide or show: {\"collection\", \"hidden\", \"faces\": [{\"face_id\", \"photo\",
-\"quality\", \"similarity\"}]} of the person it belongs to then.";
+\"faces_without_person\"}. With --merge, --split, --hide, --unhide or --show:
+{\"collection\", \"hidden\", \"faces\": [{\"face_id\", \"photo\", \"quality\",
+\"similarity\"}]} of the person that the first face belongs to afterwards.";
 
-/// Who was photographed how often. The best face of each is the one of the highest quality.
+/// Lists the people of a collection and how often each was photographed. A person is a number and
+/// the faces that belong together; the best face is the one of the highest quality.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
     /// Name of the collection
     name: String,
-    /// Leave out people with fewer faces
+    /// List only people with at least this many faces
     #[arg(long, value_name = "N", default_value_t = 1)]
     min_faces: usize,
-    /// Also list people who are left out of the list
+    /// Also list hidden people
     #[arg(long)]
     all: bool,
     #[command(flatten)]
     words: Words,
-    /// With --merge: although a photo shows two of them, as a mirror does
+    /// With --merge: merge even if one photo shows both, as with a mirror
     #[arg(long, requires = "merge")]
     although_together: bool,
     #[command(flatten)]
@@ -108,12 +106,12 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     if faces_without_person > 0 {
         let verb = if faces_without_person == 1 { "belongs" } else { "belong" };
         text += &format!(
-            "; {} of poor quality {verb} to none",
+            "; {} of low quality {verb} to no person",
             format::count(faces_without_person, "face")
         );
     }
     if hidden > 0 {
-        text += &format!("; {} left out, shown with --all", format::count(hidden, "person"));
+        text += &format!("; {} hidden, shown with --all", format::count(hidden, "person"));
     }
     text += ".\n";
     Report::new(&Document { collection: name.clone(), people, faces_without_person }, text)

@@ -1,7 +1,3 @@
-//! `picpick photos`: which photos a collection knows, and taking some out of it.
-//!
-//! Never touches a photo's file. Knows nothing of searches.
-
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -19,8 +15,8 @@ const LIST_AFTER: &str = "\
 With --json: {\"collection\", \"photos\": [{\"photo\", \"photo_id\", \"width\",
 \"height\", \"faces\": [face ids]}]}.";
 const DELETE_AFTER: &str = "\
-The files stay where they are; the collection forgets them and their faces, and
-finds them no more.
+Removes the photos and their faces from the collection, so that searches do not
+find them any more. The photo files are not touched.
 
 Example:
   picpick photos delete 'Anna & Ben' /photos/wedding/0123.jpg --yes
@@ -35,21 +31,21 @@ pub enum Command {
     List {
         /// Name of the collection
         name: String,
-        /// Only these: path as given to 'index', or id
+        /// Only these: paths as given to 'index', or photo ids
         #[arg(value_name = "PHOTO")]
         photos: Vec<OsString>,
         #[command(flatten)]
         pack: packs::Choice,
     },
-    /// Take photos with their faces out of the collection
+    /// Remove photos and their faces from the collection
     #[command(after_help = DELETE_AFTER)]
     Delete {
         /// Name of the collection
         name: String,
-        /// Path as given to 'index', or id
+        /// Paths as given to 'index', or photo ids
         #[arg(required = true, value_name = "PHOTO")]
         photos: Vec<OsString>,
-        /// Really delete; without it, only what would be deleted is said
+        /// Delete; without this option the command only shows what it would delete
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
@@ -141,7 +137,8 @@ fn delete(collection: &Collection, wanted: &[OsString], yes: bool) -> Result<Rep
     Report::new(&document, format!("Deleted {what} from '{name}'; the files stay.\n{attested}"))
 }
 
-/// The photos that are named by id or by path; two photos may have had one path in turn.
+/// Returns the photos named by path or id. A path may name several photos, if the file at it was replaced
+/// between two runs of `index`.
 pub fn choose(gallery: &Gallery, wanted: &[OsString]) -> Result<Vec<PhotoId>> {
     let all = gallery.photos();
     let mut chosen = Vec::new();
@@ -153,7 +150,10 @@ pub fn choose(gallery: &Gallery, wanted: &[OsString]) -> Result<Vec<PhotoId>> {
             let id = name.to_str().and_then(|text| text.parse::<PhotoId>().ok());
             match id.filter(|id| gallery.photo(id).is_some()) {
                 Some(id) => chosen.push(id),
-                None => bail!("there is no photo {} in this collection", path.display()),
+                None => bail!(
+                    "no photo {} in this collection; see 'picpick photos list'",
+                    path.display()
+                ),
             }
         }
     }
@@ -162,7 +162,7 @@ pub fn choose(gallery: &Gallery, wanted: &[OsString]) -> Result<Vec<PhotoId>> {
     Ok(chosen)
 }
 
-/// Whether two paths are written the same, but for a leading `./`.
+/// Whether two paths are equal apart from a leading `./`.
 fn same(a: &Path, b: &Path) -> bool {
     let bare = |path| Path::new(path).strip_prefix(".").unwrap_or(path).to_path_buf();
     bare(a) == bare(b)

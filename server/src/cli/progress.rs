@@ -1,7 +1,3 @@
-//! How far a run is: a bar on a terminal, otherwise a line every ten seconds, on standard error.
-//!
-//! Counts what it is told and names what was skipped. Knows nothing of the pipeline or the store.
-
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,10 +9,11 @@ use picpick_engine::Event;
 use super::format;
 use super::report::{note, printable};
 
-/// Time between two lines of the log.
+/// Time between two progress lines when standard error is not a terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Shared by all workers of a run.
+/// The progress of an indexing run, on standard error: a bar on a terminal, otherwise a line every
+/// [`LINE_INTERVAL`]. Prints the name of each skipped file. Shared by all workers of the run.
 pub struct Progress {
     total: usize,
     bar: Option<ProgressBar>,
@@ -29,19 +26,19 @@ struct State {
     line_at: Instant,
 }
 
-/// What has happened so far.
+/// The counts of a run so far.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     /// Photos and faces that are durable.
     pub stored: usize,
     pub faces: usize,
-    /// Photos that were there before.
+    /// Photos that the collection had before this run, or that came twice in it.
     pub known: usize,
     pub skipped: Vec<(PathBuf, String)>,
 }
 
 impl Progress {
-    /// Progress through `total` files, of which none has been looked at.
+    /// Starts the progress of a run over `total` files.
     pub fn new(total: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| bar(total));
         let begun = Instant::now();
@@ -53,7 +50,7 @@ impl Progress {
         }
     }
 
-    /// Takes note of `event`.
+    /// Counts `event` and updates the display.
     pub fn tell(&self, event: Event<'_>) {
         let mut state = self.state();
         match event {
@@ -82,7 +79,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away; what was counted.
+    /// Removes the bar; returns the counts.
     pub fn finish(&self) -> Counts {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -90,7 +87,7 @@ impl Progress {
         self.state().counts.clone()
     }
 
-    /// Time since the beginning.
+    /// Returns the time since the start of the run.
     pub fn elapsed(&self) -> Duration {
         self.begun.elapsed()
     }
@@ -131,10 +128,10 @@ impl Counts {
     }
 }
 
-/// The line that names a file that was left out.
+/// Returns the line that names a skipped file.
 pub fn skip_line(path: &Path, reason: &str) -> String {
     let path = format::path(path);
-    // An error on a file names it already.
+    // An I/O error on a file names it already.
     if reason.contains(&path) {
         format!("skipped: {reason}")
     } else {

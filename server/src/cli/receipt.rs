@@ -1,8 +1,3 @@
-//! `picpick receipt`: check a purge receipt, list them, show the key that checks them.
-//!
-//! Checking needs the receipt and the studio's public key, no data folder. Knows nothing of how anything
-//! is purged.
-
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -16,32 +11,33 @@ use super::table::Table;
 use super::{Usage, format};
 
 const VERIFY_AFTER: &str = "\
-Several files are also checked to follow from one another without a gap. The
-exit status is 1 when anything does not hold.
+If you give several files, it also checks that each follows from the one before
+without a gap. Exit status 1 if a check fails. A receipt and the studio's public
+key are enough: no data folder is needed.
 
 Examples:
   picpick receipt verify receipt.json --key 3d40…
   picpick receipt verify ~/.local/share/picpick/receipts/*.json
 
 With --json: {\"valid\", \"key\", \"receipts\": [receipt]}.";
-/// No receipt is anywhere near as large.
+/// Largest receipt file that is read, bytes; real receipts are far smaller.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Check that receipts are this studio's and unchanged
+    /// Verify that receipts were issued by this studio and are unchanged
     #[command(after_help = VERIFY_AFTER)]
     Verify {
         /// Receipt files, oldest first
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// The studio's public key, 64 hexadecimal digits [default: that of the data folder]
+        /// The studio's public key, 64 hexadecimal digits [default: the data folder's key]
         #[arg(long, value_name = "KEY")]
         key: Option<PublicKey>,
     },
     /// List the receipts of the data folder
     List,
-    /// Show the studio's public key, to be given to whoever is to check its receipts
+    /// Show the studio's public key; give it to the people who verify its receipts
     Key,
     /// Print the JSON schema of a receipt
     Schema,
@@ -81,7 +77,8 @@ pub fn run(context: &Context, command: Command) -> Result<Report> {
 }
 
 fn own_key(context: &Context) -> Result<PublicKey> {
-    let missing = || Usage("there is no data folder here whose key could be used; give one".into());
+    let missing =
+        || Usage("there is no data folder to take the key from; name it with --data".into());
     Ok(context.data_if_there()?.ok_or_else(missing)?.public_key()?)
 }
 
@@ -97,9 +94,9 @@ fn verify(context: &Context, files: &[PathBuf], key: Option<PublicKey>) -> Resul
     for receipt in &receipts {
         text += &describe(&receipt.receipt);
     }
-    let chained = if receipts.len() > 1 { ", and they follow from one another" } else { "" };
+    let chained = if receipts.len() > 1 { ", each follows from the one before" } else { "" };
     let what = format::count(receipts.len(), "receipt");
-    text += &format!("\nValid: {what} signed by {key}{chained}.\n");
+    text += &format!("\nValid: {what} signed with {key}{chained}.\n");
     let receipts = receipts.into_iter().map(|receipt| receipt.receipt).collect();
     Report::new(&Verified { valid: true, key: key.to_string(), receipts }, text)
 }
@@ -129,7 +126,7 @@ fn list(context: &Context) -> Result<Report> {
     Report::new(&Listed { receipts }, text)
 }
 
-/// A receipt in a few lines.
+/// Formats a receipt in a few lines.
 pub fn describe(receipt: &ReceiptBody) -> String {
     let mut text = format!(
         "Receipt {}: {} of collection {}\n",
@@ -144,14 +141,14 @@ pub fn describe(receipt: &ReceiptBody) -> String {
         text += &format!("  key         {} destroyed\n", receipt.key_fingerprint);
     }
     text += &format!(
-        "  scanned     {} with {} for {} needles: nothing left\n",
+        "  scanned     {} with {} for {} patterns: nothing left\n",
         format::count(receipt.scanned.files as usize, "file"),
         format::bytes(receipt.scanned.bytes),
         format::thousands(receipt.scanned.needles as usize)
     );
     match receipt.backups_expire_unix_s {
         Some(end) => text += &format!("  backups     sealed bytes until {}\n", format::date(end)),
-        None => text += "  backups     none hold its bytes\n",
+        None => text += "  backups     none contain its bytes\n",
     }
     text
 }
@@ -169,22 +166,26 @@ fn subject(subject: PurgeSubject) -> &'static str {
     }
 }
 
-/// Where a receipt is to be copied to; asked before anything is purged.
+/// Checks that the receipt can be copied to `path`: the file must not exist and its folder must. Called
+/// before anything is purged.
 pub fn free_place(path: Option<&Path>) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
     if path.exists() {
-        return Err(Usage(format!("{} is there already", format::path(path))).into());
+        return Err(
+            Usage(format!("{} exists already; name another file", format::path(path))).into()
+        );
     }
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if folder.is_some_and(|folder| !folder.is_dir()) {
-        return Err(Usage(format!("there is no folder for {}", format::path(path))).into());
+        return Err(Usage(format!("the folder for {} does not exist", format::path(path))).into());
     }
     Ok(())
 }
 
-/// Copies a receipt; the original is in the data folder.
+/// Writes a copy of a receipt to `path`; the original stays in the data folder.
 pub fn copy_to(path: Option<&Path>, receipt: &Receipt) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
-    std::fs::write(path, receipt.to_bytes()?)
-        .with_context(|| format!("it is purged, but writing its receipt to {}", path.display()))
+    std::fs::write(path, receipt.to_bytes()?).with_context(|| {
+        format!("the purge is complete, but copying its receipt to {} failed", path.display())
+    })
 }

@@ -1,14 +1,13 @@
-//! What a command has to say: text for people, one JSON document for programs, an exit status.
+//! The result of a command: text for people, one JSON document for programs, and an exit status.
 //!
-//! The only file that writes to standard output. A reader that goes away early (`| head`) is no error.
-//! Knows no command.
+//! Only this file writes to standard output. A reader that closes the pipe early (`| head`) is not an error.
 
 use std::fmt;
 use std::io::{ErrorKind, Write};
 
 use serde::Serialize;
 
-/// The exit status.
+/// The exit status of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Done = 0,
@@ -25,7 +24,7 @@ pub struct Report {
     status: Status,
 }
 
-/// The command line asks for something that makes no sense; shown as an error with status 2.
+/// Wrong usage of the command line or the configuration; printed as an error with exit status 2.
 #[derive(Debug)]
 pub struct Usage(pub String);
 
@@ -38,25 +37,25 @@ impl fmt::Display for Usage {
 impl std::error::Error for Usage {}
 
 impl Report {
-    /// A report that shows `document` to programs and `text` to people.
+    /// Returns a report with status `Done` that prints `document` with `--json` and `text` without it.
     pub fn new(document: &impl Serialize, text: String) -> anyhow::Result<Self> {
         let json = serde_json::to_string_pretty(document)?;
         Ok(Self { json, text, status: Status::Done })
     }
 
-    /// The same with another exit status.
+    /// Returns this report with another exit status.
     pub fn with(self, status: Status) -> Self {
         Self { status, ..self }
     }
 
-    /// Prints the report; the status to end with.
+    /// Prints the report; returns the exit status.
     pub fn print(&self, json: bool) -> Status {
         let text = if json { &self.json } else { &self.text };
         print(text).unwrap_or(self.status)
     }
 }
 
-/// Prints an error: one line on standard error, and the JSON document where one is promised.
+/// Prints an error: one line on standard error and, with `--json`, the JSON document of a failure.
 pub fn print_error(error: &anyhow::Error, json: bool) -> Status {
     let message = message(error);
     note(&format!("error: {message}"));
@@ -64,7 +63,7 @@ pub fn print_error(error: &anyhow::Error, json: bool) -> Status {
     if json { print_failure(&message, status) } else { status }
 }
 
-/// Prints the JSON document of a failure.
+/// Prints the JSON document of a failure on standard output; returns the exit status.
 pub fn print_failure(message: &impl ToString, status: Status) -> Status {
     #[derive(Serialize)]
     struct Failure {
@@ -81,14 +80,14 @@ pub fn print_failure(message: &impl ToString, status: Status) -> Status {
     }
 }
 
-/// Says something to the person at the terminal, on standard error.
+/// Prints a line on standard error.
 pub fn note(text: &str) {
-    // Nobody is left to tell when standard error is closed.
+    // If standard error is closed there is no other place to report to.
     let _ = writeln!(std::io::stderr().lock(), "{}", printable(text));
 }
 
-/// `text` with control characters other than line ends made visible: file names come from anywhere,
-/// and a terminal acts on what it is sent.
+/// Escapes control characters other than line ends: file names are untrusted, and a terminal executes
+/// the control sequences that it receives.
 pub fn printable(text: &str) -> String {
     let shown = |c: char| -> String {
         if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() }
@@ -96,7 +95,7 @@ pub fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// Writes to standard output; a status when that failed for a reason worth telling.
+/// Writes to standard output; returns a status if that fails for another reason than a closed pipe.
 fn print(text: &str) -> Option<Status> {
     let mut out = std::io::stdout().lock();
     let written = if text.is_empty() || text.ends_with('\n') {
@@ -113,7 +112,8 @@ fn print(text: &str) -> Option<Status> {
     }
 }
 
-/// An error with its causes in one sentence. Many errors name their cause themselves already.
+/// Joins an error and its causes in one line. Leaves out a cause that the text contains already, because many
+/// errors name their cause themselves.
 fn message(error: &anyhow::Error) -> String {
     let mut all = String::new();
     for cause in error.chain().map(ToString::to_string) {

@@ -1,7 +1,3 @@
-//! `picpick retention`: what is due, and purging it.
-//!
-//! Knows nothing of how a collection is purged.
-
 use anyhow::Result;
 use clap::Subcommand;
 use picpick_engine::{CollectionInfo, ReceiptBody};
@@ -16,21 +12,22 @@ const LIST_AFTER: &str = "\
 With --json: {\"collections\": [{\"name\", \"id\", \"purpose\", \"legal_basis\",
 \"ends_unix_s\", \"due\"}]}.";
 const RUN_AFTER: &str = "\
-Meant to be run every night. A collection that cannot be purged, for instance
-because it is in use, is named, the others are purged, and the exit status is 1.
+Run it every night, for instance with cron. If a collection cannot be purged,
+for instance because it is in use, the command names it, purges the others and
+ends with exit status 1.
 
 With --json: {\"dry_run\", \"due\": [{\"name\", \"id\", \"purpose\", \"legal_basis\",
 \"ends_unix_s\", \"due\"}], \"receipts\": [receipt], \"failed\": [{\"name\", \"reason\"}]}.";
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// List the collections with their purpose, legal basis and end
+    /// List the collections with their purpose, legal basis and end date
     #[command(after_help = LIST_AFTER)]
     List,
-    /// Purge every collection whose end has come, with a receipt each
+    /// Purge every collection that has reached its end date, with a receipt each
     #[command(after_help = RUN_AFTER)]
     Run {
-        /// Only list what is due
+        /// Only list the collections that are due
         #[arg(long)]
         dry_run: bool,
     },
@@ -92,10 +89,10 @@ pub fn run(context: &Context, command: &Command) -> Result<Report> {
         }
     }
     if all.is_empty() {
-        text = "No collection has come to its end.\n".into();
+        text = "No collection has reached its end date.\n".into();
     } else if !dry_run {
         let purged = format::count(receipts.len(), "collection");
-        text += &format!("{purged} purged of {} due.\n", all.len());
+        text += &format!("Purged {purged} of {} due.\n", all.len());
     }
     let status = if failed.is_empty() { Status::Done } else { Status::Failed };
     let due = all.iter().map(shown).collect();

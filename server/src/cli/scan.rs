@@ -1,7 +1,3 @@
-//! `picpick scan`: face data in raw files, where none may be.
-//!
-//! Reads files as they are; changes nothing. Knows nothing of purging.
-
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -15,20 +11,21 @@ use super::report::{Report, Status};
 use super::table::Table;
 
 const AFTER: &str = "\
-Every collection has canaries: known bytes among its sealed rows. Those of a
-living collection must be found in its own folder, which proves the scan; those
-of a purged one, and embeddings that are not sealed, nowhere. The exit status
-is 1 when something is where it may not be.
+Every collection has canaries: known bytes among its encrypted rows. The scan
+must find the canaries of an existing collection in that collection's folder,
+which proves that it works. It must not find canaries of a purged collection, or
+unencrypted embeddings, anywhere. Exit status 1 if it does, or if a file cannot
+be read. Nothing is changed.
 
 With --json: {\"residue\", \"files\", \"bytes\", \"needles\", \"unreadable\":
 [path], \"collections\": [{\"id\", \"name\", \"purged\", \"canaries\", \"found\",
 \"elsewhere\": [path], \"unsealed\": [path], \"closed\"}]}.";
 
-/// Looks through the raw files of the data folder and the keyring.
+/// Scans the raw files of the data folder and the keyring for face data in places where none may be.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
-    /// Look through these folders too, for instance with old copies
+    /// Scan these folders too, for instance folders with old copies
     #[arg(value_name = "DIR")]
     also: Vec<PathBuf>,
 }
@@ -94,21 +91,21 @@ fn describe(residue: &Residue) -> String {
     let mut problems = String::new();
     for one in &residue.collections {
         let (state, name) = match &one.name {
-            Some(name) => ("living", super::report::printable(name)),
+            Some(name) => ("existing", super::report::printable(name)),
             None => ("purged", one.id.to_string()),
         };
         let canaries = one.canaries.map_or_else(|| "unknown".into(), |count| count.to_string());
         table.row([canaries, one.found.to_string(), state.into(), name.clone()]);
         if let Some(reason) = &one.closed {
-            problems += &format!("'{name}' could not be asked: {reason}\n");
+            problems += &format!("the store of '{name}' could not be opened: {reason}\n");
         }
         for path in &one.elsewhere {
             problems +=
-                &format!("RESIDUE: sealed bytes of {state} '{name}' in {}\n", format::path(path));
+                &format!("RESIDUE: encrypted rows of {state} '{name}' in {}\n", format::path(path));
         }
         for path in &one.unsealed {
             problems +=
-                &format!("RESIDUE: a bare embedding of '{name}' in {}\n", format::path(path));
+                &format!("RESIDUE: unencrypted embedding of '{name}' in {}\n", format::path(path));
         }
     }
     for path in &residue.unreadable {
@@ -120,13 +117,13 @@ fn describe(residue: &Residue) -> String {
     }
     text += &problems;
     text += &format!(
-        "Looked through {} with {} for {} needles: {}\n",
+        "Scanned {} with {} for {} patterns: {}\n",
         format::count(residue.files as usize, "file"),
         format::bytes(residue.bytes),
         format::thousands(residue.needles as usize),
         match residue.found() {
-            0 => "no face data where none may be.".to_owned(),
-            found => format!("{} with face data where none may be.", format::count(found, "file")),
+            0 => "no face data in a wrong place.".to_owned(),
+            found => format!("{} with face data in a wrong place.", format::count(found, "file")),
         }
     );
     text

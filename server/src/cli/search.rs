@@ -1,7 +1,3 @@
-//! `picpick search`: one person's photos, best first, as a table and as a contact sheet.
-//!
-//! Knows nothing of how scores come about; the engine decides what matches.
-
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -18,9 +14,9 @@ use super::table::Table;
 use super::{contact, format, packs, sheet};
 
 const AFTER: &str = "\
-Similarity runs from -1 to 1; a good face must reach the threshold, which rises
-with the number of faces in the collection; a poor face must reach a little
-more. Quality runs from 0 to 1.
+Similarity ranges from -1 to 1, quality from 0 to 1. A good face matches from
+the threshold on, which rises with the number of faces in the collection; a
+low-quality face must reach a little more.
 
 Examples:
   picpick search 'Anna & Ben' selfie.jpg
@@ -34,7 +30,8 @@ With --json: {\"collection\", \"query\": {\"selfies\", \"faces\", \"quality\",
 height]}]}, best first; box in pixels of the upright photo. Exit status 3 when
 nothing matches.";
 
-/// Several selfies of the same person, turned a little to either side, find more than one.
+/// Finds a person's photos. Several selfies of the person, turned a little to either side, find more
+/// than one selfie does.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
@@ -43,29 +40,29 @@ pub struct Arguments {
     /// Pictures of the person
     #[arg(required = true, value_name = "SELFIE")]
     selfies: Vec<PathBuf>,
-    /// Show at most so many photos
+    /// Show at most this number of photos
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
-    /// Take this similarity, -1 to 1, in place of the threshold
+    /// Use this similarity, -1 to 1, instead of the threshold
     #[arg(long, value_name = "X", value_parser = similarity, allow_negative_numbers = true)]
     min_similarity: Option<f32>,
-    /// Compare with single faces only, not with people
+    /// Match single faces only, not the people that faces belong to
     #[arg(long, conflicts_with = "expand")]
     direct: bool,
-    /// Show all photos of every person that matches, also those that alone would not
+    /// Show all photos of every person that matches, also photos that would not match alone
     #[arg(long)]
     expand: bool,
-    /// In a picture with several faces, the one that is meant: 1 is the leftmost
+    /// Which face to use in a picture with several faces: 1 is the leftmost
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     face: Option<u32>,
-    /// Also write a contact sheet: one HTML file with the photos in it
+    /// Also write a contact sheet: one HTML file that contains the photos
     #[arg(long, value_name = "FILE.html", value_parser = PathBufValueParser::new().try_map(sheet_path))]
     sheet: Option<PathBuf>,
     #[command(flatten)]
     pack: packs::Choice,
 }
 
-/// A similarity on the command line.
+/// Parses a similarity, -1 to 1.
 pub fn similarity(text: &str) -> Result<f32, String> {
     let value: f32 = text.parse().map_err(|_| "expected a number from -1 to 1".to_owned())?;
     if (-1.0..=1.0).contains(&value) {
@@ -75,13 +72,14 @@ pub fn similarity(text: &str) -> Result<f32, String> {
     }
 }
 
-/// A contact sheet replaces the file it is written to: that must not be a photo by mistake.
+/// Accepts only file names that end in `.html` or `.htm`: a contact sheet replaces the file at its path, and
+/// that must not be a photo by mistake.
 pub fn sheet_path(path: PathBuf) -> Result<PathBuf, String> {
     let html = path.extension().is_some_and(|ending| ending == "html" || ending == "htm");
     if html { Ok(path) } else { Err("expected a file name that ends in .html".into()) }
 }
 
-/// A search, carried out.
+/// The result of a search, with the selfies it was made with.
 pub struct Found {
     pub selfies: Selfies,
     pub answer: Answer,
@@ -155,7 +153,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     Ok(Report::new(&document, text)?.with(status))
 }
 
-/// What is searched for.
+/// The parameters of a search.
 pub struct Search<'a> {
     pub selfies: &'a [PathBuf],
     pub scoring: Scoring,
@@ -165,7 +163,7 @@ pub struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Searches `collection`, which holds embeddings of `pack`.
+    /// Reads the selfies and searches `collection`, whose embeddings must be of `pack`.
     pub fn carry_out(
         &self,
         context: &Context,
@@ -175,7 +173,7 @@ impl Search<'_> {
         let pipeline = context.pipeline(pack)?;
         let selfies = Selfies::read(&pipeline, self.selfies, self.face)?;
         if selfies.template.quality < QUALITY_LOW {
-            note("note: the face is small, blurred or turned away; another picture may find more");
+            note("note: the face is small, blurred or turned away; try a clearer picture");
         }
         let begun = Instant::now();
         let answer =
@@ -187,7 +185,7 @@ impl Search<'_> {
 }
 
 impl Found {
-    /// The result for programs.
+    /// Returns the JSON document of the result.
     pub fn document(&self, collection: &Collection) -> Document {
         let timings = self.selfies.timings();
         let elapsed_ms = Elapsed {
@@ -211,7 +209,7 @@ impl Found {
         }
     }
 
-    /// The result for people.
+    /// Returns the result as text.
     pub fn text(&self, collection: &Collection) -> String {
         let (photos, faces) = {
             let gallery = collection.gallery();
@@ -256,7 +254,7 @@ fn shown(found: &Match) -> Shown {
     }
 }
 
-/// Why a photo is shown, in a few words.
+/// Returns in a few words why a photo matched.
 pub fn why(kind: MatchKind) -> &'static str {
     match kind {
         MatchKind::Direct => "this face",

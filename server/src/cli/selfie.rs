@@ -1,7 +1,3 @@
-//! Pictures given on the command line to faces: read, analysed, and the person meant chosen in each.
-//!
-//! Knows nothing of collections or of how matches are shown.
-
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -10,7 +6,7 @@ use picpick_engine::{Analysis, DecodeLimits, Face, Pipeline, Subject, Template, 
 use super::context::read_file;
 use super::format;
 
-/// One picture, analysed, and which of its faces is meant.
+/// One analysed picture and the face that was chosen in it.
 pub struct Selfie {
     pub path: PathBuf,
     pub analysis: Analysis,
@@ -18,15 +14,15 @@ pub struct Selfie {
     chosen: usize,
 }
 
-/// All pictures of the person who asks.
+/// All pictures of the person that is searched for, and the template computed from them.
 pub struct Selfies {
     pub all: Vec<Selfie>,
     pub template: Template,
 }
 
 impl Selfie {
-    /// Takes the picture at `path` through `pipeline` and chooses its subject; `face` counts from 1,
-    /// from left to right. The errors name the picture.
+    /// Analyses the picture at `path` and chooses its subject: face number `face`, counted from 1 from
+    /// left to right, or the only clear one. The errors name the picture.
     pub fn read(pipeline: &Pipeline, path: &Path, face: Option<usize>) -> Result<Self> {
         Self::choose(path, analyse(pipeline, path)?, face)
     }
@@ -39,7 +35,7 @@ impl Selfie {
         Ok(Self { path: path.to_path_buf(), analysis, chosen })
     }
 
-    /// The face that is meant.
+    /// Returns the chosen face.
     pub fn face(&self) -> Option<&Face> {
         self.analysis.faces.get(self.chosen)
     }
@@ -51,8 +47,8 @@ fn analyse(pipeline: &Pipeline, path: &Path) -> Result<Analysis> {
 }
 
 impl Selfies {
-    /// One template of all pictures at `paths`. With several pictures, `face` chooses in those that
-    /// show several faces.
+    /// Computes one template from all pictures at `paths`. With several pictures, `face` applies only to
+    /// those that show several faces.
     pub fn read(pipeline: &Pipeline, paths: &[PathBuf], face: Option<usize>) -> Result<Self> {
         let mut all = Vec::with_capacity(paths.len());
         for path in paths {
@@ -70,12 +66,12 @@ impl Selfies {
         Ok(Self { all, template })
     }
 
-    /// Faces seen in all pictures together.
+    /// Returns the number of faces in all pictures.
     pub fn faces(&self) -> usize {
         self.all.iter().map(|selfie| selfie.analysis.faces.len()).sum()
     }
 
-    /// Time spent in all pictures together.
+    /// Returns the time spent on all pictures.
     pub fn timings(&self) -> Timings {
         self.all.iter().map(|selfie| selfie.analysis.timings).fold(
             Timings::default(),

@@ -1,7 +1,3 @@
-//! `picpick serve`: the service, until it is told to stop.
-//!
-//! Logs go to standard error, as text or as JSON lines. Knows nothing of what the service does.
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,23 +16,26 @@ use crate::ops::Traces;
 use crate::serve::serve;
 
 const AFTER: &str = "\
-Without options it listens on this machine alone and keeps everything in the
-data folder. The first start prints a link that makes the first account.
+Without options the service listens on this machine only and keeps everything in
+the data folder. The first start prints a link that creates the first account.
 
 Secrets come from the environment:
   PICPICK_DATABASE_URL       postgres://USER:PASSWORD@HOST/DATABASE, or
-  PICPICK_DATABASE_URL_FILE  a file with it; SQLite in the data folder otherwise
+  PICPICK_DATABASE_URL_FILE  a file that contains it [default: SQLite in the
+                             data folder]
   PICPICK_SMTP_URL           smtps://USER:PASSWORD@HOST, or
-  PICPICK_SMTP_URL_FILE      a file with it; mail goes into files otherwise
+  PICPICK_SMTP_URL_FILE      a file that contains it [default: mail is written
+                             to files]
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL_S3
                              for --photos s3://BUCKET/PREFIX
-  PICPICK_S3_ENCRYPTION      bucket (as it is set up), s3, kms or kms:KEY
-  PICPICK_ALERT_WEBHOOK, PICPICK_ALERT_WEBHOOK_SECRET
-                             where alerts are posted, and what signs them
-  PICPICK_LOG                what is logged, for instance warn or info
+  PICPICK_S3_ENCRYPTION      bucket (the bucket's default), s3, kms or kms:KEY
+  PICPICK_ALERT_WEBHOOK      address that alerts are posted to
+  PICPICK_ALERT_WEBHOOK_SECRET
+                             key that signs the alerts
+  PICPICK_LOG                log level, for instance warn or info
 
-Ctrl-C or SIGTERM ends it: requests under way are finished, photos that wait
-to be indexed are taken up again at the next start.";
+Ctrl-C or SIGTERM stops the service. It completes the requests in progress;
+photos that are not indexed yet are indexed after the next start.";
 
 /// Runs the service: accounts, events, uploads and search over HTTP.
 #[derive(Args, Debug)]
@@ -44,7 +43,7 @@ to be indexed are taken up again at the next start.";
 pub struct Arguments {
     #[command(flatten)]
     service: RawService,
-    /// Form of the log
+    /// Format of the log on standard error
     #[arg(long, value_enum, default_value = "text")]
     log: LogForm,
 }
@@ -91,6 +90,6 @@ fn log_to_stderr(form: LogForm, traces: Option<&Traces>) {
     };
     let traced = traces.map(Traces::layer);
     let log = tracing_subscriber::registry().with(lines.with_filter(filter)).with(traced);
-    // An error means that somebody else logs already, and then nothing is lost.
+    // Fails only if this process has a subscriber already, which then keeps logging.
     let _ = log.try_init();
 }

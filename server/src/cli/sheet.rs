@@ -1,7 +1,6 @@
-//! The contact sheet: one HTML file with the selfies, the matches and the other photos in it.
+//! The contact sheet: one HTML file that contains the selfies, the matches and the other photos.
 //!
-//! Takes plain data and the photos' files; needs no script, no network and no second file. Knows nothing
-//! of collections, searches or models.
+//! The file needs no script, no network and no other file.
 
 mod page;
 mod picture;
@@ -15,21 +14,22 @@ use rayon::prelude::*;
 
 pub use picture::Shown;
 
-/// With more photos than this the pictures get smaller, so that the file stays under some 20 MB.
+/// Most photos shown at [`LARGE_WIDTH_PX`]. Above it all are shown at [`SMALL_WIDTH_PX`], so that the file
+/// stays under some 20 MB.
 const LARGE_PHOTOS_MAX: usize = 60;
 const LARGE_WIDTH_PX: u32 = 900;
 const SMALL_WIDTH_PX: u32 = 560;
 
-/// Everything a contact sheet shows.
+/// The content of a contact sheet.
 #[derive(Debug)]
 pub struct Sheet {
     pub title: String,
-    /// What a good face had to reach.
+    /// Similarity that a good face had to reach, -1..1.
     pub threshold: f32,
-    /// Photos and faces that were searched.
+    /// Number of photos and faces searched.
     pub photos: usize,
     pub faces: usize,
-    /// Photos that were searched, did not match and are not shown.
+    /// Number of photos that did not match and are not on the sheet.
     pub left_out: usize,
     pub selfies: Vec<Shot>,
     /// Best first.
@@ -37,7 +37,7 @@ pub struct Sheet {
     pub others: Vec<Shot>,
     /// The models and their licences.
     pub models: String,
-    /// A restriction that the models' licence makes.
+    /// A restriction of the models' licence.
     pub notice: Option<String>,
 }
 
@@ -45,40 +45,40 @@ pub struct Sheet {
 #[derive(Clone, Debug)]
 pub struct Shot {
     pub path: PathBuf,
-    /// To tell whether the file is still the one that was indexed; `None` when it was just read.
+    /// Content id of the indexed file, to detect that the file has changed; `None` for a selfie.
     pub id: Option<PhotoId>,
     /// Upright size in pixels.
     pub width: u32,
     pub height: u32,
     pub faces: Vec<Mark>,
-    /// Why it is among the matches.
+    /// Why the photo matched; `None` if it did not.
     pub why: Option<&'static str>,
 }
 
 /// A face of a photo.
 #[derive(Clone, Debug)]
 pub struct Mark {
-    /// Left, top, width, height in pixels of the upright photo; may reach over its edge.
+    /// Left, top, width, height in pixels of the upright photo; may extend beyond its edge.
     pub bbox: [i32; 4],
-    /// 0..1.
+    /// Quality, 0..1.
     pub quality: f32,
-    /// Score held against the threshold, -1..1.
+    /// Score that is compared with the threshold, -1..1.
     pub similarity: Option<f32>,
     pub role: Role,
 }
 
-/// What a face is in the search.
+/// The role of a face in the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Match,
     Other,
-    /// Not matched, and too poor to be found reliably.
+    /// Not matched, and of too low quality to be found reliably.
     Poor,
     /// The face that was searched for.
     Subject,
 }
 
-/// Writes `sheet` to `path`, in place of what is there; half a sheet is never left behind.
+/// Writes `sheet` to `path` atomically (temporary file and rename); replaces a file at `path`.
 pub fn write(path: &Path, sheet: &Sheet) -> Result<()> {
     let html = render(sheet);
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -88,7 +88,7 @@ pub fn write(path: &Path, sheet: &Sheet) -> Result<()> {
         .and_then(|mut file| file.write_all(html.as_bytes()))
         .and_then(|()| std::fs::rename(&temporary, path));
     if written.is_err() {
-        // Best effort: the error that counts is the one below.
+        // Best effort: the error returned below is the one that matters.
         let _ = std::fs::remove_file(&temporary);
     }
     written.with_context(|| format!("writing the contact sheet {}", path.display()))

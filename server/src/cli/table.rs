@@ -1,15 +1,13 @@
-//! Plain tables with aligned columns, for a terminal of 80 columns.
-//!
-//! The last column is never cut or padded, so that a path can be copied. Knows nothing of what it shows.
-
-/// Rows under a heading.
+/// A plain-text table with aligned columns, for a terminal of 80 columns. The last column is never cut or
+/// padded, so that a path in it can be copied.
 pub struct Table {
     rows: Vec<Vec<String>>,
     right: Vec<bool>,
 }
 
 impl Table {
-    /// A table with these columns; a name that begins with `>` is set to the right, for numbers.
+    /// Returns an empty table with these columns. A name that begins with `>` aligns its column to the right,
+    /// for numbers.
     pub fn new(columns: &[&str]) -> Self {
         let right = columns.iter().map(|name| name.starts_with('>')).collect();
         let heading =
@@ -22,7 +20,7 @@ impl Table {
         self.rows.push(cells.to_vec());
     }
 
-    /// The table as lines, each ended.
+    /// Returns the table as lines, each with a line end.
     pub fn text(&self) -> String {
         let width = |column| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));

@@ -1,7 +1,3 @@
-//! `picpick threshold`: how alike faces must be, what a collection's own photos say of it, and what would go.
-//!
-//! Knows nothing of how any of it is computed.
-
 use anyhow::Result;
 use clap::Args;
 use picpick_engine::{Calibration, Collection, FPIR, PAIRS_MIN, Preview, Stricter};
@@ -13,8 +9,8 @@ use super::table::Table;
 use super::{format, packs};
 
 const AFTER: &str = "\
-The usual threshold follows the number of faces. It can be made stricter, never
-laxer; a search with --min-similarity keeps to what it is given.
+The usual threshold depends on the number of faces in the collection. You can
+raise it, but not lower it. A search with --min-similarity ignores it.
 
 Examples:
   picpick threshold 'Anna & Ben' --preview 0.05
@@ -26,16 +22,17 @@ With --json: {\"collection\", \"faces\", \"threshold\", \"formula\", \"stricter\
 \"photos_then\", \"dropped\": [{\"photo\", \"photo_id\", \"face_id\", \"similarity\",
 \"bar\"}], \"dropped_in_all\"} or null}.";
 
-/// How alike faces must be to count as one person's.
+/// Shows the similarity from which two faces match, and what the collection's own photos suggest.
+/// Raises the threshold, or previews what that would change.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
     /// Name of the collection
     name: String,
-    /// From now on ask for so much more than usual; 0 is as usual
+    /// Raise the threshold by this amount from now on; 0 restores the usual one
     #[arg(long, value_name = "0 TO 0.20", value_parser = stricter, conflicts_with = "preview")]
     stricter: Option<Stricter>,
-    /// Only say which photos would be missed with so much more than usual
+    /// Show which photos would be missed with a threshold raised by this amount; changes nothing
     #[arg(long, value_name = "0 TO 0.20", value_parser = stricter)]
     preview: Option<Stricter>,
     #[command(flatten)]
@@ -45,7 +42,7 @@ pub struct Arguments {
 fn stricter(text: &str) -> Result<Stricter, String> {
     let most = Stricter::MAX.added();
     let given = text.parse().ok().and_then(Stricter::new);
-    given.ok_or_else(|| format!("expected 0 to {most:.2}"))
+    given.ok_or_else(|| format!("expected a number from 0 to {most:.2}"))
 }
 
 #[derive(Serialize)]
@@ -121,7 +118,8 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     Report::new(&document, text)
 }
 
-/// What people would be missed in: each looked for by their other faces.
+/// Previews the offset `wanted`: searches each person by the person's other faces and returns the photos that
+/// would no longer be found.
 fn previewed(collection: &Collection, wanted: Stricter) -> Result<Previewed> {
     let Preview { threshold, people, dropped, dropped_in_all, .. } = collection.preview(wanted)?;
     let gallery = collection.gallery();
@@ -151,36 +149,36 @@ fn text(document: &Document) -> String {
     let mut text = format!("'{}': faces must reach {threshold:.2}", document.collection);
     text += &match *stricter > 0.0 {
         true => format!(", {stricter:.2} more than the usual\n{formula:.2} for {faces}.\n"),
-        false => format!(", as usual for {faces}.\n"),
+        false => format!(", the usual threshold for {faces}.\n"),
     };
     let seen = format::count(*pairs, "pair");
     text += &match &document.own {
         Some(Own { threshold, low, high, advised }) => {
             let advice = match *advised > *stricter {
-                true => format!("--stricter {advised:.2} is advised"),
-                false => "no change is advised".into(),
+                true => format!("--stricter {advised:.2} is recommended"),
+                false => "no change is recommended".into(),
             };
             format!(
-                "Its own photos say {threshold:.2} ({low:.2} to {high:.2}), by {seen} of people\n\
-                 seen together in {}; {advice}.\n",
+                "Its own photos suggest {threshold:.2} ({low:.2} to {high:.2}), from {seen} of\n\
+                 people who appear together in {}; {advice}.\n",
                 format::count(*photos, "photo")
             )
         }
         None => format!(
-            "Its own photos say too little yet: {seen} of people seen together,\n\
-             {} are needed.\n",
+            "Its own photos give no estimate yet: they have {seen} of people who appear\n\
+             together; at least {} are needed.\n",
             format::thousands(document.pairs_needed)
         ),
     };
     if let Some(preview) = &document.preview {
         let Previewed { stricter, threshold, photos_now, photos_then, .. } = preview;
         text += &format!(
-            "\nWith {stricter:.2} more than usual ({threshold:.2}), people would be found in {} of\n\
-             the {} they are found in now.\n",
+            "\nRaised by {stricter:.2} to {threshold:.2}, people would be found in {} of the\n\
+             {} they are found in now.\n",
             format::thousands(*photos_then),
             format::count(*photos_now, "photo")
         );
-        let mut table = Table::new(&[">similarity", ">must reach", "photo that would be missed"]);
+        let mut table = Table::new(&[">similarity", ">must reach", "missed photo"]);
         for gone in &preview.dropped {
             let path = super::report::printable(&gone.photo).replace('\n', "\\n");
             table.row([format!("{:.2}", gone.similarity), format!("{:.2}", gone.bar), path]);

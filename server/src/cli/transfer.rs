@@ -1,8 +1,3 @@
-//! What an upload has done so far and in the end: a bar on a terminal, otherwise a line every ten seconds, and
-//! the report.
-//!
-//! Counts what it is told and names what was left out. Knows nothing of the line or the service.
-
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -17,42 +12,44 @@ use super::progress::skip_line;
 use super::report::{Status, note, printable};
 use crate::client::Event;
 
-/// Time between two lines of the log.
+/// Time between two progress lines when standard error is not a terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A file that was left out.
 #[derive(Clone, Debug, Serialize)]
 pub struct Left {
     pub path: String,
-    /// The service's code of the reason; absent where the service had no part in it.
+    /// Error code as the service defines it; absent for files that could not be read and for skipped entries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     pub reason: String,
 }
 
-/// What a run did.
+/// The result of an upload run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Outcome {
     pub uploaded: usize,
-    /// Photos that the event had before.
+    /// Photos that the event had already.
     pub known: usize,
     /// Files with the same content as another of this run.
     pub duplicates: usize,
-    /// Not photos for the service.
+    /// Files that the service or the client rejected, for instance because they are not photos.
     pub refused: Vec<Left>,
-    /// Could not be read.
+    /// Files that could not be read.
     pub failed: Vec<Left>,
-    /// Left out of the walk through folders.
+    /// Entries that the walk through the folders left out.
     pub skipped: Vec<Left>,
     pub bytes_sent: u64,
-    /// Of these, what had been sent before and was lost with a connection.
+    /// Bytes among them that had been sent before and were lost when a connection broke.
     pub bytes_sent_twice: u64,
     pub elapsed_s: f64,
     pub event: String,
     pub stopped: bool,
 }
 
-/// Shared by all connections of a run.
+/// The progress and the result of an upload run. Progress goes to standard error: a bar on a terminal,
+/// otherwise a line every [`LINE_INTERVAL`]. Prints the name of each file that was left out. Shared by all
+/// connections of the run.
 pub struct Transfer {
     bar: Option<ProgressBar>,
     begun: Instant,
@@ -68,7 +65,7 @@ struct State {
 }
 
 impl Transfer {
-    /// For the event called `event`; nothing is to be done yet.
+    /// Starts the progress of an upload to `event`, with no files yet.
     pub fn new(event: &str) -> Self {
         let begun = Instant::now();
         let outcome = Outcome { event: event.to_owned(), ..Outcome::default() };
@@ -76,7 +73,7 @@ impl Transfer {
         Self { bar: std::io::stderr().is_terminal().then(bar), begun, state: Mutex::new(state) }
     }
 
-    /// There are `files` more to be sent.
+    /// Adds `files` to the total.
     pub fn expect(&self, files: &[PathBuf]) {
         let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
         let bytes: u64 = files.iter().map(size).sum();
@@ -88,13 +85,13 @@ impl Transfer {
         }
     }
 
-    /// Something was left out before anything was sent.
+    /// Records a path that the walk left out.
     pub fn skip(&self, path: &Path, reason: &str) {
         self.say(&skip_line(path, reason));
         self.state().outcome.skipped.push(left(path, None, reason));
     }
 
-    /// Takes note of `event`.
+    /// Counts `event` and updates the display.
     pub fn tell(&self, event: Event<'_>) {
         let mut state = self.state();
         let State { outcome, bytes_done, .. } = &mut *state;
@@ -122,7 +119,7 @@ impl Transfer {
                 outcome.failed.push(left(path, None, reason));
                 *bytes_done += bytes;
             }
-            Event::Waiting { reason } => self.say(&format!("waiting: {reason}; trying again")),
+            Event::Waiting { reason } => self.say(&format!("waiting to retry: {reason}")),
         }
         self.show(&mut state);
     }
@@ -150,13 +147,13 @@ impl Transfer {
         }
     }
 
-    /// What was done so far.
+    /// Returns the result so far.
     pub fn outcome(&self) -> Outcome {
         let elapsed_s = self.begun.elapsed().as_secs_f64();
         Outcome { elapsed_s, ..self.state().outcome.clone() }
     }
 
-    /// Takes the bar away; what was done.
+    /// Removes the bar; returns the result.
     pub fn finish(&self, stopped: bool) -> Outcome {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -170,7 +167,7 @@ impl Transfer {
 }
 
 impl Outcome {
-    /// Photos that are in the event now.
+    /// Returns how many of the run's photos the event has now.
     pub fn there(&self) -> usize {
         self.uploaded + self.known + self.duplicates
     }
@@ -179,7 +176,7 @@ impl Outcome {
         self.there() + self.refused.len() + self.failed.len()
     }
 
-    /// The exit status of a run that was to send everything.
+    /// Returns the exit status of a run that had to send all files.
     pub fn status(&self) -> Status {
         let left = self.refused.len() + self.skipped.len();
         match (self.stopped || !self.failed.is_empty(), self.there(), left) {
@@ -190,10 +187,10 @@ impl Outcome {
         }
     }
 
-    /// For people.
+    /// Returns the result as text.
     pub fn text(&self) -> String {
         if self.seen() + self.skipped.len() == 0 && !self.stopped {
-            return "No photos found: the folders hold no files that are not hidden.\n".into();
+            return "No photos found: the folders contain only hidden files, or none.\n".into();
         }
         let mut text = format!("Sent {}", format::count(self.uploaded, "photo"));
         if self.bytes_sent > 0 {
@@ -209,15 +206,15 @@ impl Outcome {
                 text += &format!("{number} {rest}.\n");
             }
         };
-        line(self.known, "photo was there already", "photos were there already");
+        line(self.known, "photo was in the event already", "photos were in the event already");
         line(self.duplicates, "file is a copy of another one", "files are copies of other ones");
         line(
             self.failed.len(),
-            "file could not be sent (named above)",
-            "files could not be sent (named above)",
+            "file could not be sent (listed above)",
+            "files could not be sent (listed above)",
         );
         let left: Vec<&Left> = self.refused.iter().chain(&self.skipped).collect();
-        line(left.len(), "file was left out (named above)", "files were left out (named above)");
+        line(left.len(), "file was left out (listed above)", "files were left out (listed above)");
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
         left.iter().for_each(|left| *reasons.entry(left.reason.as_str()).or_default() += 1);
         for (reason, files) in reasons {
@@ -225,10 +222,10 @@ impl Outcome {
         }
         if self.bytes_sent_twice > 0 {
             let twice = format::bytes(self.bytes_sent_twice);
-            text += &format!("{twice} had to be sent twice, because a connection broke.\n");
+            text += &format!("{twice} had to be sent again after a connection broke.\n");
         }
         if self.stopped {
-            text += "Stopped before the end; run the same command again to go on.\n";
+            text += "Stopped before the end; run the same command again to continue.\n";
         }
         text
     }

@@ -1,8 +1,3 @@
-//! `picpick upload`: photos of this computer into an event of a service, however often the line breaks.
-//!
-//! Remembers nothing itself: what has arrived, the service knows. Never changes a photo, and knows nothing
-//! of faces.
-
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,8 +15,8 @@ use crate::client::{self, Order, Service};
 use crate::config::api_key;
 
 const AFTER: &str = "\
-Photos that the event has already are not sent again, and a photo that was cut
-off goes on where it was: run the command again after any interruption.
+Photos that the event has already are not sent again, and an interrupted photo
+continues where it stopped: run the command again after any interruption.
 
 The API key comes from PICPICK_API_KEY or a file, never from an option.
 
@@ -34,17 +29,17 @@ With --json: {\"uploaded\", \"known\", \"duplicates\", \"refused\": [{\"path\",
 \"code\", \"reason\"}], \"failed\": [{\"path\", \"reason\"}], \"skipped\", \"bytes_sent\",
 \"bytes_sent_twice\", \"elapsed_s\", \"event\", \"stopped\"}.";
 
-/// Where photos go, and how.
+/// The service, the event and the folder that photos are sent to, and how.
 #[derive(Args, Debug)]
 pub struct Destination {
     #[arg(help = "The service's address, for instance https://photos.example.com")]
     url: String,
-    /// The event's id
+    /// The event's id: 32 hexadecimal digits
     event: String,
-    /// Folder of the event that the photos go to; made if it is not there
+    /// Folder of the event for the photos; created if it does not exist
     #[arg(long, value_name = "NAME")]
     folder: Option<String>,
-    /// File with the API key [default: the key is in PICPICK_API_KEY]
+    /// File with the API key [default: the key in PICPICK_API_KEY]
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// Photos to send at the same time
@@ -53,9 +48,9 @@ pub struct Destination {
     connections: u16,
 }
 
-/// Sends photos to the service, into an event. JPEG, PNG and WebP are sent; folders are taken with
-/// everything below them; hidden files and linked folders are left out. What is no photo is named
-/// and the rest goes on.
+/// Sends photos to an event of the service: JPEG, PNG and WebP. Walks folders with all their
+/// subfolders; skips hidden files and linked folders. Names each file that is not a photo and goes
+/// on with the others. Never changes a photo.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
@@ -64,13 +59,13 @@ pub struct Arguments {
     /// Photos, folders with photos, or s3://BUCKET/PREFIX (credentials as for 'picpick backup')
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Give up when nothing has got ahead for so long
+    /// Give up after this time without any progress
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     give_up_after: u32,
 }
 
 impl Destination {
-    /// The service, with the key that opens it.
+    /// Returns a client of the service, with the API key of the file or the environment.
     pub fn service(&self) -> Result<Service> {
         let key = api_key(self.key_file.as_deref())?;
         Ok(Service::new(&self.url, &self.event, &key, usize::from(self.connections))?)
@@ -80,7 +75,7 @@ impl Destination {
         &self.event
     }
 
-    /// The order to send `files`.
+    /// Returns the order to send `files`. Gives up after `give_up_after` without progress; `None`: never.
     pub fn order<'a>(
         &'a self,
         service: &'a Service,
@@ -118,7 +113,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     let outcome = transfer.finish(stopped);
     let kept = || {
         let arrived = format::count(outcome.uploaded, "photo");
-        format!("{arrived} sent before this stay; run the same command again to go on")
+        format!("{arrived} sent before this error; run the same command again to continue")
     };
     match done {
         Err(error) if outcome.uploaded > 0 => return Err(error).with_context(kept),
@@ -137,7 +132,7 @@ fn send_bucket(
         if stop.load(Ordering::SeqCst) {
             return Ok(());
         }
-        // It goes, with its files, when it has been sent.
+        // Dropping the batch after it was sent removes its files from this disk.
         let batch = batch?;
         send(batch.files.clone())?;
     }

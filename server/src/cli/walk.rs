@@ -1,25 +1,22 @@
-//! Files and folders as given to the list of files to index.
-//!
-//! Folders are taken with all below them, in order of name; hidden entries are left out and linked
-//! folders are not entered, so that no loop is walked. Opens no file and knows nothing of formats.
-
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
-/// What a walk found.
+/// The files and the skipped entries of a walk.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Regular files: a folder's path as it was given, and the way from there.
+    /// Regular files: the path of the folder as it was given, joined with the path below it.
     pub files: Vec<PathBuf>,
-    /// What was left out although a person may expect it, and why.
+    /// Entries that were skipped although the user may expect them, each with the reason.
     pub skipped: Vec<(PathBuf, String)>,
 }
 
-/// Collects the files at and below `paths`. Nothing that cannot be read ends the walk.
+/// Collects the files at and below `paths`: folders with all their subfolders, in order of name. Skips hidden
+/// entries, and does not enter linked folders, so that a loop cannot occur. An entry that cannot be read is
+/// recorded in `skipped` and does not end the walk. Opens no file.
 pub fn walk(paths: &[PathBuf]) -> Found {
     let mut found = Found::default();
     for path in paths {
-        // What is named on the command line is meant, hidden or linked as it may be.
+        // A path on the command line is explicit, so it is taken even if it is hidden or a link.
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => found.folder(path),
             outcome => found.file(path.clone(), outcome),
@@ -30,14 +27,14 @@ pub fn walk(paths: &[PathBuf]) -> Found {
 
 impl Found {
     fn folder(&mut self, folder: &Path) {
-        // A stack of names and no recursion: folders may lie deeper than a thread's stack.
+        // A stack of paths instead of recursion: folders may be nested deeper than a thread's stack allows.
         let mut open = vec![folder.to_path_buf()];
         while let Some(path) = open.pop() {
             let linked =
                 path != folder && fs::symlink_metadata(&path).is_ok_and(|data| data.is_symlink());
             match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() && linked => {
-                    self.skip(path, "a link to a folder, which is not followed");
+                    self.skip(path, "a link to a folder; links are not followed");
                 }
                 Ok(metadata) if metadata.is_dir() => self.list(path, &mut open),
                 outcome => self.file(path, outcome),
@@ -52,7 +49,7 @@ impl Found {
             Err(error) => self.skip(folder, &error.to_string()),
             Ok(mut entries) => {
                 entries.retain(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
-                // The last one in is the first one out.
+                // Reversed, because the stack returns the last entry first.
                 entries.sort_by_key(|entry| std::cmp::Reverse(entry.file_name()));
                 open.extend(entries.iter().map(fs::DirEntry::path));
             }
@@ -62,7 +59,7 @@ impl Found {
     fn file(&mut self, path: PathBuf, metadata: std::io::Result<Metadata>) {
         match metadata {
             Ok(metadata) if metadata.is_file() => self.files.push(path),
-            // Reading a pipe or a device may never end.
+            // Reading a pipe or a device may block forever.
             Ok(_) => self.skip(path, "not a regular file"),
             Err(error) => self.skip(path, &error.to_string()),
         }

@@ -1,8 +1,3 @@
-//! `picpick watch`: what arrives in a folder goes to an event of a service, until Ctrl-C.
-//!
-//! Looks again and again, which works on every kind of disk and share; a file is sent once its size and time
-//! have stood still. Remembers nothing between runs, never changes a photo.
-
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,25 +14,27 @@ use super::{format, walk};
 use crate::client::{self, Service};
 
 const AFTER: &str = "\
-For tethered shooting, or a folder that a camera sends to. It never gives up:
-while the line is down photos wait. The API key comes from PICPICK_API_KEY or
-a file. Ctrl-C ends it; started again it goes on where it was.
+For tethered shooting, or a folder that a camera sends photos to. It never gives
+up: while there is no connection the photos wait. The API key comes from
+PICPICK_API_KEY or a file. Ctrl-C ends the command; start it again to continue.
 
 Example:
   picpick watch https://photos.example.com EVENT ~/Pictures/incoming
 
 With --json: as 'picpick upload', at the end.";
 
-/// How often the folder is looked at.
+/// Interval between two scans of the folder. Polling works on every kind of disk and network share.
 const EVERY: Duration = Duration::from_secs(1);
-/// Files sent between two looks: what has just arrived does not wait for all of an old backlog.
+/// Most files sent between two scans, so that a photo that has just arrived does not wait for all of an old
+/// backlog.
 const PASS_FILES_MAX: usize = 200;
-/// A file that could not be read is tried again after so long.
+/// Delay before a retry of a file that could not be read.
 const AGAIN: Duration = Duration::from_secs(60);
-/// A pause ends within this time of Ctrl-C.
+/// Longest time between Ctrl-C and the end of a pause.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// Sends the photos that arrive in a folder to the service, into an event, until Ctrl-C.
+/// Sends the photos that arrive in a folder to an event of the service, until Ctrl-C. Never changes a
+/// photo.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
@@ -46,7 +43,7 @@ pub struct Arguments {
     /// Folder to watch, with everything below it
     #[arg(value_name = "FOLDER")]
     watched: PathBuf,
-    /// A file is sent when it has not changed for so long
+    /// Send a file once its size and time have not changed for this long
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     settle: u32,
 }
@@ -56,10 +53,10 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     let folder = &arguments.watched;
     std::fs::read_dir(folder)
         .map_err(|error| anyhow!("watching {}: {error}", format::path(folder)))?;
-    note(&format!("Watching {}; Ctrl-C ends it.", format::path(folder)));
+    note(&format!("Watching {}; press Ctrl-C to end.", format::path(folder)));
     let transfer = Transfer::new(arguments.to.event());
     let done = context.interrupt.heeded_by(|stop| watch(arguments, &service, &transfer, &stop));
-    // Being stopped is how a watch ends; it leaves nothing undone that the next one would not see.
+    // Ctrl-C is the normal end of a watch, not an interruption: the next watch finds all unsent files again.
     let outcome = transfer.finish(false);
     done.map_err(|why| anyhow!(why))?;
     let text = if outcome.there() == 0 { "Nothing was sent.\n".into() } else { outcome.text() };
@@ -76,7 +73,8 @@ fn watch(
 ) -> std::result::Result<(), String> {
     let mut seen = Seen::new(Duration::from_secs(arguments.settle.into()));
     while !stop.load(Ordering::SeqCst) {
-        // What the walk leaves out is not told again every second, and may be a file that goes away.
+        // Entries that the walk skips are not reported: the message would repeat every second, and many are
+        // temporary files.
         let found = walk::walk(std::slice::from_ref(&arguments.watched)).files;
         let ready = seen.look(found.into_iter().filter_map(looks), Instant::now());
         if ready.is_empty() {
@@ -99,7 +97,7 @@ fn tell(before: &Outcome, after: &Outcome) {
     let sent = after.uploaded - before.uploaded;
     if sent > 0 {
         let all = format::count(after.uploaded, "photo");
-        note(&format!("{} sent, {all} since the beginning", format::count(sent, "photo")));
+        note(&format!("{} sent, {all} since the start", format::count(sent, "photo")));
     }
 }
 
@@ -110,7 +108,7 @@ fn pause(stop: &AtomicBool) {
     }
 }
 
-/// What a file looks like from outside.
+/// Size and modification time of a file.
 type Looks = (u64, SystemTime);
 
 fn looks(path: PathBuf) -> Option<(PathBuf, Looks)> {
@@ -118,7 +116,7 @@ fn looks(path: PathBuf) -> Option<(PathBuf, Looks)> {
     Some((path, (file.len(), file.modified().ok()?)))
 }
 
-/// The files of the folder as they were when last looked at.
+/// The state of each file at the last scan of the folder. Kept in memory only.
 struct Seen {
     settle: Duration,
     files: HashMap<PathBuf, State>,
@@ -126,7 +124,7 @@ struct Seen {
 
 struct State {
     looks: Looks,
-    /// When it goes out, unless it changes before; `None`: it went.
+    /// When the file is sent unless it changes before; `None` if it was sent.
     due: Option<Instant>,
 }
 
@@ -135,7 +133,7 @@ impl Seen {
         Self { settle, files: HashMap::new() }
     }
 
-    /// Takes note of what is there now; what is to be sent, newest first.
+    /// Records the files that are there now; returns the files to send, newest first.
     fn look(
         &mut self,
         found: impl Iterator<Item = (PathBuf, Looks)>,
@@ -167,9 +165,10 @@ impl Seen {
         ready
     }
 
-    /// A file could not be sent.
+    /// Schedules a retry of a file that could not be sent.
     fn try_again(&mut self, path: &str, now: Instant) {
-        // Reports hold names as text; a name that is none is not tried again before it changes.
+        // Reports contain paths as text. A path that is not UTF-8 does not match here, so its file is retried
+        // only once it changes.
         if let Some(state) = self.files.get_mut(std::path::Path::new(path)) {
             state.due = Some(now + AGAIN);
         }
@@ -199,9 +198,9 @@ mod tests {
         assert!(at(3, Some(&large)).is_empty(), "it has grown");
         assert!(at(5, Some(&large)).is_empty());
         assert_eq!(at(6, Some(&large)), ["a"].map(PathBuf::from));
-        assert!(at(9, Some(&large)).is_empty(), "it went");
+        assert!(at(9, Some(&large)).is_empty(), "it was sent");
         assert!(at(10, None).is_empty());
-        assert!(at(11, Some(&large)).is_empty(), "it came back, and has to stand still");
+        assert!(at(11, Some(&large)).is_empty(), "it came back and must be unchanged for 3 s");
         assert_eq!(at(14, Some(&large)), ["a"].map(PathBuf::from));
     }
 

@@ -1,7 +1,6 @@
-//! Everything at once: some threads hash, one asks what is known, some send.
+//! The threads of an upload: some hash files, one asks the service which hashes it has, some send.
 //!
-//! Bounded queues lie between them, so that memory does not grow with the number of files. Knows nothing of
-//! how a single file is sent.
+//! Bounded queues connect them, so that memory does not grow with the number of files.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -16,27 +15,28 @@ use super::patience::Patience;
 use super::sender::{End, Sender};
 use super::service::{Service, Trouble};
 
-/// Photos asked about in one request; the service takes no more.
+/// Most hashes in one request; the service accepts no more.
 const ASKED_MAX: usize = 1000;
-/// A question waits so long for more photos.
+/// How long a request waits for each further hash.
 const ASK_WAIT: Duration = Duration::from_millis(200);
-/// Beyond this many, hashing waits for the disk, not for a processor.
+/// Most threads that hash. Beyond this number the disk is the bottleneck, not the processor.
 const HASHERS_MAX: usize = 8;
 
-/// What is to be done.
+/// A request to upload files, and its limits.
 pub struct Order<'a> {
     pub service: &'a Service,
     pub files: Vec<PathBuf>,
-    /// Name of the folder that the photos go to.
+    /// Name of the event's folder for the photos.
     pub folder: Option<&'a str>,
     pub connections: usize,
-    /// So long nothing may get ahead; `None`: forever.
+    /// Longest time without progress before the run gives up; `None`: unlimited.
     pub give_up_after: Option<Duration>,
 }
 
-/// Sends the files; `tell` hears of each step, from several threads. Returns early when `stop` is set.
+/// Sends the files. Calls `tell` for each step, from several threads. Returns early when `stop` is set.
 ///
-/// Errors: what no file would fare better with, in words.
+/// # Errors
+/// The reason, as text, if it stops all files, for instance a wrong API key.
 pub fn run(
     order: Order<'_>,
     stop: &AtomicBool,
@@ -60,7 +60,8 @@ pub fn run(
     let files = Mutex::new(order.files.into_iter());
     let (hashed, to_ask) = sync_channel(ASKED_MAX);
     let (asked, to_send) = sync_channel(order.connections);
-    // Owned by the senders alone: once they have ended, nobody waits for them in vain.
+    // Only the sending threads own the receiver: once they have ended, the asking thread's send fails instead
+    // of blocking forever.
     let to_send = Arc::new(Mutex::new(to_send));
     std::thread::scope(|scope| {
         for _ in 0..hashers {
@@ -83,7 +84,7 @@ pub fn run(
     ended.why.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
 
-/// Why everybody is to end.
+/// Tells all threads to end, and keeps the reason.
 struct Ended<'a> {
     stop: &'a AtomicBool,
     halted: AtomicBool,
@@ -95,7 +96,7 @@ impl Ended<'_> {
         self.stop.load(Ordering::SeqCst) || self.halted.load(Ordering::SeqCst)
     }
 
-    /// The first reason counts: the others follow from it.
+    /// Ends the run. Keeps the first reason only, because later ones follow from it.
     fn halt(&self, why: String) {
         self.why.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
         self.halted.store(true, Ordering::SeqCst);
@@ -111,7 +112,7 @@ fn hash(
         let Some(path) = files.lock().unwrap_or_else(PoisonError::into_inner).next() else {
             return;
         };
-        // The size for the progress only: what counts is what is read.
+        // This size is for the progress only; `digest` counts the bytes that it reads.
         let bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
         match digest(&path, sender.stop) {
             Ok(digested) => {
@@ -131,7 +132,7 @@ fn hash(
     }
 }
 
-/// Passes on what the event does not have.
+/// Asks the service which photos the event has, and passes the others on to the sending threads.
 fn ask(
     sender: &Sender<'_>,
     to_ask: &Receiver<Digested>,
@@ -160,7 +161,8 @@ fn ask(
     Ok(())
 }
 
-/// What is there, and what comes within a moment; `None` at the end.
+/// Waits for one file, then collects up to [`ASKED_MAX`] until none arrives for [`ASK_WAIT`]. `None` at the
+/// end.
 fn gather(to_ask: &Receiver<Digested>) -> Option<Vec<Digested>> {
     let mut batch = vec![to_ask.recv().ok()?];
     while batch.len() < ASKED_MAX {
@@ -172,7 +174,7 @@ fn gather(to_ask: &Receiver<Digested>) -> Option<Vec<Digested>> {
     Some(batch)
 }
 
-/// Calls until it goes well; `None` when the run is to stop first.
+/// Retries `call` until it succeeds. `None` if the run is stopped before.
 fn patiently<T>(
     sender: &Sender<'_>,
     call: impl Fn() -> Result<T, Trouble>,
@@ -187,7 +189,10 @@ fn patiently<T>(
             Err(Trouble::Passing { why, wait_s }) => (why, wait_s),
             Err(Trouble::Lasting(why) | Trouble::Refused { why, .. }) => return Err(why),
             Err(Trouble::Gone | Trouble::Conflict) => {
-                return Err("the service does not know this request; is it older?".into());
+                return Err(
+                    "the service does not know this request; update the service or this program"
+                        .into(),
+                );
             }
         };
         failed += 1;
@@ -232,7 +237,7 @@ mod tests {
     }
 
     fn nobody() -> Service {
-        // The port was free a moment ago: connections are refused there.
+        // The listener is dropped at once, so the port refuses connections.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let key = Zeroizing::new("key".to_owned());
         Service::new(&format!("http://127.0.0.1:{port}"), &"0a".repeat(16), &key, 2).unwrap()
@@ -248,7 +253,7 @@ mod tests {
             std::fs::write(&path, bytes).unwrap();
             path
         };
-        // More than the queues hold, so that all of them are full when it ends.
+        // More files than the queues hold, so that all queues are full when the run ends.
         let files: Vec<_> = (0..2500).map(photo).collect();
         let (service, waits) = (nobody(), Mutex::new(0));
         let tell = |event: Event<'_>| {
@@ -257,8 +262,8 @@ mod tests {
             }
         };
         let why = run(order(&service, files.clone(), 1), &AtomicBool::new(false), &tell);
-        assert!(why.unwrap_err().contains("nothing got ahead"), "it gives up");
-        assert_eq!(waits.into_inner().unwrap(), 1, "trouble is told once");
+        assert!(why.unwrap_err().contains("no progress"), "it gives up");
+        assert_eq!(waits.into_inner().unwrap(), 1, "trouble is reported once");
         let stop = AtomicBool::new(true);
         assert_eq!(run(order(&service, files, 600), &stop, &|_| ()), Ok(()));
     }

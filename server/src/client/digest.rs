@@ -1,8 +1,3 @@
-//! What a file is: its SHA-256 and its length, read once from beginning to end; what is no photo by its first
-//! bytes is not read on.
-//!
-//! Holds a piece of a file in memory, never the whole. Knows nothing of the service.
-
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -13,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use crate::ids::hex;
 
 const PIECE_BYTES: usize = 256 << 10;
-/// Characters of a name that the service takes.
+/// Most characters of a file name that the service accepts.
 const NAME_CHARS_MAX: usize = 200;
 
 /// A file that may be a photo.
@@ -25,7 +20,7 @@ pub struct Digested {
     pub sha256: String,
 }
 
-/// Why a file is not to be sent.
+/// Why a file is not sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unfit {
     NotAPhoto(String),
@@ -33,7 +28,8 @@ pub enum Unfit {
     Stopped,
 }
 
-/// Reads the file at `path`.
+/// Computes the SHA-256 and the length of the file at `path`. Reads it once, [`PIECE_BYTES`] at a time, and
+/// stops early if the first bytes are not those of a photo.
 pub fn digest(path: &Path, stop: &dyn Fn() -> bool) -> Result<Digested, Unfit> {
     let unreadable = |error: io::Error| Unfit::Unreadable(error.to_string());
     let mut file = File::open(path).map_err(unreadable)?;
@@ -75,7 +71,8 @@ fn fill(file: &mut File, piece: &mut [u8]) -> io::Result<usize> {
 }
 
 impl Digested {
-    /// The file's name as the service takes it.
+    /// Returns the file's name in the form that the service accepts: control characters replaced, 200
+    /// characters at most, `photo` if nothing remains.
     pub fn name(&self) -> String {
         let name = self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy();
         let shown = |c: char| if c.is_control() { '_' } else { c };

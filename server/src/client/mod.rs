@@ -1,8 +1,8 @@
-//! The other end of the service: how photos of this computer get there, however bad the line is.
+//! The upload client: sends photos of this computer to the service, and resumes after any interruption.
 //!
-//! Files → `digest` (hash, first bytes) → which does the event have already? → `sender` (resumable, several
-//! connections) → an [`Event`] for each step. Never prints, never changes a file, remembers nothing: what has
-//! arrived, the service knows.
+//! Files → `digest` (hash, first bytes) → hashes that the event has are skipped → `sender` (resumable,
+//! several connections) → an [`Event`] for each step. It keeps no state of its own, because the service knows
+//! what has arrived.
 
 mod crew;
 mod digest;
@@ -15,41 +15,41 @@ use std::path::Path;
 pub use crew::{Order, run};
 pub use service::Service;
 
-/// What happened, told while it happens.
+/// A step of an upload run, reported while the run goes on.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// The event has this photo already.
     Known {
         bytes: u64,
     },
-    /// The same content as another file of this run.
+    /// Another file of this run has the same content.
     Duplicate {
         bytes: u64,
     },
-    /// Bytes were put on the line; `again` of them not for the first time.
+    /// Bytes were sent; `again` of them had been sent before.
     Sent {
         bytes: u64,
         again: u64,
     },
-    /// The service has so many bytes more of a photo.
+    /// The service has stored `bytes` more of a photo.
     Kept {
         bytes: u64,
     },
     Uploaded,
-    /// Not a photo for the service; `bytes` of it will not be kept.
+    /// The file was rejected; `bytes` of it will not be stored.
     Refused {
         path: &'a Path,
         code: &'a str,
         reason: &'a str,
         bytes: u64,
     },
-    /// Not sent for a reason on this side; `bytes` of it will not be kept.
+    /// The file could not be read; `bytes` of it will not be stored.
     Failed {
         path: &'a Path,
         reason: &'a str,
         bytes: u64,
     },
-    /// The first trouble since things last went well; it is tried again.
+    /// The first failure since the last progress; it will be retried.
     Waiting {
         reason: &'a str,
     },

@@ -1,26 +1,22 @@
-//! How long to wait before trying again, and when to give up.
-//!
-//! Shared by all connections of a run: as long as any of them gets somewhere, none gives up. Knows nothing of
-//! what is tried.
-
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::ids::random;
 
-/// The first pause; each further failure in a row doubles it.
+/// Longest pause after the first failure; each further failure in a row doubles it.
 const PAUSE: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// No pause that the service asks for is longer.
+/// Upper limit of a pause that the service asks for (`Retry-After`), seconds.
 const TOLD_S_MAX: u64 = 600;
-/// A pause ends within this time of a wish to stop.
+/// Longest time between a stop request and the end of a pause.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// How much trouble a run bears.
+/// The retry policy of a run: how long to wait before a retry, and when to give up. Shared by all
+/// connections: none gives up while any of them makes progress.
 pub struct Patience {
-    /// `None`: any.
+    /// Longest time without progress; `None`: unlimited.
     limit: Option<Duration>,
-    /// When trouble began; `None` while all is well.
+    /// Time of the first failure since the last progress; `None` without one.
     since: Mutex<Option<Instant>>,
 }
 
@@ -29,12 +25,12 @@ impl Patience {
         Self { limit, since: Mutex::new(None) }
     }
 
-    /// Something got ahead.
+    /// Records progress.
     pub fn progressed(&self) {
         *self.since.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Takes note of trouble: whether it is the first since something got ahead.
+    /// Records a failure. Returns whether it is the first since the last progress.
     pub fn troubled(&self) -> bool {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         let first = since.is_none();
@@ -42,15 +38,15 @@ impl Patience {
         first
     }
 
-    /// Whether nothing has got ahead for too long. Time without trouble does not count: a large file may take
-    /// as long to be read as it likes.
+    /// Whether the limit has passed since the first failure. Time without a failure does not count, because
+    /// reading a large file may take any time.
     pub fn is_over(&self) -> bool {
         let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
         since.zip(self.limit).is_some_and(|(since, limit)| since.elapsed() >= limit)
     }
 
-    /// Waits after the `failed`th failure in a row, at least `told_s`; shorter when `stop` says so or
-    /// patience ends.
+    /// Waits after the `failed`th failure in a row, at least `told_s` seconds. Returns early if `stop`
+    /// returns true or the limit passes.
     pub fn pause(&self, failed: u32, told_s: u64, stop: &dyn Fn() -> bool) {
         let end = Instant::now() + pause(failed, dice(), told_s);
         while Instant::now() < end && !stop() && !self.is_over() {
@@ -59,8 +55,9 @@ impl Patience {
     }
 }
 
-/// Exponential with jitter, so that many clients of a service that was away do not come back at once: between
-/// half and all of `PAUSE` · 2^(`failed` − 1). `dice` is 0..1.
+/// Returns an exponential back-off with jitter: between half and all of `PAUSE` · 2^(`failed` − 1), at most
+/// `PAUSE_MAX`, and at least `told_s` seconds. The jitter keeps many clients from returning at the same time
+/// after an outage of the service. `dice` is 0..1.
 fn pause(failed: u32, dice: f64, told_s: u64) -> Duration {
     let doubled = PAUSE.saturating_mul(1 << failed.saturating_sub(1).min(10)).min(PAUSE_MAX);
     let own = doubled.mul_f64(0.5 + dice / 2.0);
@@ -68,7 +65,7 @@ fn pause(failed: u32, dice: f64, told_s: u64) -> Duration {
 }
 
 fn dice() -> f64 {
-    // Without random bytes there is no jitter, which is no reason to stop.
+    // Without random bytes there is no jitter; the upload goes on.
     random::<4>().map_or(1.0, |bytes| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
 }
 
@@ -96,6 +93,6 @@ mod tests {
         assert!(endless.troubled() && !endless.is_over());
         let begun = Instant::now();
         endless.pause(9, 600, &|| true);
-        assert!(begun.elapsed() < Duration::from_secs(5), "a wish to stop ends the pause");
+        assert!(begun.elapsed() < Duration::from_secs(5), "a stop request ends the pause");
     }
 }

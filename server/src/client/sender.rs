@@ -1,6 +1,6 @@
-//! One file to the service, from wherever the service has got to, until it is there or refused.
+//! Sends one file in pieces, from the offset that the service has reached, until it is complete or rejected.
 //!
-//! After every failure the service is asked how much it has. Knows nothing of other files.
+//! After every failure it asks the service for the offset before it sends again.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -12,15 +12,16 @@ use super::digest::Digested;
 use super::patience::Patience;
 use super::service::{Announced, Begun, Service, Trouble};
 
-/// Bytes of one request. The service keeps whole steps of 64 KiB of one that is cut, so that a piece may be
-/// as large as it takes (8 MiB); it begins small for the sake of slow lines, and grows on fast ones.
+/// Bytes of the first request: small for slow connections. It doubles on fast ones and is halved after a
+/// failure. The service keeps whole steps of 64 KiB of an interrupted request, so a piece may be as large as
+/// it accepts (8 MiB).
 const PIECE_BYTES_FIRST: u64 = 1 << 20;
 const PIECE_BYTES_MIN: u64 = 64 << 10;
 const PIECE_BYTES_MAX: u64 = 8 << 20;
-/// A piece that took less than this may be followed by one of twice the size.
+/// Time below which a piece is followed by one of twice the size.
 const PIECE_TIME: Duration = Duration::from_secs(4);
 
-/// What a sender works with; shared by all connections.
+/// Sends files to the service; shared by all connections.
 pub struct Sender<'a> {
     pub service: &'a Service,
     pub patience: &'a Patience,
@@ -30,7 +31,7 @@ pub struct Sender<'a> {
     pub folder: Option<&'a str>,
 }
 
-/// How it went.
+/// The outcome for one file. `bytes` is the part of the file that the service did not keep.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
     Uploaded,
@@ -40,12 +41,12 @@ pub enum End {
     Stopped,
 }
 
-/// How far a file is.
+/// The progress of one file.
 struct Way {
     location: Option<String>,
-    /// Where the service is; `None`: it must be asked.
+    /// The service's offset; `None` if it must be asked for.
     offset: Option<u64>,
-    /// The most that was sent, and that was told to be kept.
+    /// The highest offset sent, and the highest that the service has confirmed.
     sent: u64,
     kept: u64,
     piece: u64,
@@ -59,7 +60,7 @@ enum Step {
 }
 
 impl Sender<'_> {
-    /// Sends `file`. Errors: what no other file would fare better with.
+    /// Sends `file`. Errors: the reason, if it stops all other files too.
     pub fn upload(&self, file: &Digested) -> Result<End, String> {
         let mut way = Way {
             location: None,
@@ -90,9 +91,9 @@ impl Sender<'_> {
                 Trouble::Lasting(why) => return Err(why),
                 Trouble::Gone => {
                     way.location = None;
-                    ("the service has forgotten an upload".to_owned(), 0)
+                    ("the service has removed an upload; starting it again".to_owned(), 0)
                 }
-                Trouble::Conflict => ("somebody else sends the same photo".to_owned(), 0),
+                Trouble::Conflict => ("another client is sending the same photo".to_owned(), 0),
                 Trouble::Passing { why, wait_s } => (why, wait_s),
             };
             (way.offset, way.piece) = (None, (way.piece / 2).max(PIECE_BYTES_MIN));
@@ -101,13 +102,14 @@ impl Sender<'_> {
         }
     }
 
-    /// Waits after trouble. Errors: when there was too much of it.
+    /// Waits before a retry. Reports the first failure since the last progress. Errors: the limit without
+    /// progress has passed.
     pub fn bear(&self, why: &str, failed: u32, wait_s: u64) -> Result<(), String> {
         if self.patience.troubled() && !(self.stop)() {
             (self.tell)(Event::Waiting { reason: why });
         }
         if self.patience.is_over() {
-            return Err(format!("nothing got ahead for too long; the last reason: {why}"));
+            return Err(format!("no progress for too long; the last error was: {why}"));
         }
         self.patience.pause(failed, wait_s, self.stop);
         Ok(())
@@ -119,7 +121,8 @@ impl Sender<'_> {
             let (sha256, bytes, folder) = (file.sha256.as_str(), file.bytes, self.folder);
             let begun = self.service.begin(&Announced { name: &name, sha256, bytes, folder })?;
             return match begun {
-                // The answer to the last piece was lost, or the photo is somebody else's.
+                // All bytes were sent: the response to the last piece was lost. Otherwise another client
+                // has uploaded the photo.
                 Begun::Known if way.sent == file.bytes => Ok(Step::End(End::Uploaded)),
                 Begun::Known => Ok(Step::End(End::Known)),
                 Begun::At { location, offset } => {
@@ -160,7 +163,7 @@ impl Sender<'_> {
             return failed(why, way.kept);
         }
         let taken = match sent {
-            // Ended by ourselves, in the middle of a piece.
+            // This run stopped in the middle of a piece.
             Err(_) if (self.stop)() => return Ok(Step::End(End::Stopped)),
             sent => sent?,
         };
@@ -169,7 +172,7 @@ impl Sender<'_> {
             return Ok(Step::End(End::Uploaded));
         }
         if taken.offset <= offset {
-            let why = format!("the service keeps nothing of a piece of {length} bytes");
+            let why = format!("the service stored nothing of a piece of {length} bytes");
             return Err(Trouble::Passing { why, wait_s: 0 });
         }
         if begun.elapsed() < PIECE_TIME {
@@ -178,11 +181,14 @@ impl Sender<'_> {
         self.arrive(file, way, taken.offset)
     }
 
-    /// The service is at `offset` now.
+    /// Records the service's offset, and the progress that it means.
     fn arrive(&self, file: &Digested, way: &mut Way, offset: u64) -> Result<Step, Trouble> {
         if offset > file.bytes {
             way.location = None;
-            let why = format!("expected an offset up to {}, received {offset}", file.bytes);
+            let why = format!(
+                "the service answered with offset {offset} of a file of {} bytes",
+                file.bytes
+            );
             return Err(Trouble::Passing { why, wait_s: 0 });
         }
         way.offset = Some(offset);
@@ -195,12 +201,12 @@ impl Sender<'_> {
     }
 }
 
-/// A piece of a file on its way; ends early when the run is to stop.
+/// A piece of a file as a request body. Reading fails when the run is stopped.
 struct Piece<'a> {
     file: File,
     left: u64,
     stop: &'a (dyn Fn() -> bool + Sync),
-    /// Why the file could not be read on.
+    /// Why reading the file failed.
     failure: Option<String>,
 }
 
@@ -225,7 +231,7 @@ impl Read for Piece<'_> {
         let read = (&mut self.file).take(self.left).read(buffer);
         match &read {
             Ok(0) if self.left > 0 && !buffer.is_empty() => {
-                self.failure = Some("it became shorter while it was being sent".to_owned());
+                self.failure = Some("the file became shorter while it was being sent".to_owned());
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             Ok(read) => self.left -= *read as u64,

@@ -1,8 +1,8 @@
-//! The service's protocol as a client speaks it: which photos are known, folders, and resumable uploads
-//! (tus 1.0 with creation).
+//! The client side of the service's HTTP API: existing photos, folders, and resumable uploads (tus 1.0 with
+//! the creation extension). It retries nothing.
 //!
-//! One call is one request: nothing is tried twice here. The key goes to the service's own address only,
-//! never without encryption beyond this computer, and no redirect is followed.
+//! The API key is sent to the service's own address only, over TLS unless the address is this computer.
+//! Redirects are not followed.
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -19,15 +19,16 @@ use zeroize::Zeroizing;
 use crate::cli::Usage;
 use crate::ids::is_id;
 
-/// Of a document that the service answers with: a thousand hashes have 67 kB.
+/// Largest response document that is read, bytes; a thousand hashes have 67 kB.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 const CONNECT_MAX: Duration = Duration::from_secs(30);
-/// A line on which nothing moves for so long is cut.
+/// Longest time that a write may make no progress before the connection is closed.
 const WRITE_MAX: Duration = Duration::from_secs(60);
-/// So long the service may think: the last piece of a photo is answered once all of it is durable.
+/// Longest wait for data of a response: the service answers the last piece of a photo only once the whole
+/// photo is durable.
 const READ_MAX: Duration = Duration::from_secs(120);
 
-/// The service, and one event of it.
+/// A client of the service for one event.
 pub struct Service {
     agent: Agent,
     /// Scheme and host, without a slash at its end.
@@ -36,22 +37,22 @@ pub struct Service {
     authorization: Zeroizing<String>,
 }
 
-/// Why a call did not do what it was to do.
+/// Why a call failed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// It may go well another time, not before `wait_s`.
+    /// A transient failure. The caller may retry after `wait_s` seconds.
     Passing { why: String, wait_s: u64 },
-    /// The service does not want this file.
+    /// The service rejects this file.
     Refused { code: String, why: String },
-    /// The address names nothing, or nothing any more.
+    /// The resource does not exist, or no longer exists.
     Gone,
-    /// An upload is at another place than was said; or a name is taken.
+    /// The upload has another offset than the request named, or a name is in use.
     Conflict,
-    /// Nothing will go well: the key, the event, the address.
+    /// A permanent failure of all requests: the API key, the event or the address is wrong.
     Lasting(String),
 }
 
-/// An upload that was asked for.
+/// The service's answer to a request for an upload.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Begun {
     /// The event has this photo already.
@@ -60,15 +61,15 @@ pub enum Begun {
     At { location: String, offset: u64 },
 }
 
-/// What became of a piece.
+/// The service's answer to a piece.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Taken {
     pub offset: u64,
-    /// Whether it was the last, and the whole is a photo of the event now.
+    /// Whether it was the last piece, so that the upload is now a photo of the event.
     pub is_photo: bool,
 }
 
-/// A file as it is announced.
+/// The metadata of a file whose upload is requested.
 pub struct Announced<'a> {
     pub name: &'a str,
     pub sha256: &'a str,
@@ -78,9 +79,10 @@ pub struct Announced<'a> {
 }
 
 impl Service {
-    /// The event called `event` at `url`, reached by `connections` at once.
+    /// Returns a client of the event with id `event` at `url`, with at most `connections` idle connections.
     ///
-    /// Errors: `Usage` for what is no address or no id.
+    /// # Errors
+    /// `Usage` if `url` is not an address or `event` is not an id.
     pub fn new(
         url: &str,
         event: &str,
@@ -110,14 +112,14 @@ impl Service {
         Ok(Self { agent, origin: origin(url)?, event: event.to_owned(), authorization })
     }
 
-    /// Which of `hashes`, a thousand at most, are photos of the event already.
+    /// Returns those of `hashes`, at most 1,000, that are photos of the event already.
     pub fn known(&self, hashes: &[&str]) -> Result<HashSet<String>, Trouble> {
         let answer = self.post("/uploads/known", &json!({ "sha256": hashes }))?;
         let known = answer.get("known").and_then(Value::as_array).ok_or_else(|| odd("known"))?;
         Ok(known.iter().filter_map(Value::as_str).map(str::to_owned).collect())
     }
 
-    /// The id of the folder called `name`, which is made where it is not there.
+    /// Returns the id of the folder called `name`. Creates the folder if it does not exist.
     pub fn folder(&self, name: &str) -> Result<String, Trouble> {
         let id = |folder: &Value| folder.get("id").and_then(Value::as_str).map(str::to_owned);
         if let Some(found) = self.find_folder(name)? {
@@ -125,7 +127,7 @@ impl Service {
         }
         match self.post("/folders", &json!({ "name": name })) {
             Ok(made) => id(&made).ok_or_else(|| odd("id")),
-            // Somebody else made it meanwhile.
+            // Another client has created it meanwhile.
             Err(Trouble::Conflict) => {
                 self.find_folder(name)?.as_ref().and_then(id).ok_or_else(|| odd("id"))
             }
@@ -145,7 +147,7 @@ impl Service {
             if let Some(found) = items.iter().find(is_it) {
                 return Ok(Some(found.clone()));
             }
-            // A cursor is base64 for addresses, so it goes into one as it is.
+            // A cursor is URL-safe base64 and needs no escaping.
             match page.get("next").and_then(Value::as_str) {
                 Some(next) => cursor = format!("&cursor={next}"),
                 None => return Ok(None),
@@ -153,7 +155,7 @@ impl Service {
         }
     }
 
-    /// Announces a file. An upload of the same content that was begun before is given back.
+    /// Requests an upload. Returns an unfinished upload of the same content if there is one.
     pub fn begin(&self, file: &Announced<'_>) -> Result<Begun, Trouble> {
         let request = self.agent.post(self.at("/uploads"));
         let request = request
@@ -172,7 +174,7 @@ impl Service {
         Ok(Begun::At { location, offset: offset(&response).unwrap_or(0) })
     }
 
-    /// How much of an upload the service has.
+    /// Asks how many bytes of an upload the service has.
     pub fn offset(&self, location: &str) -> Result<u64, Trouble> {
         let request = self.agent.head(location);
         let request = request
@@ -181,7 +183,7 @@ impl Service {
         offset(&self.answer(request.call())?)
     }
 
-    /// Sends `length` bytes of `body`, which lie at `from` of the file.
+    /// Sends `length` bytes of `body`, the part of the file at offset `from`.
     pub fn send(
         &self,
         location: &str,
@@ -218,11 +220,11 @@ impl Service {
         serde_json::from_slice(&text).map_err(|_| odd("a JSON document"))
     }
 
-    /// What is not there although every event has it: then it is the event that is not there.
+    /// Converts `Gone` of a resource that every event has: then the event itself does not exist.
     fn lasting(&self, trouble: Trouble) -> Trouble {
         match trouble {
             Trouble::Gone => Trouble::Lasting(format!(
-                "{} has no event {} for this key",
+                "{} has no event {} that this API key may access",
                 self.origin, self.event
             )),
             trouble => trouble,
@@ -246,13 +248,13 @@ impl Service {
     }
 }
 
-/// Whoever this computer trusts, so that a studio's own authority counts as well.
+/// Returns the certificate authorities that this computer trusts, which include a studio's own authority.
 fn trusted() -> RootCerts {
     let found = rustls_native_certs::load_native_certs();
     found.certs.iter().map(|found| Certificate::from_der(found).to_owned()).into()
 }
 
-/// Scheme and host of `url`.
+/// Returns scheme, host and port of `url`. Errors: `Usage` for other parts, and for http to another computer.
 fn origin(url: &str) -> Result<String, Usage> {
     let wrong = |expected: &str| Usage(format!("URL: expected {expected}, received '{url}'"));
     let uri: ureq::http::Uri =
@@ -264,7 +266,7 @@ fn origin(url: &str) -> Result<String, Usage> {
         return Err(wrong("an address like https://photos.example.com"));
     }
     if scheme == "http" && !is_loopback(host) {
-        return Err(wrong("https, because photos and key would travel unencrypted"));
+        return Err(wrong("https, because http would send photos and key unencrypted"));
     }
     Ok(format!("{scheme}://{authority}"))
 }
@@ -286,13 +288,14 @@ fn offset(response: &Response<Body>) -> Result<u64, Trouble> {
     value.and_then(|value| value.parse().ok()).ok_or_else(|| odd("Upload-Offset"))
 }
 
-/// An answer that the service does not give; perhaps something between gave it, and will not for long.
+/// Returns the failure for a response that is not PicPick's. It is transient: perhaps a proxy gave it and
+/// will stop.
 fn odd(expected: &str) -> Trouble {
-    let why = format!("the answer is not PicPick's: expected {expected}, received none");
+    let why = format!("the response is not PicPick's: {expected} is missing; check the address");
     Trouble::Passing { why, wait_s: 0 }
 }
 
-/// A request that got no answer.
+/// Classifies an error of a request without a response.
 fn failed(error: &ureq::Error) -> Trouble {
     use rustls::Error::InvalidCertificate;
     let distrusted = match error {
@@ -305,13 +308,15 @@ fn failed(error: &ureq::Error) -> Trouble {
     };
     let why = error.to_string();
     match error {
-        _ if distrusted => Trouble::Lasting(format!("the service's certificate: {why}")),
+        _ if distrusted => {
+            Trouble::Lasting(format!("the service's certificate is not accepted: {why}"))
+        }
         ureq::Error::BadUri(_) | ureq::Error::InvalidProxyUrl => Trouble::Lasting(why),
         _ => Trouble::Passing { why, wait_s: 0 },
     }
 }
 
-/// What an answer that is no success means.
+/// Classifies an error response.
 fn classify(status: StatusCode, wait_s: u64, problem: &Value) -> Trouble {
     let text = |field| problem.get(field).and_then(Value::as_str);
     let why = match (text("title"), text("detail")) {
@@ -325,10 +330,11 @@ fn classify(status: StatusCode, wait_s: u64, problem: &Value) -> Trouble {
             let code = text("code").unwrap_or("refused").to_owned();
             Trouble::Refused { code, why: text("detail").map_or(why, str::to_owned) }
         }
-        // 400: something on the way has cut a body. 423: another connection's last piece of this upload is still being written down.
+        // 400: a proxy has cut a body. 423: the service is still writing another connection's last piece of
+        // this upload.
         400 | 408 | 423 | 425 | 429 | 500..=599 => Trouble::Passing { why, wait_s },
         300..=399 => Trouble::Lasting(format!(
-            "expected the service, received a redirection ({status}); give the address it leads to"
+            "the address redirects ({status}); give the address that it leads to"
         )),
         _ => Trouble::Lasting(why),
     }

@@ -1,16 +1,14 @@
-//! What `picpick upload` shows the service to be let in: an API key, from the environment or a file.
-//!
-//! Never from an option, which other people on the machine can read. Errors never hold the key.
-
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use crate::cli::Usage;
 
-/// The API key: of `file` where one is named, else of PICPICK_API_KEY.
+/// Returns the API key of `file` if one is given, otherwise of PICPICK_API_KEY. No option takes the key
+/// itself, because other users of the machine can read a command line.
 ///
-/// Errors: `Usage` where there is none, or what is there cannot be one.
+/// # Errors
+/// `Usage` if there is no key, or the text cannot be one. The message never contains the key.
 pub fn api_key(file: Option<&Path>) -> Result<Zeroizing<String>, Usage> {
     let variable = std::env::var("PICPICK_API_KEY").ok().filter(|value| !value.is_empty());
     key_of(file, variable.map(Zeroizing::new))
@@ -30,7 +28,8 @@ fn key_of(
         (None, Some(text)) => (text, "PICPICK_API_KEY".to_owned()),
         (None, None) => {
             return Err(Usage(
-                "an API key is needed: set PICPICK_API_KEY, or name a file with --key-file".into(),
+                "no API key: set PICPICK_API_KEY, or name a file that contains it with --key-file"
+                    .into(),
             ));
         }
     };
@@ -38,7 +37,7 @@ fn key_of(
     if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(Zeroizing::new(key.to_owned()));
     }
-    Err(Usage(format!("{place}: expected one API key (ppk_…), received something else")))
+    Err(Usage(format!("{place}: expected one API key (ppk_…) and nothing else")))
 }
 
 #[cfg(test)]

@@ -1,7 +1,3 @@
-//! How `picpick serve` is told to send mail: options and environment → [`MailSettings`].
-//!
-//! The server's address holds a password, so no option takes it. Connects to nothing.
-
 use clap::Args;
 use lettre::message::Mailbox;
 
@@ -9,7 +5,7 @@ use crate::cli::Usage;
 use crate::mail::transport_url;
 use crate::settings::MailSettings;
 
-/// The options, as given.
+/// The mail options, as given. The SMTP address contains a password and therefore comes from the environment.
 #[derive(Args, Debug)]
 pub struct RawMail {
     /// Sender of the service's mail, for instance 'PicPick <photos@example.com>'
@@ -18,9 +14,10 @@ pub struct RawMail {
 }
 
 impl RawMail {
-    /// Completes the options by the environment.
+    /// Validates the options and completes them from the environment. Connects to nothing.
     ///
-    /// Errors: `Usage` for what is no address, or a server without a sender.
+    /// # Errors
+    /// `Usage` for an invalid address, or an SMTP server without a sender.
     pub fn validate(self) -> Result<MailSettings, Usage> {
         let given = super::secret("PICPICK_SMTP_URL", "PICPICK_SMTP_URL_FILE")?;
         let smtp = given.as_ref().map(|url| {
@@ -29,10 +26,10 @@ impl RawMail {
         let smtp = smtp.transpose()?;
         let from = match self.mail_from {
             Some(text) => sender(&text)?,
-            // Most servers refuse senders that are not of their own domain, so none can be guessed.
+            // Most servers reject senders of other domains, so there is no default sender for them.
             None if smtp.is_some() => {
                 return Err(Usage(
-                    "PICPICK_SMTP_URL is set: say who the mail is from with --mail-from ADDRESS"
+                    "PICPICK_SMTP_URL is set, but no sender: name one with --mail-from ADDRESS"
                         .into(),
                 ));
             }

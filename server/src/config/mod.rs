@@ -1,7 +1,6 @@
-//! Where things lie and how models compute: raw options and environment → one validated type.
+//! Configuration: raw options and environment → validated types.
 //!
-//! The only folder that reads the environment. Never touches the folders it names, and knows nothing of
-//! single commands.
+//! Only this module reads the environment. It does not touch the folders that it names.
 
 mod client;
 mod mail;
@@ -27,21 +26,20 @@ pub struct RawConfig {
     /// Folder with the collections [env: PICPICK_DATA] [default: ~/.local/share/picpick]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Folder with the keys of the collections, for instance on another disk [env: PICPICK_KEYRING]
+    /// Folder with the collections' keys, for instance on another disk [env: PICPICK_KEYRING]
     /// [default: 'keyring' in the data folder]
     #[arg(long, global = true, value_name = "DIR")]
     keyring: Option<PathBuf>,
     /// Print exactly one JSON document on standard output; everything else goes to standard error
     #[arg(long, global = true)]
     pub json: bool,
-    /// Folder that keeps downloaded models [env: PICPICK_CACHE] [default: ~/.cache/picpick]
+    /// Folder for downloaded models [env: PICPICK_CACHE] [default: ~/.cache/picpick]
     #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
     cache: Option<PathBuf>,
-    /// Folder that holds the model files already; nothing is downloaded then
-    /// [env: PICPICK_MODELS_DIR]
+    /// Folder with the model files, to use instead of downloading them [env: PICPICK_MODELS_DIR]
     #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
     offline: Option<PathBuf>,
-    /// Arithmetic of the models, for measurements; 'auto' takes the fastest that proves itself
+    /// Precision of the models, for measurements; 'auto' takes the fastest that passes its check
     #[arg(long, global = true, value_enum, default_value = "auto", hide_short_help = true)]
     precision: Arithmetic,
 }
@@ -55,7 +53,7 @@ enum Arithmetic {
     Cpu,
 }
 
-/// What the environment says, as given.
+/// The folders that environment variables name, as given.
 #[derive(Debug, Default)]
 struct Environment {
     data: Option<PathBuf>,
@@ -70,21 +68,22 @@ struct Environment {
 /// Validated configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Collections, one encrypted store each.
+    /// The data folder: one encrypted store for each collection.
     pub data: PathBuf,
-    /// `None` for the folder inside `data`.
+    /// The keyring's folder; `None` for the one inside `data`.
     pub keyring: Option<PathBuf>,
-    /// Verified model files, runtime and sample photos.
+    /// Folder with verified model files, runtime and sample photos.
     pub models: PathBuf,
-    /// Original model files that were brought here by hand.
+    /// Folder with original model files that were copied to this machine.
     pub offline: Option<PathBuf>,
     pub precision: Precision,
 }
 
 impl RawConfig {
-    /// Completes the options by the environment and the defaults.
+    /// Completes the options from the environment and the defaults.
     ///
-    /// Errors: `Usage` when a folder is not given and there is no home folder to derive it from.
+    /// # Errors
+    /// `Usage` if a folder is not given and there is no home folder to derive it from.
     pub fn validate(self) -> Result<Config, Usage> {
         self.validate_in(Environment::read())
     }
@@ -92,12 +91,12 @@ impl RawConfig {
     fn validate_in(self, environment: Environment) -> Result<Config, Usage> {
         let Environment { home, xdg_data, xdg_cache, .. } = environment;
         let below = |base: Option<PathBuf>, fallback: &str, option: &str, name: &str| {
-            // The XDG rules: a base folder that is not absolute is to be ignored.
+            // XDG Base Directory Specification: a relative base folder must be ignored.
             let base = base.filter(|base| base.is_absolute());
             let base = base.or_else(|| home.as_ref().map(|home| home.join(fallback)));
             let unknown = || {
                 Usage(format!(
-                    "where is the {name} folder? HOME is not set; say it with {option} DIR"
+                    "no {name} folder: HOME is not set; name the folder with {option} DIR"
                 ))
             };
             base.map(|base| base.join("picpick")).ok_or_else(unknown)
@@ -124,7 +123,7 @@ impl RawConfig {
 
 impl Environment {
     fn read() -> Self {
-        // A variable set to nothing counts as not set.
+        // An empty variable counts as not set.
         let folder = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         Self {
             data: folder("PICPICK_DATA"),
@@ -138,7 +137,8 @@ impl Environment {
     }
 }
 
-/// A secret of the environment: the variable `name`, or the file that the variable `file` names.
+/// Reads a secret from the variable `name`, or from the file that the variable `file` names. `None` if
+/// neither is set.
 fn secret(name: &str, file: &str) -> Result<Option<Zeroizing<String>>, Usage> {
     let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
     let text = match (set(name), set(file)) {
@@ -150,7 +150,7 @@ fn secret(name: &str, file: &str) -> Result<Option<Zeroizing<String>>, Usage> {
     Ok(Some(Zeroizing::new(text.trim().to_owned())))
 }
 
-/// What opens a bucket, as the environment says it. Has no `Debug`: it holds credentials.
+/// The S3 settings of the environment, as given. Has no `Debug`, because it holds credentials.
 #[derive(Default)]
 struct S3Environment {
     endpoint: Option<String>,
@@ -161,10 +161,11 @@ struct S3Environment {
     encryption: Option<String>,
 }
 
-/// What opens the bucket that `at` names; `None` where `at` is a folder. The environment is read
-/// only for a bucket, so that no other command holds credentials.
+/// Returns the S3 settings for the bucket `at`; `None` if `at` is a folder. Reads the environment only
+/// for a bucket, so that other commands never hold credentials.
 ///
-/// Errors: `Usage` when a variable is missing, the engine's `Place` when one makes no sense.
+/// # Errors
+/// `Usage` if a variable is missing; the engine's `Error::Place` if one is invalid.
 pub fn s3_access(at: &str) -> anyhow::Result<Option<S3Access>> {
     if !is_s3(at) {
         return Ok(None);
@@ -173,7 +174,8 @@ pub fn s3_access(at: &str) -> anyhow::Result<Option<S3Access>> {
 }
 
 impl S3Environment {
-    /// The variables that AWS's own tools read, under the same names and with the same precedence.
+    /// Reads the variables of AWS's own tools, by the same names and with the same precedence, and
+    /// PICPICK_S3_ENCRYPTION.
     fn read() -> Self {
         let text = |name| {
             let value = env::var_os(name).and_then(|value| value.into_string().ok());
@@ -196,11 +198,12 @@ impl S3Environment {
             ))
             .into());
         };
-        // Servers that are not Amazon's mostly ignore the region, but one must be signed.
+        // Most servers other than Amazon's ignore the region, but the signature must contain one.
         let assumed = self.endpoint.as_ref().map(|_| "us-east-1".to_owned());
         let Some(region) = self.region.or(assumed) else {
             return Err(Usage(format!(
-                "which region is {at} in? Set AWS_REGION, or AWS_ENDPOINT_URL_S3 for a service that is not Amazon's"
+                "the region of {at} is unknown: set AWS_REGION or, for a service other than Amazon's, \
+                 AWS_ENDPOINT_URL_S3"
             ))
             .into());
         };

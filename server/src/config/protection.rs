@@ -1,8 +1,3 @@
-//! How `picpick serve` is told what to protect itself against, and where its operators look.
-//!
-//! Defaults suit one machine, a venue's guests behind one address and a studio that uploads all day. Opens
-//! nothing.
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -14,40 +9,43 @@ use crate::cli::Usage;
 use crate::limits::Rates;
 use crate::settings::{Operations, Origins, Protection, Webhook};
 
-/// The options, as given.
+/// The options of rate limits, concurrency limits and observability, as given. The defaults suit one machine,
+/// the guests of a venue behind one address, and a studio that uploads all day.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Protection and operation")]
 pub struct RawProtection {
-    /// Units a second for one client address, a minute's worth at once: a read takes 1, a change 2, a search
-    /// 20, a sign-in 50
+    /// Rate limit of one client address, in units per second, with a burst of one minute's units: a
+    /// read costs 1, a change 2, a search 20, a sign-in 50
     #[arg(long, env = "PICPICK_RATE_LIMIT", value_name = "UNITS", default_value = "1000",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate_limit: u32,
-    /// The same for one account, all its sessions together
+    /// Rate limit of one account with all its sessions, in the same units
     #[arg(long, env = "PICPICK_RATE_LIMIT_ACCOUNT", value_name = "UNITS", default_value = "200",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000), hide_short_help = true)]
     rate_limit_account: u32,
-    /// The same for one API key
+    /// Rate limit of one API key, in the same units
     #[arg(long, env = "PICPICK_RATE_LIMIT_KEY", value_name = "UNITS", default_value = "500",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000), hide_short_help = true)]
     rate_limit_key: u32,
-    /// Requests worked on at the same time, and as many uploads
+    /// Requests processed at the same time; the same number of uploads in addition
     #[arg(long, env = "PICPICK_REQUESTS", value_name = "N", default_value = "256",
         value_parser = clap::value_parser!(u16).range(1..=10_000), hide_short_help = true)]
     requests: u16,
-    /// Searches among them at the same time [default: all processor cores]
+    /// Searches and guests' camera frames processed at the same time, in addition [default: the
+    /// number of processor cores]
     #[arg(long, env = "PICPICK_SEARCHES", value_name = "N",
         value_parser = clap::value_parser!(u16).range(1..=512), hide_short_help = true)]
     searches: Option<u16>,
-    /// Seconds until a request that does not upload must be answered
+    /// Seconds until the response to a request must start; not for uploads, and at least 600 for
+    /// erasures, purges and exports
     #[arg(long, env = "PICPICK_REQUEST_SECONDS", value_name = "SECONDS", default_value = "30",
         value_parser = clap::value_parser!(u16).range(1..=3600), hide_short_help = true)]
     request_seconds: u16,
-    /// Connections open at the same time; one address gets half of them
+    /// Connections open at the same time; one address may have half of them
     #[arg(long, env = "PICPICK_CONNECTIONS", value_name = "N", default_value = "8192",
         value_parser = clap::value_parser!(u32).range(2..=1_000_000), hide_short_help = true)]
     connections: u32,
-    /// Another origin whose pages may use the API, without cookies; may be given several times
+    /// Another origin whose pages may call the API without cookies; may be given several times
     #[arg(
         long = "allow-origin",
         env = "PICPICK_ALLOW_ORIGIN",
@@ -56,7 +54,8 @@ pub struct RawProtection {
         hide_short_help = true
     )]
     allow_origin: Vec<String>,
-    /// The same, with the cookies of people who are signed in
+    /// Another origin whose pages may call the API with the cookies of signed-in users; may be given
+    /// several times
     #[arg(
         long = "allow-origin-with-cookies",
         env = "PICPICK_ALLOW_ORIGIN_WITH_COOKIES",
@@ -65,8 +64,8 @@ pub struct RawProtection {
         hide_short_help = true
     )]
     allow_origin_with_cookies: Vec<String>,
-    /// Address and port of /metrics, /healthz and /readyz for those who run the service; without it there
-    /// are no figures
+    /// Address and port of /metrics, /healthz and /readyz for the operators; without it there are no
+    /// metrics
     #[arg(long, env = "PICPICK_METRICS_LISTEN", value_name = "IP:PORT", hide_short_help = true)]
     metrics_listen: Option<SocketAddr>,
     /// Send a trace of each request to an OpenTelemetry collector, for instance
@@ -76,7 +75,8 @@ pub struct RawProtection {
 }
 
 impl RawProtection {
-    /// Completes the options by the environment. Errors: `Usage` for an origin or a webhook that is none.
+    /// Validates the options and completes them from the environment. Errors: `Usage` for an invalid origin
+    /// or webhook.
     pub fn validate(self) -> Result<(Protection, Operations), Usage> {
         let origins = |option: &str, texts: &[String]| {
             texts.iter().map(|text| origin(option, text)).collect::<Result<Vec<_>, _>>()
@@ -98,7 +98,7 @@ impl RawProtection {
     }
 }
 
-/// Scheme, host and port, as a browser writes them.
+/// Checks an origin: scheme, host and port in the form that browsers send in `Origin`.
 fn origin(option: &str, text: &str) -> Result<String, Usage> {
     let wrong = || {
         Usage(format!(
@@ -112,9 +112,10 @@ fn origin(option: &str, text: &str) -> Result<String, Usage> {
     if fits { Ok(text.to_owned()) } else { Err(wrong()) }
 }
 
-/// Errors never hold the address: whoever has it may post.
+/// Checks the webhook's address and secret. Errors never contain the address, because it is a secret too:
+/// with it anyone can post.
 fn webhook(url: Option<String>, secret: Option<String>) -> Result<Option<Webhook>, Usage> {
-    /// Characters of a secret that cannot be guessed.
+    /// Fewest characters of a secret that is hard to guess.
     const SECRET_CHARS_MIN: usize = 16;
     let Some(url) = url else { return Ok(None) };
     let parsed: Option<Uri> = url.parse().ok();
@@ -135,7 +136,7 @@ fn webhook(url: Option<String>, secret: Option<String>) -> Result<Option<Webhook
             Ok(Some(Webhook { url: Zeroizing::new(url), secret: Zeroizing::new(secret) }))
         }
         _ => Err(Usage(format!(
-            "PICPICK_ALERT_WEBHOOK_SECRET: expected {SECRET_CHARS_MIN} characters or more, to sign alerts with"
+            "PICPICK_ALERT_WEBHOOK_SECRET: expected at least {SECRET_CHARS_MIN} characters; it signs the alerts"
         ))),
     }
 }

@@ -1,8 +1,3 @@
-//! How `picpick serve` is told what to do: options and environment → [`Settings`].
-//!
-//! Secrets come from the environment or from files that it names, never from options, which other people on
-//! the machine can read. Opens nothing.
-
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -15,26 +10,27 @@ use super::{Config, s3_access};
 use crate::cli::Usage;
 use crate::settings::{Settings, sqlite_at};
 
-/// The options of `picpick serve`, as given.
+/// The options of `picpick serve`, as given. Secrets come from the environment or from files that it names,
+/// because other users of the machine can read options.
 #[derive(Args, Debug)]
 pub struct RawService {
-    /// Address and port to listen on; port 0 takes a free one
+    /// Address and port to listen on; port 0 selects a free port
     #[arg(long, env = "PICPICK_LISTEN", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     #[arg(
         long,
         env = "PICPICK_PUBLIC_URL",
         value_name = "URL",
-        help = "The address under which people reach the service, for instance https://photos.example.com"
+        help = "The service's public address, for instance https://photos.example.com"
     )]
     public_url: Option<String>,
-    /// Certificate chain (PEM), for encryption by the service itself
+    /// Certificate chain (PEM), if the service itself serves TLS
     #[arg(long, env = "PICPICK_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// The certificate's private key (PEM)
     #[arg(long, env = "PICPICK_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// A proxy whose X-Forwarded-For is believed; may be given several times
+    /// A proxy whose X-Forwarded-For header is trusted; may be given several times
     #[arg(
         long = "trusted-proxy",
         env = "PICPICK_TRUSTED_PROXIES",
@@ -42,10 +38,10 @@ pub struct RawService {
         value_delimiter = ','
     )]
     trusted_proxies: Vec<IpAddr>,
-    /// Keep photos in a bucket instead of the data folder; credentials as for 'picpick backup'
+    /// Store photos in a bucket instead of the data folder; credentials as for 'picpick backup'
     #[arg(long, env = "PICPICK_PHOTOS", value_name = "s3://BUCKET/PREFIX")]
     photos: Option<String>,
-    /// Photos being indexed at the same time [default: all processor cores but one]
+    /// Photos indexed at the same time [default: the number of processor cores minus one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     index_jobs: Option<u16>,
     #[command(flatten)]
@@ -55,14 +51,15 @@ pub struct RawService {
 }
 
 impl RawService {
-    /// Where traces are sent.
+    /// Returns the address that traces are sent to.
     pub fn otlp(&self) -> Option<&str> {
         self.protection.otlp.as_deref()
     }
 
-    /// Completes the options by the environment.
+    /// Validates the options and completes them from the environment. Connects to nothing.
     ///
-    /// Errors: `Usage` for an address that is none, the engine's `Place` for a bucket.
+    /// # Errors
+    /// `Usage` for an invalid address; the engine's `Error::Place` for an invalid bucket.
     pub fn validate(self, config: &Config) -> anyhow::Result<Settings> {
         let bucket = match self.photos {
             Some(at) if picpick_engine::is_s3(&at) => s3_access(&at)?.map(|access| (at, access)),
@@ -97,7 +94,7 @@ impl RawService {
     }
 }
 
-/// The address of the database that the service uses.
+/// Returns the address of the service's database.
 pub fn database_url(config: &Config) -> Result<String, Usage> {
     Ok(database()?.unwrap_or_else(|| sqlite_at(&config.data)))
 }
@@ -114,7 +111,8 @@ fn public_url(text: &str) -> Result<String, Usage> {
     }
 }
 
-/// The database's address holds a password, so it is read from the environment or a file.
+/// Reads the database's address from the environment or a file, because it contains a password. `None` if
+/// none is set.
 fn database() -> Result<Option<String>, Usage> {
     let Some(url) = super::secret("PICPICK_DATABASE_URL", "PICPICK_DATABASE_URL_FILE")? else {
         return Ok(None);

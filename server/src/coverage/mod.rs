@@ -1,7 +1,7 @@
-//! What guests will find of an event, and what not: how many faces are too small, blurred or turned away, in which
-//! photos, and what share of a guest's photos to expect.
+//! Coverage report: how much of an event guests will find. It counts the faces that are too small, blurred or
+//! turned away, lists their photos, and estimates the share of a guest's photos that is found.
 //!
-//! `report.rs` has the counts, `photos.rs` the photos behind each. The engine judges faces; nothing here does.
+//! `report.rs` returns the counts, `photos.rs` the photos behind each count.
 
 pub mod photos;
 pub mod report;

@@ -1,8 +1,3 @@
-//! The photos behind a coverage report: those with faces that will be missed, those without a face, those that could
-//! not be read.
-//!
-//! Sends no bytes of a photo, and judges no face.
-
 use std::collections::HashMap;
 
 use axum::Json;
@@ -20,38 +15,38 @@ use crate::input::{Page, Paging, Query};
 use crate::photo::rows_of;
 use crate::state::App;
 
-/// Which photos.
+/// A group of photos in the coverage report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum What {
-    /// With faces that lack pixels.
+    /// Photos with faces that have too few pixels.
     Small,
-    /// With faces that lack detail.
+    /// Photos with faces that are out of focus or motion-blurred.
     Blurred,
-    /// With faces seen too far from the side.
+    /// Photos with faces that are turned too far away from the camera.
     Turned,
-    /// In which no face was found.
+    /// Photos in which no face was detected.
     WithoutFace,
-    /// That could not be read.
+    /// Photos that could not be read.
     Unread,
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Asked {
-    /// Which photos are listed.
+    /// The group of photos to list.
     #[param(value_type = What, inline, required = true)]
     pub what: Option<String>,
 }
 
-/// A face that will be missed easily.
+/// A face that searches often miss.
 #[derive(Serialize, ToSchema)]
 pub struct WeakFace {
     pub face: String,
     /// Left, top, width and height in pixels of the upright photo.
     #[schema(min_items = 4, max_items = 4)]
     pub bbox: Vec<i32>,
-    /// 0 to 1.
+    /// Quality of the face, 0 to 1.
     pub quality: f32,
 }
 
@@ -64,15 +59,15 @@ pub struct WeakPhoto {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
     pub created_unix_s: i64,
-    /// Its faces of the kind that was asked for, from left to right.
+    /// The photo's faces with the requested weakness, from left to right.
     pub faces: Vec<WeakFace>,
-    /// Why it could not be read, for people.
+    /// Why the photo could not be read, to be shown to the studio; only for `unread`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
 impl Asked {
-    /// Errors: `Invalid` for everything but the name of a kind.
+    /// Parses the group. Errors with `Invalid` for any other name.
     fn what(&self) -> Result<What> {
         let received = self.what.as_deref().unwrap_or_default();
         Ok(match received {
@@ -91,7 +86,8 @@ impl Asked {
 }
 
 impl What {
-    /// The faces for which a photo with `faces` is listed; `None` for one that is not.
+    /// Returns the faces for which a photo with `faces` is listed, or `None` if it does not belong to the
+    /// group.
     fn of<'a>(self, faces: impl Iterator<Item = (FaceId, &'a KnownFace)>) -> Option<Vec<WeakFace>> {
         let lacking = match self {
             What::Small => Weakness::Small,
@@ -126,8 +122,8 @@ fn read(row: &AnyRow, faces: Vec<WeakFace>, reason: Option<String>) -> sqlx::Res
 
 const COLUMNS: &str = "p.id, p.content_id, p.name, p.folder_id, p.created_unix_s";
 
-/// The photos behind one figure of the coverage, in the order in which they came. Errors: `invalid` for another
-/// `what` than the five.
+/// Lists the photos behind one count of the coverage report, in order of upload. Responds `invalid` for a
+/// `what` other than the five groups.
 #[utoipa::path(get, path = "/events/{event}/coverage/photos", tag = "coverage",
     params(("event" = String, Path), Asked, Paging), responses((status = 200, body = Page<WeakPhoto>)))]
 pub async fn list(
@@ -160,7 +156,7 @@ pub async fn list(
     Ok(Json(Page::of(photos, limit, |it| (it.created_unix_s, &it.id))))
 }
 
-/// All photos of a kind that the engine knows.
+/// Returns all photos of a group that is computed from the gallery: any but `Unread`.
 async fn weak(app: &App, event: &str, what: What) -> Result<Vec<WeakPhoto>> {
     let name = event.to_owned();
     let found = app.faces().run(move |faces| {

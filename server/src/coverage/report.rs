@@ -1,7 +1,3 @@
-//! An event's coverage in figures, as a whole and by folder.
-//!
-//! Made from what the engine has in memory and two counts of the database; reads no photo and no stored face.
-
 use std::collections::HashMap;
 
 use axum::Json;
@@ -16,30 +12,30 @@ use crate::error::Result;
 use crate::job::counts;
 use crate::state::App;
 
-/// The faces of some photos, by what will be found of them.
+/// Counts of faces in a set of photos, by weakness. Each weak face is counted once, under its worst weakness.
 #[derive(Serialize, ToSchema)]
 pub struct CoverageCounts {
-    /// Photos that were searched for faces.
+    /// Photos that were indexed.
     pub searched: usize,
-    /// Of these, photos in which no face was found.
+    /// Indexed photos in which no face was detected.
     pub without_face: usize,
-    /// Faces in all: good, small, blurred and turned ones.
+    /// All detected faces: good, small, blurred and turned.
     pub faces: usize,
-    /// Faces that are found reliably.
+    /// Faces that searches find reliably.
     pub good: usize,
-    /// Faces that will be missed easily because they lack pixels more than anything else.
+    /// Faces that searches often miss because they have too few pixels.
     pub small: usize,
-    /// The same of detail: out of focus, or moved.
+    /// Faces that searches often miss because they are out of focus or motion-blurred.
     pub blurred: usize,
-    /// The same because they are seen too far from the side.
+    /// Faces that searches often miss because they are turned too far away from the camera.
     pub turned: usize,
-    /// The share of a guest's photos that will be found, 0 to 1: measured by the quality of faces, averaged over all
-    /// of them. It takes a clear selfie for granted, and counts no face that was not seen at all. `null` without a
-    /// face.
+    /// Expected recall: the share of a guest's photos that will be found, 0 to 1. The mean over all faces of
+    /// the recall measured for faces of that quality. Assumes a clear selfie, and does not count faces that
+    /// were not detected. `null` if there is no face.
     pub expected_recall: Option<f64>,
 }
 
-/// What will be found of a folder's photos.
+/// The coverage of a folder.
 #[derive(Serialize, ToSchema)]
 pub struct FolderCoverage {
     pub id: String,
@@ -48,18 +44,18 @@ pub struct FolderCoverage {
     pub counted: CoverageCounts,
 }
 
-/// What guests will find of an event, and what not.
+/// The coverage of an event.
 #[derive(Serialize, ToSchema)]
 pub struct EventCoverage {
-    /// Photos of the event: searched, unread and waiting ones.
+    /// All photos of the event: searched, unread and waiting.
     pub photos: usize,
     /// Photos that could not be read.
     pub unread: usize,
-    /// Photos that were not searched yet.
+    /// Photos that are not indexed yet.
     pub waiting: usize,
     #[serde(flatten)]
     pub counted: CoverageCounts,
-    /// Folders with photos that were searched, oldest first.
+    /// Folders with indexed photos, oldest first.
     pub folders: Vec<FolderCoverage>,
 }
 
@@ -78,10 +74,12 @@ impl From<&Coverage> for CoverageCounts {
     }
 }
 
-/// What guests will find of an event, and what not.
+/// Returns the coverage report of an event, as a whole and by folder: how many faces searches find reliably,
+/// and how many they often miss.
 #[utoipa::path(get, path = "/events/{event}/coverage", tag = "coverage",
     params(("event" = String, Path)), responses((status = 200, body = EventCoverage)))]
 pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<EventCoverage>> {
+    // Computed from the gallery in memory and from counts in SQL; no photo and no stored face is read.
     let event = grant.event()?.to_owned();
     let size = |number: i64| usize::try_from(number).unwrap_or(0);
     let jobs = counts(app.db(), &event).await?;
@@ -120,8 +118,8 @@ pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<EventCove
     }))
 }
 
-/// The folders, oldest first, each with its name; and the folder of each photo that lies in one, by the engine's id
-/// of it.
+/// Returns the ids and names of the folders, oldest first, and a map from the engine's content id of each
+/// photo in a folder to the folder's id.
 async fn folders(
     app: &App,
     event: &str,

@@ -1,14 +1,11 @@
-//! The steps that bring a database's tables up to date, in order; none is ever changed once released.
-//!
-//! Compiled in, so that the program needs no files beside it. Knows nothing of what the tables mean.
-
 use std::borrow::Cow;
 
 use sqlx::AnyPool;
 use sqlx::error::BoxDynError;
 use sqlx::migrate::{Migration, MigrationSource, MigrationType, Migrator};
 
-/// The number in a file's name, the name, and what it does.
+/// The schema migrations in order: version, name and SQL. Compiled into the program. A released migration
+/// never changes.
 const STEPS: &[(i64, &str, &str)] = &[
     (1, "accounts", include_str!("../../migrations/0001_accounts.sql")),
     (2, "photos", include_str!("../../migrations/0002_photos.sql")),
@@ -40,8 +37,7 @@ impl<'s> MigrationSource<'s> for Steps {
     }
 }
 
-/// Applies the steps that the database does not have yet. Several servers may start at once: each step
-/// happens once.
+/// Applies the pending migrations. Safe when several servers start at once: each migration is applied once.
 pub async fn run(pool: &AnyPool) -> Result<(), sqlx::migrate::MigrateError> {
     Migrator::new(Steps).await?.run(pool).await
 }

@@ -1,7 +1,5 @@
-//! The business data's database: SQLite in the data folder, or PostgreSQL for several servers.
-//!
-//! One way to read, one way to write, the same statements on both. Face data never comes here, and this
-//! file knows no table.
+//! The SQL database of business data: SQLite in the data folder, or PostgreSQL shared by several servers. The
+//! same statements run on both. Face data is never stored here.
 
 mod migrations;
 mod page;
@@ -20,12 +18,13 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 pub use page::{BY_CREATION, List, Value};
 
-/// Connections that read at the same time.
+/// Maximum number of connections of the pool.
 const CONNECTIONS_MAX: u32 = 8;
-/// How long a request waits for a connection before it is told that the service is busy.
+/// Maximum wait for a connection; afterwards the request fails with `Busy`.
 const ACQUIRE_MAX: Duration = Duration::from_secs(10);
-/// SQLite only. WAL lets readers go on beside the writer; FULL makes a commit durable, for an
-/// acknowledged upload must outlive a power cut; secure_delete overwrites what is deleted.
+/// Settings of SQLite connections. WAL lets readers run beside the writer. `synchronous = FULL` makes a
+/// commit durable, because an acknowledged upload must survive a power cut. `secure_delete` overwrites
+/// deleted data.
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
     PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000; PRAGMA secure_delete = ON;";
 
@@ -33,24 +32,25 @@ const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
 #[derive(Clone)]
 pub struct Db {
     pool: AnyPool,
-    /// SQLite has one writer: whoever waits here does not wait in the database, where it would fail.
+    /// SQLite allows one writer. Transactions queue on this mutex, because waiting inside SQLite ends in an
+    /// error after `busy_timeout`.
     writer: Option<Arc<Mutex<()>>>,
 }
 
-/// Changes that happen all or not at all: dropped without `commit`, they never were.
+/// A write transaction. Dropping it without `commit` rolls it back.
 pub struct Tx {
     inner: sqlx::Transaction<'static, sqlx::Any>,
     _writer: Option<OwnedMutexGuard<()>>,
 }
 
 impl Db {
-    /// Opens `url` (`sqlite:PATH` or `postgres://…`) and brings its tables up to date.
+    /// Opens `url` (`sqlite:PATH` or `postgres://…`) and migrates its schema.
     ///
-    /// Errors: what the database says; a database of a newer program is refused.
+    /// Errors if the database cannot be opened, or if a newer version of the program has migrated it.
     pub async fn open(url: &str) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let sqlite = url.starts_with("sqlite:");
-        make_private(url).context("making the database's file")?;
+        make_private(url).context("creating the database file")?;
         let mut options =
             AnyPoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(ACQUIRE_MAX);
         if sqlite {
@@ -60,48 +60,49 @@ impl Db {
         }
         let pool = options.connect(url).await.context("opening the database")?;
         let db = Self { pool, writer: sqlite.then(Arc::default) };
-        migrations::run(&db.pool).await.context("bringing the database up to date")?;
+        migrations::run(&db.pool).await.context("migrating the database")?;
         Ok(db)
     }
 
-    /// For statements that change nothing.
+    /// Returns the pool, for statements that only read.
     pub fn read(&self) -> &AnyPool {
         &self.pool
     }
 
-    /// Begins changes.
+    /// Begins a write transaction.
     pub async fn write(&self) -> sqlx::Result<Tx> {
         let Some(writer) = &self.writer else {
             return Ok(Tx { inner: self.pool.begin().await?, _writer: None });
         };
         let guard = Arc::clone(writer).lock_owned().await;
-        // A transaction that begins by reading and goes on to write fails when another program (the
-        // command line, a backup) wrote in between; one that is a writer from the start waits.
+        // IMMEDIATE takes the write lock at once and waits for it. A transaction that reads first fails at
+        // its first write if another process (the command line, a backup) has written in between.
         let inner = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         Ok(Tx { inner, _writer: Some(guard) })
     }
 
-    /// Waits for the connections to end, so that SQLite leaves no log behind.
+    /// Closes all connections, so that SQLite removes its write-ahead log.
     pub async fn close(&self) {
         self.pool.close().await;
     }
 }
 
 tokio::task_local! {
-    /// A statement, and what is bound to it, that goes along with whatever is committed.
+    /// A statement and the value of its $1, executed in each transaction that this task commits.
     static ALONG: (&'static str, String);
 }
 
-/// Does `work`; each commit in it commits `statement` as well, with `bound` for $1: the two happen together or
-/// not at all.
+/// Runs `work`. Each transaction that it commits also executes `statement` with `bound` as $1, so that both
+/// take effect atomically.
 pub async fn along<T>(statement: &'static str, bound: String, work: impl Future<Output = T>) -> T {
     ALONG.scope((statement, bound), work).await
 }
 
-/// SQLite's own ending of its file's name, and those of the logs beside it.
+/// Suffixes of SQLite's files: the database itself, its write-ahead log, its shared memory and its rollback
+/// journal.
 const SQLITE_ENDINGS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
-/// The files that a database at `url` has on this machine, some of them only at times; none of PostgreSQL's.
+/// Returns the files of a SQLite database at `url`, some of which exist only at times. Empty for PostgreSQL.
 pub fn files_of(url: &str) -> Vec<PathBuf> {
     let path = sqlite_path(url);
     let endings =
@@ -114,7 +115,8 @@ fn sqlite_path(url: &str) -> Option<&str> {
     Some(path.split('?').next().unwrap_or_default().trim_start_matches("//"))
 }
 
-/// SQLite would make its file for everybody to read; its logs take over what the file has.
+/// Creates a SQLite file with mode 0600 before SQLite creates it readable for all users. SQLite gives its log
+/// files the mode of the database file.
 fn make_private(url: &str) -> std::io::Result<()> {
     let Some(path) = sqlite_path(url) else { return Ok(()) };
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
@@ -125,7 +127,7 @@ fn make_private(url: &str) -> std::io::Result<()> {
 }
 
 impl Tx {
-    /// Makes the changes durable.
+    /// Commits; the changes are durable when this returns.
     pub async fn commit(mut self) -> sqlx::Result<()> {
         if let Ok((statement, bound)) = ALONG.try_with(Clone::clone) {
             sqlx::query(statement).bind(bound).execute(&mut *self.inner).await?;

@@ -1,7 +1,4 @@
-//! One page of a list, in the order of a time and an id: the only place that knows how a page goes on from
-//! the one before (keyset pagination).
-//!
-//! Knows no table: what is listed, its caller says.
+//! Keyset pagination: a page begins after the time and id of the previous page's last row.
 
 use sqlx::any::AnyRow;
 
@@ -9,16 +6,16 @@ use super::Db;
 use crate::error::{Failure, Result};
 use crate::input::{Page, Paging};
 
-/// What is listed.
+/// A query whose rows are listed page by page.
 pub struct List<'a> {
-    /// `SELECT … WHERE …`, whose values are `$1` and on.
+    /// `SELECT … WHERE …` with the parameters `$1` to `$n` for `values`.
     pub select: &'a str,
     pub values: &'a [Value<'a>],
-    /// Columns of the time and the id.
+    /// The columns of time and id by which rows are ordered.
     pub order: [&'a str; 2],
 }
 
-/// A value of the statement.
+/// A bound value of a statement.
 #[derive(Clone, Copy, Debug)]
 pub enum Value<'a> {
     Text(&'a str),
@@ -29,7 +26,8 @@ pub enum Value<'a> {
 pub const BY_CREATION: [&str; 2] = ["created_unix_s", "id"];
 
 impl Db {
-    /// The page of `list` that `paging` asks for. `read` makes an entry of a row, `place` is its time and id.
+    /// Returns the page of `list` that `paging` selects. `read` converts a row, `place` returns an item's
+    /// time and id.
     pub async fn page<T, E>(
         &self,
         paging: &Paging,

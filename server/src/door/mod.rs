@@ -1,7 +1,5 @@
-//! Connections before there is a request: how many there are, how long they may stay silent, and their
-//! encryption.
-//!
-//! Knows nothing of HTTP beyond its time limits, and no route.
+//! The listener: accepts connections, limits their number overall and per address, enforces time limits on
+//! silent ones, and terminates TLS.
 
 mod tls;
 
@@ -25,22 +23,22 @@ use tokio::net::TcpStream;
 use crate::ops::metrics;
 use crate::settings::Settings;
 
-/// The headers of a request must be here by then; an idle connection is closed after the same time.
+/// Maximum time to receive the headers of a request, and maximum idle time of a connection.
 const HEADERS_MAX: Duration = Duration::from_secs(30);
-/// Nothing sent at all, or no TLS handshake.
+/// Maximum time for the TLS handshake, and for the answer to an HTTP/2 ping.
 const SILENT_MAX: Duration = Duration::from_secs(10);
-/// Bytes of a request's headers.
+/// Maximum size of the headers of an HTTP/2 request, bytes.
 const HEADER_BYTES_MAX: u32 = 32 << 10;
-/// Bytes read ahead on one HTTP/1 connection; headers have to fit.
+/// Maximum read buffer of an HTTP/1 connection, bytes. The headers of a request must fit.
 const BUFFER_BYTES_MAX: usize = 128 << 10;
-/// Requests at once on one HTTP/2 connection.
+/// Maximum number of concurrent requests on an HTTP/2 connection.
 const STREAMS_MAX: u32 = 128;
-/// A peer that is gone without a word is noticed by then.
+/// Interval of HTTP/2 pings, which detect a peer that has disappeared without closing its connection.
 const PING_EVERY: Duration = Duration::from_secs(30);
 
-/// Binds, and gives what serves `app` until `handle` is told to stop.
+/// Binds the listening address. Returns a future that serves `app` until `handle` shuts it down.
 ///
-/// Errors: an address that is taken, a certificate that cannot be read.
+/// Errors if the address is in use or the certificate cannot be read.
 pub fn open(
     app: Router,
     settings: &Settings,
@@ -89,10 +87,10 @@ fn timed(server: Server<SocketAddr>) -> Server<SocketAddr> {
     server
 }
 
-/// Connections that are open, all and by address.
+/// A limit on open connections, overall and per client address.
 struct Places {
     most: usize,
-    /// Proxies bring everybody's connections.
+    /// Proxies, which carry the connections of many clients: exempt from the limit per address.
     trusted: Vec<IpAddr>,
     taken: Mutex<Taken>,
 }
@@ -103,14 +101,15 @@ struct Taken {
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// One connection's place; free again when it is dropped.
+/// The slot of one connection; dropping it frees the slot.
 struct Place {
     places: Arc<Places>,
     address: IpAddr,
 }
 
 impl Places {
-    /// `None` where all are taken, or half of all by one address.
+    /// Takes a slot. Returns `None` if all are taken, or if `address` holds half of them and is not a trusted
+    /// proxy.
     fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let address = address.to_canonical();
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,7 +138,7 @@ impl Drop for Place {
     }
 }
 
-/// Lets connections in while there are places.
+/// An acceptor that refuses connections when no slot is free.
 #[derive(Clone)]
 struct Door<A> {
     inner: A,
@@ -164,8 +163,8 @@ where
             let full = io::Error::new(io::ErrorKind::ConnectionRefused, "too many connections");
             return Box::pin(async move { Err(full) });
         };
-        // Answers are small and written whole; waiting for more only delays them. Not being able to say so
-        // is no reason to refuse.
+        // Responses are small and written whole, so Nagle's algorithm only delays them. A failure to disable
+        // it is no reason to refuse the connection.
         let _ = stream.set_nodelay(true);
         let accepted = self.inner.accept(stream, service);
         Box::pin(async move {
@@ -175,7 +174,7 @@ where
     }
 }
 
-/// A connection that gives its place back when it ends.
+/// A connection that frees its slot when it ends.
 struct Held<S> {
     stream: S,
     _place: Place,
@@ -235,7 +234,7 @@ mod tests {
         assert_eq!(held.len(), 2);
         assert!(places.take(guest).is_none(), "half is taken");
         held.extend((0..9).filter_map(|_| places.take(proxy)));
-        assert_eq!(held.len(), 4, "a proxy takes what is left, and nobody more");
+        assert_eq!(held.len(), 4, "a proxy may take all remaining slots, but no more");
         held.remove(0);
         assert!(places.take(guest).is_some());
         held.clear();

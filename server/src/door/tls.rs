@@ -1,7 +1,5 @@
-//! Encryption by the service itself: TLS 1.3 and nothing older, with a certificate that may be renewed while
-//! the service runs.
-//!
-//! Never logs a key; certificates are named by their files.
+//! TLS termination: TLS 1.3 only, with a certificate that is reloaded without a restart. Keys are never
+//! logged.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,13 +11,14 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// How often the files are looked at.
+/// Interval at which the modification times of the files are checked.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
-/// Certificate chain and key.
+/// The paths of the certificate chain and the key, both PEM.
 type Files = (PathBuf, PathBuf);
 
-/// What a listener needs. Errors: what is wrong with the files, by name.
+/// Reads certificate and key. Returns the TLS configuration and the files, for [`keep_fresh`]. Errors name
+/// the file that cannot be used.
 pub fn open(files: &Files) -> Result<(RustlsConfig, Files)> {
     Ok((RustlsConfig::from_config(Arc::new(read(files)?)), files.clone()))
 }
@@ -44,7 +43,7 @@ fn read((chain, key): &Files) -> Result<ServerConfig> {
     Ok(config)
 }
 
-/// Takes up a renewed certificate without a restart, for as long as the service runs.
+/// Reloads a renewed certificate without a restart. Runs until the service stops.
 pub async fn keep_fresh(config: RustlsConfig, files: Files) {
     let mut seen = changed(&files);
     loop {
@@ -56,12 +55,15 @@ pub async fn keep_fresh(config: RustlsConfig, files: Files) {
         match read(&files) {
             Ok(renewed) => {
                 config.reload_from_config(Arc::new(renewed));
-                tracing::info!(certificate = %files.0.display(), "certificate renewed");
+                tracing::info!(certificate = %files.0.display(), "certificate reloaded");
                 seen = now;
             }
-            // Chain and key are replaced one after the other; the next look may find both.
+            // Chain and key are replaced one after the other: the next check may find both.
             Err(error) => {
-                tracing::warn!(reason = format!("{error:#}"), "the certificate in use stays");
+                tracing::warn!(
+                    reason = format!("{error:#}"),
+                    "certificate reload failed, keeping the current one"
+                );
             }
         }
     }

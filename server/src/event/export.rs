@@ -1,8 +1,3 @@
-//! A whole event to take along: its photos in their folders, and what is known of them, as a streamed ZIP.
-//!
-//! It holds the picks and comments of albums' visitors under the names that they gave, and the guests with their
-//! contacts, but never a face template or an embedding.
-
 use std::collections::HashSet;
 
 use axum::extract::State;
@@ -21,10 +16,10 @@ use crate::guest::export::{Kept, of_event as guests_of_event};
 use crate::input::Bytes;
 use crate::state::App;
 
-/// A photo in the archive's list.
+/// An entry of the archive's list of photos.
 #[derive(Serialize)]
 struct Listed {
-    /// Where it lies in the archive.
+    /// The photo's path in the archive.
     file: String,
     id: String,
     name: String,
@@ -37,18 +32,20 @@ struct Listed {
     created_unix_s: i64,
 }
 
+/// The contents of `event.json`.
 #[derive(Serialize)]
 struct Contents<'a> {
     format: &'static str,
     event: &'a Event,
     photos: &'a [Listed],
-    /// What visitors have left in the event's albums.
+    /// The event's albums with the visitors' picks and comments, under the names that the visitors gave.
     albums: &'a [Told],
-    /// Who has come, what they agreed to, and what they may see.
+    /// The guests with their contacts, consents and photos.
     guests: &'a [Kept],
 }
 
-/// Everything of an event: photos in their folders, and `event.json` about them and the guests. No face template.
+/// Exports an event as a streamed ZIP archive: the photos in their folders, and `event.json` about the
+/// photos, the albums and the guests. The archive holds no face template and no embedding.
 #[utoipa::path(get, path = "/events/{event}/export", tag = "events", params(("event" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "application/zip")))]
 pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
@@ -105,8 +102,7 @@ fn write(
     archive.add("event.json", &contents)?;
     let sealer = app.faces().sealer(&event.id)?;
     for photo in photos {
-        let missing =
-            || Failure::internal(format!("photo {} is not in the place for photos", photo.id));
+        let missing = || Failure::internal(format!("photo {} is not in the photo store", photo.id));
         let bytes =
             app.blobs().get(&sealer, &event.id, &photo.id, Kind::Original)?.ok_or_else(missing)?;
         archive.add(&photo.file, &bytes)?;

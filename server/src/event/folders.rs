@@ -1,8 +1,3 @@
-//! The folders of an event: names under which its photos are arranged, and what visitors may do with those.
-//!
-//! A folder that goes leaves its photos in the event; one that keeps visitors off its photos goes only when it is
-//! empty. Knows nothing of files.
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -26,13 +21,14 @@ pub struct Folder {
     pub id: String,
     pub name: String,
     pub created_unix_s: i64,
-    /// Whether visitors see nothing of it.
+    /// Whether visitors cannot see the folder's photos.
     pub hidden: bool,
-    /// What visitors may take of its photos; absent: as the event says.
+    /// What visitors may download of the folder's photos; absent: the event's setting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub downloads: Option<Download>,
 }
 
+/// Changes to a folder. Absent fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
 pub struct FolderChange {
     #[schema(min_length = 1, max_length = 200)]
@@ -41,14 +37,17 @@ pub struct FolderChange {
     downloads: Option<FolderDownloads>,
 }
 
-/// What visitors may take of a folder's photos.
+/// What visitors may download of a folder's photos.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum FolderDownloads {
-    /// As the event says.
+    /// The event's setting.
     AsEvent,
+    /// Nothing.
     Off,
+    /// A JPEG for screens.
     Web,
+    /// The original file.
     Original,
 }
 
@@ -80,7 +79,10 @@ fn read(row: &AnyRow) -> Result<Folder> {
     })
 }
 
-/// Refuses a folder that is not of `event`.
+/// Checks that `folder` belongs to `event`.
+///
+/// # Errors
+/// - `Invalid` if it does not.
 pub async fn in_event<'e>(db: impl AnyExecutor<'e>, folder: &str, event: &str) -> Result<()> {
     let row = sqlx::query("SELECT id FROM folders WHERE id = $1 AND event_id = $2")
         .bind(folder.to_owned())
@@ -90,7 +92,7 @@ pub async fn in_event<'e>(db: impl AnyExecutor<'e>, folder: &str, event: &str) -
     row.map(drop).ok_or_else(|| Failure::invalid("folder: expected a folder of this event."))
 }
 
-/// An event's folders, oldest first.
+/// Lists the folders of an event, oldest first.
 #[utoipa::path(get, path = "/events/{event}/folders", tag = "events",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<Folder>)))]
 pub async fn list(
@@ -106,7 +108,7 @@ pub async fn list(
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
-/// Makes a folder. Errors: `conflict` when the event has one of this name.
+/// Creates a folder. Responds `conflict` if the event has a folder with this name.
 #[utoipa::path(post, path = "/events/{event}/folders", tag = "events",
     params(("event" = String, Path)), request_body = FolderName,
     responses((status = 201, body = Folder)))]
@@ -134,14 +136,14 @@ pub async fn create(
     .execute(&mut *tx)
     .await?;
     if made.rows_affected() == 0 {
-        return Err(Failure::new(Kind::Conflict, "The event has a folder of this name."));
+        return Err(Failure::new(Kind::Conflict, "The event has a folder with this name."));
     }
     note_by(&mut tx, &grant, "folder_create", &folder.id, "").await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(folder)))
 }
 
-/// Changes a folder; what is not given stays. Errors: `conflict` when the event has another of this name.
+/// Changes a folder. Responds `conflict` if the event has another folder with this name.
 #[utoipa::path(patch, path = "/events/{event}/folders/{folder}", tag = "events",
     params(("event" = String, Path), ("folder" = String, Path)), request_body = FolderChange,
     responses((status = 200, body = Folder)))]
@@ -176,15 +178,15 @@ pub async fn change(
     .execute(&mut *tx)
     .await?;
     if changed.rows_affected() == 0 {
-        return Err(Failure::new(Kind::Conflict, "The event has another folder of this name."));
+        return Err(Failure::new(Kind::Conflict, "The event has another folder with this name."));
     }
     note_by(&mut tx, &grant, "folder_change", &folder.id, "").await?;
     tx.commit().await?;
     Ok(Json(folder))
 }
 
-/// Removes a folder; its photos stay in the event. Errors: `conflict` when it keeps visitors off photos that lie
-/// in it or are on their way: move them, or change the folder, first.
+/// Removes a folder; its photos stay in the event. Responds `conflict` if the folder restricts visitors and
+/// holds photos or unfinished uploads: move those, or change the folder, first.
 #[utoipa::path(delete, path = "/events/{event}/folders/{folder}", tag = "events",
     params(("event" = String, Path), ("folder" = String, Path)), responses((status = 204)))]
 pub async fn remove(
@@ -193,7 +195,7 @@ pub async fn remove(
     Path((_, folder)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     let mut tx = app.db().write().await?;
-    // Changed to itself, the folder is ours until the commit: nothing is put into it meanwhile.
+    // This no-op update locks the folder's row until the commit, so that no photo is added to it meanwhile.
     let row = sqlx::query(
         "UPDATE folders SET name = name WHERE id = $1 AND event_id = $2 RETURNING \
          CASE WHEN hidden <> 0 OR downloads IS NOT NULL THEN 1 ELSE 0 END AS guards, \
@@ -206,7 +208,8 @@ pub async fn remove(
     .await?;
     let (guards, photos): (i64, i64) = (row.try_get("guards")?, row.try_get("photos")?);
     if guards != 0 && photos > 0 {
-        let detail = "Visitors would get its photos; move them, or change the folder, first.";
+        let detail =
+            "Visitors would get access to its photos; move them, or change the folder, first.";
         return Err(Failure::new(Kind::Conflict, detail));
     }
     sqlx::query("DELETE FROM folders WHERE id = $1").bind(&folder).execute(&mut *tx).await?;

@@ -1,7 +1,7 @@
-//! Events: each owns folders, photos and one sealed face collection, and ends on a day that is set.
+//! Events: each owns folders, photos and one sealed face collection, and has an end date, when it is purged.
 //!
-//! An event that is being deleted is not there for anybody from the first moment; what has to be removed for
-//! it outlives a crash (`remove.rs`). Knows nothing of how photos come in or faces are found.
+//! An event that is being deleted is hidden from all callers at once. Its removal resumes after a crash
+//! (`remove.rs`).
 
 pub mod export;
 pub mod folders;
@@ -15,7 +15,10 @@ pub use remove::resume_removals;
 use crate::db::Tx;
 use crate::error::{Failure, Result};
 
-/// Refuses an event that is not of `studio`.
+/// Checks that `event` belongs to `studio` and is not being deleted.
+///
+/// # Errors
+/// - `Invalid` if it does not.
 pub async fn in_studio(tx: &mut Tx, event: &str, studio: &str) -> Result<()> {
     let row = sqlx::query(
         "SELECT id FROM events WHERE id = $1 AND studio_id = $2 AND deleting_unix_s IS NULL",
@@ -27,7 +30,8 @@ pub async fn in_studio(tx: &mut Tx, event: &str, studio: &str) -> Result<()> {
     row.map(drop).ok_or_else(|| Failure::invalid("event: expected an event of this studio."))
 }
 
-/// What the engine is told of why and until when faces are kept.
+/// Returns the retention policy of an event's faces: purpose, legal basis and end, in seconds since the Unix
+/// epoch.
 pub fn keep(purpose: &str, legal_basis: &str, ends_unix_s: i64) -> Keep {
     Keep {
         purpose: purpose.to_owned(),

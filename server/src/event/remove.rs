@@ -1,7 +1,7 @@
-//! Removes an event for good, in an order that a crash may cut anywhere: deny, purge the faces, remove the
-//! photos, keep the receipt, forget the rows.
+//! Permanent removal of an event, safe against a crash between any two steps: deny access, purge the faces,
+//! store the receipt, remove the photos and uploads, delete the rows.
 //!
-//! Each step can be repeated; what is left open is taken up at the next start. Decides nothing.
+//! Each step is idempotent. [`resume_removals`] resumes an interrupted removal.
 
 use picpick_engine::Receipt;
 use sqlx::Row as _;
@@ -14,7 +14,7 @@ use crate::ids::new_id;
 use crate::state::App;
 use crate::upload::{Upload, forget};
 
-/// Removes `event`, which nobody can reach any more; its receipt, as text.
+/// Removes `event`, to which access is denied already, and returns its erasure receipt as text.
 pub async fn remove(app: &App, studio: &str, event: &str) -> Result<String> {
     let name = event.to_owned();
     let receipt = app.faces().run(move |faces| faces.purge(&name)).await?;
@@ -35,11 +35,11 @@ pub async fn remove(app: &App, studio: &str, event: &str) -> Result<String> {
     let deed = Deed { studio, actor: "system", action: "event_purged", target: event, detail: "" };
     audit::note(&mut tx, deed).await?;
     tx.commit().await?;
-    // Cut short between the purge and the keeping of its receipt, the receipt is among the data folder's.
+    // After a crash between the purge and `keep`, the table holds no receipt; the data directory still does.
     kept.map_or(Ok(String::new()), |row| Ok(row.try_get("receipt")?))
 }
 
-/// What has arrived of photos that were under way.
+/// Removes the event's uploads with their staged files.
 async fn remove_uploads(app: &App, event: &str) -> Result<()> {
     let rows = sqlx::query("SELECT * FROM uploads WHERE event_id = $1")
         .bind(event)
@@ -51,6 +51,7 @@ async fn remove_uploads(app: &App, event: &str) -> Result<()> {
     Ok(())
 }
 
+/// Stores the erasure receipt in the database.
 async fn keep(app: &App, studio: &str, event: &str, receipt: &Receipt) -> Result<()> {
     let mut tx = app.db().write().await?;
     sqlx::query("INSERT INTO receipts (id, studio_id, event_id, receipt, created_unix_s) VALUES ($1, $2, $3, $4, $5)")
@@ -65,7 +66,7 @@ async fn keep(app: &App, studio: &str, event: &str, receipt: &Receipt) -> Result
     Ok(())
 }
 
-/// Takes up the removals that were cut short, and begins those of events whose time is over.
+/// Resumes interrupted removals, and starts the removal of events whose end date has passed.
 pub async fn resume_removals(app: &App) -> Result<()> {
     let now = now_s();
     let mut tx = app.db().write().await?;
@@ -84,10 +85,10 @@ pub async fn resume_removals(app: &App) -> Result<()> {
     for row in rows {
         let (event, studio): (String, String) = (row.try_get("id")?, row.try_get("studio_id")?);
         match remove(app, &studio, &event).await {
-            Ok(_) => tracing::info!(event, "removed for good"),
+            Ok(_) => tracing::info!(event, "event removed"),
             Err(failure) => {
                 let reason = failure.reason();
-                tracing::error!(event, reason, "the removal is not complete yet");
+                tracing::error!(event, reason, "event removal failed; it will be retried");
             }
         }
     }

@@ -1,8 +1,3 @@
-//! Events over HTTP.
-//!
-//! A member of one event sees that event alone. Makes and removes collections through the engine's door and
-//! never touches a face itself.
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -22,9 +17,10 @@ use crate::input::{self, Body, Page, Paging, Query};
 use crate::photo::rules::{Download, watermark};
 use crate::state::App;
 
-/// Faces are kept for so long when nothing else is said.
+/// Default retention of an event's faces and photos, seconds.
 const KEPT_S: i64 = 180 * 86_400;
-/// At most so long: who needs longer says so again.
+/// Limits how far in the future an event's end may be, seconds. A studio that needs more time extends it
+/// later.
 const KEPT_S_MAX: i64 = 3 * 366 * 86_400;
 
 #[derive(Serialize, ToSchema)]
@@ -32,16 +28,17 @@ pub struct Event {
     pub id: String,
     pub studio: String,
     pub name: String,
-    /// What faces are kept for.
+    /// The purpose of processing faces.
     pub purpose: String,
-    /// On which legal basis.
+    /// The legal basis of processing faces.
     pub legal_basis: String,
-    /// When its faces and photos are purged.
+    /// When the event's faces and photos are purged, seconds since the Unix epoch.
     pub ends_unix_s: i64,
     pub created_unix_s: i64,
-    /// What visitors may take of its photos, where a folder says nothing else.
+    /// What visitors may download of the event's photos, unless the photo's folder has a setting of its own.
     pub downloads: Download,
-    /// Drawn over what visitors are shown; with it they take no originals.
+    /// The watermark drawn on photos that visitors see. An event with a watermark gives visitors no original
+    /// files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watermark: Option<String>,
 }
@@ -50,16 +47,18 @@ pub struct Event {
 pub struct NewEvent {
     #[schema(min_length = 1, max_length = 200)]
     name: String,
-    /// What faces are kept for; "finding guests' photos" when nothing is said.
+    /// The purpose of processing faces; default: "finding guests' photos".
     #[schema(min_length = 1, max_length = 200)]
     purpose: Option<String>,
-    /// On which legal basis; "consent" when nothing is said.
+    /// The legal basis of processing faces; default: "consent".
     #[schema(min_length = 1, max_length = 200)]
     legal_basis: Option<String>,
-    /// When faces and photos are purged, seconds since 1970; 180 days from now when nothing is said.
+    /// When faces and photos are purged, seconds since the Unix epoch; default: 180 days from now; at most 3
+    /// years from now.
     ends_unix_s: Option<i64>,
 }
 
+/// Changes to an event. Absent fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
 pub struct EventChange {
     #[schema(min_length = 1, max_length = 200)]
@@ -70,15 +69,15 @@ pub struct EventChange {
     legal_basis: Option<String>,
     ends_unix_s: Option<i64>,
     downloads: Option<Download>,
-    /// Latin letters, digits and signs; an empty text takes it away.
+    /// Latin letters, digits and signs; an empty string removes the watermark.
     #[schema(max_length = 60)]
     watermark: Option<String>,
 }
 
-/// What is left of a deleted event.
+/// The result of an event's deletion.
 #[derive(Serialize, ToSchema)]
 pub struct Removed {
-    /// The signed receipt as text; `picpick receipt verify` checks it.
+    /// The signed erasure receipt; `picpick receipt verify` checks it.
     pub receipt: String,
 }
 
@@ -96,19 +95,21 @@ fn read(row: &AnyRow) -> Result<Event> {
     })
 }
 
+/// Checks an end date: in the future, at most `KEPT_S_MAX` from now.
 fn ends(unix_s: i64) -> Result<i64> {
     let now = now_s();
     if unix_s > now && unix_s <= now + KEPT_S_MAX {
         return Ok(unix_s);
     }
-    Err(Failure::invalid("ends_unix_s: expected a time to come, within three years."))
+    Err(Failure::invalid("ends_unix_s: expected a time in the future, within three years."))
 }
 
 fn reason(what: &str, given: Option<String>, otherwise: &str) -> Result<String> {
     given.map_or(Ok(otherwise.to_owned()), |text| input::name(what, &text))
 }
 
-/// The events of a studio that the caller may see, oldest first.
+/// Lists the events of a studio that the caller may see, oldest first. A member of single events sees only
+/// those.
 #[utoipa::path(get, path = "/studios/{studio}/events", tag = "events",
     params(("studio" = String, Path), Paging), responses((status = 200, body = Page<Event>)))]
 pub async fn list(
@@ -116,7 +117,7 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Event>>> {
-    // Left out here and not from the page: its cursor would name an event that the caller may not see.
+    // Filtered in SQL, not on the page: the page's cursor could name an event that the caller may not see.
     let only = grant.only_events.as_ref().map_or("*".to_owned(), |events| events.join(","));
     let list = List {
         select: "SELECT * FROM events WHERE studio_id = $1 AND deleting_unix_s IS NULL \
@@ -127,7 +128,7 @@ pub async fn list(
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
-/// Makes an event with its empty face collection.
+/// Creates an event with an empty face collection.
 #[utoipa::path(post, path = "/studios/{studio}/events", tag = "events",
     params(("studio" = String, Path)), request_body = NewEvent,
     responses((status = 201, body = Event)))]
@@ -148,8 +149,8 @@ pub async fn create(
         downloads: Download::Off,
         watermark: None,
     };
-    // The collection first: an event without one could take no photo, a collection without an event is
-    // empty and is found by its end date.
+    // The collection is created first: an event without one could accept no photo, while a collection without
+    // an event is empty and is found by its end date.
     let kept = keep(&event.purpose, &event.legal_basis, event.ends_unix_s);
     let id = event.id.clone();
     app.faces().run(move |faces| faces.create(&id, &kept)).await?;
@@ -173,7 +174,7 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(event)))
 }
 
-/// The event, which the guard has let the caller into.
+/// Reads an event. The guard has checked that the caller may access it.
 pub async fn one(app: &App, event: &str) -> Result<Event> {
     let row = sqlx::query("SELECT * FROM events WHERE id = $1 AND deleting_unix_s IS NULL")
         .bind(event)
@@ -182,14 +183,14 @@ pub async fn one(app: &App, event: &str) -> Result<Event> {
     read(&row)
 }
 
-/// An event.
+/// Returns an event.
 #[utoipa::path(get, path = "/events/{event}", tag = "events", params(("event" = String, Path)),
     responses((status = 200, body = Event)))]
 pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<Event>> {
     one(&app, grant.event()?).await.map(Json)
 }
 
-/// Changes an event; what is not given stays.
+/// Changes an event.
 #[utoipa::path(patch, path = "/events/{event}", tag = "events", params(("event" = String, Path)),
     request_body = EventChange, responses((status = 200, body = Event)))]
 pub async fn change(
@@ -229,8 +230,8 @@ pub async fn change(
     Ok(Json(event))
 }
 
-/// Deletes an event for good: faces, photos, everything. The answer is the signed receipt. Once begun it is
-/// carried through, whatever happens to the service meanwhile.
+/// Deletes an event permanently, with its faces, photos and all other data. Returns the signed erasure
+/// receipt. A deletion that was started is completed, even after a crash of the server.
 #[utoipa::path(delete, path = "/events/{event}", tag = "events", params(("event" = String, Path)),
     responses((status = 200, body = Removed)))]
 pub async fn delete(State(app): State<App>, grant: Grant) -> Result<Json<Removed>> {
@@ -243,7 +244,7 @@ pub async fn delete(State(app): State<App>, grant: Grant) -> Result<Json<Removed
         .await?;
     note_by(&mut tx, &grant, "event_delete", event, "").await?;
     tx.commit().await?;
-    // In a task of its own: a client that hangs up does not stop it.
+    // Spawned as a task, so that a disconnected client does not cancel the removal.
     let (studio, event) = (grant.studio.clone(), event.to_owned());
     let removal = tokio::spawn(async move { remove::remove(&app, &studio, &event).await });
     let receipt = removal.await.map_err(Failure::internal)??;

@@ -1,8 +1,8 @@
-//! The challenge that a guest's face has to pass: frames come in one by one, and each is answered with what to do
-//! next.
+//! Face verification: the client sends camera frames one by one; each response says what to do next.
 //!
-//! The engine judges, and `strikes.rs` counts what comes to nothing; here are the nonce, the clock, and what follows from passing. Frames
-//! are forgotten as soon as they are judged. The client is believed in nothing, and is shown no score.
+//! The engine judges the frames and `strikes.rs` limits failures. This file keeps the nonce and the server's
+//! clock, and acts on a passed challenge. Frames are discarded once judged. No claim of the client is
+//! trusted, and it gets no score.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,67 +33,69 @@ use crate::middleware::{ClientAddress, Encrypted, Place};
 use crate::ops::metrics;
 use crate::state::App;
 
-/// A challenge is over after so long.
+/// Time limit of a challenge.
 const TIME_MAX: Duration = Duration::from_secs(90);
-/// Challenges under way at once; each holds a few embeddings.
+/// Maximum number of concurrent challenges; each holds a few embeddings.
 const UNDER_WAY_MAX: usize = 4096;
-/// Different faces that may come with one contact.
+/// Maximum number of different faces per contact and event.
 const FACES_MAX: usize = 2;
 
-/// The challenges under way, by their nonces.
+/// The registry of running challenges, by nonce.
 #[derive(Default)]
 pub struct Challenges(Mutex<HashMap<String, Arc<UnderWay>>>);
 
+/// A running challenge.
 struct UnderWay {
     who: Who,
     begun: Instant,
-    /// Whether a frame was shown.
+    /// Whether a frame was received.
     shown: AtomicBool,
-    /// Locked while a frame is looked at.
+    /// Locked while a frame is analysed.
     challenge: Mutex<Challenge>,
 }
 
 impl UnderWay {
-    /// The challenge, for one frame. Errors: `TooMany` while another frame is looked at: whoever waited would hold a
-    /// place that somebody else could use.
+    /// Locks the challenge for one frame. Errors: `TooMany` while another frame is analysed. A request that
+    /// waited for the lock would occupy a concurrency slot that another request could use.
     fn seize(&self) -> Result<MutexGuard<'_, Challenge>> {
         match self.challenge.try_lock() {
             Ok(challenge) => Ok(challenge),
             Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => {
-                let detail = "One frame at a time: send the next one when this one is answered.";
+                let detail = "Send one frame at a time: wait for the response to the previous one.";
                 Err(Failure::new(Kind::TooMany, detail).retry_after(1))
             }
         }
     }
 }
 
-/// A challenge that has begun.
+/// A new challenge.
 #[derive(Serialize, ToSchema)]
 pub struct NewChallenge {
-    /// Good once, for 90 seconds.
+    /// A nonce, valid once and for 90 seconds.
     pub id: String,
+    /// The time limit, seconds.
     pub seconds: u64,
-    /// Turns that will be asked for, one after the other.
+    /// Number of head turns, which are requested one by one.
     pub steps: usize,
-    /// What to do first.
+    /// The first instruction; values as in the state's `guidance`.
     pub guidance: String,
 }
 
-/// How a challenge stands after a frame.
+/// The state of a challenge after a frame.
 #[derive(Serialize, ToSchema)]
 pub struct ChallengeState {
     /// `wait`: send the next frame; `passed`; `failed`: begin another challenge.
     pub state: String,
-    /// What to do, while it waits: `look_straight`, `turn_left`, `turn_right`, `turn_up`, `turn_down`,
-    /// `no_face`, `one_face_only`, `closer`, `further`, `brighter`, `hold_still`.
+    /// The instruction while the state is `wait`: `look_straight`, `turn_left`, `turn_right`, `turn_up`,
+    /// `turn_down`, `no_face`, `one_face_only`, `closer`, `further`, `brighter`, `hold_still`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guidance: Option<String>,
-    /// Why it failed: `too_late`, `too_fast`, `another_person`, `many_faces`, `no_face`, `wrong_turn`, `flat`,
-    /// `attack`, `replay`.
+    /// The reason if the state is `failed`: `too_late`, `too_fast`, `another_person`, `many_faces`,
+    /// `no_face`, `wrong_turn`, `flat`, `attack`, `replay`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Turns done so far.
+    /// Number of completed head turns.
     pub done: usize,
 }
 
@@ -102,14 +104,15 @@ impl Challenges {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the session's earlier challenges, and those whose time is over; who has left one after a frame or more.
+    /// Removes this session's previous challenge and all expired ones. Returns the subjects of those
+    /// abandoned after at least one frame.
     fn clear(&self, session: &str) -> Vec<Who> {
         let mut left = Vec::new();
         self.map().retain(|_, other| {
             let over = other.who.session == session || other.begun.elapsed() >= TIME_MAX;
-            // One that is being looked at is not over.
+            // A challenge whose frame is being analysed is kept.
             let Some(challenge) = other.seize().ok().filter(|_| over) else { return true };
-            // Whoever hung up before they were told has left it, too.
+            // A client that disconnected before it received the failure has abandoned the challenge, too.
             let passed = challenge.verdict() == Some(Progress::Passed);
             if other.shown.load(Ordering::SeqCst) && !passed {
                 left.push(other.who.clone());
@@ -119,14 +122,15 @@ impl Challenges {
         left
     }
 
-    /// Begins one. Errors: `Busy`.
+    /// Adds a challenge. Returns its nonce and the first instruction. Errors: `Busy` if too many are running.
     fn begin(&self, who: Who) -> Result<(String, String)> {
         let challenge = Challenge::random()?;
         let first = challenge.awaited().code().to_owned();
         let id = new_id()?;
         let mut map = self.map();
         if map.len() >= UNDER_WAY_MAX {
-            return Err(Failure::new(Kind::Busy, "Too many people show their face.").retry_after(5));
+            let detail = "Too many challenges are running; try again soon.";
+            return Err(Failure::new(Kind::Busy, detail).retry_after(5));
         }
         let (begun, shown, challenge) =
             (Instant::now(), AtomicBool::new(false), Mutex::new(challenge));
@@ -134,19 +138,19 @@ impl Challenges {
         Ok((id, first))
     }
 
-    /// The session's own challenge. Errors: `NotFound`.
+    /// Returns a challenge of this session. Errors: `NotFound`.
     fn find(&self, id: &str, session: &str) -> Result<Arc<UnderWay>> {
         let found = self.map().get(id).filter(|found| found.who.session == session).cloned();
         found.ok_or_else(Failure::not_found)
     }
 
-    /// Ends one; of several answers that end it, one follows. Errors: `NotFound` for the others.
+    /// Removes a challenge. Of several concurrent calls, one succeeds. Errors: `NotFound` for the others.
     fn end(&self, id: &str) -> Result<()> {
         self.map().remove(id).map(drop).ok_or_else(Failure::not_found)
     }
 }
 
-/// Begins a challenge. An earlier one of the session ends.
+/// Begins a challenge and ends the session's previous one.
 #[utoipa::path(post, path = "/guest/challenges", tag = "guest",
     responses((status = 201, body = NewChallenge)))]
 pub async fn begin(
@@ -164,8 +168,8 @@ pub async fn begin(
     Ok((StatusCode::CREATED, Json(NewChallenge { id, seconds, steps: 3, guidance })))
 }
 
-/// Shows the next frame: a JPEG of the camera's picture, some 640 pixels wide (4 megapixels at most), a few each
-/// second and one at a time.
+/// Submits the next frame: a JPEG from the camera, about 640 pixels wide, at most 4 megapixels.
+/// Clients send a few frames per second, one at a time.
 #[utoipa::path(post, path = "/guest/challenges/{challenge}/frames", tag = "guest",
     params(("challenge" = String, Path)), request_body(content = Bytes, content_type = "image/jpeg"),
     responses((status = 200, body = ChallengeState)))]
@@ -182,7 +186,7 @@ pub async fn show(
     let looked = app.faces().run_in(place, move |faces| {
         let mut challenge = under_way.seize()?;
         under_way.shown.store(true, Ordering::SeqCst);
-        // By this clock alone, and before the looking, which takes its time.
+        // Only the server's clock counts. It is read before the analysis, which takes time.
         let at = under_way.begun.elapsed();
         let progress = match challenge.verdict() {
             Some(verdict) => verdict,
@@ -223,8 +227,9 @@ pub async fn show(
     }
 }
 
-/// Whose face was shown: somebody's who is known by the same contact, or the visit's own guest's, who has a template
-/// now. Errors: `Forbidden` where too many faces come with one contact.
+/// Finds the guest of a verified face: a guest with the same contact and a matching template, which is
+/// renewed, or else the session's own guest, whose template is stored. Errors: `Forbidden` if neither is
+/// possible because the session's guest has another face or the contact already has `FACES_MAX` faces.
 async fn recognised(app: &App, visit: &GuestVisit, template: Template) -> Result<String> {
     let row = sqlx::query("SELECT contact_hash FROM guests WHERE id = $1")
         .bind(&visit.guest)
@@ -258,12 +263,12 @@ async fn recognised(app: &App, visit: &GuestVisit, template: Template) -> Result
         return Ok(guest.to_string());
     }
     app.alerts().saw(Pattern::ManyFaces, &format!("contact:{contact}"), &visit.studio);
-    let detail = "Other faces have come with this contact; use a contact of your own.";
+    let detail = "This contact is in use with other faces; use a contact of your own.";
     Err(Failure::new(Kind::Forbidden, detail))
 }
 
-/// Makes the session one of the guest whose face was shown; its new token. Errors: `Forbidden` where too many faces
-/// come with one contact, `SignedOut` where the guest has gone meanwhile.
+/// Binds the session to the guest of the verified face. Returns the session's new token. Errors: those of
+/// `recognised`, and `SignedOut` if the guest was erased during verification.
 async fn passed(
     app: &App,
     visit: &GuestVisit,
@@ -281,16 +286,18 @@ async fn passed(
     .await?;
     if there.rows_affected() == 0 {
         drop(tx);
-        // They went while their face was taken in. Of somebody known, `leave.rs` erases what was renewed.
+        // The guest was erased during verification. A new guest's template is erased here; a known guest's
+        // renewed template is erased by `leave.rs`.
         if guest == visit.guest && !visit.verified {
             let (studio, event) = (visit.studio.clone(), visit.event.clone());
             strays::erase(app, &Leaving { studio, event, guest, faces: false }).await?;
         }
-        return Err(Failure::new(Kind::SignedOut, "The visit has ended; open the link again."));
+        return Err(Failure::new(Kind::SignedOut, "The session has ended; open the link again."));
     }
     let token = session::verify(&mut tx, &visit.session, &guest).await?;
     if guest != visit.guest {
-        // Who came back is one guest, with all their consents; somebody else on the same device is not.
+        // A returning guest registered a second time: both registrations become one guest with all consents.
+        // If the session's guest was verified before, it is another person on the same device: no merge.
         sqlx::query(
             "UPDATE guest_consents SET guest_id = $1 WHERE guest_id = $2 AND EXISTS \
              (SELECT 1 FROM guests g WHERE g.id = $2 AND g.verified_unix_s IS NULL)",
@@ -327,7 +334,7 @@ mod tests {
         let looking = under_way.seize().unwrap();
         let refused = under_way.seize().err().unwrap();
         assert_eq!((refused.kind, refused.retry_after_s), (Kind::TooMany, Some(1)));
-        // While a frame is looked at, nothing takes the challenge away.
+        // While a frame is analysed, the challenge is not removed.
         assert!(challenges.clear("one").is_empty() && challenges.find(&id, "one").is_ok());
         drop(looking);
         assert!(challenges.clear("two").is_empty() && challenges.find(&id, "one").is_ok());

@@ -1,8 +1,7 @@
-//! What a guest agrees to before anything is done with their face: a text for each way in, in each language, and
-//! its version.
+//! The consent texts for processing a guest's face: one per way of access and language, with a version.
 //!
-//! Whoever changes a text gives it a new version: a consent names the one that was read, and the event's end that
-//! it named, so that what was agreed to can be shown again though the studio moves that day. Knows no guest.
+//! A change of a text's meaning needs a new version. A stored consent names the version and the event's end
+//! in the text that was read, so that this text can be shown again even if the studio moves the end.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,7 +9,7 @@ use utoipa::ToSchema;
 use crate::error::{Failure, Kind, Result};
 use crate::words::Language;
 
-/// How somebody comes in. What is done with their face differs, and so does what they agree to.
+/// The way in which a guest gets access. It determines how the face is processed, and so the consent text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     Camera,
@@ -19,7 +18,7 @@ pub enum Way {
 }
 
 impl Way {
-    /// The version in use. Raised with every change of meaning.
+    /// Returns the current version of the text. It is raised with every change of meaning.
     pub fn version(self) -> &'static str {
         match self {
             Self::Camera => "1",
@@ -28,7 +27,7 @@ impl Way {
     }
 }
 
-/// What a text names.
+/// The values that a text names.
 #[derive(Clone, Copy)]
 pub struct Named<'a> {
     pub event: &'a str,
@@ -36,30 +35,33 @@ pub struct Named<'a> {
     pub ends_unix_s: i64,
 }
 
-/// A text to agree to.
+/// A consent text.
 #[derive(Serialize, ToSchema)]
 pub struct Consent {
     pub version: String,
-    /// The event's end, which the text names as a day.
+    /// The event's end, which the text names as a day, seconds since 1970.
     pub ends_unix_s: i64,
-    /// Paragraphs.
+    /// The text's paragraphs.
     pub text: Vec<String>,
 }
 
-/// What somebody says to have read and agreed to.
+/// A guest's declaration of consent.
 pub struct Said<'a> {
     pub version: &'a str,
-    /// The event's end in that text, where they tell it.
+    /// The event's end in the text that the guest read, if the client sent it.
     pub ends_unix_s: Option<i64>,
     pub adult: bool,
 }
 
-/// Refuses whoever has not agreed to the text as it is now, of an event that ends at `ends_unix_s`. Errors:
-/// `Conflict` for an older text or another one, `Invalid`.
+/// Checks that a guest has agreed to the current text of an event that ends at `ends_unix_s`.
+///
+/// # Errors
+/// - `Conflict` if the guest read another version or another end.
+/// - `Invalid` if the guest did not confirm to be 18 or older.
 pub fn agreed(way: Way, said: &Said<'_>, ends_unix_s: i64) -> Result<()> {
     let same_end = said.ends_unix_s.is_none_or(|read| read == ends_unix_s);
     if said.version != way.version() || !same_end {
-        let detail = "The consent's text has changed; read it again.";
+        let detail = "The consent text has changed; read it again.";
         return Err(Failure::new(Kind::Conflict, detail));
     }
     if !said.adult {
@@ -68,7 +70,7 @@ pub fn agreed(way: Way, said: &Said<'_>, ends_unix_s: i64) -> Result<()> {
     Ok(())
 }
 
-/// The text for those who come in by `way`.
+/// Returns the text for guests who get access by `way`.
 pub fn text(way: Way, language: Language, named: Named<'_>) -> Consent {
     let text = match way {
         Way::Camera => camera(language, named),
@@ -118,7 +120,7 @@ fn studio(language: Language, Named { event, studio, ends_unix_s }: Named<'_>) -
     match language {
         Language::English => vec![
             format!(
-                "To find the photos of \u{201c}{event}\u{201d} that show you, somebody at {studio} reads what you \
+                "To find the photos of \u{201c}{event}\u{201d} that show you, a person at {studio} reads what you \
                  write here, looks through the faces in this event's photos by hand and picks yours. No camera \
                  looks at you."
             ),
@@ -156,7 +158,7 @@ fn studio(language: Language, Named { event, studio, ends_unix_s }: Named<'_>) -
     }
 }
 
-/// How long the template is kept, and how that is ended: the same on both ways.
+/// Returns the paragraph on how long the template is kept and how to withdraw. Both ways share it.
 fn kept(language: Language, ends_unix_s: i64) -> String {
     let day = language.day(ends_unix_s);
     match language {
@@ -193,7 +195,7 @@ mod tests {
                     assert!(whole.contains(part), "{part}: {whole}");
                 }
                 assert_eq!(consent.text.len(), texts[0].1.text.len());
-                // A line break in the source leaves no gap in the text.
+                // Line continuations in the source leave no double spaces in the text.
                 assert!(!whole.contains("  "), "{whole}");
             }
         }

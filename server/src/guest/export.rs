@@ -1,8 +1,8 @@
-//! Everything that is kept of one guest, to take along: what they gave, agreed to and said, and their photos as far
-//! as those may be taken. For the guest, and for a studio that somebody asks.
+//! The export of a guest's data: details, consents, claims, and the photos that may be downloaded. For the
+//! guest, and for the studio if a guest asks it.
 //!
-//! Holds no template: numbers that only this engine can read are of no use to anybody, and of harm in other hands.
-//! Sends nothing of anybody else.
+//! The template is left out: only this engine can use it, so it has no use for the guest and could do harm in
+//! other hands. The export contains no data of other people.
 
 use std::collections::HashSet;
 
@@ -24,7 +24,7 @@ use crate::input::{Bytes, Path};
 use crate::photo::shown;
 use crate::state::App;
 
-/// What is kept of a guest, without a face template.
+/// The stored data of a guest, without the face template.
 #[derive(Serialize)]
 pub struct Kept {
     pub id: String,
@@ -35,15 +35,17 @@ pub struct Kept {
     pub verified_unix_s: Option<i64>,
     pub notifications: Notifications,
     pub consents: Vec<Consented>,
-    /// The photos that show them, by id.
+    /// IDs of the photos that show the guest.
     pub photos: Vec<String>,
-    /// Faces of which they said that they are, or are not, theirs.
+    /// Faces that the guest claimed as theirs.
     pub faces_confirmed: Vec<String>,
+    /// Faces that the guest claimed not to be theirs.
     pub faces_refused: Vec<String>,
-    /// Pictures of which their template was made; none are kept.
+    /// Number of images that the template was computed from; none of them is kept.
     pub template_pictures: Option<usize>,
 }
 
+/// A consent in the export.
 #[derive(Serialize)]
 pub struct Consented {
     version: String,
@@ -53,7 +55,10 @@ pub struct Consented {
     withdrawn_unix_s: Option<i64>,
 }
 
-/// What is kept of `guest` of `event`. Errors: `NotFound`.
+/// Returns the stored data of `guest` of `event`.
+///
+/// # Errors
+/// - `NotFound` if the event has no such guest.
 pub async fn kept(app: &App, event: &str, guest: &str) -> Result<Kept> {
     let row = sqlx::query(
         "SELECT * FROM guests WHERE id = $1 AND event_id = $2 AND leaving_unix_s IS NULL",
@@ -82,7 +87,7 @@ pub async fn kept(app: &App, event: &str, guest: &str) -> Result<Kept> {
         let (name, id): (_, GuestId) = (event.to_owned(), guest.parse()?);
         let known = app.faces().run(move |faces| Ok(faces.event(&name)?.collection.guest(&id)?));
         said = found_or_none(known.await)?;
-        // Without a template there are no photos.
+        // A guest without a template has no photos.
         let theirs = found_or_none(found(app, event, guest, &[]).await)?;
         photos = theirs.map_or(Vec::new(), |theirs| theirs.photos);
     }
@@ -106,6 +111,7 @@ pub async fn kept(app: &App, event: &str, guest: &str) -> Result<Kept> {
     })
 }
 
+/// Turns the error `NotFound` into `None`.
 fn found_or_none<T>(found: Result<T>) -> Result<Option<T>> {
     match found {
         Ok(found) => Ok(Some(found)),
@@ -114,7 +120,8 @@ fn found_or_none<T>(found: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// What is kept of all guests of an event, oldest first. One who cannot be read is left out, and logged.
+/// Returns the stored data of all guests of an event, oldest first. A guest whose data cannot be read is
+/// skipped and logged.
 pub async fn of_event(app: &App, event: &str) -> Result<Vec<Kept>> {
     let rows = sqlx::query(
         "SELECT id FROM guests WHERE event_id = $1 AND leaving_unix_s IS NULL ORDER BY created_unix_s, id",
@@ -127,17 +134,17 @@ pub async fn of_event(app: &App, event: &str) -> Result<Vec<Kept>> {
         let guest: String = row.try_get("id")?;
         match kept(app, event, &guest).await {
             Ok(kept) => all.push(kept),
-            // Gone meanwhile.
+            // The guest was erased meanwhile.
             Err(failure) if failure.kind == Kind::NotFound => {}
             Err(failure) => {
-                tracing::error!(guest, reason = failure.reason(), "exporting a guest");
+                tracing::error!(guest, reason = failure.reason(), "guest export failed");
             }
         }
     }
     Ok(all)
 }
 
-/// Everything that is kept of oneself: `guest.json`, and one's photos as far as they may be taken.
+/// Exports the guest's data as a ZIP archive: `guest.json` and the photos that may be downloaded.
 #[utoipa::path(get, path = "/guest/export", tag = "guest",
     responses((status = 200, body = Bytes, content_type = "application/zip")))]
 pub async fn own(State(app): State<App>, visit: GuestVisit) -> Result<Response> {
@@ -145,7 +152,7 @@ pub async fn own(State(app): State<App>, visit: GuestVisit) -> Result<Response> 
     archive(&app, event, guest, Some(visit)).await
 }
 
-/// Everything that is kept of one guest, for one who asks the studio.
+/// Exports a guest's data as a ZIP archive, for a guest who asked the studio.
 #[utoipa::path(get, path = "/events/{event}/guests/{guest}/export", tag = "guests of an event",
     params(("event" = String, Path), ("guest" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "application/zip")))]
@@ -164,7 +171,7 @@ pub async fn of_guest(
     Ok(answer)
 }
 
-/// The archive, for the guest on a `visit` of theirs or for the studio.
+/// Returns the response with the archive: for the guest if `visit` is given, otherwise for the studio.
 async fn archive(
     app: &App,
     event: String,

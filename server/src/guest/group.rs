@@ -1,7 +1,6 @@
-//! Guests who look for photos that show all of them: one makes a code, the others join with it.
+//! Groups of guests who look for photos that show all of them. One guest creates a code; the others join by it.
 //!
-//! Nobody sees by a group what they would not see without it. A code is good for a quarter of an hour. Knows
-//! nothing of photos.
+//! A group shows a guest no photo that the guest could not see without it.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,16 +17,17 @@ use crate::ids::{new_id, random, token_hash};
 use crate::input::Body;
 use crate::state::App;
 
-/// Others may join for so long.
+/// Validity of a group code, seconds.
 const CODE_S: i64 = 900;
-/// Letters and digits that are not taken for each other.
+/// Letters and digits that are not confused with each other.
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
-/// 40 bits: at the pace that guests are allowed, guessing one takes years, and it lasts minutes.
+/// Length of a group code: 8 characters have 40 bits. At the guests' rate limit guessing a code takes years;
+/// it is valid for 15 minutes.
 const CODE_LENGTH: usize = 8;
 
 #[derive(Serialize, ToSchema)]
 pub struct GroupCode {
-    /// For the others to type.
+    /// The code that the other guests enter.
     pub code: String,
     pub expires_unix_s: i64,
 }
@@ -38,7 +38,7 @@ pub struct Joining {
     code: String,
 }
 
-/// The other guests of somebody's group; none without one.
+/// Returns the other members of a guest's group; empty if the guest is in no group.
 pub async fn others(app: &App, guest: &str) -> Result<Vec<String>> {
     let rows = sqlx::query(
         "SELECT m.guest_id FROM guest_group_members own JOIN guest_group_members m ON m.group_id = own.group_id \
@@ -51,7 +51,7 @@ pub async fn others(app: &App, guest: &str) -> Result<Vec<String>> {
     rows.iter().map(|row| Ok(row.try_get("guest_id")?)).collect()
 }
 
-/// Makes a group, or a new code for one's own.
+/// Creates a group, or a new code if the guest is in a group already.
 #[utoipa::path(post, path = "/guest/group", tag = "guest",
     responses((status = 201, body = GroupCode)))]
 pub async fn create(
@@ -93,7 +93,7 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(GroupCode { code, expires_unix_s: expires })))
 }
 
-/// Joins a group by its code; an earlier group is left.
+/// Joins a group by its code. The guest leaves their previous group.
 #[utoipa::path(put, path = "/guest/group", tag = "guest", request_body = Joining,
     responses((status = 204)))]
 pub async fn join(
@@ -119,7 +119,7 @@ pub async fn join(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Leaves one's group.
+/// Leaves the guest's group.
 #[utoipa::path(delete, path = "/guest/group", tag = "guest", responses((status = 204)))]
 pub async fn leave(State(app): State<App>, visit: GuestVisit) -> Result<StatusCode> {
     let mut tx = app.db().write().await?;

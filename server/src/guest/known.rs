@@ -1,7 +1,3 @@
-//! The studio's side of guests: who they are, what they agreed to, and removing one who asked the studio.
-//!
-//! The only lists with names and contacts, for those who may manage guests. Shows no face and no photo.
-
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -20,37 +16,38 @@ use crate::ids::is_id;
 use crate::input::{Page, Paging, Path, Query};
 use crate::state::App;
 
+/// A guest with name and contact, as shown to members of the studio who may manage guests.
 #[derive(Serialize, ToSchema)]
 pub struct KnownGuest {
     pub id: String,
     pub name: String,
     /// An e-mail address or a telephone number.
     pub contact: String,
-    /// When they showed their face, or were let in by hand; absent: not yet.
+    /// When the guest verified their face or was accepted by the studio; absent: not yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verified_unix_s: Option<i64>,
     pub notifications: Notifications,
     pub created_unix_s: i64,
 }
 
-/// Whether a guest gets letters about new photos.
+/// Whether a guest receives e-mails about new photos.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Notifications {
     Off,
-    /// Asked for, and not confirmed yet.
+    /// Requested, not yet confirmed.
     Asked,
     On,
 }
 
-/// A consent. Stays when the guest has gone.
+/// A consent record. It is kept when the guest is erased.
 #[derive(Serialize, ToSchema)]
 pub struct KnownConsent {
     pub id: String,
     pub guest: String,
-    /// Of the text that was agreed to.
+    /// The version of the text that the guest agreed to.
     pub version: String,
-    /// The event's end that the text named; 0: agreed to before it named one.
+    /// The event's end that the text named, seconds since 1970; 0 for a consent given before texts named it.
     pub event_ends_unix_s: i64,
     pub language: String,
     pub given_unix_s: i64,
@@ -59,7 +56,7 @@ pub struct KnownConsent {
 }
 
 impl Notifications {
-    /// From the column `notify`.
+    /// Reads the column `notify`.
     pub fn of(notify: i64) -> Self {
         match notify {
             2 => Self::On,
@@ -69,7 +66,7 @@ impl Notifications {
     }
 }
 
-/// An event's guests, oldest first.
+/// Lists an event's guests, oldest first.
 #[utoipa::path(get, path = "/events/{event}/guests", tag = "guests of an event",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<KnownGuest>)))]
 pub async fn list(
@@ -97,7 +94,7 @@ pub async fn list(
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
-/// What was agreed to at an event, and taken back.
+/// Lists the consents given at an event, including withdrawn ones, oldest first.
 #[utoipa::path(get, path = "/events/{event}/guest-consents", tag = "guests of an event",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<KnownConsent>)))]
 pub async fn consents(
@@ -124,7 +121,8 @@ pub async fn consents(
     app.db().page(&paging, list, read, |it| (it.given_unix_s, &it.id)).await.map(Json)
 }
 
-/// Forgets a guest who asked the studio for it: template, sessions and letters. The answer is the signed receipt.
+/// Erases a guest who asked the studio for it: template, sessions and e-mail tokens.
+/// The response is the signed receipt.
 #[utoipa::path(delete, path = "/events/{event}/guests/{guest}", tag = "guests of an event",
     params(("event" = String, Path), ("guest" = String, Path)),
     responses((status = 200, body = Removed)))]

@@ -1,8 +1,8 @@
-//! Forgetting a guest, in an order that a crash may cut anywhere: deny, end sessions and letters, erase the
-//! template, keep the receipt, forget the row.
+//! Erases a guest in an order that a crash may interrupt at any point: deny access, delete sessions and
+//! e-mail tokens, erase the template, store the receipt, delete the row.
 //!
-//! Each step can be repeated; what is left open is taken up again. The consent stays on record, withdrawn, without
-//! a name. Decides nothing.
+//! Each step is idempotent, and interrupted erasures are resumed. The consent record is kept, marked as
+//! withdrawn, without a name.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -21,21 +21,22 @@ use crate::ids::new_id;
 use crate::limits::forget_whole;
 use crate::state::App;
 
-/// How often is looked for what was left open, and for sessions that are over.
+/// Interval at which interrupted erasures are resumed and expired sessions are deleted.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
-/// Whoever has registered and not shown their face is forgotten after so long.
+/// Time after registration at which a guest without a verified face is erased, seconds.
 const UNVERIFIED_S: i64 = 86_400;
 
-/// A guest to be forgotten.
+/// A guest to erase.
 pub struct Leaving {
     pub studio: String,
     pub event: String,
     pub guest: String,
-    /// Whether the faces in the event's photos that are theirs go too.
+    /// Whether to erase the guest's faces in the event's photos as well.
     pub faces: bool,
 }
 
-/// Forgets a guest for good; the signed receipt as text. From the first step on nothing of theirs opens.
+/// Erases a guest for good. The guest loses access with the first step. Returns the signed receipt as text,
+/// which is empty if the guest had no template.
 pub async fn leave(app: &App, leaving: Leaving) -> Result<String> {
     let now = now_s();
     let mut tx = app.db().write().await?;
@@ -59,15 +60,16 @@ pub async fn leave(app: &App, leaving: Leaving) -> Result<String> {
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    // What they are watching ends.
+    // Ends the guest's update streams.
     app.news().tell(&leaving.event, Some(&leaving.guest));
-    // In a task of its own: a client that hangs up does not stop it.
+    // Runs in a task of its own, so that a disconnected client does not stop it.
     let app = app.clone();
     let erasure = tokio::spawn(async move { erase(&app, &leaving).await });
     erasure.await.map_err(Failure::internal)?
 }
 
-/// Whether the guest was erased before, or never showed a face. Anything else that is missing is no erasure.
+/// Returns whether the guest has no template, because it was erased before or never stored. Any other missing
+/// item does not count as an erasure.
 fn is_unknown_guest(error: &Error) -> bool {
     matches!(error, Error::NotFound { kind: "guest", .. })
 }
@@ -96,7 +98,7 @@ async fn erase(app: &App, leaving: &Leaving) -> Result<String> {
     Ok(receipt.unwrap_or_default())
 }
 
-/// Keeps the receipt of an erasure for the studio.
+/// Stores the receipt of an erasure for the studio.
 pub async fn keep_receipt(tx: &mut Tx, leaving: &Leaving, receipt: &str) -> Result<()> {
     sqlx::query(
         "INSERT INTO receipts (id, studio_id, event_id, receipt, created_unix_s) VALUES ($1, $2, $3, $4, $5)",
@@ -111,16 +113,17 @@ pub async fn keep_receipt(tx: &mut Tx, leaving: &Leaving, receipt: &str) -> Resu
     Ok(())
 }
 
-/// Sees through what was cut short, and forgets whom nobody waits for, for as long as the service runs.
+/// Resumes interrupted erasures, erases guests who did not verify their face, and deletes expired sessions
+/// and tokens, until the service stops.
 pub async fn keep_leaving(app: App) {
-    // At the start all events with guests are looked at, afterwards those that may have lost one since.
+    // The first run scans all events with consents for orphaned templates; later runs, recent consents only.
     let mut since_unix_s = 0;
     loop {
         if let Err(failure) = look(&app).await {
-            tracing::error!(reason = failure.reason(), "forgetting guests");
+            tracing::error!(reason = failure.reason(), "guest erasure run failed");
         }
         if let Err(failure) = strays::look(&app, since_unix_s).await {
-            tracing::error!(reason = failure.reason(), "templates without a guest");
+            tracing::error!(reason = failure.reason(), "orphaned template scan failed");
         }
         since_unix_s = now_s() - 2 * UNVERIFIED_S;
         tokio::time::sleep(LOOK_EVERY).await;
@@ -147,7 +150,8 @@ async fn look(app: &App) -> Result<()> {
     .await?;
     forget_whole(&mut tx).await?;
     tx.commit().await?;
-    // A face that was taken in without its row being told of it, by a crash in between, goes with the row.
+    // A crash between storing a template and setting `verified_unix_s` leaves a row that looks unverified:
+    // its template is erased with it.
     let rows = sqlx::query(
         "SELECT g.id, g.event_id, g.leaving_faces, e.studio_id FROM guests g JOIN events e ON e.id = g.event_id \
          WHERE e.home = $1 AND e.deleting_unix_s IS NULL AND (g.leaving_unix_s IS NOT NULL \
@@ -164,10 +168,10 @@ async fn look(app: &App) -> Result<()> {
             guest: row.try_get("id")?,
             faces: row.try_get::<i64, _>("leaving_faces")? != 0,
         };
-        // One whose event does not open keeps nobody else waiting; it is tried again.
+        // An event that does not open must not block the other guests; the next run retries it.
         let guest = leaving.guest.clone();
         if let Err(failure) = leave(app, leaving).await {
-            tracing::error!(guest, reason = failure.reason(), "forgetting a guest");
+            tracing::error!(guest, reason = failure.reason(), "guest erasure failed");
         }
     }
     Ok(())

@@ -1,7 +1,3 @@
-//! Links for guests: what stands behind an event's QR code. Several, each shown once, withdrawn at once.
-//!
-//! Withdrawing one keeps others from coming in; who is in already stays. Knows nothing of guests.
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -22,18 +18,19 @@ use crate::input::{self, Body, Page, Paging, Path, Query};
 use crate::qr;
 use crate::state::App;
 
+/// A link for an event's guests, usually printed as a QR code.
 #[derive(Serialize, ToSchema)]
 pub struct GuestLink {
     pub id: String,
-    /// Where it hangs, in the studio's words.
+    /// The studio's label, for example the place where the QR code hangs.
     pub name: String,
     pub created_unix_s: i64,
-    /// Nobody new comes in by it from then on.
+    /// When the link stops accepting new guests, seconds since 1970.
     pub expires_unix_s: i64,
-    /// Only in the answer that makes the link: the address for guests.
+    /// Only in the response that creates the link: the URL for guests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Only in the answer that makes the link: the address as a QR code, an SVG picture.
+    /// Only in the response that creates the link: the URL as a QR code in SVG.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub qr_svg: Option<String>,
 }
@@ -42,11 +39,11 @@ pub struct GuestLink {
 pub struct NewGuestLink {
     #[schema(max_length = 200)]
     name: Option<String>,
-    /// The event's end where nothing is said, and at the latest.
+    /// Seconds since 1970, at most the event's end, which is the default.
     expires_unix_s: Option<i64>,
 }
 
-/// An open link, and what its holder may know.
+/// An open link, with the data that its holder may know.
 pub struct Open {
     pub event: String,
     pub event_name: String,
@@ -55,7 +52,7 @@ pub struct Open {
     pub ends_unix_s: i64,
 }
 
-/// The open link of `token`; `None` for every other.
+/// Returns the open link that has this token. Withdrawn, expired and unknown links all give `None`.
 pub async fn open(app: &App, token: &str) -> Result<Option<Open>> {
     let row = sqlx::query(
         "SELECT l.event_id, e.name, e.studio_id, e.ends_unix_s, s.name AS studio_name FROM guest_links l \
@@ -81,16 +78,19 @@ pub async fn open(app: &App, token: &str) -> Result<Option<Open>> {
 }
 
 impl Open {
-    /// What a consent's text names of it.
+    /// Returns the values that a consent text names.
     pub fn named(&self) -> Named<'_> {
         let Self { event_name, studio_name, ends_unix_s, .. } = self;
         Named { event: event_name, studio: studio_name, ends_unix_s: *ends_unix_s }
     }
 }
 
-/// The same, or `Gone`.
+/// Returns the open link that has this token.
+///
+/// # Errors
+/// - `Gone` if the link is withdrawn, expired or unknown.
 pub async fn must_be_open(app: &App, token: &str) -> Result<Open> {
-    let gone = || Failure::new(Kind::Gone, "The link was withdrawn, has ended or is not one.");
+    let gone = || Failure::new(Kind::Gone, "The link is invalid, expired or withdrawn.");
     open(app, token).await?.ok_or_else(gone)
 }
 
@@ -105,7 +105,7 @@ fn read(row: &AnyRow) -> sqlx::Result<GuestLink> {
     })
 }
 
-/// The links of an event for guests, oldest first.
+/// Lists an event's guest links, oldest first.
 #[utoipa::path(get, path = "/events/{event}/guest-links", tag = "guests of an event",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<GuestLink>)))]
 pub async fn list(
@@ -121,7 +121,7 @@ pub async fn list(
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
-/// Makes a link for guests. Its address, and the QR code of it, are shown once.
+/// Creates a guest link. Its URL and QR code are returned only in this response.
 #[utoipa::path(post, path = "/events/{event}/guest-links", tag = "guests of an event",
     params(("event" = String, Path)), request_body = NewGuestLink,
     responses((status = 201, body = GuestLink)))]
@@ -134,7 +134,7 @@ pub async fn create(
     let expires = given.expires_unix_s.unwrap_or(event.ends_unix_s);
     if expires <= now || expires > event.ends_unix_s {
         return Err(Failure::invalid(
-            "expires_unix_s: expected a time to come, not after the event's end.",
+            "expires_unix_s: expected a time in the future, not after the event's end.",
         ));
     }
     let token = new_token("ppq_")?;
@@ -165,7 +165,7 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(link)))
 }
 
-/// Withdraws a link: nobody comes in by it any more.
+/// Withdraws a link. It accepts no new guests; guests who are registered keep their access.
 #[utoipa::path(delete, path = "/events/{event}/guest-links/{guest_link}", tag = "guests of an event",
     params(("event" = String, Path), ("guest_link" = String, Path)), responses((status = 204)))]
 pub async fn withdraw(

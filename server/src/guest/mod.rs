@@ -1,10 +1,9 @@
-//! Guests: people who come by an event's link, show their face, and see the photos they are in.
+//! Guests: people who open an event's link, verify their face by camera, and see the photos that show them.
 //!
-//! `links.rs`, `requests.rs` and `known.rs` are the studio's side. `register.rs` takes somebody in, `challenge.rs`
-//! asks for their face, `session.rs` is the cookie between; `routes.rs` and `photos.rs` are what they get, `news.rs`
-//! tells them of more, `group.rs` looks for several together, `leave.rs` forgets them, and `strays.rs`
-//! what is left without a guest. What a photo's likeness is,
-//! the engine decides; what visitors may take, `photo/rules.rs`. Never logs a name, a contact, a token or a frame.
+//! For the studio: `links.rs`, `requests.rs` and `known.rs`. For guests: `register.rs`, `challenge.rs` (face
+//! verification), `session.rs`, `routes.rs`, `photos.rs`, `news.rs` (notifications), `group.rs`, `export.rs`
+//! and `pages/`. Erasure: `leave.rs` and `strays.rs` (orphaned templates). The engine decides which photos
+//! show a guest, `photo/rules.rs` what visitors may download. No name, contact, token or frame is logged.
 
 pub mod challenge;
 pub mod consent;

@@ -1,7 +1,7 @@
-//! Tells guests of more photos: at once where they look on, by a letter where they asked for one.
+//! Notifies guests of new photos: at once on open pages (server-sent events), and by e-mail on request.
 //!
-//! The engine says whom new photos show; here they are told. Letters are rare, never tell of the same photo twice,
-//! and stop with the event. Knows nothing of how a face is recognised.
+//! The engine reports which guests new photos show. A guest receives at most one e-mail per hour, and each
+//! photo is announced once, unless a crash causes a repetition. E-mails stop with the event.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -28,27 +28,29 @@ use crate::mail::{self, Mail};
 use crate::state::App;
 use crate::words::Language;
 
-/// News is told at most this often.
+/// Minimum interval between two events of a stream.
 const TELL_AT_MOST: Duration = Duration::from_millis(500);
-/// How often is looked for guests to write to, and how rarely one is written to.
+/// Polling interval for e-mails that are due.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// Minimum interval between two e-mails to one guest, seconds.
 const LETTER_EVERY_S: i64 = 3600;
-/// Guests looked at in one go.
+/// Maximum number of guests per polling run.
 const LOOK_MAX: i64 = 100;
 
-/// Streams of one session at the same time: as many pages as somebody looks at.
+/// Maximum number of concurrent streams per session; each open page has one.
 const STREAMS_MAX: usize = 4;
-/// How often a stream that has nothing to tell asks whether its session is still there.
+/// Interval at which an idle stream checks that its session is still open.
 const ASK_EVERY: Duration = Duration::from_secs(45);
 
-/// Tells those who look on for whom there is something new.
+/// The channel that announces updates to the guests' open streams.
 pub struct News {
+    /// Event and guest; without a guest, all guests of the event.
     told: broadcast::Sender<(String, Option<String>)>,
-    /// Streams under way, by session.
+    /// Number of open streams by session.
     watching: Arc<Mutex<HashMap<String, usize>>>,
 }
 
-/// A stream's place among those of its session.
+/// An open stream, counted for its session until it is dropped.
 struct Watching {
     all: Arc<Mutex<HashMap<String, usize>>>,
     session: String,
@@ -73,30 +75,30 @@ impl Default for News {
 }
 
 impl News {
-    /// A stream of `session` begins. Errors: `TooMany`.
+    /// Counts a new stream of `session`. Errors: `TooMany` if the session has `STREAMS_MAX` streams.
     fn watch(&self, session: &str) -> Result<Watching> {
         let mut all = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
         let count = all.entry(session.to_owned()).or_insert(0);
         if *count >= STREAMS_MAX {
-            let detail = format!("You look on {STREAMS_MAX} times already; close a page.");
+            let detail = format!("This session has {STREAMS_MAX} open pages already; close one.");
             return Err(Failure::new(Kind::TooMany, detail).retry_after(30));
         }
         *count += 1;
         Ok(Watching { all: Arc::clone(&self.watching), session: session.to_owned() })
     }
 
-    /// There is something new for `guest` of `event`, or for all of its guests.
+    /// Announces an update for `guest` of `event`, or for all of the event's guests.
     pub fn tell(&self, event: &str, guest: Option<&str>) {
-        // Nobody may be looking.
+        // Sending fails if no stream is open.
         let _ = self.told.send((event.to_owned(), guest.map(str::to_owned)));
     }
 }
 
-/// What a guest has, counted.
+/// The numbers of a guest's photos and candidate faces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Counted {
     pub photos: usize,
-    /// Faces that the guest is asked about.
+    /// Number of candidate faces that the guest is asked about.
     pub asked: usize,
 }
 
@@ -104,13 +106,13 @@ pub struct Counted {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes what is written as a stream")]
 pub struct NewsEvent {
-    /// `photos`.
+    /// Always `photos`.
     event: String,
     /// `{"photos": N, "asked": N}`.
     data: String,
 }
 
-/// Takes note of guests whom new photos show.
+/// Marks the guests that new photos show for an e-mail and announces the update to their streams.
 pub async fn noticed(app: &App, event: &str, sightings: &[Sighting]) -> Result<()> {
     let mut guests: Vec<String> =
         sightings.iter().map(|sighting| sighting.guest.to_string()).collect();
@@ -136,8 +138,8 @@ async fn counted(app: &App, visit: &GuestVisit) -> Result<Counted> {
     Ok(Counted { photos: found.photos.len(), asked: found.asked.len() })
 }
 
-/// How many photos the guest has, as it changes: server-sent events called `photos`, the first at once. Ends with
-/// the guest's session.
+/// Streams the number of the guest's photos as server-sent events named `photos`, the first at once.
+/// The stream ends with the guest's session.
 #[utoipa::path(get, path = "/guest/news", tag = "guest",
     responses((status = 200, body = NewsEvent, content_type = "text/event-stream")))]
 pub async fn watch(
@@ -160,6 +162,8 @@ pub async fn watch(
     Ok(Sse::new(told.fuse().boxed()).keep_alive(KeepAlive::default()))
 }
 
+/// Waits until the guest's counts differ from `last` and returns them.
+/// Errors: `SignedOut` if the session has ended.
 async fn next(
     app: &App,
     visit: &GuestVisit,
@@ -182,12 +186,12 @@ async fn next(
                     continue;
                 }
             }
-            // Too slow for all the news: ours may be among what was missed.
+            // This receiver was too slow: an update for the guest may be among the missed ones.
             Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return Err(Failure::internal("the service stops")),
+            Err(RecvError::Closed) => return Err(Failure::internal("the service is stopping")),
         }
         tokio::time::sleep(TELL_AT_MOST).await;
-        // A stream outlives no session.
+        // A stream ends with its session.
         still_there(app, visit).await?;
         let now = counted(app, visit).await?;
         if now != last {
@@ -196,7 +200,10 @@ async fn next(
     }
 }
 
-/// Errors: `SignedOut` once the session has ended, or is another guest's.
+/// Checks that the session is open, verified and bound to the guest.
+///
+/// # Errors
+/// - `SignedOut` if it is not.
 pub async fn still_there(app: &App, visit: &GuestVisit) -> Result<()> {
     let row = sqlx::query(
         "SELECT s.id FROM guest_sessions s JOIN guests g ON g.id = s.guest_id \
@@ -208,26 +215,28 @@ pub async fn still_there(app: &App, visit: &GuestVisit) -> Result<()> {
     .bind(now_s())
     .fetch_optional(app.db().read())
     .await?;
-    let ended = || Failure::new(Kind::SignedOut, "The visit has ended; open the link again.");
+    let ended = || Failure::new(Kind::SignedOut, "The session has ended; open the link again.");
     row.map(drop).ok_or_else(ended)
 }
 
-/// Writes the letters that are due, for as long as the service runs.
+/// Sends the e-mails that are due, until the service stops.
 pub async fn keep_writing(app: App) {
-    // What an earlier life has met and not noted is looked for once.
+    // An earlier process may have stopped after indexing a photo and before marking its guests: all guests
+    // are checked once.
     if let Err(failure) = everybody(&app).await {
-        tracing::error!(reason = failure.reason(), "letters to guests");
+        tracing::error!(reason = failure.reason(), "marking guests for notification failed");
     }
     let mut news = app.news().told.subscribe();
     loop {
         if let Err(failure) = write_due(&app).await {
-            tracing::error!(reason = failure.reason(), "letters to guests");
+            tracing::error!(reason = failure.reason(), "guest notification run failed");
         }
-        // At the next news, or when an hour is over for somebody.
+        // Wakes at the next update, and at intervals for guests whose hour has passed.
         let _ = tokio::time::timeout(LOOK_EVERY, news.recv()).await;
     }
 }
 
+/// Marks all guests of this server who receive e-mails, so that the next run checks them.
 async fn everybody(app: &App) -> Result<()> {
     let mut tx = app.db().write().await?;
     sqlx::query(
@@ -258,16 +267,16 @@ async fn write_due(app: &App) -> Result<()> {
     for row in &rows {
         let guest: String = row.try_get("id")?;
         if let Err(failure) = write_to(app, row, &guest, now).await {
-            // One whose event does not open keeps nobody else waiting.
-            tracing::error!(guest, reason = failure.reason(), "a letter to a guest");
+            // An event that does not open must not block the other guests.
+            tracing::error!(guest, reason = failure.reason(), "guest notification failed");
             put_off(app, &guest, failure.kind, now).await?;
         }
     }
     Ok(())
 }
 
-/// Looks at a guest to whom no letter could be written again in an hour; at one whom the engine does not know, when
-/// there is news.
+/// Postpones a guest's e-mail after a failure: by an hour, or until the guest's next update if the engine has
+/// no template of the guest.
 async fn put_off(app: &App, guest: &str, why: Kind, now: i64) -> Result<()> {
     let news = i64::from(why != Kind::NotFound);
     let mut tx = app.db().write().await?;
@@ -281,7 +290,7 @@ async fn put_off(app: &App, guest: &str, why: Kind, now: i64) -> Result<()> {
     Ok(())
 }
 
-/// Writes to a guest of what is new, if anything is.
+/// Enqueues an e-mail about the guest's new photos, if there are any.
 async fn write_to(app: &App, row: &AnyRow, guest: &str, now: i64) -> Result<()> {
     let event: String = row.try_get("event_id")?;
     let found = found(app, &event, guest, &[]).await?;
@@ -314,7 +323,7 @@ async fn write_to(app: &App, row: &AnyRow, guest: &str, now: i64) -> Result<()> 
     .await?;
     tx.commit().await?;
     app.post().wake();
-    // After the letter: cut short in between, it is written twice rather than never.
+    // Photos are marked after the e-mail is enqueued: a crash in between repeats the e-mail, never loses it.
     let telling =
         app.faces().run(move |faces| Ok(faces.event(&event)?.collection.tell_guest(&id, &new)?));
     telling.await.map(drop)

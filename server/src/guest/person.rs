@@ -1,7 +1,3 @@
-//! What is known of a guest beside their face: a name and one contact, sealed.
-//!
-//! The one place that opens them. Never logs either.
-
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -10,22 +6,25 @@ use crate::ids::unhex;
 use crate::input;
 use crate::state::App;
 
-/// Somebody's contact: an e-mail address, or a telephone number with its country.
+/// A guest's contact: an e-mail address, or a telephone number with its country code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact(String);
 
 impl Contact {
-    /// Reads what somebody typed. Errors: `Invalid`.
+    /// Parses a contact as a guest typed it.
+    ///
+    /// # Errors
+    /// - `Invalid` if it is neither an e-mail address nor a telephone number.
     pub fn parse(text: &str) -> Result<Self> {
         if text.contains('@') {
             return input::email(text).map(Self);
         }
         let expected =
-            "contact: expected an e-mail address or a telephone number with its country's code.";
+            "contact: expected an e-mail address or a telephone number with its country code.";
         international(text).map(Self).ok_or_else(|| Failure::invalid(expected))
     }
 
-    /// Where letters go; `None` for a telephone.
+    /// Returns the e-mail address; `None` for a telephone number.
     pub fn email(&self) -> Option<&str> {
         Some(self.0.as_str()).filter(|contact| contact.contains('@'))
     }
@@ -34,15 +33,15 @@ impl Contact {
         &self.0
     }
 
-    /// What stands for the contact where it is counted.
+    /// Returns the contact's pseudonym (a keyed hash), by which contacts are compared and counted.
     pub fn hash(&self, app: &App) -> Result<String> {
         Ok(app.vault().name("guest contact", self.0.as_bytes())?)
     }
 }
 
-/// A telephone number from its country's code on, so that one number is one contact however it was typed. Without
-/// that code a number is taken as an Indian mobile phone's where it looks like one, for most guests type theirs so;
-/// any other would be a different number in each country.
+/// Returns a telephone number with its country code, so that a number is one contact however it is typed. A
+/// number without that code is read as an Indian mobile number if it looks like one, because most guests type
+/// theirs so; any other is rejected, because it is a different number in each country.
 fn international(text: &str) -> Option<String> {
     let plain: String = text.chars().filter(|c| !" -().".contains(*c)).collect();
     let digits = match plain.strip_prefix('+').or_else(|| plain.strip_prefix("00")) {
@@ -54,19 +53,19 @@ fn international(text: &str) -> Option<String> {
             mobile.then(|| format!("91{own}"))?
         }
     };
-    // E.164 has 15 digits at most, and no country's code begins with 0; shorter than 6 reaches nobody.
+    // E.164: at most 15 digits, no country code begins with 0. Fewer than 6 digits reach no subscriber.
     let number = (6..=15).contains(&digits.len())
         && !digits.starts_with('0')
         && digits.bytes().all(|byte| byte.is_ascii_digit());
     number.then(|| format!("+{digits}"))
 }
 
-/// Seals a field of a guest's row; `id` is the row's.
+/// Seals a field of a guest's row; `id` is the row's ID.
 pub fn seal(app: &App, id: &str, field: &str, text: &str) -> Result<String> {
     app.seal(&context(id, field), text.as_bytes())
 }
 
-/// Opens what `seal` made.
+/// Opens a field sealed by [`seal`]. Names and contacts are opened only here, and are never logged.
 pub fn open(app: &App, id: &str, field: &str, sealed: &str) -> Result<Zeroizing<String>> {
     let bytes =
         unhex(sealed).ok_or_else(|| Failure::internal("a sealed field is not hexadecimal"))?;
@@ -102,10 +101,10 @@ mod tests {
         {
             assert_eq!(Contact::parse(same).unwrap().as_str(), "+919876543210", "{same}");
         }
-        // A mobile number that itself begins with India's code.
+        // An Indian mobile number whose own digits begin with 91, India's country code.
         assert_eq!(Contact::parse("9123456789").unwrap().as_str(), "+919123456789");
         assert_eq!(Contact::parse("0044 20 7946 0000").unwrap().as_str(), "+442079460000");
-        // Without a country, and none of India's mobile numbers. Behind a 0 it may be Britain's as well.
+        // No country code, and not an Indian mobile number. With a leading 0 the number may also be British.
         for bad in ["5876543210", "07911 123456", "987654321", "15112345678", "+0919876543210"] {
             assert!(Contact::parse(bad).is_err(), "{bad}");
         }

@@ -1,7 +1,7 @@
-//! What a guest gets: their own photos, the faces they are asked about, and what they say of them.
+//! A guest's photos, the candidate faces that the guest is asked about, and the guest's claims.
 //!
-//! Whose a photo is, the engine says, for a list as for a single picture; what is hidden is not there. A photo of
-//! somebody else and one that does not exist are the same. Sends nothing of an embedding or a score.
+//! The engine decides which photos show the guest, by one rule for lists and for single photos. Photos of
+//! other people, hidden photos and missing photos all give `NotFound`. Embeddings and scores are never sent.
 
 use std::collections::HashMap;
 
@@ -27,55 +27,59 @@ use crate::photo::rules::{self, Allowed, Download};
 use crate::photo::{Shown, derive, rows_of, shown};
 use crate::state::App;
 
-/// Longer side of a cut-out face, pixels, its JPEG quality, and how much is around the face.
+/// Side length of a face crop, pixels.
 const FACE_PX: u32 = 240;
+/// JPEG quality of a face crop, 1 to 100.
 const FACE_QUALITY: i32 = 82;
+/// Margin of a face crop on each side, as a fraction of the face's longer side.
 const FACE_AROUND: f32 = 0.35;
 
-/// A photo of the guest's.
+/// A photo that shows the guest.
 #[derive(Clone, Serialize, ToSchema)]
 pub struct GuestPhoto {
     pub id: String,
-    /// The guest's face in it; named where they say that it is not theirs.
+    /// The ID of the guest's face in the photo, for a claim that it is not theirs.
     pub face: String,
-    /// Pixels, as the file has them.
+    /// Width of the stored file in pixels.
     pub width: i64,
+    /// Height of the stored file in pixels.
     pub height: i64,
     pub created_unix_s: i64,
     pub download: Download,
 }
 
-/// What a guest is shown.
+/// A guest's photos and candidate faces.
 #[derive(Default)]
 pub struct Found {
-    /// In the order in which they came.
+    /// Oldest upload first.
     pub photos: Vec<GuestPhoto>,
-    /// The engine's names of them, in the same order.
+    /// The engine's IDs of `photos`, in the same order.
     pub contents: Vec<PhotoId>,
-    /// Faces to ask about, with the photos they are in.
+    /// Candidate faces that the guest is asked about, with their photos.
     pub asked: Vec<(FaceId, String)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Together {
-    /// Only photos that show everybody of the guest's group.
+    /// Selects only photos that show all members of the guest's group.
     #[serde(default)]
     pub together: bool,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct AskedFaces {
-    /// Faces that may be the guest's too, likeliest first.
+    /// IDs of candidate faces, which may also be the guest's, most similar first.
     pub faces: Vec<String>,
 }
 
-/// What a guest says of a face.
+/// A guest's claim about a face.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Said {
     Me,
     NotMe,
+    /// Removes an earlier claim.
     Unsaid,
 }
 
@@ -84,7 +88,7 @@ pub struct NewClaim {
     claim: Said,
 }
 
-/// What `guest` of `event` may see, with all of `others` in it.
+/// Returns the photos of `event` that show `guest` and all of `others`, and the guest's candidate faces.
 pub async fn found(app: &App, event: &str, guest: &str, others: &[String]) -> Result<Found> {
     let id: GuestId = guest.parse()?;
     let others = others.iter().map(|other| other.parse());
@@ -96,7 +100,7 @@ pub async fn found(app: &App, event: &str, guest: &str, others: &[String]) -> Re
         for other in &others {
             let mut all = Vec::with_capacity(photos.theirs.len());
             for found in photos.theirs {
-                // Whoever has gone meanwhile is in no photo.
+                // A member who was erased meanwhile is in no photo.
                 if collection.guest_sees(other, &found.photo).unwrap_or(false) {
                     all.push(found);
                 }
@@ -124,7 +128,7 @@ pub async fn found(app: &App, event: &str, guest: &str, others: &[String]) -> Re
     Ok(Found { photos, contents, asked })
 }
 
-/// Those of the engine's photos that visitors may see, by the engine's names.
+/// Returns those of the engine's photos that visitors may see, by the engine's IDs.
 async fn visible(
     app: &App,
     event: &str,
@@ -151,7 +155,7 @@ async fn visible(
     rows_of(app, event, &photos, &select).await?.iter().map(read).collect()
 }
 
-/// The guest's photos, in the order in which they came.
+/// Lists the guest's photos, oldest upload first. No later e-mail announces photos that were listed.
 #[utoipa::path(get, path = "/guest/photos", tag = "guest", params(Together, Paging),
     responses((status = 200, body = Page<GuestPhoto>)))]
 pub async fn list(
@@ -172,7 +176,7 @@ pub async fn list(
     Ok(Json(Page::of(items, limit, |photo: &GuestPhoto| (photo.created_unix_s, &photo.id))))
 }
 
-/// Remembers what a guest has been shown: no letter tells of it again.
+/// Records which photos a guest has been shown, so that no e-mail announces them.
 async fn seen(app: &App, visit: &GuestVisit, photos: Vec<PhotoId>) -> Result<()> {
     let (event, id): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
     let told = app
@@ -181,14 +185,17 @@ async fn seen(app: &App, visit: &GuestVisit, photos: Vec<PhotoId>) -> Result<()>
     told.await.map(drop)
 }
 
-/// The photo, where it is the guest's and visitors may see it. Errors: `NotFound` for every other.
+/// Returns a photo that shows the guest and that visitors may see.
+///
+/// # Errors
+/// - `NotFound` for every other photo.
 pub async fn own(app: &App, visit: &GuestVisit, photo: &str) -> Result<Shown> {
     let row = sqlx::query("SELECT content_id FROM photos WHERE id = $1 AND event_id = $2")
         .bind(photo)
         .bind(&visit.event)
         .fetch_optional(app.db().read())
         .await?;
-    // One that is not there takes the same way, as a photo that the engine does not know.
+    // A missing photo takes the same path, as a photo unknown to the engine.
     let content = match row {
         Some(row) => row.try_get::<String, _>("content_id")?.parse()?,
         None => PhotoId([0; 16]),
@@ -200,8 +207,11 @@ pub async fn own(app: &App, visit: &GuestVisit, photo: &str) -> Result<Shown> {
     if sees.await? { shown(app, &visit.event, photo).await } else { Err(Failure::not_found()) }
 }
 
-/// A photo's name and bytes for an archive, which may be long: access may end meanwhile, so it is asked again for
-/// each. `None` where the photo may not be taken any more. Errors: `SignedOut` when the visit is over.
+/// Returns a photo's name and bytes for an archive; `None` if the photo may no longer be downloaded. A long
+/// archive may outlast the guest's access, so access is checked again for each photo.
+///
+/// # Errors
+/// - `SignedOut` if the session has ended.
 pub async fn taken(
     app: &App,
     visit: &GuestVisit,
@@ -215,7 +225,7 @@ pub async fn taken(
     }
 }
 
-/// For lists: the longer side has at most 480 pixels.
+/// Returns the thumbnail, a JPEG whose longer side has at most 480 pixels.
 #[utoipa::path(get, path = "/guest/photos/{photo}/thumb", tag = "guest",
     params(("photo" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
@@ -228,7 +238,7 @@ pub async fn thumb(
     own(&app, &visit, &photo).await?.thumb(&app, &headers).await
 }
 
-/// For screens, with the event's watermark: the longer side has at most 2,048 pixels.
+/// Returns the screen version, a JPEG whose longer side has at most 2,048 pixels, with the event's watermark.
 #[utoipa::path(get, path = "/guest/photos/{photo}/web", tag = "guest",
     params(("photo" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
@@ -241,7 +251,7 @@ pub async fn web(
     own(&app, &visit, &photo).await?.web(&app, &headers).await
 }
 
-/// For keeping, where the event allows it.
+/// Downloads the original file or the screen version, if the event allows it.
 #[utoipa::path(get, path = "/guest/photos/{photo}/download", tag = "guest",
     params(("photo" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "image/*"), (status = 206, body = Bytes, content_type = "image/*"), (status = 304)))]
@@ -254,7 +264,7 @@ pub async fn download(
     own(&app, &visit, &photo).await?.download(&app, &headers).await
 }
 
-/// Faces that may be the guest's too.
+/// Lists the candidate faces, which may also be the guest's.
 #[utoipa::path(get, path = "/guest/faces", tag = "guest",
     responses((status = 200, body = AskedFaces)))]
 pub async fn faces(State(app): State<App>, visit: GuestVisit) -> Result<Json<AskedFaces>> {
@@ -263,7 +273,7 @@ pub async fn faces(State(app): State<App>, visit: GuestVisit) -> Result<Json<Ask
     Ok(Json(AskedFaces { faces }))
 }
 
-/// A face that the guest is asked about, cut out: nothing of the photo around it is shown.
+/// Returns a candidate face as a JPEG crop, without the rest of the photo.
 #[utoipa::path(get, path = "/guest/faces/{face}", tag = "guest", params(("face" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "image/jpeg")))]
 pub async fn face(
@@ -284,7 +294,10 @@ pub async fn face(
     Ok((headers, jpeg).into_response())
 }
 
-/// A face of a photo as a JPEG.
+/// Returns a face of a photo as a square JPEG crop.
+///
+/// # Errors
+/// - `NotFound` if the face or the photo does not exist.
 pub async fn cut_out(app: &App, event: String, photo: String, face: FaceId) -> Result<Vec<u8>> {
     let _permit = app.finishing().acquire().await.map_err(Failure::internal)?;
     let blobs = app.blobs().clone();
@@ -298,7 +311,7 @@ pub async fn cut_out(app: &App, event: String, photo: String, face: FaceId) -> R
         let limits = DecodeLimits::default();
         let read =
             |bytes: Vec<u8>| Ok::<_, Failure>(decode(&bytes, &probe(&bytes, &limits)?, &limits)?);
-        // The picture for screens is read in a tenth of the time.
+        // Decoding the screen version takes a tenth of the time of the original.
         let picture = match blobs.get(&sealer, &event, &photo, BlobKind::Web)? {
             Some(web) => read(web)?,
             None => {
@@ -325,7 +338,7 @@ pub async fn cut_out(app: &App, event: String, photo: String, face: FaceId) -> R
     cut.await
 }
 
-/// Says of a face that is shown whether it is the guest's. Remembered for good, until it is unsaid.
+/// Records whether a face that the guest is shown is theirs. The claim is kept until the guest removes it.
 #[utoipa::path(put, path = "/guest/faces/{face}", tag = "guest", params(("face" = String, Path)),
     request_body = NewClaim, responses((status = 204)))]
 pub async fn claim(

@@ -1,7 +1,3 @@
-//! Taking somebody in: by an event's link, with a name, a contact and a recorded consent.
-//!
-//! Nothing is kept of whoever does not agree. Knows nothing of faces.
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -26,54 +22,54 @@ use crate::words::{Language, Wanted};
 
 #[derive(Deserialize, ToSchema)]
 pub struct LinkToken {
-    /// From the link.
+    /// The token of the event's link.
     token: String,
 }
 
-/// What stands behind a link.
+/// The event behind a link, with its consent texts.
 #[derive(Serialize, ToSchema)]
 pub struct EventInvitation {
     pub event: String,
     pub studio: String,
-    /// Of those who show their face to the camera.
+    /// For guests who use the camera.
     pub consent: Consent,
-    /// Of those who ask the studio instead.
+    /// For guests who ask the studio instead.
     pub consent_without_camera: Consent,
 }
 
 #[derive(Deserialize, ToSchema)]
 pub struct Registration {
-    /// From the link.
+    /// The token of the event's link.
     token: String,
     #[schema(min_length = 1, max_length = 100)]
     name: String,
-    /// An e-mail address, or a telephone number with its country's code; ten digits alone are taken as an Indian
-    /// mobile phone's.
+    /// An e-mail address, or a telephone number with its country code. Ten digits that begin with 6 to 9 are
+    /// read as an Indian mobile number.
     #[schema(max_length = 254)]
     contact: String,
-    /// The version of the consent that was read and agreed to.
+    /// The version of the consent text that the guest read and agreed to.
     consent: String,
-    /// The event's end that its text named: where that has changed, the text has to be read again. As it is now
-    /// when nothing is said.
+    /// The event's end that the text named, seconds since 1970; if it has changed, the guest must read the
+    /// text again. Defaults to the current end.
     consent_ends_unix_s: Option<i64>,
-    /// Whether the guest has said to be 18 or older.
+    /// Whether the guest confirmed to be 18 or older.
     adult: bool,
 }
 
-/// A guest about to be.
+/// A guest to register.
 pub struct Newcomer<'a> {
     pub event: &'a str,
     pub studio: &'a str,
     pub name: &'a str,
     pub contact: &'a Contact,
     pub language: Language,
-    /// The version that they agreed to.
+    /// The version of the consent text that the guest agreed to.
     pub consent: &'a str,
-    /// The event's end that its text named.
+    /// The event's end that the text named.
     pub consent_ends_unix_s: i64,
 }
 
-/// What stands behind a link: whose event it is, and what there is to agree to.
+/// Returns the event and studio of a link, and the event's consent texts.
 #[utoipa::path(post, path = "/guest/invitation", tag = "guest", request_body = LinkToken,
     responses((status = 200, body = EventInvitation)))]
 pub async fn invitation(
@@ -88,7 +84,8 @@ pub async fn invitation(
     Ok(Json(EventInvitation { event, studio, consent, consent_without_camera }))
 }
 
-/// Registers a guest, who agrees to the consent's text; the session's cookie comes with the answer.
+/// Registers a guest who has agreed to the consent text. The response sets the session cookie.
+/// Nothing is stored about a guest who has not agreed.
 #[utoipa::path(post, path = "/guest/registrations", tag = "guest", request_body = Registration,
     responses((status = 204)))]
 pub async fn register(
@@ -123,7 +120,7 @@ pub async fn register(
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
-/// Enters a guest and their consent; the guest's id.
+/// Inserts a guest and their consent. Returns the guest's ID.
 pub async fn take_in(app: &App, tx: &mut Tx, newcomer: &Newcomer<'_>) -> Result<String> {
     let (id, now) = (new_id()?, now_s());
     sqlx::query(
@@ -157,7 +154,7 @@ pub async fn take_in(app: &App, tx: &mut Tx, newcomer: &Newcomer<'_>) -> Result<
     Ok(id)
 }
 
-/// Notes what a guest has done, by their pseudonym.
+/// Writes an audit entry for a guest's action, under the guest's pseudonymous ID.
 pub async fn note(
     tx: &mut Tx,
     studio: &str,
@@ -171,11 +168,11 @@ pub async fn note(
 
 #[derive(Deserialize, ToSchema)]
 pub struct Ticket {
-    /// From the letter's link.
+    /// The token of the e-mail's link.
     token: String,
 }
 
-/// Comes in by the link of a letter, without a camera; the session's cookie comes with the answer.
+/// Opens a session by a link in an e-mail, without a camera. The response sets the session cookie.
 #[utoipa::path(post, path = "/guest/session", tag = "guest", request_body = Ticket,
     responses((status = 204)))]
 pub async fn enter(
@@ -191,7 +188,7 @@ pub async fn enter(
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
-/// Confirms that letters about new photos are wanted.
+/// Confirms that the guest wants e-mails about new photos.
 #[utoipa::path(post, path = "/guest/notifications/confirm", tag = "guest", request_body = Ticket,
     responses((status = 204)))]
 pub async fn confirm_letters(

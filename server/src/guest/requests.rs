@@ -1,7 +1,7 @@
-//! Guests who cannot or will not use a camera: they ask the studio, and somebody there decides by hand.
+//! Access without a camera: a guest sends a request, and a member of the studio accepts or declines it.
 //!
-//! Whoever is let in is a guest like others, by a face that the studio chose, and comes by a link in a letter.
-//! Knows nothing of challenges.
+//! An accepted guest has the same access as other guests. The studio chooses the guest's face in a photo, and
+//! the guest enters through a link in an e-mail.
 
 use std::net::IpAddr;
 
@@ -34,29 +34,31 @@ use crate::middleware::ClientAddress;
 use crate::state::App;
 use crate::words::{Language, Wanted};
 
-/// Requests of one contact that wait at an event; more add nothing.
+/// Maximum number of pending requests per contact and event.
 const WAITING_MAX: i64 = 3;
-/// Requests from one network, which a venue's guests share; and what waits at an event at most, from however many.
+/// Quota of requests per network, which a venue's guests share: 60, then one per minute.
 const NETWORK: Budget = Budget { units: 60, back_s: 60 };
+/// Maximum number of pending requests per event.
 const WAITING_IN_ALL_MAX: i64 = 5000;
 
 #[derive(Deserialize, ToSchema)]
 pub struct NewRequest {
-    /// From the event's link.
+    /// The token of the event's link.
     pub token: String,
     #[schema(min_length = 1, max_length = 100)]
     pub name: String,
-    /// An e-mail address: the way in comes by letter.
+    /// An e-mail address; the access link is sent to it.
     #[schema(max_length = 254)]
     pub contact: String,
-    /// How the studio may know them.
+    /// A text that helps the studio to recognise the guest.
     #[schema(max_length = 1000)]
     pub message: String,
-    /// The version of the consent without a camera that was read and agreed to.
+    /// The version of the consent text without a camera that the guest read and agreed to.
     pub consent: String,
-    /// The event's end that its text named: where that has changed, the text has to be read again. As it is now
-    /// when nothing is said.
+    /// The event's end that the text named, seconds since 1970; if it has changed, the guest must read the
+    /// text again. Defaults to the current end.
     pub consent_ends_unix_s: Option<i64>,
+    /// Whether the guest confirmed to be 18 or older.
     pub adult: bool,
 }
 
@@ -71,11 +73,11 @@ pub struct GuestRequest {
 
 #[derive(Deserialize, ToSchema)]
 pub struct LetIn {
-    /// The guest's face in one of the event's photos, as the studio sees it.
+    /// The ID of the guest's face in one of the event's photos, chosen by the studio.
     face: String,
 }
 
-/// Asks the studio to be let in without a camera.
+/// Requests access without a camera; the studio decides.
 #[utoipa::path(post, path = "/guest/requests", tag = "guest", request_body = NewRequest,
     responses((status = 204)))]
 pub async fn ask(
@@ -88,12 +90,18 @@ pub async fn ask(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Keeps a request that comes from an address.
+/// Stores a request that came from the address `from`.
+///
+/// # Errors
+/// - `Invalid` for a malformed field, a contact that is not an e-mail address, or a guest under 18.
+/// - `Gone` if the link is not open.
+/// - `Conflict` if the consent text has changed.
+/// - `TooMany` if the network's quota is used up, or the contact or the event has too many pending requests.
 pub async fn place(app: &App, language: Language, from: IpAddr, given: NewRequest) -> Result<()> {
     let name = input::line("name", &given.name, 1, 100)?;
     let contact = Contact::parse(&given.contact)?;
     if contact.email().is_none() {
-        return Err(Failure::invalid("contact: expected an e-mail address, for the answer."));
+        return Err(Failure::invalid("contact: expected an e-mail address for the reply."));
     }
     let message = text("message", &given.message)?;
     let link = links::must_be_open(app, &given.token).await?;
@@ -105,7 +113,7 @@ pub async fn place(app: &App, language: Language, from: IpAddr, given: NewReques
     consent::agreed(Way::Studio, &said, link.ends_unix_s)?;
     let (id, now, hash) = (new_id()?, now_s(), contact.hash(app)?);
     let mut tx = app.db().write().await?;
-    let detail = "Many requests came from here; wait before the next.";
+    let detail = "Too many requests came from this network; wait before the next one.";
     NETWORK.take(&mut tx, &format!("requests:{}", network(from)), detail).await?;
     let waiting = sqlx::query(
         "SELECT COUNT(*) AS n, COALESCE(SUM(CASE WHEN contact_hash = $2 THEN 1 ELSE 0 END), 0) AS same \
@@ -117,7 +125,7 @@ pub async fn place(app: &App, language: Language, from: IpAddr, given: NewReques
     .await?;
     let (all, same): (i64, i64) = (waiting.try_get("n")?, waiting.try_get("same")?);
     if same >= WAITING_MAX || all >= WAITING_IN_ALL_MAX {
-        let detail = "The studio has many requests to answer first; come back tomorrow.";
+        let detail = "Too many requests are waiting for the studio; try again tomorrow.";
         return Err(Failure::new(Kind::TooMany, detail).retry_after(86_400));
     }
     sqlx::query(
@@ -140,7 +148,7 @@ pub async fn place(app: &App, language: Language, from: IpAddr, given: NewReques
     Ok(())
 }
 
-/// Several lines of text.
+/// Checks a text of several lines. Errors: `Invalid` for more than 1,000 characters or control characters.
 fn text(what: &str, text: &str) -> Result<String> {
     let (text, count) = (text.trim(), text.trim().chars().count());
     let strange = |c: char| c.is_control() && c != '\n' && c != '\r';
@@ -152,7 +160,7 @@ fn text(what: &str, text: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-/// Requests that wait for an answer, oldest first.
+/// Lists an event's pending requests, oldest first.
 #[utoipa::path(get, path = "/events/{event}/guest-requests", tag = "guests of an event",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<GuestRequest>)))]
 pub async fn list(
@@ -181,7 +189,7 @@ pub async fn list(
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
-/// Lets somebody in by hand: a letter brings them a link.
+/// Accepts a request: registers the guest with the chosen face and sends them a link by e-mail.
 #[utoipa::path(post, path = "/events/{event}/guest-requests/{request}", tag = "guests of an event",
     params(("event" = String, Path), ("request" = String, Path)), request_body = LetIn,
     responses((status = 204)))]
@@ -210,7 +218,7 @@ pub async fn let_in(
         consent: &consent,
         consent_ends_unix_s: row.try_get("event_ends_unix_s")?,
     };
-    // The row before the template: one without a row is nobody's (`strays.rs`).
+    // The row is written before the template: `strays.rs` erases a template without a row as orphaned.
     let mut tx = app.db().write().await?;
     tickets::count_letter(&mut tx, &contact.hash(&app)?).await?;
     let guest = take_in(&app, &mut tx, &newcomer).await?;
@@ -225,7 +233,7 @@ pub async fn let_in(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Gives a newcomer their template and a letter with the way in, in place of the request.
+/// Stores the newcomer's template, deletes the request and enqueues the e-mail with the access link.
 async fn enter(
     app: &App,
     grant: &Grant,
@@ -263,7 +271,7 @@ async fn enter(
     Ok(())
 }
 
-/// Declines a request: it is forgotten.
+/// Declines a request and deletes it.
 #[utoipa::path(delete, path = "/events/{event}/guest-requests/{request}", tag = "guests of an event",
     params(("event" = String, Path), ("request" = String, Path)), responses((status = 204)))]
 pub async fn decline(

@@ -1,6 +1,5 @@
-//! A guest's own affairs over HTTP: how things stand, letters, everything in one archive, going.
-//!
-//! Addresses name no event and no guest: the session says which.
+//! The guest API: status, notifications, ZIP download, sign-out and erasure. Its URLs contain no event ID and
+//! no guest ID: the guest session determines both.
 
 use std::collections::HashSet;
 
@@ -29,23 +28,23 @@ use crate::photo::rules::Download;
 use crate::state::App;
 use crate::words::Language;
 
-/// How things stand with a guest.
+/// A guest's status.
 #[derive(Serialize, ToSchema)]
 pub struct GuestView {
     pub event: String,
     pub studio: String,
     pub name: String,
-    /// Whether they have shown their face in this session; nothing below is said before.
+    /// Whether the guest has verified their face in this session; `photos` and `asked` are 0 until then.
     pub verified: bool,
     pub photos: usize,
-    /// Faces that they are asked about.
+    /// Number of candidate faces that the guest is asked about.
     pub asked: usize,
     pub notifications: Notifications,
-    /// Whether letters can reach them.
+    /// Whether the guest can receive e-mails: the contact is an e-mail address.
     pub can_notify: bool,
-    /// Whether they look for photos together with others.
+    /// Whether the guest is in a group.
     pub group: bool,
-    /// When everything here is purged.
+    /// The event's end, when its data is purged, seconds since 1970.
     pub ends_unix_s: i64,
 }
 
@@ -62,13 +61,13 @@ pub struct NotificationState {
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Going {
-    /// Whether the guest's faces in the event's photos go too: nobody finds them by these photos any more, and
-    /// there is no way back.
+    /// Whether to erase the guest's faces in the event's photos as well. No search finds the guest in these
+    /// photos afterwards, and this cannot be undone.
     #[serde(default)]
     pub faces: bool,
 }
 
-/// How things stand.
+/// Returns the guest's status.
 #[utoipa::path(get, path = "/guest", tag = "guest", responses((status = 200, body = GuestView)))]
 pub async fn show(State(app): State<App>, visit: GuestVisit) -> Result<Json<GuestView>> {
     let row = sqlx::query(
@@ -98,7 +97,7 @@ pub async fn show(State(app): State<App>, visit: GuestVisit) -> Result<Json<Gues
     }))
 }
 
-/// Leaves: the session ends, the guest stays.
+/// Ends the guest's session and removes its cookie. The guest's data is kept.
 #[utoipa::path(delete, path = "/guest/session", tag = "guest", responses((status = 204)))]
 pub async fn sign_out(
     State(app): State<App>,
@@ -108,14 +107,15 @@ pub async fn sign_out(
     let mut tx = app.db().write().await?;
     session::end(&mut tx, &visit.session).await?;
     tx.commit().await?;
-    // What is being watched on this session ends.
+    // Ends this session's update streams.
     app.news().tell(&visit.event, Some(&visit.guest));
     let cookie = [(header::SET_COOKIE, session::cookie(None, encrypted))];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
-/// Asks for letters about new photos, or ends them. A letter asks the contact's owner first; whoever changes their
-/// mind and changes it back within an hour confirms by the letter that has come already.
+/// Turns e-mails about new photos on or off.
+/// The contact's owner must confirm by an e-mail first. A guest who turns them off and on again within an
+/// hour confirms by the e-mail that was sent already.
 #[utoipa::path(put, path = "/guest/notifications", tag = "guest", request_body = NotificationWish,
     responses((status = 200, body = NotificationState)))]
 pub async fn notify(
@@ -124,7 +124,7 @@ pub async fn notify(
     Body(given): Body<NotificationWish>,
 ) -> Result<Json<NotificationState>> {
     let mut tx = app.db().write().await?;
-    // Changed to itself, the guest is ours until the commit: of two wishes at once one is first.
+    // This no-op update locks the guest's row until the commit: concurrent requests are applied in turn.
     sqlx::query("UPDATE guests SET notify = notify WHERE id = $1")
         .bind(&visit.guest)
         .execute(&mut *tx)
@@ -148,7 +148,7 @@ pub async fn notify(
         let contact = row.try_get::<String, _>("contact")?;
         let contact = Contact::parse(&open(&app, &visit.guest, "contact", &contact)?)?;
         let to = contact.email().ok_or_else(|| {
-            Failure::new(Kind::Conflict, "Your contact is a telephone; letters go to e-mail.")
+            Failure::new(Kind::Conflict, "Your contact is a phone number, not an e-mail address.")
         })?;
         let language = Language::of_tag(&row.try_get::<String, _>("language")?);
         tickets::count_letter(&mut tx, &row.try_get::<String, _>("contact_hash")?).await?;
@@ -167,7 +167,7 @@ pub async fn notify(
     Ok(Json(NotificationState { notifications: Notifications::of(after) }))
 }
 
-/// All of the guest's photos that may be taken, in one archive.
+/// Downloads all of the guest's photos that may be downloaded, as a ZIP archive.
 #[utoipa::path(get, path = "/guest/photos.zip", tag = "guest", params(Together),
     responses((status = 200, body = Bytes, content_type = "application/zip")))]
 pub async fn archive(
@@ -184,7 +184,7 @@ pub async fn archive(
     let wanted = photos.into_iter().filter(|photo| photo.download != Download::Off);
     let wanted: Vec<String> = wanted.map(|photo| photo.id).collect();
     if wanted.is_empty() {
-        let detail = "There is nothing to take along: downloads are off, or there are no photos.";
+        let detail = "There is nothing to download: downloads are off, or there are no photos.";
         return Err(Failure::new(Kind::Forbidden, detail));
     }
     let here = tokio::runtime::Handle::current();
@@ -200,7 +200,8 @@ pub async fn archive(
     }))
 }
 
-/// Takes the consent back and is forgotten: template, sessions, letters, at once. The answer is the signed receipt.
+/// Withdraws the consent and erases the guest at once: template, sessions and e-mail tokens.
+/// The response is the signed receipt.
 #[utoipa::path(delete, path = "/guest", tag = "guest", params(Going),
     responses((status = 200, body = Removed)))]
 pub async fn leave(
@@ -213,7 +214,7 @@ pub async fn leave(
         studio: visit.studio.clone(),
         event: visit.event.clone(),
         guest: visit.guest.clone(),
-        // Whoever has not shown their face cannot say whose faces these are.
+        // An unverified session cannot show that these faces are the guest's.
         faces: going.faces && visit.verified,
     };
     let receipt = forget(&app, leaving).await?;

@@ -1,7 +1,3 @@
-//! A guest's session: its token, its cookie, its end.
-//!
-//! Stored is the token's hash. Knows nothing of faces.
-
 use zeroize::Zeroizing;
 
 use crate::access::{GUEST_COOKIE, GUEST_IDLE_S, set_cookie};
@@ -10,7 +6,7 @@ use crate::db::Tx;
 use crate::error::Result;
 use crate::ids::{new_id, new_token, token_hash};
 
-/// Begins a session of `guest`; its token.
+/// Opens a session of `guest`. Returns its token, which is stored only as a hash.
 pub async fn begin(tx: &mut Tx, guest: &str, verified: bool) -> Result<Zeroizing<String>> {
     let (token, now) = (new_token("ppg_")?, now_s());
     sqlx::query(
@@ -27,7 +23,7 @@ pub async fn begin(tx: &mut Tx, guest: &str, verified: bool) -> Result<Zeroizing
     Ok(token)
 }
 
-/// Makes `session` one of `guest`, who has shown their face, under a new token: whoever knew the old one is out.
+/// Binds `session` to `guest`, who has verified their face. Returns a new token; the old one becomes invalid.
 pub async fn verify(tx: &mut Tx, session: &str, guest: &str) -> Result<Zeroizing<String>> {
     let token = new_token("ppg_")?;
     sqlx::query(
@@ -43,7 +39,7 @@ pub async fn verify(tx: &mut Tx, session: &str, guest: &str) -> Result<Zeroizing
     Ok(token)
 }
 
-/// Ends one session.
+/// Deletes a session.
 pub async fn end(tx: &mut Tx, session: &str) -> Result<()> {
     sqlx::query("DELETE FROM guest_sessions WHERE id = $1")
         .bind(session)
@@ -52,9 +48,10 @@ pub async fn end(tx: &mut Tx, session: &str) -> Result<()> {
     Ok(())
 }
 
-/// The header that gives a session to a browser, or takes it away.
+/// Returns the `Set-Cookie` value that stores the session's token, or removes it if `token` is `None`.
 pub fn cookie(token: Option<&str>, encrypted: bool) -> String {
-    // The service ends a session that rests; a browser that is left open must not keep it longer than a day.
+    // The server ends an idle session after 30 minutes. In a browser that stays open, the cookie must not
+    // last longer than a day.
     let age_s = if token.is_some() { 48 * GUEST_IDLE_S } else { 0 };
     set_cookie(GUEST_COOKIE, token.unwrap_or_default(), encrypted, Some(age_s))
 }

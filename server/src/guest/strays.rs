@@ -1,8 +1,7 @@
-//! Templates without a guest: put into a collection while their guest went, or before a crash. They are erased as a
-//! guest is, with a receipt.
+//! Erases orphaned templates, which have no row in `guests`: left by a crash or by a withdrawal during
+//! verification. Each erasure has a receipt.
 //!
-//! Whoever takes a face in writes the guest's row first, and whoever forgets one deletes it last: a template without a
-//! row is nobody's. Decides nothing of who may stay.
+//! A guest's row is written before the template and deleted after it: a template without a row has no guest.
 
 use std::sync::PoisonError;
 
@@ -16,7 +15,7 @@ use crate::error::Result;
 use crate::faces::receipt_text;
 use crate::state::App;
 
-/// Erases the template of somebody who is no guest any more, where there is one.
+/// Erases the template of a former guest, if there is one.
 pub async fn erase(app: &App, stray: &Leaving) -> Result<()> {
     let (event, id): (_, GuestId) = (stray.event.clone(), stray.guest.parse()?);
     let receipt = app.faces().run(move |faces| {
@@ -31,12 +30,12 @@ pub async fn erase(app: &App, stray: &Leaving) -> Result<()> {
     let Some(receipt) = receipt.await? else { return Ok(()) };
     let mut tx = app.db().write().await?;
     keep_receipt(&mut tx, stray, &receipt).await?;
-    note(&mut tx, &stray.studio, &stray.guest, "guest_erased", "without a row").await?;
+    note(&mut tx, &stray.studio, &stray.guest, "guest_erased", "orphaned template").await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// Looks for strays in this server's events to which somebody has consented since `since_unix_s`.
+/// Scans for orphaned templates in this server's events that received a consent since `since_unix_s`.
 pub async fn look(app: &App, since_unix_s: i64) -> Result<()> {
     let events = sqlx::query(
         "SELECT id, studio_id FROM events WHERE home = $1 AND deleting_unix_s IS NULL AND ends_unix_s > $2 \
@@ -49,9 +48,9 @@ pub async fn look(app: &App, since_unix_s: i64) -> Result<()> {
     .await?;
     for row in events {
         let (event, studio): (String, String) = (row.try_get("id")?, row.try_get("studio_id")?);
-        // One event that does not open keeps no other one waiting.
+        // An event that does not open must not block the others.
         if let Err(failure) = look_at(app, &event, &studio).await {
-            tracing::error!(event, reason = failure.reason(), "templates without a guest");
+            tracing::error!(event, reason = failure.reason(), "orphaned template scan failed");
         }
     }
     Ok(())
@@ -59,7 +58,7 @@ pub async fn look(app: &App, since_unix_s: i64) -> Result<()> {
 
 async fn look_at(app: &App, event: &str, studio: &str) -> Result<()> {
     let name = event.to_owned();
-    // The templates first: a row that comes meanwhile has none yet.
+    // Templates are listed before rows, so that a guest who registers in between does not appear orphaned.
     let mut strays =
         app.faces().run(move |faces| Ok(faces.event(&name)?.collection.guest_ids())).await?;
     let rows = sqlx::query("SELECT id FROM guests WHERE event_id = $1")

@@ -1,8 +1,8 @@
-//! How often somebody's challenges fail, or are begun and left, before they have to wait.
+//! Limits how many challenges may fail or be abandoned before the next one is delayed.
 //!
-//! Counted by session, by contact of the event, so that registering anew wins little, and by network, loosely: a
-//! venue's guests share one address. Whoever knows another guest's contact can make that guest wait for minutes, and
-//! no more than that. Knows nothing of what a challenge asks for.
+//! Counted by session, by contact of the event, so that a second registration gains little, and loosely by
+//! network, because a venue's guests share one address. An attacker who knows a guest's contact can delay
+//! that guest by minutes, not longer.
 
 use std::net::IpAddr;
 
@@ -14,20 +14,25 @@ use crate::error::{Failure, Kind, Result};
 use crate::limits::{Budget, network};
 use crate::state::App;
 
-/// Failed challenges of a session before it has to wait, and for how long.
+/// Number of failed challenges after which a session must wait.
 const FAILURES_MAX: i64 = 5;
+/// Time that a session must wait after `FAILURES_MAX` failed challenges, seconds.
 const LOCKED_S: i64 = 180;
-/// The same of a contact: a family may share one. And of a network.
+/// Quota of failed challenges per contact, which a family may share: 10, then one per 18 s.
 const FAILED_CONTACT: Budget = Budget { units: 2 * FAILURES_MAX, back_s: LOCKED_S / 10 };
+/// Quota of failed challenges per network: 300, then one per second.
 const FAILED_NETWORK: Budget = Budget { units: 60 * FAILURES_MAX, back_s: 1 };
-/// Challenges that were left after a frame or more weigh a quarter of failed ones: people leave what asks for a turn
-/// that they cannot do, and an attacker leaves what does not suit their recording. Twenty are left in a minute or
-/// two by nobody who means it; afterwards one is free again every minute.
+/// Quota of challenges that a session abandons after at least one frame: 20, then one per minute. An
+/// abandoned challenge weighs a quarter of a failed one: a guest abandons a turn that they cannot do, an
+/// attacker a turn that does not suit their recording. No guest who wants to pass abandons 20 challenges
+/// within a minute or two.
 const LEFT_SESSION: Budget = Budget { units: 20, back_s: 60 };
+/// Quota of abandoned challenges per contact: 40, then one per 30 s.
 const LEFT_CONTACT: Budget = Budget { units: 40, back_s: 30 };
+/// Quota of abandoned challenges per network: 1,200, then one per second.
 const LEFT_NETWORK: Budget = Budget { units: 1200, back_s: 1 };
 
-/// Who has begun a challenge.
+/// The subjects that a challenge is counted for: session, contact and network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Who {
     pub session: String,
@@ -36,12 +41,13 @@ pub struct Who {
 }
 
 impl Who {
-    /// `contact` is the event and what stands for the contact.
+    /// Creates the subjects of a session. `contact` is the event's ID and the contact's pseudonym.
     pub fn new(session: &str, contact: &str, from: IpAddr) -> Self {
         let (session, contact) = (session.to_owned(), contact.to_owned());
         Self { session, contact, network: network(from) }
     }
 
+    /// Reads the subjects of a guest's session. `from` is the client's address.
     pub async fn of(app: &App, visit: &GuestVisit, from: IpAddr) -> Result<Self> {
         let row = sqlx::query("SELECT contact_hash FROM guests WHERE id = $1")
             .bind(&visit.guest)
@@ -67,7 +73,10 @@ impl Who {
     }
 }
 
-/// Errors: `TooMany`, with the time to wait, where too many challenges have failed or were left.
+/// Checks whether the session may begin a challenge.
+///
+/// # Errors
+/// - `TooMany`, with the time to wait, if too many challenges failed or were abandoned.
 pub async fn must_not_wait(app: &App, who: &Who) -> Result<()> {
     let row = sqlx::query("SELECT failures, failed_unix_s FROM guest_sessions WHERE id = $1")
         .bind(&who.session)
@@ -79,13 +88,14 @@ pub async fn must_not_wait(app: &App, who: &Who) -> Result<()> {
         wait = wait.max(budget.wait_s(app.db(), &subject).await?);
     }
     if wait > 0 {
-        let failure = Failure::new(Kind::TooMany, "Too many tries failed; wait before the next.");
+        let detail = "Too many attempts failed or were abandoned; wait before the next one.";
+        let failure = Failure::new(Kind::TooMany, detail);
         return Err(failure.retry_after(u64::try_from(wait).unwrap_or(1)));
     }
     Ok(())
 }
 
-/// Counts a failure.
+/// Records a failed challenge.
 pub async fn failed(app: &App, who: &Who) -> Result<()> {
     let now = now_s();
     let mut tx = app.db().write().await?;
@@ -105,13 +115,13 @@ pub async fn failed(app: &App, who: &Who) -> Result<()> {
     Ok(())
 }
 
-/// Counts challenges that were left.
+/// Records abandoned challenges.
 pub async fn left(app: &App, all: &[Who]) -> Result<()> {
     if all.is_empty() {
         return Ok(());
     }
     let mut subjects: Vec<_> = all.iter().flat_map(Who::left).collect();
-    // In one order, so that two who count at once do not wait for each other for ever.
+    // Rows are locked in one order, so that concurrent transactions do not deadlock.
     subjects.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut tx = app.db().write().await?;
     for (subject, budget) in subjects {

@@ -1,6 +1,5 @@
-//! One-time links in letters to guests: to come in without a camera, and to confirm that letters are wanted.
-//!
-//! A ticket is used once and ends with its guest. Knows nothing of what it opens.
+//! Single-use tokens in e-mails to guests: for access without a camera, and to confirm notifications. A token
+//! ends with its guest.
 
 use sqlx::Row as _;
 use zeroize::Zeroizing;
@@ -11,18 +10,18 @@ use crate::error::{Failure, Kind, Result};
 use crate::ids::{new_token, token_hash};
 use crate::limits::Budget;
 
-/// Letters with tickets to one contact, whose owner may know nothing of it: three at once, and then one every eight
-/// hours, from all guests and events together.
+/// Quota of e-mails with a token per contact, over all guests and events: 3, then one per 8 hours. The
+/// contact's owner may not have asked for them.
 const LETTERS: Budget = Budget { units: 3, back_s: 8 * 3600 };
-/// Within so long a guest's ticket is not sent again.
+/// Time after which a guest's token may be sent again, seconds.
 const AGAIN_S: i64 = 3600;
 
-/// What a ticket is good for.
+/// The purpose of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Opens a session of a guest whom the studio has let in by hand.
+    /// Opens a session of a guest whose request the studio has accepted.
     Enter,
-    /// Confirms that the contact's owner wants letters.
+    /// Confirms that the contact's owner wants e-mails about new photos.
     Notify,
 }
 
@@ -34,7 +33,7 @@ impl Purpose {
         }
     }
 
-    /// How long a ticket is good for.
+    /// Returns a token's lifetime in seconds.
     fn seconds(self) -> i64 {
         match self {
             Self::Enter => 14 * 86_400,
@@ -43,7 +42,7 @@ impl Purpose {
     }
 }
 
-/// A new ticket of `guest`; earlier ones of the same purpose end.
+/// Issues a token of `guest`. Earlier tokens of the same purpose become invalid.
 pub async fn issue(tx: &mut Tx, guest: &str, purpose: Purpose) -> Result<Zeroizing<String>> {
     sqlx::query("DELETE FROM guest_tickets WHERE guest_id = $1 AND kind = $2")
         .bind(guest)
@@ -63,13 +62,16 @@ pub async fn issue(tx: &mut Tx, guest: &str, purpose: Purpose) -> Result<Zeroizi
     Ok(token)
 }
 
-/// Counts a letter with a ticket to the contact that `contact_hash` stands for. Errors: `TooMany`.
+/// Takes one e-mail from the quota of the contact with the pseudonym `contact_hash`.
+///
+/// # Errors
+/// - `TooMany` if the quota is used up.
 pub async fn count_letter(tx: &mut Tx, contact_hash: &str) -> Result<()> {
-    let detail = "This contact has got several letters already; wait before the next.";
+    let detail = "This contact has received several e-mails already; wait before the next one.";
     LETTERS.take(tx, &format!("letters:{contact_hash}"), detail).await
 }
 
-/// Whether a ticket of `guest` that was sent a short while ago is still good.
+/// Returns whether `guest` has an unused token that was issued less than an hour ago.
 pub async fn is_fresh(tx: &mut Tx, guest: &str, purpose: Purpose) -> Result<bool> {
     let row = sqlx::query(
         "SELECT COUNT(*) AS n FROM guest_tickets WHERE guest_id = $1 AND kind = $2 AND expires_unix_s > $3",
@@ -82,7 +84,10 @@ pub async fn is_fresh(tx: &mut Tx, guest: &str, purpose: Purpose) -> Result<bool
     Ok(row.try_get::<i64, _>("n")? > 0)
 }
 
-/// Uses a ticket up; its guest. Errors: `Gone`.
+/// Consumes a token. Returns its guest.
+///
+/// # Errors
+/// - `Gone` if the token is invalid, expired or already used.
 pub async fn take(tx: &mut Tx, token: &str, purpose: Purpose) -> Result<String> {
     let row = sqlx::query(
         "DELETE FROM guest_tickets WHERE token_hash = $1 AND kind = $2 AND expires_unix_s > $3 \
@@ -93,6 +98,6 @@ pub async fn take(tx: &mut Tx, token: &str, purpose: Purpose) -> Result<String> 
     .bind(now_s())
     .fetch_optional(&mut **tx)
     .await?;
-    let gone = || Failure::new(Kind::Gone, "The link was used before, has expired or is not one.");
+    let gone = || Failure::new(Kind::Gone, "The link is invalid, expired or already used.");
     Ok(row.ok_or_else(gone)?.try_get("guest_id")?)
 }

@@ -1,8 +1,8 @@
-//! Work that outlives the process: photos that wait to be indexed.
+//! Durable job queue: photos to index.
 //!
-//! A job is entered in the transaction that makes it necessary, is done at least once, and may be done twice
-//! without harm. `worker.rs` does them, `queue.rs` hands them out, `routes.rs` shows and steers them. Knows
-//! nothing of uploads.
+//! A job is inserted in the transaction that needs it. Delivery is at least once, and jobs are idempotent.
+//! `queue.rs` holds the queue, `worker.rs` runs the jobs, `routes.rs` holds the HTTP handlers, `shown.rs`
+//! caches the counts.
 
 mod queue;
 pub mod routes;
@@ -23,15 +23,16 @@ pub use queue::counts;
 use shown::Shown;
 pub use worker::work;
 
-/// The kind of job that takes a photo's faces into its event's collection.
+/// The kind of job that adds a photo's faces to its event's collection.
 pub const INDEX: &str = "index";
 
-/// Tells workers that there is work, and whoever looks on that some was done.
+/// The in-process signals about jobs: wakes the worker when a job is ready, and notifies the progress streams
+/// of changes.
 #[derive(Clone)]
 pub struct Jobs {
     ready: Arc<Notify>,
     changed: broadcast::Sender<String>,
-    /// By event, of those that somebody looks at.
+    /// The cached counts of each event that has a progress stream, by event id.
     shown: Arc<Mutex<HashMap<String, Arc<Shown>>>>,
 }
 
@@ -43,21 +44,23 @@ impl Default for Jobs {
 }
 
 impl Jobs {
-    /// There is work.
+    /// Wakes the worker: a job is ready.
     pub fn wake(&self) {
         self.ready.notify_one();
     }
 
-    /// Something happened to an event's jobs or photos.
+    /// Announces a change of an event's jobs or photos. Invalidates the event's cached counts and notifies
+    /// its progress streams.
     pub fn tell(&self, event: &str) {
         if let Some(shown) = self.all_shown().get(event) {
             shown.is_old();
         }
-        // Nobody may be looking.
+        // An error means that there is no progress stream.
         let _ = self.changed.send(event.to_owned());
     }
 
-    /// An event's counts, shared by all who look at it.
+    /// Returns the cache of an event's counts, which all progress streams of the event share. Drops unused
+    /// caches.
     fn shown(&self, event: &str) -> Arc<Shown> {
         let mut all = self.all_shown();
         all.retain(|shown, counts| shown == event || Arc::strong_count(counts) > 1);
@@ -68,13 +71,13 @@ impl Jobs {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ids of events in which something happens, from now on.
+    /// Subscribes to the ids of events that change from now on.
     pub fn watch(&self) -> broadcast::Receiver<String> {
         self.changed.subscribe()
     }
 }
 
-/// Enters a job about a photo; durable with the transaction.
+/// Inserts a job about a photo. It becomes durable and visible with the commit of `tx`.
 pub async fn enqueue(tx: &mut Tx, kind: &str, event: &str, photo: &str) -> Result<()> {
     let now = now_s();
     sqlx::query(

@@ -1,7 +1,6 @@
-//! The queue in the database: handing jobs out, and writing down how they ended.
+//! The job queue in the database: claims jobs and records their outcomes.
 //!
-//! A job that was handed out is leased: when the lease runs out because its process died, it is ready again.
-//! Knows nothing of what a job does.
+//! A claimed job is leased. If its process dies, another claim takes the job after the lease has expired.
 
 use serde::Serialize;
 use sqlx::Row as _;
@@ -11,37 +10,39 @@ use crate::clock::now_s;
 use crate::db::Db;
 use crate::error::Result;
 
-/// A worker has so long for the jobs that it took together.
+/// Lease of a batch of claimed jobs, seconds.
 pub const LEASE_S: i64 = 600;
-/// Jobs handed out together, all of one event: a photo is found some seconds after its upload, and one
-/// durable write serves them all.
+/// Limits the jobs of a batch, all of one event. Small enough that a photo is found seconds after its upload;
+/// large enough that one durable write serves several jobs.
 const TOGETHER: i64 = 16;
-/// A job that fails for reasons of ours is tried again, later and later; after so many tries it waits for a
-/// person. Together that is about a day.
+/// Limits the attempts of a job that fails with a transient error. The back-off doubles from 2 s up to
+/// `BACKOFF_S_MAX`, so that 60 attempts take about a day; then the job is `failed` until a member of the
+/// studio retries it.
 const ATTEMPTS_MAX: i64 = 60;
+/// Greatest back-off between two attempts, seconds.
 const BACKOFF_S_MAX: i64 = 1800;
 
-/// A job that was handed out, with its photo.
+/// A claimed job, with its photo.
 #[derive(Clone, Debug)]
 pub struct Job {
     pub id: String,
     pub photo: String,
-    /// The engine's id of the photo, hexadecimal.
+    /// The engine's content id of the photo, hexadecimal.
     pub content: String,
     pub attempts: i64,
 }
 
-/// How a job ended.
+/// The outcome of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
-    /// For good, and why, for people.
+    /// Permanent failure, with the reason that is shown to the studio.
     Refused(String),
-    /// For now, and why.
+    /// Transient failure, with the reason; the job is retried.
     Later(String),
 }
 
-/// The jobs of an event by state.
+/// The number of an event's jobs in each state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Counts {
     pub ready: i64,
@@ -49,11 +50,12 @@ pub struct Counts {
     pub done: i64,
     pub failed: i64,
     pub cancelled: i64,
-    /// Whether indexing waits until it is resumed.
+    /// Whether indexing is paused.
     pub paused: bool,
 }
 
-/// Takes jobs of the event whose job has waited longest; none where nothing is due.
+/// Claims a batch of jobs of one event: the event whose job has been due longest, among those of the data
+/// directory `home`. Returns the event's id and the jobs, or `None` if no job is due.
 pub async fn take(db: &Db, home: &str) -> Result<Option<(String, Vec<Job>)>> {
     let now = now_s();
     let first = sqlx::query(
@@ -69,7 +71,8 @@ pub async fn take(db: &Db, home: &str) -> Result<Option<(String, Vec<Job>)>> {
     let Some(first) = first else { return Ok(None) };
     let event: String = first.try_get("event_id")?;
     let mut tx = db.write().await?;
-    // The condition stands twice: where two servers chose the same jobs, the second finds them taken.
+    // The outer condition repeats the inner one: if two servers select the same jobs, the second finds them
+    // claimed.
     let rows = sqlx::query(
         "UPDATE jobs SET state = 'running', attempts = attempts + 1, lease_unix_s = $1, changed_unix_s = $2 \
          WHERE (state = 'ready' OR lease_unix_s < $2) AND id IN (SELECT id FROM jobs WHERE event_id = $3 \
@@ -101,7 +104,7 @@ pub async fn take(db: &Db, home: &str) -> Result<Option<(String, Vec<Job>)>> {
     Ok((!jobs.is_empty()).then_some((event, jobs)))
 }
 
-/// Writes down how jobs ended.
+/// Records the outcomes of claimed jobs and releases their leases.
 pub async fn settle(db: &Db, outcomes: &[(Job, Outcome)]) -> Result<()> {
     let now = now_s();
     let mut tx = db.write().await?;
@@ -114,7 +117,8 @@ pub async fn settle(db: &Db, outcomes: &[(Job, Outcome)]) -> Result<()> {
             }
             Outcome::Later(reason) => ("ready", reason.as_str(), now + backoff_s(job.attempts)),
         };
-        // Only while it is still ours: it may have been cancelled meanwhile.
+        // Only while the job is `running`: if its lease was lost, it may have been settled or cancelled
+        // meanwhile.
         sqlx::query(
             "UPDATE jobs SET state = $1, reason = $2, due_unix_s = $3, lease_unix_s = 0, \
              changed_unix_s = $4 WHERE id = $5 AND state = 'running'",
@@ -131,12 +135,13 @@ pub async fn settle(db: &Db, outcomes: &[(Job, Outcome)]) -> Result<()> {
     Ok(())
 }
 
-/// 2, 4, 8 … seconds.
+/// Returns the delay before the next attempt, seconds: 2, 4, 8 …, at most `BACKOFF_S_MAX`.
 fn backoff_s(attempts: i64) -> i64 {
     (1_i64 << attempts.clamp(1, 20)).min(BACKOFF_S_MAX)
 }
 
-/// Gives back what this process had taken when it ended: it is the only worker of its data folder.
+/// Releases all leases of the data directory `home`, at the start of its worker. They are from an earlier
+/// process, since a data directory has only one worker.
 pub async fn give_back(db: &Db, home: &str) -> Result<()> {
     let mut tx = db.write().await?;
     sqlx::query(
@@ -150,13 +155,13 @@ pub async fn give_back(db: &Db, home: &str) -> Result<()> {
     Ok(())
 }
 
-/// Photos that wait, in all events.
+/// Returns the number of ready jobs in all events.
 pub async fn waiting(db: &Db) -> Result<i64> {
     let row = sqlx::query("SELECT COUNT(*) AS n FROM jobs WHERE state = 'ready'");
     Ok(row.fetch_one(db.read()).await?.try_get("n")?)
 }
 
-/// How an event's jobs stand.
+/// Returns the number of an event's jobs in each state.
 pub async fn counts(db: &Db, event: &str) -> Result<Counts> {
     let rows =
         sqlx::query("SELECT state, COUNT(*) AS n FROM jobs WHERE event_id = $1 GROUP BY state")

@@ -1,7 +1,3 @@
-//! An event's indexing over HTTP: how it stands, as it goes, and what one can do about it.
-//!
-//! Progress comes as server-sent events. Never touches a photo.
-
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,19 +22,21 @@ use crate::error::{Failure, Result};
 use crate::input::{Body, Page, Paging, Query};
 use crate::state::App;
 
-/// Progress is told at most this often, and at least this often while somebody looks.
+/// Least time between two progress events of a stream.
 const TELL_AT_MOST: Duration = Duration::from_millis(400);
+/// Greatest time between two progress events of a stream.
 const TELL_AT_LEAST: Duration = Duration::from_secs(10);
-/// A stream ends after so long: the browser opens it again, and whoever may not look any more is out.
+/// Greatest duration of a stream. The browser then reconnects, and the server checks again that the caller
+/// has access.
 const STREAM_MAX: Duration = Duration::from_secs(300);
 
-/// A server-sent event.
+/// A server-sent event about an event's indexing.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes what is written as a stream")]
 pub struct ProgressEvent {
-    /// `progress`.
+    /// Always `progress`.
     event: String,
-    /// The counts as JSON.
+    /// `Counts` as JSON.
     data: String,
 }
 
@@ -48,7 +46,7 @@ pub struct FailedJob {
     pub photo: String,
     /// The file's name.
     pub name: String,
-    /// For people.
+    /// Why the photo could not be indexed, to be shown to the studio.
     pub reason: String,
     pub changed_unix_s: i64,
 }
@@ -56,12 +54,13 @@ pub struct FailedJob {
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// Photos under way are finished, no others begun.
+    /// Stops claiming jobs. Running jobs are finished.
     Pause,
+    /// Continues claiming jobs.
     Resume,
-    /// Photos that wait are not indexed.
+    /// Cancels the ready jobs. Their photos are not indexed.
     Cancel,
-    /// Failed and cancelled ones are tried again.
+    /// Makes failed and cancelled jobs ready again.
     Retry,
 }
 
@@ -70,14 +69,14 @@ pub struct Steering {
     order: Order,
 }
 
-/// How an event's indexing stands.
+/// Returns the number of an event's indexing jobs in each state.
 #[utoipa::path(get, path = "/events/{event}/jobs", tag = "jobs", params(("event" = String, Path)),
     responses((status = 200, body = Counts)))]
 pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<Counts>> {
     counts(app.db(), grant.event()?).await.map(Json)
 }
 
-/// The photos that could not be indexed, and why.
+/// Lists the photos that could not be indexed, with the reasons.
 #[utoipa::path(get, path = "/events/{event}/jobs/failed", tag = "jobs",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<FailedJob>)))]
 pub async fn failed(
@@ -137,8 +136,8 @@ pub async fn steer(
     counts(app.db(), event).await.map(Json)
 }
 
-/// The same as `GET …/jobs`, as it changes: server-sent events called `progress`. Ends after five minutes; open it
-/// again, as browsers do.
+/// Streams the counts of `GET …/jobs` as server-sent events named `progress`: at once, after each change, and
+/// at least every 10 seconds. The stream ends after 5 minutes; the client reconnects, as browsers do.
 #[utoipa::path(get, path = "/events/{event}/progress", tag = "jobs", params(("event" = String, Path)),
     responses((status = 200, body = ProgressEvent, content_type = "text/event-stream")))]
 pub async fn progress(
@@ -164,7 +163,7 @@ pub async fn progress(
     Ok(Sse::new(told.boxed()).keep_alive(KeepAlive::default()))
 }
 
-/// Somebody who looks on.
+/// A progress stream.
 struct Watch {
     app: App,
     event: String,
@@ -173,7 +172,7 @@ struct Watch {
 }
 
 impl Watch {
-    /// Waits until the counts are others, or for as long as a listener should not hear nothing.
+    /// Waits until the counts differ from `last`, or until `TELL_AT_LEAST` has passed, and returns them.
     async fn next_counts(&mut self, last: &Counts) -> Result<Counts> {
         let deadline = tokio::time::Instant::now() + TELL_AT_LEAST;
         loop {
@@ -189,14 +188,15 @@ impl Watch {
     }
 }
 
+/// Waits for a change of `event`.
 async fn wait_for(changes: &mut Receiver<String>, event: &str) -> Result<()> {
     loop {
         match changes.recv().await {
             Ok(changed) if changed == event => return Ok(()),
             Ok(_) => {}
-            // Too slow for all the news: this event may be among what was missed.
+            // The receiver missed messages; one of them may have been about this event.
             Err(RecvError::Lagged(_)) => return Ok(()),
-            Err(RecvError::Closed) => return Err(Failure::internal("the service stops")),
+            Err(RecvError::Closed) => return Err(Failure::internal("the service is stopping")),
         }
     }
 }

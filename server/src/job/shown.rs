@@ -1,7 +1,7 @@
-//! How an event's indexing stands, asked once for all who look on.
+//! Cache of an event's job counts, shared by all its progress streams (single flight).
 //!
-//! A thousand guests hear of the same change at the same moment, and the database is asked by the first of
-//! them. Knows nothing of who looks, and no table.
+//! All streams of an event read the counts after the same change; the first of them queries the database for
+//! all.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,32 +11,34 @@ use tokio::sync::Mutex;
 use super::queue::Counts;
 use crate::error::Result;
 
-/// Another server on the same database changes counts without a word here.
+/// Time to live of the cached counts. Another server on the same database can change the counts without
+/// invalidating this cache.
 const GOOD_FOR: Duration = Duration::from_millis(400);
 
-/// An event's counts as they were last read.
+/// The cached counts of an event.
 #[derive(Default)]
 pub struct Shown {
-    /// Grows with every change.
+    /// Number of invalidations.
     changes: AtomicU64,
     last: Mutex<Option<Read>>,
 }
 
 struct Read {
-    /// Changes before the reading began; a later one may be missing in it.
+    /// Value of `Shown::changes` before the read began. The counts may miss later changes.
     changes: u64,
     at: Instant,
     counts: Counts,
 }
 
 impl Shown {
-    /// Something has changed, durably; whoever asks from now on is told.
+    /// Invalidates the cache. The caller has committed a change, which later calls of [`Shown::counts`]
+    /// include.
     pub fn is_old(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The counts with every change so far, by `read` where nobody has read them since. Those who ask at once
-    /// wait for one answer.
+    /// Returns the cached counts if they are valid; otherwise calls `read` and caches the result. Concurrent
+    /// callers wait for one read.
     pub async fn counts(&self, read: impl Future<Output = Result<Counts>>) -> Result<Counts> {
         let mut last = self.last.lock().await;
         let changes = self.changes.load(Ordering::SeqCst);
@@ -66,7 +68,7 @@ mod tests {
     async fn a_change_is_never_hidden_by_what_was_read_before() {
         let shown = Shown::default();
         assert_eq!(read(&shown, 1).await, 1);
-        assert_eq!(read(&shown, 2).await, 1, "nothing has changed");
+        assert_eq!(read(&shown, 2).await, 1, "no change, so the cache is valid");
         shown.is_old();
         assert_eq!(read(&shown, 3).await, 3);
         let changed_meanwhile = async {
@@ -75,7 +77,7 @@ mod tests {
         };
         tokio::time::sleep(GOOD_FOR).await;
         shown.counts(changed_meanwhile).await.unwrap();
-        assert_eq!(read(&shown, 4).await, 4, "the change may have come too late for the reading");
+        assert_eq!(read(&shown, 4).await, 4, "the read may have missed the change");
     }
 
     #[tokio::test]

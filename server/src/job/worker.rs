@@ -1,7 +1,7 @@
-//! Does the jobs: photos from the place for photos through the engine into their event's collection.
+//! The indexing worker: reads photos from the photo store and adds their faces to the event's collection.
 //!
-//! One batch of one event at a time, with as many of the engine's workers as the settings allow; the rest of
-//! the machine is for those who search. Decides how each job ended, never what a face is.
+//! It runs one batch of one event at a time, with at most `index_jobs` threads of the engine; the other cores
+//! are left to searches.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,13 +22,14 @@ use crate::ops::metrics;
 use crate::photo::derive;
 use crate::state::App;
 
-/// Without news the queue is looked at this often, for jobs whose time has come.
+/// Polling interval of the queue: a job becomes due without a wake-up when its back-off ends or its lease
+/// expires.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// People are formed anew when an event has no more jobs, and at least after so many photos: it costs a walk
-/// over the whole collection.
+/// Greatest number of photos that are added before people are clustered again. They are also clustered when
+/// no job is due. Cost: a pass over the whole collection.
 const SETTLE_PHOTOS: usize = 2000;
 
-/// Works until `stop` is set; a batch under way is finished first.
+/// Runs jobs until `stop` is set. Finishes the current batch before it returns.
 pub async fn work(app: App, stop: Arc<AtomicBool>) {
     if let Err(failure) = give_back(app.db(), app.home()).await {
         complain(&failure);
@@ -49,7 +50,7 @@ pub async fn work(app: App, stop: Arc<AtomicBool>) {
                 for (event, _) in unsettled.drain() {
                     form_people(&app, &event).await;
                     app.jobs().tell(&event);
-                    // Through people, guests are found whom a photo alone did not show.
+                    // Clustering can match guests to faces that did not match on their own.
                     app.news().tell(&event, None);
                 }
                 let _ = tokio::time::timeout(LOOK_EVERY, app.jobs().ready.notified()).await;
@@ -62,10 +63,12 @@ pub async fn work(app: App, stop: Arc<AtomicBool>) {
     }
 }
 
+/// Logs an error of the worker.
 fn complain(failure: &Failure) {
-    tracing::error!(reason = failure.reason(), "indexing");
+    tracing::error!(reason = failure.reason(), "indexing failed");
 }
 
+/// Refreshes an event's people and index.
 async fn form_people(app: &App, event: &str) {
     let name = event.to_owned();
     let settled = app.faces().run(move |faces| Ok(faces.event(&name)?.collection.settle()?)).await;
@@ -74,7 +77,8 @@ async fn form_people(app: &App, event: &str) {
     }
 }
 
-/// Takes and does one batch; its event and how many photos were added.
+/// Claims and runs one batch. Returns its event and the number of photos that were added, or `None` if no job
+/// is due.
 async fn batch(app: &App, stop: &Arc<AtomicBool>) -> Result<Option<(String, usize)>> {
     let Some((event, jobs)) = take(app.db(), app.home()).await? else { return Ok(None) };
     app.jobs().tell(&event);
@@ -100,7 +104,7 @@ async fn batch(app: &App, stop: &Arc<AtomicBool>) -> Result<Option<(String, usiz
             Outcome::Later(_) => "later",
         });
         if let Outcome::Later(reason) = outcome {
-            tracing::warn!(event = name, photo = job.photo, attempts = job.attempts, %reason, "a photo waits");
+            tracing::warn!(event = name, photo = job.photo, attempts = job.attempts, %reason, "indexing will be retried");
         }
     }
     settle(app.db(), &outcomes).await?;
@@ -109,7 +113,7 @@ async fn batch(app: &App, stop: &Arc<AtomicBool>) -> Result<Option<(String, usiz
     Ok(Some((event, added)))
 }
 
-/// A batch, on a thread that may block.
+/// A batch of jobs, run on a blocking thread.
 struct Work {
     blobs: Blobs,
     event: String,
@@ -117,13 +121,13 @@ struct Work {
     stop: Arc<AtomicBool>,
 }
 
-/// A photo in the place for photos.
+/// A photo in the photo store, as the engine reads it.
 struct Stored {
     sealer: Arc<BlobSealer>,
     blobs: Blobs,
     event: String,
     photo: String,
-    /// The photo's id: what the engine calls its path.
+    /// The photo's id, which the engine uses as its path.
     path: PathBuf,
 }
 
@@ -133,11 +137,11 @@ impl PhotoSource for Stored {
     }
 
     fn read(&self, _: u64) -> picpick_engine::Result<Vec<u8>> {
-        let place = |reason: String| Error::Place { place: "the place for photos".into(), reason };
+        let place = |reason: String| Error::Place { place: "the photo store".into(), reason };
         match self.blobs.get(&self.sealer, &self.event, &self.photo, Kind::Original) {
             Ok(Some(bytes)) => Ok(bytes),
             Ok(None) => {
-                Err(Error::Image { reason: "the photo's file is not there any more".into() })
+                Err(Error::Image { reason: "the photo's file does not exist any more".into() })
             }
             Err(failure) => Err(place(failure.reason().to_owned())),
         }
@@ -145,6 +149,7 @@ impl PhotoSource for Stored {
 }
 
 impl Work {
+    /// Indexes the photos of `jobs` and returns the outcome of each job.
     fn run(&self, faces: &Faces, jobs: Vec<Job>) -> Vec<(Job, Outcome)> {
         let refused: Mutex<HashMap<String, String>> = Mutex::default();
         let ended = self.index(faces, &jobs, &refused);
@@ -165,6 +170,7 @@ impl Work {
         jobs.into_iter().map(|job| (job.clone(), outcome(&job))).collect()
     }
 
+    /// Indexes the photos of `jobs`. Adds the photos that the engine rejected to `refused`, with the reasons.
     fn index(
         &self,
         faces: &Faces,
@@ -173,7 +179,8 @@ impl Work {
     ) -> Result<()> {
         let event = faces.event(&self.event)?;
         let _no_erasure = event.erasing.read().unwrap_or_else(PoisonError::into_inner);
-        // Read once: a purge waits for the batch, so the key does not outlive the event here.
+        // Read once per batch: a purge waits for the batch, so this copy of the key does not outlive the
+        // event.
         let sealer = Arc::new(faces.sealer(&self.event)?);
         let source = |job: &Job| Stored {
             sealer: Arc::clone(&sealer),
@@ -195,7 +202,7 @@ impl Work {
             }
             Event::Decoded(path, picture) => {
                 if let Err(failure) = self.show(&sealer, &path.to_string_lossy(), picture) {
-                    // Made again when somebody wants to see them.
+                    // Not fatal: derivatives are made again on the first request.
                     complain(&failure);
                 }
             }
@@ -205,14 +212,17 @@ impl Work {
         Ok(())
     }
 
+    /// Makes and stores the derivatives of a decoded photo.
     fn show(&self, sealer: &BlobSealer, photo: &str, picture: &Picture) -> Result<()> {
         for kind in [Kind::Web, Kind::Thumb] {
-            // The photo is not removed meanwhile: its file was read under the lock that erasures wait for.
+            // The photo cannot be removed meanwhile: `index` holds `erasing`, which a removal locks
+            // exclusively.
             self.blobs.put(sealer, &self.event, photo, kind, &derive(kind, picture)?)?;
         }
         Ok(())
     }
 
+    /// Returns whether the collection has the job's photo.
     fn is_there(&self, faces: &Faces, job: &Job) -> Result<bool> {
         let id: PhotoId = job.content.parse()?;
         Ok(faces.event(&self.event)?.collection.has(&id)?)

@@ -1,23 +1,22 @@
-//! One allowance: so many units a second on average, and what was saved up of them at once.
-//!
-//! The generic cell rate algorithm: a single time says all, namely when the allowance is whole again. Pure;
-//! knows no clock and nobody's name.
+//! The generic cell rate algorithm (GCRA, ITU-T Recommendation I.371): a token bucket whose whole state is
+//! one time, the theoretical arrival time (TAT). An allowance is unused if its TAT is not in the future.
 
-/// Units a second, and for how many seconds unused ones add up.
+/// A rate limit: the average rate in units a second, and the burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// 1 or more.
+    /// Average rate, units a second, at least 1.
     pub units_per_s: u32,
-    /// What may be used at once is `units_per_s` times this.
+    /// Time over which unused units accumulate, seconds. The burst is `units_per_s * burst_s` units.
     pub burst_s: u32,
 }
 
 impl Rate {
-    /// When an allowance that is whole at `whole_us` is whole again after `units` more, microseconds; or, where
-    /// they are too many, how long to wait for them.
+    /// Takes `units` from an allowance with theoretical arrival time `whole_us`. Returns the new TAT in
+    /// microseconds since the Unix epoch. Errors with the microseconds to wait if fewer units are available;
+    /// nothing is taken then.
     pub fn take(self, whole_us: i64, now_us: i64, units: u32) -> Result<i64, u64> {
         let burst_us = i64::from(self.burst_s) * 1_000_000;
-        // A clock that was set back must not lock anybody out for longer than an empty allowance does.
+        // Clamped, so that a clock set back blocks a subject for no longer than an exhausted allowance does.
         let whole_us = whole_us.clamp(now_us, now_us + burst_us);
         let after_us = whole_us + i64::from(units) * 1_000_000 / i64::from(self.units_per_s.max(1));
         match after_us - burst_us - now_us {
@@ -26,7 +25,7 @@ impl Rate {
         }
     }
 
-    /// Whether so much is used that it is worth remembering over a restart: a tenth.
+    /// Returns whether more than a tenth of the burst is used: only then is the allowance persisted.
     pub fn is_worn(self, whole_us: i64, now_us: i64) -> bool {
         whole_us - now_us > i64::from(self.burst_s) * 100_000
     }
@@ -54,7 +53,7 @@ mod tests {
         assert_eq!(RATE.take(whole_us, NOW, 1), Err(100_000), "one unit comes back in 100 ms");
         assert_eq!(spend(whole_us, NOW + 1_000_000, 1).0, 10);
         assert_eq!(spend(whole_us, NOW + 3_600_000_000, 1).0, 60, "no more than the burst adds up");
-        assert_eq!(spend(0, NOW, 20).0, 3, "what costs twenty is had a twentieth as often");
+        assert_eq!(spend(0, NOW, 20).0, 3, "20 units cost 20 times as much as one");
     }
 
     #[test]

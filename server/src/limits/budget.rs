@@ -1,23 +1,24 @@
-//! What may happen so many times, and again as time goes by: kept in the database, so that a restart forgives nobody
-//! and several servers count as one.
-//!
-//! For what is rare and worth a row: requests are counted in memory (`bucket.rs`). Knows nothing of what is counted.
-
 use sqlx::Row as _;
 
 use crate::clock::now_s;
 use crate::db::{Db, Tx};
 use crate::error::{Failure, Kind, Result};
 
-/// So many units, of which a used one is back after `back_s` (1 or more).
+/// A persistent quota (GCRA) for rare actions: e-mails, access requests, failed or abandoned challenges.
+///
+/// It is stored in the database, so it survives restarts and all servers share it. Requests are limited in
+/// memory instead (`bucket.rs`), because a row for each would cost too much.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
+    /// Maximum number of units available at once.
     pub units: i64,
+    /// Time after which a used unit is available again, seconds, at least 1.
     pub back_s: i64,
 }
 
 impl Budget {
-    /// Takes one unit of `subject`'s. Errors: `TooMany` with `detail` and the time to wait where none is left.
+    /// Takes one unit of `subject`. Errors: `TooMany` with `detail` and the time to wait if no unit is
+    /// available.
     pub async fn take(self, tx: &mut Tx, subject: &str, detail: &str) -> Result<()> {
         let (whole, now) = (whole_unix_s(tx, subject).await?, now_s());
         let wait = self.wait(whole, now);
@@ -28,13 +29,13 @@ impl Budget {
         self.keep(tx, subject, self.after(whole, now)).await
     }
 
-    /// Counts what has happened already, whether a unit was left for it or not.
+    /// Records an action that has already happened, even if no unit is available.
     pub async fn note(self, tx: &mut Tx, subject: &str) -> Result<()> {
         let whole = whole_unix_s(tx, subject).await?;
         self.keep(tx, subject, self.after(whole, now_s())).await
     }
 
-    /// Seconds until `subject` has a unit left; 0: it has one.
+    /// Returns the seconds until `subject` has a unit available; 0 if it has one now.
     pub async fn wait_s(self, db: &Db, subject: &str) -> Result<i64> {
         let row = sqlx::query("SELECT whole_unix_s FROM budgets WHERE subject = $1")
             .bind(subject)
@@ -53,19 +54,20 @@ impl Budget {
         Ok(())
     }
 
-    /// As `bucket.rs`: a single time says all, namely when the budget is whole again.
+    /// Returns the theoretical arrival time after one more unit, capped at that of an exhausted quota.
     fn after(self, whole: i64, now: i64) -> i64 {
         (whole.max(now) + self.back_s).min(now + self.units * self.back_s)
     }
 
     fn wait(self, whole: i64, now: i64) -> i64 {
-        // A clock that was set back must not lock anybody out for longer than an empty budget does.
+        // Clamped, so that a clock set back blocks a subject for no longer than an exhausted quota does.
         let used_s = (whole - now).clamp(0, self.units * self.back_s);
         (used_s + self.back_s - self.units * self.back_s).max(0)
     }
 }
 
-/// When the budget is whole again. Changed to itself, the row is ours until the commit.
+/// Returns the theoretical arrival time of `subject`, 0 for a new one. The no-op update locks the row until
+/// the commit, so that concurrent transactions cannot use the same unit.
 async fn whole_unix_s(tx: &mut Tx, subject: &str) -> Result<i64> {
     let row = sqlx::query(
         "INSERT INTO budgets (subject, whole_unix_s) VALUES ($1, 0) \
@@ -77,7 +79,7 @@ async fn whole_unix_s(tx: &mut Tx, subject: &str) -> Result<i64> {
     Ok(row.try_get("whole_unix_s")?)
 }
 
-/// Forgets the budgets that are whole, which loses nothing.
+/// Deletes the rows of unused quotas. Loses no information.
 pub async fn forget_whole(tx: &mut Tx) -> Result<()> {
     sqlx::query("DELETE FROM budgets WHERE whole_unix_s <= $1")
         .bind(now_s())
@@ -100,7 +102,7 @@ mod tests {
         }
         assert_eq!(budget.wait(whole, now), 10);
         assert_eq!((budget.wait(whole, now + 9), budget.wait(whole, now + 10)), (1, 0));
-        // What happens all the same makes the wait no longer.
+        // A recorded action beyond the quota does not lengthen the wait.
         assert_eq!(budget.after(whole, now), whole);
         assert_eq!(budget.wait(whole, now - 1000), 10);
     }

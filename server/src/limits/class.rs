@@ -1,41 +1,38 @@
-//! What a request weighs: its class, from its route's rule and its method.
-//!
-//! The one table of costs and times. Knows no route by name and nobody's allowance.
-
 use std::time::Duration;
 
 use axum::http::Method;
 
 use crate::access::{Action, Right, Rule, Stage};
 
-/// Requests that weigh the same.
+/// The cost class of a request, derived from the access rule of its route and its method. It determines the
+/// rate limit cost, the admission queue and the time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Reads: a list, a photo.
+    /// Reads a list or a photo.
     Read,
     /// Changes a few rows.
     Write,
-    /// Brings bytes of a photo in, for as long as the line takes.
+    /// Uploads bytes of a photo; has no time limit.
     Upload,
     /// Runs models or searches faces.
     Heavy,
-    /// Erases, purges or exports: minutes of work, rarely.
+    /// Erases, purges or exports: rare, and minutes of work.
     Long,
-    /// Tries a password, a PIN, a code or a link, or changes one.
+    /// Submits a password, a PIN, a code or a link's token, or changes one.
     Secret,
 }
 
-/// How long an erasure, a purge or an export may take.
+/// Time limit of an erasure, a purge or an export.
 const TIME_LONG: Duration = Duration::from_secs(600);
 
 impl Class {
     pub fn of(rule: Rule, method: &Method) -> Self {
         let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
         match rule {
-            // Whoever changes something without having signed in shows a secret or asks for one, a person
-            // changes nothing of their own account but secrets, and who only views an album shows a PIN.
+            // A change by an anonymous client submits or requests a secret. A change to one's own account
+            // concerns a secret. A visitor with view permission can only submit a PIN.
             Rule::Open | Rule::SignedIn | Rule::Album(Right::View) if !reads => Self::Secret,
-            // Before they are let in, guests send frames, and models look at each.
+            // A guest who is not verified yet sends camera frames, and models process each of them.
             Rule::Guest(Stage::Registered) if !reads => Self::Heavy,
             Rule::Studio(action) | Rule::Event(action) => match action {
                 Action::SearchFaces => Self::Heavy,
@@ -49,8 +46,8 @@ impl Class {
         }
     }
 
-    /// Units of an allowance. Heavier classes come from processor time: a read takes well under a
-    /// millisecond, a password's hash some 30 ms, and guessing must not pay.
+    /// Returns the rate limit cost in units. Costs follow processor time (a read takes well under 1 ms, a
+    /// password hash about 30 ms); secrets cost more, so that guessing is slow.
     pub fn units(self) -> u32 {
         match self {
             Self::Read => 1,
@@ -60,8 +57,8 @@ impl Class {
         }
     }
 
-    /// How long a request may take until its answer begins; `None` for an upload, whose pace is watched
-    /// instead. `ordinary` is what the settings say.
+    /// Returns the time limit until the response begins; `None` for an upload, which has a minimum rate
+    /// instead. `ordinary` is the limit from the settings.
     pub fn time_max(self, ordinary: Duration) -> Option<Duration> {
         match self {
             Self::Upload => None,

@@ -1,11 +1,10 @@
-//! How much each client address, account and API key may ask of the service.
+//! Rate limits per client address, account, API key and session, counted in memory in a few microseconds a
+//! request.
 //!
-//! Counted in memory, a few microseconds a request; the database keeps what is worth keeping (`table.rs`).
-//! Knows no route: what a request weighs is its class (`class.rs`).
-//!
-//! Several servers on one database count each for itself, so that no request waits for another server. They
-//! exchange their counts every few seconds, and the highest holds for all: whoever is refused by one is
-//! refused by all soon after, and what a caller may take at once is at most a burst from each server.
+//! Each server counts on its own, so that no request waits for another server. The servers of one database
+//! exchange their theoretical arrival times every 10 seconds (`table.rs`) and the latest one applies to all.
+//! A caller gets at most one burst from each server, and a caller rejected by one server is soon rejected by
+//! all.
 
 mod bucket;
 mod budget;
@@ -30,22 +29,22 @@ use crate::access::Caller;
 use crate::clock::now_us;
 use crate::error::{Failure, Kind, Result};
 
-/// The map is divided, so that requests rarely wait for each other.
+/// Number of shards of the map, so that requests rarely contend for a lock.
 const SHARDS: usize = 16;
-/// Subjects remembered in a shard, some 100 bytes each.
+/// Maximum number of subjects in a shard, about 100 bytes each: some 26 MB in all shards.
 const SHARD_MAX: usize = 16_384;
 
-/// Whose allowance it is.
+/// The subject that is charged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
     Address(IpAddr),
     Account(String),
     Key(String),
-    /// A visit to an album.
+    /// A session of an album's visitor or of a guest.
     Visitor(String),
 }
 
-/// How much each may take.
+/// The rate of each kind of subject.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
     pub address: Rate,
@@ -53,11 +52,11 @@ pub struct Rates {
     pub key: Rate,
 }
 
-/// A minute's worth may be taken at once.
+/// Burst of all rates: the units of 60 seconds may be used at once.
 const BURST_S: u32 = 60;
 
 impl Rates {
-    /// From units a second.
+    /// Creates rates from units a second.
     pub fn new(address: u32, account: u32, key: u32) -> Self {
         let rate = |units_per_s| Rate { units_per_s, burst_s: BURST_S };
         Self { address: rate(address), account: rate(account), key: rate(key) }
@@ -65,17 +64,18 @@ impl Rates {
 }
 
 impl Default for Rates {
-    /// A thousand guests share one address at a venue: a page of thumbnails for each at once (60,000 reads)
-    /// fits. A studio that uploads ten photos a second, with four requests each, takes 80 units a second.
+    /// Returns the default rates. At a venue, 1,000 guests share one address: the burst of 60,000 units
+    /// serves a page of 60 thumbnails to each of them at once. A studio that uploads 10 photos a second with
+    /// 4 requests each uses 80 units a second.
     fn default() -> Self {
         Self::new(1000, 200, 500)
     }
 }
 
-/// The allowances in use.
+/// The rate limiter (GCRA). State lives in memory and is shared by all requests.
 pub struct Limits {
     rates: Rates,
-    /// When each is whole again, microseconds since 1970.
+    /// GCRA theoretical arrival time of each subject, microseconds since the Unix epoch.
     shards: [Mutex<HashMap<Subject, i64>>; SHARDS],
 }
 
@@ -84,12 +84,14 @@ impl Limits {
         Self { rates, shards: std::array::from_fn(|_| Mutex::default()) }
     }
 
-    /// Charges a client's address. Errors: `TooMany`, with the time to wait.
+    /// Charges the client's address; an IPv6 address counts as its /64 network. Errors: `TooMany` with the
+    /// time to wait.
     pub fn charge_address(&self, address: IpAddr, class: Class) -> Result<()> {
         self.charge(Subject::Address(network(address)), class, now_us())
     }
 
-    /// Charges an account, for all its sessions together, or an API key. Errors: `TooMany`.
+    /// Charges the account (for all its sessions together), API key or visitor. Errors: `TooMany` with the
+    /// time to wait.
     pub fn charge_caller(&self, caller: &Caller, class: Class) -> Result<()> {
         let subject = match caller {
             Caller::Person { user, .. } => Subject::Account(user.clone()),
@@ -114,7 +116,9 @@ impl Limits {
             Err(wait_us) => {
                 drop(shard);
                 crate::ops::metrics::count_limited(whose);
-                let detail = format!("This {whose} has used its allowance; wait before the next.");
+                let detail = format!(
+                    "This {whose} has exceeded its rate limit; wait before the next request."
+                );
                 Err(Failure::new(Kind::TooMany, detail).retry_after(wait_us.div_ceil(1_000_000)))
             }
         }
@@ -123,7 +127,7 @@ impl Limits {
     fn rate(&self, subject: &Subject) -> Rate {
         match subject {
             Subject::Address(_) => self.rates.address,
-            // One person, as an account is.
+            // A visitor is one person, as an account is.
             Subject::Account(_) | Subject::Visitor(_) => self.rates.account,
             Subject::Key(_) => self.rates.key,
         }
@@ -136,7 +140,8 @@ impl Limits {
         self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Who has used a good part of an allowance, and when it is whole again. Forgets those whose is.
+    /// Returns the subjects that have used more than a tenth of their burst, with their theoretical arrival
+    /// times. Removes subjects with an unused allowance.
     fn worn(&self, now_us: i64) -> Vec<(Subject, i64)> {
         let mut found = Vec::new();
         for shard in &self.shards {
@@ -151,7 +156,8 @@ impl Limits {
         found
     }
 
-    /// Takes over what another server, or this one before it was restarted, has counted.
+    /// Adopts the theoretical arrival time counted by another server, or by this one before a restart, if it
+    /// is later.
     fn merge(&self, subject: Subject, whole_us: i64) {
         let mut shard = self.shard(&subject);
         let own = shard.entry(subject).or_insert(0);
@@ -159,8 +165,9 @@ impl Limits {
     }
 }
 
-/// Makes room: first those whose allowance is whole go, which loses nothing; if that is not enough, the half
-/// that has used least, so that nobody wins a fresh allowance by showing many addresses.
+/// Frees entries of a shard. First removes unused allowances, which loses nothing. If more than half of the
+/// capacity remains in use, removes the half with the least use, so that a heavy user cannot reset its
+/// allowance by flooding the map with addresses.
 fn forget(shard: &mut HashMap<Subject, i64>, now_us: i64) {
     shard.retain(|_, whole_us| *whole_us > now_us);
     if shard.len() > SHARD_MAX / 2 {
@@ -172,7 +179,8 @@ fn forget(shard: &mut HashMap<Subject, i64>, now_us: i64) {
     }
 }
 
-/// Whoever has one IPv6 address has 2^64 of them: a network counts as one.
+/// Returns the subject address of a client: an IPv4 address itself, or the /64 network of an IPv6 address,
+/// because one subscriber usually controls all 2^64 addresses of it.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
@@ -192,7 +200,7 @@ impl Subject {
         }
     }
 
-    /// Reads what `Display` writes.
+    /// Parses the form that `Display` writes.
     fn parse(text: &str) -> Option<Self> {
         let (kind, name) = text.split_once(':')?;
         match kind {

@@ -1,7 +1,3 @@
-//! Keeps used allowances in the database, over a restart and between servers.
-//!
-//! A row is there only while somebody has used a good part of an allowance: no list of visitors grows here.
-
 use std::time::Duration;
 
 use sqlx::Row as _;
@@ -10,13 +6,17 @@ use super::{Limits, Subject, now_us};
 use crate::error::Result;
 use crate::state::App;
 
-/// What was counted for so long may be lost when the process is killed.
+/// Interval of exchanges through the database. A killed process loses the counts of at most this time.
 const EXCHANGE_EVERY: Duration = Duration::from_secs(10);
 
-/// Rows written at once; those who used most come first.
+/// Maximum number of rows written in an exchange; the subjects with the most use take precedence.
 const ROWS_MAX: usize = 5_000;
 
-/// Writes down what is worth it and takes over what others wrote. Done once at the start and once at the end.
+/// Merges the theoretical arrival times stored by all servers and stores this server's own. Also called at
+/// start and before shutdown, so that limits survive a restart.
+///
+/// Only subjects that have used more than a tenth of their burst get a row, and expired rows are deleted, so
+/// the table never becomes a log of visitors.
 pub async fn exchange(app: &App) -> Result<()> {
     let (limits, now_us): (&Limits, i64) = (app.limits(), now_us());
     let rows = sqlx::query("SELECT subject, whole_unix_us FROM rate_limits")
@@ -33,10 +33,10 @@ pub async fn exchange(app: &App) -> Result<()> {
     let mut worn = limits.worn(now_us);
     worn.sort_by_key(|(_, whole_us)| std::cmp::Reverse(*whole_us));
     worn.truncate(ROWS_MAX);
-    // In one order on all servers: two that write the same rows must not wait for each other.
+    // The same order on all servers, so that two servers that write the same rows do not deadlock.
     worn.sort_by_cached_key(|(subject, _)| subject.to_string());
     if rows.is_empty() && worn.is_empty() {
-        // Nothing is written for an idle service.
+        // An idle service writes nothing.
         return Ok(());
     }
     let mut tx = app.db().write().await?;
@@ -59,12 +59,12 @@ pub async fn exchange(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// Exchanges from time to time, for as long as the service runs.
+/// Exchanges every 10 seconds, until the service stops.
 pub async fn keep_exchanging(app: App) {
     loop {
         tokio::time::sleep(EXCHANGE_EVERY).await;
         if let Err(failure) = exchange(&app).await {
-            tracing::error!(reason = failure.reason(), "rate limits");
+            tracing::error!(reason = failure.reason(), "rate limit exchange failed");
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Tries at a secret that many may guess at: counted in the database, so that a restart forgives nobody.
+//! Lockout for guessable secrets: failed attempts are counted in the database, so that a restart does not
+//! reset them.
 //!
-//! A try is counted before the secret is looked at, so that many at once are many, and undone where it was right, as
-//! if it had never been. Wrong ones are forgotten one by one. Knows nothing of the secrets.
+//! An attempt is counted before the secret is checked, so that concurrent attempts cannot share one count. A
+//! correct attempt is refunded. Failed attempts expire one by one.
 
 use sqlx::Row as _;
 
@@ -9,29 +10,32 @@ use crate::clock::now_s;
 use crate::db::Tx;
 use crate::error::{Failure, Kind, Result};
 
-/// How many wrong tries a subject has, and how long it waits after more: each further one doubles the wait.
+/// A lockout policy: a number of free attempts, then a delay that doubles with each further failure.
 ///
-/// Whatever the pace, after the first `free` tries nobody has more than one in `wait_s_max` or one in `forget_s`,
-/// whichever is more often.
+/// At any pace, after the first `free` attempts a subject gets at most one attempt per `wait_s_max` or one
+/// per `forget_s`, whichever is more frequent.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
+    /// Number of failed attempts without a delay.
     pub free: i64,
+    /// The first delay, seconds.
     pub wait_s: i64,
+    /// Maximum delay, seconds.
     pub wait_s_max: i64,
-    /// A wrong try is forgotten after so long, one after the other.
+    /// Time after which one failed attempt expires, seconds; the next one expires this much later.
     pub forget_s: i64,
 }
 
-/// A subject's wrong tries.
+/// The failed attempts of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Wrong {
-    /// When all of them are forgotten.
+    /// When all of them have expired, seconds since the Unix epoch.
     whole_s: i64,
-    /// When the last one was made.
+    /// When the last one was made, seconds since the Unix epoch.
     last_s: i64,
 }
 
-/// A try that was counted.
+/// A counted attempt, which [`give_back`] refunds.
 pub struct Counted {
     subject: String,
     before: Wrong,
@@ -39,11 +43,11 @@ pub struct Counted {
 }
 
 impl Patience {
-    /// Counts one try of `subject`. Errors: `TooMany`, with the time to wait; nothing is counted then, as long
-    /// as the transaction is dropped.
+    /// Counts one attempt of `subject`. Errors: `TooMany` with the time to wait; the caller then drops the
+    /// transaction, so that nothing is counted.
     pub async fn count(self, tx: &mut Tx, subject: &str) -> Result<Counted> {
         let now = now_s();
-        // Changed to itself, the row is ours until the commit.
+        // The no-op update locks the row until the commit.
         let row = sqlx::query(
             "INSERT INTO leaking_tries (subject, whole_unix_s, last_unix_s) VALUES ($1, 0, 0) \
              ON CONFLICT (subject) DO UPDATE SET last_unix_s = leaking_tries.last_unix_s \
@@ -57,7 +61,7 @@ impl Patience {
         let ready = self.ready(before);
         if ready > now {
             let seconds = u64::try_from(ready - now).unwrap_or(1);
-            let detail = "Too many tries; wait before the next.";
+            let detail = "Too many attempts; wait before the next.";
             return Err(Failure::new(Kind::TooMany, detail).retry_after(seconds));
         }
         let (before, after) = self.one_more(before, now);
@@ -72,8 +76,8 @@ impl Patience {
         Ok(Counted { subject: subject.to_owned(), before, after })
     }
 
-    /// The state that a try at `now` finds and leaves. What is beyond the longest wait is not kept: it would make
-    /// nobody wait longer, but be forgotten later.
+    /// Returns the state before and after an attempt at `now`. Failures beyond the number that reaches the
+    /// maximum delay are not counted: they would not lengthen the delay, but would expire later.
     fn one_more(self, before: Wrong, now: i64) -> (Wrong, Wrong) {
         let before = Wrong { whole_s: before.whole_s.max(now), ..before };
         let most = now + self.forget_s * self.most();
@@ -81,30 +85,31 @@ impl Patience {
         (before, Wrong { whole_s, last_s: now })
     }
 
-    /// When the next try may be made. What is forgotten meanwhile shortens no wait.
+    /// Returns when the next attempt is allowed, seconds since the Unix epoch. Failures that expire during a
+    /// delay do not shorten it.
     fn ready(self, wrong: Wrong) -> i64 {
         let owed_s = (wrong.whole_s - wrong.last_s).max(0);
         let failures = (owed_s + self.forget_s - 1) / self.forget_s;
         wrong.last_s + self.wait(failures)
     }
 
-    /// The number of wrong tries from which on a subject waits longest.
+    /// Returns the number of failures that reaches the maximum delay.
     fn most(self) -> i64 {
         let doubled = (0..20).find(|over| self.wait_s << over >= self.wait_s_max);
         self.free + doubled.unwrap_or(20)
     }
 
-    /// Seconds to wait after so many wrong tries.
+    /// Returns the delay in seconds after `failures` failed attempts.
     fn wait(self, failures: i64) -> i64 {
         let over = failures - self.free;
         if over < 0 { 0 } else { (self.wait_s << over.min(20)).min(self.wait_s_max) }
     }
 }
 
-/// Undoes a try that was right: nobody waits because of it, and nothing wrong is forgotten by it.
+/// Refunds a correct attempt: it causes no delay and does not reset earlier failures.
 pub async fn give_back(tx: &mut Tx, counted: Counted) -> Result<()> {
     let Counted { subject, before, after } = counted;
-    // A wrong try that came after it keeps its own time.
+    // A failed attempt made since then keeps its own time.
     sqlx::query(
         "UPDATE leaking_tries SET whole_unix_s = whole_unix_s - $1, last_unix_s = CASE \
          WHEN last_unix_s = $2 AND whole_unix_s = $3 THEN $4 ELSE last_unix_s END WHERE subject = $5",
@@ -119,9 +124,9 @@ pub async fn give_back(tx: &mut Tx, counted: Counted) -> Result<()> {
     Ok(())
 }
 
-/// Removes subjects of whose tries none is remembered. Nothing depends on it.
+/// Deletes the rows of subjects whose failures have all expired. It only frees space.
 pub async fn forget(tx: &mut Tx) -> Result<()> {
-    // A wait may outlast what is remembered, by less than a day.
+    // A delay may outlast the counted failures, by less than a day.
     sqlx::query("DELETE FROM leaking_tries WHERE whole_unix_s <= $1")
         .bind(now_s() - 86_400)
         .execute(&mut **tx)
@@ -136,7 +141,7 @@ mod tests {
     const PATIENCE: Patience = Patience { free: 3, wait_s: 5, wait_s_max: 60, forget_s: 100 };
     const NOW: i64 = 1_700_000_000;
 
-    /// What is left after tries as fast as they are let, and the time of the last.
+    /// Returns the state after `tries` failed attempts, each as early as allowed.
     fn tried(tries: usize) -> Wrong {
         (0..tries).fold(Wrong { whole_s: 0, last_s: 0 }, |wrong, _| {
             PATIENCE.one_more(wrong, PATIENCE.ready(wrong).max(NOW)).1
@@ -160,13 +165,13 @@ mod tests {
         };
         assert_eq!((after(2, 1), after(3, 99), after(3, 200)), (5, 10, 0));
         assert_eq!(after(3, 1_000), 0);
-        // Whoever is wrong seldom enough never waits, however often that is.
+        // A subject that fails no more often than its failures expire never waits.
         let mut wrong = tried(0);
         for nth in 0..1000 {
             assert!(PATIENCE.ready(wrong) <= NOW + 100 * nth, "{nth}");
             wrong = PATIENCE.one_more(wrong, NOW + 100 * nth).1;
         }
-        // What is forgotten shortens no wait, and long guessing is forgotten as soon as short.
+        // Expiry shortens no delay, and long guessing expires as quickly as short guessing.
         let guessed = tried(500);
         assert_eq!(PATIENCE.ready(guessed) - guessed.last_s, 60);
         assert!(guessed.whole_s - guessed.last_s <= 700);
@@ -174,7 +179,7 @@ mod tests {
 
     #[test]
     fn guessing_is_never_faster_than_one_in_the_longest_wait() {
-        // Of all pauses that an attacker could make, none makes more of an hour's time.
+        // No pause between attempts gets an attacker more attempts than the maximum delay allows.
         for pause in 0..300 {
             let (mut wrong, mut now, mut tries) = (tried(0), NOW, 0);
             while now < NOW + 360_000 {

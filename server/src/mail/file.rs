@@ -1,7 +1,3 @@
-//! Mail into a folder, one file each: for trying things out, and where no mail server is set.
-//!
-//! Nobody is sent anything. The files hold the tokens of links, so they are their owner's alone.
-
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -10,10 +6,12 @@ use lettre::Message;
 
 use super::{Sender, Sending, Undelivered};
 
+/// A transport that writes each mail to a file and sends nothing, for tests and installations without a mail
+/// server. The files contain the tokens of links, so only their owner can read them.
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// Mail into `folder`, which is made with the first one.
+    /// Creates a transport that writes to `folder`. The folder is created with the first mail.
     pub fn new(folder: PathBuf) -> Self {
         Self(folder)
     }
@@ -35,12 +33,12 @@ impl Sender for Folder {
     fn describe(&self) -> String {
         let folder = self.0.display();
         format!(
-            "No mail server is set (PICPICK_SMTP_URL): mail is written to {folder}, and not sent"
+            "No mail server is configured (PICPICK_SMTP_URL): mail is written to {folder} and not sent"
         )
     }
 }
 
-/// Whole or not at all, however often it is tried.
+/// Writes the file atomically and durably. Idempotent: a retry replaces the file.
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let begun = folder.join(format!("{name}.begun"));
@@ -78,7 +76,7 @@ mod tests {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let text = std::fs::read_to_string(file.path()).unwrap();
         assert!(text.contains("To: c@d.example") && text.contains("second"), "{text}");
-        // Where no folder can be made it may go well later.
+        // A folder that cannot be created is a transient failure.
         let blocked = Folder::new(room.path().join("a/outbox/01.eml/x"));
         let builder = Message::builder().from("a@b.example".parse().unwrap());
         let message = builder.to("c@d.example".parse().unwrap()).body(String::new()).unwrap();

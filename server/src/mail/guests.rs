@@ -1,11 +1,10 @@
-//! What letters to guests say, in the language that they registered in.
-//!
-//! Plain text, one link at most. Sends nothing, and names no photo.
+//! The texts of e-mails to guests, in the language of their registration: plain text with at most one link
+//! and no photo names.
 
 use super::{Letter, Post};
 use crate::words::Language;
 
-/// There are `count` photos more of somebody.
+/// Notifies a guest of `count` new photos.
 pub fn new_photos(
     post: &Post,
     to: &str,
@@ -19,9 +18,9 @@ pub fn new_photos(
         Language::English => (
             "New photos of you".to_owned(),
             format!(
-                "Hello,\n\nthere {} of you from \"{event}\" by {studio}.\n\nSee them here; you will be asked to \
-                 show your face again, so that nobody else opens your page:\n{link}\n\nYou can stop these e-mails on the \
-                 same page. They stop by themselves when the event ends there.\n",
+                "Hello,\n\nthere {} of you from \"{event}\" by {studio}.\n\nOpen them here. You will be asked to show \
+                 your face again, so that only you can open your page:\n{link}\n\nYou can turn these e-mails off on the \
+                 same page. They stop automatically when the event ends.\n",
                 if count == 1 {
                     "is 1 new photo".to_owned()
                 } else {
@@ -41,7 +40,8 @@ pub fn new_photos(
     Letter { to: to.to_owned(), subject, text }
 }
 
-/// Whether letters about new photos are really wanted: by the link's `token`.
+/// Asks a guest to confirm e-mails about new photos (double opt-in). `token` is the single-use token of the
+/// link.
 pub fn letters_wanted(
     post: &Post,
     to: &str,
@@ -54,8 +54,9 @@ pub fn letters_wanted(
         Language::English => (
             "Do you want e-mails about new photos?".to_owned(),
             format!(
-                "Hello,\n\nsomebody, hopefully you, asked to be told of new photos of them from \"{event}\".\n\n\
-                 Confirm it here, within two days:\n{link}\n\nIf it was not you, do nothing: no more e-mails come.\n"
+                "Hello,\n\ne-mails about your new photos from \"{event}\" were requested for this address.\n\n\
+                 Confirm the request here within two days:\n{link}\n\nIf you did not request them, ignore this e-mail; \
+                 you will receive no others.\n"
             ),
         ),
         Language::Hindi => (
@@ -69,16 +70,17 @@ pub fn letters_wanted(
     Letter { to: to.to_owned(), subject, text }
 }
 
-/// The studio lets somebody in without a camera: by the link's `token`.
+/// Notifies a guest that the studio has granted their access request without a camera. `token` is the
+/// single-use token of the link.
 pub fn let_in(post: &Post, to: &str, language: Language, event: &str, token: &str) -> Letter {
     let link = post.link("g/enter", token);
     let (subject, text) = match language {
         Language::English => (
             "Your photos".to_owned(),
             format!(
-                "Hello,\n\nyou asked for your photos from \"{event}\", and the studio has found you.\n\nThey are \
-                 here; the link works once, within two weeks:\n{link}\n\nOn the same page you can have your face \
-                 data deleted; later the studio does it for you. If it was not you, please tell the studio.\n"
+                "Hello,\n\nyou requested your photos from \"{event}\", and the studio has found them.\n\nOpen them here; \
+                 the link works once, within two weeks:\n{link}\n\nOn the same page you can delete your face data; later, \
+                 ask the studio to delete it. If you did not request your photos, please inform the studio.\n"
             ),
         ),
         Language::Hindi => (

@@ -1,7 +1,8 @@
-//! Mail to people: written in the transaction of what it tells, sent from there until it has arrived.
+//! E-mail by a transactional outbox: a mail is inserted in the transaction of the change that it reports, and
+//! a background task delivers it with retries.
 //!
-//! No request waits for a mail server, and a restart loses nothing: a mail goes out at least once or is given up
-//! with a line in the log. Never logs an address, a subject or a text.
+//! No request waits for a mail server, and a restart loses no mail: each is delivered at least once, or
+//! abandoned with a line in the log. Addresses, subjects and texts are never logged.
 
 mod file;
 mod guests;
@@ -23,7 +24,7 @@ pub use letters::{email_asked, email_changed, invitation, new_email, password_ch
 pub use outbox::{keep_posting, put, waiting};
 pub use smtp::transport_url;
 
-/// What somebody is to be told.
+/// The content of an e-mail: recipient, subject and plain text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Letter {
     pub to: String,
@@ -31,50 +32,51 @@ pub struct Letter {
     pub text: String,
 }
 
-/// What waits to be sent.
+/// An entry of the outbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mail {
     Letter(Letter),
-    /// A new password was asked for by this address. Whether it is an account's is looked up only when its turn
-    /// comes, so that asking takes the same time for every address.
+    /// A password reset was requested for this address. Whether an account has it is looked up at delivery
+    /// only, so that the request takes the same time for every address and does not disclose accounts.
     ResetAsked {
         email: String,
     },
 }
 
-/// Why a mail did not get away. Says so without the server's words, which tend to repeat addresses.
+/// The reason why a mail was not sent. It never contains the server's text, which often repeats addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Undelivered {
-    /// It may get away later.
+    /// A transient failure (RFC 5321): a retry may succeed.
     Passing(String),
-    /// The server will never take it.
+    /// A permanent failure: the server will never accept the mail.
     Lasting(String),
 }
 
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), Undelivered>> + Send + 'a>>;
 
-/// A way for mail to get away.
+/// A mail transport.
 pub trait Sender: Send + Sync {
-    /// Sends `message`; `id` is the same each time it is tried.
+    /// Sends `message`. `id` is identical in every retry.
     fn send<'a>(&'a self, id: &'a str, message: Message) -> Sending<'a>;
 
-    /// For whoever starts the service.
+    /// Returns a line about the transport, printed when the service starts.
     fn describe(&self) -> String;
 }
 
-/// The way out, shared by all requests.
+/// The mailer: the transport, the signal that wakes the outbox task, and the base URL of links. Clones share
+/// it.
 #[derive(Clone)]
 pub struct Post(Arc<Parts>);
 
 struct Parts {
     sender: Box<dyn Sender>,
     waiting: Notify,
-    /// Where links lead; known once the service listens.
+    /// The base URL of links; known once the service listens.
     base: OnceLock<String>,
 }
 
 impl Post {
-    /// By SMTP where a server is named, otherwise into files.
+    /// Creates a mailer that sends by SMTP if a server is configured, and otherwise writes files.
     pub fn open(settings: &Settings) -> anyhow::Result<Self> {
         let sender: Box<dyn Sender> = match &settings.mail.smtp {
             Some(url) => Box::new(smtp::Smtp::new(url)?),
@@ -84,27 +86,28 @@ impl Post {
         Ok(Self(Arc::new(Parts { sender, waiting: Notify::new(), base })))
     }
 
-    /// For whoever starts the service.
+    /// Returns a line about the transport, printed when the service starts.
     pub fn describe(&self) -> String {
         self.0.sender.describe()
     }
 
-    /// Says under which address people reach the service; a public one that was set before stays.
+    /// Sets the base URL under which people reach the service. A configured public URL takes precedence.
     pub fn reached_at(&self, url: &str) {
         let _ = self.0.base.set(url.to_owned());
     }
 
-    /// A link to a page of the service. The token stands behind `#`: browsers keep it from servers and logs.
+    /// Returns a link to a page of the service. The token is in the fragment, which browsers do not send to
+    /// servers, so it appears in no access log.
     fn link(&self, page: &str, token: &str) -> String {
         format!("{}/{page}#{token}", self.0.base.get().map_or("", String::as_str))
     }
 
-    /// The address of a page, as people reach it.
+    /// Returns the public URL of a page.
     pub fn address(&self, path: &str) -> String {
         format!("{}{path}", self.0.base.get().map_or("", String::as_str))
     }
 
-    /// Says that there is something to send; called after the commit that put it there.
+    /// Wakes the outbox task. Called after the commit that inserted a mail.
     pub fn wake(&self) {
         self.0.waiting.notify_one();
     }

@@ -1,7 +1,8 @@
-//! The table of mails on their way, and the task that sends them.
+//! The transactional outbox: the table of mails to send, and the task that delivers them with leases and
+//! retries.
 //!
-//! A mail is deleted once a server has taken it: a crash in between sends it twice, with the same Message-ID,
-//! and never not at all. Knows nothing of how one is sent.
+//! Delivery is at least once: a mail is deleted after the server has accepted it, so a crash in between sends
+//! it twice with the same Message-ID.
 
 use std::time::Duration;
 
@@ -21,20 +22,23 @@ use crate::ids::{new_id, unhex};
 use crate::ops::metrics;
 use crate::state::App;
 
-/// A mail that could not be sent for so long is given up.
+/// Time after which an undelivered mail is abandoned, seconds (24 hours).
 const ENDS_S: i64 = 86_400;
-/// The first pause; each further failure doubles it.
+/// Back-off after the first failure, seconds; doubles with each further failure.
 const RETRY_S: i64 = 10;
+/// Maximum back-off, seconds.
 const RETRY_S_MAX: i64 = 1800;
-/// Other servers leave a mail alone for so long while one tries; longer than any try takes.
+/// Lease of a mail, seconds: other servers do not attempt it in this time. Longer than any attempt takes.
 const LEASE_S: i64 = 180;
-/// How often is looked for what other servers or an earlier life have left.
+/// Interval at which the table is polled for mails of other servers or of a previous run.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Mails on the line at the same time, and taken up in one look.
+/// Maximum number of concurrent deliveries.
 const AT_ONCE: usize = 4;
+/// Maximum number of mails read in one poll.
 const LOOK_MAX: i64 = 64;
 
-/// Puts `mail` into the outbox, in the transaction of what it tells. [`super::Post::wake`] afterwards.
+/// Inserts `mail` into the outbox, in the transaction of the change that it reports. The caller calls
+/// [`super::Post::wake`] after the commit.
 pub async fn put(app: &App, tx: &mut Tx, mail: &Mail) -> Result<()> {
     let (id, now) = (new_id()?, now_s());
     sqlx::query(
@@ -59,7 +63,7 @@ fn context(id: &str) -> String {
     format!("picpick mail {id}")
 }
 
-/// A mail as the table has it.
+/// A row of the outbox that is due.
 struct Due {
     id: String,
     sealed: String,
@@ -68,7 +72,7 @@ struct Due {
     ends: i64,
 }
 
-/// How many mails wait, of all servers of the database, and the age of the oldest, seconds.
+/// Returns the number of waiting mails of all servers of the database, and the age of the oldest in seconds.
 pub async fn waiting(app: &App) -> Result<(i64, i64)> {
     let now = now_s();
     let row =
@@ -79,7 +83,7 @@ pub async fn waiting(app: &App) -> Result<(i64, i64)> {
     Ok((row.try_get("n")?, (now - row.try_get::<i64, _>("oldest")?).max(0)))
 }
 
-/// Sends what is due, for as long as the service runs.
+/// Delivers due mails, until the service stops.
 pub async fn keep_posting(app: App) {
     loop {
         match due(&app).await {
@@ -91,7 +95,7 @@ pub async fn keep_posting(app: App) {
                 }
             }
             Err(failure) => {
-                tracing::error!(reason = failure.reason(), "mail");
+                tracing::error!(reason = failure.reason(), "polling the mail outbox failed");
             }
         }
         let woken = app.post().0.waiting.notified();
@@ -120,8 +124,8 @@ async fn due(app: &App) -> Result<Vec<Due>> {
 
 async fn post(app: &App, mail: Due) {
     if let Err(failure) = try_post(app, &mail).await {
-        // The lease ends, and it is tried again.
-        tracing::error!(mail = mail.id, reason = failure.reason(), "a mail cannot be handled");
+        // The mail is retried when its lease expires.
+        tracing::error!(mail = mail.id, reason = failure.reason(), "mail processing failed");
     }
 }
 
@@ -130,7 +134,7 @@ async fn try_post(app: &App, mail: &Due) -> Result<()> {
         return Ok(());
     }
     if mail.ends <= now_s() {
-        tracing::error!(mail = mail.id, attempts = mail.attempts, "a mail is given up");
+        tracing::error!(mail = mail.id, attempts = mail.attempts, "mail delivery abandoned");
         metrics::count_mail("failed");
         return remove(app, &mail.id).await;
     }
@@ -150,13 +154,13 @@ async fn try_post(app: &App, mail: &Due) -> Result<()> {
             remove(app, &mail.id).await
         }
         Err(Undelivered::Lasting(reason)) => {
-            tracing::error!(mail = mail.id, reason, "a mail is refused, and given up");
+            tracing::error!(mail = mail.id, reason, "mail rejected by the mail server");
             metrics::count_mail("failed");
             remove(app, &mail.id).await
         }
         Err(Undelivered::Passing(reason)) => {
             let wait_s = pause_s(mail.attempts);
-            tracing::warn!(mail = mail.id, reason, wait_s, "a mail has to wait");
+            tracing::warn!(mail = mail.id, reason, wait_s, "mail delivery will be retried");
             metrics::count_mail("later");
             let mut tx = app.db().write().await?;
             sqlx::query("UPDATE mails SET due_unix_s = $1 WHERE id = $2")
@@ -169,7 +173,7 @@ async fn try_post(app: &App, mail: &Due) -> Result<()> {
     }
 }
 
-/// Whether the mail is ours to try: nobody else has taken it since it was looked at.
+/// Leases the mail. Returns false if another server has leased it since it was read.
 async fn claim(app: &App, mail: &Due) -> Result<bool> {
     let mut tx = app.db().write().await?;
     let claimed = sqlx::query(
@@ -186,8 +190,9 @@ async fn claim(app: &App, mail: &Due) -> Result<bool> {
     Ok(claimed.rows_affected() > 0)
 }
 
-/// Turns the wish for a new password into a letter, once; it is of no use for longer than its link. `None` where
-/// nobody is to get one.
+/// Replaces a password reset request by the e-mail with its link, once; the mail expires with the link.
+/// Returns `None` and deletes the request if no e-mail is to be sent, for instance because no account has the
+/// address.
 async fn write_reset(app: &App, mail: &Due, email: &str) -> Result<Option<Letter>> {
     let mut tx = app.db().write().await?;
     let Some((letter, ends)) = account::reset_letter(app, &mut tx, email).await? else {
@@ -213,11 +218,11 @@ async fn remove(app: &App, id: &str) -> Result<()> {
 }
 
 fn message(app: &App, id: &str, letter: Letter) -> Result<Message> {
-    // No reason is passed on: it might hold the address.
-    let unfit = |_| Failure::internal("a mail has an address that is none");
+    // The cause is dropped, because it may contain the address.
+    let unfit = |_| Failure::internal("a mail has an invalid recipient address");
     let from = app.settings().mail.from.clone();
     let message_id = format!("<{id}@{}>", from.email.domain());
-    // Answering machines leave such mail alone (RFC 3834).
+    // Automatic responders do not reply to such mail (RFC 3834).
     let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
     Message::builder()
         .from(from)
@@ -227,13 +232,13 @@ fn message(app: &App, id: &str, letter: Letter) -> Result<Message> {
         .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
         .header(ContentType::TEXT_PLAIN)
         .body(body(letter.text))
-        .map_err(|_| Failure::internal("a mail cannot be put together"))
+        .map_err(|_| Failure::internal("a mail cannot be composed"))
 }
 
-/// `text` as it is where it may go so. A link is longer than a line of quoted-printable text, and would be cut
-/// for whoever reads the mail's file.
+/// Encodes the body: unchanged (7bit) if it is ASCII with short lines. Quoted-printable would break links
+/// over several lines, which a person who copies a link from the mail's file could not use.
 fn body(text: String) -> Body {
-    // RFC 5322, section 2.1.1.
+    // Maximum line length: RFC 5322, section 2.1.1.
     let plain = text.is_ascii() && text.lines().all(|line| line.len() <= 998);
     if !plain {
         return Body::new(text);
@@ -242,7 +247,7 @@ fn body(text: String) -> Body {
     Body::dangerous_pre_encoded(lines, ContentTransferEncoding::SevenBit)
 }
 
-/// How long to wait after a try, before which there were `attempts`.
+/// Returns the back-off in seconds after an attempt that `attempts` others preceded.
 fn pause_s(attempts: i64) -> i64 {
     (RETRY_S << attempts.clamp(0, 10)).min(RETRY_S_MAX)
 }

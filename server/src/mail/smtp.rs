@@ -1,7 +1,3 @@
-//! Mail by SMTP: encrypted, except to this computer.
-//!
-//! A refusal is told by its number and never in the server's words, which repeat addresses.
-
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -12,20 +8,23 @@ use zeroize::Zeroizing;
 
 use super::{Sender, Sending, Undelivered};
 
+/// Timeout of a connection attempt and of each SMTP command.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
-/// Answers that no other try will change: the mailbox or the message is refused (RFC 5321, section 4.2.3). Other
-/// lasting ones, a wrong password for instance, are whoever runs the service's to mend.
+/// Reply codes that a retry cannot change: the mailbox or the message is rejected (RFC 5321, section 4.2.3).
+/// Other 5xx codes are retried, because the operator can remove their cause, for instance a wrong password.
 const REFUSED: [u16; 6] = [501, 550, 551, 552, 553, 554];
 
+/// A transport by SMTP, encrypted unless the server is on this computer. Errors contain the reply code and
+/// never the server's text, which repeats addresses.
 pub struct Smtp {
     transport: AsyncSmtpTransport<Tokio1Executor>,
 }
 
 impl Smtp {
-    /// By way of the server at `url`, as [`transport_url`] gives it.
+    /// Creates a transport to the server at `url`, which [`transport_url`] has returned.
     pub fn new(url: &str) -> anyhow::Result<Self> {
         let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url);
-        // The error may hold the address, and with it the password.
+        // The error is dropped, because it may contain the URL and with it the password.
         let builder = builder.map_err(|_| anyhow!("PICPICK_SMTP_URL cannot be used"))?;
         Ok(Self { transport: builder.timeout(Some(ANSWER_MAX)).build() })
     }
@@ -39,7 +38,7 @@ impl Sender for Smtp {
     }
 
     fn describe(&self) -> String {
-        "Mail goes to the server that PICPICK_SMTP_URL names".to_owned()
+        "Mail is sent through the server of PICPICK_SMTP_URL".to_owned()
     }
 }
 
@@ -51,18 +50,18 @@ fn undelivered(error: &Error) -> Undelivered {
         return if lasting { Undelivered::Lasting(why) } else { Undelivered::Passing(why) };
     }
     let what = match error {
-        _ if error.is_timeout() => "the mail server does not answer in time",
+        _ if error.is_timeout() => "the mail server does not respond in time",
         _ if error.is_tls() => "the connection to the mail server cannot be encrypted",
-        _ if error.is_response() => "the mail server's answer cannot be read",
-        _ if error.is_client() => "the mail server does not offer what is needed",
+        _ if error.is_response() => "the mail server's reply cannot be parsed",
+        _ if error.is_client() => "the mail server lacks a required feature",
         _ => "the mail server cannot be reached",
     };
     Undelivered::Passing(what.to_owned())
 }
 
-/// The address of a mail server, with encryption asked for wherever mail leaves this computer.
+/// Returns the URL of a mail server, with TLS required unless the server is on this computer.
 ///
-/// Errors: what was expected; never what came, for it holds a password.
+/// Errors with the expected form; never with the received text, which contains a password.
 pub fn transport_url(text: &str) -> Result<Zeroizing<String>, &'static str> {
     const EXPECTED: &str = "expected smtps://USER:PASSWORD@HOST or smtp://USER:PASSWORD@HOST:587";
     let text = text.trim();

@@ -1,6 +1,7 @@
-//! How strictly an event's faces are matched: what is in force, what its own photos say, and what would go.
+//! Matching threshold of an event: its current value, the calibration on the event's own photos, and a
+//! preview of the matches that a stricter threshold would lose.
 //!
-//! `routes.rs` speaks HTTP. All of it is the engine's; the choice is kept with the faces and not in SQL, so that it
-//! is in their backups.
+//! The engine stores the owner's threshold offset with the faces, not in SQL, so that backups of the
+//! collection have it.
 
 pub mod routes;

@@ -1,7 +1,3 @@
-//! The threshold of an event over HTTP.
-//!
-//! Names photos by the ids that the event's list has. Computes nothing of faces itself.
-
 use std::collections::HashMap;
 
 use axum::Json;
@@ -22,94 +18,109 @@ use crate::state::App;
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Wanted {
-    /// What the preview is of: so much added to the pack's formula; what is in force when nothing is said.
+    /// The threshold offset to preview, 0 to 0.20; default: the current offset.
     #[param(minimum = 0.0, maximum = 0.2)]
     pub stricter: Option<f32>,
 }
 
 #[derive(Deserialize, ToSchema)]
 pub struct NewMatching {
-    /// What is added to the pack's formula, 0 to 0.20; 0 is as usual.
+    /// The threshold offset: added to the threshold of the model pack's formula. 0 to 0.20; default of an
+    /// event: 0.
     #[schema(minimum = 0.0, maximum = 0.2)]
     stricter: f32,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct EventMatching {
-    /// Faces that can be found.
+    /// Number of faces in the event's gallery.
     pub faces: usize,
-    /// What a good face must reach, -1 to 1; a poor one up to 0.08 more.
+    /// Current threshold, -1 to 1: the least similarity of a match with a good face. A low-quality face needs
+    /// up to 0.08 more.
     pub threshold: f32,
-    /// What it would be as usual: it follows the number of faces.
+    /// Threshold of the model pack's formula, which depends on the number of faces.
     pub formula: f32,
-    /// What is added to that.
+    /// Current threshold offset: `threshold` - `formula`.
     pub stricter: f32,
-    /// What the event's own photos say; absent where too few people are seen together.
+    /// The calibration on the event's own photos; absent if too few people appear together in photos.
     pub own: Option<OwnThreshold>,
     pub evidence: Evidence,
     pub histogram: ScoreHistogram,
     pub preview: MatchingPreview,
 }
 
-/// The threshold at which 3 in 1,000 strangers would be shown anything, going by the event's own photos.
+/// The threshold calibrated on the event's own photos, for a false positive identification rate (FPIR) of
+/// 0.003: 3 in 1,000 strangers would get a match.
 #[derive(Serialize, ToSchema)]
 pub struct OwnThreshold {
+    /// The calibrated threshold, -1 to 1.
     pub threshold: f32,
-    /// It lies between these with 95 %, as far as chance goes.
+    /// Lower end of its 95 % confidence interval (sampling error only).
     pub low: f32,
+    /// Upper end of its 95 % confidence interval (sampling error only).
     pub high: f32,
-    /// What these photos advise to add to the formula: 0 unless even the lower end is above it by more than people who
-    /// stand together resemble one another.
+    /// The recommended threshold offset. 0 unless `low` exceeds `formula` by more than 0.1: people who appear
+    /// together, such as relatives, are more alike than strangers.
     pub advised: f32,
 }
 
-/// Two people in one photo are two people: what that gives to go by.
+/// The data behind a calibration. Two people in one photo are different people, so their similarity is a
+/// score of a non-mated pair.
 #[derive(Serialize, ToSchema)]
 pub struct Evidence {
-    /// Pairs of people who are seen together, each counted once.
+    /// Pairs of people who appear together in a photo, each counted once.
     pub pairs: usize,
-    /// With fewer, chance alone would move the threshold by more than 0.05.
+    /// Least number of pairs for a calibration. With fewer, the sampling error of the threshold exceeds 0.05.
     pub pairs_needed: usize,
     /// Photos that show such pairs.
     pub photos: usize,
 }
 
-/// How often scores occur, in bins of equal width.
+/// A histogram of similarity scores, in bins of equal width. The outermost bins include the scores outside
+/// the range.
 #[derive(Serialize, ToSchema)]
 pub struct ScoreHistogram {
-    /// Where the first bin begins.
+    /// Lower end of the first bin.
     pub from: f32,
+    /// Width of a bin.
     pub step: f32,
-    /// Of different people who are seen together.
+    /// Counts per bin of different people who appear together (non-mated scores).
     pub different: Vec<usize>,
-    /// Of people with themselves in another photo.
+    /// Counts per bin of people and their own faces in other photos (mated scores).
     pub same: Vec<usize>,
 }
 
+/// The effect of another threshold offset.
 #[derive(Serialize, ToSchema)]
 pub struct MatchingPreview {
+    /// The previewed threshold offset.
     pub stricter: f32,
-    /// What a good face would have to reach.
+    /// The threshold that it gives, for a good face.
     pub threshold: f32,
-    /// Guests who have shown their face.
+    /// The effect on guests who are enrolled with a face.
     pub guests: PhotosFound,
-    /// People in at least two photos, each looked for by their other faces.
+    /// The effect on people in at least two photos, each searched by their other faces.
     pub people: PhotosFound,
-    /// Faces that would be missed, those furthest below the bar first; at most 100.
+    /// Faces that would not match any more, those furthest below the threshold first; at most 100.
     pub dropped: Vec<DroppedFace>,
+    /// Number of all such faces.
     pub dropped_in_all: usize,
 }
 
-/// Photos that are found, summed over all who were asked about.
+/// Numbers of matched photos, summed over the people of a sample.
 #[derive(Serialize, ToSchema)]
 pub struct PhotosFound {
+    /// Size of the sample.
     pub asked: usize,
-    /// More than `asked` where there are so many that only some were.
+    /// Size of the population; greater than `asked` if only a sample was searched.
     pub of: usize,
+    /// Matched photos with the current threshold.
     pub photos_now: usize,
+    /// Matched photos with the previewed threshold.
     pub photos_then: usize,
 }
 
+/// A face that matches now and would not match with the previewed threshold.
 #[derive(Serialize, ToSchema)]
 pub struct DroppedFace {
     pub photo: String,
@@ -117,13 +128,15 @@ pub struct DroppedFace {
     /// Left, top, width and height in pixels of the upright photo.
     #[schema(min_items = 4, max_items = 4)]
     pub bbox: Vec<i32>,
+    /// Similarity of the match, -1 to 1.
     pub similarity: f32,
-    /// What it would have to reach.
+    /// The similarity that this face would need, -1 to 1.
     pub bar: f32,
-    /// Whether a guest would miss the photo.
+    /// Whether a guest would lose the photo. If false, only a search by the person's other faces would.
     pub guest: bool,
 }
 
+/// Validates a threshold offset.
 fn checked(stricter: f32) -> Result<Stricter> {
     let wrong = || {
         let most = Stricter::MAX.added();
@@ -140,14 +153,14 @@ impl From<Counted> for PhotosFound {
 }
 
 fn shown(dropped: &Dropped, names: &HashMap<String, String>) -> Option<DroppedFace> {
-    // A photo that is being removed has no name any more.
+    // A photo that is being removed may have no row any more.
     let photo = names.get(&dropped.photo.to_string())?.clone();
     let Dropped { face, bbox, similarity, bar, guest, .. } = *dropped;
     Some(DroppedFace { photo, face: face.to_string(), bbox: bbox.to_vec(), similarity, bar, guest })
 }
 
-/// How strictly faces are matched, what the event's own photos say of it, and what another strictness would take
-/// away. Changes nothing.
+/// Returns the event's matching threshold, its calibration on the event's own photos, and a preview of
+/// another threshold offset. Changes nothing.
 #[utoipa::path(get, path = "/events/{event}/matching", tag = "matching",
     params(("event" = String, Path), Wanted), responses((status = 200, body = EventMatching)))]
 pub async fn show(
@@ -207,8 +220,8 @@ pub async fn show(
     }))
 }
 
-/// Has faces matched more strictly than usual, or as usual, from now on: in searches and for guests at once. Never
-/// less strictly.
+/// Sets the event's threshold offset. It applies at once to searches and to guests. The threshold cannot be
+/// below the model pack's formula.
 #[utoipa::path(put, path = "/events/{event}/matching", tag = "matching", params(("event" = String, Path)),
     request_body = NewMatching, responses((status = 204)))]
 pub async fn change(

@@ -1,8 +1,3 @@
-//! Admission: no more work at once than the machine does well, a short line before it, and a clear answer for
-//! whoever does not fit.
-//!
-//! Knows nothing of what is done with a permit.
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,32 +8,35 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::error::{Failure, Kind, Result};
 use crate::ops::metrics;
 
-/// A bounded place to work in, with a bounded line. Clones share it.
+/// Admission control (load shedding): one semaphore bounds concurrent work, a second one bounds the queue
+/// before it. Requests that find the queue full, or wait too long, are rejected as `Busy`. Clones share the
+/// semaphores.
 #[derive(Clone)]
 pub struct Admission {
-    /// As the figures name it.
+    /// The value of the metrics' label.
     room: &'static str,
     places: Arc<Semaphore>,
     line: Arc<Semaphore>,
     wait_max: Duration,
 }
 
-/// The right to work; ends when it is dropped.
+/// One unit of admitted work; dropping it frees the slot.
 #[must_use]
 pub struct Permit {
     room: &'static str,
     _place: OwnedSemaphorePermit,
 }
 
-/// A permit that a request shares with the work it has begun: it ends with the last of them, so that a client who
-/// hangs up makes no room for more work than there are places.
+/// A permit shared by a request and the blocking work it has started. It is released when both are done, so
+/// that a disconnected client frees no capacity while its work still runs.
 #[derive(Clone)]
 pub struct Place {
     _permit: Arc<Permit>,
 }
 
 impl Place {
-    /// Does blocking `work` beside the asynchronous threads, in this place until it is done, whoever waits for it.
+    /// Runs blocking `work` on the thread pool for blocking tasks. The work holds the permit until it is
+    /// done, even if the caller stops waiting.
     pub async fn run<T: Send + 'static>(
         self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
@@ -62,20 +60,23 @@ impl<S: Sync> FromRequestParts<S> for Place {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let missing = || Failure::internal("a handler asks for a place, and nobody gave it one");
+        let missing = || {
+            Failure::internal("a handler extracts an admission permit that no middleware provided")
+        };
         parts.extensions.get::<Place>().cloned().ok_or_else(missing)
     }
 }
 
 impl Admission {
-    /// Lets `at_once` work (1 or more), and `waiting` more wait for at most `wait_max`.
+    /// Creates a controller that admits `at_once` units of work (at least 1) and queues `waiting` more, each
+    /// for at most `wait_max`. `room` is the value of the metrics' label.
     pub fn new(room: &'static str, at_once: usize, waiting: usize, wait_max: Duration) -> Self {
         let of = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         Self { room, places: of(at_once.max(1)), line: of(waiting), wait_max }
     }
 
-    /// Waits for a place, first come first served. Errors: `Busy` at once where the line is full, and later
-    /// where it does not move.
+    /// Waits for a permit in first-come, first-served order. Errors: `Busy`, immediately if the queue is
+    /// full, otherwise after `wait_max`.
     pub async fn enter(&self) -> Result<Permit> {
         let place = match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => place,
@@ -96,7 +97,7 @@ impl Admission {
 
     fn busy(&self) -> Failure {
         metrics::count_turned_away(self.room);
-        Failure::new(Kind::Busy, "There is too much to do at the moment; try again soon.")
+        Failure::new(Kind::Busy, "The service is at capacity; try again later.")
             .retry_after(self.wait_max.as_secs().max(1))
     }
 }
@@ -124,7 +125,7 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(20)).await;
         let begun = Instant::now();
         let third = room.enter().await.err().unwrap();
-        assert!(begun.elapsed() < Duration::from_millis(50), "a full line answers at once");
+        assert!(begun.elapsed() < Duration::from_millis(50), "a full queue rejects at once");
         assert_eq!((third.kind, third.retry_after_s), (Kind::Busy, Some(1)));
         drop(first);
         let second = waiting.await.unwrap().unwrap();
@@ -147,7 +148,7 @@ mod tests {
             Ok(())
         }));
         begun.await.unwrap();
-        // The client hangs up.
+        // The client disconnects.
         request.abort();
         assert!(request.await.is_err());
         assert_eq!(room.enter().await.err().unwrap().kind, Kind::Busy);

@@ -1,8 +1,3 @@
-//! Who is at the other end and whether nobody in between can listen: what the connection says, or what a
-//! trusted proxy says of it.
-//!
-//! Headers of anybody else are not believed.
-
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request};
@@ -13,11 +8,13 @@ use crate::error::Failure;
 use crate::settings::Settings;
 use crate::state::App;
 
-/// Who is at the other end.
+/// The client's address: the peer of the connection or, behind trusted proxies, the address from
+/// `X-Forwarded-For`. Forwarding headers from other peers are ignored.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientAddress(pub IpAddr);
 
-/// Whether the client's own connection is encrypted.
+/// Whether the client's own connection is encrypted: TLS ends at this service, or a trusted proxy reports
+/// `https` in `X-Forwarded-Proto`.
 #[derive(Clone, Copy, Debug)]
 pub struct Encrypted(pub bool);
 
@@ -46,7 +43,7 @@ impl Encrypted {
     }
 }
 
-/// What the nearest proxy says: it stands last.
+/// Returns whether the nearest proxy reports `https`. Its entry is the last one of `X-Forwarded-Proto`.
 fn says_https(headers: &HeaderMap) -> bool {
     let schemes = headers.get_all("x-forwarded-proto").into_iter().next_back();
     let schemes = schemes.and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -55,7 +52,7 @@ fn says_https(headers: &HeaderMap) -> bool {
 
 fn peer(extensions: &Extensions) -> IpAddr {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>();
-    // In tests there may be no connection.
+    // Tests without a connection have no peer.
     peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip().to_canonical())
 }
 
@@ -75,7 +72,8 @@ impl FromRequestParts<App> for Encrypted {
     }
 }
 
-/// The last address of `X-Forwarded-For` that no trusted proxy added on its own behalf.
+/// Returns the last address of `X-Forwarded-For` and `peer` that is not a trusted proxy's; the first one if
+/// all are.
 fn told_by_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
     let listed =
         headers.get_all("x-forwarded-for").into_iter().filter_map(|value| value.to_str().ok());

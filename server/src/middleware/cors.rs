@@ -1,8 +1,3 @@
-//! Pages of other origins: refused by saying nothing, unless the settings name them.
-//!
-//! A named origin may read answers; its requests carry cookies only where it is named for that too. Knows no
-//! route.
-
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -12,17 +7,20 @@ use crate::settings::Origins;
 use crate::state::App;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
-/// What a page of another origin may read of an answer beside its body.
+/// Response headers that a page of a named origin may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "x-request-id, retry-after, etag, location, content-range, upload-offset, upload-length",
 );
+/// Time for which browsers may cache a preflight response, seconds.
 const KEPT_S: HeaderValue = HeaderValue::from_static("600");
 
-/// Marks a request of an origin that may use cookies: it does not count as another site's.
+/// A marker of requests from an origin that may use cookies: they are exempt from the CSRF check.
 #[derive(Clone, Copy, Debug)]
 pub struct TrustedOrigin;
 
-/// Answers preflights of named origins and lets them read answers.
+/// Implements CORS (Fetch standard). Origins that the settings name get answers to preflights and may read
+/// responses, with cookies only if they are listed for cookies. Other origins get no CORS headers, so
+/// browsers block them.
 pub async fn cors(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let origins = &app.settings().protection.origins;
     if origins.is_empty() {
@@ -41,7 +39,7 @@ pub async fn cors(State(app): State<App>, mut request: Request, next: Next) -> R
         }
     };
     let headers = response.headers_mut();
-    // Whatever keeps answers must not give one origin's to another.
+    // A cache must not serve one origin's response to another origin.
     headers.append(header::VARY, HeaderValue::from_static("origin"));
     if let Some((origin, cookies)) = named {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -56,7 +54,8 @@ pub async fn cors(State(app): State<App>, mut request: Request, next: Next) -> R
     response
 }
 
-/// The origin as it was sent, and whether it may use cookies.
+/// Returns a named origin as it was sent, and whether it may use cookies. `None` for an origin that is not
+/// named.
 fn named(origins: &Origins, origin: &HeaderValue) -> Option<(HeaderValue, bool)> {
     let text = origin.to_str().ok()?;
     let cookies = origins.with_cookies.iter().any(|own| own == text);

@@ -1,7 +1,3 @@
-//! Headers that every answer carries, and the answers for addresses and methods that there are not.
-//!
-//! Nothing here depends on who asks, only on whether the connection is encrypted.
-
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
@@ -11,8 +7,8 @@ use super::client::Encrypted;
 use crate::error::{Failure, Kind};
 use crate::state::App;
 
-/// Pages load nothing from elsewhere and run no script but the service's own; answers are neither guessed
-/// at, framed, indexed nor kept by caches unless a handler says so.
+/// Security headers of every response, unless the handler sets them. Pages load resources and scripts from
+/// the service only; browsers do not guess content types or frame pages; search engines do not index them.
 const ALWAYS: [(HeaderName, &str); 8] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -29,11 +25,12 @@ const ALWAYS: [(HeaderName, &str); 8] = [
     (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
 ];
 
-/// For two years a browser comes back over an encrypted connection only. Other names of the domain are not
-/// this service's to decide about.
+/// HSTS: for two years the browser uses encrypted connections only. Subdomains are not included, because they
+/// may not belong to this service.
 const ENCRYPTED_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
-/// Adds the headers.
+/// Adds the security headers, HSTS on encrypted connections, and `Cache-Control: no-store` unless the handler
+/// sets it.
 pub async fn secure(State(app): State<App>, request: Request, next: Next) -> Response {
     let Encrypted(encrypted) = Encrypted::of_request(&request, app.settings());
     let mut response = next.run(request).await;
@@ -48,13 +45,13 @@ pub async fn secure(State(app): State<App>, request: Request, next: Next) -> Res
     response
 }
 
-/// An address that the service does not have.
+/// Responds to a path without a route: `NotFound`.
 pub async fn no_such_route() -> Failure {
     Failure::not_found()
 }
 
-/// A method that the address does not have.
+/// Responds to a method that the path does not support: `MethodNotAllowed`.
 pub async fn no_such_method(method: Method) -> Failure {
     let method: String = method.as_str().chars().take(20).collect();
-    Failure::new(Kind::MethodNotAllowed, format!("This address does not take {method}."))
+    Failure::new(Kind::MethodNotAllowed, format!("This address does not support {method}."))
 }

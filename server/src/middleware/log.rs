@@ -1,8 +1,3 @@
-//! One log line, one id and one entry in the figures for every request.
-//!
-//! The line has method, route, status and time, and so have all others that are logged meanwhile; never the address's values, a query string, headers or
-//! bodies, which may hold tokens.
-
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
@@ -17,7 +12,11 @@ use crate::ops::metrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Runs the request inside a span that has its id; the answer carries the id.
+/// Writes one access log line and one set of metrics per request, and sends the request's id in
+/// `x-request-id`.
+///
+/// The handler runs inside a span with id, method and route template, so its log lines carry them too. Path
+/// parameters, query strings, headers and bodies are never logged, because they may hold tokens.
 pub async fn log(request: Request, next: Next) -> Response {
     let id = new_id().unwrap_or_default();
     let route =
@@ -31,8 +30,8 @@ pub async fn log(request: Request, next: Next) -> Response {
     let elapsed_ms = elapsed.as_secs_f64() * 1000.0;
     let status = response.status().as_u16();
     metrics::count_request(&method, &route, status, elapsed);
-    span.in_scope(|| tracing::info!(status, elapsed_ms, "answered"));
-    // For traces; the line above has it once.
+    span.in_scope(|| tracing::info!(status, elapsed_ms, "request completed"));
+    // For traces. Recorded after the log line, which would otherwise show the status twice.
     span.record("status", status);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);

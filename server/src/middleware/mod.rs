@@ -1,6 +1,5 @@
-//! What happens to every request beside its handler: an id, an address, limits, headers, a log line.
-//!
-//! Knows no route.
+//! Middleware around every handler: request id and access log, client address, rate limits and admission
+//! control, CORS, idempotency keys, security headers.
 
 mod admission;
 mod client;

@@ -1,19 +1,17 @@
-//! The pace of a request's body: bytes have to keep coming.
-//!
-//! For requests without a time limit of their own. Looks at no byte, and keeps none.
-
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
-/// Before the first byte, and for each one later than `BYTES_PER_S` brings it.
+/// Time allowed before the first byte, and afterwards the lag allowed behind `BYTES_PER_S`.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Below any line that a photo is sent over: a photo of 10 MB would take half an hour.
+/// Minimum average rate of a body. Slower than any connection over which photos are uploaded: a photo of 10
+/// MB would take about 40 minutes.
 const BYTES_PER_S: u64 = 4 << 10;
 
-/// The same body, ending in an error where it comes too slowly.
+/// Wraps `body` so that it ends in an error (`TimedOut`) if it arrives more slowly than the minimum rate. For
+/// requests without a time limit of their own.
 pub fn paced(body: Body) -> Body {
     watched(body, PATIENCE, BYTES_PER_S)
 }
@@ -59,8 +57,9 @@ mod tests {
         let slow = watched(dripping(1000, Duration::from_millis(20)), patience, 1 << 20);
         let begun = Instant::now();
         assert!(axum::body::to_bytes(slow, 10_000).await.is_err());
-        assert!(begun.elapsed() < Duration::from_secs(2), "it was not waited for");
-        // Enough bytes earn time: eight a second are asked for, and 20 ms bring eight.
+        assert!(begun.elapsed() < Duration::from_secs(2), "a slow body is cut off early");
+        // Received bytes extend the deadline: the minimum is 8 bytes a second, and 8 bytes arrive every 20
+        // ms.
         let fast = watched(dripping(40, Duration::from_millis(20)), patience, 8);
         assert_eq!(axum::body::to_bytes(fast, 1000).await.unwrap().len(), 320);
     }

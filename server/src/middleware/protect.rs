@@ -1,8 +1,3 @@
-//! What every route of the API goes through before its guard: the address's allowance, a place to work, a
-//! time limit; and afterwards a look at how it ended.
-//!
-//! Decides nothing of who may do what.
-
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::{Request, State};
@@ -17,7 +12,8 @@ use crate::error::{Failure, Kind, Result};
 use crate::limits::Class;
 use crate::state::App;
 
-/// Filled by the guard as soon as it knows who is calling.
+/// A slot in the request's extensions for the caller, which the guard fills once it has identified the
+/// caller.
 #[derive(Clone, Debug, Default)]
 pub struct Known(Arc<OnceLock<Caller>>);
 
@@ -27,7 +23,9 @@ impl Known {
     }
 }
 
-/// The middleware of one route.
+/// Runs before the guard of every API route: charges the rate limit of the client's address, acquires an
+/// admission permit, and sets a time limit (for uploads, a minimum rate of the body). Afterwards reports
+/// errors to the alerts.
 pub async fn protect(
     State((app, rule)): State<(App, Rule)>,
     mut request: Request,
@@ -57,7 +55,10 @@ async fn admitted(app: &App, class: Class, mut request: Request, next: Next) -> 
         Some(limit) => {
             let late = |_| {
                 let seconds = limit.as_secs();
-                Failure::new(Kind::TimedOut, format!("It was not done within {seconds} seconds."))
+                Failure::new(
+                    Kind::TimedOut,
+                    format!("The request took longer than {seconds} seconds."),
+                )
             };
             tokio::time::timeout(limit, next.run(request)).await.map_err(late)
         }

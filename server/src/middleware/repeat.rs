@@ -1,8 +1,8 @@
-//! Creating twice what was asked for once: a request with an `Idempotency-Key` is carried out once, and its
-//! answer given again to whoever repeats it within a day.
+//! Implements `Idempotency-Key`: a POST with a key is executed once; its response is stored for 24 hours and
+//! replayed to retries. Keys are scoped to the caller.
 //!
-//! Keys are each caller's own. Answers lie sealed, for they may hold a new API key or an invitation's token; one
-//! with a cookie is never kept. Knows no route.
+//! Stored responses are sealed, because they may hold a new API key or an invitation token. A response with a
+//! cookie is never stored.
 
 use std::time::Duration;
 
@@ -26,19 +26,22 @@ use crate::state::App;
 
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// Answers are kept so long.
+/// Lifetime of a stored response, seconds.
 const KEPT_S: i64 = 86_400;
-/// A request that is carried out may take so long; one that a crash has ended is forgotten after twice that.
+/// Maximum duration of a request with a key.
 const TIME_MAX: Duration = Duration::from_secs(60);
+/// Lease of a running request, seconds, twice `TIME_MAX`. Afterwards a crash is assumed and the key is
+/// released.
 const LEASE_S: i64 = 120;
-/// So long a repetition waits for the first one's answer.
+/// Number of polls, at intervals of [`LOOK_EVERY`], for the response to a first request in progress: 4 s in
+/// all.
 const LOOKS: u32 = 40;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Of a request that creates something, and of its answer.
+/// Maximum size of a request body and of a response body, bytes.
 const BODY_BYTES_MAX: usize = 256 << 10;
-/// What tells one request from another beside method, address and body.
+/// Request headers that, with method, URI and body, identify a request.
 const SENT: [&str; 3] = ["content-type", "upload-length", "upload-metadata"];
-/// What is kept of an answer's headers; the others are made anew, or change with time.
+/// Response headers that are stored. All others are set again on replay, or change with time.
 const KEPT: [HeaderName; 4] = [
     header::CONTENT_TYPE,
     header::LOCATION,
@@ -46,12 +49,12 @@ const KEPT: [HeaderName; 4] = [
     HeaderName::from_static("tus-resumable"),
 ];
 
-/// Values of the column `status` that are none of HTTP's: nothing is done yet; it is done, and what the answer
-/// was is not written down.
+/// Value of the column `status` while the request runs and nothing is committed.
 const BEGUN: i64 = 0;
+/// Value of the column `status` when the handler has committed, but its response is not stored.
 const DONE: i64 = 1;
 
-/// An answer as it is sealed.
+/// A response as it is sealed and stored.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     headers: Vec<(String, String)>,
@@ -59,7 +62,8 @@ struct Kept {
     body: String,
 }
 
-/// The middleware of a route that creates something; its guard has run.
+/// Executes a request with an idempotency key once, or replays its stored response. Runs after the guard, on
+/// routes that create resources.
 pub async fn repeat(State(app): State<App>, request: Request, next: Next) -> Result<Response> {
     if request.method() != Method::POST || !request.headers().contains_key(IDEMPOTENCY_KEY) {
         return Ok(next.run(request).await);
@@ -67,10 +71,11 @@ pub async fn repeat(State(app): State<App>, request: Request, next: Next) -> Res
     let key = key_of(request.headers())?;
     let caller = caller_of(&request)?;
     let (parts, body) = request.into_parts();
-    let too_large = || Failure::new(Kind::TooLarge, "The body is larger than this address takes.");
+    let too_large =
+        || Failure::new(Kind::TooLarge, "The body is larger than this address accepts.");
     let body = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| too_large())?;
     let id = sha256(format!("{caller}\n{key}").as_bytes());
-    // The key is drawn in, so that whoever sees the hash cannot try out bodies.
+    // The hash includes the key, so that a reader of the database cannot guess bodies from it.
     let mut asked = format!("{key}\n{} {}\n", parts.method, parts.uri);
     for name in SENT {
         let value = parts.headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
@@ -81,13 +86,14 @@ pub async fn repeat(State(app): State<App>, request: Request, next: Next) -> Res
     if let Some(answer) = first_or_answer(&app, &id, &asked).await? {
         return Ok(answer);
     }
-    // In a task of its own: whoever hangs up gets the answer when they ask again.
+    // In a task of its own: a client that disconnects gets the stored response when it retries.
     let request = Request::from_parts(parts, Body::from(body));
     let task = carry_out(app, id, request, next).instrument(tracing::Span::current());
     tokio::spawn(task).await.map_err(Failure::internal)?
 }
 
-/// The key, which is of the client's choice.
+/// Returns the client's key. Errors: `Invalid` unless there is exactly one, of 1 to 255 visible ASCII
+/// characters.
 fn key_of(headers: &HeaderMap) -> Result<String> {
     let mut given = headers.get_all(IDEMPOTENCY_KEY).into_iter();
     let text = given.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -110,10 +116,12 @@ fn caller_of(request: &Request) -> Result<String> {
         return Ok(visit.caller().name());
     }
     let person = extensions.get::<SignedIn>().map(|person| format!("user:{}", person.user));
-    person.ok_or_else(|| Failure::internal("an open route repeats answers, and knows no caller"))
+    person.ok_or_else(|| Failure::internal("a route without a caller uses idempotency keys"))
 }
 
-/// Enters the request; the answer where it was carried out before.
+/// Claims the key for this request. Returns the stored response if the request was executed before; polls
+/// while the first request is in progress. Errors: `Conflict` if its response is lost or does not arrive in
+/// time.
 async fn first_or_answer(app: &App, id: &str, asked: &str) -> Result<Option<Response>> {
     let mut last = BEGUN;
     for look in 0..LOOKS {
@@ -121,21 +129,23 @@ async fn first_or_answer(app: &App, id: &str, asked: &str) -> Result<Option<Resp
             tokio::time::sleep(LOOK_EVERY).await;
         }
         let Some((status, body)) = enter(app.db(), id, asked).await? else { return Ok(None) };
-        // Between what a handler commits and the keeping of its answer there is a moment.
+        // The handler's commit precedes the storing of its response, so a retry may observe `DONE` for a
+        // moment.
         if status != BEGUN && status != DONE {
             return replay(app, id, status, &body).map(Some);
         }
         last = status;
     }
     if last == DONE {
-        let detail = "This was done, and its answer is lost; look for what it made.";
+        let detail = "The request was executed, but its response is lost; look up what it created.";
         return Err(Failure::new(Kind::Conflict, detail));
     }
-    Err(Failure::new(Kind::Conflict, "The first request with this key is still under way.")
+    Err(Failure::new(Kind::Conflict, "The first request with this key is still in progress.")
         .retry_after(1))
 }
 
-/// `None`: the request is entered as begun. Otherwise status and body of the one that was there.
+/// Inserts the key with status `BEGUN` and returns `None`. If the key exists, returns its status and sealed
+/// response. Errors: `Invalid` if the key was first used with another request.
 async fn enter(db: &Db, id: &str, asked: &str) -> Result<Option<(i64, String)>> {
     let now = now_s();
     let mut tx = db.write().await?;
@@ -169,21 +179,21 @@ async fn enter(db: &Db, id: &str, asked: &str) -> Result<Option<(i64, String)>> 
         .await?;
     if row.try_get::<String, _>("request_hash")? != asked {
         return Err(Failure::invalid(
-            "Idempotency-Key: expected the request that this key was first sent with, received another.",
+            "Idempotency-Key: this key was first used with a different request; choose a new key.",
         ));
     }
     Ok(Some((row.try_get("status")?, row.try_get("body")?)))
 }
 
-/// Runs the handler. What it commits says, in the same commit, that the request is done: a crash leaves either
-/// nothing or a key that is known to have been used.
+/// Runs the handler and stores its response. The handler's own commit also sets the key's status to `DONE`,
+/// so that after a crash either nothing was done or the key is known to be used.
 async fn carry_out(app: App, id: String, request: Request, next: Next) -> Result<Response> {
     let work = along(
         "UPDATE idempotency SET status = 1 WHERE key_hash = $1 AND status = 0",
         id.clone(),
         next.run(request),
     );
-    let late = |_| Failure::new(Kind::TimedOut, "It was not done in time.");
+    let late = |_| Failure::new(Kind::TimedOut, "The request took too long.");
     let answer = match tokio::time::timeout(TIME_MAX, work).await.map_err(late) {
         Ok(answer) => answer,
         Err(failure) => {
@@ -215,8 +225,9 @@ async fn carry_out(app: App, id: String, request: Request, next: Next) -> Result
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-/// Whether the same request would get the same answer again. What failed here, or came at a bad time, may go
-/// well the next time.
+/// Returns whether the response may be stored. Errors of the server and of the moment (408, 423, 425, 429,
+/// 5xx) are not, because a retry may succeed; responses with cookies are not, because a cookie must not be
+/// replayed.
 fn is_lasting(answer: &Response) -> bool {
     let passing = matches!(answer.status().as_u16(), 408 | 423 | 425 | 429 | 500..=599);
     !passing && !answer.headers().contains_key(header::SET_COOKIE)
@@ -230,7 +241,7 @@ async fn forget(db: &Db, id: &str) -> Result<()> {
 }
 
 fn replay(app: &App, id: &str, status: i64, sealed: &str) -> Result<Response> {
-    let broken = || Failure::internal("a kept answer cannot be read");
+    let broken = || Failure::internal("a stored idempotent response cannot be read");
     let plain = app.vault().open(&context(id), &unhex(sealed).ok_or_else(broken)?)?;
     let kept: Kept = serde_json::from_slice(&plain).map_err(|_| broken())?;
     let body = STANDARD.decode(&kept.body).map_err(|_| broken())?;
@@ -251,7 +262,7 @@ fn context(id: &str) -> String {
     format!("picpick answer {id}")
 }
 
-/// Forgets the answers whose day is over.
+/// Deletes stored responses older than 24 hours.
 pub async fn forget_answers(app: &App) -> Result<()> {
     let mut tx = app.db().write().await?;
     sqlx::query("DELETE FROM idempotency WHERE created_unix_s <= $1")

@@ -1,6 +1,5 @@
-//! `/healthz`: the process answers. `/readyz`: it can do its work, or why not.
-//!
-//! Both are open to everybody and say nothing but codes: no paths, no versions, no addresses.
+//! Health checks: `/healthz` (liveness) and `/readyz` (readiness, with reason codes). Both are public and
+//! disclose no paths, versions or addresses.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,18 +15,20 @@ use tokio::time::{Instant, timeout};
 
 use crate::state::App;
 
-/// Below this nothing is taken in any more; the engine's own reserve is far smaller.
+/// Minimum free disk space, bytes, below which the service is not ready. The engine's own reserve is far
+/// smaller.
 const FREE_BYTES_MIN: u64 = 64 << 20;
+/// Maximum time for the database to respond.
 const DATABASE_MAX: Duration = Duration::from_secs(2);
-/// Strangers may ask: the answer is found out at most once a second.
+/// Time for which a result is cached, so that anonymous clients cannot cause load.
 const KEPT: Duration = Duration::from_secs(1);
 static LAST: Mutex<Option<(Instant, Readiness)>> = Mutex::const_new(None);
 
-/// Whether the service can do its work.
+/// The result of the readiness check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Readiness {
     ready: bool,
-    /// `database`, `data_folder`, `disk_full`, `models`.
+    /// The failed checks: `database`, `data_folder`, `disk_full`, `models`.
     reasons: Vec<&'static str>,
 }
 
@@ -38,7 +39,7 @@ pub fn routes() -> Router<App> {
 }
 
 async fn ready(State(app): State<App>) -> Response {
-    // Whoever comes while somebody is finding out waits for the same answer.
+    // Single flight: requests that arrive during a check wait for its result.
     let mut last = LAST.lock().await;
     let found = match &*last {
         Some((at, found)) if at.elapsed() < KEPT => found.clone(),
@@ -73,7 +74,7 @@ async fn look(app: &App) -> Readiness {
     Readiness { ready: reasons.is_empty(), reasons }
 }
 
-/// What is wrong with the data folder.
+/// Returns the reason code if the data folder is not accessible or its disk is nearly full.
 fn folder(data: &Path) -> Option<&'static str> {
     use rustix::fs::{Access, access};
     if access(data, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {

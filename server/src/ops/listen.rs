@@ -1,7 +1,8 @@
-//! The address at which figures are served, apart from the service: strangers cannot reach it by way of the
-//! service, and behind a proxy on the same machine everybody would seem to come from this machine.
+//! The metrics listener, at an address of its own: the public listener cannot expose metrics, and a check of
+//! the client address could not protect them, because behind a local proxy all clients have the address of
+//! this machine.
 //!
-//! Knows no route of the API. Speaks plain HTTP: it belongs on this machine or into a private network.
+//! Speaks plain HTTP; bind it to loopback or a private network.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,15 +18,17 @@ use super::{health, memory, metrics};
 use crate::mail;
 use crate::state::App;
 
-/// How often what was measured is folded together; without it memory would grow while nobody asks.
+/// Interval at which the recorder compacts histogram samples. Without it, memory grows between scrapes.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// Maximum time until the first request on a connection.
 const FIRST_REQUEST_MAX: Duration = Duration::from_secs(10);
 const CONTENT: [(header::HeaderName, &str); 1] =
     [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
 
-/// Binds, and gives the address in use and what serves the figures; ends when `handle` is told to stop.
+/// Binds the metrics listener. Returns the bound address and a future that serves `/metrics`, `/healthz` and
+/// `/readyz` until `handle` shuts it down.
 ///
-/// Errors: an address that is taken.
+/// Errors if the address is in use.
 pub fn serve_figures(
     app: &App,
     address: SocketAddr,
@@ -50,7 +53,7 @@ pub fn serve_figures(
             server.serve(router.into_make_service()).await
         };
         if let Err(error) = served.await {
-            tracing::error!(reason = %error, "figures are served no longer");
+            tracing::error!(reason = %error, "metrics listener failed");
         }
         upkeep.abort();
     };
@@ -62,7 +65,8 @@ async fn render(app: &App, figures: &PrometheusHandle) -> String {
     metrics::set_process(memory::resident_bytes(), free);
     let pool = app.db().read();
     metrics::set_pool(usize::try_from(pool.size()).unwrap_or(0), pool.num_idle());
-    // A database that is away leaves the last ones; the connections say so.
+    // Without the database the gauges keep their last values; `picpick_database_connections` shows the
+    // outage.
     if let Ok((mails, oldest_s)) = mail::waiting(app).await {
         metrics::set_mails_waiting(mails, oldest_s);
     }

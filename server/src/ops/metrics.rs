@@ -1,8 +1,8 @@
-//! The service's figures: every name stands here, and nothing else names one.
+//! The Prometheus metrics of the service: all names, and a function for each measurement. A new metric takes
+//! a constant, an entry in `NAMES` and a function.
 //!
-//! Without `--metrics-listen` nobody collects them, and each call is a comparison. Labels have few values:
-//! route templates, methods, rooms; never an id, an address or a name. Whoever adds figures (queue, stages of
-//! the pipeline, index, store) adds a constant to `NAMES` and a function below.
+//! Without `--metrics-listen` no recorder is installed and each call costs one comparison. Label values come
+//! from small fixed sets (route templates, methods, request classes); never an id, an address or a name.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -38,36 +38,37 @@ enum Sort {
     Histogram,
 }
 
-/// Every figure, what it is, and in words.
+/// Name, type and description of every metric.
 const NAMES: [(&str, Sort, &str); 19] = [
-    (REQUESTS, Sort::Counter, "Requests answered, by route, method and status"),
-    (SECONDS, Sort::Histogram, "Time until an answer begins, seconds, by route and method"),
-    (AT_WORK, Sort::Gauge, "Requests being worked on, by room"),
-    (TURNED_AWAY, Sort::Counter, "Requests and connections for which there was no place, by room"),
-    (LIMITED, Sort::Counter, "Requests over an allowance, by whose"),
-    (CONNECTIONS, Sort::Gauge, "Connections open"),
+    (REQUESTS, Sort::Counter, "Requests completed, by route, method and status"),
+    (SECONDS, Sort::Histogram, "Time until the response begins, seconds, by route and method"),
+    (AT_WORK, Sort::Gauge, "Requests in flight, by class"),
+    (TURNED_AWAY, Sort::Counter, "Requests and connections rejected at capacity, by class"),
+    (LIMITED, Sort::Counter, "Requests over a rate limit, by kind of subject"),
+    (CONNECTIONS, Sort::Gauge, "Open connections"),
     (ALERTS, Sort::Counter, "Alerts raised, by pattern"),
-    (CHALLENGES, Sort::Counter, "Challenges that guests ended, by outcome"),
-    (POSTS, Sort::Counter, "Posts to the webhook, by outcome"),
-    (JOBS, Sort::Counter, "Photos that were worked on, by outcome: done, refused, later"),
-    (WAITING, Sort::Gauge, "Photos that wait to be indexed, in all events"),
-    (SEARCH, Sort::Histogram, "Time of a selfie's search in each stage, seconds"),
-    (OPEN, Sort::Gauge, "Collections held open"),
-    (MEMORY, Sort::Gauge, "Memory of the process that is in use, bytes"),
-    (POOL, Sort::Gauge, "Connections to the database, by state"),
+    (CHALLENGES, Sort::Counter, "Guest challenges ended, by outcome"),
+    (POSTS, Sort::Counter, "Webhook deliveries, by outcome"),
+    (JOBS, Sort::Counter, "Indexing attempts, by outcome: done, refused, later"),
+    (WAITING, Sort::Gauge, "Photos waiting to be indexed, in all events"),
+    (SEARCH, Sort::Histogram, "Duration of each stage of a selfie search, seconds"),
+    (OPEN, Sort::Gauge, "Open collections"),
+    (MEMORY, Sort::Gauge, "Resident memory of the process, bytes"),
+    (POOL, Sort::Gauge, "Database connections, by state"),
     (DISK_FREE, Sort::Gauge, "Free space of the data folder's file system, bytes"),
-    (MAILS, Sort::Counter, "Tries to send a mail, by outcome: sent, failed for good, later"),
-    (MAILS_WAITING, Sort::Gauge, "Mails that wait to be sent"),
-    (MAIL_OLDEST, Sort::Gauge, "Age of the mail that waits longest, seconds; 0 where none waits"),
+    (MAILS, Sort::Counter, "Mail delivery attempts, by outcome: sent, failed, later"),
+    (MAILS_WAITING, Sort::Gauge, "Mails waiting to be sent"),
+    (MAIL_OLDEST, Sort::Gauge, "Age of the oldest waiting mail, seconds; 0 if none waits"),
 ];
 
-/// Seconds; the acceptance figures ask for tens of milliseconds, and a search may wait for its turn.
+/// Histogram buckets, seconds. Acceptance targets are tens of milliseconds; the upper buckets cover searches
+/// that wait for admission.
 const SECONDS_BUCKETS: [f64; 12] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
-/// Begins collecting, once for the whole process.
+/// Installs the Prometheus recorder, once for the whole process. Returns its handle.
 ///
-/// Errors: another program part collects already.
+/// Errors if another recorder is installed.
 pub fn collect() -> anyhow::Result<PrometheusHandle> {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     if let Some(handle) = HANDLE.get() {
@@ -76,7 +77,7 @@ pub fn collect() -> anyhow::Result<PrometheusHandle> {
     let recorder = builder()?.build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder)
-        .map_err(|_| anyhow::anyhow!("figures are collected by something else already"))?;
+        .map_err(|_| anyhow::anyhow!("another metrics recorder is already installed"))?;
     for (name, sort, words) in NAMES {
         match sort {
             Sort::Counter => describe_counter!(name, words),
@@ -95,7 +96,7 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
         .set_buckets_for_metric(stages, &SECONDS_BUCKETS)
 }
 
-/// One request was answered. `route` is a template.
+/// Records a completed request. `route` is a template.
 pub fn count_request(method: &Method, route: &str, status: u16, elapsed: Duration) {
     let (method, route) = (known(method), route.to_owned());
     counter!(REQUESTS, "method" => method, "route" => route.clone(), "status" => status.to_string())
@@ -103,28 +104,29 @@ pub fn count_request(method: &Method, route: &str, status: u16, elapsed: Duratio
     histogram!(SECONDS, "method" => method, "route" => route).record(elapsed);
 }
 
-/// A client may invent methods; the figures must not grow by that.
+/// Maps a method to a label value. Unknown methods become `other`, so that clients cannot create new time
+/// series.
 fn known(method: &Method) -> &'static str {
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     known.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
-/// Work began in a room of `middleware::Admission`.
+/// Records that `middleware::Admission` admitted work of the class `room`.
 pub fn began(room: &'static str) {
     gauge!(AT_WORK, "room" => room).increment(1.0);
 }
 
-/// It ended.
+/// Records that admitted work of the class `room` ended.
 pub fn ended(room: &'static str) {
     gauge!(AT_WORK, "room" => room).decrement(1.0);
 }
 
-/// There was no place.
+/// Records a request or connection rejected for lack of capacity.
 pub fn count_turned_away(room: &'static str) {
     counter!(TURNED_AWAY, "room" => room).increment(1);
 }
 
-/// A request was over an allowance: of an `address`, an `account` or a `key`.
+/// Records a request over a rate limit. `whose` is `address`, `account`, `key` or `visitor`.
 pub fn count_limited(whose: &'static str) {
     counter!(LIMITED, "whose" => whose).increment(1);
 }
@@ -137,17 +139,17 @@ pub fn count_alert(pattern: &'static str) {
     counter!(ALERTS, "pattern" => pattern).increment(1);
 }
 
-/// A guest's challenge ended: `passed`, `left`, or the code of a refusal.
+/// Records the end of a guest's challenge. `outcome` is `passed`, `left` or the code of a failure.
 pub fn count_challenge(outcome: &'static str) {
     counter!(CHALLENGES, "outcome" => outcome).increment(1);
 }
 
-/// `outcome` is `done`, `failed` or `given_up`.
+/// Records a webhook delivery attempt. `outcome` is `done`, `failed` or `given_up`.
 pub fn count_post(outcome: &'static str) {
     counter!(POSTS, "outcome" => outcome).increment(1);
 }
 
-/// `outcome` is `done`, `refused` or `later`.
+/// Records an indexing attempt. `outcome` is `done`, `refused` or `later`.
 pub fn count_indexed(outcome: &'static str) {
     counter!(JOBS, "outcome" => outcome).increment(1);
 }
@@ -156,7 +158,7 @@ pub fn set_waiting(photos: i64) {
     gauge!(WAITING).set(photos as f64);
 }
 
-/// `stage` is `decode`, `detect`, `embed` or `match`.
+/// Records the duration of a stage of a search. `stage` is `decode`, `detect`, `embed` or `match`.
 pub fn time_search(stage: &'static str, elapsed: Duration) {
     histogram!(SEARCH, "stage" => stage).record(elapsed);
 }
@@ -165,7 +167,7 @@ pub fn set_open_collections(open: usize) {
     gauge!(OPEN).set(number(open));
 }
 
-/// What is looked at when somebody asks, rather than counted.
+/// Sets the gauges that are measured at each scrape.
 pub fn set_process(resident_bytes: Option<u64>, free_bytes: Option<u64>) {
     if let Some(bytes) = resident_bytes {
         gauge!(MEMORY).set(bytes as f64);
@@ -175,7 +177,7 @@ pub fn set_process(resident_bytes: Option<u64>, free_bytes: Option<u64>) {
     }
 }
 
-/// `outcome` is `sent`, `failed` or `later`.
+/// Records a mail delivery attempt. `outcome` is `sent`, `failed` (permanently) or `later`.
 pub fn count_mail(outcome: &'static str) {
     counter!(MAILS, "outcome" => outcome).increment(1);
 }

@@ -1,6 +1,5 @@
-//! What those who run the service see of it: figures, and whether it is alive and ready.
-//!
-//! Served at an address of its own (`listen.rs`). Holds nothing of what the service keeps.
+//! Observability for the operator: metrics, traces, liveness and readiness. Metrics are served at an address
+//! of their own (`listen.rs`).
 
 pub mod health;
 mod listen;

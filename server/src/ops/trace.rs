@@ -1,7 +1,7 @@
-//! Traces for those who collect them: one span a request, by OpenTelemetry's protocol over HTTP.
+//! Trace export: one span a request, by OTLP over HTTP; off unless a collector is configured.
 //!
-//! A span has what the log line has: id, method, route template, status; never an address, a query, a header
-//! or what was logged within. Off unless an address is given.
+//! A span has the fields of the access log line (id, method, route template, status), and never a client
+//! address, a query, a header or a log event.
 
 use std::fmt;
 use std::future::Future;
@@ -20,14 +20,17 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
 const SERVICE: &str = "picpick";
+/// Timeout of one export request.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum size of the collector's response, bytes.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
-/// Collects spans and sends them, in a thread of its own; ends with `Traces::end`.
+/// A batch exporter of spans with a thread of its own, stopped by [`Traces::end`].
 pub struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// `url` is the collector's, for instance `http://127.0.0.1:4318/v1/traces`.
+    /// Starts the exporter. `url` is the collector's endpoint, for instance
+    /// `http://127.0.0.1:4318/v1/traces`.
     pub fn begin(url: &str) -> Result<Self> {
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(PATIENCE))
@@ -40,7 +43,7 @@ impl Traces {
             .with_http_client(Client(agent))
             .with_endpoint(url)
             .build()
-            .context("sending traces, as --otlp says")?;
+            .context("setting up the trace export of --otlp")?;
         let resource = Resource::builder().with_service_name(SERVICE).build();
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
@@ -49,9 +52,9 @@ impl Traces {
         Ok(Self(provider))
     }
 
-    /// What the log's subscriber is to have beside it.
+    /// Returns the layer to add to the log's subscriber.
     pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> impl Layer<S> + use<S> {
-        // Only spans of requests: what is logged within may quote an error, and stays in the log.
+        // Only request spans: log events may quote errors and stay in the log.
         tracing_opentelemetry::layer()
             .with_tracer(self.0.tracer(SERVICE))
             .with_location(false)
@@ -61,15 +64,15 @@ impl Traces {
             .with_filter(filter_fn(|what| what.is_span() && what.name() == "request"))
     }
 
-    /// Sends what is left.
+    /// Sends the remaining spans and stops the exporter.
     pub fn end(self) {
         if let Err(error) = self.0.shutdown() {
-            tracing::warn!(reason = %error, "the last traces were not sent");
+            tracing::warn!(reason = %error, "the last traces could not be sent");
         }
     }
 }
 
-/// The HTTP client that is in the program already.
+/// An adapter of `ureq`, which the program uses anyway, to the exporter's HTTP client trait.
 struct Client(ureq::Agent);
 
 impl fmt::Debug for Client {
@@ -81,7 +84,7 @@ impl fmt::Debug for Client {
 type Sent<'a> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'a>>;
 
 impl HttpClient for Client {
-    // Blocks the exporter's thread, which has nothing else to do.
+    // Blocks the exporter's own thread, which has no other work.
     fn send_bytes<'a, 'b>(&'a self, request: Request<Bytes>) -> Sent<'b>
     where
         'a: 'b,

@@ -1,7 +1,3 @@
-//! One's own account: name, address, password, second factor, sessions.
-//!
-//! Shows nothing by itself: `account.js` fills it through the API.
-
 use maud::{Markup, html};
 
 use super::layout::{field, layout, outcome, sure};
@@ -18,12 +14,12 @@ pub fn page() -> Markup {
             h2 #sessions-title { "Where you are signed in" }
             ul #sessions .rows {}
             p #sessions-said .outcome role="status" aria-live="polite" {}
-            button #end-others .quiet type="button" hidden { "End all others" }
+            button #end-others .quiet type="button" hidden { "End all other sessions" }
         }
         section aria-labelledby="kept-title" {
-            h2 #kept-title { "What is kept about you" }
-            p.hint { "Your account, roles and sessions, and what the records say you did." }
-            p { a.button.quiet href="/api/v1/me/export" download { "Download it" } }
+            h2 #kept-title { "Your data" }
+            p.hint { "Your account, roles, sessions and recorded activity, as one file." }
+            p { a.button.quiet href="/api/v1/me/export" download { "Download my data" } }
         }
         (sure())
     };
@@ -35,7 +31,7 @@ fn name() -> Markup {
         section.card aria-labelledby="name-title" {
             h2 #name-title { "Name" }
             form #naming .stack {
-                (field("Your name", "name", "text", "name", "As others in your studios see it."))
+                (field("Your name", "name", "text", "name", "Other members of your studios see it."))
                 button type="submit" { "Save" }
                 (outcome())
             }
@@ -49,10 +45,10 @@ fn email() -> Markup {
             h2 #email-title { "E-mail" }
             p { "You sign in with " strong #address { "…" } "." }
             form #mailing .stack {
-                (field("New address", "new-email", "email", "email", "A mail with a link goes there; the address changes when it is used."))
+                (field("New address", "new-email", "email", "email", "We send a link to this address. Your address changes when you confirm it."))
                 (field("Your password", "email-password", "password", "current-password", ""))
                 (code("email-code"))
-                button type="submit" { "Ask for the change" }
+                button type="submit" { "Change e-mail" }
                 (outcome())
             }
         }
@@ -64,10 +60,10 @@ fn password() -> Markup {
         section.card aria-labelledby="password-title" {
             h2 #password-title { "Password" }
             form #password .stack {
-                (field("The one you have", "current", "password", "current-password", ""))
-                (field("New password", "new", "password", "new-password", "Ten characters or more. All your other sessions end."))
+                (field("Current password", "current", "password", "current-password", ""))
+                (field("New password", "new", "password", "new-password", "At least 10 characters. All your other sessions end."))
                 (code("password-code"))
-                button type="submit" { "Change it" }
+                button type="submit" { "Change password" }
                 (outcome())
             }
         }
@@ -77,26 +73,26 @@ fn password() -> Markup {
 fn second_factor() -> Markup {
     html! {
         section.card aria-labelledby="factor-title" {
-            h2 #factor-title tabindex="-1" { "Second factor" }
+            h2 #factor-title tabindex="-1" { "Two-step verification" }
             p #factor-state { "…" }
-            button #factor-begin type="button" hidden { "Set it up" }
+            button #factor-begin type="button" hidden { "Set up" }
             div #factor-new hidden {
                 div.beside {
                     img #factor-qr .qr alt="QR code for your authenticator app" width="240" height="240";
                     div {
-                        p { "Scan the code with an authenticator app, or type this in. It is shown once." }
+                        p { "Scan the QR code with your authenticator app, or type in this key. It is shown once." }
                         p { code #factor-secret .secret {} }
                     }
                 }
                 form #factor-confirm .stack {
-                    (digits("confirm-code", "The code that the app shows now"))
-                    button type="submit" { "Turn it on" }
+                    (digits("confirm-code", "6-digit code from your app"))
+                    button type="submit" { "Turn on" }
                     (outcome())
                 }
             }
             form #factor-remove .stack hidden {
-                (digits("remove-code", "A last code of the app"))
-                button.danger type="submit" { "Turn it off" }
+                (digits("remove-code", "6-digit code from your app"))
+                button.danger type="submit" { "Turn off" }
                 (outcome())
             }
             p #factor-said .outcome role="status" aria-live="polite" {}
@@ -104,16 +100,17 @@ fn second_factor() -> Markup {
     }
 }
 
-/// A code, where the account asks for one; the script shows it then.
+/// Renders a code field. The script shows it if the account has a second factor.
 fn code(name: &str) -> Markup {
     html! {
         div.field data-code hidden {
-            label for=(name) { "Code of your authenticator app" }
+            label for=(name) { "6-digit code from your authenticator app" }
             input id=(name) name=(name) type="text" inputmode="numeric" autocomplete="one-time-code" pattern="[0-9]{6}" maxlength="6";
         }
     }
 }
 
+/// Renders a required code field, always shown.
 fn digits(name: &str, label: &str) -> Markup {
     html! {
         div.field {

@@ -1,7 +1,3 @@
-//! The albums of an event: PINs, end, folders, links, and what their visitors have picked and noted.
-//!
-//! Shows nothing by itself: `albums.js` fills it through the API.
-
 use maud::{Markup, html};
 
 use super::layout::{event_head, field, layout, outcome, sure};
@@ -11,7 +7,7 @@ pub fn page() -> Markup {
         (event_head("albums"))
         section aria-labelledby="albums-title" {
             h2 #albums-title { "Albums" }
-            p #no-albums .hint hidden { "No album yet. Make the first one below." }
+            p #no-albums .hint hidden { "Create your first album below." }
             ul #albums .rows {}
             p #album-state .outcome role="status" aria-live="polite" {}
         }
@@ -19,19 +15,19 @@ pub fn page() -> Markup {
             h2 #new-title { "New album" }
             form #new-album .stack {
                 (field("Name", "name", "text", "off", ""))
-                (pin("view_pin", "PIN to see it", "Six to twelve digits. Empty: the link is enough."))
-                (pin("annotate_pin", "PIN to pick and note", "A second one. Empty: visitors look only."))
+                (pin("view_pin", "PIN to view", "6 to 12 digits. Leave empty if the link alone opens the album."))
+                (pin("annotate_pin", "PIN for picks and notes", "A different PIN, 6 to 12 digits. Leave empty if visitors can only view."))
                 div.field {
                     label for="ends" { "Closes on" }
                     input #ends name="ends" type="date" aria-describedby="ends-hint";
-                    p #ends-hint .hint { "Empty: with the event." }
+                    p #ends-hint .hint { "Leave empty to close the album with the event." }
                 }
                 div.field {
-                    label for="downloads_max" { "Downloads for one visitor" }
+                    label for="downloads_max" { "Downloads per visitor" }
                     input #downloads_max name="downloads_max" type="number" min="1" max="1000000" inputmode="numeric" aria-describedby="max-hint";
-                    p #max-hint .hint { "Empty: as many as they like, where downloads are open." }
+                    p #max-hint .hint { "Leave empty for no limit." }
                 }
-                fieldset #folders hidden { legend { "Folders in it; none ticked: all that are not hidden" } }
+                fieldset #folders hidden { legend { "Folders in the album. Select none to include all photos that are not hidden." } }
                 button type="submit" { "Create" }
                 (outcome())
             }
@@ -42,25 +38,25 @@ pub fn page() -> Markup {
     layout("Albums", "/assets/albums.js", true, &main)
 }
 
-/// Changes an album; scripts fill it in.
+/// The dialog that edits an album; `album_edit.js` fills it in.
 fn edit() -> Markup {
     html! {
         dialog #edit .wide aria-labelledby="edit-title" {
             form #edit-album {
-                h2 #edit-title { "Change the album" }
+                h2 #edit-title { "Edit album" }
                 (field("Name", "edit-name", "text", "off", ""))
-                (field("Closes on", "edit-ends", "date", "off", "A day that has passed closes it at once."))
-                (pin("edit-view_pin", "New PIN to see it", "Empty: it stays. With a new one, whoever is inside has to come in anew."))
-                label.check { input name="edit-no-view_pin" type="checkbox"; "Take it away: the link is enough" }
-                (pin("edit-annotate_pin", "New PIN to pick and note", "Empty: it stays. With a new one, whoever picks has to show it anew."))
-                label.check { input name="edit-no-annotate_pin" type="checkbox"; "Take it away: visitors look only" }
+                (field("Closes on", "edit-ends", "date", "off", "A past date closes the album now."))
+                (pin("edit-view_pin", "New PIN to view", "Leave empty to keep the current PIN. After a change, visitors must enter the new PIN."))
+                label.check { input name="edit-no-view_pin" type="checkbox"; "Remove PIN: the link alone opens the album" }
+                (pin("edit-annotate_pin", "New PIN for picks and notes", "Leave empty to keep the current PIN. After a change, visitors must enter the new PIN to pick."))
+                label.check { input name="edit-no-annotate_pin" type="checkbox"; "Remove PIN: visitors can only view" }
                 div.field {
-                    label for="edit-downloads_max" { "Downloads for one visitor" }
+                    label for="edit-downloads_max" { "Downloads per visitor" }
                     input #edit-downloads_max name="edit-downloads_max" type="number" min="1" max="1000000" inputmode="numeric" aria-describedby="edit-max-hint";
-                    p #edit-max-hint .hint { "Empty: as many as they like, where downloads are open." }
+                    p #edit-max-hint .hint { "Leave empty for no limit." }
                 }
                 label.check { input name="edit-all" type="checkbox"; "All photos that are not hidden" }
-                fieldset #edit-folders hidden { legend { "Or these folders only" } }
+                fieldset #edit-folders hidden { legend { "Only these folders" } }
                 details #edit-cover {
                     summary { "Cover" }
                     ul #edit-covers .covers {}

@@ -1,41 +1,37 @@
-//! What guests will find of an event, and what not: counts, what helps, and the photos behind each count.
-//!
-//! Shows nothing by itself: `coverage.js` fills it through the API.
-
 use maud::{Markup, html};
 
 use super::layout::{event_head, layout, outcome};
 
-/// What faces lack: the API's name of it, ours, and what can be done.
+/// Weaknesses of faces: name in the API, title, advice.
 const FACES: [(&str, &str, &str); 3] = [
     (
         "small",
-        "Too small",
-        "These faces have too few pixels. Upload originals rather than web sizes, and go closer.",
+        "Face too small",
+        "These faces have too few pixels. Upload originals instead of web sizes, and go closer next time.",
     ),
     (
         "blurred",
-        "Too blurred",
-        "Out of focus, or moved. Originals have more detail than web sizes; a shorter exposure helps next time.",
+        "Face blurred",
+        "Out of focus, or moved. Originals have more detail than web sizes. A shorter exposure helps next time.",
     ),
     (
         "turned",
-        "Turned too far away",
-        "Seen from the side. Another photo of the same moment, more from the front, will be found.",
+        "Face turned away",
+        "Seen from the side. Another photo of the same moment, more from the front, is found more easily.",
     ),
 ];
-/// Photos that no guest will find, named the same way.
+/// Reasons why no guest finds a photo: name in the API, title, advice.
 const PHOTOS: [(&str, &str, &str); 2] = [
     (
         "without_face",
         "No face found",
-        "Rooms and rings belong here. If people should be in it, they are too small or seen from behind: upload the \
-         original.",
+        "Normal for photos of rooms or rings. If there are people in the photo, they are too small or seen from \
+         behind: upload the original.",
     ),
     (
         "unread",
         "Could not be read",
-        "The file is damaged or of another kind. Export it again as JPEG and add it once more.",
+        "The file is damaged or not a photo. Export it again as JPEG and upload it again.",
     ),
 ];
 
@@ -47,12 +43,12 @@ pub fn page() -> Markup {
             p #sentence .lead { "…" }
             meter #found-bar min="0" max="1" value="0" aria-labelledby="found-title" {}
             p.hint {
-                "Measured on public photos of people, for faces as good as yours: with a clear selfie, and not \
-                 counting faces that nobody could find. Guests who are in many photos are found in more of them."
+                "An estimate from public photos with faces of similar quality. It assumes a clear selfie and leaves out \
+                 faces that were not detected. Guests who appear in many photos are found in more of them."
             }
         }
         section aria-labelledby="faces-title" {
-            h2 #faces-title { "Faces that will be missed easily" }
+            h2 #faces-title { "Faces that are likely to be missed" }
             p #faces-about {}
             ul.rows { @for kind in FACES { (row(kind)) } }
         }
@@ -71,7 +67,7 @@ pub fn page() -> Markup {
             h2 #folders-title { "By folder" }
             div.scroll tabindex="0" role="region" aria-labelledby="folders-title" {
                 table {
-                    thead { tr { @for name in ["Folder", "Photos", "Faces", "Easily missed", "Found of 100"] { th scope="col" { (name) } } }  }
+                    thead { tr { @for name in ["Folder", "Photos", "Faces", "Likely missed", "Found"] { th scope="col" { (name) } } }  }
                     tbody #folders {}
                 }
             }

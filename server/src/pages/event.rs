@@ -1,7 +1,3 @@
-//! One event's page: upload into folders, progress, search by a selfie, photos by folder, taking it along, deleting it.
-//!
-//! Shows nothing by itself: `event.js` fills it through the API.
-
 use maud::{Markup, html};
 
 use super::layout::{event_head, field, layout, outcome, sure};
@@ -21,17 +17,17 @@ pub fn page() -> Markup {
             ul #failed {}
         }
         section.card aria-labelledby="search-title" {
-            h2 #search-title { "Find somebody" }
-            label for="selfie" { "A picture of one person" }
+            h2 #search-title { "Find a person" }
+            label for="selfie" { "Upload a selfie, or another photo of one person" }
             input #selfie type="file" accept="image/jpeg,image/png,image/webp";
             p #search-state .outcome role="status" aria-live="polite" {}
             ul #found .photos {}
         }
         (photos())
         section.card aria-labelledby="end-title" {
-            h2 #end-title { "Take it along, or end it" }
+            h2 #end-title { "Export and delete" }
             p { a #export .button download { "Download everything" } }
-            p { "Deleting purges every face and photo of this event for good. You get a signed receipt." }
+            p { "Deleting removes all photos and faces of this event. This cannot be undone. You get a signed receipt." }
             button #delete .danger type="button" { "Delete this event" }
             (outcome())
             pre #receipt hidden {}
@@ -53,16 +49,15 @@ fn adding() -> Markup {
                     input #whole .away type="file" webkitdirectory;
                     label.button.quiet for="whole" { "Choose a folder" }
                 }
-                span.hint { "JPEG, PNG or WebP. A photo that is here already costs nothing; a broken line goes on where it broke." }
+                span.hint { "JPEG, PNG or WebP. Duplicates are skipped. Interrupted uploads resume." }
             }
             div.field {
-                label for="into" { "Into the folder" }
-                select #into aria-describedby="into-hint" {}
-                p #into-hint .hint { "Of a whole folder, its folders can become folders here; you are asked." }
+                label for="into" { "Upload to" }
+                select #into {}
             }
             form #new-folder .inline hidden {
-                (field("The new folder's name", "folder-name", "text", "off", ""))
-                button type="submit" { "Make it" }
+                (field("Name of the new folder", "folder-name", "text", "off", ""))
+                button type="submit" { "Create" }
                 (outcome())
             }
             progress #upload-bar value="0" max="1" hidden aria-label="Upload" {}
@@ -72,12 +67,12 @@ fn adding() -> Markup {
         }
         dialog #ask-folders aria-labelledby="ask-folders-title" {
             form method="dialog" {
-                h2 #ask-folders-title { "Make folders of them?" }
+                h2 #ask-folders-title { "Keep these folders?" }
                 p #ask-folders-text {}
                 ul #ask-folders-names {}
                 div.deeds {
-                    button #ask-folders-yes value="folders" { "Make folders" }
-                    button #ask-folders-one .quiet value="one" { "All without a folder" }
+                    button #ask-folders-yes value="folders" { "Keep folders" }
+                    button #ask-folders-one .quiet value="one" { "Put all in one place" }
                     button.quiet value="" { "Cancel" }
                 }
             }
@@ -102,11 +97,11 @@ fn photos() -> Markup {
                     select #move-to aria-label="Move the selected photos to" {}
                     button #move .quiet type="button" { "Move" }
                     button #remove .danger type="button" { "Delete" }
-                    button #clear .quiet type="button" { "Clear" }
+                    button #clear .quiet type="button" { "Clear selection" }
                 }
             }
             p #photos-state .outcome role="status" aria-live="polite" {}
-            p #no-photos .hint hidden { "No photo here." }
+            p #no-photos .hint hidden { "No photos here." }
             ul #photos .photos {}
             button #more .quiet type="button" hidden { "Show more" }
         }

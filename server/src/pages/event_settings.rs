@@ -1,7 +1,3 @@
-//! An event's settings: its name and end, what visitors may take, the watermark; and its folders.
-//!
-//! Shows nothing by itself: `event_settings.js` fills it through the API.
-
 use maud::{Markup, html};
 
 use super::layout::{event_head, field, layout, outcome, sure};
@@ -13,15 +9,15 @@ pub fn page() -> Markup {
             h2 #event-title { "Event" }
             form #event .stack {
                 (field("Name", "name", "text", "off", ""))
-                (field("Ends on", "ends", "date", "off", "On that day all faces and photos are purged. Guests and albums end with it."))
+                (field("Ends on", "ends", "date", "off", "On that day all photos and face data are deleted, and guest pages and albums close."))
                 div.field {
-                    label for="downloads" { "Guests and albums may download" }
+                    label for="downloads" { "Downloads by guests and album visitors" }
                     (downloads("downloads", false))
                 }
                 div.field {
                     label for="watermark" { "Watermark" }
                     input #watermark name="watermark" type="text" maxlength="60" autocomplete="off" aria-describedby="watermark-hint";
-                    p #watermark-hint .hint { "Drawn over what visitors see. With one, no originals can be taken. Empty: none." }
+                    p #watermark-hint .hint { "Drawn over the photos that visitors open, not over the small previews. Originals cannot be downloaded then. Leave empty for no watermark." }
                 }
                 button type="submit" { "Save" }
                 (outcome())
@@ -29,7 +25,7 @@ pub fn page() -> Markup {
         }
         section.card aria-labelledby="folders-title" {
             h2 #folders-title { "Folders" }
-            p.hint { "A hidden folder is seen by nobody but the studio, neither in albums nor by guests." }
+            p.hint { "Only the studio sees a hidden folder. Its photos are not shown in albums or to guests." }
             ul #folders .rows {}
             form #new-folder .inline {
                 (field("New folder", "folder-name", "text", "off", ""))
@@ -43,14 +39,15 @@ pub fn page() -> Markup {
     layout("Settings", "/assets/event_settings.js", true, &main)
 }
 
-/// A choice of what may be taken.
+/// Renders the choice of a download permission, for the event or for one folder.
 fn downloads(name: &str, in_folder: bool) -> Markup {
+    let label = if in_folder { "Downloads: " } else { "" };
     html! {
         select id=[(!name.is_empty()).then_some(name)] name=[(!name.is_empty()).then_some(name)] {
-            @if in_folder { option value="as_event" { "Downloads as the event says" } }
-            option value="off" { "nothing" }
-            option value="web" { "photos in screen size" }
-            option value="original" { "originals" }
+            @if in_folder { option value="as_event" { "Downloads: Same as event" } }
+            option value="off" { (label) "Off" }
+            option value="web" { (label) "Web size" }
+            option value="original" { (label) "Originals" }
         }
     }
 }

@@ -1,20 +1,20 @@
-//! Pages with one form: first account, sign-in, invitation, new password, new address.
+//! Pages with one form: setup, sign-in, invitation, password reset, e-mail change.
 //!
-//! Tokens stand behind the `#` of a link, so that no server and no log ever sees them in an address. Checks
-//! nothing: the API does.
+//! The token of a link is in its fragment (after `#`), which browsers do not send: it appears in no server
+//! log.
 
 use maud::{Markup, html};
 
 use super::layout::{field, layout, outcome};
 
 const SCRIPT: &str = "/assets/forms.js";
-const PASSWORD_HINT: &str = "Ten characters or more.";
+const PASSWORD_HINT: &str = "At least 10 characters.";
 
 fn form(title: &str, intro: &str, action: &str, fields: &Markup, button: &str) -> Markup {
     let main = html! {
         section.card.narrow {
             h1 { (title) }
-            p { (intro) }
+            @if !intro.is_empty() { p { (intro) } }
             form method="post" data-action=(action) {
                 (fields)
                 button type="submit" { (button) }
@@ -25,20 +25,20 @@ fn form(title: &str, intro: &str, action: &str, fields: &Markup, button: &str) -
     layout(title, SCRIPT, false, &main)
 }
 
-/// The link of the first start leads here.
+/// The page of the setup link, which the server prints at each start until the first account exists.
 pub fn setup() -> Markup {
     let fields = html! {
-        (field("Your studio", "studio", "text", "organization", ""))
+        (field("Name of your studio", "studio", "text", "organization", ""))
         (field("Your name", "name", "text", "name", ""))
         (field("E-mail", "email", "email", "email", ""))
         (field("Password", "password", "password", "new-password", PASSWORD_HINT))
     };
     form(
         "Welcome",
-        "Make the first account of this PicPick. It owns the studio and can invite others.",
+        "Create your studio. You will be its owner; invite your team later.",
         "setup",
         &fields,
-        "Create the studio",
+        "Create studio",
     )
 }
 
@@ -47,23 +47,23 @@ pub fn sign_in() -> Markup {
         (field("E-mail", "email", "email", "username", ""))
         (field("Password", "password", "password", "current-password", ""))
         div.field {
-            label for="code" { "Code of your authenticator app, if you use one" }
+            label for="code" { "6-digit code from your app, if two-step verification is on" }
             input id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code" maxlength="6";
         }
     };
-    form("Sign in", "To your studio.", "sign-in", &fields, "Sign in")
+    form("Sign in", "", "sign-in", &fields, "Sign in")
 }
 
-/// The link of an invitation leads here.
+/// The page of an invitation link.
 pub fn invitation() -> Markup {
     let fields = html! {
         (field("Your name", "name", "text", "name", ""))
-        (field("Password", "password", "password", "new-password", "If you have an account already: its password."))
+        (field("Password", "password", "password", "new-password", "At least 10 characters. If you already have a PicPick account, enter its password."))
     };
     form("You are invited", "Join a studio on PicPick.", "invitation", &fields, "Join")
 }
 
-/// The link for a new password leads here.
+/// The page of a password reset link.
 pub fn reset() -> Markup {
     let fields = field("New password", "password", "password", "new-password", PASSWORD_HINT);
     form(
@@ -71,18 +71,18 @@ pub fn reset() -> Markup {
         "Choose a new password for your account.",
         "reset",
         &fields,
-        "Set the password",
+        "Set password",
     )
 }
 
-/// The link for another address leads here. It is confirmed by a person: programs that look at the links of
-/// mails do not press buttons.
+/// The page of the link that confirms a new e-mail address. A button confirms it, because mail scanners open
+/// links but press no buttons.
 pub fn email() -> Markup {
     form(
-        "New address",
-        "Your account gets the address that this link was sent to. Sign in with it from then on.",
+        "New e-mail address",
+        "Confirm the address that received this link. You sign in with it from now on.",
         "email",
         &html! {},
-        "Confirm the address",
+        "Confirm address",
     )
 }

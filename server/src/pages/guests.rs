@@ -1,7 +1,3 @@
-//! The guests of an event: the links behind its QR codes with a card to print, who asks to be let in, who is in.
-//!
-//! Shows nothing by itself: `guests.js` fills it through the API.
-
 use maud::{Markup, html};
 
 use super::layout::{event_head, field, layout, outcome, sure};
@@ -14,13 +10,13 @@ pub fn page() -> Markup {
             (requests())
             section aria-labelledby="guests-title" {
                 h2 #guests-title { "Guests" }
-                p #no-guests .hint hidden { "Nobody has come yet." }
+                p #no-guests .hint hidden { "No guests yet." }
                 ul #guests .rows {}
                 p #removed .outcome role="status" aria-live="polite" {}
             }
             details.card {
                 summary { "Consents" }
-                p.hint { "What was agreed to, and when it was taken back. It stays without a name when a guest goes." }
+                p.hint { "Which consent text each guest agreed to, and when a guest withdrew it. Entries stay, without a name, after a guest's data is deleted." }
                 ul #consents .rows {}
             }
             (sure())
@@ -34,25 +30,25 @@ fn links() -> Markup {
     html! {
         section.card aria-labelledby="links-title" {
             h2 #links-title { "Links for guests" }
-            p.hint { "Guests scan the code, show their face to their phone's camera and see the photos they are in. A link and its \
-                      code are shown once; withdraw one, and nobody new comes in by it." }
+            p.hint { "Guests scan the QR code, show their face to their phone's camera and see the photos they are in. A link \
+                      and its code are shown once. After you turn off a link, no new guests can use it." }
             form #new-link .inline {
-                (field("Where it will hang", "link-name", "text", "off", "For example: at the entrance, on the tables."))
-                button type="submit" { "Make a link" }
+                (field("Link name", "link-name", "text", "off", "For example: entrance, tables."))
+                button type="submit" { "Create link" }
                 (outcome())
             }
             ul #links .rows {}
             div #made hidden {
-                h3 #made-title tabindex="-1" { "The new link" }
+                h3 #made-title tabindex="-1" { "New link" }
                 div.beside {
                     img #made-qr .qr alt="QR code of the link" width="240" height="240";
                     div {
                         p { a #made-url {} }
                         div.deeds {
-                            button #print type="button" { "Print the card" }
-                            a #save-qr .button.quiet download="qr-code.svg" { "Save the code (SVG)" }
+                            button #print type="button" { "Print card" }
+                            a #save-qr .button.quiet download="qr-code.svg" { "Save QR code (SVG)" }
                         }
-                        p.hint { "For a PDF, choose “Save as PDF” where you choose the printer." }
+                        p.hint { "For a PDF, choose “Save as PDF” as the printer." }
                     }
                 }
             }
@@ -64,23 +60,23 @@ fn requests() -> Markup {
     html! {
         section aria-labelledby="requests-title" {
             h2 #requests-title { "Requests without a camera" }
-            p #no-requests .hint hidden { "Nobody waits." }
+            p #no-requests .hint hidden { "No open requests." }
             ul #requests .rows {}
             p #request-state .outcome role="status" aria-live="polite" {}
         }
         dialog #choose .wide aria-labelledby="choose-title" {
             form method="dialog" {
-                h2 #choose-title { "Which face is it?" }
+                h2 #choose-title { "Choose the guest's face" }
                 p #choose-about {}
                 ul #choose-faces .faces {}
-                p #choose-none .hint hidden { "No face was found in this event's photos yet." }
+                p #choose-none .hint hidden { "No faces found in this event's photos yet." }
                 button value="no" { "Cancel" }
             }
         }
     }
 }
 
-/// What is printed: nothing else of the page is.
+/// The card with the QR code. The print style sheet hides everything else.
 fn card() -> Markup {
     html! {
         section #card .print-card aria-hidden="true" {

@@ -1,10 +1,6 @@
-//! What all pages have in common: head, banner, main part.
-//!
-//! Knows no page.
-
 use maud::{DOCTYPE, Markup, html};
 
-/// A page called `title` that runs `script`.
+/// Renders a studio page with the script at the address `script`.
 pub fn layout(title: &str, script: &str, signed_in: bool, main: &Markup) -> Markup {
     html! {
         (DOCTYPE)
@@ -30,15 +26,16 @@ pub fn layout(title: &str, script: &str, signed_in: bool, main: &Markup) -> Mark
                     }
                 }
                 p #page-trouble .outcome.bad.narrow role="alert" {}
-                // Until the script listens, nothing can be pressed that would get lost.
+                // Inert until the script has registered its handlers, so that no click or input is lost.
                 main #main tabindex="-1" inert { (main) }
-                noscript { p.notice { "These pages need JavaScript." } }
+                noscript { p.notice { "PicPick needs JavaScript. Turn it on and reload the page." } }
             }
         }
     }
 }
 
-/// The pages of one event; the script of each says where they lead, for only the address names the event.
+/// Renders the heading and tabs of an event's page. `parts.js` fills in the tabs' addresses, because the
+/// event's id is only in the page's address.
 pub fn event_head(current: &str) -> Markup {
     let pages = [
         ("", "Photos"),
@@ -61,7 +58,7 @@ pub fn event_head(current: &str) -> Markup {
     }
 }
 
-/// The pages of the studio itself.
+/// Renders the tabs of the studio's own pages.
 pub fn studio_tabs(current: &str) -> Markup {
     let pages = [("", "Events"), ("/members", "Members"), ("/records", "Records")];
     html! {
@@ -73,21 +70,21 @@ pub fn studio_tabs(current: &str) -> Markup {
     }
 }
 
-/// Asks before something is done that cannot be undone; scripts fill it in.
+/// Renders the confirmation dialog; `sure` of `parts.js` fills it in and opens it.
 pub fn sure() -> Markup {
     html! {
         dialog #ask-sure aria-labelledby="ask-title" {
             form method="dialog" {
                 h2 #ask-title { "Are you sure?" }
                 p #ask-text {}
-                button value="no" autofocus { "No, keep it" } " "
+                button value="no" autofocus { "Cancel" } " "
                 button #ask-yes .danger value="yes" { "Yes" }
             }
         }
     }
 }
 
-/// A labelled input.
+/// Renders a required input with its label and hint.
 pub fn field(label: &str, name: &str, kind: &str, autocomplete: &str, hint: &str) -> Markup {
     html! {
         div.field {
@@ -99,7 +96,7 @@ pub fn field(label: &str, name: &str, kind: &str, autocomplete: &str, hint: &str
     }
 }
 
-/// Where a form says what went wrong, or that all went well.
+/// Renders the place where a form shows its error or success message.
 pub fn outcome() -> Markup {
     html! { p.outcome role="status" aria-live="polite" {} }
 }

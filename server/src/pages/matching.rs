@@ -1,7 +1,3 @@
-//! How strictly an event's faces are matched, and what another strictness would take away.
-//!
-//! Shows nothing by itself: `matching.js` fills it through the API.
-
 use maud::{Markup, html};
 
 use super::layout::{event_head, layout, outcome};
@@ -15,37 +11,37 @@ pub fn page() -> Markup {
             p #now { "…" }
             p #own {}
             p #advice {}
-            p.hint { "A photo is shown to somebody only when the face in it is alike enough. Stricter means fewer mistakes, and more photos that are missed. It can be made stricter than usual, never laxer." }
+            p.hint { "A guest sees a photo only if the similarity of the face in it reaches the threshold. A higher threshold means fewer wrong photos, but more missed ones. You can raise it above the default, not lower it." }
         }
         section aria-labelledby="scores-title" {
-            h2 #scores-title { "How alike faces are in this event" }
+            h2 #scores-title { "Similarity of faces in this event" }
             div #chart .chart {}
             p #legend .legend hidden {
                 span.key-different { "Two people in one photo" }
                 span.key-same { "One person in two photos" }
-                span.key-bar { "What a face must reach" }
+                span.key-bar { "Threshold" }
             }
-            p #no-chart .hint hidden { "Nobody is seen twice yet, and no two people together." }
+            p #no-chart .hint hidden { "No data yet: no photo shows two people, and no person appears in two photos." }
             details #table-box hidden {
-                summary { "The same as a table" }
+                summary { "Show as a table" }
                 div.scroll { table {
-                    thead { tr { th scope="col" { "Alike" } th scope="col" { "Two people" } th scope="col" { "One person" } } }
+                    thead { tr { th scope="col" { "Similarity" } th scope="col" { "Two people" } th scope="col" { "One person" } } }
                     tbody #table {}
                 } }
             }
         }
         section.card aria-labelledby="try-title" {
-            h2 #try-title { "Try a stricter one" }
+            h2 #try-title { "Try a higher threshold" }
             form #try {
-                label for="stricter" { "How much more than usual" }
+                label for="stricter" { "Added to the default threshold" }
                 div.slide {
                     input #stricter type="range" min="0" max="0.2" step="0.01" value="0" aria-describedby="would";
                     output #stricter-says for="stricter" { "0.00" }
                 }
                 p #would role="status" aria-live="polite" { "…" }
                 p.deeds {
-                    button #use type="submit" { "Use this" }
-                    button #usual .quiet type="button" { "As usual" }
+                    button #use type="submit" { "Apply" }
+                    button #usual .quiet type="button" { "Reset to default" }
                 }
                 (outcome())
             }

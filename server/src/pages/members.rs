@@ -1,18 +1,14 @@
-//! Who is in the studio, with which role, and who is invited.
-//!
-//! Shows nothing by itself: `members.js` fills it through the API, which decides what is allowed.
-
 use maud::{Markup, html};
 
 use super::layout::{field, layout, outcome, studio_tabs, sure};
 
-/// Roles, each with what it is for.
+/// Roles: name in the API, description.
 const ROLES: [(&str, &str); 6] = [
-    ("photographer", "Photographer: brings photos in"),
-    ("editor", "Editor: arranges, removes, guests and albums"),
-    ("viewer", "Viewer: looks"),
-    ("accountant", "Accountant: records"),
-    ("admin", "Admin: everything but owners"),
+    ("photographer", "Photographer: uploads and views photos"),
+    ("editor", "Editor: manages photos, guests and albums"),
+    ("viewer", "Viewer: views only"),
+    ("accountant", "Accountant: views members and records"),
+    ("admin", "Admin: everything except managing owners"),
     ("owner", "Owner: everything"),
 ];
 
@@ -26,7 +22,7 @@ pub fn page() -> Markup {
             p #member-state .outcome role="status" aria-live="polite" {}
         }
         section.card aria-labelledby="invite-title" {
-            h2 #invite-title { "Invite somebody" }
+            h2 #invite-title { "Invite a member" }
             form #invite .stack {
                 (field("E-mail", "email", "email", "off", ""))
                 div.field {

@@ -1,8 +1,8 @@
-//! The studio's pages: first account, sign-in, one's own account, events and what belongs to one, members, records. Rendered here,
-//! filled by small scripts that speak to the same API as everybody else.
+//! The studio's pages. Each is a static skeleton, rendered once at the start; its script fills it through the
+//! public API.
 //!
-//! A page holds nothing of anybody, so it is the same for all and needs no rule: what it shows comes through
-//! routes that have one. No script or style stands inside a page. Touches no database.
+//! A page contains no personal data, so it needs no authorisation: the API routes that fill it check the
+//! caller. The content security policy allows no inline script or style.
 
 mod account;
 mod albums;
@@ -27,14 +27,15 @@ use maud::Markup;
 
 use crate::state::App;
 
-/// An asset's address, its type and its text, compiled in.
+/// Expands to an asset's address, media type and compiled-in text.
 macro_rules! asset {
     ($kind:literal, $name:literal) => {
         (concat!("/assets/", $name), $kind, include_str!(concat!("assets/", $name)))
     };
 }
 
-/// Scripts and styles; those from `gallery.css` on are of visitors' pages, which their rooms render.
+/// Scripts and style sheets. Those from `gallery.css` on belong to the visitor pages, which `album` and
+/// `guest` render.
 const ASSETS: &[(&str, &str, &str)] = &[
     asset!("text/css", "style.css"),
     asset!("text/javascript", "api.js"),
@@ -72,10 +73,11 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("/robots.txt", "text/plain", include_str!("assets/robots.txt")),
     asset!("image/svg+xml", "icon.svg"),
 ];
-/// Pages and assets change with the program only; an old one beside a new one is worse than a question.
+/// `Cache-Control` of pages and assets. They change only with a new release; browsers revalidate each time,
+/// because a cached script of one release must not run with a page of another.
 const KEPT: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// All pages and what they load.
+/// Returns the routes of the studio's pages and of all assets.
 pub fn routes() -> Router<App> {
     let page = |markup: Markup| {
         let text = markup.into_string();

@@ -1,7 +1,3 @@
-//! The people of an event, by their faces: who is one person, who is not, who is not listed.
-//!
-//! Shows nothing by itself: `people.js` fills it through the API.
-
 use maud::{Markup, html};
 
 use super::layout::{event_head, layout, sure};
@@ -11,23 +7,23 @@ pub fn page() -> Markup {
         (event_head("people"))
         section aria-labelledby="people-title" {
             h2 #people-title tabindex="-1" { "People" }
-            p #no-people .hint hidden { "No face was found yet." }
-            p #people-hint .hint { "Open a person to see their faces. Is somebody here twice? Tick both." }
+            p #no-people .hint hidden { "No faces found yet." }
+            p #people-hint .hint { "Open a person to see their faces. If a person is listed twice, select both and merge them." }
             ul #people .faces {}
             button #more .quiet type="button" hidden { "Show more" }
             p.deeds {
-                button #merge type="button" disabled { "They are one person" }
+                button #merge type="button" disabled { "Merge" }
                 label #hidden-choice .check hidden { input #show-hidden type="checkbox"; span #hidden-count {} }
             }
         }
         section #theirs hidden aria-labelledby="theirs-title" {
             h2 #theirs-title tabindex="-1" { "Person" }
-            p.hint { "The face that fits worst comes first. Tick those that are somebody else's." }
+            p.hint { "The least similar face comes first. Select the faces of other people." }
             ul #their-faces .faces {}
             p #their-more .hint hidden {}
             p.deeds {
-                button #split type="button" disabled { "Somebody else" }
-                button #hide .quiet type="button" { "Leave out of the list" }
+                button #split type="button" disabled { "Not this person" }
+                button #hide .quiet type="button" { "Hide person" }
             }
             h3 #found-title { "Photos" }
             ul #found .photos {}

@@ -1,7 +1,3 @@
-//! The studio's records: who did what, receipts of purges, and alerts.
-//!
-//! Shows nothing by itself: `records.js` fills it through the API.
-
 use maud::{Markup, html};
 
 use super::layout::{layout, outcome, studio_tabs};
@@ -13,20 +9,20 @@ pub fn page() -> Markup {
         (outcome())
         section aria-labelledby="receipts-title" {
             h2 #receipts-title { "Receipts" }
-            p.hint { "Signed proofs of what was purged; “picpick receipt verify” checks one." }
-            p #no-receipts .hint hidden { "Nothing was purged yet." }
+            p.hint { "Signed proofs of deletions. Check one with “picpick receipt verify”." }
+            p #no-receipts .hint hidden { "No deletions yet." }
             ul #receipts .rows {}
         }
         section aria-labelledby="alerts-title" {
             h2 #alerts-title { "Alerts" }
-            p #no-alerts .hint hidden { "Nothing that looks like an attack." }
+            p #no-alerts .hint hidden { "No security alerts." }
             ul #alerts .rows {}
         }
         section aria-labelledby="audit-title" {
-            h2 #audit-title { "Who did what" }
+            h2 #audit-title { "Activity" }
             div.scroll tabindex="0" role="region" aria-labelledby="audit-title" {
                 table {
-                    thead { tr { th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "What" } th scope="col" { "About" } } }
+                    thead { tr { th scope="col" { "Time" } th scope="col" { "By" } th scope="col" { "Action" } th scope="col" { "Details" } } }
                     tbody #audit {}
                 }
             }

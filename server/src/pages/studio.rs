@@ -1,7 +1,3 @@
-//! The studio's first page: its events, a new one, and keys for programs.
-//!
-//! Shows nothing by itself: `studio.js` fills it through the API.
-
 use maud::{Markup, html};
 
 use super::layout::{field, layout, outcome, studio_tabs};
@@ -13,19 +9,19 @@ pub fn page() -> Markup {
         section aria-labelledby="events-title" {
             h2 #events-title { "Events" }
             ul #events .tiles {}
-            p #no-events .hint hidden { "No event yet. Make the first one below." }
+            p #no-events .hint hidden { "Create your first event." }
             form #new-event .inline {
-                (field("New event", "name", "text", "off", "Faces and photos are purged 180 days from now, unless you say otherwise."))
+                (field("New event", "name", "text", "off", "Photos and face data are deleted after 180 days. You can change this in the event's settings."))
                 button type="submit" { "Create" }
                 (outcome())
             }
         }
         details.card {
             summary { "Upload from the command line" }
-            p { "A key lets a program upload to this studio. It is shown once." }
+            p { "An API key lets a program upload to this studio. It is shown once." }
             form #new-key .inline {
-                (field("What the key is for", "key-name", "text", "off", ""))
-                button type="submit" { "Make a key" }
+                (field("Key name", "key-name", "text", "off", ""))
+                button type="submit" { "Create key" }
                 (outcome())
             }
             pre #key-shown hidden {}

@@ -1,7 +1,3 @@
-//! What all pages for visitors have in common: head, choice of language, how they are answered.
-//!
-//! Albums and guests' pages are rendered in their rooms. Knows no page.
-
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use maud::{DOCTYPE, Markup, html};
@@ -9,17 +5,19 @@ use maud::{DOCTYPE, Markup, html};
 use crate::error::Failure;
 use crate::words::{Language, Wanted};
 
-/// The frame of a page.
+/// The frame of a visitor page (album or guest page).
 pub struct Frame<'a> {
+    /// Text of the link that skips to the content.
     pub skip: &'a str,
-    /// What the choice of language is called.
+    /// Label of the language choice, for screen readers.
     pub choice: &'a str,
     pub language: Language,
     pub title: &'a str,
-    /// The page's own address, without its language.
+    /// The page's address without `lang`; the language links add it.
     pub address: &'a str,
-    /// For the look of the whole page.
+    /// CSS class of `body`.
     pub class: &'a str,
+    /// Address of the page's script; empty for none.
     pub script: &'a str,
 }
 
@@ -55,25 +53,26 @@ pub fn layout(frame: &Frame<'_>, main: &Markup) -> Markup {
     }
 }
 
-/// `address` with one more parameter.
+/// Appends a query parameter to `address`.
 pub fn with(address: &str, parameter: &str) -> String {
     let sign = if address.contains('?') { '&' } else { '?' };
     format!("{address}{sign}{parameter}")
 }
 
-/// A page as an answer, which remembers the language that was chosen.
+/// Builds the response of a page, with the language cookie if the request chose a language.
 pub fn respond(wanted: Wanted, status: StatusCode, markup: &Markup) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
     wanted.remember((status, kind, markup.0.clone()).into_response())
 }
 
-/// A page that says what `failure` was about.
+/// Builds the response of an error page, with the status and `Retry-After` of `failure`. Logs internal
+/// errors.
 pub fn refused(wanted: Wanted, failure: &Failure, markup: &Markup) -> Response {
     if let Some(internal) = &failure.internal {
-        tracing::error!(code = failure.kind.code(), reason = %internal, "a page failed");
+        tracing::error!(code = failure.kind.code(), reason = %internal, "page failed");
     }
     let mut response = respond(wanted, failure.kind.status(), markup);
-    // For whoever looks at how requests end, as with the API.
+    // Read by the middleware that observes how requests end, as for API responses.
     response.extensions_mut().insert(failure.kind);
     if let Some(seconds) = failure.retry_after_s {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -1,8 +1,7 @@
-//! The people of an event: who there is, their faces, and what the studio says of them.
+//! The people of an event: clusters of faces, and the studio's corrections of them.
 //!
-//! `routes.rs` lists and shows, `said.rs` takes what is said: two are one, these faces are somebody else, leave
-//! this one out. Keeps nothing itself: the engine keeps what is said beside the faces. Says of a face where it
-//! is and how well it fits, never its embedding, and knows no names of people.
+//! `routes.rs` lists people and faces. `said.rs` takes corrections: merge people, split a person, hide a
+//! person. The engine stores the corrections with the faces. Responses never hold an embedding.
 
 pub mod routes;
 pub mod said;

@@ -1,7 +1,3 @@
-//! Who there is in an event, and the faces of one person.
-//!
-//! A person has no name and no id: any of their faces stands for them. Changes nothing.
-
 use std::collections::HashSet;
 
 use axum::Json;
@@ -19,54 +15,57 @@ use crate::state::App;
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Which {
-    /// Also people who are left out of the list, after all others.
+    /// If true, also lists hidden people, after all others.
     pub hidden: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Few {
-    /// Faces at most, 1 to 5,000.
+    /// Greatest number of faces to return, 1 to 5,000.
     #[param(minimum = 1, maximum = 5000, default = 1000)]
     pub limit: Option<u32>,
 }
 
+/// A person: a cluster of faces. A person has no name and no id; any of their faces identifies them.
 #[derive(Serialize, ToSchema)]
 pub struct PersonFound {
     /// Faces of this person.
     pub faces: usize,
     /// Photos that show this person.
     pub photos: usize,
-    /// The best face, and the photo it is in: search by it for all photos.
+    /// The person's face with the highest quality. A search by this face finds the person's photos.
     pub face: String,
+    /// The photo that shows this face.
     pub photo: String,
+    /// Left, top, width and height of this face, in pixels of the upright photo.
     #[schema(min_items = 4, max_items = 4)]
     pub bbox: Vec<i32>,
-    /// Whether the studio has left this person out of the list.
+    /// Whether the studio has hidden this person.
     pub hidden: bool,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct EventPeople {
-    /// Most photographed first; without those who are left out, unless they are asked for.
+    /// The people with the most faces first. Hidden people only if `hidden` was set.
     pub people: Vec<PersonFound>,
-    /// People who are left out of the list.
+    /// Number of hidden people.
     pub hidden: usize,
-    /// Faces in all.
+    /// Number of faces in the event.
     pub faces: usize,
-    /// Faces that are too small, blurred or turned away to be found reliably.
+    /// Number of low-quality faces (quality below 0.25): too small, blurred or turned away.
     pub poor_faces: usize,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct PersonFaces {
-    /// The one that fits the others worst first: mistakes are there.
+    /// The faces, the least similar to the person first, since mistakes are most likely there.
     pub items: Vec<PersonFace>,
-    /// Faces of this person, also those beyond `limit`.
+    /// Number of the person's faces, including those beyond `limit`.
     pub faces: usize,
     /// Photos that show this person.
     pub photos: usize,
-    /// Whether the studio has left this person out of the list.
+    /// Whether the studio has hidden this person.
     pub hidden: bool,
 }
 
@@ -77,9 +76,9 @@ pub struct PersonFace {
     /// Left, top, width and height in pixels of the upright photo.
     #[schema(min_items = 4, max_items = 4)]
     pub bbox: Vec<i32>,
-    /// 0 to 1; below 0.25 a face is poor.
+    /// Quality of the face, 0 to 1; low below 0.25.
     pub quality: f32,
-    /// To the mean of the person's good faces, -1 to 1.
+    /// Cosine similarity to the mean of the person's good faces, -1 to 1.
     pub similarity: f32,
 }
 
@@ -100,7 +99,7 @@ fn seen(gallery: &Gallery, person: &Person) -> Option<Seen> {
     Some(Seen { faces, photos, face, photo: best.photo, bbox: best.bbox, hidden })
 }
 
-/// The people of an event, as far as faces tell them apart, and as the studio has corrected that.
+/// Lists the people of an event, as clustered by their faces and corrected by the studio.
 #[utoipa::path(get, path = "/events/{event}/people", tag = "people",
     params(("event" = String, Path), Which), responses((status = 200, body = EventPeople)))]
 pub async fn list(
@@ -147,7 +146,7 @@ pub async fn list(
     Ok(Json(EventPeople { people, hidden, faces, poor_faces }))
 }
 
-/// The faces of the person whose face this is.
+/// Lists the faces of the person to whom a face belongs.
 #[utoipa::path(get, path = "/events/{event}/people/{face}", tag = "people",
     params(("event" = String, Path), ("face" = String, Path), Few),
     responses((status = 200, body = PersonFaces)))]
@@ -163,7 +162,7 @@ pub async fn show(
             return Err(Failure::invalid(format!("limit: expected 1 to 5,000, received {limit}.")));
         }
     };
-    // An address that names no face is one where nothing is.
+    // A malformed face id is part of the path, so the response is `not_found`, not `invalid`.
     let face: FaceId = face.parse().map_err(|_| Failure::not_found())?;
     let event = grant.event()?.to_owned();
     let name = event.clone();

@@ -1,8 +1,3 @@
-//! What a studio says of an event's people, over HTTP.
-//!
-//! Each word is durable when it is answered, and noted without the faces that it is about. Decides nothing:
-//! what can be said, the engine knows.
-
 use std::sync::PoisonError;
 
 use axum::extract::State;
@@ -18,23 +13,25 @@ use crate::input::{self, Body};
 use crate::search::routes::names;
 use crate::state::App;
 
-/// People that are merged at once, and faces that are split off at once.
+/// Limits the faces of a merge request.
 const MERGED_MAX: usize = 50;
+/// Limits the faces of a split request.
 const SPLIT_MAX: usize = 5000;
 
 #[derive(Deserialize, ToSchema)]
 pub struct Merging {
-    /// A face of each person, 2 to 50. A face that is nobody's, being too poor, becomes theirs.
+    /// A face of each person to merge, 2 to 50. A low-quality face that belongs to no person joins the merged
+    /// one.
     #[schema(min_items = 2, max_items = 50)]
     faces: Vec<String>,
-    /// They are one person although a photo shows two of them, as a mirror or a collage does.
+    /// Allows the merge of people whom one photo shows together. This happens with mirrors and collages.
     #[serde(default)]
     although_together: bool,
 }
 
 #[derive(Deserialize, ToSchema)]
 pub struct Splitting {
-    /// Faces of one person, 1 to 5,000, but not all.
+    /// Faces of one person, 1 to 5,000, but not all of the person's faces.
     #[schema(min_items = 1, max_items = 5000)]
     faces: Vec<String>,
 }
@@ -43,15 +40,15 @@ pub struct Splitting {
 pub struct Hiding {
     /// A face of the person.
     face: String,
-    /// Whether the person is left out of the list.
+    /// Whether to hide the person from the list.
     hidden: bool,
 }
 
-/// Says that people are one person. It holds from now on, whatever photos come, and takes back what was said
-/// to keep them apart.
+/// Merges people into one person (must-link constraint, Wagstaff et al. 2001). The merge also holds for
+/// photos added later, and retracts earlier splits between these people.
 #[utoipa::path(post, path = "/events/{event}/people/merge", tag = "people",
     params(("event" = String, Path)), request_body = Merging,
-    responses((status = 204, description = "They are one person")))]
+    responses((status = 204, description = "The people are merged")))]
 pub async fn merge(
     State(app): State<App>,
     grant: Grant,
@@ -62,11 +59,11 @@ pub async fn merge(
     say(app, grant, "people_merge", work).await
 }
 
-/// Says that faces of a person are somebody else's: one person, and nobody of the rest. It holds from now on,
-/// until they are merged.
+/// Splits faces off a person (cannot-link constraint): the given faces become one person, separate from the
+/// other faces. The split holds until the two are merged again.
 #[utoipa::path(post, path = "/events/{event}/people/split", tag = "people",
     params(("event" = String, Path)), request_body = Splitting,
-    responses((status = 204, description = "They are somebody else")))]
+    responses((status = 204, description = "The faces are split off")))]
 pub async fn split(
     State(app): State<App>,
     grant: Grant,
@@ -76,10 +73,10 @@ pub async fn split(
     say(app, grant, "people_split", move |open| open.split_person(&faces)).await
 }
 
-/// Leaves a person out of the list, or lists them again. Their photos are found as before.
+/// Hides a person from the list, or lists them again. Searches still find the person's photos.
 #[utoipa::path(post, path = "/events/{event}/people/hide", tag = "people",
     params(("event" = String, Path)), request_body = Hiding,
-    responses((status = 204, description = "It is so")))]
+    responses((status = 204, description = "The person is hidden or listed")))]
 pub async fn hide(
     State(app): State<App>,
     grant: Grant,
@@ -100,8 +97,10 @@ fn faces_of(given: &[String], least: usize, most: usize) -> Result<Vec<FaceId>> 
     given.iter().map(|face| input::face("faces", face)).collect()
 }
 
-/// Says it, notes that it was said, and tells guests that their photos may be others now. In a task of its own:
-/// a client that hangs up does not leave a word without its note.
+/// Applies a correction, records it in the audit log and notifies the guests' streams, since their photos may
+/// have changed. The correction is durable before the response. The audit entry names the event, not the
+/// faces. Runs in a spawned task, so that a disconnected client does not leave a correction without an audit
+/// entry.
 async fn say(
     app: App,
     grant: Grant,
@@ -121,8 +120,8 @@ async fn say(
                 let known = names(&app, &event, &[photo]).await?;
                 let which = known.values().next().map_or("A photo", String::as_str);
                 let detail = format!(
-                    "Photo {which} shows two of these people together. Say although_together where they are one \
-                     all the same."
+                    "Photo {which} shows two of these people together. If they are one person, set \
+                     although_together."
                 );
                 return Err(Failure::new(Kind::TogetherInPhoto, detail));
             }

@@ -1,18 +1,15 @@
-//! The rows of photos that the engine has named.
-//!
-//! The engine knows a photo by its content, the service by an id of its own. Knows nothing of why they are asked for.
-
 use picpick_engine::PhotoId;
 use sqlx::any::AnyRow;
 
 use crate::error::Result;
 use crate::state::App;
 
-/// Databases bound the number of a statement's values.
+/// Limits the ids of one statement, because databases limit its bound values.
 const TOGETHER: usize = 500;
 
-/// The rows that `select` finds of these photos of `event`. It ends in a condition, has the event as `$1`, and
-/// calls the table of photos `p`.
+/// Returns the rows that `select` finds for photos of `event`, given by the engine's content ids. `select`
+/// must name the photos table `p`, use the event's id as `$1`, and end in a condition, to which this function
+/// appends `AND …`.
 pub async fn rows_of(
     app: &App,
     event: &str,

@@ -1,17 +1,15 @@
-//! The smaller pictures of a photo, for screens and for lists: how large they are, and making one.
-//!
-//! Made from pixels alone, so that nothing a camera wrote beside them goes along. Knows nothing of who asks.
-
 use picpick_engine::{Picture, to_jpeg};
 
 use crate::blob::Kind;
 use crate::error::Result;
 
-/// Longer sides in pixels, and JPEG qualities.
+/// Greatest length of the longer side, pixels, and JPEG quality (0 to 100) of the derivative for screens.
 pub const WEB: (u32, i32) = (2048, 82);
+/// Size and quality, as `WEB`, of the derivative for lists.
 const THUMB: (u32, i32) = (480, 78);
 
-/// The `kind` of a photo from its `picture`, a JPEG.
+/// Makes the derivative `kind` of a photo and returns it as a JPEG. It is encoded from pixels only, so it
+/// holds no EXIF or other metadata of the camera.
 pub fn derive(kind: Kind, picture: &Picture) -> Result<Vec<u8>> {
     let (side_px_max, quality) = if kind == Kind::Thumb { THUMB } else { WEB };
     Ok(to_jpeg(picture, side_px_max, quality)?)

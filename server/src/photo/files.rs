@@ -1,7 +1,3 @@
-//! A photo's bytes over HTTP, for members of the studio.
-//!
-//! `send.rs` sends them; visitors have routes of their own (`visitors.rs`). Decides nothing of who may have what.
-
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -22,7 +18,7 @@ async fn find(app: &App, grant: &Grant, photo: &str) -> Result<File> {
     Ok(File::read(&row)?)
 }
 
-/// The file as it came.
+/// Returns the original file, whole or a byte range.
 #[utoipa::path(get, path = "/events/{event}/photos/{photo}/original", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "image/*"), (status = 206, body = Bytes, content_type = "image/*"), (status = 304)))]
@@ -36,7 +32,7 @@ pub async fn original(
     send::original(&app, file, &headers).await
 }
 
-/// For screens: the longer side has at most 2,048 pixels.
+/// Returns the photo for screens, a JPEG: the longer side has at most 2,048 pixels.
 #[utoipa::path(get, path = "/events/{event}/photos/{photo}/web", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
@@ -49,7 +45,7 @@ pub async fn web(
     send::derivative(&app, find(&app, &grant, &photo).await?, &headers, BlobKind::Web).await
 }
 
-/// For lists: the longer side has at most 480 pixels.
+/// Returns the thumbnail for lists, a JPEG: the longer side has at most 480 pixels.
 #[utoipa::path(get, path = "/events/{event}/photos/{photo}/thumb", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]

@@ -1,7 +1,3 @@
-//! Many photos of an event at once: found by their ids, moved to a folder together.
-//!
-//! All or none: where one of them is not the event's, nothing happens to the others. Knows nothing of files.
-
 use std::collections::BTreeSet;
 
 use axum::Json;
@@ -19,12 +15,14 @@ use crate::ids::is_id;
 use crate::input::{self, Body};
 use crate::state::App;
 
-/// Photos of one request: databases bound the number of a statement's values.
+/// Limits the photos of one request, because databases limit a statement's bound values.
 const MOST: usize = 500;
 
-/// A photo, by the service's id and by the engine's.
+/// A photo by both of its ids.
 pub struct Chosen {
+    /// The server's id.
     pub id: String,
+    /// The engine's content id.
     pub content: PhotoId,
 }
 
@@ -33,17 +31,20 @@ pub struct PhotoMove {
     /// Photos of the event.
     #[schema(min_items = 1, max_items = 500)]
     photos: Vec<String>,
-    /// A folder of the event; an empty text takes them out of their folders.
+    /// A folder of the event; an empty string moves the photos out of their folders.
     folder: String,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct PhotosMoved {
-    /// How many photos lie there now that were asked for.
+    /// Number of the requested photos that are in the folder now.
     pub photos: usize,
 }
 
-/// The photos of these ids, each once. Errors: `Invalid` where one is not of `event`.
+/// Looks up photos of `event` by their ids. Returns each once.
+///
+/// # Errors
+/// - `Invalid` if there are no ids or more than 500, or if one is not a photo of `event`.
 pub async fn chosen<'e>(
     db: impl AnyExecutor<'e>,
     ids: &[String],
@@ -76,7 +77,8 @@ pub async fn chosen<'e>(
     rows.iter().map(read).collect()
 }
 
-/// Moves photos to another folder of the event, or out of theirs.
+/// Moves photos to a folder of the event, or out of their folders. Moves none if one of them is not a photo
+/// of the event.
 #[utoipa::path(patch, path = "/events/{event}/photos", tag = "photos",
     params(("event" = String, Path)), request_body = PhotoMove,
     responses((status = 200, body = PhotosMoved)))]

@@ -1,22 +1,21 @@
-//! Draws a text over a picture, again and again, so that no part of it is of use without the text.
+//! Draws a watermark: a text repeated over a whole picture, so that each larger crop shows the text.
 //!
-//! The text runs upwards at 30 degrees, light with a dark edge, so that it is seen on any photo. Pure: pixels in,
-//! pixels out. Knows nothing of who is shown what.
+//! The text rises at 30 degrees, in white with a dark edge, so that it is visible on bright and dark photos.
 
 use ab_glyph::{Font as _, FontRef, Point, PxScale, ScaleFont as _, point};
 use picpick_engine::Picture;
 
 use crate::error::{Failure, Result};
 
-/// Noto Sans Medium, cut down to Latin letters and signs; SIL Open Font License, beside it.
+/// Noto Sans Medium, reduced to Latin letters and signs. SIL Open Font License (`font/OFL.txt`).
 const FONT: &[u8] = include_bytes!("font/NotoSans-Medium.ttf");
-/// Height of the letters' line, as a part of the picture's shorter side.
+/// Height of a text line, as a fraction of the picture's shorter side.
 const HEIGHT: f32 = 0.045;
-/// How much of the picture the text's white and its dark edge replace, 0 to 1. At less than 0.2 a text is hard to
-/// read on a busy picture, above 0.5 it hides faces.
+/// Opacity of the white text and of its dark edge, 0 to 1. Below 0.2, a text is hard to read on a busy
+/// picture; above 0.5, it hides faces.
 const WHITE: f32 = 0.42;
 const DARK: f32 = 0.28;
-/// Room after a text and below a line, in heights of the line.
+/// Spacing after a text and below a line, in line heights.
 const AFTER: f32 = 3.0;
 const BELOW: f32 = 4.0;
 /// Sine and cosine of 30 degrees.
@@ -26,13 +25,13 @@ fn font() -> Result<FontRef<'static>> {
     FontRef::try_from_slice(FONT).map_err(Failure::internal)
 }
 
-/// The first character that the font does not have.
+/// Returns the first character of `text` that the font lacks.
 pub fn undrawable(text: &str) -> Result<Option<char>> {
     let font = font()?;
     Ok(text.chars().find(|&c| font.glyph_id(c).0 == 0))
 }
 
-/// How much of each pixel a text covers, 0 to 1, with its room around it.
+/// The coverage of each pixel by a text, 0 to 1, with the spacing after and below it.
 struct Stamp {
     width: usize,
     height: usize,
@@ -40,7 +39,7 @@ struct Stamp {
 }
 
 impl Stamp {
-    /// `line_px`: the line's height.
+    /// Renders `text`. `line_px` is the height of a line, pixels.
     fn of(text: &str, line_px: f32) -> Result<Self> {
         let font = font()?;
         let scaled = font.as_scaled(PxScale::from(line_px));
@@ -72,7 +71,8 @@ impl Stamp {
         Ok(Self { width, height, cover })
     }
 
-    /// Covered at a point of the plane that the stamp tiles, each second row moved by half a width.
+    /// Returns the coverage at a point of the plane that the stamp tiles. Every second row is shifted by half
+    /// a width.
     fn at(&self, u: f32, v: f32) -> f32 {
         let (width, height) = (self.width as f32, self.height as f32);
         let row = (v / height).floor();
@@ -83,7 +83,7 @@ impl Stamp {
     }
 }
 
-/// `picture` with `text` over it.
+/// Returns `picture` with `text` drawn over it.
 pub fn mark(picture: &Picture, text: &str) -> Result<Picture> {
     let (width, height) = (picture.width(), picture.height());
     let line_px = (width.min(height) as f32 * HEIGHT).max(10.0);
@@ -123,7 +123,8 @@ mod tests {
                 let at = ((y * width + x) * 3) as usize;
                 marked.pixels()[at].abs_diff(grey) > 8
             };
-            // A third of the picture each way is never without it.
+            // Each tile of 300 by 300 pixels, a third of the width by half of the height, shows part of the
+            // text.
             for (left, top) in [(0, 0), (300, 0), (600, 0), (0, 300), (300, 300), (600, 300)] {
                 let points = (left..left + 300).flat_map(|x| (top..top + 300).map(move |y| (x, y)));
                 let count = points.filter(|&(x, y)| changed(x, y)).count();

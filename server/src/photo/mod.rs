@@ -1,8 +1,8 @@
-//! An event's photos: listed, shown, fetched whole or in parts, moved between folders, removed for good.
+//! An event's photos: list, files and derivatives, moves between folders, permanent removal.
 //!
-//! `routes.rs` has the list, `many.rs` moves several, `content.rs` finds photos by the engine's names, `files.rs` and `send.rs` the bytes, `derive.rs` the smaller pictures, `remove.rs` the
-//! removal. Visitors see what `rules.rs` allows, through `visitors.rs`, with the text that `mark.rs` draws. Knows
-//! nothing of how photos came in.
+//! For members: `routes.rs`, `many.rs` (bulk requests), `files.rs`, `remove.rs`. For visitors: `rules.rs`
+//! decides what they may see and download, `visitors.rs` applies it, `mark.rs` draws the watermark. `send.rs`
+//! makes the responses.
 
 mod content;
 mod derive;

@@ -1,7 +1,7 @@
-//! Removes photos for good, one or many together: their faces, then their files, then their entries.
+//! Permanent removal of photos, in this order: faces, files, database rows.
 //!
-//! The faces go first, in one erasure with a signed receipt of the engine; cut short, the photos are still listed
-//! and can be removed again. Decides nothing.
+//! The engine erases the faces of all photos in one erasure and signs one receipt. After an interruption, the
+//! photos are still listed, and the client can repeat the request.
 
 use axum::Json;
 use axum::extract::State;
@@ -20,10 +20,10 @@ use crate::faces::{EventFaces, receipt_text};
 use crate::input::{Body, Path};
 use crate::state::App;
 
-/// What is left of removed photos.
+/// The result of removing photos.
 #[derive(Serialize, ToSchema)]
 pub struct RemovedPhoto {
-    /// The signed receipt of their faces' erasure as text; absent where none was ever indexed.
+    /// The signed receipt for the erasure of the faces; absent if none of the photos was indexed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
 }
@@ -35,7 +35,7 @@ pub struct PhotoRemoval {
     photos: Vec<String>,
 }
 
-/// Removes a photo with its faces for good.
+/// Removes a photo and its faces permanently.
 #[utoipa::path(delete, path = "/events/{event}/photos/{photo}", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)),
     responses((status = 200, body = RemovedPhoto)))]
@@ -53,7 +53,7 @@ pub async fn remove(
     remove_all(app, grant, vec![Chosen { id: photo, content }]).await.map(Json)
 }
 
-/// Removes many photos with their faces for good, with one receipt for all.
+/// Removes photos and their faces permanently, with one receipt for all of them.
 #[utoipa::path(post, path = "/events/{event}/photos/removal", tag = "photos",
     params(("event" = String, Path)), request_body = PhotoRemoval,
     responses((status = 200, body = RemovedPhoto)))]
@@ -68,7 +68,7 @@ pub async fn remove_many(
 
 async fn remove_all(app: App, grant: Grant, photos: Vec<Chosen>) -> Result<RemovedPhoto> {
     let event = grant.event()?.to_owned();
-    // No job may bring the faces back: those of these photos go first.
+    // The photos' jobs are deleted first, so that no job adds the faces again.
     let mut tx = app.db().write().await?;
     for photo in &photos {
         sqlx::query("DELETE FROM jobs WHERE photo_id = $1")
@@ -77,7 +77,7 @@ async fn remove_all(app: App, grant: Grant, photos: Vec<Chosen>) -> Result<Remov
             .await?;
     }
     tx.commit().await?;
-    // In a task of its own: a client that hangs up does not stop it half-way.
+    // Spawned as a task, so that a disconnected client does not interrupt the removal.
     let removal = tokio::spawn(async move {
         let (blobs, name) = (app.blobs().clone(), event.clone());
         let (receipt, photos) = app
@@ -104,8 +104,9 @@ async fn remove_all(app: App, grant: Grant, photos: Vec<Chosen>) -> Result<Remov
     removal.await.map_err(Failure::internal)?
 }
 
-/// Erases the faces of those photos that were indexed, `None` where none was, and removes all photos' files. Alone
-/// for all of it: a worker that has taken a photo's job already finds no file afterwards.
+/// Erases the faces of the indexed photos and removes the files of all photos. Returns `None` if no photo was
+/// indexed. Holds `erasing` exclusively throughout, so a worker that already claimed a photo's job finds no
+/// file afterwards.
 fn erase(
     open: &EventFaces,
     blobs: &Blobs,
@@ -139,7 +140,7 @@ mod tests {
     use super::*;
     use crate::blob::Kind;
 
-    /// A folder that is asked for each deletion whether a worker could read meanwhile.
+    /// An object store that asserts on each deletion that no worker can read at that time.
     struct Watched(Box<dyn Place>, Arc<EventFaces>);
 
     impl Place for Watched {
@@ -164,7 +165,10 @@ mod tests {
         }
 
         fn delete(&self, name: &str) -> Result<()> {
-            assert!(self.1.erasing.try_read().is_err(), "a worker reads while {name} goes");
+            assert!(
+                self.1.erasing.try_read().is_err(),
+                "a worker can read while {name} is deleted"
+            );
             self.0.delete(name)
         }
     }
@@ -186,7 +190,7 @@ mod tests {
         for (photo, kind) in [("a", Kind::Original), ("b", Kind::Original), ("b", Kind::Thumb)] {
             blobs.put(&sealer, "event", photo, kind, b"file").unwrap();
         }
-        assert!(erase(&open, &blobs, "event", &photos).unwrap().is_none(), "none was indexed");
+        assert!(erase(&open, &blobs, "event", &photos).unwrap().is_none(), "no photo was indexed");
         for photo in ["a", "b"] {
             assert!(blobs.get(&sealer, "event", photo, Kind::Original).unwrap().is_none());
         }

@@ -1,7 +1,3 @@
-//! Photos over HTTP: the list, one of it, and its place in the event.
-//!
-//! Sends no bytes of a photo.
-
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -24,24 +20,26 @@ pub struct Photo {
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
-    /// Hexadecimal.
+    /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
+    /// Length of the file, bytes.
     pub bytes: i64,
     pub media_type: String,
-    /// Pixels, as the file has them, before they are turned upright.
+    /// Width of the image in the file, pixels, before its EXIF orientation is applied.
     pub width: i64,
+    /// Height of the image in the file, pixels, before its EXIF orientation is applied.
     pub height: i64,
     pub created_unix_s: i64,
-    /// `ready`, `running`, `done`, `failed` or `cancelled`: how its indexing stands.
+    /// State of the photo's indexing job: `ready`, `running`, `done`, `failed` or `cancelled`.
     pub indexing: String,
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Filter {
-    /// Only photos of this folder.
+    /// Restricts the list to photos in this folder.
     pub folder: Option<String>,
-    /// Only photos that lie in no folder.
+    /// If true, restricts the list to photos outside folders.
     pub unfiled: Option<bool>,
 }
 
@@ -49,7 +47,7 @@ pub struct Filter {
 pub struct PhotoChange {
     #[schema(min_length = 1, max_length = 255)]
     name: Option<String>,
-    /// Another folder of the event; an empty text takes it out of its folder.
+    /// Another folder of the event; an empty string moves the photo out of its folder.
     folder: Option<String>,
 }
 
@@ -71,7 +69,7 @@ fn read(row: &AnyRow) -> sqlx::Result<Photo> {
     })
 }
 
-/// An event's photos, in the order in which they came.
+/// Lists the photos of an event, in order of upload.
 #[utoipa::path(get, path = "/events/{event}/photos", tag = "photos",
     params(("event" = String, Path), Filter, Paging), responses((status = 200, body = Page<Photo>)))]
 pub async fn list(
@@ -100,7 +98,7 @@ async fn one(app: &App, grant: &Grant, photo: &str) -> Result<Photo> {
     Ok(read(&row)?)
 }
 
-/// A photo's entry.
+/// Returns the data of a photo; other requests return its files.
 #[utoipa::path(get, path = "/events/{event}/photos/{photo}", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)), responses((status = 200, body = Photo)))]
 pub async fn show(

@@ -1,8 +1,8 @@
-//! What visitors, who are no members of the studio, may see and take of an event's photos: the one place that
-//! says so, for one photo and, in a statement, for many.
+//! The photo policy: what visitors may see and download of an event's photos, as the event and the folder
+//! define it. It exists once, as a check of one row (`Allowed`) and as an SQL condition (`VISIBLE`).
 //!
-//! Event and folder decide. Which of the visible photos somebody is shown at all (an album's, a guest's own)
-//! their room decides beside it. Members of the studio are not asked here.
+//! Which of the visible photos a visitor gets (an album's, a guest's own), `album` and `guest` decide. Studio
+//! members are not subject to this policy.
 
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
@@ -12,15 +12,15 @@ use utoipa::ToSchema;
 use crate::error::{Failure, Result};
 use crate::input;
 
-/// What visitors may take of a photo; each includes those before it.
+/// What visitors may download of a photo. Each level includes the previous ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Download {
-    /// Nothing: they look.
+    /// Nothing; visitors can only view the photo.
     Off,
-    /// The picture for screens.
+    /// The JPEG for screens.
     Web,
-    /// The file as it came.
+    /// The original file.
     Original,
 }
 
@@ -31,17 +31,19 @@ pub struct Allowed {
     pub download: Download,
 }
 
-/// The photos with what decides about them: `p` a photo, `e` its event, `f` its folder, which may be none.
+/// The joined tables from which the policy is read: photo `p`, its event `e`, its folder `f` (NULL without a
+/// folder).
 pub const TABLES: &str =
     "photos p JOIN events e ON e.id = p.event_id LEFT JOIN folders f ON f.id = p.folder_id";
-/// Holds for the rows of `TABLES` that visitors may see. Lists and counts for visitors have it in their WHERE.
+/// The condition on `TABLES` for photos that visitors may see. Lists and counts for visitors have it in their
+/// WHERE clause.
 pub const VISIBLE: &str = "e.deleting_unix_s IS NULL AND COALESCE(f.hidden, 0) = 0";
-/// The columns from which `Allowed::of_row` and `watermark_of` read.
+/// The columns that `Allowed::of_row` and `watermark_of` read.
 pub const COLUMNS: &str = "e.deleting_unix_s AS rule_deleting, COALESCE(f.hidden, 0) AS rule_hidden, \
     COALESCE(f.downloads, e.downloads) AS rule_downloads, e.watermark AS rule_watermark";
 
 impl Allowed {
-    /// From a row of `TABLES` with `COLUMNS`; agrees with `VISIBLE`.
+    /// Reads the permissions from a row of `TABLES` with `COLUMNS`. Must agree with `VISIBLE`.
     pub fn of_row(row: &AnyRow) -> Result<Self> {
         let deleting: Option<i64> = row.try_get("rule_deleting")?;
         let hidden: i64 = row.try_get("rule_hidden")?;
@@ -50,7 +52,7 @@ impl Allowed {
         Ok(Self::of(deleting.is_none() && hidden == 0, download, marked))
     }
 
-    /// A watermark is of no use where the file can be had without it.
+    /// Computes the permissions. A watermark limits downloads to `Web`, since the original file has none.
     fn of(visible: bool, download: Download, marked: bool) -> Self {
         let most = if marked { Download::Web } else { Download::Original };
         let download = if visible { download.min(most) } else { Download::Off };
@@ -58,7 +60,7 @@ impl Allowed {
     }
 }
 
-/// The text that is drawn on what visitors are shown.
+/// Returns the text of the event's watermark, or `None` if it has none.
 pub fn watermark_of(row: &AnyRow) -> Result<Option<String>> {
     let text: Option<String> = row.try_get("rule_watermark")?;
     Ok(text.filter(|text| !text.is_empty()))
@@ -67,7 +69,7 @@ pub fn watermark_of(row: &AnyRow) -> Result<Option<String>> {
 impl Download {
     const ALL: [Self; 3] = [Self::Off, Self::Web, Self::Original];
 
-    /// As it is stored.
+    /// Returns the value stored in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Off => "off",
@@ -76,14 +78,21 @@ impl Download {
         }
     }
 
-    /// Reads what `as_str` writes. Errors: `Internal`.
+    /// Parses a value of `as_str`.
+    ///
+    /// # Errors
+    /// - `Internal` for any other value.
     pub fn parse(text: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|download| download.as_str() == text);
-        found.ok_or_else(|| Failure::internal(format!("no download rule '{text}'")))
+        found.ok_or_else(|| Failure::internal(format!("unknown download rule '{text}'")))
     }
 }
 
-/// A watermark as somebody wants it: one line of characters that can be drawn; `None` for an empty text.
+/// Validates a watermark: one line of at most 60 characters that the font has. Returns `None` for an empty
+/// text.
+///
+/// # Errors
+/// - `Invalid` for any other text.
 pub fn watermark(text: &str) -> Result<Option<String>> {
     let text = input::line("watermark", text, 0, 60)?;
     if let Some(stranger) = super::mark::undrawable(&text)? {

@@ -1,7 +1,7 @@
-//! Sends a photo's bytes: the file as it came, in ranges where asked (RFC 9110), and smaller ones to show.
+//! Responses with a photo's bytes: the original file, whole or as a range (RFC 9110), and JPEG derivatives.
 //!
-//! What is shown is made from pixels alone, so it holds nothing that a camera wrote beside them. Holds back
-//! no part of a file in memory that nobody reads. Decides nothing of who may have what.
+//! Derivatives are encoded from pixels only, so they hold no metadata of the camera. An original is streamed
+//! in parts of 4 MiB; the next part is read when the client has taken the last. Callers check permissions.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -18,12 +18,13 @@ use crate::error::{Failure, Kind, Result};
 use crate::ids::sha256;
 use crate::state::App;
 
-/// Bytes fetched from the place for photos at once.
+/// Size of a read from the photo store, bytes.
 const READ_BYTES: u64 = 4 << 20;
-/// What a marked picture begins with: the hash of the text that is drawn on it, hexadecimal.
+/// Length of the prefix of a stored watermarked derivative, bytes: the SHA-256 of the watermark's text,
+/// hexadecimal.
 const MARK_BYTES: usize = 64;
 
-/// A photo's file.
+/// A photo with the data that its responses need.
 #[derive(Clone)]
 pub struct File {
     pub id: String,
@@ -35,7 +36,7 @@ pub struct File {
 }
 
 impl File {
-    /// From the columns of `photos`.
+    /// Reads a row of the `photos` table.
     pub fn read(row: &AnyRow) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
@@ -51,16 +52,19 @@ impl File {
         &self.name
     }
 
-    /// The name of a JPEG that was made of it.
+    /// Returns the file name of a JPEG derivative: the photo's name with the extension `.jpg`.
     pub fn jpeg_name(&self) -> String {
         let stem = self.name.rsplit_once('.').map_or(self.name.as_str(), |(stem, _)| stem);
         format!("{stem}.jpg")
     }
 }
 
-/// The file as it came, or the part of it that `headers` ask for.
+/// Responds with the original file, or with the byte range that `headers` request.
+///
+/// # Errors
+/// - `RangeNotSatisfiable` if the range is outside the file.
 pub async fn original(app: &App, file: File, headers: &HeaderMap) -> Result<Response> {
-    // The bytes of a photo never change: its hash is its tag.
+    // The bytes of a photo never change, so its hash is its entity tag.
     let tag = format!("\"{}\"", file.sha256);
     let mut answer = cached(&tag)?;
     if has_tag(headers, header::IF_NONE_MATCH, &tag) {
@@ -89,7 +93,7 @@ pub async fn original(app: &App, file: File, headers: &HeaderMap) -> Result<Resp
         }
     };
     answer.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
-    // The first part is read before the answer begins: what fails then can still be told.
+    // The first part is read before the response starts, so that an error still gets an error status.
     let first = part(app, &file, range.start, range.end).await?;
     let state = (app.clone(), file, range.start + first.len() as u64, range.end, Some(first));
     let parts = stream::unfold(state, |(app, file, at, end, ready)| async move {
@@ -105,11 +109,15 @@ pub async fn original(app: &App, file: File, headers: &HeaderMap) -> Result<Resp
                 Some((Ok(axum::body::Bytes::from(bytes)), (app, file, after, end, None)))
             }
             Ok(_) => Some((
-                Err(std::io::Error::other("the photo ends too soon")),
+                Err(std::io::Error::other("the photo is shorter than expected")),
                 (app, file, end, end, None),
             )),
             Err(failure) => {
-                tracing::error!(photo = file.id, reason = failure.reason(), "sending a photo");
+                tracing::error!(
+                    photo = file.id,
+                    reason = failure.reason(),
+                    "sending a photo failed"
+                );
                 Some((
                     Err(std::io::Error::other("the photo cannot be read")),
                     (app, file, end, end, None),
@@ -135,7 +143,8 @@ enum Asked {
     Nothing,
 }
 
-/// One range of RFC 9110, section 14.1.2. Several, or what does not read, may be answered with everything.
+/// Parses a single byte range (RFC 9110, section 14.1.2). Returns `All` for several ranges or an invalid
+/// header, which the RFC permits.
 fn range_of(text: &str, bytes: u64) -> Asked {
     let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-'))
     else {
@@ -161,7 +170,7 @@ fn range_of(text: &str, bytes: u64) -> Asked {
 fn cached(tag: &str) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert(header::ETAG, tag.parse().map_err(Failure::internal)?);
-    // Kept by the browser alone, and asked about each time: access may have ended.
+    // Only the browser may cache it, and it must revalidate each time, since access may have ended.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     Ok(headers)
 }
@@ -172,7 +181,8 @@ fn has_tag(headers: &HeaderMap, name: header::HeaderName, tag: &str) -> bool {
     tags.any(|listed| listed == "*" || listed.strip_prefix("W/").unwrap_or(listed) == tag)
 }
 
-/// For saving under the file's own name (RFC 6266; other characters than plain ones by RFC 8187).
+/// Returns the `Content-Disposition` for saving under `name` (RFC 6266; other than plain characters are
+/// encoded by RFC 8187).
 fn disposition(name: &str) -> Result<HeaderValue> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     let encoded: String = name
@@ -183,7 +193,7 @@ fn disposition(name: &str) -> Result<HeaderValue> {
     text.parse().map_err(Failure::internal)
 }
 
-/// The photo for screens or for lists, a JPEG.
+/// Responds with the derivative for screens or for lists, a JPEG.
 pub async fn derivative(
     app: &App,
     file: File,
@@ -195,7 +205,7 @@ pub async fn derivative(
     Ok((answer, jpeg(app, file, kind).await?).into_response())
 }
 
-/// The photo for screens with `text` drawn over it, a JPEG.
+/// Responds with the derivative for screens with the watermark `text`, a JPEG.
 pub async fn marked(app: &App, file: File, headers: &HeaderMap, text: &str) -> Result<Response> {
     let hash = sha256(text.as_bytes());
     let tag = format!("\"{}-marked-{}\"", file.id, hash.get(..16).unwrap_or_default());
@@ -203,7 +213,7 @@ pub async fn marked(app: &App, file: File, headers: &HeaderMap, text: &str) -> R
     Ok((answer, marked_jpeg(app, file, text).await?).into_response())
 }
 
-/// The bytes of a photo with `text` drawn over it.
+/// Returns the JPEG for screens with the watermark `text`; makes and stores it if it does not exist.
 pub async fn marked_jpeg(app: &App, file: File, text: &str) -> Result<Vec<u8>> {
     let hash = sha256(text.as_bytes());
     let (blobs, event, id) = (app.blobs().clone(), file.event.clone(), file.id.clone());
@@ -211,7 +221,7 @@ pub async fn marked_jpeg(app: &App, file: File, text: &str) -> Result<Vec<u8>> {
         .faces()
         .run(move |faces| blobs.get(&faces.sealer(&event)?, &event, &id, BlobKind::Marked))
         .await?;
-    // One with another text is as good as none: it is made anew, over the old one.
+    // A stored derivative with another text is replaced.
     let of_this_text = |kept: &Vec<u8>| kept.get(..MARK_BYTES) == Some(hash.as_bytes());
     if let Some(mut kept) = there.filter(of_this_text) {
         return Ok(kept.split_off(MARK_BYTES));
@@ -232,7 +242,7 @@ pub async fn marked_jpeg(app: &App, file: File, text: &str) -> Result<Vec<u8>> {
         .await
 }
 
-/// The bytes of the file as it came.
+/// Returns the original file.
 pub async fn whole(app: &App, file: &File) -> Result<Vec<u8>> {
     let (blobs, event, id) = (app.blobs().clone(), file.event.clone(), file.id.clone());
     let kept = app
@@ -242,14 +252,14 @@ pub async fn whole(app: &App, file: &File) -> Result<Vec<u8>> {
     kept.ok_or_else(Failure::not_found)
 }
 
-/// Makes the browser save `response` under the photo's name, as a JPEG.
+/// Makes the browser save `response` as a JPEG file with the photo's name.
 pub fn to_be_saved(mut response: Response, file: &File) -> Result<Response> {
     let value = disposition(&file.jpeg_name())?;
     response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
     Ok(response)
 }
 
-/// The headers of a JPEG; `None` where the client has it already.
+/// Returns the headers of a JPEG response, or `None` if the client has the JPEG in its cache.
 fn jpeg_headers(asked: &HeaderMap, tag: &str) -> Result<Option<HeaderMap>> {
     if has_tag(asked, header::IF_NONE_MATCH, tag) {
         return Ok(None);
@@ -263,7 +273,7 @@ fn not_modified(tag: &str) -> Result<Response> {
     Ok((StatusCode::NOT_MODIFIED, cached(tag)?).into_response())
 }
 
-/// The bytes of the photo for screens or for lists.
+/// Returns the JPEG for screens or for lists; makes and stores it if it does not exist.
 pub async fn jpeg(app: &App, file: File, kind: BlobKind) -> Result<Vec<u8>> {
     let (blobs, event, id) = (app.blobs().clone(), file.event.clone(), file.id.clone());
     let there =
@@ -274,7 +284,8 @@ pub async fn jpeg(app: &App, file: File, kind: BlobKind) -> Result<Vec<u8>> {
     }
 }
 
-/// Makes what is not there yet: the photo was not indexed, or making it failed then.
+/// Makes and stores a derivative that does not exist: the photo is not indexed yet, or the worker failed to
+/// make it.
 async fn make(app: &App, file: File, kind: BlobKind) -> Result<Vec<u8>> {
     let _permit = app.finishing().acquire().await.map_err(Failure::internal)?;
     let blobs = app.blobs().clone();

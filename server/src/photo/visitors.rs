@@ -1,8 +1,3 @@
-//! A photo's bytes for visitors, as the event and its folders allow (`rules.rs`).
-//!
-//! Finds visible photos only: what is hidden, and what is somebody else's, is not there. Which of them a visitor
-//! has come for, their room decides before it asks here.
-
 use axum::http::HeaderMap;
 use axum::response::Response;
 
@@ -12,14 +7,17 @@ use crate::blob::Kind as BlobKind;
 use crate::error::{Failure, Kind, Result};
 use crate::state::App;
 
-/// A photo that visitors may see.
+/// A photo that visitors may see under the photo policy (`rules.rs`).
 pub struct Shown {
     file: File,
     watermark: Option<String>,
     pub allowed: Allowed,
 }
 
-/// The photo of `event`, where visitors may see it. Errors: `NotFound` for every other.
+/// Finds a photo of `event` that visitors may see. The caller decides whether this visitor gets it.
+///
+/// # Errors
+/// - `NotFound` if visitors may not see it, or the event has no such photo.
 pub async fn shown(app: &App, event: &str, photo: &str) -> Result<Shown> {
     let text = format!(
         "SELECT p.*, {COLUMNS} FROM {TABLES} WHERE p.id = $1 AND p.event_id = $2 AND {VISIBLE}"
@@ -33,12 +31,12 @@ pub async fn shown(app: &App, event: &str, photo: &str) -> Result<Shown> {
 }
 
 impl Shown {
-    /// For lists. Too small to be of use elsewhere, it bears no watermark.
+    /// Responds with the thumbnail for lists. It has no watermark, since it is too small for other uses.
     pub async fn thumb(self, app: &App, headers: &HeaderMap) -> Result<Response> {
         send::derivative(app, self.file, headers, BlobKind::Thumb).await
     }
 
-    /// For screens, with the event's watermark.
+    /// Responds with the derivative for screens, with the event's watermark.
     pub async fn web(self, app: &App, headers: &HeaderMap) -> Result<Response> {
         match &self.watermark {
             Some(text) => send::marked(app, self.file, headers, text).await,
@@ -46,7 +44,10 @@ impl Shown {
         }
     }
 
-    /// For keeping: the file, or the picture for screens. Errors: `Forbidden` where downloads are off.
+    /// Responds with the download: the original file or the JPEG for screens, as the policy allows.
+    ///
+    /// # Errors
+    /// - `Forbidden` if downloads are off.
     pub async fn download(self, app: &App, headers: &HeaderMap) -> Result<Response> {
         match self.allowed.download {
             Download::Off => Err(refusal()),
@@ -58,7 +59,7 @@ impl Shown {
         }
     }
 
-    /// What `download` gives, with its name, for an archive; `None` where downloads are off.
+    /// Returns the file name and bytes of the download, for an archive; `None` if downloads are off.
     pub async fn taken(self, app: &App) -> Result<Option<(String, Vec<u8>)>> {
         let file = self.file;
         Ok(match self.allowed.download {
@@ -75,12 +76,15 @@ impl Shown {
         })
     }
 
-    /// Errors: `Forbidden` where downloads are off.
+    /// Checks that the photo may be downloaded.
+    ///
+    /// # Errors
+    /// - `Forbidden` if downloads are off.
     pub fn may_be_taken(&self) -> Result<()> {
         if self.allowed.download == Download::Off { Err(refusal()) } else { Ok(()) }
     }
 }
 
 fn refusal() -> Failure {
-    Failure::new(Kind::Forbidden, "This photo is for looking at; downloads of it are off.")
+    Failure::new(Kind::Forbidden, "Downloads of this photo are off.")
 }

@@ -1,7 +1,7 @@
-//! Looking for people in an event: by a selfie, by a face that was found, and comparing two faces.
+//! Face search in an event: by a selfie or by a known face; and comparison of two faces.
 //!
-//! Every answer is limited to the event that the guard has let the caller into. Says of a face where it is and
-//! how sure the match is, never its embedding.
+//! A search covers only the event to which the guard has admitted the caller. Responses never hold an
+//! embedding.
 
 pub mod routes;
 mod together;

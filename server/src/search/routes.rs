@@ -1,8 +1,3 @@
-//! Search over HTTP.
-//!
-//! A selfie is read, searched with and forgotten: it is neither stored nor logged. Photos are named by the
-//! ids that the event's list has.
-
 use std::collections::HashMap;
 use std::time::Instant;
 
@@ -22,57 +17,62 @@ use crate::ops::metrics;
 use crate::photo::rows_of;
 use crate::state::App;
 
+/// How a face is scored against the probe.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
-    /// Through the person a face belongs to, where it has one.
+    /// By the mean of the cosine similarities to the face and to the centroid of its person, if it belongs to
+    /// one.
     #[default]
     People,
-    /// By the face alone.
+    /// By the cosine similarity to the face alone.
     Direct,
-    /// Through people, and then all faces of every accepted person.
+    /// As `people`; also returns all other faces of each accepted person.
     Expand,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Wish {
+    /// How a face is scored against the probe; default: `people`.
     #[param(inline)]
     pub how: Option<How>,
-    /// What a good face must reach, 0 to 1; the event's own threshold when nothing is said.
+    /// Threshold for a good face, 0 to 1; default: the event's threshold.
     #[param(minimum = 0.0, maximum = 1.0)]
     pub similarity_min: Option<f32>,
-    /// Photos at most, 1 to 5,000.
+    /// Greatest number of photos to return, 1 to 5,000.
     #[param(minimum = 1, maximum = 5000, default = 1000)]
     pub limit: Option<u32>,
-    /// Which face of the selfie is meant, from left to right, where it shows several.
+    /// The face to search by if the selfie shows several: its number from left to right, from 1.
     #[param(minimum = 1, maximum = 1000)]
     pub face: Option<u32>,
 }
 
 #[derive(Deserialize, ToSchema)]
 pub struct FaceQuery {
-    /// A face of this event.
+    /// Id of a face of this event.
     face: String,
 }
 
 #[derive(Deserialize, ToSchema)]
 pub struct Pair {
-    /// Two faces of this event.
+    /// Id of a face of this event.
     a: String,
+    /// Id of another face of this event.
     b: String,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct Found {
-    /// What a good face had to reach.
+    /// The threshold for a good face that was applied.
     pub threshold: f32,
-    /// Best first, one per photo.
+    /// The matches, best first, at most one per photo.
     pub matches: Vec<FoundPhoto>,
-    /// Faces that the selfie shows.
+    /// Number of faces detected in the selfie.
     pub faces_seen: usize,
-    /// Of the selfie's face, 0 to 1: below 0.25 a better picture would find more.
+    /// Quality of the probe's face, 0 to 1. Below 0.25, a better picture would find more photos.
     pub quality: f32,
+    /// Time that the server took for the search, milliseconds.
     pub elapsed_ms: f64,
 }
 
@@ -80,12 +80,12 @@ pub struct Found {
 pub struct FoundPhoto {
     pub photo: String,
     pub face: String,
-    /// What was held against the threshold, -1 to 1.
+    /// The score that was compared with the threshold, -1 to 1.
     pub similarity: f32,
-    /// `direct`: the face itself; `person`: together with the person it belongs to; `expanded`: another face
-    /// of an accepted person.
+    /// Why the photo matches. `direct`: the face itself; `person`: the face together with its person;
+    /// `expanded`: another face of an accepted person.
     pub kind: String,
-    /// Of the face in the photo, 0 to 1; a poor face had to reach more.
+    /// Quality of the face in the photo, 0 to 1. A low-quality face has a higher threshold.
     pub quality: f32,
     /// Left, top, width and height in pixels of the upright photo.
     #[schema(min_items = 4, max_items = 4)]
@@ -94,10 +94,11 @@ pub struct FoundPhoto {
 
 #[derive(Serialize, ToSchema)]
 pub struct Compared {
-    /// -1 to 1.
+    /// Cosine similarity of the two faces, -1 to 1.
     pub similarity: f32,
     /// The event's threshold.
     pub threshold: f32,
+    /// Whether `similarity` reaches `threshold`.
     pub same_person: bool,
 }
 
@@ -131,7 +132,8 @@ impl Wish {
     }
 }
 
-/// Finds the photos of whoever a selfie shows. The body is the picture: JPEG, PNG or WebP.
+/// Searches for the photos of the person on a selfie. The body is the picture: JPEG, PNG or WebP. The server
+/// neither stores nor logs it.
 #[utoipa::path(post, path = "/events/{event}/search", tag = "search",
     params(("event" = String, Path), Wish),
     request_body(content = Bytes, content_type = "image/jpeg"),
@@ -177,7 +179,7 @@ pub async fn by_selfie(
     found(&app, &event, answer, faces_seen, quality, begun).await.map(Json)
 }
 
-/// Finds the photos that show the person of a face of this event.
+/// Searches for the photos of the person to whom a face of this event belongs.
 #[utoipa::path(post, path = "/events/{event}/search/face", tag = "search",
     params(("event" = String, Path), Wish), request_body = FaceQuery,
     responses((status = 200, body = Found)))]
@@ -205,7 +207,7 @@ pub async fn by_face(
     found(&app, &event, answer, 1, quality, begun).await.map(Json)
 }
 
-/// The engine's answer in the event's own names.
+/// Converts the engine's answer to a response, in which photos have the server's ids.
 async fn found(
     app: &App,
     event: &str,
@@ -222,7 +224,7 @@ async fn found(
         MatchKind::Expanded => "expanded",
     };
     let shown = |found: picpick_engine::Match| {
-        // A photo that is being removed has no name any more.
+        // A photo that is being removed may have no row any more.
         let photo = names.get(&found.photo.to_string())?.clone();
         Some(FoundPhoto {
             photo,
@@ -242,14 +244,14 @@ async fn found(
     })
 }
 
-/// The photos' ids in the database, by the engine's.
+/// Returns the server's ids of photos by their content ids (hexadecimal). Photos without a row are left out.
 pub async fn names(app: &App, event: &str, photos: &[PhotoId]) -> Result<HashMap<String, String>> {
     let select = "SELECT p.content_id, p.id FROM photos p WHERE p.event_id = $1";
     let rows = rows_of(app, event, photos, select).await?;
     rows.iter().map(|row| Ok((row.try_get("content_id")?, row.try_get("id")?))).collect()
 }
 
-/// Whether two faces of an event are the same person's.
+/// Compares two faces of an event: returns their similarity and whether it reaches the event's threshold.
 #[utoipa::path(post, path = "/events/{event}/compare", tag = "search", params(("event" = String, Path)),
     request_body = Pair, responses((status = 200, body = Compared)))]
 pub async fn compare(

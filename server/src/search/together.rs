@@ -1,25 +1,26 @@
-//! What is asked while something else is being answered is answered together.
+//! Batches concurrent requests, such as searches of one collection.
 //!
-//! The first to come answers at once. Those who come meanwhile wait, and one of them then answers for all of
-//! them: nobody waits for company. Blocks; knows nothing of questions and answers.
+//! The first caller runs at once. Callers that arrive meanwhile queue; then one of them becomes the leader
+//! and runs the queue as one batch. No caller waits for a batch to fill. Callers block their thread.
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// One line of askers.
+/// A batcher of questions `Q` with answers `A`.
 pub struct Together<Q, A> {
     line: Mutex<Line<Q, A>>,
 }
 
 struct Line<Q, A> {
-    /// Whether somebody answers, or has been told to.
+    /// Whether there is a leader, running a batch or chosen to run the next one.
     led: bool,
+    /// The queued questions, each with the channel to its caller.
     waiting: Vec<(Q, Sender<Told<A>>)>,
 }
 
 enum Told<A> {
     Answer(A),
-    /// It is your turn to answer, for yourself and all who wait.
+    /// Makes the receiver the leader, which runs the queue, including its own question.
     Lead,
 }
 
@@ -30,8 +31,8 @@ impl<Q, A> Default for Together<Q, A> {
 }
 
 impl<Q, A> Together<Q, A> {
-    /// The answer to `question`. Where it is the caller's turn, `answer` is called with all that wait, and
-    /// gives an answer for each, in order. `None`: whoever was to answer has panicked.
+    /// Returns the answer to `question`. If the caller becomes the leader, calls `answer` with all queued
+    /// questions; it must return one answer per question, in order. Returns `None` if the leader panicked.
     pub fn ask(&self, question: Q, answer: impl FnOnce(Vec<Q>) -> Vec<A>) -> Option<A> {
         let (tell, told) = channel();
         let mut line = self.line();
@@ -49,7 +50,7 @@ impl<Q, A> Together<Q, A> {
         let waiting = std::mem::take(&mut self.line().waiting);
         let (questions, askers): (Vec<Q>, Vec<_>) = waiting.into_iter().unzip();
         for (asker, answer) in askers.iter().zip(answer(questions)) {
-            // One who is gone needs no answer.
+            // An error means that the caller is gone and needs no answer.
             let _ = asker.send(Told::Answer(answer));
         }
         drop(lead);
@@ -64,7 +65,7 @@ impl<Q, A> Together<Q, A> {
     }
 }
 
-/// The turn to answer; it goes on to the next in line, even if answering panics.
+/// The leader's role. On drop, also after a panic, it passes to the first caller in the queue.
 struct Lead<'a, Q, A>(&'a Together<Q, A>);
 
 impl<Q, A> Drop for Lead<'_, Q, A> {
@@ -86,7 +87,7 @@ mod tests {
         questions.into_iter().map(|question| question * 10).collect()
     }
 
-    /// Asks 0, and while it is answered 1 to 8 as well; `answer` is called by whoever leads those.
+    /// Asks question 0, and questions 1 to 8 while 0 is being answered. The leader of those calls `answer`.
     fn ask_nine(
         numbers: &Numbers,
         answer: impl Fn(Vec<usize>) -> Vec<usize> + Sync,
@@ -97,7 +98,7 @@ mod tests {
         std::thread::scope(|threads| {
             let first = threads.spawn(move || {
                 numbers.ask(0, |questions| {
-                    assert_eq!(questions, [0], "alone, and not waiting for anybody");
+                    assert_eq!(questions, [0], "the first question is a batch of its own");
                     answering.send(()).unwrap();
                     gone_on.recv().unwrap();
                     tenfold(questions)
@@ -131,7 +132,7 @@ mod tests {
     fn a_panic_leaves_nobody_waiting() {
         let numbers = Numbers::default();
         let answers = ask_nine(&numbers, |questions| {
-            assert_eq!(questions.len(), 1, "the panic that is meant");
+            assert_eq!(questions.len(), 1, "intended panic");
             tenfold(questions)
         });
         assert_eq!(answers[0], Some(0));

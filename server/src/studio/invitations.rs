@@ -1,8 +1,3 @@
-//! Invitations: a link by which somebody gets a role in a studio, once, within a week.
-//!
-//! The link is mailed, and shown to whoever invites, for passing on; stored is its hash. Accepting needs an account or
-//! makes one. Never says whether an address has an account.
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -25,18 +20,22 @@ use crate::input::{self, Body, Page, Paging, Path, Query};
 use crate::mail::{self, Mail};
 use crate::state::App;
 
+/// Lifetime of an invitation, seconds.
 const VALID_S: i64 = 7 * 86_400;
 
+/// An invitation: a single-use token that gives its user a role in a studio. The database stores only its
+/// hash.
 #[derive(Serialize, ToSchema)]
 pub struct Invitation {
     pub id: String,
     pub email: String,
     pub role: Role,
+    /// The only event that the role is valid for; absent: the whole studio.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
     pub created_unix_s: i64,
     pub expires_unix_s: i64,
-    /// Only in the answer that makes the invitation.
+    /// The token; present only in the response that creates the invitation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
 }
@@ -46,17 +45,18 @@ pub struct NewInvitation {
     #[schema(format = "email")]
     email: String,
     role: Role,
-    /// The only event that the role is for.
+    /// The only event that the role is valid for; absent: the whole studio.
     event: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
 pub struct Acceptance {
+    /// The token from the link.
     token: String,
-    /// Of a new account; an account that is there keeps its own.
+    /// The name of a new account; ignored if the address has an account.
     #[schema(min_length = 1, max_length = 200)]
     name: String,
-    /// The account's password, or a new account's.
+    /// The password of the existing account, or the one for a new account.
     #[schema(value_type = String, min_length = 10, max_length = 200)]
     password: Zeroizing<String>,
 }
@@ -73,7 +73,7 @@ fn read(row: &AnyRow) -> Result<Invitation> {
     })
 }
 
-/// The open invitations, oldest first.
+/// Lists the open invitations of a studio, oldest first.
 #[utoipa::path(get, path = "/studios/{studio}/invitations", tag = "members",
     params(("studio" = String, Path), Paging), responses((status = 200, body = Page<Invitation>)))]
 pub async fn list(
@@ -89,7 +89,8 @@ pub async fn list(
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
-/// Invites somebody, by mail. The answer holds the token of the same link, to pass on in another way.
+/// Creates an invitation and sends its link by e-mail. The response holds the token of the link, so that the
+/// caller can also pass it on in another way. It does not disclose whether the address has an account.
 #[utoipa::path(post, path = "/studios/{studio}/invitations", tag = "members",
     params(("studio" = String, Path)), request_body = NewInvitation,
     responses((status = 201, body = Invitation)))]
@@ -143,7 +144,7 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(made)))
 }
 
-/// Withdraws an invitation, at once.
+/// Withdraws an invitation. Its link stops working immediately.
 #[utoipa::path(delete, path = "/studios/{studio}/invitations/{invitation}", tag = "members",
     params(("studio" = String, Path), ("invitation" = String, Path)), responses((status = 204)))]
 pub async fn withdraw(
@@ -166,12 +167,13 @@ pub async fn withdraw(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Accepts an invitation, with the account of its address or a new one. Sign in afterwards.
+/// Accepts an invitation for the account of its e-mail address; creates the account if there is none. The
+/// client signs in afterwards.
 #[utoipa::path(post, path = "/invitations/accept", tag = "members", request_body = Acceptance,
     responses((status = 204)))]
 pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Result<StatusCode> {
     let gone = || {
-        Failure::new(Kind::Gone, "The invitation was used, withdrawn, has expired or is not one.")
+        Failure::new(Kind::Gone, "The invitation is invalid, expired, withdrawn or already used.")
     };
     let row = sqlx::query(
         "SELECT l.*, u.id AS user_id, u.password_hash FROM links l LEFT JOIN users u ON u.email = l.email \
@@ -186,7 +188,7 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
     let studio: String = row.try_get("studio_id")?;
     let known: Option<String> = row.try_get("user_id")?;
     let name = input::name("name", &given.name)?;
-    // Knowing the link does not make somebody the account's owner: the password does.
+    // The link does not prove that the client owns an existing account; the password does.
     let hash = match &known {
         Some(_)
             if verify_password(given.password.clone(), row.try_get("password_hash")?).await? =>
@@ -196,7 +198,7 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
         Some(_) => {
             return Err(Failure::new(
                 Kind::WrongCredentials,
-                "This address has an account; its password is another.",
+                "This address has an account; enter the password of that account.",
             ));
         }
         None => Some(hash_password(given.password).await?),

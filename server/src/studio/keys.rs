@@ -1,8 +1,3 @@
-//! API keys: a role for programs, in a studio or in one event of it.
-//!
-//! A key is shown once, when it is made; stored is its hash. Nobody makes one that may do more than they
-//! may, and none makes keys for others: keys are made by people.
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -22,30 +17,32 @@ use crate::ids::{new_id, new_token, token_hash};
 use crate::input::{self, Body, Page, Paging, Path, Query};
 use crate::state::App;
 
+/// An API key: a role for programs, in a studio or in one event. The database stores only its hash.
 #[derive(Serialize, ToSchema)]
 pub struct ApiKey {
     pub id: String,
     pub name: String,
     pub role: Role,
+    /// The only event that the key is valid for; absent: the whole studio.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
     pub created_unix_s: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_unix_s: Option<i64>,
-    /// Only in the answer that makes the key.
+    /// The key; present only in the response that creates it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
 pub struct NewApiKey {
-    /// What it is for.
+    /// A name that says what the key is used for.
     #[schema(min_length = 1, max_length = 200)]
     name: String,
     role: Role,
-    /// The only event that it is for.
+    /// The only event that the key is valid for; absent: the whole studio.
     event: Option<String>,
-    /// Seconds since 1970.
+    /// Expiry, seconds since the Unix epoch; absent: the key does not expire.
     #[schema(minimum = 1)]
     expires_unix_s: Option<i64>,
 }
@@ -62,7 +59,7 @@ fn read(row: &AnyRow) -> Result<ApiKey> {
     })
 }
 
-/// A studio's API keys, oldest first.
+/// Lists the API keys of a studio, oldest first.
 #[utoipa::path(get, path = "/studios/{studio}/keys", tag = "keys",
     params(("studio" = String, Path), Paging), responses((status = 200, body = Page<ApiKey>)))]
 pub async fn list(
@@ -78,7 +75,8 @@ pub async fn list(
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
-/// Makes an API key. The answer holds it, and nothing ever again.
+/// Creates an API key. Only this response holds the key. The caller must be a user, not an API key, and
+/// cannot give a key a higher role than their own.
 #[utoipa::path(post, path = "/studios/{studio}/keys", tag = "keys",
     params(("studio" = String, Path)), request_body = NewApiKey,
     responses((status = 201, body = ApiKey)))]
@@ -88,12 +86,15 @@ pub async fn create(
     Body(given): Body<NewApiKey>,
 ) -> Result<(StatusCode, Json<ApiKey>)> {
     let Caller::Person { user, .. } = &grant.caller else {
-        return Err(Failure::new(Kind::Forbidden, "API keys are made by people."));
+        return Err(Failure::new(
+            Kind::Forbidden,
+            "An API key cannot create API keys; sign in as a user.",
+        ));
     };
     may_grant(&grant, given.role)?;
     let name = input::name("name", &given.name)?;
     if given.expires_unix_s.is_some_and(|expires| expires <= now_s()) {
-        return Err(Failure::invalid("expires_unix_s: expected a time to come."));
+        return Err(Failure::invalid("expires_unix_s: expected a time in the future."));
     }
     let mut tx = app.db().write().await?;
     if let Some(event) = &given.event {
@@ -129,7 +130,7 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(made)))
 }
 
-/// Revokes an API key, at once.
+/// Revokes an API key, with immediate effect.
 #[utoipa::path(delete, path = "/studios/{studio}/keys/{key}", tag = "keys",
     params(("studio" = String, Path), ("key" = String, Path)), responses((status = 204)))]
 pub async fn revoke(

@@ -1,7 +1,3 @@
-//! Who belongs to a studio, and as what.
-//!
-//! Nobody gives, changes or takes more than they have, and a studio is never left without an owner.
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -17,14 +13,17 @@ use crate::error::{Failure, Kind, Result};
 use crate::input::{Body, Page, Paging, Path, Query};
 use crate::state::App;
 
+/// A membership: a user's role in a studio.
 #[derive(Serialize, ToSchema)]
 pub struct Member {
+    /// The membership's id.
     pub id: String,
+    /// The user's id.
     pub user: String,
     pub name: String,
     pub email: String,
     pub role: Role,
-    /// The only event that the role is for; absent: the whole studio.
+    /// The only event that the role is valid for; absent: the whole studio.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
     pub created_unix_s: i64,
@@ -47,14 +46,17 @@ fn read(row: &AnyRow) -> Result<Member> {
     })
 }
 
-/// Refuses to give `role` away for whoever has less.
+/// Checks that the caller may give or take `role`: roles up to the caller's own.
+///
+/// # Errors
+/// - `Forbidden` if the caller has a lower role.
 pub fn may_grant(grant: &Grant, role: Role) -> Result<()> {
     let refused =
-        || Failure::new(Kind::Forbidden, "You can give roles up to your own, and take them.");
+        || Failure::new(Kind::Forbidden, "You can give and take only roles up to your own.");
     if grant.may_grant(role) { Ok(()) } else { Err(refused()) }
 }
 
-/// The members of a studio, longest first.
+/// Lists the members of a studio, in the order in which they joined.
 #[utoipa::path(get, path = "/studios/{studio}/members", tag = "members",
     params(("studio" = String, Path), Paging), responses((status = 200, body = Page<Member>)))]
 pub async fn list(
@@ -71,7 +73,7 @@ pub async fn list(
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
-/// Gives a member another role.
+/// Changes the role of a member. Responds `conflict` if the studio would have no owner.
 #[utoipa::path(patch, path = "/studios/{studio}/members/{member}", tag = "members",
     params(("studio" = String, Path), ("member" = String, Path)), request_body = NewRole,
     responses((status = 204)))]
@@ -96,7 +98,8 @@ pub async fn change(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Takes a member out of a studio, at once.
+/// Removes a member from a studio, with immediate effect. Responds `conflict` if the studio would have no
+/// owner.
 #[utoipa::path(delete, path = "/studios/{studio}/members/{member}", tag = "members",
     params(("studio" = String, Path), ("member" = String, Path)), responses((status = 204)))]
 pub async fn remove(
@@ -113,7 +116,7 @@ pub async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The role of a member whom the caller may change.
+/// Returns the role of a member. Errors with `Forbidden` if the caller may not change that role.
 async fn held(tx: &mut Tx, grant: &Grant, member: &str) -> Result<Role> {
     let row = sqlx::query("SELECT role FROM memberships WHERE id = $1 AND studio_id = $2")
         .bind(member)
@@ -125,6 +128,7 @@ async fn held(tx: &mut Tx, grant: &Grant, member: &str) -> Result<Role> {
     Ok(role)
 }
 
+/// Errors with `Conflict` if the studio has no owner left.
 async fn keeps_an_owner(tx: &mut Tx, studio: &str) -> Result<()> {
     let owners: i64 = sqlx::query(
         "SELECT COUNT(*) AS n FROM memberships WHERE studio_id = $1 AND role = 'owner' AND event_id IS NULL",
@@ -136,5 +140,8 @@ async fn keeps_an_owner(tx: &mut Tx, studio: &str) -> Result<()> {
     if owners > 0 {
         return Ok(());
     }
-    Err(Failure::new(Kind::Conflict, "A studio needs an owner: make somebody else one first."))
+    Err(Failure::new(
+        Kind::Conflict,
+        "A studio needs an owner; give another member that role first.",
+    ))
 }

@@ -1,7 +1,7 @@
-//! Studios: their names, members, invitations, API keys and receipts.
+//! Studios: names, members, invitations, API keys and erasure receipts.
 //!
-//! Who may do what is decided before anything here runs; here is decided what may be given away. Knows
-//! nothing of events beyond their ids.
+//! The guard (`access`) authorises each request before a handler here runs. The handlers check only that a
+//! caller gives no role above their own.
 
 pub mod invitations;
 pub mod keys;

@@ -1,7 +1,3 @@
-//! Studios over HTTP.
-//!
-//! A person sees the studios they belong to; an API key has one and is told its name. Removes nothing.
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -31,13 +27,13 @@ pub struct StudioName {
     name: String,
 }
 
-/// A purged event's receipt, as `picpick receipt verify` checks it.
+/// The erasure receipt of a purged event; `picpick receipt verify` checks it.
 #[derive(Serialize, ToSchema)]
 pub struct Receipt {
     pub id: String,
     pub event: String,
     pub created_unix_s: i64,
-    /// The signed document, as text: its bytes are what is signed.
+    /// The signed document. The signature covers the bytes of this text.
     pub receipt: String,
 }
 
@@ -49,7 +45,7 @@ fn read(row: &AnyRow) -> sqlx::Result<Studio> {
     })
 }
 
-/// The studios of whoever asks.
+/// Lists the studios of the signed-in user, oldest first.
 #[utoipa::path(get, path = "/studios", tag = "studios", responses((status = 200, body = Vec<Studio>)))]
 pub async fn list(State(app): State<App>, person: SignedIn) -> Result<Json<Vec<Studio>>> {
     let rows = sqlx::query(
@@ -62,7 +58,7 @@ pub async fn list(State(app): State<App>, person: SignedIn) -> Result<Json<Vec<S
     Ok(Json(rows.iter().map(read).collect::<sqlx::Result<_>>()?))
 }
 
-/// Makes a studio, owned by whoever asks.
+/// Creates a studio, owned by the signed-in user.
 #[utoipa::path(post, path = "/studios", tag = "studios", request_body = StudioName,
     responses((status = 201, body = Studio)))]
 pub async fn create(
@@ -91,7 +87,7 @@ async fn one(app: &App, id: &str) -> Result<Studio> {
     Ok(read(&row)?)
 }
 
-/// A studio.
+/// Returns a studio.
 #[utoipa::path(get, path = "/studios/{studio}", tag = "studios", params(("studio" = String, Path)),
     responses((status = 200, body = Studio)))]
 pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<Studio>> {
@@ -118,7 +114,7 @@ pub async fn rename(
     one(&app, &grant.studio).await.map(Json)
 }
 
-/// The receipts of purged events, oldest first.
+/// Lists the erasure receipts of purged events, oldest first.
 #[utoipa::path(get, path = "/studios/{studio}/receipts", tag = "studios",
     params(("studio" = String, Path), Paging), responses((status = 200, body = Page<Receipt>)))]
 pub async fn receipts(

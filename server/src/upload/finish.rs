@@ -1,7 +1,8 @@
-//! A whole file becomes a photo: checked, put into the place for photos, entered, and queued for indexing.
+//! Completion of an upload: checks the file, puts it into the photo store, inserts its row and enqueues
+//! indexing.
 //!
-//! Each step can be repeated after a crash: the photo has the upload's id, and the entry comes last. Decides
-//! what is refused; never keeps what was.
+//! Each step is idempotent, so it can be repeated after a crash: the photo gets the upload's id, and the row
+//! is inserted last. A rejected file is deleted.
 
 use picpick_engine::{DecodeLimits, media_type, probe};
 use sqlx::Row as _;
@@ -15,21 +16,22 @@ use crate::ids::sha256;
 use crate::job;
 use crate::state::App;
 
-/// An upload as the database knows it.
+/// A row of the `uploads` table.
 pub struct Upload {
     pub id: String,
     pub event: String,
     pub folder: Option<String>,
     pub name: String,
-    /// Announced; empty where it was not.
+    /// SHA-256 that the client announced, hexadecimal; empty if it announced none.
     pub sha256: String,
+    /// Length of the whole file, bytes.
     pub bytes: u64,
-    /// Set when it has become a photo.
+    /// The photo's id; set when the upload has become a photo.
     pub photo: Option<String>,
     pub expires_unix_s: i64,
 }
 
-/// What was found in the file.
+/// Hash, media type and size in pixels of a checked file.
 struct Found {
     sha256: String,
     media_type: &'static str,
@@ -56,7 +58,12 @@ impl Upload {
     }
 }
 
-/// Turns a whole upload into a photo; its id, which is an earlier one's where the event has the photo.
+/// Turns a complete upload into a photo and returns the photo's id. If the event has a photo with the same
+/// bytes, returns the id of that photo.
+///
+/// # Errors
+/// - `NotAPhoto` if the file is not a readable photo; the upload is deleted.
+/// - `ChecksumMismatch` if the file does not have the announced SHA-256; the upload is deleted.
 pub async fn finish(app: &App, upload: &Upload) -> Result<String> {
     if let Some(photo) = &upload.photo {
         return Ok(photo.clone());
@@ -99,7 +106,7 @@ pub async fn finish(app: &App, upload: &Upload) -> Result<String> {
 fn check(plain: &[u8], announced: &str) -> Result<Found> {
     let received = sha256(plain);
     if !announced.is_empty() && received != announced {
-        let detail = format!("Announced was SHA-256 {announced}, received was {received}.");
+        let detail = format!("Expected SHA-256 {announced}, received {received}.");
         return Err(Failure::new(Kind::ChecksumMismatch, detail));
     }
     let header = probe(plain, &DecodeLimits::default())?;
@@ -111,7 +118,8 @@ fn check(plain: &[u8], announced: &str) -> Result<Found> {
     })
 }
 
-/// Enters the photo with its job; the id of the one that the event has with these bytes.
+/// Inserts the photo and its indexing job. Returns the id of the event's photo with these bytes, which is an
+/// earlier one if the event had it already.
 async fn enter(app: &App, upload: &Upload, found: &Found) -> Result<String> {
     let now = now_s();
     let content = found.sha256.get(..32).unwrap_or_default();
@@ -152,7 +160,7 @@ async fn enter(app: &App, upload: &Upload, found: &Found) -> Result<String> {
     Ok(photo)
 }
 
-/// Forgets an upload and what has arrived of it.
+/// Deletes an upload and its staged file.
 pub async fn forget(app: &App, upload: &Upload) -> Result<()> {
     let staged = upload.staged(app);
     app.faces().run(move |_| staged.remove()).await?;
@@ -162,7 +170,8 @@ pub async fn forget(app: &App, upload: &Upload) -> Result<()> {
     Ok(())
 }
 
-/// Finishes whole uploads that a crash has kept from becoming photos, and forgets those whose time is over.
+/// Finishes complete uploads that a crash interrupted, and deletes expired ones. Skips uploads that a request
+/// holds.
 pub async fn sweep(app: &App) -> Result<()> {
     let rows = sqlx::query(
         "SELECT u.* FROM uploads u JOIN events e ON e.id = u.event_id WHERE e.home = $1",
@@ -180,7 +189,7 @@ pub async fn sweep(app: &App) -> Result<()> {
             tracing::warn!(
                 upload = upload.id,
                 reason = failure.reason(),
-                "a whole upload is not a photo yet"
+                "finishing an upload failed; it will be retried"
             );
         }
     }

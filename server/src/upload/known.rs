@@ -1,7 +1,3 @@
-//! Which photos an event has already, asked before any byte of them travels.
-//!
-//! Answers by SHA-256 and names nothing else of a photo. Changes nothing.
-
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -13,23 +9,23 @@ use crate::error::{Failure, Result};
 use crate::input::{self, Body};
 use crate::state::App;
 
-/// Hashes of one question.
+/// Limits the hashes of one request.
 const MOST: usize = 1000;
 
 #[derive(Deserialize, ToSchema)]
 pub struct Hashes {
-    /// SHA-256 of files, 64 hexadecimal digits each; at most 1,000.
+    /// SHA-256 hashes of files, 64 hexadecimal digits each; at most 1,000.
     #[schema(max_items = 1000)]
     sha256: Vec<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct KnownHashes {
-    /// Those of the question that the event has.
+    /// The hashes of photos that the event has.
     pub known: Vec<String>,
 }
 
-/// Which of these files the event has as photos.
+/// Returns which of the given hashes belong to photos of the event, so that a client can skip those uploads.
 #[utoipa::path(post, path = "/events/{event}/uploads/known", tag = "uploads",
     params(("event" = String, Path)), request_body = Hashes,
     responses((status = 200, body = KnownHashes)))]
@@ -55,7 +51,7 @@ pub async fn known(
     Ok(Json(KnownHashes { known }))
 }
 
-/// The photo of `event` with this SHA-256.
+/// Returns the id of the photo of `event` with this SHA-256 (hexadecimal).
 pub async fn photo_with(app: &App, event: &str, sha256: &str) -> Result<Option<String>> {
     let row = sqlx::query(
         "SELECT id FROM photos WHERE event_id = $1 AND content_id = $2 AND sha256 = $3",

@@ -1,8 +1,7 @@
-//! Uploads: tus 1.0 (<https://tus.io/protocols/resumable-upload>), photos in parts of any size, resumed where
-//! the line broke.
+//! Resumable uploads by tus 1.0 (<https://tus.io/protocols/resumable-upload>), in parts of any size.
 //!
-//! `routes.rs` speaks the protocol, `staging.rs` keeps what has arrived, sealed, and `finish.rs` turns a whole
-//! file into a photo of its event. An acknowledged part is on disk. Knows nothing of faces.
+//! `routes.rs` implements the protocol, `staging.rs` stores the received bytes sealed, `finish.rs` turns a
+//! complete file into a photo. An acknowledged part is durable.
 
 mod finish;
 pub mod known;
@@ -17,30 +16,34 @@ use crate::error::{Failure, Kind, Result};
 
 pub use finish::{Upload, forget, sweep};
 
-/// How long an upload that somebody else writes to is waited for, and how often it is looked at.
+/// Greatest time that a request waits for an upload that another request holds, and the polling interval.
 const HOLD_WAIT_MAX: Duration = Duration::from_secs(5);
 const HOLD_LOOK: Duration = Duration::from_millis(20);
 
-/// Uploads that are being written to, so that two connections do not write to the same one.
+/// The locks of the uploads that are in use: one request at a time writes to an upload. The locks are in
+/// memory, for this server only.
 #[derive(Clone, Default)]
 pub struct Busy(Arc<Mutex<HashSet<String>>>);
 
-/// An upload that nobody else writes to.
+/// The lock of one upload, released on drop.
 pub struct Held {
     busy: Busy,
     upload: String,
 }
 
 impl Busy {
-    /// Holds an upload, unless somebody else does.
+    /// Locks an upload, or returns `None` if it is locked already.
     pub fn try_hold(&self, upload: &str) -> Option<Held> {
         let mut busy = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let held = || Held { busy: self.clone(), upload: upload.to_owned() };
         busy.insert(upload.to_owned()).then(held)
     }
 
-    /// The same, after waiting for a moment: a connection that broke may not have noticed it yet. `locked`
-    /// where somebody else goes on writing.
+    /// Locks an upload; waits up to 5 s while another request holds it, since the server may not have noticed
+    /// yet that the client's previous connection broke.
+    ///
+    /// # Errors
+    /// - `Locked` if the other request still holds it.
     pub async fn hold(&self, upload: &str) -> Result<Held> {
         let deadline = Instant::now() + HOLD_WAIT_MAX;
         loop {

@@ -1,7 +1,7 @@
-//! tus 1.0 over HTTP, with the extensions creation, expiration and termination.
+//! HTTP handlers of tus 1.0, with the extensions creation, expiration and termination.
 //!
-//! A body is taken as it comes: what a broken line leaves is kept in whole chunks. Decides
-//! nothing about a file: `finish.rs` does.
+//! A body is written while it arrives. If the connection breaks, the whole chunks that were received are
+//! kept.
 
 use axum::Json;
 use axum::body::Body as RawBody;
@@ -31,14 +31,14 @@ const LENGTH: HeaderName = HeaderName::from_static("upload-length");
 const METADATA: HeaderName = HeaderName::from_static("upload-metadata");
 const EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
 const PHOTO: HeaderName = HeaderName::from_static("picpick-photo");
-/// An upload waits so long for its next part.
+/// Lifetime of an upload from its creation, seconds. `sweep` deletes expired uploads.
 const KEPT_S: i64 = 7 * 86_400;
-/// Bytes written at once.
+/// Least size of a write, bytes, except at the end of a body.
 const WRITE_BYTES: usize = 1 << 20;
 
-/// The version of tus that is spoken here.
+/// The supported version of tus.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes what a header must say")]
+#[expect(dead_code, reason = "it describes the value of a header")]
 pub enum Protocol {
     #[schema(rename = "1.0.0")]
     V1,
@@ -46,11 +46,11 @@ pub enum Protocol {
 
 #[derive(Serialize, ToSchema)]
 pub struct AlreadyThere {
-    /// The photo that the event has with these bytes.
+    /// The id of the event's photo with these bytes.
     pub photo: String,
 }
 
-/// What a client announces of a file.
+/// The length and metadata of a file, from the headers of the creation request.
 struct Announced {
     bytes: u64,
     name: String,
@@ -58,7 +58,7 @@ struct Announced {
     folder: Option<String>,
 }
 
-/// What this server takes.
+/// Returns the supported tus version and extensions, and the greatest file size, as headers.
 #[utoipa::path(options, path = "/events/{event}/uploads", tag = "uploads",
     params(("event" = String, Path)), responses((status = 204)))]
 pub async fn capabilities(State(app): State<App>) -> Response {
@@ -96,7 +96,7 @@ fn announced(headers: &HeaderMap, bytes_max: u64) -> Result<Announced> {
     if bytes > bytes_max {
         return Err(Failure::new(
             Kind::TooLarge,
-            format!("Expected at most {bytes_max} bytes, announced were {bytes}."),
+            format!("Upload-Length: expected at most {bytes_max} bytes, received {bytes}."),
         ));
     }
     if bytes == 0 {
@@ -109,7 +109,7 @@ fn announced(headers: &HeaderMap, bytes_max: u64) -> Result<Announced> {
         let encoded = pair.split_once(' ').map_or("", |(_, value)| value.trim());
         let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let bad =
-            || Failure::invalid(format!("Upload-Metadata: expected Base64 of text for '{name}'."));
+            || Failure::invalid(format!("Upload-Metadata: expected Base64 of UTF-8 for '{name}'."));
         decoded.map(Some).ok_or_else(bad)
     };
     let name = value("filename")?.unwrap_or_else(|| "photo".to_owned());
@@ -121,15 +121,15 @@ fn announced(headers: &HeaderMap, bytes_max: u64) -> Result<Announced> {
     })
 }
 
-/// Begins an upload, or finds the one that was begun for the same file, which goes to the folder that is named
-/// now and otherwise to the one that was named then. `200` instead of `201`: the event has
-/// the photo, and nothing is to be sent.
+/// Creates an upload, or returns the unfinished one with the same SHA-256 and length; if `folder` is given,
+/// that upload moves to it. Responds `200` instead of `201` if the event has the photo already, and the
+/// client sends nothing.
 #[utoipa::path(post, path = "/events/{event}/uploads", tag = "uploads",
     params(("event" = String, Path),
         ("Tus-Resumable" = inline(Protocol), Header),
         ("Upload-Length" = u64, Header, description = "Bytes of the file", minimum = 1),
         ("Upload-Metadata" = Option<String>, Header, description = "filename, sha256 (hexadecimal) and folder, Base64 each")),
-    responses((status = 201, description = "Send to Location"), (status = 200, body = AlreadyThere)))]
+    responses((status = 201, description = "Send the file to Location"), (status = 200, body = AlreadyThere)))]
 pub async fn create(State(app): State<App>, grant: Grant, headers: HeaderMap) -> Result<Response> {
     check_version(&headers)?;
     let event = grant.event()?;
@@ -164,7 +164,7 @@ fn time_of(unix_s: i64) -> std::time::SystemTime {
         + std::time::Duration::from_secs(u64::try_from(unix_s).unwrap_or_default())
 }
 
-/// The upload that was begun for the same file and is not whole.
+/// Returns the unfinished upload with the same SHA-256 and length.
 async fn begun(app: &App, event: &str, new: &Announced) -> Result<Option<Upload>> {
     if new.sha256.is_empty() {
         return Ok(None);
@@ -182,7 +182,7 @@ async fn begun(app: &App, event: &str, new: &Announced) -> Result<Option<Upload>
     row.as_ref().map(Upload::read).transpose()
 }
 
-/// The upload, on its way to `folder`, where one is named.
+/// Sets the upload's folder to `folder`, if it is given.
 async fn into_folder(app: &App, upload: Upload, folder: Option<String>) -> Result<Upload> {
     if folder.is_none() || folder == upload.folder {
         return Ok(upload);
@@ -242,7 +242,7 @@ async fn find(app: &App, grant: &Grant, upload: &str) -> Result<Upload> {
     Upload::read(&row)
 }
 
-/// How much of an upload is there.
+/// Returns the offset of an upload, as headers: the bytes that the server has stored.
 #[utoipa::path(head, path = "/events/{event}/uploads/{upload}", tag = "uploads",
     params(("event" = String, Path), ("upload" = String, Path)), responses((status = 200)))]
 pub async fn offset(
@@ -261,7 +261,7 @@ pub async fn offset(
     Ok((StatusCode::OK, headers).into_response())
 }
 
-/// Bytes of an upload that are there; all of one that has become a photo.
+/// Returns the stored bytes of an upload; its whole length if it has become a photo.
 fn offset_of(app: &App, upload: &Upload) -> Result<u64> {
     if upload.photo.is_some() { Ok(upload.bytes) } else { upload.staged(app).offset() }
 }
@@ -273,11 +273,12 @@ fn insert_photo(headers: &mut HeaderMap, photo: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// Sends a part of a file. The part that completes it answers with the photo's id.
+/// Appends a part to an upload. The response to the last part has the photo's id in the header
+/// `PicPick-Photo`.
 #[utoipa::path(patch, path = "/events/{event}/uploads/{upload}", tag = "uploads",
     params(("event" = String, Path), ("upload" = String, Path),
         ("Tus-Resumable" = inline(Protocol), Header),
-        ("Upload-Offset" = u64, Header, description = "Where the part begins")),
+        ("Upload-Offset" = u64, Header, description = "Byte at which the part begins")),
     request_body(content = Bytes, content_type = "application/offset+octet-stream"),
     responses((status = 204)))]
 pub async fn append(
@@ -314,7 +315,8 @@ pub async fn append(
     Ok((StatusCode::NO_CONTENT, answer).into_response())
 }
 
-/// Writes the body as it comes; the offset from then on. What was written before the line broke stays.
+/// Writes the body while it arrives, and returns the new offset. Bytes written before the connection broke
+/// are kept.
 async fn receive(app: &App, upload: &Upload, from: u64, body: RawBody) -> Result<u64> {
     let (mut offset, mut waiting) = (from, Vec::new());
     let mut parts = body.into_data_stream();
@@ -341,12 +343,12 @@ async fn receive(app: &App, upload: &Upload, from: u64, body: RawBody) -> Result
         None => Ok(offset),
         Some(_) => Err(Failure::new(
             Kind::BadRequest,
-            "The line broke; ask for the offset and go on there.",
+            "The connection broke; request the offset with HEAD and resume there.",
         )),
     }
 }
 
-/// Writes what fills whole chunks and keeps the rest waiting.
+/// Writes the whole chunks of `waiting` and leaves the rest in it. Returns the new offset.
 async fn write(app: &App, upload: &Upload, offset: u64, waiting: &mut Vec<u8>) -> Result<u64> {
     let (staged, event) = (upload.staged(app), upload.event.clone());
     let plain = std::mem::take(waiting);
@@ -359,7 +361,7 @@ async fn write(app: &App, upload: &Upload, offset: u64, waiting: &mut Vec<u8>) -
     Ok(after)
 }
 
-/// Gives an upload up.
+/// Deletes an upload and the bytes received for it.
 #[utoipa::path(delete, path = "/events/{event}/uploads/{upload}", tag = "uploads",
     params(("event" = String, Path), ("upload" = String, Path)), responses((status = 204)))]
 pub async fn give_up(

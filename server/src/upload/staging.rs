@@ -1,7 +1,7 @@
-//! What has arrived of a file, in whole sealed chunks; only the last chunk may be a shorter one.
+//! The staging file of an upload: the received bytes in sealed chunks, all of full size except the last of
+//! the photo.
 //!
-//! How much is there follows from the file's length, so no second record can disagree with it. Everything
-//! here blocks. Knows nothing of requests.
+//! The upload's offset is computed from the length of this file and stored nowhere else. All functions block.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -16,16 +16,16 @@ use crate::error::{Failure, Result};
 const CHUNK: u64 = BLOB_CHUNK_BYTES as u64;
 const SEALED_CHUNK: u64 = CHUNK + BLOB_CHUNK_EXTRA_BYTES as u64;
 
-/// A file under way.
+/// The staging file of one upload.
 pub struct Staged {
     path: PathBuf,
-    /// The photo's id to be.
+    /// The upload's id, which becomes the photo's id.
     id: String,
-    /// Of the whole file.
+    /// Length of the whole photo, bytes.
     bytes: u64,
 }
 
-/// The folder for files under way.
+/// Returns the directory of the staging files.
 pub fn folder(data: &Path) -> PathBuf {
     data.join("uploads")
 }
@@ -35,7 +35,7 @@ impl Staged {
         Self { path: folder(data).join(id), id: id.to_owned(), bytes }
     }
 
-    /// Makes the empty file, durably.
+    /// Creates the empty file. Durable when it returns.
     pub fn create(&self) -> Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -54,7 +54,7 @@ impl Staged {
             .open(&self.path)
     }
 
-    /// Bytes of the photo that are there.
+    /// Returns the stored bytes of the photo.
     pub fn offset(&self) -> Result<u64> {
         let length = std::fs::metadata(&self.path).map_or(0, |found| found.len());
         Ok(self.offset_at(length))
@@ -64,8 +64,11 @@ impl Staged {
         if length >= sealed_bytes(self.bytes) { self.bytes } else { length / SEALED_CHUNK * CHUNK }
     }
 
-    /// Adds `plain` at `offset`, which is where the file ends; what is no whole chunk is left out unless it
-    /// is the end. Durable when it returns. The offset from then on.
+    /// Appends `plain` at `offset`, which must equal the current offset. Writes whole chunks only, except at
+    /// the end of the photo. Durable when it returns (`fdatasync`). Returns the new offset.
+    ///
+    /// # Errors
+    /// - `Internal` if `offset` is not the current offset.
     pub fn append(&self, sealer: &BlobSealer, offset: u64, plain: &[u8]) -> Result<u64> {
         let mut file = self.file()?;
         let there = self.offset_at(file.metadata()?.len());
@@ -78,7 +81,7 @@ impl Staged {
         let whole =
             if ends { plain.len() } else { plain.len() / BLOB_CHUNK_BYTES * BLOB_CHUNK_BYTES };
         let (name, count) = (sealed_name(&self.id, Kind::Original), chunks(self.bytes));
-        // What a crash has torn is cut off.
+        // Cuts off a chunk that a crash left incomplete.
         let end = offset / CHUNK * SEALED_CHUNK;
         file.set_len(end)?;
         file.seek(SeekFrom::Start(end))?;
@@ -91,7 +94,7 @@ impl Staged {
         Ok(offset + whole as u64)
     }
 
-    /// The sealed file and what it holds, once it is whole.
+    /// Returns the complete file, sealed and as plain bytes.
     pub fn read(&self, sealer: &BlobSealer) -> Result<(Vec<u8>, Vec<u8>)> {
         let mut sealed = Vec::new();
         File::open(&self.path)?.read_to_end(&mut sealed)?;
@@ -100,7 +103,7 @@ impl Staged {
         Ok((sealed, plain))
     }
 
-    /// Removes the file; one that is not there is no error.
+    /// Removes the file. Succeeds if it does not exist.
     pub fn remove(&self) -> Result<()> {
         match std::fs::remove_file(&self.path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
@@ -127,9 +130,9 @@ mod tests {
         staged.create().unwrap();
         assert_eq!(staged.offset().unwrap(), 0);
         let offset = staged.append(&sealer, 0, &plain[..CHUNK as usize + 10]).unwrap();
-        assert_eq!(offset, CHUNK, "ten bytes are no chunk");
-        assert!(staged.append(&sealer, 0, &plain).is_err(), "not where the file ends");
-        // A crash in the middle of a chunk.
+        assert_eq!(offset, CHUNK, "10 bytes are not a whole chunk");
+        assert!(staged.append(&sealer, 0, &plain).is_err(), "0 is not the current offset");
+        // Simulates a crash in the middle of a chunk.
         let path = room.path().join("uploads/a");
         OpenOptions::new().append(true).open(&path).unwrap().write_all(&[1; 1000]).unwrap();
         assert_eq!(staged.offset().unwrap(), CHUNK);
@@ -137,7 +140,10 @@ mod tests {
         assert_eq!((rest, staged.offset().unwrap()), (plain.len() as u64, plain.len() as u64));
         let (sealed, read) = staged.read(&sealer).unwrap();
         assert!(read == plain && sealed.len() as u64 == sealed_bytes(plain.len() as u64));
-        assert!(!sealed.windows(64).any(|window| window == &plain[..64]), "nothing lies open");
+        assert!(
+            !sealed.windows(64).any(|window| window == &plain[..64]),
+            "plain bytes in the sealed file"
+        );
         staged.remove().unwrap();
         staged.remove().unwrap();
     }

@@ -1,26 +1,23 @@
-//! The words of an album's pages.
-//!
-//! Knows nothing of what they are said about.
-
 use super::Language;
 
-/// Every message; what changes is handed in.
+/// All texts of the album pages in one language. A text with values is a function of them.
 pub struct Gallery {
     pub skip: &'static str,
     pub language: &'static str,
-    // The door.
+    // The entry page.
     pub by_studio: fn(&str) -> String,
     pub pin_title: &'static str,
     pub pin_label: &'static str,
     pub pin_hint: &'static str,
     pub open: &'static str,
     pub wrong_pin: &'static str,
+    /// Takes the minutes until the next attempt is allowed.
     pub wait: fn(u64) -> String,
     pub closed_title: &'static str,
     pub closed: &'static str,
     pub failed_title: &'static str,
     pub failed: &'static str,
-    // The gallery.
+    // The photo grid.
     pub photos: fn(i64) -> String,
     pub open_until: fn(&str) -> String,
     pub all: &'static str,
@@ -29,12 +26,14 @@ pub struct Gallery {
     pub empty: &'static str,
     pub photo: fn(i64) -> String,
     pub pages: &'static str,
+    /// Takes the page's number and the number of pages.
     pub page: fn(i64, i64) -> String,
     pub earlier: &'static str,
     pub later: &'static str,
     pub leave: &'static str,
     // One photo.
     pub back: &'static str,
+    /// Takes the photo's number and the number of photos.
     pub position: fn(i64, i64) -> String,
     pub previous: &'static str,
     pub next: &'static str,
@@ -58,7 +57,7 @@ pub struct Gallery {
     pub comment_label: &'static str,
     pub spot: &'static str,
     pub whole_photo: &'static str,
-    /// From the top left to the bottom right, row by row.
+    /// Row by row, from the top left to the bottom right.
     pub spots: [&'static str; 9],
     pub spot_hint: &'static str,
     pub send: &'static str,
@@ -69,7 +68,7 @@ pub struct Gallery {
     pub no_comment: &'static str,
 }
 
-/// The words in `language`.
+/// Returns the texts in `language`.
 pub fn words(language: Language) -> &'static Gallery {
     match language {
         Language::English => &ENGLISH,
@@ -83,29 +82,29 @@ static ENGLISH: Gallery = Gallery {
     by_studio: |studio| format!("Photographs by {studio}"),
     pin_title: "A private album",
     pin_label: "PIN",
-    pin_hint: "You have it from whoever sent you this link.",
+    pin_hint: "Ask the person who sent you this link.",
     open: "Open the album",
-    wrong_pin: "That PIN is not right. Please try again.",
+    wrong_pin: "The PIN is wrong. Please try again.",
     wait: |minutes| match minutes {
-        1 => "Too many tries. Please wait a minute.".to_owned(),
-        _ => format!("Too many tries. Please wait {minutes} minutes."),
+        1 => "Too many attempts. Please wait 1 minute.".to_owned(),
+        _ => format!("Too many attempts. Please wait {minutes} minutes."),
     },
-    closed_title: "This album is not open",
-    closed: "The link has ended, was withdrawn, or is not complete. Please ask whoever sent it to you.",
+    closed_title: "This album is not available",
+    closed: "The link has expired, was turned off, or is incomplete. Please ask the person who sent it to you.",
     failed_title: "That did not work",
     failed: "Please go back and try again.",
     photos: |count| if count == 1 { "1 photo".to_owned() } else { format!("{count} photos") },
     open_until: |day| format!("Open until {day}"),
     all: "All photos",
     my_picks: "My picks",
-    folders: "Parts of the album",
+    folders: "Folders of the album",
     empty: "There are no photos here yet.",
     photo: |number| format!("Photo {number}"),
     pages: "Pages",
     page: |page, of| format!("Page {page} of {of}"),
     earlier: "Previous page",
     later: "Next page",
-    leave: "Close the album",
+    leave: "Sign out",
     back: "All photos",
     position: |number, of| format!("{number} of {of}"),
     previous: "Previous photo",
@@ -117,19 +116,19 @@ static ENGLISH: Gallery = Gallery {
         _ => format!("{count} downloads left"),
     },
     annotate_title: "Choose your favourites",
-    annotate_intro: "With the second PIN you pick photos and leave notes for the studio.",
+    annotate_intro: "Enter the second PIN to pick photos and to write notes for the studio.",
     annotate_pin: "PIN for notes",
     your_name: "Your name",
-    begin: "Begin",
-    annotating_as: |name| format!("Picks and notes of {name}"),
+    begin: "Start",
+    annotating_as: |name| format!("Picks and notes by {name}"),
     pick: "Pick",
     picked: "Picked",
-    unpick: "Take the pick back",
+    unpick: "Remove pick",
     important: "Important",
     mark_important: "Mark as important",
     not_important: "Not important",
     comments: "Notes",
-    comment_label: "A note for the studio",
+    comment_label: "Note for the studio",
     spot: "Where in the photo",
     whole_photo: "The whole photo",
     spots: [
@@ -143,11 +142,11 @@ static ENGLISH: Gallery = Gallery {
         "Bottom",
         "Bottom right",
     ],
-    spot_hint: "Or press on the photo where you mean.",
-    send: "Leave the note",
+    spot_hint: "Or tap the spot on the photo.",
+    send: "Send note",
     resolve: "Mark as done",
     resolved: "Done",
-    reopen: "Open again",
+    reopen: "Reopen",
     delete: "Delete",
     no_comment: "No notes on this photo yet.",
 };
@@ -158,7 +157,7 @@ static HINDI: Gallery = Gallery {
     by_studio: |studio| format!("फ़ोटो: {studio}"),
     pin_title: "निजी एल्बम",
     pin_label: "पिन",
-    pin_hint: "पिन आपको उन्हीं से मिला है जिन्होंने यह लिंक भेजा है।",
+    pin_hint: "पिन उन्हीं से पूछें जिन्होंने आपको यह लिंक भेजा है।",
     open: "एल्बम खोलें",
     wrong_pin: "यह पिन सही नहीं है। कृपया फिर से कोशिश करें।",
     wait: |minutes| format!("बहुत बार कोशिश हो चुकी है। कृपया {minutes} मिनट रुकें।"),
@@ -177,7 +176,7 @@ static HINDI: Gallery = Gallery {
     page: |page, of| format!("{of} में से पेज {page}"),
     earlier: "पिछला पेज",
     later: "अगला पेज",
-    leave: "एल्बम बंद करें",
+    leave: "साइन आउट करें",
     back: "सभी फ़ोटो",
     position: |number, of| format!("{of} में से {number}"),
     previous: "पिछली फ़ोटो",

@@ -1,13 +1,13 @@
-//! The words of guests' pages: the way in, the camera, the photos.
+//! Texts of the guest pages: entry, camera, photos.
 //!
-//! What the API says in codes is said in words here, each with what to do. Knows nothing of how codes come about.
+//! Every code of the API that a guest can meet has a text here that says what happened and what to do.
 
 mod english;
 mod hindi;
 
 use super::Language;
 
-/// What a challenge asks for or notices, as the API names it.
+/// Guidance codes of a challenge, as in the API.
 pub const GUIDANCE: [&str; 11] = [
     "look_straight",
     "turn_left",
@@ -21,7 +21,7 @@ pub const GUIDANCE: [&str; 11] = [
     "brighter",
     "hold_still",
 ];
-/// Why a challenge fails, as the API names it.
+/// Failure reasons of a challenge, as in the API.
 pub const REASONS: [&str; 9] = [
     "too_late",
     "too_fast",
@@ -34,13 +34,14 @@ pub const REASONS: [&str; 9] = [
     "replay",
 ];
 
-/// What went wrong, and what to do about it.
+/// An error text: what went wrong and what to do.
 pub struct Trouble {
     pub what: &'static str,
     pub remedy: &'static str,
 }
 
-/// Every message; what changes is handed in.
+/// All texts of the guest pages in one language. A text with values is a function of them, or has placeholders
+/// that the script fills in.
 pub struct Guest {
     pub door: Door,
     pub camera: Camera,
@@ -55,11 +56,11 @@ pub struct Door {
     pub language: &'static str,
     pub by_studio: fn(&str) -> String,
     pub lead: &'static str,
-    /// What happens, step by step.
+    /// The three steps of finding photos, in order.
     pub steps: [&'static str; 3],
     pub begin: &'static str,
     pub without_camera: &'static str,
-    /// What somebody can do who wants neither of the two ways.
+    /// The alternative for a guest who wants no face search at all.
     pub neither: &'static str,
     pub no_script: &'static str,
     pub go_on: &'static str,
@@ -82,7 +83,7 @@ pub struct Door {
     pub no_line: &'static str,
 }
 
-/// The camera's step.
+/// The camera step.
 pub struct Camera {
     pub title: &'static str,
     pub intro: &'static str,
@@ -94,7 +95,7 @@ pub struct Camera {
     pub guidance: [&'static str; 11],
     /// In the order of `REASONS`.
     pub reasons: [Trouble; 9],
-    /// `{done}` and `{of}` are filled in by the page.
+    /// The script fills in `{done}` and `{of}`.
     pub progress: &'static str,
     pub passed: &'static str,
     pub try_again: &'static str,
@@ -103,7 +104,7 @@ pub struct Camera {
     pub absent: Trouble,
     pub busy: Trouble,
     pub insecure: Trouble,
-    /// `{minutes}` is filled in by the page.
+    /// The script fills in `{minutes}`.
     pub wait: Trouble,
     pub many_people: Trouble,
     pub ended: Trouble,
@@ -112,7 +113,7 @@ pub struct Camera {
     pub vibrate: &'static str,
 }
 
-/// The way without a camera.
+/// The access request without a camera.
 pub struct Ask {
     pub title: &'static str,
     pub intro: &'static str,
@@ -130,15 +131,15 @@ pub struct Ask {
     pub with_camera: &'static str,
 }
 
-/// The page with a guest's photos.
+/// The page with the guest's photos.
 pub struct Photos {
     pub title: &'static str,
-    /// `{count}` is filled in by the page; for one, for any other number.
+    /// Singular and plural. The script fills in `{count}`, here and in `new`, `photo` and `position`.
     pub count: [&'static str; 2],
     pub looking: &'static str,
     pub none: &'static str,
     pub none_hint: &'static str,
-    /// For one, for any other number.
+    /// Singular and plural.
     pub new: [&'static str; 2],
     pub photo: &'static str,
     pub not_me: &'static str,
@@ -158,7 +159,7 @@ pub struct Photos {
     pub download_all: &'static str,
     pub no_downloads: &'static str,
     pub tell_title: &'static str,
-    /// Until the day on which the event ends.
+    /// Takes the day on which the event ends.
     pub tell_intro: fn(&str) -> String,
     pub tell: &'static str,
     pub tell_asked: &'static str,
@@ -179,6 +180,7 @@ pub struct Photos {
     pub together: &'static str,
     pub data_title: &'static str,
     pub data_intro: &'static str,
+    /// Takes the day on which the event ends.
     pub open_until: fn(&str) -> String,
     pub leave: &'static str,
     pub delete: &'static str,
@@ -199,7 +201,7 @@ pub struct Photos {
     pub failed: &'static str,
 }
 
-/// The pages that letters lead to.
+/// The pages that e-mail links open.
 pub struct Letters {
     pub enter_title: &'static str,
     pub enter: &'static str,
@@ -212,7 +214,7 @@ pub struct Letters {
     pub needs_script: &'static str,
 }
 
-/// The words in `language`.
+/// Returns the texts in `language`.
 pub fn words(language: Language) -> &'static Guest {
     match language {
         Language::English => &english::WORDS,

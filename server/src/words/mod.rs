@@ -1,7 +1,7 @@
-//! The words of the pages that visitors see, in each language, and which language somebody reads.
+//! Texts of the visitor pages (albums and guest pages) in every language, and the language of a request.
 //!
-//! A room's words are a struct with one constant for each language: a message that is missing in one does not
-//! compile. Knows no page.
+//! Each set of pages has one struct of texts and one constant of it per language, so a text that is missing
+//! in a language is a compile error.
 
 pub mod gallery;
 pub mod guest;
@@ -13,11 +13,11 @@ use axum::response::Response;
 
 use crate::access::cookie_of;
 
-/// Kept so long once somebody has chosen.
+/// Lifetime of the language cookie, seconds.
 const KEPT_S: u32 = 365 * 86_400;
 const COOKIE: &str = "picpick_lang";
 
-/// A language that pages are written in.
+/// A language of the visitor pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
     English,
@@ -27,7 +27,7 @@ pub enum Language {
 impl Language {
     pub const ALL: [Self; 2] = [Self::English, Self::Hindi];
 
-    /// As HTML and HTTP name it (BCP 47).
+    /// Returns the language tag for HTML and HTTP (BCP 47).
     pub fn tag(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -35,7 +35,7 @@ impl Language {
         }
     }
 
-    /// As those who read it call it.
+    /// Returns the language's name in that language.
     pub fn own_name(self) -> &'static str {
         match self {
             Self::English => "English",
@@ -43,18 +43,18 @@ impl Language {
         }
     }
 
-    /// From a tag that was kept; English where it is none.
+    /// Returns the language of a stored tag, English if the tag is unknown.
     pub fn of_tag(tag: &str) -> Self {
         Self::parse(tag).unwrap_or(Self::English)
     }
 
-    /// From a tag, whatever region it adds.
+    /// Parses a language tag and ignores its region: `hi-IN` is Hindi.
     fn parse(tag: &str) -> Option<Self> {
         let main = tag.trim().split('-').next().unwrap_or_default();
         Self::ALL.into_iter().find(|language| main.eq_ignore_ascii_case(language.tag()))
     }
 
-    /// A day, in the time of Greenwich, as people write it.
+    /// Formats a day (UTC) as day, name of the month and year.
     pub fn day(self, unix_s: i64) -> String {
         let (year, month, day) = civil(unix_s.div_euclid(86_400));
         let month = match self {
@@ -94,8 +94,8 @@ const HINDI_MONTHS: [&str; 12] = [
     "दिसंबर",
 ];
 
-/// Year, month (0..12) and day of a day since 1970: the era-based algorithm of Howard Hinnant, "chrono-Compatible
-/// Low-Level Date Algorithms" (civil_from_days).
+/// Returns year, month (0 to 11) and day of the month for `days` since 1970-01-01. Algorithm:
+/// `civil_from_days` of Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
 fn civil(days: i64) -> (i64, usize, i64) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
@@ -108,11 +108,12 @@ fn civil(days: i64) -> (i64, usize, i64) {
     (year, usize::try_from(month).unwrap_or(0), day)
 }
 
-/// The language of a request: `?lang=` → the cookie of an earlier choice → `Accept-Language` → English.
+/// The language of a request, from the first of these that names a known one: `?lang=`, the language cookie,
+/// `Accept-Language`, English.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
     pub language: Language,
-    /// By `?lang=`: it is remembered.
+    /// Whether `?lang=` set the language; `remember` then stores it in a cookie.
     chosen: bool,
 }
 
@@ -129,7 +130,7 @@ impl Wanted {
         Self { language: language.unwrap_or(Language::English), chosen: false }
     }
 
-    /// Lets the browser remember a choice.
+    /// Adds the language cookie to the response if `?lang=` set the language.
     pub fn remember(self, mut response: Response) -> Response {
         let tag = self.language.tag();
         let cookie = format!("{COOKIE}={tag}; Path=/; Max-Age={KEPT_S}; HttpOnly; SameSite=Lax");
@@ -140,14 +141,15 @@ impl Wanted {
     }
 }
 
-/// The language that an `Accept-Language` (RFC 9110, section 12.5.4) likes best of those there are.
+/// Returns the supported language with the highest weight in an `Accept-Language` header (RFC 9110, section
+/// 12.5.4).
 fn first_accepted(text: &str) -> Option<Language> {
     let weighed = text.split(',').filter_map(|part| {
         let (tag, weight) = part.split_once(';').unwrap_or((part, "q=1"));
         let weight: f32 = weight.trim().strip_prefix("q=")?.parse().ok()?;
         Language::parse(tag).filter(|_| weight > 0.0).map(|language| (language, weight))
     });
-    // Of equals the first.
+    // Equal weights: the first one wins.
     let best = weighed.fold(None, |best: Option<(Language, f32)>, next| match best {
         Some(best) if best.1 >= next.1 => Some(best),
         _ => Some(next),

@@ -1,5 +1,3 @@
-//! Tests of what is said of people in a stored collection: it outlives the process and goes with the faces.
-
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -28,7 +26,7 @@ fn id(n: u8) -> FaceId {
     FaceId([n; 16])
 }
 
-/// A photo with one face: `to_guest` is its cosine to the first axis, the rest lies on axis `other`.
+/// Makes a photo with one face: `to_guest` is its cosine to the first axis, the remainder is on axis `other`.
 fn photo(n: u8, to_guest: f32, other: usize) -> Photo {
     let mut embedding = vec![0.0; pack().embedder.dim];
     embedding[0] = to_guest;
@@ -47,7 +45,8 @@ fn photo(n: u8, to_guest: f32, other: usize) -> Photo {
 }
 
 impl Event {
-    /// 1 to 3 are one person, near the first axis; 4 and 5 another; 6 somebody in between.
+    /// Faces 1 to 3 are one person, near the first axis; 4 and 5 are a second one; 6 is a third one in
+    /// between.
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = DataFolder::open(folder.path(), None).unwrap();
@@ -107,8 +106,8 @@ fn what_was_said_outlives_the_process_and_whatever_is_derived() {
     said(&event);
     let event = event.reopened();
     said(&event);
-    // As after a crash between the word and what follows from it, and as after a backup came back.
-    event.collection.store.put_blob(Blob::People, b"nothing that reads").unwrap();
+    // As after a crash between storing the correction and storing the people, and after a restored backup.
+    event.collection.store.put_blob(Blob::People, b"unreadable bytes").unwrap();
     let event = event.reopened();
     said(&event);
     event.collection.put(vec![photo(7, 0.9, 7), photo(8, 0.9, 8)]).unwrap();
@@ -134,7 +133,7 @@ fn what_cannot_be_said_is_refused_and_changes_nothing() {
     let together = open.merge_people(&[id(9), id(10)], false);
     assert!(matches!(together, Err(Error::TogetherInPhoto { photo: PhotoId([9, ..]) })));
     open.merge_people(&[id(9), id(10)], true).unwrap();
-    assert!(event.reopened().person(9).contains(&10), "the owner has said so");
+    assert!(event.reopened().person(9).contains(&10), "the owner merged them");
 }
 
 #[test]
@@ -150,7 +149,7 @@ fn what_was_said_goes_with_the_faces_out_of_every_file() {
     event.collection.delete_photos(&[PhotoId([3; 16])]).unwrap();
     assert!(!event.names(3));
     assert!(event.collection.gallery().people.corrections.to_bytes() == event.note());
-    // A note from before, as an old backup has it, says nothing of those who are gone.
+    // An old note, as a restored backup has it, loses the erased faces on opening.
     event.collection.store.put_note(Note::People, &old).unwrap();
     let event = event.reopened();
     assert!(!event.names(2) && !event.names(3) && event.names(5) == event.names(4));
@@ -163,7 +162,7 @@ fn a_damaged_note_is_told_and_costs_nothing_else() {
     event.collection.store.put_note(Note::People, b"\xff\xff\xff").unwrap();
     let event = event.reopened();
     let remarks = event.collection.remarks().join(" ");
-    assert!(remarks.contains("has to be said again"), "{remarks}");
+    assert!(remarks.contains("have to be made again"), "{remarks}");
     assert_eq!(event.collection.gallery().face_count(), 6);
     event.collection.split_person(&[id(1)]).unwrap();
     let event = event.reopened();
@@ -180,9 +179,9 @@ fn a_guest_sees_by_a_person_only_while_the_studio_says_so() {
     let sees = |photo: u8| event.collection.guest_sees(&guest.id, &PhotoId([photo; 16])).unwrap();
     assert!(sees(1) && !sees(6) && !sees(4));
     event.collection.merge_people(&[id(1), id(6)], false).unwrap();
-    assert!(sees(6), "its person vouches for it, at once");
+    assert!(sees(6), "its person's score counts at once");
     event.collection.split_person(&[id(6)]).unwrap();
-    assert!(!sees(6), "and no longer");
+    assert!(!sees(6), "its former person's score no longer counts");
     event.collection.merge_people(&[id(1), id(4)], false).unwrap();
-    assert!(!sees(4), "a mistake shows nobody a stranger's photos");
+    assert!(!sees(4), "a wrong merge must not show a stranger's photos");
 }

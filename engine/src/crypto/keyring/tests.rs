@@ -1,5 +1,3 @@
-//! The keyring: what survives reopening, what a destroyed key leaves, and damage told apart.
-
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -71,13 +69,13 @@ fn a_destroyed_key_opens_in_no_copy_made_without_its_key_encryption_key() {
     assert!(purged[0].pending && purged[0].key_fingerprint.len() == 32);
     let canary_key = purged[0].canary_key.as_ref().unwrap();
     assert_eq!(canary_key.bytes(), gone.canary_key.bytes());
-    // The old keys file beside the new key-encryption key: what a backup without keys amounts to.
+    // The old keys file with the new key-encryption key: the state after restoring a backup without keys.
     std::fs::remove_file(old.path().join("kek.1")).unwrap();
     std::fs::copy(folder.path().join("kek.2"), old.path().join("kek.2")).unwrap();
     assert!(Keyring::open(old.path()).is_err());
     keyring.finish(gone.id).unwrap();
     assert!(!keyring.purged().unwrap()[0].pending);
-    assert!(keyring.destroy_key(gone.id, None).is_err(), "it is gone already");
+    assert!(keyring.destroy_key(gone.id, None).is_err(), "the key is already destroyed");
 }
 
 #[test]

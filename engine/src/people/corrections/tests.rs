@@ -1,5 +1,3 @@
-//! Tests of what is said of people: the later word wins, and clustering keeps to all of them.
-
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::super::form::Place;
@@ -39,14 +37,14 @@ struct Sample {
     embedding: Vec<f32>,
 }
 
-/// Face `n`, near the axis of `person`; no two have the same quality.
+/// Makes face `n`, near the axis of `person`; no two faces have the same quality.
 fn sample(dice: &mut Dice, n: usize, person: usize, quality: f32) -> Sample {
     let mut embedding: Vec<f32> = (0..24).map(|_| (dice.share() - 0.5) * 0.34).collect();
     embedding[person] += 0.75;
     let norm = embedding.iter().map(|value| value * value).sum::<f32>().sqrt();
     embedding.iter_mut().for_each(|value| *value /= norm);
     let number = (n as u128).to_be_bytes();
-    // Two faces to a photo, of whoever comes.
+    // Two consecutive faces share a photo, of the same person or not.
     let photo = PhotoId((n as u128 / 2).to_be_bytes());
     Sample { id: FaceId(number), photo, quality: quality + n as f32 * 1e-5, embedding }
 }
@@ -55,7 +53,7 @@ fn id(n: usize) -> FaceId {
     FaceId((n as u128).to_be_bytes())
 }
 
-/// A collection's people as `collection/people.rs` keeps them, without its store.
+/// A collection's people, managed as in `collection/people.rs` but without a store.
 #[derive(Clone, Default)]
 struct World {
     samples: Vec<Sample>,
@@ -65,7 +63,7 @@ struct World {
 impl World {
     fn of(people: &[(usize, f32)]) -> Self {
         let mut dice = Dice(3);
-        // Photos of their own for all.
+        // Each face is in a photo of its own.
         let samples = people.iter().enumerate();
         let samples = samples.map(|(n, (person, quality))| sample(&mut dice, n, *person, *quality));
         let own = |mut sample: Sample| {
@@ -87,7 +85,7 @@ impl World {
         self.people = people;
     }
 
-    /// The same, formed anew from nothing but the faces and what was said.
+    /// Returns this world clustered from scratch, from the faces and the corrections alone.
     fn anew(&self) -> Self {
         let mut people = People::under(self.people.corrections.clone());
         people.update(&self.faces(), CUT);
@@ -140,7 +138,7 @@ impl World {
         touched
     }
 
-    /// The rest.
+    /// Splits faces off their person. Returns the person's other faces.
     fn split(&mut self, split: &BTreeSet<FaceId>) -> BTreeSet<FaceId> {
         let person = self.person(*split.first().unwrap()).unwrap();
         let rest: BTreeSet<FaceId> = person.difference(split).copied().collect();
@@ -172,7 +170,7 @@ fn set(faces: &[usize]) -> BTreeSet<FaceId> {
     faces.iter().map(|face| id(*face)).collect()
 }
 
-/// Three faces each of two people.
+/// Makes a world of two people with three faces each.
 fn two() -> World {
     World::of(&[(0, 0.9), (0, 0.8), (0, 0.7), (1, 0.9), (1, 0.8), (1, 0.7)])
 }
@@ -189,7 +187,7 @@ fn two_people_become_one_and_two_again_and_the_later_word_wins() {
     }
     world.merge(&[id(1), id(5)]);
     assert!(world.one(&[0, 1, 2, 3, 4, 5]) && world.anew().one(&[0, 1, 2, 3, 4, 5]));
-    assert!(world.people.corrections.apart.is_empty(), "what kept them apart is taken back");
+    assert!(world.people.corrections.apart.is_empty(), "the cannot-link is retracted");
 }
 
 #[test]
@@ -201,8 +199,8 @@ fn faces_that_resemble_their_person_are_somebody_else_once_that_is_said() {
     }
     world.merge(&[id(2), id(3)]);
     assert!(world.one(&[2, 3, 4, 5]) && world.anew().one(&[2, 3, 4, 5]));
-    assert!(!world.one(&[0, 2]), "another word than the one that was taken back");
-    // The whole goes back: it takes the others of its new person along.
+    assert!(!world.one(&[0, 2]), "merging 2 with 3 does not retract the split of 0 and 2");
+    // Merging 2 with its first person brings the faces of its new person along.
     world.merge(&[id(0), id(2)]);
     assert!(world.one(&[0, 1, 2, 3, 4, 5]) && world.anew().one(&[0, 1, 2, 3, 4, 5]));
 }
@@ -226,12 +224,12 @@ fn poor_faces_keep_to_what_is_said_and_found_nobody() {
         assert!(world.one(&[0, 1]) && world.person(id(2)).is_none());
         assert!(world.person(id(3)).is_none());
     }
-    // A poor face that is said to be somebody's is theirs, however little it resembles them.
+    // A must-link assigns a low-quality face to a person, however dissimilar it is.
     world.merge(&[id(4), id(2)]);
     for world in [&world, &world.anew()] {
         assert!(world.one(&[2, 3, 4]) && !world.one(&[0, 2]));
     }
-    // The other way round: what stays is poor, and nobody's.
+    // The reverse: the face that stays is of low quality and so belongs to no person.
     let mut world = World::of(&[(0, 0.9), (0, 0.8), (0, 0.1), (1, 0.9)]);
     world.split(&set(&[0, 1]));
     for world in [&world, &world.anew()] {
@@ -250,10 +248,10 @@ fn a_person_left_out_stays_so_until_that_is_taken_back() {
     assert!(!world.hidden(0), "one of them was listed");
     world.hide(5, true);
     world.split(&set(&[0]));
-    assert!(!world.hidden(0) && world.hidden(1) && world.hidden(5), "somebody else was not meant");
+    assert!(!world.hidden(0) && world.hidden(1) && world.hidden(5), "only the rest stays hidden");
     world.hide(0, true);
     world.merge(&[id(0), id(1)]);
-    assert!(world.hidden(0) && world.hidden(5), "both were left out");
+    assert!(world.hidden(0) && world.hidden(5), "both were hidden");
     world.hide(2, false);
     assert!(!world.hidden(5) && !world.anew().hidden(0));
 }
@@ -267,7 +265,7 @@ fn a_statement_about_others_stays_when_a_part_of_it_is_taken_back() {
     let mut said = Corrections::default();
     let (split, rest) = ([id(1), id(2)], [id(3), id(4)]);
     said.split(&split, &rest, &[], id(3));
-    // 1 and 3 are one; 2 and 4 belong to other people by now.
+    // Faces 1 and 3 are merged; 2 and 4 are not part of the merged people.
     said.merge(&[person(&[1]), person(&[3])], false, |_| false);
     let apart: Vec<_> = said.apart.iter().map(|one| one.sides.clone()).collect();
     assert_eq!(apart, [[set(&[2]), set(&[3, 4])], [set(&[1]), set(&[4])]]);
@@ -281,14 +279,14 @@ fn more_than_is_kept_is_refused() {
     let mut said = Corrections { hidden: (0..10_000).map(id).collect(), ..Default::default() };
     assert!(said.check().is_ok());
     said.hidden.insert(id(10_000));
-    assert!(matches!(said.check(), Err(Error::TooMuchSaid { what: "words", .. })));
+    assert!(matches!(said.check(), Err(Error::TooMuchSaid { what: "corrections", .. })));
     let faces = (0..FACES_MAX).map(id).collect();
     let sides = [BTreeSet::from([id(FACES_MAX)]), faces];
     let said = Corrections { apart: vec![Apart { sides }], ..Default::default() };
     assert!(matches!(said.check(), Err(Error::TooMuchSaid { what: "faces", .. })));
 }
 
-/// Of each pair what was said of it last, written down independently.
+/// The last correction of each pair of faces (true: one person), recorded independently of `Corrections`.
 type Pairs = BTreeMap<(FaceId, FaceId), bool>;
 
 fn note(pairs: &mut Pairs, a: &BTreeSet<FaceId>, b: &BTreeSet<FaceId>, one: Option<bool>) {
@@ -338,13 +336,13 @@ fn whatever_is_said_and_however_faces_come_and_go_the_last_word_holds() {
                         let mut released: BTreeSet<FaceId> =
                             nobodys.filter(|face| world.people.is_homeless(face)).collect();
                         let merged = world.merge(&faces);
-                        // Whoever is nobody's goes along with what is taken back.
+                        // Faces without a person are released from the retracted cannot-links too.
                         released.extend(&merged);
                         note(&mut pairs, &released, &released, None);
                         note(&mut pairs, &best, &best, Some(true));
                         let good = merged.iter().find(|face| world.is_good(face));
                         let one = world.person(*good.unwrap()).unwrap();
-                        // Poor faces are judged anew, and may fit nobody any more.
+                        // Low-quality faces are assigned again, and may fit no person any more.
                         let is_there = |face: &FaceId| one.contains(face) || !world.is_good(face);
                         assert!(one.is_subset(&merged), "{when}: merged");
                         assert!(merged.iter().all(is_there), "{when}: merged");
@@ -378,7 +376,7 @@ fn whatever_is_said_and_however_faces_come_and_go_the_last_word_holds() {
                 world.settle();
             }
             hold(&world, &pairs, &when);
-            hold(&world.anew(), &pairs, &format!("{when}, anew"));
+            hold(&world.anew(), &pairs, &format!("{when}, clustered from scratch"));
             let (bytes, said) = (world.people.to_bytes(), world.people.corrections.to_bytes());
             let said = Corrections::from_bytes(&said).unwrap();
             let back = People::read(&bytes, &world.faces(), said).unwrap();

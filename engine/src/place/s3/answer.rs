@@ -1,7 +1,7 @@
-//! What an S3 service answered, or why none did, as a sentence for people.
+//! Error messages for failed S3 requests.
 //!
-//! Names the endpoint and what came. Never repeats a credential: what a server says is cleaned of them
-//! and cut short.
+//! A message names the endpoint and the cause. It never contains a credential: text from the server is
+//! stripped of credentials and truncated.
 
 use std::error::Error as StdError;
 
@@ -9,15 +9,15 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use crate::place::access::{S3Access, SecretText};
 
-/// What a server says of an error is cut after so many characters.
+/// Maximum length of a server's text in an error message, in characters.
 const MESSAGE_CHARS_MAX: usize = 240;
 
-/// The service on the other side, as far as sentences need it.
+/// The remote S3 service, as described in error messages.
 pub(super) struct Peer {
     endpoint: String,
     bucket: String,
     region: String,
-    /// What no sentence may hold.
+    /// Texts that no message may contain.
     credentials: Vec<SecretText>,
 }
 
@@ -35,7 +35,7 @@ impl Peer {
         }
     }
 
-    /// Why a request failed.
+    /// Returns why a request failed.
     pub(super) fn reason<E>(&self, error: &SdkError<E>) -> String
     where
         E: ProvideErrorMetadata + StdError + 'static,
@@ -58,19 +58,19 @@ impl Peer {
             ),
             SdkError::ResponseError(failure) => {
                 let status = failure.raw().status().as_u16();
-                format!("{endpoint} gave an answer (HTTP status {status}) that is not S3's")
+                format!("{endpoint} sent a response (HTTP status {status}) that is not S3's")
             }
-            other => format!("the request could not be made: {}", self.deepest(other)),
+            other => format!("the request could not be sent: {}", self.deepest(other)),
         }
     }
 
-    /// Why an answer's body could not be read to its end.
+    /// Returns why a response body could not be read to its end.
     pub(super) fn broken(&self, error: &(dyn StdError + 'static)) -> String {
-        format!("the answer of {} did not arrive whole: {}", self.endpoint, self.deepest(error))
+        format!("the response of {} did not arrive whole: {}", self.endpoint, self.deepest(error))
     }
 
     pub(super) fn no_next_page(&self) -> String {
-        format!("{} broke its list off without saying where it goes on", self.endpoint)
+        format!("{} sent a truncated list without the start of the next page", self.endpoint)
     }
 
     pub(super) fn refusal(&self, code: Option<&str>, message: Option<&str>, status: u16) -> String {
@@ -81,7 +81,7 @@ impl Peer {
             "AccessDenied" => format!("{endpoint} denied access{said}"),
             "InvalidAccessKeyId" => format!("{endpoint} does not know this access key id"),
             "SignatureDoesNotMatch" => {
-                format!("{endpoint} denied access: the secret access key is not the right one")
+                format!("{endpoint} denied access: the secret access key is wrong")
             }
             "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => {
                 format!("{endpoint} denied access: the session token is wrong or has expired")
@@ -92,12 +92,12 @@ impl Peer {
             "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraint" => {
                 format!("bucket '{bucket}' is in another region than '{region}'{said}")
             }
-            "" => format!("{endpoint} gave an answer (HTTP status {status}) that is not S3's"),
+            "" => format!("{endpoint} sent a response (HTTP status {status}) that is not S3's"),
             code => format!("{endpoint} answered {} ({status}){said}", self.clean(code)),
         }
     }
 
-    /// The cause below all others, which is the one that people can act on.
+    /// Returns the innermost cause, which is the one that the operator can act on.
     fn deepest(&self, error: &(dyn StdError + 'static)) -> String {
         let mut cause = error;
         while let Some(source) = cause.source() {
@@ -106,7 +106,7 @@ impl Peer {
         self.clean(&cause.to_string())
     }
 
-    /// `text` in one line, without credentials and not longer than people read.
+    /// Returns `text` on one line, without credentials, of at most `MESSAGE_CHARS_MAX` characters.
     fn clean(&self, text: &str) -> String {
         let clean = self
             .credentials
@@ -117,12 +117,12 @@ impl Peer {
     }
 }
 
-/// Whether the object ends before the bytes that were asked for (HTTP status 416).
+/// Returns whether the object ends before the requested range (HTTP status 416).
 pub(super) fn is_beyond_the_end<E>(error: &SdkError<E>) -> bool {
     error.raw_response().is_some_and(|answer| answer.status().as_u16() == 416)
 }
 
-/// Whether the service does not know the request at all (HTTP status 501).
+/// Returns whether the service does not implement the request (HTTP status 501).
 pub(super) fn is_not_implemented<E>(error: &SdkError<E>) -> bool {
     error.raw_response().is_some_and(|answer| answer.status().as_u16() == 501)
 }

@@ -1,7 +1,3 @@
-//! How the SDK is set up: credentials, TLS, repetitions and time limits.
-//!
-//! Every setting is given here, none is read from the environment. Knows nothing of single requests.
-
 use std::time::Duration;
 
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -13,20 +9,23 @@ use aws_smithy_http_client::tls;
 
 use crate::place::access::S3Access;
 
-/// First try and repetitions together; the SDK waits longer and longer between them, some seconds in
-/// all. A host that takes no connection is given up after about `ATTEMPTS` × `CONNECT`.
+/// Maximum attempts per request, including the first. The SDK retries with exponential back-off, some seconds
+/// in total. A host that accepts no connection fails after about `ATTEMPTS` × `CONNECT`.
 pub(super) const ATTEMPTS: u32 = 3;
+/// Maximum time to establish a connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// From the request to the first byte of its answer, beyond the time that the upload may take.
+/// Maximum time from the request to the first byte of the response, in addition to the time allowed for the
+/// upload.
 const ANSWER: Duration = Duration::from_secs(10);
-/// All attempts of one request together, beyond the time that the uploads may take.
+/// Maximum time for all attempts of one request, in addition to the time allowed for their uploads.
 const OPERATION: Duration = Duration::from_secs(45);
-/// The slowest upload that is waited for: 1 Mbit/s, some nine minutes for 64 MiB.
+/// Minimum upload rate for which time is allowed: 1 Mbit/s, about nine minutes for 64 MiB.
 const SLOWEST_BYTES_S: u64 = 128 * 1024;
-/// A transfer that moves no byte for this long is given up and repeated.
+/// Maximum time without progress in a transfer; then it is aborted and retried.
 const STALLED: Duration = Duration::from_secs(10);
 
-/// The SDK's settings for one service.
+/// Returns the SDK's configuration for one service. It sets everything explicitly: no value comes from the
+/// environment.
 pub(super) fn config(access: &S3Access) -> Config {
     let credentials = Credentials::new(
         access.access_key_id.as_str(),
@@ -51,7 +50,7 @@ pub(super) fn config(access: &S3Access) -> Config {
     config.build()
 }
 
-/// The limits for a request that sends `bytes`.
+/// Returns the time limits for a request that sends `bytes` bytes.
 pub(super) fn timeouts(bytes: usize) -> TimeoutConfig {
     let upload = Duration::from_secs(bytes as u64 / SLOWEST_BYTES_S);
     TimeoutConfig::builder()

@@ -1,8 +1,8 @@
-//! A bucket that speaks S3 as a place for objects.
+//! An object store in a bucket of an S3 service.
 //!
-//! This folder is the only user of the AWS SDK, which signs, checksums and retries; its asynchronous
-//! code runs on a runtime of this place's own. Never reads the environment: what opens the bucket is
-//! given. Knows nothing of what the objects hold.
+//! This module is the only user of the AWS SDK, which signs, checksums and retries requests. The SDK's
+//! asynchronous code runs on a Tokio runtime owned by the store. Its configuration never comes from the
+//! environment.
 
 mod answer;
 mod client;
@@ -22,13 +22,13 @@ use crate::error::{Error, Result};
 use answer::Peer;
 use client::{ATTEMPTS, config};
 
-/// An opened bucket, and the prefix below which the objects lie.
+/// An object store in an S3 bucket, below a prefix.
 ///
-/// Its credentials must be allowed `ListBucket` and `ListBucketVersions` on the bucket, and
-/// `GetObject`, `PutObject`, `DeleteObject` and `DeleteObjectVersion` on its objects.
+/// The credentials need the permissions `ListBucket` and `ListBucketVersions` on the bucket, and `GetObject`,
+/// `PutObject`, `DeleteObject` and `DeleteObjectVersion` on its objects.
 pub(super) struct Bucket {
     bucket: String,
-    /// Ends in a slash unless it is empty.
+    /// Prefix of all keys; ends in a slash unless it is empty.
     prefix: String,
     peer: Peer,
     encryption: Encryption,
@@ -36,15 +36,15 @@ pub(super) struct Bucket {
     runtime: Runtime,
 }
 
-/// One version of an object, or the mark that it was deleted.
+/// One version of an object, or a delete marker.
 struct Version {
     id: Option<String>,
     is_marker: bool,
 }
 
 impl Bucket {
-    /// Opens `bucket` and looks below `prefix` once, so that a wrong name, wrong credentials and an
-    /// endpoint that is not there are found before anything is prepared for it.
+    /// Opens `bucket` and lists `prefix` once, so that a wrong name, wrong credentials or an unreachable
+    /// endpoint are detected before the caller prepares data.
     pub(super) fn open(bucket: &str, prefix: &str, access: &S3Access) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -53,7 +53,7 @@ impl Bucket {
             .build()
             .map_err(|source| Error::Place {
                 place: format!("s3://{bucket}"),
-                reason: format!("cannot start a thread for the connections: {source}"),
+                reason: format!("cannot start the thread for connections: {source}"),
             })?;
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         let opened = Self {
@@ -86,8 +86,8 @@ impl Bucket {
         Error::Place { place: self.name(), reason: format!("cannot {what}: {reason}") }
     }
 
-    /// One try at `name` after its first: `None` where it is absent, an inner error where the answer
-    /// broke off, which the SDK does not repeat by itself.
+    /// Reads `name`, or a range of it. Returns `None` if the object does not exist, and an inner error if the
+    /// response body broke off: the SDK does not retry that, so `read` does.
     async fn fetch(
         &self,
         name: &str,
@@ -153,8 +153,8 @@ impl Bucket {
         }
     }
 
-    /// All versions of `name`, in the order in which to delete them: an interruption must neither
-    /// bring back an older version nor undo a deletion, so the oldest go first and marks go last.
+    /// Returns all versions of `name` in the order of their deletion: oldest versions first, delete markers
+    /// last. An interruption then neither exposes an older version nor undoes a deletion.
     async fn versions(&self, name: &str) -> Result<Vec<Version>> {
         let key = self.key(name);
         let (mut newest_first, mut marks) = (Vec::new(), Vec::new());
@@ -165,7 +165,7 @@ impl Bucket {
                 request.set_key_marker(key_mark).set_version_id_marker(version_mark).send().await;
             let page = match request {
                 Ok(page) => page,
-                // Servers without versions need not know the question.
+                // Servers without versioning may not implement this request.
                 Err(error) if answer::is_not_implemented(&error) => {
                     return Ok(vec![Version { id: None, is_marker: false }]);
                 }
@@ -183,7 +183,7 @@ impl Bucket {
             marks.extend(
                 markers.iter().filter(|it| own(it.key())).map(|it| of(it.version_id(), true)),
             );
-            // Longer keys that start the same follow; none of them is this object.
+            // Keys are sorted: once longer keys with this prefix follow, all versions of the object are read.
             let others =
                 versions.iter().any(|it| !own(it.key())) || markers.iter().any(|it| !own(it.key()));
             if others || !page.is_truncated().unwrap_or(false) {
@@ -201,7 +201,7 @@ impl Bucket {
         for Version { id, is_marker } in self.versions(name).await? {
             let request = self.client.delete_object().bucket(&self.bucket).key(self.key(name));
             if let Err(error) = request.set_version_id(id).send().await {
-                let action = if is_marker { "delete the mark of" } else { "delete" };
+                let action = if is_marker { "delete the delete marker of" } else { "delete" };
                 return Err(self.failed(action, name, self.peer.reason(&error)));
             }
         }

@@ -1,5 +1,3 @@
-//! What a service answered, as sentences.
-
 #![allow(clippy::unwrap_used)]
 
 use super::answer::Peer;

@@ -1,8 +1,3 @@
-//! Objects on their way into a bucket: small ones in one request, large ones in parts (S3 multipart), each
-//! repeated by itself where the line breaks; encrypted there as the access says.
-//!
-//! A large object is there when its last request is answered, and not before. Knows nothing of what it holds.
-
 use aws_sdk_s3::config::Config;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
@@ -12,11 +7,14 @@ use super::client::timeouts;
 use crate::error::Result;
 use crate::place::access::Encryption;
 
-/// Larger objects go in parts; S3 takes parts of 5 MiB or more and at most 10,000 of them.
+/// Maximum size of an object that is uploaded in one request: 16 MiB. Larger objects use a multipart upload.
 const WHOLE_BYTES_MAX: usize = 16 << 20;
+/// Size of a part: 8 MiB. S3 requires 5 MiB or more per part (except the last) and at most 10,000 parts.
 const PART_BYTES: usize = 8 << 20;
 
 impl Bucket {
+    /// Stores an object: a small one in one request, a large one as a multipart upload, whose parts are
+    /// retried separately. A large object exists only once the last request has succeeded.
     pub(super) async fn upload(&self, name: &str, bytes: &[u8]) -> Result<()> {
         if bytes.len() <= WHOLE_BYTES_MAX {
             return self.upload_whole(name, bytes).await;
@@ -27,11 +25,12 @@ impl Bucket {
         let request = request.set_server_side_encryption(sse).set_ssekms_key_id(kms);
         let begun = request.send().await;
         let begun = begun.map_err(|error| self.failed("write", name, self.peer.reason(&error)))?;
-        let nameless = || self.failed("write", name, "the service named no upload".to_owned());
+        let nameless = || self.failed("write", name, "the service sent no upload id".to_owned());
         let id = begun.upload_id.ok_or_else(nameless)?;
         let done = self.upload_parts(name, &id, bytes).await;
         if done.is_err() {
-            // Parts that nobody completes would be kept, and paid for. The error that counts is the other.
+            // The service keeps (and charges for) the parts of an incomplete upload, so they are deleted. An
+            // error here is ignored; the upload's error is returned.
             let abort =
                 self.client.abort_multipart_upload().bucket(&self.bucket).key(self.key(name));
             let _ = abort.upload_id(&id).send().await;
@@ -81,6 +80,7 @@ impl Bucket {
         sent.map(drop).map_err(|error| self.failed("write", name, self.peer.reason(&error)))
     }
 
+    /// Returns the encryption headers of an upload: algorithm and KMS key.
     fn encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
         match &self.encryption {
             Encryption::OfTheBucket => (None, None),

@@ -1,13 +1,10 @@
-//! The page before an album: its name, whose photographs they are, and a form for the PIN.
-//!
-//! Shows no photo.
-
 use maud::{Markup, html};
 
 use super::here::Here;
 use super::layout::{Frame, layout, wait};
 use crate::error::{Failure, Kind};
 
+/// Renders the entry page: the names of album and studio, and the form for the PIN. It shows no photo.
 pub fn page(here: &Here, refused: Option<&Failure>) -> Markup {
     let (words, link) = (here.words(), &here.link);
     let said = refused.map(|failure| match failure.kind {

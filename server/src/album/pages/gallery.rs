@@ -1,7 +1,3 @@
-//! An album's first page: the cover, its parts, and a grid of photos, page by page.
-//!
-//! Markup only, of what it is given. Touches no database.
-
 use maud::{Markup, html};
 
 use super::here::Here;
@@ -9,18 +5,19 @@ use super::layout::{Frame, file, layout, query, sizes};
 use crate::album::photos::{About, AlbumFolder, AlbumPhoto, Choice};
 use crate::photo::rules::Download;
 
-/// Photos of a page that are seen without scrolling, as a rule.
+/// Number of photos that are usually visible without scrolling; the images of the others load lazily.
 const EAGER: usize = 6;
 
+/// The content of a gallery page.
 pub struct Gallery {
     pub about: About,
     pub cover: Option<AlbumPhoto>,
     pub folders: Vec<AlbumFolder>,
-    /// All photos of the album.
+    /// Number of all photos of the album.
     pub all: i64,
     pub choice: Choice,
     pub photos: Vec<AlbumPhoto>,
-    /// The first one's number among the chosen.
+    /// Number of the page's first photo among the selected photos, from 1.
     pub first: i64,
     pub page: i64,
     pub pages: i64,
@@ -29,7 +26,7 @@ pub struct Gallery {
 pub fn page(here: &Here, shown: &Gallery) -> Markup {
     let about = &shown.about;
     let main = html! {
-        // The cover opens the album; further pages go on with photos.
+        // Only the first page has the cover.
         @if shown.page == 1 { (hero(here, shown)) } @else { (heading(here, shown)) }
         (parts(here, shown))
         @if shown.photos.is_empty() {
@@ -38,7 +35,7 @@ pub fn page(here: &Here, shown: &Gallery) -> Markup {
             (grid(here, shown))
         }
         (pager(here, shown))
-        // Albums that count what is taken give photos one by one.
+        // Albums that limit downloads have no ZIP download.
         @if about.downloads_max.is_none() && shown.photos.iter().any(|photo| photo.download != Download::Off) {
             p.all { a.button.quiet href="/api/v1/album/download" download { (here.words().download_all) } }
         }
@@ -88,7 +85,7 @@ fn heading(here: &Here, shown: &Gallery) -> Markup {
     }
 }
 
-/// The album's folders, and one's own picks, as a row of links.
+/// Renders links to the album's folders and to the visitor's picks.
 fn parts(here: &Here, shown: &Gallery) -> Markup {
     let (words, choice) = (here.words(), &shown.choice);
     let picks = shown.about.visitor.is_some();
@@ -161,7 +158,7 @@ fn pager(here: &Here, shown: &Gallery) -> Markup {
     }
 }
 
-/// The form for the second PIN, or whose picks these are.
+/// Renders the form for the second PIN or, once it has been entered, the visitor's name.
 fn annotate(here: &Here, about: &About) -> Markup {
     let words = here.words();
     if !about.annotates {

@@ -1,8 +1,3 @@
-//! Where a request to an album's pages stands: its link, its visit if it has one, its language; and the answers
-//! that all pages give.
-//!
-//! A link that opens nothing ends here, in the one page that is the same for every such link.
-
 use std::net::IpAddr;
 
 use axum::extract::{FromRequestParts, RawPathParams};
@@ -21,11 +16,13 @@ use crate::state::App;
 use crate::words::gallery::{Gallery, words};
 use crate::words::{Language, Wanted};
 
+/// The context of a request for an album page. A request by an unknown, expired or withdrawn link is rejected
+/// with one page, which is the same for all such links.
 pub struct Here {
     pub app: App,
     token: String,
     pub link: Link,
-    /// Of the link's album.
+    /// The session, if it belongs to the link's album.
     pub visit: Option<AlbumVisit>,
     pub from: IpAddr,
     pub encrypted: bool,
@@ -59,7 +56,7 @@ impl Here {
         self.wanted.language
     }
 
-    /// The address of something below the link.
+    /// Returns the path `below` the link.
     pub fn path(&self, below: &str) -> String {
         format!("/a/{}{below}", self.token)
     }
@@ -72,7 +69,7 @@ impl Here {
         Redirect::to(&self.path("")).into_response()
     }
 
-    /// A page that says what `failure` was about.
+    /// Responds to `failure` with a page that explains it.
     pub fn refuse(&self, failure: &Failure, markup: &Markup) -> Response {
         refused(self.wanted, failure, markup)
     }

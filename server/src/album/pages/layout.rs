@@ -1,7 +1,3 @@
-//! What an album's pages have in common: head, footer, addresses of photos, the notice.
-//!
-//! Knows no page.
-
 use maud::{Markup, html};
 
 use crate::album::photos::{AlbumPhoto, Choice};
@@ -10,14 +6,14 @@ use crate::pages::visitors::{self, with};
 use crate::words::Language;
 use crate::words::gallery::Gallery;
 
-/// The frame of a page.
+/// The layout parameters of an album page.
 pub struct Frame<'a> {
     pub words: &'a Gallery,
     pub language: Language,
     pub title: &'a str,
-    /// The page's own address, without its language.
+    /// The page's own URL, without the language parameter.
     pub address: &'a str,
-    /// For the look of the whole page.
+    /// The CSS class of the page's body.
     pub class: &'a str,
 }
 
@@ -30,7 +26,7 @@ pub fn layout(frame: &Frame<'_>, main: &Markup) -> Markup {
     )
 }
 
-/// A page that says one thing, with a way back where there is one.
+/// Renders a page with one message and, if `back` is given, a link back.
 pub fn notice(
     words: &Gallery,
     language: Language,
@@ -49,7 +45,7 @@ pub fn notice(
     layout(&frame, &main)
 }
 
-/// What somebody is told who has to wait.
+/// Returns the message for a refusal: the minutes to wait, or that no downloads are left.
 pub fn wait(words: &Gallery, failure: &Failure) -> String {
     match failure.retry_after_s {
         Some(seconds) => (words.wait)(seconds.div_ceil(60).max(1)),
@@ -57,10 +53,10 @@ pub fn wait(words: &Gallery, failure: &Failure) -> String {
     }
 }
 
-/// The query that keeps a choice of photos, and a page of it.
+/// Returns the query string for a filter and a page number.
 pub fn query(choice: &Choice, page: Option<i64>) -> String {
     let mut query = String::new();
-    // Ids alone go into an address as they are; whatever else somebody has written there ends here.
+    // IDs need no escaping in a URL. Any other value came from a changed URL and is dropped.
     if crate::ids::is_id(&choice.folder) {
         query = with(&query, &format!("folder={}", choice.folder));
     }
@@ -73,12 +69,12 @@ pub fn query(choice: &Choice, page: Option<i64>) -> String {
     }
 }
 
-/// The address of a photo's file.
+/// Returns the URL of a photo's file.
 pub fn file(photo: &AlbumPhoto, kind: &str) -> String {
     format!("/api/v1/album/photos/{}/{kind}", photo.id)
 }
 
-/// The sizes that a photo comes in, with their widths as far as the file says them.
+/// Returns the `srcset` of a photo: thumbnail and screen version, with widths from the stored file's size.
 pub fn sizes(photo: &AlbumPhoto) -> String {
     let width = |longer_px_max: i64| {
         let longer = photo.width.max(photo.height).max(1);

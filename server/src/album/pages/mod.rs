@@ -1,8 +1,7 @@
-//! An album's pages, at `/a/TOKEN`: the door, the gallery, one photo. Rendered here whole; they need no script.
+//! Album pages at `/a/TOKEN`: entry, gallery and single photo, rendered by the server. They need no script.
 //!
-//! Forms are plain, and lead back to a page. What is shown and done goes through the same functions as the API;
-//! markup is in `door.rs`, `gallery.rs` and `photo.rs`. Nothing is said of an album before its door is open but its
-//! name and its studio's.
+//! Plain HTML forms redirect back to a page. Pages use the same functions as the API. Before a visitor has
+//! entered, a page shows only the names of the album and the studio.
 
 mod door;
 mod gallery;
@@ -31,10 +30,10 @@ use crate::middleware::protect;
 use crate::state::App;
 use here::Here;
 
-/// Photos on a page of the gallery: some screens to scroll, and a second's worth of thumbnails.
+/// Number of photos on a gallery page: a few screens to scroll; the thumbnails load in about one second.
 const PER_PAGE: i64 = 48;
 
-/// The pages, with the limits that the API has.
+/// Returns the routes of the pages, with the rate limits of the API.
 pub fn routes(app: &App) -> Router<App> {
     Router::new()
         .route("/a/{token}", get(show).post(open))
@@ -44,6 +43,7 @@ pub fn routes(app: &App) -> Router<App> {
         .layer(from_fn_with_state((app.clone(), Rule::Open), protect))
 }
 
+/// The query parameters of a page.
 #[derive(Debug, Deserialize)]
 struct Asked {
     folder: Option<String>,
@@ -58,7 +58,7 @@ impl Asked {
         Choice { folder, picked }
     }
 
-    /// Counted from 1; what is no number is the first.
+    /// Returns the page number, from 1; 1 if the parameter is missing or not a number.
     fn page(&self) -> i64 {
         let page = self.page.as_deref().and_then(|page| page.parse().ok());
         page.unwrap_or(1).clamp(1, 1_000_000)
@@ -77,7 +77,7 @@ struct NamedPin {
     name: String,
 }
 
-/// What a form on a photo's page wants done.
+/// A form on a photo's page.
 #[derive(Deserialize)]
 struct Deed {
     #[serde(rename = "do")]
@@ -86,10 +86,10 @@ struct Deed {
     comment: String,
     #[serde(default)]
     text: String,
-    /// `X,Y`; empty for the whole photo.
+    /// The chosen field's centre, `X,Y`; empty for the whole photo.
     #[serde(default)]
     spot: String,
-    /// The same, where a script has measured it.
+    /// The exact point, `X,Y`, if the script has measured it. Replaces `spot`.
     #[serde(default)]
     exact: String,
 }
@@ -132,7 +132,7 @@ async fn open(here: Here, Form(given): Form<Pin>) -> Response {
             let page = door::page(&here, Some(&failure));
             here.refuse(&failure, &page)
         }
-        // Link or PIN went while the PIN was checked.
+        // The link or the PIN changed during the check.
         Err(failure) if failure.kind == Kind::Gone => here.to_door(),
         Err(failure) => here.fail(failure),
     }
@@ -214,7 +214,7 @@ async fn act(
     }
 }
 
-/// Does what a form wants; the part of the page to come back to.
+/// Executes a form's action. Returns the anchor of the page's section to return to.
 async fn carry_out(
     app: &App,
     visit: &AlbumVisit,
@@ -235,11 +235,11 @@ async fn carry_out(
         "resolve" => notes::resolve(app, visit, &deed.comment, true).await.map(|()| "#notes"),
         "reopen" => notes::resolve(app, visit, &deed.comment, false).await.map(|()| "#notes"),
         "delete" => notes::delete(app, visit, &deed.comment).await.map(|()| "#notes"),
-        _ => Err(Failure::invalid("do: expected what one of the page's buttons does.")),
+        _ => Err(Failure::invalid("do: expected the value of one of the page's buttons.")),
     }
 }
 
-/// Reads `X,Y`, 0 to 1 each.
+/// Parses `X,Y`; `None` for an empty text. [`notes::comment`] checks that each is from 0 to 1.
 fn spot(text: &str) -> Result<Option<(f64, f64)>> {
     if text.is_empty() {
         return Ok(None);

@@ -1,7 +1,3 @@
-//! One photo's page: large, with its neighbours, download, pick and notes.
-//!
-//! Markup only, of what it is given. Touches no database.
-
 use maud::{Markup, html};
 
 use super::here::Here;
@@ -10,7 +6,7 @@ use crate::album::notes::Comment;
 use crate::album::photos::{About, AlbumPhoto, Choice};
 use crate::photo::rules::Download;
 
-/// Middles of the nine spots of a form, row by row.
+/// Centres of the nine fields of the comment form, `x,y` from 0 to 1, row by row.
 const SPOTS: [&str; 9] = [
     "0.17,0.17",
     "0.5,0.17",
@@ -23,14 +19,16 @@ const SPOTS: [&str; 9] = [
     "0.83,0.83",
 ];
 
+/// The content of a photo's page.
 pub struct Single {
     pub about: About,
     pub choice: Choice,
     pub photo: AlbumPhoto,
-    /// Among the chosen, from 1.
+    /// The photo's number among the selected photos, from 1.
     pub number: i64,
+    /// Number of selected photos.
     pub of: i64,
-    /// Of the gallery, where the photo stands.
+    /// The gallery page that contains the photo.
     pub page: i64,
     pub previous: Option<String>,
     pub next: Option<String>,
@@ -69,7 +67,7 @@ pub fn page(here: &Here, shown: &Single) -> Markup {
     layout(&frame, &main)
 }
 
-/// The page's own address below the link.
+/// Returns the page's own path below the link.
 fn own(shown: &Single) -> String {
     format!("/photos/{}{}", shown.photo.id, query(&shown.choice, None))
 }
@@ -102,7 +100,8 @@ fn neighbours(here: &Here, shown: &Single) -> Markup {
     }
 }
 
-/// Numbers on the spots that open notes are about. An SVG, for places within a page that bears no style.
+/// Renders numbers at the points of open comments. An SVG can place them without inline styles, which the
+/// page's Content-Security-Policy forbids.
 fn pins(shown: &Single) -> Markup {
     let percent = |part: f64| format!("{:.2}%", part * 100.0);
     html! {
@@ -119,7 +118,7 @@ fn pins(shown: &Single) -> Markup {
     }
 }
 
-/// A form with one button that does `what`.
+/// Renders a form with one button for the action `what`.
 fn button(
     here: &Here,
     shown: &Single,

@@ -1,22 +1,21 @@
-//! The contact sheet as HTML: what is where, and what each face's label says.
-//!
-//! Escapes whatever comes from file names (maud does). Knows nothing of files or pixels.
-
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Mark, Role, Sheet, Shot, Shown};
 use crate::cli::{contact, format};
 
 const STYLE: &str = include_str!("style.css");
-/// A photo with more faces takes the page's whole width, so that their labels can be read.
+/// Most faces of a photo in a normal card. A photo with more takes the page's whole width, so that the labels
+/// are legible.
 const FACES_PER_CARD_MAX: usize = 7;
-/// Width over height that a card is laid out for; beyond, it is as narrow or as low as these.
+/// Range of a card's aspect ratio, width over height. Photos outside the range get the nearest limit.
 const SHAPE_MIN: f32 = 0.5;
 const SHAPE_MAX: f32 = 2.4;
-/// A face nearer to the edge than this share of the picture has its label on the other side.
+/// Share of the picture's height that counts as near an edge. A face whose box ends near the bottom edge has
+/// its label above the box, and inside it if the box also starts near the top edge.
 const EDGE_SHARE: f32 = 0.14;
 
-/// The page; the pictures are in the order of the sheet's photos.
+/// Renders the page. The pictures must be in the order of the sheet's photos. maud escapes all text, file
+/// names included.
 pub fn page(sheet: &Sheet, selfies: &[Shown], matched: &[Shown], others: &[Shown]) -> Markup {
     html! {
         (DOCTYPE)
@@ -34,7 +33,7 @@ pub fn page(sheet: &Sheet, selfies: &[Shown], matched: &[Shown], others: &[Shown
                 main {
                     h2 { "Photos of this person" }
                     @if sheet.matched.is_empty() {
-                        p { "None of the photos reaches the threshold." }
+                        p { "No photo reaches the threshold." }
                     }
                     div.grid {
                         @for (i, (shot, shown)) in sheet.matched.iter().zip(matched).enumerate() {
@@ -94,7 +93,7 @@ fn legend() -> Markup {
         ul.legend {
             li { span.key.match {} " matched face" }
             li { span.key.other {} " other face" }
-            li { span.key.poor {} " too poor to be found reliably" }
+            li { span.key.poor {} " quality too low to be found reliably" }
             li { span.tag { b { "0.62" } i { "q 0.80" } } " similarity −1 to 1, quality 0 to 1" }
         }
     }
@@ -177,7 +176,7 @@ fn face(mark: &Mark, shot: &Shot) -> Markup {
     }
 }
 
-/// Start and length as shares of `side`, cut at the picture's edge.
+/// Converts start and length to shares of `side`, cut at the picture's edge.
 fn span(start: i32, length: i32, side: u32) -> (f32, f32) {
     let side = side.max(1) as f32;
     let (from, to) = (start as f32 / side, start.saturating_add(length) as f32 / side);
@@ -190,7 +189,7 @@ fn foot(sheet: &Sheet) -> Markup {
         footer {
             p { "Models: " (sheet.models) "." }
             @if let Some(notice) = &sheet.notice { p { strong { "Note: " (notice) "." } } }
-            p { "Made by picpick " (env!("CARGO_PKG_VERSION")) " on this machine. This file shows people's faces: pass it on only to those who may see them." }
+            p { "Made by picpick " (env!("CARGO_PKG_VERSION")) " on this machine. This file shows people's faces: share it only with people who may see them." }
         }
     }
 }
@@ -201,7 +200,7 @@ fn name(shot: &Shot) -> String {
         .map_or_else(|| format::path(&shot.path), |name| format::path(name.as_ref()))
 }
 
-/// Two decimals, with a true minus sign.
+/// Formats a number with two decimals and a typographic minus sign (U+2212).
 fn number(value: f32) -> String {
     format!("{value:.2}").replace('-', "−").replace("−0.00", "0.00")
 }

@@ -1,7 +1,3 @@
-//! A photo's file to a small JPEG that can be written into a page.
-//!
-//! A photo that has moved, changed or does not read is told apart and never an error. Knows no HTML.
-
 use anyhow::{Result, ensure};
 use base64::Engine as _;
 use image::ExtendedColorType;
@@ -11,22 +7,23 @@ use picpick_engine::{DecodeLimits, PhotoId, Picture, decode, probe};
 use super::Shot;
 use crate::cli::context::read_file;
 
-/// 80 shows no artefacts at this size; 90 doubles the bytes.
+/// JPEG quality of the sheet's pictures, 1 to 100. 80 shows no artefacts at this size; 90 doubles the bytes.
 const JPEG_QUALITY: u8 = 80;
 
-/// A photo's picture in the page.
+/// A photo's picture in the page, or the reason why it has none.
 pub enum Shown {
     /// A JPEG in base64, with its size in pixels.
     Jpeg { base64: String, width: u32, height: u32 },
-    /// Why there is none, for people.
+    /// The reason, as text for the page.
     Missing(String),
 }
 
-/// The picture of `shot`, at most `width_max` pixels wide and a third more high.
+/// Reads and reduces the picture of `shot` to at most `width_max` pixels in width and 4/3 of that in height.
+/// A file that is missing, has changed or cannot be read gives [`Shown::Missing`] and never an error.
 pub fn show(shot: &Shot, width_max: u32) -> Shown {
     match read(shot).and_then(|picture| reduce(&picture, width_max)) {
         Ok(shown) => shown,
-        Err(error) if is_missing(&error) => Shown::Missing("the file is not there any more".into()),
+        Err(error) if is_missing(&error) => Shown::Missing("the file no longer exists".into()),
         Err(error) => Shown::Missing(crate::cli::report::printable(&format!("{error}"))),
     }
 }
@@ -38,8 +35,8 @@ fn is_missing(error: &anyhow::Error) -> bool {
 
 fn read(shot: &Shot) -> Result<Picture> {
     let limits = DecodeLimits::default();
-    // A path that became a pipe since must not be waited for.
-    ensure!(std::fs::metadata(&shot.path)?.is_file(), "the file is not a photo any more");
+    // Reading would block if the path has become a pipe since indexing.
+    ensure!(std::fs::metadata(&shot.path)?.is_file(), "the file is no longer a regular file");
     let bytes = read_file(&shot.path, limits.file_bytes_max)?;
     let same = shot.id.is_none_or(|id| id == PhotoId::of(&bytes));
     ensure!(same, "the file has changed since it was indexed");
@@ -94,7 +91,7 @@ mod tests {
             Shown::Missing(reason) => reason,
             Shown::Jpeg { .. } => String::new(),
         };
-        assert!(reason(None).contains("not there"));
+        assert!(reason(None).contains("no longer exists"));
         std::fs::write(&path, "other").unwrap();
         assert!(reason(Some(PhotoId([0; 16]))).contains("changed"));
         assert!(reason(None).contains("not a JPEG"));

@@ -1,7 +1,3 @@
-//! The way without a camera: a plain form to the studio, which needs no script.
-//!
-//! Looks for nobody: the studio does, by hand.
-
 use maud::{Markup, html};
 
 use super::door::{Behind, ticks};
@@ -10,7 +6,7 @@ use crate::guest::consent::Way;
 use crate::words::Language;
 use crate::words::guest::Guest;
 
-/// What somebody has filled in, and why it was not taken.
+/// The values of a rejected form, and the reason.
 #[derive(Default)]
 pub struct Refused<'a> {
     pub name: &'a str,
@@ -19,6 +15,7 @@ pub struct Refused<'a> {
     pub why: &'a str,
 }
 
+/// Renders the form that asks the studio for access without a camera. It needs no script.
 pub fn page(
     words: &Guest,
     language: Language,

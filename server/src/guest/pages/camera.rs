@@ -1,13 +1,11 @@
-//! The camera's step: what is about to happen, the live picture with its guidance, what went wrong.
-//!
-//! `camera.js` shows one of the three at a time. Decides nothing: the server judges every frame.
-
 use maud::{Markup, html};
 
 use super::layout::troubles;
 use crate::words::guest::{Camera, GUIDANCE, Guest, REASONS};
 
-/// `ask`: the address of the way without a camera, where it is known.
+/// Renders the camera step in three parts: introduction, live picture with instructions, and failure.
+/// `camera.js` shows one at a time; the server judges every frame. `ask` is the URL of the way without a
+/// camera, if it is known.
 pub fn section(words: &Guest, ask: Option<&str>, hidden: bool) -> Markup {
     let camera = &words.camera;
     let other_way = html! {
@@ -41,7 +39,7 @@ pub fn section(words: &Guest, ask: Option<&str>, hidden: bool) -> Markup {
     }
 }
 
-/// A head in an oval that looks from side to side.
+/// Renders a head in an oval, with arrows to both sides.
 fn sketch() -> Markup {
     html! {
         svg.sketch viewBox="0 0 120 120" aria-hidden="true" {

@@ -1,8 +1,3 @@
-//! The page behind an event's QR code: whose event it is, who comes, what they agree to, then the camera.
-//!
-//! Rendered whole, one step shown at a time by `guest.js`; without a script the first step leads to the form for
-//! asking the studio. Shows no photo.
-
 use maud::{Markup, html};
 
 use super::camera;
@@ -11,32 +6,34 @@ use crate::guest::consent::{self, Consent, Named, Way};
 use crate::words::Language;
 use crate::words::guest::Guest;
 
-/// What stands behind a link.
+/// The event behind a link.
 pub struct Behind<'a> {
     pub event: &'a str,
     pub studio: &'a str,
     pub ends_unix_s: i64,
-    /// The page's address.
+    /// The page's URL.
     pub address: &'a str,
 }
 
 impl Behind<'_> {
-    /// What those agree to who come in by `way`.
+    /// Returns the consent text for guests who get access by `way`.
     pub fn consent(&self, way: Way, language: Language) -> Consent {
         let Self { event, studio, ends_unix_s, .. } = *self;
         consent::text(way, language, Named { event, studio, ends_unix_s })
     }
 }
 
-/// How far somebody is who has come before.
+/// A visitor's progress at the event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     New,
-    /// Has agreed, and has not shown their face.
+    /// The guest has agreed but not verified their face.
     Registered,
     Verified,
 }
 
+/// Renders the page behind an event's QR code: event, name and contact, consent, camera. `guest.js` shows one
+/// step at a time; without a script, the first step leads to the form that asks the studio.
 pub fn page(words: &Guest, language: Language, behind: &Behind<'_>, stage: Stage) -> Markup {
     let ask = format!("{}/ask", behind.address);
     let main = html! {
@@ -124,7 +121,7 @@ fn agree(words: &Guest, language: Language, behind: &Behind<'_>) -> Markup {
     }
 }
 
-/// The two boxes without which nothing is kept.
+/// Renders the two boxes of the consent. Nothing is stored unless both are ticked.
 pub fn ticks(i_agree: &str, i_am_adult: &str) -> Markup {
     html! {
         label.check { input #agree name="agree" type="checkbox" value="yes" required; span { (i_agree) } }

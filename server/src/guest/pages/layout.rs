@@ -1,14 +1,10 @@
-//! What guests' pages have in common: their frame, a notice, and the words that scripts say.
-//!
-//! Knows no page.
-
 use maud::{Markup, html};
 
 use crate::pages::visitors::{self, Frame};
 use crate::words::Language;
 use crate::words::guest::{Guest, Trouble};
 
-/// A page's language, title, own address, look and script.
+/// A page's language, title, URL, CSS class and script.
 pub struct Sheet<'a> {
     pub language: Language,
     pub title: &'a str,
@@ -23,7 +19,7 @@ pub fn layout(words: &Guest, sheet: &Sheet<'_>, main: &Markup) -> Markup {
     visitors::layout(&Frame { skip, choice, language, title, address, class, script }, main)
 }
 
-/// A page that says one thing.
+/// Renders a page with one message and, if `back` is given, a link back.
 pub fn notice(
     words: &Guest,
     language: Language,
@@ -41,7 +37,7 @@ pub fn notice(
     layout(words, &sheet, &main)
 }
 
-/// For somebody whose visit has ended: where they came from, this browser may still know.
+/// Renders the page for an ended session. Its script offers the guest's link if the browser still has it.
 pub fn signed_out(words: &Guest, language: Language) -> Markup {
     let photos = &words.photos;
     let sheet = Sheet {
@@ -61,7 +57,7 @@ pub fn signed_out(words: &Guest, language: Language) -> Markup {
     layout(words, &sheet, &main)
 }
 
-/// Words for the page's script, by name. Within a template, nothing of it is shown or read out.
+/// Renders texts for the page's script, by name. A `template` element is neither displayed nor read out.
 pub fn said(all: &[(&str, &str)]) -> Markup {
     html! {
         template #words {
@@ -70,7 +66,7 @@ pub fn said(all: &[(&str, &str)]) -> Markup {
     }
 }
 
-/// What can go wrong, by name, for the page's script.
+/// Renders problems and their remedies for the page's script, by name.
 pub fn troubles<'a>(all: impl Iterator<Item = (&'a str, &'a Trouble)>) -> Markup {
     html! {
         template #troubles {

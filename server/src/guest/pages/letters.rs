@@ -1,6 +1,6 @@
-//! The pages that letters lead to. The link's token stands behind its `#`, so that no server sees it in an address.
+//! The pages that links in e-mails open. Browsers do not send the token: it is in the URL's fragment (`#`).
 //!
-//! A button uses it, not the page: programs that look at letters open links, and press none.
+//! A button uses the token, not the page's load: mail scanners open links but press no buttons.
 
 use maud::{Markup, html};
 
@@ -8,14 +8,14 @@ use super::layout::{Sheet, layout, said};
 use crate::words::Language;
 use crate::words::guest::Guest;
 
-/// To come in without a camera.
+/// Renders the page for access without a camera.
 pub fn enter(words: &Guest, language: Language) -> Markup {
     let letters = &words.letters;
     let texts = (letters.enter_title, letters.enter, letters.enter_button);
     page(words, language, "/g/enter", "enter", texts)
 }
 
-/// To confirm that letters are wanted.
+/// Renders the page that confirms e-mails about new photos.
 pub fn notify(words: &Guest, language: Language) -> Markup {
     let letters = &words.letters;
     let texts = (letters.notify_title, letters.notify, letters.notify_button);

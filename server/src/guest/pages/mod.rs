@@ -1,7 +1,7 @@
-//! Guests' pages: `/g/TOKEN` behind the event's QR code, `/g` with the photos, and those that letters lead to.
+//! Guest pages: `/g/TOKEN` behind the event's QR code, `/g` with the photos, and the targets of e-mail links.
 //!
-//! Rendered here in the guest's language; scripts fill `/g` through the API. A link that opens nothing ends in the
-//! one page that is the same for every such link. Asks for no face: `challenge.rs` does.
+//! The server renders them in the guest's language; scripts fill `/g` through the API. Unknown, expired and
+//! withdrawn links all lead to the same page.
 
 mod ask;
 mod camera;
@@ -32,7 +32,7 @@ use crate::words::Wanted;
 use crate::words::guest::{Guest, words};
 use door::{Behind, Stage};
 
-/// The pages, with the limits that the API has.
+/// Returns the routes of the pages, with the rate limits of the API.
 pub fn routes(app: &App) -> Router<App> {
     Router::new()
         .route("/g", get(own))
@@ -43,7 +43,7 @@ pub fn routes(app: &App) -> Router<App> {
         .layer(from_fn_with_state((app.clone(), Rule::Open), protect))
 }
 
-/// Who asks for a page, and in which language.
+/// The context of a request for a page: the guest session, if any, and the language.
 struct Here {
     app: App,
     wanted: Wanted,
@@ -55,7 +55,7 @@ impl Here {
         words(self.wanted.language)
     }
 
-    /// The page for whatever could not be shown. A link that opens nothing is not found, whatever it was.
+    /// Responds with the page for `failure`. Unknown, expired and withdrawn links are all "not found".
     fn fail(&self, failure: &Failure, back: Option<&str>) -> Response {
         fail(self.wanted, failure, back)
     }
@@ -94,7 +94,7 @@ impl FromRequestParts<App> for Here {
     }
 }
 
-/// What stands behind a link's token. Errors: `NotFound`.
+/// Returns the open link that has this token. Errors: `NotFound`.
 async fn find(app: &App, token: &str) -> Result<Open> {
     links::open(app, token).await?.ok_or_else(Failure::not_found)
 }
@@ -136,7 +136,7 @@ fn ask_again(here: &Here, token: &str, open: &Open, refused: &ask::Refused<'_>) 
     ask::page(here.words(), here.wanted.language, &behind, refused)
 }
 
-/// What the form sends. A box that is not ticked does not come along.
+/// The submitted form. A browser omits a box that is not ticked.
 #[derive(Deserialize)]
 struct Asked {
     #[serde(default)]
@@ -194,7 +194,7 @@ async fn send_request(
 
 async fn own(here: Here) -> Response {
     let shown = async {
-        let none = || Failure::new(Kind::SignedOut, "No visit came along.");
+        let none = || Failure::new(Kind::SignedOut, "The request has no guest session.");
         let visit = here.visit.as_ref().ok_or_else(none)?;
         let row = sqlx::query(
             "SELECT e.name, e.ends_unix_s, s.name AS studio FROM events e \

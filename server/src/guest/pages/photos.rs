@@ -1,7 +1,3 @@
-//! A guest's own page: the photos that show them, what they say of them, and how they take themselves out.
-//!
-//! Holds nothing of anybody: `photos.js` fills it through the API, which knows who asks.
-
 use maud::{Markup, html};
 
 use super::camera;
@@ -9,13 +5,14 @@ use super::layout::{Sheet, layout, said};
 use crate::words::Language;
 use crate::words::guest::{Guest, Photos};
 
-/// What is known of the event before the API is asked.
+/// The event's data that the page contains before it calls the API.
 pub struct About<'a> {
     pub event: &'a str,
     pub studio: &'a str,
     pub ends_unix_s: i64,
 }
 
+/// Renders the guest's page. It contains no data of the guest: `photos.js` fills it through the API.
 pub fn page(words: &Guest, language: Language, about: &About<'_>) -> Markup {
     let (photos, day) = (&words.photos, language.day(about.ends_unix_s));
     let tell_intro = (photos.tell_intro)(&day);
@@ -66,7 +63,7 @@ pub fn page(words: &Guest, language: Language, about: &About<'_>) -> Markup {
     layout(words, &sheet, &main)
 }
 
-/// The page of somebody who has agreed, and has not shown their face yet.
+/// Renders the page of a guest who has agreed but not yet verified their face.
 pub fn unverified(words: &Guest, language: Language, about: &About<'_>) -> Markup {
     let main = html! {
         div.way data-stage="registered" {
@@ -141,7 +138,7 @@ fn data(photos: &Photos, day: &str) -> Markup {
     }
 }
 
-/// One photo, as large as the screen.
+/// Renders the viewer, which shows one photo as large as the screen.
 fn viewer(photos: &Photos) -> Markup {
     html! {
         dialog #viewer .viewer aria-labelledby="viewer-title" {
@@ -160,7 +157,7 @@ fn viewer(photos: &Photos) -> Markup {
     }
 }
 
-/// Asks before anything is deleted, and shows the receipt afterwards.
+/// Renders the dialog that asks before the guest is erased, and the receipt that is shown afterwards.
 fn sure(photos: &Photos) -> Markup {
     html! {
         dialog #sure .sheet aria-labelledby="sure-title" {

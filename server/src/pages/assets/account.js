@@ -1,5 +1,3 @@
-// One's own account.
-
 import { banner, byId, call, onSubmit, ready, say } from "./api.js";
 import { button, row, sure } from "./parts.js";
 
@@ -15,12 +13,14 @@ function show() {
     field.hidden = !me.second_factor;
     field.querySelector("input").required = me.second_factor;
   }
-  byId("factor-state").textContent = me.second_factor ? "On: signing in asks for a code of your app." : "Off: the password alone lets you in.";
+  byId("factor-state").textContent = me.second_factor
+    ? "Two-step verification is on. Signing in asks for a code from your app."
+    : "Two-step verification is off. Signing in asks for your password only.";
   byId("factor-begin").hidden = me.second_factor;
   byId("factor-remove").hidden = !me.second_factor;
 }
 
-// What a code field holds, where the account asks for one.
+// The code as a request field; empty if the account has no second factor.
 const code = (given) => (me.second_factor ? { code: given } : {});
 
 onSubmit(byId("naming"), async ({ name }) => {
@@ -32,17 +32,17 @@ onSubmit(byId("naming"), async ({ name }) => {
 onSubmit(byId("mailing"), async (given) => {
   await call("PUT", "/me/email", { email: given["new-email"], password: given["email-password"], ...code(given["email-code"]) });
   byId("mailing").reset();
-  return `A mail is on its way to ${given["new-email"]}. The address changes when its link is used, within an hour.`;
+  return `An e-mail is on its way to ${given["new-email"]}. Confirm its link within 1 hour to change your address.`;
 });
 
 onSubmit(byId("password"), async (given) => {
   await call("PUT", "/me/password", { current: given.current, new: given.new, ...code(given["password-code"]) });
   byId("password").reset();
   await showSessions();
-  return "It is changed. Everywhere else you are signed out.";
+  return "Password changed. You are signed out on all other devices.";
 });
 
-// The second factor: on once a code has shown that the app has the secret.
+// The second factor is turned on once a code proves that the app has the secret.
 let picture = "";
 byId("factor-begin").addEventListener("click", async () => {
   const state = byId("factor-said");
@@ -50,7 +50,7 @@ byId("factor-begin").addEventListener("click", async () => {
   try {
     const made = await call("POST", "/me/second-factor");
     URL.revokeObjectURL(picture);
-    // As a picture, so that nothing of it becomes part of the page.
+    // Shown as an image, so that no markup of the SVG enters the page.
     byId("factor-qr").src = picture = URL.createObjectURL(new Blob([made.qr_svg], { type: "image/svg+xml" }));
     byId("factor-secret").textContent = new URL(made.otpauth_url).searchParams.get("secret").replace(/.{4}(?=.)/g, "$& ");
     byId("factor-new").hidden = false;
@@ -76,8 +76,8 @@ async function turn(method, given, form, text) {
   show();
   say(byId("factor-said"), text);
 }
-onSubmit(byId("factor-confirm"), (given) => turn("PUT", given["confirm-code"], byId("factor-confirm"), "It is on."));
-onSubmit(byId("factor-remove"), (given) => turn("DELETE", given["remove-code"], byId("factor-remove"), "It is off."));
+onSubmit(byId("factor-confirm"), (given) => turn("PUT", given["confirm-code"], byId("factor-confirm"), "Turned on."));
+onSubmit(byId("factor-remove"), (given) => turn("DELETE", given["remove-code"], byId("factor-remove"), "Turned off."));
 
 async function showSessions() {
   const sessions = await call("GET", "/me/sessions");
@@ -87,18 +87,18 @@ async function showSessions() {
   };
   byId("sessions").replaceChildren(
     ...sessions.toReversed().map((session) => {
-      const about = session.current ? "this one" : `last used ${when(session.seen_unix_s)}`;
+      const about = session.current ? "this session" : `last used ${when(session.seen_unix_s)}`;
       return row(`Signed in ${when(session.created_unix_s)}`, about, ...(session.current ? [] : [button("End", end(session))]));
     }),
   );
   byId("end-others").hidden = sessions.length < 2;
 }
 byId("end-others").addEventListener("click", async () => {
-  if (!(await sure("End all other sessions?", "Wherever else you are signed in, you are out at once.", "End them"))) return;
+  if (!(await sure("End all other sessions?", "You will be signed out on all other devices.", "End sessions"))) return;
   const others = (await call("GET", "/me/sessions")).filter((session) => !session.current);
   try {
     for (const { id } of others) await call("DELETE", `/me/sessions/${id}`);
-    say(byId("sessions-said"), "Only this one is left.");
+    say(byId("sessions-said"), "All other sessions have ended.");
   } catch (problem) {
     say(byId("sessions-said"), problem.message, true);
   }

@@ -1,38 +1,40 @@
-// Photos that are added to an event: dropped or chosen, in folders or not, one lot after another.
+// The upload panel: takes dropped and chosen files in batches, asks about their folders, and uploads one
+// batch after another.
 
 import { byId, count, element, onSubmit, say } from "./api.js";
 import { chosen, dropped, sorted } from "./gather.js";
 import { upload } from "./upload.js";
 
-// Folders that are made of one lot; who has more hardly wants them as folders.
+// Limits the folders that one batch may create. A batch with more is hardly meant as a set of folders.
 const FOLDERS_MAX = 50;
 const NAMED_MAX = 12;
-// How often progress is drawn: a photo may take less than that.
+// Shortest time between two drawings of the progress, milliseconds; one photo may take less.
 const DRAWN_MS = 200;
 
-// Asks what is to become of the folders that photos lie in: "folders", "one", or "" for none of it.
+// Asks whether to keep the photos' folders. Resolves to "folders", "one" (all in one place) or ""
+// (cancelled).
 function ask(names, fresh, into) {
   const dialog = byId("ask-folders");
   const many = fresh > FOLDERS_MAX;
   byId("ask-folders-text").textContent = many
-    ? `These photos lie in ${names.length.toLocaleString()} folders; at most ${FOLDERS_MAX} are made at once.`
-    : `These photos lie in ${count(names.length, "folder", "folders")}. Those that the event does not have are made.`;
+    ? `These photos come from ${names.length.toLocaleString()} folders. At most ${FOLDERS_MAX} new folders can be created at once.`
+    : `These photos come from ${count(names.length, "folder", "folders")}. Folders that the event does not have yet are created.`;
   const shown = names.slice(0, NAMED_MAX).map((name) => element("li", {}, name));
   if (names.length > NAMED_MAX) shown.push(element("li", {}, `and ${(names.length - NAMED_MAX).toLocaleString()} more`));
   byId("ask-folders-names").replaceChildren(...shown);
   byId("ask-folders-yes").hidden = many;
-  byId("ask-folders-one").textContent = into ? `All into “${into}”` : "All without a folder";
+  byId("ask-folders-one").textContent = into ? `Put all in “${into}”` : "Put all in one place";
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((answer) => dialog.addEventListener("close", () => answer(dialog.returnValue), { once: true }));
 }
 
-// `added` is called when something has come in.
+// Wires the panel up. `added` is called after each batch.
 export function adding(event, folders, added) {
   const [bar, state, progress, into] = ["upload-bar", "upload-state", "upload-count", "into"].map(byId);
   let stop = null;
 
-  // The ids of folders by name; `null` where somebody thought better of it.
+  // Resolves to a function from folder name to folder id, or to `null` if the user cancels.
   async function places(photos) {
     const names = [...new Set(photos.map(({ name }) => name))].filter(Boolean);
     const known = new Map([["", into.value]]);
@@ -60,10 +62,10 @@ export function adding(event, folders, added) {
   }
 
   async function bring(found) {
-    say(state, "Looking at the files…");
+    say(state, "Reading files…");
     const { photos, others } = sorted(await found);
-    const left = others ? `${count(others, "other file", "other files")} left out` : "";
-    if (!photos.length) return say(state, ["No photo among them", left].filter(Boolean).join(" · "), true);
+    const left = others ? `${count(others, "other file", "other files")} skipped` : "";
+    if (!photos.length) return say(state, ["No photos found", left].filter(Boolean).join(" · "), true);
     const place = await places(photos);
     if (!place) return say(state, "Nothing was added.");
     say(state, "");
@@ -73,16 +75,16 @@ export function adding(event, folders, added) {
     const told = (now) => (draw ??= shown(now))();
     const sent = photos.map(({ file, name }) => ({ file, folder: place(name) }));
     const ended = await upload(event, sent, told, stop.signal);
-    const parts = [`${count(ended.added, "photo", "photos")} added`];
-    if (ended.known) parts.push(`${ended.known.toLocaleString()} here already, left where they are`);
-    if (ended.done < ended.files) parts.push(`stopped before ${(ended.files - ended.done).toLocaleString()} more`);
+    const parts = [ended.added ? `${count(ended.added, "photo", "photos")} added` : "No new photos"];
+    if (ended.known) parts.push(`${count(ended.known, "duplicate", "duplicates")} skipped`);
+    if (ended.done < ended.files) parts.push(`stopped, ${count(ended.files - ended.done, "photo", "photos")} not uploaded`);
     if (left) parts.push(left);
-    if (ended.refused.length) parts.push(`${ended.refused.length.toLocaleString()} refused: ${ended.refused.slice(0, 5).join("; ")}`);
+    if (ended.refused.length) parts.push(`${ended.refused.length.toLocaleString()} failed: ${ended.refused.slice(0, 5).join("; ")}`);
     say(state, parts.join(" · "), ended.refused.length > 0);
   }
 
   let line = Promise.resolve();
-  // One lot after another; what goes wrong with one is said, and does not keep the next.
+  // Runs the batches one after another. An error of one is shown and does not stop the next.
   function take(found) {
     line = line.then(async () => {
       try {
@@ -94,7 +96,7 @@ export function adding(event, folders, added) {
       bar.hidden = progress.hidden = byId("upload-stop").hidden = true;
       await added().catch(() => null);
     });
-    // Said when it is this lot's turn.
+    // The error is shown when the batch runs; this only marks the rejection as handled.
     Promise.resolve(found).catch(() => null);
   }
 
@@ -102,7 +104,7 @@ export function adding(event, folders, added) {
     input.addEventListener("change", () => {
       const found = (async () => chosen([...input.files]))();
       take(found);
-      // So that the same choice can be made again.
+      // Cleared, so that choosing the same files again fires `change`.
       input.value = "";
     });
   const drop = byId("drop");

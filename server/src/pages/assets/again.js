@@ -1,4 +1,4 @@
-// The page for whoever's visit has ended: leads back to the link they came by.
+// The page of an ended guest session: leads back to the guest link that this browser remembers.
 
 import { byId } from "./api.js";
 import { remembered } from "./link.js";

@@ -1,11 +1,12 @@
-// Changes an album in a dialog: what is left as it is, is not sent.
+// The dialog that edits an album. It sends only the fields that changed.
 
 import { byId, call, element, onSubmit, say } from "./api.js";
 
 const PAGE = 60;
 const dateOf = (unixS) => new Date(unixS * 1000).toISOString().slice(0, 10);
 
-// `changed` is called with the album's name. Returns what opens the dialog, for an album and the button that did.
+// Returns a function that opens the dialog for an album; `opener` is the button that gets the focus back.
+// `changed` is called with the album's name after it is saved.
 export function editor(path, folders, changed) {
   const [dialog, form, covers] = ["edit", "edit-album", "edit-covers"].map(byId);
   const { elements } = form;
@@ -29,7 +30,7 @@ export function editor(path, folders, changed) {
   }
   for (const name of pins) elements[`edit-no-${name}`].addEventListener("change", () => drawPin(name));
 
-  // The photos that the album shows, folder after folder.
+  // Yields the photos that the album shows, folder by folder, in pages.
   async function* shown() {
     for (const folder of elements["edit-all"].checked ? [""] : ticked()) {
       for (let cursor = ""; ; ) {
@@ -51,7 +52,7 @@ export function editor(path, folders, changed) {
     return [element("li", {}, element("label", { class: "cover" }, radio, seen))];
   }
 
-  // One part is fetched ahead: it says whether there is more.
+  // Shows the next page. The page after it is fetched ahead, to know whether there is one.
   async function more() {
     const { value } = await coming;
     for (const { id, name } of value ?? []) covers.append(...choice(id, name));
@@ -62,7 +63,7 @@ export function editor(path, folders, changed) {
   byId("edit-more").addEventListener("click", () => more().catch(trouble));
   byId("edit-cover").addEventListener("toggle", () => {
     if (!byId("edit-cover").open) return;
-    covers.replaceChildren(...choice("", "The first photo"), ...(album.cover ? choice(album.cover, "The cover of now") : []));
+    covers.replaceChildren(...choice("", "The first photo"), ...(album.cover ? choice(album.cover, "The current cover") : []));
     pages = shown();
     coming = pages.next();
     more().catch(trouble);
@@ -72,7 +73,7 @@ export function editor(path, folders, changed) {
   onSubmit(form, async (given) => {
     const change = {};
     if (given["edit-name"] !== album.name) change.name = given["edit-name"];
-    // The day's end; left alone where the day was not changed.
+    // The end of the day (UTC); not sent if the day is unchanged.
     if (given["edit-ends"] !== dateOf(album.ends_unix_s)) change.ends_unix_s = Date.parse(`${given["edit-ends"]}T23:59:59Z`) / 1000;
     const most = Number(given["edit-downloads_max"]);
     if (most !== (album.downloads_max ?? 0)) change.downloads_max = most;
@@ -105,7 +106,7 @@ export function editor(path, folders, changed) {
     byId("edit-cover").open = false;
     covers.replaceChildren();
     dialog.showModal();
-    // The list is drawn anew by then: where it stood, its successor.
+    // After a save the list is redrawn and `opener` is no longer part of the page.
     dialog.addEventListener("close", () => opener.isConnected && opener.focus(), { once: true });
   };
 }

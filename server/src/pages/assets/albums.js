@@ -1,5 +1,3 @@
-// The albums of an event.
-
 import { byId, call, count, day, element, onSubmit, ready, say } from "./api.js";
 import { editor } from "./album_edit.js";
 import { all, button, row, sure, thisEvent } from "./parts.js";
@@ -8,9 +6,9 @@ const { path } = await thisEvent();
 const state = byId("album-state");
 
 function about(album) {
-  const parts = [album.view_pin ? "PIN to see it" : "no PIN", `closes ${day(album.ends_unix_s)}`];
-  if (album.annotate_pin) parts.push("picks and notes by a second PIN");
-  if (album.downloads_max) parts.push(`${count(album.downloads_max, "download", "downloads")} for one visitor`);
+  const parts = [album.view_pin ? "PIN required" : "no PIN", `closes ${day(album.ends_unix_s)}`];
+  if (album.annotate_pin) parts.push("second PIN for picks and notes");
+  if (album.downloads_max) parts.push(`${count(album.downloads_max, "download", "downloads")} per visitor`);
   if (album.folders) parts.push(count(album.folders.length, "folder", "folders"));
   return parts.join(" · ");
 }
@@ -22,15 +20,15 @@ async function open(album, inside) {
   const showLinks = async () => {
     const there = await all(`${at}/links`);
     const withdraw = (link) => async () => {
-      if (!(await sure("Withdraw this link?", "Whoever came in by it is out at once.", "Withdraw it"))) return;
+      if (!(await sure("Turn off this link?", "Visitors who used this link will be signed out.", "Turn off"))) return;
       await call("DELETE", `${at}/links/${link.id}`);
       made.textContent = "";
       await showLinks();
     };
-    links.replaceChildren(...there.map((link) => row(link.name || "Without a name", `made ${day(link.created_unix_s)}`, button("Withdraw", withdraw(link)))));
+    links.replaceChildren(...there.map((link) => row(link.name || "No name", `created ${day(link.created_unix_s)}`, button("Turn off", withdraw(link)))));
   };
-  const name = element("input", { type: "text", name: "name", maxlength: 200, "aria-label": `Whom a link to ${album.name} is for`, placeholder: "Whom it is for" });
-  const form = element("form", { class: "inline" }, name, element("button", { type: "submit" }, "Make a link"), element("p", { class: "outcome", role: "status" }));
+  const name = element("input", { type: "text", name: "name", maxlength: 200, "aria-label": `Name of this link to ${album.name}`, placeholder: "Name of this link" });
+  const form = element("form", { class: "inline" }, name, element("button", { type: "submit" }, "Create link"), element("p", { class: "outcome", role: "status" }));
   onSubmit(form, async (given) => {
     const { token } = await call("POST", `${at}/links`, given);
     const address = `${location.origin}/a/${token}`;
@@ -59,7 +57,7 @@ async function show() {
       });
       more.setAttribute("aria-expanded", "false");
       const remove = button("Delete", async () => {
-        if (!(await sure(`Delete the album ${album.name}?`, "Its links, picks and notes go with it. The photos stay.", "Delete it"))) return;
+        if (!(await sure(`Delete the album ${album.name}?`, "Its links, picks and notes are deleted. The photos stay in the event.", "Delete album"))) return;
         await call("DELETE", `${path}/albums/${album.id}`).then(show, (problem) => say(state, problem.message, true));
       });
       const change = button("Edit", () => (say(state, ""), edit(album, change)));
@@ -80,7 +78,7 @@ for (const fieldset of [byId("folders"), byId("edit-folders")]) {
 }
 const edit = editor(path, folders, async (name) => {
   await show();
-  say(state, `${name} is changed, for those inside at once.`);
+  say(state, `Changes to ${name} saved.`);
 });
 
 onSubmit(byId("new-album"), async ({ name, view_pin, annotate_pin, ends, downloads_max }) => {
@@ -95,7 +93,7 @@ onSubmit(byId("new-album"), async ({ name, view_pin, annotate_pin, ends, downloa
   });
   byId("new-album").reset();
   await show();
-  return "It is there. Make a link to share it.";
+  return "Album created. Create a link to share it.";
 });
 ready();
 await show();

@@ -1,4 +1,4 @@
-// Requests to the API, and what pages have in common. Never keeps a password or a token.
+// Requests to the API, and helpers that all pages share.
 
 export class Problem extends Error {
   constructor(status, problem, retryAfter) {
@@ -17,22 +17,22 @@ export async function call(method, path, body, options = {}) {
   try {
     response = await fetch(`/api/v1${path}`, { method, headers, body: content, signal: options.signal });
   } catch {
-    throw new Problem(0, { title: "The service cannot be reached" });
+    throw new Problem(0, { title: "Cannot reach the server. Check your connection and try again." });
   }
   if (response.ok) return options.whole ? response : [202, 204].includes(response.status) ? null : response.json();
-  const problem = await response.json().catch(() => ({ title: `The service answered ${response.status}` }));
+  const problem = await response.json().catch(() => ({ title: `The server answered with error ${response.status}. Try again in a moment.` }));
   if (response.status === 401 && options.signIn !== false) {
     location.assign("/sign-in");
-    // The page is left: nothing goes on.
+    // Never resolves: the browser is leaving the page.
     return new Promise(() => {});
   }
   throw new Problem(response.status, problem, Number(response.headers.get("Retry-After")) || undefined);
 }
 
-// Lets the page be used, once its script listens.
+// Makes the page usable, once its script has registered its handlers.
 export const ready = () => byId("main").removeAttribute("inert");
 
-// What no script has expected is said on the page, not swallowed.
+// Shows errors that no script handles.
 function unexpected(reason) {
   const where = byId("page-trouble");
   if (!where) return;
@@ -59,7 +59,7 @@ export function say(where, text, bad = false) {
   where.classList.toggle("bad", bad);
 }
 
-// Runs `work` when the form is sent, once at a time, and says how it ended.
+// Runs `work` when the form is submitted, once at a time, and shows the text it returns or its error.
 export function onSubmit(form, work) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();

@@ -1,14 +1,14 @@
-// The photos of an event: listed by folder, selected, moved, deleted.
+// The photo grid of an event: filter by folder, select, move, delete.
 
 import { byId, call, count, element, say } from "./api.js";
 import { all, photoLink, receiptLink, sure } from "./parts.js";
 
 const PAGE = 60;
 const PAGE_MAX = 500;
-// Of one request: an erasure of more may take longer than a request.
+// Limits the photos of one request: deleting more may take longer than the request timeout.
 const TOGETHER = 100;
 
-// Returns `refresh`, which shows what has changed, and `hasAll`, whether the list is shown to its end.
+// Returns `refresh`, which updates the list, and `hasAll`, whether the list is shown to its end.
 export function arrange(path, folders) {
   const [list, state, shown] = ["photos", "photos-state", "shown"].map(byId);
   const tiles = new Map();
@@ -20,7 +20,7 @@ export function arrange(path, folders) {
     const known = tiles.get(photo.id);
     if (known) return known;
     const link = photoLink(path, photo.id, photo.name, { decoding: "async" });
-    // Tried again when the list is drawn next.
+    // Dropped from the cache, so that the next drawing loads the image again.
     link.querySelector("img").addEventListener("error", () => tiles.delete(photo.id));
     const box = element("input", { type: "checkbox", "aria-label": `Select ${photo.name}` });
     box.checked = chosen.has(photo.id);
@@ -42,7 +42,7 @@ export function arrange(path, folders) {
     byId("chosen-count").textContent = `${count(chosen.size, "photo", "photos")} selected`;
   }
 
-  // With shift held, everything from the photo that was pressed last.
+  // With `range` (shift held), selects all photos from the last clicked one to this one.
   function select(photo, on, range) {
     const there = [...list.children].map((one) => one.dataset.photo);
     const [from, to] = [there.indexOf(range ? last : photo), there.indexOf(photo)].sort((a, b) => a - b);
@@ -65,17 +65,17 @@ export function arrange(path, folders) {
   async function show() {
     const asked = shown.value;
     const found = await page(Math.min(PAGE_MAX, Math.max(PAGE, list.children.length)));
-    // Another list is wanted by now, and on its way.
+    // The filter has changed meanwhile; its own request is under way.
     if (asked !== shown.value) return;
     const there = [...list.children];
-    // What is there already is left alone, so that nobody's focus is lost.
+    // Tiles that are unchanged stay in place, so that the keyboard focus is kept.
     const same = there.every((one, at) => one === tiles.get(found.items[at]?.id));
     if (same) list.append(...found.items.slice(there.length).map(tile));
     else list.replaceChildren(...found.items.map(tile));
     end(found.next);
   }
 
-  // One at a time, and once more where something changed meanwhile.
+  // Single flight: calls during a refresh share it, and it runs once more at the end.
   let running = null;
   let due = false;
   function refresh() {
@@ -114,7 +114,7 @@ export function arrange(path, folders) {
     byId("photos-title").focus();
   });
 
-  // Does `work` with the selected photos, some at a time; `done` says what came of it.
+  // Runs `work` on the selected photos, `TOGETHER` at a time; `done` shows the result.
   async function each(doing, work, done) {
     const ids = [...chosen];
     const deeds = byId("chosen").querySelectorAll("button, select");
@@ -129,7 +129,7 @@ export function arrange(path, folders) {
       }
       done(ids.length);
     } catch (problem) {
-      say(state, at ? `${problem.message} ${count(at, "photo is", "photos are")} done.` : problem.message, true);
+      say(state, at ? `${problem.message} ${count(at, "photo was", "photos were")} done before that.` : problem.message, true);
     }
     for (const deed of deeds) deed.disabled = false;
     await refresh();
@@ -140,19 +140,20 @@ export function arrange(path, folders) {
     const to = byId("move-to");
     const folder = to.value === "none" ? "" : to.value;
     if (!to.value) {
-      say(state, "Choose where they go first.", true);
+      say(state, "Choose a folder to move the photos to.", true);
       return to.focus();
     }
     const name = to.selectedOptions[0].textContent;
     return each(
       "Moving",
       (photos) => call("PATCH", `${path}/photos`, { photos, folder }),
-      (all) => say(state, folder ? `${count(all, "photo", "photos")} moved to ${name}.` : `${count(all, "photo", "photos")} taken out of their folders.`),
+      (all) => say(state, folder ? `${count(all, "photo", "photos")} moved to ${name}.` : `${count(all, "photo", "photos")} moved out of their folders.`),
     );
   });
   byId("remove").addEventListener("click", async () => {
-    const text = "With their faces, for good. Guests and albums do not have them any more either.";
-    if (!(await sure(`Delete ${count(chosen.size, "photo", "photos")}?`, text, "Delete"))) return;
+    const text = "They disappear from albums and guests' pages. This cannot be undone.";
+    const photos = count(chosen.size, "photo", "photos");
+    if (!(await sure(`Delete ${photos}?`, text, `Delete ${photos}`))) return;
     const receipts = [];
     await each(
       "Deleting",
@@ -161,7 +162,7 @@ export function arrange(path, folders) {
         if (receipt) receipts.push(receipt);
       },
       (all) => {
-        say(state, `${count(all, "photo is", "photos are")} deleted.`);
+        say(state, `${count(all, "photo", "photos")} deleted.`);
         for (const receipt of receipts) state.append(" ", receiptLink(receipt));
       },
     );

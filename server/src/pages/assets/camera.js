@@ -1,21 +1,22 @@
-// The camera's step. Frames go to the server one at a time, none twice, as the camera has them; what is shown is
-// mirrored, as people know themselves. Whatever is decided, the server decides.
+// The camera step. It sends camera frames to the server one at a time and never the same frame twice,
+// unmirrored; only the preview is mirrored. The server makes every decision.
 
 import { byId, call } from "./api.js";
 import { trouble, word } from "./words.js";
 
 const WIDTH = 640;
 const QUALITY = 0.85;
-// Three to four frames a second: enough to follow a head, and bearable on a weak line.
+// Time from one frame to the next, milliseconds: three to four frames a second follow a head turn and suit a
+// slow connection.
 const PAUSE_MS = 270;
-// Frames in a row that may be lost on the way.
+// Limits the frames in a row whose request may fail before the challenge is given up.
 const LOST_MAX = 5;
 const TURNS = new Set(["turn_left", "turn_right", "turn_up", "turn_down"]);
 
 const say = (name, filled) => word(name, filled, "camera-words");
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-// The next picture that the camera has not shown before.
+// Resolves when the camera has a new frame.
 function fresh(video) {
   if (video.requestVideoFrameCallback)
     return Promise.race([new Promise((seen) => video.requestVideoFrameCallback(seen)), pause(2000)]);
@@ -39,7 +40,7 @@ async function opened() {
   }
 }
 
-// Wires the step up; `passed` is called once somebody's face has passed.
+// Wires the step up; `passed` is called when the guest has passed the challenge.
 export function camera({ passed }) {
   const [video, canvas] = [byId("preview"), document.createElement("canvas")];
   const parts = ["ready", "live", "failed"];
@@ -74,7 +75,7 @@ export function camera({ passed }) {
     arrow.toggleAttribute("hidden", !TURNS.has(name));
     arrow.dataset.way = name;
     byId("live").dataset.guidance = name;
-    // Said once: a screen reader would repeat it several times a second.
+    // Set only when it changes: a screen reader would otherwise repeat it several times a second.
     if (spoken !== name) guidance.textContent = say(name);
     spoken = name;
   }
@@ -104,7 +105,7 @@ export function camera({ passed }) {
       const picture = await frame();
       const begun = performance.now();
       const told = await shown(id, picture).catch(async (problem) => {
-        // A line that breaks for a moment, or a service that has much to do.
+        // A short loss of the connection, or an overloaded server: retried with another frame.
         if (![0, 429, 502, 503, 504].includes(problem.status) || ++lost > LOST_MAX) throw problem;
         await pause(1000 * Math.min(problem.retryAfter ?? 1, 5));
       });
@@ -153,6 +154,6 @@ export function camera({ passed }) {
   byId("open").addEventListener("click", begin);
   byId("again").addEventListener("click", begin);
   byId("stop").addEventListener("click", () => (close(), show("ready"), byId("camera-title").focus({ preventScroll: true })));
-  // A page out of sight shows nobody.
+  // A hidden page stops the camera.
   document.addEventListener("visibilitychange", () => document.hidden && stream && (close(), show("ready")));
 }

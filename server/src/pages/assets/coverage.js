@@ -1,5 +1,3 @@
-// What guests will find of an event, and what not.
-
 import { byId, call, count, element, ready, say } from "./api.js";
 import { face, photoLink, thisEvent } from "./parts.js";
 
@@ -7,8 +5,8 @@ const AT_ONCE = 24;
 const FACES_AT_MOST = 8;
 const KINDS = {
   small: { of: "faces", title: "Photos with faces that are too small" },
-  blurred: { of: "faces", title: "Photos with faces that are too blurred" },
-  turned: { of: "faces", title: "Photos with faces turned too far away" },
+  blurred: { of: "faces", title: "Photos with blurred faces" },
+  turned: { of: "faces", title: "Photos with faces turned away" },
   without_face: { of: "photos", title: "Photos in which no face was found" },
   unread: { of: "photos", title: "Photos that could not be read" },
 };
@@ -23,13 +21,13 @@ const percent = (part, whole) => {
 
 const recall = report.expected_recall;
 byId("sentence").textContent =
-  recall === null ? "No photo with a face was searched yet." : `Of 100 photos of a guest, about ${Math.round(recall * 100)} will be found.`;
+  recall === null ? "No faces found yet." : `Guests will find about ${Math.round(recall * 100)} % of their photos.`;
 byId("found-bar").value = recall ?? 0;
 byId("faces-about").textContent = report.faces
-  ? `${count(report.faces, "face was", "faces were")} found in ${count(report.searched, "photo", "photos")}; ${report.good.toLocaleString()} of them (${percent(report.good, report.faces)}) are good.`
-  : "No face was found yet.";
+  ? `${count(report.faces, "face", "faces")} in ${count(report.searched, "photo", "photos")}. Easy to match: ${report.good.toLocaleString()} (${percent(report.good, report.faces)}).`
+  : "No faces found yet.";
 byId("photos-about").textContent = [
-  `${report.searched.toLocaleString()} of ${count(report.photos, "photo was", "photos were")} searched`,
+  `${report.searched.toLocaleString()} of ${count(report.photos, "photo", "photos")} searched`,
   ...(report.waiting ? [`${report.waiting.toLocaleString()} to go`] : []),
 ].join(" · ");
 for (const [what, { of }] of Object.entries(KINDS)) {
@@ -43,13 +41,13 @@ byId("by-folder").hidden = report.folders.length === 0;
 byId("folders").append(
   ...report.folders.map((folder) => {
     const weak = folder.small + folder.blurred + folder.turned;
-    const found = folder.expected_recall === null ? "–" : `about ${Math.round(folder.expected_recall * 100)}`;
+    const found = folder.expected_recall === null ? "–" : `about ${Math.round(folder.expected_recall * 100)} %`;
     const cells = [folder.searched, folder.faces, weak].map((number) => number.toLocaleString());
     return element("tr", {}, element("th", { scope: "row" }, folder.name), ...[...cells, found].map((text) => element("td", {}, text)));
   }),
 );
 
-// A photo with the faces that it is listed for, cut out; one that was not read has no picture.
+// A photo with crops of the faces it is listed for; an unreadable photo has a reason instead.
 function tile(photo) {
   if (photo.reason !== undefined) return element("li", {}, element("strong", {}, photo.name), element("span", { class: "why" }, photo.reason));
   const about = photo.faces.length ? `${photo.name} · ${count(photo.faces.length, "face", "faces")}` : photo.name;
@@ -62,7 +60,7 @@ let cursor;
 async function more() {
   const outcome = document.querySelector("#listed .outcome");
   const asked = what;
-  say(outcome, "Looking…");
+  say(outcome, "Loading…");
   try {
     const page = await call("GET", `${path}/coverage/photos?what=${what}&limit=${AT_ONCE}${cursor && `&cursor=${cursor}`}`);
     if (asked !== what) return;

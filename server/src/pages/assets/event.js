@@ -1,5 +1,3 @@
-// One event's page.
-
 import { byId, call, count, element, ready, say } from "./api.js";
 import { adding } from "./adding.js";
 import { arrange } from "./arrange.js";
@@ -16,19 +14,17 @@ const folders = await foldersOf(path);
 const photos = arrange(path, folders);
 adding(id, folders, photos.refresh);
 
-// Progress, as it changes.
+// Indexing progress, from server-sent events.
 let done = -1;
 async function showProgress(counts) {
   const all = counts.ready + counts.running + counts.done + counts.failed;
   byId("index-bar").max = Math.max(1, all);
   byId("index-bar").value = counts.done + counts.failed;
-  const waiting = counts.ready + counts.running;
-  const parts = [`${count(counts.done, "photo", "photos")} searched for faces`];
-  if (waiting) parts.push(`${waiting.toLocaleString()} to go`);
+  const parts = [all ? `${counts.done.toLocaleString()} of ${count(all, "photo", "photos")} searched` : "No photos yet"];
   if (counts.failed) parts.push(`${counts.failed.toLocaleString()} could not be read`);
   if (counts.paused) parts.push("paused");
   byId("index-state").textContent = parts.join(" · ");
-  byId("pause").textContent = counts.paused ? "Go on" : "Pause";
+  byId("pause").textContent = counts.paused ? "Resume" : "Pause";
   byId("pause").dataset.order = counts.paused ? "resume" : "pause";
   byId("retry").hidden = counts.failed === 0;
   if (counts.failed) {
@@ -45,33 +41,33 @@ const steer = (order) => call("POST", `${path}/jobs`, { order }).then(showProgre
 byId("pause").addEventListener("click", () => steer(byId("pause").dataset.order));
 byId("retry").addEventListener("click", () => steer("retry"));
 
-// Search by a picture.
+// Search by a selfie.
 byId("selfie").addEventListener("change", async (chosen) => {
   const [file] = chosen.target.files;
   if (!file) return;
   const state = byId("search-state");
-  say(state, "Looking…");
+  say(state, "Searching…");
   byId("found").replaceChildren();
   try {
     const answer = await call("POST", `${path}/search`, file, { raw: true, headers: { "Content-Type": file.type || "image/jpeg" } });
-    say(state, answer.matches.length ? `${count(answer.matches.length, "photo", "photos")} found` : "No photo of this person here.");
-    byId("found").replaceChildren(...answer.matches.map((match) => tile(match.photo, `${Math.round(match.similarity * 100)} %`)));
+    say(state, answer.matches.length ? `${count(answer.matches.length, "photo", "photos")} found` : "No photos of this person found.");
+    byId("found").replaceChildren(...answer.matches.map((match) => tile(match.photo, `Similarity ${match.similarity.toFixed(2)}`)));
   } catch (problem) {
     say(state, problem.message, true);
   }
 });
 
-// The end.
+// Deletion of the event.
 byId("delete").addEventListener("click", async () => {
-  if (!(await sure("Delete this event for good?", "There is no way back: the key is destroyed first.", "Delete it"))) return;
+  if (!(await sure("Delete this event?", "All its photos, faces, guests and albums are deleted. This cannot be undone: the encryption key is destroyed first.", "Delete event"))) return;
   const outcome = document.querySelector("#delete ~ .outcome");
-  say(outcome, "Purging…");
+  say(outcome, "Deleting…");
   try {
     const { receipt } = await call("DELETE", path);
     outcome.replaceChildren(receiptLink(receipt), ". ", element("a", { href: "/studio" }, "Back to the studio"));
-    // Nothing of the event stays on the screen.
+    // Removes all of the event's data from the page.
     told.close();
-    byId("main").replaceChildren(element("h1", {}, "It is gone"), outcome);
+    byId("main").replaceChildren(element("h1", {}, "Event deleted"), outcome);
   } catch (problem) {
     say(outcome, problem.message, true);
   }

@@ -1,5 +1,3 @@
-// An event's settings and folders.
-
 import { byId, call, element, onSubmit, ready } from "./api.js";
 import { all, button, sure, thisEvent } from "./parts.js";
 
@@ -13,7 +11,7 @@ form.elements.watermark.value = event.watermark ?? "";
 
 onSubmit(form, async ({ name, ends, downloads, watermark }) => {
   const change = { name, downloads, watermark };
-  // The day's end; left alone where the day was not changed.
+  // The end of the day (UTC); not sent if the day is unchanged.
   if (ends !== dateOf(event.ends_unix_s)) change.ends_unix_s = Date.parse(`${ends}T23:59:59Z`) / 1000;
   Object.assign(event, await call("PATCH", path, change));
   byId("event-name").textContent = event.name;
@@ -39,7 +37,7 @@ function folderRow(folder) {
   downloads.value = folder.downloads ?? "as_event";
   downloads.addEventListener("change", () => change({ downloads: downloads.value }));
   const remove = button("Remove", async () => {
-    if (!(await sure(`Remove the folder ${folder.name}?`, "Its photos stay in the event, in no folder. Visitors may then see them.", "Remove"))) return;
+    if (!(await sure(`Remove the folder ${folder.name}?`, "Its photos stay in the event, without a folder. If the folder was hidden, visitors can see them then.", "Remove folder"))) return;
     await call("DELETE", at).then(showFolders, (problem) => (state.textContent = problem.message));
   });
   const text = element("div", {}, element("strong", {}, folder.name), state);

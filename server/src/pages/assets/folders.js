@@ -1,4 +1,4 @@
-// The folders of an event, in the choices of a page.
+// The folders of an event, and the select fields of a page that offer them.
 
 import { call, element } from "./api.js";
 import { all } from "./parts.js";
@@ -24,12 +24,13 @@ export async function foldersOf(path) {
   return {
     refresh,
     named: (name) => list.find((folder) => folder.name === name),
-    // Keeps a choice up to date: what stands before and after the folders, each a value with its text.
+    // Keeps a select field up to date. `before` and `after`: options around the folders, each a value and its
+    // text.
     offer(select, before, after = []) {
       choices.push({ select, before, after });
       draw(choices.at(-1));
     },
-    // Makes a folder; its id.
+    // Creates a folder and returns its id.
     async make(name) {
       const { id } = await call("POST", `${path}/folders`, { name });
       await refresh();

@@ -1,4 +1,5 @@
-// The pages with one form. A link's token stands behind its '#' and is taken out of the address at once.
+// The pages with one form. The token of a link is in its fragment; it is removed from the address
+// immediately.
 
 import { call, onSubmit, ready } from "./api.js";
 

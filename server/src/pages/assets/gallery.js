@@ -1,4 +1,4 @@
-// Improves an album's pages, which work without it: arrow keys, and notes on the very spot of a photo.
+// Progressive enhancement of the album pages: arrow keys, and notes at an exact spot of a photo.
 
 const follow = (rel) => document.querySelector(`a[rel="${rel}"]`)?.click();
 

@@ -1,24 +1,26 @@
-// Files that somebody chooses or drops, whole folders among them: which are photos, and what their folders are called.
+// Reads chosen and dropped files, including whole folders; separates photos from other files and names their
+// folders.
 
 const PHOTO = /\.(jpe?g|png|webp)$/i;
-// Of one drop; who has more drops them in parts.
+// Limits the files of one batch.
 const FILES_MAX = 20_000;
 const NAME_MAX = 200;
 
 const directory = (path) => path.split("/").slice(0, -1).join("/");
 const fileOf = (entry) => new Promise((done, failed) => entry.file(done, failed));
-// A directory is read in parts, until a part is empty.
+// `readEntries` returns a directory in parts; an empty part is the end.
 const partOf = (reader) => new Promise((done, failed) => reader.readEntries(done, failed));
 
-const tooMany = () => new Error(`More than ${FILES_MAX.toLocaleString()} files at once; add them in parts.`);
+const tooMany = () => new Error(`More than ${FILES_MAX.toLocaleString()} files selected. Add them in several batches.`);
 
-// Files of an input; `at` is the path of the directory that a file lies in, empty where that is not known.
+// Returns the files of an input; `at` is the path of the file's directory, empty if unknown.
 export function chosen(files) {
   if (files.length > FILES_MAX) throw tooMany();
   return [...files].map((file) => ({ file, at: directory(file.webkitRelativePath ?? "") }));
 }
 
-// The same of what was dropped. What it holds must be taken from it before anything is waited for.
+// Returns the files of a drop, including those in folders. Reads the transfer before its first `await`,
+// because browsers clear it afterwards.
 export async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.length) return chosen(transfer.files);
@@ -27,7 +29,7 @@ export async function dropped(transfer) {
     const entry = entries.shift();
     if (entry.isFile) {
       if (found.length === FILES_MAX) throw tooMany();
-      // Only photos are opened: the others are counted.
+      // Only photos are opened; other files are only counted.
       const file = PHOTO.test(entry.name) ? await fileOf(entry) : { name: entry.name };
       found.push({ file, at: directory(entry.fullPath).slice(1) });
     } else if (entry.isDirectory) {
@@ -38,8 +40,8 @@ export async function dropped(transfer) {
   return found;
 }
 
-// The photos among files, each with the name of its folder, and how many files are none. What all directories have in
-// common says nothing; a single one is named by its last part.
+// Returns the photos, each with the name of its folder, and the number of other files. A folder's name is its
+// path without the part that all directories share; a single directory is named by its last part.
 export function sorted(items) {
   const photos = items.filter(({ file }) => PHOTO.test(file.name));
   const paths = [...new Set(photos.map(({ at }) => at))].map((at) => (at ? at.split("/") : []));

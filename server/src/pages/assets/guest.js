@@ -1,4 +1,4 @@
-// The page behind an event's QR code: one step after the other, then the camera.
+// The page of a guest link: entry, name, consent, camera, one step at a time.
 
 import { byId, call } from "./api.js";
 import { word } from "./words.js";
@@ -10,7 +10,7 @@ const open = { signIn: false };
 const token = location.pathname.split("/")[2];
 const heard = {};
 
-// Shows one step, and lets whoever hears the page know of it.
+// Shows one step and moves the focus to its heading, for screen readers.
 function show(name, moved = true) {
   for (const step of steps) if (byId(step)) byId(step).hidden = step !== name;
   const title = byId(name).querySelector("h2");
@@ -62,6 +62,6 @@ if (byId("begin")) {
     }
   });
 
-  // Somebody who has agreed and was cut off goes on where they were.
+  // A guest who gave consent in an earlier visit continues at the camera.
   if (document.querySelector("[data-stage=registered]")) byId("begin").addEventListener("click", () => show("camera"));
 } else show("camera", false);

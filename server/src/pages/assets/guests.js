@@ -1,5 +1,3 @@
-// The guests of an event.
-
 import { byId, call, count, day, element, onSubmit, ready, say } from "./api.js";
 import { all, button, face, receiptLink, row, sure, thisEvent } from "./parts.js";
 
@@ -11,19 +9,19 @@ byId("card-studio").textContent = studios.find(({ id }) => id === event.studio)?
 async function showLinks() {
   const links = await all(`${path}/guest-links`);
   const withdraw = (link) => async () => {
-    if (!(await sure("Withdraw this link?", "Nobody new comes in by it. Guests who are in already stay.", "Withdraw it"))) return;
+    if (!(await sure("Turn off this link?", "No new guests can use it. Guests who are already in keep their access.", "Turn off"))) return;
     await call("DELETE", `${path}/guest-links/${link.id}`);
     byId("made").hidden = true;
     await showLinks();
   };
   byId("links").replaceChildren(
-    ...links.map((link) => row(link.name || "Without a name", `made ${day(link.created_unix_s)}, until ${day(link.expires_unix_s)}`, button("Withdraw", withdraw(link)))),
+    ...links.map((link) => row(link.name || "No name", `created ${day(link.created_unix_s)}, valid until ${day(link.expires_unix_s)}`, button("Turn off", withdraw(link)))),
   );
 }
 
 onSubmit(byId("new-link"), async (given) => {
   const made = await call("POST", `${path}/guest-links`, { name: given["link-name"] });
-  // As a picture, so that nothing of it becomes part of the page.
+  // Shown as an image, so that no markup of the SVG enters the page.
   const picture = URL.createObjectURL(new Blob([made.qr_svg], { type: "image/svg+xml" }));
   for (const id of ["made-qr", "card-qr"]) byId(id).src = picture;
   byId("save-qr").href = picture;
@@ -32,11 +30,11 @@ onSubmit(byId("new-link"), async (given) => {
   byId("new-link").reset();
   await showLinks();
   byId("made-title").focus();
-  return "It is shown now, and not again: print or save it.";
+  return "The link is shown only now. Print or save it.";
 });
 byId("print").addEventListener("click", () => print());
 
-// Requests: the studio says which face it is.
+// Access requests: the studio chooses the guest's face.
 let people = null;
 async function choose(request) {
   people ??= (await call("GET", `${path}/people`)).people;
@@ -70,15 +68,15 @@ async function showRequests() {
   };
   const letIn = (request) => async () => {
     const chosen = await choose(request);
-    if (chosen) await done(() => call("POST", `${path}/guest-requests/${request.id}`, { face: chosen }), `${request.name} gets a letter with the way in.`);
+    if (chosen) await done(() => call("POST", `${path}/guest-requests/${request.id}`, { face: chosen }), `${request.name} gets an e-mail with a link to the photos.`);
   };
   const decline = (request) => async () => {
-    if (await sure(`Decline ${request.name}?`, "The request is deleted.", "Decline"))
-      await done(() => call("DELETE", `${path}/guest-requests/${request.id}`), "Declined.");
+    if (await sure(`Decline ${request.name}?`, "The request is deleted.", "Decline request"))
+      await done(() => call("DELETE", `${path}/guest-requests/${request.id}`), "Request declined.");
   };
   byId("requests").replaceChildren(
     ...requests.map((request) =>
-      row(request.name, `${request.contact} · ${day(request.created_unix_s)} · ${request.message}`, button("Choose the face", letIn(request), ""), button("Decline", decline(request))),
+      row(request.name, `${request.contact} · ${day(request.created_unix_s)} · ${request.message}`, button("Choose face", letIn(request), ""), button("Decline", decline(request))),
     ),
   );
 }
@@ -87,20 +85,20 @@ async function showGuests() {
   const guests = await all(`${path}/guests`);
   byId("no-guests").hidden = guests.length > 0;
   const remove = (guest) => async () => {
-    const text = "Their face template, name and contact are deleted for good, as if they had done it themselves.";
-    if (!(await sure(`Remove ${guest.name}?`, text, "Remove"))) return;
+    const text = "Their face template, name and contact details are deleted. This cannot be undone.";
+    if (!(await sure(`Remove ${guest.name}?`, text, "Remove guest"))) return;
     try {
       const { receipt } = await call("DELETE", `${path}/guests/${guest.id}`);
       await Promise.all([showGuests(), showConsents()]);
-      byId("removed").replaceChildren(`${guest.name} is removed. `, receiptLink(receipt));
+      byId("removed").replaceChildren(`${guest.name} removed. `, receiptLink(receipt));
     } catch (problem) {
       say(byId("removed"), problem.message, true);
     }
   };
   byId("guests").replaceChildren(
     ...guests.map((guest) => {
-      const face = guest.verified_unix_s ? `came in ${day(guest.verified_unix_s)}` : "has not shown a face";
-      const letters = guest.notifications === "on" ? " · gets letters" : "";
+      const face = guest.verified_unix_s ? `verified ${day(guest.verified_unix_s)}` : "not verified yet";
+      const letters = guest.notifications === "on" ? " · gets e-mails" : "";
       return row(guest.name, `${guest.contact} · ${face}${letters}`, button("Remove", remove(guest)));
     }),
   );
@@ -110,8 +108,8 @@ async function showConsents() {
   const consents = await all(`${path}/guest-consents`);
   byId("consents").replaceChildren(
     ...consents.map((one) => {
-      const back = one.withdrawn_unix_s ? `, taken back ${day(one.withdrawn_unix_s)}` : "";
-      const until = one.event_ends_unix_s ? `, until ${day(one.event_ends_unix_s)}` : "";
+      const back = one.withdrawn_unix_s ? `, withdrawn ${day(one.withdrawn_unix_s)}` : "";
+      const until = one.event_ends_unix_s ? `, valid until ${day(one.event_ends_unix_s)}` : "";
       return row(`Guest ${one.guest.slice(0, 8)}`, `version ${one.version} (${one.language})${until}, given ${day(one.given_unix_s)}${back}`);
     }),
   );

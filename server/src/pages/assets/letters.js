@@ -1,4 +1,4 @@
-// The pages that letters lead to: the token behind the '#' is used when the button is pressed.
+// The pages that e-mail links open. The token in the link's fragment is used when the button is pressed.
 
 import { byId, call } from "./api.js";
 import { word } from "./words.js";

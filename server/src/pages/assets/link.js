@@ -1,4 +1,4 @@
-// The link that a guest came by, kept in their own browser so that they find back when their visit has ended.
+// Stores the guest link in the browser, so that the guest finds the way back after the session has ended.
 
 const NAME = "picpick-link";
 
@@ -7,7 +7,7 @@ export function remember(link) {
     if (link) localStorage.setItem(NAME, link);
     else localStorage.removeItem(NAME);
   } catch {
-    // A browser that keeps nothing: the code on the table still leads back.
+    // Storage is disabled; the guest can still scan the code again.
   }
 }
 

@@ -1,4 +1,5 @@
-// How strictly an event's faces are matched: what is in force, what its photos say, and what would go.
+// The matching threshold of an event: the current value, the calibration by its own photos, and a preview of
+// a change.
 
 import { byId, call, count, element, ready, say } from "./api.js";
 import { face, thisEvent } from "./parts.js";
@@ -18,7 +19,8 @@ function drawn(name, attributes, ...children) {
 
 const figure = (number) => number.toFixed(2);
 
-// Both distributions, each as high as the chart: there are far more pairs of two people than of one.
+// Draws both distributions, each scaled to the chart's height: pairs of different people far outnumber pairs
+// of one person.
 function chart() {
   const { from, step, different, same } = state.histogram;
   const x = (score) => ((score - from) / (step * different.length)) * WIDTH;
@@ -32,11 +34,11 @@ function chart() {
   const marks = [-0.2, 0, 0.2, 0.4, 0.6, 0.8].map((score) => drawn("text", { x: x(score), y: HEIGHT - 7 }, score.toFixed(1)));
   const lines = [line("axis", 0), line("bar", state.threshold)];
   if (state.preview.threshold !== state.threshold) lines.push(line("tried", state.preview.threshold));
-  const title = `How alike two people in one photo are, and one person in two photos. A face must reach ${figure(state.threshold)}.`;
+  const title = `Similarity of two people in one photo, and of one person in two photos. The threshold is ${figure(state.threshold)}.`;
   byId("chart").replaceChildren(drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title }, ...areas, ...lines, ...marks));
 }
 
-// Tenths are enough to read out.
+// The same data as a table for screen readers, in steps of a tenth.
 function table() {
   const { from, step, different, same } = state.histogram;
   const rows = [];
@@ -53,29 +55,29 @@ function table() {
 function words() {
   const { faces, threshold, formula, stricter, own, evidence } = state;
   byId("now").textContent = stricter
-    ? `A face must reach ${figure(threshold)}: ${figure(stricter)} more than the usual ${figure(formula)} for ${count(faces, "face", "faces")}.`
-    : `A face must reach ${figure(threshold)}, as usual for ${count(faces, "face", "faces")}.`;
-  const pairs = `${count(evidence.pairs, "pair", "pairs")} of people who are seen together`;
+    ? `Threshold: ${figure(threshold)}. That is ${figure(stricter)} above the default of ${figure(formula)} for ${count(faces, "face", "faces")}.`
+    : `Threshold: ${figure(threshold)}, the default for ${count(faces, "face", "faces")}.`;
+  const pairs = `${count(evidence.pairs, "pair", "pairs")} of people in one photo`;
   byId("own").textContent = own
-    ? `Two people in one photo are two people: going by ${pairs}, ${figure(own.threshold)} would do (${figure(own.low)} to ${figure(own.high)}). That is rather too strict, for people who stand together look alike.`
-    : `The event's own photos say too little yet: there are ${pairs}, and ${evidence.pairs_needed.toLocaleString()} are needed, or chance would decide.`;
+    ? `Estimate from ${pairs} of this event: ${figure(own.threshold)} (${figure(own.low)} to ${figure(own.high)}). It is rather too high, because people who are photographed together resemble each other.`
+    : `No estimate from this event's own photos yet: ${evidence.pairs_needed.toLocaleString()} pairs of people in one photo are needed, and there are ${evidence.pairs.toLocaleString()}.`;
   byId("advice").textContent =
     own && own.advised > stricter
-      ? `People of this event look more alike than usual. Adding ${figure(own.advised)} is advised.`
-      : "No change is advised.";
+      ? `People at this event look more alike than usual. Recommended: add ${figure(own.advised)} to the default.`
+      : "No change recommended.";
 }
 
 function would() {
   const { guests, people, stricter, dropped, dropped_in_all: all } = state.preview;
   const found = ({ photos_now: now, photos_then: then }) =>
     now === then ? `the same ${count(now, "photo", "photos")}` : `${count(then, "photo", "photos")} instead of ${now.toLocaleString()}`;
-  const seen = guests.asked ? `Guests would see ${found(guests)}; people` : "No guest has shown their face yet. People";
-  say(byId("would"), stricter === state.stricter ? "This is what is in force." : `${seen} who are in several photos would be found in ${found(people)}.`);
+  const seen = guests.asked ? `Guests would see ${found(guests)}. People` : "No guest is verified yet. People";
+  say(byId("would"), stricter === state.stricter ? "Current setting." : `${seen} who appear in several photos would be found in ${found(people)}.`);
   byId("gone").hidden = all === 0;
-  byId("gone-about").textContent = dropped.length < all ? `The ${dropped.length} least alike of ${all.toLocaleString()}.` : "The least alike first.";
+  byId("gone-about").textContent = dropped.length < all ? `The ${dropped.length} least similar of ${all.toLocaleString()}.` : "The least similar first.";
   byId("dropped").replaceChildren(
     ...dropped.map((one) => {
-      const label = `${figure(one.similarity)} of ${figure(one.bar)}${one.guest ? ", a guest's" : ""}`;
+      const label = `${figure(one.similarity)}, needs ${figure(one.bar)}${one.guest ? " (guest)" : ""}`;
       const address = `/api/v1${path}/photos/${one.photo}/web`;
       return element("li", {}, element("a", { href: address, target: "_blank", rel: "noopener" }, face(path, one), element("span", {}, label)));
     }),
@@ -100,7 +102,7 @@ let asked = 0;
 async function ask() {
   const mine = ++asked;
   const answer = await call("GET", `${path}/matching?stricter=${wanted()}`);
-  // A later question has an answer of its own.
+  // A later request has been sent; its response will be shown.
   if (mine !== asked) return;
   state = answer;
   show();
@@ -123,7 +125,7 @@ async function save(stricter) {
     slider.value = stricter;
     byId("stricter-says").textContent = figure(stricter);
     await ask();
-    say(outcome, "Saved. It holds for searches and guests from now on.");
+    say(outcome, "Saved. It applies to searches and guests from now on.");
   } catch (problem) {
     say(outcome, problem.message, true);
   }

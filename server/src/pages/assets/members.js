@@ -1,5 +1,3 @@
-// The members of the studio.
-
 import { byId, call, day, onSubmit, ready, say } from "./api.js";
 import { all, button, row, sure, thisStudio } from "./parts.js";
 
@@ -23,10 +21,10 @@ async function showMembers() {
       const role = byId("roles").content.firstElementChild.cloneNode(true);
       role.setAttribute("aria-label", `Role of ${member.name}`);
       role.value = member.role;
-      role.addEventListener("change", () => attempt(() => call("PATCH", `${path}/members/${member.id}`, { role: role.value }), "Changed."));
+      role.addEventListener("change", () => attempt(() => call("PATCH", `${path}/members/${member.id}`, { role: role.value }), "Role changed."));
       const remove = button("Remove", async () => {
-        if (await sure(`Remove ${member.name}?`, "They see nothing of this studio any more.", "Remove"))
-          await attempt(() => call("DELETE", `${path}/members/${member.id}`), "Removed.");
+        if (await sure(`Remove ${member.name}?`, "They lose access to this studio.", "Remove member"))
+          await attempt(() => call("DELETE", `${path}/members/${member.id}`), "Member removed.");
       });
       return row(member.name, member.email + (member.event ? " · one event only" : ""), role, remove);
     }),
@@ -39,8 +37,8 @@ async function showInvitations() {
     ...invitations.map((one) =>
       row(
         one.email,
-        `${one.role} · until ${day(one.expires_unix_s)}`,
-        button("Withdraw", () => call("DELETE", `${path}/invitations/${one.id}`).then(showInvitations)),
+        `${one.role} · valid until ${day(one.expires_unix_s)}`,
+        button("Cancel invitation", () => call("DELETE", `${path}/invitations/${one.id}`).then(showInvitations)),
       ),
     ),
   );

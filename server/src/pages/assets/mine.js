@@ -1,4 +1,4 @@
-// What a guest decides beside the photos: letters, a group, leaving, and being forgotten.
+// The guest's settings: e-mail notifications, group, sign-out, deletion of the face data.
 
 import { byId, element } from "./api.js";
 import { remember } from "./link.js";
@@ -75,7 +75,7 @@ export async function mine(ask, alone) {
     remember("");
     byId("receipt-save").href = URL.createObjectURL(new Blob([receipt], { type: "application/json" }));
     byId("receipt").textContent = receipt;
-    // Nothing of the photos stays on the screen.
+    // Removes the photos from the page.
     const gone = byId("gone");
     gone.hidden = false;
     byId("main").replaceChildren(element("div", { class: "way" }, gone));

@@ -1,8 +1,6 @@
-// What several of the studio's pages do: which event it is, whole lists, questions, faces cut out of photos.
-
 import { banner, byId, call, day, element } from "./api.js";
 
-// The event that the address names, with the page's head filled in.
+// Loads the event of the page's address and fills in the page's heading and tabs.
 export async function thisEvent() {
   const id = location.pathname.split("/")[3];
   const path = `/events/${id}`;
@@ -12,11 +10,11 @@ export async function thisEvent() {
   const event = await call("GET", path);
   byId("event-name").textContent = event.name;
   document.title = `${event.name} · PicPick`;
-  byId("event-about").textContent = `Kept for ${event.purpose} (${event.legal_basis}) until ${day(event.ends_unix_s)}.`;
+  byId("event-about").textContent = `Kept until ${day(event.ends_unix_s)} · Purpose: ${event.purpose} (${event.legal_basis})`;
   return { id, path, event };
 }
 
-// The studio of whoever is signed in, with the page's head filled in.
+// Loads the user's first studio and fills in the page's heading.
 export async function thisStudio() {
   await banner();
   const [studio] = await call("GET", "/studios");
@@ -25,7 +23,7 @@ export async function thisStudio() {
   return { studio, path: `/studios/${studio.id}` };
 }
 
-// All items of a list, over all pages; `filter` is what its address says beside them.
+// Returns all items of a paginated list; `filter`: further query parameters.
 export async function all(path, filter = "") {
   const items = [];
   for (let cursor = ""; ; ) {
@@ -36,7 +34,7 @@ export async function all(path, filter = "") {
   }
 }
 
-// Asks, and answers whether it was a yes.
+// Opens the confirmation dialog and resolves to whether the user confirmed.
 export function sure(title, text, yes) {
   const dialog = byId("ask-sure");
   byId("ask-title").textContent = title;
@@ -47,7 +45,7 @@ export function sure(title, text, yes) {
   return new Promise((answer) => dialog.addEventListener("close", () => answer(dialog.returnValue === "yes"), { once: true }));
 }
 
-// One line of a list: what it is, more about it, and what can be done.
+// Builds a list row: title, details, buttons.
 export function row(title, about, ...deeds) {
   const text = element("div", {}, element("strong", {}, title), element("span", { class: "hint" }, about));
   return element("li", {}, text, element("div", { class: "deeds" }, ...deeds));
@@ -60,9 +58,9 @@ export function button(text, work, look = "quiet") {
 }
 
 export const receiptLink = (receipt) =>
-  element("a", { href: URL.createObjectURL(new Blob([receipt], { type: "application/json" })), download: "receipt.json" }, "Save the receipt");
+  element("a", { href: URL.createObjectURL(new Blob([receipt], { type: "application/json" })), download: "receipt.json" }, "Save receipt");
 
-// A photo as a small picture that leads to a larger one. `more`: other attributes of the picture.
+// Builds a thumbnail that links to the larger photo. `more`: further attributes of the image.
 export function photoLink(path, photo, alt, more = {}) {
   const address = `/api/v1${path}/photos/${photo}`;
   const image = element("img", { src: `${address}/thumb`, alt, loading: "lazy", width: 240, height: 240, ...more });
@@ -77,7 +75,7 @@ const sizeOf = (path, photo) => {
   return sizes.get(photo);
 };
 
-// Draws a face once it comes into sight. Its box is in pixels of the upright photo, which is loaded smaller.
+// Draws the crop of a face. `bbox` is in pixels of the upright original; the loaded rendition is smaller.
 async function draw(canvas, path, { photo, bbox: [left, top, width, height] }) {
   const image = new Image();
   image.src = `/api/v1${path}/photos/${photo}/web`;
@@ -95,6 +93,7 @@ const seen = new IntersectionObserver((entries) => {
   }
 });
 
+// Returns a canvas that draws the face when it scrolls into view.
 export function face(path, found) {
   const canvas = element("canvas", { width: EDGE_PX, height: EDGE_PX, "aria-hidden": "true" });
   canvas.drawFace = () => draw(canvas, path, found).catch(() => null);

@@ -1,4 +1,4 @@
-// The people of an event: who they are, and what the studio says of them. Whatever is said can be undone at once.
+// The people of an event and their correction: merge, split, hide. The last correction can be undone.
 
 import { byId, call, count, element, ready, say } from "./api.js";
 import { face, photoLink, sure, thisEvent } from "./parts.js";
@@ -17,13 +17,13 @@ const photosText = (number) => count(number, "photo", "photos");
 
 // The list.
 function tile(person, at) {
-  const name = `Person ${at + 1}${person.hidden ? ", left out" : ""}`;
-  const text = person.hidden ? "left out" : photosText(person.photos);
+  const name = `Person ${at + 1}${person.hidden ? ", hidden" : ""}`;
+  const text = person.hidden ? "hidden" : photosText(person.photos);
   const open = element("button", { class: "face", type: "button", "aria-label": `${name}, ${photosText(person.photos)}`, "data-face": person.face }, face(path, person), element("span", {}, text));
   open.addEventListener("click", () => attempt(() => show(person.face, at)));
-  const box = element("input", { type: "checkbox", "aria-label": `Tick person ${at + 1}`, checked: ticked.has(person.face) });
+  const box = element("input", { type: "checkbox", "aria-label": `Select person ${at + 1}`, checked: ticked.has(person.face) });
   box.addEventListener("change", () => tick(ticked, person.face, box.checked, "merge", 2));
-  return element("li", {}, open, element("label", { class: "check" }, box, "Tick"));
+  return element("li", {}, open, element("label", { class: "check" }, box, "Select"));
 }
 
 function tick(set, one, on, button, least) {
@@ -47,7 +47,7 @@ async function list() {
   byId("merge").hidden = people.length < 2;
   byId("merge").disabled = true;
   byId("hidden-choice").hidden = hidden === 0;
-  byId("hidden-count").textContent = `Show people left out (${hidden})`;
+  byId("hidden-count").textContent = `Show hidden people (${hidden})`;
   ticked.clear();
   const before = Math.max(shown, AT_ONCE);
   shown = 0;
@@ -63,18 +63,18 @@ async function show(one, at = people.findIndex(({ face }) => face === one), focu
   byId("theirs-title").textContent = `Person ${at < 0 ? "" : at + 1}: ${count(person.faces, "face", "faces")}`;
   byId("split").disabled = true;
   byId("split").hidden = person.faces < 2;
-  byId("hide").textContent = person.hidden ? "List again" : "Leave out of the list";
+  byId("hide").textContent = person.hidden ? "Show person" : "Hide person";
   byId("their-faces").replaceChildren(
     ...person.items.map((item, nth) => {
-      const fits = `${Math.round(item.similarity * 100)} % alike`;
-      const box = element("input", { type: "checkbox", "aria-label": `Face ${nth + 1}, ${fits}` });
+      const fits = `Similarity ${item.similarity.toFixed(2)}`;
+      const box = element("input", { type: "checkbox", "aria-label": `Face ${nth + 1}. ${fits}` });
       box.addEventListener("change", () => tick(opened.ticked, item.face, box.checked, "split", 1));
       const words = element("span", { class: "check" }, box, fits);
       return element("li", {}, element("label", { class: "face button" }, face(path, item), words));
     }),
   );
   byId("their-more").hidden = person.faces <= person.items.length;
-  byId("their-more").textContent = `${(person.faces - person.items.length).toLocaleString()} more, which fit better.`;
+  byId("their-more").textContent = `${(person.faces - person.items.length).toLocaleString()} more faces with a higher similarity.`;
   const photos = [...new Set(person.items.map(({ photo }) => photo))];
   byId("found-title").textContent = photosText(person.photos);
   byId("found").replaceChildren(
@@ -88,7 +88,7 @@ function closePerson() {
   byId("theirs").hidden = true;
 }
 
-// What is said, and how it is taken back.
+// Shows what was done; `back` undoes it.
 let undo = null;
 function told(text, back) {
   undo = back;
@@ -119,17 +119,17 @@ async function merge() {
     await post("merge", { faces });
   } catch (problem) {
     if (problem.code !== "together_in_photo") throw problem;
-    const text = "A photo shows them together, and nobody is in a photo twice, but in a mirror or a collage.";
-    if (!(await sure("Are they really one person?", text, "Yes, one person"))) return;
+    const text = "At least one photo shows them as two people. Merge them only if that photo is a collage or shows a mirror.";
+    if (!(await sure("Merge people from one photo?", text, "Merge"))) return;
     await post("merge", { faces, although_together: true });
   }
   closePerson();
   await list();
   const all = new Set(before.flatMap((one) => one.faces));
   document.querySelector([...all].map((one) => `#people [data-face="${one}"]`).join(","))?.focus();
-  // All but the largest are split off again.
+  // Undo splits off all but the largest person.
   const parted = before.toSorted((a, b) => a.faces.length - b.faces.length);
-  told(`${chosen.length} people are one person now.`, async () => {
+  told(`${chosen.length} people merged.`, async () => {
     for (const one of parted.slice(0, -1)) await post("split", { faces: one.faces });
     if (chosen.some(({ hidden }) => !hidden))
       for (const { person } of before) if (person.hidden) await post("hide", { face: person.face, hidden: true });
@@ -143,7 +143,7 @@ async function split() {
   await post("split", { faces });
   await list();
   if (rest) await show(rest.face).catch(closePerson);
-  told(`${count(faces.length, "face is", "faces are")} somebody else now.`, rest && (async () => {
+  told(`${count(faces.length, "face", "faces")} moved to another person.`, rest && (async () => {
     await again([faces[0], rest.face]);
     if (person.hidden) await post("hide", { face: rest.face, hidden: true });
   }));
@@ -156,7 +156,7 @@ async function hide() {
   closePerson();
   await list();
   byId("people-title").focus();
-  told(hidden ? "This person is left out of the list." : "This person is listed again.", () => post("hide", { face: one, hidden: !hidden }));
+  told(hidden ? "Person hidden." : "Person shown again.", () => post("hide", { face: one, hidden: !hidden }));
 }
 
 byId("more").addEventListener("click", () => more());
@@ -172,7 +172,7 @@ byId("undo").addEventListener("click", () =>
     closePerson();
     await list();
     byId("people-title").focus();
-    told("It is as it was before.", null);
+    told("Undone.", null);
   }),
 );
 await list();

@@ -1,4 +1,4 @@
-// A guest's photos. New ones come in at the end, so that nothing moves that somebody looks at.
+// The guest's photos. New ones are appended at the end, so that photos in view do not move.
 
 import { byId, call, element } from "./api.js";
 import { number, word } from "./words.js";
@@ -10,7 +10,7 @@ const file = (photo, kind) => `/api/v1/guest/photos/${photo.id}/${kind}`;
 const known = new Map();
 let together = false;
 
-// Whoever's visit has ended sees the page that says so.
+// Calls the API and shows errors. If the session has ended, reloads the page, which then says so.
 export async function ask(method, path, body) {
   try {
     const answer = await call(method, path, body, open);
@@ -46,7 +46,7 @@ function tile(photo, place) {
   return photo.tile;
 }
 
-// What is being said of photos: a list from before that would undo it.
+// Claims under way. `refresh` waits for them, because a list from before a claim would undo it on the page.
 let saying = Promise.resolve();
 function claim(photo, what) {
   const said = say(photo, what);
@@ -54,7 +54,7 @@ function claim(photo, what) {
   return said;
 }
 
-// What was said of a photo can be taken back where the photo was.
+// Sends a claim. A rejected photo leaves a placeholder with an undo button.
 async function say(photo, what) {
   await ask("PUT", `/guest/faces/${photo.face}`, { claim: what });
   photo.out = what === "not_me";
@@ -89,7 +89,7 @@ async function everything() {
   }
 }
 
-// Brings the page up to date; what has appeared since is announced once.
+// Updates the list and announces new photos once. With `fresh`, draws the list from scratch.
 async function refresh(fresh) {
   let photos;
   for (let before = null; before !== saying; ) {
@@ -129,7 +129,7 @@ function announce(added) {
   };
 }
 
-// Faces that may be this guest's: one question each.
+// Asks about the faces that may be this guest's, one question each.
 async function questions() {
   const { faces } = await ask("GET", "/guest/faces");
   const asked = new Set([...byId("faces").children].map((one) => one.dataset.face));
@@ -153,7 +153,7 @@ async function questions() {
   byId("asked").hidden = !byId("faces").children.length;
 }
 
-// Told of changes as they come; many at once are one look.
+// Handles an update event. Events during a refresh are combined into one more refresh.
 let [due, looking] = [false, false];
 async function news() {
   if (looking) return (due = true);

@@ -1,12 +1,10 @@
-// The studio's records.
-
 import { byId, call, day, element, ready, say } from "./api.js";
 import { all, receiptLink, row, thisStudio } from "./parts.js";
 
 const { path } = await thisStudio();
 const when = (unixS) => new Date(unixS * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-// People by their names; ids, which mean nothing to anybody, by their beginning.
+// Names of members by actor id. Other ids are shortened to 8 digits.
 const names = new Map((await all(`${path}/members`)).map((member) => [`user:${member.user}`, member.name]));
 const who = (actor) => names.get(actor) ?? short(actor);
 const short = (text) => text.replace(/[0-9a-f]{32}/g, (id) => `${id.slice(0, 8)}…`);
@@ -29,7 +27,7 @@ ready();
 try {
   const [receipts, alerts] = await Promise.all([all(`${path}/receipts`), all(`${path}/alerts`)]);
   byId("no-receipts").hidden = receipts.length > 0;
-  byId("receipts").replaceChildren(...receipts.map((one) => row(`Event ${one.event.slice(0, 8)}`, `purged ${day(one.created_unix_s)}`, receiptLink(one.receipt))));
+  byId("receipts").replaceChildren(...receipts.map((one) => row(`Deletion in event ${one.event.slice(0, 8)}`, day(one.created_unix_s), receiptLink(one.receipt))));
   byId("no-alerts").hidden = alerts.length > 0;
   byId("alerts").replaceChildren(...alerts.map((one) => row(String(one.pattern).replaceAll("_", " "), `${one.subject} · ${one.count} times · ${when(one.created_unix_s)}`)));
   await more();

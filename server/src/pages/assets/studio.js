@@ -1,5 +1,3 @@
-// The studio's first page.
-
 import { banner, byId, call, day, element, onSubmit, ready } from "./api.js";
 
 await banner();
@@ -33,7 +31,7 @@ onSubmit(byId("new-key"), async (given) => {
   const shown = byId("key-shown");
   shown.textContent = `export PICPICK_API_KEY=${made.key}\npicpick upload ${location.origin} EVENT PHOTOS…`;
   shown.hidden = false;
-  return "Copy it now; EVENT is the last part of an event page's address.";
+  return "Copy the key now. EVENT is the last part of an event page's address.";
 });
 ready();
 await showEvents();

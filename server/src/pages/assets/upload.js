@@ -1,4 +1,5 @@
-// Uploads by tus 1.0: photos that the event has are not sent, a broken line goes on where it broke.
+// Uploads with the tus 1.0 protocol: skips photos that the event already has, and resumes interrupted
+// uploads.
 
 import { Problem, call } from "./api.js";
 
@@ -10,12 +11,14 @@ const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(te
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 async function sha256(file) {
-  // Browsers hash on encrypted pages and on this computer only; the server recognises doubles without it.
+  // `crypto.subtle` exists only on HTTPS and localhost. Without the hash, the server still detects
+  // duplicates.
   if (!crypto.subtle) return null;
   const digest = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+// Retries `work` with exponential back-off and jitter, at most `TRIES` attempts.
 export async function again(work) {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -69,8 +72,8 @@ async function send(event, { file, folder }, sent) {
   }
 }
 
-// Sends photos, each `{ file, folder }`, some at a time; `tell` hears of every change. Once `stop` is set, no other is
-// begun.
+// Uploads photos, each `{ file, folder }`, `AT_ONCE` at a time. `tell` is called with the state after every
+// change. After `stop` is aborted, uploads under way finish and no new one starts.
 export async function upload(event, photos, tell, stop) {
   const state = { files: photos.length, done: 0, added: 0, known: 0, refused: [], bytes: 0, total: 0 };
   for (const { file } of photos) state.total += file.size;

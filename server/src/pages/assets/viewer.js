@@ -1,11 +1,12 @@
-// One photo as large as the screen: arrow keys, swipes, the phone's back button.
+// The full-screen photo viewer: arrow keys, swipes, the phone's back button.
 
 import { byId } from "./api.js";
 import { word } from "./words.js";
 
 const SWIPE_PX = 60;
 
-// `list` gives the photos there are now, `file` their addresses, `notMe` takes one out. Returns what opens it.
+// Returns a function that opens the viewer at a photo. `list` returns the current photos, `file` a photo's
+// address, and `notMe` rejects a photo.
 export function viewer({ list, file, notMe }) {
   const [dialog, image] = [byId("viewer"), byId("viewer-photo")];
   let current = null;
@@ -60,7 +61,7 @@ export function viewer({ list, file, notMe }) {
     image.removeAttribute("src");
     image.removeAttribute("srcset");
     if (history.state?.photo) history.back();
-    // Where the dialog was opened from, or the photo that was looked at last.
+    // Focus goes to the tile of the last viewed photo.
     current?.tile.querySelector("a, button")?.focus();
   });
   addEventListener("popstate", () => dialog.open && dialog.close());

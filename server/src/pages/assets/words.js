@@ -1,4 +1,4 @@
-// Words that a page brings along for its script, in a template; `{name}` in them is filled in.
+// Texts for scripts, which a page carries in a `template` element; `{name}` in them is replaced.
 
 export function word(name, filled = {}, template = "words") {
   const found = document.getElementById(template).content.querySelector(`[data-name="${name}"]`);
@@ -6,10 +6,10 @@ export function word(name, filled = {}, template = "words") {
   return text.replace(/\{(\w+)\}/g, (whole, key) => filled[key] ?? whole);
 }
 
-// A thing that is said for one and for any other number.
+// Returns the singular or plural text for `count`.
 export const number = (name, count) => word(`${name}_${count === 1 ? "one" : "many"}`, { count: count.toLocaleString() });
 
-// What can go wrong, with what to do about it.
+// Returns an error text: what went wrong and what to do.
 export function trouble(name, filled = {}) {
   const found = document.getElementById("troubles").content.querySelector(`[data-name="${name}"]`);
   if (!found) return trouble("failed");

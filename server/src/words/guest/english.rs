@@ -1,6 +1,5 @@
-//! Guests' pages in English.
-//!
-//! Short sentences for people who stand at a party; no term of the trade.
+//! English texts of the guest pages: short sentences without technical terms, for guests who read them at a
+//! party.
 
 use super::{Ask, Camera, Door, Guest, Letters, Photos, Trouble};
 
@@ -11,47 +10,46 @@ const DOOR: Door = Door {
     skip: "Skip to content",
     language: "Language",
     by_studio: |studio| format!("Photographs by {studio}"),
-    lead: "Find the photos you are in, without an app. Here only you see them, the studio, and the people who are in them \
-           with you.",
+    lead: "Find the photos you are in, without an app. Only you, the studio and people in the same photos can see them.",
     steps: [
-        "Say who you are.",
+        "Enter your name.",
         "Show your face to the camera. It takes half a minute.",
-        "See your photos, also those that are still to come.",
+        "See your photos. New ones appear by themselves.",
     ],
     begin: "Find my photos",
-    without_camera: "Without the camera",
-    neither: "You want neither? Ask the studio in person: it can give you photos without any face search, for example \
-              in an album that opens with a PIN.",
-    no_script: "Finding yourself by camera needs JavaScript. You can ask the studio for your photos instead.",
-    go_on: "To your photos",
+    without_camera: "No camera: ask the studio",
+    neither: "Prefer no face search? Ask the studio in person: it can share photos with you another way, for example in \
+              an album with a PIN.",
+    no_script: "Finding your photos by camera needs JavaScript. You can ask the studio for your photos instead.",
+    go_on: "See my photos",
     you_title: "Who are you?",
     name: "Your name",
     contact: "E-mail or phone number",
-    contact_hint: "The studio sees it. It is not used for advertising. A number from outside India needs its country code.",
+    contact_hint: "The studio can see it. It is not used for advertising. Numbers from outside India need the country code.",
     next: "Next",
     back: "Back",
     consent_title: "Before the camera opens",
     i_agree: "I agree that my face is used to find my photos.",
     i_am_adult: "I am 18 or older.",
-    both_needed: "Please tick both boxes, or go back and choose the way without the camera.",
-    consent_changed: "This text has changed meanwhile. Please load the page again and read it.",
-    contact_wrong: "Please write an e-mail address or a phone number: ten digits in India, elsewhere with the country code, \
-                    such as +44.",
-    closed_title: "This link is not open",
-    closed: "The link has run out, the studio has withdrawn it, or part of it is missing. Please scan the code again, or \
-             ask the studio.",
+    both_needed: "Please tick both boxes, or go back and choose “No camera: ask the studio”.",
+    consent_changed: "This text has changed. Please reload the page and read it again.",
+    contact_wrong: "Please enter an e-mail address or a phone number: 10 digits in India, with the country code (such as \
+                    +44) elsewhere.",
+    closed_title: "This link does not work",
+    closed: "The link has expired, the studio has turned it off, or it is incomplete. Please scan the code again, or ask \
+             the studio.",
     failed_title: "That did not work",
     failed: "Something went wrong on our side. Please try again in a moment.",
-    no_line: "There is no connection. Please look for a better signal and try again.",
+    no_line: "No internet connection. Please find a better signal and try again.",
 };
 
 const CAMERA: Camera = Camera {
     title: "Show your face",
     intro: "Hold the phone at eye level, with light on your face. You will be asked to turn your head three times. \
-            The pictures are not kept.",
+            The camera's pictures are not kept.",
     open: "Open the camera",
     opening: "Opening the camera. Your browser may ask you to allow it.",
-    preview: "Your camera's picture, as in a mirror",
+    preview: "Your camera's picture, mirrored",
     cancel: "Stop",
     guidance: [
         "Look straight ahead",
@@ -59,7 +57,7 @@ const CAMERA: Camera = Camera {
         "Turn your head to your right",
         "Lift your chin",
         "Lower your chin",
-        "Put your face into the oval",
+        "Put your face in the oval",
         "Only one face, please",
         "Come closer",
         "Move back a little",
@@ -69,68 +67,68 @@ const CAMERA: Camera = Camera {
     reasons: [
         Trouble {
             what: "It took too long.",
-            remedy: "Try again when you have a quiet moment: hold the phone at eye level and follow the arrows.",
+            remedy: "Try again in a quiet moment: hold the phone at eye level and follow the arrows.",
         },
         Trouble {
-            what: "That went too fast.",
+            what: "You turned too fast.",
             remedy: "Wait until the arrow appears, then turn your head slowly.",
         },
         Trouble {
-            what: "The face changed on the way.",
-            remedy: "The same person has to stay in front of the camera to the end.",
+            what: "The face in the picture changed.",
+            remedy: "The same person has to stay in front of the camera until the end.",
         },
         Trouble {
-            what: "There were several faces.",
-            remedy: "Step aside, so that you alone are in the picture.",
+            what: "There was more than one face.",
+            remedy: "Step aside, so that only you are in the picture.",
         },
         Trouble {
             what: "We could not see your face.",
-            remedy: "Take off a mask or sunglasses, look for more light, and keep your face in the oval.",
+            remedy: "Take off your mask or sunglasses, find more light, and keep your face in the oval.",
         },
         Trouble {
-            what: "That was another direction.",
-            remedy: "Follow the arrow on the screen: it works like a mirror.",
+            what: "Wrong direction.",
+            remedy: "Turn your head the way the arrow points. The screen works like a mirror.",
         },
         Trouble {
-            what: "The camera seemed to see a picture rather than a person.",
-            remedy: "Turn your head itself and hold the phone still. Light from the front helps.",
+            what: "The camera seemed to see a picture instead of a person.",
+            remedy: "Turn your head and hold the phone still. Light from the front helps.",
         },
         Trouble {
-            what: "We could not be sure that somebody is there.",
-            remedy: "Go where the light is better, wipe the lens, and keep screens and photos out of the picture.",
+            what: "We could not confirm that a person is in front of the camera.",
+            remedy: "Find better light, wipe the lens, and keep screens and photos out of the picture.",
         },
         Trouble {
-            what: "The camera's picture stood still.",
-            remedy: "Close other programs that use the camera, then try again.",
+            what: "The camera's picture was frozen.",
+            remedy: "Close other apps that use the camera, then try again.",
         },
     ],
     progress: "{done} of {of} turns done",
-    passed: "That is you. Looking for your photos…",
+    passed: "Done. Looking for your photos…",
     try_again: "Try again",
-    failed_title: "Not yet",
+    failed_title: "Let's try again",
     refused: Trouble {
         what: "The camera is not allowed.",
-        remedy: "Open the settings of this page, beside its address, allow the camera, then try again.",
+        remedy: "Open this page's settings next to the web address, allow the camera, then try again.",
     },
     absent: Trouble {
-        what: "There is no camera here.",
+        what: "This device has no camera.",
         remedy: "Open the link on a phone, or ask the studio for your photos.",
     },
     busy: Trouble {
         what: "The camera is in use.",
-        remedy: "Close other programs that use it, then try again.",
+        remedy: "Close other apps that use it, then try again.",
     },
     insecure: Trouble {
-        what: "This browser keeps the camera closed.",
+        what: "This browser does not open the camera.",
         remedy: "Open the link in your phone's own browser, not inside another app.",
     },
     wait: Trouble {
-        what: "Those were many tries.",
+        what: "Too many attempts.",
         remedy: "Please wait {minutes} min, or ask the studio for your photos.",
     },
     many_people: Trouble {
-        what: "Other people have already come with this e-mail address or number.",
-        remedy: "Do you share a phone? Begin again with an e-mail address of your own, or ask the studio for your photos.",
+        what: "Other people have already used this e-mail address or number.",
+        remedy: "Do you share a phone? Start again with your own e-mail address, or ask the studio for your photos.",
     },
     ended: Trouble { what: "You have been signed out.", remedy: "Please scan the code again." },
     broken: Trouble {
@@ -138,44 +136,44 @@ const CAMERA: Camera = Camera {
         remedy: "Please try again in a moment.",
     },
     no_line: Trouble {
-        what: "There is no connection.",
-        remedy: "Please look for a better signal and try again.",
+        what: "No internet connection.",
+        remedy: "Please find a better signal and try again.",
     },
-    vibrate: "Vibrate when a turn is done",
+    vibrate: "Vibrate after each turn",
 };
 
 const ASK: Ask = Ask {
     title: "Without a camera",
-    intro: "Somebody at the studio looks for you in the photos by hand. If they let you in, you get an e-mail with a link to \
+    intro: "The studio looks for you in the photos by hand. If it accepts your request, you get an e-mail with a link to \
             your photos.",
     email: "Your e-mail address",
-    email_hint: "The link to your photos comes there.",
-    email_wrong: "Please check your name and write an e-mail address.",
+    email_hint: "We send the link to your photos to this address.",
+    email_wrong: "Please check your name and your e-mail address.",
     message: "How can the studio recognise you?",
     message_hint: "For example: the bride's cousin, blue dress, table 4.",
-    i_agree: "I agree that the studio picks out my face in the photos, and that it is used to find mine.",
-    both_needed: "Please tick both boxes. If you do not want to, ask the studio in person for your photos.",
-    consent_changed: "The text has changed meanwhile. Please read it again.",
-    send: "Ask the studio",
-    sent_title: "Sent",
-    sent: "The studio has your request. If it lets you in, you get an e-mail with a link to your photos.",
-    with_camera: "Use the camera after all",
+    i_agree: "I agree that the studio picks out my face in the photos, and that my face is used to find my photos.",
+    both_needed: "Please tick both boxes. If you do not agree, ask the studio in person for your photos.",
+    consent_changed: "This text has changed. Please read it again.",
+    send: "Send request",
+    sent_title: "Request sent",
+    sent: "The studio has your request. If it accepts, you get an e-mail with a link to your photos.",
+    with_camera: "Use the camera instead",
 };
 
 const PHOTOS: Photos = Photos {
     title: "Your photos",
     count: ["{count} photo of you", "{count} photos of you"],
     looking: "Looking for your photos…",
-    none: "No photo of you yet.",
-    none_hint: "Photos may still be on their way. They appear here by themselves.",
+    none: "No photos of you yet.",
+    none_hint: "The studio may still be adding photos. They appear here by themselves.",
     new: ["{count} new photo", "{count} new photos"],
     photo: "Photo {count}",
     not_me: "That's not me",
-    taken_out: "Taken out.",
+    taken_out: "Removed.",
     undo: "Undo",
     also_me: "Is this you, too?",
-    also_me_hint: "We are not sure about these. Other guests do not see your answer.",
-    face: "A face cut out of a photo",
+    also_me_hint: "We are not sure about these faces. Other guests do not see your answers.",
+    face: "A face from a photo",
     yes: "Yes, that's me",
     no: "No",
     thanks: "Thank you.",
@@ -185,70 +183,71 @@ const PHOTOS: Photos = Photos {
     position: "{number} of {count}",
     download: "Download",
     download_all: "Download all",
-    no_downloads: "The studio has closed downloads. Ask it for copies.",
+    no_downloads: "The studio has turned off downloads. Ask the studio for copies.",
     tell_title: "New photos",
     tell_intro: |day| {
         format!(
-            "We send you an e-mail when new photos of you appear, once an hour at most, until {day}."
+            "We can e-mail you when new photos of you appear, at most once an hour, until {day}."
         )
     },
-    tell: "Tell me of new photos",
-    tell_asked: "We have sent you an e-mail. Please open the link in it and confirm there, so that we know the address is yours.",
+    tell: "Notify me by e-mail",
+    tell_asked: "We have sent you an e-mail. Please open the link in it and confirm that the address is yours.",
     tell_on: "You get an e-mail when new photos of you appear.",
-    tell_stop: "Stop the e-mails",
-    tell_cannot: "For this we need an e-mail address. You came with a phone number; this page shows new photos all the same.",
+    tell_stop: "Stop e-mails",
+    tell_cannot: "This needs an e-mail address, and you gave a phone number. New photos still appear on this page.",
     group_title: "Photos with others",
-    group_intro: "Find the photos that show you and your friends together. One of you makes a code, the others enter it.",
-    group_make: "Make a code",
+    group_intro: "Find the photos that show you and your friends together. One of you creates a code, the others enter it.",
+    group_make: "Create a code",
     group_code: "Your friend's code",
-    group_code_hint: "From the friend who made it. It works for 15 minutes.",
+    group_code_hint: "Ask the friend who created it. A code works for 15 minutes.",
     group_join: "Join",
-    group_yours: "Your code, for your friends to enter within 15 minutes:",
-    group_wrong: "This code is not right, or its 15 minutes are over.",
+    group_yours: "Your code. Friends can enter it for 15 minutes:",
+    group_wrong: "This code is wrong, or its 15 minutes are over.",
     group_in: "You are in a group.",
-    group_leave: "Leave the group",
-    all: "All of mine",
-    together: "With all of the group",
+    group_leave: "Leave group",
+    all: "All my photos",
+    together: "Everyone in my group",
     data_title: "Your data",
-    data_intro: "Your face is kept as a face template, an encrypted list of numbers, for this event only.",
+    data_intro: "Your face is stored as a face template, an encrypted list of numbers, for this event only.",
     open_until: |day| {
         format!(
-            "On {day} the event ends here: your template, your name and your contact are deleted, and so are the \
-             photos on this page."
+            "The event ends on {day}. On that day your face template, your name, your contact details and the photos on \
+             this page are deleted."
         )
     },
     leave: "Sign out",
     delete: "Delete my face data",
     delete_title: "Delete your face data?",
     delete_what: [
-        "Your face template, your name and your contact are deleted at once, for good, and you are signed out.",
-        "You no longer see your photos here, and no more e-mails come.",
-        "You get a signed receipt that proves it. What stays is a note, without your name, that you had agreed and took \
-         it back, and the studio's copy of the receipt.",
+        "Your face template, your name and your contact details are deleted immediately. This cannot be undone. You are signed \
+         out.",
+        "You no longer see your photos here, and you get no more e-mails.",
+        "You get a signed receipt as proof. The studio keeps a copy of it, and a record without your name that you gave \
+         your consent and withdrew it.",
     ],
-    delete_faces: "Delete my face data from the event's photos, too",
-    delete_faces_hint: "Then nobody can find you in them by face. The photos themselves stay with the studio.",
+    delete_faces: "Also delete my face data from the event's photos",
+    delete_faces_hint: "Then a face search no longer finds you in them. The studio keeps the photos themselves.",
     delete_now: "Delete now",
-    keep: "Keep it",
+    keep: "Cancel",
     deleting: "Deleting…",
-    deleted_title: "It is gone",
-    deleted: "Your face template, your name and your contact are deleted. Save the receipt if you want a proof.",
+    deleted_title: "Your face data is deleted",
+    deleted: "Your face template, your name and your contact details are deleted. Save the receipt if you want proof.",
     receipt: "Receipt",
-    receipt_save: "Save the receipt",
+    receipt_save: "Save receipt",
     signed_out_title: "Scan the code to see your photos",
-    signed_out: "You have been signed out, or you are here for the first time. Scan the event's code, or open the link you came by.",
+    signed_out: "You have been signed out, or this is your first visit. Scan the event's code, or open the link you were given.",
     come_again: "Show your face again",
     failed: "That did not work. Please try again.",
 };
 
 const LETTERS: Letters = Letters {
     enter_title: "Your photos are ready",
-    enter: "The studio has found you. This link works once.",
+    enter: "The studio has found you in the photos. This link works once.",
     enter_button: "See my photos",
     notify_title: "E-mails about new photos",
     notify: "Do you want an e-mail when new photos of you appear?",
     notify_button: "Yes, send me e-mails",
-    notified: "Done. You get an e-mail when there is something new.",
-    gone: "This link has been used already, has run out, or part of it is missing.",
-    needs_script: "This page needs JavaScript.",
+    notified: "Done. You get an e-mail when there are new photos of you.",
+    gone: "This link has already been used, has expired, or is incomplete.",
+    needs_script: "This page needs JavaScript. Turn it on and reload the page.",
 };

@@ -140,7 +140,7 @@ lint-tools: deps
 # On stable Rust: without a sanitizer cargo-fuzz needs coverage counters only, which stable compiles.
 # RocksDB and its like are linked as `make build` compiled them, for what is fuzzed is Rust's parsers.
 # What is found lands in tests/fuzz/artifacts, what was learnt stays in the cache for the next time.
-fuzz: deps ## fuzz TARGET=image, stored, manifest or books for SECONDS=3600
+fuzz: deps ## fuzz TARGET=image, store_records, manifest or erasure_log for SECONDS=3600
 	@if [ "$$("$$TOOLS/bin/cargo-fuzz" --version 2>/dev/null)" != "cargo-fuzz $(CARGO_FUZZ_VERSION)" ]; then
 	  echo "Installing cargo-fuzz $(CARGO_FUZZ_VERSION) into $$TOOLS"
 	  env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \

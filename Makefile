@@ -140,7 +140,7 @@ lint-tools: deps
 # Runs on stable Rust: without a sanitizer cargo-fuzz needs only coverage counters, which stable supports.
 # Links RocksDB as `make build` compiled it, without coverage, because only parsers in Rust are fuzzed.
 # Findings go to tests/fuzz/artifacts; the corpus stays in the cache for the next run.
-fuzz: deps ## fuzz TARGET=image, stored, manifest or books for SECONDS=3600
+fuzz: deps ## fuzz TARGET=image, store_records, manifest or erasure_log for SECONDS=3600
 	@if [ "$$("$$TOOLS/bin/cargo-fuzz" --version 2>/dev/null)" != "cargo-fuzz $(CARGO_FUZZ_VERSION)" ]; then
 	  echo "Installing cargo-fuzz $(CARGO_FUZZ_VERSION) into $$TOOLS"
 	  env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \

@@ -9,9 +9,9 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use picpick_engine::{Collection, DEFAULT_PACK, DataFolder, Pack, Sink as _};
 use picpick_tests::album::Album;
-use picpick_tests::head::head_of;
 use picpick_tests::poses::Poses;
-use picpick_tests::{Room, Service, node, sample, synthetic};
+use picpick_tests::synthetic_head::head_of;
+use picpick_tests::{Sandbox, Service, browser, sample, synthetic};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -56,8 +56,8 @@ struct Run {
 
 pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let program = std::path::absolute(args.program.path()?)?;
-    let room = Room::new(program.to_str().context("the program's path is not UTF-8")?);
-    let mut service = Service::start_with(room, Vec::new());
+    let sandbox = Sandbox::new(program.to_str().context("the program's path is not UTF-8")?);
+    let mut service = Service::start_with(sandbox, Vec::new());
     let owner = service.owner();
     let event = owner.new_event(&owner.studio(), "First photo");
     let album = Album { client: owner.client.clone(), event: event.clone() };
@@ -78,7 +78,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
 
 /// Adds made-up faces until there are `wanted`; how many there are, and how long people and index took.
 fn fill(service: &Service, event: &str, wanted: usize) -> Result<(usize, f64)> {
-    let data = DataFolder::open(&service.room.data(), None)?;
+    let data = DataFolder::open(&service.sandbox.data(), None)?;
     let pack = Pack::builtin(DEFAULT_PACK)?;
     let collection = Collection::open(&data, event, &pack)?;
     let mut number = 0;
@@ -96,20 +96,20 @@ fn fill(service: &Service, event: &str, wanted: usize) -> Result<(usize, f64)> {
 
 fn guests(service: &Service, token: &str, guests: u32) -> Result<Vec<Run>> {
     let head = head_of(GUEST);
-    let poses = Poses::new(&service.room.path("poses"));
-    let figures = service.room.path("figures.json");
+    let poses = Poses::new(&service.sandbox.path("poses"));
+    let figures = service.sandbox.path("figures.json");
     let guest: Value = poses.all("guest", |yaw, pitch| head.turned(yaw, pitch, [0.0, 0.0]));
     let told = json!({
         "address": service.address(),
         "link": format!("/g/{token}"),
         "guest": guest,
         "cannot": [],
-        "live": service.room.path("live.y4m"),
+        "live": service.sandbox.path("live.y4m"),
         "photos": THEIRS.len(),
         "runs": guests,
         "figures": figures,
     });
-    node::run("first_photo", told);
+    browser::run("first_photo", told);
     Ok(serde_json::from_slice(&std::fs::read(figures)?)?)
 }
 

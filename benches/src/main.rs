@@ -43,7 +43,7 @@ enum Command {
     /// Verification (1:1) on a list of pairs: accuracy at the best threshold
     Pairs(pairs::Args),
     /// Seconds until the people of a large collection have formed
-    People(people::Args),
+    People(accounts::Args),
     /// The running service under load: how many searches a second it answers in time, and its memory
     Load(load::Args),
     /// Photos per second and milliseconds per stage, on one thread and on all
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
         Command::Coverage(command) => coverage::run(&args.setup, command),
         Command::Load(command) => load::run(&args.setup, command),
         Command::Pairs(command) => pairs::run(&args.setup, command),
-        Command::People(command) => people::run(&args.setup, command),
+        Command::People(command) => accounts::run(&args.setup, command),
         Command::Pipeline(command) => pipeline::run(&args.setup, command),
         Command::Purge(command) => purge::run(&args.setup, command),
     };

@@ -82,7 +82,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
 
 /// Makes photos of people, one after the other.
 struct Crowd {
-    dice: Dice,
+    rng: Rng,
     /// Directions of the guests.
     guests: Vec<Vec<f32>>,
     alone: f32,
@@ -93,11 +93,11 @@ struct Crowd {
 
 impl Crowd {
     fn new(args: &Args, dim: usize) -> Self {
-        let mut dice = Dice(1);
+        let mut rng = Rng(1);
         let often = args.faces as f32 * (1.0 - args.alone);
         let guests = (often as usize).div_ceil(args.each as usize).max(FACES_A_PHOTO);
-        let guests = (0..guests).map(|_| dice.direction(dim)).collect();
-        Self { dice, guests, alone: args.alone, poor: args.poor, passers_by: 0, photos: 0 }
+        let guests = (0..guests).map(|_| rng.direction(dim)).collect();
+        Self { rng, guests, alone: args.alone, poor: args.poor, passers_by: 0, photos: 0 }
     }
 
     fn people(&self) -> usize {
@@ -107,12 +107,12 @@ impl Crowd {
     fn photo(&mut self, pack: &str) -> Photo {
         self.photos += 1;
         let id = PhotoId::of(&self.photos.to_le_bytes());
-        let first = (self.dice.share() * self.guests.len() as f32) as usize;
+        let first = (self.rng.share() * self.guests.len() as f32) as usize;
         let faces = (0..FACES_A_PHOTO).map(|which| {
             let bbox = [which as i32 * 300, 200, 180, 220];
             let (id, landmarks) = (FaceId::of(id, pack, bbox), [[1.0, 2.0]; 5]);
             let embedding = self.face(first + which);
-            let quality = if self.dice.share() < self.poor { 0.2 } else { 0.9 };
+            let quality = if self.rng.share() < self.poor { 0.2 } else { 0.9 };
             Face { id, bbox, landmarks, score: 0.9, quality, embedding }
         });
         let faces = faces.collect();
@@ -123,8 +123,8 @@ impl Crowd {
     /// A picture of guest `nth`, or of a passer-by.
     fn face(&mut self, nth: usize) -> Vec<f32> {
         let dim = self.guests.first().map_or(0, Vec::len);
-        let noise = self.dice.direction(dim);
-        if self.dice.share() < self.alone {
+        let noise = self.rng.direction(dim);
+        if self.rng.share() < self.alone {
             self.passers_by += 1;
             return noise;
         }
@@ -135,9 +135,9 @@ impl Crowd {
 }
 
 /// Numbers that look random and are the same in every run: SplitMix64 (Steele, Lea, Flood 2014).
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn share(&mut self) -> f32 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

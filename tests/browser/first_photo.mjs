@@ -3,11 +3,11 @@
 // The clock is the browser's: from the moment it sends the frame until a picture of the list was painted.
 
 import { writeFileSync } from "node:fs";
-import { facing } from "./facing.mjs";
+import { challengeCamera } from "./challenge_camera.mjs";
 import { Camera, assert, close, open, somebody, told, until } from "./harness.mjs";
 
 const camera = new Camera(told.live);
-const { register, welcome } = facing(camera);
+const { register, welcome } = challengeCamera(camera);
 const browser = await open(told.live);
 
 // Runs in the page: notes when the first picture of the list has been painted.

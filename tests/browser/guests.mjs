@@ -2,7 +2,7 @@
 // without a camera.
 
 import { existsSync, readdirSync } from "node:fs";
-import { REACTION_MS, facing } from "./facing.mjs";
+import { REACTION_MS, challengeCamera } from "./challenge_camera.mjs";
 import { Camera, assert, checked, close, mailed, open, pause, somebody, told, until, visit } from "./harness.mjs";
 
 const { guest, other, flat, blank, two } = told.poses;
@@ -11,7 +11,7 @@ const camera = new Camera(told.live);
 camera.show(blank);
 const browser = await open(told.live);
 
-const { register, state, face, pose, welcome } = facing(camera);
+const { register, state, face, pose, welcome } = challengeCamera(camera);
 
 // Begins until the first turn is one to a side: tilting shows that a picture is flat only there.
 async function sideways(page, button, wanted = ["turn_left", "turn_right"]) {

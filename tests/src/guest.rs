@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use picpick_engine::{Picture, to_jpeg};
 use serde_json::{Value, json};
 
+use crate::accounts::{Person, new_email};
 use crate::client::{Answer, Client, Request};
-use crate::head::Head;
-use crate::people::{Person, new_email};
 use crate::service::Service;
+use crate::synthetic_head::Head;
 
 /// Between two frames: a head does not turn faster.
 const FRAME_EVERY: Duration = Duration::from_millis(350);
@@ -169,7 +169,7 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 
 /// The letters in the outbox's folder that hold `part`, as of now.
 pub fn letters(service: &Service, part: &str) -> Vec<String> {
-    let entries = std::fs::read_dir(service.room.data().join("outbox"));
+    let entries = std::fs::read_dir(service.sandbox.data().join("outbox"));
     let files = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
     let whole = files.filter(|path| path.extension().is_some_and(|end| end == "eml"));
     let letters = whole.map(|path| std::fs::read_to_string(path).unwrap());

@@ -5,58 +5,56 @@
 //! Assumes that models and samples can be fetched once, into the user's own cache. Knows nothing of
 //! what the tests expect.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-pub mod acts;
+pub mod accounts;
 pub mod album;
-pub mod arena;
+pub mod browser;
 pub mod client;
-pub mod contract;
-mod crowd;
-mod dice;
+pub mod degrade;
+mod face_crops;
 pub mod guest;
-pub mod head;
-pub mod line;
-pub mod node;
+pub mod harness;
+pub mod openapi;
 pub mod oracle;
 pub mod outbox;
-pub mod people;
 pub mod pictures;
 pub mod poses;
 pub mod postgres;
-pub mod power;
+pub mod power_cut;
 pub mod python;
-mod room;
+mod rng;
 mod s3;
 mod samples;
+mod sandbox;
 mod service;
 pub mod shim;
 pub mod smtp;
 pub mod synthetic;
+pub mod synthetic_head;
+pub mod tcp_proxy;
 pub mod video;
-pub mod worse;
+pub mod workload;
 
+pub use accounts::Person;
 pub use client::{Answer, Client, Request};
-pub use crowd::crowd;
-pub use dice::{Dice, times};
-pub use people::Person;
-pub use room::{Outcome, Room, Tmpfs, file_names, numbers};
+pub use face_crops::crowd;
+pub use rng::{Rng, times};
 pub use s3::{S3Server, Spoiler};
 pub use samples::{PARTY, cache, models, sample};
+pub use sandbox::{Outcome, Sandbox, Tmpfs, file_names, numbers};
 pub use service::{Database, Service};
 
 /// A room for the program of this package. A macro, because only a test is told where it lies.
 #[macro_export]
-macro_rules! room {
+macro_rules! sandbox {
     () => {
-        $crate::Room::new(env!("CARGO_BIN_EXE_picpick-under-test"))
+        $crate::Sandbox::new(env!("CARGO_BIN_EXE_picpick-under-test"))
     };
 }
 
 /// An arena for the process of this package that works at random. A macro for the same reason.
 #[macro_export]
-macro_rules! arena {
+macro_rules! harness {
     () => {
-        $crate::arena::Arena::new(env!("CARGO_BIN_EXE_picpick-oracle-child"))
+        $crate::harness::Harness::new(env!("CARGO_BIN_EXE_picpick-oracle-child"))
     };
 }

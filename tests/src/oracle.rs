@@ -9,8 +9,8 @@ use std::path::Path;
 
 use picpick_engine::{Collection, DataFolder, FaceId, Gallery, Pack, Scoring, Template};
 
-use crate::acts::{Act, Line};
 use crate::synthetic::{face, face_count, face_id, photo_id};
+use crate::workload::{Line, Op};
 
 /// Strangers stay far below this, a face and itself are at 1.
 const ITSELF: f32 = 0.8;
@@ -41,7 +41,7 @@ struct Expected {
 pub struct Oracle {
     pack: Pack,
     collections: BTreeMap<String, Expected>,
-    begun: Option<Act>,
+    begun: Option<Op>,
 }
 
 /// What a check saw.
@@ -64,34 +64,34 @@ impl Oracle {
     /// Takes what the process said; an error where it cannot be so.
     pub fn hear(&mut self, line: &Line) -> Verdict<()> {
         match line {
-            Line::Begin(act) => {
-                self.begin(act)?;
-                self.begun = Some(act.clone());
+            Line::Begin(op) => {
+                self.begin(op)?;
+                self.begun = Some(op.clone());
             }
             Line::Failed(_) => self.begun = None,
             Line::Done(photos, faces) => {
-                let act = self.begun.take().ok_or("something is done that was not begun")?;
-                let Some(name) = act.collection() else { return Ok(()) };
+                let op = self.begun.take().ok_or("something is done that was not begun")?;
+                let Some(name) = op.collection() else { return Ok(()) };
                 let expected = self.collections.entry(name.to_owned()).or_default();
-                expected.done(&act);
+                expected.done(&op);
                 expected.compare(*photos, *faces).map_err(|wrong| format!("{act}: {wrong}"))?;
             }
         }
         Ok(())
     }
 
-    fn begin(&mut self, act: &Act) -> Verdict<()> {
-        let Some(name) = act.collection() else { return Ok(()) };
+    fn begin(&mut self, op: &Op) -> Verdict<()> {
+        let Some(name) = op.collection() else { return Ok(()) };
         let absent = || Expected { may_be_absent: true, ..Expected::default() };
         let expected = self.collections.entry(name.to_owned()).or_insert_with(absent);
-        let possible = match act {
-            Act::Create(_) => expected.may_be_absent,
+        let possible = match op {
+            Op::Create(_) => expected.may_be_absent,
             _ => expected.may_be_present,
         };
         if !possible {
             return Err(format!("the process sees the contrary of what was done: {act}"));
         }
-        expected.begin(act);
+        expected.begin(op);
         Ok(())
     }
 
@@ -131,16 +131,16 @@ impl Oracle {
 
 impl Expected {
     /// From now on the act may have happened.
-    fn begin(&mut self, act: &Act) {
-        self.untie(act);
-        match act {
-            Act::Create(_) => {
+    fn begin(&mut self, op: &Op) {
+        self.untie(op);
+        match op {
+            Op::Create(_) => {
                 self.may_be_present = true;
                 self.photos.values_mut().for_each(|states| states.extend([None]));
                 let none = ErasedFaces::new;
                 self.erased.values_mut().for_each(|erased| erased.extend([none()]));
             }
-            Act::Put(_, numbers) => {
+            Op::Put(_, numbers) => {
                 let new = numbers.iter().all(|number| !self.photos.contains_key(number));
                 for number in numbers {
                     let whole = self.whole(*number);
@@ -150,10 +150,10 @@ impl Expected {
                     self.together.push(numbers.clone());
                 }
             }
-            Act::DeletePhotos(_, numbers) => {
+            Op::DeletePhotos(_, numbers) => {
                 numbers.iter().for_each(|number| self.states(*number).extend([None]));
             }
-            Act::DeleteFaces(_, faces) => {
+            Op::DeleteFaces(_, faces) => {
                 for (number, taken) in by_photo(faces) {
                     let states = self.states(number);
                     let thinned: Vec<State> = thinned(states, &taken).collect();
@@ -166,36 +166,36 @@ impl Expected {
                     erased.extend(more);
                 }
             }
-            Act::Purge(_) => self.may_be_absent = true,
-            Act::Start | Act::Open(_) | Act::Settle(_) | Act::Read(_) => {}
+            Op::Purge(_) => self.may_be_absent = true,
+            Op::Start | Op::Open(_) | Op::Settle(_) | Op::Read(_) => {}
         }
     }
 
     /// The act has happened.
-    fn done(&mut self, act: &Act) {
-        self.untie(act);
-        match act {
-            Act::Create(_) | Act::Purge(_) => {
+    fn done(&mut self, op: &Op) {
+        self.untie(op);
+        match op {
+            Op::Create(_) | Op::Purge(_) => {
                 self.gone.extend(std::mem::take(&mut self.photos).into_keys());
                 self.together.clear();
                 self.erased.clear();
-                self.may_be_present = matches!(act, Act::Create(_));
+                self.may_be_present = matches!(op, Op::Create(_));
                 self.may_be_absent = !self.may_be_present;
             }
-            Act::Put(_, numbers) => {
+            Op::Put(_, numbers) => {
                 for number in numbers {
                     let whole = self.whole(*number);
                     self.photos.insert(*number, whole);
                     self.gone.remove(number);
                 }
             }
-            Act::DeletePhotos(_, numbers) => {
+            Op::DeletePhotos(_, numbers) => {
                 for number in numbers {
                     self.photos.remove(number);
                     self.gone.insert(*number);
                 }
             }
-            Act::DeleteFaces(_, faces) => {
+            Op::DeleteFaces(_, faces) => {
                 for (number, taken) in by_photo(faces) {
                     let states = self.states(number);
                     *states = thinned(states, &taken).collect();
@@ -203,7 +203,7 @@ impl Expected {
                     self.erased.insert(number, erased);
                 }
             }
-            Act::Start | Act::Open(_) | Act::Settle(_) | Act::Read(_) => {}
+            Op::Start | Op::Open(_) | Op::Settle(_) | Op::Read(_) => {}
         }
         while self.gone.len() > GONE_MAX {
             self.gone.pop_first();
@@ -235,12 +235,10 @@ impl Expected {
     }
 
     /// Photos that a later act touches need no longer be alike.
-    fn untie(&mut self, act: &Act) {
-        let touched: BTreeSet<u32> = match act {
-            Act::Put(_, numbers) | Act::DeletePhotos(_, numbers) => {
-                numbers.iter().copied().collect()
-            }
-            Act::DeleteFaces(_, faces) => faces.iter().map(|(number, _)| *number).collect(),
+    fn untie(&mut self, op: &Op) {
+        let touched: BTreeSet<u32> = match op {
+            Op::Put(_, numbers) | Op::DeletePhotos(_, numbers) => numbers.iter().copied().collect(),
+            Op::DeleteFaces(_, faces) => faces.iter().map(|(number, _)| *number).collect(),
             _ => return,
         };
         self.together.retain(|group| group.iter().all(|number| !touched.contains(number)));

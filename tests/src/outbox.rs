@@ -13,7 +13,7 @@ const SENT_MAX: Duration = Duration::from_secs(60);
 pub fn outbox(service: &Service, number: usize) -> Vec<String> {
     let end = Instant::now() + SENT_MAX;
     loop {
-        let entries = std::fs::read_dir(service.room.data().join("outbox"));
+        let entries = std::fs::read_dir(service.sandbox.data().join("outbox"));
         let files = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
         let whole = files.filter(|path| path.extension().is_some_and(|end| end == "eml"));
         let mails: Vec<String> = whole.map(|path| std::fs::read_to_string(path).unwrap()).collect();

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::client::{Client, Wire};
 use crate::postgres;
-use crate::room::{Outcome, Room};
+use crate::sandbox::{Outcome, Sandbox};
 
 /// How long a start may take before it counts as stuck; only a failing test waits so long.
 const START_MAX: Duration = Duration::from_secs(300);
@@ -27,7 +27,7 @@ pub enum Database {
 
 /// A service, running or stopped.
 pub struct Service {
-    pub room: Room,
+    pub sandbox: Sandbox,
     wire: Arc<Wire>,
     /// `None`: SQLite in the data folder.
     database: Option<String>,
@@ -60,12 +60,12 @@ struct Said {
 
 impl Service {
     /// A service in `room`, running.
-    pub fn start(room: Room, database: Database) -> Self {
-        Self::start_logging(room, database, "debug,sqlx=info")
+    pub fn start(sandbox: Sandbox, database: Database) -> Self {
+        Self::start_logging(sandbox, database, "debug,sqlx=info")
     }
 
     /// The same with another choice of what is logged.
-    pub fn start_logging(room: Room, database: Database, log_filter: &'static str) -> Self {
+    pub fn start_logging(sandbox: Sandbox, database: Database, log_filter: &'static str) -> Self {
         let database = (database == Database::Postgres).then(postgres::fresh_database);
         let wire = Arc::<Wire>::default();
         if database.is_some() {
@@ -74,24 +74,24 @@ impl Service {
         let heard = Arc::default();
         let environment = Vec::new();
         let mut service =
-            Self { room, wire, database, log_filter, environment, heard, running: None };
+            Self { sandbox, wire, database, log_filter, environment, heard, running: None };
         service.restart();
         service
     }
 
     /// A service in `room` that keeps its rows in SQLite, with variables of its environment set.
-    pub fn start_with(room: Room, environment: Vec<(&'static str, String)>) -> Self {
+    pub fn start_with(sandbox: Sandbox, environment: Vec<(&'static str, String)>) -> Self {
         let (wire, heard) = (Arc::default(), Arc::default());
         let log_filter = "debug,sqlx=info";
         let mut service =
-            Self { room, wire, database: None, log_filter, environment, heard, running: None };
+            Self { sandbox, wire, database: None, log_filter, environment, heard, running: None };
         service.restart();
         service
     }
 
     /// `picpick` on this service's data folder and database.
     pub fn command(&self) -> Command {
-        let mut command = self.room.command();
+        let mut command = self.sandbox.command();
         for name in ["PICPICK_DATABASE_URL", "PICPICK_DATABASE_URL_FILE", "PICPICK_PHOTOS"] {
             command.env_remove(name);
         }
@@ -207,7 +207,7 @@ impl Service {
     }
 
     fn database_url(&self) -> String {
-        let file = || format!("sqlite:{}", self.room.data().join("service.db").display());
+        let file = || format!("sqlite:{}", self.sandbox.data().join("service.db").display());
         self.database.clone().unwrap_or_else(file)
     }
 
@@ -278,7 +278,7 @@ impl Drop for Service {
 #[macro_export]
 macro_rules! service {
     ($database:expr) => {
-        $crate::Service::start($crate::room!(), $database)
+        $crate::Service::start($crate::sandbox!(), $database)
     };
 }
 

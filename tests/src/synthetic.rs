@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use picpick_engine::{Face, FaceId, Keep, Photo, PhotoId};
 
-use crate::dice::Dice;
+use crate::rng::Rng;
 
 /// Numbers of an embedding; those of the default pack.
 const DIM: usize = 128;
@@ -33,10 +33,10 @@ pub fn photo(number: u32, pack: &str) -> Photo {
 /// Face `which` of photo `number`.
 pub fn face(number: u32, which: u8, pack: &str) -> Face {
     let bbox = bbox(number, which);
-    let mut dice = Dice::new(u64::from(number) << 8 | u64::from(which));
+    let mut rng = Rng::new(u64::from(number) << 8 | u64::from(which));
     // The sum of some even numbers is about normal, so that all directions are equally likely.
     let mut embedding: Vec<f32> =
-        (0..DIM).map(|_| (0..6).map(|_| dice.share() - 0.5).sum()).collect();
+        (0..DIM).map(|_| (0..6).map(|_| rng.share() - 0.5).sum()).collect();
     let norm = embedding.iter().map(|value| value * value).sum::<f32>().sqrt();
     embedding.iter_mut().for_each(|value| *value /= norm);
     let quality = if which % 3 == 2 { 0.2 } else { 0.9 };

@@ -19,8 +19,8 @@ use serde::Serialize;
 
 use crate::accuracy::{Protocol, photo};
 use crate::setup::{Setup, Way, central_faces};
+use degrade::Step;
 use table::{Sample, Table, tables};
-use worse::Step;
 
 #[derive(clap::Args)]
 pub struct Args {

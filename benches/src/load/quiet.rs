@@ -87,11 +87,11 @@ pub fn measure(client: &Client, selfies: &[Vec<u8>], analysis: [f64; 3]) -> Resu
     })
 }
 
-fn timed(mut act: impl FnMut(usize) -> Result<()>) -> Result<Quantiles> {
+fn timed(mut op: impl FnMut(usize) -> Result<()>) -> Result<Quantiles> {
     let mut times = Vec::with_capacity(TIMES);
     for number in 0..TIMES {
         let begun = Instant::now();
-        act(number)?;
+        op(number)?;
         times.push(begun.elapsed().as_secs_f64() * 1e3);
     }
     Ok(Quantiles::of(times))

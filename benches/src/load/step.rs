@@ -160,7 +160,7 @@ fn open_loop(
     plan: &[Duration],
     at_once: usize,
     begun: Instant,
-    act: impl Fn(usize) -> (u16, bool, Option<f64>) + Sync,
+    op: impl Fn(usize) -> (u16, bool, Option<f64>) + Sync,
 ) -> Vec<Sample> {
     let (next, samples) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(plan.len())));
     let work = || {
@@ -168,7 +168,7 @@ fn open_loop(
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(planned) = plan.get(number) else { return };
             std::thread::sleep((begun + *planned).saturating_duration_since(Instant::now()));
-            let (status, is_good, own_ms) = act(number);
+            let (status, is_good, own_ms) = op(number);
             let ended = Instant::now();
             let latency_ms = (ended - begun).saturating_sub(*planned).as_secs_f64() * 1e3;
             let sample = Sample { latency_ms, ended, status, is_good, own_ms };
@@ -193,22 +193,22 @@ mod tests {
     fn a_stall_counts_for_everyone_who_came_meanwhile() {
         let plan = even(100.0, 10);
         // One at a time and 50 ms each: the tenth is planned at 90 ms and ends after 500 ms.
-        let act = |_: usize| {
+        let op = |_: usize| {
             std::thread::sleep(Duration::from_millis(50));
             (200, true, None)
         };
-        let samples = open_loop(&plan, 1, Instant::now(), act);
+        let samples = open_loop(&plan, 1, Instant::now(), op);
         let slowest = samples.iter().map(|sample| sample.latency_ms).fold(0.0, f64::max);
         assert!(samples.len() == 10 && slowest >= 400.0, "{slowest}");
-        let samples = open_loop(&plan, 10, Instant::now(), act);
+        let samples = open_loop(&plan, 10, Instant::now(), op);
         let found = Requests::of(&samples);
         assert!(found.sent == 10 && found.failed == 0 && found.latency.p50_ms < 400.0);
     }
 
     #[test]
     fn failures_are_told_apart() {
-        let act = |number: usize| (if number < 3 { 503 } else { 200 }, number >= 3, None);
-        let found = Requests::of(&open_loop(&even(1000.0, 5), 2, Instant::now(), act));
+        let op = |number: usize| (if number < 3 { 503 } else { 200 }, number >= 3, None);
+        let found = Requests::of(&open_loop(&even(1000.0, 5), 2, Instant::now(), op));
         assert_eq!((found.sent, found.failed), (5, 3));
         assert_eq!(found.failed_by_status, BTreeMap::from([(503, 3)]));
     }

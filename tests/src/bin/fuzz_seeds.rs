@@ -1,4 +1,4 @@
-//! Writes the files from which fuzzing starts: DIR/image, DIR/stored, DIR/manifest and DIR/books.
+//! Writes the files from which fuzzing starts: DIR/image, DIR/store_records, DIR/manifest and DIR/erasure_log.
 //!
 //! Made here rather than kept, but for what this program cannot encode. Never runs a target.
 
@@ -16,8 +16,8 @@ fn main() {
     let folder = PathBuf::from(std::env::args_os().nth(1).expect("usage: picpick-fuzz-seeds DIR"));
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seeds = images(root);
-    seeds.extend(stored());
-    seeds.extend(books(root));
+    seeds.extend(store_records());
+    seeds.extend(erasure_log(root));
     for name in ["yunet-sface.toml", "centerface-mobilefacenet.toml"] {
         let text = std::fs::read(root.join("../models").join(name)).unwrap();
         seeds.push((format!("manifest/{name}"), text));
@@ -53,7 +53,7 @@ fn images(root: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 /// A receipt and a ledger of a small data folder, a keyring of the first format, a backup's header.
-fn books(root: &Path) -> Vec<(String, Vec<u8>)> {
+fn erasure_log(root: &Path) -> Vec<(String, Vec<u8>)> {
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder::open(folder.path(), None).unwrap();
     data.create("seed", "pack", &synthetic::keep()).unwrap();
@@ -69,13 +69,13 @@ fn books(root: &Path) -> Vec<(String, Vec<u8>)> {
         (3, "segment", [[7; 17].as_slice(), &[2, 0, 0, 0], b"ab"].concat()),
     ];
     let named = |(kind, name, bytes): (u8, &str, Vec<u8>)| {
-        (format!("books/{name}"), [&[kind], bytes.as_slice()].concat())
+        (format!("erasure_log/{name}"), [&[kind], bytes.as_slice()].concat())
     };
     seeds.map(named).into()
 }
 
 /// One of each kind; the target takes the first byte to choose.
-fn stored() -> Vec<(String, Vec<u8>)> {
+fn store_records() -> Vec<(String, Vec<u8>)> {
     let embedding = |at: u8| {
         let raw: Vec<f32> = (0..8).map(|i| f32::from(u16::from(at) * 31 % 17 + i) - 7.5).collect();
         let norm = raw.iter().map(|value| value * value).sum::<f32>().sqrt();
@@ -126,6 +126,8 @@ fn stored() -> Vec<(String, Vec<u8>)> {
         ("said", 4, said),
     ];
     kinds
-        .map(|(name, kind, bytes)| (format!("stored/{name}"), [&[kind][..], &bytes].concat()))
+        .map(|(name, kind, bytes)| {
+            (format!("store_records/{name}"), [&[kind][..], &bytes].concat())
+        })
         .to_vec()
 }

@@ -14,9 +14,9 @@ use std::process::ExitCode;
 use picpick_engine::{
     Collection, DEFAULT_PACK, DataFolder, Error, FaceId, Pack, PhotoId, Result, Sink,
 };
-use picpick_tests::acts::{Act, Line};
 use picpick_tests::oracle::check_itself;
-use picpick_tests::{Dice, synthetic};
+use picpick_tests::workload::{Line, Op};
+use picpick_tests::{Rng, synthetic};
 
 const NAMES: [&str; 3] = ["A", "B", "C"];
 /// Above this half of a collection's photos are deleted.
@@ -26,7 +26,7 @@ struct Worker {
     pack: Pack,
     data: DataFolder,
     open: BTreeMap<String, Collection>,
-    dice: Dice,
+    rng: Rng,
     next: u32,
 }
 
@@ -37,8 +37,8 @@ fn say(line: &Line) {
 }
 
 /// Says that `act` begins, does it, and says how it ended.
-fn tell<T>(act: Act, does: impl FnOnce() -> Result<(T, usize, usize)>) -> Option<T> {
-    say(&Line::Begin(act));
+fn tell<T>(op: Op, does: impl FnOnce() -> Result<(T, usize, usize)>) -> Option<T> {
+    say(&Line::Begin(op));
     match does() {
         Ok((value, photos, faces)) => {
             say(&Line::Done(photos, faces));
@@ -68,21 +68,21 @@ fn contents(collection: &Collection, pack: &Pack) -> Vec<(u32, Vec<u8>)> {
 }
 
 impl Worker {
-    fn work(&mut self, acts: usize) -> Result<()> {
+    fn work(&mut self, ops: usize) -> Result<()> {
         for name in NAMES {
             if self.data.collection(name).is_ok() {
                 self.open(name);
             }
         }
-        for _ in 0..acts {
-            let name = *self.dice.pick(&NAMES);
+        for _ in 0..ops {
+            let name = *self.rng.pick(&NAMES);
             match self.data.collection(name) {
                 Err(Error::NoCollection { .. }) => self.create(name),
                 Err(error) => return Err(error),
                 Ok(_) if !self.open.contains_key(name) => self.open(name),
                 Ok(_) => {
-                    let act = self.choose(name);
-                    self.act(act)?;
+                    let op = self.choose(name);
+                    self.op(op)?;
                 }
             }
         }
@@ -91,11 +91,11 @@ impl Worker {
 
     fn read(&mut self) -> Result<()> {
         let names: Vec<String> = self.open.keys().cloned().collect();
-        names.into_iter().try_for_each(|name| self.act(Act::Read(name)))
+        names.into_iter().try_for_each(|name| self.op(Op::Read(name)))
     }
 
     fn open(&mut self, name: &str) {
-        let opened = tell(Act::Open(name.to_owned()), || {
+        let opened = tell(Op::Open(name.to_owned()), || {
             let collection = Collection::open(&self.data, name, &self.pack)?;
             let (photos, faces) = counts(&collection);
             Ok((collection, photos, faces))
@@ -104,7 +104,7 @@ impl Worker {
     }
 
     fn create(&mut self, name: &str) {
-        let made = tell(Act::Create(name.to_owned()), || {
+        let made = tell(Op::Create(name.to_owned()), || {
             self.data.create(name, self.pack.id(), &synthetic::keep()).map(|_| ((), 0, 0))
         });
         if made.is_some() {
@@ -114,60 +114,60 @@ impl Worker {
 
     fn purge(&mut self, name: &str) {
         self.open.remove(name);
-        tell(Act::Purge(name.to_owned()), || self.data.purge(name).map(|_| ((), 0, 0)));
+        tell(Op::Purge(name.to_owned()), || self.data.purge(name).map(|_| ((), 0, 0)));
     }
 
-    fn choose(&mut self, name: &str) -> Act {
+    fn choose(&mut self, name: &str) -> Op {
         let photos = contents(self.open.get(name).unwrap(), &self.pack);
         let owned = name.to_owned();
-        let dice = &mut self.dice;
+        let rng = &mut self.rng;
         if photos.len() > PHOTOS_MAX {
             let half = photos.iter().step_by(2).map(|(number, _)| *number).collect();
-            return Act::DeletePhotos(owned, half);
+            return Op::DeletePhotos(owned, half);
         }
-        let some = |dice: &mut Dice, most: u64| {
+        let some = |rng: &mut Rng, most: u64| {
             let mut numbers: Vec<u32> =
-                (0..=dice.throw(most)).map(|_| dice.pick(&photos).0).collect();
+                (0..=rng.throw(most)).map(|_| rng.pick(&photos).0).collect();
             numbers.sort_unstable();
             numbers.dedup();
             numbers
         };
-        match dice.throw(100) {
+        match rng.throw(100) {
             chance if chance < 45 || photos.is_empty() => {
                 let first = self.next;
-                self.next += 1 + dice.throw(8) as u32;
-                Act::Put(owned, (first..self.next).collect())
+                self.next += 1 + rng.throw(8) as u32;
+                Op::Put(owned, (first..self.next).collect())
             }
-            chance if chance < 50 => Act::Put(owned, some(dice, 3)),
+            chance if chance < 50 => Op::Put(owned, some(rng, 3)),
             chance if chance < 55 => {
                 // Not these collections' latest: one that may have been deleted long ago.
-                let again = dice.throw(u64::from(self.next)) as u32;
-                Act::Put(owned, vec![again])
+                let again = rng.throw(u64::from(self.next)) as u32;
+                Op::Put(owned, vec![again])
             }
-            chance if chance < 68 => Act::DeletePhotos(owned, some(dice, 3)),
+            chance if chance < 68 => Op::DeletePhotos(owned, some(rng, 3)),
             chance if chance < 80 => {
                 let with_faces: Vec<_> =
                     photos.iter().filter(|(_, faces)| !faces.is_empty()).collect();
                 let Some((number, faces)) =
-                    with_faces.get(dice.throw(1 + with_faces.len() as u64) as usize)
+                    with_faces.get(rng.throw(1 + with_faces.len() as u64) as usize)
                 else {
-                    return Act::Settle(owned);
+                    return Op::Settle(owned);
                 };
-                let mut taken: Vec<u8> = faces.iter().copied().filter(|_| dice.one_in(2)).collect();
+                let mut taken: Vec<u8> = faces.iter().copied().filter(|_| rng.one_in(2)).collect();
                 if taken.is_empty() {
                     taken.extend(faces.first());
                 }
-                Act::DeleteFaces(owned, taken.into_iter().map(|which| (*number, which)).collect())
+                Op::DeleteFaces(owned, taken.into_iter().map(|which| (*number, which)).collect())
             }
-            chance if chance < 85 => Act::Settle(owned),
-            chance if chance < 93 => Act::Read(owned),
-            _ => Act::Purge(owned),
+            chance if chance < 85 => Op::Settle(owned),
+            chance if chance < 93 => Op::Read(owned),
+            _ => Op::Purge(owned),
         }
     }
 
-    fn act(&mut self, act: Act) -> Result<()> {
-        let name = act.collection().unwrap().to_owned();
-        if let Act::Purge(_) = act {
+    fn op(&mut self, op: Op) -> Result<()> {
+        let name = op.collection().unwrap().to_owned();
+        if let Op::Purge(_) = op {
             self.purge(&name);
             return Ok(());
         }
@@ -176,17 +176,17 @@ impl Worker {
             let (photos, faces) = counts(collection);
             Ok(((), photos, faces))
         };
-        tell(act.clone(), || match &act {
-            Act::Put(_, numbers) => {
+        tell(op.clone(), || match &op {
+            Op::Put(_, numbers) => {
                 let photos = numbers.iter().map(|number| synthetic::photo(*number, pack.id()));
                 collection.put(photos.collect()).and_then(done)
             }
-            Act::DeletePhotos(_, numbers) => {
+            Op::DeletePhotos(_, numbers) => {
                 let ids: Vec<PhotoId> =
                     numbers.iter().map(|number| synthetic::photo_id(*number)).collect();
                 collection.delete_photos(&ids).map(drop).and_then(done)
             }
-            Act::DeleteFaces(_, faces) => {
+            Op::DeleteFaces(_, faces) => {
                 let id =
                     |(number, which): &(u32, u8)| synthetic::face_id(*number, *which, pack.id());
                 collection
@@ -194,7 +194,7 @@ impl Worker {
                     .map(drop)
                     .and_then(done)
             }
-            Act::Settle(_) => collection.settle().and_then(done),
+            Op::Settle(_) => collection.settle().and_then(done),
             _ => {
                 for (number, _) in contents(collection, pack) {
                     collection.has(&synthetic::photo_id(number))?;
@@ -210,15 +210,15 @@ impl Worker {
 }
 
 fn run(arguments: &[String]) -> Option<Result<()>> {
-    let [_, data, seed, acts, next, rest @ ..] = arguments else { return None };
-    let (seed, acts, next) = (seed.parse().ok()?, acts.parse().ok()?, next.parse().ok()?);
+    let [_, data, seed, ops, next, rest @ ..] = arguments else { return None };
+    let (seed, ops, next) = (seed.parse().ok()?, ops.parse().ok()?, next.parse().ok()?);
     let pack = Pack::builtin(DEFAULT_PACK).ok()?;
-    let opened = tell(Act::Start, || Ok((DataFolder::open(Path::new(data), None)?, 0, 0)));
+    let opened = tell(Op::Start, || Ok((DataFolder::open(Path::new(data), None)?, 0, 0)));
     let Some(data) = opened else { return Some(Ok(())) };
-    let mut worker = Worker { pack, data, open: BTreeMap::new(), dice: Dice::new(seed), next };
-    let mut ended = worker.work(acts);
+    let mut worker = Worker { pack, data, open: BTreeMap::new(), rng: Rng::new(seed), next };
+    let mut ended = worker.work(ops);
     if rest == ["purge"] && ended.is_ok() {
-        let name = worker.dice.pick(&NAMES);
+        let name = worker.rng.pick(&NAMES);
         if worker.data.collection(name).is_ok() {
             worker.purge(name);
         }

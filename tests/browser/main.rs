@@ -1,0 +1,161 @@
+//! The pages in a real browser: a guest before a camera, a studio at its desk, visitors of an album.
+//!
+//! Scripts in `browser/` drive Chromium; here is what they need: photos, a service, and a head that turns for the
+//! camera. Each page is looked at by axe-core and kept as screenshots.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use picpick_engine::{Picture, to_jpeg};
+use picpick_tests::album::{Album, variant};
+use picpick_tests::degrade::{self, Worse};
+use picpick_tests::poses::Poses;
+use picpick_tests::synthetic_head::{FRAME, drawn, head_of, sample as colour_at};
+use picpick_tests::{Database, Person, Sandbox, Service, browser, sample, service};
+use serde_json::{Value, json};
+
+/// Whose photo the guest's head is made of, and another person's.
+const GUEST: &str = "obama2.jpg";
+/// The turns that a head of this photo has too little depth for.
+const CANNOT: [&str; 1] = ["turn_left"];
+const OTHER: &str = "biden.jpg";
+/// The event's photos: of the guest, and of others alone.
+const THEIRS: [&str; 3] = ["obama.jpg", "obama2.jpg", "obama3.jpg"];
+const OTHERS: [&str; 3] = [OTHER, "sample1.jpg", "sample2.jpg"];
+
+/// Two people beside each other.
+fn two(left: &Picture, right: &Picture) -> Picture {
+    let (middle, quarter) = (FRAME.0 as f32 / 2.0, FRAME.0 as f32 / 4.0);
+    drawn(FRAME, |u, v| match u < middle {
+        true => colour_at(left, u + quarter, v),
+        false => colour_at(right, u - quarter, v),
+    })
+}
+
+fn poses(sandbox: &Sandbox) -> Value {
+    let poses = Poses::new(&sandbox.path("poses"));
+    let (guest, other) = (head_of(GUEST), head_of(OTHER));
+    let still = [0.0, 0.0];
+    json!({
+        "guest": poses.all("guest", |yaw, pitch| guest.turned(yaw, pitch, still)),
+        "other": poses.all("other", |yaw, pitch| other.turned(yaw, pitch, still)),
+        // A picture is tilted further than a head turns, for it has no depth.
+        "flat": poses.all("flat", |yaw, pitch| {
+            guest.flat((2.4 * yaw).clamp(-56.0, 56.0), 2.0 * pitch, still)
+        }),
+        "blank": [poses.keep("blank", drawn(FRAME, |u, v| [90.0 + u / 20.0, 110.0, 120.0 + v / 20.0]))],
+        "two": [poses.keep("two", two(&guest.frame, &other.frame))],
+    })
+}
+
+/// Uploads photos; their ids, sorted.
+fn uploaded(photos: &Album, names: &[&str]) -> Vec<String> {
+    let one = |name: &&str| photos.upload(name, &std::fs::read(sample(name)).unwrap());
+    let mut ids: Vec<String> = names.iter().map(one).collect();
+    ids.sort();
+    ids
+}
+
+#[test]
+fn guests_find_their_photos_and_nobody_elses() {
+    let service = service!(Database::Sqlite);
+    let owner = service.owner();
+    let event = owner.new_event(&owner.studio(), "Asha & Ben");
+    let photos = Album { client: owner.client.clone(), event: event.clone() };
+    owner.client.patch(&photos.path(""), &json!({ "downloads": "original" })).is(200);
+    let (theirs, others) = (uploaded(&photos, &THEIRS), uploaded(&photos, &OTHERS));
+    photos.wait_until_indexed();
+    let made = owner.client.post(&photos.path("/guest-links"), &json!({ "name": "Door" })).is(201);
+    let link = made.field("url");
+    let (_, token) = link.split_once("/g/").unwrap();
+    service.remember(token);
+    let more = service.sandbox.path("more.jpg");
+    std::fs::write(&more, variant(&std::fs::read(sample(THEIRS[0])).unwrap(), 1)).unwrap();
+    let told = json!({
+        "address": service.address(),
+        "link": format!("/g/{token}"),
+        "email": owner.email,
+        "password": owner.password,
+        "event": event,
+        "poses": poses(&service.sandbox),
+        "cannot": CANNOT,
+        "live": service.sandbox.path("live.y4m"),
+        "theirs": theirs,
+        "others": others,
+        "more": more,
+        "outbox": service.sandbox.data().join("outbox"),
+    });
+    browser::run("guests", told);
+}
+
+/// Photos of one event that come in together; a studio brings thousands.
+const MANY: usize = 300;
+
+/// Small files that differ, below `folder`, by their paths there.
+fn small_photos(folder: &Path, paths: impl Iterator<Item = String>) {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let grey = to_jpeg(&drawn((96, 64), |u, v| [u, 2.0 * v, 80.0]), 96, 80).unwrap();
+    for path in paths {
+        let file = folder.join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, variant(&grey, NEXT.fetch_add(1, Ordering::SeqCst))).unwrap();
+    }
+}
+
+/// What a script needs to sign in as `owner`, with `more`.
+fn signing_in(service: &Service, owner: &Person, mut more: Value) -> Value {
+    more["address"] = Value::from(service.address());
+    more["email"] = Value::from(owner.email.as_str());
+    more["password"] = Value::from(owner.password.as_str());
+    more
+}
+
+#[test]
+fn photos_are_arranged_in_folders() {
+    let service = service!(Database::Sqlite);
+    let owner = service.owner();
+    let event = owner.new_event(&owner.studio(), "Asha & Ben");
+    let folder = |name: &str| service.sandbox.path(name);
+    let (tree, dropped, many, deep) =
+        (folder("Shoot"), folder("Late"), folder("Many"), folder("Deep"));
+    let paths = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
+    let nested = ["Ceremony/c.jpg", "Party/Dance/d.jpg", "loose.jpg"];
+    small_photos(&tree, paths(&nested).into_iter());
+    std::fs::write(tree.join("Party/notes.txt"), "Remember the cake.").unwrap();
+    small_photos(&dropped, paths(&["l.jpg"]).into_iter());
+    small_photos(&many, (0..MANY).map(|number| format!("m{number}.jpg")));
+    small_photos(&deep, (0..60).map(|number| format!("{number}/x.jpg")));
+    let told = json!({
+        "event": event, "photos": [sample("obama.jpg")], "tree": tree, "dropped": dropped,
+        "many": many, "deep": deep, "count": MANY,
+    });
+    browser::run("photo_grid", signing_in(&service, &owner, told));
+}
+
+#[test]
+fn somebody_keeps_their_own_account() {
+    let service = service!(Database::Sqlite);
+    let owner = service.owner();
+    let told = json!({ "outbox": service.sandbox.data().join("outbox") });
+    browser::run("account", signing_in(&service, &owner, told));
+}
+
+#[test]
+fn a_studio_works_from_setup_to_purge() {
+    let service = service!(Database::Sqlite);
+    let photos = ["obama.jpg", "obama2.jpg", "biden.jpg", "sample1.jpg"];
+    let photos: Vec<PathBuf> = photos.iter().map(|name| sample(name)).collect();
+    let names: Vec<_> = photos.iter().map(|path: &PathBuf| Path::to_string_lossy(path)).collect();
+    let weak = [Worse::Small, Worse::Blurred, Worse::Nobody].map(|kind| {
+        let path = service.sandbox.path(kind.file());
+        std::fs::write(&path, degrade::jpeg(kind)).unwrap();
+        path
+    });
+    let told = json!({
+        "address": service.address(),
+        "setup": service.setup_token(),
+        "photos": names,
+        "weak": weak,
+    });
+    browser::run("studio", told);
+}

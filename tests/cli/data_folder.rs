@@ -1,0 +1,310 @@
+//! Data folders as they should not be: each refused in a sentence that names it, and left as it was.
+//!
+//! Newer formats, other processes, foreign folders, read-only disks, keyrings lost and swapped.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use picpick_engine::{Collection, DEFAULT_PACK, DataFolder, Pack};
+use picpick_tests::{Outcome, Sandbox, Tmpfs, sample, sandbox};
+use serde_json::json;
+
+const SHOW: [&str; 3] = ["collections", "show", "Event"];
+
+fn party() -> Sandbox {
+    let sandbox = sandbox!();
+    sandbox.event(&["obama2.jpg", "sample4.jpg"].map(sample));
+    sandbox
+}
+
+fn holds(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "expected '{part}' in: {message}");
+    }
+}
+
+#[test]
+fn a_newer_format_is_refused_and_left_alone() {
+    let sandbox = party();
+    let format = sandbox.data().join("format");
+    let before = std::fs::read_to_string(&format).unwrap();
+    let newer = "picpick data folder, format 999\n";
+    std::fs::write(&format, newer).unwrap();
+    for arguments in [&SHOW[..], &["collections", "list"], &["collections", "create", "More"]] {
+        holds(
+            &sandbox.run(arguments).failed(1),
+            &["data folder", sandbox.data().to_str().unwrap(), "999", "update"],
+        );
+    }
+    assert_eq!(std::fs::read_to_string(&format).unwrap(), newer);
+    std::fs::write(&format, before).unwrap();
+    let faces = sandbox.done(SHOW)["faces"].clone();
+    let keys = sandbox.data().join("keyring/keys.toml");
+    let text = std::fs::read_to_string(&keys).unwrap();
+    std::fs::write(&keys, text.replacen("format = 2", "format = 999", 1)).unwrap();
+    holds(&sandbox.run(SHOW).failed(1), &["keyring", "999", "update"]);
+    std::fs::write(&keys, text).unwrap();
+    assert_eq!(sandbox.done(SHOW)["faces"], faces);
+}
+
+#[test]
+fn a_collection_in_use_is_refused_until_it_is_free() {
+    let sandbox = party();
+    let data = DataFolder::open(&sandbox.data(), None).unwrap();
+    let pack = Pack::builtin(DEFAULT_PACK).unwrap();
+    let open = Collection::open(&data, "Event", &pack).unwrap();
+    let photo = sample("biden.jpg");
+    let index = ["index", "Event", photo.to_str().unwrap()];
+    for arguments in [&SHOW[..], &index, &["collections", "delete", "Event", "--yes"]] {
+        holds(
+            &sandbox.run(arguments).failed(1),
+            &["in use by another picpick process", sandbox.data().to_str().unwrap()],
+        );
+    }
+    drop(open);
+    assert_eq!(sandbox.done(index)["photos"], 1);
+    assert_eq!(sandbox.done(SHOW)["photos"], 3);
+}
+
+#[test]
+fn a_folder_that_is_something_else_is_not_taken_over() {
+    let sandbox = sandbox!();
+    let foreign = sandbox.folder("pictures", &[sample("obama2.jpg")]);
+    let create = ["collections", "create", "Event"];
+    let message = Outcome::of(sandbox.command_for(&foreign).args(create)).failed(1);
+    holds(&message, &[foreign.to_str().unwrap(), "not a picpick data folder"]);
+    assert_eq!(std::fs::read_dir(&foreign).unwrap().count(), 1, "nothing was put into it");
+    let file = foreign.join("obama2.jpg");
+    holds(
+        &Outcome::of(sandbox.command_for(&file).args(create)).failed(1),
+        &[file.to_str().unwrap()],
+    );
+    std::fs::create_dir(sandbox.data()).unwrap();
+    std::fs::write(sandbox.data().join("format"), "something else").unwrap();
+    holds(&sandbox.run(create).failed(1), &["data folder", "damaged"]);
+}
+
+#[test]
+fn looking_for_something_leaves_no_folder_behind() {
+    let sandbox = sandbox!();
+    assert_eq!(sandbox.done(["collections", "list"]), json!({"collections": []}));
+    holds(&sandbox.run(SHOW).failed(1), &["Event", sandbox.data().to_str().unwrap(), "create"]);
+    assert!(!sandbox.data().exists());
+}
+
+/// Each command says that it cannot write, or does what needs no writing; none loses a face.
+fn hold_read_only(sandbox: &Sandbox, data: &Path) {
+    let photo = sample("biden.jpg");
+    for arguments in [
+        &["index", "Event", photo.to_str().unwrap()][..],
+        &["collections", "create", "More"],
+        &SHOW,
+    ] {
+        let outcome = Outcome::of(sandbox.command_for(data).args(arguments));
+        holds(&outcome.failed(1), &[data.to_str().unwrap()]);
+    }
+}
+
+#[test]
+fn a_read_only_folder_is_an_error_that_names_it() {
+    let sandbox = party();
+    if rustix::process::geteuid().is_root() {
+        let at = sandbox.path("disk");
+        let Some(disk) = Tmpfs::new(&at, 64) else {
+            println!("left out: root may not mount a file system here");
+            return;
+        };
+        let data = at.join("data");
+        assert!(
+            std::process::Command::new("cp")
+                .arg("-r")
+                .args([sandbox.data(), data.clone()])
+                .status()
+                .unwrap()
+                .success()
+        );
+        disk.set_writable(false);
+        hold_read_only(&sandbox, &data);
+        disk.set_writable(true);
+        let shown = Outcome::of(sandbox.command_for(&data).args(SHOW).arg("--json"));
+        assert_eq!((shown.status, &shown.document()["photos"]), (0, &2.into()), "{shown:?}");
+    } else {
+        let set = |mode| {
+            let chmod =
+                std::process::Command::new("chmod").args(["-R", mode]).arg(sandbox.data()).status();
+            assert!(chmod.unwrap().success());
+        };
+        set("a-w");
+        hold_read_only(&sandbox, &sandbox.data());
+        set("u+w");
+        assert_eq!(sandbox.done(SHOW)["photos"], 2);
+    }
+    assert_eq!(
+        sandbox.data().metadata().unwrap().permissions().mode() & 0o077,
+        0,
+        "only its owner may look"
+    );
+}
+
+#[test]
+fn a_missing_keyring_is_not_replaced_and_found_elsewhere() {
+    let sandbox = party();
+    let (keyring, elsewhere) = (sandbox.data().join("keyring"), sandbox.path("elsewhere"));
+    std::fs::rename(&keyring, &elsewhere).unwrap();
+    for arguments in [&SHOW[..], &["collections", "create", "More"]] {
+        holds(
+            &sandbox.run(arguments).failed(1),
+            &["keyring", keyring.to_str().unwrap(), "missing"],
+        );
+    }
+    assert!(!keyring.join("keys.toml").exists(), "no fresh keyring in its place");
+    let shown = sandbox.done(SHOW.iter().chain(&["--keyring", elsewhere.to_str().unwrap()]));
+    assert_eq!(shown["photos"], 2);
+}
+
+#[test]
+fn a_swapped_keyring_opens_nothing_and_harms_nothing() {
+    let (a, b) = (party(), party());
+    for (name, other) in [("Event", "Event"), ("Event", "Wedding")] {
+        if other == "Wedding" {
+            b.done(["collections", "create", "Wedding"]);
+            b.done(["collections", "delete", "Event", "--yes"]);
+        }
+        let keyring = b.data().join("keyring");
+        let arguments = ["collections", "show", name, "--keyring", keyring.to_str().unwrap()];
+        holds(&a.run(arguments).failed(1), &["keyring"]);
+    }
+    // The same entries under another key: they do not open.
+    let c = party();
+    let key = a.data().join("keyring/kek.1");
+    let before = std::fs::read(&key).unwrap();
+    std::fs::copy(c.data().join("keyring/kek.1"), &key).unwrap();
+    holds(&a.run(SHOW).failed(1), &["keyring", a.data().to_str().unwrap(), "wrong keyring"]);
+    std::fs::write(&key, &before[..16]).unwrap();
+    holds(&a.run(SHOW).failed(1), &["kek.1", "16 bytes", "32"]);
+    std::fs::write(&key, before).unwrap();
+    assert_eq!(a.done(SHOW)["photos"], 2);
+}
+
+#[test]
+fn unknown_and_impossible_names_are_told() {
+    let sandbox = party();
+    holds(
+        &sandbox.run(["search", "Evnt", sample("obama.jpg").to_str().unwrap()]).failed(1),
+        &["Evnt", "Event"],
+    );
+    for name in ["", "  ", "a\nb", &"x".repeat(101)] {
+        holds(
+            &sandbox.run(["collections", "create", name]).failed(1),
+            &["not a collection name", "1 to 100"],
+        );
+    }
+    assert_eq!(sandbox.run(["collections", "create", "-x"]).status, 2);
+    holds(&sandbox.run(["collections", "create", "Event"]).failed(1), &["'Event' exists already"]);
+    holds(
+        &sandbox.run(["collections", "create", "Other", "--pack", "nope"]).failed(1),
+        &["nope", DEFAULT_PACK],
+    );
+    assert_eq!(sandbox.done(["collections", "list"])["collections"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_collection_is_deleted_only_when_meant() {
+    let sandbox = party();
+    holds(
+        &sandbox.run(["collections", "delete", "Event"]).failed(2),
+        &["Event", "2 photos", "--yes"],
+    );
+    assert_eq!(sandbox.done(SHOW)["photos"], 2);
+    assert_eq!(sandbox.done(["collections", "delete", "Event", "--yes"])["deleted"], "Event");
+    holds(&sandbox.run(SHOW).failed(1), &["there is no collection 'Event'"]);
+    assert_eq!(std::fs::read_dir(sandbox.data().join("collections")).unwrap().count(), 0);
+    assert!(sandbox.run(["collections", "delete", "Event", "--yes"]).failed(1).contains("Event"));
+}
+
+/// The store's folder of the only collection.
+fn store(data: &Path) -> PathBuf {
+    let mut entries = std::fs::read_dir(data.join("collections")).unwrap();
+    entries.next().unwrap().unwrap().path()
+}
+
+#[test]
+fn a_store_without_its_files_is_named() {
+    let sandbox = party();
+    let current = store(&sandbox.data()).join("CURRENT");
+    let id = store(&sandbox.data()).file_name().unwrap().to_str().unwrap().to_owned();
+    std::fs::write(&current, "nonsense").unwrap();
+    holds(&sandbox.run(SHOW).failed(1), &[&id]);
+    std::fs::remove_file(current).unwrap();
+    holds(&sandbox.run(SHOW).failed(1), &[&id, "missing"]);
+}
+
+#[test]
+fn a_damaged_store_loses_no_photo_in_silence() {
+    let sandbox = party();
+    let files =
+        std::fs::read_dir(store(&sandbox.data())).unwrap().map(|entry| entry.unwrap().file_name());
+    for file in files.collect::<Vec<_>>() {
+        let name = file.to_str().unwrap();
+        if !["MANIFEST", ".log", ".sst"].iter().any(|part| name.contains(part)) {
+            continue;
+        }
+        let twin = sandbox.twin();
+        let path = store(&twin.data()).join(name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let Some(byte) = bytes.len().checked_div(3).and_then(|at| bytes.get_mut(at)) else {
+            continue;
+        };
+        *byte ^= 0xff;
+        std::fs::write(path, bytes).unwrap();
+        let outcome = twin.run(SHOW.iter().chain(&["--json"]));
+        if outcome.status == 0 && outcome.document()["photos"] != 2 {
+            assert!(
+                outcome.stderr.contains("left out"),
+                "{name}: photos are gone without a word: {outcome:?}"
+            );
+        } else if outcome.status != 0 {
+            holds(
+                &outcome.failed(1),
+                &["store", store(&sandbox.data()).file_name().unwrap().to_str().unwrap()],
+            );
+        }
+    }
+}
+
+#[test]
+fn first_commands_at_the_same_time_make_one_folder() {
+    let sandbox = sandbox!();
+    for round in 0..12 {
+        let data = sandbox.path(format!("data {round}"));
+        let start = |name: &str| {
+            let mut command = sandbox.command_for(&data);
+            command
+                .args(["collections", "create", name])
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped());
+            command.spawn().unwrap()
+        };
+        for child in ["a", "b", "c"].map(start) {
+            let output = child.wait_with_output().unwrap();
+            assert!(
+                output.status.success(),
+                "round {round}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        let listed =
+            Outcome::of(sandbox.command_for(&data).args(["--json", "collections", "list"]));
+        assert_eq!(listed.document()["collections"].as_array().unwrap().len(), 3, "{listed:?}");
+    }
+}
+
+#[test]
+fn a_first_command_that_was_cut_short_can_be_repeated() {
+    // What is there when a process is killed, or its disk fills, between the first two steps.
+    let sandbox = sandbox!();
+    std::fs::create_dir_all(sandbox.data().join("collections")).unwrap();
+    sandbox.done(["collections", "create", "Event"]);
+    assert_eq!(sandbox.done(SHOW)["photos"], 0);
+}

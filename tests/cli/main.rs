@@ -1,0 +1,15 @@
+//! Scenarios of the command line, each against the real program.
+
+mod backup;
+mod bad_input;
+mod commands;
+mod compat;
+mod coverage;
+mod data_folder;
+mod image_formats;
+mod indexing;
+mod interrupt;
+mod model_cache;
+mod packs;
+mod purge;
+mod search;

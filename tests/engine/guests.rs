@@ -1,0 +1,282 @@
+//! Guests inside the engine: what each may see, what they say of faces, photos that come later, and how they
+//! are forgotten. Real photos, without the service.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use picpick_engine::{
+    Claim, Collection, DEFAULT_PACK, DataFolder, DecodeLimits, Error, Face, FaceId, Guest, GuestId,
+    Pack, PhotoId, Pipeline, Precision, Provider, PurgeSubject, RunOptions, Scoring, Stricter,
+    Subject, Template, run, subject,
+};
+use picpick_tests::synthetic::keep;
+use picpick_tests::{PARTY, models, sample};
+use tempfile::TempDir;
+
+/// Two more portraits of the man whose selfie `obama.jpg` is, one of another man, and a party.
+const PHOTOS: [&str; 4] = ["obama2.jpg", "obama3.jpg", "biden.jpg", "sample4.jpg"];
+
+fn pack() -> Pack {
+    Pack::builtin(DEFAULT_PACK).unwrap()
+}
+
+fn pipeline() -> &'static Arc<Pipeline> {
+    static PIPELINE: OnceLock<Arc<Pipeline>> = OnceLock::new();
+    PIPELINE.get_or_init(|| {
+        let cpu = Precision::Only(Provider::Cpu);
+        Arc::new(Pipeline::load(models(), &pack(), cpu, DecodeLimits::default()).unwrap())
+    })
+}
+
+/// A data folder with one collection, "Event".
+struct Event {
+    folder: TempDir,
+    data: DataFolder,
+    collection: Collection,
+}
+
+impl Event {
+    fn of(photos: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::open(&folder.path().join("data"), None).unwrap();
+        data.create("Event", pack().id(), &keep()).unwrap();
+        let collection = Collection::open(&data, "Event", &pack()).unwrap();
+        let event = Self { folder, data, collection };
+        event.add(photos);
+        event
+    }
+
+    fn add(&self, photos: &[&str]) {
+        let paths: Vec<PathBuf> = photos.iter().map(|name| sample(name)).collect();
+        let load = || Ok(Arc::clone(pipeline()));
+        let options = RunOptions::default();
+        run(&load, paths.into_iter(), &self.collection, &options, &|_| {}).unwrap();
+        self.collection.settle().unwrap();
+    }
+
+    fn reopened(self) -> Self {
+        let Self { folder, data, collection } = self;
+        drop((collection, data));
+        let data = DataFolder::open(&folder.path().join("data"), None).unwrap();
+        let collection = Collection::open(&data, "Event", &pack()).unwrap();
+        Self { folder, data, collection }
+    }
+
+    fn welcome(&self, selfie: &str) -> Guest {
+        let guest = Guest::new(GuestId::random().unwrap(), template(selfie));
+        self.collection.put_guest(&guest).unwrap();
+        guest
+    }
+
+    /// File names of the photos that a guest may see; each look one by one must agree.
+    fn seen(&self, guest: &Guest) -> BTreeSet<String> {
+        let photos = self.collection.photos_of_guest(&guest.id).unwrap();
+        let listed: BTreeSet<PhotoId> = photos.theirs.iter().map(|found| found.photo).collect();
+        let all: Vec<PhotoId> =
+            self.collection.gallery().photos().into_iter().map(|(id, _)| id).collect();
+        for photo in all {
+            let sees = self.collection.guest_sees(&guest.id, &photo).unwrap();
+            assert_eq!(sees, listed.contains(&photo), "{photo}");
+        }
+        let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+        photos.theirs.iter().map(|found| name(&found.path)).collect()
+    }
+
+    fn face_in(&self, photo: &str) -> FaceId {
+        let id = PhotoId::of(&std::fs::read(sample(photo)).unwrap());
+        self.collection.gallery().photo(&id).unwrap().faces[0]
+    }
+}
+
+fn face_of(selfie: &str) -> Face {
+    let seen = pipeline().analyse_selfie(&std::fs::read(sample(selfie)).unwrap()).unwrap();
+    let size = (seen.width, seen.height);
+    subject(&seen.faces, size, Subject::Clear, selfie).unwrap().clone()
+}
+
+fn template(selfie: &str) -> Template {
+    Template::of(&[(selfie, &face_of(selfie))], pack().id()).unwrap()
+}
+
+fn names(of: &[&str]) -> BTreeSet<String> {
+    of.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn a_guest_sees_the_photos_they_are_in_and_no_other() {
+    let event = Event::of(&PHOTOS);
+    let (one, other) = (event.welcome("obama.jpg"), event.welcome("biden.jpg"));
+    assert_eq!(event.seen(&one), names(&["obama2.jpg", "obama3.jpg"]));
+    assert_eq!(event.seen(&other), names(&["biden.jpg"]));
+    let event = event.reopened();
+    assert_eq!(event.seen(&one), names(&["obama2.jpg", "obama3.jpg"]), "they outlive the process");
+    let unknown = Guest::new(GuestId::random().unwrap(), template("obama.jpg"));
+    let missing = event.collection.photos_of_guest(&unknown.id);
+    assert!(matches!(missing, Err(Error::NotFound { kind: "guest", .. })));
+    let nowhere = PhotoId([7; 16]);
+    assert!(!event.collection.guest_sees(&one.id, &nowhere).unwrap());
+}
+
+#[test]
+fn what_a_guest_says_of_a_face_is_remembered_for_good() {
+    let event = Event::of(&PHOTOS);
+    let guest = event.welcome("obama.jpg");
+    let (mine, stranger) = (event.face_in("obama2.jpg"), event.face_in("biden.jpg"));
+    event.collection.claim(&guest.id, &mine, Claim::NotMe).unwrap();
+    assert!(!event.seen(&guest).contains("obama2.jpg"));
+    assert!(!event.collection.guest_sees_face(&guest.id, &mine).unwrap());
+    let event = event.reopened();
+    event.add(&["sample1.jpg"]);
+    assert!(!event.seen(&guest).contains("obama2.jpg"), "more photos do not bring it back");
+    // Nobody talks themselves into somebody else's photos.
+    for claim in [Claim::Me, Claim::NotMe, Claim::Unsaid] {
+        let refused = event.collection.claim(&guest.id, &stranger, claim);
+        assert!(matches!(refused, Err(Error::NotFound { kind: "face", .. })), "{claim:?}");
+    }
+    event.collection.claim(&guest.id, &mine, Claim::Me).unwrap();
+    assert!(event.seen(&guest).contains("obama2.jpg"));
+    let kept = event.collection.guest(&guest.id).unwrap();
+    assert!(kept.confirmed.is_empty(), "taken back, not vouched for: its likeness decides");
+}
+
+#[test]
+fn a_studio_that_merges_two_people_by_mistake_shows_neither_the_others_photos() {
+    let event = Event::of(&PHOTOS);
+    let (one, other) = (event.welcome("obama.jpg"), event.welcome("biden.jpg"));
+    let faces = [event.face_in("obama2.jpg"), event.face_in("biden.jpg")];
+    event.collection.merge_people(&faces, false).unwrap();
+    let merged = event.collection.person(&faces[0]).unwrap().faces;
+    assert_eq!(merged.len(), 3, "they are one person now");
+    // A person vouches for half of a face at most; the other half is the face itself.
+    let neither = |event: &Event| {
+        assert!(!event.seen(&one).contains("biden.jpg"));
+        assert!(event.seen(&other).is_subset(&names(&["biden.jpg"])));
+    };
+    neither(&event);
+    neither(&event.reopened());
+}
+
+/// Somebody between two people, who resembles the one face of obama2.jpg by as much as is in `above` more than the
+/// event's threshold.
+fn between(event: &Event, face: FaceId, above: Range<f32>) -> Guest {
+    let threshold = event.collection.gallery().threshold();
+    let (near, far) = (face_of("obama2.jpg"), face_of("biden.jpg"));
+    let mixture = |share: f32| {
+        let pairs = near.embedding.iter().zip(&far.embedding);
+        let embedding = pairs.map(|(near, far)| near * (1.0 - share) + far * share).collect();
+        Template::of(&[("both", &Face { embedding, ..near.clone() })], pack().id()).unwrap()
+    };
+    let score = |template: &Template| event.collection.score(template, &face, Scoring::People);
+    let template = (1..200)
+        .map(|step| mixture(step as f32 / 200.0))
+        .find(|template| above.contains(&(score(template).unwrap() - threshold)))
+        .expect("some mixture lies in between");
+    let guest = Guest::new(GuestId::random().unwrap(), template);
+    event.collection.put_guest(&guest).unwrap();
+    guest
+}
+
+/// Above a threshold, what is asked about.
+fn asked() -> Range<f32> {
+    let margin = pack().matching.threshold_per_decade / 2.0;
+    -margin * 0.9..-margin * 0.1
+}
+
+#[test]
+fn a_guest_erases_what_they_are_shown_and_no_more() {
+    let (yes, no) = (names(&["obama2.jpg"]), names(&[]));
+    let mine = |event: &Event, guest: &Guest| &event.seen(guest) & &yes;
+    // What the pack's formula shows and a stricter threshold does not stays.
+    let event = Event::of(&["obama2.jpg", "biden.jpg"]);
+    let face = event.face_in("obama2.jpg");
+    let guest = between(&event, face, 0.02..0.1);
+    assert_eq!(mine(&event, &guest), yes);
+    event.collection.set_stricter(Stricter::MAX).unwrap();
+    assert_eq!(mine(&event, &guest), no);
+    let shown = event.seen(&guest).len() as u64;
+    let receipt = event.collection.erase_guest(&guest.id, true).unwrap();
+    assert_eq!(receipt.receipt.faces, Some(shown));
+    event.collection.set_stricter(Stricter::default()).unwrap();
+    let again = between(&event, face, 0.02..0.1);
+    assert_eq!(mine(&event, &again), yes, "it can still be found");
+    // A face that they were asked about and confirmed goes with them, unless it is less like them than what is asked
+    // about by now.
+    for (stricter, kept) in [(Stricter::default(), 0), (Stricter::MAX, 1)] {
+        let event = Event::of(&["obama2.jpg", "biden.jpg"]);
+        let face = event.face_in("obama2.jpg");
+        let guest = between(&event, face, asked());
+        assert_eq!(mine(&event, &guest), no);
+        event.collection.claim(&guest.id, &face, Claim::Me).unwrap();
+        event.collection.set_stricter(stricter).unwrap();
+        assert_eq!(mine(&event, &guest), yes, "shown as confirmed");
+        let shown = event.seen(&guest).len() as u64;
+        let receipt = event.collection.erase_guest(&guest.id, true).unwrap();
+        assert_eq!(receipt.receipt.faces, Some(shown - kept), "{stricter:?}");
+    }
+}
+
+#[test]
+fn a_borderline_face_is_asked_about_and_shows_its_photo_only_when_confirmed() {
+    let event = Event::of(&["obama2.jpg", "biden.jpg"]);
+    let face = event.face_in("obama2.jpg");
+    let guest = between(&event, face, asked());
+    let photos = event.collection.photos_of_guest(&guest.id).unwrap();
+    assert_eq!(photos.perhaps.iter().map(|found| found.face).collect::<Vec<_>>(), [face]);
+    assert!(!event.seen(&guest).contains("obama2.jpg"));
+    assert!(event.collection.guest_sees_face(&guest.id, &face).unwrap());
+    event.collection.claim(&guest.id, &face, Claim::Me).unwrap();
+    assert!(event.seen(&guest).contains("obama2.jpg"));
+    assert!(event.collection.photos_of_guest(&guest.id).unwrap().perhaps.is_empty());
+    event.collection.claim(&guest.id, &face, Claim::NotMe).unwrap();
+    assert!(!event.seen(&guest).contains("obama2.jpg"));
+}
+
+#[test]
+fn each_new_photo_asks_the_waiting_guests() {
+    let event = Event::of(&["biden.jpg"]);
+    let (one, other) = (event.welcome("obama.jpg"), event.welcome("biden.jpg"));
+    assert!(event.collection.take_sightings().is_empty());
+    event.add(&["obama2.jpg", "obama3.jpg", "sample4.jpg"]);
+    let met = event.collection.take_sightings();
+    assert_eq!(met.len(), 2, "{met:?}");
+    assert!(met.iter().all(|sighting| sighting.guest == one.id && sighting.guest != other.id));
+    assert!(event.collection.take_sightings().is_empty(), "asked once");
+    let photos: Vec<PhotoId> = met.iter().map(|sighting| sighting.photo).collect();
+    assert_eq!(event.collection.tell_guest(&one.id, &photos).unwrap(), photos);
+    let event = event.reopened();
+    assert!(event.collection.tell_guest(&one.id, &photos).unwrap().is_empty(), "told once");
+}
+
+#[test]
+fn a_guest_who_goes_leaves_nothing_and_does_not_come_back() {
+    let event = Event::of(&PHOTOS);
+    let (one, other) = (event.welcome("obama.jpg"), event.welcome("biden.jpg"));
+    let receipt = event.collection.erase_guest(&one.id, false).unwrap();
+    assert_eq!(receipt.receipt.subject, PurgeSubject::Person);
+    assert_eq!((receipt.receipt.faces, receipt.receipt.residue), (Some(0), 0));
+    let gone = |event: &Event| {
+        let missing = event.collection.photos_of_guest(&one.id);
+        assert!(matches!(missing, Err(Error::NotFound { kind: "guest", .. })));
+        let claimed = event.collection.tell_guest(&one.id, &[PhotoId([1; 16])]);
+        assert!(matches!(claimed, Err(Error::NotFound { kind: "guest", .. })));
+        assert_eq!(event.seen(&other), names(&["biden.jpg"]));
+    };
+    gone(&event);
+    let event = event.reopened();
+    gone(&event);
+    // The photos' faces are the studio's and can be found until the guest asks for more.
+    let again = event.welcome("obama.jpg");
+    assert_eq!(event.seen(&again).len(), 2);
+    let receipt = event.collection.erase_guest(&again.id, true).unwrap();
+    assert_eq!(receipt.receipt.faces, Some(2));
+    let third = event.welcome("obama.jpg");
+    assert!(event.seen(&third).is_empty());
+    event.add(&PHOTOS);
+    assert!(event.seen(&third).is_empty(), "the same photos do not bring the faces back");
+    let missing = event.collection.erase_guest(&one.id, false);
+    assert!(matches!(missing, Err(Error::NotFound { kind: "guest", .. })));
+    event.add(&PARTY);
+    assert_eq!(event.data.scan(&[]).unwrap().found(), 0);
+}

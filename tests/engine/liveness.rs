@@ -1,0 +1,265 @@
+//! Challenges on frames made of real photos: a head that turns passes, and what is not one is refused.
+//!
+//! Heads are warped photos (`head`), looked at by the real models. Frames come 700 ms apart, as told by the
+//! tests: no clock is read.
+
+use std::collections::HashSet;
+
+use picpick_engine::{
+    Challenge, Error, Guidance, Look, Picture, Progress, Refusal, Turn, cosine, to_jpeg,
+};
+use picpick_tests::guest::{angles, sway};
+use picpick_tests::synthetic_head::{drawn, head_of, studio};
+
+const FRAME_MS: u64 = 700;
+
+fn look(picture: &Picture) -> Look {
+    let jpeg = to_jpeg(picture, u32::MAX, 90).unwrap();
+    studio().pipeline.look(&studio().liveness, &jpeg).unwrap()
+}
+
+/// Shows a challenge what `frame` gives for yaw and pitch of what is awaited, until it is over or
+/// `frames_max` were shown.
+fn show(
+    challenge: &mut Challenge,
+    frames_max: usize,
+    mut frame: impl FnMut([f32; 2], usize) -> Picture,
+) -> Progress {
+    let mut progress = Progress::Wait(Guidance::Front);
+    let (mut last, mut waited) = (Guidance::Front, 0);
+    for nth in 0..frames_max {
+        waited = if challenge.awaited() == last { waited + 1 } else { 0 };
+        last = challenge.awaited();
+        let picture = frame(angles(last.code(), waited), nth);
+        progress = challenge.see(&look(&picture), 1_000 + nth as u64 * FRAME_MS);
+        if !matches!(progress, Progress::Wait(_)) {
+            break;
+        }
+    }
+    progress
+}
+
+/// A challenge that begins with a turn to a side.
+fn sideways() -> Challenge {
+    loop {
+        let challenge = Challenge::random().unwrap();
+        if matches!(challenge.turns()[0], Turn::Left | Turn::Right) {
+            return challenge;
+        }
+    }
+}
+
+#[test]
+fn a_head_that_turns_as_asked_passes_and_gives_a_template() {
+    let head = head_of("obama3.jpg");
+    let mut seen = HashSet::new();
+    // Until every turn was asked for.
+    while seen.len() < 4 {
+        let mut challenge = Challenge::random().unwrap();
+        if challenge.turns().iter().all(|turn| seen.contains(turn)) {
+            continue;
+        }
+        assert!(challenge.template("pack").is_err());
+        let progress =
+            show(&mut challenge, 30, |[yaw, pitch], nth| head.turned(yaw, pitch, sway(nth)));
+        assert_eq!(progress, Progress::Passed, "{:?}", challenge.turns());
+        assert_eq!(challenge.done(), 3);
+        seen.extend(challenge.turns());
+        let pack = studio().pipeline.pack_id();
+        let template = challenge.template(pack).unwrap();
+        assert!(template.pictures >= 3 && template.pack == pack && template.quality > 0.5);
+        // A verdict is final.
+        assert_eq!(challenge.see(&look(&head.frame), u64::MAX), Progress::Passed);
+    }
+}
+
+#[test]
+fn a_waved_picture_is_flat() {
+    let head = head_of("biden.jpg");
+    let mut challenge = sideways();
+    let progress = show(&mut challenge, 12, |[yaw, pitch], nth| {
+        head.flat((2.4 * yaw).clamp(-56.0, 56.0) + nth as f32 / 3.0, pitch, sway(nth))
+    });
+    assert_eq!(progress, Progress::Failed(Refusal::Flat));
+}
+
+#[test]
+fn another_person_who_takes_over_is_refused() {
+    let (first, second) = (head_of("biden.jpg"), head_of("obama.jpg"));
+    let mut challenge = sideways();
+    let progress = show(&mut challenge, 12, |[yaw, pitch], nth| {
+        if nth == 0 { &first } else { &second }.turned(yaw, pitch, sway(nth))
+    });
+    assert_eq!(progress, Progress::Failed(Refusal::AnotherPerson));
+}
+
+#[test]
+fn the_other_way_is_a_wrong_turn() {
+    let head = head_of("biden.jpg");
+    let mut challenge = sideways();
+    let progress = show(&mut challenge, 12, |[yaw, pitch], nth| {
+        head.turned((-1.3 * yaw).clamp(-36.0, 36.0), -pitch, sway(nth))
+    });
+    assert_eq!(progress, Progress::Failed(Refusal::WrongTurn));
+}
+
+#[test]
+fn the_same_frame_twice_is_a_replay_whatever_its_file_says() {
+    let head = head_of("biden.jpg");
+    let jpeg = to_jpeg(&head.turned(0.0, 0.0, [0.0; 2]), u32::MAX, 90).unwrap();
+    // The same picture with a comment.
+    let other = picpick_tests::album::variant(&jpeg, 7);
+    assert_ne!(jpeg, other);
+    let [first, second] =
+        [jpeg, other].map(|jpeg| studio().pipeline.look(&studio().liveness, &jpeg).unwrap());
+    assert_eq!(first.frame_digest, second.frame_digest);
+    let mut challenge = sideways();
+    assert!(matches!(challenge.see(&first, 0), Progress::Wait(Guidance::Turn(_))));
+    assert_eq!(challenge.see(&second, 900), Progress::Failed(Refusal::Replay));
+}
+
+#[test]
+fn a_frame_that_was_encoded_anew_does_not_count_again() {
+    let head = head_of("biden.jpg");
+    let (straight, again) = (head.turned(0.0, 0.0, [0.0; 2]), head.turned(0.0, 0.0, [0.0; 2]));
+    let coarse = to_jpeg(&again, u32::MAX, 60).unwrap();
+    let coarse = studio().pipeline.look(&studio().liveness, &coarse).unwrap();
+    let mut challenge = sideways();
+    let Progress::Wait(asked) = challenge.see(&look(&straight), 0) else { panic!("not straight") };
+    let [yaw, pitch] = angles(asked.code(), 2);
+    let turned = challenge.see(&look(&head.turned(yaw, pitch, sway(1))), 900);
+    assert_eq!(turned, Progress::Wait(Guidance::Front));
+    assert_eq!(challenge.see(&coarse, 1_800), Progress::Failed(Refusal::Replay));
+}
+
+#[test]
+fn a_person_is_told_what_is_wrong_with_the_picture() {
+    let head = head_of("biden.jpg");
+    let (width, height) = (head.frame.width(), head.frame.height());
+    let zoomed = |factor: f32| {
+        let (w, h) = (width as f32, height as f32);
+        drawn((width, height), |u, v| {
+            let (x, y) = ((u - w / 2.0) / factor + w / 2.0, (v - h / 2.0) / factor + h / 2.0);
+            picpick_tests::synthetic_head::sample(&head.frame, x, y)
+        })
+    };
+    let dark = drawn((width, height), |u, v| {
+        picpick_tests::synthetic_head::sample(&head.frame, u, v).map(|value| value * 0.2)
+    });
+    let blurred = {
+        let small = head.frame.cut(head.frame.frame(), 48, 36, (48, 36)).unwrap();
+        small.cut(small.frame(), width, height, (width, height)).unwrap()
+    };
+    let two = drawn((width, height), |u, v| {
+        let half = width as f32 / 2.0;
+        picpick_tests::synthetic_head::sample(&head.frame, u % half + half / 2.0, v)
+    });
+    let nobody = drawn((width, height), |u, v| [u % 256.0, v % 256.0, 90.0]);
+    let guidance = |picture: &Picture| {
+        let look = look(picture);
+        (Challenge::random().unwrap().see(&look, 0), look)
+    };
+    for (what, picture, expected) in [
+        ("turned", head.turned(20.0, 0.0, [0.0; 2]), Guidance::Front),
+        ("far", zoomed(0.35), Guidance::Closer),
+        ("near", zoomed(2.3), Guidance::Further),
+        ("dark", dark, Guidance::Brighter),
+        ("blurred", blurred, Guidance::HoldStill),
+        ("two", two, Guidance::OneFaceOnly),
+        ("nobody", nobody, Guidance::NoFace),
+    ] {
+        let (progress, look) = guidance(&picture);
+        assert_eq!(progress, Progress::Wait(expected), "{what}: {look:?}");
+    }
+    let (progress, _) = guidance(&head.frame);
+    assert!(matches!(progress, Progress::Wait(Guidance::Turn(_) | Guidance::Front)));
+}
+
+#[test]
+fn turned_heads_have_the_pose_that_they_were_given() {
+    for name in ["obama.jpg", "biden.jpg"] {
+        let head = head_of(name);
+        let straight = look(&head.turned(0.0, 0.0, [0.0; 2])).face.expect(name);
+        assert!(straight.pose.yaw.abs() < 6.0, "{name}: {:?}", straight.pose);
+        for yaw in [-30.0f32, -20.0, 20.0, 30.0] {
+            let turned = look(&head.turned(yaw, 0.0, [3.0, -2.0])).face.expect(name);
+            let seen = turned.pose.yaw - straight.pose.yaw;
+            assert!((seen - yaw).abs() < 9.0, "{name}: given {yaw}, seen {seen}");
+            let likeness = cosine(&turned.face.embedding, &straight.face.embedding);
+            assert!(likeness > 0.4, "{name} at {yaw}: {likeness}");
+        }
+    }
+    {
+        let name = "biden.jpg";
+        let head = head_of(name);
+        let straight = look(&head.turned(0.0, 0.0, [0.0; 2])).face.expect(name);
+        for pitch in [-20.0f32, 20.0] {
+            let turned = look(&head.turned(0.0, pitch, [0.0; 2])).face.expect(name);
+            let seen = turned.pose.pitch - straight.pose.pitch;
+            assert!((seen - pitch).abs() < 10.0, "{name}: given {pitch}, seen {seen}");
+        }
+    }
+}
+
+#[test]
+fn challenges_differ() {
+    let drawn: Vec<[Turn; 3]> = (0..400).map(|_| Challenge::random().unwrap().turns()).collect();
+    for turns in &drawn {
+        assert!(turns[0] != turns[1] && turns[1] != turns[2], "{turns:?}");
+        assert!(turns.iter().any(|turn| matches!(turn, Turn::Left | Turn::Right)), "{turns:?}");
+    }
+    let different: HashSet<_> = drawn.iter().collect();
+    // 34 orders; that one of them is missing after 400 draws happens once in 4,500 runs, three never.
+    assert!(different.len() > 31, "{}", different.len());
+}
+
+#[test]
+fn hostile_bytes_are_an_error() {
+    let jpeg = to_jpeg(&head_of("biden.jpg").frame, u32::MAX, 80).unwrap();
+    for bytes in [&b""[..], b"\xff\xd8\xff", &[0; 4096], &jpeg[..jpeg.len() / 40], b"<svg/>"] {
+        let error = studio().pipeline.look(&studio().liveness, bytes).unwrap_err();
+        assert!(matches!(error, Error::Image { .. }), "{error}");
+    }
+    // Frames of the smallest sizes decode and show nobody.
+    for side in [1, 2, 7] {
+        let shown = look(&drawn((side, side), |_, _| [128.0; 3]));
+        assert!(shown.faces == 0 && shown.face.is_none());
+    }
+}
+
+#[test]
+fn many_threads_look_at_once() {
+    let head = head_of("biden.jpg");
+    let frames: Vec<Vec<u8>> = (0..8)
+        .map(|nth| to_jpeg(&head.turned(nth as f32 * 4.0 - 14.0, 0.0, [0.0; 2]), 640, 90).unwrap())
+        .collect();
+    let yaw = |jpeg: &Vec<u8>| {
+        studio().pipeline.look(&studio().liveness, jpeg).unwrap().face.unwrap().pose.yaw
+    };
+    let alone: Vec<f32> = frames.iter().map(yaw).collect();
+    let together: Vec<f32> = std::thread::scope(|scope| {
+        let running: Vec<_> = frames.iter().map(|jpeg| scope.spawn(move || yaw(jpeg))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(alone, together);
+}
+
+#[test]
+fn a_video_has_the_frames_that_it_was_given() {
+    let head = head_of("biden.jpg");
+    let frames = [head.turned(0.0, 0.0, [0.0; 2]), head.turned(20.0, 0.0, [0.0; 2])];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("head.y4m");
+    picpick_tests::video::y4m(&path, &frames, 5);
+    let bytes = std::fs::read(&path).unwrap();
+    let text = b"YUV4MPEG2 W640 H480 F5:1 Ip A1:1 C420jpeg\n";
+    let frame = 6 + 640 * 480 * 3 / 2;
+    assert!(bytes.starts_with(text));
+    assert_eq!(bytes.len(), text.len() + 2 * frame);
+    assert_eq!(&bytes[text.len() + frame..][..6], b"FRAME\n");
+    // Luma follows brightness.
+    let luma = |at: usize| bytes[text.len() + 6 + at];
+    let pixel = &frames[0].pixels()[..3];
+    let mean = pixel.iter().map(|&value| f32::from(value)).sum::<f32>() / 3.0;
+    assert!((f32::from(luma(0)) - (16.0 + mean * 219.0 / 255.0)).abs() < 25.0);
+}

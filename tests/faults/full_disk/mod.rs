@@ -1,0 +1,4 @@
+//! Disks that fill up.
+
+mod indexing;
+mod workload;

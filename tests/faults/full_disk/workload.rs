@@ -1,0 +1,104 @@
+//! The disk is full from a random call on: nothing is harmed, what is open reads on, and with room again all
+//! is as it was acknowledged.
+//!
+//! `PICPICK_TEST_FAULT_POINTS` sets at how many calls, 20 unless told otherwise; the long form is 100. The full
+//! disk is simulated; `full_disk.rs` fills a real one.
+
+use picpick_tests::harness::{Ending, Errand, Harness};
+use picpick_tests::shim::{Deed, Faults, read_trace};
+use picpick_tests::workload::Op;
+use picpick_tests::{Rng, harness, times};
+
+const ACTS: usize = 14;
+
+/// The system's words for it, or the standard library's.
+fn says_full(message: &str) -> bool {
+    ["No space left", "no storage space"].iter().any(|words| message.contains(words))
+}
+
+#[derive(Debug, Default)]
+struct Figures {
+    points: usize,
+    /// Children that could not even begin.
+    refused: usize,
+    acts_failed: usize,
+    reads_while_full: usize,
+    purges_done: usize,
+    purges_failed: usize,
+    opens_done: usize,
+    opens_failed: usize,
+}
+
+impl Figures {
+    fn count(&mut self, ending: &Ending) {
+        self.points += 1;
+        self.acts_failed += ending.failures().count();
+        self.refused += usize::from(!ending.ops.iter().any(|(op, _)| matches!(op, Op::Read(_))));
+        let full = ending.ops.iter().position(|(_, why)| why.is_some());
+        for (op, why) in ending.ops.iter().skip(full.unwrap_or(usize::MAX)) {
+            match (op, why) {
+                (Op::Read(_), why) => {
+                    assert_eq!(*why, None, "{act} on a full disk");
+                    self.reads_while_full += 1;
+                }
+                (Op::Purge(_), None) => self.purges_done += 1,
+                (Op::Purge(_), Some(_)) => self.purges_failed += 1,
+                (Op::Open(_), None) => self.opens_done += 1,
+                (Op::Open(_), Some(_)) => self.opens_failed += 1,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// A child finds the disk full from call `call` on. Afterwards there is room again.
+fn fill_at(before: &Harness, errand: Errand, call: u64) -> Ending {
+    let mut harness = before.twin();
+    let faults = Faults { at: Some((call, Deed::EnospcFromThenOn)), ..Faults::default() };
+    let about = |wrong: String| format!("full from call {call}: {wrong}");
+    let ending = harness.run(errand, Some(&faults), None).map_err(about).unwrap();
+    assert!(ending.status.code().is_some(), "{}: {}", ending.status, ending.complaints);
+    for (op, why) in ending.failures() {
+        let named = why.contains(harness.path("disk").to_str().unwrap());
+        assert!(named && says_full(why), "full from call {call}: {act}: {why}");
+    }
+    harness.check().map_err(about).unwrap();
+    let again = harness.run(Errand { purges: false, ..errand }, None, None).map_err(about).unwrap();
+    assert_eq!(again.failures().next(), None, "full from call {call}, and then with room");
+    harness.check().map_err(about).unwrap();
+    ending
+}
+
+fn fill_everywhere(test: &str, purges: bool) -> Figures {
+    let mut rng = Rng::seeded(test);
+    let mut harness = harness!();
+    harness.run(Errand { seed: rng.number(), ops: 3 * ACTS, purges: false }, None, None).unwrap();
+    harness.check().unwrap();
+    let errand = Errand { seed: rng.number(), ops: ACTS, purges };
+    let mut rehearsal = harness.twin();
+    let trace = rehearsal.path("trace");
+    let faults = Faults { trace: Some(trace.clone()), ..Faults::default() };
+    rehearsal.run(errand, Some(&faults), None).unwrap();
+    let calls = read_trace(&trace).0.len();
+    let points = times("PICPICK_TEST_FAULT_POINTS", 20);
+    let mut figures = Figures::default();
+    for i in 0..points {
+        figures.count(&fill_at(&harness, errand, 1 + (i * calls / points) as u64));
+    }
+    println!("{figures:?}");
+    figures
+}
+
+#[test]
+fn a_disk_full_from_any_call_on_harms_nothing() {
+    let figures = fill_everywhere("full disk", false);
+    assert!(figures.acts_failed > 0 && figures.reads_while_full > 0, "{figures:?}");
+}
+
+/// Holds only that a deletion on a full disk happens whole or not at all, and that the other collections
+/// read on; the figures tell how many succeed.
+#[test]
+fn a_collection_deleted_on_a_full_disk_leaves_the_others_readable() {
+    let figures = fill_everywhere("purge on a full disk", true);
+    assert!(figures.purges_done + figures.purges_failed > 0, "{figures:?}");
+}

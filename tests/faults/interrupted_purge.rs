@@ -1,0 +1,149 @@
+//! A purge that is cut short at any call: the next opening completes it, and nothing of it is left.
+//!
+//! A collection is purged again and again, each time killed at another of its calls, every second time with
+//! a power cut after it. Afterwards the folder's own scan and one of every raw file find no canary, a copy
+//! that was made before opens nothing, and a receipt is there. `PICPICK_TEST_PURGES` sets how often, 100
+//! unless told otherwise; the long form is 1000.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use picpick_engine::{Collection, DEFAULT_PACK, DataFolder, Pack, Receipt, Sink, verify_chain};
+use picpick_tests::harness::copy;
+use picpick_tests::power_cut::{Cut, Power};
+use picpick_tests::shim::{Deed, Faults, read_trace};
+use picpick_tests::{Rng, synthetic, times};
+
+const PHOTOS: u32 = 96;
+
+/// A disk with a data folder, its keyring beside it, and two collections.
+struct Scene {
+    sandbox: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let sandbox = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let scene = Self { sandbox };
+        std::fs::create_dir(scene.path("disk")).unwrap();
+        let (data, pack) = (scene.open(), Pack::builtin(DEFAULT_PACK).unwrap());
+        for name in ["gone", "kept"] {
+            data.create(name, pack.id(), &synthetic::keep()).unwrap();
+            let collection = Collection::open(&data, name, &pack).unwrap();
+            let numbers: Vec<u32> = (0..PHOTOS).collect();
+            for numbers in numbers.chunks(7) {
+                let photos = numbers.iter().map(|number| synthetic::photo(*number, pack.id()));
+                collection.put(photos.collect()).unwrap();
+            }
+            collection.settle().unwrap();
+        }
+        scene
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.sandbox.path().join(name)
+    }
+
+    fn open(&self) -> DataFolder {
+        open(&self.path("disk"))
+    }
+}
+
+fn open(disk: &Path) -> DataFolder {
+    DataFolder::open(&disk.join("data"), Some(&disk.join("keys"))).unwrap()
+}
+
+/// A child that purges the collection `gone` and ends.
+fn purge(scene: &Scene, faults: &Faults) -> std::process::ExitStatus {
+    let disk = scene.path("disk").canonicalize().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_picpick-under-test"));
+    command.arg("--data").arg(disk.join("data")).arg("--keyring").arg(disk.join("keys"));
+    command.args(["collections", "delete", "gone", "--yes"]);
+    faults.arm(&mut command, &disk);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap()
+}
+
+/// Canaries of living and of purged collections that a scan finds, with those that were planted.
+fn canaries(data: &DataFolder, also: &[std::path::PathBuf]) -> [(u64, u64); 2] {
+    let mut sums = [(0, 0); 2];
+    for one in data.scan(also).unwrap().collections {
+        let sum = &mut sums[usize::from(one.name.is_none())];
+        *sum = (sum.0 + one.found, sum.1 + one.canaries.unwrap());
+    }
+    sums
+}
+
+#[test]
+fn a_purge_cut_short_at_any_call_is_completed_and_leaves_nothing() {
+    let purges = times("PICPICK_TEST_PURGES", 100);
+    let mut rng = Rng::seeded("purges");
+    let scene = Scene::new();
+    let before = scene.path("before");
+    copy(&scene.path("disk"), &before);
+    let controls = canaries(&open(&before), &[]);
+    assert!(controls[0].1 >= 12 && controls[0].0 == controls[0].1, "the control: {controls:?}");
+    let trace = scene.path("trace");
+    assert!(purge(&scene, &Faults { trace: Some(trace.clone()), ..Faults::default() }).success());
+    let calls = read_trace(&trace).0.len();
+    let (mut killed, mut key_gone, mut cut, mut needles) = (0, 0, 0, 0);
+    for round in 0..purges {
+        std::fs::remove_dir_all(scene.path("disk")).unwrap();
+        copy(&before, &scene.path("disk"));
+        let power = Power::new(&scene.path("disk"), &scene.path("shadow"));
+        // Every call once, then again with other cuts.
+        let call = 1 + (round % calls) as u64;
+        let shadow = Some(power.shadow().to_path_buf());
+        let status =
+            purge(&scene, &Faults { shadow, at: Some((call, Deed::Kill)), ..Faults::default() });
+        killed += usize::from(!status.success());
+        if round % 2 == 1 {
+            power.cut(if rng.one_in(2) { Cut::Strict } else { Cut::Random(&mut rng) });
+            cut += 1;
+        }
+        std::fs::remove_dir_all(scene.path("shadow")).unwrap();
+        let data = scene.open();
+        let about = format!("killed at call {call}, round {round}: {:?}", data.remarks());
+        assert!(!data.remarks().iter().any(|remark| remark.contains("could not")), "{about}");
+        if data.collection("gone").is_ok() {
+            data.purge("gone").unwrap_or_else(|error| panic!("{about}: {error}"));
+        } else {
+            key_gone += 1;
+        }
+        let [living, purged] = canaries(&data, &[]);
+        assert_eq!(purged.0, 0, "{about}: canaries of the purged collection are left");
+        assert_eq!(living.0, living.1, "{about}: the other collection is whole");
+        needles += purged.1;
+        let receipts: Vec<Vec<u8>> =
+            data.receipts().unwrap().iter().map(|path| std::fs::read(path).unwrap()).collect();
+        let receipts = verify_chain(&receipts, &data.public_key().unwrap()).unwrap();
+        assert_eq!(receipts.len(), 1, "{about}: one purge, one receipt");
+        check_whole(&data, &about);
+        check_old_copy(&scene, &before, &receipts[0], &about);
+    }
+    println!(
+        "{purges} purges over {calls} calls: {killed} killed, {cut} power cuts, {key_gone} with the key \
+         gone already, {needles} canaries looked for, 0 found; controls {controls:?}"
+    );
+    assert!(killed * 2 > purges && key_gone > 0);
+}
+
+/// The collection that was not purged has all its photos.
+fn check_whole(data: &DataFolder, about: &str) {
+    let pack = Pack::builtin(DEFAULT_PACK).unwrap();
+    let kept = Collection::open(data, "kept", &pack).unwrap();
+    assert!(kept.remarks().is_empty(), "{about}: {:?}", kept.remarks());
+    assert_eq!(kept.gallery().photos().len(), PHOTOS as usize, "{about}");
+}
+
+/// The data folder as it was before the purge, under today's keyring: nothing of the purged collection
+/// opens, and its files are removed once more.
+fn check_old_copy(scene: &Scene, before: &Path, receipt: &Receipt, about: &str) {
+    let disk = scene.path("restored");
+    copy(&before.join("data"), &disk.join("data"));
+    copy(&scene.path("disk").join("keys"), &disk.join("keys"));
+    let data = open(&disk);
+    assert!(data.collection("gone").is_err(), "{about}: it is back");
+    assert!(!disk.join("data/collections").join(&receipt.receipt.collection).exists(), "{about}");
+    assert_eq!(canaries(&data, &[])[1].0, 0, "{about}: the copy still has it");
+    std::fs::remove_dir_all(disk).unwrap();
+}

@@ -1,0 +1,115 @@
+//! The service killed with signal 9 again and again while photos come in and are indexed: what was
+//! acknowledged is there, and nothing is indexed twice.
+//!
+//! `PICPICK_TEST_SERVICE_KILLS` sets how often, 20 unless told otherwise; the long form is 100.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use picpick_tests::album::{Album, CHUNK_BYTES, header, place_of, sha256, variant};
+use picpick_tests::{Database, Rng, sample, service, times};
+
+/// Photos that are sent between two kills, at most.
+const PHOTOS_MAX: u64 = 6;
+const DELAY_MS_MAX: u64 = 1200;
+
+/// What the service has acknowledged.
+#[derive(Default)]
+struct Acknowledged {
+    /// Photos: id by SHA-256.
+    photos: BTreeMap<String, String>,
+    /// Uploads under way: place and offset, by SHA-256.
+    parts: BTreeMap<String, (String, usize)>,
+}
+
+/// Sends a file in parts until it is whole or the service is gone.
+fn send(album: &Album, bytes: &[u8], known: &mut Acknowledged, rng: &mut Rng) -> Option<()> {
+    let hash = sha256(bytes);
+    let announced = album.announce("photo.jpg", bytes).ok()?;
+    if announced.status == 200 {
+        known.photos.insert(hash, announced.field("photo"));
+        return Some(());
+    }
+    let place = place_of(&announced.is(201));
+    let mut offset: usize = header(
+        &album
+            .client
+            .try_send(picpick_tests::client::Request {
+                method: "HEAD".into(),
+                path: place.clone(),
+                ..Default::default()
+            })
+            .ok()?
+            .is(200),
+        "upload-offset",
+    )
+    .parse()
+    .unwrap();
+    if let Some((before, acknowledged)) = known.parts.get(&hash) {
+        assert_eq!(*before, place, "an upload that was begun is given back");
+        assert!(
+            offset >= *acknowledged,
+            "{acknowledged} bytes were acknowledged, {offset} are there"
+        );
+    }
+    loop {
+        assert!(offset <= bytes.len());
+        let end = bytes.len().min(offset + CHUNK_BYTES * (1 + rng.throw(3) as usize));
+        let sent = album.send(&place, offset, &bytes[offset..end]).ok()?.is(204);
+        offset = header(&sent, "upload-offset").parse().unwrap();
+        known.parts.insert(hash.clone(), (place.clone(), offset));
+        if let Some(photo) = sent.headers.get("picpick-photo") {
+            known.photos.insert(hash, photo.to_str().unwrap().to_owned());
+            return Some(());
+        }
+    }
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_and_nothing_is_indexed_twice() {
+    let kills = times("PICPICK_TEST_SERVICE_KILLS", 20);
+    let mut rng = Rng::seeded("service kills");
+    let mut service = service!(Database::Sqlite);
+    let owner = service.owner();
+    let event = owner.new_event(&owner.studio(), "Wedding");
+    let album = Album { client: owner.client.clone(), event };
+    // One face each, and more than one chunk.
+    let picture = std::fs::read(sample("obama.jpg")).unwrap();
+    let mut known = Acknowledged::default();
+    let (mut next, mut unfinished) = (0, BTreeSet::new());
+    for _ in 0..kills {
+        let photos = 1 + rng.throw(PHOTOS_MAX);
+        let delay = Duration::from_millis(rng.throw(DELAY_MS_MAX));
+        let process = service.process_id();
+        let killer = std::thread::spawn(move || {
+            std::thread::sleep(delay);
+            rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+        });
+        let fresh = next..next + photos as usize;
+        next = fresh.end;
+        // What was cut off goes on first, as a client would.
+        for number in std::mem::take(&mut unfinished).into_iter().chain(fresh) {
+            if send(&album, &variant(&picture, number), &mut known, &mut rng).is_none() {
+                unfinished.insert(number);
+            }
+        }
+        killer.join().unwrap();
+        service.kill();
+        service.restart();
+        let listed: BTreeSet<String> =
+            album.photos().iter().map(|photo| photo["id"].as_str().unwrap().to_owned()).collect();
+        let lost = known.photos.values().find(|photo| !listed.contains(*photo));
+        assert_eq!(lost, None, "a photo was acknowledged and is not there");
+    }
+    for number in 0..next {
+        send(&album, &variant(&picture, number), &mut known, &mut rng).expect("nobody kills now");
+    }
+    let counts = album.wait_until_indexed();
+    assert_eq!((&counts["failed"], &counts["cancelled"]), (&0.into(), &0.into()), "{counts}");
+    assert_eq!(album.photos().len(), next, "each file is one photo");
+    assert_eq!(known.photos.len(), next);
+    let people = album.client.get(&album.path("/people")).is(200).document();
+    assert_eq!(people["faces"], next, "each photo's face is there once");
+    assert_eq!(album.found(&picture).len(), next, "and is found");
+    println!("{kills} kills, {next} photos");
+}

@@ -1,0 +1,169 @@
+//! Another e-mail address for an account: asked for with the password, confirmed by the link of a mail. On
+//! SQLite and on PostgreSQL.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use picpick_tests::accounts::{new_email, new_password};
+use picpick_tests::outbox::{only_with, outbox, settled};
+use picpick_tests::smtp::token;
+use picpick_tests::{Answer, Person, Service, on_both_databases};
+use serde_json::json;
+use totp_rs::Totp;
+
+on_both_databases!(
+    an_address_changes_by_a_link_once,
+    asking_tells_nothing_and_fills_no_mailbox,
+    a_new_password_ends_what_was_asked_for,
+    the_second_factor_is_asked_for,
+    guessing_is_stopped_and_keeps_nobody_from_signing_in,
+);
+
+fn ask(person: &Person, email: &str) -> Answer {
+    person.client.put("/me/email", &json!({ "email": email, "password": person.password }))
+}
+
+fn confirm(service: &Service, token: &str) -> Answer {
+    service.remember(token);
+    service.client().post("/me/email/confirm", &json!({ "token": token }))
+}
+
+/// The token of the link that was sent to `email`.
+fn link_to(mails: &[String], email: &str) -> String {
+    let to = format!("To: {email}\r\n");
+    let mine: Vec<String> = mails.iter().filter(|mail| mail.contains(&to)).cloned().collect();
+    token(only_with(&mine, "/email#ppe_"), "ppe_")
+}
+
+fn an_address_changes_by_a_link_once(service: Service) {
+    let owner = service.owner();
+    let other = owner.sign_in();
+    let new = new_email();
+    let wrong = json!({ "email": new, "password": "not the password" });
+    owner.client.put("/me/email", &wrong).fails(403, "forbidden");
+    ask(&owner, "nobody").fails(422, "invalid");
+    ask(&Person { client: owner.client.signed_out(), ..owner.clone() }, &new)
+        .fails(401, "signed_out");
+    assert!(ask(&owner, &new.to_uppercase()).is(202).body.is_empty());
+    let mails = outbox(&service, 2);
+    let link = link_to(&mails, &new);
+    let notice = only_with(&mails, &format!("To: {}\r\n", owner.email));
+    assert!(!notice.contains(&new) && !notice.contains("ppe_"), "{notice}");
+    confirm(&service, "ppe_wrong").fails(410, "gone");
+    // Nothing has happened so far.
+    assert_eq!(owner.client.get("/me").is(200).field("email"), owner.email);
+    other.get("/me").is(200);
+    confirm(&service, &link).is(204);
+    assert_eq!(owner.client.get("/me").is(200).field("email"), new);
+    other.get("/me").fails(401, "signed_out");
+    owner.try_sign_in(&owner.password, None).fails(401, "wrong_credentials");
+    let now = Person { email: new, ..owner.clone() };
+    now.sign_in().get("/me").is(200);
+    confirm(&service, &link).fails(410, "gone");
+    let last = outbox(&service, 3);
+    assert!(only_with(&last, "was changed").contains(&format!("To: {}\r\n", owner.email)));
+    assert_eq!(service.run(&["--json", "audit", "verify"]).status, 0);
+    for action in ["email_ask", "email_change"] {
+        let noted = format!("SELECT COUNT(*) FROM audit WHERE action = '{action}'");
+        assert_eq!(service.number(&noted), 1, "{action}");
+    }
+}
+
+fn asking_tells_nothing_and_fills_no_mailbox(service: Service) {
+    let owner = service.owner();
+    let other = service.member(&owner, &owner.studio(), "viewer", None);
+    settled(&service);
+    let invited = 1;
+    let free = new_email();
+    let (taken, untaken) = (ask(&owner, &other.email).is(202), ask(&owner, &free).is(202));
+    assert_eq!(taken.body, untaken.body);
+    let mails = outbox(&service, invited + 4);
+    confirm(&service, &link_to(&mails, &other.email)).fails(409, "conflict");
+    assert_eq!(owner.client.get("/me").is(200).field("email"), owner.email);
+    other.sign_in();
+    // Three links are enough.
+    ask(&owner, &new_email()).is(202);
+    let refused = ask(&owner, &new_email()).fails(429, "too_many_requests");
+    assert!(refused.headers.contains_key("retry-after"));
+    settled(&service);
+    outbox(&service, invited + 6);
+    // A link that has had its hour is none, and makes room.
+    assert_eq!(service.change_rows("UPDATE links SET expires_unix_s = 1 WHERE kind = 'email'"), 3);
+    confirm(&service, &link_to(&mails, &free)).fails(410, "gone");
+    ask(&owner, &free).is(202);
+    settled(&service);
+}
+
+fn a_new_password_ends_what_was_asked_for(service: Service) {
+    let mut owner = service.owner();
+    let (first, second, third) = (new_email(), new_email(), new_email());
+    ask(&owner, &first).is(202);
+    let link = link_to(&outbox(&service, 2), &first);
+    let new = new_password();
+    let change = json!({ "current": owner.password, "new": new });
+    owner.client.put("/me/password", &change).is(204);
+    owner.password = new;
+    confirm(&service, &link).fails(410, "gone");
+    // By the link of a mail as well.
+    ask(&owner, &second).is(202);
+    owner.client.signed_out().post("/password-resets", &json!({ "email": owner.email })).is(202);
+    let mails = outbox(&service, 6);
+    let reset = |mails: &[String], password: &str| {
+        let body =
+            json!({ "token": token(only_with(mails, "#ppr_"), "ppr_"), "password": password });
+        service.client().put("/password-resets", &body)
+    };
+    owner.password = new_password();
+    reset(&mails, &owner.password).is(204);
+    confirm(&service, &link_to(&mails, &second)).fails(410, "gone");
+    // And a link for a new password ends with the address that it was sent to.
+    owner.client = owner.sign_in();
+    let old = outbox(&service, 7);
+    owner.client.signed_out().post("/password-resets", &json!({ "email": owner.email })).is(202);
+    ask(&owner, &third).is(202);
+    let mut mails = outbox(&service, 10);
+    mails.retain(|mail| !old.contains(mail));
+    confirm(&service, &link_to(&mails, &third)).is(204);
+    reset(&mails, &new_password()).fails(410, "gone");
+    Person { email: third, ..owner }.sign_in();
+}
+
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn the_second_factor_is_asked_for(service: Service) {
+    let owner = service.owner();
+    let url = owner.client.json("POST", "/me/second-factor", None).is(201).field("otpauth_url");
+    let app = Totp::from_url(&url).unwrap();
+    let code = |steps: u64| app.generate(now_s() + 30 * steps).to_string();
+    owner.client.put("/me/second-factor", &json!({ "code": code(0) })).is(204);
+    let ask = |code: &str| {
+        let body = json!({ "email": new_email(), "password": owner.password, "code": code });
+        owner.client.put("/me/email", &body)
+    };
+    // As if the step of that code were long past.
+    service.change_rows("UPDATE users SET totp_step = 0");
+    self::ask(&owner, &new_email()).fails(403, "forbidden");
+    ask(&code(1000)).fails(403, "forbidden");
+    let right = code(0);
+    ask(&right).is(202);
+    ask(&right).fails(403, "forbidden");
+}
+
+fn guessing_is_stopped_and_keeps_nobody_from_signing_in(service: Service) {
+    let owner = service.owner();
+    for _ in 0..5 {
+        let guess = json!({ "email": new_email(), "password": "not the password" });
+        owner.client.put("/me/email", &guess).fails(403, "forbidden");
+    }
+    // Put ahead, so that a slow machine does not wait the pause out.
+    let ahead = format!("UPDATE tries SET last_unix_s = {}", now_s() + 1000);
+    assert_eq!(service.change_rows(&ahead), 1);
+    ask(&owner, &new_email()).fails(429, "too_many_requests");
+    let change = json!({ "current": owner.password, "new": new_password() });
+    owner.client.put("/me/password", &change).fails(429, "too_many_requests");
+    owner.sign_in();
+    service.change_rows(&format!("UPDATE tries SET last_unix_s = {}", now_s() - 31));
+    ask(&owner, &new_email()).is(202);
+    assert_eq!(service.number("SELECT COUNT(*) FROM tries"), 0, "a right one is a new start");
+}

@@ -1,0 +1,4 @@
+//! Accounts: sign-in, second factor, addresses.
+
+mod email;
+mod sign_in;

@@ -1,0 +1,244 @@
+//! The album's pages as a browser without scripts sees them: forms, cookies, redirects.
+
+use std::collections::BTreeSet;
+
+use picpick_tests::Service;
+use picpick_tests::album::variant;
+use serde_json::json;
+use ureq::Agent;
+use ureq::http::HeaderMap;
+
+use super::studio::{ANNOTATE, Studio, VIEW, read};
+
+/// A browser with one cookie at a time.
+struct Browser {
+    agent: Agent,
+    service: String,
+    cookie: String,
+    /// What it says of where a request comes from.
+    site: &'static str,
+}
+
+struct Page {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Page {
+    fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    #[track_caller]
+    fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text());
+        self
+    }
+
+    fn location(&self) -> String {
+        self.headers["location"].to_str().unwrap().to_owned()
+    }
+}
+
+impl Browser {
+    fn new(service: &Service) -> Self {
+        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0);
+        let agent = config.build().new_agent();
+        Self { agent, service: service.address(), cookie: String::new(), site: "same-origin" }
+    }
+
+    fn get(&self, path: &str, language: &str) -> Page {
+        let request = self.agent.get(format!("{}{path}", self.service));
+        let request = request.header("cookie", &self.cookie).header("accept-language", language);
+        Self::read(request.call().unwrap())
+    }
+
+    fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
+        let request = self.agent.post(format!("{}{path}", self.service));
+        let request = request.header("cookie", &self.cookie).header("sec-fetch-site", self.site);
+        let page = Self::read(request.send_form(fields.iter().copied()).unwrap());
+        if let Some(set) = page.headers.get("set-cookie") {
+            let pair = set.to_str().unwrap().split(';').next().unwrap();
+            self.cookie = pair.to_owned();
+        }
+        page
+    }
+
+    fn read(mut answer: ureq::http::Response<ureq::Body>) -> Page {
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let body = answer.body_mut().with_config().limit(64 << 20).read_to_vec().unwrap();
+        Page { status, headers, body }
+    }
+}
+
+/// The values of `attribute` in a page.
+fn values<'a>(page: &'a str, attribute: &str) -> Vec<&'a str> {
+    let start = format!(" {attribute}=\"");
+    page.split(start.as_str()).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+/// What holds for each page.
+#[track_caller]
+fn is_strict(page: &Page) {
+    let text = page.text();
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert_eq!(page.headers["x-robots-tag"], "noindex, nofollow");
+    assert_eq!(page.headers["cache-control"], "no-store");
+    assert_eq!(page.headers["referrer-policy"], "no-referrer");
+    assert!(text.contains("name=\"robots\" content=\"noindex"), "{text}");
+    for forbidden in ["<style", " style=", " onclick=", "javascript:", "http://", "https://"] {
+        assert!(!text.contains(forbidden), "{forbidden}: {text}");
+    }
+    let names: BTreeSet<&str> = values(&text, "id").into_iter().collect();
+    assert_eq!(names.len(), values(&text, "id").len(), "an id stands twice: {text}");
+    for label in values(&text, "for") {
+        assert!(names.contains(label), "a label for {label}, which is not there");
+    }
+    assert_eq!(text.matches("<h1").count(), 1);
+    let images = text.matches("<img").count();
+    assert_eq!(values(&text, "alt").len(), images, "a photo without words for it");
+}
+
+/// An album of 50 photos, one of them in a folder; the ids in the album's order, and the folder's.
+fn filled(service: &Service) -> (Studio, Vec<String>, String) {
+    let studio = Studio::new(service);
+    let folder = studio.folder("Ceremony", &json!({}));
+    let picture = read("obama.jpg");
+    studio.upload("a.jpg", &variant(&picture, 0), Some(&folder));
+    for at in 1..50 {
+        studio.upload("b.jpg", &variant(&picture, at), None);
+    }
+    let photos = studio.photos.photos();
+    let ids = photos.iter().map(|photo| photo["id"].as_str().unwrap().to_owned()).collect();
+    service.remember(&studio.token);
+    (studio, ids, folder)
+}
+
+/// A browser that has come in.
+fn inside(service: &Service, studio: &Studio) -> (Browser, String) {
+    let (mut browser, door) = (Browser::new(service), format!("/a/{}", studio.token));
+    let page = browser.post(&door, &[("pin", VIEW)]).is(303);
+    assert_eq!(page.location(), door);
+    assert!(browser.cookie.starts_with("picpick_album=ppv_"));
+    (browser, door)
+}
+
+pub fn pages_work_without_scripts(service: Service) {
+    let (studio, ids, folder) = filled(&service);
+    let door = format!("/a/{}", studio.token);
+    let mut browser = Browser::new(&service);
+    let page = browser.get(&door, "en").is(200);
+    is_strict(&page);
+    assert!(page.text().contains("Asha &amp; Ben") && page.text().contains("lang=\"en\""));
+    assert!(!page.text().contains("/photos/"), "nothing is shown before the PIN");
+    // The wrong PIN is said so, the right one leads in.
+    let page = browser.post(&door, &[("pin", "000000")]).is(401);
+    is_strict(&page);
+    assert!(page.text().contains("role=\"alert\""));
+    let (mut browser, _) = inside(&service, &studio);
+    let page = browser.get(&door, "en").is(200);
+    is_strict(&page);
+    let text = page.text();
+    assert!(
+        text.contains("50 photos") && text.contains("Page 1 of 2") && text.contains("Ceremony")
+    );
+    assert_eq!(text.matches("<li><a href=\"/a/").count(), 48 + 2);
+    let weight: usize = ["/assets/gallery.css", "/assets/gallery.js", "/assets/icon.svg"]
+        .iter()
+        .map(|asset| browser.get(asset, "en").is(200).body.len())
+        .sum();
+    assert!(weight + text.len() < 150 << 10, "{weight} and {} bytes before photos", text.len());
+    println!("{} bytes before photos", weight + text.len());
+    // Every address on the page leads somewhere.
+    let links = [values(&text, "href"), values(&text, "src")].concat();
+    for link in links.iter().filter(|link| link.starts_with('/')).take(80) {
+        browser.get(&link.replace("&amp;", "&"), "en").is(200);
+    }
+    let second = browser.get(&format!("{door}?page=2"), "en").is(200);
+    is_strict(&second);
+    let second = second.text();
+    assert!(second.contains("Page 2 of 2") && second.contains(ids.last().unwrap().as_str()));
+    let part = browser.get(&format!("{door}?folder={folder}"), "en").is(200).text();
+    assert_eq!(part.matches(&format!("?folder={folder}\"><img")).count(), 1);
+    browser.post(&format!("{door}/leave"), &[]).is(303);
+    assert!(browser.get(&door, "en").is(200).text().contains("name=\"pin\""));
+}
+
+pub fn picks_and_notes_are_plain_forms(service: Service) {
+    let (studio, ids, _) = filled(&service);
+    let (mut browser, door) = inside(&service, &studio);
+    let photo = format!("{door}/photos/{}", ids[1]);
+    browser.post(&photo, &[("do", "pick")]).is(403);
+    browser.post(&format!("{door}/annotate"), &[("pin", ANNOTATE), ("name", "Asha")]).is(303);
+    browser.post(&photo, &[("do", "important")]).is(303);
+    let note = [("do", "comment"), ("text", "<b>Red eyes</b>"), ("spot", "0.17,0.5")];
+    assert_eq!(browser.post(&photo, &note).is(303).location(), format!("{photo}#notes"));
+    let page = browser.get(&photo, "en").is(200);
+    is_strict(&page);
+    let text = page.text();
+    assert!(text.contains("&lt;b&gt;Red eyes") && text.contains("x=\"17.00%\""));
+    assert!(text.contains("2 of 50") && text.contains("w, /api/v1/album/photos/"));
+    assert!(text.contains(&ids[0]) && text.contains(&ids[2]), "its neighbours");
+    let picks = browser.get(&format!("{door}?picked=1"), "en").is(200).text();
+    assert_eq!(picks.matches("?picked=1\"><img").count(), 1);
+    browser.post(&photo, &[("do", "nothing")]).is(422);
+    browser.post(&photo, &[("do", "unpick")]).is(303);
+    // In Hindi, by the browser's wish and by choice.
+    let hindi = browser.get(&photo, "hi-IN,hi;q=0.9").is(200);
+    is_strict(&hindi);
+    assert!(hindi.text().contains("<html lang=\"hi\">") && hindi.text().contains("अगली फ़ोटो"));
+    let chosen = browser.get(&format!("{door}?lang=hi"), "en").is(200);
+    assert!(chosen.headers["set-cookie"].to_str().unwrap().starts_with("picpick_lang=hi;"));
+    // Nothing to download unless the studio says so.
+    assert!(!text.contains("/download\""));
+    studio.rules(&json!({ "downloads": "web" }));
+    assert!(browser.get(&photo, "en").is(200).text().contains("/download\""));
+}
+
+pub fn a_page_gives_nothing_to_strangers(service: Service) {
+    let studio = Studio::new(&service);
+    let photo = studio.upload("a.jpg", &read("obama.jpg"), None);
+    let door = format!("/a/{}", studio.token);
+    let mut browser = Browser::new(&service);
+    // Another site's page cannot come in, nor do anything for somebody inside.
+    browser.site = "cross-site";
+    browser.post(&door, &[("pin", VIEW)]).is(403);
+    browser.site = "same-origin";
+    browser.post(&door, &[("pin", VIEW)]).is(303);
+    browser.post(&format!("{door}/annotate"), &[("pin", ANNOTATE), ("name", "Asha")]).is(303);
+    browser.site = "cross-site";
+    browser.post(&format!("{door}/photos/{photo}"), &[("do", "pick")]).is(403);
+    browser.post(&format!("{door}/leave"), &[]).is(403);
+    browser.site = "same-origin";
+    // A visit is for its own album.
+    let new = json!({ "name": "Second", "view_pin": "135790" });
+    let second = studio.owner.client.post(&studio.photos.path("/albums"), &new).is(201).field("id");
+    let second = Studio { album: second, ..studio };
+    let (token, _) = second.new_link();
+    let text = browser.get(&format!("/a/{token}"), "en").is(200).text();
+    assert!(text.contains("Second") && text.contains("name=\"pin\""));
+    let page = browser.get(&format!("/a/{token}/photos/{photo}"), "en").is(303);
+    assert_eq!(page.location(), format!("/a/{token}"));
+    // What is not there, ended or withdrawn is one and the same page.
+    let unknown = browser.get("/a/ppa_nothing", "en").is(404);
+    is_strict(&unknown);
+    let mut closed = vec![browser.get(&format!("{door}x"), "en")];
+    let missing = browser.get(&format!("{door}/photos/{}", "0".repeat(32)), "en").is(404);
+    closed.push(missing);
+    second.change(&json!({ "ends_unix_s": 1 })).is(200);
+    closed.push(browser.get(&format!("/a/{token}"), "en"));
+    closed.push(browser.post(&format!("/a/{token}"), &[("pin", "135790")]));
+    let path = second.photos.path("/albums");
+    let albums = second.owner.client.get(&path).is(200).items();
+    let first = albums.iter().find(|album| album["name"] == "Asha & Ben").unwrap();
+    let first = format!("{path}/{}", first["id"].as_str().unwrap());
+    second.owner.client.delete(&format!("{first}/links/{}", second.link)).is(204);
+    closed.push(browser.get(&door, "en"));
+    for page in closed {
+        assert_eq!((page.status, page.text()), (404, unknown.text()));
+    }
+    let robots = browser.get("/robots.txt", "en").is(200).text();
+    assert_eq!(robots, "User-agent: *\nDisallow: /\n");
+}

@@ -1,0 +1,111 @@
+//! What one guest may do only so often: letters to a contact, requests to a studio, challenges that end in nothing.
+//!
+//! Knows nothing of faces: whoever is let in is let in by hand.
+
+use picpick_engine::to_jpeg;
+use picpick_tests::accounts::new_email;
+use picpick_tests::guest::{
+    let_in, letter, letters, register, request, send_frame, token_in, wait_until,
+};
+use picpick_tests::synthetic_head::drawn;
+use picpick_tests::{Client, Service, sample};
+use serde_json::{Value, json};
+
+use super::Scene;
+
+/// A face of the scene's photo `name`.
+pub fn face_of(scene: &Scene, name: &str) -> String {
+    let found = scene.album.search(&std::fs::read(sample(name)).unwrap(), "").is(200).document();
+    found["matches"][0]["face"].as_str().unwrap().to_owned()
+}
+
+fn ask(scene: &Scene, client: &Client, contact: &str) -> picpick_tests::Answer {
+    client.post("/guest/requests", &request(&scene.token, "Guest", contact, "Here"))
+}
+
+fn requests(scene: &Scene) -> Vec<Value> {
+    scene.owner.client.get(&scene.album.path("/guest-requests")).is(200).items()
+}
+
+/// Nobody fills a stranger's letter box, or a studio's list.
+pub fn nobody_floods_a_contact_or_a_studio(service: Service) {
+    let scene = Scene::of(&service, &["obama.jpg"]);
+    let face = face_of(&scene, "obama.jpg");
+    let guest = let_in(&service, &scene.owner, &scene.album.event, &face);
+    let wish = |on: bool| {
+        let state = guest.put("/guest/notifications", &json!({ "on": on })).is(200).document();
+        state["notifications"].as_str().unwrap().to_owned()
+    };
+    for _ in 0..4 {
+        assert_eq!((wish(true), wish(false)), ("asked".into(), "off".into()));
+    }
+    assert_eq!(wish(true), "asked");
+    let asked = letter(&service, "g/notify#");
+    wait_until("all letters are on their way", || {
+        service.number("SELECT COUNT(*) FROM mails") == 0
+    });
+    assert_eq!(letters(&service, "g/notify#").len(), 1);
+    // The one that came is good.
+    let ticket = token_in(&asked, "ppt_");
+    service.client().post("/guest/notifications/confirm", &json!({ "token": ticket })).is(204);
+    assert_eq!(wish(true), "on");
+    // Who is let in again and again gets three letters.
+    let (outside, contact) = (service.client(), new_email());
+    service.remember(&contact);
+    for nth in 0..4 {
+        ask(&scene, &outside, &contact).is(204);
+        let id = requests(&scene)[0]["id"].as_str().unwrap().to_owned();
+        let path = scene.album.path(&format!("/guest-requests/{id}"));
+        let answer = scene.owner.client.post(&path, &json!({ "face": face }));
+        match nth {
+            3 => answer.fails(429, "too_many_requests"),
+            _ => answer.is(204),
+        };
+    }
+    // What was refused waits on, and with it three of one contact; others are not kept waiting by that.
+    assert_eq!(requests(&scene).len(), 1);
+    for _ in 0..2 {
+        ask(&scene, &outside, &contact).is(204);
+    }
+    ask(&scene, &service.client(), &contact).fails(429, "too_many_requests");
+    // A network has a limit of its own, and another one does not feel it.
+    let mut asked = 0;
+    while ask(&scene, &outside, &new_email()).status == 204 {
+        asked += 1;
+        assert!(asked < 100, "nobody is told to wait");
+    }
+    ask(&scene, &outside, &new_email()).fails(429, "too_many_requests");
+    ask(&scene, &service.client(), &new_email()).is(204);
+}
+
+/// Whoever leaves challenge after challenge until one suits them has to wait, however often they register.
+pub fn whoever_leaves_every_challenge_has_to_wait(service: Service) {
+    let scene = Scene::of(&service, &[]);
+    let contact = new_email();
+    let blank = to_jpeg(&drawn((64, 48), |_, _| [90.0; 3]), u32::MAX, 90).unwrap();
+    let begin = |guest: &Client| guest.json("POST", "/guest/challenges", None);
+    let first = register(&service, &scene.token, "First", &contact);
+    // One that nothing was shown to is free.
+    for _ in 0..25 {
+        begin(&first).is(201);
+    }
+    let left_until_refused = |guest: &Client| {
+        for count in 0..100 {
+            let begun = begin(guest);
+            if begun.status != 201 {
+                let locked = begun.fails(429, "too_many_requests");
+                assert!(locked.headers.contains_key("retry-after"));
+                return count;
+            }
+            let state = send_frame(guest, &begun.field("id"), blank.clone()).is(200).document();
+            assert_eq!(state["guidance"], "no_face");
+        }
+        panic!("nobody is told to wait");
+    };
+    assert!(left_until_refused(&first) >= 20);
+    assert!(left_until_refused(&register(&service, &scene.token, "Second", &contact)) >= 15);
+    // The contact has left as many as two sessions may.
+    assert!(left_until_refused(&register(&service, &scene.token, "Third", &contact)) < 10);
+    let other = register(&service, &scene.token, "Other", &new_email());
+    begin(&other).is(201);
+}

@@ -1,0 +1,170 @@
+//! The studio's pages, and what visitors' pages load: each is there, loads nothing from elsewhere, has no script or style inside, and what it
+//! names exists.
+
+use std::collections::BTreeSet;
+
+use picpick_tests::{Database, Service, service};
+use serde_json::json;
+use ureq::Agent;
+use ureq::http::HeaderMap;
+
+/// All that a guest's page loads before the first photo.
+const GUEST_PAGE_BYTES_MAX: usize = 150 << 10;
+const PAGES: &[&str] = &[
+    "/setup",
+    "/sign-in",
+    "/invitation",
+    "/reset",
+    "/email",
+    "/studio",
+    "/studio/me",
+    "/studio/members",
+    "/studio/records",
+    "/studio/events/0123",
+    "/studio/events/0123/guests",
+    "/studio/events/0123/people",
+    "/studio/events/0123/coverage",
+    "/studio/events/0123/albums",
+    "/studio/events/0123/settings",
+];
+
+/// A browser without scripts.
+struct Reader {
+    agent: Agent,
+    address: String,
+}
+
+struct Read {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Reader {
+    fn new(service: &Service) -> Self {
+        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0);
+        Self { agent: config.build().new_agent(), address: service.address() }
+    }
+
+    fn get(&self, path: &str) -> Read {
+        let mut answer = self.agent.get(format!("{}{path}", self.address)).call().unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        Read { status, headers, text: answer.body_mut().read_to_string().unwrap() }
+    }
+
+    /// What a page loads by itself, and what that loads.
+    fn loaded(&self, page: &str) -> BTreeSet<String> {
+        let links = [values(page, "src"), values(page, "href")].concat();
+        let links = links.into_iter().filter(|link| link.starts_with("/assets/"));
+        let mut loaded: BTreeSet<String> = links.map(str::to_owned).collect();
+        let mut open: Vec<String> = loaded.iter().cloned().collect();
+        while let Some(path) = open.pop().filter(|path| path.ends_with(".js")) {
+            let text = self.get(&path).text;
+            let imports = text.lines().filter_map(|line| line.split_once("from \"./"));
+            for (_, rest) in imports {
+                let module = format!("/assets/{}", rest.trim_end_matches("\";"));
+                if loaded.insert(module.clone()) {
+                    open.push(module);
+                }
+            }
+        }
+        loaded
+    }
+}
+
+/// The values of `attribute` in a page.
+fn values<'a>(page: &'a str, attribute: &str) -> Vec<&'a str> {
+    let start = format!(" {attribute}=\"");
+    page.split(start.as_str()).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+/// What holds for each page.
+#[track_caller]
+fn is_strict(path: &str, read: &Read) {
+    let page = &read.text;
+    let policy = read.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert!(page.contains("<html lang=\"en\">") && page.contains("viewport"), "{path}");
+    for forbidden in ["<style", " style=", " onclick=", "javascript:", "http://", "https://"] {
+        assert!(!page.contains(forbidden), "{path} has {forbidden}");
+    }
+    for script in page.split("<script").skip(1) {
+        assert!(
+            script.split_once("></script>").is_some_and(|(tag, _)| tag.contains("src=")),
+            "{path}"
+        );
+    }
+    let names: BTreeSet<&str> = values(page, "id").into_iter().collect();
+    assert_eq!(names.len(), values(page, "id").len(), "{path}: an id stands twice");
+    for label in values(page, "for") {
+        assert!(names.contains(label), "{path}: a label for {label}, which is not there");
+    }
+}
+
+#[test]
+fn pages_are_whole_and_strict() {
+    let service = service!(Database::Sqlite);
+    let reader = Reader::new(&service);
+    // Visitors' pages themselves are looked at where there is an album (`service_albums/pages.rs`).
+    let mut loaded =
+        BTreeSet::from(["/assets/gallery.css", "/assets/gallery.js"].map(str::to_owned));
+    for path in PAGES {
+        let read = reader.get(path);
+        assert_eq!(read.status, 200, "{path}");
+        is_strict(path, &read);
+        loaded.extend(reader.loaded(&read.text));
+    }
+    for script in ["guest", "photos", "letters", "again"] {
+        loaded.extend(reader.loaded(&format!("<script src=\"/assets/{script}.js\">")));
+    }
+    assert!(loaded.len() >= 22, "{loaded:?}");
+    for path in &loaded {
+        let read = reader.get(path);
+        assert_eq!(read.status, 200, "{path}");
+        let kind = read.headers["content-type"].to_str().unwrap();
+        let expected = match path.rsplit_once('.').unwrap().1 {
+            "js" => "text/javascript",
+            "css" => "text/css",
+            _ => "image/svg+xml",
+        };
+        assert!(kind.starts_with(expected), "{path}: {kind}");
+        assert!(!read.text.contains("innerHTML") && !read.text.contains("eval("), "{path}");
+    }
+    assert_eq!(reader.get("/").status, 303);
+    let nowhere = reader.get("/nowhere");
+    assert_eq!(
+        (nowhere.status, nowhere.headers["content-type"].to_str().unwrap()),
+        (404, "application/problem+json")
+    );
+}
+
+#[test]
+fn guests_pages_are_strict_and_light() {
+    let service = service!(Database::Sqlite);
+    let owner = service.owner();
+    let event = owner.new_event(&owner.studio(), "Asha <Ben>");
+    let made = owner.client.post(&format!("/events/{event}/guest-links"), &json!({})).is(201);
+    let link = made.field("url");
+    let door = link.split_once("/g/").map(|(_, token)| format!("/g/{token}")).unwrap();
+    service.remember(door.trim_start_matches("/g/"));
+    let reader = Reader::new(&service);
+    for path in [door.clone(), format!("{door}/ask"), "/g/enter".into(), "/g/notify".into()] {
+        let read = reader.get(&path);
+        assert_eq!(read.status, 200, "{path}");
+        is_strict(&path, &read);
+        assert_eq!(read.headers["cache-control"], "no-store");
+        assert!(!read.text.contains("<Ben>"), "a name is text");
+        // As they lie, before they are compressed on the way.
+        let assets = reader.loaded(&read.text);
+        let weight = assets.iter().map(|path| reader.get(path).text.len()).sum::<usize>();
+        let weight = weight + read.text.len();
+        assert!(weight <= GUEST_PAGE_BYTES_MAX, "{path} weighs {weight}");
+    }
+    let read = reader.get(&format!("{door}?lang=hi"));
+    assert!(read.text.contains("<html lang=\"hi\">") && !read.text.contains("Find my photos"));
+    // A link that opens nothing says the same, whatever it is.
+    let closed: Vec<Read> =
+        ["/g/ppq_x", "/g/y", "/g/ppq_x/ask"].map(|path| reader.get(path)).into();
+    assert!(closed.iter().all(|read| read.status == 404 && read.text == closed[0].text));
+    assert_eq!(reader.get("/g").status, 401);
+}

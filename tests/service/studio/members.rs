@@ -1,0 +1,261 @@
+//! Members, invitations and API keys of a studio: who gets in, as what, and how they are put out again. Each
+//! scenario on SQLite and on PostgreSQL.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use picpick_tests::accounts::{new_email, new_password};
+use picpick_tests::{Person, Service, on_both_databases};
+use serde_json::{Value, json};
+
+on_both_databases!(
+    an_invitation_is_good_once,
+    an_invitation_can_be_withdrawn_and_ends,
+    an_invitation_does_not_open_an_account,
+    nobody_is_invited_to_more_than_one_has,
+    a_studio_keeps_an_owner,
+    a_member_is_out_at_once,
+    a_member_of_one_event_sees_nothing_else,
+    a_key_is_shown_once_and_ends,
+    a_key_for_one_event_opens_nothing_else,
+    keys_are_made_by_people,
+    lists_come_in_pages,
+);
+
+fn accept(token: &str, password: &str) -> Value {
+    json!({ "token": token, "name": "Some Body", "password": password })
+}
+
+fn an_invitation_is_good_once(service: Service) {
+    let owner = service.owner();
+    let studio = owner.studio();
+    let (email, password) = (new_email(), new_password());
+    let made = owner.invite(&studio, &email, "editor", None).is(201);
+    let token = made.field("token");
+    let list = format!("/studios/{studio}/invitations");
+    let open = owner.client.get(&list).is(200).items();
+    assert_eq!(open.len(), 1);
+    assert!(open[0].get("token").is_none(), "the token is shown once: {}", open[0]);
+    let guest = service.client();
+    guest.post("/invitations/accept", &accept("ppi_made-up-made-up", &password)).fails(410, "gone");
+    guest.post("/invitations/accept", &accept(&token, "short")).fails(422, "invalid");
+    guest.post("/invitations/accept", &accept(&token, &password)).is(204);
+    guest.post("/invitations/accept", &accept(&token, &password)).fails(410, "gone");
+    assert_eq!(owner.client.get(&list).is(200).items().len(), 0);
+    let body = json!({ "email": email.to_uppercase(), "password": password });
+    let answer = guest.post("/session", &body).is(201);
+    let member = guest.with_cookie(&answer.cookie());
+    assert_eq!(member.get("/studios").is(200).items().len(), 1);
+    let members = owner.client.get(&format!("/studios/{studio}/members")).is(200).items();
+    let mut roles: Vec<&str> = members.iter().map(|it| it["role"].as_str().unwrap()).collect();
+    // Who came within one second comes in any order.
+    roles.sort_unstable();
+    assert_eq!(roles, ["editor", "owner"]);
+}
+
+fn an_invitation_can_be_withdrawn_and_ends(service: Service) {
+    let owner = service.owner();
+    let studio = owner.studio();
+    let withdrawn = owner.invite(&studio, &new_email(), "viewer", None).is(201);
+    let path = format!("/studios/{studio}/invitations/{}", withdrawn.field("id"));
+    owner.client.delete(&path).is(204);
+    owner.client.delete(&path).fails(404, "not_found");
+    let guest = service.client();
+    let body = accept(&withdrawn.field("token"), &new_password());
+    guest.post("/invitations/accept", &body).fails(410, "gone");
+    let old = owner.invite(&studio, &new_email(), "viewer", None).is(201);
+    assert_eq!(service.change_rows("UPDATE links SET expires_unix_s = 1"), 1);
+    let body = accept(&old.field("token"), &new_password());
+    guest.post("/invitations/accept", &body).fails(410, "gone");
+    assert_eq!(
+        owner.client.get(&format!("/studios/{studio}/invitations")).is(200).items().len(),
+        0
+    );
+    assert_eq!(service.number("SELECT COUNT(*) FROM users"), 1);
+}
+
+fn an_invitation_does_not_open_an_account(service: Service) {
+    let owner = service.owner();
+    let (studio, second) = (owner.studio(), owner.new_studio("Second Light"));
+    let member = service.member(&owner, &studio, "viewer", None);
+    let token = owner.invite(&second, &member.email, "admin", None).is(201).field("token");
+    let guest = service.client();
+    let wrong = accept(&token, "not the password");
+    guest.post("/invitations/accept", &wrong).fails(401, "wrong_credentials");
+    assert_eq!(member.client.get("/studios").is(200).items().len(), 1);
+    guest.post("/invitations/accept", &accept(&token, &member.password)).is(204);
+    assert_eq!(member.client.get("/studios").is(200).items().len(), 2);
+    assert_eq!(service.number("SELECT COUNT(*) FROM users"), 2, "no second account");
+    // The name of an account is its owner's, not the invitation's.
+    member.client.get(&format!("/studios/{second}/members")).is(200);
+}
+
+fn nobody_is_invited_to_more_than_one_has(service: Service) {
+    let owner = service.owner();
+    let studio = owner.studio();
+    let admin = service.member(&owner, &studio, "admin", None);
+    let viewer = service.member(&owner, &studio, "viewer", None);
+    let owners = owner.membership(&owner, &studio);
+    let viewers = viewer.membership(&owner, &studio);
+    let path = |member: &str| format!("/studios/{studio}/members/{member}");
+    let role = |role: &str| json!({ "role": role });
+    admin.invite(&studio, &new_email(), "owner", None).fails(403, "forbidden");
+    admin.client.patch(&path(&viewers), &role("owner")).fails(403, "forbidden");
+    admin.client.patch(&path(&owners), &role("viewer")).fails(403, "forbidden");
+    admin.client.delete(&path(&owners)).fails(403, "forbidden");
+    admin.new_key(&studio, "owner", None).fails(403, "forbidden");
+    let key = owner.new_key(&studio, "owner", None).is(201).field("id");
+    admin.client.delete(&format!("/studios/{studio}/keys/{key}")).fails(403, "forbidden");
+    admin.client.patch(&path(&viewers), &role("editor")).is(204);
+    admin.client.patch(&path(&viewers), &role("king")).fails(422, "invalid");
+    viewer.invite(&studio, &new_email(), "viewer", None).fails(403, "forbidden");
+    owner.client.patch(&path(&viewers), &role("owner")).is(204);
+}
+
+fn a_studio_keeps_an_owner(service: Service) {
+    let owner = service.owner();
+    let studio = owner.studio();
+    let event = owner.new_event(&studio, "Wedding");
+    let mine = format!("/studios/{studio}/members/{}", owner.membership(&owner, &studio));
+    owner.client.delete(&mine).fails(409, "conflict");
+    owner.client.patch(&mine, &json!({ "role": "admin" })).fails(409, "conflict");
+    // Who owns one event does not own the studio.
+    service.member(&owner, &studio, "owner", Some(&event));
+    owner.client.delete(&mine).fails(409, "conflict");
+    let second = service.member(&owner, &studio, "owner", None);
+    second.client.delete(&mine).is(204);
+    owner.client.get(&format!("/studios/{studio}")).fails(404, "not_found");
+    let last = format!("/studios/{studio}/members/{}", second.membership(&second, &studio));
+    second.client.delete(&last).fails(409, "conflict");
+}
+
+fn a_member_is_out_at_once(service: Service) {
+    let owner = service.owner();
+    let studio = owner.studio();
+    let event = owner.new_event(&studio, "Wedding");
+    let member = service.member(&owner, &studio, "admin", None);
+    member.client.get(&format!("/events/{event}")).is(200);
+    let path = format!("/studios/{studio}/members/{}", member.membership(&owner, &studio));
+    owner.client.patch(&path, &json!({ "role": "accountant" })).is(204);
+    member.client.get(&format!("/events/{event}")).fails(403, "forbidden");
+    member.client.get(&format!("/studios/{studio}/audit")).is(200);
+    owner.client.delete(&path).is(204);
+    owner.client.delete(&path).fails(404, "not_found");
+    member.client.get(&format!("/studios/{studio}")).fails(404, "not_found");
+    member.client.get(&format!("/events/{event}")).fails(404, "not_found");
+    assert_eq!(member.client.get("/studios").is(200).items().len(), 0);
+}
+
+fn a_member_of_one_event_sees_nothing_else(service: Service) {
+    let owner = service.owner();
+    let studio = owner.studio();
+    // Others before and after, whatever the order of their ids within a second.
+    let others: Vec<String> = (0..4).map(|_| owner.new_event(&studio, "Other")).collect();
+    let own = owner.new_event(&studio, "Own");
+    let later: Vec<String> = (0..4).map(|_| owner.new_event(&studio, "Other")).collect();
+    let member = service.member(&owner, &studio, "editor", Some(&own));
+    let key = owner.new_key(&studio, "editor", Some(&own)).is(201).field("key");
+    for client in [member.client.clone(), service.client().with_key(&key)] {
+        client.get(&format!("/events/{own}")).is(200);
+        for other in others.iter().chain(&later) {
+            client.get(&format!("/events/{other}")).fails(404, "not_found");
+        }
+        client.get(&format!("/studios/{studio}")).is(200);
+        client.get(&format!("/studios/{studio}/members")).fails(403, "forbidden");
+        // A cursor holds an event's time and id: one of an event that is not shown would tell of it.
+        let page = client.get(&format!("/studios/{studio}/events?limit=1")).is(200);
+        let ids: Vec<Value> = page.items().iter().map(|event| event["id"].clone()).collect();
+        assert_eq!(ids, [json!(own)], "{page:?}");
+        assert_eq!(page.document().get("next"), None, "{page:?}");
+    }
+}
+
+fn a_key_is_shown_once_and_ends(service: Service) {
+    let owner = service.owner();
+    let studio = owner.studio();
+    let path = format!("/studios/{studio}/keys");
+    let made = owner.new_key(&studio, "viewer", None).is(201);
+    let client = service.client().with_key(&made.field("key"));
+    client.get(&format!("/studios/{studio}")).is(200);
+    let listed = owner.client.get(&path).is(200).items();
+    assert_eq!(listed.len(), 1);
+    assert!(listed[0].get("key").is_none(), "{}", listed[0]);
+    let stored =
+        format!("SELECT COUNT(*) FROM api_keys WHERE token_hash = '{}'", made.field("key"));
+    assert_eq!(service.number(&stored), 0, "what is stored is a hash");
+    owner.client.delete(&format!("{path}/{}", made.field("id"))).is(204);
+    client.get(&format!("/studios/{studio}")).fails(401, "signed_out");
+    // A key that expires is made for a time to come, and is none once that is over.
+    let expiring = |unix_s: u64| {
+        let body = json!({ "name": "K", "role": "viewer", "expires_unix_s": unix_s });
+        owner.client.post(&path, &body)
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    expiring(now - 1).fails(422, "invalid");
+    let made = expiring(now + 3600).is(201);
+    let client = service.client().with_key(&made.field("key"));
+    client.get(&format!("/studios/{studio}")).is(200);
+    let id = made.field("id");
+    service.change_rows(&format!("UPDATE api_keys SET expires_unix_s = {now} WHERE id = '{id}'"));
+    client.get(&format!("/studios/{studio}")).fails(401, "signed_out");
+}
+
+fn a_key_for_one_event_opens_nothing_else(service: Service) {
+    let owner = service.owner();
+    let studio = owner.studio();
+    let (own, other) = (owner.new_event(&studio, "Own"), owner.new_event(&studio, "Other"));
+    let (stranger, elsewhere) = service.stranger(&owner);
+    let foreign = stranger.new_event(&elsewhere, "Foreign");
+    let key = owner.new_key(&studio, "admin", Some(&own)).is(201).field("key");
+    let client = service.client().with_key(&key);
+    client.post(&format!("/events/{own}/folders"), &json!({ "name": "F" })).is(201);
+    client
+        .post(&format!("/events/{other}/folders"), &json!({ "name": "F" }))
+        .fails(404, "not_found");
+    client.get(&format!("/events/{foreign}")).fails(404, "not_found");
+    client
+        .post(&format!("/studios/{studio}/events"), &json!({ "name": "E" }))
+        .fails(403, "forbidden");
+    client.get("/me").fails(403, "forbidden");
+    // Neither for a key nor for an invitation does it matter whether a foreign event exists.
+    let unknown = "0".repeat(32);
+    let [a, b] =
+        [foreign.as_str(), &unknown].map(|event| owner.new_key(&studio, "viewer", Some(event)));
+    assert_eq!((a.status, &a.body), (422, &b.body));
+    let [a, b] = [foreign.as_str(), &unknown]
+        .map(|event| owner.invite(&studio, &new_email(), "viewer", Some(event)));
+    assert_eq!((a.status, &a.body), (422, &b.body));
+}
+
+fn keys_are_made_by_people(service: Service) {
+    let owner = service.owner();
+    let studio = owner.studio();
+    let key = owner.new_key(&studio, "owner", None).is(201).field("key");
+    let program = Person { client: service.client().with_key(&key), ..owner.clone() };
+    program.new_key(&studio, "viewer", None).fails(403, "forbidden");
+    program.client.get(&format!("/studios/{studio}/keys")).is(200);
+}
+
+fn lists_come_in_pages(service: Service) {
+    let owner = service.owner();
+    let studio = owner.studio();
+    let mut expected: Vec<String> =
+        (0..7).map(|_| owner.new_key(&studio, "viewer", None).is(201).field("id")).collect();
+    let mut found = Vec::new();
+    let mut path = format!("/studios/{studio}/keys?limit=3");
+    loop {
+        let page = owner.client.get(&path).is(200);
+        let ids = page.items().into_iter().map(|key| key["id"].as_str().unwrap().to_owned());
+        found.extend(ids);
+        match page.document()["next"].as_str() {
+            Some(next) => path = format!("/studios/{studio}/keys?limit=3&cursor={next}"),
+            None => break,
+        }
+    }
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected, "each once");
+    for query in ["limit=0", "limit=501", "cursor=%25", "limit=x"] {
+        let status = owner.client.get(&format!("/studios/{studio}/keys?{query}")).status;
+        assert!(matches!(status, 400 | 422), "{query}: {status}");
+    }
+}

@@ -1,0 +1,3 @@
+//! Studios: members, invitations, API keys.
+
+mod members;

@@ -1,0 +1,64 @@
+//! Indexes a folder and says on stdout which photos are acknowledged, the moment they are.
+//!
+//! Arguments: data folder, collection, folder of photos, model cache. The test kills this process, or
+//! fills its disk, and then holds the store against what was said. Never says a photo that is not
+//! durable.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use picpick_engine::{
+    Collection, DEFAULT_PACK, DataFolder, DecodeLimits, Models, Pack, Photo, PhotoId, Pipeline,
+    Precision, Provider, Result, RunOptions, Sink, run,
+};
+
+/// A collection whose acknowledgements are heard outside.
+struct Telling(Collection);
+
+impl Sink for Telling {
+    fn has(&self, id: &PhotoId) -> Result<bool> {
+        self.0.has(id)
+    }
+
+    fn put(&self, photos: Vec<Photo>) -> Result<()> {
+        let lines: String =
+            photos.iter().map(|photo| format!("{} {}\n", photo.id, photo.faces.len())).collect();
+        self.0.put(photos)?;
+        // A parent that has gone away no longer counts.
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
+        Ok(())
+    }
+}
+
+fn index(data: &Path, name: &str, photos: &Path, cache: &Path) -> Result<()> {
+    let pack = Pack::builtin(DEFAULT_PACK)?;
+    let sink = Telling(Collection::open(&DataFolder::open(data, None)?, name, &pack)?);
+    let models = Models::new(cache, None);
+    // One provider throughout: boxes, and with them face ids, must not change from run to run.
+    let cpu = Precision::Only(Provider::Cpu);
+    let load = || Pipeline::load(&models, &pack, cpu, DecodeLimits::default()).map(Arc::new);
+    let listing = std::fs::read_dir(photos)
+        .map_err(|source| picpick_engine::Error::io("list", photos, source))?;
+    let mut paths: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    run(&load, paths.into_iter(), &sink, &RunOptions::default(), &|_| {})?;
+    sink.0.settle()
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, data, name, photos, cache] = arguments.as_slice() else {
+        eprintln!("usage: picpick-index-reporter DATA COLLECTION PHOTOS CACHE");
+        return ExitCode::from(2);
+    };
+    match index(data.as_ref(), name, photos.as_ref(), cache.as_ref()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

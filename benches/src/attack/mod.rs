@@ -4,7 +4,7 @@
 //! for single frames and for challenges of six frames of one person, by several rules. Knows nothing of
 //! poses.
 
-mod imitate;
+mod simulate_attacks;
 
 use anyhow::{Context, Result, bail};
 use picpick_engine::{ATTACK_LIVE_MIN, DecodeLimits, Liveness, Pipeline, decode, probe, to_jpeg};
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::setup::Setup;
-use imitate::{Kind, imitate};
+use simulate_attacks::{AttackKind, simulate_attack};
 
 /// Frames that count in a challenge.
 const FRAMES: usize = 6;
@@ -136,7 +136,7 @@ fn score(
 ) -> Result<Person> {
     let limits = DecodeLimits::default();
     let mut found =
-        Person { live: Vec::new(), attacks: vec![Vec::new(); Kind::ALL.len()], lost: 0 };
+        Person { live: Vec::new(), attacks: vec![Vec::new(); AttackKind::ALL.len()], lost: 0 };
     for (nth, path) in pictures.iter().enumerate() {
         let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
         let look = |bytes: &[u8], scores: &mut Vec<f32>, lost: &mut usize| -> Result<()> {
@@ -148,8 +148,8 @@ fn score(
         };
         look(&bytes, &mut found.live, &mut found.lost)?;
         let picture = decode(&bytes, &probe(&bytes, &limits)?, &limits)?;
-        for (kind, scores) in Kind::ALL.into_iter().zip(&mut found.attacks) {
-            let frame = imitate(&picture, kind, (person * 1000 + nth) as u64)?;
+        for (kind, scores) in AttackKind::ALL.into_iter().zip(&mut found.attacks) {
+            let frame = simulate_attack(&picture, kind, (person * 1000 + nth) as u64)?;
             look(&to_jpeg(&frame, u32::MAX, JPEG_QUALITY)?, scores, &mut found.lost)?;
         }
     }
@@ -172,7 +172,7 @@ fn sweep(people: &[Person], decisive: impl Fn(&[f32]) -> Vec<f32>) -> Vec<Row> {
         people.iter().flat_map(scores).collect()
     };
     let live = all(&|person| decisive(&person.live));
-    let attacks: Vec<(&str, Vec<f32>)> = Kind::ALL
+    let attacks: Vec<(&str, Vec<f32>)> = AttackKind::ALL
         .into_iter()
         .enumerate()
         .map(|(nth, kind)| {
@@ -197,10 +197,10 @@ fn show(report: &Report) {
         report.pictures, report.people, report.without_face, report.product_bar
     );
     let table = |rows: &[Row]| {
-        let names = Kind::ALL.map(|kind| format!("{:>11}", kind.name())).join("");
+        let names = AttackKind::ALL.map(|kind| format!("{:>11}", kind.name())).join("");
         println!("{:>6} {:>8}   APCER{names}", "bar", "BPCER");
         for row in rows {
-            let apcer = Kind::ALL.map(|kind| {
+            let apcer = AttackKind::ALL.map(|kind| {
                 format!("{:>10.1}%", 100.0 * row.apcer.get(kind.name()).copied().unwrap_or(1.0))
             });
             println!("{:>6} {:>7.1}%        {}", row.bar, 100.0 * row.bpcer, apcer.join(""));

@@ -3,8 +3,8 @@
 //! In a gallery of good photos some of each guest's are made worse in a known way; the guest asks with a good selfie,
 //! at the product's threshold and scoring. Knows nothing of how faces are found.
 
+mod degrade;
 mod table;
-mod worse;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

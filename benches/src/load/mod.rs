@@ -5,14 +5,14 @@
 //! share of it. No figure makes it fail: it reports.
 
 mod client;
-mod figures;
 mod guests;
+mod idle_latency;
 mod pictures;
 mod process;
-mod quiet;
 mod rates;
 mod report;
 mod soak;
+mod statistics;
 mod step;
 
 use std::path::PathBuf;
@@ -90,17 +90,17 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     }
     let photos = Photos::of(&args.photos)?;
     let selfies = selfies(&args.selfies, usize::try_from(args.selfie_count)?, args.selfie_side)?;
-    let analysis = quiet::analysis(setup, &selfies)?;
+    let analysis = idle_latency::analysis(setup, &selfies)?;
     let base = args.folder.clone().unwrap_or_else(std::env::temp_dir);
     let service = Service::start(&args.program.path()?, &base, &args.serve)?;
     let client = Client::set_up(&service.address, &service.setup_token)?;
     let (indexed, faces) = fill(&client, &photos, args.faces)?;
     note(setup, &format!("{indexed} photos with {faces} faces are indexed"));
-    let selfies = quiet::answered(&client, selfies)?;
+    let selfies = idle_latency::answered(&client, selfies)?;
     if selfies.is_empty() {
         bail!("the service finds no face in any of the selfies");
     }
-    let quiet = quiet::measure(&client, &selfies, analysis)?;
+    let quiet = idle_latency::measure(&client, &selfies, analysis)?;
     let guests = connect(&client, &service, args.guests)?;
     let stage = Stage {
         service: &service,

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::Args;
-use super::quiet::Quiet;
+use super::idle_latency::IdleLatency;
 use super::soak::Soak;
 use super::step::{Requests, Step};
 use crate::setup::Setup;
@@ -22,7 +22,7 @@ pub struct Report {
     pub uploads_per_s: f64,
     pub p99_ms_max: f64,
     pub serve_options: Vec<String>,
-    pub quiet: Quiet,
+    pub quiet: IdleLatency,
     pub steps: Vec<Step>,
     /// The highest rate without a failure whose 99th percentile is small enough.
     pub best_rate_per_s: Option<f64>,
@@ -30,7 +30,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new(args: &Args, faces: u64, photos: u64, selfies: usize, quiet: Quiet) -> Self {
+    pub fn new(args: &Args, faces: u64, photos: u64, selfies: usize, quiet: IdleLatency) -> Self {
         Self {
             processor: picpick_engine::cpu_name(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
@@ -122,7 +122,7 @@ pub fn show(setup: &Setup, report: &Report) -> Result<()> {
         "  search by selfie    {:>9.1}  the service says {:.1}",
         quiet.selfie.p50_ms, quiet.own.p50_ms
     );
-    let Quiet { decode_ms, detect_ms, embed_ms, .. } = quiet;
+    let IdleLatency { decode_ms, detect_ms, embed_ms, .. } = quiet;
     println!(
         "  analysis alone      {:>9.1}  decode {decode_ms:.1}, detect {detect_ms:.1}, embed {embed_ms:.1}",
         decode_ms + detect_ms + embed_ms

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use super::Args;
-use super::figures::slope;
 use super::process::Service;
+use super::statistics::slope;
 use super::step::{Stage, Step};
 
 const SAMPLE_EVERY: Duration = Duration::from_secs(10);

@@ -13,10 +13,10 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::client::Client;
-use super::figures::{Quantiles, even, poisson};
 use super::guests::Guests;
 use super::pictures::Photos;
 use super::process::{Service, Usage, machine_cpu_s};
+use super::statistics::{Quantiles, even, poisson};
 
 /// Searches that may be under way at once; more than the service lets wait.
 const SEARCHES_AT_ONCE: usize = 400;

@@ -13,7 +13,7 @@ const HEIGHT: u32 = 480;
 
 /// A kind of attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum AttackKind {
     /// A screen that fills the frame: RGB stripes a little finer than the camera's pixels (moiré), more
     /// contrast, a cold tint, a soft reflection.
     Screen,
@@ -25,24 +25,25 @@ pub enum Kind {
     GreyPrint,
 }
 
-impl Kind {
-    pub const ALL: [Kind; 4] = [Kind::Screen, Kind::Device, Kind::Print, Kind::GreyPrint];
+impl AttackKind {
+    pub const ALL: [AttackKind; 4] =
+        [AttackKind::Screen, AttackKind::Device, AttackKind::Print, AttackKind::GreyPrint];
 
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Screen => "screen",
-            Kind::Device => "device",
-            Kind::Print => "print",
-            Kind::GreyPrint => "grey print",
+            AttackKind::Screen => "screen",
+            AttackKind::Device => "device",
+            AttackKind::Print => "print",
+            AttackKind::GreyPrint => "grey print",
         }
     }
 
     /// Height of the shown picture in heights of the frame.
     fn share(self) -> f32 {
         match self {
-            Kind::Screen | Kind::GreyPrint => 1.15,
-            Kind::Device => 0.72,
-            Kind::Print => 0.8,
+            AttackKind::Screen | AttackKind::GreyPrint => 1.15,
+            AttackKind::Device => 0.72,
+            AttackKind::Print => 0.8,
         }
     }
 }
@@ -62,9 +63,13 @@ impl Chance {
 }
 
 /// The frame of a camera that sees `picture` as an attack of `kind`; `number` varies the rest.
-pub fn imitate(picture: &Picture, kind: Kind, number: u64) -> picpick_engine::Result<Picture> {
+pub fn simulate_attack(
+    picture: &Picture,
+    kind: AttackKind,
+    number: u64,
+) -> picpick_engine::Result<Picture> {
     let mut chance = Chance(number.wrapping_mul(4).wrapping_add(kind as u64));
-    let tilt = if matches!(kind, Kind::Device | Kind::Print) { 0.12 } else { 0.03 };
+    let tilt = if matches!(kind, AttackKind::Device | AttackKind::Print) { 0.12 } else { 0.03 };
     let (lean_x, lean_y) = (chance.between(-tilt, tilt), chance.between(-tilt, tilt));
     let period = chance.between(1.9, 2.6);
     let (phase, turn) = (chance.between(0.0, TAU), chance.between(-0.06, 0.06));
@@ -86,16 +91,16 @@ pub fn imitate(picture: &Picture, kind: Kind, number: u64) -> picpick_engine::Re
                 // A wall behind, a little brighter above.
                 [light + grain - y / 16.0; 3]
             } else if outside > 0.0 && kind.share() < 1.0 {
-                [if kind == Kind::Device { 18.0 } else { 225.0 } + grain; 3]
+                [if kind == AttackKind::Device { 18.0 } else { 225.0 } + grain; 3]
             } else {
                 let shown = bilinear(picture, px, py);
                 let across = x * turn.cos() - y * turn.sin();
                 let down = x * turn.sin() + y * turn.cos();
                 let wave = |at: f32, shift: f32| (TAU * at / period + phase + shift).cos();
                 match kind {
-                    Kind::Screen | Kind::Device => screen(shown, across, wave),
-                    Kind::Print => print(shown, across, down, wave, 26.0),
-                    Kind::GreyPrint => {
+                    AttackKind::Screen | AttackKind::Device => screen(shown, across, wave),
+                    AttackKind::Print => print(shown, across, down, wave, 26.0),
+                    AttackKind::GreyPrint => {
                         let grey = 0.299 * shown[0] + 0.587 * shown[1] + 0.114 * shown[2];
                         print([grey; 3], across, down, wave, 14.0)
                     }
@@ -137,9 +142,9 @@ fn print(
 }
 
 /// A soft light mirrored in a screen; paper has a tenth of it.
-fn reflection(u: u32, v: u32, [x, y, strength]: [f32; 3], kind: Kind) -> f32 {
+fn reflection(u: u32, v: u32, [x, y, strength]: [f32; 3], kind: AttackKind) -> f32 {
     let (dx, dy) = (u as f32 / WIDTH as f32 - x, v as f32 / HEIGHT as f32 - y);
-    let gloss = if matches!(kind, Kind::Screen | Kind::Device) { 1.0 } else { 0.1 };
+    let gloss = if matches!(kind, AttackKind::Screen | AttackKind::Device) { 1.0 } else { 0.1 };
     gloss * strength * (-(dx * dx + dy * dy) / 0.03).exp()
 }
 

@@ -8,14 +8,14 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use super::client::Client;
-use super::figures::Quantiles;
+use super::statistics::Quantiles;
 use crate::setup::Setup;
 
 /// Requests of each kind.
 const TIMES: usize = 60;
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Quiet {
+pub struct IdleLatency {
     /// `analyse_selfie` in this program, on one thread, mean of its stages.
     pub decode_ms: f64,
     pub detect_ms: f64,
@@ -62,7 +62,7 @@ pub fn answered(client: &Client, selfies: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> 
 }
 
 /// Asks one thing after the other.
-pub fn measure(client: &Client, selfies: &[Vec<u8>], analysis: [f64; 3]) -> Result<Quiet> {
+pub fn measure(client: &Client, selfies: &[Vec<u8>], analysis: [f64; 3]) -> Result<IdleLatency> {
     let mut own = Vec::with_capacity(TIMES);
     let mut face = None;
     let selfie = timed(|number| {
@@ -76,7 +76,7 @@ pub fn measure(client: &Client, selfies: &[Vec<u8>], analysis: [f64; 3]) -> Resu
         face.context("no selfie found anybody: expected other pictures of the same people")?;
     let by_face = timed(|_| client.search_by_face(&face).map(drop))?;
     let [decode_ms, detect_ms, embed_ms] = analysis;
-    Ok(Quiet {
+    Ok(IdleLatency {
         decode_ms,
         detect_ms,
         embed_ms,

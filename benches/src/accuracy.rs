@@ -1,7 +1,7 @@
-//! Open-set accuracy (1:N) on a protocol of gallery, guests and strangers.
+//! Open-set identification (1:N) on a protocol of gallery, guests and strangers.
 //!
-//! The gallery is indexed with the most central face of each picture; every guest and every stranger
-//! asks once, through the same code that serves a search. Knows nothing of how faces are found.
+//! The gallery holds the most central face of each picture. Every guest (mated probe) and every stranger
+//! (non-mated probe) searches once, through the code of the product's search.
 
 use anyhow::{Context, Result, bail};
 use picpick_engine::{Accepted, Face, Gallery, Pack, Photo, PhotoId, Scoring};
@@ -10,23 +10,24 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::setup::{Setup, Way, central_faces};
+use crate::setup::{PictureRole, Setup, central_faces};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Protocol file: `{"gallery": [path], "guests": [{"id", "selfie", "photos"}], "strangers": [path]}`
+    /// Protocol file: {"gallery": [path], "guests": [{"id", "selfie", "photos": [path]}],
+    /// "strangers": [path]}
     #[arg(long)]
     protocol: PathBuf,
     /// Folder that the protocol's paths are relative to
     #[arg(long)]
     images: PathBuf,
-    /// Also print the threshold at each FPIR for a ninth and a third of the gallery: what the
-    /// matching constants of a pack are fitted to
+    /// Also print the threshold at each FPIR for a ninth, a third and all of the gallery; the
+    /// matching constants of a pack are fitted to these
     #[arg(long)]
     calibrate: bool,
 }
 
-/// Who is in the gallery, who asks, and with what.
+/// An open-set protocol: the gallery and its probes. Paths are relative to the folder of images.
 #[derive(Deserialize)]
 pub struct Protocol {
     pub gallery: Vec<String>,
@@ -34,21 +35,22 @@ pub struct Protocol {
     pub strangers: Vec<String>,
 }
 
-/// Somebody who is in the gallery.
+/// A person with pictures in the gallery.
 #[derive(Deserialize)]
 pub struct Guest {
     pub selfie: String,
-    /// Those of the gallery that show them.
+    /// The pictures of the gallery that show the guest.
     pub photos: Vec<String>,
 }
 
 impl Protocol {
-    /// Reads a protocol file.
+    /// Reads a protocol file. Errors if it has no guests or no strangers.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-        let protocol: Self = serde_json::from_slice(&text).context("the protocol does not read")?;
+        let protocol: Self = serde_json::from_slice(&text)
+            .with_context(|| format!("parsing the protocol {}", path.display()))?;
         if protocol.strangers.is_empty() || protocol.guests.is_empty() {
-            bail!("the protocol has no guests or no strangers");
+            bail!("the protocol {} needs at least one guest and one stranger", path.display());
         }
         Ok(protocol)
     }
@@ -62,7 +64,7 @@ struct Report {
     people: usize,
     guests: usize,
     strangers: usize,
-    /// Pictures in which no face was found.
+    /// Pictures without a detected face.
     without_face: usize,
     rows: Vec<Row>,
     calibration: Vec<Calibration>,
@@ -79,17 +81,19 @@ struct Calibration {
 #[derive(Serialize)]
 struct Row {
     scoring: &'static str,
-    /// Stated share of strangers who are shown anything; `None`: at the engine's own threshold.
+    /// FPIR to which the threshold is set: the share of strangers to whom any photo is returned. `None`: the
+    /// engine's own threshold.
     fpir: Option<f64>,
-    /// Share at this threshold.
+    /// FPIR at this threshold.
     fpir_measured: f64,
     threshold: f32,
-    /// Guests whose top match is right and above the threshold.
+    /// Share of guests whose best match is theirs and reaches the threshold.
     tpir: f64,
-    /// Share of a guest's photos that come back, averaged over guests / over photos.
+    /// Share of a guest's photos that are returned, as a mean over guests.
     recall_macro: f64,
+    /// Share of all guests' photos that are returned.
     recall_micro: f64,
-    /// Share of returned photos that are the guest's.
+    /// Share of the returned photos that show the guest.
     precision: f64,
 }
 
@@ -98,19 +102,20 @@ struct Guests {
     mates: Vec<HashSet<PhotoId>>,
 }
 
-/// Scores below this play no part at any threshold of interest; it bounds the work.
-const FLOOR: f32 = 0.25;
+/// Lowest score of a search by a stranger; all measured thresholds are higher. Limits the number of matches.
+const SCORE_MIN: f32 = 0.25;
 
 pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let protocol = Protocol::read(&args.protocol)?;
     let pipeline = setup.pipeline()?;
     let pack = setup.pack()?;
-    let faces =
-        |way: Way, pictures: &[String]| central_faces(&pipeline, way, &args.images, pictures);
-    let gallery_faces = faces(Way::Photo, &protocol.gallery)?;
+    let faces = |role: PictureRole, pictures: &[String]| {
+        central_faces(&pipeline, role, &args.images, pictures)
+    };
+    let gallery_faces = faces(PictureRole::Photo, &protocol.gallery)?;
     let selfies: Vec<String> = protocol.guests.iter().map(|guest| guest.selfie.clone()).collect();
-    let guest_faces = faces(Way::Selfie, &selfies)?;
-    let stranger_faces = faces(Way::Selfie, &protocol.strangers)?;
+    let guest_faces = faces(PictureRole::Selfie, &selfies)?;
+    let stranger_faces = faces(PictureRole::Selfie, &protocol.strangers)?;
     let all = gallery_faces.iter().chain(&guest_faces).chain(&stranger_faces);
     let without_face = all.filter(|face| face.is_none()).count();
 
@@ -144,7 +149,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     show(setup, &report)
 }
 
-/// The picture at `path` as a photo of a gallery, with the one face that counts.
+/// Returns the picture at `path` as a photo of a gallery, with at most one face.
 pub fn photo(path: &str, face: Option<Face>) -> Photo {
     let id = PhotoId::of(path.as_bytes());
     Photo { id, path: path.into(), width: 0, height: 0, faces: face.into_iter().collect() }
@@ -155,26 +160,28 @@ fn measure(gallery: &Gallery, guests: &Guests, strangers: &[Option<Vec<f32>>]) -
     for (name, scoring) in
         [("direct", Scoring::Direct), ("people", Scoring::People), ("expand", Scoring::Expand)]
     {
-        // A person's whole cluster depends on the threshold, so strangers are judged before it.
+        // Expansion adds photos only after a match, and how many depends on the threshold. So strangers are
+        // scored without it.
         let base = if scoring == Scoring::Expand { Scoring::People } else { scoring };
         let tops = stranger_tops(gallery, strangers, base)?;
         for fpir in [Some(0.01), Some(0.003), None] {
             let threshold =
                 fpir.map_or_else(|| gallery.threshold(), |fpir| threshold_at(&tops, fpir));
-            let ask = |template: &Option<Vec<f32>>| -> Result<Vec<Accepted>> {
+            let search = |template: &Option<Vec<f32>>| -> Result<Vec<Accepted>> {
                 let Some(template) = template else { return Ok(Vec::new()) };
                 Ok(gallery.search(template, scoring, Some(threshold))?)
             };
-            let answers = guests.templates.par_iter().map(ask).collect::<Result<Vec<_>>>()?;
-            let shown =
+            let answers = guests.templates.par_iter().map(search).collect::<Result<Vec<_>>>()?;
+            let fpir_measured =
                 tops.iter().filter(|&&top| top >= threshold).count() as f64 / tops.len() as f64;
-            rows.push(row(name, fpir, shown, threshold, &answers, &guests.mates));
+            rows.push(row(name, fpir, fpir_measured, threshold, &answers, &guests.mates));
         }
     }
     Ok(rows)
 }
 
-/// Each stranger's best score, best first; -1 for one without a face or with nothing above `FLOOR`.
+/// Returns the best score of each stranger in descending order; -1 for a picture without a face, or without a
+/// score of at least `SCORE_MIN`.
 pub fn stranger_tops(
     gallery: &Gallery,
     strangers: &[Option<Vec<f32>>],
@@ -182,7 +189,7 @@ pub fn stranger_tops(
 ) -> Result<Vec<f32>> {
     let top = |template: &Option<Vec<f32>>| -> Result<f32> {
         let Some(template) = template else { return Ok(-1.0) };
-        let answer = gallery.search(template, scoring, Some(FLOOR))?;
+        let answer = gallery.search(template, scoring, Some(SCORE_MIN))?;
         Ok(answer.first().map_or(-1.0, |best| best.similarity))
     };
     let mut tops = strangers.par_iter().map(top).collect::<Result<Vec<f32>>>()?;
@@ -190,13 +197,14 @@ pub fn stranger_tops(
     Ok(tops)
 }
 
-/// The lowest threshold that `fpir` of the strangers (sorted best first), to the nearest one, reach.
+/// Returns the lowest threshold that the fraction `fpir` of the strangers, rounded to whole strangers, reach.
+/// `tops` is in descending order.
 pub fn threshold_at(tops: &[f32], fpir: f64) -> f32 {
     let allowed = (fpir * tops.len() as f64).round() as usize;
-    tops.get(allowed).map_or(FLOOR, |first_refused| first_refused.next_up())
+    tops.get(allowed).map_or(SCORE_MIN, |first_rejected| first_rejected.next_up())
 }
 
-/// Thresholds for parts of the gallery, every ninth, every third and every picture.
+/// Measures thresholds in galleries of every ninth, every third and every picture.
 fn calibrate(
     photos: &[Photo],
     pack: &Pack,
@@ -269,17 +277,16 @@ fn show(setup: &Setup, report: &Report) -> Result<()> {
         rows,
         calibration,
     } = report;
-    println!(
-        "{pack} on {provider}: {gallery_faces} faces of {people} people, {guests} guests, {strangers} strangers"
-    );
+    println!("{pack} on {provider}");
+    println!("{gallery_faces} faces of {people} people, {guests} guests, {strangers} strangers");
     println!("pictures without a face: {without_face}");
-    println!("scoring  FPIR stated  measured  threshold   TPIR  recall macro  micro  precision");
+    println!("scoring  FPIR target  measured  threshold   TPIR  recall macro  micro  precision");
     for row in rows {
-        let stated = row.fpir.map_or("own".into(), |fpir| format!("{:.1} %", fpir * 100.0));
+        let target = row.fpir.map_or("default".into(), |fpir| format!("{:.1} %", fpir * 100.0));
         println!(
             "{:<8} {:>11} {:>7.2} % {:>10.4} {:>6.4} {:>13.4} {:>6.4} {:>10.4}",
             row.scoring,
-            stated,
+            target,
             row.fpir_measured * 100.0,
             row.threshold,
             row.tpir,
@@ -302,10 +309,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_threshold_lets_exactly_the_stated_share_through() {
+    fn the_threshold_accepts_exactly_the_target_share() {
         let tops: Vec<f32> = (0..1000).map(|i| 1.0 - i as f32 / 1000.0).collect();
         let threshold = threshold_at(&tops, 0.01);
         assert_eq!(tops.iter().filter(|&&top| top >= threshold).count(), 10);
-        assert_eq!(threshold_at(&[], 0.01), FLOOR);
+        assert_eq!(threshold_at(&[], 0.01), SCORE_MIN);
     }
 }

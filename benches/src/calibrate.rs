@@ -1,10 +1,10 @@
-//! What events' own photos say of their threshold, held against what strangers say.
+//! Compares the threshold estimated from an event's own photos with the one that the strangers of an open-set
+//! protocol give, on synthetic events: photos of four people each, drawn from the protocol's gallery. The
+//! estimate from real pictures with several people is reported beside them.
 //!
-//! From the gallery of an open-set protocol events of several sizes are drawn, whose photos show four people each, as
-//! if they had stood together; the threshold estimated from those is compared with the one that the protocol's
-//! strangers give. Beside them the real thing: people who really stand together in one picture.
-//!
-//! LFW, dev half, through people, twelve events of each size, FPIR 0.3 % (1 % is as good):
+//! Result on the LFW dev half, scored through people, with twelve events of each size, at FPIR 0.3 % (1 % is
+//! as good). "Strangers" is the threshold at which the strangers have that FPIR, "bias" the mean difference
+//! of the estimates from it, "spread" their standard deviation.
 //!
 //! | faces | pairs | strangers | bias | spread | half the interval |
 //! |---|---|---|---|---|---|
@@ -13,10 +13,9 @@
 //! | 1,500 | 2,136 | 0.419 | -0.001 | 0.008 | 0.022 |
 //! | 4,500 | 6,200 | 0.443 | -0.001 | 0.006 | 0.014 |
 //!
-//! The spread between events is less than chance, for they share people. 930 pairs who really share a picture give
-//! 0.562 (0.518 to 0.606) in place of 0.443: company looks alike, so an event's own threshold is to the strict side.
-//!
-//! Knows nothing of how an estimate is made.
+//! The events share people, so their spread is below that of independent events. The 930 pairs of people who
+//! share a real picture give 0.562 (0.518 to 0.606) instead of 0.443: people who attend together look alike,
+//! so an event's own threshold is too strict.
 
 use anyhow::{Context, Result};
 use picpick_engine::{
@@ -28,32 +27,32 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::accuracy::{Protocol, stranger_tops, threshold_at};
-use crate::setup::{Setup, Way, central_faces};
+use crate::setup::{PictureRole, Setup, central_faces};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Protocol file, as of `accuracy`
+    /// Protocol file, as for 'accuracy'
     #[arg(long)]
     protocol: PathBuf,
     /// Folder that the protocol's paths are relative to
     #[arg(long)]
     images: PathBuf,
-    /// Events of each size
+    /// Number of events of each size
     #[arg(long, default_value_t = 12)]
     events: usize,
 }
 
-/// Faces of the events.
+/// Sizes of the events, faces.
 const SIZES: [usize; 4] = [300, 700, 1500, 4500];
-/// People in one photo of an event.
-const TOGETHER: usize = 4;
+/// Number of people in one photo of an event.
+const PEOPLE_PER_PHOTO: usize = 4;
 const FPIRS: [f64; 2] = [0.01, FPIR];
 
 #[derive(Serialize)]
 struct Report {
     pack: String,
     rows: Vec<Row>,
-    real: Real,
+    real: RealPhotos,
 }
 
 /// Events of one size; all thresholds are means over the events.
@@ -63,22 +62,24 @@ struct Row {
     fpir: f64,
     pairs: usize,
     events: usize,
-    /// Events with enough pairs for an estimate.
+    /// Number of events with enough pairs for an estimate.
     estimated: usize,
-    /// The pack's formula.
+    /// Threshold by the pack's formula.
     formula: f32,
-    /// What the strangers give.
+    /// Threshold at which the strangers have the FPIR.
     strangers: f32,
-    /// What the estimate is above it, its spread, and half the width of the interval that comes with it.
+    /// Mean of the estimate minus the threshold of the strangers.
     bias: f32,
+    /// Standard deviation of the estimate between events.
     spread: f32,
+    /// Half the width of the estimate's confidence interval.
     interval: f32,
     calibration_ms: f64,
 }
 
-/// The pictures as they are, with everybody who is in them.
+/// The estimate from the gallery's own pictures, with all their faces.
 #[derive(Serialize)]
-struct Real {
+struct RealPhotos {
     faces: usize,
     photos: usize,
     pairs: usize,
@@ -87,24 +88,25 @@ struct Real {
     high: Option<f32>,
 }
 
-/// What one event gave.
-struct Event {
+/// The thresholds of one event; the fields as in [`Row`].
+struct EventResult {
     pairs: usize,
     formula: f32,
     strangers: f32,
-    /// The estimate and half the width of its interval.
-    own: Option<(f32, f32)>,
+    /// The estimate and half the width of its interval; `None` with too few pairs.
+    estimate: Option<(f32, f32)>,
     calibration_ms: f64,
 }
 
 pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let text = std::fs::read(&args.protocol)
         .with_context(|| format!("reading {}", args.protocol.display()))?;
-    let protocol: Protocol = serde_json::from_slice(&text).context("the protocol does not read")?;
+    let protocol: Protocol = serde_json::from_slice(&text)
+        .with_context(|| format!("parsing the protocol {}", args.protocol.display()))?;
     let (pipeline, pack) = (setup.pipeline()?, setup.pack()?);
-    let pictures = everybody(&pipeline, &args.images, &protocol.gallery)?;
+    let pictures = analyse_all(&pipeline, &args.images, &protocol.gallery)?;
     let strangers: Vec<Option<Vec<f32>>> =
-        central_faces(&pipeline, Way::Selfie, &args.images, &protocol.strangers)?
+        central_faces(&pipeline, PictureRole::Selfie, &args.images, &protocol.strangers)?
             .into_iter()
             .map(|face| face.map(|face| face.embedding))
             .collect();
@@ -117,25 +119,25 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     for faces in SIZES {
         for fpir in FPIRS {
             let event = |number| {
-                let photos = composed(&central, faces, number);
-                asked(&pack, &photos, &strangers, fpir)
+                let photos = compose_event(&central, faces, number);
+                measure_event(&pack, &photos, &strangers, fpir)
             };
-            let events = (0..args.events).map(event).collect::<Result<Vec<Event>>>()?;
+            let events = (0..args.events).map(event).collect::<Result<Vec<EventResult>>>()?;
             rows.push(row(faces, fpir, &events));
         }
     }
-    let whole: Vec<Photo> = pictures.into_iter().map(|(photo, _)| photo).collect();
-    let report = Report { pack: pack.id().to_owned(), rows, real: real(&pack, &whole)? };
-    show(setup, &report)
+    let photos: Vec<Photo> = pictures.into_iter().map(|(photo, _)| photo).collect();
+    let real = measure_real(&pack, &photos)?;
+    show(setup, &Report { pack: pack.id().to_owned(), rows, real })
 }
 
-/// Each picture with all its faces, and the most central one.
-fn everybody(
+/// Returns each picture as a photo with all its faces, and the most central face.
+fn analyse_all(
     pipeline: &Pipeline,
     images: &Path,
     pictures: &[String],
 ) -> Result<Vec<(Photo, Option<Face>)>> {
-    let one = |picture: &String| {
+    let analyse = |picture: &String| {
         let path = images.join(picture);
         let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         let found = pipeline.analyse(&bytes).with_context(|| format!("analysing {picture}"))?;
@@ -151,25 +153,26 @@ fn everybody(
         };
         Ok((photo, central))
     };
-    pictures.par_iter().map(one).collect()
+    pictures.par_iter().map(analyse).collect()
 }
 
-/// Photos of `TOGETHER` different people each, `faces` faces in all, drawn by `number`.
-fn composed(central: &[(&str, &Face)], faces: usize, number: usize) -> Vec<Photo> {
+/// Composes an event of `faces` faces, drawn from `central` (names and faces) in an order that `number`
+/// seeds. Each photo has up to `PEOPLE_PER_PHOTO` different people.
+fn compose_event(central: &[(&str, &Face)], faces: usize, number: usize) -> Vec<Photo> {
     let mut order: Vec<(PhotoId, &(&str, &Face))> = central
         .iter()
-        .map(|one| (PhotoId::of(format!("{number} {}", one.1.id).as_bytes()), one))
+        .map(|named| (PhotoId::of(format!("{number} {}", named.1.id).as_bytes()), named))
         .collect();
-    order.sort_unstable_by_key(|(drawn, _)| *drawn);
+    order.sort_unstable_by_key(|(key, _)| *key);
     order.truncate(faces);
     let mut photos = Vec::new();
-    for (drawn, together) in order.chunks(TOGETHER).enumerate() {
-        let id = PhotoId::of(format!("event {number}, photo {drawn}").as_bytes());
+    for (nth, group) in order.chunks(PEOPLE_PER_PHOTO).enumerate() {
+        let id = PhotoId::of(format!("event {number}, photo {nth}").as_bytes());
         let mut all: Vec<(&str, Face)> = Vec::new();
-        for (place, (_, (name, face))) in (0i32..).zip(together) {
-            // Whoever would be there twice is in no pair; that is rare.
+        for (column, (_, (name, face))) in (0i32..).zip(group) {
+            // Leaves out the second face of one person in a photo, which is rare.
             if all.iter().all(|(known, _)| known != name) {
-                let bbox = [place * 200, 0, 100, 100];
+                let bbox = [column * 200, 0, 100, 100];
                 let face = Face { id: FaceId::of(id, "bench", bbox), bbox, ..(*face).clone() };
                 all.push((name, face));
             }
@@ -187,34 +190,35 @@ fn gallery(pack: &Pack, photos: &[Photo]) -> Result<Gallery> {
     Ok(gallery)
 }
 
-fn asked(
+fn measure_event(
     pack: &Pack,
     photos: &[Photo],
     strangers: &[Option<Vec<f32>>],
     fpir: f64,
-) -> Result<Event> {
+) -> Result<EventResult> {
     let gallery = gallery(pack, photos)?;
     let tops = stranger_tops(&gallery, strangers, picpick_engine::Scoring::People)?;
     let begun = Instant::now();
     let found = gallery.calibration(fpir);
-    Ok(Event {
+    Ok(EventResult {
         calibration_ms: begun.elapsed().as_secs_f64() * 1000.0,
         pairs: found.pairs,
         formula: gallery.threshold(),
         strangers: threshold_at(&tops, fpir),
-        own: found.own.map(|own| (own.threshold, (own.high - own.low) / 2.0)),
+        estimate: found.own.map(|own| (own.threshold, (own.high - own.low) / 2.0)),
     })
 }
 
-fn mean(all: impl Iterator<Item = f32> + Clone) -> f32 {
-    all.clone().sum::<f32>() / all.count().max(1) as f32
+fn mean(values: impl Iterator<Item = f32> + Clone) -> f32 {
+    values.clone().sum::<f32>() / values.count().max(1) as f32
 }
 
-fn row(faces: usize, fpir: f64, events: &[Event]) -> Row {
-    let estimated = events.iter().filter_map(|event| Some((event.own?, event.strangers)));
-    let bias = mean(estimated.clone().map(|((own, _), strangers)| own - strangers));
-    let middle = mean(estimated.clone().map(|((own, _), _)| own));
-    let spread = mean(estimated.clone().map(|((own, _), _)| (own - middle).powi(2))).sqrt();
+fn row(faces: usize, fpir: f64, events: &[EventResult]) -> Row {
+    let estimated = events.iter().filter_map(|event| Some((event.estimate?, event.strangers)));
+    let bias = mean(estimated.clone().map(|((estimate, _), strangers)| estimate - strangers));
+    let centre = mean(estimated.clone().map(|((estimate, _), _)| estimate));
+    let spread = mean(estimated.clone().map(|((estimate, _), _)| (estimate - centre).powi(2)));
+    let spread = spread.sqrt();
     Row {
         faces,
         fpir,
@@ -231,10 +235,10 @@ fn row(faces: usize, fpir: f64, events: &[Event]) -> Row {
     }
 }
 
-fn real(pack: &Pack, photos: &[Photo]) -> Result<Real> {
+fn measure_real(pack: &Pack, photos: &[Photo]) -> Result<RealPhotos> {
     let gallery = gallery(pack, photos)?;
     let found = gallery.calibration(FPIR);
-    Ok(Real {
+    Ok(RealPhotos {
         faces: gallery.face_count(),
         photos: found.photos,
         pairs: found.pairs,
@@ -249,13 +253,11 @@ fn show(setup: &Setup, report: &Report) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(report)?);
         return Ok(());
     }
-    println!("{}: events of people as if seen together, four to a photo", report.pack);
-    println!(
-        "faces    FPIR  pairs  estimated  formula  strangers    bias  spread  interval      ms"
-    );
+    println!("{}: synthetic events, {PEOPLE_PER_PHOTO} people in each photo", report.pack);
+    println!("faces   FPIR  pairs estimated formula strangers   bias spread    +/-     ms");
     for row in &report.rows {
         println!(
-            "{:>5} {:>5.1} % {:>6} {:>5} of {:<2} {:>7.3} {:>10.3} {:>+7.3} {:>7.3} {:>8.3} {:>7.1}",
+            "{:>5} {:>4.1} % {:>6} {:>3} of {:<2} {:>7.3} {:>9.3} {:>+6.3} {:>6.3} {:>6.3} {:>6.1}",
             row.faces,
             row.fpir * 100.0,
             row.pairs,
@@ -269,13 +271,13 @@ fn show(setup: &Setup, report: &Report) -> Result<()> {
             row.calibration_ms
         );
     }
-    let Real { faces, photos, pairs, threshold, low, high } = &report.real;
-    print!("really together: {pairs} pairs in {photos} photos, {faces} faces in all; ");
+    let RealPhotos { faces, photos, pairs, threshold, low, high } = &report.real;
+    println!("real pictures: {pairs} pairs in {photos} photos; {faces} faces in all");
     match (threshold, low, high) {
         (Some(threshold), Some(low), Some(high)) => {
-            println!("own {threshold:.3} ({low:.3} to {high:.3})");
+            println!("estimate from them: {threshold:.3} ({low:.3} to {high:.3})");
         }
-        _ => println!("fewer than {PAIRS_MIN}: no estimate"),
+        _ => println!("no estimate from them: it needs at least {PAIRS_MIN} pairs"),
     }
     Ok(())
 }

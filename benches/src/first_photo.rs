@@ -1,8 +1,8 @@
-//! How long after the last accepted frame a guest's first photo is on the screen, in an event of many faces.
-//!
-//! The service is the real program, the browser Debian's Chromium, the guest a head made of a real photo that turns
-//! as the page asks; the other faces of the event are made up. Everything runs on this machine and takes its share
-//! of it. The first guest comes right after a start, when the event's collection is not open yet.
+//! Measures the time from a guest's last accepted camera frame to the first photo on the screen, in an event
+//! with many faces: the real service, Debian's Chromium, and a synthetic head made of a real photo, which
+//! turns as the page asks. All run on this machine and compete for it. The other faces of the event are
+//! synthetic. The first guest arrives directly after the service has started, before the event's collection
+//! is open.
 
 use std::time::Instant;
 
@@ -17,19 +17,20 @@ use serde_json::{Value, json};
 
 use crate::setup::{Program, Setup};
 
-/// Whose photo the guest's head is made of: it turns every way.
-const GUEST: &str = "obama3.jpg";
-/// Photos of the guest, and of others.
-const THEIRS: [&str; 3] = ["obama.jpg", "obama2.jpg", "obama3.jpg"];
-const OTHERS: [&str; 3] = ["biden.jpg", "sample1.jpg", "sample2.jpg"];
-const PHOTOS_A_COMMIT: u32 = 64;
+/// The photo from which the guest's head is made.
+const HEAD_PHOTO: &str = "obama3.jpg";
+/// Photos of the guest.
+const GUEST_PHOTOS: [&str; 3] = ["obama.jpg", "obama2.jpg", "obama3.jpg"];
+/// Photos of other people.
+const OTHER_PHOTOS: [&str; 3] = ["biden.jpg", "sample1.jpg", "sample2.jpg"];
+const PHOTOS_PER_COMMIT: u32 = 64;
 
 #[derive(clap::Args)]
 pub struct Args {
     /// Faces in the event
     #[arg(long, default_value_t = 100_000)]
     faces: usize,
-    /// Guests, one after the other
+    /// Number of guests, who arrive one after another
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     guests: u32,
     #[command(flatten)]
@@ -39,18 +40,18 @@ pub struct Args {
 #[derive(Serialize)]
 struct Report {
     faces: usize,
-    /// Until people and index of all these faces were made.
+    /// Seconds until the index and the people of all these faces were updated.
     settled_s: f64,
-    /// The first came when the collection was not open yet.
+    /// The guests in order of arrival; the first one arrived before the collection was open.
     guests: Vec<Run>,
 }
 
-/// From the sending of the last accepted frame.
+/// The times of one guest, measured from the start of the request with the last accepted frame.
 #[derive(Deserialize, Serialize)]
 struct Run {
-    /// Until the answer that the guest has passed.
+    /// Milliseconds until the end of the response that the guest is verified.
     judged_ms: f64,
-    /// Until the first photo was painted.
+    /// Milliseconds until the first photo was painted.
     on_screen_ms: f64,
 }
 
@@ -61,13 +62,13 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let owner = service.owner();
     let event = owner.new_event(&owner.studio(), "First photo");
     let album = Album { client: owner.client.clone(), event: event.clone() };
-    for name in THEIRS.iter().chain(&OTHERS) {
+    for name in GUEST_PHOTOS.iter().chain(&OTHER_PHOTOS) {
         album.upload(name, &std::fs::read(sample(name))?);
     }
     album.wait_until_indexed();
-    let made = owner.client.post(&album.path("/guest-links"), &json!({ "name": "Door" }));
-    let link = made.is(201).field("url");
-    let (_, token) = link.split_once("/g/").context("a guest link without a token")?;
+    let created = owner.client.post(&album.path("/guest-links"), &json!({ "name": "Door" }));
+    let link = created.is(201).field("url");
+    let (_, token) = link.split_once("/g/").context("the guest link has no token")?;
     service.stop();
     let (faces, settled_s) = fill(&service, &event, args.faces)?;
     service.restart();
@@ -76,16 +77,17 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     show(setup, &Report { faces, settled_s, guests })
 }
 
-/// Adds made-up faces until there are `wanted`; how many there are, and how long people and index took.
-fn fill(service: &Service, event: &str, wanted: usize) -> Result<(usize, f64)> {
+/// Adds synthetic faces to `event` until it has at least `faces_min`. Returns the number of faces, and the
+/// seconds that updating index and people took. The service must be stopped.
+fn fill(service: &Service, event: &str, faces_min: usize) -> Result<(usize, f64)> {
     let data = DataFolder::open(&service.sandbox.data(), None)?;
     let pack = Pack::builtin(DEFAULT_PACK)?;
     let collection = Collection::open(&data, event, &pack)?;
     let mut number = 0;
-    while collection.gallery().face_count() < wanted {
-        let numbers = number..number + PHOTOS_A_COMMIT;
+    while collection.gallery().face_count() < faces_min {
+        let numbers = number..number + PHOTOS_PER_COMMIT;
         collection.put(numbers.map(|number| synthetic::photo(number, pack.id())).collect())?;
-        number += PHOTOS_A_COMMIT;
+        number += PHOTOS_PER_COMMIT;
     }
     let begun = Instant::now();
     collection.settle()?;
@@ -94,22 +96,23 @@ fn fill(service: &Service, event: &str, wanted: usize) -> Result<(usize, f64)> {
     Ok((faces, settled_s))
 }
 
+/// Lets `guests` guests verify themselves in the browser, one after another, by the link with `token`.
 fn guests(service: &Service, token: &str, guests: u32) -> Result<Vec<Run>> {
-    let head = head_of(GUEST);
+    let head = head_of(HEAD_PHOTO);
     let poses = Poses::new(&service.sandbox.path("poses"));
     let figures = service.sandbox.path("figures.json");
     let guest: Value = poses.all("guest", |yaw, pitch| head.turned(yaw, pitch, [0.0, 0.0]));
-    let told = json!({
+    let input = json!({
         "address": service.address(),
         "link": format!("/g/{token}"),
         "guest": guest,
         "cannot": [],
         "live": service.sandbox.path("live.y4m"),
-        "photos": THEIRS.len(),
+        "photos": GUEST_PHOTOS.len(),
         "runs": guests,
         "figures": figures,
     });
-    browser::run("first_photo", told);
+    browser::run("first_photo", input);
     Ok(serde_json::from_slice(&std::fs::read(figures)?)?)
 }
 
@@ -119,11 +122,11 @@ fn show(setup: &Setup, report: &Report) -> Result<()> {
         return Ok(());
     }
     let Report { faces, settled_s, guests } = report;
-    println!("{faces} faces, whose people and index were made in {settled_s:.1} s");
-    println!("{:>8}  {:>10}  {:>20}", "guest", "judged ms", "photo on screen ms");
+    println!("{faces} faces; index and people updated in {settled_s:.1} s");
+    println!("{:>8}  {:>11}  {:>20}", "guest", "verified ms", "photo on screen ms");
     for (nth, Run { judged_ms, on_screen_ms }) in guests.iter().enumerate() {
         let name = if nth == 0 { "first".to_owned() } else { (nth + 1).to_string() };
-        println!("{name:>8}  {judged_ms:>10.0}  {on_screen_ms:>20.0}");
+        println!("{name:>8}  {judged_ms:>11.0}  {on_screen_ms:>20.0}");
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! `picpick-bench`: measures the engine and the running service on real photos, as tables or as JSON.
+//! `picpick-bench`: measures the engine and the running service, and prints tables or JSON.
 //!
-//! Every figure comes from one run on one machine; compare ratios within a run. Knows nothing of anybody's
-//! data folder: what it needs it makes and removes.
+//! All figures of a run come from one machine; compare only figures of one run. Measurements that need a data
+//! folder create one and remove it at the end.
 
 mod accuracy;
 mod attack;
@@ -20,7 +20,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 #[derive(Parser)]
-#[command(version, about = "Measures PicPick on real photos")]
+#[command(version, about = "Measures the accuracy and the speed of PicPick", max_term_width = 80)]
 struct Args {
     #[command(flatten)]
     setup: setup::Setup,
@@ -30,31 +30,33 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Open-set search (1:N): TPIR, photo recall and precision at stated false positive rates
+    /// Measure open-set identification (1:N): TPIR, photo recall and precision at fixed FPIRs
     Accuracy(accuracy::Args),
-    /// Presentation attacks: how often people are refused, and imitated screens and prints pass
+    /// Measure presentation attack detection: how often live people are rejected (BPCER), and
+    /// simulated screens and prints accepted (APCER)
     Attack(attack::Args),
-    /// The threshold that an event's own photos speak for, against the one that strangers give
+    /// Compare the threshold estimated from an event's own photos with the one that strangers give
     Calibrate(calibrate::Args),
-    /// Milliseconds from a guest's last frame until their first photo is on a browser's screen
+    /// Measure the milliseconds from a guest's last camera frame to the first photo on the screen
     FirstPhoto(first_photo::Args),
-    /// Photo recall by the quality of the face, on photos made smaller and blurred in known steps
+    /// Measure photo recall by face quality, on photos reduced and blurred in fixed steps
     Coverage(coverage::Args),
-    /// Verification (1:1) on a list of pairs: accuracy at the best threshold
+    /// Measure verification (1:1) on a list of pairs: accuracy at the best threshold, and TAR
     Pairs(pairs::Args),
-    /// Seconds until the people of a large collection have formed
-    People(accounts::Args),
-    /// The running service under load: how many searches a second it answers in time, and its memory
+    /// Measure the seconds that clustering a large collection into people takes
+    People(people::Args),
+    /// Measure the running service under load: the search rate that it sustains, and its memory
     Load(load::Args),
-    /// Photos per second and milliseconds per stage, on one thread and on all
+    /// Measure photos per second and milliseconds per stage, on one thread and on all cores
     Pipeline(pipeline::Args),
-    /// Seconds until a large collection's key is gone, and until its purge is attested
+    /// Measure the seconds until a large collection's key is destroyed, and until its purge has a
+    /// receipt
     Purge(purge::Args),
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let done: Result<()> = match &args.command {
+    let result: Result<()> = match &args.command {
         Command::Accuracy(command) => accuracy::run(&args.setup, command),
         Command::Attack(command) => attack::run(&args.setup, command),
         Command::Calibrate(command) => calibrate::run(&args.setup, command),
@@ -62,11 +64,11 @@ fn main() -> ExitCode {
         Command::Coverage(command) => coverage::run(&args.setup, command),
         Command::Load(command) => load::run(&args.setup, command),
         Command::Pairs(command) => pairs::run(&args.setup, command),
-        Command::People(command) => accounts::run(&args.setup, command),
+        Command::People(command) => people::run(&args.setup, command),
         Command::Pipeline(command) => pipeline::run(&args.setup, command),
         Command::Purge(command) => purge::run(&args.setup, command),
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

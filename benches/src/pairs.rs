@@ -1,22 +1,22 @@
-//! Verification (1:1) on a list of pairs in LFW's format.
+//! Verification (1:1) on a list of pairs in LFW's format, separated by tabs: `NAME a b` are two pictures of
+//! one person, `NAME a OTHER b` are pictures of two.
 //!
-//! `NAME a b` are two pictures of one person, `NAME a OTHER b` of two. Reports the accuracy at the best
-//! threshold (a health check of the chain, not a product figure) and TAR at FAR 0.1 %. Knows nothing of
-//! galleries.
+//! Reports the accuracy at the best threshold, which checks the pipeline and says nothing about the product,
+//! and TAR at FAR 0.1 %.
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use crate::setup::{Setup, Way, central_faces};
+use crate::setup::{PictureRole, Setup, central_faces};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// File of pairs in LFW's format
+    /// File with pairs in LFW's format
     #[arg(long)]
     pairs: PathBuf,
-    /// Folder of NAME/NAME_0001.jpg
+    /// Folder with the pictures: NAME/NAME_0001.jpg
     #[arg(long)]
     images: PathBuf,
 }
@@ -26,7 +26,7 @@ struct Report {
     pack: String,
     provider: String,
     pairs: usize,
-    /// Pairs in which a face was missing; they count as "not the same person".
+    /// Pairs with a picture without a face; they count as two people.
     without_face: usize,
     accuracy: f64,
     threshold: f32,
@@ -42,7 +42,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     pictures.sort_unstable();
     pictures.dedup();
     let pipeline = setup.pipeline()?;
-    let faces = central_faces(&pipeline, Way::Photo, &args.images, &pictures)?;
+    let faces = central_faces(&pipeline, PictureRole::Photo, &args.images, &pictures)?;
     let faces: HashMap<&String, _> = pictures.iter().zip(faces).collect();
     let mut without_face = 0;
     let mut scores = Vec::with_capacity(pairs.len());
@@ -56,7 +56,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
         };
         scores.push((score, *same));
     }
-    let (accuracy, threshold) = best(&mut scores);
+    let (accuracy, threshold) = best_accuracy(&mut scores);
     let pack = setup.pack()?.id().to_owned();
     let provider = pipeline.provider().to_string();
     let tar_at_far_001 = tar(&scores, 0.001);
@@ -75,7 +75,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
         let Report { pack, provider, pairs, without_face, .. } = &report;
         println!("{pack} on {provider}: {pairs} pairs, {without_face} without a face");
         println!(
-            "accuracy {:.2} % at {threshold:.3}, TAR at FAR 0.1 % {:.2} %",
+            "accuracy {:.2} % at threshold {threshold:.3}, TAR {:.2} % at FAR 0.1 %",
             accuracy * 100.0,
             tar_at_far_001 * 100.0
         );
@@ -94,8 +94,8 @@ fn parse(line: &str) -> Option<(String, String, bool)> {
     }
 }
 
-/// The best share of right verdicts and the threshold that gives it; sorts `scores` best first.
-fn best(scores: &mut [(f32, bool)]) -> (f64, f32) {
+/// Returns the highest accuracy over all thresholds, and its threshold. Sorts `scores` in descending order.
+fn best_accuracy(scores: &mut [(f32, bool)]) -> (f64, f32) {
     scores.sort_by(|a, b| b.0.total_cmp(&a.0));
     let different = scores.iter().filter(|(_, same)| !same).count();
     let mut right = different;
@@ -109,7 +109,8 @@ fn best(scores: &mut [(f32, bool)]) -> (f64, f32) {
     (best.0 as f64 / scores.len().max(1) as f64, best.1)
 }
 
-/// Share of same pairs above the threshold that lets `far` of the different ones through.
+/// Returns the true accept rate: the share of pairs of one person above the threshold that accepts the
+/// fraction `far` of the pairs of two people.
 fn tar(sorted: &[(f32, bool)], far: f64) -> f64 {
     let different = sorted.iter().filter(|(_, same)| !same).count();
     let same = sorted.len() - different;
@@ -148,7 +149,7 @@ mod tests {
     #[test]
     fn accuracy_and_rate_of_a_small_set() {
         let mut scores = vec![(0.9, true), (0.2, false), (0.8, true), (0.7, false), (0.6, true)];
-        let (accuracy, threshold) = best(&mut scores);
+        let (accuracy, threshold) = best_accuracy(&mut scores);
         assert!((accuracy - 0.8).abs() < 1e-9 && (threshold - 0.8).abs() < 1e-6);
         assert!((tar(&scores, 0.001) - 2.0 / 3.0).abs() < 1e-9);
     }

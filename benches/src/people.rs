@@ -1,8 +1,3 @@
-//! How long the people of a large collection take to form, and to take in a few more faces.
-//!
-//! Faces are made up: guests who were photographed often, and passers-by who were once. How well people are told
-//! apart is measured by `accuracy`, on real faces. Knows nothing of how clusters are made.
-
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -11,25 +6,25 @@ use serde::Serialize;
 
 use crate::setup::Setup;
 
-const FACES_A_PHOTO: usize = 5;
-/// Cosine of two pictures of one person: a good deal above the cut, as good pictures are.
-const ALIKE: f32 = 0.64;
+const FACES_PER_PHOTO: usize = 5;
+/// Cosine of two pictures of one guest, well above the threshold of clustering, as good pictures have.
+const SAME_PERSON_COSINE: f32 = 0.64;
 
 #[derive(clap::Args)]
 pub struct Args {
     /// Faces in the collection
     #[arg(long, default_value_t = 100_000)]
     faces: usize,
-    /// Faces of each guest
+    /// Faces per guest, on average
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     each: u32,
-    /// Share of faces that are somebody's only one, 0 to 1
+    /// Share of faces that are the only one of their person, 0 to 1
     #[arg(long, default_value_t = 0.3)]
     alone: f32,
-    /// Share of faces of poor quality, 0 to 1
+    /// Share of faces of low quality, 0 to 1
     #[arg(long, default_value_t = 0.2)]
     poor: f32,
-    /// Share of faces that come later, when people have formed, 0 to 1
+    /// Share of faces that are added after the first clustering, 0 to 1
     #[arg(long, default_value_t = 0.01)]
     later: f32,
 }
@@ -37,23 +32,29 @@ pub struct Args {
 #[derive(Serialize)]
 struct Report {
     faces: usize,
-    /// Guests and passers-by that the faces were made of.
+    /// Number of simulated people: guests and passers-by.
     made_of: usize,
+    /// Number of people that clustering found.
     people: usize,
+    /// Duration of the first clustering, seconds.
     formed_s: f64,
+    /// Faces added afterwards.
     later_faces: usize,
+    /// Duration of clustering them, seconds.
     later_s: f64,
 }
 
+/// Measures how long a collection's people take to cluster, and to update with a few more faces. The
+/// embeddings are synthetic; `accuracy` measures on real faces how well clustering separates people.
 pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     if ![args.alone, args.poor, args.later].iter().all(|share| (0.0..=1.0).contains(share)) {
-        bail!("--alone, --poor and --later are shares, 0 to 1");
+        bail!("--alone, --poor and --later must be from 0 to 1");
     }
     let pack = setup.pack()?;
     let mut crowd = Crowd::new(args, pack.embedder.dim);
     let photos = |count: usize, crowd: &mut Crowd| {
         let photo = |_| crowd.photo(pack.id());
-        (0..count.div_ceil(FACES_A_PHOTO)).map(photo).collect::<Vec<Photo>>()
+        (0..count.div_ceil(FACES_PER_PHOTO)).map(photo).collect::<Vec<Photo>>()
     };
     let later = (args.faces as f32 * args.later) as usize;
     let mut all = photos(args.faces.saturating_sub(later), &mut crowd);
@@ -68,34 +69,38 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let [formed_s, later_s] = seconds.try_into().unwrap_or_default();
     let made_of = crowd.people();
     let people = gallery.people().len();
-    let later_faces = later.div_ceil(FACES_A_PHOTO) * FACES_A_PHOTO;
-    let faces = all.len() * FACES_A_PHOTO;
+    let later_faces = later.div_ceil(FACES_PER_PHOTO) * FACES_PER_PHOTO;
+    let faces = all.len() * FACES_PER_PHOTO;
     let report = Report { faces, made_of, people, formed_s, later_faces, later_s };
     if setup.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
         return Ok(());
     }
-    println!("{} faces of {made_of} people formed {people} people", report.faces);
-    println!("formed anew in {formed_s:.2} s; with {later_faces} faces more in {later_s:.2} s");
+    println!("{} faces of {made_of} simulated people; {people} people found", report.faces);
+    println!("clustered in {formed_s:.2} s; updated with {later_faces} more in {later_s:.2} s");
     Ok(())
 }
 
-/// Makes photos of people, one after the other.
+/// A generator of photos of guests, each photographed often, and passers-by, each photographed once.
 struct Crowd {
     rng: Rng,
-    /// Directions of the guests.
+    /// The mean embedding of each guest.
     guests: Vec<Vec<f32>>,
+    /// Share of faces that are passers-by.
     alone: f32,
+    /// Share of faces of low quality.
     poor: f32,
+    /// Number of passers-by so far.
     passers_by: usize,
+    /// Number of photos so far.
     photos: usize,
 }
 
 impl Crowd {
     fn new(args: &Args, dim: usize) -> Self {
         let mut rng = Rng(1);
-        let often = args.faces as f32 * (1.0 - args.alone);
-        let guests = (often as usize).div_ceil(args.each as usize).max(FACES_A_PHOTO);
+        let guest_faces = args.faces as f32 * (1.0 - args.alone);
+        let guests = (guest_faces as usize).div_ceil(args.each as usize).max(FACES_PER_PHOTO);
         let guests = (0..guests).map(|_| rng.direction(dim)).collect();
         Self { rng, guests, alone: args.alone, poor: args.poor, passers_by: 0, photos: 0 }
     }
@@ -108,7 +113,7 @@ impl Crowd {
         self.photos += 1;
         let id = PhotoId::of(&self.photos.to_le_bytes());
         let first = (self.rng.share() * self.guests.len() as f32) as usize;
-        let faces = (0..FACES_A_PHOTO).map(|which| {
+        let faces = (0..FACES_PER_PHOTO).map(|which| {
             let bbox = [which as i32 * 300, 200, 180, 220];
             let (id, landmarks) = (FaceId::of(id, pack, bbox), [[1.0, 2.0]; 5]);
             let embedding = self.face(first + which);
@@ -120,7 +125,7 @@ impl Crowd {
         Photo { id, path, width: 6000, height: 4000, faces }
     }
 
-    /// A picture of guest `nth`, or of a passer-by.
+    /// Returns an embedding of guest `nth` or, with probability `alone`, of a new passer-by.
     fn face(&mut self, nth: usize) -> Vec<f32> {
         let dim = self.guests.first().map_or(0, Vec::len);
         let noise = self.rng.direction(dim);
@@ -129,15 +134,16 @@ impl Crowd {
             return noise;
         }
         let guest = self.guests.get(nth % self.guests.len()).unwrap_or(&noise);
-        let (own, other) = (ALIKE.sqrt(), (1.0 - ALIKE).sqrt());
+        let (own, other) = (SAME_PERSON_COSINE.sqrt(), (1.0 - SAME_PERSON_COSINE).sqrt());
         unit(guest.iter().zip(&noise).map(|(guest, noise)| own * guest + other * noise).collect())
     }
 }
 
-/// Numbers that look random and are the same in every run: SplitMix64 (Steele, Lea, Flood 2014).
+/// A pseudo-random number generator, the same in every run: SplitMix64 (Steele, Lea, Flood 2014).
 struct Rng(u64);
 
 impl Rng {
+    /// Returns a uniform number, at least 0 and below 1.
     fn share(&mut self) -> f32 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -146,7 +152,8 @@ impl Rng {
         ((mixed ^ (mixed >> 31)) >> 40) as f32 / (1u64 << 24) as f32
     }
 
-    /// A unit vector; sums of even numbers are about normal, so that all directions are equally likely.
+    /// Returns a random unit vector. Sums of uniform numbers are nearly normal, so all directions are about
+    /// equally likely.
     fn direction(&mut self, dim: usize) -> Vec<f32> {
         unit((0..dim).map(|_| (0..4).map(|_| self.share() - 0.5).sum()).collect())
     }

@@ -1,8 +1,3 @@
-//! Photos per second and milliseconds per stage, on one thread and on all.
-//!
-//! Photos are read before the clock starts; a first pass warms sessions up. Knows nothing of stores:
-//! this is decode → detect → align → embed alone.
-
 use anyhow::{Context, Result, bail};
 use picpick_engine::{Analysis, Pipeline};
 use rayon::prelude::*;
@@ -17,7 +12,7 @@ pub struct Args {
     /// Photos to measure on
     #[arg(required = true)]
     photos: Vec<PathBuf>,
-    /// Passes over all photos that are timed
+    /// Number of timed passes over all photos
     #[arg(long, default_value_t = 5)]
     passes: usize,
 }
@@ -45,6 +40,7 @@ struct Stages {
     embed: f64,
 }
 
+/// Measures decode → detect → align → embed, without a store. The photos are read before the first pass.
 pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let read =
         |path: &PathBuf| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
@@ -91,7 +87,8 @@ fn measure(
             photos.par_iter().map(|bytes| pipeline.analyse(bytes)).collect::<Result<Vec<_>, _>>()
         })?)
     };
-    // Twice: a pipeline that still tries bfloat16 against f32 needs some faces to settle.
+    // Two untimed passes warm up the sessions, and give the check of bfloat16 against f32 the faces that it
+    // needs.
     pass()?;
     pass()?;
     let start = Instant::now();

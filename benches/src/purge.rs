@@ -1,8 +1,3 @@
-//! How long purging a large collection takes: until its key is gone, and until its receipt is there.
-//!
-//! Faces are made up, stored as real ones are, in a folder of its own. The key's end is seen from outside, by
-//! asking for the collection again and again. Knows nothing of how anything is purged.
-
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -13,8 +8,9 @@ use serde::Serialize;
 
 use crate::setup::Setup;
 
-const FACES_A_PHOTO: usize = 5;
-const PHOTOS_A_COMMIT: usize = 64;
+const FACES_PER_PHOTO: usize = 5;
+const PHOTOS_PER_COMMIT: usize = 64;
+/// The name of the collection.
 const NAME: &str = "purged";
 
 #[derive(clap::Args)]
@@ -22,7 +18,8 @@ pub struct Args {
     /// Faces in the collection
     #[arg(long, default_value_t = 200_000)]
     faces: usize,
-    /// Folder to make the data folder in; removed at the end [default: the system's temporary folder]
+    /// Folder in which to create the data folder, which is removed at the end [default: the
+    /// system's temporary folder]
     #[arg(long)]
     folder: Option<PathBuf>,
 }
@@ -32,9 +29,9 @@ struct Report {
     faces: u64,
     photos: u64,
     bytes_before: u64,
-    /// Until the key was gone, with the error of asking every millisecond.
+    /// Seconds until the key was destroyed, observed by polling every millisecond.
     key_gone_s: f64,
-    /// Until the files were gone and the receipt written.
+    /// Seconds until the files were removed and the receipt was issued.
     receipt_s: f64,
     scanned_files: u64,
     scanned_bytes: u64,
@@ -42,10 +39,11 @@ struct Report {
     residue: u64,
 }
 
+/// Measures a purge of a collection with synthetic embeddings, in a data folder of its own.
 pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let base = args.folder.clone().unwrap_or_else(std::env::temp_dir);
     let folder = base.join(format!("picpick-bench-{}", std::process::id()));
-    std::fs::create_dir(&folder).with_context(|| format!("making {}", folder.display()))?;
+    std::fs::create_dir(&folder).with_context(|| format!("creating {}", folder.display()))?;
     let report = measure(setup, args, &folder.join("data"));
     std::fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
     show(setup, &report?)
@@ -57,8 +55,8 @@ fn measure(setup: &Setup, args: &Args, folder: &std::path::Path) -> Result<Repor
         Keep { purpose: "a measurement".into(), legal_basis: "consent".into(), ends_unix_s: None };
     data.create(NAME, pack.id(), &keep)?;
     let collection = Collection::open(&data, NAME, &pack)?;
-    let photos: Vec<usize> = (0..args.faces.div_ceil(FACES_A_PHOTO)).collect();
-    for numbers in photos.chunks(PHOTOS_A_COMMIT) {
+    let photos: Vec<usize> = (0..args.faces.div_ceil(FACES_PER_PHOTO)).collect();
+    for numbers in photos.chunks(PHOTOS_PER_COMMIT) {
         let photos = numbers.iter().map(|number| photo(*number, pack.embedder.dim, pack.id()));
         collection.put(photos.collect())?;
     }
@@ -91,7 +89,7 @@ fn measure(setup: &Setup, args: &Args, folder: &std::path::Path) -> Result<Repor
     })
 }
 
-/// A photo of faces whose embeddings are random directions.
+/// Returns photo `number`, whose faces have random unit embeddings.
 fn photo(number: usize, dim: usize, pack: &str) -> Photo {
     let id = PhotoId::of(&number.to_le_bytes());
     let mut state = number as u64 + 1;
@@ -114,18 +112,19 @@ fn photo(number: usize, dim: usize, pack: &str) -> Photo {
             embedding,
         }
     };
-    let faces = (0..FACES_A_PHOTO as i32).map(&mut face).collect();
+    let faces = (0..FACES_PER_PHOTO as i32).map(&mut face).collect();
     Photo { id, path: format!("IMG_{number:06}.jpg").into(), width: 6000, height: 4000, faces }
 }
 
+/// Returns the total size of the files below `folder`, bytes; unreadable ones count as 0.
 fn size(folder: &std::path::Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let of = |entry: std::fs::DirEntry| match entry.metadata() {
+    let entry_size = |entry: std::fs::DirEntry| match entry.metadata() {
         Ok(found) if found.is_dir() => size(&entry.path()),
         Ok(found) => found.len(),
         Err(_) => 0,
     };
-    entries.map(of).sum()
+    entries.map(entry_size).sum()
 }
 
 fn show(setup: &Setup, report: &Report) -> Result<()> {
@@ -136,10 +135,10 @@ fn show(setup: &Setup, report: &Report) -> Result<()> {
     let Report { faces, photos, bytes_before, key_gone_s, receipt_s, .. } = report;
     println!("{faces} faces in {photos} photos, {} MB on disk", bytes_before / 1_000_000);
     println!(
-        "key gone after {key_gone_s:.3} s, files gone and receipt written after {receipt_s:.3} s"
+        "key destroyed after {key_gone_s:.3} s; files removed, receipt after {receipt_s:.3} s"
     );
     println!(
-        "scanned {} files with {} MB for {} needles: {} found",
+        "residue scan: {} files, {} MB, {} patterns; {} found",
         report.scanned_files,
         report.scanned_bytes / 1_000_000,
         report.needles,

@@ -1,7 +1,3 @@
-//! What every measurement needs: the models, the precision, and faces of many pictures at once.
-//!
-//! The only place of this program that reads the environment. Knows nothing of protocols or figures.
-
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use picpick_engine::{
@@ -10,18 +6,19 @@ use picpick_engine::{
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
+/// The options of every measurement. Only this file reads the environment.
 #[derive(Args)]
 pub struct Setup {
-    /// Model pack: a built-in name or the path of a pack file
+    /// Model pack: the name of a built-in pack, or the path of a pack file (.toml)
     #[arg(long, global = true, default_value = picpick_engine::DEFAULT_PACK)]
     pack: String,
-    /// Arithmetic of the models
+    /// Precision of the models; 'auto' takes the fastest that passes its check
     #[arg(long, global = true, value_enum, default_value = "auto")]
-    precision: Wanted,
-    /// Folder with the model cache [default: the user's cache folder]
+    precision: Arithmetic,
+    /// Folder with the downloaded models [default: ~/.cache/picpick]
     #[arg(long, global = true, env = "PICPICK_CACHE")]
     cache: Option<PathBuf>,
-    /// Folder that already holds the model files (no network)
+    /// Folder with the model files, to use instead of downloading them
     #[arg(long, global = true, env = "PICPICK_MODELS_DIR")]
     offline: Option<PathBuf>,
     /// Print one JSON document instead of tables
@@ -30,7 +27,7 @@ pub struct Setup {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Wanted {
+enum Arithmetic {
     Auto,
     Bf16,
     F32,
@@ -38,7 +35,7 @@ enum Wanted {
 }
 
 impl Setup {
-    /// The pack that is measured.
+    /// Returns the pack to measure.
     pub fn pack(&self) -> Result<Pack> {
         if self.pack.ends_with(".toml") {
             return Ok(Pack::from_file(Path::new(&self.pack))?);
@@ -46,23 +43,23 @@ impl Setup {
         Ok(Pack::builtin(&self.pack)?)
     }
 
-    /// The loaded pipeline.
+    /// Loads the pipeline.
     pub fn pipeline(&self) -> Result<Pipeline> {
         let limits = DecodeLimits::default();
-        Ok(Pipeline::load(&self.models()?, &self.pack()?, self.arithmetic(), limits)?)
+        Ok(Pipeline::load(&self.models()?, &self.pack()?, self.precision(), limits)?)
     }
 
-    /// The loaded models of liveness.
+    /// Loads the liveness models.
     pub fn liveness(&self) -> Result<Liveness> {
-        Ok(Liveness::load(&self.models()?, self.arithmetic())?)
+        Ok(Liveness::load(&self.models()?, self.precision())?)
     }
 
-    fn arithmetic(&self) -> Precision {
+    fn precision(&self) -> Precision {
         match self.precision {
-            Wanted::Auto => Precision::Auto,
-            Wanted::Bf16 => Precision::Only(Provider::OpenVinoBf16),
-            Wanted::F32 => Precision::Only(Provider::OpenVinoF32),
-            Wanted::Cpu => Precision::Only(Provider::Cpu),
+            Arithmetic::Auto => Precision::Auto,
+            Arithmetic::Bf16 => Precision::Only(Provider::OpenVinoBf16),
+            Arithmetic::F32 => Precision::Only(Provider::OpenVinoF32),
+            Arithmetic::Cpu => Precision::Only(Provider::Cpu),
         }
     }
 
@@ -77,54 +74,60 @@ impl Setup {
         let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         let base =
             base.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
-        Ok(base.context("neither XDG_CACHE_HOME nor HOME is set; use --cache DIR")?.join("picpick"))
+        let base = base
+            .context("neither XDG_CACHE_HOME nor HOME is set; name the folder with --cache DIR")?;
+        Ok(base.join("picpick"))
     }
 }
 
-/// The program whose service is measured.
+/// The option for the program `picpick`, whose service is measured.
 #[derive(Args)]
 pub struct Program {
-    /// The service's program [default: 'picpick' beside this one]
+    /// The program 'picpick' [default: the one in the folder of this program]
     #[arg(long)]
     program: Option<PathBuf>,
 }
 
 impl Program {
-    /// Where it lies. Errors: it is not there.
+    /// Returns the program's path. Errors if the default one does not exist.
     pub fn path(&self) -> Result<PathBuf> {
         if let Some(program) = &self.program {
             return Ok(program.clone());
         }
         let program = std::env::current_exe()?.with_file_name("picpick");
         if !program.is_file() {
-            bail!("no {}: build picpick-server too, or name it by --program", program.display());
+            bail!(
+                "{} does not exist: build picpick-server, or name the program with --program",
+                program.display()
+            );
         }
         Ok(program)
     }
 }
 
-/// The way a picture takes through the pipeline.
+/// How the pipeline analyses a picture.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Way {
-    /// Of a photo that is indexed.
+pub enum PictureRole {
+    /// As a photo of the gallery.
     Photo,
-    /// Of a selfie that asks.
+    /// As the selfie of a search, which gets more detector passes.
     Selfie,
 }
 
-/// The most central face of each picture, `None` where there is none, in order; on all cores.
+/// Returns the most central face of each picture, in order; `None` for a picture without a face. Uses all
+/// cores.
 pub fn central_faces(
     pipeline: &Pipeline,
-    way: Way,
+    role: PictureRole,
     images: &Path,
     pictures: &[String],
 ) -> Result<Vec<Option<Face>>> {
     let face = |picture: &String| {
         let path = images.join(picture);
         let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-        let found = match way {
-            Way::Photo => pipeline.analyse(&bytes),
-            Way::Selfie => pipeline.analyse_selfie(&bytes),
+        let found = match role {
+            PictureRole::Photo => pipeline.analyse(&bytes),
+            PictureRole::Selfie => pipeline.analyse_selfie(&bytes),
         };
         let found = found.with_context(|| format!("analysing {}", path.display()))?;
         Ok(subject(&found.faces, (found.width, found.height), Subject::Central, picture)

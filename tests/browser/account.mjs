@@ -1,20 +1,20 @@
-// Somebody's own account: a name, another address, a second factor, a new password, sessions that end.
+// A user's account: name, e-mail address, second factor, password, sessions, export.
 
 import { createHmac } from "node:crypto";
 import { readdirSync } from "node:fs";
-import { assert, close, looked, mailed, open, signIn, somebody, told, until, visit } from "./harness.mjs";
+import { assert, checkedBothSchemes, close, newPage, open, params, readMails, signIn, until, visit } from "./harness.mjs";
 
 const browser = await open("none");
-const page = await somebody(browser);
+const page = await newPage(browser);
 const outcome = (form) => page.textContent(`#${form} .outcome`);
-const said = (form, text) => until(`${form}: ${text}`, async () => (await outcome(form)).includes(text));
+const waitForOutcome = (form, text) => until(`${form}: ${text}`, async () => (await outcome(form)).includes(text));
 
-// The codes of RFC 6238, each used once: of the step before, of now, or of the one to come.
+// Returns a TOTP code (RFC 6238) that was not used before: of the previous, the current or the next step.
 const STEP_S = 30;
 let used = 0;
 async function code(secret) {
   const now = () => Math.floor(Date.now() / 1000 / STEP_S);
-  await until("a code that was not used", () => used <= now());
+  await until("an unused code", () => used <= now());
   const step = Math.max(used + 1, now() - 1);
   used = step;
   const bits = [...secret].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0")).join("");
@@ -29,49 +29,49 @@ await signIn(page);
 await page.click("#who");
 await page.waitForURL("**/studio/me");
 await page.waitForSelector("#sessions li");
-await looked(page, "account");
+await checkedBothSchemes(page, "account");
 
 await page.fill("#name", "Asha Rao");
 await page.click("#naming [type=submit]");
-await said("naming", "Saved.");
+await waitForOutcome("naming", "Saved.");
 assert.equal(await page.textContent("#who"), "Asha Rao");
 
-// Another address, with the password, by the link of a mail.
+// Another address: requires the password and is confirmed by a link in an e-mail.
 await page.fill("#new-email", "asha.rao@mail.example");
 await page.fill("#email-password", "not the password");
 await page.click("#mailing [type=submit]");
-await said("mailing", "password is wrong");
-await page.fill("#email-password", told.password);
+await waitForOutcome("mailing", "password is wrong");
+await page.fill("#email-password", params.password);
 await page.click("#mailing [type=submit]");
-await said("mailing", "on its way to asha.rao@mail.example");
+await waitForOutcome("mailing", "on its way to asha.rao@mail.example");
 const link = await until("the mail", () => {
-  const files = readdirSync(told.outbox).filter((name) => name.endsWith(".eml"));
-  return mailed(told.outbox, files).map((mail) => mail.match(/\/email#ppe_[\w-]+/)?.[0]).find(Boolean);
+  const files = readdirSync(params.outbox).filter((name) => name.endsWith(".eml"));
+  return readMails(params.outbox, files).map((mail) => mail.match(/\/email#ppe_[\w-]+/)?.[0]).find(Boolean);
 });
 await visit(page, link);
 await page.click("[type=submit]");
 await page.waitForURL("**/studio");
-told.email = "asha.rao@mail.example";
+params.email = "asha.rao@mail.example";
 await visit(page, "/studio/me");
-assert.equal(await page.textContent("#address"), told.email);
+assert.equal(await page.textContent("#address"), params.email);
 
-// A second factor: the code's picture, the secret by hand, and a code that proves the app has it.
-assert.equal(await page.isVisible("#password-code"), false, "nobody is asked for a code there is not");
+// A second factor: the QR code, the secret as text, and a code that proves that the app has the secret.
+assert.equal(await page.isVisible("#password-code"), false, "no code is required without a second factor");
 await page.click("#factor-begin");
 await page.waitForSelector("#factor-new:visible");
-await until("the picture", () => page.$eval("#factor-qr", (one) => one.complete && one.naturalWidth > 0));
-await looked(page, "account-factor");
+await until("the QR code", () => page.$eval("#factor-qr", (one) => one.complete && one.naturalWidth > 0));
+await checkedBothSchemes(page, "account-factor");
 const secret = (await page.textContent("#factor-secret")).replaceAll(" ", "");
 assert.match(secret, /^[A-Z2-7]{32}$/);
 await page.fill("#confirm-code", "000000");
 await page.click("#factor-confirm [type=submit]");
-await said("factor-confirm", "not the app's");
+await waitForOutcome("factor-confirm", "code is wrong");
 await page.fill("#confirm-code", await code(secret));
 await page.click("#factor-confirm [type=submit]");
 await until("the factor", async () => (await page.textContent("#factor-said")) === "Turned on.");
 assert.equal(await page.textContent("#factor-secret"), "", "the secret is shown once");
 
-// A new password asks for both.
+// A new password requires the current one and a code.
 const fresh = "a horse of another colour";
 const change = async (current, code) => {
   await page.fill("#current", current);
@@ -79,25 +79,25 @@ const change = async (current, code) => {
   await page.fill("#password-code", code);
   await page.click("#password [type=submit]");
 };
-await change(told.password, "000000");
-await said("password", "not the app's");
-await looked(page, "account-refused");
-await change(told.password, await code(secret));
-await said("password", "Password changed.");
+await change(params.password, "000000");
+await waitForOutcome("password", "code is wrong");
+await checkedBothSchemes(page, "account-refused");
+await change(params.password, await code(secret));
+await waitForOutcome("password", "Password changed.");
 
-// Off again, and sessions elsewhere.
+// The second factor is turned off, and sessions on other devices are ended.
 await page.fill("#remove-code", await code(secret));
 await page.click("#factor-remove [type=submit]");
 await until("the factor", async () => (await page.textContent("#factor-said")) === "Turned off.");
-const [phone, tablet] = [await somebody(browser), await somebody(browser)];
+const [phone, tablet] = [await newPage(browser), await newPage(browser)];
 for (const elsewhere of [phone, tablet]) await signIn(elsewhere, fresh);
 await visit(page, "/studio/me");
 await until("the sessions", async () => (await page.$$("#sessions li")).length === 3);
 await page.click("#sessions li:has(button) button");
-await until("one less", async () => (await page.$$("#sessions li")).length === 2);
+await until("one session less", async () => (await page.$$("#sessions li")).length === 2);
 await page.click("#end-others");
 await page.click("#ask-yes");
-await until("this one alone", async () => (await page.$$("#sessions li")).length === 1);
+await until("only the current session", async () => (await page.$$("#sessions li")).length === 1);
 for (const elsewhere of [phone, tablet]) {
   await elsewhere.goto("/studio");
   await elsewhere.waitForURL("**/sign-in");

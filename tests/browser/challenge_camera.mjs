@@ -1,13 +1,14 @@
-// What a guest does before the camera: registers, and turns their head as asked.
+// A simulated guest: registers, and turns the head in front of the camera as the page asks.
 
-import { assert, pause, told, until } from "./harness.mjs";
+import { assert, params, pause, until } from "./harness.mjs";
 
-// A person needs that long to begin a turn.
+// Reaction time of a person before a turn, milliseconds.
 export const REACTION_MS = 400;
 
 export function challengeCamera(camera) {
+  // Registers a guest by the event's link, up to the page that opens the camera.
   async function register(page, name, contact) {
-    await page.goto(told.link);
+    await page.goto(params.link);
     await page.click("#begin");
     await page.fill("#name", name);
     await page.fill("#contact", contact);
@@ -18,6 +19,7 @@ export function challengeCamera(camera) {
     await page.waitForSelector("#open:visible");
   }
 
+  // Reads the state of the challenge from the page; `{}` during a navigation.
   const state = (page) =>
     page
       .evaluate(() => ({
@@ -28,7 +30,8 @@ export function challengeCamera(camera) {
       }))
       .catch(() => ({}));
 
-  // Shows the camera what `act` gives for what is asked for, until it is over: `passed`, or why it failed.
+  // Shows the camera the pictures that `act` returns for each new guidance, until the challenge ends. Returns
+  // `passed`, the reason of the failure, or `stop` if `act` returns that.
   async function face(page, act) {
     let before = "";
     return until("the challenge's end", async () => {
@@ -49,14 +52,14 @@ export function challengeCamera(camera) {
 
   const pose = (person, guidance) => person[guidance];
 
-  // Shows somebody's face until it has passed. The head is made of one photo, which has depth enough for some turns
-  // and not for others: where one of those is asked for, a new challenge is begun, as anybody may.
+  // Shows a person's head until a challenge passes. The head is made from one photo, which has too little
+  // depth for some turns. If the page asks for one of those, the challenge is stopped and a new one begun.
   async function welcome(page, person) {
     let button = "#open";
     for (;;) {
       camera.show(person.look_straight);
       await page.click(button);
-      const ended = await face(page, (guidance) => (told.cannot.includes(guidance) ? "stop" : pose(person, guidance)));
+      const ended = await face(page, (guidance) => (params.cannot.includes(guidance) ? "stop" : pose(person, guidance)));
       if (ended !== "stop") return assert.equal(ended, "passed");
       await page.click("#stop");
       button = "#open";

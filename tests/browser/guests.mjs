@@ -1,19 +1,20 @@
-// A guest from the QR code to their photos and out again, everything that goes wrong on the way, and the way
-// without a camera.
+// A guest from the link in the QR code to the photos and to the erasure, the failures of the challenge, and
+// access without a camera.
 
 import { existsSync, readdirSync } from "node:fs";
 import { REACTION_MS, challengeCamera } from "./challenge_camera.mjs";
-import { Camera, assert, checked, close, mailed, open, pause, somebody, told, until, visit } from "./harness.mjs";
+import { Camera, assert, checked, close, newPage, open, params, pause, readMails, until, visit } from "./harness.mjs";
 
-const { guest, other, flat, blank, two } = told.poses;
+const { guest, other, flat, blank, two } = params.poses;
 const AWAY = { turn_left: "turn_right", turn_right: "turn_left", turn_up: "turn_down", turn_down: "turn_up" };
-const camera = new Camera(told.live);
+const camera = new Camera(params.live);
 camera.show(blank);
-const browser = await open(told.live);
+const browser = await open(params.live);
 
 const { register, state, face, pose, welcome } = challengeCamera(camera);
 
-// Begins until the first turn is one to a side: tilting shows that a picture is flat only there.
+// Begins challenges until the first turn is one of `wanted`. A tilted picture is detected as flat only in a
+// turn to the side.
 async function sideways(page, button, wanted = ["turn_left", "turn_right"]) {
   for (;;) {
     camera.show(guest.look_straight);
@@ -24,7 +25,7 @@ async function sideways(page, button, wanted = ["turn_left", "turn_right"]) {
       return now.live && AWAY[now.guidance] && now.guidance;
     });
     if (wanted.includes(guidance)) {
-      await page.screenshot({ path: `${told.pictures}/camera-turn-390.png` });
+      await page.screenshot({ path: `${params.pictures}/camera-turn-390.png` });
       return guidance;
     }
     await page.click("#stop");
@@ -34,10 +35,10 @@ async function sideways(page, button, wanted = ["turn_left", "turn_right"]) {
 
 const photosOf = (page) => page.$$eval("#photos li:not(.out) img", (all) => all.map((one) => one.src.split("/").at(-2)).sort());
 
-// The door, in both languages, and what stands behind links that open nothing.
+// The entry page in both languages, and the page of invalid links.
 {
-  const page = await somebody(browser);
-  await page.goto(told.link);
+  const page = await newPage(browser);
+  await page.goto(params.link);
   await checked(page, "door");
   await page.click("#begin");
   await checked(page, "door-who");
@@ -55,20 +56,20 @@ const photosOf = (page) => page.$$eval("#photos li:not(.out) img", (all) => all.
   await checked(page, "door-closed");
   assert.equal((await page.goto("/g")).status(), 401);
   await checked(page, "signed-out");
-  const hindi = await somebody(browser, { locale: "hi-IN" });
-  await hindi.goto(told.link);
+  const hindi = await newPage(browser, { locale: "hi-IN" });
+  await hindi.goto(params.link);
   assert.equal(await hindi.getAttribute("html", "lang"), "hi");
   await checked(hindi, "door-hindi");
-  const dark = await somebody(browser, { colorScheme: "dark" });
-  await dark.goto(told.link);
+  const dark = await newPage(browser, { colorScheme: "dark" });
+  await dark.goto(params.link);
   await checked(dark, "door-dark");
 }
 
-// Without a camera and without scripts: the studio is asked.
+// Without a camera and without scripts: a request to the studio.
 {
-  const page = await somebody(browser, { javaScriptEnabled: false });
-  await page.goto(told.link);
-  await page.click(`a[href="${told.link}/ask"]`);
+  const page = await newPage(browser, { javaScriptEnabled: false });
+  await page.goto(params.link);
+  await page.click(`a[href="${params.link}/ask"]`);
   await page.fill("#name", "Meera");
   await page.fill("#contact", "meera@mail.example");
   await page.fill("#message", "Blue dress, table 4");
@@ -76,14 +77,14 @@ const photosOf = (page) => page.$$eval("#photos li:not(.out) img", (all) => all.
   await page.check("#adult");
   await page.click("[type=submit]");
   await page.waitForSelector("[role=status]");
-  const seeing = await somebody(browser);
-  await seeing.goto(`${told.link}/ask`);
+  const seeing = await newPage(browser);
+  await seeing.goto(`${params.link}/ask`);
   await checked(seeing, "ask");
 }
 
-// What is not a person in front of the camera, one after the other.
+// Presentation attacks and other failures, one after the other.
 {
-  const page = await somebody(browser);
+  const page = await newPage(browser);
   await register(page, "Mallory", "mallory@mail.example");
   await checked(page, "camera-ready");
   camera.show(blank);
@@ -97,46 +98,46 @@ const photosOf = (page) => page.$$eval("#photos li:not(.out) img", (all) => all.
   await page.click("#again");
   assert.equal(await face(page, () => null), "many_faces");
 
-  let asked = await sideways(page, "#again");
-  camera.show(flat[asked]);
+  let turn = await sideways(page, "#again");
+  camera.show(flat[turn]);
   const why = await face(page, (guidance) => pose(flat, guidance));
-  assert.ok(["flat", "attack", "wrong_turn"].includes(why), `a waved picture: ${why}`);
+  assert.ok(["flat", "attack", "wrong_turn"].includes(why), `a tilted picture: ${why}`);
 
-  // The other way, and as far as the head goes: only what is clear counts as wrong.
-  const there = ["turn_left", "turn_right"].filter((turn) => !told.cannot.includes(AWAY[turn]));
-  asked = await sideways(page, "#again", there);
+  // A turn to the wrong side, as far as the head goes: a small one does not count as wrong.
+  const there = ["turn_left", "turn_right"].filter((turn) => !params.cannot.includes(AWAY[turn]));
+  turn = await sideways(page, "#again", there);
   await pause(REACTION_MS);
-  camera.show(guest[AWAY[asked]].slice(-1));
+  camera.show(guest[AWAY[turn]].slice(-1));
   assert.equal(await face(page, () => null), "wrong_turn");
 
-  asked = await sideways(page, "#again");
+  turn = await sideways(page, "#again");
   camera.show(other.look_straight);
   assert.equal(await face(page, () => null), "another_person");
 
-  // Five times are enough for now.
+  // Five failures delay the next challenge.
   await page.click("#again");
   await page.waitForSelector("#failed[data-reason=wait]:visible");
   await checked(page, "camera-wait");
 }
 
-// The guest.
-const page = await somebody(browser);
+// A guest who passes the challenge.
+const page = await newPage(browser);
 await register(page, "Asha", "asha@mail.example");
 await welcome(page, guest);
-await until("the photos", async () => (await page.$$("#photos li")).length === told.theirs.length);
-assert.deepEqual(await photosOf(page), told.theirs);
+await until("the photos", async () => (await page.$$("#photos li")).length === params.theirs.length);
+assert.deepEqual(await photosOf(page), params.theirs);
 const foreign = (id) => page.evaluate((id) => fetch(`/api/v1/guest/photos/${id}/web`).then((answer) => answer.status), id);
-for (const id of told.others) assert.equal(await foreign(id), 404);
+for (const id of params.others) assert.equal(await foreign(id), 404);
 await until("the thumbnails", () => page.$$eval("#photos img", (all) => all.slice(0, 2).every((one) => one.complete && one.naturalWidth > 0)));
 const weight = await page.evaluate(() => {
   const files = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
   return files.filter(({ name }) => !/\/(thumb|web|faces\/.*)$/.test(name)).reduce((sum, file) => sum + file.decodedBodySize, 0);
 });
-assert.ok(weight > 0 && weight <= 150 * 1024, `the page weighs ${weight}`);
-console.log(`the page with the photos weighs ${weight} bytes before them`);
+assert.ok(weight > 0 && weight <= 150 * 1024, `the page without photos has ${weight} bytes`);
+console.log(`the page of photos has ${weight} bytes without the photos`);
 await checked(page, "photos");
 
-// One photo, by keys; the page behind it is where it was.
+// The photo viewer, with the keyboard; going back closes it.
 await page.click("#photos li a");
 await page.waitForSelector("#viewer[open]");
 await until("the photo", () => page.$eval("#viewer-photo", (photo) => photo.complete && photo.naturalWidth > 0));
@@ -149,36 +150,36 @@ assert.match(taken.suggestedFilename(), /\.jpe?g$/);
 await page.goBack();
 await page.waitForSelector("#viewer:not([open])", { state: "attached" });
 
-// Not me, and back again.
+// A photo is rejected as "not me", and taken back.
 await page.click("#photos li:first-child .not-me");
 await page.waitForSelector("#photos li.out");
-assert.equal((await photosOf(page)).length, told.theirs.length - 1);
+assert.equal((await photosOf(page)).length, params.theirs.length - 1);
 await checked(page, "photos-not-me");
 await page.click("#photos .taken button");
-await until("the photo's return", async () => (await photosOf(page)).length === told.theirs.length);
+await until("the photo's return", async () => (await photosOf(page)).length === params.theirs.length);
 const [archive] = await Promise.all([page.waitForEvent("download"), page.click("#all")]);
 assert.match(archive.suggestedFilename(), /\.zip$/);
 
-// The studio adds a photo; the guest's page tells of it by itself.
-const studio = await somebody(browser);
+// The studio adds a photo; the guest's page announces it without a reload.
+const studio = await newPage(browser);
 await visit(studio, "/sign-in");
-await studio.fill("#email", told.email);
-await studio.fill("#password", told.password);
+await studio.fill("#email", params.email);
+await studio.fill("#password", params.password);
 await studio.click("[type=submit]");
 await studio.waitForURL("**/studio");
-await visit(studio, `/studio/events/${told.event}`);
-await studio.setInputFiles("#files", told.more);
+await visit(studio, `/studio/events/${params.event}`);
+await studio.setInputFiles("#files", params.more);
 await page.waitForSelector("#news:visible");
 assert.match(await page.textContent("#news-said"), /^1 new photo$/);
-await until("the new photo", async () => (await photosOf(page)).length === told.theirs.length + 1);
+await until("the new photo", async () => (await photosOf(page)).length === params.theirs.length + 1);
 await checked(page, "photos-new");
 
-// Letters, and a group.
+// E-mail notifications, and a group.
 await page.click("#tell-on");
-const letters = () => (existsSync(told.outbox) ? mailed(told.outbox, readdirSync(told.outbox).filter((name) => name.endsWith(".eml"))) : []);
-const linked = (path) => until(`a letter with ${path}`, () => letters().map((text) => text.match(new RegExp(`${path}#[\\w-]+`))?.[0]).find(Boolean));
+const letters = () => (existsSync(params.outbox) ? readMails(params.outbox, readdirSync(params.outbox).filter((name) => name.endsWith(".eml"))) : []);
+const linked = (path) => until(`an e-mail with ${path}`, () => letters().map((text) => text.match(new RegExp(`${path}#[\\w-]+`))?.[0]).find(Boolean));
 const confirm = await linked("/g/notify");
-const letter = await somebody(browser);
+const letter = await newPage(browser);
 await letter.goto(confirm);
 await checked(letter, "letter-notify");
 await letter.click("#use");
@@ -189,10 +190,10 @@ await page.click("#make");
 await page.waitForSelector("#code-text:not(:empty)");
 await page.click("#together");
 await page.click("#mine");
-await until("all of mine", async () => (await photosOf(page)).length === told.theirs.length + 1);
+await until("all of mine", async () => (await photosOf(page)).length === params.theirs.length + 1);
 
-// The studio lets somebody in by hand, and sees who has come.
-await visit(studio, `/studio/events/${told.event}/guests`);
+// The studio admits a guest without a camera, and sees the list of guests.
+await visit(studio, `/studio/events/${params.event}/guests`);
 await studio.waitForSelector("#requests li");
 await studio.waitForSelector("#guests li");
 await checked(studio, "studio-guests");
@@ -204,19 +205,19 @@ await studio.click("#choose-faces button");
 await studio.waitForSelector("#request-state:not(:empty)");
 assert.match(await studio.textContent("#request-state"), /gets an e-mail/);
 const enter = await linked("/g/enter");
-const meera = await somebody(browser);
+const meera = await newPage(browser);
 await meera.goto(enter);
 await checked(meera, "letter-enter");
 await meera.click("#use");
 await meera.waitForURL("**/g");
 await meera.waitForSelector("#photos li");
-// A letter's link works once.
-const again = await somebody(browser);
+// The link in the e-mail works once.
+const again = await newPage(browser);
 await again.goto(enter);
 await again.click("#use");
 await again.waitForSelector("#outcome.bad:not(:empty)");
 
-// Gone, with a receipt.
+// The guest erases their data and gets a receipt.
 await page.click("#delete");
 await page.waitForSelector("#sure[open]");
 await checked(page, "delete");
@@ -226,15 +227,15 @@ assert.ok(JSON.parse(await page.textContent("#receipt")));
 await checked(page, "deleted");
 assert.equal((await page.goto("/g")).status(), 401);
 
-// Cameras that are not to be had.
+// A camera without permission, and no camera.
 const refusing = await open("refused");
-const refused = await somebody(refusing);
+const refused = await newPage(refusing);
 await register(refused, "Ravi", "+91 98765 43210");
 await refused.click("#open");
 await refused.waitForSelector("#failed[data-reason=refused]:visible");
 await checked(refused, "camera-refused");
 const lacking = await open("none");
-const absent = await somebody(lacking);
+const absent = await newPage(lacking);
 await register(absent, "Ravi", "+91 98765 43211");
 await absent.click("#open");
 await absent.waitForSelector("#failed[data-reason=absent]:visible");

@@ -1,16 +1,16 @@
-// What the scripts share: the browser, people in it, pages that are looked at from all sides, and a camera.
+// Shared by the scripts: the browser, browser contexts, checks of a page, and a camera.
 //
-// The camera is Chromium's own fake device, which plays a file over and over and reads each picture from it when
-// it is due. `Camera` writes that file anew all the time: what it shows follows what the page asks for, and the
-// page itself is served nothing but a camera.
+// The camera is Chromium's fake device, which plays a file in a loop and reads each picture when it is due.
+// `Camera` rewrites that file all the time, so that the pictures follow what the page asks for. The page sees
+// an ordinary camera.
 
 import assert from "node:assert/strict";
 import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
-export const told = JSON.parse(readFileSync(process.argv[2], "utf8"));
-const require = createRequire(join(told.modules, "package.json"));
+export const params = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const require = createRequire(join(params.modules, "package.json"));
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 export { assert };
@@ -18,10 +18,10 @@ export { assert };
 const PHONE = { width: 390, height: 844 };
 const DESK = { width: 1280, height: 900 };
 const CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
-const trouble = [];
+const errors = [];
 let people = 0;
 
-// A page of the studio, once its script listens.
+// Opens a page of the studio and waits until its script has started.
 export async function visit(page, path) {
   await page.goto(path);
   await page.waitForSelector("main:not([inert])");
@@ -29,19 +29,20 @@ export async function visit(page, path) {
 
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-// `camera`: the file that the camera plays; without one there is a device nobody has allowed, with `none` no device.
+// Starts Chromium. `camera` is the file that the camera plays, `refused` for a camera without permission, or
+// `none` for no camera.
 export const open = (camera) =>
   chromium.launch({
-    executablePath: told.chromium,
+    executablePath: params.chromium,
     headless: true,
     args: ["--no-sandbox", ...(camera === "refused" ? CAMERA.slice(0, 1) : camera === "none" ? CAMERA.slice(1) : [...CAMERA, `--use-file-for-fake-video-capture=${camera}`])],
   });
 
-// Somebody with a browser of their own, at an address of their own.
-export async function somebody(browser, options = {}) {
+// Opens a page in a new browser context, at a client address of its own.
+export async function newPage(browser, options = {}) {
   people++;
   const context = await browser.newContext({
-    baseURL: told.address,
+    baseURL: params.address,
     viewport: PHONE,
     locale: "en-GB",
     extraHTTPHeaders: { "X-Forwarded-For": `10.77.0.${people}` },
@@ -49,52 +50,54 @@ export async function somebody(browser, options = {}) {
   });
   context.setDefaultTimeout(120_000);
   const page = await context.newPage();
-  page.on("pageerror", (error) => trouble.push(`${page.url()}: ${error.stack ?? error}`));
-  page.on("console", (said) => {
-    // What the network answers is looked at where it matters; a policy that is broken is said here.
-    if (said.type() === "error" && !said.text().startsWith("Failed to load resource")) trouble.push(`${page.url()}: ${said.text()}`);
+  page.on("pageerror", (error) => errors.push(`${page.url()}: ${error.stack ?? error}`));
+  page.on("console", (message) => {
+    // Failed requests are asserted where they matter. Other errors, such as violations of the content
+    // security policy, fail the script.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) errors.push(`${page.url()}: ${message.text()}`);
   });
   return page;
 }
 
-// Looks at a page as people with a phone, with a desk and with a screen reader do.
+// Checks a page at the widths of a phone and of a desktop: takes a screenshot, and asserts that it needs no
+// horizontal scrolling and that axe-core finds no serious violation.
 export async function checked(page, name, schemes = [null]) {
   for (const [size, width] of [[PHONE, "390"], [DESK, "1280"]]) for (const colorScheme of schemes) {
     const at = colorScheme ? `${width}-${colorScheme}` : width;
     await page.setViewportSize(size);
     if (colorScheme) await page.emulateMedia({ colorScheme });
     await page.evaluate(() => document.fonts.ready);
-    await page.screenshot({ path: join(told.pictures, `${name}-${at}.png`), fullPage: true, animations: "disabled" });
+    await page.screenshot({ path: join(params.pictures, `${name}-${at}.png`), fullPage: true, animations: "disabled" });
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(wide <= 0, `${name} at ${at}: ${wide} px beyond the screen`);
     await page.evaluate(axe);
     const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
     const bad = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
-    const said = bad.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html} ${node.failureSummary}`));
-    assert.deepEqual(said, [], `${name} at ${at}`);
+    const failures = bad.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html} ${node.failureSummary}`));
+    assert.deepEqual(failures, [], `${name} at ${at}`);
   }
   await page.setViewportSize(PHONE);
   if (schemes[0]) await page.emulateMedia({ colorScheme: null });
-  console.log(`looked at ${name}`);
+  console.log(`checked ${name}`);
 }
 
-// The same by day and by night.
-export const looked = (page, name) => checked(page, name, ["light", "dark"]);
+// Checks a page in the light and in the dark colour scheme.
+export const checkedBothSchemes = (page, name) => checked(page, name, ["light", "dark"]);
 
-// Signs in with what the test was told.
-export async function signIn(page, password = told.password) {
+// Signs in with the account of the test's parameters.
+export async function signIn(page, password = params.password) {
   await visit(page, "/sign-in");
-  await page.fill("#email", told.email);
+  await page.fill("#email", params.email);
   await page.fill("#password", password);
   await page.click("[type=submit]");
   await page.waitForURL("**/studio");
   await page.waitForSelector("main:not([inert])");
 }
 
-// Asks the API as the page could.
-export const asked = (page, path) => page.evaluate((path) => fetch(`/api/v1${path}`).then((answer) => answer.json()), path);
+// Fetches a path of the API in the page and returns the JSON.
+export const fetchApi = (page, path) => page.evaluate((path) => fetch(`/api/v1${path}`).then((answer) => answer.json()), path);
 
-// Waits until something holds; what it gave then.
+// Waits until `holds` returns a truthy value and returns it.
 export async function until(what, holds, ms = 120_000) {
   const end = Date.now() + ms;
   for (;;) {
@@ -105,21 +108,25 @@ export async function until(what, holds, ms = 120_000) {
   }
 }
 
-// Ends, with whatever went wrong unseen.
+// Closes the browsers. Fails if a page had an error.
 export async function close(...browsers) {
   for (const browser of browsers) await browser.close();
-  assert.deepEqual(trouble, []);
+  assert.deepEqual(errors, []);
 }
 
 const [WIDTH, HEIGHT] = [640, 480];
 const MARK = Buffer.from("FRAME\n");
+// Number of pictures in the file, which the fake device plays in a loop.
 const SLOTS = 4;
+// Interval between two written pictures, milliseconds.
 const WRITE_MS = 40;
-// So long a head stays as it is: people do not hold still, and neither does a hand with a camera.
+// Time that a picture stays at one position, milliseconds. Neither a head nor a hand with a camera holds
+// still.
 const POSE_MS = 400;
+// Size of a picture, bytes: YUV 4:2:0.
 const PICTURE = (WIDTH * HEIGHT * 3) / 2;
 
-// One picture of a Y4M file, as planes of luma and of two differences.
+// Reads the first picture of a Y4M file: the luma plane and the two chroma planes.
 function picture(path) {
   const file = readFileSync(path);
   const start = file.indexOf(MARK) + MARK.length;
@@ -142,7 +149,7 @@ export class Camera {
     writeSync(this.#file, Buffer.concat(Array(SLOTS).fill(Buffer.concat([MARK, Buffer.alloc(PICTURE, 128)]))));
   }
 
-  // Shows the pictures of Y4M files, as held in a hand: each for a while, over and over, until others are shown.
+  // Shows the pictures of Y4M files as if held in a hand: each for `POSE_MS`, in a loop, until the next call.
   show(paths) {
     for (const path of paths) if (!this.#known.has(path)) this.#known.set(path, picture(path));
     this.#paths = paths;
@@ -160,8 +167,8 @@ export class Camera {
     const at = this.#nth++;
     const step = Math.floor(((at - this.#since) * WRITE_MS) / POSE_MS);
     if ((at - this.#since) % (POSE_MS / WRITE_MS) === 0) this.#poses++;
-    // No two pictures are the same: each pose has a place of its own (Roberts's R2 sequence, which keeps its
-    // points apart), and the sensor has noise.
+    // No two pictures are equal: each pose has a position of its own (Roberts's R2 sequence, whose points
+    // keep a distance from each other), and the sensor has noise.
     const place = (root, range) => 2 * Math.round(range * ((this.#poses * root) % 1) - range / 2);
     const [right, down] = [place(0.7548776662466927, 24), place(0.5698402909980532, 16)];
     const from = this.#known.get(this.#paths[step % this.#paths.length]);
@@ -186,9 +193,9 @@ export class Camera {
   }
 }
 
-// What the mails in the outbox say, with their lines put together again.
-export function mailed(folder, files) {
+// Reads e-mails from the outbox folder and undoes the soft line breaks of quoted-printable.
+export function readMails(folder, files) {
   return files.map((name) => readFileSync(join(folder, name), "utf8").replace(/=\r?\n/g, "").replaceAll("=3D", "="));
 }
 
-export const keep = (name, text) => writeFileSync(join(told.pictures, name), text);
+export const keep = (name, text) => writeFileSync(join(params.pictures, name), text);

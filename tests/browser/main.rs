@@ -1,29 +1,31 @@
-//! The pages in a real browser: a guest before a camera, a studio at its desk, visitors of an album.
+//! The pages in a real browser: a guest in front of a camera, a studio, and visitors of an album.
 //!
-//! Scripts in `browser/` drive Chromium; here is what they need: photos, a service, and a head that turns for the
-//! camera. Each page is looked at by axe-core and kept as screenshots.
+//! The scripts in this folder drive Chromium. The tests here start a service and prepare photos and the
+//! pictures of the camera. Each page is checked with axe-core and saved as screenshots.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use picpick_engine::{Picture, to_jpeg};
 use picpick_tests::album::{Album, variant};
-use picpick_tests::degrade::{self, Worse};
+use picpick_tests::degrade::{self, Defect};
 use picpick_tests::poses::Poses;
 use picpick_tests::synthetic_head::{FRAME, drawn, head_of, sample as colour_at};
 use picpick_tests::{Database, Person, Sandbox, Service, browser, sample, service};
 use serde_json::{Value, json};
 
-/// Whose photo the guest's head is made of, and another person's.
+/// The photo from which the guest's head is made.
 const GUEST: &str = "obama2.jpg";
-/// The turns that a head of this photo has too little depth for.
+/// The turns that the head made from `GUEST` cannot do, because the photo has too little depth.
 const CANNOT: [&str; 1] = ["turn_left"];
+/// A photo of another person.
 const OTHER: &str = "biden.jpg";
-/// The event's photos: of the guest, and of others alone.
+/// The event's photos that show the guest.
 const THEIRS: [&str; 3] = ["obama.jpg", "obama2.jpg", "obama3.jpg"];
+/// The event's photos that do not show the guest.
 const OTHERS: [&str; 3] = [OTHER, "sample1.jpg", "sample2.jpg"];
 
-/// Two people beside each other.
+/// Returns a picture of two people next to each other.
 fn two(left: &Picture, right: &Picture) -> Picture {
     let (middle, quarter) = (FRAME.0 as f32 / 2.0, FRAME.0 as f32 / 4.0);
     drawn(FRAME, |u, v| match u < middle {
@@ -32,6 +34,7 @@ fn two(left: &Picture, right: &Picture) -> Picture {
     })
 }
 
+/// Writes the pictures for the camera and returns the paths of their files.
 fn poses(sandbox: &Sandbox) -> Value {
     let poses = Poses::new(&sandbox.path("poses"));
     let (guest, other) = (head_of(GUEST), head_of(OTHER));
@@ -39,7 +42,7 @@ fn poses(sandbox: &Sandbox) -> Value {
     json!({
         "guest": poses.all("guest", |yaw, pitch| guest.turned(yaw, pitch, still)),
         "other": poses.all("other", |yaw, pitch| other.turned(yaw, pitch, still)),
-        // A picture is tilted further than a head turns, for it has no depth.
+        // A flat picture is tilted further than a head turns, because it has no depth.
         "flat": poses.all("flat", |yaw, pitch| {
             guest.flat((2.4 * yaw).clamp(-56.0, 56.0), 2.0 * pitch, still)
         }),
@@ -48,7 +51,7 @@ fn poses(sandbox: &Sandbox) -> Value {
     })
 }
 
-/// Uploads photos; their ids, sorted.
+/// Uploads photos and returns their sorted ids.
 fn uploaded(photos: &Album, names: &[&str]) -> Vec<String> {
     let one = |name: &&str| photos.upload(name, &std::fs::read(sample(name)).unwrap());
     let mut ids: Vec<String> = names.iter().map(one).collect();
@@ -57,7 +60,7 @@ fn uploaded(photos: &Album, names: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn guests_find_their_photos_and_nobody_elses() {
+fn guests_find_only_their_own_photos() {
     let service = service!(Database::Sqlite);
     let owner = service.owner();
     let event = owner.new_event(&owner.studio(), "Asha & Ben");
@@ -71,7 +74,7 @@ fn guests_find_their_photos_and_nobody_elses() {
     service.remember(token);
     let more = service.sandbox.path("more.jpg");
     std::fs::write(&more, variant(&std::fs::read(sample(THEIRS[0])).unwrap(), 1)).unwrap();
-    let told = json!({
+    let params = json!({
         "address": service.address(),
         "link": format!("/g/{token}"),
         "email": owner.email,
@@ -85,13 +88,13 @@ fn guests_find_their_photos_and_nobody_elses() {
         "more": more,
         "outbox": service.sandbox.data().join("outbox"),
     });
-    browser::run("guests", told);
+    browser::run("guests", params);
 }
 
-/// Photos of one event that come in together; a studio brings thousands.
+/// Number of photos uploaded at once. Studios upload thousands.
 const MANY: usize = 300;
 
-/// Small files that differ, below `folder`, by their paths there.
+/// Creates a small, different photo at each of `paths` in `folder`.
 fn small_photos(folder: &Path, paths: impl Iterator<Item = String>) {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let grey = to_jpeg(&drawn((96, 64), |u, v| [u, 2.0 * v, 80.0]), 96, 80).unwrap();
@@ -102,7 +105,7 @@ fn small_photos(folder: &Path, paths: impl Iterator<Item = String>) {
     }
 }
 
-/// What a script needs to sign in as `owner`, with `more`.
+/// Adds to `more` the fields with which a script signs in as `owner`.
 fn signing_in(service: &Service, owner: &Person, mut more: Value) -> Value {
     more["address"] = Value::from(service.address());
     more["email"] = Value::from(owner.email.as_str());
@@ -125,19 +128,19 @@ fn photos_are_arranged_in_folders() {
     small_photos(&dropped, paths(&["l.jpg"]).into_iter());
     small_photos(&many, (0..MANY).map(|number| format!("m{number}.jpg")));
     small_photos(&deep, (0..60).map(|number| format!("{number}/x.jpg")));
-    let told = json!({
+    let params = json!({
         "event": event, "photos": [sample("obama.jpg")], "tree": tree, "dropped": dropped,
         "many": many, "deep": deep, "count": MANY,
     });
-    browser::run("photo_grid", signing_in(&service, &owner, told));
+    browser::run("photo_grid", signing_in(&service, &owner, params));
 }
 
 #[test]
-fn somebody_keeps_their_own_account() {
+fn a_user_manages_their_account() {
     let service = service!(Database::Sqlite);
     let owner = service.owner();
-    let told = json!({ "outbox": service.sandbox.data().join("outbox") });
-    browser::run("account", signing_in(&service, &owner, told));
+    let params = json!({ "outbox": service.sandbox.data().join("outbox") });
+    browser::run("account", signing_in(&service, &owner, params));
 }
 
 #[test]
@@ -146,16 +149,16 @@ fn a_studio_works_from_setup_to_purge() {
     let photos = ["obama.jpg", "obama2.jpg", "biden.jpg", "sample1.jpg"];
     let photos: Vec<PathBuf> = photos.iter().map(|name| sample(name)).collect();
     let names: Vec<_> = photos.iter().map(|path: &PathBuf| Path::to_string_lossy(path)).collect();
-    let weak = [Worse::Small, Worse::Blurred, Worse::Nobody].map(|kind| {
+    let weak = [Defect::Small, Defect::Blurred, Defect::NoFace].map(|kind| {
         let path = service.sandbox.path(kind.file());
         std::fs::write(&path, degrade::jpeg(kind)).unwrap();
         path
     });
-    let told = json!({
+    let params = json!({
         "address": service.address(),
         "setup": service.setup_token(),
         "photos": names,
         "weak": weak,
     });
-    browser::run("studio", told);
+    browser::run("studio", params);
 }

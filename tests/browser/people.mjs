@@ -1,9 +1,9 @@
-// People corrected at the studio's desk, with keys alone where that shows more: split, merged, left out, undone.
+// The studio corrects people: split, merge, hide, undo; partly with the keyboard only.
 
 import { assert, checked, pause, until } from "./harness.mjs";
 
 const sizes = (page) => page.$$eval("#people button.face", (all) => all.map((one) => one.getAttribute("aria-label")));
-const said = (page, text) => until(text, async () => (await page.textContent("#told")).includes(text));
+const waitForOutcome = (page, text) => until(text, async () => (await page.textContent("#told")).includes(text));
 const drawn = (page, list) =>
   until("the faces", () => page.$$eval(`${list} canvas`, (all) => all.length && all.every((one) => one.getContext("2d").getImageData(80, 80, 1, 1).data[3] > 0)));
 const focused = (page) => page.evaluate(() => document.activeElement.id || document.activeElement.dataset.face);
@@ -11,13 +11,13 @@ const focused = (page) => page.evaluate(() => document.activeElement.id || docum
 async function undone(page, before) {
   await page.focus("#undo");
   await page.keyboard.press("Enter");
-  await said(page, "Undone.");
+  await waitForOutcome(page, "Undone.");
   assert.deepEqual(await sizes(page), before);
-  assert.equal(await page.isVisible("#undo"), false, "undone once");
+  assert.equal(await page.isVisible("#undo"), false, "a correction is undone once");
   assert.equal(await focused(page), "people-title");
 }
 
-// Begins with the first person, of two faces, opened.
+// Corrects people on the page of people, on which the first person, with two faces, is open.
 export async function correct(page, visible) {
   const before = await sizes(page);
   await visible("#their-faces input");
@@ -26,23 +26,23 @@ export async function correct(page, visible) {
   await drawn(page, "#their-faces");
   await checked(page, "person");
 
-  // Somebody else, by keys.
+  // A face is moved to another person, with the keyboard.
   await page.focus("#their-faces input");
   await page.keyboard.press("Space");
   await page.focus("#split");
   await page.keyboard.press("Enter");
-  await said(page, "1 face moved to another person.");
+  await waitForOutcome(page, "1 face moved to another person.");
   const after = await sizes(page);
   assert.equal(after.length, before.length + 1);
-  assert.equal((await page.$$("#their-faces li")).length, 1, "the rest stays open");
+  assert.equal((await page.$$("#their-faces li")).length, 1, "the person stays open");
   await checked(page, "person-split");
   await undone(page, before);
 
-  // One person: two who are in no photo together.
+  // Two people who are not together in a photo are merged.
   const boxes = await page.$$("#people input");
   for (const box of boxes.slice(0, 2)) await box.check();
   await page.click("#merge");
-  await said(page, "2 people merged.");
+  await waitForOutcome(page, "2 people merged.");
   const merged = await sizes(page);
   assert.equal(merged.length, before.length - 1);
   assert.equal(await focused(page), await page.getAttribute("#people button.face", "data-face"), "the merged person");
@@ -50,31 +50,31 @@ export async function correct(page, visible) {
   await checked(page, "people-merged");
   await page.reload();
   await visible("#people button.face");
-  assert.deepEqual(await sizes(page), merged, "for good");
+  assert.deepEqual(await sizes(page), merged, "the merge survives a reload");
   await page.click("#people button.face");
   await visible("#their-faces input");
   await page.check("#their-faces input");
   await page.click("#split");
-  await said(page, "moved to another person.");
+  await waitForOutcome(page, "moved to another person.");
 
-  // Left out, and shown again.
+  // A person is hidden, and shown again.
   const all = await sizes(page);
   await page.click("#people button.face");
   await visible("#their-faces input");
   await page.click("#hide");
-  await said(page, "Person hidden.");
+  await waitForOutcome(page, "Person hidden.");
   assert.equal((await sizes(page)).length, all.length - 1);
   await page.check("#show-hidden");
-  await until("those left out", async () => (await sizes(page)).length === all.length);
+  await until("the hidden people", async () => (await sizes(page)).length === all.length);
   assert.ok((await sizes(page)).at(-1).includes("hidden"));
   await drawn(page, "#people");
   await checked(page, "people-left-out");
   await page.click("#undo");
-  await said(page, "Undone.");
+  await waitForOutcome(page, "Undone.");
   assert.deepEqual(await sizes(page), all);
   assert.equal(await page.isVisible("#hidden-choice"), false);
 
-  // Two who are in one photo: it asks first.
+  // A merge of two people who are together in a photo asks for confirmation.
   const pair = await page.evaluate(async () => {
     const { people } = await (await fetch(location.pathname.replace("/studio", "/api/v1"))).json();
     const photos = people.map(({ photo }) => photo);
@@ -91,10 +91,10 @@ export async function correct(page, visible) {
     await page.click(`#ask-sure [value=${answer}]`);
   };
   await ask("no");
-  assert.deepEqual(await sizes(page), all, "a no changes nothing");
+  assert.deepEqual(await sizes(page), all, "nothing changes without confirmation");
   await ask("yes");
-  await said(page, "2 people merged.");
+  await waitForOutcome(page, "2 people merged.");
   await page.click("#undo");
-  await said(page, "Undone.");
+  await waitForOutcome(page, "Undone.");
   assert.deepEqual(await sizes(page), all);
 }

@@ -1,26 +1,27 @@
-// A studio brings photos in, a folder of folders among them, and arranges them: by folder, many at once, gone for good.
+// The studio uploads photos, also as nested folders, and arranges them: lists by folder, moves and deletes
+// many.
 
-import { asked, assert, close, looked, open, pause, signIn, somebody, told, until, visit } from "./harness.mjs";
+import { assert, checkedBothSchemes, close, fetchApi, newPage, open, params, pause, signIn, until, visit } from "./harness.mjs";
 
 const browser = await open("none");
-const page = await somebody(browser);
-const at = `/events/${told.event}`;
+const page = await newPage(browser);
+const at = `/events/${params.event}`;
 const state = () => page.textContent("#upload-state");
 const ended = (text) => until(`the upload's end: ${text}`, async () => (await state()).includes(text) && (await page.isHidden("#upload-bar")));
-const photos = async (filter = "") => (await asked(page, `${at}/photos?limit=500${filter}`)).items;
-const folders = async () => Object.fromEntries((await asked(page, `${at}/folders?limit=500`)).items.map(({ name, id }) => [name, id]));
+const photos = async (filter = "") => (await fetchApi(page, `${at}/photos?limit=500${filter}`)).items;
+const folders = async () => Object.fromEntries((await fetchApi(page, `${at}/folders?limit=500`)).items.map(({ name, id }) => [name, id]));
 const shown = () => page.$$eval("#photos > li", (all) => all.map((one) => one.dataset.photo));
 const names = async (filter) => (await photos(filter)).map(({ name }) => name).sort();
 
 await signIn(page);
 await visit(page, `/studio${at}`);
 await page.waitForSelector("#no-photos:visible");
-await looked(page, "photos-none");
-// What the engine finds is tried elsewhere.
+await checkedBothSchemes(page, "photos-none");
+// Indexing is not tested here.
 await page.click("#pause");
 await page.waitForSelector("#pause[data-order=resume]");
 
-// Seven tabs, as more pages come: all can be seen and pressed on a phone.
+// Seven tabs, for future pages: all are visible and large enough to tap on a phone.
 await page.evaluate(() => {
   const tabs = document.querySelector(".tabs");
   for (const name of ["Coverage", "Matching"]) if (!tabs.textContent.includes(name)) tabs.append(Object.assign(tabs.lastElementChild.cloneNode(), { textContent: name, className: "more" }));
@@ -29,10 +30,10 @@ const tabs = await page.$$eval(".tabs a", (all) => all.map((one) => ({ current: 
 assert.equal(tabs.length, 7);
 for (const { left, right, height } of tabs) assert.ok(left >= 0 && right <= 390 && height >= 40, JSON.stringify(tabs));
 assert.deepEqual(tabs.map(({ current }) => current).filter(Boolean), ["page"]);
-await page.screenshot({ path: `${told.pictures}/tabs-390.png` });
+await page.screenshot({ path: `${params.pictures}/tabs-390.png` });
 await page.$$eval(".tabs .more", (all) => all.forEach((one) => one.remove()));
 
-// A folder made on the spot, and a photo into it over a line that breaks.
+// A folder is created during the upload, and a photo is uploaded into it over a connection that breaks.
 await page.selectOption("#into", "new");
 await page.fill("#folder-name", "Portraits");
 await page.click("#new-folder [type=submit]");
@@ -41,9 +42,9 @@ const portraits = (await folders()).Portraits;
 assert.equal(await page.inputValue("#into"), portraits);
 let broken = 0;
 await page.route("**/uploads/*", (route) => (route.request().method() === "PATCH" && broken++ < 2 ? route.abort("connectionreset") : route.continue()));
-await page.setInputFiles("#files", told.photos.slice(0, 1));
+await page.setInputFiles("#files", params.photos.slice(0, 1));
 await ended("1 photo added");
-assert.ok(broken > 2, "the line broke, and was tried again");
+assert.ok(broken > 2, "the request failed and was retried");
 await page.unroute("**/uploads/*");
 assert.equal((await photos(`&folder=${portraits}`)).length, 1);
 await page.selectOption("#into", "new");
@@ -52,15 +53,15 @@ await page.click("#new-folder [type=submit]");
 await page.waitForSelector("#new-folder .outcome.bad:not(:empty)");
 await page.selectOption("#into", "");
 
-// A folder of folders: asked for first, and not at all where somebody thinks better of it.
-await page.setInputFiles("#whole", told.tree);
+// A folder with subfolders: the page asks first, and Cancel uploads nothing.
+await page.setInputFiles("#whole", params.tree);
 await page.waitForSelector("#ask-folders[open]");
 assert.deepEqual(await page.$$eval("#ask-folders-names li", (all) => all.map((one) => one.textContent).sort()), ["Ceremony", "Party / Dance"]);
-await looked(page, "photos-ask");
+await checkedBothSchemes(page, "photos-ask");
 await page.click("#ask-folders button:text-is('Cancel')");
 await ended("Nothing was added");
 assert.deepEqual(Object.keys(await folders()), ["Portraits"]);
-await page.setInputFiles("#whole", told.tree);
+await page.setInputFiles("#whole", params.tree);
 await page.click("#ask-folders-yes");
 await ended("3 photos added");
 assert.match(await state(), /1 other file skipped/);
@@ -70,7 +71,7 @@ assert.deepEqual(await names(`&folder=${made.Ceremony}`), ["c.jpg"]);
 assert.deepEqual(await names(`&folder=${made["Party / Dance"]}`), ["d.jpg"]);
 assert.deepEqual(await names("&unfiled=true"), ["loose.jpg"]);
 
-// The same by dropping, from the desktop; here all of it into the folder that is chosen.
+// A folder is dropped onto the page, and all its photos are put into the selected folder.
 const drop = async (files) => {
   const desk = await page.context().newCDPSession(page);
   const { x, y, width, height } = await (await page.$("#drop")).boundingBox();
@@ -81,7 +82,7 @@ const drop = async (files) => {
 };
 await page.evaluate(() => scrollTo(0, 0));
 await page.selectOption("#into", made.Ceremony);
-await drop([told.dropped]);
+await drop([params.dropped]);
 await page.waitForSelector("#ask-folders[open]");
 assert.deepEqual(await page.$$eval("#ask-folders-names li", (all) => all.map((one) => one.textContent)), ["Late"]);
 assert.equal(await page.textContent("#ask-folders-one"), "Put all in “Ceremony”");
@@ -90,7 +91,7 @@ await ended("1 photo added");
 assert.deepEqual(await names(`&folder=${made.Ceremony}`), ["c.jpg", "l.jpg"]);
 await page.selectOption("#into", "");
 
-// Listed by folder, selected by pointer, by keys and by ranges, moved.
+// Photos are listed by folder, selected with keyboard, mouse and as a range, and moved.
 await until("all photos", async () => (await shown()).length === 5);
 await page.selectOption("#shown", made.Ceremony);
 await until("one folder", async () => (await shown()).length === 2);
@@ -103,7 +104,7 @@ await page.keyboard.press("Space");
 await page.click("#photos li:nth-child(4) .choose", { modifiers: ["Shift"] });
 assert.equal(await page.textContent("#chosen-count"), "3 photos selected");
 await until("the thumbnails", () => page.$$eval("#photos img", (all) => all.every((one) => one.complete && one.naturalWidth > 0)));
-await looked(page, "photos-selected");
+await checkedBothSchemes(page, "photos-selected");
 await page.click("#move");
 await page.waitForSelector("#photos-state.bad");
 await page.selectOption("#move-to", portraits);
@@ -112,7 +113,7 @@ await until("the move", async () => (await page.textContent("#photos-state")).st
 assert.ok((await photos(`&folder=${portraits}`)).length >= 3);
 assert.equal(await page.isHidden("#chosen"), true);
 
-// Deleted, once it was asked.
+// Photos are deleted after a confirmation.
 const [first, second] = await shown();
 await page.click("#photos li:nth-child(1) .choose");
 await page.click("#photos li:nth-child(2) .choose");
@@ -126,7 +127,7 @@ await until("the list", async () => (await shown()).length === 3);
 assert.ok(!(await photos()).some(({ id }) => [first, second].includes(id)));
 assert.equal(await page.evaluate(() => document.activeElement.id), "photos-title");
 
-// Hundreds at once: a few requests at a time, and a page that answers meanwhile.
+// Hundreds of photos at once: at most three concurrent requests, and the page stays responsive.
 await page.evaluate(() => {
   const [send, under] = [fetch, new Set()];
   globalThis.most = 0;
@@ -148,43 +149,43 @@ await page.evaluate(() => {
 });
 const loose = (await photos("&unfiled=true")).length;
 const begun = Date.now();
-await page.setInputFiles("#whole", told.many);
+await page.setInputFiles("#whole", params.many);
 await page.click("#ask-folders-one");
 await page.waitForSelector("#upload-stop:visible");
 await page.selectOption("#shown", portraits);
-await until("the list, while photos come in", async () => (await shown()).length > 0 && (await shown()).length <= 5);
+await until("the list during the upload", async () => (await shown()).length > 0 && (await shown()).length <= 5);
 await page.selectOption("#shown", "");
-await ended(`${told.count} photos added`);
+await ended(`${params.count} photos added`);
 const { gap, most } = await page.evaluate(() => (clearInterval(probe), { gap, most }));
-console.log(`${told.count} photos in ${Date.now() - begun} ms, at most ${most} requests at once; the page was busy for ${Math.round(gap)} ms at most`);
+console.log(`${params.count} photos in ${Date.now() - begun} ms, at most ${most} requests at once; the page was busy for ${Math.round(gap)} ms at most`);
 assert.ok(most > 1 && most <= 3, `${most} requests at once`);
-assert.equal((await photos("&unfiled=true")).length, loose + told.count);
+assert.equal((await photos("&unfiled=true")).length, loose + params.count);
 await until("a page of the list", async () => (await shown()).length >= 60);
-await page.setInputFiles("#whole", told.many);
+await page.setInputFiles("#whole", params.many);
 await page.click("#ask-folders-one");
-await ended(`${told.count} duplicates skipped`);
-// Selected beyond what is shown, and gone in parts.
+await ended(`${params.count} duplicates skipped`);
+// All photos of the list are selected, beyond the displayed page, and deleted in several requests.
 await page.selectOption("#shown", "none");
 await until("no folder", async () => (await shown()).length === 60);
 await page.click("#select-all");
-await until("all of them", async () => Number((await page.textContent("#chosen-count")).split(" ")[0]) >= told.count);
+await until("all of them", async () => Number((await page.textContent("#chosen-count")).split(" ")[0]) >= params.count);
 await page.click("#remove");
 await page.click("#ask-yes");
 await until("the deletion", async () => /photos deleted/.test(await page.textContent("#photos-state")));
 await until("the empty list", () => page.isVisible("#no-photos"));
 assert.equal((await photos("&unfiled=true")).length, 0);
-// Stopped half-way: what was begun is finished, the rest is not sent.
+// The upload is stopped: files in progress are finished, the rest is not sent.
 await page.route("**/uploads", async (route) => (await pause(30), route.continue()));
-await page.setInputFiles("#whole", told.many);
+await page.setInputFiles("#whole", params.many);
 await page.click("#ask-folders-one");
 await page.click("#upload-stop");
 await ended("stopped, ");
 const some = (await photos("&unfiled=true")).length;
-assert.ok(some < told.count, `${some} came in`);
-await looked(page, "photos-many");
+assert.ok(some < params.count, `${some} came in`);
+await checkedBothSchemes(page, "photos-many");
 
-// Too many folders are none.
-await page.setInputFiles("#whole", told.deep);
+// With too many subfolders, no folders are created.
+await page.setInputFiles("#whole", params.deep);
 await page.waitForSelector("#ask-folders[open]");
 assert.equal(await page.isHidden("#ask-folders-yes"), true);
 await page.click("#ask-folders button:text-is('Cancel')");

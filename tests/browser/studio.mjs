@@ -1,57 +1,57 @@
-// A studio from its first account to a purge with its receipt, and an album that it shares.
+// A studio from its first account to the purge of an event with its receipt, including a shared album.
 
 import { correct } from "./people.mjs";
-import { asked, assert, checked, close, looked, open, pause, somebody, told, until, visit } from "./harness.mjs";
+import { assert, checked, checkedBothSchemes, close, fetchApi, newPage, open, params, pause, until, visit } from "./harness.mjs";
 
 const browser = await open("none");
-const page = await somebody(browser);
+const page = await newPage(browser);
 const visible = (selector) => page.waitForSelector(`${selector}:visible`);
 
 for (const [path, name] of [["/invitation", "invitation"], ["/reset", "reset"], ["/email", "email"], ["/sign-in", "sign-in"]]) {
   await visit(page, path);
-  await looked(page, name);
+  await checkedBothSchemes(page, name);
 }
-await visit(page, `/setup#${told.setup}`);
-await looked(page, "setup");
+await visit(page, `/setup#${params.setup}`);
+await checkedBothSchemes(page, "setup");
 const me = { studio: "First Light", name: "Nora", email: "nora@mail.example", password: "battery staple horse" };
 for (const [field, text] of Object.entries(me)) await page.fill(`#${field}`, text);
 await page.click("[type=submit]");
 await page.waitForURL("**/studio");
 await page.waitForSelector("main:not([inert])");
 await page.waitForSelector("#no-events:visible");
-await looked(page, "studio-empty");
+await checkedBothSchemes(page, "studio-empty");
 
-// An event, with photos that are dropped on it.
+// An event with uploaded photos.
 await page.fill("#name", "Asha & Ben");
 await page.click("#new-event [type=submit]");
 await page.waitForURL("**/studio/events/*");
 await page.waitForSelector("main:not([inert])");
 const event = page.url().split("/").at(-1);
-await page.setInputFiles("#files", told.photos);
+await page.setInputFiles("#files", params.photos);
 await until("the upload", async () => /added/.test(await page.textContent("#upload-state")));
-await until("the search for faces", async () => (await page.textContent("#index-state")).startsWith(`${told.photos.length} of ${told.photos.length} photos searched`));
-await until("the photos", async () => (await page.$$("#photos img")).length === told.photos.length);
-await looked(page, "event");
-await page.setInputFiles("#selfie", told.photos[0]);
+await until("the search for faces", async () => (await page.textContent("#index-state")).startsWith(`${params.photos.length} of ${params.photos.length} photos searched`));
+await until("the photos", async () => (await page.$$("#photos img")).length === params.photos.length);
+await checkedBothSchemes(page, "event");
+await page.setInputFiles("#selfie", params.photos[0]);
 await page.waitForSelector("#found img");
 
-// A link for guests, its code, and the card to print.
+// A link for guests, its QR code, and the card to print.
 await visit(page, `/studio/events/${event}/guests`);
 await page.waitForSelector("#no-guests:visible");
 await page.fill("#link-name", "At the entrance");
 await page.click("#new-link [type=submit]");
 await visible("#made");
-await until("the code", () => page.$eval("#made-qr", (code) => code.complete && code.naturalWidth > 0));
+await until("the QR code", () => page.$eval("#made-qr", (code) => code.complete && code.naturalWidth > 0));
 const link = await page.getAttribute("#made-url", "href");
-await looked(page, "event-guests");
+await checkedBothSchemes(page, "event-guests");
 await page.emulateMedia({ media: "print" });
 await page.waitForFunction(() => document.getElementById("card-qr").complete);
-await page.screenshot({ path: `${told.pictures}/card-print.png` });
-assert.equal(await page.isVisible("#links"), false, "the card is printed alone");
+await page.screenshot({ path: `${params.pictures}/card-print.png` });
+assert.equal(await page.isVisible("#links"), false, "only the card is printed");
 assert.equal(await page.isVisible("#card-event"), true);
-await page.pdf({ path: `${told.pictures}/card.pdf`, format: "A5" });
+await page.pdf({ path: `${params.pictures}/card.pdf`, format: "A5" });
 await page.emulateMedia({ media: null });
-const guest = await somebody(browser);
+const guest = await newPage(browser);
 assert.equal((await guest.goto(new URL(link).pathname)).status(), 200);
 await page.click("#links button");
 await page.click("#ask-yes");
@@ -63,12 +63,12 @@ await visit(page, `/studio/events/${event}/people`);
 await page.waitForSelector("#people canvas");
 await until("the faces", () => page.$eval("#people canvas", (face) => face.getContext("2d").getImageData(80, 80, 1, 1).data[3] > 0));
 await pause(300);
-await looked(page, "event-people");
+await checkedBothSchemes(page, "event-people");
 await page.click("#people button.face");
 await page.waitForSelector("#found img");
 await correct(page, visible);
 
-// How strictly faces are matched: tried, chosen, given back.
+// The threshold offset: previewed, set, reset.
 await visit(page, `/studio/events/${event}/matching`);
 await page.waitForSelector("#chart svg");
 await checked(page, "event-matching");
@@ -82,17 +82,17 @@ if (await page.isVisible("#gone"))
   await until("the faces", () => page.$eval("#dropped canvas", (face) => face.getContext("2d").getImageData(80, 80, 1, 1).data[3] > 0));
 await checked(page, "event-matching-stricter");
 await page.click("#use");
-await until("the choice", async () => (await page.textContent("#try .outcome")).startsWith("Saved"));
+await until("the saved offset", async () => (await page.textContent("#try .outcome")).startsWith("Saved"));
 assert.match(await page.textContent("#now"), /0\.20 above the default/);
 await page.click("#usual");
-await until("the usual", async () => /, the default for/.test(await page.textContent("#now")));
-// What guests will find, and the photos that they will not.
+await until("the default offset", async () => /, the default for/.test(await page.textContent("#now")));
+// The coverage report, and the photos that guests will not find.
 await visit(page, `/studio/events/${event}/coverage`);
 assert.match(await page.textContent("#sentence"), /^Guests will find about \d+ % of their photos\.$/);
-assert.equal(await page.isVisible("[data-what]"), false, "what there is none of is not offered");
+assert.equal(await page.isVisible("[data-what]"), false, "empty lists have no button");
 await visit(page, `/studio/events/${event}`);
-await page.setInputFiles("#files", told.weak);
-const every = told.photos.length + told.weak.length;
+await page.setInputFiles("#files", params.weak);
+const every = params.photos.length + params.weak.length;
 await until("the search for weak faces", async () => (await page.textContent("#index-state")).startsWith(`${every} of ${every} photos searched`));
 await visit(page, `/studio/events/${event}/coverage`);
 assert.match(await page.textContent("#small-count"), /^1 of \d+ faces/);
@@ -101,7 +101,7 @@ assert.equal(await page.textContent("#unread-count"), "None");
 await page.focus("[data-what=small]");
 await page.keyboard.press("Enter");
 await page.waitForSelector("#list img");
-assert.equal(await page.evaluate(() => document.activeElement.id), "listed-title", "the list is where the keyboard is");
+assert.equal(await page.evaluate(() => document.activeElement.id), "listed-title", "the list has the keyboard focus");
 assert.match(await page.textContent("#list"), /small\.jpg · 1 face/);
 await until("the face", () => page.$eval("#list canvas", (face) => face.getContext("2d").getImageData(80, 80, 1, 1).data[3] > 0));
 await until("the photo", () => page.$eval("#list img", (image) => image.complete && image.naturalWidth > 0));
@@ -109,7 +109,7 @@ await checked(page, "event-coverage");
 await page.click("[data-what=without_face]");
 await until("the photo without a face", async () => /landscape\.jpg/.test(await page.textContent("#list")));
 assert.equal((await page.$$("#list li")).length, 1);
-// Gone from the event, gone from what is told of it.
+// A removed photo is not in the report any more.
 const weakest = (await page.getAttribute("#list a", "href")).split("/").at(-2);
 const gone = await page.evaluate(([event, photo]) => fetch(`/api/v1/events/${event}/photos/${photo}`, { method: "DELETE" }).then((answer) => answer.status), [event, weakest]);
 assert.equal(gone, 200);
@@ -128,7 +128,7 @@ await page.click("#new-folder [type=submit]");
 await page.waitForSelector("#folders li");
 await page.selectOption("#folders select", "original");
 await until("the folder", async () => (await page.textContent("#folders [role=status]")) === "Saved.");
-await looked(page, "event-settings");
+await checkedBothSchemes(page, "event-settings");
 
 // An album behind a PIN.
 await visit(page, `/studio/events/${event}/albums`);
@@ -142,9 +142,9 @@ await page.click("#albums button");
 await page.fill("#albums .inside input", "Grandmother");
 await page.click("#albums .inside [type=submit]");
 await page.waitForSelector("#albums .inside a");
-await looked(page, "event-albums");
+await checkedBothSchemes(page, "event-albums");
 const album = new URL(await page.getAttribute("#albums .inside a", "href")).pathname;
-const visitor = await somebody(browser);
+const visitor = await newPage(browser);
 await visitor.goto(album);
 await checked(visitor, "album-door");
 await visitor.fill("#pin", "000000");
@@ -160,7 +160,7 @@ await visitor.click(".grid a");
 await visitor.waitForSelector(".single img");
 await checked(visitor, "album-photo");
 
-// The album is changed, for those inside at once.
+// Changes of the album take effect at once, also in open sessions.
 const change = async (text, work) => {
   await page.click(`#albums button:text-is("Edit")`);
   await visible("#edit");
@@ -171,20 +171,20 @@ const change = async (text, work) => {
 };
 const about = () => page.textContent("#albums li .hint");
 await change("a cover, a limit and another name", async () => {
-  await page.fill("#edit-name", "For everybody");
+  await page.fill("#edit-name", "For all guests");
   await page.fill("#edit-downloads_max", "3");
   await page.click("#edit-cover summary");
   await until("the covers", async () => (await page.$$("#edit-covers li")).length === every);
-  await until("a picture of one", () => page.$eval("#edit-covers img", (one) => one.complete && one.naturalWidth > 0));
-  await looked(page, "event-albums-edit");
+  await until("the picture of a cover", () => page.$eval("#edit-covers img", (one) => one.complete && one.naturalWidth > 0));
+  await checkedBothSchemes(page, "event-albums-edit");
   await page.click("#edit-covers li:last-child label");
 });
 assert.match(await about(), /3 downloads/);
-assert.equal(await page.textContent("#albums li strong"), "For everybody");
-const [{ id: albumId, cover }] = (await asked(page, `/events/${event}/albums`)).items;
+assert.equal(await page.textContent("#albums li strong"), "For all guests");
+const [{ id: albumId, cover }] = (await fetchApi(page, `/events/${event}/albums`)).items;
 assert.ok(cover, "a cover is chosen");
 await visitor.goto(album);
-assert.equal(await visitor.textContent("h1"), "For everybody");
+assert.equal(await visitor.textContent("h1"), "For all guests");
 await change("another PIN", () => page.fill("#edit-view_pin", "918273"));
 await visitor.goto(album);
 await visitor.fill("#pin", "482913");
@@ -205,23 +205,23 @@ await change("no PIN, no limit, all folders", async () => {
   await page.fill("#edit-downloads_max", "");
 });
 assert.match(await about(), /no PIN/);
-const changed = await asked(page, `/events/${event}/albums/${albumId}`);
+const changed = await fetchApi(page, `/events/${event}/albums/${albumId}`);
 assert.deepEqual([changed.folders, changed.downloads_max, changed.cover, changed.view_pin, changed.annotate_pin], [undefined, undefined, cover, false, true]);
-const stranger = await somebody(browser);
+const stranger = await newPage(browser);
 await stranger.goto(album);
 if (await stranger.$("[type=submit]")) await stranger.click("[type=submit]");
 await stranger.waitForSelector(".grid img");
 await page.click(`#albums button:text-is("Edit")`);
 await page.fill("#edit-annotate_pin", "12345");
 await page.click("#edit-album [type=submit]");
-assert.equal(await page.isVisible("#edit"), true, "a PIN that is none is not taken");
+assert.equal(await page.isVisible("#edit"), true, "an invalid PIN is rejected");
 await page.click("#edit-cancel");
 await change("the end", () => page.fill("#edit-ends", "2020-01-01"));
-assert.notEqual((await stranger.goto(album)).status(), 200, "it is closed for those inside");
+assert.notEqual((await stranger.goto(album)).status(), 200, "the album is closed for open sessions");
 await change("a later end", () => page.fill("#edit-ends", "2099-01-01"));
 await page.click(`#albums button:text-is("Delete")`);
 await page.click("#ask-sure [value=no]");
-assert.equal((await page.$$("#albums > li")).length, 1, "it is asked first");
+assert.equal((await page.$$("#albums > li")).length, 1, "the deletion asks for confirmation");
 
 // Members and records.
 await visit(page, "/studio/members");
@@ -229,12 +229,12 @@ await page.waitForSelector("#members li");
 await page.fill("#email", "ben@mail.example");
 await page.click("#invite [type=submit]");
 await page.waitForSelector("#invitations li");
-await looked(page, "members");
+await checkedBothSchemes(page, "members");
 await visit(page, "/studio");
 await page.waitForSelector("#events li");
-await looked(page, "studio");
+await checkedBothSchemes(page, "studio");
 
-// The end.
+// Removal of photos, and the purge of the event.
 await visit(page, `/studio/events/${event}`);
 await page.waitForSelector("#photos img");
 await page.click("#photos li .choose");
@@ -244,11 +244,11 @@ await page.waitForSelector("#photos-state a[download]");
 await page.click("#delete");
 await page.click("#ask-yes");
 await page.waitForSelector("main > .outcome a[download]");
-assert.equal(await page.$("#photos"), null, "nothing of the event stays on the screen");
-await looked(page, "event-purged");
+assert.equal(await page.$("#photos"), null, "the page shows nothing of the event any more");
+await checkedBothSchemes(page, "event-purged");
 assert.equal((await visitor.goto(album)).status(), 404);
 await visit(page, "/studio/records");
 await page.waitForSelector("#receipts li");
 await page.waitForSelector("#audit tr");
-await looked(page, "records");
+await checkedBothSchemes(page, "records");
 await close(browser);

@@ -1,7 +1,3 @@
-//! Backups to a folder and back: incremental, sealed, while photos are indexed; never of what was purged.
-//!
-//! Real photos for what is found afterwards, a crowd of small ones for what is still being added.
-
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -32,7 +28,7 @@ fn found(sandbox: &Sandbox) -> Vec<String> {
     names
 }
 
-/// The collection's files are gone, as after a broken disk; the keyring is not.
+/// Deletes the collections' files, as after a disk failure, and keeps the keyring.
 fn lose_files(sandbox: &Sandbox) {
     std::fs::remove_dir_all(sandbox.data().join("collections")).unwrap();
     std::fs::create_dir(sandbox.data().join("collections")).unwrap();
@@ -50,13 +46,13 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_lost_collection_comes_back_and_later_backups_cost_what_is_new() {
+fn a_lost_collection_is_restored_and_backups_are_incremental() {
     let sandbox = event();
     let first = backup(&sandbox);
     assert_eq!(first["removed"], 0);
     let again = backup(&sandbox);
     let (all, nothing) = (first["bytes_written"].as_u64(), again["bytes_written"].as_u64());
-    assert!(nothing < all, "nothing new costs a manifest only: {first} {again}");
+    assert!(nothing < all, "a backup without new photos writes only a manifest: {first} {again}");
     assert_eq!(first["rows"], again["rows"]);
     sandbox.index(&[sample("sample4.jpg")]);
     assert!(backup(&sandbox)["rows"].as_u64() > first["rows"].as_u64());
@@ -72,11 +68,11 @@ fn a_lost_collection_comes_back_and_later_backups_cost_what_is_new() {
     let before = listed["backups"][0]["created_unix_s"].to_string();
     let restored = sandbox.done(restore(&sandbox, &["--replace", "--until", &before]));
     assert!(restored["restored"][0]["photos"].as_u64() >= Some(3), "{restored}");
-    assert_eq!(sandbox.done(["scan"])["residue"], 0, "nothing stays beside it");
+    assert_eq!(sandbox.done(["scan"])["residue"], 0, "the restore leaves no residue");
 }
 
 #[test]
-fn no_key_and_no_bare_byte_is_in_a_backup() {
+fn a_backup_contains_no_key_and_no_plaintext() {
     let sandbox = event();
     backup(&sandbox);
     let place = sandbox.path("backup");
@@ -99,20 +95,23 @@ fn a_purged_collection_cannot_be_restored_and_its_receipt_names_the_backups() {
     assert!(sandbox.run(restore(&sandbox, &[])).failed(1).contains("no collection 'Event'"));
     let listed = sandbox.done(["restore", sandbox.path("backup").to_str().unwrap(), "--list"]);
     assert!(listed["backups"][0]["name"].is_null(), "{listed}");
-    // A new collection of the same name has another key and finds no backup of its own.
+    // A new collection of this name has its own key, so the old backups are not restored into it.
     sandbox.done(["collections", "create", "Event"]);
     assert!(sandbox.run(restore(&sandbox, &["--replace"])).failed(1).contains("there is none"));
 }
 
 #[test]
-fn what_was_erased_after_the_backup_does_not_come_back_with_it() {
+fn erasures_after_the_backup_are_applied_to_the_restore() {
     let sandbox = event();
     backup(&sandbox);
     let selfie = sample("obama.jpg");
     sandbox.done(["erase", "Event", "--selfie", selfie.to_str().unwrap(), "--yes"]);
     sandbox.done(["photos", "delete", "Event", sample("biden.jpg").to_str().unwrap(), "--yes"]);
     let restored = sandbox.done(restore(&sandbox, &["--replace"]));
-    assert_eq!(restored["restored"][0]["photos"], 3, "as the backup has it: {restored}");
+    assert_eq!(
+        restored["restored"][0]["photos"], 3,
+        "the receipt counts the photos of the backup: {restored}"
+    );
     assert!(found(&sandbox).is_empty());
     let shown = sandbox.done(["collections", "show", "Event"]);
     assert_eq!((&shown["photos"], &shown["faces"]), (&2.into(), &0.into()), "{shown}");
@@ -120,7 +119,7 @@ fn what_was_erased_after_the_backup_does_not_come_back_with_it() {
 }
 
 #[test]
-fn damage_in_a_backup_is_named_and_changes_nothing() {
+fn damage_in_a_backup_is_reported_and_changes_nothing() {
     let sandbox = event();
     backup(&sandbox);
     for file in files(&sandbox.path("backup")) {
@@ -146,7 +145,7 @@ fn damage_in_a_backup_is_named_and_changes_nothing() {
 }
 
 #[test]
-fn a_backup_taken_while_photos_are_indexed_has_what_was_acknowledged() {
+fn a_backup_during_indexing_has_all_acknowledged_photos() {
     let sandbox = sandbox!();
     let photos = crowd(&sandbox, 120);
     sandbox.done(["collections", "create", "Event"]);

@@ -1,7 +1,3 @@
-//! Files that are no photos, or only pretend: each is named with its cause, and the rest goes on.
-//!
-//! One folder holds them all beside good photos; one run takes it.
-
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
@@ -9,7 +5,7 @@ use picpick_tests::pictures::{Drawing, black_png, png_claiming, with_size};
 use picpick_tests::{Sandbox, file_names, sample, sandbox};
 use serde_json::Value;
 
-/// Name, content and what the reason must say.
+/// File name, content, and texts that the reason must contain.
 type Bad = (&'static str, Vec<u8>, &'static [&'static str]);
 
 fn bytes_at_random(length: usize) -> Vec<u8> {
@@ -49,7 +45,7 @@ fn bad_files() -> Vec<Bad> {
         ("bomb.png", png_claiming(60_000), &["60000x60000", "120 megapixels"]),
         ("black.png", black_png(20_000), &["20000x20000", "120 megapixels"]),
         ("huge.jpg", with_size(&jpeg, 65_500, 65_500), &["65500x65500", "120 megapixels"]),
-        // Less than the cap, and far more than is there.
+        // Below the limit of 120 megapixels, but far more pixels than the file holds.
         ("wider.jpg", with_size(&jpeg, 10_900, 10_900), &["10900x10900", "cannot be a photo"]),
         ("wide.jpg", with_size(&jpeg, 4_000, 4_000), &["damaged JPEG"]),
         ("animation.gif", magic(b"GIF89a"), &["GIF", "expected JPEG, PNG or WebP"]),
@@ -85,7 +81,11 @@ fn every_bad_file_is_named_with_its_cause_and_the_good_ones_are_indexed() {
     for (name, _, parts) in &bad {
         let reason = reason(&indexed, name);
         assert!(parts.iter().all(|part| reason.contains(part)), "{name}: {reason}");
-        assert!(outcome.stderr.contains(name), "{name} is named to people too: {}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains(name),
+            "{name} is also listed on standard error: {}",
+            outcome.stderr
+        );
     }
     assert_eq!(indexed["skipped"].as_array().unwrap().len(), bad.len(), "{indexed:#}");
     assert_eq!(indexed["photos"], 3, "{indexed:#}");
@@ -113,7 +113,8 @@ fn a_bad_selfie_is_an_error_that_names_it() {
     }
 }
 
-/// What a file system can hold beside files.
+/// Creates entries that are not readable photo files. Returns their names and the texts that the reasons must
+/// contain.
 fn traps(sandbox: &Sandbox, folder: &Path) -> Vec<(&'static str, &'static [&'static str])> {
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
     let pipe = folder.join("pipe.jpg");
@@ -151,7 +152,7 @@ fn pipes_loops_and_unreadable_files_do_not_stop_a_run() {
     }
     assert_eq!(indexed["skipped"].as_array().unwrap().len(), expected.len(), "{indexed:#}");
     assert_eq!(indexed["photos"], 1, "{indexed:#}");
-    // A pipe that is named itself must not be waited for either.
+    // A pipe given as an argument must not block the run either.
     let pipe = folder.join("pipe.jpg");
     let (status, document) = sandbox.json(["index".as_ref(), "Event".as_ref(), pipe.as_os_str()]);
     assert_eq!((status, reason(&document, "pipe.jpg")), (1, "not a regular file"));

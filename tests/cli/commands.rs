@@ -1,16 +1,12 @@
-//! The other commands: compare, doctor, demo, help, contact sheets, and where data lies.
-//!
-//! What each promises to people and to programs, on the sample photos.
-
 use std::path::Path;
 use std::process::Command;
 
 use picpick_tests::{Outcome, file_names, numbers, sample, sandbox};
 
-/// A sheet holds its pictures and asks for nothing from elsewhere.
+/// Reads the contact sheet at `path` and checks that it embeds its photos and loads nothing from outside.
 fn self_contained(path: &Path) -> String {
     let page = std::fs::read_to_string(path).unwrap();
-    assert!(page.contains("data:image/jpeg;base64,"), "the photos are in it");
+    assert!(page.contains("data:image/jpeg;base64,"), "the photos are embedded");
     for outside in ["http://", "https://", "<script", "@import", "url(", "src=\"/", "href=\"/"] {
         assert!(!page.contains(outside), "{outside} in the sheet");
     }
@@ -30,11 +26,11 @@ fn two_photos_are_compared() {
         assert_eq!(file_names(&document["photos"], "photo"), ["obama.jpg", other]);
         assert_eq!(numbers(&document["photos"][1]["box"]).len(), 4);
     }
-    assert!(!sandbox.data().exists(), "comparing keeps nothing");
+    assert!(!sandbox.data().exists(), "comparing stores nothing");
 }
 
 #[test]
-fn the_doctor_names_what_is_there() {
+fn the_doctor_reports_the_installation() {
     let sandbox = sandbox!();
     let document = sandbox.done(["doctor", sample("obama2.jpg").to_str().unwrap()]);
     assert!(!document["version"].as_str().unwrap().is_empty());
@@ -74,7 +70,7 @@ fn the_demo_ends_with_the_path_of_its_sheet() {
 }
 
 #[test]
-fn a_contact_sheet_replaces_no_photo() {
+fn a_contact_sheet_does_not_overwrite_a_photo() {
     let sandbox = sandbox!();
     sandbox.event(&["obama2.jpg", "biden.jpg"].map(sample));
     let selfie = sample("obama.jpg").to_str().unwrap().to_owned();
@@ -90,7 +86,7 @@ fn a_contact_sheet_replaces_no_photo() {
 }
 
 #[test]
-fn a_sheet_shows_file_names_and_runs_none_of_them() {
+fn file_names_are_escaped_on_sheets_and_terminals() {
     let sandbox = sandbox!();
     let name = "<img src=x onerror=alert(1)>&\".jpg";
     std::fs::copy(sample("obama2.jpg"), sandbox.path(name)).unwrap();
@@ -104,7 +100,7 @@ fn a_sheet_shows_file_names_and_runs_none_of_them() {
     ]);
     let page = self_contained(&sandbox.path("found.html"));
     assert!(page.contains("&lt;img src=x") && !page.contains("<img src=x"), "names are text");
-    // A terminal acts on what it is sent; a name must not reach it as it is.
+    // A terminal executes escape sequences, so file names must be escaped before they are printed.
     let escape = "\u{1b}[2J.jpg";
     std::fs::write(sandbox.path(escape), "no photo").unwrap();
     let outcome =
@@ -116,7 +112,7 @@ fn a_sheet_shows_file_names_and_runs_none_of_them() {
 }
 
 #[test]
-fn an_option_beats_the_environment() {
+fn an_option_overrides_the_environment() {
     let sandbox = sandbox!();
     let (given, variable) = (sandbox.path("given"), sandbox.path("variable"));
     let create = ["collections", "create", "Event"];

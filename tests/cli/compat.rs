@@ -1,11 +1,8 @@
-//! Data folders of older programs: each opens, keeps what it holds, and is what a new one is.
-//!
-//! The fixtures were written by the programs of their time. They hold no faces.
-
 use std::path::Path;
 
 use picpick_tests::{Outcome, Sandbox, sandbox};
 
+/// Copies a data folder written by an older release into the sandbox. The fixtures contain no faces.
 fn fixture(sandbox: &Sandbox, name: &str) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
     let copied = std::process::Command::new("cp").arg("-r").arg(from).arg(sandbox.data()).status();
@@ -13,7 +10,7 @@ fn fixture(sandbox: &Sandbox, name: &str) {
 }
 
 #[test]
-fn format_1_had_no_canaries_receipts_or_end() {
+fn a_format_1_folder_is_migrated_and_can_be_purged() {
     let sandbox = sandbox!();
     fixture(&sandbox, "data-format-1");
     let listed = sandbox.done(["collections", "list"]);
@@ -34,13 +31,13 @@ fn format_1_had_no_canaries_receipts_or_end() {
 }
 
 #[test]
-fn a_format_1_keyring_with_a_wrong_key_is_told_and_left_alone() {
+fn a_format_1_keyring_with_a_wrong_key_is_reported_and_left_unchanged() {
     let sandbox = sandbox!();
     fixture(&sandbox, "data-format-1");
     let keyring = sandbox.data().join("keyring");
     let before = std::fs::read(keyring.join("keys.toml")).unwrap();
     std::fs::write(keyring.join("kek.1"), [7; 32]).unwrap();
-    let told = Outcome::of(sandbox.command().args(["collections", "list"])).failed(1);
-    assert!(told.contains("keyring") && told.contains("does not open"), "{told}");
+    let message = Outcome::of(sandbox.command().args(["collections", "list"])).failed(1);
+    assert!(message.contains("keyring") && message.contains("does not open"), "{message}");
     assert_eq!(std::fs::read(keyring.join("keys.toml")).unwrap(), before);
 }

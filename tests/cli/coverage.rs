@@ -1,16 +1,14 @@
-//! What will be found of a collection, said by the command line of photos that were made worse in known ways, and
-//! what the engine says of the quality of real faces.
-
 use picpick_engine::{
     DEFAULT_PACK, DecodeLimits, Pack, Pipeline, Precision, Provider, Quality, Weakness, weakness,
 };
-use picpick_tests::degrade::{self, Worse};
+use picpick_tests::degrade::{self, Defect};
 use picpick_tests::pictures::Drawing;
 use picpick_tests::{PARTY, file_names, models, sample, sandbox};
 use serde_json::Value;
 
+/// Only the overall quality and the landmarks are stored; size, pose and sharpness are computed from them.
 #[test]
-fn the_parts_of_quality_follow_from_what_is_stored() {
+fn quality_parts_are_recomputed_from_the_stored_face() {
     let pack = Pack::builtin(DEFAULT_PACK).unwrap();
     let only = Precision::Only(Provider::Cpu);
     let pipeline = Pipeline::load(models(), &pack, only, DecodeLimits::default()).unwrap();
@@ -19,11 +17,11 @@ fn the_parts_of_quality_follow_from_what_is_stored() {
         let seen = pipeline.analyse(bytes).unwrap();
         assert_eq!(seen.faces.len(), seen.qualities.len());
         for (face, known) in seen.faces.iter().zip(&seen.qualities) {
-            let told = Quality::behind(face.quality, &face.landmarks);
-            assert_eq!((told.size, told.pose), (known.size, known.pose));
+            let computed = Quality::behind(face.quality, &face.landmarks);
+            assert_eq!((computed.size, computed.pose), (known.size, known.pose));
             if known.size * known.pose > 0.0 {
-                let off = (told.sharpness - known.sharpness).abs();
-                assert!(off < 1e-3, "{known:?} {told:?}");
+                let off = (computed.sharpness - known.sharpness).abs();
+                assert!(off < 1e-3, "{known:?} {computed:?}");
             }
             faces += 1;
         }
@@ -34,17 +32,17 @@ fn the_parts_of_quality_follow_from_what_is_stored() {
     for name in PARTY {
         check(&std::fs::read(sample(name)).unwrap(), None);
     }
-    check(&degrade::jpeg(Worse::Small), Some(Weakness::Small));
-    check(&degrade::jpeg(Worse::Blurred), Some(Weakness::Blurred));
-    check(&degrade::jpeg(Worse::Turned), Some(Weakness::Turned));
+    check(&degrade::jpeg(Defect::Small), Some(Weakness::Small));
+    check(&degrade::jpeg(Defect::Blurred), Some(Weakness::Blurred));
+    check(&degrade::jpeg(Defect::Turned), Some(Weakness::Turned));
     assert!(faces >= 20, "{faces}");
 }
 
 #[test]
-fn each_photo_is_listed_for_what_it_lacks() {
+fn each_photo_is_listed_under_its_weakness() {
     let sandbox = sandbox!();
     let folder = sandbox.folder("photos", &["obama.jpg", "biden.jpg"].map(sample));
-    let kinds = [Worse::Small, Worse::Blurred, Worse::Turned, Worse::Nobody];
+    let kinds = [Defect::Small, Defect::Blurred, Defect::Turned, Defect::NoFace];
     for kind in kinds {
         std::fs::write(folder.join(kind.file()), degrade::jpeg(kind)).unwrap();
     }
@@ -58,11 +56,12 @@ fn each_photo_is_listed_for_what_it_lacks() {
     let recall = coverage["expected_recall"].as_f64().unwrap();
     assert!((0.5..0.9).contains(&recall), "{recall}: two of five faces are good");
     assert_eq!(coverage.get("listed"), None);
-    for (kind, said) in kinds.into_iter().zip(["small", "blurred", "turned", "none"]) {
-        let listed = sandbox.done(["coverage", "Event", "--photos", said])["listed"].clone();
-        assert_eq!(file_names(&listed, "photo"), [kind.file()], "{said}");
+    for (kind, weakness_name) in kinds.into_iter().zip(["small", "blurred", "turned", "none"]) {
+        let listed =
+            sandbox.done(["coverage", "Event", "--photos", weakness_name])["listed"].clone();
+        assert_eq!(file_names(&listed, "photo"), [kind.file()], "{weakness_name}");
         let faces = listed[0]["faces"].as_array().unwrap().len();
-        assert_eq!(faces, usize::from(kind != Worse::Nobody), "{said}");
+        assert_eq!(faces, usize::from(kind != Defect::NoFace), "{weakness_name}");
     }
     let text = sandbox.run(["coverage", "Event"]).stdout;
     assert!(text.contains("Of 100 photos of a guest, about "), "{text}");
@@ -71,7 +70,7 @@ fn each_photo_is_listed_for_what_it_lacks() {
 }
 
 #[test]
-fn a_collection_without_faces_promises_nothing() {
+fn a_collection_without_faces_has_no_expected_recall() {
     let sandbox = sandbox!();
     let folder = sandbox.folder("photos", &[]);
     std::fs::write(folder.join("blank.jpg"), Drawing::blank(640, 480).jpeg()).unwrap();

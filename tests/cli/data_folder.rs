@@ -1,7 +1,3 @@
-//! Data folders as they should not be: each refused in a sentence that names it, and left as it was.
-//!
-//! Newer formats, other processes, foreign folders, read-only disks, keyrings lost and swapped.
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -18,21 +14,21 @@ fn party() -> Sandbox {
     sandbox
 }
 
-fn holds(message: &str, parts: &[&str]) {
+fn assert_contains(message: &str, parts: &[&str]) {
     for part in parts {
         assert!(message.contains(part), "expected '{part}' in: {message}");
     }
 }
 
 #[test]
-fn a_newer_format_is_refused_and_left_alone() {
+fn a_newer_format_is_refused_and_left_unchanged() {
     let sandbox = party();
     let format = sandbox.data().join("format");
     let before = std::fs::read_to_string(&format).unwrap();
     let newer = "picpick data folder, format 999\n";
     std::fs::write(&format, newer).unwrap();
     for arguments in [&SHOW[..], &["collections", "list"], &["collections", "create", "More"]] {
-        holds(
+        assert_contains(
             &sandbox.run(arguments).failed(1),
             &["data folder", sandbox.data().to_str().unwrap(), "999", "update"],
         );
@@ -43,7 +39,7 @@ fn a_newer_format_is_refused_and_left_alone() {
     let keys = sandbox.data().join("keyring/keys.toml");
     let text = std::fs::read_to_string(&keys).unwrap();
     std::fs::write(&keys, text.replacen("format = 2", "format = 999", 1)).unwrap();
-    holds(&sandbox.run(SHOW).failed(1), &["keyring", "999", "update"]);
+    assert_contains(&sandbox.run(SHOW).failed(1), &["keyring", "999", "update"]);
     std::fs::write(&keys, text).unwrap();
     assert_eq!(sandbox.done(SHOW)["faces"], faces);
 }
@@ -57,7 +53,7 @@ fn a_collection_in_use_is_refused_until_it_is_free() {
     let photo = sample("biden.jpg");
     let index = ["index", "Event", photo.to_str().unwrap()];
     for arguments in [&SHOW[..], &index, &["collections", "delete", "Event", "--yes"]] {
-        holds(
+        assert_contains(
             &sandbox.run(arguments).failed(1),
             &["in use by another picpick process", sandbox.data().to_str().unwrap()],
         );
@@ -68,33 +64,40 @@ fn a_collection_in_use_is_refused_until_it_is_free() {
 }
 
 #[test]
-fn a_folder_that_is_something_else_is_not_taken_over() {
+fn a_foreign_folder_is_refused() {
     let sandbox = sandbox!();
     let foreign = sandbox.folder("pictures", &[sample("obama2.jpg")]);
     let create = ["collections", "create", "Event"];
     let message = Outcome::of(sandbox.command_for(&foreign).args(create)).failed(1);
-    holds(&message, &[foreign.to_str().unwrap(), "not a picpick data folder"]);
-    assert_eq!(std::fs::read_dir(&foreign).unwrap().count(), 1, "nothing was put into it");
+    assert_contains(&message, &[foreign.to_str().unwrap(), "not a picpick data folder"]);
+    assert_eq!(
+        std::fs::read_dir(&foreign).unwrap().count(),
+        1,
+        "nothing was written to the folder"
+    );
     let file = foreign.join("obama2.jpg");
-    holds(
+    assert_contains(
         &Outcome::of(sandbox.command_for(&file).args(create)).failed(1),
         &[file.to_str().unwrap()],
     );
     std::fs::create_dir(sandbox.data()).unwrap();
     std::fs::write(sandbox.data().join("format"), "something else").unwrap();
-    holds(&sandbox.run(create).failed(1), &["data folder", "damaged"]);
+    assert_contains(&sandbox.run(create).failed(1), &["data folder", "damaged"]);
 }
 
 #[test]
-fn looking_for_something_leaves_no_folder_behind() {
+fn reading_commands_create_no_data_folder() {
     let sandbox = sandbox!();
     assert_eq!(sandbox.done(["collections", "list"]), json!({"collections": []}));
-    holds(&sandbox.run(SHOW).failed(1), &["Event", sandbox.data().to_str().unwrap(), "create"]);
+    assert_contains(
+        &sandbox.run(SHOW).failed(1),
+        &["Event", sandbox.data().to_str().unwrap(), "create"],
+    );
     assert!(!sandbox.data().exists());
 }
 
-/// Each command says that it cannot write, or does what needs no writing; none loses a face.
-fn hold_read_only(sandbox: &Sandbox, data: &Path) {
+/// Checks that commands on a read-only data folder fail with its path in the message.
+fn check_read_only(sandbox: &Sandbox, data: &Path) {
     let photo = sample("biden.jpg");
     for arguments in [
         &["index", "Event", photo.to_str().unwrap()][..],
@@ -102,7 +105,7 @@ fn hold_read_only(sandbox: &Sandbox, data: &Path) {
         &SHOW,
     ] {
         let outcome = Outcome::of(sandbox.command_for(data).args(arguments));
-        holds(&outcome.failed(1), &[data.to_str().unwrap()]);
+        assert_contains(&outcome.failed(1), &[data.to_str().unwrap()]);
     }
 }
 
@@ -125,7 +128,7 @@ fn a_read_only_folder_is_an_error_that_names_it() {
                 .success()
         );
         disk.set_writable(false);
-        hold_read_only(&sandbox, &data);
+        check_read_only(&sandbox, &data);
         disk.set_writable(true);
         let shown = Outcome::of(sandbox.command_for(&data).args(SHOW).arg("--json"));
         assert_eq!((shown.status, &shown.document()["photos"]), (0, &2.into()), "{shown:?}");
@@ -136,35 +139,35 @@ fn a_read_only_folder_is_an_error_that_names_it() {
             assert!(chmod.unwrap().success());
         };
         set("a-w");
-        hold_read_only(&sandbox, &sandbox.data());
+        check_read_only(&sandbox, &sandbox.data());
         set("u+w");
         assert_eq!(sandbox.done(SHOW)["photos"], 2);
     }
     assert_eq!(
         sandbox.data().metadata().unwrap().permissions().mode() & 0o077,
         0,
-        "only its owner may look"
+        "only the owner has access"
     );
 }
 
 #[test]
-fn a_missing_keyring_is_not_replaced_and_found_elsewhere() {
+fn a_missing_keyring_is_not_replaced_and_may_be_elsewhere() {
     let sandbox = party();
     let (keyring, elsewhere) = (sandbox.data().join("keyring"), sandbox.path("elsewhere"));
     std::fs::rename(&keyring, &elsewhere).unwrap();
     for arguments in [&SHOW[..], &["collections", "create", "More"]] {
-        holds(
+        assert_contains(
             &sandbox.run(arguments).failed(1),
             &["keyring", keyring.to_str().unwrap(), "missing"],
         );
     }
-    assert!(!keyring.join("keys.toml").exists(), "no fresh keyring in its place");
+    assert!(!keyring.join("keys.toml").exists(), "no new keyring was created");
     let shown = sandbox.done(SHOW.iter().chain(&["--keyring", elsewhere.to_str().unwrap()]));
     assert_eq!(shown["photos"], 2);
 }
 
 #[test]
-fn a_swapped_keyring_opens_nothing_and_harms_nothing() {
+fn a_wrong_keyring_is_refused_and_changes_nothing() {
     let (a, b) = (party(), party());
     for (name, other) in [("Event", "Event"), ("Event", "Wedding")] {
         if other == "Wedding" {
@@ -173,36 +176,42 @@ fn a_swapped_keyring_opens_nothing_and_harms_nothing() {
         }
         let keyring = b.data().join("keyring");
         let arguments = ["collections", "show", name, "--keyring", keyring.to_str().unwrap()];
-        holds(&a.run(arguments).failed(1), &["keyring"]);
+        assert_contains(&a.run(arguments).failed(1), &["keyring"]);
     }
-    // The same entries under another key: they do not open.
+    // The same entries with another collection's key-encryption key cannot be decrypted.
     let c = party();
     let key = a.data().join("keyring/kek.1");
     let before = std::fs::read(&key).unwrap();
     std::fs::copy(c.data().join("keyring/kek.1"), &key).unwrap();
-    holds(&a.run(SHOW).failed(1), &["keyring", a.data().to_str().unwrap(), "wrong keyring"]);
+    assert_contains(
+        &a.run(SHOW).failed(1),
+        &["keyring", a.data().to_str().unwrap(), "wrong keyring"],
+    );
     std::fs::write(&key, &before[..16]).unwrap();
-    holds(&a.run(SHOW).failed(1), &["kek.1", "16 bytes", "32"]);
+    assert_contains(&a.run(SHOW).failed(1), &["kek.1", "16 bytes", "32"]);
     std::fs::write(&key, before).unwrap();
     assert_eq!(a.done(SHOW)["photos"], 2);
 }
 
 #[test]
-fn unknown_and_impossible_names_are_told() {
+fn unknown_and_invalid_names_are_refused() {
     let sandbox = party();
-    holds(
+    assert_contains(
         &sandbox.run(["search", "Evnt", sample("obama.jpg").to_str().unwrap()]).failed(1),
         &["Evnt", "Event"],
     );
     for name in ["", "  ", "a\nb", &"x".repeat(101)] {
-        holds(
+        assert_contains(
             &sandbox.run(["collections", "create", name]).failed(1),
             &["not a collection name", "1 to 100"],
         );
     }
     assert_eq!(sandbox.run(["collections", "create", "-x"]).status, 2);
-    holds(&sandbox.run(["collections", "create", "Event"]).failed(1), &["'Event' exists already"]);
-    holds(
+    assert_contains(
+        &sandbox.run(["collections", "create", "Event"]).failed(1),
+        &["'Event' exists already"],
+    );
+    assert_contains(
         &sandbox.run(["collections", "create", "Other", "--pack", "nope"]).failed(1),
         &["nope", DEFAULT_PACK],
     );
@@ -210,38 +219,38 @@ fn unknown_and_impossible_names_are_told() {
 }
 
 #[test]
-fn a_collection_is_deleted_only_when_meant() {
+fn a_collection_is_deleted_only_with_yes() {
     let sandbox = party();
-    holds(
+    assert_contains(
         &sandbox.run(["collections", "delete", "Event"]).failed(2),
         &["Event", "2 photos", "--yes"],
     );
     assert_eq!(sandbox.done(SHOW)["photos"], 2);
     assert_eq!(sandbox.done(["collections", "delete", "Event", "--yes"])["deleted"], "Event");
-    holds(&sandbox.run(SHOW).failed(1), &["there is no collection 'Event'"]);
+    assert_contains(&sandbox.run(SHOW).failed(1), &["there is no collection 'Event'"]);
     assert_eq!(std::fs::read_dir(sandbox.data().join("collections")).unwrap().count(), 0);
     assert!(sandbox.run(["collections", "delete", "Event", "--yes"]).failed(1).contains("Event"));
 }
 
-/// The store's folder of the only collection.
+/// Returns the store folder of the only collection.
 fn store(data: &Path) -> PathBuf {
     let mut entries = std::fs::read_dir(data.join("collections")).unwrap();
     entries.next().unwrap().unwrap().path()
 }
 
 #[test]
-fn a_store_without_its_files_is_named() {
+fn a_store_with_missing_files_is_reported() {
     let sandbox = party();
     let current = store(&sandbox.data()).join("CURRENT");
     let id = store(&sandbox.data()).file_name().unwrap().to_str().unwrap().to_owned();
     std::fs::write(&current, "nonsense").unwrap();
-    holds(&sandbox.run(SHOW).failed(1), &[&id]);
+    assert_contains(&sandbox.run(SHOW).failed(1), &[&id]);
     std::fs::remove_file(current).unwrap();
-    holds(&sandbox.run(SHOW).failed(1), &[&id, "missing"]);
+    assert_contains(&sandbox.run(SHOW).failed(1), &[&id, "missing"]);
 }
 
 #[test]
-fn a_damaged_store_loses_no_photo_in_silence() {
+fn a_damaged_store_reports_lost_photos() {
     let sandbox = party();
     let files =
         std::fs::read_dir(store(&sandbox.data())).unwrap().map(|entry| entry.unwrap().file_name());
@@ -262,10 +271,10 @@ fn a_damaged_store_loses_no_photo_in_silence() {
         if outcome.status == 0 && outcome.document()["photos"] != 2 {
             assert!(
                 outcome.stderr.contains("left out"),
-                "{name}: photos are gone without a word: {outcome:?}"
+                "{name}: photos are missing without a warning: {outcome:?}"
             );
         } else if outcome.status != 0 {
-            holds(
+            assert_contains(
                 &outcome.failed(1),
                 &["store", store(&sandbox.data()).file_name().unwrap().to_str().unwrap()],
             );
@@ -274,7 +283,7 @@ fn a_damaged_store_loses_no_photo_in_silence() {
 }
 
 #[test]
-fn first_commands_at_the_same_time_make_one_folder() {
+fn concurrent_first_commands_create_one_folder() {
     let sandbox = sandbox!();
     for round in 0..12 {
         let data = sandbox.path(format!("data {round}"));
@@ -301,8 +310,8 @@ fn first_commands_at_the_same_time_make_one_folder() {
 }
 
 #[test]
-fn a_first_command_that_was_cut_short_can_be_repeated() {
-    // What is there when a process is killed, or its disk fills, between the first two steps.
+fn an_interrupted_first_command_can_be_repeated() {
+    // The state after a process is killed, or its disk fills up, between the first two steps.
     let sandbox = sandbox!();
     std::fs::create_dir_all(sandbox.data().join("collections")).unwrap();
     sandbox.done(["collections", "create", "Event"]);

@@ -1,14 +1,10 @@
-//! Photos that are good but unusual: other colours, depths, names and orientations.
-//!
-//! Every one is made from the same real portrait, so the same man must be found in each.
-
 use std::collections::BTreeMap;
 
 use picpick_tests::pictures::{Drawing, with_orientation};
 use picpick_tests::{numbers, sample, sandbox};
 use serde_json::Value;
 
-/// Side of the portrait; kept small, for lossless formats are slow.
+/// Longest side of the portrait, px. Small, because encoding lossless formats is slow.
 const SIDE_PX: u32 = 600;
 
 fn by_name(list: &Value) -> BTreeMap<String, Value> {
@@ -17,8 +13,9 @@ fn by_name(list: &Value) -> BTreeMap<String, Value> {
     list.as_array().unwrap().iter().map(|entry| (name(entry), entry.clone())).collect()
 }
 
+/// All files are made from one real portrait, so the same man must be found in each.
 #[test]
-fn unusual_files_show_the_same_face() {
+fn unusual_formats_show_the_same_face() {
     let sandbox = sandbox!();
     let portrait = Drawing::open(&sample("obama2.jpg")).within(SIDE_PX);
     let second = Drawing::blank(portrait.size().0, portrait.size().1);

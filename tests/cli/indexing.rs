@@ -1,7 +1,3 @@
-//! Photos in, and out again: what counts as new, which files are taken, and deletion that is exact.
-//!
-//! Real photos in folders as people have them: copies, hidden files, names in old encodings.
-
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -19,7 +15,7 @@ fn faces(sandbox: &Sandbox) -> Vec<Value> {
     sandbox.done(["faces", "list", "Event"])["faces"].as_array().unwrap().clone()
 }
 
-/// The photos that a search for `selfie` brings.
+/// Returns the file names of the photos that a search for `selfie` finds.
 fn found(sandbox: &Sandbox, selfie: &str) -> Vec<String> {
     let (status, document) = sandbox.json(["search", "Event", sample(selfie).to_str().unwrap()]);
     let found = file_names(&document["matches"], "photo");
@@ -64,7 +60,7 @@ fn one_photo_under_two_names_is_one_photo() {
 }
 
 #[test]
-fn folders_are_taken_with_all_below_and_without_what_is_hidden() {
+fn folders_are_indexed_recursively_without_hidden_files() {
     let sandbox = sandbox!();
     let folder = sandbox.folder("photos", &[sample("obama2.jpg")]);
     sandbox.folder("photos/deep/er", &[sample("obama3.jpg")]);
@@ -79,7 +75,7 @@ fn folders_are_taken_with_all_below_and_without_what_is_hidden() {
 }
 
 #[test]
-fn a_folder_without_photos_is_nothing_found() {
+fn a_folder_without_photos_ends_with_status_3() {
     let sandbox = sandbox!();
     sandbox.done(["collections", "create", "Event"]);
     let empty = sandbox.folder("empty", &[]);
@@ -118,7 +114,7 @@ fn a_name_that_is_not_utf8_is_kept_byte_for_byte() {
 }
 
 #[test]
-fn the_document_of_index_is_as_promised() {
+fn the_json_of_index_has_the_documented_fields() {
     let sandbox = sandbox!();
     let folder = sandbox.folder("photos", &[sample("obama2.jpg")]);
     std::fs::write(folder.join("broken.jpg"), "no").unwrap();
@@ -139,7 +135,7 @@ fn the_document_of_index_is_as_promised() {
 }
 
 #[test]
-fn a_photo_that_comes_later_is_found() {
+fn a_photo_added_later_is_found() {
     let sandbox = sandbox!();
     sandbox.event(&["sample4.jpg", "biden.jpg"].map(sample));
     assert_eq!(found(&sandbox, "obama.jpg"), Vec::<String>::new());
@@ -148,7 +144,7 @@ fn a_photo_that_comes_later_is_found() {
 }
 
 #[test]
-fn a_deleted_photo_is_gone_and_can_come_back() {
+fn a_deleted_photo_is_not_found_and_can_be_indexed_again() {
     let sandbox = sandbox!();
     sandbox.event(&["obama2.jpg", "obama3.jpg", "biden.jpg"].map(sample));
     let photo = sample("obama2.jpg");
@@ -199,7 +195,7 @@ fn a_deleted_face_is_gone_and_its_photo_stays() {
     assert!(!after.contains(&face["face_id"].to_string()));
     assert_eq!(photos(&sandbox), ["obama2.jpg", "obama3.jpg", "sample1.jpg"]);
     assert_eq!(found(&sandbox, "obama.jpg"), ["obama3.jpg"]);
-    // The photo is known as it is: another run must not bring the face back.
+    // The photo is already indexed, so another run must not add the deleted face again.
     assert_eq!(sandbox.index(&[sample("obama2.jpg")])["already_indexed"], 1);
     assert_eq!(found(&sandbox, "obama.jpg"), ["obama3.jpg"]);
     let message = sandbox.run(["faces", "delete", "Event", id, "--yes"]).failed(1);
@@ -247,7 +243,7 @@ fn photos_without_faces_are_kept_and_counted() {
 }
 
 #[test]
-fn people_are_what_the_owner_says_they_are() {
+fn the_owners_corrections_of_people_are_applied() {
     let sandbox = sandbox!();
     sandbox.event(&["obama2.jpg", "obama3.jpg", "biden.jpg"].map(sample));
     let sizes = |more: &[&str]| {
@@ -264,7 +260,7 @@ fn people_are_what_the_owner_says_they_are() {
     let (one, other) = (best(0), best(1));
     let merged = sandbox.done(["people", "Event", "--merge", &one, &other]);
     assert_eq!((merged["faces"].as_array().unwrap().len(), sizes(&[])), (3, vec![3]));
-    assert_eq!(merged["faces"][0]["face_id"], *other, "the worst fit comes first");
+    assert_eq!(merged["faces"][0]["face_id"], *other, "the least similar face comes first");
     let split = sandbox.done(["people", "Event", "--split", &other]);
     assert_eq!((split["faces"].as_array().unwrap().len(), sizes(&[])), (1, vec![2, 1]));
     sandbox.done(["people", "Event", "--hide", &one]);

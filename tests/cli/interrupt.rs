@@ -1,7 +1,3 @@
-//! Ctrl-C while indexing: the run ends cleanly, what it reports is stored, and it can go on later.
-//!
-//! The signal is sent when the run has named its first bad file, so that it is certainly under way.
-
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
@@ -11,25 +7,27 @@ use serde_json::Value;
 
 const PHOTOS: usize = 150;
 
+/// Sends `signal` to an indexing run once it has reported its first bad file, so the run is certainly under
+/// way. Checks that the run ends cleanly, that it stored what it reports, and that a later run completes it.
 fn stop_with(signal: Signal) {
     let sandbox = sandbox!();
     let photos = crowd(&sandbox, PHOTOS);
-    // The first in order of name: seen when workers have begun.
+    // The first file in name order: it is reported when the workers have started.
     std::fs::write(photos.join("0000 bad.jpg"), "no photo").unwrap();
     sandbox.done(["collections", "create", "Event"]);
     let mut command = sandbox.command();
     command.args(["index", "Event", "--json"]).arg(&photos);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut said = String::new();
+    let mut stderr_text = String::new();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    while !said.contains("0000 bad.jpg") {
-        assert!(stderr.read_line(&mut said).unwrap() > 0, "it ended early: {said}");
+    while !stderr_text.contains("0000 bad.jpg") {
+        assert!(stderr.read_line(&mut stderr_text).unwrap() > 0, "it ended early: {stderr_text}");
     }
     kill_process(Pid::from_child(&child), signal).unwrap();
-    stderr.read_to_string(&mut said).unwrap();
+    stderr.read_to_string(&mut stderr_text).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("stopping"), "{said}");
+    assert_eq!(output.status.code(), Some(1), "{stderr_text}");
+    assert!(stderr_text.contains("stopping"), "{stderr_text}");
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["stopped"], true, "{document}");
     let stored = document["photos"].as_u64().unwrap() as usize;
@@ -55,6 +53,6 @@ fn ctrl_c_ends_a_run_cleanly() {
 }
 
 #[test]
-fn being_terminated_is_like_ctrl_c() {
+fn sigterm_ends_a_run_like_ctrl_c() {
     stop_with(Signal::TERM);
 }

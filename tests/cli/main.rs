@@ -1,4 +1,4 @@
-//! Scenarios of the command line, each against the real program.
+//! Scenario tests of the command line; each runs the real program.
 
 mod backup;
 mod bad_input;

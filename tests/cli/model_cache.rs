@@ -1,7 +1,3 @@
-//! The cache of models: what is in it is patched, and what is damaged is told and mended.
-//!
-//! Works on a copy: the user's own cache is never changed.
-
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +14,8 @@ fn default_pack() -> [PathBuf; 2] {
     [found.detector, found.embedder]
 }
 
-/// A cache with copies of the default pack's files, and the runtime of the real one.
+/// Creates a cache with copies of the default pack's files and a link to the runtime of the real cache. The
+/// user's own cache is never changed.
 fn cache_copy(sandbox: &Sandbox) -> PathBuf {
     let cache = sandbox.path("cache");
     std::fs::create_dir_all(cache.join("models")).unwrap();
@@ -38,7 +35,7 @@ fn flip(path: &Path) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// `compare` needs models and nothing else.
+/// Runs `compare`, which needs only models.
 fn compare(sandbox: &Sandbox, cache: &Path, pack: &str) -> Outcome {
     let photos = ["obama.jpg", "obama2.jpg"].map(sample);
     Outcome::of(
@@ -53,7 +50,7 @@ fn compare(sandbox: &Sandbox, cache: &Path, pack: &str) -> Outcome {
 }
 
 #[test]
-fn block_quantised_weights_are_folded() {
+fn block_quantised_weights_are_dequantised() {
     for path in default_pack() {
         let bytes = std::fs::read(&path).unwrap();
         assert!(holds(&bytes, "Conv"), "{} is a network", path.display());
@@ -81,7 +78,7 @@ fn a_damaged_model_is_refused_with_both_sums() {
 }
 
 #[test]
-fn a_missing_model_names_the_command_that_brings_it() {
+fn a_missing_model_names_the_command_that_fetches_it() {
     let sandbox = sandbox!();
     let cache = cache_copy(&sandbox);
     let [_, embedder] = default_pack();
@@ -91,10 +88,10 @@ fn a_missing_model_names_the_command_that_brings_it() {
 }
 
 #[test]
-fn fetching_again_mends_what_is_damaged() {
+fn fetching_again_repairs_damaged_models() {
     let sandbox = sandbox!();
     let cache = cache_copy(&sandbox);
-    // A pack of one's own, whose originals lie beside its manifest: no network is needed.
+    // A user-supplied pack whose model files are beside its manifest, so no network is needed.
     let [detector, embedder] = default_pack();
     let folder = sandbox.path("pack");
     std::fs::create_dir_all(&folder).unwrap();
@@ -138,8 +135,8 @@ fn fetching_again_mends_what_is_damaged() {
             message.contains("wrong content") && message.contains(path.to_str().unwrap()),
             "{message}"
         );
-        let mended = fetch();
-        assert_eq!(mended.status, 0, "{mended:?}");
+        let repaired = fetch();
+        assert_eq!(repaired.status, 0, "{repaired:?}");
         let compared = compare(&sandbox, &cache, pack);
         assert_eq!(
             (compared.status, &compared.document()["same_person"]),

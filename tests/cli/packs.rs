@@ -1,8 +1,3 @@
-//! Model packs are exchangeable, and never mixed: the second built-in one, and packs brought along.
-//!
-//! Detectors from outside are taken from `../shared/models` where that is there; elsewhere the test
-//! says that they were left out.
-
 use std::path::{Path, PathBuf};
 
 use picpick_engine::{DEFAULT_PACK, Pack};
@@ -14,8 +9,8 @@ fn sha256(path: &Path) -> String {
     picpick_tests::album::sha256(&std::fs::read(path).unwrap())
 }
 
-/// A detector from outside, how it is described, and how many of the 22 faces it finds at least: all
-/// were measured at 22, and one is left to other processors.
+/// A detector that is not part of a built-in pack, its manifest entries, and the minimum number of the 22
+/// faces that it must find. All were measured at 22; one face of tolerance is left for other processors.
 struct Outside {
     file: &'static str,
     family: &'static str,
@@ -31,7 +26,7 @@ enum Embedder {
 }
 
 impl Embedder {
-    /// The patched file in the cache, and its lines of the manifest.
+    /// Returns the patched file in the cache and its lines of the manifest.
     fn parts(self) -> (PathBuf, &'static str) {
         let (pack, lines) = match self {
             Embedder::Sface => {
@@ -45,7 +40,7 @@ impl Embedder {
     }
 }
 
-/// Writes a pack of `detector` and `embedder` into the room; the manifest's path.
+/// Writes a pack of `detector` and `embedder` into the sandbox. Returns the manifest's path.
 fn bring(
     sandbox: &Sandbox,
     detector: &Path,
@@ -91,7 +86,7 @@ fn the_second_pack_finds_the_same_people() {
 }
 
 #[test]
-fn a_collection_keeps_to_its_pack() {
+fn a_collection_refuses_another_pack() {
     let sandbox = sandbox!();
     sandbox.event(&[sample("obama2.jpg")]);
     let selfie = sample("obama.jpg").to_str().unwrap().to_owned();
@@ -105,8 +100,9 @@ fn a_collection_keeps_to_its_pack() {
     assert_eq!(sandbox.json(["search", "Event", &selfie, "--pack", DEFAULT_PACK]).0, 0);
 }
 
+/// The detectors are read from `../shared/models`; the test prints which of them are missing and skips those.
 #[test]
-fn detectors_from_outside_find_the_party() {
+fn external_detectors_find_the_party_faces() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/models");
     let free = "\"symbolic-batch\", \"symbolic-size\"";
     let outside = [
@@ -151,7 +147,7 @@ fn detectors_from_outside_find_the_party() {
         let faces = outcome.document()["faces"].as_u64().unwrap() as usize;
         println!("{file}: {faces} of 22 faces");
         assert!((faces_min..=22).contains(&faces), "{file}: {faces} faces");
-        // Each face of a photo is found again when it is the selfie.
+        // A face of an indexed photo, used as the query, finds that photo first.
         let again = sandbox.done([
             "search",
             "Event",
@@ -165,13 +161,13 @@ fn detectors_from_outside_find_the_party() {
         let message = sandbox.run(["collections", "show", "Event"]).failed(1);
         assert!(
             message.contains("--pack"),
-            "the collection names its pack and how to give it: {message}"
+            "the message names the pack and the option --pack: {message}"
         );
     }
 }
 
 #[test]
-fn a_pack_with_another_content_is_refused() {
+fn a_pack_with_wrong_content_is_refused() {
     let sandbox = sandbox!();
     let (sface, _) = Embedder::Sface.parts();
     let detector = models().resolve(&Pack::builtin(DEFAULT_PACK).unwrap()).unwrap().detector;

@@ -1,7 +1,3 @@
-//! Purging through the command line: collections, photos, faces, a person; receipts, scans, retention.
-//!
-//! Real photos. What was purged is in no answer and no file afterwards, and a receipt says so.
-
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -10,10 +6,10 @@ use serde_json::Value;
 
 const PHOTOS: [&str; 4] = ["obama2.jpg", "obama3.jpg", "biden.jpg", "sample4.jpg"];
 
-/// A room of one's own with two portraits of one man, one of another, and a party photo.
+/// Returns a new sandbox whose collection has two portraits of one man, one of another, and a party photo.
 fn event() -> Sandbox {
-    static ROOM: OnceLock<Sandbox> = OnceLock::new();
-    let sandbox = ROOM.get_or_init(|| {
+    static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
+    let sandbox = SANDBOX.get_or_init(|| {
         let sandbox = sandbox!();
         let indexed = sandbox.event(&PHOTOS.map(sample));
         assert_eq!(indexed["photos"], 4, "{indexed}");
@@ -34,14 +30,14 @@ fn key(sandbox: &Sandbox) -> String {
     sandbox.done(["receipt", "key"])["public_key"].as_str().unwrap().to_owned()
 }
 
-/// The receipt checks out without a data folder, given the key alone.
+/// Verifies the receipt in `file` without a data folder, with the public key alone. Returns its content.
 fn verified(sandbox: &Sandbox, file: &Path) -> Value {
     let nowhere = sandbox.path("no such folder");
     let mut command = sandbox.command_for(&nowhere);
     command.args(["--json", "receipt", "verify", "--key", &key(sandbox)]).arg(file);
     let outcome = Outcome::of(&mut command);
     assert_eq!(outcome.status, 0, "{outcome:?}");
-    assert!(!nowhere.exists(), "checking makes no data folder");
+    assert!(!nowhere.exists(), "verifying creates no data folder");
     outcome.document()["receipts"][0].clone()
 }
 
@@ -57,7 +53,10 @@ fn a_purged_collection_leaves_a_receipt_and_nothing_else() {
     let before = sandbox.done(["scan"]);
     let control = &before["collections"][0];
     assert!(control["canaries"].as_u64().unwrap() > 0, "{before}");
-    assert_eq!(control["found"], control["canaries"], "the scan sees what is there: {before}");
+    assert_eq!(
+        control["found"], control["canaries"],
+        "the scan finds all canaries before the purge: {before}"
+    );
     assert_eq!(before["residue"], 0);
     let file = sandbox.path("receipt.json");
     let done = purge(&sandbox, &file);
@@ -70,14 +69,14 @@ fn a_purged_collection_leaves_a_receipt_and_nothing_else() {
     assert_eq!((&after["residue"], &after["collections"][0]["purged"]), (&0.into(), &true.into()));
     let missing = sandbox.run(["search", "Event", sample("obama.jpg").to_str().unwrap()]).failed(1);
     assert!(missing.contains("Event"), "{missing}");
-    // The name is free again, and the new collection knows nothing of the old.
+    // The name can be used again, and the new collection has none of the old photos.
     assert_eq!(sandbox.event(&[sample("biden.jpg")])["photos"], 1);
     assert!(found(&sandbox).is_empty());
     assert_eq!(sandbox.done(["receipt", "list"])["receipts"].as_array().unwrap().len(), 1);
 }
 
 #[test]
-fn a_changed_receipt_or_another_key_is_refused_in_a_sentence() {
+fn a_changed_receipt_or_another_key_is_refused() {
     let sandbox = event();
     let file = sandbox.path("receipt.json");
     purge(&sandbox, &file);
@@ -104,17 +103,21 @@ fn a_changed_receipt_or_another_key_is_refused_in_a_sentence() {
     assert_eq!(again.status, 0, "{again:?}");
     let kept = ["collections", "delete", "Event", "--yes", "--receipt", file.to_str().unwrap()];
     assert!(sandbox.run(kept).failed(2).contains("already"), "no receipt is overwritten");
-    assert_eq!(sandbox.done(["collections", "show", "Event"])["photos"], 0, "and nothing purged");
+    assert_eq!(
+        sandbox.done(["collections", "show", "Event"])["photos"],
+        0,
+        "and nothing was purged"
+    );
 }
 
 #[test]
-fn a_person_is_erased_shown_first_and_does_not_come_back() {
+fn an_erased_person_is_listed_first_and_does_not_come_back() {
     let sandbox = event();
     let erase =
         ["erase", "Event", "--selfie", sample("obama.jpg").to_str().unwrap()].map(str::to_owned);
     let shown = sandbox.done(&erase);
     assert_eq!((&shown["erased"], shown["faces"].as_array().unwrap().len()), (&false.into(), 2));
-    assert_eq!(found(&sandbox), ["obama2.jpg", "obama3.jpg"], "showing erases nothing");
+    assert_eq!(found(&sandbox), ["obama2.jpg", "obama3.jpg"], "listing erases nothing");
     let file = sandbox.path("person.json");
     let more = ["--yes".to_owned(), "--receipt".to_owned(), file.to_str().unwrap().to_owned()];
     let erased = sandbox.done(erase.iter().chain(&more));
@@ -128,12 +131,12 @@ fn a_person_is_erased_shown_first_and_does_not_come_back() {
     let again = sandbox.index(&PHOTOS.map(sample));
     assert_eq!((&again["photos"], &again["faces"]), (&0.into(), &0.into()), "{again}");
     assert!(found(&sandbox).is_empty());
-    let nobody = sandbox.run(&erase);
-    assert_eq!(nobody.status, 3, "{nobody:?}");
+    let no_match = sandbox.run(&erase);
+    assert_eq!(no_match.status, 3, "{no_match:?}");
     let ids = sandbox.done(["photos", "list", "Event"]);
     let photos = ids["photos"].as_array().unwrap();
     let theirs = photos.iter().find(|photo| photo["photo"].as_str().unwrap().contains("obama2"));
-    // Even when the photo itself is deleted and indexed again, the face stays out.
+    // Even if the photo itself is deleted and indexed again, the face stays erased.
     let id = theirs.unwrap()["photo_id"].as_str().unwrap().to_owned();
     sandbox.done(["photos", "delete", "Event", &id, "--yes"]);
     let again = sandbox.index(&[sample("obama2.jpg")]);
@@ -141,7 +144,7 @@ fn a_person_is_erased_shown_first_and_does_not_come_back() {
 }
 
 #[test]
-fn deleted_photos_and_faces_are_attested_and_chained() {
+fn deleted_photos_and_faces_have_chained_receipts() {
     let sandbox = event();
     let photo = sample("obama2.jpg");
     let deleted = sandbox.done(["photos", "delete", "Event", photo.to_str().unwrap(), "--yes"]);
@@ -167,13 +170,13 @@ fn deleted_photos_and_faces_are_attested_and_chained() {
         "{outcome:?}"
     );
     assert_eq!(sandbox.done(["scan"])["residue"], 0);
-    // The photo may be added again on purpose: deleting it was no objection by anybody in it.
+    // A deleted photo may be added again: deleting a photo is not an objection of a person in it.
     assert_eq!(sandbox.index(&[photo])["photos"], 1);
     assert_eq!(found(&sandbox), ["obama2.jpg"]);
 }
 
 #[test]
-fn what_is_due_is_listed_refused_and_purged() {
+fn expired_collections_are_listed_refused_and_purged() {
     let sandbox = event();
     sandbox.done(["collections", "create", "Later", "--until", "2999-12-31"]);
     sandbox.done(["collections", "keep", "Event", "--until", "2001-01-01", "--basis", "contract"]);
@@ -200,7 +203,7 @@ fn what_is_due_is_listed_refused_and_purged() {
 }
 
 #[test]
-fn rotated_keys_open_everything_and_old_copies_of_them_nothing() {
+fn after_a_rotation_the_old_key_encryption_key_opens_nothing() {
     let sandbox = event();
     let keyring = sandbox.data().join("keyring");
     let old = sandbox.path("old keyring");
@@ -214,14 +217,14 @@ fn rotated_keys_open_everything_and_old_copies_of_them_nothing() {
     let after = sandbox.done(["keys", "list"]);
     assert_eq!(after["keys"], before["keys"], "the data keys are the same");
     assert_eq!(found(&sandbox), ["obama2.jpg", "obama3.jpg"]);
-    // Today's keys file with yesterday's key-encryption key.
+    // The current keys file with the old key-encryption key.
     std::fs::copy(keyring.join("keys.toml"), old.join("keys.toml")).unwrap();
     let list = ["collections", "list", "--keyring", old.to_str().unwrap()];
     assert!(sandbox.run(list).failed(1).contains("old keyring"));
 }
 
 #[test]
-fn a_bare_embedding_or_a_stray_copy_is_found_by_the_scan() {
+fn a_stray_copy_of_a_store_is_found_by_the_scan() {
     let sandbox = event();
     let store =
         std::fs::read_dir(sandbox.data().join("collections")).unwrap().next().unwrap().unwrap();
@@ -238,18 +241,18 @@ fn a_bare_embedding_or_a_stray_copy_is_found_by_the_scan() {
 }
 
 #[test]
-fn a_damaged_entry_of_the_keyring_is_named_and_the_others_go_on() {
+fn a_damaged_keyring_entry_is_reported_and_the_others_work() {
     let sandbox = event();
     let id = sandbox.done(["collections", "create", "Second"])["id"].as_str().unwrap().to_owned();
     let path = sandbox.data().join("keyring/keys.toml");
     let text = std::fs::read_to_string(&path).unwrap();
-    // The second entry's wrapped key, some digits in.
+    // A digit inside the second entry's wrapped key.
     let at = text.rfind("\nkey = \"").unwrap() + 60;
     let digit = if text.as_bytes()[at] == b'0' { "1" } else { "0" };
     std::fs::write(&path, [&text[..at], digit, &text[at + 1..]].concat()).unwrap();
     assert_eq!(found(&sandbox), ["obama2.jpg", "obama3.jpg"]);
-    let told = sandbox.run(["collections", "show", "Second"]);
-    assert!(told.stderr.contains(&id) && told.stderr.contains("damaged"), "{told:?}");
+    let shown = sandbox.run(["collections", "show", "Second"]);
+    assert!(shown.stderr.contains(&id) && shown.stderr.contains("damaged"), "{shown:?}");
     let purged = sandbox.done(["collections", "delete", &id, "--yes"]);
     assert_eq!((&purged["id"], &purged["receipt"]["photos"]), (&id.into(), &Value::Null));
     assert_eq!(found(&sandbox), ["obama2.jpg", "obama3.jpg"]);

@@ -1,7 +1,3 @@
-//! A selfie against real photos: who is found, what the document says, what is refused.
-//!
-//! Six party photos with 22 faces, portraits of one man who is searched for, and one of another.
-
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -10,13 +6,14 @@ use picpick_tests::pictures::Drawing;
 use picpick_tests::{PARTY, Sandbox, file_names, numbers, sample, sandbox};
 use serde_json::Value;
 
+/// Portraits of one man, whom the tests search for, and one of another (`biden.jpg`).
 const PORTRAITS: [&str; 5] =
     ["obama2.jpg", "obama3.jpg", "biden.jpg", "obama_partial_face.jpg", "obama_partial_face2.jpg"];
 
-/// A room of one's own with everybody indexed: the work is done once for all tests.
-fn everybody() -> Sandbox {
-    static ROOM: OnceLock<Sandbox> = OnceLock::new();
-    let sandbox = ROOM.get_or_init(|| {
+/// Returns a new sandbox with the six party photos (22 faces) and the portraits, indexed once for all tests.
+fn party_and_portraits() -> Sandbox {
+    static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
+    let sandbox = SANDBOX.get_or_init(|| {
         let sandbox = sandbox!();
         let photos: Vec<PathBuf> =
             PARTY.iter().chain(&PORTRAITS).map(|name| sample(name)).collect();
@@ -55,8 +52,8 @@ fn the_party_photos_show_22_faces() {
 }
 
 #[test]
-fn a_selfie_brings_its_owner_and_nobody_else() {
-    let (status, document) = search(&everybody(), &[]);
+fn a_selfie_finds_only_its_person() {
+    let (status, document) = search(&party_and_portraits(), &[]);
     assert_eq!(status, 0);
     let found = found(&document);
     assert!(found.contains("obama2.jpg") && found.contains("obama3.jpg"), "{found:?}");
@@ -64,8 +61,8 @@ fn a_selfie_brings_its_owner_and_nobody_else() {
 }
 
 #[test]
-fn the_document_is_as_promised() {
-    let (_, document) = search(&everybody(), &[]);
+fn the_json_has_the_documented_fields() {
+    let (_, document) = search(&party_and_portraits(), &[]);
     let keys =
         |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
     assert_eq!(keys(&document), "collection matches query threshold");
@@ -80,7 +77,7 @@ fn the_document_is_as_promised() {
     for stage in ["decode", "detect", "embed"] {
         assert!(query["elapsed_ms"][stage].as_f64().unwrap() > 0.0, "{stage}");
     }
-    // A search among two dozen faces may round to nothing.
+    // A search among two dozen faces may round to 0 ms.
     assert!(query["elapsed_ms"]["search"].as_f64().unwrap() >= 0.0);
     let matches = document["matches"].as_array().unwrap();
     for entry in matches {
@@ -93,7 +90,7 @@ fn the_document_is_as_promised() {
         assert!(entry["box"].as_array().unwrap().iter().all(Value::is_i64), "{entry}");
         assert_eq!(numbers(&entry["box"]).len(), 4);
         assert!((0.0..=1.0).contains(&entry["quality"].as_f64().unwrap()), "{entry}");
-        // As it was given to `index`.
+        // The path as it was given to `index`.
         let name = entry["photo"].as_str().unwrap().rsplit('/').next().unwrap();
         assert_eq!(entry["photo"].as_str().unwrap(), sample(name).to_str().unwrap());
     }
@@ -104,7 +101,7 @@ fn the_document_is_as_promised() {
 }
 
 #[test]
-fn a_stranger_is_shown_nothing_and_status_3() {
+fn a_stranger_finds_nothing_with_status_3() {
     let sandbox = sandbox!();
     sandbox.event(
         &[PARTY.map(sample).to_vec(), vec![sample("obama2.jpg"), sample("obama3.jpg")]].concat(),
@@ -122,12 +119,12 @@ fn a_stranger_is_shown_nothing_and_status_3() {
 
 #[test]
 fn options_narrow_and_widen_the_search() {
-    let sandbox = everybody();
+    let sandbox = party_and_portraits();
     let (_, plain) = search(&sandbox, &[]);
     let (status, top) = search(&sandbox, &["--top", "1"]);
     assert_eq!(status, 0);
     assert_eq!(found(&top).len(), 1);
-    assert_eq!(top["matches"][0], plain["matches"][0], "the best of all");
+    assert_eq!(top["matches"][0], plain["matches"][0], "the best match of the full list");
     let (_, direct) = search(&sandbox, &["--direct"]);
     let kinds: BTreeSet<&str> = direct["matches"]
         .as_array()
@@ -144,13 +141,13 @@ fn options_narrow_and_widen_the_search() {
     assert_eq!((status, found(&none).len()), (3, 0));
     let (status, all) = search(&sandbox, &["--min-similarity", "-1"]);
     assert_eq!((status, &all["threshold"]), (0, &(-1.0).into()));
-    // Poor faces must reach a little more than what was asked for: one or two may stay away.
+    // Low-quality faces need a higher similarity than the threshold, so one or two photos may be missing.
     assert!(found(&all).len() >= 9 && found(&all).contains("biden.jpg"), "{all}");
 }
 
 #[test]
-fn several_selfies_make_one_person() {
-    let sandbox = everybody();
+fn several_selfies_form_one_query() {
+    let sandbox = party_and_portraits();
     let [a, b] = ["obama.jpg", "obama2.jpg"].map(sample);
     let document =
         sandbox.done(["search".as_ref(), "Event".as_ref(), a.as_os_str(), b.as_os_str()]);
@@ -164,7 +161,7 @@ fn several_selfies_make_one_person() {
 
 #[test]
 fn selfies_of_two_people_are_refused_by_name() {
-    let sandbox = everybody();
+    let sandbox = party_and_portraits();
     let [a, b] = ["obama.jpg", "biden.jpg"].map(sample);
     let message =
         sandbox.run(["search".as_ref(), "Event".as_ref(), a.as_os_str(), b.as_os_str()]).failed(1);
@@ -174,8 +171,8 @@ fn selfies_of_two_people_are_refused_by_name() {
 }
 
 #[test]
-fn a_selfie_without_a_face_says_so() {
-    let sandbox = everybody();
+fn a_selfie_without_a_face_is_refused() {
+    let sandbox = party_and_portraits();
     std::fs::write(sandbox.path("wall.jpg"), Drawing::blank(640, 480).jpeg()).unwrap();
     let message = sandbox.run(["search", "Event", "wall.jpg", "--json"]).failed(1);
     assert!(message.contains("no face") && message.contains("wall.jpg"), "{message}");
@@ -183,7 +180,7 @@ fn a_selfie_without_a_face_says_so() {
 
 #[test]
 fn of_several_faces_one_must_be_chosen() {
-    let sandbox = everybody();
+    let sandbox = party_and_portraits();
     let photo = sample("sample1.jpg").to_str().unwrap().to_owned();
     let message = sandbox.run(["search", "Event", &photo, "--json"]).failed(1);
     assert!(message.contains("--face") && message.contains("sample1.jpg"), "{message}");
@@ -201,8 +198,8 @@ fn of_several_faces_one_must_be_chosen() {
 }
 
 #[test]
-fn what_cannot_be_is_told_with_its_status_in_one_document() {
-    let sandbox = everybody();
+fn errors_have_a_status_and_one_json_document() {
+    let sandbox = party_and_portraits();
     let selfie = sample("obama.jpg").to_str().unwrap().to_owned();
     let wrong: [(&[&str], i32, &str); 9] = [
         (&["search", "Event"], 2, "SELFIE"),
@@ -221,7 +218,7 @@ fn what_cannot_be_is_told_with_its_status_in_one_document() {
             let message = outcome.failed(status);
             assert!(outcome.stderr.contains(part), "{arguments:?}: {outcome:?}");
             assert_eq!(json, !outcome.stdout.is_empty(), "{outcome:?}");
-            // clap puts what is missing on a line of its own, which stays on standard error.
+            // clap prints the missing argument on a separate line, which goes to standard error only.
             assert!(!message.is_empty() && (status == 2 || message.contains(part)), "{message}");
         }
     }

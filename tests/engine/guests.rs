@@ -1,6 +1,3 @@
-//! Guests inside the engine: what each may see, what they say of faces, photos that come later, and how they
-//! are forgotten. Real photos, without the service.
-
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -15,7 +12,7 @@ use picpick_tests::synthetic::keep;
 use picpick_tests::{PARTY, models, sample};
 use tempfile::TempDir;
 
-/// Two more portraits of the man whose selfie `obama.jpg` is, one of another man, and a party.
+/// Two more portraits of the man of the selfie `obama.jpg`, one of another man, and a party photo.
 const PHOTOS: [&str; 4] = ["obama2.jpg", "obama3.jpg", "biden.jpg", "sample4.jpg"];
 
 fn pack() -> Pack {
@@ -64,13 +61,14 @@ impl Event {
         Self { folder, data, collection }
     }
 
-    fn welcome(&self, selfie: &str) -> Guest {
+    fn add_guest(&self, selfie: &str) -> Guest {
         let guest = Guest::new(GuestId::random().unwrap(), template(selfie));
         self.collection.put_guest(&guest).unwrap();
         guest
     }
 
-    /// File names of the photos that a guest may see; each look one by one must agree.
+    /// Returns the file names of the photos that a guest may see, and checks that `guest_sees` agrees for
+    /// each photo.
     fn seen(&self, guest: &Guest) -> BTreeSet<String> {
         let photos = self.collection.photos_of_guest(&guest.id).unwrap();
         let listed: BTreeSet<PhotoId> = photos.theirs.iter().map(|found| found.photo).collect();
@@ -105,13 +103,13 @@ fn names(of: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_guest_sees_the_photos_they_are_in_and_no_other() {
+fn a_guest_sees_only_photos_that_show_them() {
     let event = Event::of(&PHOTOS);
-    let (one, other) = (event.welcome("obama.jpg"), event.welcome("biden.jpg"));
+    let (one, other) = (event.add_guest("obama.jpg"), event.add_guest("biden.jpg"));
     assert_eq!(event.seen(&one), names(&["obama2.jpg", "obama3.jpg"]));
     assert_eq!(event.seen(&other), names(&["biden.jpg"]));
     let event = event.reopened();
-    assert_eq!(event.seen(&one), names(&["obama2.jpg", "obama3.jpg"]), "they outlive the process");
+    assert_eq!(event.seen(&one), names(&["obama2.jpg", "obama3.jpg"]), "guests survive a restart");
     let unknown = Guest::new(GuestId::random().unwrap(), template("obama.jpg"));
     let missing = event.collection.photos_of_guest(&unknown.id);
     assert!(matches!(missing, Err(Error::NotFound { kind: "guest", .. })));
@@ -120,9 +118,9 @@ fn a_guest_sees_the_photos_they_are_in_and_no_other() {
 }
 
 #[test]
-fn what_a_guest_says_of_a_face_is_remembered_for_good() {
+fn claims_of_a_guest_are_durable() {
     let event = Event::of(&PHOTOS);
-    let guest = event.welcome("obama.jpg");
+    let guest = event.add_guest("obama.jpg");
     let (mine, stranger) = (event.face_in("obama2.jpg"), event.face_in("biden.jpg"));
     event.collection.claim(&guest.id, &mine, Claim::NotMe).unwrap();
     assert!(!event.seen(&guest).contains("obama2.jpg"));
@@ -130,7 +128,7 @@ fn what_a_guest_says_of_a_face_is_remembered_for_good() {
     let event = event.reopened();
     event.add(&["sample1.jpg"]);
     assert!(!event.seen(&guest).contains("obama2.jpg"), "more photos do not bring it back");
-    // Nobody talks themselves into somebody else's photos.
+    // A claim cannot give a guest access to another person's photos.
     for claim in [Claim::Me, Claim::NotMe, Claim::Unsaid] {
         let refused = event.collection.claim(&guest.id, &stranger, claim);
         assert!(matches!(refused, Err(Error::NotFound { kind: "face", .. })), "{claim:?}");
@@ -138,18 +136,22 @@ fn what_a_guest_says_of_a_face_is_remembered_for_good() {
     event.collection.claim(&guest.id, &mine, Claim::Me).unwrap();
     assert!(event.seen(&guest).contains("obama2.jpg"));
     let kept = event.collection.guest(&guest.id).unwrap();
-    assert!(kept.confirmed.is_empty(), "taken back, not vouched for: its likeness decides");
+    assert!(
+        kept.confirmed.is_empty(),
+        "the rejection is withdrawn; the face is not confirmed, its similarity decides"
+    );
 }
 
 #[test]
-fn a_studio_that_merges_two_people_by_mistake_shows_neither_the_others_photos() {
+fn a_wrong_merge_of_two_people_shows_neither_the_others_photos() {
     let event = Event::of(&PHOTOS);
-    let (one, other) = (event.welcome("obama.jpg"), event.welcome("biden.jpg"));
+    let (one, other) = (event.add_guest("obama.jpg"), event.add_guest("biden.jpg"));
     let faces = [event.face_in("obama2.jpg"), event.face_in("biden.jpg")];
     event.collection.merge_people(&faces, false).unwrap();
     let merged = event.collection.person(&faces[0]).unwrap().faces;
-    assert_eq!(merged.len(), 3, "they are one person now");
-    // A person vouches for half of a face at most; the other half is the face itself.
+    assert_eq!(merged.len(), 3, "they are merged into one person");
+    // In a person merged by the owner, a face is shown only if its own similarity reaches two thirds of the
+    // threshold.
     let neither = |event: &Event| {
         assert!(!event.seen(&one).contains("biden.jpg"));
         assert!(event.seen(&other).is_subset(&names(&["biden.jpg"])));
@@ -158,9 +160,9 @@ fn a_studio_that_merges_two_people_by_mistake_shows_neither_the_others_photos() 
     neither(&event.reopened());
 }
 
-/// Somebody between two people, who resembles the one face of obama2.jpg by as much as is in `above` more than the
-/// event's threshold.
-fn between(event: &Event, face: FaceId, above: Range<f32>) -> Guest {
+/// Adds a guest whose template is a mixture of two people, so that its similarity with the face of obama2.jpg
+/// minus the event's threshold is in `above`.
+fn guest_between(event: &Event, face: FaceId, above: Range<f32>) -> Guest {
     let threshold = event.collection.gallery().threshold();
     let (near, far) = (face_of("obama2.jpg"), face_of("biden.jpg"));
     let mixture = |share: f32| {
@@ -172,26 +174,27 @@ fn between(event: &Event, face: FaceId, above: Range<f32>) -> Guest {
     let template = (1..200)
         .map(|step| mixture(step as f32 / 200.0))
         .find(|template| above.contains(&(score(template).unwrap() - threshold)))
-        .expect("some mixture lies in between");
+        .expect("a mixture has a similarity in the range");
     let guest = Guest::new(GuestId::random().unwrap(), template);
     event.collection.put_guest(&guest).unwrap();
     guest
 }
 
-/// Above a threshold, what is asked about.
-fn asked() -> Range<f32> {
+/// Returns the range of similarity, relative to the threshold, in which a face is a candidate that the guest
+/// is asked to confirm.
+fn candidate_range() -> Range<f32> {
     let margin = pack().matching.threshold_per_decade / 2.0;
     -margin * 0.9..-margin * 0.1
 }
 
 #[test]
-fn a_guest_erases_what_they_are_shown_and_no_more() {
+fn a_guest_erases_only_the_faces_they_are_shown() {
     let (yes, no) = (names(&["obama2.jpg"]), names(&[]));
     let mine = |event: &Event, guest: &Guest| &event.seen(guest) & &yes;
-    // What the pack's formula shows and a stricter threshold does not stays.
+    // A face that the default threshold shows and a stricter one does not is not erased.
     let event = Event::of(&["obama2.jpg", "biden.jpg"]);
     let face = event.face_in("obama2.jpg");
-    let guest = between(&event, face, 0.02..0.1);
+    let guest = guest_between(&event, face, 0.02..0.1);
     assert_eq!(mine(&event, &guest), yes);
     event.collection.set_stricter(Stricter::MAX).unwrap();
     assert_eq!(mine(&event, &guest), no);
@@ -199,14 +202,14 @@ fn a_guest_erases_what_they_are_shown_and_no_more() {
     let receipt = event.collection.erase_guest(&guest.id, true).unwrap();
     assert_eq!(receipt.receipt.faces, Some(shown));
     event.collection.set_stricter(Stricter::default()).unwrap();
-    let again = between(&event, face, 0.02..0.1);
+    let again = guest_between(&event, face, 0.02..0.1);
     assert_eq!(mine(&event, &again), yes, "it can still be found");
-    // A face that they were asked about and confirmed goes with them, unless it is less like them than what is asked
-    // about by now.
+    // A candidate that the guest confirmed is erased too, unless a stricter threshold has since put its
+    // similarity below the range of candidates.
     for (stricter, kept) in [(Stricter::default(), 0), (Stricter::MAX, 1)] {
         let event = Event::of(&["obama2.jpg", "biden.jpg"]);
         let face = event.face_in("obama2.jpg");
-        let guest = between(&event, face, asked());
+        let guest = guest_between(&event, face, candidate_range());
         assert_eq!(mine(&event, &guest), no);
         event.collection.claim(&guest.id, &face, Claim::Me).unwrap();
         event.collection.set_stricter(stricter).unwrap();
@@ -218,10 +221,10 @@ fn a_guest_erases_what_they_are_shown_and_no_more() {
 }
 
 #[test]
-fn a_borderline_face_is_asked_about_and_shows_its_photo_only_when_confirmed() {
+fn a_borderline_face_is_a_candidate_until_it_is_confirmed() {
     let event = Event::of(&["obama2.jpg", "biden.jpg"]);
     let face = event.face_in("obama2.jpg");
-    let guest = between(&event, face, asked());
+    let guest = guest_between(&event, face, candidate_range());
     let photos = event.collection.photos_of_guest(&guest.id).unwrap();
     assert_eq!(photos.perhaps.iter().map(|found| found.face).collect::<Vec<_>>(), [face]);
     assert!(!event.seen(&guest).contains("obama2.jpg"));
@@ -234,25 +237,28 @@ fn a_borderline_face_is_asked_about_and_shows_its_photo_only_when_confirmed() {
 }
 
 #[test]
-fn each_new_photo_asks_the_waiting_guests() {
+fn new_photos_are_matched_with_known_guests_once() {
     let event = Event::of(&["biden.jpg"]);
-    let (one, other) = (event.welcome("obama.jpg"), event.welcome("biden.jpg"));
+    let (one, other) = (event.add_guest("obama.jpg"), event.add_guest("biden.jpg"));
     assert!(event.collection.take_sightings().is_empty());
     event.add(&["obama2.jpg", "obama3.jpg", "sample4.jpg"]);
     let met = event.collection.take_sightings();
     assert_eq!(met.len(), 2, "{met:?}");
     assert!(met.iter().all(|sighting| sighting.guest == one.id && sighting.guest != other.id));
-    assert!(event.collection.take_sightings().is_empty(), "asked once");
+    assert!(event.collection.take_sightings().is_empty(), "each match is returned once");
     let photos: Vec<PhotoId> = met.iter().map(|sighting| sighting.photo).collect();
     assert_eq!(event.collection.tell_guest(&one.id, &photos).unwrap(), photos);
     let event = event.reopened();
-    assert!(event.collection.tell_guest(&one.id, &photos).unwrap().is_empty(), "told once");
+    assert!(
+        event.collection.tell_guest(&one.id, &photos).unwrap().is_empty(),
+        "the guest is notified once"
+    );
 }
 
 #[test]
-fn a_guest_who_goes_leaves_nothing_and_does_not_come_back() {
+fn an_erased_guest_leaves_nothing_and_does_not_come_back() {
     let event = Event::of(&PHOTOS);
-    let (one, other) = (event.welcome("obama.jpg"), event.welcome("biden.jpg"));
+    let (one, other) = (event.add_guest("obama.jpg"), event.add_guest("biden.jpg"));
     let receipt = event.collection.erase_guest(&one.id, false).unwrap();
     assert_eq!(receipt.receipt.subject, PurgeSubject::Person);
     assert_eq!((receipt.receipt.faces, receipt.receipt.residue), (Some(0), 0));
@@ -266,12 +272,12 @@ fn a_guest_who_goes_leaves_nothing_and_does_not_come_back() {
     gone(&event);
     let event = event.reopened();
     gone(&event);
-    // The photos' faces are the studio's and can be found until the guest asks for more.
-    let again = event.welcome("obama.jpg");
+    // Without `true` the faces in the photos stay and can be found again.
+    let again = event.add_guest("obama.jpg");
     assert_eq!(event.seen(&again).len(), 2);
     let receipt = event.collection.erase_guest(&again.id, true).unwrap();
     assert_eq!(receipt.receipt.faces, Some(2));
-    let third = event.welcome("obama.jpg");
+    let third = event.add_guest("obama.jpg");
     assert!(event.seen(&third).is_empty());
     event.add(&PHOTOS);
     assert!(event.seen(&third).is_empty(), "the same photos do not bring the faces back");

@@ -1,7 +1,4 @@
-//! Challenges on frames made of real photos: a head that turns passes, and what is not one is refused.
-//!
-//! Heads are warped photos (`head`), looked at by the real models. Frames come 700 ms apart, as told by the
-//! tests: no clock is read.
+//! Liveness challenges on frames made from real photos (`synthetic_head`) and analysed by the real models.
 
 use std::collections::HashSet;
 
@@ -11,6 +8,7 @@ use picpick_engine::{
 use picpick_tests::guest::{angles, sway};
 use picpick_tests::synthetic_head::{drawn, head_of, studio};
 
+/// Time between frames, ms. The tests pass it to the challenge; no clock is read.
 const FRAME_MS: u64 = 700;
 
 fn look(picture: &Picture) -> Look {
@@ -18,8 +16,8 @@ fn look(picture: &Picture) -> Look {
     studio().pipeline.look(&studio().liveness, &jpeg).unwrap()
 }
 
-/// Shows a challenge what `frame` gives for yaw and pitch of what is awaited, until it is over or
-/// `frames_max` were shown.
+/// Sends a challenge the frames that `frame` returns for the requested yaw and pitch and the frame number,
+/// until it ends or `frames_max` frames were sent.
 fn show(
     challenge: &mut Challenge,
     frames_max: usize,
@@ -39,7 +37,7 @@ fn show(
     progress
 }
 
-/// A challenge that begins with a turn to a side.
+/// Returns a challenge that begins with a turn to the left or right.
 fn sideways() -> Challenge {
     loop {
         let challenge = Challenge::random().unwrap();
@@ -53,7 +51,7 @@ fn sideways() -> Challenge {
 fn a_head_that_turns_as_asked_passes_and_gives_a_template() {
     let head = head_of("obama3.jpg");
     let mut seen = HashSet::new();
-    // Until every turn was asked for.
+    // Until each of the four turns was requested once.
     while seen.len() < 4 {
         let mut challenge = Challenge::random().unwrap();
         if challenge.turns().iter().all(|turn| seen.contains(turn)) {
@@ -68,13 +66,13 @@ fn a_head_that_turns_as_asked_passes_and_gives_a_template() {
         let pack = studio().pipeline.pack_id();
         let template = challenge.template(pack).unwrap();
         assert!(template.pictures >= 3 && template.pack == pack && template.quality > 0.5);
-        // A verdict is final.
+        // The result of a challenge is final.
         assert_eq!(challenge.see(&look(&head.frame), u64::MAX), Progress::Passed);
     }
 }
 
 #[test]
-fn a_waved_picture_is_flat() {
+fn a_waved_photo_is_refused_as_flat() {
     let head = head_of("biden.jpg");
     let mut challenge = sideways();
     let progress = show(&mut challenge, 12, |[yaw, pitch], nth| {
@@ -84,7 +82,7 @@ fn a_waved_picture_is_flat() {
 }
 
 #[test]
-fn another_person_who_takes_over_is_refused() {
+fn a_change_of_person_is_refused() {
     let (first, second) = (head_of("biden.jpg"), head_of("obama.jpg"));
     let mut challenge = sideways();
     let progress = show(&mut challenge, 12, |[yaw, pitch], nth| {
@@ -94,7 +92,7 @@ fn another_person_who_takes_over_is_refused() {
 }
 
 #[test]
-fn the_other_way_is_a_wrong_turn() {
+fn turning_the_other_way_is_a_wrong_turn() {
     let head = head_of("biden.jpg");
     let mut challenge = sideways();
     let progress = show(&mut challenge, 12, |[yaw, pitch], nth| {
@@ -104,10 +102,10 @@ fn the_other_way_is_a_wrong_turn() {
 }
 
 #[test]
-fn the_same_frame_twice_is_a_replay_whatever_its_file_says() {
+fn the_same_frame_in_another_file_is_a_replay() {
     let head = head_of("biden.jpg");
     let jpeg = to_jpeg(&head.turned(0.0, 0.0, [0.0; 2]), u32::MAX, 90).unwrap();
-    // The same picture with a comment.
+    // A JPEG of the same picture with a comment segment.
     let other = picpick_tests::album::variant(&jpeg, 7);
     assert_ne!(jpeg, other);
     let [first, second] =
@@ -119,7 +117,7 @@ fn the_same_frame_twice_is_a_replay_whatever_its_file_says() {
 }
 
 #[test]
-fn a_frame_that_was_encoded_anew_does_not_count_again() {
+fn a_reencoded_frame_is_a_replay() {
     let head = head_of("biden.jpg");
     let (straight, again) = (head.turned(0.0, 0.0, [0.0; 2]), head.turned(0.0, 0.0, [0.0; 2]));
     let coarse = to_jpeg(&again, u32::MAX, 60).unwrap();
@@ -133,7 +131,7 @@ fn a_frame_that_was_encoded_anew_does_not_count_again() {
 }
 
 #[test]
-fn a_person_is_told_what_is_wrong_with_the_picture() {
+fn guidance_names_what_is_wrong_with_the_frame() {
     let head = head_of("biden.jpg");
     let (width, height) = (head.frame.width(), head.frame.height());
     let zoomed = |factor: f32| {
@@ -154,7 +152,7 @@ fn a_person_is_told_what_is_wrong_with_the_picture() {
         let half = width as f32 / 2.0;
         picpick_tests::synthetic_head::sample(&head.frame, u % half + half / 2.0, v)
     });
-    let nobody = drawn((width, height), |u, v| [u % 256.0, v % 256.0, 90.0]);
+    let empty = drawn((width, height), |u, v| [u % 256.0, v % 256.0, 90.0]);
     let guidance = |picture: &Picture| {
         let look = look(picture);
         (Challenge::random().unwrap().see(&look, 0), look)
@@ -166,7 +164,7 @@ fn a_person_is_told_what_is_wrong_with_the_picture() {
         ("dark", dark, Guidance::Brighter),
         ("blurred", blurred, Guidance::HoldStill),
         ("two", two, Guidance::OneFaceOnly),
-        ("nobody", nobody, Guidance::NoFace),
+        ("no face", empty, Guidance::NoFace),
     ] {
         let (progress, look) = guidance(&picture);
         assert_eq!(progress, Progress::Wait(expected), "{what}: {look:?}");
@@ -209,7 +207,8 @@ fn challenges_differ() {
         assert!(turns.iter().any(|turn| matches!(turn, Turn::Left | Turn::Right)), "{turns:?}");
     }
     let different: HashSet<_> = drawn.iter().collect();
-    // 34 orders; that one of them is missing after 400 draws happens once in 4,500 runs, three never.
+    // There are 34 sequences. One is missing after 400 draws once in 4,500 runs; three are practically never
+    // missing.
     assert!(different.len() > 31, "{}", different.len());
 }
 
@@ -220,7 +219,7 @@ fn hostile_bytes_are_an_error() {
         let error = studio().pipeline.look(&studio().liveness, bytes).unwrap_err();
         assert!(matches!(error, Error::Image { .. }), "{error}");
     }
-    // Frames of the smallest sizes decode and show nobody.
+    // Frames of the smallest sizes are decoded and show no face.
     for side in [1, 2, 7] {
         let shown = look(&drawn((side, side), |_, _| [128.0; 3]));
         assert!(shown.faces == 0 && shown.face.is_none());
@@ -228,7 +227,7 @@ fn hostile_bytes_are_an_error() {
 }
 
 #[test]
-fn many_threads_look_at_once() {
+fn frames_are_analysed_in_parallel() {
     let head = head_of("biden.jpg");
     let frames: Vec<Vec<u8>> = (0..8)
         .map(|nth| to_jpeg(&head.turned(nth as f32 * 4.0 - 14.0, 0.0, [0.0; 2]), 640, 90).unwrap())
@@ -257,7 +256,7 @@ fn a_video_has_the_frames_that_it_was_given() {
     assert!(bytes.starts_with(text));
     assert_eq!(bytes.len(), text.len() + 2 * frame);
     assert_eq!(&bytes[text.len() + frame..][..6], b"FRAME\n");
-    // Luma follows brightness.
+    // The luma of a pixel is close to its brightness.
     let luma = |at: usize| bytes[text.len() + 6 + at];
     let pixel = &frames[0].pixels()[..3];
     let mean = pixel.iter().map(|&value| f32::from(value)).sum::<f32>() / 3.0;

@@ -1,4 +1,4 @@
-//! Scenarios of the engine as a library: real photos, no command line, no service.
+//! Scenario tests of the engine as a library, without command line or service.
 
 mod decompression_bombs;
 mod guests;

@@ -1,7 +1,6 @@
-//! A collection held against a plain map through random operations: the same photos, faces and answers.
-//!
-//! `PICPICK_TEST_OPERATIONS` sets how many, 100,000 unless told otherwise; the long form is 1,000,000. One
-//! process, nothing goes wrong in it: crashes and faults have tests of their own.
+//! Model-based test: applies random operations to a collection and to a plain map, and compares photos, faces
+//! and search results. Without faults; `tests/faults` has those. `PICPICK_TEST_OPERATIONS` sets the number of
+//! operations (default 100,000; the long run is 1,000,000).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -12,38 +11,40 @@ use picpick_engine::{
 };
 use picpick_tests::{Rng, synthetic, times};
 
-/// Enough photos for some hundred faces; numbers come again, so that photos do.
+/// Number of different photos: enough for some hundred faces, few enough that photos are put repeatedly.
 const NUMBERS: u64 = 250;
-/// Random embeddings of 128 numbers reach this once in a hundred pairs.
+/// Search threshold. One in a hundred pairs of random embeddings of 128 numbers reaches it.
 const SIMILARITY_MIN: f32 = 0.2;
-/// Codes of 8 bits differ from the embeddings by less (`index::Hit`).
+/// Upper bound of the error in similarity that 8-bit codes cause (`index::Hit`).
 const CODE_ERROR: f32 = 0.01;
-/// What a face of poor quality must have more, at most (`matcher`).
+/// Maximum increase of the threshold for a low-quality face (`matcher`).
 const POOR_FACE_BAR: f32 = 0.08;
 
-/// Operations after which a new data folder is begun: the ledger's chain makes each erasure slower.
+/// Operations after which a new data folder is created, because each erasure makes the ledger's chain longer
+/// and the next erasure slower.
 const OPERATIONS_PER_FOLDER: usize = 100_000;
 
-/// What must be there: photos by number, with which of their faces.
+/// The expected state: photos by number, with the indices of their faces.
 #[derive(Default)]
 struct Model {
     photos: BTreeMap<u32, BTreeSet<u8>>,
     erased: BTreeSet<(u32, u8)>,
 }
 
-struct Bench {
+/// A collection under test, and its model.
+struct ModelTest {
     folder: PathBuf,
     pack: Pack,
     data: DataFolder,
     collection: Option<Collection>,
     model: Model,
-    /// All photos there may be, by number, whole.
+    /// All photos with all their faces, by number.
     whole: Vec<Photo>,
     rng: Rng,
     counts: BTreeMap<&'static str, usize>,
 }
 
-impl Bench {
+impl ModelTest {
     fn new(folder: &Path, rng: Rng) -> Self {
         let (data, pack) =
             (DataFolder::open(folder, None).unwrap(), Pack::builtin(DEFAULT_PACK).unwrap());
@@ -96,7 +97,8 @@ impl Bench {
         "has"
     }
 
-    /// Every face that is similar enough is found, one a photo, and no other.
+    /// Searches for a face. Checks that each photo with a similar enough face is found, with one such face,
+    /// and no other photo.
     fn search(&mut self) -> &'static str {
         let number = self.number() | 1;
         let probe = synthetic::face(number, 0, self.pack.id());
@@ -195,7 +197,7 @@ impl Bench {
         "purge"
     }
 
-    /// Store and index have the model's photos and faces and no others.
+    /// Checks that store and index have exactly the model's photos and faces.
     fn compare(&self) {
         let gallery = self.collection().gallery();
         let expected: BTreeMap<PhotoId, BTreeSet<FaceId>> = self
@@ -219,19 +221,19 @@ impl Bench {
 }
 
 #[test]
-fn a_collection_is_what_a_plain_map_is() {
+fn a_collection_behaves_like_a_plain_map() {
     let operations = times("PICPICK_TEST_OPERATIONS", 100_000);
     let mut rng = Rng::seeded("model");
     let mut done = 0;
     while done < operations {
         let some = OPERATIONS_PER_FOLDER.min(operations - done);
         let sandbox = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-        let mut bench = Bench::new(&sandbox.path().join("data"), rng);
-        (0..some).for_each(|_| bench.step());
-        bench.reopen();
+        let mut test = ModelTest::new(&sandbox.path().join("data"), rng);
+        (0..some).for_each(|_| test.step());
+        test.reopen();
         done += some;
-        println!("{done} operations, 0 divergences: {:?}", bench.counts);
-        assert!(bench.counts.len() == 8 || some < 50_000, "{:?}", bench.counts);
-        rng = bench.rng;
+        println!("{done} operations, 0 divergences: {:?}", test.counts);
+        assert!(test.counts.len() == 8 || some < 50_000, "{:?}", test.counts);
+        rng = test.rng;
     }
 }

@@ -1,6 +1,5 @@
-//! The places where backups go, a folder and a bucket: one suite for both, and what each may meet.
-//!
-//! The bucket is one of a service that checks signatures and keeps versions.
+//! Tests of the object stores that backups are written to: one suite for a local folder and an S3 bucket, and
+//! the failures of each. The S3 service checks signatures and keeps versions.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -8,11 +7,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use picpick_engine::{Encryption, Object, Place, open_place};
-use picpick_tests::{S3Server, Spoiler, Tmpfs};
+use picpick_tests::{CorruptingProxy, S3Server, Tmpfs};
 
 const LARGE_BYTES: usize = 20 * 1024 * 1024;
 
-/// A place in a fresh prefix of the bucket `bucket`.
+/// Opens `prefix` of the bucket `bucket` as an object store.
 fn bucket(bucket: &str, prefix: &str) -> Box<dyn Place> {
     let server = S3Server::start();
     let at = format!("s3://{}/{prefix}", server.says(bucket));
@@ -31,7 +30,7 @@ fn object(name: &str, bytes: u64) -> Object {
     Object { name: name.into(), bytes }
 }
 
-/// The message of a failure, which names `parts`.
+/// Checks that `result` is an error whose message contains `parts`. Returns the message.
 fn fails<T>(result: picpick_engine::Result<T>, parts: &[&str]) -> String {
     let message = result.err().expect("an error").to_string();
     for part in parts {
@@ -41,7 +40,7 @@ fn fails<T>(result: picpick_engine::Result<T>, parts: &[&str]) -> String {
     message
 }
 
-fn keeps_objects(place: &dyn Place) {
+fn stores_objects(place: &dyn Place) {
     assert_eq!(place.list("").unwrap(), []);
     assert_eq!(place.get("a/b").unwrap(), None);
     place.delete("a/b").unwrap();
@@ -54,7 +53,7 @@ fn keeps_objects(place: &dyn Place) {
     assert_eq!(place.get("a/b").unwrap().as_deref(), Some(all.as_slice()));
     assert_eq!(place.get("a/b-c").unwrap().as_deref(), Some(b"".as_slice()));
     assert_eq!(place.get("a.toml").unwrap().as_deref(), Some(b"2nd".as_slice()));
-    // Neither the start of a name nor what would lie below one is an object.
+    // A prefix of an object's name is no object, and neither is a name below it.
     for absent in ["a", "ab", "a/b/c", "a.toml/x"] {
         assert_eq!(place.get(absent).unwrap(), None, "{absent}");
     }
@@ -77,7 +76,7 @@ fn keeps_objects(place: &dyn Place) {
     assert_eq!(place.list("").unwrap(), []);
 }
 
-fn keeps_a_large_object(place: &dyn Place) {
+fn stores_a_large_object(place: &dyn Place) {
     let bytes: Vec<u8> =
         (0..LARGE_BYTES as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let start = Instant::now();
@@ -88,7 +87,7 @@ fn keeps_a_large_object(place: &dyn Place) {
     let part = place.get_part("large", 9_000_000..17_000_000).unwrap().unwrap();
     assert!(
         part == bytes[9_000_000..17_000_000],
-        "a part over the borders of what was sent in parts"
+        "a range across the borders of the multipart upload"
     );
     let end = LARGE_BYTES as u64;
     assert_eq!(
@@ -102,7 +101,7 @@ fn keeps_a_large_object(place: &dyn Place) {
 }
 
 #[test]
-fn a_bucket_encrypts_as_it_is_asked_to() {
+fn a_bucket_encrypts_as_configured() {
     let server = S3Server::start();
     let bytes = vec![7; LARGE_BYTES];
     for (asked, expected) in [
@@ -122,7 +121,7 @@ fn a_bucket_encrypts_as_it_is_asked_to() {
     }
 }
 
-/// More objects than S3 lists at once, put from four threads.
+/// Puts more objects than S3 lists on one page, from four threads, and lists them.
 fn lists_more_than_a_page(place: &dyn Place) {
     let names: Vec<String> = (0..1_100).map(|i| format!("ID/segments/{i:08x}")).collect();
     let start = Instant::now();
@@ -139,7 +138,7 @@ fn lists_more_than_a_page(place: &dyn Place) {
     println!("{}: 1,100 objects put in {put:?}, listed in {:?}", place.name(), start.elapsed());
 }
 
-fn refuses_odd_names(place: &dyn Place) {
+fn refuses_invalid_names(place: &dyn Place) {
     for name in [
         "", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/..", "./a", "a..b", ".a",
         "a b", "a\nb", "a\0b", "a\u{7f}b", "a\\b", "ä", "a%2Fb", "a?b", "a#b", "a.tmp", "*",
@@ -158,24 +157,24 @@ fn refuses_odd_names(place: &dyn Place) {
 }
 
 #[test]
-fn a_folder_keeps_objects() {
+fn a_folder_stores_objects() {
     let sandbox = tempfile::tempdir().unwrap();
-    keeps_objects(&*folder(&sandbox.path().join("deep/backup")));
+    stores_objects(&*folder(&sandbox.path().join("deep/backup")));
     assert_eq!(std::fs::read_dir(sandbox.path().join("deep/backup")).unwrap().count(), 0);
 }
 
 #[test]
-fn a_bucket_keeps_objects() {
-    keeps_objects(&*bucket("plain", "keeps"));
-    keeps_objects(&*bucket("plain", "keeps/deeper.2"));
-    keeps_objects(&*bucket("versioned", "keeps"));
+fn a_bucket_stores_objects() {
+    stores_objects(&*bucket("plain", "keeps"));
+    stores_objects(&*bucket("plain", "keeps/deeper.2"));
+    stores_objects(&*bucket("versioned", "keeps"));
 }
 
 #[test]
-fn both_keep_a_large_object() {
+fn both_store_a_large_object() {
     let sandbox = tempfile::tempdir().unwrap();
-    keeps_a_large_object(&*folder(sandbox.path()));
-    keeps_a_large_object(&*bucket("plain", "large"));
+    stores_a_large_object(&*folder(sandbox.path()));
+    stores_a_large_object(&*bucket("plain", "large"));
 }
 
 #[test]
@@ -186,15 +185,19 @@ fn both_list_more_than_a_page() {
 }
 
 #[test]
-fn both_refuse_odd_names() {
+fn both_refuse_invalid_names() {
     let sandbox = tempfile::tempdir().unwrap();
-    refuses_odd_names(&*folder(&sandbox.path().join("in")));
-    assert_eq!(std::fs::read_dir(sandbox.path()).unwrap().count(), 1, "nothing lies beside it");
-    refuses_odd_names(&*bucket("plain", "odd"));
+    refuses_invalid_names(&*folder(&sandbox.path().join("in")));
+    assert_eq!(
+        std::fs::read_dir(sandbox.path()).unwrap().count(),
+        1,
+        "nothing was created beside it"
+    );
+    refuses_invalid_names(&*bucket("plain", "odd"));
 }
 
 #[test]
-fn a_prefix_hides_what_lies_beside_it() {
+fn a_prefix_hides_objects_outside_of_it() {
     let (outer, inner) = (bucket("plain", "beside"), bucket("plain", "beside/inner"));
     outer.put("inner2/a", b"x").unwrap();
     inner.put("a", b"x").unwrap();
@@ -203,7 +206,7 @@ fn a_prefix_hides_what_lies_beside_it() {
 }
 
 #[test]
-fn deleting_takes_all_versions_of_one_object_and_of_no_other() {
+fn deleting_removes_all_versions_of_one_object_only() {
     let server = S3Server::start();
     let (name, place) = (server.says("versioned"), bucket("versioned", "versions"));
     for content in [b"1", b"2", b"3"] {
@@ -215,19 +218,19 @@ fn deleting_takes_all_versions_of_one_object_and_of_no_other() {
     assert_eq!(place.get("a").unwrap(), None);
     assert_eq!(server.versions(name, "versions/a"), 0);
     assert_eq!(server.versions(name, "versions/a-longer"), 3);
-    // More than one page of versions, which another program wrote.
+    // More versions than fit on one page, written by another program.
     server.add_versions(name, "versions/many", 1_005);
     assert_eq!(place.list("many").unwrap().len(), 1);
     place.delete("many").unwrap();
     assert_eq!(server.versions(name, "versions/many"), 0);
     place.delete("many").unwrap();
-    assert_eq!(server.versions(name, "versions/many"), 0, "no mark of deletion is left");
+    assert_eq!(server.versions(name, "versions/many"), 0, "no delete marker is left");
 }
 
 #[test]
-fn a_service_that_knows_no_versions_deletes_what_it_has() {
+fn objects_are_deleted_on_a_service_without_versioning() {
     let server = S3Server::start();
-    let without = Spoiler::new(server.says("endpoint"), |answer| {
+    let without = CorruptingProxy::new(server.says("endpoint"), |answer| {
         if String::from_utf8_lossy(answer).contains("<ListVersionsResult") {
             let body = "<Error><Code>NotImplemented</Code><Message>No.</Message></Error>";
             let head = "HTTP/1.1 501 Not Implemented\r\ncontent-type: application/xml";
@@ -246,7 +249,7 @@ fn a_service_that_knows_no_versions_deletes_what_it_has() {
 }
 
 #[test]
-fn a_bucket_says_who_was_denied_and_what_is_missing() {
+fn denied_access_and_missing_buckets_are_reported() {
     let server = S3Server::start();
     let (endpoint, plain) = (server.says("endpoint"), server.says("plain"));
     let at = format!("s3://{plain}/denied");
@@ -264,7 +267,7 @@ fn a_bucket_says_who_was_denied_and_what_is_missing() {
 }
 
 #[test]
-fn an_endpoint_that_is_not_there_is_named_in_time() {
+fn an_unreachable_endpoint_is_reported_in_time() {
     let server = S3Server::start();
     let closed = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", closed.local_addr().unwrap());
@@ -276,7 +279,7 @@ fn an_endpoint_that_is_not_there_is_named_in_time() {
         &["s3://bucket/a", &endpoint, "no connection", "refused"],
     );
     println!("a closed port is an error after {:?}", start.elapsed());
-    // This one takes connections and says nothing.
+    // This listener accepts connections and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     let start = Instant::now();
@@ -290,29 +293,29 @@ fn an_endpoint_that_is_not_there_is_named_in_time() {
 }
 
 #[test]
-fn a_certificate_that_nobody_has_signed_is_refused() {
+fn a_self_signed_certificate_is_refused() {
     let server = S3Server::start();
     let at = format!("s3://{}/tls", server.says("plain"));
     let tls = server.says("tls");
     let access = server.access_at(tls, "access_key_id", server.says("secret_access_key"));
     fails(open_place(&at, Some(&access)), &[&at, "no connection", tls, "certificate"]);
-    // Not TLS at all.
+    // An endpoint without TLS.
     let plain = server.says("endpoint").replace("http:", "https:");
     let access = server.access_at(&plain, "access_key_id", server.says("secret_access_key"));
     fails(open_place(&at, Some(&access)), &[&at, "no connection", &plain]);
 }
 
 #[test]
-fn what_arrives_spoiled_is_an_error_and_never_an_object() {
+fn a_corrupted_response_is_an_error() {
     let server = S3Server::start();
     bucket("plain", "spoiled").put("a", &b"content ".repeat(1_000)).unwrap();
     let at = format!("s3://{}/spoiled", server.says("plain"));
-    let open = |spoiler: &Spoiler| {
+    let open = |proxy: &CorruptingProxy| {
         let secret = server.says("secret_access_key");
-        let access = server.access_at(&spoiler.endpoint, "access_key_id", secret);
+        let access = server.access_at(&proxy.endpoint, "access_key_id", secret);
         open_place(&at, Some(&access)).unwrap()
     };
-    let changed = Spoiler::new(server.says("endpoint"), |answer| {
+    let changed = CorruptingProxy::new(server.says("endpoint"), |answer| {
         let end = answer.len().saturating_sub(100);
         if answer.ends_with(b"content ") {
             answer[end] ^= 1;
@@ -320,7 +323,7 @@ fn what_arrives_spoiled_is_an_error_and_never_an_object() {
     });
     let place = open(&changed);
     fails(place.get("a"), &[&at, "cannot read a", &changed.endpoint, "did not arrive whole"]);
-    let cut = Spoiler::new(server.says("endpoint"), |answer| {
+    let cut = CorruptingProxy::new(server.says("endpoint"), |answer| {
         if answer.ends_with(b"content ") {
             answer.truncate(answer.len() - 100);
         }
@@ -328,8 +331,8 @@ fn what_arrives_spoiled_is_an_error_and_never_an_object() {
     let place = open(&cut);
     let before = cut.connections();
     fails(place.get("a"), &[&at, "cannot read a", &cut.endpoint, "did not arrive whole"]);
-    assert_eq!(cut.connections() - before, 3, "it was tried again");
-    let foreign = Spoiler::new(server.says("endpoint"), |answer| {
+    assert_eq!(cut.connections() - before, 3, "the read is retried");
+    let foreign = CorruptingProxy::new(server.says("endpoint"), |answer| {
         *answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 5\r\n\r\nHello".to_vec();
     });
     let access = server.access_at(&foreign.endpoint, "access_key_id", "secret");
@@ -337,7 +340,7 @@ fn what_arrives_spoiled_is_an_error_and_never_an_object() {
 }
 
 #[test]
-fn a_read_only_folder_can_be_read_and_says_that_it_cannot_be_written() {
+fn a_read_only_folder_can_be_read_but_not_written() {
     let sandbox = tempfile::tempdir().unwrap();
     let at = sandbox.path().join("disk");
     let disk = if rustix::process::geteuid().is_root() {
@@ -369,7 +372,7 @@ fn a_read_only_folder_can_be_read_and_says_that_it_cannot_be_written() {
 }
 
 #[test]
-fn a_file_in_the_folders_place_is_refused_and_left_alone() {
+fn a_file_instead_of_the_folder_is_refused_and_left_unchanged() {
     let sandbox = tempfile::tempdir().unwrap();
     let file = sandbox.path().join("backup");
     std::fs::write(&file, "mine").unwrap();
@@ -384,7 +387,7 @@ fn a_file_in_the_folders_place_is_refused_and_left_alone() {
 }
 
 #[test]
-fn what_a_crash_left_is_not_listed_and_not_in_the_way() {
+fn temporary_files_of_a_crash_are_ignored() {
     let sandbox = tempfile::tempdir().unwrap();
     let place = folder(sandbox.path());
     place.put("a/b", b"whole").unwrap();

@@ -1,9 +1,7 @@
-//! A purge that is cut short at any call: the next opening completes it, and nothing of it is left.
-//!
-//! A collection is purged again and again, each time killed at another of its calls, every second time with
-//! a power cut after it. Afterwards the folder's own scan and one of every raw file find no canary, a copy
-//! that was made before opens nothing, and a receipt is there. `PICPICK_TEST_PURGES` sets how often, 100
-//! unless told otherwise; the long form is 1000.
+//! Interrupts purges: each one is killed at another system call, every second one with a power cut after it.
+//! The next opening must complete the purge. Then the residue scan must find no canary, a copy of the data
+//! folder made before the purge must open nothing, and one receipt must exist. `PICPICK_TEST_PURGES` sets the
+//! number of purges (default 100; the long run is 1000).
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,12 +9,12 @@ use std::process::{Command, Stdio};
 use picpick_engine::{Collection, DEFAULT_PACK, DataFolder, Pack, Receipt, Sink, verify_chain};
 use picpick_tests::harness::copy;
 use picpick_tests::power_cut::{Cut, Power};
-use picpick_tests::shim::{Deed, Faults, read_trace};
+use picpick_tests::shim::{FaultKind, Faults, read_trace};
 use picpick_tests::{Rng, synthetic, times};
 
 const PHOTOS: u32 = 96;
 
-/// A disk with a data folder, its keyring beside it, and two collections.
+/// A simulated disk with a data folder, its keyring beside it, and the two collections `gone` and `kept`.
 struct Scene {
     sandbox: tempfile::TempDir,
 }
@@ -53,7 +51,7 @@ fn open(disk: &Path) -> DataFolder {
     DataFolder::open(&disk.join("data"), Some(&disk.join("keys"))).unwrap()
 }
 
-/// A child that purges the collection `gone` and ends.
+/// Runs a child process that purges the collection `gone`. Returns its exit status.
 fn purge(scene: &Scene, faults: &Faults) -> std::process::ExitStatus {
     let disk = scene.path("disk").canonicalize().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_picpick-under-test"));
@@ -63,7 +61,7 @@ fn purge(scene: &Scene, faults: &Faults) -> std::process::ExitStatus {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap()
 }
 
-/// Canaries of living and of purged collections that a scan finds, with those that were planted.
+/// Scans `data` and `also`. Returns the canaries found and planted, of existing and of purged collections.
 fn canaries(data: &DataFolder, also: &[std::path::PathBuf]) -> [(u64, u64); 2] {
     let mut sums = [(0, 0); 2];
     for one in data.scan(also).unwrap().collections {
@@ -74,7 +72,7 @@ fn canaries(data: &DataFolder, also: &[std::path::PathBuf]) -> [(u64, u64); 2] {
 }
 
 #[test]
-fn a_purge_cut_short_at_any_call_is_completed_and_leaves_nothing() {
+fn a_purge_interrupted_at_any_call_is_completed_and_leaves_nothing() {
     let purges = times("PICPICK_TEST_PURGES", 100);
     let mut rng = Rng::seeded("purges");
     let scene = Scene::new();
@@ -90,11 +88,13 @@ fn a_purge_cut_short_at_any_call_is_completed_and_leaves_nothing() {
         std::fs::remove_dir_all(scene.path("disk")).unwrap();
         copy(&before, &scene.path("disk"));
         let power = Power::new(&scene.path("disk"), &scene.path("shadow"));
-        // Every call once, then again with other cuts.
+        // Each call once, then again with other cuts.
         let call = 1 + (round % calls) as u64;
         let shadow = Some(power.shadow().to_path_buf());
-        let status =
-            purge(&scene, &Faults { shadow, at: Some((call, Deed::Kill)), ..Faults::default() });
+        let status = purge(
+            &scene,
+            &Faults { shadow, at: Some((call, FaultKind::Kill)), ..Faults::default() },
+        );
         killed += usize::from(!status.success());
         if round % 2 == 1 {
             power.cut(if rng.one_in(2) { Cut::Strict } else { Cut::Random(&mut rng) });
@@ -110,7 +110,7 @@ fn a_purge_cut_short_at_any_call_is_completed_and_leaves_nothing() {
             key_gone += 1;
         }
         let [living, purged] = canaries(&data, &[]);
-        assert_eq!(purged.0, 0, "{about}: canaries of the purged collection are left");
+        assert_eq!(purged.0, 0, "{about}: canaries of the purged collection are found");
         assert_eq!(living.0, living.1, "{about}: the other collection is whole");
         needles += purged.1;
         let receipts: Vec<Vec<u8>> =
@@ -127,7 +127,7 @@ fn a_purge_cut_short_at_any_call_is_completed_and_leaves_nothing() {
     assert!(killed * 2 > purges && key_gone > 0);
 }
 
-/// The collection that was not purged has all its photos.
+/// Checks that the collection that was not purged has all its photos.
 fn check_whole(data: &DataFolder, about: &str) {
     let pack = Pack::builtin(DEFAULT_PACK).unwrap();
     let kept = Collection::open(data, "kept", &pack).unwrap();
@@ -135,8 +135,8 @@ fn check_whole(data: &DataFolder, about: &str) {
     assert_eq!(kept.gallery().photos().len(), PHOTOS as usize, "{about}");
 }
 
-/// The data folder as it was before the purge, under today's keyring: nothing of the purged collection
-/// opens, and its files are removed once more.
+/// Checks a copy of the data folder from before the purge with the keyring from after it: the purged
+/// collection does not open, and its files are removed again.
 fn check_old_copy(scene: &Scene, before: &Path, receipt: &Receipt, about: &str) {
     let disk = scene.path("restored");
     copy(&before.join("data"), &disk.join("data"));

@@ -1,4 +1,4 @@
-//! Faults: processes that are killed, disks that fill up, calls that fail, and power that is cut.
+//! Fault injection: kills, full disks, failing system calls, and simulated power cuts.
 
 mod full_disk;
 mod interrupted_purge;

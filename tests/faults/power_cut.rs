@@ -1,33 +1,33 @@
-//! The power is cut at random calls: what was acknowledged is there, what was deleted is gone.
-//!
-//! What a cut leaves is simulated: the strict one drops all that was never fsynced, the random one keeps,
-//! drops or tears each such change by itself. `PICPICK_TEST_POWER_CUTS` sets how many, 100 unless told
-//! otherwise; the long form is 2000.
+//! Simulates power cuts at random system calls. A strict cut drops everything that was never fsynced; a
+//! random cut keeps, drops or tears each such change independently. Acknowledged changes must be there,
+//! deleted data must not. `PICPICK_TEST_POWER_CUTS` sets the number of cuts (default 100; the long run is
+//! 2000).
 
 use std::path::Path;
 use std::process::Command;
 
-use picpick_tests::harness::{Ending, Errand, Harness};
+use picpick_tests::harness::{Ending, Harness, Job};
 use picpick_tests::power_cut::{Cut, Power};
-use picpick_tests::shim::{Deed, Faults, Forget, read_trace};
+use picpick_tests::shim::{FaultKind, Faults, Forget, read_trace};
 use picpick_tests::{Rng, harness, times};
 
-const ACTS: usize = 20;
+const OPS: usize = 20;
 const KILL: Option<i32> = Some(9);
-/// Cuts after which a new data folder is begun: receipts and the ledger's chain make each check slower.
+/// Cuts after which a new data folder is created, because receipts and the ledger's chain make each check
+/// slower.
 const CUTS_PER_FOLDER: usize = 100;
 
-/// How a child ended; it may not complain.
+/// Runs a child on a random job. Fails the test if the child reports an error.
 fn run(harness: &mut Harness, rng: &mut Rng, faults: &Faults) -> Result<Ending, String> {
-    let errand = Errand { seed: rng.number(), ops: ACTS, purges: false };
-    let ending = harness.run(errand, Some(faults), None)?;
+    let job = Job { seed: rng.number(), ops: OPS, purges: false };
+    let ending = harness.run(job, Some(faults), None)?;
     assert_eq!(ending.complaints, "", "a child complained");
-    assert_eq!(ending.failures().next(), None, "an act failed though nothing went wrong");
+    assert_eq!(ending.failures().next(), None, "an operation failed without a fault");
     assert!(ending.status.success() || ending.signal() == KILL, "{}", ending.status);
     Ok(ending)
 }
 
-/// The calls of a whole run, to draw the moment of a cut from.
+/// Returns the number of calls of a complete run, from which the call of a cut is drawn.
 fn calls_of_a_run(harness: &mut Harness, rng: &mut Rng, power: &Power) -> u64 {
     let trace = harness.path("trace");
     let faults = Faults {
@@ -41,12 +41,12 @@ fn calls_of_a_run(harness: &mut Harness, rng: &mut Rng, power: &Power) -> u64 {
         std::fs::remove_file(&trace).unwrap();
         calls as u64
     };
-    // The first run makes everything and is not typical.
+    // The first run creates the data folder and is not typical.
     calls(harness, rng);
     calls(harness, rng)
 }
 
-/// What happened in a number of rounds.
+/// Counts of several rounds.
 #[derive(Debug, Default)]
 struct Figures {
     cuts: usize,
@@ -57,8 +57,9 @@ struct Figures {
     faces_held: usize,
 }
 
-/// A child works until the power is cut, again and again; each time the folder is held against what
-/// was acknowledged. Now and then a child is killed first, and the next one works on what it left.
+/// Runs children until the power is cut, `cuts` times, and checks the data folder against what was
+/// acknowledged after each cut. In one of five rounds a child is killed first, and the next one continues on
+/// the folder that it left.
 fn cut_again_and_again(
     harness: &mut Harness,
     rng: &mut Rng,
@@ -71,7 +72,7 @@ fn cut_again_and_again(
     let mut figures = Figures::default();
     let mut killed = false;
     while figures.cuts < cuts {
-        let at = Some((1 + rng.throw(calls), Deed::Kill));
+        let at = Some((1 + rng.throw(calls), FaultKind::Kill));
         let shadow = Some(power.shadow().to_path_buf());
         let ending = run(harness, rng, &Faults { shadow, at, forget, trace: None })?;
         figures.ops += ending.ops.len();
@@ -112,24 +113,24 @@ fn nothing_acknowledged_is_lost_to_power_cuts() {
         in_the_middle += figures.in_the_middle;
         faces_held += figures.faces_held;
     }
-    assert!(in_the_middle * 2 > cuts, "most children are cut off at work");
+    assert!(in_the_middle * 2 > cuts, "most children are interrupted while working");
     assert!(faces_held > cuts, "there are faces to lose");
 }
 
-/// RocksDB is asked to take damage before the log's last record for an error, and such a hole is that: the
-/// collection does not open, though nothing acknowledged is lost. About one cut in a thousand meets it.
+/// RocksDB is configured to treat damage before the log's last record as an error. A hole is such damage: the
+/// collection does not open, although nothing acknowledged is lost. About one cut in a thousand causes it.
 #[test]
-#[ignore = "a hole in what was not synced keeps a collection from opening"]
-fn holes_in_what_was_not_synced_lose_nothing() {
+#[ignore = "a hole in unsynced data prevents a collection from opening"]
+fn holes_in_unsynced_data_lose_nothing() {
     let mut rng = Rng::seeded("holes");
     let cuts = times("PICPICK_TEST_POWER_CUTS", 2000);
     let figures = cut_again_and_again(&mut harness!(), &mut rng, cuts, None, true).unwrap();
     println!("{figures:?}");
 }
 
-/// The first folders and files are made by whoever comes first, and it may be killed while it does.
+/// The first process creates the folders and files, and may be killed meanwhile.
 #[test]
-fn nothing_is_lost_when_the_making_of_the_folder_was_cut_short() {
+fn nothing_is_lost_after_an_interrupted_creation() {
     let mut rng = Rng::seeded("making");
     let cuts = times("PICPICK_TEST_POWER_CUTS", 100);
     let (mut wrong, mut made) = (Vec::new(), 0);
@@ -138,25 +139,25 @@ fn nothing_is_lost_when_the_making_of_the_folder_was_cut_short() {
         let power = Power::new(&harness.disk(), &harness.path("shadow"));
         let mut faults = Faults {
             shadow: Some(power.shadow().to_path_buf()),
-            at: Some((call, Deed::Kill)),
+            at: Some((call, FaultKind::Kill)),
             ..Faults::default()
         };
-        let errand = Errand { seed: rng.number(), ops: 1, purges: false };
-        harness.run(errand, Some(&faults), None).unwrap();
+        let job = Job { seed: rng.number(), ops: 1, purges: false };
+        harness.run(job, Some(&faults), None).unwrap();
         faults.at = None;
-        let errand = Errand { seed: rng.number(), ops: 6, purges: false };
-        let second = harness.run(errand, Some(&faults), None).unwrap();
+        let job = Job { seed: rng.number(), ops: 6, purges: false };
+        let second = harness.run(job, Some(&faults), None).unwrap();
         made += second.ops.len();
         power.cut(Cut::Strict);
         wrong.extend(harness.check().err().map(|wrong| format!("killed at call {call}: {wrong}")));
     }
-    println!("{made} acts after a making that was cut short");
+    println!("{made} operations after an interrupted creation");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Shows that the cuts above would find a program that forgets to sync.
+/// Checks that the power cuts above detect a program with a missing fsync.
 #[test]
-fn a_forgotten_fsync_is_noticed() {
+fn a_missing_fsync_is_detected() {
     for forget in [Forget::Files, Forget::Folders] {
         let mut rng = Rng::seeded("forgetting");
         let mut harness = harness!();
@@ -166,9 +167,9 @@ fn a_forgotten_fsync_is_noticed() {
     }
 }
 
-/// What a strict cut leaves of a file that was written beside its place and renamed into it.
+/// Checks what a cut leaves of a file that was written under a temporary name and renamed.
 #[test]
-fn a_cut_drops_what_was_not_synced_and_keeps_the_rest() {
+fn a_cut_drops_unsynced_data_and_keeps_the_rest() {
     let sandbox = tempfile::tempdir().unwrap();
     let (root, shadow) = (sandbox.path().join("root"), sandbox.path().join("shadow"));
     std::fs::create_dir(&root).unwrap();
@@ -191,8 +192,8 @@ fn a_cut_drops_what_was_not_synced_and_keeps_the_rest() {
     power.cut(Cut::Strict);
     let found = ["both", "name"].map(content);
     assert_eq!(found, [Some("both".to_owned()), Some(String::new())]);
-    // What is not synced may happen all the same, and does so in some of many cuts.
-    let mut rng = Rng::seeded("careless");
+    // Unsynced changes may survive a random cut, and do so in some of many cuts.
+    let mut rng = Rng::seeded("unsynced");
     let (mut kept, mut lost) = (0, 0);
     for number in 0..40 {
         let name = format!("{number}");

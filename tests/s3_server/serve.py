@@ -1,7 +1,7 @@
 """An S3 service on a free port of 127.0.0.1 that checks signatures and keeps versions.
 
-Says in one line of JSON where it listens and what opens it, then answers one line of JSON for
-each line of standard input. Ends with its standard input, so that no test leaves it behind.
+Prints one line of JSON with its addresses and credentials, then one line of JSON for each line of
+standard input. Ends when standard input is closed, so that no test leaves it running.
 """
 
 import json
@@ -37,10 +37,10 @@ s3 = s3_backends[ACCOUNT]["aws"]
 for bucket in (PLAIN, VERSIONED):
     s3.create_bucket(bucket, "us-east-1")
 s3.put_bucket_versioning(VERSIONED, "Enabled")
-# From here on every request is checked: its signature, and whether its user may make it.
+# From here on the signature and the permissions of every request are checked.
 settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
 
-# The same service over TLS, with a certificate that nobody has signed.
+# This service over TLS, with a self-signed certificate.
 with tempfile.TemporaryDirectory() as folder:
     certificate = make_ssl_devcert(f"{folder}/tls", host="localhost")
     app = DomainDispatcherApplication(create_backend_app)
@@ -49,8 +49,9 @@ threading.Thread(target=tls.serve_forever, daemon=True).start()
 
 
 def answer(question):
-    """`count BUCKET KEY`: its versions and marks. `versions BUCKET KEY N`: adds N of them.
-    `encryption BUCKET KEY`: how it is encrypted there, and with which key."""
+    """`count BUCKET KEY`: returns the number of versions and delete markers of the object.
+    `versions BUCKET KEY N`: adds N versions.
+    `encryption BUCKET KEY`: returns the encryption algorithm and the KMS key."""
     action, bucket, name, *rest = question.split()
     if action == "encryption":
         found = s3.get_object(bucket, name)

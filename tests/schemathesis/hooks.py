@@ -1,10 +1,10 @@
-"""Makes schemathesis come in as somebody, try things that are there, and come from many addresses.
+"""Gives schemathesis' requests credentials, ids of existing resources, and many client addresses.
 
-PICPICK_TEST_THINGS is a JSON object: path parameters' names with the ids of things that are there, and "face",
-for the fields of bodies that name one; "doomed", the same with those that may be deleted instead; and the
-headers "cookie" and "authorization", "album_cookie" of a visitor and "guest_cookie" of a guest. What is done with a request, its own content decides, so that a request
-that is repeated is the same again. The bodies that are sent are added to the file PICPICK_TEST_SENT, one JSON
-document a line.
+PICPICK_TEST_THINGS is a JSON object: the names of path parameters with ids of existing resources; "face" for body
+fields that name a face; "doomed" with the ids of resources that may be deleted; and the headers "cookie" and
+"authorization" of a studio member, "album_cookie" of a visitor, and "guest_cookie" of a guest. The changes depend
+only on the request's content, so that a repeated request is changed equally. The bodies that are sent are appended
+to the file PICPICK_TEST_SENT, one JSON document per line.
 """
 
 import json
@@ -16,7 +16,7 @@ import schemathesis
 THINGS = json.loads(os.environ["PICPICK_TEST_THINGS"])
 SENT = open(os.environ["PICPICK_TEST_SENT"], "a", encoding="ascii")
 
-# Parts of uploads are bytes like any others.
+# The parts of an upload are serialised as bytes.
 schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 
 
@@ -26,10 +26,10 @@ def before_call(context, case, kwargs):
     parameters = dict(case.path_parameters or {})
     content = repr((method, path, parameters, case.query, case.body))
     number = zlib.crc32(content.encode("utf-8", "replace"))
-    # One in eight keeps the ids that were generated, which are of nothing.
+    # One in eight requests keeps the generated ids, which belong to nothing.
     if number % 8:
         things = dict(THINGS)
-        # What others are tried on stays: of what an address ends with, another one goes.
+        # A DELETE uses the id of another resource, so that the other requests' resources stay.
         last = path.rsplit("/", 1)[-1].strip("{}")
         if method == "DELETE" and last in things["doomed"]:
             things[last] = things["doomed"][last]
@@ -39,11 +39,11 @@ def before_call(context, case, kwargs):
             faces = {name: THINGS["face"] for name in ("face", "a", "b") if name in case.body}
             case.body = {**case.body, **faces}
     headers = dict(case.headers or {})
-    # Wrong sign-ins are counted by address.
+    # Failed sign-ins are limited by client address.
     headers["X-Forwarded-For"] = "10.%d.%d.%d" % (number >> 24, number >> 16 & 255, number >> 8 & 255)
-    # Whoever signs out, or goes, is out from then on.
+    # A request that ends a session is sent without credentials, so that the session stays valid.
     ends = method == "DELETE" and path.endswith(("/session", "/api/v1/guest"))
-    visitor = next((who for who in ("album", "guest") if path.startswith("/api/v1/" + who)), None)
+    visitor = next((kind for kind in ("album", "guest") if path.startswith("/api/v1/" + kind)), None)
     if visitor and not ends:
         headers["Cookie"] = THINGS[visitor + "_cookie"]
     elif not ends:

@@ -1,6 +1,3 @@
-//! What the service leaves behind: its audit, and the receipts of events that are gone. Each scenario on
-//! SQLite and on PostgreSQL.
-
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,20 +7,21 @@ use picpick_tests::{Database, Service, on_both_databases};
 use serde_json::{Value, json};
 
 on_both_databases!(
-    the_audit_is_whole_and_says_who_did_what,
-    a_changed_audit_is_noticed,
+    the_audit_is_intact_and_names_the_actors,
+    tampering_with_the_audit_is_detected,
     a_deleted_event_leaves_a_receipt,
-    a_deletion_cut_short_is_carried_through,
-    an_event_whose_time_is_over_is_purged,
+    an_interrupted_deletion_is_resumed,
+    an_expired_event_is_purged,
 );
 
-/// What `picpick audit verify` says: its exit status and its document.
+/// Runs `picpick audit verify`. Returns its exit status and its JSON document.
 fn verify_audit(service: &Service) -> (i32, Value) {
     let outcome = service.run(&["--json", "audit", "verify"]);
     (outcome.status, outcome.document())
 }
 
-/// Some deeds, one of each kind that needs no time.
+/// Performs one audited action of each kind that does not depend on elapsed time, and checks the entries.
+/// Returns the studio's id.
 fn work(service: &Service) -> String {
     let owner = service.owner();
     let studio = owner.studio();
@@ -82,7 +80,7 @@ fn work(service: &Service) -> String {
     studio
 }
 
-fn the_audit_is_whole_and_says_who_did_what(mut service: Service) {
+fn the_audit_is_intact_and_names_the_actors(mut service: Service) {
     work(&service);
     let (status, verdict) = verify_audit(&service);
     assert_eq!((status, &verdict["broken_at"]), (0, &Value::Null), "{verdict}");
@@ -92,7 +90,7 @@ fn the_audit_is_whole_and_says_who_did_what(mut service: Service) {
     assert_eq!(verify_audit(&service), (0, verdict), "a restart adds and loses nothing");
 }
 
-fn a_changed_audit_is_noticed(service: Service) {
+fn tampering_with_the_audit_is_detected(service: Service) {
     work(&service);
     let last = service.number("SELECT MAX(number) FROM audit");
     let copy = "CREATE TABLE kept AS SELECT * FROM audit";
@@ -115,7 +113,7 @@ fn a_changed_audit_is_noticed(service: Service) {
         service.change_rows("INSERT INTO audit SELECT * FROM kept");
         assert_eq!(verify_audit(&service).0, 0, "put back after: {change}");
     }
-    // An entry that was written behind the service's back breaks the chain with the next one.
+    // An entry inserted directly into the database does not match the hash chain.
     let forged = format!(
         "INSERT INTO audit SELECT {}, at_unix_s, studio_id, actor, action, target, detail, hash FROM audit \
          WHERE number = {last}",
@@ -125,7 +123,7 @@ fn a_changed_audit_is_noticed(service: Service) {
     assert_eq!(verify_audit(&service).0, 1);
 }
 
-/// Whether `picpick receipt verify` takes `receipt`, and its verdict.
+/// Runs `picpick receipt verify` on `receipt`. Returns its exit status and its JSON document.
 fn verify_receipt(service: &Service, receipt: &str) -> (i32, Value) {
     let file = service.sandbox.path("receipt.json");
     std::fs::write(&file, receipt).unwrap();
@@ -149,14 +147,14 @@ fn a_deleted_event_leaves_a_receipt(service: Service) {
     assert_eq!((status, &verdict["valid"]), (0, &json!(true)), "{verdict}");
     let changed = receipt.replacen("\"photos\":0", "\"photos\":1", 1);
     let changed = if changed == receipt { receipt.replacen('0', "1", 1) } else { changed };
-    assert_eq!(verify_receipt(&service, &changed).0, 1, "a changed receipt is none");
+    assert_eq!(verify_receipt(&service, &changed).0, 1, "a changed receipt is invalid");
     let kept = owner.client.get(&format!("/studios/{studio}/receipts")).is(200).items();
     assert_eq!(kept.len(), 1);
     assert_eq!((&kept[0]["receipt"], &kept[0]["event"]), (&json!(receipt), &json!(event)));
     owner.client.get(&path).fails(404, "not_found");
     owner.client.delete(&path).fails(404, "not_found");
     owner.client.post(&format!("{path}/folders"), &json!({ "name": "F" })).fails(404, "not_found");
-    // With the event go the roles and keys that were for it alone.
+    // Roles and API keys that were limited to the event are deleted with it.
     service.client().with_key(&key).get(&path).fails(401, "signed_out");
     assert_eq!(member.client.get("/studios").is(200).items().len(), 0);
     owner.client.get(&format!("/events/{other}")).is(200);
@@ -164,11 +162,11 @@ fn a_deleted_event_leaves_a_receipt(service: Service) {
     assert_eq!(left["collections"].as_array().unwrap().len(), 1, "{left}");
 }
 
-fn a_deletion_cut_short_is_carried_through(mut service: Service) {
+fn an_interrupted_deletion_is_resumed(mut service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
     let event = owner.new_event(&studio, "Wedding");
-    // As a crash leaves it: begun, and nothing of it done.
+    // The state after a crash: the deletion is marked as begun, and no step of it is done.
     service.change_rows(&format!("UPDATE events SET deleting_unix_s = 1 WHERE id = '{event}'"));
     owner.client.get(&format!("/events/{event}")).fails(404, "not_found");
     owner.client.delete(&format!("/events/{event}")).fails(404, "not_found");
@@ -181,7 +179,8 @@ fn a_deletion_cut_short_is_carried_through(mut service: Service) {
     assert_eq!(verify_receipt(&service, kept[0]["receipt"].as_str().unwrap()).0, 0);
 }
 
-/// Whether the service's process holds a record lock on the file at `path`, as the system lists it.
+/// Returns whether the service's process holds a POSIX record lock on the file at `path`, according to
+/// `/proc/locks`.
 fn is_locked(service: &Service, path: &Path) -> bool {
     let inode = path.metadata().unwrap().ino();
     let process = service.process_id().as_raw_nonzero().to_string();
@@ -194,8 +193,9 @@ fn is_locked(service: &Service, path: &Path) -> bool {
     })
 }
 
-/// A process loses its record locks on a file that it closes, and a purge looks into all files: without their
-/// locks, database and stores would be open to the next command that is run beside the service.
+/// A process loses its record locks on a file when it closes any descriptor of the file, and a purge scans
+/// all files. Without the locks, a second `picpick` process could open the database and the stores at the
+/// same time as the service.
 #[test]
 fn a_purge_leaves_database_and_stores_locked() {
     let service = picpick_tests::service!(Database::Sqlite);
@@ -203,7 +203,7 @@ fn a_purge_leaves_database_and_stores_locked() {
     let studio = owner.studio();
     let event = owner.new_event(&studio, "Wedding");
     let other = owner.new_event(&studio, "Other");
-    // Its store is open from here on.
+    // This request opens the event's store.
     owner.client.get(&format!("/events/{other}/people")).is(200);
     owner.client.delete(&format!("/events/{event}")).is(200);
     let data = service.sandbox.data();
@@ -215,13 +215,13 @@ fn a_purge_leaves_database_and_stores_locked() {
     }
 }
 
-/// Waits until the service has purged `event`.
+/// Waits until the service has purged `event` and checks that its row is deleted.
 fn purged(service: &Service, event: &str) {
     service.wait_for_log(&format!("event removed event=\"{event}\""));
     assert_eq!(service.number(&format!("SELECT COUNT(*) FROM events WHERE id = '{event}'")), 0);
 }
 
-fn an_event_whose_time_is_over_is_purged(mut service: Service) {
+fn an_expired_event_is_purged(mut service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();

@@ -1,19 +1,16 @@
-//! What guests will find of an event, and what not: each weak photo in its list and in no other, counts that add up,
-//! and nothing left of a photo that was removed. Each scenario on SQLite and on PostgreSQL.
-
 use picpick_tests::album::{Album, place_of, sha256, variant};
-use picpick_tests::degrade::{self, Worse};
+use picpick_tests::degrade::{self, Defect};
 use picpick_tests::{Person, Service, on_both_databases, sample};
 use serde_json::{Value, json};
 
 on_both_databases!(
-    each_weak_photo_is_named_in_its_list_and_no_other,
-    lists_go_on_from_page_to_page,
-    what_makes_no_sense_is_refused,
+    each_weak_photo_is_in_its_list_only,
+    lists_are_paginated,
+    invalid_requests_are_rejected,
 );
 
 const LISTS: [&str; 5] = ["small", "blurred", "turned", "without_face", "unread"];
-const MADE: [Worse; 4] = [Worse::Small, Worse::Blurred, Worse::Turned, Worse::Nobody];
+const MADE: [Defect; 4] = [Defect::Small, Defect::Blurred, Defect::Turned, Defect::NoFace];
 
 fn album(service: &Service) -> (Person, Album) {
     let owner = service.owner();
@@ -26,7 +23,7 @@ fn report(album: &Album) -> Value {
     album.client.get(&album.path("/coverage")).is(200).document()
 }
 
-/// The photos of a list, on one page.
+/// Returns the first page of the list `what`.
 fn listed(album: &Album, what: &str) -> Vec<Value> {
     album.client.get(&album.path(&format!("/coverage/photos?what={what}"))).is(200).items()
 }
@@ -35,7 +32,8 @@ fn numbers<const N: usize>(of: &Value, fields: [&str; N]) -> [u64; N] {
     fields.map(|field| of[field].as_u64().unwrap_or_else(|| panic!("{field}: {of}")))
 }
 
-fn add_up(report: &Value) {
+/// Asserts that the photo counts and the face counts of a report each add up to their total.
+fn assert_counts_add_up(report: &Value) {
     let [photos, searched, unread, waiting] =
         numbers(report, ["photos", "searched", "unread", "waiting"]);
     assert_eq!(photos, searched + unread + waiting, "{report}");
@@ -44,7 +42,7 @@ fn add_up(report: &Value) {
     assert_eq!(faces, good + small + blurred + turned, "{report}");
 }
 
-fn each_weak_photo_is_named_in_its_list_and_no_other(service: Service) {
+fn each_weak_photo_is_in_its_list_only(service: Service) {
     let (_, album) = album(&service);
     let empty = report(&album);
     assert_eq!((&empty["photos"], &empty["expected_recall"]), (&json!(0), &Value::Null));
@@ -56,20 +54,20 @@ fn each_weak_photo_is_named_in_its_list_and_no_other(service: Service) {
     let made = MADE.map(|kind| album.upload(kind.file(), &degrade::jpeg(kind)));
     let broken = album.upload("broken.jpg", &degrade::broken());
     assert_eq!(album.wait_until_indexed()["failed"], 1);
-    let told = report(&album);
-    add_up(&told);
-    assert_eq!(numbers(&told, ["photos", "searched", "unread", "without_face"]), [6, 5, 1, 1]);
-    assert_eq!(numbers(&told, ["small", "blurred", "turned"]), [1, 1, 1], "{told}");
-    let recall = told["expected_recall"].as_f64().unwrap();
+    let coverage = report(&album);
+    assert_counts_add_up(&coverage);
+    assert_eq!(numbers(&coverage, ["photos", "searched", "unread", "without_face"]), [6, 5, 1, 1]);
+    assert_eq!(numbers(&coverage, ["small", "blurred", "turned"]), [1, 1, 1], "{coverage}");
+    let recall = coverage["expected_recall"].as_f64().unwrap();
     assert!((0.2..0.8).contains(&recall), "one of four faces is good: {recall}");
-    let folders = told["folders"].as_array().unwrap();
-    assert_eq!(folders.len(), 1, "{told}");
+    let folders = coverage["folders"].as_array().unwrap();
+    assert_eq!(folders.len(), 1, "{coverage}");
     assert_eq!((&folders[0]["id"], &folders[0]["name"]), (&json!(folder), &json!("Ceremony")));
     assert_eq!(numbers(&folders[0], ["searched", "faces", "good"]), [1, 1, 1]);
-    assert!(folders[0]["expected_recall"].as_f64().unwrap() > 0.9, "{told}");
+    assert!(folders[0]["expected_recall"].as_f64().unwrap() > 0.9, "{coverage}");
     for (what, (id, name)) in LISTS
         .into_iter()
-        .zip(made.iter().zip(MADE.map(Worse::file)).chain([(&broken, "broken.jpg")]))
+        .zip(made.iter().zip(MADE.map(Defect::file)).chain([(&broken, "broken.jpg")]))
     {
         let photos = listed(&album, what);
         assert_eq!(photos.len(), 1, "{what}: {photos:?}");
@@ -91,14 +89,14 @@ fn each_weak_photo_is_named_in_its_list_and_no_other(service: Service) {
             assert!((0.0..=1.0).contains(&face["quality"].as_f64().unwrap()), "{face}");
         }
     }
-    // What is removed is in no count and in no list any more.
+    // A removed photo is in no count and in no list.
     for id in [&made[0], &made[3], &broken] {
         album.client.delete(&album.path(&format!("/photos/{id}"))).is(200);
     }
-    let told = report(&album);
-    add_up(&told);
+    let coverage = report(&album);
+    assert_counts_add_up(&coverage);
     assert_eq!(
-        numbers(&told, ["photos", "unread", "without_face", "small", "blurred"]),
+        numbers(&coverage, ["photos", "unread", "without_face", "small", "blurred"]),
         [3, 0, 0, 0, 1]
     );
     for (what, left) in LISTS.into_iter().zip([0, 1, 1, 0, 0]) {
@@ -106,9 +104,9 @@ fn each_weak_photo_is_named_in_its_list_and_no_other(service: Service) {
     }
 }
 
-fn lists_go_on_from_page_to_page(service: Service) {
+fn lists_are_paginated(service: Service) {
     let (_, album) = album(&service);
-    let small = degrade::jpeg(Worse::Small);
+    let small = degrade::jpeg(Defect::Small);
     let mut sent: Vec<String> =
         (0..5).map(|nth| album.upload(&format!("{nth}.jpg"), &variant(&small, nth))).collect();
     let broken = degrade::broken();
@@ -144,7 +142,7 @@ fn lists_go_on_from_page_to_page(service: Service) {
     }
 }
 
-fn what_makes_no_sense_is_refused(service: Service) {
+fn invalid_requests_are_rejected(service: Service) {
     let (owner, album) = album(&service);
     let get = |rest: &str| album.client.get(&album.path(&format!("/coverage/photos{rest}")));
     for bad in ["", "?what=", "?what=ugly", "?what=Small", "?what=small%00"] {

@@ -1,6 +1,3 @@
-//! Photos of an event arranged by its studio: many moved or removed together, lists by folder, uploads that go on
-//! into their folder. Each scenario on SQLite and on PostgreSQL.
-
 use picpick_tests::album::{Album, CHUNK_BYTES, header, place_of, sha256, variant};
 use picpick_tests::openapi::unknown_id;
 use picpick_tests::{Service, on_both_databases, sample};
@@ -9,7 +6,7 @@ use serde_json::{Value, json};
 on_both_databases!(
     photos_are_moved_together_or_not_at_all,
     photos_are_removed_together_with_one_receipt,
-    an_upload_goes_on_into_its_folder,
+    an_upload_resumes_into_its_folder,
 );
 
 struct Scene {
@@ -34,13 +31,14 @@ impl Scene {
         self.album.client.post(&path, &json!({ "name": name })).is(201).field("id")
     }
 
-    /// The ids of a list of photos, sorted.
+    /// Returns the sorted ids of the photos that the list with `query` holds.
     fn listed(&self, query: &str) -> Vec<String> {
         let photos = self.album.client.get(&self.album.path(&format!("/photos{query}"))).is(200);
         sorted(photos.items().iter().map(|photo| photo["id"].as_str().unwrap().to_owned()))
     }
 
-    /// Announces the `number`th picture for a folder and sends its first chunk; where the rest goes.
+    /// Creates an upload of the picture's variant `number` for a folder and sends its first chunk. Returns
+    /// the upload's path.
     fn begin(&self, number: usize, folder: Option<&str>) -> String {
         let picture = variant(&self.picture, number);
         let place = self.announce(&picture, folder);
@@ -55,7 +53,7 @@ impl Scene {
         )
     }
 
-    /// Sends the rest; the photo as it is listed then.
+    /// Sends the remaining chunks of the upload at `place`. Returns the photo as the API shows it.
     fn finish(&self, number: usize, place: &str) -> Value {
         let picture = variant(&self.picture, number);
         let sent = self.album.send(place, CHUNK_BYTES, &picture[CHUNK_BYTES..]).unwrap().is(204);
@@ -81,14 +79,14 @@ fn photos_are_moved_together_or_not_at_all(service: Service) {
         album.client.patch(&album.path("/photos"), &json!({ "photos": photos, "folder": folder }))
     };
     let moved = shift(&[&photos[0], &photos[1], &photos[0]], &first).is(200);
-    assert_eq!(moved.document()["photos"], 2, "a photo that is named twice is one");
+    assert_eq!(moved.document()["photos"], 2, "a photo listed twice counts once");
     let both = sorted(photos[..2].iter().cloned());
     assert_eq!(scene.listed(&format!("?folder={first}")), both);
     assert_eq!(scene.listed("?unfiled=true"), photos[2..]);
     assert_eq!(scene.listed("?unfiled=false").len(), 3);
-    // One that is not the event's, and nothing moves.
-    for stranger in [foreign, unknown_id(), "x".to_owned(), String::new()] {
-        shift(&[&photos[0], &stranger], &second).fails(422, "invalid");
+    // A single id that is not a photo of the event: no photo is moved.
+    for bad in [foreign, unknown_id(), "x".to_owned(), String::new()] {
+        shift(&[&photos[0], &bad], &second).fails(422, "invalid");
     }
     shift(&[&photos[0]], &unknown_id()).fails(422, "invalid");
     shift(&[], &second).fails(422, "invalid");
@@ -107,7 +105,7 @@ fn photos_are_removed_together_with_one_receipt(service: Service) {
         (0..3).map(|number| album.upload("a.jpg", &variant(picture, number))).collect();
     let foreign = other.upload("b.jpg", picture);
     album.wait_until_indexed();
-    // Two that are not indexed: one goes along, one alone.
+    // Two photos that are not indexed: one is removed with others, one by itself.
     album.client.post(&album.path("/jobs"), &json!({ "order": "pause" })).is(200);
     let [along, alone] = [3, 4].map(|number| album.upload("a.jpg", &variant(picture, number)));
     let remove = |photos: &[&String]| {
@@ -128,25 +126,29 @@ fn photos_are_removed_together_with_one_receipt(service: Service) {
         assert!(!names.iter().any(|name| name.starts_with(gone)), "{names:?}");
     }
     remove(&[&photos[0]]).fails(422, "invalid");
-    assert_eq!(remove(&[&alone]).is(200).document(), json!({}), "there was no face to erase");
-    // The other event has what it had.
+    assert_eq!(
+        remove(&[&alone]).is(200).document(),
+        json!({}),
+        "no receipt: there was no face to erase"
+    );
+    // The other event is unchanged.
     assert_eq!(other.photos().len(), 1);
     album.client.post(&album.path("/jobs"), &json!({ "order": "resume" })).is(200);
     assert_eq!(album.wait_until_indexed()["done"], 1);
 }
 
-fn an_upload_goes_on_into_its_folder(service: Service) {
+fn an_upload_resumes_into_its_folder(service: Service) {
     let scene = Scene::new(&service);
     let (first, second) = (scene.folder("First"), scene.folder("Second"));
-    // Whoever forgot everything but the file goes on into the same folder.
+    // A client that announces the file again without a folder resumes the upload into the same folder.
     let place = scene.begin(1, Some(&first));
     assert_eq!(scene.announce(&variant(&scene.picture, 1), None), place);
     assert_eq!(scene.finish(1, &place)["folder"], first.as_str());
-    // Whoever names another folder means it.
+    // A client that names another folder moves the upload there.
     let place = scene.begin(2, Some(&first));
     assert_eq!(scene.announce(&variant(&scene.picture, 2), Some(&second)), place);
     assert_eq!(scene.finish(2, &place)["folder"], second.as_str());
-    // A folder that is gone by then leaves the photo in none.
+    // The folder is deleted before the upload is complete: the photo is in no folder.
     let place = scene.begin(3, Some(&second));
     let path = scene.album.path(&format!("/folders/{second}"));
     scene.album.client.delete(&path).is(204);

@@ -1,17 +1,15 @@
-//! The header Idempotency-Key: what is sent twice is made once, and the answer given again.
-
 use std::time::Duration;
 
 use picpick_tests::{Answer, Client, Request, Service, on_both_databases};
 use serde_json::{Value, json};
 
 on_both_databases!(
-    what_is_sent_twice_is_made_once,
-    secrets_are_given_again_and_lie_sealed,
+    a_repeated_request_is_executed_once,
+    secrets_are_replayed_and_stored_sealed,
     a_key_is_for_one_request_of_one_caller,
-    at_the_same_time_it_is_made_once,
-    a_kill_makes_nothing_twice,
-    what_is_a_day_old_is_forgotten,
+    concurrent_requests_are_executed_once,
+    a_kill_creates_no_duplicates,
+    stored_responses_expire_after_a_day,
 );
 
 fn post(client: &Client, path: &str, key: &str, body: &Value) -> Answer {
@@ -31,7 +29,7 @@ fn replayed(answer: &Answer) -> bool {
     answer.headers.get("idempotency-replayed").is_some_and(|value| value == "true")
 }
 
-fn what_is_sent_twice_is_made_once(mut service: Service) {
+fn a_repeated_request_is_executed_once(mut service: Service) {
     let owner = service.owner();
     let path = format!("/studios/{}/events", owner.studio());
     let body = json!({ "name": "Wedding" });
@@ -46,17 +44,17 @@ fn what_is_sent_twice_is_made_once(mut service: Service) {
     service.restart();
     assert_eq!(post(&owner.client, &path, "one", &body).is(201).body, first.body);
     assert_eq!(owner.client.get(&path).is(200).items().len(), 1);
-    // Another key, or none, makes another one.
+    // A request with another key, or without one, creates another event.
     post(&owner.client, &path, "two", &body).is(201);
     owner.client.post(&path, &body).is(201);
     assert_eq!(owner.client.get(&path).is(200).items().len(), 3);
-    // A refusal is an answer too.
+    // An error response is replayed too.
     let refused = post(&owner.client, &path, "three", &json!({ "name": "" })).fails(422, "invalid");
     let again = post(&owner.client, &path, "three", &json!({ "name": "" })).fails(422, "invalid");
     assert!(!replayed(&refused) && replayed(&again));
 }
 
-fn secrets_are_given_again_and_lie_sealed(service: Service) {
+fn secrets_are_replayed_and_stored_sealed(service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
     let path = format!("/studios/{studio}/keys");
@@ -68,10 +66,11 @@ fn secrets_are_given_again_and_lie_sealed(service: Service) {
     assert_eq!(service.number("SELECT COUNT(*) FROM idempotency"), 1);
     service.client().with_key(&key).get(&format!("/studios/{studio}")).is(200);
     let path = format!("/studios/{studio}/invitations");
-    let body = json!({ "email": "somebody@else.example", "role": "viewer" });
+    let body = json!({ "email": "invited@mail.example", "role": "viewer" });
     let token = post(&owner.client, &path, "a2", &body).is(201).field("token");
     assert_eq!(post(&owner.client, &path, "a2", &body).is(201).field("token"), token);
-    // Signing in has no caller yet, and its answer a cookie: each is a session of its own.
+    // Signing in has no caller yet and its response sets a cookie, so it is never replayed: each request
+    // opens a session.
     let body = json!({ "email": owner.email, "password": owner.password });
     let client = service.client();
     let cookies: Vec<String> =
@@ -91,18 +90,18 @@ fn a_key_is_for_one_request_of_one_caller(service: Service) {
     for bad in ["", "a b", &"x".repeat(256)] {
         post(&owner.client, &events, bad, &body).fails(422, "invalid");
     }
-    // Somebody else's key is another one, even when it is the same.
+    // Keys are scoped to the caller: the same key of another user is a different one.
     let admin = service.member(&owner, &studio, "admin", None);
     let made = post(&admin.client, &events, "k", &json!({ "name": "Other" })).is(201);
     assert!(!replayed(&made));
     assert_eq!(owner.client.get(&events).is(200).items().len(), 2);
-    // Whoever may not ask any more gets no old answer either.
+    // A caller that has lost access gets no stored response.
     let membership = admin.membership(&owner, &studio);
     owner.client.delete(&format!("/studios/{studio}/members/{membership}")).is(204);
     post(&admin.client, &events, "k", &json!({ "name": "Other" })).fails(404, "not_found");
 }
 
-fn at_the_same_time_it_is_made_once(service: Service) {
+fn concurrent_requests_are_executed_once(service: Service) {
     let owner = service.owner();
     let path = format!("/studios/{}/events", owner.studio());
     let body = json!({ "name": "Wedding" });
@@ -120,7 +119,7 @@ fn at_the_same_time_it_is_made_once(service: Service) {
     assert_eq!(owner.client.get(&path).is(200).items().len(), 1);
 }
 
-fn a_kill_makes_nothing_twice(mut service: Service) {
+fn a_kill_creates_no_duplicates(mut service: Service) {
     let owner = service.owner();
     let path = format!("/studios/{}/keys", owner.studio());
     let body = json!({ "name": "key", "role": "viewer" });
@@ -133,12 +132,12 @@ fn a_kill_makes_nothing_twice(mut service: Service) {
         std::thread::sleep(Duration::from_millis(round));
         service.kill();
         asking.join().unwrap();
-        // What a killed process had begun is waited for; here it is known to have ended.
+        // The request of the killed process holds a lease of 120 s, which is expired here.
         service.change_rows(
             "UPDATE idempotency SET created_unix_s = created_unix_s - 200 WHERE status = 0",
         );
         service.restart();
-        // A database may still be ending what the killed process had begun.
+        // The database may still be ending a transaction of the killed process.
         let mut answer = post(&owner.client, &path, &key, &body);
         for _ in 0..20 {
             if answer.status != 409 || !answer.headers.contains_key("retry-after") {
@@ -156,7 +155,7 @@ fn a_kill_makes_nothing_twice(mut service: Service) {
     }
 }
 
-fn what_is_a_day_old_is_forgotten(service: Service) {
+fn stored_responses_expire_after_a_day(service: Service) {
     let owner = service.owner();
     let path = format!("/studios/{}/events", owner.studio());
     let body = json!({ "name": "Wedding" });

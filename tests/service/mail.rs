@@ -1,6 +1,3 @@
-//! Mail of the service: invitations and new passwords, into files on both databases, and to a real mail server
-//! that is away, refuses, or takes its time.
-
 use std::time::{Duration, Instant};
 
 use picpick_tests::accounts::{new_email, new_password};
@@ -12,14 +9,15 @@ use serde_json::json;
 
 on_both_databases!(
     an_invitation_is_mailed,
-    a_new_password_comes_by_mail_once,
-    asking_tells_nothing_and_fills_no_mailbox,
-    what_waits_lies_sealed,
+    a_password_reset_link_works_once,
+    reset_requests_disclose_nothing_and_are_limited,
+    queued_mail_is_sealed,
 );
 
+/// Requests a link for a new password.
 fn ask(client: &Client, email: &str) {
     let answer = client.post("/password-resets", &json!({ "email": email })).is(202);
-    assert!(answer.body.is_empty(), "the same for every address: {answer:?}");
+    assert!(answer.body.is_empty(), "the response is the same for every address: {answer:?}");
 }
 
 fn an_invitation_is_mailed(service: Service) {
@@ -28,14 +26,14 @@ fn an_invitation_is_mailed(service: Service) {
     let invited = owner.invite(&owner.studio(), &email, "viewer", None).is(201);
     let mails = outbox(&service, 1);
     let sent = token(&mails[0], "ppi_");
-    assert_eq!(sent, invited.field("token"), "the same link, by another way");
+    assert_eq!(sent, invited.field("token"), "the e-mail and the response hold the same token");
     assert!(mails[0].contains(&format!("To: {email}")) && mails[0].contains("First Light"));
     assert!(mails[0].contains(&service.address()), "{}", mails[0]);
     let body = json!({ "token": sent, "name": "Some Body", "password": new_password() });
     service.client().post("/invitations/accept", &body).is(204);
 }
 
-fn a_new_password_comes_by_mail_once(service: Service) {
+fn a_password_reset_link_works_once(service: Service) {
     let owner = service.owner();
     ask(&service.client(), &owner.email.to_uppercase());
     let link = token(only_with(&outbox(&service, 1), "#ppr_"), "ppr_");
@@ -46,7 +44,7 @@ fn a_new_password_comes_by_mail_once(service: Service) {
     };
     set(&link, "short").fails(422, "invalid");
     set("ppr_wrong", &new_password()).fails(410, "gone");
-    // Nothing has happened so far.
+    // Rejected requests have changed nothing.
     owner.client.get("/me").is(200);
     let password = new_password();
     set(&link, &password).is(204);
@@ -58,22 +56,25 @@ fn a_new_password_comes_by_mail_once(service: Service) {
     only_with(&outbox(&service, 2), "was changed");
     let audit = service.run(&["--json", "audit", "verify"]);
     assert_eq!(audit.status, 0, "{audit:?}");
-    let noted = "SELECT COUNT(*) FROM audit WHERE action = 'password_reset'";
-    assert_eq!(service.number(noted), 1);
+    let recorded = "SELECT COUNT(*) FROM audit WHERE action = 'password_reset'";
+    assert_eq!(service.number(recorded), 1);
 }
 
-fn asking_tells_nothing_and_fills_no_mailbox(service: Service) {
+fn reset_requests_disclose_nothing_and_are_limited(service: Service) {
     let owner = service.owner();
     let client = service.client();
     for _ in 0..9 {
         ask(&client, &owner.email);
         ask(&client, &new_email());
     }
-    client.post("/password-resets", &json!({ "email": "nobody" })).fails(422, "invalid");
+    client.post("/password-resets", &json!({ "email": "not-an-address" })).fails(422, "invalid");
     settled(&service);
     let mails = outbox(&service, 3);
-    assert!(mails.iter().all(|mail| mail.contains(&owner.email)), "three links are enough");
-    // A link that has had its hour is none.
+    assert!(
+        mails.iter().all(|mail| mail.contains(&owner.email)),
+        "at most three links, and no mail to an unknown address"
+    );
+    // A link expires after an hour, and an expired one does not count against the limit of three.
     assert_eq!(service.change_rows("UPDATE links SET expires_unix_s = 1 WHERE kind = 'reset'"), 3);
     let body = json!({ "token": token(&mails[0], "ppr_"), "password": new_password() });
     client.put("/password-resets", &body).fails(410, "gone");
@@ -81,9 +82,9 @@ fn asking_tells_nothing_and_fills_no_mailbox(service: Service) {
     outbox(&service, 4);
 }
 
-fn what_waits_lies_sealed(mut service: Service) {
+fn queued_mail_is_sealed(mut service: Service) {
     let owner = service.owner();
-    // A file where the folder should be: nothing gets out.
+    // A file in place of the outbox folder: delivery fails.
     std::fs::write(service.sandbox.data().join("outbox"), "in the way").unwrap();
     let email = new_email();
     let token = owner.invite(&owner.studio(), &email, "viewer", None).is(201).field("token");
@@ -109,7 +110,7 @@ fn with_server(url: String, more: &[(&'static str, &str)]) -> Service {
 }
 
 #[test]
-fn a_mail_server_takes_what_is_sent() {
+fn mail_is_delivered_to_a_mail_server() {
     let server = MailServer::start();
     let service = with_server(server.url(), &[]);
     service.remember("p@ss word");
@@ -127,19 +128,20 @@ fn a_mail_server_takes_what_is_sent() {
 }
 
 #[test]
-fn a_mail_server_that_is_away_is_tried_again() {
+fn an_unreachable_mail_server_is_retried() {
     let mut server = MailServer::start();
     let line = Line::to("127.0.0.1:1");
     let mut service =
         with_server(MailServer::url_at(line.address.trim_start_matches("http://")), &[]);
     let owner = service.owner();
     let first = new_email();
-    // No request waits for a mail server.
+    // Requests do not wait for the mail server.
     let begun = Instant::now();
     owner.invite(&owner.studio(), &first, "viewer", None).is(201);
     assert!(begun.elapsed() < Duration::from_secs(5));
     service.wait_for_log("mail delivery will be retried");
-    // Killed while a mail waits, and refused for the moment by the server that is there then.
+    // The service is killed while a mail is queued. After the restart the mail server rejects the mail
+    // temporarily (451).
     service.kill();
     line.leads_to(&server.address);
     server.refuse(451);
@@ -148,20 +150,20 @@ fn a_mail_server_that_is_away_is_tried_again() {
     service.wait_for_log("the mail server answered 451");
     server.wait_for(&first, 1);
     settled(&service);
-    assert_eq!(server.count(), 1, "once");
+    assert_eq!(server.count(), 1, "the mail is delivered once");
 }
 
 #[test]
-fn a_mailbox_that_does_not_exist_is_given_up_and_not_told() {
+fn mail_to_an_unknown_mailbox_is_abandoned_and_not_logged() {
     let mut server = MailServer::start();
     server.refuse(550);
     let service = with_server(server.url(), &[]);
     let owner = service.owner();
     owner.invite(&owner.studio(), &new_email(), "viewer", None).is(201);
-    // That no address is in the log, the service's end checks.
+    // `Service` checks on drop that the log holds no address.
     service.wait_for_log("mail rejected by the mail server");
     settled(&service);
-    // What is too old is given up as well.
+    // A mail that has expired is abandoned as well.
     server.refuse(451);
     owner.invite(&owner.studio(), &new_email(), "viewer", None).is(201);
     service.wait_for_log("the mail server answered 451");
@@ -171,10 +173,10 @@ fn a_mailbox_that_does_not_exist_is_given_up_and_not_told() {
     assert_eq!(server.count(), 0);
 }
 
-/// The value of a figure; `None` where there is none yet.
-fn figure(service: &Service, name: &str) -> Option<f64> {
+/// Returns the current value of a metric; `None` if it has no value yet.
+fn metric(service: &Service, name: &str) -> Option<f64> {
     let log = service.log();
-    let (_, rest) = log.split_once("Metrics are at ").expect("an address of figures");
+    let (_, rest) = log.split_once("Metrics are at ").expect("the address of the metrics");
     let address = rest.lines().next().unwrap();
     let text = ureq::get(address).call().unwrap().body_mut().read_to_string().unwrap();
     let lines = text.lines().filter_map(|line| line.rsplit_once(' '));
@@ -183,7 +185,7 @@ fn figure(service: &Service, name: &str) -> Option<f64> {
 }
 
 #[test]
-fn figures_tell_what_becomes_of_mail() {
+fn metrics_count_mail_outcomes() {
     let mut server = MailServer::start();
     let line = Line::to("127.0.0.1:1");
     let url = MailServer::url_at(line.address.trim_start_matches("http://"));
@@ -191,14 +193,14 @@ fn figures_tell_what_becomes_of_mail() {
     let owner = service.owner();
     let invite = || owner.invite(&owner.studio(), &new_email(), "viewer", None).is(201);
     let outcome =
-        |outcome: &str| figure(&service, &format!("picpick_mails_total{{outcome=\"{outcome}\"}}"));
-    assert_eq!(figure(&service, "picpick_mails_waiting"), Some(0.0));
-    assert_eq!(figure(&service, "picpick_mail_oldest_seconds"), Some(0.0));
+        |outcome: &str| metric(&service, &format!("picpick_mails_total{{outcome=\"{outcome}\"}}"));
+    assert_eq!(metric(&service, "picpick_mails_waiting"), Some(0.0));
+    assert_eq!(metric(&service, "picpick_mail_oldest_seconds"), Some(0.0));
     invite();
     service.wait_for_log("mail delivery will be retried");
     service.change_rows("UPDATE mails SET created_unix_s = created_unix_s - 1000");
-    assert_eq!(figure(&service, "picpick_mails_waiting"), Some(1.0));
-    assert!(figure(&service, "picpick_mail_oldest_seconds").unwrap() >= 1000.0);
+    assert_eq!(metric(&service, "picpick_mails_waiting"), Some(1.0));
+    assert!(metric(&service, "picpick_mail_oldest_seconds").unwrap() >= 1000.0);
     assert!(outcome("later").unwrap() >= 1.0);
     assert_eq!((outcome("sent"), outcome("failed")), (None, None));
     line.leads_to(&server.address);
@@ -208,16 +210,16 @@ fn figures_tell_what_becomes_of_mail() {
     invite();
     settled(&service);
     assert_eq!((outcome("sent"), outcome("failed")), (Some(1.0), Some(1.0)));
-    assert_eq!(figure(&service, "picpick_mail_oldest_seconds"), Some(0.0));
+    assert_eq!(metric(&service, "picpick_mail_oldest_seconds"), Some(0.0));
 }
 
 #[test]
-fn a_server_without_encryption_is_refused_beyond_this_computer() {
+fn invalid_mail_settings_are_rejected() {
     let sandbox = sandbox!();
     for (url, from, expected) in [
         ("smtp://u:secret@mail.example.com?tls=none", "a@b.example", "smtps://"),
         ("smtps://u:secret@mail.example.com", "", "--mail-from"),
-        ("smtps://u:secret@mail.example.com", "nobody", "--mail-from"),
+        ("smtps://u:secret@mail.example.com", "not-an-address", "--mail-from"),
     ] {
         let mut command = sandbox.command();
         command.env("PICPICK_SMTP_URL", url).env_remove("PICPICK_MAIL_FROM");
@@ -226,7 +228,7 @@ fn a_server_without_encryption_is_refused_beyond_this_computer() {
         }
         let outcome =
             picpick_tests::Outcome::of(command.args(["serve", "--listen", "127.0.0.1:0"]));
-        let said = outcome.failed(2);
-        assert!(said.contains(expected) && !said.contains("secret"), "{said}");
+        let error = outcome.failed(2);
+        assert!(error.contains(expected) && !error.contains("secret"), "{error}");
     }
 }

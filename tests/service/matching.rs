@@ -1,6 +1,3 @@
-//! How strictly faces are matched, over HTTP: a stricter bar takes photos away at once, from searches and guests, and
-//! giving it back brings them again; the preview names what goes. With real photos, on both databases.
-
 use std::collections::BTreeSet;
 
 use picpick_tests::album::Album;
@@ -10,13 +7,14 @@ use picpick_tests::{Client, Person, Service, on_both_databases, sample};
 use serde_json::{Value, json};
 
 on_both_databases!(
-    a_stricter_bar_takes_photos_away_and_giving_it_back_brings_them,
-    only_what_is_stricter_is_taken_and_only_from_who_may,
+    a_higher_threshold_loses_photos_and_a_reset_restores_them,
+    only_valid_offsets_from_allowed_roles_are_accepted,
 );
 
-/// One man three times, another man, a party.
+/// Three photos of one man, one of another man, and one of a party.
 const PHOTOS: [&str; 5] = ["obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg", "sample4.jpg"];
-/// A photo of his is also there reduced to so many pixels, until he is hardly like himself.
+/// Sizes to which a photo of the first man is reduced, pixels. The smaller the copy, the lower its similarity
+/// to his other faces.
 const SIDES_PX: [u32; 6] = [48, 56, 60, 64, 68, 72];
 
 fn event_with(service: &Service, photos: &[&str]) -> (Person, Album) {
@@ -34,13 +32,15 @@ fn set<'a>(items: impl IntoIterator<Item = &'a Value>, field: &str) -> BTreeSet<
     items.into_iter().map(|item| item[field].as_str().unwrap().to_owned()).collect()
 }
 
-/// What the event says of matching, and of `stricter` in place of what is in force.
-fn told(album: &Album, stricter: Option<f64>) -> Value {
+/// Returns the event's matching report, with a preview of the threshold offset `stricter`; `None`: of the
+/// current offset.
+fn report(album: &Album, stricter: Option<f64>) -> Value {
     let query = stricter.map(|added| format!("?stricter={added}")).unwrap_or_default();
     album.client.get(&album.path(&format!("/matching{query}"))).is(200).document()
 }
 
-fn choose(album: &Album, stricter: f64) {
+/// Sets the event's threshold offset.
+fn set_offset(album: &Album, stricter: f64) {
     album.client.put(&album.path("/matching"), &json!({ "stricter": stricter })).is(204);
 }
 
@@ -53,40 +53,40 @@ fn seen(guest: &Client) -> BTreeSet<String> {
     set(&guest.get("/guest/photos").is(200).items(), "id")
 }
 
-/// The photos that a guest would miss.
+/// Returns the photos that guests would lose by the previewed offset.
 fn missed(document: &Value) -> BTreeSet<String> {
     let dropped = document["preview"]["dropped"].as_array().unwrap();
     set(dropped.iter().filter(|dropped| dropped["guest"] == true), "photo")
 }
 
-/// A face of whoever is in most photos.
-fn most_seen(album: &Album) -> String {
+/// Returns a face of the person with the most photos.
+fn most_frequent_face(album: &Album) -> String {
     let people = album.client.get(&album.path("/people")).is(200).document();
     people["people"][0]["face"].as_str().unwrap().to_owned()
 }
 
-fn a_stricter_bar_takes_photos_away_and_giving_it_back_brings_them(mut service: Service) {
+fn a_higher_threshold_loses_photos_and_a_reset_restores_them(mut service: Service) {
     let (owner, album) = event_with(&service, &PHOTOS);
     let whole = Drawing::open(&sample(PHOTOS[0]));
     for side in SIDES_PX {
         album.upload(&format!("{side}.jpg"), &whole.within(side).jpeg());
     }
     album.wait_until_indexed();
-    let face = most_seen(&album);
+    let face = most_frequent_face(&album);
     let guest = let_in(&service, &owner, &album.event, &face);
-    let before = told(&album, None);
+    let before = report(&album, None);
     assert_eq!((&before["stricter"], &before["threshold"]), (&json!(0.0), &before["formula"]));
-    assert_eq!(before["own"], Value::Null, "a handful of photos says nothing");
+    assert_eq!(before["own"], Value::Null, "too few pairs for a calibration");
     assert!(before["evidence"]["pairs"].as_u64() < before["evidence"]["pairs_needed"].as_u64());
     assert_eq!(missed(&before), BTreeSet::new());
     let (usual, usually_found) = (seen(&guest), searched(&album, &face));
     let steps: Vec<f64> = (1..=20).map(|step| f64::from(step) / 100.0).collect();
-    // The first step that takes something away, and what it says it would.
+    // The smallest offset whose preview loses a photo of the guest, and that preview.
     let (stricter, preview) = steps
         .iter()
-        .map(|added| (*added, told(&album, Some(*added))))
-        .find(|(_, told)| !missed(told).is_empty())
-        .expect("a face of a few pixels is less alike");
+        .map(|added| (*added, report(&album, Some(*added))))
+        .find(|(_, report)| !missed(report).is_empty())
+        .expect("an offset that loses the face with few pixels");
     assert_eq!(seen(&guest), usual, "a preview changes nothing");
     let (now, then) =
         (&preview["preview"]["guests"]["photos_now"], &preview["preview"]["guests"]["photos_then"]);
@@ -96,9 +96,9 @@ fn a_stricter_bar_takes_photos_away_and_giving_it_back_brings_them(mut service: 
         assert!(dropped["similarity"].as_f64() < dropped["bar"].as_f64(), "{dropped}");
         assert_eq!(dropped["bbox"].as_array().unwrap().len(), 4);
     }
-    choose(&album, stricter);
+    set_offset(&album, stricter);
     let left: BTreeSet<String> = usual.difference(&missed(&preview)).cloned().collect();
-    assert_eq!(seen(&guest), left, "exactly what was said goes, at once");
+    assert_eq!(seen(&guest), left, "exactly the previewed photos are lost, at once");
     let found = searched(&album, &face);
     assert!(found.is_subset(&usually_found) && found.len() < usually_found.len(), "{found:?}");
     let gone = missed(&preview).into_iter().next().unwrap();
@@ -106,17 +106,21 @@ fn a_stricter_bar_takes_photos_away_and_giving_it_back_brings_them(mut service: 
     let given = json!({ "face": face });
     let asked = album.path("/search/face?similarity_min=0.3");
     let own = album.client.post(&asked, &given).is(200).document();
-    assert_eq!(own["threshold"].as_f64().unwrap() as f32, 0.3, "what is given stays as given");
+    assert_eq!(
+        own["threshold"].as_f64().unwrap() as f32,
+        0.3,
+        "the offset does not change a given similarity_min"
+    );
     service.stop();
     service.restart();
-    assert_eq!(seen(&guest), left, "and after a restart");
-    let after = told(&album, None);
+    assert_eq!(seen(&guest), left, "the offset survives a restart");
+    let after = report(&album, None);
     assert!((after["stricter"].as_f64().unwrap() - stricter).abs() < 1e-6);
-    // What is laxer than what is in force brings photos back, and takes none away.
-    let back = told(&album, Some(0.0));
+    // A smaller offset than the current one restores photos and loses none.
+    let back = report(&album, Some(0.0));
     assert_eq!(back["preview"]["guests"]["photos_then"].as_u64().unwrap() as usize, usual.len());
     assert_eq!(back["preview"]["dropped_in_all"], 0);
-    choose(&album, 0.0);
+    set_offset(&album, 0.0);
     assert_eq!((seen(&guest), searched(&album, &face)), (usual, usually_found));
     let audit = format!("/studios/{}/audit?limit=500", owner.studio());
     let entries = owner.client.get(&audit).is(200).items();
@@ -124,7 +128,7 @@ fn a_stricter_bar_takes_photos_away_and_giving_it_back_brings_them(mut service: 
     assert_eq!(noted.count(), 2);
 }
 
-fn only_what_is_stricter_is_taken_and_only_from_who_may(service: Service) {
+fn only_valid_offsets_from_allowed_roles_are_accepted(service: Service) {
     let (owner, album) = event_with(&service, &[]);
     let path = album.path("/matching");
     for wrong in [-0.01, 0.21, 1e9] {
@@ -133,9 +137,9 @@ fn only_what_is_stricter_is_taken_and_only_from_who_may(service: Service) {
     }
     album.client.put(&path, &json!({})).fails(422, "invalid");
     album.client.get(&format!("{path}?stricter=NaN")).fails(422, "invalid");
-    let empty = told(&album, Some(0.2));
+    let empty = report(&album, Some(0.2));
     assert_eq!((&empty["faces"], &empty["preview"]["dropped"]), (&json!(0), &json!([])));
-    assert_eq!(empty["stricter"], json!(0.0), "nothing of all that was taken");
+    assert_eq!(empty["stricter"], json!(0.0), "no rejected value was stored");
     let member = service.member(&owner, &owner.studio(), "photographer", None);
     member.client.get(&path).is(200);
     member.client.put(&path, &json!({ "stricter": 0.1 })).fails(403, "forbidden");

@@ -1,7 +1,7 @@
-//! The service against its own description: schemathesis sends what fits it and what does not, and every
-//! answer must be one that is described. On SQLite and on PostgreSQL.
+//! Checks the service against its OpenAPI description: schemathesis generates valid and invalid requests, and
+//! every response must match the description. Runs on SQLite and on PostgreSQL.
 //!
-//! `PICPICK_TEST_SCHEMA_CASES` says how many requests each run makes, about.
+//! `PICPICK_TEST_SCHEMA_CASES` sets the approximate number of requests of each run (default: 2000).
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,23 +15,23 @@ use picpick_tests::python::installed;
 use picpick_tests::{Database, Person, Service, sample, sandbox, times};
 use serde_json::{Value, json};
 
-const PINNED: &str = include_str!("schemathesis/requirements.txt");
-const HOOKS: &str = include_str!("schemathesis/hooks.py");
-const CONFIGURATION: &str = include_str!("schemathesis/schemathesis.toml");
+const PINNED: &str = include_str!("../schemathesis/requirements.txt");
+const HOOKS: &str = include_str!("../schemathesis/hooks.py");
+const CONFIGURATION: &str = include_str!("../schemathesis/schemathesis.toml");
 const PROGRAM: &str = "from schemathesis.cli import schemathesis; schemathesis()";
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
     response_headers_conformance,response_schema_conformance";
-/// More than this on one page would be searched for secrets for minutes.
+/// The log level. At the end the log is searched for secrets, which would take minutes at a higher level.
 const LOGGED: &str = "info";
 
-/// What schemathesis found: its report, and its output for people.
+/// The result of a schemathesis run: exit status, JSON report, and its output.
 struct Found {
     status: i32,
     report: Value,
     text: String,
 }
 
-/// Runs schemathesis on the description at `schema`, an address or a file.
+/// Runs schemathesis with the description at `schema`, an address or a file.
 fn schemathesis(service: &Service, schema: &str, more: &[&str]) -> Found {
     let folder = service.sandbox.path("schemathesis");
     std::fs::create_dir_all(&folder).unwrap();
@@ -60,14 +60,15 @@ fn schemathesis(service: &Service, schema: &str, more: &[&str]) -> Found {
     Found { status, report: serde_json::from_slice(&report).unwrap(), text }
 }
 
-/// What was sent must not stand in the log either.
+/// Registers the secrets of all sent bodies, so that the log is checked for them.
 fn remember(service: &Service, sent: &Path) {
     let sent = std::fs::read_to_string(sent).unwrap();
     assert!(!sent.is_empty(), "schemathesis ran without its hooks");
     sent.lines().for_each(|line| service.remember_body(&serde_json::from_str(line).unwrap()));
 }
 
-/// Things that are there, and a person and a key that may reach them, for the hooks.
+/// Creates resources of all kinds, and a session and an API key with access to them. Returns their ids for
+/// the hooks of schemathesis.
 fn things(service: &Service) -> Value {
     let owner = service.owner();
     let studio = owner.studio();
@@ -103,7 +104,7 @@ fn things(service: &Service) -> Value {
     things
 }
 
-/// A visitor of an album and a guest, with their cookies, and what the studio has of both.
+/// Creates an album with a visitor, and a guest. Returns their cookies and the ids of the related resources.
 fn visitors(service: &Service, owner: &Person, event: &str, face: &str) -> Value {
     let path = |rest: &str| format!("/events/{event}/{rest}");
     let made = |rest: &str, body: Value| owner.client.post(&path(rest), &body).is(201);
@@ -133,8 +134,8 @@ fn visitors(service: &Service, owner: &Person, event: &str, face: &str) -> Value
     })
 }
 
-/// The ids of a photo of the event that is indexed, of an upload of which all is still to come, and of the
-/// photo's face.
+/// Uploads and indexes a photo, and creates an upload without any bytes. Returns the ids of the photo, of the
+/// upload and of the photo's face.
 fn sent(album: &Album, number: usize) -> (String, String, String) {
     let picture = variant(&std::fs::read(sample("obama.jpg")).unwrap(), number);
     let photo = album.upload("a.jpg", &picture);
@@ -147,7 +148,7 @@ fn sent(album: &Album, number: usize) -> (String, String, String) {
     (photo, upload, face)
 }
 
-/// The addresses, as the service has them, that were answered with success.
+/// Returns the route patterns with at least one successful response in the log.
 fn succeeded(log: &str) -> BTreeSet<String> {
     let line = |line: &str| {
         let (_, rest) = line.split_once("route=\"")?;
@@ -157,7 +158,7 @@ fn succeeded(log: &str) -> BTreeSet<String> {
     log.lines().filter_map(line).collect()
 }
 
-fn every_answer_is_described(database: Database) {
+fn every_response_is_described(database: Database) {
     let service = Service::start_logging(sandbox!(), database, LOGGED);
     let cases = times("PICPICK_TEST_SCHEMA_CASES", 2000);
     let operations = operations(&service.client());
@@ -170,29 +171,29 @@ fn every_answer_is_described(database: Database) {
     assert_eq!(*tested, operations.len(), "{}", found.text);
     let generated = found.report["test_cases"]["generated"].as_u64().unwrap();
     assert!(generated as usize >= cases / 2, "expected about {cases} cases, received {generated}");
-    // Cases that nobody may send, or that are of nothing, would prove little.
+    // Requests without permission, or for unknown resources, would prove little.
     let succeeded = succeeded(&service.log());
     let routes: BTreeSet<&str> =
         operations.iter().map(|operation| operation.path.as_str()).collect();
     let failed = routes.iter().filter(|route| !succeeded.contains(&format!("/api/v1{route}")));
     let failed: Vec<&&str> = failed.collect();
-    println!("{generated} cases; of {} addresses none succeeded at {failed:?}", routes.len());
-    assert!(failed.len() * 4 < routes.len(), "nothing succeeded at {failed:?}");
+    println!("{generated} cases; no success for {failed:?} of {} routes", routes.len());
+    assert!(failed.len() * 4 < routes.len(), "no request succeeded for {failed:?}");
 }
 
 #[test]
-fn every_answer_is_described_on_sqlite() {
-    every_answer_is_described(Database::Sqlite);
+fn every_response_is_described_on_sqlite() {
+    every_response_is_described(Database::Sqlite);
 }
 
 #[test]
-fn every_answer_is_described_on_postgres() {
-    every_answer_is_described(Database::Postgres);
+fn every_response_is_described_on_postgres() {
+    every_response_is_described(Database::Postgres);
 }
 
-/// The same run on a description that is wrong in one field must fail, or it would prove nothing.
+/// Checks the check: a run with a description that is wrong in one field must fail.
 #[test]
-fn a_wrong_description_is_noticed() {
+fn a_wrong_description_is_detected() {
     let service = Service::start_logging(sandbox!(), Database::Sqlite, LOGGED);
     let mut described = service.client().get("/openapi.json").is(200).document();
     let name = &mut described["components"]["schemas"]["Studio"]["properties"]["name"];

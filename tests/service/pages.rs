@@ -1,5 +1,5 @@
-//! The studio's pages, and what visitors' pages load: each is there, loads nothing from elsewhere, has no script or style inside, and what it
-//! names exists.
+//! The pages of the studio and of guests, and the assets of all pages: each loads, uses no external address
+//! and no inline script or style, and refers only to assets that exist.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use ureq::Agent;
 use ureq::http::HeaderMap;
 
-/// All that a guest's page loads before the first photo.
+/// Maximum size of a guest's page and its assets, uncompressed, without photos, bytes.
 const GUEST_PAGE_BYTES_MAX: usize = 150 << 10;
 const PAGES: &[&str] = &[
     "/setup",
@@ -52,7 +52,7 @@ impl Reader {
         Read { status, headers, text: answer.body_mut().read_to_string().unwrap() }
     }
 
-    /// What a page loads by itself, and what that loads.
+    /// Returns the paths of the assets that a page loads, and of the modules that they import.
     fn loaded(&self, page: &str) -> BTreeSet<String> {
         let links = [values(page, "src"), values(page, "href")].concat();
         let links = links.into_iter().filter(|link| link.starts_with("/assets/"));
@@ -72,13 +72,14 @@ impl Reader {
     }
 }
 
-/// The values of `attribute` in a page.
+/// Returns the values of `attribute` in a page.
 fn values<'a>(page: &'a str, attribute: &str) -> Vec<&'a str> {
     let start = format!(" {attribute}=\"");
     page.split(start.as_str()).skip(1).filter_map(|rest| rest.split('"').next()).collect()
 }
 
-/// What holds for each page.
+/// Asserts the rules of every page: a strict content security policy, no inline script or style, no external
+/// address, unique ids, and labels with a target.
 #[track_caller]
 fn is_strict(path: &str, read: &Read) {
     let page = &read.text;
@@ -95,17 +96,17 @@ fn is_strict(path: &str, read: &Read) {
         );
     }
     let names: BTreeSet<&str> = values(page, "id").into_iter().collect();
-    assert_eq!(names.len(), values(page, "id").len(), "{path}: an id stands twice");
+    assert_eq!(names.len(), values(page, "id").len(), "{path}: an id occurs twice");
     for label in values(page, "for") {
-        assert!(names.contains(label), "{path}: a label for {label}, which is not there");
+        assert!(names.contains(label), "{path}: a label for {label}, which does not exist");
     }
 }
 
 #[test]
-fn pages_are_whole_and_strict() {
+fn pages_and_assets_exist_and_are_strict() {
     let service = service!(Database::Sqlite);
     let reader = Reader::new(&service);
-    // Visitors' pages themselves are looked at where there is an album (`service_albums/pages.rs`).
+    // The visitors' pages themselves need an album and are tested in `album/pages.rs`.
     let mut loaded =
         BTreeSet::from(["/assets/gallery.css", "/assets/gallery.js"].map(str::to_owned));
     for path in PAGES {
@@ -139,7 +140,7 @@ fn pages_are_whole_and_strict() {
 }
 
 #[test]
-fn guests_pages_are_strict_and_light() {
+fn guest_pages_are_strict_and_small() {
     let service = service!(Database::Sqlite);
     let owner = service.owner();
     let event = owner.new_event(&owner.studio(), "Asha <Ben>");
@@ -153,16 +154,16 @@ fn guests_pages_are_strict_and_light() {
         assert_eq!(read.status, 200, "{path}");
         is_strict(&path, &read);
         assert_eq!(read.headers["cache-control"], "no-store");
-        assert!(!read.text.contains("<Ben>"), "a name is text");
-        // As they lie, before they are compressed on the way.
+        assert!(!read.text.contains("<Ben>"), "the event's name is escaped");
+        // Sizes before compression.
         let assets = reader.loaded(&read.text);
         let weight = assets.iter().map(|path| reader.get(path).text.len()).sum::<usize>();
         let weight = weight + read.text.len();
-        assert!(weight <= GUEST_PAGE_BYTES_MAX, "{path} weighs {weight}");
+        assert!(weight <= GUEST_PAGE_BYTES_MAX, "{path} and its assets have {weight} bytes");
     }
     let read = reader.get(&format!("{door}?lang=hi"));
     assert!(read.text.contains("<html lang=\"hi\">") && !read.text.contains("Find my photos"));
-    // A link that opens nothing says the same, whatever it is.
+    // All invalid links give the same page.
     let closed: Vec<Read> =
         ["/g/ppq_x", "/g/y", "/g/ppq_x/ask"].map(|path| reader.get(path)).into();
     assert!(closed.iter().all(|read| read.status == 404 && read.text == closed[0].text));

@@ -1,26 +1,23 @@
-//! The people of an event as a studio corrects them: one person, two, left out. Each scenario on SQLite and on
-//! PostgreSQL, with real photos.
-
 use picpick_tests::album::Album;
 use picpick_tests::client::Answer;
 use picpick_tests::{Person, Service, on_both_databases, sample};
 use serde_json::{Value, json};
 
 on_both_databases!(
-    people_are_merged_split_and_undone_for_good,
-    a_person_is_left_out_and_listed_again,
-    what_was_said_goes_with_the_faces,
-    people_of_one_photo_are_merged_only_on_purpose,
-    what_cannot_be_said_is_refused,
+    merges_and_splits_are_durable_and_reversible,
+    a_person_is_hidden_and_shown_again,
+    corrections_are_deleted_with_their_faces,
+    people_of_one_photo_are_merged_only_if_confirmed,
+    invalid_corrections_are_rejected,
 );
 
-/// Three portraits of one man, and one of another.
+/// Three portraits of one man, and one of another man.
 const PHOTOS: [&str; 4] = ["obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg"];
 
 struct Studio {
     owner: Person,
     album: Album,
-    /// In the order of `PHOTOS`.
+    /// The photos' ids, in the order of their names.
     photos: Vec<String>,
 }
 
@@ -32,7 +29,7 @@ fn studio(service: &Service, names: &[&str]) -> Studio {
     let photos = names.iter().map(upload).collect();
     assert_eq!(album.wait_until_indexed()["failed"], 0);
     let studio = Studio { owner, album, photos };
-    // People are formed when indexing has come to rest.
+    // People are clustered once indexing has ended.
     studio.wait_for(|people| !people.is_empty());
     studio
 }
@@ -43,6 +40,7 @@ impl Studio {
         answer.document()["people"].as_array().unwrap().clone()
     }
 
+    /// Waits up to two minutes until `holds` returns true for the people. Returns them.
     fn wait_for(&self, holds: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let tries = std::iter::repeat_with(|| {
             std::thread::sleep(std::time::Duration::from_millis(50));
@@ -51,22 +49,23 @@ impl Studio {
         tries.take(2400).find(|people| holds(people)).expect("the people within two minutes")
     }
 
-    /// How many faces each listed person has, most first.
+    /// Returns the number of faces of each listed person, largest first.
     fn sizes(&self) -> Vec<u64> {
         self.people("").iter().map(|person| person["faces"].as_u64().unwrap()).collect()
     }
 
-    fn say(&self, what: &str, body: &Value) -> Answer {
+    /// Sends the correction `what`: `merge`, `split` or `hide`. Returns the response.
+    fn correct(&self, what: &str, body: &Value) -> Answer {
         self.album.client.post(&self.album.path(&format!("/people/{what}")), body)
     }
 
-    /// The faces of the person that has `face`, worst fit first.
+    /// Returns the faces of the person that has `face`, lowest similarity first.
     fn faces(&self, face: &str) -> Vec<Value> {
         let answer = self.album.client.get(&self.album.path(&format!("/people/{face}"))).is(200);
         answer.document()["items"].as_array().unwrap().clone()
     }
 
-    /// The only face of a photo of `PHOTOS`.
+    /// Returns the only face of the photo with index `photo`.
     fn face_in(&self, photo: usize) -> String {
         let photo = &self.photos[photo];
         let all = self.people("?hidden=true");
@@ -76,23 +75,23 @@ impl Studio {
     }
 }
 
-fn people_are_merged_split_and_undone_for_good(mut service: Service) {
+fn merges_and_splits_are_durable_and_reversible(mut service: Service) {
     let studio = studio(&service, &PHOTOS);
     assert_eq!(studio.sizes(), [3, 1]);
     let [a, b, c, d] = [0, 1, 2, 3].map(|photo| studio.face_in(photo));
-    studio.say("merge", &json!({ "faces": [a, d] })).is(204);
+    studio.correct("merge", &json!({ "faces": [a, d] })).is(204);
     assert_eq!(studio.sizes(), [4]);
     let faces = studio.faces(&a);
     let fits: Vec<f64> = faces.iter().map(|face| face["similarity"].as_f64().unwrap()).collect();
-    assert!(fits.is_sorted(), "the worst fit comes first: {fits:?}");
+    assert!(fits.is_sorted(), "the lowest similarity comes first: {fits:?}");
     assert_eq!(faces[0]["face"], *d, "the other man");
     service.stop();
     service.restart();
-    assert_eq!(studio.sizes(), [4], "it outlives the process");
-    // The undoing, and a photo that comes later.
-    studio.say("split", &json!({ "faces": [d] })).is(204);
+    assert_eq!(studio.sizes(), [4], "the merge survives a restart");
+    // Splits undo the merge, and also hold for a photo that is added later.
+    studio.correct("split", &json!({ "faces": [d] })).is(204);
     assert_eq!(studio.sizes(), [3, 1]);
-    studio.say("split", &json!({ "faces": [b] })).is(204);
+    studio.correct("split", &json!({ "faces": [b] })).is(204);
     assert_eq!(studio.sizes(), [2, 1, 1]);
     studio.album.upload("sample4.jpg", &std::fs::read(sample("sample4.jpg")).unwrap());
     studio.album.wait_until_indexed();
@@ -101,20 +100,20 @@ fn people_are_merged_split_and_undone_for_good(mut service: Service) {
         |face: &str| studio.faces(face).iter().map(|it| it["face"].clone()).collect::<Vec<_>>();
     assert!(
         !of(&b).contains(&json!(a)) && of(&a).contains(&json!(c)),
-        "more photos change nothing"
+        "a new photo does not change the split"
     );
-    studio.say("merge", &json!({ "faces": [c, b] })).is(204);
-    assert!(of(&b).contains(&json!(a)), "the later word wins");
+    studio.correct("merge", &json!({ "faces": [c, b] })).is(204);
+    assert!(of(&b).contains(&json!(a)), "a later merge retracts the split");
     let audit = format!("/studios/{}/audit?limit=500", studio.owner.studio());
     let audit = String::from_utf8(studio.owner.client.get(&audit).is(200).body).unwrap();
     assert!(audit.contains("people_merge") && audit.contains("people_split"));
-    assert!(![a, b, c, d].iter().any(|face| audit.contains(face)), "the books name no face");
+    assert!(![a, b, c, d].iter().any(|face| audit.contains(face)), "the audit names no face");
 }
 
-fn a_person_is_left_out_and_listed_again(mut service: Service) {
+fn a_person_is_hidden_and_shown_again(mut service: Service) {
     let studio = studio(&service, &PHOTOS);
     let face = studio.face_in(0);
-    studio.say("hide", &json!({ "face": face, "hidden": true })).is(204);
+    studio.correct("hide", &json!({ "face": face, "hidden": true })).is(204);
     let listed = || {
         let answer = studio.album.client.get(&studio.album.path("/people")).is(200).document();
         (studio.sizes(), answer["hidden"].clone())
@@ -122,67 +121,67 @@ fn a_person_is_left_out_and_listed_again(mut service: Service) {
     assert_eq!(listed(), (vec![1], json!(1)));
     let all = studio.people("?hidden=true");
     let hidden: Vec<&Value> = all.iter().map(|person| &person["hidden"]).collect();
-    assert_eq!(hidden, [&json!(false), &json!(true)], "those who are left out come last");
-    // Not listed is not hidden from a search.
+    assert_eq!(hidden, [&json!(false), &json!(true)], "hidden people come last");
+    // A hidden person is still found by a search.
     let found = studio.album.search(&std::fs::read(sample("obama.jpg")).unwrap(), "").is(200);
     assert_eq!(found.document()["matches"].as_array().unwrap().len(), 3);
     service.stop();
     service.restart();
     assert_eq!(studio.sizes(), [1]);
-    studio.say("hide", &json!({ "face": face, "hidden": false })).is(204);
+    studio.correct("hide", &json!({ "face": face, "hidden": false })).is(204);
     assert_eq!(studio.sizes(), [3, 1]);
 }
 
-fn what_was_said_goes_with_the_faces(service: Service) {
+fn corrections_are_deleted_with_their_faces(service: Service) {
     let studio = studio(&service, &PHOTOS);
     let (b, d) = (studio.face_in(1), studio.face_in(3));
-    studio.say("split", &json!({ "faces": [b] })).is(204);
-    studio.say("merge", &json!({ "faces": [b, d] })).is(204);
+    studio.correct("split", &json!({ "faces": [b] })).is(204);
+    studio.correct("merge", &json!({ "faces": [b, d] })).is(204);
     assert_eq!(studio.sizes(), [2, 2]);
     let photo = &studio.photos[1];
     studio.album.client.delete(&studio.album.path(&format!("/photos/{photo}"))).is(200);
     assert_eq!(studio.sizes(), [2, 1]);
-    studio.say("merge", &json!({ "faces": [b, d] })).fails(404, "not_found");
-    // The same photo again is as if nothing had been said of it.
+    studio.correct("merge", &json!({ "faces": [b, d] })).fails(404, "not_found");
+    // The same photo uploaded again has no corrections.
     studio.album.upload("obama2.jpg", &std::fs::read(sample("obama2.jpg")).unwrap());
     studio.album.wait_until_indexed();
     let people = studio.wait_for(|people| people.iter().any(|person| person["faces"] == 3));
     assert_eq!(people.len(), 2, "{people:?}");
 }
 
-fn people_of_one_photo_are_merged_only_on_purpose(service: Service) {
+fn people_of_one_photo_are_merged_only_if_confirmed(service: Service) {
     let studio = studio(&service, &["sample4.jpg"]);
     let people = studio.people("");
     assert!(people.len() > 1, "a photo of several people");
     let faces = [&people[0]["face"], &people[1]["face"]];
-    let refused = studio.say("merge", &json!({ "faces": faces }));
-    assert!(refused.field("detail").contains(&studio.photos[0]), "it says which photo");
+    let refused = studio.correct("merge", &json!({ "faces": faces }));
+    assert!(refused.field("detail").contains(&studio.photos[0]), "the error names the photo");
     refused.fails(409, "together_in_photo");
     assert_eq!(studio.people("").len(), people.len());
-    studio.say("merge", &json!({ "faces": faces, "although_together": true })).is(204);
+    studio.correct("merge", &json!({ "faces": faces, "although_together": true })).is(204);
     assert_eq!(studio.people("").len(), people.len() - 1);
 }
 
-fn what_cannot_be_said_is_refused(service: Service) {
+fn invalid_corrections_are_rejected(service: Service) {
     let studio = studio(&service, &PHOTOS);
     let [a, b, c, d] = [0, 1, 2, 3].map(|photo| studio.face_in(photo));
     let none = "0123456789abcdef0123456789abcdef";
-    studio.say("merge", &json!({ "faces": [a, none] })).fails(404, "not_found");
-    studio.say("split", &json!({ "faces": [none] })).fails(404, "not_found");
-    studio.say("hide", &json!({ "face": none, "hidden": true })).fails(404, "not_found");
-    studio.say("split", &json!({ "faces": [a, d] })).fails(409, "not_one_person");
-    studio.say("split", &json!({ "faces": [a, b, c] })).fails(409, "whole_person");
+    studio.correct("merge", &json!({ "faces": [a, none] })).fails(404, "not_found");
+    studio.correct("split", &json!({ "faces": [none] })).fails(404, "not_found");
+    studio.correct("hide", &json!({ "face": none, "hidden": true })).fails(404, "not_found");
+    studio.correct("split", &json!({ "faces": [a, d] })).fails(409, "not_one_person");
+    studio.correct("split", &json!({ "faces": [a, b, c] })).fails(409, "whole_person");
     for faces in [json!([]), json!([a]), json!(["x", a]), json!(vec![&a; 51])] {
-        studio.say("merge", &json!({ "faces": faces })).fails(422, "invalid");
+        studio.correct("merge", &json!({ "faces": faces })).fails(422, "invalid");
     }
-    studio.say("split", &json!({ "faces": [] })).fails(422, "invalid");
+    studio.correct("split", &json!({ "faces": [] })).fails(422, "invalid");
     let get = |path: &str| studio.album.client.get(&studio.album.path(path));
     get(&format!("/people/{none}")).fails(404, "not_found");
     get("/people/no-face").fails(404, "not_found");
     get(&format!("/people/{a}?limit=0")).fails(422, "invalid");
     let few = get(&format!("/people/{a}?limit=1")).is(200).document();
     assert_eq!((few["items"].as_array().unwrap().len(), &few["faces"]), (1, &json!(3)));
-    // Another event of the studio, and another studio, have no such face and no such event.
+    // The face is unknown in another event of the studio, and the event is unknown to another studio.
     let owner = &studio.owner;
     let other = owner.new_event(&owner.studio(), "Other");
     let body = json!({ "faces": [a, b] });
@@ -195,9 +194,9 @@ fn what_cannot_be_said_is_refused(service: Service) {
     foreign("POST", "/people/split", Some(&json!({ "faces": [a] })));
     foreign("POST", "/people/hide", Some(&json!({ "face": a, "hidden": true })));
     foreign("GET", &format!("/people/{a}"), None);
-    // Whoever only brings photos in looks at people, and corrects none.
+    // A photographer may see people, but not correct them.
     let looking = service.member(owner, &owner.studio(), "photographer", None);
     looking.client.get(&studio.album.path(&format!("/people/{a}"))).is(200);
     looking.client.post(&studio.album.path("/people/merge"), &body).fails(403, "forbidden");
-    assert_eq!(studio.sizes(), [3, 1], "nothing of it was done");
+    assert_eq!(studio.sizes(), [3, 1], "no rejected correction was applied");
 }

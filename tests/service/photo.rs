@@ -1,6 +1,3 @@
-//! Photos of an event: uploads in parts, duplicates, refusals, files in ranges, indexing steered, search, removal,
-//! the whole event taken along. Each scenario on SQLite and on PostgreSQL.
-
 use std::io::{Cursor, Read as _};
 
 use picpick_tests::album::{Album, CHUNK_BYTES, header, place_of, sha256, variant};
@@ -9,16 +6,16 @@ use picpick_tests::{PARTY, Service, on_both_databases, sample};
 use serde_json::{Value, json};
 
 on_both_databases!(
-    a_photo_comes_in_parts_and_once,
-    what_is_no_photo_is_refused,
-    a_part_in_the_wrong_place_is_refused,
-    a_file_is_fetched_in_ranges_and_only_when_it_changed,
+    a_photo_is_uploaded_in_parts_and_stored_once,
+    invalid_files_are_rejected,
+    a_part_at_a_wrong_offset_is_rejected,
+    files_support_ranges_and_conditional_requests,
     a_selfie_finds_the_right_photos,
-    searches_at_once_find_what_each_finds_alone,
-    indexing_is_steered_and_watched,
+    concurrent_searches_find_the_same_as_single_ones,
+    indexing_is_controlled_and_observed,
     a_removed_photo_is_gone,
-    a_photo_that_is_looked_at_while_it_is_removed_stays_gone,
-    an_event_is_taken_along,
+    a_photo_viewed_during_its_removal_leaves_no_files,
+    an_event_is_exported,
 );
 
 fn read(name: &str) -> Vec<u8> {
@@ -36,7 +33,7 @@ fn get(album: &Album, path: &str, headers: &[(&str, &str)]) -> Answer {
     album.client.send(Request { method: "GET".into(), path: album.path(path), headers, body: None })
 }
 
-fn a_photo_comes_in_parts_and_once(service: Service) {
+fn a_photo_is_uploaded_in_parts_and_stored_once(service: Service) {
     let album = album(&service);
     let picture = read("obama.jpg");
     let known = |hashes: &[&str]| {
@@ -46,10 +43,10 @@ fn a_photo_comes_in_parts_and_once(service: Service) {
     assert_eq!(known(&[&sha256(&picture)]), json!([]));
     let announced = album.announce("Obama & Söhne.jpg", &picture).unwrap().is(201);
     let place = place_of(&announced);
-    // A line that breaks: what is no whole chunk is dropped, the rest stays.
+    // A connection that breaks: whole chunks are kept, the incomplete one is dropped.
     let sent = album.send(&place, 0, &picture[..CHUNK_BYTES + 5000]).unwrap().is(204);
     assert_eq!(header(&sent, "upload-offset"), CHUNK_BYTES.to_string());
-    // Whoever forgot everything is given the same upload back.
+    // A client that has lost its state gets the same upload when it announces the file again.
     let again = album.announce("again.jpg", &picture).unwrap().is(201);
     assert_eq!(
         (place_of(&again), header(&again, "upload-offset")),
@@ -57,10 +54,14 @@ fn a_photo_comes_in_parts_and_once(service: Service) {
     );
     let done = album.send(&place, CHUNK_BYTES, &picture[CHUNK_BYTES..]).unwrap().is(204);
     let photo = header(&done, "picpick-photo");
-    assert_eq!(album.offset(&place), picture.len(), "for whoever did not hear of it");
+    assert_eq!(
+        album.offset(&place),
+        picture.len(),
+        "for a client that did not receive the last response"
+    );
     assert_eq!(known(&[&sha256(&picture), &sha256(b"other")]), json!([sha256(&picture)]));
     assert_eq!(album.announce("b.jpg", &picture).unwrap().is(200).field("photo"), photo);
-    // Without a hash nobody can tell before, but no second photo comes of it.
+    // Without a hash the duplicate is detected only after the upload; no second photo is created.
     let blind = place_of(&album.announce_as("c.jpg", picture.len(), None, None).unwrap().is(201));
     let done = album.send(&blind, 0, &picture).unwrap().is(204);
     assert_eq!(header(&done, "picpick-photo"), photo);
@@ -74,12 +75,12 @@ fn a_photo_comes_in_parts_and_once(service: Service) {
     assert_eq!(album.wait_until_indexed()["done"], 1);
 }
 
-fn what_is_no_photo_is_refused(service: Service) {
+fn invalid_files_are_rejected(service: Service) {
     let album = album(&service);
     let text = b"This is a shopping list.".repeat(10);
     let place = place_of(&album.announce("list.jpg", &text).unwrap().is(201));
     album.send(&place, 0, &text).unwrap().fails(422, "not_a_photo");
-    // It is forgotten, so another file can come under the same hash's name.
+    // The rejected upload is discarded.
     assert_eq!(album.send(&place, 0, &text).unwrap().status, 404);
     let picture = read("obama.jpg");
     let other = variant(&picture, 1);
@@ -98,23 +99,24 @@ fn what_is_no_photo_is_refused(service: Service) {
     for bad in ["", "a\nb.jpg", &"x".repeat(300)] {
         assert_eq!(album.announce(bad, &picture).unwrap().status, 422, "{bad:?}");
     }
-    // A picture that claims to be enormous costs nothing.
+    // A picture that declares enormous dimensions is rejected without decoding.
     let bomb = picpick_tests::pictures::png_claiming(60_000);
     let place = place_of(&album.announce("bomb.png", &bomb).unwrap().is(201));
     album.send(&place, 0, &bomb).unwrap().fails(422, "not_a_photo");
     assert_eq!(album.photos().len(), 0);
     let left = std::fs::read_dir(service.sandbox.data().join("uploads")).unwrap().count();
-    assert_eq!(left, 0, "nothing of what was refused is kept");
+    assert_eq!(left, 0, "no bytes of rejected uploads are kept");
 }
 
-fn a_part_in_the_wrong_place_is_refused(service: Service) {
+fn a_part_at_a_wrong_offset_is_rejected(service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
     let album = Album { client: owner.client.clone(), event: owner.new_event(&studio, "Wedding") };
     let picture = read("obama.jpg");
     let place = place_of(&album.announce("a.jpg", &picture).unwrap().is(201));
     album.send(&place, 0, &picture[..2 * CHUNK_BYTES]).unwrap().is(204);
-    // The answer does not wait for the body; a client that is still sending may miss it, and asks again.
+    // The service responds before it has read the body. A client that is still sending may miss the response,
+    // so the request is repeated.
     let refused = |offset: usize, part: &[u8]| {
         let answers = std::iter::from_fn(|| Some(album.send(&place, offset, part)));
         answers.take(20).find_map(Result::ok).expect("an answer")
@@ -148,7 +150,7 @@ fn a_part_in_the_wrong_place_is_refused(service: Service) {
     theirs.announce("a.jpg", &picture).unwrap().fails(403, "forbidden");
 }
 
-fn a_file_is_fetched_in_ranges_and_only_when_it_changed(service: Service) {
+fn files_support_ranges_and_conditional_requests(service: Service) {
     let album = album(&service);
     let picture = read("obama.jpg");
     let photo = album.upload("Straße \"1\".jpg", &picture);
@@ -171,7 +173,7 @@ fn a_file_is_fetched_in_ranges_and_only_when_it_changed(service: Service) {
         assert_eq!(header(&part, "content-range"), expected);
     }
     get(&album, &path, &[("range", "bytes=9999999-")]).fails(416, "range_not_satisfiable");
-    // A part of another version is of no use to whoever asks for the rest.
+    // If the ETag in `If-Range` does not match, the whole file is sent.
     assert_eq!(
         get(&album, &path, &[("range", "bytes=0-9"), ("if-range", "\"other\"")]).status,
         200
@@ -183,10 +185,7 @@ fn a_file_is_fetched_in_ranges_and_only_when_it_changed(service: Service) {
             width.max(height) <= side && width.max(height) >= side.min(400),
             "{kind}: {width} × {height}"
         );
-        assert!(
-            !shown.body.windows(4).any(|part| part == b"Exif"),
-            "{kind} says where it was taken"
-        );
+        assert!(!shown.body.windows(4).any(|part| part == b"Exif"), "{kind} holds EXIF data");
     }
     get(&album, "/photos/00000000000000000000000000000000/original", &[]).fails(404, "not_found");
 }
@@ -210,7 +209,7 @@ fn a_selfie_finds_the_right_photos(service: Service) {
     assert_eq!(answer["matches"].as_array().unwrap().len(), 1);
     assert_eq!((&best["kind"], answer["faces_seen"].as_u64()), (&json!("direct"), Some(1)));
     assert!(best["similarity"].as_f64() > answer["threshold"].as_f64());
-    // The same by a face that was found.
+    // A search by a face that was found gives the same photos.
     let face = json!({ "face": best["face"] });
     let by_face = album.client.post(&album.path("/search/face"), &face).is(200).document();
     let by_face: Vec<String> = by_face["matches"]
@@ -232,7 +231,7 @@ fn a_selfie_finds_the_right_photos(service: Service) {
     album.client.post(&album.path("/search/face"), &json!({ "face": "x" })).fails(422, "invalid");
 }
 
-fn searches_at_once_find_what_each_finds_alone(service: Service) {
+fn concurrent_searches_find_the_same_as_single_ones(service: Service) {
     let album = album(&service);
     for name in PARTY.iter().chain(&["obama.jpg", "obama2.jpg", "biden.jpg"]) {
         album.upload(name, &read(name));
@@ -262,27 +261,27 @@ fn searches_at_once_find_what_each_finds_alone(service: Service) {
     });
 }
 
-fn indexing_is_steered_and_watched(service: Service) {
+fn indexing_is_controlled_and_observed(service: Service) {
     let album = album(&service);
     let picture = read("obama.jpg");
-    let steer = |order: &str| -> Value {
+    let control = |order: &str| -> Value {
         album.client.post(&album.path("/jobs"), &json!({ "order": order })).is(200).document()
     };
-    assert_eq!(steer("pause")["paused"], true);
+    assert_eq!(control("pause")["paused"], true);
     for number in 0..3 {
         album.upload("a.jpg", &variant(&picture, number));
     }
-    assert_eq!(steer("pause")["ready"], 3);
-    let cancelled = steer("cancel");
+    assert_eq!(control("pause")["ready"], 3);
+    let cancelled = control("cancel");
     assert_eq!((&cancelled["cancelled"], &cancelled["ready"]), (&json!(3), &json!(0)));
-    steer("resume");
+    control("resume");
     assert_eq!(album.photos()[0]["indexing"], "cancelled");
-    steer("retry");
+    control("retry");
     assert_eq!(album.wait_until_indexed()["done"], 3);
     let begun = std::time::Instant::now();
-    let told = album.client.get(&album.path("/progress")).is(200);
-    assert_eq!(header(&told, "content-type"), "text/event-stream");
-    assert!(begun.elapsed().as_secs() < 60, "it begins at once and is not waited for");
+    let progress = album.client.get(&album.path("/progress")).is(200);
+    assert_eq!(header(&progress, "content-type"), "text/event-stream");
+    assert!(begun.elapsed().as_secs() < 60, "the stream begins at once and ends by itself");
     album.client.post(&album.path("/jobs"), &json!({ "order": "hurry" })).fails(422, "invalid");
 }
 
@@ -304,21 +303,22 @@ fn a_removed_photo_is_gone(service: Service) {
     let names: Vec<String> =
         files.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     assert!(!names.iter().any(|name| name.starts_with(&goes)), "{names:?}");
-    // It may come again.
+    // The photo can be uploaded again.
     let again = album.upload("b.jpg", &picture);
     album.wait_until_indexed();
     assert_eq!(album.photos().len(), 2);
     assert!(album.found(&picture).contains(&again));
 }
 
-fn a_photo_that_is_looked_at_while_it_is_removed_stays_gone(service: Service) {
+fn a_photo_viewed_during_its_removal_leaves_no_files(service: Service) {
     let album = album(&service);
     album.client.post(&album.path("/jobs"), &json!({ "order": "pause" })).is(200);
     let picture = read("sample1.jpg");
     for round in 0..8 {
         let photo = album.upload("a.jpg", &variant(&picture, round));
         let path = format!("/photos/{photo}");
-        // Nobody has made the smaller pictures yet: each look makes one, some of them until after the removal.
+        // The derivatives do not exist yet: each request renders one, and some rendering ends after the
+        // removal.
         std::thread::scope(|threads| {
             for kind in ["web", "thumb", "web", "thumb"] {
                 let (album, path) = (&album, &path);
@@ -336,7 +336,7 @@ fn a_photo_that_is_looked_at_while_it_is_removed_stays_gone(service: Service) {
     }
 }
 
-fn an_event_is_taken_along(service: Service) {
+fn an_event_is_exported(service: Service) {
     let album = album(&service);
     let folders = album.path("/folders");
     let folder = album.client.post(&folders, &json!({ "name": "../Trauung" })).is(201).field("id");
@@ -346,7 +346,7 @@ fn an_event_is_taken_along(service: Service) {
     album.send(&place_of(&announced.is(201)), 0, &a).unwrap().is(204);
     album.upload("same.jpg", &b);
     album.upload("same.jpg", &variant(&b, 1));
-    // Asked for by a program that takes compressed answers, too.
+    // The archive is not compressed again for a client that accepts compressed responses.
     let archive = get(&album, "/export", &[("accept-encoding", "gzip")]).is(200);
     assert!(!archive.headers.contains_key("content-encoding"), "photos do not compress");
     let listed = get(&album, "/photos", &[("accept-encoding", "gzip")]).is(200);

@@ -1,7 +1,7 @@
-//! The service with its photos in a bucket: what lies there is sealed, a place that does not answer makes work
-//! wait, and an event that goes leaves no version of anything.
+//! The service with its photos in an S3 bucket: sealed objects, an outage of the object store, and the
+//! deletion of all object versions.
 //!
-//! `PICPICK_TEST_OUTAGE_S` says for how many seconds the place does not answer, at least.
+//! `PICPICK_TEST_OUTAGE_S` sets the minimum duration of the outage, seconds (default: 1).
 
 use std::time::{Duration, Instant};
 
@@ -10,9 +10,11 @@ use picpick_tests::album::{Album, place_of, variant};
 use picpick_tests::tcp_proxy::Line;
 use picpick_tests::{Database, Outcome, S3Server, Service, sample, sandbox, service, times};
 
-/// Where nobody listens: as a host that is down.
-const NOBODY: &str = "127.0.0.1:1";
+/// An address at which no server listens, like a host that is down.
+const UNREACHABLE: &str = "127.0.0.1:1";
 
+/// Starts a service that stores photos in the test server's bucket `bucket` under `prefix`, behind a TCP
+/// proxy. Returns the service, the proxy and an event.
 fn start(bucket: &str, prefix: &str) -> (Service, Line, Album) {
     let server = S3Server::start();
     let line = Line::to(server.says("endpoint"));
@@ -36,7 +38,7 @@ fn objects(bucket: &str, prefix: &str) -> Vec<Object> {
 }
 
 #[test]
-fn photos_in_a_bucket_are_sealed_and_go_with_all_their_versions() {
+fn photos_in_a_bucket_are_sealed_and_deleted_with_all_versions() {
     let (service, _line, album) = start("versioned", "sealed");
     let selfie = std::fs::read(sample("obama2.jpg")).unwrap();
     let picture = std::fs::read(sample("obama.jpg")).unwrap();
@@ -44,7 +46,7 @@ fn photos_in_a_bucket_are_sealed_and_go_with_all_their_versions() {
     album.wait_until_indexed();
     assert_eq!(album.found(&selfie), std::slice::from_ref(&photo));
     let original = album.client.get(&album.path(&format!("/photos/{photo}/original"))).is(200);
-    assert!(original.body == picture, "what comes back is what was sent");
+    assert!(original.body == picture, "the original is returned unchanged");
     let server = S3Server::start();
     let bucket = server.says("versioned");
     let stored = objects("versioned", "sealed");
@@ -56,8 +58,11 @@ fn photos_in_a_bucket_are_sealed_and_go_with_all_their_versions() {
     let place = open_place(&at, Some(&server.access())).unwrap();
     for name in &names {
         let bytes = place.get(name).unwrap().unwrap();
-        assert!(!bytes.starts_with(&[0xff, 0xd8]), "{name} lies open");
-        assert!(!bytes.windows(64).any(|part| part == &picture[1000..1064]), "{name} lies open");
+        assert!(!bytes.starts_with(&[0xff, 0xd8]), "{name} is not sealed");
+        assert!(
+            !bytes.windows(64).any(|part| part == &picture[1000..1064]),
+            "{name} is not sealed"
+        );
         let encryption = server.encryption(bucket, &format!("sealed/{name}"));
         assert_eq!(encryption.0.as_deref(), Some("AES256"), "{name}");
     }
@@ -70,31 +75,31 @@ fn photos_in_a_bucket_are_sealed_and_go_with_all_their_versions() {
 }
 
 #[test]
-fn a_place_that_does_not_answer_makes_work_wait() {
+fn an_outage_of_the_object_store_delays_work() {
     let (service, line, album) = start("plain", "outage");
     let picture = std::fs::read(sample("obama.jpg")).unwrap();
-    let steer = |order: &str| {
+    let control = |order: &str| {
         let order = serde_json::json!({ "order": order });
         album.client.post(&album.path("/jobs"), &order).is(200);
     };
-    // Three photos wait in the bucket; then the line is cut, and the service goes for them.
-    steer("pause");
+    // Three photos are pending in the bucket. The connection is cut before the service reads them.
+    control("pause");
     let photos: Vec<String> =
         (0..3).map(|number| album.upload("a.jpg", &variant(&picture, number))).collect();
     let cut = Instant::now();
-    line.leads_to(NOBODY);
-    steer("resume");
+    line.leads_to(UNREACHABLE);
+    control("resume");
     service.wait_for_log("indexing will be retried");
     let counts = album.counts();
     assert_eq!((&counts["failed"], &counts["done"]), (&0.into(), &0.into()), "{counts}");
-    // An upload cannot be completed now; what was sent of it stays.
+    // An upload cannot be completed during the outage; its bytes are kept.
     let fourth = variant(&picture, 4);
     let place = place_of(&album.announce("d.jpg", &fourth).unwrap().is(201));
     let refused = album.send(&place, 0, &fourth).unwrap();
     assert_eq!((refused.status, refused.code().as_str()), (503, "busy"), "{refused:?}");
     assert!(refused.headers.contains_key("retry-after"));
     assert_eq!(album.offset(&place), fourth.len());
-    // The service itself goes on.
+    // Requests that need no object store are answered.
     assert_eq!(album.photos().len(), 3);
     let outage = Duration::from_secs(times("PICPICK_TEST_OUTAGE_S", 1) as u64);
     std::thread::sleep(outage.saturating_sub(cut.elapsed()));
@@ -106,14 +111,14 @@ fn a_place_that_does_not_answer_makes_work_wait() {
     assert!(done.headers.contains_key("picpick-photo"));
     let counts = album.wait_until_indexed();
     assert_eq!((&counts["failed"], &counts["done"]), (&0.into(), &4.into()), "{counts}");
-    println!("away for {:.1?}, made up for within {:.1?}", back - cut, back.elapsed());
+    println!("outage of {:.1?}, recovered within {:.1?}", back - cut, back.elapsed());
     let mut found = album.found(&picture);
     found.sort();
     assert!(found.len() == 4 && photos.iter().all(|photo| found.contains(photo)));
 }
 
 #[test]
-fn photos_come_from_a_bucket_too() {
+fn photos_are_uploaded_from_a_bucket() {
     let server = S3Server::start();
     let service = service!(Database::Sqlite);
     let owner = service.owner();

@@ -1,6 +1,3 @@
-//! `picpick upload` and `picpick watch` against the real service: lines that break, a service that is killed,
-//! Ctrl-C, what is known, refused or of no use.
-
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// A service with an event, and a key that may bring photos in.
+/// A service with an event, and an API key that may upload photos to it.
 struct Stage {
     service: Service,
     owner: Person,
@@ -30,7 +27,7 @@ impl Stage {
         Self { service, owner, event, key }
     }
 
-    /// `picpick COMMAND --json URL EVENT`, with the key.
+    /// Returns the command `picpick COMMAND --json URL EVENT`, with the API key in its environment.
     fn command(&self, command: &str, url: &str) -> Command {
         let mut program = self.service.sandbox.command();
         program.env("PICPICK_API_KEY", &self.key).args([command, "--json", url, &self.event]);
@@ -41,7 +38,7 @@ impl Stage {
         Outcome::of(self.command("upload", url).args(arguments).arg(path))
     }
 
-    /// Name and hash of each photo that the event has, sorted.
+    /// Returns the name and the SHA-256 of each photo of the event, sorted.
     fn photos(&self) -> Vec<(String, String)> {
         let list = self.owner.client.get(&format!("/events/{}/photos?limit=500", self.event));
         let text = |photo: &Value, field: &str| photo[field].as_str().unwrap().to_owned();
@@ -52,12 +49,12 @@ impl Stage {
     }
 }
 
-/// A folder with `number` different photos of `bytes` each, or a little more.
+/// Creates a folder with `number` different photos of at least `bytes` each.
 fn photos(stage: &Stage, number: usize, bytes: usize) -> PathBuf {
     let folder = stage.service.sandbox.folder("photos", &[]);
     let mut rng = Rng::seeded("upload");
     for name in 0..number {
-        // What follows a JPEG's end is no part of the picture, and of the file all the same.
+        // Bytes after the JPEG's end marker enlarge the file without changing the picture.
         let mut photo = Drawing::blank(64, 64).jpeg();
         while photo.len() < bytes {
             photo.extend(rng.number().to_le_bytes());
@@ -67,7 +64,7 @@ fn photos(stage: &Stage, number: usize, bytes: usize) -> PathBuf {
     folder
 }
 
-/// Name and hash of each file of `folder`, sorted.
+/// Returns the name and the SHA-256 of each file in `folder`, sorted.
 fn files(folder: &Path) -> Vec<(String, String)> {
     let pair = |entry: std::io::Result<std::fs::DirEntry>| {
         let entry = entry.unwrap();
@@ -92,16 +89,17 @@ fn interrupt(child: &Child) {
     kill_process(Pid::from_child(child), Signal::INT).unwrap();
 }
 
+/// Waits up to 120 s until `holds` returns true; panics with `what` otherwise.
 fn until(what: &str, holds: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(120);
     while !holds() {
-        assert!(Instant::now() < end, "it never came to this: {what}");
+        assert!(Instant::now() < end, "not within 120 s: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
 #[test]
-fn every_photo_arrives_whole_over_a_line_that_breaks() {
+fn every_photo_arrives_intact_over_a_breaking_connection() {
     let stage = Stage::new();
     let folder = photos(&stage, 12, 1_500_000);
     let line = Line::to(&stage.service.address());
@@ -111,9 +109,13 @@ fn every_photo_arrives_whole_over_a_line_that_breaks() {
     assert_eq!(sent.status, 0, "{sent:?}");
     let document = sent.document();
     assert_eq!((number(&document, "uploaded"), number(&document, "known")), (12, 0), "{document}");
-    assert!(line.cuts_left() < 20, "the line broke often: {} cuts are left", line.cuts_left());
+    assert!(
+        line.cuts_left() < 20,
+        "the connection did not break often enough: {} cuts are left",
+        line.cuts_left()
+    );
     assert!(sent.stderr.contains("waiting to retry"), "{sent:?}");
-    // Whatever was cut was sent again, and nothing else.
+    // Only bytes of interrupted requests were sent again.
     let (all, twice) = (number(&document, "bytes_sent"), number(&document, "bytes_sent_twice"));
     assert_eq!(all - twice, bytes_of(&folder), "{document}");
     assert!(twice > 0 && twice < bytes_of(&folder), "{document}");
@@ -126,7 +128,7 @@ fn every_photo_arrives_whole_over_a_line_that_breaks() {
 }
 
 #[test]
-fn a_service_that_is_killed_is_waited_for() {
+fn an_upload_survives_a_killed_service() {
     let mut stage = Stage::new();
     let folder = photos(&stage, 6, 1_500_000);
     let line = Line::to(&stage.service.address());
@@ -145,7 +147,7 @@ fn a_service_that_is_killed_is_waited_for() {
 }
 
 #[test]
-fn ctrl_c_loses_little_and_the_next_run_goes_on() {
+fn ctrl_c_loses_little_and_the_next_run_resumes() {
     let stage = Stage::new();
     let folder = photos(&stage, 3, 3_000_000);
     let line = Line::to(&stage.service.address());
@@ -157,7 +159,10 @@ fn ctrl_c_loses_little_and_the_next_run_goes_on() {
     interrupt(&child);
     let begun = Instant::now();
     let output = child.wait_with_output().unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(10), "it stops in the middle of a photo");
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "Ctrl-C also interrupts the transfer of a photo"
+    );
     let first: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((output.status.code(), &first["stopped"]), (Some(1), &Value::Bool(true)), "{first}");
     assert!(number(&first, "uploaded") < 3, "{first}");
@@ -173,13 +178,13 @@ fn ctrl_c_loses_little_and_the_next_run_goes_on() {
 }
 
 #[test]
-fn what_is_no_photo_is_named_and_the_rest_arrives() {
+fn invalid_files_are_reported_and_the_rest_arrives() {
     let stage = Stage::new();
     let folder = photos(&stage, 2, 100_000);
     let photo = std::fs::read(folder.join("000.jpg")).unwrap();
     std::fs::write(folder.join("copy.jpg"), photo).unwrap();
     std::fs::write(folder.join("notes.txt"), "no photo").unwrap();
-    // Begins like a photo: that it is none, only the service finds out.
+    // Starts with a JPEG signature, so that only the service detects that it is not a photo.
     std::fs::write(folder.join("torn.jpg"), [0xff, 0xd8, 0xff, 0xe0, 0, 1, 2, 3, 4, 5]).unwrap();
     let sent = stage.upload(&stage.service.address(), &["--folder", "Church"], &folder);
     let document = sent.document();
@@ -197,14 +202,14 @@ fn what_is_no_photo_is_named_and_the_rest_arrives() {
     let path = format!("/events/{}/photos?folder={}", stage.event, church["id"].as_str().unwrap());
     assert_eq!(stage.owner.client.get(&path).is(200).items().len(), 2);
 
-    // The folder is found again, and nothing but bad files is a failure.
+    // The existing folder is reused. An upload of only invalid files fails.
     let bad = folder.join("notes.txt");
     let sent = stage.upload(&stage.service.address(), &["--folder", "Church"], &bad);
     assert_eq!(sent.status, 1, "{sent:?}");
 }
 
 #[test]
-fn what_cannot_go_well_ends_at_once_and_tells_no_key() {
+fn invalid_uploads_fail_at_once_and_reveal_no_key() {
     let stage = Stage::new();
     let folder = photos(&stage, 1, 10_000);
     let url = stage.service.address();
@@ -226,7 +231,7 @@ fn what_cannot_go_well_ends_at_once_and_tells_no_key() {
     assert!(run(&url, event, None, &[]).failed(2).contains("PICPICK_API_KEY"));
     assert!(run("http://photos.example.com", event, key, &[]).failed(2).contains("https"));
     assert_eq!(run(&url, event, key, &["--connections", "0"]).status, 2);
-    // Nobody listens on this port: patience ends.
+    // No server listens on this port: the client gives up after the retry timeout.
     let gone = Line::to("127.0.0.1:1");
     let outcome = run(&gone.address, event, key, &["--give-up-after", "2"]);
     assert!(outcome.failed(1).contains("no progress"), "{outcome:?}");
@@ -234,7 +239,7 @@ fn what_cannot_go_well_ends_at_once_and_tells_no_key() {
 }
 
 #[test]
-fn a_watched_folder_is_sent_as_it_fills() {
+fn files_in_a_watched_folder_are_uploaded() {
     let stage = Stage::new();
     let source = photos(&stage, 3, 200_000);
     let watched = stage.service.sandbox.folder("watched", &[]);
@@ -242,8 +247,8 @@ fn a_watched_folder_is_sent_as_it_fills() {
     let mut command = stage.command("watch", &stage.service.address());
     command.args(["--settle", "1"]).arg(&watched);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    until("what was there is sent", || stage.photos().len() == 1);
-    // A file that grows is sent when it is whole, and only then.
+    until("the existing file is sent", || stage.photos().len() == 1);
+    // A growing file is sent only once it no longer changes.
     let whole = std::fs::read(source.join("001.jpg")).unwrap();
     for part in 1..=6 {
         std::fs::write(watched.join("001.jpg"), &whole[..whole.len() * part / 6]).unwrap();
@@ -251,11 +256,11 @@ fn a_watched_folder_is_sent_as_it_fills() {
     }
     std::fs::create_dir(watched.join("below")).unwrap();
     std::fs::copy(source.join("002.jpg"), watched.join("below/002.jpg")).unwrap();
-    until("the others are sent", || stage.photos().len() == 3);
+    until("the other files are sent", || stage.photos().len() == 3);
     assert_eq!(stage.photos(), files(&source));
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((output.status.code(), number(&document, "uploaded")), (Some(0), 3), "{output:?}");
-    assert_eq!(document["refused"], serde_json::json!([]), "no part of a file was sent");
+    assert_eq!(document["refused"], serde_json::json!([]), "no incomplete file was sent");
 }

@@ -1,14 +1,13 @@
-/* The shadow: what a power cut would leave of the folder.
+/* The shadow: the state that a power cut would leave of the folder. Its files:
  *
  * data.INODE  a file's content at its last fsync
- * dir.INODE   a folder's names at its last fsync: on the first line the number of the last change before
- *             it, and then one "TYPE INODE MODE NAME" each, where TYPE is d or f
- * changes     all changes of names in order, one "NUMBER FOLDER + TYPE INODE MODE NAME" or
+ * dir.INODE   a folder's names at its last fsync: the first line is the number of the last change before
+ *             it; then one line "TYPE INODE MODE NAME" for each name, where TYPE is d or f
+ * changes     all changes of names in order, one line "NUMBER FOLDER + TYPE INODE MODE NAME" or
  *             "NUMBER FOLDER - NAME" each; both halves of a rename have one number
- * pin.INODE   keeps the inode of a file that lost its name from being used again
+ * pin.INODE   a link that prevents the inode of a file without a name from being reused
  *
- * The first two are replaced by a rename, so that a kill leaves the old or the new one. Knows nothing of
- * why a call is made or of what goes wrong in it.
+ * data and dir files are replaced by a rename, so that a kill leaves the old or the new version.
  */
 
 #include "shim.h"
@@ -33,7 +32,7 @@ void shadow_begin(void) {
   if (!shadow) return;
   snprintf(path, sizeof path, "%s/changes", shadow);
   log_file = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  /* Numbers go on rising when another process goes on with the shadow: no line is shorter than 1. */
+  /* Numbers keep increasing when another process continues the shadow, because a line has more than 1 byte. */
   if (fstat(log_file, &is) == 0) changes = is.st_size;
 }
 
@@ -53,7 +52,7 @@ static void require(bool done) {
   _exit(125);
 }
 
-/* A new piece of the shadow: written here, put in place by `put`. */
+/* Creates a temporary file of the shadow; `put` renames it. */
 static int piece(char *path, size_t size, mode_t mode) {
   snprintf(path, size, "%s/piece", shadow);
   return (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
@@ -110,8 +109,8 @@ static bool record_names(int file, const struct stat *is) {
   return put(to, path, "dir", is->st_ino);
 }
 
-/* After an fsync that failed the kernel takes a file's pages for clean: a second fsync succeeds and makes
- * nothing durable. */
+/* Returns whether an fsync of the file failed before. After a failure the kernel treats the file's pages as
+ * clean: a second fsync succeeds and makes nothing durable. */
 static bool is_poisoned(ino_t inode) {
   for (int i = 0; i < poisoned_count; i++)
     if (poisoned[i] == inode) return true;
@@ -149,7 +148,7 @@ void shadow_pin(int folder, const char *name) {
   errno = before;
 }
 
-/* Splits a path; the folder's inode, or 0 where it cannot be known. */
+/* Splits a path. Returns the folder's inode, or 0 if it is unknown. */
 static unsigned long folder_of(const char *path, const char **name) {
   char folder[PATH_MAX];
   struct stat is;

@@ -1,30 +1,29 @@
-/* A preloaded library that stands between a program and one folder of its disk, for the fault tests.
+/* A preloaded library (LD_PRELOAD) for the fault tests. It replaces the system calls of the C library.
  *
- * Two duties, both only for calls on paths below FAULTS_ROOT. It keeps a shadow of what a power cut
- * would leave: a file's content is durable by its own fsync, a name by the fsync of its folder, and
- * nothing else is. And it lets one chosen call go wrong. It knows nothing of the program, and changes
- * nothing that it was not asked to change.
+ * For calls on paths below FAULTS_ROOT it does two things. It keeps a shadow of the state that a power cut
+ * would leave: a file's content is durable after its fsync, a name after the fsync of its folder, and
+ * nothing else is. And it injects a fault into one chosen call.
  *
- * FAULTS_ROOT    the folder, absolute and without links
- * FAULTS_SHADOW  where the shadow is kept, on the same file system; none when unset
- * FAULTS_TRACE   a file that gets one line per call: number, kind, path; and "HIT" and the same for
- *                the call that went wrong
- * FAULTS_AT      the number of the call from which on FAULTS_DO is due, counted from 1
+ * FAULTS_ROOT    the folder, absolute and without symbolic links
+ * FAULTS_SHADOW  folder of the shadow, on the same file system; no shadow if unset
+ * FAULTS_TRACE   a file that gets one line per call, "NUMBER KIND PATH", and one line "HIT NUMBER KIND PATH"
+ *                for the call that met the fault
+ * FAULTS_AT      the number of the call at which FAULTS_DO happens, counted from 1
  * FAULTS_DO      eio, enospc (once); eio-on, enospc-on (from then on); abort; kill; delay
- * FAULTS_DELAY_MS  how long a delay takes
- * FAULTS_FORGET  "files" or "folders": the shadow misses every fsync of that kind, so that a test can
- *                show that it would notice a program that does
+ * FAULTS_DELAY_MS  duration of a delay, ms
+ * FAULTS_FORGET  "files" or "folders": the shadow ignores every fsync of that kind, so that a test can
+ *                show that it detects a missing fsync
  *
- * Linux on 64 bits. Calls go straight to the kernel, so that this works before anything is set up.
- * What the C library does within itself (stdio) is not seen.
+ * Linux, 64 bits. Calls go directly to the kernel, so that they work before the C library is initialised.
+ * Calls inside the C library (stdio) are not intercepted.
  */
 
 #include "shim.h"
 
-/* A program that hangs is ended, and the test that waits for it with it. */
-#define PATIENCE_S 120
+/* Time after which a hanging program is ended, s; the test that waits for it then fails. */
+#define TIMEOUT_S 120
 
-enum deed { NOTHING, EIO_ONCE, ENOSPC_ONCE, EIO_ON, ENOSPC_ON, ABORT, KILL, DELAY };
+enum fault { NOTHING, EIO_ONCE, ENOSPC_ONCE, EIO_ON, ENOSPC_ON, ABORT, KILL, DELAY };
 enum verdict { GO_ON, FAIL, CUT_SHORT };
 
 static const char *root;
@@ -32,10 +31,10 @@ static size_t root_length;
 static int trace = -1;
 static long due;
 static long delay_ms;
-static enum deed deed;
+static enum fault fault;
 
 static atomic_long calls;
-static atomic_bool struck;
+static atomic_bool hit;
 
 __attribute__((constructor)) static void begin(void) {
   static const char *const names[] = {"",         "eio",   "enospc", "eio-on",
@@ -45,25 +44,25 @@ __attribute__((constructor)) static void begin(void) {
   due = at ? atol(at) : 0;
   delay_ms = delay ? atol(delay) : 0;
   for (int i = 1; todo && i < (int)(sizeof names / sizeof *names); i++)
-    if (strcmp(todo, names[i]) == 0) deed = (enum deed)i;
-  if ((todo && deed == NOTHING) || (deed != NOTHING && due < 1)) {
-    fprintf(stderr, "FAULTS_DO and FAULTS_AT do not read\n");
+    if (strcmp(todo, names[i]) == 0) fault = (enum fault)i;
+  if ((todo && fault == NOTHING) || (fault != NOTHING && due < 1)) {
+    fprintf(stderr, "FAULTS_DO or FAULTS_AT is not valid\n");
     _exit(125);
   }
   shadow_begin();
   if (to) trace = (int)syscall(SYS_openat, AT_FDCWD, to, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  alarm(PATIENCE_S);
+  alarm(TIMEOUT_S);
   root = getenv("FAULTS_ROOT");
   root_length = root ? strlen(root) : 0;
 }
 
-/* Where things are. */
+/* Paths. */
 
 static bool below_root(const char *path) {
   return root && strncmp(path, root, root_length) == 0 && (path[root_length] == '/' || !path[root_length]);
 }
 
-/* The path of an open file; whether it lies below the root. */
+/* Writes the path of an open file to `path`. Returns whether it is below the root. */
 static bool locate_open(int file, char *path) {
   char link[64];
   int before = errno;
@@ -75,7 +74,7 @@ static bool locate_open(int file, char *path) {
   return below_root(path);
 }
 
-/* The same for a path as the program names it. */
+/* Writes the absolute path of `name`, relative to `folder`, to `path`. Returns whether it is below the root. */
 static bool locate(int folder, const char *name, char *path) {
   if (!root || !name) return false;
   if (name[0] == '/') {
@@ -96,9 +95,9 @@ static bool locate(int folder, const char *name, char *path) {
   return below_root(path);
 }
 
-/* What goes wrong. */
+/* Faults. */
 
-static void tell(const char *prefix, long number, const char *kind, const char *path) {
+static void write_trace(const char *prefix, long number, const char *kind, const char *path) {
   char line[PATH_MAX + 64];
   if (trace < 0) return;
   int length = snprintf(line, sizeof line, "%s%ld %s %s\n", prefix, number, kind, path);
@@ -110,19 +109,19 @@ static void wait_ms(long ms) {
   syscall(SYS_nanosleep, &time, NULL);
 }
 
-/* Counts a call and says what becomes of it. `takes_space`: a full disk can refuse it; removing,
- * renaming and syncing go on there. A write that meets a full disk is cut short before the next fails,
- * as the kernel does it. */
+/* Counts a call and returns what happens to it. `takes_space`: a full disk can refuse the call; removing,
+ * renaming and syncing still work there. The first write that meets a permanently full disk is short and
+ * the next one fails, as in the kernel. */
 static enum verdict judge(const char *kind, const char *path, bool takes_space) {
   long number = atomic_fetch_add(&calls, 1) + 1;
-  bool full = deed == ENOSPC_ONCE || deed == ENOSPC_ON;
-  bool lasting = deed == EIO_ON || deed == ENOSPC_ON;
-  tell("", number, kind, path);
-  if (deed == NOTHING || number < due || (full && !takes_space)) return GO_ON;
-  bool first = !atomic_exchange(&struck, true);
+  bool full = fault == ENOSPC_ONCE || fault == ENOSPC_ON;
+  bool lasting = fault == EIO_ON || fault == ENOSPC_ON;
+  write_trace("", number, kind, path);
+  if (fault == NOTHING || number < due || (full && !takes_space)) return GO_ON;
+  bool first = !atomic_exchange(&hit, true);
   if (!first && !lasting) return GO_ON;
-  if (first) tell("HIT ", number, kind, path);
-  switch (deed) {
+  if (first) write_trace("HIT ", number, kind, path);
+  switch (fault) {
     case ABORT: abort();
     case KILL:
       syscall(SYS_kill, getpid(), SIGKILL);
@@ -136,14 +135,14 @@ static enum verdict judge(const char *kind, const char *path, bool takes_space) 
   }
 }
 
-/* A call that cannot be done by half. */
+/* Returns whether a call fails that cannot be done partly. */
 static bool refused(const char *kind, const char *path, bool takes_space) {
   enum verdict verdict = judge(kind, path, takes_space);
   if (verdict == CUT_SHORT) errno = ENOSPC;
   return verdict != GO_ON;
 }
 
-/* A write of `*count` bytes, which may become fewer. */
+/* Returns whether a write of `*count` bytes fails; a short write reduces `*count`. */
 static bool refused_write(const char *path, size_t *count) {
   enum verdict verdict = judge("write", path, true);
   if (verdict == CUT_SHORT && *count > 1) {
@@ -154,7 +153,7 @@ static bool refused_write(const char *path, size_t *count) {
   return verdict != GO_ON;
 }
 
-/* The calls. */
+/* The replaced calls. */
 
 static int open_at(int folder, const char *name, int flags, mode_t mode) {
   char path[PATH_MAX];
@@ -224,7 +223,7 @@ ssize_t pwrite(int file, const void *bytes, size_t count, off_t at) {
 
 ssize_t pwrite64(int file, const void *bytes, size_t count, off_t at) { return pwrite(file, bytes, count, at); }
 
-/* Many pieces at once; on a full disk only the first of them is written. */
+/* Writes several buffers; `refused_write` halves their number for a short write. */
 ssize_t writev(int file, const struct iovec *pieces, int count) {
   char path[PATH_MAX];
   size_t some = (size_t)count;
@@ -256,7 +255,7 @@ static int sync_by(long number, const char *kind, int file) {
     shadow_sync(file, true);
     return -1;
   }
-  /* With a shadow it is the shadow that is durable; the real disk need not be waited for. */
+  /* With a shadow, only the shadow is durable, and the real disk is not synced. */
   if (shadow_is_kept()) {
     shadow_sync(file, false);
     return 0;
@@ -346,7 +345,7 @@ int rmdir(const char *name) { return unlinkat(AT_FDCWD, name, AT_REMOVEDIR); }
 
 int mkdirat(int folder, const char *name, mode_t mode) {
   char path[PATH_MAX];
-  // A folder that is there is not made again: the call changes nothing and no fault can meet it.
+  // Creating an existing folder changes nothing, so no fault is injected.
   if (!locate(folder, name, path) || access(path, F_OK) == 0)
     return (int)syscall(SYS_mkdirat, folder, name, mode);
   if (refused("mkdir", path, true)) return -1;

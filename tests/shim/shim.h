@@ -1,4 +1,4 @@
-/* What the two halves of the preloaded library share; `faults.c` says what it is for. */
+/* Declarations shared by the two sources of the preloaded library; see `faults.c`. */
 
 #pragma once
 
@@ -21,26 +21,26 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Nothing of the library is seen outside but the calls that it takes the place of. */
+/* Hides a function of the library; only the replaced system calls are visible. */
 #define WITHIN __attribute__((visibility("hidden")))
 
 /* Reads FAULTS_SHADOW and FAULTS_FORGET. */
 WITHIN void shadow_begin(void);
 
-/* Whether there is a shadow. */
+/* Returns whether a shadow is kept. */
 WITHIN bool shadow_is_kept(void);
 
-/* Takes the content of a file, or the names of a folder, for durable; with a `failure`, a file's never
- * again. */
+/* Records the content of a file, or the names of a folder, as durable. After a `failure`, a file's content
+ * is never recorded again. */
 WITHIN void shadow_sync(int file, bool failure);
 
-/* Changes of names come one after the other, between these two. */
+/* Serialise changes of names. */
 WITHIN void shadow_lock(void);
 WITHIN void shadow_unlock(void);
 
-/* Keeps the inode of what is about to lose a name from being used again. */
+/* Prevents the inode of a file that is about to lose a name from being reused. */
 WITHIN void shadow_pin(int folder, const char *name);
 
-/* Notes that the name at `path` is gone, or is there. With `more`, the next change belongs to it. */
+/* Record that the name at `path` was removed or added. With `more`, the next change has the same number. */
 WITHIN void shadow_lost(const char *path, bool more);
 WITHIN void shadow_gained(const char *path);

@@ -1,7 +1,7 @@
 """A mail server on a free port of 127.0.0.1 that asks for a password.
 
-Says in one line of JSON where it listens, then writes one line of JSON for each mail it takes. A line
-"refuse CODE" on standard input has it refuse the next recipient. Ends with its standard input.
+Prints one line of JSON with its port, then one line of JSON for each mail it accepts. A line
+"refuse CODE" on standard input makes it refuse the next recipient. Ends when standard input is closed.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ USER, PASSWORD = b"picpick", b"p@ss word"
 refusals = []
 
 
-def say(what):
+def print_json(what):
     print(json.dumps(what), flush=True)
 
 
 class Keeper:
     async def handle_RCPT(self, server, session, envelope, address, options):
         if refusals:
-            # As servers do, the refusal repeats the address.
+            # The refusal repeats the address, as mail servers do.
             return f"{refusals.pop(0)} <{address}>: not for this mailbox"
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -33,8 +33,8 @@ class Keeper:
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
         names = ("From", "Subject", "Message-ID", "Auto-Submitted")
         headers = {name.lower(): mail[name] for name in names}
-        say({"to": envelope.rcpt_tos, "text": mail.get_content(), **headers})
-        return "250 taken"
+        print_json({"to": envelope.rcpt_tos, "text": mail.get_content(), **headers})
+        return "250 accepted"
 
 
 def authenticate(server, session, envelope, mechanism, data):
@@ -47,23 +47,23 @@ def listen():
         Keeper(),
         authenticator=authenticate,
         auth_required=True,
-        # The tests stay on this computer.
+        # Connections stay on this computer, so TLS is not needed.
         auth_require_tls=False,
     )
 
 
 async def main():
     server = await asyncio.get_running_loop().create_server(listen, "127.0.0.1", 0)
-    say({"port": server.sockets[0].getsockname()[1]})
+    print_json({"port": server.sockets[0].getsockname()[1]})
     ended = asyncio.get_running_loop().create_future()
     loop = asyncio.get_running_loop()
 
-    def obey():
+    def read_commands():
         for line in sys.stdin:
             refusals.append(line.split()[1])
         loop.call_soon_threadsafe(ended.set_result, None)
 
-    threading.Thread(target=obey, daemon=True).start()
+    threading.Thread(target=read_commands, daemon=True).start()
     await ended
 
 

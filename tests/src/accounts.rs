@@ -1,8 +1,3 @@
-//! People with accounts: made through the service's own doors, never by writing rows.
-//!
-//! Each has a password and an address of their own. Knows how somebody gets in, and nothing of what they
-//! may do there.
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
@@ -10,7 +5,8 @@ use serde_json::{Value, json};
 use crate::client::{Answer, Client};
 use crate::service::Service;
 
-/// Somebody with an account, signed in.
+/// A person with an account, signed in. Created through the service's own API, never by writing database
+/// rows.
 #[derive(Clone, Debug)]
 pub struct Person {
     pub client: Client,
@@ -24,18 +20,18 @@ fn number() -> usize {
     PEOPLE.fetch_add(1, Ordering::SeqCst)
 }
 
-/// An e-mail address that nobody else has.
+/// Returns a unique e-mail address.
 pub fn new_email() -> String {
-    format!("somebody-{}@mail.example", number())
+    format!("person-{}@mail.example", number())
 }
 
-/// A password that nobody else has.
+/// Returns a unique password.
 pub fn new_password() -> String {
     format!("battery staple {}", number())
 }
 
 impl Person {
-    /// Signs in with `code`, where the account asks for one; the answer.
+    /// Signs in with `password` and, if given, the second factor's `code`. Returns the response.
     pub fn try_sign_in(&self, password: &str, code: Option<&str>) -> Answer {
         let mut body = json!({ "email": self.email, "password": password });
         if let Some(code) = code {
@@ -44,31 +40,31 @@ impl Person {
         self.client.signed_out().post("/session", &body)
     }
 
-    /// Another session of the same person.
+    /// Signs in to another session of this person.
     pub fn sign_in(&self) -> Client {
         let answer = self.try_sign_in(&self.password, None).is(201);
         self.client.with_cookie(&answer.cookie())
     }
 
-    /// A studio of one's own; its id.
+    /// Creates a studio of this person. Returns its id.
     pub fn new_studio(&self, name: &str) -> String {
         self.client.post("/studios", &json!({ "name": name })).is(201).field("id")
     }
 
-    /// The studio of somebody who belongs to one; its id.
+    /// Returns the id of the only studio that the person belongs to.
     pub fn studio(&self) -> String {
         let studios = self.client.get("/studios").is(200).items();
-        assert_eq!(studios.len(), 1, "several studios, and which one is meant is not said");
+        assert_eq!(studios.len(), 1, "expected one studio, received {studios:?}");
         studios[0]["id"].as_str().unwrap().to_owned()
     }
 
-    /// An event in `studio`; its id.
+    /// Creates an event in `studio`. Returns its id.
     pub fn new_event(&self, studio: &str, name: &str) -> String {
         let path = format!("/studios/{studio}/events");
         self.client.post(&path, &json!({ "name": name })).is(201).field("id")
     }
 
-    /// An invitation to `studio` or to one event of it; the answer.
+    /// Invites `email` to `studio`, or to one event of it. Returns the response.
     pub fn invite(&self, studio: &str, email: &str, role: &str, event: Option<&str>) -> Answer {
         let mut body = json!({ "email": email, "role": role });
         if let Some(event) = event {
@@ -77,7 +73,7 @@ impl Person {
         self.client.post(&format!("/studios/{studio}/invitations"), &body)
     }
 
-    /// An API key of `studio` or of one event of it; the answer.
+    /// Creates an API key of `studio`, or of one event of it. Returns the response.
     pub fn new_key(&self, studio: &str, role: &str, event: Option<&str>) -> Answer {
         let mut body = json!({ "name": format!("{role} key"), "role": role });
         if let Some(event) = event {
@@ -86,7 +82,7 @@ impl Person {
         self.client.post(&format!("/studios/{studio}/keys"), &body)
     }
 
-    /// The id of this person's membership in `studio`, as `owner` sees it.
+    /// Returns the id of this person's membership in `studio`, as listed for `owner`.
     pub fn membership(&self, owner: &Person, studio: &str) -> String {
         let members = owner.client.get(&format!("/studios/{studio}/members?limit=500")).is(200);
         let mine = members.items().into_iter().find(|member| member["user"] == self.id.as_str());
@@ -95,7 +91,7 @@ impl Person {
 }
 
 impl Service {
-    /// The first account, made by the first start's link.
+    /// Creates the first account with the setup link that the service prints.
     pub fn owner(&self) -> Person {
         let (client, email, password) = (self.client(), new_email(), new_password());
         let body = json!({
@@ -107,11 +103,11 @@ impl Service {
         Person { client, id, email, password }
     }
 
-    /// Somebody new with a role in `studio`, or in one event of it, invited by `owner`.
+    /// Creates a person with a role in `studio`, or in one event of it, invited by `owner`.
     pub fn member(&self, owner: &Person, studio: &str, role: &str, event: Option<&str>) -> Person {
         let (client, email, password) = (self.client(), new_email(), new_password());
         let token = owner.invite(studio, &email, role, event).is(201).field("token");
-        let body = json!({ "token": token, "name": "Some Body", "password": password });
+        let body = json!({ "token": token, "name": "New Member", "password": password });
         client.post("/invitations/accept", &body).is(204);
         let body = json!({ "email": email, "password": password });
         let answer = client.post("/session", &body).is(201);
@@ -119,9 +115,10 @@ impl Service {
         Person { client, id, email, password }
     }
 
-    /// Somebody new who owns a studio of their own, and has no part in any other.
+    /// Creates a person who owns a studio and has no access to any other. Returns the person and the studio's
+    /// id.
     pub fn stranger(&self, owner: &Person) -> (Person, String) {
-        // Only an invitation makes an account; the way in is then taken away.
+        // An account is created by an invitation only; the membership that came with it is then removed.
         let studio = owner.studio();
         let person = self.member(owner, &studio, "viewer", None);
         let own = person.new_studio("Elsewhere");

@@ -1,7 +1,5 @@
-//! Photos of an event as its studio sends and sees them: files that differ, uploads in parts, waiting until
-//! all are indexed.
-//!
-//! Speaks tus 1.0 by hand, so that a test decides where a part ends. Knows nothing of what the tests expect.
+//! Photos of an event as its studio uploads and lists them. Implements tus 1.0 itself, so that a test
+//! controls where each part of an upload ends.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +10,12 @@ use sha2::{Digest, Sha256};
 
 use crate::client::{Answer, Client, Request};
 
-/// Whole chunks of an interrupted part are kept.
+/// Size of the chunks that uploads are stored in, bytes. Complete chunks of an interrupted part are kept.
 pub const CHUNK_BYTES: usize = 64 << 10;
-/// How long indexing may take before it counts as stuck; only a failing test waits so long.
+/// Time after which indexing counts as stuck; only a failing test waits for it.
 const INDEXED_MAX: Duration = Duration::from_secs(300);
 
-/// Another file of the same picture: `jpeg` with a comment.
+/// Returns `jpeg` with a comment segment that holds `number`: another file of the same picture.
 pub fn variant(jpeg: &[u8], number: usize) -> Vec<u8> {
     let comment = format!("picture {number:08}");
     let length = u16::try_from(comment.len() + 2).unwrap().to_be_bytes();
@@ -25,12 +23,12 @@ pub fn variant(jpeg: &[u8], number: usize) -> Vec<u8> {
     [start, &[0xff, 0xfe], &length, comment.as_bytes(), rest].concat()
 }
 
-/// SHA-256 in hexadecimal.
+/// Returns the SHA-256 of `bytes` in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// An event, as somebody with a role in it sees it.
+/// An event, accessed by a client with a role in it.
 #[derive(Clone, Debug)]
 pub struct Album {
     pub client: Client,
@@ -42,7 +40,7 @@ impl Album {
         format!("/events/{}{rest}", self.event)
     }
 
-    /// Announces a file; the answer.
+    /// Creates an upload for a file. Returns the response.
     pub fn announce(&self, name: &str, bytes: &[u8]) -> Result<Answer, ureq::Error> {
         self.announce_as(name, bytes.len(), Some(&sha256(bytes)), None)
     }
@@ -72,7 +70,7 @@ impl Album {
         })
     }
 
-    /// Sends `part` of the upload at `place`, beginning at `offset`; the answer.
+    /// Sends `part` of the upload at the path `place`, beginning at `offset`. Returns the response.
     pub fn send(&self, place: &str, offset: usize, part: &[u8]) -> Result<Answer, ureq::Error> {
         self.client.try_send(Request {
             method: "PATCH".into(),
@@ -85,14 +83,14 @@ impl Album {
         })
     }
 
-    /// How much of an upload is there.
+    /// Returns the offset of an upload: the number of bytes that the service has stored.
     pub fn offset(&self, place: &str) -> usize {
         let request = Request { method: "HEAD".into(), path: place.into(), ..Request::default() };
         let answer = self.client.try_send(request).unwrap().is(200);
         header(&answer, "upload-offset").parse().unwrap()
     }
 
-    /// Sends a whole file in one part; the photo's id.
+    /// Uploads a file in one part. Returns the photo's id.
     pub fn upload(&self, name: &str, bytes: &[u8]) -> String {
         let announced = self.announce(name, bytes).unwrap();
         if announced.status == 200 {
@@ -103,7 +101,7 @@ impl Album {
         header(&self.send(&place, offset, &bytes[offset..]).unwrap().is(204), "picpick-photo")
     }
 
-    /// All photos, over all pages.
+    /// Returns all photos, from all pages.
     pub fn photos(&self) -> Vec<Value> {
         let mut all = Vec::new();
         let mut path = self.path("/photos?limit=500");
@@ -117,12 +115,12 @@ impl Album {
         }
     }
 
-    /// How indexing stands.
+    /// Returns the counts of indexing jobs by state.
     pub fn counts(&self) -> Value {
         self.client.get(&self.path("/jobs")).is(200).document()
     }
 
-    /// Waits until nothing waits to be indexed; how it stands then.
+    /// Waits until no job is ready or running. Returns the counts.
     pub fn wait_until_indexed(&self) -> Value {
         let begun = Instant::now();
         loop {
@@ -135,7 +133,7 @@ impl Album {
         }
     }
 
-    /// Searches by a selfie; the answer.
+    /// Searches by a selfie. Returns the response.
     pub fn search(&self, selfie: &[u8], query: &str) -> Answer {
         self.client.send(Request {
             method: "POST".into(),
@@ -145,7 +143,7 @@ impl Album {
         })
     }
 
-    /// The ids of the photos that a search found, best first.
+    /// Searches by a selfie. Returns the ids of the photos found, best first.
     pub fn found(&self, selfie: &[u8]) -> Vec<String> {
         let answer = self.search(selfie, "").is(200).document();
         let matches = answer["matches"].as_array().unwrap();
@@ -153,20 +151,20 @@ impl Album {
     }
 }
 
-/// The value of a header that must be there.
+/// Returns the value of a header that must exist.
 #[track_caller]
 pub fn header(answer: &Answer, name: &str) -> String {
     let value = answer.headers.get(name).unwrap_or_else(|| panic!("no {name}: {answer:?}"));
     value.to_str().unwrap().to_owned()
 }
 
-/// Where an announced upload is to be sent, below `/api/v1`.
+/// Returns the path of a created upload, below `/api/v1`.
 #[track_caller]
 pub fn place_of(announced: &Answer) -> String {
     header(announced, "location").strip_prefix("/api/v1").unwrap().to_owned()
 }
 
-/// Width and height of a JPEG, from its frame header.
+/// Returns the width and height of a JPEG from its frame header.
 pub fn jpeg_size(jpeg: &[u8]) -> (u32, u32) {
     let header = turbojpeg::read_header(jpeg).unwrap();
     (header.width as u32, header.height as u32)

@@ -1,7 +1,6 @@
-//! A real browser for the tests: Debian's Chromium, driven by playwright-core under Node.
-//!
-//! The packages are pinned by the hashes of `browser/package-lock.json` and fetched once into the user's cache;
-//! nothing of them runs while they are installed. What is missing is named, never skipped. Knows no page.
+//! Runs browser tests: Debian's Chromium, driven by playwright-core under Node. The packages are pinned by
+//! the hashes of `browser/package-lock.json` and installed once into the user's cache, without install
+//! scripts. A missing program fails the test with its name; it is never skipped.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -17,35 +16,36 @@ const LOCK: &str = include_str!("../browser/package-lock.json");
 const CHROMIUM: [&str; 4] =
     ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/// One browser at a time: a camera whose pictures come late because others compute shows nobody.
-static ALONE: Mutex<()> = Mutex::new(());
+/// Allows one browser at a time: under the load of others, the camera's frames would arrive too late to show
+/// a face.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// Runs `browser/NAME.mjs` with `told`, to which browser, modules and the folder for screenshots are added. Panics
-/// with what the script said where it fails.
-pub fn run(name: &str, mut told: Value) {
+/// Runs `browser/NAME.mjs` with `parameters`, to which the paths of Chromium, the Node modules and the
+/// screenshots are added. Panics with the script's output if it fails.
+pub fn run(name: &str, mut parameters: Value) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser").join(format!("{name}.mjs"));
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let pictures = pictures().join(name);
     let _ = std::fs::remove_dir_all(&pictures);
     std::fs::create_dir_all(&pictures).unwrap();
-    told["chromium"] = Value::from(chromium().to_string_lossy());
-    told["modules"] = Value::from(installed().to_string_lossy());
-    told["pictures"] = Value::from(pictures.to_string_lossy());
+    parameters["chromium"] = Value::from(chromium().to_string_lossy());
+    parameters["modules"] = Value::from(installed().to_string_lossy());
+    parameters["pictures"] = Value::from(pictures.to_string_lossy());
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), told.to_string()).unwrap();
+    std::fs::write(file.path(), parameters.to_string()).unwrap();
     let output = Command::new(node())
         .arg(script)
         .arg(file.path())
         .stdin(Stdio::null())
         .output()
         .expect("node starts");
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    eprintln!("{said}\nScreenshots: {}", pictures.display());
-    assert!(output.status.success(), "{name}: {said}");
+    let output_text = [output.stdout, output.stderr].concat();
+    let output_text = String::from_utf8_lossy(&output_text);
+    eprintln!("{output_text}\nScreenshots: {}", pictures.display());
+    assert!(output.status.success(), "{name}: {output_text}");
 }
 
-/// Where screenshots are kept, beside what is compiled.
+/// Returns the folder for screenshots, in the build folder.
 fn pictures() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     target.unwrap_or_else(|| cache().join("target")).join("tmp/browser")
@@ -67,18 +67,18 @@ fn node() -> PathBuf {
     in_path("node").expect("Node.js is missing; 'make deps' installs it with npm")
 }
 
-/// The folder whose `node_modules` has what is pinned.
+/// Installs the pinned packages if needed. Returns the folder that contains their `node_modules`.
 fn installed() -> PathBuf {
     let tools = cache().join("tools");
     std::fs::create_dir_all(&tools).unwrap();
-    let held = File::create(tools.join("browser.lock")).unwrap();
-    held.lock().unwrap();
+    let lock_file = File::create(tools.join("browser.lock")).unwrap();
+    lock_file.lock().unwrap();
     let folder = tools.join("browser");
     let marker = folder.join("installed.json");
     if std::fs::read_to_string(&marker).is_ok_and(|text| text == LOCK) {
         return folder;
     }
-    // What an interrupted or an older installation left.
+    // Remains of an interrupted or older installation.
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("package.json"), PACKAGE).unwrap();

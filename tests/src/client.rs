@@ -1,7 +1,5 @@
-//! A client of the service: one request, one answer, nothing hidden.
-//!
-//! No status is an error here but those that say the service itself failed. Every secret that goes over the
-//! wire is remembered, so that the service's log can be searched for it. Knows no route.
+//! An HTTP client of the service. Only statuses of 500 and above fail a test; redirects are not followed.
+//! Every secret in a request or response is recorded, so that the service's log can be searched for it.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,7 +10,7 @@ use serde_json::Value;
 use ureq::Agent;
 use ureq::http::HeaderMap;
 
-/// Fields whose values no log may hold.
+/// Fields whose values must not be in a log.
 const SECRET_FIELDS: [&str; 9] = [
     "password",
     "current",
@@ -24,22 +22,22 @@ const SECRET_FIELDS: [&str; 9] = [
     "cookie",
     "authorization",
 ];
-/// What is shorter, or a number, may well stand in a log for other reasons.
+/// Minimum length of a recorded secret, bytes. Shorter texts, and numbers, may be in a log for other reasons.
 const SECRET_LENGTH: usize = 8;
-/// Bytes of an answer that are read at most.
+/// Maximum size of a response body, bytes.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
 
-/// What all clients of one service share.
+/// The state that all clients of one service share.
 #[derive(Debug, Default)]
 pub struct Wire {
-    /// `http://127.0.0.1:PORT`; another one after a restart.
+    /// `http://127.0.0.1:PORT`; the port changes with a restart.
     pub address: Mutex<String>,
     secrets: Mutex<BTreeSet<String>>,
     clients: AtomicU32,
 }
 
 impl Wire {
-    /// Notes what must not be logged.
+    /// Records a secret that must not be logged.
     pub fn remember(&self, secret: &str) {
         let number = secret.bytes().all(|byte| byte.is_ascii_digit());
         if secret.len() >= SECRET_LENGTH && !number {
@@ -47,12 +45,12 @@ impl Wire {
         }
     }
 
-    /// The first remembered secret that `log` holds.
+    /// Returns the first recorded secret that `log` contains.
     pub fn leaked(&self, log: &str) -> Option<String> {
         self.secrets.lock().unwrap().iter().find(|secret| log.contains(secret.as_str())).cloned()
     }
 
-    /// Notes the fields of a body, sent or received, that must not be logged.
+    /// Records the secret fields of a body, sent or received.
     pub fn remember_fields(&self, value: &Value) {
         match value {
             Value::Array(items) => items.iter().for_each(|item| self.remember_fields(item)),
@@ -69,28 +67,28 @@ impl Wire {
     }
 }
 
-/// Somebody who sends requests, with a session, an API key or nothing.
+/// A client with a session, an API key, or no credential.
 #[derive(Clone, Debug)]
 pub struct Client {
     wire: Arc<Wire>,
     agent: Agent,
-    /// As a proxy in front of the service would tell it.
+    /// Client address that is sent in `X-Forwarded-For`, as a reverse proxy does.
     from: String,
     credential: Option<(&'static str, String)>,
 }
 
-/// A request about to be sent.
+/// A request to send.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     pub method: String,
-    /// Below `/api/v1`.
+    /// Path below `/api/v1`.
     pub path: String,
     pub headers: Vec<(String, String)>,
     /// Content type and content.
     pub body: Option<(String, Vec<u8>)>,
 }
 
-/// What came back.
+/// A response, with the request it belongs to.
 #[derive(Debug)]
 pub struct Answer {
     pub asked: String,
@@ -100,13 +98,13 @@ pub struct Answer {
 }
 
 impl Client {
-    /// Somebody at an address of their own, who shows nothing.
+    /// Creates a client with its own address and no credential.
     pub fn new(wire: &Arc<Wire>) -> Self {
         let [.., a, b, c] = wire.clients.fetch_add(1, Ordering::SeqCst).to_be_bytes();
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            // A service that is killed and started again must not meet connections of its past.
+            // Connections must not outlive a service that is killed and restarted.
             .max_idle_connections(0)
             .timeout_global(Some(Duration::from_secs(300)))
             .build();
@@ -118,29 +116,29 @@ impl Client {
         }
     }
 
-    /// The same one without session or key.
+    /// Returns this client without session or key.
     pub fn signed_out(&self) -> Self {
         Self { credential: None, ..self.clone() }
     }
 
-    /// The same one with a session's cookie, as `NAME=VALUE`.
+    /// Returns this client with a session's cookie, `NAME=VALUE`.
     pub fn with_cookie(&self, cookie: &str) -> Self {
         self.wire.remember(cookie.split_once('=').map_or(cookie, |(_, value)| value));
         Self { credential: Some(("cookie", cookie.to_owned())), ..self.clone() }
     }
 
-    /// The same one at another address.
+    /// Returns this client with another address.
     pub fn at(&self, address: &str) -> Self {
         Self { from: address.to_owned(), ..self.clone() }
     }
 
-    /// The same one with an API key.
+    /// Returns this client with an API key.
     pub fn with_key(&self, key: &str) -> Self {
         self.wire.remember(key);
         Self { credential: Some(("authorization", format!("Bearer {key}"))), ..self.clone() }
     }
 
-    /// The session's cookie, as `NAME=VALUE`.
+    /// Returns the session's cookie, `NAME=VALUE`.
     pub fn cookie(&self) -> Option<&str> {
         let held = self.credential.as_ref().filter(|(name, _)| *name == "cookie");
         held.map(|(_, value)| value.as_str())
@@ -166,14 +164,14 @@ impl Client {
         self.json("PATCH", path, Some(body))
     }
 
-    /// A request with a JSON body, or none.
+    /// Sends a request with a JSON body, or without a body.
     pub fn json(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         let body = body.map(|body| ("application/json".to_owned(), body.to_string().into_bytes()));
         let (method, path) = (method.to_owned(), path.to_owned());
         self.send(Request { method, path, headers: Vec::new(), body })
     }
 
-    /// Sends `request`. An answer that blames the service fails the test, whoever asked.
+    /// Sends `request`. A response status of 500 or above fails the test.
     pub fn send(&self, request: Request) -> Answer {
         let asked = format!("{} {}", request.method, request.path);
         let answer = self.try_send(request).unwrap_or_else(|error| panic!("{asked}: {error}"));
@@ -181,7 +179,7 @@ impl Client {
         answer
     }
 
-    /// The same, where the service may be gone.
+    /// Sends `request` to a service that may not be running. The body of an event stream is not read.
     pub fn try_send(&self, request: Request) -> Result<Answer, ureq::Error> {
         if let Some((_, body)) = &request.body {
             let _ = serde_json::from_slice(body).map(|body| self.wire.remember_fields(&body));
@@ -189,9 +187,10 @@ impl Client {
         let url = format!("{}/api/v1{}", self.wire.address.lock().unwrap(), request.path);
         let answer = self.exchange(&url, &request)?;
         let (parts, mut body) = answer.into_parts();
-        let endless = parts.headers.get("content-type");
-        let endless = endless.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-        let body = match endless {
+        let kind = parts.headers.get("content-type");
+        let is_event_stream =
+            kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let body = match is_event_stream {
             true => Vec::new(),
             false => body.with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?,
         };
@@ -243,14 +242,14 @@ impl Client {
 }
 
 impl Answer {
-    /// The answer, whose status must be `status`.
+    /// Checks that the status is `status`. Returns the response.
     #[track_caller]
     pub fn is(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:?}");
         self
     }
 
-    /// The answer, which must be a problem with this status and code.
+    /// Checks that the response is a problem with this status and code. Returns the response.
     #[track_caller]
     pub fn fails(self, status: u16, code: &str) -> Self {
         let answer = self.is(status);
@@ -258,13 +257,13 @@ impl Answer {
         answer
     }
 
-    /// The JSON document.
+    /// Returns the JSON document.
     #[track_caller]
     pub fn document(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// A field of the JSON document that is text.
+    /// Returns a text field of the JSON document.
     #[track_caller]
     pub fn field(&self, name: &str) -> String {
         let document = self.document();
@@ -272,7 +271,7 @@ impl Answer {
         text.to_owned()
     }
 
-    /// The entries of a list, whether it comes in pages or whole.
+    /// Returns the entries of a page, or of a list without pages.
     #[track_caller]
     pub fn items(&self) -> Vec<Value> {
         let document = self.document();
@@ -280,13 +279,13 @@ impl Answer {
         list.unwrap_or_else(|| panic!("no list: {self:?}"))
     }
 
-    /// The problem's code; empty where the answer is none.
+    /// Returns the problem's code; empty if the response is no problem.
     pub fn code(&self) -> String {
         let problem: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         problem["code"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// The cookie of a sign-in, as `NAME=VALUE`.
+    /// Returns the cookie that the response sets, `NAME=VALUE`.
     #[track_caller]
     pub fn cookie(&self) -> String {
         let set = self.headers.get("set-cookie").unwrap_or_else(|| panic!("no cookie: {self:?}"));
@@ -295,15 +294,15 @@ impl Answer {
 }
 
 #[test]
-fn secrets_are_remembered_from_wherever_they_stand() {
+fn secrets_are_recorded_from_nested_fields() {
     let wire = Wire::default();
     wire.remember_fields(&serde_json::json!({
-        "password": "a long password", "items": [{ "email": "somebody@example.com" }], "name": "harmless name",
+        "password": "a long password", "items": [{ "email": "person@example.com" }], "name": "harmless name",
         "current": "short",
     }));
     for (log, leak) in [
         ("x a long password x", Some("a long password")),
-        ("to=somebody@example.com", Some("somebody@example.com")),
+        ("to=person@example.com", Some("person@example.com")),
         ("harmless name, short", None),
     ] {
         assert_eq!(wire.leaked(log).as_deref(), leak, "{log}");

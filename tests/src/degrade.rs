@@ -1,50 +1,46 @@
-//! Photos that guests will not find, each made from a real portrait in a known way, and one without anybody.
-//!
-//! Knows nothing of what is said of them.
-
 use crate::pictures::Drawing;
 use crate::sample;
 
-/// The real portrait behind all of them.
+/// The real portrait that the degraded photos are made from.
 const PORTRAIT: &str = "obama2.jpg";
 
-/// What is wrong with a photo.
+/// The defect of a photo that guests will not find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Worse {
-    /// The eyes are some 8 px apart.
+pub enum Defect {
+    /// The eyes are about 8 px apart.
     Small,
-    /// Out of focus by a sixteenth of the distance between the eyes.
+    /// Blurred by a sixteenth of the distance between the eyes.
     Blurred,
     /// As narrow as a face seen from the side.
     Turned,
-    /// A landscape.
-    Nobody,
+    /// A landscape without people.
+    NoFace,
 }
 
-impl Worse {
-    /// The file's name.
+impl Defect {
+    /// Returns the photo's file name.
     pub fn file(self) -> &'static str {
         match self {
-            Worse::Small => "small.jpg",
-            Worse::Blurred => "blurred.jpg",
-            Worse::Turned => "turned.jpg",
-            Worse::Nobody => "landscape.jpg",
+            Defect::Small => "small.jpg",
+            Defect::Blurred => "blurred.jpg",
+            Defect::Turned => "turned.jpg",
+            Defect::NoFace => "landscape.jpg",
         }
     }
 }
 
-/// The photo as JPEG.
-pub fn jpeg(what: Worse) -> Vec<u8> {
+/// Returns a photo with this defect as JPEG.
+pub fn jpeg(what: Defect) -> Vec<u8> {
     let portrait = Drawing::open(&sample(PORTRAIT)).within(600);
     match what {
-        Worse::Small => portrait.within(70).jpeg(),
-        Worse::Blurred => portrait.blurred(7.0).jpeg(),
-        Worse::Turned => portrait.narrowed(0.25).jpeg(),
-        Worse::Nobody => landscape().jpeg(),
+        Defect::Small => portrait.within(70).jpeg(),
+        Defect::Blurred => portrait.blurred(7.0).jpeg(),
+        Defect::Turned => portrait.narrowed(0.25).jpeg(),
+        Defect::NoFace => landscape().jpeg(),
     }
 }
 
-/// Sky over two ranges of hills.
+/// Draws a sky over two ranges of hills.
 fn landscape() -> Drawing {
     Drawing::of(640, 480, |x, y| {
         let hills = |far: f32, high: f32| 300.0 - high * (x as f32 / far).sin();
@@ -56,7 +52,8 @@ fn landscape() -> Drawing {
     })
 }
 
-/// A JPEG with the head and the end of a photo, and half of its pixels: it is taken in, and cannot be searched.
+/// Returns a JPEG with header and end marker but only half of its pixels: it can be uploaded, but not
+/// indexed.
 pub fn broken() -> Vec<u8> {
     let whole = Drawing::open(&sample("biden.jpg")).within(600).jpeg();
     [&whole[..whole.len() / 2], &[0xff, 0xd9]].concat()

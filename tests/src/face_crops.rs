@@ -1,7 +1,3 @@
-//! Many small photos, each of one face and no two the same, cut out of the sample photos.
-//!
-//! For tests that need numbers more than variety. Knows nothing of what is done with them.
-
 use std::path::PathBuf;
 
 use picpick_engine::{DEFAULT_PACK, DecodeLimits, Pack, Pipeline, Precision, Provider};
@@ -10,7 +6,8 @@ use crate::pictures::Drawing;
 use crate::samples::{PARTY, models, sample};
 use crate::sandbox::Sandbox;
 
-/// A folder of the room with `number` photos of 300 × 300 pixels.
+/// Creates a folder in the sandbox with `number` different photos of 300 × 300 px, each a crop around one
+/// face of the sample photos.
 pub fn crowd(sandbox: &Sandbox, number: usize) -> PathBuf {
     let pack = Pack::builtin(DEFAULT_PACK).unwrap();
     let cpu = Precision::Only(Provider::Cpu);
@@ -24,7 +21,7 @@ pub fn crowd(sandbox: &Sandbox, number: usize) -> PathBuf {
     }
     let folder = sandbox.folder("crowd", &[]);
     for (name, (drawing, bbox)) in faces.iter().cycle().take(number).enumerate() {
-        // Each time round the cut is a little wider and elsewhere.
+        // With each repetition of a face the crop is slightly larger and shifted.
         let variant = (name / faces.len()) as i32;
         let side = bbox[2].max(bbox[3]) * (20 + variant) / 10;
         let cut = drawing.face(*bbox, side, [variant % 3 - 1, variant % 5 - 2]);

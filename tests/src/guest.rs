@@ -1,7 +1,5 @@
-//! A guest of an event: registers by its link, and shows a face as a camera would.
-//!
-//! Frames are made of one real photo (`head.rs`) and follow what the service asks for. Knows nothing of what the
-//! tests expect.
+//! Guests of an event: registration by a guest link, and liveness challenges. Frames are made from one real
+//! photo (`synthetic_head`) and follow the service's guidance.
 
 use std::time::{Duration, Instant};
 
@@ -13,38 +11,39 @@ use crate::client::{Answer, Client, Request};
 use crate::service::Service;
 use crate::synthetic_head::Head;
 
-/// Between two frames: a head does not turn faster.
+/// Time between two frames: a head does not turn faster.
 const FRAME_EVERY: Duration = Duration::from_millis(350);
-/// Frames of one challenge; it takes some ten.
+/// Maximum number of frames of one challenge; about ten are needed.
 const FRAMES_MAX: usize = 60;
-/// Frames that are shown in vain for one thing; each of the four ways to turn comes up twice.
+/// Maximum number of frames sent for one guidance without progress; each of the four angles is tried twice.
 const VAIN_MAX: usize = 8;
-/// Challenges that are begun; more than half of them ask for nothing that a head cannot do.
+/// Maximum number of challenges that are started; the synthetic head can follow more than half of them.
 const CHALLENGES_MAX: usize = 20;
-/// The versions of the consents' texts.
+/// Version of the consent text for guests who use a camera.
 pub const CONSENT: &str = "1";
+/// Version of the consent text for guests who request access without a camera.
 pub const CONSENT_WITHOUT_CAMERA: &str = "1-ask";
 
-/// How a challenge ended.
+/// The result of a challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shown {
     Passed,
-    /// With the reason that the service gave.
+    /// The service's reason.
     Failed(String),
 }
 
-/// The token of a new link to `event` for guests.
+/// Creates a guest link of `event`. Returns its token.
 pub fn new_link(owner: &Person, event: &str) -> String {
     let made = owner.client.post(&format!("/events/{event}/guest-links"), &json!({})).is(201);
     made.field("url").rsplit('/').next().unwrap().to_owned()
 }
 
-/// What registers somebody by the link of `token`.
+/// Returns the body of a registration by the guest link with `token`.
 pub fn registration(token: &str, name: &str, contact: &str) -> Value {
     json!({ "token": token, "name": name, "contact": contact, "consent": CONSENT, "adult": true })
 }
 
-/// What asks the studio to let somebody in without a camera.
+/// Returns the body of a request for access without a camera.
 pub fn request(token: &str, name: &str, contact: &str, message: &str) -> Value {
     let mut request = registration(token, name, contact);
     request["consent"] = CONSENT_WITHOUT_CAMERA.into();
@@ -52,7 +51,7 @@ pub fn request(token: &str, name: &str, contact: &str, message: &str) -> Value {
     request
 }
 
-/// A guest who has registered and not shown their face.
+/// Registers a guest who has not passed a challenge. Returns the guest's client.
 pub fn register(service: &Service, token: &str, name: &str, contact: &str) -> Client {
     service.remember(contact);
     let outside = service.client();
@@ -70,10 +69,11 @@ pub fn send_frame(client: &Client, challenge: &str, jpeg: Vec<u8>) -> Answer {
     })
 }
 
-/// Shows the frames that `frame` gives for what the service asks for, and for the number of frames that were shown
-/// for it in vain and in all; the answer that ends it. A turn that the head does not reach, for a photo has only so
-/// much depth, is left: as somebody would do, another challenge is begun, which asks for other turns.
-fn answered(client: &Client, mut frame: impl FnMut(&str, usize, usize) -> Picture) -> Answer {
+/// Runs challenges until one ends. `frame` receives the guidance, the number of frames sent for it without
+/// progress, and the frame's number. Returns the final response. The synthetic head cannot reach every turn,
+/// because it is made from one photo; after `VAIN_MAX` frames without progress another challenge is started,
+/// which requests other turns.
+fn run_challenges(client: &Client, mut frame: impl FnMut(&str, usize, usize) -> Picture) -> Answer {
     for _ in 0..CHALLENGES_MAX {
         let challenge = client.json("POST", "/guest/challenges", None).is(201).document();
         let id = challenge["id"].as_str().unwrap();
@@ -97,9 +97,9 @@ fn answered(client: &Client, mut frame: impl FnMut(&str, usize, usize) -> Pictur
     panic!("{CHALLENGES_MAX} challenges neither passed nor failed");
 }
 
-/// Passes or fails a challenge. Whoever passes has a new session afterwards.
+/// Runs challenges until one passes or fails. If it passes, `client` gets the new session.
 pub fn show(client: &mut Client, frame: impl FnMut(&str, usize, usize) -> Picture) -> Shown {
-    let answer = answered(client, frame).is(200);
+    let answer = run_challenges(client, frame).is(200);
     let state = answer.document();
     match state["state"].as_str().unwrap() {
         "passed" => {
@@ -110,8 +110,8 @@ pub fn show(client: &mut Client, frame: impl FnMut(&str, usize, usize) -> Pictur
     }
 }
 
-/// How a head is turned for `guidance`: yaw and pitch in degrees, further the longer it was in vain, and then from
-/// the start.
+/// Returns yaw and pitch in degrees for `guidance`. The angle increases over four frames without progress and
+/// then starts again.
 pub fn angles(guidance: &str, waited: usize) -> [f32; 2] {
     let full = match guidance {
         "turn_left" => [27.0, 0.0],
@@ -123,12 +123,13 @@ pub fn angles(guidance: &str, waited: usize) -> [f32; 2] {
     full.map(|angle| angle * (0.8 + 0.15 * (waited % 4) as f32))
 }
 
-/// Where a camera in a hand is for frame `nth`, px.
+/// Returns the shift of a hand-held camera in frame `nth`, px.
 pub fn sway(nth: usize) -> [f32; 2] {
     [(nth * 5 % 11) as f32 * 1.7 - 8.0, (nth * 3 % 7) as f32 * 1.9 - 5.0]
 }
 
-/// Shows `head`, turned as asked. A living person is refused now and then, and tries again; so does this one.
+/// Runs challenges with `head`, turned as the guidance requests, at most three times: a real person is
+/// refused sometimes too, and tries again.
 pub fn show_head(client: &mut Client, head: &Head) -> Shown {
     let mut shown = Shown::Passed;
     for _ in 0..3 {
@@ -143,31 +144,32 @@ pub fn show_head(client: &mut Client, head: &Head) -> Shown {
     shown
 }
 
-/// A guest who has registered and shown `head`.
+/// Registers a guest who passes a challenge with `head`. Returns the guest's client.
 pub fn welcome(service: &Service, token: &str, name: &str, contact: &str, head: &Head) -> Client {
     let mut client = register(service, token, name, contact);
     assert_eq!(show_head(&mut client, head), Shown::Passed);
     client
 }
 
-/// Shows `head` to a service that refuses the guest, though not the challenge; that answer.
+/// Runs challenges with `head` until the service refuses the guest although the challenge passes. Returns
+/// that response.
 pub fn show_until_refused(client: &Client, head: &Head) -> Answer {
-    answered(client, |guidance, waited, nth| {
+    run_challenges(client, |guidance, waited, nth| {
         let [yaw, pitch] = angles(guidance, waited);
         head.turned(yaw, pitch, sway(nth))
     })
 }
 
-/// Until `done` says so.
+/// Polls `done` every 100 ms until it returns true. Fails the test after 120 s.
 pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(120);
     while !done() {
-        assert!(Instant::now() < end, "waited in vain until {what}");
+        assert!(Instant::now() < end, "timed out waiting until {what}");
         std::thread::sleep(Duration::from_millis(100));
     }
 }
 
-/// The letters in the outbox's folder that hold `part`, as of now.
+/// Returns the e-mails in the outbox folder that contain `part`.
 pub fn letters(service: &Service, part: &str) -> Vec<String> {
     let entries = std::fs::read_dir(service.sandbox.data().join("outbox"));
     let files = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
@@ -176,24 +178,25 @@ pub fn letters(service: &Service, part: &str) -> Vec<String> {
     letters.filter(|letter| letter.contains(part)).collect()
 }
 
-/// The letter in the outbox's folder that holds `part`, once there is one.
+/// Waits for an e-mail in the outbox folder that contains `part`, and returns it.
 pub fn letter(service: &Service, part: &str) -> String {
     let mut found = None;
-    wait_until(&format!("a letter with {part} comes"), || {
+    wait_until(&format!("an e-mail with {part} arrives"), || {
         found = letters(service, part).pop();
         found.is_some()
     });
     found.unwrap()
 }
 
-/// The token of a link in a letter.
+/// Returns the token of a link in an e-mail.
 pub fn token_in(letter: &str, prefix: &str) -> String {
     let (_, rest) = letter.split_once(&format!("#{prefix}")).unwrap();
     let rest: String = rest.chars().take_while(|c| !c.is_whitespace()).collect();
     format!("{prefix}{rest}")
 }
 
-/// A guest whom the studio lets in by hand, by a face of the event: no camera is needed.
+/// Creates a guest by an access request that the studio accepts with a face of the event; no camera is
+/// needed. Returns the guest's client.
 pub fn let_in(service: &Service, owner: &Person, event: &str, face: &str) -> Client {
     let contact = new_email();
     let request = request(&new_link(owner, event), "Guest", &contact, "Here");
@@ -202,7 +205,7 @@ pub fn let_in(service: &Service, owner: &Person, event: &str, face: &str) -> Cli
     let asked = owner.client.get(&format!("/events/{event}/guest-requests")).is(200).items();
     let path = format!("/events/{event}/guest-requests/{}", asked[0]["id"].as_str().unwrap());
     owner.client.post(&path, &json!({ "face": face })).is(204);
-    // Their first letter.
+    // The guest's first e-mail.
     let ticket = token_in(&letter(service, &contact), "ppt_");
     let entered = outside.post("/guest/session", &json!({ "token": ticket })).is(204);
     outside.with_cookie(&entered.cookie())

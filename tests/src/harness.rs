@@ -1,7 +1,5 @@
-//! A data folder, a process that works on it, and the oracle that listens.
-//!
-//! The folder lies in memory where it can: what is durable is decided by the shadow or by the kernel, not
-//! by a disk. Knows nothing of when a process is to end or what goes wrong in it.
+//! Runs child processes on a data folder and checks it against the oracle, which reads their output. The
+//! folder is in memory if possible: the shadow or the kernel decides what is durable, not a disk.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -17,39 +15,39 @@ use crate::oracle::{Oracle, Seen};
 use crate::shim::Faults;
 use crate::workload::{Line, Op};
 
-/// A folder in memory, on most Linux systems.
+/// A folder in memory on most Linux systems.
 const MEMORY: &str = "/dev/shm";
 
 pub struct Harness {
     sandbox: TempDir,
     program: PathBuf,
     oracle: Oracle,
-    /// The first number that no photo has had.
+    /// The lowest photo number that was never used.
     next: u32,
 }
 
-/// What a process does before it is at its end.
+/// The work of a child process.
 #[derive(Clone, Copy)]
-pub struct Errand {
+pub struct Job {
     pub seed: u64,
     pub ops: usize,
-    /// Whether it deletes a collection at the end.
+    /// Whether it purges a collection at the end.
     pub purges: bool,
 }
 
-/// How a process ended.
+/// The result of a child process.
 pub struct Ending {
     pub status: ExitStatus,
     pub complaints: String,
-    /// Each act that ended, with what was said of its failure.
+    /// The operations that ended, each with the message of its failure.
     pub ops: Vec<(Op, Option<String>)>,
 }
 
-/// When a process is killed from outside: after so many lines, and then so long.
+/// When a process is killed from outside: after this number of lines and this delay.
 pub type KillAfter = (usize, Duration);
 
 impl Ending {
-    /// By a signal, and by which.
+    /// Returns the signal that ended the process, if one did.
     pub fn signal(&self) -> Option<i32> {
         self.status.signal()
     }
@@ -60,7 +58,7 @@ impl Ending {
 }
 
 impl Harness {
-    /// With an empty disk, for the program at `program`.
+    /// Creates a harness with an empty disk for the program at `program`.
     pub fn new(program: &str) -> Self {
         let sandbox = tempfile::tempdir_in(MEMORY).or_else(|_| tempfile::tempdir()).unwrap();
         fs::create_dir(sandbox.path().join("disk")).unwrap();
@@ -68,7 +66,7 @@ impl Harness {
         Self { sandbox, program: program.into(), oracle, next: 0 }
     }
 
-    /// Another arena in the same state.
+    /// Returns a copy of this harness with its own disk.
     pub fn twin(&self) -> Self {
         let sandbox = tempfile::tempdir_in(self.sandbox.path().parent().unwrap()).unwrap();
         copy(&self.disk(), &sandbox.path().join("disk"));
@@ -80,33 +78,33 @@ impl Harness {
         }
     }
 
-    /// A path beside the disk, on the same file system.
+    /// Returns a path beside the disk, on the same file system.
     pub fn path(&self, name: &str) -> PathBuf {
         self.sandbox.path().join(name)
     }
 
-    /// The folder that stands for a disk.
+    /// Returns the folder that simulates a disk.
     pub fn disk(&self) -> PathBuf {
         self.path("disk")
     }
 
-    /// The data folder, on the disk; the first process makes it.
+    /// Returns the data folder on the disk; the first process creates it.
     pub fn data(&self) -> PathBuf {
         self.disk().join("data")
     }
 
-    /// Sends a process on an errand and listens to its end, or to the one that is made for it.
-    /// An error where it said what cannot be.
+    /// Runs a process and reads its output until it ends or is killed. Errors if the output contradicts the
+    /// oracle.
     pub fn run(
         &mut self,
-        errand: Errand,
+        job: Job,
         faults: Option<&Faults>,
         kill: Option<KillAfter>,
     ) -> Result<Ending, String> {
         let mut command = Command::new(&self.program);
         command.arg(self.disk().canonicalize().unwrap().join("data"));
-        command.args([errand.seed.to_string(), errand.ops.to_string(), self.next.to_string()]);
-        command.args(errand.purges.then_some("purge"));
+        command.args([job.seed.to_string(), job.ops.to_string(), self.next.to_string()]);
+        command.args(job.purges.then_some("purge"));
         if let Some(faults) = faults {
             faults.arm(&mut command, &self.disk());
         }
@@ -116,10 +114,10 @@ impl Harness {
 
     fn listen(&mut self, mut child: Child, kill: Option<KillAfter>) -> Result<Ending, String> {
         let mut out = BufReader::new(child.stdout.take().unwrap());
-        let (mut ops, mut heard, mut text) = (Vec::new(), 0, String::new());
+        let (mut ops, mut lines_read, mut text) = (Vec::new(), 0, String::new());
         let (mut begun, mut wrong) = (None, Ok(()));
         loop {
-            if let Some((_, delay)) = kill.filter(|(lines, _)| *lines == heard) {
+            if let Some((_, delay)) = kill.filter(|(lines, _)| *lines == lines_read) {
                 std::thread::sleep(delay);
                 child.kill().unwrap();
             }
@@ -127,11 +125,11 @@ impl Harness {
             if out.read_line(&mut text).unwrap() == 0 {
                 break;
             }
-            heard += 1;
-            // A line cut short was not said.
+            lines_read += 1;
+            // A truncated line does not count.
             let Some(line) = text.strip_suffix('\n') else { break };
             let line = line.parse::<Line>()?;
-            wrong = wrong.and_then(|()| self.oracle.hear(&line));
+            wrong = wrong.and_then(|()| self.oracle.observe(&line));
             match line {
                 Line::Begin(op) => {
                     if let Op::Put(_, numbers) = &op {
@@ -150,18 +148,18 @@ impl Harness {
         wrong.map(|()| Ending { status, complaints, ops })
     }
 
-    /// Holds the data folder against what is known; what is seen is known from then on.
+    /// Checks the data folder against the oracle, and then sets the oracle to what was found.
     pub fn check(&mut self) -> Result<Seen, String> {
         self.see(Oracle::check)
     }
 
-    /// The same, for a folder that the power may yet be cut of: what is seen may go again.
+    /// Checks the data folder without changing the oracle: a later power cut may still undo what is found.
     pub fn look(&mut self) -> Result<Seen, String> {
         self.see(|oracle, data| oracle.clone().check(data))
     }
 
-    /// On a copy, so that the next process finds the folder as the last one left it, and has to recover
-    /// it itself.
+    /// Runs `check` on a copy, so that the next process finds the folder as the last one left it and has to
+    /// recover it.
     fn see<T>(&mut self, check: impl FnOnce(&mut Oracle, &Path) -> T) -> T {
         let copied = self.path("copy");
         copy(&self.disk(), &copied);
@@ -171,7 +169,7 @@ impl Harness {
     }
 }
 
-/// A copy of a folder with all that is in it.
+/// Copies a folder with everything in it.
 pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {

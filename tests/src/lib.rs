@@ -1,9 +1,6 @@
-//! What the scenario tests share: a room to run `picpick` in, the service with its clients and databases,
-//! sample photos, files that are odd, and an arena in which processes are killed, disks fill up and the
-//! power is cut.
-//!
-//! Assumes that models and samples can be fetched once, into the user's own cache. Knows nothing of
-//! what the tests expect.
+//! Helpers of the scenario tests: a sandbox to run `picpick` in, the service with its clients and databases,
+//! sample photos, unusual and damaged files, and a harness for killed processes, full disks and power cuts.
+//! Models and samples are fetched once into the user's cache.
 
 pub mod accounts;
 pub mod album;
@@ -38,12 +35,13 @@ pub use accounts::Person;
 pub use client::{Answer, Client, Request};
 pub use face_crops::crowd;
 pub use rng::{Rng, times};
-pub use s3::{S3Server, Spoiler};
+pub use s3::{CorruptingProxy, S3Server};
 pub use samples::{PARTY, cache, models, sample};
 pub use sandbox::{Outcome, Sandbox, Tmpfs, file_names, numbers};
 pub use service::{Database, Service};
 
-/// A room for the program of this package. A macro, because only a test is told where it lies.
+/// Creates a sandbox for the program of this package. A macro, because Cargo gives the program's path to
+/// tests only.
 #[macro_export]
 macro_rules! sandbox {
     () => {
@@ -51,7 +49,8 @@ macro_rules! sandbox {
     };
 }
 
-/// An arena for the process of this package that works at random. A macro for the same reason.
+/// Creates a harness for the child of this package that does random operations. A macro, because Cargo gives
+/// the program's path to tests only.
 #[macro_export]
 macro_rules! harness {
     () => {

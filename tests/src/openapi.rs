@@ -1,8 +1,6 @@
-//! The service's description of itself, read by somebody who trusts it in nothing: operations, who may use
-//! them, and requests that fit them.
-//!
-//! Requests are made from the description alone, so that a route that is added is covered at once. Knows no
-//! route by name.
+//! Reads the service's OpenAPI description: its operations, the access that each needs, and requests that
+//! match them. Requests are built from the description alone, so that a new route is covered without a change
+//! of the tests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,40 +12,40 @@ use crate::rng::Rng;
 
 const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
 
-/// One operation, as the description has it.
+/// An operation of the description.
 #[derive(Clone, Debug)]
 pub struct Operation {
-    /// Upper case.
+    /// The method in upper case.
     pub method: String,
-    /// Below `/api/v1`, with `{parameters}`.
+    /// The path below `/api/v1`, with `{parameters}`.
     pub path: String,
-    /// What `x-access` says; absent where the operation has none.
+    /// The content of `x-access`, if the operation has it.
     pub access: Option<Access>,
     item: Value,
     whole: Arc<Value>,
 }
 
-/// Who may use an operation.
+/// The access that an operation requires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
     /// `open`, `signed_in`, `studio`, `event` or `album`.
     pub scope: String,
-    /// Empty where the scope has none.
+    /// Empty if the scope has no actions.
     pub action: String,
     pub roles: Vec<String>,
 }
 
-/// A value for the parameter or field of this name, where the description alone is not enough.
+/// Returns the value for the parameter or field of this name, if the description alone is not enough.
 pub type Fill<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// An id as the service makes them, of nothing; never the same again.
+/// Returns a unique id in the service's format that belongs to nothing.
 pub fn unknown_id() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let mut rng = Rng::new(NEXT.fetch_add(1, Ordering::SeqCst));
     format!("{:016x}{:016x}", rng.number(), rng.number())
 }
 
-/// The operations of the running service.
+/// Returns the operations of the running service.
 pub fn operations(client: &Client) -> Vec<Operation> {
     let whole = Arc::new(client.get("/openapi.json").is(200).document());
     let mut found = Vec::new();
@@ -75,30 +73,32 @@ fn access(described: &Value) -> Option<Access> {
 }
 
 impl Operation {
-    /// As people name it.
+    /// Returns the name for messages: method and path.
     pub fn name(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 
-    /// The names of the path's parameters, in order.
+    /// Returns the names of the path's parameters, in order.
     pub fn parameters(&self) -> Vec<&str> {
         let parts = self.path.split('/');
         parts.filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect()
     }
 
-    /// The names of the JSON body's fields that `known` accepts, required or not; of a list of things, the thing's.
+    /// Returns the names of the JSON body's fields that `known` accepts, required or not. A list has the name
+    /// of its items.
     pub fn fields(&self, known: impl Fn(&str) -> bool) -> Vec<String> {
         let Some(schema) = self.schema_of("application/json") else { return Vec::new() };
         let fields = self.resolved(&schema)["properties"].as_object().cloned().unwrap_or_default();
-        let named = fields.into_iter().map(|(name, field)| match self.thing_of(&name, &field) {
-            Some(thing) => thing.to_owned(),
+        let named = fields.into_iter().map(|(name, field)| match self.item_name(&name, &field) {
+            Some(item) => item.to_owned(),
             None => name,
         });
         named.filter(|name| known(name)).collect()
     }
 
-    /// A request that fits the description; `fill` gives the values of names it knows, path parameters and
-    /// optional fields among them. Other path parameters get an id of nothing.
+    /// Builds a request that matches the description. `fill` returns the values of the names it knows,
+    /// including path parameters and optional fields. Other path parameters get an id that belongs to
+    /// nothing.
     pub fn request(&self, fill: Fill) -> Request {
         let value = |name: &str| fill(name).unwrap_or_else(unknown_id);
         let parts = self.path.split('/').map(|part| {
@@ -145,13 +145,13 @@ impl Operation {
         while let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
             let pointer = reference.strip_prefix('#').expect("a reference into the document");
             let found = self.whole.pointer(pointer);
-            schema = found.unwrap_or_else(|| panic!("{reference} leads nowhere")).clone();
+            schema = found.unwrap_or_else(|| panic!("{reference} does not exist")).clone();
         }
         schema
     }
 
-    /// The smallest value that fits `schema`. Of several allowed ones the last is taken: roles are listed
-    /// from the one that may do most to the one that may do least.
+    /// Returns the smallest value that matches `schema`. Of an enumeration the last value is taken, because
+    /// roles are listed from most to least rights.
     fn example(&self, schema: &Value, fill: Fill) -> Value {
         let schema = self.resolved(schema);
         if let Some(value) = schema.get("const").or_else(|| schema["enum"].as_array()?.last()) {
@@ -183,7 +183,7 @@ impl Operation {
             schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let mut object = Map::new();
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-            let listed = || Some(json!([fill(self.thing_of(name, field)?)?]));
+            let listed = || Some(json!([fill(self.item_name(name, field)?)?]));
             match fill(name).map(Value::from).or_else(listed) {
                 Some(value) => drop(object.insert(name.clone(), value)),
                 None if required.contains(&name.as_str()) => {
@@ -195,8 +195,9 @@ impl Operation {
         Value::from(object)
     }
 
-    /// What a list holds, by its name: a `photo`, for `photos`. `None` for what is no list.
-    fn thing_of<'a>(&self, name: &'a str, field: &Value) -> Option<&'a str> {
+    /// Returns the name of a list's items, derived from the list's name: `photo` for `photos`. `None` if
+    /// `field` is no list.
+    fn item_name<'a>(&self, name: &'a str, field: &Value) -> Option<&'a str> {
         let kind = self.resolved(field)["type"].clone();
         let is_list =
             kind == "array" || kind.as_array().is_some_and(|all| all.contains(&json!("array")));
@@ -204,8 +205,8 @@ impl Operation {
     }
 }
 
-/// A text of the length and form that `schema` asks for. The patterns of the service are of digits, which
-/// zeros satisfy.
+/// Returns a text of the length and format that `schema` requires. The service's patterns require digits
+/// only, so zeros match.
 fn string(schema: &Value) -> String {
     let length = schema["minLength"].as_u64().unwrap_or(1).max(1) as usize;
     match (schema["format"].as_str(), schema["pattern"].as_str()) {

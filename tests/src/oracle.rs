@@ -1,8 +1,7 @@
-//! What a data folder must hold, by what a process said while it worked on it.
-//!
-//! An act that is done has happened. One that was only begun may have happened or not, photo by photo,
-//! and a put for all its photos alike. What is seen once stays. Knows the engine's public functions, and
-//! nothing of what lies on disk.
+//! Tracks what a data folder must contain, from the output of the processes that worked on it. An operation
+//! that is done has taken effect. One that was only begun may have taken effect for each photo independently;
+//! a put of new photos is atomic. A state that was observed once must stay. Uses only the engine's public
+//! functions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,31 +11,32 @@ use picpick_engine::{Collection, DataFolder, FaceId, Gallery, Pack, Scoring, Tem
 use crate::synthetic::{face, face_count, face_id, photo_id};
 use crate::workload::{Line, Op};
 
-/// Strangers stay far below this, a face and itself are at 1.
+/// Search threshold that only the face itself reaches: its similarity is 1, that of other faces far below.
 const ITSELF: f32 = 0.8;
-/// Photos that are gone, and searched for, per collection.
+/// Maximum number of deleted photos per collection that are searched for.
 const GONE_MAX: usize = 12;
 
-/// The faces of a photo; `None` for a photo that is not there.
+/// The faces of a photo; `None` if the photo does not exist.
 type State = Option<BTreeSet<u8>>;
 
-/// Which of a photo's faces were erased.
+/// The erased faces of a photo.
 type ErasedFaces = BTreeSet<u8>;
 
-/// One collection. Photos without an entry are absent.
+/// The possible states of one collection. Photos without an entry do not exist.
 #[derive(Clone, Default)]
 struct Expected {
     may_be_absent: bool,
     may_be_present: bool,
     photos: BTreeMap<u32, BTreeSet<State>>,
-    /// What may have been erased of a photo, where anything may: it does not come back with the photo.
+    /// The possible sets of erased faces per photo. Erased faces are not restored when the photo is put
+    /// again.
     erased: BTreeMap<u32, BTreeSet<ErasedFaces>>,
-    /// New photos of one put that was begun: all are there or none.
+    /// Groups of new photos of one put that was begun: either all of a group exist or none.
     together: Vec<Vec<u32>>,
     gone: BTreeSet<u32>,
 }
 
-/// All collections, and the act that was begun last.
+/// All collections, and the operation that was begun last.
 #[derive(Clone)]
 pub struct Oracle {
     pack: Pack,
@@ -44,7 +44,7 @@ pub struct Oracle {
     begun: Option<Op>,
 }
 
-/// What a check saw.
+/// The counts of a check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     pub collections: usize,
@@ -52,17 +52,17 @@ pub struct Seen {
     pub faces: usize,
 }
 
-/// Either, or what speaks against it.
+/// A value, or a description of the contradiction.
 type Verdict<T> = Result<T, String>;
 
 impl Oracle {
-    /// For a data folder that does not exist yet.
+    /// Creates an oracle for a data folder that does not exist yet.
     pub fn new(pack: Pack) -> Self {
         Self { pack, collections: BTreeMap::new(), begun: None }
     }
 
-    /// Takes what the process said; an error where it cannot be so.
-    pub fn hear(&mut self, line: &Line) -> Verdict<()> {
+    /// Processes a line of the process. Errors if it contradicts the known state.
+    pub fn observe(&mut self, line: &Line) -> Verdict<()> {
         match line {
             Line::Begin(op) => {
                 self.begin(op)?;
@@ -70,11 +70,11 @@ impl Oracle {
             }
             Line::Failed(_) => self.begun = None,
             Line::Done(photos, faces) => {
-                let op = self.begun.take().ok_or("something is done that was not begun")?;
+                let op = self.begun.take().ok_or("an operation is done that was not begun")?;
                 let Some(name) = op.collection() else { return Ok(()) };
                 let expected = self.collections.entry(name.to_owned()).or_default();
                 expected.done(&op);
-                expected.compare(*photos, *faces).map_err(|wrong| format!("{act}: {wrong}"))?;
+                expected.compare(*photos, *faces).map_err(|wrong| format!("{op}: {wrong}"))?;
             }
         }
         Ok(())
@@ -89,23 +89,23 @@ impl Oracle {
             _ => expected.may_be_present,
         };
         if !possible {
-            return Err(format!("the process sees the contrary of what was done: {act}"));
+            return Err(format!("the operation contradicts the known state: {op}"));
         }
         expected.begin(op);
         Ok(())
     }
 
-    /// Opens the data folder as a program does after a crash and holds it against what is known. What
-    /// is seen is what is known from then on.
+    /// Opens the data folder as a program does after a crash and checks it against the known state. The state
+    /// found is the known state from then on.
     pub fn check(&mut self, data: &Path) -> Verdict<Seen> {
         let folder = DataFolder::open(data, None).map_err(|error| format!("opening: {error}"))?;
         if let Some(remark) = folder.remarks().iter().find(|remark| remark.contains("could not")) {
-            return Err(format!("the folder remarks: {remark}"));
+            return Err(format!("the data folder warns: {remark}"));
         }
         let listed = folder.collections().map_err(|error| format!("listing: {error}"))?;
         let listed: BTreeSet<&str> = listed.iter().map(|info| info.name.as_str()).collect();
-        if let Some(stranger) = listed.iter().find(|name| !self.collections.contains_key(**name)) {
-            return Err(format!("collection {stranger} was never made"));
+        if let Some(unknown) = listed.iter().find(|name| !self.collections.contains_key(**name)) {
+            return Err(format!("collection {unknown} was never created"));
         }
         let mut seen = Seen::default();
         self.begun = None;
@@ -122,7 +122,7 @@ impl Oracle {
             } else if expected.may_be_absent {
                 expected.settle(None);
             } else {
-                return Err(about("it was there for sure and is lost".to_owned()));
+                return Err(about("it must exist and is lost".to_owned()));
             }
         }
         Ok(seen)
@@ -130,9 +130,9 @@ impl Oracle {
 }
 
 impl Expected {
-    /// From now on the act may have happened.
+    /// Adds the states in which the operation has taken effect.
     fn begin(&mut self, op: &Op) {
-        self.untie(op);
+        self.remove_groups(op);
         match op {
             Op::Create(_) => {
                 self.may_be_present = true;
@@ -171,9 +171,9 @@ impl Expected {
         }
     }
 
-    /// The act has happened.
+    /// Keeps only the states in which the operation has taken effect.
     fn done(&mut self, op: &Op) {
-        self.untie(op);
+        self.remove_groups(op);
         match op {
             Op::Create(_) | Op::Purge(_) => {
                 self.gone.extend(std::mem::take(&mut self.photos).into_keys());
@@ -210,7 +210,7 @@ impl Expected {
         }
     }
 
-    /// What a photo has after it was put: all its faces but those that were erased.
+    /// Returns the possible states of a photo after a put: all its faces except the erased ones.
     fn whole(&self, number: u32) -> BTreeSet<State> {
         let all: BTreeSet<u8> = (0..face_count(number)).collect();
         match self.erased.get(&number) {
@@ -219,7 +219,7 @@ impl Expected {
         }
     }
 
-    /// What may have been erased of a photo, and `taken` with it.
+    /// Returns the possible sets of erased faces of a photo, with `taken` added to each.
     fn erased_with<'a>(
         &'a self,
         number: u32,
@@ -234,8 +234,8 @@ impl Expected {
         self.photos.entry(number).or_insert_with(|| BTreeSet::from([None]))
     }
 
-    /// Photos that a later act touches need no longer be alike.
-    fn untie(&mut self, op: &Op) {
+    /// Removes the groups with photos that a later operation changes: these need no longer be atomic.
+    fn remove_groups(&mut self, op: &Op) {
         let touched: BTreeSet<u32> = match op {
             Op::Put(_, numbers) | Op::DeletePhotos(_, numbers) => numbers.iter().copied().collect(),
             Op::DeleteFaces(_, faces) => faces.iter().map(|(number, _)| *number).collect(),
@@ -244,7 +244,7 @@ impl Expected {
         self.together.retain(|group| group.iter().all(|number| !touched.contains(number)));
     }
 
-    /// Counts of the living process against what is known, where all of it is known.
+    /// Checks counts of the running process, if the state of every photo is known.
     fn compare(&self, photos: usize, faces: usize) -> Verdict<()> {
         let mut expected = (0, 0);
         for states in self.photos.values() {
@@ -260,14 +260,14 @@ impl Expected {
         Err(format!("expected {expected:?} photos and faces, received {:?}", (photos, faces)))
     }
 
-    /// An opened collection against what is known; the photos it has.
+    /// Checks an opened collection against the possible states. Returns its photos.
     fn check(&self, collection: &Collection, pack: &Pack) -> Verdict<BTreeMap<u32, BTreeSet<u8>>> {
         if !self.may_be_present {
             return Err("it was deleted and is back".to_owned());
         }
         let harmless = |remark: &&String| remark.contains("interrupted erasures were completed");
         if let Some(remark) = collection.remarks().iter().find(|remark| !harmless(remark)) {
-            return Err(format!("it remarks: {remark}"));
+            return Err(format!("it warns: {remark}"));
         }
         let photos = photos_of(&collection.gallery(), pack)?;
         for number in self.photos.keys().chain(photos.keys()) {
@@ -282,7 +282,7 @@ impl Expected {
         for group in &self.together {
             let there = group.iter().filter(|number| photos.contains_key(number)).count();
             if there != 0 && there != group.len() {
-                return Err(format!("of the photos {group:?}, put together, {there} are there"));
+                return Err(format!("of the photos {group:?} of one put, {there} exist"));
             }
         }
         check_index(collection, &photos, pack)?;
@@ -291,13 +291,13 @@ impl Expected {
             gone.flat_map(|&number| (0..face_count(number)).map(move |i| (number, i)))
         {
             if !find(collection, number, which, pack)?.is_empty() {
-                return Err(format!("face {which} of photo {number} is gone and found"));
+                return Err(format!("face {which} of deleted photo {number} is found"));
             }
         }
         Ok(photos)
     }
 
-    /// What was seen is what is known.
+    /// Sets the known state to what was found.
     fn settle(&mut self, seen: Option<BTreeMap<u32, BTreeSet<u8>>>) {
         self.may_be_present = seen.is_some();
         self.may_be_absent = seen.is_none();
@@ -309,7 +309,7 @@ impl Expected {
             self.erased.clear();
         }
         for (number, faces) in &seen {
-            // Only an erasure takes a face from a photo that stays.
+            // Only an erasure removes a face from a photo that stays.
             let erased = &(0..face_count(*number)).collect() - faces;
             if self.erased.contains_key(number) || !erased.is_empty() {
                 self.erased.insert(*number, BTreeSet::from([erased]));
@@ -328,18 +328,18 @@ fn by_photo(faces: &[(u32, u8)]) -> BTreeMap<u32, BTreeSet<u8>> {
     photos
 }
 
-/// What `states` become when faces are taken out of the photo.
+/// Returns `states` with the faces `taken` removed.
 fn thinned(states: &BTreeSet<State>, taken: &BTreeSet<u8>) -> impl Iterator<Item = State> {
     states.iter().flatten().map(move |faces| Some(faces - taken))
 }
 
-/// The photos of a gallery by number, with which of their faces.
+/// Returns the photos of a gallery by number, with the indices of their faces.
 fn photos_of(gallery: &Gallery, pack: &Pack) -> Verdict<BTreeMap<u32, BTreeSet<u8>>> {
     let mut photos = BTreeMap::new();
     for (id, known) in gallery.photos() {
         let number = known.path.to_str().and_then(|path| path.parse().ok());
         let number = number.filter(|number| photo_id(*number) == id);
-        let number = number.ok_or_else(|| format!("photo {id} is none that was put"))?;
+        let number = number.ok_or_else(|| format!("photo {id} was never put"))?;
         let which = |id: &FaceId| {
             let known = gallery.face(id).filter(|face| face.photo == photo_id(number));
             known.and(
@@ -357,7 +357,7 @@ fn photos_of(gallery: &Gallery, pack: &Pack) -> Verdict<BTreeMap<u32, BTreeSet<u
     Ok(photos)
 }
 
-/// The index has these faces and no other, and each is found, alone, by its own embedding.
+/// Checks that the index has exactly these faces, and that a search for each embedding finds that face alone.
 pub fn check_index(
     collection: &Collection,
     photos: &BTreeMap<u32, BTreeSet<u8>>,
@@ -380,12 +380,12 @@ pub fn check_index(
     let gallery = collection.gallery();
     let people = gallery.people();
     match people.iter().flat_map(|person| &person.faces).find(|id| gallery.face(id).is_none()) {
-        Some(ghost) => Err(format!("a person has the face {ghost}, which is not there")),
+        Some(ghost) => Err(format!("a person has the face {ghost}, which does not exist")),
         None => Ok(()),
     }
 }
 
-/// The same for a collection as it is, whatever it should be.
+/// Checks that the index of a collection agrees with its store.
 pub fn check_itself(collection: &Collection, pack: &Pack) -> Verdict<()> {
     let photos = photos_of(&collection.gallery(), pack)?;
     check_index(collection, &photos, pack)

@@ -1,15 +1,12 @@
-//! The folder that mail is written to where no mail server is set.
-//!
-//! Knows nothing of what the mails say.
-
 use std::time::{Duration, Instant};
 
 use crate::service::Service;
 
-/// How long a mail may take; only a failing test waits so long.
+/// Time in which a mail must be written; only a failing test waits for it.
 const SENT_MAX: Duration = Duration::from_secs(60);
 
-/// The mails of `service` once there are `number`, as text; no more may come.
+/// Waits for `number` mails in the outbox folder, to which mails are written if no mail server is configured.
+/// Returns their text. Fails the test if there are more.
 pub fn outbox(service: &Service, number: usize) -> Vec<String> {
     let end = Instant::now() + SENT_MAX;
     loop {
@@ -21,21 +18,21 @@ pub fn outbox(service: &Service, number: usize) -> Vec<String> {
             assert_eq!(mails.len(), number, "no mail too many");
             return mails;
         }
-        assert!(Instant::now() < end, "{number} mails, but {}", mails.len());
+        assert!(Instant::now() < end, "expected {number} mails, received {}", mails.len());
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// Waits until the table of mails is empty.
+/// Waits until the outbox table is empty.
 pub fn settled(service: &Service) {
     let end = Instant::now() + SENT_MAX;
     while service.number("SELECT COUNT(*) FROM mails") > 0 {
-        assert!(Instant::now() < end, "mail waits for ever");
+        assert!(Instant::now() < end, "the outbox table is not empty");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// The one mail that holds `part`.
+/// Returns the only mail that contains `part`.
 #[track_caller]
 pub fn only_with<'a>(mails: &'a [String], part: &str) -> &'a str {
     let [mail] = mails.iter().filter(|mail| mail.contains(part)).collect::<Vec<_>>()[..] else {

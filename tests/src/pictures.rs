@@ -1,6 +1,4 @@
-//! Photos made from real ones, and files that only pretend: the only place that encodes pictures.
-//!
-//! Everything is made in memory from bytes. Knows nothing of `picpick`.
+//! Encodes pictures in many formats, and builds files that are not what their headers claim. Works in memory.
 
 use std::io::{Cursor, Write};
 use std::path::Path;
@@ -16,19 +14,19 @@ const PNG_MAGIC: &[u8] = b"\x89PNG\r\n\x1a\n";
 pub struct Drawing(DynamicImage);
 
 impl Drawing {
-    /// The photo at `path`.
+    /// Decodes the photo at `path`.
     pub fn open(path: &Path) -> Self {
         Self(image::load_from_memory(&std::fs::read(path).unwrap()).unwrap())
     }
 
-    /// The colours that `colour` gives for each place.
+    /// Draws a picture whose pixel at (x, y) is `colour(x, y)`.
     pub fn of(width: u32, height: u32, colour: impl Fn(u32, u32) -> [u8; 3]) -> Self {
         Self(DynamicImage::ImageRgb8(RgbImage::from_fn(width, height, |x, y| {
             image::Rgb(colour(x, y))
         })))
     }
 
-    /// One colour, nothing on it.
+    /// Draws a picture of one colour.
     pub fn blank(width: u32, height: u32) -> Self {
         Self(DynamicImage::ImageRgb8(RgbImage::from_pixel(
             width,
@@ -37,7 +35,7 @@ impl Drawing {
         )))
     }
 
-    /// This picture and another one at its right, equally high.
+    /// Returns this picture with `other` at its right, scaled to equal height.
     pub fn beside(&self, other: &Self) -> Self {
         let height = self.0.height().max(other.0.height());
         let scaled =
@@ -49,23 +47,24 @@ impl Drawing {
         Self(DynamicImage::ImageRgb8(both))
     }
 
-    /// No side longer than `side`.
+    /// Scales the picture so that its longest side has `side` px.
     pub fn within(&self, side: u32) -> Self {
         Self(self.0.resize(side, side, FilterType::Triangle))
     }
 
-    /// Out of focus: Gaussian blur of `sigma` pixels.
+    /// Blurs the picture with a Gaussian of `sigma` px.
     pub fn blurred(&self, sigma: f32) -> Self {
         Self(self.0.blur(sigma))
     }
 
-    /// As wide as `share` of it, and as high as it is: a face seen from the side, as far as proportions tell.
+    /// Scales the width by `share` and keeps the height, which gives a face the proportions of a profile.
     pub fn narrowed(&self, share: f32) -> Self {
         let (width, height) = self.size();
         Self(self.0.resize_exact((width as f32 * share) as u32, height, FilterType::Triangle))
     }
 
-    /// The square of `side` around the middle of `bbox`, moved by `shift`, as 300 × 300.
+    /// Crops the square of `side` px around the centre of `bbox`, moved by `shift`, and scales it to 300 ×
+    /// 300 px.
     pub fn face(&self, bbox: [i32; 4], side: i32, shift: [i32; 2]) -> Self {
         let [x, y, width, height] = bbox;
         let (left, top) =
@@ -75,7 +74,7 @@ impl Drawing {
         Self(cut.resize_exact(300, 300, FilterType::Triangle))
     }
 
-    /// Turned a quarter to the left: what a camera stores with EXIF orientation 6.
+    /// Rotates the picture by 90° to the left, as a camera stores it with EXIF orientation 6.
     pub fn turned_left(&self) -> Self {
         Self(self.0.rotate270())
     }
@@ -92,7 +91,7 @@ impl Drawing {
         encode_jpeg(&DynamicImage::ImageLuma8(self.0.to_luma8()))
     }
 
-    /// In many scans, as web exports are.
+    /// Encodes a JPEG with many scans, as exports for the web are.
     pub fn progressive_jpeg(&self) -> Vec<u8> {
         let (width, height) = self.size();
         let (width, height) = (width as usize, height as usize);
@@ -121,7 +120,7 @@ impl Drawing {
         encode(&DynamicImage::ImageRgb8(self.0.to_rgb8()), ImageFormat::WebP)
     }
 
-    /// Four inks as Adobe programs store them: each value is the paper that stays bare.
+    /// Encodes a CMYK JPEG as Adobe programs store it, with inverted values: 255 is no ink.
     pub fn cmyk_jpeg(&self) -> Vec<u8> {
         let (width, height) = self.size();
         let (width, height) = (width as usize, height as usize);
@@ -137,7 +136,7 @@ impl Drawing {
         turbojpeg::compress(picture, 92, turbojpeg::Subsamp::None).unwrap().to_vec()
     }
 
-    /// A PNG that moves: this picture and then `second`, which has the same size.
+    /// Encodes an animated PNG: this picture, then `second`, which must have the same size.
     pub fn moving_png(&self, second: &Self) -> Vec<u8> {
         let (width, height) = self.size();
         let control = |number: u32| {
@@ -159,7 +158,7 @@ impl Drawing {
         out
     }
 
-    /// A WebP that moves: this picture and then `second`, which has the same size.
+    /// Encodes an animated WebP: this picture, then `second`, which must have the same size.
     pub fn moving_webp(&self, second: &Self) -> Vec<u8> {
         let (width, height) = self.size();
         let side = |value: u32| value.to_le_bytes()[..3].to_vec();
@@ -169,7 +168,7 @@ impl Drawing {
             let mut data =
                 [side(0), side(0), side(width - 1), side(height - 1), side(100)].concat();
             data.push(0);
-            // The still file's own chunk, with its name, its length and its padding.
+            // The still file's chunk with its name, length and padding.
             data.extend_from_slice(&still[12..]);
             riff(b"ANMF", &data)
         };
@@ -194,7 +193,7 @@ fn encode_jpeg(picture: &DynamicImage) -> Vec<u8> {
     out
 }
 
-/// `jpeg` with an EXIF block that says how the camera was held.
+/// Returns `jpeg` with an EXIF orientation.
 pub fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     let mut exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
@@ -202,7 +201,7 @@ pub fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     [&jpeg[..2], &[0xff, 0xe1], &length, &exif, &jpeg[2..]].concat()
 }
 
-/// `jpeg` with another size in its frame header.
+/// Returns `jpeg` with another size in its frame header.
 pub fn with_size(jpeg: &[u8], width: u16, height: u16) -> Vec<u8> {
     let mut out = jpeg.to_vec();
     let mut at = 2;
@@ -215,12 +214,12 @@ pub fn with_size(jpeg: &[u8], width: u16, height: u16) -> Vec<u8> {
     out
 }
 
-/// A small PNG whose header claims `side` × `side` and that holds next to nothing.
+/// Returns a small PNG whose header claims `side` × `side` px and that has almost no pixels.
 pub fn png_claiming(side: u32) -> Vec<u8> {
     png_of(side, 8, &deflated(1000))
 }
 
-/// A whole, valid PNG of `side` × `side` black pixels of one bit; small as a file, large as a picture.
+/// Returns a valid PNG of `side` × `side` black pixels of one bit: a small file, a large picture.
 pub fn black_png(side: u32) -> Vec<u8> {
     let row = 1 + (side as usize).div_ceil(8);
     png_of(side, 1, &deflated(row * side as usize))
@@ -243,7 +242,7 @@ fn deflated(zeros: usize) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A PNG chunk with its length and checksum.
+/// Returns a PNG chunk with its length and checksum.
 pub fn chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let mut sum = flate2::Crc::new();
     sum.update(name);
@@ -251,7 +250,7 @@ pub fn chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
     [&(data.len() as u32).to_be_bytes()[..], name, data, &sum.sum().to_be_bytes()].concat()
 }
 
-/// The joined contents of all IDAT chunks.
+/// Returns the concatenated contents of all IDAT chunks.
 fn idat(png: &[u8]) -> Vec<u8> {
     let (mut at, mut data) = (PNG_MAGIC.len(), Vec::new());
     while let Some(length) = png.get(at..at + 4) {
@@ -264,7 +263,7 @@ fn idat(png: &[u8]) -> Vec<u8> {
     data
 }
 
-/// A RIFF chunk with its length and padding.
+/// Returns a RIFF chunk with its length and padding.
 pub fn riff(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let mut out = [&name[..], &(data.len() as u32).to_le_bytes()[..], data].concat();
     out.resize(out.len().next_multiple_of(2), 0);

@@ -1,7 +1,3 @@
-//! Heads in the poses that a challenge asks for, as files that a browser's camera plays.
-//!
-//! Knows nothing of browsers: which file is shown when, the scripts in `browser/` decide.
-
 use std::path::{Path, PathBuf};
 
 use picpick_engine::Picture;
@@ -9,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::video::y4m;
 
-/// How a head is turned for what is asked, in degrees to its own left and up.
+/// Yaw and pitch for each guidance, degrees, positive to the head's own left and up.
 const POSES: [(&str, f32, f32); 5] = [
     ("look_straight", 0.0, 0.0),
     ("turn_left", 27.0, 0.0),
@@ -17,29 +13,31 @@ const POSES: [(&str, f32, f32); 5] = [
     ("turn_up", 0.0, 20.0),
     ("turn_down", 0.0, -20.0),
 ];
-/// How far a head goes while what is asked stays the same: people do not know how far is enough.
+/// Factors of the angle while the guidance stays the same: people try different angles, because they do not
+/// know which is enough.
 const SHARES: [f32; 4] = [0.8, 0.95, 1.1, 1.25];
 
-/// A folder of such files.
+/// A folder of video files with the poses that a challenge requests. The browser plays them as its camera;
+/// the scripts in `browser/` choose the file.
 pub struct Poses {
     folder: PathBuf,
 }
 
 impl Poses {
-    /// Makes `folder`, which is not there yet.
+    /// Creates `folder`, which must not exist.
     pub fn new(folder: &Path) -> Self {
         std::fs::create_dir(folder).unwrap();
         Self { folder: folder.to_owned() }
     }
 
-    /// Keeps one picture; its file's path.
+    /// Writes a picture as a video. Returns the file's path.
     pub fn keep(&self, name: &str, picture: Picture) -> Value {
         let path = self.folder.join(format!("{name}.y4m"));
         y4m(&path, &[picture], 20);
         Value::from(path.to_string_lossy())
     }
 
-    /// The five poses of a head, or of whatever `posed` makes of their angles.
+    /// Writes the five poses of the head that `posed` draws for yaw and pitch. Returns the paths by guidance.
     pub fn all(&self, name: &str, posed: impl Fn(f32, f32) -> Picture) -> Value {
         let pose = |(code, yaw, pitch): (&str, f32, f32)| {
             let further = |share: &f32| {

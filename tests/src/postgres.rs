@@ -1,8 +1,3 @@
-//! A PostgreSQL of the tests' own: the real server, from the system's package.
-//!
-//! One cluster for each test program, a fresh database for each service. It ends when the test program
-//! does, however that ends. Knows nothing of what is kept in it.
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
 const PROGRAM: &str = include_str!("../postgres/run.sh");
-/// Asked for by every connection, and never to be seen in a log.
+/// Password of the database user, which must never be logged.
 const PASSWORD: &str = "the-password-of-the-database";
 
-/// The address of an empty database.
+/// Creates an empty database. Returns its address.
 pub fn fresh_database() -> String {
     static MADE: AtomicUsize = AtomicUsize::new(0);
     let name = format!("service_{}", MADE.fetch_add(1, Ordering::SeqCst));
@@ -24,14 +19,16 @@ pub fn fresh_database() -> String {
     cluster.url(&name)
 }
 
-/// What no log may hold of an address that [`fresh_database`] gave.
+/// Returns the password in the addresses of [`fresh_database`], which must not be logged.
 pub fn password() -> &'static str {
     PASSWORD
 }
 
+/// A PostgreSQL cluster, one for each test program, run by the system's package. It ends with the test
+/// program, even if that is killed.
 struct Cluster {
     socket: String,
-    /// Its standard input is what keeps the cluster alive.
+    /// The cluster runs while the standard input of this process is open.
     _process: Child,
 }
 
@@ -66,7 +63,7 @@ impl Cluster {
     }
 }
 
-/// PostgreSQL refuses to run as root; its package brings a user for it.
+/// Returns a shell, for root as the user `postgres` of the package: PostgreSQL refuses to run as root.
 fn shell() -> Command {
     if !rustix::process::geteuid().is_root() {
         return Command::new("sh");
@@ -76,7 +73,8 @@ fn shell() -> Command {
     command
 }
 
-/// The folder with `initdb` and the like: Debian keeps one for each version, and none in the path.
+/// Returns the folder with `initdb`, `pg_ctl` and `postgres`. Debian has one for each version, outside of
+/// `PATH`.
 fn programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
@@ -92,14 +90,14 @@ fn programs() -> PathBuf {
     })
 }
 
-/// Runs `statement` on the database at `url`, SQLite or PostgreSQL; how many rows it changed.
+/// Runs `statement` on the database at `url`, SQLite or PostgreSQL. Returns the number of changed rows.
 pub fn change(url: &str, statement: &str) -> u64 {
     connected(url, async |connection| {
         sqlx::query(statement).execute(connection).await.unwrap().rows_affected()
     })
 }
 
-/// The first column of the first row of `query`, a number.
+/// Returns the first column of the first row of `query`, a number.
 pub fn number(url: &str, query: &str) -> i64 {
     connected(url, async |connection| {
         sqlx::query(query).fetch_one(connection).await.unwrap().get::<i64, _>(0)

@@ -1,10 +1,7 @@
-//! Power cuts: a folder as it would be found after one, made from the shadow that the preloaded library
-//! keeps.
-//!
-//! A file's content is durable by its own fsync, a name by its folder's. The strict cut leaves exactly
-//! that. The random one goes on from there: each file keeps, loses or tears what was not synced, and each
-//! folder keeps some first part of its changes, in their order, as journaling file systems do it. Knows
-//! nothing of what the files hold.
+//! Simulates power cuts: rebuilds a folder from the shadow that the preloaded library keeps. A file's content
+//! is durable after its fsync, a name after the fsync of its folder. A strict cut keeps exactly that. After a
+//! random cut, each file also keeps, loses or tears what was not synced, and each folder keeps the first of
+//! its unsynced changes in order, as journaling file systems do.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, Permissions};
@@ -15,13 +12,14 @@ use crate::rng::Rng;
 
 const PAGE_BYTES: usize = 4096;
 
-/// What becomes of changes that were not synced.
+/// How a power cut treats unsynced changes.
 pub enum Cut<'a> {
     /// All are lost.
     Strict,
-    /// They are kept, lost or torn by the dice: of a torn file a first part is written.
+    /// Each is kept, lost or torn at random; of a torn file only the first bytes are written.
     Random(&'a mut Rng),
-    /// The same, but a torn file misses any of its new pages: a kernel need not write them in order.
+    /// Like `Random`, but a torn file lacks any of its appended pages: a kernel need not write pages in
+    /// order.
     Holes(&'a mut Rng),
 }
 
@@ -35,7 +33,7 @@ struct Entry {
 
 type Names = BTreeMap<String, Entry>;
 
-/// A change of a folder: a name that came, or went.
+/// A change of a folder: a name added (`entry`) or removed (`None`).
 struct Change {
     number: u64,
     folder: u64,
@@ -43,13 +41,13 @@ struct Change {
     entry: Option<Entry>,
 }
 
-/// A folder that the power can be cut of, and its shadow beside it.
+/// A folder whose power can be cut, and its shadow on the same file system.
 pub struct Power {
     root: PathBuf,
     shadow: PathBuf,
 }
 
-/// The folder as the last process left it.
+/// The contents of the folder as the last process left it: files and names by inode.
 #[derive(Default)]
 struct Left {
     paths: HashMap<u64, PathBuf>,
@@ -57,19 +55,19 @@ struct Left {
 }
 
 impl Power {
-    /// Takes all that is in `root` for durable. `shadow` is made anew, on the same file system.
+    /// Treats everything in `root` as durable. Creates `shadow` again; it must be on the same file system.
     pub fn new(root: &Path, shadow: &Path) -> Self {
         let power = Self { root: root.to_path_buf(), shadow: shadow.to_path_buf() };
         power.settle();
         power
     }
 
-    /// Where the library is to keep its shadow.
+    /// Returns the folder in which the library must keep its shadow.
     pub fn shadow(&self) -> &Path {
         &self.shadow
     }
 
-    /// Cuts the power of a folder that no process has open any more, and turns it on again.
+    /// Simulates a power cut. No process may have files of the folder open.
     pub fn cut(&self, cut: Cut<'_>) {
         let mut left = Left::default();
         left.look(&self.root);
@@ -81,7 +79,7 @@ impl Power {
         self.settle();
     }
 
-    /// After a cut the disk holds what it holds: all of it is durable.
+    /// Resets the shadow: everything that the folder contains is durable.
     fn settle(&self) {
         if self.shadow.exists() {
             fs::remove_dir_all(&self.shadow).unwrap();
@@ -126,8 +124,8 @@ struct Rebuild<'a> {
     paths: HashMap<u64, PathBuf>,
     cut: Cut<'a>,
     changes: Vec<Change>,
-    /// The last change that happens. Where something moved from folder to folder it is the same one for
-    /// all folders, because such a move happens whole; otherwise each folder has one of its own.
+    /// The last change that is applied. If a file was moved between folders it is one change for all folders,
+    /// because such a move is atomic; otherwise (`None`) each folder has its own.
     last: Option<u64>,
 }
 
@@ -159,7 +157,8 @@ impl<'a> Rebuild<'a> {
         fs::set_permissions(to, Permissions::from_mode(mode)).unwrap();
     }
 
-    /// The names that the cut leaves in a folder; one that was never synced has none but those it gains.
+    /// Returns the names that the cut leaves in a folder. A folder that was never synced starts without
+    /// names.
     fn names(&mut self, inode: u64) -> Names {
         let text = fs::read_to_string(self.shadow.join(format!("dir.{inode}"))).unwrap_or_default();
         let mut lines = text.lines();
@@ -179,7 +178,8 @@ impl<'a> Rebuild<'a> {
         names
     }
 
-    /// The content that the cut leaves in a file; one that was never synced has none.
+    /// Returns the content that the cut leaves in a file. A file that was never synced has no durable
+    /// content.
     fn content(&mut self, inode: u64) -> Vec<u8> {
         let piece = |kind| fs::read(self.shadow.join(format!("{kind}.{inode}"))).ok();
         let durable = piece("data").unwrap_or_default();
@@ -197,7 +197,7 @@ impl<'a> Rebuild<'a> {
     }
 }
 
-/// "TYPE INODE MODE NAME".
+/// Parses "TYPE INODE MODE NAME".
 fn entry(text: &str) -> Option<(String, Entry)> {
     let mut words = text.splitn(4, ' ');
     let is_folder = words.next()? == "d";
@@ -206,7 +206,7 @@ fn entry(text: &str) -> Option<(String, Entry)> {
     Some((words.next()?.to_owned(), Entry { is_folder, inode, mode }))
 }
 
-/// "NUMBER FOLDER + ENTRY" or "NUMBER FOLDER - NAME".
+/// Parses "NUMBER FOLDER + ENTRY" or "NUMBER FOLDER - NAME".
 fn change(text: &str) -> Option<Change> {
     let mut words = text.splitn(4, ' ');
     let (number, folder) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
@@ -218,15 +218,16 @@ fn change(text: &str) -> Option<Change> {
     Some(Change { number, folder, name, entry: Some(entry) })
 }
 
-/// A file that was on its way from `durable` to `now`: a first part of the new bytes, the rest as it
-/// was. What both begin with is never torn.
+/// Returns a partly written file: the first bytes of `now`, the rest of `durable`. Their common prefix is
+/// never torn.
 fn torn(durable: &[u8], now: &[u8], rng: &mut Rng) -> Vec<u8> {
     let same = durable.iter().zip(now).take_while(|(a, b)| a == b).count();
     let at = same + rng.throw((now.len() - same) as u64 + 1) as usize;
     [&now[..at], durable.get(at..).unwrap_or_default()].concat()
 }
 
-/// What was appended to `durable`, with some pages of it never written.
+/// Returns `now` with some of the pages that were appended to `durable` zeroed, as if they were never
+/// written.
 fn with_holes(durable: &[u8], mut now: Vec<u8>, rng: &mut Rng) -> Vec<u8> {
     let appended = now.get_mut(durable.len()..).unwrap_or_default();
     let lost = appended.chunks_mut(PAGE_BYTES).filter(|_| rng.one_in(3));
@@ -235,14 +236,14 @@ fn with_holes(durable: &[u8], mut now: Vec<u8>, rng: &mut Rng) -> Vec<u8> {
 }
 
 #[test]
-fn holes_are_only_in_what_was_appended() {
+fn holes_are_only_in_appended_bytes() {
     let (durable, now) = (vec![1; 100], vec![1; 100 + 8 * PAGE_BYTES]);
     let cut = with_holes(&durable, now, &mut Rng::new(2));
     assert!(cut.starts_with(&durable) && cut.contains(&0) && cut[100..].contains(&1));
 }
 
 #[test]
-fn a_torn_file_keeps_what_both_have() {
+fn a_torn_file_keeps_the_common_prefix() {
     let mut rng = Rng::new(1);
     let (mut shortest, mut longest) = (usize::MAX, 0);
     for _ in 0..200 {

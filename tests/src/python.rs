@@ -1,15 +1,12 @@
-//! Programs in Python that the tests use: pinned by hashes, fetched once into the user's cache.
-//!
-//! Nothing of a package runs while it is installed. Knows nothing of what the programs do.
-
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::samples::cache;
 
-/// The folder, for `PYTHONPATH`, with the package `name` of `pinned`, a requirements file; fetched when it is
-/// not there, and named after what is pinned.
+/// Installs the Python package `name` of the requirements file `pinned` into the user's cache, unless it is
+/// there. Packages are pinned by hashes and installed as wheels only, so none of their code runs during
+/// installation. Returns the folder for `PYTHONPATH`.
 pub fn installed(name: &str, pinned: &str) -> PathBuf {
     let tools = cache().join("tools");
     std::fs::create_dir_all(&tools).unwrap();
@@ -23,7 +20,7 @@ pub fn installed(name: &str, pinned: &str) -> PathBuf {
     if std::fs::read_to_string(&marker).is_ok_and(|text| text == pinned) {
         return folder;
     }
-    // What an interrupted or an older installation left.
+    // Remains of an interrupted or older installation.
     let _ = std::fs::remove_dir_all(&folder);
     let requirements = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(requirements.path(), pinned).unwrap();

@@ -1,10 +1,6 @@
-//! Random numbers that a printed seed brings back.
-//!
-//! SplitMix64, for tests only: neighbouring seeds give unrelated numbers. Knows nothing of what they
-//! decide.
-
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// A random number generator for tests (SplitMix64): neighbouring seeds give unrelated numbers.
 #[derive(Clone)]
 pub struct Rng(u64);
 
@@ -13,7 +9,8 @@ impl Rng {
         Self(seed)
     }
 
-    /// A seed of `PICPICK_TEST_SEED`, or of the clock. Printed: a test that failed can be repeated.
+    /// Creates a generator with the seed of `PICPICK_TEST_SEED`, or of the clock. Prints the seed, so that a
+    /// failed test can be repeated.
     pub fn seeded(test: &str) -> Self {
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
         let seed =
@@ -22,27 +19,27 @@ impl Rng {
         Self(seed)
     }
 
-    /// 0 to `below` − 1.
+    /// Returns a number from 0 to `below` − 1.
     pub fn throw(&mut self, below: u64) -> u64 {
         self.number() % below.max(1)
     }
 
-    /// True once in `times`, on average.
+    /// Returns true once in `times` calls, on average.
     pub fn one_in(&mut self, times: u64) -> bool {
         self.throw(times) == 0
     }
 
-    /// 0 to 1.
+    /// Returns a number from 0 to 1.
     pub fn share(&mut self) -> f32 {
         (self.number() >> 40) as f32 / (1_u64 << 24) as f32
     }
 
-    /// One of `among`, which must not be empty.
+    /// Returns one element of `among`, which must not be empty.
     pub fn pick<'a, T>(&mut self, among: &'a [T]) -> &'a T {
         &among[self.throw(among.len() as u64) as usize]
     }
 
-    /// Any number, for instance a seed.
+    /// Returns any 64-bit number, for instance a seed.
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -52,7 +49,7 @@ impl Rng {
     }
 }
 
-/// How often: from the environment, or `otherwise`.
+/// Returns the number of repetitions that the environment `variable` sets, or `otherwise`.
 pub fn times(variable: &str, otherwise: usize) -> usize {
     std::env::var(variable).map_or(otherwise, |value| value.parse().unwrap())
 }

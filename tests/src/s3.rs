@@ -1,7 +1,5 @@
-//! An S3 service on this computer: moto, in a process of its own, with signatures checked.
-//!
-//! Installed once into the user's cache, by the hashes in `tests/s3_server/requirements.txt`; started
-//! once per test program and ended with it. Knows nothing of what the tests expect.
+//! A local S3 service (moto in its own process, with signature checks), and a proxy that corrupts responses.
+//! moto is installed once into the user's cache, pinned by the hashes in `tests/s3_server/requirements.txt`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,15 +15,16 @@ use crate::python::installed;
 const PINNED: &str = include_str!("../s3_server/requirements.txt");
 const PROGRAM: &str = include_str!("../s3_server/serve.py");
 
-/// The running service.
+/// The running service; started once per test program and ended with it.
 pub struct S3Server {
-    said: Value,
+    info: Value,
     process: Mutex<Child>,
     answers: Mutex<BufReader<std::process::ChildStdout>>,
 }
 
 impl S3Server {
-    /// The one service of this test program; its buckets are shared, so each test takes a prefix.
+    /// Returns the service of this test program, and starts it if needed. Tests share its buckets, so each
+    /// uses its own prefix.
     pub fn start() -> &'static Self {
         static SERVER: OnceLock<S3Server> = OnceLock::new();
         SERVER.get_or_init(|| {
@@ -37,47 +36,47 @@ impl S3Server {
                 .spawn()
                 .expect("python3 starts");
             let mut answers = BufReader::new(process.stdout.take().unwrap());
-            let said = read_line(&mut answers);
-            Self { said, process: Mutex::new(process), answers: Mutex::new(answers) }
+            let info = read_line(&mut answers);
+            Self { info, process: Mutex::new(process), answers: Mutex::new(answers) }
         })
     }
 
-    /// What it said of itself: `endpoint` and `tls` (the same with a certificate that nobody has
-    /// signed), `plain` and `versioned` (buckets), and credentials.
+    /// Returns a value that the service printed at its start: `endpoint`, `tls` (this service over TLS with a
+    /// self-signed certificate), the buckets `plain` and `versioned`, or a credential.
     pub fn says(&self, what: &str) -> &str {
-        self.said[what].as_str().unwrap()
+        self.info[what].as_str().unwrap()
     }
 
-    /// Access with the right credentials.
+    /// Returns the configuration with the right credentials.
     pub fn access(&self) -> S3Access {
         self.access_at(self.says("endpoint"), "access_key_id", self.says("secret_access_key"))
     }
 
-    /// Access at `endpoint` as the user whose key id is called `id`, with any `secret`.
+    /// Returns a configuration for `endpoint` with the access key id called `id` and any `secret`.
     pub fn access_at(&self, endpoint: &str, id: &str, secret: &str) -> S3Access {
         let secret = SecretText::new(secret.to_owned());
         S3Access::new(Some(endpoint), "us-east-1", self.says(id), secret, None).unwrap()
     }
 
-    /// How many versions and marks of deletion the object `key` of `bucket` has.
+    /// Returns the number of versions and delete markers of the object `key` in `bucket`.
     pub fn versions(&self, bucket: &str, key: &str) -> u64 {
         self.ask(&format!("count {bucket} {key}")).as_u64().unwrap()
     }
 
-    /// How the object `key` of `bucket` is encrypted there: the algorithm and the key's name.
+    /// Returns the server-side encryption of the object `key` in `bucket`: the algorithm and the KMS key.
     pub fn encryption(&self, bucket: &str, key: &str) -> (Option<String>, Option<String>) {
-        let said = self.ask(&format!("encryption {bucket} {key}"));
-        let text = |i: usize| said[i].as_str().map(str::to_owned);
+        let found = self.ask(&format!("encryption {bucket} {key}"));
+        let text = |i: usize| found[i].as_str().map(str::to_owned);
         (text(0), text(1))
     }
 
-    /// Adds `count` versions of `key`, as other programs would.
+    /// Adds `count` versions of `key`, as another program would.
     pub fn add_versions(&self, bucket: &str, key: &str, count: usize) {
         self.ask(&format!("versions {bucket} {key} {count}"));
     }
 
     fn ask(&self, question: &str) -> Value {
-        // Both locks, so that an answer goes to who asked.
+        // Both locks are held, so that each caller reads the answer to its own question.
         let mut answers = self.answers.lock().unwrap();
         let mut process = self.process.lock().unwrap();
         writeln!(process.stdin.as_mut().unwrap(), "{question}").unwrap();
@@ -89,18 +88,18 @@ fn read_line(from: &mut impl BufRead) -> Value {
     let mut line = String::new();
     from.read_line(&mut line).unwrap();
     serde_json::from_str(&line)
-        .unwrap_or_else(|error| panic!("the S3 service said '{line}': {error}"))
+        .unwrap_or_else(|error| panic!("the S3 service printed '{line}': {error}"))
 }
 
-/// A port that hands every connection on to another one and spoils what comes back.
-pub struct Spoiler {
+/// A TCP proxy that changes the responses of the server behind it.
+pub struct CorruptingProxy {
     pub endpoint: String,
     connections: Arc<AtomicUsize>,
 }
 
-impl Spoiler {
-    /// In front of `endpoint`; `spoil` gets each whole answer.
-    pub fn new(endpoint: &str, spoil: fn(&mut Vec<u8>)) -> Self {
+impl CorruptingProxy {
+    /// Starts a proxy in front of `endpoint`; `corrupt` receives each complete response.
+    pub fn new(endpoint: &str, corrupt: fn(&mut Vec<u8>)) -> Self {
         let behind = endpoint.trim_start_matches("http://").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let own = format!("http://{}", listener.local_addr().unwrap());
@@ -110,25 +109,25 @@ impl Spoiler {
             for client in listener.incoming() {
                 count.fetch_add(1, Ordering::SeqCst);
                 let server = TcpStream::connect(&behind).unwrap();
-                std::thread::spawn(move || hand_on(client.unwrap(), server, spoil));
+                std::thread::spawn(move || forward(client.unwrap(), server, corrupt));
             }
         });
         Self { endpoint: own, connections }
     }
 
-    /// How many connections were made so far.
+    /// Returns the number of connections so far.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 }
 
-fn hand_on(mut client: TcpStream, mut server: TcpStream, spoil: fn(&mut Vec<u8>)) {
+fn forward(mut client: TcpStream, mut server: TcpStream, corrupt: fn(&mut Vec<u8>)) {
     let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     std::thread::spawn(move || std::io::copy(&mut from, &mut to));
     let mut answer = Vec::new();
-    // The service closes the connection after each answer.
+    // The service closes the connection after each response.
     let _ = server.read_to_end(&mut answer);
-    spoil(&mut answer);
+    corrupt(&mut answer);
     let _ = client.write_all(&answer);
     let _ = client.shutdown(std::net::Shutdown::Both);
 }

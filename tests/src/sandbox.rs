@@ -1,8 +1,3 @@
-//! A folder of its own for each test, and the program run in it.
-//!
-//! Takes a finished command apart: exit status, standard output, standard error, JSON. Knows nothing of
-//! single commands beyond how a collection is made and filled.
-
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,13 +8,13 @@ use tempfile::TempDir;
 use crate::harness::copy;
 use crate::samples::{cache, models};
 
-/// A folder that goes with the test, with a data folder in it.
+/// A temporary folder that is removed after the test, with a data folder in it and the program to run.
 pub struct Sandbox {
     folder: TempDir,
     program: PathBuf,
 }
 
-/// A command that has ended.
+/// The exit status and output of a command.
 #[derive(Debug)]
 pub struct Outcome {
     pub status: i32,
@@ -28,30 +23,30 @@ pub struct Outcome {
 }
 
 impl Sandbox {
-    /// An empty room for `program`.
+    /// Creates an empty sandbox for `program`.
     pub fn new(program: &str) -> Self {
         models();
         Self { folder: tempfile::tempdir().unwrap(), program: program.into() }
     }
 
-    /// Another room with a copy of this one's data folder.
+    /// Creates a sandbox with a copy of this one's data folder.
     pub fn twin(&self) -> Self {
         let twin = Self { folder: tempfile::tempdir().unwrap(), program: self.program.clone() };
         copy(&self.data(), &twin.data());
         twin
     }
 
-    /// A path below the room.
+    /// Returns a path below the sandbox.
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// The data folder; it is made by the first command that needs it.
+    /// Returns the data folder; the first command that needs it creates it.
     pub fn data(&self) -> PathBuf {
         self.path("data")
     }
 
-    /// A folder with copies of `photos` in it, made new.
+    /// Creates a folder and copies `photos` into it.
     pub fn folder(&self, name: &str, photos: &[PathBuf]) -> PathBuf {
         let folder = self.path(name);
         std::fs::create_dir_all(&folder).unwrap();
@@ -61,12 +56,12 @@ impl Sandbox {
         folder
     }
 
-    /// `picpick` with this room's data folder, whatever the environment says.
+    /// Returns a command that runs `picpick` with this sandbox's data folder, independent of the environment.
     pub fn command(&self) -> Command {
         self.command_for(&self.data())
     }
 
-    /// `picpick` with another data folder.
+    /// Returns a command that runs `picpick` with another data folder.
     pub fn command_for(&self, data: &Path) -> Command {
         let mut command = Command::new(&self.program);
         for name in ["PICPICK_DATA", "PICPICK_KEYRING", "PICPICK_MODELS_DIR"] {
@@ -85,27 +80,27 @@ impl Sandbox {
         Outcome::of(self.command().args(arguments))
     }
 
-    /// The same with `--json`: the status and the document.
+    /// Runs `picpick --json` with `arguments`. Returns the exit status and the document.
     pub fn json<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> (i32, Value) {
         let outcome = Outcome::of(self.command().arg("--json").args(arguments));
         let document = outcome.document();
         (outcome.status, document)
     }
 
-    /// The document of a command that must succeed.
+    /// Runs `picpick --json` with `arguments`, which must succeed. Returns the document.
     pub fn done<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Value {
         let outcome = Outcome::of(self.command().arg("--json").args(arguments));
         assert_eq!(outcome.status, 0, "{outcome:?}");
         outcome.document()
     }
 
-    /// Makes the collection "Event" and takes `paths` into it; what `index --json` said.
+    /// Creates the collection "Event" and indexes `paths` into it. Returns the document of `index`.
     pub fn event(&self, paths: &[PathBuf]) -> Value {
         self.done(["collections", "create", "Event"]);
         self.index(paths)
     }
 
-    /// Takes `paths` into "Event".
+    /// Indexes `paths` into "Event". Returns the document of `index`.
     pub fn index(&self, paths: &[PathBuf]) -> Value {
         let mut arguments: Vec<&OsStr> = vec!["index".as_ref(), "Event".as_ref()];
         arguments.extend(paths.iter().map(|path| path.as_os_str()));
@@ -114,7 +109,7 @@ impl Sandbox {
 }
 
 impl Outcome {
-    /// Runs `command` to its end. No command may panic, whatever it is given.
+    /// Runs `command` to its end. Fails the test if it panics or is ended by a signal.
     pub fn of(command: &mut Command) -> Self {
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output is UTF-8");
@@ -126,13 +121,13 @@ impl Outcome {
         Self { status, stdout, stderr }
     }
 
-    /// The one JSON document on standard output.
+    /// Parses standard output, which must be one JSON document.
     pub fn document(&self) -> Value {
-        // `from_str` refuses what follows a document, so two documents fail here too.
+        // `from_str` refuses trailing text, so two documents are an error too.
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The message of a command that must have ended with `status`, without or with `--json`.
+    /// Checks that the command ended with `status`. Returns its error message, with or without `--json`.
     pub fn failed(&self, status: i32) -> String {
         assert_eq!(self.status, status, "{self:?}");
         match serde_json::from_str::<Value>(&self.stdout) {
@@ -145,7 +140,7 @@ impl Outcome {
     }
 }
 
-/// The file names in field `field` of the objects of `list`, in order.
+/// Returns the file names of the paths in `field` of the objects of `list`, in order.
 pub fn file_names(list: &Value, field: &str) -> Vec<String> {
     let name = |entry: &Value| {
         let path = Path::new(entry[field].as_str().expect("a path"));
@@ -154,18 +149,18 @@ pub fn file_names(list: &Value, field: &str) -> Vec<String> {
     list.as_array().expect("a list").iter().map(name).collect()
 }
 
-/// A list of numbers, for instance a box.
+/// Returns the numbers of a JSON list, for instance of a box.
 pub fn numbers(list: &Value) -> Vec<f64> {
     list.as_array().expect("a list").iter().map(|value| value.as_f64().expect("a number")).collect()
 }
 
-/// A file system of its own, of limited size or read-only; needs root and the right to mount.
+/// A temporary file system of limited size, or read-only. Needs root and the right to mount.
 pub struct Tmpfs {
     at: PathBuf,
 }
 
 impl Tmpfs {
-    /// An empty file system of `size_mib` at `at`; `None` where that is not allowed.
+    /// Mounts an empty file system of `size_mib` at `at`. Returns `None` if mounting is not permitted.
     pub fn new(at: &Path, size_mib: u32) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
         let size = format!("size={size_mib}m");
@@ -173,7 +168,7 @@ impl Tmpfs {
             .then(|| Self { at: at.to_path_buf() })
     }
 
-    /// Takes back, or gives again, the right to write.
+    /// Remounts the file system read-only or writable.
     pub fn set_writable(&self, writable: bool) {
         let options = if writable { "remount,rw" } else { "remount,ro" };
         assert!(mount(&["-o", options], &self.at));
@@ -182,7 +177,7 @@ impl Tmpfs {
 
 impl Drop for Tmpfs {
     fn drop(&mut self) {
-        // Lazily: a test that fails must not leave a file system behind.
+        // Lazily, so that a failed test leaves no mount behind even if files are open.
         let _ = Command::new("umount").arg("-l").arg(&self.at).output();
     }
 }

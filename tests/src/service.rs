@@ -1,7 +1,5 @@
-//! The service as a process: `picpick serve` on a data folder and a database of its own.
-//!
-//! It is started, killed and started again as an operator would; what it writes to standard error is kept,
-//! and at the end no secret that was used may stand there. Knows nothing of what the routes do.
+//! Runs `picpick serve` as a process on its own data folder and database. Its standard error is captured;
+//! when a service is dropped, the log must not contain a secret that was used, or a panic.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -15,10 +13,10 @@ use crate::client::{Client, Wire};
 use crate::postgres;
 use crate::sandbox::{Outcome, Sandbox};
 
-/// How long a start may take before it counts as stuck; only a failing test waits so long.
+/// Time after which a start counts as stuck; only a failing test waits for it.
 const START_MAX: Duration = Duration::from_secs(300);
 
-/// Where the service keeps its rows.
+/// The database of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Database {
     Sqlite,
@@ -33,7 +31,7 @@ pub struct Service {
     database: Option<String>,
     log_filter: &'static str,
     environment: Vec<(&'static str, String)>,
-    heard: Arc<Heard>,
+    capture: Arc<Capture>,
     running: Option<Running>,
 }
 
@@ -42,16 +40,16 @@ struct Running {
     listener: JoinHandle<()>,
 }
 
-/// What the service said on standard error.
+/// The captured standard error of the service.
 #[derive(Default)]
-struct Heard {
-    said: Mutex<Said>,
+struct Capture {
+    output: Mutex<Output>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Said {
-    /// Everything but the lines that show the first account's link: those are meant to hold a token.
+struct Output {
+    /// Everything except the lines with the setup link, which contain a token on purpose.
     log: String,
     address: Option<String>,
     setup: Option<String>,
@@ -59,37 +57,37 @@ struct Said {
 }
 
 impl Service {
-    /// A service in `room`, running.
+    /// Starts a service in `sandbox`.
     pub fn start(sandbox: Sandbox, database: Database) -> Self {
         Self::start_logging(sandbox, database, "debug,sqlx=info")
     }
 
-    /// The same with another choice of what is logged.
+    /// Starts a service in `sandbox` with a log filter.
     pub fn start_logging(sandbox: Sandbox, database: Database, log_filter: &'static str) -> Self {
         let database = (database == Database::Postgres).then(postgres::fresh_database);
         let wire = Arc::<Wire>::default();
         if database.is_some() {
             wire.remember(postgres::password());
         }
-        let heard = Arc::default();
+        let capture = Arc::default();
         let environment = Vec::new();
         let mut service =
-            Self { sandbox, wire, database, log_filter, environment, heard, running: None };
+            Self { sandbox, wire, database, log_filter, environment, capture, running: None };
         service.restart();
         service
     }
 
-    /// A service in `room` that keeps its rows in SQLite, with variables of its environment set.
+    /// Starts a service in `sandbox` on SQLite, with environment variables.
     pub fn start_with(sandbox: Sandbox, environment: Vec<(&'static str, String)>) -> Self {
-        let (wire, heard) = (Arc::default(), Arc::default());
+        let (wire, capture) = (Arc::default(), Arc::default());
         let log_filter = "debug,sqlx=info";
         let mut service =
-            Self { sandbox, wire, database: None, log_filter, environment, heard, running: None };
+            Self { sandbox, wire, database: None, log_filter, environment, capture, running: None };
         service.restart();
         service
     }
 
-    /// `picpick` on this service's data folder and database.
+    /// Returns a command that runs `picpick` on this service's data folder and database.
     pub fn command(&self) -> Command {
         let mut command = self.sandbox.command();
         for name in ["PICPICK_DATABASE_URL", "PICPICK_DATABASE_URL_FILE", "PICPICK_PHOTOS"] {
@@ -107,19 +105,19 @@ impl Service {
         command
     }
 
-    /// Runs another command of `picpick` beside the service.
+    /// Runs another `picpick` command while the service runs.
     pub fn run(&self, arguments: &[&str]) -> Outcome {
         Outcome::of(self.command().args(arguments))
     }
 
-    /// Starts the service, which is not running; it listens when this returns.
+    /// Starts the service, which must not be running. Returns when it listens.
     pub fn restart(&mut self) {
         assert!(self.running.is_none(), "the service is running");
         let mut process = self
             .command()
             .env("PICPICK_LOG", self.log_filter)
             .env("NO_COLOR", "1")
-            // Each client of a test has an address of its own.
+            // Each client of a test sends its own address.
             .env("PICPICK_TRUSTED_PROXIES", "127.0.0.1")
             .args(["serve", "--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
@@ -128,22 +126,22 @@ impl Service {
             .spawn()
             .unwrap();
         let log = self.log();
-        *self.said() = Said { log, ..Said::default() };
+        *self.output() = Output { log, ..Output::default() };
         let lines = BufReader::new(process.stderr.take().unwrap());
-        let heard = Arc::clone(&self.heard);
-        let listener = std::thread::spawn(move || listen(lines, &heard));
+        let capture = Arc::clone(&self.capture);
+        let listener = std::thread::spawn(move || listen(lines, &capture));
         self.running = Some(Running { process, listener });
-        let address = self.wait_for(|said| said.address.clone());
+        let address = self.wait_for(|output| output.address.clone());
         *self.wire.address.lock().unwrap() = address;
     }
 
-    /// For killing it from another thread.
+    /// Returns the process id, for kills from another thread.
     pub fn process_id(&self) -> rustix::process::Pid {
         let running = self.running.as_ref().expect("a running service");
         rustix::process::Pid::from_child(&running.process)
     }
 
-    /// Ends the service as a power cut would.
+    /// Kills the service with signal 9.
     pub fn kill(&mut self) {
         let mut running = self.running.take().expect("a running service");
         running.process.kill().unwrap();
@@ -151,7 +149,7 @@ impl Service {
         running.listener.join().unwrap();
     }
 
-    /// Asks the service to end, as an operator would; its exit status.
+    /// Stops the service with SIGTERM, as an operator does. Returns its exit status.
     pub fn stop(&mut self) -> Option<i32> {
         let mut running = self.running.take().expect("a running service");
         let id = rustix::process::Pid::from_child(&running.process);
@@ -161,47 +159,47 @@ impl Service {
         status
     }
 
-    /// The token of the first account's link, which this start printed.
+    /// Returns the token of the setup link that this start printed.
     pub fn setup_token(&self) -> String {
-        self.wait_for(|said| said.setup.clone())
+        self.wait_for(|output| output.setup.clone())
     }
 
-    /// Somebody at an address of their own, who shows nothing.
+    /// Returns a client with its own address and no credential.
     pub fn client(&self) -> Client {
         Client::new(&self.wire)
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// Returns the service's address, `http://127.0.0.1:PORT`.
     pub fn address(&self) -> String {
         self.wire.address.lock().unwrap().clone()
     }
 
-    /// Notes something that must not be logged.
+    /// Records a secret that must not be logged.
     pub fn remember(&self, secret: &str) {
         self.wire.remember(secret);
     }
 
-    /// Notes the secrets of a body that somebody else sent.
+    /// Records the secret fields of a body that was sent by other means than `Client`.
     pub fn remember_body(&self, body: &Value) {
         self.wire.remember_fields(body);
     }
 
-    /// Everything that was logged so far, over all starts.
+    /// Returns everything logged so far, since the first start.
     pub fn log(&self) -> String {
-        self.said().log.clone()
+        self.output().log.clone()
     }
 
     /// Waits until `line` is logged.
     pub fn wait_for_log(&self, line: &str) {
-        self.wait_for(|said| said.log.contains(line).then_some(()));
+        self.wait_for(|output| output.log.contains(line).then_some(()));
     }
 
-    /// Changes rows behind the service's back; how many.
+    /// Runs `statement` directly on the service's database. Returns the number of changed rows.
     pub fn change_rows(&self, statement: &str) -> u64 {
         postgres::change(&self.database_url(), statement)
     }
 
-    /// A number from the service's database.
+    /// Returns the number that `query` selects from the service's database.
     pub fn number(&self, query: &str) -> i64 {
         postgres::number(&self.database_url(), query)
     }
@@ -211,43 +209,43 @@ impl Service {
         self.database.clone().unwrap_or_else(file)
     }
 
-    fn said(&self) -> MutexGuard<'_, Said> {
-        self.heard.said.lock().unwrap()
+    fn output(&self) -> MutexGuard<'_, Output> {
+        self.capture.output.lock().unwrap()
     }
 
-    fn wait_for<T>(&self, found: impl Fn(&Said) -> Option<T>) -> T {
-        let mut said = self.said();
+    fn wait_for<T>(&self, found: impl Fn(&Output) -> Option<T>) -> T {
+        let mut output = self.output();
         loop {
-            if let Some(found) = found(&said) {
+            if let Some(found) = found(&output) {
                 return found;
             }
-            assert!(!said.ended, "the service ended: {}", said.log);
-            let waited = self.heard.changed.wait_timeout(said, START_MAX).unwrap();
-            assert!(!waited.1.timed_out(), "the service says nothing: {}", waited.0.log);
-            said = waited.0;
+            assert!(!output.ended, "the service ended: {}", output.log);
+            let waited = self.capture.changed.wait_timeout(output, START_MAX).unwrap();
+            assert!(!waited.1.timed_out(), "the service prints nothing more: {}", waited.0.log);
+            output = waited.0;
         }
     }
 }
 
-fn listen(lines: impl BufRead, heard: &Heard) {
+fn listen(lines: impl BufRead, capture: &Capture) {
     for line in lines.lines() {
-        // A killed process may leave half a line, which need not be UTF-8.
+        // A killed process may leave a truncated line that is not UTF-8.
         let Ok(line) = line else { break };
-        let mut said = heard.said.lock().unwrap();
+        let mut output = capture.output.lock().unwrap();
         match line.split_once("/setup#").filter(|_| line.starts_with("  http")) {
-            Some((_, token)) => said.setup = Some(token.to_owned()),
+            Some((_, token)) => output.setup = Some(token.to_owned()),
             None => {
-                said.log.push_str(&line);
-                said.log.push('\n');
+                output.log.push_str(&line);
+                output.log.push('\n');
             }
         }
         if let Some(address) = line.strip_prefix("PicPick listens on ") {
-            said.address = Some(address.to_owned());
+            output.address = Some(address.to_owned());
         }
-        heard.changed.notify_all();
+        capture.changed.notify_all();
     }
-    heard.said.lock().unwrap().ended = true;
-    heard.changed.notify_all();
+    capture.output.lock().unwrap().ended = true;
+    capture.changed.notify_all();
 }
 
 impl Drop for Service {
@@ -266,15 +264,15 @@ impl Drop for Service {
             return;
         }
         let leaked = self.wire.leaked(&log);
-        assert_eq!(leaked, None, "a secret stands in the service's log");
+        assert_eq!(leaked, None, "the service's log contains a secret");
         for word in ["panicked", "internal error at"] {
             assert!(!log.contains(word), "{log}");
         }
     }
 }
 
-/// A service of this package's program on the named database, running. A macro, because only a test is told
-/// where the program lies.
+/// Starts a service of this package's program on a database. A macro, because Cargo gives the program's path
+/// to tests only.
 #[macro_export]
 macro_rules! service {
     ($database:expr) => {
@@ -282,7 +280,7 @@ macro_rules! service {
     };
 }
 
-/// Makes two tests of each named scenario, a function of a service: one on SQLite, one on PostgreSQL.
+/// Generates two tests for each named scenario, a function of a `Service`: one on SQLite, one on PostgreSQL.
 #[macro_export]
 macro_rules! on_both_databases {
     ($($scenario:ident),* $(,)?) => {

@@ -1,7 +1,3 @@
-//! The preloaded library of `shim/`: compiled once, and put before a command.
-//!
-//! Assumes Linux and a C compiler called `cc`. Knows nothing of the program it is put before.
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,44 +7,44 @@ use sha2::{Digest, Sha256};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/shim");
 
-/// What goes wrong at the chosen call.
+/// The fault at the chosen call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
-    /// The call fails with "input/output error", once or from then on.
+pub enum FaultKind {
+    /// The call fails with EIO, once or from then on.
     Eio,
     EioFromThenOn,
-    /// The call finds the disk full, once or from then on.
+    /// The call fails with ENOSPC, once or from then on.
     Enospc,
     EnospcFromThenOn,
-    /// The process ends itself, as on a panic that aborts.
+    /// The process aborts, as on a panic that aborts.
     Abort,
-    /// The process is gone, without a word.
+    /// The process is killed with signal 9.
     Kill,
-    /// The call takes so many milliseconds longer.
+    /// The call is delayed by this time, ms.
     Delay(u64),
 }
 
-/// The fsyncs that the shadow is to miss.
+/// The fsyncs that the shadow ignores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forget {
     Files,
     Folders,
 }
 
-/// What the library is to do. Nothing, unless told.
+/// The settings of the preloaded library in `shim/`. By default it does nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
-    /// Where the shadow of what is durable is kept.
+    /// Folder of the shadow, which holds what is durable.
     pub shadow: Option<PathBuf>,
-    /// The file that gets a line per call.
+    /// File that gets a line per call.
     pub trace: Option<PathBuf>,
-    /// The call at which it happens, from 1, and what.
-    pub at: Option<(u64, Deed)>,
+    /// The call at which the fault happens, counted from 1, and the fault.
+    pub at: Option<(u64, FaultKind)>,
     pub forget: Option<Forget>,
 }
 
 impl Faults {
-    /// Puts the library before `command`, for calls on paths below `root`.
+    /// Preloads the library into `command`, for calls on paths below `root`.
     pub fn arm(&self, command: &mut Command, root: &Path) {
         command.env("LD_PRELOAD", library()).env("FAULTS_ROOT", root.canonicalize().unwrap());
         for (name, path) in [("FAULTS_SHADOW", &self.shadow), ("FAULTS_TRACE", &self.trace)] {
@@ -56,15 +52,15 @@ impl Faults {
                 command.env(name, path);
             }
         }
-        if let Some((call, deed)) = self.at {
-            let word = match deed {
-                Deed::Eio => "eio",
-                Deed::EioFromThenOn => "eio-on",
-                Deed::Enospc => "enospc",
-                Deed::EnospcFromThenOn => "enospc-on",
-                Deed::Abort => "abort",
-                Deed::Kill => "kill",
-                Deed::Delay(ms) => {
+        if let Some((call, fault)) = self.at {
+            let word = match fault {
+                FaultKind::Eio => "eio",
+                FaultKind::EioFromThenOn => "eio-on",
+                FaultKind::Enospc => "enospc",
+                FaultKind::EnospcFromThenOn => "enospc-on",
+                FaultKind::Abort => "abort",
+                FaultKind::Kill => "kill",
+                FaultKind::Delay(ms) => {
                     command.env("FAULTS_DELAY_MS", ms.to_string());
                     "delay"
                 }
@@ -79,7 +75,7 @@ impl Faults {
     }
 }
 
-/// A call of a trace.
+/// A system call of a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     pub number: u64,
@@ -88,7 +84,7 @@ pub struct Call {
     pub path: String,
 }
 
-/// The calls of a trace, and the one that went wrong. Empty where there is no such file.
+/// Returns the calls of a trace and the call that met the fault. Empty if the file does not exist.
 pub fn read_trace(path: &Path) -> (Vec<Call>, Option<Call>) {
     let text = fs::read_to_string(path).unwrap_or_default();
     let call = |line: &str| {
@@ -100,8 +96,8 @@ pub fn read_trace(path: &Path) -> (Vec<Call>, Option<Call>) {
     (text.lines().filter_map(call).collect(), hit)
 }
 
-/// The compiled library. It lies beside the test programs and is named by its source, so that an old
-/// one is never taken and a present one is not made again.
+/// Compiles the library unless it exists, and returns its path. Needs Linux and a C compiler called `cc`. The
+/// file is beside the test programs and named by the hash of its source, so an outdated one is never used.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {

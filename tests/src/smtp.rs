@@ -1,7 +1,3 @@
-//! A mail server on this computer: aiosmtpd, in a process of its own, which asks for a password.
-//!
-//! Keeps what it takes, and refuses when told. Knows nothing of what the tests expect.
-
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -13,10 +9,11 @@ use crate::python::installed;
 
 const PINNED: &str = include_str!("../smtp_server/requirements.txt");
 const PROGRAM: &str = include_str!("../smtp_server/serve.py");
-/// Only a failing test waits so long.
+/// Time in which mails must arrive; only a failing test waits for it.
 const MAIL_MAX: Duration = Duration::from_secs(120);
 
-/// The running server; it ends with the value.
+/// A local mail server: aiosmtpd in its own process, with password authentication. Stopped when the value is
+/// dropped.
 pub struct MailServer {
     /// `127.0.0.1:PORT`.
     pub address: String,
@@ -53,7 +50,7 @@ impl MailServer {
         Self { address: format!("127.0.0.1:{}", first["port"]), process, taken: ours }
     }
 
-    /// As PICPICK_SMTP_URL takes it, for a way that leads here from `address`.
+    /// Returns the value of PICPICK_SMTP_URL for a server or proxy at `address`.
     pub fn url_at(address: &str) -> String {
         format!("smtp://picpick:p%40ss%20word@{address}")
     }
@@ -62,12 +59,12 @@ impl MailServer {
         Self::url_at(&self.address)
     }
 
-    /// The next recipient is refused with `code`.
+    /// Makes the server refuse the next recipient with `code`.
     pub fn refuse(&mut self, code: u16) {
         writeln!(self.process.stdin.as_mut().unwrap(), "refuse {code}").unwrap();
     }
 
-    /// The mails to `address` so far, once there are `number`.
+    /// Waits for `number` mails to `address`. Returns all mails to it so far.
     pub fn wait_for(&self, address: &str, number: usize) -> Vec<Value> {
         let end = Instant::now() + MAIL_MAX;
         let mut mails = self.taken.mails.lock().unwrap();
@@ -78,12 +75,12 @@ impl MailServer {
                 return found;
             }
             let left = end.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "no {number} mails came, but {found:?}");
+            assert!(!left.is_zero(), "expected {number} mails, received {found:?}");
             mails = self.taken.more.wait_timeout(mails, left).unwrap().0;
         }
     }
 
-    /// How many mails came so far.
+    /// Returns the number of mails received so far.
     pub fn count(&self) -> usize {
         self.taken.mails.lock().unwrap().len()
     }
@@ -96,7 +93,7 @@ impl Drop for MailServer {
     }
 }
 
-/// The token that begins with `prefix`, of a link in `text`.
+/// Returns the token that begins with `prefix` in a link of `text`.
 #[track_caller]
 pub fn token(text: &str, prefix: &str) -> String {
     let at = text.find(&format!("#{prefix}")).unwrap_or_else(|| panic!("no {prefix} in {text}"));

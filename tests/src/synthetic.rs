@@ -1,20 +1,15 @@
-//! Photos that no camera took: a number gives the photo, its faces and their embeddings.
-//!
-//! Two processes that know the number know the same photo. Embeddings are random, so that no two
-//! faces resemble each other. Knows nothing of pictures or models.
-
 use std::path::PathBuf;
 
 use picpick_engine::{Face, FaceId, Keep, Photo, PhotoId};
 
 use crate::rng::Rng;
 
-/// Numbers of an embedding; those of the default pack.
+/// Dimension of an embedding, as in the default pack.
 const DIM: usize = 128;
-/// A photo has fewer faces than this.
+/// Exclusive upper bound of the faces of a photo.
 const FACES_BELOW: u32 = 6;
 
-/// How many faces photo `number` has when it is new; some have none.
+/// Returns the number of faces of photo `number` before any is deleted; some photos have none.
 pub fn face_count(number: u32) -> u8 {
     (number % FACES_BELOW) as u8
 }
@@ -23,18 +18,19 @@ pub fn photo_id(number: u32) -> PhotoId {
     PhotoId::of(format!("synthetic photo {number}").as_bytes())
 }
 
-/// Photo `number` with all its faces, as model pack `pack` sees them.
+/// Returns the synthetic photo `number` with all its faces, for model pack `pack`. The number alone
+/// determines photo, faces and embeddings, so that two processes create equal photos.
 pub fn photo(number: u32, pack: &str) -> Photo {
     let faces = (0..face_count(number)).map(|which| face(number, which, pack)).collect();
     let path = PathBuf::from(number.to_string());
     Photo { id: photo_id(number), path, width: 6000, height: 4000, faces }
 }
 
-/// Face `which` of photo `number`.
+/// Returns face `which` of photo `number`. Embeddings are random, so no two faces are similar.
 pub fn face(number: u32, which: u8, pack: &str) -> Face {
     let bbox = bbox(number, which);
     let mut rng = Rng::new(u64::from(number) << 8 | u64::from(which));
-    // The sum of some even numbers is about normal, so that all directions are equally likely.
+    // A sum of uniform numbers is nearly normally distributed, so all directions are equally likely.
     let mut embedding: Vec<f32> =
         (0..DIM).map(|_| (0..6).map(|_| rng.share() - 0.5).sum()).collect();
     let norm = embedding.iter().map(|value| value * value).sum::<f32>().sqrt();
@@ -52,7 +48,7 @@ fn bbox(number: u32, which: u8) -> [i32; 4] {
     [i32::from(which) * 200, (number % 3000) as i32, 150, 180]
 }
 
-/// Why collections of these are kept.
+/// Returns the retention policy of collections of synthetic photos.
 pub fn keep() -> Keep {
     Keep { purpose: "tests".into(), legal_basis: "consent".into(), ends_unix_s: None }
 }

@@ -1,8 +1,6 @@
-//! A head that turns, and a picture of one that is waved about, made of one photo.
-//!
-//! The head is a paraboloid with a nose on it, laid over the photo by the five landmarks and turned about
-//! an axis in the plane of eyes and mouth; around it the photo fades into rest. The flat counterpart tilts
-//! the photo as a whole. Knows nothing of challenges.
+//! Makes frames of a turning head, and of a tilted flat photo, from one photo. The head is a paraboloid with
+//! a nose, placed on the photo by the five landmarks and rotated about an axis in the plane of eyes and
+//! mouth; beyond its rim the displacement fades out. The flat attack tilts the photo as a plane.
 
 use std::sync::OnceLock;
 
@@ -16,30 +14,33 @@ use crate::samples::{models, sample as sample_photo};
 /// Eye at the picture's left, eye at its right, nose, mouth corners left and right; px.
 pub type Landmarks = [[f32; 2]; 5];
 
-/// Size of a frame, px: what cameras of browsers give.
+/// Size of a frame, px, as cameras in browsers deliver it.
 pub const FRAME: (u32, u32) = (640, 480);
 /// Height of the face in a frame, as a share of it.
 const FACE_SHARE: f32 = 0.4;
 
-/// Measures of a head in distances from eyes to mouth (some 65 mm): half its width, its height above and
-/// below the eyes, how far its middle lies before its rim, how far the nose stands out, and how wide and
-/// high the nose is.
+// Measures of a head in units of the distance from eyes to mouth (about 65 mm).
+
+/// Half the width of the head.
 const HALF_WIDTH: f32 = 1.2;
+/// Half the height of the head.
 const HALF_HEIGHT: f32 = 1.75;
+/// Distance of the head's centre in front of its rim.
 const DEPTH: f32 = 0.95;
+/// Distance of the nose in front of the head's surface.
 const NOSE: f32 = 0.6;
 const NOSE_WIDTH: f32 = 0.2;
 const NOSE_HEIGHT: f32 = 0.3;
-/// How far beyond the head's rim the photo is moved along, in the same measure.
+/// Distance beyond the head's rim over which the displacement of the photo fades to 0.
 const FADE: f32 = 0.9;
 
-/// The models that look at faces and at whether somebody is there.
+/// The models of face analysis and of liveness.
 pub struct Studio {
     pub pipeline: Pipeline,
     pub liveness: Liveness,
 }
 
-/// The models, loaded once, on the CPU provider, which computes the same on every machine.
+/// Returns the models, loaded once, on the CPU provider, which gives equal results on every machine.
 pub fn studio() -> &'static Studio {
     static STUDIO: OnceLock<Studio> = OnceLock::new();
     STUDIO.get_or_init(|| {
@@ -52,13 +53,13 @@ pub fn studio() -> &'static Studio {
     })
 }
 
-/// The head of the largest face of the sample photo called `name`.
+/// Returns the head of the largest face of the sample photo called `name`.
 pub fn head_of(name: &str) -> Head {
     let Studio { pipeline, liveness } = studio();
     Head::of(pipeline, liveness, &std::fs::read(sample_photo(name)).unwrap())
 }
 
-/// A frame with one face, and how it must be turned to look straight ahead.
+/// A frame with one face, and the yaw that makes it look straight ahead.
 #[derive(Clone)]
 pub struct Head {
     pub frame: Picture,
@@ -67,7 +68,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// The largest face of the photo in `bytes`, in the middle of a frame.
+    /// Creates a frame with the largest face of the photo in `bytes` at its centre.
     pub fn of(pipeline: &Pipeline, liveness: &Liveness, bytes: &[u8]) -> Self {
         let limits = DecodeLimits::default();
         let photo = decode(bytes, &probe(bytes, &limits).unwrap(), &limits).unwrap();
@@ -78,7 +79,7 @@ impl Head {
         let scale = height / FRAME.1 as f32;
         let (left, top) =
             (x + width / 2.0 - FRAME.0 as f32 * scale / 2.0, y + (high - height) / 2.0);
-        // Where the photo ends, its outermost pixels go on: a black bar would look like a device's edge.
+        // Outside the photo its border pixels are repeated: a black bar would look like the edge of a device.
         let frame = drawn(FRAME, |u, v| sample(&photo, left + u * scale, top + v * scale));
         let landmarks = face.landmarks.map(|[x, y]| [(x - left) / scale, (y - top) / scale]);
         let jpeg = to_jpeg(&frame, u32::MAX, 95).unwrap();
@@ -86,28 +87,28 @@ impl Head {
         Self { frame, landmarks, straight_yaw_deg: -seen.pose.yaw }
     }
 
-    /// The head turned towards its own left and up, both in degrees up to about 35, and the camera moved
-    /// by `sway` px: no two frames of a camera in a hand are the same.
+    /// Returns the head turned to its own left and up, each by at most about 35 degrees, with the camera
+    /// moved by `sway` px: no two frames of a hand-held camera are equal.
     pub fn turned(&self, yaw_deg: f32, pitch_deg: f32, sway: [f32; 2]) -> Picture {
         let yaw_deg = yaw_deg + self.straight_yaw_deg;
         moved(&turned(&self.frame, &self.landmarks, yaw_deg, pitch_deg), sway)
     }
 
-    /// A flat picture of the head, straight ahead, that is tilted by these angles.
+    /// Returns a flat picture of the head looking straight ahead, tilted by these angles.
     pub fn flat(&self, yaw_deg: f32, pitch_deg: f32, sway: [f32; 2]) -> Picture {
         let straight = turned(&self.frame, &self.landmarks, self.straight_yaw_deg, 0.0);
         moved(&tilted(&straight, yaw_deg, pitch_deg), sway)
     }
 }
 
-/// `picture` with its head turned; see `Head::turned`.
+/// Returns `picture` with its head turned; see `Head::turned`.
 pub fn turned(picture: &Picture, landmarks: &Landmarks, yaw_deg: f32, pitch_deg: f32) -> Picture {
     let [left, right, nose, mouth_left, mouth_right] = *landmarks;
     let eyes = [(left[0] + right[0]) / 2.0, (left[1] + right[1]) / 2.0];
     let mouth = [(mouth_left[0] + mouth_right[0]) / 2.0, (mouth_left[1] + mouth_right[1]) / 2.0];
     let unit = (mouth[0] - eyes[0]).hypot(mouth[1] - eyes[1]);
     let down = [(mouth[0] - eyes[0]) / unit, (mouth[1] - eyes[1]) / unit];
-    // Along the eyes, towards the picture's right; across them, down.
+    // Unit vectors along the eyes, to the picture's right, and across them, down (`down`).
     let right_of = [down[1], -down[0]];
     let into_face = |x: f32, y: f32| {
         let (dx, dy) = ((x - eyes[0]) / unit, (y - eyes[1]) / unit);
@@ -116,7 +117,7 @@ pub fn turned(picture: &Picture, landmarks: &Landmarks, yaw_deg: f32, pitch_deg:
     let nose = into_face(nose[0], nose[1]);
     let axis_depth = DEPTH * 0.72;
     let (yaw, pitch) = (yaw_deg.to_radians(), pitch_deg.to_radians());
-    // Where the point of the photo at `p` comes to lie, as a shift.
+    // The displacement of the photo's point at `p`.
     let shift = |p: [f32; 2]| {
         let rim = (p[0] / HALF_WIDTH).powi(2) + ((p[1] - 0.15) / HALF_HEIGHT).powi(2);
         let bump =
@@ -133,7 +134,8 @@ pub fn turned(picture: &Picture, landmarks: &Landmarks, yaw_deg: f32, pitch_deg:
     drawn((picture.width(), picture.height()), |u, v| {
         let goal = into_face(u, v);
         let mut source = goal;
-        // The shift changes slowly from point to point, so that halfway steps meet its inverse.
+        // The displacement changes slowly, so a fixed-point iteration with damping 0.5 converges to its
+        // inverse.
         for _ in 0..40 {
             let shift = shift(source);
             for axis in 0..2 {
@@ -146,16 +148,16 @@ pub fn turned(picture: &Picture, landmarks: &Landmarks, yaw_deg: f32, pitch_deg:
     })
 }
 
-/// `picture` as a sheet that is turned about its middle, seen from three times its width away.
+/// Returns `picture` as a plane rotated about its centre, seen from a distance of three times its width.
 pub fn tilted(picture: &Picture, yaw_deg: f32, pitch_deg: f32) -> Picture {
     let (width, height) = (picture.width() as f32, picture.height() as f32);
     let far = 3.0 * width;
     let (yaw, pitch) = (yaw_deg.to_radians(), pitch_deg.to_radians());
-    // The sheet's own axes in space; depth grows away from the camera.
+    // The plane's axes in space; depth increases away from the camera.
     let along = [yaw.cos(), yaw.sin() * pitch.sin(), yaw.sin() * pitch.cos()];
     let across = [0.0, pitch.cos(), -pitch.sin()];
     drawn((picture.width(), picture.height()), |u, v| {
-        // Solves for the point of the sheet that the ray through (u, v) meets.
+        // Solves for the point of the plane that the ray through (u, v) meets.
         let (x, y) = ((u - width / 2.0) / far, (v - height / 2.0) / far);
         let a = [along[0] - x * along[2], across[0] - x * across[2], x * far];
         let b = [along[1] - y * along[2], across[1] - y * across[2], y * far];
@@ -166,12 +168,12 @@ pub fn tilted(picture: &Picture, yaw_deg: f32, pitch_deg: f32) -> Picture {
     })
 }
 
-/// The frame of a camera that was moved.
+/// Returns the frame of a camera moved by `[right, down]` px.
 fn moved(picture: &Picture, [right, down]: [f32; 2]) -> Picture {
     drawn((picture.width(), picture.height()), |u, v| sample(picture, u - right, v - down))
 }
 
-/// A picture whose pixel at (x, y) is `colour(x, y)`.
+/// Returns a picture whose pixel at (x, y) is `colour(x, y)`.
 pub fn drawn((width, height): (u32, u32), colour: impl Fn(f32, f32) -> [f32; 3]) -> Picture {
     let pixels = (0..height).flat_map(|y| {
         let colour = &colour;
@@ -180,7 +182,7 @@ pub fn drawn((width, height): (u32, u32), colour: impl Fn(f32, f32) -> [f32; 3])
     Picture::new(width, height, pixels.collect()).unwrap()
 }
 
-/// Bilinear; outside the picture its outermost pixels go on.
+/// Samples `picture` bilinearly; outside of it the border pixels are repeated.
 pub fn sample(picture: &Picture, x: f32, y: f32) -> [f32; 3] {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let (x, y) = (x.clamp(0.0, (width - 1) as f32), y.clamp(0.0, (height - 1) as f32));

@@ -1,7 +1,4 @@
-//! A line to the service that breaks, or is slow, or leads nowhere for a while.
-//!
-//! A port that hands every connection on, byte by byte, and cuts it when told. Knows nothing of what goes
-//! over it.
+//! A TCP proxy that can break connections, limit their speed, and change its target.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -10,25 +7,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// The line's near end.
+/// A running proxy.
 pub struct Line {
-    /// `http://127.0.0.1:PORT`, whatever lies behind.
+    /// `http://127.0.0.1:PORT`; independent of the target.
     pub address: String,
     far: Arc<Far>,
 }
 
 struct Far {
-    /// `127.0.0.1:PORT`; nobody need be there.
+    /// The target, `127.0.0.1:PORT`; it need not exist.
     behind: Mutex<String>,
-    /// One for each connection to come: after so many bytes towards the service it is cut.
+    /// For each of the next connections, the number of bytes to the service after which it is cut.
     cuts: Mutex<VecDeque<u64>>,
-    /// Towards the service, over all connections; 0: as fast as it goes.
+    /// Speed limit of each connection to the service, bytes/s; 0: none.
     bytes_per_s: AtomicU64,
+    /// Bytes sent to the service by all connections.
     carried: AtomicU64,
 }
 
 impl Line {
-    /// A line to `address`, good until told otherwise.
+    /// Starts a proxy to `address` without faults.
     pub fn to(address: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let near = format!("http://{}", listener.local_addr().unwrap());
@@ -42,7 +40,7 @@ impl Line {
         std::thread::spawn(move || {
             for near in listener.incoming().flatten() {
                 let cut = far.cuts.lock().unwrap().pop_front();
-                // Nobody there: the connection ends at once.
+                // If the target does not exist, the connection is closed at once.
                 let behind = far.behind.lock().unwrap().clone();
                 let Ok(server) = TcpStream::connect(behind) else { continue };
                 let far = Arc::clone(&far);
@@ -52,27 +50,27 @@ impl Line {
         Self { address: near, far: ours }
     }
 
-    /// From now on connections lead to `address`.
+    /// Sets the target of new connections.
     pub fn leads_to(&self, address: &str) {
         *self.far.behind.lock().unwrap() = host(address);
     }
 
-    /// The next connections are cut, each after so many bytes towards the service.
+    /// Cuts the next connections, each after the given number of bytes to the service.
     pub fn cut(&self, after: impl IntoIterator<Item = u64>) {
         self.far.cuts.lock().unwrap().extend(after);
     }
 
-    /// How many of the cuts are still to come.
+    /// Returns the number of pending cuts.
     pub fn cuts_left(&self) -> usize {
         self.far.cuts.lock().unwrap().len()
     }
 
-    /// Holds the line's speed towards the service to `bytes_per_s`.
+    /// Limits each connection's speed to the service.
     pub fn slow(&self, bytes_per_s: u64) {
         self.far.bytes_per_s.store(bytes_per_s, Ordering::SeqCst);
     }
 
-    /// Bytes that went towards the service so far.
+    /// Returns the number of bytes sent to the service so far.
     pub fn carried(&self) -> u64 {
         self.far.carried.load(Ordering::SeqCst)
     }

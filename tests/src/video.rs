@@ -1,14 +1,11 @@
-//! Pictures as a video file that a browser takes for a camera.
-//!
-//! YUV4MPEG2 with 4:2:0 chroma, what Chromium's `--use-file-for-fake-video-capture` reads; it plays the file
-//! over and over. Knows nothing of what the pictures show.
-
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use picpick_engine::Picture;
 
-/// Writes `frames`, all of one size with even sides, `fps` of them a second.
+/// Writes `frames` at `fps` frames/s as YUV4MPEG2 with 4:2:0 chroma, which Chromium's
+/// `--use-file-for-fake-video-capture` reads and plays in a loop. All frames must have the same size, with
+/// even sides.
 pub fn y4m(path: &Path, frames: &[Picture], fps: u32) {
     let first = frames.first().expect("a video has a frame");
     let (width, height) = (first.width() as usize, first.height() as usize);
@@ -23,7 +20,7 @@ pub fn y4m(path: &Path, frames: &[Picture], fps: u32) {
     file.flush().unwrap();
 }
 
-/// Luma, then blue and red difference at half the size both ways; BT.601 in the range of video.
+/// Converts a picture to luma and two chroma planes of half the width and height: BT.601, limited range.
 fn i420(picture: &Picture) -> Vec<u8> {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let pixel = |x: usize, y: usize| {

@@ -1,41 +1,39 @@
-//! What a process at work can be told to do, and the lines on which it says so.
-//!
-//! `BEGIN act`, and then `DONE photos faces` or `FAILED why`, one line each. Knows nothing of how an
-//! act is done or of what must follow from it.
+//! The operations of a child process and the lines that it prints: `BEGIN operation`, and then `DONE photos
+//! faces` or `FAILED why`.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// One act; the word after its kind is a collection's name.
+/// An operation. In its text form the word after the kind is the collection's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
     /// Opens the data folder.
     Start,
     Open(String),
     Create(String),
-    /// Photos, by number.
+    /// Puts photos, by number.
     Put(String, Vec<u32>),
     DeletePhotos(String, Vec<u32>),
-    /// Faces: number of the photo, and which of its faces.
+    /// Deletes faces: the photo's number and the face's index.
     DeleteFaces(String, Vec<(u32, u8)>),
-    /// Deletes the collection.
+    /// Purges the collection.
     Purge(String),
     Settle(String),
-    /// Finds every face by its own embedding.
+    /// Searches for every face by its own embedding.
     Read(String),
 }
 
-/// A line of the process.
+/// A line that the process prints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line {
     Begin(Op),
-    /// With the photos and faces that the collection then has; 0 where there is none.
+    /// The number of photos and faces of the collection after the operation; 0 if there is no collection.
     Done(usize, usize),
     Failed(String),
 }
 
 impl Op {
-    /// The kind's name.
+    /// Returns the name of the operation's kind.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Start => "start",
@@ -50,7 +48,7 @@ impl Op {
         }
     }
 
-    /// The collection's name.
+    /// Returns the collection's name.
     pub fn collection(&self) -> Option<&str> {
         match self {
             Self::Start => None,
@@ -88,7 +86,7 @@ impl FromStr for Op {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut words = text.split(' ');
         let (kind, name) = (words.next().unwrap_or(""), words.next().unwrap_or("").to_owned());
-        let wrong = || format!("'{text}' is no act");
+        let wrong = || format!("'{text}' is not an operation");
         let photos = |words: std::str::Split<'_, char>| {
             words.map(|word| word.parse().map_err(|_| wrong())).collect::<Result<Vec<u32>, _>>()
         };
@@ -117,7 +115,7 @@ impl FromStr for Op {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Begin(op) => write!(f, "BEGIN {act}"),
+            Self::Begin(op) => write!(f, "BEGIN {op}"),
             Self::Done(photos, faces) => write!(f, "DONE {photos} {faces}"),
             Self::Failed(why) => write!(f, "FAILED {}", why.replace('\n', " ")),
         }
@@ -135,9 +133,9 @@ impl FromStr for Line {
         };
         match word {
             "BEGIN" => rest.parse().map(Self::Begin),
-            "DONE" => counts().ok_or_else(|| format!("'{text}' counts nothing")),
+            "DONE" => counts().ok_or_else(|| format!("'{text}' has no counts")),
             "FAILED" => Ok(Self::Failed(rest.to_owned())),
-            _ => Err(format!("'{text}' is no line of the process")),
+            _ => Err(format!("'{text}' is not a line of the process")),
         }
     }
 }
@@ -154,7 +152,7 @@ fn lines_round_trip() {
         let line = Line::Begin(op);
         assert_eq!(line.to_string().parse(), Ok(line));
     }
-    for line in [Line::Done(3, 14), Line::Failed("no room".to_owned())] {
+    for line in [Line::Done(3, 14), Line::Failed("no space".to_owned())] {
         assert_eq!(line.to_string().parse(), Ok(line));
     }
     assert!("BEGIN nonsense".parse::<Line>().is_err() && "DONE 3".parse::<Line>().is_err());

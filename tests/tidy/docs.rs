@@ -1,12 +1,11 @@
-//! The rules on what is not source: links, the map of the rooms, file sizes, Cargo manifests.
-//!
-//! Reads TOML and Markdown line by line, as far as these rules need and no further.
+//! Rules for files that are not Rust sources: links, the map of the modules, file sizes, Cargo manifests.
+//! Reads Markdown and TOML line by line, as far as these rules need.
 
 use crate::source::{breach, is_word};
 
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Every relative link of a Markdown file leads somewhere; `exists` is asked for paths from the
+/// Returns the relative links of a Markdown file whose targets do not exist. `exists` receives paths from the
 /// root.
 pub fn links(path: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -23,7 +22,7 @@ pub fn links(path: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<Strin
                 found.push(breach(
                     path,
                     line + 1,
-                    &format!("the link to '{target}' leads nowhere"),
+                    &format!("the target of the link '{target}' does not exist"),
                 ));
             }
         }
@@ -31,7 +30,7 @@ pub fn links(path: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<Strin
     found
 }
 
-/// The targets of `[text](target "title")` and of `[label]: target`, outside of `code`.
+/// Returns the targets of `[text](target "title")` and of `[label]: target` outside of inline code.
 fn link_targets(line: &str) -> Vec<String> {
     let prose: String = line.split('`').step_by(2).collect::<Vec<_>>().join("`");
     let mut targets: Vec<&str> =
@@ -46,7 +45,7 @@ fn link_targets(line: &str) -> Vec<String> {
     targets.into_iter().map(bare).collect()
 }
 
-/// `file` seen from `folder`, as a path from the root; `None` where it leaves the root.
+/// Returns `file`, relative to `folder`, as a path from the root; `None` if it leaves the root.
 fn resolve(folder: &str, file: &str) -> Option<String> {
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     for part in file.split('/') {
@@ -59,9 +58,9 @@ fn resolve(folder: &str, file: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// ARCHITECTURE.md names each room, as `name.rs`, `name/` or `name` in backticks.
-pub fn room_is_named(room: &str, architecture: &str) -> Vec<String> {
-    let name = room.rsplit('/').next().unwrap_or(room);
+/// Checks that ARCHITECTURE.md names a module, as `name.rs`, `name/` or `name` in backticks.
+pub fn module_is_named(module: &str, architecture: &str) -> Vec<String> {
+    let name = module.rsplit('/').next().unwrap_or(module);
     let stem = name.strip_suffix(".rs").unwrap_or(name);
     let names = [format!("{stem}.rs"), format!("{stem}/"), format!("`{stem}`")];
     let named = |name: &String| {
@@ -72,29 +71,30 @@ pub fn room_is_named(room: &str, architecture: &str) -> Vec<String> {
     if names.iter().any(named) {
         return Vec::new();
     }
-    vec![breach("ARCHITECTURE.md", 1, &format!("expected a line on {room}, received none"))]
+    vec![breach("ARCHITECTURE.md", 1, &format!("expected a line on {module}, received none"))]
 }
 
-/// Weights are fetched and checked by their hash, and no other big binary is kept either.
+/// Reports model weights, which are fetched and checked by their hash, and files above `FILE_BYTES_MAX`.
 pub fn file_size(path: &str, bytes: u64) -> Vec<String> {
     let weights = path
         .to_lowercase()
         .ends_with(".onnx")
-        .then(|| breach(path, 1, "model weights are fetched, never kept here"));
+        .then(|| breach(path, 1, "model weights are fetched, never committed"));
     let big = (bytes > FILE_BYTES_MAX).then(|| {
         breach(path, 1, &format!("expected {FILE_BYTES_MAX} bytes or fewer, received {bytes}"))
     });
     weights.into_iter().chain(big).collect()
 }
 
-/// A dependency as a manifest lists it.
+/// A dependency of a Cargo manifest.
 struct Dependency<'a> {
     line: usize,
     name: &'a str,
     value: &'a str,
 }
 
-/// The entries of the tables whose name ends in `dependencies`; values go to the end of their line.
+/// Returns the entries of the tables whose name ends in `dependencies`. A value extends to the end of its
+/// line.
 fn dependencies(text: &str) -> Vec<Dependency<'_>> {
     let mut found = Vec::new();
     let (mut inside, mut depth) = (false, 0);
@@ -120,19 +120,19 @@ fn dependencies(text: &str) -> Vec<Dependency<'_>> {
     found
 }
 
-/// A member takes each dependency from the workspace, in one line.
+/// Reports dependencies of a member that are not inherited from the workspace in one line.
 pub fn member_manifest(path: &str, text: &str) -> Vec<String> {
     let from_workspace = |dependency: &Dependency| {
         let value: String = dependency.value.split_whitespace().collect();
         value.ends_with(".workspace") || value.starts_with("{workspace=true")
     };
-    let strangers = dependencies(text).into_iter().filter(|dependency| !from_workspace(dependency));
-    strangers
+    let others = dependencies(text).into_iter().filter(|dependency| !from_workspace(dependency));
+    others
         .map(|it| breach(path, it.line, &format!("{}: expected workspace = true", it.name)))
         .collect()
 }
 
-/// The workspace lists what some member uses, and ARCHITECTURE.md says why each is there.
+/// Reports workspace dependencies that no member uses, or whose reason is not in ARCHITECTURE.md.
 pub fn workspace_manifest(text: &str, members: &[String], architecture: &str) -> Vec<String> {
     let used: Vec<&str> =
         members.iter().flat_map(|member| dependencies(member)).map(|it| it.name).collect();
@@ -145,7 +145,7 @@ pub fn workspace_manifest(text: &str, members: &[String], architecture: &str) ->
             found.push(breach(
                 "Cargo.toml",
                 line,
-                &format!("ARCHITECTURE.md does not say why `{name}` is here"),
+                &format!("ARCHITECTURE.md does not explain the dependency `{name}`"),
             ));
         }
     }
@@ -171,12 +171,12 @@ fn a_dead_link_is_caught() {
 }
 
 #[test]
-fn an_unnamed_room_is_caught() {
+fn a_module_missing_from_the_map_is_caught() {
     for named in ["`index.rs`", "index/ finds", "the `index` finds", "├── index.rs"] {
-        assert_eq!(room_is_named("engine/src/index.rs", named), [""; 0], "{named}");
+        assert_eq!(module_is_named("engine/src/index.rs", named), [""; 0], "{named}");
     }
     for silent in ["", "the index finds", "reindex.rs", "`indexes`"] {
-        assert_eq!(room_is_named("engine/src/index", silent).len(), 1, "{silent}");
+        assert_eq!(module_is_named("engine/src/index", silent).len(), 1, "{silent}");
     }
 }
 
@@ -211,7 +211,7 @@ fn an_unused_or_unexplained_dependency_is_caught() {
     assert_eq!(workspace_manifest(workspace, std::slice::from_ref(&member), "`a-b`, `c`"), [""; 0]);
     assert_eq!(
         workspace_manifest(workspace, &[member], "`a-b`, c"),
-        ["Cargo.toml:4: ARCHITECTURE.md does not say why `c` is here"]
+        ["Cargo.toml:4: ARCHITECTURE.md does not explain the dependency `c`"]
     );
     let less =
         "[dependencies]\nown.workspace = true\n[dev-dependencies]\nc.workspace = true\n".to_owned();

@@ -1,7 +1,5 @@
-//! Resolves the imports of a crate's sources to modules of that crate.
-//!
-//! Reads text, not meaning: macros are not expanded, and a path counts for the longest module that it names. Re-exports
-//! are not followed: an import counts for the module that it names.
+//! Resolves the imports of a crate's sources to modules of that crate. Works on text: macros are not
+//! expanded, re-exports are not followed, and a path counts for the longest module path that it names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +13,8 @@ pub struct Import {
     pub to: String,
 }
 
-/// The module path of a file: `a/b.rs` and `a/b/mod.rs` are `["a", "b"]`; `lib.rs` is the root.
+/// Returns the module path of a file: `["a", "b"]` for `a/b.rs` and `a/b/mod.rs`; empty for `lib.rs`, the
+/// root.
 pub fn module_of(file: &str) -> Vec<String> {
     let mut parts: Vec<&str> = file.trim_end_matches(".rs").split('/').collect();
     if matches!(parts.last(), Some(&("mod" | "lib" | "main"))) {
@@ -24,7 +23,7 @@ pub fn module_of(file: &str) -> Vec<String> {
     parts.into_iter().map(str::to_owned).collect()
 }
 
-/// All imports between the files of one crate. `files`: path below the source folder, and text.
+/// Returns all imports between the files of one crate. `files`: path below the source folder, and text.
 pub fn imports(files: &[(String, String)]) -> Vec<Import> {
     let library = files.iter().filter(|(file, _)| file != "main.rs");
     let modules: BTreeMap<Vec<String>, &str> =
@@ -44,12 +43,12 @@ pub fn imports(files: &[(String, String)]) -> Vec<Import> {
     found
 }
 
-/// The file of the longest module that `path` names; `None` for the root.
+/// Returns the file of the longest module path that `path` begins with; `None` for the root.
 fn longest<'a>(path: &[String], modules: &BTreeMap<Vec<String>, &'a str>) -> Option<&'a str> {
     (1..=path.len()).rev().find_map(|length| modules.get(&path[..length]).copied())
 }
 
-/// Absolute paths that `code` names, each with its offset.
+/// Returns the paths in `code`, from the crate's root, each with its offset.
 fn paths(
     code: &str,
     own: &[String],
@@ -84,7 +83,7 @@ fn paths(
     found
 }
 
-/// The path from the crate's root; `None` where it leads out of the crate.
+/// Converts a path to a path from the crate's root; `None` if it leaves the crate.
 fn absolute(
     path: &[String],
     own: &[String],
@@ -103,12 +102,12 @@ fn absolute(
     }
     let ups = path.iter().take_while(|part| *part == "super").count();
     let rest = path.iter().skip(ups.max(1)).cloned();
-    // Inside of an inline module, the first `super` is the file itself.
+    // Inside an inline module, the first `super` is the file itself.
     let up = ups.saturating_sub(depth).min(own.len());
     Some(own[..own.len() - up].iter().cloned().chain(rest).collect())
 }
 
-/// The leaves of a use tree, without aliases: `a::{b, c::d as e}` has `a::b` and `a::c::d`.
+/// Collects the leaves of a use tree, without aliases: `a::{b, c::d as e}` has `a::b` and `a::c::d`.
 fn flatten(tree: &str, prefix: &mut Vec<String>, leaves: &mut BTreeSet<Vec<String>>) {
     let tree = tree.trim();
     let before = prefix.len();
@@ -126,7 +125,7 @@ fn flatten(tree: &str, prefix: &mut Vec<String>, leaves: &mut BTreeSet<Vec<Strin
     prefix.truncate(before);
 }
 
-/// Splits at the commas that stand in no inner group.
+/// Splits at the commas outside of inner groups.
 fn split_top(group: &str) -> Vec<&str> {
     let (mut depth, mut start, mut parts) = (0, 0, Vec::new());
     for (at, byte) in group.bytes().enumerate() {
@@ -145,7 +144,7 @@ fn split_top(group: &str) -> Vec<&str> {
     parts
 }
 
-/// The byte ranges of modules with a body in the file itself.
+/// Returns the byte ranges of the inline modules.
 fn inline_modules(code: &str) -> Vec<std::ops::Range<usize>> {
     let body = |at: usize| {
         let open = at + code[at..].find(['{', ';'])?;
@@ -154,7 +153,7 @@ fn inline_modules(code: &str) -> Vec<std::ops::Range<usize>> {
     words(code, "mod").filter_map(body).collect()
 }
 
-/// The strongly connected components of more than one node, sorted.
+/// Returns the strongly connected components with more than one node, sorted.
 pub fn cycles(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
     let reach = |start: &str| {
         let mut seen = BTreeSet::new();
@@ -216,5 +215,8 @@ fn cycles_are_found_and_chains_are_not() {
         edges
     };
     assert!(cycles(&edges(&[("a", "b"), ("b", "c"), ("a", "c")])).is_empty());
-    assert_eq!(cycles(&edges(&[("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")])), [["a", "b", "c"]]);
+    assert_eq!(
+        cycles(&edges(&[("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")])),
+        [["a", "b", "c"]]
+    );
 }

@@ -1,10 +1,9 @@
-//! The rules on who may use what: each crate in its room, and each room's absences.
-//!
-//! A place ends in `/` for a folder, in `.rs` for a file, and otherwise stands for both.
+//! Rules on dependencies: which files may use a crate, and which paths a module must not use. A place that
+//! ends in `/` is a folder, one that ends in `.rs` a file; any other matches both.
 
 use crate::source::{breach, code_of, crate_uses, line_of, path_uses, words};
 
-/// Crates, and the only places that may name them. Every other source is checked, tests too.
+/// Crates, and the only places that may use them. All other sources are checked, including tests.
 const ONLY_USERS: [(&str, &[&str]); 12] = [
     ("ort", &["engine/src/runtime"]),
     ("rocksdb", &["engine/src/store/rocks.rs"]),
@@ -28,35 +27,35 @@ const ONLY_USERS: [(&str, &[&str]); 12] = [
             "engine/src/crypto/entry.rs",
         ],
     ),
-    // The engine's errors are one enum; only the programs around it may erase types.
+    // The engine's errors are one enum; only the programs may use type-erased errors.
     ("anyhow", &["server/src/", "benches/src/", "tests/"]),
 ];
 
-/// A path's root and the item below it: `std::env`.
+/// A path's root and the item below it: `("std", "env")` for `std::env`.
 type Name = (&'static str, &'static str);
 
-/// Places, the paths that they never name, and why.
+/// Places, the paths that they must not use, and the reason.
 const ABSENCES: [(&str, &[Name], &str); 5] = [
     ("engine/src/", &[("std", "env")], "the engine never reads the environment"),
     (
         "engine/src/index/",
         &[("crate", "store"), ("crate", "crypto"), ("super", "store"), ("super", "crypto")],
-        "the index knows no store and no crypto",
+        "the index must not depend on store or crypto",
     ),
     ("engine/src/matcher", PURE, "the matcher is pure"),
     ("engine/src/align", PURE, "alignment is pure"),
     ("engine/src/quality", PURE, "quality is pure"),
 ];
 const PURE: &[Name] = &[("std", "fs"), ("std", "io")];
-/// What bears a forbidden name and is harmless: constants of the compiler's target.
+/// Exception to the forbidden paths: constants of the compilation target.
 const HARMLESS: &str = "env::consts";
 
-/// Files that may hold `unsafe`, each with the reason why safe Rust does not do.
+/// Files that may contain `unsafe`, each with the reason why safe Rust is not sufficient.
 const UNSAFE_FILES: [(&str, &str); 2] = [
     ("engine/src/index/kernels.rs", "SIMD intrinsics"),
     ("engine/src/crypto/secret.rs", "memory that is locked and not dumped"),
 ];
-/// A SAFETY comment starts at most this many lines above its block.
+/// Maximum distance of a SAFETY comment above its block, lines.
 const SAFETY_LINES: usize = 3;
 
 fn is_at(path: &str, place: &str) -> bool {
@@ -68,9 +67,10 @@ fn is_at(path: &str, place: &str) -> bool {
     }
 }
 
+/// Reports uses of the crates in `ONLY_USERS` outside their places.
 pub fn only_users(path: &str, text: &str) -> Vec<String> {
     let code = code_of(text);
-    let strangers =
+    let others =
         ONLY_USERS.iter().filter(|(_, places)| !places.iter().any(|place| is_at(path, place)));
     let report = |(name, places): &(&str, &[&str])| -> Vec<String> {
         let what = format!("{name} may be used only in {}", places.join(", "));
@@ -79,9 +79,10 @@ pub fn only_users(path: &str, text: &str) -> Vec<String> {
             .map(|at| breach(path, line_of(text, at), &what))
             .collect()
     };
-    strangers.flat_map(report).collect()
+    others.flat_map(report).collect()
 }
 
+/// Reports paths that `ABSENCES` forbids in a source.
 pub fn absences(path: &str, text: &str) -> Vec<String> {
     let code = code_of(text);
     let harmful = |&at: &usize| !code[at..].trim_start_matches("std::").starts_with(HARMLESS);
@@ -96,7 +97,7 @@ pub fn absences(path: &str, text: &str) -> Vec<String> {
     found
 }
 
-/// The engine returns what it has to say; only a program writes to a terminal.
+/// Reports print macros in the engine: it returns its messages, and only the programs write to a terminal.
 pub fn silence(path: &str, text: &str) -> Vec<String> {
     if !is_at(path, "engine/src/") {
         return Vec::new();
@@ -111,6 +112,7 @@ pub fn silence(path: &str, text: &str) -> Vec<String> {
     prints.iter().flat_map(report).collect()
 }
 
+/// Reports `unsafe` in files that `UNSAFE_FILES` does not list, and `unsafe` without a SAFETY comment.
 pub fn unsafe_code(path: &str, text: &str) -> Vec<String> {
     let code = code_of(text);
     let lines: Vec<&str> = text.lines().collect();
@@ -131,7 +133,8 @@ pub fn unsafe_code(path: &str, text: &str) -> Vec<String> {
     found
 }
 
-/// A function may say `# Safety` to its callers in its documentation, however long that is.
+/// Returns whether the `unsafe` in a line has a SAFETY comment, or is a function with a `# Safety` section in
+/// its documentation, which may be of any length.
 fn is_justified(lines: &[&str], line: usize) -> bool {
     let is_comment = |text: &&&str| text.trim_start().starts_with("//");
     let near = lines[line.saturating_sub(SAFETY_LINES)..line]
@@ -145,7 +148,7 @@ fn is_justified(lines: &[&str], line: usize) -> bool {
 }
 
 #[test]
-fn a_crate_outside_its_room_is_caught() {
+fn a_crate_outside_its_places_is_caught() {
     for (name, places) in ONLY_USERS {
         let text =
             format!("//! Never.\nuse {name}::Thing;\nfn f() {{ {name}::g() }} // {name}::h\n");
@@ -163,7 +166,7 @@ fn a_crate_outside_its_room_is_caught() {
 }
 
 #[test]
-fn a_place_is_told_from_its_neighbours() {
+fn a_place_does_not_match_paths_with_a_similar_name() {
     assert!(
         is_at("engine/src/decode.rs", "engine/src/decode")
             && is_at("engine/src/decode/jpeg.rs", "engine/src/decode")
@@ -175,7 +178,7 @@ fn a_place_is_told_from_its_neighbours() {
 }
 
 #[test]
-fn a_broken_absence_is_caught() {
+fn a_forbidden_path_is_caught() {
     for (path, bad) in [
         ("engine/src/config.rs", "\nuse std::{env, fs};"),
         ("engine/src/config.rs", "\nlet a = std::env::var(\"A\");"),

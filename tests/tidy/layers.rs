@@ -1,12 +1,10 @@
-//! The layers of the programs: which module may import from which.
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::imports::{Import, cycles, imports};
 use crate::source::breach;
 
-/// A crate, and its layers from the top to the ground. A module imports from layers below its own, and from modules of
-/// its own layer; the entries of one row do not import each other.
+/// A crate and its layers, from top to bottom. A module may import from layers below its own and from modules
+/// of its own layer; the layers of one row must not import each other.
 pub struct Layers {
     pub folder: &'static str,
     pub rows: &'static [&'static [&'static str]],
@@ -37,8 +35,8 @@ impl Layers {
         self.rows.iter().position(|row| row.contains(&layer))
     }
 
-    /// The module that a file belongs to: `api/photo` for `api/photo/routes.rs`, `app` for `app.rs`. `None` for the
-    /// files that only declare modules: `lib.rs`, and the `mod.rs` of a layer.
+    /// Returns the layer and the module of a file: `api` and `api/photo` for `api/photo/routes.rs`, `app` and
+    /// `app` for `app.rs`. `None` for files that only declare modules: `lib.rs`, and the `mod.rs` of a layer.
     fn module<'a>(&self, file: &'a str) -> Option<(&'a str, &'a str)> {
         let path = file.trim_end_matches(".rs");
         let path = path.strip_suffix("/mod").unwrap_or(path);
@@ -50,7 +48,7 @@ impl Layers {
         (!name.is_empty()).then(|| (layer, &path[..layer.len() + 1 + name.len()]))
     }
 
-    /// Imports that point to a higher layer, or across to another entry of the same row.
+    /// Returns the imports of a higher layer, or of another layer of the same row.
     pub fn upward(&self, files: &[(String, String)]) -> Vec<String> {
         let wrong = |Import { from, line, to }: Import| {
             let ((from_layer, _), (to_layer, _)) = (self.layer(&from)?, self.layer(&to)?);
@@ -58,7 +56,9 @@ impl Layers {
                 return Some(breach(
                     &format!("{}{from}", self.folder),
                     line,
-                    &format!("expected a layer that the table lists, received {from_layer} and {to_layer}"),
+                    &format!(
+                        "expected a layer that the table lists, received {from_layer} and {to_layer}"
+                    ),
                 ));
             };
             let allowed = above < below || from_layer == to_layer;
@@ -78,7 +78,7 @@ impl Layers {
         (layer != "lib").then_some((layer, file))
     }
 
-    /// Cycles of modules, one line each.
+    /// Returns the cycles of modules, one line each.
     pub fn module_cycles(&self, files: &[(String, String)]) -> Vec<String> {
         let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for import in imports(files) {
@@ -93,7 +93,9 @@ impl Layers {
         }
         cycles(&edges)
             .into_iter()
-            .map(|cycle| breach(self.folder, 1, &format!("a cycle of modules: {}", cycle.join(", "))))
+            .map(|cycle| {
+                breach(self.folder, 1, &format!("a cycle of modules: {}", cycle.join(", ")))
+            })
             .collect()
     }
 }
@@ -119,7 +121,9 @@ mod tests {
             ("config/mod.rs", ""),
         ]);
         assert_eq!(SERVER.upward(&good), [""; 0]);
-        for (file, text) in [("infra/db.rs", "\nuse crate::api::a::g;"), ("error.rs", "\nuse crate::config::C;")] {
+        for (file, text) in
+            [("infra/db.rs", "\nuse crate::api::a::g;"), ("error.rs", "\nuse crate::config::C;")]
+        {
             let mut bad = good.clone();
             bad.retain(|(other, _)| other != file);
             bad.push((file.to_owned(), text.to_owned()));
@@ -127,8 +131,8 @@ mod tests {
             assert_eq!(found.len(), 1, "{found:?}");
             assert!(found[0].starts_with(&format!("server/src/{file}:2: ")), "{found:?}");
         }
-        let stranger = files(&[("extra.rs", "use crate::error::E;"), ("error.rs", "")]);
-        assert_eq!(SERVER.upward(&stranger).len(), 1);
+        let unlisted = files(&[("extra.rs", "use crate::error::E;"), ("error.rs", "")]);
+        assert_eq!(SERVER.upward(&unlisted).len(), 1);
     }
 
     #[test]

@@ -1,8 +1,5 @@
-//! The house rules, checked on the tree as it lies here: one test per rule.
-//!
-//! The rules are functions of a path and a text in `tidy/`, each with a test that shows it can
-//! fail; this file only walks the tree and hands them what it finds. It builds nothing and needs no
-//! network.
+//! Checks the house rules on this source tree, one test per rule. The rules are functions of a path and a
+//! text in the modules below, each with a test that shows that it can fail; this file only reads the tree.
 
 mod docs;
 mod layering;
@@ -14,8 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const MEMBERS: [&str; 4] = ["engine", "server", "benches", "tests"];
-/// Markdown whose links are checked; these two must be there.
-const PAPERS_EXPECTED: [&str; 2] = ["ARCHITECTURE.md", "README.md"];
+/// Markdown files that must exist. Their links are checked, and those of the files in `models` and `docs`.
+const DOCS_EXPECTED: [&str; 2] = ["ARCHITECTURE.md", "README.md"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -25,7 +22,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("reading {path}: {error}"))
 }
 
-/// The entries of a folder, sorted, as paths from the root; none where there is no such folder.
+/// Returns the entries of a folder as paths from the root, sorted; none if the folder does not exist.
 fn entries(folder: &str) -> Vec<String> {
     let Ok(listing) = fs::read_dir(root().join(folder)) else { return Vec::new() };
     let name = |entry: std::io::Result<fs::DirEntry>| {
@@ -43,7 +40,7 @@ fn entries(folder: &str) -> Vec<String> {
     paths
 }
 
-/// All files below `folder`, without Git's own and the folders that .gitignore names.
+/// Returns all files below `folder`, without `.git` and the folders that .gitignore lists.
 fn files(folder: &str) -> Vec<String> {
     let ignored: Vec<String> = read(".gitignore")
         .lines()
@@ -65,7 +62,7 @@ fn files(folder: &str) -> Vec<String> {
     found
 }
 
-/// Every Rust source with its text.
+/// Returns the path and text of every Rust source.
 fn sources() -> Vec<(String, String)> {
     let paths: Vec<String> = MEMBERS.iter().flat_map(|member| files(member)).collect();
     let sources: Vec<(String, String)> = paths
@@ -77,12 +74,13 @@ fn sources() -> Vec<(String, String)> {
     sources
 }
 
-/// Holds every source to one rule and reports all breaches together.
-fn hold(rule: fn(&str, &str) -> Vec<String>) {
-    settle(sources().iter().flat_map(|(path, text)| rule(path, text)).collect());
+/// Checks every source against one rule.
+fn check_sources(rule: fn(&str, &str) -> Vec<String>) {
+    report(sources().iter().flat_map(|(path, text)| rule(path, text)).collect());
 }
 
-fn settle(breaches: Vec<String>) {
+/// Fails the test with all `breaches`, if there are any.
+fn report(breaches: Vec<String>) {
     assert!(
         breaches.is_empty(),
         "{} breaches of a house rule:\n{}",
@@ -93,17 +91,17 @@ fn settle(breaches: Vec<String>) {
 
 #[test]
 fn no_file_is_too_long() {
-    hold(shape::file_length);
+    check_sources(shape::file_length);
 }
 
 #[test]
 fn no_function_is_too_long() {
-    hold(shape::function_length);
+    check_sources(shape::function_length);
 }
 
 #[test]
-fn nothing_is_left_behind() {
-    hold(shape::leftovers);
+fn no_marks_of_unfinished_work_are_left() {
+    check_sources(shape::leftovers);
 }
 
 #[test]
@@ -118,51 +116,51 @@ fn the_median_file_is_short() {
 }
 
 #[test]
-fn each_crate_stays_in_its_room() {
-    hold(layering::only_users);
+fn each_crate_is_used_only_in_its_places() {
+    check_sources(layering::only_users);
 }
 
 #[test]
-fn each_room_keeps_its_absences() {
-    hold(layering::absences);
+fn no_module_uses_a_forbidden_path() {
+    check_sources(layering::absences);
 }
 
 #[test]
 fn the_engine_prints_nothing() {
-    hold(layering::silence);
+    check_sources(layering::silence);
 }
 
 #[test]
 fn unsafe_is_listed_and_explained() {
-    hold(layering::unsafe_code);
+    check_sources(layering::unsafe_code);
 }
 
 #[test]
-fn a_token_tells_what_it_opens() {
+fn each_kind_of_token_has_its_own_prefix() {
     let all: Vec<_> =
         sources().iter().flat_map(|(at, text)| names::token_prefixes(at, text)).collect();
     assert!(all.len() >= 8, "expected the service's tokens, received {all:?}");
-    settle(names::doubles(&all, true, "prefix"));
+    report(names::doubles(&all, true, "prefix"));
 }
 
 #[test]
 fn no_two_types_share_a_schema() {
     let all: Vec<_> = sources().iter().flat_map(|(at, text)| names::schemas(at, text)).collect();
     assert!(all.len() >= 50, "expected the API's schemas, received {}", all.len());
-    settle(names::doubles(&all, false, "schema"));
+    report(names::doubles(&all, false, "schema"));
 }
 
 #[test]
-fn every_link_leads_somewhere() {
-    let mut papers: Vec<String> = PAPERS_EXPECTED.map(str::to_owned).to_vec();
-    papers.extend(
+fn every_link_has_a_target() {
+    let mut documents: Vec<String> = DOCS_EXPECTED.map(str::to_owned).to_vec();
+    documents.extend(
         ["models", "docs"]
             .iter()
             .flat_map(|folder| entries(folder))
             .filter(|path| path.ends_with(".md")),
     );
-    settle(
-        papers
+    report(
+        documents
             .iter()
             .flat_map(|path| docs::links(path, &read(path), |target| root().join(target).exists()))
             .collect(),
@@ -170,13 +168,13 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
-fn the_map_names_every_room() {
+fn the_map_names_every_module() {
     let map = read("ARCHITECTURE.md");
-    settle(
+    report(
         ["engine/src", "server/src"]
             .iter()
             .flat_map(|folder| entries(folder))
-            .flat_map(|room| docs::room_is_named(&room, &map))
+            .flat_map(|module| docs::module_is_named(&module, &map))
             .collect(),
     );
 }
@@ -184,17 +182,17 @@ fn the_map_names_every_room() {
 #[test]
 fn no_weights_and_no_big_files_are_kept() {
     let size = |path: &String| fs::metadata(root().join(path)).map_or(0, |file| file.len());
-    settle(files("").iter().flat_map(|path| docs::file_size(path, size(path))).collect());
+    report(files("").iter().flat_map(|path| docs::file_size(path, size(path))).collect());
 }
 
 #[test]
 fn members_take_their_dependencies_from_the_workspace() {
     let manifests = MEMBERS.map(|member| format!("{member}/Cargo.toml"));
-    settle(manifests.iter().flat_map(|path| docs::member_manifest(path, &read(path))).collect());
+    report(manifests.iter().flat_map(|path| docs::member_manifest(path, &read(path))).collect());
 }
 
 #[test]
 fn every_dependency_is_used_and_explained() {
     let members = MEMBERS.map(|member| read(&format!("{member}/Cargo.toml")));
-    settle(docs::workspace_manifest(&read("Cargo.toml"), &members, &read("ARCHITECTURE.md")));
+    report(docs::workspace_manifest(&read("Cargo.toml"), &members, &read("ARCHITECTURE.md")));
 }

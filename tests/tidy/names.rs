@@ -1,15 +1,14 @@
-//! The rules on names that must tell things apart: prefixes of tokens, and names of the API's schemas.
-
 use std::collections::BTreeMap;
 
 use crate::source::{breach, code_of, line_of, words};
 
-/// What a source names: the name, where, and at which line.
+/// A name, the file that uses it, and the line.
 pub type Named = (String, String, usize);
 
-/// The prefixes that a source of the service gives to its tokens. A leaked token tells by its prefix what it opens.
+/// Returns the token prefixes of a source of the service. The prefix of a leaked token shows what it gives
+/// access to, so each kind of token needs its own.
 pub fn token_prefixes(path: &str, text: &str) -> Vec<Named> {
-    // Tests of the function itself give it whatever they like.
+    // The tests of `new_token` itself use arbitrary prefixes.
     if !path.starts_with("server/src/") || path.ends_with("/ids.rs") {
         return Vec::new();
     }
@@ -22,8 +21,8 @@ pub fn token_prefixes(path: &str, text: &str) -> Vec<Named> {
     text.match_indices(begins).map(prefix).collect()
 }
 
-/// The types of a source that describe themselves in the API's description, where each has its own name and
-/// nothing else: of two with one name, one would silently stand for both.
+/// Returns the types of a source that are schemas of the API description. Schemas are identified by the
+/// type's name alone, so of two types with one name, one would silently replace the other.
 pub fn schemas(path: &str, text: &str) -> Vec<Named> {
     if !path.starts_with("server/src/") {
         return Vec::new();
@@ -44,7 +43,7 @@ pub fn schemas(path: &str, text: &str) -> Vec<Named> {
     found
 }
 
-/// Names that stand in two places. Of one file's several uses of a name only the first counts where `by_file` is so.
+/// Reports names that are used in two places. If `by_file`, several uses in one file count as one.
 pub fn doubles(named: &[Named], by_file: bool, what: &str) -> Vec<String> {
     let mut first: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
     let mut breaches = Vec::new();
@@ -52,8 +51,8 @@ pub fn doubles(named: &[Named], by_file: bool, what: &str) -> Vec<String> {
         let (there, at) = *first.entry(name).or_insert((path, *line));
         let same = there == path && (by_file || at == *line);
         if !same {
-            let said = format!("the {what} '{name}' is that of {there}:{at}, too");
-            breaches.push(breach(path, *line, &said));
+            let text = format!("the {what} '{name}' is also used at {there}:{at}");
+            breaches.push(breach(path, *line, &text));
         }
     }
     breaches

@@ -1,19 +1,17 @@
-//! The rules on a source file's shape: header, length, functions, what must not be left behind.
-//!
-//! Each rule is a function of a path and a text, so none needs the tree to be tested.
+//! Rules on the shape of a source file: length of the file and its functions, marks of unfinished work.
 
 use crate::source::{breach, code_of, functions, line_of, words};
 
 pub const FILE_LINES_MAX: usize = 500;
 pub const FUNCTION_LINES_MAX: usize = 69;
-/// The median of all program files stays below this.
+/// Exclusive upper bound of the median length of all program files, lines.
 pub const MEDIAN_LINES_BELOW: usize = 150;
 
-/// What the programs are made of; the other sources are tests.
+/// Returns whether a source is part of a program; all other sources are tests.
 pub fn is_program(path: &str) -> bool {
-    let rooms = ["engine/src/", "server/src/", "benches/src/"];
+    let folders = ["engine/src/", "server/src/", "benches/src/"];
     let is_test = path.ends_with("/tests.rs") || path.contains("/tests/");
-    !is_test && rooms.iter().any(|room| path.starts_with(room))
+    !is_test && folders.iter().any(|folder| path.starts_with(folder))
 }
 
 pub fn file_length(path: &str, text: &str) -> Vec<String> {
@@ -42,13 +40,14 @@ pub fn function_length(path: &str, text: &str) -> Vec<String> {
     functions(&code_of(text)).into_iter().filter_map(long).collect()
 }
 
-/// The upper median of the program files' lengths in lines, 0 without files.
+/// Returns the upper median of file lengths in lines, 0 without files.
 pub fn median(mut lengths: Vec<usize>) -> usize {
     lengths.sort_unstable();
     lengths.get(lengths.len() / 2).copied().unwrap_or(0)
 }
 
-/// Marks of unfinished work. The words are put together here so that this file does not hold them.
+/// Reports marks of unfinished work. The words are assembled with `concat!` so that this file does not
+/// contain them.
 pub fn leftovers(path: &str, text: &str) -> Vec<String> {
     let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
     let macros = [concat!("dbg", "!"), concat!("todo", "!"), concat!("unimplemented", "!")];

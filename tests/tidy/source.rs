@@ -1,18 +1,17 @@
-//! Reads Rust source as text: blanks comments and literals out, finds words, paths and functions.
-//!
-//! Assumes source that compiles; it knows no grammar beyond literals, comments and brackets.
+//! Reads Rust source as text: blanks comments and literals, finds words, paths and functions. Recognises only
+//! literals, comments and brackets, and assumes that the source compiles.
 
-/// One breach of a rule: `path:line: what is wrong`.
+/// Formats a breach of a rule: `path:line: what is wrong`.
 pub fn breach(path: &str, line: usize, what: &str) -> String {
     format!("{path}:{line}: {what}")
 }
 
-/// The line of `offset`, counted from 1.
+/// Returns the line of `offset`, counted from 1.
 pub fn line_of(text: &str, offset: usize) -> usize {
     text.as_bytes()[..offset].iter().filter(|&&byte| byte == b'\n').count() + 1
 }
 
-/// `text` with comments and the inside of literals turned to spaces; offsets and lines stay.
+/// Returns `text` with comments and literals replaced by spaces; offsets and line numbers do not change.
 pub fn code_of(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut code = bytes.to_vec();
@@ -33,7 +32,7 @@ pub fn code_of(text: &str) -> String {
     String::from_utf8_lossy(&code).into_owned()
 }
 
-/// The end of the comment or literal that starts at `at`, or `at` where none starts.
+/// Returns the end of the comment or literal that starts at `at`, or `at` if none starts there.
 fn literal_end(bytes: &[u8], at: usize) -> usize {
     let rest = &bytes[at..];
     if rest.starts_with(b"//") {
@@ -72,7 +71,8 @@ fn quoted_end(bytes: &[u8], mut at: usize, quote: u8) -> usize {
     (at + 1).min(bytes.len())
 }
 
-/// A char literal closes after one character or an escape; a lifetime does not close.
+/// Returns the end of the char literal at `at`. It closes after one character or an escape; a lifetime does
+/// not close, and `at` is returned.
 fn char_end(bytes: &[u8], at: usize) -> usize {
     match bytes.get(at + 1) {
         Some(b'\\') => quoted_end(bytes, at + 1, b'\''),
@@ -90,7 +90,7 @@ fn char_end(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// `r"…"`, `r#"…"#` and their `br`, `cr` forms.
+/// Returns the end of `r"…"`, `r#"…"#` or their `br` and `cr` forms, or `start` if there is none.
 fn raw_string_end(bytes: &[u8], start: usize) -> usize {
     let prefix = bytes[start..].iter().take_while(|byte| b"bcr".contains(byte)).count();
     if prefix > 2 || bytes[start + prefix - 1] != b'r' {
@@ -111,7 +111,8 @@ pub fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
-/// Where `word` stands by itself in `text`; its own first and last character may be punctuation.
+/// Returns the offsets at which `word` occurs as a whole word; its first and last character may be
+/// punctuation.
 pub fn words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let bytes = text.as_bytes();
     let edge = |at: usize| word.as_bytes().get(at).is_some_and(|&byte| is_word(byte));
@@ -123,7 +124,7 @@ pub fn words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 
     })
 }
 
-/// Where `code` names the crate `name`: `name::…`, `use name;`, `use name as …`.
+/// Returns the offsets at which `code` names the crate `name`: `name::…`, `use name;`, `use name as …`.
 pub fn crate_uses(code: &str, name: &str) -> Vec<usize> {
     let names_crate = |&at: &usize| {
         let (before, after) = (code[..at].trim_end(), code[at + name.len()..].trim_start());
@@ -136,7 +137,8 @@ pub fn crate_uses(code: &str, name: &str) -> Vec<usize> {
     words(code, name).filter(names_crate).collect()
 }
 
-/// Where `code` names `root::item`, also inside a group: `use root::{other, item::Thing}`.
+/// Returns the offsets at which `code` names `root::item`, also inside a group: `use root::{other,
+/// item::Thing}`.
 pub fn path_uses(code: &str, root: &str, item: &str) -> Vec<usize> {
     let mut found: Vec<usize> = words(code, &format!("{root}::{item}")).collect();
     for at in words(code, &format!("{root}::{{")) {
@@ -162,7 +164,7 @@ fn depth_at(code: &str, at: usize) -> i32 {
         .fold(0, |depth, byte| depth + i32::from(byte == b'{') - i32::from(byte == b'}'))
 }
 
-/// The offset behind the brace that closes the one at `open`.
+/// Returns the offset behind the brace that closes the one at `open`.
 pub fn block_end(code: &str, open: usize) -> usize {
     let mut depth = 0;
     for (at, byte) in code.bytes().enumerate().skip(open) {
@@ -174,7 +176,7 @@ pub fn block_end(code: &str, open: usize) -> usize {
     code.len()
 }
 
-/// Each function with a body: its name, its first line and how many lines it has.
+/// Returns each function with a body: name, first line, and number of lines.
 pub fn functions(code: &str) -> Vec<(String, usize, usize)> {
     let mut found = Vec::new();
     for at in words(code, "fn") {
@@ -194,7 +196,8 @@ pub fn functions(code: &str) -> Vec<(String, usize, usize)> {
     found
 }
 
-/// The body's opening brace, or `None` for a declaration; `[u8; 4]` in a signature ends nothing.
+/// Returns the offset of the body's opening brace, or `None` for a declaration. The `;` of `[u8; 4]` in a
+/// signature is skipped.
 fn body_start(code: &str, at: usize) -> Option<usize> {
     let mut depth = 0;
     for (offset, byte) in code.bytes().enumerate().skip(at) {
@@ -226,7 +229,7 @@ fn literals_and_comments_are_blanked_and_the_rest_stays() {
 }
 
 #[test]
-fn a_crate_is_told_from_a_word_that_contains_it() {
+fn a_crate_is_distinguished_from_a_word_that_contains_it() {
     for uses in [
         "ort::init()",
         "use ort;",

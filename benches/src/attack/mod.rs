@@ -1,8 +1,8 @@
-//! Presentation attacks: how often a person is refused (BPCER) and a picture of one passes (APCER).
+//! Presentation attack detection (ISO/IEC 30107-3): the share of live pictures that are rejected (BPCER) and
+//! of attacks that are accepted (APCER), by threshold of the live score.
 //!
-//! Live pictures are real ones; attacks are imitated from the same pictures (`imitate`). Figures are given
-//! for single frames and for challenges of six frames of one person, by several rules. Knows nothing of
-//! poses.
+//! Live pictures are real; attacks are simulated from them ([`simulate_attacks`]). Rates are given for single
+//! frames, and for challenges of six frames of one person under several rules. Head turns play no part.
 
 mod simulate_attacks;
 
@@ -16,18 +16,19 @@ use std::path::PathBuf;
 use crate::setup::Setup;
 use simulate_attacks::{AttackKind, simulate_attack};
 
-/// Frames that count in a challenge.
+/// Number of frames in a challenge.
 const FRAMES: usize = 6;
-/// Bars of the sweep; the product's own is among them.
-const BARS: [f32; 10] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9];
+/// Thresholds to measure; the product's own is among them.
+const THRESHOLDS: [f32; 10] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9];
+/// JPEG quality of simulated frames.
 const JPEG_QUALITY: i32 = 85;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Folder of NAME/PICTURE.jpg, one folder for each person
+    /// Folder with one folder of pictures for each person: NAME/PICTURE.jpg
     #[arg(long)]
     images: PathBuf,
-    /// At most this many pictures; whole people, those with most pictures last
+    /// Most pictures to use; of a person all or none, and people with six or more first
     #[arg(long, default_value_t = 1200)]
     pictures: usize,
 }
@@ -36,34 +37,41 @@ pub struct Args {
 struct Report {
     pictures: usize,
     people: usize,
-    /// Live pictures and imitations without one clear face; they are left out.
+    /// Live pictures and simulated attacks without one clear face; they are left out.
     without_face: usize,
+    /// The product's threshold.
     product_bar: f32,
     frames: Vec<Row>,
     challenges: Vec<Rule>,
 }
 
+/// Error rates of challenges in which one frame of the group decides.
 #[derive(Serialize)]
 struct Rule {
+    /// The deciding frame, for instance "second worst".
     rule: &'static str,
+    /// Number of challenges of live pictures.
     groups: usize,
     rows: Vec<Row>,
 }
 
-/// Shares at one bar: a score below it is an attack.
+/// Error rates at one threshold: a lower score counts as an attack.
 #[derive(Serialize)]
 struct Row {
+    /// The threshold.
     bar: f32,
     bpcer: f64,
     /// By kind of attack.
     apcer: BTreeMap<&'static str, f64>,
 }
 
-/// Scores of one person's pictures: live, and as each kind of attack.
+/// The live scores of one person's pictures, as they are and as each kind of attack.
 struct Person {
     live: Vec<f32>,
+    /// In the order of `AttackKind::ALL`.
     attacks: Vec<Vec<f32>>,
-    lost: usize,
+    /// Frames without one clear face.
+    without_face: usize,
 }
 
 pub fn run(setup: &Setup, args: &Args) -> Result<()> {
@@ -79,12 +87,12 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let challenges = rules.map(|(rule, nth)| Rule {
         rule,
         groups: scored.iter().map(|person| person.live.len() / FRAMES).sum(),
-        rows: sweep(&scored, |scores| grouped(scores, nth)),
+        rows: sweep(&scored, |scores| nth_lowest_of_groups(scores, nth)),
     });
     let report = Report {
         pictures: people.iter().map(Vec::len).sum(),
         people: people.len(),
-        without_face: scored.iter().map(|person| person.lost).sum(),
+        without_face: scored.iter().map(|person| person.without_face).sum(),
         product_bar: ATTACK_LIVE_MIN,
         frames: sweep(&scored, frames),
         challenges: challenges.into(),
@@ -97,10 +105,10 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Pictures by person: people with at least as many as a challenge has frames first, which both kinds of
-/// figures need.
+/// Returns the pictures of each person, at most two challenges' worth. People with enough pictures for a
+/// challenge come first, because single frames and challenges both need them.
 fn people(args: &Args) -> Result<Vec<Vec<PathBuf>>> {
-    let listed = |folder: &PathBuf| -> Result<Vec<PathBuf>> {
+    let entries_of = |folder: &PathBuf| -> Result<Vec<PathBuf>> {
         let entries =
             std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
         let mut paths =
@@ -109,9 +117,9 @@ fn people(args: &Args) -> Result<Vec<Vec<PathBuf>>> {
         Ok(paths)
     };
     let mut people = Vec::new();
-    for folder in listed(&args.images)?.iter().filter(|path| path.is_dir()) {
-        let mut pictures = listed(folder)?;
-        // One person's face should not decide: two challenges' worth at most.
+    for folder in entries_of(&args.images)?.iter().filter(|path| path.is_dir()) {
+        let mut pictures = entries_of(folder)?;
+        // A limit per person, so that no single face dominates the rates.
         pictures.truncate(2 * FRAMES);
         people.push(pictures);
     }
@@ -123,7 +131,10 @@ fn people(args: &Args) -> Result<Vec<Vec<PathBuf>>> {
         fits && !pictures.is_empty()
     });
     if people.is_empty() {
-        bail!("{} holds no folder with pictures", args.images.display());
+        bail!(
+            "{} contains no folder with pictures, or only folders with more than --pictures allows",
+            args.images.display()
+        );
     }
     Ok(people)
 }
@@ -135,29 +146,29 @@ fn score(
     pictures: &[PathBuf],
 ) -> Result<Person> {
     let limits = DecodeLimits::default();
-    let mut found =
-        Person { live: Vec::new(), attacks: vec![Vec::new(); AttackKind::ALL.len()], lost: 0 };
+    let attacks = vec![Vec::new(); AttackKind::ALL.len()];
+    let mut scored = Person { live: Vec::new(), attacks, without_face: 0 };
     for (nth, path) in pictures.iter().enumerate() {
         let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-        let look = |bytes: &[u8], scores: &mut Vec<f32>, lost: &mut usize| -> Result<()> {
+        let add = |bytes: &[u8], scores: &mut Vec<f32>, without_face: &mut usize| -> Result<()> {
             match pipeline.look(liveness, bytes)?.face {
                 Some(face) => scores.push(face.live),
-                None => *lost += 1,
+                None => *without_face += 1,
             }
             Ok(())
         };
-        look(&bytes, &mut found.live, &mut found.lost)?;
+        add(&bytes, &mut scored.live, &mut scored.without_face)?;
         let picture = decode(&bytes, &probe(&bytes, &limits)?, &limits)?;
-        for (kind, scores) in AttackKind::ALL.into_iter().zip(&mut found.attacks) {
+        for (kind, scores) in AttackKind::ALL.into_iter().zip(&mut scored.attacks) {
             let frame = simulate_attack(&picture, kind, (person * 1000 + nth) as u64)?;
-            look(&to_jpeg(&frame, u32::MAX, JPEG_QUALITY)?, scores, &mut found.lost)?;
+            add(&to_jpeg(&frame, u32::MAX, JPEG_QUALITY)?, scores, &mut scored.without_face)?;
         }
     }
-    Ok(found)
+    Ok(scored)
 }
 
-/// The `nth` lowest score of each whole group of frames.
-fn grouped(scores: &[f32], nth: usize) -> Vec<f32> {
+/// Returns the `nth` lowest score, from 0, of each complete group of `FRAMES` scores.
+fn nth_lowest_of_groups(scores: &[f32], nth: usize) -> Vec<f32> {
     let groups = scores.chunks_exact(FRAMES).map(|group| {
         let mut group = group.to_vec();
         group.sort_by(f32::total_cmp);
@@ -166,50 +177,56 @@ fn grouped(scores: &[f32], nth: usize) -> Vec<f32> {
     groups.collect()
 }
 
-/// BPCER and APCER over the bars of what `decisive` takes from one person's scores.
-fn sweep(people: &[Person], decisive: impl Fn(&[f32]) -> Vec<f32>) -> Vec<Row> {
+/// Returns BPCER and APCER at each threshold, of the scores that `select` returns for a person's scores.
+fn sweep(people: &[Person], select: impl Fn(&[f32]) -> Vec<f32>) -> Vec<Row> {
     let all = |scores: &dyn Fn(&Person) -> Vec<f32>| -> Vec<f32> {
         people.iter().flat_map(scores).collect()
     };
-    let live = all(&|person| decisive(&person.live));
+    let live = all(&|person| select(&person.live));
     let attacks: Vec<(&str, Vec<f32>)> = AttackKind::ALL
         .into_iter()
         .enumerate()
         .map(|(nth, kind)| {
-            let of = |person: &Person| person.attacks.get(nth).map_or(Vec::new(), |s| decisive(s));
-            (kind.name(), all(&of))
+            let selected =
+                |person: &Person| person.attacks.get(nth).map_or(Vec::new(), |s| select(s));
+            (kind.name(), all(&selected))
         })
         .collect();
-    let below = |scores: &[f32], bar: f32| {
-        scores.iter().filter(|score| **score < bar).count() as f64 / scores.len().max(1) as f64
+    let share_below = |scores: &[f32], threshold: f32| {
+        let below = scores.iter().filter(|score| **score < threshold).count();
+        below as f64 / scores.len().max(1) as f64
     };
-    let row = |bar| Row {
-        bar,
-        bpcer: below(&live, bar),
-        apcer: attacks.iter().map(|(name, scores)| (*name, 1.0 - below(scores, bar))).collect(),
+    let row = |bar| {
+        let accepted = |scores: &[f32]| 1.0 - share_below(scores, bar);
+        let apcer = attacks.iter().map(|(name, scores)| (*name, accepted(scores))).collect();
+        Row { bar, bpcer: share_below(&live, bar), apcer }
     };
-    BARS.map(row).into()
+    THRESHOLDS.map(row).into()
 }
 
 fn show(report: &Report) {
     println!(
-        "{} pictures of {} people, {} looks without one clear face, product's bar {}",
-        report.pictures, report.people, report.without_face, report.product_bar
+        "{} pictures of {} people, {} frames without one clear face",
+        report.pictures, report.people, report.without_face
     );
+    println!("threshold of the product: {}", report.product_bar);
     let table = |rows: &[Row]| {
         let names = AttackKind::ALL.map(|kind| format!("{:>11}", kind.name())).join("");
-        println!("{:>6} {:>8}   APCER{names}", "bar", "BPCER");
+        println!("{:>9} {:>8}   APCER{names}", "threshold", "BPCER");
         for row in rows {
             let apcer = AttackKind::ALL.map(|kind| {
                 format!("{:>10.1}%", 100.0 * row.apcer.get(kind.name()).copied().unwrap_or(1.0))
             });
-            println!("{:>6} {:>7.1}%        {}", row.bar, 100.0 * row.bpcer, apcer.join(""));
+            println!("{:>9} {:>7.1}%        {}", row.bar, 100.0 * row.bpcer, apcer.join(""));
         }
     };
     println!("\nSingle frames");
     table(&report.frames);
     for rule in &report.challenges {
-        println!("\nChallenges of {FRAMES} frames, the {} decides ({})", rule.rule, rule.groups);
+        println!(
+            "\n{} challenges of {FRAMES} frames; the {} frame decides",
+            rule.groups, rule.rule
+        );
         table(&rule.rows);
     }
 }
@@ -219,18 +236,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_count_what_is_below_the_bar() {
+    fn rates_count_scores_below_the_threshold() {
         let person = Person {
             live: vec![0.9, 0.95, 0.05, 0.8, 0.99, 0.97],
             attacks: vec![vec![0.01, 0.6, 0.01, 0.01, 0.01, 0.01]; 4],
-            lost: 0,
+            without_face: 0,
         };
         let rows = sweep(std::slice::from_ref(&person), |scores| scores.to_vec());
-        let at = |bar: f32| rows.iter().find(|row| row.bar == bar);
+        let at = |threshold: f32| rows.iter().find(|row| row.bar == threshold);
         assert!(at(0.1).is_some_and(|row| (row.bpcer - 1.0 / 6.0).abs() < 1e-9));
         assert!(at(0.1).is_some_and(|row| (row.apcer["screen"] - 1.0 / 6.0).abs() < 1e-9));
-        assert_eq!(grouped(&person.live, 0), [0.05]);
-        assert_eq!(grouped(&person.live, 1), [0.8]);
-        assert_eq!(grouped(&person.live[..5], 0), [0.0; 0]);
+        assert_eq!(nth_lowest_of_groups(&person.live, 0), [0.05]);
+        assert_eq!(nth_lowest_of_groups(&person.live, 1), [0.8]);
+        assert_eq!(nth_lowest_of_groups(&person.live[..5], 0), [0.0; 0]);
     }
 }

@@ -1,7 +1,7 @@
-//! How likely a face is found, by what its quality is made of: the tables behind the coverage report.
+//! Measures the recall of faces by the parts of their quality: the tables behind the coverage report.
 //!
-//! In a gallery of good photos some of each guest's are made worse in a known way; the guest asks with a good selfie,
-//! at the product's threshold and scoring. Knows nothing of how faces are found.
+//! In a gallery of good photos, some of each guest's photos are degraded in a known way. The guest searches
+//! with a good selfie, at the product's threshold and scoring.
 
 mod degrade;
 mod table;
@@ -18,31 +18,35 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::accuracy::{Protocol, photo};
-use crate::setup::{Setup, Way, central_faces};
-use degrade::Step;
+use crate::setup::{PictureRole, Setup, central_faces};
+use degrade::Degradation;
 use table::{Sample, Table, tables};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Protocol file, as of `accuracy`
+    /// Protocol file, as for 'accuracy'
     #[arg(long)]
     protocol: PathBuf,
     /// Folder that the protocol's paths are relative to
     #[arg(long)]
     images: PathBuf,
-    /// Take every Nth guest only
+    /// Use only every Nth guest
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     every: u16,
 }
 
-/// From below the size at which the quality of a face is 0 almost to that at which more pixels do not raise it.
+/// Distances between the eyes in reduced photos, pixels. The size part of the quality is 0 up to 8 px and 1
+/// from 36.
 const EYES_PX: [f32; 9] = [6.0, 7.0, 8.0, 10.0, 12.0, 14.0, 16.0, 20.0, 28.0];
-/// Evenly spread, up to where hardly a face is found any more: how often photos are blurred how much, nobody knows.
+/// Blurs of photos in their original size, as in [`Degradation::blur`], up to one at which hardly a face is
+/// found. Evenly spaced, because the distribution of blur in real photos is unknown.
 const BLURS: [f32; 7] = [0.02, 0.036, 0.052, 0.068, 0.084, 0.1, 0.116];
+/// Distances between the eyes and blurs of photos that are reduced and blurred.
 const BOTH: [(f32, f32); 4] = [(28.0, 0.036), (20.0, 0.052), (14.0, 0.052), (20.0, 0.084)];
-/// A step changes one of so many photos of each guest: the others stay good, and keep the guest together.
-const ONE_OF: usize = 4;
-/// JPEG quality of what is made: little enough is lost that size or blur is what counts.
+/// A step degrades one in this number of each guest's photos. The others stay good, so that the guest's faces
+/// still form one person.
+const DEGRADED_ONE_IN: usize = 4;
+/// JPEG quality of degraded photos, high enough that compression does not affect recall.
 const JPEG_QUALITY: i32 = 92;
 
 #[derive(Serialize)]
@@ -56,19 +60,23 @@ struct Report {
     tables: Vec<Table>,
 }
 
-/// What became of the faces of one step.
+/// The result of one degradation.
 #[derive(Serialize)]
 struct Row {
     step: String,
+    /// Faces searched for.
     faces: usize,
-    /// Photos in which no face was found any more; they play no further part.
+    /// Degraded photos without a detected face. They count in no other field.
     undetected: usize,
+    /// Mean quality, 0 to 1.
     quality: f64,
+    /// Numbers of weak faces by the engine's reason.
     small: usize,
     blurred: usize,
     turned: usize,
+    /// Share of the faces that a search finds.
     recall: f64,
-    /// What the engine's tables say to that.
+    /// The recall that the engine's tables predict.
     expected: f64,
 }
 
@@ -77,7 +85,7 @@ struct Bench<'a> {
     pack: &'a Pack,
     images: &'a Path,
     photos: Vec<Photo>,
-    /// Guest by guest: the embedding of their selfie, and where their photos are.
+    /// For each guest, the embedding of the selfie and the indices of the guest's photos in `photos`.
     guests: Vec<(Vec<f32>, Vec<usize>)>,
 }
 
@@ -86,26 +94,26 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let (pipeline, pack) = (setup.pipeline()?, setup.pack()?);
     let guests: Vec<_> = protocol.guests.iter().step_by(args.every.into()).collect();
     let selfies: Vec<String> = guests.iter().map(|guest| guest.selfie.clone()).collect();
-    let selfies = central_faces(&pipeline, Way::Selfie, &args.images, &selfies)?;
-    let faces = central_faces(&pipeline, Way::Photo, &args.images, &protocol.gallery)?;
+    let selfies = central_faces(&pipeline, PictureRole::Selfie, &args.images, &selfies)?;
+    let faces = central_faces(&pipeline, PictureRole::Photo, &args.images, &protocol.gallery)?;
     let photos = protocol.gallery.iter().zip(faces).map(|(path, face)| photo(path, face));
-    let places = protocol.gallery.iter().enumerate().map(|(nth, path)| (path.as_str(), nth));
-    let places: HashMap<&str, usize> = places.collect();
-    let theirs = guests.iter().map(|guest| {
-        guest.photos.iter().filter_map(|path| places.get(path.as_str()).copied()).collect()
+    let indices = protocol.gallery.iter().enumerate().map(|(nth, path)| (path.as_str(), nth));
+    let indices: HashMap<&str, usize> = indices.collect();
+    let guest_photos = guests.iter().map(|guest| {
+        guest.photos.iter().filter_map(|path| indices.get(path.as_str()).copied()).collect()
     });
-    let asking = selfies.into_iter().zip(theirs);
+    let guests = selfies.into_iter().zip(guest_photos);
     let bench = Bench {
         pipeline: &pipeline,
         pack: &pack,
         images: &args.images,
         photos: photos.collect(),
-        guests: asking.filter_map(|(face, theirs)| Some((face?.embedding, theirs))).collect(),
+        guests: guests.filter_map(|(face, photos)| Some((face?.embedding, photos))).collect(),
     };
     let (mut steps, mut all) = (Vec::new(), Vec::new());
-    for (nth, step) in every_step().into_iter().enumerate() {
-        let (samples, undetected) = bench.step(step, nth)?;
-        steps.push(row(step, &samples, undetected));
+    for (nth, degradation) in degradations().into_iter().enumerate() {
+        let (samples, undetected) = bench.measure(degradation, nth)?;
+        steps.push(row(degradation, &samples, undetected));
         all.extend(samples);
     }
     let gallery = bench.gallery(&bench.photos)?;
@@ -121,13 +129,14 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     show(setup, &report)
 }
 
-fn every_step() -> Vec<Step> {
-    let step = |eyes_px, blur| Step { eyes_px, blur };
-    let mut steps = vec![Step::default()];
-    steps.extend(EYES_PX.map(|eyes| step(Some(eyes), None)));
-    steps.extend(BLURS.map(|blur| step(None, Some(blur))));
-    steps.extend(BOTH.map(|(eyes, blur)| step(Some(eyes), Some(blur))));
-    steps
+/// Returns all degradations to measure; the first changes nothing.
+fn degradations() -> Vec<Degradation> {
+    let degradation = |eyes_px, blur| Degradation { eyes_px, blur };
+    let mut all = vec![Degradation::default()];
+    all.extend(EYES_PX.map(|eyes| degradation(Some(eyes), None)));
+    all.extend(BLURS.map(|blur| degradation(None, Some(blur))));
+    all.extend(BOTH.map(|(eyes, blur)| degradation(Some(eyes), Some(blur))));
+    all
 }
 
 impl Bench<'_> {
@@ -138,47 +147,50 @@ impl Bench<'_> {
         Ok(gallery)
     }
 
-    /// The photos of guests that a step asks for, each with the selfie that asks: other ones in each step, by its
-    /// number; as they are, all.
-    fn asked(&self, step: Step, nth: usize) -> Vec<(usize, &[f32])> {
-        let mut asked = Vec::new();
-        for (guest, (selfie, theirs)) in self.guests.iter().enumerate() {
-            let turn = |photo: usize| (photo + guest + nth).is_multiple_of(ONE_OF);
-            let theirs = theirs.iter().enumerate();
-            let theirs = theirs.filter(|(photo, _)| step == Step::default() || turn(*photo));
-            asked.extend(theirs.map(|(_, &place)| (place, selfie.as_slice())));
+    /// Returns the photos to search for, each as its index and the guest's selfie: with the default
+    /// degradation all photos of the guests, otherwise one in `DEGRADED_ONE_IN`, chosen by `nth`.
+    fn queries(&self, degradation: Degradation, nth: usize) -> Vec<(usize, &[f32])> {
+        let is_default = degradation == Degradation::default();
+        let mut queries = Vec::new();
+        for (guest, (selfie, photos)) in self.guests.iter().enumerate() {
+            let is_chosen = |photo: usize| (photo + guest + nth).is_multiple_of(DEGRADED_ONE_IN);
+            let photos = photos.iter().enumerate();
+            let photos = photos.filter(|(photo, _)| is_default || is_chosen(*photo));
+            queries.extend(photos.map(|(_, &index)| (index, selfie.as_slice())));
         }
-        asked
+        queries
     }
 
-    /// The faces asked for after `step`, and in how many photos there was none any more.
-    fn step(&self, step: Step, nth: usize) -> Result<(Vec<Sample>, usize)> {
-        let (asked, mut photos) = (self.asked(step, nth), self.photos.clone());
-        if step != Step::default() {
-            let worse = |&(place, _): &(usize, &[f32])| Ok((place, self.worse(step, place)?));
-            for (place, made) in asked.par_iter().map(worse).collect::<Result<Vec<_>>>()? {
-                *photos.get_mut(place).context("a photo of the gallery")? = made;
+    /// Degrades the photos of step `nth` and searches for them. Returns the faces searched for, and the
+    /// number of photos without a detected face.
+    fn measure(&self, degradation: Degradation, nth: usize) -> Result<(Vec<Sample>, usize)> {
+        let (queries, mut photos) = (self.queries(degradation, nth), self.photos.clone());
+        if degradation != Degradation::default() {
+            let degrade =
+                |&(index, _): &(usize, &[f32])| Ok((index, self.degrade(degradation, index)?));
+            for (index, degraded) in queries.par_iter().map(degrade).collect::<Result<Vec<_>>>()? {
+                *photos.get_mut(index).context("a photo is missing from the gallery")? = degraded;
             }
         }
         let gallery = self.gallery(&photos)?;
-        let sample = |&(place, selfie): &(usize, &[f32])| -> Result<Option<Sample>> {
-            let photo = photos.get(place).context("a photo of the gallery")?;
+        let sample = |&(index, selfie): &(usize, &[f32])| -> Result<Option<Sample>> {
+            let photo = photos.get(index).context("a photo is missing from the gallery")?;
             let Some(face) = photo.faces.first().and_then(|face| gallery.face(&face.id)) else {
                 return Ok(None);
             };
             let answer = gallery.search(selfie, Scoring::People, None)?;
             let found = answer.iter().any(|accepted| accepted.photo == photo.id);
-            let (kind, quality, parts) = (step.kind(), face.quality, face.parts);
+            let (kind, quality, parts) = (degradation.kind(), face.quality, face.parts);
             Ok(Some(Sample { kind, quality, parts, found }))
         };
-        let samples = asked.par_iter().map(sample).collect::<Result<Vec<_>>>()?;
+        let samples = queries.par_iter().map(sample).collect::<Result<Vec<_>>>()?;
         let undetected = samples.iter().filter(|sample| sample.is_none()).count();
         Ok((samples.into_iter().flatten().collect(), undetected))
     }
 
-    /// The photo at `place` of the gallery, made worse, with the face that is found in it then.
-    fn worse(&self, step: Step, place: usize) -> Result<Photo> {
-        let good = self.photos.get(place).context("a photo of the gallery")?;
+    /// Returns the photo at `index`, degraded, with the face that is detected afterwards.
+    fn degrade(&self, degradation: Degradation, index: usize) -> Result<Photo> {
+        let good = self.photos.get(index).context("a photo is missing from the gallery")?;
         let Some(face) = good.faces.first() else { return Ok(good.clone()) };
         let path = self.images.join(&good.path);
         let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
@@ -186,21 +198,22 @@ impl Bench<'_> {
         let picture = decode(&bytes, &probe(&bytes, &limits)?, &limits)?;
         let [left, right, ..] = face.landmarks;
         let eyes_px = (left[0] - right[0]).hypot(left[1] - right[1]).max(1.0);
-        let picture = step.of(&picture, eyes_px)?;
+        let picture = degradation.apply(&picture, eyes_px)?;
         let found = self.pipeline.analyse(&to_jpeg(&picture, u32::MAX, JPEG_QUALITY)?)?;
-        let name = good.path.to_str().ok_or_else(|| anyhow!("a path that is not UTF-8"))?;
+        let not_utf8 = || anyhow!("the path {} is not UTF-8", good.path.display());
+        let name = good.path.to_str().ok_or_else(not_utf8)?;
         let face = subject(&found.faces, (found.width, found.height), Subject::Central, name);
         Ok(photo(name, face.ok().cloned()))
     }
 }
 
-fn row(step: Step, samples: &[Sample], undetected: usize) -> Row {
+fn row(degradation: Degradation, samples: &[Sample], undetected: usize) -> Row {
     let coverage = Coverage::of(samples.iter().map(|sample| &sample.parts));
     let quality: f64 = samples.iter().map(|sample| f64::from(sample.quality)).sum();
     let found = samples.iter().filter(|sample| sample.found).count();
     let number = samples.len().max(1) as f64;
     Row {
-        step: step.name(),
+        step: degradation.name(),
         faces: samples.len(),
         undetected,
         quality: quality / number,
@@ -218,15 +231,14 @@ fn show(setup: &Setup, report: &Report) -> Result<()> {
         return Ok(());
     }
     let Report { pack, gallery_faces, threshold, guests, faces, steps, tables } = report;
-    println!(
-        "{pack}: {gallery_faces} faces in the gallery, threshold {threshold:.4}, {guests} guests, {faces} faces asked for"
-    );
-    println!(
-        "step                     faces  unseen  quality  small  blurred  turned  recall  expected"
-    );
+    println!("{pack}: {gallery_faces} faces in the gallery, threshold {threshold:.4}");
+    println!("{guests} guests, {faces} faces searched for");
+    println!("none: photos without a detected face; small, blurred, turned: weak faces, by");
+    println!("reason; expected: recall by the engine's tables");
+    println!("degradation             faces none quality small blurred turned recall expected");
     for row in steps {
         println!(
-            "{:<23} {:>6} {:>7} {:>8.3} {:>6} {:>8} {:>7} {:>7.4} {:>9.4}",
+            "{:<22} {:>6} {:>4} {:>7.3} {:>5} {:>7} {:>6} {:>6.4} {:>8.4}",
             row.step,
             row.faces,
             row.undetected,
@@ -241,11 +253,11 @@ fn show(setup: &Setup, report: &Report) -> Result<()> {
     for Table { name, faces, mean, rising } in tables {
         println!("{name}, at 0, 0.1 … 1:");
         let line = |values: &[f64]| {
-            values.iter().map(|value| format!("{value:>6.3}")).collect::<Vec<_>>().join(" ")
+            values.iter().map(|value| format!("{value:>5.3}")).collect::<Vec<_>>().join(" ")
         };
-        let faces: Vec<String> = faces.iter().map(|faces| format!("{faces:>6}")).collect();
+        let faces: Vec<String> = faces.iter().map(|faces| format!("{faces:>5}")).collect();
         println!(
-            "  faces  {}\n  mean   {}\n  rising {}",
+            "  faces    {}\n  mean     {}\n  isotonic {}",
             faces.join(" "),
             line(mean),
             line(rising)

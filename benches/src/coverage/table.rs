@@ -1,33 +1,33 @@
-//! Samples to tables that rise: the constants of the engine's coverage.
-//!
-//! Pure. Knows nothing of where samples come from.
-
 use picpick_engine::Quality;
 use serde::Serialize;
 
-/// Points of a table: 0, 0.1 … 1.
+/// Number of points of a table: 0, 0.1 … 1.
 const POINTS: usize = 11;
 
-/// A face that was asked for.
+/// A face that was searched for.
 pub struct Sample {
+    /// The kind of degradation of its photo.
     pub kind: &'static str,
+    /// Quality score, 0 to 1.
     pub quality: f32,
     pub parts: Quality,
     pub found: bool,
 }
 
-/// Values at 0, 0.1 … 1, from the samples that lie nearest to each.
+/// A function measured at 0, 0.1 … 1. Each sample counts at the nearest point.
 #[derive(Serialize)]
 pub struct Table {
     pub name: &'static str,
+    /// Number of samples at each point.
     pub faces: Vec<usize>,
+    /// Mean value at each point.
     pub mean: Vec<f64>,
-    /// Made to rise: what the engine has.
+    /// Isotonic regression of the means: the constants of the engine's `coverage.rs`.
     pub rising: Vec<f64>,
 }
 
 impl Table {
-    /// Of pairs: where a sample lies, 0..1, and its value.
+    /// Builds a table from samples: position, 0..1, and value.
     fn of(name: &'static str, samples: impl Iterator<Item = (f32, f64)>) -> Self {
         let (mut faces, mut sums) = (vec![0; POINTS], vec![0.0; POINTS]);
         for (at, value) in samples {
@@ -43,16 +43,18 @@ impl Table {
         Self { name, faces, mean, rising }
     }
 
-    fn read(&self, at: f32) -> f32 {
-        let place = f64::from(at.clamp(0.0, 1.0)) * (POINTS - 1) as f64;
+    /// Returns the isotonic value at `at`, 0..1, by linear interpolation.
+    fn interpolate(&self, at: f32) -> f32 {
+        let position = f64::from(at.clamp(0.0, 1.0)) * (POINTS - 1) as f64;
         let value = |nth: usize| self.rising.get(nth.min(POINTS - 1)).copied().unwrap_or(0.0);
-        let below = place as usize;
-        (value(below) + (value(below + 1) - value(below)) * (place - below as f64)) as f32
+        let below = position as usize;
+        (value(below) + (value(below + 1) - value(below)) * (position - below as f64)) as f32
     }
 }
 
-/// The tables of the engine, in its order, and recall by quality alone. Recall by one part is taken from faces of
-/// which the others are good; photos that were made worse in two ways are left to check the tables with.
+/// Returns the tables of the engine's coverage, in its order, and recall by quality score alone. Recall by
+/// one part uses faces whose other parts are good. Photos that were reduced and blurred are left out; they
+/// check the tables.
 pub fn tables(samples: &[Sample]) -> Vec<Table> {
     let single = || samples.iter().filter(|sample| sample.kind != "both");
     let recall = |sample: &Sample| f64::from(u8::from(sample.found));
@@ -60,7 +62,7 @@ pub fn tables(samples: &[Sample]) -> Vec<Table> {
     let crisp = crisp.map(|sample| (sample.parts.size, f64::from(sample.parts.sharpness)));
     let crisp = Table::of("sharpness of crisp faces by size", crisp);
     let sharpness =
-        |sample: &Sample| (sample.parts.sharpness / crisp.read(sample.parts.size)).min(1.0);
+        |sample: &Sample| (sample.parts.sharpness / crisp.interpolate(sample.parts.size)).min(1.0);
     let large = |sample: &&Sample| sample.parts.size >= 0.3;
     let sharp = |sample: &&Sample| sharpness(sample) >= 0.8;
     let frontal = |sample: &&Sample| sample.parts.pose >= 0.5;
@@ -69,19 +71,19 @@ pub fn tables(samples: &[Sample]) -> Vec<Table> {
     let by_size = Table::of("recall by size", by_size);
     let by_sharpness = single().filter(large).filter(frontal);
     let by_sharpness = by_sharpness.map(|sample| (sharpness(sample), recall(sample)));
-    let by_sharpness = Table::of("recall by sharpness as a share of crisp", by_sharpness);
+    let by_sharpness = Table::of("recall by sharpness relative to a crisp face", by_sharpness);
     let by_pose = single().filter(large).filter(sharp);
     let by_pose = by_pose.map(|sample| (sample.parts.pose, recall(sample)));
     let by_pose = Table::of("recall by pose", by_pose);
     let by_quality = single().map(|sample| (sample.quality, recall(sample)));
-    let by_quality = Table::of("recall by quality alone", by_quality);
+    let by_quality = Table::of("recall by quality score alone", by_quality);
     vec![crisp, by_size, by_sharpness, by_pose, by_quality]
 }
 
-/// Isotonic regression of means, each with its number, by pooling neighbours that fall (Ayer et al. 1955). Points
-/// without a sample have the value of the one before.
+/// Returns the isotonic regression of `means` (number of samples, mean) by pooling adjacent violators (Ayer
+/// et al. 1955). A point without samples gets the value of the point before it.
 fn isotonic(means: &[(i32, f64)]) -> Vec<f64> {
-    // Each pool: points, number, mean.
+    // Each pool: number of points, number of samples, mean.
     let mut pools: Vec<(usize, i32, f64)> = Vec::new();
     for &(number, mean) in means {
         let mut last = (1, number, mean);
@@ -105,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn means_that_fall_are_pooled_and_those_that_rise_stay() {
+    fn falling_means_are_pooled_and_rising_means_stay() {
         let close = |found: Vec<f64>, expected: &[f64]| {
             let near = found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9);
             assert!(near && found.len() == expected.len(), "{found:?} {expected:?}");
@@ -116,13 +118,13 @@ mod tests {
     }
 
     #[test]
-    fn a_table_takes_each_sample_to_its_nearest_point() {
+    fn a_sample_counts_at_the_nearest_point_of_a_table() {
         let table = Table::of("x", [(0.0, 0.0), (0.04, 1.0), (0.06, 1.0), (1.0, 1.0)].into_iter());
         assert_eq!(
             (table.faces.first(), table.faces.get(1), table.faces.get(10)),
             (Some(&2), Some(&1), Some(&1))
         );
         assert_eq!(table.mean.first(), Some(&0.5));
-        assert!((table.read(0.05) - 0.75).abs() < 1e-6);
+        assert!((table.interpolate(0.05) - 0.75).abs() < 1e-6);
     }
 }

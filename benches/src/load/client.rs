@@ -1,7 +1,3 @@
-//! What a studio's program and a guest's browser say to the service, over HTTP.
-//!
-//! Every status is an answer, none an error. Knows nothing of rates or figures.
-
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -11,21 +7,23 @@ use serde_json::{Value, json};
 use ureq::Agent;
 use ureq::http::{HeaderMap, Request};
 
-/// How long an answer may take before there is none.
-const ANSWER_MAX: Duration = Duration::from_secs(60);
-/// How long indexing may take before it counts as stuck.
+/// Timeout of a request.
+const RESPONSE_MAX: Duration = Duration::from_secs(60);
+/// Time limit for all pending photos to be indexed.
 const INDEXED_MAX: Duration = Duration::from_secs(3600);
 
-/// An event, and a key that opens it.
+/// An HTTP client of one event, with its API key.
 pub struct Client {
     agent: Agent,
     /// `http://ADDRESS/api/v1`.
     base: String,
-    /// `Authorization` or `Cookie` with its value.
+    /// `authorization` or `cookie`, with its value.
     credential: (&'static str, String),
+    /// The event's id.
     pub event: String,
 }
 
+/// A response with any status.
 pub struct Answer {
     pub status: u16,
     headers: HeaderMap,
@@ -33,10 +31,12 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Returns the body as JSON; null if it is not JSON.
     pub fn document(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
+    /// Errors if the response has another status.
     fn is(self, status: u16) -> Result<Self> {
         if self.status == status {
             return Ok(self);
@@ -47,56 +47,60 @@ impl Answer {
 
     fn field(&self, name: &str) -> Result<String> {
         let document = self.document();
-        let text = document[name].as_str().with_context(|| format!("no '{name}' in an answer"))?;
+        let text = document[name]
+            .as_str()
+            .with_context(|| format!("the response has no field '{name}'"))?;
         Ok(text.to_owned())
     }
 
     fn header(&self, name: &str) -> Result<&str> {
         let value = self.headers.get(name).and_then(|value| value.to_str().ok());
-        value.with_context(|| format!("no header '{name}' in an answer"))
+        value.with_context(|| format!("the response has no header '{name}'"))
     }
 }
 
-/// The address that a guest's proxy would tell.
+/// Returns the client address of `guest` in `X-Forwarded-For`, so that each guest has a rate limit of its
+/// own.
 pub fn address_of(guest: usize) -> String {
     format!("10.{}.{}.{}", guest >> 16 & 255, guest >> 8 & 255, guest & 255)
 }
 
 impl Client {
-    /// Makes the first account, an event, and an API key for the event that stands for everybody after.
+    /// Creates the first account, an event, and an API key for the event. All further requests use this key.
     pub fn set_up(address: &str, setup_token: &str) -> Result<Self> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            // Each guest has a connection of their own.
+            // A new connection for each request, because each comes from another guest.
             .max_idle_connections(0)
-            .timeout_global(Some(ANSWER_MAX))
+            .timeout_global(Some(RESPONSE_MAX))
             .build();
         let mut client = Self {
             agent: config.new_agent(),
             base: format!("http://{address}/api/v1"),
-            credential: ("x-nobody", String::new()),
+            credential: ("x-anonymous", String::new()),
             event: String::new(),
         };
         let password: String = setup_token.chars().take(24).collect();
         let account = json!({ "token": setup_token, "email": "load@mail.example", "name": "Load",
             "password": password, "studio": "Load" });
-        let made = client.post("/setup", &account)?.is(201)?;
-        let cookie = made.header("set-cookie")?.split(';').next().unwrap_or_default().to_owned();
+        let created = client.post("/setup", &account)?.is(201)?;
+        let cookie = created.header("set-cookie")?;
+        let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
         client.credential = ("cookie", cookie);
         let studios = client.get("/studios", 0)?.is(200)?.document();
         let studio = studios.get("items").unwrap_or(&studios)[0]["id"].as_str();
         let studio = studio.context("the account has no studio")?.to_owned();
         let event = json!({ "name": "Load" });
-        let made = client.post(&format!("/studios/{studio}/events"), &event)?.is(201)?;
-        client.event = made.field("id")?;
+        let created = client.post(&format!("/studios/{studio}/events"), &event)?.is(201)?;
+        client.event = created.field("id")?;
         let key = json!({ "name": "load", "role": "photographer", "event": client.event });
-        let made = client.post(&format!("/studios/{studio}/keys"), &key)?.is(201)?;
-        client.credential = ("authorization", format!("Bearer {}", made.field("key")?));
+        let created = client.post(&format!("/studios/{studio}/keys"), &key)?.is(201)?;
+        client.credential = ("authorization", format!("Bearer {}", created.field("key")?));
         Ok(client)
     }
 
-    /// The request by which a guest watches the event, to be written to a bare connection.
+    /// Returns the request that opens a guest's progress stream, as text to write to a plain connection.
     pub fn watch(&self, guest: usize) -> String {
         let (name, value) = &self.credential;
         format!(
@@ -107,42 +111,45 @@ impl Client {
         )
     }
 
-    /// A search by a selfie.
+    /// Searches by a selfie.
     pub fn search(&self, selfie: &[u8], guest: usize) -> Result<Answer> {
         let path = format!("/events/{}/search", self.event);
         self.send("POST", &path, &[], Some(("image/jpeg", selfie)), guest)
     }
 
-    /// A search by a face of the event, without any selfie.
+    /// Searches by a face of the event.
     pub fn search_by_face(&self, face: &str) -> Result<Answer> {
         self.post(&format!("/events/{}/search/face", self.event), &json!({ "face": face }))
     }
 
-    /// The event itself: the least that a request can ask for.
+    /// Reads the event, which is the cheapest request.
     pub fn show(&self) -> Result<Answer> {
         self.get(&format!("/events/{}", self.event), 0)
     }
 
-    /// Sends a photo in one part: both requests of it. The status of the one that failed, or 204.
+    /// Uploads a photo in one part, which takes two requests (tus). Returns 204, or the status of the request
+    /// that failed.
     pub fn upload(&self, name: &str, photo: &[u8]) -> Result<u16> {
         let tus = ("tus-resumable", "1.0.0".to_owned());
-        let announced = [
+        let headers = [
             tus.clone(),
             ("upload-length", photo.len().to_string()),
             ("upload-metadata", format!("filename {}", STANDARD.encode(name))),
         ];
         let path = format!("/events/{}/uploads", self.event);
-        let made = self.send("POST", &path, &announced, None, 0)?;
-        if made.status != 201 {
-            return Ok(made.status);
+        let created = self.send("POST", &path, &headers, None, 0)?;
+        if created.status != 201 {
+            return Ok(created.status);
         }
-        let place = made.header("location")?;
-        let place = place.strip_prefix("/api/v1").context("an upload lies elsewhere")?;
+        let location = created.header("location")?;
+        let upload = location
+            .strip_prefix("/api/v1")
+            .context("the upload's address is not below /api/v1")?;
         let body = Some(("application/offset+octet-stream", photo));
-        Ok(self.send("PATCH", place, &[tus, ("upload-offset", "0".to_owned())], body, 0)?.status)
+        Ok(self.send("PATCH", upload, &[tus, ("upload-offset", "0".to_owned())], body, 0)?.status)
     }
 
-    /// Waits until every photo is indexed; how many are.
+    /// Waits until no photo is pending. Returns the number of indexed photos.
     pub fn wait_until_indexed(&self) -> Result<u64> {
         let begun = Instant::now();
         let path = format!("/events/{}/jobs", self.event);
@@ -152,13 +159,13 @@ impl Client {
                 return Ok(counts["done"].as_u64().unwrap_or(0));
             }
             if begun.elapsed() > INDEXED_MAX {
-                bail!("indexing is stuck: {counts}");
+                bail!("indexing did not end within {} s: {counts}", INDEXED_MAX.as_secs());
             }
             std::thread::sleep(Duration::from_millis(200));
         }
     }
 
-    /// Faces of the event.
+    /// Returns the number of faces of the event.
     pub fn faces(&self) -> Result<u64> {
         let path = format!("/events/{}/people", self.event);
         Ok(self.get(&path, 0)?.is(200)?.document()["faces"].as_u64().unwrap_or(0))
@@ -173,7 +180,7 @@ impl Client {
         self.send("POST", path, &[], Some(("application/json", body.as_bytes())), 0)
     }
 
-    /// Errors: no answer at all.
+    /// Sends a request of `guest`. Errors if there is no complete response; every status is a response.
     fn send(
         &self,
         method: &str,
@@ -188,13 +195,13 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let answer = match body {
+        let response = match body {
             Some((kind, body)) => {
                 self.agent.run(request.header("content-type", kind).body(body)?)?
             }
             None => self.agent.run(request.body(())?)?,
         };
-        let (parts, mut body) = answer.into_parts();
+        let (parts, mut body) = response.into_parts();
         let body = body.with_config().limit(64 << 20).read_to_vec()?;
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
     }

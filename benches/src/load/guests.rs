@@ -1,8 +1,3 @@
-//! Guests who look on: many open connections on which the service tells an event's progress.
-//!
-//! Bare sockets, all read by one thread, because a thread each would cost more than the service does. Knows
-//! nothing of HTTP but how an answer begins.
-
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -15,33 +10,37 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::client::Client;
 
-/// How often all connections are read.
+/// Interval between two reads of all connections.
 const READ_EVERY: Duration = Duration::from_millis(200);
-const ANSWERED: &[u8] = b"HTTP/1.1 200";
-const TOLD: &[u8] = b"event: progress";
+const STATUS_OK: &[u8] = b"HTTP/1.1 200";
+const PROGRESS_EVENT: &[u8] = b"event: progress";
 
-/// Open connections; closed when dropped.
+/// The connections of guests, on which the service streams an event's progress. Dropping it closes them.
+///
+/// One thread reads all sockets, because a thread for each would cost more than the service.
 pub struct Guests {
-    heard: Arc<Heard>,
+    shared: Arc<Shared>,
     reader: Option<JoinHandle<()>>,
 }
 
+/// The state that the reading thread shares.
 #[derive(Default)]
-struct Heard {
+struct Shared {
     stop: AtomicBool,
-    /// Connections that were answered and are open.
+    /// Number of open connections with a response.
     open: AtomicUsize,
-    /// Pieces of news, over all connections.
-    news: AtomicUsize,
+    /// Number of progress events received on all connections.
+    updates: AtomicUsize,
 }
 
 struct Guest {
     stream: TcpStream,
-    answered: bool,
+    /// Whether the response has begun.
+    is_accepted: bool,
 }
 
 impl Guests {
-    /// Connects `count` guests.
+    /// Connects `count` guests. Raises the soft limit of open files to the hard limit.
     pub fn connect(client: &Client, address: &str, count: usize) -> Result<Self> {
         let limit = getrlimit(Resource::Nofile);
         setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
@@ -54,60 +53,62 @@ impl Guests {
                     Ok(stream)
                 })
                 .with_context(|| format!("connecting guest {number}"))?;
-            guests.push(Guest { stream: connected, answered: false });
+            guests.push(Guest { stream: connected, is_accepted: false });
         }
-        let heard = Arc::<Heard>::default();
+        let shared = Arc::<Shared>::default();
         let reader = std::thread::spawn({
-            let heard = Arc::clone(&heard);
-            move || listen(guests, &heard)
+            let shared = Arc::clone(&shared);
+            move || read_all(guests, &shared)
         });
-        Ok(Self { heard, reader: Some(reader) })
+        Ok(Self { shared, reader: Some(reader) })
     }
 
-    /// How many are connected and answered.
+    /// Returns the number of open connections with a response.
     pub fn open(&self) -> usize {
-        self.heard.open.load(Ordering::Relaxed)
+        self.shared.open.load(Ordering::Relaxed)
     }
 
-    /// How much was told to them all so far.
-    pub fn news(&self) -> usize {
-        self.heard.news.load(Ordering::Relaxed)
+    /// Returns the number of progress events that all guests have received.
+    pub fn updates(&self) -> usize {
+        self.shared.updates.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Guests {
     fn drop(&mut self) {
-        self.heard.stop.store(true, Ordering::Relaxed);
+        self.shared.stop.store(true, Ordering::Relaxed);
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
     }
 }
 
-fn listen(mut guests: Vec<Guest>, heard: &Heard) {
+/// Reads all connections until the guests are dropped.
+fn read_all(mut guests: Vec<Guest>, shared: &Shared) {
     let mut buffer = vec![0; 16 << 10];
-    while !heard.stop.load(Ordering::Relaxed) {
-        guests.retain_mut(|guest| guest.hear(&mut buffer, heard));
-        let open = guests.iter().filter(|guest| guest.answered).count();
-        heard.open.store(open, Ordering::Relaxed);
+    while !shared.stop.load(Ordering::Relaxed) {
+        guests.retain_mut(|guest| guest.read(&mut buffer, shared));
+        let open = guests.iter().filter(|guest| guest.is_accepted).count();
+        shared.open.store(open, Ordering::Relaxed);
         std::thread::sleep(READ_EVERY);
     }
 }
 
 impl Guest {
-    /// Reads what has arrived; whether the connection is still good.
-    fn hear(&mut self, buffer: &mut [u8], heard: &Heard) -> bool {
+    /// Reads all bytes that have arrived. Returns whether the connection is open and its status is 200.
+    fn read(&mut self, buffer: &mut [u8], shared: &Shared) -> bool {
         loop {
             match self.stream.read(buffer) {
                 Ok(0) => return false,
                 Ok(length) => {
                     let text = buffer.get(..length).unwrap_or_default();
-                    if !self.answered && !text.starts_with(ANSWERED) {
+                    if !self.is_accepted && !text.starts_with(STATUS_OK) {
                         return false;
                     }
-                    self.answered = true;
-                    let news = text.windows(TOLD.len()).filter(|part| *part == TOLD).count();
-                    heard.news.fetch_add(news, Ordering::Relaxed);
+                    self.is_accepted = true;
+                    let windows = text.windows(PROGRESS_EVENT.len());
+                    let updates = windows.filter(|part| *part == PROGRESS_EVENT).count();
+                    shared.updates.fetch_add(updates, Ordering::Relaxed);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

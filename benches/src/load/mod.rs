@@ -1,8 +1,8 @@
-//! How many searches a second the running service answers in time, with photos coming in and guests looking
-//! on; and whether its memory stays as it is.
+//! Measures the search rate that the running service sustains while photos are uploaded and guests hold open
+//! connections, or how its memory grows over time.
 //!
-//! The service is the real program on a folder of its own; this program runs on the same machine and takes its
-//! share of it. No figure makes it fail: it reports.
+//! The service is the real program with a data folder of its own. This program runs on the same machine and
+//! competes for it. It reports, and fails for no measured value.
 
 mod client;
 mod guests;
@@ -25,52 +25,55 @@ use self::guests::Guests;
 use self::pictures::{Photos, selfies};
 use self::process::Service;
 use self::rates::Rates;
-use self::report::{Report, show, show_heads, show_step};
-use self::step::{Stage, Step};
+use self::report::{Report, show, show_header, show_step};
+use self::step::{Step, Workload};
 use crate::setup::{Program, Setup};
 
-/// Photos sent at once before the measurement.
-const FILLERS: usize = 4;
-/// How long guests may take to be let in.
-const GUESTS_MAX: Duration = Duration::from_secs(60);
+/// Number of concurrent uploads before the measurement.
+const FILL_UPLOADS: usize = 4;
+/// Time limit for all guests to connect.
+const CONNECT_MAX: Duration = Duration::from_secs(60);
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Folder of JPEG photos to upload
+    /// Folder with JPEG photos to upload
     #[arg(long, value_name = "DIR")]
     photos: PathBuf,
-    /// Folder of JPEG selfies: other pictures of people in the photos
+    /// Folder with JPEG selfies: other pictures of people in the photos
     #[arg(long, value_name = "DIR")]
     selfies: PathBuf,
-    /// Selfies to use, chosen evenly
+    /// Number of selfies to use, evenly chosen from the folder
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     selfie_count: u32,
-    /// Enlarge selfies to this longer side, pixels: decoding then costs what a phone's picture costs
+    /// Enlarge selfies to this longer side, pixels, so that decoding costs as much as for a phone's
+    /// picture
     #[arg(long, value_name = "PX", value_parser = clap::value_parser!(u32).range(16..=8000))]
     selfie_side: Option<u32>,
-    /// Faces to index first: photos are repeated as different files, or left out, until there are so many
-    /// [default: each photo once]
+    /// Index at least this number of faces first, from as many photos as needed; photos are
+    /// repeated as different files [default: each photo once]
     #[arg(long, value_name = "N")]
     faces: Option<u64>,
-    /// Guests who hold a connection on which the event's progress is told
+    /// Number of guests, who each hold a connection that streams the event's progress
     #[arg(long, default_value_t = 1000)]
     guests: usize,
-    /// Photos uploaded a second meanwhile
+    /// Photos uploaded per second during the measurement
     #[arg(long, default_value_t = 1.0)]
     uploads: f64,
-    /// Searches a second, step by step [default: doubled until one is too many, then bisected]
+    /// Searches per second, one step for each rate [default: doubled until a rate fails, then
+    /// bisected]
     #[arg(long, value_delimiter = ',')]
     rates: Vec<f64>,
-    /// Seconds of a step; it lasts for 100 searches at least
+    /// Duration of a step in seconds; a step has at least 100 searches
     #[arg(long, default_value_t = 30)]
     step_seconds: u64,
-    /// What the 99th percentile of a good rate may be, milliseconds
+    /// Highest 99th percentile of the search latency at a sustained rate, milliseconds
     #[arg(long, default_value_t = 250.0)]
     p99_ms: f64,
-    /// Instead of steps: minutes at the first of --rates [2 searches a second], watching memory
+    /// Instead of steps, search at the first of --rates (default 2 per second) for this number of
+    /// minutes and record the memory
     #[arg(long, value_name = "MINUTES")]
     soak: Option<f64>,
-    /// Of the arrival times
+    /// Seed of the random arrival times
     #[arg(long, default_value_t = 1)]
     seed: u64,
     #[command(flatten)]
@@ -78,7 +81,8 @@ pub struct Args {
     /// An option of 'picpick serve', for instance --serve=--searches=4; may be given several times
     #[arg(long = "serve", value_name = "OPTION", allow_hyphen_values = true)]
     serve: Vec<String>,
-    /// Folder to make the service's data folder in; removed at the end [default: the system's temporary one]
+    /// Folder in which to create the service's data folder, which is removed at the end [default:
+    /// the system's temporary folder]
     #[arg(long)]
     folder: Option<PathBuf>,
 }
@@ -86,7 +90,7 @@ pub struct Args {
 pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let is_rate = |rate: &f64| rate.is_finite() && *rate > 0.0;
     if !is_rate(&args.uploads) || !args.rates.iter().all(is_rate) {
-        bail!("--uploads and --rates must be more than 0");
+        bail!("--uploads and --rates must be greater than 0");
     }
     let photos = Photos::of(&args.photos)?;
     let selfies = selfies(&args.selfies, usize::try_from(args.selfie_count)?, args.selfie_side)?;
@@ -95,14 +99,14 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let service = Service::start(&args.program.path()?, &base, &args.serve)?;
     let client = Client::set_up(&service.address, &service.setup_token)?;
     let (indexed, faces) = fill(&client, &photos, args.faces)?;
-    note(setup, &format!("{indexed} photos with {faces} faces are indexed"));
-    let selfies = idle_latency::answered(&client, selfies)?;
+    print_note(setup, &format!("{indexed} photos with {faces} faces are indexed"));
+    let selfies = idle_latency::keep_usable(&client, selfies)?;
     if selfies.is_empty() {
-        bail!("the service finds no face in any of the selfies");
+        bail!("the service finds no clear face in any of the selfies");
     }
-    let quiet = idle_latency::measure(&client, &selfies, analysis)?;
+    let idle = idle_latency::measure(&client, &selfies, analysis)?;
     let guests = connect(&client, &service, args.guests)?;
-    let stage = Stage {
+    let workload = Workload {
         service: &service,
         client: &client,
         guests: &guests,
@@ -111,28 +115,33 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
         uploads_per_s: args.uploads,
         seed: args.seed,
     };
-    let mut report = Report::new(args, faces, indexed, selfies.len(), quiet);
+    let mut report = Report::new(args, faces, indexed, selfies.len(), idle);
     match args.soak {
-        Some(minutes) => report.soak = Some(soak::run(&stage, args, minutes)?),
-        None => climb(setup, args, &stage, &mut report)?,
+        Some(minutes) => report.soak = Some(soak::run(&workload, args, minutes)?),
+        None => run_steps(setup, args, &workload, &mut report)?,
     }
     drop(guests);
     service.stop()?;
     show(setup, &report)
 }
 
-/// Goes up from rate to rate.
-fn climb(setup: &Setup, args: &Args, stage: &Stage<'_>, report: &mut Report) -> Result<()> {
+/// Measures one step for each rate.
+fn run_steps(
+    setup: &Setup,
+    args: &Args,
+    workload: &Workload<'_>,
+    report: &mut Report,
+) -> Result<()> {
     let mut rates = Rates::new(&args.rates);
     if !setup.json {
-        show_heads();
+        show_header();
     }
     while let Some(rate) = rates.next() {
-        let step = stage.step(rate, Duration::from_secs(args.step_seconds))?;
-        // What was uploaded must not burden the next step.
-        stage.client.wait_until_indexed()?;
+        let step = workload.step(rate, Duration::from_secs(args.step_seconds))?;
+        // The photos of this step must not be indexed during the next one.
+        workload.client.wait_until_indexed()?;
         let is_good = is_good(&step, args);
-        rates.tried(rate, is_good);
+        rates.record(rate, is_good);
         if is_good && report.best_rate_per_s.is_none_or(|best| best < rate) {
             report.best_rate_per_s = Some(rate);
         }
@@ -144,44 +153,53 @@ fn climb(setup: &Setup, args: &Args, stage: &Stage<'_>, report: &mut Report) -> 
     Ok(())
 }
 
+/// Returns whether the service sustains the rate of `step`: no failed request, no lost guest, and a 99th
+/// percentile within the limit.
 fn is_good(step: &Step, args: &Args) -> bool {
     let failed = step.searches.failed + step.uploads.failed;
     failed == 0 && step.guests_open == args.guests && step.searches.latency.p99_ms <= args.p99_ms
 }
 
+/// Connects `count` guests and waits until the service has accepted all of them.
 fn connect(client: &Client, service: &Service, count: usize) -> Result<Guests> {
     let guests = Guests::connect(client, &service.address, count)?;
     let begun = std::time::Instant::now();
     while guests.open() < count {
-        if begun.elapsed() > GUESTS_MAX {
-            bail!("only {} of {count} guests were let in", guests.open());
+        if begun.elapsed() > CONNECT_MAX {
+            bail!(
+                "only {} of {count} guests were connected after {} s",
+                guests.open(),
+                CONNECT_MAX.as_secs()
+            );
         }
         std::thread::sleep(Duration::from_millis(50));
     }
     Ok(guests)
 }
 
-/// Uploads photos until the event has `wanted` faces, or each once; photos and faces that are indexed then.
-fn fill(client: &Client, photos: &Photos, wanted: Option<u64>) -> Result<(u64, u64)> {
-    let Some(wanted) = wanted else {
+/// Uploads photos until the event has at least `faces_min` faces; `None`: each photo once. Returns the
+/// numbers of indexed photos and faces.
+fn fill(client: &Client, photos: &Photos, faces_min: Option<u64>) -> Result<(u64, u64)> {
+    let Some(faces_min) = faces_min else {
         send(client, photos, photos.len())?;
         return Ok((client.wait_until_indexed()?, client.faces()?));
     };
-    // A quarter first: how many faces a photo shows is seen from it.
-    let mut next = usize::try_from(wanted.div_ceil(4))?;
+    // A first part shows how many faces a photo has.
+    let mut next = usize::try_from(faces_min.div_ceil(4))?;
     loop {
         send(client, photos, next)?;
         let (indexed, faces) = (client.wait_until_indexed()?, client.faces()?);
-        if faces >= wanted {
+        if faces >= faces_min {
             return Ok((indexed, faces));
         }
         if faces == 0 {
-            bail!("no face in the first {indexed} photos");
+            bail!("the first {indexed} photos show no face");
         }
-        next = usize::try_from(((wanted - faces) * indexed).div_ceil(faces))?;
+        next = usize::try_from(((faces_min - faces) * indexed).div_ceil(faces))?;
     }
 }
 
+/// Uploads the next `count` photos, `FILL_UPLOADS` at a time.
 fn send(client: &Client, photos: &Photos, count: usize) -> Result<()> {
     let left = std::sync::atomic::AtomicUsize::new(count);
     let work = || -> Result<()> {
@@ -190,20 +208,20 @@ fn send(client: &Client, photos: &Photos, count: usize) -> Result<()> {
             let (name, photo) = photos.next()?;
             let status = client.upload(&name, &photo)?;
             if status != 204 {
-                bail!("uploading {name}: status {status}");
+                bail!("uploading {name}: expected status 204, received {status}");
             }
         }
         Ok(())
     };
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..FILLERS).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..FILL_UPLOADS).map(|_| scope.spawn(work)).collect();
         workers
             .into_iter()
-            .try_for_each(|worker| worker.join().ok().context("an uploading thread panicked")?)
+            .try_for_each(|worker| worker.join().ok().context("an upload thread panicked")?)
     })
 }
 
-fn note(setup: &Setup, text: &str) {
+fn print_note(setup: &Setup, text: &str) {
     if !setup.json {
         println!("{text}");
     }

@@ -1,41 +1,38 @@
-//! The pictures that are sent: photos of a folder, as many different files as are wanted, and selfies.
-//!
-//! Reads JPEG files only. Knows nothing of the service.
-
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context as _, Result, bail};
 use picpick_engine::{DecodeLimits, decode, probe, to_jpeg};
 
-/// JPEG quality of enlarged selfies, what phones use.
+/// JPEG quality of enlarged selfies, similar to a phone's.
 const SELFIE_QUALITY: i32 = 90;
 
-/// Photos without end: the files of a folder in turn, each time with another comment.
+/// An endless supply of photos: the JPEG files of a folder in turn, each time as a different file.
 pub struct Photos {
     files: Vec<PathBuf>,
     next: AtomicUsize,
 }
 
 impl Photos {
+    /// Finds the JPEG files below `folder`. Errors if there are none.
     pub fn of(folder: &Path) -> Result<Self> {
         Ok(Self { files: jpegs(folder)?, next: AtomicUsize::new(0) })
     }
 
-    /// Different pictures.
+    /// Returns the number of files in the folder.
     pub fn len(&self) -> usize {
         self.files.len()
     }
 
-    /// A file that was never given before: its name and its bytes.
+    /// Returns name and bytes of the next photo, which differs from all previous ones.
     pub fn next(&self) -> Result<(String, Vec<u8>)> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let file = self.files.get(number % self.files.len()).context("no photos")?;
+        let file = self.files.get(number % self.files.len()).context("there are no photos")?;
         Ok((format!("IMG_{number:06}.jpg"), variant(&read(file)?, number)))
     }
 }
 
-/// Another file of the same picture: `jpeg` with a comment after its first marker.
+/// Returns a different file with the same picture: `jpeg` with a comment segment after its first marker.
 fn variant(jpeg: &[u8], number: usize) -> Vec<u8> {
     let comment = format!("picture {number:012}");
     let (start, rest) = jpeg.split_at(jpeg.len().min(2));
@@ -43,8 +40,8 @@ fn variant(jpeg: &[u8], number: usize) -> Vec<u8> {
     [start, &[0xff, 0xfe], &length, comment.as_bytes(), rest].concat()
 }
 
-/// At most `count` selfies of `folder`, evenly chosen. With `side_px` they are enlarged to that longer side,
-/// which costs what a phone's picture costs.
+/// Reads at most `count` selfies below `folder`, evenly chosen. With `side_px` their longer side is enlarged
+/// to that length, so that decoding costs as much as for a phone's picture.
 pub fn selfies(folder: &Path, count: usize, side_px: Option<u32>) -> Result<Vec<Vec<u8>>> {
     let files = jpegs(folder)?;
     let step = files.len().div_ceil(count.max(1)).max(1);
@@ -72,23 +69,23 @@ fn read(file: &Path) -> Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("reading {}", file.display()))
 }
 
-/// Every JPEG below `folder`, in order.
+/// Returns the paths of all JPEG files below `folder`, sorted. Errors if there are none.
 fn jpegs(folder: &Path) -> Result<Vec<PathBuf>> {
-    let (mut found, mut open) = (Vec::new(), vec![folder.to_owned()]);
-    while let Some(folder) = open.pop() {
+    let (mut found, mut pending) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = pending.pop() {
         let entries = std::fs::read_dir(&folder);
         for entry in entries.with_context(|| format!("listing {}", folder.display()))? {
             let path = entry?.path();
             let kind = path.extension().unwrap_or_default().to_ascii_lowercase();
             if path.is_dir() {
-                open.push(path);
+                pending.push(path);
             } else if kind == "jpg" || kind == "jpeg" {
                 found.push(path);
             }
         }
     }
     if found.is_empty() {
-        bail!("no JPEG below {}", folder.display());
+        bail!("{} contains no JPEG files", folder.display());
     }
     found.sort();
     Ok(found)

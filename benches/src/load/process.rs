@@ -1,7 +1,3 @@
-//! The service that is measured: the real program as a process of its own, and what the system says of it.
-//!
-//! Its folder is made for it and removed with it. Knows nothing of requests.
-
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,13 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long the program may take until it listens.
+/// Time limit for the service to start listening.
 const START_MAX: Duration = Duration::from_secs(60);
-/// How long it may take to end.
+/// Time limit for the service to end.
 const STOP_MAX: Duration = Duration::from_secs(40);
 
-/// Variables that would take the service elsewhere than to its own folder.
-const ELSEWHERE: [&str; 9] = [
+/// Environment variables that the service must not inherit, because they would direct it to other data,
+/// addresses or a webhook.
+const CLEARED_VARIABLES: [&str; 9] = [
     "PICPICK_DATA",
     "PICPICK_KEYRING",
     "PICPICK_DATABASE_URL",
@@ -29,26 +26,28 @@ const ELSEWHERE: [&str; 9] = [
     "PICPICK_ALERT_WEBHOOK",
 ];
 
-/// A running service.
+/// A running service with a data folder of its own. Dropping it kills the process and removes the folder.
 pub struct Service {
     process: Child,
     folder: PathBuf,
     /// `127.0.0.1:PORT`.
     pub address: String,
-    /// Makes the first account.
+    /// The token of the first account's link.
     pub setup_token: String,
 }
 
 impl Service {
-    /// Starts `program` on an empty folder below `base`, with `options` beside those that it needs here.
+    /// Starts `program` with an empty folder below `base`, and with `options` in addition to the ones that
+    /// the measurement needs.
     ///
-    /// All guests share one machine here, so each tells an address of its own as a proxy would, and the
-    /// one key that they all use may do everything: the limits per address are those of a real service.
+    /// This machine is a trusted proxy, so that each guest can have a client address of its own; the rate
+    /// limits of addresses are the default ones. The rate limit of API keys is raised, because all guests use
+    /// one key.
     pub fn start(program: &Path, base: &Path, options: &[String]) -> Result<Self> {
         let folder = base.join(format!("picpick-bench-{}", std::process::id()));
-        std::fs::create_dir(&folder).with_context(|| format!("making {}", folder.display()))?;
+        std::fs::create_dir(&folder).with_context(|| format!("creating {}", folder.display()))?;
         let mut command = Command::new(program);
-        for name in ELSEWHERE {
+        for name in CLEARED_VARIABLES {
             command.env_remove(name);
         }
         command.env("PICPICK_DATA", folder.join("data")).env("NO_COLOR", "1");
@@ -63,38 +62,39 @@ impl Service {
                 return Err(error).with_context(|| format!("starting {}", program.display()));
             }
         };
-        let said = listen(&mut process);
+        let lines = read_lines(&mut process);
         let mut service =
             Self { process, folder, address: String::new(), setup_token: String::new() };
-        service.wait_until_it_listens(&said?)?;
+        service.wait_until_listening(&lines?)?;
         Ok(service)
     }
 
-    fn wait_until_it_listens(&mut self, said: &Receiver<String>) -> Result<()> {
+    /// Reads the service's address and setup token from its output.
+    fn wait_until_listening(&mut self, lines: &Receiver<String>) -> Result<()> {
         let begun = Instant::now();
-        let mut all = String::new();
+        let mut output = String::new();
         while self.setup_token.is_empty() {
             let left = START_MAX.saturating_sub(begun.elapsed());
-            let Ok(line) = said.recv_timeout(left) else {
-                bail!("the service does not listen; it said: {all}");
+            let Ok(line) = lines.recv_timeout(left) else {
+                bail!("the service did not start listening; its output: {output}");
             };
             if let Some(address) = line.strip_prefix("PicPick listens on http://") {
                 address.clone_into(&mut self.address);
             } else if let Some((_, token)) = line.split_once("/setup#") {
                 token.clone_into(&mut self.setup_token);
             } else {
-                all += &format!("\n{line}");
+                output += &format!("\n{line}");
             }
         }
         Ok(())
     }
 
-    /// What it has used so far.
+    /// Returns the memory and processor time that the service has used.
     pub fn usage(&self) -> Result<Usage> {
         Usage::of(&self.process.id().to_string())
     }
 
-    /// Asks it to end and removes its folder.
+    /// Ends the service with SIGTERM and removes its folder.
     pub fn stop(mut self) -> Result<()> {
         kill_process(Pid::from_child(&self.process), Signal::TERM)?;
         let begun = Instant::now();
@@ -116,28 +116,31 @@ impl Drop for Service {
     }
 }
 
-/// Reads what the service says for as long as it runs, or it would wait for a reader.
-fn listen(process: &mut Child) -> Result<Receiver<String>> {
-    let lines = BufReader::new(process.stderr.take().context("no standard error")?).lines();
-    let (tell, said) = channel();
+/// Reads the lines of the service's standard error until it ends, because the service would block on a full
+/// pipe.
+fn read_lines(process: &mut Child) -> Result<Receiver<String>> {
+    let stderr = process.stderr.take().context("the service has no standard error")?;
+    let (sender, receiver) = channel();
     std::thread::spawn(move || {
-        for line in lines.map_while(Result::ok) {
-            // Nobody waits for the lines that come after it listens.
-            let _ = tell.send(line);
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            // Sending fails after the start, when the receiver has been dropped.
+            let _ = sender.send(line);
         }
     });
-    Ok(said)
+    Ok(receiver)
 }
 
 /// Memory and processor time of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
+    /// Resident memory.
     pub rss_mib: f64,
+    /// Processor time of all its threads since it started, in user and kernel mode.
     pub cpu_s: f64,
 }
 
 impl Usage {
-    /// Of this program.
+    /// Returns the usage of this program.
     pub fn own() -> Result<Self> {
         Self::of("self")
     }
@@ -150,23 +153,25 @@ impl Usage {
         let (status, stat) = (read("status")?, read("stat")?);
         let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = kib.and_then(|text| text.trim().split(' ').next()).context("no VmRSS")?;
-        // The name in brackets may hold spaces; times of the user and of the system stand 12 words after.
+        // The process name in parentheses may contain spaces. User and system time are the 12th and 13th
+        // field after it (proc_pid_stat(5)).
         let times = stat.rsplit_once(')').context("no process name")?.1;
         let ticks: u64 =
             times.split_whitespace().skip(11).take(2).map(|word| word.parse().unwrap_or(0)).sum();
-        let a_second = rustix::param::clock_ticks_per_second();
+        let ticks_per_s = rustix::param::clock_ticks_per_second();
         Ok(Self {
             rss_mib: kib.parse::<f64>()? / 1024.0,
-            cpu_s: ticks as f64 / a_second.max(1) as f64,
+            cpu_s: ticks as f64 / ticks_per_s.max(1) as f64,
         })
     }
 }
 
-/// Processor seconds that all processes of this machine have used, and what its host took from it.
+/// Returns the processor time that all processes of this machine have used, and that its host has stolen,
+/// seconds.
 pub fn machine_cpu_s() -> Result<f64> {
     let stat = std::fs::read_to_string("/proc/stat").context("reading /proc/stat")?;
     let times = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8);
-    // User, nice, system, idle, waiting for disks, two kinds of interrupts, stolen.
+    // User, nice, system, idle, iowait, irq, softirq, steal (proc_stat(5)); idle and iowait are not busy.
     let busy = times.enumerate().filter(|(which, _)| ![3, 4].contains(which));
     let ticks: u64 = busy.map(|(_, word)| word.parse().unwrap_or(0)).sum();
     Ok(ticks as f64 / rustix::param::clock_ticks_per_second().max(1) as f64)

@@ -1,7 +1,3 @@
-//! The figures of a load test, as a table of 80 columns or as JSON.
-//!
-//! Measures nothing.
-
 use anyhow::Result;
 use serde::Serialize;
 
@@ -11,6 +7,7 @@ use super::soak::Soak;
 use super::step::{Requests, Step};
 use crate::setup::Setup;
 
+/// The results of a load test, printed as tables of at most 80 columns or as JSON.
 #[derive(Serialize)]
 pub struct Report {
     pub processor: String,
@@ -24,13 +21,13 @@ pub struct Report {
     pub serve_options: Vec<String>,
     pub quiet: IdleLatency,
     pub steps: Vec<Step>,
-    /// The highest rate without a failure whose 99th percentile is small enough.
+    /// The highest good rate of searches, see `is_good`; `None` if none was good or for a soak test.
     pub best_rate_per_s: Option<f64>,
     pub soak: Option<Soak>,
 }
 
 impl Report {
-    pub fn new(args: &Args, faces: u64, photos: u64, selfies: usize, quiet: IdleLatency) -> Self {
+    pub fn new(args: &Args, faces: u64, photos: u64, selfies: usize, idle: IdleLatency) -> Self {
         Self {
             processor: picpick_engine::cpu_name(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
@@ -41,7 +38,7 @@ impl Report {
             uploads_per_s: args.uploads,
             p99_ms_max: args.p99_ms,
             serve_options: args.serve.clone(),
-            quiet,
+            quiet: idle,
             steps: Vec::new(),
             best_rate_per_s: None,
             soak: None,
@@ -49,18 +46,18 @@ impl Report {
     }
 }
 
-/// The heads of what [`show_step`] prints.
-pub fn show_heads() {
-    println!("searches a second       milliseconds until answered     upload memory  cores busy");
-    println!("  sent answered failed   p50    p90    p99     max         p99    MiB  here others");
+/// Prints the header of the lines that [`show_step`] prints.
+pub fn show_header() {
+    println!("searches per s                search latency, ms  upload memory     busy cores");
+    println!("  sent answered failed   p50   p90   p99    max  p99 ms    MiB service others");
 }
 
-/// A line for a step; a minus stands behind one that is not good.
+/// Prints a step as one line, which ends with a minus if the rate is not good.
 pub fn show_step(step: &Step, is_good: bool) {
     let Step { searches, uploads, .. } = step;
     let latency = &searches.latency;
     println!(
-        "{:>6.1} {:>8.1} {:>6} {:>5.0} {:>6.0} {:>6.0} {:>7.0} {:>11.0} {:>6.0} {:>5.2} {:>5.2} {}",
+        "{:>6.1} {:>8.1} {:>6} {:>5.0} {:>5.0} {:>5.0} {:>6.0} {:>7.0} {:>6.0} {:>7.2} {:>6.2}{}",
         step.rate_per_s,
         step.answered_per_s,
         searches.failed + uploads.failed,
@@ -72,26 +69,26 @@ pub fn show_step(step: &Step, is_good: bool) {
         step.rss_mib_end,
         step.cpu_service,
         step.cpu_others,
-        if is_good { "" } else { "-" },
+        if is_good { "" } else { " -" },
     );
-    tell_failures("searches", searches);
-    tell_failures("uploads", uploads);
+    show_failures("searches", searches);
+    show_failures("uploads", uploads);
 }
 
-fn tell_failures(what: &str, requests: &Requests) {
+fn show_failures(what: &str, requests: &Requests) {
     let name = |status: u16| match status {
-        0 => "no answer".to_owned(),
-        status => status.to_string(),
+        0 => "no response".to_owned(),
+        status => format!("status {status}"),
     };
     let failures = requests.failed_by_status.iter();
     let failures: Vec<String> =
         failures.map(|(status, count)| format!("{count} × {}", name(*status))).collect();
     if !failures.is_empty() {
-        println!("       {what}: {}", failures.join(", "));
+        println!("       failed {what}: {}", failures.join(", "));
     }
 }
 
-/// Everything, or what the steps' lines have not said yet.
+/// Prints the report: as JSON all of it, otherwise what `show_step` has not printed yet.
 pub fn show(setup: &Setup, report: &Report) -> Result<()> {
     if setup.json {
         println!("{}", serde_json::to_string_pretty(report)?);
@@ -99,40 +96,37 @@ pub fn show(setup: &Setup, report: &Report) -> Result<()> {
     }
     let Report { processor, cores, photos, faces, guests, uploads_per_s, quiet, .. } = report;
     if let Some(soak) = &report.soak {
-        show_heads();
+        show_header();
         show_step(&soak.step, true);
         let (first, last) = (soak.rss_mib.first(), soak.rss_mib.last());
-        let of = |sample: Option<&(f64, f64)>| sample.map_or(0.0, |(_, mib)| *mib);
+        let mib_of = |sample: Option<&(f64, f64)>| sample.map_or(0.0, |(_, mib)| *mib);
         println!(
-            "\nmemory {:.0} → {:.0} MiB: {:+.2} MiB a minute, {:+.2} in the second half",
-            of(first),
-            of(last),
+            "\nmemory {:.0} → {:.0} MiB: {:+.2} MiB per minute, {:+.2} in the second half",
+            mib_of(first),
+            mib_of(last),
             soak.slope_mib_per_min,
             soak.slope_late_mib_per_min
         );
     }
-    println!("\n{processor}, {cores} cores, this program among them");
-    println!(
-        "{photos} photos, {faces} faces; {guests} guests looking on, {uploads_per_s} uploads a second"
-    );
-    println!("\none at a time        ms (median)");
-    println!("  event               {:>9.1}", quiet.show.p50_ms);
+    println!("\n{processor}, {cores} cores shared with this program");
+    println!("{photos} photos, {faces} faces, {guests} guests, {uploads_per_s} uploads per second");
+    println!("\nwithout load         ms (median)");
+    println!("  read the event      {:>9.1}", quiet.show.p50_ms);
     println!("  search by face      {:>9.1}", quiet.face.p50_ms);
     println!(
-        "  search by selfie    {:>9.1}  the service says {:.1}",
+        "  search by selfie    {:>9.1}  measured by the service: {:.1}",
         quiet.selfie.p50_ms, quiet.own.p50_ms
     );
     let IdleLatency { decode_ms, detect_ms, embed_ms, .. } = quiet;
-    println!(
-        "  analysis alone      {:>9.1}  decode {decode_ms:.1}, detect {detect_ms:.1}, embed {embed_ms:.1}",
-        decode_ms + detect_ms + embed_ms
-    );
+    let analysis_ms = decode_ms + detect_ms + embed_ms;
+    print!("  analysis alone      {analysis_ms:>9.1}  ");
+    println!("decode {decode_ms:.1}, detect {detect_ms:.1}, embed {embed_ms:.1} (means)");
     match report.best_rate_per_s {
         Some(best) => println!(
-            "\n{best} searches a second are answered within {} ms (99 of 100)",
+            "\nsustained: {best} searches per second, 99 % of them within {} ms",
             report.p99_ms_max
         ),
-        None if report.soak.is_none() => println!("\nno rate was good enough"),
+        None if report.soak.is_none() => println!("\nno rate was sustained"),
         None => {}
     }
     Ok(())

@@ -1,7 +1,3 @@
-//! One rate for a long time: whether the service's memory stays as it is.
-//!
-//! The event grows by what is uploaded meanwhile, so memory that does not move at all is not to be expected.
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,33 +7,37 @@ use serde::Serialize;
 use super::Args;
 use super::process::Service;
 use super::statistics::slope;
-use super::step::{Stage, Step};
+use super::step::{Step, Workload};
 
+/// Interval between two samples of the memory.
 const SAMPLE_EVERY: Duration = Duration::from_secs(10);
-/// Searches a second where no rate is named.
-const RATE: f64 = 2.0;
+/// Searches per second if no rate is given.
+const RATE_DEFAULT: f64 = 2.0;
 
+/// The result of a soak test.
 #[derive(Debug, Serialize)]
 pub struct Soak {
     pub step: Step,
-    /// Seconds since the begin, and resident memory in MiB.
+    /// Samples: seconds since the start, resident memory in MiB.
     pub rss_mib: Vec<(f64, f64)>,
-    /// Of the least-squares line through all samples, MiB a minute.
+    /// Slope of the least-squares line through all samples, MiB per minute.
     pub slope_mib_per_min: f64,
-    /// Of the second half: caches and pools have filled by then.
+    /// Slope of the second half, when caches and pools are full.
     pub slope_late_mib_per_min: f64,
 }
 
-pub fn run(stage: &Stage<'_>, args: &Args, minutes: f64) -> Result<Soak> {
-    let rate = args.rates.first().copied().unwrap_or(RATE);
+/// Runs one step of `minutes` and samples the service's memory. Uploaded photos make the event grow, so some
+/// growth of the memory is expected.
+pub fn run(workload: &Workload<'_>, args: &Args, minutes: f64) -> Result<Soak> {
+    let rate = args.rates.first().copied().unwrap_or(RATE_DEFAULT);
     let done = AtomicBool::new(false);
     let (step, rss_mib) = std::thread::scope(|scope| {
-        let watcher = scope.spawn(|| watch(stage.service, &done));
-        let step = stage.step(rate, Duration::from_secs_f64(minutes * 60.0));
+        let sampler = scope.spawn(|| sample_memory(workload.service, &done));
+        let step = workload.step(rate, Duration::from_secs_f64(minutes * 60.0));
         done.store(true, Ordering::Relaxed);
-        (step, watcher.join())
+        (step, sampler.join())
     });
-    let rss_mib = rss_mib.ok().context("the watcher panicked")??;
+    let rss_mib = rss_mib.ok().context("the sampling thread panicked")??;
     let per_minute = |points: &[(f64, f64)]| slope(points) * 60.0;
     let late = rss_mib.get(rss_mib.len() / 2..).unwrap_or_default();
     Ok(Soak {
@@ -48,7 +48,7 @@ pub fn run(stage: &Stage<'_>, args: &Args, minutes: f64) -> Result<Soak> {
     })
 }
 
-fn watch(service: &Service, done: &AtomicBool) -> Result<Vec<(f64, f64)>> {
+fn sample_memory(service: &Service, done: &AtomicBool) -> Result<Vec<(f64, f64)>> {
     let (begun, mut samples) = (Instant::now(), Vec::new());
     let mut next = Duration::ZERO;
     while !done.load(Ordering::Relaxed) {

@@ -1,12 +1,8 @@
-//! Arithmetic of measurements: quantiles, a slope, arrival times.
-//!
-//! Pure. Knows nothing of what is measured.
-
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// Quantiles of times in milliseconds; zeros where there are none.
+/// Quantiles of times in milliseconds; zeros without times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Quantiles {
     pub p50_ms: f64,
@@ -16,7 +12,8 @@ pub struct Quantiles {
 }
 
 impl Quantiles {
-    /// Each is the smallest time that its share of all does not exceed (nearest rank).
+    /// Computes quantiles by the nearest-rank method: the smallest time that at least the given share of all
+    /// times do not exceed.
     pub fn of(mut times_ms: Vec<f64>) -> Self {
         times_ms.sort_unstable_by(f64::total_cmp);
         let at = |share: f64| {
@@ -27,22 +24,23 @@ impl Quantiles {
     }
 }
 
-/// The slope of the least-squares line through (x, y); 0 where x does not vary.
+/// Returns the slope of the least-squares line through the points (x, y); 0 if all x are equal.
 pub fn slope(points: &[(f64, f64)]) -> f64 {
     let count = points.len().max(1) as f64;
     let mean_x = points.iter().map(|(x, _)| x).sum::<f64>() / count;
     let mean_y = points.iter().map(|(_, y)| y).sum::<f64>() / count;
-    let spread: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
-    let together: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
-    if spread > 0.0 { together / spread } else { 0.0 }
+    let variance: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
+    let covariance: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
+    if variance > 0.0 { covariance / variance } else { 0.0 }
 }
 
-/// `count` arrivals of a Poisson process: the times between them are exponential with mean 1 / `rate`.
+/// Returns `count` arrival times of a Poisson process: inter-arrival times are exponential with the mean
+/// `1 / rate`.
 pub fn poisson(rate: f64, count: usize, seed: u64) -> Vec<Duration> {
     let mut state = seed;
     let mut at_s = 0.0;
     let mut next = || {
-        // SplitMix64; 53 bits, so that the logarithm's argument is in (0, 1].
+        // SplitMix64 (Steele, Lea, Flood 2014); 53 bits, so that the logarithm's argument is in (0, 1].
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -54,7 +52,7 @@ pub fn poisson(rate: f64, count: usize, seed: u64) -> Vec<Duration> {
     (0..count).map(|_| next()).collect()
 }
 
-/// `count` arrivals at even distances.
+/// Returns `count` arrival times with equal intervals.
 pub fn even(rate: f64, count: usize) -> Vec<Duration> {
     (0..count).map(|number| Duration::from_secs_f64(number as f64 / rate)).collect()
 }
@@ -80,16 +78,16 @@ mod tests {
     }
 
     #[test]
-    fn arrivals_have_their_rate_and_their_spread() {
+    fn poisson_arrivals_have_the_rate_and_exponential_intervals() {
         let arrivals = poisson(50.0, 20_000, 1);
         let whole_s = arrivals.last().map_or(0.0, Duration::as_secs_f64);
         assert!((whole_s - 400.0).abs() < 12.0, "{whole_s}");
         assert!(arrivals.is_sorted());
-        // Of exponential times a share of exp(-1) is longer than the mean.
+        // Of exponential times, the fraction exp(-1) exceeds the mean.
         let longer = arrivals.windows(2).filter(|two| (two[1] - two[0]).as_secs_f64() > 0.02);
         let share = longer.count() as f64 / 20_000.0;
         assert!((share - (-1.0f64).exp()).abs() < 0.02, "{share}");
-        assert_eq!(poisson(50.0, 9, 7), poisson(50.0, 9, 7), "a seed says everything");
+        assert_eq!(poisson(50.0, 9, 7), poisson(50.0, 9, 7), "the seed determines all times");
         assert_ne!(poisson(50.0, 9, 7), poisson(50.0, 9, 8));
     }
 }

@@ -1,7 +1,8 @@
-//! One step of load: searches at one rate while photos come in and guests look on.
+//! One step of a load test: searches at one rate while photos are uploaded and guests hold open connections.
 //!
-//! An open loop: requests are sent when they are planned, whether or not earlier ones were answered, and their
-//! time counts from the plan, so that a service that stalls cannot hide it. Never judges what it measures.
+//! The load is an open loop: requests are sent at their planned times, whether or not earlier ones have a
+//! response, and their latency counts from the planned time. So a stall counts for every request that was
+//! planned during it (no coordinated omission).
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -18,17 +19,19 @@ use super::pictures::Photos;
 use super::process::{Service, Usage, machine_cpu_s};
 use super::statistics::{Quantiles, even, poisson};
 
-/// Searches that may be under way at once; more than the service lets wait.
+/// Maximum number of concurrent searches, more than the service admits and queues with up to 12 cores.
 const SEARCHES_AT_ONCE: usize = 400;
+/// Maximum number of concurrent uploads.
 const UPLOADS_AT_ONCE: usize = 32;
+/// Stack size of a sending thread.
 const STACK_BYTES: usize = 512 << 10;
-/// So many searches at least, or the 99th percentile is the slowest of a few.
+/// Minimum number of searches in a step, so that the 99th percentile is not just the slowest of a few.
 const SEARCHES_MIN: f64 = 100.0;
-/// Stands for an answer that never came.
-const NO_ANSWER: u16 = 0;
+/// The status of a request without a response.
+const NO_RESPONSE: u16 = 0;
 
-/// What takes part.
-pub struct Stage<'a> {
+/// The participants of a load test, and its fixed parameters.
+pub struct Workload<'a> {
     pub service: &'a Service,
     pub client: &'a Client,
     pub guests: &'a Guests,
@@ -38,50 +41,57 @@ pub struct Stage<'a> {
     pub seed: u64,
 }
 
-/// What one step showed.
+/// The result of one step.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
+    /// Planned searches per second.
     pub rate_per_s: f64,
+    /// Successful searches per second.
     pub answered_per_s: f64,
     pub searches: Requests,
-    /// Of the searches that were answered: what the service says it took, once a search had its place.
+    /// Duration of the successful searches as the service measures it, which excludes the wait for admission.
     pub own: Quantiles,
-    /// Both requests of a photo together.
+    /// Uploads; the two requests of a photo count as one.
     pub uploads: Requests,
+    /// Guests that are still connected at the end.
     pub guests_open: usize,
-    /// News told to all guests together.
+    /// Progress events per second, to all guests together.
     pub news_per_s: f64,
+    /// Resident memory of the service before and after the step, MiB.
     pub rss_mib_start: f64,
     pub rss_mib_end: f64,
-    /// Cores that the service, and this program on the same machine, kept busy.
+    /// Mean number of cores that the service keeps busy.
     pub cpu_service: f64,
+    /// Mean number of cores that this program keeps busy.
     pub cpu_bench: f64,
-    /// The same of everything else on the machine, and what its host took from it.
+    /// Mean number of cores that all other processes keep busy, or that the host has stolen.
     pub cpu_others: f64,
 }
 
-/// Requests of one kind.
+/// The requests of one kind.
 #[derive(Clone, Debug, Serialize)]
 pub struct Requests {
     pub sent: usize,
     pub failed: usize,
-    /// Failures; status 0 stands for no answer.
+    /// Number of failures by status; 0 is no response.
     pub failed_by_status: BTreeMap<u16, usize>,
     #[serde(flatten)]
     pub latency: Quantiles,
 }
 
-/// How one request ended.
+/// The result of one request.
 struct Sample {
+    /// Time from the planned start to the end.
     latency_ms: f64,
     ended: Instant,
     status: u16,
     is_good: bool,
+    /// Duration as the service measures it.
     own_ms: Option<f64>,
 }
 
-impl Stage<'_> {
-    /// Sends searches at `rate_per_s` for about `length`.
+impl Workload<'_> {
+    /// Sends searches at `rate_per_s`, with Poisson arrivals, for about `length`.
     pub fn step(&self, rate_per_s: f64, length: Duration) -> Result<Step> {
         let count = (rate_per_s * length.as_secs_f64()).max(SEARCHES_MIN).ceil() as usize;
         let plan = poisson(rate_per_s, count, self.seed);
@@ -89,7 +99,7 @@ impl Stage<'_> {
         let uploads = even(self.uploads_per_s, (self.uploads_per_s * whole_s) as usize);
         let (before, own_before) = (self.service.usage()?, Usage::own()?);
         let all_before = machine_cpu_s()?;
-        let (news_before, begun) = (self.guests.news(), Instant::now());
+        let (updates_before, begun) = (self.guests.updates(), Instant::now());
         let (searches, uploads) = std::thread::scope(|scope| {
             let uploads =
                 scope.spawn(|| open_loop(&uploads, UPLOADS_AT_ONCE, begun, |_| self.upload()));
@@ -111,7 +121,7 @@ impl Stage<'_> {
             searches: Requests::of(&searches),
             uploads: Requests::of(&uploads),
             guests_open: self.guests.open(),
-            news_per_s: (self.guests.news() - news_before) as f64 / spent_s,
+            news_per_s: (self.guests.updates() - updates_before) as f64 / spent_s,
             rss_mib_start: before.rss_mib,
             rss_mib_end: after.rss_mib,
             cpu_service,
@@ -128,13 +138,13 @@ impl Stage<'_> {
                 (200, true, answer.document()["elapsed_ms"].as_f64())
             }
             Ok(answer) => (answer.status, false, None),
-            Err(_) => (NO_ANSWER, false, None),
+            Err(_) => (NO_RESPONSE, false, None),
         }
     }
 
     fn upload(&self) -> (u16, bool, Option<f64>) {
         let sent = self.photos.next().and_then(|(name, photo)| self.client.upload(&name, &photo));
-        let status = sent.unwrap_or(NO_ANSWER);
+        let status = sent.unwrap_or(NO_RESPONSE);
         (status, status == 204, None)
     }
 }
@@ -154,8 +164,9 @@ impl Requests {
     }
 }
 
-/// Does `act` at each time of `plan`, counted from `begun`; with at most `at_once` under way, later ones wait,
-/// and their waiting counts.
+/// Runs `op` at each time of `plan`, counted from `begun`, on at most `at_once` threads. Latency includes the
+/// wait for a free thread. `op` gets the number of the operation and returns its status, whether it
+/// succeeded, and its duration as the service measures it.
 fn open_loop(
     plan: &[Duration],
     at_once: usize,
@@ -178,7 +189,7 @@ fn open_loop(
     std::thread::scope(|scope| {
         for _ in 0..at_once.min(plan.len()) {
             let worker = std::thread::Builder::new().stack_size(STACK_BYTES);
-            // With fewer threads than wanted later requests wait, which shows.
+            // If a thread cannot be started, requests wait for the others, and the latency shows it.
             let _ = worker.spawn_scoped(scope, work);
         }
     });
@@ -190,9 +201,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stall_counts_for_everyone_who_came_meanwhile() {
+    fn a_stall_counts_for_all_requests_planned_during_it() {
         let plan = even(100.0, 10);
-        // One at a time and 50 ms each: the tenth is planned at 90 ms and ends after 500 ms.
+        // One at a time and 50 ms each: the tenth is planned at 90 ms and ends at 500 ms.
         let op = |_: usize| {
             std::thread::sleep(Duration::from_millis(50));
             (200, true, None)
@@ -206,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_told_apart() {
+    fn failures_are_counted_by_status() {
         let op = |number: usize| (if number < 3 { 503 } else { 200 }, number >= 3, None);
         let found = Requests::of(&open_loop(&even(1000.0, 5), 2, Instant::now(), op));
         assert_eq!((found.sent, found.failed), (5, 3));

@@ -1,4 +1,4 @@
-//! Real photos, cut off, overwritten, with bits flipped, and under another format's name.
+//! Damaged photos: truncated, overwritten, with flipped bits, and with another format's first bytes.
 
 use std::path::Path;
 
@@ -7,13 +7,13 @@ use picpick_tests::sample;
 
 use super::{Bomb, Random, Visit};
 
-/// Side of the smaller photos: many files, little time.
+/// Longest side of the smaller photos, px; small, because many files are made.
 const SIDE_PX: u32 = 400;
 
 pub fn all(visit: Visit<'_>) {
     let photos = photos();
     for (name, bytes) in &photos {
-        // As they are: this, too, must stay within bounds.
+        // Undamaged photos must stay within the limits too.
         visit(Bomb { name: format!("{name}, whole"), bytes: bytes.clone() });
     }
     let mut random = Random(0x5eed_b0b5);
@@ -53,7 +53,7 @@ fn photos() -> Vec<(&'static str, Vec<u8>)> {
 
 type Photos = [(&'static str, Vec<u8>)];
 
-/// Cut in the header, where structure is dense, and anywhere.
+/// Truncates photos in the header, where structure is dense, near the end, and at random.
 fn cut(photos: &Photos, random: &mut Random, visit: Visit<'_>) {
     for (name, bytes) in photos {
         let near = (1..8).map(|step| step * 17);
@@ -70,7 +70,7 @@ fn flipped(photos: &Photos, random: &mut Random, visit: Visit<'_>) {
     for (name, bytes) in photos {
         for round in 0..14 {
             let mut bytes = bytes.clone();
-            // Half of them in the first kilobyte, which holds sizes and tables.
+            // Half of the rounds flip bits in the first kilobyte, which holds sizes and tables.
             let reach = if round % 2 == 0 { bytes.len() } else { bytes.len().min(1024) };
             let count = 1 + random.below(4);
             for _ in 0..count {
@@ -98,7 +98,7 @@ fn overwritten(photos: &Photos, random: &mut Random, visit: Visit<'_>) {
     }
 }
 
-/// JPEGs whose headers claim another size than their pixels have.
+/// Makes JPEGs whose headers claim another size than their pixels have.
 fn resized(photos: &Photos, visit: Visit<'_>) {
     for (name, bytes) in photos.iter().filter(|(name, _)| name.ends_with(".jpg")) {
         for (width, height) in
@@ -110,7 +110,7 @@ fn resized(photos: &Photos, visit: Visit<'_>) {
     }
 }
 
-/// The beginning of one format before the rest of another.
+/// Replaces the first 12 bytes of photos by those of another format.
 fn mislabelled(photos: &Photos, visit: Visit<'_>) {
     for (name, bytes) in photos {
         for (other, head) in photos {

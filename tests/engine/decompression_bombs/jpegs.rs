@@ -1,4 +1,4 @@
-//! JPEGs that are all structure: huge sizes, endless scans, restart markers, rare kinds, lying lengths.
+//! Synthetic JPEGs: huge sizes, many scans, restart markers, rare frame types, false segment lengths.
 
 use super::{Bomb, Visit};
 
@@ -34,8 +34,8 @@ fn segment(out: &mut Vec<u8>, code: u8, content: &[u8]) {
     out.extend(content);
 }
 
-/// Everything up to the first scan. The codes for "no difference" and "end of block" are one bit, 0;
-/// 10 in the second table of runs is "no coefficients for up to 32,767 blocks".
+/// Returns everything up to the first scan. The codes for "no difference" and "end of block" are one bit, 0;
+/// code 10 in the second table means "no coefficients for up to 32,767 blocks".
 fn start(frame: u8, depth: u8, (width, height): (u16, u16), colours: &[u8]) -> Vec<u8> {
     let mut out = vec![0xff, 0xd8];
     segment(&mut out, 0xdb, &[[0].as_slice(), &[1; 64]].concat());
@@ -54,7 +54,7 @@ fn start(frame: u8, depth: u8, (width, height): (u16, u16), colours: &[u8]) -> V
     out
 }
 
-/// A scan of the colours `ids` with coefficients `from` to `to`, and its bytes of pixels.
+/// Appends a scan of the colours `ids` with the coefficients of `band`, and its entropy-coded `bytes`.
 fn scan(out: &mut Vec<u8>, ids: &[u8], band: [u8; 3], bytes: &[u8]) {
     let mut content = vec![ids.len() as u8];
     ids.iter().for_each(|id| content.extend([*id, 0]));
@@ -67,15 +67,16 @@ fn ids(colours: &[u8]) -> Vec<u8> {
     (1..=colours.len() as u8).collect()
 }
 
-/// Bytes that hold `bits` bits for each of a picture's blocks.
+/// Returns zeros: `bits` bits for each block of a picture, at most 4 MiB, and 64 bytes more.
 fn blank((width, height): (u16, u16), colours: usize, bits: usize) -> Vec<u8> {
     let blocks = usize::from(width).div_ceil(8) * usize::from(height).div_ceil(8) * colours;
     vec![0; (blocks * bits / 8).min(4 << 20) + 64]
 }
 
-/// "No coefficients" for `blocks` blocks, without the stuffing that runs of ones would need.
+/// Returns the code "no coefficients" for `blocks` blocks. Avoids runs of ones, which would need byte
+/// stuffing.
 fn empty_run(blocks: usize) -> Vec<u8> {
-    // 10, then fourteen bits of run length: 0x2aaa more than 16,384 blocks.
+    // Code 10, then fourteen bits of run length: 16,384 + 0x2aaa blocks.
     let (mut out, mut held, mut count) = (Vec::new(), 0_u32, 0);
     for _ in 0..blocks.div_ceil(16_384 + 0x2aaa) {
         held = held << 16 | 0b10 << 14 | 0x2aaa;
@@ -88,7 +89,7 @@ fn empty_run(blocks: usize) -> Vec<u8> {
     out
 }
 
-/// One colour over huge pictures, with all the pixels that the header promises, and with next to none.
+/// Makes huge single-colour pictures, with all the pixels that the header announces and with almost none.
 fn sizes(visit: Visit<'_>) {
     for size in SIZES {
         for colours in COLOURS {
@@ -120,7 +121,7 @@ fn sizes(visit: Visit<'_>) {
     }
 }
 
-/// Progressive pictures with scan after scan that adds nothing.
+/// Makes progressive pictures with many scans that add nothing.
 fn scans(visit: Visit<'_>) {
     for size in [(2_000, 2_000), (5_000, 5_000), (5_700, 5_700), (8_000, 8_000), (65_500, 400)] {
         for number in [10, 78, 200, 201, 5_000] {
@@ -129,7 +130,7 @@ fn scans(visit: Visit<'_>) {
                 let mut bytes = start(0xc2, 8, size, &[0x11]);
                 scan(&mut bytes, &[1], [0, 0, 0], &blank(size, 1, 1));
                 for at in 0..number {
-                    // Coefficient after coefficient, bit after bit, as the rules want it.
+                    // Each coefficient in turn, bit by bit, in the order that the JPEG standard requires.
                     let (place, bit) = ((at / 13 % 63) as u8 + 1, (at % 13) as u8);
                     let bits = if bit == 0 { 13 } else { (14 - bit) << 4 | (13 - bit) };
                     let run = if full { empty_run(blocks) } else { Vec::new() };
@@ -163,7 +164,7 @@ fn restarts(visit: Visit<'_>) {
     }
 }
 
-/// Frames of every kind and depth, colours without sense.
+/// Makes frames of every type and depth, and with invalid sampling factors.
 fn rare_kinds(visit: Visit<'_>) {
     let size = (3_000, 2_000);
     for frame in (0xc0..=0xcf).filter(|frame| ![0xc4, 0xc8, 0xcc].contains(frame)) {
@@ -199,7 +200,7 @@ fn rare_kinds(visit: Visit<'_>) {
     }
 }
 
-/// A metadata block whose directories lead to one another without end.
+/// Returns an EXIF block whose directories refer to each other in a loop.
 fn looped_exif(entries: u16) -> Vec<u8> {
     let mut exif = b"Exif\0\0MM\0*\0\0\0\x08".to_vec();
     exif.extend(entries.to_be_bytes());
@@ -210,7 +211,7 @@ fn looped_exif(entries: u16) -> Vec<u8> {
     exif
 }
 
-/// Segments by the thousand, with lengths that lie.
+/// Makes files with very many segments, and with false segment lengths.
 fn segments(visit: Visit<'_>) {
     let size = (400, 300);
     let picture = {

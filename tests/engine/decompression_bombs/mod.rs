@@ -1,7 +1,6 @@
-//! A thousand image bombs and damaged files: none crashes the decoder or takes it far in memory.
-//!
-//! Made from a seed, so that every run sees the same files. Memory and the bound on work are asserted,
-//! milliseconds only printed: what they are depends on who else uses the machine.
+//! Decodes a thousand decompression bombs and damaged files, generated from a fixed seed. None may crash the
+//! decoder or exceed its limits of memory and pixel passes. Times are only printed, because they depend on
+//! the machine's load.
 
 mod damage;
 mod jpegs;
@@ -18,23 +17,25 @@ use picpick_engine::DecodeLimits;
 use serde_json::Value;
 
 const FILES: usize = 1_000;
-/// What one file may take over the memory of a process that has decoded nothing.
+/// Limit of a file's peak memory above that of a process that has decoded nothing, bytes.
 const PEAK_BYTES_MAX: u64 = 256 << 20;
-/// What the process takes beside what the engine says that decoding takes: stacks, allocator.
+/// Allowance of the process beyond the memory that the engine announces for decoding (stacks, allocator),
+/// bytes.
 const SLACK_BYTES: u64 = 8 << 20;
-/// A decoder that is silent for so long hangs; far above any time that a busy machine explains.
+/// Time without output after which a decoder counts as hung; far longer than decoding takes on a busy
+/// machine.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 
-/// A hostile file and a name that tells how it was made.
+/// A hostile file; the name describes how it was made.
 struct Bomb {
     name: String,
     bytes: Vec<u8>,
 }
 
-/// Takes one file after the other; they are never all in memory.
+/// Receives the files one by one, so that they are never all in memory.
 type Visit<'a> = &'a mut dyn FnMut(Bomb);
 
-/// Repeatable numbers (xorshift).
+/// A deterministic random number generator (xorshift).
 struct Random(u64);
 
 impl Random {
@@ -50,35 +51,36 @@ impl Random {
     }
 }
 
-/// The process that decodes, started anew after a crash.
+/// The process that decodes; it is restarted after a crash.
 struct Decoder {
     child: Child,
-    told: Receiver<String>,
+    reports: Receiver<String>,
 }
 
 impl Decoder {
     fn start() -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_picpick-decode-reporter"))
-            // Large blocks go back to the system at once, so that no file pays for the one before.
+            // Large blocks are returned to the system at once, so that no file is charged for the previous
+            // one.
             .env("MALLOC_MMAP_THRESHOLD_", "262144")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (send, told) = channel();
+        let (send, reports) = channel();
         std::thread::spawn(move || lines.map_while(Result::ok).all(|line| send.send(line).is_ok()));
-        Self { child, told }
+        Self { child, reports }
     }
 
-    /// `None` when the decoder crashed or hangs.
+    /// Decodes `bytes` in the process. Returns its report, or `None` if it crashed or hangs.
     fn decode(&mut self, bytes: &[u8]) -> Option<Value> {
         let input = self.child.stdin.as_mut()?;
         let sent = input
             .write_all(&(bytes.len() as u64).to_le_bytes())
             .and_then(|()| input.write_all(bytes))
             .and_then(|()| input.flush());
-        let line = sent.ok().and_then(|()| self.told.recv_timeout(SILENCE_MAX).ok())?;
+        let line = sent.ok().and_then(|()| self.reports.recv_timeout(SILENCE_MAX).ok())?;
         serde_json::from_str(&line).ok()
     }
 }
@@ -102,14 +104,14 @@ struct Figures {
 }
 
 impl Figures {
-    fn add(&mut self, bomb: &Bomb, told: Option<Value>) {
+    fn add(&mut self, bomb: &Bomb, report: Option<Value>) {
         self.files += 1;
-        let Some(told) = told else {
+        let Some(report) = report else {
             self.faults.push(format!("{}: the decoder crashed or hangs", bomb.name));
             return;
         };
-        let number = |name: &str| told[name].as_u64().unwrap();
-        let (ms, peak) = (told["ms"].as_f64().unwrap(), number("peak_bytes"));
+        let number = |name: &str| report[name].as_u64().unwrap();
+        let (ms, peak) = (report["ms"].as_f64().unwrap(), number("peak_bytes"));
         if ms > self.most_ms.0 {
             self.most_ms = (ms, bomb.name.clone());
         }
@@ -127,7 +129,7 @@ impl Figures {
         if number("passed_pixels") > DecodeLimits::default().passed_pixels_max {
             self.faults.push(format!("{}: {} pixels passed", bomb.name, number("passed_pixels")));
         }
-        let Some(reason) = told["reason"].as_str() else {
+        let Some(reason) = report["reason"].as_str() else {
             self.read += 1;
             return;
         };
@@ -146,11 +148,11 @@ fn a_thousand_hostile_files_are_read_or_refused_within_bounds() {
     let mut figures = Figures::default();
     let mut decoder = Decoder::start();
     let mut visit = |bomb: Bomb| {
-        let told = decoder.decode(&bomb.bytes);
-        if told.is_none() {
+        let report = decoder.decode(&bomb.bytes);
+        if report.is_none() {
             decoder = Decoder::start();
         }
-        figures.add(&bomb, told);
+        figures.add(&bomb, report);
     };
     jpegs::all(&mut visit);
     pngs::all(&mut visit);
@@ -169,7 +171,7 @@ fn a_thousand_hostile_files_are_read_or_refused_within_bounds() {
     );
     assert!(figures.faults.is_empty(), "{}", figures.faults.join("\n"));
     assert!(*files >= FILES, "expected {FILES} files, made {files}");
-    // Damage that no decoder can see leaves a photo that is read: were all refused, the test would
-    // show nothing about decoding.
+    // Some damage cannot be detected, and those photos are decoded. If all files were refused, the test would
+    // not exercise the decoders.
     assert!(*read >= 100, "only {read} files were decoded");
 }

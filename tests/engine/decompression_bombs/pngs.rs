@@ -1,4 +1,4 @@
-//! PNGs that are all structure: pixels that deflate to nothing, metadata that unpacks without end.
+//! Synthetic PNGs: highly compressed pixels and metadata, animations, false chunk lengths.
 
 use std::io::Write;
 
@@ -17,7 +17,7 @@ pub fn all(visit: Visit<'_>) {
     lying_lengths(visit);
 }
 
-/// A zlib stream of `zeros` zeros: one deflated mebibyte, repeated as it is.
+/// Returns a zlib stream of `zeros` zeros, rounded up to whole mebibytes: one deflated mebibyte, repeated.
 fn zeros(zeros: usize) -> Vec<u8> {
     let block = vec![0; MIB];
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
@@ -30,7 +30,7 @@ fn zeros(zeros: usize) -> Vec<u8> {
     }
     let first = encoder.get_ref().len() - last.len();
     let mut out = encoder.get_ref()[..first].to_vec();
-    // The second block looks back on zeros only, as every later one does.
+    // The second block refers back to zeros only, so it can be repeated.
     (1..zeros.div_ceil(MIB)).for_each(|_| out.extend(&last));
     out.extend([3, 0]);
     let sum = (zeros.div_ceil(MIB) * MIB % 65_521) as u32;
@@ -38,7 +38,7 @@ fn zeros(zeros: usize) -> Vec<u8> {
     out
 }
 
-/// A chunk of any length field over any content.
+/// Returns a chunk with `length` in its length field, whatever the length of `data`.
 fn lying_chunk(name: &[u8; 4], length: u32, data: &[u8]) -> Vec<u8> {
     [&length.to_be_bytes()[..], name, data, &[0; 4]].concat()
 }
@@ -57,12 +57,12 @@ fn file(head: Vec<u8>, before: &[u8], data: &[u8]) -> Vec<u8> {
     [head.as_slice(), before, &chunk(b"IDAT", data), &chunk(b"IEND", &[])].concat()
 }
 
-/// A small whole picture with `before` between its header and its pixels.
+/// Returns a small valid picture with `before` between its header and its pixels.
 fn small(before: &[u8]) -> Vec<u8> {
     file(header(300, 200, 8, 2, false), before, &zeros(200 * 901))
 }
 
-/// One colour in huge pictures of every depth, with all pixels, too many, and next to none.
+/// Makes huge single-colour pictures of several depths, with all pixels, too many, and almost none.
 fn sizes(visit: Visit<'_>) {
     let sizes = [
         (u32::MAX, u32::MAX),
@@ -97,7 +97,7 @@ fn sizes(visit: Visit<'_>) {
     visit(Bomb { name, bytes: file(header(300, 300, 8, 0, false), &[], &zeros(1_000 * MIB)) });
 }
 
-/// Profiles and texts that unpack to much more than they are.
+/// Makes profiles and texts that decompress to a multiple of their size.
 fn packed_metadata(visit: Visit<'_>) {
     for size in [8 * MIB, 31 * MIB, 33 * MIB, 100 * MIB, 1_000 * MIB, 3_000 * MIB] {
         let packed = zeros(size);

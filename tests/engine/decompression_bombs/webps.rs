@@ -1,4 +1,4 @@
-//! WebPs that are all structure: empty planes, tables without end, animations, chunks that lie.
+//! Synthetic WebPs: empty pictures of huge sizes, very many Huffman tables, animations, false chunk lengths.
 
 use picpick_tests::pictures::riff;
 
@@ -25,7 +25,7 @@ const SIZES: [(u32, u32); 7] = [
     (3_000, 2_000),
 ];
 
-/// A lossy key frame whose partitions are `length` bytes of `fill`.
+/// Returns a lossy key frame whose partitions are `length` bytes of `fill`.
 fn lossy((width, height): (u32, u32), length: usize, fill: u8) -> Vec<u8> {
     let first = (length / 2).min((1 << 19) - 1);
     let tag = (first as u32) << 5 | 1 << 4;
@@ -33,7 +33,7 @@ fn lossy((width, height): (u32, u32), length: usize, fill: u8) -> Vec<u8> {
     out.extend([0x9d, 0x01, 0x2a]);
     out.extend((width as u16).to_le_bytes());
     out.extend((height as u16).to_le_bytes());
-    // The first bits name colours, segments and filter: zeros stand for none.
+    // The first bits select colour space, segments and filter: zeros select none.
     out.push(0);
     out.resize(10 + length, fill);
     out
@@ -50,7 +50,7 @@ fn lossy_sizes(visit: Visit<'_>) {
     }
 }
 
-/// Bits, lowest first.
+/// A bit stream, lowest bit first.
 #[derive(Default)]
 struct Bits {
     bytes: Vec<u8>,
@@ -68,30 +68,31 @@ impl Bits {
         }
     }
 
-    /// Five codes of one symbol, 0: pixels that take no bits.
+    /// Writes five codes of the single symbol 0, so that pixels take no bits.
     fn empty_group(&mut self) {
         (0..5).for_each(|_| self.put(0b0001, 4));
     }
 
-    /// A subsampled image in one colour, without a cache.
+    /// Writes a subsampled image in one colour, without a colour cache.
     fn empty_image(&mut self) {
         self.put(0, 1);
         self.empty_group();
     }
 
-    /// A code with words of 1 to 10 bits, for which decoders make a table of 1,024 places.
+    /// Writes a code with words of 1 to 10 bits, for which decoders allocate a table of 1,024 entries.
     fn greedy_code(&mut self) {
         self.put(0, 1);
-        // Lengths of the length codes, in the format's own order: 17, 18, 0, 1 ... 5, 16, 6 ... 10.
+        // Lengths of the length codes, in the format's order: 17, 18, 0, 1 ... 5, 16, 6 ... 10.
         self.put(10, 4);
         for length in [0, 0, 0, 4, 4, 4, 4, 3, 0, 3, 3, 3, 3, 3] {
             self.put(length, 3);
         }
-        // As many lengths as are given: eleven.
+        // The number of lengths: eleven.
         self.put(1, 1);
         self.put(1, 3);
         self.put(9, 4);
-        // 5 to 10 have words of three bits, 1 to 4 of four; words come with their first bit first.
+        // Lengths 5 to 10 have words of three bits, 1 to 4 of four bits; words are written most significant
+        // bit first.
         let word = |length: u32| if length < 5 { (11 + length, 4) } else { (length - 5, 3) };
         for length in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10] {
             let (word, bits) = word(length);
@@ -109,7 +110,7 @@ fn lossless_start((width, height): (u32, u32)) -> Bits {
     bits
 }
 
-/// One colour that takes no bits, behind every transform.
+/// Makes single-colour pictures without pixel bits, behind every combination of transforms.
 fn lossless_sizes(visit: Visit<'_>) {
     for size in SIZES {
         for transforms in 0..16_u32 {
@@ -138,7 +139,7 @@ fn lossless_sizes(visit: Visit<'_>) {
     }
 }
 
-/// Groups of Huffman tables, each of which takes far more memory than bits.
+/// Makes groups of Huffman tables, each of which takes far more memory than bits in the file.
 fn tables(visit: Visit<'_>) {
     for (groups, size) in [
         (200_u32, (500, 500)),
@@ -151,7 +152,7 @@ fn tables(visit: Visit<'_>) {
             bits.put(0, 2);
             bits.put(1, 1);
             bits.put(0, 3);
-            // The image that says which group a place uses: all of them the last.
+            // The entropy image, which selects a group for each block: the last one everywhere.
             bits.put(0, 1);
             for value in [(groups - 1) & 0xff, (groups - 1) >> 8, 0, 0, 0] {
                 bits.put(0b101, 3);
@@ -184,7 +185,7 @@ fn frame(size: (u32, u32), content: &[u8]) -> Vec<u8> {
     riff(b"ANMF", &[place.as_slice(), content].concat())
 }
 
-/// Extended files: canvases, transparency, frames, metadata, lengths that lie.
+/// Makes extended files: canvases, transparency, frames, metadata, false lengths.
 fn containers(visit: Visit<'_>) {
     let mut made = |name: String, chunks: &[&[u8]]| {
         visit(Bomb { name, bytes: file(&chunks.concat()) });

@@ -1,6 +1,5 @@
-//! A disk that fills up while photos are indexed: told clearly, and what was acknowledged is there.
-//!
-//! Needs root and the right to mount; elsewhere it says that it was left out.
+//! Fills a real disk (tmpfs) while photos are indexed. Needs root and the right to mount; elsewhere the tests
+//! print that they were left out.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -11,7 +10,7 @@ use std::process::Command;
 use picpick_tests::pictures::Drawing;
 use picpick_tests::{Outcome, Sandbox, Tmpfs, cache, sample, sandbox};
 
-/// Fills the disk to the last byte, then gives `free_kib` back.
+/// Fills the disk with the file `path`, then shrinks the file by `free_kib`.
 fn fill(path: &Path, free_kib: u64) {
     let mut file = File::create(path).unwrap();
     let mut block = vec![7; 1 << 16];
@@ -28,12 +27,12 @@ fn fill(path: &Path, free_kib: u64) {
     file.set_len(length.saturating_sub(free_kib << 10)).unwrap();
 }
 
-/// The system's words for it, or the standard library's.
+/// Returns whether `message` contains the operating system's or the standard library's text for a full disk.
 fn says_full(message: &str) -> bool {
     ["No space left", "no storage space"].iter().any(|words| message.contains(words))
 }
 
-/// Small photos, each with one face, all different.
+/// Creates a folder of `number` small photos with one face each, all different files.
 fn photos(sandbox: &Sandbox, number: u32) -> std::path::PathBuf {
     let portrait = Drawing::open(&sample("obama2.jpg"));
     let folder = sandbox.folder("photos", &[]);
@@ -51,33 +50,34 @@ fn known(sandbox: &Sandbox, data: &Path) -> BTreeSet<String> {
     photos.iter().map(|photo| photo["photo_id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Indexes with `free_kib` left and returns whether the disk was too small for it.
+/// Indexes with `free_kib` of free space, by the reporter and by the command line, and checks that no
+/// acknowledged photo is lost. Returns whether the disk was too small.
 fn index_on_nearly_full_disk(sandbox: &Sandbox, data: &Path, photos: &Path, free_kib: u64) -> bool {
     let ballast = data.parent().unwrap().join("ballast");
     fill(&ballast, free_kib);
     let mut command = Command::new(env!("CARGO_BIN_EXE_picpick-index-reporter"));
     command.arg(data).arg("Event").arg(photos).arg(cache().join("models"));
-    let told = Outcome::of(&mut command);
-    if told.status != 0 {
-        let named = says_full(&told.stderr) && told.stderr.contains(data.to_str().unwrap());
-        assert!(named, "the disk and the store are named: {told:?}");
+    let report = Outcome::of(&mut command);
+    if report.status != 0 {
+        let named = says_full(&report.stderr) && report.stderr.contains(data.to_str().unwrap());
+        assert!(named, "the disk and the store are named: {report:?}");
     }
     let command_line = Outcome::of(sandbox.command_for(data).arg("index").arg("Event").arg(photos));
     assert!(command_line.status == 0 || says_full(&command_line.failed(1)), "{command_line:?}");
     std::fs::remove_file(ballast).unwrap();
     let known = known(sandbox, data);
-    let acknowledged = told.stdout.lines().map(|line| line.split(' ').next().unwrap().to_owned());
+    let acknowledged = report.stdout.lines().map(|line| line.split(' ').next().unwrap().to_owned());
     let acknowledged: BTreeSet<String> = acknowledged.collect();
     assert!(
         known.is_superset(&acknowledged),
-        "acknowledged and lost with {free_kib} KiB: {told:?}"
+        "acknowledged and lost with {free_kib} KiB: {report:?}"
     );
-    println!("{free_kib} KiB free: {} acknowledged, status {}", acknowledged.len(), told.status);
-    told.status != 0
+    println!("{free_kib} KiB free: {} acknowledged, status {}", acknowledged.len(), report.status);
+    report.status != 0
 }
 
 #[test]
-fn a_full_disk_is_told_and_loses_nothing() {
+fn a_full_disk_is_reported_and_loses_nothing() {
     let sandbox = sandbox!();
     let at = sandbox.path("disk");
     let disk = rustix::process::geteuid().is_root().then(|| Tmpfs::new(&at, 48)).flatten();
@@ -97,7 +97,7 @@ fn a_full_disk_is_told_and_loses_nothing() {
         .map(|free_kib| index_on_nearly_full_disk(&sandbox, &data, &photos, free_kib))
         .to_vec();
     assert!(full[0], "a disk without a free byte is too small");
-    // With room again the rest is added, and nothing twice.
+    // With free space again, the rest is indexed and no photo is indexed twice.
     let index = ["index", "Event", photos.to_str().unwrap(), "--json"];
     let rest = Outcome::of(sandbox.command_for(&data).args(index));
     assert_eq!(rest.status, 0, "{rest:?}");
@@ -112,7 +112,7 @@ fn a_full_disk_is_told_and_loses_nothing() {
 }
 
 #[test]
-fn a_collection_cannot_be_made_on_a_full_disk() {
+fn a_collection_cannot_be_created_on_a_full_disk() {
     let sandbox = sandbox!();
     let at = sandbox.path("disk");
     let Some(_disk) = rustix::process::geteuid().is_root().then(|| Tmpfs::new(&at, 16)).flatten()
@@ -131,7 +131,7 @@ fn a_collection_cannot_be_made_on_a_full_disk() {
 }
 
 #[test]
-fn a_collection_is_purged_and_attested_on_a_disk_without_a_free_byte() {
+fn a_collection_is_purged_with_a_receipt_on_a_full_disk() {
     let sandbox = sandbox!();
     let at = sandbox.path("disk");
     let Some(_disk) = rustix::process::geteuid().is_root().then(|| Tmpfs::new(&at, 48)).flatten()
@@ -150,9 +150,9 @@ fn a_collection_is_purged_and_attested_on_a_disk_without_a_free_byte() {
         assert_eq!(index.status, 0, "{index:?}");
     }
     fill(&at.join("ballast"), 0);
-    // Reads go on,
+    // Reads still work,
     assert_eq!(known(&sandbox, &data).len(), 1);
-    // and the purge is complete, receipt and all.
+    // and a purge completes with its receipt.
     let delete = ["--json", "collections", "delete", "Event", "--yes"];
     let purged = Outcome::of(sandbox.command_for(&data).args(delete));
     assert_eq!(purged.status, 0, "{purged:?}");

@@ -1,4 +1,2 @@
-//! Disks that fill up.
-
 mod indexing;
 mod workload;

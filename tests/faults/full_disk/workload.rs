@@ -1,17 +1,15 @@
-//! The disk is full from a random call on: nothing is harmed, what is open reads on, and with room again all
-//! is as it was acknowledged.
-//!
-//! `PICPICK_TEST_FAULT_POINTS` sets at how many calls, 20 unless told otherwise; the long form is 100. The full
-//! disk is simulated; `full_disk.rs` fills a real one.
+//! Simulates a disk that is full from a chosen system call on; `indexing.rs` fills a real one. Reads must
+//! still work, and with free space again all acknowledged changes must be there. `PICPICK_TEST_FAULT_POINTS`
+//! sets the number of calls that are tried (default 20; the long run is 100).
 
-use picpick_tests::harness::{Ending, Errand, Harness};
-use picpick_tests::shim::{Deed, Faults, read_trace};
+use picpick_tests::harness::{Ending, Harness, Job};
+use picpick_tests::shim::{FaultKind, Faults, read_trace};
 use picpick_tests::workload::Op;
 use picpick_tests::{Rng, harness, times};
 
-const ACTS: usize = 14;
+const OPS: usize = 14;
 
-/// The system's words for it, or the standard library's.
+/// Returns whether `message` contains the operating system's or the standard library's text for a full disk.
 fn says_full(message: &str) -> bool {
     ["No space left", "no storage space"].iter().any(|words| message.contains(words))
 }
@@ -19,9 +17,9 @@ fn says_full(message: &str) -> bool {
 #[derive(Debug, Default)]
 struct Figures {
     points: usize,
-    /// Children that could not even begin.
+    /// Children that did not complete a single read.
     refused: usize,
-    acts_failed: usize,
+    ops_failed: usize,
     reads_while_full: usize,
     purges_done: usize,
     purges_failed: usize,
@@ -32,13 +30,13 @@ struct Figures {
 impl Figures {
     fn count(&mut self, ending: &Ending) {
         self.points += 1;
-        self.acts_failed += ending.failures().count();
+        self.ops_failed += ending.failures().count();
         self.refused += usize::from(!ending.ops.iter().any(|(op, _)| matches!(op, Op::Read(_))));
         let full = ending.ops.iter().position(|(_, why)| why.is_some());
         for (op, why) in ending.ops.iter().skip(full.unwrap_or(usize::MAX)) {
             match (op, why) {
                 (Op::Read(_), why) => {
-                    assert_eq!(*why, None, "{act} on a full disk");
+                    assert_eq!(*why, None, "{op} on a full disk");
                     self.reads_while_full += 1;
                 }
                 (Op::Purge(_), None) => self.purges_done += 1,
@@ -51,20 +49,20 @@ impl Figures {
     }
 }
 
-/// A child finds the disk full from call `call` on. Afterwards there is room again.
-fn fill_at(before: &Harness, errand: Errand, call: u64) -> Ending {
+/// Runs a child that finds the disk full from call `call` on, and then another one with free space.
+fn fill_at(before: &Harness, job: Job, call: u64) -> Ending {
     let mut harness = before.twin();
-    let faults = Faults { at: Some((call, Deed::EnospcFromThenOn)), ..Faults::default() };
+    let faults = Faults { at: Some((call, FaultKind::EnospcFromThenOn)), ..Faults::default() };
     let about = |wrong: String| format!("full from call {call}: {wrong}");
-    let ending = harness.run(errand, Some(&faults), None).map_err(about).unwrap();
+    let ending = harness.run(job, Some(&faults), None).map_err(about).unwrap();
     assert!(ending.status.code().is_some(), "{}: {}", ending.status, ending.complaints);
     for (op, why) in ending.failures() {
         let named = why.contains(harness.path("disk").to_str().unwrap());
-        assert!(named && says_full(why), "full from call {call}: {act}: {why}");
+        assert!(named && says_full(why), "full from call {call}: {op}: {why}");
     }
     harness.check().map_err(about).unwrap();
-    let again = harness.run(Errand { purges: false, ..errand }, None, None).map_err(about).unwrap();
-    assert_eq!(again.failures().next(), None, "full from call {call}, and then with room");
+    let again = harness.run(Job { purges: false, ..job }, None, None).map_err(about).unwrap();
+    assert_eq!(again.failures().next(), None, "full from call {call}, and then with free space");
     harness.check().map_err(about).unwrap();
     ending
 }
@@ -72,18 +70,18 @@ fn fill_at(before: &Harness, errand: Errand, call: u64) -> Ending {
 fn fill_everywhere(test: &str, purges: bool) -> Figures {
     let mut rng = Rng::seeded(test);
     let mut harness = harness!();
-    harness.run(Errand { seed: rng.number(), ops: 3 * ACTS, purges: false }, None, None).unwrap();
+    harness.run(Job { seed: rng.number(), ops: 3 * OPS, purges: false }, None, None).unwrap();
     harness.check().unwrap();
-    let errand = Errand { seed: rng.number(), ops: ACTS, purges };
+    let job = Job { seed: rng.number(), ops: OPS, purges };
     let mut rehearsal = harness.twin();
     let trace = rehearsal.path("trace");
     let faults = Faults { trace: Some(trace.clone()), ..Faults::default() };
-    rehearsal.run(errand, Some(&faults), None).unwrap();
+    rehearsal.run(job, Some(&faults), None).unwrap();
     let calls = read_trace(&trace).0.len();
     let points = times("PICPICK_TEST_FAULT_POINTS", 20);
     let mut figures = Figures::default();
     for i in 0..points {
-        figures.count(&fill_at(&harness, errand, 1 + (i * calls / points) as u64));
+        figures.count(&fill_at(&harness, job, 1 + (i * calls / points) as u64));
     }
     println!("{figures:?}");
     figures
@@ -92,11 +90,11 @@ fn fill_everywhere(test: &str, purges: bool) -> Figures {
 #[test]
 fn a_disk_full_from_any_call_on_harms_nothing() {
     let figures = fill_everywhere("full disk", false);
-    assert!(figures.acts_failed > 0 && figures.reads_while_full > 0, "{figures:?}");
+    assert!(figures.ops_failed > 0 && figures.reads_while_full > 0, "{figures:?}");
 }
 
-/// Holds only that a deletion on a full disk happens whole or not at all, and that the other collections
-/// read on; the figures tell how many succeed.
+/// Checks that a deletion on a full disk is atomic and that the other collections stay readable. The printed
+/// figures show how many deletions succeed.
 #[test]
 fn a_collection_deleted_on_a_full_disk_leaves_the_others_readable() {
     let figures = fill_everywhere("purge on a full disk", true);

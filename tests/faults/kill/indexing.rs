@@ -1,7 +1,5 @@
-//! Killed with signal 9 while indexing, again and again: what was acknowledged is there each time.
-//!
-//! A child indexes small photos and names each one that is acknowledged; the moment of its death is
-//! drawn from a printed seed. `PICPICK_TEST_KILLS` sets how often, 50 unless told otherwise.
+//! Kills an indexing child with signal 9 at random times and checks that all acknowledged photos are there.
+//! The random seed is printed; `PICPICK_TEST_KILLS` sets the number of kills (default 50).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
@@ -13,12 +11,12 @@ use picpick_engine::{Collection, DEFAULT_PACK, DataFolder, Pack, PhotoId};
 use picpick_tests::{Rng, Sandbox, cache, crowd, sandbox, times};
 
 const PHOTOS: usize = 200;
-/// Lines of acknowledged photos that a child may print before it is killed.
+/// Upper bound of the lines of acknowledged photos that a child prints before it is killed.
 const LINES_MAX: u64 = 12;
-/// And how long it may go on after that; drawn at random too, it is no waiting for something.
+/// Upper bound of the random time between those lines and the kill, ms.
 const DELAY_MS_MAX: u64 = 400;
 
-/// What is known to be durable: photo and number of faces.
+/// The photos known to be durable, with their number of faces.
 type Acknowledged = BTreeMap<PhotoId, usize>;
 
 fn child(sandbox: &Sandbox, photos: &Path) -> Child {
@@ -27,22 +25,27 @@ fn child(sandbox: &Sandbox, photos: &Path) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Takes what a child acknowledges, from at most `lines` lines; `None` for all there will be.
-fn hear(reader: &mut impl BufRead, lines: Option<u64>, acknowledged: &mut Acknowledged) -> u64 {
-    let mut heard = 0;
+/// Reads acknowledged photos from a child: at most `lines` lines, or all if `None`. Returns the number of
+/// lines read.
+fn read_acknowledged(
+    reader: &mut impl BufRead,
+    lines: Option<u64>,
+    acknowledged: &mut Acknowledged,
+) -> u64 {
+    let mut lines_read = 0;
     let mut line = String::new();
-    while lines.is_none_or(|lines| heard < lines) && reader.read_line(&mut line).unwrap() > 0 {
-        // A line cut short by the kill was not said.
+    while lines.is_none_or(|lines| lines_read < lines) && reader.read_line(&mut line).unwrap() > 0 {
+        // A line that the kill truncated does not count.
         if let Some((id, faces)) = line.strip_suffix('\n').and_then(|line| line.split_once(' ')) {
             acknowledged.insert(id.parse().unwrap(), faces.parse().unwrap());
         }
-        heard += 1;
+        lines_read += 1;
         line.clear();
     }
-    heard
+    lines_read
 }
 
-/// Starts a child and kills it at a moment of the dice; whether it was still at work.
+/// Starts a child and kills it at a random time. Returns whether it was still running.
 fn kill_once(
     sandbox: &Sandbox,
     photos: &Path,
@@ -52,10 +55,10 @@ fn kill_once(
     let mut child = child(sandbox, photos);
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let lines = rng.throw(LINES_MAX);
-    hear(&mut out, Some(lines), acknowledged);
+    read_acknowledged(&mut out, Some(lines), acknowledged);
     std::thread::sleep(Duration::from_millis(rng.throw(DELAY_MS_MAX)));
     child.kill().unwrap();
-    hear(&mut out, None, acknowledged);
+    read_acknowledged(&mut out, None, acknowledged);
     let mut complaints = String::new();
     child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
     let status = child.wait().unwrap();
@@ -69,7 +72,7 @@ fn open(sandbox: &Sandbox) -> Collection {
     Collection::open(&data, "Event", &Pack::builtin(DEFAULT_PACK).unwrap()).unwrap()
 }
 
-/// Holds the reopened collection against what was acknowledged, and against itself.
+/// Checks the reopened collection against the acknowledged photos, and its store against its index.
 fn check(collection: &Collection, acknowledged: &Acknowledged, round: usize) {
     assert!(collection.remarks().is_empty(), "round {round}: {:?}", collection.remarks());
     let gallery = collection.gallery();
@@ -89,7 +92,7 @@ fn check(collection: &Collection, acknowledged: &Acknowledged, round: usize) {
     assert!(in_people <= faces, "round {round}");
 }
 
-/// Takes every second photo out again, so that the next child has work; they are acknowledged as gone.
+/// Deletes every second photo, so that the next child has work, and removes them from `acknowledged`.
 fn thin_out(collection: &Collection, acknowledged: &mut Acknowledged) {
     let ids: Vec<PhotoId> =
         collection.gallery().photos().iter().map(|(id, _)| *id).step_by(2).collect();
@@ -120,12 +123,15 @@ fn nothing_acknowledged_is_lost_to_kill_9() {
     }
     println!("{killed} kills, {finished} children finished first, thinned out {gone} times");
     let mut last = child(&sandbox, &photos);
-    hear(&mut BufReader::new(last.stdout.take().unwrap()), None, &mut acknowledged);
+    read_acknowledged(&mut BufReader::new(last.stdout.take().unwrap()), None, &mut acknowledged);
     assert!(last.wait().unwrap().success());
     let collection = open(&sandbox);
     check(&collection, &acknowledged, kills);
     assert_eq!(collection.gallery().photos().len(), PHOTOS, "the run completes");
-    assert!(collection.gallery().face_count() > PHOTOS * 9 / 10, "most cuts show their face");
+    assert!(
+        collection.gallery().face_count() > PHOTOS * 9 / 10,
+        "most face crops have a detected face"
+    );
     drop(collection);
     let again = sandbox.index(&[photos]);
     assert_eq!(

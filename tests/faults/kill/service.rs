@@ -1,7 +1,6 @@
-//! The service killed with signal 9 again and again while photos come in and are indexed: what was
-//! acknowledged is there, and nothing is indexed twice.
-//!
-//! `PICPICK_TEST_SERVICE_KILLS` sets how often, 20 unless told otherwise; the long form is 100.
+//! Kills the service with signal 9 at random times while photos are uploaded and indexed. All acknowledged
+//! photos must be there, each indexed once. `PICPICK_TEST_SERVICE_KILLS` sets the number of kills (default
+//! 20; the long run is 100).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use picpick_tests::album::{Album, CHUNK_BYTES, header, place_of, sha256, variant};
 use picpick_tests::{Database, Rng, sample, service, times};
 
-/// Photos that are sent between two kills, at most.
+/// Upper bound of the photos that are sent between two kills.
 const PHOTOS_MAX: u64 = 6;
 const DELAY_MS_MAX: u64 = 1200;
 
@@ -18,11 +17,11 @@ const DELAY_MS_MAX: u64 = 1200;
 struct Acknowledged {
     /// Photos: id by SHA-256.
     photos: BTreeMap<String, String>,
-    /// Uploads under way: place and offset, by SHA-256.
+    /// Unfinished uploads: path and offset, by SHA-256.
     parts: BTreeMap<String, (String, usize)>,
 }
 
-/// Sends a file in parts until it is whole or the service is gone.
+/// Uploads a file in parts. Returns `None` if the service ends before the upload is complete.
 fn send(album: &Album, bytes: &[u8], known: &mut Acknowledged, rng: &mut Rng) -> Option<()> {
     let hash = sha256(bytes);
     let announced = album.announce("photo.jpg", bytes).ok()?;
@@ -46,7 +45,7 @@ fn send(album: &Album, bytes: &[u8], known: &mut Acknowledged, rng: &mut Rng) ->
     .parse()
     .unwrap();
     if let Some((before, acknowledged)) = known.parts.get(&hash) {
-        assert_eq!(*before, place, "an upload that was begun is given back");
+        assert_eq!(*before, place, "an unfinished upload is resumed at its path");
         assert!(
             offset >= *acknowledged,
             "{acknowledged} bytes were acknowledged, {offset} are there"
@@ -87,7 +86,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_indexed_twice() {
         });
         let fresh = next..next + photos as usize;
         next = fresh.end;
-        // What was cut off goes on first, as a client would.
+        // Unfinished uploads are resumed first, as a client does.
         for number in std::mem::take(&mut unfinished).into_iter().chain(fresh) {
             if send(&album, &variant(&picture, number), &mut known, &mut rng).is_none() {
                 unfinished.insert(number);
@@ -102,7 +101,8 @@ fn nothing_acknowledged_is_lost_and_nothing_is_indexed_twice() {
         assert_eq!(lost, None, "a photo was acknowledged and is not there");
     }
     for number in 0..next {
-        send(&album, &variant(&picture, number), &mut known, &mut rng).expect("nobody kills now");
+        send(&album, &variant(&picture, number), &mut known, &mut rng)
+            .expect("the service is not killed any more");
     }
     let counts = album.wait_until_indexed();
     assert_eq!((&counts["failed"], &counts["cancelled"]), (&0.into(), &0.into()), "{counts}");

@@ -1,14 +1,12 @@
-//! Any bytes as what outlives a purge or travels: receipts, ledger, keyring, backups.
-//!
-//! The first byte chooses. A receipt that verifies must be the bytes that it was read from. Knows no key
-//! but one that signed nothing.
+//! Parses bytes as a receipt, a ledger, a keyring or a backup; the first byte selects the kind. A receipt
+//! that verifies must be encoded to the bytes that it was read from.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use picpick_engine::{PublicKey, Receipt, fuzz, verify_chain};
 
-/// The public key of RFC 8032's first example.
+/// The public key of the first test vector of RFC 8032.
 const KEY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
 
 fuzz_target!(|bytes: &[u8]| {

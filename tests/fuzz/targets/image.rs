@@ -1,6 +1,6 @@
-//! Any bytes as a photo: probing and decoding neither crash, nor take what was not announced.
-//!
-//! Small limits, so that a second sees many files; what is beyond them is refused the same way.
+//! Probes and decodes bytes as a photo. Neither may crash or return anything but an image error, and the
+//! picture must have the size that the header announced. The limits are small, so that many files are tried
+//! per second.
 
 #![no_main]
 
@@ -28,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
             assert_eq!(u64::from(picture.width()) * u64::from(picture.height()), stored);
             assert!(stored <= limits.pixels_max);
         }
-        // The engine catches a decoder's panic; here it is a finding all the same.
+        // The engine turns a decoder's panic into an error; here it is a finding.
         Err(Error::Image { reason }) => assert!(!reason.contains("gave up"), "{reason}"),
         Err(error) => panic!("{error}"),
     }

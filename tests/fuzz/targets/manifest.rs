@@ -1,4 +1,4 @@
-//! Any text as a model pack: it reads as a pack that cannot be wrong, or names what is.
+//! Parses text as a model pack manifest. It must give a valid pack or an error with a reason.
 
 #![no_main]
 
@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use libfuzzer_sys::fuzz_target;
 use picpick_engine::{Error, Pack};
 
-/// Packs are read from files; memory serves where the system has a folder for it.
+/// Returns the file for the manifest, in memory if possible: packs can be read from files only.
 fn file() -> &'static PathBuf {
     static FILE: OnceLock<PathBuf> = OnceLock::new();
     FILE.get_or_init(|| {
@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     match Pack::from_file(file()) {
         Ok(pack) => assert!(!pack.id().is_empty() && !pack.title.is_empty()),
         Err(Error::Manifest { reason, .. }) => assert!(!reason.is_empty()),
-        // Text that is no UTF-8.
+        // The text is not UTF-8.
         Err(Error::Io { .. }) => {}
         Err(error) => panic!("{error}"),
     }

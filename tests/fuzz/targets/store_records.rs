@@ -1,8 +1,6 @@
-//! Any bytes as what a store holds: a photo's row, the people and what was said of them, the face
-//! graph, an id.
-//!
-//! The first byte chooses. What reads must come back the same from its own bytes. Knows nothing of what
-//! lies outside a store: `erasure_log.rs` has that.
+//! Parses bytes as a record of a store: a photo's row, the people, the face graph, an id, or corrections of
+//! people; the first byte selects the kind. A parsed record must be equal after encoding and parsing it
+//! again.
 
 #![no_main]
 
@@ -17,21 +15,21 @@ fuzz_target!(|bytes: &[u8]| {
         1 => people(bytes),
         2 => graph(bytes),
         3 => ids(bytes),
-        _ => said(bytes),
+        _ => corrections(bytes),
     }
 });
 
 fn row(bytes: &[u8]) {
     if let Some(photo) = fuzz::read_row(bytes) {
         let again = fuzz::write_row(&photo);
-        // By its bytes: scores may be no numbers, which equal nothing.
+        // Compared as bytes: scores may be NaN, which is not equal to itself.
         let read = fuzz::read_row(&again).map(|photo| fuzz::write_row(&photo));
         assert_eq!(read, Some(again));
     }
 }
 
 fn people(bytes: &[u8]) {
-    // Every id in the bytes belongs to a face that is there.
+    // A face exists for every id in the bytes.
     let embedding = [0.6, 0.8];
     let ids = bytes.get(12..).unwrap_or_default().as_chunks::<16>().0;
     let faces: Vec<PersonFace<'_>> = ids
@@ -52,14 +50,14 @@ fn people(bytes: &[u8]) {
     }
 }
 
-fn said(bytes: &[u8]) {
+fn corrections(bytes: &[u8]) {
     if let Some(again) = fuzz::read_said(bytes) {
         assert_eq!(fuzz::read_said(&again), Some(again));
     }
 }
 
 fn graph(bytes: &[u8]) {
-    // Under a right checksum, which no fuzzer would find.
+    // With a correct checksum, which a fuzzer would not find.
     let signed = [bytes, &Sha256::digest(bytes)].concat();
     if let Ok(index) = HnswIndex::from_bytes(&signed) {
         let query = vec![0.5; index.dim()];

@@ -1,6 +1,3 @@
-//! Everybody who could try something, and the things they could try it on: two studios that know nothing of
-//! each other, members of every kind, and visitors of an album.
-
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +12,7 @@ use serde_json::json;
 
 use super::table::ROLES;
 
-/// The path parameters, and fields of bodies, for which there are things; others get an id of nothing.
+/// The path parameters and body fields for which there are resources. All others get an unknown id.
 pub const KINDS: [&str; 18] = [
     "studio",
     "event",
@@ -27,7 +24,7 @@ pub const KINDS: [&str; 18] = [
     "photo",
     "upload",
     "face",
-    // The faces of a comparison.
+    // The two faces of a comparison.
     "a",
     "b",
     "album",
@@ -40,54 +37,53 @@ pub const KINDS: [&str; 18] = [
 const VIEW_PIN: &str = "246813";
 const ANNOTATE_PIN: &str = "975310";
 
-/// What somebody is in the studio that is tried.
+/// A caller's relation to the studio under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    Nobody,
-    /// An owner, of another studio.
+    /// A caller without credentials.
+    Anonymous,
+    /// An owner of another studio.
     Foreign,
+    /// A role in the whole studio.
     Studio(&'static str),
-    /// A role in the event that is tried, and in nothing else.
+    /// A role in the event under test, and in no other.
     Event(&'static str),
-    /// Somebody who came into the event's album by its link.
-    Visitor {
-        annotates: bool,
-    },
-    /// Somebody who came by the event's link for guests.
-    Guest {
-        verified: bool,
-    },
+    /// A visitor with a session of the event's album.
+    Visitor { annotates: bool },
+    /// A guest with a session of the event.
+    Guest { verified: bool },
 }
 
-/// Where a thing lies, as the caller sees it.
+/// The location of a resource relative to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// In the studio and the event that are tried.
+    /// In the studio and the event under test.
     Own,
-    /// In another event of that studio.
+    /// In another event of the studio under test.
     Sibling,
+    /// In another studio.
     Foreign,
-    /// Nowhere.
+    /// An id of no resource.
     Unknown,
 }
 
-/// Somebody who tries.
+/// A client that sends requests, and its relation to the studio under test.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub name: String,
     pub client: Client,
     pub standing: Standing,
-    /// Absent: a program with an API key, or nobody.
+    /// The user's account; absent for an API key, a visitor, a guest and an anonymous caller.
     pub person: Option<Person>,
 }
 
 impl Caller {
-    pub fn nobody(client: Client) -> Self {
-        Self { name: "nobody".into(), client, standing: Standing::Nobody, person: None }
+    pub fn anonymous(client: Client) -> Self {
+        Self { name: "anonymous".into(), client, standing: Standing::Anonymous, person: None }
     }
 
-    pub fn is_nobody(&self) -> bool {
-        self.standing == Standing::Nobody
+    pub fn is_anonymous(&self) -> bool {
+        self.standing == Standing::Anonymous
     }
 
     pub fn is_for_one_event(&self) -> bool {
@@ -104,24 +100,27 @@ impl Caller {
     }
 }
 
+/// Two studios with resources of every kind, and callers of every kind.
 pub struct World<'a> {
     service: &'a Service,
-    /// Makes whatever is tried on; tries nothing themselves.
+    /// Creates the resources of the studio under test and is not one of the callers.
     owner: Person,
+    /// Owns the other studio and its resources, and is not one of the callers.
     stranger: Person,
-    /// The ids of things by place and kind, where one thing does for all tries.
+    /// The ids of the resources that no request deletes, by location and kind. All requests share them.
     things: BTreeMap<(u8, &'static str), String>,
     pub callers: Vec<Caller>,
-    /// The token of the link that visitors come by.
+    /// The token of the album's link.
     token: String,
-    /// The same of guests, and the face that they show.
+    /// The token of the event's link for guests.
     guest_token: String,
+    /// The head that verified guests show to the camera.
     head: Head,
-    /// The album that was made last: links are made in it.
+    /// The album created last, in which links are created.
     album: RefCell<String>,
 }
 
-/// Makes an album of `event` with a link; their ids, and the link's token.
+/// Creates an album of `event` with a link. Returns the album's id, the link's id and the link's token.
 fn new_album(owner: &Person, event: &str) -> [String; 3] {
     let path = format!("/events/{event}/albums");
     let new = json!({ "name": "A", "view_pin": VIEW_PIN, "annotate_pin": ANNOTATE_PIN });
@@ -130,15 +129,17 @@ fn new_album(owner: &Person, event: &str) -> [String; 3] {
     [album, link.field("id"), link.field("token")]
 }
 
-/// Everybody who tries: of the studio, of its event, of another studio, and from outside.
+/// Creates the callers: each role in the studio and in the event, as a user and as an API key; an owner of
+/// another studio; visitors, guests, and an anonymous caller.
 fn callers(
     service: &Service,
     owner: &Person,
     stranger: &Person,
     [studio, elsewhere, event]: [&str; 3],
 ) -> Vec<Caller> {
-    let mut callers = vec![Caller::nobody(service.client())];
-    // The stranger whose things are tried on keeps still; another owner of that studio tries.
+    let mut callers = vec![Caller::anonymous(service.client())];
+    // The caller is a second owner of the other studio: requests may end a caller's sessions, and the first
+    // owner's must last.
     let foreign = service.member(stranger, elsewhere, "owner", None);
     callers.push(Caller::person("a foreign owner", Standing::Foreign, foreign));
     let key = stranger.new_key(elsewhere, "owner", None).is(201).field("key");
@@ -167,12 +168,12 @@ fn callers(
     callers
 }
 
-/// The id of a new link for guests.
+/// Creates a link for guests. Returns its id.
 fn new_guest_link(owner: &Person, event: &str) -> String {
     owner.client.post(&format!("/events/{event}/guest-links"), &json!({})).is(201).field("id")
 }
 
-/// Everything there is of guests at `event`: the id of one, of a request, and of a challenge under way.
+/// Creates a guest of `event`, an access request, and a challenge in progress. Returns their ids.
 fn new_guests(service: &Service, owner: &Person, event: &str) -> [String; 3] {
     let token = new_link(owner, event);
     let client = register(service, &token, "G", &new_email());
@@ -196,7 +197,7 @@ impl<'a> World<'a> {
         let mut put = |place: Place, kind, id: String| things.insert((place as u8, kind), id);
         let (event, sibling) =
             (owner.new_event(&studio, "Own"), owner.new_event(&studio, "Sibling"));
-        // What may be taken, a rule of its own decides; here it may.
+        // Downloads are allowed, so that only the access rules decide.
         let taken = json!({ "downloads": "original" });
         owner.client.patch(&format!("/events/{event}"), &taken).is(200);
         put(Place::Own, "studio", studio.clone());
@@ -228,7 +229,7 @@ impl<'a> World<'a> {
         let ours = Album { client: owner.client.clone(), event: event.clone() };
         let theirs = Album { client: stranger.client.clone(), event: foreign_event };
         for (place, album) in [(Place::Own, &ours), (Place::Foreign, &theirs)] {
-            // A face's id comes from its photo's content: what is foreign must be another file.
+            // A face's id is derived from its photo's content, so the other studio needs a different file.
             let picture = variant(&picture(), place as usize);
             let photo = album.upload("kept.jpg", &picture);
             album.wait_until_indexed();
@@ -237,7 +238,7 @@ impl<'a> World<'a> {
             for kind in ["face", "a", "b"] {
                 put(place, kind, face.clone());
             }
-            // Of one's own, some are removed; see `id`.
+            // Requests delete photos and uploads of the own studio, so `id` creates them on demand.
             if place == Place::Foreign {
                 put(place, "photo", photo);
                 put(place, "upload", begun(album));
@@ -259,13 +260,13 @@ impl<'a> World<'a> {
         found.map(|(_, id)| id.clone())
     }
 
-    /// The value for the parameter or field called `name`, in `place`, when `caller` asks; `None` for a
-    /// name that the description alone is enough for.
+    /// Returns the value of the parameter or field `name` in a request of `caller` for a resource in `place`;
+    /// `None` if the API description is enough to generate it.
     pub fn fill(&self, name: &str, place: Place, caller: &Caller) -> Option<String> {
         let made_up = || format!("{}-{}", name, unknown_id());
         let person = caller.person.as_ref();
         match name {
-            // Each name once: a second folder of one name is refused for that.
+            // Names are unique, because a second folder of the same name is rejected.
             "name" => Some(made_up()),
             "password" | "current" | "new" => {
                 Some(person.map_or_else(new_password, |person| person.password.clone()))
@@ -277,6 +278,7 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Returns the id of a resource of `kind` in `place`, and creates the resource if requests may delete it.
     fn id(&self, kind: &str, place: Place, caller: &Caller) -> String {
         if place == Place::Unknown {
             return unknown_id();
@@ -332,7 +334,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// An event that may go, and `caller` with the same role in it.
+    /// Creates an event that a request may delete, and gives the caller the same role in it. Returns the
+    /// caller and the event's id.
     pub fn with_fresh_event(&self, caller: usize) -> (Caller, String) {
         let mut caller = self.callers[caller].clone();
         let studio = self.thing(Place::Own, "studio").unwrap();
@@ -354,7 +357,7 @@ impl<'a> World<'a> {
         (caller, event)
     }
 
-    /// Opens another session for a person, or another visit for a visitor, who has just ended theirs.
+    /// Opens a new session for a caller whose session has ended.
     pub fn sign_in_again(&mut self, caller: usize) {
         let caller = &mut self.callers[caller];
         if let Standing::Visitor { annotates } = caller.standing
@@ -387,8 +390,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Everything of the other studio is still there, and still the stranger's.
-    pub fn nothing_foreign_is_lost(&self) {
+    /// Asserts that all resources of the other studio still exist and that the stranger can still read them.
+    pub fn assert_foreign_unchanged(&self) {
         let thing = |kind: &str| self.thing(Place::Foreign, kind).unwrap();
         let (studio, event) = (thing("studio"), thing("event"));
         let client = &self.stranger.client;
@@ -413,7 +416,7 @@ impl<'a> World<'a> {
         }
         let theirs = Album { client: client.clone(), event };
         let upload = theirs.path(&format!("/uploads/{}", thing("upload")));
-        assert_eq!(theirs.offset(&upload), 0, "nobody has added to the upload");
+        assert_eq!(theirs.offset(&upload), 0, "no caller has added to the upload");
         let face = json!({ "face": thing("face") });
         let found = client.post(&theirs.path("/search/face"), &face).is(200).document();
         assert_eq!(found["matches"][0]["photo"], thing("photo").as_str());
@@ -424,21 +427,21 @@ fn picture() -> Vec<u8> {
     std::fs::read(sample("obama.jpg")).unwrap()
 }
 
-/// A photo that may be removed: one that was left, or a new one.
+/// Returns the id of a photo that a request may delete: an existing spare one, or a new one.
 fn spare_photo(album: &Album) -> String {
     const NAME: &str = "spare.jpg";
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     match album.photos().iter().find(|photo| photo["name"] == NAME) {
         Some(photo) => photo["id"].as_str().unwrap().to_owned(),
         None => {
-            // Beyond the numbers of places.
+            // Above the variant numbers that `Place` gives.
             let number = 1000 + NUMBER.fetch_add(1, Ordering::SeqCst);
             album.upload(NAME, &variant(&picture(), number))
         }
     }
 }
 
-/// A new upload, of which all is still to come.
+/// Creates an upload without any bytes. Returns its id.
 fn begun(album: &Album) -> String {
     let announced = album.announce_as("begun.jpg", 1000, None, None).unwrap().is(201);
     place_of(&announced).rsplit('/').next().unwrap().to_owned()

@@ -1,8 +1,8 @@
-//! Every operation that the service describes, as everybody who could try it, on what is theirs, on what is
-//! somebody else's and on what is not there. On SQLite and on PostgreSQL.
+//! Sends every operation of the API as every kind of caller, for own, foreign and unknown resources, and
+//! compares the responses with the access rules.
 //!
-//! Requests come from the description (`contract.rs`), who may do what from a table of this test's own
-//! (`service_access/table.rs`): a new route is covered at once, a route without a rule fails.
+//! The requests are generated from the API description (`tests/src/openapi.rs`), the expected access comes
+//! from `table.rs`. A new route is covered without a change here; a route without a rule fails the test.
 
 mod fixtures;
 mod table;
@@ -13,23 +13,23 @@ use fixtures::{Caller, KINDS, Place, Standing, World};
 use picpick_tests::openapi::{Operation, operations};
 use picpick_tests::{Answer, Service, on_both_databases};
 
-on_both_databases!(everybody_may_do_what_the_table_says);
+on_both_databases!(access_agrees_with_the_table);
 
-/// What allowed callers are refused by the handler itself, and why.
+/// Operations that the handler itself refuses to allowed callers, with the reason.
 const REFUSED_BY_HANDLER: [(&str, &str); 3] = [
-    ("GET /album/download", "an album without photos gives none"),
-    ("PUT /me/second-factor", "a code that is made up is wrong"),
-    ("POST /studios/{studio}/keys", "keys are made by people, and programs are told so"),
+    ("GET /album/download", "an album without photos has no archive"),
+    ("PUT /me/second-factor", "the generated code is wrong"),
+    ("POST /studios/{studio}/keys", "only users may create API keys"),
 ];
 
-/// What went wrong, and how much was tried.
+/// The violations found, and the numbers of requests.
 #[derive(Default)]
 struct Findings {
     breaches: Vec<String>,
     tried: usize,
     unauthorised: usize,
     succeeded: BTreeSet<String>,
-    /// Somebody changed what they must not: what follows is tried on things that may be gone.
+    /// A caller made a forbidden change, so that later requests may meet missing resources.
     spoilt: bool,
 }
 
@@ -41,7 +41,7 @@ impl Findings {
     }
 }
 
-fn everybody_may_do_what_the_table_says(service: Service) {
+fn access_agrees_with_the_table(service: Service) {
     let mut world = World::new(&service);
     let operations = operations(&service.client());
     let unclear: Vec<String> = operations.iter().filter_map(table::unclear).collect();
@@ -49,33 +49,34 @@ fn everybody_may_do_what_the_table_says(service: Service) {
     let mut findings = Findings::default();
     'tries: for operation in &operations {
         for caller in 0..world.callers.len() {
-            on_ones_own(&mut world, operation, caller, &mut findings);
+            check_own(&mut world, operation, caller, &mut findings);
             if findings.spoilt {
                 break 'tries;
             }
-            on_others(&world, operation, caller, &mut findings);
+            check_foreign(&world, operation, caller, &mut findings);
         }
     }
     let Findings { breaches, tried, unauthorised, succeeded, .. } = findings;
     assert!(breaches.is_empty(), "{} breaches:\n{}", breaches.len(), breaches.join("\n"));
-    world.nothing_foreign_is_lost();
+    world.assert_foreign_unchanged();
     println!("{tried} requests to {} operations, {unauthorised} of them refused", operations.len());
     assert!(unauthorised > 20 * operations.len(), "expected more refusals than {unauthorised}");
-    // A test in which nobody succeeds would hold for a service that refuses everything.
+    // A service that refuses every request must fail the test.
     let known = |operation: &&Operation| operation.parameters().iter().all(|it| KINDS.contains(it));
     let known: Vec<String> = operations.iter().filter(known).map(Operation::name).collect();
     let failed: Vec<&String> = known.iter().filter(|name| !succeeded.contains(*name)).collect();
-    println!("nobody succeeded with: {failed:?}");
-    assert!(succeeded.len() * 10 >= known.len() * 8, "nobody succeeds with {failed:?}");
+    println!("no caller succeeded with: {failed:?}");
+    assert!(succeeded.len() * 10 >= known.len() * 8, "no caller succeeded with {failed:?}");
 }
 
-/// Whether `answer` says that the caller may not: by the guard, not because a password was wrong.
+/// Returns whether the guard refused the request, as opposed to a handler that rejects a wrong password.
 fn is_refusal(answer: &Answer) -> bool {
     let ours = ["signed_out", "forbidden", "cross_site"].contains(&answer.code().as_str());
     matches!(answer.status, 401 | 403) && ours
 }
 
-fn on_ones_own(world: &mut World, operation: &Operation, caller: usize, findings: &mut Findings) {
+/// Sends `operation` as `caller` for resources of the studio under test, and checks access by the table.
+fn check_own(world: &mut World, operation: &Operation, caller: usize, findings: &mut Findings) {
     let allowed = table::may(operation, &world.callers[caller], Place::Own);
     let deletes_event = operation.method == "DELETE" && operation.path.ends_with("{event}");
     let fresh = (deletes_event && allowed).then(|| world.with_fresh_event(caller));
@@ -94,14 +95,14 @@ fn on_ones_own(world: &mut World, operation: &Operation, caller: usize, findings
     if !allowed {
         findings.unauthorised += 1;
         if !matches!(answer.status, 401 | 403 | 404) {
-            findings.breach("must not pass", &caller_now.name, &answer);
+            findings.breach("forbidden by the table, but not refused", &caller_now.name, &answer);
             findings.spoilt |= answer.status < 300 && operation.method != "GET";
         }
-        if table::shows_nothing(operation, caller_now) && answer.status != 401 {
-            findings.breach("is to sign in first", &caller_now.name, &answer);
+        if table::lacks_credentials(operation, caller_now) && answer.status != 401 {
+            findings.breach("expected 401 without credentials", &caller_now.name, &answer);
         }
     } else if is_refusal(&answer) && !exempt {
-        findings.breach("may, and is refused", &caller_now.name, &answer);
+        findings.breach("allowed by the table, but refused", &caller_now.name, &answer);
     } else if (200..300).contains(&answer.status) {
         findings.succeeded.insert(name);
     }
@@ -110,11 +111,11 @@ fn on_ones_own(world: &mut World, operation: &Operation, caller: usize, findings
     }
 }
 
-/// What is somebody else's must not be told from what is not there, by anybody.
-fn on_others(world: &World, operation: &Operation, caller: usize, findings: &mut Findings) {
+/// Checks that the responses for resources of another studio and for unknown ids are indistinguishable.
+fn check_foreign(world: &World, operation: &Operation, caller: usize, findings: &mut Findings) {
     let caller = &world.callers[caller];
     let parameters = operation.parameters();
-    let outside = table::shows_nothing(operation, caller);
+    let outside = table::lacks_credentials(operation, caller);
     let ask = |place: &dyn Fn(&str) -> Place| {
         caller.client.send(operation.request(&|name| world.fill(name, place(name), caller)))
     };
@@ -123,10 +124,10 @@ fn on_others(world: &World, operation: &Operation, caller: usize, findings: &mut
         findings.unauthorised += 2;
         let same = foreign.status == unknown.status
             && foreign.body == unknown.body
-            && telling_headers(&foreign) == telling_headers(&unknown);
+            && comparable_headers(&foreign) == comparable_headers(&unknown);
         if !same {
             findings.breach(
-                &format!("{what}: is told from what is not there"),
+                &format!("{what}: distinguishable from an unknown id"),
                 &caller.name,
                 &foreign,
             );
@@ -143,13 +144,14 @@ fn on_others(world: &World, operation: &Operation, caller: usize, findings: &mut
         return;
     }
     let people_only = operation.access.as_ref().is_some_and(|access| access.scope == "signed_in");
-    // Whoever lacks the PIN or has not shown their face is told so before anything is looked for.
+    // A visitor without the annotate PIN and an unverified guest are refused before any resource is looked
+    // up.
     let scope = operation.access.as_ref().map_or("", |access| access.scope.as_str());
     let too_early = ["album", "guest"].contains(&scope)
         && !outside
         && !table::may(operation, caller, Place::Own);
     let reaches = !(too_early || people_only && caller.person.is_none());
-    // What is foreign to everybody else is a foreign owner's own, and the other way round.
+    // For an owner of the other studio, own and foreign resources are swapped.
     let swapped = caller.standing == Standing::Foreign && !people_only;
     let foreign = if swapped { Place::Own } else { Place::Foreign };
     let must_be_404 = reaches || outside;
@@ -174,8 +176,8 @@ fn on_others(world: &World, operation: &Operation, caller: usize, findings: &mut
     }
 }
 
-/// The headers that could tell two answers apart; an answer's own id and time do not.
-fn telling_headers(answer: &Answer) -> Vec<(String, Vec<u8>)> {
+/// Returns the headers that could distinguish two responses, without request id and date.
+fn comparable_headers(answer: &Answer) -> Vec<(String, Vec<u8>)> {
     let own = ["x-request-id", "date"];
     let headers = answer.headers.iter().filter(|(name, _)| !own.contains(&name.as_str()));
     let mut headers: Vec<_> =
@@ -185,7 +187,7 @@ fn telling_headers(answer: &Answer) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn a_caller_is_named_for_what_they_are() {
-    let caller = Caller::nobody(picpick_tests::Client::new(&Default::default()));
-    assert!(caller.is_nobody() && !caller.is_for_one_event());
+fn an_anonymous_caller_is_recognised() {
+    let caller = Caller::anonymous(picpick_tests::Client::new(&Default::default()));
+    assert!(caller.is_anonymous() && !caller.is_for_one_event());
 }

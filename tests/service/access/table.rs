@@ -1,5 +1,5 @@
-//! Who may do what, written down once more and independently of the service: a slip in its table, or in what
-//! it says of itself, is noticed here.
+//! The expected access rules, written independently of the service, so that an error in its own table or in
+//! its API description is detected.
 
 use picpick_tests::openapi::Operation;
 
@@ -7,8 +7,8 @@ use super::fixtures::{Caller, Place, Standing};
 
 pub const ROLES: [&str; 6] = ["owner", "admin", "photographer", "editor", "accountant", "viewer"];
 
-/// Each action with the roles that may do it. Faces are for those who work with photos, the books for the
-/// accountant, people and keys for those who run the studio.
+/// Each action with the roles that may perform it. Roles that work with photos may search faces, the
+/// accountant may read members and audit, and owner and admin manage members and keys.
 const TABLE: [(&str, &[&str]); 17] = [
     ("read_studio", &ROLES),
     ("manage_studio", RUNNING),
@@ -28,10 +28,12 @@ const TABLE: [(&str, &[&str]); 17] = [
     ("export_event", RUNNING),
     ("manage_guests", &["owner", "admin", "editor"]),
 ];
+/// The roles that run the studio.
 const RUNNING: &[&str] = &["owner", "admin"];
+/// The roles that may see photos.
 const LOOKING: &[&str] = &["owner", "admin", "photographer", "editor", "viewer"];
 
-/// Why it is not clear who may use `operation`; `None` where it is.
+/// Returns the reason why the operation's `x-access` does not agree with the table; `None` if it does.
 pub fn unclear(operation: &Operation) -> Option<String> {
     let name = operation.name();
     let Some(access) = &operation.access else { return Some(format!("{name} has no x-access")) };
@@ -42,20 +44,22 @@ pub fn unclear(operation: &Operation) -> Option<String> {
         (scope @ ("studio" | "event"), action) => {
             let roles = TABLE.iter().find(|(known, _)| *known == action);
             let Some((_, roles)) = roles else {
-                return Some(format!("{name}: this test does not know the action '{action}'"));
-            };
-            let (mut said, mut expected) = (access.roles.clone(), roles.to_vec());
-            said.sort();
-            expected.sort_unstable();
-            if said != expected {
                 return Some(format!(
-                    "{name}: {action} is for {expected:?}, x-access says {said:?}"
+                    "{name}: the action '{action}' is not in the table of this test"
+                ));
+            };
+            let (mut described, mut expected) = (access.roles.clone(), roles.to_vec());
+            described.sort();
+            expected.sort_unstable();
+            if described != expected {
+                return Some(format!(
+                    "{name}: {action} is for {expected:?}, x-access lists {described:?}"
                 ));
             }
             if !operation.parameters().contains(&scope) {
                 return Some(format!("{name}: the address names no {scope}"));
             }
-            // Whoever may only look must not be let through to a change.
+            // An action that only permits reading must not guard an operation that writes.
             let changes = !matches!(operation.method.as_str(), "GET" | "HEAD");
             (changes && action.starts_with("read_"))
                 .then(|| format!("{name} changes something under {action}"))
@@ -64,7 +68,7 @@ pub fn unclear(operation: &Operation) -> Option<String> {
     }
 }
 
-/// Whether `caller` may use `operation` on things that lie in `place`.
+/// Returns whether `caller` may use `operation` on resources in `place`.
 pub fn may(operation: &Operation, caller: &Caller, place: Place) -> bool {
     let access = operation.access.as_ref().expect("an operation with a rule");
     let grants = |role: &str| {
@@ -72,7 +76,7 @@ pub fn may(operation: &Operation, caller: &Caller, place: Place) -> bool {
     };
     match (access.scope.as_str(), caller.standing) {
         ("open", _) => true,
-        (_, Standing::Nobody) => false,
+        (_, Standing::Anonymous) => false,
         ("album", Standing::Visitor { annotates }) => {
             place == Place::Own && (annotates || access.action == "view")
         }
@@ -85,16 +89,16 @@ pub fn may(operation: &Operation, caller: &Caller, place: Place) -> bool {
         (_, Standing::Foreign) => false,
         (_, Standing::Studio(role)) => grants(role),
         ("event", Standing::Event(role)) => grants(role),
-        // Whoever has a part in one event may know the studio that it belongs to.
+        // A role in one event also permits reading the studio of that event.
         (_, Standing::Event(_)) => access.action == "read_studio",
     }
 }
 
-/// Whether `caller` shows nothing that a route of this scope looks at.
-pub fn shows_nothing(operation: &Operation, caller: &Caller) -> bool {
+/// Returns whether `caller` has no credentials that the operation's scope accepts.
+pub fn lacks_credentials(operation: &Operation, caller: &Caller) -> bool {
     let scope = operation.access.as_ref().map_or("", |access| access.scope.as_str());
     match caller.standing {
-        Standing::Nobody => true,
+        Standing::Anonymous => true,
         Standing::Visitor { .. } => scope != "album",
         Standing::Guest { .. } => scope != "guest",
         _ => ["album", "guest"].contains(&scope),

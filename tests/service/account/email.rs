@@ -1,6 +1,3 @@
-//! Another e-mail address for an account: asked for with the password, confirmed by the link of a mail. On
-//! SQLite and on PostgreSQL.
-
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use picpick_tests::accounts::{new_email, new_password};
@@ -11,13 +8,14 @@ use serde_json::json;
 use totp_rs::Totp;
 
 on_both_databases!(
-    an_address_changes_by_a_link_once,
-    asking_tells_nothing_and_fills_no_mailbox,
-    a_new_password_ends_what_was_asked_for,
-    the_second_factor_is_asked_for,
-    guessing_is_stopped_and_keeps_nobody_from_signing_in,
+    an_address_changes_by_a_single_use_link,
+    change_requests_disclose_nothing_and_are_limited,
+    a_new_password_revokes_pending_links,
+    an_address_change_requires_the_second_factor,
+    guessing_is_locked_out_without_blocking_sign_in,
 );
 
+/// Requests a change of the person's e-mail address.
 fn ask(person: &Person, email: &str) -> Answer {
     person.client.put("/me/email", &json!({ "email": email, "password": person.password }))
 }
@@ -27,20 +25,20 @@ fn confirm(service: &Service, token: &str) -> Answer {
     service.client().post("/me/email/confirm", &json!({ "token": token }))
 }
 
-/// The token of the link that was sent to `email`.
+/// Returns the token of the link that was sent to `email`.
 fn link_to(mails: &[String], email: &str) -> String {
     let to = format!("To: {email}\r\n");
     let mine: Vec<String> = mails.iter().filter(|mail| mail.contains(&to)).cloned().collect();
     token(only_with(&mine, "/email#ppe_"), "ppe_")
 }
 
-fn an_address_changes_by_a_link_once(service: Service) {
+fn an_address_changes_by_a_single_use_link(service: Service) {
     let owner = service.owner();
     let other = owner.sign_in();
     let new = new_email();
     let wrong = json!({ "email": new, "password": "not the password" });
     owner.client.put("/me/email", &wrong).fails(403, "forbidden");
-    ask(&owner, "nobody").fails(422, "invalid");
+    ask(&owner, "not-an-address").fails(422, "invalid");
     ask(&Person { client: owner.client.signed_out(), ..owner.clone() }, &new)
         .fails(401, "signed_out");
     assert!(ask(&owner, &new.to_uppercase()).is(202).body.is_empty());
@@ -49,7 +47,7 @@ fn an_address_changes_by_a_link_once(service: Service) {
     let notice = only_with(&mails, &format!("To: {}\r\n", owner.email));
     assert!(!notice.contains(&new) && !notice.contains("ppe_"), "{notice}");
     confirm(&service, "ppe_wrong").fails(410, "gone");
-    // Nothing has happened so far.
+    // The address does not change before the link is confirmed.
     assert_eq!(owner.client.get("/me").is(200).field("email"), owner.email);
     other.get("/me").is(200);
     confirm(&service, &link).is(204);
@@ -63,15 +61,16 @@ fn an_address_changes_by_a_link_once(service: Service) {
     assert!(only_with(&last, "was changed").contains(&format!("To: {}\r\n", owner.email)));
     assert_eq!(service.run(&["--json", "audit", "verify"]).status, 0);
     for action in ["email_ask", "email_change"] {
-        let noted = format!("SELECT COUNT(*) FROM audit WHERE action = '{action}'");
-        assert_eq!(service.number(&noted), 1, "{action}");
+        let recorded = format!("SELECT COUNT(*) FROM audit WHERE action = '{action}'");
+        assert_eq!(service.number(&recorded), 1, "{action}");
     }
 }
 
-fn asking_tells_nothing_and_fills_no_mailbox(service: Service) {
+fn change_requests_disclose_nothing_and_are_limited(service: Service) {
     let owner = service.owner();
     let other = service.member(&owner, &owner.studio(), "viewer", None);
     settled(&service);
+    // The invitation of `other`.
     let invited = 1;
     let free = new_email();
     let (taken, untaken) = (ask(&owner, &other.email).is(202), ask(&owner, &free).is(202));
@@ -80,20 +79,20 @@ fn asking_tells_nothing_and_fills_no_mailbox(service: Service) {
     confirm(&service, &link_to(&mails, &other.email)).fails(409, "conflict");
     assert_eq!(owner.client.get("/me").is(200).field("email"), owner.email);
     other.sign_in();
-    // Three links are enough.
+    // At most three valid links.
     ask(&owner, &new_email()).is(202);
     let refused = ask(&owner, &new_email()).fails(429, "too_many_requests");
     assert!(refused.headers.contains_key("retry-after"));
     settled(&service);
     outbox(&service, invited + 6);
-    // A link that has had its hour is none, and makes room.
+    // A link expires after an hour, and an expired one does not count against the limit.
     assert_eq!(service.change_rows("UPDATE links SET expires_unix_s = 1 WHERE kind = 'email'"), 3);
     confirm(&service, &link_to(&mails, &free)).fails(410, "gone");
     ask(&owner, &free).is(202);
     settled(&service);
 }
 
-fn a_new_password_ends_what_was_asked_for(service: Service) {
+fn a_new_password_revokes_pending_links(service: Service) {
     let mut owner = service.owner();
     let (first, second, third) = (new_email(), new_email(), new_email());
     ask(&owner, &first).is(202);
@@ -103,7 +102,7 @@ fn a_new_password_ends_what_was_asked_for(service: Service) {
     owner.client.put("/me/password", &change).is(204);
     owner.password = new;
     confirm(&service, &link).fails(410, "gone");
-    // By the link of a mail as well.
+    // A password reset by mail revokes the link as well.
     ask(&owner, &second).is(202);
     owner.client.signed_out().post("/password-resets", &json!({ "email": owner.email })).is(202);
     let mails = outbox(&service, 6);
@@ -115,7 +114,7 @@ fn a_new_password_ends_what_was_asked_for(service: Service) {
     owner.password = new_password();
     reset(&mails, &owner.password).is(204);
     confirm(&service, &link_to(&mails, &second)).fails(410, "gone");
-    // And a link for a new password ends with the address that it was sent to.
+    // A change of the address revokes the password reset links sent to the old one.
     owner.client = owner.sign_in();
     let old = outbox(&service, 7);
     owner.client.signed_out().post("/password-resets", &json!({ "email": owner.email })).is(202);
@@ -131,7 +130,7 @@ fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-fn the_second_factor_is_asked_for(service: Service) {
+fn an_address_change_requires_the_second_factor(service: Service) {
     let owner = service.owner();
     let url = owner.client.json("POST", "/me/second-factor", None).is(201).field("otpauth_url");
     let app = Totp::from_url(&url).unwrap();
@@ -141,7 +140,7 @@ fn the_second_factor_is_asked_for(service: Service) {
         let body = json!({ "email": new_email(), "password": owner.password, "code": code });
         owner.client.put("/me/email", &body)
     };
-    // As if the step of that code were long past.
+    // Resets the last used step, so that the current code counts as unused.
     service.change_rows("UPDATE users SET totp_step = 0");
     self::ask(&owner, &new_email()).fails(403, "forbidden");
     ask(&code(1000)).fails(403, "forbidden");
@@ -150,13 +149,13 @@ fn the_second_factor_is_asked_for(service: Service) {
     ask(&right).fails(403, "forbidden");
 }
 
-fn guessing_is_stopped_and_keeps_nobody_from_signing_in(service: Service) {
+fn guessing_is_locked_out_without_blocking_sign_in(service: Service) {
     let owner = service.owner();
     for _ in 0..5 {
         let guess = json!({ "email": new_email(), "password": "not the password" });
         owner.client.put("/me/email", &guess).fails(403, "forbidden");
     }
-    // Put ahead, so that a slow machine does not wait the pause out.
+    // The last failure is moved into the future, so that the delay of 30 s cannot end on a slow machine.
     let ahead = format!("UPDATE tries SET last_unix_s = {}", now_s() + 1000);
     assert_eq!(service.change_rows(&ahead), 1);
     ask(&owner, &new_email()).fails(429, "too_many_requests");
@@ -165,5 +164,9 @@ fn guessing_is_stopped_and_keeps_nobody_from_signing_in(service: Service) {
     owner.sign_in();
     service.change_rows(&format!("UPDATE tries SET last_unix_s = {}", now_s() - 31));
     ask(&owner, &new_email()).is(202);
-    assert_eq!(service.number("SELECT COUNT(*) FROM tries"), 0, "a right one is a new start");
+    assert_eq!(
+        service.number("SELECT COUNT(*) FROM tries"),
+        0,
+        "a right password resets the failures"
+    );
 }

@@ -1,4 +1,2 @@
-//! Accounts: sign-in, second factor, addresses.
-
 mod email;
 mod sign_in;

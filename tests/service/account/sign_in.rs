@@ -1,6 +1,3 @@
-//! Accounts of the service: the first one, signing in and out, guessing, sessions, other sites, the second
-//! factor. Each scenario on SQLite and on PostgreSQL.
-
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use picpick_tests::accounts::{new_email, new_password};
@@ -9,34 +6,34 @@ use serde_json::{Value, json};
 use totp_rs::Totp;
 
 on_both_databases!(
-    the_first_link_works_once,
-    a_later_start_replaces_the_first_link,
-    a_wrong_sign_in_says_nothing,
-    guessing_is_stopped_and_a_restart_forgives_nobody,
+    the_setup_link_works_once,
+    a_restart_replaces_the_setup_link,
+    a_failed_sign_in_discloses_nothing,
+    guessing_is_locked_out_across_a_restart,
     one_address_cannot_guess_at_many_accounts,
     sessions_end,
-    an_old_session_is_none,
+    an_expired_session_is_rejected,
     a_new_password_ends_the_other_sessions,
-    another_site_changes_nothing,
-    the_second_factor_is_asked_for_and_taken_once,
-    a_new_password_asks_for_the_second_factor,
-    guesses_at_the_second_factor_are_stopped,
-    one_names_oneself,
-    what_is_acknowledged_outlives_a_kill,
-    everything_about_oneself_is_given_out_and_nothing_else,
+    cross_site_requests_change_nothing,
+    sign_in_requires_the_second_factor_and_codes_are_single_use,
+    a_new_password_requires_the_second_factor,
+    guessing_the_second_factor_is_locked_out,
+    users_rename_themselves,
+    acknowledged_writes_survive_a_kill,
+    an_account_export_holds_own_data_only,
 );
 
 fn setup(token: &str) -> Value {
     json!({ "token": token, "email": new_email(), "name": "A", "password": new_password(), "studio": "S" })
 }
 
-fn the_first_link_works_once(mut service: Service) {
+fn the_setup_link_works_once(mut service: Service) {
     let token = service.setup_token();
     let client = service.client();
     client.post("/setup", &setup("pps_wrong-wrong-wrong")).fails(410, "gone");
     let short = json!({ "token": token, "email": new_email(), "name": "A", "password": "short", "studio": "S" });
     client.post("/setup", &short).fails(422, "invalid");
-    // What was refused has not used the link up.
+    // Rejected requests do not use up the link.
     let body = setup(&token);
     let answer = client.post("/setup", &body).is(201);
     assert_eq!(answer.field("email"), body["email"].as_str().unwrap());
@@ -44,7 +41,7 @@ fn the_first_link_works_once(mut service: Service) {
     assert_eq!(owner.get("/me").is(200).field("id"), answer.field("id"));
     assert_eq!(owner.get("/studios").is(200).items().len(), 1);
     client.post("/setup", &setup(&token)).fails(410, "gone");
-    // With an account there, no start makes another link.
+    // Once there is an account, a start creates no setup link.
     assert_eq!(service.stop(), Some(0));
     service.restart();
     client.post("/setup", &setup(&token)).fails(410, "gone");
@@ -52,24 +49,27 @@ fn the_first_link_works_once(mut service: Service) {
     assert_eq!(service.number("SELECT COUNT(*) FROM links"), 0);
 }
 
-fn a_later_start_replaces_the_first_link(mut service: Service) {
+fn a_restart_replaces_the_setup_link(mut service: Service) {
     let first = service.setup_token();
     service.kill();
     service.restart();
     let second = service.setup_token();
     assert_ne!(first, second);
     service.client().post("/setup", &setup(&first)).fails(410, "gone");
-    // A link that is a week old has ended.
+    // A setup link expires after a week.
     assert_eq!(service.change_rows("UPDATE links SET expires_unix_s = 1"), 1);
     service.client().post("/setup", &setup(&second)).fails(410, "gone");
 }
 
-fn a_wrong_sign_in_says_nothing(service: Service) {
+fn a_failed_sign_in_discloses_nothing(service: Service) {
     let owner = service.owner();
     let wrong = owner.try_sign_in("not the password", None).fails(401, "wrong_credentials");
     let body = json!({ "email": new_email(), "password": "not the password" });
     let unknown = owner.client.signed_out().post("/session", &body).fails(401, "wrong_credentials");
-    assert_eq!(wrong.body, unknown.body, "whether there is an account is nobody's business");
+    assert_eq!(
+        wrong.body, unknown.body,
+        "the response does not disclose whether the account exists"
+    );
     assert!(wrong.headers.get("set-cookie").is_none());
     assert_eq!(wrong.headers["cache-control"], "no-store");
     owner.client.signed_out().get("/me").fails(401, "signed_out");
@@ -86,8 +86,8 @@ fn a_wrong_sign_in_says_nothing(service: Service) {
     }
 }
 
-/// Fails to sign in as `person` five times from different addresses, then once more; the last answer's
-/// status, or `None` where the machine was so slow that the time to wait may have passed.
+/// Fails to sign in as `person` five times from different addresses, then signs in with the right password.
+/// Returns the last status; `None` if the machine was so slow that the delay may have ended.
 fn guess(service: &Service, person: &Person) -> Option<u16> {
     let mut begun = Instant::now();
     for _ in 0..5 {
@@ -98,7 +98,8 @@ fn guess(service: &Service, person: &Person) -> Option<u16> {
     conclusive(service, person, begun)
 }
 
-/// The status of signing in rightly, while the wait of 30 seconds after `begun` cannot be over.
+/// Signs in with the right password. Returns the status; `None` if more than 25 s have passed since `begun`,
+/// because the delay of 30 s may then have ended.
 fn conclusive(service: &Service, person: &Person, begun: Instant) -> Option<u16> {
     let answer =
         Person { client: service.client(), ..person.clone() }.try_sign_in(&person.password, None);
@@ -109,7 +110,7 @@ fn conclusive(service: &Service, person: &Person, begun: Instant) -> Option<u16>
     (begun.elapsed() < Duration::from_secs(25)).then_some(answer.status)
 }
 
-fn guessing_is_stopped_and_a_restart_forgives_nobody(mut service: Service) {
+fn guessing_is_locked_out_across_a_restart(mut service: Service) {
     let owner = service.owner();
     let other = service.member(&owner, &owner.studio(), "viewer", None);
     let mut tried = (guess(&service, &owner), Instant::now());
@@ -117,11 +118,11 @@ fn guessing_is_stopped_and_a_restart_forgives_nobody(mut service: Service) {
         service.change_rows("DELETE FROM tries");
         tried = (guess(&service, &owner), Instant::now());
     }
-    assert_eq!(tried.0, Some(429), "the sixth try, though right, comes too early");
+    assert_eq!(tried.0, Some(429), "the sixth attempt is delayed although its password is right");
     other.sign_in();
     service.kill();
     service.restart();
-    // The last failure is put to this moment, so that a slow start of the service changes nothing.
+    // The last failure is set to now, so that a slow start of the service does not end the delay.
     let now = now_s();
     assert!(
         service.change_rows(&format!("UPDATE tries SET last_unix_s = {now} WHERE failures >= 5"))
@@ -129,7 +130,7 @@ fn guessing_is_stopped_and_a_restart_forgives_nobody(mut service: Service) {
     );
     let after = conclusive(&service, &owner, Instant::now());
     assert!(matches!(after, Some(429) | None), "{after:?}");
-    // Once the wait is over, the right password opens and the failures are forgotten.
+    // After the delay the right password is accepted and resets the failures.
     service.change_rows(&format!("UPDATE tries SET last_unix_s = {}", now - 31));
     Person { client: service.client(), ..owner.clone() }.sign_in();
     let guesser = Person { client: service.client(), ..owner.clone() };
@@ -153,7 +154,7 @@ fn one_address_cannot_guess_at_many_accounts(service: Service) {
     }
     let (status, _) = guess();
     assert!(status == 429 || last.elapsed() > Duration::from_secs(25), "{status}");
-    // Others are not held up by it.
+    // Other clients are not delayed.
     owner.sign_in();
 }
 
@@ -176,7 +177,7 @@ fn sessions_end(service: Service) {
     assert_eq!(owner.client.get("/me/sessions").is(200).items().len(), 1);
 }
 
-fn an_old_session_is_none(service: Service) {
+fn an_expired_session_is_rejected(service: Service) {
     let owner = service.owner();
     let (idle, old) = (owner.sign_in(), owner.sign_in());
     let id_of = |client: &picpick_tests::Client| {
@@ -212,7 +213,7 @@ fn a_new_password_ends_the_other_sessions(service: Service) {
     owner.sign_in();
 }
 
-fn another_site_changes_nothing(service: Service) {
+fn cross_site_requests_change_nothing(service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
     let own = service.address();
@@ -240,7 +241,7 @@ fn another_site_changes_nothing(service: Service) {
     send("PATCH", &[("origin", &own)], &path, Some(json!({ "name": "Own page" }))).is(200);
     send("PATCH", &[("sec-fetch-site", "same-origin")], &path, Some(json!({ "name": "Own page" })))
         .is(200);
-    // A form of another site can send text, and text is no JSON.
+    // A form of another site can only send content types such as `text/plain`, which are rejected.
     let form = Request {
         method: "POST".into(),
         path: "/session".into(),
@@ -248,7 +249,7 @@ fn another_site_changes_nothing(service: Service) {
         ..Request::default()
     };
     owner.client.signed_out().send(form).fails(415, "unsupported_media_type");
-    // A key travels with no cookie, so no other site can make a browser send it.
+    // Requests with an API key carry no cookie, so another site cannot make a browser send one.
     let key = owner.new_key(&studio, "owner", None).is(201).field("key");
     let keyed = owner.client.with_key(&key);
     let request = Request {
@@ -267,19 +268,19 @@ fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// The app's code `steps` steps of 30 seconds from now.
+/// Returns the app's code for the step `steps` steps of 30 s from now.
 fn code(app: &Totp, steps: u64) -> String {
     app.generate(now_s() + 30 * steps).to_string()
 }
 
-fn the_second_factor_is_asked_for_and_taken_once(service: Service) {
+fn sign_in_requires_the_second_factor_and_codes_are_single_use(service: Service) {
     let owner = service.owner();
     let client = &owner.client;
     let path = "/me/second-factor";
     client.put(path, &json!({ "code": "000000" })).fails(409, "conflict");
     let url = client.json("POST", path, None).is(201).field("otpauth_url");
     let app = Totp::from_url(&url).unwrap();
-    // Until it is confirmed it is not asked for, and it can be begun anew.
+    // Before its confirmation, the second factor is not required and its setup can be restarted.
     owner.sign_in();
     assert_eq!(client.get("/me").is(200).document()["second_factor"], false);
     let wrong = code(&app, 1000);
@@ -291,23 +292,24 @@ fn the_second_factor_is_asked_for_and_taken_once(service: Service) {
     owner.try_sign_in(&owner.password, None).fails(401, "wrong_credentials");
     owner.try_sign_in(&owner.password, Some(&wrong)).fails(401, "wrong_credentials");
     owner.try_sign_in(&owner.password, Some(&first)).fails(401, "wrong_credentials");
-    // One step ahead of now is within what clocks may differ.
+    // A code of the next step is accepted, because clocks may differ.
     let second = code(&app, 1);
     owner.try_sign_in("not the password", Some(&second)).fails(401, "wrong_credentials");
     owner.try_sign_in(&owner.password, Some(&second)).is(201);
     owner.try_sign_in(&owner.password, Some(&second)).fails(401, "wrong_credentials");
     client.json("DELETE", path, Some(&json!({ "code": second }))).fails(403, "forbidden");
-    // As if those steps were long past.
+    // Resets the last used step, so that the current code counts as unused.
     service.change_rows("UPDATE users SET totp_step = 0");
     let last = code(&app, 0);
     client.json("DELETE", path, Some(&json!({ "code": last }))).is(204);
     service.change_rows("DELETE FROM tries");
     owner.sign_in();
     let kept = service.number("SELECT COUNT(*) FROM users WHERE totp_secret IS NOT NULL");
-    assert_eq!(kept, 0, "the secret goes with the factor");
+    assert_eq!(kept, 0, "the secret is deleted with the second factor");
 }
 
-/// Gives `person` a second factor, as if its first code were long past.
+/// Sets up a second factor for `person` and resets the last used step, so that the current code counts as
+/// unused.
 fn with_second_factor(service: &Service, person: &Person) -> Totp {
     let begun = person.client.json("POST", "/me/second-factor", None).is(201);
     assert!(begun.field("qr_svg").contains("<svg"), "{begun:?}");
@@ -317,7 +319,7 @@ fn with_second_factor(service: &Service, person: &Person) -> Totp {
     app
 }
 
-fn a_new_password_asks_for_the_second_factor(service: Service) {
+fn a_new_password_requires_the_second_factor(service: Service) {
     let mut owner = service.owner();
     let app = with_second_factor(&service, &owner);
     let other = owner.client.clone();
@@ -329,7 +331,7 @@ fn a_new_password_asks_for_the_second_factor(service: Service) {
     let right = code(&app, 0);
     change(&owner.password, &new, None).fails(403, "forbidden");
     change(&owner.password, &new, Some(&code(&app, 1000))).fails(403, "forbidden");
-    // Neither a wrong password nor a new one that is too short uses the code up.
+    // A request with a wrong password or a new one that is too short does not use up the code.
     change("not the password", &new, Some(&right)).fails(403, "forbidden");
     change(&owner.password, "short", Some(&right)).fails(422, "invalid");
     change(&owner.password, &new, Some(&right)).is(204);
@@ -338,7 +340,7 @@ fn a_new_password_asks_for_the_second_factor(service: Service) {
     owner.try_sign_in(&owner.password, Some(&code(&app, 1))).is(201);
 }
 
-fn guesses_at_the_second_factor_are_stopped(service: Service) {
+fn guessing_the_second_factor_is_locked_out(service: Service) {
     let owner = service.owner();
     let app = with_second_factor(&service, &owner);
     let path = "/me/second-factor";
@@ -346,7 +348,7 @@ fn guesses_at_the_second_factor_are_stopped(service: Service) {
     for _ in 0..5 {
         remove(&code(&app, 1000)).fails(403, "forbidden");
     }
-    // Put ahead, so that a slow machine does not wait the pause out.
+    // The last failure is moved into the future, so that the delay of 30 s cannot end on a slow machine.
     let ahead = format!("UPDATE tries SET last_unix_s = {}", now_s() + 1000);
     assert_eq!(service.change_rows(&ahead), 1);
     remove(&code(&app, 0)).fails(429, "too_many_requests");
@@ -355,7 +357,7 @@ fn guesses_at_the_second_factor_are_stopped(service: Service) {
     remove(&code(&app, 0)).is(204);
 }
 
-fn one_names_oneself(service: Service) {
+fn users_rename_themselves(service: Service) {
     let owner = service.owner();
     let renamed = owner.client.patch("/me", &json!({ "name": " Asha " })).is(200);
     assert_eq!(renamed.field("name"), "Asha");
@@ -369,7 +371,7 @@ fn one_names_oneself(service: Service) {
     owner.client.signed_out().patch("/me", &json!({ "name": "A" })).fails(401, "signed_out");
 }
 
-fn what_is_acknowledged_outlives_a_kill(mut service: Service) {
+fn acknowledged_writes_survive_a_kill(mut service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
     let mut names = Vec::new();
@@ -387,7 +389,7 @@ fn what_is_acknowledged_outlives_a_kill(mut service: Service) {
     }
 }
 
-fn everything_about_oneself_is_given_out_and_nothing_else(service: Service) {
+fn an_account_export_holds_own_data_only(service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
     let member = service.member(&owner, &studio, "editor", None);

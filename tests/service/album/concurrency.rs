@@ -1,7 +1,7 @@
-//! Things that happen at the same moment: two change an album, or somebody enters while the studio closes the door.
+//! Races: concurrent changes of an album, and visitors who enter while the studio revokes access.
 //!
-//! A PIN's hash takes some tenths of a second, and that is when the other one comes. No pause here decides whether a
-//! test passes, only how often it meets that moment.
+//! Hashing a PIN takes some tenths of a second, which is the window of each race. The pauses only change how
+//! often a round hits the window; the assertions hold for any timing.
 
 use std::thread::{scope, sleep};
 use std::time::Duration;
@@ -9,11 +9,12 @@ use std::time::Duration;
 use picpick_tests::Service;
 use serde_json::json;
 
-use super::studio::{ANNOTATE, Studio, VIEW, knock, visitor};
+use super::studio::{ANNOTATE, Studio, VIEW, enter, visitor};
 
+/// Number of rounds of each race, each with a different pause.
 const ROUNDS: u64 = 8;
 
-pub fn changes_at_once_all_count(service: Service) {
+pub fn concurrent_changes_all_apply(service: Service) {
     let studio = Studio::new(&service);
     for round in 0..ROUNDS {
         let (name, pin) = (format!("Album {round}"), format!("10000{round}"));
@@ -24,9 +25,9 @@ pub fn changes_at_once_all_count(service: Service) {
         });
         let album = studio.owner.client.get(&studio.path("")).is(200).document();
         assert_eq!((&album["name"], &album["downloads_max"]), (&json!(name), &json!(round + 1)));
-        knock(&service.client(), &studio.token, &pin).is(204);
+        enter(&service.client(), &studio.token, &pin).is(204);
     }
-    // Both PINs become the same one at the same moment: one of the changes does not happen.
+    // Both PINs are set to the same value concurrently: exactly one change succeeds.
     let changed = |what: &str| studio.change(&json!({ what: "777777" })).status;
     let (view, annotate) = scope(|threads| {
         let view = threads.spawn(|| changed("view_pin"));
@@ -38,13 +39,13 @@ pub fn changes_at_once_all_count(service: Service) {
     assert!(one, "{view} {annotate}");
 }
 
-pub fn whoever_enters_while_the_door_closes_is_out(service: Service) {
+pub fn an_entry_during_a_revocation_gives_no_access(service: Service) {
     let studio = Studio::new(&service);
     let mut pin = VIEW.to_owned();
     for round in 0..ROUNDS {
         let (next, client) = (format!("20000{round}"), service.client());
         let entered = scope(|threads| {
-            let entered = threads.spawn(|| knock(&client, &studio.token, &pin));
+            let entered = threads.spawn(|| enter(&client, &studio.token, &pin));
             sleep(Duration::from_millis(round));
             studio.change(&json!({ "view_pin": next })).is(200);
             entered.join().unwrap()
@@ -62,9 +63,9 @@ pub fn whoever_enters_while_the_door_closes_is_out(service: Service) {
         let (token, link) = studio.new_link();
         let (inside, client) = (visitor(&service, &studio), service.client());
         let second = json!({ "pin": ANNOTATE, "name": "Asha" });
-        // Whatever is refused here, the service has not failed.
+        // Each request either succeeds or is rejected; none ends in a server error.
         scope(|threads| {
-            let entered = threads.spawn(|| knock(&client, &token, VIEW).status);
+            let entered = threads.spawn(|| enter(&client, &token, VIEW).status);
             let named = threads.spawn(|| inside.put("/album/annotator", &second).status);
             sleep(Duration::from_millis(10 * round));
             studio.owner.client.delete(&studio.path(&format!("/links/{link}"))).is(204);

@@ -1,5 +1,5 @@
-//! Albums as their visitors meet them: PINs, expiry, links, folders, downloads, watermark, picks and comments, each
-//! tried from outside. Each scenario on SQLite and on PostgreSQL.
+//! Albums as visitors use them: PINs, expiry, links, folders, downloads, watermarks, picks and comments. Each
+//! scenario runs on SQLite and on PostgreSQL.
 
 mod concurrency;
 mod pages;
@@ -8,54 +8,55 @@ mod studio;
 
 use std::io::{Cursor, Read as _};
 
-use concurrency::{changes_at_once_all_count, whoever_enters_while_the_door_closes_is_out};
+use concurrency::{an_entry_during_a_revocation_gives_no_access, concurrent_changes_all_apply};
 use pages::{
-    a_page_gives_nothing_to_strangers, pages_work_without_scripts, picks_and_notes_are_plain_forms,
+    pages_reject_other_sites_and_sessions_of_other_albums, pages_work_without_scripts,
+    picks_and_notes_are_plain_forms,
 };
 use picpick_tests::album::{header, jpeg_size, variant};
 use picpick_tests::openapi::unknown_id;
 use picpick_tests::{Answer, Client, Request, Service, on_both_databases};
 use pins::{
-    a_network_is_one_guesser, a_plain_cookie_opens_nothing_where_the_connection_is_encrypted,
-    guessing_is_slowed_and_told_and_a_restart_forgives_nobody,
-    right_pins_keep_nobody_out_and_wrong_ones_are_forgotten,
+    a_cookie_without_the_host_prefix_is_ignored_over_https, addresses_of_a_network_share_a_lockout,
+    guessing_is_delayed_and_reported_and_survives_a_restart,
+    right_pins_cause_no_delay_and_wrong_ones_expire,
 };
 use serde_json::{Value, json};
-use studio::{ANNOTATE, Studio, VIEW, annotator, knock, listed, read, visitor};
+use studio::{ANNOTATE, Studio, VIEW, annotator, enter, listed, read, visitor};
 
 on_both_databases!(
-    a_pin_opens_an_album_and_another_lets_annotate,
-    guessing_is_slowed_and_told_and_a_restart_forgives_nobody,
-    a_plain_cookie_opens_nothing_where_the_connection_is_encrypted,
-    right_pins_keep_nobody_out_and_wrong_ones_are_forgotten,
-    a_network_is_one_guesser,
-    an_album_closes_at_once_for_those_inside,
-    changes_at_once_all_count,
-    whoever_enters_while_the_door_closes_is_out,
-    folders_decide_what_is_seen,
-    downloads_are_as_event_and_folder_say,
-    a_visitor_takes_so_many_photos,
+    a_view_pin_opens_an_album_and_an_annotate_pin_adds_rights,
+    guessing_is_delayed_and_reported_and_survives_a_restart,
+    a_cookie_without_the_host_prefix_is_ignored_over_https,
+    right_pins_cause_no_delay_and_wrong_ones_expire,
+    addresses_of_a_network_share_a_lockout,
+    closing_an_album_ends_its_sessions_at_once,
+    concurrent_changes_all_apply,
+    an_entry_during_a_revocation_gives_no_access,
+    folders_decide_which_photos_are_visible,
+    downloads_follow_event_and_folder_rules,
+    a_visitor_has_a_download_quota,
     a_watermark_is_in_the_pixels,
-    what_an_album_does_not_show_is_not_there,
-    picks_are_each_visitors_own,
-    comments_are_for_all_who_annotate_and_told,
+    hidden_photos_are_indistinguishable_from_unknown_ones,
+    picks_belong_to_one_visitor,
+    comments_are_visible_to_annotators_and_the_studio,
     pages_work_without_scripts,
     picks_and_notes_are_plain_forms,
-    a_page_gives_nothing_to_strangers,
+    pages_reject_other_sites_and_sessions_of_other_albums,
 );
 
-fn a_pin_opens_an_album_and_another_lets_annotate(service: Service) {
+fn a_view_pin_opens_an_album_and_an_annotate_pin_adds_rights(service: Service) {
     let studio = Studio::new(&service);
     let photo = studio.upload("a.jpg", &read("obama.jpg"), None);
     let client = service.client();
     for path in ["/album", "/album/photos", &format!("/album/photos/{photo}/thumb")] {
         client.get(path).fails(401, "signed_out");
     }
-    knock(&client, &studio.token, "111111").fails(401, "wrong_credentials");
-    knock(&client, &studio.token, ANNOTATE).fails(401, "wrong_credentials");
-    knock(&client, &studio.token, "").fails(401, "wrong_credentials");
-    knock(&client, "ppa_nothing", VIEW).fails(410, "gone");
-    let entered = knock(&client, &studio.token, "482 913").is(204);
+    enter(&client, &studio.token, "111111").fails(401, "wrong_credentials");
+    enter(&client, &studio.token, ANNOTATE).fails(401, "wrong_credentials");
+    enter(&client, &studio.token, "").fails(401, "wrong_credentials");
+    enter(&client, "ppa_nothing", VIEW).fails(410, "gone");
+    let entered = enter(&client, &studio.token, "482 913").is(204);
     let set = header(&entered, "set-cookie");
     assert!(set.contains("HttpOnly; SameSite=Lax; Max-Age=43200"), "{set}");
     let inside = client.with_cookie(&entered.cookie());
@@ -63,11 +64,11 @@ fn a_pin_opens_an_album_and_another_lets_annotate(service: Service) {
     assert_eq!((&album["name"], &album["photos"]), (&json!("Asha & Ben"), &json!(1)));
     assert_eq!((&album["annotates"], album.get("visitor")), (&json!(true), None));
     assert_eq!(listed(&inside), std::slice::from_ref(&photo));
-    // A member's session is no visit, and a visit no session.
+    // A member's session opens no album, and an album session opens nothing else.
     studio.owner.client.get("/album").fails(401, "signed_out");
     inside.get("/me").fails(401, "signed_out");
     inside.get(&studio.photos.path("/photos")).fails(401, "signed_out");
-    // Without the second PIN nothing is changed.
+    // Without the annotate PIN, picks and comments are rejected.
     let pick = format!("/album/photos/{photo}/pick");
     inside.put(&pick, &json!({ "important": true })).fails(403, "forbidden");
     let comments = format!("/album/photos/{photo}/comments");
@@ -76,20 +77,20 @@ fn a_pin_opens_an_album_and_another_lets_annotate(service: Service) {
     let second = |pin: &str| inside.put("/album/annotator", &json!({ "pin": pin, "name": "Asha" }));
     second(VIEW).fails(401, "wrong_credentials");
     let named = second(ANNOTATE).is(204).cookie();
-    // The right comes with a new token: whoever has read the old one along is out.
+    // The session gets a new token with the annotate right, so that an intercepted old token is useless.
     inside.get("/album").fails(401, "signed_out");
     let inside = client.with_cookie(&named);
     inside.put(&pick, &json!({ "important": true })).is(204);
     assert_eq!(inside.get("/album").is(200).document()["visitor"], "Asha");
-    // A new second PIN takes the right away, a new first one ends the visit.
+    // A new annotate PIN revokes the annotate right; a new view PIN ends the session.
     studio.change(&json!({ "annotate_pin": "998877" })).is(200);
     inside.delete(&pick).fails(403, "forbidden");
     studio.change(&json!({ "annotate_pin": VIEW })).fails(422, "invalid");
     studio.change(&json!({ "view_pin": "123456" })).is(200);
     inside.get("/album").fails(401, "signed_out");
-    // Without a PIN the link is enough, and left is left.
+    // Without a view PIN the link is enough. A visitor who leaves has no session.
     studio.change(&json!({ "view_pin": "" })).is(200);
-    let inside = client.with_cookie(&knock(&client, &studio.token, "").is(204).cookie());
+    let inside = client.with_cookie(&enter(&client, &studio.token, "").is(204).cookie());
     inside.delete("/album/session").is(204);
     inside.get("/album").fails(401, "signed_out");
     for bad in ["12345", "1234567890123", "12345a"] {
@@ -97,38 +98,38 @@ fn a_pin_opens_an_album_and_another_lets_annotate(service: Service) {
     }
 }
 
-fn an_album_closes_at_once_for_those_inside(service: Service) {
+fn closing_an_album_ends_its_sessions_at_once(service: Service) {
     let studio = Studio::new(&service);
     let photo = studio.upload("a.jpg", &read("obama.jpg"), None);
     let thumb = format!("/album/photos/{photo}/thumb");
     let (other, _) = studio.new_link();
     let first = visitor(&service, &studio);
     let client = service.client();
-    let second = client.with_cookie(&knock(&client, &other, VIEW).is(204).cookie());
-    // A withdrawn link takes those along who came by it, and nobody else.
+    let second = client.with_cookie(&enter(&client, &other, VIEW).is(204).cookie());
+    // Withdrawing a link ends the sessions that were opened with it, and no others.
     studio.owner.client.delete(&studio.path(&format!("/links/{}", studio.link))).is(204);
     first.get(&thumb).fails(401, "signed_out");
-    knock(&client, &studio.token, VIEW).fails(410, "gone");
+    enter(&client, &studio.token, VIEW).fails(410, "gone");
     second.get(&thumb).is(200);
     let links = studio.owner.client.get(&studio.path("/links")).is(200).items();
     assert!(links.len() == 1 && links[0].get("token").is_none(), "{links:?}");
-    // The end is the end, sessions included.
+    // An expired album ends all its sessions; a later end reopens them.
     let long_ago = json!({ "ends_unix_s": 1 });
     studio.change(&long_ago).is(200);
     second.get(&thumb).fails(401, "signed_out");
-    knock(&client, &other, VIEW).fails(410, "gone");
+    enter(&client, &other, VIEW).fails(410, "gone");
     studio.change(&json!({ "ends_unix_s": 4_000_000_000_i64 })).is(200);
     second.get(&thumb).is(200);
-    // So is a visit's own, and the event's.
+    // A session also ends with its own expiry, and with the deletion of the event.
     service.change_rows("UPDATE album_visits SET expires_unix_s = 1");
     second.get(&thumb).fails(401, "signed_out");
-    let again = client.with_cookie(&knock(&client, &other, VIEW).is(204).cookie());
+    let again = client.with_cookie(&enter(&client, &other, VIEW).is(204).cookie());
     studio.owner.client.delete(&studio.photos.path("")).is(200);
     again.get(&thumb).fails(401, "signed_out");
-    knock(&client, &other, VIEW).fails(410, "gone");
+    enter(&client, &other, VIEW).fails(410, "gone");
 }
 
-fn folders_decide_what_is_seen(service: Service) {
+fn folders_decide_which_photos_are_visible(service: Service) {
     let studio = Studio::new(&service);
     let open = studio.folder("Party", &json!({}));
     let hidden = studio.folder("Boudoir", &json!({ "hidden": true }));
@@ -147,14 +148,14 @@ fn folders_decide_what_is_seen(service: Service) {
     assert_eq!(album["photos"], 2);
     assert_eq!(album["folders"], json!([{ "id": open, "name": "Party", "photos": 1 }]));
     assert_eq!(client.get(&format!("/album/photos?folder={hidden}")).is(200).items().len(), 0);
-    // A hidden cover is not shown, nor said.
+    // The id of a hidden cover is not disclosed.
     studio.change(&json!({ "cover": secret })).is(200);
     assert_ne!(client.get("/album").is(200).document()["cover"], secret.as_str());
     studio.change(&json!({ "cover": unknown_id() })).fails(422, "invalid");
-    // A folder that guards photos does not go and leave them open.
+    // A hidden folder with photos cannot be deleted, because its photos would become visible.
     let folder = studio.photos.path(&format!("/folders/{hidden}"));
     studio.owner.client.delete(&folder).fails(409, "conflict");
-    // An album of one folder; and one whose folder goes shows nothing.
+    // An album limited to one folder shows its photos, and no photo once the folder is deleted.
     studio.change(&json!({ "folders": [open] })).is(200);
     assert_eq!(listed(&client), std::slice::from_ref(&shown));
     studio.change(&json!({ "folders": [hidden] })).is(200);
@@ -169,7 +170,7 @@ fn folders_decide_what_is_seen(service: Service) {
     studio.change(&json!({ "folders": [unknown_id()] })).fails(422, "invalid");
 }
 
-fn downloads_are_as_event_and_folder_say(service: Service) {
+fn downloads_follow_event_and_folder_rules(service: Service) {
     let studio = Studio::new(&service);
     let picture = read("sample1.jpg");
     let private = studio.folder("Private", &json!({ "downloads": "off" }));
@@ -179,13 +180,13 @@ fn downloads_are_as_event_and_folder_say(service: Service) {
     let given = studio.upload("c.jpg", &variant(&picture, 2), Some(&gift));
     let client = visitor(&service, &studio);
     let take = |photo: &str| client.get(&format!("/album/photos/{photo}/download"));
-    // Off, when nothing is said.
+    // Downloads are off by default.
     take(&plain).fails(403, "forbidden");
     assert_eq!(take(&given).is(200).body, variant(&picture, 2));
     for (rule, expected) in [("web", "web"), ("original", "original"), ("off", "off")] {
         studio.rules(&json!({ "downloads": rule }));
-        let said = client.get(&format!("/album/photos/{plain}")).is(200).document();
-        assert_eq!(said["download"], expected);
+        let described = client.get(&format!("/album/photos/{plain}")).is(200).document();
+        assert_eq!(described["download"], expected);
         take(&kept).fails(403, "forbidden");
         match rule {
             "web" => {
@@ -201,7 +202,7 @@ fn downloads_are_as_event_and_folder_say(service: Service) {
             _ => drop(take(&plain).fails(403, "forbidden")),
         }
     }
-    // All at once: the one of the gift's folder alone, as downloads are off by now.
+    // The archive holds only the photo of the folder "Gift", because downloads of the event are off again.
     let zip = || {
         let all = client.get("/album/download").is(200).body;
         let mut archive = zip::ZipArchive::new(Cursor::new(all)).unwrap();
@@ -217,7 +218,7 @@ fn downloads_are_as_event_and_folder_say(service: Service) {
     assert_eq!(zip(), [("photos/Gift/c.jpg".to_owned(), variant(&picture, 2))]);
     studio.rules(&json!({ "downloads": "web", "watermark": "Lumen" }));
     let files = zip();
-    assert_eq!(files.len(), 2, "the private folder stays private");
+    assert_eq!(files.len(), 2, "photos of the private folder are left out");
     let web = |photo: &str| client.get(&format!("/album/photos/{photo}/web")).is(200).body;
     for photo in [&plain, &given] {
         assert!(files.iter().any(|(_, bytes)| *bytes == web(photo)), "with the watermark");
@@ -233,7 +234,7 @@ fn downloads_are_as_event_and_folder_say(service: Service) {
     studio.owner.client.patch(&folder, &json!({ "name": "Gift" })).fails(409, "conflict");
 }
 
-fn a_visitor_takes_so_many_photos(service: Service) {
+fn a_visitor_has_a_download_quota(service: Service) {
     let studio = Studio::new(&service);
     let picture = read("obama.jpg");
     studio.rules(&json!({ "downloads": "original" }));
@@ -245,10 +246,10 @@ fn a_visitor_takes_so_many_photos(service: Service) {
     let client = visitor(&service, &studio);
     take(&client, 0).is(200);
     take(&client, 0).is(200);
-    // Leaving and entering again, at the same place and by the same link, gives nothing more.
+    // A new session from the same address and with the same link does not reset the quota.
     let again = |client: &Client| {
         client.delete("/album/session").is(204);
-        client.with_cookie(&knock(&client.signed_out(), &studio.token, VIEW).is(204).cookie())
+        client.with_cookie(&enter(&client.signed_out(), &studio.token, VIEW).is(204).cookie())
     };
     let client = again(&client);
     assert_eq!(client.get("/album").is(200).document()["downloads_left"], 1);
@@ -264,17 +265,17 @@ fn a_visitor_takes_so_many_photos(service: Service) {
     take(&client, 1).is(200);
     take(&client, 2).fails(429, "too_many_requests");
     take(&client, 1).is(200);
-    // The same name on another device is the same visitor.
+    // A visitor with the same name shares the quota on another device.
     let device = annotator(&service, &studio, "ben");
     take(&device, 2).fails(429, "too_many_requests");
     take(&device, 0).is(200);
-    // Nobody else's count.
+    // Another visitor has a quota of their own.
     take(&visitor(&service, &studio), 2).is(200);
     studio.change(&json!({ "downloads_max": 0 })).is(200);
     take(&client, 2).is(200);
 }
 
-/// Mean difference of two JPEGs of one size, 0 to 255.
+/// Returns the mean absolute difference of two JPEGs of the same size, 0 to 255.
 fn difference(one: &[u8], other: &[u8]) -> f64 {
     let limits = picpick_engine::DecodeLimits::default();
     let decode = |bytes: &[u8]| {
@@ -303,13 +304,13 @@ fn a_watermark_is_in_the_pixels(service: Service) {
     let changed = difference(&plain.body, &marked.body);
     assert!((1.0..40.0).contains(&changed), "a mean difference of {changed}");
     assert_ne!(header(&plain, "etag"), header(&marked, "etag"));
-    // The file without it is not to be had any more, whatever the rule for downloads.
+    // The original is not available any more, although originals may be downloaded.
     assert_eq!(take().body, marked.body);
     assert_eq!(web().body, marked.body, "kept");
     studio.rules(&json!({ "watermark": "Another" }));
     let another = web();
-    assert!(difference(&marked.body, &another.body) > 1.0, "the old text is still there");
-    // Members see their photos as they are.
+    assert!(difference(&marked.body, &another.body) > 1.0, "the new text replaces the old one");
+    // Members see the photos without the watermark.
     let own = studio.photos.path(&format!("/photos/{photo}/web"));
     assert_eq!(studio.owner.client.get(&own).is(200).body, plain.body);
     studio.rules(&json!({ "watermark": "" }));
@@ -319,11 +320,11 @@ fn a_watermark_is_in_the_pixels(service: Service) {
     studio.owner.client.delete(&studio.photos.path(&format!("/photos/{photo}"))).is(200);
     let folder = service.sandbox.data().join("photos").join(&studio.photos.event);
     let left = std::fs::read_dir(folder).map_or(0, Iterator::count);
-    assert_eq!(left, 0, "the marked picture goes along");
+    assert_eq!(left, 0, "the watermarked picture is deleted with the photo");
 }
 
-/// The headers that could tell two answers apart.
-fn telling(answer: &Answer) -> Vec<(String, Vec<u8>)> {
+/// Returns the headers that could distinguish two responses, without request id and date.
+fn comparable_headers(answer: &Answer) -> Vec<(String, Vec<u8>)> {
     let own = ["x-request-id", "date"];
     let headers = answer.headers.iter().filter(|(name, _)| !own.contains(&name.as_str()));
     let mut all: Vec<_> =
@@ -332,7 +333,7 @@ fn telling(answer: &Answer) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-fn what_an_album_does_not_show_is_not_there(service: Service) {
+fn hidden_photos_are_indistinguishable_from_unknown_ones(service: Service) {
     let studio = Studio::new(&service);
     let picture = read("obama.jpg");
     let hidden = studio.folder("Hidden", &json!({ "hidden": true }));
@@ -343,7 +344,7 @@ fn what_an_album_does_not_show_is_not_there(service: Service) {
     let other = studio.upload("elsewhere.jpg", &variant(&picture, 2), Some(&elsewhere));
     studio.change(&json!({ "folders": [shown, hidden] })).is(200);
     studio.rules(&json!({ "downloads": "original" }));
-    // Of another event of the same studio.
+    // A photo of another event of the same studio.
     let event = studio.owner.new_event(&studio.owner.studio(), "Another");
     let another = picpick_tests::album::Album { client: studio.owner.client.clone(), event };
     let foreign = another.upload("foreign.jpg", &picture);
@@ -367,10 +368,10 @@ fn what_an_album_does_not_show_is_not_there(service: Service) {
             let answer = ask(&photo.replace(' ', "%20"));
             assert_eq!(answer.status, 404, "{answer:?}");
             assert_eq!(answer.body, unknown.body, "{answer:?}");
-            assert_eq!(telling(&answer), telling(&unknown), "{answer:?}");
+            assert_eq!(comparable_headers(&answer), comparable_headers(&unknown), "{answer:?}");
         }
     }
-    // Nor is a comment of another album.
+    // A comment of another album is indistinguishable from a missing one.
     let comment = client.post(&format!("/album/photos/{own}/comments"), &json!({ "text": "hi" }));
     let comment = comment.is(201).field("id");
     let new = json!({ "name": "Second", "annotate_pin": ANNOTATE });
@@ -378,7 +379,7 @@ fn what_an_album_does_not_show_is_not_there(service: Service) {
     let second = Studio { album: second, ..studio };
     let (token, _) = second.new_link();
     let stranger = service.client();
-    let stranger = stranger.with_cookie(&knock(&stranger, &token, "").is(204).cookie());
+    let stranger = stranger.with_cookie(&enter(&stranger, &token, "").is(204).cookie());
     let named = json!({ "pin": ANNOTATE, "name": "Asha" });
     let named = stranger.put("/album/annotator", &named).is(204).cookie();
     let stranger = stranger.with_cookie(&named);
@@ -386,11 +387,11 @@ fn what_an_album_does_not_show_is_not_there(service: Service) {
         |id: &str| stranger.patch(&format!("/album/comments/{id}"), &json!({ "resolved": true }));
     let (foreign, unknown) = (resolve(&comment), resolve(&unknown_id()));
     assert_eq!((foreign.status, &foreign.body), (404, &unknown.body));
-    assert_eq!(telling(&foreign), telling(&unknown));
+    assert_eq!(comparable_headers(&foreign), comparable_headers(&unknown));
     assert_eq!(stranger.get(&format!("/album/photos/{own}/comments")).is(200).items().len(), 0);
 }
 
-fn picks_are_each_visitors_own(service: Service) {
+fn picks_belong_to_one_visitor(service: Service) {
     let studio = Studio::new(&service);
     let picture = read("obama.jpg");
     let photo = studio.upload("a.jpg", &picture, None);
@@ -400,7 +401,7 @@ fn picks_are_each_visitors_own(service: Service) {
     asha.put(&pick, &json!({ "important": false })).is(204);
     asha.put(&pick, &json!({ "important": true })).is(204);
     ben.put(&format!("/album/photos/{quiet}/pick"), &json!({ "important": false })).is(204);
-    // Picks are each visitor's own, and follow the name.
+    // A visitor sees only their own picks. The name identifies the visitor in every session.
     let picked = |client: &Client| {
         let items = client.get("/album/photos?picked=true").is(200).items();
         items.iter().map(|it| (it["name"].clone(), it["important"].clone())).collect::<Vec<_>>()
@@ -409,7 +410,7 @@ fn picks_are_each_visitors_own(service: Service) {
     assert_eq!(picked(&ben), [(json!("b.jpg"), json!(false))]);
     assert_eq!(picked(&annotator(&service, &studio, " ASHA ")).len(), 1);
     assert_eq!(picked(&visitor(&service, &studio)).len(), 0);
-    // What goes is gone.
+    // A deleted pick, photo or album does not appear any more.
     asha.delete(&pick).is(204);
     assert_eq!(picked(&asha).len(), 0);
     let owner = &studio.owner.client;
@@ -419,7 +420,7 @@ fn picks_are_each_visitors_own(service: Service) {
     asha.get("/album").fails(401, "signed_out");
 }
 
-fn comments_are_for_all_who_annotate_and_told(service: Service) {
+fn comments_are_visible_to_annotators_and_the_studio(service: Service) {
     let studio = Studio::new(&service);
     let photo = studio.upload("a.jpg", &read("obama.jpg"), None);
     let (asha, ben) = (annotator(&service, &studio, "Asha"), annotator(&service, &studio, "Ben"));
@@ -448,10 +449,10 @@ fn comments_are_for_all_who_annotate_and_told(service: Service) {
     ben.delete(&path).fails(403, "forbidden");
     ben.patch(&path, &json!({ "resolved": true })).is(204);
     assert_eq!(open(&ben), 0);
-    // The studio hears of it, and answers.
+    // The studio sees the comment and reopens it.
     let owner = &studio.owner.client;
-    let told = owner.get(&studio.path("/comments")).is(200).items();
-    assert!(told.len() == 1 && told[0]["resolved_unix_s"].is_i64(), "{told:?}");
+    let received = owner.get(&studio.path("/comments")).is(200).items();
+    assert!(received.len() == 1 && received[0]["resolved_unix_s"].is_i64(), "{received:?}");
     let answer = studio.path(&format!("/comments/{}", made["id"].as_str().unwrap()));
     owner.patch(&answer, &json!({ "resolved": false })).is(204);
     assert_eq!(open(&ben), 1);
@@ -460,7 +461,7 @@ fn comments_are_for_all_who_annotate_and_told(service: Service) {
     let next = studio.path(&format!("/picks?limit=1&cursor={}", first["next"].as_str().unwrap()));
     let second = owner.get(&next).is(200).items();
     assert_ne!(first["items"][0]["visitor"], second[0]["visitor"]);
-    // It is taken along.
+    // The export holds picks and comments.
     let headers = Vec::new();
     let export =
         Request { method: "GET".into(), path: studio.photos.path("/export"), headers, body: None };

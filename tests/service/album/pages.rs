@@ -1,5 +1,3 @@
-//! The album's pages as a browser without scripts sees them: forms, cookies, redirects.
-
 use std::collections::BTreeSet;
 
 use picpick_tests::Service;
@@ -10,12 +8,12 @@ use ureq::http::HeaderMap;
 
 use super::studio::{ANNOTATE, Studio, VIEW, read};
 
-/// A browser with one cookie at a time.
+/// A browser without scripts that holds one cookie.
 struct Browser {
     agent: Agent,
     service: String,
     cookie: String,
-    /// What it says of where a request comes from.
+    /// The value of the `Sec-Fetch-Site` header of its form posts.
     site: &'static str,
 }
 
@@ -72,13 +70,14 @@ impl Browser {
     }
 }
 
-/// The values of `attribute` in a page.
+/// Returns the values of `attribute` in a page.
 fn values<'a>(page: &'a str, attribute: &str) -> Vec<&'a str> {
     let start = format!(" {attribute}=\"");
     page.split(start.as_str()).skip(1).filter_map(|rest| rest.split('"').next()).collect()
 }
 
-/// What holds for each page.
+/// Asserts the rules of every album page: strict headers, no inline script or style, no external address,
+/// unique ids, labels with a target, one heading, and a text for each image.
 #[track_caller]
 fn is_strict(page: &Page) {
     let text = page.text();
@@ -92,16 +91,17 @@ fn is_strict(page: &Page) {
         assert!(!text.contains(forbidden), "{forbidden}: {text}");
     }
     let names: BTreeSet<&str> = values(&text, "id").into_iter().collect();
-    assert_eq!(names.len(), values(&text, "id").len(), "an id stands twice: {text}");
+    assert_eq!(names.len(), values(&text, "id").len(), "an id occurs twice: {text}");
     for label in values(&text, "for") {
-        assert!(names.contains(label), "a label for {label}, which is not there");
+        assert!(names.contains(label), "a label for {label}, which does not exist");
     }
     assert_eq!(text.matches("<h1").count(), 1);
     let images = text.matches("<img").count();
-    assert_eq!(values(&text, "alt").len(), images, "a photo without words for it");
+    assert_eq!(values(&text, "alt").len(), images, "an image without a text");
 }
 
-/// An album of 50 photos, one of them in a folder; the ids in the album's order, and the folder's.
+/// Creates an album of 50 photos, one of them in a folder. Returns the photos' ids in the album's order, and
+/// the folder's id.
 fn filled(service: &Service) -> (Studio, Vec<String>, String) {
     let studio = Studio::new(service);
     let folder = studio.folder("Ceremony", &json!({}));
@@ -116,7 +116,7 @@ fn filled(service: &Service) -> (Studio, Vec<String>, String) {
     (studio, ids, folder)
 }
 
-/// A browser that has come in.
+/// Returns a browser with an album session, and the path of the album's page.
 fn inside(service: &Service, studio: &Studio) -> (Browser, String) {
     let (mut browser, door) = (Browser::new(service), format!("/a/{}", studio.token));
     let page = browser.post(&door, &[("pin", VIEW)]).is(303);
@@ -133,7 +133,7 @@ pub fn pages_work_without_scripts(service: Service) {
     is_strict(&page);
     assert!(page.text().contains("Asha &amp; Ben") && page.text().contains("lang=\"en\""));
     assert!(!page.text().contains("/photos/"), "nothing is shown before the PIN");
-    // The wrong PIN is said so, the right one leads in.
+    // A wrong PIN gives an error message, the right one opens the album.
     let page = browser.post(&door, &[("pin", "000000")]).is(401);
     is_strict(&page);
     assert!(page.text().contains("role=\"alert\""));
@@ -151,7 +151,7 @@ pub fn pages_work_without_scripts(service: Service) {
         .sum();
     assert!(weight + text.len() < 150 << 10, "{weight} and {} bytes before photos", text.len());
     println!("{} bytes before photos", weight + text.len());
-    // Every address on the page leads somewhere.
+    // Every address on the page exists.
     let links = [values(&text, "href"), values(&text, "src")].concat();
     for link in links.iter().filter(|link| link.starts_with('/')).take(80) {
         browser.get(&link.replace("&amp;", "&"), "en").is(200);
@@ -180,29 +180,32 @@ pub fn picks_and_notes_are_plain_forms(service: Service) {
     let text = page.text();
     assert!(text.contains("&lt;b&gt;Red eyes") && text.contains("x=\"17.00%\""));
     assert!(text.contains("2 of 50") && text.contains("w, /api/v1/album/photos/"));
-    assert!(text.contains(&ids[0]) && text.contains(&ids[2]), "its neighbours");
+    assert!(
+        text.contains(&ids[0]) && text.contains(&ids[2]),
+        "links to the previous and the next photo"
+    );
     let picks = browser.get(&format!("{door}?picked=1"), "en").is(200).text();
     assert_eq!(picks.matches("?picked=1\"><img").count(), 1);
     browser.post(&photo, &[("do", "nothing")]).is(422);
     browser.post(&photo, &[("do", "unpick")]).is(303);
-    // In Hindi, by the browser's wish and by choice.
+    // In Hindi, by the browser's language and by the visitor's choice.
     let hindi = browser.get(&photo, "hi-IN,hi;q=0.9").is(200);
     is_strict(&hindi);
     assert!(hindi.text().contains("<html lang=\"hi\">") && hindi.text().contains("अगली फ़ोटो"));
     let chosen = browser.get(&format!("{door}?lang=hi"), "en").is(200);
     assert!(chosen.headers["set-cookie"].to_str().unwrap().starts_with("picpick_lang=hi;"));
-    // Nothing to download unless the studio says so.
+    // There is no download link unless the studio allows downloads.
     assert!(!text.contains("/download\""));
     studio.rules(&json!({ "downloads": "web" }));
     assert!(browser.get(&photo, "en").is(200).text().contains("/download\""));
 }
 
-pub fn a_page_gives_nothing_to_strangers(service: Service) {
+pub fn pages_reject_other_sites_and_sessions_of_other_albums(service: Service) {
     let studio = Studio::new(&service);
     let photo = studio.upload("a.jpg", &read("obama.jpg"), None);
     let door = format!("/a/{}", studio.token);
     let mut browser = Browser::new(&service);
-    // Another site's page cannot come in, nor do anything for somebody inside.
+    // Forms posted from another site are rejected, without and with a session (CSRF).
     browser.site = "cross-site";
     browser.post(&door, &[("pin", VIEW)]).is(403);
     browser.site = "same-origin";
@@ -212,7 +215,7 @@ pub fn a_page_gives_nothing_to_strangers(service: Service) {
     browser.post(&format!("{door}/photos/{photo}"), &[("do", "pick")]).is(403);
     browser.post(&format!("{door}/leave"), &[]).is(403);
     browser.site = "same-origin";
-    // A visit is for its own album.
+    // A session is valid for its own album only.
     let new = json!({ "name": "Second", "view_pin": "135790" });
     let second = studio.owner.client.post(&studio.photos.path("/albums"), &new).is(201).field("id");
     let second = Studio { album: second, ..studio };
@@ -221,7 +224,7 @@ pub fn a_page_gives_nothing_to_strangers(service: Service) {
     assert!(text.contains("Second") && text.contains("name=\"pin\""));
     let page = browser.get(&format!("/a/{token}/photos/{photo}"), "en").is(303);
     assert_eq!(page.location(), format!("/a/{token}"));
-    // What is not there, ended or withdrawn is one and the same page.
+    // Unknown, expired and withdrawn links all give the same page.
     let unknown = browser.get("/a/ppa_nothing", "en").is(404);
     is_strict(&unknown);
     let mut closed = vec![browser.get(&format!("{door}x"), "en")];

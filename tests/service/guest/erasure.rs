@@ -1,8 +1,3 @@
-//! What ends with a guest, a session or an event that does not open, and what does not: streams, archives, templates,
-//! everybody else's letters and erasures.
-//!
-//! Guests are let in by hand: no camera is needed.
-
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -16,7 +11,7 @@ use serde_json::Value;
 use super::limits::face_of;
 use super::{Scene, add};
 
-/// What comes of a request that nobody but the service ends.
+/// The response of a request that only the service ends.
 struct Stream(TcpStream);
 
 impl Stream {
@@ -33,7 +28,7 @@ impl Stream {
         Self(stream)
     }
 
-    /// Reads until `part` has come.
+    /// Reads until `part` has arrived.
     fn wait_for(&mut self, part: &str) {
         let (mut read, mut byte) = (Vec::new(), [0]);
         while !read.ends_with(part.as_bytes()) {
@@ -42,7 +37,7 @@ impl Stream {
         }
     }
 
-    /// Everything up to the end, which has to come.
+    /// Reads up to the end of the stream and returns the bytes. Panics if the stream does not end.
     fn rest(mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         match self.0.read_to_end(&mut rest) {
@@ -56,7 +51,7 @@ impl Stream {
     }
 }
 
-/// A stream that nobody has news for ends soon after its session, and a session has four of them at most.
+/// An idle stream ends soon after its session, and a session has at most four streams.
 pub fn streams_end_with_their_session(service: Service) {
     let scene = Scene::of(&service, &["obama.jpg"]);
     let face = face_of(&scene, "obama.jpg");
@@ -72,12 +67,12 @@ pub fn streams_end_with_their_session(service: Service) {
     let idle = watch(&expired);
     leaver.delete("/guest/session").is(204);
     streams.into_iter().for_each(|stream| drop(stream.rest()));
-    // Nobody tells of this one's end.
+    // The row is deleted directly, so the stream is not notified and detects the end by polling.
     assert!(service.change_rows("DELETE FROM guest_sessions") > 0);
     idle.rest();
 }
 
-/// A file of some megabytes that shows what `jpeg` shows.
+/// Returns the picture `jpeg` in a file of about 8 MB, padded with JPEG comments.
 fn large(jpeg: &[u8], number: usize) -> Vec<u8> {
     let comment = [[0xff, 0xfe, 0xff, 0xff].as_slice(), &[b' '; 0xffff - 2]].concat();
     let jpeg = variant(jpeg, number);
@@ -85,7 +80,7 @@ fn large(jpeg: &[u8], number: usize) -> Vec<u8> {
     [start, &comment.repeat(120), rest].concat()
 }
 
-/// Everything that is kept of a guest, for as long as their session is there and no longer.
+/// The end of a guest's session aborts the guest's export.
 pub fn an_export_ends_with_its_session(service: Service) {
     let scene = Scene::of(&service, &["obama.jpg"]);
     scene.allow("original");
@@ -95,18 +90,21 @@ pub fn an_export_ends_with_its_session(service: Service) {
     }
     scene.album.wait_until_indexed();
     let guest = let_in(&service, &scene.owner, &scene.album.event, &face_of(&scene, "obama.jpg"));
-    // Far more is to come than lies between the service and a client who does not read.
+    // The archive is far larger than the buffers between the service and a client that does not read.
     let mut export = Stream::open(&service, &guest, "/guest/export");
     export.wait_for("guest.json");
     guest.get("/guest/photos.zip").fails(429, "too_many_requests");
     guest.delete("/guest/session").is(204);
     let rest = export.rest();
     let end = b"PK\x05\x06";
-    assert!(!rest.windows(4).any(|part| part == end), "the archive is whole");
+    assert!(
+        !rest.windows(4).any(|part| part == end),
+        "the archive is aborted before its end record"
+    );
 }
 
-/// One event that does not open keeps the guests of others neither from going nor from their letters.
-pub fn one_event_that_does_not_open_stops_nobody(mut service: Service) {
+/// An event that cannot be opened blocks neither the erasure of other events' guests nor the e-mails to them.
+pub fn an_event_that_cannot_be_opened_blocks_no_other(mut service: Service) {
     let scene = Scene::of(&service, &["obama.jpg"]);
     let folders = service.sandbox.data().join("collections");
     let broken = std::fs::read_dir(&folders).unwrap().next().unwrap().unwrap().path();
@@ -119,7 +117,7 @@ pub fn one_event_that_does_not_open_stops_nobody(mut service: Service) {
     let face = found["matches"][0]["face"].as_str().unwrap();
     let link = new_link(&scene.owner, &other);
     let of_first = |rest: &str| format!("{rest} event_id = '{}'", scene.album.event);
-    // Those of the broken event come first, wherever somebody looks.
+    // The guests of the broken event come first in every scan.
     let_in(&service, &scene.owner, &scene.album.event, &face_of(&scene, "obama.jpg"));
     register(&service, &scene.token, "Broken", &new_email());
     let_in(&service, &scene.owner, &other, face);
@@ -130,11 +128,11 @@ pub fn one_event_that_does_not_open_stops_nobody(mut service: Service) {
     service.change_rows("UPDATE guests SET notify = 2, told_unix_s = 1");
     service.change_rows(&of_first("UPDATE guests SET told_unix_s = 0 WHERE"));
     service.restart();
-    wait_until("the other event's guest is forgotten", || {
+    wait_until("the other event's guest is erased", || {
         service.number("SELECT COUNT(*) FROM guests WHERE leaving_unix_s IS NOT NULL") == 1
     });
     assert!(letter(&service, "there is 1 new photo").contains("Another wedding"));
-    // What is kept of an event is given out with a guest whom the engine does not know.
+    // The event's export also holds a guest without a template.
     let lost = register(&service, &link, "Lost", &new_email());
     lost.get("/guest").is(200);
     service.change_rows("UPDATE guests SET verified_unix_s = 1 WHERE verified_unix_s IS NULL");
@@ -150,7 +148,7 @@ pub fn one_event_that_does_not_open_stops_nobody(mut service: Service) {
 }
 
 /// A template whose guest's row is gone is erased at the next start.
-pub fn nobody_without_a_row_keeps_a_template(mut service: Service) {
+pub fn orphaned_templates_are_erased(mut service: Service) {
     let scene = Scene::of(&service, &["obama.jpg"]);
     let_in(&service, &scene.owner, &scene.album.event, &face_of(&scene, "obama.jpg"));
     let stays = let_in(&service, &scene.owner, &scene.album.event, &face_of(&scene, "obama.jpg"));

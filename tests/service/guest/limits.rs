@@ -1,7 +1,3 @@
-//! What one guest may do only so often: letters to a contact, requests to a studio, challenges that end in nothing.
-//!
-//! Knows nothing of faces: whoever is let in is let in by hand.
-
 use picpick_engine::to_jpeg;
 use picpick_tests::accounts::new_email;
 use picpick_tests::guest::{
@@ -13,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Scene;
 
-/// A face of the scene's photo `name`.
+/// Returns a face of the scene's photo `name`.
 pub fn face_of(scene: &Scene, name: &str) -> String {
     let found = scene.album.search(&std::fs::read(sample(name)).unwrap(), "").is(200).document();
     found["matches"][0]["face"].as_str().unwrap().to_owned()
@@ -27,8 +23,8 @@ fn requests(scene: &Scene) -> Vec<Value> {
     scene.owner.client.get(&scene.album.path("/guest-requests")).is(200).items()
 }
 
-/// Nobody fills a stranger's letter box, or a studio's list.
-pub fn nobody_floods_a_contact_or_a_studio(service: Service) {
+/// Quotas protect the mailbox of a contact from e-mails and the studio's list from requests.
+pub fn mails_and_requests_are_limited(service: Service) {
     let scene = Scene::of(&service, &["obama.jpg"]);
     let face = face_of(&scene, "obama.jpg");
     let guest = let_in(&service, &scene.owner, &scene.album.event, &face);
@@ -41,15 +37,13 @@ pub fn nobody_floods_a_contact_or_a_studio(service: Service) {
     }
     assert_eq!(wish(true), "asked");
     let asked = letter(&service, "g/notify#");
-    wait_until("all letters are on their way", || {
-        service.number("SELECT COUNT(*) FROM mails") == 0
-    });
+    wait_until("all e-mails are sent", || service.number("SELECT COUNT(*) FROM mails") == 0);
     assert_eq!(letters(&service, "g/notify#").len(), 1);
-    // The one that came is good.
+    // The token of the one e-mail is valid.
     let ticket = token_in(&asked, "ppt_");
     service.client().post("/guest/notifications/confirm", &json!({ "token": ticket })).is(204);
     assert_eq!(wish(true), "on");
-    // Who is let in again and again gets three letters.
+    // A contact whose requests are accepted repeatedly gets three e-mails.
     let (outside, contact) = (service.client(), new_email());
     service.remember(&contact);
     for nth in 0..4 {
@@ -62,30 +56,30 @@ pub fn nobody_floods_a_contact_or_a_studio(service: Service) {
             _ => answer.is(204),
         };
     }
-    // What was refused waits on, and with it three of one contact; others are not kept waiting by that.
+    // The request of the refused acceptance stays pending. A contact may have three pending requests.
     assert_eq!(requests(&scene).len(), 1);
     for _ in 0..2 {
         ask(&scene, &outside, &contact).is(204);
     }
     ask(&scene, &service.client(), &contact).fails(429, "too_many_requests");
-    // A network has a limit of its own, and another one does not feel it.
+    // A network has a quota of its own, which does not affect other networks.
     let mut asked = 0;
     while ask(&scene, &outside, &new_email()).status == 204 {
         asked += 1;
-        assert!(asked < 100, "nobody is told to wait");
+        assert!(asked < 100, "requests are limited per network");
     }
     ask(&scene, &outside, &new_email()).fails(429, "too_many_requests");
     ask(&scene, &service.client(), &new_email()).is(204);
 }
 
-/// Whoever leaves challenge after challenge until one suits them has to wait, however often they register.
-pub fn whoever_leaves_every_challenge_has_to_wait(service: Service) {
+/// A guest who abandons challenges until one suits them is delayed, even after another registration.
+pub fn abandoned_challenges_are_limited(service: Service) {
     let scene = Scene::of(&service, &[]);
     let contact = new_email();
     let blank = to_jpeg(&drawn((64, 48), |_, _| [90.0; 3]), u32::MAX, 90).unwrap();
     let begin = |guest: &Client| guest.json("POST", "/guest/challenges", None);
     let first = register(&service, &scene.token, "First", &contact);
-    // One that nothing was shown to is free.
+    // A challenge abandoned without a frame does not count.
     for _ in 0..25 {
         begin(&first).is(201);
     }
@@ -100,11 +94,11 @@ pub fn whoever_leaves_every_challenge_has_to_wait(service: Service) {
             let state = send_frame(guest, &begun.field("id"), blank.clone()).is(200).document();
             assert_eq!(state["guidance"], "no_face");
         }
-        panic!("nobody is told to wait");
+        panic!("abandoned challenges are not limited");
     };
     assert!(left_until_refused(&first) >= 20);
     assert!(left_until_refused(&register(&service, &scene.token, "Second", &contact)) >= 15);
-    // The contact has left as many as two sessions may.
+    // The quota of the contact, 40, is used up by two sessions.
     assert!(left_until_refused(&register(&service, &scene.token, "Third", &contact)) < 10);
     let other = register(&service, &scene.token, "Other", &new_email());
     begin(&other).is(201);

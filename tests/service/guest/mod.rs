@@ -1,17 +1,17 @@
-//! Guests over HTTP: registration, the challenge, their own photos and nobody else's, letters, going. Each scenario
-//! on SQLite and on PostgreSQL, with real photos and heads made of them.
+//! Guests over HTTP: registration, challenge, photos, e-mails, erasure. Each scenario runs on SQLite and on
+//! PostgreSQL, with real photos and synthetic heads made from them.
 //!
-//! `PICPICK_TEST_FORGED` says how many forged tokens, links and ids are tried.
+//! `PICPICK_TEST_FORGED` sets the number of forged tokens, links and ids (default: 300).
 
 mod erasure;
 mod limits;
 mod own_data;
 
 use erasure::{
-    an_export_ends_with_its_session, nobody_without_a_row_keeps_a_template,
-    one_event_that_does_not_open_stops_nobody, streams_end_with_their_session,
+    an_event_that_cannot_be_opened_blocks_no_other, an_export_ends_with_its_session,
+    orphaned_templates_are_erased, streams_end_with_their_session,
 };
-use limits::{nobody_floods_a_contact_or_a_studio, whoever_leaves_every_challenge_has_to_wait};
+use limits::{abandoned_challenges_are_limited, mails_and_requests_are_limited};
 use std::collections::BTreeSet;
 
 use picpick_tests::accounts::new_email;
@@ -27,32 +27,32 @@ use picpick_tests::{Answer, Client, Person, Rng, Service, on_both_databases, sam
 use serde_json::{Value, json};
 
 on_both_databases!(
-    a_guest_sees_their_photos_and_nobody_elses,
-    nobody_comes_in_without_consent_and_a_link,
-    what_is_no_living_person_is_refused,
-    a_contact_brings_two_faces_at_most,
-    new_photos_are_told_on_the_page_and_by_letter,
-    whoever_goes_leaves_nothing,
-    without_a_camera_the_studio_lets_in,
-    friends_find_photos_of_all_of_them,
-    forged_tokens_open_nothing,
-    nobody_floods_a_contact_or_a_studio,
-    whoever_leaves_every_challenge_has_to_wait,
+    a_guest_sees_only_their_own_photos,
+    registration_requires_consent_and_a_link,
+    presentation_attacks_are_rejected,
+    a_contact_has_at_most_two_faces,
+    new_photos_are_announced_on_the_page_and_by_mail,
+    erasing_a_guest_leaves_no_data,
+    the_studio_admits_guests_without_a_camera,
+    a_group_finds_photos_of_all_its_members,
+    forged_tokens_are_rejected,
+    mails_and_requests_are_limited,
+    abandoned_challenges_are_limited,
     streams_end_with_their_session,
     an_export_ends_with_its_session,
-    one_event_that_does_not_open_stops_nobody,
-    nobody_without_a_row_keeps_a_template,
+    an_event_that_cannot_be_opened_blocks_no_other,
+    orphaned_templates_are_erased,
 );
 
-/// Two portraits of the man whose head is made of `obama3.jpg`, one of another, and a party.
+/// Two portraits of the man whose head is made from `obama3.jpg`, one of another man, and a party.
 const PHOTOS: [&str; 4] = ["obama.jpg", "obama2.jpg", "biden.jpg", "sample4.jpg"];
 
-/// An event with photos, and a link for guests.
+/// An event with photos and a link for guests.
 struct Scene {
     owner: Person,
     album: Album,
     token: String,
-    /// The photos' ids, as `PHOTOS` has them.
+    /// The photos' ids, in the order of their names.
     ids: Vec<String>,
 }
 
@@ -86,8 +86,8 @@ fn set(ids: &[String]) -> BTreeSet<String> {
     ids.iter().cloned().collect()
 }
 
-/// What tells answers apart, but for their own id and time.
-fn telling(answer: &Answer) -> (u16, Vec<u8>, Vec<String>) {
+/// Returns what could distinguish two responses: status, body and headers, without request id and date.
+fn comparable(answer: &Answer) -> (u16, Vec<u8>, Vec<String>) {
     let own = ["x-request-id", "date"];
     let headers = answer.headers.iter().filter(|(name, _)| !own.contains(&name.as_str()));
     let mut headers: Vec<String> = headers.map(|pair| format!("{pair:?}")).collect();
@@ -95,7 +95,7 @@ fn telling(answer: &Answer) -> (u16, Vec<u8>, Vec<String>) {
     (answer.status, answer.body.clone(), headers)
 }
 
-fn a_guest_sees_their_photos_and_nobody_elses(service: Service) {
+fn a_guest_sees_only_their_own_photos(service: Service) {
     let scene = Scene::of(&service, &PHOTOS);
     let mut guest = register(&service, &scene.token, "Guest", &new_email());
     let before = guest.get("/guest").is(200).document();
@@ -118,7 +118,7 @@ fn a_guest_sees_their_photos_and_nobody_elses(service: Service) {
     }
     for kind in ["thumb", "web", "download"] {
         let foreign = of(&scene.ids[2], kind).is(404);
-        assert_eq!(telling(&foreign), telling(&of(&unknown_id(), kind)), "{kind}");
+        assert_eq!(comparable(&foreign), comparable(&of(&unknown_id(), kind)), "{kind}");
     }
     guest.get("/guest/photos.zip").fails(403, "forbidden");
     scene.allow("original");
@@ -130,15 +130,15 @@ fn a_guest_sees_their_photos_and_nobody_elses(service: Service) {
     let names: BTreeSet<String> =
         (0..zip.len()).map(|n| zip.by_index(n).unwrap().name().unwrap().into_owned()).collect();
     assert_eq!(names.into_iter().collect::<Vec<_>>(), ["photos/obama.jpg", "photos/obama2.jpg"]);
-    own::everything_that_is_kept(&scene, &guest);
-    own::hidden_and_refused(&scene, &guest);
-    // A guest's session opens nothing of the studio's, and the studio's nothing of a guest's.
+    own_data::exports_are_complete(&scene, &guest);
+    own_data::hidden_and_rejected_photos_are_missing(&scene, &guest);
+    // A guest's session gives no access to the studio's routes, and the studio's none to a guest's.
     guest.get("/me").fails(401, "signed_out");
     guest.get(&scene.album.path("/photos")).fails(401, "signed_out");
     scene.owner.client.get("/guest/photos").fails(401, "signed_out");
 }
 
-fn nobody_comes_in_without_consent_and_a_link(service: Service) {
+fn registration_requires_consent_and_a_link(service: Service) {
     let scene = Scene::of(&service, &[]);
     let client = service.client();
     let invited = client.post("/guest/invitation", &json!({ "token": scene.token })).is(200);
@@ -158,16 +158,16 @@ fn nobody_comes_in_without_consent_and_a_link(service: Service) {
     };
     with("consent", json!("0")).fails(409, "conflict");
     with("consent", json!("1-ask")).fails(409, "conflict");
-    // A text that named another day is another text.
+    // The consent text names the event's last day, so another day needs a new consent.
     with("consent_ends_unix_s", json!(ends.as_i64().unwrap() + 1)).fails(409, "conflict");
     with("adult", json!(false)).fails(422, "invalid");
     with("name", json!(" ")).fails(422, "invalid");
-    with("contact", json!("nobody")).fails(422, "invalid");
+    with("contact", json!("not-an-address")).fails(422, "invalid");
     with("token", json!("ppq_wrong")).fails(410, "gone");
     assert_eq!(
         service.number("SELECT COUNT(*) FROM guests"),
         0,
-        "nothing is kept of whoever does not agree"
+        "nothing is stored without consent"
     );
     with("contact", json!("+91 98765 43210")).is(204);
     let list = |rest: &str| scene.owner.client.get(&scene.album.path(rest)).is(200).items();
@@ -178,11 +178,11 @@ fn nobody_comes_in_without_consent_and_a_link(service: Service) {
     );
     let consent = &list("/guest-consents")[0];
     assert_eq!((&consent["guest"], &consent["version"]), (&guests[0]["id"], &json!("1")));
-    // The day that was read stays on record though the studio moves it.
+    // The record keeps the day that the guest read, although the studio changes it.
     let later = json!({ "ends_unix_s": ends.as_i64().unwrap() + 86_400 });
     scene.owner.client.patch(&scene.album.path(""), &later).is(200);
     assert_eq!(&list("/guest-consents")[0]["event_ends_unix_s"], ends);
-    // In the database they are sealed.
+    // Names and contacts are sealed in the database.
     assert_eq!(
         service.number(
             "SELECT COUNT(*) FROM guests WHERE name LIKE '%Guest%' OR contact LIKE '%98765%'"
@@ -200,7 +200,7 @@ fn nobody_comes_in_without_consent_and_a_link(service: Service) {
         .fails(404, "not_found");
 }
 
-fn what_is_no_living_person_is_refused(service: Service) {
+fn presentation_attacks_are_rejected(service: Service) {
     let scene = Scene::of(&service, &["obama2.jpg"]);
     let (head, other) = (head_of("obama3.jpg"), head_of("biden.jpg"));
     let mut guest = register(&service, &scene.token, "Guest", &new_email());
@@ -226,7 +226,7 @@ fn what_is_no_living_person_is_refused(service: Service) {
             "turn_right" => "turn_left",
             _ => "turn_right",
         };
-        // As far as the head goes, each time.
+        // Turned as far as the head goes, each time.
         let [yaw, pitch] = angles(other, if other == guidance { waited } else { 3 });
         wrong_way.turned(yaw, pitch, sway(nth))
     });
@@ -236,20 +236,20 @@ fn what_is_no_living_person_is_refused(service: Service) {
         let tilt = if guidance == "look_straight" { 0.0 } else { side * 54.0 };
         head.flat(tilt + nth as f32 / 3.0, 0.0, sway(nth))
     });
-    let Shown::Failed(reason) = waved else { panic!("a waved picture passed") };
-    // Which of them, its tilt decides; that it is flat, `liveness.rs` shows where it is tilted less.
+    let Shown::Failed(reason) = waved else { panic!("a tilted picture passed") };
+    // The reason depends on the tilt. `tests/engine/liveness.rs` covers the reason `flat` with smaller tilts.
     assert!(
         ["flat", "wrong_turn", "attack", "another_person"].contains(&reason.as_str()),
         "{reason}"
     );
     let challenge = guest.json("POST", "/guest/challenges", None).is(201).field("id");
-    // A challenge is its session's own, and good once.
+    // A challenge belongs to one session and is single-use.
     let another = register(&service, &scene.token, "Other", &new_email());
     let frame = || picpick_engine::to_jpeg(&head.frame, u32::MAX, 90).unwrap();
     send_frame(&another, &challenge, frame()).fails(404, "not_found");
     send_frame(&guest, &unknown_id(), frame()).fails(404, "not_found");
     send_frame(&guest, &challenge, b"no picture".to_vec()).fails(422, "not_a_photo");
-    // A photo's worth of pixels in a small file, which would take a frame's time many times over.
+    // A small file with as many pixels as a photo, which would take many times a frame's time.
     let huge = picpick_tests::synthetic_head::drawn((2600, 1600), |_, _| [90.0; 3]);
     let huge = picpick_engine::to_jpeg(&huge, u32::MAX, 50).unwrap();
     assert!(huge.len() < 1 << 20);
@@ -257,27 +257,27 @@ fn what_is_no_living_person_is_refused(service: Service) {
     assert_eq!(send_frame(&guest, &challenge, frame()).is(200).document()["state"], "wait");
     assert_eq!(send_frame(&guest, &challenge, frame()).is(200).document()["reason"], "replay");
     send_frame(&guest, &challenge, frame()).fails(404, "not_found");
-    // Five in a row have failed.
+    // Five failures in a row delay the next challenge.
     let locked = guest.json("POST", "/guest/challenges", None).fails(429, "too_many_requests");
     assert!(locked.headers.contains_key("retry-after"));
     guest.get("/guest/photos").fails(403, "forbidden");
 }
 
-fn a_contact_brings_two_faces_at_most(service: Service) {
+fn a_contact_has_at_most_two_faces(service: Service) {
     let scene = Scene::of(&service, &PHOTOS);
     let email = new_email();
     let (first, second) = (head_of("obama3.jpg"), head_of("biden.jpg"));
     welcome(&service, &scene.token, "One", &email, &first);
     let two = welcome(&service, &scene.token, "Two", &email, &second);
     assert_eq!(photos(&two), set(&scene.ids[2..3]));
-    // Whoever comes back is the same guest, with everything they said.
+    // A guest who registers again with the same face is the same guest.
     let again = welcome(&service, &scene.token, "One again", &email, &first);
     assert_eq!(photos(&again), set(&scene.ids[..2]));
     let guests = scene.owner.client.get(&scene.album.path("/guests")).is(200).items();
     assert_eq!(guests.len(), 2, "{guests:?}");
     let consents = scene.owner.client.get(&scene.album.path("/guest-consents")).is(200).items();
     assert_eq!(consents.len(), 3);
-    // Somebody else who shows their face on a guest's device takes nobody's consents along.
+    // Verifying another guest's face on a guest's device moves no consents.
     let mut theirs = two.clone();
     assert_eq!(show_head(&mut theirs, &first), Shown::Passed);
     assert_eq!(photos(&theirs), set(&scene.ids[..2]));
@@ -290,7 +290,7 @@ fn a_contact_brings_two_faces_at_most(service: Service) {
     assert_eq!((refused.status, refused.code().as_str()), (403, "forbidden"));
 }
 
-fn new_photos_are_told_on_the_page_and_by_letter(service: Service) {
+fn new_photos_are_announced_on_the_page_and_by_mail(service: Service) {
     let scene = Scene::of(&service, &["biden.jpg"]);
     let guest = welcome(&service, &scene.token, "Guest", &new_email(), &head_of("obama3.jpg"));
     assert!(photos(&guest).is_empty());
@@ -303,17 +303,19 @@ fn new_photos_are_told_on_the_page_and_by_letter(service: Service) {
     confirm().fails(410, "gone");
     assert_eq!(guest.get("/guest").is(200).document()["notifications"], "on");
     add(&scene.album, "obama2.jpg");
-    let told = letter(&service, "there is 1 new photo");
-    assert!(told.contains("/g") && !told.contains("obama"), "{told}");
-    wait_until("the page tells it", || guest.get("/guest").is(200).document()["photos"] == 1);
+    let mail = letter(&service, "there is 1 new photo");
+    assert!(mail.contains("/g") && !mail.contains("obama"), "{mail}");
+    wait_until("the page shows the new photo", || {
+        guest.get("/guest").is(200).document()["photos"] == 1
+    });
     assert_eq!(wish(false).document()["notifications"], "off");
-    // A telephone gets no letters, and is told so.
+    // A guest with a telephone number cannot turn on e-mails.
     let other = welcome(&service, &scene.token, "Other", "+4915112345678", &head_of("biden.jpg"));
     assert_eq!(other.get("/guest").is(200).document()["can_notify"], false);
     other.put("/guest/notifications", &json!({ "on": true })).fails(409, "conflict");
 }
 
-fn whoever_goes_leaves_nothing(service: Service) {
+fn erasing_a_guest_leaves_no_data(service: Service) {
     let scene = Scene::of(&service, &PHOTOS);
     let email = new_email();
     let head = head_of("obama3.jpg");
@@ -332,30 +334,30 @@ fn whoever_goes_leaves_nothing(service: Service) {
     let list = |rest: &str| scene.owner.client.get(&scene.album.path(rest)).is(200).items();
     assert!(list("/guests").is_empty());
     assert!(list("/guest-consents")[0]["withdrawn_unix_s"].is_i64());
-    // With their faces, nobody finds them by this event's photos any more.
+    // Once the faces are erased as well, a search of the event does not find the guest any more.
     let again = welcome(&service, &scene.token, "Again", &email, &head);
     assert_eq!(photos(&again).len(), 2);
     let receipt = again.delete("/guest?faces=true").is(200).field("receipt");
     let receipt: Value = serde_json::from_str(&receipt).unwrap();
     assert_eq!(receipt["receipt"]["faces"], 2);
     assert!(scene.album.found(&std::fs::read(sample("obama3.jpg")).unwrap()).is_empty());
-    // The studio forgets one who asks it to.
+    // The studio erases a guest at the guest's request.
     let third = welcome(&service, &scene.token, "Third", &email, &head_of("biden.jpg"));
     let id = list("/guests")[0]["id"].as_str().unwrap().to_owned();
     scene.owner.client.delete(&scene.album.path(&format!("/guests/{id}"))).is(200);
     third.get("/guest").fails(401, "signed_out");
     scene.owner.client.delete(&scene.album.path(&format!("/guests/{id}"))).fails(404, "not_found");
     let residue = service.run(&["--json", "scan"]);
-    // The service holds the collection: what lies in files is looked at all the same.
+    // The service has the collection open; its files are scanned nevertheless.
     assert_eq!(residue.document()["residue"], 0, "{residue:?}");
-    // With the event, everybody goes.
+    // Deleting the event erases all its guests.
     let last = welcome(&service, &scene.token, "Last", &email, &head);
     scene.owner.client.delete(&scene.album.path("")).is(200);
     last.get("/guest").fails(401, "signed_out");
     assert_eq!(service.number("SELECT COUNT(*) FROM guests"), 0);
 }
 
-fn without_a_camera_the_studio_lets_in(service: Service) {
+fn the_studio_admits_guests_without_a_camera(service: Service) {
     let scene = Scene::of(&service, &PHOTOS);
     let request = request(&scene.token, "Shy", &new_email(), "Red dress,\nsecond row");
     let outside = service.client();
@@ -364,7 +366,7 @@ fn without_a_camera_the_studio_lets_in(service: Service) {
     bad["contact"] = json!("+4915112345678");
     outside.post("/guest/requests", &bad).fails(422, "invalid");
     bad = request.clone();
-    // What is agreed to before the camera is another text.
+    // The consent for the camera is another text.
     for other in ["0", "1"] {
         bad["consent"] = json!(other);
         outside.post("/guest/requests", &bad).fails(409, "conflict");
@@ -393,8 +395,8 @@ fn without_a_camera_the_studio_lets_in(service: Service) {
     client.delete(&path).fails(404, "not_found");
 }
 
-fn friends_find_photos_of_all_of_them(service: Service) {
-    // Both men are in a photo that is made of theirs.
+fn a_group_finds_photos_of_all_its_members(service: Service) {
+    // One photo, composed from two others, shows both men.
     let scene = Scene::of(&service, &PHOTOS);
     let half = |name: &str| Drawing::open(&sample(name)).within(600);
     let both = half("obama2.jpg").beside(&half("biden.jpg"));
@@ -414,20 +416,20 @@ fn friends_find_photos_of_all_of_them(service: Service) {
     }
     two.delete("/guest/group").is(204);
     assert_eq!(one.get("/guest/photos?together=true").is(200).items().len(), 3);
-    // A guest who goes is in no group any more.
+    // An erased guest is removed from the group.
     two.put("/guest/group", &json!({ "code": code })).is(204);
     two.delete("/guest").is(200);
     assert_eq!(one.get("/guest/photos?together=true").is(200).items().len(), 3);
 }
 
-fn forged_tokens_open_nothing(service: Service) {
+fn forged_tokens_are_rejected(service: Service) {
     let scene = Scene::of(&service, &["obama2.jpg", "biden.jpg"]);
     let head = head_of("obama3.jpg");
     let guest = welcome(&service, &scene.token, "Guest", &new_email(), &head);
     let own = photos(&guest).into_iter().next().unwrap();
     let stale = register(&service, &scene.token, "Gone", &new_email());
     stale.delete("/guest/session").is(204);
-    // What is no id is not there, on either database.
+    // A malformed id gives the same response as an unknown one, on both databases.
     for no_id in ["%00", "x", "%00%00", "a%00b", "..%2f..", "'"] {
         for kind in ["thumb", "web", "download"] {
             guest.get(&format!("/guest/photos/{no_id}/{kind}")).fails(404, "not_found");
@@ -458,7 +460,7 @@ fn forged_tokens_open_nothing(service: Service) {
             4 => guest.get(&format!("/guest/photos/{}/web", scene.ids[1])),
             _ => guest.get(&format!("/guest/photos/{}/thumb", unknown_id())),
         };
-        // Whoever asks so often is told to wait, and that is no photo either.
+        // Frequent requests may also be rate-limited (429).
         assert!([401, 404, 410, 429].contains(&answer.status), "{answer:?}");
     }
     guest.get(&format!("/guest/photos/{own}/web")).is(200);

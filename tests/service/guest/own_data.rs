@@ -1,20 +1,16 @@
-//! What is a guest's own: everything that is kept of them, what folders hide from them, what they say of faces.
-//!
-//! Knows nothing of how somebody becomes a guest.
-
 use picpick_tests::openapi::unknown_id;
 use picpick_tests::{Client, sample};
 use serde_json::{Value, json};
 
-use super::{Scene, photos, set, telling};
+use super::{Scene, comparable, photos, set};
 
-/// The guest, and the studio for them, gets all that is kept, and no template.
-pub fn everything_that_is_kept(scene: &Scene, guest: &Client) {
+/// Checks that the export, by the guest and by the studio, holds all data of the guest and no template.
+pub fn exports_are_complete(scene: &Scene, guest: &Client) {
     let id = scene.owner.client.get(&scene.album.path("/guests")).is(200).items()[0]["id"].clone();
     let path = scene.album.path(&format!("/guests/{}/export", id.as_str().unwrap()));
     for answer in [guest.get("/guest/export").is(200), scene.owner.client.get(&path).is(200)] {
         let mut zip = zip::ZipArchive::new(std::io::Cursor::new(answer.body)).unwrap();
-        assert_eq!(zip.len(), 3, "what is known, and two photos");
+        assert_eq!(zip.len(), 3, "guest.json and two photos");
         let kept = std::io::read_to_string(zip.by_name("guest.json").unwrap()).unwrap();
         let kept: Value = serde_json::from_str(&kept).unwrap();
         assert_eq!((&kept["id"], &kept["name"]), (&id, &json!("Guest")));
@@ -33,8 +29,8 @@ pub fn everything_that_is_kept(scene: &Scene, guest: &Client) {
     assert_eq!(event["guests"][0]["id"], id);
 }
 
-/// What a folder hides, and what the guest says is not theirs, is not there.
-pub fn hidden_and_refused(scene: &Scene, guest: &Client) {
+/// Checks that photos in a hidden folder, and photos that the guest has rejected, give 404.
+pub fn hidden_and_rejected_photos_are_missing(scene: &Scene, guest: &Client) {
     let client = &scene.owner.client;
     let folder =
         client.post(&scene.album.path("/folders"), &json!({ "name": "F" })).is(201).field("id");
@@ -59,7 +55,7 @@ pub fn hidden_and_refused(scene: &Scene, guest: &Client) {
     guest.get(&format!("/guest/photos/{photo}/web")).fails(404, "not_found");
     guest.put(&face, &json!({ "claim": "unsaid" })).is(204);
     assert_eq!(photos(guest), set(&scene.ids[..2]));
-    // Nobody talks themselves into other people's photos, whatever face they name.
+    // A claim on another person's face is rejected like one on an unknown face.
     let found =
         scene.album.search(&std::fs::read(sample("biden.jpg")).unwrap(), "").is(200).document();
     let foreign = format!("/guest/faces/{}", found["matches"][0]["face"].as_str().unwrap());
@@ -67,7 +63,7 @@ pub fn hidden_and_refused(scene: &Scene, guest: &Client) {
     for claim in ["me", "not_me", "unsaid"] {
         let body = json!({ "claim": claim });
         let refused = guest.put(&foreign, &body).is(404);
-        assert_eq!(telling(&refused), telling(&guest.put(&unknown, &body)));
+        assert_eq!(comparable(&refused), comparable(&guest.put(&unknown, &body)));
     }
-    assert_eq!(telling(&guest.get(&foreign).is(404)), telling(&guest.get(&unknown)));
+    assert_eq!(comparable(&guest.get(&foreign).is(404)), comparable(&guest.get(&unknown)));
 }

@@ -1,6 +1,3 @@
-//! Members, invitations and API keys of a studio: who gets in, as what, and how they are put out again. Each
-//! scenario on SQLite and on PostgreSQL.
-
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use picpick_tests::accounts::{new_email, new_password};
@@ -8,24 +5,24 @@ use picpick_tests::{Person, Service, on_both_databases};
 use serde_json::{Value, json};
 
 on_both_databases!(
-    an_invitation_is_good_once,
-    an_invitation_can_be_withdrawn_and_ends,
+    an_invitation_works_once,
+    an_invitation_can_be_withdrawn_and_expires,
     an_invitation_does_not_open_an_account,
-    nobody_is_invited_to_more_than_one_has,
+    members_cannot_grant_more_than_they_have,
     a_studio_keeps_an_owner,
-    a_member_is_out_at_once,
+    a_removed_member_loses_access_at_once,
     a_member_of_one_event_sees_nothing_else,
-    a_key_is_shown_once_and_ends,
+    a_key_is_shown_once_and_expires,
     a_key_for_one_event_opens_nothing_else,
-    keys_are_made_by_people,
-    lists_come_in_pages,
+    only_users_create_keys,
+    lists_are_paginated,
 );
 
 fn accept(token: &str, password: &str) -> Value {
     json!({ "token": token, "name": "Some Body", "password": password })
 }
 
-fn an_invitation_is_good_once(service: Service) {
+fn an_invitation_works_once(service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
     let (email, password) = (new_email(), new_password());
@@ -47,12 +44,12 @@ fn an_invitation_is_good_once(service: Service) {
     assert_eq!(member.get("/studios").is(200).items().len(), 1);
     let members = owner.client.get(&format!("/studios/{studio}/members")).is(200).items();
     let mut roles: Vec<&str> = members.iter().map(|it| it["role"].as_str().unwrap()).collect();
-    // Who came within one second comes in any order.
+    // Members who joined within one second have no defined order.
     roles.sort_unstable();
     assert_eq!(roles, ["editor", "owner"]);
 }
 
-fn an_invitation_can_be_withdrawn_and_ends(service: Service) {
+fn an_invitation_can_be_withdrawn_and_expires(service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
     let withdrawn = owner.invite(&studio, &new_email(), "viewer", None).is(201);
@@ -85,11 +82,11 @@ fn an_invitation_does_not_open_an_account(service: Service) {
     guest.post("/invitations/accept", &accept(&token, &member.password)).is(204);
     assert_eq!(member.client.get("/studios").is(200).items().len(), 2);
     assert_eq!(service.number("SELECT COUNT(*) FROM users"), 2, "no second account");
-    // The name of an account is its owner's, not the invitation's.
+    // The user has the role admin in the second studio.
     member.client.get(&format!("/studios/{second}/members")).is(200);
 }
 
-fn nobody_is_invited_to_more_than_one_has(service: Service) {
+fn members_cannot_grant_more_than_they_have(service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
     let admin = service.member(&owner, &studio, "admin", None);
@@ -118,7 +115,7 @@ fn a_studio_keeps_an_owner(service: Service) {
     let mine = format!("/studios/{studio}/members/{}", owner.membership(&owner, &studio));
     owner.client.delete(&mine).fails(409, "conflict");
     owner.client.patch(&mine, &json!({ "role": "admin" })).fails(409, "conflict");
-    // Who owns one event does not own the studio.
+    // The role owner in one event is not ownership of the studio.
     service.member(&owner, &studio, "owner", Some(&event));
     owner.client.delete(&mine).fails(409, "conflict");
     let second = service.member(&owner, &studio, "owner", None);
@@ -128,7 +125,7 @@ fn a_studio_keeps_an_owner(service: Service) {
     second.client.delete(&last).fails(409, "conflict");
 }
 
-fn a_member_is_out_at_once(service: Service) {
+fn a_removed_member_loses_access_at_once(service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
     let event = owner.new_event(&studio, "Wedding");
@@ -148,7 +145,7 @@ fn a_member_is_out_at_once(service: Service) {
 fn a_member_of_one_event_sees_nothing_else(service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
-    // Others before and after, whatever the order of their ids within a second.
+    // Other events are created before and after, because ids within one second have no defined order.
     let others: Vec<String> = (0..4).map(|_| owner.new_event(&studio, "Other")).collect();
     let own = owner.new_event(&studio, "Own");
     let later: Vec<String> = (0..4).map(|_| owner.new_event(&studio, "Other")).collect();
@@ -161,7 +158,7 @@ fn a_member_of_one_event_sees_nothing_else(service: Service) {
         }
         client.get(&format!("/studios/{studio}")).is(200);
         client.get(&format!("/studios/{studio}/members")).fails(403, "forbidden");
-        // A cursor holds an event's time and id: one of an event that is not shown would tell of it.
+        // A cursor holds an event's time and id, so a cursor of a hidden event would disclose it.
         let page = client.get(&format!("/studios/{studio}/events?limit=1")).is(200);
         let ids: Vec<Value> = page.items().iter().map(|event| event["id"].clone()).collect();
         assert_eq!(ids, [json!(own)], "{page:?}");
@@ -169,7 +166,7 @@ fn a_member_of_one_event_sees_nothing_else(service: Service) {
     }
 }
 
-fn a_key_is_shown_once_and_ends(service: Service) {
+fn a_key_is_shown_once_and_expires(service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
     let path = format!("/studios/{studio}/keys");
@@ -181,10 +178,10 @@ fn a_key_is_shown_once_and_ends(service: Service) {
     assert!(listed[0].get("key").is_none(), "{}", listed[0]);
     let stored =
         format!("SELECT COUNT(*) FROM api_keys WHERE token_hash = '{}'", made.field("key"));
-    assert_eq!(service.number(&stored), 0, "what is stored is a hash");
+    assert_eq!(service.number(&stored), 0, "only a hash of the key is stored");
     owner.client.delete(&format!("{path}/{}", made.field("id"))).is(204);
     client.get(&format!("/studios/{studio}")).fails(401, "signed_out");
-    // A key that expires is made for a time to come, and is none once that is over.
+    // The expiry of a key must be in the future; afterwards the key is rejected.
     let expiring = |unix_s: u64| {
         let body = json!({ "name": "K", "role": "viewer", "expires_unix_s": unix_s });
         owner.client.post(&path, &body)
@@ -216,7 +213,7 @@ fn a_key_for_one_event_opens_nothing_else(service: Service) {
         .post(&format!("/studios/{studio}/events"), &json!({ "name": "E" }))
         .fails(403, "forbidden");
     client.get("/me").fails(403, "forbidden");
-    // Neither for a key nor for an invitation does it matter whether a foreign event exists.
+    // Keys and invitations for a foreign event and for an unknown one give the same response.
     let unknown = "0".repeat(32);
     let [a, b] =
         [foreign.as_str(), &unknown].map(|event| owner.new_key(&studio, "viewer", Some(event)));
@@ -226,7 +223,7 @@ fn a_key_for_one_event_opens_nothing_else(service: Service) {
     assert_eq!((a.status, &a.body), (422, &b.body));
 }
 
-fn keys_are_made_by_people(service: Service) {
+fn only_users_create_keys(service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
     let key = owner.new_key(&studio, "owner", None).is(201).field("key");
@@ -235,7 +232,7 @@ fn keys_are_made_by_people(service: Service) {
     program.client.get(&format!("/studios/{studio}/keys")).is(200);
 }
 
-fn lists_come_in_pages(service: Service) {
+fn lists_are_paginated(service: Service) {
     let owner = service.owner();
     let studio = owner.studio();
     let mut expected: Vec<String> =

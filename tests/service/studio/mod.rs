@@ -1,3 +1,1 @@
-//! Studios: members, invitations, API keys.
-
 mod members;

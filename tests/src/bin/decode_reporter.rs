@@ -1,7 +1,6 @@
-//! Decodes photos that come over standard input and tells of each what it cost.
-//!
-//! Input: length (8 bytes, little endian) and content, again and again. Output: one JSON object a
-//! photo. A process of its own, because peak memory is a process's and a crash must be survived.
+//! Decodes photos from standard input and reports time and memory of each. Input: length (8 bytes, little
+//! endian) and content, repeated. Output: one JSON object per photo. A separate process, because peak memory
+//! is measured per process and the test must survive a crash.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,13 +11,14 @@ use picpick_engine::{DecodeLimits, decode, probe};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
-/// Address space of this process; a decoder that asks for more at once aborts, which is a crash.
+/// Limit of the address space of this process, bytes. A decoder that allocates more aborts, which the test
+/// counts as a crash.
 const ADDRESSES_MAX: u64 = 2 << 30;
 
 fn main() {
     let maximum = getrlimit(Resource::As).maximum;
     setrlimit(Resource::As, Rlimit { current: Some(ADDRESSES_MAX), maximum }).unwrap();
-    // Panics are caught by the engine; their messages would hide what matters.
+    // The engine catches panics; their messages would only clutter the output.
     std::panic::set_hook(Box::new(|_| {}));
     let limits = DecodeLimits::default();
     let baseline = status_bytes("VmRSS");
@@ -27,7 +27,7 @@ fn main() {
     while input.read_exact(&mut length).is_ok() {
         let mut bytes = vec![0; u64::from_le_bytes(length) as usize];
         input.read_exact(&mut bytes).unwrap();
-        // Sets the high-water mark back to what is resident now.
+        // Resets the peak (VmHWM) to the current resident size.
         std::fs::write("/proc/self/clear_refs", "5").unwrap();
         let start = Instant::now();
         let header = probe(&bytes, &limits);
@@ -39,14 +39,14 @@ fn main() {
         let peak_bytes = status_bytes("VmHWM").saturating_sub(baseline);
         let (claimed_bytes, passed_pixels) =
             header.map_or((0, 0), |header| (header.memory_bytes, header.passed_pixels));
-        let told = json!({
+        let report = json!({
             "ms": ms,
             "peak_bytes": peak_bytes,
             "claimed_bytes": claimed_bytes,
             "passed_pixels": passed_pixels,
             "reason": outcome.err(),
         });
-        writeln!(output, "{told}").unwrap();
+        writeln!(output, "{report}").unwrap();
         output.flush().unwrap();
     }
 }

@@ -1,6 +1,6 @@
-//! Writes the files from which fuzzing starts: DIR/image, DIR/store_records, DIR/manifest and DIR/erasure_log.
-//!
-//! Made here rather than kept, but for what this program cannot encode. Never runs a target.
+//! Writes the seed corpora of the fuzz targets: DIR/image, DIR/store_records, DIR/manifest and
+//! DIR/erasure_log. The seeds are generated; only formats that this program cannot encode are read from
+//! `fixtures/`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -52,7 +52,8 @@ fn images(root: &Path) -> Vec<(String, Vec<u8>)> {
     seeds.into_iter().map(|(name, bytes)| (format!("image/{name}"), bytes)).collect()
 }
 
-/// A receipt and a ledger of a small data folder, a keyring of the first format, a backup's header.
+/// Returns a receipt, a ledger, keyrings of the current and the first format, and a backup's header and
+/// segment.
 fn erasure_log(root: &Path) -> Vec<(String, Vec<u8>)> {
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder::open(folder.path(), None).unwrap();
@@ -74,7 +75,7 @@ fn erasure_log(root: &Path) -> Vec<(String, Vec<u8>)> {
     seeds.map(named).into()
 }
 
-/// One of each kind; the target takes the first byte to choose.
+/// Returns one record of each kind. The first byte selects the kind in the target.
 fn store_records() -> Vec<(String, Vec<u8>)> {
     let embedding = |at: u8| {
         let raw: Vec<f32> = (0..8).map(|i| f32::from(u16::from(at) * 31 % 17 + i) - 7.5).collect();
@@ -110,20 +111,20 @@ fn store_records() -> Vec<(String, Vec<u8>)> {
     }
     index.freeze().unwrap();
     let graph = index.to_bytes();
-    // Without its checksum, which the target puts under whatever comes.
+    // Without its checksum, which the target appends to its input.
     let graph = graph[..graph.len() - 32].to_vec();
     let id = PhotoId([0xab; 16]).to_string().into_bytes();
-    // Protobuf by hand: a group of two faces, and a face that is apart from another.
+    // Protobuf by hand: a must-link group of two faces, and a cannot-link pair.
     let two = [[[10, 16].as_slice(), &[1; 16]].concat(), [[18, 16].as_slice(), &[2; 16]].concat()];
     let group = [[10, 34, 10, 32].as_slice(), &[3; 16], &[4; 16]].concat();
-    let said = [group, vec![18, 36], two.concat()].concat();
-    assert!(fuzz::read_said(&said).is_some());
+    let corrections = [group, vec![18, 36], two.concat()].concat();
+    assert!(fuzz::read_said(&corrections).is_some());
     let kinds = [
         ("row", 0, row),
         ("people", 1, people.to_bytes()),
         ("graph", 2, graph),
         ("id", 3, id),
-        ("said", 4, said),
+        ("corrections", 4, corrections),
     ];
     kinds
         .map(|(name, kind, bytes)| {

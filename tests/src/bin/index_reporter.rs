@@ -1,8 +1,6 @@
-//! Indexes a folder and says on stdout which photos are acknowledged, the moment they are.
-//!
-//! Arguments: data folder, collection, folder of photos, model cache. The test kills this process, or
-//! fills its disk, and then holds the store against what was said. Never says a photo that is not
-//! durable.
+//! Indexes a folder and prints each photo as soon as it is durable. Arguments: data folder, collection,
+//! folder of photos, model cache. Tests kill this process or fill its disk, and then check the store against
+//! its output.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,10 +12,10 @@ use picpick_engine::{
     Precision, Provider, Result, RunOptions, Sink, run,
 };
 
-/// A collection whose acknowledgements are heard outside.
-struct Telling(Collection);
+/// A collection that prints the photos that it has stored.
+struct ReportingSink(Collection);
 
-impl Sink for Telling {
+impl Sink for ReportingSink {
     fn has(&self, id: &PhotoId) -> Result<bool> {
         self.0.has(id)
     }
@@ -26,7 +24,7 @@ impl Sink for Telling {
         let lines: String =
             photos.iter().map(|photo| format!("{} {}\n", photo.id, photo.faces.len())).collect();
         self.0.put(photos)?;
-        // A parent that has gone away no longer counts.
+        // The parent may have ended; then the output is not needed.
         let mut out = std::io::stdout().lock();
         let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
         Ok(())
@@ -35,9 +33,9 @@ impl Sink for Telling {
 
 fn index(data: &Path, name: &str, photos: &Path, cache: &Path) -> Result<()> {
     let pack = Pack::builtin(DEFAULT_PACK)?;
-    let sink = Telling(Collection::open(&DataFolder::open(data, None)?, name, &pack)?);
+    let sink = ReportingSink(Collection::open(&DataFolder::open(data, None)?, name, &pack)?);
     let models = Models::new(cache, None);
-    // One provider throughout: boxes, and with them face ids, must not change from run to run.
+    // Always the same provider: boxes, and with them face ids, must not change between runs.
     let cpu = Precision::Only(Provider::Cpu);
     let load = || Pipeline::load(&models, &pack, cpu, DecodeLimits::default()).map(Arc::new);
     let listing = std::fs::read_dir(photos)

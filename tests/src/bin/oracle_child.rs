@@ -1,8 +1,7 @@
-//! Works on a data folder at random, and says on stdout what it begins and what is done.
-//!
-//! Arguments: data folder, seed, number of acts, first number of photos not used yet, and `purge` to
-//! delete a collection at the end. A test kills this process, cuts its power or lets its calls fail, and
-//! holds the folder against what was said. Never says that something is done that is not.
+//! Does random operations on a data folder and prints each one when it begins and when it is done. Arguments:
+//! data folder, seed, number of operations, lowest unused photo number, and `purge` to purge a collection at
+//! the end. Tests kill this process, simulate power cuts or inject faults, and then check the folder against
+//! its output.
 
 #![allow(clippy::unwrap_used)]
 
@@ -19,7 +18,7 @@ use picpick_tests::workload::{Line, Op};
 use picpick_tests::{Rng, synthetic};
 
 const NAMES: [&str; 3] = ["A", "B", "C"];
-/// Above this half of a collection's photos are deleted.
+/// Number of photos above which half of a collection's photos are deleted.
 const PHOTOS_MAX: usize = 45;
 
 struct Worker {
@@ -30,22 +29,22 @@ struct Worker {
     next: u32,
 }
 
-fn say(line: &Line) {
-    // A parent that has gone away no longer counts.
+fn print_line(line: &Line) {
+    // The parent may have ended; then the output is not needed.
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush());
 }
 
-/// Says that `act` begins, does it, and says how it ended.
-fn tell<T>(op: Op, does: impl FnOnce() -> Result<(T, usize, usize)>) -> Option<T> {
-    say(&Line::Begin(op));
+/// Runs an operation and prints its begin and its result. Returns the value if it succeeded.
+fn report<T>(op: Op, does: impl FnOnce() -> Result<(T, usize, usize)>) -> Option<T> {
+    print_line(&Line::Begin(op));
     match does() {
         Ok((value, photos, faces)) => {
-            say(&Line::Done(photos, faces));
+            print_line(&Line::Done(photos, faces));
             Some(value)
         }
         Err(error) => {
-            say(&Line::Failed(error.to_string()));
+            print_line(&Line::Failed(error.to_string()));
             None
         }
     }
@@ -56,7 +55,7 @@ fn counts(collection: &Collection) -> (usize, usize) {
     (gallery.photos().len(), gallery.face_count())
 }
 
-/// Photos of a collection by number, with their faces as numbers.
+/// Returns the photos of a collection by number, with the indices of their faces.
 fn contents(collection: &Collection, pack: &Pack) -> Vec<(u32, Vec<u8>)> {
     let gallery = collection.gallery();
     let numbered = gallery.photos().into_iter().map(|(_, known)| {
@@ -95,7 +94,7 @@ impl Worker {
     }
 
     fn open(&mut self, name: &str) {
-        let opened = tell(Op::Open(name.to_owned()), || {
+        let opened = report(Op::Open(name.to_owned()), || {
             let collection = Collection::open(&self.data, name, &self.pack)?;
             let (photos, faces) = counts(&collection);
             Ok((collection, photos, faces))
@@ -104,7 +103,7 @@ impl Worker {
     }
 
     fn create(&mut self, name: &str) {
-        let made = tell(Op::Create(name.to_owned()), || {
+        let made = report(Op::Create(name.to_owned()), || {
             self.data.create(name, self.pack.id(), &synthetic::keep()).map(|_| ((), 0, 0))
         });
         if made.is_some() {
@@ -114,7 +113,7 @@ impl Worker {
 
     fn purge(&mut self, name: &str) {
         self.open.remove(name);
-        tell(Op::Purge(name.to_owned()), || self.data.purge(name).map(|_| ((), 0, 0)));
+        report(Op::Purge(name.to_owned()), || self.data.purge(name).map(|_| ((), 0, 0)));
     }
 
     fn choose(&mut self, name: &str) -> Op {
@@ -140,7 +139,7 @@ impl Worker {
             }
             chance if chance < 50 => Op::Put(owned, some(rng, 3)),
             chance if chance < 55 => {
-                // Not these collections' latest: one that may have been deleted long ago.
+                // Any photo number used so far; the photo may have been deleted long ago.
                 let again = rng.throw(u64::from(self.next)) as u32;
                 Op::Put(owned, vec![again])
             }
@@ -176,7 +175,7 @@ impl Worker {
             let (photos, faces) = counts(collection);
             Ok(((), photos, faces))
         };
-        tell(op.clone(), || match &op {
+        report(op.clone(), || match &op {
             Op::Put(_, numbers) => {
                 let photos = numbers.iter().map(|number| synthetic::photo(*number, pack.id()));
                 collection.put(photos.collect()).and_then(done)
@@ -213,7 +212,7 @@ fn run(arguments: &[String]) -> Option<Result<()>> {
     let [_, data, seed, ops, next, rest @ ..] = arguments else { return None };
     let (seed, ops, next) = (seed.parse().ok()?, ops.parse().ok()?, next.parse().ok()?);
     let pack = Pack::builtin(DEFAULT_PACK).ok()?;
-    let opened = tell(Op::Start, || Ok((DataFolder::open(Path::new(data), None)?, 0, 0)));
+    let opened = report(Op::Start, || Ok((DataFolder::open(Path::new(data), None)?, 0, 0)));
     let Some(data) = opened else { return Some(Ok(())) };
     let mut worker = Worker { pack, data, open: BTreeMap::new(), rng: Rng::new(seed), next };
     let mut ended = worker.work(ops);
@@ -235,7 +234,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         None => {
-            eprintln!("usage: picpick-oracle-child DATA SEED ACTS NEXT [purge]");
+            eprintln!("usage: picpick-oracle-child DATA SEED OPS NEXT [purge]");
             ExitCode::from(2)
         }
     }

@@ -1,6 +1,4 @@
-//! The program `picpick` once more, so that the scenario tests are told where it lies.
-//!
-//! Holds nothing of its own: what it runs is what `server/` ships.
+//! The program `picpick` in this package: Cargo gives tests the paths of programs of their own package only.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,6 @@
-//! Writes a file beside its place, renames it into it, and syncs the one, the other, both or neither.
-//!
-//! Arguments: folder, name, and any of `file` and `folder` for what to sync. Knows nothing of PicPick: it
-//! is here to show what a power cut leaves of each.
+//! Writes a file under a temporary name and renames it, with or without fsync of the file and the folder.
+//! Arguments: folder, name, and any of `file` and `folder` for what to sync. Shows what a simulated power cut
+//! leaves in each case.
 
 use std::fs::{File, rename};
 use std::io::{Result, Write};

@@ -4,18 +4,18 @@ use std::time::Duration;
 use picpick_engine::Vault;
 use tokio::sync::Semaphore;
 
-use crate::alert::Alerts;
-use crate::blob::Blobs;
-use crate::db::{self, Db};
+use crate::api::guest::{Challenges, News};
+use crate::api::upload::Busy;
+use crate::config::settings::{Protection, Settings};
 use crate::error::Result;
-use crate::faces::Faces;
-use crate::guest::{Challenges, News};
-use crate::job::Jobs;
-use crate::limits::{Class, Limits};
-use crate::mail::Post;
-use crate::middleware::Admission;
-use crate::settings::{Protection, Settings};
-use crate::upload::Busy;
+use crate::infra::admission::Admission;
+use crate::infra::alerts::Alerts;
+use crate::infra::db::{self, Db};
+use crate::infra::face_engine::Faces;
+use crate::infra::jobs::Jobs;
+use crate::infra::mail::Post;
+use crate::infra::photo_store::Blobs;
+use crate::infra::rate_limit::{Class, Limits};
 
 /// The main components of the service, shared by all requests: database, face engine, photo store, settings,
 /// rate limits and admission control. Cheap to clone.
@@ -170,7 +170,7 @@ impl App {
 
     /// Seals a small secret for the database. Returns it as hexadecimal text.
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<String> {
-        Ok(crate::ids::hex(&self.0.vault.seal(context, plain)?))
+        Ok(crate::infra::ids::hex(&self.0.vault.seal(context, plain)?))
     }
 
     pub fn vault(&self) -> &Vault {

@@ -16,10 +16,10 @@ use utoipa::openapi::{
 };
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
-use crate::access::{ALBUM_COOKIE, GUEST_COOKIE, Rule, SESSION_COOKIE, guard};
+use crate::app::App;
 use crate::error::{Kind, Problem};
-use crate::middleware::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, protect, repeat};
-use crate::state::App;
+use crate::http::auth::{ALBUM_COOKIE, GUEST_COOKIE, Rule, SESSION_COOKIE, guard};
+use crate::http::middleware::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, protect, repeat};
 
 /// A builder of the API's router and its OpenAPI document.
 pub struct Api {

@@ -15,19 +15,20 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::UtoipaMethodRouterExt as _;
 use utoipa_axum::routes;
 
-use crate::access::Action as A;
-use crate::access::Right as R;
-use crate::access::Rule::{Album, Event, Guest, Open, SignedIn, Studio};
-use crate::access::Stage as S;
-use crate::album::{links, routes as albums, take, told, visitor};
-use crate::error::Failure;
-use crate::openapi::{self, Api};
-use crate::state::App;
-use crate::studio::{invitations, keys, members};
-use crate::{
-    account, album, alert, audit, coverage, event, guest, job, matching, middleware, ops, pages,
-    people, photo, search, studio, upload,
+use crate::api::album::{download_all, feedback, links, routes as albums, visitor};
+use crate::api::studio::{invitations, keys, members};
+use crate::api::{
+    account, coverage, event, guest, matching, people, photo, search, studio, upload,
 };
+use crate::app::App;
+use crate::error::Failure;
+use crate::http::auth::Action as A;
+use crate::http::auth::Right as R;
+use crate::http::auth::Rule::{Album, Event, Guest, Open, SignedIn, Studio};
+use crate::http::auth::Stage as S;
+use crate::http::middleware;
+use crate::openapi::{self, Api};
+use crate::web;
 
 /// Maximum size of a request body that is not a photo, bytes.
 const BODY_BYTES_MAX: usize = 256 << 10;
@@ -69,7 +70,7 @@ fn table(api: Api) -> Api {
         .add(SignedIn,                      routes!(account::email::ask))
         .add(SignedIn,                      routes!(account::routes::sign_out))
         .add(SignedIn,                      routes!(account::routes::me, account::routes::change))
-        .add(SignedIn,                      routes!(account::export::export))
+        .add(SignedIn,                      routes!(crate::api::export::account::export))
         .add(SignedIn,                      routes!(account::routes::change_password))
         .add(SignedIn,                      routes!(account::routes::sessions))
         .add(SignedIn,                      routes!(account::routes::end))
@@ -79,8 +80,8 @@ fn table(api: Api) -> Api {
         .add(Studio(A::ReadStudio),         routes!(studio::routes::show))
         .add(Studio(A::ManageStudio),       routes!(studio::routes::rename))
         .add(Studio(A::ReadAudit),          routes!(studio::routes::receipts))
-        .add(Studio(A::ReadAudit),          routes!(audit::routes::list))
-        .add(Studio(A::ReadAudit),          routes!(alert::routes::list))
+        .add(Studio(A::ReadAudit),          routes!(crate::api::audit::list))
+        .add(Studio(A::ReadAudit),          routes!(crate::api::alerts::list))
         .add(Studio(A::ReadMembers),        routes!(members::list))
         .add(Studio(A::ManageMembers),      routes!(members::change, members::remove))
         .add(Studio(A::ManageMembers),      routes!(invitations::list, invitations::create))
@@ -93,30 +94,30 @@ fn table(api: Api) -> Api {
         .add(Event(A::ReadEvent),           routes!(event::routes::show))
         .add(Event(A::ManageEvent),         routes!(event::routes::change))
         .add(Event(A::DeleteEvent),         routes!(event::routes::delete))
-        .add(Event(A::ExportEvent),         routes!(event::export::export))
-        .add(Event(A::ReadEvent),           routes!(event::folders::list))
-        .add(Event(A::ManageEvent),         routes!(event::folders::create))
-        .add(Event(A::ManageEvent),         routes!(event::folders::change, event::folders::remove))
+        .add(Event(A::ExportEvent),         routes!(crate::api::export::event::export))
+        .add(Event(A::ReadEvent),           routes!(crate::api::folder::list))
+        .add(Event(A::ManageEvent),         routes!(crate::api::folder::create))
+        .add(Event(A::ManageEvent),         routes!(crate::api::folder::change, crate::api::folder::remove))
         // Uploads
         .add(Open,                          routes!(upload::routes::capabilities))
         .add(Event(A::UploadPhotos),        routes!(upload::routes::create))
-        .add(Event(A::UploadPhotos),        routes!(upload::known::known))
+        .add(Event(A::UploadPhotos),        routes!(upload::dedup::known))
         .add(Event(A::UploadPhotos),        routes!(upload::routes::offset, upload::routes::append, upload::routes::give_up).map(unbounded))
         // Photos
         .add(Event(A::ReadPhotos),          routes!(photo::routes::list))
         .add(Event(A::ReadPhotos),          routes!(photo::routes::show))
         .add(Event(A::ManagePhotos),        routes!(photo::routes::change))
-        .add(Event(A::ManagePhotos),        routes!(photo::many::change))
-        .add(Event(A::ManagePhotos),        routes!(photo::remove::remove_many))
-        .add(Event(A::ManagePhotos),        routes!(photo::remove::remove))
+        .add(Event(A::ManagePhotos),        routes!(photo::bulk::change))
+        .add(Event(A::ManagePhotos),        routes!(crate::api::erasure::photos::remove_many))
+        .add(Event(A::ManagePhotos),        routes!(crate::api::erasure::photos::remove))
         .add(Event(A::ReadPhotos),          routes!(photo::files::original))
         .add(Event(A::ReadPhotos),          routes!(photo::files::web))
         .add(Event(A::ReadPhotos),          routes!(photo::files::thumb))
         // Indexing
-        .add(Event(A::ReadEvent),           routes!(job::routes::show))
-        .add(Event(A::ReadEvent),           routes!(job::routes::failed))
-        .add(Event(A::ReadEvent),           routes!(job::routes::progress))
-        .add(Event(A::UploadPhotos),        routes!(job::routes::steer))
+        .add(Event(A::ReadEvent),           routes!(crate::api::indexing::routes::show))
+        .add(Event(A::ReadEvent),           routes!(crate::api::indexing::routes::failed))
+        .add(Event(A::ReadEvent),           routes!(crate::api::indexing::routes::progress))
+        .add(Event(A::UploadPhotos),        routes!(crate::api::indexing::routes::steer))
 }
 
 #[rustfmt::skip]
@@ -135,9 +136,9 @@ fn faces_table(api: Api) -> Api {
         // People
         .add(Event(A::SearchFaces),         routes!(people::routes::list))
         .add(Event(A::SearchFaces),         routes!(people::routes::show))
-        .add(Event(A::ManagePhotos),        routes!(people::said::merge))
-        .add(Event(A::ManagePhotos),        routes!(people::said::split))
-        .add(Event(A::ManagePhotos),        routes!(people::said::hide))
+        .add(Event(A::ManagePhotos),        routes!(people::corrections::merge))
+        .add(Event(A::ManagePhotos),        routes!(people::corrections::split))
+        .add(Event(A::ManagePhotos),        routes!(people::corrections::hide))
 }
 
 #[rustfmt::skip]
@@ -146,18 +147,18 @@ fn guests_table(api: Api) -> Api {
         // Guests: the studio's side
         .add(Event(A::ManageGuests),        routes!(guest::links::list, guest::links::create))
         .add(Event(A::ManageGuests),        routes!(guest::links::withdraw))
-        .add(Event(A::ManageGuests),        routes!(guest::known::list))
-        .add(Event(A::ManageGuests),        routes!(guest::known::remove))
-        .add(Event(A::ExportEvent),         routes!(guest::export::of_guest))
-        .add(Event(A::ManageGuests),        routes!(guest::known::consents))
-        .add(Event(A::ManageGuests),        routes!(guest::requests::list))
-        .add(Event(A::ManageGuests),        routes!(guest::requests::let_in, guest::requests::decline))
+        .add(Event(A::ManageGuests),        routes!(guest::admin::list))
+        .add(Event(A::ManageGuests),        routes!(guest::admin::remove))
+        .add(Event(A::ExportEvent),         routes!(crate::api::export::guest::of_guest))
+        .add(Event(A::ManageGuests),        routes!(guest::admin::consents))
+        .add(Event(A::ManageGuests),        routes!(guest::access_requests::list))
+        .add(Event(A::ManageGuests),        routes!(guest::access_requests::let_in, guest::access_requests::decline))
         // Guests: registration and verification
-        .add(Open,                          routes!(guest::register::invitation))
-        .add(Open,                          routes!(guest::register::register))
-        .add(Open,                          routes!(guest::register::enter))
-        .add(Open,                          routes!(guest::register::confirm_letters))
-        .add(Open,                          routes!(guest::requests::ask))
+        .add(Open,                          routes!(guest::registration::invitation))
+        .add(Open,                          routes!(guest::registration::register))
+        .add(Open,                          routes!(guest::registration::enter))
+        .add(Open,                          routes!(guest::registration::confirm_letters))
+        .add(Open,                          routes!(guest::access_requests::ask))
         .add(Guest(S::Registered),          routes!(guest::routes::show, guest::routes::leave))
         .add(Guest(S::Registered),          routes!(guest::routes::sign_out))
         .add(Guest(S::Registered),          routes!(guest::challenge::begin))
@@ -168,10 +169,10 @@ fn guests_table(api: Api) -> Api {
         .add(Guest(S::Verified),            routes!(guest::photos::web))
         .add(Guest(S::Verified),            routes!(guest::photos::download))
         .add(Guest(S::Verified),            routes!(guest::routes::archive))
-        .add(Guest(S::Verified),            routes!(guest::export::own))
+        .add(Guest(S::Verified),            routes!(crate::api::export::guest::own))
         .add(Guest(S::Verified),            routes!(guest::photos::faces))
         .add(Guest(S::Verified),            routes!(guest::photos::face, guest::photos::claim))
-        .add(Guest(S::Verified),            routes!(guest::news::watch))
+        .add(Guest(S::Verified),            routes!(guest::notifications::watch))
         .add(Guest(S::Verified),            routes!(guest::routes::notify))
         .add(Guest(S::Verified),            routes!(guest::group::create, guest::group::join, guest::group::leave))
 }
@@ -184,9 +185,9 @@ fn albums_table(api: Api) -> Api {
         .add(Event(A::ManageEvent),         routes!(albums::show, albums::change, albums::remove))
         .add(Event(A::ManageEvent),         routes!(links::list, links::create))
         .add(Event(A::ManageEvent),         routes!(links::withdraw))
-        .add(Event(A::ManageEvent),         routes!(told::picks))
-        .add(Event(A::ManageEvent),         routes!(told::comments))
-        .add(Event(A::ManageEvent),         routes!(told::resolve))
+        .add(Event(A::ManageEvent),         routes!(feedback::picks))
+        .add(Event(A::ManageEvent),         routes!(feedback::comments))
+        .add(Event(A::ManageEvent),         routes!(feedback::resolve))
         // Visitors
         .add(Open,                          routes!(visitor::enter))
         .add(Album(R::View),                routes!(visitor::leave))
@@ -197,7 +198,7 @@ fn albums_table(api: Api) -> Api {
         .add(Album(R::View),                routes!(visitor::thumb))
         .add(Album(R::View),                routes!(visitor::web))
         .add(Album(R::View),                routes!(visitor::download))
-        .add(Album(R::View),                routes!(take::everything))
+        .add(Album(R::View),                routes!(download_all::everything))
         .add(Album(R::Annotate),            routes!(visitor::pick, visitor::unpick))
         .add(Album(R::Annotate),            routes!(visitor::comments, visitor::comment))
         .add(Album(R::Annotate),            routes!(visitor::resolve, visitor::uncomment))
@@ -225,10 +226,10 @@ pub fn build_app(app: App) -> Router {
         .route("/docs.css", get(style));
     Router::new()
         .nest("/api/v1", routes.merge(docs))
-        .merge(pages::routes())
-        .merge(album::pages::routes(&app))
-        .merge(guest::pages::routes(&app))
-        .merge(ops::health::routes())
+        .merge(web::routes())
+        .merge(crate::web::album::routes(&app))
+        .merge(crate::web::guest::routes(&app))
+        .merge(crate::http::health::routes())
         .fallback(middleware::no_such_route)
         .method_not_allowed_fallback(middleware::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -7,15 +7,17 @@ use anyhow::{Context as _, Result};
 use axum_server::Handle;
 use tokio::task::JoinHandle;
 
-use crate::account::begin_setup;
+use crate::api::account::begin_setup;
+use crate::api::erasure::event::resume_removals;
+use crate::api::indexing::worker::work;
+use crate::api::upload::sweep;
+use crate::api::{album, guest};
+use crate::app::App;
+use crate::config::settings::Settings;
 use crate::error::Failure;
-use crate::event::resume_removals;
-use crate::job::work;
+use crate::http::{listener, middleware};
+use crate::infra::{alerts, mail, rate_limit};
 use crate::router::build_app;
-use crate::settings::Settings;
-use crate::state::App;
-use crate::upload::sweep;
-use crate::{album, alert, door, guest, limits, mail, middleware, ops};
 
 /// Time limit of a graceful shutdown: for requests in progress, and then for the worker's batch in progress.
 const GRACE: Duration = Duration::from_secs(20);
@@ -35,19 +37,20 @@ pub async fn serve(
     let _ = rustls::crypto::ring::default_provider().install_default();
     let app = App::open(settings).await?;
     take_files();
-    limits::exchange(&app).await.map_err(told)?;
+    rate_limit::exchange(&app).await.map_err(told)?;
     let handle = Handle::new();
     let figures = app.settings().operations.metrics_listen;
     let figures_end = Handle::new();
-    let figures =
-        figures.map(|at| ops::serve_figures(&app, at, figures_end.clone())).transpose()?;
-    let server = door::open(build_app(app.clone()), app.settings(), handle.clone())?;
+    let figures = figures
+        .map(|at| crate::http::metrics_listener::serve_figures(&app, at, figures_end.clone()))
+        .transpose()?;
+    let server = listener::open(build_app(app.clone()), app.settings(), handle.clone())?;
     let keepers = [
-        tokio::spawn(guest::keep_leaving(app.clone())),
+        tokio::spawn(crate::api::erasure::guest::keep_leaving(app.clone())),
         tokio::spawn(guest::keep_writing(app.clone())),
         tokio::spawn(keep_retention(app.clone())),
-        tokio::spawn(limits::keep_exchanging(app.clone())),
-        tokio::spawn(alert::keep_keeping(app.clone())),
+        tokio::spawn(rate_limit::keep_exchanging(app.clone())),
+        tokio::spawn(alerts::keep_keeping(app.clone())),
         tokio::spawn(mail::keep_posting(app.clone())),
     ];
     let figures = figures.map(|(address, serving)| {
@@ -76,7 +79,7 @@ pub async fn serve(
     if let Some(figures) = figures {
         figures.await?;
     }
-    if let Err(failure) = limits::exchange(&app).await {
+    if let Err(failure) = rate_limit::exchange(&app).await {
         tracing::error!(reason = %told(failure), "rate limit sync failed");
     }
     app.db().close().await;

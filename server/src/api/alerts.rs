@@ -5,12 +5,12 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use super::Pattern;
-use crate::access::Grant;
-use crate::db::{BY_CREATION, List, Value};
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::input::{Page, Paging, Query};
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{Page, Paging, Query};
+use crate::infra::alerts::Pattern;
+use crate::infra::db::{BY_CREATION, List, Value};
 
 /// A detected pattern that looks like an attack.
 #[derive(Debug, Serialize, ToSchema)]

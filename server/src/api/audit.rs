@@ -1,11 +1,11 @@
 use axum::Json;
 use axum::extract::State;
 
-use super::Entry;
-use crate::access::Grant;
+use crate::app::App;
 use crate::error::Result;
-use crate::input::{Page, Paging, Query};
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{Page, Paging, Query};
+use crate::infra::audit_log::Entry;
 
 /// Lists the audit log of a studio, oldest entry first. A client can export the whole log page by page.
 #[utoipa::path(

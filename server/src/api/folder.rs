@@ -6,15 +6,15 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyExecutor, Row as _};
 use utoipa::ToSchema;
 
-use crate::access::Grant;
-use crate::audit::note_by;
-use crate::clock::now_s;
-use crate::db::{BY_CREATION, List, Value};
+use crate::api::photo_policy::Download;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::new_id;
-use crate::input::{self, Body, Page, Paging, Path, Query};
-use crate::photo::rules::Download;
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{self, Body, Page, Paging, Path, Query};
+use crate::infra::audit_log::note_by;
+use crate::infra::clock::now_s;
+use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::ids::new_id;
 
 #[derive(Serialize, ToSchema)]
 pub struct Folder {
@@ -119,7 +119,7 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<Folder>)> {
     let folder = Folder {
         id: new_id()?,
-        name: input::name("name", &given.name)?,
+        name: extract::name("name", &given.name)?,
         created_unix_s: now_s(),
         hidden: false,
         downloads: None,
@@ -161,7 +161,7 @@ pub async fn change(
         .await?;
     let before = read(&row)?;
     let folder = Folder {
-        name: given.name.map_or(Ok(before.name), |name| input::name("name", &name))?,
+        name: given.name.map_or(Ok(before.name), |name| extract::name("name", &name))?,
         hidden: given.hidden.unwrap_or(before.hidden),
         downloads: given.downloads.map_or(before.downloads, FolderDownloads::rule),
         ..before

@@ -10,7 +10,7 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use crate::error::{Failure, Result};
-use crate::input;
+use crate::http::extract;
 
 /// What visitors may download of a photo. Each level includes the previous ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -94,8 +94,8 @@ impl Download {
 /// # Errors
 /// - `Invalid` for any other text.
 pub fn watermark(text: &str) -> Result<Option<String>> {
-    let text = input::line("watermark", text, 0, 60)?;
-    if let Some(stranger) = super::mark::undrawable(&text)? {
+    let text = extract::line("watermark", text, 0, 60)?;
+    if let Some(stranger) = crate::infra::imaging::watermark::undrawable(&text)? {
         return Err(Failure::invalid(format!(
             "watermark: expected Latin letters, digits and signs, received '{stranger}'."
         )));

@@ -3,9 +3,9 @@ use clap::Subcommand;
 
 use super::context::Context;
 use super::report::{Report, Status};
-use crate::audit::verify;
 use crate::config::database_url;
-use crate::db::Db;
+use crate::infra::audit_log::verify;
+use crate::infra::db::Db;
 
 const VERIFY_AFTER: &str = "\
 Recomputes the hash of every entry and checks that no entry is missing. Keep the

@@ -9,7 +9,7 @@ use super::Usage;
 use super::context::Context;
 use super::report::Report;
 use super::table::Table;
-use super::{coverage, format, keep, packs, receipt};
+use super::{coverage, format, pack_option, receipt, retention_options};
 
 const CREATE_AFTER: &str = "\
 A collection uses the model pack it was created with for good, because faces of
@@ -50,9 +50,9 @@ pub enum Command {
         /// Name of the new collection: 1 to 100 printable characters
         name: String,
         #[command(flatten)]
-        keep: keep::Options,
+        keep: retention_options::Options,
         #[command(flatten)]
-        pack: packs::Choice,
+        pack: pack_option::Choice,
     },
     /// List all collections
     #[command(after_help = LIST_AFTER)]
@@ -63,7 +63,7 @@ pub enum Command {
         /// Name of the collection
         name: String,
         #[command(flatten)]
-        pack: packs::Choice,
+        pack: pack_option::Choice,
     },
     /// Change a collection's retention: purpose, legal basis and end date
     #[command(after_help = KEEP_AFTER)]
@@ -71,7 +71,7 @@ pub enum Command {
         /// Name of the collection
         name: String,
         #[command(flatten)]
-        keep: keep::Options,
+        keep: retention_options::Options,
     },
     /// Delete a collection and all its faces permanently, with a receipt
     #[command(after_help = DELETE_AFTER)]
@@ -85,7 +85,7 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         receipt: Option<PathBuf>,
         #[command(flatten)]
-        pack: packs::Choice,
+        pack: pack_option::Choice,
     },
 }
 
@@ -142,24 +142,24 @@ pub fn run(context: &Context, command: Command) -> Result<Report> {
 fn create(
     context: &Context,
     name: &str,
-    keep: &keep::Options,
-    choice: &packs::Choice,
+    keep: &retention_options::Options,
+    choice: &pack_option::Choice,
 ) -> Result<Report> {
     let pack = choice.or_default()?;
     let info = context.data()?.create(name, pack.id(), &keep.fresh())?;
     let mut text = format!("Created collection '{name}' for model pack '{}'.\n", pack.reference());
-    text += &format!("Kept {}.\n", keep::text(&info.keep));
+    text += &format!("Kept {}.\n", retention_options::text(&info.keep));
     Report::new(&Info::from(info), text)
 }
 
-fn keep_longer(context: &Context, name: &str, keep: &keep::Options) -> Result<Report> {
+fn keep_longer(context: &Context, name: &str, keep: &retention_options::Options) -> Result<Report> {
     if keep.is_empty() {
         let hint = "nothing to change; give --until, --days, --purpose or --basis";
         return Err(Usage(hint.into()).into());
     }
     let data = context.data_with(name)?;
     let info = data.keep(name, &keep.over(&data.collection(name)?.keep))?;
-    let text = format!("'{name}' is now kept {}.\n", keep::text(&info.keep));
+    let text = format!("'{name}' is now kept {}.\n", retention_options::text(&info.keep));
     Report::new(&Info::from(info), text)
 }
 
@@ -177,7 +177,7 @@ fn list(context: &Context) -> Result<Report> {
     Report::new(&Listed { collections: all.into_iter().map(Info::from).collect() }, text)
 }
 
-fn show(context: &Context, name: &str, choice: &packs::Choice) -> Result<Report> {
+fn show(context: &Context, name: &str, choice: &pack_option::Choice) -> Result<Report> {
     let (collection, _) = context.collection(name, choice)?;
     let coverage = coverage::of(&collection);
     let (photos, faces) = (coverage.photos, coverage.faces);
@@ -187,7 +187,7 @@ fn show(context: &Context, name: &str, choice: &packs::Choice) -> Result<Report>
     };
     let info = Info::from(collection.info().clone());
     let mut text = format!("'{}', created {}\n", info.name, format::date(info.created_unix_s));
-    text += &format!("Kept {}\n", keep::text(&collection.info().keep));
+    text += &format!("Kept {}\n", retention_options::text(&collection.info().keep));
     let (with_photos, with_faces) = (format::count(photos, "photo"), format::count(faces, "face"));
     text += &format!("{with_photos} with {with_faces} of {}\n", format::count(people, "person"));
     text += &coverage::warning(&coverage);
@@ -209,7 +209,12 @@ fn show(context: &Context, name: &str, choice: &packs::Choice) -> Result<Report>
 }
 
 /// Errors with the counts of what a purge would delete, unless `yes` confirms it.
-fn warn_unless(context: &Context, name: &str, yes: bool, choice: &packs::Choice) -> Result<()> {
+fn warn_unless(
+    context: &Context,
+    name: &str,
+    yes: bool,
+    choice: &pack_option::Choice,
+) -> Result<()> {
     if yes {
         return Ok(());
     }

@@ -6,9 +6,9 @@ use picpick_engine::{QUALITY_LOW, cosine, threshold};
 use serde::Serialize;
 
 use super::context::Context;
+use super::query_images::Selfie;
 use super::report::Report;
-use super::selfie::Selfie;
-use super::{format, packs};
+use super::{format, pack_option};
 
 const AFTER: &str = "\
 Example:
@@ -33,7 +33,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     face_b: Option<u32>,
     #[command(flatten)]
-    pack: packs::Choice,
+    pack: pack_option::Choice,
 }
 
 #[derive(Serialize)]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::interrupt::Interrupt;
-use super::packs;
+use super::pack_option;
 use super::report::note;
 use crate::config::Config;
 
@@ -54,7 +54,11 @@ impl Context {
     }
 
     /// Opens the collection called `name` with the model pack it was created for.
-    pub fn collection(&self, name: &str, choice: &packs::Choice) -> Result<(Collection, Pack)> {
+    pub fn collection(
+        &self,
+        name: &str,
+        choice: &pack_option::Choice,
+    ) -> Result<(Collection, Pack)> {
         let data = self.data_with(name)?;
         let pack = choice.of_collection(&data.collection(name)?)?;
         let collection = Collection::open(&data, name, &pack)?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::report::Report;
 use super::table::Table;
-use super::{format, packs};
+use super::{format, pack_option};
 
 const AFTER: &str = "\
 A face counts as small, blurred or turned away if fewer than two in three faces
@@ -33,7 +33,7 @@ pub struct Arguments {
     #[arg(long, value_name = "KIND", value_enum)]
     photos: Option<Kind>,
     #[command(flatten)]
-    pack: packs::Choice,
+    pack: pack_option::Choice,
 }
 
 /// Which photos `--photos` lists.

@@ -6,10 +6,11 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use picpick_engine::{Collection, DEFAULT_PACK, Error, Pack, Scoring};
 use serde::Serialize;
 
+use super::contact_sheet::{self, model};
 use super::context::Context;
 use super::report::{Report, Status, note};
 use super::search::{Search, sheet_path};
-use super::{contact, format, index, keep, search, sheet};
+use super::{format, index, retention_options, search};
 
 const COLLECTION: &str = "Demo event";
 /// File name of the sample that serves as the selfie; all other samples are the event's photos.
@@ -42,7 +43,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     let (selfies, photos): (Vec<PathBuf>, Vec<PathBuf>) = samples.into_iter().partition(is_selfie);
 
     let data = context.data()?;
-    match data.create(COLLECTION, pack.id(), &keep::Options::default().fresh()) {
+    match data.create(COLLECTION, pack.id(), &retention_options::Options::default().fresh()) {
         Ok(_) | Err(Error::CollectionExists { .. }) => {}
         Err(error) => return Err(error.into()),
     }
@@ -64,7 +65,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
         Some(path) => path.clone(),
         None => context.config.data.join("contact-sheet.html"),
     };
-    sheet::write(&path, &contact::sheet_of(&collection, &pack, &found))?;
+    contact_sheet::write(&path, &model::sheet_of(&collection, &pack, &found))?;
     let path = std::path::absolute(&path).context("finding the current folder")?;
     text += &format!("\nOpen the contact sheet in a browser:\n{}\n", format::path(&path));
     let status = if found.answer.matches.is_empty() { Status::NothingFound } else { Status::Done };

@@ -8,7 +8,7 @@ use picpick_engine::{
 use serde::Serialize;
 
 use super::context::Context;
-use super::doctor_check::{self, Check};
+use super::doctor_selftest::{self, Check};
 use super::format;
 use super::report::{Report, Status};
 
@@ -94,7 +94,7 @@ struct PackFindings {
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     let mut advice = Vec::new();
     let photos = match arguments.photos.as_slice() {
-        [] => doctor_check::samples(&context.models),
+        [] => doctor_selftest::samples(&context.models),
         given => given.to_vec(),
     };
     let runtime = context.models.resolve_runtime().and_then(|path| Runtime::open(&path));
@@ -208,7 +208,7 @@ fn examine(
     };
     let checks = match provider {
         Some(_) if !photos.is_empty() => {
-            doctor_check::check(&context.models, pack, &compared, photos)
+            doctor_selftest::check(&context.models, pack, &compared, photos)
         }
         _ => Ok(Vec::new()),
     };
@@ -300,7 +300,7 @@ impl PackFindings {
         }
         if !self.checks.is_empty() {
             text += &format!("    self-check on {}:\n", format::count(photos, "photo"));
-            for line in doctor_check::text(&self.checks).lines() {
+            for line in doctor_selftest::text(&self.checks).lines() {
                 text += &format!("      {line}\n");
             }
         }

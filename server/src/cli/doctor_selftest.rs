@@ -130,7 +130,7 @@ pub fn text(checks: &[Check]) -> String {
 
 /// Returns the sample photos in the model cache.
 pub fn samples(models: &Models) -> Vec<PathBuf> {
-    super::walk::walk(&[models.folder().join("samples")])
+    super::file_walk::walk(&[models.folder().join("samples")])
         .files
         .into_iter()
         .filter(|path| is_photo(path))

@@ -9,7 +9,7 @@ use super::context::Context;
 use super::report::{Report, Status};
 use super::search::{Search, similarity};
 use super::table::Table;
-use super::{format, packs, receipt};
+use super::{format, pack_option, receipt};
 
 const AFTER: &str = "\
 Check the list before you add --yes: it may contain a relative, and it may lack
@@ -46,7 +46,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     face: Option<u32>,
     #[command(flatten)]
-    pack: packs::Choice,
+    pack: pack_option::Choice,
 }
 
 #[derive(Serialize)]

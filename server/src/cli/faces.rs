@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::report::Report;
 use super::table::Table;
-use super::{Usage, format, packs, photos, receipt};
+use super::{Usage, format, pack_option, photos, receipt};
 
 const LIST_AFTER: &str = "\
 PERSON is the number that 'picpick people' shows; a face of low quality may
@@ -32,7 +32,7 @@ pub enum Command {
         #[arg(value_name = "FACE")]
         faces: Vec<OsString>,
         #[command(flatten)]
-        pack: packs::Choice,
+        pack: pack_option::Choice,
     },
     /// Remove faces from the collection
     #[command(after_help = DELETE_AFTER)]
@@ -46,7 +46,7 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
-        pack: packs::Choice,
+        pack: pack_option::Choice,
     },
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::progress::{Counts, Progress, skip_line};
 use super::report::{Report, Status, note};
-use super::{coverage, format, packs, walk};
+use super::{coverage, file_walk, format, pack_option};
 
 const AFTER: &str = "\
 Photos that are in the collection already are skipped quickly: run the command
@@ -41,7 +41,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     jobs: Option<u16>,
     #[command(flatten)]
-    pack: packs::Choice,
+    pack: pack_option::Choice,
 }
 
 /// What a run added and skipped, and the state of the collection after it.
@@ -80,7 +80,7 @@ pub fn index(
     paths: &[PathBuf],
     jobs: Option<u16>,
 ) -> Result<Outcome> {
-    let found = walk::walk(paths);
+    let found = file_walk::walk(paths);
     found.skipped.iter().for_each(|(path, reason)| note(&skip_line(path, reason)));
     let progress = Progress::new(found.files.len());
     let summary = context.interrupt.heeded_by(|stop| {

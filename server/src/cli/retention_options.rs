@@ -91,7 +91,7 @@ pub fn is_over(keep: &Keep) -> bool {
 }
 
 fn unix_now_s() -> u64 {
-    crate::clock::since_1970().as_secs()
+    crate::infra::clock::since_1970().as_secs()
 }
 
 fn purpose(text: &str) -> Result<String, String> {

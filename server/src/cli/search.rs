@@ -7,11 +7,12 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use picpick_engine::{Answer, Collection, Match, MatchKind, Pack, QUALITY_LOW, Scoring};
 use serde::Serialize;
 
+use super::contact_sheet::{self, model};
 use super::context::Context;
+use super::query_images::Selfies;
 use super::report::{Report, Status, note};
-use super::selfie::Selfies;
 use super::table::Table;
-use super::{contact, format, packs, sheet};
+use super::{format, pack_option};
 
 const AFTER: &str = "\
 Similarity ranges from -1 to 1, quality from 0 to 1. A good face matches from
@@ -59,7 +60,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE.html", value_parser = PathBufValueParser::new().try_map(sheet_path))]
     sheet: Option<PathBuf>,
     #[command(flatten)]
-    pack: packs::Choice,
+    pack: pack_option::Choice,
 }
 
 /// Parses a similarity, -1 to 1.
@@ -145,7 +146,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     let mut document = found.document(&collection);
     let mut text = found.text(&collection);
     if let Some(path) = &arguments.sheet {
-        sheet::write(path, &contact::sheet_of(&collection, &pack, &found))?;
+        contact_sheet::write(path, &model::sheet_of(&collection, &pack, &found))?;
         document.sheet = Some(path.to_string_lossy().into_owned());
         text += &format!("\nContact sheet: {}\n", format::path(path));
     }

@@ -12,8 +12,8 @@ use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 use super::context::Context;
 use super::report::{Report, note};
 use crate::config::RawService;
-use crate::ops::Traces;
-use crate::serve::serve;
+use crate::infra::telemetry::Traces;
+use crate::server::serve;
 
 const AFTER: &str = "\
 Without options the service listens on this machine only and keeps everything in

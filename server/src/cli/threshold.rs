@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::report::Report;
 use super::table::Table;
-use super::{format, packs};
+use super::{format, pack_option};
 
 const AFTER: &str = "\
 The usual threshold depends on the number of faces in the collection. You can
@@ -36,7 +36,7 @@ pub struct Arguments {
     #[arg(long, value_name = "0 TO 0.20", value_parser = stricter)]
     preview: Option<Stricter>,
     #[command(flatten)]
-    pack: packs::Choice,
+    pack: pack_option::Choice,
 }
 
 fn stricter(text: &str) -> Result<Stricter, String> {

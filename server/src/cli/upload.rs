@@ -9,8 +9,8 @@ use picpick_engine::is_s3;
 use super::bucket::Bucket;
 use super::context::Context;
 use super::report::Report;
-use super::transfer::Transfer;
-use super::{format, walk};
+use super::upload_progress::Transfer;
+use super::{file_walk, format};
 use crate::client::{self, Order, Service};
 use crate::config::api_key;
 
@@ -92,7 +92,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     let in_bucket = |path: &&PathBuf| path.to_str().is_some_and(is_s3);
     let (buckets, here): (Vec<&PathBuf>, Vec<&PathBuf>) =
         arguments.paths.iter().partition(in_bucket);
-    let found = walk::walk(&here.into_iter().cloned().collect::<Vec<_>>());
+    let found = file_walk::walk(&here.into_iter().cloned().collect::<Vec<_>>());
     let transfer = Transfer::new(arguments.to.event());
     found.skipped.iter().for_each(|(path, reason)| transfer.skip(path, reason));
     let (done, stopped) = context.interrupt.heeded_by(|stop| {

@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::context::Context;
 use super::report::{Report, Status, note};
-use super::transfer::{Outcome, Transfer};
 use super::upload::Destination;
-use super::{format, walk};
+use super::upload_progress::{Outcome, Transfer};
+use super::{file_walk, format};
 use crate::client::{self, Service};
 
 const AFTER: &str = "\
@@ -75,7 +75,7 @@ fn watch(
     while !stop.load(Ordering::SeqCst) {
         // Entries that the walk skips are not reported: the message would repeat every second, and many are
         // temporary files.
-        let found = walk::walk(std::slice::from_ref(&arguments.watched)).files;
+        let found = file_walk::walk(std::slice::from_ref(&arguments.watched)).files;
         let ready = seen.look(found.into_iter().filter_map(looks), Instant::now());
         if ready.is_empty() {
             pause(stop);

@@ -17,7 +17,7 @@ use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
 use crate::cli::Usage;
-use crate::ids::is_id;
+use crate::infra::ids::is_id;
 
 /// Largest response document that is read, bytes; a thousand hashes have 67 kB.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;

@@ -1,7 +1,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::ids::random;
+use crate::infra::ids::random;
 
 /// Longest pause after the first failure; each further failure in a row doubles it.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use picpick_engine::media_type;
 use sha2::{Digest as _, Sha256};
 
-use crate::ids::hex;
+use crate::infra::ids::hex;
 
 const PIECE_BYTES: usize = 256 << 10;
 /// Most characters of a file name that the service accepts.
@@ -101,7 +101,7 @@ mod tests {
             let path = file(folder.path(), "a.jpg", &bytes);
             let digested = digest(&path, &|| false).unwrap();
             assert_eq!(digested.bytes, length as u64);
-            assert_eq!(digested.sha256, crate::ids::sha256(&bytes));
+            assert_eq!(digested.sha256, crate::infra::ids::sha256(&bytes));
             assert_eq!(digest(&path, &|| true), Err(Unfit::Stopped));
         }
     }

@@ -4,16 +4,16 @@
 //! several connections) → an [`Event`] for each step. It keeps no state of its own, because the service knows
 //! what has arrived.
 
-mod crew;
-mod digest;
-mod patience;
-mod sender;
-mod service;
+mod api;
+mod backoff;
+mod file_hash;
+mod upload;
+mod workers;
 
 use std::path::Path;
 
-pub use crew::{Order, run};
-pub use service::Service;
+pub use api::Service;
+pub use workers::{Order, run};
 
 /// A step of an upload run, reported while the run goes on.
 #[derive(Clone, Copy, Debug)]

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Event;
-use super::digest::Digested;
-use super::patience::Patience;
-use super::service::{Announced, Begun, Service, Trouble};
+use super::api::{Announced, Begun, Service, Trouble};
+use super::backoff::Patience;
+use super::file_hash::Digested;
 
 /// Bytes of the first request: small for slow connections. It doubles on fast ones and is halved after a
 /// failure. The service keeps whole steps of 64 KiB of an interrupted request, so a piece may be as large as

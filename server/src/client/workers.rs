@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Event;
-use super::digest::{Digested, Unfit, digest};
-use super::patience::Patience;
-use super::sender::{End, Sender};
-use super::service::{Service, Trouble};
+use super::api::{Service, Trouble};
+use super::backoff::Patience;
+use super::file_hash::{Digested, Unfit, digest};
+use super::upload::{End, Sender};
 
 /// Most hashes in one request; the service accepts no more.
 const ASKED_MAX: usize = 1000;

@@ -2,8 +2,8 @@ use clap::Args;
 use lettre::message::Mailbox;
 
 use crate::cli::Usage;
-use crate::mail::transport_url;
-use crate::settings::MailSettings;
+use crate::config::settings::MailSettings;
+use crate::infra::mail::transport_url;
 
 /// The mail options, as given. The SMTP address contains a password and therefore comes from the environment.
 #[derive(Args, Debug)]

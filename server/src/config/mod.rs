@@ -6,6 +6,7 @@ mod client;
 mod mail;
 mod protection;
 mod service;
+pub mod settings;
 
 use std::env;
 use std::path::PathBuf;

@@ -6,8 +6,8 @@ use clap::Args;
 use zeroize::Zeroizing;
 
 use crate::cli::Usage;
-use crate::limits::Rates;
-use crate::settings::{Operations, Origins, Protection, Webhook};
+use crate::config::settings::{Operations, Origins, Protection, Webhook};
+use crate::infra::rate_limit::Rates;
 
 /// The options of rate limits, concurrency limits and observability, as given. The defaults suit one machine,
 /// the guests of a venue behind one address, and a studio that uploads all day.

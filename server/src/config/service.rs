@@ -8,7 +8,7 @@ use super::mail::RawMail;
 use super::protection::RawProtection;
 use super::{Config, s3_access};
 use crate::cli::Usage;
-use crate::settings::{Settings, sqlite_at};
+use crate::config::settings::{Settings, sqlite_at};
 
 /// The options of `picpick serve`, as given. Secrets come from the environment or from files that it names,
 /// because other users of the machine can read options.

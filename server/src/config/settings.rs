@@ -6,7 +6,7 @@ use lettre::message::Mailbox;
 use picpick_engine::{Precision, S3Access};
 use zeroize::Zeroizing;
 
-use crate::limits::Rates;
+use crate::infra::rate_limit::Rates;
 
 /// The validated settings of the service, built by `config` from the command line and the environment. Has no
 /// `Debug`, because it holds secrets.

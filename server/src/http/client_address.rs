@@ -4,9 +4,9 @@ use axum::extract::{ConnectInfo, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 
+use crate::app::App;
+use crate::config::settings::Settings;
 use crate::error::Failure;
-use crate::settings::Settings;
-use crate::state::App;
 
 /// The client's address: the peer of the connection or, behind trusted proxies, the address from
 /// `X-Forwarded-For`. Forwarding headers from other peers are ignored.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::error::{Failure, Kind, Result};
-use crate::ids::is_id;
+use crate::infra::ids::is_id;
 
 /// An extractor of a JSON body. Rejections are problem documents that say what was expected.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use crate::state::App;
+use crate::app::App;
 
 /// Minimum free disk space, bytes, below which the service is not ready. The engine's own reserve is far
 /// smaller.

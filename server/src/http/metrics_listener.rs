@@ -14,9 +14,10 @@ use axum::routing::get;
 use axum_server::Handle;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use super::{health, memory, metrics};
-use crate::mail;
-use crate::state::App;
+use super::health;
+use crate::app::App;
+use crate::infra::mail;
+use crate::infra::telemetry::{memory, metrics};
 
 /// Interval at which the recorder compacts histogram samples. Without it, memory grows between scrapes.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);

@@ -3,7 +3,7 @@
 //! Each set of pages has one struct of texts and one constant of it per language, so a text that is missing
 //! in a language is a compile error.
 
-pub mod gallery;
+pub mod album;
 pub mod guest;
 
 use axum::extract::FromRequestParts;
@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 
-use crate::access::cookie_of;
+use crate::http::auth::cookie_of;
 
 /// Lifetime of the language cookie, seconds.
 const KEPT_S: u32 = 365 * 86_400;

@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Failure, Kind, Result};
-use crate::ops::metrics;
+use crate::infra::telemetry::metrics;
 
 /// Admission control (load shedding): one semaphore bounds concurrent work, a second one bounds the queue
 /// before it. Requests that find the queue full, or wait too long, are rejected as `Busy`. Clones share the

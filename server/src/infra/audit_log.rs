@@ -3,18 +3,16 @@
 //! An entry is written in the transaction of the action that it records. Entries contain ids, and never
 //! contact data, tokens or face data.
 
-pub mod routes;
-
 use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use crate::access::Grant;
-use crate::clock::now_s;
-use crate::db::{Db, Tx};
 use crate::error::Result;
-use crate::ids::sha256;
+use crate::http::auth::Grant;
+use crate::infra::clock::now_s;
+use crate::infra::db::{Db, Tx};
+use crate::infra::ids::sha256;
 
 /// An action to record.
 #[derive(Clone, Copy, Debug)]

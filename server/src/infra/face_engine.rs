@@ -12,11 +12,11 @@ use picpick_engine::{
     Models, Pack, Pipeline, Precision, Receipt, Search, Vault,
 };
 
+use crate::config::settings::Settings;
 use crate::error::{Failure, Kind, Result};
-use crate::middleware::Place;
-use crate::ops::metrics;
-use crate::search::Together;
-use crate::settings::Settings;
+use crate::infra::admission::Place;
+use crate::infra::search_batcher::Together;
+use crate::infra::telemetry::metrics;
 
 /// Number of open collections from which on the least recently used idle one is closed before another is
 /// opened. Collections in use are never closed, so more may be open.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use picpick_engine::{BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer, Place, open_place};
 
+use crate::config::settings::Settings;
 use crate::error::{Failure, Result};
-use crate::settings::Settings;
 
 const CHUNK: u64 = BLOB_CHUNK_BYTES as u64;
 const SEALED_CHUNK: u64 = CHUNK + BLOB_CHUNK_EXTRA_BYTES as u64;

@@ -4,20 +4,10 @@
 //! A page contains no personal data, so it needs no authorisation: the API routes that fill it check the
 //! caller. The content security policy allows no inline script or style.
 
-mod account;
-mod albums;
-mod coverage;
-mod event;
-mod event_settings;
-mod forms;
-mod guests;
-mod layout;
-mod matching;
-mod members;
-mod people;
-mod records;
-mod studio;
-pub mod visitors;
+pub mod album;
+pub mod guest;
+pub mod studio;
+pub mod visitor_layout;
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -25,7 +15,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use maud::Markup;
 
-use crate::state::App;
+use crate::app::App;
 
 /// Expands to an asset's address, media type and compiled-in text.
 macro_rules! asset {
@@ -85,22 +75,22 @@ pub fn routes() -> Router<App> {
     };
     let mut router = Router::new()
         .route("/", get(|| async { Redirect::to("/studio") }))
-        .route("/setup", page(forms::setup()))
-        .route("/sign-in", page(forms::sign_in()))
-        .route("/invitation", page(forms::invitation()))
-        .route("/reset", page(forms::reset()))
-        .route("/email", page(forms::email()))
-        .route("/studio", page(studio::page()))
-        .route("/studio/me", page(account::page()))
-        .route("/studio/members", page(members::page()))
-        .route("/studio/records", page(records::page()))
-        .route("/studio/events/{event}", page(event::page()))
-        .route("/studio/events/{event}/guests", page(guests::page()))
-        .route("/studio/events/{event}/people", page(people::page()))
-        .route("/studio/events/{event}/matching", page(matching::page()))
-        .route("/studio/events/{event}/coverage", page(coverage::page()))
-        .route("/studio/events/{event}/albums", page(albums::page()))
-        .route("/studio/events/{event}/settings", page(event_settings::page()));
+        .route("/setup", page(studio::forms::setup()))
+        .route("/sign-in", page(studio::forms::sign_in()))
+        .route("/invitation", page(studio::forms::invitation()))
+        .route("/reset", page(studio::forms::reset()))
+        .route("/email", page(studio::forms::email()))
+        .route("/studio", page(studio::studio::page()))
+        .route("/studio/me", page(studio::account::page()))
+        .route("/studio/members", page(studio::members::page()))
+        .route("/studio/records", page(studio::records::page()))
+        .route("/studio/events/{event}", page(studio::event::page()))
+        .route("/studio/events/{event}/guests", page(studio::guests::page()))
+        .route("/studio/events/{event}/people", page(studio::people::page()))
+        .route("/studio/events/{event}/matching", page(studio::matching::page()))
+        .route("/studio/events/{event}/coverage", page(studio::coverage::page()))
+        .route("/studio/events/{event}/albums", page(studio::albums::page()))
+        .route("/studio/events/{event}/settings", page(studio::event_settings::page()));
     for &(path, kind, text) in ASSETS {
         router = router.route(path, get(move || async move { kept(kind, text.to_owned()) }));
     }

@@ -3,7 +3,7 @@ use axum::response::{IntoResponse as _, Response};
 use maud::{DOCTYPE, Markup, html};
 
 use crate::error::Failure;
-use crate::words::{Language, Wanted};
+use crate::i18n::{Language, Wanted};
 
 /// The frame of a visitor page (album or guest page).
 pub struct Frame<'a> {

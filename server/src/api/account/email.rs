@@ -13,15 +13,15 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::service;
-use crate::access::SignedIn;
-use crate::audit::{self, Deed};
-use crate::clock::now_s;
-use crate::db::Tx;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::{new_id, new_token, token_hash};
-use crate::input::{self, Body};
-use crate::mail::{self, Mail};
-use crate::state::App;
+use crate::http::auth::SignedIn;
+use crate::http::extract::{self, Body};
+use crate::infra::audit_log::{self, Deed};
+use crate::infra::clock::now_s;
+use crate::infra::db::Tx;
+use crate::infra::ids::{new_id, new_token, token_hash};
+use crate::infra::mail::{self, Mail};
 
 /// Lifetime of a link, seconds.
 const VALID_S: i64 = 3600;
@@ -55,7 +55,7 @@ pub async fn ask(
     person: SignedIn,
     Body(given): Body<NewEmail>,
 ) -> Result<StatusCode> {
-    let email = input::email(&given.email)?;
+    let email = extract::email(&given.email)?;
     let code = given.code.as_deref();
     let old = service::prove(&app, &person.user, given.password, code).await?;
     let mut tx = app.db().write().await?;
@@ -168,5 +168,5 @@ pub async fn confirm(
 /// Records an audit entry without the address, because the audit log is kept for longer than an account.
 async fn note(tx: &mut Tx, user: &str, action: &'static str) -> Result<()> {
     let actor = format!("user:{user}");
-    audit::note(tx, Deed { studio: "", actor: &actor, action, target: user, detail: "" }).await
+    audit_log::note(tx, Deed { studio: "", actor: &actor, action, target: user, detail: "" }).await
 }

@@ -4,13 +4,12 @@
 //! hashing and `totp.rs` the codes. `reset.rs` and `email.rs` handle links sent by e-mail.
 
 pub mod email;
-pub mod export;
-mod password;
+pub mod password;
 pub mod reset;
 pub mod routes;
 pub mod second_factor;
-mod service;
-mod totp;
+pub mod service;
+pub mod totp;
 
 pub use password::{hash as hash_password, hash_secret, verify as verify_password};
 pub use reset::reset_letter;

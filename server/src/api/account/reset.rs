@@ -12,14 +12,14 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::password;
-use crate::audit::{self, Deed};
-use crate::clock::now_s;
-use crate::db::Tx;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::{new_id, new_token, sha256, token_hash};
-use crate::input::{self, Body};
-use crate::mail::{self, Letter, Mail};
-use crate::state::App;
+use crate::http::extract::{self, Body};
+use crate::infra::audit_log::{self, Deed};
+use crate::infra::clock::now_s;
+use crate::infra::db::Tx;
+use crate::infra::ids::{new_id, new_token, sha256, token_hash};
+use crate::infra::mail::{self, Letter, Mail};
 
 /// Lifetime of a link, seconds.
 const VALID_S: i64 = 3600;
@@ -46,7 +46,7 @@ pub struct Reset {
 #[utoipa::path(post, path = "/password-resets", tag = "account", request_body = ResetWish,
     responses((status = 202)))]
 pub async fn ask(State(app): State<App>, Body(wish): Body<ResetWish>) -> Result<StatusCode> {
-    let email = input::email(&wish.email)?;
+    let email = extract::email(&wish.email)?;
     let mut tx = app.db().write().await?;
     mail::put(&app, &mut tx, &Mail::ResetAsked { email }).await?;
     tx.commit().await?;
@@ -137,7 +137,7 @@ pub async fn set(State(app): State<App>, Body(given): Body<Reset>) -> Result<Sta
     let actor = format!("user:{user}");
     let deed =
         Deed { studio: "", actor: &actor, action: "password_reset", target: &user, detail: "" };
-    audit::note(&mut tx, deed).await?;
+    audit_log::note(&mut tx, deed).await?;
     mail::put(&app, &mut tx, &Mail::Letter(mail::password_changed(&email))).await?;
     tx.commit().await?;
     app.post().wake();

@@ -9,13 +9,13 @@ use zeroize::Zeroizing;
 
 use super::password;
 use super::service::{self, Setup, SignIn};
-use crate::access::{SESSION_COOKIE, SignedIn, set_cookie};
-use crate::audit::{self, Deed};
-use crate::db::Tx;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::input::{self, Body, Path};
-use crate::middleware::{ClientAddress, Encrypted};
-use crate::state::App;
+use crate::http::auth::{SESSION_COOKIE, SignedIn, set_cookie};
+use crate::http::client_address::{ClientAddress, Encrypted};
+use crate::http::extract::{self, Body, Path};
+use crate::infra::audit_log::{self, Deed};
+use crate::infra::db::Tx;
 
 #[derive(Deserialize, ToSchema)]
 pub struct NewSetup {
@@ -87,9 +87,9 @@ pub async fn setup(
     Body(new): Body<NewSetup>,
 ) -> Result<Response> {
     let setup = Setup {
-        email: input::email(&new.email)?,
-        name: input::name("name", &new.name)?,
-        studio: input::name("studio", &new.studio)?,
+        email: extract::email(&new.email)?,
+        name: extract::name("name", &new.name)?,
+        studio: extract::name("studio", &new.studio)?,
         password_hash: password::hash(new.password).await?,
     };
     let signed_in = service::finish_setup(&app, &new.token, setup).await?;
@@ -107,7 +107,7 @@ pub async fn sign_in(
 ) -> Result<Response> {
     let unknown =
         |_| Failure::new(Kind::WrongCredentials, "Check e-mail, password and code; try again.");
-    let email = input::email(&given.email).map_err(unknown)?;
+    let email = extract::email(&given.email).map_err(unknown)?;
     let code = given.code.as_deref();
     let signed_in = service::sign_in(&app, &from.to_string(), &email, given.password, code).await?;
     signed_in_response(&app, encrypted, signed_in).await
@@ -178,7 +178,7 @@ pub async fn change(
     Body(given): Body<MeChange>,
 ) -> Result<Json<Me>> {
     if let Some(name) = given.name {
-        let name = input::name("name", &name)?;
+        let name = extract::name("name", &name)?;
         let mut tx = app.db().write().await?;
         sqlx::query("UPDATE users SET name = $1 WHERE id = $2")
             .bind(name)
@@ -195,7 +195,7 @@ pub async fn change(
 pub async fn note(tx: &mut Tx, person: &SignedIn, action: &'static str) -> Result<()> {
     let actor = format!("user:{}", person.user);
     let deed = Deed { studio: "", actor: &actor, action, target: &person.user, detail: "" };
-    audit::note(tx, deed).await
+    audit_log::note(tx, deed).await
 }
 
 /// Replaces the password and ends all other sessions. Requires the current password, and a code if the

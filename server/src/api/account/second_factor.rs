@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 
 use super::routes::{note, read_me};
 use super::{service, totp};
-use crate::access::SignedIn;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::input::Body;
-use crate::qr;
-use crate::state::App;
+use crate::http::auth::SignedIn;
+use crate::http::extract::Body;
+use crate::infra::qr_code;
 
 #[derive(Deserialize, ToSchema)]
 pub struct Code {
@@ -36,7 +36,7 @@ pub async fn begin(
 ) -> Result<(StatusCode, Json<SecondFactor>)> {
     let me = read_me(&app, &person.user).await?;
     let (sealed, otpauth_url) = totp::new_secret(&app, &person.user, &me.email)?;
-    let qr_svg = qr::svg(&otpauth_url)?;
+    let qr_svg = qr_code::svg(&otpauth_url)?;
     let mut tx = app.db().write().await?;
     let begun = sqlx::query(
         "UPDATE users SET totp_secret = $1, totp_step = 0 WHERE id = $2 AND totp_confirmed = 0",

@@ -3,15 +3,15 @@ use sqlx::any::AnyRow;
 use zeroize::Zeroizing;
 
 use super::password;
-use crate::access::{Role, SignedIn};
-use crate::alert::Pattern;
-use crate::audit::{self, Deed};
-use crate::clock::now_s;
-use crate::db::Tx;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::{new_id, new_token, sha256, token_hash};
-use crate::mail::{self, Mail};
-use crate::state::App;
+use crate::http::auth::{Role, SignedIn};
+use crate::infra::alerts::Pattern;
+use crate::infra::audit_log::{self, Deed};
+use crate::infra::clock::now_s;
+use crate::infra::db::Tx;
+use crate::infra::ids::{new_id, new_token, sha256, token_hash};
+use crate::infra::mail::{self, Mail};
 
 /// Lifetime of the setup link of the first account, seconds.
 const SETUP_S: i64 = 7 * 86_400;
@@ -92,7 +92,7 @@ pub async fn finish_setup(app: &App, token: &str, setup: Setup) -> Result<SignIn
         .await?;
     let studio = new_studio(&mut tx, &user, &setup.studio).await?;
     let actor = format!("user:{user}");
-    audit::note(
+    audit_log::note(
         &mut tx,
         Deed { studio: &studio, actor: &actor, action: "setup", target: &user, detail: "" },
     )
@@ -201,7 +201,7 @@ pub async fn sign_in(
         .await?;
     let signed_in = begin_session(&mut tx, &user).await?;
     let actor = format!("user:{user}");
-    audit::note(
+    audit_log::note(
         &mut tx,
         Deed { studio: "", actor: &actor, action: "sign_in", target: &user, detail: "" },
     )
@@ -392,7 +392,7 @@ pub async fn set_password(
         .execute(&mut *tx)
         .await?;
     let actor = format!("user:{user}");
-    audit::note(
+    audit_log::note(
         &mut tx,
         Deed { studio: "", actor: &actor, action: "password_change", target: user, detail: "" },
     )

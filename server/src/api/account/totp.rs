@@ -6,10 +6,10 @@
 
 use totp_rs::{Builder, Secret, Totp};
 
-use crate::clock::now_s;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::{random, unhex};
-use crate::state::App;
+use crate::infra::clock::now_s;
+use crate::infra::ids::{random, unhex};
 
 /// Creates a secret for `user`. Returns it sealed, for the database, and as an `otpauth://` URL for the
 /// authenticator app. `account` is the label that the app shows.

@@ -4,12 +4,12 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::photos::one;
-use crate::access::AlbumVisit;
-use crate::clock::now_s;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::{is_id, new_id};
-use crate::input;
-use crate::state::App;
+use crate::http::auth::AlbumVisit;
+use crate::http::extract;
+use crate::infra::clock::now_s;
+use crate::infra::ids::{is_id, new_id};
 
 /// Maximum number of comments on one photo. All of them are returned in one response.
 const COMMENTS_MAX: i64 = 200;
@@ -172,7 +172,7 @@ pub async fn comment(
 /// Joins the lines of a comment and checks them. Errors: `Invalid` for characters that cannot be printed.
 fn text(given: &str) -> Result<String> {
     let lines = given.split_whitespace().collect::<Vec<_>>().join(" ");
-    input::line("text", &lines, 1, 1000)
+    extract::line("text", &lines, 1, 1000)
 }
 
 fn spot(x: Option<f64>, y: Option<f64>) -> Result<Option<(i64, i64)>> {

@@ -10,12 +10,12 @@ use axum::response::Response;
 use tokio::runtime::Handle;
 
 use super::photos::{self, Choice};
-use crate::access::AlbumVisit;
-use crate::archive::{permit, place, respond};
+use crate::api::photo_policy::Download;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::input::Bytes;
-use crate::photo::rules::Download;
-use crate::state::App;
+use crate::http::auth::AlbumVisit;
+use crate::http::extract::Bytes;
+use crate::infra::zip_stream::{permit, place, respond};
 
 /// A photo to add to the archive.
 struct Wanted {

@@ -10,11 +10,11 @@ use std::net::IpAddr;
 use sqlx::Row as _;
 
 use super::photos::{About, about};
-use crate::access::AlbumVisit;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::sha256;
-use crate::limits::network;
-use crate::state::App;
+use crate::http::auth::AlbumVisit;
+use crate::infra::ids::sha256;
+use crate::infra::rate_limit::network;
 
 /// Selects the downloads counted against one quota: by session ($1), by named visitor ($2), or, if $2 is
 /// empty, by hash of link and network ($3).

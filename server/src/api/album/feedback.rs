@@ -6,16 +6,16 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use super::notes::{Comment, read as read_comment};
+use super::annotations::{Comment, read as read_comment};
 use super::routes::must_be_there;
-use crate::access::Grant;
-use crate::audit::note_by;
-use crate::clock::now_s;
-use crate::db::{List, Value};
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::ids::is_id;
-use crate::input::{Body, Page, Paging, Path, Query};
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{Body, Page, Paging, Path, Query};
+use crate::infra::audit_log::note_by;
+use crate::infra::clock::now_s;
+use crate::infra::db::{List, Value};
+use crate::infra::ids::is_id;
 
 /// A photo that a visitor has picked.
 #[derive(Debug, Serialize, ToSchema)]

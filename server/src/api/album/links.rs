@@ -7,14 +7,14 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::routes::must_be_there;
-use crate::access::Grant;
-use crate::audit::note_by;
-use crate::clock::now_s;
-use crate::db::{BY_CREATION, List, Value};
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::ids::{is_id, new_id, new_token, token_hash};
-use crate::input::{self, Body, Page, Paging, Path, Query};
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{self, Body, Page, Paging, Path, Query};
+use crate::infra::audit_log::note_by;
+use crate::infra::clock::now_s;
+use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::ids::{is_id, new_id, new_token, token_hash};
 
 /// A link to an album. Its token has 256 random bits, is returned once and is stored as a hash.
 #[derive(Serialize, ToSchema)]
@@ -76,7 +76,7 @@ pub async fn create(
     let token = new_token("ppa_")?;
     let link = AlbumLink {
         id: new_id()?,
-        name: input::optional_line("name", given.name)?,
+        name: extract::optional_line("name", given.name)?,
         created_unix_s: now_s(),
         token: Some(token.to_string()),
     };

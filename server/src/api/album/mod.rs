@@ -5,16 +5,15 @@
 //! quota), `notes.rs` and `pages/`. `photo/rules.rs` decides what visitors may see and download. PINs, tokens
 //! and names are never logged.
 
-mod enter;
+pub mod annotations;
+pub mod download_all;
+pub mod download_quota;
+pub mod feedback;
 pub mod links;
-pub mod notes;
-pub mod pages;
-mod photos;
-mod pin;
+pub mod photos;
+pub mod pin;
 pub mod routes;
-pub mod take;
-mod taken;
-pub mod told;
 pub mod visitor;
+pub mod visits;
 
-pub use enter::forget;
+pub use visits::forget;

@@ -3,14 +3,14 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use crate::access::AlbumVisit;
-use crate::db::{List, Value};
+use crate::api::photo::visitor_view::{Shown, shown};
+use crate::api::photo_policy::{Allowed, COLUMNS, Download, TABLES, VISIBLE};
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::is_id;
-use crate::input::{Page, Paging};
-use crate::photo::rules::{Allowed, COLUMNS, Download, TABLES, VISIBLE};
-use crate::photo::visitors::{Shown, shown};
-use crate::state::App;
+use crate::http::auth::AlbumVisit;
+use crate::http::extract::{Page, Paging};
+use crate::infra::db::{List, Value};
+use crate::infra::ids::is_id;
 
 /// A photo as shown to a visitor.
 #[derive(Clone, Debug, Serialize, ToSchema)]

@@ -2,11 +2,11 @@ use std::net::IpAddr;
 
 use zeroize::Zeroizing;
 
-use crate::account::{hash_secret, verify_password};
-use crate::alert::Pattern;
+use crate::api::account::{hash_secret, verify_password};
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::limits::{Patience, give_back, network};
-use crate::state::App;
+use crate::infra::alerts::Pattern;
+use crate::infra::rate_limit::{Patience, give_back, network};
 
 /// Minimum number of digits of a PIN.
 const LEAST: usize = 6;

@@ -8,16 +8,16 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::pin;
-use crate::access::Grant;
-use crate::account::verify_password;
-use crate::audit::note_by;
-use crate::clock::now_s;
-use crate::db::{BY_CREATION, List, Tx, Value};
+use crate::api::account::verify_password;
+use crate::api::folder::in_event;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::event::folders::in_event;
-use crate::ids::{is_id, new_id};
-use crate::input::{self, Body, Page, Paging, Path, Query};
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{self, Body, Page, Paging, Path, Query};
+use crate::infra::audit_log::note_by;
+use crate::infra::clock::now_s;
+use crate::infra::db::{BY_CREATION, List, Tx, Value};
+use crate::infra::ids::{is_id, new_id};
 
 /// Maximum number of folders that one album selects.
 const FOLDERS_MAX: usize = 500;
@@ -192,7 +192,7 @@ pub async fn create(
     grant: Grant,
     Body(given): Body<NewAlbum>,
 ) -> Result<(StatusCode, Json<Album>)> {
-    let event = crate::event::routes::one(&app, grant.event()?).await?;
+    let event = crate::api::event::routes::one(&app, grant.event()?).await?;
     let now = now_s();
     let ends_unix_s = given.ends_unix_s.unwrap_or(event.ends_unix_s);
     if ends_unix_s <= now {
@@ -204,7 +204,7 @@ pub async fn create(
     }
     let album = Album {
         id: new_id()?,
-        name: input::name("name", &given.name)?,
+        name: extract::name("name", &given.name)?,
         cover: given.cover.filter(|cover| !cover.is_empty()),
         folders: given.folders,
         view_pin: view.is_some(),
@@ -260,7 +260,7 @@ fn downloads_max(given: Option<i64>) -> Result<Option<i64>> {
 async fn write(tx: &mut Tx, event: &str, stored: &Stored) -> Result<()> {
     let album = &stored.album;
     if let Some(cover) = &album.cover {
-        let cover = input::line("cover", cover, 1, 64)?;
+        let cover = extract::line("cover", cover, 1, 64)?;
         let row = sqlx::query("SELECT id FROM photos WHERE id = $1 AND event_id = $2")
             .bind(&cover)
             .bind(event)
@@ -291,7 +291,7 @@ async fn write(tx: &mut Tx, event: &str, stored: &Stored) -> Result<()> {
         return Err(Failure::invalid(format!("folders: expected {FOLDERS_MAX} or fewer.")));
     }
     for folder in folders {
-        let folder = input::line("folders", folder, 1, 64)?;
+        let folder = extract::line("folders", folder, 1, 64)?;
         in_event(&mut **tx, &folder, event).await?;
         sqlx::query(
             "INSERT INTO album_folders (album_id, folder_id) VALUES ($1, $2) \
@@ -348,7 +348,7 @@ pub async fn change(
     let cover = given.cover.map_or(before.cover, |cover| Some(cover).filter(|it| !it.is_empty()));
     let folders = if given.all_folders { None } else { given.folders.or(before.folders) };
     let album = Album {
-        name: given.name.map_or(Ok(before.name), |name| input::name("name", &name))?,
+        name: given.name.map_or(Ok(before.name), |name| extract::name("name", &name))?,
         cover,
         folders,
         view_pin: view_pin_hash.is_some(),

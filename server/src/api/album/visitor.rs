@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use zeroize::Zeroizing;
 
-use super::enter;
-use super::notes::{self, Comment, NewComment};
+use super::annotations::{self, Comment, NewComment};
+use super::download_quota;
+use super::feedback::Resolution;
 use super::photos::{self, AlbumFolder, AlbumPhoto, Choice};
-use super::taken;
-use super::told::Resolution;
-use crate::access::AlbumVisit;
+use super::visits;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::input::{self, Body, Bytes, Page, Paging, Path, Query};
-use crate::middleware::{ClientAddress, Encrypted};
-use crate::state::App;
+use crate::http::auth::AlbumVisit;
+use crate::http::client_address::{ClientAddress, Encrypted};
+use crate::http::extract::{self, Body, Bytes, Page, Paging, Path, Query};
 
 #[derive(Deserialize, ToSchema)]
 pub struct AlbumEntry {
@@ -81,9 +81,9 @@ pub async fn enter(
     Body(given): Body<AlbumEntry>,
 ) -> Result<Response> {
     let gone = || Failure::new(Kind::Gone, "The link is invalid, expired or withdrawn.");
-    let link = enter::link(&app, &given.token).await?.ok_or_else(gone)?;
-    let token = enter::enter(&app, &link, from, given.pin.unwrap_or_default()).await?;
-    let cookie = [(header::SET_COOKIE, enter::cookie(Some(&token), encrypted))];
+    let link = visits::link(&app, &given.token).await?.ok_or_else(gone)?;
+    let token = visits::enter(&app, &link, from, given.pin.unwrap_or_default()).await?;
+    let cookie = [(header::SET_COOKIE, visits::cookie(Some(&token), encrypted))];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
@@ -94,8 +94,8 @@ pub async fn leave(
     visit: AlbumVisit,
     Encrypted(encrypted): Encrypted,
 ) -> Result<Response> {
-    enter::leave(&app, &visit).await?;
-    let cookie = [(header::SET_COOKIE, enter::cookie(None, encrypted))];
+    visits::leave(&app, &visit).await?;
+    let cookie = [(header::SET_COOKIE, visits::cookie(None, encrypted))];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
@@ -110,8 +110,8 @@ pub async fn annotate(
     Encrypted(encrypted): Encrypted,
     Body(given): Body<Annotator>,
 ) -> Result<Response> {
-    let token = enter::annotate(&app, &visit, from, given.pin, &given.name).await?;
-    let cookie = [(header::SET_COOKIE, enter::cookie(Some(&token), encrypted))];
+    let token = visits::annotate(&app, &visit, from, given.pin, &given.name).await?;
+    let cookie = [(header::SET_COOKIE, visits::cookie(Some(&token), encrypted))];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
@@ -127,7 +127,7 @@ pub async fn show(
         photos: photos::count(&app, &visit, &Choice::default()).await?,
         cover: photos::cover(&app, &visit, &about).await?.map(|photo| photo.id),
         folders: photos::folders(&app, &visit).await?,
-        downloads_left: taken::downloads_left(&app, &visit, from, &about).await?,
+        downloads_left: download_quota::downloads_left(&app, &visit, from, &about).await?,
         name: about.name,
         studio: about.studio,
         ends_unix_s: about.ends_unix_s,
@@ -145,7 +145,7 @@ pub async fn list(
     Query(filter): Query<AlbumFilter>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<AlbumPhoto>>> {
-    let folder = input::optional_line("folder", filter.folder)?;
+    let folder = extract::optional_line("folder", filter.folder)?;
     let choice = Choice { folder, picked: filter.picked };
     photos::page(&app, &visit, &choice, &paging).await.map(Json)
 }
@@ -199,7 +199,7 @@ pub async fn download(
 ) -> Result<Response> {
     let file = photos::file(&app, &visit, &photo).await?;
     file.may_be_taken()?;
-    taken::count_download(&app, &visit, from, &photo).await?;
+    download_quota::count_download(&app, &visit, from, &photo).await?;
     file.download(&app, &headers).await
 }
 
@@ -212,7 +212,7 @@ pub async fn pick(
     Path(photo): Path<String>,
     Body(given): Body<NewPick>,
 ) -> Result<StatusCode> {
-    notes::pick(&app, &visit, &photo, given.important).await?;
+    annotations::pick(&app, &visit, &photo, given.important).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -224,7 +224,7 @@ pub async fn unpick(
     visit: AlbumVisit,
     Path(photo): Path<String>,
 ) -> Result<StatusCode> {
-    notes::unpick(&app, &visit, &photo).await?;
+    annotations::unpick(&app, &visit, &photo).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -236,7 +236,7 @@ pub async fn comments(
     visit: AlbumVisit,
     Path(photo): Path<String>,
 ) -> Result<Json<Vec<Comment>>> {
-    notes::comments(&app, &visit, &photo).await.map(Json)
+    annotations::comments(&app, &visit, &photo).await.map(Json)
 }
 
 /// Adds a comment to a photo or to a point in it.
@@ -248,7 +248,7 @@ pub async fn comment(
     Path(photo): Path<String>,
     Body(given): Body<NewComment>,
 ) -> Result<(StatusCode, Json<Comment>)> {
-    let made = notes::comment(&app, &visit, &photo, &given).await?;
+    let made = annotations::comment(&app, &visit, &photo, &given).await?;
     Ok((StatusCode::CREATED, Json(made)))
 }
 
@@ -261,7 +261,7 @@ pub async fn resolve(
     Path(comment): Path<String>,
     Body(given): Body<Resolution>,
 ) -> Result<StatusCode> {
-    notes::resolve(&app, &visit, &comment, given.resolved).await?;
+    annotations::resolve(&app, &visit, &comment, given.resolved).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -273,6 +273,6 @@ pub async fn uncomment(
     visit: AlbumVisit,
     Path(comment): Path<String>,
 ) -> Result<StatusCode> {
-    notes::delete(&app, &visit, &comment).await?;
+    annotations::delete(&app, &visit, &comment).await?;
     Ok(StatusCode::NO_CONTENT)
 }

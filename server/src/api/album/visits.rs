@@ -4,14 +4,14 @@ use sqlx::Row as _;
 use zeroize::Zeroizing;
 
 use super::pin::{self, Door};
-use crate::access::{ALBUM_COOKIE, AlbumVisit, set_cookie};
-use crate::clock::now_s;
-use crate::db::Tx;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::{new_id, new_token, token_hash};
-use crate::input;
-use crate::limits::forget_tries;
-use crate::state::App;
+use crate::http::auth::{ALBUM_COOKIE, AlbumVisit, set_cookie};
+use crate::http::extract;
+use crate::infra::clock::now_s;
+use crate::infra::db::Tx;
+use crate::infra::ids::{new_id, new_token, token_hash};
+use crate::infra::rate_limit::forget_tries;
 
 /// Lifetime of an album session, seconds; the session ends earlier with its album.
 const VISIT_S: i64 = 12 * 3600;
@@ -136,7 +136,7 @@ pub async fn annotate(
     pin: Zeroizing<String>,
     name: &str,
 ) -> Result<Zeroizing<String>> {
-    let name = input::line("name", name, 1, 80)?;
+    let name = extract::line("name", name, 1, 80)?;
     let row = sqlx::query("SELECT annotate_pin_hash FROM albums WHERE id = $1")
         .bind(&visit.album)
         .fetch_one(app.db().read())

@@ -8,12 +8,12 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::Grant;
-use crate::db::{List, Value};
+use crate::api::photo::rows_of;
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::input::{Page, Paging, Query};
-use crate::photo::rows_of;
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{Page, Paging, Query};
+use crate::infra::db::{List, Value};
 
 /// A group of photos in the coverage report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]

@@ -7,10 +7,10 @@ use serde::Serialize;
 use sqlx::Row as _;
 use utoipa::ToSchema;
 
-use crate::access::Grant;
+use crate::app::App;
 use crate::error::Result;
-use crate::job::counts;
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::infra::jobs::counts;
 
 /// Counts of faces in a set of photos, by weakness. Each weak face is counted once, under its worst weakness.
 #[derive(Serialize, ToSchema)]

@@ -6,13 +6,13 @@
 use picpick_engine::Receipt;
 use sqlx::Row as _;
 
-use crate::audit::{self, Deed};
-use crate::clock::now_s;
+use crate::api::upload::{Upload, forget};
+use crate::app::App;
 use crate::error::Result;
-use crate::faces::receipt_text;
-use crate::ids::new_id;
-use crate::state::App;
-use crate::upload::{Upload, forget};
+use crate::infra::audit_log::{self, Deed};
+use crate::infra::clock::now_s;
+use crate::infra::face_engine::receipt_text;
+use crate::infra::ids::new_id;
 
 /// Removes `event`, to which access is denied already, and returns its erasure receipt as text.
 pub async fn remove(app: &App, studio: &str, event: &str) -> Result<String> {
@@ -33,7 +33,7 @@ pub async fn remove(app: &App, studio: &str, event: &str) -> Result<String> {
     let mut tx = app.db().write().await?;
     sqlx::query("DELETE FROM events WHERE id = $1").bind(event).execute(&mut *tx).await?;
     let deed = Deed { studio, actor: "system", action: "event_purged", target: event, detail: "" };
-    audit::note(&mut tx, deed).await?;
+    audit_log::note(&mut tx, deed).await?;
     tx.commit().await?;
     // After a crash between the purge and `keep`, the table holds no receipt; the data directory still does.
     kept.map_or(Ok(String::new()), |row| Ok(row.try_get("receipt")?))

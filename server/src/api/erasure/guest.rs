@@ -10,16 +10,16 @@ use std::time::Duration;
 use picpick_engine::{Error, GuestId};
 use sqlx::Row as _;
 
-use super::register::note;
-use super::strays;
-use crate::access::GUEST_IDLE_S;
-use crate::clock::now_s;
-use crate::db::Tx;
+use super::orphaned_templates;
+use crate::api::guest::registration::note;
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::faces::receipt_text;
-use crate::ids::new_id;
-use crate::limits::forget_whole;
-use crate::state::App;
+use crate::http::auth::GUEST_IDLE_S;
+use crate::infra::clock::now_s;
+use crate::infra::db::Tx;
+use crate::infra::face_engine::receipt_text;
+use crate::infra::ids::new_id;
+use crate::infra::rate_limit::forget_whole;
 
 /// Interval at which interrupted erasures are resumed and expired sessions are deleted.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
@@ -122,7 +122,7 @@ pub async fn keep_leaving(app: App) {
         if let Err(failure) = look(&app).await {
             tracing::error!(reason = failure.reason(), "guest erasure run failed");
         }
-        if let Err(failure) = strays::look(&app, since_unix_s).await {
+        if let Err(failure) = orphaned_templates::look(&app, since_unix_s).await {
             tracing::error!(reason = failure.reason(), "orphaned template scan failed");
         }
         since_unix_s = now_s() - 2 * UNVERIFIED_S;

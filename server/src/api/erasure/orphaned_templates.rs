@@ -8,12 +8,12 @@ use std::sync::PoisonError;
 use picpick_engine::{Error, GuestId};
 use sqlx::Row as _;
 
-use super::leave::{Leaving, keep_receipt};
-use super::register::note;
-use crate::clock::now_s;
+use super::guest::{Leaving, keep_receipt};
+use crate::api::guest::registration::note;
+use crate::app::App;
 use crate::error::Result;
-use crate::faces::receipt_text;
-use crate::state::App;
+use crate::infra::clock::now_s;
+use crate::infra::face_engine::receipt_text;
 
 /// Erases the template of a former guest, if there is one.
 pub async fn erase(app: &App, stray: &Leaving) -> Result<()> {

@@ -11,14 +11,14 @@ use sqlx::Row as _;
 use std::sync::PoisonError;
 use utoipa::ToSchema;
 
-use super::many::{Chosen, chosen};
-use crate::access::Grant;
-use crate::audit::note_by;
-use crate::blob::Blobs;
+use crate::api::photo::bulk::{Chosen, chosen};
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::faces::{EventFaces, receipt_text};
-use crate::input::{Body, Path};
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{Body, Path};
+use crate::infra::audit_log::note_by;
+use crate::infra::face_engine::{EventFaces, receipt_text};
+use crate::infra::photo_store::Blobs;
 
 /// The result of removing photos.
 #[derive(Serialize, ToSchema)]
@@ -138,7 +138,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::blob::Kind;
+    use crate::infra::photo_store::Kind;
 
     /// An object store that asserts on each deletion that no worker can read at that time.
     struct Watched(Box<dyn Place>, Arc<EventFaces>);

@@ -3,17 +3,12 @@
 //! An event that is being deleted is hidden from all callers at once. Its removal resumes after a crash
 //! (`remove.rs`).
 
-pub mod export;
-pub mod folders;
-mod remove;
 pub mod routes;
 
 use picpick_engine::Keep;
 
-pub use remove::resume_removals;
-
-use crate::db::Tx;
 use crate::error::{Failure, Result};
+use crate::infra::db::Tx;
 
 /// Checks that `event` belongs to `studio` and is not being deleted.
 ///

@@ -6,16 +6,17 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use super::{keep, remove};
-use crate::access::Grant;
-use crate::audit::note_by;
-use crate::clock::now_s;
-use crate::db::{BY_CREATION, List, Value};
+use super::keep;
+use crate::api::erasure::event;
+use crate::api::photo_policy::{Download, watermark};
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::ids::new_id;
-use crate::input::{self, Body, Page, Paging, Query};
-use crate::photo::rules::{Download, watermark};
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{self, Body, Page, Paging, Query};
+use crate::infra::audit_log::note_by;
+use crate::infra::clock::now_s;
+use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::ids::new_id;
 
 /// Default retention of an event's faces and photos, seconds.
 const KEPT_S: i64 = 180 * 86_400;
@@ -105,7 +106,7 @@ fn ends(unix_s: i64) -> Result<i64> {
 }
 
 fn reason(what: &str, given: Option<String>, otherwise: &str) -> Result<String> {
-    given.map_or(Ok(otherwise.to_owned()), |text| input::name(what, &text))
+    given.map_or(Ok(otherwise.to_owned()), |text| extract::name(what, &text))
 }
 
 /// Lists the events of a studio that the caller may see, oldest first. A member of single events sees only
@@ -141,7 +142,7 @@ pub async fn create(
     let event = Event {
         id: new_id()?,
         studio: grant.studio.clone(),
-        name: input::name("name", &given.name)?,
+        name: extract::name("name", &given.name)?,
         purpose: reason("purpose", given.purpose, "finding guests' photos")?,
         legal_basis: reason("legal_basis", given.legal_basis, "consent")?,
         ends_unix_s: given.ends_unix_s.map_or(Ok(now + KEPT_S), ends)?,
@@ -200,7 +201,7 @@ pub async fn change(
 ) -> Result<Json<Event>> {
     let before = one(&app, grant.event()?).await?;
     let event = Event {
-        name: given.name.map_or(Ok(before.name), |name| input::name("name", &name))?,
+        name: given.name.map_or(Ok(before.name), |name| extract::name("name", &name))?,
         purpose: reason("purpose", given.purpose, &before.purpose)?,
         legal_basis: reason("legal_basis", given.legal_basis, &before.legal_basis)?,
         ends_unix_s: given.ends_unix_s.map_or(Ok(before.ends_unix_s), ends)?,
@@ -246,7 +247,7 @@ pub async fn delete(State(app): State<App>, grant: Grant) -> Result<Json<Removed
     tx.commit().await?;
     // Spawned as a task, so that a disconnected client does not cancel the removal.
     let (studio, event) = (grant.studio.clone(), event.to_owned());
-    let removal = tokio::spawn(async move { remove::remove(&app, &studio, &event).await });
+    let removal = tokio::spawn(async move { event::remove(&app, &studio, &event).await });
     let receipt = removal.await.map_err(Failure::internal)??;
     Ok(Json(Removed { receipt }))
 }

@@ -6,11 +6,11 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use super::routes::{Me, Session, read_me, read_sessions};
-use crate::access::SignedIn;
-use crate::audit::Entry;
+use crate::api::account::routes::{Me, Session, read_me, read_sessions};
+use crate::app::App;
 use crate::error::Result;
-use crate::state::App;
+use crate::http::auth::SignedIn;
+use crate::infra::audit_log::Entry;
 
 /// A role of the user.
 #[derive(Serialize, ToSchema)]

@@ -5,16 +5,16 @@ use axum::response::Response;
 use serde::Serialize;
 use sqlx::Row as _;
 
-use super::routes::{Event, one};
-use crate::access::Grant;
-use crate::album::told::{self, Told};
-use crate::archive::{Archive, place, respond};
-use crate::audit::note_by;
-use crate::blob::Kind;
+use crate::api::album::feedback::{self, Told};
+use crate::api::event::routes::{Event, one};
+use crate::api::export::guest::{Kept, of_event as guests_of_event};
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::guest::export::{Kept, of_event as guests_of_event};
-use crate::input::Bytes;
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::Bytes;
+use crate::infra::audit_log::note_by;
+use crate::infra::photo_store::Kind;
+use crate::infra::zip_stream::{Archive, place, respond};
 
 /// An entry of the archive's list of photos.
 #[derive(Serialize)]
@@ -51,7 +51,7 @@ struct Contents<'a> {
 pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     let event = one(&app, grant.event()?).await?;
     let photos = photos(&app, &event.id).await?;
-    let albums = told::of_event(&app, &event.id).await?;
+    let albums = feedback::of_event(&app, &event.id).await?;
     let guests = guests_of_event(&app, &event.id).await?;
     let mut tx = app.db().write().await?;
     note_by(&mut tx, &grant, "event_export", &event.id, "").await?;

@@ -12,17 +12,17 @@ use picpick_engine::GuestId;
 use serde::Serialize;
 use sqlx::Row as _;
 
-use super::known::Notifications;
-use super::person::open;
-use super::photos::{found, taken};
-use crate::access::{Grant, GuestVisit};
-use crate::archive::{permit, place, respond};
-use crate::audit::note_by;
+use crate::api::guest::admin::Notifications;
+use crate::api::guest::contact::open;
+use crate::api::guest::photos::{found, taken};
+use crate::api::photo::shown;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::is_id;
-use crate::input::{Bytes, Path};
-use crate::photo::shown;
-use crate::state::App;
+use crate::http::auth::{Grant, GuestVisit};
+use crate::http::extract::{Bytes, Path};
+use crate::infra::audit_log::note_by;
+use crate::infra::ids::is_id;
+use crate::infra::zip_stream::{permit, place, respond};
 
 /// The stored data of a guest, without the face template.
 #[derive(Serialize)]

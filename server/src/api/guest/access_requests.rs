@@ -15,24 +15,24 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::consent::{self, Said, Way};
-use super::leave::{Leaving, leave};
+use super::contact::{Contact, open, seal};
+use super::email_tokens::{self, Purpose};
 use super::links;
-use super::person::{Contact, open, seal};
-use super::register::{Newcomer, take_in};
-use super::tickets::{self, Purpose};
-use crate::access::Grant;
-use crate::audit::note_by;
-use crate::clock::now_s;
-use crate::db::{BY_CREATION, List, Value};
+use super::registration::{Newcomer, take_in};
+use crate::api::erasure::guest::{Leaving, leave};
+use crate::api::event::routes::one as event_of;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::event::routes::one as event_of;
-use crate::ids::{is_id, new_id};
-use crate::input::{self, Body, Page, Paging, Path, Query};
-use crate::limits::{Budget, network};
-use crate::mail::{self, Mail};
-use crate::middleware::ClientAddress;
-use crate::state::App;
-use crate::words::{Language, Wanted};
+use crate::http::auth::Grant;
+use crate::http::client_address::ClientAddress;
+use crate::http::extract::{self, Body, Page, Paging, Path, Query};
+use crate::i18n::{Language, Wanted};
+use crate::infra::audit_log::note_by;
+use crate::infra::clock::now_s;
+use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::ids::{is_id, new_id};
+use crate::infra::mail::{self, Mail};
+use crate::infra::rate_limit::{Budget, network};
 
 /// Maximum number of pending requests per contact and event.
 const WAITING_MAX: i64 = 3;
@@ -98,7 +98,7 @@ pub async fn ask(
 /// - `Conflict` if the consent text has changed.
 /// - `TooMany` if the network's quota is used up, or the contact or the event has too many pending requests.
 pub async fn place(app: &App, language: Language, from: IpAddr, given: NewRequest) -> Result<()> {
-    let name = input::line("name", &given.name, 1, 100)?;
+    let name = extract::line("name", &given.name, 1, 100)?;
     let contact = Contact::parse(&given.contact)?;
     if contact.email().is_none() {
         return Err(Failure::invalid("contact: expected an e-mail address for the reply."));
@@ -204,7 +204,7 @@ pub async fn let_in(
     let field = |name: &str| open(&app, &request, name, &row.try_get::<String, _>(name)?);
     let (name, contact) = (field("name")?, Contact::parse(&field("contact")?)?);
     let language = Language::of_tag(&row.try_get::<String, _>("language")?);
-    let face = input::face("face", &given.face)?;
+    let face = extract::face("face", &given.face)?;
     let of = event.id.clone();
     let template =
         app.faces().run(move |faces| Ok(faces.event(&of)?.collection.template_of(&face)?)).await?;
@@ -220,7 +220,7 @@ pub async fn let_in(
     };
     // The row is written before the template: `strays.rs` erases a template without a row as orphaned.
     let mut tx = app.db().write().await?;
-    tickets::count_letter(&mut tx, &contact.hash(&app)?).await?;
+    email_tokens::count_letter(&mut tx, &contact.hash(&app)?).await?;
     let guest = take_in(&app, &mut tx, &newcomer).await?;
     tx.commit().await?;
     let let_in = enter(&app, &grant, &request, &newcomer, &guest, template).await;
@@ -262,7 +262,7 @@ async fn enter(
     if answered.rows_affected() == 0 || verified.rows_affected() == 0 {
         return Err(Failure::not_found());
     }
-    let ticket = tickets::issue(&mut tx, guest, Purpose::Enter).await?;
+    let ticket = email_tokens::issue(&mut tx, guest, Purpose::Enter).await?;
     let to = newcomer.contact.email().unwrap_or_default();
     let letter = mail::let_in(app.post(), to, newcomer.language, &event.name, &ticket);
     mail::put(app, &mut tx, &Mail::Letter(letter)).await?;

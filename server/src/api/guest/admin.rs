@@ -5,16 +5,16 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use super::leave::{Leaving, leave};
-use super::person::open;
-use crate::access::Grant;
-use crate::audit::note_by;
-use crate::db::{BY_CREATION, List, Value};
+use super::contact::open;
+use crate::api::erasure::guest::{Leaving, leave};
+use crate::api::event::routes::Removed;
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::event::routes::Removed;
-use crate::ids::is_id;
-use crate::input::{Page, Paging, Path, Query};
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{Page, Paging, Path, Query};
+use crate::infra::audit_log::note_by;
+use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::ids::is_id;
 
 /// A guest with name and contact, as shown to members of the studio who may manage guests.
 #[derive(Serialize, ToSchema)]

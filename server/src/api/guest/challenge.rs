@@ -18,20 +18,21 @@ use serde::Serialize;
 use sqlx::Row as _;
 use utoipa::ToSchema;
 
-use super::leave::Leaving;
-use super::register::note;
+use super::challenge_throttle::{self, Who};
+use super::registration::note;
 use super::session;
-use super::strays;
-use super::strikes::{self, Who};
-use crate::access::GuestVisit;
-use crate::alert::Pattern;
-use crate::clock::now_s;
+use crate::api::erasure::guest::Leaving;
+use crate::api::erasure::orphaned_templates;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::new_id;
-use crate::input::{Bytes, Path, Raw};
-use crate::middleware::{ClientAddress, Encrypted, Place};
-use crate::ops::metrics;
-use crate::state::App;
+use crate::http::auth::GuestVisit;
+use crate::http::client_address::{ClientAddress, Encrypted};
+use crate::http::extract::{Bytes, Path, Raw};
+use crate::infra::admission::Place;
+use crate::infra::alerts::Pattern;
+use crate::infra::clock::now_s;
+use crate::infra::ids::new_id;
+use crate::infra::telemetry::metrics;
 
 /// Time limit of a challenge.
 const TIME_MAX: Duration = Duration::from_secs(90);
@@ -161,8 +162,8 @@ pub async fn begin(
     let who = Who::of(&app, &visit, from).await?;
     let left = app.challenges().clear(&who.session);
     left.iter().for_each(|_| metrics::count_challenge("left"));
-    strikes::left(&app, &left).await?;
-    strikes::must_not_wait(&app, &who).await?;
+    challenge_throttle::left(&app, &left).await?;
+    challenge_throttle::must_not_wait(&app, &who).await?;
     let (id, guidance) = app.challenges().begin(who)?;
     let seconds = TIME_MAX.as_secs();
     Ok((StatusCode::CREATED, Json(NewChallenge { id, seconds, steps: 3, guidance })))
@@ -213,7 +214,7 @@ pub async fn show(
         Progress::Failed(refusal) => {
             app.challenges().end(&id)?;
             metrics::count_challenge(refusal.code());
-            strikes::failed(&app, &who).await?;
+            challenge_throttle::failed(&app, &who).await?;
             Ok(state("failed", None, Some(refusal.code())).into_response())
         }
         Progress::Passed => {
@@ -290,7 +291,7 @@ async fn passed(
         // renewed template is erased by `leave.rs`.
         if guest == visit.guest && !visit.verified {
             let (studio, event) = (visit.studio.clone(), visit.event.clone());
-            strays::erase(app, &Leaving { studio, event, guest, faces: false }).await?;
+            orphaned_templates::erase(app, &Leaving { studio, event, guest, faces: false }).await?;
         }
         return Err(Failure::new(Kind::SignedOut, "The session has ended; open the link again."));
     }

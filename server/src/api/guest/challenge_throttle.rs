@@ -8,11 +8,11 @@ use std::net::IpAddr;
 
 use sqlx::Row as _;
 
-use crate::access::GuestVisit;
-use crate::clock::now_s;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::limits::{Budget, network};
-use crate::state::App;
+use crate::http::auth::GuestVisit;
+use crate::infra::clock::now_s;
+use crate::infra::rate_limit::{Budget, network};
 
 /// Number of failed challenges after which a session must wait.
 const FAILURES_MAX: i64 = 5;

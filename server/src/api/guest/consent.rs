@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::{Failure, Kind, Result};
-use crate::words::Language;
+use crate::i18n::Language;
 
 /// The way in which a guest gets access. It determines how the face is processed, and so the consent text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::ids::unhex;
-use crate::input;
-use crate::state::App;
+use crate::http::extract;
+use crate::infra::ids::unhex;
 
 /// A guest's contact: an e-mail address, or a telephone number with its country code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ impl Contact {
     /// - `Invalid` if it is neither an e-mail address nor a telephone number.
     pub fn parse(text: &str) -> Result<Self> {
         if text.contains('@') {
-            return input::email(text).map(Self);
+            return extract::email(text).map(Self);
         }
         let expected =
             "contact: expected an e-mail address or a telephone number with its country code.";

@@ -4,11 +4,11 @@
 use sqlx::Row as _;
 use zeroize::Zeroizing;
 
-use crate::clock::now_s;
-use crate::db::Tx;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::{new_token, token_hash};
-use crate::limits::Budget;
+use crate::infra::clock::now_s;
+use crate::infra::db::Tx;
+use crate::infra::ids::{new_token, token_hash};
+use crate::infra::rate_limit::Budget;
 
 /// Quota of e-mails with a token per contact, over all guests and events: 3, then one per 8 hours. The
 /// contact's owner may not have asked for them.

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use utoipa::ToSchema;
 
-use crate::access::GuestVisit;
-use crate::clock::now_s;
-use crate::db::Tx;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::{new_id, random, token_hash};
-use crate::input::Body;
-use crate::state::App;
+use crate::http::auth::GuestVisit;
+use crate::http::extract::Body;
+use crate::infra::clock::now_s;
+use crate::infra::db::Tx;
+use crate::infra::ids::{new_id, random, token_hash};
 
 /// Validity of a group code, seconds.
 const CODE_S: i64 = 900;

@@ -7,16 +7,16 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::consent::Named;
-use crate::access::Grant;
-use crate::audit::note_by;
-use crate::clock::now_s;
-use crate::db::{BY_CREATION, List, Value};
+use crate::api::event::routes::one as event;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::event::routes::one as event;
-use crate::ids::{is_id, new_id, new_token, token_hash};
-use crate::input::{self, Body, Page, Paging, Path, Query};
-use crate::qr;
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{self, Body, Page, Paging, Path, Query};
+use crate::infra::audit_log::note_by;
+use crate::infra::clock::now_s;
+use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::ids::{is_id, new_id, new_token, token_hash};
+use crate::infra::qr_code;
 
 /// A link for an event's guests, usually printed as a QR code.
 #[derive(Serialize, ToSchema)]
@@ -141,10 +141,10 @@ pub async fn create(
     let url = app.post().address(&format!("/g/{}", token.as_str()));
     let link = GuestLink {
         id: new_id()?,
-        name: input::optional_line("name", given.name)?,
+        name: extract::optional_line("name", given.name)?,
         created_unix_s: now,
         expires_unix_s: expires,
-        qr_svg: Some(qr::svg(&url)?),
+        qr_svg: Some(qr_code::svg(&url)?),
         url: Some(url),
     };
     let mut tx = app.db().write().await?;

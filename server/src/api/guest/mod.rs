@@ -5,25 +5,21 @@
 //! and `pages/`. Erasure: `leave.rs` and `strays.rs` (orphaned templates). The engine decides which photos
 //! show a guest, `photo/rules.rs` what visitors may download. No name, contact, token or frame is logged.
 
+pub mod access_requests;
+pub mod admin;
 pub mod challenge;
+pub mod challenge_throttle;
 pub mod consent;
-pub mod export;
+pub mod contact;
+pub mod email_tokens;
 pub mod group;
-pub mod known;
-mod leave;
 pub mod links;
-pub mod news;
-pub mod pages;
-mod person;
+pub mod notifications;
 pub mod photos;
-pub mod register;
-pub mod requests;
+pub mod registration;
 pub mod routes;
-mod session;
-mod strays;
-mod strikes;
-mod tickets;
+pub mod session;
 
 pub use challenge::Challenges;
-pub use leave::keep_leaving;
-pub use news::{News, keep_writing, noticed};
+
+pub use notifications::{News, keep_writing, noticed};

@@ -19,14 +19,14 @@ use tokio::sync::broadcast::{self, Receiver, error::RecvError};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::person::open;
+use super::contact::open;
 use super::photos::found;
-use crate::access::GuestVisit;
-use crate::clock::now_s;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::mail::{self, Mail};
-use crate::state::App;
-use crate::words::Language;
+use crate::http::auth::GuestVisit;
+use crate::i18n::Language;
+use crate::infra::clock::now_s;
+use crate::infra::mail::{self, Mail};
 
 /// Minimum interval between two events of a stream.
 const TELL_AT_MOST: Duration = Duration::from_millis(500);

@@ -18,14 +18,15 @@ use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
 use super::group::others;
-use super::news::still_there;
-use crate::access::GuestVisit;
-use crate::blob::Kind as BlobKind;
+use super::notifications::still_there;
+use crate::api::photo::{Shown, rows_of, shown};
+use crate::api::photo_policy::{self, Allowed, Download};
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::input::{self, Body, Bytes, Page, Paging, Path, Query};
-use crate::photo::rules::{self, Allowed, Download};
-use crate::photo::{Shown, derive, rows_of, shown};
-use crate::state::App;
+use crate::http::auth::GuestVisit;
+use crate::http::extract::{self, Body, Bytes, Page, Paging, Path, Query};
+use crate::infra::imaging::derivatives::derive;
+use crate::infra::photo_store::Kind as BlobKind;
 
 /// Side length of a face crop, pixels.
 const FACE_PX: u32 = 240;
@@ -137,9 +138,9 @@ async fn visible(
     let select = format!(
         "SELECT p.id, p.content_id, p.width, p.height, p.created_unix_s, {} FROM {} \
          WHERE p.event_id = $1 AND {}",
-        rules::COLUMNS,
-        rules::TABLES,
-        rules::VISIBLE
+        photo_policy::COLUMNS,
+        photo_policy::TABLES,
+        photo_policy::VISIBLE
     );
     let read = |row: &AnyRow| -> Result<(PhotoId, GuestPhoto)> {
         let photo = GuestPhoto {
@@ -281,7 +282,7 @@ pub async fn face(
     visit: GuestVisit,
     Path(face): Path<String>,
 ) -> Result<Response> {
-    let face = input::face_of_address(&face)?;
+    let face = extract::face_of_address(&face)?;
     let asked = found(&app, &visit.event, &visit.guest, &[]).await?.asked;
     let photo = asked.into_iter().find(|(asked, _)| *asked == face).map(|(_, photo)| photo);
     let photo = photo.ok_or_else(Failure::not_found)?;
@@ -347,7 +348,7 @@ pub async fn claim(
     Path(face): Path<String>,
     Body(given): Body<NewClaim>,
 ) -> Result<StatusCode> {
-    let face = input::face_of_address(&face)?;
+    let face = extract::face_of_address(&face)?;
     let claim = match given.claim {
         Said::Me => Claim::Me,
         Said::NotMe => Claim::NotMe,

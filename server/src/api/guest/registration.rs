@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::consent::{self, Consent, Said, Way};
+use super::contact::{Contact, seal};
+use super::email_tokens::{self, Purpose};
 use super::links;
-use super::person::{Contact, seal};
 use super::session;
-use super::tickets::{self, Purpose};
-use crate::audit::{self, Deed};
-use crate::clock::now_s;
-use crate::db::Tx;
+use crate::app::App;
 use crate::error::Result;
-use crate::ids::new_id;
-use crate::input::{self, Body};
-use crate::middleware::Encrypted;
-use crate::state::App;
-use crate::words::{Language, Wanted};
+use crate::http::client_address::Encrypted;
+use crate::http::extract::{self, Body};
+use crate::i18n::{Language, Wanted};
+use crate::infra::audit_log::{self, Deed};
+use crate::infra::clock::now_s;
+use crate::infra::db::Tx;
+use crate::infra::ids::new_id;
 
 #[derive(Deserialize, ToSchema)]
 pub struct LinkToken {
@@ -94,7 +94,7 @@ pub async fn register(
     wanted: Wanted,
     Body(given): Body<Registration>,
 ) -> Result<Response> {
-    let name = input::line("name", &given.name, 1, 100)?;
+    let name = extract::line("name", &given.name, 1, 100)?;
     let contact = Contact::parse(&given.contact)?;
     let link = links::must_be_open(&app, &given.token).await?;
     let said = Said {
@@ -163,7 +163,7 @@ pub async fn note(
     detail: &str,
 ) -> Result<()> {
     let actor = format!("guest:{guest}");
-    audit::note(tx, Deed { studio, actor: &actor, action, target: guest, detail }).await
+    audit_log::note(tx, Deed { studio, actor: &actor, action, target: guest, detail }).await
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -181,7 +181,7 @@ pub async fn enter(
     Body(given): Body<Ticket>,
 ) -> Result<Response> {
     let mut tx = app.db().write().await?;
-    let guest = tickets::take(&mut tx, &given.token, Purpose::Enter).await?;
+    let guest = email_tokens::take(&mut tx, &given.token, Purpose::Enter).await?;
     let token = session::begin(&mut tx, &guest, true).await?;
     tx.commit().await?;
     let cookie = [(header::SET_COOKIE, session::cookie(Some(&token), encrypted))];
@@ -196,7 +196,7 @@ pub async fn confirm_letters(
     Body(given): Body<Ticket>,
 ) -> Result<StatusCode> {
     let mut tx = app.db().write().await?;
-    let guest = tickets::take(&mut tx, &given.token, Purpose::Notify).await?;
+    let guest = email_tokens::take(&mut tx, &given.token, Purpose::Notify).await?;
     sqlx::query("UPDATE guests SET notify = 2, news = 1 WHERE id = $1 AND notify > 0")
         .bind(&guest)
         .execute(&mut *tx)

@@ -11,22 +11,22 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use utoipa::{IntoParams, ToSchema};
 
-use super::known::Notifications;
-use super::leave::{Leaving, leave as forget};
-use super::person::{Contact, open};
+use super::admin::Notifications;
+use super::contact::{Contact, open};
+use super::email_tokens::{self, Purpose};
 use super::photos::{Together, found, taken};
 use super::session;
-use super::tickets::{self, Purpose};
-use crate::access::GuestVisit;
-use crate::archive::{permit, place, respond};
+use crate::api::erasure::guest::{Leaving, leave as forget};
+use crate::api::event::routes::Removed;
+use crate::api::photo_policy::Download;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::event::routes::Removed;
-use crate::input::{Body, Bytes, Query};
-use crate::mail::{self, Mail};
-use crate::middleware::Encrypted;
-use crate::photo::rules::Download;
-use crate::state::App;
-use crate::words::Language;
+use crate::http::auth::GuestVisit;
+use crate::http::client_address::Encrypted;
+use crate::http::extract::{Body, Bytes, Query};
+use crate::i18n::Language;
+use crate::infra::mail::{self, Mail};
+use crate::infra::zip_stream::{permit, place, respond};
 
 /// A guest's status.
 #[derive(Serialize, ToSchema)]
@@ -143,7 +143,7 @@ pub async fn notify(
         (true, before) => before,
     };
     let asks = (before, after) == (0, 1)
-        && !tickets::is_fresh(&mut tx, &visit.guest, Purpose::Notify).await?;
+        && !email_tokens::is_fresh(&mut tx, &visit.guest, Purpose::Notify).await?;
     if asks {
         let contact = row.try_get::<String, _>("contact")?;
         let contact = Contact::parse(&open(&app, &visit.guest, "contact", &contact)?)?;
@@ -151,8 +151,8 @@ pub async fn notify(
             Failure::new(Kind::Conflict, "Your contact is a phone number, not an e-mail address.")
         })?;
         let language = Language::of_tag(&row.try_get::<String, _>("language")?);
-        tickets::count_letter(&mut tx, &row.try_get::<String, _>("contact_hash")?).await?;
-        let ticket = tickets::issue(&mut tx, &visit.guest, Purpose::Notify).await?;
+        email_tokens::count_letter(&mut tx, &row.try_get::<String, _>("contact_hash")?).await?;
+        let ticket = email_tokens::issue(&mut tx, &visit.guest, Purpose::Notify).await?;
         let event: String = row.try_get("event_name")?;
         let letter = mail::letters_wanted(app.post(), to, language, &event, &ticket);
         mail::put(&app, &mut tx, &Mail::Letter(letter)).await?;

@@ -1,10 +1,10 @@
 use zeroize::Zeroizing;
 
-use crate::access::{GUEST_COOKIE, GUEST_IDLE_S, set_cookie};
-use crate::clock::now_s;
-use crate::db::Tx;
 use crate::error::Result;
-use crate::ids::{new_id, new_token, token_hash};
+use crate::http::auth::{GUEST_COOKIE, GUEST_IDLE_S, set_cookie};
+use crate::infra::clock::now_s;
+use crate::infra::db::Tx;
+use crate::infra::ids::{new_id, new_token, token_hash};
 
 /// Opens a session of `guest`. Returns its token, which is stored only as a hash.
 pub async fn begin(tx: &mut Tx, guest: &str, verified: bool) -> Result<Zeroizing<String>> {

@@ -12,15 +12,15 @@ use sqlx::any::AnyRow;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use utoipa::ToSchema;
 
-use super::queue::{Counts, counts};
-use super::shown::Shown;
-use crate::access::Grant;
-use crate::audit::note_by;
-use crate::clock::now_s;
-use crate::db::{List, Value};
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::input::{Body, Page, Paging, Query};
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{Body, Page, Paging, Query};
+use crate::infra::audit_log::note_by;
+use crate::infra::clock::now_s;
+use crate::infra::db::{List, Value};
+use crate::infra::jobs::counts_cache::Shown;
+use crate::infra::jobs::queue::{Counts, counts};
 
 /// Least time between two progress events of a stream.
 const TELL_AT_MOST: Duration = Duration::from_millis(400);

@@ -13,14 +13,14 @@ use picpick_engine::{
     BlobSealer, Error, Event, PhotoId, PhotoSource, Picture, RunOptions, Sink as _, run,
 };
 
-use super::queue::{Job, Outcome, give_back, settle, take, waiting};
-use crate::blob::{Blobs, Kind};
+use crate::api::guest::noticed;
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::faces::Faces;
-use crate::guest::noticed;
-use crate::ops::metrics;
-use crate::photo::derive;
-use crate::state::App;
+use crate::infra::face_engine::Faces;
+use crate::infra::imaging::derivatives::derive;
+use crate::infra::jobs::queue::{Job, Outcome, give_back, settle, take, waiting};
+use crate::infra::photo_store::{Blobs, Kind};
+use crate::infra::telemetry::metrics;
 
 /// Polling interval of the queue: a job becomes due without a wake-up when its back-off ends or its lease
 /// expires.

@@ -7,13 +7,13 @@ use picpick_engine::{Calibration, Counted, Dropped, FPIR, PAIRS_MIN, PhotoId, St
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::Grant;
-use crate::audit::note_by;
+use crate::api::search::routes::names;
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::input::{Body, Query};
-use crate::middleware::Place;
-use crate::search::routes::names;
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{Body, Query};
+use crate::infra::admission::Place;
+use crate::infra::audit_log::note_by;
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

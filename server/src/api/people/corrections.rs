@@ -6,12 +6,12 @@ use picpick_engine::{Collection, Error, FaceId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::access::Grant;
-use crate::audit::note_by;
+use crate::api::search::routes::names;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::input::{self, Body};
-use crate::search::routes::names;
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{self, Body};
+use crate::infra::audit_log::note_by;
 
 /// Limits the faces of a merge request.
 const MERGED_MAX: usize = 50;
@@ -82,7 +82,7 @@ pub async fn hide(
     grant: Grant,
     Body(given): Body<Hiding>,
 ) -> Result<StatusCode> {
-    let face = input::face("face", &given.face)?;
+    let face = extract::face("face", &given.face)?;
     let action = if given.hidden { "people_hide" } else { "people_show" };
     say(app, grant, action, move |open| open.hide_person(&face, given.hidden)).await
 }
@@ -94,7 +94,7 @@ fn faces_of(given: &[String], least: usize, most: usize) -> Result<Vec<FaceId>> 
             "faces: expected {least} to {most}, received {received}."
         )));
     }
-    given.iter().map(|face| input::face("faces", face)).collect()
+    given.iter().map(|face| extract::face("faces", face)).collect()
 }
 
 /// Applies a correction, records it in the audit log and notifies the guests' streams, since their photos may

@@ -3,5 +3,5 @@
 //! `routes.rs` lists people and faces. `said.rs` takes corrections: merge people, split a person, hide a
 //! person. The engine stores the corrections with the faces. Responses never hold an embedding.
 
+pub mod corrections;
 pub mod routes;
-pub mod said;

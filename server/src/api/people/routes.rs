@@ -6,11 +6,11 @@ use picpick_engine::{FaceId, Gallery, Person, PhotoId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::Grant;
+use crate::api::search::routes::names;
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::input::{Path, Query};
-use crate::search::routes::names;
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{Path, Query};
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use sqlx::{AnyExecutor, Row as _};
 use utoipa::ToSchema;
 
-use crate::access::Grant;
-use crate::audit::note_by;
+use crate::api::folder::in_event;
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::event::folders::in_event;
-use crate::ids::is_id;
-use crate::input::{self, Body};
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{self, Body};
+use crate::infra::audit_log::note_by;
+use crate::infra::ids::is_id;
 
 /// Limits the photos of one request, because databases limit a statement's bound values.
 const MOST: usize = 500;
@@ -89,7 +89,7 @@ pub async fn change(
 ) -> Result<Json<PhotosMoved>> {
     let folder = match given.folder.is_empty() {
         true => None,
-        false => Some(input::line("folder", &given.folder, 1, 64)?),
+        false => Some(extract::line("folder", &given.folder, 1, 64)?),
     };
     let mut tx = app.db().write().await?;
     if let Some(folder) = &folder {

@@ -2,12 +2,12 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::send::{self, File};
-use crate::access::Grant;
-use crate::blob::Kind as BlobKind;
+use super::responses::{self, File};
+use crate::app::App;
 use crate::error::Result;
-use crate::input::{Bytes, Path};
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{Bytes, Path};
+use crate::infra::photo_store::Kind as BlobKind;
 
 async fn find(app: &App, grant: &Grant, photo: &str) -> Result<File> {
     let row = sqlx::query("SELECT * FROM photos WHERE id = $1 AND event_id = $2")
@@ -29,7 +29,7 @@ pub async fn original(
     headers: HeaderMap,
 ) -> Result<Response> {
     let file = find(&app, &grant, &photo).await?;
-    send::original(&app, file, &headers).await
+    responses::original(&app, file, &headers).await
 }
 
 /// Returns the photo for screens, a JPEG: the longer side has at most 2,048 pixels.
@@ -42,7 +42,7 @@ pub async fn web(
     Path((_event, photo)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    send::derivative(&app, find(&app, &grant, &photo).await?, &headers, BlobKind::Web).await
+    responses::derivative(&app, find(&app, &grant, &photo).await?, &headers, BlobKind::Web).await
 }
 
 /// Returns the thumbnail for lists, a JPEG: the longer side has at most 480 pixels.
@@ -55,5 +55,5 @@ pub async fn thumb(
     Path((_event, photo)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    send::derivative(&app, find(&app, &grant, &photo).await?, &headers, BlobKind::Thumb).await
+    responses::derivative(&app, find(&app, &grant, &photo).await?, &headers, BlobKind::Thumb).await
 }

@@ -1,8 +1,8 @@
 use picpick_engine::PhotoId;
 use sqlx::any::AnyRow;
 
+use crate::app::App;
 use crate::error::Result;
-use crate::state::App;
 
 /// Limits the ids of one statement, because databases limit its bound values.
 const TOGETHER: usize = 500;

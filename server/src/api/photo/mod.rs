@@ -4,17 +4,13 @@
 //! decides what they may see and download, `visitors.rs` applies it, `mark.rs` draws the watermark. `send.rs`
 //! makes the responses.
 
-mod content;
-mod derive;
+pub mod bulk;
 pub mod files;
-pub mod many;
-mod mark;
-pub mod remove;
+pub mod lookup;
+pub mod responses;
 pub mod routes;
-pub mod rules;
-mod send;
-pub mod visitors;
+pub mod visitor_view;
 
-pub use content::rows_of;
-pub use derive::derive;
-pub use visitors::{Shown, shown};
+pub use lookup::rows_of;
+
+pub use visitor_view::{Shown, shown};

@@ -11,12 +11,12 @@ use picpick_engine::{DecodeLimits, decode, probe, to_jpeg};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::derive::{WEB, derive};
-use super::mark::mark;
-use crate::blob::Kind as BlobKind;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::sha256;
-use crate::state::App;
+use crate::infra::ids::sha256;
+use crate::infra::imaging::derivatives::{WEB, derive};
+use crate::infra::imaging::watermark::mark;
+use crate::infra::photo_store::Kind as BlobKind;
 
 /// Size of a read from the photo store, bytes.
 const READ_BYTES: u64 = 4 << 20;

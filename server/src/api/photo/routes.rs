@@ -5,13 +5,13 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::Grant;
-use crate::audit::note_by;
-use crate::db::{List, Value};
+use crate::api::folder::in_event;
+use crate::app::App;
 use crate::error::Result;
-use crate::event::folders::in_event;
-use crate::input::{self, Body, Page, Paging, Path, Query};
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{self, Body, Page, Paging, Path, Query};
+use crate::infra::audit_log::note_by;
+use crate::infra::db::{List, Value};
 
 #[derive(Serialize, ToSchema)]
 pub struct Photo {
@@ -78,7 +78,7 @@ pub async fn list(
     Query(filter): Query<Filter>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Photo>>> {
-    let folder = input::optional_line("folder", filter.folder)?;
+    let folder = extract::optional_line("folder", filter.folder)?;
     let unfiled = if filter.unfiled.unwrap_or_default() { "AND p.folder_id IS NULL" } else { "" };
     let select = format!(
         "SELECT {COLUMNS} FROM photos p WHERE p.event_id = $1 AND ($2 = '' OR p.folder_id = $2) {unfiled}"
@@ -120,11 +120,11 @@ pub async fn change(
     Body(given): Body<PhotoChange>,
 ) -> Result<Json<Photo>> {
     let before = one(&app, &grant, &photo).await?;
-    let name = given.name.map_or(Ok(before.name), |name| input::line("name", &name, 1, 255))?;
+    let name = given.name.map_or(Ok(before.name), |name| extract::line("name", &name, 1, 255))?;
     let folder = match given.folder {
         None => before.folder,
         Some(folder) if folder.is_empty() => None,
-        Some(folder) => Some(input::line("folder", &folder, 1, 64)?),
+        Some(folder) => Some(extract::line("folder", &folder, 1, 64)?),
     };
     let mut tx = app.db().write().await?;
     if let Some(folder) = &folder {

@@ -1,11 +1,11 @@
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::rules::{Allowed, COLUMNS, Download, TABLES, VISIBLE, watermark_of};
-use super::send::{self, File};
-use crate::blob::Kind as BlobKind;
+use super::responses::{self, File};
+use crate::api::photo_policy::{Allowed, COLUMNS, Download, TABLES, VISIBLE, watermark_of};
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::state::App;
+use crate::infra::photo_store::Kind as BlobKind;
 
 /// A photo that visitors may see under the photo policy (`rules.rs`).
 pub struct Shown {
@@ -33,14 +33,14 @@ pub async fn shown(app: &App, event: &str, photo: &str) -> Result<Shown> {
 impl Shown {
     /// Responds with the thumbnail for lists. It has no watermark, since it is too small for other uses.
     pub async fn thumb(self, app: &App, headers: &HeaderMap) -> Result<Response> {
-        send::derivative(app, self.file, headers, BlobKind::Thumb).await
+        responses::derivative(app, self.file, headers, BlobKind::Thumb).await
     }
 
     /// Responds with the derivative for screens, with the event's watermark.
     pub async fn web(self, app: &App, headers: &HeaderMap) -> Result<Response> {
         match &self.watermark {
-            Some(text) => send::marked(app, self.file, headers, text).await,
-            None => send::derivative(app, self.file, headers, BlobKind::Web).await,
+            Some(text) => responses::marked(app, self.file, headers, text).await,
+            None => responses::derivative(app, self.file, headers, BlobKind::Web).await,
         }
     }
 
@@ -53,9 +53,9 @@ impl Shown {
             Download::Off => Err(refusal()),
             Download::Web => {
                 let file = self.file.clone();
-                send::to_be_saved(self.web(app, headers).await?, &file)
+                responses::to_be_saved(self.web(app, headers).await?, &file)
             }
-            Download::Original => send::original(app, self.file, headers).await,
+            Download::Original => responses::original(app, self.file, headers).await,
         }
     }
 
@@ -64,12 +64,14 @@ impl Shown {
         let file = self.file;
         Ok(match self.allowed.download {
             Download::Off => None,
-            Download::Original => Some((file.name().to_owned(), send::whole(app, &file).await?)),
+            Download::Original => {
+                Some((file.name().to_owned(), responses::whole(app, &file).await?))
+            }
             Download::Web => {
                 let name = file.jpeg_name();
                 let bytes = match &self.watermark {
-                    Some(text) => send::marked_jpeg(app, file, text).await?,
-                    None => send::jpeg(app, file, BlobKind::Web).await?,
+                    Some(text) => responses::marked_jpeg(app, file, text).await?,
+                    None => responses::jpeg(app, file, BlobKind::Web).await?,
                 };
                 Some((name, bytes))
             }

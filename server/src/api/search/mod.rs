@@ -4,6 +4,3 @@
 //! embedding.
 
 pub mod routes;
-mod together;
-
-pub use together::Together;

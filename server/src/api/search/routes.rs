@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::Grant;
-use crate::audit::note_by;
+use crate::api::photo::rows_of;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::input::{self, Body, Bytes, Query, Raw};
-use crate::middleware::Place;
-use crate::ops::metrics;
-use crate::photo::rows_of;
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{self, Body, Bytes, Query, Raw};
+use crate::infra::admission::Place;
+use crate::infra::audit_log::note_by;
+use crate::infra::telemetry::metrics;
 
 /// How a face is scored against the probe.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
@@ -192,7 +192,7 @@ pub async fn by_face(
 ) -> Result<Json<Found>> {
     let begun = Instant::now();
     let (event, limit, least) = (grant.event()?.to_owned(), wish.limit()?, wish.similarity_min()?);
-    let face = input::face("face", &given.face)?;
+    let face = extract::face("face", &given.face)?;
     let name = event.clone();
     let (answer, quality) = app
         .faces()
@@ -260,7 +260,7 @@ pub async fn compare(
     place: Place,
     Body(given): Body<Pair>,
 ) -> Result<Json<Compared>> {
-    let (a, b) = (input::face("a", &given.a)?, input::face("b", &given.b)?);
+    let (a, b) = (extract::face("a", &given.a)?, extract::face("b", &given.b)?);
     let event = grant.event()?.to_owned();
     app.faces()
         .run_in(place, move |faces| {

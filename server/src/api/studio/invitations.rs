@@ -8,17 +8,17 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::members::may_grant;
-use crate::access::{Grant, Role};
-use crate::account::{hash_password, verify_password};
-use crate::audit::{self, Deed, note_by};
-use crate::clock::now_s;
-use crate::db::{BY_CREATION, List, Tx, Value};
+use crate::api::account::{hash_password, verify_password};
+use crate::api::event::in_studio;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::event::in_studio;
-use crate::ids::{new_id, new_token, token_hash};
-use crate::input::{self, Body, Page, Paging, Path, Query};
-use crate::mail::{self, Mail};
-use crate::state::App;
+use crate::http::auth::{Grant, Role};
+use crate::http::extract::{self, Body, Page, Paging, Path, Query};
+use crate::infra::audit_log::{self, Deed, note_by};
+use crate::infra::clock::now_s;
+use crate::infra::db::{BY_CREATION, List, Tx, Value};
+use crate::infra::ids::{new_id, new_token, token_hash};
+use crate::infra::mail::{self, Mail};
 
 /// Lifetime of an invitation, seconds.
 const VALID_S: i64 = 7 * 86_400;
@@ -100,7 +100,7 @@ pub async fn create(
     Body(given): Body<NewInvitation>,
 ) -> Result<(StatusCode, Json<Invitation>)> {
     may_grant(&grant, given.role)?;
-    let email = input::email(&given.email)?;
+    let email = extract::email(&given.email)?;
     let mut tx = app.db().write().await?;
     if let Some(event) = &given.event {
         in_studio(&mut tx, event, &grant.studio).await?;
@@ -187,7 +187,7 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
     let invitation = read(&row)?;
     let studio: String = row.try_get("studio_id")?;
     let known: Option<String> = row.try_get("user_id")?;
-    let name = input::name("name", &given.name)?;
+    let name = extract::name("name", &given.name)?;
     // The link does not prove that the client owns an existing account; the password does.
     let hash = match &known {
         Some(_)
@@ -231,7 +231,7 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
     let (actor, detail) = (format!("user:{user}"), invitation.role.as_str());
     let deed =
         Deed { studio: &studio, actor: &actor, action: "member_join", target: &membership, detail };
-    audit::note(&mut tx, deed).await?;
+    audit_log::note(&mut tx, deed).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

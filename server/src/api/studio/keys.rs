@@ -7,15 +7,15 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::members::may_grant;
-use crate::access::{Caller, Grant, Role};
-use crate::audit::note_by;
-use crate::clock::now_s;
-use crate::db::{BY_CREATION, List, Value};
+use crate::api::event::in_studio;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::event::in_studio;
-use crate::ids::{new_id, new_token, token_hash};
-use crate::input::{self, Body, Page, Paging, Path, Query};
-use crate::state::App;
+use crate::http::auth::{Caller, Grant, Role};
+use crate::http::extract::{self, Body, Page, Paging, Path, Query};
+use crate::infra::audit_log::note_by;
+use crate::infra::clock::now_s;
+use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::ids::{new_id, new_token, token_hash};
 
 /// An API key: a role for programs, in a studio or in one event. The database stores only its hash.
 #[derive(Serialize, ToSchema)]
@@ -92,7 +92,7 @@ pub async fn create(
         ));
     };
     may_grant(&grant, given.role)?;
-    let name = input::name("name", &given.name)?;
+    let name = extract::name("name", &given.name)?;
     if given.expires_unix_s.is_some_and(|expires| expires <= now_s()) {
         return Err(Failure::invalid("expires_unix_s: expected a time in the future."));
     }

@@ -6,12 +6,12 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use crate::access::{Grant, Role};
-use crate::audit::note_by;
-use crate::db::{List, Tx, Value};
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::input::{Body, Page, Paging, Path, Query};
-use crate::state::App;
+use crate::http::auth::{Grant, Role};
+use crate::http::extract::{Body, Page, Paging, Path, Query};
+use crate::infra::audit_log::note_by;
+use crate::infra::db::{List, Tx, Value};
 
 /// A membership: a user's role in a studio.
 #[derive(Serialize, ToSchema)]

@@ -6,13 +6,13 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use crate::access::{Grant, SignedIn};
-use crate::account::new_studio;
-use crate::audit::{self, Deed, note_by};
-use crate::db::{BY_CREATION, List, Value};
+use crate::api::account::new_studio;
+use crate::app::App;
 use crate::error::Result;
-use crate::input::{self, Body, Page, Paging, Query};
-use crate::state::App;
+use crate::http::auth::{Grant, SignedIn};
+use crate::http::extract::{self, Body, Page, Paging, Query};
+use crate::infra::audit_log::{self, Deed, note_by};
+use crate::infra::db::{BY_CREATION, List, Value};
 
 #[derive(Serialize, ToSchema)]
 pub struct Studio {
@@ -66,11 +66,11 @@ pub async fn create(
     person: SignedIn,
     Body(given): Body<StudioName>,
 ) -> Result<(StatusCode, Json<Studio>)> {
-    let name = input::name("name", &given.name)?;
+    let name = extract::name("name", &given.name)?;
     let mut tx = app.db().write().await?;
     let id = new_studio(&mut tx, &person.user, &name).await?;
     let actor = format!("user:{}", person.user);
-    audit::note(
+    audit_log::note(
         &mut tx,
         Deed { studio: &id, actor: &actor, action: "studio_create", target: &id, detail: "" },
     )
@@ -102,7 +102,7 @@ pub async fn rename(
     grant: Grant,
     Body(given): Body<StudioName>,
 ) -> Result<Json<Studio>> {
-    let name = input::name("name", &given.name)?;
+    let name = extract::name("name", &given.name)?;
     let mut tx = app.db().write().await?;
     sqlx::query("UPDATE studios SET name = $1 WHERE id = $2")
         .bind(name)

@@ -9,12 +9,12 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::staging::Staged;
-use crate::blob::Kind as BlobKind;
-use crate::clock::now_s;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::sha256;
-use crate::job;
-use crate::state::App;
+use crate::infra::clock::now_s;
+use crate::infra::ids::sha256;
+use crate::infra::jobs;
+use crate::infra::photo_store::Kind as BlobKind;
 
 /// A row of the `uploads` table.
 pub struct Upload {
@@ -143,7 +143,7 @@ async fn enter(app: &App, upload: &Upload, found: &Found) -> Result<String> {
     .execute(&mut *tx)
     .await?;
     if made.rows_affected() > 0 {
-        job::enqueue(&mut tx, job::INDEX, &upload.event, &upload.id).await?;
+        jobs::enqueue(&mut tx, jobs::INDEX, &upload.event, &upload.id).await?;
     }
     let row = sqlx::query("SELECT id FROM photos WHERE event_id = $1 AND content_id = $2")
         .bind(&upload.event)

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use utoipa::ToSchema;
 
-use crate::access::Grant;
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::input::{self, Body};
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{self, Body};
 
 /// Limits the hashes of one request.
 const MOST: usize = 1000;
@@ -43,7 +43,7 @@ pub async fn known(
     let event = grant.event()?;
     let mut known = Vec::new();
     for hash in &asked.sha256 {
-        let hash = input::sha256(hash)?;
+        let hash = extract::sha256(hash)?;
         if photo_with(&app, event, &hash).await?.is_some() {
             known.push(hash);
         }

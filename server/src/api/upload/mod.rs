@@ -3,10 +3,10 @@
 //! `routes.rs` implements the protocol, `staging.rs` stores the received bytes sealed, `finish.rs` turns a
 //! complete file into a photo. An acknowledged part is durable.
 
-mod finish;
-pub mod known;
+pub mod complete;
+pub mod dedup;
 pub mod routes;
-mod staging;
+pub mod staging;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Failure, Kind, Result};
 
-pub use finish::{Upload, forget, sweep};
+pub use complete::{Upload, forget, sweep};
 
 /// Greatest time that a request waits for an upload that another request holds, and the polling interval.
 const HOLD_WAIT_MAX: Duration = Duration::from_secs(5);

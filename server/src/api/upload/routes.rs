@@ -14,15 +14,15 @@ use futures_util::StreamExt as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::finish::{Upload, finish, forget};
-use super::known::photo_with;
-use crate::access::Grant;
-use crate::clock::now_s;
+use super::complete::{Upload, finish, forget};
+use super::dedup::photo_with;
+use crate::api::folder::in_event;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::event::folders::in_event;
-use crate::ids::new_id;
-use crate::input::{self, Bytes, Path};
-use crate::state::App;
+use crate::http::auth::Grant;
+use crate::http::extract::{self, Bytes, Path};
+use crate::infra::clock::now_s;
+use crate::infra::ids::new_id;
 
 const VERSION: &str = "1.0.0";
 const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
@@ -115,8 +115,8 @@ fn announced(headers: &HeaderMap, bytes_max: u64) -> Result<Announced> {
     let name = value("filename")?.unwrap_or_else(|| "photo".to_owned());
     Ok(Announced {
         bytes,
-        name: input::line("filename", &name, 1, 255)?,
-        sha256: value("sha256")?.map_or(Ok(String::new()), |hash| input::sha256(&hash))?,
+        name: extract::line("filename", &name, 1, 255)?,
+        sha256: value("sha256")?.map_or(Ok(String::new()), |hash| extract::sha256(&hash))?,
         folder: value("folder")?,
     })
 }

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use picpick_engine::{BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer};
 
-use crate::blob::{Kind, chunks, open_chunks, sealed_bytes, sealed_name};
 use crate::error::{Failure, Result};
+use crate::infra::photo_store::{Kind, chunks, open_chunks, sealed_bytes, sealed_name};
 
 const CHUNK: u64 = BLOB_CHUNK_BYTES as u64;
 const SEALED_CHUNK: u64 = CHUNK + BLOB_CHUNK_EXTRA_BYTES as u64;

@@ -1,7 +1,8 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Mark, Role, Sheet, Shot, Shown};
-use crate::cli::{contact, format};
+use crate::cli::contact_sheet::model;
+use crate::cli::format;
 
 const STYLE: &str = include_str!("style.css");
 /// Most faces of a photo in a normal card. A photo with more takes the page's whole width, so that the labels
@@ -134,14 +135,14 @@ fn picture(shot: &Shot, shown: &Shown) -> Markup {
     let shape = format!("aspect-ratio:{}/{}", shot.width.max(1), shot.height.max(1));
     match shown {
         Shown::Missing(reason) => html! {
-            div.picture.missing style=(shape) role="img" aria-label=(contact::words(shot)) {
+            div.picture.missing style=(shape) role="img" aria-label=(model::words(shot)) {
                 p { "No picture: " (reason) }
             }
         },
         Shown::Jpeg { base64, width, height } => html! {
             div.picture style=(shape) {
                 img src=(PreEscaped(format!("data:image/jpeg;base64,{base64}"))) width=(width) height=(height)
-                    alt=(contact::words(shot));
+                    alt=(model::words(shot));
                 @for mark in &shot.faces { (face(mark, shot)) }
             }
         },

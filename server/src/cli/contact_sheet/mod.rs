@@ -2,8 +2,9 @@
 //!
 //! The file needs no script, no network and no other file.
 
-mod page;
-mod picture;
+mod html;
+pub mod model;
+mod thumbnail;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use anyhow::{Context as _, Result};
 use picpick_engine::PhotoId;
 use rayon::prelude::*;
 
-pub use picture::Shown;
+pub use thumbnail::Shown;
 
 /// Most photos shown at [`LARGE_WIDTH_PX`]. Above it all are shown at [`SMALL_WIDTH_PX`], so that the file
 /// stays under some 20 MB.
@@ -98,11 +99,11 @@ fn render(sheet: &Sheet) -> String {
     let photos = sheet.selfies.len() + sheet.matched.len() + sheet.others.len();
     let width = if photos > LARGE_PHOTOS_MAX { SMALL_WIDTH_PX } else { LARGE_WIDTH_PX };
     let show = |shots: &[Shot]| -> Vec<Shown> {
-        shots.par_iter().map(|shot| picture::show(shot, width)).collect()
+        shots.par_iter().map(|shot| thumbnail::show(shot, width)).collect()
     };
     let (selfies, matched, others) =
         (show(&sheet.selfies), show(&sheet.matched), show(&sheet.others));
-    page::page(sheet, &selfies, &matched, &others).into_string()
+    html::page(sheet, &selfies, &matched, &others).into_string()
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use picpick_engine::{
     Collection, FaceId, KnownFace, KnownPhoto, Match, Pack, PhotoId, QUALITY_LOW,
 };
 
-use super::format;
-use super::search::{Found, why};
-use super::selfie::Selfie;
-use super::sheet::{Mark, Role, Sheet, Shot};
+use super::{Mark, Role, Sheet, Shot};
+use crate::cli::format;
+use crate::cli::query_images::Selfie;
+use crate::cli::search::{Found, why};
 
 /// Most photos in a collection for its contact sheet to include photos that did not match. Above it the sheet
 /// shows the matches only, because a page with more photos is slow on a phone.

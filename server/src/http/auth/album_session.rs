@@ -4,11 +4,11 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::caller::{Caller, changes_from_elsewhere, token_of};
-use crate::clock::now_s;
-use crate::db::Db;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::token_hash;
-use crate::state::App;
+use crate::infra::clock::now_s;
+use crate::infra::db::Db;
+use crate::infra::ids::token_hash;
 
 /// The name of the album session cookie. A browser can have it beside a user's session cookie.
 pub const ALBUM_COOKIE: &str = "picpick_album";

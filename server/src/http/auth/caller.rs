@@ -3,12 +3,13 @@ use axum::http::{HeaderMap, Method, header};
 use sqlx::Row as _;
 
 use super::roles::Role;
-use crate::clock::now_s;
-use crate::db::Db;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::token_hash;
-use crate::middleware::{Encrypted, TrustedOrigin};
-use crate::state::App;
+use crate::http::client_address::Encrypted;
+use crate::http::middleware::TrustedOrigin;
+use crate::infra::clock::now_s;
+use crate::infra::db::Db;
+use crate::infra::ids::token_hash;
 
 /// The name of the session cookie. On encrypted connections it has the prefix `__Host-`, which browsers
 /// accept from this host only.

@@ -9,17 +9,17 @@ use axum::middleware::Next;
 use axum::response::Response;
 use sqlx::Row as _;
 
+use super::album_session::AlbumVisit;
 use super::caller::Caller;
-use super::guest::GuestVisit;
+use super::guest_session::GuestVisit;
 use super::roles::{Action, Role};
-use super::visit::AlbumVisit;
 use super::{Right, Rule, Stage};
-use crate::db::Db;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::is_id;
-use crate::limits::Class;
-use crate::middleware::Known;
-use crate::state::App;
+use crate::http::middleware::Known;
+use crate::infra::db::Db;
+use crate::infra::ids::is_id;
+use crate::infra::rate_limit::Class;
 
 /// The verified permissions of a caller in a studio.
 #[derive(Clone, Debug)]

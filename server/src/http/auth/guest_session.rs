@@ -3,10 +3,10 @@ use axum::http::request::Parts;
 use sqlx::Row as _;
 
 use super::caller::{Caller, changes_from_elsewhere, token_of};
-use crate::clock::now_s;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::token_hash;
-use crate::state::App;
+use crate::infra::clock::now_s;
+use crate::infra::ids::token_hash;
 
 /// The name of the guest session cookie.
 pub const GUEST_COOKIE: &str = "picpick_guest";

@@ -4,17 +4,17 @@
 //! Callers are identified by session or API key (`caller.rs`), album visitors by their album session
 //! (`visit.rs`), guests by their guest session (`guest.rs`). `roles.rs` is the table of roles and actions.
 
-mod caller;
-mod guard;
-mod guest;
-mod roles;
-mod visit;
+pub mod album_session;
+pub mod caller;
+pub mod guard;
+pub mod guest_session;
+pub mod roles;
 
+pub use album_session::{ALBUM_COOKIE, AlbumVisit};
 pub use caller::{Caller, SESSION_COOKIE, changes_from_elsewhere, cookie_of, set_cookie};
 pub use guard::{Grant, SignedIn, guard};
-pub use guest::{GUEST_COOKIE, GUEST_IDLE_S, GuestVisit};
+pub use guest_session::{GUEST_COOKIE, GUEST_IDLE_S, GuestVisit};
 pub use roles::{Action, Role};
-pub use visit::{ALBUM_COOKIE, AlbumVisit};
 
 use serde::Serialize;
 

@@ -1,7 +1,7 @@
 //! The listener: accepts connections, limits their number overall and per address, enforces time limits on
 //! silent ones, and terminates TLS.
 
-mod tls;
+pub mod tls;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -20,8 +20,8 @@ use axum_server::{Handle, Server};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::ops::metrics;
-use crate::settings::Settings;
+use crate::config::settings::Settings;
+use crate::infra::telemetry::metrics;
 
 /// Maximum time to receive the headers of a request, and maximum idle time of a connection.
 const HEADERS_MAX: Duration = Duration::from_secs(30);

@@ -7,8 +7,8 @@ use axum::response::Response;
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
-use crate::ids::new_id;
-use crate::ops::metrics;
+use crate::infra::ids::new_id;
+use crate::infra::telemetry::metrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

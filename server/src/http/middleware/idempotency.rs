@@ -17,12 +17,12 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use tracing::Instrument as _;
 
-use crate::access::{AlbumVisit, Grant, GuestVisit, SignedIn};
-use crate::clock::now_s;
-use crate::db::{Db, along};
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::{sha256, unhex};
-use crate::state::App;
+use crate::http::auth::{AlbumVisit, Grant, GuestVisit, SignedIn};
+use crate::infra::clock::now_s;
+use crate::infra::db::{Db, along};
+use crate::infra::ids::{sha256, unhex};
 
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");

@@ -1,19 +1,15 @@
 //! Middleware around every handler: request id and access log, client address, rate limits and admission
 //! control, CORS, idempotency keys, security headers.
 
-mod admission;
-mod client;
-mod cors;
-mod headers;
-mod log;
-mod pace;
-mod protect;
-mod repeat;
+pub mod access_log;
+pub mod body_rate;
+pub mod cors;
+pub mod idempotency;
+pub mod security_headers;
+pub mod throttle;
 
-pub use admission::{Admission, Place};
-pub use client::{ClientAddress, Encrypted};
+pub use access_log::log;
 pub use cors::{TrustedOrigin, cors};
-pub use headers::{no_such_method, no_such_route, secure};
-pub use log::log;
-pub use protect::{Known, protect};
-pub use repeat::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, forget_answers, repeat};
+pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, forget_answers, repeat};
+pub use security_headers::{no_such_method, no_such_route, secure};
+pub use throttle::{Known, protect};

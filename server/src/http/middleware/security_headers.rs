@@ -3,9 +3,9 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::client::Encrypted;
+use crate::app::App;
 use crate::error::{Failure, Kind};
-use crate::state::App;
+use crate::http::client_address::Encrypted;
 
 /// Security headers of every response, unless the handler sets them. Pages load resources and scripts from
 /// the service only; browsers do not guess content types or frame pages; search engines do not index them.

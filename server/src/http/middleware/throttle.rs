@@ -4,13 +4,13 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::admission::Place;
-use super::client::ClientAddress;
-use super::pace::paced;
-use crate::access::{Caller, Rule};
+use super::body_rate::paced;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::limits::Class;
-use crate::state::App;
+use crate::http::auth::{Caller, Rule};
+use crate::http::client_address::ClientAddress;
+use crate::infra::admission::Place;
+use crate::infra::rate_limit::Class;
 
 /// A slot in the request's extensions for the caller, which the guard fills once it has identified the
 /// caller.

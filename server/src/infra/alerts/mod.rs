@@ -5,10 +5,9 @@
 //! which is the task of rate limits and lockouts. Subjects are ids, hashes and client addresses; never an
 //! e-mail, token or PIN.
 
-mod count;
-pub mod routes;
-mod table;
-mod webhook;
+pub mod store;
+pub mod webhook;
+pub mod window_counter;
 
 use std::net::IpAddr;
 
@@ -16,13 +15,13 @@ use serde::Serialize;
 use tokio::sync::{Notify, mpsc};
 use utoipa::ToSchema;
 
-use crate::access::Caller;
-use crate::db::Db;
+use crate::config::settings::{Operations, Webhook};
 use crate::error::Kind;
-use crate::settings::{Operations, Webhook};
-use count::Counts;
+use crate::http::auth::Caller;
+use crate::infra::db::Db;
+use window_counter::Counts;
 
-pub use table::keep_keeping;
+pub use store::keep_keeping;
 
 /// The pattern that was detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -52,7 +51,7 @@ impl Pattern {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|pattern| pattern.as_str() == text)
     }
 
@@ -130,7 +129,7 @@ impl Alerts {
     /// Counts one occurrence of a pattern for `subject`; `studio` may be empty. For `ManyFaces` an occurrence
     /// is one more distinct face, and the subject is `contact:HASH` with a keyed hash.
     pub fn saw(&self, pattern: Pattern, subject: &str, studio: &str) {
-        let now_s = crate::clock::now_s();
+        let now_s = crate::infra::clock::now_s();
         let threshold = pattern.threshold(subject);
         if let Some(count) = self.counts.add(pattern, subject, now_s, threshold) {
             let (subject, studio) = (subject.to_owned(), studio.to_owned());

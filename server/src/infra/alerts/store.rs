@@ -11,12 +11,12 @@ use tokio::sync::mpsc::Receiver;
 
 use super::webhook::{self, Post};
 use super::{Alerts, Pattern, Sighting, WINDOW_S};
-use crate::clock::now_s;
-use crate::db::Db;
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::ids::new_id;
-use crate::ops::metrics;
-use crate::state::App;
+use crate::infra::clock::now_s;
+use crate::infra::db::Db;
+use crate::infra::ids::new_id;
+use crate::infra::telemetry::metrics;
 
 /// Retention of alerts, seconds (90 days); limited, because they contain client addresses.
 const KEEP_S: i64 = 90 * 86_400;

@@ -8,9 +8,9 @@ use serde::Serialize;
 use sha2::Sha256;
 
 use super::Pattern;
-use crate::clock::now_s;
-use crate::ids::hex;
-use crate::settings::Webhook;
+use crate::config::settings::Webhook;
+use crate::infra::clock::now_s;
+use crate::infra::ids::hex;
 
 const SIGNATURE: &str = "x-picpick-signature";
 /// Timeout of a delivery attempt.

@@ -7,17 +7,17 @@ use sqlx::migrate::{Migration, MigrationSource, MigrationType, Migrator};
 /// The schema migrations in order: version, name and SQL. Compiled into the program. A released migration
 /// never changes.
 const STEPS: &[(i64, &str, &str)] = &[
-    (1, "accounts", include_str!("../../migrations/0001_accounts.sql")),
-    (2, "photos", include_str!("../../migrations/0002_photos.sql")),
-    (3, "limits", include_str!("../../migrations/0003_limits.sql")),
-    (4, "mail", include_str!("../../migrations/0004_mail.sql")),
-    (5, "email", include_str!("../../migrations/0005_email.sql")),
-    (6, "guests", include_str!("../../migrations/0006_guests.sql")),
-    (7, "albums", include_str!("../../migrations/0007_albums.sql")),
-    (8, "leaking tries", include_str!("../../migrations/0008_leaking_tries.sql")),
-    (9, "album takers", include_str!("../../migrations/0009_album_takers.sql")),
-    (10, "consent ends", include_str!("../../migrations/0010_consent_ends.sql")),
-    (11, "budgets", include_str!("../../migrations/0011_budgets.sql")),
+    (1, "accounts", include_str!("../../../migrations/0001_accounts.sql")),
+    (2, "photos", include_str!("../../../migrations/0002_photos.sql")),
+    (3, "limits", include_str!("../../../migrations/0003_limits.sql")),
+    (4, "mail", include_str!("../../../migrations/0004_mail.sql")),
+    (5, "email", include_str!("../../../migrations/0005_email.sql")),
+    (6, "guests", include_str!("../../../migrations/0006_guests.sql")),
+    (7, "albums", include_str!("../../../migrations/0007_albums.sql")),
+    (8, "leaking tries", include_str!("../../../migrations/0008_leaking_tries.sql")),
+    (9, "album takers", include_str!("../../../migrations/0009_album_takers.sql")),
+    (10, "consent ends", include_str!("../../../migrations/0010_consent_ends.sql")),
+    (11, "budgets", include_str!("../../../migrations/0011_budgets.sql")),
 ];
 
 #[derive(Debug)]

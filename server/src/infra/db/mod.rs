@@ -1,8 +1,8 @@
 //! The SQL database of business data: SQLite in the data folder, or PostgreSQL shared by several servers. The
 //! same statements run on both. Face data is never stored here.
 
-mod migrations;
-mod page;
+pub mod migrations;
+pub mod pagination;
 
 use std::fs::OpenOptions;
 use std::ops::{Deref, DerefMut};
@@ -16,7 +16,7 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Executor as _};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-pub use page::{BY_CREATION, List, Value};
+pub use pagination::{BY_CREATION, List, Value};
 
 /// Maximum number of connections of the pool.
 const CONNECTIONS_MAX: u32 = 8;

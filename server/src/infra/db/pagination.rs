@@ -4,7 +4,7 @@ use sqlx::any::AnyRow;
 
 use super::Db;
 use crate::error::{Failure, Result};
-use crate::input::{Page, Paging};
+use crate::http::extract::{Page, Paging};
 
 /// A query whose rows are listed page by page.
 pub struct List<'a> {

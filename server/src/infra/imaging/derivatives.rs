@@ -1,7 +1,7 @@
 use picpick_engine::{Picture, to_jpeg};
 
-use crate::blob::Kind;
 use crate::error::Result;
+use crate::infra::photo_store::Kind;
 
 /// Greatest length of the longer side, pixels, and JPEG quality (0 to 100) of the derivative for screens.
 pub const WEB: (u32, i32) = (2048, 82);

@@ -4,24 +4,21 @@
 //! `queue.rs` holds the queue, `worker.rs` runs the jobs, `routes.rs` holds the HTTP handlers, `shown.rs`
 //! caches the counts.
 
-mod queue;
-pub mod routes;
-mod shown;
-mod worker;
+pub mod counts_cache;
+pub mod queue;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, broadcast};
 
-use crate::clock::now_s;
-use crate::db::Tx;
 use crate::error::Result;
-use crate::ids::new_id;
+use crate::infra::clock::now_s;
+use crate::infra::db::Tx;
+use crate::infra::ids::new_id;
 
+use counts_cache::Shown;
 pub use queue::counts;
-use shown::Shown;
-pub use worker::work;
 
 /// The kind of job that adds a photo's faces to its event's collection.
 pub const INDEX: &str = "index";
@@ -30,7 +27,7 @@ pub const INDEX: &str = "index";
 /// of changes.
 #[derive(Clone)]
 pub struct Jobs {
-    ready: Arc<Notify>,
+    pub ready: Arc<Notify>,
     changed: broadcast::Sender<String>,
     /// The cached counts of each event that has a progress stream, by event id.
     shown: Arc<Mutex<HashMap<String, Arc<Shown>>>>,
@@ -61,7 +58,7 @@ impl Jobs {
 
     /// Returns the cache of an event's counts, which all progress streams of the event share. Drops unused
     /// caches.
-    fn shown(&self, event: &str) -> Arc<Shown> {
+    pub fn shown(&self, event: &str) -> Arc<Shown> {
         let mut all = self.all_shown();
         all.retain(|shown, counts| shown == event || Arc::strong_count(counts) > 1);
         Arc::clone(all.entry(event.to_owned()).or_default())

@@ -6,9 +6,9 @@ use serde::Serialize;
 use sqlx::Row as _;
 use utoipa::ToSchema;
 
-use crate::clock::now_s;
-use crate::db::Db;
 use crate::error::Result;
+use crate::infra::clock::now_s;
+use crate::infra::db::Db;
 
 /// Lease of a batch of claimed jobs, seconds.
 pub const LEASE_S: i64 = 600;

@@ -2,7 +2,7 @@
 //! and no photo names.
 
 use super::{Letter, Post};
-use crate::words::Language;
+use crate::i18n::Language;
 
 /// Notifies a guest of `count` new photos.
 pub fn new_photos(

@@ -4,11 +4,11 @@
 //! No request waits for a mail server, and a restart loses no mail: each is delivered at least once, or
 //! abandoned with a line in the log. Addresses, subjects and texts are never logged.
 
-mod file;
-mod guests;
-mod letters;
-mod outbox;
-mod smtp;
+pub mod account_messages;
+pub mod file;
+pub mod guest_messages;
+pub mod outbox;
+pub mod smtp;
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -17,10 +17,12 @@ use lettre::Message;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use crate::settings::Settings;
+use crate::config::settings::Settings;
 
-pub use guests::{let_in, letters_wanted, new_photos};
-pub use letters::{email_asked, email_changed, invitation, new_email, password_changed, reset};
+pub use account_messages::{
+    email_asked, email_changed, invitation, new_email, password_changed, reset,
+};
+pub use guest_messages::{let_in, letters_wanted, new_photos};
 pub use outbox::{keep_posting, put, waiting};
 pub use smtp::transport_url;
 

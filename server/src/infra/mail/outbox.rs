@@ -14,13 +14,13 @@ use sqlx::Row as _;
 use zeroize::Zeroizing;
 
 use super::{Letter, Mail, Undelivered};
-use crate::account;
-use crate::clock::now_s;
-use crate::db::Tx;
+use crate::api::account;
+use crate::app::App;
 use crate::error::{Failure, Result};
-use crate::ids::{new_id, unhex};
-use crate::ops::metrics;
-use crate::state::App;
+use crate::infra::clock::now_s;
+use crate::infra::db::Tx;
+use crate::infra::ids::{new_id, unhex};
+use crate::infra::telemetry::metrics;
 
 /// Time after which an undelivered mail is abandoned, seconds (24 hours).
 const ENDS_S: i64 = 86_400;

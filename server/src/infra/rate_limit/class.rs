@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 
-use crate::access::{Action, Right, Rule, Stage};
+use crate::http::auth::{Action, Right, Rule, Stage};
 
 /// The cost class of a request, derived from the access rule of its route and its method. It determines the
 /// rate limit cost, the admission queue and the time limit.

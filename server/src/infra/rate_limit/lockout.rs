@@ -6,9 +6,9 @@
 
 use sqlx::Row as _;
 
-use crate::clock::now_s;
-use crate::db::Tx;
 use crate::error::{Failure, Kind, Result};
+use crate::infra::clock::now_s;
+use crate::infra::db::Tx;
 
 /// A lockout policy: a number of free attempts, then a delay that doubles with each further failure.
 ///

@@ -6,11 +6,11 @@
 //! A caller gets at most one burst from each server, and a caller rejected by one server is soon rejected by
 //! all.
 
-mod bucket;
-mod budget;
-mod class;
-mod table;
-mod tries;
+pub mod class;
+pub mod gcra;
+pub mod lockout;
+pub mod quota;
+pub mod sync;
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
@@ -19,15 +19,15 @@ use std::hash::{Hash as _, Hasher as _};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
-pub use bucket::Rate;
-pub use budget::{Budget, forget_whole};
 pub use class::Class;
-pub use table::{exchange, keep_exchanging};
-pub use tries::{Patience, forget as forget_tries, give_back};
+pub use gcra::Rate;
+pub use lockout::{Patience, forget as forget_tries, give_back};
+pub use quota::{Budget, forget_whole};
+pub use sync::{exchange, keep_exchanging};
 
-use crate::access::Caller;
-use crate::clock::now_us;
 use crate::error::{Failure, Kind, Result};
+use crate::http::auth::Caller;
+use crate::infra::clock::now_us;
 
 /// Number of shards of the map, so that requests rarely contend for a lock.
 const SHARDS: usize = 16;
@@ -115,7 +115,7 @@ impl Limits {
             }
             Err(wait_us) => {
                 drop(shard);
-                crate::ops::metrics::count_limited(whose);
+                crate::infra::telemetry::metrics::count_limited(whose);
                 let detail = format!(
                     "This {whose} has exceeded its rate limit; wait before the next request."
                 );

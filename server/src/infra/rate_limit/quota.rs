@@ -1,8 +1,8 @@
 use sqlx::Row as _;
 
-use crate::clock::now_s;
-use crate::db::{Db, Tx};
 use crate::error::{Failure, Kind, Result};
+use crate::infra::clock::now_s;
+use crate::infra::db::{Db, Tx};
 
 /// A persistent quota (GCRA) for rare actions: e-mails, access requests, failed or abandoned challenges.
 ///

@@ -3,8 +3,8 @@ use std::time::Duration;
 use sqlx::Row as _;
 
 use super::{Limits, Subject, now_us};
+use crate::app::App;
 use crate::error::Result;
-use crate::state::App;
 
 /// Interval of exchanges through the database. A killed process loses the counts of at most this time.
 const EXCHANGE_EVERY: Duration = Duration::from_secs(10);

@@ -7,14 +7,14 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::Markup;
 
 use super::layout;
-use crate::access::{AlbumVisit, changes_from_elsewhere};
-use crate::album::enter::{Link, link};
+use crate::api::album::visits::{Link, link};
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::middleware::{ClientAddress, Encrypted};
-use crate::pages::visitors::{refused, respond};
-use crate::state::App;
-use crate::words::gallery::{Gallery, words};
-use crate::words::{Language, Wanted};
+use crate::http::auth::{AlbumVisit, changes_from_elsewhere};
+use crate::http::client_address::{ClientAddress, Encrypted};
+use crate::i18n::album::{Gallery, words};
+use crate::i18n::{Language, Wanted};
+use crate::web::visitor_layout::{refused, respond};
 
 /// The context of a request for an album page. A request by an unknown, expired or withdrawn link is rejected
 /// with one page, which is the same for all such links.

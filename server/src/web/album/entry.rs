@@ -1,6 +1,6 @@
 use maud::{Markup, html};
 
-use super::here::Here;
+use super::context::Here;
 use super::layout::{Frame, layout, wait};
 use crate::error::{Failure, Kind};
 

@@ -1,9 +1,9 @@
 use maud::{Markup, html};
 
-use super::here::Here;
+use super::context::Here;
 use super::layout::{Frame, file, layout, query, sizes};
-use crate::album::photos::{About, AlbumFolder, AlbumPhoto, Choice};
-use crate::photo::rules::Download;
+use crate::api::album::photos::{About, AlbumFolder, AlbumPhoto, Choice};
+use crate::api::photo_policy::Download;
 
 /// Number of photos that are usually visible without scrolling; the images of the others load lazily.
 const EAGER: usize = 6;

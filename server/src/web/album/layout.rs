@@ -1,10 +1,10 @@
 use maud::{Markup, html};
 
-use crate::album::photos::{AlbumPhoto, Choice};
+use crate::api::album::photos::{AlbumPhoto, Choice};
 use crate::error::Failure;
-use crate::pages::visitors::{self, with};
-use crate::words::Language;
-use crate::words::gallery::Gallery;
+use crate::i18n::Language;
+use crate::i18n::album::Gallery;
+use crate::web::visitor_layout::{self, with};
 
 /// The layout parameters of an album page.
 pub struct Frame<'a> {
@@ -20,8 +20,8 @@ pub struct Frame<'a> {
 pub fn layout(frame: &Frame<'_>, main: &Markup) -> Markup {
     let Frame { words, language, title, address, class } = *frame;
     let (skip, choice, script) = (words.skip, words.language, "/assets/gallery.js");
-    visitors::layout(
-        &visitors::Frame { skip, choice, language, title, address, class, script },
+    visitor_layout::layout(
+        &visitor_layout::Frame { skip, choice, language, title, address, class, script },
         main,
     )
 }
@@ -57,7 +57,7 @@ pub fn wait(words: &Gallery, failure: &Failure) -> String {
 pub fn query(choice: &Choice, page: Option<i64>) -> String {
     let mut query = String::new();
     // IDs need no escaping in a URL. Any other value came from a changed URL and is dropped.
-    if crate::ids::is_id(&choice.folder) {
+    if crate::infra::ids::is_id(&choice.folder) {
         query = with(&query, &format!("folder={}", choice.folder));
     }
     if choice.picked {

@@ -3,11 +3,11 @@
 //! Plain HTML forms redirect back to a page. Pages use the same functions as the API. Before a visitor has
 //! entered, a page shows only the names of the album and the studio.
 
-mod door;
-mod gallery;
-mod here;
-mod layout;
-mod photo;
+pub mod context;
+pub mod entry;
+pub mod gallery;
+pub mod layout;
+pub mod photo;
 
 use axum::Router;
 use axum::extract::Form;
@@ -18,17 +18,17 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::enter;
-use super::notes::{self, NewComment};
-use super::photos::{self, Choice};
-use super::taken;
-use crate::access::{AlbumVisit, Rule};
+use crate::api::album::annotations::{self, NewComment};
+use crate::api::album::download_quota;
+use crate::api::album::photos::{self, Choice};
+use crate::api::album::visits;
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::ids::is_id;
-use crate::input::{Path, Query};
-use crate::middleware::protect;
-use crate::state::App;
-use here::Here;
+use crate::http::auth::{AlbumVisit, Rule};
+use crate::http::extract::{Path, Query};
+use crate::http::middleware::protect;
+use crate::infra::ids::is_id;
+use context::Here;
 
 /// Number of photos on a gallery page: a few screens to scroll; the thumbnails load in about one second.
 const PER_PAGE: i64 = 48;
@@ -96,7 +96,7 @@ struct Deed {
 
 async fn show(here: Here, Query(asked): Query<Asked>) -> Response {
     let Some(visit) = &here.visit else {
-        return here.page(StatusCode::OK, &door::page(&here, None));
+        return here.page(StatusCode::OK, &entry::page(&here, None));
     };
     let shown = async {
         let (app, choice) = (&here.app, asked.choice(visit));
@@ -123,13 +123,13 @@ async fn show(here: Here, Query(asked): Query<Asked>) -> Response {
 }
 
 async fn open(here: Here, Form(given): Form<Pin>) -> Response {
-    match enter::enter(&here.app, &here.link, here.from, given.pin).await {
+    match visits::enter(&here.app, &here.link, here.from, given.pin).await {
         Ok(token) => {
-            let cookie = [(header::SET_COOKIE, enter::cookie(Some(&token), here.encrypted))];
+            let cookie = [(header::SET_COOKIE, visits::cookie(Some(&token), here.encrypted))];
             (cookie, Redirect::to(&here.path(""))).into_response()
         }
         Err(failure) if matches!(failure.kind, Kind::WrongCredentials | Kind::TooMany) => {
-            let page = door::page(&here, Some(&failure));
+            let page = entry::page(&here, Some(&failure));
             here.refuse(&failure, &page)
         }
         // The link or the PIN changed during the check.
@@ -140,9 +140,9 @@ async fn open(here: Here, Form(given): Form<Pin>) -> Response {
 
 async fn leave(here: Here) -> Response {
     let Some(visit) = &here.visit else { return here.to_door() };
-    match enter::leave(&here.app, visit).await {
+    match visits::leave(&here.app, visit).await {
         Ok(()) => {
-            let cookie = [(header::SET_COOKIE, enter::cookie(None, here.encrypted))];
+            let cookie = [(header::SET_COOKIE, visits::cookie(None, here.encrypted))];
             (cookie, Redirect::to(&here.path(""))).into_response()
         }
         Err(failure) => here.fail(failure),
@@ -151,9 +151,9 @@ async fn leave(here: Here) -> Response {
 
 async fn annotate(here: Here, Form(given): Form<NamedPin>) -> Response {
     let Some(visit) = &here.visit else { return here.to_door() };
-    match enter::annotate(&here.app, visit, here.from, given.pin, &given.name).await {
+    match visits::annotate(&here.app, visit, here.from, given.pin, &given.name).await {
         Ok(token) => {
-            let cookie = [(header::SET_COOKIE, enter::cookie(Some(&token), here.encrypted))];
+            let cookie = [(header::SET_COOKIE, visits::cookie(Some(&token), here.encrypted))];
             (cookie, Redirect::to(&here.path("#annotate"))).into_response()
         }
         Err(failure) => here.fail(failure),
@@ -176,7 +176,7 @@ async fn one(
         let neighbour =
             |at: Option<usize>| at.and_then(|at| around.get(at)).map(|it| it.id.clone());
         let comments = match &visit.visitor {
-            Some(_) => notes::comments(app, visit, &photo.id).await?,
+            Some(_) => annotations::comments(app, visit, &photo.id).await?,
             None => Vec::new(),
         };
         Ok::<_, Failure>(photo::Single {
@@ -185,7 +185,7 @@ async fn one(
             number: before + 1,
             of: photos::count(app, visit, &choice).await?,
             page: before / PER_PAGE + 1,
-            downloads_left: taken::downloads_left(app, visit, here.from, &about).await?,
+            downloads_left: download_quota::downloads_left(app, visit, here.from, &about).await?,
             photo,
             about,
             choice,
@@ -223,23 +223,25 @@ async fn carry_out(
 ) -> Result<&'static str> {
     visit.visitor()?;
     match deed.what.as_str() {
-        "pick" | "unimportant" => notes::pick(app, visit, photo, false).await.map(|()| "#picks"),
-        "important" => notes::pick(app, visit, photo, true).await.map(|()| "#picks"),
-        "unpick" => notes::unpick(app, visit, photo).await.map(|()| "#picks"),
+        "pick" | "unimportant" => {
+            annotations::pick(app, visit, photo, false).await.map(|()| "#picks")
+        }
+        "important" => annotations::pick(app, visit, photo, true).await.map(|()| "#picks"),
+        "unpick" => annotations::unpick(app, visit, photo).await.map(|()| "#picks"),
         "comment" => {
             let spot = spot(if deed.exact.is_empty() { &deed.spot } else { &deed.exact })?;
             let (x, y) = spot.map_or((None, None), |(x, y)| (Some(x), Some(y)));
             let new = NewComment { text: deed.text.clone(), x, y };
-            notes::comment(app, visit, photo, &new).await.map(|_| "#notes")
+            annotations::comment(app, visit, photo, &new).await.map(|_| "#notes")
         }
-        "resolve" => notes::resolve(app, visit, &deed.comment, true).await.map(|()| "#notes"),
-        "reopen" => notes::resolve(app, visit, &deed.comment, false).await.map(|()| "#notes"),
-        "delete" => notes::delete(app, visit, &deed.comment).await.map(|()| "#notes"),
+        "resolve" => annotations::resolve(app, visit, &deed.comment, true).await.map(|()| "#notes"),
+        "reopen" => annotations::resolve(app, visit, &deed.comment, false).await.map(|()| "#notes"),
+        "delete" => annotations::delete(app, visit, &deed.comment).await.map(|()| "#notes"),
         _ => Err(Failure::invalid("do: expected the value of one of the page's buttons.")),
     }
 }
 
-/// Parses `X,Y`; `None` for an empty text. [`notes::comment`] checks that each is from 0 to 1.
+/// Parses `X,Y`; `None` for an empty text. [`annotations::comment`] checks that each is from 0 to 1.
 fn spot(text: &str) -> Result<Option<(f64, f64)>> {
     if text.is_empty() {
         return Ok(None);

@@ -1,10 +1,10 @@
 use maud::{Markup, html};
 
-use super::here::Here;
+use super::context::Here;
 use super::layout::{Frame, file, layout, query, sizes};
-use crate::album::notes::Comment;
-use crate::album::photos::{About, AlbumPhoto, Choice};
-use crate::photo::rules::Download;
+use crate::api::album::annotations::Comment;
+use crate::api::album::photos::{About, AlbumPhoto, Choice};
+use crate::api::photo_policy::Download;
 
 /// Centres of the nine fields of the comment form, `x,y` from 0 to 1, row by row.
 const SPOTS: [&str; 9] = [

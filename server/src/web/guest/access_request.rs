@@ -1,10 +1,10 @@
 use maud::{Markup, html};
 
-use super::door::{Behind, ticks};
+use super::entry::{Behind, ticks};
 use super::layout::{Sheet, layout};
-use crate::guest::consent::Way;
-use crate::words::Language;
-use crate::words::guest::Guest;
+use crate::api::guest::consent::Way;
+use crate::i18n::Language;
+use crate::i18n::guest::Guest;
 
 /// The values of a rejected form, and the reason.
 #[derive(Default)]

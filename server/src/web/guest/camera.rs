@@ -1,7 +1,7 @@
 use maud::{Markup, html};
 
 use super::layout::troubles;
-use crate::words::guest::{Camera, GUIDANCE, Guest, REASONS};
+use crate::i18n::guest::{Camera, GUIDANCE, Guest, REASONS};
 
 /// Renders the camera step in three parts: introduction, live picture with instructions, and failure.
 /// `camera.js` shows one at a time; the server judges every frame. `ask` is the URL of the way without a

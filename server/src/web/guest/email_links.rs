@@ -5,8 +5,8 @@
 use maud::{Markup, html};
 
 use super::layout::{Sheet, layout, said};
-use crate::words::Language;
-use crate::words::guest::Guest;
+use crate::i18n::Language;
+use crate::i18n::guest::Guest;
 
 /// Renders the page for access without a camera.
 pub fn enter(words: &Guest, language: Language) -> Markup {

@@ -2,9 +2,9 @@ use maud::{Markup, html};
 
 use super::camera;
 use super::layout::{Sheet, layout, said};
-use crate::guest::consent::{self, Consent, Named, Way};
-use crate::words::Language;
-use crate::words::guest::Guest;
+use crate::api::guest::consent::{self, Consent, Named, Way};
+use crate::i18n::Language;
+use crate::i18n::guest::Guest;
 
 /// The event behind a link.
 pub struct Behind<'a> {

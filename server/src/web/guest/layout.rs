@@ -1,8 +1,8 @@
 use maud::{Markup, html};
 
-use crate::pages::visitors::{self, Frame};
-use crate::words::Language;
-use crate::words::guest::{Guest, Trouble};
+use crate::i18n::Language;
+use crate::i18n::guest::{Guest, Trouble};
+use crate::web::visitor_layout::{self, Frame};
 
 /// A page's language, title, URL, CSS class and script.
 pub struct Sheet<'a> {
@@ -16,7 +16,7 @@ pub struct Sheet<'a> {
 pub fn layout(words: &Guest, sheet: &Sheet<'_>, main: &Markup) -> Markup {
     let Sheet { language, title, address, class, script } = *sheet;
     let (skip, choice) = (words.door.skip, words.door.language);
-    visitors::layout(&Frame { skip, choice, language, title, address, class, script }, main)
+    visitor_layout::layout(&Frame { skip, choice, language, title, address, class, script }, main)
 }
 
 /// Renders a page with one message and, if `back` is given, a link back.

@@ -3,12 +3,12 @@
 //! The server renders them in the guest's language; scripts fill `/g` through the API. Unknown, expired and
 //! withdrawn links all lead to the same page.
 
-mod ask;
-mod camera;
-mod door;
-mod layout;
-mod letters;
-mod photos;
+pub mod access_request;
+pub mod camera;
+pub mod email_links;
+pub mod entry;
+pub mod layout;
+pub mod photos;
 
 use axum::Router;
 use axum::extract::{Form, FromRequestParts};
@@ -20,17 +20,18 @@ use axum::routing::get;
 use serde::Deserialize;
 use sqlx::Row as _;
 
-use super::links::{self, Open};
-use super::requests::{self, NewRequest};
-use crate::access::{GuestVisit, Rule, changes_from_elsewhere};
+use crate::api::guest::access_requests::{self, NewRequest};
+use crate::api::guest::links::{self, Open};
+use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::input::Path;
-use crate::middleware::{ClientAddress, protect};
-use crate::pages::visitors::{refused, respond};
-use crate::state::App;
-use crate::words::Wanted;
-use crate::words::guest::{Guest, words};
-use door::{Behind, Stage};
+use crate::http::auth::{GuestVisit, Rule, changes_from_elsewhere};
+use crate::http::client_address::ClientAddress;
+use crate::http::extract::Path;
+use crate::http::middleware::protect;
+use crate::i18n::Wanted;
+use crate::i18n::guest::{Guest, words};
+use crate::web::visitor_layout::{refused, respond};
+use entry::{Behind, Stage};
 
 /// Returns the routes of the pages, with the rate limits of the API.
 pub fn routes(app: &App) -> Router<App> {
@@ -111,7 +112,7 @@ async fn behind(here: Here, Path(token): Path<String>) -> Response {
     };
     let address = format!("/g/{token}");
     let behind = behind_of(&open, &address);
-    let page = door::page(here.words(), here.wanted.language, &behind, stage);
+    let page = entry::page(here.words(), here.wanted.language, &behind, stage);
     respond(here.wanted, StatusCode::OK, &page)
 }
 
@@ -123,17 +124,22 @@ fn behind_of<'a>(open: &'a Open, address: &'a str) -> Behind<'a> {
 async fn ask_page(here: Here, Path(token): Path<String>) -> Response {
     match find(&here.app, &token).await {
         Ok(open) => {
-            let page = ask_again(&here, &token, &open, &ask::Refused::default());
+            let page = ask_again(&here, &token, &open, &access_request::Refused::default());
             respond(here.wanted, StatusCode::OK, &page)
         }
         Err(failure) => here.fail(&failure, None),
     }
 }
 
-fn ask_again(here: &Here, token: &str, open: &Open, refused: &ask::Refused<'_>) -> maud::Markup {
+fn ask_again(
+    here: &Here,
+    token: &str,
+    open: &Open,
+    refused: &access_request::Refused<'_>,
+) -> maud::Markup {
     let address = format!("/g/{token}");
     let behind = behind_of(open, &address);
-    ask::page(here.words(), here.wanted.language, &behind, refused)
+    access_request::page(here.words(), here.wanted.language, &behind, refused)
 }
 
 /// The submitted form. A browser omits a box that is not ticked.
@@ -173,7 +179,7 @@ async fn send_request(
         consent_ends_unix_s: given.ends,
         adult: given.adult.is_some(),
     };
-    let why = match requests::place(&here.app, here.wanted.language, from, request).await {
+    let why = match access_requests::place(&here.app, here.wanted.language, from, request).await {
         Ok(()) => {
             let said = (words.ask.sent_title, words.ask.sent);
             let page = layout::notice(words, here.wanted.language, said, None);
@@ -187,8 +193,12 @@ async fn send_request(
         },
     };
     let (failure, why) = why;
-    let filled =
-        ask::Refused { name: &given.name, contact: &given.contact, message: &given.message, why };
+    let filled = access_request::Refused {
+        name: &given.name,
+        contact: &given.contact,
+        message: &given.message,
+        why,
+    };
     refused(here.wanted, &failure, &ask_again(&here, &token, &open, &filled))
 }
 
@@ -222,11 +232,11 @@ async fn own(here: Here) -> Response {
 }
 
 async fn enter(here: Here) -> Response {
-    let page = letters::enter(here.words(), here.wanted.language);
+    let page = email_links::enter(here.words(), here.wanted.language);
     respond(here.wanted, StatusCode::OK, &page)
 }
 
 async fn notify(here: Here) -> Response {
-    let page = letters::notify(here.words(), here.wanted.language);
+    let page = email_links::notify(here.words(), here.wanted.language);
     respond(here.wanted, StatusCode::OK, &page)
 }

@@ -2,8 +2,8 @@ use maud::{Markup, html};
 
 use super::camera;
 use super::layout::{Sheet, layout, said};
-use crate::words::Language;
-use crate::words::guest::{Guest, Photos};
+use crate::i18n::Language;
+use crate::i18n::guest::{Guest, Photos};
 
 /// The event's data that the page contains before it calls the API.
 pub struct About<'a> {

@@ -1,0 +1,4 @@
+pub mod event;
+pub mod guest;
+pub mod orphaned_templates;
+pub mod photos;

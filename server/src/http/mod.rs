@@ -1,0 +1,7 @@
+pub mod auth;
+pub mod client_address;
+pub mod extract;
+pub mod health;
+pub mod listener;
+pub mod metrics_listener;
+pub mod middleware;

@@ -1,0 +1,2 @@
+pub mod derivatives;
+pub mod watermark;

@@ -1,0 +1,16 @@
+pub mod admission;
+pub mod alerts;
+pub mod audit_log;
+pub mod clock;
+pub mod db;
+pub mod face_engine;
+pub mod ids;
+pub mod imaging;
+pub mod jobs;
+pub mod mail;
+pub mod photo_store;
+pub mod qr_code;
+pub mod rate_limit;
+pub mod search_batcher;
+pub mod telemetry;
+pub mod zip_stream;

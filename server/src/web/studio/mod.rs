@@ -1,0 +1,13 @@
+pub mod account;
+pub mod albums;
+pub mod coverage;
+pub mod event;
+pub mod event_settings;
+pub mod forms;
+pub mod guests;
+pub mod layout;
+pub mod matching;
+pub mod members;
+pub mod people;
+pub mod records;
+pub mod studio;

@@ -10,8 +10,8 @@ use crate::api::search::routes::names;
 use crate::app::App;
 use crate::error::{Failure, Kind, Result};
 use crate::http::auth::Grant;
+use crate::http::auth::audit::note_by;
 use crate::http::extract::{self, Body};
-use crate::infra::audit_log::note_by;
 
 /// Limits the faces of a merge request.
 const MERGED_MAX: usize = 50;

@@ -235,5 +235,4 @@ fn canonical(value: &impl Serialize) -> Result<String> {
 }
 
 #[cfg(test)]
-#[path = "receipt_tests.rs"]
 mod tests;

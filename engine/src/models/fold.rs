@@ -219,5 +219,4 @@ fn counted<T>(values: Vec<T>, count: usize) -> Result<Vec<T>, String> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-#[path = "fold_tests.rs"]
 pub(super) mod tests;

@@ -179,5 +179,4 @@ fn int64_values(tensor: &Tensor) -> Option<Vec<i64>> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-#[path = "patch_tests.rs"]
 mod tests;

@@ -19,6 +19,7 @@ mod embed;
 mod error;
 mod face;
 mod files;
+mod format_version;
 #[doc(hidden)]
 pub mod fuzz;
 mod guest;

@@ -89,7 +89,7 @@ impl Collection {
             _ => {}
         }
         if let Some(photo) = gallery.photo_of_two(&people).filter(|_| !although_together) {
-            return Err(Error::TogetherInPhoto { photo });
+            return Err(Error::TogetherInPhoto { photo: photo.to_string() });
         }
         let mut said = gallery.people.corrections.clone();
         said.merge(&people, although_together, |face| gallery.people.is_homeless(face));

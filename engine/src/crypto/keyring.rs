@@ -14,8 +14,8 @@ use super::{Secret, Signer, migrate};
 use crate::clock::unix_now_s;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::format_version::KEYRING_FORMAT;
 use crate::ids::{CollectionId, hex, unhex};
-use crate::store::version::KEYRING_FORMAT;
 
 const SIGNING: &[u8] = b"picpick signing key";
 

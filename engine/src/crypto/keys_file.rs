@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::store::version::{self, KEYRING_FORMAT};
+use crate::format_version::{self, KEYRING_FORMAT};
 
 const NAME: &str = "keys.toml";
 
@@ -119,7 +119,7 @@ fn parse(text: &str, folder: &Path) -> Result<Found> {
     // The format number is read first, to distinguish a newer file from a damaged one.
     let table: toml::Table = toml::from_str(text).map_err(failed)?;
     let format = table.get("format").and_then(toml::Value::as_integer).unwrap_or(0);
-    version::check(&format!("keyring {}", folder.display()), KEYRING_FORMAT, format)?;
+    format_version::check(&format!("keyring {}", folder.display()), KEYRING_FORMAT, format)?;
     if format == 1 {
         return toml::from_str(text).map(Found::First).map_err(failed);
     }

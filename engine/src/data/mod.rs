@@ -14,9 +14,9 @@ use crate::clock::unix_now_s;
 use crate::crypto::{About, BlobSealer, Entry, Keyring, PublicKey, Secret, Vault};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::format_version::{self, DATA_FORMAT};
 use crate::ids::CollectionId;
 use crate::locked;
-use crate::store::version::{self, DATA_FORMAT};
 use crate::store::{Store, StoreKeys};
 
 /// An opened data folder.
@@ -72,7 +72,7 @@ impl DataFolder {
         {
             Self::make(folder, &path)?;
         }
-        version::check(
+        format_version::check(
             &format!("data folder {}", folder.display()),
             DATA_FORMAT,
             read_format(&path)?,

@@ -138,8 +138,8 @@ fn size(content: &[u8], lossless: bool) -> Option<(u32, u32)> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::{decode, probe};
     use super::*;
+    use crate::decode::{decode, probe};
 
     #[test]
     fn transparency_and_containers_change_no_colour() {

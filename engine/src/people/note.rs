@@ -88,8 +88,8 @@ fn faces_in(bytes: &[u8]) -> Option<BTreeSet<FaceId>> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::corrections::Meant;
     use super::*;
+    use crate::people::corrections::Meant;
 
     fn person(ids: &[u8]) -> Meant {
         let faces: Vec<FaceId> = ids.iter().map(|id| FaceId([*id; 16])).collect();

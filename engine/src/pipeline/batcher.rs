@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Found;
-use super::run::Lazy;
+use super::lazy::Lazy;
 use crate::embed::BATCH;
 use crate::error::Result;
 use crate::face::{Face, Photo};

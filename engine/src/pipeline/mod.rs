@@ -4,6 +4,7 @@
 
 mod batcher;
 mod budget;
+mod lazy;
 mod look;
 mod run;
 

@@ -8,12 +8,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Pipeline;
 use super::batcher::{Batcher, Ticket};
 use super::budget::Budget;
+use super::lazy::Lazy;
 use crate::decode::{DecodeLimits, decode, probe};
 use crate::error::{Error, Result};
 use crate::face::Photo;
@@ -118,7 +119,7 @@ pub fn run<S: PhotoSource>(
     tell: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Summary> {
     let shared = Shared {
-        pipeline: Lazy { load, cell: OnceLock::new(), loading: Mutex::new(()) },
+        pipeline: Lazy::new(load),
         budget: Budget::new(options.decode_bytes_max),
         under_way: Mutex::new(HashSet::new()),
         counts: Mutex::new(Summary::default()),
@@ -160,27 +161,6 @@ pub fn run<S: PhotoSource>(
     let mut summary = shared.counts.into_inner().unwrap_or_else(PoisonError::into_inner);
     summary.stopped = options.stop.load(Ordering::Relaxed);
     failure.map_or(Ok(summary), Err)
-}
-
-/// The pipeline, loaded on first use by the worker that needs it first; the others wait (single flight).
-pub(super) struct Lazy<'a> {
-    load: &'a (dyn Fn() -> Result<Arc<Pipeline>> + Sync),
-    cell: OnceLock<Arc<Pipeline>>,
-    loading: Mutex<()>,
-}
-
-impl Lazy<'_> {
-    pub(super) fn get(&self) -> Result<&Pipeline> {
-        if let Some(pipeline) = self.cell.get() {
-            return Ok(pipeline);
-        }
-        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = self.cell.get() {
-            return Ok(pipeline);
-        }
-        let pipeline = (self.load)()?;
-        Ok(self.cell.get_or_init(|| pipeline))
-    }
 }
 
 struct Shared<'a> {

@@ -7,7 +7,7 @@ use crate::crypto::RowNames;
 use crate::error::Result;
 use crate::ids::{CollectionId, PhotoId};
 
-use super::version::ROW_FORMAT;
+use crate::format_version::ROW_FORMAT;
 
 /// The row kinds of a store.
 ///

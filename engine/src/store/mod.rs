@@ -11,7 +11,6 @@ mod notes;
 pub(crate) mod record;
 mod rocks;
 mod state;
-pub(crate) mod version;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -20,6 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::crypto::{RowNames, Sealer, Secret};
 use crate::error::{Error, Result};
 use crate::face::Photo;
+use crate::format_version;
 use crate::ids::{CollectionId, FaceId, PhotoId};
 
 pub(crate) use keys::{Blob, Key, Note};
@@ -87,12 +87,12 @@ impl Store {
             .get(&keys::format())?
             .and_then(|bytes| bytes.try_into().ok())
             .map_or(0, u32::from_be_bytes);
-        version::check(
+        format_version::check(
             &format!("the store of collection {collection}"),
-            version::STORE_FORMAT,
+            format_version::STORE_FORMAT,
             i64::from(format),
         )?;
-        if format < version::STORE_FORMAT && !rocks.is_read_only() {
+        if format < format_version::STORE_FORMAT && !rocks.is_read_only() {
             rocks.write(&[format_row()])?;
         }
         Self::with(rocks, folder, collection, keys)
@@ -416,7 +416,7 @@ impl Drop for Snapshot {
 }
 
 fn format_row() -> Change {
-    Change::Put(keys::format(), version::STORE_FORMAT.to_be_bytes().to_vec())
+    Change::Put(keys::format(), format_version::STORE_FORMAT.to_be_bytes().to_vec())
 }
 
 #[cfg(test)]

@@ -185,7 +185,7 @@ fn a_newer_store_is_refused_and_an_older_one_raised() {
     assert_eq!(all(&store), (vec![1], 0));
     assert_eq!(
         store.rocks.get(&keys::format()).unwrap(),
-        Some(version::STORE_FORMAT.to_be_bytes().to_vec())
+        Some(format_version::STORE_FORMAT.to_be_bytes().to_vec())
     );
 }
 

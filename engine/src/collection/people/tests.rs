@@ -131,7 +131,7 @@ fn what_cannot_be_said_is_refused_and_changes_nothing() {
     open.put(vec![two]).unwrap();
     open.settle().unwrap();
     let together = open.merge_people(&[id(9), id(10)], false);
-    assert!(matches!(together, Err(Error::TogetherInPhoto { photo: PhotoId([9, ..]) })));
+    assert!(matches!(together, Err(Error::TogetherInPhoto { photo }) if photo.starts_with("09")));
     open.merge_people(&[id(9), id(10)], true).unwrap();
     assert!(event.reopened().person(9).contains(&10), "the owner merged them");
 }

@@ -1,5 +1,5 @@
-use super::super::onnx::Attribute;
 use super::*;
+use crate::models::onnx::Attribute;
 
 /// Creates an int8 constant.
 pub(crate) fn int8(name: &str, dims: &[i64], values: &[i8]) -> Tensor {

@@ -1,6 +1,6 @@
-use super::super::fold::tests::{dequantise, float, int8};
-use super::super::onnx::{Attribute, Node, TensorType, Type};
 use super::*;
+use crate::models::fold::tests::{dequantise, float, int8};
+use crate::models::onnx::{Attribute, Node, TensorType, Type};
 
 fn value(name: &str, dims: &[i64]) -> ValueInfo {
     let dim = |size: &i64| Dimension { dim_value: Some(*size), ..Dimension::default() };

@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::super::form::Place;
-use super::super::{People, PersonFace};
 use super::*;
 use crate::ids::PhotoId;
+use crate::people::form::Place;
+use crate::people::{People, PersonFace};
 use crate::quality::QUALITY_LOW;
 
 const CUT: f32 = 0.45;

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use crate::align::CROP_SIDE_PX;
 use crate::detect::planes;
 use crate::error::{Error, Result};
-use crate::files;
-use crate::manifest;
+use crate::fs::durable;
+use crate::models::manifest;
+use crate::models::runtime::{Model, Provider, Runtime};
 use crate::picture::Picture;
-use crate::runtime::{Model, Provider, Runtime};
 
 /// Crops per run of the model. Range 4 to 32; 8 takes a third less time per face than 1, a higher number
 /// gains little and costs memory. Measure with `picpick-bench pipeline`.
@@ -140,9 +140,9 @@ impl Embedder {
         let failed = |error: toml::ser::Error| Error::Runtime { reason: error.to_string() };
         let text = toml::to_string(verdict).map_err(failed)?;
         if let Some(folder) = self.verdict_file.parent() {
-            files::make_folder(folder, false)?;
+            durable::make_folder(folder, false)?;
         }
-        files::replace(&self.verdict_file, text.as_bytes(), 0o644)
+        durable::replace(&self.verdict_file, text.as_bytes(), 0o644)
     }
 
     /// Scales `row` to norm 1, subtracts the pack's centre, and scales again.

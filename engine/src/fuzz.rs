@@ -21,7 +21,7 @@ pub fn read_said(bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// Returns the number of erasures in a ledger's text that form an intact hash chain, counted from the start.
 pub fn read_ledger(text: &str) -> usize {
-    crate::books::erasures_in(text)
+    crate::erasure_log::erasures_in(text)
 }
 
 /// Whether a text is a valid `keys.toml` of a keyring, in the current format or an older one.

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use crate::ids::{FaceId, PhotoId};
-use crate::manifest::Matching;
+use crate::models::manifest::Matching;
 use crate::quality::QUALITY_LOW;
 
 /// The reason why a photo is among the matches.

@@ -7,11 +7,11 @@ use super::manifest::{self, Header, Rows};
 use super::run::{backups_of, remove_expired, sealer, segment_object};
 use super::segment;
 use crate::clock::unix_now_s;
-use crate::data::{DataFolder, REPLACED, RESTORING};
+use crate::data_dir::{DataFolder, REPLACED, RESTORING};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::fs::durable;
 use crate::ids::CollectionId;
-use crate::place::Place;
+use crate::object_store::Place;
 use crate::store::{Store, StoreKeys};
 
 /// A backup as listed in its object store.
@@ -95,7 +95,7 @@ impl DataFolder {
         replace: bool,
     ) -> Result<Restored> {
         let entry = self.entry(name)?;
-        let _lock = files::lock(&self.making_lock())?;
+        let _lock = durable::lock(&self.making_lock())?;
         let (path, now) = (self.path(entry.id), unix_now_s());
         let keys = StoreKeys { data: &entry.data_key, canary: &entry.canary_key };
         let held = match Store::open(&path, entry.id, keys) {
@@ -123,7 +123,7 @@ impl DataFolder {
         let (header, rows) = manifest::open(&bytes, &sealer(&entry)?, &newest.object)?;
 
         let fresh = path.with_extension(RESTORING);
-        files::remove_folder(&fresh)?;
+        durable::remove_folder(&fresh)?;
         let store = Store::create(&fresh, entry.id, keys)?;
         fill(&store, place, entry.id, &header, &rows)?;
         drop(store);
@@ -144,7 +144,7 @@ impl DataFolder {
     /// data folder restores the old folder.
     fn swap(&self, path: &std::path::Path, fresh: &std::path::Path) -> Result<()> {
         let old = path.with_extension(REPLACED);
-        files::remove_folder(&old)?;
+        durable::remove_folder(&old)?;
         let rename = |from: &std::path::Path, to: &std::path::Path| {
             std::fs::rename(from, to).map_err(|source| Error::io("rename", from, source))
         };
@@ -152,9 +152,9 @@ impl DataFolder {
             rename(path, &old)?;
         }
         rename(fresh, path)?;
-        files::sync_folder(&self.path_of_data().join("collections"))?;
-        files::remove_folder(&old)?;
-        files::sync_folder(&self.path_of_data().join("collections"))
+        durable::sync_folder(&self.path_of_data().join("collections"))?;
+        durable::remove_folder(&old)?;
+        durable::sync_folder(&self.path_of_data().join("collections"))
     }
 }
 

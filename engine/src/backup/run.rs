@@ -10,10 +10,10 @@ use super::manifest::{self, Header, Row, Rows, SegmentRows};
 use super::segment;
 use crate::clock::unix_now_s;
 use crate::crypto::{BackupNote, Entry, Sealer};
-use crate::data::DataFolder;
+use crate::data_dir::DataFolder;
 use crate::error::Result;
 use crate::ids::CollectionId;
-use crate::place::Place;
+use crate::object_store::Place;
 use crate::store::Snapshot;
 
 /// Minimum share of live rows in a reused segment, 0 to 1. The live rows of a segment below it are uploaded

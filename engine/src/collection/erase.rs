@@ -9,14 +9,14 @@ use std::sync::atomic::Ordering;
 
 use super::Collection;
 use super::people::read_note;
-use crate::books::{Books, Erased, Erasure, Receipt, ReceiptBody, Scanned, Subject};
 use crate::clock::unix_now_s;
-use crate::data::none_left;
+use crate::data_dir::none_left;
+use crate::erasure_log::{Books, Erased, Erasure, Receipt, ReceiptBody, Scanned, Subject};
 use crate::error::{Error, Result};
 use crate::face::Photo;
+use crate::fs::residue_scan::Needles;
 use crate::ids::{CollectionId, FaceId, GuestId, PhotoId, hex};
 use crate::people::Corrections;
-use crate::residue::Needles;
 use crate::store::{Note, Store};
 
 /// The erasures of one collection that have no receipt yet.

@@ -173,7 +173,7 @@ impl Others {
 mod tests {
     use super::*;
     use crate::face::{Face, Photo};
-    use crate::manifest::Matching;
+    use crate::models::manifest::Matching;
 
     const DIM: usize = 64;
 

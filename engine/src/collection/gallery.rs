@@ -7,8 +7,8 @@ use crate::face::{Face, Photo};
 use crate::guest::{Guest, Stance};
 use crate::ids::{FaceId, PhotoId};
 use crate::index::{ExactIndex, Hit, Index};
-use crate::manifest::Matching;
 use crate::matcher::{self, Accepted, Candidate, MatchKind, Stricter};
+use crate::models::manifest::Matching;
 use crate::people::{People, Person, PersonFace};
 use crate::quality::Quality;
 

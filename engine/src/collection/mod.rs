@@ -17,15 +17,15 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::books::Books;
-use crate::data::{CollectionInfo, DataFolder};
+use crate::data_dir::{CollectionInfo, DataFolder};
+use crate::erasure_log::Books;
 use crate::error::{Error, Result};
 use crate::face::{Face, Photo};
 use crate::guest::Guest;
 use crate::ids::{FaceId, PhotoId};
 use crate::index::{EXACT_FACES_MAX, ExactIndex, HnswIndex, Index};
-use crate::manifest::{Matching, Pack};
 use crate::matcher::{Accepted, MatchKind};
+use crate::models::manifest::{Matching, Pack};
 use crate::pipeline::Sink;
 use crate::query::Template;
 use crate::store::{Blob, Store};

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::files;
 use crate::format_version::{self, KEYRING_FORMAT};
+use crate::fs::durable;
 
 const NAME: &str = "keys.toml";
 
@@ -132,7 +132,7 @@ pub(super) fn write(folder: &Path, keys: &KeysFile) -> Result<()> {
         path: folder.to_path_buf(),
         reason: error.to_string(),
     })?;
-    files::replace(&folder.join(NAME), text.as_bytes(), 0o600)
+    durable::replace(&folder.join(NAME), text.as_bytes(), 0o600)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use super::archive::tests::wheel;
 use super::*;
-use crate::manifest::Sha256Sum;
+use crate::models::manifest::Sha256Sum;
 use std::fs;
 
 /// A folder with a user's pack of two local files, and a cache.

@@ -18,11 +18,11 @@ use crate::embed::{Embedder, Precision, Verdict, read_verdict, unit};
 use crate::error::Result;
 use crate::face::Face;
 use crate::ids::{FaceId, PhotoId};
-use crate::manifest::Pack;
 use crate::models::Models;
+use crate::models::manifest::Pack;
+use crate::models::runtime::{Provider, Runtime, cpu_name};
 use crate::picture::Picture;
 use crate::quality::Quality;
-use crate::runtime::{Provider, Runtime, cpu_name};
 
 pub use run::{Event, PhotoSource, RunOptions, Sink, Summary, run};
 

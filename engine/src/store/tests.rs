@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::residue::Needles;
+use crate::fs::residue_scan::Needles;
 
 /// A folder for a store, and its keys.
 struct Place {
@@ -112,7 +112,7 @@ fn canaries_are_planted_found_by_a_scan_and_never_taken_for_photos() {
     for number in 0..planted {
         needles.add(&canary::value(&place.canary, number).unwrap());
     }
-    let pieces = |scan: &crate::residue::Scan| {
+    let pieces = |scan: &crate::fs::residue_scan::Scan| {
         scan.found.iter().map(|(piece, _)| *piece).collect::<HashSet<_>>().len() as u64
     };
     assert_eq!(pieces(&needles.scan(&place.path())), planted, "in the log");

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::*;
-use crate::data::{DataFolder, Keep};
+use crate::data_dir::{DataFolder, Keep};
 use crate::face::Face;
 use crate::guest::Guest;
 use crate::ids::GuestId;
-use crate::manifest::{DEFAULT_PACK, Pack};
+use crate::models::manifest::{DEFAULT_PACK, Pack};
 use crate::pipeline::Sink;
 use crate::query::Template;
 

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use crate::ids::{FaceId, GuestId, PhotoId};
 use crate::matcher::Accepted;
-use crate::query::Template;
+use crate::template::Template;
 
 /// A guest of one collection: a person who passed verification, to see the photos that show them. Biometric
 /// data, encrypted wherever it is stored.

@@ -1,7 +1,7 @@
 //! PicPick's engine: photos in, one person's photos out.
 //!
 //! A photo passes through `decode` → `detect` → `align` → `embed` → `store` (source of truth, encrypted) →
-//! `index` (derived, rebuildable). A selfie passes through the first four, then `query` → `matcher` → photos.
+//! `index` (derived, rebuildable). A selfie passes through the first four, then `template` → `matcher` → photos.
 
 mod align;
 mod backup;
@@ -12,9 +12,9 @@ mod coverage;
 mod crypto;
 mod data_dir;
 mod decode;
-mod derive;
 mod detect;
 mod embed;
+mod encode;
 mod erasure_log;
 mod error;
 mod face;
@@ -33,8 +33,8 @@ mod people;
 mod picture;
 mod pipeline;
 mod quality;
-mod query;
 mod store;
+mod template;
 
 pub use backup::{BackedUp, Backup, Restored};
 pub use calibrate::{Estimate, FPIR, Histogram, PAIRS_MIN};
@@ -48,8 +48,8 @@ pub use crypto::{
 };
 pub use data_dir::{CollectionInfo, CollectionResidue, DataFolder, Keep, Residue};
 pub use decode::{DecodeLimits, decode, media_type, probe};
-pub use derive::to_jpeg;
 pub use embed::{Precision, Verdict, cosine};
+pub use encode::to_jpeg;
 pub use erasure_log::{
     RECEIPT_SCHEMA, Receipt, ReceiptBody, Scanned, Subject as PurgeSubject, verify_chain,
 };
@@ -72,4 +72,4 @@ pub use pipeline::{
     Analysis, Event, PhotoSource, Pipeline, RunOptions, Sink, Summary, Timings, run, verdict,
 };
 pub use quality::{QUALITY_LOW, Quality};
-pub use query::{Subject, Template, subject};
+pub use template::{Subject, Template, subject};

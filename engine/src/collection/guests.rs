@@ -8,7 +8,7 @@ use crate::face::Photo;
 use crate::guest::{Claim, Guest, Sighting, Stance};
 use crate::ids::{FaceId, GuestId, PhotoId};
 use crate::matcher::Accepted;
-use crate::query::Template;
+use crate::template::Template;
 
 /// The guests of a collection in memory, and the new matches since the last `take_sightings`.
 pub(super) struct Guests {

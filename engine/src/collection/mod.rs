@@ -3,14 +3,14 @@
 //! A change is written to the store first and then to the gallery. Opening a collection builds the gallery
 //! from the store.
 
+mod calibration;
 mod erase;
-mod evidence;
 mod gallery;
 mod guests;
 mod people;
-mod preview;
-mod settle;
-mod stricter;
+mod refresh;
+mod threshold_offset;
+mod threshold_preview;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -27,16 +27,16 @@ use crate::index::{EXACT_FACES_MAX, ExactIndex, HnswIndex, Index};
 use crate::matcher::{Accepted, MatchKind};
 use crate::models::manifest::{Matching, Pack};
 use crate::pipeline::Sink;
-use crate::query::Template;
 use crate::store::{Blob, Store};
+use crate::template::Template;
 
+pub use calibration::Calibration;
 use erase::Pending;
-pub use evidence::Calibration;
 pub use gallery::{Gallery, KnownFace, KnownPhoto, Scoring};
 pub use guests::GuestPhotos;
 use guests::Guests;
 pub use people::{FaceOfPerson, PersonShown};
-pub use preview::{Counted, Dropped, Preview};
+pub use threshold_preview::{Counted, Dropped, Preview};
 
 /// A collection opened for indexing, search and erasure, by one process at a time.
 ///
@@ -276,7 +276,7 @@ fn gallery_of(
     let photos = scan(store, info, made.dim, remarks)?;
     let whole = remarks.len() == before;
     let mut gallery = Gallery::with(index_of(store, &photos, made.dim, remarks)?, made.matching);
-    gallery.stricter = stricter::of(store, remarks)?;
+    gallery.stricter = threshold_offset::of(store, remarks)?;
     photos.iter().for_each(|photo| gallery.note(photo));
     gallery.people = people::people_of(store, made, &photos, whole, remarks)?;
     Ok(gallery)

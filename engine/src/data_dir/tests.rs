@@ -164,7 +164,7 @@ fn a_guests_template_that_is_not_sealed_is_found() {
     let data = DataFolder::open(folder.path(), None).unwrap();
     data.create("Wedding", "p", &keep()).unwrap();
     let face = photo(1, 0.5).faces.remove(0);
-    let template = crate::query::Template::of(&[("selfie", &face)], "p").unwrap();
+    let template = crate::template::Template::of(&[("selfie", &face)], "p").unwrap();
     let leaked: Vec<u8> = template.embedding.iter().flat_map(|value| value.to_le_bytes()).collect();
     let (_, store) = data.store("Wedding").unwrap();
     let id = crate::ids::GuestId([7; 16]);

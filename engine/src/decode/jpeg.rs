@@ -7,7 +7,7 @@ use turbojpeg::{Colorspace, Decompressor, Image, PixelFormat};
 
 use crate::error::{Error, Result};
 
-use super::markers::{Markers, follow};
+use super::jpeg_markers::{Markers, follow};
 use super::{Coding, DecodeLimits, Header, Survey, held_size, orientation, refused, rgb};
 
 /// Memory of libjpeg-turbo for row buffers, tables and Huffman lookups, bytes per pixel of width.

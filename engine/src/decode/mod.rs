@@ -4,11 +4,11 @@
 //! that decoding will cost from the file's structure, and checks them against limits before allocating.
 
 mod jpeg;
-mod markers;
+mod jpeg_markers;
+mod orientation;
 mod png;
 mod rgb;
-mod turn;
-mod vp8l;
+mod vp8l_tables;
 mod webp;
 
 use image::metadata::Orientation;
@@ -130,7 +130,7 @@ pub fn decode(bytes: &[u8], header: &Header, limits: &DecodeLimits) -> Result<Pi
             Coding::Png => png::decode(bytes)?,
             Coding::WebP(still) => webp::decode(bytes, still)?,
         };
-        turn::upright(header.width, header.height, pixels, header.orientation)
+        orientation::upright(header.width, header.height, pixels, header.orientation)
     })
 }
 
@@ -160,7 +160,7 @@ fn held_size(width: u32, height: u32, limits: &DecodeLimits) -> Result<u64> {
 fn held(survey: Survey, limits: &DecodeLimits) -> Result<Header> {
     let Survey { coding, width, height, orientation, coded_bytes, passed_pixels, .. } = survey;
     let pixels = held_size(width, height, limits)?;
-    let turned = if turn::is_in_place(orientation) { pixels * 3 } else { pixels * 6 };
+    let turned = if orientation::is_in_place(orientation) { pixels * 3 } else { pixels * 6 };
     let memory_bytes = survey.memory_bytes.max(turned);
     if memory_bytes > limits.decoded_bytes_max {
         let (received, expected) = (memory_bytes >> 20, limits.decoded_bytes_max >> 20);

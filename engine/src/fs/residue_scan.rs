@@ -99,7 +99,7 @@ impl Needles {
     fn look(&self, path: &Path) -> std::io::Result<(u64, BTreeSet<u32>)> {
         let (mut total, mut found) = (0, BTreeSet::new());
         // An empty file is not opened: it contains nothing, and it may be the lock file of an open store,
-        // whose lock would be released on closing (see `locked.rs`).
+        // whose lock would be released on closing (see `posix_locks.rs`).
         if path.symlink_metadata()?.len() == 0 {
             return Ok((total, found));
         }

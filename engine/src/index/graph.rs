@@ -4,8 +4,8 @@
 //! point. The builder or the codec has checked that all links are in range.
 
 use super::Hit;
-use super::rows::{Code, Rows};
-use super::walk::Walk;
+use super::quantized::{Code, Rows};
+use super::search_layer::Walk;
 use crate::ids::FaceId;
 
 /// The maximum number of faces of a graph: its links are counted in 32 bits.

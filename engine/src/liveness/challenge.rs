@@ -5,12 +5,12 @@
 
 use std::collections::HashSet;
 
-use super::judge::{self, Turned};
-use super::print::Print;
-use super::words::{Guidance, Progress, Refusal, Turn};
+use super::frame_checks::{self, Turned};
+use super::frame_fingerprint::Print;
+use super::protocol::{Guidance, Progress, Refusal, Turn};
 use super::{LiveFace, Look};
 use crate::error::{Error, Result};
-use crate::query::Template;
+use crate::template::Template;
 
 /// Limits the time of a challenge from its first frame, ms.
 const TIME_MAX_MS: u64 = 90_000;
@@ -175,7 +175,7 @@ impl Challenge {
             return Err(Refusal::Replay);
         }
         self.presence(look, at_ms)?;
-        let face = match judge::fit(look) {
+        let face = match frame_checks::fit(look) {
             Ok(face) => face,
             Err(guidance) => return Ok(Progress::Wait(guidance)),
         };
@@ -184,11 +184,11 @@ impl Challenge {
         }
         let passes = match (self.turn(), self.kept.last(), self.kept.first()) {
             (Some(turn), Some(front), _) => {
-                let turned = judge::turned(turn, &front.face, face);
+                let turned = frame_checks::turned(turn, &front.face, face);
                 self.turned(turned, at_ms)?
             }
-            (_, _, Some(first)) => judge::back(&first.face, face),
-            _ => judge::straight(face),
+            (_, _, Some(first)) => frame_checks::back(&first.face, face),
+            _ => frame_checks::straight(face),
         };
         if passes {
             self.keep(face, &look.print, at_ms)
@@ -223,8 +223,8 @@ impl Challenge {
         else {
             return Ok(false);
         };
-        let another = !judge::same_person(&first.face, face);
-        let tilted = judge::tilted(&last.face, face);
+        let another = !frame_checks::same_person(&first.face, face);
+        let tilted = frame_checks::tilted(&last.face, face);
         if lasts(&mut self.doubts.person, another) {
             return Err(Refusal::AnotherPerson);
         }
@@ -258,7 +258,7 @@ impl Challenge {
         print: &Print,
         at_ms: u64,
     ) -> std::result::Result<Progress, Refusal> {
-        let same = |kept: &Kept| print.difference(&kept.print) <= judge::SAME_FRAME_MAX;
+        let same = |kept: &Kept| print.difference(&kept.print) <= frame_checks::SAME_FRAME_MAX;
         if self.kept.iter().any(same) {
             return Err(Refusal::Replay);
         }
@@ -268,7 +268,7 @@ impl Challenge {
         if self.done() < TURNS {
             return Ok(Progress::Wait(self.awaited()));
         }
-        if judge::is_live(self.kept.iter().map(|kept| kept.face.live)) {
+        if frame_checks::is_live(self.kept.iter().map(|kept| kept.face.live)) {
             Ok(Progress::Passed)
         } else {
             Err(Refusal::Attack)

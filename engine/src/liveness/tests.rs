@@ -1,6 +1,6 @@
 use super::*;
 use crate::ids::FaceId;
-use crate::query::Template;
+use crate::template::Template;
 
 const ONE: [Turn; 3] = [Turn::Left, Turn::Up, Turn::Right];
 

@@ -7,8 +7,8 @@ use ndarray::{Array2, s};
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
 
-use super::bonds::{Bonds, merge_sorted};
-use super::products;
+use super::constraints::{Bonds, merge_sorted};
+use super::similarity_blocks;
 use crate::ids::PhotoId;
 
 /// A cluster during agglomeration; it starts as one new face or as a known part of a person.
@@ -160,7 +160,7 @@ fn close_pairs(nodes: &[Node], settled: usize, cut: f32) -> Vec<(usize, usize, f
     let means = means(nodes);
     // Rows are the new nodes, columns all nodes before them: each pair is computed once.
     let rows = means.slice(s![settled.min(means.nrows()).., ..]);
-    let found = products::close(rows, means.view(), |row| settled + row, cut);
+    let found = similarity_blocks::close(rows, means.view(), |row| settled + row, cut);
     found.into_iter().map(|close| (close.column, settled + close.row, close.product)).collect()
 }
 
@@ -171,7 +171,7 @@ fn means(nodes: &[Node]) -> Array2<f32> {
         let count = node.count as f32;
         node.sum.iter().map(move |value| value / count).collect::<Vec<_>>()
     };
-    products::below_one_another(nodes.iter().flat_map(mean).collect(), dim)
+    similarity_blocks::below_one_another(nodes.iter().flat_map(mean).collect(), dim)
 }
 
 /// Returns for each of `embeddings` the node with the highest average cosine to its members, and that cosine;
@@ -183,9 +183,9 @@ pub(super) fn most_alike(
 ) -> Vec<Option<(f32, usize)>> {
     let mut best: Vec<Option<(f32, usize)>> = vec![None; embeddings.len()];
     let dim = nodes.first().map_or(0, |node| node.sum.len());
-    let rows = products::below_one_another(embeddings.concat(), dim);
+    let rows = similarity_blocks::below_one_another(embeddings.concat(), dim);
     let means = means(nodes);
-    for close in products::close(rows.view(), means.view(), |_| means.nrows(), least) {
+    for close in similarity_blocks::close(rows.view(), means.view(), |_| means.nrows(), least) {
         let Some(known) = best.get_mut(close.row) else { continue };
         if known.is_none_or(|(product, _)| product <= close.product) {
             *known = Some((close.product, close.column));

@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::bonds::{Bonds, clash};
 use super::cluster::{Node, agglomerate, dot, most_alike};
+use super::constraints::{Bonds, clash};
 use super::corrections::{Corrections, Words};
 use super::{People, Person, PersonFace};
 use crate::ids::FaceId;

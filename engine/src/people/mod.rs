@@ -4,13 +4,13 @@
 //! never form one. The owner's corrections (`corrections.rs`) always hold; the rest is derived from the
 //! faces.
 
-mod bonds;
 mod cluster;
 mod codec;
+mod constraints;
 mod corrections;
+mod corrections_codec;
 mod form;
-mod note;
-mod products;
+mod similarity_blocks;
 
 use std::collections::{HashMap, HashSet};
 

@@ -2,11 +2,11 @@
 //!
 //! `analyse` processes one photo; `run` processes many, with bounded queues and bounded memory.
 
+mod batch_run;
 mod batcher;
-mod budget;
+mod camera_frame;
 mod lazy;
-mod look;
-mod run;
+mod memory_budget;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ use crate::models::runtime::{Provider, Runtime, cpu_name};
 use crate::picture::Picture;
 use crate::quality::Quality;
 
-pub use run::{Event, PhotoSource, RunOptions, Sink, Summary, run};
+pub use batch_run::{Event, PhotoSource, RunOptions, Sink, Summary, run};
 
 /// A loaded model pack, which turns photos into faces with embeddings.
 pub struct Pipeline {

@@ -7,10 +7,10 @@
 pub(crate) mod canary;
 mod guests;
 pub(crate) mod keys;
-mod notes;
+mod owner_settings;
 pub(crate) mod record;
+mod recovery_state;
 mod rocks;
-mod state;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -23,8 +23,8 @@ use crate::format_version;
 use crate::ids::{CollectionId, FaceId, PhotoId};
 
 pub(crate) use keys::{Blob, Key, Note};
+pub(crate) use recovery_state::State;
 use rocks::{Change, Rocks};
-pub(crate) use state::State;
 
 /// Size of a row of derived state: 1 MiB of plaintext.
 const CHUNK_BYTES: usize = 1 << 20;

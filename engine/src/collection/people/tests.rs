@@ -10,7 +10,7 @@ use crate::guest::Guest;
 use crate::ids::GuestId;
 use crate::models::manifest::{DEFAULT_PACK, Pack};
 use crate::pipeline::Sink;
-use crate::query::Template;
+use crate::template::Template;
 
 struct Event {
     folder: TempDir,

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::sum::Sha256Sum;
+use super::sha256::Sha256Sum;
 use crate::error::{Error, Result};
 
 /// The rules for single fields of a manifest. Every error names the manifest, the field, the expected and the

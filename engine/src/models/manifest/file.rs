@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::sum::Sha256Sum;
+use super::sha256::Sha256Sum;
 
 /// A file of a manifest: its origin, the content it must have, and the patches applied to it.
 #[derive(Clone, Debug)]

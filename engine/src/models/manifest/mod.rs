@@ -1,20 +1,20 @@
 //! Parses model pack manifests into validated types: `models/*.toml` (built in) and users' own pack files.
 
+mod builtin;
 mod check;
 mod file;
 mod raw;
 mod reader;
-mod sum;
-mod supply;
+mod sha256;
 
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+pub use builtin::{LIVENESS, Runtime, liveness, photos, runtimes};
 pub use file::{Archive, Origin, Patch, Registry, SourceFile};
-pub use sum::Sha256Sum;
-pub use supply::{LIVENESS, Runtime, liveness, photos, runtimes};
+pub use sha256::Sha256Sum;
 
 /// The pack that is used if the caller names none.
 pub const DEFAULT_PACK: &str = "yunet-sface";

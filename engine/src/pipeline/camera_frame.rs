@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::face::Face;
 use crate::ids::PhotoId;
 use crate::liveness::{Liveness, Look, Seen};
-use crate::query::{Subject, subject};
+use crate::template::{Subject, subject};
 
 /// Limits the pixels of a frame. Browsers send about 640 by 480; 4 megapixels take as long as a photo of
 /// screen size.

@@ -7,8 +7,8 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use super::graph::{Above, Graph};
-use super::rows::Code;
-use super::select::Selection;
+use super::quantized::Code;
+use super::top_k::Selection;
 use super::{Hit, kernels};
 
 /// A row and its similarity to the query.

@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::select::Selection;
+use super::top_k::Selection;
 use super::{Hit, kernels};
 use crate::error::{Error, Result};
 use crate::ids::FaceId;

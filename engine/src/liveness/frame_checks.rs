@@ -2,8 +2,8 @@
 //!
 //! All thresholds of the challenge that concern frames are here.
 
-use super::plane::relief;
-use super::words::{Guidance, Turn};
+use super::planarity::relief;
+use super::protocol::{Guidance, Turn};
 use super::{LiveFace, Look};
 use crate::detect::Landmarks;
 use crate::embed::cosine;

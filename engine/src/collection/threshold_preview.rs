@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Collection;
-use super::evidence::Others;
+use super::calibration::Others;
 use super::gallery::Gallery;
 use crate::embed::cosine;
 use crate::error::Result;

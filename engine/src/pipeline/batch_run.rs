@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use super::Pipeline;
 use super::batcher::{Batcher, Ticket};
-use super::budget::Budget;
 use super::lazy::Lazy;
+use super::memory_budget::Budget;
 use crate::decode::{DecodeLimits, decode, probe};
 use crate::error::{Error, Result};
 use crate::face::Photo;

@@ -1,8 +1,8 @@
 //! Object stores for backups and the service's photos: the trait, the rules for object names, and
 //! `open_place`.
 //!
-//! There are two implementations: a local folder (`folder.rs`) and an S3 bucket (`s3/`, configured by
-//! `access.rs`).
+//! There are two implementations: a local folder (`local.rs`) and an S3 bucket (`s3/`, configured by
+//! `s3_config.rs`).
 
 mod local;
 mod s3;

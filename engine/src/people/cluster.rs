@@ -1,4 +1,4 @@
-//! Agglomerative average-linkage clustering of embeddings, under the constraints of `bonds.rs`.
+//! Agglomerative average-linkage clustering of embeddings, under the constraints of `constraints.rs`.
 //!
 //! Works on sums of unit embeddings: the average cosine between two clusters is the dot product of their sums
 //! divided by the product of their sizes, so the members are not needed.

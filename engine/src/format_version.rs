@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn newer_and_missing_formats_are_refused_and_told_apart() {
+    fn newer_and_missing_formats_are_refused_with_different_errors() {
         assert!(check("it", 2, 1).is_ok() && check("it", 2, 2).is_ok());
         assert!(matches!(
             check("it", 2, 3),

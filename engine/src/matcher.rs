@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn stricter_is_never_laxer_and_reads_back() {
+    fn an_offset_never_lowers_the_threshold_and_reads_back() {
         for added in [0.0, 0.05, 0.2] {
             let stricter = Stricter::new(added).unwrap_or(Stricter::MAX);
             assert_eq!(stricter.added(), added);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_poor_face_meets_a_higher_bar() {
+    fn a_low_quality_face_needs_a_higher_score() {
         let good = candidate(1, 1, 0.52, None);
         let poor = Candidate { quality: 0.05, ..candidate(2, 2, 0.52, None) };
         assert_eq!(decide(&[good, poor], 0.5, true).len(), 1);

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn one_face_in_two_boxes_and_poor_faces_are_no_pair() {
+    fn one_face_in_two_boxes_and_low_quality_faces_are_no_pair() {
         let mut twice = face(1, 2);
         twice.bbox = [210, 5, 110, 90];
         let mut poor = face(2, 2);
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn enough_pairs_give_a_threshold_and_portraits_on_the_wall_hardly_move_it() {
+    fn enough_pairs_give_a_threshold_and_wall_portraits_hardly_move_it() {
         // 60 people, and five of them in each photo: more than 600 pairs.
         let five =
             |number: u64| [0, 1, 5, 14, 30].map(|step| (number + step * (1 + number / 60)) % 60);

@@ -310,11 +310,13 @@ fn thinned_note(store: &Store, done: &mut Done) -> Result<Option<(Note, Vec<u8>)
         return Ok(None);
     };
     let thinned = match read_note(store)? {
-        Some(mut said) => said.forget(|face| done.gone.contains(face)).then_some(said),
+        Some(mut corrections) => {
+            corrections.forget(|face| done.gone.contains(face)).then_some(corrections)
+        }
         None => Some(Corrections::default()),
     };
-    Ok(thinned.map(|said| {
+    Ok(thinned.map(|corrections| {
         done.needles.add(&head);
-        (Note::People, said.to_bytes())
+        (Note::People, corrections.to_bytes())
     }))
 }

@@ -91,10 +91,10 @@ impl Collection {
         if let Some(photo) = gallery.photo_of_two(&people).filter(|_| !although_together) {
             return Err(Error::TogetherInPhoto { photo: photo.to_string() });
         }
-        let mut said = gallery.people.corrections.clone();
-        said.merge(&people, although_together, |face| gallery.people.is_homeless(face));
+        let mut corrections = gallery.people.corrections.clone();
+        corrections.merge(&people, although_together, |face| gallery.people.is_homeless(face));
         let touched = people.into_iter().flat_map(|person| person.faces).collect();
-        self.say(&mut gallery, said, &touched)
+        self.say(&mut gallery, corrections, &touched)
     }
 
     /// Splits these faces off their person: they become one person, kept apart from the person's other faces
@@ -129,9 +129,9 @@ impl Collection {
         let good: Vec<FaceId> = rest.iter().copied().filter(|id| gallery.is_good(id)).collect();
         let parts = gallery.people.by_part(&good);
         let of_rest: Vec<FaceId> = parts.iter().filter_map(|part| gallery.best_of(part)).collect();
-        let mut said = gallery.people.corrections.clone();
-        said.split(faces, &rest, &of_rest, best);
-        self.say(&mut gallery, said, &theirs)
+        let mut corrections = gallery.people.corrections.clone();
+        corrections.split(faces, &rest, &of_rest, best);
+        self.say(&mut gallery, corrections, &theirs)
     }
 
     /// Hides the person of a face from the list of people, or lists the person again. Durable when it
@@ -147,24 +147,24 @@ impl Collection {
         let mut gallery = self.gallery();
         let person = gallery.person_meant(face)?.ok_or_else(|| nobody(face))?;
         let person = gallery.meant(&person.faces).ok_or_else(|| nobody(face))?;
-        let mut said = gallery.people.corrections.clone();
-        said.hide(&person, hidden);
-        self.say(&mut gallery, said, &HashSet::new())
+        let mut corrections = gallery.people.corrections.clone();
+        corrections.hide(&person, hidden);
+        self.say(&mut gallery, corrections, &HashSet::new())
     }
 
     /// Stores the corrections, and re-clusters the people of the `touched` faces under them.
     fn say(
         &self,
         gallery: &mut Gallery,
-        said: Corrections,
+        corrections: Corrections,
         touched: &HashSet<FaceId>,
     ) -> Result<()> {
-        said.check()?;
+        corrections.check()?;
         let photos = self.photos_with(gallery, touched)?;
-        self.store.put_note(Note::People, &said.to_bytes())?;
+        self.store.put_note(Note::People, &corrections.to_bytes())?;
         let mut faces = person_faces(photos.iter());
         faces.retain(|face| touched.contains(&face.id));
-        gallery.people.correct(said, &faces, self.made.matching.cluster_cut);
+        gallery.people.correct(corrections, &faces, self.made.matching.cluster_cut);
         if touched.is_empty() {
             return Ok(());
         }
@@ -251,19 +251,19 @@ pub(super) fn people_of(
     remarks: &mut Vec<String>,
 ) -> Result<People> {
     let faces = person_faces(photos.iter());
-    let mut said = said(store, remarks)?;
+    let mut corrections = said(store, remarks)?;
     let present: HashSet<FaceId> = faces.iter().map(|face| face.id).collect();
-    if whole && said.forget(|face| !present.contains(face)) && !store.is_read_only() {
-        store.put_note(Note::People, &said.to_bytes())?;
+    if whole && corrections.forget(|face| !present.contains(face)) && !store.is_read_only() {
+        store.put_note(Note::People, &corrections.to_bytes())?;
     }
     let stored = store.get_blob(Blob::People).and_then(|bytes| {
-        bytes.map(|bytes| People::read(&bytes, &faces, said.clone())).transpose()
+        bytes.map(|bytes| People::read(&bytes, &faces, corrections.clone())).transpose()
     });
     let stored = stored.unwrap_or_else(|error| {
         remarks.push(format!("the people are clustered again from the photos: {error}"));
         None
     });
-    let mut people = stored.unwrap_or_else(|| People::under(said));
+    let mut people = stored.unwrap_or_else(|| People::under(corrections));
     // A read-only store (full disk) is searched as it is; a later opening stores the derived state.
     if people.update(&faces, made.matching.cluster_cut) && !store.is_read_only() {
         store.put_blob(Blob::People, &people.to_bytes())?;

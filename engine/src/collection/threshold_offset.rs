@@ -46,7 +46,7 @@ mod tests {
     use crate::store::StoreKeys;
 
     #[test]
-    fn what_does_not_read_is_the_strictest_with_a_remark() {
+    fn an_unreadable_offset_counts_as_the_strictest_with_a_warning() {
         let folder = tempfile::tempdir().unwrap();
         let (data, canary) = (Secret::random().unwrap(), Secret::random().unwrap());
         let keys = StoreKeys { data: &data, canary: &canary };

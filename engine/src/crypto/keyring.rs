@@ -252,8 +252,8 @@ impl Keyring {
         // A damaged key is kept as it is: it opens nothing, and must not prevent the purge of other
         // collections.
         let replace = |wrapped: &mut String, context: &[u8]| {
-            if let Ok(anew) = again(context, wrapped) {
-                *wrapped = anew;
+            if let Ok(rewrapped) = again(context, wrapped) {
+                *wrapped = rewrapped;
             }
         };
         for entry in &mut keys.collection {

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_are_told_apart_and_damage_is_named() {
+    fn formats_are_distinguished_and_damage_is_named() {
         let read = |text: &str| parse(text, Path::new("/k"));
         assert!(matches!(read("format = 1\ngeneration = 3\n"), Ok(Found::First(_))));
         let now = "format = 2\ngeneration = 3\nsigning = \"00\"\n";

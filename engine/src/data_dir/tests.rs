@@ -126,7 +126,7 @@ fn receipts_of_several_purges_are_chained() {
 }
 
 #[test]
-fn what_is_left_of_a_purged_collection_is_told_and_gets_no_receipt() {
+fn residue_of_a_purged_collection_is_reported_and_gets_no_receipt() {
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder::open(folder.path(), None).unwrap();
     let info = fill(&data, "Wedding");

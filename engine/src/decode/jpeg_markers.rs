@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_or_rare_is_refused_with_its_cause() {
+    fn truncated_and_rare_files_are_refused_with_the_reason() {
         let reason = |bytes: &[u8]| match follow(bytes) {
             Err(error) => error.to_string(),
             Ok(_) => panic!("expected a refusal"),

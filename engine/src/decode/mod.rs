@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn photos_pass() {
+    fn ordinary_photos_are_within_the_limits() {
         for (megapixels, each, passes, megabytes) in [
             (24, 3, 3, 0.1),
             (45, 3, 2, 12.0),
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn bombs_do_not_and_the_reason_says_why() {
+    fn decompression_bombs_are_refused_with_the_reason() {
         let reason =
             |found: Result<Header>| found.map_or_else(|error| error.to_string(), |_| String::new());
         for (received, expected) in [

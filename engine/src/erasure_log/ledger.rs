@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_line_was_never_entered_and_damage_is_told() {
+    fn a_torn_line_is_ignored_and_damage_is_an_error() {
         let (place, ledger) = Place::new();
         let entered = fill(&ledger);
         let whole = std::fs::read_to_string(place.path("keys/ledger")).unwrap();

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_replaced_is_read_anew_and_the_removed_one_let_go() {
+    fn a_replaced_file_is_opened_again_and_the_removed_one_closed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.db-wal");
         announce(&path).unwrap();

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_is_found_wherever_it_lies_and_however_it_is_split() {
+    fn a_pattern_is_found_at_every_offset_and_across_reads() {
         let folder = tempfile::tempdir().unwrap();
         let piece = noise(1, 64);
         let mut needles = Needles::new();
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_found_where_nothing_is() {
+    fn no_pattern_is_found_in_other_data() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("below")).unwrap();
         std::fs::write(folder.path().join("below/a"), noise(3, 5_000_000)).unwrap();

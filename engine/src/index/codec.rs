@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn newer_versions_are_told_from_damage() {
+    fn newer_versions_and_damage_give_different_errors() {
         let mut bytes = sample();
         bytes[8] = 2;
         sign(&mut bytes);

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn many_at_once_get_what_each_gets_alone() {
+    fn a_batch_search_equals_single_searches() {
         let mut random = Random(6);
         for faces in [0, 1, 300, 70_000] {
             let mut index = ExactIndex::new(4);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_embedding_changes_nothing() {
+    fn an_invalid_embedding_changes_nothing() {
         let mut index = ExactIndex::new(2);
         let face = Random(1).face();
         index.insert(face, &[0.6, 0.8]).unwrap();

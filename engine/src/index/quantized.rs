@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_an_embedding_is_refused() {
+    fn an_invalid_embedding_is_refused() {
         for bad in [[0.0; 3], [f32::NAN, 0.5, 0.0], [0.5, f32::INFINITY, 0.0], [1e-40, 0.0, 0.0]] {
             assert!(matches!(Code::new(3, &bad), Err(Error::Damaged { .. })), "{bad:?}");
         }

@@ -153,8 +153,8 @@ pub(super) enum Turned {
 /// Compares the turn since `front` with the requested one.
 pub(super) fn turned(asked: Turn, front: &LiveFace, now: &LiveFace) -> Turned {
     if reach(asked, front, now) >= 1.0 {
-        let stands_out = relief_of(asked, front, now).is_none_or(|relief| relief >= RELIEF_MIN);
-        return if stands_out { Turned::Yes } else { Turned::Flatly };
+        let has_relief = relief_of(asked, front, now).is_none_or(|relief| relief >= RELIEF_MIN);
+        return if has_relief { Turned::Yes } else { Turned::Flatly };
     }
     let another = |turn: &Turn| *turn != asked && reach(*turn, front, now) >= WRONG_MIN;
     if reach(asked, front, now) < WRONG_ASKED_MAX && Turn::ALL.iter().any(another) {

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nose_that_stands_out_moves_ahead_whatever_the_roll() {
+    fn a_protruding_nose_moves_ahead_at_every_roll() {
         for roll in [0.0f32, 0.5, -0.7] {
             let mut turned = FRONT;
             turned[2][0] += 8.0;

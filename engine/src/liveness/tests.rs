@@ -68,15 +68,15 @@ fn obey(challenge: &mut Challenge, every_ms: u64, change: impl Fn(u32, &mut Look
 #[test]
 fn turns_in_the_order_asked_for_pass_and_the_verdict_stays() {
     let mut challenge = Challenge::of(ONE);
-    let mut told = Vec::new();
+    let mut replies = Vec::new();
     for (number, awaited) in (0..6).zip([None, Some(0), None, Some(1), None, Some(2)]) {
         let expected = awaited.map_or(Guidance::Front, |nth: usize| Guidance::Turn(ONE[nth]));
         assert_eq!(challenge.awaited(), expected);
         let [yaw, pitch] = angles(expected);
-        told.push(challenge.see(&look(number, yaw, pitch), u64::from(number) * 500));
+        replies.push(challenge.see(&look(number, yaw, pitch), u64::from(number) * 500));
     }
-    assert_eq!(told.pop(), Some(Progress::Passed));
-    assert!(told.iter().all(|progress| matches!(progress, Progress::Wait(_))), "{told:?}");
+    assert_eq!(replies.pop(), Some(Progress::Passed));
+    assert!(replies.iter().all(|progress| matches!(progress, Progress::Wait(_))), "{replies:?}");
     assert_eq!(challenge.done(), 3);
     assert_eq!(challenge.see(&look(0, 0.0, 0.0), u64::MAX), Progress::Passed);
     assert_eq!(challenge.template("pack").unwrap().pictures, 6);
@@ -98,7 +98,7 @@ fn a_turn_counts_only_while_it_is_awaited() {
 }
 
 #[test]
-fn a_turn_sooner_than_a_person_is_refused() {
+fn a_turn_faster_than_a_person_is_refused() {
     for (every_ms, expected) in [(299, Progress::Failed(Refusal::TooFast)), (300, Progress::Passed)]
     {
         assert_eq!(obey(&mut Challenge::of(ONE), every_ms, |_, _| ()), expected);
@@ -106,7 +106,7 @@ fn a_turn_sooner_than_a_person_is_refused() {
 }
 
 #[test]
-fn ninety_seconds_from_the_first_look_are_the_limit() {
+fn a_challenge_ends_ninety_seconds_after_the_first_frame() {
     for (late_ms, expected) in [
         (90_000, Progress::Wait(Guidance::Turn(Turn::Left))),
         (90_001, Progress::Failed(Refusal::TooLate)),
@@ -122,7 +122,7 @@ fn ninety_seconds_from_the_first_look_are_the_limit() {
 }
 
 #[test]
-fn more_looks_than_a_camera_gives_are_refused() {
+fn frames_faster_than_a_camera_are_refused() {
     let mut challenge = Challenge::of(ONE);
     let last = (0..2_000).map(|number| {
         let mut look = look(0, 0.0, 0.0);
@@ -135,7 +135,7 @@ fn more_looks_than_a_camera_gives_are_refused() {
 }
 
 #[test]
-fn nobody_or_several_people_are_waited_for_but_not_for_ever() {
+fn no_face_and_several_faces_are_waited_for_but_not_for_ever() {
     for (faces, guidance, refusal) in
         [(0, Guidance::NoFace, Refusal::NoFace), (2, Guidance::OneFaceOnly, Refusal::ManyFaces)]
     {
@@ -157,7 +157,7 @@ fn nobody_or_several_people_are_waited_for_but_not_for_ever() {
 }
 
 #[test]
-fn doubts_need_three_looks_in_a_row() {
+fn a_doubt_needs_three_frames_in_a_row() {
     type Change = fn(&mut Look);
     let doubts: [(Change, Refusal); 4] = [
         (|look| change(look, |face| face.face.embedding = vec![0.0, 1.0]), Refusal::AnotherPerson),

@@ -163,7 +163,7 @@ fn concurrent_runs_agree() {
 }
 
 #[test]
-fn what_changes_the_content_changes_the_name() {
+fn a_changed_content_changes_the_cache_name() {
     let models = Models::new("cache", None);
     let pack = Pack::builtin(DEFAULT_PACK).unwrap();
     let mut file = pack.embedder.file.clone();

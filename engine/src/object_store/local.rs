@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_what_the_whole_has_there() {
+    fn a_range_equals_the_same_bytes_of_the_whole() {
         let room = tempfile::tempdir().unwrap();
         let folder = Folder::open(room.path()).unwrap();
         folder.put("a", b"0123456789").unwrap();
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_and_links_are_not_listed() {
+    fn foreign_files_and_links_are_not_listed() {
         let room = tempfile::tempdir().unwrap();
         let folder = Folder::open(room.path()).unwrap();
         folder.put("a/b", b"x").unwrap();

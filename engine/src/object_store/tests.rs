@@ -145,7 +145,7 @@ fn names_are_plain() {
 }
 
 #[test]
-fn a_place_that_is_neither_folder_nor_bucket_is_refused() {
+fn an_address_that_is_neither_folder_nor_bucket_is_refused() {
     for bad in ["", "gs://bucket", "https://example.org/", "s3://", "s3://ab", "s3://Bucket/a"] {
         assert!(matches!(open_place(bad, None), Err(Error::Place { .. })), "{bad}");
     }

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_on_both_sides_however_near_they_are() {
+    fn no_face_is_on_both_sides_of_a_cannot_link() {
         let marked = |angle, photo, mark: u32| Node { marks: vec![mark], ..node(angle, photo) };
         // The third node would join either of the first two; the one it joins cannot join the other.
         let nodes = vec![marked(0.0, 1, 6), marked(1.0, 2, 7), node(0.4, 3), marked(0.2, 4, 8)];

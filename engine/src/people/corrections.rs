@@ -239,11 +239,11 @@ impl Corrections {
             let marks = group.faces.iter().flat_map(|face| words.marks(face));
             marks.copied().collect::<BTreeSet<u32>>()
         };
-        let said_twice =
+        let contradictory =
             |marks: &BTreeSet<u32>| marks.iter().any(|mark| marks.contains(&(mark ^ 1)));
         let two_sided = |one: &Apart| !one.sides[0].is_disjoint(&one.sides[1]);
         disjoint
-            && !self.together.iter().any(|group| said_twice(&marks_of(group)))
+            && !self.together.iter().any(|group| contradictory(&marks_of(group)))
             && !self.apart.iter().any(two_sided)
     }
 }

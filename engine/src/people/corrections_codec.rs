@@ -96,21 +96,26 @@ mod tests {
         Meant { best: faces[0], faces }
     }
 
-    fn said() -> Corrections {
-        let mut said = Corrections::default();
-        said.merge(&[person(&[1, 2]), person(&[3])], true, |_| false);
-        said.split(&[FaceId([5; 16])], &[FaceId([6; 16]), FaceId([7; 16])], &[], FaceId([6; 16]));
-        said.hide(&person(&[9]), true);
-        said
+    fn corrections() -> Corrections {
+        let mut corrections = Corrections::default();
+        corrections.merge(&[person(&[1, 2]), person(&[3])], true, |_| false);
+        corrections.split(
+            &[FaceId([5; 16])],
+            &[FaceId([6; 16]), FaceId([7; 16])],
+            &[],
+            FaceId([6; 16]),
+        );
+        corrections.hide(&person(&[9]), true);
+        corrections
     }
 
     #[test]
-    fn what_was_said_comes_back_and_damage_never_panics() {
-        let bytes = said().to_bytes();
-        assert_eq!(Corrections::from_bytes(&bytes), Some(said()));
+    fn corrections_round_trip_and_damage_never_panics() {
+        let bytes = corrections().to_bytes();
+        assert_eq!(Corrections::from_bytes(&bytes), Some(corrections()));
         assert_eq!(Corrections::from_bytes(&[]), Some(Corrections::default()));
         for at in 0..bytes.len() {
-            assert_ne!(Corrections::from_bytes(&bytes[..at]), Some(said()), "cut at {at}");
+            assert_ne!(Corrections::from_bytes(&bytes[..at]), Some(corrections()), "cut at {at}");
             for bit in 0..8 {
                 let mut changed = bytes.clone();
                 changed[at] ^= 1 << bit;
@@ -121,15 +126,15 @@ mod tests {
     }
 
     #[test]
-    fn what_contradicts_itself_or_is_too_much_is_not_taken() {
+    fn contradictory_and_oversized_corrections_are_refused() {
         let (one, two) = (FaceId([1; 16]), FaceId([2; 16]));
         let both = BTreeSet::from([one, two]);
         let together = || Together { faces: both.clone(), although_together: false };
         let apart = Apart { sides: [BTreeSet::from([one]), BTreeSet::from([two])] };
-        let mut said = Corrections { apart: vec![apart], ..Corrections::default() };
-        assert!(Corrections::from_bytes(&said.to_bytes()).is_some());
-        said.together.push(together());
-        assert_eq!(Corrections::from_bytes(&said.to_bytes()), None, "together and apart");
+        let mut corrections = Corrections { apart: vec![apart], ..Corrections::default() };
+        assert!(Corrections::from_bytes(&corrections.to_bytes()).is_some());
+        corrections.together.push(together());
+        assert_eq!(Corrections::from_bytes(&corrections.to_bytes()), None, "together and apart");
         let twice = Corrections { together: vec![together(), together()], ..Default::default() };
         assert_eq!(Corrections::from_bytes(&twice.to_bytes()), None, "in two groups");
         let sides = [both.clone(), both];

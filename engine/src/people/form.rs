@@ -138,10 +138,10 @@ fn persons(clusters: &[Node], bonds: &Bonds) -> (Vec<Place>, Vec<Person>) {
     (places, sums.iter().map(|(sum, parts)| person(sum, *parts > 1)).collect())
 }
 
-fn person(sum: &[f32], said: bool) -> Person {
+fn person(sum: &[f32], owner_merged: bool) -> Person {
     let norm = dot(sum, sum).sqrt().max(f32::MIN_POSITIVE);
     let centroid = sum.iter().map(|value| value / norm).collect();
-    Person { centroid, said, ..Person::default() }
+    Person { centroid, said: owner_merged, ..Person::default() }
 }
 
 impl People {
@@ -227,14 +227,14 @@ impl People {
         cut: f32,
     ) {
         let poor = || faces.iter().filter(|face| face.quality < QUALITY_LOW);
-        let said = |face: &PersonFace<'_>, formed: &Formed<'_>| {
+        let owner_merged = |face: &PersonFace<'_>, formed: &Formed<'_>| {
             let bond = formed.bonds.root(words.bond(&face.id)?);
             let theirs = |node: &Node| node.bond.map(|it| formed.bonds.root(it)) == Some(bond);
             formed.nearest(face, theirs).map(|(_, i)| i)
         };
         if !words.is_empty() {
             for face in poor() {
-                if let Some(cluster) = said(face, formed) {
+                if let Some(cluster) = owner_merged(face, formed) {
                     self.take_in(face, cluster, words, formed);
                     self.mark_said(&face.id);
                 }

@@ -99,8 +99,8 @@ impl People {
         if settled && self.keeps(&words) && !self.misses(faces, &words) {
             return false;
         }
-        let anew = new as f32 >= ANEW_SHARE * faces.len() as f32;
-        let known = if anew { HashMap::new() } else { std::mem::take(&mut self.of) };
+        let recluster = new as f32 >= ANEW_SHARE * faces.len() as f32;
+        let known = if recluster { HashMap::new() } else { std::mem::take(&mut self.of) };
         *self = Self::keeping(faces, &known, std::mem::take(&mut self.corrections), cut);
         true
     }

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_close_is_found_once_whatever_the_tiles() {
+    fn close_pairs_are_found_once_at_every_tile_size() {
         for (rows, columns) in [(1, 1), (3, TILE), (TILE + 1, 2 * TILE + 70), (700, 65), (0, 5)] {
             let (rows, columns) = (vectors(rows, 1), vectors(columns, 2));
             let found = close(rows.view(), columns.view(), |_| usize::MAX, 40.0);

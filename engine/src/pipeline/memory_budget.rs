@@ -45,7 +45,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     #[test]
-    fn no_more_than_the_budget_is_ever_out_and_everyone_passes() {
+    fn the_budget_is_never_exceeded_and_every_request_is_served() {
         let (budget, out, most) = (Budget::new(100), AtomicU64::new(0), AtomicU64::new(0));
         std::thread::scope(|scope| {
             for worker in 0..8u64 {

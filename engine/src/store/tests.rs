@@ -76,7 +76,7 @@ fn photos_are_put_found_scanned_and_erased() {
 }
 
 #[test]
-fn what_was_erased_is_in_no_file_after_the_rewrite_and_was_before() {
+fn erased_rows_are_in_no_file_after_the_rewrite() {
     let place = Place::new();
     let store = place.create();
     let photos: Vec<Photo> = (0..200).map(photo).collect();
@@ -122,7 +122,7 @@ fn canaries_are_planted_found_by_a_scan_and_never_taken_for_photos() {
 }
 
 #[test]
-fn a_damaged_state_row_is_told_and_costs_nothing_else() {
+fn a_damaged_state_row_gives_a_warning_and_costs_nothing_else() {
     let place = Place::new();
     let store = place.create();
     (0..40).for_each(|n| store.put(&[photo(n)]).unwrap());

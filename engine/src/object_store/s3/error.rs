@@ -75,10 +75,11 @@ impl Peer {
 
     pub(super) fn refusal(&self, code: Option<&str>, message: Option<&str>, status: u16) -> String {
         let Self { endpoint, bucket, region, .. } = self;
-        let said = message.map(|message| format!(": {}", self.clean(message))).unwrap_or_default();
+        let detail =
+            message.map(|message| format!(": {}", self.clean(message))).unwrap_or_default();
         match code.unwrap_or_default() {
             "NoSuchBucket" => format!("there is no bucket '{bucket}' at {endpoint}"),
-            "AccessDenied" => format!("{endpoint} denied access{said}"),
+            "AccessDenied" => format!("{endpoint} denied access{detail}"),
             "InvalidAccessKeyId" => format!("{endpoint} does not know this access key id"),
             "SignatureDoesNotMatch" => {
                 format!("{endpoint} denied access: the secret access key is wrong")
@@ -90,10 +91,10 @@ impl Peer {
                 format!("{endpoint} denied access: this computer's clock is wrong")
             }
             "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraint" => {
-                format!("bucket '{bucket}' is in another region than '{region}'{said}")
+                format!("bucket '{bucket}' is in another region than '{region}'{detail}")
             }
             "" => format!("{endpoint} sent a response (HTTP status {status}) that is not S3's"),
-            code => format!("{endpoint} answered {} ({status}){said}", self.clean(code)),
+            code => format!("{endpoint} answered {} ({status}){detail}", self.clean(code)),
         }
     }
 

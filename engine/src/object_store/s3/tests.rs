@@ -11,9 +11,9 @@ fn peer() -> Peer {
 }
 
 #[test]
-fn what_a_server_says_is_cleaned_of_credentials() {
-    let said = "AKID signed\nwith sEcReT\u{7} and tOkEn";
-    let reason = peer().refusal(Some("AccessDenied"), Some(said), 403);
+fn a_server_message_is_cleaned_of_credentials() {
+    let message = "AKID signed\nwith sEcReT\u{7} and tOkEn";
+    let reason = peer().refusal(Some("AccessDenied"), Some(message), 403);
     assert_eq!(
         reason,
         "https://s3.eu-central-1.amazonaws.com denied access: [credential] signed with [credential] and [credential]"
@@ -23,7 +23,7 @@ fn what_a_server_says_is_cleaned_of_credentials() {
 }
 
 #[test]
-fn each_refusal_says_what_to_look_at() {
+fn each_refusal_names_what_to_check() {
     for (code, part) in [
         ("NoSuchBucket", "no bucket 'photos'"),
         ("SignatureDoesNotMatch", "secret access key"),

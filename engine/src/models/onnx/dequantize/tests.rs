@@ -140,7 +140,7 @@ fn the_zero_point_may_be_left_out_and_values_may_be_typed() {
 }
 
 #[test]
-fn what_does_not_fit_is_an_error() {
+fn mismatched_sizes_are_errors() {
     let good = || {
         [
             int8("q", &[2, 4], &numbers(8)),

@@ -57,13 +57,13 @@ enum Mode {
 }
 
 impl Embedder {
-    /// Loads the model in `file`; `verdict_file` stores this machine's result of the bfloat16 check.
+    /// Loads the model in `file`; `check_file` stores this machine's result of the bfloat16 check.
     pub(crate) fn load(
         runtime: &Runtime,
         file: &Path,
         spec: &manifest::Embedder,
         precision: Precision,
-        verdict_file: PathBuf,
+        check_file: PathBuf,
     ) -> Result<Self> {
         let side = CROP_SIDE_PX as usize;
         let (name, shape) = (&spec.file.name, [1, 3, side, side]);
@@ -75,7 +75,7 @@ impl Embedder {
         let mode = match precision {
             Precision::Only(provider) => Mode::Settled(load(provider)?),
             Precision::Auto => {
-                let verdict = read_verdict(&verdict_file);
+                let verdict = read_verdict(&check_file);
                 let fast = runtime.candidates().first() == Some(&Provider::OpenVinoBf16);
                 let fast = fast && verdict.as_ref().is_none_or(|verdict| verdict.passed);
                 match fast.then(|| load(Provider::OpenVinoBf16).ok()).flatten() {
@@ -85,7 +85,7 @@ impl Embedder {
                 }
             }
         };
-        Ok(Self { mode: RwLock::new(Arc::new(mode)), spec: spec.clone(), verdict_file })
+        Ok(Self { mode: RwLock::new(Arc::new(mode)), spec: spec.clone(), verdict_file: check_file })
     }
 
     /// Returns the provider that computes the embeddings now.

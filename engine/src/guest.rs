@@ -50,8 +50,13 @@ pub struct Sighting {
 impl Guest {
     /// Makes a guest without claims.
     pub fn new(id: GuestId, template: Template) -> Self {
-        let (refused, confirmed, told) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Self { id, template, refused, confirmed, told }
+        Self {
+            id,
+            template,
+            refused: BTreeSet::new(),
+            confirmed: BTreeSet::new(),
+            told: BTreeSet::new(),
+        }
     }
 
     /// Records the guest's claim about `face`, in place of an earlier one.

@@ -44,8 +44,12 @@ struct Done {
 impl Pending {
     /// Carries out the erasures of the erasure log that the store has not applied yet. Returns those without
     /// a receipt.
-    pub(super) fn apply(books: &Books, store: &Store, collection: CollectionId) -> Result<Self> {
-        let mut erasures = books.ledger.read()?;
+    pub(super) fn apply(
+        erasure_log: &Books,
+        store: &Store,
+        collection: CollectionId,
+    ) -> Result<Self> {
+        let mut erasures = erasure_log.ledger.read()?;
         erasures.retain(|erasure| erasure.collection == collection);
         let mut erased_faces = HashSet::new();
         for erasure in &erasures {
@@ -192,15 +196,15 @@ impl Collection {
                     (Some(rows.len() as u64), Some(faces.len() as u64), rows)
                 }
             };
-            let mut needles = Needles::new();
+            let mut patterns = Needles::new();
             // Row names of photos that only lost faces are still in use: they are no residue.
             if matches!(erasure.what, Erased::Photos(_)) {
                 for name in self.absent(rows)? {
-                    needles.add(&name);
+                    patterns.add(&name);
                 }
             }
-            let scanned = none_left(&needles, self.store.folder(), self.info.id)?;
-            let done = Done { photos, faces, needles, ..Done::default() };
+            let scanned = none_left(&patterns, self.store.folder(), self.info.id)?;
+            let done = Done { photos, faces, needles: patterns, ..Done::default() };
             self.attest(erasure, &done, scanned)?;
             self.store.attested(erasure.number)?;
         }

@@ -62,9 +62,9 @@ impl Collection {
     /// # Errors
     /// - `NotFound`: the collection does not have one of the faces.
     /// - `NoPerson`: none of the faces belongs to a person.
-    /// - `TogetherInPhoto`: two of the people are in one photo and `although_together` is false.
+    /// - `TogetherInPhoto`: two of the people are in one photo and `allow_same_photo` is false.
     /// - `TooMuchSaid`: the corrections would exceed their maximum number or size.
-    pub fn merge_people(&self, faces: &[FaceId], although_together: bool) -> Result<()> {
+    pub fn merge_people(&self, faces: &[FaceId], allow_same_photo: bool) -> Result<()> {
         self.catch_up()?;
         let _alone = self.settling();
         let mut gallery = self.gallery();
@@ -88,11 +88,11 @@ impl Collection {
             _ if people.len() < 2 => return Ok(()),
             _ => {}
         }
-        if let Some(photo) = gallery.photo_of_two(&people).filter(|_| !although_together) {
+        if let Some(photo) = gallery.photo_of_two(&people).filter(|_| !allow_same_photo) {
             return Err(Error::TogetherInPhoto { photo: photo.to_string() });
         }
         let mut corrections = gallery.people.corrections.clone();
-        corrections.merge(&people, although_together, |face| gallery.people.is_homeless(face));
+        corrections.merge(&people, allow_same_photo, |face| gallery.people.is_homeless(face));
         let touched = people.into_iter().flat_map(|person| person.faces).collect();
         self.say(&mut gallery, corrections, &touched)
     }
@@ -223,10 +223,10 @@ impl Gallery {
     }
 }
 
-/// Reads the corrections from the store; an unreadable note counts as empty, with a warning in `remarks`.
-fn said(store: &Store, remarks: &mut Vec<String>) -> Result<Corrections> {
+/// Reads the corrections from the store; an unreadable note counts as empty, with a warning in `warnings`.
+fn said(store: &Store, warnings: &mut Vec<String>) -> Result<Corrections> {
     Ok(read_note(store)?.unwrap_or_else(|| {
-        remarks.push("the corrections of people are damaged: they have to be made again".into());
+        warnings.push("the corrections of people are damaged: they have to be made again".into());
         Corrections::default()
     }))
 }
@@ -245,13 +245,13 @@ pub(super) fn read_note(store: &Store) -> Result<Option<Corrections>> {
 /// `photos` are all photos of the collection, so corrections of faces that are not among them are removed.
 pub(super) fn people_of(
     store: &Store,
-    made: Made,
+    config: Made,
     photos: &[Photo],
     whole: bool,
-    remarks: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Result<People> {
     let faces = person_faces(photos.iter());
-    let mut corrections = said(store, remarks)?;
+    let mut corrections = said(store, warnings)?;
     let present: HashSet<FaceId> = faces.iter().map(|face| face.id).collect();
     if whole && corrections.forget(|face| !present.contains(face)) && !store.is_read_only() {
         store.put_note(Note::People, &corrections.to_bytes())?;
@@ -260,12 +260,12 @@ pub(super) fn people_of(
         bytes.map(|bytes| People::read(&bytes, &faces, corrections.clone())).transpose()
     });
     let stored = stored.unwrap_or_else(|error| {
-        remarks.push(format!("the people are clustered again from the photos: {error}"));
+        warnings.push(format!("the people are clustered again from the photos: {error}"));
         None
     });
     let mut people = stored.unwrap_or_else(|| People::under(corrections));
     // A read-only store (full disk) is searched as it is; a later opening stores the derived state.
-    if people.update(&faces, made.matching.cluster_cut) && !store.is_read_only() {
+    if people.update(&faces, config.matching.cluster_cut) && !store.is_read_only() {
         store.put_blob(Blob::People, &people.to_bytes())?;
     }
     Ok(people)

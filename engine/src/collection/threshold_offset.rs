@@ -5,10 +5,10 @@ use crate::store::{Note, Store};
 
 /// Reads the owner's threshold offset from the store; 0 if none was set.
 ///
-/// An unreadable note counts as the highest offset, with a warning in `remarks`. The owner's value is then
+/// An unreadable note counts as the highest offset, with a warning in `warnings`. The owner's value is then
 /// unknown, but was set: photos that are missed come back once the owner sets it again, while a photo that
 /// was shown to a stranger cannot be taken back.
-pub(super) fn of(store: &Store, remarks: &mut Vec<String>) -> Result<Stricter> {
+pub(super) fn of(store: &Store, warnings: &mut Vec<String>) -> Result<Stricter> {
     let read = match store.note(Note::Matching) {
         Ok(None) => return Ok(Stricter::default()),
         Ok(Some(bytes)) => Stricter::from_bytes(&bytes),
@@ -17,7 +17,7 @@ pub(super) fn of(store: &Store, remarks: &mut Vec<String>) -> Result<Stricter> {
     };
     Ok(read.unwrap_or_else(|| {
         let added = Stricter::MAX.added();
-        remarks.push(format!(
+        warnings.push(format!(
             "the stored threshold offset cannot be read: faces must score {added:.2} higher than usual until \
              it is set again"
         ));
@@ -28,11 +28,11 @@ pub(super) fn of(store: &Store, remarks: &mut Vec<String>) -> Result<Stricter> {
 impl Collection {
     /// Sets the owner's threshold offset, which searches and guest lists use at once. Durable when it
     /// returns.
-    pub fn set_stricter(&self, stricter: Stricter) -> Result<()> {
+    pub fn set_stricter(&self, offset: Stricter) -> Result<()> {
         self.catch_up()?;
         let mut gallery = self.gallery();
-        self.store.put_note(Note::Matching, &stricter.to_bytes())?;
-        gallery.stricter = stricter;
+        self.store.put_note(Note::Matching, &offset.to_bytes())?;
+        gallery.stricter = offset;
         Ok(())
     }
 }
@@ -52,8 +52,8 @@ mod tests {
         let keys = StoreKeys { data: &data, canary: &canary };
         let store = Store::create(&folder.path().join("c"), CollectionId([3; 16]), keys).unwrap();
         let read = || {
-            let mut remarks = Vec::new();
-            (of(&store, &mut remarks).unwrap().added(), remarks.len())
+            let mut warnings = Vec::new();
+            (of(&store, &mut warnings).unwrap().added(), warnings.len())
         };
         assert_eq!(read(), (0.0, 0), "no offset was set");
         store.put_note(Note::Matching, &Stricter::new(0.05).unwrap().to_bytes()).unwrap();

@@ -95,18 +95,18 @@ impl Gone {
 }
 
 impl Collection {
-    /// Compares the photos found with the current threshold offset and with `stricter`. Changes nothing.
-    pub fn preview(&self, stricter: Stricter) -> Result<Preview> {
+    /// Compares the photos found with the current threshold offset and with `offset`. Changes nothing.
+    pub fn preview(&self, offset: Stricter) -> Result<Preview> {
         let mut waiting: Vec<Guest> = self.guests().all().cloned().collect();
         waiting.sort_unstable_by_key(|guest| guest.id);
         let mut guests = Counted { of: waiting.len(), ..Counted::default() };
         let mut gone = Gone::default();
         for guest in waiting.iter().take(GUESTS_MAX) {
-            self.gallery().preview_guest(guest, stricter, &mut guests, &mut gone)?;
+            self.gallery().preview_guest(guest, offset, &mut guests, &mut gone)?;
         }
         let (people, threshold) = {
             let gallery = self.gallery();
-            (gallery.preview_people(stricter, &mut gone), gallery.threshold_with(stricter))
+            (gallery.preview_people(offset, &mut gone), gallery.threshold_with(offset))
         };
         let mut dropped = gone.worst_first();
         let dropped_in_all = dropped.len();
@@ -119,11 +119,11 @@ impl Gallery {
     fn preview_guest(
         &self,
         guest: &Guest,
-        stricter: Stricter,
+        offset: Stricter,
         counted: &mut Counted,
         gone: &mut Gone,
     ) -> Result<()> {
-        let threshold = self.threshold_with(stricter);
+        let threshold = self.threshold_with(offset);
         let (now, _) = self.of_guest(guest)?;
         let (then, _) = self.of_guest_at(guest, threshold)?;
         counted.asked += 1;
@@ -144,7 +144,7 @@ impl Gallery {
         Ok(())
     }
 
-    fn preview_people(&self, stricter: Stricter, gone: &mut Gone) -> Counted {
+    fn preview_people(&self, offset: Stricter, gone: &mut Gone) -> Counted {
         let mut several: Vec<&Person> =
             self.people.persons().iter().filter(|person| self.photos_of(person) > 1).collect();
         several.sort_unstable_by_key(|person| person.faces.first());
@@ -155,7 +155,7 @@ impl Gallery {
                 break;
             }
             left -= person.faces.len();
-            self.preview_person(person, stricter, &mut counted, gone);
+            self.preview_person(person, offset, &mut counted, gone);
         }
         counted
     }
@@ -169,11 +169,11 @@ impl Gallery {
     fn preview_person(
         &self,
         person: &Person,
-        stricter: Stricter,
+        offset: Stricter,
         counted: &mut Counted,
         gone: &mut Gone,
     ) {
-        let (now, then) = (self.threshold(), self.threshold_with(stricter));
+        let (now, then) = (self.threshold(), self.threshold_with(offset));
         let faces: Vec<_> = person
             .faces
             .iter()

@@ -90,10 +90,13 @@ impl DataFolder {
             }
             Keyring::create(&keyring_folder)?
         };
-        let books = Books::of(folder, keyring);
-        books.keep_room();
-        let mut data =
-            Self { folder: folder.to_path_buf(), books: Arc::new(books), remarks: Vec::new() };
+        let erasure_log = Books::of(folder, keyring);
+        erasure_log.keep_room();
+        let mut data = Self {
+            folder: folder.to_path_buf(),
+            books: Arc::new(erasure_log),
+            remarks: Vec::new(),
+        };
         data.remarks = data.resume();
         for id in data.books.keyring.damaged()? {
             data.remarks.push(format!(
@@ -185,7 +188,7 @@ impl DataFolder {
     /// - `CollectionName`: the name is not 1 to 100 printable characters, or starts with '-'.
     /// - `CollectionExists`: the name is taken.
     /// - `Io`, `Store`, `Keyring`: the store or the keyring's entry could not be written.
-    pub fn create(&self, name: &str, pack: &str, keep: &Keep) -> Result<CollectionInfo> {
+    pub fn create(&self, name: &str, pack: &str, retention: &Keep) -> Result<CollectionInfo> {
         let printable = !name.trim().is_empty() && !name.chars().any(char::is_control);
         if !printable || name.chars().count() > 100 || name.starts_with('-') {
             return Err(Error::CollectionName { received: name.chars().take(120).collect() });
@@ -194,9 +197,9 @@ impl DataFolder {
             name: name.to_owned(),
             pack: pack.to_owned(),
             created_unix_s: unix_now_s(),
-            purpose: keep.purpose.clone(),
-            legal_basis: keep.legal_basis.clone(),
-            ends_unix_s: keep.ends_unix_s.unwrap_or(0),
+            purpose: retention.purpose.clone(),
+            legal_basis: retention.legal_basis.clone(),
+            ends_unix_s: retention.ends_unix_s.unwrap_or(0),
         };
         let entry = Entry {
             id: CollectionId::random()?,
@@ -232,11 +235,11 @@ impl DataFolder {
     }
 
     /// Replaces the retention policy of the collection called `name`. Errors: `NoCollection`.
-    pub fn keep(&self, name: &str, keep: &Keep) -> Result<CollectionInfo> {
+    pub fn keep(&self, name: &str, retention: &Keep) -> Result<CollectionInfo> {
         let mut entry = self.entry(name)?;
-        entry.about.purpose.clone_from(&keep.purpose);
-        entry.about.legal_basis.clone_from(&keep.legal_basis);
-        entry.about.ends_unix_s = keep.ends_unix_s.unwrap_or(0);
+        entry.about.purpose.clone_from(&retention.purpose);
+        entry.about.legal_basis.clone_from(&retention.legal_basis);
+        entry.about.ends_unix_s = retention.ends_unix_s.unwrap_or(0);
         self.books.keyring.describe(entry.id, &entry.about)?;
         Ok(info(&entry))
     }
@@ -332,8 +335,8 @@ fn info(entry: &Entry) -> CollectionInfo {
     let About { name, pack, created_unix_s, purpose, legal_basis, ends_unix_s } =
         entry.about.clone();
     let ends_unix_s = (ends_unix_s != 0).then_some(ends_unix_s);
-    let keep = Keep { purpose, legal_basis, ends_unix_s };
-    CollectionInfo { id: entry.id, name, pack, created_unix_s, keep }
+    let retention = Keep { purpose, legal_basis, ends_unix_s };
+    CollectionInfo { id: entry.id, name, pack, created_unix_s, keep: retention }
 }
 
 fn keys(entry: &Entry) -> StoreKeys<'_> {

@@ -137,11 +137,11 @@ impl DataFolder {
     }
 
     /// Scans the data folder and the keyring. Errors if a file could not be read.
-    fn look_for(&self, needles: &Needles) -> Result<Scan> {
-        let mut scan = needles.scan(&self.folder);
+    fn look_for(&self, patterns: &Needles) -> Result<Scan> {
+        let mut scan = patterns.scan(&self.folder);
         let keyring = self.books.keyring.folder();
         if !keyring.starts_with(&self.folder) {
-            let other = needles.scan(keyring);
+            let other = patterns.scan(keyring);
             (scan.files, scan.bytes) = (scan.files + other.files, scan.bytes + other.bytes);
             scan.found.extend(other.found);
             scan.unreadable.extend(other.unreadable);
@@ -156,22 +156,22 @@ impl DataFolder {
     /// data folder has restored. Returns one sentence for each action. A failure is reported the same way and
     /// retried at the next opening, so that the other collections stay usable.
     pub(super) fn resume(&self) -> Vec<String> {
-        let mut remarks = Vec::new();
+        let mut warnings = Vec::new();
         match durable::try_lock(&self.purge_lock()) {
             // Another process is purging.
-            Ok(None) => return remarks,
+            Ok(None) => return warnings,
             // The folder is not writable, so nothing can be purged.
-            Err(_) => return remarks,
+            Err(_) => return warnings,
             Ok(Some(_lock)) => {
-                if let Err(error) = self.resume_all(&mut remarks) {
-                    remarks.push(format!("a purge could not be completed: {error}"));
+                if let Err(error) = self.resume_all(&mut warnings) {
+                    warnings.push(format!("a purge could not be completed: {error}"));
                 }
             }
         }
-        remarks
+        warnings
     }
 
-    fn resume_all(&self, remarks: &mut Vec<String>) -> Result<()> {
+    fn resume_all(&self, warnings: &mut Vec<String>) -> Result<()> {
         self.tidy()?;
         let ledger = self.books.ledger.read()?;
         let purged_before: HashSet<CollectionId> = ledger
@@ -184,24 +184,24 @@ impl DataFolder {
                 if purged_before.contains(&entry.id) {
                     self.books.keyring.destroy_key(entry.id, None)?;
                     let what = "was purged before, but an old copy of the keyring restored its key";
-                    remarks.push(format!("collection {} {what}: purged again", entry.id));
+                    warnings.push(format!("collection {} {what}: purged again", entry.id));
                 }
             }
         }
         for purged in self.books.keyring.purged()? {
             if purged.pending {
                 self.finish(&purged)?;
-                remarks.push(format!("the purge of collection {} is completed", purged.id));
+                warnings.push(format!("the purge of collection {} is completed", purged.id));
             } else if self.path(purged.id).exists() {
                 self.remove_files(purged.id)?;
                 let what = "was purged before, but an old copy restored its files";
-                remarks.push(format!("collection {} {what}: removed", purged.id));
+                warnings.push(format!("collection {} {what}: removed", purged.id));
             }
         }
         for id in purged_before {
             if self.path(id).exists() {
                 self.remove_files(id)?;
-                remarks.push(format!("collection {id} was purged before: its files are removed"));
+                warnings.push(format!("collection {id} was purged before: its files are removed"));
             }
         }
         Ok(())
@@ -258,27 +258,27 @@ fn counts(store: &Store) -> Option<(u64, u64, u64)> {
 }
 
 fn canaries(purged: &Purged) -> Result<Needles> {
-    let mut needles = Needles::new();
-    let Some(canary_key) = &purged.canary_key else { return Ok(needles) };
+    let mut patterns = Needles::new();
+    let Some(canary_key) = &purged.canary_key else { return Ok(patterns) };
     for number in 0..purged.canaries.unwrap_or(CANARIES_UNKNOWN) {
-        needles.add(&canary::value(canary_key, number)?);
+        patterns.add(&canary::value(canary_key, number)?);
     }
-    Ok(needles)
+    Ok(patterns)
 }
 
 /// Returns the extent of a scan, for a receipt.
 pub(crate) fn scanned(scan: &Scan) -> Scanned {
-    let Scan { files, bytes, needles, .. } = *scan;
-    Scanned { files, bytes, needles }
+    let Scan { files, bytes, needles: patterns, .. } = *scan;
+    Scanned { files, bytes, needles: patterns }
 }
 
-/// Scans one folder for `needles`. Errors: `Residue` if any is found.
+/// Scans one folder for `patterns`. Errors: `Residue` if any is found.
 pub(crate) fn none_left(
-    needles: &Needles,
+    patterns: &Needles,
     folder: &Path,
     collection: CollectionId,
 ) -> Result<Scanned> {
-    let scan = needles.scan(folder);
+    let scan = patterns.scan(folder);
     match scan.found.first() {
         Some((_, path)) => Err(Error::Residue {
             collection: collection.to_string(),

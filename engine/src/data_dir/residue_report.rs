@@ -71,11 +71,11 @@ impl DataFolder {
     /// - `Keyring`, `Io`: the keyring cannot be read.
     /// - `Store`: the guests of an opened store cannot be listed.
     pub fn scan(&self, also: &[PathBuf]) -> Result<Residue> {
-        let (mut needles, mut pieces) = (Needles::new(), Vec::new());
+        let (mut patterns, mut pieces) = (Needles::new(), Vec::new());
         let mut collections = Vec::new();
         for entry in self.books.keyring.entries()? {
             let collection = collections.len();
-            collections.push(self.living(&entry, &mut needles, collection, &mut pieces)?);
+            collections.push(self.living(&entry, &mut patterns, collection, &mut pieces)?);
         }
         for purged in self.books.keyring.purged()? {
             let collection = collections.len();
@@ -83,7 +83,7 @@ impl DataFolder {
             one.canaries = purged.canaries;
             let number = purged.canaries.unwrap_or(CANARIES_UNKNOWN);
             if let Some(canary_key) = &purged.canary_key {
-                plant(&mut needles, canary_key, number, collection, &mut pieces)?;
+                plant(&mut patterns, canary_key, number, collection, &mut pieces)?;
             }
             collections.push(one);
         }
@@ -95,7 +95,7 @@ impl DataFolder {
         folders.extend(also.iter().map(PathBuf::as_path));
         let mut own = vec![BTreeSet::new(); residue.collections.len()];
         for folder in folders {
-            self.look(folder, &needles, &pieces, &mut residue, &mut own);
+            self.look(folder, &patterns, &pieces, &mut residue, &mut own);
         }
         for (one, own) in residue.collections.iter_mut().zip(own) {
             one.found = own.len() as u64;
@@ -106,12 +106,12 @@ impl DataFolder {
     fn look(
         &self,
         folder: &Path,
-        needles: &Needles,
+        patterns: &Needles,
         pieces: &[Piece],
         residue: &mut Residue,
         own: &mut [BTreeSet<u32>],
     ) {
-        let scan = needles.scan(folder);
+        let scan = patterns.scan(folder);
         residue.files += scan.files;
         residue.bytes += scan.bytes;
         residue.needles = scan.needles;
@@ -142,7 +142,7 @@ impl DataFolder {
     fn living(
         &self,
         entry: &Entry,
-        needles: &mut Needles,
+        patterns: &mut Needles,
         collection: usize,
         pieces: &mut Vec<Piece>,
     ) -> Result<CollectionResidue> {
@@ -165,9 +165,9 @@ impl DataFolder {
             Err(error) => one.closed = Some(error.to_string()),
         }
         let number = one.canaries.unwrap_or(CANARIES_UNKNOWN);
-        plant(needles, &entry.canary_key, number, collection, pieces)?;
+        plant(patterns, &entry.canary_key, number, collection, pieces)?;
         for spots in embeddings {
-            needles.add(&spots);
+            patterns.add(&spots);
             pieces.push(Piece { collection, sealed: false });
         }
         Ok(one)
@@ -189,14 +189,14 @@ impl CollectionResidue {
 }
 
 fn plant(
-    needles: &mut Needles,
+    patterns: &mut Needles,
     canary_key: &Secret,
     canaries: u64,
     collection: usize,
     pieces: &mut Vec<Piece>,
 ) -> Result<()> {
     for number in 0..canaries {
-        needles.add(&canary::value(canary_key, number)?);
+        patterns.add(&canary::value(canary_key, number)?);
         pieces.push(Piece { collection, sealed: true });
     }
     Ok(())

@@ -126,7 +126,7 @@ pub fn probe(bytes: &[u8], limits: &DecodeLimits) -> Result<Header> {
 pub fn decode(bytes: &[u8], header: &Header, limits: &DecodeLimits) -> Result<Picture> {
     guarded(|| {
         let pixels = match header.coding {
-            Coding::Jpeg { inks } => jpeg::decode(bytes, header, inks, limits)?,
+            Coding::Jpeg { inks: cmyk } => jpeg::decode(bytes, header, cmyk, limits)?,
             Coding::Png => png::decode(bytes)?,
             Coding::WebP(still) => webp::decode(bytes, still)?,
         };
@@ -158,7 +158,9 @@ fn held_size(width: u32, height: u32, limits: &DecodeLimits) -> Result<u64> {
 
 /// Checks the decoding cost against the limits, including the memory of the rotation.
 fn held(survey: Survey, limits: &DecodeLimits) -> Result<Header> {
-    let Survey { coding, width, height, orientation, coded_bytes, passed_pixels, .. } = survey;
+    let Survey {
+        coding, width, height, orientation, coded_bytes, passed_pixels: pixel_passes, ..
+    } = survey;
     let pixels = held_size(width, height, limits)?;
     let turned = if orientation::is_in_place(orientation) { pixels * 3 } else { pixels * 6 };
     let memory_bytes = survey.memory_bytes.max(turned);
@@ -168,8 +170,8 @@ fn held(survey: Survey, limits: &DecodeLimits) -> Result<Header> {
             "decoding needs {received} MiB of memory; the limit is {expected} MiB"
         )));
     }
-    if passed_pixels > limits.passed_pixels_max {
-        let (passes, expected) = (passed_pixels / pixels, limits.passed_pixels_max / pixels);
+    if pixel_passes > limits.passed_pixels_max {
+        let (passes, expected) = (pixel_passes / pixels, limits.passed_pixels_max / pixels);
         return Err(refused(format!(
             "{width}x{height} pixels are coded in {passes} passes; the limit at this size is {expected}"
         )));
@@ -182,7 +184,7 @@ fn held(survey: Survey, limits: &DecodeLimits) -> Result<Header> {
              and format has at least {expected} bytes"
         )));
     }
-    Ok(Header { coding, width, height, orientation, memory_bytes, passed_pixels })
+    Ok(Header { coding, width, height, orientation, memory_bytes, passed_pixels: pixel_passes })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -220,12 +220,12 @@ mod tests {
 
     impl Place {
         fn new() -> (Self, Ledger) {
-            let place = Self(tempfile::tempdir().unwrap());
+            let log = Self(tempfile::tempdir().unwrap());
             for folder in ["data", "keys"] {
-                std::fs::create_dir(place.0.path().join(folder)).unwrap();
+                std::fs::create_dir(log.0.path().join(folder)).unwrap();
             }
-            let ledger = Ledger::of(&place.path("data"), &place.path("keys"));
-            (place, ledger)
+            let ledger = Ledger::of(&log.path("data"), &log.path("keys"));
+            (log, ledger)
         }
 
         fn path(&self, name: &str) -> PathBuf {
@@ -261,35 +261,35 @@ mod tests {
 
     #[test]
     fn either_copy_alone_and_an_older_one_are_made_good() {
-        let (place, ledger) = Place::new();
+        let (log, ledger) = Place::new();
         let entered = fill(&ledger);
-        let whole = std::fs::read_to_string(place.path("keys/ledger")).unwrap();
+        let whole = std::fs::read_to_string(log.path("keys/ledger")).unwrap();
         let first: String = whole.split_inclusive('\n').take(1).collect();
         for copy in ["keys/ledger", "data/ledger"] {
-            std::fs::write(place.path(copy), &first).unwrap();
+            std::fs::write(log.path(copy), &first).unwrap();
             assert_eq!(ledger.read().unwrap(), entered, "an old {copy}");
-            std::fs::remove_file(place.path(copy)).unwrap();
+            std::fs::remove_file(log.path(copy)).unwrap();
             assert_eq!(ledger.read().unwrap(), entered, "no {copy}");
             ledger.enter(CollectionId([1; 16]), Erased::Collection).unwrap();
-            assert_eq!(std::fs::read_to_string(place.path(copy)).unwrap(), whole);
+            assert_eq!(std::fs::read_to_string(log.path(copy)).unwrap(), whole);
         }
     }
 
     #[test]
     fn a_torn_line_is_ignored_and_damage_is_an_error() {
-        let (place, ledger) = Place::new();
+        let (log, ledger) = Place::new();
         let entered = fill(&ledger);
-        let whole = std::fs::read_to_string(place.path("keys/ledger")).unwrap();
+        let whole = std::fs::read_to_string(log.path("keys/ledger")).unwrap();
         for copy in ["keys/ledger", "data/ledger"] {
-            std::fs::write(place.path(copy), &whole[..whole.len() - 9]).unwrap();
+            std::fs::write(log.path(copy), &whole[..whole.len() - 9]).unwrap();
         }
         assert_eq!(ledger.read().unwrap(), entered[..3]);
         ledger.enter(CollectionId([1; 16]), Erased::Collection).unwrap();
         assert_eq!(ledger.read().unwrap().len(), 4);
         let damaged = whole.replacen("photos", "phooos", 1);
-        std::fs::write(place.path("data/ledger"), &damaged).unwrap();
+        std::fs::write(log.path("data/ledger"), &damaged).unwrap();
         assert_eq!(ledger.read().unwrap().len(), 4, "the other copy is sound");
-        std::fs::write(place.path("keys/ledger"), &damaged).unwrap();
+        std::fs::write(log.path("keys/ledger"), &damaged).unwrap();
         assert!(matches!(ledger.read(), Err(Error::Damaged { .. })));
     }
 }

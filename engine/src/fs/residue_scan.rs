@@ -80,9 +80,9 @@ impl Needles {
         let mut scan = Scan { needles: self.windows.len() as u64, ..Scan::default() };
         let mut files = Vec::new();
         list(folder, &mut files, &mut scan.unreadable);
-        let looks: Vec<_> = files.into_par_iter().map(|path| (self.look(&path), path)).collect();
-        for (look, path) in looks {
-            match look {
+        let results: Vec<_> = files.into_par_iter().map(|path| (self.look(&path), path)).collect();
+        for (result, path) in results {
+            match result {
                 Ok((bytes, found)) => {
                     (scan.files, scan.bytes) = (scan.files + 1, scan.bytes + bytes);
                     scan.found.extend(found.into_iter().map(|piece| (piece, path.clone())));
@@ -168,8 +168,8 @@ mod tests {
     fn a_pattern_is_found_at_every_offset_and_across_reads() {
         let folder = tempfile::tempdir().unwrap();
         let piece = noise(1, 64);
-        let mut needles = Needles::new();
-        let number = needles.add(&piece);
+        let mut patterns = Needles::new();
+        let number = patterns.add(&piece);
         for at in [0, 1, 7, BLOCK_BYTES - 40, BLOCK_BYTES - 16, BLOCK_BYTES - 1, BLOCK_BYTES] {
             let file = folder.path().join(format!("{at}"));
             let mut bytes = noise(9, at);
@@ -180,7 +180,7 @@ mod tests {
             bytes.extend(noise(8, 100));
             std::fs::write(&file, bytes).unwrap();
         }
-        let scan = needles.scan(folder.path());
+        let scan = patterns.scan(folder.path());
         assert_eq!((scan.files, scan.found.len(), scan.needles), (7, 7, 4), "{scan:?}");
         assert!(scan.found.iter().all(|(piece, _)| *piece == number));
     }
@@ -191,12 +191,12 @@ mod tests {
         std::fs::create_dir(folder.path().join("below")).unwrap();
         std::fs::write(folder.path().join("below/a"), noise(3, 5_000_000)).unwrap();
         std::fs::write(folder.path().join("zeros"), vec![0; 100_000]).unwrap();
-        let mut needles = Needles::new();
+        let mut patterns = Needles::new();
         for seed in 0..2000 {
-            needles.add(&noise(1000 + seed, 512));
+            patterns.add(&noise(1000 + seed, 512));
         }
-        needles.add(&[0; 64]);
-        let scan = needles.scan(folder.path());
+        patterns.add(&[0; 64]);
+        let scan = patterns.scan(folder.path());
         assert!(scan.found.is_empty() && scan.unreadable.is_empty());
         assert_eq!((scan.files, scan.bytes), (2, 5_100_000));
     }

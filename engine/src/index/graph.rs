@@ -118,13 +118,13 @@ impl Graph {
         true
     }
 
-    /// Erases the faces for which `keep` returns false; calls it in the order of ids. Returns the number
+    /// Erases the faces for which `is_kept` returns false; calls it in the order of ids. Returns the number
     /// erased.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&FaceId) -> bool) -> usize {
+    pub(super) fn retain(&mut self, mut is_kept: impl FnMut(&FaceId) -> bool) -> usize {
         let before = self.by_id.len();
         self.by_id.retain(|&row| {
             let row = row as usize;
-            let kept = keep(&self.ids[row]);
+            let kept = is_kept(&self.ids[row]);
             if !kept {
                 self.rows.clear(row);
                 self.ids[row] = NOBODY;

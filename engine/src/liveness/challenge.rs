@@ -131,11 +131,11 @@ impl Challenge {
     /// caller; the time limit starts with the first frame. No frame may be sent twice: a client that samples
     /// its camera faster than the camera delivers frames gets `Refusal::Replay`. After a verdict, returns it
     /// again.
-    pub fn see(&mut self, look: &Look, at_ms: u64) -> Progress {
+    pub fn see(&mut self, frame: &Look, at_ms: u64) -> Progress {
         if let Some(verdict) = self.verdict {
             return verdict;
         }
-        let progress = self.judge(look, at_ms).unwrap_or_else(Progress::Failed);
+        let progress = self.judge(frame, at_ms).unwrap_or_else(Progress::Failed);
         if !matches!(progress, Progress::Wait(_)) {
             self.verdict = Some(progress);
         }
@@ -166,16 +166,16 @@ impl Challenge {
         }
     }
 
-    fn judge(&mut self, look: &Look, at_ms: u64) -> std::result::Result<Progress, Refusal> {
+    fn judge(&mut self, frame: &Look, at_ms: u64) -> std::result::Result<Progress, Refusal> {
         let began_ms = *self.began_ms.get_or_insert(at_ms);
         if at_ms.saturating_sub(began_ms) > TIME_MAX_MS || self.seen.len() >= LOOKS_MAX {
             return Err(Refusal::TooLate);
         }
-        if !self.seen.insert(look.frame_digest) {
+        if !self.seen.insert(frame.frame_digest) {
             return Err(Refusal::Replay);
         }
-        self.presence(look, at_ms)?;
-        let face = match frame_checks::fit(look) {
+        self.presence(frame, at_ms)?;
+        let face = match frame_checks::fit(frame) {
             Ok(face) => face,
             Err(guidance) => return Ok(Progress::Wait(guidance)),
         };
@@ -191,14 +191,14 @@ impl Challenge {
             _ => frame_checks::straight(face),
         };
         if passes {
-            self.keep(face, &look.print, at_ms)
+            self.keep(face, &frame.print, at_ms)
         } else {
             Ok(Progress::Wait(self.awaited()))
         }
     }
 
     /// Fails the challenge if no face, or several, were in the frames for more than 15 s.
-    fn presence(&mut self, look: &Look, at_ms: u64) -> std::result::Result<(), Refusal> {
+    fn presence(&mut self, frame: &Look, at_ms: u64) -> std::result::Result<(), Refusal> {
         let lasts = |holds: bool, since: &mut Option<u64>, max_ms: u64| {
             if !holds {
                 *since = None;
@@ -206,10 +206,10 @@ impl Challenge {
             }
             at_ms.saturating_sub(*since.get_or_insert(at_ms)) > max_ms
         };
-        if lasts(look.faces == 0, &mut self.no_face_since_ms, NO_FACE_MAX_MS) {
+        if lasts(frame.faces == 0, &mut self.no_face_since_ms, NO_FACE_MAX_MS) {
             return Err(Refusal::NoFace);
         }
-        if lasts(look.faces > 1, &mut self.many_faces_since_ms, MANY_FACES_MAX_MS) {
+        if lasts(frame.faces > 1, &mut self.many_faces_since_ms, MANY_FACES_MAX_MS) {
             return Err(Refusal::ManyFaces);
         }
         Ok(())
@@ -255,14 +255,15 @@ impl Challenge {
     fn keep(
         &mut self,
         face: &LiveFace,
-        print: &Print,
+        fingerprint: &Print,
         at_ms: u64,
     ) -> std::result::Result<Progress, Refusal> {
-        let same = |kept: &Kept| print.difference(&kept.print) <= frame_checks::SAME_FRAME_MAX;
+        let same =
+            |kept: &Kept| fingerprint.difference(&kept.print) <= frame_checks::SAME_FRAME_MAX;
         if self.kept.iter().any(same) {
             return Err(Refusal::Replay);
         }
-        self.kept.push(Kept { face: face.clone(), print: print.clone() });
+        self.kept.push(Kept { face: face.clone(), print: fingerprint.clone() });
         self.doubts = Doubts::default();
         self.asked_ms = at_ms;
         if self.done() < TURNS {

@@ -80,8 +80,8 @@ const UNLIKE_MAX: usize = 1;
 pub(super) const SAME_FRAME_MAX: f32 = 0.8;
 
 /// Returns the one face of a frame, or the guidance that makes the next frame usable.
-pub(super) fn fit(look: &Look) -> Result<&LiveFace, Guidance> {
-    let face = match (&look.face, look.faces) {
+pub(super) fn fit(frame: &Look) -> Result<&LiveFace, Guidance> {
+    let face = match (&frame.face, frame.faces) {
         (_, 0) => return Err(Guidance::NoFace),
         (Some(face), 1) => face,
         _ => return Err(Guidance::OneFaceOnly),
@@ -90,7 +90,7 @@ pub(super) fn fit(look: &Look) -> Result<&LiveFace, Guidance> {
         Err(Guidance::Closer)
     } else if face.share > SHARE_MAX {
         Err(Guidance::Further)
-    } else if look.brightness < BRIGHTNESS_MIN {
+    } else if frame.brightness < BRIGHTNESS_MIN {
         Err(Guidance::Brighter)
     } else if face.sharpness < SHARPNESS_MIN {
         Err(Guidance::HoldStill)
@@ -151,13 +151,13 @@ pub(super) enum Turned {
 }
 
 /// Compares the turn since `front` with the requested one.
-pub(super) fn turned(asked: Turn, front: &LiveFace, now: &LiveFace) -> Turned {
-    if reach(asked, front, now) >= 1.0 {
-        let has_relief = relief_of(asked, front, now).is_none_or(|relief| relief >= RELIEF_MIN);
+pub(super) fn turned(requested: Turn, front: &LiveFace, now: &LiveFace) -> Turned {
+    if reach(requested, front, now) >= 1.0 {
+        let has_relief = relief_of(requested, front, now).is_none_or(|relief| relief >= RELIEF_MIN);
         return if has_relief { Turned::Yes } else { Turned::Flatly };
     }
-    let another = |turn: &Turn| *turn != asked && reach(*turn, front, now) >= WRONG_MIN;
-    if reach(asked, front, now) < WRONG_ASKED_MAX && Turn::ALL.iter().any(another) {
+    let another = |turn: &Turn| *turn != requested && reach(*turn, front, now) >= WRONG_MIN;
+    if reach(requested, front, now) < WRONG_ASKED_MAX && Turn::ALL.iter().any(another) {
         return Turned::AnotherWay;
     }
     Turned::NotYet

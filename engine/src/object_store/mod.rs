@@ -105,8 +105,8 @@ pub fn open_place(at: &str, s3: Option<&S3Access>) -> Result<Box<dyn Place>> {
             "a prefix has parts of letters, digits, '.', '_' and '-', joined by '/'",
         ));
     }
-    let access = s3.ok_or_else(|| refused("there are no credentials for S3"))?;
-    Ok(Box::new(Bucket::open(bucket, prefix, access)?))
+    let s3_config = s3.ok_or_else(|| refused("there are no credentials for S3"))?;
+    Ok(Box::new(Bucket::open(bucket, prefix, s3_config)?))
 }
 
 /// Returns whether `name` is a valid object name.
@@ -124,21 +124,21 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 /// Rejects an invalid object name, which a store could interpret as another path.
-pub(super) fn check_name(place: &dyn Place, name: &str) -> Result<()> {
-    if is_name(name) { Ok(()) } else { Err(bad_name(place, name)) }
+pub(super) fn check_name(store: &dyn Place, name: &str) -> Result<()> {
+    if is_name(name) { Ok(()) } else { Err(bad_name(store, name)) }
 }
 
 /// Rejects a prefix with which no valid name can start. The empty prefix is valid.
-pub(super) fn check_prefix(place: &dyn Place, prefix: &str) -> Result<()> {
+pub(super) fn check_prefix(store: &dyn Place, prefix: &str) -> Result<()> {
     let is_start = prefix.is_empty() || is_name(&format!("{prefix}x"));
-    if is_start { Ok(()) } else { Err(bad_name(place, prefix)) }
+    if is_start { Ok(()) } else { Err(bad_name(store, prefix)) }
 }
 
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"._-/".contains(&byte)
 }
 
-fn bad_name(place: &dyn Place, name: &str) -> Error {
+fn bad_name(store: &dyn Place, name: &str) -> Error {
     let received: String = name.escape_debug().take(NAME_BYTES_MAX).collect();
-    Error::Place { place: place.name(), reason: format!("'{received}' is not an object's name") }
+    Error::Place { place: store.name(), reason: format!("'{received}' is not an object's name") }
 }

@@ -61,12 +61,13 @@ pub(super) fn agglomerate(
     nodes: Vec<Node>,
     settled: usize,
     cut: f32,
-    bonds: &mut Bonds,
+    must_links: &mut Bonds,
 ) -> (Vec<usize>, Vec<Node>) {
     let mut links: Vec<HashMap<usize, f32>> = vec![HashMap::new(); nodes.len()];
     let mut heap = BinaryHeap::new();
     for (a, b, linkage) in close_pairs(&nodes, settled, cut) {
-        let barred = matches!((nodes.get(a), nodes.get(b)), (Some(x), Some(y)) if bonds.bar(x, y));
+        let barred =
+            matches!((nodes.get(a), nodes.get(b)), (Some(x), Some(y)) if must_links.bar(x, y));
         if !barred {
             link(&mut links, a, b, linkage);
             heap.push(Pair { linkage, a, b });
@@ -79,10 +80,10 @@ pub(super) fn agglomerate(
         let fresh = links.get(a).and_then(|of| of.get(&b)) == Some(&linkage);
         // Nodes that joined their must-link groups since then may bar the pair now.
         let barred = fresh
-            && !bonds.is_empty()
-            && matches!((nodes.get(a), nodes.get(b)), (Some(Some(x)), Some(Some(y))) if bonds.bar(x, y));
+            && !must_links.is_empty()
+            && matches!((nodes.get(a), nodes.get(b)), (Some(Some(x)), Some(Some(y))) if must_links.bar(x, y));
         if fresh && !barred {
-            merge(&mut nodes, &mut links, &mut heap, (a, b), cut, bonds);
+            merge(&mut nodes, &mut links, &mut heap, (a, b), cut, must_links);
             if let Some(parent) = parents.get_mut(b) {
                 *parent = a;
             }
@@ -97,11 +98,11 @@ fn merge(
     heap: &mut BinaryHeap<Pair>,
     (a, b): (usize, usize),
     cut: f32,
-    bonds: &mut Bonds,
+    must_links: &mut Bonds,
 ) {
     let Some(gone) = nodes.get_mut(b).and_then(Option::take) else { return };
     if let Some(Some(node)) = nodes.get_mut(a) {
-        bonds.join(node, &gone);
+        must_links.join(node, &gone);
         node.absorb(gone);
     }
     // The merged cluster's linkage is a weighted mean, so it can reach the cut only where one of the two did.
@@ -120,7 +121,7 @@ fn merge(
             continue;
         };
         let linkage = node.linkage(neighbour);
-        if linkage >= cut && !bonds.bar(node, neighbour) {
+        if linkage >= cut && !must_links.bar(node, neighbour) {
             let (first, second) = (a.min(other), a.max(other));
             link(links, first, second, linkage);
             heap.push(Pair { linkage, a: first, b: second });

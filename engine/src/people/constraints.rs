@@ -28,13 +28,13 @@ struct Bond {
 }
 
 impl Bonds {
-    pub(super) fn of(words: &Words) -> Self {
-        let bond = |although: &bool| Bond { although_together: *although, ..Bond::default() };
-        let mut all: Vec<Bond> = words.although_together.iter().map(bond).collect();
+    pub(super) fn of(constraints: &Words) -> Self {
+        let group = |although: &bool| Bond { although_together: *although, ..Bond::default() };
+        let mut all: Vec<Bond> = constraints.although_together.iter().map(group).collect();
         // Low-quality faces join last, but their cannot-links count from the start.
-        for (face, bond) in words.bonded() {
-            if let Some(bond) = all.get_mut(bond) {
-                merge_sorted(&mut bond.marks, words.marks(face));
+        for (face, group) in constraints.bonded() {
+            if let Some(group) = all.get_mut(group) {
+                merge_sorted(&mut group.marks, constraints.marks(face));
             }
         }
         Self { parents: (0..all.len()).collect(), all }
@@ -45,59 +45,59 @@ impl Bonds {
     }
 
     /// Returns the representative of a group that may have been united with others.
-    pub(super) fn root(&self, mut bond: usize) -> usize {
-        while let Some(&parent) = self.parents.get(bond).filter(|&&parent| parent != bond) {
-            bond = parent;
+    pub(super) fn root(&self, mut group: usize) -> usize {
+        while let Some(&parent) = self.parents.get(group).filter(|&&parent| parent != group) {
+            group = parent;
         }
-        bond
+        group
     }
 
     fn bond_of(&self, node: &Node) -> Option<usize> {
-        node.bond.map(|bond| self.root(bond))
+        node.bond.map(|group| self.root(group))
     }
 
     /// Adds a node to a group, unless a cannot-link keeps them apart.
-    pub(super) fn tie(&mut self, node: &mut Node, bond: usize) {
-        let bond = self.root(bond);
-        let Some(marks) = self.all.get(bond).map(|bond| &bond.marks) else { return };
-        if clash(marks, self.marks(node)) {
+    pub(super) fn tie(&mut self, node: &mut Node, group: usize) {
+        let group = self.root(group);
+        let Some(cannot_links) = self.all.get(group).map(|group| &group.marks) else { return };
+        if clash(cannot_links, self.marks(node)) {
             return;
         }
         match self.bond_of(node) {
-            Some(known) => self.unite(bond, known),
-            None => self.take(bond, node),
+            Some(known) => self.unite(group, known),
+            None => self.take(group, node),
         }
-        node.bond = Some(bond);
+        node.bond = Some(group);
     }
 
     /// Updates the groups when `gone` is merged into `node`.
     pub(super) fn join(&mut self, node: &mut Node, gone: &Node) {
         match (self.bond_of(node), self.bond_of(gone)) {
             (None, None) => {}
-            (Some(bond), None) => self.take(bond, gone),
-            (None, Some(bond)) => {
-                self.take(bond, node);
-                node.bond = Some(bond);
+            (Some(group), None) => self.take(group, gone),
+            (None, Some(group)) => {
+                self.take(group, node);
+                node.bond = Some(group);
             }
-            (Some(bond), Some(other)) => self.unite(bond, other),
+            (Some(group), Some(other)) => self.unite(group, other),
         }
     }
 
-    fn take(&mut self, bond: usize, node: &Node) {
-        if let Some(bond) = self.all.get_mut(bond) {
-            bond.add(&node.photos, &node.marks);
+    fn take(&mut self, group: usize, node: &Node) {
+        if let Some(group) = self.all.get_mut(group) {
+            group.add(&node.photos, &node.marks);
         }
     }
 
-    fn unite(&mut self, bond: usize, other: usize) {
-        if bond == other {
+    fn unite(&mut self, group: usize, other: usize) {
+        if group == other {
             return;
         }
         let gone = self.all.get_mut(other).map(std::mem::take).unwrap_or_default();
-        if let (Some(kept), Some(parent)) = (self.all.get_mut(bond), self.parents.get_mut(other)) {
+        if let (Some(kept), Some(parent)) = (self.all.get_mut(group), self.parents.get_mut(other)) {
             kept.add(&gone.photos, &gone.marks);
             kept.although_together |= gone.although_together;
-            *parent = bond;
+            *parent = group;
         }
     }
 
@@ -109,29 +109,29 @@ impl Bonds {
 
     /// Returns the photos that bar other nodes in them from joining this one, sorted.
     pub(super) fn photos<'a>(&'a self, node: &'a Node) -> &'a [PhotoId] {
-        let bond = self.bond_of(node).and_then(|bond| self.all.get(bond));
-        bond.filter(|bond| !bond.although_together).map_or(&node.photos, |bond| &bond.photos)
+        let group = self.bond_of(node).and_then(|group| self.all.get(group));
+        group.filter(|group| !group.although_together).map_or(&node.photos, |group| &group.photos)
     }
 
     /// Returns the cannot-link sides that a node or its group is on, sorted.
     pub(super) fn marks<'a>(&'a self, node: &'a Node) -> &'a [u32] {
-        let bond = self.bond_of(node).and_then(|bond| self.all.get(bond));
-        bond.map_or(&node.marks, |bond| &bond.marks)
+        let group = self.bond_of(node).and_then(|group| self.all.get(group));
+        group.map_or(&node.marks, |group| &group.marks)
     }
 
     /// Adds cannot-link sides to a node and its group.
-    pub(super) fn mark(&mut self, node: &mut Node, marks: &[u32]) {
-        merge_sorted(&mut node.marks, marks);
-        if let Some(bond) = self.bond_of(node).and_then(|bond| self.all.get_mut(bond)) {
-            merge_sorted(&mut bond.marks, marks);
+    pub(super) fn mark(&mut self, node: &mut Node, cannot_links: &[u32]) {
+        merge_sorted(&mut node.marks, cannot_links);
+        if let Some(group) = self.bond_of(node).and_then(|group| self.all.get_mut(group)) {
+            merge_sorted(&mut group.marks, cannot_links);
         }
     }
 }
 
 impl Bond {
-    fn add(&mut self, photos: &[PhotoId], marks: &[u32]) {
+    fn add(&mut self, photos: &[PhotoId], cannot_links: &[u32]) {
         merge_sorted(&mut self.photos, photos);
-        merge_sorted(&mut self.marks, marks);
+        merge_sorted(&mut self.marks, cannot_links);
     }
 }
 

@@ -60,8 +60,8 @@ impl Corrections {
         let row = NoteRow::decode(bytes).ok()?;
         let together = |row: &TogetherRow| {
             let faces = faces_in(&row.faces)?;
-            let although_together = row.although_together;
-            (faces.len() > 1).then_some(Together { faces, although_together })
+            let allow_same_photo = row.although_together;
+            (faces.len() > 1).then_some(Together { faces, although_together: allow_same_photo })
         };
         let apart = |row: &ApartRow| {
             let sides = [faces_in(&row.one)?, faces_in(&row.other)?];

@@ -116,7 +116,7 @@ pub fn run<S: PhotoSource>(
     photos: impl Iterator<Item = S> + Send,
     sink: &dyn Sink,
     options: &RunOptions,
-    tell: &(dyn Fn(Event<'_>) + Sync),
+    on_event: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Summary> {
     let shared = Shared {
         pipeline: Lazy::new(load),
@@ -126,7 +126,7 @@ pub fn run<S: PhotoSource>(
         failure: Mutex::new(None),
         sink,
         options,
-        tell,
+        tell: on_event,
     };
     let batcher = Batcher::new(&shared.pipeline);
     let (send_path, paths_in) = sync_channel::<S>(QUEUE_PHOTOS);
@@ -252,11 +252,11 @@ impl Shared<'_> {
         drop(bytes);
         (self.tell)(Event::Decoded(path, &picture));
         let (width, height) = (picture.width(), picture.height());
-        let ticket =
+        let pending =
             Ticket::new(Photo { id, path: path.to_path_buf(), width, height, faces: Vec::new() });
         let mut done = |photo| drop(out.send(photo));
-        self.find(&picture, batcher, &ticket, &mut done)?;
-        if let Some(photo) = ticket.close() {
+        self.find(&picture, batcher, &pending, &mut done)?;
+        if let Some(photo) = pending.close() {
             done(photo);
         }
         Ok(())
@@ -266,10 +266,10 @@ impl Shared<'_> {
         &self,
         picture: &Picture,
         batcher: &Batcher<'_>,
-        ticket: &Arc<Ticket>,
+        pending: &Arc<Ticket>,
         done: &mut dyn FnMut(Photo),
     ) -> Result<()> {
-        self.pipeline.get()?.crops(picture, |found, crop| batcher.push(found, crop, ticket, done))
+        self.pipeline.get()?.crops(picture, |found, crop| batcher.push(found, crop, pending, done))
     }
 
     /// Marks a photo as in progress; false if another worker already processes it.

@@ -50,9 +50,9 @@ impl Event {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = DataFolder::open(folder.path(), None).unwrap();
-        let keep =
+        let retention =
             Keep { purpose: "tests".into(), legal_basis: "consent".into(), ends_unix_s: None };
-        data.create("Event", pack().id(), &keep).unwrap();
+        data.create("Event", pack().id(), &retention).unwrap();
         let collection = Collection::open(&data, "Event", &pack()).unwrap();
         let event = Self { folder, data, collection };
         let threshold = event.collection.gallery().threshold();
@@ -161,8 +161,8 @@ fn a_damaged_setting_gives_a_warning_and_costs_nothing_else() {
     event.collection.merge_people(&[id(1), id(5)], false).unwrap();
     event.collection.store.put_note(Note::People, b"\xff\xff\xff").unwrap();
     let event = event.reopened();
-    let remarks = event.collection.remarks().join(" ");
-    assert!(remarks.contains("have to be made again"), "{remarks}");
+    let warnings = event.collection.remarks().join(" ");
+    assert!(warnings.contains("have to be made again"), "{warnings}");
     assert_eq!(event.collection.gallery().face_count(), 6);
     event.collection.split_person(&[id(1)]).unwrap();
     let event = event.reopened();

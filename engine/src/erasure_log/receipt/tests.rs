@@ -40,10 +40,10 @@ fn place() -> Place {
 
 #[test]
 fn no_changed_byte_and_no_other_key_passes() {
-    let place = place();
-    let receipt = place.receipts.write(body(1), &place.signer).unwrap();
+    let log = place();
+    let receipt = log.receipts.write(body(1), &log.signer).unwrap();
     let bytes = receipt.to_bytes().unwrap();
-    let key = place.signer.public_key();
+    let key = log.signer.public_key();
     assert_eq!(Receipt::verify(&bytes, &key).unwrap(), receipt);
     for at in 0..bytes.len() {
         for change in [1, 0x20, 0x80] {
@@ -64,22 +64,22 @@ fn no_changed_byte_and_no_other_key_passes() {
 
 #[test]
 fn receipts_are_numbered_chained_and_written_once_an_erasure() {
-    let place = place();
-    let first = place.receipts.write(body(7), &place.signer).unwrap();
-    let second = place.receipts.write(body(8), &place.signer).unwrap();
-    assert_eq!(place.receipts.write(body(7), &place.signer).unwrap(), first);
+    let log = place();
+    let first = log.receipts.write(body(7), &log.signer).unwrap();
+    let second = log.receipts.write(body(8), &log.signer).unwrap();
+    assert_eq!(log.receipts.write(body(7), &log.signer).unwrap(), first);
     assert_eq!((first.receipt.number, second.receipt.number), (1, 2));
-    let third = place.receipts.write(body(9), &place.signer).unwrap();
-    let key = place.signer.public_key();
+    let third = log.receipts.write(body(9), &log.signer).unwrap();
+    let key = log.signer.public_key();
     let files: Vec<Vec<u8>> =
-        place.receipts.files().unwrap().iter().map(|path| read(path).unwrap()).collect();
+        log.receipts.files().unwrap().iter().map(|path| read(path).unwrap()).collect();
     assert_eq!(verify_chain(&files, &key).unwrap(), [first, second, third]);
     let gap = verify_chain(&[files[0].clone(), files[2].clone()], &key).unwrap_err().to_string();
     assert!(gap.contains("receipt 2 is missing"), "{gap}");
     assert!(verify_chain(&files[1..], &key).is_ok(), "a chain may begin anywhere");
     // Another receipt 2, signed by the same studio, breaks the chain to receipt 3.
     let forged = ReceiptBody { faces: Some(1), ..place_body(&files[1]) };
-    let forged = Receipt::sign(forged, &place.signer).unwrap().to_bytes().unwrap();
+    let forged = Receipt::sign(forged, &log.signer).unwrap().to_bytes().unwrap();
     assert!(verify_chain(&[files[0].clone(), forged.clone()], &key).is_ok());
     assert!(verify_chain(&[forged, files[2].clone()], &key).is_err());
 }
@@ -90,11 +90,10 @@ fn place_body(file: &[u8]) -> ReceiptBody {
 
 #[test]
 fn the_form_is_canonical_and_the_schema_names_every_field() {
-    let place = place();
-    let text = String::from_utf8(
-        place.receipts.write(body(1), &place.signer).unwrap().to_bytes().unwrap(),
-    )
-    .unwrap();
+    let log = place();
+    let text =
+        String::from_utf8(log.receipts.write(body(1), &log.signer).unwrap().to_bytes().unwrap())
+            .unwrap();
     assert!(
         text.starts_with(r#"{"receipt":{"backups_expire_unix_s":null,"begun_unix_s":"#),
         "{text}"

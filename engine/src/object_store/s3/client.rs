@@ -26,18 +26,18 @@ const STALLED: Duration = Duration::from_secs(10);
 
 /// Returns the SDK's configuration for one service. It sets everything explicitly: no value comes from the
 /// environment.
-pub(super) fn config(access: &S3Access) -> Config {
+pub(super) fn config(s3_config: &S3Access) -> Config {
     let credentials = Credentials::new(
-        access.access_key_id.as_str(),
-        access.secret_access_key.reveal(),
-        access.session_token.as_ref().map(|token| token.reveal().to_owned()),
+        s3_config.access_key_id.as_str(),
+        s3_config.secret_access_key.reveal(),
+        s3_config.session_token.as_ref().map(|token| token.reveal().to_owned()),
         None,
         "picpick",
     );
     let tls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
     let mut config = Builder::new()
         .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new(access.region.clone()))
+        .region(Region::new(s3_config.region.clone()))
         .credentials_provider(credentials)
         .http_client(aws_smithy_http_client::Builder::new().tls_provider(tls).build_https())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
@@ -45,8 +45,8 @@ pub(super) fn config(access: &S3Access) -> Config {
         .stalled_stream_protection(
             StalledStreamProtectionConfig::enabled().grace_period(STALLED).build(),
         )
-        .force_path_style(access.path_style);
-    config.set_endpoint_url(access.endpoint.clone());
+        .force_path_style(s3_config.path_style);
+    config.set_endpoint_url(s3_config.endpoint.clone());
     config.build()
 }
 

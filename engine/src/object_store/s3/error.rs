@@ -22,15 +22,17 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(bucket: &str, access: &S3Access) -> Self {
-        let amazon = || format!("https://s3.{}.amazonaws.com", access.region);
-        let mut credentials =
-            vec![access.secret_access_key.clone(), SecretText::new(access.access_key_id.clone())];
-        credentials.extend(access.session_token.clone());
+    pub(super) fn new(bucket: &str, s3_config: &S3Access) -> Self {
+        let amazon = || format!("https://s3.{}.amazonaws.com", s3_config.region);
+        let mut credentials = vec![
+            s3_config.secret_access_key.clone(),
+            SecretText::new(s3_config.access_key_id.clone()),
+        ];
+        credentials.extend(s3_config.session_token.clone());
         Self {
-            endpoint: access.endpoint.clone().unwrap_or_else(amazon),
+            endpoint: s3_config.endpoint.clone().unwrap_or_else(amazon),
             bucket: bucket.to_owned(),
-            region: access.region.clone(),
+            region: s3_config.region.clone(),
             credentials,
         }
     }

@@ -45,7 +45,7 @@ struct Version {
 impl Bucket {
     /// Opens `bucket` and lists `prefix` once, so that a wrong name, wrong credentials or an unreachable
     /// endpoint are detected before the caller prepares data.
-    pub(super) fn open(bucket: &str, prefix: &str, access: &S3Access) -> Result<Self> {
+    pub(super) fn open(bucket: &str, prefix: &str, s3_config: &S3Access) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("picpick-s3")
@@ -57,10 +57,10 @@ impl Bucket {
             })?;
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         let opened = Self {
-            peer: Peer::new(bucket, access),
-            client: Client::from_conf(config(access)),
+            peer: Peer::new(bucket, s3_config),
+            client: Client::from_conf(config(s3_config)),
             bucket: bucket.to_owned(),
-            encryption: access.encryption.clone(),
+            encryption: s3_config.encryption.clone(),
             prefix,
             runtime,
         };

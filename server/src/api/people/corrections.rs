@@ -117,7 +117,7 @@ async fn say(
         });
         match outcome.await? {
             Err(Error::TogetherInPhoto { photo }) => {
-                let known = names(&app, &event, &[photo]).await?;
+                let known = names(&app, &event, &[photo.parse()?]).await?;
                 let which = known.values().next().map_or("A photo", String::as_str);
                 let detail = format!(
                     "Photo {which} shows two of these people together. If they are one person, set \

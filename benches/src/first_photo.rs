@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use picpick_engine::{Collection, DEFAULT_PACK, DataFolder, Pack, Sink as _};
+use picpick_engine::{Collection, DEFAULT_PACK, DataDir, Pack, Sink as _};
 use picpick_tests::album::Album;
 use picpick_tests::poses::Poses;
 use picpick_tests::synthetic_head::head_of;
@@ -80,7 +80,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
 /// Adds synthetic faces to `event` until it has at least `faces_min`. Returns the number of faces, and the
 /// seconds that updating index and people took. The service must be stopped.
 fn fill(service: &Service, event: &str, faces_min: usize) -> Result<(usize, f64)> {
-    let data = DataFolder::open(&service.sandbox.data(), None)?;
+    let data = DataDir::open(&service.sandbox.data(), None)?;
     let pack = Pack::builtin(DEFAULT_PACK)?;
     let collection = Collection::open(&data, event, &pack)?;
     let mut number = 0;
@@ -90,7 +90,7 @@ fn fill(service: &Service, event: &str, faces_min: usize) -> Result<(usize, f64)
         number += PHOTOS_PER_COMMIT;
     }
     let begun = Instant::now();
-    collection.settle()?;
+    collection.refresh()?;
     let settled_s = begun.elapsed().as_secs_f64();
     let faces = collection.gallery().face_count();
     Ok((faces, settled_s))

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use picpick_engine::{Collection, DataFolder, Face, FaceId, Keep, Photo, PhotoId, Sink};
+use picpick_engine::{Collection, DataDir, Face, FaceId, Photo, PhotoId, RetentionPolicy, Sink};
 use serde::Serialize;
 
 use crate::setup::Setup;
@@ -50,9 +50,12 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
 }
 
 fn measure(setup: &Setup, args: &Args, folder: &std::path::Path) -> Result<Report> {
-    let (data, pack) = (DataFolder::open(folder, None)?, setup.pack()?);
-    let keep =
-        Keep { purpose: "a measurement".into(), legal_basis: "consent".into(), ends_unix_s: None };
+    let (data, pack) = (DataDir::open(folder, None)?, setup.pack()?);
+    let keep = RetentionPolicy {
+        purpose: "a measurement".into(),
+        legal_basis: "consent".into(),
+        ends_unix_s: None,
+    };
     data.create(NAME, pack.id(), &keep)?;
     let collection = Collection::open(&data, NAME, &pack)?;
     let photos: Vec<usize> = (0..args.faces.div_ceil(FACES_PER_PHOTO)).collect();

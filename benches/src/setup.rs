@@ -127,7 +127,7 @@ pub fn central_faces(
         let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         let found = match role {
             PictureRole::Photo => pipeline.analyse(&bytes),
-            PictureRole::Selfie => pipeline.analyse_selfie(&bytes),
+            PictureRole::Selfie => pipeline.analyse_query(&bytes),
         };
         let found = found.with_context(|| format!("analysing {}", path.display()))?;
         Ok(subject(&found.faces, (found.width, found.height), Subject::Central, picture)

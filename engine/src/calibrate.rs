@@ -3,7 +3,7 @@
 //!
 //! The scores must be of the kind that the matcher compares with the threshold.
 
-use crate::matcher::Stricter;
+use crate::matcher::ThresholdOffset;
 
 /// The target FPIR, 0..1: the share of strangers to whom a search shows a photo. The packs' thresholds are
 /// fitted to it.
@@ -18,7 +18,7 @@ pub const PAIRS_MIN: usize = 500;
 /// Allowance for people who appear together, whose estimated threshold is higher than that of strangers: they
 /// may be relatives, and the light is the same for all. LFW's 930 pairs of people who share a picture give a
 /// threshold of 0.56 (0.52 to 0.61), strangers give 0.44.
-const COMPANY: f32 = 0.1;
+const SHARED_PHOTO_ALLOWANCE: f32 = 0.1;
 
 /// The bins of a histogram: from -0.4 to 1 in steps of 0.02. Scores outside are counted in the outermost
 /// bins.
@@ -45,10 +45,11 @@ pub struct Estimate {
 impl Estimate {
     /// Returns the threshold offset to advise for a pack's threshold of `formula`. It is 0 unless even the
     /// lower end of the interval, minus the 0.1 that people who appear together explain, is above `formula`.
-    pub fn advised(&self, formula: f32) -> Stricter {
-        let missing = (self.low - COMPANY - formula).clamp(0.0, Stricter::MAX.added());
+    pub fn recommended_offset(&self, formula: f32) -> ThresholdOffset {
+        let missing =
+            (self.low - SHARED_PHOTO_ALLOWANCE - formula).clamp(0.0, ThresholdOffset::MAX.value());
         let rounded = (missing * 100.0).ceil() / 100.0;
-        Stricter::new(rounded).unwrap_or(Stricter::MAX)
+        ThresholdOffset::new(rounded).unwrap_or(ThresholdOffset::MAX)
     }
 }
 
@@ -220,9 +221,9 @@ mod tests {
     #[test]
     fn only_a_clearly_higher_estimate_advises_an_offset() {
         let at = |low: f32| Estimate { threshold: low + 0.04, low, high: low + 0.08 };
-        assert_eq!(at(0.52).advised(0.45).added(), 0.0, "what LFW's real company gives");
-        assert!((at(0.595).advised(0.45).added() - 0.05).abs() < 1e-6);
-        assert_eq!(at(0.95).advised(0.45), Stricter::MAX);
+        assert_eq!(at(0.52).recommended_offset(0.45).value(), 0.0, "what LFW's real company gives");
+        assert!((at(0.595).recommended_offset(0.45).value() - 0.05).abs() < 1e-6);
+        assert_eq!(at(0.95).recommended_offset(0.45), ThresholdOffset::MAX);
     }
 
     #[test]

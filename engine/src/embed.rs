@@ -19,14 +19,14 @@ use crate::picture::Picture;
 /// gains little and costs memory. Measure with `picpick-bench pipeline`.
 pub(crate) const BATCH: usize = 8;
 /// Real faces that are embedded with both bfloat16 and f32 before the check ends.
-const TRIAL_FACES: usize = 16;
+const CHECK_FACES: usize = 16;
 /// Lowest cosine between both embeddings of a face that passes the check (the lowest of 221 LFW faces:
 /// 0.9992).
-const TRIAL_COSINE_MIN: f32 = 0.999;
+const CHECK_COSINE_MIN: f32 = 0.999;
 
 /// The result of comparing bfloat16 with f32 on this machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct Bf16Check {
     pub passed: bool,
     /// Faces compared.
     pub faces: usize,
@@ -46,14 +46,14 @@ pub enum Precision {
 
 /// The embedding model, shared by all workers.
 pub(crate) struct Embedder {
-    mode: RwLock<Arc<Mode>>,
-    spec: manifest::Embedder,
-    verdict_file: PathBuf,
+    mode: RwLock<Arc<EmbedderMode>>,
+    spec: manifest::EmbedderSpec,
+    check_file: PathBuf,
 }
 
-enum Mode {
-    Settled(Model),
-    Trial { fast: Model, exact: Model, cosines: Mutex<Vec<f32>> },
+enum EmbedderMode {
+    Decided(Model),
+    Checking { fast: Model, exact: Model, cosines: Mutex<Vec<f32>> },
 }
 
 impl Embedder {
@@ -61,7 +61,7 @@ impl Embedder {
     pub(crate) fn load(
         runtime: &Runtime,
         file: &Path,
-        spec: &manifest::Embedder,
+        spec: &manifest::EmbedderSpec,
         precision: Precision,
         check_file: PathBuf,
     ) -> Result<Self> {
@@ -73,26 +73,28 @@ impl Embedder {
             runtime.first_model(name, file, runtime.candidates().into_iter().filter(exact), shape)
         };
         let mode = match precision {
-            Precision::Only(provider) => Mode::Settled(load(provider)?),
+            Precision::Only(provider) => EmbedderMode::Decided(load(provider)?),
             Precision::Auto => {
-                let verdict = read_verdict(&check_file);
+                let verdict = read_bf16_check(&check_file);
                 let fast = runtime.candidates().first() == Some(&Provider::OpenVinoBf16);
                 let fast = fast && verdict.as_ref().is_none_or(|verdict| verdict.passed);
                 match fast.then(|| load(Provider::OpenVinoBf16).ok()).flatten() {
-                    Some(fast) if verdict.is_some() => Mode::Settled(fast),
-                    Some(fast) => Mode::Trial { fast, exact: exact()?, cosines: Mutex::default() },
-                    None => Mode::Settled(exact()?),
+                    Some(fast) if verdict.is_some() => EmbedderMode::Decided(fast),
+                    Some(fast) => {
+                        EmbedderMode::Checking { fast, exact: exact()?, cosines: Mutex::default() }
+                    }
+                    None => EmbedderMode::Decided(exact()?),
                 }
             }
         };
-        Ok(Self { mode: RwLock::new(Arc::new(mode)), spec: spec.clone(), verdict_file: check_file })
+        Ok(Self { mode: RwLock::new(Arc::new(mode)), spec: spec.clone(), check_file })
     }
 
     /// Returns the provider that computes the embeddings now.
     pub(crate) fn provider(&self) -> Provider {
         match &*self.mode() {
-            Mode::Settled(model) => model.provider(),
-            Mode::Trial { exact, .. } => exact.provider(),
+            EmbedderMode::Decided(model) => model.provider(),
+            EmbedderMode::Checking { exact, .. } => exact.provider(),
         }
     }
 
@@ -109,14 +111,14 @@ impl Embedder {
 
     fn embed_batch(&self, crops: &[Picture]) -> Result<Vec<Vec<f32>>> {
         match &*self.mode() {
-            Mode::Settled(model) => self.run(model, crops),
-            Mode::Trial { fast, exact, cosines } => {
+            EmbedderMode::Decided(model) => self.run(model, crops),
+            EmbedderMode::Checking { fast, exact, cosines } => {
                 let expected = self.run(exact, crops)?;
                 let received = self.run(fast, crops)?;
                 let mut seen = cosines.lock().unwrap_or_else(PoisonError::into_inner);
                 seen.extend(expected.iter().zip(&received).map(|(a, b)| cosine(a, b)));
-                if seen.len() >= TRIAL_FACES {
-                    self.settle(&seen, fast, exact);
+                if seen.len() >= CHECK_FACES {
+                    self.decide(&seen, fast, exact);
                     seen.clear();
                 }
                 Ok(expected)
@@ -124,25 +126,25 @@ impl Embedder {
         }
     }
 
-    fn settle(&self, cosines: &[f32], fast: &Model, exact: &Model) {
+    fn decide(&self, cosines: &[f32], fast: &Model, exact: &Model) {
         let cosine_min = cosines.iter().copied().fold(f32::INFINITY, f32::min);
         let cosine_mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
-        let passed = cosine_min >= TRIAL_COSINE_MIN;
-        let verdict = Verdict { passed, faces: cosines.len(), cosine_min, cosine_mean };
+        let passed = cosine_min >= CHECK_COSINE_MIN;
+        let verdict = Bf16Check { passed, faces: cosines.len(), cosine_min, cosine_mean };
         // If the result cannot be stored, the next process repeats the check.
-        let _ = self.keep(&verdict);
+        let _ = self.store_check(&verdict);
         let model = if passed { fast } else { exact };
         *self.mode.write().unwrap_or_else(PoisonError::into_inner) =
-            Arc::new(Mode::Settled(model.clone()));
+            Arc::new(EmbedderMode::Decided(model.clone()));
     }
 
-    fn keep(&self, verdict: &Verdict) -> Result<()> {
+    fn store_check(&self, verdict: &Bf16Check) -> Result<()> {
         let failed = |error: toml::ser::Error| Error::Runtime { reason: error.to_string() };
         let text = toml::to_string(verdict).map_err(failed)?;
-        if let Some(folder) = self.verdict_file.parent() {
+        if let Some(folder) = self.check_file.parent() {
             durable::make_folder(folder, false)?;
         }
-        durable::replace(&self.verdict_file, text.as_bytes(), 0o644)
+        durable::replace(&self.check_file, text.as_bytes(), 0o644)
     }
 
     /// Scales `row` to norm 1, subtracts the pack's centre, and scales again.
@@ -155,7 +157,7 @@ impl Embedder {
         unit(&embedding)
     }
 
-    fn mode(&self) -> Arc<Mode> {
+    fn mode(&self) -> Arc<EmbedderMode> {
         self.mode.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -182,7 +184,7 @@ impl Embedder {
 }
 
 /// Reads the stored result of the bfloat16 check; `None` if there is none.
-pub(crate) fn read_verdict(file: &Path) -> Option<Verdict> {
+pub(crate) fn read_bf16_check(file: &Path) -> Option<Bf16Check> {
     toml::from_str(&std::fs::read_to_string(file).ok()?).ok()
 }
 

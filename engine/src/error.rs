@@ -32,7 +32,7 @@ pub enum Error {
 
     /// An object store (the target of backups) failed. The text contains no credential.
     #[error("{place}: {reason}")]
-    Place { place: String, reason: String },
+    ObjectStore { place: String, reason: String },
 
     /// The keyring has no key for a collection, or one that does not decrypt it.
     #[error("keyring {}: {reason}", path.display())]
@@ -53,7 +53,7 @@ pub enum Error {
     #[error(
         "the retention period of collection '{name}' has ended; purge it with 'picpick retention run', or extend the period with 'picpick collections keep'"
     )]
-    Ended { name: String },
+    RetentionEnded { name: String },
 
     #[error("there is no collection '{name}'{hint}")]
     NoCollection { name: String, hint: String },
@@ -113,13 +113,13 @@ pub enum Error {
     #[error("faces {first} and {second} belong to two people; expected faces of one person")]
     ManyPeople { first: String, second: String },
     #[error("these are all {faces} faces of the person; at least one face must stay")]
-    WholePerson { faces: usize },
+    SplitTakesAllFaces { faces: usize },
     #[error(
         "photo {photo} shows two of these people together, so they count as two people; if it shows one person twice, as in a mirror or a collage, allow the merge explicitly"
     )]
-    TogetherInPhoto { photo: String },
+    SharedPhoto { photo: String },
     #[error("too many corrections of people: expected at most {most} {what}, received {received}")]
-    TooMuchSaid { what: &'static str, most: usize, received: usize },
+    TooManyCorrections { what: &'static str, most: usize, received: usize },
 
     #[error("the embedding has {received} numbers, expected {expected}")]
     Dimension { expected: usize, received: usize },

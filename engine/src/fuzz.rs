@@ -15,7 +15,7 @@ pub fn write_row(photo: &Photo) -> Vec<u8> {
 }
 
 /// Decodes the corrections to people and encodes them again; `None` if the bytes are malformed.
-pub fn read_said(bytes: &[u8]) -> Option<Vec<u8>> {
+pub fn read_corrections(bytes: &[u8]) -> Option<Vec<u8>> {
     Corrections::from_bytes(bytes).map(|corrections| corrections.to_bytes())
 }
 
@@ -26,7 +26,7 @@ pub fn read_ledger(text: &str) -> usize {
 
 /// Whether a text is a valid `keys.toml` of a keyring, in the current format or an older one.
 pub fn read_keys(text: &str) -> bool {
-    crate::crypto::reads_as_keys(text)
+    crate::crypto::is_keys_file(text)
 }
 
 /// Returns whether bytes are a valid clear part of a backup's manifest, and the number of rows that they have

@@ -11,38 +11,38 @@ pub struct Guest {
     pub id: GuestId,
     pub template: Template,
     /// Faces that the guest rejected ("not me"); never shown to this guest again.
-    pub refused: BTreeSet<FaceId>,
+    pub rejected: BTreeSet<FaceId>,
     /// Faces that the guest confirmed ("me"); shown even if the template does not match.
     pub confirmed: BTreeSet<FaceId>,
     /// The photos that this guest was notified of, by e-mail or on a page.
-    pub told: BTreeSet<PhotoId>,
+    pub notified: BTreeSet<PhotoId>,
 }
 
 /// A guest's statement about a face.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// The face is the guest's.
-    Me,
+    Confirm,
     /// The face is another person's.
-    NotMe,
+    Reject,
     /// Clears an earlier claim.
-    Unsaid,
+    Clear,
 }
 
 /// The classification of a face for a guest.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Stance {
+pub(crate) enum GuestMatch {
     /// A match: the score reaches the threshold, or the guest confirmed the face.
-    Theirs(Accepted),
+    Match(Accepted),
     /// A candidate: the score is just below the threshold, and the guest may be asked.
-    Perhaps(Accepted),
+    Candidate(Accepted),
     /// No match.
-    NotTheirs,
+    NoMatch,
 }
 
 /// A new match: a photo that was just added and shows a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sighting {
+pub struct NewMatch {
     pub guest: GuestId,
     pub photo: PhotoId,
 }
@@ -53,20 +53,20 @@ impl Guest {
         Self {
             id,
             template,
-            refused: BTreeSet::new(),
+            rejected: BTreeSet::new(),
             confirmed: BTreeSet::new(),
-            told: BTreeSet::new(),
+            notified: BTreeSet::new(),
         }
     }
 
     /// Records the guest's claim about `face`, in place of an earlier one.
     pub(crate) fn claim(&mut self, face: FaceId, claim: Claim) {
-        self.refused.remove(&face);
+        self.rejected.remove(&face);
         self.confirmed.remove(&face);
         match claim {
-            Claim::Me => drop(self.confirmed.insert(face)),
-            Claim::NotMe => drop(self.refused.insert(face)),
-            Claim::Unsaid => {}
+            Claim::Confirm => drop(self.confirmed.insert(face)),
+            Claim::Reject => drop(self.rejected.insert(face)),
+            Claim::Clear => {}
         }
     }
 }

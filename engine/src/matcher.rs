@@ -42,16 +42,16 @@ pub struct Accepted {
 
 /// The amount added to the threshold for a face of quality 0; it falls linearly to 0 at `QUALITY_LOW`. Range
 /// 0 to 0.15: more loses low-quality faces, less lets blurred faces match strangers.
-const POOR_FACE_BAR: f32 = 0.08;
+const LOW_QUALITY_PENALTY: f32 = 0.08;
 
 /// A threshold offset: what the owner adds to the threshold of the pack's formula, 0 to 0.20.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
-pub struct Stricter(f32);
+pub struct ThresholdOffset(f32);
 
-impl Stricter {
+impl ThresholdOffset {
     /// The highest offset. Two pictures of one person have a cosine of about 0.67 (LFW), and thresholds are
     /// 0.36 to 0.58: a higher offset would reject most true matches.
-    pub const MAX: Stricter = Stricter(0.2);
+    pub const MAX: ThresholdOffset = ThresholdOffset(0.2);
 
     /// Makes an offset; `None` unless `value` is 0 to 0.20.
     pub fn new(value: f32) -> Option<Self> {
@@ -59,7 +59,7 @@ impl Stricter {
     }
 
     /// Returns the number that is added to the threshold.
-    pub fn added(self) -> f32 {
+    pub fn value(self) -> f32 {
         self.0
     }
 
@@ -100,15 +100,15 @@ pub fn score(candidate: &Candidate, direct: bool) -> f32 {
 }
 
 /// Returns the threshold for a face of this quality, when good faces must reach `threshold`.
-pub fn bar(threshold: f32, quality: f32) -> f32 {
-    threshold + POOR_FACE_BAR * (1.0 - quality / QUALITY_LOW).max(0.0)
+pub fn threshold_for(threshold: f32, quality: f32) -> f32 {
+    threshold + LOW_QUALITY_PENALTY * (1.0 - quality / QUALITY_LOW).max(0.0)
 }
 
 /// Returns the accepted faces of `candidates`, one best face per photo, best first.
 pub fn decide(candidates: &[Candidate], threshold: f32, direct: bool) -> Vec<Accepted> {
     let accept = |candidate: &Candidate| {
         let similarity = score(candidate, direct);
-        let bar = bar(threshold, candidate.quality);
+        let bar = threshold_for(threshold, candidate.quality);
         let kind = if candidate.direct >= bar { MatchKind::Direct } else { MatchKind::Person };
         let &Candidate { face, photo, quality, .. } = candidate;
         (similarity >= bar).then_some(Accepted { face, photo, similarity, kind, quality })
@@ -162,17 +162,17 @@ mod tests {
     #[test]
     fn an_offset_never_lowers_the_threshold_and_reads_back() {
         for added in [0.0, 0.05, 0.2] {
-            let offset = Stricter::new(added).unwrap_or(Stricter::MAX);
-            assert_eq!(offset.added(), added);
-            assert_eq!(Stricter::from_bytes(&offset.to_bytes()), Some(offset));
+            let offset = ThresholdOffset::new(added).unwrap_or(ThresholdOffset::MAX);
+            assert_eq!(offset.value(), added);
+            assert_eq!(ThresholdOffset::from_bytes(&offset.to_bytes()), Some(offset));
         }
         for wrong in [-0.01, 0.21, 5.0, f32::NAN, f32::INFINITY] {
-            assert_eq!(Stricter::new(wrong), None, "{wrong}");
+            assert_eq!(ThresholdOffset::new(wrong), None, "{wrong}");
             let [a, b, c, d] = wrong.to_le_bytes();
-            assert_eq!(Stricter::from_bytes(&[1, a, b, c, d]), None, "{wrong}");
+            assert_eq!(ThresholdOffset::from_bytes(&[1, a, b, c, d]), None, "{wrong}");
         }
         for wrong in [&[][..], &[1], &[2, 0, 0, 0, 0], &[1, 0, 0, 0, 0, 0]] {
-            assert_eq!(Stricter::from_bytes(wrong), None);
+            assert_eq!(ThresholdOffset::from_bytes(wrong), None);
         }
     }
 
@@ -209,7 +209,10 @@ mod tests {
         let good = candidate(1, 1, 0.52, None);
         let poor = Candidate { quality: 0.05, ..candidate(2, 2, 0.52, None) };
         assert_eq!(decide(&[good, poor], 0.5, true).len(), 1);
-        assert!(bar(0.5, 0.0) > bar(0.5, 0.1) && bar(0.5, QUALITY_LOW) == 0.5);
+        assert!(
+            threshold_for(0.5, 0.0) > threshold_for(0.5, 0.1)
+                && threshold_for(0.5, QUALITY_LOW) == 0.5
+        );
     }
 
     #[test]

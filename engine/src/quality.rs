@@ -33,7 +33,7 @@ impl Quality {
     /// Recovers the parts of `score`, 0..1, of the face with `landmarks` in photo pixels. Size and pose
     /// follow from the landmarks, and sharpness from the rest of the score. If size or pose is 0, so is the
     /// score whatever the sharpness, and sharpness is set to 1.
-    pub fn behind(score: f32, landmarks: &Landmarks) -> Self {
+    pub fn reconstruct(score: f32, landmarks: &Landmarks) -> Self {
         let (size, pose) = (size(landmarks), pose(landmarks));
         let rest = size * pose;
         let sharpness = if rest > 0.0 { (score.powi(3) / rest).clamp(0.0, 1.0) } else { 1.0 };
@@ -135,7 +135,7 @@ mod tests {
         for (scale, period) in [(0.4, 4), (0.6, 9), (2.0, 3), (0.1, 4)] {
             let landmarks = FRONT.map(|[x, y]| [x * scale, y * scale]);
             let known = Quality::of(&landmarks, &stripes(period));
-            let derived = Quality::behind(known.score(), &landmarks);
+            let derived = Quality::reconstruct(known.score(), &landmarks);
             assert_eq!((derived.size, derived.pose), (known.size, known.pose));
             let expected = if known.size > 0.0 { known.sharpness } else { 1.0 };
             assert!((derived.sharpness - expected).abs() < 1e-4, "{derived:?} {known:?}");

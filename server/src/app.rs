@@ -4,19 +4,19 @@ use std::time::Duration;
 use picpick_engine::Vault;
 use tokio::sync::Semaphore;
 
-use crate::config::settings::{Protection, Settings};
+use crate::config::settings::{LimitSettings, Settings};
 use crate::error::Result;
-use crate::infra::admission::Admission;
+use crate::infra::admission::AdmissionControl;
 use crate::infra::alerts::Alerts;
-use crate::infra::challenge_registry::Challenges;
+use crate::infra::challenge_registry::ChallengeRegistry;
 use crate::infra::db::{self, Db};
-use crate::infra::face_engine::Faces;
-use crate::infra::guest_updates::News;
-use crate::infra::jobs::Jobs;
-use crate::infra::mail::Post;
-use crate::infra::photo_store::Blobs;
-use crate::infra::rate_limit::{Class, Limits};
-use crate::infra::upload_locks::Busy;
+use crate::infra::face_engine::FaceEngine;
+use crate::infra::guest_updates::GuestUpdates;
+use crate::infra::jobs::JobSignals;
+use crate::infra::mail::Mailer;
+use crate::infra::photo_store::PhotoStore;
+use crate::infra::rate_limit::{RateLimiter, RequestClass};
+use crate::infra::upload_locks::UploadLocks;
 
 /// The main components of the service, shared by all requests: database, face engine, photo store, settings,
 /// rate limits and admission control. Cheap to clone.
@@ -25,27 +25,27 @@ pub struct App(Arc<Parts>);
 
 struct Parts {
     db: Db,
-    faces: Faces,
+    faces: FaceEngine,
     vault: Arc<Vault>,
     home: String,
     settings: Settings,
-    blobs: Blobs,
-    jobs: Jobs,
-    uploading: Busy,
+    blobs: PhotoStore,
+    jobs: JobSignals,
+    uploading: UploadLocks,
     finishing: Semaphore,
-    limits: Limits,
-    admissions: Admissions,
+    limits: RateLimiter,
+    admissions: AdmissionControls,
     alerts: Alerts,
-    post: Post,
-    challenges: Challenges,
-    news: News,
+    post: Mailer,
+    challenges: ChallengeRegistry,
+    news: GuestUpdates,
 }
 
 /// The admission controllers, one a request class.
-struct Admissions {
-    ordinary: Admission,
-    uploads: Admission,
-    heavy: Admission,
+struct AdmissionControls {
+    ordinary: AdmissionControl,
+    uploads: AdmissionControl,
+    heavy: AdmissionControl,
 }
 
 /// Maximum wait of a request for an admission permit, by class. Uploads wait longest, because an upload
@@ -54,35 +54,35 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 const WAIT_MAX_HEAVY: Duration = Duration::from_secs(15);
 const WAIT_MAX_UPLOAD: Duration = Duration::from_secs(30);
 
-impl Admissions {
-    fn new(protection: &Protection) -> Self {
-        let (requests, heavy) = (protection.requests_max, protection.heavy_max);
+impl AdmissionControls {
+    fn new(protection: &LimitSettings) -> Self {
+        let (requests, heavy) = (protection.requests_max, protection.search_concurrency);
         Self {
-            ordinary: Admission::new("ordinary", requests, 4 * requests, WAIT_MAX),
-            uploads: Admission::new("uploads", requests, requests, WAIT_MAX_UPLOAD),
-            heavy: Admission::new("heavy", heavy, 32 * heavy, WAIT_MAX_HEAVY),
+            ordinary: AdmissionControl::new("ordinary", requests, 4 * requests, WAIT_MAX),
+            uploads: AdmissionControl::new("uploads", requests, requests, WAIT_MAX_UPLOAD),
+            heavy: AdmissionControl::new("heavy", heavy, 32 * heavy, WAIT_MAX_HEAVY),
         }
     }
 }
 
 /// Maximum number of whole photos in memory at once while they are checked or reduced.
-const PHOTOS_AT_ONCE: usize = 3;
+const PHOTOS_IN_MEMORY_MAX: usize = 3;
 
 impl App {
     /// Opens the data folder, the database, the photo store and the mail transport of `settings`.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
-        let faces = Faces::open(&settings)?;
-        let (vault, home) = (Arc::new(faces.vault()?), faces.home()?);
+        let faces = FaceEngine::open(&settings)?;
+        let (vault, home) = (Arc::new(faces.vault()?), faces.node_id()?);
         let db = Db::open(&settings.database_url()).await?;
         for file in db::files_of(&settings.database_url()) {
             faces.announce_locked(&file)?;
         }
         let blobs = settings.clone();
-        let blobs = tokio::task::spawn_blocking(move || Blobs::open(&blobs)).await??;
-        let limits = Limits::new(settings.protection.rates);
-        let admissions = Admissions::new(&settings.protection);
+        let blobs = tokio::task::spawn_blocking(move || PhotoStore::open(&blobs)).await??;
+        let limits = RateLimiter::new(settings.protection.rates);
+        let admissions = AdmissionControls::new(&settings.protection);
         let alerts = Alerts::new(&db, &settings.operations);
-        let post = Post::open(&settings, &db, &vault)?;
+        let post = Mailer::open(&settings, &db, &vault)?;
         Ok(Self(Arc::new(Parts {
             db,
             faces,
@@ -90,15 +90,15 @@ impl App {
             home,
             settings,
             blobs,
-            jobs: Jobs::default(),
-            uploading: Busy::default(),
-            finishing: Semaphore::new(PHOTOS_AT_ONCE),
+            jobs: JobSignals::default(),
+            uploading: UploadLocks::default(),
+            finishing: Semaphore::new(PHOTOS_IN_MEMORY_MAX),
             limits,
             admissions,
             alerts,
             post,
-            challenges: Challenges::default(),
-            news: News::default(),
+            challenges: ChallengeRegistry::default(),
+            news: GuestUpdates::default(),
         })))
     }
 
@@ -106,28 +106,28 @@ impl App {
         &self.0.db
     }
 
-    /// Returns the id of this server's data folder. An event with another `home` belongs to another server.
-    pub fn home(&self) -> &str {
+    /// Returns the id of this server's data folder. An event with another `node_id` belongs to another server.
+    pub fn node_id(&self) -> &str {
         &self.0.home
     }
 
-    pub fn faces(&self) -> &Faces {
+    pub fn face_engine(&self) -> &FaceEngine {
         &self.0.faces
     }
 
-    pub fn blobs(&self) -> &Blobs {
+    pub fn photo_store(&self) -> &PhotoStore {
         &self.0.blobs
     }
 
-    pub fn jobs(&self) -> &Jobs {
+    pub fn jobs(&self) -> &JobSignals {
         &self.0.jobs
     }
 
-    pub fn uploading(&self) -> &Busy {
+    pub fn upload_locks(&self) -> &UploadLocks {
         &self.0.uploading
     }
 
-    pub fn finishing(&self) -> &Semaphore {
+    pub fn photo_memory(&self) -> &Semaphore {
         &self.0.finishing
     }
 
@@ -136,15 +136,15 @@ impl App {
     }
 
     /// Returns the rate limiter of addresses, accounts and API keys.
-    pub fn limits(&self) -> &Limits {
+    pub fn rate_limiter(&self) -> &RateLimiter {
         &self.0.limits
     }
 
     /// Returns the admission controller of a request class.
-    pub fn admission(&self, class: Class) -> &Admission {
+    pub fn admission(&self, class: RequestClass) -> &AdmissionControl {
         match class {
-            Class::Upload => &self.0.admissions.uploads,
-            Class::Heavy => &self.0.admissions.heavy,
+            RequestClass::Upload => &self.0.admissions.uploads,
+            RequestClass::Heavy => &self.0.admissions.heavy,
             _ => &self.0.admissions.ordinary,
         }
     }
@@ -155,17 +155,17 @@ impl App {
     }
 
     /// Returns the mail transport and the signal that wakes the outbox.
-    pub fn post(&self) -> &Post {
+    pub fn mailer(&self) -> &Mailer {
         &self.0.post
     }
 
     /// Returns the registry of guests' running challenges.
-    pub fn challenges(&self) -> &Challenges {
+    pub fn challenges(&self) -> &ChallengeRegistry {
         &self.0.challenges
     }
 
     /// Returns the channel that notifies guests' open pages of new photos.
-    pub fn news(&self) -> &News {
+    pub fn guest_updates(&self) -> &GuestUpdates {
         &self.0.news
     }
 

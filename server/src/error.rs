@@ -9,12 +9,12 @@ use picpick_engine::Error;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub type Result<T> = std::result::Result<T, Failure>;
+pub type Result<T> = std::result::Result<T, ApiError>;
 
 /// The error that a handler or a middleware returns.
 #[derive(Clone, Debug)]
-pub struct Failure {
-    pub kind: Kind,
+pub struct ApiError {
+    pub kind: ErrorKind,
     /// Sent to the client, for the people who use it: what was expected and what was received.
     pub detail: String,
     /// The cause, for the log; never sent.
@@ -26,22 +26,22 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $status:ident, $code:literal, $title:literal;)*) => {
         /// The kinds of error. Each has an HTTP status, a stable code and a title.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Kind { $($(#[$doc])* $kind,)* }
+        pub enum ErrorKind { $($(#[$doc])* $kind,)* }
 
-        impl Kind {
-            pub const ALL: &'static [Kind] = &[$(Kind::$kind,)*];
+        impl ErrorKind {
+            pub const ALL: &'static [ErrorKind] = &[$(ErrorKind::$kind,)*];
 
             pub fn status(self) -> StatusCode {
-                match self { $(Kind::$kind => StatusCode::$status,)* }
+                match self { $(ErrorKind::$kind => StatusCode::$status,)* }
             }
 
             /// Returns the code that programs may rely on. A released code never changes.
             pub fn code(self) -> &'static str {
-                match self { $(Kind::$kind => $code,)* }
+                match self { $(ErrorKind::$kind => $code,)* }
             }
 
             pub fn title(self) -> &'static str {
-                match self { $(Kind::$kind => $title,)* }
+                match self { $(ErrorKind::$kind => $title,)* }
             }
         }
     };
@@ -49,7 +49,7 @@ macro_rules! kinds {
 
 kinds! {
     BadRequest = BAD_REQUEST, "bad_request", "The request cannot be read";
-    SignedOut = UNAUTHORIZED, "signed_out", "Sign in, or send an API key";
+    Unauthenticated = UNAUTHORIZED, "signed_out", "Sign in, or send an API key";
     WrongCredentials = UNAUTHORIZED, "wrong_credentials", "E-mail, password or code is wrong";
     Forbidden = FORBIDDEN, "forbidden", "Your role does not allow this";
     CrossSite = FORBIDDEN, "cross_site", "The request comes from another site";
@@ -58,10 +58,10 @@ kinds! {
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "This address does not support the method";
     TimedOut = REQUEST_TIMEOUT, "timed_out", "The request took too long";
     Conflict = CONFLICT, "conflict", "The request conflicts with the current state";
-    NoPerson = CONFLICT, "no_person", "The face belongs to no person";
+    FaceWithoutPerson = CONFLICT, "no_person", "The face belongs to no person";
     NotOnePerson = CONFLICT, "not_one_person", "The faces belong to more than one person";
-    WholePerson = CONFLICT, "whole_person", "A split cannot take all faces of a person";
-    TogetherInPhoto = CONFLICT, "together_in_photo", "A photo shows these people together";
+    SplitTakesAllFaces = CONFLICT, "whole_person", "A split cannot take all faces of a person";
+    SharedPhoto = CONFLICT, "together_in_photo", "A photo shows these people together";
     Locked = LOCKED, "locked", "Another request is changing the resource";
     Gone = GONE, "gone", "The resource has expired or was withdrawn";
     PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "The resource has changed in the meantime";
@@ -73,7 +73,7 @@ kinds! {
     NotAPhoto = UNPROCESSABLE_ENTITY, "not_a_photo", "The file is not a photo that can be read";
     NoFace = UNPROCESSABLE_ENTITY, "no_face", "The picture does not show one clear face";
     ChecksumMismatch = UNPROCESSABLE_ENTITY, "checksum_mismatch", "The data does not match its announced checksum";
-    TooMany = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
+    TooManyRequests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
     Internal = INTERNAL_SERVER_ERROR, "internal", "An internal error occurred";
     Busy = SERVICE_UNAVAILABLE, "busy", "The service is busy";
     DiskFull = INSUFFICIENT_STORAGE, "disk_full", "The storage is full";
@@ -96,25 +96,25 @@ pub struct Problem {
     pub detail: String,
 }
 
-impl Failure {
-    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+impl ApiError {
+    pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), internal: None, retry_after_s: None }
     }
 
     /// Returns `NotFound` for a resource that does not exist or belongs to another tenant. The client cannot
     /// tell the two cases apart.
     pub fn not_found() -> Self {
-        Self::new(Kind::NotFound, "There is no such resource, or you may not access it.")
+        Self::new(ErrorKind::NotFound, "There is no such resource, or you may not access it.")
     }
 
     pub fn invalid(detail: impl Into<String>) -> Self {
-        Self::new(Kind::Invalid, detail)
+        Self::new(ErrorKind::Invalid, detail)
     }
 
     /// Returns `Internal`. `reason` is written to the log and never sent.
     pub fn internal(reason: impl std::fmt::Display) -> Self {
         let detail = "The cause is logged under this response's request id.";
-        Self { internal: Some(reason.to_string()), ..Self::new(Kind::Internal, detail) }
+        Self { internal: Some(reason.to_string()), ..Self::new(ErrorKind::Internal, detail) }
     }
 
     pub fn retry_after(self, seconds: u64) -> Self {
@@ -138,7 +138,7 @@ impl Failure {
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         if let Some(internal) = &self.internal {
             tracing::error!(code = self.kind.code(), reason = %internal, "request failed");
@@ -160,43 +160,47 @@ impl IntoResponse for Failure {
     }
 }
 
-impl From<sqlx::Error> for Failure {
+impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::RowNotFound => Self::not_found(),
             sqlx::Error::PoolTimedOut => {
-                Self::new(Kind::Busy, "The database is busy.").retry_after(2)
+                Self::new(ErrorKind::Busy, "The database is busy.").retry_after(2)
             }
             error => Self::internal(format!("database: {error}")),
         }
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for ApiError {
     /// Converts an engine error. Errors that the client can act on are sent; all others are logged as
     /// internal.
     fn from(error: Error) -> Self {
         match &error {
-            Error::Image { .. } => Self::new(Kind::NotAPhoto, error.to_string()),
+            Error::Image { .. } => Self::new(ErrorKind::NotAPhoto, error.to_string()),
             Error::NoCollection { .. } | Error::NotFound { .. } => Self::not_found(),
             Error::NoFace { .. } | Error::ManyFaces { .. } | Error::NoSuchFace { .. } => {
-                Self::new(Kind::NoFace, selfie_reason(&error))
+                Self::new(ErrorKind::NoFace, selfie_reason(&error))
             }
             Error::Id { .. } => Self::invalid(error.to_string()),
-            Error::NoPerson { .. } => Self::new(Kind::NoPerson, error.to_string()),
-            Error::ManyPeople { .. } => Self::new(Kind::NotOnePerson, error.to_string()),
-            Error::WholePerson { .. } => Self::new(Kind::WholePerson, error.to_string()),
-            Error::TooMuchSaid { .. } => Self::new(Kind::Conflict, error.to_string()),
+            Error::NoPerson { .. } => Self::new(ErrorKind::FaceWithoutPerson, error.to_string()),
+            Error::ManyPeople { .. } => Self::new(ErrorKind::NotOnePerson, error.to_string()),
+            Error::SplitTakesAllFaces { .. } => {
+                Self::new(ErrorKind::SplitTakesAllFaces, error.to_string())
+            }
+            Error::TooManyCorrections { .. } => Self::new(ErrorKind::Conflict, error.to_string()),
             Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => Self {
                 internal: Some(error.to_string()),
-                ..Self::new(Kind::DiskFull, "The disk is full.")
+                ..Self::new(ErrorKind::DiskFull, "The disk is full.")
             },
-            Error::Place { .. } => Self {
+            Error::ObjectStore { .. } => Self {
                 internal: Some(error.to_string()),
-                ..Self::new(Kind::Busy, "The photo storage does not respond; try again later.")
+                ..Self::new(ErrorKind::Busy, "The photo storage does not respond; try again later.")
                     .retry_after(5)
             },
-            Error::Ended { .. } => Self::new(Kind::Gone, "The event's retention period has ended."),
+            Error::RetentionEnded { .. } => {
+                Self::new(ErrorKind::Gone, "The event's retention period has ended.")
+            }
             _ => Self::internal(error),
         }
     }
@@ -216,12 +220,12 @@ fn selfie_reason(error: &Error) -> String {
     }
 }
 
-impl From<std::io::Error> for Failure {
+impl From<std::io::Error> for ApiError {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::StorageFull => Self {
                 internal: Some(error.to_string()),
-                ..Self::new(Kind::DiskFull, "The disk is full.")
+                ..Self::new(ErrorKind::DiskFull, "The disk is full.")
             },
             _ => Self::internal(error),
         }
@@ -235,9 +239,9 @@ mod tests {
 
     #[test]
     fn codes_are_distinct_and_internals_stay_inside() {
-        let codes: HashSet<_> = Kind::ALL.iter().map(|kind| kind.code()).collect();
-        assert_eq!(codes.len(), Kind::ALL.len());
-        let failure = Failure::internal("the key is 42");
+        let codes: HashSet<_> = ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
+        assert_eq!(codes.len(), ErrorKind::ALL.len());
+        let failure = ApiError::internal("the key is 42");
         let sent = serde_json::to_string(&failure.problem()).unwrap_or_default();
         assert!(!sent.contains("42") && sent.contains("\"status\":500"), "{sent}");
     }

@@ -1,8 +1,8 @@
 //! The `picpick` program around the engine: the command line, and the service that `picpick serve` starts.
 //!
 //! A command: arguments and environment → `config` → a module of `cli` → a report on standard output. A
-//! request of the service: `middleware` → `access` (authorization) → a module (`account`, `studio`, `event`,
-//! …) → `db`, `faces`.
+//! request of the service: `middleware` → `access` (authorization) → a module (`account`, `studio`, `open_collection`,
+//! …) → `db`, `face_engine`.
 
 mod api;
 mod app;
@@ -20,6 +20,6 @@ mod web;
 
 pub use app::App;
 pub use cli::main;
-pub use config::settings::{Operations, Protection, Settings};
+pub use config::settings::{LimitSettings, ObservabilitySettings, Settings};
 pub use infra::db::Db;
 pub use router::build_app;

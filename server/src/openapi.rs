@@ -17,9 +17,9 @@ use utoipa::openapi::{
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
 use crate::app::App;
-use crate::error::{Kind, Problem};
+use crate::error::{ErrorKind, Problem};
 use crate::http::auth::{ALBUM_COOKIE, GUEST_COOKIE, Rule, SESSION_COOKIE, guard};
-use crate::http::middleware::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, protect, repeat};
+use crate::http::middleware::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, idempotency, throttle};
 
 /// A builder of the API's router and its OpenAPI document.
 pub struct Api {
@@ -69,13 +69,13 @@ impl Api {
         }
         let routes = (schemas, paths, methods);
         let routes = match creates {
-            true => routes.layer(from_fn_with_state(self.app.clone(), repeat)),
+            true => routes.layer(from_fn_with_state(self.app.clone(), idempotency)),
             false => routes,
         };
         let state = (self.app.clone(), rule);
         let guarded = routes
             .layer(from_fn_with_state(state.clone(), guard))
-            .layer(from_fn_with_state(state, protect));
+            .layer(from_fn_with_state(state, throttle));
         Self { router: self.router.routes(guarded), app: self.app }
     }
 
@@ -85,7 +85,7 @@ impl Api {
     }
 }
 
-/// Documents the `Idempotency-Key` of an operation that answers 201. Returns whether the operation does.
+/// Documents the `Idempotency-KeyDocument` of an operation that answers 201. Returns whether the operation does.
 fn describe_repetition(operation: &mut Operation) -> bool {
     let Some(RefOr::T(made)) = operation.responses.responses.get_mut("201") else { return false };
     let text = || ObjectBuilder::new().schema_type(Type::String);
@@ -172,7 +172,7 @@ pub fn page(api: &OpenApi) -> Response {
                 h2 { "Problems" }
                 p { "Every error is an RFC 9457 problem document with one of these codes." }
                 dl {
-                    @for kind in Kind::ALL {
+                    @for kind in ErrorKind::ALL {
                         dt id=(kind.code()) { (kind.status().as_u16()) " " code { (kind.code()) } }
                         dd { (kind.title()) }
                     }

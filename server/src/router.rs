@@ -21,11 +21,11 @@ use crate::api::{
     account, coverage, event, guest, matching, people, photo, search, studio, upload,
 };
 use crate::app::App;
-use crate::error::Failure;
+use crate::error::ApiError;
 use crate::http::auth::Action as A;
-use crate::http::auth::Right as R;
+use crate::http::auth::AlbumPermission as R;
+use crate::http::auth::GuestStage as S;
 use crate::http::auth::Rule::{Album, Event, Guest, Open, SignedIn, Studio};
-use crate::http::auth::Stage as S;
 use crate::http::middleware;
 use crate::openapi::{self, Api};
 use crate::web;
@@ -65,9 +65,9 @@ fn table(api: Api) -> Api {
         .add(Open,                          routes!(account::routes::setup))
         .add(Open,                          routes!(account::routes::sign_in))
         .add(Open,                          routes!(invitations::accept))
-        .add(Open,                          routes!(account::reset::ask, account::reset::set))
+        .add(Open,                          routes!(account::reset::request_reset, account::reset::set))
         .add(Open,                          routes!(account::email::confirm))
-        .add(SignedIn,                      routes!(account::email::ask))
+        .add(SignedIn,                      routes!(account::email::request_change))
         .add(SignedIn,                      routes!(account::routes::sign_out))
         .add(SignedIn,                      routes!(account::routes::me, account::routes::change))
         .add(SignedIn,                      routes!(crate::api::export::account::export))
@@ -101,8 +101,8 @@ fn table(api: Api) -> Api {
         // Uploads
         .add(Open,                          routes!(upload::routes::capabilities))
         .add(Event(A::UploadPhotos),        routes!(upload::routes::create))
-        .add(Event(A::UploadPhotos),        routes!(upload::dedup::known))
-        .add(Event(A::UploadPhotos),        routes!(upload::routes::offset, upload::routes::append, upload::routes::give_up).map(unbounded))
+        .add(Event(A::UploadPhotos),        routes!(upload::dedup::find_existing))
+        .add(Event(A::UploadPhotos),        routes!(upload::routes::offset, upload::routes::append, upload::routes::terminate).map(unbounded))
         // Photos
         .add(Event(A::ReadPhotos),          routes!(photo::routes::list))
         .add(Event(A::ReadPhotos),          routes!(photo::routes::show))
@@ -117,7 +117,7 @@ fn table(api: Api) -> Api {
         .add(Event(A::ReadEvent),           routes!(crate::api::indexing::routes::show))
         .add(Event(A::ReadEvent),           routes!(crate::api::indexing::routes::failed))
         .add(Event(A::ReadEvent),           routes!(crate::api::indexing::routes::progress))
-        .add(Event(A::UploadPhotos),        routes!(crate::api::indexing::routes::steer))
+        .add(Event(A::UploadPhotos),        routes!(crate::api::indexing::routes::control))
 }
 
 #[rustfmt::skip]
@@ -152,13 +152,13 @@ fn guests_table(api: Api) -> Api {
         .add(Event(A::ExportEvent),         routes!(crate::api::export::guest::of_guest))
         .add(Event(A::ManageGuests),        routes!(guest::admin::consents))
         .add(Event(A::ManageGuests),        routes!(guest::access_requests::list))
-        .add(Event(A::ManageGuests),        routes!(guest::access_requests::let_in, guest::access_requests::decline))
+        .add(Event(A::ManageGuests),        routes!(guest::access_requests::approve, guest::access_requests::decline))
         // Guests: registration and verification
         .add(Open,                          routes!(guest::registration::invitation))
         .add(Open,                          routes!(guest::registration::register))
         .add(Open,                          routes!(guest::registration::enter))
         .add(Open,                          routes!(guest::registration::confirm_letters))
-        .add(Open,                          routes!(guest::access_requests::ask))
+        .add(Open,                          routes!(guest::access_requests::create))
         .add(Guest(S::Registered),          routes!(guest::routes::show, guest::routes::leave))
         .add(Guest(S::Registered),          routes!(guest::routes::sign_out))
         .add(Guest(S::Registered),          routes!(guest::challenge::begin))
@@ -198,10 +198,10 @@ fn albums_table(api: Api) -> Api {
         .add(Album(R::View),                routes!(visitor::thumb))
         .add(Album(R::View),                routes!(visitor::web))
         .add(Album(R::View),                routes!(visitor::download))
-        .add(Album(R::View),                routes!(download_all::everything))
-        .add(Album(R::Annotate),            routes!(visitor::pick, visitor::unpick))
+        .add(Album(R::View),                routes!(download_all::download_all))
+        .add(Album(R::Annotate),            routes!(visitor::pick, visitor::remove_pick))
         .add(Album(R::Annotate),            routes!(visitor::comments, visitor::comment))
-        .add(Album(R::Annotate),            routes!(visitor::resolve, visitor::uncomment))
+        .add(Album(R::Annotate),            routes!(visitor::resolve, visitor::delete_comment))
 }
 
 /// Returns the routes of the API, relative to `/api/v1`, and its OpenAPI document with full paths.
@@ -234,11 +234,11 @@ pub fn build_app(app: App) -> Router {
         .method_not_allowed_fallback(middleware::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-            axum::response::IntoResponse::into_response(Failure::internal("a handler panicked"))
+            axum::response::IntoResponse::into_response(ApiError::internal("a handler panicked"))
         }))
         .layer(CompressionLayer::new().compress_when(compressible()))
         .layer(from_fn_with_state(app.clone(), middleware::cors))
-        .layer(from_fn_with_state(app.clone(), middleware::secure))
-        .layer(from_fn(middleware::log))
+        .layer(from_fn_with_state(app.clone(), middleware::security_headers))
+        .layer(from_fn(middleware::access_log))
         .with_state(app)
 }

@@ -9,12 +9,12 @@ use tokio::task::JoinHandle;
 
 use crate::api::account::{begin_setup, resolve_reset};
 use crate::api::erasure::event::resume_removals;
-use crate::api::indexing::worker::work;
-use crate::api::upload::sweep;
+use crate::api::indexing::worker::run_worker;
+use crate::api::upload::recover;
 use crate::api::{album, guest};
 use crate::app::App;
 use crate::config::settings::Settings;
-use crate::error::Failure;
+use crate::error::ApiError;
 use crate::http::{listener, middleware};
 use crate::infra::{alerts, mail, rate_limit};
 use crate::router::build_app;
@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(20);
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
 
 /// Opens the data folder and the database, starts the background loops, and serves until `stop` resolves.
-/// Then shuts down gracefully. `tell` receives the lines for the operator: the address, and once the first
+/// Then shuts down gracefully. `publish` receives the lines for the operator: the address, and once the first
 /// account's link.
 pub async fn serve(
     settings: Settings,
@@ -36,30 +36,30 @@ pub async fn serve(
     // installed already, which is harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let app = App::open(settings).await?;
-    take_files();
-    rate_limit::exchange(app.db(), app.limits()).await.map_err(told)?;
+    raise_file_limit();
+    rate_limit::sync(app.db(), app.rate_limiter()).await.map_err(startup_error)?;
     let handle = Handle::new();
     let figures = app.settings().operations.metrics_listen;
     let figures_end = Handle::new();
     let figures = figures
-        .map(|at| crate::http::metrics_listener::serve_figures(&app, at, figures_end.clone()))
+        .map(|at| crate::http::metrics_listener::serve_metrics(&app, at, figures_end.clone()))
         .transpose()?;
     let server = listener::open(build_app(app.clone()), app.settings(), handle.clone())?;
     let keepers = [
-        tokio::spawn(crate::api::erasure::guest::keep_leaving(app.clone())),
-        tokio::spawn(guest::keep_writing(app.clone())),
-        tokio::spawn(keep_retention(app.clone())),
+        tokio::spawn(crate::api::erasure::guest::run_guest_erasure(app.clone())),
+        tokio::spawn(guest::run_notifications(app.clone())),
+        tokio::spawn(run_retention(app.clone())),
         tokio::spawn({
             let app = app.clone();
-            async move { rate_limit::keep_exchanging(app.db(), app.limits()).await }
+            async move { rate_limit::run_rate_limit_sync(app.db(), app.rate_limiter()).await }
         }),
         tokio::spawn({
             let app = app.clone();
-            async move { alerts::keep_keeping(app.alerts()).await }
+            async move { alerts::run_alerts(app.alerts()).await }
         }),
         tokio::spawn({
             let app = app.clone();
-            async move { mail::keep_posting(app.post(), resolve_reset).await }
+            async move { mail::run_outbox(app.mailer(), resolve_reset).await }
         }),
     ];
     let figures = figures.map(|(address, serving)| {
@@ -67,7 +67,7 @@ pub async fn serve(
         tokio::spawn(serving)
     });
     let stop_working = Arc::new(AtomicBool::new(false));
-    let worker = tokio::spawn(work(app.clone(), Arc::clone(&stop_working)));
+    let worker = tokio::spawn(run_worker(app.clone(), Arc::clone(&stop_working)));
     let stopping = handle.clone();
     tokio::spawn(async move {
         stop.await;
@@ -88,8 +88,8 @@ pub async fn serve(
     if let Some(figures) = figures {
         figures.await?;
     }
-    if let Err(failure) = rate_limit::exchange(app.db(), app.limits()).await {
-        tracing::error!(reason = %told(failure), "rate limit sync failed");
+    if let Err(failure) = rate_limit::sync(app.db(), app.rate_limiter()).await {
+        tracing::error!(reason = %startup_error(failure), "rate limit sync failed");
     }
     app.db().close().await;
     served
@@ -100,10 +100,13 @@ async fn announce(app: &App, listening: SocketAddr, tell: impl Fn(&str)) -> Resu
         Some(url) => url.clone(),
         None => app.settings().url_at(listening),
     };
-    app.post().reached_at(&url);
-    tell(&app.post().describe());
+    app.mailer().set_base_url(&url);
+    tell(&app.mailer().describe());
     tell(&format!("PicPick listens on {url}"));
-    let link = begin_setup(app).await.map_err(told).context("creating the first account's link")?;
+    let link = begin_setup(app)
+        .await
+        .map_err(startup_error)
+        .context("creating the first account's link")?;
     if let Some(token) = link {
         tell("There is no account yet. Create the first one with this link; it is shown once:");
         tell(&format!("  {url}/setup#{}", token.as_str()));
@@ -112,13 +115,13 @@ async fn announce(app: &App, listening: SocketAddr, tell: impl Fn(&str)) -> Resu
 }
 
 /// Converts a failure to an error for the operator.
-fn told(failure: Failure) -> anyhow::Error {
+fn startup_error(failure: ApiError) -> anyhow::Error {
     anyhow::anyhow!(failure.reason().to_owned())
 }
 
 /// Raises the soft limit of open files to the hard limit, because each connection and each store needs file
 /// descriptors. Best effort.
-fn take_files() {
+fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
@@ -126,18 +129,18 @@ fn take_files() {
 
 /// Runs the periodic cleanup at once and then every [`RETENTION_EVERY`]: purges of due events, upload
 /// recovery, stored idempotent responses, and album sessions.
-async fn keep_retention(app: App) {
+async fn run_retention(app: App) {
     loop {
         if let Err(failure) = resume_removals(&app).await {
             tracing::error!(reason = failure.reason(), "event purge failed");
         }
-        if let Err(failure) = sweep(&app).await {
+        if let Err(failure) = recover(&app).await {
             tracing::error!(reason = failure.reason(), "upload recovery failed");
         }
-        if let Err(failure) = middleware::forget_answers(&app).await {
+        if let Err(failure) = middleware::delete_expired_responses(&app).await {
             tracing::error!(reason = failure.reason(), "idempotency cleanup failed");
         }
-        if let Err(failure) = album::forget(&app).await {
+        if let Err(failure) = album::delete_expired(&app).await {
             tracing::error!(reason = failure.reason(), "album session cleanup failed");
         }
         tokio::time::sleep(RETENTION_EVERY).await;

@@ -17,7 +17,7 @@ fn quality_parts_are_recomputed_from_the_stored_face() {
         let seen = pipeline.analyse(bytes).unwrap();
         assert_eq!(seen.faces.len(), seen.qualities.len());
         for (face, known) in seen.faces.iter().zip(&seen.qualities) {
-            let computed = Quality::behind(face.quality, &face.landmarks);
+            let computed = Quality::reconstruct(face.quality, &face.landmarks);
             assert_eq!((computed.size, computed.pose), (known.size, known.pose));
             if known.size * known.pose > 0.0 {
                 let off = (computed.sharpness - known.sharpness).abs();

@@ -2,7 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use picpick_engine::{Collection, DEFAULT_PACK, DataFolder, Pack};
+use picpick_engine::{Collection, DEFAULT_PACK, DataDir, Pack};
 use picpick_tests::{Outcome, Sandbox, Tmpfs, sample, sandbox};
 use serde_json::json;
 
@@ -47,7 +47,7 @@ fn a_newer_format_is_refused_and_left_unchanged() {
 #[test]
 fn a_collection_in_use_is_refused_until_it_is_free() {
     let sandbox = party();
-    let data = DataFolder::open(&sandbox.data(), None).unwrap();
+    let data = DataDir::open(&sandbox.data(), None).unwrap();
     let pack = Pack::builtin(DEFAULT_PACK).unwrap();
     let open = Collection::open(&data, "Event", &pack).unwrap();
     let photo = sample("biden.jpg");

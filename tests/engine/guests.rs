@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use picpick_engine::{
-    Claim, Collection, DEFAULT_PACK, DataFolder, DecodeLimits, Error, Face, FaceId, Guest, GuestId,
-    Pack, PhotoId, Pipeline, Precision, Provider, PurgeSubject, RunOptions, Scoring, Stricter,
-    Subject, Template, run, subject,
+    Claim, Collection, DEFAULT_PACK, DataDir, DecodeLimits, Error, Face, FaceId, Guest, GuestId,
+    Pack, PhotoId, Pipeline, Precision, Provider, PurgeSubject, RunOptions, Scoring, Subject,
+    Template, ThresholdOffset, index_photos, subject,
 };
 use picpick_tests::synthetic::keep;
 use picpick_tests::{PARTY, models, sample};
@@ -30,14 +30,14 @@ fn pipeline() -> &'static Arc<Pipeline> {
 /// A data folder with one collection, "Event".
 struct Event {
     folder: TempDir,
-    data: DataFolder,
+    data: DataDir,
     collection: Collection,
 }
 
 impl Event {
     fn of(photos: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let data = DataFolder::open(&folder.path().join("data"), None).unwrap();
+        let data = DataDir::open(&folder.path().join("data"), None).unwrap();
         data.create("Event", pack().id(), &keep()).unwrap();
         let collection = Collection::open(&data, "Event", &pack()).unwrap();
         let event = Self { folder, data, collection };
@@ -49,14 +49,14 @@ impl Event {
         let paths: Vec<PathBuf> = photos.iter().map(|name| sample(name)).collect();
         let load = || Ok(Arc::clone(pipeline()));
         let options = RunOptions::default();
-        run(&load, paths.into_iter(), &self.collection, &options, &|_| {}).unwrap();
-        self.collection.settle().unwrap();
+        index_photos(&load, paths.into_iter(), &self.collection, &options, &|_| {}).unwrap();
+        self.collection.refresh().unwrap();
     }
 
     fn reopened(self) -> Self {
         let Self { folder, data, collection } = self;
         drop((collection, data));
-        let data = DataFolder::open(&folder.path().join("data"), None).unwrap();
+        let data = DataDir::open(&folder.path().join("data"), None).unwrap();
         let collection = Collection::open(&data, "Event", &pack()).unwrap();
         Self { folder, data, collection }
     }
@@ -71,7 +71,7 @@ impl Event {
     /// each photo.
     fn seen(&self, guest: &Guest) -> BTreeSet<String> {
         let photos = self.collection.photos_of_guest(&guest.id).unwrap();
-        let listed: BTreeSet<PhotoId> = photos.theirs.iter().map(|found| found.photo).collect();
+        let listed: BTreeSet<PhotoId> = photos.matches.iter().map(|found| found.photo).collect();
         let all: Vec<PhotoId> =
             self.collection.gallery().photos().into_iter().map(|(id, _)| id).collect();
         for photo in all {
@@ -79,7 +79,7 @@ impl Event {
             assert_eq!(sees, listed.contains(&photo), "{photo}");
         }
         let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
-        photos.theirs.iter().map(|found| name(&found.path)).collect()
+        photos.matches.iter().map(|found| name(&found.path)).collect()
     }
 
     fn face_in(&self, photo: &str) -> FaceId {
@@ -89,7 +89,7 @@ impl Event {
 }
 
 fn face_of(selfie: &str) -> Face {
-    let seen = pipeline().analyse_selfie(&std::fs::read(sample(selfie)).unwrap()).unwrap();
+    let seen = pipeline().analyse_query(&std::fs::read(sample(selfie)).unwrap()).unwrap();
     let size = (seen.width, seen.height);
     subject(&seen.faces, size, Subject::Clear, selfie).unwrap().clone()
 }
@@ -122,18 +122,18 @@ fn claims_of_a_guest_are_durable() {
     let event = Event::of(&PHOTOS);
     let guest = event.add_guest("obama.jpg");
     let (mine, stranger) = (event.face_in("obama2.jpg"), event.face_in("biden.jpg"));
-    event.collection.claim(&guest.id, &mine, Claim::NotMe).unwrap();
+    event.collection.claim(&guest.id, &mine, Claim::Reject).unwrap();
     assert!(!event.seen(&guest).contains("obama2.jpg"));
     assert!(!event.collection.guest_sees_face(&guest.id, &mine).unwrap());
     let event = event.reopened();
     event.add(&["sample1.jpg"]);
     assert!(!event.seen(&guest).contains("obama2.jpg"), "more photos do not bring it back");
     // A claim cannot give a guest access to another person's photos.
-    for claim in [Claim::Me, Claim::NotMe, Claim::Unsaid] {
+    for claim in [Claim::Confirm, Claim::Reject, Claim::Clear] {
         let refused = event.collection.claim(&guest.id, &stranger, claim);
         assert!(matches!(refused, Err(Error::NotFound { kind: "face", .. })), "{claim:?}");
     }
-    event.collection.claim(&guest.id, &mine, Claim::Me).unwrap();
+    event.collection.claim(&guest.id, &mine, Claim::Confirm).unwrap();
     assert!(event.seen(&guest).contains("obama2.jpg"));
     let kept = event.collection.guest(&guest.id).unwrap();
     assert!(
@@ -196,23 +196,23 @@ fn a_guest_erases_only_the_faces_they_are_shown() {
     let face = event.face_in("obama2.jpg");
     let guest = guest_between(&event, face, 0.02..0.1);
     assert_eq!(mine(&event, &guest), yes);
-    event.collection.set_stricter(Stricter::MAX).unwrap();
+    event.collection.set_threshold_offset(ThresholdOffset::MAX).unwrap();
     assert_eq!(mine(&event, &guest), no);
     let shown = event.seen(&guest).len() as u64;
     let receipt = event.collection.erase_guest(&guest.id, true).unwrap();
     assert_eq!(receipt.receipt.faces, Some(shown));
-    event.collection.set_stricter(Stricter::default()).unwrap();
+    event.collection.set_threshold_offset(ThresholdOffset::default()).unwrap();
     let again = guest_between(&event, face, 0.02..0.1);
     assert_eq!(mine(&event, &again), yes, "it can still be found");
     // A candidate that the guest confirmed is erased too, unless a stricter threshold has since put its
     // similarity below the range of candidates.
-    for (stricter, kept) in [(Stricter::default(), 0), (Stricter::MAX, 1)] {
+    for (stricter, kept) in [(ThresholdOffset::default(), 0), (ThresholdOffset::MAX, 1)] {
         let event = Event::of(&["obama2.jpg", "biden.jpg"]);
         let face = event.face_in("obama2.jpg");
         let guest = guest_between(&event, face, candidate_range());
         assert_eq!(mine(&event, &guest), no);
-        event.collection.claim(&guest.id, &face, Claim::Me).unwrap();
-        event.collection.set_stricter(stricter).unwrap();
+        event.collection.claim(&guest.id, &face, Claim::Confirm).unwrap();
+        event.collection.set_threshold_offset(stricter).unwrap();
         assert_eq!(mine(&event, &guest), yes, "shown as confirmed");
         let shown = event.seen(&guest).len() as u64;
         let receipt = event.collection.erase_guest(&guest.id, true).unwrap();
@@ -226,13 +226,13 @@ fn a_borderline_face_is_a_candidate_until_it_is_confirmed() {
     let face = event.face_in("obama2.jpg");
     let guest = guest_between(&event, face, candidate_range());
     let photos = event.collection.photos_of_guest(&guest.id).unwrap();
-    assert_eq!(photos.perhaps.iter().map(|found| found.face).collect::<Vec<_>>(), [face]);
+    assert_eq!(photos.candidates.iter().map(|found| found.face).collect::<Vec<_>>(), [face]);
     assert!(!event.seen(&guest).contains("obama2.jpg"));
     assert!(event.collection.guest_sees_face(&guest.id, &face).unwrap());
-    event.collection.claim(&guest.id, &face, Claim::Me).unwrap();
+    event.collection.claim(&guest.id, &face, Claim::Confirm).unwrap();
     assert!(event.seen(&guest).contains("obama2.jpg"));
-    assert!(event.collection.photos_of_guest(&guest.id).unwrap().perhaps.is_empty());
-    event.collection.claim(&guest.id, &face, Claim::NotMe).unwrap();
+    assert!(event.collection.photos_of_guest(&guest.id).unwrap().candidates.is_empty());
+    event.collection.claim(&guest.id, &face, Claim::Reject).unwrap();
     assert!(!event.seen(&guest).contains("obama2.jpg"));
 }
 
@@ -240,17 +240,17 @@ fn a_borderline_face_is_a_candidate_until_it_is_confirmed() {
 fn new_photos_are_matched_with_known_guests_once() {
     let event = Event::of(&["biden.jpg"]);
     let (one, other) = (event.add_guest("obama.jpg"), event.add_guest("biden.jpg"));
-    assert!(event.collection.take_sightings().is_empty());
+    assert!(event.collection.take_new_matches().is_empty());
     event.add(&["obama2.jpg", "obama3.jpg", "sample4.jpg"]);
-    let met = event.collection.take_sightings();
+    let met = event.collection.take_new_matches();
     assert_eq!(met.len(), 2, "{met:?}");
     assert!(met.iter().all(|sighting| sighting.guest == one.id && sighting.guest != other.id));
-    assert!(event.collection.take_sightings().is_empty(), "each match is returned once");
+    assert!(event.collection.take_new_matches().is_empty(), "each match is returned once");
     let photos: Vec<PhotoId> = met.iter().map(|sighting| sighting.photo).collect();
-    assert_eq!(event.collection.tell_guest(&one.id, &photos).unwrap(), photos);
+    assert_eq!(event.collection.mark_notified(&one.id, &photos).unwrap(), photos);
     let event = event.reopened();
     assert!(
-        event.collection.tell_guest(&one.id, &photos).unwrap().is_empty(),
+        event.collection.mark_notified(&one.id, &photos).unwrap().is_empty(),
         "the guest is notified once"
     );
 }
@@ -265,7 +265,7 @@ fn an_erased_guest_leaves_nothing_and_does_not_come_back() {
     let gone = |event: &Event| {
         let missing = event.collection.photos_of_guest(&one.id);
         assert!(matches!(missing, Err(Error::NotFound { kind: "guest", .. })));
-        let claimed = event.collection.tell_guest(&one.id, &[PhotoId([1; 16])]);
+        let claimed = event.collection.mark_notified(&one.id, &[PhotoId([1; 16])]);
         assert!(matches!(claimed, Err(Error::NotFound { kind: "guest", .. })));
         assert_eq!(event.seen(&other), names(&["biden.jpg"]));
     };

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use picpick_engine::{
-    Challenge, Error, Guidance, Look, Picture, Progress, Refusal, Turn, cosine, to_jpeg,
+    Challenge, Error, FailureReason, FrameAnalysis, Guidance, HeadTurn, Picture, Progress, cosine,
+    to_jpeg,
 };
 use picpick_tests::guest::{angles, sway};
 use picpick_tests::synthetic_head::{drawn, head_of, studio};
@@ -11,9 +12,9 @@ use picpick_tests::synthetic_head::{drawn, head_of, studio};
 /// Time between frames, ms. The tests pass it to the challenge; no clock is read.
 const FRAME_MS: u64 = 700;
 
-fn look(picture: &Picture) -> Look {
+fn look(picture: &Picture) -> FrameAnalysis {
     let jpeg = to_jpeg(picture, u32::MAX, 90).unwrap();
-    studio().pipeline.look(&studio().liveness, &jpeg).unwrap()
+    studio().pipeline.analyse_frame(&studio().liveness, &jpeg).unwrap()
 }
 
 /// Sends a challenge the frames that `frame` returns for the requested yaw and pitch and the frame number,
@@ -29,7 +30,7 @@ fn show(
         waited = if challenge.awaited() == last { waited + 1 } else { 0 };
         last = challenge.awaited();
         let picture = frame(angles(last.code(), waited), nth);
-        progress = challenge.see(&look(&picture), 1_000 + nth as u64 * FRAME_MS);
+        progress = challenge.advance(&look(&picture), 1_000 + nth as u64 * FRAME_MS);
         if !matches!(progress, Progress::Wait(_)) {
             break;
         }
@@ -41,7 +42,7 @@ fn show(
 fn sideways() -> Challenge {
     loop {
         let challenge = Challenge::random().unwrap();
-        if matches!(challenge.turns()[0], Turn::Left | Turn::Right) {
+        if matches!(challenge.turns()[0], HeadTurn::Left | HeadTurn::Right) {
             return challenge;
         }
     }
@@ -67,7 +68,7 @@ fn a_head_that_turns_as_asked_passes_and_gives_a_template() {
         let template = challenge.template(pack).unwrap();
         assert!(template.pictures >= 3 && template.pack == pack && template.quality > 0.5);
         // The result of a challenge is final.
-        assert_eq!(challenge.see(&look(&head.frame), u64::MAX), Progress::Passed);
+        assert_eq!(challenge.advance(&look(&head.frame), u64::MAX), Progress::Passed);
     }
 }
 
@@ -78,7 +79,7 @@ fn a_waved_photo_is_refused_as_flat() {
     let progress = show(&mut challenge, 12, |[yaw, pitch], nth| {
         head.flat((2.4 * yaw).clamp(-56.0, 56.0) + nth as f32 / 3.0, pitch, sway(nth))
     });
-    assert_eq!(progress, Progress::Failed(Refusal::Flat));
+    assert_eq!(progress, Progress::Failed(FailureReason::Flat));
 }
 
 #[test]
@@ -88,7 +89,7 @@ fn a_change_of_person_is_refused() {
     let progress = show(&mut challenge, 12, |[yaw, pitch], nth| {
         if nth == 0 { &first } else { &second }.turned(yaw, pitch, sway(nth))
     });
-    assert_eq!(progress, Progress::Failed(Refusal::AnotherPerson));
+    assert_eq!(progress, Progress::Failed(FailureReason::AnotherPerson));
 }
 
 #[test]
@@ -98,7 +99,7 @@ fn turning_the_other_way_is_a_wrong_turn() {
     let progress = show(&mut challenge, 12, |[yaw, pitch], nth| {
         head.turned((-1.3 * yaw).clamp(-36.0, 36.0), -pitch, sway(nth))
     });
-    assert_eq!(progress, Progress::Failed(Refusal::WrongTurn));
+    assert_eq!(progress, Progress::Failed(FailureReason::WrongTurn));
 }
 
 #[test]
@@ -108,12 +109,12 @@ fn the_same_frame_in_another_file_is_a_replay() {
     // A JPEG of the same picture with a comment segment.
     let other = picpick_tests::album::variant(&jpeg, 7);
     assert_ne!(jpeg, other);
-    let [first, second] =
-        [jpeg, other].map(|jpeg| studio().pipeline.look(&studio().liveness, &jpeg).unwrap());
+    let [first, second] = [jpeg, other]
+        .map(|jpeg| studio().pipeline.analyse_frame(&studio().liveness, &jpeg).unwrap());
     assert_eq!(first.frame_digest, second.frame_digest);
     let mut challenge = sideways();
-    assert!(matches!(challenge.see(&first, 0), Progress::Wait(Guidance::Turn(_))));
-    assert_eq!(challenge.see(&second, 900), Progress::Failed(Refusal::Replay));
+    assert!(matches!(challenge.advance(&first, 0), Progress::Wait(Guidance::Turn(_))));
+    assert_eq!(challenge.advance(&second, 900), Progress::Failed(FailureReason::Replay));
 }
 
 #[test]
@@ -121,13 +122,15 @@ fn a_reencoded_frame_is_a_replay() {
     let head = head_of("biden.jpg");
     let (straight, again) = (head.turned(0.0, 0.0, [0.0; 2]), head.turned(0.0, 0.0, [0.0; 2]));
     let coarse = to_jpeg(&again, u32::MAX, 60).unwrap();
-    let coarse = studio().pipeline.look(&studio().liveness, &coarse).unwrap();
+    let coarse = studio().pipeline.analyse_frame(&studio().liveness, &coarse).unwrap();
     let mut challenge = sideways();
-    let Progress::Wait(asked) = challenge.see(&look(&straight), 0) else { panic!("not straight") };
+    let Progress::Wait(asked) = challenge.advance(&look(&straight), 0) else {
+        panic!("not straight")
+    };
     let [yaw, pitch] = angles(asked.code(), 2);
-    let turned = challenge.see(&look(&head.turned(yaw, pitch, sway(1))), 900);
+    let turned = challenge.advance(&look(&head.turned(yaw, pitch, sway(1))), 900);
     assert_eq!(turned, Progress::Wait(Guidance::Front));
-    assert_eq!(challenge.see(&coarse, 1_800), Progress::Failed(Refusal::Replay));
+    assert_eq!(challenge.advance(&coarse, 1_800), Progress::Failed(FailureReason::Replay));
 }
 
 #[test]
@@ -155,7 +158,7 @@ fn guidance_names_what_is_wrong_with_the_frame() {
     let empty = drawn((width, height), |u, v| [u % 256.0, v % 256.0, 90.0]);
     let guidance = |picture: &Picture| {
         let look = look(picture);
-        (Challenge::random().unwrap().see(&look, 0), look)
+        (Challenge::random().unwrap().advance(&look, 0), look)
     };
     for (what, picture, expected) in [
         ("turned", head.turned(20.0, 0.0, [0.0; 2]), Guidance::Front),
@@ -201,10 +204,14 @@ fn turned_heads_have_the_pose_that_they_were_given() {
 
 #[test]
 fn challenges_differ() {
-    let drawn: Vec<[Turn; 3]> = (0..400).map(|_| Challenge::random().unwrap().turns()).collect();
+    let drawn: Vec<[HeadTurn; 3]> =
+        (0..400).map(|_| Challenge::random().unwrap().turns()).collect();
     for turns in &drawn {
         assert!(turns[0] != turns[1] && turns[1] != turns[2], "{turns:?}");
-        assert!(turns.iter().any(|turn| matches!(turn, Turn::Left | Turn::Right)), "{turns:?}");
+        assert!(
+            turns.iter().any(|turn| matches!(turn, HeadTurn::Left | HeadTurn::Right)),
+            "{turns:?}"
+        );
     }
     let different: HashSet<_> = drawn.iter().collect();
     // There are 34 sequences. One is missing after 400 draws once in 4,500 runs; three are practically never
@@ -216,7 +223,7 @@ fn challenges_differ() {
 fn hostile_bytes_are_an_error() {
     let jpeg = to_jpeg(&head_of("biden.jpg").frame, u32::MAX, 80).unwrap();
     for bytes in [&b""[..], b"\xff\xd8\xff", &[0; 4096], &jpeg[..jpeg.len() / 40], b"<svg/>"] {
-        let error = studio().pipeline.look(&studio().liveness, bytes).unwrap_err();
+        let error = studio().pipeline.analyse_frame(&studio().liveness, bytes).unwrap_err();
         assert!(matches!(error, Error::Image { .. }), "{error}");
     }
     // Frames of the smallest sizes are decoded and show no face.
@@ -233,7 +240,7 @@ fn frames_are_analysed_in_parallel() {
         .map(|nth| to_jpeg(&head.turned(nth as f32 * 4.0 - 14.0, 0.0, [0.0; 2]), 640, 90).unwrap())
         .collect();
     let yaw = |jpeg: &Vec<u8>| {
-        studio().pipeline.look(&studio().liveness, jpeg).unwrap().face.unwrap().pose.yaw
+        studio().pipeline.analyse_frame(&studio().liveness, jpeg).unwrap().face.unwrap().pose.yaw
     };
     let alone: Vec<f32> = frames.iter().map(yaw).collect();
     let together: Vec<f32> = std::thread::scope(|scope| {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use picpick_engine::{
-    Collection, DEFAULT_PACK, DataFolder, FaceId, Pack, Photo, PhotoId, Scoring, Sink, Template,
+    Collection, DEFAULT_PACK, DataDir, FaceId, Pack, Photo, PhotoId, Scoring, Sink, Template,
     cosine,
 };
 use picpick_tests::{Rng, synthetic, times};
@@ -35,7 +35,7 @@ struct Model {
 struct ModelTest {
     folder: PathBuf,
     pack: Pack,
-    data: DataFolder,
+    data: DataDir,
     collection: Option<Collection>,
     model: Model,
     /// All photos with all their faces, by number.
@@ -47,7 +47,7 @@ struct ModelTest {
 impl ModelTest {
     fn new(folder: &Path, rng: Rng) -> Self {
         let (data, pack) =
-            (DataFolder::open(folder, None).unwrap(), Pack::builtin(DEFAULT_PACK).unwrap());
+            (DataDir::open(folder, None).unwrap(), Pack::builtin(DEFAULT_PACK).unwrap());
         data.create("Event", pack.id(), &synthetic::keep()).unwrap();
         let collection = Some(Collection::open(&data, "Event", &pack).unwrap());
         let photo = |number| synthetic::photo(number as u32, pack.id());
@@ -172,16 +172,16 @@ impl ModelTest {
     }
 
     fn settle(&mut self) -> &'static str {
-        self.collection().settle().unwrap();
+        self.collection().refresh().unwrap();
         "settle"
     }
 
     fn reopen(&mut self) -> &'static str {
         self.collection = None;
-        self.data = DataFolder::open(&self.folder, None).unwrap();
-        assert!(self.data.remarks().is_empty(), "{:?}", self.data.remarks());
+        self.data = DataDir::open(&self.folder, None).unwrap();
+        assert!(self.data.warnings().is_empty(), "{:?}", self.data.warnings());
         let collection = Collection::open(&self.data, "Event", &self.pack).unwrap();
-        assert!(collection.remarks().is_empty(), "{:?}", collection.remarks());
+        assert!(collection.warnings().is_empty(), "{:?}", collection.warnings());
         self.collection = Some(collection);
         self.compare();
         "reopen"

@@ -6,28 +6,28 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use picpick_engine::{Encryption, Object, Place, open_place};
+use picpick_engine::{Encryption, ObjectMeta, ObjectStore, open_object_store};
 use picpick_tests::{CorruptingProxy, S3Server, Tmpfs};
 
 const LARGE_BYTES: usize = 20 * 1024 * 1024;
 
 /// Opens `prefix` of the bucket `bucket` as an object store.
-fn bucket(bucket: &str, prefix: &str) -> Box<dyn Place> {
+fn bucket(bucket: &str, prefix: &str) -> Box<dyn ObjectStore> {
     let server = S3Server::start();
     let at = format!("s3://{}/{prefix}", server.says(bucket));
-    let place = open_place(&at, Some(&server.access())).unwrap();
+    let place = open_object_store(&at, Some(&server.access())).unwrap();
     assert_eq!(place.name(), at);
     place
 }
 
-fn folder(at: &Path) -> Box<dyn Place> {
-    let place = open_place(at.to_str().unwrap(), None).unwrap();
+fn folder(at: &Path) -> Box<dyn ObjectStore> {
+    let place = open_object_store(at.to_str().unwrap(), None).unwrap();
     assert_eq!(place.name(), at.to_str().unwrap());
     place
 }
 
-fn object(name: &str, bytes: u64) -> Object {
-    Object { name: name.into(), bytes }
+fn object(name: &str, bytes: u64) -> ObjectMeta {
+    ObjectMeta { name: name.into(), bytes }
 }
 
 /// Checks that `result` is an error whose message contains `parts`. Returns the message.
@@ -40,7 +40,7 @@ fn fails<T>(result: picpick_engine::Result<T>, parts: &[&str]) -> String {
     message
 }
 
-fn stores_objects(place: &dyn Place) {
+fn stores_objects(place: &dyn ObjectStore) {
     assert_eq!(place.list("").unwrap(), []);
     assert_eq!(place.get("a/b").unwrap(), None);
     place.delete("a/b").unwrap();
@@ -76,7 +76,7 @@ fn stores_objects(place: &dyn Place) {
     assert_eq!(place.list("").unwrap(), []);
 }
 
-fn stores_a_large_object(place: &dyn Place) {
+fn stores_a_large_object(place: &dyn ObjectStore) {
     let bytes: Vec<u8> =
         (0..LARGE_BYTES as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let start = Instant::now();
@@ -84,18 +84,18 @@ fn stores_a_large_object(place: &dyn Place) {
     let put = start.elapsed();
     assert!(place.get("large").unwrap().unwrap() == bytes);
     println!("{}: 20 MiB put in {put:?}, read in {:?}", place.name(), start.elapsed() - put);
-    let part = place.get_part("large", 9_000_000..17_000_000).unwrap().unwrap();
+    let part = place.get_range("large", 9_000_000..17_000_000).unwrap().unwrap();
     assert!(
         part == bytes[9_000_000..17_000_000],
         "a range across the borders of the multipart upload"
     );
     let end = LARGE_BYTES as u64;
     assert_eq!(
-        place.get_part("large", end - 1..end + 9).unwrap().unwrap(),
+        place.get_range("large", end - 1..end + 9).unwrap().unwrap(),
         bytes[LARGE_BYTES - 1..]
     );
-    assert_eq!(place.get_part("large", end + 1..end + 2).unwrap().unwrap(), b"");
-    assert_eq!(place.get_part("absent", 0..1).unwrap(), None);
+    assert_eq!(place.get_range("large", end + 1..end + 2).unwrap().unwrap(), b"");
+    assert_eq!(place.get_range("absent", 0..1).unwrap(), None);
     assert_eq!(place.list("").unwrap(), [object("large", LARGE_BYTES as u64)]);
     place.delete("large").unwrap();
 }
@@ -109,7 +109,7 @@ fn a_bucket_encrypts_as_configured() {
         (Encryption::Kms(Some("key-1".into())), ("aws:kms", Some("key-1"))),
     ] {
         let at = format!("s3://{}/encryption", server.says("plain"));
-        let place = open_place(&at, Some(&server.access().encrypted(asked))).unwrap();
+        let place = open_object_store(&at, Some(&server.access().with_encryption(asked))).unwrap();
         for (name, bytes) in [("small", &bytes[..100]), ("large", &bytes[..])] {
             place.put(name, bytes).unwrap();
             let found = server.encryption(server.says("plain"), &format!("encryption/{name}"));
@@ -122,7 +122,7 @@ fn a_bucket_encrypts_as_configured() {
 }
 
 /// Puts more objects than S3 lists on one page, from four threads, and lists them.
-fn lists_more_than_a_page(place: &dyn Place) {
+fn lists_more_than_a_page(place: &dyn ObjectStore) {
     let names: Vec<String> = (0..1_100).map(|i| format!("ID/segments/{i:08x}")).collect();
     let start = Instant::now();
     std::thread::scope(|scope| {
@@ -133,12 +133,12 @@ fn lists_more_than_a_page(place: &dyn Place) {
     let put = start.elapsed();
     place.put("other/a", b"").unwrap();
     let start = Instant::now();
-    let expected: Vec<Object> = names.iter().map(|name| object(name, 1)).collect();
+    let expected: Vec<ObjectMeta> = names.iter().map(|name| object(name, 1)).collect();
     assert_eq!(place.list("ID/").unwrap(), expected);
     println!("{}: 1,100 objects put in {put:?}, listed in {:?}", place.name(), start.elapsed());
 }
 
-fn refuses_invalid_names(place: &dyn Place) {
+fn refuses_invalid_names(place: &dyn ObjectStore) {
     for name in [
         "", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/..", "./a", "a..b", ".a",
         "a b", "a\nb", "a\0b", "a\u{7f}b", "a\\b", "ä", "a%2Fb", "a?b", "a#b", "a.tmp", "*",
@@ -240,7 +240,7 @@ fn objects_are_deleted_on_a_service_without_versioning() {
     let secret = server.says("secret_access_key");
     let access = server.access_at(&without.endpoint, "access_key_id", secret);
     let at = format!("s3://{}/unversioned", server.says("plain"));
-    let place = open_place(&at, Some(&access)).unwrap();
+    let place = open_object_store(&at, Some(&access)).unwrap();
     place.put("a", b"x").unwrap();
     place.put("ab", b"x").unwrap();
     place.delete("a").unwrap();
@@ -255,15 +255,16 @@ fn denied_access_and_missing_buckets_are_reported() {
     let at = format!("s3://{plain}/denied");
     let secret = "n0t-the-secret";
     let wrong = server.access_at(endpoint, "access_key_id", secret);
-    let message = fails(open_place(&at, Some(&wrong)), &[&at, endpoint, "secret access key"]);
+    let message =
+        fails(open_object_store(&at, Some(&wrong)), &[&at, endpoint, "secret access key"]);
     assert!(!message.contains(secret) && !message.contains(server.says("access_key_id")));
     let stranger = server.access_at(endpoint, "stranger_id", server.says("stranger_secret"));
-    fails(open_place(&at, Some(&stranger)), &[&at, endpoint, "denied access"]);
+    fails(open_object_store(&at, Some(&stranger)), &[&at, endpoint, "denied access"]);
     let swapped = server.access_at(endpoint, "stranger_secret", secret);
-    fails(open_place(&at, Some(&swapped)), &[&at, endpoint, "access key id"]);
-    let nowhere = open_place("s3://picpick-nowhere/a", Some(&server.access()));
+    fails(open_object_store(&at, Some(&swapped)), &[&at, endpoint, "access key id"]);
+    let nowhere = open_object_store("s3://picpick-nowhere/a", Some(&server.access()));
     fails(nowhere, &["s3://picpick-nowhere/a", "no bucket 'picpick-nowhere'", endpoint]);
-    fails(open_place(&at, None), &[&at, "credentials"]);
+    fails(open_object_store(&at, None), &[&at, "credentials"]);
 }
 
 #[test]
@@ -275,7 +276,7 @@ fn an_unreachable_endpoint_is_reported_in_time() {
     let start = Instant::now();
     let access = server.access_at(&endpoint, "access_key_id", "secret");
     fails(
-        open_place("s3://bucket/a", Some(&access)),
+        open_object_store("s3://bucket/a", Some(&access)),
         &["s3://bucket/a", &endpoint, "no connection", "refused"],
     );
     println!("a closed port is an error after {:?}", start.elapsed());
@@ -285,7 +286,7 @@ fn an_unreachable_endpoint_is_reported_in_time() {
     let start = Instant::now();
     let access = server.access_at(&endpoint, "access_key_id", "secret");
     fails(
-        open_place("s3://bucket/a", Some(&access)),
+        open_object_store("s3://bucket/a", Some(&access)),
         &["s3://bucket/a", &endpoint, "did not answer in time"],
     );
     println!("a silent port is an error after {:?}", start.elapsed());
@@ -298,11 +299,11 @@ fn a_self_signed_certificate_is_refused() {
     let at = format!("s3://{}/tls", server.says("plain"));
     let tls = server.says("tls");
     let access = server.access_at(tls, "access_key_id", server.says("secret_access_key"));
-    fails(open_place(&at, Some(&access)), &[&at, "no connection", tls, "certificate"]);
+    fails(open_object_store(&at, Some(&access)), &[&at, "no connection", tls, "certificate"]);
     // An endpoint without TLS.
     let plain = server.says("endpoint").replace("http:", "https:");
     let access = server.access_at(&plain, "access_key_id", server.says("secret_access_key"));
-    fails(open_place(&at, Some(&access)), &[&at, "no connection", &plain]);
+    fails(open_object_store(&at, Some(&access)), &[&at, "no connection", &plain]);
 }
 
 #[test]
@@ -313,7 +314,7 @@ fn a_corrupted_response_is_an_error() {
     let open = |proxy: &CorruptingProxy| {
         let secret = server.says("secret_access_key");
         let access = server.access_at(&proxy.endpoint, "access_key_id", secret);
-        open_place(&at, Some(&access)).unwrap()
+        open_object_store(&at, Some(&access)).unwrap()
     };
     let changed = CorruptingProxy::new(server.says("endpoint"), |answer| {
         let end = answer.len().saturating_sub(100);
@@ -336,7 +337,7 @@ fn a_corrupted_response_is_an_error() {
         *answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 5\r\n\r\nHello".to_vec();
     });
     let access = server.access_at(&foreign.endpoint, "access_key_id", "secret");
-    fails(open_place(&at, Some(&access)), &[&at, &foreign.endpoint, "404", "not S3's"]);
+    fails(open_object_store(&at, Some(&access)), &[&at, &foreign.endpoint, "404", "not S3's"]);
 }
 
 #[test]
@@ -377,7 +378,7 @@ fn a_file_instead_of_the_folder_is_refused_and_left_unchanged() {
     let file = sandbox.path().join("backup");
     std::fs::write(&file, "mine").unwrap();
     for at in [file.clone(), file.join("below")] {
-        fails(open_place(at.to_str().unwrap(), None), &[at.to_str().unwrap()]);
+        fails(open_object_store(at.to_str().unwrap(), None), &[at.to_str().unwrap()]);
     }
     assert_eq!(std::fs::read(&file).unwrap(), b"mine");
     let place = folder(&sandbox.path().join("other"));

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use picpick_engine::{Collection, DEFAULT_PACK, DataFolder, Pack, Receipt, Sink, verify_chain};
+use picpick_engine::{Collection, DEFAULT_PACK, DataDir, Pack, Receipt, Sink, verify_chain};
 use picpick_tests::harness::copy;
 use picpick_tests::power_cut::{Cut, Power};
 use picpick_tests::shim::{FaultKind, Faults, read_trace};
@@ -33,7 +33,7 @@ impl Scene {
                 let photos = numbers.iter().map(|number| synthetic::photo(*number, pack.id()));
                 collection.put(photos.collect()).unwrap();
             }
-            collection.settle().unwrap();
+            collection.refresh().unwrap();
         }
         scene
     }
@@ -42,13 +42,13 @@ impl Scene {
         self.sandbox.path().join(name)
     }
 
-    fn open(&self) -> DataFolder {
+    fn open(&self) -> DataDir {
         open(&self.path("disk"))
     }
 }
 
-fn open(disk: &Path) -> DataFolder {
-    DataFolder::open(&disk.join("data"), Some(&disk.join("keys"))).unwrap()
+fn open(disk: &Path) -> DataDir {
+    DataDir::open(&disk.join("data"), Some(&disk.join("keys"))).unwrap()
 }
 
 /// Runs a child process that purges the collection `gone`. Returns its exit status.
@@ -62,7 +62,7 @@ fn purge(scene: &Scene, faults: &Faults) -> std::process::ExitStatus {
 }
 
 /// Scans `data` and `also`. Returns the canaries found and planted, of existing and of purged collections.
-fn canaries(data: &DataFolder, also: &[std::path::PathBuf]) -> [(u64, u64); 2] {
+fn canaries(data: &DataDir, also: &[std::path::PathBuf]) -> [(u64, u64); 2] {
     let mut sums = [(0, 0); 2];
     for one in data.scan(also).unwrap().collections {
         let sum = &mut sums[usize::from(one.name.is_none())];
@@ -102,8 +102,8 @@ fn a_purge_interrupted_at_any_call_is_completed_and_leaves_nothing() {
         }
         std::fs::remove_dir_all(scene.path("shadow")).unwrap();
         let data = scene.open();
-        let about = format!("killed at call {call}, round {round}: {:?}", data.remarks());
-        assert!(!data.remarks().iter().any(|remark| remark.contains("could not")), "{about}");
+        let about = format!("killed at call {call}, round {round}: {:?}", data.warnings());
+        assert!(!data.warnings().iter().any(|remark| remark.contains("could not")), "{about}");
         if data.collection("gone").is_ok() {
             data.purge("gone").unwrap_or_else(|error| panic!("{about}: {error}"));
         } else {
@@ -128,10 +128,10 @@ fn a_purge_interrupted_at_any_call_is_completed_and_leaves_nothing() {
 }
 
 /// Checks that the collection that was not purged has all its photos.
-fn check_whole(data: &DataFolder, about: &str) {
+fn check_whole(data: &DataDir, about: &str) {
     let pack = Pack::builtin(DEFAULT_PACK).unwrap();
     let kept = Collection::open(data, "kept", &pack).unwrap();
-    assert!(kept.remarks().is_empty(), "{about}: {:?}", kept.remarks());
+    assert!(kept.warnings().is_empty(), "{about}: {:?}", kept.warnings());
     assert_eq!(kept.gallery().photos().len(), PHOTOS as usize, "{about}");
 }
 

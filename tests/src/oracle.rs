@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use picpick_engine::{Collection, DataFolder, FaceId, Gallery, Pack, Scoring, Template};
+use picpick_engine::{Collection, DataDir, FaceId, Gallery, Pack, Scoring, Template};
 
 use crate::synthetic::{face, face_count, face_id, photo_id};
 use crate::workload::{Line, Op};
@@ -98,8 +98,8 @@ impl Oracle {
     /// Opens the data folder as a program does after a crash and checks it against the known state. The state
     /// found is the known state from then on.
     pub fn check(&mut self, data: &Path) -> Verdict<Seen> {
-        let folder = DataFolder::open(data, None).map_err(|error| format!("opening: {error}"))?;
-        if let Some(remark) = folder.remarks().iter().find(|remark| remark.contains("could not")) {
+        let folder = DataDir::open(data, None).map_err(|error| format!("opening: {error}"))?;
+        if let Some(remark) = folder.warnings().iter().find(|remark| remark.contains("could not")) {
             return Err(format!("the data folder warns: {remark}"));
         }
         let listed = folder.collections().map_err(|error| format!("listing: {error}"))?;
@@ -266,7 +266,7 @@ impl Expected {
             return Err("it was deleted and is back".to_owned());
         }
         let harmless = |remark: &&String| remark.contains("interrupted erasures were completed");
-        if let Some(remark) = collection.remarks().iter().find(|remark| !harmless(remark)) {
+        if let Some(remark) = collection.warnings().iter().find(|remark| !harmless(remark)) {
             return Err(format!("it warns: {remark}"));
         }
         let photos = photos_of(&collection.gallery(), pack)?;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use picpick_engine::{S3Access, SecretText};
+use picpick_engine::{S3Config, SecretString};
 use serde_json::Value;
 
 use crate::python::installed;
@@ -48,14 +48,14 @@ impl S3Server {
     }
 
     /// Returns the configuration with the right credentials.
-    pub fn access(&self) -> S3Access {
+    pub fn access(&self) -> S3Config {
         self.access_at(self.says("endpoint"), "access_key_id", self.says("secret_access_key"))
     }
 
     /// Returns a configuration for `endpoint` with the access key id called `id` and any `secret`.
-    pub fn access_at(&self, endpoint: &str, id: &str, secret: &str) -> S3Access {
-        let secret = SecretText::new(secret.to_owned());
-        S3Access::new(Some(endpoint), "us-east-1", self.says(id), secret, None).unwrap()
+    pub fn access_at(&self, endpoint: &str, id: &str, secret: &str) -> S3Config {
+        let secret = SecretString::new(secret.to_owned());
+        S3Config::new(Some(endpoint), "us-east-1", self.says(id), secret, None).unwrap()
     }
 
     /// Returns the number of versions and delete markers of the object `key` in `bucket`.

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use picpick_engine::{Face, FaceId, Keep, Photo, PhotoId};
+use picpick_engine::{Face, FaceId, Photo, PhotoId, RetentionPolicy};
 
 use crate::rng::Rng;
 
@@ -49,6 +49,6 @@ fn bbox(number: u32, which: u8) -> [i32; 4] {
 }
 
 /// Returns the retention policy of collections of synthetic photos.
-pub fn keep() -> Keep {
-    Keep { purpose: "tests".into(), legal_basis: "consent".into(), ends_unix_s: None }
+pub fn keep() -> RetentionPolicy {
+    RetentionPolicy { purpose: "tests".into(), legal_basis: "consent".into(), ends_unix_s: None }
 }

@@ -83,7 +83,8 @@ impl Head {
         let frame = drawn(FRAME, |u, v| sample(&photo, left + u * scale, top + v * scale));
         let landmarks = face.landmarks.map(|[x, y]| [(x - left) / scale, (y - top) / scale]);
         let jpeg = to_jpeg(&frame, u32::MAX, 95).unwrap();
-        let seen = pipeline.look(liveness, &jpeg).unwrap().face.expect("one face in the frame");
+        let seen =
+            pipeline.analyse_frame(liveness, &jpeg).unwrap().face.expect("one face in the frame");
         Self { frame, landmarks, straight_yaw_deg: -seen.pose.yaw }
     }
 

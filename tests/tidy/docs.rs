@@ -132,7 +132,7 @@ pub fn member_manifest(path: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Reports workspace dependencies that no member uses, or whose reason is not in ARCHITECTURE.md.
+/// Reports workspace dependencies that no member uses, or whose reason is not in docs/dependencies.md.
 pub fn workspace_manifest(text: &str, members: &[String], architecture: &str) -> Vec<String> {
     let used: Vec<&str> =
         members.iter().flat_map(|member| dependencies(member)).map(|it| it.name).collect();
@@ -145,7 +145,7 @@ pub fn workspace_manifest(text: &str, members: &[String], architecture: &str) ->
             found.push(breach(
                 "Cargo.toml",
                 line,
-                &format!("ARCHITECTURE.md does not explain the dependency `{name}`"),
+                &format!("docs/dependencies.md does not explain the dependency `{name}`"),
             ));
         }
     }
@@ -211,7 +211,7 @@ fn an_unused_or_unexplained_dependency_is_caught() {
     assert_eq!(workspace_manifest(workspace, std::slice::from_ref(&member), "`a-b`, `c`"), [""; 0]);
     assert_eq!(
         workspace_manifest(workspace, &[member], "`a-b`, c"),
-        ["Cargo.toml:4: ARCHITECTURE.md does not explain the dependency `c`"]
+        ["Cargo.toml:4: docs/dependencies.md does not explain the dependency `c`"]
     );
     let less =
         "[dependencies]\nown.workspace = true\n[dev-dependencies]\nc.workspace = true\n".to_owned();

@@ -14,7 +14,7 @@ const ONLY_USERS: [(&str, &[&str]); 12] = [
     ("aws_smithy_http_client", &["engine/src/object_store/s3"]),
     ("hnsw_rs", &["engine/src/index/"]),
     ("turbojpeg", &["engine/src/decode", "engine/src/encode.rs", "tests/src/"]),
-    ("image", &["engine/src/decode", "server/src/cli/sheet", "tests/src/pictures.rs"]),
+    ("image", &["engine/src/decode", "server/src/cli/contact_sheet", "tests/src/pictures.rs"]),
     (
         "prost",
         &[

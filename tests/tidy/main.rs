@@ -6,6 +6,7 @@ mod imports;
 mod layering;
 mod layers;
 mod names;
+mod prose;
 mod shape;
 mod source;
 
@@ -14,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 const MEMBERS: [&str; 4] = ["engine", "server", "benches", "tests"];
 /// Markdown files that must exist. Their links are checked, and those of the files in `models` and `docs`.
-const DOCS_EXPECTED: [&str; 2] = ["ARCHITECTURE.md", "README.md"];
+const DOCS_EXPECTED: [&str; 5] =
+    ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -135,6 +137,13 @@ fn no_module_uses_a_forbidden_path() {
 }
 
 #[test]
+fn the_server_has_layers() {
+    let files = crate_sources("server/src/");
+    report(layers::SERVER.upward(&files));
+    report(layers::SERVER.module_cycles(&files));
+}
+
+#[test]
 fn the_engine_has_layers() {
     let files = crate_sources("engine/src/");
     report(layers::ENGINE.upward(&files));
@@ -164,6 +173,28 @@ fn no_two_types_share_a_schema() {
     let all: Vec<_> = sources().iter().flat_map(|(at, text)| names::schemas(at, text)).collect();
     assert!(all.len() >= 50, "expected the API's schemas, received {}", all.len());
     report(names::doubles(&all, false, "schema"));
+}
+
+#[test]
+fn a_type_name_is_defined_in_at_most_two_files_of_a_crate() {
+    for member in MEMBERS {
+        let all: Vec<_> = sources()
+            .iter()
+            .filter(|(path, _)| path.starts_with(member))
+            .flat_map(|(path, text)| names::types(path, text))
+            .collect();
+        report(names::overloaded(&all));
+    }
+}
+
+#[test]
+fn sentences_name_their_actors() {
+    let is_prose =
+        |path: &String| [".rs", ".md", ".js", ".mjs"].iter().any(|ending| path.ends_with(ending));
+    let texts: Vec<_> =
+        files("").into_iter().filter(is_prose).map(|path| (path.clone(), read(&path))).collect();
+    report(texts.iter().flat_map(|(path, text)| prose::actors(path, text)).collect());
+    report(texts.iter().flat_map(|(path, text)| prose::absences(path, text)).collect());
 }
 
 #[test]
@@ -210,5 +241,5 @@ fn members_take_their_dependencies_from_the_workspace() {
 #[test]
 fn every_dependency_is_used_and_explained() {
     let members = MEMBERS.map(|member| read(&format!("{member}/Cargo.toml")));
-    report(docs::workspace_manifest(&read("Cargo.toml"), &members, &read("ARCHITECTURE.md")));
+    report(docs::workspace_manifest(&read("Cargo.toml"), &members, &read("docs/dependencies.md")));
 }

@@ -58,6 +58,51 @@ pub fn doubles(named: &[Named], by_file: bool, what: &str) -> Vec<String> {
     breaches
 }
 
+/// Returns the structs, enums, traits, unions and type aliases that a source defines at any module level; associated types
+/// of an `impl` are no definitions.
+pub fn types(path: &str, text: &str) -> Vec<Named> {
+    let code = code_of(text);
+    let mut found = Vec::new();
+    for keyword in ["struct", "enum", "trait", "union", "type"] {
+        for at in words(&code, keyword) {
+            let begins = code[..at].rfind('\n').map_or(0, |end| end + 1);
+            let before = code[begins..at].trim_start();
+            let indented = code[begins..at].starts_with(' ');
+            if !(before.is_empty() || before.starts_with("pub")) || (keyword == "type" && indented)
+            {
+                continue;
+            }
+            let name: String = code[at + keyword.len()..]
+                .trim_start()
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            if name.starts_with(|c: char| c.is_uppercase()) {
+                found.push((name, path.to_owned(), line_of(text, at)));
+            }
+        }
+    }
+    found
+}
+
+/// Reports type names that more than two files define.
+pub fn overloaded(named: &[Named]) -> Vec<String> {
+    let mut places: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
+    for (name, path, line) in named {
+        places.entry(name).or_default().entry(path).or_insert(*line);
+    }
+    let report = |(name, files): (&&str, &BTreeMap<&str, usize>)| {
+        let (path, line) = files.iter().nth(2)?;
+        let count = files.len();
+        Some(breach(
+            path,
+            *line,
+            &format!("{count} files define a type '{name}'; one name, one meaning"),
+        ))
+    };
+    places.iter().filter_map(report).collect()
+}
+
 #[test]
 fn a_prefix_of_two_files_is_caught() {
     let one = token_prefixes("server/src/a.rs", "new_token(\"ppx_\")?;\nnew_token(\"ppx_\")");
@@ -79,4 +124,14 @@ fn a_schema_of_two_types_is_caught() {
     let both = [found, schemas("server/src/b.rs", one)].concat();
     assert_eq!(doubles(&both, false, "schema").len(), 1);
     assert!(schemas("server/src/a.rs", "#[derive(Clone)] struct A; // ToSchema").is_empty());
+}
+
+#[test]
+fn a_name_of_three_types_is_caught() {
+    let text = "pub struct Shown {}\nimpl A { type Shown = u8; }\nmod t { struct Inner; }";
+    assert_eq!(types("a.rs", text).iter().map(|it| it.0.as_str()).collect::<Vec<_>>(), ["Shown"]);
+    let all: Vec<_> =
+        ["a.rs", "b.rs", "c.rs"].iter().flat_map(|path| types(path, "struct Shown;")).collect();
+    assert_eq!(overloaded(&all[..2]), [""; 0]);
+    assert_eq!(overloaded(&all).len(), 1);
 }

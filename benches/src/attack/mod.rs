@@ -151,8 +151,8 @@ fn score(
     for (nth, path) in pictures.iter().enumerate() {
         let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
         let add = |bytes: &[u8], scores: &mut Vec<f32>, without_face: &mut usize| -> Result<()> {
-            match pipeline.look(liveness, bytes)?.face {
-                Some(face) => scores.push(face.live),
+            match pipeline.analyse_frame(liveness, bytes)?.face {
+                Some(face) => scores.push(face.live_score),
                 None => *without_face += 1,
             }
             Ok(())

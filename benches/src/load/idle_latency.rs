@@ -35,7 +35,7 @@ pub fn analysis(setup: &Setup, selfies: &[Vec<u8>]) -> Result<[f64; 3]> {
     for round in 0..2 {
         for selfie in sample {
             // `keep_usable` drops files that are not pictures.
-            let Ok(found) = pipeline.analyse_selfie(selfie) else { continue };
+            let Ok(found) = pipeline.analyse_query(selfie) else { continue };
             let timings = [found.timings.decode, found.timings.detect, found.timings.embed];
             // The first round warms up the models.
             if round == 1 {

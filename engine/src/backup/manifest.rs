@@ -16,7 +16,7 @@ const FORMAT: u32 = 1;
 /// The unencrypted header of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Header {
+pub(super) struct ManifestHeader {
     pub(super) format: u32,
     /// Pseudonym of the collection.
     pub(super) collection: String,
@@ -30,7 +30,7 @@ pub(super) struct Header {
 
 /// The sealed list of rows, by segment.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Rows {
+pub(super) struct RowList {
     #[prost(message, repeated, tag = "1")]
     pub(super) segments: Vec<SegmentRows>,
 }
@@ -54,7 +54,7 @@ pub(super) struct Row {
     pub(super) live: bool,
 }
 
-impl Header {
+impl ManifestHeader {
     pub(super) fn new(
         collection: CollectionId,
         created_unix_s: u64,
@@ -74,7 +74,7 @@ impl Header {
 }
 
 /// Returns the content of a manifest file: header, line end, sealed rows.
-pub(super) fn seal(header: &Header, rows: &Rows, sealer: &Sealer) -> Result<Vec<u8>> {
+pub(super) fn seal(header: &ManifestHeader, rows: &RowList, sealer: &Sealer) -> Result<Vec<u8>> {
     let header = serde_json::to_string(header)
         .map_err(|error| damaged("a backup's header", &error.to_string()))?;
     let sealed = sealer.seal(&context(header.as_bytes()), &rows.encode_to_vec())?;
@@ -83,13 +83,15 @@ pub(super) fn seal(header: &Header, rows: &Rows, sealer: &Sealer) -> Result<Vec<
 
 /// Opens a manifest file, which errors name as `what`. Errors: `Damaged` if a part cannot be parsed; `Seal`
 /// for another key or changed bytes.
-pub(super) fn open(bytes: &[u8], sealer: &Sealer, what: &str) -> Result<(Header, Rows)> {
-    let header = Header::read(bytes).ok_or_else(|| damaged(what, "its header cannot be parsed"))?;
+pub(super) fn open(bytes: &[u8], sealer: &Sealer, what: &str) -> Result<(ManifestHeader, RowList)> {
+    let header =
+        ManifestHeader::read(bytes).ok_or_else(|| damaged(what, "its header cannot be parsed"))?;
     let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0);
     let (clear, sealed) = bytes.split_at_checked(end).unwrap_or_default();
     let sealed = sealed.get(1..).unwrap_or_default();
     let plain = sealer.open(&context(clear), sealed, || what.to_owned())?;
-    let rows = Rows::decode(plain.as_slice()).map_err(|error| damaged(what, &error.to_string()))?;
+    let rows =
+        RowList::decode(plain.as_slice()).map_err(|error| damaged(what, &error.to_string()))?;
     if rows.segments.len() != header.segments.len() {
         return Err(damaged(what, "its header and its rows differ in their number of segments"));
     }
@@ -113,12 +115,12 @@ mod tests {
     #[test]
     fn a_manifest_opens_with_its_key_and_whole_only() {
         let sealer = Sealer::new(Secret::random().unwrap());
-        let header = Header::new(CollectionId([3; 16]), 5, 9, vec!["ab".into()]);
+        let header = ManifestHeader::new(CollectionId([3; 16]), 5, 9, vec!["ab".into()]);
         let row = Row { key: vec![1; 17], tag: vec![2; 16], live: true };
-        let rows = Rows { segments: vec![SegmentRows { rows: vec![row] }] };
+        let rows = RowList { segments: vec![SegmentRows { rows: vec![row] }] };
         let bytes = seal(&header, &rows, &sealer).unwrap();
         assert_eq!(open(&bytes, &sealer, "it").unwrap(), (header.clone(), rows));
-        assert_eq!(Header::read(&bytes), Some(header));
+        assert_eq!(ManifestHeader::read(&bytes), Some(header));
         for i in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[i] ^= 1;

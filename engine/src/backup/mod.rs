@@ -8,12 +8,12 @@ mod restore;
 mod run;
 mod segment;
 
-pub use restore::{Backup, Restored};
-pub use run::BackedUp;
+pub use restore::{Backup, RestoreSummary};
+pub use run::BackupSummary;
 
 /// Returns whether `bytes` parse as a manifest's clear header, and their number of rows as a segment (for
 /// fuzzing).
 pub(crate) fn reads_as(bytes: &[u8]) -> (bool, usize) {
     let rows = segment::rows(bytes, &segment::name(bytes)).map_or(0, |rows| rows.len());
-    (manifest::Header::read(bytes).is_some(), rows)
+    (manifest::ManifestHeader::read(bytes).is_some(), rows)
 }

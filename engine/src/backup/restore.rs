@@ -3,15 +3,15 @@
 //! A restore needs the collection's key in the keyring, so a purged collection cannot be restored. Later
 //! erasures in the erasure log are applied when the restored collection is opened.
 
-use super::manifest::{self, Header, Rows};
+use super::manifest::{self, ManifestHeader, RowList};
 use super::run::{backups_of, remove_expired, sealer, segment_object};
 use super::segment;
 use crate::clock::unix_now_s;
-use crate::data_dir::{DataFolder, REPLACED, RESTORING};
+use crate::data_dir::{DataDir, REPLACED, RESTORING};
 use crate::error::{Error, Result};
 use crate::fs::durable;
 use crate::ids::CollectionId;
-use crate::object_store::Place;
+use crate::object_store::ObjectStore;
 use crate::store::{Store, StoreKeys};
 
 /// A backup as listed in its object store.
@@ -26,7 +26,7 @@ pub struct Backup {
 
 /// The result of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Restored {
+pub struct RestoreSummary {
     pub name: String,
     pub id: CollectionId,
     pub photos: u64,
@@ -35,15 +35,15 @@ pub struct Restored {
     pub created_unix_s: u64,
 }
 
-impl DataFolder {
+impl DataDir {
     /// Lists all backups in the object store `object_store`, oldest first.
     ///
     /// # Errors
     ///
-    /// - `Place`, `Io`: the object store cannot be read.
+    /// - `ObjectStore`, `Io`: the object store cannot be read.
     /// - `Keyring`: the keyring cannot be read.
-    pub fn backups_in(&self, object_store: &dyn Place) -> Result<Vec<Backup>> {
-        let entries = self.books().keyring.entries()?;
+    pub fn backups_in(&self, object_store: &dyn ObjectStore) -> Result<Vec<Backup>> {
+        let entries = self.erasure_log().keyring.entries()?;
         let mut ids: Vec<CollectionId> = Vec::new();
         for object in object_store.list("")? {
             let id = object.name.split('/').next().and_then(|id| id.parse().ok());
@@ -55,7 +55,7 @@ impl DataFolder {
             for stored in backups_of(object_store, collection)? {
                 all.push(Backup {
                     collection,
-                    name: entry.map(|entry| entry.about.name.clone()),
+                    name: entry.map(|entry| entry.metadata.name.clone()),
                     created_unix_s: stored.header.created_unix_s,
                     expires_unix_s: stored.header.expires_unix_s,
                 });
@@ -67,7 +67,7 @@ impl DataFolder {
 
     /// Removes all expired backups of every collection in `object_store` and returns their number. Needs no key of a
     /// collection.
-    pub fn remove_expired_backups(&self, object_store: &dyn Place) -> Result<u64> {
+    pub fn remove_expired_backups(&self, object_store: &dyn ObjectStore) -> Result<u64> {
         let mut ids: Vec<CollectionId> =
             self.backups_in(object_store)?.iter().map(|backup| backup.collection).collect();
         ids.sort_unstable();
@@ -86,16 +86,16 @@ impl DataFolder {
     /// - `Exists`: the collection's files exist and `replace` is false.
     /// - `InUse`: another process has the collection open.
     /// - `Damaged`, `Seal`: the backup is incomplete, or its bytes were changed.
-    /// - `Place`, `Io`, `Store`: the object store or the data folder failed.
+    /// - `ObjectStore`, `Io`, `Store`: the object store or the data folder failed.
     pub fn restore(
         &self,
         name: &str,
-        object_store: &dyn Place,
+        object_store: &dyn ObjectStore,
         until_unix_s: Option<u64>,
         replace: bool,
-    ) -> Result<Restored> {
+    ) -> Result<RestoreSummary> {
         let entry = self.entry(name)?;
-        let _lock = durable::lock(&self.making_lock())?;
+        let _lock = durable::lock(&self.creating_lock())?;
         let (path, now) = (self.path(entry.id), unix_now_s());
         let keys = StoreKeys { data: &entry.data_key, canary: &entry.canary_key };
         let held = match Store::open(&path, entry.id, keys) {
@@ -132,7 +132,7 @@ impl DataFolder {
         let (photos, faces) = count(&Store::open(&fresh, entry.id, keys)?)?;
         drop(held);
         self.swap(&path, &fresh)?;
-        Ok(Restored {
+        Ok(RestoreSummary {
             name: name.to_owned(),
             id: entry.id,
             photos,
@@ -162,10 +162,10 @@ impl DataFolder {
 /// Imports the live rows of a backup into an empty store.
 fn fill(
     store: &Store,
-    object_store: &dyn Place,
+    object_store: &dyn ObjectStore,
     id: CollectionId,
-    header: &Header,
-    rows: &Rows,
+    header: &ManifestHeader,
+    rows: &RowList,
 ) -> Result<()> {
     for (name, wanted) in header.segments.iter().zip(&rows.segments) {
         let missing = || Error::Damaged {

@@ -6,14 +6,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::manifest::{self, Header, Row, Rows, SegmentRows};
+use super::manifest::{self, ManifestHeader, Row, RowList, SegmentRows};
 use super::segment;
 use crate::clock::unix_now_s;
-use crate::crypto::{BackupNote, Entry, Sealer};
-use crate::data_dir::DataFolder;
+use crate::crypto::{BackupRecord, KeyringEntry, Sealer};
+use crate::data_dir::DataDir;
 use crate::error::Result;
 use crate::ids::CollectionId;
-use crate::object_store::Place;
+use crate::object_store::ObjectStore;
 use crate::store::Snapshot;
 
 /// Minimum share of live rows in a reused segment, 0 to 1. The live rows of a segment below it are uploaded
@@ -22,7 +22,7 @@ const LIVE_SHARE_MIN: f64 = 0.5;
 
 /// The result of a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BackedUp {
+pub struct BackupSummary {
     pub name: String,
     pub id: CollectionId,
     /// Rows in this backup.
@@ -37,12 +37,12 @@ pub struct BackedUp {
 }
 
 /// A stored backup of a collection: the name and the clear header of its manifest.
-pub(super) struct Known {
+pub(super) struct StoredBackup {
     pub(super) object: String,
-    pub(super) header: Header,
+    pub(super) header: ManifestHeader,
 }
 
-impl DataFolder {
+impl DataDir {
     /// Backs up the collection called `name` to the object store `object_store`, for a retention time of `keep_s`
     /// seconds. Uploads only rows that are new since the last backup there. Also removes the collection's
     /// expired backups.
@@ -50,23 +50,28 @@ impl DataFolder {
     /// # Errors
     ///
     /// - `NoCollection`: no collection has this name.
-    /// - `Place`, `Io`, `Store`: the object store or the collection's store failed.
-    pub fn back_up(&self, name: &str, object_store: &dyn Place, keep_s: u64) -> Result<BackedUp> {
+    /// - `ObjectStore`, `Io`, `Store`: the object store or the collection's store failed.
+    pub fn back_up(
+        &self,
+        name: &str,
+        object_store: &dyn ObjectStore,
+        keep_s: u64,
+    ) -> Result<BackupSummary> {
         let entry = self.entry(name)?;
         let created_unix_s = unix_now_s();
         let expires_unix_s = created_unix_s.saturating_add(keep_s);
         // Recorded first (write-ahead): a receipt must also state the expiry of an interrupted backup.
-        self.books().keyring.note_backup(BackupNote {
+        self.erasure_log().keyring.record_backup(BackupRecord {
             collection: entry.id.to_string(),
             place: object_store.name(),
             expires_unix_s,
         })?;
         let removed = remove_expired(object_store, entry.id, created_unix_s)?;
         let sealer = sealer(&entry)?;
-        let mut writer = Writer::over(object_store, entry.id, &sealer)?;
+        let mut writer = BackupWriter::for_store(object_store, entry.id, &sealer)?;
         self.snapshot(&entry)?.rows(|key, value| writer.add(key, value))?;
         let (rows, bytes) = writer.finish(&sealer, created_unix_s, expires_unix_s)?;
-        Ok(BackedUp {
+        Ok(BackupSummary {
             name: name.to_owned(),
             id: entry.id,
             rows,
@@ -77,20 +82,20 @@ impl DataFolder {
         })
     }
 
-    fn snapshot(&self, entry: &Entry) -> Result<Snapshot> {
+    fn snapshot(&self, entry: &KeyringEntry) -> Result<Snapshot> {
         let scratch = self.path_of_data().join(format!("reading.{}", CollectionId::random()?));
         Snapshot::take(&self.path(entry.id), &scratch)
     }
 }
 
 /// Returns the sealer for the manifests of a collection.
-pub(super) fn sealer(entry: &Entry) -> Result<Sealer> {
+pub(super) fn sealer(entry: &KeyringEntry) -> Result<Sealer> {
     Ok(Sealer::new(entry.data_key.derive("picpick backup")?))
 }
 
 /// A writer that collects rows into segments.
-struct Writer<'a> {
-    place: &'a dyn Place,
+struct BackupWriter<'a> {
+    place: &'a dyn ObjectStore,
     id: CollectionId,
     /// Rows in reusable segments, by key: index of the segment, index in the segment, and tag of the version.
     known: HashMap<Vec<u8>, (usize, usize, Vec<u8>)>,
@@ -102,10 +107,14 @@ struct Writer<'a> {
     bytes: u64,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> BackupWriter<'a> {
     /// Starts from the newest backup of `id` in `object_store`, or from no rows if there is none or it does not
     /// open.
-    fn over(object_store: &'a dyn Place, id: CollectionId, sealer: &Sealer) -> Result<Self> {
+    fn for_store(
+        object_store: &'a dyn ObjectStore,
+        id: CollectionId,
+        sealer: &Sealer,
+    ) -> Result<Self> {
         let (mut old, mut known) = (Vec::new(), HashMap::new());
         if let Some(newest) = backups_of(object_store, id)?.pop()
             && let Some(bytes) = object_store.get(&newest.object)?
@@ -172,8 +181,8 @@ impl<'a> Writer<'a> {
         segments.retain(|(_, segment)| segment.rows.iter().any(|row| row.live));
         segments.append(&mut self.new);
         let (names, rows) = segments.into_iter().unzip();
-        let header = Header::new(self.id, created, expires, names);
-        let bytes = manifest::seal(&header, &Rows { segments: rows }, sealer)?;
+        let header = ManifestHeader::new(self.id, created, expires, names);
+        let bytes = manifest::seal(&header, &RowList { segments: rows }, sealer)?;
         // The number keeps two backups within one second from replacing each other.
         let number = backups_of(self.place, self.id)?.len();
         let object = format!("{}/manifests/{created:012}-{number:06}", self.id);
@@ -187,12 +196,17 @@ pub(super) fn segment_object(id: CollectionId, name: &str) -> String {
 }
 
 /// Lists the backups of a collection, oldest first. Objects that do not parse as a manifest are omitted.
-pub(super) fn backups_of(object_store: &dyn Place, id: CollectionId) -> Result<Vec<Known>> {
+pub(super) fn backups_of(
+    object_store: &dyn ObjectStore,
+    id: CollectionId,
+) -> Result<Vec<StoredBackup>> {
     let mut all = Vec::new();
     for object in object_store.list(&format!("{id}/manifests/"))? {
         let Some(bytes) = object_store.get(&object.name)? else { continue };
-        if let Some(header) = Header::read(&bytes).filter(|h| h.collection == id.to_string()) {
-            all.push(Known { object: object.name, header });
+        if let Some(header) =
+            ManifestHeader::read(&bytes).filter(|h| h.collection == id.to_string())
+        {
+            all.push(StoredBackup { object: object.name, header });
         }
     }
     Ok(all)
@@ -200,8 +214,12 @@ pub(super) fn backups_of(object_store: &dyn Place, id: CollectionId) -> Result<V
 
 /// Removes the expired backups of a collection, and the segments that no other backup needs. Returns the
 /// number of removed backups.
-pub(super) fn remove_expired(object_store: &dyn Place, id: CollectionId, now: u64) -> Result<u64> {
-    let (expired, kept): (Vec<Known>, Vec<Known>) = backups_of(object_store, id)?
+pub(super) fn remove_expired(
+    object_store: &dyn ObjectStore,
+    id: CollectionId,
+    now: u64,
+) -> Result<u64> {
+    let (expired, kept): (Vec<StoredBackup>, Vec<StoredBackup>) = backups_of(object_store, id)?
         .into_iter()
         .partition(|stored| stored.header.expires_unix_s <= now);
     if expired.is_empty() {

@@ -128,7 +128,7 @@ impl Gallery {
             return Vec::new();
         }
         let all: Vec<(PhotoId, Vec<f32>)> = person.faces.iter().filter_map(good).collect();
-        let others = Others::of(all.iter().map(|(_, face)| face.as_slice()));
+        let others = LeaveOneOutMean::of(all.iter().map(|(_, face)| face.as_slice()));
         let mut scores = Vec::with_capacity(all.len());
         for ((photo, face), (elsewhere, asking)) in all.iter().zip(all.iter().cycle().skip(1)) {
             let centroid = others.without(asking).filter(|_| photo != elsewhere);
@@ -141,9 +141,9 @@ impl Gallery {
 }
 
 /// The sum of a person's embeddings, which gives the mean of all embeddings but one.
-pub(super) struct Others(Vec<f32>);
+pub(super) struct LeaveOneOutMean(Vec<f32>);
 
-impl Others {
+impl LeaveOneOutMean {
     /// Sums unit embeddings \[D\].
     pub(super) fn of<'a>(all: impl Iterator<Item = &'a [f32]>) -> Self {
         let mut sum: Vec<f32> = Vec::new();

@@ -8,19 +8,21 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 use super::Collection;
-use super::people::read_note;
+use super::people::try_read_corrections;
 use crate::clock::unix_now_s;
-use crate::data_dir::none_left;
-use crate::erasure_log::{Books, Erased, Erasure, Receipt, ReceiptBody, Scanned, Subject};
+use crate::data_dir::check_no_residue;
+use crate::erasure_log::{
+    ErasedData, Erasure, ErasureLog, PurgeSubject, Receipt, ReceiptBody, ScanExtent,
+};
 use crate::error::{Error, Result};
 use crate::face::Photo;
-use crate::fs::residue_scan::Needles;
+use crate::fs::residue_scan::PatternSet;
 use crate::ids::{CollectionId, FaceId, GuestId, PhotoId, hex};
 use crate::people::Corrections;
-use crate::store::{Note, Store};
+use crate::store::{OwnerSetting, Store};
 
 /// The erasures of one collection that have no receipt yet.
-pub(super) struct Pending {
+pub(super) struct PendingErasures {
     erasures: Vec<Erasure>,
     /// Keyed names of all faces ever erased from the collection, which must not be added again.
     pub(super) erased_faces: HashSet<[u8; 16]>,
@@ -28,24 +30,24 @@ pub(super) struct Pending {
 
 /// The changes that an erasure made to the store.
 #[derive(Default)]
-struct Done {
+struct ErasureOutcome {
     /// The number of photos changed or deleted; `None` if unknown.
     photos: Option<u64>,
     /// The number of faces erased; `None` if unknown.
     faces: Option<u64>,
     /// The byte patterns that the residue scan must not find.
-    needles: Needles,
+    patterns: PatternSet,
     /// Photos that stay, without the erased faces.
     thinned: Vec<Photo>,
     /// The erased faces whose rows could be read.
     gone: HashSet<FaceId>,
 }
 
-impl Pending {
+impl PendingErasures {
     /// Carries out the erasures of the erasure log that the store has not applied yet. Returns those without
     /// a receipt.
     pub(super) fn apply(
-        erasure_log: &Books,
+        erasure_log: &ErasureLog,
         store: &Store,
         collection: CollectionId,
     ) -> Result<Self> {
@@ -53,14 +55,14 @@ impl Pending {
         erasures.retain(|erasure| erasure.collection == collection);
         let mut erased_faces = HashSet::new();
         for erasure in &erasures {
-            if let Erased::Faces { faces, .. } = &erasure.what {
+            if let ErasedData::Faces { faces, .. } = &erasure.what {
                 erased_faces.extend(faces);
             }
-            if erasure.number > store.state().erased {
-                carry_out(store, erasure)?;
+            if erasure.number > store.state().applied {
+                apply_erasure(store, erasure)?;
             }
         }
-        erasures.retain(|erasure| erasure.number > store.state().attested);
+        erasures.retain(|erasure| erasure.number > store.state().completed);
         Ok(Self { erasures, erased_faces })
     }
 
@@ -75,13 +77,13 @@ impl Collection {
     /// # Errors
     /// - `NotFound`: the collection does not have one of the photos; nothing was erased.
     pub fn delete_photos(&self, ids: &[PhotoId]) -> Result<Receipt> {
-        let _alone = self.erasing()?;
+        let _alone = self.lock_erasures()?;
         let mut gallery = self.gallery();
         if let Some(missing) = ids.iter().find(|id| gallery.photo(id).is_none()) {
             return Err(Error::NotFound { kind: "photo", id: missing.to_string() });
         }
         let names = ids.iter().map(|id| self.row_name(id)).collect::<Result<Vec<_>>>()?;
-        let (erasure, done) = self.begin(Erased::Photos(names))?;
+        let (erasure, done) = self.begin(ErasedData::Photos(names))?;
         for id in ids {
             gallery.remove(id);
         }
@@ -123,7 +125,7 @@ impl Collection {
         person: bool,
         guest: Option<&GuestId>,
     ) -> Result<Receipt> {
-        let _alone = self.erasing()?;
+        let _alone = self.lock_erasures()?;
         let mut gallery = self.gallery();
         let mut photos = Vec::with_capacity(ids.len());
         for id in ids {
@@ -136,7 +138,7 @@ impl Collection {
         let names = ids.iter().map(|id| self.store.face_name(id));
         let faces = names.collect::<Result<Vec<_>>>()?;
         let name = guest.map(|id| self.store.guest_name(id)).transpose()?;
-        let what = Erased::Faces { person, rows, faces: faces.clone(), guest: name };
+        let what = ErasedData::Faces { person, rows, faces: faces.clone(), guest: name };
         // Held so that no other thread writes the guest's row again after its deletion.
         let mut guests = self.guests();
         let (erasure, done) = self.begin(what)?;
@@ -154,59 +156,59 @@ impl Collection {
         Ok(key.last_chunk().copied().unwrap_or_default())
     }
 
-    /// Writes the log entry and deletes the rows. The caller holds `erasures`.
-    fn begin(&self, what: Erased) -> Result<(Erasure, Done)> {
-        let enter = || self.books.ledger.enter(self.info.id, what.clone());
+    /// Writes the log entry and deletes the rows. The caller holds `erasure_lock`.
+    fn begin(&self, what: ErasedData) -> Result<(Erasure, ErasureOutcome)> {
+        let enter = || self.erasure_log.ledger.append(self.info.id, what.clone());
         // Set first: an entry whose write returned an error may be in the erasure log all the same.
-        self.behind.store(true, Ordering::SeqCst);
-        let erasure = self.books.with_room(enter)?;
-        let done = carry_out(&self.store, &erasure)?;
+        self.erasure_pending.store(true, Ordering::SeqCst);
+        let erasure = self.erasure_log.retry_with_reserved_space(enter)?;
+        let done = apply_erasure(&self.store, &erasure)?;
         Ok((erasure, done))
     }
 
     /// Removes the erased data from the derived state and from the files, and issues the receipt.
-    fn complete(&self, erasure: &Erasure, mut done: Done) -> Result<Receipt> {
+    fn complete(&self, erasure: &Erasure, mut done: ErasureOutcome) -> Result<Receipt> {
         // No other thread stores derived state from here until the rewrite, so the patterns below are
         // complete.
-        let settling = self.settling();
+        let settling = self.lock_refresh();
         let old = self.store.sealed_heads()?;
-        self.settle_alone()?;
+        self.refresh_locked()?;
         let kept: HashMap<_, _> = self.store.sealed_heads()?.into_iter().collect();
         // Derived state and corrections that were replaced may contain the erased faces: scan for them too.
         for (_, bytes) in old.iter().filter(|(key, bytes)| kept.get(key) != Some(bytes)) {
-            done.needles.add(bytes);
+            done.patterns.add(bytes);
         }
         self.store.rewrite()?;
         drop(settling);
-        let scanned = none_left(&done.needles, self.store.folder(), self.info.id)?;
-        let receipt = self.attest(erasure, &done, scanned)?;
-        self.store.attested(erasure.number)?;
-        self.behind.store(false, Ordering::SeqCst);
+        let scanned = check_no_residue(&done.patterns, self.store.folder(), self.info.id)?;
+        let receipt = self.issue_receipt(erasure, &done, scanned)?;
+        self.store.mark_completed(erasure.number)?;
+        self.erasure_pending.store(false, Ordering::SeqCst);
         Ok(receipt)
     }
 
     /// Completes erasures that an earlier process left pending, or that a restored backup has undone.
-    pub(super) fn complete_all(&self, pending: &Pending) -> Result<()> {
+    pub(super) fn complete_all(&self, pending: &PendingErasures) -> Result<()> {
         self.store.rewrite()?;
         for erasure in &pending.erasures {
             let (photos, faces, rows) = match &erasure.what {
-                Erased::Collection => continue,
-                Erased::Photos(rows) => (Some(rows.len() as u64), None, rows),
-                Erased::Faces { rows, faces, .. } => {
+                ErasedData::Collection => continue,
+                ErasedData::Photos(rows) => (Some(rows.len() as u64), None, rows),
+                ErasedData::Faces { rows, faces, .. } => {
                     (Some(rows.len() as u64), Some(faces.len() as u64), rows)
                 }
             };
-            let mut patterns = Needles::new();
+            let mut patterns = PatternSet::new();
             // Row names of photos that only lost faces are still in use: they are no residue.
-            if matches!(erasure.what, Erased::Photos(_)) {
+            if matches!(erasure.what, ErasedData::Photos(_)) {
                 for name in self.absent(rows)? {
                     patterns.add(&name);
                 }
             }
-            let scanned = none_left(&patterns, self.store.folder(), self.info.id)?;
-            let done = Done { photos, faces, needles: patterns, ..Done::default() };
-            self.attest(erasure, &done, scanned)?;
-            self.store.attested(erasure.number)?;
+            let scanned = check_no_residue(&patterns, self.store.folder(), self.info.id)?;
+            let done = ErasureOutcome { photos, faces, patterns, ..ErasureOutcome::default() };
+            self.issue_receipt(erasure, &done, scanned)?;
+            self.store.mark_completed(erasure.number)?;
         }
         Ok(())
     }
@@ -223,15 +225,20 @@ impl Collection {
     }
 
     /// Issues the signed receipt of an erasure.
-    fn attest(&self, erasure: &Erasure, done: &Done, scanned: Scanned) -> Result<Receipt> {
+    fn issue_receipt(
+        &self,
+        erasure: &Erasure,
+        done: &ErasureOutcome,
+        scanned: ScanExtent,
+    ) -> Result<Receipt> {
         let subject = match &erasure.what {
-            Erased::Collection => Subject::Collection,
-            Erased::Photos(_) => Subject::Photos,
-            Erased::Faces { person: false, .. } => Subject::Faces,
-            Erased::Faces { person: true, .. } => Subject::Person,
+            ErasedData::Collection => PurgeSubject::Collection,
+            ErasedData::Photos(_) => PurgeSubject::Photos,
+            ErasedData::Faces { person: false, .. } => PurgeSubject::Faces,
+            ErasedData::Faces { person: true, .. } => PurgeSubject::Person,
         };
-        let backups = self.books.keyring.backups(self.info.id)?;
-        self.books.attest(&ReceiptBody {
+        let backups = self.erasure_log.keyring.backups(self.info.id)?;
+        self.erasure_log.issue_receipt(&ReceiptBody {
             format: String::new(),
             number: 0,
             previous: String::new(),
@@ -254,21 +261,21 @@ impl Collection {
 }
 
 /// Deletes an erasure's rows, or replaces them by rows without the erased faces. Idempotent.
-fn carry_out(store: &Store, erasure: &Erasure) -> Result<Done> {
-    let mut done = Done { photos: Some(0), faces: Some(0), ..Done::default() };
+fn apply_erasure(store: &Store, erasure: &Erasure) -> Result<ErasureOutcome> {
+    let mut done = ErasureOutcome { photos: Some(0), faces: Some(0), ..ErasureOutcome::default() };
     let mut gone = Vec::new();
     let (rows, faces) = match &erasure.what {
-        Erased::Collection => return Ok(done),
-        Erased::Photos(rows) => (rows, None),
-        Erased::Faces { rows, faces, .. } => {
+        ErasedData::Collection => return Ok(done),
+        ErasedData::Photos(rows) => (rows, None),
+        ErasedData::Faces { rows, faces, .. } => {
             (rows, Some(faces.iter().copied().collect::<HashSet<_>>()))
         }
     };
-    if let Erased::Faces { guest: Some(name), .. } = &erasure.what {
+    if let ErasedData::Faces { guest: Some(name), .. } = &erasure.what {
         let key = Store::guest_key(*name);
         if let Some(sealed) = store.sealed(&key)? {
-            done.needles.add(&sealed);
-            done.needles.add(name);
+            done.patterns.add(&sealed);
+            done.patterns.add(name);
             gone.push(key);
         }
     }
@@ -287,40 +294,45 @@ fn carry_out(store: &Store, erasure: &Erasure) -> Result<Done> {
                 let faces = photo.as_ref().map(|photo| photo.faces.len() as u64);
                 done.faces = done.faces.zip(faces).map(|(total, more)| total + more);
                 done.gone.extend(photo.iter().flat_map(|photo| &photo.faces).map(|face| face.id));
-                done.needles.add(name);
+                done.patterns.add(name);
                 gone.push(key);
             }
             (Some(faces), photo) => {
                 let Some(mut photo) = photo? else { continue };
                 let before: HashSet<FaceId> = photo.faces.iter().map(|face| face.id).collect();
-                store.without(&mut photo, faces)?;
+                store.remove_faces(&mut photo, faces)?;
                 count(&mut done.faces, before.len() - photo.faces.len());
                 let kept: HashSet<FaceId> = photo.faces.iter().map(|face| face.id).collect();
                 done.gone.extend(before.difference(&kept));
                 done.thinned.push(photo);
             }
         }
-        done.needles.add(&sealed);
+        done.patterns.add(&sealed);
     }
-    let notes: Vec<(Note, Vec<u8>)> = thinned_note(store, &mut done)?.into_iter().collect();
+    let notes: Vec<(OwnerSetting, Vec<u8>)> =
+        corrections_without(store, &mut done)?.into_iter().collect();
     store.erase(erasure.number, &gone, &done.thinned, &notes)?;
     Ok(done)
 }
 
 /// Returns the corrections without the erased faces; `None` if they name none of them. An unreadable note is
 /// useless and may name them: it is emptied.
-fn thinned_note(store: &Store, done: &mut Done) -> Result<Option<(Note, Vec<u8>)>> {
-    let Some(head) = store.note_head(Note::People)?.filter(|_| !done.gone.is_empty()) else {
+fn corrections_without(
+    store: &Store,
+    done: &mut ErasureOutcome,
+) -> Result<Option<(OwnerSetting, Vec<u8>)>> {
+    let Some(head) = store.setting_head(OwnerSetting::People)?.filter(|_| !done.gone.is_empty())
+    else {
         return Ok(None);
     };
-    let thinned = match read_note(store)? {
+    let thinned = match try_read_corrections(store)? {
         Some(mut corrections) => {
             corrections.forget(|face| done.gone.contains(face)).then_some(corrections)
         }
         None => Some(Corrections::default()),
     };
     Ok(thinned.map(|corrections| {
-        done.needles.add(&head);
-        (Note::People, corrections.to_bytes())
+        done.patterns.add(&head);
+        (OwnerSetting::People, corrections.to_bytes())
     }))
 }

@@ -4,22 +4,22 @@ use std::path::PathBuf;
 use super::Match;
 use crate::error::Result;
 use crate::face::{Face, Photo};
-use crate::guest::{Guest, Stance};
+use crate::guest::{Guest, GuestMatch};
 use crate::ids::{FaceId, PhotoId};
 use crate::index::{ExactIndex, Hit, Index};
-use crate::matcher::{self, Accepted, Candidate, MatchKind, Stricter};
+use crate::matcher::{self, Accepted, Candidate, MatchKind, ThresholdOffset};
 use crate::models::manifest::Matching;
 use crate::people::{People, Person, PersonFace};
 use crate::quality::Quality;
 
 /// The maximum number of candidate faces that a guest is asked to confirm or reject at once.
-const ASKED_MAX: usize = 6;
+const GUEST_CANDIDATES_MAX: usize = 6;
 
 /// In a person merged by the owner, a face is shown to a guest only if its own similarity reaches this
 /// fraction of the threshold, so that a wrong merge does not show a stranger's photos. Range 0 to 1: 0 trusts
 /// the owner's merges completely; at 1 a face of a merged person must match by itself. Strangers' cosines
 /// seldom reach two thirds of a threshold.
-const VOUCHED_SHARE: f32 = 2.0 / 3.0;
+const OWNER_MERGE_SHARE_MIN: f32 = 2.0 / 3.0;
 
 /// The way in which a search scores faces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub struct Gallery {
     pub(super) photos: HashMap<PhotoId, KnownPhoto>,
     matching: Matching,
     /// The owner's threshold offset.
-    pub(super) stricter: Stricter,
+    pub(super) threshold_offset: ThresholdOffset,
 }
 
 impl Gallery {
@@ -78,7 +78,7 @@ impl Gallery {
             faces: HashMap::new(),
             photos: HashMap::new(),
             matching,
-            stricter: Stricter::default(),
+            threshold_offset: ThresholdOffset::default(),
         }
     }
 
@@ -88,15 +88,15 @@ impl Gallery {
         for face in &photo.faces {
             self.index.insert(face.id, &face.embedding)?;
         }
-        self.note(photo);
+        self.register_photo(photo);
         Ok(())
     }
 
     /// Registers a photo whose faces are already in the index.
-    pub(super) fn note(&mut self, photo: &Photo) {
+    pub(super) fn register_photo(&mut self, photo: &Photo) {
         for face in &photo.faces {
             let Face { bbox, quality, .. } = *face;
-            let parts = Quality::behind(quality, &face.landmarks);
+            let parts = Quality::reconstruct(quality, &face.landmarks);
             self.faces.insert(face.id, KnownFace { photo: photo.id, bbox, quality, parts });
         }
         let faces = photo.faces.iter().map(|face| face.id).collect();
@@ -127,17 +127,17 @@ impl Gallery {
 
     /// Returns the similarity that a good face must reach in this gallery, for every kind of scoring.
     pub fn threshold(&self) -> f32 {
-        self.threshold_with(self.stricter)
+        self.threshold_with(self.threshold_offset)
     }
 
     /// Returns the threshold that another offset would give.
-    pub fn threshold_with(&self, offset: Stricter) -> f32 {
-        matcher::threshold(self.index.len(), &self.matching) + offset.added()
+    pub fn threshold_with(&self, offset: ThresholdOffset) -> f32 {
+        matcher::threshold(self.index.len(), &self.matching) + offset.value()
     }
 
     /// Returns the owner's threshold offset, which is added to the pack's formula.
-    pub fn stricter(&self) -> Stricter {
-        self.stricter
+    pub fn threshold_offset(&self) -> ThresholdOffset {
+        self.threshold_offset
     }
 
     /// Returns the faces of the template's person whose score is at least `similarity_min` (`None`: the
@@ -251,69 +251,71 @@ impl Gallery {
     /// Classifies `face` for a guest. Every list, count and picture that a guest gets follows this rule.
     ///
     /// A face is scored by its own cosine alone if the guest rejected a face of its person, or if the owner
-    /// merged its person and its own cosine is below `VOUCHED_SHARE` of the threshold.
-    pub(super) fn stance(&self, guest: &Guest, face: FaceId) -> Stance {
-        self.stance_at(guest, face, self.threshold())
+    /// merged its person and its own cosine is below `OWNER_MERGE_SHARE_MIN` of the threshold.
+    pub(super) fn classify(&self, guest: &Guest, face: FaceId) -> GuestMatch {
+        self.classify_at(guest, face, self.threshold())
     }
 
-    fn stance_at(&self, guest: &Guest, face: FaceId, threshold: f32) -> Stance {
-        if guest.refused.contains(&face) {
-            return Stance::NotTheirs;
+    fn classify_at(&self, guest: &Guest, face: FaceId, threshold: f32) -> GuestMatch {
+        if guest.rejected.contains(&face) {
+            return GuestMatch::NoMatch;
         }
         let own = &guest.template.embedding;
         let direct = self.index.similarity(&face, own);
         let Some(candidate) = direct.and_then(|direct| self.candidate(face, direct, own)) else {
-            return Stance::NotTheirs;
+            return GuestMatch::NoMatch;
         };
         let person = self.people.person_of(&face);
         let doubted = person.is_some_and(|person| {
-            !guest.refused.is_empty() && person.faces.iter().any(|of| guest.refused.contains(of))
+            !guest.rejected.is_empty() && person.faces.iter().any(|of| guest.rejected.contains(of))
         });
-        let bar = matcher::bar(threshold, candidate.quality);
-        let far =
-            candidate.direct < bar * VOUCHED_SHARE && person.is_some_and(|person| person.said);
+        let bar = matcher::threshold_for(threshold, candidate.quality);
+        let far = candidate.direct < bar * OWNER_MERGE_SHARE_MIN
+            && person.is_some_and(|person| person.owner_merged);
         let similarity = matcher::score(&candidate, doubted || far);
         let kind = if candidate.direct >= bar { MatchKind::Direct } else { MatchKind::Person };
         let Candidate { photo, quality, .. } = candidate;
         let accepted = Accepted { face, photo, similarity, kind, quality };
         let confirmed = guest.confirmed.contains(&face);
         match similarity {
-            _ if confirmed => Stance::Theirs(accepted),
-            similarity if similarity >= bar => Stance::Theirs(accepted),
-            similarity if similarity >= bar - self.asking_margin() => Stance::Perhaps(accepted),
-            _ => Stance::NotTheirs,
+            _ if confirmed => GuestMatch::Match(accepted),
+            similarity if similarity >= bar => GuestMatch::Match(accepted),
+            similarity if similarity >= bar - self.candidate_margin() => {
+                GuestMatch::Candidate(accepted)
+            }
+            _ => GuestMatch::NoMatch,
         }
     }
 
     /// Returns the guest's matches, and the candidates that the guest may be asked about. Each list has one
     /// best face per photo, best first.
-    pub(super) fn of_guest(&self, guest: &Guest) -> Result<(Vec<Accepted>, Vec<Accepted>)> {
-        self.of_guest_at(guest, self.threshold())
+    pub(super) fn guest_photos(&self, guest: &Guest) -> Result<(Vec<Accepted>, Vec<Accepted>)> {
+        self.guest_photos_at(guest, self.threshold())
     }
 
-    /// Returns the result of `of_guest` at another threshold.
-    pub(super) fn of_guest_at(
+    /// Returns the result of `guest_photos` at another threshold.
+    pub(super) fn guest_photos_at(
         &self,
         guest: &Guest,
         threshold: f32,
     ) -> Result<(Vec<Accepted>, Vec<Accepted>)> {
-        let lowest = threshold - self.asking_margin();
+        let lowest = threshold - self.candidate_margin();
         let own = &guest.template.embedding;
         let candidates = self.candidates(self.index.search_above(own, lowest)?, own, lowest, false);
         let near = candidates.into_iter().map(|candidate| candidate.face);
         let (mut theirs, mut perhaps) = (Vec::new(), Vec::new());
         for face in near.chain(guest.confirmed.iter().copied()) {
-            match self.stance_at(guest, face, threshold) {
-                Stance::Theirs(accepted) => theirs.push(accepted),
-                Stance::Perhaps(accepted) => perhaps.push(accepted),
-                Stance::NotTheirs => {}
+            match self.classify_at(guest, face, threshold) {
+                GuestMatch::Match(accepted) => theirs.push(accepted),
+                GuestMatch::Candidate(accepted) => perhaps.push(accepted),
+                GuestMatch::NoMatch => {}
             }
         }
         let theirs = matcher::best_per_photo(theirs.into_iter());
         let known: HashSet<PhotoId> = theirs.iter().map(|accepted| accepted.photo).collect();
         perhaps.retain(|accepted| !known.contains(&accepted.photo));
         let mut perhaps = matcher::best_per_photo(perhaps.into_iter());
-        perhaps.truncate(ASKED_MAX);
+        perhaps.truncate(GUEST_CANDIDATES_MAX);
         Ok((theirs, perhaps))
     }
 
@@ -322,28 +324,29 @@ impl Gallery {
     /// only if its score is high enough for a candidate: a guest cannot erase another person's faces by
     /// claiming them.
     pub(super) fn faces_of_guest(&self, guest: &Guest) -> Result<Vec<FaceId>> {
-        let theirs = self.of_guest(guest)?.0.into_iter();
+        let theirs = self.guest_photos(guest)?.0.into_iter();
         let photos = theirs.filter_map(|accepted| self.photos.get(&accepted.photo));
         let faces = photos.flat_map(|photo| &photo.faces).copied();
         let threshold = self.threshold();
-        let goes = |face: &FaceId| match self.stance(guest, *face) {
-            Stance::Theirs(accepted) => {
-                let bar = matcher::bar(threshold, accepted.quality) - self.asking_margin();
+        let goes = |face: &FaceId| match self.classify(guest, *face) {
+            GuestMatch::Match(accepted) => {
+                let bar =
+                    matcher::threshold_for(threshold, accepted.quality) - self.candidate_margin();
                 accepted.similarity >= bar
             }
-            Stance::Perhaps(_) | Stance::NotTheirs => false,
+            GuestMatch::Candidate(_) | GuestMatch::NoMatch => false,
         };
         Ok(faces.filter(goes).collect())
     }
 
     /// Returns how far below the threshold a candidate may be. A guest is asked about faces that would match
     /// if the FPIR were about three times as high: half a decade in the threshold's formula.
-    fn asking_margin(&self) -> f32 {
+    fn candidate_margin(&self) -> f32 {
         self.matching.threshold_per_decade / 2.0
     }
 
     /// Converts an accepted face to the result that callers get; `None` if it was removed meanwhile.
-    pub(super) fn shown(&self, accepted: Accepted) -> Option<Match> {
+    pub(super) fn to_match(&self, accepted: Accepted) -> Option<Match> {
         let Accepted { face, photo, similarity, kind, quality } = accepted;
         let path = self.photo(&photo)?.path.clone();
         let bbox = self.face(&face)?.bbox;

@@ -5,39 +5,39 @@ use super::gallery::Gallery;
 use super::{Collection, Match};
 use crate::error::{Error, Result};
 use crate::face::Photo;
-use crate::guest::{Claim, Guest, Sighting, Stance};
+use crate::guest::{Claim, Guest, GuestMatch, NewMatch};
 use crate::ids::{FaceId, GuestId, PhotoId};
 use crate::matcher::Accepted;
 use crate::template::Template;
 
-/// The guests of a collection in memory, and the new matches since the last `take_sightings`.
-pub(super) struct Guests {
+/// The guests of a collection in memory, and the new matches since the last `take_new_matches`.
+pub(super) struct GuestRegistry {
     by_id: HashMap<GuestId, Guest>,
-    sightings: Vec<Sighting>,
+    new_matches: Vec<NewMatch>,
 }
 
 /// The photos that a guest may see.
 #[derive(Clone, Debug, Default)]
 pub struct GuestPhotos {
     /// The guest's matches, best first, one per photo.
-    pub theirs: Vec<Match>,
+    pub matches: Vec<Match>,
     /// Candidates that the guest may confirm or reject, best first, one per photo, at most six.
-    pub perhaps: Vec<Match>,
+    pub candidates: Vec<Match>,
 }
 
-impl Guests {
+impl GuestRegistry {
     pub(super) fn of(guests: Vec<Guest>) -> Self {
         let by_id = guests.into_iter().map(|guest| (guest.id, guest)).collect();
-        Self { by_id, sightings: Vec::new() }
+        Self { by_id, new_matches: Vec::new() }
     }
 
     /// Matches every guest against the faces of newly added photos, and records the matches.
-    pub(super) fn ask(&mut self, gallery: &Gallery, photos: &[Photo]) {
+    pub(super) fn match_photos(&mut self, gallery: &Gallery, photos: &[Photo]) {
         for guest in self.by_id.values() {
             for photo in photos {
-                let theirs = |face| matches!(gallery.stance(guest, face), Stance::Theirs(_));
+                let theirs = |face| matches!(gallery.classify(guest, face), GuestMatch::Match(_));
                 if photo.faces.iter().any(|face| theirs(face.id)) {
-                    self.sightings.push(Sighting { guest: guest.id, photo: photo.id });
+                    self.new_matches.push(NewMatch { guest: guest.id, photo: photo.id });
                 }
             }
         }
@@ -49,7 +49,7 @@ impl Guests {
 
     pub(super) fn forget(&mut self, id: &GuestId) {
         self.by_id.remove(id);
-        self.sightings.retain(|sighting| sighting.guest != *id);
+        self.new_matches.retain(|sighting| sighting.guest != *id);
     }
 }
 
@@ -87,7 +87,7 @@ impl Collection {
     }
 
     /// Replaces a guest's template after the guest has passed verification again.
-    pub fn renew_guest(&self, id: &GuestId, template: Template) -> Result<()> {
+    pub fn replace_template(&self, id: &GuestId, template: Template) -> Result<()> {
         self.change_guest(id, |guest| guest.template = template)
     }
 
@@ -119,11 +119,11 @@ impl Collection {
     pub fn photos_of_guest(&self, id: &GuestId) -> Result<GuestPhotos> {
         let guest = self.guest(id)?;
         let gallery = self.gallery();
-        let (theirs, perhaps) = gallery.of_guest(&guest)?;
+        let (theirs, perhaps) = gallery.guest_photos(&guest)?;
         let shown = |accepted: Vec<Accepted>| {
-            accepted.into_iter().filter_map(|accepted| gallery.shown(accepted)).collect()
+            accepted.into_iter().filter_map(|accepted| gallery.to_match(accepted)).collect()
         };
-        Ok(GuestPhotos { theirs: shown(theirs), perhaps: shown(perhaps) })
+        Ok(GuestPhotos { matches: shown(theirs), candidates: shown(perhaps) })
     }
 
     /// Returns whether a photo is among the matches of `photos_of_guest`.
@@ -132,7 +132,7 @@ impl Collection {
         let gallery = self.gallery();
         let Some(known) = gallery.photo(photo) else { return Ok(false) };
         let mut faces = known.faces.iter();
-        Ok(faces.any(|face| matches!(gallery.stance(&guest, *face), Stance::Theirs(_))))
+        Ok(faces.any(|face| matches!(gallery.classify(&guest, *face), GuestMatch::Match(_))))
     }
 
     /// Returns whether a guest may see a crop of this face: it is a match, or a candidate that the guest is
@@ -140,10 +140,10 @@ impl Collection {
     pub fn guest_sees_face(&self, id: &GuestId, face: &FaceId) -> Result<bool> {
         let guest = self.guest(id)?;
         let gallery = self.gallery();
-        if matches!(gallery.stance(&guest, *face), Stance::Theirs(_)) {
+        if matches!(gallery.classify(&guest, *face), GuestMatch::Match(_)) {
             return Ok(true);
         }
-        Ok(gallery.of_guest(&guest)?.1.iter().any(|accepted| accepted.face == *face))
+        Ok(gallery.guest_photos(&guest)?.1.iter().any(|accepted| accepted.face == *face))
     }
 
     /// Stores a guest's claim about a face. Only faces that are shown to the guest can be claimed, so that
@@ -154,35 +154,35 @@ impl Collection {
     /// - `NotFound`: the collection has no such guest, or the guest may not see the face.
     pub fn claim(&self, id: &GuestId, face: &FaceId, claim: Claim) -> Result<()> {
         let guest = self.guest(id)?;
-        let has_claim = guest.refused.contains(face) || guest.confirmed.contains(face);
+        let has_claim = guest.rejected.contains(face) || guest.confirmed.contains(face);
         if !has_claim && !self.guest_sees_face(id, face)? {
             return Err(Error::NotFound { kind: "face", id: face.to_string() });
         }
         // After a rejection, the face matches again only by its own similarity.
         let claim = match claim {
-            Claim::Me if guest.refused.contains(face) => Claim::Unsaid,
+            Claim::Confirm if guest.rejected.contains(face) => Claim::Clear,
             claim => claim,
         };
         self.change_guest(id, |guest| guest.claim(*face, claim))
     }
 
     /// Records that a guest was notified of photos. Returns those that the guest was not notified of before.
-    pub fn tell_guest(&self, id: &GuestId, photos: &[PhotoId]) -> Result<Vec<PhotoId>> {
-        let known = self.guest(id)?.told;
+    pub fn mark_notified(&self, id: &GuestId, photos: &[PhotoId]) -> Result<Vec<PhotoId>> {
+        let known = self.guest(id)?.notified;
         let mut new: Vec<PhotoId> =
             photos.iter().copied().filter(|photo| !known.contains(photo)).collect();
         if !new.is_empty() {
-            self.change_guest(id, |guest| new.retain(|photo| guest.told.insert(*photo)))?;
+            self.change_guest(id, |guest| new.retain(|photo| guest.notified.insert(*photo)))?;
         }
         Ok(new)
     }
 
     /// Returns and clears the matches between guests and photos added since the last call.
-    pub fn take_sightings(&self) -> Vec<Sighting> {
-        std::mem::take(&mut self.guests().sightings)
+    pub fn take_new_matches(&self) -> Vec<NewMatch> {
+        std::mem::take(&mut self.guests().new_matches)
     }
 
-    pub(super) fn guests(&self) -> MutexGuard<'_, Guests> {
+    pub(super) fn guests(&self) -> MutexGuard<'_, GuestRegistry> {
         self.guests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

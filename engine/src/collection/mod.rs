@@ -17,8 +17,8 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::data_dir::{CollectionInfo, DataFolder};
-use crate::erasure_log::Books;
+use crate::data_dir::{CollectionInfo, DataDir};
+use crate::erasure_log::ErasureLog;
 use crate::error::{Error, Result};
 use crate::face::{Face, Photo};
 use crate::guest::Guest;
@@ -27,52 +27,52 @@ use crate::index::{EXACT_FACES_MAX, ExactIndex, HnswIndex, Index};
 use crate::matcher::{Accepted, MatchKind};
 use crate::models::manifest::{Matching, Pack};
 use crate::pipeline::Sink;
-use crate::store::{Blob, Store};
+use crate::store::{DerivedState, Store};
 use crate::template::Template;
 
 pub use calibration::Calibration;
-use erase::Pending;
+use erase::PendingErasures;
 pub use gallery::{Gallery, KnownFace, KnownPhoto, Scoring};
 pub use guests::GuestPhotos;
-use guests::Guests;
-pub use people::{FaceOfPerson, PersonShown};
-pub use threshold_preview::{Counted, Dropped, Preview};
+use guests::GuestRegistry;
+pub use people::{FaceOfPerson, PersonDetails};
+pub use threshold_preview::{LostMatch, PreviewCounts, ThresholdPreview};
 
 /// A collection opened for indexing, search and erasure, by one process at a time.
 ///
-/// Lock order: `erasures`, `settling`, `gallery`, `guests`, `erased_faces`. A method that holds one of these
+/// Lock order: `erasure_lock`, `refresh_lock`, `gallery`, `guests`, `erased_faces`. A method that holds one of these
 /// locks acquires only later ones. The locks inside the store and the erasure log come after all of them.
-/// `behind` is an atomic flag, written only while `erasures` is held and read without a lock.
+/// `erasure_pending` is an atomic flag, written only while `erasure_lock` is held and read without a lock.
 pub struct Collection {
     info: CollectionInfo,
     store: Store,
-    made: Made,
+    config: GalleryConfig,
     gallery: Mutex<Gallery>,
-    guests: Mutex<Guests>,
-    books: Arc<Books>,
+    guests: Mutex<GuestRegistry>,
+    erasure_log: Arc<ErasureLog>,
     key_fingerprint: [u8; 16],
     /// Tombstones: keyed names of the erased faces. A photo that is indexed again comes back without them.
     erased_faces: Mutex<HashSet<[u8; 16]>>,
     /// Whether the erasure log may contain an erasure that is not complete, because it is in progress or an
     /// error ended it.
-    behind: AtomicBool,
+    erasure_pending: AtomicBool,
     /// Serialises erasures. Held from the log entry until the receipt is issued.
-    erasures: Mutex<()>,
+    erasure_lock: Mutex<()>,
     /// Serialises changes of the derived state: refreshes of index and people, and the owner's corrections of
     /// people.
-    settling: Mutex<()>,
-    remarks: Vec<String>,
+    refresh_lock: Mutex<()>,
+    warnings: Vec<String>,
 }
 
 /// The model pack's constants that a gallery is built with.
 #[derive(Clone, Copy)]
-struct Made {
+struct GalleryConfig {
     dim: usize,
     matching: Matching,
 }
 
 /// One query of a batch of searches.
-pub struct Search {
+pub struct SearchQuery {
     pub template: Template,
     pub scoring: Scoring,
     /// The similarity that a good face must reach, -1..1; `None` for the collection's threshold.
@@ -82,7 +82,7 @@ pub struct Search {
 }
 
 /// The result of a search.
-pub struct Answer {
+pub struct SearchOutcome {
     /// The similarity that a good face had to reach, -1..1.
     pub threshold: f32,
     /// Best first, one per photo.
@@ -113,38 +113,38 @@ impl Collection {
     /// - `NoCollection`: there is no collection of this name.
     /// - `WrongPack`: the collection holds embeddings of another model pack.
     /// - `InUse`: another process has opened the collection.
-    /// - `Ended`: its retention period has ended.
+    /// - `RetentionEnded`: its retention period has ended.
     /// - `Seal`, `Damaged`: no row could be read.
-    pub fn open(data: &DataFolder, name: &str, pack: &Pack) -> Result<Self> {
+    pub fn open(data: &DataDir, name: &str, pack: &Pack) -> Result<Self> {
         let info = data.collection(name)?;
         if info.pack != pack.id() {
             let (expected, received) = (info.pack, pack.id().to_owned());
             return Err(Error::WrongPack { collection: name.to_owned(), expected, received });
         }
         let (info, store) = data.store(name)?;
-        let erasure_log = data.books();
-        let mut warnings: Vec<String> = store.remark().map(str::to_owned).into_iter().collect();
-        let pending = Pending::apply(&erasure_log, &store, info.id)?;
-        let config = Made { dim: pack.embedder.dim, matching: pack.matching };
+        let erasure_log = data.erasure_log();
+        let mut warnings: Vec<String> = store.warning().map(str::to_owned).into_iter().collect();
+        let pending = PendingErasures::apply(&erasure_log, &store, info.id)?;
+        let config = GalleryConfig { dim: pack.embedder.dim, matching: pack.matching };
         let gallery = gallery_of(&store, &info, config, &mut warnings)?;
         let guests = guests_of(&store, &mut warnings)?;
         let mut collection = Self {
             key_fingerprint: store.key_fingerprint(),
             erased_faces: Mutex::new(pending.erased_faces.clone()),
             gallery: Mutex::new(gallery),
-            guests: Mutex::new(Guests::of(guests)),
+            guests: Mutex::new(GuestRegistry::of(guests)),
             info,
             store,
-            made: config,
-            books: erasure_log,
-            behind: AtomicBool::new(false),
-            erasures: Mutex::default(),
-            settling: Mutex::default(),
-            remarks: warnings,
+            config,
+            erasure_log,
+            erasure_pending: AtomicBool::new(false),
+            erasure_lock: Mutex::default(),
+            refresh_lock: Mutex::default(),
+            warnings,
         };
         if !pending.is_empty() {
             collection.complete_all(&pending)?;
-            collection.remarks.push("interrupted erasures were completed".into());
+            collection.warnings.push("interrupted erasures were completed".into());
         }
         Ok(collection)
     }
@@ -155,8 +155,8 @@ impl Collection {
     }
 
     /// Returns the warnings of opening, for the log: damaged rows, rebuilt indexes, completed erasures.
-    pub fn remarks(&self) -> &[String] {
-        &self.remarks
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Locks and returns the searchable state.
@@ -174,27 +174,27 @@ impl Collection {
         scoring: Scoring,
         similarity_min: Option<f32>,
         top: Option<usize>,
-    ) -> Result<Answer> {
+    ) -> Result<SearchOutcome> {
         self.check_pack(template)?;
         let gallery = self.gallery();
         let accepted = gallery.search(&template.embedding, scoring, similarity_min)?;
-        Ok(answer(&gallery, accepted, similarity_min, top))
+        Ok(run_search(&gallery, accepted, similarity_min, top))
     }
 
     /// Runs all of `searches` in one pass over the faces, which is faster than one after another. Returns the
     /// result of [`Collection::search`] for each, in order.
-    pub fn search_each(&self, searches: &[Search]) -> Vec<Result<Answer>> {
+    pub fn search_each(&self, searches: &[SearchQuery]) -> Vec<Result<SearchOutcome>> {
         let gallery = self.gallery();
-        let fits = |search: &&Search| self.check_pack(&search.template).is_ok();
+        let fits = |search: &&SearchQuery| self.check_pack(&search.template).is_ok();
         let good = searches.iter().filter(fits);
         let asked: Vec<_> = good
             .map(|of| (of.template.embedding.as_slice(), of.scoring, of.similarity_min))
             .collect();
         let mut found = gallery.search_each(&asked).into_iter();
-        let answered = |search: &Search| {
+        let answered = |search: &SearchQuery| {
             self.check_pack(&search.template)?;
             let accepted = found.next().unwrap_or_else(|| Ok(Vec::new()))?;
-            Ok(answer(&gallery, accepted, search.similarity_min, search.top))
+            Ok(run_search(&gallery, accepted, search.similarity_min, search.top))
         };
         searches.iter().map(answered).collect()
     }
@@ -241,35 +241,35 @@ impl Sink for Collection {
         let erased = self.erased_faces();
         if !erased.is_empty() {
             for photo in &mut photos {
-                self.store.without(photo, &erased)?;
+                self.store.remove_faces(photo, &erased)?;
             }
         }
         drop(erased);
         self.store.put(&photos)?;
         let mut gallery = self.gallery();
         photos.iter().try_for_each(|photo| gallery.add(photo))?;
-        self.guests().ask(&gallery, &photos);
+        self.guests().match_photos(&gallery, &photos);
         Ok(())
     }
 }
 
-fn answer(
+fn run_search(
     gallery: &Gallery,
     mut accepted: Vec<Accepted>,
     similarity_min: Option<f32>,
     top: Option<usize>,
-) -> Answer {
+) -> SearchOutcome {
     accepted.truncate(top.unwrap_or(usize::MAX));
-    let found = |accepted| gallery.shown(accepted);
+    let found = |accepted| gallery.to_match(accepted);
     let threshold = similarity_min.unwrap_or_else(|| gallery.threshold());
-    Answer { threshold, matches: accepted.into_iter().filter_map(found).collect() }
+    SearchOutcome { threshold, matches: accepted.into_iter().filter_map(found).collect() }
 }
 
 /// Builds the gallery from the store, and stores index and people again if they changed.
 fn gallery_of(
     store: &Store,
     info: &CollectionInfo,
-    config: Made,
+    config: GalleryConfig,
     warnings: &mut Vec<String>,
 ) -> Result<Gallery> {
     let before = warnings.len();
@@ -277,8 +277,8 @@ fn gallery_of(
     let whole = warnings.len() == before;
     let mut gallery =
         Gallery::with(index_of(store, &photos, config.dim, warnings)?, config.matching);
-    gallery.stricter = threshold_offset::of(store, warnings)?;
-    photos.iter().for_each(|photo| gallery.note(photo));
+    gallery.threshold_offset = threshold_offset::of(store, warnings)?;
+    photos.iter().for_each(|photo| gallery.register_photo(photo));
     gallery.people = people::people_of(store, config, &photos, whole, warnings)?;
     Ok(gallery)
 }
@@ -351,13 +351,13 @@ fn graph_of(
     warnings: &mut Vec<String>,
 ) -> Result<Box<dyn Index>> {
     let stored = store
-        .get_blob(Blob::Index)
+        .get_derived(DerivedState::Index)
         .and_then(|bytes| bytes.map(|bytes| HnswIndex::from_bytes(&bytes)).transpose());
     let mut graph = match stored {
         Ok(Some(graph)) if graph.dim() == dim => graph,
         Ok(None) => HnswIndex::new(dim),
-        Ok(Some(_)) => rebuilt("it holds embeddings of another length", dim, warnings),
-        Err(error) => rebuilt(&error.to_string(), dim, warnings),
+        Ok(Some(_)) => empty_index("it holds embeddings of another length", dim, warnings),
+        Err(error) => empty_index(&error.to_string(), dim, warnings),
     };
     let present: HashSet<FaceId> = faces_of(photos).map(|face| face.id).collect();
     let erased = graph.reconcile(|face| present.contains(face));
@@ -371,12 +371,12 @@ fn graph_of(
         graph.freeze()?;
     }
     if (grown || erased > 0) && !store.is_read_only() {
-        store.put_blob(Blob::Index, &graph.to_bytes())?;
+        store.put_derived(DerivedState::Index, &graph.to_bytes())?;
     }
     Ok(Box::new(graph))
 }
 
-fn rebuilt(reason: &str, dim: usize, warnings: &mut Vec<String>) -> HnswIndex {
+fn empty_index(reason: &str, dim: usize, warnings: &mut Vec<String>) -> HnswIndex {
     warnings.push(format!("the stored index is rebuilt from the photos: {reason}"));
     HnswIndex::new(dim)
 }

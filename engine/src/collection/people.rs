@@ -6,17 +6,17 @@
 use std::collections::{HashMap, HashSet};
 
 use super::gallery::{Gallery, person_faces};
-use super::{Collection, Made};
+use super::{Collection, GalleryConfig};
 use crate::error::{Error, Result};
 use crate::face::Photo;
 use crate::ids::{FaceId, PhotoId};
-use crate::people::{Corrections, Meant, People, Person};
+use crate::people::{Corrections, People, Person, PersonRef};
 use crate::quality::QUALITY_LOW;
-use crate::store::{Blob, Note, Store};
+use crate::store::{DerivedState, OwnerSetting, Store};
 
 /// A person with its faces, for display.
 #[derive(Clone, Debug)]
-pub struct PersonShown {
+pub struct PersonDetails {
     /// Whether the owner has hidden this person from the list.
     pub hidden: bool,
     /// The faces, least similar to the person's centroid first.
@@ -42,9 +42,9 @@ impl Collection {
     /// # Errors
     /// - `NotFound`: the collection has no such face.
     /// - `NoPerson`: the face belongs to no person.
-    pub fn person(&self, face: &FaceId) -> Result<PersonShown> {
+    pub fn person(&self, face: &FaceId) -> Result<PersonDetails> {
         let gallery = self.gallery();
-        let person = gallery.person_meant(face)?.ok_or_else(|| nobody(face))?;
+        let person = gallery.person_of(face)?.ok_or_else(|| no_person(face))?;
         let shown = |id: &FaceId| {
             let known = gallery.face(id)?;
             let similarity = gallery.index.similarity(id, &person.centroid)?;
@@ -53,7 +53,7 @@ impl Collection {
         };
         let mut faces: Vec<FaceOfPerson> = person.faces.iter().filter_map(shown).collect();
         faces.sort_by(|a, b| a.similarity.total_cmp(&b.similarity).then(a.face.cmp(&b.face)));
-        Ok(PersonShown { hidden: person.hidden, faces })
+        Ok(PersonDetails { hidden: person.hidden, faces })
     }
 
     /// Merges the people of these faces into one person (must-link constraint). Retracts earlier splits of
@@ -62,39 +62,40 @@ impl Collection {
     /// # Errors
     /// - `NotFound`: the collection does not have one of the faces.
     /// - `NoPerson`: none of the faces belongs to a person.
-    /// - `TogetherInPhoto`: two of the people are in one photo and `allow_same_photo` is false.
-    /// - `TooMuchSaid`: the corrections would exceed their maximum number or size.
+    /// - `SharedPhoto`: two of the people are in one photo and `allow_same_photo` is false.
+    /// - `TooManyCorrections`: the corrections would exceed their maximum number or size.
     pub fn merge_people(&self, faces: &[FaceId], allow_same_photo: bool) -> Result<()> {
         self.catch_up()?;
-        let _alone = self.settling();
+        let _alone = self.lock_refresh();
         let mut gallery = self.gallery();
-        let mut people: Vec<Meant> = Vec::new();
+        let mut people: Vec<PersonRef> = Vec::new();
         let mut none = true;
         for face in faces {
             if people.iter().any(|person| person.faces.contains(face)) {
                 continue;
             }
-            let person = gallery.person_meant(face)?;
+            let person = gallery.person_of(face)?;
             none &= person.is_none();
             people.push(match person {
-                Some(person) => gallery.meant(&person.faces).ok_or_else(|| nobody(face))?,
-                None => {
-                    Meant { faces: gallery.people.corrections.together_with(face), best: *face }
-                }
+                Some(person) => gallery.person_ref(&person.faces).ok_or_else(|| no_person(face))?,
+                None => PersonRef {
+                    faces: gallery.people.corrections.must_link_group(face),
+                    best: *face,
+                },
             });
         }
         match faces.first() {
-            Some(face) if none => return Err(nobody(face)),
+            Some(face) if none => return Err(no_person(face)),
             _ if people.len() < 2 => return Ok(()),
             _ => {}
         }
         if let Some(photo) = gallery.photo_of_two(&people).filter(|_| !allow_same_photo) {
-            return Err(Error::TogetherInPhoto { photo: photo.to_string() });
+            return Err(Error::SharedPhoto { photo: photo.to_string() });
         }
         let mut corrections = gallery.people.corrections.clone();
-        corrections.merge(&people, allow_same_photo, |face| gallery.people.is_homeless(face));
+        corrections.merge(&people, allow_same_photo, |face| gallery.people.has_no_person(face));
         let touched = people.into_iter().flat_map(|person| person.faces).collect();
-        self.say(&mut gallery, corrections, &touched)
+        self.apply_corrections(&mut gallery, corrections, &touched)
     }
 
     /// Splits these faces off their person: they become one person, kept apart from the person's other faces
@@ -104,17 +105,17 @@ impl Collection {
     /// - `NotFound`: the collection does not have one of the faces.
     /// - `NoPerson`: one of the faces belongs to no person.
     /// - `ManyPeople`: the faces belong to different people.
-    /// - `WholePerson`: no face of the person would stay.
-    /// - `TooMuchSaid`: the corrections would exceed their maximum number or size.
+    /// - `SplitTakesAllFaces`: no face of the person would stay.
+    /// - `TooManyCorrections`: the corrections would exceed their maximum number or size.
     pub fn split_person(&self, faces: &[FaceId]) -> Result<()> {
         self.catch_up()?;
-        let _alone = self.settling();
+        let _alone = self.lock_refresh();
         let mut gallery = self.gallery();
         let Some(first) = faces.first() else { return Ok(()) };
-        let person = gallery.person_meant(first)?.ok_or_else(|| nobody(first))?.faces.clone();
+        let person = gallery.person_of(first)?.ok_or_else(|| no_person(first))?.faces.clone();
         let theirs: HashSet<FaceId> = person.iter().copied().collect();
         for face in faces {
-            gallery.person_meant(face)?.ok_or_else(|| nobody(face))?;
+            gallery.person_of(face)?.ok_or_else(|| no_person(face))?;
             if !theirs.contains(face) {
                 let (first, second) = (first.to_string(), face.to_string());
                 return Err(Error::ManyPeople { first, second });
@@ -123,7 +124,7 @@ impl Collection {
         let split: HashSet<FaceId> = faces.iter().copied().collect();
         let rest: Vec<FaceId> = person.iter().copied().filter(|id| !split.contains(id)).collect();
         let Some(best) = gallery.best_of(&rest) else {
-            return Err(Error::WholePerson { faces: person.len() });
+            return Err(Error::SplitTakesAllFaces { faces: person.len() });
         };
         // The rest stays one person, even if the split removes the face that linked its parts.
         let good: Vec<FaceId> = rest.iter().copied().filter(|id| gallery.is_good(id)).collect();
@@ -131,7 +132,7 @@ impl Collection {
         let of_rest: Vec<FaceId> = parts.iter().filter_map(|part| gallery.best_of(part)).collect();
         let mut corrections = gallery.people.corrections.clone();
         corrections.split(faces, &rest, &of_rest, best);
-        self.say(&mut gallery, corrections, &theirs)
+        self.apply_corrections(&mut gallery, corrections, &theirs)
     }
 
     /// Hides the person of a face from the list of people, or lists the person again. Durable when it
@@ -140,20 +141,20 @@ impl Collection {
     /// # Errors
     /// - `NotFound`: the collection has no such face.
     /// - `NoPerson`: the face belongs to no person.
-    /// - `TooMuchSaid`: the corrections would exceed their maximum number.
+    /// - `TooManyCorrections`: the corrections would exceed their maximum number.
     pub fn hide_person(&self, face: &FaceId, hidden: bool) -> Result<()> {
         self.catch_up()?;
-        let _alone = self.settling();
+        let _alone = self.lock_refresh();
         let mut gallery = self.gallery();
-        let person = gallery.person_meant(face)?.ok_or_else(|| nobody(face))?;
-        let person = gallery.meant(&person.faces).ok_or_else(|| nobody(face))?;
+        let person = gallery.person_of(face)?.ok_or_else(|| no_person(face))?;
+        let person = gallery.person_ref(&person.faces).ok_or_else(|| no_person(face))?;
         let mut corrections = gallery.people.corrections.clone();
         corrections.hide(&person, hidden);
-        self.say(&mut gallery, corrections, &HashSet::new())
+        self.apply_corrections(&mut gallery, corrections, &HashSet::new())
     }
 
     /// Stores the corrections, and re-clusters the people of the `touched` faces under them.
-    fn say(
+    fn apply_corrections(
         &self,
         gallery: &mut Gallery,
         corrections: Corrections,
@@ -161,14 +162,14 @@ impl Collection {
     ) -> Result<()> {
         corrections.check()?;
         let photos = self.photos_with(gallery, touched)?;
-        self.store.put_note(Note::People, &corrections.to_bytes())?;
+        self.store.put_setting(OwnerSetting::People, &corrections.to_bytes())?;
         let mut faces = person_faces(photos.iter());
         faces.retain(|face| touched.contains(&face.id));
-        gallery.people.correct(corrections, &faces, self.made.matching.cluster_cut);
+        gallery.people.correct(corrections, &faces, self.config.matching.cluster_cut);
         if touched.is_empty() {
             return Ok(());
         }
-        self.store.put_blob(Blob::People, &gallery.people.to_bytes())
+        self.store.put_derived(DerivedState::People, &gallery.people.to_bytes())
     }
 
     fn photos_with(&self, gallery: &Gallery, faces: &HashSet<FaceId>) -> Result<Vec<Photo>> {
@@ -189,14 +190,14 @@ impl Gallery {
     ///
     /// # Errors
     /// - `NotFound`: the collection has no such face.
-    fn person_meant(&self, face: &FaceId) -> Result<Option<&Person>> {
+    fn person_of(&self, face: &FaceId) -> Result<Option<&Person>> {
         let missing = || Error::NotFound { kind: "face", id: face.to_string() };
         self.face(face).ok_or_else(missing)?;
         Ok(self.people.person_of(face))
     }
 
-    fn meant(&self, faces: &[FaceId]) -> Option<Meant> {
-        Some(Meant { faces: faces.to_vec(), best: self.best_of(faces)? })
+    fn person_ref(&self, faces: &[FaceId]) -> Option<PersonRef> {
+        Some(PersonRef { faces: faces.to_vec(), best: self.best_of(faces)? })
     }
 
     fn best_of(&self, faces: &[FaceId]) -> Option<FaceId> {
@@ -211,7 +212,7 @@ impl Gallery {
     }
 
     /// Returns a photo that shows two of these people, if there is one.
-    fn photo_of_two(&self, people: &[Meant]) -> Option<PhotoId> {
+    fn photo_of_two(&self, people: &[PersonRef]) -> Option<PhotoId> {
         let mut shows: HashMap<PhotoId, usize> = HashMap::new();
         let faces = people.iter().enumerate();
         let mut faces =
@@ -224,16 +225,16 @@ impl Gallery {
 }
 
 /// Reads the corrections from the store; an unreadable note counts as empty, with a warning in `warnings`.
-fn said(store: &Store, warnings: &mut Vec<String>) -> Result<Corrections> {
-    Ok(read_note(store)?.unwrap_or_else(|| {
+fn read_corrections(store: &Store, warnings: &mut Vec<String>) -> Result<Corrections> {
+    Ok(try_read_corrections(store)?.unwrap_or_else(|| {
         warnings.push("the corrections of people are damaged: they have to be made again".into());
         Corrections::default()
     }))
 }
 
 /// Reads the corrections from the store; `None` if the note is damaged.
-pub(super) fn read_note(store: &Store) -> Result<Option<Corrections>> {
-    match store.note(Note::People) {
+pub(super) fn try_read_corrections(store: &Store) -> Result<Option<Corrections>> {
+    match store.setting(OwnerSetting::People) {
         Ok(Some(bytes)) => Ok(Corrections::from_bytes(&bytes)),
         Ok(None) => Ok(Some(Corrections::default())),
         Err(Error::Seal { .. }) => Ok(None),
@@ -245,33 +246,33 @@ pub(super) fn read_note(store: &Store) -> Result<Option<Corrections>> {
 /// `photos` are all photos of the collection, so corrections of faces that are not among them are removed.
 pub(super) fn people_of(
     store: &Store,
-    config: Made,
+    config: GalleryConfig,
     photos: &[Photo],
     whole: bool,
     warnings: &mut Vec<String>,
 ) -> Result<People> {
     let faces = person_faces(photos.iter());
-    let mut corrections = said(store, warnings)?;
+    let mut corrections = read_corrections(store, warnings)?;
     let present: HashSet<FaceId> = faces.iter().map(|face| face.id).collect();
     if whole && corrections.forget(|face| !present.contains(face)) && !store.is_read_only() {
-        store.put_note(Note::People, &corrections.to_bytes())?;
+        store.put_setting(OwnerSetting::People, &corrections.to_bytes())?;
     }
-    let stored = store.get_blob(Blob::People).and_then(|bytes| {
+    let stored = store.get_derived(DerivedState::People).and_then(|bytes| {
         bytes.map(|bytes| People::read(&bytes, &faces, corrections.clone())).transpose()
     });
     let stored = stored.unwrap_or_else(|error| {
         warnings.push(format!("the people are clustered again from the photos: {error}"));
         None
     });
-    let mut people = stored.unwrap_or_else(|| People::under(corrections));
+    let mut people = stored.unwrap_or_else(|| People::with_corrections(corrections));
     // A read-only store (full disk) is searched as it is; a later opening stores the derived state.
     if people.update(&faces, config.matching.cluster_cut) && !store.is_read_only() {
-        store.put_blob(Blob::People, &people.to_bytes())?;
+        store.put_derived(DerivedState::People, &people.to_bytes())?;
     }
     Ok(people)
 }
 
-fn nobody(face: &FaceId) -> Error {
+fn no_person(face: &FaceId) -> Error {
     Error::NoPerson { face: face.to_string() }
 }
 

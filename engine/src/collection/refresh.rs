@@ -7,47 +7,47 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 
-use super::erase::Pending;
+use super::erase::PendingErasures;
 use super::gallery::person_faces;
-use super::guests::Guests;
+use super::guests::GuestRegistry;
 use super::{Collection, faces_of, gallery_of, graph_of, guests_of, scan};
 use crate::error::Result;
 use crate::face::Photo;
 use crate::ids::{FaceId, PhotoId};
 use crate::index::EXACT_FACES_MAX;
-use crate::store::Blob;
+use crate::store::DerivedState;
 
 impl Collection {
     /// Updates index and people after photos were added, and stores both. The caller runs it at the end of an
     /// indexing run. After a crash before it, the next opening does this work; no face is lost.
-    pub fn settle(&self) -> Result<()> {
-        let _alone = self.settling();
-        self.settle_alone()
+    pub fn refresh(&self) -> Result<()> {
+        let _alone = self.lock_refresh();
+        self.refresh_locked()
     }
 
-    /// Does the work of `settle`. The caller holds `settling`.
-    pub(super) fn settle_alone(&self) -> Result<()> {
-        let photos = scan(&self.store, &self.info, self.made.dim, &mut Vec::new())?;
+    /// Does the work of `refresh`. The caller holds `refresh_lock`.
+    pub(super) fn refresh_locked(&self) -> Result<()> {
+        let photos = scan(&self.store, &self.info, self.config.dim, &mut Vec::new())?;
         let mut people = self.gallery().people.clone();
-        if people.update(&person_faces(photos.iter()), self.made.matching.cluster_cut) {
+        if people.update(&person_faces(photos.iter()), self.config.matching.cluster_cut) {
             let bytes = people.to_bytes();
             let mut gallery = self.gallery();
             // A concurrent erasure may have removed faces from the corrections: keep the gallery's version.
             people.corrections = std::mem::take(&mut gallery.people.corrections);
             gallery.people = people;
             drop(gallery);
-            self.store.put_blob(Blob::People, &bytes)?;
+            self.store.put_derived(DerivedState::People, &bytes)?;
         }
         if self.gallery().face_count() > EXACT_FACES_MAX {
-            self.renew_graph(&photos)?;
+            self.rebuild_graph(&photos)?;
         }
         Ok(())
     }
 
     /// Replaces the index by a graph of `photos`, updated with the faces added and removed while it was
     /// built.
-    fn renew_graph(&self, photos: &[Photo]) -> Result<()> {
-        let mut graph = graph_of(&self.store, photos, self.made.dim, &mut Vec::new())?;
+    fn rebuild_graph(&self, photos: &[Photo]) -> Result<()> {
+        let mut graph = graph_of(&self.store, photos, self.config.dim, &mut Vec::new())?;
         let mut gallery = self.gallery();
         let came = gallery.faces.iter().filter(|(id, _)| !graph.contains(id));
         let came: HashSet<PhotoId> = came.map(|(_, known)| known.photo).collect();
@@ -69,37 +69,37 @@ impl Collection {
     /// Completes pending erasures; waits for an erasure in progress. Must run before anything is added or
     /// erased, so that the store applies erasures in the order of the erasure log.
     pub(super) fn catch_up(&self) -> Result<()> {
-        if self.behind.load(Ordering::SeqCst) {
-            drop(self.erasing()?);
+        if self.erasure_pending.load(Ordering::SeqCst) {
+            drop(self.lock_erasures()?);
         }
         Ok(())
     }
 
     /// Acquires the erasure lock and first completes an erasure that an earlier error left pending.
-    pub(super) fn erasing(&self) -> Result<MutexGuard<'_, ()>> {
-        let alone = self.erasures.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.behind.load(Ordering::SeqCst) {
-            self.pay()?;
+    pub(super) fn lock_erasures(&self) -> Result<MutexGuard<'_, ()>> {
+        let alone = self.erasure_lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.erasure_pending.load(Ordering::SeqCst) {
+            self.complete_pending_erasures()?;
         }
         Ok(alone)
     }
 
-    /// Completes all pending erasures and rebuilds gallery and guests. The caller holds `erasures`.
-    fn pay(&self) -> Result<()> {
-        let _still = self.settling();
+    /// Completes all pending erasures and rebuilds gallery and guests. The caller holds `erasure_lock`.
+    fn complete_pending_erasures(&self) -> Result<()> {
+        let _still = self.lock_refresh();
         let mut gallery = self.gallery();
-        let pending = Pending::apply(&self.books, &self.store, self.info.id)?;
+        let pending = PendingErasures::apply(&self.erasure_log, &self.store, self.info.id)?;
         self.erased_faces().clone_from(&pending.erased_faces);
-        *gallery = gallery_of(&self.store, &self.info, self.made, &mut Vec::new())?;
-        *self.guests() = Guests::of(guests_of(&self.store, &mut Vec::new())?);
+        *gallery = gallery_of(&self.store, &self.info, self.config, &mut Vec::new())?;
+        *self.guests() = GuestRegistry::of(guests_of(&self.store, &mut Vec::new())?);
         drop(gallery);
         self.complete_all(&pending)?;
-        self.behind.store(false, Ordering::SeqCst);
+        self.erasure_pending.store(false, Ordering::SeqCst);
         Ok(())
     }
 
     /// Locks the derived state against concurrent refreshes and corrections.
-    pub(super) fn settling(&self) -> MutexGuard<'_, ()> {
-        self.settling.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock_refresh(&self) -> MutexGuard<'_, ()> {
+        self.refresh_lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

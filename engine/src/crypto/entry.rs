@@ -5,9 +5,9 @@ use crate::error::{Error, Result};
 use crate::ids::CollectionId;
 
 /// The keyring's entry of a collection that has not been purged.
-pub(crate) struct Entry {
+pub(crate) struct KeyringEntry {
     pub(crate) id: CollectionId,
-    pub(crate) about: About,
+    pub(crate) metadata: CollectionMetadata,
     pub(crate) data_key: Secret,
     /// The key from which the residue scanner's canaries are derived. It outlives the data key.
     pub(crate) canary_key: Secret,
@@ -16,7 +16,7 @@ pub(crate) struct Entry {
 /// A collection's metadata, sealed under the collection's data key and therefore unreadable once that key is
 /// destroyed.
 #[derive(Clone, PartialEq, Eq, Message)]
-pub(crate) struct About {
+pub(crate) struct CollectionMetadata {
     #[prost(string, tag = "1")]
     pub(crate) name: String,
     /// Id of the model pack that produced the collection's embeddings.
@@ -37,7 +37,7 @@ pub(crate) struct About {
 }
 
 /// The keyring's entry of a collection whose data key has been destroyed.
-pub(crate) struct Purged {
+pub(crate) struct PurgedEntry {
     pub(crate) id: CollectionId,
     /// `None` if its wrapped form is damaged; the scan then has no canaries to search for.
     pub(crate) canary_key: Option<Secret>,
@@ -58,7 +58,7 @@ pub(crate) struct Purged {
     pub(crate) pending: bool,
 }
 
-impl About {
+impl CollectionMetadata {
     pub(super) fn seal(&self, id: CollectionId, data_key: &Secret) -> Result<Vec<u8>> {
         sealer(data_key)?.seal(&context(id), &self.encode_to_vec())
     }

@@ -6,9 +6,9 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::entry::{About, Entry, Purged};
+use super::entry::{CollectionMetadata, KeyringEntry, PurgedEntry};
 use super::file_provider::FileProvider;
-use super::keys_file::{self, BackupNote, Found, KeysFile, WrappedEntry, WrappedPurged};
+use super::keys_file::{self, BackupRecord, KeysFile, KeysFormat, WrappedEntry, WrappedPurged};
 use super::provider::KeyProvider;
 use super::{Secret, Signer, migrate};
 use crate::clock::unix_now_s;
@@ -55,11 +55,11 @@ impl Keyring {
     /// rotation left behind. Errors: `Keyring` or `NewerFormat` if it cannot be read.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         let keyring = Self::at(folder);
-        if let Found::First(_) = keys_file::read(folder)? {
+        if let KeysFormat::V1(_) = keys_file::read(folder)? {
             let _lock = keyring.lock()?;
             // Read again under the lock, because another process may have migrated it in the meantime.
-            if let Found::First(old) = keys_file::read(folder)? {
-                migrate::from_first(&keyring, folder, &old)?;
+            if let KeysFormat::V1(old) = keys_file::read(folder)? {
+                migrate::from_v1(&keyring, folder, &old)?;
             }
         }
         let keys = keyring.with_keys(|keys| {
@@ -90,7 +90,7 @@ impl Keyring {
 
     /// Returns the entries of all collections that are not purged, in order of creation, without the damaged
     /// ones. Errors if the signing key does not open: then the whole keyring is wrong, not single entries.
-    pub(crate) fn entries(&self) -> Result<Vec<Entry>> {
+    pub(crate) fn entries(&self) -> Result<Vec<KeyringEntry>> {
         self.with_keys(|keys| {
             self.signer_of(keys)?;
             let open = |wrapped| self.open_entry(keys.generation, wrapped).ok();
@@ -110,10 +110,10 @@ impl Keyring {
     }
 
     /// Adds `entry`. Errors: `CollectionExists` if its name is taken.
-    pub(crate) fn add(&self, entry: &Entry) -> Result<()> {
+    pub(crate) fn add(&self, entry: &KeyringEntry) -> Result<()> {
         let _lock = self.lock()?;
-        if self.entries()?.iter().any(|other| other.about.name == entry.about.name) {
-            return Err(Error::CollectionExists { name: entry.about.name.clone() });
+        if self.entries()?.iter().any(|other| other.metadata.name == entry.metadata.name) {
+            return Err(Error::CollectionExists { name: entry.metadata.name.clone() });
         }
         let mut keys = self.read()?;
         keys.collection.push(self.seal_entry(keys.generation, entry)?);
@@ -121,7 +121,7 @@ impl Keyring {
     }
 
     /// Replaces the metadata of a collection.
-    pub(crate) fn describe(&self, id: CollectionId, about: &About) -> Result<()> {
+    pub(crate) fn set_metadata(&self, id: CollectionId, about: &CollectionMetadata) -> Result<()> {
         let _lock = self.lock()?;
         let mut keys = self.read()?;
         let generation = keys.generation;
@@ -136,11 +136,11 @@ impl Keyring {
     pub(crate) fn rotate(&self) -> Result<u32> {
         let _lock = self.lock()?;
         let keys = self.read()?;
-        self.renew(keys)
+        self.rewrap_all(keys)
     }
 
     /// Destroys the data key of a collection permanently. From then on its sealed bytes cannot be opened in
-    /// any copy of the store. The keyring keeps a `Purged` record, which is pending until `finish`.
+    /// any copy of the store. The keyring keeps a `PurgedEntry` record, which is pending until `complete_purge`.
     ///
     /// `counts`: photos, faces and canaries of the store, if known.
     pub(crate) fn destroy_key(
@@ -173,11 +173,11 @@ impl Keyring {
             key_destroyed_unix_s: unix_now_s(),
             pending: true,
         });
-        self.renew(keys).map(drop)
+        self.rewrap_all(keys).map(drop)
     }
 
     /// Returns all purged collections, in order of their purge.
-    pub(crate) fn purged(&self) -> Result<Vec<Purged>> {
+    pub(crate) fn purged(&self) -> Result<Vec<PurgedEntry>> {
         self.with_keys(|keys| {
             self.signer_of(keys)?;
             let open = |wrapped| self.open_purged(keys.generation, wrapped);
@@ -186,7 +186,7 @@ impl Keyring {
     }
 
     /// Marks the purge of `id` as complete; its receipt is written.
-    pub(crate) fn finish(&self, id: CollectionId) -> Result<()> {
+    pub(crate) fn complete_purge(&self, id: CollectionId) -> Result<()> {
         let _lock = self.lock()?;
         let mut keys = self.read()?;
         let name = id.to_string();
@@ -199,20 +199,21 @@ impl Keyring {
 
     /// Records a backup. An existing record of the same collection and object store is replaced, and the
     /// later of the two expiry times is kept. Records of expired backups are dropped.
-    pub(crate) fn note_backup(&self, note: BackupNote) -> Result<()> {
+    pub(crate) fn record_backup(&self, note: BackupRecord) -> Result<()> {
         let _lock = self.lock()?;
         let mut keys = self.read()?;
         let now = unix_now_s();
-        let same = |old: &BackupNote| old.collection == note.collection && old.place == note.place;
+        let same =
+            |old: &BackupRecord| old.collection == note.collection && old.place == note.place;
         let latest = keys.backup.iter().filter(|old| same(old)).map(|old| old.expires_unix_s).max();
         let expires_unix_s = note.expires_unix_s.max(latest.unwrap_or(0));
         keys.backup.retain(|old| !same(old) && old.expires_unix_s > now);
-        keys.backup.push(BackupNote { expires_unix_s, ..note });
+        keys.backup.push(BackupRecord { expires_unix_s, ..note });
         self.write(&keys)
     }
 
     /// Returns the backups that may hold sealed bytes of `id`.
-    pub(crate) fn backups(&self, id: CollectionId) -> Result<Vec<BackupNote>> {
+    pub(crate) fn backups(&self, id: CollectionId) -> Result<Vec<BackupRecord>> {
         let (name, mut notes) = (id.to_string(), self.read()?.backup);
         notes.retain(|note| note.collection == name);
         Ok(notes)
@@ -242,7 +243,7 @@ impl Keyring {
     /// Wraps all of `keys` under the next generation, makes the new file durable, and destroys the other
     /// generations. If interrupted before the file is replaced, the old generation stays in use; after it,
     /// the new one. `open` destroys the unused one.
-    fn renew(&self, mut keys: KeysFile) -> Result<u32> {
+    fn rewrap_all(&self, mut keys: KeysFile) -> Result<u32> {
         let (old, new) = (keys.generation, keys.generation.saturating_add(1));
         self.provider.create(new)?;
         let again = |context: &[u8], wrapped: &str| -> Result<String> {
@@ -275,19 +276,19 @@ impl Keyring {
         others.into_iter().try_for_each(|other| self.provider.destroy(other))
     }
 
-    pub(super) fn seal_entry(&self, generation: u32, entry: &Entry) -> Result<WrappedEntry> {
+    pub(super) fn seal_entry(&self, generation: u32, entry: &KeyringEntry) -> Result<WrappedEntry> {
         let id = entry.id.to_string();
         Ok(WrappedEntry {
             key: self.wrap(generation, &key_context(&id), &entry.data_key)?,
             canary: self.wrap(generation, &canary_context(&id), &entry.canary_key)?,
-            about: hex(&entry.about.seal(entry.id, &entry.data_key)?),
+            about: hex(&entry.metadata.seal(entry.id, &entry.data_key)?),
             id,
         })
     }
 
     /// Writes a new keys file with `entries`, wrapped under the new `generation`, and a random signing key.
     /// Then destroys all other generations.
-    pub(super) fn start(&self, generation: u32, entries: &[Entry]) -> Result<()> {
+    pub(super) fn start(&self, generation: u32, entries: &[KeyringEntry]) -> Result<()> {
         self.provider.create(generation)?;
         let wrapped = entries.iter().map(|entry| self.seal_entry(generation, entry));
         self.write(&KeysFile {
@@ -301,20 +302,20 @@ impl Keyring {
         self.destroy_all_but(generation)
     }
 
-    fn open_entry(&self, generation: u32, wrapped: &WrappedEntry) -> Result<Entry> {
+    fn open_entry(&self, generation: u32, wrapped: &WrappedEntry) -> Result<KeyringEntry> {
         let id: CollectionId = wrapped.id.parse()?;
         let data_key = self.unwrap(generation, &key_context(&wrapped.id), &wrapped.key)?;
         let canary_key = self.unwrap(generation, &canary_context(&wrapped.id), &wrapped.canary)?;
         let about = unhex(&wrapped.about)
-            .and_then(|sealed| About::open(id, &data_key, &sealed).ok())
+            .and_then(|sealed| CollectionMetadata::open(id, &data_key, &sealed).ok())
             .ok_or_else(|| self.failed(format!("the entry of collection {id} is damaged")))?;
-        Ok(Entry { id, about, data_key, canary_key })
+        Ok(KeyringEntry { id, metadata: about, data_key, canary_key })
     }
 
-    fn open_purged(&self, generation: u32, wrapped: &WrappedPurged) -> Result<Purged> {
+    fn open_purged(&self, generation: u32, wrapped: &WrappedPurged) -> Result<PurgedEntry> {
         let canary_key =
             self.unwrap(generation, &canary_context(&wrapped.id), &wrapped.canary).ok();
-        Ok(Purged {
+        Ok(PurgedEntry {
             id: wrapped.id.parse()?,
             canary_key,
             canaries: wrapped.canaries,
@@ -339,8 +340,8 @@ impl Keyring {
 
     fn read(&self) -> Result<KeysFile> {
         match keys_file::read(&self.folder)? {
-            Found::Now(keys) => Ok(keys),
-            Found::First(_) => {
+            KeysFormat::Current(keys) => Ok(keys),
+            KeysFormat::V1(_) => {
                 Err(self.failed("keys.toml has format 1 again; reopen the data folder"))
             }
         }

@@ -26,7 +26,7 @@ pub(super) struct KeysFile {
     #[serde(default)]
     pub(super) purged: Vec<WrappedPurged>,
     #[serde(default)]
-    pub(super) backup: Vec<BackupNote>,
+    pub(super) backup: Vec<BackupRecord>,
 }
 
 /// The wrapped keys and sealed metadata of a collection that has not been purged.
@@ -60,7 +60,7 @@ pub(super) struct WrappedPurged {
 /// A backup that holds sealed bytes of a collection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct BackupNote {
+pub(crate) struct BackupRecord {
     /// Pseudonym of the collection.
     pub(crate) collection: String,
     /// The object store with the backup: a folder, or `s3://bucket/prefix`.
@@ -70,26 +70,26 @@ pub(crate) struct BackupNote {
 }
 
 /// The parsed content of `keys.toml`, by format.
-pub(super) enum Found {
-    Now(KeysFile),
+pub(super) enum KeysFormat {
+    Current(KeysFile),
     /// Format 1, which must be migrated.
-    First(FirstKeysFile),
+    V1(KeysFileV1),
 }
 
 /// `keys.toml` in format 1, written by programs that did not issue purge receipts yet.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FirstKeysFile {
+pub(super) struct KeysFileV1 {
     #[serde(rename = "format")]
     _format: u32,
     pub(super) generation: u32,
     #[serde(default)]
-    pub(super) collection: Vec<FirstEntry>,
+    pub(super) collection: Vec<WrappedEntryV1>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FirstEntry {
+pub(super) struct WrappedEntryV1 {
     pub(super) id: String,
     pub(super) sealed: String,
 }
@@ -100,18 +100,18 @@ pub(super) fn exists(folder: &Path) -> bool {
 }
 
 /// Reads the file. Errors: `Io`; `NewerFormat`; `Keyring` if it cannot be parsed.
-pub(super) fn read(folder: &Path) -> Result<Found> {
+pub(super) fn read(folder: &Path) -> Result<KeysFormat> {
     let path = folder.join(NAME);
     let text = std::fs::read_to_string(&path).map_err(|source| Error::io("read", &path, source))?;
     parse(&text, folder)
 }
 
 /// Returns whether `text` parses as this file, in the current format or an older one.
-pub(crate) fn reads_as_keys(text: &str) -> bool {
+pub(crate) fn is_keys_file(text: &str) -> bool {
     parse(text, Path::new("keyring")).is_ok()
 }
 
-fn parse(text: &str, folder: &Path) -> Result<Found> {
+fn parse(text: &str, folder: &Path) -> Result<KeysFormat> {
     let failed = |_: toml::de::Error| Error::Keyring {
         path: folder.to_path_buf(),
         reason: format!("{NAME} cannot be parsed"),
@@ -121,9 +121,9 @@ fn parse(text: &str, folder: &Path) -> Result<Found> {
     let format = table.get("format").and_then(toml::Value::as_integer).unwrap_or(0);
     format_version::check(&format!("keyring {}", folder.display()), KEYRING_FORMAT, format)?;
     if format == 1 {
-        return toml::from_str(text).map(Found::First).map_err(failed);
+        return toml::from_str(text).map(KeysFormat::V1).map_err(failed);
     }
-    toml::from_str(text).map(Found::Now).map_err(failed)
+    toml::from_str(text).map(KeysFormat::Current).map_err(failed)
 }
 
 /// Replaces the file. The new content is durable when the call returns.
@@ -142,9 +142,9 @@ mod tests {
     #[test]
     fn formats_are_distinguished_and_damage_is_named() {
         let read = |text: &str| parse(text, Path::new("/k"));
-        assert!(matches!(read("format = 1\ngeneration = 3\n"), Ok(Found::First(_))));
+        assert!(matches!(read("format = 1\ngeneration = 3\n"), Ok(KeysFormat::V1(_))));
         let now = "format = 2\ngeneration = 3\nsigning = \"00\"\n";
-        assert!(matches!(read(now), Ok(Found::Now(KeysFile { generation: 3, .. }))));
+        assert!(matches!(read(now), Ok(KeysFormat::Current(KeysFile { generation: 3, .. }))));
         assert!(matches!(
             read("format = 9\nnew = 1\n"),
             Err(Error::NewerFormat { received: 9, .. })

@@ -7,16 +7,16 @@ use serde::Deserialize;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-use super::entry::{About, Entry};
+use super::entry::{CollectionMetadata, KeyringEntry};
 use super::file_provider::FileProvider;
 use super::keyring::Keyring;
-use super::keys_file::{FirstEntry, FirstKeysFile};
+use super::keys_file::{KeysFileV1, WrappedEntryV1};
 use super::{Sealer, Secret};
 use crate::error::Result;
 use crate::ids::unhex;
 
 #[derive(Deserialize)]
-struct FirstAbout {
+struct CollectionMetadataV1 {
     name: String,
     pack: String,
     created_unix_s: u64,
@@ -25,7 +25,7 @@ struct FirstAbout {
 
 /// Rewrites `keyring` in `folder` from the file `old`. The caller must hold the keyring's lock. An
 /// interrupted migration leaves the old file in place.
-pub(super) fn from_first(keyring: &Keyring, folder: &Path, old: &FirstKeysFile) -> Result<()> {
+pub(super) fn from_v1(keyring: &Keyring, folder: &Path, old: &KeysFileV1) -> Result<()> {
     let provider = FileProvider::new(folder);
     let entry = |wrapped| entry(keyring, &provider, old.generation, wrapped);
     let entries = old.collection.iter().map(entry).collect::<Result<Vec<_>>>()?;
@@ -36,8 +36,8 @@ fn entry(
     keyring: &Keyring,
     provider: &FileProvider,
     generation: u32,
-    wrapped: &FirstEntry,
-) -> Result<Entry> {
+    wrapped: &WrappedEntryV1,
+) -> Result<KeyringEntry> {
     let damaged = || keyring.failed(format!("its key does not open collection {}", wrapped.id));
     let context = format!("picpick keyring 1 {}", wrapped.id).into_bytes();
     let sealed = unhex(&wrapped.sealed).ok_or_else(damaged)?;
@@ -45,15 +45,15 @@ fn entry(
         .open(&context, &sealed, String::new)
         .map_err(|_| damaged())?;
     let text = std::str::from_utf8(&opened).map_err(|_| damaged())?;
-    let first: FirstAbout = toml::from_str(text).map_err(|_| damaged())?;
+    let first: CollectionMetadataV1 = toml::from_str(text).map_err(|_| damaged())?;
     let key = Zeroizing::new(unhex(&first.data_key).ok_or_else(damaged)?);
-    Ok(Entry {
+    Ok(KeyringEntry {
         id: wrapped.id.parse()?,
-        about: About {
+        metadata: CollectionMetadata {
             name: first.name,
             pack: first.pack,
             created_unix_s: first.created_unix_s,
-            ..About::default()
+            ..CollectionMetadata::default()
         },
         data_key: Secret::from_bytes(&key).ok_or_else(damaged)?,
         canary_key: Secret::random()?,

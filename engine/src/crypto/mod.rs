@@ -22,9 +22,9 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 
-pub(crate) use entry::{About, Entry, Purged};
+pub(crate) use entry::{CollectionMetadata, KeyringEntry, PurgedEntry};
 pub(crate) use keyring::Keyring;
-pub(crate) use keys_file::{BackupNote, reads_as_keys};
+pub(crate) use keys_file::{BackupRecord, is_keys_file};
 pub(crate) use secret::Secret;
 pub use secret::memory_is_locked;
 pub use signing::PublicKey;

@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::unix_now_s;
-use crate::crypto::{About, BlobSealer, Entry, Keyring, PublicKey, Secret, Vault};
-use crate::erasure_log::Books;
+use crate::crypto::{
+    BlobSealer, CollectionMetadata, Keyring, KeyringEntry, PublicKey, Secret, Vault,
+};
+use crate::erasure_log::ErasureLog;
 use crate::error::{Error, Result};
 use crate::format_version::{self, DATA_FORMAT};
 use crate::fs::durable;
@@ -20,10 +22,10 @@ use crate::ids::CollectionId;
 use crate::store::{Store, StoreKeys};
 
 /// An opened data folder.
-pub struct DataFolder {
+pub struct DataDir {
     folder: PathBuf,
-    books: Arc<Books>,
-    remarks: Vec<String>,
+    erasure_log: Arc<ErasureLog>,
+    warnings: Vec<String>,
 }
 
 /// A collection's metadata from the keyring, available without opening its store.
@@ -35,12 +37,12 @@ pub struct CollectionInfo {
     pub pack: String,
     /// Seconds since the Unix epoch.
     pub created_unix_s: u64,
-    pub keep: Keep,
+    pub retention: RetentionPolicy,
 }
 
 /// The retention policy of a collection: why and until when its faces are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keep {
+pub struct RetentionPolicy {
     /// Purpose of the processing, for instance "finding guests' photos".
     pub purpose: String,
     /// Legal basis of the processing, for instance "consent".
@@ -50,10 +52,10 @@ pub struct Keep {
     pub ends_unix_s: Option<u64>,
 }
 
-pub(crate) use purge::none_left;
+pub(crate) use purge::check_no_residue;
 pub use residue_report::{CollectionResidue, Residue};
 
-impl DataFolder {
+impl DataDir {
     /// Opens `folder`, or creates it if it does not exist or is empty. Resumes interrupted purges. `keyring`
     /// is the folder with the keys; `None` stands for `folder/keyring`.
     ///
@@ -70,7 +72,7 @@ impl DataFolder {
         if let Err(Error::Io { source, .. }) = read_format(&path)
             && source.kind() == std::io::ErrorKind::NotFound
         {
-            Self::make(folder, &path)?;
+            Self::initialise(folder, &path)?;
         }
         format_version::check(
             &format!("data folder {}", folder.display()),
@@ -90,16 +92,16 @@ impl DataFolder {
             }
             Keyring::create(&keyring_folder)?
         };
-        let erasure_log = Books::of(folder, keyring);
-        erasure_log.keep_room();
+        let erasure_log = ErasureLog::of(folder, keyring);
+        erasure_log.ensure_reserved();
         let mut data = Self {
             folder: folder.to_path_buf(),
-            books: Arc::new(erasure_log),
-            remarks: Vec::new(),
+            erasure_log: Arc::new(erasure_log),
+            warnings: Vec::new(),
         };
-        data.remarks = data.resume();
-        for id in data.books.keyring.damaged()? {
-            data.remarks.push(format!(
+        data.warnings = data.resume_purges();
+        for id in data.erasure_log.keyring.damaged()? {
+            data.warnings.push(format!(
                 "the keyring's entry of collection {id} is damaged: its data cannot be read; purge it with 'picpick collections delete {id} --yes', or restore the latest copy of the keyring"
             ));
         }
@@ -108,18 +110,18 @@ impl DataFolder {
 
     /// Returns warnings from opening the folder, one sentence each: resumed and failed purges, damaged
     /// entries.
-    pub fn remarks(&self) -> &[String] {
-        &self.remarks
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Returns the public key that verifies this studio's receipts.
     pub fn public_key(&self) -> Result<PublicKey> {
-        Ok(self.books.keyring.signer()?.public_key())
+        Ok(self.erasure_log.keyring.signer()?.public_key())
     }
 
     /// Returns the sealer for secrets of programs that use the engine.
     pub fn vault(&self) -> Result<Vault> {
-        Vault::of(&self.books.keyring.signer()?)
+        Vault::of(&self.erasure_log.keyring.signer()?)
     }
 
     /// Returns the sealer for the photos of the collection called `name`. Errors: `NoCollection`.
@@ -130,18 +132,18 @@ impl DataFolder {
 
     /// Returns the paths of the receipt files, oldest first.
     pub fn receipts(&self) -> Result<Vec<PathBuf>> {
-        self.books.receipts.files()
+        self.erasure_log.receipts.files()
     }
 
     /// Wraps all keys under a new generation of the key-encryption key and destroys the old one. Returns the
     /// number of the new generation.
     pub fn rotate_keys(&self) -> Result<u32> {
-        self.books.keyring.rotate()
+        self.erasure_log.keyring.rotate()
     }
 
     /// Returns the generation of the key-encryption key in use.
     pub fn key_generation(&self) -> Result<u32> {
-        self.books.keyring.generation()
+        self.erasure_log.keyring.generation()
     }
 
     /// Returns the fingerprint of a collection's data key, hexadecimal. It does not reveal the key.
@@ -151,7 +153,7 @@ impl DataFolder {
 
     /// Creates a new data folder, or completes an interrupted creation. The `format` file is written first.
     /// Errors: `NotData` if the folder contains other files.
-    fn make(folder: &Path, format: &Path) -> Result<()> {
+    fn initialise(folder: &Path, format: &Path) -> Result<()> {
         let foreign = |name: &std::ffi::OsStr| {
             let name = name.to_string_lossy();
             !(name == "format" || name.starts_with("format.") && name.ends_with(".tmp"))
@@ -173,7 +175,7 @@ impl DataFolder {
 
     /// Returns the collections, in order of creation.
     pub fn collections(&self) -> Result<Vec<CollectionInfo>> {
-        Ok(self.books.keyring.entries()?.into_iter().map(|entry| info(&entry)).collect())
+        Ok(self.erasure_log.keyring.entries()?.into_iter().map(|entry| info(&entry)).collect())
     }
 
     /// Returns the metadata of the collection called `name`. Errors: `NoCollection`.
@@ -188,12 +190,17 @@ impl DataFolder {
     /// - `CollectionName`: the name is not 1 to 100 printable characters, or starts with '-'.
     /// - `CollectionExists`: the name is taken.
     /// - `Io`, `Store`, `Keyring`: the store or the keyring's entry could not be written.
-    pub fn create(&self, name: &str, pack: &str, retention: &Keep) -> Result<CollectionInfo> {
+    pub fn create(
+        &self,
+        name: &str,
+        pack: &str,
+        retention: &RetentionPolicy,
+    ) -> Result<CollectionInfo> {
         let printable = !name.trim().is_empty() && !name.chars().any(char::is_control);
         if !printable || name.chars().count() > 100 || name.starts_with('-') {
             return Err(Error::CollectionName { received: name.chars().take(120).collect() });
         }
-        let about = About {
+        let about = CollectionMetadata {
             name: name.to_owned(),
             pack: pack.to_owned(),
             created_unix_s: unix_now_s(),
@@ -201,9 +208,9 @@ impl DataFolder {
             legal_basis: retention.legal_basis.clone(),
             ends_unix_s: retention.ends_unix_s.unwrap_or(0),
         };
-        let entry = Entry {
+        let entry = KeyringEntry {
             id: CollectionId::random()?,
-            about,
+            metadata: about,
             data_key: Secret::random()?,
             canary_key: Secret::random()?,
         };
@@ -211,11 +218,11 @@ impl DataFolder {
             return Err(Error::CollectionExists { name: name.to_owned() });
         }
         // The store is created first, under a temporary name until the keyring has its key: an entry without
-        // a store would be a collection that cannot be opened. `resume` removes a store without an entry.
-        let _lock = durable::lock(&self.making_lock())?;
-        let (path, making) = (self.path(entry.id), self.path(entry.id).with_extension(MAKING));
+        // a store would be a collection that cannot be opened. `resume_purges` removes a store without an entry.
+        let _lock = durable::lock(&self.creating_lock())?;
+        let (path, making) = (self.path(entry.id), self.path(entry.id).with_extension(CREATING));
         let made = Store::create(&making, entry.id, keys(&entry)).map(drop);
-        if let Err(error) = made.and_then(|()| self.books.keyring.add(&entry)) {
+        if let Err(error) = made.and_then(|()| self.erasure_log.keyring.add(&entry)) {
             match self.entry(name) {
                 // `add` may have written the entry despite its error; then the store is needed.
                 Ok(known) if known.id == entry.id => self.rename(&making, &path)?,
@@ -235,22 +242,22 @@ impl DataFolder {
     }
 
     /// Replaces the retention policy of the collection called `name`. Errors: `NoCollection`.
-    pub fn keep(&self, name: &str, retention: &Keep) -> Result<CollectionInfo> {
+    pub fn set_retention(&self, name: &str, retention: &RetentionPolicy) -> Result<CollectionInfo> {
         let mut entry = self.entry(name)?;
-        entry.about.purpose.clone_from(&retention.purpose);
-        entry.about.legal_basis.clone_from(&retention.legal_basis);
-        entry.about.ends_unix_s = retention.ends_unix_s.unwrap_or(0);
-        self.books.keyring.describe(entry.id, &entry.about)?;
+        entry.metadata.purpose.clone_from(&retention.purpose);
+        entry.metadata.legal_basis.clone_from(&retention.legal_basis);
+        entry.metadata.ends_unix_s = retention.ends_unix_s.unwrap_or(0);
+        self.erasure_log.keyring.set_metadata(entry.id, &entry.metadata)?;
         Ok(info(&entry))
     }
 
-    /// Opens the store of the collection called `name`. Errors: `NoCollection`; `Ended` after the end of its
+    /// Opens the store of the collection called `name`. Errors: `NoCollection`; `RetentionEnded` after the end of its
     /// retention period; `Keyring` if its files are missing; `InUse` while another process has it open.
     pub(crate) fn store(&self, name: &str) -> Result<(CollectionInfo, Store)> {
         let entry = self.entry(name)?;
-        let ends = entry.about.ends_unix_s;
+        let ends = entry.metadata.ends_unix_s;
         if ends != 0 && ends <= unix_now_s() {
-            return Err(Error::Ended { name: name.to_owned() });
+            return Err(Error::RetentionEnded { name: name.to_owned() });
         }
         let path = self.path(entry.id);
         if !path.exists() {
@@ -258,15 +265,15 @@ impl DataFolder {
                 "it lists collection '{name}', whose files are not in {}; is it another folder's keyring?",
                 self.folder.display()
             );
-            return Err(self.books.keyring.failed(reason));
+            return Err(self.erasure_log.keyring.failed(reason));
         }
         let store = Store::open(&path, entry.id, keys(&entry))?;
         Ok((info(&entry), store))
     }
 
     /// Returns the keyring, erasure log and receipts, for erasures inside a collection.
-    pub(crate) fn books(&self) -> Arc<Books> {
-        Arc::clone(&self.books)
+    pub(crate) fn erasure_log(&self) -> Arc<ErasureLog> {
+        Arc::clone(&self.erasure_log)
     }
 
     /// Registers a file on which another library of this process (SQLite) holds POSIX record locks. Scans
@@ -276,7 +283,7 @@ impl DataFolder {
     ///
     /// - `Io`: its folder does not exist.
     pub fn announce_locked(&self, path: &Path) -> Result<()> {
-        posix_locks::announce(path).map_err(|source| Error::io("find the folder of", path, source))
+        posix_locks::register(path).map_err(|source| Error::io("find the folder of", path, source))
     }
 
     /// Returns the folder's path.
@@ -285,12 +292,13 @@ impl DataFolder {
     }
 
     /// Returns the keyring's entry of the collection called `name`. Errors: `NoCollection`.
-    pub(crate) fn entry(&self, name: &str) -> Result<Entry> {
-        let mut entries = self.books.keyring.entries()?;
-        match entries.iter().position(|entry| entry.about.name == name) {
+    pub(crate) fn entry(&self, name: &str) -> Result<KeyringEntry> {
+        let mut entries = self.erasure_log.keyring.entries()?;
+        match entries.iter().position(|entry| entry.metadata.name == name) {
             Some(i) => Ok(entries.swap_remove(i)),
             None => {
-                let names: Vec<_> = entries.iter().map(|entry| entry.about.name.as_str()).collect();
+                let names: Vec<_> =
+                    entries.iter().map(|entry| entry.metadata.name.as_str()).collect();
                 let known = |name: &str| entries.iter().any(|entry| entry.id.to_string() == name);
                 let folders = std::fs::read_dir(self.folder.join("collections"));
                 let sealed = folders.into_iter().flatten().flatten();
@@ -316,7 +324,7 @@ impl DataFolder {
 
 /// Extension of a collection's folder while it is created. A crash may leave one behind, as with the next
 /// two.
-pub(crate) const MAKING: &str = "making";
+pub(crate) const CREATING: &str = "making";
 /// Extension of the folder to which a backup is restored.
 pub(crate) const RESTORING: &str = "restoring";
 /// Extension of the old folder while a restored one replaces it.
@@ -331,15 +339,15 @@ fn read_format(path: &Path) -> Result<i64> {
     Ok(number.unwrap_or(0))
 }
 
-fn info(entry: &Entry) -> CollectionInfo {
-    let About { name, pack, created_unix_s, purpose, legal_basis, ends_unix_s } =
-        entry.about.clone();
+fn info(entry: &KeyringEntry) -> CollectionInfo {
+    let CollectionMetadata { name, pack, created_unix_s, purpose, legal_basis, ends_unix_s } =
+        entry.metadata.clone();
     let ends_unix_s = (ends_unix_s != 0).then_some(ends_unix_s);
-    let retention = Keep { purpose, legal_basis, ends_unix_s };
-    CollectionInfo { id: entry.id, name, pack, created_unix_s, keep: retention }
+    let retention = RetentionPolicy { purpose, legal_basis, ends_unix_s };
+    CollectionInfo { id: entry.id, name, pack, created_unix_s, retention }
 }
 
-fn keys(entry: &Entry) -> StoreKeys<'_> {
+fn keys(entry: &KeyringEntry) -> StoreKeys<'_> {
     StoreKeys { data: &entry.data_key, canary: &entry.canary_key }
 }
 

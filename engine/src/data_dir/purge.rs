@@ -6,20 +6,20 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::{DataFolder, MAKING, REPLACED, RESTORING};
+use super::{CREATING, DataDir, REPLACED, RESTORING};
 use crate::clock::unix_now_s;
-use crate::crypto::{Entry, Purged};
-use crate::erasure_log::{Erased, Receipt, ReceiptBody, Scanned, Subject};
+use crate::crypto::{KeyringEntry, PurgedEntry};
+use crate::erasure_log::{ErasedData, PurgeSubject, Receipt, ReceiptBody, ScanExtent};
 use crate::error::{Error, Result};
 use crate::fs::durable;
-use crate::fs::residue_scan::{Needles, Scan};
+use crate::fs::residue_scan::{PatternSet, Scan};
 use crate::ids::CollectionId;
 use crate::store::{Store, canary};
 
 /// Number of canaries to search for if the store could not be read: 65,536, those of a million photos.
 pub(super) const CANARIES_UNKNOWN: u64 = 1 << 16;
 
-impl DataFolder {
+impl DataDir {
     /// Purges the collection called `name` permanently and returns the signed receipt.
     ///
     /// Steps: 1. deny access by opening the store exclusively; 2. destroy the collection's key together with
@@ -40,9 +40,9 @@ impl DataFolder {
             Err(error) => return self.purge_damaged(name, error),
         };
         let _lock = durable::lock(&self.purge_lock())?;
-        let held = self.hold(&entry)?;
+        let held = self.open_for_purge(&entry)?;
         let receipt = self.purge_by_id(entry.id, held.as_ref().and_then(counts), || drop(held));
-        self.books.keep_room();
+        self.erasure_log.ensure_reserved();
         receipt
     }
 
@@ -50,7 +50,7 @@ impl DataFolder {
     /// Returns `otherwise` for any other name.
     fn purge_damaged(&self, name: &str, otherwise: Error) -> Result<Receipt> {
         let id = name.parse().ok();
-        match id.filter(|id| self.books.keyring.damaged().is_ok_and(|all| all.contains(id))) {
+        match id.filter(|id| self.erasure_log.keyring.damaged().is_ok_and(|all| all.contains(id))) {
             Some(id) => {
                 let _lock = durable::lock(&self.purge_lock())?;
                 self.purge_by_id(id, None, || ())
@@ -67,20 +67,21 @@ impl DataFolder {
         release: impl FnOnce(),
     ) -> Result<Receipt> {
         // Repeated on a full disk: the first attempt may have destroyed the key and failed afterwards.
-        self.books.with_room(|| match self.is_purged(id)? {
+        self.erasure_log.retry_with_reserved_space(|| match self.is_purged(id)? {
             true => Ok(()),
-            false => self.books.keyring.destroy_key(id, counts),
+            false => self.erasure_log.keyring.destroy_key(id, counts),
         })?;
         release();
-        let purged = self.books.keyring.purged()?;
+        let purged = self.erasure_log.keyring.purged()?;
         let purged = purged.iter().find(|purged| purged.id == id);
-        let missing = || self.books.keyring.failed("the purge that was just started is missing");
-        self.finish(purged.ok_or_else(missing)?)
+        let missing =
+            || self.erasure_log.keyring.failed("the purge that was just started is missing");
+        self.complete_purge(purged.ok_or_else(missing)?)
     }
 
     /// Opens the store, so that no other process can open it. Returns `None` if the store is too damaged to
     /// open; damage must not prevent a purge.
-    fn hold(&self, entry: &Entry) -> Result<Option<Store>> {
+    fn open_for_purge(&self, entry: &KeyringEntry) -> Result<Option<Store>> {
         match Store::open(&self.path(entry.id), entry.id, super::keys(entry)) {
             Err(error @ Error::InUse { .. }) => Err(error),
             opened => Ok(opened.ok()),
@@ -88,26 +89,27 @@ impl DataFolder {
     }
 
     fn is_purged(&self, id: CollectionId) -> Result<bool> {
-        Ok(self.books.keyring.purged()?.iter().any(|purged| purged.id == id))
+        Ok(self.erasure_log.keyring.purged()?.iter().any(|purged| purged.id == id))
     }
 
     /// Runs the steps that follow the destruction of the key. Each is idempotent.
-    fn finish(&self, purged: &Purged) -> Result<Receipt> {
-        let erasure =
-            self.books.with_room(|| self.books.ledger.enter(purged.id, Erased::Collection))?;
+    fn complete_purge(&self, purged: &PurgedEntry) -> Result<Receipt> {
+        let erasure = self.erasure_log.retry_with_reserved_space(|| {
+            self.erasure_log.ledger.append(purged.id, ErasedData::Collection)
+        })?;
         self.remove_files(purged.id)?;
-        let scan = self.look_for(&canaries(purged)?)?;
+        let scan = self.scan_data(&canaries(purged)?)?;
         if !scan.found.is_empty() {
             let path = scan.found.first().map_or(self.folder.clone(), |(_, path)| path.clone());
             let (collection, found) = (purged.id.to_string(), scan.found.len());
             return Err(Error::Residue { collection, found, path });
         }
-        let backups = self.books.keyring.backups(purged.id)?;
-        let receipt = self.books.attest(&ReceiptBody {
+        let backups = self.erasure_log.keyring.backups(purged.id)?;
+        let receipt = self.erasure_log.issue_receipt(&ReceiptBody {
             format: String::new(),
             number: 0,
             previous: String::new(),
-            subject: Subject::Collection,
+            subject: PurgeSubject::Collection,
             collection: purged.id.to_string(),
             key_fingerprint: purged.key_fingerprint.clone(),
             erasure: erasure.number,
@@ -117,19 +119,20 @@ impl DataFolder {
             key_destroyed_unix_s: Some(purged.key_destroyed_unix_s),
             kek_generation_destroyed: Some(purged.kek_generation),
             finished_unix_s: unix_now_s(),
-            scanned: scanned(&scan),
+            scanned: scan_extent(&scan),
             residue: 0,
             backups_expire_unix_s: backups.iter().map(|note| note.expires_unix_s).max(),
             public_key: String::new(),
         })?;
-        self.books.with_room(|| self.books.keyring.finish(purged.id))?;
+        self.erasure_log
+            .retry_with_reserved_space(|| self.erasure_log.keyring.complete_purge(purged.id))?;
         Ok(receipt)
     }
 
     fn remove_files(&self, id: CollectionId) -> Result<()> {
         let path = self.path(id);
         // An interrupted creation or restore may have left folders beside the collection's own.
-        let beside = [MAKING, RESTORING, REPLACED].map(|ending| path.with_extension(ending));
+        let beside = [CREATING, RESTORING, REPLACED].map(|ending| path.with_extension(ending));
         for path in beside.into_iter().chain([path]) {
             durable::remove_folder(&path)?;
         }
@@ -137,9 +140,9 @@ impl DataFolder {
     }
 
     /// Scans the data folder and the keyring. Errors if a file could not be read.
-    fn look_for(&self, patterns: &Needles) -> Result<Scan> {
+    fn scan_data(&self, patterns: &PatternSet) -> Result<Scan> {
         let mut scan = patterns.scan(&self.folder);
-        let keyring = self.books.keyring.folder();
+        let keyring = self.erasure_log.keyring.folder();
         if !keyring.starts_with(&self.folder) {
             let other = patterns.scan(keyring);
             (scan.files, scan.bytes) = (scan.files + other.files, scan.bytes + other.bytes);
@@ -155,7 +158,7 @@ impl DataFolder {
     /// Resumes interrupted purges, and purges collections again that an old copy of the keyring or of the
     /// data folder has restored. Returns one sentence for each action. A failure is reported the same way and
     /// retried at the next opening, so that the other collections stay usable.
-    pub(super) fn resume(&self) -> Vec<String> {
+    pub(super) fn resume_purges(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         match durable::try_lock(&self.purge_lock()) {
             // Another process is purging.
@@ -163,7 +166,7 @@ impl DataFolder {
             // The folder is not writable, so nothing can be purged.
             Err(_) => return warnings,
             Ok(Some(_lock)) => {
-                if let Err(error) = self.resume_all(&mut warnings) {
+                if let Err(error) = self.resume_all_purges(&mut warnings) {
                     warnings.push(format!("a purge could not be completed: {error}"));
                 }
             }
@@ -171,26 +174,26 @@ impl DataFolder {
         warnings
     }
 
-    fn resume_all(&self, warnings: &mut Vec<String>) -> Result<()> {
-        self.tidy()?;
-        let ledger = self.books.ledger.read()?;
+    fn resume_all_purges(&self, warnings: &mut Vec<String>) -> Result<()> {
+        self.remove_leftovers()?;
+        let ledger = self.erasure_log.ledger.read()?;
         let purged_before: HashSet<CollectionId> = ledger
             .iter()
-            .filter(|erasure| erasure.what == Erased::Collection)
+            .filter(|erasure| erasure.what == ErasedData::Collection)
             .map(|erasure| erasure.collection)
             .collect();
         if !purged_before.is_empty() {
-            for entry in self.books.keyring.entries()? {
+            for entry in self.erasure_log.keyring.entries()? {
                 if purged_before.contains(&entry.id) {
-                    self.books.keyring.destroy_key(entry.id, None)?;
+                    self.erasure_log.keyring.destroy_key(entry.id, None)?;
                     let what = "was purged before, but an old copy of the keyring restored its key";
                     warnings.push(format!("collection {} {what}: purged again", entry.id));
                 }
             }
         }
-        for purged in self.books.keyring.purged()? {
+        for purged in self.erasure_log.keyring.purged()? {
             if purged.pending {
-                self.finish(&purged)?;
+                self.complete_purge(&purged)?;
                 warnings.push(format!("the purge of collection {} is completed", purged.id));
             } else if self.path(purged.id).exists() {
                 self.remove_files(purged.id)?;
@@ -209,8 +212,8 @@ impl DataFolder {
 
     /// Completes or rolls back the interrupted creation or restore of a collection. Does nothing while
     /// another process is creating or restoring one.
-    fn tidy(&self) -> Result<()> {
-        let Some(_lock) = durable::try_lock(&self.making_lock())? else { return Ok(()) };
+    fn remove_leftovers(&self) -> Result<()> {
+        let Some(_lock) = durable::try_lock(&self.creating_lock())? else { return Ok(()) };
         let folder = self.folder.join("collections");
         let listing =
             std::fs::read_dir(&folder).map_err(|source| Error::io("list", &folder, source))?;
@@ -220,11 +223,11 @@ impl DataFolder {
             };
             let whole = found.with_extension("");
             let id = whole.file_name().and_then(|name| name.to_str()?.parse().ok());
-            let Some(id) = id.filter(|_| [MAKING, RESTORING, REPLACED].contains(&ending)) else {
+            let Some(id) = id.filter(|_| [CREATING, RESTORING, REPLACED].contains(&ending)) else {
                 continue;
             };
             let known = || -> Result<bool> {
-                Ok(self.books.keyring.entries()?.iter().any(|entry| entry.id == id))
+                Ok(self.erasure_log.keyring.entries()?.iter().any(|entry| entry.id == id))
             };
             if ending != RESTORING && !whole.exists() && known()? {
                 self.rename(&found, &whole)?;
@@ -237,12 +240,12 @@ impl DataFolder {
 
     /// Returns the path of the lock that is held during a purge.
     fn purge_lock(&self) -> PathBuf {
-        self.books.keyring.folder().join("purge.lock")
+        self.erasure_log.keyring.folder().join("purge.lock")
     }
 
     /// Returns the path of the lock that is held while a collection is created or restored.
-    pub(crate) fn making_lock(&self) -> PathBuf {
-        self.books.keyring.folder().join("making.lock")
+    pub(crate) fn creating_lock(&self) -> PathBuf {
+        self.erasure_log.keyring.folder().join("making.lock")
     }
 }
 
@@ -257,8 +260,8 @@ fn counts(store: &Store) -> Option<(u64, u64, u64)> {
     (scanned.is_ok() && sound).then_some((photos, faces, store.state().canaries))
 }
 
-fn canaries(purged: &Purged) -> Result<Needles> {
-    let mut patterns = Needles::new();
+fn canaries(purged: &PurgedEntry) -> Result<PatternSet> {
+    let mut patterns = PatternSet::new();
     let Some(canary_key) = &purged.canary_key else { return Ok(patterns) };
     for number in 0..purged.canaries.unwrap_or(CANARIES_UNKNOWN) {
         patterns.add(&canary::value(canary_key, number)?);
@@ -267,17 +270,17 @@ fn canaries(purged: &Purged) -> Result<Needles> {
 }
 
 /// Returns the extent of a scan, for a receipt.
-pub(crate) fn scanned(scan: &Scan) -> Scanned {
-    let Scan { files, bytes, needles: patterns, .. } = *scan;
-    Scanned { files, bytes, needles: patterns }
+pub(crate) fn scan_extent(scan: &Scan) -> ScanExtent {
+    let Scan { files, bytes, patterns, .. } = *scan;
+    ScanExtent { files, bytes, needles: patterns }
 }
 
 /// Scans one folder for `patterns`. Errors: `Residue` if any is found.
-pub(crate) fn none_left(
-    patterns: &Needles,
+pub(crate) fn check_no_residue(
+    patterns: &PatternSet,
     folder: &Path,
     collection: CollectionId,
-) -> Result<Scanned> {
+) -> Result<ScanExtent> {
     let scan = patterns.scan(folder);
     match scan.found.first() {
         Some((_, path)) => Err(Error::Residue {
@@ -285,6 +288,6 @@ pub(crate) fn none_left(
             found: scan.found.len(),
             path: path.clone(),
         }),
-        None => Ok(scanned(&scan)),
+        None => Ok(scan_extent(&scan)),
     }
 }

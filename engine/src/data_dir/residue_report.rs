@@ -7,11 +7,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::DataFolder;
+use super::DataDir;
 use super::purge::CANARIES_UNKNOWN;
-use crate::crypto::{Entry, Secret};
+use crate::crypto::{KeyringEntry, Secret};
 use crate::error::Result;
-use crate::fs::residue_scan::Needles;
+use crate::fs::residue_scan::PatternSet;
 use crate::ids::CollectionId;
 use crate::store::{Store, canary};
 
@@ -23,7 +23,7 @@ pub struct Residue {
     /// Total size of these files.
     pub bytes: u64,
     /// Windows of 16 bytes searched for at every offset.
-    pub needles: u64,
+    pub patterns: u64,
     /// Files and folders that could not be read.
     pub unreadable: Vec<PathBuf>,
     pub collections: Vec<CollectionResidue>,
@@ -45,7 +45,7 @@ pub struct CollectionResidue {
     pub unsealed: Vec<PathBuf>,
     /// Reason why its store, or a guest row in it, could not be read; then some of its unsealed embeddings
     /// were not searched for.
-    pub closed: Option<String>,
+    pub store_error: Option<String>,
 }
 
 impl Residue {
@@ -57,13 +57,13 @@ impl Residue {
 }
 
 /// The origin of a searched piece of data.
-struct Piece {
+struct SearchedPiece {
     /// Index in `Residue::collections`.
     collection: usize,
     sealed: bool,
 }
 
-impl DataFolder {
+impl DataDir {
     /// Scans the data folder, the keyring, and the folders in `also`, for instance folders with old backups.
     ///
     /// # Errors
@@ -71,31 +71,36 @@ impl DataFolder {
     /// - `Keyring`, `Io`: the keyring cannot be read.
     /// - `Store`: the guests of an opened store cannot be listed.
     pub fn scan(&self, also: &[PathBuf]) -> Result<Residue> {
-        let (mut patterns, mut pieces) = (Needles::new(), Vec::new());
+        let (mut patterns, mut pieces) = (PatternSet::new(), Vec::new());
         let mut collections = Vec::new();
-        for entry in self.books.keyring.entries()? {
+        for entry in self.erasure_log.keyring.entries()? {
             let collection = collections.len();
-            collections.push(self.living(&entry, &mut patterns, collection, &mut pieces)?);
+            collections.push(self.add_collection(
+                &entry,
+                &mut patterns,
+                collection,
+                &mut pieces,
+            )?);
         }
-        for purged in self.books.keyring.purged()? {
+        for purged in self.erasure_log.keyring.purged()? {
             let collection = collections.len();
             let mut one = CollectionResidue::of(purged.id, None);
             one.canaries = purged.canaries;
             let number = purged.canaries.unwrap_or(CANARIES_UNKNOWN);
             if let Some(canary_key) = &purged.canary_key {
-                plant(&mut patterns, canary_key, number, collection, &mut pieces)?;
+                add_canaries(&mut patterns, canary_key, number, collection, &mut pieces)?;
             }
             collections.push(one);
         }
         let mut residue =
-            Residue { files: 0, bytes: 0, needles: 0, unreadable: Vec::new(), collections };
+            Residue { files: 0, bytes: 0, patterns: 0, unreadable: Vec::new(), collections };
         let mut folders = vec![self.folder.as_path()];
-        let keyring = self.books.keyring.folder();
+        let keyring = self.erasure_log.keyring.folder();
         folders.extend((!keyring.starts_with(&self.folder)).then_some(keyring));
         folders.extend(also.iter().map(PathBuf::as_path));
         let mut own = vec![BTreeSet::new(); residue.collections.len()];
         for folder in folders {
-            self.look(folder, &patterns, &pieces, &mut residue, &mut own);
+            self.scan_folder(folder, &patterns, &pieces, &mut residue, &mut own);
         }
         for (one, own) in residue.collections.iter_mut().zip(own) {
             one.found = own.len() as u64;
@@ -103,18 +108,18 @@ impl DataFolder {
         Ok(residue)
     }
 
-    fn look(
+    fn scan_folder(
         &self,
         folder: &Path,
-        patterns: &Needles,
-        pieces: &[Piece],
+        patterns: &PatternSet,
+        pieces: &[SearchedPiece],
         residue: &mut Residue,
         own: &mut [BTreeSet<u32>],
     ) {
         let scan = patterns.scan(folder);
         residue.files += scan.files;
         residue.bytes += scan.bytes;
-        residue.needles = scan.needles;
+        residue.patterns = scan.patterns;
         residue.unreadable.extend(scan.unreadable);
         for (number, path) in scan.found {
             let Some(piece) = pieces.get(number as usize) else { continue };
@@ -139,36 +144,39 @@ impl DataFolder {
         }
     }
 
-    fn living(
+    fn add_collection(
         &self,
-        entry: &Entry,
-        patterns: &mut Needles,
+        entry: &KeyringEntry,
+        patterns: &mut PatternSet,
         collection: usize,
-        pieces: &mut Vec<Piece>,
+        pieces: &mut Vec<SearchedPiece>,
     ) -> Result<CollectionResidue> {
-        let mut one = CollectionResidue::of(entry.id, Some(entry.about.name.clone()));
+        let mut one = CollectionResidue::of(entry.id, Some(entry.metadata.name.clone()));
         let store = Store::open(&self.path(entry.id), entry.id, super::keys(entry));
         let mut embeddings = Vec::new();
         match store {
             Ok(store) => {
                 one.canaries = Some(store.state().canaries);
                 let faces = |photo: crate::face::Photo| {
-                    embeddings.extend(photo.faces.iter().map(|face| spots(&face.embedding)));
+                    embeddings
+                        .extend(photo.faces.iter().map(|face| sample_windows(&face.embedding)));
                 };
                 if let Err(error) = store.scan(faces, |_| ()) {
-                    one.closed = Some(error.to_string());
+                    one.store_error = Some(error.to_string());
                 }
-                let damaged = |error: crate::error::Error| one.closed = Some(error.to_string());
+                let damaged =
+                    |error: crate::error::Error| one.store_error = Some(error.to_string());
                 let guests = store.guests(damaged)?;
-                embeddings.extend(guests.iter().map(|guest| spots(&guest.template.embedding)));
+                embeddings
+                    .extend(guests.iter().map(|guest| sample_windows(&guest.template.embedding)));
             }
-            Err(error) => one.closed = Some(error.to_string()),
+            Err(error) => one.store_error = Some(error.to_string()),
         }
         let number = one.canaries.unwrap_or(CANARIES_UNKNOWN);
-        plant(patterns, &entry.canary_key, number, collection, pieces)?;
+        add_canaries(patterns, &entry.canary_key, number, collection, pieces)?;
         for spots in embeddings {
             patterns.add(&spots);
-            pieces.push(Piece { collection, sealed: false });
+            pieces.push(SearchedPiece { collection, sealed: false });
         }
         Ok(one)
     }
@@ -183,28 +191,28 @@ impl CollectionResidue {
             found: 0,
             elsewhere: Vec::new(),
             unsealed: Vec::new(),
-            closed: None,
+            store_error: None,
         }
     }
 }
 
-fn plant(
-    patterns: &mut Needles,
+fn add_canaries(
+    patterns: &mut PatternSet,
     canary_key: &Secret,
     canaries: u64,
     collection: usize,
-    pieces: &mut Vec<Piece>,
+    pieces: &mut Vec<SearchedPiece>,
 ) -> Result<()> {
     for number in 0..canaries {
         patterns.add(&canary::value(canary_key, number)?);
-        pieces.push(Piece { collection, sealed: true });
+        pieces.push(SearchedPiece { collection, sealed: true });
     }
     Ok(())
 }
 
 /// Returns four windows of an embedding in its file encoding (32-bit floats, little endian). They suffice to
 /// find the embedding, with about a tenth of the windows of the whole.
-fn spots(embedding: &[f32]) -> Vec<u8> {
+fn sample_windows(embedding: &[f32]) -> Vec<u8> {
     let quarter = (embedding.len() / 4).max(4);
     let windows = embedding.chunks(quarter).filter_map(|part| part.get(..4));
     windows.flatten().flat_map(|value| value.to_le_bytes()).collect()

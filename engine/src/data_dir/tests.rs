@@ -1,12 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::erasure_log::{Receipt, Subject, verify_chain};
+use crate::erasure_log::{PurgeSubject, Receipt, verify_chain};
 use crate::face::{Face, Photo};
 use crate::ids::{FaceId, PhotoId};
 
-fn keep() -> Keep {
-    Keep { purpose: "tests".into(), legal_basis: "consent".into(), ends_unix_s: None }
+fn retention() -> RetentionPolicy {
+    RetentionPolicy { purpose: "tests".into(), legal_basis: "consent".into(), ends_unix_s: None }
 }
 
 fn photo(n: u8, embedding: f32) -> Photo {
@@ -23,8 +23,8 @@ fn photo(n: u8, embedding: f32) -> Photo {
     Photo { id, path: format!("{n}.jpg").into(), width: 9, height: 9, faces: vec![face] }
 }
 
-fn fill(data: &DataFolder, name: &str) -> CollectionInfo {
-    let info = data.create(name, "p", &keep()).unwrap();
+fn fill(data: &DataDir, name: &str) -> CollectionInfo {
+    let info = data.create(name, "p", &retention()).unwrap();
     let (_, store) = data.store(name).unwrap();
     (0..100).for_each(|n| store.put(&[photo(n, 0.25)]).unwrap());
     info
@@ -44,9 +44,9 @@ fn copy(from: &Path, to: &Path) {
 fn collections_are_made_listed_and_purged_without_a_trace() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/data");
-    let data = DataFolder::open(&path, None).unwrap();
+    let data = DataDir::open(&path, None).unwrap();
     let made = fill(&data, "Wedding");
-    let twice = data.create("Wedding", "p", &keep());
+    let twice = data.create("Wedding", "p", &retention());
     assert!(matches!(twice, Err(Error::CollectionExists { .. })));
     assert_eq!(data.collection("Wedding").unwrap().id, made.id);
     assert!(matches!(data.collection("wedding"), Err(Error::NoCollection { .. })));
@@ -61,7 +61,7 @@ fn collections_are_made_listed_and_purged_without_a_trace() {
     let receipt = data.purge("Wedding").unwrap();
     let body = &receipt.receipt;
     assert_eq!((body.photos, body.faces, body.residue), (Some(100), Some(100), 0));
-    assert_eq!((body.subject, &body.key_fingerprint), (Subject::Collection, &fingerprint));
+    assert_eq!((body.subject, &body.key_fingerprint), (PurgeSubject::Collection, &fingerprint));
     assert!(body.scanned.files > 0 && body.scanned.needles >= 6 * 30, "{:?}", body.scanned);
     assert!(data.collections().unwrap().is_empty());
     assert_eq!(count(&path.join("collections")), 0);
@@ -76,7 +76,7 @@ fn an_old_copy_of_everything_but_the_keys_opens_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (path, keys, old) =
         (folder.path().join("data"), folder.path().join("keys"), folder.path().join("old"));
-    let data = DataFolder::open(&path, Some(&keys)).unwrap();
+    let data = DataDir::open(&path, Some(&keys)).unwrap();
     let gone = fill(&data, "gone");
     fill(&data, "kept");
     copy(&path, &old);
@@ -84,8 +84,8 @@ fn an_old_copy_of_everything_but_the_keys_opens_nothing() {
     // The old copy replaces the data folder; the keyring is the current one.
     std::fs::remove_dir_all(&path).unwrap();
     copy(&old, &path);
-    let data = DataFolder::open(&path, Some(&keys)).unwrap();
-    assert!(data.remarks()[0].contains(&gone.id.to_string()), "{:?}", data.remarks());
+    let data = DataDir::open(&path, Some(&keys)).unwrap();
+    assert!(data.warnings()[0].contains(&gone.id.to_string()), "{:?}", data.warnings());
     assert_eq!(data.collections().unwrap().len(), 1);
     assert_eq!(count(&path.join("collections")), 1);
     let scan = data.scan(std::slice::from_ref(&old)).unwrap();
@@ -98,14 +98,14 @@ fn an_old_keyring_brought_back_is_purged_again() {
     let folder = tempfile::tempdir().unwrap();
     let (path, keys, old) =
         (folder.path().join("data"), folder.path().join("keys"), folder.path().join("old"));
-    let data = DataFolder::open(&path, Some(&keys)).unwrap();
+    let data = DataDir::open(&path, Some(&keys)).unwrap();
     fill(&data, "gone");
     copy(&keys, &old);
     let receipt = data.purge("gone").unwrap();
     std::fs::remove_dir_all(&keys).unwrap();
     copy(&old, &keys);
-    let data = DataFolder::open(&path, Some(&keys)).unwrap();
-    assert!(data.remarks().iter().any(|remark| remark.contains("purged again")));
+    let data = DataDir::open(&path, Some(&keys)).unwrap();
+    assert!(data.warnings().iter().any(|remark| remark.contains("purged again")));
     assert!(data.collections().unwrap().is_empty());
     assert_eq!(data.receipts().unwrap().len(), 1, "the erasure already has its receipt");
     let bytes = std::fs::read(&data.receipts().unwrap()[0]).unwrap();
@@ -115,9 +115,9 @@ fn an_old_keyring_brought_back_is_purged_again() {
 #[test]
 fn receipts_of_several_purges_are_chained() {
     let folder = tempfile::tempdir().unwrap();
-    let data = DataFolder::open(folder.path(), None).unwrap();
+    let data = DataDir::open(folder.path(), None).unwrap();
     for name in ["a", "b", "c"] {
-        data.create(name, "p", &keep()).unwrap();
+        data.create(name, "p", &retention()).unwrap();
         data.purge(name).unwrap();
     }
     let files: Vec<Vec<u8>> =
@@ -128,7 +128,7 @@ fn receipts_of_several_purges_are_chained() {
 #[test]
 fn residue_of_a_purged_collection_is_reported_and_gets_no_receipt() {
     let folder = tempfile::tempdir().unwrap();
-    let data = DataFolder::open(folder.path(), None).unwrap();
+    let data = DataDir::open(folder.path(), None).unwrap();
     let info = fill(&data, "Wedding");
     let stray = folder.path().join("forgotten copy");
     let store = folder.path().join("collections").join(info.id.to_string());
@@ -136,18 +136,18 @@ fn residue_of_a_purged_collection_is_reported_and_gets_no_receipt() {
     let error = data.purge("Wedding").unwrap_err();
     assert!(matches!(&error, Error::Residue { path, .. } if path.starts_with(&stray)), "{error}");
     assert!(data.receipts().unwrap().is_empty() && data.collections().unwrap().is_empty());
-    let again = DataFolder::open(folder.path(), None).unwrap();
-    assert!(again.remarks()[0].contains("not complete"), "{:?}", again.remarks());
+    let again = DataDir::open(folder.path(), None).unwrap();
+    assert!(again.warnings()[0].contains("not complete"), "{:?}", again.warnings());
     std::fs::remove_dir_all(&stray).unwrap();
-    let again = DataFolder::open(folder.path(), None).unwrap();
-    assert!(again.remarks()[0].contains("completed"), "{:?}", again.remarks());
+    let again = DataDir::open(folder.path(), None).unwrap();
+    assert!(again.warnings()[0].contains("completed"), "{:?}", again.warnings());
     assert_eq!(again.receipts().unwrap().len(), 1);
 }
 
 #[test]
 fn an_embedding_that_is_not_sealed_is_found() {
     let folder = tempfile::tempdir().unwrap();
-    let data = DataFolder::open(folder.path(), None).unwrap();
+    let data = DataDir::open(folder.path(), None).unwrap();
     fill(&data, "Wedding");
     assert_eq!(data.scan(&[]).unwrap().found(), 0);
     let embedding = photo(3, 0.25).faces[0].embedding.clone();
@@ -161,8 +161,8 @@ fn an_embedding_that_is_not_sealed_is_found() {
 #[test]
 fn a_guests_template_that_is_not_sealed_is_found() {
     let folder = tempfile::tempdir().unwrap();
-    let data = DataFolder::open(folder.path(), None).unwrap();
-    data.create("Wedding", "p", &keep()).unwrap();
+    let data = DataDir::open(folder.path(), None).unwrap();
+    data.create("Wedding", "p", &retention()).unwrap();
     let face = photo(1, 0.5).faces.remove(0);
     let template = crate::template::Template::of(&[("selfie", &face)], "p").unwrap();
     let leaked: Vec<u8> = template.embedding.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -178,44 +178,44 @@ fn a_guests_template_that_is_not_sealed_is_found() {
 #[test]
 fn a_collection_is_kept_until_its_end_and_can_be_kept_longer() {
     let folder = tempfile::tempdir().unwrap();
-    let data = DataFolder::open(folder.path(), None).unwrap();
-    let over = Keep { ends_unix_s: Some(unix_now_s() - 1), ..keep() };
-    assert_eq!(data.create("a", "p", &over).unwrap().keep, over);
-    assert!(matches!(data.store("a").err(), Some(Error::Ended { .. })));
-    let longer = Keep { ends_unix_s: Some(unix_now_s() + 100), ..keep() };
-    data.keep("a", &longer).unwrap();
-    assert_eq!(data.store("a").unwrap().0.keep, longer);
-    data.keep("a", &over).unwrap();
+    let data = DataDir::open(folder.path(), None).unwrap();
+    let over = RetentionPolicy { ends_unix_s: Some(unix_now_s() - 1), ..retention() };
+    assert_eq!(data.create("a", "p", &over).unwrap().retention, over);
+    assert!(matches!(data.store("a").err(), Some(Error::RetentionEnded { .. })));
+    let longer = RetentionPolicy { ends_unix_s: Some(unix_now_s() + 100), ..retention() };
+    data.set_retention("a", &longer).unwrap();
+    assert_eq!(data.store("a").unwrap().0.retention, longer);
+    data.set_retention("a", &over).unwrap();
     data.purge("a").unwrap();
 }
 
 #[test]
 fn bad_names_newer_folders_and_foreign_folders_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let data = DataFolder::open(folder.path(), None).unwrap();
+    let data = DataDir::open(folder.path(), None).unwrap();
     for bad in ["", "  ", "-x", "a\nb", &"x".repeat(101)] {
-        let made = data.create(bad, "p", &keep());
+        let made = data.create(bad, "p", &retention());
         assert!(matches!(made, Err(Error::CollectionName { .. })), "{bad:?}");
     }
     std::fs::write(folder.path().join("format"), "picpick data folder, format 2\n").unwrap();
     assert!(matches!(
-        DataFolder::open(folder.path(), None).err(),
+        DataDir::open(folder.path(), None).err(),
         Some(Error::NewerFormat { received: 2, .. })
     ));
     std::fs::write(folder.path().join("format"), "nonsense").unwrap();
-    assert!(matches!(DataFolder::open(folder.path(), None).err(), Some(Error::Damaged { .. })));
+    assert!(matches!(DataDir::open(folder.path(), None).err(), Some(Error::Damaged { .. })));
     let foreign = tempfile::tempdir().unwrap();
     std::fs::write(foreign.path().join("taxes.pdf"), "x").unwrap();
-    assert!(DataFolder::open(foreign.path(), None).is_err());
+    assert!(DataDir::open(foreign.path(), None).is_err());
 }
 
 #[test]
 fn a_missing_keyring_is_never_silently_replaced() {
     let folder = tempfile::tempdir().unwrap();
-    DataFolder::open(folder.path(), None).unwrap().create("a", "p", &keep()).unwrap();
+    DataDir::open(folder.path(), None).unwrap().create("a", "p", &retention()).unwrap();
     std::fs::rename(folder.path().join("keyring"), folder.path().join("elsewhere")).unwrap();
-    let missing = DataFolder::open(folder.path(), None).err().unwrap().to_string();
+    let missing = DataDir::open(folder.path(), None).err().unwrap().to_string();
     assert!(missing.contains("missing"), "{missing}");
-    let found = DataFolder::open(folder.path(), Some(&folder.path().join("elsewhere"))).unwrap();
+    let found = DataDir::open(folder.path(), Some(&folder.path().join("elsewhere"))).unwrap();
     assert_eq!(found.collections().unwrap().len(), 1);
 }

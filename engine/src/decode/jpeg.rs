@@ -8,31 +8,33 @@ use turbojpeg::{Colorspace, Decompressor, Image, PixelFormat};
 use crate::error::{Error, Result};
 
 use super::jpeg_markers::{Markers, follow};
-use super::{Coding, DecodeLimits, Header, Survey, held_size, orientation, refused, rgb};
+use super::{
+    Coding, DecodeCost, DecodeLimits, PhotoHeader, check_size, exif_orientation, refused, rgb,
+};
 
 /// Memory of libjpeg-turbo for row buffers, tables and Huffman lookups, bytes per pixel of width.
 const ROW_BYTES: u64 = 256;
 
-pub(super) fn survey(bytes: &[u8], limits: &DecodeLimits) -> Result<Survey> {
+pub(super) fn decode_cost(bytes: &[u8], limits: &DecodeLimits) -> Result<DecodeCost> {
     let found = follow(bytes)?;
-    let pixels = held_size(found.width, found.height, limits)?;
+    let pixels = check_size(found.width, found.height, limits)?;
     if found.scans > limits.jpeg_scans_max {
         let (received, expected) = (found.scans, limits.jpeg_scans_max);
         return Err(refused(format!("the JPEG has {received} scans; the limit is {expected}")));
     }
     let cmyk = check_header(bytes, &found)?;
     let out = if cmyk { 4 } else { 3 };
-    Ok(Survey {
-        coding: Coding::Jpeg { inks: cmyk },
+    Ok(DecodeCost {
+        coding: Coding::Jpeg { cmyk },
         width: found.width,
         height: found.height,
-        orientation: orientation(found.exif),
+        orientation: exif_orientation(found.exif),
         memory_bytes: pixels * out
             + found.coefficient_bytes
             + found.profile_bytes * 2
             + u64::from(found.width) * ROW_BYTES,
         coded_bytes: found.coded_bytes,
-        passed_pixels: found.passed_blocks * 64,
+        pixel_passes: found.passed_blocks * 64,
     })
 }
 
@@ -49,7 +51,7 @@ fn check_header(bytes: &[u8], found: &Markers<'_>) -> Result<bool> {
 /// Decodes to RGB pixels as stored, without applying the orientation.
 pub(super) fn decode(
     bytes: &[u8],
-    header: &Header,
+    header: &PhotoHeader,
     cmyk: bool,
     limits: &DecodeLimits,
 ) -> Result<Vec<u8>> {
@@ -66,7 +68,7 @@ pub(super) fn decode(
             return Err(damaged(error));
         }
     }
-    Ok(if cmyk { rgb::from_inks(pixels) } else { pixels })
+    Ok(if cmyk { rgb::from_cmyk(pixels) } else { pixels })
 }
 
 fn damaged(error: turbojpeg::Error) -> Error {

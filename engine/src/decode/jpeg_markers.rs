@@ -45,7 +45,7 @@ pub(super) struct Markers<'a> {
 /// # Errors
 /// `Error::Image` if the file is cut off, damaged, or of a kind that libjpeg-turbo is not used for.
 pub(super) fn follow(bytes: &[u8]) -> Result<Markers<'_>> {
-    let mut walk = Walk { bytes, at: 2 };
+    let mut walk = SegmentReader { bytes, at: 2 };
     let mut found = Markers {
         width: 0,
         height: 0,
@@ -177,12 +177,12 @@ fn read_frame(code: u8, content: &[u8]) -> Result<Frame> {
     Ok(Frame { width: width.into(), height: height.into(), progressive: code == 0xc2, components })
 }
 
-struct Walk<'a> {
+struct SegmentReader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> SegmentReader<'a> {
     /// Returns the next marker's code. 0xff 0x00 is a stuffed pixel byte, 0xff 0xff is padding.
     fn marker(&mut self) -> Option<u8> {
         loop {

@@ -34,12 +34,12 @@ pub struct DecodeLimits {
     /// Limits pixels times decoder passes, each colour component counted separately; default 2.5 billion,
     /// a progressive JPEG of 100 megapixels with 20 passes. Bounds time: a pass without data costs about
     /// half a nanosecond per pixel, whatever the file's size.
-    pub passed_pixels_max: u64,
+    pub pixel_passes_max: u64,
     /// Peak memory of decoding, bytes, that is allowed for a file of any size; default 160 MiB, a JPEG of
     /// 55 megapixels. Above it the file's size limits the memory, see `memory_per_byte_max`.
-    pub unbacked_bytes_max: u64,
+    pub memory_bytes_free: u64,
     /// Limits the bytes of memory per byte of compressed pixels, where decoding takes more than
-    /// `unbacked_bytes_max`; default 100. Photos take 10 to 60, progressive web exports up to 90. A picture
+    /// `memory_bytes_free`; default 100. Photos take 10 to 60, progressive web exports up to 90. A picture
     /// of a single colour takes hundreds, so a file of a few kilobytes could exhaust the memory.
     pub memory_per_byte_max: u64,
 }
@@ -52,8 +52,8 @@ impl Default for DecodeLimits {
             side_max: 65_500,
             decoded_bytes_max: 896 << 20,
             jpeg_scans_max: 200,
-            passed_pixels_max: 2_500_000_000,
-            unbacked_bytes_max: 160 << 20,
+            pixel_passes_max: 2_500_000_000,
+            memory_bytes_free: 160 << 20,
             memory_per_byte_max: 100,
         }
     }
@@ -62,13 +62,13 @@ impl Default for DecodeLimits {
 /// The decoder of a file, with the parameters that probing found.
 #[derive(Clone, Copy, Debug)]
 enum Coding {
-    Jpeg { inks: bool },
+    Jpeg { cmyk: bool },
     Png,
     WebP(webp::Still),
 }
 
 /// The size, orientation and decoding cost of a file, computed from its structure.
-struct Survey {
+struct DecodeCost {
     coding: Coding,
     /// Width and height as stored.
     width: u32,
@@ -79,12 +79,12 @@ struct Survey {
     /// Length of the compressed pixels, bytes.
     coded_bytes: u64,
     /// Pixels times decoder passes.
-    passed_pixels: u64,
+    pixel_passes: u64,
 }
 
 /// The size and decoding cost of a photo, returned by [`probe`] and required by [`decode`].
 #[derive(Clone, Copy, Debug)]
-pub struct Header {
+pub struct PhotoHeader {
     coding: Coding,
     /// Width in pixels as stored, before the EXIF orientation is applied.
     pub width: u32,
@@ -94,14 +94,14 @@ pub struct Header {
     /// Peak memory that decoding will need, in bytes.
     pub memory_bytes: u64,
     /// Pixels times decoder passes: a measure of the time that decoding will need.
-    pub passed_pixels: u64,
+    pub pixel_passes: u64,
 }
 
 /// Reads a photo's structure and checks it against `limits`, without decoding a pixel.
 ///
 /// # Errors
 /// `Error::Image` with a reason for people: not a photo, damaged, over a limit.
-pub fn probe(bytes: &[u8], limits: &DecodeLimits) -> Result<Header> {
+pub fn probe(bytes: &[u8], limits: &DecodeLimits) -> Result<PhotoHeader> {
     if bytes.is_empty() {
         return Err(refused("the file is empty"));
     }
@@ -109,13 +109,13 @@ pub fn probe(bytes: &[u8], limits: &DecodeLimits) -> Result<Header> {
         let (received, expected) = (bytes.len() >> 20, limits.file_bytes_max >> 20);
         return Err(refused(format!("the file has {received} MiB; the limit is {expected} MiB")));
     }
-    guarded(|| {
+    catch_decoder_panic(|| {
         let survey = match format_of(bytes)? {
-            Format::Jpeg => jpeg::survey(bytes, limits)?,
-            Format::Png => png::survey(bytes, limits)?,
-            Format::WebP => webp::survey(bytes, limits)?,
+            Format::Jpeg => jpeg::decode_cost(bytes, limits)?,
+            Format::Png => png::decode_cost(bytes, limits)?,
+            Format::WebP => webp::decode_cost(bytes, limits)?,
         };
-        held(survey, limits)
+        check_limits(survey, limits)
     })
 }
 
@@ -123,10 +123,10 @@ pub fn probe(bytes: &[u8], limits: &DecodeLimits) -> Result<Header> {
 ///
 /// # Errors
 /// `Error::Image` if the compressed pixels are damaged.
-pub fn decode(bytes: &[u8], header: &Header, limits: &DecodeLimits) -> Result<Picture> {
-    guarded(|| {
+pub fn decode(bytes: &[u8], header: &PhotoHeader, limits: &DecodeLimits) -> Result<Picture> {
+    catch_decoder_panic(|| {
         let pixels = match header.coding {
-            Coding::Jpeg { inks: cmyk } => jpeg::decode(bytes, header, cmyk, limits)?,
+            Coding::Jpeg { cmyk } => jpeg::decode(bytes, header, cmyk, limits)?,
             Coding::Png => png::decode(bytes)?,
             Coding::WebP(still) => webp::decode(bytes, still)?,
         };
@@ -136,7 +136,7 @@ pub fn decode(bytes: &[u8], header: &Header, limits: &DecodeLimits) -> Result<Pi
 
 /// Checks the size against the limits and returns the number of pixels. Called before any computation
 /// that depends on the size.
-fn held_size(width: u32, height: u32, limits: &DecodeLimits) -> Result<u64> {
+fn check_size(width: u32, height: u32, limits: &DecodeLimits) -> Result<u64> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
         return Err(refused("the picture has no pixels"));
@@ -157,11 +157,9 @@ fn held_size(width: u32, height: u32, limits: &DecodeLimits) -> Result<u64> {
 }
 
 /// Checks the decoding cost against the limits, including the memory of the rotation.
-fn held(survey: Survey, limits: &DecodeLimits) -> Result<Header> {
-    let Survey {
-        coding, width, height, orientation, coded_bytes, passed_pixels: pixel_passes, ..
-    } = survey;
-    let pixels = held_size(width, height, limits)?;
+fn check_limits(survey: DecodeCost, limits: &DecodeLimits) -> Result<PhotoHeader> {
+    let DecodeCost { coding, width, height, orientation, coded_bytes, pixel_passes, .. } = survey;
+    let pixels = check_size(width, height, limits)?;
     let turned = if orientation::is_in_place(orientation) { pixels * 3 } else { pixels * 6 };
     let memory_bytes = survey.memory_bytes.max(turned);
     if memory_bytes > limits.decoded_bytes_max {
@@ -170,21 +168,21 @@ fn held(survey: Survey, limits: &DecodeLimits) -> Result<Header> {
             "decoding needs {received} MiB of memory; the limit is {expected} MiB"
         )));
     }
-    if pixel_passes > limits.passed_pixels_max {
-        let (passes, expected) = (pixel_passes / pixels, limits.passed_pixels_max / pixels);
+    if pixel_passes > limits.pixel_passes_max {
+        let (passes, expected) = (pixel_passes / pixels, limits.pixel_passes_max / pixels);
         return Err(refused(format!(
             "{width}x{height} pixels are coded in {passes} passes; the limit at this size is {expected}"
         )));
     }
     let backed = coded_bytes.saturating_mul(limits.memory_per_byte_max);
-    if memory_bytes > limits.unbacked_bytes_max.max(backed) {
+    if memory_bytes > limits.memory_bytes_free.max(backed) {
         let expected = memory_bytes / limits.memory_per_byte_max;
         return Err(refused(format!(
             "{width}x{height} pixels in {coded_bytes} bytes cannot be a photo; a photo of this size \
              and format has at least {expected} bytes"
         )));
     }
-    Ok(Header { coding, width, height, orientation, memory_bytes, passed_pixels: pixel_passes })
+    Ok(PhotoHeader { coding, width, height, orientation, memory_bytes, pixel_passes })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -231,12 +229,12 @@ fn format_of(bytes: &[u8]) -> Result<Format> {
 }
 
 /// Returns the orientation in an EXIF block; upright if there is none.
-fn orientation(exif: Option<&[u8]>) -> Orientation {
+fn exif_orientation(exif: Option<&[u8]>) -> Orientation {
     exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms)
 }
 
 /// Runs a decoder and turns a panic into an error: a malicious file must not end the program.
-fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+fn catch_decoder_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
     outcome.unwrap_or_else(|_| Err(refused("damaged picture: the decoder gave up")))
 }
@@ -261,19 +259,19 @@ mod tests {
         passes: u64,
         megabytes: f64,
         turned: bool,
-    ) -> Result<Header> {
+    ) -> Result<PhotoHeader> {
         let pixels = u64::from(megapixels) * 1_000_000;
         let orientation = if turned { Orientation::Rotate90 } else { Orientation::NoTransforms };
-        let survey = Survey {
+        let survey = DecodeCost {
             coding: Coding::Png,
             width: megapixels * 100,
             height: 10_000,
             orientation,
             memory_bytes: pixels * each,
             coded_bytes: (megabytes * 1e6) as u64,
-            passed_pixels: pixels * passes,
+            pixel_passes: pixels * passes,
         };
-        held(survey, &DecodeLimits::default())
+        check_limits(survey, &DecodeLimits::default())
     }
 
     #[test]
@@ -298,8 +296,9 @@ mod tests {
 
     #[test]
     fn decompression_bombs_are_refused_with_the_reason() {
-        let reason =
-            |found: Result<Header>| found.map_or_else(|error| error.to_string(), |_| String::new());
+        let reason = |found: Result<PhotoHeader>| {
+            found.map_or_else(|error| error.to_string(), |_| String::new())
+        };
         for (received, expected) in [
             (verdict(118, 3, 1, 3.5, false), "cannot be a photo"),
             (verdict(36, 6, 1, 2.0, false), "cannot be a photo"),

@@ -10,7 +10,7 @@ use std::io::Cursor;
 
 use crate::error::{Error, Result};
 
-use super::{Coding, DecodeLimits, Survey, damaged, held_size, refused, rgb};
+use super::{Coding, DecodeCost, DecodeLimits, check_size, damaged, refused, rgb};
 
 /// Limits the texts and the colour profile together, bytes. The decoder keeps all of them in memory, the
 /// profile decompressed.
@@ -22,22 +22,22 @@ const DEFLATE_RATIO: u64 = 1032;
 /// Memory for zlib's window and the decoder's row buffers, bytes.
 const SCRATCH_BYTES: u64 = 4 << 20;
 
-pub(super) fn survey(bytes: &[u8], limits: &DecodeLimits) -> Result<Survey> {
+pub(super) fn decode_cost(bytes: &[u8], limits: &DecodeLimits) -> Result<DecodeCost> {
     let found = walk(bytes)?;
-    let pixels = held_size(found.width, found.height, limits)?;
+    let pixels = check_size(found.width, found.height, limits)?;
     let mut decoder = open(bytes)?;
     let colour = decoder.color_type();
     let each = rgb::bytes_per_pixel(colour)
         .ok_or_else(|| refused(format!("the PNG colour type {colour:?} is not supported")))?;
     let profile = (found.profile_bytes * DEFLATE_RATIO).min(METADATA_BYTES_MAX);
-    Ok(Survey {
+    Ok(DecodeCost {
         coding: Coding::Png,
         width: found.width,
         height: found.height,
         orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms),
         memory_bytes: pixels * each + found.other_bytes * 2 + profile + SCRATCH_BYTES,
         coded_bytes: found.pixel_bytes,
-        passed_pixels: if found.interlaced { pixels * 2 } else { pixels },
+        pixel_passes: if found.interlaced { pixels * 2 } else { pixels },
     })
 }
 

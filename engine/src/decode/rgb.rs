@@ -37,7 +37,7 @@ pub(super) fn from_samples(colour: ColorType, samples: Vec<u8>) -> Vec<u8> {
 }
 
 /// Converts CMYK to RGB. The values are inverted, as Adobe programs store them: 255 is no ink.
-pub(super) fn from_inks(cmyk: Vec<u8>) -> Vec<u8> {
+pub(super) fn from_cmyk(cmyk: Vec<u8>) -> Vec<u8> {
     let over = |ink: u8, black: u8| ((u32::from(ink) * u32::from(black) + 127) / 255) as u8;
     packed(cmyk, |&[c, m, y, k]: &[u8; 4]| [over(c, k), over(m, k), over(y, k)])
 }
@@ -116,9 +116,9 @@ mod tests {
     #[test]
     fn bare_paper_is_white_and_full_ink_is_black() {
         assert_eq!(
-            from_inks(vec![255, 255, 255, 255, 0, 255, 128, 255]),
+            from_cmyk(vec![255, 255, 255, 255, 0, 255, 128, 255]),
             [255, 255, 255, 0, 255, 128]
         );
-        assert_eq!(from_inks(vec![255, 128, 0, 0, 200, 100, 50, 128]), [0, 0, 0, 100, 50, 25]);
+        assert_eq!(from_cmyk(vec![255, 128, 0, 0, 200, 100, 50, 128]), [0, 0, 0, 100, 50, 25]);
     }
 }

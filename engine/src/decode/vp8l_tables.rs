@@ -113,14 +113,14 @@ fn away(distance: usize, width: usize) -> usize {
 }
 
 /// A canonical Huffman code.
-struct Code {
+struct PrefixCode {
     /// The number of words of each length, 0 to 15 bits.
     counts: [usize; 16],
     /// Sorted by word length, shortest first. A code of one symbol takes no bits.
     symbols: Vec<usize>,
 }
 
-impl Code {
+impl PrefixCode {
     /// Creates a code of one symbol, or of two in this order.
     fn simple(symbols: Vec<usize>) -> Self {
         let mut counts = [0; 16];
@@ -198,7 +198,7 @@ impl Bits<'_> {
         (1..=11).contains(&bits).then_some(1 << bits)
     }
 
-    fn group(&mut self, cache: usize) -> Option<[Code; 5]> {
+    fn group(&mut self, cache: usize) -> Option<[PrefixCode; 5]> {
         let [green, red, blue, alpha, distance] = ALPHABETS;
         self.memory += TREE_BYTES * 5;
         Some([
@@ -211,7 +211,7 @@ impl Bits<'_> {
     }
 
     /// Reads one Huffman code.
-    fn code(&mut self, alphabet: usize) -> Option<Code> {
+    fn code(&mut self, alphabet: usize) -> Option<PrefixCode> {
         if self.read(1)? == 1 {
             let two = self.read(1)? == 1;
             let wide = self.read(1)?;
@@ -222,21 +222,21 @@ impl Bits<'_> {
                 return None;
             }
             self.memory += if two { NODE_BYTES * 4 } else { 0 };
-            return Some(Code::simple(symbols));
+            return Some(PrefixCode::simple(symbols));
         }
         let mut of_lengths = [0; 19];
         let count = 4 + self.read(4)?;
         for &place in LENGTHS_ORDER.get(..count)? {
             *of_lengths.get_mut(place)? = self.read(3)?;
         }
-        let of_lengths = Code::new(&of_lengths)?;
-        let code = Code::new(&self.lengths(&of_lengths, alphabet)?)?;
+        let of_lengths = PrefixCode::new(&of_lengths)?;
+        let code = PrefixCode::new(&self.lengths(&of_lengths, alphabet)?)?;
         self.memory += code.memory();
         Some(code)
     }
 
     /// Reads the word lengths of a code, which are themselves Huffman-coded with `code`.
-    fn lengths(&mut self, code: &Code, alphabet: usize) -> Option<Vec<usize>> {
+    fn lengths(&mut self, code: &PrefixCode, alphabet: usize) -> Option<Vec<usize>> {
         let mut left = alphabet;
         if self.read(1)? == 1 {
             let width = 2 + 2 * self.read(3)?;

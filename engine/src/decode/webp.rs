@@ -11,7 +11,8 @@ use std::io::Cursor;
 use crate::error::Result;
 
 use super::{
-    Coding, DecodeLimits, Survey, damaged, held_size, orientation, refused, rgb, vp8l_tables,
+    Coding, DecodeCost, DecodeLimits, check_size, damaged, exif_orientation, refused, rgb,
+    vp8l_tables,
 };
 
 /// Memory for rows of macroblocks and colour caches, bytes.
@@ -35,12 +36,12 @@ impl Still {
     }
 }
 
-pub(super) fn survey(bytes: &[u8], limits: &DecodeLimits) -> Result<Survey> {
+pub(super) fn decode_cost(bytes: &[u8], limits: &DecodeLimits) -> Result<DecodeCost> {
     let (still, exif) = find(bytes)?;
     let content = still.content(bytes)?;
     let (width, height) =
         size(content, still.lossless).ok_or_else(|| damaged("the WebP has no size"))?;
-    let pixels = held_size(width, height, limits)?;
+    let pixels = check_size(width, height, limits)?;
     let coded_bytes = still.length as u64;
     let memory_bytes = if still.lossless {
         pixels * 4 + coded_bytes + vp8l_tables::memory(content)?
@@ -49,14 +50,14 @@ pub(super) fn survey(bytes: &[u8], limits: &DecodeLimits) -> Result<Survey> {
         let blocks = u64::from(width.div_ceil(16)) * u64::from(height.div_ceil(16));
         blocks * 384 + pixels * 3 + coded_bytes * 4
     };
-    Ok(Survey {
+    Ok(DecodeCost {
         coding: Coding::WebP(still),
         width,
         height,
-        orientation: orientation(exif),
+        orientation: exif_orientation(exif),
         memory_bytes: memory_bytes + SCRATCH_BYTES,
         coded_bytes,
-        passed_pixels: pixels,
+        pixel_passes: pixels,
     })
 }
 

@@ -46,7 +46,7 @@ impl Family for CenterFace {
                 *point =
                     [x + at(points, 2 * i + 1, cell) * width, y + at(points, 2 * i, cell) * height];
             }
-            faces.push(Detection::seen(Region { x, y, width, height }, landmarks, score));
+            faces.push(Detection::new(Region { x, y, width, height }, landmarks, score));
         }
         Ok(faces)
     }

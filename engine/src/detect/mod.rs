@@ -30,13 +30,13 @@ pub struct Detection {
     /// Confidence 0..1.
     pub score: f32,
     /// Longer side of the box in pixels of the model's input.
-    pub seen_px: f32,
+    pub input_side_px: f32,
 }
 
 impl Detection {
     /// Creates a detection whose coordinates are pixels of the model's input.
-    fn seen(region: Region, landmarks: Landmarks, score: f32) -> Self {
-        Self { region, landmarks, score, seen_px: region.width.max(region.height) }
+    fn new(region: Region, landmarks: Landmarks, score: f32) -> Self {
+        Self { region, landmarks, score, input_side_px: region.width.max(region.height) }
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
 
     fn face(x: f32, score: f32) -> Detection {
         let region = Region { x, y: 0.0, width: 10.0, height: 10.0 };
-        Detection::seen(region, [[0.0; 2]; 5], score)
+        Detection::new(region, [[0.0; 2]; 5], score)
     }
 
     #[test]

@@ -2,33 +2,33 @@
 //!
 //! Recognition depends on the landmarks, and a detector places them best on a face of a certain size.
 
-use super::scales::moved;
+use super::scales::transformed;
 use super::{Detection, Detector, Landmarks};
 use crate::error::Result;
 use crate::picture::{Picture, Region};
 
 /// The geometry of a crop ("chip") for a detector pass: a square of `side_px` that covers `factor` times the
 /// longer side of the face's box.
-struct Look {
+struct ChipGeometry {
     side_px: u32,
     factor: f32,
 }
 
 /// The confirming pass, which decides whether a candidate is a face; the face fills half of the chip. Range
 /// of the side: 160 to 320, a multiple of 64. Cost grows with its square (256: about 1.3 ms with bf16).
-const CONFIRM: Look = Look { side_px: CHIP_SIDE_PX, factor: 2.0 };
+const CONFIRM: ChipGeometry = ChipGeometry { side_px: CHIP_SIDE_PX, factor: 2.0 };
 /// The landmark pass: the face has about 200 px, where YuNet places landmarks best.
-const LANDMARK: Look = Look { side_px: 320, factor: 1.6 };
+const LANDMARK: ChipGeometry = ChipGeometry { side_px: 320, factor: 1.6 };
 /// The passes over a selfie's face. Sizes and surroundings differ, so the landmarks have different errors.
 /// Each costs 1 to 3 ms with bf16, once per query; on LFW their mean raises the TPIR of searches
 /// through people by 0.005.
-const CLOSE: [Look; 6] = [
+const QUERY_PASSES: [ChipGeometry; 6] = [
     CONFIRM,
     LANDMARK,
-    Look { side_px: 320, factor: 2.0 },
-    Look { side_px: 256, factor: 1.6 },
-    Look { side_px: 384, factor: 1.6 },
-    Look { side_px: 320, factor: 2.6 },
+    ChipGeometry { side_px: 320, factor: 2.0 },
+    ChipGeometry { side_px: 256, factor: 1.6 },
+    ChipGeometry { side_px: 384, factor: 1.6 },
+    ChipGeometry { side_px: 320, factor: 2.6 },
 ];
 /// Weight of the confirming pass in the landmarks, 0 to 1. The errors of two passes differ, so their mean has
 /// a smaller error: on LFW it gains as much recall as a second embedding, at a third of its cost
@@ -36,7 +36,7 @@ const CLOSE: [Look; 6] = [
 const CONFIRM_WEIGHT: f32 = 0.4;
 /// Size in the model's input, px, from which a candidate needs no confirming pass, because the pass over the
 /// photo was as reliable. Range 48 to 128; a higher one costs up to 1.3 ms per face.
-const FIRST_LOOK_PX_MIN: f32 = 56.0;
+const SINGLE_PASS_PX_MIN: f32 = 56.0;
 /// Side of the confirming pass's chip, px.
 pub(crate) const CHIP_SIDE_PX: u32 = 256;
 /// Lowest score that passes the confirming pass.
@@ -47,7 +47,7 @@ const LANDMARK_SCORE_MIN: f32 = 0.3;
 const BOTH_SCORE_MIN: f32 = 0.58;
 /// Lowest score of a pass over a selfie's face, which is known to be there. A pass with a lower score places
 /// the landmarks badly.
-const CLOSE_SCORE_MIN: f32 = 0.2;
+const QUERY_SCORE_MIN: f32 = 0.2;
 /// Lowest intersection over union with the candidate's box at which a detection is the candidate's face.
 const SAME_FACE_IOU_MIN: f32 = 0.35;
 /// Intersection over union from which two confirmed faces are one face.
@@ -90,15 +90,15 @@ impl Detector {
 
     fn refine_batch(&self, picture: &Picture, batch: &[Detection]) -> Result<Vec<Refined>> {
         let (large, small): (Vec<Detection>, Vec<Detection>) =
-            batch.iter().cloned().partition(|face| face.seen_px >= FIRST_LOOK_PX_MIN);
+            batch.iter().cloned().partition(|face| face.input_side_px >= SINGLE_PASS_PX_MIN);
         let mut first = large;
         for group in self.groups(&small) {
-            let confirmed = self.look_again(picture, group, &CONFIRM, FACE_SCORE_MIN)?;
+            let confirmed = self.run_on_chips(picture, group, &CONFIRM, FACE_SCORE_MIN)?;
             first.extend(confirmed.into_iter().flatten().map(|refined| refined.face));
         }
         let mut all = Vec::with_capacity(first.len());
         for group in self.groups(&first) {
-            let second = self.look_again(picture, group, &LANDMARK, LANDMARK_SCORE_MIN)?;
+            let second = self.run_on_chips(picture, group, &LANDMARK, LANDMARK_SCORE_MIN)?;
             let both = second.into_iter().zip(group);
             let both = both.filter_map(|(second, first)| Some(averaged(second?, first)));
             all.extend(both.filter(|refined| refined.face.score >= BOTH_SCORE_MIN));
@@ -107,11 +107,11 @@ impl Detector {
     }
 
     /// Runs the detector on a chip of each of `faces`; `None` where it does not find that face.
-    fn look_again(
+    fn run_on_chips(
         &self,
         picture: &Picture,
         faces: &[Detection],
-        pass: &Look,
+        pass: &ChipGeometry,
         score_min: f32,
     ) -> Result<Vec<Option<Refined>>> {
         let side = self.fixed_side_px.unwrap_or(pass.side_px);
@@ -124,17 +124,17 @@ impl Detector {
         Ok(all.map(|(((chip, seen), region), face)| confirm(chip, seen, region, face)).collect())
     }
 
-    /// Returns a face's chip with landmarks in its pixels, the mean of the passes in `CLOSE`; `None` if no
+    /// Returns a face's chip with landmarks in its pixels, the mean of the passes in `QUERY_PASSES`; `None` if no
     /// pass finds the face.
-    pub(crate) fn closely(
+    pub(crate) fn refine_for_query(
         &self,
         picture: &Picture,
         face: &Detection,
     ) -> Result<Option<(Picture, Landmarks)>> {
         let (mut seen, mut sum) = (0.0, [[0.0; 2]; 5]);
-        for pass in &CLOSE {
+        for pass in &QUERY_PASSES {
             let again =
-                self.look_again(picture, std::slice::from_ref(face), pass, CLOSE_SCORE_MIN)?;
+                self.run_on_chips(picture, std::slice::from_ref(face), pass, QUERY_SCORE_MIN)?;
             for landmarks in again.into_iter().flatten().map(|again| again.face.landmarks) {
                 seen += 1.0;
                 for (sum, point) in sum.as_flattened_mut().iter_mut().zip(landmarks.as_flattened())
@@ -204,6 +204,6 @@ fn confirm(
         return None;
     }
     let chip_landmarks = best.landmarks;
-    let face = moved(best, [scale, scale], [region.x, region.y]);
+    let face = transformed(best, [scale, scale], [region.x, region.y]);
     Some(Refined { face, chip, chip_landmarks, scale })
 }

@@ -45,16 +45,16 @@ impl Detector {
             FRAME_SIDE_PX
         });
         let scale = (side as f32 / longer as f32).min(ENLARGE_MAX);
-        let hints = self.look(picture, scale, HINT_SCORE_MIN)?;
+        let hints = self.detect_at(picture, scale, HINT_SCORE_MIN)?;
         let mut found = self.fine(picture, scale, &hints)?;
         let close_up = CLOSE_UP_SIDE_PX as f32 / longer as f32;
         // The close-up pass is for faces that fill the frame. If the coarse pass found faces and none of
         // them is near its upper size limit, there are no such faces.
-        let large = |hint: &Detection| hint.seen_px > LARGE_FACE_PX;
+        let large = |hint: &Detection| hint.input_side_px > LARGE_FACE_PX;
         let sure = |hint: &Detection| hint.score >= CANDIDATE_SCORE_MIN;
         let needed = hints.iter().any(large) || !hints.iter().any(sure);
         if needed && self.fixed_side_px.is_none() && close_up < scale {
-            found.extend(self.look(picture, close_up, CANDIDATE_SCORE_MIN)?);
+            found.extend(self.detect_at(picture, close_up, CANDIDATE_SCORE_MIN)?);
         }
         found.extend(hints.into_iter().filter(|hint| hint.score >= CANDIDATE_SCORE_MIN));
         let mut found = suppress(found, 0.4);
@@ -63,14 +63,14 @@ impl Detector {
     }
 
     /// Runs the detector on the whole photo at `scale`.
-    fn look(&self, picture: &Picture, scale: f32, score_min: f32) -> Result<Vec<Detection>> {
+    fn detect_at(&self, picture: &Picture, scale: f32, score_min: f32) -> Result<Vec<Detection>> {
         let scaled = |side: u32| ((side as f32 * scale).round() as u32).max(1);
         let (width, height) = (scaled(picture.width()), scaled(picture.height()));
         let input = picture.cut(picture.frame(), width, height, self.canvas(width, height))?;
         let found = self.run(&[input], score_min)?.pop().unwrap_or_default();
         let (x, y) =
             (picture.width() as f32 / width as f32, picture.height() as f32 / height as f32);
-        Ok(found.into_iter().map(|face| moved(face, [x, y], [0.0, 0.0])).collect())
+        Ok(found.into_iter().map(|face| transformed(face, [x, y], [0.0, 0.0])).collect())
     }
 
     /// Runs the fine pass on the tiles that contain a hint of a small face.
@@ -100,7 +100,8 @@ impl Detector {
         let (side, scale) = (TILE_SIDE_PX, tile.width / TILE_SIDE_PX as f32);
         let input = picture.cut(tile, side, side, self.canvas(side, side))?;
         let found = self.run(&[input], CANDIDATE_SCORE_MIN)?.pop().unwrap_or_default();
-        let found = found.into_iter().map(|face| moved(face, [scale, scale], [tile.x, tile.y]));
+        let found =
+            found.into_iter().map(|face| transformed(face, [scale, scale], [tile.x, tile.y]));
         Ok(found.filter(|face| !cut_off(&face.region, &tile, picture)).collect())
     }
 }
@@ -137,7 +138,7 @@ fn cut_off(face: &Region, tile: &Region, picture: &Picture) -> bool {
 }
 
 /// Scales a detection and then shifts it.
-pub(super) fn moved(mut face: Detection, scale: [f32; 2], by: [f32; 2]) -> Detection {
+pub(super) fn transformed(mut face: Detection, scale: [f32; 2], by: [f32; 2]) -> Detection {
     let region = &mut face.region;
     (region.x, region.y) = (region.x * scale[0] + by[0], region.y * scale[1] + by[1]);
     (region.width, region.height) = (region.width * scale[0], region.height * scale[1]);

@@ -65,5 +65,5 @@ fn face(sides: &[f32], points: &[f32], at: [f32; 2], stride: f32, score: f32) ->
         width: (left + right) * stride,
         height: (top + bottom) * stride,
     };
-    Some(Detection::seen(region, landmarks_at(at, points, stride), score))
+    Some(Detection::new(region, landmarks_at(at, points, stride), score))
 }

@@ -57,5 +57,5 @@ fn face(bbox: &[f32], kps: &[f32], cell: [f32; 2], stride: f32, score: f32) -> O
     let centre = [(cell[0] + dx) * stride, (cell[1] + dy) * stride];
     let region = Region { x: centre[0] - width / 2.0, y: centre[1] - height / 2.0, width, height };
     let landmarks = landmarks_at(cell.map(|at| at * stride), kps, stride);
-    Some(Detection::seen(region, landmarks, score))
+    Some(Detection::new(region, landmarks, score))
 }

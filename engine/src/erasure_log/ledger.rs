@@ -22,12 +22,12 @@ pub(crate) struct Erasure {
     /// Seconds since the Unix epoch.
     pub(crate) at_unix_s: u64,
     pub(crate) collection: CollectionId,
-    pub(crate) what: Erased,
+    pub(crate) what: ErasedData,
 }
 
 /// The subject of an erasure in a collection. All names are HMACs under the collection's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Erased {
+pub(crate) enum ErasedData {
     Collection,
     /// Photos with all their faces, by row name.
     Photos(Vec<[u8; 16]>),
@@ -49,7 +49,7 @@ pub(crate) struct Ledger {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct LedgerLine {
     number: u64,
     /// SHA-256 of the previous line, hexadecimal; zeros for the first line.
     previous: String,
@@ -79,11 +79,12 @@ impl Ledger {
 
     /// Appends an erasure. The entry is durable in both copies when the call returns. Idempotent for the
     /// purge of a collection: a repeated call returns the existing entry.
-    pub(crate) fn enter(&self, collection: CollectionId, what: Erased) -> Result<Erasure> {
+    pub(crate) fn append(&self, collection: CollectionId, what: ErasedData) -> Result<Erasure> {
         let _lock: File = durable::lock(&self.lock)?;
         let (book, known) = self.newest()?;
-        let same = |old: &&Erasure| old.collection == collection && old.what == Erased::Collection;
-        if what == Erased::Collection
+        let same =
+            |old: &&Erasure| old.collection == collection && old.what == ErasedData::Collection;
+        if what == ErasedData::Collection
             && let Some(old) = known.iter().find(same)
         {
             self.write(&book)?;
@@ -114,10 +115,10 @@ impl Ledger {
     /// `Io`; `Damaged` as in `read`.
     fn newest(&self) -> Result<(String, Vec<Erasure>)> {
         let [a, b] = [read_copy(&self.copies[0])?, read_copy(&self.copies[1])?];
-        let mut longest = sound(&a);
+        let mut longest = intact_prefix(&a);
         // The copies are usually equal; then one check is enough.
         if a != b {
-            let other = sound(&b);
+            let other = intact_prefix(&b);
             longest = if longest.0.len() >= other.0.len() { longest } else { other };
         }
         if a.len().max(b.len()) > longest.0.len() {
@@ -133,7 +134,7 @@ impl Ledger {
 
 /// Returns the number of erasures in `book` up to the first line that breaks the hash chain.
 pub(crate) fn erasures_in(book: &str) -> usize {
-    sound(book).1.len()
+    intact_prefix(book).1.len()
 }
 
 /// Reads a copy's complete lines. A last line without a line end was never acknowledged and is ignored.
@@ -150,11 +151,11 @@ fn read_copy(path: &Path) -> Result<String> {
 }
 
 /// Returns the part of `book` with an unbroken hash chain, and its erasures.
-fn sound(book: &str) -> (&str, Vec<Erasure>) {
+fn intact_prefix(book: &str) -> (&str, Vec<Erasure>) {
     let (mut previous, mut end, mut erasures) = (chain(None), 0, Vec::new());
     for (number, text) in (1..).zip(book.split_inclusive('\n')) {
-        let line = serde_json::from_str::<Line>(text).ok();
-        let follows = |line: &Line| line.previous == previous && line.number == number;
+        let line = serde_json::from_str::<LedgerLine>(text).ok();
+        let follows = |line: &LedgerLine| line.previous == previous && line.number == number;
         let Some(erasure) = line.filter(follows).and_then(erasure) else { break };
         erasures.push(erasure);
         previous = chain(Some(text.trim_end_matches('\n')));
@@ -171,14 +172,14 @@ fn line(erasure: &Erasure, last: Option<&str>) -> Result<String> {
     let names = |names: &[[u8; 16]]| names.iter().map(|name| hex(name)).collect();
     let none = Vec::new;
     let (erased, rows, faces, guest) = match &erasure.what {
-        Erased::Collection => ("collection", none(), none(), None),
-        Erased::Photos(rows) => ("photos", names(rows), none(), None),
-        Erased::Faces { person, rows, faces, guest } => {
+        ErasedData::Collection => ("collection", none(), none(), None),
+        ErasedData::Photos(rows) => ("photos", names(rows), none(), None),
+        ErasedData::Faces { person, rows, faces, guest } => {
             let erased = if *person { "person" } else { "faces" };
             (erased, names(rows), names(faces), guest.as_ref().map(|name| hex(name)))
         }
     };
-    let line = Line {
+    let line = LedgerLine {
         number: erasure.number,
         previous: chain(last),
         at_unix_s: erasure.at_unix_s,
@@ -192,7 +193,7 @@ fn line(erasure: &Erasure, last: Option<&str>) -> Result<String> {
         .map_err(|error| Error::Damaged { what: "an erasure".into(), reason: error.to_string() })
 }
 
-fn erasure(line: Line) -> Option<Erasure> {
+fn erasure(line: LedgerLine) -> Option<Erasure> {
     let names = |names: &[String]| -> Option<Vec<[u8; 16]>> {
         names.iter().map(|name| unhex(name)?.try_into().ok()).collect()
     };
@@ -202,9 +203,11 @@ fn erasure(line: Line) -> Option<Erasure> {
         None => None,
     };
     let what = match line.erased.as_str() {
-        "collection" => Erased::Collection,
-        "photos" => Erased::Photos(rows),
-        "faces" | "person" => Erased::Faces { person: line.erased == "person", rows, faces, guest },
+        "collection" => ErasedData::Collection,
+        "photos" => ErasedData::Photos(rows),
+        "faces" | "person" => {
+            ErasedData::Faces { person: line.erased == "person", rows, faces, guest }
+        }
         _ => return None,
     };
     let collection = line.collection.parse().ok()?;
@@ -216,9 +219,9 @@ fn erasure(line: Line) -> Option<Erasure> {
 mod tests {
     use super::*;
 
-    struct Place(tempfile::TempDir);
+    struct LogFolder(tempfile::TempDir);
 
-    impl Place {
+    impl LogFolder {
         fn new() -> (Self, Ledger) {
             let log = Self(tempfile::tempdir().unwrap());
             for folder in ["data", "keys"] {
@@ -235,33 +238,33 @@ mod tests {
 
     fn fill(ledger: &Ledger) -> Vec<Erasure> {
         let (a, b) = (CollectionId([1; 16]), CollectionId([2; 16]));
-        let faces = |person: bool| Erased::Faces {
+        let faces = |person: bool| ErasedData::Faces {
             person,
             rows: vec![[7; 16]],
             faces: vec![[8; 16]],
             guest: person.then_some([9; 16]),
         };
-        [(a, Erased::Photos(vec![[3; 16], [4; 16]])), (b, faces(false)), (b, faces(true))]
+        [(a, ErasedData::Photos(vec![[3; 16], [4; 16]])), (b, faces(false)), (b, faces(true))]
             .into_iter()
-            .chain([(a, Erased::Collection)])
-            .map(|(collection, what)| ledger.enter(collection, what).unwrap())
+            .chain([(a, ErasedData::Collection)])
+            .map(|(collection, what)| ledger.append(collection, what).unwrap())
             .collect()
     }
 
     #[test]
     fn erasures_come_back_in_order_and_a_collection_is_entered_once() {
-        let (_place, ledger) = Place::new();
+        let (_place, ledger) = LogFolder::new();
         assert!(ledger.read().unwrap().is_empty());
         let entered = fill(&ledger);
         assert_eq!(ledger.read().unwrap(), entered);
         assert_eq!(entered.iter().map(|entry| entry.number).collect::<Vec<_>>(), [1, 2, 3, 4]);
-        let again = ledger.enter(CollectionId([1; 16]), Erased::Collection).unwrap();
+        let again = ledger.append(CollectionId([1; 16]), ErasedData::Collection).unwrap();
         assert_eq!((again.number, ledger.read().unwrap().len()), (4, 4));
     }
 
     #[test]
     fn either_copy_alone_and_an_older_one_are_made_good() {
-        let (log, ledger) = Place::new();
+        let (log, ledger) = LogFolder::new();
         let entered = fill(&ledger);
         let whole = std::fs::read_to_string(log.path("keys/ledger")).unwrap();
         let first: String = whole.split_inclusive('\n').take(1).collect();
@@ -270,21 +273,21 @@ mod tests {
             assert_eq!(ledger.read().unwrap(), entered, "an old {copy}");
             std::fs::remove_file(log.path(copy)).unwrap();
             assert_eq!(ledger.read().unwrap(), entered, "no {copy}");
-            ledger.enter(CollectionId([1; 16]), Erased::Collection).unwrap();
+            ledger.append(CollectionId([1; 16]), ErasedData::Collection).unwrap();
             assert_eq!(std::fs::read_to_string(log.path(copy)).unwrap(), whole);
         }
     }
 
     #[test]
     fn a_torn_line_is_ignored_and_damage_is_an_error() {
-        let (log, ledger) = Place::new();
+        let (log, ledger) = LogFolder::new();
         let entered = fill(&ledger);
         let whole = std::fs::read_to_string(log.path("keys/ledger")).unwrap();
         for copy in ["keys/ledger", "data/ledger"] {
             std::fs::write(log.path(copy), &whole[..whole.len() - 9]).unwrap();
         }
         assert_eq!(ledger.read().unwrap(), entered[..3]);
-        ledger.enter(CollectionId([1; 16]), Erased::Collection).unwrap();
+        ledger.append(CollectionId([1; 16]), ErasedData::Collection).unwrap();
         assert_eq!(ledger.read().unwrap().len(), 4);
         let damaged = whole.replacen("photos", "phooos", 1);
         std::fs::write(log.path("data/ledger"), &damaged).unwrap();

@@ -6,25 +6,25 @@
 mod ledger;
 mod receipt;
 
-pub(crate) use ledger::{Erased, Erasure, Ledger, erasures_in};
+pub(crate) use ledger::{ErasedData, Erasure, Ledger, erasures_in};
 pub(crate) use receipt::Receipts;
-pub use receipt::{RECEIPT_SCHEMA, Receipt, ReceiptBody, Scanned, Subject, verify_chain};
+pub use receipt::{PurgeSubject, RECEIPT_SCHEMA, Receipt, ReceiptBody, ScanExtent, verify_chain};
 
 use std::path::{Path, PathBuf};
 
 use crate::crypto::Keyring;
 use crate::error::Result;
-use crate::fs::reserved_space::{Reserve, with_room};
+use crate::fs::reserved_space::{ReservedSpace, retry_with_reserved_space};
 
 /// The keyring, the erasure log and the receipts, and the disk space reserved for writing them.
-pub(crate) struct Books {
+pub(crate) struct ErasureLog {
     pub(crate) keyring: Keyring,
     pub(crate) ledger: Ledger,
     pub(crate) receipts: Receipts,
     data: PathBuf,
 }
 
-impl Books {
+impl ErasureLog {
     pub(crate) fn of(data: &Path, keyring: Keyring) -> Self {
         let ledger = Ledger::of(data, keyring.folder());
         let receipts = Receipts::of(data, keyring.folder());
@@ -32,23 +32,23 @@ impl Books {
     }
 
     /// Creates the disk space reserves that are missing.
-    pub(crate) fn keep_room(&self) {
-        self.reserves().iter().for_each(Reserve::keep);
+    pub(crate) fn ensure_reserved(&self) {
+        self.reserves().iter().for_each(ReservedSpace::ensure);
     }
 
     /// Runs `work`. If the disk is full, frees the reserved space and runs it again, so `work` must be
     /// idempotent.
-    pub(crate) fn with_room<T>(&self, work: impl Fn() -> Result<T>) -> Result<T> {
-        with_room(&self.reserves(), work)
+    pub(crate) fn retry_with_reserved_space<T>(&self, work: impl Fn() -> Result<T>) -> Result<T> {
+        retry_with_reserved_space(&self.reserves(), work)
     }
 
     /// Signs and writes the receipt of an erasure. The receipt is durable when the call returns.
-    pub(crate) fn attest(&self, body: &ReceiptBody) -> Result<Receipt> {
+    pub(crate) fn issue_receipt(&self, body: &ReceiptBody) -> Result<Receipt> {
         let signer = self.keyring.signer()?;
-        self.with_room(|| self.receipts.write(body.clone(), &signer))
+        self.retry_with_reserved_space(|| self.receipts.write(body.clone(), &signer))
     }
 
-    fn reserves(&self) -> [Reserve; 2] {
-        [Reserve::of(self.keyring.folder()), Reserve::of(&self.data)]
+    fn reserves(&self) -> [ReservedSpace; 2] {
+        [ReservedSpace::in_folder(self.keyring.folder()), ReservedSpace::in_folder(&self.data)]
     }
 }

@@ -35,7 +35,7 @@ pub struct ReceiptBody {
     pub number: u64,
     /// SHA-256 of the previous receipt file; zeros for the first.
     pub previous: String,
-    pub subject: Subject,
+    pub subject: PurgeSubject,
     /// Pseudonym of the collection.
     pub collection: String,
     /// Fingerprint of the collection's data key; does not reveal the key. Empty if the keyring entry was
@@ -53,7 +53,7 @@ pub struct ReceiptBody {
     /// Generation of the key-encryption key destroyed with it; `None` for an erasure inside a collection.
     pub kek_generation_destroyed: Option<u32>,
     pub finished_unix_s: u64,
-    pub scanned: Scanned,
+    pub scanned: ScanExtent,
     /// Pieces of the purged data that the scan found. Always 0: a purge that leaves residue gets no receipt.
     pub residue: u64,
     /// Expiry of the last backup that may hold sealed bytes of the purged data; `None` without such a backup.
@@ -65,7 +65,7 @@ pub struct ReceiptBody {
 /// The kind of the purged data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Subject {
+pub enum PurgeSubject {
     Collection,
     Photos,
     Faces,
@@ -75,7 +75,7 @@ pub enum Subject {
 /// The extent of the residue scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Scanned {
+pub struct ScanExtent {
     /// Files read completely.
     pub files: u64,
     pub bytes: u64,
@@ -227,7 +227,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Returns the canonical JSON (RFC 8785) of a receipt. Sufficient for the types in receipts:
-/// `serde_json::Value` keeps keys sorted, and writes whole numbers and strings as the RFC requires.
+/// `serde_json::BoundValue` keeps keys sorted, and writes whole numbers and strings as the RFC requires.
 fn canonical(value: &impl Serialize) -> Result<String> {
     serde_json::to_value(value)
         .map(|value| value.to_string())

@@ -14,21 +14,22 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// Registered files and their open descriptors. A static, because record locks belong to the process.
-static LOCKED: LazyLock<Mutex<HashMap<PathBuf, Vec<Arc<File>>>>> = LazyLock::new(Mutex::default);
+static REGISTERED: LazyLock<Mutex<HashMap<PathBuf, Vec<Arc<File>>>>> =
+    LazyLock::new(Mutex::default);
 
 /// Registers a file on which another library of this process (SQLite) holds POSIX record locks. `open` then
 /// reuses one descriptor, because closing any descriptor would release them. The file need not exist yet; its
 /// folder must.
-pub(crate) fn announce(path: &Path) -> Result<()> {
+pub(crate) fn register(path: &Path) -> Result<()> {
     let path = resolve(path)?;
-    LOCKED.lock().unwrap_or_else(PoisonError::into_inner).entry(path).or_default();
+    REGISTERED.lock().unwrap_or_else(PoisonError::into_inner).entry(path).or_default();
     Ok(())
 }
 
 /// Opens a file for reading. For a registered file, returns its open descriptor, unless the file was
 /// replaced.
 pub(crate) fn open(path: &Path) -> Result<Arc<File>> {
-    let mut locked = LOCKED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut locked = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(held) = locked.get_mut(&resolve(path)?) else {
         drop(locked);
         return File::open(path).map(Arc::new);
@@ -82,7 +83,7 @@ mod tests {
         let owner = File::options().read(true).write(true).open(&path).unwrap();
         fcntl_lock(&owner, FlockOperation::LockExclusive).unwrap();
         assert!(is_locked(&path));
-        announce(&folder.path().join("below/../rows.db")).unwrap();
+        register(&folder.path().join("below/../rows.db")).unwrap();
         for _ in 0..3 {
             drop(open(&path).unwrap());
             assert!(is_locked(&path));
@@ -96,13 +97,13 @@ mod tests {
     fn a_replaced_file_is_opened_again_and_the_removed_one_closed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.db-wal");
-        announce(&path).unwrap();
+        register(&path).unwrap();
         assert_eq!(open(&path).unwrap_err().kind(), std::io::ErrorKind::NotFound);
         for turn in 0..3 {
             std::fs::write(&path, format!("turn {turn}")).unwrap();
             let text = std::io::read_to_string(&*open(&path).unwrap()).unwrap();
             assert_eq!(text, format!("turn {turn}"));
-            let held = LOCKED.lock().unwrap()[&resolve(&path).unwrap()].len();
+            let held = REGISTERED.lock().unwrap()[&resolve(&path).unwrap()].len();
             assert_eq!(held, 1);
             std::fs::remove_file(&path).unwrap();
         }

@@ -12,17 +12,17 @@ use std::path::{Path, PathBuf};
 use crate::fs::posix_locks;
 
 /// Length of a pattern: long enough that no file contains one by chance (2^-128 per position).
-const WINDOW_BYTES: usize = 16;
+const PATTERN_BYTES: usize = 16;
 /// Bytes read at a time.
 const BLOCK_BYTES: usize = 1 << 20;
 /// Bits of the prefilter; a power of two. 2^22 bits (512 KiB) stay in a core's cache.
-const SIEVE_BITS: usize = 1 << 22;
+const PREFILTER_BITS: usize = 1 << 22;
 
 /// A set of patterns to search for.
-pub(crate) struct Needles {
+pub(crate) struct PatternSet {
     /// Number of the piece to which each pattern belongs.
-    windows: HashMap<[u8; WINDOW_BYTES], u32>,
-    sieve: Vec<u64>,
+    patterns: HashMap<[u8; PATTERN_BYTES], u32>,
+    prefilter: Vec<u64>,
     pieces: u32,
 }
 
@@ -32,22 +32,22 @@ pub(crate) struct Scan {
     pub(crate) files: u64,
     pub(crate) bytes: u64,
     /// Number of patterns searched for.
-    pub(crate) needles: u64,
+    pub(crate) patterns: u64,
     /// Pieces with at least one pattern found, and the file that contains it.
     pub(crate) found: BTreeSet<(u32, PathBuf)>,
     /// Files and folders that could not be read.
     pub(crate) unreadable: Vec<PathBuf>,
 }
 
-impl Default for Needles {
+impl Default for PatternSet {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Needles {
+impl PatternSet {
     pub(crate) fn new() -> Self {
-        Self { windows: HashMap::new(), sieve: vec![0; SIEVE_BITS / 64], pieces: 0 }
+        Self { patterns: HashMap::new(), prefilter: vec![0; PREFILTER_BITS / 64], pieces: 0 }
     }
 
     /// Adds a piece of data and returns its number. Bytes that do not fill a pattern of 16 bytes are not
@@ -55,12 +55,12 @@ impl Needles {
     pub(crate) fn add(&mut self, piece: &[u8]) -> u32 {
         let number = self.pieces;
         self.pieces += 1;
-        for window in piece.as_chunks::<WINDOW_BYTES>().0 {
+        for window in piece.as_chunks::<PATTERN_BYTES>().0 {
             // A pattern of equal bytes, such as zeros, occurs in every file and proves nothing.
             if window.iter().any(|byte| *byte != window[0]) {
-                self.windows.insert(*window, number);
-                let (word, bit) = place(head(window));
-                if let Some(word) = self.sieve.get_mut(word) {
+                self.patterns.insert(*window, number);
+                let (word, bit) = prefilter_bit(prefilter_key(window));
+                if let Some(word) = self.prefilter.get_mut(word) {
                     *word |= bit;
                 }
             }
@@ -69,18 +69,19 @@ impl Needles {
     }
 
     /// Returns the number of the piece to which the pattern `bytes` belongs.
-    fn hit(&self, bytes: &[u8; WINDOW_BYTES]) -> Option<u32> {
-        let (word, bit) = place(head(bytes));
-        let maybe = self.sieve.get(word).is_some_and(|word| word & bit != 0);
-        if maybe { self.windows.get(bytes).copied() } else { None }
+    fn matching_piece(&self, bytes: &[u8; PATTERN_BYTES]) -> Option<u32> {
+        let (word, bit) = prefilter_bit(prefilter_key(bytes));
+        let maybe = self.prefilter.get(word).is_some_and(|word| word & bit != 0);
+        if maybe { self.patterns.get(bytes).copied() } else { None }
     }
 
     /// Scans every regular file at and below `folder` on all cores. Does not follow links.
     pub(crate) fn scan(&self, folder: &Path) -> Scan {
-        let mut scan = Scan { needles: self.windows.len() as u64, ..Scan::default() };
+        let mut scan = Scan { patterns: self.patterns.len() as u64, ..Scan::default() };
         let mut files = Vec::new();
         list(folder, &mut files, &mut scan.unreadable);
-        let results: Vec<_> = files.into_par_iter().map(|path| (self.look(&path), path)).collect();
+        let results: Vec<_> =
+            files.into_par_iter().map(|path| (self.scan_file(&path), path)).collect();
         for (result, path) in results {
             match result {
                 Ok((bytes, found)) => {
@@ -96,7 +97,7 @@ impl Needles {
     }
 
     /// Scans one file. Returns its size and the numbers of the pieces found.
-    fn look(&self, path: &Path) -> std::io::Result<(u64, BTreeSet<u32>)> {
+    fn scan_file(&self, path: &Path) -> std::io::Result<(u64, BTreeSet<u32>)> {
         let (mut total, mut found) = (0, BTreeSet::new());
         // An empty file is not opened: it contains nothing, and it may be the lock file of an open store,
         // whose lock would be released on closing (see `posix_locks.rs`).
@@ -113,25 +114,25 @@ impl Needles {
             total += read as u64;
             let length = kept + read;
             let seen = block.get(..length).unwrap_or_default();
-            let windows = seen.windows(WINDOW_BYTES).filter_map(|window| window.first_chunk());
-            found.extend(windows.filter_map(|window| self.hit(window)));
+            let windows = seen.windows(PATTERN_BYTES).filter_map(|window| window.first_chunk());
+            found.extend(windows.filter_map(|window| self.matching_piece(window)));
             // The last 15 bytes are kept, because a pattern may cross the end of the block.
-            kept = length.min(WINDOW_BYTES - 1);
+            kept = length.min(PATTERN_BYTES - 1);
             block.copy_within(length - kept..length, 0);
         }
     }
 }
 
 /// Returns the first 8 bytes of a pattern, the prefilter's key.
-fn head(window: &[u8; WINDOW_BYTES]) -> u64 {
+fn prefilter_key(window: &[u8; PATTERN_BYTES]) -> u64 {
     window.first_chunk().map_or(0, |head| u64::from_le_bytes(*head))
 }
 
 /// Returns the prefilter's word index and bit for a key.
-fn place(head: u64) -> (usize, u64) {
+fn prefilter_bit(head: u64) -> (usize, u64) {
     // The high bits of a product mix all input bits (Knuth's multiplicative hashing).
     let hash = head.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-    let bit = hash as usize % SIEVE_BITS;
+    let bit = hash as usize % PREFILTER_BITS;
     (bit / 64, 1 << (bit % 64))
 }
 
@@ -168,7 +169,7 @@ mod tests {
     fn a_pattern_is_found_at_every_offset_and_across_reads() {
         let folder = tempfile::tempdir().unwrap();
         let piece = noise(1, 64);
-        let mut patterns = Needles::new();
+        let mut patterns = PatternSet::new();
         let number = patterns.add(&piece);
         for at in [0, 1, 7, BLOCK_BYTES - 40, BLOCK_BYTES - 16, BLOCK_BYTES - 1, BLOCK_BYTES] {
             let file = folder.path().join(format!("{at}"));
@@ -181,7 +182,7 @@ mod tests {
             std::fs::write(&file, bytes).unwrap();
         }
         let scan = patterns.scan(folder.path());
-        assert_eq!((scan.files, scan.found.len(), scan.needles), (7, 7, 4), "{scan:?}");
+        assert_eq!((scan.files, scan.found.len(), scan.patterns), (7, 7, 4), "{scan:?}");
         assert!(scan.found.iter().all(|(piece, _)| *piece == number));
     }
 
@@ -191,7 +192,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("below")).unwrap();
         std::fs::write(folder.path().join("below/a"), noise(3, 5_000_000)).unwrap();
         std::fs::write(folder.path().join("zeros"), vec![0; 100_000]).unwrap();
-        let mut patterns = Needles::new();
+        let mut patterns = PatternSet::new();
         for seed in 0..2000 {
             patterns.add(&noise(1000 + seed, 512));
         }

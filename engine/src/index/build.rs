@@ -7,7 +7,7 @@ use hnsw_rs::prelude::{Distance, Hnsw};
 use rayon::prelude::*;
 
 use super::graph::{Graph, Links};
-use super::quantized::Rows;
+use super::quantized::QuantizedRows;
 use crate::ids::FaceId;
 
 /// The maximum number of links of a face on each layer (the paper's M); twice as many on the base layer.
@@ -22,7 +22,7 @@ const LINKS: usize = 16;
 const LAYERS_MAX: usize = 16;
 
 /// The distance of two rows given by number, so that hnsw_rs stores a row number per face and not its codes.
-struct RowDistance<'a>(&'a Rows);
+struct RowDistance<'a>(&'a QuantizedRows);
 
 impl Distance<u32> for RowDistance<'_> {
     /// Returns 1 minus the cosine, 0..2. It is never negative, on which hnsw_rs would panic.
@@ -35,19 +35,19 @@ impl Distance<u32> for RowDistance<'_> {
 }
 
 /// Builds the graph of `rows` and `ids`, both \[N\], on all cores. No row may be cleared.
-pub(super) fn build(rows: &Rows, ids: &[FaceId], ef_construction: usize) -> Graph {
+pub(super) fn build(rows: &QuantizedRows, ids: &[FaceId], ef_construction: usize) -> Graph {
     let nodes = insert_all(rows, ef_construction);
     freeze(rows, ids, nodes)
 }
 
 /// A row and its links on each layer, from the base layer upwards.
-struct Node {
+struct BuildNode {
     row: u32,
     links: Vec<Vec<u32>>,
 }
 
 /// Inserts all rows into hnsw_rs. Returns them as nodes sorted by level, the highest first.
-fn insert_all(rows: &Rows, ef_construction: usize) -> Vec<Node> {
+fn insert_all(rows: &QuantizedRows, ef_construction: usize) -> Vec<BuildNode> {
     let hnsw = Hnsw::new(LINKS, rows.len(), LAYERS_MAX, ef_construction, RowDistance(rows));
     let numbers: Vec<u32> = (0..).take(rows.len()).collect();
     let insert = |number: &u32| hnsw.insert((std::slice::from_ref(number), *number as usize));
@@ -68,19 +68,19 @@ fn insert_all(rows: &Rows, ef_construction: usize) -> Vec<Node> {
                 let links = links.iter().filter(|link| usize::from(link.p_id.0) >= layer);
                 links.map(|link| link.d_id as u32).collect()
             });
-            nodes.push(Node { row: point.get_origin_id() as u32, links: links.collect() });
+            nodes.push(BuildNode { row: point.get_origin_id() as u32, links: links.collect() });
         }
     }
     nodes
 }
 
 /// Renumbers the rows in the order of `nodes`, repairs the base layer, and packs the links.
-fn freeze(rows: &Rows, ids: &[FaceId], nodes: Vec<Node>) -> Graph {
+fn freeze(rows: &QuantizedRows, ids: &[FaceId], nodes: Vec<BuildNode>) -> Graph {
     let mut new_row = vec![0; rows.len()];
     for (new, node) in (0..).zip(&nodes) {
         new_row[node.row as usize] = new;
     }
-    let mut sorted_rows = Rows::new(rows.dim());
+    let mut sorted_rows = QuantizedRows::new(rows.dim());
     let mut sorted_ids = Vec::with_capacity(ids.len());
     for node in &nodes {
         sorted_rows.push_values(rows.values(node.row as usize));
@@ -104,7 +104,7 @@ fn freeze(rows: &Rows, ids: &[FaceId], nodes: Vec<Node>) -> Graph {
 /// Restores links that hnsw_rs dropped from full lists. It drops the least similar link even if no other link
 /// leads in that direction, so that many similar faces of one person link only each other. A link is restored
 /// if no neighbour is closer to its target than the row itself (the heuristic of the paper's algorithm 4).
-fn restore(base: &mut [Vec<u32>], rows: &Rows) {
+fn restore(base: &mut [Vec<u32>], rows: &QuantizedRows) {
     let one_way = |(row, links): (usize, &Vec<u32>)| {
         let lost = links.iter().filter(|&&to| !base[to as usize].contains(&(row as u32)));
         lost.map(|&to| (to, row as u32)).collect::<Vec<_>>()
@@ -122,7 +122,7 @@ fn restore(base: &mut [Vec<u32>], rows: &Rows) {
 
 /// Adds links so that every row is reachable from row 0. A face that was dropped from all its neighbours'
 /// lists has no incoming link, and no search would find it.
-fn connect(base: &mut [Vec<u32>], rows: &Rows) {
+fn connect(base: &mut [Vec<u32>], rows: &QuantizedRows) {
     let mut reached = vec![false; base.len()];
     let mut open = VecDeque::new();
     for row in 0..base.len() {
@@ -170,7 +170,7 @@ mod tests {
     fn every_row_can_be_reached() {
         // Rows 0 to 2, rows 3 to 5 and row 6 are not connected; row 3 is the one most similar to row 5.
         let mut base = vec![vec![1], vec![0, 2], vec![1], vec![4, 0], vec![3], vec![3, 0], vec![]];
-        let mut rows = Rows::new(8);
+        let mut rows = QuantizedRows::new(8);
         let mut random = Random(7);
         for row in [0, 1, 2, 3, 4, 3, 6] {
             random.0 = row;

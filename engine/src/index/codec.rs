@@ -10,7 +10,7 @@
 use sha2::{Digest, Sha256};
 
 use super::graph::{Graph, Links};
-use super::quantized::{DIM_MAX, Rows};
+use super::quantized::{DIM_MAX, QuantizedRows};
 use crate::error::{Error, Result};
 use crate::ids::FaceId;
 
@@ -93,7 +93,7 @@ fn decode_body(input: &mut &[u8]) -> Result<Graph> {
     }
     let ids: Vec<FaceId> =
         take(input, product(count, 16)?)?.as_chunks().0.iter().map(|id| FaceId(*id)).collect();
-    let mut rows = Rows::new(dim);
+    let mut rows = QuantizedRows::new(dim);
     let mut values = Vec::with_capacity(dim);
     for row in take(input, product(count, dim)?)?.chunks_exact(dim) {
         values.clear();
@@ -162,12 +162,12 @@ fn damaged(reason: &str) -> Error {
 mod tests {
     use super::*;
     use crate::index::quantized::Code;
-    use crate::index::sample::{People, Random, fill};
-    use crate::index::search_layer::Walk;
+    use crate::index::sample::{Random, SyntheticPeople, fill};
+    use crate::index::search_layer::LayerSearch;
     use crate::index::{HnswIndex, Index};
 
     fn sample() -> Vec<u8> {
-        let mut people = People::new(12, 60);
+        let mut people = SyntheticPeople::new(12, 60);
         let faces = people.faces();
         let mut index = HnswIndex::new(12);
         fill(&mut index, &faces);
@@ -229,7 +229,7 @@ mod tests {
                 assert_eq!(encode(&graph), bytes);
                 let dim = graph.rows().dim();
                 let code = Code::new(dim, &random.unit(dim)).unwrap();
-                Walk::nearest(&graph, &code, 50).hits(10, -1.0);
+                LayerSearch::nearest(&graph, &code, 50).hits(10, -1.0);
             }
         }
         assert!(read > 100, "too few changed graphs passed the checks: {read}");

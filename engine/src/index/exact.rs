@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::quantized::{Code, Rows};
+use super::quantized::{Code, QuantizedRows};
 use super::{Hit, Index};
 use crate::error::Result;
 use crate::ids::FaceId;
@@ -9,7 +9,7 @@ use crate::ids::FaceId;
 /// The exact index: a table of int8 codes, which each search scans completely. Takes about D + 60 bytes of
 /// memory per face. It is also the oracle for measuring the approximate index.
 pub struct ExactIndex {
-    rows: Rows,
+    rows: QuantizedRows,
     /// \[N\]: the face of each row.
     ids: Vec<FaceId>,
     row_of: HashMap<FaceId, usize>,
@@ -18,7 +18,7 @@ pub struct ExactIndex {
 impl ExactIndex {
     /// Makes an empty index for embeddings of `dim` numbers, 1 to 4096.
     pub fn new(dim: usize) -> Self {
-        Self { rows: Rows::new(dim), ids: Vec::new(), row_of: HashMap::new() }
+        Self { rows: QuantizedRows::new(dim), ids: Vec::new(), row_of: HashMap::new() }
     }
 
     /// Iterates over the faces with their codes \[D\].
@@ -114,7 +114,7 @@ impl Index for ExactIndex {
 mod tests {
     use super::*;
     use crate::error::Error;
-    use crate::index::sample::{People, Random, fill, recall};
+    use crate::index::sample::{Random, SyntheticPeople, fill, recall};
     use crate::index::{model, top_k};
 
     /// Returns the top `k` by the cosines of the `f32` embeddings, without rounding to codes.
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn answers_are_those_of_brute_force() {
-        let mut people = People::new(128, 400);
+        let mut people = SyntheticPeople::new(128, 400);
         let faces = people.faces();
         let mut index = ExactIndex::new(128);
         fill(&mut index, &faces);

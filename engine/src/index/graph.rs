@@ -4,15 +4,15 @@
 //! point. The builder or the codec has checked that all links are in range.
 
 use super::Hit;
-use super::quantized::{Code, Rows};
-use super::search_layer::Walk;
+use super::quantized::{Code, QuantizedRows};
+use super::search_layer::LayerSearch;
 use crate::ids::FaceId;
 
 /// The maximum number of faces of a graph: its links are counted in 32 bits.
 pub(super) const GRAPH_FACES_MAX: usize = 100_000_000;
 
 /// The id that replaces the one of an erased face.
-const NOBODY: FaceId = FaceId([0; 16]);
+const ERASED_ID: FaceId = FaceId([0; 16]);
 
 /// The links of one layer, as compressed sparse rows.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl Links {
 
 /// A frozen graph over `rows`.
 pub(super) struct Graph {
-    rows: Rows,
+    rows: QuantizedRows,
     /// \[N\]: the face of each row.
     ids: Vec<FaceId>,
     /// The rows whose face is not erased, sorted by face id.
@@ -50,7 +50,7 @@ pub(super) struct Graph {
 
 impl Graph {
     /// Assembles a graph from its parts. Of rows with the same id, all but one are erased.
-    pub(super) fn new(rows: Rows, ids: Vec<FaceId>, layers: Vec<Links>) -> Self {
+    pub(super) fn new(rows: QuantizedRows, ids: Vec<FaceId>, layers: Vec<Links>) -> Self {
         let mut by_id: Vec<u32> = (0..).take(ids.len()).collect();
         by_id.retain(|&row| !rows.is_clear(row as usize));
         by_id.sort_unstable_by_key(|&row| ids[row as usize]);
@@ -62,10 +62,10 @@ impl Graph {
 
     /// Makes a graph without faces.
     pub(super) fn empty(dim: usize) -> Self {
-        Self::new(Rows::new(dim), Vec::new(), Vec::new())
+        Self::new(QuantizedRows::new(dim), Vec::new(), Vec::new())
     }
 
-    pub(super) fn rows(&self) -> &Rows {
+    pub(super) fn rows(&self) -> &QuantizedRows {
         &self.rows
     }
 
@@ -114,7 +114,7 @@ impl Graph {
         };
         let row = self.by_id.remove(place) as usize;
         self.rows.clear(row);
-        self.ids[row] = NOBODY;
+        self.ids[row] = ERASED_ID;
         true
     }
 
@@ -127,7 +127,7 @@ impl Graph {
             let kept = is_kept(&self.ids[row]);
             if !kept {
                 self.rows.clear(row);
-                self.ids[row] = NOBODY;
+                self.ids[row] = ERASED_ID;
             }
             kept
         });
@@ -142,14 +142,14 @@ impl Graph {
         if ef.saturating_mul(8) > self.len() {
             return self.scan(code, k, f32::NEG_INFINITY);
         }
-        Walk::nearest(self, code, ef).hits(k, f32::NEG_INFINITY)
+        LayerSearch::nearest(self, code, ef).hits(k, f32::NEG_INFINITY)
     }
 
     /// Returns approximately every face with a similarity of at least `floor`. The graph search expands all
     /// faces above `floor - slack`, and at least the best `ef`. If it visits more than `budget` faces, scans
     /// all instead.
-    pub(super) fn above(&self, code: &Code, floor: f32, search: Above) -> Vec<Hit> {
-        match Walk::above(self, code, floor, search) {
+    pub(super) fn search_above(&self, code: &Code, floor: f32, search: SearchLimits) -> Vec<Hit> {
+        match LayerSearch::above(self, code, floor, search) {
             Some(walk) => walk.hits(usize::MAX, floor),
             None => self.scan(code, usize::MAX, floor),
         }
@@ -164,9 +164,9 @@ impl Graph {
     }
 }
 
-/// The limits of a search above a similarity; see `Graph::above`.
+/// The limits of a search above a similarity; see `Graph::search_above`.
 #[derive(Clone, Copy)]
-pub(super) struct Above {
+pub(super) struct SearchLimits {
     pub(super) ef: usize,
     pub(super) slack: f32,
     pub(super) budget: usize,

@@ -1,7 +1,7 @@
 use super::exact::ExactIndex;
-use super::graph::{Above, GRAPH_FACES_MAX, Graph};
-use super::quantized::{Code, Rows};
-use super::top_k::Selection;
+use super::graph::{GRAPH_FACES_MAX, Graph, SearchLimits};
+use super::quantized::{Code, QuantizedRows};
+use super::top_k::TopK;
 use super::{Hit, Index, build, codec};
 use crate::error::{Error, Result};
 use crate::ids::FaceId;
@@ -62,13 +62,13 @@ impl HnswIndex {
     /// # Errors
     /// - `Damaged`: there are more than 100 million faces.
     pub fn freeze(&mut self) -> Result<()> {
-        *self = self.frozen_anew()?;
+        *self = self.rebuild()?;
         Ok(())
     }
 
     /// Builds a new index whose graph has all faces of this one, which stays searchable meanwhile. The caller
     /// then brings the new index up to date with `reconcile` and `insert`. Errors as `freeze`.
-    pub fn frozen_anew(&self) -> Result<Self> {
+    pub fn rebuild(&self) -> Result<Self> {
         self.built(EF_CONSTRUCTION)
     }
 
@@ -79,7 +79,7 @@ impl HnswIndex {
                 reason: format!("{} faces, expected at most {GRAPH_FACES_MAX}", self.len()),
             });
         }
-        let mut rows = Rows::new(self.dim());
+        let mut rows = QuantizedRows::new(self.dim());
         let mut ids = Vec::with_capacity(self.len());
         for (face, values) in self.frozen.faces().chain(self.head.faces()) {
             rows.push_values(values);
@@ -127,7 +127,7 @@ impl HnswIndex {
     /// Searches as `search` does, with this `ef` instead of the default; for measurements.
     pub fn search_wide(&self, query: &[f32], k: usize, ef: usize) -> Result<Vec<Hit>> {
         let code = Code::new(self.dim(), query)?;
-        let mut best = Selection::new(k, f32::NEG_INFINITY);
+        let mut best = TopK::new(k, f32::NEG_INFINITY);
         let head = self.head.best(&code, k, f32::NEG_INFINITY);
         let frozen = self.frozen.nearest(&code, k, ef.max(k));
         for hit in frozen.into_iter().chain(head) {
@@ -166,14 +166,14 @@ impl Index for HnswIndex {
 
     fn search_above(&self, query: &[f32], similarity_min: f32) -> Result<Vec<Hit>> {
         let code = Code::new(self.dim(), query)?;
-        let mut best = Selection::new(usize::MAX, similarity_min);
-        let search = Above {
+        let mut best = TopK::new(usize::MAX, similarity_min);
+        let search = SearchLimits {
             ef: self.view(),
             slack: SLACK,
             // Visiting a face in random memory order costs several times as much as in a scan.
             budget: self.frozen.rows().len() / 8,
         };
-        let frozen = self.frozen.above(&code, similarity_min, search);
+        let frozen = self.frozen.search_above(&code, similarity_min, search);
         let head = self.head.best(&code, usize::MAX, similarity_min);
         for hit in frozen.into_iter().chain(head) {
             best.offer(hit.face, hit.similarity);
@@ -197,7 +197,7 @@ impl Index for HnswIndex {
 mod tests {
     use super::*;
     use crate::index::model;
-    use crate::index::sample::{FACES, People, Random, fill, normed, recall};
+    use crate::index::sample::{FACES, Random, SyntheticPeople, fill, normed, recall};
     use std::collections::HashSet;
     use std::sync::OnceLock;
 
@@ -208,27 +208,27 @@ mod tests {
     const THRESHOLD: f32 = 0.4;
 
     /// Limits with which no search falls back to a scan.
-    const WALK: Above = Above { ef: VIEW_MIN, slack: SLACK, budget: usize::MAX };
+    const WALK: SearchLimits = SearchLimits { ef: VIEW_MIN, slack: SLACK, budget: usize::MAX };
 
     /// 20,000 faces, 300 queries, and the bytes of a graph of the faces.
-    struct Event {
+    struct SampleIndex {
         faces: Vec<(FaceId, Vec<f32>)>,
         queries: Vec<Vec<f32>>,
         bytes: Vec<u8>,
     }
 
     /// Returns the shared test data; the graph is built once for all tests.
-    fn event() -> &'static Event {
-        static EVENT: OnceLock<Event> = OnceLock::new();
+    fn sample_index() -> &'static SampleIndex {
+        static EVENT: OnceLock<SampleIndex> = OnceLock::new();
         EVENT.get_or_init(|| {
-            let mut people = People::new(128, PEOPLE);
+            let mut people = SyntheticPeople::new(128, PEOPLE);
             let faces = people.faces();
             let mut index = HnswIndex::new(128);
             fill(&mut index, &faces);
             assert!(index.needs_freeze());
             index = index.built(EF_CONSTRUCTION_LOW).unwrap();
             assert!(!index.needs_freeze());
-            Event { faces, queries: people.queries(300), bytes: index.to_bytes() }
+            SampleIndex { faces, queries: people.queries(300), bytes: index.to_bytes() }
         })
     }
 
@@ -249,13 +249,13 @@ mod tests {
     /// Runs `above` by graph search alone, without the fallback to a scan.
     fn above_by_walk(index: &HnswIndex, queries: &[Vec<f32>]) -> Vec<Vec<Hit>> {
         let code = |q: &[f32]| Code::new(index.dim(), q).unwrap();
-        let walk = |q: &Vec<f32>| index.frozen.above(&code(q), THRESHOLD, WALK);
+        let walk = |q: &Vec<f32>| index.frozen.search_above(&code(q), THRESHOLD, WALK);
         queries.iter().map(walk).collect()
     }
 
     #[test]
     fn a_graph_finds_what_a_scan_finds() {
-        let event = event();
+        let event = sample_index();
         let (index, oracle) = (HnswIndex::from_bytes(&event.bytes).unwrap(), exact(&event.faces));
         assert_eq!((index.len(), index.kind(), oracle.kind()), (20_000, "hnsw", "exact"));
         let share = recall(&nearest(&oracle, &event.queries), &nearest(&index, &event.queries));
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn bytes_give_the_same_graph() {
-        let event = event();
+        let event = sample_index();
         let mut index = HnswIndex::from_bytes(&event.bytes).unwrap();
         event.faces.iter().step_by(30).for_each(|(face, _)| assert!(index.remove(face)));
         let bytes = index.to_bytes();
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn removed_faces_never_come_back_and_hide_no_others() {
-        let event = event();
+        let event = sample_index();
         let mut index = HnswIndex::from_bytes(&event.bytes).unwrap();
         let (mut gone, mut kept) = (HashSet::new(), Vec::new());
         let mut random = Random(9);
@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn new_and_replaced_faces_are_found_at_once() {
-        let event = event();
+        let event = sample_index();
         let mut index = HnswIndex::from_bytes(&event.bytes).unwrap();
         let (new, replaced) = (Random(4).face(), event.faces[0].0);
         for (face, query) in [(new, &event.queries[0]), (replaced, &event.queries[1])] {
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn many_faces_of_one_person_and_copies_of_one_face_are_all_found() {
-        let mut people = People::new(64, 600);
+        let mut people = SyntheticPeople::new(64, 600);
         let mut faces = people.faces();
         let copy = people.face_of(1);
         for _ in 0..200 {
@@ -356,7 +356,7 @@ mod tests {
             let expected = index.search_above(&query, f32::NEG_INFINITY).unwrap();
             let mates = expected.partition_point(|hit| hit.similarity >= 0.5);
             assert!(mates >= 200);
-            let found = index.frozen.above(&code, 0.5, WALK);
+            let found = index.frozen.search_above(&code, 0.5, WALK);
             let share = recall(&[expected[..mates].to_vec()], &[found]);
             assert!(share >= 0.99, "{share}");
         }
@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_walk_without_a_floor_reaches_every_face() {
-        let mut people = People::new(32, 1_000);
+        let mut people = SyntheticPeople::new(32, 1_000);
         let mut faces = people.faces();
         let mut index = HnswIndex::new(32);
         fill(&mut index, &faces);
@@ -382,7 +382,7 @@ mod tests {
         for (n, (face, embedding)) in faces.iter().enumerate() {
             if n % 451 == 0 || n > 4_980 {
                 let code = Code::new(32, embedding).unwrap();
-                let found = index.frozen.above(&code, f32::NEG_INFINITY, WALK);
+                let found = index.frozen.search_above(&code, f32::NEG_INFINITY, WALK);
                 let all = index.search(embedding, usize::MAX).unwrap();
                 assert_eq!(found, all, "{} faces left", index.len());
             }

@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::top_k::Selection;
+use super::top_k::TopK;
 use super::{Hit, kernels};
 use crate::error::{Error, Result};
 use crate::ids::FaceId;
@@ -65,7 +65,7 @@ impl Code {
 
 /// A table of codes, one row per face.
 #[derive(Clone)]
-pub(super) struct Rows {
+pub(super) struct QuantizedRows {
     dim: usize,
     stride: usize,
     /// \[N, stride\], -127..127.
@@ -74,7 +74,7 @@ pub(super) struct Rows {
     scales: Vec<f32>,
 }
 
-impl Rows {
+impl QuantizedRows {
     /// Makes an empty table for embeddings of `dim` numbers.
     pub(super) fn new(dim: usize) -> Self {
         Self { dim, stride: dim.next_multiple_of(ALIGN), codes: Vec::new(), scales: Vec::new() }
@@ -178,8 +178,8 @@ impl Rows {
         asked: &[(&Code, f32)],
         k: usize,
     ) -> Vec<Vec<Hit>> {
-        let none = || asked.iter().map(|(_, floor)| Selection::new(k, *floor)).collect::<Vec<_>>();
-        let hits = |best: Vec<Selection>| best.into_iter().map(Selection::into_hits).collect();
+        let none = || asked.iter().map(|(_, floor)| TopK::new(k, *floor)).collect::<Vec<_>>();
+        let hits = |best: Vec<TopK>| best.into_iter().map(TopK::into_hits).collect();
         let part = |from: usize, ids: &[FaceId]| -> Vec<Vec<Hit>> {
             let mut best = none();
             for (n, ids) in ids.chunks(BLOCK_ROWS).enumerate() {
@@ -207,7 +207,7 @@ impl Rows {
     }
 
     /// Offers the rows from `from` on, named by `ids` (at most `BLOCK_ROWS`), to `best`.
-    fn score(&self, from: usize, ids: &[FaceId], code: &Code, best: &mut Selection) {
+    fn score(&self, from: usize, ids: &[FaceId], code: &Code, best: &mut TopK) {
         let mut dots = [0; BLOCK_ROWS];
         let codes = &self.codes[from * self.stride..][..ids.len() * self.stride];
         kernels::scan(&code.values, codes, &mut dots);
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn similarity_is_the_cosine_whatever_the_norm() {
-        let mut rows = Rows::new(3);
+        let mut rows = QuantizedRows::new(3);
         rows.push(&Code::new(3, &[3.0, 4.0, 0.0]).unwrap());
         for (query, cosine) in [
             ([0.03, 0.04, 0.0], 1.0),
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_removed_row_leaves_no_codes_in_memory() {
-        let mut rows = Rows::new(2);
+        let mut rows = QuantizedRows::new(2);
         for x in [1.0, 2.0, 3.0] {
             rows.push(&Code::new(2, &[x, 1.0]).unwrap());
         }

@@ -48,7 +48,7 @@ pub fn normed(mut v: Vec<f32>) -> Vec<f32> {
 }
 
 /// Synthetic people with face-like embeddings: cosines of about 0.6 within a person, about 0 between people.
-pub struct People {
+pub struct SyntheticPeople {
     pub dim: usize,
     pub centres: Vec<Vec<f32>>,
     pub random: Random,
@@ -57,7 +57,7 @@ pub struct People {
 /// The number of faces of each person.
 pub const FACES: usize = 5;
 
-impl People {
+impl SyntheticPeople {
     pub fn new(dim: usize, people: usize) -> Self {
         let mut random = Random(people as u64);
         let centres = (0..people).map(|_| random.unit(dim)).collect();

@@ -6,9 +6,9 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-use super::graph::{Above, Graph};
+use super::graph::{Graph, SearchLimits};
 use super::quantized::Code;
-use super::top_k::Selection;
+use super::top_k::TopK;
 use super::{Hit, kernels};
 
 /// A row and its similarity to the query.
@@ -39,13 +39,13 @@ impl PartialEq for Scored {
 impl Eq for Scored {}
 
 /// The state of a search on one layer.
-pub(super) struct Walk<'a> {
+pub(super) struct LayerSearch<'a> {
     graph: &'a Graph,
     code: &'a Code,
     layer: usize,
     /// The visited rows, one bit per row.
-    seen: Vec<u64>,
-    seen_count: usize,
+    visited: Vec<u64>,
+    visited_count: usize,
     /// The candidates: rows whose links were not followed yet.
     frontier: BinaryHeap<Scored>,
     /// The best `ef` faces so far (the paper's dynamic list W).
@@ -57,7 +57,7 @@ pub(super) struct Walk<'a> {
     found: Vec<Scored>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> LayerSearch<'a> {
     /// Searches for approximately the `ef` faces nearest to `code`.
     pub(super) fn nearest(graph: &'a Graph, code: &'a Code, ef: usize) -> Self {
         let mut walk = Self::descend(graph, code, ef, f32::INFINITY);
@@ -71,7 +71,7 @@ impl<'a> Walk<'a> {
         graph: &'a Graph,
         code: &'a Code,
         floor: f32,
-        search: Above,
+        search: SearchLimits,
     ) -> Option<Self> {
         let mut walk = Self::descend(graph, code, search.ef, floor - search.slack);
         walk.run(search.budget).then_some(walk)
@@ -79,7 +79,7 @@ impl<'a> Walk<'a> {
 
     /// Returns the best `k` of the faces found, with a similarity of at least `floor`.
     pub(super) fn hits(&self, k: usize, floor: f32) -> Vec<Hit> {
-        let mut best = Selection::new(k, floor);
+        let mut best = TopK::new(k, floor);
         for found in &self.found {
             best.offer(self.graph.ids()[found.row as usize], found.similarity);
         }
@@ -106,8 +106,8 @@ impl<'a> Walk<'a> {
             graph,
             code,
             layer,
-            seen: vec![0; rows.div_ceil(64)],
-            seen_count: 0,
+            visited: vec![0; rows.div_ceil(64)],
+            visited_count: 0,
             frontier: BinaryHeap::new(),
             view: BinaryHeap::with_capacity(ef.min(rows) + 1),
             ef: ef.max(1),
@@ -118,7 +118,7 @@ impl<'a> Walk<'a> {
 
     /// Adds the row that the search starts at.
     fn enter(&mut self, row: u32) {
-        if self.seen.is_empty() || !self.see(row) {
+        if self.visited.is_empty() || !self.mark_visited(row) {
             return;
         }
         if self.is_erased(row) {
@@ -143,7 +143,7 @@ impl<'a> Walk<'a> {
                 behind.into_iter().for_each(|row| self.postpone(row));
             }
             near.drain(..).for_each(|row| self.score(row));
-            if self.seen_count > budget {
+            if self.visited_count > budget {
                 return false;
             }
         }
@@ -156,7 +156,7 @@ impl<'a> Walk<'a> {
             return;
         };
         for &target in links.of(row) {
-            if !self.see(target) {
+            if !self.mark_visited(target) {
                 continue;
             }
             if self.is_erased(target) {
@@ -205,11 +205,11 @@ impl<'a> Walk<'a> {
 
     /// Marks the row as visited. Returns whether it was unvisited.
     #[inline]
-    fn see(&mut self, row: u32) -> bool {
-        let (word, bit) = (&mut self.seen[row as usize / 64], 1 << (row % 64));
+    fn mark_visited(&mut self, row: u32) -> bool {
+        let (word, bit) = (&mut self.visited[row as usize / 64], 1 << (row % 64));
         let unseen = *word & bit == 0;
         *word |= bit;
-        self.seen_count += usize::from(unseen);
+        self.visited_count += usize::from(unseen);
         unseen
     }
 }

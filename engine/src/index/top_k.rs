@@ -5,13 +5,13 @@ use crate::ids::FaceId;
 
 /// A top-k selection: the best `k` hits offered, of those with a similarity of at least a floor. Similarities
 /// must not be NaN.
-pub(super) struct Selection {
+pub(super) struct TopK {
     k: usize,
     floor: f32,
     hits: Vec<Hit>,
 }
 
-impl Selection {
+impl TopK {
     /// Makes a selection of at most `k` hits with a similarity of at least `floor`; a NaN floor selects none.
     pub(super) fn new(k: usize, floor: f32) -> Self {
         let hits = Vec::new();
@@ -77,7 +77,7 @@ mod tests {
                     similarity: (random.below(21) as f32 - 10.0) / 10.0,
                 })
                 .collect();
-            let mut selection = Selection::new(k, -0.5);
+            let mut selection = TopK::new(k, -0.5);
             all.iter().for_each(|h| selection.offer(h.face, h.similarity));
             let mut expected = all;
             expected.retain(|h| h.similarity >= -0.5);

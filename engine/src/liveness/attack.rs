@@ -10,12 +10,12 @@ const FACTOR: f32 = 2.7;
 
 /// The presentation attack detection model. It responds to texture (screens, paper) and to the surroundings
 /// of the face.
-pub(super) struct Attack(pub(super) Model);
+pub(super) struct AttackDetector(pub(super) Model);
 
-impl Attack {
+impl AttackDetector {
     /// Computes the live score, 0 (a picture of a person) to 1 (a person), of the face in `face`, px of the
     /// upright `picture`.
-    pub(super) fn live(&self, picture: &Picture, face: Region) -> Result<f32> {
+    pub(super) fn live_score(&self, picture: &Picture, face: Region) -> Result<f32> {
         let region = within(face, picture.width() as f32, picture.height() as f32);
         let crop = picture.cut(region, SIDE_PX, SIDE_PX, (SIDE_PX, SIDE_PX))?;
         let outputs = self.0.run(planes(&[crop], true, 0.0, 1.0))?;

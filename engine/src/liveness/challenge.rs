@@ -5,10 +5,10 @@
 
 use std::collections::HashSet;
 
-use super::frame_checks::{self, Turned};
-use super::frame_fingerprint::Print;
-use super::protocol::{Guidance, Progress, Refusal, Turn};
-use super::{LiveFace, Look};
+use super::frame_checks::{self, TurnState};
+use super::frame_fingerprint::FrameFingerprint;
+use super::protocol::{FailureReason, Guidance, HeadTurn, Progress};
+use super::{FrameAnalysis, LiveFace};
 use crate::error::{Error, Result};
 use crate::template::Template;
 
@@ -25,35 +25,35 @@ const MANY_FACES_MAX_MS: u64 = 15_000;
 /// wrong.
 const DOUBTS_MAX: u32 = 3;
 /// Limits the frames of a challenge: ten per second for 90 s. A further frame fails it as too late.
-const LOOKS_MAX: usize = 900;
+const FRAMES_MAX: usize = 900;
 /// Turns of a challenge.
 const TURNS: usize = 3;
 
 /// A challenge in progress: look straight and turn, three times. It has embeddings of the person until it is
 /// dropped, so it does not implement `Debug`.
 pub struct Challenge {
-    turns: [Turn; TURNS],
+    turns: [HeadTurn; TURNS],
     /// The frames that passed, straight and turned alternating.
-    kept: Vec<Kept>,
-    began_ms: Option<u64>,
+    passed_frames: Vec<PassedFrame>,
+    started_ms: Option<u64>,
     /// When the current step was requested.
-    asked_ms: u64,
+    requested_ms: u64,
     /// Digests of all frames, to detect replays.
-    seen: HashSet<[u8; 32]>,
+    frame_digests: HashSet<[u8; 32]>,
     no_face_since_ms: Option<u64>,
     many_faces_since_ms: Option<u64>,
-    doubts: Doubts,
+    doubts: DoubtfulFrames,
     verdict: Option<Progress>,
 }
 
-struct Kept {
+struct PassedFrame {
     face: LiveFace,
-    print: Print,
+    fingerprint: FrameFingerprint,
 }
 
 /// Consecutive doubtful frames, by kind of doubt.
 #[derive(Default)]
-struct Doubts {
+struct DoubtfulFrames {
     person: u32,
     flat: u32,
     turn: u32,
@@ -72,10 +72,10 @@ impl Challenge {
             getrandom::fill(&mut byte).map_err(|_| Error::Random)?;
             // Rejection sampling: two bits per turn, 64 equally likely orders, until one is allowed.
             let turn = |nth: u32| match byte[0] >> (2 * nth) & 3 {
-                0 => Turn::Left,
-                1 => Turn::Right,
-                2 => Turn::Up,
-                _ => Turn::Down,
+                0 => HeadTurn::Left,
+                1 => HeadTurn::Right,
+                2 => HeadTurn::Up,
+                _ => HeadTurn::Down,
             };
             let turns = [0, 1, 2].map(turn);
             if is_challenging(&turns) {
@@ -84,28 +84,28 @@ impl Challenge {
         }
     }
 
-    pub(super) fn of(turns: [Turn; TURNS]) -> Self {
+    pub(super) fn of(turns: [HeadTurn; TURNS]) -> Self {
         Self {
             turns,
-            kept: Vec::new(),
-            began_ms: None,
-            asked_ms: 0,
-            seen: HashSet::new(),
+            passed_frames: Vec::new(),
+            started_ms: None,
+            requested_ms: 0,
+            frame_digests: HashSet::new(),
             no_face_since_ms: None,
             many_faces_since_ms: None,
-            doubts: Doubts::default(),
+            doubts: DoubtfulFrames::default(),
             verdict: None,
         }
     }
 
     /// Returns the turns of the challenge, in order.
-    pub fn turns(&self) -> [Turn; 3] {
+    pub fn turns(&self) -> [HeadTurn; 3] {
         self.turns
     }
 
     /// Returns the number of completed turns, 0 to 3.
     pub fn done(&self) -> usize {
-        self.kept.len() / 2
+        self.passed_frames.len() / 2
     }
 
     /// Returns the verdict; `None` while the challenge is in progress.
@@ -122,20 +122,20 @@ impl Challenge {
     }
 
     /// Returns the turn of the current step; `None` if the step is to look straight.
-    fn turn(&self) -> Option<Turn> {
-        let straight = self.kept.len().is_multiple_of(2);
+    fn turn(&self) -> Option<HeadTurn> {
+        let straight = self.passed_frames.len().is_multiple_of(2);
         if straight { None } else { self.turns.get(self.done()).copied() }
     }
 
     /// Judges the next frame. `at_ms` is the arrival time, in milliseconds of a monotonic clock of the
     /// caller; the time limit starts with the first frame. No frame may be sent twice: a client that samples
-    /// its camera faster than the camera delivers frames gets `Refusal::Replay`. After a verdict, returns it
+    /// its camera faster than the camera delivers frames gets `FailureReason::Replay`. After a verdict, returns it
     /// again.
-    pub fn see(&mut self, frame: &Look, at_ms: u64) -> Progress {
+    pub fn advance(&mut self, frame: &FrameAnalysis, at_ms: u64) -> Progress {
         if let Some(verdict) = self.verdict {
             return verdict;
         }
-        let progress = self.judge(frame, at_ms).unwrap_or_else(Progress::Failed);
+        let progress = self.check_frame(frame, at_ms).unwrap_or_else(Progress::Failed);
         if !matches!(progress, Progress::Wait(_)) {
             self.verdict = Some(progress);
         }
@@ -153,9 +153,9 @@ impl Challenge {
         if self.verdict != Some(Progress::Passed) {
             return Err(Error::NoFace { photo: "a challenge that has not passed".into() });
         }
-        let named = |kept: &'_ Kept| ("a frame", kept.face.face.clone());
-        let all: Vec<_> = self.kept.iter().map(named).collect();
-        let straight: Vec<_> = self.kept.iter().step_by(2).map(named).collect();
+        let named = |kept: &'_ PassedFrame| ("a frame", kept.face.face.clone());
+        let all: Vec<_> = self.passed_frames.iter().map(named).collect();
+        let straight: Vec<_> = self.passed_frames.iter().step_by(2).map(named).collect();
         let of = |faces: &[(&str, crate::face::Face)]| {
             let faces: Vec<_> = faces.iter().map(|(name, face)| (*name, face)).collect();
             Template::of(&faces, pack)
@@ -166,39 +166,47 @@ impl Challenge {
         }
     }
 
-    fn judge(&mut self, frame: &Look, at_ms: u64) -> std::result::Result<Progress, Refusal> {
-        let began_ms = *self.began_ms.get_or_insert(at_ms);
-        if at_ms.saturating_sub(began_ms) > TIME_MAX_MS || self.seen.len() >= LOOKS_MAX {
-            return Err(Refusal::TooLate);
+    fn check_frame(
+        &mut self,
+        frame: &FrameAnalysis,
+        at_ms: u64,
+    ) -> std::result::Result<Progress, FailureReason> {
+        let began_ms = *self.started_ms.get_or_insert(at_ms);
+        if at_ms.saturating_sub(began_ms) > TIME_MAX_MS || self.frame_digests.len() >= FRAMES_MAX {
+            return Err(FailureReason::TooLate);
         }
-        if !self.seen.insert(frame.frame_digest) {
-            return Err(Refusal::Replay);
+        if !self.frame_digests.insert(frame.frame_digest) {
+            return Err(FailureReason::Replay);
         }
-        self.presence(frame, at_ms)?;
-        let face = match frame_checks::fit(frame) {
+        self.check_face_count(frame, at_ms)?;
+        let face = match frame_checks::usable_face(frame) {
             Ok(face) => face,
             Err(guidance) => return Ok(Progress::Wait(guidance)),
         };
-        if self.doubtful(face)? {
+        if self.is_doubtful(face)? {
             return Ok(Progress::Wait(self.awaited()));
         }
-        let passes = match (self.turn(), self.kept.last(), self.kept.first()) {
+        let passes = match (self.turn(), self.passed_frames.last(), self.passed_frames.first()) {
             (Some(turn), Some(front), _) => {
-                let turned = frame_checks::turned(turn, &front.face, face);
-                self.turned(turned, at_ms)?
+                let turned = frame_checks::turn_state(turn, &front.face, face);
+                self.check_turn(turned, at_ms)?
             }
-            (_, _, Some(first)) => frame_checks::back(&first.face, face),
-            _ => frame_checks::straight(face),
+            (_, _, Some(first)) => frame_checks::is_back_in_front(&first.face, face),
+            _ => frame_checks::is_straight(face),
         };
         if passes {
-            self.keep(face, &frame.print, at_ms)
+            self.keep(face, &frame.fingerprint, at_ms)
         } else {
             Ok(Progress::Wait(self.awaited()))
         }
     }
 
     /// Fails the challenge if no face, or several, were in the frames for more than 15 s.
-    fn presence(&mut self, frame: &Look, at_ms: u64) -> std::result::Result<(), Refusal> {
+    fn check_face_count(
+        &mut self,
+        frame: &FrameAnalysis,
+        at_ms: u64,
+    ) -> std::result::Result<(), FailureReason> {
         let lasts = |holds: bool, since: &mut Option<u64>, max_ms: u64| {
             if !holds {
                 *since = None;
@@ -207,46 +215,54 @@ impl Challenge {
             at_ms.saturating_sub(*since.get_or_insert(at_ms)) > max_ms
         };
         if lasts(frame.faces == 0, &mut self.no_face_since_ms, NO_FACE_MAX_MS) {
-            return Err(Refusal::NoFace);
+            return Err(FailureReason::NoFace);
         }
         if lasts(frame.faces > 1, &mut self.many_faces_since_ms, MANY_FACES_MAX_MS) {
-            return Err(Refusal::ManyFaces);
+            return Err(FailureReason::ManyFaces);
         }
         Ok(())
     }
 
     /// Whether this frame does not count, because it may show another person or a tilted picture. Fails the
     /// challenge at the third such frame in a row.
-    fn doubtful(&mut self, face: &LiveFace) -> std::result::Result<bool, Refusal> {
+    fn is_doubtful(&mut self, face: &LiveFace) -> std::result::Result<bool, FailureReason> {
         let (Some(first), Some(last)) =
-            (self.kept.first(), self.kept.iter().step_by(2).next_back())
+            (self.passed_frames.first(), self.passed_frames.iter().step_by(2).next_back())
         else {
             return Ok(false);
         };
         let another = !frame_checks::same_person(&first.face, face);
-        let tilted = frame_checks::tilted(&last.face, face);
+        let tilted = frame_checks::is_tilted(&last.face, face);
         if lasts(&mut self.doubts.person, another) {
-            return Err(Refusal::AnotherPerson);
+            return Err(FailureReason::AnotherPerson);
         }
         if lasts(&mut self.doubts.flat, tilted) {
-            return Err(Refusal::Flat);
+            return Err(FailureReason::Flat);
         }
         Ok(another || tilted)
     }
 
     /// Whether the frame shows the requested turn. Fails the challenge if the turn comes too soon, is
     /// repeatedly a wrong one, or is repeatedly flat.
-    fn turned(&mut self, turned: Turned, at_ms: u64) -> std::result::Result<bool, Refusal> {
-        if turned == Turned::Flatly {
+    fn check_turn(
+        &mut self,
+        turned: TurnState,
+        at_ms: u64,
+    ) -> std::result::Result<bool, FailureReason> {
+        if turned == TurnState::Flat {
             self.doubts.turn += 1;
-            return if self.doubts.turn >= DOUBTS_MAX { Err(Refusal::Flat) } else { Ok(false) };
+            return if self.doubts.turn >= DOUBTS_MAX {
+                Err(FailureReason::Flat)
+            } else {
+                Ok(false)
+            };
         }
-        if lasts(&mut self.doubts.turn, turned == Turned::AnotherWay) {
-            return Err(Refusal::WrongTurn);
+        if lasts(&mut self.doubts.turn, turned == TurnState::WrongDirection) {
+            return Err(FailureReason::WrongTurn);
         }
-        let passes = turned == Turned::Yes;
-        if passes && at_ms.saturating_sub(self.asked_ms) < TURN_MIN_MS {
-            return Err(Refusal::TooFast);
+        let passes = turned == TurnState::Complete;
+        if passes && at_ms.saturating_sub(self.requested_ms) < TURN_MIN_MS {
+            return Err(FailureReason::TooFast);
         }
         Ok(passes)
     }
@@ -255,24 +271,26 @@ impl Challenge {
     fn keep(
         &mut self,
         face: &LiveFace,
-        fingerprint: &Print,
+        fingerprint: &FrameFingerprint,
         at_ms: u64,
-    ) -> std::result::Result<Progress, Refusal> {
-        let same =
-            |kept: &Kept| fingerprint.difference(&kept.print) <= frame_checks::SAME_FRAME_MAX;
-        if self.kept.iter().any(same) {
-            return Err(Refusal::Replay);
+    ) -> std::result::Result<Progress, FailureReason> {
+        let same = |kept: &PassedFrame| {
+            fingerprint.difference(&kept.fingerprint) <= frame_checks::SAME_FRAME_MAX
+        };
+        if self.passed_frames.iter().any(same) {
+            return Err(FailureReason::Replay);
         }
-        self.kept.push(Kept { face: face.clone(), print: fingerprint.clone() });
-        self.doubts = Doubts::default();
-        self.asked_ms = at_ms;
+        self.passed_frames
+            .push(PassedFrame { face: face.clone(), fingerprint: fingerprint.clone() });
+        self.doubts = DoubtfulFrames::default();
+        self.requested_ms = at_ms;
         if self.done() < TURNS {
             return Ok(Progress::Wait(self.awaited()));
         }
-        if frame_checks::is_live(self.kept.iter().map(|kept| kept.face.live)) {
+        if frame_checks::is_live(self.passed_frames.iter().map(|kept| kept.face.live_score)) {
             Ok(Progress::Passed)
         } else {
-            Err(Refusal::Attack)
+            Err(FailureReason::Attack)
         }
     }
 }
@@ -284,7 +302,7 @@ fn lasts(count: &mut u32, doubt: bool) -> bool {
 }
 
 /// Whether no two consecutive turns are equal and at least one is to a side.
-fn is_challenging(turns: &[Turn; TURNS]) -> bool {
+fn is_challenging(turns: &[HeadTurn; TURNS]) -> bool {
     let differ = turns.windows(2).all(|pair| pair.first() != pair.last());
-    differ && turns.iter().any(|turn| matches!(turn, Turn::Left | Turn::Right))
+    differ && turns.iter().any(|turn| matches!(turn, HeadTurn::Left | HeadTurn::Right))
 }

@@ -3,8 +3,8 @@
 //! All thresholds of the challenge that concern frames are here.
 
 use super::planarity::relief;
-use super::protocol::{Guidance, Turn};
-use super::{LiveFace, Look};
+use super::protocol::{Guidance, HeadTurn};
+use super::{FrameAnalysis, LiveFace};
 use crate::detect::Landmarks;
 use crate::embed::cosine;
 
@@ -47,7 +47,7 @@ const TURN_PITCH: f32 = 10.0;
 /// clearer than a right one.
 const WRONG_MIN: f32 = 1.25;
 /// Limits the turn in the requested direction for a turn to count as wrong, where 1 is a complete turn.
-const WRONG_ASKED_MAX: f32 = 0.5;
+const WRONG_REQUESTED_MAX: f32 = 0.5;
 
 /// Lowest relief of a turn to a side: how far the nose moves ahead of the plane of eyes and mouth, in
 /// distances from eyes to mouth (`plane`). Pairs of LFW photos of one person, straight and turned by 18
@@ -73,14 +73,14 @@ const SAME_PERSON_MIN: f32 = 0.3;
 /// below it.
 pub const ATTACK_LIVE_MIN: f32 = 0.1;
 /// Limits the frames of a challenge with a live score below `ATTACK_LIVE_MIN`.
-const UNLIKE_MAX: usize = 1;
+const ATTACK_FRAMES_MAX: usize = 1;
 
 /// Mean difference, in steps of 255, up to which two frames are one frame encoded twice. JPEG of quality 80
 /// to 25 differs by 0.3 to 0.8, a face that moved by half a pixel by 1.0, by a whole pixel by 2.
 pub(super) const SAME_FRAME_MAX: f32 = 0.8;
 
 /// Returns the one face of a frame, or the guidance that makes the next frame usable.
-pub(super) fn fit(frame: &Look) -> Result<&LiveFace, Guidance> {
+pub(super) fn usable_face(frame: &FrameAnalysis) -> Result<&LiveFace, Guidance> {
     let face = match (&frame.face, frame.faces) {
         (_, 0) => return Err(Guidance::NoFace),
         (Some(face), 1) => face,
@@ -100,7 +100,7 @@ pub(super) fn fit(frame: &Look) -> Result<&LiveFace, Guidance> {
 }
 
 /// Whether the first frame is straight.
-pub(super) fn straight(face: &LiveFace) -> bool {
+pub(super) fn is_straight(face: &LiveFace) -> bool {
     let pose = face.pose;
     pose.yaw.abs() <= FRONT_YAW_MAX
         && FRONT_PITCH.contains(&pose.pitch)
@@ -108,63 +108,63 @@ pub(super) fn straight(face: &LiveFace) -> bool {
 }
 
 /// Whether a later frame is about as straight as the first one.
-pub(super) fn back(first: &LiveFace, now: &LiveFace) -> bool {
+pub(super) fn is_back_in_front(first: &LiveFace, now: &LiveFace) -> bool {
     (now.pose.yaw - first.pose.yaw).abs() <= BACK_YAW_MAX
         && (now.pose.pitch - first.pose.pitch).abs() <= BACK_PITCH_MAX
         && now.pose.roll.abs() <= FRONT_ROLL_MAX
 }
 
 /// Returns how far the head turned since `front`, where 1 is a complete turn.
-fn reach(turn: Turn, front: &LiveFace, now: &LiveFace) -> f32 {
+fn reach(turn: HeadTurn, front: &LiveFace, now: &LiveFace) -> f32 {
     let yaw = (now.pose.yaw - front.pose.yaw) / TURN_YAW;
     let pitch = (now.pose.pitch - front.pose.pitch) / TURN_PITCH;
     match turn {
-        Turn::Left => yaw,
-        Turn::Right => -yaw,
-        Turn::Up => pitch,
-        Turn::Down => -pitch,
+        HeadTurn::Left => yaw,
+        HeadTurn::Right => -yaw,
+        HeadTurn::Up => pitch,
+        HeadTurn::Down => -pitch,
     }
 }
 
 /// Returns the relief along the eyes in the direction of the turn; `None` for a turn up or down, which needs
 /// none.
-fn relief_of(turn: Turn, front: &LiveFace, now: &LiveFace) -> Option<f32> {
+fn relief_of(turn: HeadTurn, front: &LiveFace, now: &LiveFace) -> Option<f32> {
     let [along, _] = relief(&front.face.landmarks, &now.face.landmarks).unwrap_or_default();
     match turn {
-        Turn::Left => Some(along),
-        Turn::Right => Some(-along),
-        Turn::Up | Turn::Down => None,
+        HeadTurn::Left => Some(along),
+        HeadTurn::Right => Some(-along),
+        HeadTurn::Up | HeadTurn::Down => None,
     }
 }
 
 /// The state of a requested turn in a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turned {
+pub(super) enum TurnState {
     /// Not far enough.
     NotYet,
     /// Complete.
-    Yes,
+    Complete,
     /// Clearly in another direction.
-    AnotherWay,
+    WrongDirection,
     /// Far enough by the pose model, but the nose stayed in the plane of the face.
-    Flatly,
+    Flat,
 }
 
 /// Compares the turn since `front` with the requested one.
-pub(super) fn turned(requested: Turn, front: &LiveFace, now: &LiveFace) -> Turned {
+pub(super) fn turn_state(requested: HeadTurn, front: &LiveFace, now: &LiveFace) -> TurnState {
     if reach(requested, front, now) >= 1.0 {
         let has_relief = relief_of(requested, front, now).is_none_or(|relief| relief >= RELIEF_MIN);
-        return if has_relief { Turned::Yes } else { Turned::Flatly };
+        return if has_relief { TurnState::Complete } else { TurnState::Flat };
     }
-    let another = |turn: &Turn| *turn != requested && reach(*turn, front, now) >= WRONG_MIN;
-    if reach(requested, front, now) < WRONG_ASKED_MAX && Turn::ALL.iter().any(another) {
-        return Turned::AnotherWay;
+    let another = |turn: &HeadTurn| *turn != requested && reach(*turn, front, now) >= WRONG_MIN;
+    if reach(requested, front, now) < WRONG_REQUESTED_MAX && HeadTurn::ALL.iter().any(another) {
+        return TurnState::WrongDirection;
     }
-    Turned::NotYet
+    TurnState::NotYet
 }
 
 /// Whether the face became narrower like a tilted picture, not like a turning head.
-pub(super) fn tilted(front: &LiveFace, now: &LiveFace) -> bool {
+pub(super) fn is_tilted(front: &LiveFace, now: &LiveFace) -> bool {
     let (front, now) = (&front.face.landmarks, &now.face.landmarks);
     let narrower = slimness(now) < NARROW_MAX * slimness(front);
     narrower && relief(front, now).is_some_and(|[along, _]| along.abs() < RELIEF_MIN)
@@ -183,5 +183,5 @@ pub(super) fn same_person(first: &LiveFace, now: &LiveFace) -> bool {
 
 /// Whether the live scores of the frames that passed are those of a person.
 pub(super) fn is_live(scores: impl Iterator<Item = f32>) -> bool {
-    scores.filter(|score| *score < ATTACK_LIVE_MIN).count() <= UNLIKE_MAX
+    scores.filter(|score| *score < ATTACK_LIVE_MIN).count() <= ATTACK_FRAMES_MAX
 }

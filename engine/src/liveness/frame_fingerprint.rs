@@ -8,20 +8,20 @@ const SIDE: u32 = 64;
 /// The fingerprint of a frame, which recognises a frame that was encoded twice: luma in 64 × 64 cells,
 /// 0..255, and the cells that the face covers.
 #[derive(Clone)]
-pub(super) struct Print {
+pub(super) struct FrameFingerprint {
     cells: Vec<f32>,
     /// First and last column, first and last row.
     face: [usize; 4],
 }
 
-impl std::fmt::Debug for Print {
+impl std::fmt::Debug for FrameFingerprint {
     /// Omits the cells, because they are a small picture of a person.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Print")
     }
 }
 
-impl Print {
+impl FrameFingerprint {
     /// Computes the fingerprint of `picture` with a face in `face`.
     pub fn of(picture: &Picture, face: Region) -> Result<Self> {
         let small = picture.cut(picture.frame(), SIDE, SIDE, (SIDE, SIDE))?;
@@ -41,7 +41,7 @@ impl Print {
     }
 
     /// Returns the mean difference of two frames in the cells of this frame's face, 0 to 255.
-    pub fn difference(&self, other: &Print) -> f32 {
+    pub fn difference(&self, other: &FrameFingerprint) -> f32 {
         let [left, right, top, bottom] = self.face;
         let (mut sum, mut count) = (0.0, 0.0f32);
         let rows = self.cells.chunks(SIDE as usize).zip(other.cells.chunks(SIDE as usize));

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 pub use challenge::Challenge;
 pub use frame_checks::ATTACK_LIVE_MIN;
-pub use protocol::{Guidance, Progress, Refusal, Turn};
+pub use protocol::{FailureReason, Guidance, HeadTurn, Progress};
 
 use crate::embed::Precision;
 use crate::error::Result;
@@ -24,8 +24,8 @@ use crate::models::Models;
 use crate::models::runtime::{Model, Provider, Runtime};
 use crate::picture::{Picture, Region};
 use crate::quality::Quality;
-use attack::Attack;
-use frame_fingerprint::Print;
+use attack::AttackDetector;
+use frame_fingerprint::FrameFingerprint;
 use pose::HeadPose;
 
 /// Lowest height of a face, relative to the largest one, at which it is counted; people in the background are
@@ -52,7 +52,7 @@ pub struct LiveFace {
     pub pose: Pose,
     /// Live score: 0 (a picture of a person) to 1 (a person). Must not be disclosed, because an attacker who
     /// sees the score can learn to raise it.
-    pub live: f32,
+    pub live_score: f32,
     /// Height of the face over height of the frame; may exceed 1 if the face extends past the edge.
     pub share: f32,
     /// Strength of edges, 0 (blurred) to 1.
@@ -73,7 +73,7 @@ impl std::fmt::Debug for LiveFace {
 
 /// The analysis of one frame.
 #[derive(Clone, Debug)]
-pub struct Look {
+pub struct FrameAnalysis {
     /// Number of faces in the frame that are at least a third as high as the largest one.
     pub faces: usize,
     /// The only face, or the one clearly larger than all others.
@@ -82,11 +82,11 @@ pub struct Look {
     pub brightness: f32,
     /// SHA-256 of the decoded pixels, equal for files that differ only in their metadata.
     pub frame_digest: [u8; 32],
-    print: Print,
+    fingerprint: FrameFingerprint,
 }
 
 /// The clear face of a frame, as the pipeline found it.
-pub(crate) struct Seen<'a> {
+pub(crate) struct ClearFace<'a> {
     pub face: Face,
     pub region: Region,
     /// The aligned crop, 112 × 112.
@@ -95,7 +95,7 @@ pub(crate) struct Seen<'a> {
 
 /// The loaded models of the liveness check, shared by all threads.
 pub struct Liveness {
-    attack: Attack,
+    attack: AttackDetector,
     pose: HeadPose,
 }
 
@@ -122,40 +122,40 @@ impl Liveness {
             runtime.first_model(name, file, providers.iter().copied(), [1, 3, side, side])
         };
         Ok(Self {
-            attack: Attack(load("fr_liveness.onnx", &files.attack, attack::SIDE_PX)?),
+            attack: AttackDetector(load("fr_liveness.onnx", &files.attack, attack::SIDE_PX)?),
             pose: HeadPose(load("fr_pose.onnx", &files.pose, pose::SIDE_PX)?),
         })
     }
 
     /// Analyses `picture` with its `faces`; `clear` is the one clear face, whose liveness is computed.
-    pub(crate) fn look(
+    pub(crate) fn analyse_frame(
         &self,
         picture: &Picture,
         faces: &[Face],
-        clear: Option<Seen<'_>>,
-    ) -> Result<Look> {
+        clear: Option<ClearFace<'_>>,
+    ) -> Result<FrameAnalysis> {
         let height = |face: &Face| face.bbox[3] as f32;
         let tallest = faces.iter().map(height).fold(0.0, f32::max);
         let count = faces.iter().filter(|face| height(face) >= FACE_SHARE_MIN * tallest).count();
         let region = clear.as_ref().map_or(picture.frame(), |seen| seen.region);
-        let face = clear.map(|seen| self.face(picture, seen)).transpose()?;
+        let face = clear.map(|seen| self.analyse_face(picture, seen)).transpose()?;
         let mut digest = Sha256::new();
         digest.update(picture.width().to_le_bytes());
         digest.update(picture.pixels());
-        Ok(Look {
+        Ok(FrameAnalysis {
             faces: count,
             face,
             brightness: brightness(picture, region)?,
             frame_digest: digest.finalize().into(),
-            print: Print::of(picture, region)?,
+            fingerprint: FrameFingerprint::of(picture, region)?,
         })
     }
 
-    fn face(&self, picture: &Picture, seen: Seen<'_>) -> Result<LiveFace> {
-        let Seen { face, region, crop } = seen;
+    fn analyse_face(&self, picture: &Picture, seen: ClearFace<'_>) -> Result<LiveFace> {
+        let ClearFace { face, region, crop } = seen;
         Ok(LiveFace {
-            pose: self.pose.of(picture, region, &face.landmarks)?,
-            live: self.attack.live(picture, region)?,
+            pose: self.pose.estimate(picture, region, &face.landmarks)?,
+            live_score: self.attack.live_score(picture, region)?,
             share: region.height / picture.height() as f32,
             sharpness: Quality::of(&face.landmarks, crop).sharpness,
             face,

@@ -26,7 +26,7 @@ pub(super) struct HeadPose(pub(super) Model);
 impl HeadPose {
     /// Computes the pose of the face in `face` with `landmarks`, px of `picture`, which must be upright and
     /// not mirrored.
-    pub(super) fn of(
+    pub(super) fn estimate(
         &self,
         picture: &Picture,
         face: Region,

@@ -1,6 +1,6 @@
-/// A turn of the head from the person's view: `Left` is to the person's own left.
+/// A turn of the head from the person's view: `UnsentFile` is to the person's own left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Turn {
+pub enum HeadTurn {
     Left,
     Right,
     Up,
@@ -14,7 +14,7 @@ pub enum Guidance {
     /// Look straight into the camera.
     Front,
     /// Turn the head.
-    Turn(Turn),
+    Turn(HeadTurn),
     /// No face was found.
     NoFace,
     /// Several faces were found.
@@ -29,7 +29,7 @@ pub enum Guidance {
 /// The reason why a challenge failed. It is final: every later frame returns it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum FailureReason {
     /// More than 90 s or more than 900 frames.
     TooLate,
     /// A turn within 300 ms of its request, sooner than a person can react.
@@ -55,20 +55,20 @@ pub enum Refusal {
 pub enum Progress {
     Wait(Guidance),
     Passed,
-    Failed(Refusal),
+    Failed(FailureReason),
 }
 
-impl Turn {
+impl HeadTurn {
     /// All four turns.
-    pub const ALL: [Turn; 4] = [Turn::Left, Turn::Right, Turn::Up, Turn::Down];
+    pub const ALL: [HeadTurn; 4] = [HeadTurn::Left, HeadTurn::Right, HeadTurn::Up, HeadTurn::Down];
 
     /// Returns the stable name for the API.
     pub fn code(self) -> &'static str {
         match self {
-            Turn::Left => "left",
-            Turn::Right => "right",
-            Turn::Up => "up",
-            Turn::Down => "down",
+            HeadTurn::Left => "left",
+            HeadTurn::Right => "right",
+            HeadTurn::Up => "up",
+            HeadTurn::Down => "down",
         }
     }
 }
@@ -78,10 +78,10 @@ impl Guidance {
     pub fn code(self) -> &'static str {
         match self {
             Guidance::Front => "look_straight",
-            Guidance::Turn(Turn::Left) => "turn_left",
-            Guidance::Turn(Turn::Right) => "turn_right",
-            Guidance::Turn(Turn::Up) => "turn_up",
-            Guidance::Turn(Turn::Down) => "turn_down",
+            Guidance::Turn(HeadTurn::Left) => "turn_left",
+            Guidance::Turn(HeadTurn::Right) => "turn_right",
+            Guidance::Turn(HeadTurn::Up) => "turn_up",
+            Guidance::Turn(HeadTurn::Down) => "turn_down",
             Guidance::NoFace => "no_face",
             Guidance::OneFaceOnly => "one_face_only",
             Guidance::Closer => "closer",
@@ -92,19 +92,19 @@ impl Guidance {
     }
 }
 
-impl Refusal {
+impl FailureReason {
     /// Returns the stable name for the API.
     pub fn code(self) -> &'static str {
         match self {
-            Refusal::TooLate => "too_late",
-            Refusal::TooFast => "too_fast",
-            Refusal::AnotherPerson => "another_person",
-            Refusal::ManyFaces => "many_faces",
-            Refusal::NoFace => "no_face",
-            Refusal::WrongTurn => "wrong_turn",
-            Refusal::Flat => "flat",
-            Refusal::Attack => "attack",
-            Refusal::Replay => "replay",
+            FailureReason::TooLate => "too_late",
+            FailureReason::TooFast => "too_fast",
+            FailureReason::AnotherPerson => "another_person",
+            FailureReason::ManyFaces => "many_faces",
+            FailureReason::NoFace => "no_face",
+            FailureReason::WrongTurn => "wrong_turn",
+            FailureReason::Flat => "flat",
+            FailureReason::Attack => "attack",
+            FailureReason::Replay => "replay",
         }
     }
 }

@@ -2,10 +2,10 @@ use super::*;
 use crate::ids::FaceId;
 use crate::template::Template;
 
-const ONE: [Turn; 3] = [Turn::Left, Turn::Up, Turn::Right];
+const ONE: [HeadTurn; 3] = [HeadTurn::Left, HeadTurn::Up, HeadTurn::Right];
 
 /// Returns the analysis of a frame with a head of `yaw` and `pitch` degrees; `number` makes the frame unique.
-fn look(number: u32, yaw: f32, pitch: f32) -> Look {
+fn look(number: u32, yaw: f32, pitch: f32) -> FrameAnalysis {
     let pixels =
         (0..96 * 96 * 3u32).map(|i| (i.wrapping_mul(2_654_435_761 + number * 77) >> 13) as u8);
     let picture = Picture::new(96, 96, pixels.collect()).unwrap();
@@ -21,12 +21,12 @@ fn look(number: u32, yaw: f32, pitch: f32) -> Look {
     let pose = Pose { yaw, pitch: pitch - 8.0, roll: 0.0 };
     let mut frame_digest = [0; 32];
     frame_digest[..4].copy_from_slice(&number.to_le_bytes());
-    Look {
+    FrameAnalysis {
         faces: 1,
-        face: Some(LiveFace { face, pose, live: 0.9, share: 0.4, sharpness: 1.0 }),
+        face: Some(LiveFace { face, pose, live_score: 0.9, share: 0.4, sharpness: 1.0 }),
         brightness: 0.5,
         frame_digest,
-        print: Print::of(&picture, picture.frame()).unwrap(),
+        fingerprint: FrameFingerprint::of(&picture, picture.frame()).unwrap(),
     }
 }
 
@@ -43,21 +43,25 @@ fn landmarks(yaw: f32, pitch: f32, nose: f32) -> [[f32; 2]; 5] {
 
 fn angles(awaited: Guidance) -> [f32; 2] {
     match awaited {
-        Guidance::Turn(Turn::Left) => [25.0, 0.0],
-        Guidance::Turn(Turn::Right) => [-25.0, 0.0],
-        Guidance::Turn(Turn::Up) => [0.0, 16.0],
-        Guidance::Turn(Turn::Down) => [0.0, -16.0],
+        Guidance::Turn(HeadTurn::Left) => [25.0, 0.0],
+        Guidance::Turn(HeadTurn::Right) => [-25.0, 0.0],
+        Guidance::Turn(HeadTurn::Up) => [0.0, 16.0],
+        Guidance::Turn(HeadTurn::Down) => [0.0, -16.0],
         _ => [0.0, 0.0],
     }
 }
 
 /// Follows the guidance until a verdict, with one frame every `every_ms`, each modified by `change`.
-fn obey(challenge: &mut Challenge, every_ms: u64, change: impl Fn(u32, &mut Look)) -> Progress {
+fn obey(
+    challenge: &mut Challenge,
+    every_ms: u64,
+    change: impl Fn(u32, &mut FrameAnalysis),
+) -> Progress {
     for number in 0..40 {
         let [yaw, pitch] = angles(challenge.awaited());
         let mut frame = look(number, yaw, pitch);
         change(number, &mut frame);
-        let progress = challenge.see(&frame, 5_000 + u64::from(number) * every_ms);
+        let progress = challenge.advance(&frame, 5_000 + u64::from(number) * every_ms);
         if !matches!(progress, Progress::Wait(_)) {
             return progress;
         }
@@ -73,12 +77,12 @@ fn turns_in_the_order_asked_for_pass_and_the_verdict_stays() {
         let expected = awaited.map_or(Guidance::Front, |nth: usize| Guidance::Turn(ONE[nth]));
         assert_eq!(challenge.awaited(), expected);
         let [yaw, pitch] = angles(expected);
-        replies.push(challenge.see(&look(number, yaw, pitch), u64::from(number) * 500));
+        replies.push(challenge.advance(&look(number, yaw, pitch), u64::from(number) * 500));
     }
     assert_eq!(replies.pop(), Some(Progress::Passed));
     assert!(replies.iter().all(|progress| matches!(progress, Progress::Wait(_))), "{replies:?}");
     assert_eq!(challenge.done(), 3);
-    assert_eq!(challenge.see(&look(0, 0.0, 0.0), u64::MAX), Progress::Passed);
+    assert_eq!(challenge.advance(&look(0, 0.0, 0.0), u64::MAX), Progress::Passed);
     assert_eq!(challenge.template("pack").unwrap().pictures, 6);
 }
 
@@ -86,20 +90,21 @@ fn turns_in_the_order_asked_for_pass_and_the_verdict_stays() {
 fn a_turn_counts_only_while_it_is_awaited() {
     let mut challenge = Challenge::of(ONE);
     for number in 0..5 {
-        let progress = challenge.see(&look(number, 25.0, 0.0), u64::from(number) * 500);
+        let progress = challenge.advance(&look(number, 25.0, 0.0), u64::from(number) * 500);
         assert_eq!(progress, Progress::Wait(Guidance::Front));
     }
     assert_eq!(challenge.done(), 0);
-    challenge.see(&look(5, 0.0, 0.0), 2_500);
-    challenge.see(&look(6, 25.0, 0.0), 3_000);
+    challenge.advance(&look(5, 0.0, 0.0), 2_500);
+    challenge.advance(&look(6, 25.0, 0.0), 3_000);
     // The head is still turned: the next turn is not requested before it is back.
-    assert_eq!(challenge.see(&look(7, 22.0, 0.0), 3_500), Progress::Wait(Guidance::Front));
+    assert_eq!(challenge.advance(&look(7, 22.0, 0.0), 3_500), Progress::Wait(Guidance::Front));
     assert_eq!((challenge.done(), challenge.awaited()), (1, Guidance::Front));
 }
 
 #[test]
 fn a_turn_faster_than_a_person_is_refused() {
-    for (every_ms, expected) in [(299, Progress::Failed(Refusal::TooFast)), (300, Progress::Passed)]
+    for (every_ms, expected) in
+        [(299, Progress::Failed(FailureReason::TooFast)), (300, Progress::Passed)]
     {
         assert_eq!(obey(&mut Challenge::of(ONE), every_ms, |_, _| ()), expected);
     }
@@ -108,17 +113,17 @@ fn a_turn_faster_than_a_person_is_refused() {
 #[test]
 fn a_challenge_ends_ninety_seconds_after_the_first_frame() {
     for (late_ms, expected) in [
-        (90_000, Progress::Wait(Guidance::Turn(Turn::Left))),
-        (90_001, Progress::Failed(Refusal::TooLate)),
+        (90_000, Progress::Wait(Guidance::Turn(HeadTurn::Left))),
+        (90_001, Progress::Failed(FailureReason::TooLate)),
     ] {
         let mut challenge = Challenge::of(ONE);
-        challenge.see(&look(0, 0.0, 0.0), 7_000);
-        assert_eq!(challenge.see(&look(1, 0.0, 0.0), 7_000 + late_ms), expected);
+        challenge.advance(&look(0, 0.0, 0.0), 7_000);
+        assert_eq!(challenge.advance(&look(1, 0.0, 0.0), 7_000 + late_ms), expected);
     }
     // A clock that goes back must not cause a panic.
     let mut challenge = Challenge::of(ONE);
-    challenge.see(&look(0, 0.0, 0.0), u64::MAX);
-    assert!(matches!(challenge.see(&look(1, 0.0, 0.0), 0), Progress::Wait(_)));
+    challenge.advance(&look(0, 0.0, 0.0), u64::MAX);
+    assert!(matches!(challenge.advance(&look(1, 0.0, 0.0), 0), Progress::Wait(_)));
 }
 
 #[test]
@@ -127,18 +132,19 @@ fn frames_faster_than_a_camera_are_refused() {
     let last = (0..2_000).map(|number| {
         let mut frame = look(0, 0.0, 0.0);
         frame.frame_digest[..4].copy_from_slice(&(number as u32).to_le_bytes());
-        challenge.see(&frame, number)
+        challenge.advance(&frame, number)
     });
     let verdicts: Vec<Progress> = last.collect();
     assert!(matches!(verdicts[899], Progress::Wait(_)));
-    assert_eq!(verdicts[900], Progress::Failed(Refusal::TooLate));
+    assert_eq!(verdicts[900], Progress::Failed(FailureReason::TooLate));
 }
 
 #[test]
 fn no_face_and_several_faces_are_waited_for_but_not_for_ever() {
-    for (faces, guidance, refusal) in
-        [(0, Guidance::NoFace, Refusal::NoFace), (2, Guidance::OneFaceOnly, Refusal::ManyFaces)]
-    {
+    for (faces, guidance, refusal) in [
+        (0, Guidance::NoFace, FailureReason::NoFace),
+        (2, Guidance::OneFaceOnly, FailureReason::ManyFaces),
+    ] {
         let absent = |number| {
             let mut frame = look(number, 0.0, 0.0);
             frame.faces = faces;
@@ -146,29 +152,29 @@ fn no_face_and_several_faces_are_waited_for_but_not_for_ever() {
             frame
         };
         let mut challenge = Challenge::of(ONE);
-        assert_eq!(challenge.see(&absent(0), 0), Progress::Wait(guidance));
-        assert_eq!(challenge.see(&absent(1), 15_000), Progress::Wait(guidance));
-        challenge.see(&look(2, 0.0, 0.0), 15_001);
+        assert_eq!(challenge.advance(&absent(0), 0), Progress::Wait(guidance));
+        assert_eq!(challenge.advance(&absent(1), 15_000), Progress::Wait(guidance));
+        challenge.advance(&look(2, 0.0, 0.0), 15_001);
         // One good frame in between restarts the time limit.
-        assert_eq!(challenge.see(&absent(3), 15_002), Progress::Wait(guidance));
-        assert_eq!(challenge.see(&absent(4), 30_002), Progress::Wait(guidance));
-        assert_eq!(challenge.see(&absent(5), 30_003), Progress::Failed(refusal));
+        assert_eq!(challenge.advance(&absent(3), 15_002), Progress::Wait(guidance));
+        assert_eq!(challenge.advance(&absent(4), 30_002), Progress::Wait(guidance));
+        assert_eq!(challenge.advance(&absent(5), 30_003), Progress::Failed(refusal));
     }
 }
 
 #[test]
 fn a_doubt_needs_three_frames_in_a_row() {
-    type Change = fn(&mut Look);
-    let doubts: [(Change, Refusal); 4] = [
+    type FrameChange = fn(&mut FrameAnalysis);
+    let doubts: [(FrameChange, FailureReason); 4] = [
         (
             |frame| change(frame, |face| face.face.embedding = vec![0.0, 1.0]),
-            Refusal::AnotherPerson,
+            FailureReason::AnotherPerson,
         ),
-        (|frame| change(frame, |face| face.pose.yaw = -27.0), Refusal::WrongTurn),
+        (|frame| change(frame, |face| face.pose.yaw = -27.0), FailureReason::WrongTurn),
         // First a turn in pose but without relief, then a tilted picture.
         (
             |frame| change(frame, |face| face.face.landmarks = landmarks(25.0, 0.0, 0.0)),
-            Refusal::Flat,
+            FailureReason::Flat,
         ),
         (
             |frame| {
@@ -177,7 +183,7 @@ fn a_doubt_needs_three_frames_in_a_row() {
                     face.face.landmarks = landmarks(50.0, 0.0, 0.0);
                 });
             },
-            Refusal::Flat,
+            FailureReason::Flat,
         ),
     ];
     for (doubt, refusal) in doubts {
@@ -188,12 +194,12 @@ fn a_doubt_needs_three_frames_in_a_row() {
         };
         let mut challenge = Challenge::of(ONE);
         let mut number = 0;
-        let mut see = |challenge: &mut Challenge, frame: Look| {
+        let mut see = |challenge: &mut Challenge, frame: FrameAnalysis| {
             number += 1;
-            challenge.see(&frame, number * 500)
+            challenge.advance(&frame, number * 500)
         };
         see(&mut challenge, look(0, 0.0, 0.0));
-        let asked = Progress::Wait(Guidance::Turn(Turn::Left));
+        let asked = Progress::Wait(Guidance::Turn(HeadTurn::Left));
         assert_eq!(see(&mut challenge, doubtful(1)), asked);
         assert_eq!(see(&mut challenge, doubtful(2)), asked);
         assert_eq!(see(&mut challenge, look(3, 5.0, 0.0)), asked);
@@ -203,7 +209,7 @@ fn a_doubt_needs_three_frames_in_a_row() {
     }
 }
 
-fn change(frame: &mut Look, change: impl Fn(&mut LiveFace)) {
+fn change(frame: &mut FrameAnalysis, change: impl Fn(&mut LiveFace)) {
     frame.face.iter_mut().for_each(change);
 }
 
@@ -212,26 +218,29 @@ fn one_frame_may_look_like_an_attack_and_two_may_not() {
     let with = |low: u32| {
         obey(&mut Challenge::of(ONE), 500, move |number, frame| {
             let live = if number < low { 0.02 } else { 0.9 };
-            change(frame, |face| face.live = live);
+            change(frame, |face| face.live_score = live);
         })
     };
     assert_eq!(with(0), Progress::Passed);
     assert_eq!(with(1), Progress::Passed);
-    assert_eq!(with(2), Progress::Failed(Refusal::Attack));
+    assert_eq!(with(2), Progress::Failed(FailureReason::Attack));
 }
 
 #[test]
 fn a_frame_counts_once() {
     let mut challenge = Challenge::of(ONE);
-    challenge.see(&look(0, 0.0, 0.0), 0);
-    assert_eq!(challenge.see(&look(0, 25.0, 0.0), 500), Progress::Failed(Refusal::Replay));
+    challenge.advance(&look(0, 0.0, 0.0), 0);
+    assert_eq!(
+        challenge.advance(&look(0, 25.0, 0.0), 500),
+        Progress::Failed(FailureReason::Replay)
+    );
     // The first picture in other bytes, sent again after a turn.
     let mut challenge = Challenge::of(ONE);
-    challenge.see(&look(0, 0.0, 0.0), 0);
-    challenge.see(&look(1, 25.0, 0.0), 500);
+    challenge.advance(&look(0, 0.0, 0.0), 0);
+    challenge.advance(&look(1, 25.0, 0.0), 500);
     let mut again = look(0, 0.0, 0.0);
     again.frame_digest = [9; 32];
-    assert_eq!(challenge.see(&again, 1_000), Progress::Failed(Refusal::Replay));
+    assert_eq!(challenge.advance(&again, 1_000), Progress::Failed(FailureReason::Replay));
 }
 
 #[test]
@@ -255,19 +264,19 @@ fn turned_frames_too_far_from_the_others_stay_out_of_the_template() {
 #[test]
 fn names_are_stable_and_differ() {
     let refusals = [
-        Refusal::TooLate,
-        Refusal::TooFast,
-        Refusal::AnotherPerson,
-        Refusal::ManyFaces,
-        Refusal::NoFace,
-        Refusal::WrongTurn,
-        Refusal::Flat,
-        Refusal::Attack,
-        Refusal::Replay,
+        FailureReason::TooLate,
+        FailureReason::TooFast,
+        FailureReason::AnotherPerson,
+        FailureReason::ManyFaces,
+        FailureReason::NoFace,
+        FailureReason::WrongTurn,
+        FailureReason::Flat,
+        FailureReason::Attack,
+        FailureReason::Replay,
     ];
     let names: std::collections::HashSet<_> = refusals.iter().map(|it| it.code()).collect();
     assert_eq!(names.len(), refusals.len());
-    assert_eq!(Refusal::AnotherPerson.code(), "another_person");
-    assert_eq!(Turn::ALL.map(Turn::code), ["left", "right", "up", "down"]);
-    assert_eq!(Turn::ALL.map(|turn| Guidance::Turn(turn).code())[0], "turn_left");
+    assert_eq!(FailureReason::AnotherPerson.code(), "another_person");
+    assert_eq!(HeadTurn::ALL.map(HeadTurn::code), ["left", "right", "up", "down"]);
+    assert_eq!(HeadTurn::ALL.map(|turn| Guidance::Turn(turn).code())[0], "turn_left");
 }

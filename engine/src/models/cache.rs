@@ -4,7 +4,7 @@ use super::files::{self, absolute};
 use super::onnx::patch;
 use super::source::{Source, wrong_hash};
 use crate::error::Result;
-use crate::models::manifest::{Patch, Runtime, Sha256Sum, SourceFile};
+use crate::models::manifest::{Patch, RuntimePackage, Sha256Sum, SourceFile};
 
 /// Size up to which a model is hashed each time it is resolved (about 30 ms per 50 MB), bytes. A larger model
 /// is hashed only when it is fetched.
@@ -34,7 +34,7 @@ impl Cache {
                 return Err(wrong_hash(path.display(), expected, Some(received)));
             }
             None => match source.nearby(file)? {
-                Some(bytes) => self.keep(&path, file, bytes)?,
+                Some(bytes) => self.store(&path, file, bytes)?,
                 None => return Ok(None),
             },
         }
@@ -57,7 +57,7 @@ impl Cache {
 
     /// Patches a verified file and stores it, then writes the SHA-256 of the result to its sidecar file. The
     /// sidecar comes last, so it marks a complete model.
-    pub fn keep(&self, path: &Path, file: &SourceFile, mut bytes: Vec<u8>) -> Result<()> {
+    pub fn store(&self, path: &Path, file: &SourceFile, mut bytes: Vec<u8>) -> Result<()> {
         if !file.patches.is_empty() {
             bytes = patch::apply(&file.name, &bytes, &file.patches)?;
         }
@@ -67,7 +67,11 @@ impl Cache {
     }
 
     /// Copies a runtime from the offline folder; false if a file of it is missing there.
-    pub fn take_runtime(&self, runtime: &Runtime, source: &mut Source<'_>) -> Result<bool> {
+    pub fn import_runtime(
+        &self,
+        runtime: &RuntimePackage,
+        source: &mut Source<'_>,
+    ) -> Result<bool> {
         let dir = self.runtime_dir(runtime);
         for file in &runtime.files {
             let Some(bytes) = source.nearby(file)? else {
@@ -93,7 +97,7 @@ impl Cache {
     }
 
     /// Returns the folder of one build of the runtime.
-    pub fn runtime_dir(&self, runtime: &Runtime) -> PathBuf {
+    pub fn runtime_dir(&self, runtime: &RuntimePackage) -> PathBuf {
         let name = format!("{}-{}", runtime.name, runtime.version);
         self.dir.join("runtime").join(name)
     }

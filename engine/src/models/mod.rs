@@ -89,7 +89,7 @@ impl Models {
                 Some((expected, received)) if expected == received => {}
                 _ => {
                     let bytes = source.bytes(file, progress)?;
-                    self.cache.keep(&path, file, bytes)?;
+                    self.cache.store(&path, file, bytes)?;
                     progress(&format!("{} is ready ({})", file.name, file.licence));
                 }
             }
@@ -214,7 +214,7 @@ impl Models {
         }
         for runtime in &known {
             let dir = self.cache.runtime_dir(runtime);
-            if self.cache.take_runtime(runtime, &mut self.source())? {
+            if self.cache.import_runtime(runtime, &mut self.source())? {
                 return absolute(&dir.join(&runtime.library));
             }
         }

@@ -97,7 +97,7 @@ impl Runtime {
         provider: Provider,
         shape: [usize; 4],
     ) -> Result<Model> {
-        let model = Model(Arc::new(Shared {
+        let model = Model(Arc::new(LoadedModel {
             runtime: self.clone(),
             name: name.to_owned(),
             file: file.to_path_buf(),
@@ -158,9 +158,9 @@ fn cpu_line(keys: &[&str]) -> String {
 
 /// A model that any number of threads may run concurrently.
 #[derive(Clone)]
-pub struct Model(Arc<Shared>);
+pub struct Model(Arc<LoadedModel>);
 
-struct Shared {
+struct LoadedModel {
     runtime: Runtime,
     name: String,
     file: PathBuf,
@@ -194,7 +194,7 @@ impl Model {
     }
 }
 
-impl Shared {
+impl LoadedModel {
     fn take_idle(&self, shape: [usize; 4]) -> Option<Session> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&shape)?.pop()
     }

@@ -4,7 +4,7 @@ use crate::models::manifest::Sha256Sum;
 use std::fs;
 
 /// A folder with a user's pack of two local files, and a cache.
-struct Place {
+struct ModelFolder {
     folder: tempfile::TempDir,
     models: Models,
 }
@@ -12,7 +12,7 @@ struct Place {
 const DETECTOR: &[u8] = b"a detector";
 const EMBEDDER: &[u8] = b"an embedder";
 
-impl Place {
+impl ModelFolder {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("detector.onnx"), DETECTOR).unwrap();
@@ -54,7 +54,7 @@ fn quiet(line: &str) {
 
 #[test]
 fn local_files_are_taken_over_and_then_not_needed() {
-    let folder = Place::new();
+    let folder = ModelFolder::new();
     let pack = folder.pack(None);
     assert!(!folder.models.status(&pack).fetched);
     let files = folder.models.resolve(&pack).unwrap();
@@ -70,7 +70,7 @@ fn local_files_are_taken_over_and_then_not_needed() {
 
 #[test]
 fn a_wrong_local_file_is_refused_with_both_sums() {
-    let folder = Place::new();
+    let folder = ModelFolder::new();
     let pack = folder.pack(None);
     fs::write(folder.path("embedder.onnx"), b"another").unwrap();
     let error = folder.models.resolve(&pack).unwrap_err().to_string();
@@ -80,7 +80,7 @@ fn a_wrong_local_file_is_refused_with_both_sums() {
 
 #[test]
 fn a_damaged_cache_is_noticed_and_fetching_repairs_it() {
-    let folder = Place::new();
+    let folder = ModelFolder::new();
     let pack = folder.pack(None);
     folder.models.fetch_pack(&pack, &mut quiet).unwrap();
     let files = folder.models.resolve(&pack).unwrap();
@@ -116,7 +116,7 @@ fn a_missing_model_names_the_command() {
 
 #[test]
 fn the_offline_folder_serves_files_and_archives_by_name() {
-    let folder = Place::new();
+    let folder = ModelFolder::new();
     let offline = folder.path("offline");
     fs::create_dir(&offline).unwrap();
     let whole = offline.join("pack-1.0-py3-none-any.whl");
@@ -133,7 +133,7 @@ fn the_offline_folder_serves_files_and_archives_by_name() {
 
 #[test]
 fn a_wrong_offline_file_is_refused_not_passed_over() {
-    let folder = Place::new();
+    let folder = ModelFolder::new();
     let offline = folder.path("offline");
     fs::create_dir(&offline).unwrap();
     let pack = folder.pack(Some(Sha256Sum::of(b"the right wheel")));
@@ -150,7 +150,7 @@ fn a_wrong_offline_file_is_refused_not_passed_over() {
 
 #[test]
 fn concurrent_runs_agree() {
-    let folder = Place::new();
+    let folder = ModelFolder::new();
     let pack = folder.pack(None);
     std::thread::scope(|scope| {
         for _ in 0..8 {

@@ -3,7 +3,7 @@ use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::{Object, Place, check_name, check_prefix, is_name};
+use super::{ObjectMeta, ObjectStore, check_name, check_prefix, is_name};
 use crate::error::{Error, Result};
 use crate::fs::durable;
 
@@ -14,18 +14,18 @@ const PUT_ATTEMPTS: u32 = 10;
 ///
 /// Assumes a file system with atomic renames. A crash may leave a `*.tmp` file, which is never listed and
 /// does not affect later calls.
-pub(super) struct Folder {
+pub(super) struct LocalStore {
     root: PathBuf,
 }
 
-impl Folder {
+impl LocalStore {
     /// Opens `root`, or creates it and its parents.
     pub(super) fn open(root: &Path) -> Result<Self> {
         durable::make_folder(root, true)?;
         let folder = Self { root: root.to_path_buf() };
         if !root.is_dir() {
             let reason = "expected a folder, found something else by this name".to_owned();
-            return Err(Error::Place { place: folder.name(), reason });
+            return Err(Error::ObjectStore { place: folder.name(), reason });
         }
         std::fs::read_dir(root).map_err(|source| Error::io("list", root, source))?;
         Ok(folder)
@@ -45,7 +45,7 @@ impl Folder {
         folder: &Path,
         name: &str,
         prefix: &str,
-        found: &mut Vec<Object>,
+        found: &mut Vec<ObjectMeta>,
     ) -> Result<()> {
         let entries = match std::fs::read_dir(folder) {
             Ok(entries) => entries,
@@ -57,27 +57,27 @@ impl Folder {
             let own = entry.file_name();
             let Some(name) = own.to_str().map(|own| format!("{name}{own}")) else { continue };
             let path = entry.path();
-            match kind(&entry).map_err(|source| Error::io("read", &path, source))? {
+            match file_kind(&entry).map_err(|source| Error::io("read", &path, source))? {
                 // The file system's folder for recovered files, readable by root only.
-                Kind::Folder if name == "lost+found" => {}
-                Kind::Folder => {
+                FileKind::Folder if name == "lost+found" => {}
+                FileKind::Folder => {
                     let name = format!("{name}/");
                     // Only folders above or below the prefix can contain such names.
                     if name.starts_with(prefix) || prefix.starts_with(&name) {
                         self.collect(&path, &name, prefix, found)?;
                     }
                 }
-                Kind::File(bytes) if name.starts_with(prefix) && is_name(&name) => {
-                    found.push(Object { name, bytes });
+                FileKind::File(bytes) if name.starts_with(prefix) && is_name(&name) => {
+                    found.push(ObjectMeta { name, bytes });
                 }
-                Kind::File(_) | Kind::Other => {}
+                FileKind::File(_) | FileKind::Other => {}
             }
         }
         Ok(())
     }
 }
 
-impl Place for Folder {
+impl ObjectStore for LocalStore {
     fn name(&self) -> String {
         self.root.display().to_string()
     }
@@ -107,7 +107,7 @@ impl Place for Folder {
         }
     }
 
-    fn get_part(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>> {
+    fn get_range(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>> {
         check_name(self, name)?;
         let path = self.root.join(name);
         let read = || {
@@ -124,7 +124,7 @@ impl Place for Folder {
         }
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Object>> {
+    fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
         check_prefix(self, prefix)?;
         let mut found = Vec::new();
         // Only the folder named by the prefix is walked; the root may contain thousands of others.
@@ -158,19 +158,19 @@ impl Place for Folder {
     }
 }
 
-enum Kind {
+enum FileKind {
     File(u64),
     Folder,
     /// Links, sockets, and files removed since the listing.
     Other,
 }
 
-fn kind(entry: &DirEntry) -> std::io::Result<Kind> {
+fn file_kind(entry: &DirEntry) -> std::io::Result<FileKind> {
     match entry.metadata() {
-        Ok(data) if data.is_file() => Ok(Kind::File(data.len())),
-        Ok(data) if data.is_dir() => Ok(Kind::Folder),
-        Ok(_) => Ok(Kind::Other),
-        Err(source) if is_absent(&source) => Ok(Kind::Other),
+        Ok(data) if data.is_file() => Ok(FileKind::File(data.len())),
+        Ok(data) if data.is_dir() => Ok(FileKind::Folder),
+        Ok(_) => Ok(FileKind::Other),
+        Err(source) if is_absent(&source) => Ok(FileKind::Other),
         Err(source) => Err(source),
     }
 }
@@ -194,7 +194,7 @@ mod tests {
     fn files_and_folders_are_the_owners_alone() {
         let room = tempfile::tempdir().unwrap();
         let root = room.path().join("deep/backup");
-        let folder = Folder::open(&root).unwrap();
+        let folder = LocalStore::open(&root).unwrap();
         folder.put("a/b/c", b"x").unwrap();
         let mode = |path: &str| root.join(path).metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!([mode(""), mode("a"), mode("a/b")], [0o700; 3]);
@@ -204,20 +204,20 @@ mod tests {
     #[test]
     fn a_range_equals_the_same_bytes_of_the_whole() {
         let room = tempfile::tempdir().unwrap();
-        let folder = Folder::open(room.path()).unwrap();
+        let folder = LocalStore::open(room.path()).unwrap();
         folder.put("a", b"0123456789").unwrap();
-        let part = |range| folder.get_part("a", range).unwrap().unwrap();
+        let part = |range| folder.get_range("a", range).unwrap().unwrap();
         assert_eq!(
             (part(2..5), part(8..20), part(30..40)),
             (b"234".to_vec(), b"89".to_vec(), vec![])
         );
-        assert_eq!(folder.get_part("b", 0..1).unwrap(), None);
+        assert_eq!(folder.get_range("b", 0..1).unwrap(), None);
     }
 
     #[test]
     fn deleting_the_last_object_leaves_no_folder() {
         let room = tempfile::tempdir().unwrap();
-        let folder = Folder::open(room.path()).unwrap();
+        let folder = LocalStore::open(room.path()).unwrap();
         folder.put("a/b/c", b"x").unwrap();
         folder.put("a/d", b"x").unwrap();
         folder.delete("a/b/c").unwrap();
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn a_folder_that_goes_and_comes_loses_no_object() {
         let room = tempfile::tempdir().unwrap();
-        let folder = Folder::open(room.path()).unwrap();
+        let folder = LocalStore::open(room.path()).unwrap();
         let work = |name: &str| {
             for _ in 0..200 {
                 folder.put(name, b"x").unwrap();
@@ -247,12 +247,12 @@ mod tests {
     #[test]
     fn foreign_files_and_links_are_not_listed() {
         let room = tempfile::tempdir().unwrap();
-        let folder = Folder::open(room.path()).unwrap();
+        let folder = LocalStore::open(room.path()).unwrap();
         folder.put("a/b", b"x").unwrap();
         std::fs::write(room.path().join("a/b.0123456789abcdef.tmp"), "half").unwrap();
         std::fs::write(room.path().join("a/.hidden"), "x").unwrap();
         std::fs::write(room.path().join("holiday photo.jpg"), "x").unwrap();
         std::os::unix::fs::symlink("/etc/hostname", room.path().join("a/link")).unwrap();
-        assert_eq!(folder.list("").unwrap(), [Object { name: "a/b".into(), bytes: 1 }]);
+        assert_eq!(folder.list("").unwrap(), [ObjectMeta { name: "a/b".into(), bytes: 1 }]);
     }
 }

@@ -1,5 +1,5 @@
 //! Object stores for backups and the service's photos: the trait, the rules for object names, and
-//! `open_place`.
+//! `open_object_store`.
 //!
 //! There are two implementations: a local folder (`local.rs`) and an S3 bucket (`s3/`, configured by
 //! `s3_config.rs`).
@@ -14,10 +14,10 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use local::Folder;
-use s3::Bucket;
+use local::LocalStore;
+use s3::S3Store;
 
-pub use s3_config::{Encryption, S3Access, SecretText};
+pub use s3_config::{Encryption, S3Config, SecretString};
 
 /// Maximum length of an object name. Longer names might not fit below a folder or a prefix.
 const NAME_BYTES_MAX: usize = 400;
@@ -37,9 +37,9 @@ const S3_SCHEME: &str = "s3://";
 ///
 /// # Errors
 ///
-/// - `Place`: an invalid name or prefix, or a failed S3 request.
+/// - `ObjectStore`: an invalid name or prefix, or a failed S3 request.
 /// - `Io`: a failed file operation.
-pub trait Place: Send + Sync {
+pub trait ObjectStore: Send + Sync {
     /// Returns the store's name for messages: the folder's path, or `s3://bucket/prefix`.
     fn name(&self) -> String;
 
@@ -51,25 +51,25 @@ pub trait Place: Send + Sync {
 
     /// Returns the bytes `range` of the object `name`, fewer if the object ends earlier, or `None` if it does
     /// not exist.
-    fn get_part(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>>;
+    fn get_range(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>>;
 
     /// Lists all objects whose names start with `prefix`, sorted by name. Omits objects of other programs
     /// whose names break this trait's rules.
-    fn list(&self, prefix: &str) -> Result<Vec<Object>>;
+    fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>>;
 
     /// Deletes the object `name`, including all versions if the store is versioned. Returns `Ok` if it does
     /// not exist.
     fn delete(&self, name: &str) -> Result<()>;
 }
 
-/// An object's name and size, as returned by `Place::list`.
+/// An object's name and size, as returned by `ObjectStore::list`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Object {
+pub struct ObjectMeta {
     pub name: String,
     pub bytes: u64,
 }
 
-/// Returns whether `at` is an S3 address, for which `open_place` needs an `S3Access`.
+/// Returns whether `at` is an S3 address, for which `open_object_store` needs an `S3Config`.
 pub fn is_s3(at: &str) -> bool {
     at.starts_with(S3_SCHEME)
 }
@@ -79,16 +79,17 @@ pub fn is_s3(at: &str) -> bool {
 ///
 /// # Errors
 ///
-/// - `Place`: an invalid address, missing credentials, or an unreachable bucket. The bucket is listed once,
+/// - `ObjectStore`: an invalid address, missing credentials, or an unreachable bucket. The bucket is listed once,
 ///   so that these errors occur here and not at the first object.
 /// - `Io`: the folder cannot be created or read.
-pub fn open_place(at: &str, s3: Option<&S3Access>) -> Result<Box<dyn Place>> {
-    let refused = |reason: &str| Error::Place { place: at.to_owned(), reason: reason.to_owned() };
+pub fn open_object_store(at: &str, s3: Option<&S3Config>) -> Result<Box<dyn ObjectStore>> {
+    let refused =
+        |reason: &str| Error::ObjectStore { place: at.to_owned(), reason: reason.to_owned() };
     let Some(rest) = at.strip_prefix(S3_SCHEME) else {
         if at.is_empty() || at.contains("://") {
             return Err(refused("expected a folder, or s3://bucket/prefix"));
         }
-        return Ok(Box::new(Folder::open(Path::new(at))?));
+        return Ok(Box::new(LocalStore::open(Path::new(at))?));
     };
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
@@ -106,7 +107,7 @@ pub fn open_place(at: &str, s3: Option<&S3Access>) -> Result<Box<dyn Place>> {
         ));
     }
     let s3_config = s3.ok_or_else(|| refused("there are no credentials for S3"))?;
-    Ok(Box::new(Bucket::open(bucket, prefix, s3_config)?))
+    Ok(Box::new(S3Store::open(bucket, prefix, s3_config)?))
 }
 
 /// Returns whether `name` is a valid object name.
@@ -124,21 +125,24 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 /// Rejects an invalid object name, which a store could interpret as another path.
-pub(super) fn check_name(store: &dyn Place, name: &str) -> Result<()> {
-    if is_name(name) { Ok(()) } else { Err(bad_name(store, name)) }
+pub(super) fn check_name(store: &dyn ObjectStore, name: &str) -> Result<()> {
+    if is_name(name) { Ok(()) } else { Err(invalid_name(store, name)) }
 }
 
 /// Rejects a prefix with which no valid name can start. The empty prefix is valid.
-pub(super) fn check_prefix(store: &dyn Place, prefix: &str) -> Result<()> {
+pub(super) fn check_prefix(store: &dyn ObjectStore, prefix: &str) -> Result<()> {
     let is_start = prefix.is_empty() || is_name(&format!("{prefix}x"));
-    if is_start { Ok(()) } else { Err(bad_name(store, prefix)) }
+    if is_start { Ok(()) } else { Err(invalid_name(store, prefix)) }
 }
 
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"._-/".contains(&byte)
 }
 
-fn bad_name(store: &dyn Place, name: &str) -> Error {
+fn invalid_name(store: &dyn ObjectStore, name: &str) -> Error {
     let received: String = name.escape_debug().take(NAME_BYTES_MAX).collect();
-    Error::Place { place: store.name(), reason: format!("'{received}' is not an object's name") }
+    Error::ObjectStore {
+        place: store.name(),
+        reason: format!("'{received}' is not an object's name"),
+    }
 }

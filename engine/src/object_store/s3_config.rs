@@ -6,9 +6,9 @@ use crate::error::{Error, Result};
 
 /// A secret text, wiped when dropped and never printed.
 #[derive(Clone)]
-pub struct SecretText(Zeroizing<String>);
+pub struct SecretString(Zeroizing<String>);
 
-impl SecretText {
+impl SecretString {
     /// Takes ownership of the text, so that no copy remains.
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
@@ -24,7 +24,7 @@ impl SecretText {
 pub enum Encryption {
     /// The bucket's default encryption.
     #[default]
-    OfTheBucket,
+    BucketDefault,
     /// SSE-S3: keys managed by the storage service.
     S3,
     /// SSE-KMS: a key of the provider's key management service, by id or ARN; `None` for the account's
@@ -35,10 +35,10 @@ pub enum Encryption {
 impl std::str::FromStr for Encryption {
     type Err = Error;
 
-    /// Parses `bucket`, `s3`, `kms` or `kms:KEY`. Errors: `Place` for any other text.
+    /// Parses `bucket`, `s3`, `kms` or `kms:KEY`. Errors: `ObjectStore` for any other text.
     fn from_str(text: &str) -> Result<Self> {
         match text.split_once(':').unwrap_or((text, "")) {
-            ("bucket", "") => Ok(Self::OfTheBucket),
+            ("bucket", "") => Ok(Self::BucketDefault),
             ("s3", "") => Ok(Self::S3),
             ("kms", "") => Ok(Self::Kms(None)),
             ("kms", key) if key.bytes().all(|byte| byte.is_ascii_graphic()) => {
@@ -58,31 +58,31 @@ impl std::str::FromStr for Encryption {
 /// than the intended one. The values never come from the environment. The type has no `Debug`, because it
 /// contains credentials.
 #[derive(Clone)]
-pub struct S3Access {
+pub struct S3Config {
     pub(super) endpoint: Option<String>,
     pub(super) region: String,
     pub(super) access_key_id: String,
-    pub(super) secret_access_key: SecretText,
-    pub(super) session_token: Option<SecretText>,
+    pub(super) secret_access_key: SecretString,
+    pub(super) session_token: Option<SecretString>,
     /// Whether URLs have the form `endpoint/bucket/name` instead of `bucket.endpoint/name`. True if an
     /// endpoint is given, because most servers other than Amazon's have a single host name.
     pub(super) path_style: bool,
     pub(super) encryption: Encryption,
 }
 
-impl S3Access {
+impl S3Config {
     /// Validates the configuration. `endpoint` is a URL, or `None` for Amazon's endpoint in `region`. An
     /// endpoint without encryption (`http://`) must be a loopback address. Makes no connection.
     ///
     /// # Errors
     ///
-    /// - `Place`: an invalid value. The message says what was expected and never contains a credential.
+    /// - `ObjectStore`: an invalid value. The message says what was expected and never contains a credential.
     pub fn new(
         endpoint: Option<&str>,
         region: &str,
         access_key_id: &str,
-        secret_access_key: SecretText,
-        session_token: Option<SecretText>,
+        secret_access_key: SecretString,
+        session_token: Option<SecretString>,
     ) -> Result<Self> {
         let endpoint = endpoint.map(|url| check_endpoint(url).map_err(refused)).transpose()?;
         // The region is part of Amazon's host names.
@@ -93,7 +93,7 @@ impl S3Access {
                 "the region must be a name like eu-central-1, received '{received}'"
             )));
         }
-        let token = session_token.as_ref().map_or("-", SecretText::reveal);
+        let token = session_token.as_ref().map_or("-", SecretString::reveal);
         for (what, text) in [
             ("access key id", access_key_id),
             ("secret access key", secret_access_key.reveal()),
@@ -117,15 +117,15 @@ impl S3Access {
     }
 }
 
-impl S3Access {
+impl S3Config {
     /// Returns this configuration with `encryption` for stored objects.
-    pub fn encrypted(self, encryption: Encryption) -> Self {
+    pub fn with_encryption(self, encryption: Encryption) -> Self {
         Self { encryption, ..self }
     }
 }
 
 fn refused(reason: String) -> Error {
-    Error::Place { place: "access to S3".to_owned(), reason }
+    Error::ObjectStore { place: "access to S3".to_owned(), reason }
 }
 
 /// Returns the URL without a slash at its end, or the reason why it is rejected.

@@ -1,11 +1,11 @@
 #![allow(clippy::unwrap_used)]
 
 use super::s3_config::check_endpoint;
-use super::{Encryption, S3Access, SecretText, is_name, open_place};
+use super::{Encryption, S3Config, SecretString, is_name, open_object_store};
 use crate::error::{Error, Result};
 
-fn access(endpoint: Option<&str>, region: &str, secret: &str) -> Result<S3Access> {
-    S3Access::new(endpoint, region, "AKID", SecretText::new(secret.to_owned()), None)
+fn config(endpoint: Option<&str>, region: &str, secret: &str) -> Result<S3Config> {
+    S3Config::new(endpoint, region, "AKID", SecretString::new(secret.to_owned()), None)
 }
 
 #[test]
@@ -88,11 +88,11 @@ fn a_refusal_repeats_no_credential() {
     let secret = "very secret";
     let in_url = format!("https://AKID:{secret}@example.org");
     for refusal in [
-        access(Some(&in_url), "eu-central-1", "s"),
-        access(None, "eu-central-1", secret),
-        access(None, "eu-central-1", ""),
-        access(None, "", "s"),
-        access(None, "example.org/", "s"),
+        config(Some(&in_url), "eu-central-1", "s"),
+        config(None, "eu-central-1", secret),
+        config(None, "eu-central-1", ""),
+        config(None, "", "s"),
+        config(None, "example.org/", "s"),
     ] {
         let message = refusal.err().unwrap().to_string();
         assert!(!message.contains(secret), "{message}");
@@ -102,8 +102,8 @@ fn a_refusal_repeats_no_credential() {
 
 #[test]
 fn an_endpoint_turns_path_style_on() {
-    assert!(!access(None, "eu-central-1", "s").unwrap().path_style);
-    assert!(access(Some("http://127.0.0.1:9000"), "eu-central-1", "s").unwrap().path_style);
+    assert!(!config(None, "eu-central-1", "s").unwrap().path_style);
+    assert!(config(Some("http://127.0.0.1:9000"), "eu-central-1", "s").unwrap().path_style);
 }
 
 #[test]
@@ -147,11 +147,11 @@ fn names_are_plain() {
 #[test]
 fn an_address_that_is_neither_folder_nor_bucket_is_refused() {
     for bad in ["", "gs://bucket", "https://example.org/", "s3://", "s3://ab", "s3://Bucket/a"] {
-        assert!(matches!(open_place(bad, None), Err(Error::Place { .. })), "{bad}");
+        assert!(matches!(open_object_store(bad, None), Err(Error::ObjectStore { .. })), "{bad}");
     }
     for bad in ["s3://bucket/../a", "s3://bucket//a", "s3://buc..ket", "s3://bucket@host"] {
-        assert!(matches!(open_place(bad, None), Err(Error::Place { .. })), "{bad}");
+        assert!(matches!(open_object_store(bad, None), Err(Error::ObjectStore { .. })), "{bad}");
     }
-    let message = open_place("s3://bucket/a", None).err().map(|error| error.to_string());
+    let message = open_object_store("s3://bucket/a", None).err().map(|error| error.to_string());
     assert_eq!(message.as_deref(), Some("s3://bucket/a: there are no credentials for S3"));
 }

@@ -7,36 +7,36 @@ use ndarray::{Array2, s};
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
 
-use super::constraints::{Bonds, merge_sorted};
+use super::constraints::{MustLinkGroups, merge_sorted};
 use super::similarity_blocks;
 use crate::ids::PhotoId;
 
 /// A cluster during agglomeration; it starts as one new face or as a known part of a person.
-pub(super) struct Node {
+pub(super) struct ClusterNode {
     /// The sum of the members' unit embeddings, shape `[D]`.
     pub(super) sum: Vec<f32>,
     /// The number of members in `sum`.
     pub(super) count: u32,
     /// The members' photos, sorted: two faces in one photo are two people.
     pub(super) photos: Vec<PhotoId>,
-    /// The cannot-link sides of the members (`Words::marks`), sorted; never both sides of one constraint.
-    pub(super) marks: Vec<u32>,
+    /// The cannot-link sides of the members (`ConstraintView::cannot_link_ids`), sorted; never both sides of one constraint.
+    pub(super) cannot_link_ids: Vec<u32>,
     /// The node's must-link group: all nodes of a group are one person.
-    pub(super) bond: Option<usize>,
+    pub(super) group: Option<usize>,
 }
 
-impl Node {
+impl ClusterNode {
     /// Returns the average cosine between members of the two clusters, -1..1.
-    pub(super) fn linkage(&self, other: &Node) -> f32 {
+    pub(super) fn linkage(&self, other: &ClusterNode) -> f32 {
         dot(&self.sum, &other.sum) / (self.count as f32 * other.count as f32)
     }
 
-    fn absorb(&mut self, other: Node) {
+    fn absorb(&mut self, other: ClusterNode) {
         self.sum.iter_mut().zip(other.sum).for_each(|(sum, value)| *sum += value);
         self.count += other.count;
         self.photos.extend(other.photos);
         self.photos.sort_unstable();
-        merge_sorted(&mut self.marks, &other.marks);
+        merge_sorted(&mut self.cannot_link_ids, &other.cannot_link_ids);
     }
 }
 
@@ -58,30 +58,29 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
 /// cluster number of each node, and the clusters. Clusters of one must-link group are one person, even if
 /// they are not merged.
 pub(super) fn agglomerate(
-    nodes: Vec<Node>,
+    nodes: Vec<ClusterNode>,
     settled: usize,
     cut: f32,
-    must_links: &mut Bonds,
-) -> (Vec<usize>, Vec<Node>) {
+    must_links: &mut MustLinkGroups,
+) -> (Vec<usize>, Vec<ClusterNode>) {
     let mut links: Vec<HashMap<usize, f32>> = vec![HashMap::new(); nodes.len()];
     let mut heap = BinaryHeap::new();
     for (a, b, linkage) in close_pairs(&nodes, settled, cut) {
-        let barred =
-            matches!((nodes.get(a), nodes.get(b)), (Some(x), Some(y)) if must_links.bar(x, y));
+        let barred = matches!((nodes.get(a), nodes.get(b)), (Some(x), Some(y)) if must_links.is_forbidden(x, y));
         if !barred {
             link(&mut links, a, b, linkage);
             heap.push(Pair { linkage, a, b });
         }
     }
     let mut parents: Vec<usize> = (0..nodes.len()).collect();
-    let mut nodes: Vec<Option<Node>> = nodes.into_iter().map(Some).collect();
+    let mut nodes: Vec<Option<ClusterNode>> = nodes.into_iter().map(Some).collect();
     while let Some(Pair { linkage, a, b }) = heap.pop() {
         // A pair is stale if one of its nodes was merged away, or if their linkage has changed since.
         let fresh = links.get(a).and_then(|of| of.get(&b)) == Some(&linkage);
         // Nodes that joined their must-link groups since then may bar the pair now.
         let barred = fresh
             && !must_links.is_empty()
-            && matches!((nodes.get(a), nodes.get(b)), (Some(Some(x)), Some(Some(y))) if must_links.bar(x, y));
+            && matches!((nodes.get(a), nodes.get(b)), (Some(Some(x)), Some(Some(y))) if must_links.is_forbidden(x, y));
         if fresh && !barred {
             merge(&mut nodes, &mut links, &mut heap, (a, b), cut, must_links);
             if let Some(parent) = parents.get_mut(b) {
@@ -93,16 +92,16 @@ pub(super) fn agglomerate(
 }
 
 fn merge(
-    nodes: &mut [Option<Node>],
+    nodes: &mut [Option<ClusterNode>],
     links: &mut [HashMap<usize, f32>],
     heap: &mut BinaryHeap<Pair>,
     (a, b): (usize, usize),
     cut: f32,
-    must_links: &mut Bonds,
+    must_links: &mut MustLinkGroups,
 ) {
     let Some(gone) = nodes.get_mut(b).and_then(Option::take) else { return };
     if let Some(Some(node)) = nodes.get_mut(a) {
-        must_links.join(node, &gone);
+        must_links.merge_nodes(node, &gone);
         node.absorb(gone);
     }
     // The merged cluster's linkage is a weighted mean, so it can reach the cut only where one of the two did.
@@ -121,7 +120,7 @@ fn merge(
             continue;
         };
         let linkage = node.linkage(neighbour);
-        if linkage >= cut && !must_links.bar(node, neighbour) {
+        if linkage >= cut && !must_links.is_forbidden(node, neighbour) {
             let (first, second) = (a.min(other), a.max(other));
             link(links, first, second, linkage);
             heap.push(Pair { linkage, a: first, b: second });
@@ -137,7 +136,7 @@ fn link(links: &mut [HashMap<usize, f32>], a: usize, b: usize, linkage: f32) {
     }
 }
 
-fn number(parents: &[usize], nodes: Vec<Option<Node>>) -> (Vec<usize>, Vec<Node>) {
+fn number(parents: &[usize], nodes: Vec<Option<ClusterNode>>) -> (Vec<usize>, Vec<ClusterNode>) {
     let mut numbers = HashMap::new();
     let mut clusters = Vec::new();
     for (i, node) in nodes.into_iter().enumerate() {
@@ -157,36 +156,37 @@ fn number(parents: &[usize], nodes: Vec<Option<Node>>) -> (Vec<usize>, Vec<Node>
 }
 
 /// Returns the pairs (a < b) with a linkage of at least `cut`, without pairs of settled nodes.
-fn close_pairs(nodes: &[Node], settled: usize, cut: f32) -> Vec<(usize, usize, f32)> {
+fn close_pairs(nodes: &[ClusterNode], settled: usize, cut: f32) -> Vec<(usize, usize, f32)> {
     let means = means(nodes);
     // Rows are the new nodes, columns all nodes before them: each pair is computed once.
     let rows = means.slice(s![settled.min(means.nrows()).., ..]);
-    let found = similarity_blocks::close(rows, means.view(), |row| settled + row, cut);
+    let found = similarity_blocks::find_close(rows, means.view(), |row| settled + row, cut);
     found.into_iter().map(|close| (close.column, settled + close.row, close.product)).collect()
 }
 
 /// Returns the means of the nodes' members, shape `[nodes, D]`; their dot products are average linkages.
-fn means(nodes: &[Node]) -> Array2<f32> {
+fn means(nodes: &[ClusterNode]) -> Array2<f32> {
     let dim = nodes.first().map_or(0, |node| node.sum.len());
-    let mean = |node: &Node| {
+    let mean = |node: &ClusterNode| {
         let count = node.count as f32;
         node.sum.iter().map(move |value| value / count).collect::<Vec<_>>()
     };
-    similarity_blocks::below_one_another(nodes.iter().flat_map(mean).collect(), dim)
+    similarity_blocks::stack_rows(nodes.iter().flat_map(mean).collect(), dim)
 }
 
 /// Returns for each of `embeddings` the node with the highest average cosine to its members, and that cosine;
 /// `None` if it is below `least`.
-pub(super) fn most_alike(
+pub(super) fn most_similar(
     embeddings: &[&[f32]],
-    nodes: &[Node],
+    nodes: &[ClusterNode],
     least: f32,
 ) -> Vec<Option<(f32, usize)>> {
     let mut best: Vec<Option<(f32, usize)>> = vec![None; embeddings.len()];
     let dim = nodes.first().map_or(0, |node| node.sum.len());
-    let rows = similarity_blocks::below_one_another(embeddings.concat(), dim);
+    let rows = similarity_blocks::stack_rows(embeddings.concat(), dim);
     let means = means(nodes);
-    for close in similarity_blocks::close(rows.view(), means.view(), |_| means.nrows(), least) {
+    for close in similarity_blocks::find_close(rows.view(), means.view(), |_| means.nrows(), least)
+    {
         let Some(known) = best.get_mut(close.row) else { continue };
         if known.is_none_or(|(product, _)| product <= close.product) {
             *known = Some((close.product, close.column));
@@ -229,14 +229,18 @@ impl Eq for Pair {}
 mod tests {
     use super::*;
 
-    fn node(angle_degrees: f32, photo: u8) -> Node {
+    fn node(angle_degrees: f32, photo: u8) -> ClusterNode {
         let angle = angle_degrees.to_radians();
         let (sum, photos) = (vec![angle.cos(), angle.sin()], vec![PhotoId([photo; 16])]);
-        Node { sum, count: 1, photos, marks: Vec::new(), bond: None }
+        ClusterNode { sum, count: 1, photos, cannot_link_ids: Vec::new(), group: None }
     }
 
-    fn agglomerate(nodes: Vec<Node>, settled: usize, cut: f32) -> (Vec<usize>, Vec<Node>) {
-        super::agglomerate(nodes, settled, cut, &mut Bonds::default())
+    fn agglomerate(
+        nodes: Vec<ClusterNode>,
+        settled: usize,
+        cut: f32,
+    ) -> (Vec<usize>, Vec<ClusterNode>) {
+        super::agglomerate(nodes, settled, cut, &mut MustLinkGroups::default())
     }
 
     #[test]
@@ -258,13 +262,21 @@ mod tests {
 
     #[test]
     fn no_face_is_on_both_sides_of_a_cannot_link() {
-        let marked = |angle, photo, mark: u32| Node { marks: vec![mark], ..node(angle, photo) };
+        let marked = |angle, photo, mark: u32| ClusterNode {
+            cannot_link_ids: vec![mark],
+            ..node(angle, photo)
+        };
         // The third node would join either of the first two; the one it joins cannot join the other.
         let nodes = vec![marked(0.0, 1, 6), marked(1.0, 2, 7), node(0.4, 3), marked(0.2, 4, 8)];
         let (of, clusters) = agglomerate(nodes, 0, 0.5);
         assert_ne!(of[0], of[1]);
         assert_eq!(clusters.len(), 2);
-        assert!(clusters.iter().all(|node| !(node.marks.contains(&6) && node.marks.contains(&7))));
+        assert!(
+            clusters
+                .iter()
+                .all(|node| !(node.cannot_link_ids.contains(&6)
+                    && node.cannot_link_ids.contains(&7)))
+        );
     }
 
     #[test]

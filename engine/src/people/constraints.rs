@@ -5,43 +5,46 @@
 //! its own, so that a face is compared with the looks that it resembles and not with a mean of two looks. A
 //! cannot-link of one node applies to its whole group.
 
-use super::cluster::Node;
-use super::corrections::Words;
+use super::cluster::ClusterNode;
+use super::corrections::ConstraintView;
 use crate::ids::PhotoId;
 
 /// All must-link groups of one clustering, as a union-find forest.
 #[derive(Default)]
-pub(super) struct Bonds {
+pub(super) struct MustLinkGroups {
     parents: Vec<usize>,
-    all: Vec<Bond>,
+    groups: Vec<MustLinkGroup>,
 }
 
 /// A must-link group: the constraints of all its nodes together.
 #[derive(Clone, Default)]
-struct Bond {
+struct MustLinkGroup {
     /// The photos of its nodes, sorted.
     photos: Vec<PhotoId>,
     /// The cannot-link sides of its nodes, sorted.
-    marks: Vec<u32>,
+    cannot_link_ids: Vec<u32>,
     /// Whether the group may have two faces in one photo. Shared photos then count per node, not per group.
-    although_together: bool,
+    allow_same_photo: bool,
 }
 
-impl Bonds {
-    pub(super) fn of(constraints: &Words) -> Self {
-        let group = |although: &bool| Bond { although_together: *although, ..Bond::default() };
-        let mut all: Vec<Bond> = constraints.although_together.iter().map(group).collect();
+impl MustLinkGroups {
+    pub(super) fn of(constraints: &ConstraintView) -> Self {
+        let group = |although: &bool| MustLinkGroup {
+            allow_same_photo: *although,
+            ..MustLinkGroup::default()
+        };
+        let mut all: Vec<MustLinkGroup> = constraints.allow_same_photo.iter().map(group).collect();
         // Low-quality faces join last, but their cannot-links count from the start.
-        for (face, group) in constraints.bonded() {
+        for (face, group) in constraints.grouped() {
             if let Some(group) = all.get_mut(group) {
-                merge_sorted(&mut group.marks, constraints.marks(face));
+                merge_sorted(&mut group.cannot_link_ids, constraints.cannot_link_ids(face));
             }
         }
-        Self { parents: (0..all.len()).collect(), all }
+        Self { parents: (0..all.len()).collect(), groups: all }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.groups.is_empty()
     }
 
     /// Returns the representative of a group that may have been united with others.
@@ -52,40 +55,42 @@ impl Bonds {
         group
     }
 
-    fn bond_of(&self, node: &Node) -> Option<usize> {
-        node.bond.map(|group| self.root(group))
+    fn group_of(&self, node: &ClusterNode) -> Option<usize> {
+        node.group.map(|group| self.root(group))
     }
 
     /// Adds a node to a group, unless a cannot-link keeps them apart.
-    pub(super) fn tie(&mut self, node: &mut Node, group: usize) {
+    pub(super) fn add_to_group(&mut self, node: &mut ClusterNode, group: usize) {
         let group = self.root(group);
-        let Some(cannot_links) = self.all.get(group).map(|group| &group.marks) else { return };
-        if clash(cannot_links, self.marks(node)) {
+        let Some(cannot_links) = self.groups.get(group).map(|group| &group.cannot_link_ids) else {
+            return;
+        };
+        if conflict(cannot_links, self.cannot_link_ids(node)) {
             return;
         }
-        match self.bond_of(node) {
+        match self.group_of(node) {
             Some(known) => self.unite(group, known),
             None => self.take(group, node),
         }
-        node.bond = Some(group);
+        node.group = Some(group);
     }
 
     /// Updates the groups when `gone` is merged into `node`.
-    pub(super) fn join(&mut self, node: &mut Node, gone: &Node) {
-        match (self.bond_of(node), self.bond_of(gone)) {
+    pub(super) fn merge_nodes(&mut self, node: &mut ClusterNode, gone: &ClusterNode) {
+        match (self.group_of(node), self.group_of(gone)) {
             (None, None) => {}
             (Some(group), None) => self.take(group, gone),
             (None, Some(group)) => {
                 self.take(group, node);
-                node.bond = Some(group);
+                node.group = Some(group);
             }
             (Some(group), Some(other)) => self.unite(group, other),
         }
     }
 
-    fn take(&mut self, group: usize, node: &Node) {
-        if let Some(group) = self.all.get_mut(group) {
-            group.add(&node.photos, &node.marks);
+    fn take(&mut self, group: usize, node: &ClusterNode) {
+        if let Some(group) = self.groups.get_mut(group) {
+            group.add(&node.photos, &node.cannot_link_ids);
         }
     }
 
@@ -93,45 +98,48 @@ impl Bonds {
         if group == other {
             return;
         }
-        let gone = self.all.get_mut(other).map(std::mem::take).unwrap_or_default();
-        if let (Some(kept), Some(parent)) = (self.all.get_mut(group), self.parents.get_mut(other)) {
-            kept.add(&gone.photos, &gone.marks);
-            kept.although_together |= gone.although_together;
+        let gone = self.groups.get_mut(other).map(std::mem::take).unwrap_or_default();
+        if let (Some(kept), Some(parent)) =
+            (self.groups.get_mut(group), self.parents.get_mut(other))
+        {
+            kept.add(&gone.photos, &gone.cannot_link_ids);
+            kept.allow_same_photo |= gone.allow_same_photo;
             *parent = group;
         }
     }
 
     /// Returns whether a shared photo or a cannot-link forbids that two nodes are one person.
-    pub(super) fn bar(&self, a: &Node, b: &Node) -> bool {
-        let one = a.bond.is_some() && self.bond_of(a) == self.bond_of(b);
-        !one && (share(self.photos(a), self.photos(b)) || clash(self.marks(a), self.marks(b)))
+    pub(super) fn is_forbidden(&self, a: &ClusterNode, b: &ClusterNode) -> bool {
+        let one = a.group.is_some() && self.group_of(a) == self.group_of(b);
+        !one && (share(self.photos(a), self.photos(b))
+            || conflict(self.cannot_link_ids(a), self.cannot_link_ids(b)))
     }
 
     /// Returns the photos that bar other nodes in them from joining this one, sorted.
-    pub(super) fn photos<'a>(&'a self, node: &'a Node) -> &'a [PhotoId] {
-        let group = self.bond_of(node).and_then(|group| self.all.get(group));
-        group.filter(|group| !group.although_together).map_or(&node.photos, |group| &group.photos)
+    pub(super) fn photos<'a>(&'a self, node: &'a ClusterNode) -> &'a [PhotoId] {
+        let group = self.group_of(node).and_then(|group| self.groups.get(group));
+        group.filter(|group| !group.allow_same_photo).map_or(&node.photos, |group| &group.photos)
     }
 
     /// Returns the cannot-link sides that a node or its group is on, sorted.
-    pub(super) fn marks<'a>(&'a self, node: &'a Node) -> &'a [u32] {
-        let group = self.bond_of(node).and_then(|group| self.all.get(group));
-        group.map_or(&node.marks, |group| &group.marks)
+    pub(super) fn cannot_link_ids<'a>(&'a self, node: &'a ClusterNode) -> &'a [u32] {
+        let group = self.group_of(node).and_then(|group| self.groups.get(group));
+        group.map_or(&node.cannot_link_ids, |group| &group.cannot_link_ids)
     }
 
     /// Adds cannot-link sides to a node and its group.
-    pub(super) fn mark(&mut self, node: &mut Node, cannot_links: &[u32]) {
-        merge_sorted(&mut node.marks, cannot_links);
-        if let Some(group) = self.bond_of(node).and_then(|group| self.all.get_mut(group)) {
-            merge_sorted(&mut group.marks, cannot_links);
+    pub(super) fn add_cannot_links(&mut self, node: &mut ClusterNode, cannot_links: &[u32]) {
+        merge_sorted(&mut node.cannot_link_ids, cannot_links);
+        if let Some(group) = self.group_of(node).and_then(|group| self.groups.get_mut(group)) {
+            merge_sorted(&mut group.cannot_link_ids, cannot_links);
         }
     }
 }
 
-impl Bond {
+impl MustLinkGroup {
     fn add(&mut self, photos: &[PhotoId], cannot_links: &[u32]) {
         merge_sorted(&mut self.photos, photos);
-        merge_sorted(&mut self.marks, cannot_links);
+        merge_sorted(&mut self.cannot_link_ids, cannot_links);
     }
 }
 
@@ -151,7 +159,7 @@ fn share(a: &[PhotoId], b: &[PhotoId]) -> bool {
 }
 
 /// Returns whether two sorted lists of sides contain opposite sides of one cannot-link.
-pub(super) fn clash(a: &[u32], b: &[u32]) -> bool {
+pub(super) fn conflict(a: &[u32], b: &[u32]) -> bool {
     let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
     few.iter().any(|mark| many.binary_search(&(mark ^ 1)).is_ok())
 }

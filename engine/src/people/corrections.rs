@@ -11,7 +11,7 @@ use crate::ids::FaceId;
 
 /// The maximum number of corrections: more than an owner makes by hand, and few enough to go through one by
 /// one.
-pub(super) const STATEMENTS_MAX: usize = 10_000;
+pub(super) const CORRECTIONS_MAX: usize = 10_000;
 /// The maximum number of faces named by all corrections together: 16 MB.
 pub(super) const FACES_MAX: usize = 1_000_000;
 
@@ -19,31 +19,31 @@ pub(super) const FACES_MAX: usize = 1_000_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Corrections {
     /// The must-link groups; no face is in two of them.
-    pub(super) together: Vec<Together>,
+    pub(super) must_links: Vec<MustLink>,
     /// The cannot-link constraints.
-    pub(super) apart: Vec<Apart>,
+    pub(super) cannot_links: Vec<CannotLink>,
     /// Faces whose persons are hidden from the list.
     pub(super) hidden: BTreeSet<FaceId>,
 }
 
 /// A must-link group: at least two faces of one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Together {
+pub(super) struct MustLink {
     pub(super) faces: BTreeSet<FaceId>,
     /// Whether the owner merged them although one photo shows both, as in a mirror or a collage.
-    pub(super) although_together: bool,
+    pub(super) allow_same_photo: bool,
 }
 
 /// A cannot-link constraint: no face of one side is the same person as a face of the other. Neither side is
 /// empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Apart {
+pub(super) struct CannotLink {
     pub(super) sides: [BTreeSet<FaceId>; 2],
 }
 
 /// A person that a correction refers to.
 #[derive(Clone, Debug)]
-pub(crate) struct Meant {
+pub(crate) struct PersonRef {
     pub(crate) faces: Vec<FaceId>,
     /// The face that represents the person in the stored corrections: the one of highest quality.
     pub(crate) best: FaceId,
@@ -51,11 +51,11 @@ pub(crate) struct Meant {
 
 /// The constraints by face, as clustering needs them.
 #[derive(Default)]
-pub(super) struct Words {
-    marks: HashMap<FaceId, Vec<u32>>,
-    bonds: HashMap<FaceId, usize>,
-    /// For each must-link group, its `Together::although_together`.
-    pub(super) although_together: Vec<bool>,
+pub(super) struct ConstraintView {
+    cannot_link_ids: HashMap<FaceId, Vec<u32>>,
+    groups: HashMap<FaceId, usize>,
+    /// For each must-link group, its `MustLink::allow_same_photo`.
+    pub(super) allow_same_photo: Vec<bool>,
 }
 
 impl Corrections {
@@ -64,19 +64,20 @@ impl Corrections {
     /// only if all of `people` were.
     pub(crate) fn merge(
         &mut self,
-        people: &[Meant],
+        people: &[PersonRef],
         allow_same_photo: bool,
         without_person: impl Fn(&FaceId) -> bool,
     ) {
         let all: HashSet<FaceId> =
             people.iter().flat_map(|person| &person.faces).copied().collect();
-        self.unsay_apart(&all, without_person);
-        let hidden = |person: &Meant| person.faces.iter().any(|face| self.hidden.contains(face));
+        self.retract_cannot_links(&all, without_person);
+        let hidden =
+            |person: &PersonRef| person.faces.iter().any(|face| self.hidden.contains(face));
         if !people.iter().all(hidden) {
             self.hidden.retain(|face| !all.contains(face));
         }
         let faces = people.iter().map(|person| person.best).collect();
-        self.tie(Together { faces, although_together: allow_same_photo });
+        self.add_must_link(MustLink { faces, allow_same_photo });
     }
 
     /// Splits the faces `split` off the faces `rest` of the same person: adds a cannot-link between the two,
@@ -92,40 +93,37 @@ impl Corrections {
         let split: BTreeSet<FaceId> = split.iter().copied().collect();
         let rest: BTreeSet<FaceId> = rest.iter().copied().collect();
         let mut allow_same_photo = false;
-        for group in std::mem::take(&mut self.together) {
+        for group in std::mem::take(&mut self.must_links) {
             let crosses = group.faces.iter().any(|face| split.contains(face));
-            allow_same_photo |= crosses && group.although_together;
+            allow_same_photo |= crosses && group.allow_same_photo;
             let (ours, theirs) = group.faces.into_iter().partition(|face| split.contains(face));
             for faces in [ours, theirs] {
-                self.keep_together(Together { faces, ..group });
+                self.push_must_link(MustLink { faces, ..group });
             }
         }
         let sides = [split, rest];
         for side in &sides {
-            self.unsay_apart(&side.iter().copied().collect(), |_| false);
+            self.retract_cannot_links(&side.iter().copied().collect(), |_| false);
         }
         if sides.iter().flatten().any(|face| self.hidden.contains(face)) {
             self.hidden.retain(|face| !sides.iter().any(|side| side.contains(face)));
             self.hidden.insert(best);
         }
         let [split, _] = &sides;
-        self.tie(Together { faces: split.clone(), although_together: allow_same_photo });
-        self.tie(Together {
-            faces: of_rest.iter().copied().collect(),
-            although_together: allow_same_photo,
-        });
+        self.add_must_link(MustLink { faces: split.clone(), allow_same_photo });
+        self.add_must_link(MustLink { faces: of_rest.iter().copied().collect(), allow_same_photo });
         // Cannot-links that the new one includes are redundant.
-        let within = |one: &Apart| {
+        let within = |one: &CannotLink| {
             let [a, b] = &one.sides;
             let [c, d] = &sides;
             a.is_subset(c) && b.is_subset(d) || a.is_subset(d) && b.is_subset(c)
         };
-        self.apart.retain(|one| !within(one));
-        self.apart.push(Apart { sides });
+        self.cannot_links.retain(|one| !within(one));
+        self.cannot_links.push(CannotLink { sides });
     }
 
     /// Hides `person` from the list, or shows it again.
-    pub(crate) fn hide(&mut self, person: &Meant, hidden: bool) {
+    pub(crate) fn hide(&mut self, person: &PersonRef, hidden: bool) {
         for face in &person.faces {
             self.hidden.remove(face);
         }
@@ -138,45 +136,49 @@ impl Corrections {
     pub(crate) fn forget(&mut self, gone: impl Fn(&FaceId) -> bool) -> bool {
         let before = self.faces_named();
         self.hidden.retain(|face| !gone(face));
-        for mut group in std::mem::take(&mut self.together) {
+        for mut group in std::mem::take(&mut self.must_links) {
             group.faces.retain(|face| !gone(face));
-            self.keep_together(group);
+            self.push_must_link(group);
         }
-        for side in self.apart.iter_mut().flat_map(|one| &mut one.sides) {
+        for side in self.cannot_links.iter_mut().flat_map(|one| &mut one.sides) {
             side.retain(|face| !gone(face));
         }
-        self.apart.retain(|one| one.sides.iter().all(|side| !side.is_empty()));
+        self.cannot_links.retain(|one| one.sides.iter().all(|side| !side.is_empty()));
         self.faces_named() != before
     }
 
-    /// Checks the corrections against `STATEMENTS_MAX` and `FACES_MAX`.
+    /// Checks the corrections against `CORRECTIONS_MAX` and `FACES_MAX`.
     ///
     /// # Errors
-    /// - `TooMuchSaid`: there are more corrections, or they name more faces.
+    /// - `TooManyCorrections`: there are more corrections, or they name more faces.
     pub(crate) fn check(&self) -> Result<()> {
-        let statements = self.together.len() + self.apart.len() + self.hidden.len();
+        let statements = self.must_links.len() + self.cannot_links.len() + self.hidden.len();
         for (what, most, received) in
-            [("corrections", STATEMENTS_MAX, statements), ("faces", FACES_MAX, self.faces_named())]
+            [("corrections", CORRECTIONS_MAX, statements), ("faces", FACES_MAX, self.faces_named())]
         {
             if received > most {
-                return Err(Error::TooMuchSaid { what, most, received });
+                return Err(Error::TooManyCorrections { what, most, received });
             }
         }
         Ok(())
     }
 
     fn faces_named(&self) -> usize {
-        let together = self.together.iter().map(|group| group.faces.len());
-        let apart = self.apart.iter().flat_map(|one| &one.sides).map(BTreeSet::len);
+        let together = self.must_links.iter().map(|group| group.faces.len());
+        let apart = self.cannot_links.iter().flat_map(|one| &one.sides).map(BTreeSet::len);
         together.chain(apart).sum::<usize>() + self.hidden.len()
     }
 
     /// Retracts the cannot-links between faces of `all`. In these, `without_person` faces count as members of
     /// `all`. Cannot-links of other pairs stay.
-    fn unsay_apart(&mut self, all: &HashSet<FaceId>, without_person: impl Fn(&FaceId) -> bool) {
-        for one in std::mem::take(&mut self.apart) {
+    fn retract_cannot_links(
+        &mut self,
+        all: &HashSet<FaceId>,
+        without_person: impl Fn(&FaceId) -> bool,
+    ) {
+        for one in std::mem::take(&mut self.cannot_links) {
             if !one.sides.iter().all(|side| side.iter().any(|face| all.contains(face))) {
-                self.apart.push(one);
+                self.cannot_links.push(one);
                 continue;
             }
             let meant = |face: &FaceId| all.contains(face) || without_person(face);
@@ -186,48 +188,50 @@ impl Corrections {
             let a_meant = a.iter().copied().filter(meant).collect();
             for sides in [[a_else, b], [a_meant, b_else]] {
                 if sides.iter().all(|side| !side.is_empty()) {
-                    self.apart.push(Apart { sides });
+                    self.cannot_links.push(CannotLink { sides });
                 }
             }
         }
     }
 
     /// Adds a must-link group, united with all groups that share a face with it.
-    fn tie(&mut self, mut group: Together) {
-        let (near, others): (Vec<Together>, Vec<Together>) = std::mem::take(&mut self.together)
+    fn add_must_link(&mut self, mut group: MustLink) {
+        let (near, others): (Vec<MustLink>, Vec<MustLink>) = std::mem::take(&mut self.must_links)
             .into_iter()
             .partition(|other| !other.faces.is_disjoint(&group.faces));
-        self.together = others;
+        self.must_links = others;
         for other in near {
             group.faces.extend(other.faces);
-            group.although_together |= other.although_together;
+            group.allow_same_photo |= other.allow_same_photo;
         }
-        self.keep_together(group);
+        self.push_must_link(group);
     }
 
-    fn keep_together(&mut self, group: Together) {
+    fn push_must_link(&mut self, group: MustLink) {
         if group.faces.len() > 1 {
-            self.together.push(group);
+            self.must_links.push(group);
         }
     }
 
     /// Returns the faces of the must-link group of `face`, or `face` alone.
-    pub(crate) fn together_with(&self, face: &FaceId) -> Vec<FaceId> {
-        let group = self.together.iter().find(|group| group.faces.contains(face));
+    pub(crate) fn must_link_group(&self, face: &FaceId) -> Vec<FaceId> {
+        let group = self.must_links.iter().find(|group| group.faces.contains(face));
         group.map_or_else(|| vec![*face], |group| group.faces.iter().copied().collect())
     }
 
     /// Returns the constraints by face.
-    pub(super) fn words(&self) -> Words {
-        let mut constraints = Words::default();
-        for (bond, group) in self.together.iter().enumerate() {
-            constraints.bonds.extend(group.faces.iter().map(|face| (*face, bond)));
-            constraints.although_together.push(group.although_together);
+    pub(super) fn constraints(&self) -> ConstraintView {
+        let mut constraints = ConstraintView::default();
+        for (bond, group) in self.must_links.iter().enumerate() {
+            constraints.groups.extend(group.faces.iter().map(|face| (*face, bond)));
+            constraints.allow_same_photo.push(group.allow_same_photo);
         }
         // In order of the cannot-links, so that each face's sides are sorted.
-        for (one, first) in self.apart.iter().zip((0..).step_by(2)) {
+        for (one, first) in self.cannot_links.iter().zip((0..).step_by(2)) {
             for (side, mark) in one.sides.iter().zip([first, first + 1]) {
-                side.iter().for_each(|face| constraints.marks.entry(*face).or_default().push(mark));
+                side.iter().for_each(|face| {
+                    constraints.cannot_link_ids.entry(*face).or_default().push(mark)
+                });
             }
         }
         constraints
@@ -235,46 +239,47 @@ impl Corrections {
 
     /// Returns whether no constraints contradict each other. `merge` and `split` preserve this.
     pub(super) fn is_consistent(&self) -> bool {
-        let constraints = self.words();
-        let bonded: usize = self.together.iter().map(|group| group.faces.len()).sum();
-        let disjoint = constraints.bonds.len() == bonded;
-        let marks_of = |group: &Together| {
-            let cannot_links = group.faces.iter().flat_map(|face| constraints.marks(face));
+        let constraints = self.constraints();
+        let bonded: usize = self.must_links.iter().map(|group| group.faces.len()).sum();
+        let disjoint = constraints.groups.len() == bonded;
+        let marks_of = |group: &MustLink| {
+            let cannot_links =
+                group.faces.iter().flat_map(|face| constraints.cannot_link_ids(face));
             cannot_links.copied().collect::<BTreeSet<u32>>()
         };
         let contradictory = |cannot_links: &BTreeSet<u32>| {
             cannot_links.iter().any(|mark| cannot_links.contains(&(mark ^ 1)))
         };
-        let two_sided = |one: &Apart| !one.sides[0].is_disjoint(&one.sides[1]);
+        let two_sided = |one: &CannotLink| !one.sides[0].is_disjoint(&one.sides[1]);
         disjoint
-            && !self.together.iter().any(|group| contradictory(&marks_of(group)))
-            && !self.apart.iter().any(two_sided)
+            && !self.must_links.iter().any(|group| contradictory(&marks_of(group)))
+            && !self.cannot_links.iter().any(two_sided)
     }
 }
 
-impl Words {
+impl ConstraintView {
     /// Returns the cannot-link sides that a face is on, sorted. Cannot-link n has the sides 2n and 2n + 1.
-    pub(super) fn marks(&self, face: &FaceId) -> &[u32] {
-        self.marks.get(face).map_or(&[], Vec::as_slice)
+    pub(super) fn cannot_link_ids(&self, face: &FaceId) -> &[u32] {
+        self.cannot_link_ids.get(face).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the number of the face's must-link group.
-    pub(super) fn bond(&self, face: &FaceId) -> Option<usize> {
-        self.bonds.get(face).copied()
+    pub(super) fn group(&self, face: &FaceId) -> Option<usize> {
+        self.groups.get(face).copied()
     }
 
     /// Iterates over the faces with cannot-links, with their sides.
-    pub(super) fn marked(&self) -> impl Iterator<Item = (&FaceId, &[u32])> {
-        self.marks.iter().map(|(face, cannot_links)| (face, cannot_links.as_slice()))
+    pub(super) fn cannot_linked(&self) -> impl Iterator<Item = (&FaceId, &[u32])> {
+        self.cannot_link_ids.iter().map(|(face, cannot_links)| (face, cannot_links.as_slice()))
     }
 
     /// Iterates over the faces of the must-link groups, with the number of their group.
-    pub(super) fn bonded(&self) -> impl Iterator<Item = (&FaceId, usize)> {
-        self.bonds.iter().map(|(face, bond)| (face, *bond))
+    pub(super) fn grouped(&self) -> impl Iterator<Item = (&FaceId, usize)> {
+        self.groups.iter().map(|(face, bond)| (face, *bond))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.marks.is_empty() && self.bonds.is_empty()
+        self.cannot_link_ids.is_empty() && self.groups.is_empty()
     }
 }
 

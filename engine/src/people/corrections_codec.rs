@@ -6,30 +6,30 @@
 use prost::Message;
 use std::collections::BTreeSet;
 
-use super::corrections::{Apart, Corrections, Together};
+use super::corrections::{CannotLink, Corrections, MustLink};
 use crate::ids::FaceId;
 
 /// The corrections in Protobuf. A list of faces is the concatenation of their ids, 16 bytes each.
 #[derive(Clone, PartialEq, Message)]
-struct NoteRow {
+struct CorrectionsRow {
     #[prost(message, repeated, tag = "1")]
-    together: Vec<TogetherRow>,
+    must_links: Vec<MustLinkRow>,
     #[prost(message, repeated, tag = "2")]
-    apart: Vec<ApartRow>,
+    cannot_links: Vec<CannotLinkRow>,
     #[prost(bytes = "vec", tag = "3")]
     hidden: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct TogetherRow {
+struct MustLinkRow {
     #[prost(bytes = "vec", tag = "1")]
     faces: Vec<u8>,
     #[prost(bool, tag = "2")]
-    although_together: bool,
+    allow_same_photo: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct ApartRow {
+struct CannotLinkRow {
     #[prost(bytes = "vec", tag = "1")]
     one: Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
@@ -39,17 +39,17 @@ struct ApartRow {
 impl Corrections {
     /// Encodes the corrections.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let together = |group: &Together| TogetherRow {
+        let together = |group: &MustLink| MustLinkRow {
             faces: bytes_of(&group.faces),
-            although_together: group.although_together,
+            allow_same_photo: group.allow_same_photo,
         };
-        let apart = |one: &Apart| {
+        let apart = |one: &CannotLink| {
             let [one, other] = one.sides.each_ref().map(bytes_of);
-            ApartRow { one, other }
+            CannotLinkRow { one, other }
         };
-        let row = NoteRow {
-            together: self.together.iter().map(together).collect(),
-            apart: self.apart.iter().map(apart).collect(),
+        let row = CorrectionsRow {
+            must_links: self.must_links.iter().map(together).collect(),
+            cannot_links: self.cannot_links.iter().map(apart).collect(),
             hidden: bytes_of(&self.hidden),
         };
         row.encode_to_vec()
@@ -57,19 +57,19 @@ impl Corrections {
 
     /// Decodes the bytes of `to_bytes`; `None` if they are damaged, too many, or contradictory.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let row = NoteRow::decode(bytes).ok()?;
-        let together = |row: &TogetherRow| {
+        let row = CorrectionsRow::decode(bytes).ok()?;
+        let together = |row: &MustLinkRow| {
             let faces = faces_in(&row.faces)?;
-            let allow_same_photo = row.although_together;
-            (faces.len() > 1).then_some(Together { faces, although_together: allow_same_photo })
+            let allow_same_photo = row.allow_same_photo;
+            (faces.len() > 1).then_some(MustLink { faces, allow_same_photo })
         };
-        let apart = |row: &ApartRow| {
+        let apart = |row: &CannotLinkRow| {
             let sides = [faces_in(&row.one)?, faces_in(&row.other)?];
-            sides.iter().all(|side| !side.is_empty()).then_some(Apart { sides })
+            sides.iter().all(|side| !side.is_empty()).then_some(CannotLink { sides })
         };
         let read = Self {
-            together: row.together.iter().map(together).collect::<Option<_>>()?,
-            apart: row.apart.iter().map(apart).collect::<Option<_>>()?,
+            must_links: row.must_links.iter().map(together).collect::<Option<_>>()?,
+            cannot_links: row.cannot_links.iter().map(apart).collect::<Option<_>>()?,
             hidden: faces_in(&row.hidden)?,
         };
         (read.check().is_ok() && read.is_consistent()).then_some(read)
@@ -89,11 +89,11 @@ fn faces_in(bytes: &[u8]) -> Option<BTreeSet<FaceId>> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::people::corrections::Meant;
+    use crate::people::corrections::PersonRef;
 
-    fn person(ids: &[u8]) -> Meant {
+    fn person(ids: &[u8]) -> PersonRef {
         let faces: Vec<FaceId> = ids.iter().map(|id| FaceId([*id; 16])).collect();
-        Meant { best: faces[0], faces }
+        PersonRef { best: faces[0], faces }
     }
 
     fn corrections() -> Corrections {
@@ -129,16 +129,16 @@ mod tests {
     fn contradictory_and_oversized_corrections_are_refused() {
         let (one, two) = (FaceId([1; 16]), FaceId([2; 16]));
         let both = BTreeSet::from([one, two]);
-        let together = || Together { faces: both.clone(), although_together: false };
-        let apart = Apart { sides: [BTreeSet::from([one]), BTreeSet::from([two])] };
-        let mut corrections = Corrections { apart: vec![apart], ..Corrections::default() };
+        let together = || MustLink { faces: both.clone(), allow_same_photo: false };
+        let apart = CannotLink { sides: [BTreeSet::from([one]), BTreeSet::from([two])] };
+        let mut corrections = Corrections { cannot_links: vec![apart], ..Corrections::default() };
         assert!(Corrections::from_bytes(&corrections.to_bytes()).is_some());
-        corrections.together.push(together());
+        corrections.must_links.push(together());
         assert_eq!(Corrections::from_bytes(&corrections.to_bytes()), None, "together and apart");
-        let twice = Corrections { together: vec![together(), together()], ..Default::default() };
+        let twice = Corrections { must_links: vec![together(), together()], ..Default::default() };
         assert_eq!(Corrections::from_bytes(&twice.to_bytes()), None, "in two groups");
         let sides = [both.clone(), both];
-        let itself = Corrections { apart: vec![Apart { sides }], ..Default::default() };
+        let itself = Corrections { cannot_links: vec![CannotLink { sides }], ..Default::default() };
         assert_eq!(Corrections::from_bytes(&itself.to_bytes()), None, "apart from itself");
         let id = |n: u32| FaceId([n.to_le_bytes(); 4].as_flattened().try_into().unwrap());
         let many = Corrections { hidden: (0..10_001).map(id).collect(), ..Default::default() };

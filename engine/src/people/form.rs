@@ -7,26 +7,26 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::cluster::{Node, agglomerate, dot, most_alike};
-use super::constraints::{Bonds, clash};
-use super::corrections::{Corrections, Words};
+use super::cluster::{ClusterNode, agglomerate, dot, most_similar};
+use super::constraints::{MustLinkGroups, conflict};
+use super::corrections::{ConstraintView, Corrections};
 use super::{People, Person, PersonFace};
 use crate::ids::FaceId;
 use crate::quality::QUALITY_LOW;
 
 /// The amount above the cut that the average cosine of a face below `QUALITY_LOW` with a person must reach.
-const POOR_FACE_MARGIN: f32 = 0.1;
+const LOW_QUALITY_MARGIN: f32 = 0.1;
 
 /// The position of a face in the partition: the number of its person, and the number of the part within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Place {
+pub(super) struct PartId {
     pub(super) person: usize,
     pub(super) part: usize,
 }
 
 /// The good faces as nodes of the clustering.
 struct Nodes {
-    nodes: Vec<Node>,
+    nodes: Vec<ClusterNode>,
     /// The number of leading nodes that are unchanged known parts, which need not be compared with one
     /// another.
     settled: usize,
@@ -36,23 +36,27 @@ struct Nodes {
 
 impl Nodes {
     /// Makes a node for each part in `known`, and for each new face.
-    fn of(good: &[&PersonFace<'_>], known: &HashMap<FaceId, Place>, constraints: &Words) -> Self {
-        let torn = torn(good, known, constraints);
+    fn of(
+        good: &[&PersonFace<'_>],
+        known: &HashMap<FaceId, PartId>,
+        constraints: &ConstraintView,
+    ) -> Self {
+        let torn = violated_parts(good, known, constraints);
         // The part of a known face and, if cannot-links divide the part, the sides that the face is on. A
         // face that joined after the split and is on no side is clustered again.
         let part = |face: &PersonFace<'_>| {
             let part_id = known.get(&face.id)?;
             let Some(statements) = torn.get(part_id) else { return Some((*part_id, Vec::new())) };
-            let sides = constraints.marks(&face.id).iter().copied();
+            let sides = constraints.cannot_link_ids(&face.id).iter().copied();
             let sides: Vec<u32> = sides.filter(|mark| statements.contains(&(mark / 2))).collect();
             (sides.len() == statements.len()).then_some((*part_id, sides))
         };
-        let parts: Vec<Option<(Place, Vec<u32>)>> = good.iter().map(|face| part(face)).collect();
+        let parts: Vec<Option<(PartId, Vec<u32>)>> = good.iter().map(|face| part(face)).collect();
         let whole = |i: &usize| matches!(parts.get(*i), Some(Some((_, sides))) if sides.is_empty());
         let (old, new): (Vec<usize>, Vec<usize>) = (0..good.len()).partition(whole);
         let settled_faces = old.len();
         let mut all = Self { nodes: Vec::new(), settled: 0, of_face: vec![0; good.len()] };
-        let mut node_of_part: HashMap<&(Place, Vec<u32>), usize> = HashMap::new();
+        let mut node_of_part: HashMap<&(PartId, Vec<u32>), usize> = HashMap::new();
         for (order, i) in old.into_iter().chain(new).enumerate() {
             let (Some(face), Some(slot)) = (good.get(i), all.of_face.get_mut(i)) else { continue };
             let node = match parts.get(i) {
@@ -62,7 +66,7 @@ impl Nodes {
             *slot = node;
             match all.nodes.get_mut(node) {
                 Some(node) => node.add(face),
-                None => all.nodes.push(Node::of(face)),
+                None => all.nodes.push(ClusterNode::of(face)),
             }
             if order < settled_faces {
                 all.settled = all.nodes.len();
@@ -72,21 +76,25 @@ impl Nodes {
     }
 
     /// Applies the constraints of the faces to their nodes. Returns the must-link groups.
-    fn under(&mut self, good: &[&PersonFace<'_>], constraints: &Words) -> Bonds {
-        let mut must_links = Bonds::of(constraints);
+    fn apply_constraints(
+        &mut self,
+        good: &[&PersonFace<'_>],
+        constraints: &ConstraintView,
+    ) -> MustLinkGroups {
+        let mut must_links = MustLinkGroups::of(constraints);
         if constraints.is_empty() {
             return must_links;
         }
         for (face, node) in good.iter().zip(&self.of_face) {
             if let Some(node) = self.nodes.get_mut(*node) {
-                must_links.mark(node, constraints.marks(&face.id));
+                must_links.add_cannot_links(node, constraints.cannot_link_ids(&face.id));
             }
         }
         for (face, node) in good.iter().zip(&self.of_face) {
             if let (Some(node), Some(group)) =
-                (self.nodes.get_mut(*node), constraints.bond(&face.id))
+                (self.nodes.get_mut(*node), constraints.group(&face.id))
             {
-                must_links.tie(node, group);
+                must_links.add_to_group(node, group);
             }
         }
         must_links
@@ -94,15 +102,15 @@ impl Nodes {
 }
 
 /// Finds the known parts with faces on both sides of a cannot-link, and the numbers of those cannot-links.
-fn torn(
+fn violated_parts(
     good: &[&PersonFace<'_>],
-    known: &HashMap<FaceId, Place>,
-    constraints: &Words,
-) -> HashMap<Place, BTreeSet<u32>> {
-    let mut cannot_links: HashMap<Place, BTreeSet<u32>> = HashMap::new();
-    for face in good.iter().filter(|face| !constraints.marks(&face.id).is_empty()) {
+    known: &HashMap<FaceId, PartId>,
+    constraints: &ConstraintView,
+) -> HashMap<PartId, BTreeSet<u32>> {
+    let mut cannot_links: HashMap<PartId, BTreeSet<u32>> = HashMap::new();
+    for face in good.iter().filter(|face| !constraints.cannot_link_ids(&face.id).is_empty()) {
         if let Some(part_id) = known.get(&face.id) {
-            cannot_links.entry(*part_id).or_default().extend(constraints.marks(&face.id));
+            cannot_links.entry(*part_id).or_default().extend(constraints.cannot_link_ids(&face.id));
         }
     }
     cannot_links.retain(|_, cannot_links| {
@@ -118,12 +126,12 @@ fn torn(
 
 /// Groups clusters to persons by their must-link groups. Returns the place of each cluster, and the persons,
 /// without faces yet.
-fn persons(clusters: &[Node], must_links: &Bonds) -> (Vec<Place>, Vec<Person>) {
+fn persons(clusters: &[ClusterNode], must_links: &MustLinkGroups) -> (Vec<PartId>, Vec<Person>) {
     let mut person_of_bond: HashMap<usize, usize> = HashMap::new();
     let mut sums: Vec<(Vec<f32>, usize)> = Vec::new();
     let mut places = Vec::with_capacity(clusters.len());
     for node in clusters {
-        let person = match node.bond.map(|group| must_links.root(group)) {
+        let person = match node.group.map(|group| must_links.root(group)) {
             Some(group) => *person_of_bond.entry(group).or_insert(sums.len()),
             None => sums.len(),
         };
@@ -138,7 +146,7 @@ fn persons(clusters: &[Node], must_links: &Bonds) -> (Vec<Place>, Vec<Person>) {
                 0
             }
         };
-        places.push(Place { person, part });
+        places.push(PartId { person, part });
     }
     (places, sums.iter().map(|(sum, parts)| person(sum, *parts > 1)).collect())
 }
@@ -146,22 +154,22 @@ fn persons(clusters: &[Node], must_links: &Bonds) -> (Vec<Place>, Vec<Person>) {
 fn person(sum: &[f32], owner_merged: bool) -> Person {
     let norm = dot(sum, sum).sqrt().max(f32::MIN_POSITIVE);
     let centroid = sum.iter().map(|value| value / norm).collect();
-    Person { centroid, said: owner_merged, ..Person::default() }
+    Person { centroid, owner_merged, ..Person::default() }
 }
 
 impl People {
     /// Clusters `faces` under the corrections, starting from the parts that `known` gives for some of them.
     pub(super) fn form(
         faces: &[PersonFace<'_>],
-        known: &HashMap<FaceId, Place>,
+        known: &HashMap<FaceId, PartId>,
         corrections: Corrections,
         cut: f32,
     ) -> Self {
-        let constraints = corrections.words();
+        let constraints = corrections.constraints();
         let good: Vec<&PersonFace<'_>> =
             faces.iter().filter(|face| face.quality >= QUALITY_LOW).collect();
         let mut nodes = Nodes::of(&good, known, &constraints);
-        let mut must_links = nodes.under(&good, &constraints);
+        let mut must_links = nodes.apply_constraints(&good, &constraints);
         let Nodes { nodes, settled, of_face } = nodes;
         let (cluster_of_node, mut clusters) = agglomerate(nodes, settled, cut, &mut must_links);
         let (places, persons) = persons(&clusters, &must_links);
@@ -173,40 +181,40 @@ impl People {
                 people.join(face.id, *part_id);
             }
         }
-        people.take_in_poor(
+        people.assign_low_quality(
             faces,
             &constraints,
-            &mut Formed { clusters: &mut clusters, places, bonds: must_links },
+            &mut Clustering { clusters: &mut clusters, places, groups: must_links },
             cut,
         );
         people.mark_hidden();
         people
     }
 
-    /// Restores people from their stored parts, `groups`. Faces that are not among `faces` are left out.
-    pub(super) fn of_parts(
+    /// Restores people from their stored parts, `groups`. FaceEngine that are not among `faces` are left out.
+    pub(super) fn from_parts(
         groups: Vec<Vec<FaceId>>,
         faces: &[PersonFace<'_>],
         corrections: Corrections,
     ) -> Self {
         let by_id: HashMap<FaceId, &PersonFace<'_>> =
             faces.iter().map(|face| (face.id, face)).collect();
-        let constraints = corrections.words();
+        let constraints = corrections.constraints();
         let (mut parts, mut clusters) = (Vec::new(), Vec::new());
-        let mut must_links = Bonds::of(&constraints);
+        let mut must_links = MustLinkGroups::of(&constraints);
         for group in groups {
             let members: Vec<&PersonFace<'_>> =
                 group.iter().filter_map(|id| by_id.get(id).copied()).collect();
             let mut good = members.iter().filter(|face| face.quality >= QUALITY_LOW);
             let Some(first) = good.next() else { continue };
-            let mut node = Node::of(first);
+            let mut node = ClusterNode::of(first);
             good.for_each(|face| node.add(face));
             if !constraints.is_empty() {
-                let bonded = members.iter().filter_map(|face| constraints.bond(&face.id));
-                members
-                    .iter()
-                    .for_each(|face| must_links.mark(&mut node, constraints.marks(&face.id)));
-                bonded.for_each(|group| must_links.tie(&mut node, group));
+                let bonded = members.iter().filter_map(|face| constraints.group(&face.id));
+                members.iter().for_each(|face| {
+                    must_links.add_cannot_links(&mut node, constraints.cannot_link_ids(&face.id))
+                });
+                bonded.for_each(|group| must_links.add_to_group(&mut node, group));
             }
             clusters.push(node);
             parts.push(members);
@@ -216,8 +224,8 @@ impl People {
         for (members, part_id) in parts.iter().zip(places) {
             for face in members {
                 people.join(face.id, part_id);
-                if face.quality < QUALITY_LOW && constraints.bond(&face.id).is_some() {
-                    people.mark_said(&face.id);
+                if face.quality < QUALITY_LOW && constraints.group(&face.id).is_some() {
+                    people.mark_owner_merged(&face.id);
                 }
             }
         }
@@ -226,57 +234,59 @@ impl People {
     }
 
     /// Assigns low-quality faces: to the person of their must-link group, or else to the most similar person,
-    /// if its average cosine reaches the cut plus `POOR_FACE_MARGIN` and no constraint bars it.
-    fn take_in_poor(
+    /// if its average cosine reaches the cut plus `LOW_QUALITY_MARGIN` and no constraint bars it.
+    fn assign_low_quality(
         &mut self,
         faces: &[PersonFace<'_>],
-        constraints: &Words,
-        formed: &mut Formed<'_>,
+        constraints: &ConstraintView,
+        formed: &mut Clustering<'_>,
         cut: f32,
     ) {
         let poor = || faces.iter().filter(|face| face.quality < QUALITY_LOW);
-        let owner_merged = |face: &PersonFace<'_>, formed: &Formed<'_>| {
-            let group = formed.bonds.root(constraints.bond(&face.id)?);
-            let theirs = |node: &Node| node.bond.map(|it| formed.bonds.root(it)) == Some(group);
+        let owner_merged = |face: &PersonFace<'_>, formed: &Clustering<'_>| {
+            let group = formed.groups.root(constraints.group(&face.id)?);
+            let theirs =
+                |node: &ClusterNode| node.group.map(|it| formed.groups.root(it)) == Some(group);
             formed.nearest(face, theirs).map(|(_, i)| i)
         };
         if !constraints.is_empty() {
             for face in poor() {
                 if let Some(cluster) = owner_merged(face, formed) {
-                    self.take_in(face, cluster, constraints, formed);
-                    self.mark_said(&face.id);
+                    self.assign(face, cluster, constraints, formed);
+                    self.mark_owner_merged(&face.id);
                 }
             }
         }
         // Faces with a must-link were assigned above, or their group has no good face and so no person.
         let open: Vec<&PersonFace<'_>> =
-            poor().filter(|face| constraints.bond(&face.id).is_none()).collect();
+            poor().filter(|face| constraints.group(&face.id).is_none()).collect();
         let embeddings: Vec<&[f32]> = open.iter().map(|face| face.embedding).collect();
-        let alike = most_alike(&embeddings, formed.clusters, cut + POOR_FACE_MARGIN);
+        let alike = most_similar(&embeddings, formed.clusters, cut + LOW_QUALITY_MARGIN);
         for (face, best) in open.into_iter().zip(alike) {
-            let cannot_links = constraints.marks(&face.id);
-            let may = |node: &Node| {
-                cannot_links.is_empty() || !clash(cannot_links, formed.bonds.marks(node))
+            let cannot_links = constraints.cannot_link_ids(&face.id);
+            let may = |node: &ClusterNode| {
+                cannot_links.is_empty()
+                    || !conflict(cannot_links, formed.groups.cannot_link_ids(node))
             };
             let free = |i: usize| {
-                let photos = formed.clusters.get(i).map(|node| formed.bonds.photos(node));
+                let photos = formed.clusters.get(i).map(|node| formed.groups.photos(node));
                 photos.is_some_and(|photos| photos.binary_search(&face.photo).is_err())
             };
             // A face with cannot-links is compared only with the persons that these allow.
             let best = if cannot_links.is_empty() { best } else { formed.nearest(face, may) };
-            let best = best.filter(|&(near, i)| near >= cut + POOR_FACE_MARGIN && free(i));
+            let best = best.filter(|&(near, i)| near >= cut + LOW_QUALITY_MARGIN && free(i));
             if let Some((_, cluster)) = best {
-                self.take_in(face, cluster, constraints, formed);
+                self.assign(face, cluster, constraints, formed);
             }
         }
     }
 
-    fn take_in(
+    fn assign(
         &mut self,
         face: &PersonFace<'_>,
         cluster: usize,
-        constraints: &Words,
-        formed: &mut Formed<'_>,
+        constraints: &ConstraintView,
+        formed: &mut Clustering<'_>,
     ) {
         let (Some(part_id), Some(node)) =
             (formed.places.get(cluster), formed.clusters.get_mut(cluster))
@@ -284,31 +294,31 @@ impl People {
             return;
         };
         self.join(face.id, *part_id);
-        formed.bonds.mark(node, constraints.marks(&face.id));
+        formed.groups.add_cannot_links(node, constraints.cannot_link_ids(&face.id));
     }
 
-    fn join(&mut self, face: FaceId, part_id: Place) {
+    fn join(&mut self, face: FaceId, part_id: PartId) {
         if let Some(of) = self.persons.get_mut(part_id.person) {
             of.faces.push(face);
             self.of.insert(face, part_id);
         }
     }
 
-    fn mark_said(&mut self, face: &FaceId) {
+    fn mark_owner_merged(&mut self, face: &FaceId) {
         let part_id = self.of.get(face);
         if let Some(person) = part_id.and_then(|part_id| self.persons.get_mut(part_id.person)) {
-            person.said = true;
+            person.owner_merged = true;
         }
     }
 
     /// Returns the parts, each with its faces.
     pub(super) fn parts(&self) -> Vec<Vec<FaceId>> {
-        let mut parts: BTreeMap<Place, Vec<FaceId>> = BTreeMap::new();
+        let mut parts: BTreeMap<PartId, Vec<FaceId>> = BTreeMap::new();
         for (person, of) in self.persons.iter().enumerate() {
             for face in &of.faces {
                 let part_id = self.of.get(face).filter(|part_id| part_id.person == person);
                 let part = part_id.map_or(0, |part_id| part_id.part);
-                parts.entry(Place { person, part }).or_default().push(*face);
+                parts.entry(PartId { person, part }).or_default().push(*face);
             }
         }
         parts.into_values().collect()
@@ -326,25 +336,29 @@ impl People {
 }
 
 /// The clusters of the good faces, which low-quality faces join.
-struct Formed<'a> {
-    clusters: &'a mut [Node],
-    places: Vec<Place>,
-    bonds: Bonds,
+struct Clustering<'a> {
+    clusters: &'a mut [ClusterNode],
+    places: Vec<PartId>,
+    groups: MustLinkGroups,
 }
 
-impl Formed<'_> {
+impl Clustering<'_> {
     /// Returns the allowed cluster (`may`) with the highest average cosine to `face`, and that cosine.
-    fn nearest(&self, face: &PersonFace<'_>, may: impl Fn(&Node) -> bool) -> Option<(f32, usize)> {
-        let linkage = |node: &Node| dot(&node.sum, face.embedding) / node.count as f32;
+    fn nearest(
+        &self,
+        face: &PersonFace<'_>,
+        may: impl Fn(&ClusterNode) -> bool,
+    ) -> Option<(f32, usize)> {
+        let linkage = |node: &ClusterNode| dot(&node.sum, face.embedding) / node.count as f32;
         let clusters = self.clusters.iter().enumerate().filter(|(_, node)| may(node));
         clusters.map(|(i, node)| (linkage(node), i)).max_by(|a, b| a.0.total_cmp(&b.0))
     }
 }
 
-impl Node {
+impl ClusterNode {
     pub(super) fn of(face: &PersonFace<'_>) -> Self {
         let (sum, photos) = (face.embedding.to_vec(), vec![face.photo]);
-        Self { sum, count: 1, photos, marks: Vec::new(), bond: None }
+        Self { sum, count: 1, photos, cannot_link_ids: Vec::new(), group: None }
     }
 
     pub(super) fn add(&mut self, face: &PersonFace<'_>) {

@@ -18,13 +18,13 @@ use crate::error::{Error, Result};
 use crate::ids::{FaceId, PhotoId};
 use crate::quality::QUALITY_LOW;
 use cluster::dot;
-use corrections::Words;
-pub(crate) use corrections::{Corrections, Meant};
-use form::Place;
+use corrections::ConstraintView;
+pub(crate) use corrections::{Corrections, PersonRef};
+use form::PartId;
 
 /// The share of new faces from which an update clusters all faces again, so that the result does not depend
 /// on the order of arrival. Range 0 to 1: lower costs time, higher costs a little accuracy.
-const ANEW_SHARE: f32 = 0.25;
+const FULL_RECLUSTER_SHARE: f32 = 0.25;
 
 /// A face as input of clustering.
 pub struct PersonFace<'a> {
@@ -45,7 +45,7 @@ pub struct Person {
     pub hidden: bool,
     /// Whether a must-link constraint of the owner contributes: it joins several clusters, or adds a
     /// low-quality face.
-    pub(crate) said: bool,
+    pub(crate) owner_merged: bool,
     /// The unit mean of the good faces' embeddings, shape `[D]`.
     pub(crate) centroid: Vec<f32>,
 }
@@ -61,13 +61,13 @@ impl Person {
 #[derive(Clone, Default)]
 pub struct People {
     persons: Vec<Person>,
-    of: HashMap<FaceId, Place>,
+    of: HashMap<FaceId, PartId>,
     pub(crate) corrections: Corrections,
 }
 
 impl People {
     /// Makes an empty clustering with these corrections.
-    pub(crate) fn under(corrections: Corrections) -> Self {
+    pub(crate) fn with_corrections(corrections: Corrections) -> Self {
         Self { corrections, ..Self::default() }
     }
 
@@ -94,27 +94,28 @@ impl People {
         let gone = known < self.of.len();
         let waiting =
             faces.iter().any(|face| face.quality < QUALITY_LOW && !self.of.contains_key(&face.id));
-        let constraints = self.corrections.words();
+        let constraints = self.corrections.constraints();
         let settled = new == 0 && !gone && !(waiting && self.persons.is_empty());
-        if settled && self.keeps(&constraints) && !self.misses(faces, &constraints) {
+        if settled && self.satisfies(&constraints) && !self.lacks_grouped_face(faces, &constraints)
+        {
             return false;
         }
-        let recluster = new as f32 >= ANEW_SHARE * faces.len() as f32;
+        let recluster = new as f32 >= FULL_RECLUSTER_SHARE * faces.len() as f32;
         let known = if recluster { HashMap::new() } else { std::mem::take(&mut self.of) };
-        *self = Self::keeping(faces, &known, std::mem::take(&mut self.corrections), cut);
+        *self = Self::recluster(faces, &known, std::mem::take(&mut self.corrections), cut);
         true
     }
 
     /// Clusters as `form` does. If the result breaks a constraint because of known parts, clusters without
     /// them.
-    fn keeping(
+    fn recluster(
         faces: &[PersonFace<'_>],
-        known: &HashMap<FaceId, Place>,
+        known: &HashMap<FaceId, PartId>,
         corrections: Corrections,
         cut: f32,
     ) -> Self {
         let formed = Self::form(faces, known, corrections, cut);
-        if known.is_empty() || formed.keeps(&formed.corrections.words()) {
+        if known.is_empty() || formed.satisfies(&formed.corrections.constraints()) {
             return formed;
         }
         Self::form(faces, &HashMap::new(), formed.corrections, cut)
@@ -129,8 +130,8 @@ impl People {
         cut: f32,
     ) {
         let part_id = |face: &PersonFace<'_>| Some((face.id, *self.of.get(&face.id)?));
-        let known: HashMap<FaceId, Place> = touched.iter().filter_map(part_id).collect();
-        let formed = Self::keeping(touched, &known, corrections, cut);
+        let known: HashMap<FaceId, PartId> = touched.iter().filter_map(part_id).collect();
+        let formed = Self::recluster(touched, &known, corrections, cut);
         let gone: HashSet<usize> = known.values().map(|part_id| part_id.person).collect();
         let mut people = Self { corrections: formed.corrections, ..Self::default() };
         for (person, kept) in std::mem::take(&mut self.persons).into_iter().enumerate() {
@@ -143,11 +144,11 @@ impl People {
         *self = people;
     }
 
-    fn append(&mut self, person: Person, of: &HashMap<FaceId, Place>) {
+    fn append(&mut self, person: Person, of: &HashMap<FaceId, PartId>) {
         let number = self.persons.len();
         let placed = person.faces.iter().map(|face| {
             let part = of.get(face).map_or(0, |part_id| part_id.part);
-            (*face, Place { person: number, part })
+            (*face, PartId { person: number, part })
         });
         self.of.extend(placed);
         self.persons.push(person);
@@ -155,17 +156,17 @@ impl People {
 
     /// Returns whether the people satisfy all constraints: no person is on both sides of a cannot-link, and
     /// no must-link group is in two persons.
-    fn keeps(&self, constraints: &Words) -> bool {
+    fn satisfies(&self, constraints: &ConstraintView) -> bool {
         let mut person_of_bond: HashMap<usize, usize> = HashMap::new();
         let bonded =
-            constraints.bonded().filter_map(|(face, group)| Some((group, self.of.get(face)?)));
+            constraints.grouped().filter_map(|(face, group)| Some((group, self.of.get(face)?)));
         for (group, part_id) in bonded {
             if *person_of_bond.entry(group).or_insert(part_id.person) != part_id.person {
                 return false;
             }
         }
         let mut sides: HashMap<usize, HashSet<u32>> = HashMap::new();
-        for (face, cannot_links) in constraints.marked() {
+        for (face, cannot_links) in constraints.cannot_linked() {
             if let Some(part_id) = self.of.get(face) {
                 sides.entry(part_id.person).or_default().extend(cannot_links);
             }
@@ -174,11 +175,11 @@ impl People {
     }
 
     /// Returns whether a face without a person is in a must-link group that has one.
-    fn misses(&self, faces: &[PersonFace<'_>], constraints: &Words) -> bool {
-        let theirs = constraints.bonded().filter(|(face, _)| self.of.contains_key(face));
+    fn lacks_grouped_face(&self, faces: &[PersonFace<'_>], constraints: &ConstraintView) -> bool {
+        let theirs = constraints.grouped().filter(|(face, _)| self.of.contains_key(face));
         let known: HashSet<usize> = theirs.map(|(_, group)| group).collect();
         let missed = |face: &PersonFace<'_>| {
-            constraints.bond(&face.id).is_some_and(|group| known.contains(&group))
+            constraints.group(&face.id).is_some_and(|group| known.contains(&group))
                 && !self.of.contains_key(&face.id)
         };
         !known.is_empty() && faces.iter().any(missed)
@@ -192,13 +193,13 @@ impl People {
     }
 
     /// Returns whether a face belongs to no person.
-    pub(crate) fn is_homeless(&self, face: &FaceId) -> bool {
+    pub(crate) fn has_no_person(&self, face: &FaceId) -> bool {
         !self.of.contains_key(face)
     }
 
     /// Groups `faces` by the part of their person.
     pub(crate) fn by_part(&self, faces: &[FaceId]) -> Vec<Vec<FaceId>> {
-        let mut parts: HashMap<Option<&Place>, Vec<FaceId>> = HashMap::new();
+        let mut parts: HashMap<Option<&PartId>, Vec<FaceId>> = HashMap::new();
         faces.iter().for_each(|face| parts.entry(self.of.get(face)).or_default().push(*face));
         parts.into_values().collect()
     }
@@ -208,7 +209,7 @@ impl People {
         codec::encode(self.parts().iter().map(Vec::as_slice))
     }
 
-    /// Decodes a partition, and computes the centroids from `faces`. Faces that are not among `faces` are
+    /// Decodes a partition, and computes the centroids from `faces`. FaceEngine that are not among `faces` are
     /// left out.
     ///
     /// # Errors
@@ -227,7 +228,7 @@ impl People {
             what: "the people of the collection".into(),
             reason: "the bytes cannot be decoded".into(),
         };
-        Ok(Self::of_parts(codec::decode(bytes).ok_or_else(damaged)?, faces, corrections))
+        Ok(Self::from_parts(codec::decode(bytes).ok_or_else(damaged)?, faces, corrections))
     }
 }
 

@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Pipeline;
-use super::batcher::{Batcher, Ticket};
-use super::lazy::Lazy;
-use super::memory_budget::Budget;
+use super::batcher::{Batcher, PendingPhoto};
+use super::lazy::LazyPipeline;
+use super::memory_budget::MemoryBudget;
 use crate::decode::{DecodeLimits, decode, probe};
 use crate::error::{Error, Result};
 use crate::face::Photo;
@@ -81,7 +81,7 @@ impl Default for RunOptions {
 }
 
 /// A progress event of a run, reported from any worker.
-pub enum Event<'a> {
+pub enum ProgressEvent<'a> {
     /// The photo is already stored, or occurs twice in this run.
     Known(&'a Path),
     /// The file is not a readable photo; with the reason.
@@ -111,22 +111,22 @@ pub struct Summary {
 /// # Errors
 /// The first error of `load`, of a model, of `sink`, or of a source other than `Error::Image` and
 /// `Error::Io`.
-pub fn run<S: PhotoSource>(
+pub fn index_photos<S: PhotoSource>(
     load: &(dyn Fn() -> Result<Arc<Pipeline>> + Sync),
     photos: impl Iterator<Item = S> + Send,
     sink: &dyn Sink,
     options: &RunOptions,
-    on_event: &(dyn Fn(Event<'_>) + Sync),
+    on_event: &(dyn Fn(ProgressEvent<'_>) + Sync),
 ) -> Result<Summary> {
-    let shared = Shared {
-        pipeline: Lazy::new(load),
-        budget: Budget::new(options.decode_bytes_max),
+    let shared = RunState {
+        pipeline: LazyPipeline::new(load),
+        budget: MemoryBudget::new(options.decode_bytes_max),
         under_way: Mutex::new(HashSet::new()),
         counts: Mutex::new(Summary::default()),
         failure: Mutex::new(None),
         sink,
         options,
-        tell: on_event,
+        on_event,
     };
     let batcher = Batcher::new(&shared.pipeline);
     let (send_path, paths_in) = sync_channel::<S>(QUEUE_PHOTOS);
@@ -137,12 +137,12 @@ pub fn run<S: PhotoSource>(
             .map(|_| {
                 let (shared, batcher, paths_in, out) =
                     (&shared, &batcher, &paths_in, send_photo.clone());
-                scope.spawn(move || shared.keep(shared.work(batcher, paths_in, &out)))
+                scope.spawn(move || shared.record_failure(shared.work(batcher, paths_in, &out)))
             })
             .collect();
-        let writer = scope.spawn(|| shared.keep(shared.write(photos_in)));
+        let writer = scope.spawn(|| shared.record_failure(shared.write(photos_in)));
         for photo in photos {
-            if shared.ended() || send_path.send(photo).is_err() {
+            if shared.must_stop() || send_path.send(photo).is_err() {
                 break;
             }
         }
@@ -151,9 +151,11 @@ pub fn run<S: PhotoSource>(
         let panicked =
             workers.into_iter().map(|worker| worker.join().is_err()).fold(false, |a, b| a | b);
         if panicked {
-            shared.keep(Err(Error::Runtime { reason: "a worker ended unexpectedly".into() }));
+            shared.record_failure(Err(Error::Runtime {
+                reason: "a worker ended unexpectedly".into(),
+            }));
         }
-        shared.keep(batcher.flush(&mut |photo| drop(send_photo.send(photo))));
+        shared.record_failure(batcher.flush(&mut |photo| drop(send_photo.send(photo))));
         drop(send_photo);
         drop(writer.join());
     });
@@ -163,26 +165,26 @@ pub fn run<S: PhotoSource>(
     failure.map_or(Ok(summary), Err)
 }
 
-struct Shared<'a> {
-    pipeline: Lazy<'a>,
-    budget: Budget,
+struct RunState<'a> {
+    pipeline: LazyPipeline<'a>,
+    budget: MemoryBudget,
     /// Photos that are being processed and are not stored yet, so that two equal files are not both analysed.
     under_way: Mutex<HashSet<PhotoId>>,
     counts: Mutex<Summary>,
     failure: Mutex<Option<Error>>,
     sink: &'a dyn Sink,
     options: &'a RunOptions,
-    tell: &'a (dyn Fn(Event<'_>) + Sync),
+    on_event: &'a (dyn Fn(ProgressEvent<'_>) + Sync),
 }
 
-impl Shared<'_> {
-    fn ended(&self) -> bool {
+impl RunState<'_> {
+    fn must_stop(&self) -> bool {
         let failed = self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some();
         failed || self.options.stop.load(Ordering::Relaxed)
     }
 
     /// Records the first failure, which ends the run.
-    fn keep(&self, outcome: Result<()>) {
+    fn record_failure(&self, outcome: Result<()>) {
         if let Err(error) = outcome {
             self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
@@ -201,7 +203,7 @@ impl Shared<'_> {
         loop {
             let next = photos.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(source) = next else { return Ok(()) };
-            if self.ended() {
+            if self.must_stop() {
                 return Ok(());
             }
             match self.photo(&source, batcher, out) {
@@ -214,7 +216,7 @@ impl Shared<'_> {
 
     fn skip(&self, path: &Path, reason: String) {
         self.count(|counts| counts.skipped += 1);
-        (self.tell)(Event::Skipped(path, reason));
+        (self.on_event)(ProgressEvent::Skipped(path, reason));
     }
 
     fn photo(
@@ -228,7 +230,7 @@ impl Shared<'_> {
         let id = PhotoId::of(&bytes);
         if self.sink.has(&id)? || !self.begin(id) {
             self.count(|counts| counts.known += 1);
-            (self.tell)(Event::Known(path));
+            (self.on_event)(ProgressEvent::Known(path));
             return Ok(());
         }
         let analysed = self.analyse(path, bytes, id, batcher, out);
@@ -247,13 +249,18 @@ impl Shared<'_> {
         out: &SyncSender<Photo>,
     ) -> Result<()> {
         let header = probe(&bytes, &self.options.limits)?;
-        let _permit = self.budget.take(header.memory_bytes + bytes.len() as u64);
+        let _permit = self.budget.acquire(header.memory_bytes + bytes.len() as u64);
         let picture = decode(&bytes, &header, &self.options.limits)?;
         drop(bytes);
-        (self.tell)(Event::Decoded(path, &picture));
+        (self.on_event)(ProgressEvent::Decoded(path, &picture));
         let (width, height) = (picture.width(), picture.height());
-        let pending =
-            Ticket::new(Photo { id, path: path.to_path_buf(), width, height, faces: Vec::new() });
+        let pending = PendingPhoto::new(Photo {
+            id,
+            path: path.to_path_buf(),
+            width,
+            height,
+            faces: Vec::new(),
+        });
         let mut done = |photo| drop(out.send(photo));
         self.find(&picture, batcher, &pending, &mut done)?;
         if let Some(photo) = pending.close() {
@@ -266,7 +273,7 @@ impl Shared<'_> {
         &self,
         picture: &Picture,
         batcher: &Batcher<'_>,
-        pending: &Arc<Ticket>,
+        pending: &Arc<PendingPhoto>,
         done: &mut dyn FnMut(Photo),
     ) -> Result<()> {
         self.pipeline.get()?.crops(picture, |found, crop| batcher.push(found, crop, pending, done))
@@ -305,7 +312,7 @@ impl Shared<'_> {
         self.count(|counts| {
             (counts.photos, counts.faces) = (counts.photos + photos, counts.faces + faces)
         });
-        (self.tell)(Event::Stored { photos, faces });
+        (self.on_event)(ProgressEvent::Stored { photos, faces });
         Ok(())
     }
 }

@@ -5,8 +5,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Found;
-use super::lazy::Lazy;
+use super::DetectedFace;
+use super::lazy::LazyPipeline;
 use crate::embed::BATCH;
 use crate::error::Result;
 use crate::face::{Face, Photo};
@@ -14,12 +14,12 @@ use crate::ids::PhotoId;
 use crate::picture::Picture;
 
 /// A photo in progress: complete when it is closed and all its faces have their embeddings.
-pub(super) struct Ticket {
+pub(super) struct PendingPhoto {
     id: PhotoId,
-    state: Mutex<TicketState>,
+    state: Mutex<PendingState>,
 }
 
-struct TicketState {
+struct PendingState {
     photo: Photo,
     /// Faces in order of detection; `None` until the embedding is computed.
     faces: Vec<Option<Face>>,
@@ -28,11 +28,11 @@ struct TicketState {
     closed: bool,
 }
 
-impl Ticket {
+impl PendingPhoto {
     pub(super) fn new(photo: Photo) -> Arc<Self> {
         Arc::new(Self {
             id: photo.id,
-            state: Mutex::new(TicketState { photo, faces: Vec::new(), waiting: 0, closed: false }),
+            state: Mutex::new(PendingState { photo, faces: Vec::new(), waiting: 0, closed: false }),
         })
     }
 
@@ -60,7 +60,7 @@ impl Ticket {
     }
 }
 
-impl TicketState {
+impl PendingState {
     fn finish(&mut self) -> Option<Photo> {
         if !self.closed || self.waiting > 0 {
             return None;
@@ -71,34 +71,34 @@ impl TicketState {
 }
 
 /// A face without an embedding, and its position in its photo.
-struct Waiting {
-    found: Found,
-    ticket: Arc<Ticket>,
+struct WaitingCrop {
+    found: DetectedFace,
+    pending: Arc<PendingPhoto>,
     place: usize,
 }
 
 /// The queue of crops for the next batch, at most `BATCH`.
 pub(super) struct Batcher<'a> {
-    pipeline: &'a Lazy<'a>,
-    waiting: Mutex<Vec<(Waiting, Picture)>>,
+    pipeline: &'a LazyPipeline<'a>,
+    waiting: Mutex<Vec<(WaitingCrop, Picture)>>,
 }
 
 impl<'a> Batcher<'a> {
-    pub(super) fn new(pipeline: &'a Lazy<'a>) -> Self {
+    pub(super) fn new(pipeline: &'a LazyPipeline<'a>) -> Self {
         Self { pipeline, waiting: Mutex::new(Vec::with_capacity(BATCH)) }
     }
 
     /// Adds a crop, and embeds the batch if it is full. Calls `done` for each photo that this completes.
     pub(super) fn push(
         &self,
-        found: Found,
+        found: DetectedFace,
         crop: Picture,
-        pending: &Arc<Ticket>,
+        pending: &Arc<PendingPhoto>,
         done: &mut dyn FnMut(Photo),
     ) -> Result<()> {
         let place = pending.expect_face();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push((Waiting { found, ticket: pending.clone(), place }, crop));
+        waiting.push((WaitingCrop { found, pending: pending.clone(), place }, crop));
         if waiting.len() < BATCH {
             return Ok(());
         }
@@ -114,14 +114,14 @@ impl<'a> Batcher<'a> {
         self.embed(batch, done)
     }
 
-    fn embed(&self, batch: Vec<(Waiting, Picture)>, done: &mut dyn FnMut(Photo)) -> Result<()> {
-        let (waiting, crops): (Vec<Waiting>, Vec<Picture>) = batch.into_iter().unzip();
+    fn embed(&self, batch: Vec<(WaitingCrop, Picture)>, done: &mut dyn FnMut(Photo)) -> Result<()> {
+        let (waiting, crops): (Vec<WaitingCrop>, Vec<Picture>) = batch.into_iter().unzip();
         if crops.is_empty() {
             return Ok(());
         }
         let pipeline = self.pipeline.get()?;
         let embeddings = pipeline.embedder.embed(&crops)?;
-        for (Waiting { found, ticket: pending, place }, embedding) in
+        for (WaitingCrop { found, pending, place }, embedding) in
             waiting.into_iter().zip(embeddings)
         {
             let face = pipeline.face(pending.id, &found, embedding);

@@ -3,7 +3,7 @@ use crate::decode::{DecodeLimits, decode, probe};
 use crate::error::Result;
 use crate::face::Face;
 use crate::ids::PhotoId;
-use crate::liveness::{Liveness, Look, Seen};
+use crate::liveness::{ClearFace, FrameAnalysis, Liveness};
 use crate::template::{Subject, subject};
 
 /// Limits the pixels of a frame. Browsers send about 640 by 480; 4 megapixels take as long as a photo of
@@ -18,8 +18,8 @@ fn limits() -> DecodeLimits {
         side_max: 4096,
         // Enough for a progressive JPEG of 4 megapixels without colour subsampling, with 20 passes.
         decoded_bytes_max: 64 << 20,
-        unbacked_bytes_max: 64 << 20,
-        passed_pixels_max: 20 * 3 * FRAME_PIXELS_MAX,
+        memory_bytes_free: 64 << 20,
+        pixel_passes_max: 20 * 3 * FRAME_PIXELS_MAX,
         ..DecodeLimits::default()
     }
 }
@@ -30,7 +30,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// `Error::Image` if it does not decode or has more than 4 megapixels.
-    pub fn look(&self, liveness: &Liveness, bytes: &[u8]) -> Result<Look> {
+    pub fn analyse_frame(&self, liveness: &Liveness, bytes: &[u8]) -> Result<FrameAnalysis> {
         let limits = limits();
         let picture = decode(bytes, &probe(bytes, &limits)?, &limits)?;
         let photo = PhotoId::of(bytes);
@@ -47,11 +47,15 @@ impl Pipeline {
         let clear = clear.and_then(|clear| faces.iter().position(|face| face.id == clear.id));
         let clear = clear.and_then(|nth| Some((found.get(nth)?, crops.get(nth)?)));
         let Some((found, crop)) = clear else {
-            return liveness.look(&picture, &faces, None);
+            return liveness.analyse_frame(&picture, &faces, None);
         };
         // One embedding, where a selfie has two: the many frames of a challenge make up for the second.
         let embedding = self.embedder.embed(std::slice::from_ref(crop))?.pop().unwrap_or_default();
         let face = self.face(photo, found, embedding);
-        liveness.look(&picture, &faces, Some(Seen { face, region: found.face.region, crop }))
+        liveness.analyse_frame(
+            &picture,
+            &faces,
+            Some(ClearFace { face, region: found.face.region, crop }),
+        )
     }
 }

@@ -4,13 +4,13 @@ use super::Pipeline;
 use crate::error::Result;
 
 /// The pipeline, loaded on first use by the worker that needs it first; the others wait (single flight).
-pub(super) struct Lazy<'a> {
+pub(super) struct LazyPipeline<'a> {
     load: &'a (dyn Fn() -> Result<Arc<Pipeline>> + Sync),
     cell: OnceLock<Arc<Pipeline>>,
     loading: Mutex<()>,
 }
 
-impl<'a> Lazy<'a> {
+impl<'a> LazyPipeline<'a> {
     pub(super) fn new(load: &'a (dyn Fn() -> Result<Arc<Pipeline>> + Sync)) -> Self {
         Self { load, cell: OnceLock::new(), loading: Mutex::new(()) }
     }

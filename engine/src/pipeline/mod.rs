@@ -1,6 +1,6 @@
 //! The stages from a photo's bytes to its faces: decode → detect → align → embed.
 //!
-//! `analyse` processes one photo; `run` processes many, with bounded queues and bounded memory.
+//! `analyse` processes one photo; `index_photos` processes many, with bounded queues and bounded memory.
 
 mod batch_run;
 mod batcher;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crate::align::align;
 use crate::decode::{DecodeLimits, decode, probe};
 use crate::detect::{CHIP_SIDE_PX, Detection, Detector, Refined};
-use crate::embed::{Embedder, Precision, Verdict, read_verdict, unit};
+use crate::embed::{Bf16Check, Embedder, Precision, read_bf16_check, unit};
 use crate::error::Result;
 use crate::face::Face;
 use crate::ids::{FaceId, PhotoId};
@@ -24,7 +24,7 @@ use crate::models::runtime::{Provider, Runtime, cpu_name};
 use crate::picture::Picture;
 use crate::quality::Quality;
 
-pub use batch_run::{Event, PhotoSource, RunOptions, Sink, Summary, run};
+pub use batch_run::{PhotoSource, ProgressEvent, RunOptions, Sink, Summary, index_photos};
 
 /// A loaded model pack, which turns photos into faces with embeddings.
 pub struct Pipeline {
@@ -35,7 +35,7 @@ pub struct Pipeline {
 }
 
 /// A detected face without an embedding.
-pub(crate) struct Found {
+pub(crate) struct DetectedFace {
     face: Detection,
     quality: Quality,
 }
@@ -76,7 +76,7 @@ impl Pipeline {
     ) -> Result<Self> {
         let found = models.resolve(pack)?;
         let runtime = Runtime::open(&models.resolve_runtime()?)?;
-        let verdict_file = verdict_file(models, pack, runtime.library());
+        let verdict_file = bf16_check_file(models, pack, runtime.library());
         let embedder =
             Embedder::load(&runtime, &found.embedder, &pack.embedder, precision, verdict_file)?;
         // The detector has no bfloat16 check of its own: it uses the embedder's provider, and the accuracy
@@ -124,14 +124,14 @@ impl Pipeline {
     /// Finds and embeds the faces of a selfie. Differs from `analyse` in that the landmarks are the mean of
     /// several detector passes, and the embedding is the mean of two. A query decides about every photo, so
     /// this is worth about 20 ms more.
-    pub fn analyse_selfie(&self, bytes: &[u8]) -> Result<Analysis> {
+    pub fn analyse_query(&self, bytes: &[u8]) -> Result<Analysis> {
         let mut clock = Instant::now();
         let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
         let picture = decode(bytes, &probe(bytes, &self.limits)?, &self.limits)?;
         let mut timings = Timings { decode: lap(), ..Timings::default() };
         let (mut found, mut crops, mut views) = (Vec::new(), Vec::new(), Vec::new());
         self.crops(&picture, |face, crop| {
-            let close = self.detector.closely(&picture, &face.face)?;
+            let close = self.detector.refine_for_query(&picture, &face.face)?;
             let close = close.map(|(chip, landmarks)| align(&chip, &landmarks)).transpose()?;
             views.push(1 + usize::from(close.is_some()));
             found.push(face);
@@ -158,17 +158,17 @@ impl Pipeline {
     pub(crate) fn crops(
         &self,
         picture: &Picture,
-        mut take: impl FnMut(Found, Picture) -> Result<()>,
+        mut take: impl FnMut(DetectedFace, Picture) -> Result<()>,
     ) -> Result<()> {
         let candidates = self.detector.candidates(picture)?;
         self.detector.refine(picture, &candidates, |refined: Refined| {
             let crop = align(&refined.chip, &refined.chip_landmarks)?;
             let quality = Quality::of(&refined.face.landmarks, &crop);
-            take(Found { face: refined.face, quality }, crop)
+            take(DetectedFace { face: refined.face, quality }, crop)
         })
     }
 
-    fn face(&self, photo: PhotoId, found: &Found, embedding: Vec<f32>) -> Face {
+    fn face(&self, photo: PhotoId, found: &DetectedFace, embedding: Vec<f32>) -> Face {
         let region = found.face.region;
         let bbox =
             [region.x, region.y, region.width, region.height].map(|side| side.round() as i32);
@@ -208,7 +208,7 @@ fn load_detector(
 
 /// Returns the file that stores the result of the bfloat16 check for `pack`. Its name depends on the
 /// processor and the runtime, so that a change of either repeats the check.
-fn verdict_file(models: &Models, pack: &Pack, library: &Path) -> PathBuf {
+fn bf16_check_file(models: &Models, pack: &Pack, library: &Path) -> PathBuf {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(format!("{}\n{}\n{}", pack.id(), cpu_name(), library.display()));
     let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
@@ -216,6 +216,6 @@ fn verdict_file(models: &Models, pack: &Pack, library: &Path) -> PathBuf {
 }
 
 /// Returns the result of the bfloat16 check for `pack` on this machine; `None` before 16 faces were compared.
-pub fn verdict(models: &Models, pack: &Pack) -> Option<Verdict> {
-    read_verdict(&verdict_file(models, pack, &models.resolve_runtime().ok()?))
+pub fn bf16_check(models: &Models, pack: &Pack) -> Option<Bf16Check> {
+    read_bf16_check(&bf16_check_file(models, pack, &models.resolve_runtime().ok()?))
 }

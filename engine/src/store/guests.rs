@@ -5,8 +5,8 @@
 use prost::Message;
 
 use super::Store;
-use super::keys::{self, Key, Kind};
-use super::rocks::Change;
+use super::keys::{self, Key, RowKind};
+use super::rocks::RowChange;
 use crate::error::{Error, Result};
 use crate::guest::Guest;
 use crate::ids::{FaceId, GuestId, PhotoId};
@@ -25,11 +25,11 @@ struct GuestRow {
     #[prost(string, tag = "5")]
     pack: String,
     #[prost(bytes = "vec", repeated, tag = "6")]
-    refused: Vec<Vec<u8>>,
+    rejected: Vec<Vec<u8>>,
     #[prost(bytes = "vec", repeated, tag = "7")]
     confirmed: Vec<Vec<u8>>,
     #[prost(bytes = "vec", repeated, tag = "8")]
-    told: Vec<Vec<u8>>,
+    notified: Vec<Vec<u8>>,
 }
 
 impl Store {
@@ -38,13 +38,13 @@ impl Store {
         let key = keys::guest_named(self.guest_name(&guest.id)?);
         let context = keys::context(&self.collection, &key);
         let sealed = self.guests.seal(&context, &encode(guest))?;
-        self.rocks.write(&[Change::Put(key, sealed)])
+        self.rocks.write(&[RowChange::Put(key, sealed)])
     }
 
     /// Returns all guests. Calls `damaged` with the error of every row that does not open or decode.
     pub(crate) fn guests(&self, mut damaged: impl FnMut(Error)) -> Result<Vec<Guest>> {
         let mut guests = Vec::new();
-        self.rocks.scan(keys::range(Kind::Guest), |key, sealed| {
+        self.rocks.scan(keys::range(RowKind::Guest), |key, sealed| {
             let what = || format!("a guest's row of collection {}", self.collection);
             let opened = self.guests.open(&keys::context(&self.collection, key), sealed, what);
             let unread = || Error::Damaged { what: what(), reason: "it cannot be decoded".into() };
@@ -74,9 +74,9 @@ fn encode(guest: &Guest) -> Vec<u8> {
         quality: guest.template.quality,
         pictures: guest.template.pictures as u64,
         pack: guest.template.pack.clone(),
-        refused: guest.refused.iter().map(|face| face.0.to_vec()).collect(),
+        rejected: guest.rejected.iter().map(|face| face.0.to_vec()).collect(),
         confirmed: guest.confirmed.iter().map(|face| face.0.to_vec()).collect(),
-        told: guest.told.iter().map(|photo| photo.0.to_vec()).collect(),
+        notified: guest.notified.iter().map(|photo| photo.0.to_vec()).collect(),
     };
     row.encode_to_vec()
 }
@@ -88,7 +88,7 @@ fn decode(bytes: &[u8]) -> Option<Guest> {
     let faces = |ids: Vec<Vec<u8>>| -> Option<_> {
         ids.into_iter().map(|id| Some(FaceId(id.try_into().ok()?))).collect()
     };
-    let told = row.told.into_iter().map(|id| Some(PhotoId(id.try_into().ok()?)));
+    let told = row.notified.into_iter().map(|id| Some(PhotoId(id.try_into().ok()?)));
     Some(Guest {
         id: GuestId(row.id.try_into().ok()?),
         template: Template {
@@ -97,9 +97,9 @@ fn decode(bytes: &[u8]) -> Option<Guest> {
             pictures: usize::try_from(row.pictures).ok()?,
             pack: row.pack,
         },
-        refused: faces(row.refused)?,
+        rejected: faces(row.rejected)?,
         confirmed: faces(row.confirmed)?,
-        told: told.collect::<Option<_>>()?,
+        notified: told.collect::<Option<_>>()?,
     })
 }
 
@@ -116,9 +116,9 @@ mod tests {
             pack: "pack".to_owned(),
         };
         let mut guest = Guest::new(GuestId([9; 16]), template);
-        guest.refused.insert(FaceId([1; 16]));
+        guest.rejected.insert(FaceId([1; 16]));
         guest.confirmed.insert(FaceId([2; 16]));
-        guest.told.insert(PhotoId([3; 16]));
+        guest.notified.insert(PhotoId([3; 16]));
         guest
     }
 
@@ -128,7 +128,7 @@ mod tests {
         let back = decode(&encode(&guest)).unwrap();
         assert_eq!(encode(&back), encode(&guest));
         assert_eq!((back.id, back.template.pictures), (guest.id, 3));
-        assert_eq!((back.refused, back.confirmed), (guest.refused, guest.confirmed));
+        assert_eq!((back.rejected, back.confirmed), (guest.rejected, guest.confirmed));
     }
 
     #[test]

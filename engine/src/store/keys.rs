@@ -22,7 +22,7 @@ use crate::format_version::ROW_FORMAT;
 /// | 0x30 | HMAC of the guest id | a guest (`guests.rs`), sealed; not in backups: guests can verify again |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Kind {
+pub(crate) enum RowKind {
     Format = 0x01,
     State = 0x02,
     Photo = 0x10,
@@ -34,7 +34,7 @@ pub(crate) enum Kind {
 /// Derived state, stored only to start faster. It can always be rebuilt from the photos.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Blob {
+pub(crate) enum DerivedState {
     Index = 1,
     People = 2,
 }
@@ -43,7 +43,7 @@ pub(crate) enum Blob {
 /// from other rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Note {
+pub(crate) enum OwnerSetting {
     /// Corrections of people: must-link and cannot-link constraints, and hidden people.
     People = 1,
     /// The offset added to the matching threshold.
@@ -53,11 +53,11 @@ pub(crate) enum Note {
 pub(crate) type Key = [u8; 17];
 
 pub(crate) fn format() -> Key {
-    key(Kind::Format, [0; 16])
+    key(RowKind::Format, [0; 16])
 }
 
 pub(crate) fn state() -> Key {
-    key(Kind::State, [0; 16])
+    key(RowKind::State, [0; 16])
 }
 
 pub(crate) fn photo(names: &RowNames, id: &PhotoId) -> Result<Key> {
@@ -66,35 +66,35 @@ pub(crate) fn photo(names: &RowNames, id: &PhotoId) -> Result<Key> {
 
 /// Returns the key of the photo row with this name.
 pub(crate) fn photo_named(name: [u8; 16]) -> Key {
-    key(Kind::Photo, name)
+    key(RowKind::Photo, name)
 }
 
 /// Returns the key of the guest row with this name.
 pub(crate) fn guest_named(name: [u8; 16]) -> Key {
-    key(Kind::Guest, name)
+    key(RowKind::Guest, name)
 }
 
-pub(crate) fn note(note: Note) -> Key {
+pub(crate) fn setting(note: OwnerSetting) -> Key {
     let mut name = [0; 16];
     name[0] = note as u8;
-    key(Kind::Note, name)
+    key(RowKind::Note, name)
 }
 
-pub(crate) fn blob(blob: Blob, chunk: u32) -> Key {
+pub(crate) fn blob(blob: DerivedState, chunk: u32) -> Key {
     let mut name = [0; 16];
     name[0] = blob as u8;
     name[12..].copy_from_slice(&chunk.to_be_bytes());
-    key(Kind::Blob, name)
+    key(RowKind::Blob, name)
 }
 
 /// Returns the key range that a backup contains: state, photos, canaries and notes. Excludes the format
 /// number, derived state and guests.
 pub(crate) fn truth() -> ([u8; 1], [u8; 1]) {
-    ([Kind::State as u8], [Kind::Blob as u8])
+    ([RowKind::State as u8], [RowKind::Blob as u8])
 }
 
 /// Returns the key range of a kind: the first kind byte and the one after the last.
-pub(crate) fn range(kind: Kind) -> ([u8; 1], [u8; 1]) {
+pub(crate) fn range(kind: RowKind) -> ([u8; 1], [u8; 1]) {
     ([kind as u8], [kind as u8 + 1])
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn context(collection: &CollectionId, key: &[u8]) -> Vec<u8> {
     [collection.0.as_slice(), key, &ROW_FORMAT.to_be_bytes()].concat()
 }
 
-fn key(kind: Kind, name: [u8; 16]) -> Key {
+fn key(kind: RowKind, name: [u8; 16]) -> Key {
     let mut key = [kind as u8; 17];
     key[1..].copy_from_slice(&name);
     key
@@ -120,13 +120,13 @@ mod tests {
         let names = RowNames::new(Secret::from_bytes(&[1; 32]).unwrap());
         let id = PhotoId([9; 16]);
         let key = photo(&names, &id).unwrap();
-        let (from, to) = range(Kind::Photo);
+        let (from, to) = range(RowKind::Photo);
         assert!(key.as_slice() >= from.as_slice() && key.as_slice() < to.as_slice());
         assert_ne!(key[1..], id.0);
-        assert_ne!(blob(Blob::Index, 1), blob(Blob::Index, 2));
-        assert_ne!(blob(Blob::Index, 1), blob(Blob::People, 1));
+        assert_ne!(blob(DerivedState::Index, 1), blob(DerivedState::Index, 2));
+        assert_ne!(blob(DerivedState::Index, 1), blob(DerivedState::People, 1));
         let (from, to) = truth();
-        let note = note(Note::People);
+        let note = setting(OwnerSetting::People);
         assert!(note.as_slice() >= from.as_slice() && note.as_slice() < to.as_slice());
     }
 }

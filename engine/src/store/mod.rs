@@ -22,9 +22,9 @@ use crate::face::Photo;
 use crate::format_version;
 use crate::ids::{CollectionId, FaceId, PhotoId};
 
-pub(crate) use keys::{Blob, Key, Note};
-pub(crate) use recovery_state::State;
-use rocks::{Change, Rocks};
+pub(crate) use keys::{DerivedState, Key, OwnerSetting};
+pub(crate) use recovery_state::RecoveryState;
+use rocks::{Rocks, RowChange};
 
 /// Size of a row of derived state: 1 MiB of plaintext.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -45,12 +45,12 @@ pub(crate) struct Store {
     names: RowNames,
     canary_key: Secret,
     fingerprint: [u8; 16],
-    progress: Mutex<Progress>,
-    remark: Option<String>,
+    progress: Mutex<StoreProgress>,
+    warning: Option<String>,
 }
 
-struct Progress {
-    state: State,
+struct StoreProgress {
+    state: RecoveryState,
     canary_rows: HashSet<Key>,
     /// Photos put since the last canary.
     photos: usize,
@@ -101,8 +101,8 @@ impl Store {
     /// Writes sealed rows of a backup unchanged. They are durable when the call returns. State and canaries
     /// take effect when the store is opened again.
     pub(crate) fn import_rows(&self, rows: Vec<(Key, Vec<u8>)>) -> Result<()> {
-        let puts: Vec<Change> =
-            rows.into_iter().map(|(key, value)| Change::Put(key, value)).collect();
+        let puts: Vec<RowChange> =
+            rows.into_iter().map(|(key, value)| RowChange::Put(key, value)).collect();
         puts.chunks(IMPORT_ROWS).try_for_each(|rows| self.rocks.write(rows))
     }
 
@@ -123,20 +123,20 @@ impl Store {
             names: RowNames::new(keys.data.derive("picpick row names")?),
             canary_key,
             fingerprint: keys.data.fingerprint()?,
-            progress: Mutex::new(Progress {
-                state: State::default(),
+            progress: Mutex::new(StoreProgress {
+                state: RecoveryState::default(),
                 canary_rows: HashSet::new(),
                 // The first photos after each opening are written with a canary.
                 photos: canary::PHOTOS_A_CANARY,
             }),
-            remark: None,
+            warning: None,
         };
         let (state, remark) = store.read_state()?;
         let rows = (0..state.canaries).map(|number| canary::key(&store.canary_key, number));
         let canary_rows = rows.collect::<Result<_>>()?;
         let progress = store.progress.get_mut().unwrap_or_else(PoisonError::into_inner);
         (progress.state, progress.canary_rows) = (state, canary_rows);
-        store.remark = remark;
+        store.warning = remark;
         Ok(store)
     }
 
@@ -146,8 +146,8 @@ impl Store {
     }
 
     /// Returns a warning about damage found on opening.
-    pub(crate) fn remark(&self) -> Option<&str> {
-        self.remark.as_deref()
+    pub(crate) fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
     }
 
     /// Returns whether the store is open for reading only, as on a full disk.
@@ -156,7 +156,7 @@ impl Store {
     }
 
     /// Returns the store's progress in planting canaries and applying erasures.
-    pub(crate) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> RecoveryState {
         self.progress().state
     }
 
@@ -168,7 +168,7 @@ impl Store {
         let planted = (progress.photos + photos.len()) / canary::PHOTOS_A_CANARY;
         for number in state.canaries..state.canaries + planted as u64 {
             let value = canary::value(&self.canary_key, number)?;
-            changes.push(Change::Put(canary::key(&self.canary_key, number)?, value));
+            changes.push(RowChange::Put(canary::key(&self.canary_key, number)?, value));
         }
         state.canaries += planted as u64;
         if planted > 0 {
@@ -190,24 +190,28 @@ impl Store {
         number: u64,
         gone: &[Key],
         thinned: &[Photo],
-        notes: &[(Note, Vec<u8>)],
+        notes: &[(OwnerSetting, Vec<u8>)],
     ) -> Result<()> {
         let mut changes =
             thinned.iter().map(|photo| self.row(photo)).collect::<Result<Vec<_>>>()?;
         for (note, bytes) in notes {
-            changes.push(self.note_row(*note, bytes)?);
+            changes.push(self.setting_row(*note, bytes)?);
         }
-        changes.extend(gone.iter().map(|key| Change::Delete(*key)));
-        self.advance(changes, |state| state.erased = state.erased.max(number))
+        changes.extend(gone.iter().map(|key| RowChange::Delete(*key)));
+        self.advance(changes, |state| state.applied = state.applied.max(number))
     }
 
     /// Records that the erasures up to `number` are complete: their bytes are out of the files and their
     /// receipts are written.
-    pub(crate) fn attested(&self, number: u64) -> Result<()> {
-        self.advance(Vec::new(), |state| state.attested = state.attested.max(number))
+    pub(crate) fn mark_completed(&self, number: u64) -> Result<()> {
+        self.advance(Vec::new(), |state| state.completed = state.completed.max(number))
     }
 
-    fn advance(&self, mut changes: Vec<Change>, change: impl FnOnce(&mut State)) -> Result<()> {
+    fn advance(
+        &self,
+        mut changes: Vec<RowChange>,
+        change: impl FnOnce(&mut RecoveryState),
+    ) -> Result<()> {
         let mut progress = self.progress();
         let mut state = progress.state;
         change(&mut state);
@@ -228,7 +232,7 @@ impl Store {
     }
 
     /// Removes the faces with these names from `photo`.
-    pub(crate) fn without(&self, photo: &mut Photo, names: &HashSet<[u8; 16]>) -> Result<()> {
+    pub(crate) fn remove_faces(&self, photo: &mut Photo, names: &HashSet<[u8; 16]>) -> Result<()> {
         let of = photo.faces.iter().map(|face| self.face_name(&face.id));
         let of = of.collect::<Result<Vec<_>>>()?;
         let mut of = of.iter();
@@ -250,7 +254,7 @@ impl Store {
     /// residue scan finds the rows by these bytes.
     pub(crate) fn sealed_heads(&self) -> Result<Vec<(Key, Vec<u8>)>> {
         let mut all = Vec::new();
-        for kind in [keys::Kind::Note, keys::Kind::Blob] {
+        for kind in [keys::RowKind::Note, keys::RowKind::Blob] {
             self.rocks.scan(keys::range(kind), |key, sealed| {
                 if let Ok(key) = key.try_into() {
                     all.push((key, sealed.get(..HEAD_BYTES).unwrap_or(sealed).to_vec()));
@@ -283,7 +287,7 @@ impl Store {
         mut damaged: impl FnMut(Error),
     ) -> Result<()> {
         let canaries = self.progress().canary_rows.clone();
-        self.rocks.scan(keys::range(keys::Kind::Photo), |key, sealed| {
+        self.rocks.scan(keys::range(keys::RowKind::Photo), |key, sealed| {
             if canaries.contains(key) {
                 return;
             }
@@ -300,11 +304,11 @@ impl Store {
     }
 
     /// Stores derived state, replacing the previous value atomically.
-    pub(crate) fn put_blob(&self, blob: Blob, bytes: &[u8]) -> Result<()> {
-        let mut changes = self.blob_deletions(blob)?;
+    pub(crate) fn put_derived(&self, blob: DerivedState, bytes: &[u8]) -> Result<()> {
+        let mut changes = self.derived_deletions(blob)?;
         for (chunk, bytes) in (0..).zip(bytes.chunks(CHUNK_BYTES)) {
             let key = keys::blob(blob, chunk);
-            changes.push(Change::Put(
+            changes.push(RowChange::Put(
                 key,
                 self.derived.seal(&keys::context(&self.collection, &key), bytes)?,
             ));
@@ -313,7 +317,7 @@ impl Store {
     }
 
     /// Returns derived state, or `None` if none is stored. Errors: `Seal` if a row is damaged.
-    pub(crate) fn get_blob(&self, blob: Blob) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn get_derived(&self, blob: DerivedState) -> Result<Option<Vec<u8>>> {
         let mut all = Vec::new();
         for chunk in 0.. {
             let key = keys::blob(blob, chunk);
@@ -326,40 +330,42 @@ impl Store {
         Ok((!all.is_empty()).then_some(all))
     }
 
-    fn blob_deletions(&self, blob: Blob) -> Result<Vec<Change>> {
+    fn derived_deletions(&self, blob: DerivedState) -> Result<Vec<RowChange>> {
         let mut changes = Vec::new();
         for chunk in 0.. {
             let key = keys::blob(blob, chunk);
             if self.rocks.get(&key)?.is_none() {
                 break;
             }
-            changes.push(Change::Delete(key));
+            changes.push(RowChange::Delete(key));
         }
         Ok(changes)
     }
 
-    fn row(&self, photo: &Photo) -> Result<Change> {
+    fn row(&self, photo: &Photo) -> Result<RowChange> {
         let key = self.photo_key(&photo.id)?;
         let context = keys::context(&self.collection, &key);
-        Ok(Change::Put(key, self.records.seal(&context, &record::encode(photo))?))
+        Ok(RowChange::Put(key, self.records.seal(&context, &record::encode(photo))?))
     }
 
-    fn state_row(&self, state: &State) -> Result<Change> {
+    fn state_row(&self, state: &RecoveryState) -> Result<RowChange> {
         let key = keys::state();
         let context = keys::context(&self.collection, &key);
-        Ok(Change::Put(key, self.records.seal(&context, &state.encode())?))
+        Ok(RowChange::Put(key, self.records.seal(&context, &state.encode())?))
     }
 
     /// Returns the state, and a warning if its row is damaged. In that case the canaries are counted by their
     /// rows, and erasures start again from the first entry of the erasure log: applying an erasure is
     /// idempotent.
-    fn read_state(&self) -> Result<(State, Option<String>)> {
+    fn read_state(&self) -> Result<(RecoveryState, Option<String>)> {
         let key = keys::state();
-        let Some(sealed) = self.rocks.get(&key)? else { return Ok((State::default(), None)) };
+        let Some(sealed) = self.rocks.get(&key)? else {
+            return Ok((RecoveryState::default(), None));
+        };
         let what = || format!("the state row of collection {}", self.collection);
         let context = keys::context(&self.collection, &key);
         let plain = self.records.open(&context, &sealed, what).ok();
-        if let Some(state) = plain.and_then(|plain| State::read(&plain)) {
+        if let Some(state) = plain.and_then(|plain| RecoveryState::read(&plain)) {
             return Ok((state, None));
         }
         let mut canaries = 0;
@@ -367,10 +373,10 @@ impl Store {
             canaries += 1;
         }
         let remark = format!("{} is damaged; all erasures are applied again", what());
-        Ok((State { canaries, ..State::default() }, Some(remark)))
+        Ok((RecoveryState { canaries, ..RecoveryState::default() }, Some(remark)))
     }
 
-    fn progress(&self) -> MutexGuard<'_, Progress> {
+    fn progress(&self) -> MutexGuard<'_, StoreProgress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -415,8 +421,8 @@ impl Drop for Snapshot {
     }
 }
 
-fn format_row() -> Change {
-    Change::Put(keys::format(), format_version::STORE_FORMAT.to_be_bytes().to_vec())
+fn format_row() -> RowChange {
+    RowChange::Put(keys::format(), format_version::STORE_FORMAT.to_be_bytes().to_vec())
 }
 
 #[cfg(test)]

@@ -4,19 +4,19 @@ use prost::Message;
 ///
 /// Stored as one sealed row, in the same batch as the change that it records. The numbers only increase.
 #[derive(Clone, Copy, PartialEq, Eq, Message)]
-pub(crate) struct State {
+pub(crate) struct RecoveryState {
     /// Number of canaries planted.
     #[prost(uint64, tag = "1")]
     pub(crate) canaries: u64,
     /// Number of the last erasure (in the erasure log) whose rows are deleted from this store.
     #[prost(uint64, tag = "2")]
-    pub(crate) erased: u64,
+    pub(crate) applied: u64,
     /// Number of the last erasure whose bytes are out of the files and whose receipt is written.
     #[prost(uint64, tag = "3")]
-    pub(crate) attested: u64,
+    pub(crate) completed: u64,
 }
 
-impl State {
+impl RecoveryState {
     pub(super) fn encode(&self) -> Vec<u8> {
         self.encode_to_vec()
     }

@@ -17,7 +17,7 @@ use crate::fs::durable;
 use crate::fs::reserved_space;
 
 /// One change of an atomic batch.
-pub(super) enum Change {
+pub(super) enum RowChange {
     Put(Key, Vec<u8>),
     Delete(Key),
 }
@@ -28,11 +28,11 @@ const READING_ATTEMPTS: u32 = 5;
 type RocksResult<T> = std::result::Result<T, rocksdb::Error>;
 
 pub(super) struct Rocks {
-    db: RwLock<State>,
+    db: RwLock<DbState>,
     folder: PathBuf,
 }
 
-enum State {
+enum DbState {
     Writing(DB),
     /// Opening for writing failed, for instance on a full disk. The next write tries again.
     Reading(DB),
@@ -69,22 +69,22 @@ impl Rocks {
             // Reads work on a full disk; a write then reports the full disk.
             Err(full) if reserved_space::is_full(&full) => {
                 let db = DB::open_for_read_only(&options(), folder, false).map_err(|_| full)?;
-                Ok(Self::of(State::Reading(db), folder))
+                Ok(Self::of(DbState::Reading(db), folder))
             }
             opened => opened,
         }
     }
 
-    fn of(state: State, folder: &Path) -> Self {
+    fn of(state: DbState, folder: &Path) -> Self {
         Self { db: RwLock::new(state), folder: folder.to_path_buf() }
     }
 
     /// Returns whether the database is open for reading only.
     pub(super) fn is_read_only(&self) -> bool {
-        matches!(*self.state(), State::Reading(_))
+        matches!(*self.state(), DbState::Reading(_))
     }
 
-    fn state(&self) -> RwLockReadGuard<'_, State> {
+    fn state(&self) -> RwLockReadGuard<'_, DbState> {
         self.db.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -109,20 +109,20 @@ impl Rocks {
         }
         let db = opened.map_err(|error| failed(folder, &error))?;
         db.try_catch_up_with_primary().map_err(|error| failed(folder, &error))?;
-        Ok(Self::of(State::Reading(db), folder))
+        Ok(Self::of(DbState::Reading(db), folder))
     }
 
     fn with(options: &Options, folder: &Path) -> Result<Self> {
         let db = DB::open(options, folder).map_err(|error| failed(folder, &error))?;
-        Ok(Self::of(State::Writing(db), folder))
+        Ok(Self::of(DbState::Writing(db), folder))
     }
 
     fn with_db<T>(&self, work: impl FnOnce(&DB) -> RocksResult<T>) -> Result<T> {
         match &*self.state() {
-            State::Writing(db) | State::Reading(db) => {
+            DbState::Writing(db) | DbState::Reading(db) => {
                 work(db).map_err(|error| failed(&self.folder, &error))
             }
-            State::Closed(why) => Err(Error::Store {
+            DbState::Closed(why) => Err(Error::Store {
                 collection: self.folder.display().to_string(),
                 reason: format!("it was closed by an earlier error: {why}"),
             }),
@@ -130,13 +130,13 @@ impl Rocks {
     }
 
     /// Applies all changes atomically. Returns after the write-ahead log is fsynced.
-    pub(super) fn write(&self, changes: &[Change]) -> Result<()> {
-        self.be_writing()?;
+    pub(super) fn write(&self, changes: &[RowChange]) -> Result<()> {
+        self.ensure_writable()?;
         let mut batch = WriteBatch::default();
         for change in changes {
             match change {
-                Change::Put(key, value) => batch.put(key, value),
-                Change::Delete(key) => batch.delete(key),
+                RowChange::Put(key, value) => batch.put(key, value),
+                RowChange::Delete(key) => batch.delete(key),
             }
         }
         let mut synced = WriteOptions::default();
@@ -170,7 +170,7 @@ impl Rocks {
     /// deleted or replaced bytes. Reopening starts a new log and a new MANIFEST; the old MANIFEST lists the
     /// first and last keys of removed files.
     pub(super) fn rewrite(&self) -> Result<()> {
-        self.be_writing()?;
+        self.ensure_writable()?;
         let mut force = CompactOptions::default();
         force.set_bottommost_level_compaction(BottommostLevelCompaction::ForceOptimized);
         self.with_db(|db| {
@@ -182,8 +182,8 @@ impl Rocks {
         self.reopen()
     }
 
-    fn be_writing(&self) -> Result<()> {
-        let writing = matches!(*self.state(), State::Writing(_));
+    fn ensure_writable(&self) -> Result<()> {
+        let writing = matches!(*self.state(), DbState::Writing(_));
         if writing { Ok(()) } else { self.reopen() }
     }
 
@@ -192,17 +192,17 @@ impl Rocks {
     fn reopen(&self) -> Result<()> {
         let mut state = self.db.write().unwrap_or_else(PoisonError::into_inner);
         // The old handle must be closed before the new one is opened, because both need RocksDB's lock file.
-        *state = State::Closed("it is being reopened".into());
+        *state = DbState::Closed("it is being reopened".into());
         let error = match DB::open(&options(), &self.folder) {
             Ok(db) => {
-                *state = State::Writing(db);
+                *state = DbState::Writing(db);
                 return Ok(());
             }
             Err(error) => failed(&self.folder, &error),
         };
         *state = match DB::open_for_read_only(&options(), &self.folder, false) {
-            Ok(db) => State::Reading(db),
-            Err(second) => State::Closed(format!("{error}; {second}")),
+            Ok(db) => DbState::Reading(db),
+            Err(second) => DbState::Closed(format!("{error}; {second}")),
         };
         Err(error)
     }

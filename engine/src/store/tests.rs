@@ -1,10 +1,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::fs::residue_scan::Needles;
+use crate::fs::residue_scan::PatternSet;
 
 /// A folder for a store, and its keys.
-struct Place {
+struct StoreFolder {
     folder: tempfile::TempDir,
     data: Secret,
     canary: Secret,
@@ -12,7 +12,7 @@ struct Place {
 
 const ID: CollectionId = CollectionId([5; 16]);
 
-impl Place {
+impl StoreFolder {
     fn new() -> Self {
         let (data, canary) = (Secret::random().unwrap(), Secret::random().unwrap());
         Self { folder: tempfile::tempdir().unwrap(), data, canary }
@@ -58,30 +58,30 @@ fn all(store: &Store) -> (Vec<u8>, usize) {
 
 #[test]
 fn photos_are_put_found_scanned_and_erased() {
-    let folder = Place::new();
+    let folder = StoreFolder::new();
     let store = folder.create();
     store.put(&[photo(1), photo(2), photo(3)]).unwrap();
     let gone = [2, 77].map(|n| store.photo_key(&PhotoId([n; 16])).unwrap());
     let thinned = Photo { width: 9, ..photo(3) };
     store.erase(4, &gone, std::slice::from_ref(&thinned), &[]).unwrap();
     store.rewrite().unwrap();
-    store.attested(4).unwrap();
+    store.mark_completed(4).unwrap();
     drop(store);
     let store = folder.open();
     assert_eq!(all(&store), (vec![1, 3], 0));
     assert_eq!(get(&store, 1), Some(photo(1)));
     assert_eq!(get(&store, 3), Some(thinned));
     assert!(!store.has(&PhotoId([2; 16])).unwrap());
-    assert_eq!(store.state(), State { canaries: 1, erased: 4, attested: 4 });
+    assert_eq!(store.state(), RecoveryState { canaries: 1, applied: 4, completed: 4 });
 }
 
 #[test]
 fn erased_rows_are_in_no_file_after_the_rewrite() {
-    let folder = Place::new();
+    let folder = StoreFolder::new();
     let store = folder.create();
     let photos: Vec<Photo> = (0..200).map(photo).collect();
     photos.chunks(20).for_each(|photos| store.put(photos).unwrap());
-    let (mut sealed, mut keys) = (Needles::new(), Needles::new());
+    let (mut sealed, mut keys) = (PatternSet::new(), PatternSet::new());
     let mut gone = Vec::new();
     for photo in photos.iter().step_by(3) {
         let key = store.photo_key(&photo.id).unwrap();
@@ -89,7 +89,7 @@ fn erased_rows_are_in_no_file_after_the_rewrite() {
         keys.add(&key[1..]);
         gone.push(key);
     }
-    let found = |patterns: &Needles| patterns.scan(&folder.path()).found.len();
+    let found = |patterns: &PatternSet| patterns.scan(&folder.path()).found.len();
     assert!(found(&sealed) >= gone.len(), "the scanner finds rows that are not deleted");
     store.erase(1, &gone, &[], &[]).unwrap();
     assert!(found(&sealed) >= gone.len(), "deleting alone removes nothing from the files");
@@ -100,7 +100,7 @@ fn erased_rows_are_in_no_file_after_the_rewrite() {
 
 #[test]
 fn canaries_are_planted_found_by_a_scan_and_never_taken_for_photos() {
-    let folder = Place::new();
+    let folder = StoreFolder::new();
     let store = folder.create();
     (0..100).for_each(|n| store.put(&[photo(n)]).unwrap());
     drop(store);
@@ -108,7 +108,7 @@ fn canaries_are_planted_found_by_a_scan_and_never_taken_for_photos() {
     store.put(&(100..200).map(photo).collect::<Vec<_>>()).unwrap();
     let planted = store.state().canaries;
     assert!((12..=16).contains(&planted), "{planted}");
-    let mut patterns = Needles::new();
+    let mut patterns = PatternSet::new();
     for number in 0..planted {
         patterns.add(&canary::value(&folder.canary, number).unwrap());
     }
@@ -123,22 +123,25 @@ fn canaries_are_planted_found_by_a_scan_and_never_taken_for_photos() {
 
 #[test]
 fn a_damaged_state_row_gives_a_warning_and_costs_nothing_else() {
-    let folder = Place::new();
+    let folder = StoreFolder::new();
     let store = folder.create();
     (0..40).for_each(|n| store.put(&[photo(n)]).unwrap());
     store.erase(3, &[], &[], &[]).unwrap();
     let state = store.state();
-    store.rocks.write(&[Change::Put(keys::state(), vec![1; 60])]).unwrap();
+    store.rocks.write(&[RowChange::Put(keys::state(), vec![1; 60])]).unwrap();
     drop(store);
     let store = folder.open();
-    assert_eq!(store.state(), State { canaries: state.canaries, ..State::default() });
-    assert!(store.remark().unwrap().contains("damaged"));
+    assert_eq!(
+        store.state(),
+        RecoveryState { canaries: state.canaries, ..RecoveryState::default() }
+    );
+    assert!(store.warning().unwrap().contains("damaged"));
     assert_eq!(all(&store), ((0..40).collect(), 0));
 }
 
 #[test]
 fn another_key_opens_nothing_and_a_second_opener_is_refused() {
-    let folder = Place::new();
+    let folder = StoreFolder::new();
     let store = folder.create();
     store.put(&[photo(1)]).unwrap();
     let data = Secret::random().unwrap();
@@ -151,22 +154,22 @@ fn another_key_opens_nothing_and_a_second_opener_is_refused() {
 
 #[test]
 fn derived_state_is_replaced_whole() {
-    let store = Place::new().create();
-    assert_eq!(store.get_blob(Blob::Index).unwrap(), None);
+    let store = StoreFolder::new().create();
+    assert_eq!(store.get_derived(DerivedState::Index).unwrap(), None);
     let long: Vec<u8> = (0..3 * CHUNK_BYTES + 5).map(|i| i as u8).collect();
-    store.put_blob(Blob::Index, &long).unwrap();
-    assert_eq!(store.get_blob(Blob::Index).unwrap(), Some(long));
-    store.put_blob(Blob::Index, b"short").unwrap();
-    assert_eq!(store.get_blob(Blob::Index).unwrap(), Some(b"short".to_vec()));
-    assert_eq!(store.get_blob(Blob::People).unwrap(), None);
+    store.put_derived(DerivedState::Index, &long).unwrap();
+    assert_eq!(store.get_derived(DerivedState::Index).unwrap(), Some(long));
+    store.put_derived(DerivedState::Index, b"short").unwrap();
+    assert_eq!(store.get_derived(DerivedState::Index).unwrap(), Some(b"short".to_vec()));
+    assert_eq!(store.get_derived(DerivedState::People).unwrap(), None);
 }
 
 #[test]
 fn a_newer_store_is_refused_and_an_older_one_raised() {
-    let folder = Place::new();
+    let folder = StoreFolder::new();
     let store = folder.create();
     store.put(&[photo(1)]).unwrap();
-    let format = |number: u32| Change::Put(keys::format(), number.to_be_bytes().to_vec());
+    let format = |number: u32| RowChange::Put(keys::format(), number.to_be_bytes().to_vec());
     store.rocks.write(&[format(9)]).unwrap();
     drop(store);
     let newer = Store::open(&folder.path(), ID, folder.keys()).err();
@@ -176,8 +179,8 @@ fn a_newer_store_is_refused_and_an_older_one_raised() {
     rocks
         .write(&[
             format(1),
-            Change::Delete(keys::state()),
-            Change::Delete(canary::key(&folder.canary, 0).unwrap()),
+            RowChange::Delete(keys::state()),
+            RowChange::Delete(canary::key(&folder.canary, 0).unwrap()),
         ])
         .unwrap();
     drop(rocks);
@@ -191,16 +194,16 @@ fn a_newer_store_is_refused_and_an_older_one_raised() {
 
 #[test]
 fn a_note_is_kept_replaced_and_sealed() {
-    let folder = Place::new();
+    let folder = StoreFolder::new();
     let store = folder.create();
-    assert_eq!(store.note(Note::People).unwrap(), None);
-    store.put_note(Note::People, b"these two are one").unwrap();
-    store.put_note(Note::Matching, b"stricter").unwrap();
-    store.put_note(Note::People, b"these two are two").unwrap();
+    assert_eq!(store.setting(OwnerSetting::People).unwrap(), None);
+    store.put_setting(OwnerSetting::People, b"these two are one").unwrap();
+    store.put_setting(OwnerSetting::Matching, b"stricter").unwrap();
+    store.put_setting(OwnerSetting::People, b"these two are two").unwrap();
     drop(store);
     let store = folder.open();
-    assert_eq!(store.note(Note::People).unwrap().unwrap(), b"these two are two");
-    assert_eq!(store.note(Note::Matching).unwrap().unwrap(), b"stricter");
+    assert_eq!(store.setting(OwnerSetting::People).unwrap().unwrap(), b"these two are two");
+    assert_eq!(store.setting(OwnerSetting::Matching).unwrap().unwrap(), b"stricter");
     let heads = store.sealed_heads().unwrap();
     assert_eq!(heads.len(), 2);
     assert!(heads.iter().all(|(_, head)| !head.windows(5).any(|part| part == b"these")));

@@ -6,11 +6,11 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::extract::Query;
 use crate::infra::alerts::Pattern;
-use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 
 /// A detected pattern that looks like an attack.
@@ -38,10 +38,10 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Alert>>> {
-    let list = List {
+    let list = PageQuery {
         select: "SELECT * FROM alerts WHERE (studio_id = $1 OR (studio_id = '' AND subject IN \
              (SELECT 'user:' || user_id FROM memberships WHERE studio_id = $1)))",
-        values: &[Value::Text(&grant.studio)],
+        values: &[BoundValue::Text(&grant.studio)],
         order: BY_CREATION,
     };
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
@@ -52,7 +52,7 @@ fn read(row: &AnyRow) -> Result<Alert> {
     Ok(Alert {
         id: row.try_get("id")?,
         pattern: Pattern::parse(&pattern)
-            .ok_or_else(|| Failure::internal(format!("no pattern '{pattern}'")))?,
+            .ok_or_else(|| ApiError::internal(format!("no pattern '{pattern}'")))?,
         subject: row.try_get("subject")?,
         count: row.try_get("count")?,
         window_s: row.try_get("window_s")?,

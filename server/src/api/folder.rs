@@ -8,12 +8,12 @@ use utoipa::ToSchema;
 
 use crate::api::photo_policy::Download;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::note_by;
+use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::clock::now_s;
-use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::new_id;
 
@@ -80,17 +80,17 @@ fn read(row: &AnyRow) -> Result<Folder> {
     })
 }
 
-/// Checks that `folder` belongs to `event`.
+/// Checks that `folder` belongs to `open_collection`.
 ///
 /// # Errors
 /// - `Invalid` if it does not.
-pub async fn in_event<'e>(db: impl AnyExecutor<'e>, folder: &str, event: &str) -> Result<()> {
+pub async fn check_in_event<'e>(db: impl AnyExecutor<'e>, folder: &str, event: &str) -> Result<()> {
     let row = sqlx::query("SELECT id FROM folders WHERE id = $1 AND event_id = $2")
         .bind(folder.to_owned())
         .bind(event.to_owned())
         .fetch_optional(db)
         .await?;
-    row.map(drop).ok_or_else(|| Failure::invalid("folder: expected a folder of this event."))
+    row.map(drop).ok_or_else(|| ApiError::invalid("folder: expected a folder of this event."))
 }
 
 /// Lists the folders of an event, oldest first.
@@ -101,9 +101,9 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Folder>>> {
-    let list = List {
+    let list = PageQuery {
         select: "SELECT * FROM folders WHERE event_id = $1",
-        values: &[Value::Text(grant.event()?)],
+        values: &[BoundValue::Text(grant.event()?)],
         order: BY_CREATION,
     };
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
@@ -137,9 +137,9 @@ pub async fn create(
     .execute(&mut *tx)
     .await?;
     if made.rows_affected() == 0 {
-        return Err(Failure::new(Kind::Conflict, "The event has a folder with this name."));
+        return Err(ApiError::new(ErrorKind::Conflict, "The event has a folder with this name."));
     }
-    note_by(&mut tx, &grant, "folder_create", &folder.id, "").await?;
+    record_by(&mut tx, &grant, "folder_create", &folder.id, "").await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(folder)))
 }
@@ -179,9 +179,12 @@ pub async fn change(
     .execute(&mut *tx)
     .await?;
     if changed.rows_affected() == 0 {
-        return Err(Failure::new(Kind::Conflict, "The event has another folder with this name."));
+        return Err(ApiError::new(
+            ErrorKind::Conflict,
+            "The event has another folder with this name.",
+        ));
     }
-    note_by(&mut tx, &grant, "folder_change", &folder.id, "").await?;
+    record_by(&mut tx, &grant, "folder_change", &folder.id, "").await?;
     tx.commit().await?;
     Ok(Json(folder))
 }
@@ -211,10 +214,10 @@ pub async fn remove(
     if guards != 0 && photos > 0 {
         let detail =
             "Visitors would get access to its photos; move them, or change the folder, first.";
-        return Err(Failure::new(Kind::Conflict, detail));
+        return Err(ApiError::new(ErrorKind::Conflict, detail));
     }
     sqlx::query("DELETE FROM folders WHERE id = $1").bind(&folder).execute(&mut *tx).await?;
-    note_by(&mut tx, &grant, "folder_remove", &folder, "").await?;
+    record_by(&mut tx, &grant, "folder_remove", &folder, "").await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

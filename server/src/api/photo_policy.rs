@@ -1,5 +1,5 @@
 //! The photo policy: what visitors may see and download of an event's photos, as the event and the folder
-//! define it. It exists once, as a check of one row (`Allowed`) and as an SQL condition (`VISIBLE`).
+//! define it. It exists once, as a check of one row (`PhotoPermissions`) and as an SQL condition (`VISIBLE`).
 //!
 //! Which of the visible photos a visitor gets (an album's, a guest's own), `album` and `guest` decide. Studio
 //! members are not subject to this policy.
@@ -9,7 +9,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 use crate::http::extract;
 
 /// What visitors may download of a photo. Each level includes the previous ones.
@@ -26,23 +26,23 @@ pub enum Download {
 
 /// What visitors may do with a photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Allowed {
+pub struct PhotoPermissions {
     pub visible: bool,
     pub download: Download,
 }
 
-/// The joined tables from which the policy is read: photo `p`, its event `e`, its folder `f` (NULL without a
+/// The joined tables from which the policy is read: photo `p`, its open_collection `e`, its folder `f` (NULL without a
 /// folder).
 pub const TABLES: &str =
     "photos p JOIN events e ON e.id = p.event_id LEFT JOIN folders f ON f.id = p.folder_id";
 /// The condition on `TABLES` for photos that visitors may see. Lists and counts for visitors have it in their
 /// WHERE clause.
 pub const VISIBLE: &str = "e.deleting_unix_s IS NULL AND COALESCE(f.hidden, 0) = 0";
-/// The columns that `Allowed::of_row` and `watermark_of` read.
+/// The columns that `PhotoPermissions::of_row` and `watermark_of` read.
 pub const COLUMNS: &str = "e.deleting_unix_s AS rule_deleting, COALESCE(f.hidden, 0) AS rule_hidden, \
     COALESCE(f.downloads, e.downloads) AS rule_downloads, e.watermark AS rule_watermark";
 
-impl Allowed {
+impl PhotoPermissions {
     /// Reads the permissions from a row of `TABLES` with `COLUMNS`. Must agree with `VISIBLE`.
     pub fn of_row(row: &AnyRow) -> Result<Self> {
         let deleting: Option<i64> = row.try_get("rule_deleting")?;
@@ -84,7 +84,7 @@ impl Download {
     /// - `Internal` for any other value.
     pub fn parse(text: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|download| download.as_str() == text);
-        found.ok_or_else(|| Failure::internal(format!("unknown download rule '{text}'")))
+        found.ok_or_else(|| ApiError::internal(format!("unknown download rule '{text}'")))
     }
 }
 
@@ -96,7 +96,7 @@ impl Download {
 pub fn watermark(text: &str) -> Result<Option<String>> {
     let text = extract::line("watermark", text, 0, 60)?;
     if let Some(stranger) = crate::infra::imaging::watermark::undrawable(&text)? {
-        return Err(Failure::invalid(format!(
+        return Err(ApiError::invalid(format!(
             "watermark: expected Latin letters, digits and signs, received '{stranger}'."
         )));
     }
@@ -119,11 +119,12 @@ mod tests {
 
     #[test]
     fn what_is_hidden_cannot_be_taken_and_a_marked_photo_not_as_it_came() {
-        let download = |visible, marked| Allowed::of(visible, Download::Original, marked).download;
+        let download =
+            |visible, marked| PhotoPermissions::of(visible, Download::Original, marked).download;
         assert_eq!(download(true, false), Download::Original);
         assert_eq!(download(true, true), Download::Web);
         assert_eq!(download(false, false), Download::Off);
-        assert_eq!(Allowed::of(true, Download::Off, true).download, Download::Off);
+        assert_eq!(PhotoPermissions::of(true, Download::Off, true).download, Download::Off);
     }
 
     #[test]

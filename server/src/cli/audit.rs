@@ -2,7 +2,7 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use super::context::Context;
-use super::report::{Report, Status};
+use super::report::{ExitStatus, Report};
 use crate::config::database_url;
 use crate::infra::audit_log::verify;
 use crate::infra::db::Db;
@@ -16,14 +16,14 @@ nothing in it is changed.
 With --json: {\"entries\", \"head\", \"broken_at\"}.";
 
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub enum AuditCommand {
     /// Check that no entry of the audit log was changed, removed or inserted
     #[command(after_help = VERIFY_AFTER)]
     Verify,
 }
 
-pub fn run(context: &Context, command: &Command) -> Result<Report> {
-    let Command::Verify = command;
+pub fn run(context: &Context, command: &AuditCommand) -> Result<Report> {
+    let AuditCommand::Verify = command;
     let url = database_url(&context.config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let verdict = runtime.block_on(async {
@@ -38,14 +38,14 @@ pub fn run(context: &Context, command: &Command) -> Result<Report> {
                 "The audit log is intact: {} entries, last hash\n{}\n",
                 verdict.entries, verdict.head
             ),
-            Status::Done,
+            ExitStatus::Done,
         ),
         Some(number) => (
             format!(
                 "The audit log was tampered with or damaged at entry {number}.\n\
                  Keep a copy of the database and compare it with your backups.\n"
             ),
-            Status::Failed,
+            ExitStatus::Failed,
         ),
     };
     Ok(Report::new(&verdict, text)?.with(status))

@@ -2,12 +2,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use picpick_engine::{BackedUp, Backup, DataFolder, Place, Restored, open_place};
+use picpick_engine::{
+    Backup, BackupSummary, DataDir, ObjectStore, RestoreSummary, open_object_store,
+};
 use serde::Serialize;
 
 use super::context::Context;
 use super::format;
-use super::report::{Report, Status, note};
+use super::report::{ExitStatus, Report, note};
 use super::table::Table;
 use crate::config::UsageError;
 use crate::config::s3_access;
@@ -44,7 +46,7 @@ With --json: {\"place\", \"restored\": [{\"name\", \"id\", \"photos\", \"faces\"
 /// Copies collections, still encrypted, to a folder or a bucket.
 #[derive(Args, Debug)]
 #[command(after_help = BACKUP_AFTER)]
-pub struct Save {
+pub struct BackupArguments {
     /// A folder, or s3://bucket/prefix
     place: PathBuf,
     /// Names of the collections [default: all]
@@ -57,7 +59,7 @@ pub struct Save {
 /// Restores collections from a backup.
 #[derive(Args, Debug)]
 #[command(after_help = RESTORE_AFTER)]
-pub struct Load {
+pub struct RestoreArguments {
     /// A folder, or s3://bucket/prefix
     place: PathBuf,
     /// Names of the collections
@@ -75,14 +77,14 @@ pub struct Load {
 }
 
 #[derive(Serialize)]
-struct Saved {
+struct BackupDocument {
     place: String,
-    backups: Vec<SavedOne>,
-    failed: Vec<Failed>,
+    backups: Vec<BackedUpRow>,
+    failed: Vec<FailedBackup>,
 }
 
 #[derive(Serialize)]
-struct SavedOne {
+struct BackedUpRow {
     name: String,
     id: String,
     rows: u64,
@@ -93,19 +95,19 @@ struct SavedOne {
 }
 
 #[derive(Serialize)]
-struct Failed {
+struct FailedBackup {
     name: String,
     reason: String,
 }
 
 #[derive(Serialize)]
-struct Loaded {
+struct RestoreDocument {
     place: String,
-    restored: Vec<LoadedOne>,
+    restored: Vec<RestoredRow>,
 }
 
 #[derive(Serialize)]
-struct LoadedOne {
+struct RestoredRow {
     name: String,
     id: String,
     photos: u64,
@@ -114,13 +116,13 @@ struct LoadedOne {
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct BackupList {
     place: String,
-    backups: Vec<ListedOne>,
+    backups: Vec<BackupRow>,
 }
 
 #[derive(Serialize)]
-struct ListedOne {
+struct BackupRow {
     id: String,
     name: Option<String>,
     created_unix_s: u64,
@@ -128,16 +130,16 @@ struct ListedOne {
 }
 
 /// Opens an object store. Makes a relative folder absolute, because receipts name it later.
-fn open(at: &Path) -> Result<Box<dyn Place>> {
+fn open(at: &Path) -> Result<Box<dyn ObjectStore>> {
     let text = at.to_str().ok_or_else(|| UsageError(format!("{} is not UTF-8", at.display())))?;
     if text.contains("://") {
-        return Ok(open_place(text, s3_access(text)?.as_ref())?);
+        return Ok(open_object_store(text, s3_access(text)?.as_ref())?);
     }
     let whole = std::path::absolute(at).context("finding the current folder")?;
-    Ok(open_place(&whole.to_string_lossy(), None)?)
+    Ok(open_object_store(&whole.to_string_lossy(), None)?)
 }
 
-pub fn save(context: &Context, arguments: &Save) -> Result<Report> {
+pub fn save(context: &Context, arguments: &BackupArguments) -> Result<Report> {
     let data = existing(context)?;
     let place = open(&arguments.place)?;
     let all = || -> Result<Vec<String>> {
@@ -154,11 +156,11 @@ pub fn save(context: &Context, arguments: &Save) -> Result<Report> {
                     format::bytes(done.bytes_written),
                     format::date(done.expires_unix_s)
                 );
-                backups.push(SavedOne::from(done));
+                backups.push(BackedUpRow::from(done));
             }
             Err(error) => {
                 note(&format!("error: '{name}' was not backed up: {error}"));
-                failed.push(Failed { name, reason: error.to_string() });
+                failed.push(FailedBackup { name, reason: error.to_string() });
             }
         }
     }
@@ -167,11 +169,11 @@ pub fn save(context: &Context, arguments: &Save) -> Result<Report> {
     if backups.is_empty() && failed.is_empty() {
         text = "There are no collections to back up.\n".into();
     }
-    let status = if failed.is_empty() { Status::Done } else { Status::Failed };
-    Ok(Report::new(&Saved { place: place.name(), backups, failed }, text)?.with(status))
+    let status = if failed.is_empty() { ExitStatus::Done } else { ExitStatus::Failed };
+    Ok(Report::new(&BackupDocument { place: place.name(), backups, failed }, text)?.with(status))
 }
 
-pub fn load(context: &Context, arguments: &Load) -> Result<Report> {
+pub fn load(context: &Context, arguments: &RestoreArguments) -> Result<Report> {
     let data = existing(context)?;
     let place = open(&arguments.place)?;
     if arguments.list {
@@ -186,12 +188,12 @@ pub fn load(context: &Context, arguments: &Load) -> Result<Report> {
             format::count(done.photos as usize, "photo"),
             format::count(done.faces as usize, "face")
         );
-        restored.push(LoadedOne::from(done));
+        restored.push(RestoredRow::from(done));
     }
-    Report::new(&Loaded { place: place.name(), restored }, text)
+    Report::new(&RestoreDocument { place: place.name(), restored }, text)
 }
 
-fn list(data: &DataFolder, place: &dyn Place) -> Result<Report> {
+fn list(data: &DataDir, place: &dyn ObjectStore) -> Result<Report> {
     let all = data.backups_in(place)?;
     let mut table = Table::new(&["made", "kept until", "collection"]);
     for backup in &all {
@@ -207,11 +209,11 @@ fn list(data: &DataFolder, place: &dyn Place) -> Result<Report> {
     } else {
         table.text()
     };
-    let backups = all.into_iter().map(ListedOne::from).collect();
-    Report::new(&Listed { place: place.name(), backups }, text)
+    let backups = all.into_iter().map(BackupRow::from).collect();
+    Report::new(&BackupList { place: place.name(), backups }, text)
 }
 
-fn existing(context: &Context) -> Result<DataFolder> {
+fn existing(context: &Context) -> Result<DataDir> {
     let missing = || {
         UsageError(format!(
             "no data folder at {}; name it with --data",
@@ -221,23 +223,30 @@ fn existing(context: &Context) -> Result<DataFolder> {
     Ok(context.data_if_there()?.ok_or_else(missing)?)
 }
 
-impl From<BackedUp> for SavedOne {
-    fn from(done: BackedUp) -> Self {
-        let BackedUp { name, id, rows, bytes_written, created_unix_s, expires_unix_s, removed } =
-            done;
+impl From<BackupSummary> for BackedUpRow {
+    fn from(done: BackupSummary) -> Self {
+        let BackupSummary {
+            name,
+            id,
+            rows,
+            bytes_written,
+            created_unix_s,
+            expires_unix_s,
+            removed,
+        } = done;
         let id = id.to_string();
         Self { name, id, rows, bytes_written, created_unix_s, expires_unix_s, removed }
     }
 }
 
-impl From<Restored> for LoadedOne {
-    fn from(done: Restored) -> Self {
-        let Restored { name, id, photos, faces, created_unix_s } = done;
+impl From<RestoreSummary> for RestoredRow {
+    fn from(done: RestoreSummary) -> Self {
+        let RestoreSummary { name, id, photos, faces, created_unix_s } = done;
         Self { name, id: id.to_string(), photos, faces, created_unix_s }
     }
 }
 
-impl From<Backup> for ListedOne {
+impl From<Backup> for BackupRow {
     fn from(backup: Backup) -> Self {
         let Backup { collection, name, created_unix_s, expires_unix_s } = backup;
         Self { id: collection.to_string(), name, created_unix_s, expires_unix_s }

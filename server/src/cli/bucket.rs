@@ -3,7 +3,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use picpick_engine::{Object, Place, open_place};
+use picpick_engine::{ObjectMeta, ObjectStore, open_object_store};
 use tempfile::TempDir;
 
 use crate::config::s3_access;
@@ -13,32 +13,32 @@ const TOGETHER: usize = 32;
 
 /// The objects below a prefix of a bucket, for `picpick upload`. Reads them and changes nothing in the
 /// bucket.
-pub struct Bucket {
-    place: Box<dyn Place>,
-    objects: Vec<Object>,
+pub struct PhotoBucket {
+    place: Box<dyn ObjectStore>,
+    objects: Vec<ObjectMeta>,
 }
 
 /// A batch of downloaded photos in a private temporary folder, which is removed on drop.
-pub struct Batch {
+pub struct DownloadedBatch {
     _folder: TempDir,
     pub files: Vec<PathBuf>,
 }
 
-impl Bucket {
+impl PhotoBucket {
     /// Opens `at`, for instance `s3://bucket/wedding`, and lists its objects. Credentials come from the
     /// environment.
     pub fn open(at: &str) -> Result<Self> {
-        let place = open_place(at, s3_access(at)?.as_ref())?;
+        let place = open_object_store(at, s3_access(at)?.as_ref())?;
         let objects = place.list("")?;
         Ok(Self { place, objects })
     }
 
     /// Downloads all objects, one batch for each item of the iterator.
-    pub fn batches(&self) -> impl Iterator<Item = Result<Batch>> {
+    pub fn batches(&self) -> impl Iterator<Item = Result<DownloadedBatch>> {
         self.objects.chunks(TOGETHER).map(|objects| self.fetch(objects))
     }
 
-    fn fetch(&self, objects: &[Object]) -> Result<Batch> {
+    fn fetch(&self, objects: &[ObjectMeta]) -> Result<DownloadedBatch> {
         let folder =
             tempfile::tempdir().context("creating a temporary folder for the bucket's photos")?;
         let mut files = Vec::with_capacity(objects.len());
@@ -50,7 +50,7 @@ impl Bucket {
             let name = object.name.rsplit('/').next().unwrap_or("photo");
             files.push(write(&own.join(name), &bytes)?);
         }
-        Ok(Batch { _folder: folder, files })
+        Ok(DownloadedBatch { _folder: folder, files })
     }
 }
 
@@ -70,12 +70,12 @@ mod tests {
     #[test]
     fn every_object_comes_once_under_its_own_name_and_leaves_nothing() {
         let room = tempfile::tempdir().unwrap();
-        let place = open_place(&room.path().to_string_lossy(), None).unwrap();
+        let place = open_object_store(&room.path().to_string_lossy(), None).unwrap();
         for number in 0..70 {
             place.put(&format!("{}/same.jpg", number + 100), &[number]).unwrap();
         }
         let objects = place.list("").unwrap();
-        let bucket = Bucket { place, objects };
+        let bucket = PhotoBucket { place, objects };
         let (mut seen, mut paths) = (Vec::new(), Vec::new());
         for batch in bucket.batches().map(Result::unwrap) {
             assert!(batch.files.len() <= TOGETHER);

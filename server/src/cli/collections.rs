@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Subcommand;
-use picpick_engine::{CollectionInfo, Keep, ReceiptBody};
+use picpick_engine::{CollectionInfo, ReceiptBody, RetentionPolicy};
 use serde::Serialize;
 
 use super::context::Context;
@@ -43,16 +43,16 @@ photo files are not touched.
 With --json: {\"deleted\", \"id\", \"receipt\"}.";
 
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub enum CollectionsCommand {
     /// Create an empty collection, usually one for each event
     #[command(after_help = CREATE_AFTER)]
     Create {
         /// Name of the new collection: 1 to 100 printable characters
         name: String,
         #[command(flatten)]
-        keep: retention_options::Options,
+        keep: retention_options::RetentionOptions,
         #[command(flatten)]
-        pack: pack_option::Choice,
+        pack: pack_option::PackOption,
     },
     /// List all collections
     #[command(after_help = LIST_AFTER)]
@@ -63,7 +63,7 @@ pub enum Command {
         /// Name of the collection
         name: String,
         #[command(flatten)]
-        pack: pack_option::Choice,
+        pack: pack_option::PackOption,
     },
     /// Change a collection's retention: purpose, legal basis and end date
     #[command(after_help = KEEP_AFTER)]
@@ -71,7 +71,7 @@ pub enum Command {
         /// Name of the collection
         name: String,
         #[command(flatten)]
-        keep: retention_options::Options,
+        keep: retention_options::RetentionOptions,
     },
     /// Delete a collection and all its faces permanently, with a receipt
     #[command(after_help = DELETE_AFTER)]
@@ -85,12 +85,12 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         receipt: Option<PathBuf>,
         #[command(flatten)]
-        pack: pack_option::Choice,
+        pack: pack_option::PackOption,
     },
 }
 
 #[derive(Serialize)]
-struct Info {
+struct CollectionRow {
     name: String,
     id: String,
     pack: String,
@@ -101,14 +101,14 @@ struct Info {
 }
 
 #[derive(Serialize)]
-struct Listed {
-    collections: Vec<Info>,
+struct CollectionList {
+    collections: Vec<CollectionRow>,
 }
 
 #[derive(Serialize)]
-struct Described {
+struct CollectionDocument {
     #[serde(flatten)]
-    info: Info,
+    info: CollectionRow,
     photos: usize,
     faces: usize,
     people: usize,
@@ -119,20 +119,20 @@ struct Described {
 }
 
 #[derive(Serialize)]
-struct Deleted {
+struct DeletedCollection {
     deleted: String,
     id: String,
     receipt: ReceiptBody,
 }
 
-pub fn run(context: &Context, command: Command) -> Result<Report> {
+pub fn run(context: &Context, command: CollectionsCommand) -> Result<Report> {
     match command {
-        Command::Create { name, keep, pack } => create(context, &name, &keep, &pack),
-        Command::List => list(context),
-        Command::Show { name, pack } => show(context, &name, &pack),
-        Command::Keep { name, keep } => keep_longer(context, &name, &keep),
-        Command::Delete { name, yes, receipt, pack } => {
-            receipt::free_place(receipt.as_deref())?;
+        CollectionsCommand::Create { name, keep, pack } => create(context, &name, &keep, &pack),
+        CollectionsCommand::List => list(context),
+        CollectionsCommand::Show { name, pack } => show(context, &name, &pack),
+        CollectionsCommand::Keep { name, keep } => keep_longer(context, &name, &keep),
+        CollectionsCommand::Delete { name, yes, receipt, pack } => {
+            receipt::check_destination(receipt.as_deref())?;
             warn_unless(context, &name, yes, &pack)?;
             delete(context, &name, receipt.as_deref())
         }
@@ -142,25 +142,29 @@ pub fn run(context: &Context, command: Command) -> Result<Report> {
 fn create(
     context: &Context,
     name: &str,
-    keep: &retention_options::Options,
-    choice: &pack_option::Choice,
+    keep: &retention_options::RetentionOptions,
+    choice: &pack_option::PackOption,
 ) -> Result<Report> {
     let pack = choice.or_default()?;
     let info = context.data()?.create(name, pack.id(), &keep.fresh())?;
     let mut text = format!("Created collection '{name}' for model pack '{}'.\n", pack.reference());
-    text += &format!("Kept {}.\n", retention_options::text(&info.keep));
-    Report::new(&Info::from(info), text)
+    text += &format!("Kept {}.\n", retention_options::text(&info.retention));
+    Report::new(&CollectionRow::from(info), text)
 }
 
-fn keep_longer(context: &Context, name: &str, keep: &retention_options::Options) -> Result<Report> {
+fn keep_longer(
+    context: &Context,
+    name: &str,
+    keep: &retention_options::RetentionOptions,
+) -> Result<Report> {
     if keep.is_empty() {
         let hint = "nothing to change; give --until, --days, --purpose or --basis";
         return Err(UsageError(hint.into()).into());
     }
     let data = context.data_with(name)?;
-    let info = data.keep(name, &keep.over(&data.collection(name)?.keep))?;
-    let text = format!("'{name}' is now kept {}.\n", retention_options::text(&info.keep));
-    Report::new(&Info::from(info), text)
+    let info = data.set_retention(name, &keep.over(&data.collection(name)?.retention))?;
+    let text = format!("'{name}' is now kept {}.\n", retention_options::text(&info.retention));
+    Report::new(&CollectionRow::from(info), text)
 }
 
 fn list(context: &Context) -> Result<Report> {
@@ -174,10 +178,13 @@ fn list(context: &Context) -> Result<Report> {
         }
         text = table.text();
     }
-    Report::new(&Listed { collections: all.into_iter().map(Info::from).collect() }, text)
+    Report::new(
+        &CollectionList { collections: all.into_iter().map(CollectionRow::from).collect() },
+        text,
+    )
 }
 
-fn show(context: &Context, name: &str, choice: &pack_option::Choice) -> Result<Report> {
+fn show(context: &Context, name: &str, choice: &pack_option::PackOption) -> Result<Report> {
     let (collection, _) = context.collection(name, choice)?;
     let coverage = coverage::of(&collection);
     let (photos, faces) = (coverage.photos, coverage.faces);
@@ -185,9 +192,9 @@ fn show(context: &Context, name: &str, choice: &pack_option::Choice) -> Result<R
         let gallery = collection.gallery();
         (gallery.people().len(), gallery.index_kind(), gallery.threshold())
     };
-    let info = Info::from(collection.info().clone());
+    let info = CollectionRow::from(collection.info().clone());
     let mut text = format!("'{}', created {}\n", info.name, format::date(info.created_unix_s));
-    text += &format!("Kept {}\n", retention_options::text(&collection.info().keep));
+    text += &format!("Kept {}\n", retention_options::text(&collection.info().retention));
     let (with_photos, with_faces) = (format::count(photos, "photo"), format::count(faces, "face"));
     text += &format!("{with_photos} with {with_faces} of {}\n", format::count(people, "person"));
     text += &coverage::warning(&coverage);
@@ -195,7 +202,7 @@ fn show(context: &Context, name: &str, choice: &pack_option::Choice) -> Result<R
         "Model pack {}, index {index}, threshold {threshold:.2}, id {}\n",
         info.pack, info.id
     );
-    let document = Described {
+    let document = CollectionDocument {
         info,
         photos,
         faces,
@@ -213,7 +220,7 @@ fn warn_unless(
     context: &Context,
     name: &str,
     yes: bool,
-    choice: &pack_option::Choice,
+    choice: &pack_option::PackOption,
 ) -> Result<()> {
     if yes {
         return Ok(());
@@ -237,13 +244,13 @@ fn delete(context: &Context, name: &str, copy: Option<&Path>) -> Result<Report> 
     let id = written.receipt.collection.clone();
     receipt::copy_to(copy, &written)?;
     let text = format!("Deleted collection '{name}'.\n{}", receipt::describe(&written.receipt));
-    Report::new(&Deleted { deleted: name.to_owned(), id, receipt: written.receipt }, text)
+    Report::new(&DeletedCollection { deleted: name.to_owned(), id, receipt: written.receipt }, text)
 }
 
-impl From<CollectionInfo> for Info {
+impl From<CollectionInfo> for CollectionRow {
     fn from(info: CollectionInfo) -> Self {
-        let CollectionInfo { id, name, pack, created_unix_s, keep } = info;
-        let Keep { purpose, legal_basis, ends_unix_s } = keep;
+        let CollectionInfo { id, name, pack, created_unix_s, retention: keep } = info;
+        let RetentionPolicy { purpose, legal_basis, ends_unix_s } = keep;
         Self { name, id: id.to_string(), pack, created_unix_s, purpose, legal_basis, ends_unix_s }
     }
 }

@@ -6,7 +6,7 @@ use picpick_engine::{QUALITY_LOW, cosine, threshold};
 use serde::Serialize;
 
 use super::context::Context;
-use super::query_images::Selfie;
+use super::query_images::QueryImage;
 use super::report::Report;
 use super::{format, pack_option};
 
@@ -21,7 +21,7 @@ With --json: {\"similarity\", \"threshold\", \"same_person\", \"pack\", \"provid
 /// --json.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
-pub struct Arguments {
+pub struct CompareArguments {
     #[arg(value_name = "PHOTO_A")]
     photo_a: PathBuf,
     #[arg(value_name = "PHOTO_B")]
@@ -33,21 +33,21 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     face_b: Option<u32>,
     #[command(flatten)]
-    pack: pack_option::Choice,
+    pack: pack_option::PackOption,
 }
 
 #[derive(Serialize)]
-struct Document {
+struct CompareDocument {
     similarity: f32,
     threshold: f32,
     same_person: bool,
     pack: String,
     provider: String,
-    photos: [Shown; 2],
+    photos: [ComparedFace; 2],
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct ComparedFace {
     photo: String,
     faces: usize,
     quality: f32,
@@ -55,11 +55,11 @@ struct Shown {
     bbox: [i32; 4],
 }
 
-pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+pub fn run(context: &Context, arguments: &CompareArguments) -> Result<Report> {
     let pack = arguments.pack.or_default()?;
     let pipeline = context.pipeline(&pack)?;
     let read =
-        |path, face: Option<u32>| Selfie::read(&pipeline, path, face.map(|face| face as usize));
+        |path, face: Option<u32>| QueryImage::read(&pipeline, path, face.map(|face| face as usize));
     let a = read(&arguments.photo_a, arguments.face_a)?;
     let b = read(&arguments.photo_b, arguments.face_b)?;
     let (face_a, face_b) = a.face().zip(b.face()).context("a photo shows no face")?;
@@ -76,7 +76,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
         let path = format::path(&selfie.path);
         text += &format!("The face in {path} is small, blurred or turned away: less reliable.\n");
     }
-    let document = Document {
+    let document = CompareDocument {
         similarity,
         threshold,
         same_person,
@@ -87,8 +87,8 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     Report::new(&document, text)
 }
 
-fn shown(selfie: &Selfie, face: &picpick_engine::Face) -> Shown {
-    Shown {
+fn shown(selfie: &QueryImage, face: &picpick_engine::Face) -> ComparedFace {
+    ComparedFace {
         photo: selfie.path.to_string_lossy().into_owned(),
         faces: selfie.analysis.faces.len(),
         quality: face.quality,

@@ -1,5 +1,5 @@
 use anyhow::{Context as _, Result};
-use picpick_engine::{Collection, DataFolder, DecodeLimits, Error, Models, Pack, Pipeline};
+use picpick_engine::{Collection, DataDir, DecodeLimits, Error, Models, Pack, Pipeline};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,15 +24,15 @@ impl Context {
     }
 
     /// Opens the data folder. Creates it if it does not exist.
-    pub fn data(&self) -> Result<DataFolder> {
-        let data = DataFolder::open(&self.config.data, self.config.keyring.as_deref())?;
-        data.remarks().iter().for_each(|remark| note(&format!("note: {remark}")));
+    pub fn data(&self) -> Result<DataDir> {
+        let data = DataDir::open(&self.config.data, self.config.keyring.as_deref())?;
+        data.warnings().iter().for_each(|remark| note(&format!("note: {remark}")));
         Ok(data)
     }
 
     /// Opens the data folder. `None` if it does not exist or is empty: a command that only reads must
     /// not create a folder at a mistyped path.
-    pub fn data_if_there(&self) -> Result<Option<DataFolder>> {
+    pub fn data_if_there(&self) -> Result<Option<DataDir>> {
         let folder = &self.config.data;
         let empty = match std::fs::read_dir(folder) {
             Ok(mut entries) => entries.next().is_none(),
@@ -42,7 +42,7 @@ impl Context {
     }
 
     /// Opens the data folder for the collection called `name`. Errors: `NoCollection` without a data folder.
-    pub fn data_with(&self, name: &str) -> Result<DataFolder> {
+    pub fn data_with(&self, name: &str) -> Result<DataDir> {
         let missing = || {
             let hint = format!(
                 "; there is no data folder {} yet, 'picpick collections create NAME' creates it",
@@ -57,12 +57,12 @@ impl Context {
     pub fn collection(
         &self,
         name: &str,
-        choice: &pack_option::Choice,
+        choice: &pack_option::PackOption,
     ) -> Result<(Collection, Pack)> {
         let data = self.data_with(name)?;
         let pack = choice.of_collection(&data.collection(name)?)?;
         let collection = Collection::open(&data, name, &pack)?;
-        for remark in collection.remarks() {
+        for remark in collection.warnings() {
             note(&format!("note: {remark}"));
         }
         Ok((collection, pack))

@@ -26,19 +26,19 @@ photo.";
 /// Estimates which faces of a collection guests will find and which they will not.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
-pub struct Arguments {
+pub struct CoverageArguments {
     /// Name of the collection
     name: String,
     /// List the photos with faces of this kind, or without a face
     #[arg(long, value_name = "KIND", value_enum)]
-    photos: Option<Kind>,
+    photos: Option<WeaknessKind>,
     #[command(flatten)]
-    pack: pack_option::Choice,
+    pack: pack_option::PackOption,
 }
 
 /// Which photos `--photos` lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Kind {
+enum WeaknessKind {
     /// With faces that have too few pixels
     Small,
     /// With faces that lack detail: out of focus or motion blur
@@ -50,7 +50,7 @@ enum Kind {
 }
 
 #[derive(Serialize)]
-struct Document {
+struct CoverageDocument {
     collection: String,
     photos: usize,
     without_face: usize,
@@ -61,25 +61,25 @@ struct Document {
     turned: usize,
     expected_recall: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    listed: Option<Vec<Shown>>,
+    listed: Option<Vec<WeakPhotoRow>>,
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct WeakPhotoRow {
     photo: String,
     photo_id: String,
-    faces: Vec<ShownFace>,
+    faces: Vec<WeakFaceRow>,
 }
 
 #[derive(Serialize)]
-struct ShownFace {
+struct WeakFaceRow {
     face_id: String,
     quality: f32,
     #[serde(rename = "box")]
     bbox: [i32; 4],
 }
 
-pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+pub fn run(context: &Context, arguments: &CoverageArguments) -> Result<Report> {
     let (collection, _) = context.collection(&arguments.name, &arguments.pack)?;
     let coverage = of(&collection);
     let listed = arguments.photos.map(|kind| list(&collection.gallery(), kind));
@@ -88,7 +88,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
         Some(photos) => listing(photos),
         None => summary(&name, &coverage),
     };
-    let document = Document {
+    let document = CoverageDocument {
         collection: name,
         photos: coverage.photos,
         without_face: coverage.without_face,
@@ -162,30 +162,31 @@ fn summary(name: &str, coverage: &Coverage) -> String {
 }
 
 /// Returns the photos of a kind in order of path, each with the faces of that kind.
-fn list(gallery: &Gallery, kind: Kind) -> Vec<Shown> {
+fn list(gallery: &Gallery, kind: WeaknessKind) -> Vec<WeakPhotoRow> {
     let lacking = match kind {
-        Kind::Small => Some(Weakness::Small),
-        Kind::Blurred => Some(Weakness::Blurred),
-        Kind::Turned => Some(Weakness::Turned),
-        Kind::None => None,
+        WeaknessKind::Small => Some(Weakness::Small),
+        WeaknessKind::Blurred => Some(Weakness::Blurred),
+        WeaknessKind::Turned => Some(Weakness::Turned),
+        WeaknessKind::None => None,
     };
     let photo = |(id, photo): &(PhotoId, &KnownPhoto)| {
         let faces = photo.faces.iter().filter_map(|face| Some((face, gallery.face(face)?)));
         let weak = faces.filter(|(_, face)| lacking.is_some() && weakness(&face.parts) == lacking);
-        let shown = weak.map(|(id, face)| ShownFace {
+        let shown = weak.map(|(id, face)| WeakFaceRow {
             face_id: id.to_string(),
             quality: face.quality,
             bbox: face.bbox,
         });
-        let faces: Vec<ShownFace> = shown.collect();
-        let listed = if kind == Kind::None { photo.faces.is_empty() } else { !faces.is_empty() };
+        let faces: Vec<WeakFaceRow> = shown.collect();
+        let listed =
+            if kind == WeaknessKind::None { photo.faces.is_empty() } else { !faces.is_empty() };
         let path = photo.path.to_string_lossy().into_owned();
-        listed.then(|| Shown { photo: path, photo_id: id.to_string(), faces })
+        listed.then(|| WeakPhotoRow { photo: path, photo_id: id.to_string(), faces })
     };
     gallery.photos().iter().filter_map(photo).collect()
 }
 
-fn listing(photos: &[Shown]) -> String {
+fn listing(photos: &[WeakPhotoRow]) -> String {
     let count = format::count(photos.len(), "photo");
     if photos.is_empty() {
         return format!("{count}\n");

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::contact_sheet::{self, model};
 use super::context::Context;
-use super::report::{Report, Status, note};
-use super::search::{Search, sheet_path};
+use super::report::{ExitStatus, Report, note};
+use super::search::{SearchRequest, sheet_path};
 use super::{format, index, retention_options, search};
 
 const COLLECTION: &str = "Demo event";
@@ -20,20 +20,20 @@ const SELFIE: &str = "obama.jpg";
 /// event', searches with the twelfth, writes a contact sheet and prints its path. It can be run
 /// again at any time, and changes no other collection.
 #[derive(Args, Debug)]
-pub struct Arguments {
+pub struct DemoArguments {
     /// File for the contact sheet [default: contact-sheet.html in the data folder]
     #[arg(long, value_name = "FILE.html", value_parser = PathBufValueParser::new().try_map(sheet_path))]
     sheet: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
-struct Document {
-    index: index::Outcome,
-    search: search::Document,
+struct DemoDocument {
+    index: index::IndexOutcome,
+    search: search::SearchDocument,
     sheet: String,
 }
 
-pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+pub fn run(context: &Context, arguments: &DemoArguments) -> Result<Report> {
     let pack = Pack::builtin(DEFAULT_PACK)?;
     let mut say = |line: &str| note(line);
     context.models.fetch_runtime(&mut say)?;
@@ -43,22 +43,26 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     let (selfies, photos): (Vec<PathBuf>, Vec<PathBuf>) = samples.into_iter().partition(is_selfie);
 
     let data = context.data()?;
-    match data.create(COLLECTION, pack.id(), &retention_options::Options::default().fresh()) {
+    match data.create(
+        COLLECTION,
+        pack.id(),
+        &retention_options::RetentionOptions::default().fresh(),
+    ) {
         Ok(_) | Err(Error::CollectionExists { .. }) => {}
         Err(error) => return Err(error.into()),
     }
     let collection = Collection::open(&data, COLLECTION, &pack)?;
-    collection.remarks().iter().for_each(|remark| note(&format!("note: {remark}")));
+    collection.warnings().iter().for_each(|remark| note(&format!("note: {remark}")));
     let indexed = index::index(context, &collection, &pack, &photos, None)?;
     let mut text = index::describe(&indexed, &collection);
-    let search = Search {
+    let search = SearchRequest {
         selfies: &selfies,
         scoring: Scoring::People,
         similarity_min: None,
         top: None,
         face: None,
     };
-    let found = search.carry_out(context, &collection, &pack)?;
+    let found = search.run_search(context, &collection, &pack)?;
     text += &format!("\nSearching with {SELFIE}:\n{}", found.text(&collection));
 
     let path = match &arguments.sheet {
@@ -68,8 +72,9 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     contact_sheet::write(&path, &model::sheet_of(&collection, &pack, &found))?;
     let path = std::path::absolute(&path).context("finding the current folder")?;
     text += &format!("\nOpen the contact sheet in a browser:\n{}\n", format::path(&path));
-    let status = if found.answer.matches.is_empty() { Status::NothingFound } else { Status::Done };
+    let status =
+        if found.answer.matches.is_empty() { ExitStatus::NothingFound } else { ExitStatus::Done };
     let sheet = path.to_string_lossy().into_owned();
-    let document = Document { index: indexed, search: found.document(&collection), sheet };
+    let document = DemoDocument { index: indexed, search: found.document(&collection), sheet };
     Ok(Report::new(&document, text)?.with(status))
 }

@@ -3,14 +3,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use picpick_engine::{
-    DEFAULT_PACK, Pack, Provider, Runtime, cpu_flags, cpu_name, free_bytes, kernel_name, verdict,
+    DEFAULT_PACK, Pack, Provider, Runtime, bf16_check, cpu_flags, cpu_name, free_bytes, kernel_name,
 };
 use serde::Serialize;
 
 use super::context::Context;
-use super::doctor_selftest::{self, Check};
+use super::doctor_selftest::{self, ProviderCheck};
 use super::format;
-use super::report::{Report, Status};
+use super::report::{ExitStatus, Report};
 
 const AFTER: &str = "\
 Without PHOTO it uses the sample photos of 'picpick demo', if they are there.
@@ -29,21 +29,21 @@ const FEATURES: [&str; 8] =
 /// speed and whether their results agree.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
-pub struct Arguments {
+pub struct DoctorArguments {
     /// Photos with faces
     #[arg(value_name = "PHOTO")]
     photos: Vec<PathBuf>,
 }
 
 #[derive(Serialize)]
-struct Findings {
+struct DoctorDocument {
     version: &'static str,
     processor: Processor,
     memory: Memory,
-    runtime: Option<Library>,
-    models: Folder,
+    runtime: Option<RuntimeLibrary>,
+    models: FolderFindings,
     packs: Vec<PackFindings>,
-    data: Folder,
+    data: FolderFindings,
     /// Actions for the operator, most important first.
     advice: Vec<String>,
 }
@@ -63,13 +63,13 @@ struct Memory {
 }
 
 #[derive(Serialize)]
-struct Library {
+struct RuntimeLibrary {
     path: String,
     build: String,
 }
 
 #[derive(Serialize)]
-struct Folder {
+struct FolderFindings {
     path: String,
     exists: bool,
     writable: bool,
@@ -88,10 +88,10 @@ struct PackFindings {
     provider: Option<String>,
     bf16: String,
     error: Option<String>,
-    checks: Vec<Check>,
+    checks: Vec<ProviderCheck>,
 }
 
-pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+pub fn run(context: &Context, arguments: &DoctorArguments) -> Result<Report> {
     let mut advice = Vec::new();
     let photos = match arguments.photos.as_slice() {
         [] => doctor_selftest::samples(&context.models),
@@ -107,11 +107,11 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
         packs.push(examine(context, &pack, runtime.as_ref(), &photos, &mut advice));
     }
     let data = data_folder(context, &mut advice);
-    let findings = Findings {
+    let findings = DoctorDocument {
         version: env!("CARGO_PKG_VERSION"),
         processor: processor(),
         memory: memory(),
-        runtime: runtime.map(|runtime| Library {
+        runtime: runtime.map(|runtime| RuntimeLibrary {
             path: runtime.library().to_string_lossy().into_owned(),
             build: runtime.version().to_owned(),
         }),
@@ -122,7 +122,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     };
     let runs =
         findings.packs.iter().any(|pack| pack.pack == DEFAULT_PACK && pack.provider.is_some());
-    let status = if runs { Status::Done } else { Status::Failed };
+    let status = if runs { ExitStatus::Done } else { ExitStatus::Failed };
     Ok(Report::new(&findings, findings.text(photos.len()))?.with(status))
 }
 
@@ -148,11 +148,11 @@ fn memory() -> Memory {
     Memory { total_bytes: value("MemTotal"), available_bytes: value("MemAvailable") }
 }
 
-fn folder(path: &Path) -> Folder {
+fn folder(path: &Path) -> FolderFindings {
     let probe = path.join(format!(".doctor-{}", std::process::id()));
     let writable = std::fs::File::create(&probe).is_ok() && std::fs::remove_file(&probe).is_ok();
     let format = std::fs::read_to_string(path.join("format")).ok();
-    Folder {
+    FolderFindings {
         path: path.to_string_lossy().into_owned(),
         exists: path.is_dir(),
         writable,
@@ -162,7 +162,7 @@ fn folder(path: &Path) -> Folder {
     }
 }
 
-fn data_folder(context: &Context, advice: &mut Vec<String>) -> Folder {
+fn data_folder(context: &Context, advice: &mut Vec<String>) -> FolderFindings {
     let mut found = folder(&context.config.data);
     let collections = context.data_if_there().and_then(|data| match data {
         Some(data) => Ok(Some(data.collections()?.len())),
@@ -232,7 +232,7 @@ fn bf16(context: &Context, pack: &Pack, candidates: &[Provider]) -> String {
     if !candidates.contains(&Provider::OpenVinoBf16) {
         return "not used: it needs a processor with AMX and the OpenVINO runtime".into();
     }
-    match verdict(&context.models, pack) {
+    match bf16_check(&context.models, pack) {
         None => "not measured yet: the first 32 faces will be used for it".into(),
         Some(verdict) => {
             let outcome = if verdict.passed { "passed" } else { "off, it differs from f32" };
@@ -242,7 +242,7 @@ fn bf16(context: &Context, pack: &Pack, candidates: &[Provider]) -> String {
     }
 }
 
-impl Findings {
+impl DoctorDocument {
     fn text(&self, photos: usize) -> String {
         let size = |bytes: Option<u64>| bytes.map_or_else(|| "unknown".to_owned(), format::bytes);
         let Processor { name, cores, features, index_kernel } = &self.processor;
@@ -272,7 +272,7 @@ impl Findings {
     }
 }
 
-impl Folder {
+impl FolderFindings {
     fn text(&self) -> String {
         let path = super::report::printable(&self.path);
         let mut parts = vec![match (self.exists, self.writable) {

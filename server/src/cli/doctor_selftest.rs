@@ -14,7 +14,7 @@ const SAME_FACE_IOU: f32 = 0.5;
 
 /// The self-check's result for one provider.
 #[derive(Debug, Serialize)]
-pub struct Check {
+pub struct ProviderCheck {
     pub provider: String,
     pub photos: usize,
     pub faces: usize,
@@ -28,7 +28,7 @@ pub struct Check {
 }
 
 /// The faces of each photo, and the total time of detection and embedding.
-struct Measured {
+struct ProviderMeasurement {
     photos: Vec<Vec<Face>>,
     detect: Duration,
     embed: Duration,
@@ -42,7 +42,7 @@ pub fn check(
     pack: &Pack,
     providers: &[Provider],
     photos: &[PathBuf],
-) -> Result<Vec<Check>> {
+) -> Result<Vec<ProviderCheck>> {
     let limits = DecodeLimits::default();
     let bytes: Vec<Vec<u8>> =
         photos.iter().filter_map(|path| read_file(path, limits.file_bytes_max).ok()).collect();
@@ -58,14 +58,14 @@ fn measure(
     pack: &Pack,
     provider: Provider,
     photos: &[Vec<u8>],
-) -> Result<Measured> {
+) -> Result<ProviderMeasurement> {
     let pipeline =
         Pipeline::load(models, pack, Precision::Only(provider), DecodeLimits::default())?;
     // The first pass prepares the models for each input size; only the second is timed.
     let readable: Vec<&Vec<u8>> =
         photos.iter().filter(|bytes| pipeline.analyse(bytes).is_ok()).collect();
     let mut measured =
-        Measured { photos: Vec::new(), detect: Duration::ZERO, embed: Duration::ZERO };
+        ProviderMeasurement { photos: Vec::new(), detect: Duration::ZERO, embed: Duration::ZERO };
     for bytes in readable {
         let analysis = pipeline.analyse(bytes)?;
         measured.detect += analysis.timings.detect;
@@ -75,8 +75,8 @@ fn measure(
     Ok(measured)
 }
 
-impl Measured {
-    fn against(&self, exact: &Measured, provider: Provider) -> Check {
+impl ProviderMeasurement {
+    fn against(&self, exact: &ProviderMeasurement, provider: Provider) -> ProviderCheck {
         let mut cosines = Vec::new();
         for (faces, expected) in self.photos.iter().zip(&exact.photos) {
             for face in faces {
@@ -90,7 +90,7 @@ impl Measured {
             let ms = time.as_secs_f64() * 1000.0 / things.max(1) as f64;
             (ms * 10.0).round() / 10.0
         };
-        Check {
+        ProviderCheck {
             provider: provider.to_string(),
             photos: self.photos.len(),
             faces,
@@ -110,7 +110,7 @@ fn region(face: &Face) -> Region {
 }
 
 /// Returns the checks as a table.
-pub fn text(checks: &[Check]) -> String {
+pub fn text(checks: &[ProviderCheck]) -> String {
     let mut table =
         Table::new(&["provider", ">faces", ">ms/photo", ">ms/face", ">cosine min", ">mean"]);
     let cosine =
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn faces_are_compared_where_both_see_them() {
-        let measured = |faces| Measured {
+        let measured = |faces| ProviderMeasurement {
             photos: vec![faces],
             detect: Duration::from_millis(30),
             embed: Duration::ZERO,

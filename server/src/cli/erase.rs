@@ -6,8 +6,8 @@ use picpick_engine::{FaceId, Match, ReceiptBody, Scoring};
 use serde::Serialize;
 
 use super::context::Context;
-use super::report::{Report, Status};
-use super::search::{Search, similarity};
+use super::report::{ExitStatus, Report};
+use super::search::{SearchRequest, similarity};
 use super::table::Table;
 use super::{format, pack_option, receipt};
 
@@ -27,7 +27,7 @@ With --json: {\"collection\", \"erased\", \"threshold\", \"faces\": [{\"photo\",
 /// them.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
-pub struct Arguments {
+pub struct EraseArguments {
     /// Name of the collection
     name: String,
     /// A picture of the person; may be given several times, to find more faces
@@ -46,42 +46,42 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     face: Option<u32>,
     #[command(flatten)]
-    pack: pack_option::Choice,
+    pack: pack_option::PackOption,
 }
 
 #[derive(Serialize)]
-struct Document {
+struct EraseDocument {
     collection: String,
     erased: bool,
     threshold: f32,
-    faces: Vec<Shown>,
+    faces: Vec<ErasedPhotoRow>,
     receipt: Option<ReceiptBody>,
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct ErasedPhotoRow {
     photo: String,
     face_id: String,
     similarity: f32,
 }
 
-pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
-    receipt::free_place(arguments.receipt.as_deref())?;
+pub fn run(context: &Context, arguments: &EraseArguments) -> Result<Report> {
+    receipt::check_destination(arguments.receipt.as_deref())?;
     let (collection, pack) = context.collection(&arguments.name, &arguments.pack)?;
-    let search = Search {
+    let search = SearchRequest {
         selfies: &arguments.selfies,
         scoring: Scoring::Expand,
         similarity_min: arguments.min_similarity,
         top: None,
         face: arguments.face.map(|face| face as usize),
     };
-    let answer = search.carry_out(context, &collection, &pack)?.answer;
-    let shown = |found: &Match| Shown {
+    let answer = search.run_search(context, &collection, &pack)?.answer;
+    let shown = |found: &Match| ErasedPhotoRow {
         photo: found.path.to_string_lossy().into_owned(),
         face_id: found.face.to_string(),
         similarity: found.similarity,
     };
-    let mut document = Document {
+    let mut document = EraseDocument {
         collection: arguments.name.clone(),
         erased: false,
         threshold: answer.threshold,
@@ -90,7 +90,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     };
     if answer.matches.is_empty() {
         let text = format!("No face in '{}' matches this person.\n", arguments.name);
-        return Ok(Report::new(&document, text)?.with(Status::NothingFound));
+        return Ok(Report::new(&document, text)?.with(ExitStatus::NothingFound));
     }
     let mut table = Table::new(&[">similarity", "face", "photo"]);
     for found in &answer.matches {

@@ -23,7 +23,7 @@ The photo stays in the collection; searches do not find the face any more.
 With --json: {\"collection\", \"deleted\": [face ids], \"receipt\"}.";
 
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub enum FacesCommand {
     /// List the faces, photo by photo in order of path
     #[command(after_help = LIST_AFTER)]
     List {
@@ -33,7 +33,7 @@ pub enum Command {
         #[arg(value_name = "FACE")]
         faces: Vec<OsString>,
         #[command(flatten)]
-        pack: pack_option::Choice,
+        pack: pack_option::PackOption,
     },
     /// Remove faces from the collection
     #[command(after_help = DELETE_AFTER)]
@@ -47,18 +47,18 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
-        pack: pack_option::Choice,
+        pack: pack_option::PackOption,
     },
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct FaceList {
     collection: String,
-    faces: Vec<Shown>,
+    faces: Vec<FaceRow>,
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct FaceRow {
     face_id: String,
     photo: String,
     photo_id: String,
@@ -69,16 +69,18 @@ struct Shown {
 }
 
 #[derive(Serialize)]
-struct Deleted {
+struct DeletedFaces {
     collection: String,
     deleted: Vec<String>,
     receipt: ReceiptBody,
 }
 
-pub fn run(context: &Context, command: Command) -> Result<Report> {
+pub fn run(context: &Context, command: FacesCommand) -> Result<Report> {
     match command {
-        Command::List { name, faces, pack } => list(&context.collection(&name, &pack)?.0, &faces),
-        Command::Delete { name, faces, yes, pack } => {
+        FacesCommand::List { name, faces, pack } => {
+            list(&context.collection(&name, &pack)?.0, &faces)
+        }
+        FacesCommand::Delete { name, faces, yes, pack } => {
             delete(&context.collection(&name, &pack)?.0, faces, yes)
         }
     }
@@ -100,10 +102,10 @@ fn list(collection: &Collection, wanted: &[OsString]) -> Result<Report> {
     let count = format::count(all.len(), "face");
     let text =
         if all.is_empty() { format!("{count}\n") } else { format!("{}\n{count}\n", table.text()) };
-    Report::new(&Listed { collection: collection.info().name.clone(), faces: all }, text)
+    Report::new(&FaceList { collection: collection.info().name.clone(), faces: all }, text)
 }
 
-fn all_faces(gallery: &Gallery) -> Vec<Shown> {
+fn all_faces(gallery: &Gallery) -> Vec<FaceRow> {
     let people = gallery.people();
     let numbered = people
         .iter()
@@ -114,7 +116,7 @@ fn all_faces(gallery: &Gallery) -> Vec<Shown> {
     for (photo_id, photo) in gallery.photos() {
         for id in &photo.faces {
             let Some(face) = gallery.face(id) else { continue };
-            all.push(Shown {
+            all.push(FaceRow {
                 face_id: id.to_string(),
                 photo: photo.path.to_string_lossy().into_owned(),
                 photo_id: photo_id.to_string(),
@@ -163,6 +165,6 @@ fn delete(collection: &Collection, mut ids: Vec<FaceId>, yes: bool) -> Result<Re
     let receipt = collection.delete_faces(&ids)?.receipt;
     let deleted = ids.iter().map(ToString::to_string).collect();
     let attested = receipt::describe(&receipt);
-    let document = Deleted { collection: name.clone(), deleted, receipt };
+    let document = DeletedFaces { collection: name.clone(), deleted, receipt };
     Report::new(&document, format!("Deleted {what} from '{name}'; the photos stay.\n{attested}"))
 }

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 /// The files and the skipped entries of a walk.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct FoundFiles {
     /// Regular files: the path of the folder as it was given, joined with the path below it.
     pub files: Vec<PathBuf>,
     /// Entries that were skipped although the user may expect them, each with the reason.
@@ -13,8 +13,8 @@ pub struct Found {
 /// Collects the files at and below `paths`: folders with all their subfolders, in order of name. Skips hidden
 /// entries, and does not enter linked folders, so that a loop cannot occur. An entry that cannot be read is
 /// recorded in `skipped` and does not end the walk. Opens no file.
-pub fn walk(paths: &[PathBuf]) -> Found {
-    let mut found = Found::default();
+pub fn walk(paths: &[PathBuf]) -> FoundFiles {
+    let mut found = FoundFiles::default();
     for path in paths {
         // A path on the command line is explicit, so it is taken even if it is hidden or a link.
         match fs::metadata(path) {
@@ -25,7 +25,7 @@ pub fn walk(paths: &[PathBuf]) -> Found {
     found
 }
 
-impl Found {
+impl FoundFiles {
     fn folder(&mut self, folder: &Path) {
         // A stack of paths instead of recursion: folders may be nested deeper than a thread's stack allows.
         let mut open = vec![folder.to_path_buf()];
@@ -78,7 +78,7 @@ mod tests {
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::symlink;
 
-    fn names(found: &Found, below: &Path) -> Vec<String> {
+    fn names(found: &FoundFiles, below: &Path) -> Vec<String> {
         let name =
             |path: &PathBuf| path.strip_prefix(below).unwrap().to_string_lossy().into_owned();
         found.files.iter().map(name).collect()

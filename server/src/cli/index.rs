@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use picpick_engine::{Collection, Pack, RunOptions, Summary, run as run_pipeline};
+use picpick_engine::{Collection, Pack, RunOptions, Summary, index_photos as run_pipeline};
 use serde::Serialize;
 
 use super::context::Context;
-use super::progress::{Counts, Progress, skip_line};
-use super::report::{Report, Status, note};
+use super::progress::{IndexCounts, IndexProgress, skip_line};
+use super::report::{ExitStatus, Report, note};
 use super::{coverage, file_walk, format, pack_option};
 
 const AFTER: &str = "\
@@ -31,7 +31,7 @@ poor_faces those of the whole collection.";
 /// that cannot be read and goes on with the others. Never changes a photo.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
-pub struct Arguments {
+pub struct IndexArguments {
     /// Name of the collection
     name: String,
     /// Photos, or folders with photos
@@ -41,15 +41,15 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     jobs: Option<u16>,
     #[command(flatten)]
-    pack: pack_option::Choice,
+    pack: pack_option::PackOption,
 }
 
 /// What a run added and skipped, and the state of the collection after it.
 #[derive(Debug, Serialize)]
-pub struct Outcome {
+pub struct IndexOutcome {
     photos: usize,
     faces: usize,
-    skipped: Vec<Skipped>,
+    skipped: Vec<SkippedFile>,
     already_indexed: usize,
     elapsed_s: f64,
     photos_per_s: f64,
@@ -59,12 +59,12 @@ pub struct Outcome {
 }
 
 #[derive(Debug, Serialize)]
-struct Skipped {
+struct SkippedFile {
     path: String,
     reason: String,
 }
 
-pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+pub fn run(context: &Context, arguments: &IndexArguments) -> Result<Report> {
     let (collection, pack) = context.collection(&arguments.name, &arguments.pack)?;
     let outcome = index(context, &collection, &pack, &arguments.paths, arguments.jobs)?;
     let text = describe(&outcome, &collection);
@@ -79,10 +79,10 @@ pub fn index(
     pack: &Pack,
     paths: &[PathBuf],
     jobs: Option<u16>,
-) -> Result<Outcome> {
+) -> Result<IndexOutcome> {
     let found = file_walk::walk(paths);
     found.skipped.iter().for_each(|(path, reason)| note(&skip_line(path, reason)));
-    let progress = Progress::new(found.files.len());
+    let progress = IndexProgress::new(found.files.len());
     let summary = context.interrupt.heeded_by(|stop| {
         let mut options = RunOptions { stop, ..RunOptions::default() };
         options.jobs = jobs.map_or(options.jobs, usize::from);
@@ -91,7 +91,7 @@ pub fn index(
             found.files.into_iter(),
             collection,
             &options,
-            &|event| progress.tell(event),
+            &|event| progress.on_event(event),
         )
     });
     let elapsed = progress.elapsed();
@@ -104,18 +104,23 @@ pub fn index(
     };
     // Opening a collection brings people and index up to date too, so a run that added nothing skips it.
     if summary.photos > 0 {
-        collection.settle()?;
+        collection.refresh()?;
     }
     counts.skipped.splice(0..0, found.skipped);
     Ok(outcome(collection, &summary, counts, elapsed.as_secs_f64()))
 }
 
-fn outcome(collection: &Collection, summary: &Summary, counts: Counts, elapsed_s: f64) -> Outcome {
-    let skipped = |(path, reason): (PathBuf, String)| Skipped {
+fn outcome(
+    collection: &Collection,
+    summary: &Summary,
+    counts: IndexCounts,
+    elapsed_s: f64,
+) -> IndexOutcome {
+    let skipped = |(path, reason): (PathBuf, String)| SkippedFile {
         path: path.to_string_lossy().into_owned(),
         reason,
     };
-    Outcome {
+    IndexOutcome {
         photos: summary.photos,
         faces: summary.faces,
         skipped: counts.skipped.into_iter().map(skipped).collect(),
@@ -128,18 +133,18 @@ fn outcome(collection: &Collection, summary: &Summary, counts: Counts, elapsed_s
     }
 }
 
-fn status(outcome: &Outcome) -> Status {
+fn status(outcome: &IndexOutcome) -> ExitStatus {
     let looked_at = outcome.photos + outcome.already_indexed;
     match (outcome.stopped, looked_at, outcome.skipped.len()) {
-        (true, ..) => Status::Failed,
-        (_, 0, 0) => Status::NothingFound,
-        (_, 0, _) => Status::Failed,
-        _ => Status::Done,
+        (true, ..) => ExitStatus::Failed,
+        (_, 0, 0) => ExitStatus::NothingFound,
+        (_, 0, _) => ExitStatus::Failed,
+        _ => ExitStatus::Done,
     }
 }
 
 /// Returns the outcome as text.
-pub fn describe(outcome: &Outcome, collection: &Collection) -> String {
+pub fn describe(outcome: &IndexOutcome, collection: &Collection) -> String {
     let mut text = String::new();
     if outcome.photos + outcome.already_indexed + outcome.skipped.len() == 0 && !outcome.stopped {
         return "No photos found: the folders contain only hidden files, or none.\n".into();
@@ -182,7 +187,7 @@ fn were(number: usize, thing: &str) -> String {
 
 /// Returns the reason without the file's name, so that reasons which differ only in the name are counted
 /// together.
-fn kind_of(skipped: &Skipped) -> &str {
+fn kind_of(skipped: &SkippedFile) -> &str {
     let reason = skipped.reason.as_str();
     if reason.contains(&skipped.path) {
         return reason.rsplit(": ").next().unwrap_or(reason);
@@ -194,9 +199,9 @@ fn kind_of(skipped: &Skipped) -> &str {
 mod tests {
     use super::*;
 
-    fn outcome(photos: usize, known: usize, skipped: usize, stopped: bool) -> Outcome {
-        let skip = |_| Skipped { path: "a".into(), reason: "read a: denied".into() };
-        Outcome {
+    fn outcome(photos: usize, known: usize, skipped: usize, stopped: bool) -> IndexOutcome {
+        let skip = |_| SkippedFile { path: "a".into(), reason: "read a: denied".into() };
+        IndexOutcome {
             photos,
             faces: photos,
             skipped: (0..skipped).map(skip).collect(),
@@ -211,11 +216,11 @@ mod tests {
 
     #[test]
     fn the_exit_status_says_whether_anything_is_there() {
-        assert_eq!(status(&outcome(1, 0, 5, false)), Status::Done);
-        assert_eq!(status(&outcome(0, 1, 5, false)), Status::Done);
-        assert_eq!(status(&outcome(0, 0, 5, false)), Status::Failed);
-        assert_eq!(status(&outcome(0, 0, 0, false)), Status::NothingFound);
-        assert_eq!(status(&outcome(9, 0, 0, true)), Status::Failed);
+        assert_eq!(status(&outcome(1, 0, 5, false)), ExitStatus::Done);
+        assert_eq!(status(&outcome(0, 1, 5, false)), ExitStatus::Done);
+        assert_eq!(status(&outcome(0, 0, 5, false)), ExitStatus::Failed);
+        assert_eq!(status(&outcome(0, 0, 0, false)), ExitStatus::NothingFound);
+        assert_eq!(status(&outcome(9, 0, 0, true)), ExitStatus::Failed);
     }
 
     #[test]
@@ -228,7 +233,7 @@ mod tests {
             document.get("skipped").and_then(|skipped| skipped.get(0)).cloned().unwrap_or_default();
         assert_eq!(skipped, serde_json::json!({"path": "a", "reason": "read a: denied"}));
         assert_eq!(
-            kind_of(&Skipped { path: "a".into(), reason: "read a: denied".into() }),
+            kind_of(&SkippedFile { path: "a".into(), reason: "read a: denied".into() }),
             "denied"
         );
     }

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::report::{Status, note};
+use super::report::{ExitStatus, note};
 
 /// Handles Ctrl-C and SIGTERM: ends a command at once, or asks a run that can stop cleanly to stop; the
 /// second signal ends that run too. Shared between the signal watcher and the command.
@@ -16,7 +16,7 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Runs `work`, which must check the flag that it is given and stop cleanly once it is set.
+    /// Runs `run_worker`, which must check the flag that it is given and stop cleanly once it is set.
     pub fn heeded_by<T>(&self, work: impl FnOnce(Arc<AtomicBool>) -> T) -> T {
         self.heeded.store(true, Ordering::SeqCst);
         let done = work(Arc::clone(&self.stop));
@@ -37,7 +37,7 @@ impl Interrupt {
             if !heeded || self.stop.swap(true, Ordering::SeqCst) {
                 note("stopped");
                 // Acknowledged work is durable, so the process can end without waiting for anything.
-                std::process::exit(Status::Failed as i32);
+                std::process::exit(ExitStatus::Failed as i32);
             }
             note("stopping; finished work is kept; press Ctrl-C again to end at once");
         }

@@ -19,7 +19,7 @@ key-encryption key.
 With --json: {\"generation\"}.";
 
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub enum KeysCommand {
     /// List the fingerprints of the collections' keys
     #[command(after_help = LIST_AFTER)]
     List,
@@ -29,34 +29,34 @@ pub enum Command {
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct KeyList {
     generation: u32,
     memory_locked: bool,
-    keys: Vec<Shown>,
+    keys: Vec<KeyRow>,
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct KeyRow {
     collection: String,
     id: String,
     fingerprint: String,
 }
 
 #[derive(Serialize)]
-struct Rotated {
+struct RotationDocument {
     generation: u32,
 }
 
-pub fn run(context: &Context, command: &Command) -> Result<Report> {
+pub fn run(context: &Context, command: &KeysCommand) -> Result<Report> {
     let data = context.data()?;
     match command {
-        Command::List => {
+        KeysCommand::List => {
             let mut keys = Vec::new();
             let mut table = Table::new(&["fingerprint", "collection"]);
             for info in data.collections()? {
                 let fingerprint = data.key_fingerprint(&info.name)?;
                 table.row([fingerprint.clone(), info.name.clone()]);
-                keys.push(Shown { collection: info.name, id: info.id.to_string(), fingerprint });
+                keys.push(KeyRow { collection: info.name, id: info.id.to_string(), fingerprint });
             }
             let (generation, memory_locked) = (data.key_generation()?, memory_is_locked());
             let mut text = if keys.is_empty() { String::new() } else { table.text() + "\n" };
@@ -65,15 +65,15 @@ pub fn run(context: &Context, command: &Command) -> Result<Report> {
                 text += "Warning: keys may be swapped to disk, because this user may not lock memory.\n\
                          Raise the limit that 'ulimit -l' shows.\n";
             }
-            Report::new(&Listed { generation, memory_locked, keys }, text)
+            Report::new(&KeyList { generation, memory_locked, keys }, text)
         }
-        Command::Rotate => {
+        KeysCommand::Rotate => {
             let generation = data.rotate_keys()?;
             let text = format!(
                 "All keys are now wrapped under generation {generation}; older ones are destroyed.\n\
                  Make a new copy of the keyring now, and destroy the older copies.\n"
             );
-            Report::new(&Rotated { generation }, text)
+            Report::new(&RotationDocument { generation }, text)
         }
     }
 }

@@ -66,97 +66,97 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 nothing found.";
 /// machine.
 #[derive(Parser, Debug)]
 #[command(name = "picpick", version, after_help = EXAMPLES, max_term_width = 80)]
-struct Arguments {
+struct CliArguments {
     #[command(flatten)]
     config: RawConfig,
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 #[derive(Subcommand, Debug)]
-enum Command {
+enum CliCommand {
     /// Download the models that find and compare faces, or list them
     #[command(subcommand)]
-    Models(models::Command),
+    Models(models::ModelsCommand),
     /// Check processor, models and folders, and report what is missing
-    Doctor(doctor::Arguments),
+    Doctor(doctor::DoctorArguments),
     /// Create, list, describe or delete collections (one per event)
     #[command(subcommand)]
-    Collections(collections::Command),
+    Collections(collections::CollectionsCommand),
     /// Find the faces in photos and add them to a collection
-    Index(index::Arguments),
+    Index(index::IndexArguments),
     /// Find a person's photos with one or more selfies
-    Search(search::Arguments),
+    Search(search::SearchArguments),
     /// List or correct the people of a collection
-    People(people::Arguments),
+    People(people::PeopleArguments),
     /// Show, preview or change how similar faces must be to match
-    Threshold(threshold::Arguments),
+    Threshold(threshold::ThresholdArguments),
     /// Estimate which photos guests will find and which they will miss
-    Coverage(coverage::Arguments),
+    Coverage(coverage::CoverageArguments),
     /// List the photos of a collection, or remove some
     #[command(subcommand)]
-    Photos(photos::Command),
+    Photos(photos::PhotosCommand),
     /// List the faces of a collection, or remove some
     #[command(subcommand)]
-    Faces(faces::Command),
+    Faces(faces::FacesCommand),
     /// Copy collections, encrypted, to a folder or a bucket
-    Backup(backup::Save),
+    Backup(backup::BackupArguments),
     /// Restore collections from a backup
-    Restore(backup::Load),
+    Restore(backup::RestoreArguments),
     /// Erase one person's faces, found by a selfie, from a collection
-    Erase(erase::Arguments),
+    Erase(erase::EraseArguments),
     /// Verify or list purge receipts, or show the key that verifies them
     #[command(subcommand)]
-    Receipt(receipt::Command),
+    Receipt(receipt::ReceiptCommand),
     /// List the end dates of collections, and purge those that are due
     #[command(subcommand)]
-    Retention(retention::Command),
+    Retention(retention::RetentionCommand),
     /// Scan raw files for face data in places where none may be
-    Scan(scan::Arguments),
+    Scan(scan::ScanArguments),
     /// List key fingerprints, or replace the key-encryption key
     #[command(subcommand)]
-    Keys(keys::Command),
+    Keys(keys::KeysCommand),
     /// Check whether two photos show the same person
-    Compare(compare::Arguments),
+    Compare(compare::CompareArguments),
     /// Run the service: accounts, events, uploads and search over HTTP
-    Serve(serve::Arguments),
+    Serve(serve::ServeArguments),
     /// Upload photos to an event of the service
-    Upload(upload::Arguments),
+    Upload(upload::UploadArguments),
     /// Upload photos to the service as they arrive in a folder
-    Watch(watch::Arguments),
+    Watch(watch::WatchArguments),
     /// Verify the service's audit log
     #[command(subcommand)]
-    Audit(audit::Command),
+    Audit(audit::AuditCommand),
     /// Try it on sample photos: download, index, search, contact sheet
-    Demo(demo::Arguments),
+    Demo(demo::DemoArguments),
 }
 
-impl Command {
+impl CliCommand {
     fn run(self, context: &Context) -> anyhow::Result<Report> {
         match self {
-            Command::Models(command) => models::run(context, command),
-            Command::Doctor(arguments) => doctor::run(context, &arguments),
-            Command::Collections(command) => collections::run(context, command),
-            Command::Index(arguments) => index::run(context, &arguments),
-            Command::Audit(command) => audit::run(context, &command),
-            Command::Serve(arguments) => serve::run(context, arguments),
-            Command::Upload(arguments) => upload::run(context, &arguments),
-            Command::Watch(arguments) => watch::run(context, &arguments),
-            Command::Search(arguments) => search::run(context, &arguments),
-            Command::People(arguments) => people::run(context, &arguments),
-            Command::Threshold(arguments) => threshold::run(context, &arguments),
-            Command::Coverage(arguments) => coverage::run(context, &arguments),
-            Command::Photos(command) => photos::run(context, command),
-            Command::Faces(command) => faces::run(context, command),
-            Command::Backup(arguments) => backup::save(context, &arguments),
-            Command::Restore(arguments) => backup::load(context, &arguments),
-            Command::Erase(arguments) => erase::run(context, &arguments),
-            Command::Receipt(command) => receipt::run(context, command),
-            Command::Retention(command) => retention::run(context, &command),
-            Command::Scan(arguments) => scan::run(context, &arguments),
-            Command::Keys(command) => keys::run(context, &command),
-            Command::Compare(arguments) => compare::run(context, &arguments),
-            Command::Demo(arguments) => demo::run(context, &arguments),
+            CliCommand::Models(command) => models::run(context, command),
+            CliCommand::Doctor(arguments) => doctor::run(context, &arguments),
+            CliCommand::Collections(command) => collections::run(context, command),
+            CliCommand::Index(arguments) => index::run(context, &arguments),
+            CliCommand::Audit(command) => audit::run(context, &command),
+            CliCommand::Serve(arguments) => serve::run(context, arguments),
+            CliCommand::Upload(arguments) => upload::run(context, &arguments),
+            CliCommand::Watch(arguments) => watch::run(context, &arguments),
+            CliCommand::Search(arguments) => search::run(context, &arguments),
+            CliCommand::People(arguments) => people::run(context, &arguments),
+            CliCommand::Threshold(arguments) => threshold::run(context, &arguments),
+            CliCommand::Coverage(arguments) => coverage::run(context, &arguments),
+            CliCommand::Photos(command) => photos::run(context, command),
+            CliCommand::Faces(command) => faces::run(context, command),
+            CliCommand::Backup(arguments) => backup::save(context, &arguments),
+            CliCommand::Restore(arguments) => backup::load(context, &arguments),
+            CliCommand::Erase(arguments) => erase::run(context, &arguments),
+            CliCommand::Receipt(command) => receipt::run(context, command),
+            CliCommand::Retention(command) => retention::run(context, &command),
+            CliCommand::Scan(arguments) => scan::run(context, &arguments),
+            CliCommand::Keys(command) => keys::run(context, &command),
+            CliCommand::Compare(arguments) => compare::run(context, &arguments),
+            CliCommand::Demo(arguments) => demo::run(context, &arguments),
         }
     }
 }
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn the_arguments_are_consistent() {
-        Arguments::command().debug_assert();
+        CliArguments::command().debug_assert();
     }
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
             }
             command.get_subcommands_mut().for_each(check);
         }
-        let mut command = Arguments::command();
+        let mut command = CliArguments::command();
         command.build();
         check(&mut command);
     }

@@ -22,12 +22,12 @@ With --json: {\"folder\", \"packs\": [{\"pack\", \"id\", \"title\", \"licence\",
 {these fields for the liveness models}}.";
 
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub enum ModelsCommand {
     /// Download a model pack and the runtime that executes it; existing files are kept
     #[command(after_help = FETCH_AFTER)]
     Fetch {
         #[command(flatten)]
-        pack: pack_option::Choice,
+        pack: pack_option::PackOption,
         /// Also download the liveness models, which tell a person from a photo of one when guests
         /// verify themselves
         #[arg(long)]
@@ -37,12 +37,12 @@ pub enum Command {
     #[command(after_help = LIST_AFTER)]
     List {
         #[command(flatten)]
-        pack: pack_option::Choice,
+        pack: pack_option::PackOption,
     },
 }
 
 #[derive(Serialize)]
-struct Fetched {
+struct FetchDocument {
     pack: String,
     id: String,
     licence: String,
@@ -52,14 +52,14 @@ struct Fetched {
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct PackList {
     folder: String,
-    packs: Vec<Shown>,
-    liveness: Shown,
+    packs: Vec<PackRow>,
+    liveness: PackRow,
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct PackRow {
     pack: String,
     id: String,
     title: String,
@@ -70,14 +70,14 @@ struct Shown {
     disk_bytes: u64,
 }
 
-pub fn run(context: &Context, command: Command) -> Result<Report> {
+pub fn run(context: &Context, command: ModelsCommand) -> Result<Report> {
     match command {
-        Command::Fetch { pack, liveness } => fetch(context, &pack, liveness),
-        Command::List { pack } => list(context, &pack),
+        ModelsCommand::Fetch { pack, liveness } => fetch(context, &pack, liveness),
+        ModelsCommand::List { pack } => list(context, &pack),
     }
 }
 
-fn fetch(context: &Context, choice: &pack_option::Choice, liveness: bool) -> Result<Report> {
+fn fetch(context: &Context, choice: &pack_option::PackOption, liveness: bool) -> Result<Report> {
     let pack = choice.or_default()?;
     let mut say = |line: &str| note(line);
     context.models.fetch_runtime(&mut say)?;
@@ -88,7 +88,7 @@ fn fetch(context: &Context, choice: &pack_option::Choice, liveness: bool) -> Res
     if let Some(notice) = pack.notice() {
         note(&format!("note: {notice}"));
     }
-    let document = Fetched {
+    let document = FetchDocument {
         pack: pack.reference().to_owned(),
         id: pack.id().to_owned(),
         licence: pack.licence.clone(),
@@ -102,7 +102,7 @@ fn fetch(context: &Context, choice: &pack_option::Choice, liveness: bool) -> Res
     Report::new(&document, text)
 }
 
-fn list(context: &Context, choice: &pack_option::Choice) -> Result<Report> {
+fn list(context: &Context, choice: &pack_option::PackOption) -> Result<Report> {
     let mut all = context.models.list()?;
     let asked = choice.or_default()?;
     if !all.iter().any(|status| status.id == asked.id()) {
@@ -128,11 +128,11 @@ fn list(context: &Context, choice: &pack_option::Choice) -> Result<Report> {
         text += "Download the liveness models with 'picpick models fetch --liveness'.\n";
     }
     let folder = context.models.folder().to_string_lossy().into_owned();
-    let packs = all.into_iter().map(Shown::from).collect();
-    Report::new(&Listed { folder, packs, liveness: liveness.into() }, text)
+    let packs = all.into_iter().map(PackRow::from).collect();
+    Report::new(&PackList { folder, packs, liveness: liveness.into() }, text)
 }
 
-impl From<PackStatus> for Shown {
+impl From<PackStatus> for PackRow {
     fn from(status: PackStatus) -> Self {
         let PackStatus {
             id,

@@ -6,13 +6,13 @@ use picpick_engine::{CollectionInfo, DEFAULT_PACK, Pack};
 
 /// The `--pack` option.
 #[derive(Args, Debug, Default)]
-pub struct Choice {
+pub struct PackOption {
     /// Model pack: a name that 'picpick models list' shows, or the path of your own pack file
     #[arg(long, value_name = "NAME")]
     pack: Option<PathBuf>,
 }
 
-impl Choice {
+impl PackOption {
     /// Returns the pack that was given, or the default one.
     pub fn or_default(&self) -> Result<Pack> {
         self.pack.as_deref().map_or_else(|| Ok(Pack::builtin(DEFAULT_PACK)?), named)
@@ -51,21 +51,25 @@ fn named(given: &Path) -> Result<Pack> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use picpick_engine::{CollectionId, Keep};
+    use picpick_engine::{CollectionId, RetentionPolicy};
 
     fn collection(pack: &str) -> CollectionInfo {
         let name = "Event".to_owned();
-        let keep = Keep { purpose: String::new(), legal_basis: String::new(), ends_unix_s: None };
+        let keep = RetentionPolicy {
+            purpose: String::new(),
+            legal_basis: String::new(),
+            ends_unix_s: None,
+        };
         let (id, pack) = (CollectionId([0; 16]), pack.to_owned());
-        CollectionInfo { id, name, pack, created_unix_s: 0, keep }
+        CollectionInfo { id, name, pack, created_unix_s: 0, retention: keep }
     }
 
     #[test]
     fn a_collection_finds_its_built_in_pack_or_asks_for_the_file() {
         let default = Pack::builtin(DEFAULT_PACK).unwrap();
-        let found = Choice::default().of_collection(&collection(default.id())).unwrap();
+        let found = PackOption::default().of_collection(&collection(default.id())).unwrap();
         assert_eq!(found.id(), default.id());
-        let error = Choice::default().of_collection(&collection("mine@12345678")).unwrap_err();
+        let error = PackOption::default().of_collection(&collection("mine@12345678")).unwrap_err();
         assert!(
             error.to_string().contains("mine@12345678") && error.to_string().contains("--pack")
         );

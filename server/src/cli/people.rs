@@ -4,7 +4,7 @@ use picpick_engine::{Gallery, Person};
 use serde::Serialize;
 
 use super::context::Context;
-use super::people_corrections::Words;
+use super::people_corrections::CorrectionOptions;
 use super::report::Report;
 use super::table::Table;
 use super::{format, pack_option};
@@ -28,7 +28,7 @@ With --json: {\"collection\", \"people\": [{\"person\", \"faces\", \"photos\":
 /// the faces that belong together; the best face is the one of the highest quality.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
-pub struct Arguments {
+pub struct PeopleArguments {
     /// Name of the collection
     name: String,
     /// List only people with at least this many faces
@@ -38,31 +38,31 @@ pub struct Arguments {
     #[arg(long)]
     all: bool,
     #[command(flatten)]
-    words: Words,
+    words: CorrectionOptions,
     /// With --merge: merge even if one photo shows both, as with a mirror
     #[arg(long, requires = "merge")]
     although_together: bool,
     #[command(flatten)]
-    pack: pack_option::Choice,
+    pack: pack_option::PackOption,
 }
 
 #[derive(Serialize)]
-struct Document {
+struct PeopleDocument {
     collection: String,
-    people: Vec<Shown>,
+    people: Vec<PersonRow>,
     faces_without_person: usize,
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct PersonRow {
     person: usize,
     faces: usize,
     photos: Vec<String>,
-    best: Best,
+    best: BestFaceRow,
 }
 
 #[derive(Serialize)]
-struct Best {
+struct BestFaceRow {
     photo: String,
     photo_id: String,
     face_id: String,
@@ -71,7 +71,7 @@ struct Best {
     bbox: [i32; 4],
 }
 
-pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+pub fn run(context: &Context, arguments: &PeopleArguments) -> Result<Report> {
     let (collection, _) = context.collection(&arguments.name, &arguments.pack)?;
     if let Some(report) = arguments.words.carry_out(&collection, arguments.although_together)? {
         return Ok(report);
@@ -83,7 +83,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     let enough =
         all.iter().enumerate().filter(|(_, person)| person.faces.len() >= arguments.min_faces);
     let enough = enough.filter(|(_, person)| arguments.all || !person.hidden);
-    let people: Vec<Shown> =
+    let people: Vec<PersonRow> =
         enough.filter_map(|(i, person)| shown(&gallery, i + 1, person)).collect();
     let faces_without_person = gallery.face_count().saturating_sub(with_person);
 
@@ -114,22 +114,22 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
         text += &format!("; {} hidden, shown with --all", format::count(hidden, "person"));
     }
     text += ".\n";
-    Report::new(&Document { collection: name.clone(), people, faces_without_person }, text)
+    Report::new(&PeopleDocument { collection: name.clone(), people, faces_without_person }, text)
 }
 
-fn shown(gallery: &Gallery, number: usize, person: &Person) -> Option<Shown> {
+fn shown(gallery: &Gallery, number: usize, person: &Person) -> Option<PersonRow> {
     let faces = || person.faces.iter().filter_map(|id| Some((id, gallery.face(id)?)));
     let (face_id, best) = faces().max_by(|a, b| a.1.quality.total_cmp(&b.1.quality))?;
     let path = |id| gallery.photo(id).map(|photo| photo.path.to_string_lossy().into_owned());
     let mut photos: Vec<String> = faces().filter_map(|(_, face)| path(&face.photo)).collect();
     photos.sort_unstable();
     photos.dedup();
-    let best = Best {
+    let best = BestFaceRow {
         photo: path(&best.photo)?,
         photo_id: best.photo.to_string(),
         face_id: face_id.to_string(),
         quality: best.quality,
         bbox: best.bbox,
     };
-    Some(Shown { person: number, faces: person.faces.len(), photos, best })
+    Some(PersonRow { person: number, faces: person.faces.len(), photos, best })
 }

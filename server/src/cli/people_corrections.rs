@@ -10,7 +10,7 @@ use super::table::Table;
 /// The corrections of `picpick people`, at most one in a call; face ids are those of 'faces list'.
 #[derive(Args, Debug)]
 #[group(multiple = false)]
-pub struct Words {
+pub struct CorrectionOptions {
     /// Merge the people of these faces into one person
     #[arg(long, value_name = "FACE", num_args = 2..)]
     merge: Vec<FaceId>,
@@ -29,21 +29,21 @@ pub struct Words {
 }
 
 #[derive(Serialize)]
-struct Document {
+struct CorrectionDocument {
     collection: String,
     hidden: bool,
-    faces: Vec<Shown>,
+    faces: Vec<CorrectedPersonRow>,
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct CorrectedPersonRow {
     face_id: String,
     photo: String,
     quality: f32,
     similarity: f32,
 }
 
-impl Words {
+impl CorrectionOptions {
     /// Applies the correction that was given; `None` if none was. `although` permits a merge of two people
     /// that one photo shows together.
     pub fn carry_out(&self, collection: &Collection, although: bool) -> Result<Option<Report>> {
@@ -83,9 +83,9 @@ fn shown(collection: &Collection, face: &FaceId, mut text: String) -> Result<Rep
     };
     let of = |of: &picpick_engine::FaceOfPerson| {
         let (face_id, quality, similarity) = (of.face.to_string(), of.quality, of.similarity);
-        Some(Shown { face_id, photo: path(of)?, quality, similarity })
+        Some(CorrectedPersonRow { face_id, photo: path(of)?, quality, similarity })
     };
-    let faces: Vec<Shown> = person.iter().filter_map(of).collect();
+    let faces: Vec<CorrectedPersonRow> = person.iter().filter_map(of).collect();
     let mut table = Table::new(&[">similarity", ">quality", "face", "photo"]);
     for face in &faces {
         let [similarity, quality] = [face.similarity, face.quality].map(|of| format!("{of:.2}"));
@@ -97,5 +97,8 @@ fn shown(collection: &Collection, face: &FaceId, mut text: String) -> Result<Rep
         ]);
     }
     text += &table.text();
-    Report::new(&Document { collection: collection.info().name.clone(), hidden, faces }, text)
+    Report::new(
+        &CorrectionDocument { collection: collection.info().name.clone(), hidden, faces },
+        text,
+    )
 }

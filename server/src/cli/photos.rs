@@ -26,7 +26,7 @@ With --json: {\"collection\", \"deleted\": [photo ids], \"faces\",
 \"receipt\"}.";
 
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub enum PhotosCommand {
     /// List the photos in order of path
     #[command(after_help = LIST_AFTER)]
     List {
@@ -36,7 +36,7 @@ pub enum Command {
         #[arg(value_name = "PHOTO")]
         photos: Vec<OsString>,
         #[command(flatten)]
-        pack: pack_option::Choice,
+        pack: pack_option::PackOption,
     },
     /// Remove photos and their faces from the collection
     #[command(after_help = DELETE_AFTER)]
@@ -50,18 +50,18 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
-        pack: pack_option::Choice,
+        pack: pack_option::PackOption,
     },
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct PhotoList {
     collection: String,
-    photos: Vec<Shown>,
+    photos: Vec<PhotoRow>,
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct PhotoRow {
     photo: String,
     photo_id: String,
     width: u32,
@@ -70,17 +70,19 @@ struct Shown {
 }
 
 #[derive(Serialize)]
-struct Deleted {
+struct DeletedPhotos {
     collection: String,
     deleted: Vec<String>,
     faces: usize,
     receipt: ReceiptBody,
 }
 
-pub fn run(context: &Context, command: Command) -> Result<Report> {
+pub fn run(context: &Context, command: PhotosCommand) -> Result<Report> {
     match command {
-        Command::List { name, photos, pack } => list(&context.collection(&name, &pack)?.0, &photos),
-        Command::Delete { name, photos, yes, pack } => {
+        PhotosCommand::List { name, photos, pack } => {
+            list(&context.collection(&name, &pack)?.0, &photos)
+        }
+        PhotosCommand::Delete { name, photos, yes, pack } => {
             delete(&context.collection(&name, &pack)?.0, &photos, yes)
         }
     }
@@ -102,11 +104,11 @@ fn list(collection: &Collection, wanted: &[OsString]) -> Result<Report> {
     let text =
         if all.is_empty() { format!("{count}\n") } else { format!("{}\n{count}\n", table.text()) };
     let photos = all.iter().map(|(id, photo)| shown(id, photo)).collect();
-    Report::new(&Listed { collection: collection.info().name.clone(), photos }, text)
+    Report::new(&PhotoList { collection: collection.info().name.clone(), photos }, text)
 }
 
-fn shown(id: &PhotoId, photo: &KnownPhoto) -> Shown {
-    Shown {
+fn shown(id: &PhotoId, photo: &KnownPhoto) -> PhotoRow {
+    PhotoRow {
         photo: photo.path.to_string_lossy().into_owned(),
         photo_id: id.to_string(),
         width: photo.width,
@@ -135,7 +137,7 @@ fn delete(collection: &Collection, wanted: &[OsString], yes: bool) -> Result<Rep
     let receipt = collection.delete_photos(&ids)?.receipt;
     let deleted = ids.iter().map(ToString::to_string).collect();
     let attested = receipt::describe(&receipt);
-    let document = Deleted { collection: name.clone(), deleted, faces, receipt };
+    let document = DeletedPhotos { collection: name.clone(), deleted, faces, receipt };
     Report::new(&document, format!("Deleted {what} from '{name}'; the files stay.\n{attested}"))
 }
 

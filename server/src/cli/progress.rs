@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use picpick_engine::Event;
+use picpick_engine::ProgressEvent;
 
 use super::format;
 use super::report::{note, printable};
@@ -14,21 +14,21 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The progress of an indexing run, on standard error: a bar on a terminal, otherwise a line every
 /// [`LINE_INTERVAL`]. Prints the name of each skipped file. Shared by all workers of the run.
-pub struct Progress {
+pub struct IndexProgress {
     total: usize,
     bar: Option<ProgressBar>,
     begun: Instant,
-    state: Mutex<State>,
+    state: Mutex<IndexProgressState>,
 }
 
-struct State {
-    counts: Counts,
+struct IndexProgressState {
+    counts: IndexCounts,
     line_at: Instant,
 }
 
 /// The counts of a run so far.
 #[derive(Clone, Debug, Default)]
-pub struct Counts {
+pub struct IndexCounts {
     /// Photos and faces that are durable.
     pub stored: usize,
     pub faces: usize,
@@ -37,7 +37,7 @@ pub struct Counts {
     pub skipped: Vec<(PathBuf, String)>,
 }
 
-impl Progress {
+impl IndexProgress {
     /// Starts the progress of a run over `total` files.
     pub fn new(total: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| bar(total));
@@ -46,21 +46,24 @@ impl Progress {
             total,
             bar,
             begun,
-            state: Mutex::new(State { counts: Counts::default(), line_at: begun }),
+            state: Mutex::new(IndexProgressState {
+                counts: IndexCounts::default(),
+                line_at: begun,
+            }),
         }
     }
 
-    /// Counts `event` and updates the display.
-    pub fn tell(&self, event: Event<'_>) {
+    /// Counts `open_collection` and updates the display.
+    pub fn on_event(&self, event: ProgressEvent<'_>) {
         let mut state = self.state();
         match event {
-            Event::Decoded(..) => {}
-            Event::Known(_) => state.counts.known += 1,
-            Event::Skipped(path, reason) => {
+            ProgressEvent::Decoded(..) => {}
+            ProgressEvent::Known(_) => state.counts.known += 1,
+            ProgressEvent::Skipped(path, reason) => {
                 self.say(&skip_line(path, &reason));
                 state.counts.skipped.push((path.to_path_buf(), reason));
             }
-            Event::Stored { photos, faces } => {
+            ProgressEvent::Stored { photos, faces } => {
                 state.counts.stored += photos;
                 state.counts.faces += faces;
             }
@@ -80,7 +83,7 @@ impl Progress {
     }
 
     /// Removes the bar; returns the counts.
-    pub fn finish(&self) -> Counts {
+    pub fn finish(&self) -> IndexCounts {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -99,7 +102,7 @@ impl Progress {
         }
     }
 
-    fn line(&self, counts: &Counts) -> String {
+    fn line(&self, counts: &IndexCounts) -> String {
         let elapsed = self.elapsed().as_secs_f64();
         let mut parts = Vec::new();
         if counts.stored > 0 && elapsed > 0.0 {
@@ -117,12 +120,12 @@ impl Progress {
         parts.join(", ")
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, IndexProgressState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Counts {
+impl IndexCounts {
     fn seen(&self) -> usize {
         self.stored + self.known + self.skipped.len()
     }
@@ -155,10 +158,10 @@ mod tests {
 
     #[test]
     fn events_add_up_and_skipped_files_are_kept_by_name() {
-        let progress = Progress::new(5);
-        progress.tell(Event::Stored { photos: 2, faces: 7 });
-        progress.tell(Event::Known(Path::new("a")));
-        progress.tell(Event::Skipped(Path::new("b"), "not a photo".into()));
+        let progress = IndexProgress::new(5);
+        progress.on_event(ProgressEvent::Stored { photos: 2, faces: 7 });
+        progress.on_event(ProgressEvent::Known(Path::new("a")));
+        progress.on_event(ProgressEvent::Skipped(Path::new("b"), "not a photo".into()));
         let line = progress.line(&progress.state().counts.clone());
         assert!(line.contains("7 faces, 1 skipped") && line.ends_with(" left"), "{line}");
         let counts = progress.finish();

@@ -7,7 +7,7 @@ use super::context::read_file;
 use super::format;
 
 /// One analysed picture and the face that was chosen in it.
-pub struct Selfie {
+pub struct QueryImage {
     pub path: PathBuf,
     pub analysis: Analysis,
     /// Position among the faces of `analysis`.
@@ -15,12 +15,12 @@ pub struct Selfie {
 }
 
 /// All pictures of the person that is searched for, and the template computed from them.
-pub struct Selfies {
-    pub all: Vec<Selfie>,
+pub struct QueryImages {
+    pub all: Vec<QueryImage>,
     pub template: Template,
 }
 
-impl Selfie {
+impl QueryImage {
     /// Analyses the picture at `path` and chooses its subject: face number `face`, counted from 1 from
     /// left to right, or the only clear one. The errors name the picture.
     pub fn read(pipeline: &Pipeline, path: &Path, face: Option<usize>) -> Result<Self> {
@@ -43,10 +43,10 @@ impl Selfie {
 
 fn analyse(pipeline: &Pipeline, path: &Path) -> Result<Analysis> {
     let bytes = read_file(path, DecodeLimits::default().file_bytes_max)?;
-    pipeline.analyse_selfie(&bytes).with_context(|| format::path(path))
+    pipeline.analyse_query(&bytes).with_context(|| format::path(path))
 }
 
-impl Selfies {
+impl QueryImages {
     /// Computes one template from all pictures at `paths`. With several pictures, `face` applies only to
     /// those that show several faces.
     pub fn read(pipeline: &Pipeline, paths: &[PathBuf], face: Option<usize>) -> Result<Self> {
@@ -54,7 +54,7 @@ impl Selfies {
         for path in paths {
             let analysis = analyse(pipeline, path)?;
             let applies = paths.len() == 1 || analysis.faces.len() > 1;
-            all.push(Selfie::choose(path, analysis, face.filter(|_| applies))?);
+            all.push(QueryImage::choose(path, analysis, face.filter(|_| applies))?);
         }
         let names: Vec<String> = all.iter().map(|selfie| format::path(&selfie.path)).collect();
         let faces: Vec<(&str, &Face)> = names

@@ -25,7 +25,7 @@ With --json: {\"valid\", \"key\", \"receipts\": [receipt]}.";
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub enum ReceiptCommand {
     /// Verify that receipts were issued by this studio and are unchanged
     #[command(after_help = VERIFY_AFTER)]
     Verify {
@@ -45,32 +45,32 @@ pub enum Command {
 }
 
 #[derive(Serialize)]
-struct Verified {
+struct VerificationDocument {
     valid: bool,
     key: String,
     receipts: Vec<ReceiptBody>,
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct ReceiptList {
     receipts: Vec<ReceiptBody>,
 }
 
 #[derive(Serialize)]
-struct Key {
+struct KeyDocument {
     public_key: String,
 }
 
-pub fn run(context: &Context, command: Command) -> Result<Report> {
+pub fn run(context: &Context, command: ReceiptCommand) -> Result<Report> {
     match command {
-        Command::Verify { files, key } => verify(context, &files, key),
-        Command::List => list(context),
-        Command::Key => {
+        ReceiptCommand::Verify { files, key } => verify(context, &files, key),
+        ReceiptCommand::List => list(context),
+        ReceiptCommand::Key => {
             let public_key = own_key(context)?.to_string();
             let text = format!("{public_key}\n");
-            Report::new(&Key { public_key }, text)
+            Report::new(&KeyDocument { public_key }, text)
         }
-        Command::Schema => {
+        ReceiptCommand::Schema => {
             let schema: serde_json::Value = serde_json::from_str(RECEIPT_SCHEMA)?;
             Report::new(&schema, RECEIPT_SCHEMA.to_owned())
         }
@@ -99,12 +99,15 @@ fn verify(context: &Context, files: &[PathBuf], key: Option<PublicKey>) -> Resul
     let what = format::count(receipts.len(), "receipt");
     text += &format!("\nValid: {what} signed with {key}{chained}.\n");
     let receipts = receipts.into_iter().map(|receipt| receipt.receipt).collect();
-    Report::new(&Verified { valid: true, key: key.to_string(), receipts }, text)
+    Report::new(&VerificationDocument { valid: true, key: key.to_string(), receipts }, text)
 }
 
 fn list(context: &Context) -> Result<Report> {
     let Some(data) = context.data_if_there()? else {
-        return Report::new(&Listed { receipts: Vec::new() }, "There are no receipts.\n".into());
+        return Report::new(
+            &ReceiptList { receipts: Vec::new() },
+            "There are no receipts.\n".into(),
+        );
     };
     let key = data.public_key()?;
     let mut table = Table::new(&[">number", "purged", ">photos", ">faces", "what", "collection"]);
@@ -124,7 +127,7 @@ fn list(context: &Context) -> Result<Report> {
         receipts.push(receipt);
     }
     let text = if receipts.is_empty() { "There are no receipts.\n".into() } else { table.text() };
-    Report::new(&Listed { receipts }, text)
+    Report::new(&ReceiptList { receipts }, text)
 }
 
 /// Formats a receipt in a few lines.
@@ -169,7 +172,7 @@ fn subject(subject: PurgeSubject) -> &'static str {
 
 /// Checks that the receipt can be copied to `path`: the file must not exist and its folder must. Called
 /// before anything is purged.
-pub fn free_place(path: Option<&Path>) -> Result<()> {
+pub fn check_destination(path: Option<&Path>) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
     if path.exists() {
         return Err(UsageError(format!(

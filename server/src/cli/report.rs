@@ -10,7 +10,7 @@ use crate::config::UsageError;
 
 /// The exit status of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum ExitStatus {
     Done = 0,
     Failed = 1,
     Usage = 2,
@@ -22,47 +22,47 @@ pub enum Status {
 pub struct Report {
     json: String,
     text: String,
-    status: Status,
+    status: ExitStatus,
 }
 
 impl Report {
-    /// Returns a report with status `Done` that prints `document` with `--json` and `text` without it.
+    /// Returns a report with status `RetentionDocument` that prints `document` with `--json` and `text` without it.
     pub fn new(document: &impl Serialize, text: String) -> anyhow::Result<Self> {
         let json = serde_json::to_string_pretty(document)?;
-        Ok(Self { json, text, status: Status::Done })
+        Ok(Self { json, text, status: ExitStatus::Done })
     }
 
     /// Returns this report with another exit status.
-    pub fn with(self, status: Status) -> Self {
+    pub fn with(self, status: ExitStatus) -> Self {
         Self { status, ..self }
     }
 
     /// Prints the report; returns the exit status.
-    pub fn print(&self, json: bool) -> Status {
+    pub fn print(&self, json: bool) -> ExitStatus {
         let text = if json { &self.json } else { &self.text };
         print(text).unwrap_or(self.status)
     }
 }
 
 /// Prints an error: one line on standard error and, with `--json`, the JSON document of a failure.
-pub fn print_error(error: &anyhow::Error, json: bool) -> Status {
+pub fn print_error(error: &anyhow::Error, json: bool) -> ExitStatus {
     let message = message(error);
     note(&format!("error: {message}"));
-    let status = if error.is::<UsageError>() { Status::Usage } else { Status::Failed };
+    let status = if error.is::<UsageError>() { ExitStatus::Usage } else { ExitStatus::Failed };
     if json { print_failure(&message, status) } else { status }
 }
 
 /// Prints the JSON document of a failure on standard output; returns the exit status.
-pub fn print_failure(message: &impl ToString, status: Status) -> Status {
+pub fn print_failure(message: &impl ToString, status: ExitStatus) -> ExitStatus {
     #[derive(Serialize)]
-    struct Failure {
-        error: Reason,
+    struct FailureDocument {
+        error: FailureReason,
     }
     #[derive(Serialize)]
-    struct Reason {
+    struct FailureReason {
         message: String,
     }
-    let failure = Failure { error: Reason { message: message.to_string() } };
+    let failure = FailureDocument { error: FailureReason { message: message.to_string() } };
     match serde_json::to_string_pretty(&failure) {
         Ok(text) => print(&text).unwrap_or(status),
         Err(_) => status,
@@ -85,7 +85,7 @@ pub fn printable(text: &str) -> String {
 }
 
 /// Writes to standard output; returns a status if that fails for another reason than a closed pipe.
-fn print(text: &str) -> Option<Status> {
+fn print(text: &str) -> Option<ExitStatus> {
     let mut out = std::io::stdout().lock();
     let written = if text.is_empty() || text.ends_with('\n') {
         out.write_all(text.as_bytes())
@@ -95,7 +95,7 @@ fn print(text: &str) -> Option<Status> {
     match written.and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             note(&format!("error: writing to standard output: {error}"));
-            Some(Status::Failed)
+            Some(ExitStatus::Failed)
         }
         _ => None,
     }

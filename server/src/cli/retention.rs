@@ -4,7 +4,7 @@ use picpick_engine::{CollectionInfo, ReceiptBody};
 use serde::Serialize;
 
 use super::context::Context;
-use super::report::{Report, Status, note};
+use super::report::{ExitStatus, Report, note};
 use super::table::Table;
 use super::{format, receipt, retention_options};
 
@@ -20,7 +20,7 @@ With --json: {\"dry_run\", \"due\": [{\"name\", \"id\", \"purpose\", \"legal_bas
 \"ends_unix_s\", \"due\"}], \"receipts\": [receipt], \"failed\": [{\"name\", \"reason\"}]}.";
 
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub enum RetentionCommand {
     /// List the collections with their purpose, legal basis and end date
     #[command(after_help = LIST_AFTER)]
     List,
@@ -34,20 +34,20 @@ pub enum Command {
 }
 
 #[derive(Serialize)]
-struct Listed {
-    collections: Vec<Shown>,
+struct RetentionList {
+    collections: Vec<RetentionRow>,
 }
 
 #[derive(Serialize)]
-struct Done {
+struct RetentionDocument {
     dry_run: bool,
-    due: Vec<Shown>,
+    due: Vec<RetentionRow>,
     receipts: Vec<ReceiptBody>,
-    failed: Vec<Failed>,
+    failed: Vec<FailedPurge>,
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct RetentionRow {
     name: String,
     id: String,
     purpose: String,
@@ -57,22 +57,25 @@ struct Shown {
 }
 
 #[derive(Serialize)]
-struct Failed {
+struct FailedPurge {
     name: String,
     reason: String,
 }
 
-pub fn run(context: &Context, command: &Command) -> Result<Report> {
+pub fn run(context: &Context, command: &RetentionCommand) -> Result<Report> {
     let data = context.data_if_there()?;
     let mut all = data.as_ref().map_or_else(|| Ok(Vec::new()), |data| data.collections())?;
-    all.sort_by_key(|info| info.keep.ends_unix_s.unwrap_or(u64::MAX));
-    let Command::Run { dry_run } = *command else { return list(&all) };
-    all.retain(|info| retention_options::is_over(&info.keep));
+    all.sort_by_key(|info| info.retention.ends_unix_s.unwrap_or(u64::MAX));
+    let RetentionCommand::Run { dry_run } = *command else { return list(&all) };
+    all.retain(|info| retention_options::is_over(&info.retention));
     let (mut text, mut receipts, mut failed) = (String::new(), Vec::new(), Vec::new());
     for info in &all {
         if dry_run {
-            text +=
-                &format!("Due: '{}', kept {}\n", info.name, retention_options::text(&info.keep));
+            text += &format!(
+                "Due: '{}', kept {}\n",
+                info.name,
+                retention_options::text(&info.retention)
+            );
             continue;
         }
         let purged = data.as_ref().map(|data| data.purge(&info.name)).transpose();
@@ -85,7 +88,7 @@ pub fn run(context: &Context, command: &Command) -> Result<Report> {
             Ok(None) => {}
             Err(error) => {
                 note(&format!("error: '{}' was not purged: {error}", info.name));
-                failed.push(Failed { name: info.name.clone(), reason: error.to_string() });
+                failed.push(FailedPurge { name: info.name.clone(), reason: error.to_string() });
             }
         }
     }
@@ -95,34 +98,34 @@ pub fn run(context: &Context, command: &Command) -> Result<Report> {
         let purged = format::count(receipts.len(), "collection");
         text += &format!("Purged {purged} of {} due.\n", all.len());
     }
-    let status = if failed.is_empty() { Status::Done } else { Status::Failed };
+    let status = if failed.is_empty() { ExitStatus::Done } else { ExitStatus::Failed };
     let due = all.iter().map(shown).collect();
-    Ok(Report::new(&Done { dry_run, due, receipts, failed }, text)?.with(status))
+    Ok(Report::new(&RetentionDocument { dry_run, due, receipts, failed }, text)?.with(status))
 }
 
 fn list(all: &[CollectionInfo]) -> Result<Report> {
     let mut table = Table::new(&["ends", "basis", "purpose", "name"]);
     for info in all {
-        let ends = info.keep.ends_unix_s.map_or_else(|| "never".into(), format::date);
-        let over = if retention_options::is_over(&info.keep) { " (due)" } else { "" };
+        let ends = info.retention.ends_unix_s.map_or_else(|| "never".into(), format::date);
+        let over = if retention_options::is_over(&info.retention) { " (due)" } else { "" };
         table.row([
             ends + over,
-            info.keep.legal_basis.clone(),
-            info.keep.purpose.clone(),
+            info.retention.legal_basis.clone(),
+            info.retention.purpose.clone(),
             info.name.clone(),
         ]);
     }
     let text = if all.is_empty() { "There are no collections.\n".into() } else { table.text() };
-    Report::new(&Listed { collections: all.iter().map(shown).collect() }, text)
+    Report::new(&RetentionList { collections: all.iter().map(shown).collect() }, text)
 }
 
-fn shown(info: &CollectionInfo) -> Shown {
-    Shown {
+fn shown(info: &CollectionInfo) -> RetentionRow {
+    RetentionRow {
         name: info.name.clone(),
         id: info.id.to_string(),
-        purpose: info.keep.purpose.clone(),
-        legal_basis: info.keep.legal_basis.clone(),
-        ends_unix_s: info.keep.ends_unix_s,
-        due: retention_options::is_over(&info.keep),
+        purpose: info.retention.purpose.clone(),
+        legal_basis: info.retention.legal_basis.clone(),
+        ends_unix_s: info.retention.ends_unix_s,
+        due: retention_options::is_over(&info.retention),
     }
 }

@@ -1,5 +1,5 @@
 use clap::{Args, ValueEnum};
-use picpick_engine::Keep;
+use picpick_engine::RetentionPolicy;
 
 use super::format;
 
@@ -9,13 +9,13 @@ const DAY_S: u64 = 86_400;
 
 /// The retention options: purpose, legal basis and end date.
 #[derive(Args, Debug, Default)]
-pub struct Options {
+pub struct RetentionOptions {
     /// Purpose of keeping the faces [default: finding guests' photos]
     #[arg(long, value_name = "TEXT", value_parser = purpose)]
     purpose: Option<String>,
     /// Legal basis of keeping the faces [default: consent]
     #[arg(long, value_enum)]
-    basis: Option<Basis>,
+    basis: Option<LegalBasis>,
     /// First day (UTC) on which the collection can no longer be searched or added to, and on which
     /// 'picpick retention run' purges it [default: 180 days from now]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day, conflicts_with = "days")]
@@ -26,28 +26,28 @@ pub struct Options {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Basis {
+enum LegalBasis {
     Consent,
     Contract,
     LegalObligation,
     LegitimateInterest,
 }
 
-impl Options {
+impl RetentionOptions {
     /// Returns the retention policy of a new collection: the defaults, changed by these options.
-    pub fn fresh(&self) -> Keep {
+    pub fn fresh(&self) -> RetentionPolicy {
         let end = unix_now_s() + u64::from(DAYS) * DAY_S;
-        self.over(&Keep {
+        self.over(&RetentionPolicy {
             purpose: "finding guests' photos".into(),
-            legal_basis: Basis::Consent.text().into(),
+            legal_basis: LegalBasis::Consent.text().into(),
             ends_unix_s: Some(end),
         })
     }
 
     /// Returns the policy `before`, changed by these options.
-    pub fn over(&self, before: &Keep) -> Keep {
+    pub fn over(&self, before: &RetentionPolicy) -> RetentionPolicy {
         let days = self.days.map(|days| unix_now_s() + u64::from(days) * DAY_S);
-        Keep {
+        RetentionPolicy {
             purpose: self.purpose.clone().unwrap_or_else(|| before.purpose.clone()),
             legal_basis: self.basis.map_or_else(|| before.legal_basis.clone(), |b| b.text().into()),
             ends_unix_s: self.until.or(days).or(before.ends_unix_s),
@@ -63,7 +63,7 @@ impl Options {
     }
 }
 
-impl Basis {
+impl LegalBasis {
     fn text(self) -> &'static str {
         match self {
             Self::Consent => "consent",
@@ -75,7 +75,7 @@ impl Basis {
 }
 
 /// Formats a policy: `until 2027-05-01 00:00 UTC for finding guests' photos (consent)`.
-pub fn text(keep: &Keep) -> String {
+pub fn text(keep: &RetentionPolicy) -> String {
     let until = keep
         .ends_unix_s
         .map_or_else(|| "without an end date".into(), |end| format!("until {}", format::date(end)));
@@ -86,7 +86,7 @@ pub fn text(keep: &Keep) -> String {
 }
 
 /// Whether the retention period has ended.
-pub fn is_over(keep: &Keep) -> bool {
+pub fn is_over(keep: &RetentionPolicy) -> bool {
     keep.ends_unix_s.is_some_and(|end| end <= unix_now_s())
 }
 
@@ -155,11 +155,12 @@ mod tests {
 
     #[test]
     fn options_change_only_what_they_name() {
-        let fresh = Options::default().fresh();
+        let fresh = RetentionOptions::default().fresh();
         assert_eq!((fresh.legal_basis.as_str(), is_over(&fresh)), ("consent", false));
-        let changed = Options { until: Some(5), ..Options::default() }.over(&fresh);
-        assert_eq!(changed, Keep { ends_unix_s: Some(5), ..fresh });
+        let changed =
+            RetentionOptions { until: Some(5), ..RetentionOptions::default() }.over(&fresh);
+        assert_eq!(changed, RetentionPolicy { ends_unix_s: Some(5), ..fresh });
         assert!(is_over(&changed) && text(&changed).starts_with("until 1970-01-01"));
-        assert!(Options::default().is_empty());
+        assert!(RetentionOptions::default().is_empty());
     }
 }

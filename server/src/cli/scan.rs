@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::format;
-use super::report::{Report, Status};
+use super::report::{ExitStatus, Report};
 use super::table::Table;
 
 const AFTER: &str = "\
@@ -24,24 +24,24 @@ With --json: {\"residue\", \"files\", \"bytes\", \"needles\", \"unreadable\":
 /// Scans the raw files of the data folder and the keyring for face data in places where none may be.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
-pub struct Arguments {
+pub struct ScanArguments {
     /// Scan these folders too, for instance folders with old copies
     #[arg(value_name = "DIR")]
     also: Vec<PathBuf>,
 }
 
 #[derive(Serialize)]
-struct Document {
+struct ScanDocument {
     residue: usize,
     files: u64,
     bytes: u64,
     needles: u64,
     unreadable: Vec<String>,
-    collections: Vec<Shown>,
+    collections: Vec<ScannedCollectionRow>,
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct ScannedCollectionRow {
     id: String,
     name: Option<String>,
     purged: bool,
@@ -52,7 +52,7 @@ struct Shown {
     closed: Option<String>,
 }
 
-pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+pub fn run(context: &Context, arguments: &ScanArguments) -> Result<Report> {
     for folder in &arguments.also {
         if let Err(error) = std::fs::read_dir(folder) {
             return Err(picpick_engine::Error::io("read", folder, error).into());
@@ -64,7 +64,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
     let paths = |paths: &[PathBuf]| -> Vec<String> {
         paths.iter().map(|path| path.to_string_lossy().into_owned()).collect()
     };
-    let shown = |one: &CollectionResidue| Shown {
+    let shown = |one: &CollectionResidue| ScannedCollectionRow {
         id: one.id.to_string(),
         name: one.name.clone(),
         purged: one.name.is_none(),
@@ -72,18 +72,22 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
         found: one.found,
         elsewhere: paths(&one.elsewhere),
         unsealed: paths(&one.unsealed),
-        closed: one.closed.clone(),
+        closed: one.store_error.clone(),
     };
-    let document = Document {
+    let document = ScanDocument {
         residue: found,
         files: residue.files,
         bytes: residue.bytes,
-        needles: residue.needles,
+        needles: residue.patterns,
         unreadable: paths(&residue.unreadable),
         collections: residue.collections.iter().map(shown).collect(),
     };
     let clean = found == 0 && residue.unreadable.is_empty();
-    Ok(Report::new(&document, text)?.with(if clean { Status::Done } else { Status::Failed }))
+    Ok(Report::new(&document, text)?.with(if clean {
+        ExitStatus::Done
+    } else {
+        ExitStatus::Failed
+    }))
 }
 
 fn describe(residue: &Residue) -> String {
@@ -96,7 +100,7 @@ fn describe(residue: &Residue) -> String {
         };
         let canaries = one.canaries.map_or_else(|| "unknown".into(), |count| count.to_string());
         table.row([canaries, one.found.to_string(), state.into(), name.clone()]);
-        if let Some(reason) = &one.closed {
+        if let Some(reason) = &one.store_error {
             problems += &format!("the store of '{name}' could not be opened: {reason}\n");
         }
         for path in &one.elsewhere {
@@ -120,7 +124,7 @@ fn describe(residue: &Residue) -> String {
         "Scanned {} with {} for {} patterns: {}\n",
         format::count(residue.files as usize, "file"),
         format::bytes(residue.bytes),
-        format::thousands(residue.needles as usize),
+        format::thousands(residue.patterns as usize),
         match residue.found() {
             0 => "no face data in a wrong place.".to_owned(),
             found => format!("{} with face data in a wrong place.", format::count(found, "file")),

@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::contact_sheet::{self, model};
 use super::context::Context;
-use super::query_images::Selfies;
-use super::report::{Report, Status, note};
-use super::search_outcome::{Found, why};
+use super::query_images::QueryImages;
+use super::report::{ExitStatus, Report, note};
+use super::search_outcome::{QueryOutcome, match_reason};
 use super::table::Table;
 use super::{format, pack_option};
 
@@ -36,7 +36,7 @@ nothing matches.";
 /// than one selfie does.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
-pub struct Arguments {
+pub struct SearchArguments {
     /// Name of the collection
     name: String,
     /// Pictures of the person
@@ -61,7 +61,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE.html", value_parser = PathBufValueParser::new().try_map(sheet_path))]
     sheet: Option<PathBuf>,
     #[command(flatten)]
-    pack: pack_option::Choice,
+    pack: pack_option::PackOption,
 }
 
 /// Parses a similarity, -1 to 1.
@@ -82,26 +82,26 @@ pub fn sheet_path(path: PathBuf) -> Result<PathBuf, String> {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Document {
+pub struct SearchDocument {
     collection: String,
-    query: Query,
+    query: QueryRow,
     threshold: f32,
-    matches: Vec<Shown>,
+    matches: Vec<MatchRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sheet: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Query {
+struct QueryRow {
     selfies: usize,
     faces: usize,
     quality: f32,
     provider: String,
-    elapsed_ms: Elapsed,
+    elapsed_ms: SearchTimings,
 }
 
 #[derive(Debug, Serialize)]
-struct Elapsed {
+struct SearchTimings {
     decode: f64,
     detect: f64,
     embed: f64,
@@ -109,7 +109,7 @@ struct Elapsed {
 }
 
 #[derive(Debug, Serialize)]
-struct Shown {
+struct MatchRow {
     photo: String,
     photo_id: String,
     face_id: String,
@@ -120,21 +120,21 @@ struct Shown {
     bbox: [i32; 4],
 }
 
-pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+pub fn run(context: &Context, arguments: &SearchArguments) -> Result<Report> {
     let (collection, pack) = context.collection(&arguments.name, &arguments.pack)?;
     let scoring = match (arguments.direct, arguments.expand) {
         (true, _) => Scoring::Direct,
         (_, true) => Scoring::Expand,
         _ => Scoring::People,
     };
-    let found = Search {
+    let found = SearchRequest {
         selfies: &arguments.selfies,
         scoring,
         similarity_min: arguments.min_similarity,
         top: arguments.top.map(|top| top as usize),
         face: arguments.face.map(|face| face as usize),
     }
-    .carry_out(context, &collection, &pack)?;
+    .run_search(context, &collection, &pack)?;
     let mut document = found.document(&collection);
     let mut text = found.text(&collection);
     if let Some(path) = &arguments.sheet {
@@ -142,12 +142,13 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
         document.sheet = Some(path.to_string_lossy().into_owned());
         text += &format!("\nContact sheet: {}\n", format::path(path));
     }
-    let status = if found.answer.matches.is_empty() { Status::NothingFound } else { Status::Done };
+    let status =
+        if found.answer.matches.is_empty() { ExitStatus::NothingFound } else { ExitStatus::Done };
     Ok(Report::new(&document, text)?.with(status))
 }
 
 /// The parameters of a search.
-pub struct Search<'a> {
+pub struct SearchRequest<'a> {
     pub selfies: &'a [PathBuf],
     pub scoring: Scoring,
     pub similarity_min: Option<f32>,
@@ -155,16 +156,16 @@ pub struct Search<'a> {
     pub face: Option<usize>,
 }
 
-impl Search<'_> {
+impl SearchRequest<'_> {
     /// Reads the selfies and searches `collection`, whose embeddings must be of `pack`.
-    pub fn carry_out(
+    pub fn run_search(
         &self,
         context: &Context,
         collection: &Collection,
         pack: &Pack,
-    ) -> Result<Found> {
+    ) -> Result<QueryOutcome> {
         let pipeline = context.pipeline(pack)?;
-        let selfies = Selfies::read(&pipeline, self.selfies, self.face)?;
+        let selfies = QueryImages::read(&pipeline, self.selfies, self.face)?;
         if selfies.template.quality < QUALITY_LOW {
             note("note: the face is small, blurred or turned away; try a clearer picture");
         }
@@ -173,23 +174,23 @@ impl Search<'_> {
             collection.search(&selfies.template, self.scoring, self.similarity_min, self.top)?;
         let search_ms = format::ms(begun.elapsed());
         let provider = pipeline.provider().to_string();
-        Ok(Found { selfies, answer, scoring: self.scoring, provider, search_ms })
+        Ok(QueryOutcome { selfies, answer, scoring: self.scoring, provider, search_ms })
     }
 }
 
-impl Found {
+impl QueryOutcome {
     /// Returns the JSON document of the result.
-    pub fn document(&self, collection: &Collection) -> Document {
+    pub fn document(&self, collection: &Collection) -> SearchDocument {
         let timings = self.selfies.timings();
-        let elapsed_ms = Elapsed {
+        let elapsed_ms = SearchTimings {
             decode: format::ms(timings.decode),
             detect: format::ms(timings.detect),
             embed: format::ms(timings.embed),
             search: self.search_ms,
         };
-        Document {
+        SearchDocument {
             collection: collection.info().name.clone(),
-            query: Query {
+            query: QueryRow {
                 selfies: self.selfies.all.len(),
                 faces: self.selfies.faces(),
                 quality: self.selfies.template.quality,
@@ -221,7 +222,12 @@ impl Found {
         for found in &self.answer.matches {
             let (similarity, quality) =
                 (format!("{:.2}", found.similarity), format!("{:.2}", found.quality));
-            table.row([similarity, quality, why(found.kind).into(), format::path(&found.path)]);
+            table.row([
+                similarity,
+                quality,
+                match_reason(found.kind).into(),
+                format::path(&found.path),
+            ]);
         }
         let matches = format::count(self.answer.matches.len(), "photo");
         let verb = if self.answer.matches.len() == 1 { "shows" } else { "show" };
@@ -231,8 +237,8 @@ impl Found {
     }
 }
 
-fn shown(found: &Match) -> Shown {
-    Shown {
+fn shown(found: &Match) -> MatchRow {
+    MatchRow {
         photo: found.path.to_string_lossy().into_owned(),
         photo_id: found.photo.to_string(),
         face_id: found.face.to_string(),

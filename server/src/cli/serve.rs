@@ -40,26 +40,26 @@ photos that are not indexed yet are indexed after the next start.";
 /// Runs the service: accounts, events, uploads and search over HTTP.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
-pub struct Arguments {
+pub struct ServeArguments {
     #[command(flatten)]
     service: RawService,
     /// Format of the log on standard error
     #[arg(long, value_enum, default_value = "text")]
-    log: LogForm,
+    log: LogFormat,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogForm {
+enum LogFormat {
     Text,
     Json,
 }
 
 #[derive(Serialize)]
-struct Stopped {
+struct ServeDocument {
     stopped: bool,
 }
 
-pub fn run(context: &Context, arguments: Arguments) -> Result<Report> {
+pub fn run(context: &Context, arguments: ServeArguments) -> Result<Report> {
     let traces = arguments.service.otlp().map(Traces::begin).transpose()?;
     log_to_stderr(arguments.log, traces.as_ref());
     let settings = arguments.service.validate(&context.config)?;
@@ -71,7 +71,7 @@ pub fn run(context: &Context, arguments: Arguments) -> Result<Report> {
         traces.end();
     }
     served?;
-    Report::new(&Stopped { stopped: true }, "Stopped.\n".into())
+    Report::new(&ServeDocument { stopped: true }, "Stopped.\n".into())
 }
 
 async fn stopped(stop: Arc<AtomicBool>) {
@@ -80,13 +80,13 @@ async fn stopped(stop: Arc<AtomicBool>) {
     }
 }
 
-fn log_to_stderr(form: LogForm, traces: Option<&Traces>) {
+fn log_to_stderr(form: LogFormat, traces: Option<&Traces>) {
     let filter =
         EnvFilter::try_from_env("PICPICK_LOG").unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match form {
-        LogForm::Text => lines.with_target(false).boxed(),
-        LogForm::Json => lines.json().with_span_list(false).boxed(),
+        LogFormat::Text => lines.with_target(false).boxed(),
+        LogFormat::Json => lines.json().with_span_list(false).boxed(),
     };
     let traced = traces.map(Traces::layer);
     let log = tracing_subscriber::registry().with(lines.with_filter(filter)).with(traced);

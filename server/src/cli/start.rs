@@ -3,10 +3,10 @@ use std::sync::Arc;
 
 use clap::Parser;
 
-use super::Arguments;
+use super::CliArguments;
 use super::context::Context;
 use super::interrupt::Interrupt;
-use super::report::{self, Report, Status};
+use super::report::{self, ExitStatus, Report};
 use crate::config::UsageError;
 
 /// Runs `picpick` with the process's arguments, beside a watcher for Ctrl-C. Prints the report or the error
@@ -19,7 +19,7 @@ pub fn main() -> ExitCode {
         report::note(&format!("internal error at {place}"));
     }));
     harden();
-    let arguments = match Arguments::try_parse() {
+    let arguments = match CliArguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
     };
@@ -41,7 +41,7 @@ fn harden() {
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
-fn start(arguments: Arguments) -> anyhow::Result<Report> {
+fn start(arguments: CliArguments) -> anyhow::Result<Report> {
     let config = arguments.config.validate()?;
     // One thread waits for signals; commands run on threads of their own.
     let runtime =
@@ -68,9 +68,9 @@ fn refuse(error: &clap::Error) -> ExitCode {
             text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
         let message = paragraph.join(" ");
         let message = message.strip_prefix("error: ").unwrap_or(&message).to_owned();
-        return ExitCode::from(report::print_failure(&UsageError(message), Status::Usage) as u8);
+        return ExitCode::from(report::print_failure(&UsageError(message), ExitStatus::Usage) as u8);
     }
     // This fails only if the pipe is closed, and then the reason could not be read either.
     let _ = error.print();
-    ExitCode::from(if error.use_stderr() { Status::Usage } else { Status::Done } as u8)
+    ExitCode::from(if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Done } as u8)
 }

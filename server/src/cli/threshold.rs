@@ -1,6 +1,6 @@
 use anyhow::Result;
 use clap::Args;
-use picpick_engine::{Calibration, Collection, FPIR, PAIRS_MIN, Preview, Stricter};
+use picpick_engine::{Calibration, Collection, FPIR, PAIRS_MIN, ThresholdOffset, ThresholdPreview};
 use serde::Serialize;
 
 use super::context::Context;
@@ -26,41 +26,41 @@ With --json: {\"collection\", \"faces\", \"threshold\", \"formula\", \"stricter\
 /// Raises the threshold, or previews what that would change.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
-pub struct Arguments {
+pub struct ThresholdArguments {
     /// Name of the collection
     name: String,
     /// Raise the threshold by this amount from now on; 0 restores the usual one
     #[arg(long, value_name = "0 TO 0.20", value_parser = stricter, conflicts_with = "preview")]
-    stricter: Option<Stricter>,
+    stricter: Option<ThresholdOffset>,
     /// Show which photos would be missed with a threshold raised by this amount; changes nothing
     #[arg(long, value_name = "0 TO 0.20", value_parser = stricter)]
-    preview: Option<Stricter>,
+    preview: Option<ThresholdOffset>,
     #[command(flatten)]
-    pack: pack_option::Choice,
+    pack: pack_option::PackOption,
 }
 
-fn stricter(text: &str) -> Result<Stricter, String> {
-    let most = Stricter::MAX.added();
-    let given = text.parse().ok().and_then(Stricter::new);
+fn stricter(text: &str) -> Result<ThresholdOffset, String> {
+    let most = ThresholdOffset::MAX.value();
+    let given = text.parse().ok().and_then(ThresholdOffset::new);
     given.ok_or_else(|| format!("expected a number from 0 to {most:.2}"))
 }
 
 #[derive(Serialize)]
-struct Document {
+struct ThresholdDocument {
     collection: String,
     faces: usize,
     threshold: f32,
     formula: f32,
     stricter: f32,
-    own: Option<Own>,
+    own: Option<CalibratedThreshold>,
     pairs: usize,
     pairs_needed: usize,
     photos: usize,
-    preview: Option<Previewed>,
+    preview: Option<PreviewDocument>,
 }
 
 #[derive(Serialize)]
-struct Own {
+struct CalibratedThreshold {
     threshold: f32,
     low: f32,
     high: f32,
@@ -68,17 +68,17 @@ struct Own {
 }
 
 #[derive(Serialize)]
-struct Previewed {
+struct PreviewDocument {
     stricter: f32,
     threshold: f32,
     photos_now: usize,
     photos_then: usize,
-    dropped: Vec<Gone>,
+    dropped: Vec<LostPhotoRow>,
     dropped_in_all: usize,
 }
 
 #[derive(Serialize)]
-struct Gone {
+struct LostPhotoRow {
     photo: String,
     photo_id: String,
     face_id: String,
@@ -86,28 +86,28 @@ struct Gone {
     bar: f32,
 }
 
-pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+pub fn run(context: &Context, arguments: &ThresholdArguments) -> Result<Report> {
     let (collection, _) = context.collection(&arguments.name, &arguments.pack)?;
     if let Some(stricter) = arguments.stricter {
-        collection.set_stricter(stricter)?;
+        collection.set_threshold_offset(stricter)?;
     }
     let wanted = arguments.preview;
     let preview = wanted.map(|wanted| previewed(&collection, wanted)).transpose()?;
     let gallery = collection.gallery();
-    let formula = gallery.threshold_with(Stricter::default());
+    let formula = gallery.threshold_with(ThresholdOffset::default());
     let Calibration { pairs, photos, own, .. } = gallery.calibration(FPIR);
-    let own = own.map(|own| Own {
+    let own = own.map(|own| CalibratedThreshold {
         threshold: own.threshold,
         low: own.low,
         high: own.high,
-        advised: own.advised(formula).added(),
+        advised: own.recommended_offset(formula).value(),
     });
-    let document = Document {
+    let document = ThresholdDocument {
         collection: collection.info().name.clone(),
         faces: gallery.face_count(),
         threshold: gallery.threshold(),
         formula,
-        stricter: gallery.stricter().added(),
+        stricter: gallery.threshold_offset().value(),
         own,
         pairs,
         pairs_needed: PAIRS_MIN,
@@ -120,31 +120,37 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
 
 /// Previews the offset `wanted`: searches each person by the person's other faces and returns the photos that
 /// would no longer be found.
-fn previewed(collection: &Collection, wanted: Stricter) -> Result<Previewed> {
-    let Preview { threshold, people, dropped, dropped_in_all, .. } = collection.preview(wanted)?;
+fn previewed(collection: &Collection, wanted: ThresholdOffset) -> Result<PreviewDocument> {
+    let ThresholdPreview {
+        threshold,
+        people,
+        lost_matches: dropped,
+        lost_in_all: dropped_in_all,
+        ..
+    } = collection.preview(wanted)?;
     let gallery = collection.gallery();
-    let gone = |dropped: &picpick_engine::Dropped| {
+    let gone = |dropped: &picpick_engine::LostMatch| {
         let photo = gallery.photo(&dropped.photo)?;
-        Some(Gone {
+        Some(LostPhotoRow {
             photo: photo.path.to_string_lossy().into_owned(),
             photo_id: dropped.photo.to_string(),
             face_id: dropped.face.to_string(),
             similarity: dropped.similarity,
-            bar: dropped.bar,
+            bar: dropped.threshold,
         })
     };
-    Ok(Previewed {
-        stricter: wanted.added(),
+    Ok(PreviewDocument {
+        stricter: wanted.value(),
         threshold,
-        photos_now: people.photos_now,
-        photos_then: people.photos_then,
+        photos_now: people.photos_current,
+        photos_then: people.photos_preview,
         dropped: dropped.iter().filter_map(gone).collect(),
         dropped_in_all,
     })
 }
 
-fn text(document: &Document) -> String {
-    let Document { threshold, formula, stricter, pairs, photos, .. } = document;
+fn text(document: &ThresholdDocument) -> String {
+    let ThresholdDocument { threshold, formula, stricter, pairs, photos, .. } = document;
     let faces = format::count(document.faces, "face");
     let mut text = format!("'{}': faces must reach {threshold:.2}", document.collection);
     text += &match *stricter > 0.0 {
@@ -153,7 +159,7 @@ fn text(document: &Document) -> String {
     };
     let seen = format::count(*pairs, "pair");
     text += &match &document.own {
-        Some(Own { threshold, low, high, advised }) => {
+        Some(CalibratedThreshold { threshold, low, high, advised }) => {
             let advice = match *advised > *stricter {
                 true => format!("--stricter {advised:.2} is recommended"),
                 false => "no change is recommended".into(),
@@ -171,7 +177,7 @@ fn text(document: &Document) -> String {
         ),
     };
     if let Some(preview) = &document.preview {
-        let Previewed { stricter, threshold, photos_now, photos_then, .. } = preview;
+        let PreviewDocument { stricter, threshold, photos_now, photos_then, .. } = preview;
         text += &format!(
             "\nRaised by {stricter:.2} to {threshold:.2}, people would be found in {} of the\n\
              {} they are found in now.\n",
@@ -200,7 +206,7 @@ mod tests {
 
     #[test]
     fn only_what_is_stricter_is_taken() {
-        assert_eq!(stricter("0.05"), Ok(Stricter::new(0.05).unwrap_or_default()));
+        assert_eq!(stricter("0.05"), Ok(ThresholdOffset::new(0.05).unwrap_or_default()));
         for wrong in ["-0.01", "0.3", "NaN", "much", ""] {
             assert!(stricter(wrong).is_err(), "{wrong}");
         }

@@ -6,12 +6,12 @@ use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 use picpick_engine::is_s3;
 
-use super::bucket::Bucket;
+use super::bucket::PhotoBucket;
 use super::context::Context;
 use super::report::Report;
-use super::upload_progress::Transfer;
+use super::upload_progress::UploadProgress;
 use super::{file_walk, format};
-use crate::client::{self, Order, Service};
+use crate::client::{self, ApiClient, UploadOrder};
 use crate::config::api_key;
 
 const AFTER: &str = "\
@@ -31,7 +31,7 @@ With --json: {\"uploaded\", \"known\", \"duplicates\", \"refused\": [{\"path\",
 
 /// The service, the event and the folder that photos are sent to, and how.
 #[derive(Args, Debug)]
-pub struct Destination {
+pub struct UploadDestination {
     #[arg(help = "The service's address, for instance https://photos.example.com")]
     url: String,
     /// The event's id: 32 hexadecimal digits
@@ -53,9 +53,9 @@ pub struct Destination {
 /// on with the others. Never changes a photo.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
-pub struct Arguments {
+pub struct UploadArguments {
     #[command(flatten)]
-    to: Destination,
+    to: UploadDestination,
     /// Photos, folders with photos, or s3://BUCKET/PREFIX (credentials as for 'picpick backup')
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -64,11 +64,11 @@ pub struct Arguments {
     give_up_after: u32,
 }
 
-impl Destination {
+impl UploadDestination {
     /// Returns a client of the service, with the API key of the file or the environment.
-    pub fn service(&self) -> Result<Service> {
+    pub fn service(&self) -> Result<ApiClient> {
         let key = api_key(self.key_file.as_deref())?;
-        Ok(Service::new(&self.url, &self.event, &key, usize::from(self.connections))?)
+        Ok(ApiClient::new(&self.url, &self.event, &key, usize::from(self.connections))?)
     }
 
     pub fn event(&self) -> &str {
@@ -78,22 +78,22 @@ impl Destination {
     /// Returns the order to send `files`. Gives up after `give_up_after` without progress; `None`: never.
     pub fn order<'a>(
         &'a self,
-        service: &'a Service,
+        service: &'a ApiClient,
         files: Vec<PathBuf>,
         give_up_after: Option<Duration>,
-    ) -> Order<'a> {
+    ) -> UploadOrder<'a> {
         let connections = usize::from(self.connections);
-        Order { service, files, folder: self.folder.as_deref(), connections, give_up_after }
+        UploadOrder { service, files, folder: self.folder.as_deref(), connections, give_up_after }
     }
 }
 
-pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+pub fn run(context: &Context, arguments: &UploadArguments) -> Result<Report> {
     let service = arguments.to.service()?;
     let in_bucket = |path: &&PathBuf| path.to_str().is_some_and(is_s3);
     let (buckets, here): (Vec<&PathBuf>, Vec<&PathBuf>) =
         arguments.paths.iter().partition(in_bucket);
     let found = file_walk::walk(&here.into_iter().cloned().collect::<Vec<_>>());
-    let transfer = Transfer::new(arguments.to.event());
+    let transfer = UploadProgress::new(arguments.to.event());
     found.skipped.iter().for_each(|(path, reason)| transfer.skip(path, reason));
     let (done, stopped) = context.interrupt.heeded_by(|stop| {
         let send = |files: Vec<PathBuf>| -> Result<()> {
@@ -103,7 +103,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
             }
             let limit = Duration::from_secs(arguments.give_up_after.into());
             let order = arguments.to.order(&service, files, Some(limit));
-            client::run(order, &stop, &|event| transfer.tell(event)).map_err(|why| anyhow!(why))
+            client::run(order, &stop, &|event| transfer.on_event(event)).map_err(|why| anyhow!(why))
         };
         let done = send(found.files).and_then(|()| {
             buckets.iter().try_for_each(|at| send_bucket(&at.to_string_lossy(), &stop, &send))
@@ -128,7 +128,7 @@ fn send_bucket(
     stop: &AtomicBool,
     send: &impl Fn(Vec<PathBuf>) -> Result<()>,
 ) -> Result<()> {
-    for batch in Bucket::open(at)?.batches() {
+    for batch in PhotoBucket::open(at)?.batches() {
         if stop.load(Ordering::SeqCst) {
             return Ok(());
         }

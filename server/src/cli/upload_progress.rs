@@ -9,15 +9,15 @@ use serde::Serialize;
 
 use super::format;
 use super::progress::skip_line;
-use super::report::{Status, note, printable};
-use crate::client::Event;
+use super::report::{ExitStatus, note, printable};
+use crate::client::ClientEvent;
 
 /// Time between two progress lines when standard error is not a terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A file that was left out.
 #[derive(Clone, Debug, Serialize)]
-pub struct Left {
+pub struct UnsentFile {
     pub path: String,
     /// Error code as the service defines it; absent for files that could not be read and for skipped entries.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,18 +27,18 @@ pub struct Left {
 
 /// The result of an upload run.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Outcome {
+pub struct UploadSummary {
     pub uploaded: usize,
     /// Photos that the event had already.
     pub known: usize,
     /// Files with the same content as another of this run.
     pub duplicates: usize,
     /// Files that the service or the client rejected, for instance because they are not photos.
-    pub refused: Vec<Left>,
+    pub refused: Vec<UnsentFile>,
     /// Files that could not be read.
-    pub failed: Vec<Left>,
+    pub failed: Vec<UnsentFile>,
     /// Entries that the walk through the folders left out.
-    pub skipped: Vec<Left>,
+    pub skipped: Vec<UnsentFile>,
     pub bytes_sent: u64,
     /// Bytes among them that had been sent before and were lost when a connection broke.
     pub bytes_sent_twice: u64,
@@ -50,26 +50,27 @@ pub struct Outcome {
 /// The progress and the result of an upload run. Progress goes to standard error: a bar on a terminal,
 /// otherwise a line every [`LINE_INTERVAL`]. Prints the name of each file that was left out. Shared by all
 /// connections of the run.
-pub struct Transfer {
+pub struct UploadProgress {
     bar: Option<ProgressBar>,
     begun: Instant,
-    state: Mutex<State>,
+    state: Mutex<UploadProgressState>,
 }
 
-struct State {
-    outcome: Outcome,
+struct UploadProgressState {
+    outcome: UploadSummary,
     photos: usize,
     bytes: u64,
     bytes_done: u64,
     line_at: Instant,
 }
 
-impl Transfer {
-    /// Starts the progress of an upload to `event`, with no files yet.
+impl UploadProgress {
+    /// Starts the progress of an upload to `open_collection`, with no files yet.
     pub fn new(event: &str) -> Self {
         let begun = Instant::now();
-        let outcome = Outcome { event: event.to_owned(), ..Outcome::default() };
-        let state = State { outcome, photos: 0, bytes: 0, bytes_done: 0, line_at: begun };
+        let outcome = UploadSummary { event: event.to_owned(), ..UploadSummary::default() };
+        let state =
+            UploadProgressState { outcome, photos: 0, bytes: 0, bytes_done: 0, line_at: begun };
         Self { bar: std::io::stderr().is_terminal().then(bar), begun, state: Mutex::new(state) }
     }
 
@@ -91,40 +92,40 @@ impl Transfer {
         self.state().outcome.skipped.push(left(path, None, reason));
     }
 
-    /// Counts `event` and updates the display.
-    pub fn tell(&self, event: Event<'_>) {
+    /// Counts `open_collection` and updates the display.
+    pub fn on_event(&self, event: ClientEvent<'_>) {
         let mut state = self.state();
-        let State { outcome, bytes_done, .. } = &mut *state;
+        let UploadProgressState { outcome, bytes_done, .. } = &mut *state;
         match event {
-            Event::Known { bytes } => {
+            ClientEvent::Known { bytes } => {
                 (outcome.known, *bytes_done) = (outcome.known + 1, *bytes_done + bytes)
             }
-            Event::Duplicate { bytes } => {
+            ClientEvent::Duplicate { bytes } => {
                 outcome.duplicates += 1;
                 *bytes_done += bytes;
             }
-            Event::Sent { bytes, again } => {
+            ClientEvent::Sent { bytes, again } => {
                 outcome.bytes_sent += bytes;
                 outcome.bytes_sent_twice += again;
             }
-            Event::Kept { bytes } => *bytes_done += bytes,
-            Event::Uploaded => outcome.uploaded += 1,
-            Event::Refused { path, code, reason, bytes } => {
+            ClientEvent::Kept { bytes } => *bytes_done += bytes,
+            ClientEvent::Uploaded => outcome.uploaded += 1,
+            ClientEvent::Refused { path, code, reason, bytes } => {
                 self.say(&skip_line(path, reason));
                 outcome.refused.push(left(path, Some(code), reason));
                 *bytes_done += bytes;
             }
-            Event::Failed { path, reason, bytes } => {
+            ClientEvent::Failed { path, reason, bytes } => {
                 self.say(&skip_line(path, reason));
                 outcome.failed.push(left(path, None, reason));
                 *bytes_done += bytes;
             }
-            Event::Waiting { reason } => self.say(&format!("waiting to retry: {reason}")),
+            ClientEvent::Waiting { reason } => self.say(&format!("waiting to retry: {reason}")),
         }
         self.show(&mut state);
     }
 
-    fn show(&self, state: &mut State) {
+    fn show(&self, state: &mut UploadProgressState) {
         let line = format!("{} of {}", state.outcome.seen(), format::count(state.photos, "photo"));
         match &self.bar {
             Some(bar) => {
@@ -148,25 +149,25 @@ impl Transfer {
     }
 
     /// Returns the result so far.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> UploadSummary {
         let elapsed_s = self.begun.elapsed().as_secs_f64();
-        Outcome { elapsed_s, ..self.state().outcome.clone() }
+        UploadSummary { elapsed_s, ..self.state().outcome.clone() }
     }
 
     /// Removes the bar; returns the result.
-    pub fn finish(&self, stopped: bool) -> Outcome {
+    pub fn finish(&self, stopped: bool) -> UploadSummary {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        Outcome { stopped, ..self.outcome() }
+        UploadSummary { stopped, ..self.outcome() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, UploadProgressState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Outcome {
+impl UploadSummary {
     /// Returns how many of the run's photos the event has now.
     pub fn there(&self) -> usize {
         self.uploaded + self.known + self.duplicates
@@ -177,13 +178,13 @@ impl Outcome {
     }
 
     /// Returns the exit status of a run that had to send all files.
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> ExitStatus {
         let left = self.refused.len() + self.skipped.len();
         match (self.stopped || !self.failed.is_empty(), self.there(), left) {
-            (true, ..) => Status::Failed,
-            (_, 0, 0) => Status::NothingFound,
-            (_, 0, _) => Status::Failed,
-            _ => Status::Done,
+            (true, ..) => ExitStatus::Failed,
+            (_, 0, 0) => ExitStatus::NothingFound,
+            (_, 0, _) => ExitStatus::Failed,
+            _ => ExitStatus::Done,
         }
     }
 
@@ -213,7 +214,7 @@ impl Outcome {
             "file could not be sent (listed above)",
             "files could not be sent (listed above)",
         );
-        let left: Vec<&Left> = self.refused.iter().chain(&self.skipped).collect();
+        let left: Vec<&UnsentFile> = self.refused.iter().chain(&self.skipped).collect();
         line(left.len(), "file was left out (listed above)", "files were left out (listed above)");
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
         left.iter().for_each(|left| *reasons.entry(left.reason.as_str()).or_default() += 1);
@@ -231,8 +232,8 @@ impl Outcome {
     }
 }
 
-fn left(path: &Path, code: Option<&str>, reason: &str) -> Left {
-    Left {
+fn left(path: &Path, code: Option<&str>, reason: &str) -> UnsentFile {
+    UnsentFile {
         path: path.to_string_lossy().into_owned(),
         code: code.map(str::to_owned),
         reason: reason.to_owned(),
@@ -257,20 +258,20 @@ mod tests {
 
     #[test]
     fn events_add_up_to_what_was_expected() {
-        let transfer = Transfer::new("event");
+        let transfer = UploadProgress::new("event");
         let path = Path::new("a");
         for event in [
-            Event::Known { bytes: 10 },
-            Event::Duplicate { bytes: 10 },
-            Event::Waiting { reason: "the line is cut" },
-            Event::Sent { bytes: 8, again: 0 },
-            Event::Sent { bytes: 5, again: 3 },
-            Event::Kept { bytes: 10 },
-            Event::Uploaded,
-            Event::Refused { path, code: "not_a_photo", reason: "a GIF", bytes: 7 },
-            Event::Failed { path, reason: "denied", bytes: 3 },
+            ClientEvent::Known { bytes: 10 },
+            ClientEvent::Duplicate { bytes: 10 },
+            ClientEvent::Waiting { reason: "the line is cut" },
+            ClientEvent::Sent { bytes: 8, again: 0 },
+            ClientEvent::Sent { bytes: 5, again: 3 },
+            ClientEvent::Kept { bytes: 10 },
+            ClientEvent::Uploaded,
+            ClientEvent::Refused { path, code: "not_a_photo", reason: "a GIF", bytes: 7 },
+            ClientEvent::Failed { path, reason: "denied", bytes: 3 },
         ] {
-            transfer.tell(event);
+            transfer.on_event(event);
         }
         transfer.skip(path, "a link");
         assert_eq!(transfer.state().bytes_done, 40);
@@ -290,14 +291,15 @@ mod tests {
         let of = |uploaded, known, refused: usize, failed: usize, stopped| {
             let some = |number| vec![left(Path::new("a"), None, "why"); number];
             let (refused, failed) = (some(refused), some(failed));
-            Outcome { uploaded, known, refused, failed, stopped, ..Outcome::default() }.status()
+            UploadSummary { uploaded, known, refused, failed, stopped, ..UploadSummary::default() }
+                .status()
         };
-        assert_eq!(of(1, 0, 5, 0, false), Status::Done);
-        assert_eq!(of(0, 1, 0, 0, false), Status::Done);
-        assert_eq!(of(0, 0, 5, 0, false), Status::Failed);
-        assert_eq!(of(0, 0, 0, 0, false), Status::NothingFound);
-        assert_eq!(of(9, 0, 0, 1, false), Status::Failed);
-        assert_eq!(of(9, 0, 0, 0, true), Status::Failed);
+        assert_eq!(of(1, 0, 5, 0, false), ExitStatus::Done);
+        assert_eq!(of(0, 1, 0, 0, false), ExitStatus::Done);
+        assert_eq!(of(0, 0, 5, 0, false), ExitStatus::Failed);
+        assert_eq!(of(0, 0, 0, 0, false), ExitStatus::NothingFound);
+        assert_eq!(of(9, 0, 0, 1, false), ExitStatus::Failed);
+        assert_eq!(of(9, 0, 0, 0, true), ExitStatus::Failed);
     }
 
     #[test]

@@ -7,11 +7,11 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 
 use super::context::Context;
-use super::report::{Report, Status, note};
-use super::upload::Destination;
-use super::upload_progress::{Outcome, Transfer};
+use super::report::{ExitStatus, Report, note};
+use super::upload::UploadDestination;
+use super::upload_progress::{UploadProgress, UploadSummary};
 use super::{file_walk, format};
-use crate::client::{self, Service};
+use crate::client::{self, ApiClient};
 
 const AFTER: &str = "\
 For tethered shooting, or a folder that a camera sends photos to. It never gives
@@ -37,9 +37,9 @@ const SLICE: Duration = Duration::from_millis(50);
 /// photo.
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
-pub struct Arguments {
+pub struct WatchArguments {
     #[command(flatten)]
-    to: Destination,
+    to: UploadDestination,
     /// Folder to watch, with everything below it
     #[arg(value_name = "FOLDER")]
     watched: PathBuf,
@@ -48,30 +48,30 @@ pub struct Arguments {
     settle: u32,
 }
 
-pub fn run(context: &Context, arguments: &Arguments) -> Result<Report> {
+pub fn run(context: &Context, arguments: &WatchArguments) -> Result<Report> {
     let service = arguments.to.service()?;
     let folder = &arguments.watched;
     std::fs::read_dir(folder)
         .map_err(|error| anyhow!("watching {}: {error}", format::path(folder)))?;
     note(&format!("Watching {}; press Ctrl-C to end.", format::path(folder)));
-    let transfer = Transfer::new(arguments.to.event());
+    let transfer = UploadProgress::new(arguments.to.event());
     let done = context.interrupt.heeded_by(|stop| watch(arguments, &service, &transfer, &stop));
     // Ctrl-C is the normal end of a watch, not an interruption: the next watch finds all unsent files again.
     let outcome = transfer.finish(false);
     done.map_err(|why| anyhow!(why))?;
     let text = if outcome.there() == 0 { "Nothing was sent.\n".into() } else { outcome.text() };
     let failed = !outcome.failed.is_empty() && outcome.there() == 0;
-    let status = if failed { Status::Failed } else { Status::Done };
+    let status = if failed { ExitStatus::Failed } else { ExitStatus::Done };
     Ok(Report::new(&outcome, text)?.with(status))
 }
 
 fn watch(
-    arguments: &Arguments,
-    service: &Service,
-    transfer: &Transfer,
+    arguments: &WatchArguments,
+    service: &ApiClient,
+    transfer: &UploadProgress,
     stop: &AtomicBool,
 ) -> std::result::Result<(), String> {
-    let mut seen = Seen::new(Duration::from_secs(arguments.settle.into()));
+    let mut seen = SeenFile::new(Duration::from_secs(arguments.settle.into()));
     while !stop.load(Ordering::SeqCst) {
         // Entries that the walk skips are not reported: the message would repeat every second, and many are
         // temporary files.
@@ -84,7 +84,7 @@ fn watch(
         let before = transfer.outcome();
         transfer.expect(&ready);
         let order = arguments.to.order(service, ready, None);
-        client::run(order, stop, &|event| transfer.tell(event))?;
+        client::run(order, stop, &|event| transfer.on_event(event))?;
         let after = transfer.outcome();
         let unread = after.failed.get(before.failed.len()..).unwrap_or_default();
         unread.iter().for_each(|left| seen.try_again(&left.path, Instant::now()));
@@ -93,7 +93,7 @@ fn watch(
     Ok(())
 }
 
-fn tell(before: &Outcome, after: &Outcome) {
+fn tell(before: &UploadSummary, after: &UploadSummary) {
     let sent = after.uploaded - before.uploaded;
     if sent > 0 {
         let all = format::count(after.uploaded, "photo");
@@ -109,26 +109,26 @@ fn pause(stop: &AtomicBool) {
 }
 
 /// Size and modification time of a file.
-type Looks = (u64, SystemTime);
+type FileStamp = (u64, SystemTime);
 
-fn looks(path: PathBuf) -> Option<(PathBuf, Looks)> {
+fn looks(path: PathBuf) -> Option<(PathBuf, FileStamp)> {
     let file = std::fs::metadata(&path).ok()?;
     Some((path, (file.len(), file.modified().ok()?)))
 }
 
 /// The state of each file at the last scan of the folder. Kept in memory only.
-struct Seen {
+struct SeenFile {
     settle: Duration,
-    files: HashMap<PathBuf, State>,
+    files: HashMap<PathBuf, WatchState>,
 }
 
-struct State {
-    looks: Looks,
+struct WatchState {
+    looks: FileStamp,
     /// When the file is sent unless it changes before; `None` if it was sent.
     due: Option<Instant>,
 }
 
-impl Seen {
+impl SeenFile {
     fn new(settle: Duration) -> Self {
         Self { settle, files: HashMap::new() }
     }
@@ -136,18 +136,18 @@ impl Seen {
     /// Records the files that are there now; returns the files to send, newest first.
     fn look(
         &mut self,
-        found: impl Iterator<Item = (PathBuf, Looks)>,
+        found: impl Iterator<Item = (PathBuf, FileStamp)>,
         now: Instant,
     ) -> Vec<PathBuf> {
         let mut before = std::mem::take(&mut self.files);
         for (path, looks) in found {
             let state = match before.remove(&path) {
                 Some(state) if state.looks == looks => state,
-                _ => State { looks, due: Some(now + self.settle) },
+                _ => WatchState { looks, due: Some(now + self.settle) },
             };
             self.files.insert(path, state);
         }
-        let is_due = |state: &State| state.due.is_some_and(|due| due <= now);
+        let is_due = |state: &WatchState| state.due.is_some_and(|due| due <= now);
         let mut ready: Vec<(SystemTime, PathBuf)> = self
             .files
             .iter()
@@ -181,15 +181,15 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn file(name: &str, bytes: u64, age_s: u64) -> (PathBuf, Looks) {
+    fn file(name: &str, bytes: u64, age_s: u64) -> (PathBuf, FileStamp) {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 - age_s);
         (name.into(), (bytes, time))
     }
 
     #[test]
     fn a_file_goes_out_once_it_stands_still_and_again_when_it_changes() {
-        let (mut seen, begun) = (Seen::new(3 * SECOND), Instant::now());
-        let mut at = |second: u32, file: Option<&(PathBuf, Looks)>| {
+        let (mut seen, begun) = (SeenFile::new(3 * SECOND), Instant::now());
+        let mut at = |second: u32, file: Option<&(PathBuf, FileStamp)>| {
             seen.look(file.into_iter().cloned(), begun + second * SECOND)
         };
         let (small, large) = (file("a", 5, 0), file("a", 9, 0));
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn the_newest_goes_first_and_a_backlog_in_parts() {
-        let (mut seen, now) = (Seen::new(Duration::ZERO), Instant::now());
+        let (mut seen, now) = (SeenFile::new(Duration::ZERO), Instant::now());
         let files: Vec<_> = (0..250).map(|age| file(&age.to_string(), 1, age)).collect();
         let first = seen.look(files.iter().cloned(), now);
         assert_eq!(first.len(), PASS_FILES_MAX);

@@ -29,7 +29,7 @@ const WRITE_MAX: Duration = Duration::from_secs(60);
 const READ_MAX: Duration = Duration::from_secs(120);
 
 /// A client of the service for one event.
-pub struct Service {
+pub struct ApiClient {
     agent: Agent,
     /// Scheme and host, without a slash at its end.
     origin: String,
@@ -39,8 +39,8 @@ pub struct Service {
 
 /// Why a call failed.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// A transient failure. The caller may retry after `wait_s` seconds.
+pub enum ClientError {
+    /// A transient failure. The caller may retry after `delay_s` seconds.
     Passing { why: String, wait_s: u64 },
     /// The service rejects this file.
     Refused { code: String, why: String },
@@ -54,7 +54,7 @@ pub enum Trouble {
 
 /// The service's answer to a request for an upload.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Begun {
+pub enum CreatedUpload {
     /// The event has this photo already.
     Known,
     /// Send from `offset` on.
@@ -63,14 +63,14 @@ pub enum Begun {
 
 /// The service's answer to a piece.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct AcceptedPart {
     pub offset: u64,
     /// Whether it was the last piece, so that the upload is now a photo of the event.
     pub is_photo: bool,
 }
 
 /// The metadata of a file whose upload is requested.
-pub struct Announced<'a> {
+pub struct UploadAnnouncement<'a> {
     pub name: &'a str,
     pub sha256: &'a str,
     pub bytes: u64,
@@ -78,11 +78,11 @@ pub struct Announced<'a> {
     pub folder: Option<&'a str>,
 }
 
-impl Service {
-    /// Returns a client of the event with id `event` at `url`, with at most `connections` idle connections.
+impl ApiClient {
+    /// Returns a client of the event with id `open_collection` at `url`, with at most `connections` idle connections.
     ///
     /// # Errors
-    /// `UsageError` if `url` is not an address or `event` is not an id.
+    /// `UsageError` if `url` is not an address or `open_collection` is not an id.
     pub fn new(
         url: &str,
         event: &str,
@@ -113,36 +113,40 @@ impl Service {
     }
 
     /// Returns those of `hashes`, at most 1,000, that are photos of the event already.
-    pub fn known(&self, hashes: &[&str]) -> Result<HashSet<String>, Trouble> {
+    pub fn existing(&self, hashes: &[&str]) -> Result<HashSet<String>, ClientError> {
         let answer = self.post("/uploads/known", &json!({ "sha256": hashes }))?;
-        let known = answer.get("known").and_then(Value::as_array).ok_or_else(|| odd("known"))?;
+        let known =
+            answer.get("known").and_then(Value::as_array).ok_or_else(|| unexpected("known"))?;
         Ok(known.iter().filter_map(Value::as_str).map(str::to_owned).collect())
     }
 
     /// Returns the id of the folder called `name`. Creates the folder if it does not exist.
-    pub fn folder(&self, name: &str) -> Result<String, Trouble> {
+    pub fn folder(&self, name: &str) -> Result<String, ClientError> {
         let id = |folder: &Value| folder.get("id").and_then(Value::as_str).map(str::to_owned);
         if let Some(found) = self.find_folder(name)? {
-            return id(&found).ok_or_else(|| odd("id"));
+            return id(&found).ok_or_else(|| unexpected("id"));
         }
         match self.post("/folders", &json!({ "name": name })) {
-            Ok(made) => id(&made).ok_or_else(|| odd("id")),
+            Ok(made) => id(&made).ok_or_else(|| unexpected("id")),
             // Another client has created it meanwhile.
-            Err(Trouble::Conflict) => {
-                self.find_folder(name)?.as_ref().and_then(id).ok_or_else(|| odd("id"))
+            Err(ClientError::Conflict) => {
+                self.find_folder(name)?.as_ref().and_then(id).ok_or_else(|| unexpected("id"))
             }
-            Err(Trouble::Refused { why, .. }) => Err(Trouble::Lasting(format!("--folder: {why}"))),
+            Err(ClientError::Refused { why, .. }) => {
+                Err(ClientError::Lasting(format!("--folder: {why}")))
+            }
             Err(trouble) => Err(trouble),
         }
     }
 
-    fn find_folder(&self, name: &str) -> Result<Option<Value>, Trouble> {
+    fn find_folder(&self, name: &str) -> Result<Option<Value>, ClientError> {
         let mut cursor = String::new();
         loop {
             let request = self.agent.get(self.at(&format!("/folders?limit=500{cursor}")));
             let request = request.header(header::AUTHORIZATION, self.authorization.as_str());
             let page = self.document(request.call())?;
-            let items = page.get("items").and_then(Value::as_array).ok_or_else(|| odd("items"))?;
+            let items =
+                page.get("items").and_then(Value::as_array).ok_or_else(|| unexpected("items"))?;
             let is_it = |item: &&Value| item.get("name").and_then(Value::as_str) == Some(name);
             if let Some(found) = items.iter().find(is_it) {
                 return Ok(Some(found.clone()));
@@ -156,7 +160,7 @@ impl Service {
     }
 
     /// Requests an upload. Returns an unfinished upload of the same content if there is one.
-    pub fn begin(&self, file: &Announced<'_>) -> Result<Begun, Trouble> {
+    pub fn begin(&self, file: &UploadAnnouncement<'_>) -> Result<CreatedUpload, ClientError> {
         let request = self.agent.post(self.at("/uploads"));
         let request = request
             .header(header::AUTHORIZATION, self.authorization.as_str())
@@ -166,16 +170,16 @@ impl Service {
         let response =
             self.answer(request.send_empty()).map_err(|trouble| self.lasting(trouble))?;
         let Some(location) = response.headers().get(header::LOCATION) else {
-            return Ok(Begun::Known);
+            return Ok(CreatedUpload::Known);
         };
         let path = location.to_str().ok().filter(|to| to.starts_with("/api/"));
-        let path = path.ok_or_else(|| odd("Location below /api"))?;
+        let path = path.ok_or_else(|| unexpected("Location below /api"))?;
         let location = format!("{}{path}", self.origin);
-        Ok(Begun::At { location, offset: offset(&response).unwrap_or(0) })
+        Ok(CreatedUpload::At { location, offset: offset(&response).unwrap_or(0) })
     }
 
     /// Asks how many bytes of an upload the service has.
-    pub fn offset(&self, location: &str) -> Result<u64, Trouble> {
+    pub fn offset(&self, location: &str) -> Result<u64, ClientError> {
         let request = self.agent.head(location);
         let request = request
             .header(header::AUTHORIZATION, self.authorization.as_str())
@@ -190,7 +194,7 @@ impl Service {
         from: u64,
         length: u64,
         body: &mut dyn Read,
-    ) -> Result<Taken, Trouble> {
+    ) -> Result<AcceptedPart, ClientError> {
         let request = self.agent.patch(location);
         let request = request
             .header(header::AUTHORIZATION, self.authorization.as_str())
@@ -200,30 +204,30 @@ impl Service {
             .header(header::CONTENT_LENGTH, length.to_string());
         let response = self.answer(request.send(SendBody::from_reader(body)))?;
         let is_photo = response.headers().contains_key("picpick-photo");
-        Ok(Taken { offset: offset(&response).unwrap_or(from + length), is_photo })
+        Ok(AcceptedPart { offset: offset(&response).unwrap_or(from + length), is_photo })
     }
 
     fn at(&self, path: &str) -> String {
         format!("{}/api/v1/events/{}{path}", self.origin, self.event)
     }
 
-    fn post(&self, path: &str, body: &Value) -> Result<Value, Trouble> {
+    fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
         let request = self.agent.post(self.at(path));
         let request = request.header(header::AUTHORIZATION, self.authorization.as_str());
         self.document(request.send_json(body))
     }
 
-    fn document(&self, result: Result<Response<Body>, ureq::Error>) -> Result<Value, Trouble> {
+    fn document(&self, result: Result<Response<Body>, ureq::Error>) -> Result<Value, ClientError> {
         let mut response = self.answer(result).map_err(|trouble| self.lasting(trouble))?;
         let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
         let text = text.map_err(|error| failed(&error))?;
-        serde_json::from_slice(&text).map_err(|_| odd("a JSON document"))
+        serde_json::from_slice(&text).map_err(|_| unexpected("a JSON document"))
     }
 
-    /// Converts `Gone` of a resource that every event has: then the event itself does not exist.
-    fn lasting(&self, trouble: Trouble) -> Trouble {
+    /// Converts `LostPhotoRow` of a resource that every event has: then the event itself does not exist.
+    fn lasting(&self, trouble: ClientError) -> ClientError {
         match trouble {
-            Trouble::Gone => Trouble::Lasting(format!(
+            ClientError::Gone => ClientError::Lasting(format!(
                 "{} has no event {} that this API key may access",
                 self.origin, self.event
             )),
@@ -234,7 +238,7 @@ impl Service {
     fn answer(
         &self,
         result: Result<Response<Body>, ureq::Error>,
-    ) -> Result<Response<Body>, Trouble> {
+    ) -> Result<Response<Body>, ClientError> {
         let mut response = result.map_err(|error| failed(&error))?;
         let status = response.status();
         if status.is_success() {
@@ -277,26 +281,26 @@ fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || numeric
 }
 
-fn metadata(file: &Announced<'_>) -> String {
+fn metadata(file: &UploadAnnouncement<'_>) -> String {
     let (name, sha256) = (STANDARD.encode(file.name), STANDARD.encode(file.sha256));
     let folder = file.folder.map(|folder| format!(",folder {}", STANDARD.encode(folder)));
     format!("filename {name},sha256 {sha256}{}", folder.unwrap_or_default())
 }
 
-fn offset(response: &Response<Body>) -> Result<u64, Trouble> {
+fn offset(response: &Response<Body>) -> Result<u64, ClientError> {
     let value = response.headers().get("upload-offset").and_then(|value| value.to_str().ok());
-    value.and_then(|value| value.parse().ok()).ok_or_else(|| odd("Upload-Offset"))
+    value.and_then(|value| value.parse().ok()).ok_or_else(|| unexpected("Upload-Offset"))
 }
 
 /// Returns the failure for a response that is not PicPick's. It is transient: perhaps a proxy gave it and
 /// will stop.
-fn odd(expected: &str) -> Trouble {
+fn unexpected(expected: &str) -> ClientError {
     let why = format!("the response is not PicPick's: {expected} is missing; check the address");
-    Trouble::Passing { why, wait_s: 0 }
+    ClientError::Passing { why, wait_s: 0 }
 }
 
 /// Classifies an error of a request without a response.
-fn failed(error: &ureq::Error) -> Trouble {
+fn failed(error: &ureq::Error) -> ClientError {
     use rustls::Error::InvalidCertificate;
     let distrusted = match error {
         ureq::Error::Rustls(error) => matches!(error, InvalidCertificate(_)),
@@ -309,34 +313,34 @@ fn failed(error: &ureq::Error) -> Trouble {
     let why = error.to_string();
     match error {
         _ if distrusted => {
-            Trouble::Lasting(format!("the service's certificate is not accepted: {why}"))
+            ClientError::Lasting(format!("the service's certificate is not accepted: {why}"))
         }
-        ureq::Error::BadUri(_) | ureq::Error::InvalidProxyUrl => Trouble::Lasting(why),
-        _ => Trouble::Passing { why, wait_s: 0 },
+        ureq::Error::BadUri(_) | ureq::Error::InvalidProxyUrl => ClientError::Lasting(why),
+        _ => ClientError::Passing { why, wait_s: 0 },
     }
 }
 
 /// Classifies an error response.
-fn classify(status: StatusCode, wait_s: u64, problem: &Value) -> Trouble {
+fn classify(status: StatusCode, wait_s: u64, problem: &Value) -> ClientError {
     let text = |field| problem.get(field).and_then(Value::as_str);
     let why = match (text("title"), text("detail")) {
         (Some(title), Some(detail)) => format!("{title}: {detail}"),
         _ => format!("the service answered {status}"),
     };
     match status.as_u16() {
-        404 | 410 => Trouble::Gone,
-        409 => Trouble::Conflict,
+        404 | 410 => ClientError::Gone,
+        409 => ClientError::Conflict,
         413 | 415 | 422 => {
             let code = text("code").unwrap_or("refused").to_owned();
-            Trouble::Refused { code, why: text("detail").map_or(why, str::to_owned) }
+            ClientError::Refused { code, why: text("detail").map_or(why, str::to_owned) }
         }
         // 400: a proxy has cut a body. 423: the service is still writing another connection's last piece of
         // this upload.
-        400 | 408 | 423 | 425 | 429 | 500..=599 => Trouble::Passing { why, wait_s },
-        300..=399 => Trouble::Lasting(format!(
+        400 | 408 | 423 | 425 | 429 | 500..=599 => ClientError::Passing { why, wait_s },
+        300..=399 => ClientError::Lasting(format!(
             "the address redirects ({status}); give the address that it leads to"
         )),
-        _ => Trouble::Lasting(why),
+        _ => ClientError::Lasting(why),
     }
 }
 
@@ -375,7 +379,7 @@ mod tests {
     #[test]
     fn an_event_is_named_by_its_id() {
         let key = Zeroizing::new("ppk_secret".to_owned());
-        let service = |event: &str| Service::new("https://a.example", event, &key, 1);
+        let service = |event: &str| ApiClient::new("https://a.example", event, &key, 1);
         assert!(service(&"0a".repeat(16)).is_ok());
         for bad in ["", "Anna & Ben", "../../keys", &"0A".repeat(16)] {
             let error = service(bad).err().unwrap().0;
@@ -385,9 +389,9 @@ mod tests {
 
     #[test]
     fn metadata_is_as_tus_wants_it() {
-        let file = Announced { name: "a b.jpg", sha256: "00", bytes: 1, folder: None };
+        let file = UploadAnnouncement { name: "a b.jpg", sha256: "00", bytes: 1, folder: None };
         assert_eq!(metadata(&file), "filename YSBiLmpwZw==,sha256 MDA=");
-        let file = Announced { folder: Some("f"), ..file };
+        let file = UploadAnnouncement { folder: Some("f"), ..file };
         assert_eq!(metadata(&file), "filename YSBiLmpwZw==,sha256 MDA=,folder Zg==");
     }
 
@@ -399,17 +403,20 @@ mod tests {
         for passing in [400, 408, 423, 425, 429, 500, 502, 503, 504, 507] {
             let trouble = say(passing, Value::Null);
             assert!(
-                matches!(trouble, Trouble::Passing { wait_s: 7, .. }),
+                matches!(trouble, ClientError::Passing { wait_s: 7, .. }),
                 "{passing}: {trouble:?}"
             );
         }
         for lasting in [301, 302, 307, 401, 403, 405, 412] {
-            assert!(matches!(say(lasting, Value::Null), Trouble::Lasting(_)), "{lasting}");
+            assert!(matches!(say(lasting, Value::Null), ClientError::Lasting(_)), "{lasting}");
         }
-        assert_eq!([say(404, Value::Null), say(410, Value::Null)], [Trouble::Gone, Trouble::Gone]);
-        assert_eq!(say(409, Value::Null), Trouble::Conflict);
+        assert_eq!(
+            [say(404, Value::Null), say(410, Value::Null)],
+            [ClientError::Gone, ClientError::Gone]
+        );
+        assert_eq!(say(409, Value::Null), ClientError::Conflict);
         let refused = say(422, json!({"code": "not_a_photo", "title": "t", "detail": "A GIF."}));
-        let expected = Trouble::Refused { code: "not_a_photo".into(), why: "A GIF.".into() };
+        let expected = ClientError::Refused { code: "not_a_photo".into(), why: "A GIF.".into() };
         assert_eq!(refused, expected);
     }
 }

@@ -13,7 +13,7 @@ const NAME_CHARS_MAX: usize = 200;
 
 /// A file that may be a photo.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Digested {
+pub struct HashedFile {
     pub path: PathBuf,
     pub bytes: u64,
     /// 64 hexadecimal digits.
@@ -22,7 +22,7 @@ pub struct Digested {
 
 /// Why a file is not sent.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Unfit {
+pub enum RejectedFile {
     NotAPhoto(String),
     Unreadable(String),
     Stopped,
@@ -30,22 +30,22 @@ pub enum Unfit {
 
 /// Computes the SHA-256 and the length of the file at `path`. Reads it once, [`PIECE_BYTES`] at a time, and
 /// stops early if the first bytes are not those of a photo.
-pub fn digest(path: &Path, stop: &dyn Fn() -> bool) -> Result<Digested, Unfit> {
-    let unreadable = |error: io::Error| Unfit::Unreadable(error.to_string());
+pub fn hash_file(path: &Path, stop: &dyn Fn() -> bool) -> Result<HashedFile, RejectedFile> {
+    let unreadable = |error: io::Error| RejectedFile::Unreadable(error.to_string());
     let mut file = File::open(path).map_err(unreadable)?;
     let mut piece = vec![0; PIECE_BYTES];
     let (mut hash, mut bytes) = (Sha256::new(), 0);
     loop {
         if stop() {
-            return Err(Unfit::Stopped);
+            return Err(RejectedFile::Stopped);
         }
         let read = fill(&mut file, &mut piece).map_err(unreadable)?;
         let got = piece.get(..read).unwrap_or_default();
         if bytes == 0 {
             if got.is_empty() {
-                return Err(Unfit::NotAPhoto("the file is empty".to_owned()));
+                return Err(RejectedFile::NotAPhoto("the file is empty".to_owned()));
             }
-            media_type(got).map_err(|error| Unfit::NotAPhoto(error.to_string()))?;
+            media_type(got).map_err(|error| RejectedFile::NotAPhoto(error.to_string()))?;
         }
         hash.update(got);
         bytes += read as u64;
@@ -53,7 +53,7 @@ pub fn digest(path: &Path, stop: &dyn Fn() -> bool) -> Result<Digested, Unfit> {
             break;
         }
     }
-    Ok(Digested { path: path.to_path_buf(), bytes, sha256: hex(&hash.finalize()) })
+    Ok(HashedFile { path: path.to_path_buf(), bytes, sha256: hex(&hash.finalize()) })
 }
 
 /// Reads until `piece` is full or the file ends.
@@ -70,7 +70,7 @@ fn fill(file: &mut File, piece: &mut [u8]) -> io::Result<usize> {
     Ok(full)
 }
 
-impl Digested {
+impl HashedFile {
     /// Returns the file's name in the form that the service accepts: control characters replaced, 200
     /// characters at most, `photo` if nothing remains.
     pub fn name(&self) -> String {
@@ -99,10 +99,10 @@ mod tests {
             let mut bytes = vec![7; length];
             bytes[..3].copy_from_slice(&[0xff, 0xd8, 0xff]);
             let path = file(folder.path(), "a.jpg", &bytes);
-            let digested = digest(&path, &|| false).unwrap();
+            let digested = hash_file(&path, &|| false).unwrap();
             assert_eq!(digested.bytes, length as u64);
             assert_eq!(digested.sha256, crate::infra::ids::sha256(&bytes));
-            assert_eq!(digest(&path, &|| true), Err(Unfit::Stopped));
+            assert_eq!(hash_file(&path, &|| true), Err(RejectedFile::Stopped));
         }
     }
 
@@ -113,18 +113,19 @@ mod tests {
             [(&b""[..], "empty"), (b"hello, this is text", "JPEG"), (b"II*\0 and more", "raw")]
         {
             let path = file(folder.path(), "a", bytes);
-            let told = digest(&path, &|| false);
-            let right = matches!(&told, Err(Unfit::NotAPhoto(said)) if said.contains(reason));
+            let told = hash_file(&path, &|| false);
+            let right =
+                matches!(&told, Err(RejectedFile::NotAPhoto(said)) if said.contains(reason));
             assert!(right, "{bytes:?}: {told:?}");
         }
-        let missing = digest(&folder.path().join("missing"), &|| false);
-        assert!(matches!(missing, Err(Unfit::Unreadable(_))), "{missing:?}");
+        let missing = hash_file(&folder.path().join("missing"), &|| false);
+        assert!(matches!(missing, Err(RejectedFile::Unreadable(_))), "{missing:?}");
     }
 
     #[test]
     fn names_are_what_the_service_takes() {
         let name =
-            |path: &str| Digested { path: path.into(), bytes: 0, sha256: String::new() }.name();
+            |path: &str| HashedFile { path: path.into(), bytes: 0, sha256: String::new() }.name();
         assert_eq!(name("/a/IMG 1.jpg"), "IMG 1.jpg");
         assert_eq!(name("a\nb.jpg"), "a_b.jpg");
         assert_eq!(name(&"x".repeat(250)).len(), 200);

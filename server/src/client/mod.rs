@@ -1,7 +1,7 @@
 //! The upload client: sends photos of this computer to the service, and resumes after any interruption.
 //!
-//! Files → `digest` (hash, first bytes) → hashes that the event has are skipped → `sender` (resumable,
-//! several connections) → an [`Event`] for each step. It keeps no state of its own, because the service knows
+//! Files → `hash_file` (hash, first bytes) → hashes that the open_collection has are skipped → `sender` (resumable,
+//! several connections) → an [`ClientEvent`] for each step. It keeps no state of its own, because the service knows
 //! what has arrived.
 
 mod api;
@@ -12,12 +12,12 @@ mod workers;
 
 use std::path::Path;
 
-pub use api::Service;
-pub use workers::{Order, run};
+pub use api::ApiClient;
+pub use workers::{UploadOrder, run};
 
 /// A step of an upload run, reported while the run goes on.
 #[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
+pub enum ClientEvent<'a> {
     /// The event has this photo already.
     Known {
         bytes: u64,

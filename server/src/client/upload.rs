@@ -7,10 +7,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::Event;
-use super::api::{Announced, Begun, Service, Trouble};
-use super::backoff::Patience;
-use super::file_hash::Digested;
+use super::ClientEvent;
+use super::api::{ApiClient, ClientError, CreatedUpload, UploadAnnouncement};
+use super::backoff::RetryPolicy;
+use super::file_hash::HashedFile;
 
 /// Bytes of the first request: small for slow connections. It doubles on fast ones and is halved after a
 /// failure. The service keeps whole steps of 64 KiB of an interrupted request, so a piece may be as large as
@@ -22,18 +22,18 @@ const PIECE_BYTES_MAX: u64 = 8 << 20;
 const PIECE_TIME: Duration = Duration::from_secs(4);
 
 /// Sends files to the service; shared by all connections.
-pub struct Sender<'a> {
-    pub service: &'a Service,
-    pub patience: &'a Patience,
+pub struct Uploader<'a> {
+    pub service: &'a ApiClient,
+    pub patience: &'a RetryPolicy,
     pub stop: &'a (dyn Fn() -> bool + Sync),
-    pub tell: &'a (dyn Fn(Event<'_>) + Sync),
+    pub tell: &'a (dyn Fn(ClientEvent<'_>) + Sync),
     /// A folder's id.
     pub folder: Option<&'a str>,
 }
 
 /// The outcome for one file. `bytes` is the part of the file that the service did not keep.
 #[derive(Debug, PartialEq, Eq)]
-pub enum End {
+pub enum UploadOutcome {
     Uploaded,
     Known,
     Refused { code: String, why: String, bytes: u64 },
@@ -42,7 +42,7 @@ pub enum End {
 }
 
 /// The progress of one file.
-struct Way {
+struct UploadState {
     location: Option<String>,
     /// The service's offset; `None` if it must be asked for.
     offset: Option<u64>,
@@ -54,15 +54,15 @@ struct Way {
     failed: u32,
 }
 
-enum Step {
+enum UploadStep {
     Ahead,
-    End(End),
+    End(UploadOutcome),
 }
 
-impl Sender<'_> {
+impl Uploader<'_> {
     /// Sends `file`. Errors: the reason, if it stops all other files too.
-    pub fn upload(&self, file: &Digested) -> Result<End, String> {
-        let mut way = Way {
+    pub fn upload(&self, file: &HashedFile) -> Result<UploadOutcome, String> {
+        let mut way = UploadState {
             location: None,
             offset: None,
             sent: 0,
@@ -72,41 +72,41 @@ impl Sender<'_> {
         };
         loop {
             if (self.stop)() {
-                return Ok(End::Stopped);
+                return Ok(UploadOutcome::Stopped);
             }
             let trouble = match self.step(file, &mut way) {
-                Ok(Step::Ahead) => continue,
-                Ok(Step::End(end)) => {
-                    self.patience.progressed();
+                Ok(UploadStep::Ahead) => continue,
+                Ok(UploadStep::End(end)) => {
+                    self.patience.record_success();
                     return Ok(end);
                 }
                 Err(trouble) => trouble,
             };
             let left = file.bytes.saturating_sub(way.kept);
             let (why, wait_s) = match trouble {
-                Trouble::Refused { code, why } => {
-                    self.patience.progressed();
-                    return Ok(End::Refused { code, why, bytes: left });
+                ClientError::Refused { code, why } => {
+                    self.patience.record_success();
+                    return Ok(UploadOutcome::Refused { code, why, bytes: left });
                 }
-                Trouble::Lasting(why) => return Err(why),
-                Trouble::Gone => {
+                ClientError::Lasting(why) => return Err(why),
+                ClientError::Gone => {
                     way.location = None;
                     ("the service has removed an upload; starting it again".to_owned(), 0)
                 }
-                Trouble::Conflict => ("another client is sending the same photo".to_owned(), 0),
-                Trouble::Passing { why, wait_s } => (why, wait_s),
+                ClientError::Conflict => ("another client is sending the same photo".to_owned(), 0),
+                ClientError::Passing { why, wait_s } => (why, wait_s),
             };
             (way.offset, way.piece) = (None, (way.piece / 2).max(PIECE_BYTES_MIN));
             way.failed += 1;
-            self.bear(&why, way.failed, wait_s)?;
+            self.wait_and_retry(&why, way.failed, wait_s)?;
         }
     }
 
     /// Waits before a retry. Reports the first failure since the last progress. Errors: the limit without
     /// progress has passed.
-    pub fn bear(&self, why: &str, failed: u32, wait_s: u64) -> Result<(), String> {
-        if self.patience.troubled() && !(self.stop)() {
-            (self.tell)(Event::Waiting { reason: why });
+    pub fn wait_and_retry(&self, why: &str, failed: u32, wait_s: u64) -> Result<(), String> {
+        if self.patience.record_failure() && !(self.stop)() {
+            (self.tell)(ClientEvent::Waiting { reason: why });
         }
         if self.patience.is_over() {
             return Err(format!("no progress for too long; the last error was: {why}"));
@@ -115,17 +115,20 @@ impl Sender<'_> {
         Ok(())
     }
 
-    fn step(&self, file: &Digested, way: &mut Way) -> Result<Step, Trouble> {
+    fn step(&self, file: &HashedFile, way: &mut UploadState) -> Result<UploadStep, ClientError> {
         let Some(location) = &way.location else {
             let name = file.name();
             let (sha256, bytes, folder) = (file.sha256.as_str(), file.bytes, self.folder);
-            let begun = self.service.begin(&Announced { name: &name, sha256, bytes, folder })?;
+            let begun =
+                self.service.begin(&UploadAnnouncement { name: &name, sha256, bytes, folder })?;
             return match begun {
                 // All bytes were sent: the response to the last piece was lost. Otherwise another client
                 // has uploaded the photo.
-                Begun::Known if way.sent == file.bytes => Ok(Step::End(End::Uploaded)),
-                Begun::Known => Ok(Step::End(End::Known)),
-                Begun::At { location, offset } => {
+                CreatedUpload::Known if way.sent == file.bytes => {
+                    Ok(UploadStep::End(UploadOutcome::Uploaded))
+                }
+                CreatedUpload::Known => Ok(UploadStep::End(UploadOutcome::Known)),
+                CreatedUpload::At { location, offset } => {
                     way.location = Some(location);
                     self.arrive(file, way, offset)
                 }
@@ -140,16 +143,19 @@ impl Sender<'_> {
 
     fn send(
         &self,
-        file: &Digested,
-        way: &mut Way,
+        file: &HashedFile,
+        way: &mut UploadState,
         location: &str,
         offset: u64,
-    ) -> Result<Step, Trouble> {
+    ) -> Result<UploadStep, ClientError> {
         let length = way.piece.min(file.bytes - offset);
         let failed = |why: String, kept: u64| {
-            Ok(Step::End(End::Failed { why, bytes: file.bytes.saturating_sub(kept) }))
+            Ok(UploadStep::End(UploadOutcome::Failed {
+                why,
+                bytes: file.bytes.saturating_sub(kept),
+            }))
         };
-        let mut piece = match Piece::open(&file.path, offset, length, self.stop) {
+        let mut piece = match FilePart::open(&file.path, offset, length, self.stop) {
             Ok(piece) => piece,
             Err(error) => return failed(error.to_string(), way.kept),
         };
@@ -158,22 +164,22 @@ impl Sender<'_> {
         let bytes = length - piece.left;
         let again = way.sent.saturating_sub(offset).min(bytes);
         way.sent = way.sent.max(offset + bytes);
-        (self.tell)(Event::Sent { bytes, again });
+        (self.tell)(ClientEvent::Sent { bytes, again });
         if let Some(why) = piece.failure {
             return failed(why, way.kept);
         }
         let taken = match sent {
             // This run stopped in the middle of a piece.
-            Err(_) if (self.stop)() => return Ok(Step::End(End::Stopped)),
+            Err(_) if (self.stop)() => return Ok(UploadStep::End(UploadOutcome::Stopped)),
             sent => sent?,
         };
         if taken.is_photo {
             self.arrive(file, way, file.bytes)?;
-            return Ok(Step::End(End::Uploaded));
+            return Ok(UploadStep::End(UploadOutcome::Uploaded));
         }
         if taken.offset <= offset {
             let why = format!("the service stored nothing of a piece of {length} bytes");
-            return Err(Trouble::Passing { why, wait_s: 0 });
+            return Err(ClientError::Passing { why, wait_s: 0 });
         }
         if begun.elapsed() < PIECE_TIME {
             way.piece = (way.piece * 2).min(PIECE_BYTES_MAX);
@@ -182,27 +188,32 @@ impl Sender<'_> {
     }
 
     /// Records the service's offset, and the progress that it means.
-    fn arrive(&self, file: &Digested, way: &mut Way, offset: u64) -> Result<Step, Trouble> {
+    fn arrive(
+        &self,
+        file: &HashedFile,
+        way: &mut UploadState,
+        offset: u64,
+    ) -> Result<UploadStep, ClientError> {
         if offset > file.bytes {
             way.location = None;
             let why = format!(
                 "the service answered with offset {offset} of a file of {} bytes",
                 file.bytes
             );
-            return Err(Trouble::Passing { why, wait_s: 0 });
+            return Err(ClientError::Passing { why, wait_s: 0 });
         }
         way.offset = Some(offset);
         if offset > way.kept {
-            (self.tell)(Event::Kept { bytes: offset - way.kept });
+            (self.tell)(ClientEvent::Kept { bytes: offset - way.kept });
             (way.kept, way.failed) = (offset, 0);
-            self.patience.progressed();
+            self.patience.record_success();
         }
-        Ok(Step::Ahead)
+        Ok(UploadStep::Ahead)
     }
 }
 
 /// A piece of a file as a request body. Reading fails when the run is stopped.
-struct Piece<'a> {
+struct FilePart<'a> {
     file: File,
     left: u64,
     stop: &'a (dyn Fn() -> bool + Sync),
@@ -210,7 +221,7 @@ struct Piece<'a> {
     failure: Option<String>,
 }
 
-impl<'a> Piece<'a> {
+impl<'a> FilePart<'a> {
     fn open(
         path: &Path,
         offset: u64,
@@ -223,7 +234,7 @@ impl<'a> Piece<'a> {
     }
 }
 
-impl Read for Piece<'_> {
+impl Read for FilePart<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if (self.stop)() {
             return Err(io::Error::other("stopped"));
@@ -254,16 +265,16 @@ mod tests {
         std::fs::write(&path, b"0123456789").unwrap();
         let go_on = || false;
         let mut text = String::new();
-        let mut piece = Piece::open(&path, 3, 4, &go_on).unwrap();
+        let mut piece = FilePart::open(&path, 3, 4, &go_on).unwrap();
         piece.read_to_string(&mut text).unwrap();
         assert_eq!((text.as_str(), piece.left), ("3456", 0));
 
-        let mut short = Piece::open(&path, 8, 4, &go_on).unwrap();
+        let mut short = FilePart::open(&path, 8, 4, &go_on).unwrap();
         assert!(short.read_to_end(&mut Vec::new()).is_err());
         assert!(short.failure.unwrap().contains("shorter"));
 
         let stop = || true;
-        let mut stopped = Piece::open(&path, 0, 4, &stop).unwrap();
+        let mut stopped = FilePart::open(&path, 0, 4, &stop).unwrap();
         assert!(stopped.read_to_end(&mut Vec::new()).is_err());
         assert_eq!((stopped.left, stopped.failure), (4, None));
     }

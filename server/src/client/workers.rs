@@ -9,11 +9,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::Event;
-use super::api::{Service, Trouble};
-use super::backoff::Patience;
-use super::file_hash::{Digested, Unfit, digest};
-use super::upload::{End, Sender};
+use super::ClientEvent;
+use super::api::{ApiClient, ClientError};
+use super::backoff::RetryPolicy;
+use super::file_hash::{HashedFile, RejectedFile, hash_file};
+use super::upload::{UploadOutcome, Uploader};
 
 /// Most hashes in one request; the service accepts no more.
 const ASKED_MAX: usize = 1000;
@@ -23,8 +23,8 @@ const ASK_WAIT: Duration = Duration::from_millis(200);
 const HASHERS_MAX: usize = 8;
 
 /// A request to upload files, and its limits.
-pub struct Order<'a> {
-    pub service: &'a Service,
+pub struct UploadOrder<'a> {
+    pub service: &'a ApiClient,
     pub files: Vec<PathBuf>,
     /// Name of the event's folder for the photos.
     pub folder: Option<&'a str>,
@@ -33,28 +33,28 @@ pub struct Order<'a> {
     pub give_up_after: Option<Duration>,
 }
 
-/// Sends the files. Calls `tell` for each step, from several threads. Returns early when `stop` is set.
+/// Sends the files. Calls `publish` for each step, from several threads. Returns early when `stop` is set.
 ///
 /// # Errors
 /// The reason, as text, if it stops all files, for instance a wrong API key.
 pub fn run(
-    order: Order<'_>,
+    order: UploadOrder<'_>,
     stop: &AtomicBool,
-    tell: &(dyn Fn(Event<'_>) + Sync),
+    tell: &(dyn Fn(ClientEvent<'_>) + Sync),
 ) -> Result<(), String> {
-    let ended = Ended { stop, halted: AtomicBool::new(false), why: Mutex::new(None) };
-    let patience = Patience::new(order.give_up_after);
+    let ended = Progress { stop, halted: AtomicBool::new(false), why: Mutex::new(None) };
+    let patience = RetryPolicy::new(order.give_up_after);
     let stopping = || ended.is_stopping();
     let (service, patience) = (order.service, &patience);
-    let sender = Sender { service, patience, stop: &stopping, tell, folder: None };
+    let sender = Uploader { service, patience, stop: &stopping, tell, folder: None };
     let folder = match order.folder {
-        Some(name) => patiently(&sender, || service.folder(name))?,
+        Some(name) => with_retries(&sender, || service.folder(name))?,
         None => None,
     };
     if order.folder.is_some() && folder.is_none() {
         return Ok(());
     }
-    let sender = Sender { folder: folder.as_deref(), ..sender };
+    let sender = Uploader { folder: folder.as_deref(), ..sender };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let hashers = cores.min(HASHERS_MAX).min(order.files.len());
     let files = Mutex::new(order.files.into_iter());
@@ -76,7 +76,7 @@ pub fn run(
         drop(to_send);
         let (sender, ended) = (&sender, &ended);
         scope.spawn(move || {
-            if let Err(why) = ask(sender, &to_ask, &asked) {
+            if let Err(why) = find_existing(sender, &to_ask, &asked) {
                 ended.halt(why);
             }
         });
@@ -85,13 +85,13 @@ pub fn run(
 }
 
 /// Tells all threads to end, and keeps the reason.
-struct Ended<'a> {
+struct Progress<'a> {
     stop: &'a AtomicBool,
     halted: AtomicBool,
     why: Mutex<Option<String>>,
 }
 
-impl Ended<'_> {
+impl Progress<'_> {
     fn is_stopping(&self) -> bool {
         self.stop.load(Ordering::SeqCst) || self.halted.load(Ordering::SeqCst)
     }
@@ -105,54 +105,54 @@ impl Ended<'_> {
 
 fn hash(
     files: &Mutex<std::vec::IntoIter<PathBuf>>,
-    sender: &Sender<'_>,
-    hashed: &SyncSender<Digested>,
+    sender: &Uploader<'_>,
+    hashed: &SyncSender<HashedFile>,
 ) {
     while !(sender.stop)() {
         let Some(path) = files.lock().unwrap_or_else(PoisonError::into_inner).next() else {
             return;
         };
-        // This size is for the progress only; `digest` counts the bytes that it reads.
+        // This size is for the progress only; `hash_file` counts the bytes that it reads.
         let bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
-        match digest(&path, sender.stop) {
+        match hash_file(&path, sender.stop) {
             Ok(digested) => {
                 if hashed.send(digested).is_err() {
                     return;
                 }
             }
-            Err(Unfit::NotAPhoto(reason)) => {
+            Err(RejectedFile::NotAPhoto(reason)) => {
                 let (path, reason) = (path.as_path(), reason.as_str());
-                (sender.tell)(Event::Refused { path, code: "not_a_photo", reason, bytes });
+                (sender.tell)(ClientEvent::Refused { path, code: "not_a_photo", reason, bytes });
             }
-            Err(Unfit::Unreadable(reason)) => {
-                (sender.tell)(Event::Failed { path: &path, reason: &reason, bytes });
+            Err(RejectedFile::Unreadable(reason)) => {
+                (sender.tell)(ClientEvent::Failed { path: &path, reason: &reason, bytes });
             }
-            Err(Unfit::Stopped) => return,
+            Err(RejectedFile::Stopped) => return,
         }
     }
 }
 
 /// Asks the service which photos the event has, and passes the others on to the sending threads.
-fn ask(
-    sender: &Sender<'_>,
-    to_ask: &Receiver<Digested>,
-    asked: &SyncSender<Digested>,
+fn find_existing(
+    sender: &Uploader<'_>,
+    to_ask: &Receiver<HashedFile>,
+    asked: &SyncSender<HashedFile>,
 ) -> Result<(), String> {
     let mut seen = HashSet::new();
-    while let Some(batch) = gather(to_ask) {
+    while let Some(batch) = collect_batch(to_ask) {
         let (batch, again): (Vec<_>, Vec<_>) =
             batch.into_iter().partition(|file| seen.insert(file.sha256.clone()));
-        again.iter().for_each(|file| (sender.tell)(Event::Duplicate { bytes: file.bytes }));
+        again.iter().for_each(|file| (sender.tell)(ClientEvent::Duplicate { bytes: file.bytes }));
         let hashes: Vec<&str> = batch.iter().map(|file| file.sha256.as_str()).collect();
         if hashes.is_empty() {
             continue;
         }
-        let Some(known) = patiently(sender, || sender.service.known(&hashes))? else {
+        let Some(known) = with_retries(sender, || sender.service.existing(&hashes))? else {
             return Ok(());
         };
         for file in batch {
             if known.contains(&file.sha256) {
-                (sender.tell)(Event::Known { bytes: file.bytes });
+                (sender.tell)(ClientEvent::Known { bytes: file.bytes });
             } else if asked.send(file).is_err() {
                 return Ok(());
             }
@@ -161,9 +161,9 @@ fn ask(
     Ok(())
 }
 
-/// Waits for one file, then collects up to [`ASKED_MAX`] until none arrives for [`ASK_WAIT`]. `None` at the
+/// Waits for one file, then collects up to [`GUEST_CANDIDATES_MAX`] until none arrives for [`ASK_WAIT`]. `None` at the
 /// end.
-fn gather(to_ask: &Receiver<Digested>) -> Option<Vec<Digested>> {
+fn collect_batch(to_ask: &Receiver<HashedFile>) -> Option<Vec<HashedFile>> {
     let mut batch = vec![to_ask.recv().ok()?];
     while batch.len() < ASKED_MAX {
         match to_ask.recv_timeout(ASK_WAIT) {
@@ -175,20 +175,20 @@ fn gather(to_ask: &Receiver<Digested>) -> Option<Vec<Digested>> {
 }
 
 /// Retries `call` until it succeeds. `None` if the run is stopped before.
-fn patiently<T>(
-    sender: &Sender<'_>,
-    call: impl Fn() -> Result<T, Trouble>,
+fn with_retries<T>(
+    sender: &Uploader<'_>,
+    call: impl Fn() -> Result<T, ClientError>,
 ) -> Result<Option<T>, String> {
     let mut failed = 0;
     while !(sender.stop)() {
         let (why, wait_s) = match call() {
             Ok(value) => {
-                sender.patience.progressed();
+                sender.patience.record_success();
                 return Ok(Some(value));
             }
-            Err(Trouble::Passing { why, wait_s }) => (why, wait_s),
-            Err(Trouble::Lasting(why) | Trouble::Refused { why, .. }) => return Err(why),
-            Err(Trouble::Gone | Trouble::Conflict) => {
+            Err(ClientError::Passing { why, wait_s }) => (why, wait_s),
+            Err(ClientError::Lasting(why) | ClientError::Refused { why, .. }) => return Err(why),
+            Err(ClientError::Gone | ClientError::Conflict) => {
                 return Err(
                     "the service does not know this request; update the service or this program"
                         .into(),
@@ -196,12 +196,12 @@ fn patiently<T>(
             }
         };
         failed += 1;
-        sender.bear(&why, failed, wait_s)?;
+        sender.wait_and_retry(&why, failed, wait_s)?;
     }
     Ok(None)
 }
 
-fn send(sender: &Sender<'_>, ended: &Ended<'_>, to_send: &Mutex<Receiver<Digested>>) {
+fn send(sender: &Uploader<'_>, ended: &Progress<'_>, to_send: &Mutex<Receiver<HashedFile>>) {
     loop {
         let next = to_send.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(file) = next else { return };
@@ -210,16 +210,16 @@ fn send(sender: &Sender<'_>, ended: &Ended<'_>, to_send: &Mutex<Receiver<Digeste
         }
         let path = file.path.as_path();
         match sender.upload(&file) {
-            Ok(End::Uploaded) => (sender.tell)(Event::Uploaded),
-            Ok(End::Known) => (sender.tell)(Event::Known { bytes: file.bytes }),
-            Ok(End::Refused { code, why, bytes }) => {
+            Ok(UploadOutcome::Uploaded) => (sender.tell)(ClientEvent::Uploaded),
+            Ok(UploadOutcome::Known) => (sender.tell)(ClientEvent::Known { bytes: file.bytes }),
+            Ok(UploadOutcome::Refused { code, why, bytes }) => {
                 let (code, reason) = (code.as_str(), why.as_str());
-                (sender.tell)(Event::Refused { path, code, reason, bytes });
+                (sender.tell)(ClientEvent::Refused { path, code, reason, bytes });
             }
-            Ok(End::Failed { why, bytes }) => {
-                (sender.tell)(Event::Failed { path, reason: &why, bytes });
+            Ok(UploadOutcome::Failed { why, bytes }) => {
+                (sender.tell)(ClientEvent::Failed { path, reason: &why, bytes });
             }
-            Ok(End::Stopped) => return,
+            Ok(UploadOutcome::Stopped) => return,
             Err(why) => return ended.halt(why),
         }
     }
@@ -231,16 +231,16 @@ mod tests {
     use super::*;
     use zeroize::Zeroizing;
 
-    fn order<'a>(service: &'a Service, files: Vec<PathBuf>, limit_s: u64) -> Order<'a> {
+    fn order<'a>(service: &'a ApiClient, files: Vec<PathBuf>, limit_s: u64) -> UploadOrder<'a> {
         let give_up_after = Some(Duration::from_secs(limit_s));
-        Order { service, files, folder: None, connections: 2, give_up_after }
+        UploadOrder { service, files, folder: None, connections: 2, give_up_after }
     }
 
-    fn nobody() -> Service {
+    fn unreachable_service() -> ApiClient {
         // The listener is dropped at once, so the port refuses connections.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let key = Zeroizing::new("key".to_owned());
-        Service::new(&format!("http://127.0.0.1:{port}"), &"0a".repeat(16), &key, 2).unwrap()
+        ApiClient::new(&format!("http://127.0.0.1:{port}"), &"0a".repeat(16), &key, 2).unwrap()
     }
 
     #[test]
@@ -255,9 +255,9 @@ mod tests {
         };
         // More files than the queues hold, so that all queues are full when the run ends.
         let files: Vec<_> = (0..2500).map(photo).collect();
-        let (service, waits) = (nobody(), Mutex::new(0));
-        let tell = |event: Event<'_>| {
-            if let Event::Waiting { .. } = event {
+        let (service, waits) = (unreachable_service(), Mutex::new(0));
+        let tell = |event: ClientEvent<'_>| {
+            if let ClientEvent::Waiting { .. } = event {
                 *waits.lock().unwrap() += 1;
             }
         };
@@ -274,8 +274,8 @@ mod tests {
         let path = folder.path().join("a.txt");
         std::fs::write(&path, "no photo").unwrap();
         let told = Mutex::new(Vec::new());
-        let tell = |event: Event<'_>| told.lock().unwrap().push(format!("{event:?}"));
-        let service = nobody();
+        let tell = |event: ClientEvent<'_>| told.lock().unwrap().push(format!("{event:?}"));
+        let service = unreachable_service();
         let files = vec![path, folder.path().join("missing")];
         assert_eq!(run(order(&service, files, 1), &AtomicBool::new(false), &tell), Ok(()));
         let told = told.into_inner().unwrap();

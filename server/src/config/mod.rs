@@ -13,7 +13,7 @@ use std::env;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use picpick_engine::{Precision, Provider, S3Access, SecretText, is_s3};
+use picpick_engine::{Precision, Provider, S3Config, SecretString, is_s3};
 use zeroize::Zeroizing;
 
 pub use client::api_key;
@@ -71,7 +71,7 @@ struct Environment {
 pub struct Config {
     /// The data folder: one encrypted store for each collection.
     pub data: PathBuf,
-    /// The keyring's folder; `None` for the one inside `data`.
+    /// The keyring's folder; `None` for the show_photo inside `data`.
     pub keyring: Option<PathBuf>,
     /// Folder with verified model files, runtime and sample photos.
     pub models: PathBuf,
@@ -138,7 +138,7 @@ impl Environment {
     }
 }
 
-/// Reads a secret from the variable `name`, or from the file that the variable `file` names. `None` if
+/// Reads a secret from the variable `name`, or from the file that the variable `file` photo_ids_by_content. `None` if
 /// neither is set.
 fn secret(name: &str, file: &str) -> Result<Option<Zeroizing<String>>, UsageError> {
     let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
@@ -157,8 +157,8 @@ struct S3Environment {
     endpoint: Option<String>,
     region: Option<String>,
     access_key_id: Option<String>,
-    secret_access_key: Option<SecretText>,
-    session_token: Option<SecretText>,
+    secret_access_key: Option<SecretString>,
+    session_token: Option<SecretString>,
     encryption: Option<String>,
 }
 
@@ -166,8 +166,8 @@ struct S3Environment {
 /// for a bucket, so that other commands never hold credentials.
 ///
 /// # Errors
-/// `UsageError` if a variable is missing; the engine's `Error::Place` if one is invalid.
-pub fn s3_access(at: &str) -> anyhow::Result<Option<S3Access>> {
+/// `UsageError` if a variable is missing; the engine's `Error::ObjectStore` if one is invalid.
+pub fn s3_access(at: &str) -> anyhow::Result<Option<S3Config>> {
     if !is_s3(at) {
         return Ok(None);
     }
@@ -186,13 +186,13 @@ impl S3Environment {
             endpoint: text("AWS_ENDPOINT_URL_S3").or_else(|| text("AWS_ENDPOINT_URL")),
             region: text("AWS_REGION").or_else(|| text("AWS_DEFAULT_REGION")),
             access_key_id: text("AWS_ACCESS_KEY_ID"),
-            secret_access_key: text("AWS_SECRET_ACCESS_KEY").map(SecretText::new),
-            session_token: text("AWS_SESSION_TOKEN").map(SecretText::new),
+            secret_access_key: text("AWS_SECRET_ACCESS_KEY").map(SecretString::new),
+            session_token: text("AWS_SESSION_TOKEN").map(SecretString::new),
             encryption: text("PICPICK_S3_ENCRYPTION"),
         }
     }
 
-    fn validate(self, at: &str) -> anyhow::Result<S3Access> {
+    fn validate(self, at: &str) -> anyhow::Result<S3Config> {
         let (Some(id), Some(secret)) = (self.access_key_id, self.secret_access_key) else {
             return Err(UsageError(format!(
                 "{at} needs credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -210,8 +210,8 @@ impl S3Environment {
         };
         let encryption = self.encryption.as_deref().unwrap_or("bucket").parse()?;
         let access =
-            S3Access::new(self.endpoint.as_deref(), &region, &id, secret, self.session_token)?;
-        Ok(access.encrypted(encryption))
+            S3Config::new(self.endpoint.as_deref(), &region, &id, secret, self.session_token)?;
+        Ok(access.with_encryption(encryption))
     }
 }
 
@@ -226,7 +226,7 @@ mod tests {
             endpoint: endpoint.map(str::to_owned),
             region: region.map(str::to_owned),
             access_key_id: Some("AKID".into()),
-            secret_access_key: Some(SecretText::new("secret".into())),
+            secret_access_key: Some(SecretString::new("secret".into())),
             session_token: None,
             encryption: None,
         }

@@ -6,7 +6,9 @@ use clap::Args;
 use zeroize::Zeroizing;
 
 use crate::config::UsageError;
-use crate::config::settings::{Operations, Origins, Protection, RateSettings, Webhook};
+use crate::config::settings::{
+    LimitSettings, ObservabilitySettings, Origins, RateSettings, Webhook,
+};
 
 /// The options of rate limits, concurrency limits and observability, as given. The defaults suit one machine,
 /// the guests of a venue behind one address, and a studio that uploads all day.
@@ -76,28 +78,28 @@ pub struct RawProtection {
 impl RawProtection {
     /// Validates the options and completes them from the environment. Errors: `UsageError` for an invalid origin
     /// or webhook.
-    pub fn validate(self) -> Result<(Protection, Operations), UsageError> {
+    pub fn validate(self) -> Result<(LimitSettings, ObservabilitySettings), UsageError> {
         let origins = |option: &str, texts: &[String]| {
             texts.iter().map(|text| origin(option, text)).collect::<Result<Vec<_>, _>>()
         };
         let without_cookies = origins("--allow-origin", &self.allow_origin)?;
         let with_cookies = origins("--allow-origin-with-cookies", &self.allow_origin_with_cookies)?;
-        let default = Protection::default();
-        let protection = Protection {
+        let default = LimitSettings::default();
+        let protection = LimitSettings {
             rates: RateSettings {
                 address: self.rate_limit,
                 account: self.rate_limit_account,
                 key: self.rate_limit_key,
             },
             requests_max: usize::from(self.requests),
-            heavy_max: self.searches.map_or(default.heavy_max, usize::from),
+            search_concurrency: self.searches.map_or(default.search_concurrency, usize::from),
             request_time_max: Duration::from_secs(u64::from(self.request_seconds)),
             connections_max: usize::try_from(self.connections).unwrap_or(usize::MAX),
             origins: Origins { without_cookies, with_cookies },
         };
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let webhook = webhook(set("PICPICK_ALERT_WEBHOOK"), set("PICPICK_ALERT_WEBHOOK_SECRET"))?;
-        Ok((protection, Operations { metrics_listen: self.metrics_listen, webhook }))
+        Ok((protection, ObservabilitySettings { metrics_listen: self.metrics_listen, webhook }))
     }
 }
 

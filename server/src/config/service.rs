@@ -59,7 +59,7 @@ impl RawService {
     /// Validates the options and completes them from the environment. Connects to nothing.
     ///
     /// # Errors
-    /// `UsageError` for an invalid address; the engine's `Error::Place` for an invalid bucket.
+    /// `UsageError` for an invalid address; the engine's `Error::ObjectStore` for an invalid bucket.
     pub fn validate(self, config: &Config) -> anyhow::Result<Settings> {
         let bucket = match self.photos {
             Some(at) if picpick_engine::is_s3(&at) => s3_access(&at)?.map(|access| (at, access)),

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lettre::message::Mailbox;
-use picpick_engine::{Precision, S3Access};
+use picpick_engine::{Precision, S3Config};
 use zeroize::Zeroizing;
 
 /// The validated settings of the service, built by `config` from the command line and the environment. Has no
@@ -25,13 +25,13 @@ pub struct Settings {
     /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
     pub trusted_proxies: Vec<IpAddr>,
     /// Bucket for photos, with its access settings; `None`: the data folder.
-    pub bucket: Option<(String, S3Access)>,
+    pub bucket: Option<(String, S3Config)>,
     /// Maximum number of photos indexed at the same time.
     pub index_jobs: usize,
     /// Maximum size of a photo file, bytes.
     pub photo_bytes_max: u64,
-    pub protection: Protection,
-    pub operations: Operations,
+    pub protection: LimitSettings,
+    pub operations: ObservabilitySettings,
     pub mail: MailSettings,
 }
 
@@ -45,13 +45,13 @@ pub struct MailSettings {
 
 /// Rate limits, concurrency limits and allowed origins, so that one client cannot starve the others.
 #[derive(Clone)]
-pub struct Protection {
+pub struct LimitSettings {
     pub rates: RateSettings,
     /// Maximum number of ordinary requests processed at the same time; uploads have the same number in
     /// addition.
     pub requests_max: usize,
     /// Maximum number of requests that run models or search faces at the same time, in addition.
-    pub heavy_max: usize,
+    pub search_concurrency: usize,
     /// Time limit until the response begins. Uploads have a minimum rate instead.
     pub request_time_max: Duration,
     pub connections_max: usize,
@@ -89,13 +89,13 @@ impl Default for RateSettings {
     }
 }
 
-impl Default for Protection {
+impl Default for LimitSettings {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             rates: RateSettings::default(),
             requests_max: 256,
-            heavy_max: cores,
+            search_concurrency: cores,
             request_time_max: Duration::from_secs(30),
             connections_max: 8192,
             origins: Origins::default(),
@@ -105,7 +105,7 @@ impl Default for Protection {
 
 /// The settings of metrics and alerts, for the operators.
 #[derive(Clone, Default)]
-pub struct Operations {
+pub struct ObservabilitySettings {
     /// Address of the metrics listener, which is separate from the service's own; `None`: no metrics.
     pub metrics_listen: Option<SocketAddr>,
     /// Webhook for alerts; `None`: alerts are not posted.

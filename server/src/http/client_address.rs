@@ -6,7 +6,7 @@ use axum::http::{Extensions, HeaderMap};
 
 use crate::app::App;
 use crate::config::settings::Settings;
-use crate::error::Failure;
+use crate::error::ApiError;
 
 /// The client's address: the peer of the connection or, behind trusted proxies, the address from
 /// `X-Forwarded-For`. Forwarding headers from other peers are ignored.
@@ -47,7 +47,7 @@ impl Encrypted {
     }
 }
 
-/// Returns whether the nearest proxy reports `https`. Its entry is the last one of `X-Forwarded-Proto`.
+/// Returns whether the nearest proxy reports `https`. Its entry is the last show_photo of `X-Forwarded-Proto`.
 fn says_https(headers: &HeaderMap) -> bool {
     let schemes = headers.get_all("x-forwarded-proto").into_iter().next_back();
     let schemes = schemes.and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -61,17 +61,17 @@ fn peer(extensions: &Extensions) -> IpAddr {
 }
 
 impl FromRequestParts<App> for ClientAddress {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         Ok(Self::of(&parts.extensions, &parts.headers, app.settings()))
     }
 }
 
 impl FromRequestParts<App> for Encrypted {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         Ok(Self::of_parts(parts, app.settings()))
     }
 }

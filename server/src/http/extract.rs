@@ -5,7 +5,7 @@ use picpick_engine::FaceId;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::ids::is_id;
 
 /// An extractor of a JSON body. Rejections are problem documents that say what was expected.
@@ -13,19 +13,20 @@ use crate::infra::ids::is_id;
 pub struct Body<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         use axum::extract::rejection::JsonRejection as R;
         let read = Json::<T>::from_request(request, state).await;
         read.map(|Json(value)| Body(value)).map_err(|rejection| match rejection {
-            R::JsonDataError(error) => Failure::invalid(cause(&error)),
-            R::JsonSyntaxError(error) => Failure::new(Kind::BadRequest, cause(&error)),
-            R::MissingJsonContentType(_) => {
-                Failure::new(Kind::UnsupportedType, "Expected Content-Type: application/json.")
-            }
-            other if other.status() == 413 => Failure::new(Kind::TooLarge, other.body_text()),
-            other => Failure::new(Kind::BadRequest, other.body_text()),
+            R::JsonDataError(error) => ApiError::invalid(cause(&error)),
+            R::JsonSyntaxError(error) => ApiError::new(ErrorKind::BadRequest, cause(&error)),
+            R::MissingJsonContentType(_) => ApiError::new(
+                ErrorKind::UnsupportedType,
+                "Expected Content-Type: application/json.",
+            ),
+            other if other.status() == 413 => ApiError::new(ErrorKind::TooLarge, other.body_text()),
+            other => ApiError::new(ErrorKind::BadRequest, other.body_text()),
         })
     }
 }
@@ -43,21 +44,23 @@ fn cause(error: &dyn std::error::Error) -> String {
 #[derive(Debug, ToSchema)]
 #[schema(format = Binary)]
 #[expect(dead_code, reason = "it describes what handlers read and write as streams")]
-pub struct Bytes(String);
+pub struct BinarySchema(String);
 
 /// An extractor of a whole body that is not JSON.
 #[derive(Debug)]
-pub struct Raw(pub axum::body::Bytes);
+pub struct RawBody(pub axum::body::Bytes);
 
-impl<S: Send + Sync> FromRequest<S> for Raw {
-    type Rejection = Failure;
+impl<S: Send + Sync> FromRequest<S> for RawBody {
+    type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         let read = axum::body::Bytes::from_request(request, state).await;
-        read.map(Raw).map_err(|rejection| match rejection.status().as_u16() {
-            413 => Failure::new(Kind::TooLarge, "The body is larger than this address accepts."),
-            _ => Failure::new(
-                Kind::BadRequest,
+        read.map(RawBody).map_err(|rejection| match rejection.status().as_u16() {
+            413 => {
+                ApiError::new(ErrorKind::TooLarge, "The body is larger than this address accepts.")
+            }
+            _ => ApiError::new(
+                ErrorKind::BadRequest,
                 "The connection ended before the whole body arrived.",
             ),
         })
@@ -69,12 +72,12 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
 pub struct Query<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let read = axum::extract::Query::<T>::from_request_parts(parts, state).await;
         read.map(|axum::extract::Query(value)| Query(value))
-            .map_err(|rejection| Failure::new(Kind::BadRequest, rejection.body_text()))
+            .map_err(|rejection| ApiError::new(ErrorKind::BadRequest, rejection.body_text()))
     }
 }
 
@@ -83,15 +86,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 pub struct Path<T>(pub T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         // No id contains a zero byte, and PostgreSQL rejects text with one.
         if parts.uri.path().contains("%00") {
-            return Err(Failure::not_found());
+            return Err(ApiError::not_found());
         }
         let read = axum::extract::Path::<T>::from_request_parts(parts, state).await;
-        read.map(|axum::extract::Path(value)| Path(value)).map_err(|_| Failure::not_found())
+        read.map(|axum::extract::Path(value)| Path(value)).map_err(|_| ApiError::not_found())
     }
 }
 
@@ -105,7 +108,7 @@ pub fn line(what: &str, text: &str, least: usize, most: usize) -> Result<String>
     let text = text.trim();
     let count = text.chars().count();
     if count < least || count > most || text.chars().any(char::is_control) {
-        return Err(Failure::invalid(format!(
+        return Err(ApiError::invalid(format!(
             "{what}: expected {least} to {most} printable characters, received {count}."
         )));
     }
@@ -125,7 +128,7 @@ pub fn email(text: &str) -> Result<String> {
     if well_formed {
         Ok(address)
     } else {
-        Err(Failure::invalid("email: expected an address like name@example.com."))
+        Err(ApiError::invalid("email: expected an address like name@example.com."))
     }
 }
 
@@ -134,19 +137,19 @@ pub fn sha256(text: &str) -> Result<String> {
     if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         Ok(text.to_ascii_lowercase())
     } else {
-        Err(Failure::invalid("sha256: expected 64 hexadecimal digits."))
+        Err(ApiError::invalid("sha256: expected 64 hexadecimal digits."))
     }
 }
 
 /// Parses a face id from a body. Errors: `Invalid` if it is not 32 lower-case hexadecimal digits.
 pub fn face(what: &str, text: &str) -> Result<FaceId> {
     let id = Some(text).filter(|text| is_id(text)).and_then(|text| text.parse().ok());
-    id.ok_or_else(|| Failure::invalid(format!("{what}: expected 32 hexadecimal digits.")))
+    id.ok_or_else(|| ApiError::invalid(format!("{what}: expected 32 hexadecimal digits.")))
 }
 
 /// Parses a face id from a path. Errors: `NotFound` if it does not have the form of one.
 pub fn face_of_address(text: &str) -> Result<FaceId> {
-    face("face", text).map_err(|_| Failure::not_found())
+    face("face", text).map_err(|_| ApiError::not_found())
 }
 
 #[cfg(test)]
@@ -172,8 +175,8 @@ mod tests {
     fn a_face_has_one_form_and_is_missed_where_it_is_looked_for() {
         assert!(face("a", &"0a".repeat(16)).is_ok() && face_of_address(&"0a".repeat(16)).is_ok());
         for bad in ["", "0a", &"0A".repeat(16), &"0g".repeat(16), &"0a".repeat(17)] {
-            assert_eq!(face("a", bad).unwrap_err().kind, Kind::Invalid, "{bad}");
-            assert_eq!(face_of_address(bad).unwrap_err().kind, Kind::NotFound, "{bad}");
+            assert_eq!(face("a", bad).unwrap_err().kind, ErrorKind::Invalid, "{bad}");
+            assert_eq!(face_of_address(bad).unwrap_err().kind, ErrorKind::NotFound, "{bad}");
         }
     }
 }

@@ -44,7 +44,7 @@ async fn ready(State(app): State<App>) -> Response {
     let found = match &*last {
         Some((at, found)) if at.elapsed() < KEPT => found.clone(),
         _ => {
-            let found = look(&app).await;
+            let found = check(&app).await;
             last.insert((Instant::now(), found)).1.clone()
         }
     };
@@ -53,7 +53,7 @@ async fn ready(State(app): State<App>) -> Response {
     (status, Json(found)).into_response()
 }
 
-async fn look(app: &App) -> Readiness {
+async fn check(app: &App) -> Readiness {
     let mut reasons = Vec::new();
     let answers = timeout(DATABASE_MAX, sqlx::query("SELECT 1").fetch_one(app.db().read())).await;
     if !matches!(answers, Ok(Ok(_))) {
@@ -62,7 +62,7 @@ async fn look(app: &App) -> Readiness {
     let data = app.settings().data.clone();
     let blocking = tokio::task::spawn_blocking({
         let app = app.clone();
-        move || (folder(&data), app.faces().models_are_here())
+        move || (folder(&data), app.face_engine().models_available())
     });
     match blocking.await {
         Ok((folder, models)) => {

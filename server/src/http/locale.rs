@@ -7,19 +7,19 @@ use crate::http::auth::cookie_of;
 use crate::i18n::Language;
 
 /// Lifetime of the language cookie, seconds.
-const KEPT_S: u32 = 365 * 86_400;
+const COOKIE_MAX_AGE_S: u32 = 365 * 86_400;
 const COOKIE: &str = "picpick_lang";
 
 /// The language of a request, from the first of these that names a known one: `?lang=`, the language cookie,
 /// `Accept-Language`, English.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Locale {
     pub language: Language,
     /// Whether `?lang=` set the language; `remember` then stores it in a cookie.
     chosen: bool,
 }
 
-impl Wanted {
+impl Locale {
     fn of(query: &str, headers: &HeaderMap) -> Self {
         let by_query =
             query.split('&').find_map(|pair| Language::parse(pair.strip_prefix("lang=")?));
@@ -35,7 +35,8 @@ impl Wanted {
     /// Adds the language cookie to the response if `?lang=` set the language.
     pub fn remember(self, mut response: Response) -> Response {
         let tag = self.language.tag();
-        let cookie = format!("{COOKIE}={tag}; Path=/; Max-Age={KEPT_S}; HttpOnly; SameSite=Lax");
+        let cookie =
+            format!("{COOKIE}={tag}; Path=/; Max-Age={COOKIE_MAX_AGE_S}; HttpOnly; SameSite=Lax");
         if let (true, Ok(cookie)) = (self.chosen, HeaderValue::from_str(&cookie)) {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
@@ -59,7 +60,7 @@ fn first_accepted(text: &str) -> Option<Language> {
     best.map(|(language, _)| language)
 }
 
-impl<S: Sync> FromRequestParts<S> for Wanted {
+impl<S: Sync> FromRequestParts<S> for Locale {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
@@ -82,10 +83,10 @@ mod tests {
     #[test]
     fn a_choice_counts_before_the_browser() {
         let hindi = headers(&[("accept-language", "hi-IN,hi;q=0.9,en;q=0.8")]);
-        assert_eq!(Wanted::of("", &hindi).language, Language::Hindi);
-        assert_eq!(Wanted::of("page=2&lang=en", &hindi).language, Language::English);
+        assert_eq!(Locale::of("", &hindi).language, Language::Hindi);
+        assert_eq!(Locale::of("page=2&lang=en", &hindi).language, Language::English);
         let cookie = headers(&[("accept-language", "hi"), ("cookie", "picpick_lang=en")]);
-        assert_eq!(Wanted::of("lang=xx", &cookie).language, Language::English);
+        assert_eq!(Locale::of("lang=xx", &cookie).language, Language::English);
         for (text, expected) in [
             ("de,hi;q=0.5,en;q=0.4", Some(Language::Hindi)),
             ("en;q=0.1, hi;q=0.2", Some(Language::Hindi)),

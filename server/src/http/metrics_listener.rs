@@ -30,7 +30,7 @@ const CONTENT: [(header::HeaderName, &str); 1] =
 /// `/readyz` until `handle` shuts it down.
 ///
 /// Errors if the address is in use.
-pub fn serve_figures(
+pub fn serve_metrics(
     app: &App,
     address: SocketAddr,
     handle: Handle<SocketAddr>,
@@ -40,7 +40,7 @@ pub fn serve_figures(
     listener.set_nonblocking(true)?;
     let bound = listener.local_addr()?;
     let figures = metrics::collect()?;
-    let upkeep = keep_up(figures.clone());
+    let upkeep = run_upkeep(figures.clone());
     let shown = app.clone();
     let router = Router::new()
         .route("/metrics", get(move || async move { (CONTENT, render(&shown, &figures).await) }))
@@ -68,13 +68,13 @@ async fn render(app: &App, figures: &PrometheusHandle) -> String {
     metrics::set_pool(usize::try_from(pool.size()).unwrap_or(0), pool.num_idle());
     // Without the database the gauges keep their last values; `picpick_database_connections` shows the
     // outage.
-    if let Ok((mails, oldest_s)) = mail::waiting(app.post()).await {
-        metrics::set_mails_waiting(mails, oldest_s);
+    if let Ok((mails, oldest_s)) = mail::pending(app.mailer()).await {
+        metrics::set_mails_pending(mails, oldest_s);
     }
     figures.render()
 }
 
-async fn keep_up(figures: PrometheusHandle) {
+async fn run_upkeep(figures: PrometheusHandle) {
     loop {
         tokio::time::sleep(UPKEEP_EVERY).await;
         figures.run_upkeep();

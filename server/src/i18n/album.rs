@@ -1,7 +1,7 @@
 use super::Language;
 
 /// All texts of the album pages in one language. A text with values is a function of them.
-pub struct Gallery {
+pub struct AlbumTexts {
     pub skip: &'static str,
     pub language: &'static str,
     // The entry page.
@@ -69,14 +69,14 @@ pub struct Gallery {
 }
 
 /// Returns the texts in `language`.
-pub fn words(language: Language) -> &'static Gallery {
+pub fn texts(language: Language) -> &'static AlbumTexts {
     match language {
         Language::English => &ENGLISH,
         Language::Hindi => &HINDI,
     }
 }
 
-static ENGLISH: Gallery = Gallery {
+static ENGLISH: AlbumTexts = AlbumTexts {
     skip: "Skip to content",
     language: "Language",
     by_studio: |studio| format!("Photographs by {studio}"),
@@ -151,7 +151,7 @@ static ENGLISH: Gallery = Gallery {
     no_comment: "No notes on this photo yet.",
 };
 
-static HINDI: Gallery = Gallery {
+static HINDI: AlbumTexts = AlbumTexts {
     skip: "सीधे मुख्य हिस्से पर जाएँ",
     language: "भाषा",
     by_studio: |studio| format!("फ़ोटो: {studio}"),
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn what_is_handed_in_is_said() {
         for language in Language::ALL {
-            let words = words(language);
+            let words = texts(language);
             assert!((words.page)(3, 12).contains('3') && (words.page)(3, 12).contains("12"));
             assert!(
                 (words.position)(7, 40).contains('7') && (words.position)(7, 40).contains("40")
@@ -225,6 +225,6 @@ mod tests {
             assert!((words.by_studio)("Lumen").contains("Lumen"));
             assert!((words.photos)(1).starts_with("1 ") && (words.photos)(0).starts_with("0 "));
         }
-        assert_ne!(words(Language::English).open, words(Language::Hindi).open);
+        assert_ne!(texts(Language::English).open, texts(Language::Hindi).open);
     }
 }

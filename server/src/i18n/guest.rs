@@ -35,23 +35,23 @@ pub const REASONS: [&str; 9] = [
 ];
 
 /// An error text: what went wrong and what to do.
-pub struct Trouble {
+pub struct GuestErrorText {
     pub what: &'static str,
     pub remedy: &'static str,
 }
 
 /// All texts of the guest pages in one language. A text with values is a function of them, or has placeholders
 /// that the script fills in.
-pub struct Guest {
-    pub door: Door,
-    pub camera: Camera,
-    pub ask: Ask,
-    pub photos: Photos,
-    pub letters: Letters,
+pub struct GuestTexts {
+    pub door: EntryTexts,
+    pub camera: CameraTexts,
+    pub ask: AccessRequestTexts,
+    pub photos: PhotosTexts,
+    pub letters: EmailTexts,
 }
 
 /// The page behind an event's QR code.
-pub struct Door {
+pub struct EntryTexts {
     pub skip: &'static str,
     pub language: &'static str,
     pub by_studio: fn(&str) -> String,
@@ -84,7 +84,7 @@ pub struct Door {
 }
 
 /// The camera step.
-pub struct Camera {
+pub struct CameraTexts {
     pub title: &'static str,
     pub intro: &'static str,
     pub open: &'static str,
@@ -94,27 +94,27 @@ pub struct Camera {
     /// In the order of `GUIDANCE`.
     pub guidance: [&'static str; 11],
     /// In the order of `REASONS`.
-    pub reasons: [Trouble; 9],
+    pub reasons: [GuestErrorText; 9],
     /// The script fills in `{done}` and `{of}`.
     pub progress: &'static str,
     pub passed: &'static str,
     pub try_again: &'static str,
     pub failed_title: &'static str,
-    pub refused: Trouble,
-    pub absent: Trouble,
-    pub busy: Trouble,
-    pub insecure: Trouble,
+    pub refused: GuestErrorText,
+    pub absent: GuestErrorText,
+    pub busy: GuestErrorText,
+    pub insecure: GuestErrorText,
     /// The script fills in `{minutes}`.
-    pub wait: Trouble,
-    pub many_people: Trouble,
-    pub ended: Trouble,
-    pub broken: Trouble,
-    pub no_line: Trouble,
+    pub wait: GuestErrorText,
+    pub many_people: GuestErrorText,
+    pub ended: GuestErrorText,
+    pub broken: GuestErrorText,
+    pub no_line: GuestErrorText,
     pub vibrate: &'static str,
 }
 
 /// The access request without a camera.
-pub struct Ask {
+pub struct AccessRequestTexts {
     pub title: &'static str,
     pub intro: &'static str,
     pub email: &'static str,
@@ -132,7 +132,7 @@ pub struct Ask {
 }
 
 /// The page with the guest's photos.
-pub struct Photos {
+pub struct PhotosTexts {
     pub title: &'static str,
     /// Singular and plural. The script fills in `{count}`, here and in `new`, `photo` and `position`.
     pub count: [&'static str; 2],
@@ -202,7 +202,7 @@ pub struct Photos {
 }
 
 /// The pages that e-mail links open.
-pub struct Letters {
+pub struct EmailTexts {
     pub enter_title: &'static str,
     pub enter: &'static str,
     pub enter_button: &'static str,
@@ -215,7 +215,7 @@ pub struct Letters {
 }
 
 /// Returns the texts in `language`.
-pub fn words(language: Language) -> &'static Guest {
+pub fn texts(language: Language) -> &'static GuestTexts {
     match language {
         Language::English => &english::WORDS,
         Language::Hindi => &hindi::WORDS,
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn each_code_is_said_and_said_differently() {
         for language in Language::ALL {
-            let camera = &words(language).camera;
+            let camera = &texts(language).camera;
             let guidance: HashSet<_> = camera.guidance.into_iter().collect();
             assert_eq!(guidance.len(), GUIDANCE.len());
             let reasons: HashSet<_> = camera.reasons.iter().map(|it| it.what).collect();
@@ -239,7 +239,7 @@ mod tests {
             assert!(camera.reasons.iter().all(|it| !it.remedy.is_empty()));
             assert!(camera.progress.contains("{done}") && camera.progress.contains("{of}"));
             assert!(camera.wait.remedy.contains("{minutes}"));
-            let photos = &words(language).photos;
+            let photos = &texts(language).photos;
             assert!(photos.count.iter().chain(&photos.new).all(|it| it.contains("{count}")));
         }
     }

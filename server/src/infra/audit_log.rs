@@ -15,7 +15,7 @@ use crate::infra::ids::sha256;
 
 /// An action to record.
 #[derive(Clone, Copy, Debug)]
-pub struct Deed<'a> {
+pub struct AuditEvent<'a> {
     /// Empty for an action that concerns no studio.
     pub studio: &'a str,
     pub actor: &'a str,
@@ -26,7 +26,7 @@ pub struct Deed<'a> {
 
 /// An entry of the audit log.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Entry {
+pub struct AuditEntry {
     /// Position in the chain of the whole service, from 1 without gaps.
     pub number: i64,
     pub at_unix_s: i64,
@@ -40,7 +40,7 @@ pub struct Entry {
     pub hash: String,
 }
 
-impl Entry {
+impl AuditEntry {
     pub fn read(row: &AnyRow) -> sqlx::Result<Self> {
         Ok(Self {
             number: row.try_get("number")?,
@@ -71,13 +71,13 @@ impl Entry {
 }
 
 /// Appends an entry in the transaction of the recorded action, so that both become durable together.
-pub async fn note(tx: &mut Tx, deed: Deed<'_>) -> Result<()> {
+pub async fn record(tx: &mut Tx, deed: AuditEvent<'_>) -> Result<()> {
     // Updating the head first serialises concurrent appends, on SQLite and PostgreSQL.
     let head = sqlx::query("UPDATE audit_head SET number = number + 1 RETURNING number, hash")
         .fetch_one(&mut **tx)
         .await?;
     let before: String = head.try_get("hash")?;
-    let mut entry = Entry {
+    let mut entry = AuditEntry {
         number: head.try_get("number")?,
         at_unix_s: now_s(),
         studio: deed.studio.to_owned(),
@@ -115,12 +115,12 @@ pub async fn record_guest(
     detail: &str,
 ) -> Result<()> {
     let actor = format!("guest:{guest}");
-    note(tx, Deed { studio, actor: &actor, action, target: guest, detail }).await
+    record(tx, AuditEvent { studio, actor: &actor, action, target: guest, detail }).await
 }
 
 /// The result of a check of the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Verdict {
+pub struct ChainReport {
     /// Number of intact entries.
     pub entries: i64,
     /// The hash of the last intact entry. An operator who keeps it elsewhere can later detect a truncated
@@ -131,9 +131,9 @@ pub struct Verdict {
 }
 
 /// Verifies the hash and number of every entry, and the head.
-pub async fn verify(db: &Db) -> Result<Verdict> {
+pub async fn verify(db: &Db) -> Result<ChainReport> {
     const PAGE: i64 = 1000;
-    let mut verdict = Verdict { entries: 0, head: String::new(), broken_at: None };
+    let mut verdict = ChainReport { entries: 0, head: String::new(), broken_at: None };
     loop {
         let rows = sqlx::query("SELECT * FROM audit WHERE number > $1 ORDER BY number LIMIT $2")
             .bind(verdict.entries)
@@ -144,7 +144,7 @@ pub async fn verify(db: &Db) -> Result<Verdict> {
             break;
         }
         for row in &rows {
-            let entry = Entry::read(row)?;
+            let entry = AuditEntry::read(row)?;
             if entry.number != verdict.entries + 1 || entry.hash != entry.expected(&verdict.head) {
                 verdict.broken_at = Some(verdict.entries + 1);
                 return Ok(verdict);

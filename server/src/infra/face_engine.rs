@@ -1,21 +1,21 @@
 //! The face engine of the service: one data folder, the loaded models and the open collections. An event's id
 //! is the name of its collection.
 //!
-//! All functions may block; asynchronous code calls them through [`Faces::run`].
+//! All functions may block; asynchronous code calls them through [`FaceEngine::run`].
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use picpick_engine::{
-    Answer, BlobSealer, Collection, DEFAULT_PACK, DataFolder, DecodeLimits, Error, Keep, Liveness,
-    Models, Pack, Pipeline, Precision, Receipt, Search, Vault,
+    BlobSealer, Collection, DEFAULT_PACK, DataDir, DecodeLimits, Error, Liveness, Models, Pack,
+    Pipeline, Precision, Receipt, RetentionPolicy, SearchOutcome, SearchQuery, Vault,
 };
 
 use crate::config::settings::Settings;
-use crate::error::{Failure, Kind, Result};
-use crate::infra::admission::Place;
-use crate::infra::search_batcher::Together;
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::infra::admission::Slot;
+use crate::infra::search_batcher::SearchBatcher;
 use crate::infra::telemetry::metrics;
 
 /// Number of open collections from which on the least recently used idle one is closed before another is
@@ -23,15 +23,15 @@ use crate::infra::telemetry::metrics;
 const OPEN_MAX: usize = 32;
 /// A purge polls this many times, every [`RELEASE_WAIT`], for searches to release the collection: 10 s in
 /// all.
-const RELEASE_TRIES: u32 = 200;
+const RELEASE_POLLS_MAX: u32 = 200;
 const RELEASE_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// The face engine, shared by all requests. Clones share it.
 #[derive(Clone)]
-pub struct Faces(Arc<Shared>);
+pub struct FaceEngine(Arc<Shared>);
 
 struct Shared {
-    data: DataFolder,
+    data: DataDir,
     models: Models,
     pack: Pack,
     precision: Precision,
@@ -42,18 +42,18 @@ struct Shared {
 
 #[derive(Default)]
 struct OpenCollections {
-    by_event: HashMap<String, Slot>,
+    by_event: HashMap<String, CollectionSlot>,
     uses: u64,
 }
 
 /// The slot of one event's collection. Its lock is held while the collection is opened, so that only callers
 /// that need this collection wait for it (single flight).
-struct Slot {
-    kept: Arc<Mutex<Option<Arc<EventFaces>>>>,
+struct CollectionSlot {
+    kept: Arc<Mutex<Option<Arc<OpenCollection>>>>,
     used: u64,
 }
 
-impl Slot {
+impl CollectionSlot {
     /// Returns whether no caller uses the collection, opens it or waits for it. Called under the lock on all
     /// slots.
     fn is_idle(&self) -> bool {
@@ -64,38 +64,38 @@ impl Slot {
 }
 
 /// The open collection of an event.
-pub struct EventFaces {
+pub struct OpenCollection {
     pub collection: Collection,
     /// Read-locked while faces are added, write-locked while faces are erased. The erasure receipt attests
     /// counts, so nothing may be added in between. Photo files are removed under the write lock too, because
     /// adding faces reads the original and writes derivatives of it.
     pub erasing: RwLock<()>,
-    searches: Together<Search, picpick_engine::Result<Answer>>,
+    searches: SearchBatcher<SearchQuery, picpick_engine::Result<SearchOutcome>>,
 }
 
-impl EventFaces {
+impl OpenCollection {
     pub fn of(collection: Collection) -> Self {
-        Self { collection, erasing: RwLock::default(), searches: Together::default() }
+        Self { collection, erasing: RwLock::default(), searches: SearchBatcher::default() }
     }
 
     /// Searches the collection. Concurrent searches are batched.
-    pub fn search(&self, search: Search) -> Result<Answer> {
-        let answered = self.searches.ask(search, |all| self.collection.search_each(&all));
-        let lost = || Failure::internal("the batch of this search panicked");
+    pub fn search(&self, search: SearchQuery) -> Result<SearchOutcome> {
+        let answered = self.searches.submit(search, |all| self.collection.search_each(&all));
+        let lost = || ApiError::internal("the batch of this search panicked");
         Ok(answered.ok_or_else(lost)??)
     }
 }
 
 /// Returns the text form of a receipt. Its bytes are the signed bytes.
 pub fn receipt_text(receipt: &Receipt) -> Result<String> {
-    String::from_utf8(receipt.to_bytes()?).map_err(Failure::internal)
+    String::from_utf8(receipt.to_bytes()?).map_err(ApiError::internal)
 }
 
-impl Faces {
+impl FaceEngine {
     /// Opens the data folder and creates it if it is missing. Models are loaded on first use.
     pub fn open(settings: &Settings) -> anyhow::Result<Self> {
-        let data = DataFolder::open(&settings.data, settings.keyring.as_deref())?;
-        data.remarks().iter().for_each(|remark| tracing::warn!(%remark, "data folder"));
+        let data = DataDir::open(&settings.data, settings.keyring.as_deref())?;
+        data.warnings().iter().for_each(|remark| tracing::warn!(%remark, "data folder"));
         let models = Models::new(settings.models.clone(), settings.offline.clone());
         let pack = Pack::builtin(DEFAULT_PACK)?;
         Ok(Self(Arc::new(Shared {
@@ -109,28 +109,28 @@ impl Faces {
         })))
     }
 
-    /// Runs blocking `work` on the thread pool for blocking tasks.
+    /// Runs blocking `run_worker` on the thread pool for blocking tasks.
     pub async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Faces) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&FaceEngine) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let faces = self.clone();
-        tokio::task::spawn_blocking(move || work(&faces)).await.map_err(Failure::internal)?
+        tokio::task::spawn_blocking(move || work(&faces)).await.map_err(ApiError::internal)?
     }
 
-    /// Runs heavy `work` under the admission permit of its request. The work holds the permit until it is
+    /// Runs heavy `run_worker` under the admission permit of its request. The work holds the permit until it is
     /// done, even if the client disconnects.
-    pub async fn run_in<T: Send + 'static>(
+    pub async fn run_with_permit<T: Send + 'static>(
         &self,
-        place: Place,
-        work: impl FnOnce(&Faces) -> Result<T> + Send + 'static,
+        place: Slot,
+        work: impl FnOnce(&FaceEngine) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let faces = self.clone();
         place.run(move || work(&faces)).await
     }
 
     /// Returns the id of the data folder: its public signing key, which no other data folder has.
-    pub fn home(&self) -> picpick_engine::Result<String> {
+    pub fn node_id(&self) -> picpick_engine::Result<String> {
         Ok(self.0.data.public_key()?.to_string())
     }
 
@@ -167,7 +167,7 @@ impl Faces {
 
     /// Returns whether the model files are installed or available from the offline folder, and the inference
     /// runtime is found. Loads none of them.
-    pub fn models_are_here(&self) -> bool {
+    pub fn models_available(&self) -> bool {
         let Shared { models, pack, .. } = &*self.0;
         let here = models.status(pack).fetched || models.resolve(pack).is_ok();
         here && models.resolve_runtime().is_ok()
@@ -175,7 +175,7 @@ impl Faces {
 
     /// Creates the collection of a new event. Idempotent: an existing collection of this name is the event's
     /// own.
-    pub fn create(&self, event: &str, keep: &Keep) -> Result<()> {
+    pub fn create(&self, event: &str, keep: &RetentionPolicy) -> Result<()> {
         match self.0.data.create(event, self.0.pack.id(), keep) {
             Ok(_) | Err(Error::CollectionExists { .. }) => Ok(()),
             Err(error) => Err(error.into()),
@@ -183,26 +183,29 @@ impl Faces {
     }
 
     /// Sets the retention policy of an event's faces: purpose, legal basis and end.
-    pub fn keep(&self, event: &str, keep: &Keep) -> Result<()> {
+    pub fn set_retention(&self, event: &str, keep: &RetentionPolicy) -> Result<()> {
         self.close(event);
-        Ok(self.0.data.keep(event, keep).map(drop)?)
+        Ok(self.0.data.set_retention(event, keep).map(drop)?)
     }
 
     /// Returns an event's collection; opens it if necessary.
-    pub fn event(&self, event: &str) -> Result<Arc<EventFaces>> {
+    pub fn open_collection(&self, event: &str) -> Result<Arc<OpenCollection>> {
         let slot = self.slot(event);
         let mut kept = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(faces) = &*kept {
             return Ok(Arc::clone(faces));
         }
         let collection = Collection::open(&self.0.data, event, &self.0.pack)?;
-        collection.remarks().iter().for_each(|remark| tracing::warn!(event, %remark, "collection"));
-        Ok(Arc::clone(kept.insert(Arc::new(EventFaces::of(collection)))))
+        collection
+            .warnings()
+            .iter()
+            .for_each(|remark| tracing::warn!(event, %remark, "collection"));
+        Ok(Arc::clone(kept.insert(Arc::new(OpenCollection::of(collection)))))
     }
 
     /// Returns the slot of an event's collection. If [`OPEN_MAX`] collections are open, closes the least
     /// recently used idle one first.
-    fn slot(&self, event: &str) -> Arc<Mutex<Option<Arc<EventFaces>>>> {
+    fn slot(&self, event: &str) -> Arc<Mutex<Option<Arc<OpenCollection>>>> {
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.uses += 1;
         let used = open.uses;
@@ -215,7 +218,7 @@ impl Faces {
             let oldest = idle.min_by_key(|(_, slot)| slot.used).map(|(event, _)| event.clone());
             oldest.map(|event| open.by_event.remove(&event));
         }
-        let slot = Slot { kept: Arc::default(), used };
+        let slot = CollectionSlot { kept: Arc::default(), used };
         let kept = Arc::clone(&slot.kept);
         open.by_event.insert(event.to_owned(), slot);
         metrics::set_open_collections(open.by_event.len());
@@ -231,7 +234,7 @@ impl Faces {
     /// is not opened twice.
     fn close(&self, event: &str) -> bool {
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_idle = open.by_event.get(event).is_none_or(Slot::is_idle);
+        let is_idle = open.by_event.get(event).is_none_or(CollectionSlot::is_idle);
         if is_idle {
             open.by_event.remove(event);
         }
@@ -240,9 +243,9 @@ impl Faces {
 
     /// Purges an event's collection irrecoverably. Waits up to 10 s for running searches. Returns `None` if
     /// the collection no longer exists. The caller must have made the event unreachable before. Errors:
-    /// `Busy` if the collection is still in use.
+    /// `UploadLocks` if the collection is still in use.
     pub fn purge(&self, event: &str) -> Result<Option<Receipt>> {
-        for _ in 0..RELEASE_TRIES {
+        for _ in 0..RELEASE_POLLS_MAX {
             if self.close(event) {
                 return match self.0.data.purge(event) {
                     Ok(receipt) => Ok(Some(receipt)),
@@ -252,6 +255,6 @@ impl Faces {
             }
             std::thread::sleep(RELEASE_WAIT);
         }
-        Err(Failure::new(Kind::Busy, "The event's faces are in use.").retry_after(5))
+        Err(ApiError::new(ErrorKind::Busy, "The event's faces are in use.").retry_after(5))
     }
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 
 /// Returns a new random id of 128 bits, as 32 hexadecimal digits. It is opaque and cannot be guessed.
 pub fn new_id() -> Result<String> {
@@ -55,7 +55,7 @@ pub fn unhex(text: &str) -> Option<Vec<u8>> {
 pub fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
-        .map_err(|_| Failure::internal("the operating system's random number generator failed"))?;
+        .map_err(|_| ApiError::internal("the operating system's random number generator failed"))?;
     Ok(bytes)
 }
 

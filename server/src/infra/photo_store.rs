@@ -6,17 +6,19 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use picpick_engine::{BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer, Place, open_place};
+use picpick_engine::{
+    BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer, ObjectStore, open_object_store,
+};
 
 use crate::config::settings::Settings;
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 
 const CHUNK: u64 = BLOB_CHUNK_BYTES as u64;
 const SEALED_CHUNK: u64 = CHUNK + BLOB_CHUNK_EXTRA_BYTES as u64;
 
 /// A stored rendition of a photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Rendition {
     /// The uploaded file, unchanged.
     Original,
     /// Reduced for screens.
@@ -27,30 +29,31 @@ pub enum Kind {
     Marked,
 }
 
-impl Kind {
+impl Rendition {
     fn name(self) -> &'static str {
         match self {
-            Kind::Original => "original",
-            Kind::Web => "web",
-            Kind::Thumb => "thumb",
-            Kind::Marked => "marked",
+            Rendition::Original => "original",
+            Rendition::Web => "web",
+            Rendition::Thumb => "thumb",
+            Rendition::Marked => "marked",
         }
     }
 
-    /// All renditions in the order of their removal. `put_made` relies on the original being the first.
-    pub const ALL: [Kind; 4] = [Kind::Original, Kind::Web, Kind::Thumb, Kind::Marked];
+    /// All renditions in the order of their removal. `put_derivative` relies on the original being the first.
+    pub const ALL: [Rendition; 4] =
+        [Rendition::Original, Rendition::Web, Rendition::Thumb, Rendition::Marked];
 }
 
 /// The photo store; clones share it.
 #[derive(Clone)]
-pub struct Blobs(Arc<dyn Place>);
+pub struct PhotoStore(Arc<dyn ObjectStore>);
 
 /// Returns the name that is authenticated with each sealed chunk of a rendition.
-pub fn sealed_name(photo: &str, kind: Kind) -> String {
+pub fn sealed_name(photo: &str, kind: Rendition) -> String {
     format!("{photo}.{}", kind.name())
 }
 
-fn object(event: &str, photo: &str, kind: Kind) -> String {
+fn object(event: &str, photo: &str, kind: Rendition) -> String {
     format!("{event}/{}", sealed_name(photo, kind))
 }
 
@@ -64,23 +67,29 @@ pub fn sealed_bytes(bytes: u64) -> u64 {
     bytes + chunks(bytes) * BLOB_CHUNK_EXTRA_BYTES as u64
 }
 
-impl Blobs {
+impl PhotoStore {
     /// Opens the object store of `settings`: the bucket, or the folder `photos` in the data folder.
     pub fn open(settings: &Settings) -> anyhow::Result<Self> {
         let place = match &settings.bucket {
-            Some((at, access)) => open_place(at, Some(access))?,
-            None => open_place(&settings.data.join("photos").to_string_lossy(), None)?,
+            Some((at, access)) => open_object_store(at, Some(access))?,
+            None => open_object_store(&settings.data.join("photos").to_string_lossy(), None)?,
         };
         Ok(Self(place.into()))
     }
 
     #[cfg(test)]
-    pub fn over(place: impl Place + 'static) -> Self {
+    pub fn over(place: impl ObjectStore + 'static) -> Self {
         Self(Arc::new(place))
     }
 
     /// Stores an already sealed rendition.
-    pub fn put_sealed(&self, event: &str, photo: &str, kind: Kind, sealed: &[u8]) -> Result<()> {
+    pub fn put_sealed(
+        &self,
+        event: &str,
+        photo: &str,
+        kind: Rendition,
+        sealed: &[u8],
+    ) -> Result<()> {
         Ok(self.0.put(&object(event, photo, kind), sealed)?)
     }
 
@@ -90,7 +99,7 @@ impl Blobs {
         sealer: &BlobSealer,
         event: &str,
         photo: &str,
-        kind: Kind,
+        kind: Rendition,
         plain: &[u8],
     ) -> Result<()> {
         let name = sealed_name(photo, kind);
@@ -107,21 +116,21 @@ impl Blobs {
 
     /// Stores a derivative unless the photo is removed concurrently. A removal deletes the original first; if
     /// it is gone after the write, the derivative is deleted again. Errors: `NotFound` if the photo is gone.
-    pub fn put_made(
+    pub fn put_derivative(
         &self,
         sealer: &BlobSealer,
         event: &str,
         photo: &str,
-        kind: Kind,
+        kind: Rendition,
         plain: &[u8],
     ) -> Result<()> {
         self.put(sealer, event, photo, kind, plain)?;
-        let found = self.0.get_part(&object(event, photo, Kind::Original), 0..1);
+        let found = self.0.get_range(&object(event, photo, Rendition::Original), 0..1);
         if !matches!(found, Ok(Some(_))) {
             // Also deleted if the check fails: the derivative can be rendered again.
             self.0.delete(&object(event, photo, kind))?;
         }
-        found?.map(drop).ok_or_else(Failure::not_found)
+        found?.map(drop).ok_or_else(ApiError::not_found)
     }
 
     /// Returns the whole plaintext of a rendition; `None` if it does not exist.
@@ -130,7 +139,7 @@ impl Blobs {
         sealer: &BlobSealer,
         event: &str,
         photo: &str,
-        kind: Kind,
+        kind: Rendition,
     ) -> Result<Option<Vec<u8>>> {
         let Some(sealed) = self.0.get(&object(event, photo, kind))? else { return Ok(None) };
         let name = sealed_name(photo, kind);
@@ -138,7 +147,7 @@ impl Blobs {
     }
 
     /// Returns the bytes `range` of an original of `bytes` bytes.
-    pub fn get_part(
+    pub fn get_range(
         &self,
         sealer: &BlobSealer,
         event: &str,
@@ -148,14 +157,14 @@ impl Blobs {
     ) -> Result<Vec<u8>> {
         let (first, end) = (range.start / CHUNK, range.end.div_ceil(CHUNK).min(chunks(bytes)));
         let sealed_range = first * SEALED_CHUNK..(end * SEALED_CHUNK).min(sealed_bytes(bytes));
-        let sealed = self.0.get_part(&object(event, photo, Kind::Original), sealed_range)?;
+        let sealed = self.0.get_range(&object(event, photo, Rendition::Original), sealed_range)?;
         let missing = || {
-            Failure::internal(format!(
+            ApiError::internal(format!(
                 "photo {photo} is in the database, but its file is missing in the photo store"
             ))
         };
         let sealed = sealed.ok_or_else(missing)?;
-        let name = sealed_name(photo, Kind::Original);
+        let name = sealed_name(photo, Rendition::Original);
         let mut plain = open_chunks(sealer, &name, first, chunks(bytes), &sealed)?;
         let skip = usize::try_from(range.start - first * CHUNK).unwrap_or(usize::MAX);
         let take = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
@@ -166,7 +175,9 @@ impl Blobs {
 
     /// Removes all renditions of a photo, in all object versions.
     pub fn remove(&self, event: &str, photo: &str) -> Result<()> {
-        Ok(Kind::ALL.into_iter().try_for_each(|kind| self.0.delete(&object(event, photo, kind)))?)
+        Ok(Rendition::ALL
+            .into_iter()
+            .try_for_each(|kind| self.0.delete(&object(event, photo, kind)))?)
     }
 
     /// Removes the renditions of all photos of an event.
@@ -199,25 +210,26 @@ pub fn open_chunks(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use picpick_engine::{DataFolder, Keep};
+    use picpick_engine::{DataDir, RetentionPolicy};
 
     #[test]
     fn what_is_made_of_a_photo_goes_along_with_it() {
         let room = tempfile::tempdir().unwrap();
-        let data = DataFolder::open(&room.path().join("data"), None).unwrap();
-        let keep = Keep { purpose: "p".into(), legal_basis: "b".into(), ends_unix_s: None };
+        let data = DataDir::open(&room.path().join("data"), None).unwrap();
+        let keep =
+            RetentionPolicy { purpose: "p".into(), legal_basis: "b".into(), ends_unix_s: None };
         data.create("event", "pack", &keep).unwrap();
         let sealer = data.blob_sealer("event").unwrap();
         let photos = room.path().join("photos");
-        let blobs = Blobs(open_place(&photos.to_string_lossy(), None).unwrap().into());
-        blobs.put(&sealer, "e", "p", Kind::Original, b"file").unwrap();
-        blobs.put_made(&sealer, "e", "p", Kind::Web, b"made").unwrap();
-        assert_eq!(blobs.get(&sealer, "e", "p", Kind::Web).unwrap().unwrap(), b"made");
+        let blobs = PhotoStore(open_object_store(&photos.to_string_lossy(), None).unwrap().into());
+        blobs.put(&sealer, "e", "p", Rendition::Original, b"file").unwrap();
+        blobs.put_derivative(&sealer, "e", "p", Rendition::Web, b"made").unwrap();
+        assert_eq!(blobs.get(&sealer, "e", "p", Rendition::Web).unwrap().unwrap(), b"made");
         // A worker that has read the original before the removal finishes after it.
         blobs.remove("e", "p").unwrap();
-        for kind in [Kind::Web, Kind::Thumb, Kind::Marked] {
-            let late = blobs.put_made(&sealer, "e", "p", kind, b"made").unwrap_err();
-            assert_eq!(late.kind, crate::error::Kind::NotFound);
+        for kind in [Rendition::Web, Rendition::Thumb, Rendition::Marked] {
+            let late = blobs.put_derivative(&sealer, "e", "p", kind, b"made").unwrap_err();
+            assert_eq!(late.kind, crate::error::ErrorKind::NotFound);
         }
         assert_eq!(blobs.0.list("e/").unwrap(), []);
     }
@@ -225,19 +237,21 @@ mod tests {
     #[test]
     fn any_part_of_a_blob_is_what_the_whole_has_there() {
         let room = tempfile::tempdir().unwrap();
-        let data = DataFolder::open(&room.path().join("data"), None).unwrap();
-        let keep = Keep { purpose: "p".into(), legal_basis: "b".into(), ends_unix_s: None };
+        let data = DataDir::open(&room.path().join("data"), None).unwrap();
+        let keep =
+            RetentionPolicy { purpose: "p".into(), legal_basis: "b".into(), ends_unix_s: None };
         data.create("event", "pack", &keep).unwrap();
         let sealer = data.blob_sealer("event").unwrap();
-        let blobs =
-            Blobs(open_place(&room.path().join("photos").to_string_lossy(), None).unwrap().into());
+        let blobs = PhotoStore(
+            open_object_store(&room.path().join("photos").to_string_lossy(), None).unwrap().into(),
+        );
         for bytes in [1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 5] {
             let plain: Vec<u8> = (0..bytes).map(|i| (i * 7 % 251) as u8).collect();
-            blobs.put(&sealer, "e", "p", Kind::Original, &plain).unwrap();
-            assert_eq!(blobs.get(&sealer, "e", "p", Kind::Original).unwrap().unwrap(), plain);
+            blobs.put(&sealer, "e", "p", Rendition::Original, &plain).unwrap();
+            assert_eq!(blobs.get(&sealer, "e", "p", Rendition::Original).unwrap().unwrap(), plain);
             for range in [0..1, 0..bytes, bytes - 1..bytes, bytes / 2..bytes, bytes / 3..bytes / 2]
             {
-                let part = blobs.get_part(&sealer, "e", "p", bytes, range.clone()).unwrap();
+                let part = blobs.get_range(&sealer, "e", "p", bytes, range.clone()).unwrap();
                 assert_eq!(
                     part,
                     plain[range.start as usize..range.end as usize],
@@ -248,7 +262,7 @@ mod tests {
             assert_eq!(stored, sealed_bytes(bytes));
         }
         blobs.remove_event("e").unwrap();
-        assert!(blobs.get(&sealer, "e", "p", Kind::Original).unwrap().is_none());
+        assert!(blobs.get(&sealer, "e", "p", Rendition::Original).unwrap().is_none());
         assert!(!room.path().join("photos/e").exists());
     }
 }

@@ -1,12 +1,12 @@
 use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
 
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 
 /// Renders `text` as a QR code (ISO/IEC 18004) in SVG. Error correction level Q recovers 25 % damage, for
 /// printed cards that get wet. Errors if `text` is too long for a QR code.
 pub fn svg(text: &str) -> Result<String> {
-    let code = QrCode::with_error_correction_level(text, EcLevel::Q).map_err(Failure::internal)?;
+    let code = QrCode::with_error_correction_level(text, EcLevel::Q).map_err(ApiError::internal)?;
     Ok(code.render::<svg::Color<'_>>().min_dimensions(240, 240).build())
 }
 

@@ -7,11 +7,11 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A batcher of questions `Q` with answers `A`.
-pub struct Together<Q, A> {
-    line: Mutex<Line<Q, A>>,
+pub struct SearchBatcher<Q, A> {
+    line: Mutex<BatchQueue<Q, A>>,
 }
 
-struct Line<Q, A> {
+struct BatchQueue<Q, A> {
     /// Whether there is a leader, running a batch or chosen to run the next one.
     led: bool,
     /// The queued questions, each with the channel to its caller.
@@ -24,16 +24,16 @@ enum Told<A> {
     Lead,
 }
 
-impl<Q, A> Default for Together<Q, A> {
+impl<Q, A> Default for SearchBatcher<Q, A> {
     fn default() -> Self {
-        Self { line: Mutex::new(Line { led: false, waiting: Vec::new() }) }
+        Self { line: Mutex::new(BatchQueue { led: false, waiting: Vec::new() }) }
     }
 }
 
-impl<Q, A> Together<Q, A> {
+impl<Q, A> SearchBatcher<Q, A> {
     /// Returns the answer to `question`. If the caller becomes the leader, calls `answer` with all queued
     /// questions; it must return one answer per question, in order. Returns `None` if the leader panicked.
-    pub fn ask(&self, question: Q, answer: impl FnOnce(Vec<Q>) -> Vec<A>) -> Option<A> {
+    pub fn submit(&self, question: Q, answer: impl FnOnce(Vec<Q>) -> Vec<A>) -> Option<A> {
         let (tell, told) = channel();
         let mut line = self.line();
         line.waiting.push((question, tell));
@@ -46,7 +46,7 @@ impl<Q, A> Together<Q, A> {
                 Err(_) => return None,
             }
         }
-        let lead = Lead(self);
+        let lead = Leader(self);
         let waiting = std::mem::take(&mut self.line().waiting);
         let (questions, askers): (Vec<Q>, Vec<_>) = waiting.into_iter().unzip();
         for (asker, answer) in askers.iter().zip(answer(questions)) {
@@ -60,15 +60,15 @@ impl<Q, A> Together<Q, A> {
         }
     }
 
-    fn line(&self) -> MutexGuard<'_, Line<Q, A>> {
+    fn line(&self) -> MutexGuard<'_, BatchQueue<Q, A>> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The leader's role. On drop, also after a panic, it passes to the first caller in the queue.
-struct Lead<'a, Q, A>(&'a Together<Q, A>);
+struct Leader<'a, Q, A>(&'a SearchBatcher<Q, A>);
 
-impl<Q, A> Drop for Lead<'_, Q, A> {
+impl<Q, A> Drop for Leader<'_, Q, A> {
     fn drop(&mut self) {
         let mut line = self.0.line();
         line.led = line.waiting.first().is_some_and(|(_, next)| next.send(Told::Lead).is_ok());
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
     use std::sync::mpsc::sync_channel;
 
-    type Numbers = Together<usize, usize>;
+    type Numbers = SearchBatcher<usize, usize>;
 
     fn tenfold(questions: Vec<usize>) -> Vec<usize> {
         questions.into_iter().map(|question| question * 10).collect()
@@ -97,7 +97,7 @@ mod tests {
         let answer = &answer;
         std::thread::scope(|threads| {
             let first = threads.spawn(move || {
-                numbers.ask(0, |questions| {
+                numbers.submit(0, |questions| {
                     assert_eq!(questions, [0], "the first question is a batch of its own");
                     answering.send(()).unwrap();
                     gone_on.recv().unwrap();
@@ -105,8 +105,9 @@ mod tests {
                 })
             });
             begun.recv().unwrap();
-            let others: Vec<_> =
-                (1..9).map(|number| threads.spawn(move || numbers.ask(number, answer))).collect();
+            let others: Vec<_> = (1..9)
+                .map(|number| threads.spawn(move || numbers.submit(number, answer)))
+                .collect();
             while numbers.line().waiting.len() < 8 {
                 std::thread::yield_now();
             }
@@ -125,7 +126,7 @@ mod tests {
         });
         assert_eq!(answers, (0..9).map(|number| Some(number * 10)).collect::<Vec<_>>());
         assert_eq!(*batches.lock().unwrap(), [8]);
-        assert_eq!(numbers.ask(9, tenfold), Some(90));
+        assert_eq!(numbers.submit(9, tenfold), Some(90));
     }
 
     #[test]
@@ -137,7 +138,7 @@ mod tests {
         });
         assert_eq!(answers[0], Some(0));
         assert!(answers[1..].iter().all(Option::is_none), "{answers:?}");
-        assert_eq!(numbers.ask(9, tenfold), Some(90));
+        assert_eq!(numbers.submit(9, tenfold), Some(90));
     }
 
     #[test]
@@ -149,7 +150,7 @@ mod tests {
                 threads.spawn(move || {
                     for round in 0..500 {
                         let question = number * 1000 + round;
-                        assert_eq!(numbers.ask(question, tenfold), Some(question * 10));
+                        assert_eq!(numbers.submit(question, tenfold), Some(question * 10));
                     }
                 });
             }

@@ -2,28 +2,28 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 
 /// Greatest time that a request waits for an upload that another request holds, and the polling interval.
-const HOLD_WAIT_MAX: Duration = Duration::from_secs(5);
-const HOLD_LOOK: Duration = Duration::from_millis(20);
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(5);
+const LOCK_POLL: Duration = Duration::from_millis(20);
 
 /// The locks of the uploads that are in use: one request at a time writes to an upload. The locks are in
 /// memory, for this server only.
 #[derive(Clone, Default)]
-pub struct Busy(Arc<Mutex<HashSet<String>>>);
+pub struct UploadLocks(Arc<Mutex<HashSet<String>>>);
 
 /// The lock of one upload, released on drop.
-pub struct Held {
-    busy: Busy,
+pub struct UploadLock {
+    busy: UploadLocks,
     upload: String,
 }
 
-impl Busy {
+impl UploadLocks {
     /// Locks an upload, or returns `None` if it is locked already.
-    pub fn try_hold(&self, upload: &str) -> Option<Held> {
+    pub fn try_lock(&self, upload: &str) -> Option<UploadLock> {
         let mut busy = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = || Held { busy: self.clone(), upload: upload.to_owned() };
+        let held = || UploadLock { busy: self.clone(), upload: upload.to_owned() };
         busy.insert(upload.to_owned()).then(held)
     }
 
@@ -32,22 +32,22 @@ impl Busy {
     ///
     /// # Errors
     /// - `Locked` if the other request still holds it.
-    pub async fn hold(&self, upload: &str) -> Result<Held> {
-        let deadline = Instant::now() + HOLD_WAIT_MAX;
+    pub async fn lock(&self, upload: &str) -> Result<UploadLock> {
+        let deadline = Instant::now() + LOCK_WAIT_MAX;
         loop {
-            if let Some(held) = self.try_hold(upload) {
+            if let Some(held) = self.try_lock(upload) {
                 return Ok(held);
             }
             if Instant::now() >= deadline {
                 let detail = "Another connection is writing to this upload.";
-                return Err(Failure::new(Kind::Locked, detail).retry_after(1));
+                return Err(ApiError::new(ErrorKind::Locked, detail).retry_after(1));
             }
-            tokio::time::sleep(HOLD_LOOK).await;
+            tokio::time::sleep(LOCK_POLL).await;
         }
     }
 }
 
-impl Drop for Held {
+impl Drop for UploadLock {
     fn drop(&mut self) {
         self.busy.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.upload);
     }

@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 
 /// Maximum number of pieces that are queued for a slow client.
 const PIECES_WAITING: usize = 8;
@@ -41,39 +41,40 @@ fn making() -> MutexGuard<'static, BTreeSet<String>> {
 
 /// A permit to build an archive; dropping it releases the slot.
 #[must_use]
-pub struct Permit {
+pub struct ArchivePermit {
     visit: String,
     _place: SemaphorePermit<'static>,
 }
 
-impl Drop for Permit {
+impl Drop for ArchivePermit {
     fn drop(&mut self) {
         making().remove(&self.visit);
     }
 }
 
-/// Acquires a permit to build an archive for the session `visit`. Errors: `TooMany` if the session has an
-/// archive in progress, `Busy` if the server has `AT_ONCE` (8) of them.
-pub fn permit(visit: &str) -> Result<Permit> {
+/// Acquires a permit to build an archive for the session `visit`. Errors: `TooManyRequests` if the session has an
+/// archive in progress, `UploadLocks` if the server has `AT_ONCE` (8) of them.
+pub fn permit(visit: &str) -> Result<ArchivePermit> {
     let mut making = making();
     if making.contains(visit) {
         let detail = "An archive is already being sent to you; wait until it is complete.";
-        return Err(Failure::new(Kind::TooMany, detail).retry_after(5));
+        return Err(ApiError::new(ErrorKind::TooManyRequests, detail).retry_after(5));
     }
-    let busy = || Failure::new(Kind::Busy, "Too many archives are being built; try again later.");
+    let busy =
+        || ApiError::new(ErrorKind::Busy, "Too many archives are being built; try again later.");
     let place = PLACES.try_acquire().map_err(|_| busy().retry_after(30))?;
     making.insert(visit.to_owned());
-    Ok(Permit { visit: visit.to_owned(), _place: place })
+    Ok(ArchivePermit { visit: visit.to_owned(), _place: place })
 }
 
 /// The writer of an archive in progress.
-pub struct Archive(ZipWriter<StreamWriter<Pieces>>);
+pub struct ZipStream(ZipWriter<StreamWriter<ChunkWriter>>);
 
-impl Archive {
+impl ZipStream {
     /// Adds a file, stored without compression: photos do not compress further.
     pub fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-        self.0.start_file(name, options).map_err(Failure::internal)?;
+        self.0.start_file(name, options).map_err(ApiError::internal)?;
         Ok(self.0.write_all(bytes)?)
     }
 }
@@ -82,7 +83,7 @@ impl Archive {
 /// `disposition` is the value of `Content-Disposition`.
 pub fn respond(
     disposition: &'static str,
-    fill: impl FnOnce(&mut Archive) -> Result<()> + Send + 'static,
+    fill: impl FnOnce(&mut ZipStream) -> Result<()> + Send + 'static,
 ) -> Response {
     let (send, receive) = channel::<io::Result<Bytes>>(PIECES_WAITING);
     tokio::task::spawn_blocking(move || {
@@ -108,20 +109,25 @@ pub fn respond(
 
 fn write(
     send: Sender<io::Result<Bytes>>,
-    fill: impl FnOnce(&mut Archive) -> Result<()>,
+    fill: impl FnOnce(&mut ZipStream) -> Result<()>,
 ) -> Result<()> {
     let waiting = Vec::with_capacity(PIECE_BYTES);
-    let pieces = Pieces { send, waiting, time_max: PIECE_TIME_MAX, here: Handle::current() };
-    let mut archive = Archive(ZipWriter::new_stream(pieces));
+    let pieces = ChunkWriter { send, waiting, time_max: PIECE_TIME_MAX, here: Handle::current() };
+    let mut archive = ZipStream(ZipWriter::new_stream(pieces));
     fill(&mut archive)?;
-    let mut pieces = archive.0.finish().map_err(Failure::internal)?.into_inner();
+    let mut pieces = archive.0.finish().map_err(ApiError::internal)?.into_inner();
     Ok(pieces.flush()?)
 }
 
 /// Returns a path in the archive that is unique and cannot be extracted outside the folder `photos`. Replaces
-/// path separators, control and reserved characters by `_`; a name in `taken` gets the photo's `id` as a
+/// path separators, control and reserved characters by `_`; a name in `archive_entry` gets the photo's `id` as a
 /// prefix.
-pub fn place(folder: Option<&str>, name: &str, id: &str, taken: &mut HashSet<String>) -> String {
+pub fn entry_path(
+    folder: Option<&str>,
+    name: &str,
+    id: &str,
+    taken: &mut HashSet<String>,
+) -> String {
     let safe = |text: &str| -> String {
         let plain = |c: char| if c.is_control() || "/\\:*?\"<>|".contains(c) { '_' } else { c };
         let text: String = text.chars().map(plain).collect();
@@ -143,7 +149,7 @@ pub fn place(folder: Option<&str>, name: &str, id: &str, taken: &mut HashSet<Str
 
 /// A writer that sends pieces of about [`PIECE_BYTES`] into the channel. Blocks while the client is slow, at
 /// most `time_max` per piece.
-struct Pieces {
+struct ChunkWriter {
     send: Sender<io::Result<Bytes>>,
     waiting: Vec<u8>,
     /// Maximum wait for room in the channel, for one piece.
@@ -151,7 +157,7 @@ struct Pieces {
     here: Handle,
 }
 
-impl Write for Pieces {
+impl Write for ChunkWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.waiting.extend_from_slice(bytes);
         if self.waiting.len() >= PIECE_BYTES {
@@ -187,7 +193,7 @@ mod tests {
         let written = tokio::task::spawn_blocking(move || {
             let time_max = Duration::from_millis(50);
             let here = Handle::current();
-            let mut pieces = Pieces { send, waiting: Vec::new(), time_max, here };
+            let mut pieces = ChunkWriter { send, waiting: Vec::new(), time_max, here };
             (0..3).map(|_| pieces.write(&[0; PIECE_BYTES]).map_err(|error| error.kind())).collect()
         });
         let written: Vec<_> = written.await.unwrap_or_default();
@@ -200,7 +206,10 @@ mod tests {
     fn a_visit_makes_one_archive_at_a_time() {
         let first = permit("one");
         assert!(first.is_ok() && permit("two").is_ok());
-        assert_eq!(permit("one").err().map(|failure| failure.kind), Some(Kind::TooMany));
+        assert_eq!(
+            permit("one").err().map(|failure| failure.kind),
+            Some(ErrorKind::TooManyRequests)
+        );
         drop(first);
         assert!(permit("one").is_ok());
     }
@@ -208,7 +217,7 @@ mod tests {
     #[test]
     fn names_are_distinct_and_stay_inside() {
         let mut taken = HashSet::new();
-        let mut of = |folder, name| place(folder, name, "1d", &mut taken);
+        let mut of = |folder, name| entry_path(folder, name, "1d", &mut taken);
         assert_eq!(of(None, "a.jpg"), "photos/a.jpg");
         assert_eq!(of(None, "A.jpg"), "photos/1d_A.jpg");
         assert_eq!(of(Some("../../etc"), "..\\passwd"), "photos/_.._etc/_passwd");

@@ -71,7 +71,7 @@ const KEPT: HeaderValue = HeaderValue::from_static("no-cache");
 pub fn routes() -> Router<App> {
     let page = |markup: Markup| {
         let text = markup.into_string();
-        get(move || async move { kept("text/html; charset=utf-8", text.clone()) })
+        get(move || async move { asset("text/html; charset=utf-8", text.clone()) })
     };
     let mut router = Router::new()
         .route("/", get(|| async { Redirect::to("/studio") }))
@@ -92,12 +92,12 @@ pub fn routes() -> Router<App> {
         .route("/studio/events/{event}/albums", page(studio::albums::page()))
         .route("/studio/events/{event}/settings", page(studio::event_settings::page()));
     for &(path, kind, text) in ASSETS {
-        router = router.route(path, get(move || async move { kept(kind, text.to_owned()) }));
+        router = router.route(path, get(move || async move { asset(kind, text.to_owned()) }));
     }
     router
 }
 
-fn kept(kind: &'static str, text: String) -> Response {
+fn asset(kind: &'static str, text: String) -> Response {
     let headers: [(HeaderName, HeaderValue); 2] =
         [(header::CONTENT_TYPE, HeaderValue::from_static(kind)), (header::CACHE_CONTROL, KEPT)];
     (headers, Html(text).0).into_response()

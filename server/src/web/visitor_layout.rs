@@ -2,8 +2,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use maud::{DOCTYPE, Markup, html};
 
-use crate::error::Failure;
-use crate::http::locale::Wanted;
+use crate::error::ApiError;
+use crate::http::locale::Locale;
 use crate::i18n::Language;
 
 /// The frame of a visitor page (album or guest page).
@@ -61,14 +61,14 @@ pub fn with(address: &str, parameter: &str) -> String {
 }
 
 /// Builds the response of a page, with the language cookie if the request chose a language.
-pub fn respond(wanted: Wanted, status: StatusCode, markup: &Markup) -> Response {
+pub fn respond(wanted: Locale, status: StatusCode, markup: &Markup) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
     wanted.remember((status, kind, markup.0.clone()).into_response())
 }
 
 /// Builds the response of an error page, with the status and `Retry-After` of `failure`. Logs internal
 /// errors.
-pub fn refused(wanted: Wanted, failure: &Failure, markup: &Markup) -> Response {
+pub fn refused(wanted: Locale, failure: &ApiError, markup: &Markup) -> Response {
     if let Some(internal) = &failure.internal {
         tracing::error!(code = failure.kind.code(), reason = %internal, "page failed");
     }

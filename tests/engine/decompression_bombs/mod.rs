@@ -126,7 +126,7 @@ impl Figures {
             let (peak, claimed) = (peak >> 20, number("claimed_bytes") >> 20);
             self.faults.push(format!("{}: {peak} MiB, {claimed} MiB announced", bomb.name));
         }
-        if number("passed_pixels") > DecodeLimits::default().passed_pixels_max {
+        if number("passed_pixels") > DecodeLimits::default().pixel_passes_max {
             self.faults.push(format!("{}: {} pixels passed", bomb.name, number("passed_pixels")));
         }
         let Some(reason) = report["reason"].as_str() else {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use picpick_engine::{Collection, DEFAULT_PACK, DataFolder, Pack, PhotoId};
+use picpick_engine::{Collection, DEFAULT_PACK, DataDir, Pack, PhotoId};
 use picpick_tests::{Rng, Sandbox, cache, crowd, sandbox, times};
 
 const PHOTOS: usize = 200;
@@ -68,13 +68,13 @@ fn kill_once(
 }
 
 fn open(sandbox: &Sandbox) -> Collection {
-    let data = DataFolder::open(&sandbox.data(), None).unwrap();
+    let data = DataDir::open(&sandbox.data(), None).unwrap();
     Collection::open(&data, "Event", &Pack::builtin(DEFAULT_PACK).unwrap()).unwrap()
 }
 
 /// Checks the reopened collection against the acknowledged photos, and its store against its index.
 fn check(collection: &Collection, acknowledged: &Acknowledged, round: usize) {
-    assert!(collection.remarks().is_empty(), "round {round}: {:?}", collection.remarks());
+    assert!(collection.warnings().is_empty(), "round {round}: {:?}", collection.warnings());
     let gallery = collection.gallery();
     for (id, faces) in acknowledged {
         let photo = gallery

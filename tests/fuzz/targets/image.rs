@@ -11,7 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     let limits = DecodeLimits {
         pixels_max: 1_000_000,
         decoded_bytes_max: 64 << 20,
-        passed_pixels_max: 20_000_000,
+        pixel_passes_max: 20_000_000,
         ..DecodeLimits::default()
     };
     let header = match probe(bytes, &limits) {

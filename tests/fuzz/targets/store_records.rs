@@ -51,8 +51,8 @@ fn people(bytes: &[u8]) {
 }
 
 fn corrections(bytes: &[u8]) {
-    if let Some(again) = fuzz::read_said(bytes) {
-        assert_eq!(fuzz::read_said(&again), Some(again));
+    if let Some(again) = fuzz::read_corrections(bytes) {
+        assert_eq!(fuzz::read_corrections(&again), Some(again));
     }
 }
 

@@ -38,7 +38,7 @@ fn main() {
         let ms = start.elapsed().as_secs_f64() * 1e3;
         let peak_bytes = status_bytes("VmHWM").saturating_sub(baseline);
         let (claimed_bytes, passed_pixels) =
-            header.map_or((0, 0), |header| (header.memory_bytes, header.passed_pixels));
+            header.map_or((0, 0), |header| (header.memory_bytes, header.pixel_passes));
         let report = json!({
             "ms": ms,
             "peak_bytes": peak_bytes,

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use picpick_engine::{
-    DataFolder, Face, FaceId, HnswIndex, Index, People, PersonFace, Photo, PhotoId, fuzz,
+    DataDir, Face, FaceId, HnswIndex, Index, People, PersonFace, Photo, PhotoId, fuzz,
 };
 use picpick_tests::pictures::{Drawing, with_orientation};
 use picpick_tests::synthetic;
@@ -56,7 +56,7 @@ fn images(root: &Path) -> Vec<(String, Vec<u8>)> {
 /// segment.
 fn erasure_log(root: &Path) -> Vec<(String, Vec<u8>)> {
     let folder = tempfile::tempdir().unwrap();
-    let data = DataFolder::open(folder.path(), None).unwrap();
+    let data = DataDir::open(folder.path(), None).unwrap();
     data.create("seed", "pack", &synthetic::keep()).unwrap();
     let receipt = data.purge("seed").unwrap().to_bytes().unwrap();
     let read = |path: PathBuf| std::fs::read(path).unwrap();
@@ -118,7 +118,7 @@ fn store_records() -> Vec<(String, Vec<u8>)> {
     let two = [[[10, 16].as_slice(), &[1; 16]].concat(), [[18, 16].as_slice(), &[2; 16]].concat()];
     let group = [[10, 34, 10, 32].as_slice(), &[3; 16], &[4; 16]].concat();
     let corrections = [group, vec![18, 36], two.concat()].concat();
-    assert!(fuzz::read_said(&corrections).is_some());
+    assert!(fuzz::read_corrections(&corrections).is_some());
     let kinds = [
         ("row", 0, row),
         ("people", 1, people.to_bytes()),

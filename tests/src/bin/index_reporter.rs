@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use picpick_engine::{
-    Collection, DEFAULT_PACK, DataFolder, DecodeLimits, Models, Pack, Photo, PhotoId, Pipeline,
-    Precision, Provider, Result, RunOptions, Sink, run,
+    Collection, DEFAULT_PACK, DataDir, DecodeLimits, Models, Pack, Photo, PhotoId, Pipeline,
+    Precision, Provider, Result, RunOptions, Sink, index_photos,
 };
 
 /// A collection that prints the photos that it has stored.
@@ -33,7 +33,7 @@ impl Sink for ReportingSink {
 
 fn index(data: &Path, name: &str, photos: &Path, cache: &Path) -> Result<()> {
     let pack = Pack::builtin(DEFAULT_PACK)?;
-    let sink = ReportingSink(Collection::open(&DataFolder::open(data, None)?, name, &pack)?);
+    let sink = ReportingSink(Collection::open(&DataDir::open(data, None)?, name, &pack)?);
     let models = Models::new(cache, None);
     // Always the same provider: boxes, and with them face ids, must not change between runs.
     let cpu = Precision::Only(Provider::Cpu);
@@ -42,8 +42,8 @@ fn index(data: &Path, name: &str, photos: &Path, cache: &Path) -> Result<()> {
         .map_err(|source| picpick_engine::Error::io("list", photos, source))?;
     let mut paths: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).collect();
     paths.sort();
-    run(&load, paths.into_iter(), &sink, &RunOptions::default(), &|_| {})?;
-    sink.0.settle()
+    index_photos(&load, paths.into_iter(), &sink, &RunOptions::default(), &|_| {})?;
+    sink.0.refresh()
 }
 
 fn main() -> ExitCode {

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use picpick_engine::{
-    Collection, DEFAULT_PACK, DataFolder, Error, FaceId, Pack, PhotoId, Result, Sink,
+    Collection, DEFAULT_PACK, DataDir, Error, FaceId, Pack, PhotoId, Result, Sink,
 };
 use picpick_tests::oracle::check_itself;
 use picpick_tests::workload::{Line, Op};
@@ -23,7 +23,7 @@ const PHOTOS_MAX: usize = 45;
 
 struct Worker {
     pack: Pack,
-    data: DataFolder,
+    data: DataDir,
     open: BTreeMap<String, Collection>,
     rng: Rng,
     next: u32,
@@ -193,7 +193,7 @@ impl Worker {
                     .map(drop)
                     .and_then(done)
             }
-            Op::Settle(_) => collection.settle().and_then(done),
+            Op::Settle(_) => collection.refresh().and_then(done),
             _ => {
                 for (number, _) in contents(collection, pack) {
                     collection.has(&synthetic::photo_id(number))?;
@@ -212,7 +212,7 @@ fn run(arguments: &[String]) -> Option<Result<()>> {
     let [_, data, seed, ops, next, rest @ ..] = arguments else { return None };
     let (seed, ops, next) = (seed.parse().ok()?, ops.parse().ok()?, next.parse().ok()?);
     let pack = Pack::builtin(DEFAULT_PACK).ok()?;
-    let opened = report(Op::Start, || Ok((DataFolder::open(Path::new(data), None)?, 0, 0)));
+    let opened = report(Op::Start, || Ok((DataDir::open(Path::new(data), None)?, 0, 0)));
     let Some(data) = opened else { return Some(Ok(())) };
     let mut worker = Worker { pack, data, open: BTreeMap::new(), rng: Rng::new(seed), next };
     let mut ended = worker.work(ops);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::*;
-use crate::data_dir::{DataFolder, Keep};
+use crate::data_dir::{DataDir, RetentionPolicy};
 use crate::face::Face;
 use crate::guest::Guest;
 use crate::ids::GuestId;
@@ -12,9 +12,9 @@ use crate::models::manifest::{DEFAULT_PACK, Pack};
 use crate::pipeline::Sink;
 use crate::template::Template;
 
-struct Event {
+struct TestCollection {
     folder: TempDir,
-    data: DataFolder,
+    data: DataDir,
     collection: Collection,
 }
 
@@ -44,14 +44,17 @@ fn photo(n: u8, to_guest: f32, other: usize) -> Photo {
     Photo { id: PhotoId([n; 16]), path, width: 600, height: 400, faces: vec![face] }
 }
 
-impl Event {
+impl TestCollection {
     /// Faces 1 to 3 are one person, near the first axis; 4 and 5 are a second one; 6 is a third one in
     /// between.
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let data = DataFolder::open(folder.path(), None).unwrap();
-        let retention =
-            Keep { purpose: "tests".into(), legal_basis: "consent".into(), ends_unix_s: None };
+        let data = DataDir::open(folder.path(), None).unwrap();
+        let retention = RetentionPolicy {
+            purpose: "tests".into(),
+            legal_basis: "consent".into(),
+            ends_unix_s: None,
+        };
         data.create("Event", pack().id(), &retention).unwrap();
         let collection = Collection::open(&data, "Event", &pack()).unwrap();
         let event = Self { folder, data, collection };
@@ -65,14 +68,14 @@ impl Event {
             photo(6, threshold - 0.08, 6),
         ];
         event.collection.put(photos.to_vec()).unwrap();
-        event.collection.settle().unwrap();
+        event.collection.refresh().unwrap();
         event
     }
 
     fn reopened(self) -> Self {
         let Self { folder, data, collection } = self;
         drop((collection, data));
-        let data = DataFolder::open(folder.path(), None).unwrap();
+        let data = DataDir::open(folder.path(), None).unwrap();
         let collection = Collection::open(&data, "Event", &pack()).unwrap();
         Self { folder, data, collection }
     }
@@ -83,7 +86,7 @@ impl Event {
     }
 
     fn note(&self) -> Vec<u8> {
-        self.collection.store.note(Note::People).unwrap().unwrap()
+        self.collection.store.setting(OwnerSetting::People).unwrap().unwrap()
     }
 
     fn names(&self, face: u8) -> bool {
@@ -93,12 +96,12 @@ impl Event {
 
 #[test]
 fn corrections_outlive_the_process_and_the_derived_state() {
-    let event = Event::new();
+    let event = TestCollection::new();
     assert_eq!([event.person(1), event.person(4)], [[1, 2, 3].into(), [4, 5].into()]);
     event.collection.merge_people(&[id(1), id(5)], false).unwrap();
     event.collection.split_person(&[id(2)]).unwrap();
     event.collection.hide_person(&id(2), true).unwrap();
-    let check = |event: &Event| {
+    let check = |event: &TestCollection| {
         assert_eq!([event.person(1), event.person(2)], [[1, 3, 4, 5].into(), [2].into()]);
         assert!(event.collection.person(&id(2)).unwrap().hidden);
         assert!(!event.collection.person(&id(1)).unwrap().hidden);
@@ -107,38 +110,41 @@ fn corrections_outlive_the_process_and_the_derived_state() {
     let event = event.reopened();
     check(&event);
     // As after a crash between storing the correction and storing the people, and after a restored backup.
-    event.collection.store.put_blob(Blob::People, b"unreadable bytes").unwrap();
+    event.collection.store.put_derived(DerivedState::People, b"unreadable bytes").unwrap();
     let event = event.reopened();
     check(&event);
     event.collection.put(vec![photo(7, 0.9, 7), photo(8, 0.9, 8)]).unwrap();
-    event.collection.settle().unwrap();
+    event.collection.refresh().unwrap();
     assert!(!event.person(1).contains(&2) && !event.person(7).is_empty());
 }
 
 #[test]
 fn an_invalid_correction_is_refused_and_changes_nothing() {
-    let event = Event::new();
+    let event = TestCollection::new();
     let open = &event.collection;
     let nowhere = id(99);
     assert!(matches!(open.merge_people(&[id(1), nowhere], false), Err(Error::NotFound { .. })));
     assert!(matches!(open.split_person(&[nowhere]), Err(Error::NotFound { .. })));
     assert!(matches!(open.hide_person(&nowhere, true), Err(Error::NotFound { .. })));
     assert!(matches!(open.split_person(&[id(1), id(4)]), Err(Error::ManyPeople { .. })));
-    assert!(matches!(open.split_person(&[id(4), id(5)]), Err(Error::WholePerson { faces: 2 })));
-    assert!(open.store.note(Note::People).unwrap().is_none());
+    assert!(matches!(
+        open.split_person(&[id(4), id(5)]),
+        Err(Error::SplitTakesAllFaces { faces: 2 })
+    ));
+    assert!(open.store.setting(OwnerSetting::People).unwrap().is_none());
     let mut two = photo(9, 0.9, 9);
     two.faces.push(Face { id: id(10), ..photo(10, 0.0, 4).faces.remove(0) });
     open.put(vec![two]).unwrap();
-    open.settle().unwrap();
+    open.refresh().unwrap();
     let together = open.merge_people(&[id(9), id(10)], false);
-    assert!(matches!(together, Err(Error::TogetherInPhoto { photo }) if photo.starts_with("09")));
+    assert!(matches!(together, Err(Error::SharedPhoto { photo }) if photo.starts_with("09")));
     open.merge_people(&[id(9), id(10)], true).unwrap();
     assert!(event.reopened().person(9).contains(&10), "the owner merged them");
 }
 
 #[test]
 fn corrections_are_erased_with_their_faces_from_every_file() {
-    let event = Event::new();
+    let event = TestCollection::new();
     event.collection.merge_people(&[id(3), id(5)], false).unwrap();
     event.collection.split_person(&[id(2)]).unwrap();
     assert!(event.names(2) && event.names(3));
@@ -150,28 +156,28 @@ fn corrections_are_erased_with_their_faces_from_every_file() {
     assert!(!event.names(3));
     assert!(event.collection.gallery().people.corrections.to_bytes() == event.note());
     // An old note, as a restored backup has it, loses the erased faces on opening.
-    event.collection.store.put_note(Note::People, &old).unwrap();
+    event.collection.store.put_setting(OwnerSetting::People, &old).unwrap();
     let event = event.reopened();
     assert!(!event.names(2) && !event.names(3) && event.names(5) == event.names(4));
 }
 
 #[test]
 fn a_damaged_setting_gives_a_warning_and_costs_nothing_else() {
-    let event = Event::new();
+    let event = TestCollection::new();
     event.collection.merge_people(&[id(1), id(5)], false).unwrap();
-    event.collection.store.put_note(Note::People, b"\xff\xff\xff").unwrap();
+    event.collection.store.put_setting(OwnerSetting::People, b"\xff\xff\xff").unwrap();
     let event = event.reopened();
-    let warnings = event.collection.remarks().join(" ");
+    let warnings = event.collection.warnings().join(" ");
     assert!(warnings.contains("have to be made again"), "{warnings}");
     assert_eq!(event.collection.gallery().face_count(), 6);
     event.collection.split_person(&[id(1)]).unwrap();
     let event = event.reopened();
-    assert!(event.collection.remarks().is_empty() && event.person(1) == [1].into());
+    assert!(event.collection.warnings().is_empty() && event.person(1) == [1].into());
 }
 
 #[test]
 fn a_guest_sees_a_merged_person_only_while_the_merge_holds() {
-    let event = Event::new();
+    let event = TestCollection::new();
     let face = photo(50, 1.0, 1).faces.remove(0);
     let template = Template::of(&[("the selfie", &face)], pack().id()).unwrap();
     let guest = Guest::new(GuestId::random().unwrap(), template);

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn entry(name: &str) -> Entry {
-    let about = About {
+fn entry(name: &str) -> KeyringEntry {
+    let about = CollectionMetadata {
         name: name.into(),
         pack: "pack@1".into(),
         created_unix_s: 5,
@@ -12,7 +12,7 @@ fn entry(name: &str) -> Entry {
         ends_unix_s: 9,
     };
     let (data_key, canary_key) = (Secret::random().unwrap(), Secret::random().unwrap());
-    Entry { id: CollectionId::random().unwrap(), about, data_key, canary_key }
+    KeyringEntry { id: CollectionId::random().unwrap(), metadata: about, data_key, canary_key }
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -29,15 +29,15 @@ fn entries_survive_reopening_and_names_and_keys_are_not_readable() {
     keyring.add(&wedding).unwrap();
     assert!(matches!(keyring.add(&entry("Anna & Ben")), Err(Error::CollectionExists { .. })));
     let again = Keyring::open(folder.path()).unwrap().entries().unwrap();
-    assert_eq!((again.len(), &again[0].about), (1, &wedding.about));
+    assert_eq!((again.len(), &again[0].metadata), (1, &wedding.metadata));
     assert_eq!(again[0].data_key.bytes(), wedding.data_key.bytes());
     let text = std::fs::read_to_string(folder.path().join("keys.toml")).unwrap();
     for readable in ["Anna", "purpose", &hex(wedding.data_key.bytes())] {
         assert!(!text.contains(readable), "{readable}");
     }
-    let about = About { ends_unix_s: 77, ..wedding.about.clone() };
-    keyring.describe(wedding.id, &about).unwrap();
-    assert_eq!(keyring.entries().unwrap()[0].about, about);
+    let about = CollectionMetadata { ends_unix_s: 77, ..wedding.metadata.clone() };
+    keyring.set_metadata(wedding.id, &about).unwrap();
+    assert_eq!(keyring.entries().unwrap()[0].metadata, about);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_destroyed_key_opens_in_no_copy_made_without_its_key_encryption_key() {
     std::fs::remove_file(old.path().join("kek.1")).unwrap();
     std::fs::copy(folder.path().join("kek.2"), old.path().join("kek.2")).unwrap();
     assert!(Keyring::open(old.path()).is_err());
-    keyring.finish(gone.id).unwrap();
+    keyring.complete_purge(gone.id).unwrap();
     assert!(!keyring.purged().unwrap()[0].pending);
     assert!(keyring.destroy_key(gone.id, None).is_err(), "the key is already destroyed");
 }
@@ -101,8 +101,8 @@ fn backups_are_noted_with_their_latest_expiry() {
     let id = CollectionId::random().unwrap();
     let later = unix_now_s() + 1000;
     for (store, expires_unix_s) in [("/b", later), ("/b", later - 500), ("/c", later), ("/d", 1)] {
-        let note = BackupNote { collection: id.to_string(), place: store.into(), expires_unix_s };
-        keyring.note_backup(note).unwrap();
+        let note = BackupRecord { collection: id.to_string(), place: store.into(), expires_unix_s };
+        keyring.record_backup(note).unwrap();
     }
     let notes = keyring.backups(id).unwrap();
     let of = |store: &str| notes.iter().find(|note| note.place == store).map(|n| n.expires_unix_s);
@@ -156,7 +156,7 @@ fn a_damaged_entry_costs_only_itself() {
     }
     std::fs::write(&path, text).unwrap();
     let names: Vec<String> =
-        keyring.entries().unwrap().into_iter().map(|entry| entry.about.name).collect();
+        keyring.entries().unwrap().into_iter().map(|entry| entry.metadata.name).collect();
     assert_eq!((names, keyring.damaged().unwrap()), (vec!["sound".to_owned()], vec![hurt.id]));
     keyring.rotate().unwrap();
     assert_eq!(keyring.entries().unwrap()[0].data_key.bytes(), sound.data_key.bytes());

@@ -8,7 +8,7 @@ fn body(erasure: u64) -> ReceiptBody {
         format: String::new(),
         number: 0,
         previous: String::new(),
-        subject: Subject::Collection,
+        subject: PurgeSubject::Collection,
         collection: "0123456789abcdef0123456789abcdef".into(),
         key_fingerprint: "ffeeddccbbaa99887766554433221100".into(),
         erasure,
@@ -18,29 +18,29 @@ fn body(erasure: u64) -> ReceiptBody {
         key_destroyed_unix_s: Some(1_800_000_000),
         kek_generation_destroyed: Some(3),
         finished_unix_s: 1_800_000_002,
-        scanned: Scanned { files: 12, bytes: 3_456_789, needles: 4000 },
+        scanned: ScanExtent { files: 12, bytes: 3_456_789, needles: 4000 },
         residue: 0,
         backups_expire_unix_s: None,
         public_key: String::new(),
     }
 }
 
-struct Place {
+struct ReceiptFolder {
     _folder: tempfile::TempDir,
     receipts: Receipts,
     signer: Signer,
 }
 
-fn place() -> Place {
+fn receipt_folder() -> ReceiptFolder {
     let folder = tempfile::tempdir().unwrap();
     let keyring = Keyring::create(&folder.path().join("keyring")).unwrap();
     let receipts = Receipts::of(folder.path(), &folder.path().join("keyring"));
-    Place { receipts, signer: keyring.signer().unwrap(), _folder: folder }
+    ReceiptFolder { receipts, signer: keyring.signer().unwrap(), _folder: folder }
 }
 
 #[test]
 fn no_changed_byte_and_no_other_key_passes() {
-    let log = place();
+    let log = receipt_folder();
     let receipt = log.receipts.write(body(1), &log.signer).unwrap();
     let bytes = receipt.to_bytes().unwrap();
     let key = log.signer.public_key();
@@ -57,14 +57,14 @@ fn no_changed_byte_and_no_other_key_passes() {
         assert!(Receipt::verify(&longer, &key).is_err(), "a space at {at}");
     }
     assert!(Receipt::verify(&[bytes.as_slice(), b"\n"].concat(), &key).is_err());
-    let other = super::tests::place().signer.public_key();
+    let other = super::tests::receipt_folder().signer.public_key();
     let message = Receipt::verify(&bytes, &other).unwrap_err().to_string();
     assert!(message.contains("public key"), "{message}");
 }
 
 #[test]
 fn receipts_are_numbered_chained_and_written_once_an_erasure() {
-    let log = place();
+    let log = receipt_folder();
     let first = log.receipts.write(body(7), &log.signer).unwrap();
     let second = log.receipts.write(body(8), &log.signer).unwrap();
     assert_eq!(log.receipts.write(body(7), &log.signer).unwrap(), first);
@@ -78,19 +78,19 @@ fn receipts_are_numbered_chained_and_written_once_an_erasure() {
     assert!(gap.contains("receipt 2 is missing"), "{gap}");
     assert!(verify_chain(&files[1..], &key).is_ok(), "a chain may begin anywhere");
     // Another receipt 2, signed by the same studio, breaks the chain to receipt 3.
-    let forged = ReceiptBody { faces: Some(1), ..place_body(&files[1]) };
+    let forged = ReceiptBody { faces: Some(1), ..receipt_body(&files[1]) };
     let forged = Receipt::sign(forged, &log.signer).unwrap().to_bytes().unwrap();
     assert!(verify_chain(&[files[0].clone(), forged.clone()], &key).is_ok());
     assert!(verify_chain(&[forged, files[2].clone()], &key).is_err());
 }
 
-fn place_body(file: &[u8]) -> ReceiptBody {
+fn receipt_body(file: &[u8]) -> ReceiptBody {
     serde_json::from_slice::<Receipt>(file).unwrap().receipt
 }
 
 #[test]
 fn the_form_is_canonical_and_the_schema_names_every_field() {
-    let log = place();
+    let log = receipt_folder();
     let text =
         String::from_utf8(log.receipts.write(body(1), &log.signer).unwrap().to_bytes().unwrap())
             .unwrap();

@@ -3,9 +3,9 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::check::Check;
+use super::check::FieldCheck;
 use super::raw::{RawArchive, RawFile, parse};
-use super::reader::{Reader, archive};
+use super::reader::{PackReader, archive};
 use super::{Origin, SourceFile};
 use crate::error::Result;
 
@@ -18,7 +18,7 @@ const SAMPLES: &str = include_str!("../../../../models/samples.toml");
 
 /// A build of ONNX Runtime for one platform.
 #[derive(Clone, Debug)]
-pub struct Runtime {
+pub struct RuntimePackage {
     pub name: String,
     pub version: String,
     /// Operating system, as in `std::env::consts::OS`.
@@ -91,7 +91,7 @@ struct RawSamples {
 ///
 /// # Errors
 /// [`crate::error::Error::Manifest`] if the built-in manifest is invalid, which a test excludes.
-pub fn runtimes() -> Result<Vec<Runtime>> {
+pub fn runtimes() -> Result<Vec<RuntimePackage>> {
     let mut all = runtimes_in(RUNTIME)?;
     all.retain(|runtime| {
         runtime.os == std::env::consts::OS && runtime.arch == std::env::consts::ARCH
@@ -105,7 +105,7 @@ pub fn runtimes() -> Result<Vec<Runtime>> {
 /// [`crate::error::Error::Manifest`] if the built-in manifest is invalid, which a test excludes.
 pub fn liveness() -> Result<LivenessModels> {
     let raw: RawLiveness = parse(LIVENESS_MANIFEST, LIVENESS)?;
-    let reader = Reader::new(LIVENESS, &raw.archive, None)?;
+    let reader = PackReader::new(LIVENESS, &raw.archive, None)?;
     Ok(LivenessModels {
         title: reader.check.text("title", &raw.title)?,
         licence: reader.check.text("licence", &raw.licence)?,
@@ -120,18 +120,18 @@ pub fn liveness() -> Result<LivenessModels> {
 /// [`crate::error::Error::Manifest`] if the built-in manifest is invalid, which a test excludes.
 pub fn photos() -> Result<Vec<SourceFile>> {
     let raw: RawSamples = parse(SAMPLES, "samples")?;
-    let reader = Reader::new("samples", &raw.archive, None)?;
+    let reader = PackReader::new("samples", &raw.archive, None)?;
     let file = |(nth, raw)| reader.file(&format!("photo {nth}"), raw);
     raw.photo.iter().enumerate().map(file).collect()
 }
 
-fn runtimes_in(text: &str) -> Result<Vec<Runtime>> {
+fn runtimes_in(text: &str) -> Result<Vec<RuntimePackage>> {
     let raw: RawRuntimes = parse(text, "runtime")?;
     raw.runtime.iter().map(runtime).collect()
 }
 
-fn runtime(raw: &RawRuntime) -> Result<Runtime> {
-    let check = Check { manifest: "runtime" };
+fn runtime(raw: &RawRuntime) -> Result<RuntimePackage> {
+    let check = FieldCheck { manifest: "runtime" };
     let archive = Arc::new(archive(&check, "runtime.archive", &raw.archive)?);
     let licence = check.text("runtime.licence", &raw.licence)?;
     let mut files = Vec::with_capacity(raw.file.len());
@@ -150,7 +150,7 @@ fn runtime(raw: &RawRuntime) -> Result<Runtime> {
     if !files.iter().any(|file| file.name == library) {
         return Err(check.refuse("runtime.library", "the name of a listed file", library));
     }
-    Ok(Runtime {
+    Ok(RuntimePackage {
         name: check.word("runtime.name", &raw.name)?,
         version: check.version("runtime.version", &raw.version)?,
         os: check.word("runtime.os", &raw.os)?,

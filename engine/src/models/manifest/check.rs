@@ -5,11 +5,11 @@ use crate::error::{Error, Result};
 
 /// The rules for single fields of a manifest. Every error names the manifest, the field, the expected and the
 /// received value.
-pub(super) struct Check<'a> {
+pub(super) struct FieldCheck<'a> {
     pub manifest: &'a str,
 }
 
-impl Check<'_> {
+impl FieldCheck<'_> {
     pub fn refuse(&self, field: &str, expected: &str, received: impl fmt::Display) -> Error {
         let reason = format!("{field}: expected {expected}, received '{received}'");
         Error::Manifest { name: self.manifest.to_owned(), reason }

@@ -12,7 +12,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-pub use builtin::{LIVENESS, Runtime, liveness, photos, runtimes};
+pub use builtin::{LIVENESS, RuntimePackage, liveness, photos, runtimes};
 pub use file::{Archive, Origin, Patch, Registry, SourceFile};
 pub use sha256::Sha256Sum;
 
@@ -38,14 +38,14 @@ pub struct Pack {
     pub licence: String,
     /// Whether the licence permits commercial use; see [`Pack::notice`].
     pub commercial_use: bool,
-    pub detector: Detector,
-    pub embedder: Embedder,
+    pub detector: DetectorSpec,
+    pub embedder: EmbedderSpec,
     pub matching: Matching,
 }
 
 /// The model that detects faces and their five landmarks.
 #[derive(Clone, Debug)]
-pub struct Detector {
+pub struct DetectorSpec {
     pub family: DetectorFamily,
     pub file: SourceFile,
     /// Input height and width are padded to a multiple of this, 1 to 256.
@@ -67,7 +67,7 @@ pub enum DetectorFamily {
 
 /// The model that computes the embedding of an aligned crop.
 #[derive(Clone, Debug)]
-pub struct Embedder {
+pub struct EmbedderSpec {
     pub file: SourceFile,
     /// Numbers per embedding, 1 to 4096.
     pub dim: usize,
@@ -184,7 +184,7 @@ impl Pack {
 
 /// Returns the manifest's id, `@`, and the first eight digits of a SHA-256 over the files and parameters that
 /// define the embedding space.
-fn space_id(id: &str, detector: &Detector, embedder: &Embedder) -> String {
+fn space_id(id: &str, detector: &DetectorSpec, embedder: &EmbedderSpec) -> String {
     let mut hash = Sha256::new();
     hash.update(embedder.file.sha256.as_bytes());
     hash.update(detector.file.sha256.as_bytes());

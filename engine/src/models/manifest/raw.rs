@@ -3,7 +3,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::reader::Reader;
+use super::reader::PackReader;
 use super::{Matching, Pack, space_id};
 use crate::error::{Error, Result};
 
@@ -85,7 +85,7 @@ pub(super) fn parse<'de, T: Deserialize<'de>>(text: &'de str, manifest: &str) ->
 /// Parses a pack. `folder` has the local files of a user's pack and is `None` for a built-in pack.
 pub(super) fn pack(text: &str, reference: &str, folder: Option<&Path>) -> Result<Pack> {
     let raw: RawPack = parse(text, reference)?;
-    let reader = Reader::new(reference, &raw.archive, folder)?;
+    let reader = PackReader::new(reference, &raw.archive, folder)?;
     let check = &reader.check;
     let detector = reader.detector(&raw.detector)?;
     let embedder = reader.embedder(&raw.embedder)?;

@@ -2,28 +2,28 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::check::Check;
+use super::check::FieldCheck;
 use super::raw::{RawArchive, RawDetector, RawEmbedder, RawFile, RawMatching};
 use super::{
-    Alignment, Archive, Channels, Detector, DetectorFamily, Embedder, Matching, Origin, Patch,
-    Registry, SourceFile,
+    Alignment, Archive, Channels, DetectorFamily, DetectorSpec, EmbedderSpec, Matching, Origin,
+    Patch, Registry, SourceFile,
 };
 use crate::error::Result;
 
 /// Converts the raw tables of a manifest to validated types. Every error names the field.
-pub(super) struct Reader<'a> {
-    pub check: Check<'a>,
+pub(super) struct PackReader<'a> {
+    pub check: FieldCheck<'a>,
     archives: BTreeMap<&'a str, Arc<Archive>>,
     folder: Option<&'a Path>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> PackReader<'a> {
     pub fn new(
         manifest: &'a str,
         archives: &'a BTreeMap<String, RawArchive>,
         folder: Option<&'a Path>,
     ) -> Result<Self> {
-        let check = Check { manifest };
+        let check = FieldCheck { manifest };
         let archives = archives
             .iter()
             .map(|(name, raw)| {
@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
         Ok(patches)
     }
 
-    pub fn detector(&self, raw: &RawDetector) -> Result<Detector> {
+    pub fn detector(&self, raw: &RawDetector) -> Result<DetectorSpec> {
         let check = &self.check;
         let family = match raw.family.as_str() {
             "yunet" => DetectorFamily::Yunet,
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
             }
         };
         let multiple = check.whole("detector.side_px_multiple", raw.side_px_multiple, 1, 256)?;
-        Ok(Detector {
+        Ok(DetectorSpec {
             family,
             file: self.file("detector.file", &raw.file)?,
             side_px_multiple: multiple,
@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub fn embedder(&self, raw: &RawEmbedder) -> Result<Embedder> {
+    pub fn embedder(&self, raw: &RawEmbedder) -> Result<EmbedderSpec> {
         let check = &self.check;
         let channels = match raw.channels.as_str() {
             "rgb" => Channels::Rgb,
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
         }
         let centre =
             raw.centre.iter().map(|value| check.number("embedder.centre", *value, -1.0, 1.0));
-        Ok(Embedder {
+        Ok(EmbedderSpec {
             centre: centre.collect::<Result<Vec<f32>>>()?,
             file: self.file("embedder.file", &raw.file)?,
             dim,
@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
 
 /// Reads an archive entry: a wheel (`.whl`) or a source archive (`.tar.gz`) of PyPI, or a tarball (`.tgz`) of
 /// npm.
-pub(super) fn archive(check: &Check<'_>, field: &str, raw: &RawArchive) -> Result<Archive> {
+pub(super) fn archive(check: &FieldCheck<'_>, field: &str, raw: &RawArchive) -> Result<Archive> {
     let at = |name: &str| format!("{field}.{name}");
     let registry = match raw.registry.as_str() {
         "pypi" => Registry::Pypi,

@@ -3,22 +3,22 @@
 
 use std::collections::HashMap;
 
-use super::schema::{Graph, Node, Tensor, data_type};
+use super::schema::{GraphProto, NodeProto, TensorProto, data_type};
 
 /// `TensorProto.DataLocation.EXTERNAL`: the values are in another file.
 const EXTERNAL: i32 = 1;
 
 /// Replaces every `DequantizeLinear` node with a float constant of the node's output name. The quantised
 /// constants remain, unused.
-pub(super) fn fold(graph: &mut Graph) -> Result<(), String> {
-    let is_quantised = |node: &Node| node.op_type.as_deref() == Some("DequantizeLinear");
-    let (quantised, kept): (Vec<Node>, Vec<Node>) =
+pub(super) fn dequantize_weights(graph: &mut GraphProto) -> Result<(), String> {
+    let is_quantised = |node: &NodeProto| node.op_type.as_deref() == Some("DequantizeLinear");
+    let (quantised, kept): (Vec<NodeProto>, Vec<NodeProto>) =
         std::mem::take(&mut graph.node).into_iter().partition(is_quantised);
     graph.node = kept;
     if quantised.is_empty() {
         return Err("expected block-quantised weights, found none".to_owned());
     }
-    let constants: HashMap<&str, &Tensor> = graph
+    let constants: HashMap<&str, &TensorProto> = graph
         .initializer
         .iter()
         .map(|tensor| (tensor.name.as_deref().unwrap_or_default(), tensor))
@@ -27,7 +27,7 @@ pub(super) fn fold(graph: &mut Graph) -> Result<(), String> {
         .iter()
         .map(|node| {
             let name = node.name.as_deref().unwrap_or_default();
-            fold_node(node, &constants).map_err(|reason| format!("node '{name}': {reason}"))
+            dequantize_node(node, &constants).map_err(|reason| format!("node '{name}': {reason}"))
         })
         .collect::<Result<Vec<_>, _>>()?;
 
@@ -35,7 +35,10 @@ pub(super) fn fold(graph: &mut Graph) -> Result<(), String> {
     Ok(())
 }
 
-fn fold_node(node: &Node, constants: &HashMap<&str, &Tensor>) -> Result<Tensor, String> {
+fn dequantize_node(
+    node: &NodeProto,
+    constants: &HashMap<&str, &TensorProto>,
+) -> Result<TensorProto, String> {
     let constant = |nth: usize, what: &str| {
         let name = node.input.get(nth).map(String::as_str).unwrap_or_default();
         let found = constants.get(name).copied();
@@ -48,9 +51,9 @@ fn fold_node(node: &Node, constants: &HashMap<&str, &Tensor>) -> Result<Tensor, 
     let output = node.output.first().filter(|name| !name.is_empty());
     let output = output.ok_or("expected an output name, received none")?;
 
-    let shape = Shape::of(weight)?;
+    let shape = TensorShape::of(weight)?;
     let quantised = integers(weight, shape.count)?;
-    let scales = floats(scale, Shape::of(scale)?.count)?;
+    let scales = floats(scale, TensorShape::of(scale)?.count)?;
     let zero_points = match zero_point {
         Some(tensor) if tensor.dims == scale.dims => integers(tensor, scales.len())?,
         Some(tensor) => {
@@ -59,7 +62,7 @@ fn fold_node(node: &Node, constants: &HashMap<&str, &Tensor>) -> Result<Tensor, 
         }
         None => vec![0; scales.len()],
     };
-    let grid = Grid::new(node, &shape, &scale.dims)?;
+    let grid = BlockGrid::new(node, &shape, &scale.dims)?;
     let mut raw = Vec::with_capacity(quantised.len().saturating_mul(4));
     for (nth, q) in quantised.iter().enumerate() {
         let at = grid.index(nth);
@@ -69,23 +72,23 @@ fn fold_node(node: &Node, constants: &HashMap<&str, &Tensor>) -> Result<Tensor, 
         let value = (i64::from(*q) - i64::from(*zero)) as f32 * scale;
         raw.extend_from_slice(&value.to_le_bytes());
     }
-    Ok(Tensor {
+    Ok(TensorProto {
         dims: weight.dims.clone(),
         data_type: Some(data_type::FLOAT),
         name: Some(output.clone()),
         raw_data: Some(raw),
-        ..Tensor::default()
+        ..TensorProto::default()
     })
 }
 
 /// A tensor's dimensions. No dimension is 0, and their product fits `usize`, so that of any subset fits too.
-struct Shape {
+struct TensorShape {
     sizes: Vec<usize>,
     count: usize,
 }
 
-impl Shape {
-    fn of(tensor: &Tensor) -> Result<Self, String> {
+impl TensorShape {
+    fn of(tensor: &TensorProto) -> Result<Self, String> {
         let refused = || format!("the shape {:?} is invalid", tensor.dims);
         let mut sizes = Vec::with_capacity(tensor.dims.len());
         let mut count = 1_usize;
@@ -102,15 +105,15 @@ impl Shape {
 }
 
 /// The mapping from the elements of a weight to their scales.
-enum Grid {
+enum BlockGrid {
     /// One scale for all elements. Some files have a block size as well, which is ignored.
     One,
     /// Element (outer, a, inner) has the scale (outer, a / block, inner), or the scale a if `per_axis`.
     Blocks { length: usize, inner: usize, block: usize, scales: usize, per_axis: bool },
 }
 
-impl Grid {
-    fn new(node: &Node, shape: &Shape, scale_dims: &[i64]) -> Result<Self, String> {
+impl BlockGrid {
+    fn new(node: &NodeProto, shape: &TensorShape, scale_dims: &[i64]) -> Result<Self, String> {
         if scale_dims.iter().all(|dim| *dim == 1) {
             return Ok(Self::One);
         }
@@ -145,7 +148,7 @@ impl Grid {
     }
 
     /// Returns the index of the scale of element `nth`, both in row-major order. No dimension is 0 (see
-    /// [`Shape`]), so there is no division by zero.
+    /// [`TensorShape`]), so there is no division by zero.
     fn index(&self, nth: usize) -> usize {
         let Self::Blocks { length, inner, block, scales, per_axis } = self else {
             return 0;
@@ -159,13 +162,14 @@ impl Grid {
     }
 }
 
-fn attribute(node: &Node, name: &str) -> Option<i64> {
-    let named = |attribute: &&super::schema::Attribute| attribute.name.as_deref() == Some(name);
+fn attribute(node: &NodeProto, name: &str) -> Option<i64> {
+    let named =
+        |attribute: &&super::schema::AttributeProto| attribute.name.as_deref() == Some(name);
     node.attribute.iter().find(named)?.i
 }
 
 /// Returns the values of an integer tensor of `count` elements.
-fn integers(tensor: &Tensor, count: usize) -> Result<Vec<i32>, String> {
+fn integers(tensor: &TensorProto, count: usize) -> Result<Vec<i32>, String> {
     let raw = raw(tensor)?;
     let values: Vec<i32> = match (tensor.data_type, raw) {
         (Some(data_type::INT8), Some(raw)) => raw.iter().map(|b| i32::from(*b as i8)).collect(),
@@ -184,7 +188,7 @@ fn integers(tensor: &Tensor, count: usize) -> Result<Vec<i32>, String> {
 }
 
 /// Returns the values of a float32 tensor of `count` elements.
-fn floats(tensor: &Tensor, count: usize) -> Result<Vec<f32>, String> {
+fn floats(tensor: &TensorProto, count: usize) -> Result<Vec<f32>, String> {
     let values = match (tensor.data_type, raw(tensor)?) {
         (Some(data_type::FLOAT), Some(raw)) => {
             words(raw)?.iter().map(|b| f32::from_le_bytes(*b)).collect()
@@ -196,7 +200,7 @@ fn floats(tensor: &Tensor, count: usize) -> Result<Vec<f32>, String> {
 }
 
 /// Returns the raw bytes of a tensor; `None` if its values are in a typed field.
-fn raw(tensor: &Tensor) -> Result<Option<&[u8]>, String> {
+fn raw(tensor: &TensorProto) -> Result<Option<&[u8]>, String> {
     if tensor.data_location == Some(EXTERNAL) {
         return Err("weights in an external file are not supported".to_owned());
     }

@@ -3,7 +3,9 @@ use std::collections::{HashMap, HashSet};
 use prost::Message;
 
 use super::dequantize;
-use super::schema::{Dimension, Graph, Model, Shape, Tensor, ValueInfo, data_type};
+use super::schema::{
+    Dimension, GraphProto, ModelProto, TensorProto, TensorShapeProto, ValueInfoProto, data_type,
+};
 use crate::error::{Error, Result};
 use crate::models::manifest::Patch;
 
@@ -24,11 +26,12 @@ pub fn apply(name: &str, bytes: &[u8], patches: &[Patch]) -> Result<Vec<u8>> {
 }
 
 fn patched(bytes: &[u8], patches: &[Patch]) -> std::result::Result<Vec<u8>, String> {
-    let mut model = Model::decode(bytes).map_err(|error| format!("not an ONNX model: {error}"))?;
+    let mut model =
+        ModelProto::decode(bytes).map_err(|error| format!("not an ONNX model: {error}"))?;
     let graph = model.graph.as_mut().ok_or("not an ONNX model: no graph")?;
     // Folding comes first, because the other patches examine the inputs and constants in use.
     if patches.contains(&Patch::FoldBlockQuantised) {
-        dequantize::fold(graph)?;
+        dequantize::dequantize_weights(graph)?;
     }
     drop_unused(graph);
     for patch in patches {
@@ -45,7 +48,7 @@ fn patched(bytes: &[u8], patches: &[Patch]) -> std::result::Result<Vec<u8>, Stri
 }
 
 /// Drops unused constants, and inputs that are unused or have the name of a constant.
-fn drop_unused(graph: &mut Graph) {
+fn drop_unused(graph: &mut GraphProto) {
     let mut used = HashSet::new();
     collect_used(graph, &mut used);
     let is_used = |name: &Option<String>| used.contains(name.as_deref().unwrap_or_default());
@@ -57,7 +60,7 @@ fn drop_unused(graph: &mut Graph) {
 }
 
 /// Collects the names that nodes or outputs refer to, including the bodies of control-flow nodes.
-fn collect_used(graph: &Graph, used: &mut HashSet<String>) {
+fn collect_used(graph: &GraphProto, used: &mut HashSet<String>) {
     used.extend(graph.output.iter().filter_map(|output| output.name.clone()));
     for node in &graph.node {
         used.extend(node.input.iter().cloned());
@@ -69,18 +72,19 @@ fn collect_used(graph: &Graph, used: &mut HashSet<String>) {
     }
 }
 
-fn name_of(tensor: &Tensor) -> String {
+fn name_of(tensor: &TensorProto) -> String {
     tensor.name.clone().unwrap_or_default()
 }
 
-fn dims(value: &mut ValueInfo) -> Option<&mut Vec<Dimension>> {
-    let shape: &mut Shape = value.r#type.as_mut()?.tensor_type.as_mut()?.shape.as_mut()?;
+fn dims(value: &mut ValueInfoProto) -> Option<&mut Vec<Dimension>> {
+    let shape: &mut TensorShapeProto =
+        value.r#type.as_mut()?.tensor_type.as_mut()?.shape.as_mut()?;
     Some(&mut shape.dim)
 }
 
 /// Makes the `freed` dimensions of image inputs ([N, C, H, W]) symbolic, and relaxes the shapes of outputs
 /// and inner values that followed from the old sizes.
-fn free_input(graph: &mut Graph, freed: &[(usize, &str)]) -> std::result::Result<(), String> {
+fn free_input(graph: &mut GraphProto, freed: &[(usize, &str)]) -> std::result::Result<(), String> {
     let mut batch = None;
     for input in &mut graph.input {
         let Some(dims) = dims(input).filter(|dims| dims.len() == 4) else {
@@ -128,7 +132,7 @@ fn named(name: &str) -> Dimension {
 
 /// Turns constant reshape targets `[1, -1, ..]` into `[0, -1, ..]`. A 0 copies the input's dimension, here
 /// the batch, so each image keeps a row of its own.
-fn keep_batch_in_reshapes(graph: &mut Graph) -> std::result::Result<(), String> {
+fn keep_batch_in_reshapes(graph: &mut GraphProto) -> std::result::Result<(), String> {
     let mut uses: HashMap<&str, (usize, usize)> = HashMap::new();
     for node in &graph.node {
         let reshape = node.op_type.as_deref() == Some("Reshape");
@@ -165,7 +169,7 @@ fn keep_batch_in_reshapes(graph: &mut Graph) -> std::result::Result<(), String> 
 }
 
 /// Returns the values of a constant int64 vector; `None` for any other tensor.
-fn int64_values(tensor: &Tensor) -> Option<Vec<i64>> {
+fn int64_values(tensor: &TensorProto) -> Option<Vec<i64>> {
     let is_vector = tensor.data_type == Some(data_type::INT64) && tensor.dims.len() == 1;
     if !is_vector {
         return None;

@@ -16,7 +16,7 @@ pub(super) mod data_type {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Model {
+pub(super) struct ModelProto {
     #[prost(int64, optional, tag = "1")]
     pub ir_version: Option<i64>,
     #[prost(string, optional, tag = "2")]
@@ -30,7 +30,7 @@ pub(super) struct Model {
     #[prost(string, optional, tag = "6")]
     pub doc_string: Option<String>,
     #[prost(message, optional, tag = "7")]
-    pub graph: Option<Graph>,
+    pub graph: Option<GraphProto>,
     #[prost(bytes = "vec", repeated, tag = "8")]
     pub opset_import: Vec<Opaque>,
     #[prost(bytes = "vec", repeated, tag = "14")]
@@ -44,21 +44,21 @@ pub(super) struct Model {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Graph {
+pub(super) struct GraphProto {
     #[prost(message, repeated, tag = "1")]
-    pub node: Vec<Node>,
+    pub node: Vec<NodeProto>,
     #[prost(string, optional, tag = "2")]
     pub name: Option<String>,
     #[prost(message, repeated, tag = "5")]
-    pub initializer: Vec<Tensor>,
+    pub initializer: Vec<TensorProto>,
     #[prost(string, optional, tag = "10")]
     pub doc_string: Option<String>,
     #[prost(message, repeated, tag = "11")]
-    pub input: Vec<ValueInfo>,
+    pub input: Vec<ValueInfoProto>,
     #[prost(message, repeated, tag = "12")]
-    pub output: Vec<ValueInfo>,
+    pub output: Vec<ValueInfoProto>,
     #[prost(message, repeated, tag = "13")]
-    pub value_info: Vec<ValueInfo>,
+    pub value_info: Vec<ValueInfoProto>,
     #[prost(bytes = "vec", repeated, tag = "14")]
     pub quantization_annotation: Vec<Opaque>,
     #[prost(bytes = "vec", repeated, tag = "15")]
@@ -68,7 +68,7 @@ pub(super) struct Graph {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Node {
+pub(super) struct NodeProto {
     #[prost(string, repeated, tag = "1")]
     pub input: Vec<String>,
     #[prost(string, repeated, tag = "2")]
@@ -78,7 +78,7 @@ pub(super) struct Node {
     #[prost(string, optional, tag = "4")]
     pub op_type: Option<String>,
     #[prost(message, repeated, tag = "5")]
-    pub attribute: Vec<Attribute>,
+    pub attribute: Vec<AttributeProto>,
     #[prost(string, optional, tag = "6")]
     pub doc_string: Option<String>,
     #[prost(string, optional, tag = "7")]
@@ -92,7 +92,7 @@ pub(super) struct Node {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Attribute {
+pub(super) struct AttributeProto {
     #[prost(string, optional, tag = "1")]
     pub name: Option<String>,
     #[prost(float, optional, tag = "2")]
@@ -104,7 +104,7 @@ pub(super) struct Attribute {
     #[prost(bytes = "vec", optional, tag = "5")]
     pub t: Option<Opaque>,
     #[prost(message, optional, tag = "6")]
-    pub g: Option<Graph>,
+    pub g: Option<GraphProto>,
     #[prost(float, repeated, packed = "false", tag = "7")]
     pub floats: Vec<f32>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
@@ -114,7 +114,7 @@ pub(super) struct Attribute {
     #[prost(bytes = "vec", repeated, tag = "10")]
     pub tensors: Vec<Opaque>,
     #[prost(message, repeated, tag = "11")]
-    pub graphs: Vec<Graph>,
+    pub graphs: Vec<GraphProto>,
     #[prost(string, optional, tag = "13")]
     pub doc_string: Option<String>,
     #[prost(bytes = "vec", optional, tag = "14")]
@@ -132,7 +132,7 @@ pub(super) struct Attribute {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Tensor {
+pub(super) struct TensorProto {
     #[prost(int64, repeated, packed = "false", tag = "1")]
     pub dims: Vec<i64>,
     #[prost(int32, optional, tag = "2")]
@@ -166,11 +166,11 @@ pub(super) struct Tensor {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct ValueInfo {
+pub(super) struct ValueInfoProto {
     #[prost(string, optional, tag = "1")]
     pub name: Option<String>,
     #[prost(message, optional, tag = "2")]
-    pub r#type: Option<Type>,
+    pub r#type: Option<TypeProto>,
     #[prost(string, optional, tag = "3")]
     pub doc_string: Option<String>,
     #[prost(bytes = "vec", repeated, tag = "4")]
@@ -178,7 +178,7 @@ pub(super) struct ValueInfo {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Type {
+pub(super) struct TypeProto {
     #[prost(message, optional, tag = "1")]
     pub tensor_type: Option<TensorType>,
     #[prost(bytes = "vec", optional, tag = "4")]
@@ -200,11 +200,11 @@ pub(super) struct TensorType {
     #[prost(int32, optional, tag = "1")]
     pub elem_type: Option<i32>,
     #[prost(message, optional, tag = "2")]
-    pub shape: Option<Shape>,
+    pub shape: Option<TensorShapeProto>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Shape {
+pub(super) struct TensorShapeProto {
     #[prost(message, repeated, tag = "1")]
     pub dim: Vec<Dimension>,
 }

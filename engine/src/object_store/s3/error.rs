@@ -7,26 +7,26 @@ use std::error::Error as StdError;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
-use crate::object_store::s3_config::{S3Access, SecretText};
+use crate::object_store::s3_config::{S3Config, SecretString};
 
 /// Maximum length of a server's text in an error message, in characters.
 const MESSAGE_CHARS_MAX: usize = 240;
 
 /// The remote S3 service, as described in error messages.
-pub(super) struct Peer {
+pub(super) struct ErrorContext {
     endpoint: String,
     bucket: String,
     region: String,
     /// Texts that no message may contain.
-    credentials: Vec<SecretText>,
+    credentials: Vec<SecretString>,
 }
 
-impl Peer {
-    pub(super) fn new(bucket: &str, s3_config: &S3Access) -> Self {
+impl ErrorContext {
+    pub(super) fn new(bucket: &str, s3_config: &S3Config) -> Self {
         let amazon = || format!("https://s3.{}.amazonaws.com", s3_config.region);
         let mut credentials = vec![
             s3_config.secret_access_key.clone(),
-            SecretText::new(s3_config.access_key_id.clone()),
+            SecretString::new(s3_config.access_key_id.clone()),
         ];
         credentials.extend(s3_config.session_token.clone());
         Self {

@@ -16,48 +16,48 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use tokio::runtime::Runtime;
 
-use super::s3_config::{Encryption, S3Access};
-use super::{Object, Place, check_name, check_prefix, is_name};
+use super::s3_config::{Encryption, S3Config};
+use super::{ObjectMeta, ObjectStore, check_name, check_prefix, is_name};
 use crate::error::{Error, Result};
 use client::{ATTEMPTS, config};
-use error::Peer;
+use error::ErrorContext;
 
 /// An object store in an S3 bucket, below a prefix.
 ///
 /// The credentials need the permissions `ListBucket` and `ListBucketVersions` on the bucket, and `GetObject`,
 /// `PutObject`, `DeleteObject` and `DeleteObjectVersion` on its objects.
-pub(super) struct Bucket {
+pub(super) struct S3Store {
     bucket: String,
     /// Prefix of all keys; ends in a slash unless it is empty.
     prefix: String,
-    peer: Peer,
+    errors: ErrorContext,
     encryption: Encryption,
     client: Client,
     runtime: Runtime,
 }
 
 /// One version of an object, or a delete marker.
-struct Version {
+struct ObjectVersion {
     id: Option<String>,
     is_marker: bool,
 }
 
-impl Bucket {
+impl S3Store {
     /// Opens `bucket` and lists `prefix` once, so that a wrong name, wrong credentials or an unreachable
     /// endpoint are detected before the caller prepares data.
-    pub(super) fn open(bucket: &str, prefix: &str, s3_config: &S3Access) -> Result<Self> {
+    pub(super) fn open(bucket: &str, prefix: &str, s3_config: &S3Config) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("picpick-s3")
             .enable_all()
             .build()
-            .map_err(|source| Error::Place {
+            .map_err(|source| Error::ObjectStore {
                 place: format!("s3://{bucket}"),
                 reason: format!("cannot start the thread for connections: {source}"),
             })?;
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         let opened = Self {
-            peer: Peer::new(bucket, s3_config),
+            errors: ErrorContext::new(bucket, s3_config),
             client: Client::from_conf(config(s3_config)),
             bucket: bucket.to_owned(),
             encryption: s3_config.encryption.clone(),
@@ -73,7 +73,7 @@ impl Bucket {
             self.client.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix).max_keys(1);
         match self.runtime.block_on(request.send()) {
             Ok(_) => Ok(()),
-            Err(error) => Err(self.failed("open", "", self.peer.reason(&error))),
+            Err(error) => Err(self.failed("open", "", self.errors.reason(&error))),
         }
     }
 
@@ -83,7 +83,7 @@ impl Bucket {
 
     fn failed(&self, action: &str, name: &str, reason: String) -> Error {
         let what = if name.is_empty() { action.to_owned() } else { format!("{action} {name}") };
-        Error::Place { place: self.name(), reason: format!("cannot {what}: {reason}") }
+        Error::ObjectStore { place: self.name(), reason: format!("cannot {what}: {reason}") }
     }
 
     /// Reads `name`, or a range of it. Returns `None` if the object does not exist, and an inner error if the
@@ -106,12 +106,12 @@ impl Bucket {
             Err(error) if range.is_some() && error::is_beyond_the_end(&error) => {
                 return Ok(Some(Ok(Vec::new())));
             }
-            Err(error) => return Err(self.failed("read", name, self.peer.reason(&error))),
+            Err(error) => return Err(self.failed("read", name, self.errors.reason(&error))),
         };
         let read = answer.body.collect().await;
         Ok(Some(match read {
             Ok(bytes) => Ok(bytes.into_bytes().into()),
-            Err(error) => Err(self.peer.broken(&error)),
+            Err(error) => Err(self.errors.broken(&error)),
         }))
     }
 
@@ -128,7 +128,7 @@ impl Bucket {
         }
     }
 
-    async fn pages(&self, prefix: &str) -> Result<Vec<Object>> {
+    async fn pages(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
         let mut found = Vec::new();
         let mut token = None;
         loop {
@@ -137,25 +137,25 @@ impl Bucket {
             let page = request
                 .send()
                 .await
-                .map_err(|error| self.failed("list", prefix, self.peer.reason(&error)))?;
+                .map_err(|error| self.failed("list", prefix, self.errors.reason(&error)))?;
             found.extend(page.contents().iter().filter_map(|object| {
                 let name = object.key()?.strip_prefix(&self.prefix)?;
                 let bytes = u64::try_from(object.size()?).ok()?;
-                is_name(name).then(|| Object { name: name.to_owned(), bytes })
+                is_name(name).then(|| ObjectMeta { name: name.to_owned(), bytes })
             }));
             if !page.is_truncated().unwrap_or(false) {
                 return Ok(found);
             }
             token = page.next_continuation_token;
             if token.is_none() {
-                return Err(self.failed("list", prefix, self.peer.no_next_page()));
+                return Err(self.failed("list", prefix, self.errors.no_next_page()));
             }
         }
     }
 
     /// Returns all versions of `name` in the order of their deletion: oldest versions first, delete markers
     /// last. An interruption then neither exposes an older version nor undoes a deletion.
-    async fn versions(&self, name: &str) -> Result<Vec<Version>> {
+    async fn versions(&self, name: &str) -> Result<Vec<ObjectVersion>> {
         let key = self.key(name);
         let (mut newest_first, mut marks) = (Vec::new(), Vec::new());
         let (mut key_mark, mut version_mark) = (None, None);
@@ -167,15 +167,18 @@ impl Bucket {
                 Ok(page) => page,
                 // Servers without versioning may not implement this request.
                 Err(error) if error::is_not_implemented(&error) => {
-                    return Ok(vec![Version { id: None, is_marker: false }]);
+                    return Ok(vec![ObjectVersion { id: None, is_marker: false }]);
                 }
                 Err(error) => {
-                    let reason = self.peer.reason(&error);
+                    let reason = self.errors.reason(&error);
                     return Err(self.failed("list the versions of", name, reason));
                 }
             };
             let own = |other: Option<&str>| other == Some(key.as_str());
-            let of = |id: Option<&str>, is_marker| Version { id: id.map(str::to_owned), is_marker };
+            let of = |id: Option<&str>, is_marker| ObjectVersion {
+                id: id.map(str::to_owned),
+                is_marker,
+            };
             let (versions, markers) = (page.versions(), page.delete_markers());
             newest_first.extend(
                 versions.iter().filter(|it| own(it.key())).map(|it| of(it.version_id(), false)),
@@ -192,24 +195,24 @@ impl Bucket {
             }
             (key_mark, version_mark) = (page.next_key_marker, page.next_version_id_marker);
             if key_mark.is_none() {
-                return Err(self.failed("list the versions of", name, self.peer.no_next_page()));
+                return Err(self.failed("list the versions of", name, self.errors.no_next_page()));
             }
         }
     }
 
     async fn delete_all(&self, name: &str) -> Result<()> {
-        for Version { id, is_marker } in self.versions(name).await? {
+        for ObjectVersion { id, is_marker } in self.versions(name).await? {
             let request = self.client.delete_object().bucket(&self.bucket).key(self.key(name));
             if let Err(error) = request.set_version_id(id).send().await {
                 let action = if is_marker { "delete the delete marker of" } else { "delete" };
-                return Err(self.failed(action, name, self.peer.reason(&error)));
+                return Err(self.failed(action, name, self.errors.reason(&error)));
             }
         }
         Ok(())
     }
 }
 
-impl Place for Bucket {
+impl ObjectStore for S3Store {
     fn name(&self) -> String {
         let name = format!("s3://{}/{}", self.bucket, self.prefix);
         name.trim_end_matches('/').to_owned()
@@ -224,14 +227,14 @@ impl Place for Bucket {
         self.read(name, None)
     }
 
-    fn get_part(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>> {
+    fn get_range(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>> {
         if range.is_empty() {
             return Ok(self.read(name, Some(&(0..1)))?.map(|_| Vec::new()));
         }
         self.read(name, Some(&range))
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Object>> {
+    fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
         check_prefix(self, prefix)?;
         let mut found = self.runtime.block_on(self.pages(prefix))?;
         found.sort_unstable();

@@ -1,24 +1,24 @@
 #![allow(clippy::unwrap_used)]
 
-use super::error::Peer;
-use crate::object_store::s3_config::{S3Access, SecretText};
+use super::error::ErrorContext;
+use crate::object_store::s3_config::{S3Config, SecretString};
 
-fn peer() -> Peer {
-    let secret = SecretText::new("sEcReT".into());
-    let token = Some(SecretText::new("tOkEn".into()));
-    let access = S3Access::new(None, "eu-central-1", "AKID", secret, token).unwrap();
-    Peer::new("photos", &access)
+fn errors() -> ErrorContext {
+    let secret = SecretString::new("sEcReT".into());
+    let token = Some(SecretString::new("tOkEn".into()));
+    let access = S3Config::new(None, "eu-central-1", "AKID", secret, token).unwrap();
+    ErrorContext::new("photos", &access)
 }
 
 #[test]
 fn a_server_message_is_cleaned_of_credentials() {
     let message = "AKID signed\nwith sEcReT\u{7} and tOkEn";
-    let reason = peer().refusal(Some("AccessDenied"), Some(message), 403);
+    let reason = errors().refusal(Some("AccessDenied"), Some(message), 403);
     assert_eq!(
         reason,
         "https://s3.eu-central-1.amazonaws.com denied access: [credential] signed with [credential] and [credential]"
     );
-    let long = peer().refusal(Some("Other"), Some(&"x".repeat(10_000)), 500);
+    let long = errors().refusal(Some("Other"), Some(&"x".repeat(10_000)), 500);
     assert!(long.chars().count() < 400, "{long}");
 }
 
@@ -34,7 +34,7 @@ fn each_refusal_names_what_to_check() {
         ("SlowDown", "answered SlowDown (503): busy"),
         ("", "not S3's"),
     ] {
-        let reason = peer().refusal(Some(code), Some("busy"), 503);
+        let reason = errors().refusal(Some(code), Some("busy"), 503);
         assert!(reason.contains(part), "{code}: {reason}");
     }
 }

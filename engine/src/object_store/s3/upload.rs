@@ -2,7 +2,7 @@ use aws_sdk_s3::config::Config;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
 
-use super::Bucket;
+use super::S3Store;
 use super::client::timeouts;
 use crate::error::Result;
 use crate::object_store::s3_config::Encryption;
@@ -12,7 +12,7 @@ const WHOLE_BYTES_MAX: usize = 16 << 20;
 /// Size of a part: 8 MiB. S3 requires 5 MiB or more per part (except the last) and at most 10,000 parts.
 const PART_BYTES: usize = 8 << 20;
 
-impl Bucket {
+impl S3Store {
     /// Stores an object: a small one in one request, a large one as a multipart upload, whose parts are
     /// retried separately. A large object exists only once the last request has succeeded.
     pub(super) async fn upload(&self, name: &str, bytes: &[u8]) -> Result<()> {
@@ -24,7 +24,8 @@ impl Bucket {
             self.client.create_multipart_upload().bucket(&self.bucket).key(self.key(name));
         let request = request.set_server_side_encryption(sse).set_ssekms_key_id(kms);
         let begun = request.send().await;
-        let begun = begun.map_err(|error| self.failed("write", name, self.peer.reason(&error)))?;
+        let begun =
+            begun.map_err(|error| self.failed("write", name, self.errors.reason(&error)))?;
         let nameless = || self.failed("write", name, "the service sent no upload id".to_owned());
         let id = begun.upload_id.ok_or_else(nameless)?;
         let done = self.upload_parts(name, &id, bytes).await;
@@ -51,7 +52,7 @@ impl Bucket {
             .customize()
             .config_override(Config::builder().timeout_config(timeouts(bytes.len())));
         let sent = request.send().await;
-        sent.map(drop).map_err(|error| self.failed("write", name, self.peer.reason(&error)))
+        sent.map(drop).map_err(|error| self.failed("write", name, self.errors.reason(&error)))
     }
 
     async fn upload_parts(&self, name: &str, id: &str, bytes: &[u8]) -> Result<()> {
@@ -69,7 +70,7 @@ impl Bucket {
                 .config_override(Config::builder().timeout_config(timeouts(part.len())));
             let sent = request.send().await;
             let sent =
-                sent.map_err(|error| self.failed("write", name, self.peer.reason(&error)))?;
+                sent.map_err(|error| self.failed("write", name, self.errors.reason(&error)))?;
             let part = CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag);
             parts.push(part.build());
         }
@@ -77,13 +78,13 @@ impl Bucket {
         let request =
             self.client.complete_multipart_upload().bucket(&self.bucket).key(self.key(name));
         let sent = request.upload_id(id).multipart_upload(all).send().await;
-        sent.map(drop).map_err(|error| self.failed("write", name, self.peer.reason(&error)))
+        sent.map(drop).map_err(|error| self.failed("write", name, self.errors.reason(&error)))
     }
 
     /// Returns the encryption headers of an upload: algorithm and KMS key.
     fn encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
         match &self.encryption {
-            Encryption::OfTheBucket => (None, None),
+            Encryption::BucketDefault => (None, None),
             Encryption::S3 => (Some(ServerSideEncryption::Aes256), None),
             Encryption::Kms(key) => (Some(ServerSideEncryption::AwsKms), key.clone()),
         }

@@ -2,15 +2,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::*;
 use crate::ids::PhotoId;
-use crate::people::form::Place;
+use crate::people::form::PartId;
 use crate::people::{People, PersonFace};
 use crate::quality::QUALITY_LOW;
 
 const CUT: f32 = 0.45;
 
-struct Dice(u64);
+struct TestRandom(u64);
 
-impl Dice {
+impl TestRandom {
     fn throw(&mut self, below: usize) -> usize {
         self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (self.0 >> 33) as usize % below
@@ -21,16 +21,16 @@ impl Dice {
     }
 }
 
-fn faces_of(samples: &[Sample]) -> Vec<PersonFace<'_>> {
-    fn face(of: &Sample) -> PersonFace<'_> {
-        let Sample { id, photo, quality, embedding } = of;
+fn faces_of(samples: &[SampleFace]) -> Vec<PersonFace<'_>> {
+    fn face(of: &SampleFace) -> PersonFace<'_> {
+        let SampleFace { id, photo, quality, embedding } = of;
         PersonFace { id: *id, photo: *photo, quality: *quality, embedding }
     }
     samples.iter().map(face).collect()
 }
 
 #[derive(Clone)]
-struct Sample {
+struct SampleFace {
     id: FaceId,
     photo: PhotoId,
     quality: f32,
@@ -38,7 +38,7 @@ struct Sample {
 }
 
 /// Makes face `n`, near the axis of `person`; no two faces have the same quality.
-fn sample(dice: &mut Dice, n: usize, person: usize, quality: f32) -> Sample {
+fn sample(dice: &mut TestRandom, n: usize, person: usize, quality: f32) -> SampleFace {
     let mut embedding: Vec<f32> = (0..24).map(|_| (dice.share() - 0.5) * 0.34).collect();
     embedding[person] += 0.75;
     let norm = embedding.iter().map(|value| value * value).sum::<f32>().sqrt();
@@ -46,7 +46,7 @@ fn sample(dice: &mut Dice, n: usize, person: usize, quality: f32) -> Sample {
     let number = (n as u128).to_be_bytes();
     // Two consecutive faces share a photo, of the same person or not.
     let photo = PhotoId((n as u128 / 2).to_be_bytes());
-    Sample { id: FaceId(number), photo, quality: quality + n as f32 * 1e-5, embedding }
+    SampleFace { id: FaceId(number), photo, quality: quality + n as f32 * 1e-5, embedding }
 }
 
 fn id(n: usize) -> FaceId {
@@ -55,23 +55,23 @@ fn id(n: usize) -> FaceId {
 
 /// A collection's people, managed as in `collection/people.rs` but without a store.
 #[derive(Clone, Default)]
-struct World {
-    samples: Vec<Sample>,
+struct SimulatedPeople {
+    samples: Vec<SampleFace>,
     people: People,
 }
 
-impl World {
+impl SimulatedPeople {
     fn of(people: &[(usize, f32)]) -> Self {
-        let mut dice = Dice(3);
+        let mut dice = TestRandom(3);
         // Each face is in a photo of its own.
         let samples = people.iter().enumerate();
         let samples = samples.map(|(n, (person, quality))| sample(&mut dice, n, *person, *quality));
-        let own = |mut sample: Sample| {
+        let own = |mut sample: SampleFace| {
             sample.photo = PhotoId(sample.id.0);
             sample
         };
         let mut world = Self { samples: samples.map(own).collect(), people: People::default() };
-        world.settle();
+        world.update();
         world
     }
 
@@ -79,7 +79,7 @@ impl World {
         faces_of(&self.samples)
     }
 
-    fn settle(&mut self) {
+    fn update(&mut self) {
         let mut people = std::mem::take(&mut self.people);
         people.update(&self.faces(), CUT);
         self.people = people;
@@ -87,7 +87,7 @@ impl World {
 
     /// Returns this world clustered from scratch, from the faces and the corrections alone.
     fn reclustered(&self) -> Self {
-        let mut people = People::under(self.people.corrections.clone());
+        let mut people = People::with_corrections(self.people.corrections.clone());
         people.update(&self.faces(), CUT);
         Self { samples: self.samples.clone(), people }
     }
@@ -108,12 +108,12 @@ impl World {
         self.people.person_of(&id(face)).is_some_and(|person| person.hidden)
     }
 
-    fn meant(&self, face: FaceId) -> Meant {
+    fn person_ref(&self, face: FaceId) -> PersonRef {
         let Some(faces) = self.person(face) else {
-            return Meant { faces: self.people.corrections.together_with(&face), best: face };
+            return PersonRef { faces: self.people.corrections.must_link_group(&face), best: face };
         };
         let best = self.best(&faces);
-        Meant { faces: faces.into_iter().collect(), best }
+        PersonRef { faces: faces.into_iter().collect(), best }
     }
 
     fn best(&self, faces: &BTreeSet<FaceId>) -> FaceId {
@@ -121,7 +121,7 @@ impl World {
         *best.unwrap()
     }
 
-    fn say(&mut self, corrections: Corrections, touched: &BTreeSet<FaceId>) {
+    fn apply(&mut self, corrections: Corrections, touched: &BTreeSet<FaceId>) {
         assert!(corrections.is_consistent(), "{corrections:?}");
         let mut faces = faces_of(&self.samples);
         faces.retain(|face| touched.contains(&face.id));
@@ -129,12 +129,12 @@ impl World {
     }
 
     fn merge(&mut self, faces: &[FaceId]) -> BTreeSet<FaceId> {
-        let people: Vec<Meant> = faces.iter().map(|face| self.meant(*face)).collect();
+        let people: Vec<PersonRef> = faces.iter().map(|face| self.person_ref(*face)).collect();
         let mut corrections = self.people.corrections.clone();
-        corrections.merge(&people, true, |face| self.people.is_homeless(face));
+        corrections.merge(&people, true, |face| self.people.has_no_person(face));
         let touched: BTreeSet<FaceId> =
             people.into_iter().flat_map(|person| person.faces).collect();
-        self.say(corrections, &touched);
+        self.apply(corrections, &touched);
         touched
     }
 
@@ -150,14 +150,14 @@ impl World {
         let (split, all): (Vec<_>, Vec<_>) =
             (split.iter().copied().collect(), rest.iter().copied().collect());
         corrections.split(&split, &all, &of_rest, self.best(&rest));
-        self.say(corrections, &person);
+        self.apply(corrections, &person);
         rest
     }
 
     fn hide(&mut self, face: usize, hidden: bool) {
         let mut corrections = self.people.corrections.clone();
-        corrections.hide(&self.meant(id(face)), hidden);
-        self.say(corrections, &BTreeSet::new());
+        corrections.hide(&self.person_ref(id(face)), hidden);
+        self.apply(corrections, &BTreeSet::new());
     }
 
     fn one(&self, faces: &[usize]) -> bool {
@@ -171,8 +171,8 @@ fn set(faces: &[usize]) -> BTreeSet<FaceId> {
 }
 
 /// Makes a world of two people with three faces each.
-fn two() -> World {
-    World::of(&[(0, 0.9), (0, 0.8), (0, 0.7), (1, 0.9), (1, 0.8), (1, 0.7)])
+fn two() -> SimulatedPeople {
+    SimulatedPeople::of(&[(0, 0.9), (0, 0.8), (0, 0.7), (1, 0.9), (1, 0.8), (1, 0.7)])
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_merge_and_a_split_alternate_and_the_later_correction_wins() {
     }
     world.merge(&[id(1), id(5)]);
     assert!(world.one(&[0, 1, 2, 3, 4, 5]) && world.reclustered().one(&[0, 1, 2, 3, 4, 5]));
-    assert!(world.people.corrections.apart.is_empty(), "the cannot-link is retracted");
+    assert!(world.people.corrections.cannot_links.is_empty(), "the cannot-link is retracted");
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn the_rest_of_a_split_stays_one_person_without_the_face_that_named_it() {
 
 #[test]
 fn low_quality_faces_follow_corrections_and_found_no_person() {
-    let mut world = World::of(&[(0, 0.9), (0, 0.8), (0, 0.1), (0, 0.12), (1, 0.9)]);
+    let mut world = SimulatedPeople::of(&[(0, 0.9), (0, 0.8), (0, 0.1), (0, 0.12), (1, 0.9)]);
     assert!(world.one(&[0, 1, 2, 3]));
     world.split(&set(&[2, 3]));
     for world in [&world, &world.reclustered()] {
@@ -230,7 +230,7 @@ fn low_quality_faces_follow_corrections_and_found_no_person() {
         assert!(world.one(&[2, 3, 4]) && !world.one(&[0, 2]));
     }
     // The reverse: the face that stays is of low quality and so belongs to no person.
-    let mut world = World::of(&[(0, 0.9), (0, 0.8), (0, 0.1), (1, 0.9)]);
+    let mut world = SimulatedPeople::of(&[(0, 0.9), (0, 0.8), (0, 0.1), (1, 0.9)]);
     world.split(&set(&[0, 1]));
     for world in [&world, &world.reclustered()] {
         assert!(world.one(&[0, 1]) && world.person(id(2)).is_none());
@@ -262,17 +262,17 @@ fn a_hidden_person_stays_hidden_until_that_is_retracted() {
 fn a_correction_of_other_faces_stays_when_a_part_is_retracted() {
     let person = |faces: &[usize]| {
         let faces: Vec<FaceId> = faces.iter().map(|face| id(*face)).collect();
-        Meant { best: faces[0], faces }
+        PersonRef { best: faces[0], faces }
     };
     let mut corrections = Corrections::default();
     let (split, rest) = ([id(1), id(2)], [id(3), id(4)]);
     corrections.split(&split, &rest, &[], id(3));
     // Faces 1 and 3 are merged; 2 and 4 are not part of the merged people.
     corrections.merge(&[person(&[1]), person(&[3])], false, |_| false);
-    let apart: Vec<_> = corrections.apart.iter().map(|one| one.sides.clone()).collect();
+    let apart: Vec<_> = corrections.cannot_links.iter().map(|one| one.sides.clone()).collect();
     assert_eq!(apart, [[set(&[2]), set(&[3, 4])], [set(&[1]), set(&[4])]]);
     assert!(corrections.forget(|face| [id(3), id(4)].contains(face)));
-    assert!(corrections.apart.is_empty() && corrections.together.len() == 1);
+    assert!(corrections.cannot_links.is_empty() && corrections.must_links.len() == 1);
     assert!(!corrections.forget(|_| false));
 }
 
@@ -282,17 +282,21 @@ fn too_many_corrections_are_refused() {
         Corrections { hidden: (0..10_000).map(id).collect(), ..Default::default() };
     assert!(corrections.check().is_ok());
     corrections.hidden.insert(id(10_000));
-    assert!(matches!(corrections.check(), Err(Error::TooMuchSaid { what: "corrections", .. })));
+    assert!(matches!(
+        corrections.check(),
+        Err(Error::TooManyCorrections { what: "corrections", .. })
+    ));
     let faces = (0..FACES_MAX).map(id).collect();
     let sides = [BTreeSet::from([id(FACES_MAX)]), faces];
-    let corrections = Corrections { apart: vec![Apart { sides }], ..Default::default() };
-    assert!(matches!(corrections.check(), Err(Error::TooMuchSaid { what: "faces", .. })));
+    let corrections =
+        Corrections { cannot_links: vec![CannotLink { sides }], ..Default::default() };
+    assert!(matches!(corrections.check(), Err(Error::TooManyCorrections { what: "faces", .. })));
 }
 
 /// The last correction of each pair of faces (true: one person), recorded independently of `Corrections`.
 type Pairs = BTreeMap<(FaceId, FaceId), bool>;
 
-fn note(pairs: &mut Pairs, a: &BTreeSet<FaceId>, b: &BTreeSet<FaceId>, one: Option<bool>) {
+fn record(pairs: &mut Pairs, a: &BTreeSet<FaceId>, b: &BTreeSet<FaceId>, one: Option<bool>) {
     for (x, y) in a.iter().flat_map(|x| b.iter().map(move |y| (*x, *y))).filter(|(x, y)| x != y) {
         match one {
             Some(one) => drop(pairs.insert((x.min(y), x.max(y)), one)),
@@ -305,8 +309,8 @@ fn note(pairs: &mut Pairs, a: &BTreeSet<FaceId>, b: &BTreeSet<FaceId>, one: Opti
     }
 }
 
-fn hold(world: &World, pairs: &Pairs, when: &str) {
-    let places: HashMap<FaceId, Place> = world.people.of.clone();
+fn check(world: &SimulatedPeople, pairs: &Pairs, when: &str) {
+    let places: HashMap<FaceId, PartId> = world.people.of.clone();
     for ((a, b), one) in pairs {
         let (x, y) = (places.get(a).map(|at| at.person), places.get(b).map(|at| at.person));
         let known = x.is_some() && y.is_some();
@@ -322,27 +326,28 @@ fn hold(world: &World, pairs: &Pairs, when: &str) {
 #[test]
 fn the_last_correction_holds_through_every_change_of_faces() {
     for seed in 0..30 {
-        let mut dice = Dice(seed);
-        let (mut world, mut pairs, mut next) = (World::default(), Pairs::new(), 0);
+        let mut dice = TestRandom(seed);
+        let (mut world, mut pairs, mut next) = (SimulatedPeople::default(), Pairs::new(), 0);
         for step in 0..60 {
             let when = format!("seed {seed}, step {step}");
-            let some =
-                |dice: &mut Dice, world: &World| world.samples[dice.throw(world.samples.len())].id;
+            let some = |dice: &mut TestRandom, world: &SimulatedPeople| {
+                world.samples[dice.throw(world.samples.len())].id
+            };
             match dice.throw(10) {
                 _ if world.samples.len() < 8 => {}
                 0..3 => {
                     let faces = [some(&mut dice, &world), some(&mut dice, &world)];
                     let best: BTreeSet<FaceId> =
-                        faces.iter().map(|face| world.meant(*face).best).collect();
+                        faces.iter().map(|face| world.person_ref(*face).best).collect();
                     if best.len() == 2 && faces.iter().any(|face| world.person(*face).is_some()) {
                         let unassigned = world.samples.iter().map(|of| of.id);
                         let mut released: BTreeSet<FaceId> =
-                            unassigned.filter(|face| world.people.is_homeless(face)).collect();
+                            unassigned.filter(|face| world.people.has_no_person(face)).collect();
                         let merged = world.merge(&faces);
                         // Faces without a person are released from the retracted cannot-links too.
                         released.extend(&merged);
-                        note(&mut pairs, &released, &released, None);
-                        note(&mut pairs, &best, &best, Some(true));
+                        record(&mut pairs, &released, &released, None);
+                        record(&mut pairs, &best, &best, Some(true));
                         let good = merged.iter().find(|face| world.is_good(face));
                         let one = world.person(*good.unwrap()).unwrap();
                         // Low-quality faces are assigned again, and may fit no person any more.
@@ -357,15 +362,15 @@ fn the_last_correction_holds_through_every_change_of_faces() {
                         person.iter().copied().filter(|_| dice.throw(3) == 0).collect();
                     if !split.is_empty() && split.len() < person.len() {
                         let rest = world.split(&split);
-                        note(&mut pairs, &split, &split, Some(true));
-                        note(&mut pairs, &split, &rest, Some(false));
+                        record(&mut pairs, &split, &split, Some(true));
+                        record(&mut pairs, &split, &rest, Some(false));
                     }
                 }
                 6 => {
                     let gone = world.samples.remove(dice.throw(world.samples.len())).id;
                     world.people.forget(&HashSet::from([gone]));
                     pairs.retain(|(a, b), _| *a != gone && *b != gone);
-                    world.settle();
+                    world.update();
                 }
                 _ => {}
             }
@@ -376,16 +381,20 @@ fn the_last_correction_holds_through_every_change_of_faces() {
                 next += 1;
             }
             if dice.throw(2) == 0 {
-                world.settle();
+                world.update();
             }
-            hold(&world, &pairs, &when);
-            hold(&world.reclustered(), &pairs, &format!("{when}, clustered from scratch"));
+            check(&world, &pairs, &when);
+            check(&world.reclustered(), &pairs, &format!("{when}, clustered from scratch"));
             let (bytes, corrections) =
                 (world.people.to_bytes(), world.people.corrections.to_bytes());
             let corrections = Corrections::from_bytes(&corrections).unwrap();
             let back = People::read(&bytes, &world.faces(), corrections).unwrap();
             assert_eq!(back.to_bytes(), bytes, "{when}: read again");
-            hold(&World { people: back, ..world.clone() }, &pairs, &format!("{when}, read again"));
+            check(
+                &SimulatedPeople { people: back, ..world.clone() },
+                &pairs,
+                &format!("{when}, read again"),
+            );
         }
     }
 }

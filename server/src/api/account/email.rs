@@ -14,14 +14,14 @@ use zeroize::Zeroizing;
 
 use super::service;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::SignedIn;
 use crate::http::extract::{self, Body};
-use crate::infra::audit_log::{self, Deed};
+use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
 use crate::infra::ids::{new_id, new_token, token_hash};
-use crate::infra::mail::{self, Mail};
+use crate::infra::mail::{self, OutgoingMail};
 
 /// Lifetime of a link, seconds.
 const VALID_S: i64 = 3600;
@@ -50,22 +50,24 @@ pub struct Confirmation {
 /// effect when the link is confirmed. The response is the same for every address.
 #[utoipa::path(put, path = "/me/email", tag = "account", request_body = NewEmail,
     responses((status = 202)))]
-pub async fn ask(
+pub async fn request_change(
     State(app): State<App>,
     person: SignedIn,
     Body(given): Body<NewEmail>,
 ) -> Result<StatusCode> {
     let email = extract::email(&given.email)?;
     let code = given.code.as_deref();
-    let old = service::prove(&app, &person.user, given.password, code).await?;
+    let old = service::reauthenticate(&app, &person.user, given.password, code).await?;
     let mut tx = app.db().write().await?;
     let token = new_link(&mut tx, &person, &email).await?;
-    note(&mut tx, &person.user, "email_ask").await?;
-    for letter in [mail::new_email(app.post(), &email, &token), mail::email_asked(&old)] {
-        mail::put(app.post(), &mut tx, &Mail::Letter(letter)).await?;
+    record(&mut tx, &person.user, "email_ask").await?;
+    for letter in
+        [mail::new_email(app.mailer(), &email, &token), mail::email_change_requested(&old)]
+    {
+        mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(letter)).await?;
     }
     tx.commit().await?;
-    app.post().wake();
+    app.mailer().wake();
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -91,7 +93,7 @@ async fn new_link(tx: &mut Tx, person: &SignedIn, email: &str) -> Result<Zeroizi
         let detail =
             "Too many confirmation e-mails were requested; use the link of one, or wait an hour.";
         let wait_s = u64::try_from(VALID_S).unwrap_or_default();
-        return Err(Failure::new(Kind::TooMany, detail).retry_after(wait_s));
+        return Err(ApiError::new(ErrorKind::TooManyRequests, detail).retry_after(wait_s));
     }
     let token = new_token("ppe_")?;
     sqlx::query(
@@ -118,7 +120,7 @@ pub async fn confirm(
     State(app): State<App>,
     Body(given): Body<Confirmation>,
 ) -> Result<StatusCode> {
-    let gone = || Failure::new(Kind::Gone, "The link is invalid, expired or already used.");
+    let gone = || ApiError::new(ErrorKind::Gone, "The link is invalid, expired or already used.");
     let mut tx = app.db().write().await?;
     let link = sqlx::query(
         "DELETE FROM links WHERE token_hash = $1 AND kind = 'email' AND expires_unix_s > $2 \
@@ -143,7 +145,7 @@ pub async fn confirm(
         .await;
     changed.map_err(|error| match &error {
         sqlx::Error::Database(cause) if cause.is_unique_violation() => {
-            Failure::new(Kind::Conflict, "Another account has this address.")
+            ApiError::new(ErrorKind::Conflict, "Another account has this address.")
         }
         _ => error.into(),
     })?;
@@ -158,15 +160,19 @@ pub async fn confirm(
         .bind(&session)
         .execute(&mut *tx)
         .await?;
-    note(&mut tx, &user, "email_change").await?;
-    mail::put(app.post(), &mut tx, &Mail::Letter(mail::email_changed(&old))).await?;
+    record(&mut tx, &user, "email_change").await?;
+    mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(mail::email_changed(&old))).await?;
     tx.commit().await?;
-    app.post().wake();
+    app.mailer().wake();
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Records an audit entry without the address, because the audit log is kept for longer than an account.
-async fn note(tx: &mut Tx, user: &str, action: &'static str) -> Result<()> {
+async fn record(tx: &mut Tx, user: &str, action: &'static str) -> Result<()> {
     let actor = format!("user:{user}");
-    audit_log::note(tx, Deed { studio: "", actor: &actor, action, target: user, detail: "" }).await
+    audit_log::record(
+        tx,
+        AuditEvent { studio: "", actor: &actor, action, target: user, detail: "" },
+    )
+    .await
 }

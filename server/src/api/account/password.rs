@@ -4,24 +4,24 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 
 /// Limits the Argon2 computations that run at the same time: 4, with 19 MiB of memory each, so that sign-ins
 /// cannot exhaust memory.
 static AT_ONCE: Semaphore = Semaphore::const_new(4);
-/// Limits the Argon2 requests in progress, running and queued. Further requests get `Busy`.
+/// Limits the Argon2 requests in progress, running and queued. Further requests get `UploadLocks`.
 const WAITING_MAX: usize = 64;
 static WAITING: Semaphore = Semaphore::const_new(WAITING_MAX);
 
 /// Least and greatest length of a password, in characters.
-const LEAST: usize = 10;
-const MOST: usize = 200;
+const LENGTH_MIN: usize = 10;
+const LENGTH_MAX: usize = 200;
 
 /// Hashes a new password and returns the hash as a PHC string.
 ///
 /// # Errors
 /// - `Invalid` if the password is too short or too long.
-/// - `Busy` if too many hashes are in progress.
+/// - `UploadLocks` if too many hashes are in progress.
 pub async fn hash(password: Zeroizing<String>) -> Result<String> {
     check_length(&password)?;
     hash_secret(password).await
@@ -33,11 +33,11 @@ pub async fn hash(password: Zeroizing<String>) -> Result<String> {
 /// - `Invalid` if it is too short or too long.
 pub fn check_length(password: &str) -> Result<()> {
     let count = password.chars().count();
-    if (LEAST..=MOST).contains(&count) {
+    if (LENGTH_MIN..=LENGTH_MAX).contains(&count) {
         return Ok(());
     }
-    Err(Failure::invalid(format!(
-        "password: expected {LEAST} to {MOST} characters, received {count}."
+    Err(ApiError::invalid(format!(
+        "password: expected {LENGTH_MIN} to {LENGTH_MAX} characters, received {count}."
     )))
 }
 
@@ -45,11 +45,11 @@ pub fn check_length(password: &str) -> Result<()> {
 /// Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane; about 30 ms per hash.
 ///
 /// # Errors
-/// - `Busy` if too many hashes are in progress.
+/// - `UploadLocks` if too many hashes are in progress.
 pub async fn hash_secret(secret: Zeroizing<String>) -> Result<String> {
-    heavily(move || {
+    run_hashing(move || {
         let hash = Argon2::default().hash_password(secret.as_bytes());
-        hash.map(|hash| hash.to_string()).map_err(Failure::internal)
+        hash.map(|hash| hash.to_string()).map_err(ApiError::internal)
     })
     .await
 }
@@ -58,31 +58,31 @@ pub async fn hash_secret(secret: Zeroizing<String>) -> Result<String> {
 /// that the response time does not disclose whether an account exists.
 ///
 /// # Errors
-/// - `Busy` if too many hashes are in progress.
+/// - `UploadLocks` if too many hashes are in progress.
 pub async fn verify(password: Zeroizing<String>, hash: Option<String>) -> Result<bool> {
     /// A dummy hash whose password is unknown.
-    const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$\
+    const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$\
         9TPv/7lfWLwFUMpTcPxA3VJ4sWZjHcXGlGLzZXA0n0k";
-    heavily(move || {
+    run_hashing(move || {
         let known = hash.is_some();
-        let text = hash.unwrap_or_else(|| NOBODY.to_owned());
-        let parsed = PasswordHash::new(&text).map_err(Failure::internal)?;
+        let text = hash.unwrap_or_else(|| DUMMY_HASH.to_owned());
+        let parsed = PasswordHash::new(&text).map_err(ApiError::internal)?;
         Ok(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok() && known)
     })
     .await
 }
 
-/// Runs `work` on a blocking thread, within the two limits above.
-async fn heavily<T: Send + 'static>(
+/// Runs `run_worker` on a blocking thread, within the two limits above.
+async fn run_hashing<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let busy = || {
-        Failure::new(Kind::Busy, "Too many sign-ins are in progress; try again in 2 seconds.")
+        ApiError::new(ErrorKind::Busy, "Too many sign-ins are in progress; try again in 2 seconds.")
             .retry_after(2)
     };
     let _waiting = WAITING.try_acquire().map_err(|_| busy())?;
     let _permit = AT_ONCE.acquire().await.map_err(|_| busy())?;
-    tokio::task::spawn_blocking(work).await.map_err(Failure::internal)?
+    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
 }
 
 #[cfg(test)]

@@ -13,13 +13,13 @@ use zeroize::Zeroizing;
 
 use super::password;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::extract::{self, Body};
-use crate::infra::audit_log::{self, Deed};
+use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
 use crate::infra::ids::{new_id, new_token, sha256, token_hash};
-use crate::infra::mail::{self, Letter, Mail, Post, Resolving};
+use crate::infra::mail::{self, EmailMessage, Mailer, OutgoingMail, ResetFuture};
 
 /// Lifetime of a link, seconds.
 const VALID_S: i64 = 3600;
@@ -27,13 +27,13 @@ const VALID_S: i64 = 3600;
 const LINKS_MAX: i64 = 3;
 
 #[derive(Deserialize, ToSchema)]
-pub struct ResetWish {
+pub struct PasswordResetRequest {
     #[schema(format = "email")]
     email: String,
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct Reset {
+pub struct NewPasswordByLink {
     /// The token from the link in the e-mail.
     token: String,
     /// The new password.
@@ -43,24 +43,31 @@ pub struct Reset {
 
 /// Requests a password reset. If the address has an account, it is sent an e-mail with a link. The response
 /// is the same for every address.
-#[utoipa::path(post, path = "/password-resets", tag = "account", request_body = ResetWish,
+#[utoipa::path(post, path = "/password-resets", tag = "account", request_body = PasswordResetRequest,
     responses((status = 202)))]
-pub async fn ask(State(app): State<App>, Body(wish): Body<ResetWish>) -> Result<StatusCode> {
+pub async fn request_reset(
+    State(app): State<App>,
+    Body(wish): Body<PasswordResetRequest>,
+) -> Result<StatusCode> {
     let email = extract::email(&wish.email)?;
     let mut tx = app.db().write().await?;
-    mail::put(app.post(), &mut tx, &Mail::ResetAsked { email }).await?;
+    mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::PasswordResetRequested { email }).await?;
     tx.commit().await?;
-    app.post().wake();
+    app.mailer().wake();
     Ok(StatusCode::ACCEPTED)
 }
 
 /// Creates a reset link and returns the e-mail message that holds it, with the link's expiry in seconds since
 /// the Unix epoch. Returns `None` if there is no such account or it has 3 valid links already.
-pub fn resolve_reset<'a>(mailer: &'a Post, tx: &'a mut Tx, email: &'a str) -> Resolving<'a> {
+pub fn resolve_reset<'a>(mailer: &'a Mailer, tx: &'a mut Tx, email: &'a str) -> ResetFuture<'a> {
     Box::pin(reset_letter(mailer, tx, email))
 }
 
-async fn reset_letter(mailer: &Post, tx: &mut Tx, email: &str) -> Result<Option<(Letter, i64)>> {
+async fn reset_letter(
+    mailer: &Mailer,
+    tx: &mut Tx,
+    email: &str,
+) -> Result<Option<(EmailMessage, i64)>> {
     let now = now_s();
     sqlx::query("DELETE FROM links WHERE kind = 'reset' AND expires_unix_s <= $1")
         .bind(now)
@@ -98,10 +105,13 @@ async fn reset_letter(mailer: &Post, tx: &mut Tx, email: &str) -> Result<Option<
 
 /// Sets a new password, given the token of the link. Ends all sessions of the account; the client signs in
 /// afterwards.
-#[utoipa::path(put, path = "/password-resets", tag = "account", request_body = Reset,
+#[utoipa::path(put, path = "/password-resets", tag = "account", request_body = NewPasswordByLink,
     responses((status = 204)))]
-pub async fn set(State(app): State<App>, Body(given): Body<Reset>) -> Result<StatusCode> {
-    let gone = || Failure::new(Kind::Gone, "The link is invalid, expired or already used.");
+pub async fn set(
+    State(app): State<App>,
+    Body(given): Body<NewPasswordByLink>,
+) -> Result<StatusCode> {
+    let gone = || ApiError::new(ErrorKind::Gone, "The link is invalid, expired or already used.");
     let row = sqlx::query(
         "SELECT l.id AS link, u.id AS user_id, u.email FROM links l JOIN users u ON u.email = l.email \
          WHERE l.token_hash = $1 AND l.kind = 'reset' AND l.expires_unix_s > $2",
@@ -139,11 +149,17 @@ pub async fn set(State(app): State<App>, Body(given): Body<Reset>) -> Result<Sta
         .execute(&mut *tx)
         .await?;
     let actor = format!("user:{user}");
-    let deed =
-        Deed { studio: "", actor: &actor, action: "password_reset", target: &user, detail: "" };
-    audit_log::note(&mut tx, deed).await?;
-    mail::put(app.post(), &mut tx, &Mail::Letter(mail::password_changed(&email))).await?;
+    let deed = AuditEvent {
+        studio: "",
+        actor: &actor,
+        action: "password_reset",
+        target: &user,
+        detail: "",
+    };
+    audit_log::record(&mut tx, deed).await?;
+    mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(mail::password_changed(&email)))
+        .await?;
     tx.commit().await?;
-    app.post().wake();
+    app.mailer().wake();
     Ok(StatusCode::NO_CONTENT)
 }

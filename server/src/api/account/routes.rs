@@ -8,13 +8,13 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::password;
-use super::service::{self, Setup, SignIn};
+use super::service::{self, NewSession, SetupRequest};
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::{SESSION_COOKIE, SignedIn, set_cookie};
 use crate::http::client_address::{ClientAddress, Encrypted};
 use crate::http::extract::{self, Body, Path};
-use crate::infra::audit_log::{self, Deed};
+use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::db::Tx;
 
 #[derive(Deserialize, ToSchema)]
@@ -86,7 +86,7 @@ pub async fn setup(
     encrypted: Encrypted,
     Body(new): Body<NewSetup>,
 ) -> Result<Response> {
-    let setup = Setup {
+    let setup = SetupRequest {
         email: extract::email(&new.email)?,
         name: extract::name("name", &new.name)?,
         studio: extract::name("studio", &new.studio)?,
@@ -105,8 +105,9 @@ pub async fn sign_in(
     encrypted: Encrypted,
     Body(given): Body<Credentials>,
 ) -> Result<Response> {
-    let unknown =
-        |_| Failure::new(Kind::WrongCredentials, "Check e-mail, password and code; try again.");
+    let unknown = |_| {
+        ApiError::new(ErrorKind::WrongCredentials, "Check e-mail, password and code; try again.")
+    };
     let email = extract::email(&given.email).map_err(unknown)?;
     let code = given.code.as_deref();
     let signed_in = service::sign_in(&app, &from.to_string(), &email, given.password, code).await?;
@@ -116,7 +117,7 @@ pub async fn sign_in(
 async fn signed_in_response(
     app: &App,
     Encrypted(encrypted): Encrypted,
-    signed_in: SignIn,
+    signed_in: NewSession,
 ) -> Result<Response> {
     let cookie = set_cookie(SESSION_COOKIE, &signed_in.token, encrypted, None);
     let me = read_me(app, &signed_in.user).await?;
@@ -130,7 +131,7 @@ pub async fn sign_out(State(app): State<App>, person: SignedIn) -> Result<Respon
     let mut headers = HeaderMap::new();
     for encrypted in [false, true] {
         let cookie = set_cookie(SESSION_COOKIE, "", encrypted, Some(0));
-        headers.append(header::SET_COOKIE, cookie.parse().map_err(Failure::internal)?);
+        headers.append(header::SET_COOKIE, cookie.parse().map_err(ApiError::internal)?);
     }
     Ok((StatusCode::NO_CONTENT, headers).into_response())
 }
@@ -143,7 +144,7 @@ async fn end_session(app: &App, user: &str, session: &str) -> Result<()> {
         .execute(&mut *tx)
         .await?;
     if ended.rows_affected() == 0 {
-        return Err(Failure::not_found());
+        return Err(ApiError::not_found());
     }
     tx.commit().await?;
     Ok(())
@@ -185,17 +186,17 @@ pub async fn change(
             .bind(&person.user)
             .execute(&mut *tx)
             .await?;
-        note(&mut tx, &person, "account_change").await?;
+        record(&mut tx, &person, "account_change").await?;
         tx.commit().await?;
     }
     read_me(&app, &person.user).await.map(Json)
 }
 
 /// Records an audit entry about an action of a user on their own account.
-pub async fn note(tx: &mut Tx, person: &SignedIn, action: &'static str) -> Result<()> {
+pub async fn record(tx: &mut Tx, person: &SignedIn, action: &'static str) -> Result<()> {
     let actor = format!("user:{}", person.user);
-    let deed = Deed { studio: "", actor: &actor, action, target: &person.user, detail: "" };
-    audit_log::note(tx, deed).await
+    let deed = AuditEvent { studio: "", actor: &actor, action, target: &person.user, detail: "" };
+    audit_log::record(tx, deed).await
 }
 
 /// Replaces the password and ends all other sessions. Requires the current password, and a code if the

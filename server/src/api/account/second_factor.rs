@@ -5,16 +5,16 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use utoipa::ToSchema;
 
-use super::routes::{note, read_me};
+use super::routes::{read_me, record};
 use super::{service, totp};
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::SignedIn;
 use crate::http::extract::Body;
 use crate::infra::qr_code;
 
 #[derive(Deserialize, ToSchema)]
-pub struct Code {
+pub struct TotpCode {
     /// A code of the authenticator app, 6 digits.
     #[schema(min_length = 6, max_length = 6, pattern = "^[0-9]{6}$")]
     code: String,
@@ -46,8 +46,8 @@ pub async fn begin(
     .execute(&mut *tx)
     .await?;
     if begun.rows_affected() == 0 {
-        return Err(Failure::new(
-            Kind::Conflict,
+        return Err(ApiError::new(
+            ErrorKind::Conflict,
             "The account has a second factor; remove it first.",
         ));
     }
@@ -56,21 +56,21 @@ pub async fn begin(
 }
 
 /// Confirms the second factor with a code. Sign-in requires a code from now on.
-#[utoipa::path(put, path = "/me/second-factor", tag = "account", request_body = Code, responses((status = 204)))]
+#[utoipa::path(put, path = "/me/second-factor", tag = "account", request_body = TotpCode, responses((status = 204)))]
 pub async fn confirm(
     State(app): State<App>,
     person: SignedIn,
-    Body(given): Body<Code>,
+    Body(given): Body<TotpCode>,
 ) -> Result<StatusCode> {
     set(&app, &person, &given.code, true).await
 }
 
 /// Removes the second factor. Requires a valid code.
-#[utoipa::path(delete, path = "/me/second-factor", tag = "account", request_body = Code, responses((status = 204)))]
+#[utoipa::path(delete, path = "/me/second-factor", tag = "account", request_body = TotpCode, responses((status = 204)))]
 pub async fn remove(
     State(app): State<App>,
     person: SignedIn,
-    Body(given): Body<Code>,
+    Body(given): Body<TotpCode>,
 ) -> Result<StatusCode> {
     set(&app, &person, &given.code, false).await
 }
@@ -86,12 +86,13 @@ async fn set(app: &App, person: &SignedIn, code: &str, on: bool) -> Result<Statu
     let secret: Option<String> = row.try_get("totp_secret")?;
     let confirmed = row.try_get::<i64, _>("totp_confirmed")? != 0;
     if secret.is_none() || confirmed == on {
-        return Err(Failure::new(
-            Kind::Conflict,
+        return Err(ApiError::new(
+            ErrorKind::Conflict,
             "No second factor was begun, or it has that state already.",
         ));
     }
-    let wrong = || Failure::new(Kind::Forbidden, "The code is wrong, expired or already used.");
+    let wrong =
+        || ApiError::new(ErrorKind::Forbidden, "The code is wrong, expired or already used.");
     let Some(step) = totp::check(app, &person.user, secret, Some(code))? else {
         service::count_guess_of(app, &person.user).await?;
         return Err(wrong());
@@ -107,7 +108,7 @@ async fn set(app: &App, person: &SignedIn, code: &str, on: bool) -> Result<Statu
         return Err(wrong());
     }
     let action = if on { "second_factor_on" } else { "second_factor_off" };
-    note(&mut tx, person, action).await?;
+    record(&mut tx, person, action).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,29 +4,29 @@ use zeroize::Zeroizing;
 
 use super::password;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::{Role, SignedIn};
 use crate::infra::alerts::Pattern;
-use crate::infra::audit_log::{self, Deed};
+use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
 use crate::infra::ids::{new_id, new_token, sha256, token_hash};
-use crate::infra::mail::{self, Mail};
+use crate::infra::mail::{self, OutgoingMail};
 
 /// Lifetime of the setup link of the first account, seconds.
 const SETUP_S: i64 = 7 * 86_400;
 /// Greatest lifetime of a session, seconds, even if it is in use.
 const SESSION_S: i64 = 90 * 86_400;
-/// Failed attempts of one account or client address before a lockout. The fifth failure locks for `WAIT_S`
-/// seconds, and each further one doubles that, up to `WAIT_S_MAX`.
-const FREE_TRIES: i64 = 5;
-const WAIT_S: i64 = 30;
-const WAIT_S_MAX: i64 = 3600;
+/// Failed attempts of one account or client address before a lockout. The fifth failure locks for `DELAY_S`
+/// seconds, and each further one doubles that, up to `DELAY_S_MAX`.
+const FREE_ATTEMPTS: i64 = 5;
+const DELAY_S: i64 = 30;
+const DELAY_S_MAX: i64 = 3600;
 /// The failure count restarts after this time without a failure, seconds.
-const FORGET_S: i64 = 86_400;
+const DECAY_S: i64 = 86_400;
 
 /// The data of the first account and its studio.
-pub struct Setup {
+pub struct SetupRequest {
     pub email: String,
     pub name: String,
     pub password_hash: String,
@@ -34,7 +34,7 @@ pub struct Setup {
 }
 
 /// A new session of an authenticated user.
-pub struct SignIn {
+pub struct NewSession {
     pub user: String,
     /// The session token for the cookie. The database stores only its hash.
     pub token: Zeroizing<String>,
@@ -68,8 +68,8 @@ pub async fn begin_setup(app: &App) -> Result<Option<Zeroizing<String>>> {
 /// Creates the first account and its studio, and signs the account in.
 ///
 /// # Errors
-/// - `Gone` if the token is invalid, expired or already used.
-pub async fn finish_setup(app: &App, token: &str, setup: Setup) -> Result<SignIn> {
+/// - `LostPhotoRow` if the token is invalid, expired or already used.
+pub async fn finish_setup(app: &App, token: &str, setup: SetupRequest) -> Result<NewSession> {
     let mut tx = app.db().write().await?;
     let used = sqlx::query(
         "DELETE FROM links WHERE kind = 'setup' AND token_hash = $1 AND expires_unix_s > $2",
@@ -79,7 +79,10 @@ pub async fn finish_setup(app: &App, token: &str, setup: Setup) -> Result<SignIn
     .execute(&mut *tx)
     .await?;
     if used.rows_affected() == 0 {
-        return Err(Failure::new(Kind::Gone, "The link is invalid, expired or already used."));
+        return Err(ApiError::new(
+            ErrorKind::Gone,
+            "The link is invalid, expired or already used.",
+        ));
     }
     let user = new_id()?;
     sqlx::query("INSERT INTO users (id, email, name, password_hash, created_unix_s) VALUES ($1, $2, $3, $4, $5)")
@@ -92,9 +95,9 @@ pub async fn finish_setup(app: &App, token: &str, setup: Setup) -> Result<SignIn
         .await?;
     let studio = new_studio(&mut tx, &user, &setup.studio).await?;
     let actor = format!("user:{user}");
-    audit_log::note(
+    audit_log::record(
         &mut tx,
-        Deed { studio: &studio, actor: &actor, action: "setup", target: &user, detail: "" },
+        AuditEvent { studio: &studio, actor: &actor, action: "setup", target: &user, detail: "" },
     )
     .await?;
     let signed_in = begin_session(&mut tx, &user).await?;
@@ -124,7 +127,7 @@ pub async fn new_studio(tx: &mut Tx, user: &str, name: &str) -> Result<String> {
 
 /// Creates a session of `user` with a new token. No session from before the sign-in is reused, which prevents
 /// session fixation.
-pub async fn begin_session(tx: &mut Tx, user: &str) -> Result<SignIn> {
+pub async fn begin_session(tx: &mut Tx, user: &str) -> Result<NewSession> {
     let (token, now) = (new_token("ppc_")?, now_s());
     sqlx::query(
         "INSERT INTO sessions (id, token_hash, user_id, created_unix_s, seen_unix_s, expires_unix_s) \
@@ -138,7 +141,7 @@ pub async fn begin_session(tx: &mut Tx, user: &str) -> Result<SignIn> {
     .bind(now + SESSION_S)
     .execute(&mut **tx)
     .await?;
-    Ok(SignIn { user: user.to_owned(), token })
+    Ok(NewSession { user: user.to_owned(), token })
 }
 
 /// Signs in with e-mail address, password and, if the account has a second factor, a code.
@@ -148,7 +151,7 @@ pub async fn begin_session(tx: &mut Tx, user: &str) -> Result<SignIn> {
 /// tokens are not logged.
 ///
 /// # Errors
-/// - `TooMany` during a lockout.
+/// - `TooManyRequests` during a lockout.
 /// - `WrongCredentials` if the address, the password or the code is wrong.
 pub async fn sign_in(
     app: &App,
@@ -156,7 +159,7 @@ pub async fn sign_in(
     email: &str,
     password: Zeroizing<String>,
     code: Option<&str>,
-) -> Result<SignIn> {
+) -> Result<NewSession> {
     // Hashed, so that the table of failed attempts discloses no e-mail addresses.
     let subjects = [format!("account:{}", sha256(email.as_bytes())), format!("address:{from}")];
     let row = sqlx::query("SELECT id, password_hash, totp_secret, totp_confirmed, totp_step FROM users WHERE email = $1")
@@ -165,7 +168,7 @@ pub async fn sign_in(
         .await?;
     let known = row.as_ref().map(|row| row.try_get::<String, _>("id")).transpose()?;
     if let Err(refused) = refuse_guessing(app, &subjects).await {
-        notice_guessing(app, known.as_deref());
+        report_guessing(app, known.as_deref());
         return Err(refused);
     }
     let hash =
@@ -201,9 +204,9 @@ pub async fn sign_in(
         .await?;
     let signed_in = begin_session(&mut tx, &user).await?;
     let actor = format!("user:{user}");
-    audit_log::note(
+    audit_log::record(
         &mut tx,
-        Deed { studio: "", actor: &actor, action: "sign_in", target: &user, detail: "" },
+        AuditEvent { studio: "", actor: &actor, action: "sign_in", target: &user, detail: "" },
     )
     .await?;
     tx.commit().await?;
@@ -213,7 +216,7 @@ pub async fn sign_in(
 /// Checks the lockout of each subject.
 ///
 /// # Errors
-/// - `TooMany` if one of them is locked out.
+/// - `TooManyRequests` if one of them is locked out.
 async fn refuse_guessing(app: &App, subjects: &[String]) -> Result<()> {
     let now = now_s();
     for subject in subjects {
@@ -223,12 +226,12 @@ async fn refuse_guessing(app: &App, subjects: &[String]) -> Result<()> {
             .await?;
         let Some(row) = row else { continue };
         let (failures, last): (i64, i64) = (row.try_get("failures")?, row.try_get("last_unix_s")?);
-        let over = (failures - FREE_TRIES).clamp(-1, 10);
-        let wait = if over < 0 { 0 } else { (WAIT_S << over).min(WAIT_S_MAX) };
+        let over = (failures - FREE_ATTEMPTS).clamp(-1, 10);
+        let wait = if over < 0 { 0 } else { (DELAY_S << over).min(DELAY_S_MAX) };
         if last + wait > now {
             let seconds = u64::try_from(last + wait - now).unwrap_or(1);
-            return Err(Failure::new(
-                Kind::TooMany,
+            return Err(ApiError::new(
+                ErrorKind::TooManyRequests,
                 "Too many failed attempts; wait before the next one.",
             )
             .retry_after(seconds));
@@ -239,18 +242,18 @@ async fn refuse_guessing(app: &App, subjects: &[String]) -> Result<()> {
 
 /// Reports password guessing to the alerts. Does nothing if there is no such account: there is no owner to
 /// warn, and the client address is counted separately.
-fn notice_guessing(app: &App, account: Option<&str>) {
+fn report_guessing(app: &App, account: Option<&str>) {
     if let Some(user) = account {
-        app.alerts().saw(Pattern::AccountGuessing, &format!("user:{user}"), "");
+        app.alerts().record(Pattern::AccountGuessing, &format!("user:{user}"), "");
     }
 }
 
 /// Counts a failure for the account and the client address. Always returns `WrongCredentials`, which does not
 /// disclose what was wrong.
 async fn failed<T>(app: &App, subjects: &[String; 2], known: Option<String>) -> Result<T> {
-    notice_guessing(app, known.as_deref());
+    report_guessing(app, known.as_deref());
     count_failure(app, subjects).await?;
-    Err(Failure::new(Kind::WrongCredentials, "Check e-mail, password and code; try again."))
+    Err(ApiError::new(ErrorKind::WrongCredentials, "Check e-mail, password and code; try again."))
 }
 
 async fn count_failure(app: &App, subjects: &[String]) -> Result<()> {
@@ -264,7 +267,7 @@ async fn count_failure(app: &App, subjects: &[String]) -> Result<()> {
         )
         .bind(subject)
         .bind(now)
-        .bind(now - FORGET_S)
+        .bind(now - DECAY_S)
         .execute(&mut *tx)
         .await?;
     }
@@ -275,9 +278,9 @@ async fn count_failure(app: &App, subjects: &[String]) -> Result<()> {
 /// Returns the account's e-mail address.
 ///
 /// # Errors
-/// - `TooMany` during a lockout.
+/// - `TooManyRequests` during a lockout.
 /// - `Forbidden` if the password or the code is wrong.
-pub async fn prove(
+pub async fn reauthenticate(
     app: &App,
     user: &str,
     password: Zeroizing<String>,
@@ -285,12 +288,12 @@ pub async fn prove(
 ) -> Result<String> {
     let row = right_password(app, user, password).await?;
     if row.try_get::<i64, _>("totp_confirmed")? != 0 {
-        let wrong = |detail: &str| Failure::new(Kind::Forbidden, detail);
+        let wrong = |detail: &str| ApiError::new(ErrorKind::Forbidden, detail);
         if code.is_none() {
             return Err(wrong("This account requires a code of its authenticator app."));
         }
         let step = super::totp::check(app, user, row.try_get("totp_secret")?, code)?;
-        if !take_step(app, user, step).await? {
+        if !consume_totp_step(app, user, step).await? {
             count_guess_of(app, user).await?;
             return Err(wrong("The code is wrong, expired or already used."));
         }
@@ -313,18 +316,18 @@ fn proof_of(user: &str) -> String {
 /// Checks the reauthentication lockout of a signed-in user.
 ///
 /// # Errors
-/// - `TooMany` during the lockout.
+/// - `TooManyRequests` during the lockout.
 pub async fn refuse_guesses_of(app: &App, user: &str) -> Result<()> {
     let refused = refuse_guessing(app, &[proof_of(user)]).await;
     if refused.is_err() {
-        notice_guessing(app, Some(user));
+        report_guessing(app, Some(user));
     }
     refused
 }
 
 /// Counts a failed reauthentication of a signed-in user.
 pub async fn count_guess_of(app: &App, user: &str) -> Result<()> {
-    notice_guessing(app, Some(user));
+    report_guessing(app, Some(user));
     count_failure(app, &[proof_of(user)]).await
 }
 
@@ -342,11 +345,11 @@ async fn right_password(app: &App, user: &str, password: Zeroizing<String>) -> R
         return Ok(row);
     }
     count_guess_of(app, user).await?;
-    Err(Failure::new(Kind::Forbidden, "The current password is wrong."))
+    Err(ApiError::new(ErrorKind::Forbidden, "The current password is wrong."))
 }
 
 /// Consumes a TOTP time step. Returns `false` if it is `None` or not later than the last consumed one.
-async fn take_step(app: &App, user: &str, step: Option<i64>) -> Result<bool> {
+async fn consume_totp_step(app: &App, user: &str, step: Option<i64>) -> Result<bool> {
     let Some(step) = step else { return Ok(false) };
     let mut tx = app.db().write().await?;
     let taken = sqlx::query("UPDATE users SET totp_step = $1 WHERE id = $2 AND totp_step < $1")
@@ -363,7 +366,7 @@ async fn take_step(app: &App, user: &str, step: Option<i64>) -> Result<bool> {
 ///
 /// # Errors
 /// - `Invalid` if the new password is too short or too long.
-/// - `TooMany` and `Forbidden` as in [`prove`].
+/// - `TooManyRequests` and `Forbidden` as in [`reauthenticate`].
 pub async fn set_password(
     app: &App,
     person: &SignedIn,
@@ -372,9 +375,9 @@ pub async fn set_password(
     new: Zeroizing<String>,
 ) -> Result<()> {
     let (user, keep_session) = (person.user.as_str(), person.session.as_str());
-    // Checked before `prove`, which consumes a code.
+    // Checked before `reauthenticate`, which consumes a code.
     password::check_length(&new)?;
-    let email = prove(app, user, current, code).await?;
+    let email = reauthenticate(app, user, current, code).await?;
     let hash = password::hash(new).await?;
     let mut tx = app.db().write().await?;
     sqlx::query("UPDATE users SET password_hash = $1 WHERE id = $2")
@@ -392,13 +395,20 @@ pub async fn set_password(
         .execute(&mut *tx)
         .await?;
     let actor = format!("user:{user}");
-    audit_log::note(
+    audit_log::record(
         &mut tx,
-        Deed { studio: "", actor: &actor, action: "password_change", target: user, detail: "" },
+        AuditEvent {
+            studio: "",
+            actor: &actor,
+            action: "password_change",
+            target: user,
+            detail: "",
+        },
     )
     .await?;
-    mail::put(app.post(), &mut tx, &Mail::Letter(mail::password_changed(&email))).await?;
+    mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(mail::password_changed(&email)))
+        .await?;
     tx.commit().await?;
-    app.post().wake();
+    app.mailer().wake();
     Ok(())
 }

@@ -7,7 +7,7 @@
 use totp_rs::{Builder, Secret, Totp};
 
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_s;
 use crate::infra::ids::{random, unhex};
 
@@ -18,7 +18,7 @@ pub fn new_secret(app: &App, user: &str, account: &str) -> Result<(String, Strin
     let bytes = zeroize::Zeroizing::new(random::<20>()?);
     let sealed = app.seal(&context(user), bytes.as_slice())?;
     let totp = totp(bytes.as_slice(), account)?;
-    Ok((sealed, totp.to_url().map_err(Failure::internal)?))
+    Ok((sealed, totp.to_url().map_err(ApiError::internal)?))
 }
 
 /// Returns the time step of `code` under the sealed secret, or `None` if the code is not valid now.
@@ -32,14 +32,14 @@ pub fn check(
     code: Option<&str>,
 ) -> Result<Option<i64>> {
     let Some(code) = code else {
-        return Err(Failure::new(
-            Kind::WrongCredentials,
+        return Err(ApiError::new(
+            ErrorKind::WrongCredentials,
             "This account requires a code of its authenticator app.",
         ));
     };
     let sealed = sealed.as_deref().and_then(unhex);
     let sealed =
-        sealed.ok_or_else(|| Failure::internal("confirmed second factor without a secret"))?;
+        sealed.ok_or_else(|| ApiError::internal("confirmed second factor without a secret"))?;
     let secret = app.vault().open(&context(user), &sealed)?;
     let now = u64::try_from(now_s()).unwrap_or_default();
     let step = totp(&secret, "-")?.check(code, now);
@@ -50,7 +50,7 @@ fn totp(secret: &[u8], account: &str) -> Result<Totp> {
     let secret = Secret::new(secret.to_vec().into_boxed_slice());
     let builder =
         Builder::new().with_secret(secret).with_account_name(account).with_issuer(Some("PicPick"));
-    builder.build().map_err(Failure::internal)
+    builder.build().map_err(ApiError::internal)
 }
 
 fn context(user: &str) -> String {

@@ -5,8 +5,8 @@ use utoipa::ToSchema;
 
 use super::photos::one;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::AlbumVisit;
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::AlbumSession;
 use crate::http::extract;
 use crate::infra::clock::now_s;
 use crate::infra::ids::{is_id, new_id};
@@ -70,7 +70,7 @@ pub fn read(row: &AnyRow, who: &str) -> sqlx::Result<Comment> {
 /// # Errors
 /// - `NotFound` if the album does not show the photo.
 /// - `Forbidden` if the visitor has not entered the second PIN.
-pub async fn pick(app: &App, visit: &AlbumVisit, photo: &str, important: bool) -> Result<()> {
+pub async fn pick(app: &App, visit: &AlbumSession, photo: &str, important: bool) -> Result<()> {
     let photo = one(app, visit, photo).await?;
     let mut tx = app.db().write().await?;
     sqlx::query(
@@ -91,7 +91,7 @@ pub async fn pick(app: &App, visit: &AlbumVisit, photo: &str, important: bool) -
 ///
 /// # Errors
 /// - The errors of [`pick`].
-pub async fn unpick(app: &App, visit: &AlbumVisit, photo: &str) -> Result<()> {
+pub async fn remove_pick(app: &App, visit: &AlbumSession, photo: &str) -> Result<()> {
     let photo = one(app, visit, photo).await?;
     let mut tx = app.db().write().await?;
     sqlx::query("DELETE FROM album_picks WHERE visitor_id = $1 AND photo_id = $2")
@@ -107,7 +107,7 @@ pub async fn unpick(app: &App, visit: &AlbumVisit, photo: &str) -> Result<()> {
 ///
 /// # Errors
 /// - The errors of [`pick`].
-pub async fn comments(app: &App, visit: &AlbumVisit, photo: &str) -> Result<Vec<Comment>> {
+pub async fn comments(app: &App, visit: &AlbumSession, photo: &str) -> Result<Vec<Comment>> {
     let (photo, who) = (one(app, visit, photo).await?, visit.visitor()?);
     let rows = sqlx::query(
         "SELECT c.*, w.name AS visitor_name FROM album_comments c \
@@ -130,7 +130,7 @@ pub async fn comments(app: &App, visit: &AlbumVisit, photo: &str) -> Result<Vec<
 /// - `Conflict` if the photo has `COMMENTS_MAX` comments.
 pub async fn comment(
     app: &App,
-    visit: &AlbumVisit,
+    visit: &AlbumSession,
     photo: &str,
     new: &NewComment,
 ) -> Result<Comment> {
@@ -156,7 +156,7 @@ pub async fn comment(
     .await?;
     if made.rows_affected() == 0 {
         let detail = format!("The photo has {COMMENTS_MAX} comments, which is the maximum.");
-        return Err(Failure::new(Kind::Conflict, detail));
+        return Err(ApiError::new(ErrorKind::Conflict, detail));
     }
     let row = sqlx::query(
         "SELECT c.*, w.name AS visitor_name FROM album_comments c \
@@ -183,7 +183,7 @@ fn spot(x: Option<f64>, y: Option<f64>) -> Result<Option<(i64, i64)>> {
             let parts = |value: f64| (value * PARTS).round() as i64;
             Ok(Some((parts(x), parts(y))))
         }
-        _ => Err(Failure::invalid("x, y: expected both, each from 0 to 1, or none.")),
+        _ => Err(ApiError::invalid("x, y: expected both, each from 0 to 1, or none.")),
     }
 }
 
@@ -191,7 +191,7 @@ fn spot(x: Option<f64>, y: Option<f64>) -> Result<Option<(i64, i64)>> {
 ///
 /// # Errors
 /// - `NotFound` if the album does not show the comment's photo.
-pub async fn resolve(app: &App, visit: &AlbumVisit, comment: &str, resolved: bool) -> Result<()> {
+pub async fn resolve(app: &App, visit: &AlbumSession, comment: &str, resolved: bool) -> Result<()> {
     let photo = photo_of(app, visit, comment).await?;
     one(app, visit, &photo).await?;
     let mut tx = app.db().write().await?;
@@ -209,7 +209,7 @@ pub async fn resolve(app: &App, visit: &AlbumVisit, comment: &str, resolved: boo
 /// # Errors
 /// - `NotFound` if the album does not show the comment's photo.
 /// - `Forbidden` if another visitor wrote the comment.
-pub async fn delete(app: &App, visit: &AlbumVisit, comment: &str) -> Result<()> {
+pub async fn delete(app: &App, visit: &AlbumSession, comment: &str) -> Result<()> {
     let photo = photo_of(app, visit, comment).await?;
     one(app, visit, &photo).await?;
     let mut tx = app.db().write().await?;
@@ -219,16 +219,19 @@ pub async fn delete(app: &App, visit: &AlbumVisit, comment: &str) -> Result<()> 
         .execute(&mut *tx)
         .await?;
     if gone.rows_affected() == 0 {
-        return Err(Failure::new(Kind::Forbidden, "Only its author can delete this comment."));
+        return Err(ApiError::new(
+            ErrorKind::Forbidden,
+            "Only its author can delete this comment.",
+        ));
     }
     tx.commit().await?;
     Ok(())
 }
 
 /// Returns the photo of a comment in the session's album. Errors: `NotFound`.
-async fn photo_of(app: &App, visit: &AlbumVisit, comment: &str) -> Result<String> {
+async fn photo_of(app: &App, visit: &AlbumSession, comment: &str) -> Result<String> {
     if !is_id(comment) {
-        return Err(Failure::not_found());
+        return Err(ApiError::not_found());
     }
     let row = sqlx::query(
         "SELECT c.photo_id FROM album_comments c JOIN album_visitors w ON w.id = c.visitor_id \

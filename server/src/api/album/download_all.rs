@@ -9,16 +9,16 @@ use axum::extract::State;
 use axum::response::Response;
 use tokio::runtime::Handle;
 
-use super::photos::{self, Choice};
+use super::photos::{self, PhotoFilter};
 use crate::api::photo_policy::Download;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::AlbumVisit;
-use crate::http::extract::Bytes;
-use crate::infra::zip_stream::{permit, place, respond};
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::AlbumSession;
+use crate::http::extract::BinarySchema;
+use crate::infra::zip_stream::{entry_path, permit, respond};
 
 /// A photo to add to the archive.
-struct Wanted {
+struct DownloadQuery {
     id: String,
     folder: Option<String>,
 }
@@ -27,20 +27,23 @@ struct Wanted {
 /// Responds with `forbidden` if there are none, or if the album limits downloads: then each photo is
 /// downloaded on its own.
 #[utoipa::path(get, path = "/album/download", tag = "album",
-    responses((status = 200, body = Bytes, content_type = "application/zip")))]
-pub async fn everything(State(app): State<App>, visit: AlbumVisit) -> Result<Response> {
-    if photos::about(&app, &visit).await?.downloads_max.is_some() {
+    responses((status = 200, body = BinarySchema, content_type = "application/zip")))]
+pub async fn download_all(State(app): State<App>, visit: AlbumSession) -> Result<Response> {
+    if photos::settings(&app, &visit).await?.downloads_max.is_some() {
         let detail = "This album limits downloads; download its photos one at a time.";
-        return Err(Failure::new(Kind::Forbidden, detail));
+        return Err(ApiError::new(ErrorKind::Forbidden, detail));
     }
-    let all = photos::part(&app, &visit, &Choice::default(), 0, i64::MAX).await?;
-    let wanted: Vec<Wanted> = all
+    let all = photos::part(&app, &visit, &PhotoFilter::default(), 0, i64::MAX).await?;
+    let wanted: Vec<DownloadQuery> = all
         .into_iter()
         .filter(|photo| photo.download != Download::Off)
-        .map(|photo| Wanted { id: photo.id, folder: photo.folder })
+        .map(|photo| DownloadQuery { id: photo.id, folder: photo.folder })
         .collect();
     if wanted.is_empty() {
-        return Err(Failure::new(Kind::Forbidden, "Downloads are off for this album's photos."));
+        return Err(ApiError::new(
+            ErrorKind::Forbidden,
+            "Downloads are off for this album's photos.",
+        ));
     }
     let permit = permit(&visit.id)?;
     let handle = Handle::current();
@@ -48,9 +51,11 @@ pub async fn everything(State(app): State<App>, visit: AlbumVisit) -> Result<Res
         let _permit = permit;
         let mut names = HashSet::new();
         for photo in &wanted {
-            if let Some((name, bytes)) = handle.block_on(taken(&app, &visit, &photo.id))? {
-                archive
-                    .add(&place(photo.folder.as_deref(), &name, &photo.id, &mut names), &bytes)?;
+            if let Some((name, bytes)) = handle.block_on(archive_entry(&app, &visit, &photo.id))? {
+                archive.add(
+                    &entry_path(photo.folder.as_deref(), &name, &photo.id, &mut names),
+                    &bytes,
+                )?;
             }
         }
         Ok(())
@@ -58,12 +63,16 @@ pub async fn everything(State(app): State<App>, visit: AlbumVisit) -> Result<Res
 }
 
 /// Returns a photo's name and bytes; `None` if it may no longer be downloaded.
-/// Errors: `SignedOut` if the session has ended.
-async fn taken(app: &App, visit: &AlbumVisit, photo: &str) -> Result<Option<(String, Vec<u8>)>> {
-    visit.must_be_open(app.db()).await?;
+/// Errors: `Unauthenticated` if the session has ended.
+async fn archive_entry(
+    app: &App,
+    visit: &AlbumSession,
+    photo: &str,
+) -> Result<Option<(String, Vec<u8>)>> {
+    visit.check_open(app.db()).await?;
     match photos::file(app, visit, photo).await {
-        Ok(file) => file.taken(app).await,
-        Err(failure) if failure.kind == Kind::NotFound => Ok(None),
+        Ok(file) => file.archive_entry(app).await,
+        Err(failure) if failure.kind == ErrorKind::NotFound => Ok(None),
         Err(failure) => Err(failure),
     }
 }

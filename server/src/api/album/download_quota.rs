@@ -9,10 +9,10 @@ use std::net::IpAddr;
 
 use sqlx::Row as _;
 
-use super::photos::{About, about};
+use super::photos::{AlbumSettings, settings};
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::AlbumVisit;
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::AlbumSession;
 use crate::infra::ids::sha256;
 use crate::infra::rate_limit::network;
 
@@ -21,7 +21,7 @@ use crate::infra::rate_limit::network;
 const OWN: &str = "(visit_id = $1 OR visitor_id = $2 OR ($2 = '' AND taker = $3))";
 
 /// The identity that downloads are counted for.
-struct Taker<'a> {
+struct DownloadIdentity<'a> {
     visit: &'a str,
     /// Empty if the visitor has given no name.
     visitor: &'a str,
@@ -29,8 +29,8 @@ struct Taker<'a> {
     hash: String,
 }
 
-impl<'a> Taker<'a> {
-    fn of(visit: &'a AlbumVisit, from: IpAddr) -> Self {
+impl<'a> DownloadIdentity<'a> {
+    fn of(visit: &'a AlbumSession, from: IpAddr) -> Self {
         Self {
             visit: &visit.id,
             visitor: visit.visitor.as_deref().unwrap_or_default(),
@@ -49,27 +49,27 @@ impl<'a> Taker<'a> {
 /// Returns how many photos the visitor at address `from` may still download; `None` if unlimited.
 pub async fn downloads_left(
     app: &App,
-    visit: &AlbumVisit,
+    visit: &AlbumSession,
     from: IpAddr,
-    about: &About,
+    about: &AlbumSettings,
 ) -> Result<Option<i64>> {
     let Some(most) = about.downloads_max else { return Ok(None) };
-    let taken = Taker::of(visit, from).count(app.db().read()).await?;
+    let taken = DownloadIdentity::of(visit, from).count(app.db().read()).await?;
     Ok(Some((most - taken).max(0)))
 }
 
 /// Records a download that is about to start. A photo that was downloaded before does not count again.
 ///
 /// # Errors
-/// - `TooMany` if the quota is used up.
+/// - `TooManyRequests` if the quota is used up.
 pub async fn count_download(
     app: &App,
-    visit: &AlbumVisit,
+    visit: &AlbumSession,
     from: IpAddr,
     photo: &str,
 ) -> Result<()> {
-    let Some(most) = about(app, visit).await?.downloads_max else { return Ok(()) };
-    let taker = Taker::of(visit, from);
+    let Some(most) = settings(app, visit).await?.downloads_max else { return Ok(()) };
+    let taker = DownloadIdentity::of(visit, from);
     let mut tx = app.db().write().await?;
     // This no-op update locks the album's row until the commit: concurrent downloads are counted in turn.
     sqlx::query("UPDATE albums SET name = name WHERE id = $1")
@@ -90,7 +90,7 @@ pub async fn count_download(
     }
     if taker.count(&mut *tx).await? >= most {
         let detail = format!("You have downloaded {most} photos, the maximum in this album.");
-        return Err(Failure::new(Kind::TooMany, detail));
+        return Err(ApiError::new(ErrorKind::TooManyRequests, detail));
     }
     sqlx::query(
         "INSERT INTO album_downloads (album_id, visit_id, visitor_id, photo_id, taker) \

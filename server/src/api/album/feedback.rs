@@ -7,14 +7,14 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::annotations::{Comment, read as read_comment};
-use super::routes::must_be_there;
+use super::routes::check_exists;
 use crate::app::App;
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::note_by;
+use crate::http::auth::audit::record_by;
 use crate::http::extract::{Body, Path, Query};
 use crate::infra::clock::now_s;
-use crate::infra::db::{List, Value};
+use crate::infra::db::{BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::is_id;
 
@@ -35,7 +35,7 @@ pub struct Pick {
 
 /// One album's picks and comments, as written to the event's export.
 #[derive(Serialize)]
-pub struct Told {
+pub struct AlbumFeedback {
     id: String,
     name: String,
     picks: Vec<Pick>,
@@ -76,10 +76,10 @@ pub async fn picks(
     Path((_, album)): Path<(String, String)>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Pick>>> {
-    must_be_there(&app, &grant, &album).await?;
-    let list = List {
+    check_exists(&app, &grant, &album).await?;
+    let list = PageQuery {
         select: PICKS,
-        values: &[Value::Text(&album)],
+        values: &[BoundValue::Text(&album)],
         order: ["k.created_unix_s", "k.photo_id || k.visitor_id"],
     };
     app.db().page(&paging, list, read_pick, |it| (it.created_unix_s, &it.key)).await.map(Json)
@@ -95,10 +95,10 @@ pub async fn comments(
     Path((_, album)): Path<(String, String)>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Comment>>> {
-    must_be_there(&app, &grant, &album).await?;
-    let list = List {
+    check_exists(&app, &grant, &album).await?;
+    let list = PageQuery {
         select: COMMENTS,
-        values: &[Value::Text(&album)],
+        values: &[BoundValue::Text(&album)],
         order: ["c.created_unix_s", "c.id"],
     };
     let read = |row: &AnyRow| read_comment(row, "");
@@ -115,9 +115,9 @@ pub async fn resolve(
     Path((_, album, comment)): Path<(String, String, String)>,
     Body(given): Body<Resolution>,
 ) -> Result<StatusCode> {
-    must_be_there(&app, &grant, &album).await?;
+    check_exists(&app, &grant, &album).await?;
     if !is_id(&comment) {
-        return Err(Failure::not_found());
+        return Err(ApiError::not_found());
     }
     let mut tx = app.db().write().await?;
     let changed = sqlx::query(
@@ -130,15 +130,15 @@ pub async fn resolve(
     .execute(&mut *tx)
     .await?;
     if changed.rows_affected() == 0 {
-        return Err(Failure::not_found());
+        return Err(ApiError::not_found());
     }
-    note_by(&mut tx, &grant, "album_comment_resolve", &comment, "").await?;
+    record_by(&mut tx, &grant, "album_comment_resolve", &comment, "").await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Returns the picks and comments of all albums of an event.
-pub async fn of_event(app: &App, event: &str) -> Result<Vec<Told>> {
+pub async fn of_event(app: &App, event: &str) -> Result<Vec<AlbumFeedback>> {
     let albums =
         sqlx::query("SELECT id, name FROM albums WHERE event_id = $1 ORDER BY created_unix_s, id")
             .bind(event)
@@ -153,7 +153,7 @@ pub async fn of_event(app: &App, event: &str) -> Result<Vec<Told>> {
         let comments = all(COMMENTS, "c.created_unix_s, c.id");
         let comments = sqlx::query(&comments).bind(&id).fetch_all(app.db().read()).await?;
         let read = |row: &AnyRow| read_comment(row, "");
-        told.push(Told {
+        told.push(AlbumFeedback {
             name: album.try_get("name")?,
             picks: picks.iter().map(read_pick).collect::<sqlx::Result<_>>()?,
             comments: comments.iter().map(read).collect::<sqlx::Result<_>>()?,

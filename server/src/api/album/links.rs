@@ -6,14 +6,14 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use super::routes::must_be_there;
+use super::routes::check_exists;
 use crate::app::App;
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::note_by;
+use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::clock::now_s;
-use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{is_id, new_id, new_token, token_hash};
 
@@ -54,10 +54,10 @@ pub async fn list(
     Path((_, album)): Path<(String, String)>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<AlbumLink>>> {
-    must_be_there(&app, &grant, &album).await?;
-    let list = List {
+    check_exists(&app, &grant, &album).await?;
+    let list = PageQuery {
         select: "SELECT * FROM album_links WHERE album_id = $1",
-        values: &[Value::Text(&album)],
+        values: &[BoundValue::Text(&album)],
         order: BY_CREATION,
     };
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
@@ -73,7 +73,7 @@ pub async fn create(
     Path((_, album)): Path<(String, String)>,
     Body(given): Body<NewAlbumLink>,
 ) -> Result<(StatusCode, Json<AlbumLink>)> {
-    must_be_there(&app, &grant, &album).await?;
+    check_exists(&app, &grant, &album).await?;
     let token = new_token("ppa_")?;
     let link = AlbumLink {
         id: new_id()?,
@@ -93,7 +93,7 @@ pub async fn create(
     .bind(link.created_unix_s)
     .execute(&mut *tx)
     .await?;
-    note_by(&mut tx, &grant, "album_link_create", &link.id, &album).await?;
+    record_by(&mut tx, &grant, "album_link_create", &link.id, &album).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(link)))
 }
@@ -107,9 +107,9 @@ pub async fn withdraw(
     grant: Grant,
     Path((_, album, link)): Path<(String, String, String)>,
 ) -> Result<StatusCode> {
-    must_be_there(&app, &grant, &album).await?;
+    check_exists(&app, &grant, &album).await?;
     if !is_id(&link) {
-        return Err(Failure::not_found());
+        return Err(ApiError::not_found());
     }
     let mut tx = app.db().write().await?;
     let gone = sqlx::query("DELETE FROM album_links WHERE id = $1 AND album_id = $2")
@@ -118,9 +118,9 @@ pub async fn withdraw(
         .execute(&mut *tx)
         .await?;
     if gone.rows_affected() == 0 {
-        return Err(Failure::not_found());
+        return Err(ApiError::not_found());
     }
-    note_by(&mut tx, &grant, "album_link_withdraw", &link, &album).await?;
+    record_by(&mut tx, &grant, "album_link_withdraw", &link, &album).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -16,4 +16,4 @@ pub mod routes;
 pub mod visitor;
 pub mod visits;
 
-pub use visits::forget;
+pub use visits::delete_expired;

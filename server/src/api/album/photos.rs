@@ -3,12 +3,12 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use crate::api::photo::visitor_view::{Shown, shown};
-use crate::api::photo_policy::{Allowed, COLUMNS, Download, TABLES, VISIBLE};
+use crate::api::photo::visitor_view::{VisitorPhoto, find_visible};
+use crate::api::photo_policy::{COLUMNS, Download, PhotoPermissions, TABLES, VISIBLE};
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::AlbumVisit;
-use crate::infra::db::{List, Value};
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::AlbumSession;
+use crate::infra::db::{BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::is_id;
 
@@ -37,7 +37,7 @@ pub struct AlbumPhoto {
 
 /// A filter for an album's photos.
 #[derive(Clone, Debug, Default)]
-pub struct Choice {
+pub struct PhotoFilter {
     /// A folder's ID; empty for all folders.
     pub folder: String,
     /// Whether to select only the visitor's picks.
@@ -82,7 +82,7 @@ fn read(row: &AnyRow) -> Result<AlbumPhoto> {
         folder: row.try_get("folder_name")?,
         width: row.try_get("width")?,
         height: row.try_get("height")?,
-        download: Allowed::of_row(row)?.download,
+        download: PhotoPermissions::of_row(row)?.download,
         picked: pick.is_some(),
         important: pick == Some(1),
         comments: row.try_get("comments")?,
@@ -90,25 +90,25 @@ fn read(row: &AnyRow) -> Result<AlbumPhoto> {
     })
 }
 
-/// Returns the values of $1 to $4 for `seen`.
-fn values<'a>(visit: &'a AlbumVisit, choice: &'a Choice) -> [&'a str; 4] {
+/// Returns the values of $1 to $4 for `mark_seen`.
+fn values<'a>(visit: &'a AlbumSession, choice: &'a PhotoFilter) -> [&'a str; 4] {
     let visitor = visit.visitor.as_deref().unwrap_or_default();
     [&visit.album, visitor, &choice.folder, if choice.picked { "1" } else { "" }]
 }
 
-/// Runs a statement built with `seen`; `more` holds the values from $5 on.
+/// Runs a statement built with `mark_seen`; `more` holds the values from $5 on.
 async fn rows(
     app: &App,
-    visit: &AlbumVisit,
-    choice: &Choice,
+    visit: &AlbumSession,
+    choice: &PhotoFilter,
     text: &str,
-    more: &[Value<'_>],
+    more: &[BoundValue<'_>],
 ) -> Result<Vec<AnyRow>> {
     let query =
         values(visit, choice).into_iter().fold(sqlx::query(text), |query, value| query.bind(value));
     let query = more.iter().fold(query, |query, value| match value {
-        Value::Text(text) => query.bind(*text),
-        Value::Number(number) => query.bind(*number),
+        BoundValue::Text(text) => query.bind(*text),
+        BoundValue::Number(number) => query.bind(*number),
     });
     Ok(query.fetch_all(app.db().read()).await?)
 }
@@ -116,31 +116,31 @@ async fn rows(
 /// Returns one page of the API's photo list.
 pub async fn page(
     app: &App,
-    visit: &AlbumVisit,
-    choice: &Choice,
+    visit: &AlbumSession,
+    choice: &PhotoFilter,
     paging: &Paging,
 ) -> Result<Page<AlbumPhoto>> {
-    let values = values(visit, choice).map(Value::Text);
+    let values = values(visit, choice).map(BoundValue::Text);
     let select = seen(&columns());
-    let list = List { select: &select, values: &values, order: ["p.created_unix_s", "p.id"] };
+    let list = PageQuery { select: &select, values: &values, order: ["p.created_unix_s", "p.id"] };
     app.db().page(paging, list, read, |it| (it.created_unix_s, &it.id)).await
 }
 
 /// Returns `count` photos from index `from` on (0 is the oldest).
 pub async fn part(
     app: &App,
-    visit: &AlbumVisit,
-    choice: &Choice,
+    visit: &AlbumSession,
+    choice: &PhotoFilter,
     from: i64,
     count: i64,
 ) -> Result<Vec<AlbumPhoto>> {
     let text = format!("{} ORDER BY p.created_unix_s, p.id LIMIT $5 OFFSET $6", seen(&columns()));
-    let more = [Value::Number(count), Value::Number(from)];
+    let more = [BoundValue::Number(count), BoundValue::Number(from)];
     rows(app, visit, choice, &text, &more).await?.iter().map(read).collect()
 }
 
 /// Returns the number of selected photos.
-pub async fn count(app: &App, visit: &AlbumVisit, choice: &Choice) -> Result<i64> {
+pub async fn count(app: &App, visit: &AlbumSession, choice: &PhotoFilter) -> Result<i64> {
     let text = seen("COUNT(*) AS n");
     let found = rows(app, visit, choice, &text, &[]).await?;
     Ok(found.first().map_or(Ok(0), |row| row.try_get("n"))?)
@@ -149,15 +149,15 @@ pub async fn count(app: &App, visit: &AlbumVisit, choice: &Choice) -> Result<i64
 /// Returns the number of selected photos that are ordered before `photo`.
 pub async fn before(
     app: &App,
-    visit: &AlbumVisit,
-    choice: &Choice,
+    visit: &AlbumSession,
+    choice: &PhotoFilter,
     photo: &AlbumPhoto,
 ) -> Result<i64> {
     let text = format!(
         "{} AND (p.created_unix_s < $5 OR (p.created_unix_s = $5 AND p.id < $6))",
         seen("COUNT(*) AS n")
     );
-    let more = [Value::Number(photo.created_unix_s), Value::Text(&photo.id)];
+    let more = [BoundValue::Number(photo.created_unix_s), BoundValue::Text(&photo.id)];
     let found = rows(app, visit, choice, &text, &more).await?;
     Ok(found.first().map_or(Ok(0), |row| row.try_get("n"))?)
 }
@@ -166,26 +166,27 @@ pub async fn before(
 ///
 /// # Errors
 /// - `NotFound` if the album does not show the photo, whatever the reason.
-pub async fn one(app: &App, visit: &AlbumVisit, photo: &str) -> Result<AlbumPhoto> {
+pub async fn one(app: &App, visit: &AlbumSession, photo: &str) -> Result<AlbumPhoto> {
     if !is_id(photo) {
-        return Err(Failure::not_found());
+        return Err(ApiError::not_found());
     }
     let text = format!("{} AND p.id = $5", seen(&columns()));
-    let found = rows(app, visit, &Choice::default(), &text, &[Value::Text(photo)]).await?;
-    found.first().ok_or_else(Failure::not_found).and_then(read)
+    let found =
+        rows(app, visit, &PhotoFilter::default(), &text, &[BoundValue::Text(photo)]).await?;
+    found.first().ok_or_else(ApiError::not_found).and_then(read)
 }
 
 /// Returns one photo with access to its files.
 ///
 /// # Errors
-/// - The errors of [`one`].
-pub async fn file(app: &App, visit: &AlbumVisit, photo: &str) -> Result<Shown> {
+/// - The errors of [`show_photo`].
+pub async fn file(app: &App, visit: &AlbumSession, photo: &str) -> Result<VisitorPhoto> {
     let photo = one(app, visit, photo).await?;
-    shown(app, &visit.event, &photo.id).await
+    find_visible(app, &visit.event, &photo.id).await
 }
 
 /// Returns the folders that contain a visible photo, with the number of their photos.
-pub async fn folders(app: &App, visit: &AlbumVisit) -> Result<Vec<AlbumFolder>> {
+pub async fn folders(app: &App, visit: &AlbumSession) -> Result<Vec<AlbumFolder>> {
     let text = format!(
         "{} AND f.id IS NOT NULL GROUP BY f.id, f.name, f.created_unix_s ORDER BY f.created_unix_s, f.id",
         seen("f.id, f.name, COUNT(*) AS n")
@@ -197,11 +198,11 @@ pub async fn folders(app: &App, visit: &AlbumVisit) -> Result<Vec<AlbumFolder>> 
             photos: row.try_get("n")?,
         })
     };
-    rows(app, visit, &Choice::default(), &text, &[]).await?.iter().map(read).collect()
+    rows(app, visit, &PhotoFilter::default(), &text, &[]).await?.iter().map(read).collect()
 }
 
 /// An album's settings as its visitors may know them.
-pub struct About {
+pub struct AlbumSettings {
     pub name: String,
     pub studio: String,
     pub ends_unix_s: i64,
@@ -214,7 +215,7 @@ pub struct About {
     cover: Option<String>,
 }
 
-pub async fn about(app: &App, visit: &AlbumVisit) -> Result<About> {
+pub async fn settings(app: &App, visit: &AlbumSession) -> Result<AlbumSettings> {
     let row = sqlx::query(
         "SELECT a.name, a.cover_photo_id, a.ends_unix_s, a.annotate_pin_hash, a.downloads_max, \
          s.name AS studio_name, (SELECT w.name FROM album_visitors w WHERE w.id = $2) AS visitor_name \
@@ -224,7 +225,7 @@ pub async fn about(app: &App, visit: &AlbumVisit) -> Result<About> {
     .bind(visit.visitor.as_deref().unwrap_or_default())
     .fetch_one(app.db().read())
     .await?;
-    Ok(About {
+    Ok(AlbumSettings {
         name: row.try_get("name")?,
         studio: row.try_get("studio_name")?,
         ends_unix_s: row.try_get("ends_unix_s")?,
@@ -236,13 +237,17 @@ pub async fn about(app: &App, visit: &AlbumVisit) -> Result<About> {
 }
 
 /// Returns the cover: the chosen photo if visitors may see it, otherwise the first photo.
-pub async fn cover(app: &App, visit: &AlbumVisit, about: &About) -> Result<Option<AlbumPhoto>> {
+pub async fn cover(
+    app: &App,
+    visit: &AlbumSession,
+    about: &AlbumSettings,
+) -> Result<Option<AlbumPhoto>> {
     if let Some(cover) = &about.cover {
         match one(app, visit, cover).await {
             Ok(photo) => return Ok(Some(photo)),
-            Err(failure) if failure.kind == Kind::NotFound => {}
+            Err(failure) if failure.kind == ErrorKind::NotFound => {}
             Err(failure) => return Err(failure),
         }
     }
-    Ok(part(app, visit, &Choice::default(), 0, 1).await?.pop())
+    Ok(part(app, visit, &PhotoFilter::default(), 0, 1).await?.pop())
 }

@@ -9,14 +9,14 @@ use zeroize::Zeroizing;
 
 use super::pin;
 use crate::api::account::verify_password;
-use crate::api::folder::in_event;
+use crate::api::folder::check_in_event;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::note_by;
+use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::clock::now_s;
-use crate::infra::db::{BY_CREATION, List, Tx, Value};
+use crate::infra::db::{BY_CREATION, BoundValue, PageQuery, Tx};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{is_id, new_id};
 
@@ -92,13 +92,13 @@ pub struct AlbumChange {
 }
 
 /// An album's row, with the PIN hashes that no response contains.
-struct Stored {
+struct StoredAlbum {
     album: Album,
     view_pin_hash: Option<String>,
     annotate_pin_hash: Option<String>,
 }
 
-fn read(row: &AnyRow) -> sqlx::Result<Stored> {
+fn read(row: &AnyRow) -> sqlx::Result<StoredAlbum> {
     let view_pin_hash: Option<String> = row.try_get("view_pin_hash")?;
     let annotate_pin_hash: Option<String> = row.try_get("annotate_pin_hash")?;
     let album = Album {
@@ -112,7 +112,7 @@ fn read(row: &AnyRow) -> sqlx::Result<Stored> {
         ends_unix_s: row.try_get("ends_unix_s")?,
         created_unix_s: row.try_get("created_unix_s")?,
     };
-    Ok(Stored { album, view_pin_hash, annotate_pin_hash })
+    Ok(StoredAlbum { album, view_pin_hash, annotate_pin_hash })
 }
 
 async fn fill_folders<'e>(db: impl AnyExecutor<'e>, album: &mut Album) -> Result<()> {
@@ -129,7 +129,7 @@ async fn fill_folders<'e>(db: impl AnyExecutor<'e>, album: &mut Album) -> Result
 }
 
 /// Returns an album of the grant's event and locks its row until the commit. Errors: `NotFound`.
-async fn locked(tx: &mut Tx, grant: &Grant, album: &str) -> Result<Stored> {
+async fn lock_album(tx: &mut Tx, grant: &Grant, album: &str) -> Result<StoredAlbum> {
     // This no-op update locks the row.
     let row =
         sqlx::query("UPDATE albums SET name = name WHERE id = $1 AND event_id = $2 RETURNING *")
@@ -143,9 +143,9 @@ async fn locked(tx: &mut Tx, grant: &Grant, album: &str) -> Result<Stored> {
 }
 
 /// Returns an album of the grant's event. Errors: `NotFound`.
-async fn one(app: &App, grant: &Grant, album: &str) -> Result<Stored> {
+async fn one(app: &App, grant: &Grant, album: &str) -> Result<StoredAlbum> {
     if !is_id(album) {
-        return Err(Failure::not_found());
+        return Err(ApiError::not_found());
     }
     let text = "SELECT * FROM albums WHERE id = $1 AND event_id = $2";
     let row = sqlx::query(text).bind(album).bind(grant.event()?).fetch_one(app.db().read()).await?;
@@ -158,7 +158,7 @@ async fn one(app: &App, grant: &Grant, album: &str) -> Result<Stored> {
 ///
 /// # Errors
 /// - `NotFound` if it does not.
-pub async fn must_be_there(app: &App, grant: &Grant, album: &str) -> Result<()> {
+pub async fn check_exists(app: &App, grant: &Grant, album: &str) -> Result<()> {
     one(app, grant, album).await.map(drop)
 }
 
@@ -170,9 +170,9 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Album>>> {
-    let list = List {
+    let list = PageQuery {
         select: "SELECT * FROM albums WHERE event_id = $1",
-        values: &[Value::Text(grant.event()?)],
+        values: &[BoundValue::Text(grant.event()?)],
         order: BY_CREATION,
     };
     let read = |row: &AnyRow| read(row).map(|stored| stored.album);
@@ -197,7 +197,7 @@ pub async fn create(
     let now = now_s();
     let ends_unix_s = given.ends_unix_s.unwrap_or(event.ends_unix_s);
     if ends_unix_s <= now {
-        return Err(Failure::invalid("ends_unix_s: expected a time in the future."));
+        return Err(ApiError::invalid("ends_unix_s: expected a time in the future."));
     }
     let (view, annotate) = (given.view_pin.as_ref(), given.annotate_pin.as_ref());
     if view.is_some() && view == annotate {
@@ -214,7 +214,7 @@ pub async fn create(
         ends_unix_s,
         created_unix_s: now,
     };
-    let stored = Stored {
+    let stored = StoredAlbum {
         view_pin_hash: hash("view_pin", view).await?,
         annotate_pin_hash: hash("annotate_pin", annotate).await?,
         album,
@@ -230,13 +230,13 @@ pub async fn create(
     .execute(&mut *tx)
     .await?;
     write(&mut tx, &event.id, &stored).await?;
-    note_by(&mut tx, &grant, "album_create", &stored.album.id, "").await?;
+    record_by(&mut tx, &grant, "album_create", &stored.album.id, "").await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(stored.album)))
 }
 
-fn same_pins() -> Failure {
-    Failure::invalid("annotate_pin: expected a PIN that differs from view_pin.")
+fn same_pins() -> ApiError {
+    ApiError::invalid("annotate_pin: expected a PIN that differs from view_pin.")
 }
 
 async fn hash(what: &str, pin: Option<&Zeroizing<String>>) -> Result<Option<String>> {
@@ -250,7 +250,7 @@ fn downloads_max(given: Option<i64>) -> Result<Option<i64>> {
     match given {
         None | Some(0) => Ok(None),
         Some(count @ 1..=1_000_000) => Ok(Some(count)),
-        Some(count) => Err(Failure::invalid(format!(
+        Some(count) => Err(ApiError::invalid(format!(
             "downloads_max: expected 0 to 1000000, received {count}."
         ))),
     }
@@ -258,7 +258,7 @@ fn downloads_max(given: Option<i64>) -> Result<Option<i64>> {
 
 /// Writes all changeable columns of an album and its list of folders. Errors: `Invalid` if the cover photo or
 /// a folder does not belong to the event.
-async fn write(tx: &mut Tx, event: &str, stored: &Stored) -> Result<()> {
+async fn write(tx: &mut Tx, event: &str, stored: &StoredAlbum) -> Result<()> {
     let album = &stored.album;
     if let Some(cover) = &album.cover {
         let cover = extract::line("cover", cover, 1, 64)?;
@@ -267,7 +267,7 @@ async fn write(tx: &mut Tx, event: &str, stored: &Stored) -> Result<()> {
             .bind(event)
             .fetch_optional(&mut **tx)
             .await?;
-        row.ok_or_else(|| Failure::invalid("cover: expected a photo of this event."))?;
+        row.ok_or_else(|| ApiError::invalid("cover: expected a photo of this event."))?;
     }
     sqlx::query(
         "UPDATE albums SET name = $1, cover_photo_id = $2, all_folders = $3, view_pin_hash = $4, \
@@ -289,11 +289,11 @@ async fn write(tx: &mut Tx, event: &str, stored: &Stored) -> Result<()> {
         .await?;
     let folders = album.folders.as_deref().unwrap_or_default();
     if folders.len() > FOLDERS_MAX {
-        return Err(Failure::invalid(format!("folders: expected {FOLDERS_MAX} or fewer.")));
+        return Err(ApiError::invalid(format!("folders: expected {FOLDERS_MAX} or fewer.")));
     }
     for folder in folders {
         let folder = extract::line("folders", folder, 1, 64)?;
-        in_event(&mut **tx, &folder, event).await?;
+        check_in_event(&mut **tx, &folder, event).await?;
         sqlx::query(
             "INSERT INTO album_folders (album_id, folder_id) VALUES ($1, $2) \
              ON CONFLICT (album_id, folder_id) DO NOTHING",
@@ -335,14 +335,14 @@ pub async fn change(
     let annotate = new_hash("annotate_pin", given.annotate_pin.as_ref()).await?;
     let (new_view, new_annotate) = (view.is_some(), annotate.is_some());
     let mut tx = app.db().write().await?;
-    let Stored { album: before, view_pin_hash, annotate_pin_hash } =
-        locked(&mut tx, &grant, &album).await?;
+    let StoredAlbum { album: before, view_pin_hash, annotate_pin_hash } =
+        lock_album(&mut tx, &grant, &album).await?;
     // The new PIN was compared with the other one before the lock: the other one must not have changed since.
     if (new_view && !new_annotate && annotate_pin_hash != known.annotate_pin_hash)
         || (new_annotate && !new_view && view_pin_hash != known.view_pin_hash)
     {
         let detail = "Another request has changed the album's PINs; try again.";
-        return Err(Failure::new(Kind::Conflict, detail));
+        return Err(ApiError::new(ErrorKind::Conflict, detail));
     }
     let view_pin_hash = view.unwrap_or(view_pin_hash);
     let annotate_pin_hash = annotate.unwrap_or(annotate_pin_hash);
@@ -361,14 +361,14 @@ pub async fn change(
         ends_unix_s: given.ends_unix_s.unwrap_or(before.ends_unix_s),
         ..before
     };
-    let stored = Stored { album, view_pin_hash, annotate_pin_hash };
+    let stored = StoredAlbum { album, view_pin_hash, annotate_pin_hash };
     write(&mut tx, grant.event()?, &stored).await?;
     if new_view {
         end_visits(&mut tx, "DELETE FROM album_visits", &stored.album.id).await?;
     } else if new_annotate {
         end_visits(&mut tx, "UPDATE album_visits SET visitor_id = NULL", &stored.album.id).await?;
     }
-    note_by(&mut tx, &grant, "album_change", &stored.album.id, "").await?;
+    record_by(&mut tx, &grant, "album_change", &stored.album.id, "").await?;
     tx.commit().await?;
     Ok(Json(stored.album))
 }
@@ -389,8 +389,8 @@ async fn new_hash(what: &str, given: Option<&Zeroizing<String>>) -> Result<Optio
     }
 }
 
-/// Checks that the two PINs differ, using the hash in `known` for a PIN that is not given. Errors: `Invalid`.
-async fn must_differ(given: &AlbumChange, known: &Stored) -> Result<()> {
+/// Checks that the two PINs differ, using the hash in `existing` for a PIN that is not given. Errors: `Invalid`.
+async fn must_differ(given: &AlbumChange, known: &StoredAlbum) -> Result<()> {
     let same = match (&given.view_pin, &given.annotate_pin) {
         (Some(view), Some(annotate)) => !view.is_empty() && view == annotate,
         (Some(new), None) => is_pin(new, &known.annotate_pin_hash).await?,
@@ -413,10 +413,10 @@ pub async fn remove(
     grant: Grant,
     Path((_, album)): Path<(String, String)>,
 ) -> Result<StatusCode> {
-    must_be_there(&app, &grant, &album).await?;
+    check_exists(&app, &grant, &album).await?;
     let mut tx = app.db().write().await?;
     sqlx::query("DELETE FROM albums WHERE id = $1").bind(&album).execute(&mut *tx).await?;
-    note_by(&mut tx, &grant, "album_delete", &album, "").await?;
+    record_by(&mut tx, &grant, "album_delete", &album, "").await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,13 +11,13 @@ use zeroize::Zeroizing;
 use super::annotations::{self, Comment, NewComment};
 use super::download_quota;
 use super::feedback::Resolution;
-use super::photos::{self, AlbumFolder, AlbumPhoto, Choice};
+use super::photos::{self, AlbumFolder, AlbumPhoto, PhotoFilter};
 use super::visits;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::AlbumVisit;
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::AlbumSession;
 use crate::http::client_address::{ClientAddress, Encrypted};
-use crate::http::extract::{self, Body, Bytes, Path, Query};
+use crate::http::extract::{self, BinarySchema, Body, Path, Query};
 use crate::infra::db::{Page, Paging};
 
 #[derive(Deserialize, ToSchema)]
@@ -81,7 +81,7 @@ pub async fn enter(
     Encrypted(encrypted): Encrypted,
     Body(given): Body<AlbumEntry>,
 ) -> Result<Response> {
-    let gone = || Failure::new(Kind::Gone, "The link is invalid, expired or withdrawn.");
+    let gone = || ApiError::new(ErrorKind::Gone, "The link is invalid, expired or withdrawn.");
     let link = visits::link(&app, &given.token).await?.ok_or_else(gone)?;
     let token = visits::enter(&app, &link, from, given.pin.unwrap_or_default()).await?;
     let cookie = [(header::SET_COOKIE, visits::cookie(Some(&token), encrypted))];
@@ -92,7 +92,7 @@ pub async fn enter(
 #[utoipa::path(delete, path = "/album/session", tag = "album", responses((status = 204)))]
 pub async fn leave(
     State(app): State<App>,
-    visit: AlbumVisit,
+    visit: AlbumSession,
     Encrypted(encrypted): Encrypted,
 ) -> Result<Response> {
     visits::leave(&app, &visit).await?;
@@ -106,7 +106,7 @@ pub async fn leave(
     responses((status = 204)))]
 pub async fn annotate(
     State(app): State<App>,
-    visit: AlbumVisit,
+    visit: AlbumSession,
     ClientAddress(from): ClientAddress,
     Encrypted(encrypted): Encrypted,
     Body(given): Body<Annotator>,
@@ -120,12 +120,12 @@ pub async fn annotate(
 #[utoipa::path(get, path = "/album", tag = "album", responses((status = 200, body = AlbumView)))]
 pub async fn show(
     State(app): State<App>,
-    visit: AlbumVisit,
+    visit: AlbumSession,
     ClientAddress(from): ClientAddress,
 ) -> Result<Json<AlbumView>> {
-    let about = photos::about(&app, &visit).await?;
+    let about = photos::settings(&app, &visit).await?;
     Ok(Json(AlbumView {
-        photos: photos::count(&app, &visit, &Choice::default()).await?,
+        photos: photos::count(&app, &visit, &PhotoFilter::default()).await?,
         cover: photos::cover(&app, &visit, &about).await?.map(|photo| photo.id),
         folders: photos::folders(&app, &visit).await?,
         downloads_left: download_quota::downloads_left(&app, &visit, from, &about).await?,
@@ -142,12 +142,12 @@ pub async fn show(
     responses((status = 200, body = Page<AlbumPhoto>)))]
 pub async fn list(
     State(app): State<App>,
-    visit: AlbumVisit,
+    visit: AlbumSession,
     Query(filter): Query<AlbumFilter>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<AlbumPhoto>>> {
     let folder = extract::optional_line("folder", filter.folder)?;
-    let choice = Choice { folder, picked: filter.picked };
+    let choice = PhotoFilter { folder, picked: filter.picked };
     photos::page(&app, &visit, &choice, &paging).await.map(Json)
 }
 
@@ -156,7 +156,7 @@ pub async fn list(
     responses((status = 200, body = AlbumPhoto)))]
 pub async fn photo(
     State(app): State<App>,
-    visit: AlbumVisit,
+    visit: AlbumSession,
     Path(photo): Path<String>,
 ) -> Result<Json<AlbumPhoto>> {
     photos::one(&app, &visit, &photo).await.map(Json)
@@ -164,10 +164,10 @@ pub async fn photo(
 
 /// Returns the thumbnail, a JPEG whose longer side has at most 480 pixels.
 #[utoipa::path(get, path = "/album/photos/{photo}/thumb", tag = "album", params(("photo" = String, Path)),
-    responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
+    responses((status = 200, body = BinarySchema, content_type = "image/jpeg"), (status = 304)))]
 pub async fn thumb(
     State(app): State<App>,
-    visit: AlbumVisit,
+    visit: AlbumSession,
     Path(photo): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
@@ -177,10 +177,10 @@ pub async fn thumb(
 /// Returns the screen version, a JPEG whose longer side has at most 2,048 pixels, with the event's watermark.
 /// Viewing does not count as a download, although a browser can save what it displays.
 #[utoipa::path(get, path = "/album/photos/{photo}/web", tag = "album", params(("photo" = String, Path)),
-    responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
+    responses((status = 200, body = BinarySchema, content_type = "image/jpeg"), (status = 304)))]
 pub async fn web(
     State(app): State<App>,
-    visit: AlbumVisit,
+    visit: AlbumSession,
     Path(photo): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
@@ -190,16 +190,16 @@ pub async fn web(
 /// Downloads the original file or the screen version, depending on the event and the folder.
 /// Each photo counts once against the visitor's download quota.
 #[utoipa::path(get, path = "/album/photos/{photo}/download", tag = "album", params(("photo" = String, Path)),
-    responses((status = 200, body = Bytes, content_type = "image/*"), (status = 206, body = Bytes, content_type = "image/*"), (status = 304)))]
+    responses((status = 200, body = BinarySchema, content_type = "image/*"), (status = 206, body = BinarySchema, content_type = "image/*"), (status = 304)))]
 pub async fn download(
     State(app): State<App>,
-    visit: AlbumVisit,
+    visit: AlbumSession,
     ClientAddress(from): ClientAddress,
     Path(photo): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
     let file = photos::file(&app, &visit, &photo).await?;
-    file.may_be_taken()?;
+    file.check_download()?;
     download_quota::count_download(&app, &visit, from, &photo).await?;
     file.download(&app, &headers).await
 }
@@ -209,7 +209,7 @@ pub async fn download(
     request_body = NewPick, responses((status = 204)))]
 pub async fn pick(
     State(app): State<App>,
-    visit: AlbumVisit,
+    visit: AlbumSession,
     Path(photo): Path<String>,
     Body(given): Body<NewPick>,
 ) -> Result<StatusCode> {
@@ -220,12 +220,12 @@ pub async fn pick(
 /// Removes a pick.
 #[utoipa::path(delete, path = "/album/photos/{photo}/pick", tag = "album", params(("photo" = String, Path)),
     responses((status = 204)))]
-pub async fn unpick(
+pub async fn remove_pick(
     State(app): State<App>,
-    visit: AlbumVisit,
+    visit: AlbumSession,
     Path(photo): Path<String>,
 ) -> Result<StatusCode> {
-    annotations::unpick(&app, &visit, &photo).await?;
+    annotations::remove_pick(&app, &visit, &photo).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -234,7 +234,7 @@ pub async fn unpick(
     responses((status = 200, body = Vec<Comment>)))]
 pub async fn comments(
     State(app): State<App>,
-    visit: AlbumVisit,
+    visit: AlbumSession,
     Path(photo): Path<String>,
 ) -> Result<Json<Vec<Comment>>> {
     annotations::comments(&app, &visit, &photo).await.map(Json)
@@ -245,7 +245,7 @@ pub async fn comments(
     request_body = NewComment, responses((status = 201, body = Comment)))]
 pub async fn comment(
     State(app): State<App>,
-    visit: AlbumVisit,
+    visit: AlbumSession,
     Path(photo): Path<String>,
     Body(given): Body<NewComment>,
 ) -> Result<(StatusCode, Json<Comment>)> {
@@ -258,7 +258,7 @@ pub async fn comment(
     request_body = Resolution, responses((status = 204)))]
 pub async fn resolve(
     State(app): State<App>,
-    visit: AlbumVisit,
+    visit: AlbumSession,
     Path(comment): Path<String>,
     Body(given): Body<Resolution>,
 ) -> Result<StatusCode> {
@@ -269,9 +269,9 @@ pub async fn resolve(
 /// Deletes a comment that the visitor wrote.
 #[utoipa::path(delete, path = "/album/comments/{comment}", tag = "album", params(("comment" = String, Path)),
     responses((status = 204)))]
-pub async fn uncomment(
+pub async fn delete_comment(
     State(app): State<App>,
-    visit: AlbumVisit,
+    visit: AlbumSession,
     Path(comment): Path<String>,
 ) -> Result<StatusCode> {
     annotations::delete(&app, &visit, &comment).await?;

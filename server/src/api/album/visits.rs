@@ -3,10 +3,10 @@ use std::net::IpAddr;
 use sqlx::Row as _;
 use zeroize::Zeroizing;
 
-use super::pin::{self, Door};
+use super::pin::{self, PinScope};
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::{ALBUM_COOKIE, AlbumVisit, set_cookie};
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::{ALBUM_COOKIE, AlbumSession, set_cookie};
 use crate::http::extract;
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
@@ -17,7 +17,7 @@ use crate::infra::rate_limit::forget_tries;
 const VISIT_S: i64 = 12 * 3600;
 
 /// An open album link, and what its holder may know before entering the PIN.
-pub struct Link {
+pub struct OpenLink {
     pub id: String,
     pub album: String,
     pub album_name: String,
@@ -27,14 +27,14 @@ pub struct Link {
     ends_unix_s: i64,
 }
 
-impl Link {
+impl OpenLink {
     pub fn asks_for_pin(&self) -> bool {
         self.view_pin_hash.is_some()
     }
 }
 
 /// Returns the open link that has this token. Withdrawn, expired and unknown links all give `None`.
-pub async fn link(app: &App, token: &str) -> Result<Option<Link>> {
+pub async fn link(app: &App, token: &str) -> Result<Option<OpenLink>> {
     let row = sqlx::query(
         "SELECT l.id, l.album_id, a.name, a.view_pin_hash, a.ends_unix_s, e.studio_id, s.name AS studio_name \
          FROM album_links l JOIN albums a ON a.id = l.album_id JOIN events e ON e.id = a.event_id \
@@ -43,11 +43,11 @@ pub async fn link(app: &App, token: &str) -> Result<Option<Link>> {
     )
     .bind(token_hash(token))
     .bind(now_s())
-    .bind(app.home())
+    .bind(app.node_id())
     .fetch_optional(app.db().read())
     .await?;
     let Some(row) = row else { return Ok(None) };
-    Ok(Some(Link {
+    Ok(Some(OpenLink {
         id: row.try_get("id")?,
         album: row.try_get("album_id")?,
         album_name: row.try_get("name")?,
@@ -59,8 +59,8 @@ pub async fn link(app: &App, token: &str) -> Result<Option<Link>> {
 }
 
 /// Locks the rows of an album and its link until the commit. `pin` is a PIN column and the hash that was
-/// checked. Errors: `Gone` if a row no longer exists or the column holds another hash.
-async fn hold(tx: &mut Tx, album: &str, link: &str, pin: (&str, Option<&str>)) -> Result<()> {
+/// checked. Errors: `LostPhotoRow` if a row no longer exists or the column holds another hash.
+async fn lock_rows(tx: &mut Tx, album: &str, link: &str, pin: (&str, Option<&str>)) -> Result<()> {
     let (column, hash) = pin;
     // No-op updates lock the two rows.
     let text =
@@ -78,27 +78,28 @@ async fn hold(tx: &mut Tx, album: &str, link: &str, pin: (&str, Option<&str>)) -
         .await?
         .rows_affected();
     let gone = "The album or its link has changed; open the link again.";
-    if held.min(linked) == 0 { Err(Failure::new(Kind::Gone, gone)) } else { Ok(()) }
+    if held.min(linked) == 0 { Err(ApiError::new(ErrorKind::Gone, gone)) } else { Ok(()) }
 }
 
 /// Checks the view PIN, if the album has one, and opens an album session. Returns the session's token.
 ///
 /// # Errors
 /// - The errors of [`pin::check`].
-/// - `Gone` if the link or the PIN changed during the check.
+/// - `LostPhotoRow` if the link or the PIN changed during the check.
 pub async fn enter(
     app: &App,
-    link: &Link,
+    link: &OpenLink,
     from: IpAddr,
     pin: Zeroizing<String>,
 ) -> Result<Zeroizing<String>> {
     if let Some(hash) = &link.view_pin_hash {
-        let door = Door { link: &link.id, album: &link.album, studio: &link.studio, from };
+        let door = PinScope { link: &link.id, album: &link.album, studio: &link.studio, from };
         pin::check(app, door, pin, hash.clone()).await?;
     }
     let (token, now) = (new_token("ppv_")?, now_s());
     let mut tx = app.db().write().await?;
-    hold(&mut tx, &link.album, &link.id, ("view_pin_hash", link.view_pin_hash.as_deref())).await?;
+    lock_rows(&mut tx, &link.album, &link.id, ("view_pin_hash", link.view_pin_hash.as_deref()))
+        .await?;
     sqlx::query(
         "INSERT INTO album_visits (id, token_hash, link_id, created_unix_s, expires_unix_s) \
          VALUES ($1, $2, $3, $4, $5)",
@@ -128,10 +129,10 @@ pub fn cookie(token: Option<&str>, encrypted: bool) -> String {
 /// - `Invalid` if the name is not 1 to 80 printable characters.
 /// - `Forbidden` if the album has no second PIN.
 /// - The errors of [`pin::check`].
-/// - `Gone` if the link, the PIN or the session ended during the check.
+/// - `LostPhotoRow` if the link, the PIN or the session ended during the check.
 pub async fn annotate(
     app: &App,
-    visit: &AlbumVisit,
+    visit: &AlbumSession,
     from: IpAddr,
     pin: Zeroizing<String>,
     name: &str,
@@ -141,12 +142,14 @@ pub async fn annotate(
         .bind(&visit.album)
         .fetch_one(app.db().read())
         .await?;
-    let none = || Failure::new(Kind::Forbidden, "This album does not accept picks and comments.");
+    let none =
+        || ApiError::new(ErrorKind::Forbidden, "This album does not accept picks and comments.");
     let hash = row.try_get::<Option<String>, _>("annotate_pin_hash")?.ok_or_else(none)?;
-    let door = Door { link: &visit.link, album: &visit.album, studio: &visit.studio, from };
+    let door = PinScope { link: &visit.link, album: &visit.album, studio: &visit.studio, from };
     pin::check(app, door, pin, hash.clone()).await?;
     let mut tx = app.db().write().await?;
-    hold(&mut tx, &visit.album, &visit.link, ("annotate_pin_hash", Some(hash.as_str()))).await?;
+    lock_rows(&mut tx, &visit.album, &visit.link, ("annotate_pin_hash", Some(hash.as_str())))
+        .await?;
     let row = sqlx::query(
         "INSERT INTO album_visitors (id, album_id, name, name_key, created_unix_s) \
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT (album_id, name_key) DO UPDATE SET name = album_visitors.name RETURNING id",
@@ -168,7 +171,7 @@ pub async fn annotate(
             .execute(&mut *tx)
             .await?;
     if kept.rows_affected() == 0 {
-        return Err(Failure::new(Kind::Gone, "The session has ended; open the link again."));
+        return Err(ApiError::new(ErrorKind::Gone, "The session has ended; open the link again."));
     }
     // Downloads made before the PIN was entered now count for the named visitor, on every device.
     sqlx::query("UPDATE album_downloads SET visitor_id = $1 WHERE visit_id = $2")
@@ -181,7 +184,7 @@ pub async fn annotate(
 }
 
 /// Ends an album session.
-pub async fn leave(app: &App, visit: &AlbumVisit) -> Result<()> {
+pub async fn leave(app: &App, visit: &AlbumSession) -> Result<()> {
     let mut tx = app.db().write().await?;
     sqlx::query("DELETE FROM album_visits WHERE id = $1").bind(&visit.id).execute(&mut *tx).await?;
     tx.commit().await?;
@@ -189,7 +192,7 @@ pub async fn leave(app: &App, visit: &AlbumVisit) -> Result<()> {
 }
 
 /// Deletes expired album sessions and decayed PIN attempts, which have no effect any more.
-pub async fn forget(app: &App) -> Result<()> {
+pub async fn delete_expired(app: &App) -> Result<()> {
     let now = now_s();
     let mut tx = app.db().write().await?;
     sqlx::query("DELETE FROM album_visits WHERE expires_unix_s <= $1")

@@ -8,18 +8,18 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::photo::rows_of;
+use crate::api::photo::rows_by_content;
 use crate::app::App;
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::extract::Query;
-use crate::infra::db::{List, Value};
+use crate::infra::db::{BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 
 /// A group of photos in the coverage report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
 #[schema(rename_all = "snake_case")]
-pub enum What {
+pub enum WeaknessFilter {
     /// Photos with faces that have too few pixels.
     Small,
     /// Photos with faces that are out of focus or motion-blurred.
@@ -34,9 +34,9 @@ pub enum What {
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Asked {
+pub struct CoverageQuery {
     /// The group of photos to list.
-    #[param(value_type = What, inline, required = true)]
+    #[param(value_type = WeaknessFilter, inline, required = true)]
     pub what: Option<String>,
 }
 
@@ -67,18 +67,18 @@ pub struct WeakPhoto {
     pub reason: Option<String>,
 }
 
-impl Asked {
+impl CoverageQuery {
     /// Parses the group. Errors with `Invalid` for any other name.
-    fn what(&self) -> Result<What> {
+    fn what(&self) -> Result<WeaknessFilter> {
         let received = self.what.as_deref().unwrap_or_default();
         Ok(match received {
-            "small" => What::Small,
-            "blurred" => What::Blurred,
-            "turned" => What::Turned,
-            "without_face" => What::WithoutFace,
-            "unread" => What::Unread,
+            "small" => WeaknessFilter::Small,
+            "blurred" => WeaknessFilter::Blurred,
+            "turned" => WeaknessFilter::Turned,
+            "without_face" => WeaknessFilter::WithoutFace,
+            "unread" => WeaknessFilter::Unread,
             _ => {
-                return Err(Failure::invalid(format!(
+                return Err(ApiError::invalid(format!(
                     "what: expected small, blurred, turned, without_face or unread, received '{received}'."
                 )));
             }
@@ -86,16 +86,16 @@ impl Asked {
     }
 }
 
-impl What {
-    /// Returns the faces for which a photo with `faces` is listed, or `None` if it does not belong to the
+impl WeaknessFilter {
+    /// Returns the faces for which a photo with `face_engine` is listed, or `None` if it does not belong to the
     /// group.
     fn of<'a>(self, faces: impl Iterator<Item = (FaceId, &'a KnownFace)>) -> Option<Vec<WeakFace>> {
         let lacking = match self {
-            What::Small => Weakness::Small,
-            What::Blurred => Weakness::Blurred,
-            What::Turned => Weakness::Turned,
-            What::WithoutFace | What::Unread => {
-                return (self == What::WithoutFace && faces.count() == 0).then(Vec::new);
+            WeaknessFilter::Small => Weakness::Small,
+            WeaknessFilter::Blurred => Weakness::Blurred,
+            WeaknessFilter::Turned => Weakness::Turned,
+            WeaknessFilter::WithoutFace | WeaknessFilter::Unread => {
+                return (self == WeaknessFilter::WithoutFace && faces.count() == 0).then(Vec::new);
             }
         };
         let weak = faces.filter(|(_, face)| weakness(&face.parts) == Some(lacking));
@@ -126,23 +126,23 @@ const COLUMNS: &str = "p.id, p.content_id, p.name, p.folder_id, p.created_unix_s
 /// Lists the photos behind one count of the coverage report, in order of upload. Responds `invalid` for a
 /// `what` other than the five groups.
 #[utoipa::path(get, path = "/events/{event}/coverage/photos", tag = "coverage",
-    params(("event" = String, Path), Asked, Paging), responses((status = 200, body = Page<WeakPhoto>)))]
+    params(("event" = String, Path), CoverageQuery, Paging), responses((status = 200, body = Page<WeakPhoto>)))]
 pub async fn list(
     State(app): State<App>,
     grant: Grant,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<CoverageQuery>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<WeakPhoto>>> {
     let (what, event) = (asked.what()?, grant.event()?);
     let place = |it: &WeakPhoto| (it.created_unix_s, it.id.clone());
-    if what == What::Unread {
+    if what == WeaknessFilter::Unread {
         let select = format!(
             "SELECT {COLUMNS}, j.reason FROM jobs j JOIN photos p ON p.id = j.photo_id \
              WHERE j.event_id = $1 AND j.state = 'failed'"
         );
-        let list = List {
+        let list = PageQuery {
             select: &select,
-            values: &[Value::Text(event)],
+            values: &[BoundValue::Text(event)],
             order: ["p.created_unix_s", "p.id"],
         };
         let read = |row: &AnyRow| read(row, Vec::new(), Some(row.try_get("reason")?));
@@ -158,10 +158,10 @@ pub async fn list(
 }
 
 /// Returns all photos of a group that is computed from the gallery: any but `Unread`.
-async fn weak(app: &App, event: &str, what: What) -> Result<Vec<WeakPhoto>> {
+async fn weak(app: &App, event: &str, what: WeaknessFilter) -> Result<Vec<WeakPhoto>> {
     let name = event.to_owned();
-    let found = app.faces().run(move |faces| {
-        let open = faces.event(&name)?;
+    let found = app.face_engine().run(move |faces| {
+        let open = faces.open_collection(&name)?;
         let gallery = open.collection.gallery();
         let of = |(id, faces)| Some((id, what.of(faces)?));
         Ok(gallery.photos_with_faces().filter_map(of).collect::<Vec<(PhotoId, _)>>())
@@ -169,7 +169,7 @@ async fn weak(app: &App, event: &str, what: What) -> Result<Vec<WeakPhoto>> {
     let (ids, mut faces): (Vec<PhotoId>, HashMap<String, Vec<WeakFace>>) =
         found.await?.into_iter().map(|(id, faces)| (id, (id.to_string(), faces))).unzip();
     let select = format!("SELECT {COLUMNS} FROM photos p WHERE p.event_id = $1");
-    let rows = rows_of(app, event, &ids, &select).await?;
+    let rows = rows_by_content(app, event, &ids, &select).await?;
     let one = |row: &AnyRow| {
         let content: String = row.try_get("content_id")?;
         Ok(read(row, faces.remove(&content).unwrap_or_default(), None)?)

@@ -87,9 +87,9 @@ pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<EventCove
     let photos = size(row.fetch_one(app.db().read()).await?.try_get("n")?);
     let (names, folder_of) = folders(&app, &event).await?;
     let (all, mut by_folder) = app
-        .faces()
+        .face_engine()
         .run(move |faces| {
-            let open = faces.event(&event)?;
+            let open = faces.open_collection(&event)?;
             let gallery = open.collection.gallery();
             let (mut all, mut by_folder) = (Coverage::default(), HashMap::new());
             for (photo, faces) in gallery.photos_with_faces() {

@@ -6,23 +6,23 @@
 use picpick_engine::Receipt;
 use sqlx::Row as _;
 
-use crate::api::upload::{Upload, forget};
+use crate::api::upload::{Upload, discard};
 use crate::app::App;
 use crate::error::Result;
-use crate::infra::audit_log::{self, Deed};
+use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
 use crate::infra::face_engine::receipt_text;
 use crate::infra::ids::new_id;
 
-/// Removes `event`, to which access is denied already, and returns its erasure receipt as text.
-pub async fn remove(app: &App, studio: &str, event: &str) -> Result<String> {
+/// Removes `open_collection`, to which access is denied already, and returns its erasure receipt as text.
+pub async fn erase_event(app: &App, studio: &str, event: &str) -> Result<String> {
     let name = event.to_owned();
-    let receipt = app.faces().run(move |faces| faces.purge(&name)).await?;
+    let receipt = app.face_engine().run(move |faces| faces.purge(&name)).await?;
     if let Some(receipt) = &receipt {
-        keep(app, studio, event, receipt).await?;
+        store_receipt(app, studio, event, receipt).await?;
     }
-    let (blobs, name) = (app.blobs().clone(), event.to_owned());
-    app.faces().run(move |_| blobs.remove_event(&name)).await?;
+    let (blobs, name) = (app.photo_store().clone(), event.to_owned());
+    app.face_engine().run(move |_| blobs.remove_event(&name)).await?;
     remove_uploads(app, event).await?;
     let kept = sqlx::query(
         "SELECT receipt FROM receipts WHERE event_id = $1 ORDER BY created_unix_s DESC LIMIT 1",
@@ -32,10 +32,11 @@ pub async fn remove(app: &App, studio: &str, event: &str) -> Result<String> {
     .await?;
     let mut tx = app.db().write().await?;
     sqlx::query("DELETE FROM events WHERE id = $1").bind(event).execute(&mut *tx).await?;
-    let deed = Deed { studio, actor: "system", action: "event_purged", target: event, detail: "" };
-    audit_log::note(&mut tx, deed).await?;
+    let deed =
+        AuditEvent { studio, actor: "system", action: "event_purged", target: event, detail: "" };
+    audit_log::record(&mut tx, deed).await?;
     tx.commit().await?;
-    // After a crash between the purge and `keep`, the table holds no receipt; the data directory still does.
+    // After a crash between the purge and `set_retention`, the table holds no receipt; the data directory still does.
     kept.map_or(Ok(String::new()), |row| Ok(row.try_get("receipt")?))
 }
 
@@ -46,13 +47,13 @@ async fn remove_uploads(app: &App, event: &str) -> Result<()> {
         .fetch_all(app.db().read())
         .await?;
     for row in &rows {
-        forget(app, &Upload::read(row)?).await?;
+        discard(app, &Upload::read(row)?).await?;
     }
     Ok(())
 }
 
 /// Stores the erasure receipt in the database.
-async fn keep(app: &App, studio: &str, event: &str, receipt: &Receipt) -> Result<()> {
+async fn store_receipt(app: &App, studio: &str, event: &str, receipt: &Receipt) -> Result<()> {
     let mut tx = app.db().write().await?;
     sqlx::query("INSERT INTO receipts (id, studio_id, event_id, receipt, created_unix_s) VALUES ($1, $2, $3, $4, $5)")
         .bind(new_id()?)
@@ -72,19 +73,19 @@ pub async fn resume_removals(app: &App) -> Result<()> {
     let mut tx = app.db().write().await?;
     sqlx::query("UPDATE events SET deleting_unix_s = $1 WHERE ends_unix_s <= $1 AND home = $2 AND deleting_unix_s IS NULL")
         .bind(now)
-        .bind(app.home())
+        .bind(app.node_id())
         .execute(&mut *tx)
         .await?;
     tx.commit().await?;
     let rows = sqlx::query(
         "SELECT id, studio_id FROM events WHERE deleting_unix_s IS NOT NULL AND home = $1",
     )
-    .bind(app.home())
+    .bind(app.node_id())
     .fetch_all(app.db().read())
     .await?;
     for row in rows {
         let (event, studio): (String, String) = (row.try_get("id")?, row.try_get("studio_id")?);
-        match remove(app, &studio, &event).await {
+        match erase_event(app, &studio, &event).await {
             Ok(_) => tracing::info!(event, "event removed"),
             Err(failure) => {
                 let reason = failure.reason();

@@ -12,22 +12,22 @@ use sqlx::Row as _;
 
 use super::orphaned_templates;
 use crate::app::App;
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 use crate::http::auth::GUEST_IDLE_S;
 use crate::infra::audit_log::record_guest;
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
 use crate::infra::face_engine::receipt_text;
 use crate::infra::ids::new_id;
-use crate::infra::rate_limit::forget_whole;
+use crate::infra::rate_limit::delete_full_quotas;
 
 /// Interval at which interrupted erasures are resumed and expired sessions are deleted.
-const LOOK_EVERY: Duration = Duration::from_secs(600);
+const POLL_INTERVAL: Duration = Duration::from_secs(600);
 /// Time after registration at which a guest without a verified face is erased, seconds.
 const UNVERIFIED_S: i64 = 86_400;
 
 /// A guest to erase.
-pub struct Leaving {
+pub struct GuestErasure {
     pub studio: String,
     pub event: String,
     pub guest: String,
@@ -37,7 +37,7 @@ pub struct Leaving {
 
 /// Erases a guest for good. The guest loses access with the first step. Returns the signed receipt as text,
 /// which is empty if the guest had no template.
-pub async fn leave(app: &App, leaving: Leaving) -> Result<String> {
+pub async fn erase_guest(app: &App, leaving: GuestErasure) -> Result<String> {
     let now = now_s();
     let mut tx = app.db().write().await?;
     sqlx::query(
@@ -61,11 +61,11 @@ pub async fn leave(app: &App, leaving: Leaving) -> Result<String> {
     .await?;
     tx.commit().await?;
     // Ends the guest's update streams.
-    app.news().tell(&leaving.event, Some(&leaving.guest));
+    app.guest_updates().publish(&leaving.event, Some(&leaving.guest));
     // Runs in a task of its own, so that a disconnected client does not stop it.
     let app = app.clone();
     let erasure = tokio::spawn(async move { erase(&app, &leaving).await });
-    erasure.await.map_err(Failure::internal)?
+    erasure.await.map_err(ApiError::internal)?
 }
 
 /// Returns whether the guest has no template, because it was erased before or never stored. Any other missing
@@ -74,11 +74,11 @@ fn is_unknown_guest(error: &Error) -> bool {
     matches!(error, Error::NotFound { kind: "guest", .. })
 }
 
-async fn erase(app: &App, leaving: &Leaving) -> Result<String> {
+async fn erase(app: &App, leaving: &GuestErasure) -> Result<String> {
     let (event, id, faces_too): (_, GuestId, _) =
         (leaving.event.clone(), leaving.guest.parse()?, leaving.faces);
-    let receipt = app.faces().run(move |faces| {
-        let open = faces.event(&event)?;
+    let receipt = app.face_engine().run(move |faces| {
+        let open = faces.open_collection(&event)?;
         let _alone = open.erasing.write().unwrap_or_else(PoisonError::into_inner);
         match open.collection.erase_guest(&id, faces_too) {
             Ok(receipt) => receipt_text(&receipt).map(Some),
@@ -94,12 +94,12 @@ async fn erase(app: &App, leaving: &Leaving) -> Result<String> {
     sqlx::query("DELETE FROM guests WHERE id = $1").bind(&leaving.guest).execute(&mut *tx).await?;
     record_guest(&mut tx, &leaving.studio, &leaving.guest, "guest_erased", "").await?;
     tx.commit().await?;
-    app.jobs().tell(&leaving.event);
+    app.jobs().publish(&leaving.event);
     Ok(receipt.unwrap_or_default())
 }
 
 /// Stores the receipt of an erasure for the studio.
-pub async fn keep_receipt(tx: &mut Tx, leaving: &Leaving, receipt: &str) -> Result<()> {
+pub async fn keep_receipt(tx: &mut Tx, leaving: &GuestErasure, receipt: &str) -> Result<()> {
     sqlx::query(
         "INSERT INTO receipts (id, studio_id, event_id, receipt, created_unix_s) VALUES ($1, $2, $3, $4, $5)",
     )
@@ -115,22 +115,22 @@ pub async fn keep_receipt(tx: &mut Tx, leaving: &Leaving, receipt: &str) -> Resu
 
 /// Resumes interrupted erasures, erases guests who did not verify their face, and deletes expired sessions
 /// and tokens, until the service stops.
-pub async fn keep_leaving(app: App) {
+pub async fn run_guest_erasure(app: App) {
     // The first run scans all events with consents for orphaned templates; later runs, recent consents only.
     let mut since_unix_s = 0;
     loop {
-        if let Err(failure) = look(&app).await {
+        if let Err(failure) = erase_due(&app).await {
             tracing::error!(reason = failure.reason(), "guest erasure run failed");
         }
-        if let Err(failure) = orphaned_templates::look(&app, since_unix_s).await {
+        if let Err(failure) = orphaned_templates::erase_orphans(&app, since_unix_s).await {
             tracing::error!(reason = failure.reason(), "orphaned template scan failed");
         }
         since_unix_s = now_s() - 2 * UNVERIFIED_S;
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-async fn look(app: &App) -> Result<()> {
+async fn erase_due(app: &App) -> Result<()> {
     let now = now_s();
     let mut tx = app.db().write().await?;
     sqlx::query("DELETE FROM guest_sessions WHERE seen_unix_s <= $1")
@@ -148,7 +148,7 @@ async fn look(app: &App) -> Result<()> {
     .bind(now)
     .execute(&mut *tx)
     .await?;
-    forget_whole(&mut tx).await?;
+    delete_full_quotas(&mut tx).await?;
     tx.commit().await?;
     // A crash between storing a template and setting `verified_unix_s` leaves a row that looks unverified:
     // its template is erased with it.
@@ -157,12 +157,12 @@ async fn look(app: &App) -> Result<()> {
          WHERE e.home = $1 AND e.deleting_unix_s IS NULL AND (g.leaving_unix_s IS NOT NULL \
          OR (g.verified_unix_s IS NULL AND g.created_unix_s < $2))",
     )
-    .bind(app.home())
+    .bind(app.node_id())
     .bind(now - UNVERIFIED_S)
     .fetch_all(app.db().read())
     .await?;
     for row in rows {
-        let leaving = Leaving {
+        let leaving = GuestErasure {
             studio: row.try_get("studio_id")?,
             event: row.try_get("event_id")?,
             guest: row.try_get("id")?,
@@ -170,7 +170,7 @@ async fn look(app: &App) -> Result<()> {
         };
         // An event that does not open must not block the other guests; the next run retries it.
         let guest = leaving.guest.clone();
-        if let Err(failure) = leave(app, leaving).await {
+        if let Err(failure) = erase_guest(app, leaving).await {
             tracing::error!(guest, reason = failure.reason(), "guest erasure failed");
         }
     }

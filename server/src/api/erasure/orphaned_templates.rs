@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 use picpick_engine::{Error, GuestId};
 use sqlx::Row as _;
 
-use super::guest::{Leaving, keep_receipt};
+use super::guest::{GuestErasure, keep_receipt};
 use crate::app::App;
 use crate::error::Result;
 use crate::infra::audit_log::record_guest;
@@ -16,10 +16,10 @@ use crate::infra::clock::now_s;
 use crate::infra::face_engine::receipt_text;
 
 /// Erases the template of a former guest, if there is one.
-pub async fn erase(app: &App, stray: &Leaving) -> Result<()> {
+pub async fn erase(app: &App, stray: &GuestErasure) -> Result<()> {
     let (event, id): (_, GuestId) = (stray.event.clone(), stray.guest.parse()?);
-    let receipt = app.faces().run(move |faces| {
-        let open = faces.event(&event)?;
+    let receipt = app.face_engine().run(move |faces| {
+        let open = faces.open_collection(&event)?;
         let _alone = open.erasing.write().unwrap_or_else(PoisonError::into_inner);
         match open.collection.erase_guest(&id, false) {
             Ok(receipt) => receipt_text(&receipt).map(Some),
@@ -36,12 +36,12 @@ pub async fn erase(app: &App, stray: &Leaving) -> Result<()> {
 }
 
 /// Scans for orphaned templates in this server's events that received a consent since `since_unix_s`.
-pub async fn look(app: &App, since_unix_s: i64) -> Result<()> {
+pub async fn erase_orphans(app: &App, since_unix_s: i64) -> Result<()> {
     let events = sqlx::query(
         "SELECT id, studio_id FROM events WHERE home = $1 AND deleting_unix_s IS NULL AND ends_unix_s > $2 \
          AND id IN (SELECT event_id FROM guest_consents WHERE given_unix_s >= $3)",
     )
-    .bind(app.home())
+    .bind(app.node_id())
     .bind(now_s())
     .bind(since_unix_s)
     .fetch_all(app.db().read())
@@ -49,18 +49,20 @@ pub async fn look(app: &App, since_unix_s: i64) -> Result<()> {
     for row in events {
         let (event, studio): (String, String) = (row.try_get("id")?, row.try_get("studio_id")?);
         // An event that does not open must not block the others.
-        if let Err(failure) = look_at(app, &event, &studio).await {
+        if let Err(failure) = erase_orphans_of(app, &event, &studio).await {
             tracing::error!(event, reason = failure.reason(), "orphaned template scan failed");
         }
     }
     Ok(())
 }
 
-async fn look_at(app: &App, event: &str, studio: &str) -> Result<()> {
+async fn erase_orphans_of(app: &App, event: &str, studio: &str) -> Result<()> {
     let name = event.to_owned();
     // Templates are listed before rows, so that a guest who registers in between does not appear orphaned.
-    let mut strays =
-        app.faces().run(move |faces| Ok(faces.event(&name)?.collection.guest_ids())).await?;
+    let mut strays = app
+        .face_engine()
+        .run(move |faces| Ok(faces.open_collection(&name)?.collection.guest_ids()))
+        .await?;
     let rows = sqlx::query("SELECT id FROM guests WHERE event_id = $1")
         .bind(event)
         .fetch_all(app.db().read())
@@ -71,7 +73,7 @@ async fn look_at(app: &App, event: &str, studio: &str) -> Result<()> {
     }
     for stray in strays {
         let (studio, event) = (studio.to_owned(), event.to_owned());
-        erase(app, &Leaving { studio, event, guest: stray.to_string(), faces: false }).await?;
+        erase(app, &GuestErasure { studio, event, guest: stray.to_string(), faces: false }).await?;
     }
     Ok(())
 }

@@ -11,14 +11,14 @@ use sqlx::Row as _;
 use std::sync::PoisonError;
 use utoipa::ToSchema;
 
-use crate::api::photo::bulk::{Chosen, chosen};
+use crate::api::photo::bulk::{PhotoRef, find_all};
 use crate::app::App;
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::note_by;
+use crate::http::auth::audit::record_by;
 use crate::http::extract::{Body, Path};
-use crate::infra::face_engine::{EventFaces, receipt_text};
-use crate::infra::photo_store::Blobs;
+use crate::infra::face_engine::{OpenCollection, receipt_text};
+use crate::infra::photo_store::PhotoStore;
 
 /// The result of removing photos.
 #[derive(Serialize, ToSchema)]
@@ -29,7 +29,7 @@ pub struct RemovedPhoto {
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct PhotoRemoval {
+pub struct BulkDelete {
     /// Photos of the event.
     #[schema(min_items = 1, max_items = 500)]
     photos: Vec<String>,
@@ -50,23 +50,23 @@ pub async fn remove(
         .fetch_one(app.db().read())
         .await?;
     let content = row.try_get::<String, _>("content_id")?.parse()?;
-    remove_all(app, grant, vec![Chosen { id: photo, content }]).await.map(Json)
+    remove_all(app, grant, vec![PhotoRef { id: photo, content }]).await.map(Json)
 }
 
 /// Removes photos and their faces permanently, with one receipt for all of them.
 #[utoipa::path(post, path = "/events/{event}/photos/removal", tag = "photos",
-    params(("event" = String, Path)), request_body = PhotoRemoval,
+    params(("event" = String, Path)), request_body = BulkDelete,
     responses((status = 200, body = RemovedPhoto)))]
 pub async fn remove_many(
     State(app): State<App>,
     grant: Grant,
-    Body(given): Body<PhotoRemoval>,
+    Body(given): Body<BulkDelete>,
 ) -> Result<Json<RemovedPhoto>> {
-    let photos = chosen(app.db().read(), &given.photos, grant.event()?).await?;
+    let photos = find_all(app.db().read(), &given.photos, grant.event()?).await?;
     remove_all(app, grant, photos).await.map(Json)
 }
 
-async fn remove_all(app: App, grant: Grant, photos: Vec<Chosen>) -> Result<RemovedPhoto> {
+async fn remove_all(app: App, grant: Grant, photos: Vec<PhotoRef>) -> Result<RemovedPhoto> {
     let event = grant.event()?.to_owned();
     // The photos' jobs are deleted first, so that no job adds the faces again.
     let mut tx = app.db().write().await?;
@@ -79,11 +79,11 @@ async fn remove_all(app: App, grant: Grant, photos: Vec<Chosen>) -> Result<Remov
     tx.commit().await?;
     // Spawned as a task, so that a disconnected client does not interrupt the removal.
     let removal = tokio::spawn(async move {
-        let (blobs, name) = (app.blobs().clone(), event.clone());
+        let (blobs, name) = (app.photo_store().clone(), event.clone());
         let (receipt, photos) = app
-            .faces()
+            .face_engine()
             .run(move |faces| {
-                let open = faces.event(&name)?;
+                let open = faces.open_collection(&name)?;
                 let receipt = erase(&open, &blobs, &name, &photos)?;
                 Ok((receipt, photos))
             })
@@ -94,24 +94,24 @@ async fn remove_all(app: App, grant: Grant, photos: Vec<Chosen>) -> Result<Remov
                 .bind(&photo.id)
                 .execute(&mut *tx)
                 .await?;
-            note_by(&mut tx, &grant, "photo_remove", &photo.id, "").await?;
+            record_by(&mut tx, &grant, "photo_remove", &photo.id, "").await?;
         }
         tx.commit().await?;
-        app.jobs().tell(&event);
+        app.jobs().publish(&event);
         let receipt = receipt.as_ref().map(receipt_text).transpose()?;
-        Ok::<_, Failure>(RemovedPhoto { receipt })
+        Ok::<_, ApiError>(RemovedPhoto { receipt })
     });
-    removal.await.map_err(Failure::internal)?
+    removal.await.map_err(ApiError::internal)?
 }
 
 /// Erases the faces of the indexed photos and removes the files of all photos. Returns `None` if no photo was
 /// indexed. Holds `erasing` exclusively throughout, so a worker that already claimed a photo's job finds no
 /// file afterwards.
 fn erase(
-    open: &EventFaces,
-    blobs: &Blobs,
+    open: &OpenCollection,
+    blobs: &PhotoStore,
     event: &str,
-    photos: &[Chosen],
+    photos: &[PhotoRef],
 ) -> Result<Option<Receipt>> {
     let _alone = open.erasing.write().unwrap_or_else(PoisonError::into_inner);
     let indexed: Vec<PhotoId> = {
@@ -134,16 +134,17 @@ mod tests {
     use std::sync::Arc;
 
     use picpick_engine::{
-        Collection, DEFAULT_PACK, DataFolder, Keep, Object, Pack, Place, Result, open_place,
+        Collection, DEFAULT_PACK, DataDir, ObjectMeta, ObjectStore, Pack, Result, RetentionPolicy,
+        open_object_store,
     };
 
     use super::*;
-    use crate::infra::photo_store::Kind;
+    use crate::infra::photo_store::Rendition;
 
     /// An object store that asserts on each deletion that no worker can read at that time.
-    struct Watched(Box<dyn Place>, Arc<EventFaces>);
+    struct Watched(Box<dyn ObjectStore>, Arc<OpenCollection>);
 
-    impl Place for Watched {
+    impl ObjectStore for Watched {
         fn name(&self) -> String {
             self.0.name()
         }
@@ -156,11 +157,11 @@ mod tests {
             self.0.get(name)
         }
 
-        fn get_part(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>> {
-            self.0.get_part(name, range)
+        fn get_range(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>> {
+            self.0.get_range(name, range)
         }
 
-        fn list(&self, prefix: &str) -> Result<Vec<Object>> {
+        fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
             self.0.list(prefix)
         }
 
@@ -176,23 +177,26 @@ mod tests {
     #[test]
     fn no_worker_reads_a_photo_that_is_being_removed() {
         let room = tempfile::tempdir().unwrap();
-        let data = DataFolder::open(&room.path().join("data"), None).unwrap();
-        let keep = Keep { purpose: "p".into(), legal_basis: "b".into(), ends_unix_s: None };
+        let data = DataDir::open(&room.path().join("data"), None).unwrap();
+        let keep =
+            RetentionPolicy { purpose: "p".into(), legal_basis: "b".into(), ends_unix_s: None };
         let pack = Pack::builtin(DEFAULT_PACK).unwrap();
         data.create("event", pack.id(), &keep).unwrap();
         let collection = Collection::open(&data, "event", &pack).unwrap();
-        let open = Arc::new(EventFaces::of(collection));
-        let place = open_place(&room.path().join("photos").to_string_lossy(), None).unwrap();
-        let blobs = Blobs::over(Watched(place, Arc::clone(&open)));
+        let open = Arc::new(OpenCollection::of(collection));
+        let place = open_object_store(&room.path().join("photos").to_string_lossy(), None).unwrap();
+        let blobs = PhotoStore::over(Watched(place, Arc::clone(&open)));
         let sealer = data.blob_sealer("event").unwrap();
-        let photos: Vec<Chosen> =
-            ["a", "b"].map(|id| Chosen { id: id.to_owned(), content: PhotoId([7; 16]) }).into();
-        for (photo, kind) in [("a", Kind::Original), ("b", Kind::Original), ("b", Kind::Thumb)] {
+        let photos: Vec<PhotoRef> =
+            ["a", "b"].map(|id| PhotoRef { id: id.to_owned(), content: PhotoId([7; 16]) }).into();
+        for (photo, kind) in
+            [("a", Rendition::Original), ("b", Rendition::Original), ("b", Rendition::Thumb)]
+        {
             blobs.put(&sealer, "event", photo, kind, b"file").unwrap();
         }
         assert!(erase(&open, &blobs, "event", &photos).unwrap().is_none(), "no photo was indexed");
         for photo in ["a", "b"] {
-            assert!(blobs.get(&sealer, "event", photo, Kind::Original).unwrap().is_none());
+            assert!(blobs.get(&sealer, "event", photo, Rendition::Original).unwrap().is_none());
         }
     }
 }

@@ -1,20 +1,20 @@
 //! Events: each owns folders, photos and one sealed face collection, and has an end date, when it is purged.
 //!
 //! An event that is being deleted is hidden from all callers at once. Its removal resumes after a crash
-//! (`api/erasure/event.rs`).
+//! (`api/erasure/open_collection.rs`).
 
 pub mod routes;
 
-use picpick_engine::Keep;
+use picpick_engine::RetentionPolicy;
 
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 use crate::infra::db::Tx;
 
-/// Checks that `event` belongs to `studio` and is not being deleted.
+/// Checks that `open_collection` belongs to `studio` and is not being deleted.
 ///
 /// # Errors
 /// - `Invalid` if it does not.
-pub async fn in_studio(tx: &mut Tx, event: &str, studio: &str) -> Result<()> {
+pub async fn check_in_studio(tx: &mut Tx, event: &str, studio: &str) -> Result<()> {
     let row = sqlx::query(
         "SELECT id FROM events WHERE id = $1 AND studio_id = $2 AND deleting_unix_s IS NULL",
     )
@@ -22,13 +22,13 @@ pub async fn in_studio(tx: &mut Tx, event: &str, studio: &str) -> Result<()> {
     .bind(studio)
     .fetch_optional(&mut **tx)
     .await?;
-    row.map(drop).ok_or_else(|| Failure::invalid("event: expected an event of this studio."))
+    row.map(drop).ok_or_else(|| ApiError::invalid("event: expected an event of this studio."))
 }
 
 /// Returns the retention policy of an event's faces: purpose, legal basis and end, in seconds since the Unix
 /// epoch.
-pub fn keep(purpose: &str, legal_basis: &str, ends_unix_s: i64) -> Keep {
-    Keep {
+pub fn retention(purpose: &str, legal_basis: &str, ends_unix_s: i64) -> RetentionPolicy {
+    RetentionPolicy {
         purpose: purpose.to_owned(),
         legal_basis: legal_basis.to_owned(),
         ends_unix_s: u64::try_from(ends_unix_s).ok(),

@@ -6,24 +6,24 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use super::keep;
+use super::retention;
 use crate::api::erasure::event;
 use crate::api::photo_policy::{Download, watermark};
 use crate::app::App;
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::note_by;
+use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body, Query};
 use crate::infra::clock::now_s;
-use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::new_id;
 
 /// Default retention of an event's faces and photos, seconds.
-const KEPT_S: i64 = 180 * 86_400;
+const RETENTION_S: i64 = 180 * 86_400;
 /// Limits how far in the future an event's end may be, seconds. A studio that needs more time extends it
 /// later.
-const KEPT_S_MAX: i64 = 3 * 366 * 86_400;
+const RETENTION_S_MAX: i64 = 3 * 366 * 86_400;
 
 #[derive(Serialize, ToSchema)]
 pub struct Event {
@@ -78,7 +78,7 @@ pub struct EventChange {
 
 /// The result of an event's deletion.
 #[derive(Serialize, ToSchema)]
-pub struct Removed {
+pub struct EventReceipt {
     /// The signed erasure receipt; `picpick receipt verify` checks it.
     pub receipt: String,
 }
@@ -97,13 +97,13 @@ fn read(row: &AnyRow) -> Result<Event> {
     })
 }
 
-/// Checks an end date: in the future, at most `KEPT_S_MAX` from now.
+/// Checks an end date: in the future, at most `RETENTION_S_MAX` from now.
 fn ends(unix_s: i64) -> Result<i64> {
     let now = now_s();
-    if unix_s > now && unix_s <= now + KEPT_S_MAX {
+    if unix_s > now && unix_s <= now + RETENTION_S_MAX {
         return Ok(unix_s);
     }
-    Err(Failure::invalid("ends_unix_s: expected a time in the future, within three years."))
+    Err(ApiError::invalid("ends_unix_s: expected a time in the future, within three years."))
 }
 
 fn reason(what: &str, given: Option<String>, otherwise: &str) -> Result<String> {
@@ -121,10 +121,10 @@ pub async fn list(
 ) -> Result<Json<Page<Event>>> {
     // Filtered in SQL, not on the page: the page's cursor could name an event that the caller may not see.
     let only = grant.only_events.as_ref().map_or("*".to_owned(), |events| events.join(","));
-    let list = List {
+    let list = PageQuery {
         select: "SELECT * FROM events WHERE studio_id = $1 AND deleting_unix_s IS NULL \
              AND ($2 = '*' OR $2 LIKE '%' || id || '%')",
-        values: &[Value::Text(&grant.studio), Value::Text(&only)],
+        values: &[BoundValue::Text(&grant.studio), BoundValue::Text(&only)],
         order: BY_CREATION,
     };
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
@@ -146,16 +146,16 @@ pub async fn create(
         name: extract::name("name", &given.name)?,
         purpose: reason("purpose", given.purpose, "finding guests' photos")?,
         legal_basis: reason("legal_basis", given.legal_basis, "consent")?,
-        ends_unix_s: given.ends_unix_s.map_or(Ok(now + KEPT_S), ends)?,
+        ends_unix_s: given.ends_unix_s.map_or(Ok(now + RETENTION_S), ends)?,
         created_unix_s: now,
         downloads: Download::Off,
         watermark: None,
     };
     // The collection is created first: an event without one could accept no photo, while a collection without
     // an event is empty and is found by its end date.
-    let kept = keep(&event.purpose, &event.legal_basis, event.ends_unix_s);
+    let kept = retention(&event.purpose, &event.legal_basis, event.ends_unix_s);
     let id = event.id.clone();
-    app.faces().run(move |faces| faces.create(&id, &kept)).await?;
+    app.face_engine().run(move |faces| faces.create(&id, &kept)).await?;
     let mut tx = app.db().write().await?;
     sqlx::query(
         "INSERT INTO events (id, studio_id, name, purpose, legal_basis, ends_unix_s, created_unix_s, home) \
@@ -168,10 +168,10 @@ pub async fn create(
     .bind(&event.legal_basis)
     .bind(event.ends_unix_s)
     .bind(now)
-    .bind(app.home())
+    .bind(app.node_id())
     .execute(&mut *tx)
     .await?;
-    note_by(&mut tx, &grant, "event_create", &event.id, "").await?;
+    record_by(&mut tx, &grant, "event_create", &event.id, "").await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(event)))
 }
@@ -210,9 +210,9 @@ pub async fn change(
         watermark: given.watermark.map_or(Ok(before.watermark), |text| watermark(&text))?,
         ..before
     };
-    let kept = keep(&event.purpose, &event.legal_basis, event.ends_unix_s);
+    let kept = retention(&event.purpose, &event.legal_basis, event.ends_unix_s);
     let id = event.id.clone();
-    app.faces().run(move |faces| faces.keep(&id, &kept)).await?;
+    app.face_engine().run(move |faces| faces.set_retention(&id, &kept)).await?;
     let mut tx = app.db().write().await?;
     sqlx::query(
         "UPDATE events SET name = $1, purpose = $2, legal_basis = $3, ends_unix_s = $4, downloads = $5, \
@@ -227,7 +227,7 @@ pub async fn change(
     .bind(&event.id)
     .execute(&mut *tx)
     .await?;
-    note_by(&mut tx, &grant, "event_change", &event.id, "").await?;
+    record_by(&mut tx, &grant, "event_change", &event.id, "").await?;
     tx.commit().await?;
     Ok(Json(event))
 }
@@ -235,8 +235,8 @@ pub async fn change(
 /// Deletes an event permanently, with its faces, photos and all other data. Returns the signed erasure
 /// receipt. A deletion that was started is completed, even after a crash of the server.
 #[utoipa::path(delete, path = "/events/{event}", tag = "events", params(("event" = String, Path)),
-    responses((status = 200, body = Removed)))]
-pub async fn delete(State(app): State<App>, grant: Grant) -> Result<Json<Removed>> {
+    responses((status = 200, body = EventReceipt)))]
+pub async fn delete(State(app): State<App>, grant: Grant) -> Result<Json<EventReceipt>> {
     let event = grant.event()?;
     let mut tx = app.db().write().await?;
     sqlx::query("UPDATE events SET deleting_unix_s = $1 WHERE id = $2 AND deleting_unix_s IS NULL")
@@ -244,11 +244,11 @@ pub async fn delete(State(app): State<App>, grant: Grant) -> Result<Json<Removed
         .bind(event)
         .execute(&mut *tx)
         .await?;
-    note_by(&mut tx, &grant, "event_delete", event, "").await?;
+    record_by(&mut tx, &grant, "event_delete", event, "").await?;
     tx.commit().await?;
     // Spawned as a task, so that a disconnected client does not cancel the removal.
     let (studio, event) = (grant.studio.clone(), event.to_owned());
-    let removal = tokio::spawn(async move { event::remove(&app, &studio, &event).await });
-    let receipt = removal.await.map_err(Failure::internal)??;
-    Ok(Json(Removed { receipt }))
+    let removal = tokio::spawn(async move { event::erase_event(&app, &studio, &event).await });
+    let receipt = removal.await.map_err(ApiError::internal)??;
+    Ok(Json(EventReceipt { receipt }))
 }

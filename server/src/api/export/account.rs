@@ -10,11 +10,11 @@ use crate::api::account::routes::{Me, Session, read_me, read_sessions};
 use crate::app::App;
 use crate::error::Result;
 use crate::http::auth::SignedIn;
-use crate::infra::audit_log::Entry;
+use crate::infra::audit_log::AuditEntry;
 
 /// A role of the user.
 #[derive(Serialize, ToSchema)]
-pub struct Held {
+pub struct AccountExport {
     pub studio: String,
     pub studio_name: String,
     /// The only event that the role is valid for; absent: the whole studio.
@@ -27,21 +27,21 @@ pub struct Held {
 /// All data stored about one user. Holds no password, no secret of a second factor, no token, and no data
 /// about other people.
 #[derive(Serialize, ToSchema)]
-pub struct Kept {
+pub struct ExportedMembership {
     pub account: Me,
-    pub roles: Vec<Held>,
+    pub roles: Vec<AccountExport>,
     pub sessions: Vec<Session>,
     /// Audit entries by or about the user, newest first, at most 10,000.
-    pub audit: Vec<Entry>,
+    pub audit: Vec<AuditEntry>,
 }
 
 /// Returns all data stored about the signed-in user: account, roles, sessions and audit entries. Answers a
 /// data subject's access request.
-#[utoipa::path(get, path = "/me/export", tag = "account", responses((status = 200, body = Kept)))]
+#[utoipa::path(get, path = "/me/export", tag = "account", responses((status = 200, body = ExportedMembership)))]
 pub async fn export(
     State(app): State<App>,
     person: SignedIn,
-) -> Result<([(HeaderName, HeaderValue); 1], Json<Kept>)> {
+) -> Result<([(HeaderName, HeaderValue); 1], Json<ExportedMembership>)> {
     let roles = sqlx::query(
         "SELECT m.studio_id, s.name, m.event_id, m.role, m.created_unix_s FROM memberships m \
          JOIN studios s ON s.id = m.studio_id WHERE m.user_id = $1 ORDER BY m.created_unix_s, m.id",
@@ -49,8 +49,8 @@ pub async fn export(
     .bind(&person.user)
     .fetch_all(app.db().read())
     .await?;
-    let held = |row: &AnyRow| -> sqlx::Result<Held> {
-        Ok(Held {
+    let held = |row: &AnyRow| -> sqlx::Result<AccountExport> {
+        Ok(AccountExport {
             studio: row.try_get("studio_id")?,
             studio_name: row.try_get("name")?,
             event: row.try_get("event_id")?,
@@ -65,11 +65,11 @@ pub async fn export(
     .bind(&person.user)
     .fetch_all(app.db().read())
     .await?;
-    let kept = Kept {
+    let kept = ExportedMembership {
         account: read_me(&app, &person.user).await?,
         roles: roles.iter().map(held).collect::<sqlx::Result<_>>()?,
         sessions: read_sessions(&app, &person).await?,
-        audit: audit.iter().map(Entry::read).collect::<sqlx::Result<_>>()?,
+        audit: audit.iter().map(AuditEntry::read).collect::<sqlx::Result<_>>()?,
     };
     let name = HeaderValue::from_static("attachment; filename=\"about-me.json\"");
     Ok(([(header::CONTENT_DISPOSITION, name)], Json(kept)))

@@ -5,20 +5,20 @@ use axum::response::Response;
 use serde::Serialize;
 use sqlx::Row as _;
 
-use crate::api::album::feedback::{self, Told};
+use crate::api::album::feedback::{self, AlbumFeedback};
 use crate::api::event::routes::{Event, one};
-use crate::api::export::guest::{Kept, of_event as guests_of_event};
+use crate::api::export::guest::{GuestExport, of_event as guests_of_event};
 use crate::app::App;
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::note_by;
-use crate::http::extract::Bytes;
-use crate::infra::photo_store::Kind;
-use crate::infra::zip_stream::{Archive, place, respond};
+use crate::http::auth::audit::record_by;
+use crate::http::extract::BinarySchema;
+use crate::infra::photo_store::Rendition;
+use crate::infra::zip_stream::{ZipStream, entry_path, respond};
 
 /// An entry of the archive's list of photos.
 #[derive(Serialize)]
-struct Listed {
+struct ExportedPhoto {
     /// The photo's path in the archive.
     file: String,
     id: String,
@@ -32,36 +32,36 @@ struct Listed {
     created_unix_s: i64,
 }
 
-/// The contents of `event.json`.
+/// The contents of `open_collection.json`.
 #[derive(Serialize)]
-struct Contents<'a> {
+struct EventExport<'a> {
     format: &'static str,
     event: &'a Event,
-    photos: &'a [Listed],
+    photos: &'a [ExportedPhoto],
     /// The event's albums with the visitors' picks and comments, under the names that the visitors gave.
-    albums: &'a [Told],
+    albums: &'a [AlbumFeedback],
     /// The guests with their contacts, consents and photos.
-    guests: &'a [Kept],
+    guests: &'a [GuestExport],
 }
 
-/// Exports an event as a streamed ZIP archive: the photos in their folders, and `event.json` about the
+/// Exports an event as a streamed ZIP archive: the photos in their folders, and `open_collection.json` about the
 /// photos, the albums and the guests. The archive holds no face template and no embedding.
 #[utoipa::path(get, path = "/events/{event}/export", tag = "events", params(("event" = String, Path)),
-    responses((status = 200, body = Bytes, content_type = "application/zip")))]
+    responses((status = 200, body = BinarySchema, content_type = "application/zip")))]
 pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     let event = one(&app, grant.event()?).await?;
     let photos = photos(&app, &event.id).await?;
     let albums = feedback::of_event(&app, &event.id).await?;
     let guests = guests_of_event(&app, &event.id).await?;
     let mut tx = app.db().write().await?;
-    note_by(&mut tx, &grant, "event_export", &event.id, "").await?;
+    record_by(&mut tx, &grant, "event_export", &event.id, "").await?;
     tx.commit().await?;
     Ok(respond("attachment; filename=\"event.zip\"", move |archive| {
         write(&app, &event, (&photos, &albums, &guests), archive)
     }))
 }
 
-async fn photos(app: &App, event: &str) -> Result<Vec<Listed>> {
+async fn photos(app: &App, event: &str) -> Result<Vec<ExportedPhoto>> {
     let rows = sqlx::query(
         "SELECT p.*, f.name AS folder_name FROM photos p LEFT JOIN folders f ON f.id = p.folder_id \
          WHERE p.event_id = $1 ORDER BY p.created_unix_s, p.id",
@@ -74,8 +74,8 @@ async fn photos(app: &App, event: &str) -> Result<Vec<Listed>> {
     for row in &rows {
         let (id, name): (String, String) = (row.try_get("id")?, row.try_get("name")?);
         let folder: Option<String> = row.try_get("folder_name")?;
-        let file = place(folder.as_deref(), &name, &id, &mut taken);
-        listed.push(Listed {
+        let file = entry_path(folder.as_deref(), &name, &id, &mut taken);
+        listed.push(ExportedPhoto {
             file,
             id,
             name,
@@ -94,17 +94,20 @@ async fn photos(app: &App, event: &str) -> Result<Vec<Listed>> {
 fn write(
     app: &App,
     event: &Event,
-    (photos, albums, guests): (&[Listed], &[Told], &[Kept]),
-    archive: &mut Archive,
+    (photos, albums, guests): (&[ExportedPhoto], &[AlbumFeedback], &[GuestExport]),
+    archive: &mut ZipStream,
 ) -> Result<()> {
-    let contents = Contents { format: "picpick event 1", event, photos, albums, guests };
-    let contents = serde_json::to_vec_pretty(&contents).map_err(Failure::internal)?;
+    let contents = EventExport { format: "picpick event 1", event, photos, albums, guests };
+    let contents = serde_json::to_vec_pretty(&contents).map_err(ApiError::internal)?;
     archive.add("event.json", &contents)?;
-    let sealer = app.faces().sealer(&event.id)?;
+    let sealer = app.face_engine().sealer(&event.id)?;
     for photo in photos {
-        let missing = || Failure::internal(format!("photo {} is not in the photo store", photo.id));
-        let bytes =
-            app.blobs().get(&sealer, &event.id, &photo.id, Kind::Original)?.ok_or_else(missing)?;
+        let missing =
+            || ApiError::internal(format!("photo {} is not in the photo store", photo.id));
+        let bytes = app
+            .photo_store()
+            .get(&sealer, &event.id, &photo.id, Rendition::Original)?
+            .ok_or_else(missing)?;
         archive.add(&photo.file, &bytes)?;
     }
     Ok(())

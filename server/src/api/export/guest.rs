@@ -14,19 +14,19 @@ use sqlx::Row as _;
 
 use crate::api::guest::admin::Notifications;
 use crate::api::guest::contact::open;
-use crate::api::guest::photos::{found, taken};
-use crate::api::photo::shown;
+use crate::api::guest::photos::{archive_entries, found};
+use crate::api::photo::find_visible;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::audit::note_by;
-use crate::http::auth::{Grant, GuestVisit};
-use crate::http::extract::{Bytes, Path};
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::audit::record_by;
+use crate::http::auth::{Grant, GuestSession};
+use crate::http::extract::{BinarySchema, Path};
 use crate::infra::ids::is_id;
-use crate::infra::zip_stream::{permit, place, respond};
+use crate::infra::zip_stream::{entry_path, permit, respond};
 
 /// The stored data of a guest, without the face template.
 #[derive(Serialize)]
-pub struct Kept {
+pub struct GuestExport {
     pub id: String,
     pub name: String,
     pub contact: String,
@@ -34,7 +34,7 @@ pub struct Kept {
     pub created_unix_s: i64,
     pub verified_unix_s: Option<i64>,
     pub notifications: Notifications,
-    pub consents: Vec<Consented>,
+    pub consents: Vec<ExportedConsent>,
     /// IDs of the photos that show the guest.
     pub photos: Vec<String>,
     /// Faces that the guest claimed as theirs.
@@ -47,7 +47,7 @@ pub struct Kept {
 
 /// A consent in the export.
 #[derive(Serialize)]
-pub struct Consented {
+pub struct ExportedConsent {
     version: String,
     event_ends_unix_s: i64,
     language: String,
@@ -55,11 +55,11 @@ pub struct Consented {
     withdrawn_unix_s: Option<i64>,
 }
 
-/// Returns the stored data of `guest` of `event`.
+/// Returns the stored data of `guest` of `open_collection`.
 ///
 /// # Errors
 /// - `NotFound` if the event has no such guest.
-pub async fn kept(app: &App, event: &str, guest: &str) -> Result<Kept> {
+pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport> {
     let row = sqlx::query(
         "SELECT * FROM guests WHERE id = $1 AND event_id = $2 AND leaving_unix_s IS NULL",
     )
@@ -73,7 +73,7 @@ pub async fn kept(app: &App, event: &str, guest: &str) -> Result<Kept> {
             .fetch_all(app.db().read())
             .await?;
     let consents = consents.iter().map(|row| {
-        Ok(Consented {
+        Ok(ExportedConsent {
             version: row.try_get("version")?,
             event_ends_unix_s: row.try_get("event_ends_unix_s")?,
             language: row.try_get("language")?,
@@ -85,7 +85,9 @@ pub async fn kept(app: &App, event: &str, guest: &str) -> Result<Kept> {
     let (mut photos, mut said) = (Vec::new(), None);
     if verified_unix_s.is_some() {
         let (name, id): (_, GuestId) = (event.to_owned(), guest.parse()?);
-        let known = app.faces().run(move |faces| Ok(faces.event(&name)?.collection.guest(&id)?));
+        let known = app
+            .face_engine()
+            .run(move |faces| Ok(faces.open_collection(&name)?.collection.guest(&id)?));
         said = found_or_none(known.await)?;
         // A guest without a template has no photos.
         let theirs = found_or_none(found(app, event, guest, &[]).await)?;
@@ -95,7 +97,7 @@ pub async fn kept(app: &App, event: &str, guest: &str) -> Result<Kept> {
     let listed = |faces: Option<&std::collections::BTreeSet<picpick_engine::FaceId>>| {
         faces.into_iter().flatten().map(ToString::to_string).collect()
     };
-    Ok(Kept {
+    Ok(GuestExport {
         id: guest.to_owned(),
         name: field("name")?.to_string(),
         contact: field("contact")?.to_string(),
@@ -106,7 +108,7 @@ pub async fn kept(app: &App, event: &str, guest: &str) -> Result<Kept> {
         consents: consents.collect::<Result<_>>()?,
         photos: photos.into_iter().map(|photo| photo.id).collect(),
         faces_confirmed: listed(said.as_ref().map(|guest| &guest.confirmed)),
-        faces_refused: listed(said.as_ref().map(|guest| &guest.refused)),
+        faces_refused: listed(said.as_ref().map(|guest| &guest.rejected)),
         template_pictures: said.as_ref().map(|guest| guest.template.pictures),
     })
 }
@@ -115,14 +117,14 @@ pub async fn kept(app: &App, event: &str, guest: &str) -> Result<Kept> {
 fn found_or_none<T>(found: Result<T>) -> Result<Option<T>> {
     match found {
         Ok(found) => Ok(Some(found)),
-        Err(failure) if failure.kind == Kind::NotFound => Ok(None),
+        Err(failure) if failure.kind == ErrorKind::NotFound => Ok(None),
         Err(failure) => Err(failure),
     }
 }
 
 /// Returns the stored data of all guests of an event, oldest first. A guest whose data cannot be read is
 /// skipped and logged.
-pub async fn of_event(app: &App, event: &str) -> Result<Vec<Kept>> {
+pub async fn of_event(app: &App, event: &str) -> Result<Vec<GuestExport>> {
     let rows = sqlx::query(
         "SELECT id FROM guests WHERE event_id = $1 AND leaving_unix_s IS NULL ORDER BY created_unix_s, id",
     )
@@ -132,10 +134,10 @@ pub async fn of_event(app: &App, event: &str) -> Result<Vec<Kept>> {
     let mut all = Vec::with_capacity(rows.len());
     for row in &rows {
         let guest: String = row.try_get("id")?;
-        match kept(app, event, &guest).await {
+        match collect(app, event, &guest).await {
             Ok(kept) => all.push(kept),
             // The guest was erased meanwhile.
-            Err(failure) if failure.kind == Kind::NotFound => {}
+            Err(failure) if failure.kind == ErrorKind::NotFound => {}
             Err(failure) => {
                 tracing::error!(guest, reason = failure.reason(), "guest export failed");
             }
@@ -146,8 +148,8 @@ pub async fn of_event(app: &App, event: &str) -> Result<Vec<Kept>> {
 
 /// Exports the guest's data as a ZIP archive: `guest.json` and the photos that may be downloaded.
 #[utoipa::path(get, path = "/guest/export", tag = "guest",
-    responses((status = 200, body = Bytes, content_type = "application/zip")))]
-pub async fn own(State(app): State<App>, visit: GuestVisit) -> Result<Response> {
+    responses((status = 200, body = BinarySchema, content_type = "application/zip")))]
+pub async fn own(State(app): State<App>, visit: GuestSession) -> Result<Response> {
     let (event, guest) = (visit.event.clone(), visit.guest.clone());
     archive(&app, event, guest, Some(visit)).await
 }
@@ -155,18 +157,18 @@ pub async fn own(State(app): State<App>, visit: GuestVisit) -> Result<Response> 
 /// Exports a guest's data as a ZIP archive, for a guest who asked the studio.
 #[utoipa::path(get, path = "/events/{event}/guests/{guest}/export", tag = "guests of an event",
     params(("event" = String, Path), ("guest" = String, Path)),
-    responses((status = 200, body = Bytes, content_type = "application/zip")))]
+    responses((status = 200, body = BinarySchema, content_type = "application/zip")))]
 pub async fn of_guest(
     State(app): State<App>,
     grant: Grant,
     Path((_, guest)): Path<(String, String)>,
 ) -> Result<Response> {
     if !is_id(&guest) {
-        return Err(Failure::not_found());
+        return Err(ApiError::not_found());
     }
     let answer = archive(&app, grant.event()?.to_owned(), guest.clone(), None).await?;
     let mut tx = app.db().write().await?;
-    note_by(&mut tx, &grant, "guest_export", &guest, grant.event()?).await?;
+    record_by(&mut tx, &grant, "guest_export", &guest, grant.event()?).await?;
     tx.commit().await?;
     Ok(answer)
 }
@@ -176,24 +178,25 @@ async fn archive(
     app: &App,
     event: String,
     guest: String,
-    visit: Option<GuestVisit>,
+    visit: Option<GuestSession>,
 ) -> Result<Response> {
     let permit = permit(visit.as_ref().map_or(&guest, |visit| &visit.session))?;
-    let (kept, here) = (kept(app, &event, &guest).await?, tokio::runtime::Handle::current());
+    let (kept, here) = (collect(app, &event, &guest).await?, tokio::runtime::Handle::current());
     let app = app.clone();
     Ok(respond("attachment; filename=\"guest.zip\"", move |archive| {
         let _permit = permit;
-        archive.add("guest.json", &serde_json::to_vec_pretty(&kept).map_err(Failure::internal)?)?;
+        archive
+            .add("guest.json", &serde_json::to_vec_pretty(&kept).map_err(ApiError::internal)?)?;
         let mut names = HashSet::new();
         for photo in &kept.photos {
             let file = here.block_on(async {
                 match &visit {
-                    Some(visit) => taken(&app, visit, photo).await,
-                    None => shown(&app, &event, photo).await?.taken(&app).await,
+                    Some(visit) => archive_entries(&app, visit, photo).await,
+                    None => find_visible(&app, &event, photo).await?.archive_entry(&app).await,
                 }
             })?;
             if let Some((name, bytes)) = file {
-                archive.add(&place(None, &name, photo, &mut names), &bytes)?;
+                archive.add(&entry_path(None, &name, photo, &mut names), &bytes)?;
             }
         }
         Ok(())

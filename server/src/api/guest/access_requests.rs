@@ -14,37 +14,37 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use super::consent::{self, Said, Way};
+use super::consent::{self, ConsentAnswer, ConsentKind};
 use super::contact::{Contact, open, seal};
-use super::email_tokens::{self, Purpose};
+use super::email_tokens::{self, TokenPurpose};
 use super::links;
-use super::registration::{Newcomer, take_in};
-use crate::api::erasure::guest::{Leaving, leave};
+use super::registration::{NewGuest, insert_guest};
+use crate::api::erasure::guest::{GuestErasure, erase_guest};
 use crate::api::event::routes::one as event_of;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::note_by;
+use crate::http::auth::audit::record_by;
 use crate::http::client_address::ClientAddress;
 use crate::http::extract::{self, Body, Path, Query};
-use crate::http::locale::Wanted;
+use crate::http::locale::Locale;
 use crate::i18n::Language;
 use crate::infra::clock::now_s;
-use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{is_id, new_id};
-use crate::infra::mail::{self, Mail};
-use crate::infra::rate_limit::{Budget, network};
+use crate::infra::mail::{self, OutgoingMail};
+use crate::infra::rate_limit::{Quota, network};
 
 /// Maximum number of pending requests per contact and event.
-const WAITING_MAX: i64 = 3;
+const PENDING_MAX: i64 = 3;
 /// Quota of requests per network, which a venue's guests share: 60, then one per minute.
-const NETWORK: Budget = Budget { units: 60, back_s: 60 };
+const NETWORK_QUOTA: Quota = Quota { capacity: 60, refill_s: 60 };
 /// Maximum number of pending requests per event.
-const WAITING_IN_ALL_MAX: i64 = 5000;
+const PENDING_TOTAL_MAX: i64 = 5000;
 
 #[derive(Deserialize, ToSchema)]
-pub struct NewRequest {
+pub struct NewAccessRequest {
     /// The token of the event's link.
     pub token: String,
     #[schema(min_length = 1, max_length = 100)]
@@ -65,7 +65,7 @@ pub struct NewRequest {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct GuestRequest {
+pub struct AccessRequest {
     pub id: String,
     pub name: String,
     pub contact: String,
@@ -74,19 +74,19 @@ pub struct GuestRequest {
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct LetIn {
+pub struct AccessGranted {
     /// The ID of the guest's face in one of the event's photos, chosen by the studio.
     face: String,
 }
 
 /// Requests access without a camera; the studio decides.
-#[utoipa::path(post, path = "/guest/requests", tag = "guest", request_body = NewRequest,
+#[utoipa::path(post, path = "/guest/requests", tag = "guest", request_body = NewAccessRequest,
     responses((status = 204)))]
-pub async fn ask(
+pub async fn create(
     State(app): State<App>,
-    wanted: Wanted,
+    wanted: Locale,
     ClientAddress(from): ClientAddress,
-    Body(given): Body<NewRequest>,
+    Body(given): Body<NewAccessRequest>,
 ) -> Result<StatusCode> {
     place(&app, wanted.language, from, given).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -96,27 +96,32 @@ pub async fn ask(
 ///
 /// # Errors
 /// - `Invalid` for a malformed field, a contact that is not an e-mail address, or a guest under 18.
-/// - `Gone` if the link is not open.
+/// - `LostPhotoRow` if the link is not open.
 /// - `Conflict` if the consent text has changed.
-/// - `TooMany` if the network's quota is used up, or the contact or the event has too many pending requests.
-pub async fn place(app: &App, language: Language, from: IpAddr, given: NewRequest) -> Result<()> {
+/// - `TooManyRequests` if the network's quota is used up, or the contact or the event has too many pending requests.
+pub async fn place(
+    app: &App,
+    language: Language,
+    from: IpAddr,
+    given: NewAccessRequest,
+) -> Result<()> {
     let name = extract::line("name", &given.name, 1, 100)?;
     let contact = Contact::parse(&given.contact)?;
     if contact.email().is_none() {
-        return Err(Failure::invalid("contact: expected an e-mail address for the reply."));
+        return Err(ApiError::invalid("contact: expected an e-mail address for the reply."));
     }
     let message = text("message", &given.message)?;
-    let link = links::must_be_open(app, &given.token).await?;
-    let said = Said {
+    let link = links::check_open(app, &given.token).await?;
+    let said = ConsentAnswer {
         version: &given.consent,
         ends_unix_s: given.consent_ends_unix_s,
         adult: given.adult,
     };
-    consent::agreed(Way::Studio, &said, link.ends_unix_s)?;
+    consent::check_agreed(ConsentKind::Studio, &said, link.ends_unix_s)?;
     let (id, now, hash) = (new_id()?, now_s(), contact.hash(app)?);
     let mut tx = app.db().write().await?;
     let detail = "Too many requests came from this network; wait before the next one.";
-    NETWORK.take(&mut tx, &format!("requests:{}", network(from)), detail).await?;
+    NETWORK_QUOTA.take(&mut tx, &format!("requests:{}", network(from)), detail).await?;
     let waiting = sqlx::query(
         "SELECT COUNT(*) AS n, COALESCE(SUM(CASE WHEN contact_hash = $2 THEN 1 ELSE 0 END), 0) AS same \
          FROM guest_requests WHERE event_id = $1",
@@ -126,9 +131,9 @@ pub async fn place(app: &App, language: Language, from: IpAddr, given: NewReques
     .fetch_one(&mut *tx)
     .await?;
     let (all, same): (i64, i64) = (waiting.try_get("n")?, waiting.try_get("same")?);
-    if same >= WAITING_MAX || all >= WAITING_IN_ALL_MAX {
+    if same >= PENDING_MAX || all >= PENDING_TOTAL_MAX {
         let detail = "Too many requests are waiting for the studio; try again tomorrow.";
-        return Err(Failure::new(Kind::TooMany, detail).retry_after(86_400));
+        return Err(ApiError::new(ErrorKind::TooManyRequests, detail).retry_after(86_400));
     }
     sqlx::query(
         "INSERT INTO guest_requests (id, event_id, name, contact, message, version, event_ends_unix_s, language, \
@@ -155,7 +160,7 @@ fn text(what: &str, text: &str) -> Result<String> {
     let (text, count) = (text.trim(), text.trim().chars().count());
     let strange = |c: char| c.is_control() && c != '\n' && c != '\r';
     if count > 1000 || text.chars().any(strange) {
-        return Err(Failure::invalid(format!(
+        return Err(ApiError::invalid(format!(
             "{what}: expected at most 1,000 printable characters, received {count}."
         )));
     }
@@ -164,18 +169,18 @@ fn text(what: &str, text: &str) -> Result<String> {
 
 /// Lists an event's pending requests, oldest first.
 #[utoipa::path(get, path = "/events/{event}/guest-requests", tag = "guests of an event",
-    params(("event" = String, Path), Paging), responses((status = 200, body = Page<GuestRequest>)))]
+    params(("event" = String, Path), Paging), responses((status = 200, body = Page<AccessRequest>)))]
 pub async fn list(
     State(app): State<App>,
     grant: Grant,
     Query(paging): Query<Paging>,
-) -> Result<Json<Page<GuestRequest>>> {
-    let read = |row: &AnyRow| -> Result<GuestRequest> {
+) -> Result<Json<Page<AccessRequest>>> {
+    let read = |row: &AnyRow| -> Result<AccessRequest> {
         let id: String = row.try_get("id")?;
         let field = |name: &str| -> Result<String> {
             Ok(open(&app, &id, name, &row.try_get::<String, _>(name)?)?.to_string())
         };
-        Ok(GuestRequest {
+        Ok(AccessRequest {
             name: field("name")?,
             contact: field("contact")?,
             message: field("message")?,
@@ -183,9 +188,9 @@ pub async fn list(
             id,
         })
     };
-    let list = List {
+    let list = PageQuery {
         select: "SELECT * FROM guest_requests WHERE event_id = $1",
-        values: &[Value::Text(grant.event()?)],
+        values: &[BoundValue::Text(grant.event()?)],
         order: BY_CREATION,
     };
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
@@ -193,13 +198,13 @@ pub async fn list(
 
 /// Accepts a request: registers the guest with the chosen face and sends them a link by e-mail.
 #[utoipa::path(post, path = "/events/{event}/guest-requests/{request}", tag = "guests of an event",
-    params(("event" = String, Path), ("request" = String, Path)), request_body = LetIn,
+    params(("event" = String, Path), ("request" = String, Path)), request_body = AccessGranted,
     responses((status = 204)))]
-pub async fn let_in(
+pub async fn approve(
     State(app): State<App>,
     grant: Grant,
     Path((_, request)): Path<(String, String)>,
-    Body(given): Body<LetIn>,
+    Body(given): Body<AccessGranted>,
 ) -> Result<StatusCode> {
     let event = event_of(&app, grant.event()?).await?;
     let row = find(&app, &event.id, &request).await?;
@@ -208,10 +213,12 @@ pub async fn let_in(
     let language = Language::of_tag(&row.try_get::<String, _>("language")?);
     let face = extract::face("face", &given.face)?;
     let of = event.id.clone();
-    let template =
-        app.faces().run(move |faces| Ok(faces.event(&of)?.collection.template_of(&face)?)).await?;
+    let template = app
+        .face_engine()
+        .run(move |faces| Ok(faces.open_collection(&of)?.collection.template_of(&face)?))
+        .await?;
     let consent: String = row.try_get("version")?;
-    let newcomer = Newcomer {
+    let newcomer = NewGuest {
         event: &event.id,
         studio: &event.studio,
         name: &name,
@@ -222,16 +229,16 @@ pub async fn let_in(
     };
     // The row is written before the template: `api/erasure/orphaned_templates.rs` erases a template without a row as orphaned.
     let mut tx = app.db().write().await?;
-    email_tokens::count_letter(&mut tx, &contact.hash(&app)?).await?;
-    let guest = take_in(&app, &mut tx, &newcomer).await?;
+    email_tokens::count_message(&mut tx, &contact.hash(&app)?).await?;
+    let guest = insert_guest(&app, &mut tx, &newcomer).await?;
     tx.commit().await?;
     let let_in = enter(&app, &grant, &request, &newcomer, &guest, template).await;
     if let Err(failure) = let_in {
         let (studio, event) = (event.studio.clone(), event.id.clone());
-        leave(&app, Leaving { studio, event, guest, faces: false }).await?;
+        erase_guest(&app, GuestErasure { studio, event, guest, faces: false }).await?;
         return Err(failure);
     }
-    app.post().wake();
+    app.mailer().wake();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -240,13 +247,15 @@ async fn enter(
     app: &App,
     grant: &Grant,
     request: &str,
-    newcomer: &Newcomer<'_>,
+    newcomer: &NewGuest<'_>,
     guest: &str,
     template: Template,
 ) -> Result<()> {
     let (of, id): (_, GuestId) = (newcomer.event.to_owned(), guest.parse()?);
-    app.faces()
-        .run(move |faces| Ok(faces.event(&of)?.collection.put_guest(&Guest::new(id, template))?))
+    app.face_engine()
+        .run(move |faces| {
+            Ok(faces.open_collection(&of)?.collection.put_guest(&Guest::new(id, template))?)
+        })
         .await?;
     let event = event_of(app, newcomer.event).await?;
     let mut tx = app.db().write().await?;
@@ -262,13 +271,13 @@ async fn enter(
     .execute(&mut *tx)
     .await?;
     if answered.rows_affected() == 0 || verified.rows_affected() == 0 {
-        return Err(Failure::not_found());
+        return Err(ApiError::not_found());
     }
-    let ticket = email_tokens::issue(&mut tx, guest, Purpose::Enter).await?;
+    let ticket = email_tokens::issue(&mut tx, guest, TokenPurpose::Enter).await?;
     let to = newcomer.contact.email().unwrap_or_default();
-    let letter = mail::let_in(app.post(), to, newcomer.language, &event.name, &ticket);
-    mail::put(app.post(), &mut tx, &Mail::Letter(letter)).await?;
-    note_by(&mut tx, grant, "guest_let_in", guest, &event.id).await?;
+    let letter = mail::access_granted(app.mailer(), to, newcomer.language, &event.name, &ticket);
+    mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(letter)).await?;
+    record_by(&mut tx, grant, "guest_let_in", guest, &event.id).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -287,14 +296,14 @@ pub async fn decline(
         .bind(&request)
         .execute(&mut *tx)
         .await?;
-    note_by(&mut tx, &grant, "guest_decline", &request, grant.event()?).await?;
+    record_by(&mut tx, &grant, "guest_decline", &request, grant.event()?).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn find(app: &App, event: &str, request: &str) -> Result<AnyRow> {
     if !is_id(request) {
-        return Err(Failure::not_found());
+        return Err(ApiError::not_found());
     }
     let row = sqlx::query("SELECT * FROM guest_requests WHERE id = $1 AND event_id = $2")
         .bind(request)

@@ -6,20 +6,20 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::contact::open;
-use crate::api::erasure::guest::{Leaving, leave};
-use crate::api::event::routes::Removed;
+use crate::api::erasure::guest::{GuestErasure, erase_guest};
+use crate::api::event::routes::EventReceipt;
 use crate::app::App;
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::note_by;
+use crate::http::auth::audit::record_by;
 use crate::http::extract::{Path, Query};
-use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::is_id;
 
 /// A guest with name and contact, as shown to members of the studio who may manage guests.
 #[derive(Serialize, ToSchema)]
-pub struct KnownGuest {
+pub struct GuestRow {
     pub id: String,
     pub name: String,
     /// An e-mail address or a telephone number.
@@ -43,7 +43,7 @@ pub enum Notifications {
 
 /// A consent record. It is kept when the guest is erased.
 #[derive(Serialize, ToSchema)]
-pub struct KnownConsent {
+pub struct ConsentRecord {
     pub id: String,
     pub guest: String,
     /// The version of the text that the guest agreed to.
@@ -69,16 +69,16 @@ impl Notifications {
 
 /// Lists an event's guests, oldest first.
 #[utoipa::path(get, path = "/events/{event}/guests", tag = "guests of an event",
-    params(("event" = String, Path), Paging), responses((status = 200, body = Page<KnownGuest>)))]
+    params(("event" = String, Path), Paging), responses((status = 200, body = Page<GuestRow>)))]
 pub async fn list(
     State(app): State<App>,
     grant: Grant,
     Query(paging): Query<Paging>,
-) -> Result<Json<Page<KnownGuest>>> {
-    let read = |row: &AnyRow| -> Result<KnownGuest> {
+) -> Result<Json<Page<GuestRow>>> {
+    let read = |row: &AnyRow| -> Result<GuestRow> {
         let id: String = row.try_get("id")?;
         let field = |name: &str| open(&app, &id, name, &row.try_get::<String, _>(name)?);
-        Ok(KnownGuest {
+        Ok(GuestRow {
             name: field("name")?.to_string(),
             contact: field("contact")?.to_string(),
             verified_unix_s: row.try_get("verified_unix_s")?,
@@ -87,9 +87,9 @@ pub async fn list(
             id,
         })
     };
-    let list = List {
+    let list = PageQuery {
         select: "SELECT * FROM guests WHERE event_id = $1 AND leaving_unix_s IS NULL",
-        values: &[Value::Text(grant.event()?)],
+        values: &[BoundValue::Text(grant.event()?)],
         order: BY_CREATION,
     };
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
@@ -97,14 +97,14 @@ pub async fn list(
 
 /// Lists the consents given at an event, including withdrawn ones, oldest first.
 #[utoipa::path(get, path = "/events/{event}/guest-consents", tag = "guests of an event",
-    params(("event" = String, Path), Paging), responses((status = 200, body = Page<KnownConsent>)))]
+    params(("event" = String, Path), Paging), responses((status = 200, body = Page<ConsentRecord>)))]
 pub async fn consents(
     State(app): State<App>,
     grant: Grant,
     Query(paging): Query<Paging>,
-) -> Result<Json<Page<KnownConsent>>> {
-    let read = |row: &AnyRow| -> sqlx::Result<KnownConsent> {
-        Ok(KnownConsent {
+) -> Result<Json<Page<ConsentRecord>>> {
+    let read = |row: &AnyRow| -> sqlx::Result<ConsentRecord> {
+        Ok(ConsentRecord {
             id: row.try_get("id")?,
             guest: row.try_get("guest_id")?,
             version: row.try_get("version")?,
@@ -114,9 +114,9 @@ pub async fn consents(
             withdrawn_unix_s: row.try_get("withdrawn_unix_s")?,
         })
     };
-    let list = List {
+    let list = PageQuery {
         select: "SELECT * FROM guest_consents WHERE event_id = $1",
-        values: &[Value::Text(grant.event()?)],
+        values: &[BoundValue::Text(grant.event()?)],
         order: ["given_unix_s", "id"],
     };
     app.db().page(&paging, list, read, |it| (it.given_unix_s, &it.id)).await.map(Json)
@@ -126,14 +126,14 @@ pub async fn consents(
 /// The response is the signed receipt.
 #[utoipa::path(delete, path = "/events/{event}/guests/{guest}", tag = "guests of an event",
     params(("event" = String, Path), ("guest" = String, Path)),
-    responses((status = 200, body = Removed)))]
+    responses((status = 200, body = EventReceipt)))]
 pub async fn remove(
     State(app): State<App>,
     grant: Grant,
     Path((_, guest)): Path<(String, String)>,
-) -> Result<Json<Removed>> {
+) -> Result<Json<EventReceipt>> {
     if !is_id(&guest) {
-        return Err(Failure::not_found());
+        return Err(ApiError::not_found());
     }
     let mut tx = app.db().write().await?;
     sqlx::query("SELECT id FROM guests WHERE id = $1 AND event_id = $2 AND leaving_unix_s IS NULL")
@@ -141,9 +141,9 @@ pub async fn remove(
         .bind(grant.event()?)
         .fetch_one(&mut *tx)
         .await?;
-    note_by(&mut tx, &grant, "guest_remove", &guest, grant.event()?).await?;
+    record_by(&mut tx, &grant, "guest_remove", &guest, grant.event()?).await?;
     tx.commit().await?;
     let (studio, event) = (grant.studio.clone(), grant.event()?.to_owned());
-    let receipt = leave(&app, Leaving { studio, event, guest, faces: false }).await?;
-    Ok(Json(Removed { receipt }))
+    let receipt = erase_guest(&app, GuestErasure { studio, event, guest, faces: false }).await?;
+    Ok(Json(EventReceipt { receipt }))
 }

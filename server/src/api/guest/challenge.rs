@@ -10,21 +10,21 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use picpick_engine::{Guest, GuestId, Progress, Refusal, Template};
+use picpick_engine::{FailureReason, Guest, GuestId, Progress, Template};
 use serde::Serialize;
 use sqlx::Row as _;
 use utoipa::ToSchema;
 
 use super::challenge_throttle;
 use super::session;
-use crate::api::erasure::guest::Leaving;
+use crate::api::erasure::guest::GuestErasure;
 use crate::api::erasure::orphaned_templates;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::GuestVisit;
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::GuestSession;
 use crate::http::client_address::{ClientAddress, Encrypted};
-use crate::http::extract::{Bytes, Path, Raw};
-use crate::infra::admission::Place;
+use crate::http::extract::{BinarySchema, Path, RawBody};
+use crate::infra::admission::Slot;
 use crate::infra::alerts::Pattern;
 use crate::infra::audit_log::record_guest;
 use crate::infra::challenge_registry::TIME_MAX;
@@ -50,13 +50,13 @@ pub struct NewChallenge {
 /// The state of a challenge after a frame.
 #[derive(Serialize, ToSchema)]
 pub struct ChallengeState {
-    /// `wait`: send the next frame; `passed`; `failed`: begin another challenge.
+    /// `wait`: send the next frame; `passed`; `record_failed`: begin another challenge.
     pub state: String,
     /// The instruction while the state is `wait`: `look_straight`, `turn_left`, `turn_right`, `turn_up`,
     /// `turn_down`, `no_face`, `one_face_only`, `closer`, `further`, `brighter`, `hold_still`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guidance: Option<String>,
-    /// The reason if the state is `failed`: `too_late`, `too_fast`, `another_person`, `many_faces`,
+    /// The reason if the state is `record_failed`: `too_late`, `too_fast`, `another_person`, `many_faces`,
     /// `no_face`, `wrong_turn`, `flat`, `attack`, `replay`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -69,14 +69,14 @@ pub struct ChallengeState {
     responses((status = 201, body = NewChallenge)))]
 pub async fn begin(
     State(app): State<App>,
-    visit: GuestVisit,
+    visit: GuestSession,
     ClientAddress(from): ClientAddress,
 ) -> Result<(StatusCode, Json<NewChallenge>)> {
     let who = challenge_throttle::subject_of(&app, &visit, from).await?;
-    let left = app.challenges().clear(&who.session);
+    let left = app.challenges().remove_ended(&who.session);
     left.iter().for_each(|_| metrics::count_challenge("left"));
-    challenge_throttle::left(&app, &left).await?;
-    challenge_throttle::must_not_wait(&app, &who).await?;
+    challenge_throttle::record_abandoned(&app, &left).await?;
+    challenge_throttle::check_lockout(&app, &who).await?;
     let (id, guidance) = app.challenges().begin(who)?;
     let seconds = TIME_MAX.as_secs();
     Ok((StatusCode::CREATED, Json(NewChallenge { id, seconds, steps: 3, guidance })))
@@ -85,30 +85,30 @@ pub async fn begin(
 /// Submits the next frame: a JPEG from the camera, about 640 pixels wide, at most 4 megapixels.
 /// Clients send a few frames per second, one at a time.
 #[utoipa::path(post, path = "/guest/challenges/{challenge}/frames", tag = "guest",
-    params(("challenge" = String, Path)), request_body(content = Bytes, content_type = "image/jpeg"),
+    params(("challenge" = String, Path)), request_body(content = BinarySchema, content_type = "image/jpeg"),
     responses((status = 200, body = ChallengeState)))]
 pub async fn show(
     State(app): State<App>,
-    visit: GuestVisit,
-    place: Place,
+    visit: GuestSession,
+    place: Slot,
     Encrypted(encrypted): Encrypted,
     Path(id): Path<String>,
-    Raw(frame): Raw,
+    RawBody(frame): RawBody,
 ) -> Result<Response> {
     let under_way = app.challenges().find(&id, &visit.session)?;
     let who = under_way.who.clone();
-    let looked = app.faces().run_in(place, move |faces| {
-        let mut challenge = under_way.seize()?;
+    let looked = app.face_engine().run_with_permit(place, move |faces| {
+        let mut challenge = under_way.try_lock()?;
         under_way.shown.store(true, Ordering::SeqCst);
         // Only the server's clock counts. It is read before the analysis, which takes time.
         let at = under_way.begun.elapsed();
         let progress = match challenge.verdict() {
             Some(verdict) => verdict,
-            None if at > TIME_MAX => Progress::Failed(Refusal::TooLate),
+            None if at > TIME_MAX => Progress::Failed(FailureReason::TooLate),
             None => {
-                let look = faces.pipeline()?.look(&*faces.liveness()?, &frame)?;
+                let look = faces.pipeline()?.analyse_frame(&*faces.liveness()?, &frame)?;
                 let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
-                challenge.see(&look, at_ms)
+                challenge.advance(&look, at_ms)
             }
         };
         let template = match progress {
@@ -127,13 +127,13 @@ pub async fn show(
         Progress::Failed(refusal) => {
             app.challenges().end(&id)?;
             metrics::count_challenge(refusal.code());
-            challenge_throttle::failed(&app, &who).await?;
+            challenge_throttle::record_failed(&app, &who).await?;
             Ok(state("failed", None, Some(refusal.code())).into_response())
         }
         Progress::Passed => {
             app.challenges().end(&id)?;
             metrics::count_challenge("passed");
-            let template = template.ok_or_else(|| Failure::internal("no template"))?;
+            let template = template.ok_or_else(|| ApiError::internal("no template"))?;
             let token = passed(&app, &visit, template).await?;
             let cookie = [(header::SET_COOKIE, session::cookie(Some(&token), encrypted))];
             Ok((cookie, state("passed", None, None)).into_response())
@@ -144,7 +144,7 @@ pub async fn show(
 /// Finds the guest of a verified face: a guest with the same contact and a matching template, which is
 /// renewed, or else the session's own guest, whose template is stored. Errors: `Forbidden` if neither is
 /// possible because the session's guest has another face or the contact already has `FACES_MAX` faces.
-async fn recognised(app: &App, visit: &GuestVisit, template: Template) -> Result<String> {
+async fn find_registered(app: &App, visit: &GuestSession, template: Template) -> Result<String> {
     let row = sqlx::query("SELECT contact_hash FROM guests WHERE id = $1")
         .bind(&visit.guest)
         .fetch_one(app.db().read())
@@ -161,10 +161,10 @@ async fn recognised(app: &App, visit: &GuestVisit, template: Template) -> Result
     let known = known.iter().map(|row| Ok(row.try_get::<String, _>("id")?.parse()?));
     let known: Vec<GuestId> = known.collect::<Result<_>>()?;
     let (event, own): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
-    let accepted = app.faces().run(move |faces| {
-        let collection = &faces.event(&event)?.collection;
+    let accepted = app.face_engine().run(move |faces| {
+        let collection = &faces.open_collection(&event)?.collection;
         if let Some(same) = collection.guest_like(&template, &known) {
-            collection.renew_guest(&same, template)?;
+            collection.replace_template(&same, template)?;
             return Ok(Some(same));
         }
         if known.contains(&own) || known.len() >= FACES_MAX {
@@ -176,19 +176,19 @@ async fn recognised(app: &App, visit: &GuestVisit, template: Template) -> Result
     if let Some(guest) = accepted.await? {
         return Ok(guest.to_string());
     }
-    app.alerts().saw(Pattern::ManyFaces, &format!("contact:{contact}"), &visit.studio);
+    app.alerts().record(Pattern::ManyFaces, &format!("contact:{contact}"), &visit.studio);
     let detail = "This contact is in use with other faces; use a contact of your own.";
-    Err(Failure::new(Kind::Forbidden, detail))
+    Err(ApiError::new(ErrorKind::Forbidden, detail))
 }
 
 /// Binds the session to the guest of the verified face. Returns the session's new token. Errors: those of
-/// `recognised`, and `SignedOut` if the guest was erased during verification.
+/// `find_registered`, and `Unauthenticated` if the guest was erased during verification.
 async fn passed(
     app: &App,
-    visit: &GuestVisit,
+    visit: &GuestSession,
     template: Template,
 ) -> Result<zeroize::Zeroizing<String>> {
-    let guest = recognised(app, visit, template).await?;
+    let guest = find_registered(app, visit, template).await?;
     let now = now_s();
     let mut tx = app.db().write().await?;
     let there = sqlx::query(
@@ -204,9 +204,13 @@ async fn passed(
         // renewed template is erased by `api/erasure/guest.rs`.
         if guest == visit.guest && !visit.verified {
             let (studio, event) = (visit.studio.clone(), visit.event.clone());
-            orphaned_templates::erase(app, &Leaving { studio, event, guest, faces: false }).await?;
+            orphaned_templates::erase(app, &GuestErasure { studio, event, guest, faces: false })
+                .await?;
         }
-        return Err(Failure::new(Kind::SignedOut, "The session has ended; open the link again."));
+        return Err(ApiError::new(
+            ErrorKind::Unauthenticated,
+            "The session has ended; open the link again.",
+        ));
     }
     let token = session::verify(&mut tx, &visit.session, &guest).await?;
     if guest != visit.guest {

@@ -9,60 +9,60 @@ use std::net::IpAddr;
 use sqlx::Row as _;
 
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::GuestVisit;
-use crate::infra::challenge_registry::Who;
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::GuestSession;
+use crate::infra::challenge_registry::ChallengeSubject;
 use crate::infra::clock::now_s;
-use crate::infra::rate_limit::Budget;
+use crate::infra::rate_limit::Quota;
 
 /// Number of failed challenges after which a session must wait.
 const FAILURES_MAX: i64 = 5;
 /// Time that a session must wait after `FAILURES_MAX` failed challenges, seconds.
 const LOCKED_S: i64 = 180;
 /// Quota of failed challenges per contact, which a family may share: 10, then one per 18 s.
-const FAILED_CONTACT: Budget = Budget { units: 2 * FAILURES_MAX, back_s: LOCKED_S / 10 };
+const FAILED_CONTACT: Quota = Quota { capacity: 2 * FAILURES_MAX, refill_s: LOCKED_S / 10 };
 /// Quota of failed challenges per network: 300, then one per second.
-const FAILED_NETWORK: Budget = Budget { units: 60 * FAILURES_MAX, back_s: 1 };
+const FAILED_NETWORK: Quota = Quota { capacity: 60 * FAILURES_MAX, refill_s: 1 };
 /// Quota of challenges that a session abandons after at least one frame: 20, then one per minute. An
 /// abandoned challenge weighs a quarter of a failed one: a guest abandons a turn that they cannot do, an
 /// attacker a turn that does not suit their recording. No guest who wants to pass abandons 20 challenges
 /// within a minute or two.
-const LEFT_SESSION: Budget = Budget { units: 20, back_s: 60 };
+const ABANDONED_SESSION: Quota = Quota { capacity: 20, refill_s: 60 };
 /// Quota of abandoned challenges per contact: 40, then one per 30 s.
-const LEFT_CONTACT: Budget = Budget { units: 40, back_s: 30 };
+const ABANDONED_CONTACT: Quota = Quota { capacity: 40, refill_s: 30 };
 /// Quota of abandoned challenges per network: 1,200, then one per second.
-const LEFT_NETWORK: Budget = Budget { units: 1200, back_s: 1 };
+const ABANDONED_NETWORK: Quota = Quota { capacity: 1200, refill_s: 1 };
 
 /// Reads the subjects of a guest's session. `from` is the client's address.
-pub async fn subject_of(app: &App, visit: &GuestVisit, from: IpAddr) -> Result<Who> {
+pub async fn subject_of(app: &App, visit: &GuestSession, from: IpAddr) -> Result<ChallengeSubject> {
     let row = sqlx::query("SELECT contact_hash FROM guests WHERE id = $1")
         .bind(&visit.guest)
         .fetch_one(app.db().read())
         .await?;
     let contact = format!("{}:{}", visit.event, row.try_get::<String, _>("contact_hash")?);
-    Ok(Who::new(&visit.session, &contact, from))
+    Ok(ChallengeSubject::new(&visit.session, &contact, from))
 }
 
-fn failed_quotas(who: &Who) -> [(String, Budget); 2] {
+fn failed_quotas(who: &ChallengeSubject) -> [(String, Quota); 2] {
     [
         (format!("failed:contact:{}", who.contact), FAILED_CONTACT),
         (format!("failed:network:{}", who.network), FAILED_NETWORK),
     ]
 }
 
-fn left_quotas(who: &Who) -> [(String, Budget); 3] {
+fn left_quotas(who: &ChallengeSubject) -> [(String, Quota); 3] {
     [
-        (format!("left:session:{}", who.session), LEFT_SESSION),
-        (format!("left:contact:{}", who.contact), LEFT_CONTACT),
-        (format!("left:network:{}", who.network), LEFT_NETWORK),
+        (format!("left:session:{}", who.session), ABANDONED_SESSION),
+        (format!("left:contact:{}", who.contact), ABANDONED_CONTACT),
+        (format!("left:network:{}", who.network), ABANDONED_NETWORK),
     ]
 }
 
 /// Checks whether the session may begin a challenge.
 ///
 /// # Errors
-/// - `TooMany`, with the time to wait, if too many challenges failed or were abandoned.
-pub async fn must_not_wait(app: &App, who: &Who) -> Result<()> {
+/// - `TooManyRequests`, with the time to wait, if too many challenges failed or were abandoned.
+pub async fn check_lockout(app: &App, who: &ChallengeSubject) -> Result<()> {
     let row = sqlx::query("SELECT failures, failed_unix_s FROM guest_sessions WHERE id = $1")
         .bind(&who.session)
         .fetch_one(app.db().read())
@@ -74,14 +74,14 @@ pub async fn must_not_wait(app: &App, who: &Who) -> Result<()> {
     }
     if wait > 0 {
         let detail = "Too many attempts failed or were abandoned; wait before the next one.";
-        let failure = Failure::new(Kind::TooMany, detail);
+        let failure = ApiError::new(ErrorKind::TooManyRequests, detail);
         return Err(failure.retry_after(u64::try_from(wait).unwrap_or(1)));
     }
     Ok(())
 }
 
 /// Records a failed challenge.
-pub async fn failed(app: &App, who: &Who) -> Result<()> {
+pub async fn record_failed(app: &App, who: &ChallengeSubject) -> Result<()> {
     let now = now_s();
     let mut tx = app.db().write().await?;
     sqlx::query(
@@ -101,7 +101,7 @@ pub async fn failed(app: &App, who: &Who) -> Result<()> {
 }
 
 /// Records abandoned challenges.
-pub async fn left(app: &App, all: &[Who]) -> Result<()> {
+pub async fn record_abandoned(app: &App, all: &[ChallengeSubject]) -> Result<()> {
     if all.is_empty() {
         return Ok(());
     }

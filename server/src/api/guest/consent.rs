@@ -6,18 +6,18 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::i18n::Language;
 
 /// The way in which a guest gets access. It determines how the face is processed, and so the consent text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum ConsentKind {
     Camera,
     /// Without a camera: the studio picks the face by hand.
     Studio,
 }
 
-impl Way {
+impl ConsentKind {
     /// Returns the current version of the text. It is raised with every change of meaning.
     pub fn version(self) -> &'static str {
         match self {
@@ -29,7 +29,7 @@ impl Way {
 
 /// The values that a text names.
 #[derive(Clone, Copy)]
-pub struct Named<'a> {
+pub struct ConsentNames<'a> {
     pub event: &'a str,
     pub studio: &'a str,
     pub ends_unix_s: i64,
@@ -46,7 +46,7 @@ pub struct Consent {
 }
 
 /// A guest's declaration of consent.
-pub struct Said<'a> {
+pub struct ConsentAnswer<'a> {
     pub version: &'a str,
     /// The event's end in the text that the guest read, if the client sent it.
     pub ends_unix_s: Option<i64>,
@@ -58,28 +58,31 @@ pub struct Said<'a> {
 /// # Errors
 /// - `Conflict` if the guest read another version or another end.
 /// - `Invalid` if the guest did not confirm to be 18 or older.
-pub fn agreed(way: Way, said: &Said<'_>, ends_unix_s: i64) -> Result<()> {
+pub fn check_agreed(way: ConsentKind, said: &ConsentAnswer<'_>, ends_unix_s: i64) -> Result<()> {
     let same_end = said.ends_unix_s.is_none_or(|read| read == ends_unix_s);
     if said.version != way.version() || !same_end {
         let detail = "The consent text has changed; read it again.";
-        return Err(Failure::new(Kind::Conflict, detail));
+        return Err(ApiError::new(ErrorKind::Conflict, detail));
     }
     if !said.adult {
-        return Err(Failure::invalid("adult: expected true; this is for people of 18 and older."));
+        return Err(ApiError::invalid("adult: expected true; this is for people of 18 and older."));
     }
     Ok(())
 }
 
 /// Returns the text for guests who get access by `way`.
-pub fn text(way: Way, language: Language, named: Named<'_>) -> Consent {
+pub fn text(way: ConsentKind, language: Language, named: ConsentNames<'_>) -> Consent {
     let text = match way {
-        Way::Camera => camera(language, named),
-        Way::Studio => studio(language, named),
+        ConsentKind::Camera => camera(language, named),
+        ConsentKind::Studio => studio(language, named),
     };
     Consent { version: way.version().to_owned(), ends_unix_s: named.ends_unix_s, text }
 }
 
-fn camera(language: Language, Named { event, studio, ends_unix_s }: Named<'_>) -> Vec<String> {
+fn camera(
+    language: Language,
+    ConsentNames { event, studio, ends_unix_s }: ConsentNames<'_>,
+) -> Vec<String> {
     let kept = kept(language, ends_unix_s);
     match language {
         Language::English => vec![
@@ -115,7 +118,10 @@ fn camera(language: Language, Named { event, studio, ends_unix_s }: Named<'_>) -
     }
 }
 
-fn studio(language: Language, Named { event, studio, ends_unix_s }: Named<'_>) -> Vec<String> {
+fn studio(
+    language: Language,
+    ConsentNames { event, studio, ends_unix_s }: ConsentNames<'_>,
+) -> Vec<String> {
     let kept = kept(language, ends_unix_s);
     match language {
         Language::English => vec![
@@ -181,12 +187,12 @@ fn kept(language: Language, ends_unix_s: i64) -> String {
 mod tests {
     use super::*;
 
-    const NAMED: Named<'static> =
-        Named { event: "Our day", studio: "Studio One", ends_unix_s: 1_798_761_599 };
+    const NAMED: ConsentNames<'static> =
+        ConsentNames { event: "Our day", studio: "Studio One", ends_unix_s: 1_798_761_599 };
 
     #[test]
     fn every_language_says_whose_event_it_is_and_until_when_in_as_many_paragraphs() {
-        for way in [Way::Camera, Way::Studio] {
+        for way in [ConsentKind::Camera, ConsentKind::Studio] {
             let texts = Language::ALL.map(|language| (language, text(way, language, NAMED)));
             for (language, consent) in &texts {
                 let whole = consent.text.join(" ");
@@ -199,19 +205,19 @@ mod tests {
                 assert!(!whole.contains("  "), "{whole}");
             }
         }
-        assert_ne!(Way::Camera.version(), Way::Studio.version());
+        assert_ne!(ConsentKind::Camera.version(), ConsentKind::Studio.version());
     }
 
     #[test]
     fn only_the_text_as_it_is_now_is_agreed_to() {
         let said = |version, ends_unix_s, adult| {
-            let said = Said { version, ends_unix_s, adult };
-            agreed(Way::Studio, &said, 7).map_err(|failure| failure.kind)
+            let said = ConsentAnswer { version, ends_unix_s, adult };
+            check_agreed(ConsentKind::Studio, &said, 7).map_err(|failure| failure.kind)
         };
         assert!(said("1-ask", None, true).is_ok() && said("1-ask", Some(7), true).is_ok());
         for (version, ends) in [("1", None), ("", None), ("1-ask", Some(8))] {
-            assert_eq!(said(version, ends, true), Err(Kind::Conflict), "{version} {ends:?}");
+            assert_eq!(said(version, ends, true), Err(ErrorKind::Conflict), "{version} {ends:?}");
         }
-        assert_eq!(said("1-ask", Some(7), false), Err(Kind::Invalid));
+        assert_eq!(said("1-ask", Some(7), false), Err(ErrorKind::Invalid));
     }
 }

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::app::App;
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 use crate::http::extract;
 use crate::infra::ids::unhex;
 
@@ -21,7 +21,7 @@ impl Contact {
         }
         let expected =
             "contact: expected an e-mail address or a telephone number with its country code.";
-        international(text).map(Self).ok_or_else(|| Failure::invalid(expected))
+        international(text).map(Self).ok_or_else(|| ApiError::invalid(expected))
     }
 
     /// Returns the e-mail address; `None` for a telephone number.
@@ -68,9 +68,9 @@ pub fn seal(app: &App, id: &str, field: &str, text: &str) -> Result<String> {
 /// Opens a field sealed by [`seal`]. Names and contacts are opened only here, and are never logged.
 pub fn open(app: &App, id: &str, field: &str, sealed: &str) -> Result<Zeroizing<String>> {
     let bytes =
-        unhex(sealed).ok_or_else(|| Failure::internal("a sealed field is not hexadecimal"))?;
+        unhex(sealed).ok_or_else(|| ApiError::internal("a sealed field is not hexadecimal"))?;
     let plain = app.vault().open(&context(id, field), &bytes)?;
-    let text = String::from_utf8(plain.to_vec()).map_err(Failure::internal)?;
+    let text = String::from_utf8(plain.to_vec()).map_err(ApiError::internal)?;
     Ok(Zeroizing::new(text))
 }
 

@@ -4,28 +4,28 @@
 use sqlx::Row as _;
 use zeroize::Zeroizing;
 
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
 use crate::infra::ids::{new_token, token_hash};
-use crate::infra::rate_limit::Budget;
+use crate::infra::rate_limit::Quota;
 
 /// Quota of e-mails with a token per contact, over all guests and events: 3, then one per 8 hours. The
 /// contact's owner may not have asked for them.
-const LETTERS: Budget = Budget { units: 3, back_s: 8 * 3600 };
+const MESSAGE_QUOTA: Quota = Quota { capacity: 3, refill_s: 8 * 3600 };
 /// Time after which a guest's token may be sent again, seconds.
-const AGAIN_S: i64 = 3600;
+const REISSUE_S: i64 = 3600;
 
 /// The purpose of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum TokenPurpose {
     /// Opens a session of a guest whose request the studio has accepted.
     Enter,
     /// Confirms that the contact's owner wants e-mails about new photos.
     Notify,
 }
 
-impl Purpose {
+impl TokenPurpose {
     fn as_str(self) -> &'static str {
         match self {
             Self::Enter => "enter",
@@ -43,7 +43,7 @@ impl Purpose {
 }
 
 /// Issues a token of `guest`. Earlier tokens of the same purpose become invalid.
-pub async fn issue(tx: &mut Tx, guest: &str, purpose: Purpose) -> Result<Zeroizing<String>> {
+pub async fn issue(tx: &mut Tx, guest: &str, purpose: TokenPurpose) -> Result<Zeroizing<String>> {
     sqlx::query("DELETE FROM guest_tickets WHERE guest_id = $1 AND kind = $2")
         .bind(guest)
         .bind(purpose.as_str())
@@ -65,20 +65,20 @@ pub async fn issue(tx: &mut Tx, guest: &str, purpose: Purpose) -> Result<Zeroizi
 /// Takes one e-mail from the quota of the contact with the pseudonym `contact_hash`.
 ///
 /// # Errors
-/// - `TooMany` if the quota is used up.
-pub async fn count_letter(tx: &mut Tx, contact_hash: &str) -> Result<()> {
+/// - `TooManyRequests` if the quota is used up.
+pub async fn count_message(tx: &mut Tx, contact_hash: &str) -> Result<()> {
     let detail = "This contact has received several e-mails already; wait before the next one.";
-    LETTERS.take(tx, &format!("letters:{contact_hash}"), detail).await
+    MESSAGE_QUOTA.take(tx, &format!("letters:{contact_hash}"), detail).await
 }
 
 /// Returns whether `guest` has an unused token that was issued less than an hour ago.
-pub async fn is_fresh(tx: &mut Tx, guest: &str, purpose: Purpose) -> Result<bool> {
+pub async fn is_fresh(tx: &mut Tx, guest: &str, purpose: TokenPurpose) -> Result<bool> {
     let row = sqlx::query(
         "SELECT COUNT(*) AS n FROM guest_tickets WHERE guest_id = $1 AND kind = $2 AND expires_unix_s > $3",
     )
     .bind(guest)
     .bind(purpose.as_str())
-    .bind(now_s() + purpose.seconds() - AGAIN_S)
+    .bind(now_s() + purpose.seconds() - REISSUE_S)
     .fetch_one(&mut **tx)
     .await?;
     Ok(row.try_get::<i64, _>("n")? > 0)
@@ -87,8 +87,8 @@ pub async fn is_fresh(tx: &mut Tx, guest: &str, purpose: Purpose) -> Result<bool
 /// Consumes a token. Returns its guest.
 ///
 /// # Errors
-/// - `Gone` if the token is invalid, expired or already used.
-pub async fn take(tx: &mut Tx, token: &str, purpose: Purpose) -> Result<String> {
+/// - `LostPhotoRow` if the token is invalid, expired or already used.
+pub async fn consume(tx: &mut Tx, token: &str, purpose: TokenPurpose) -> Result<String> {
     let row = sqlx::query(
         "DELETE FROM guest_tickets WHERE token_hash = $1 AND kind = $2 AND expires_unix_s > $3 \
          RETURNING guest_id",
@@ -98,6 +98,6 @@ pub async fn take(tx: &mut Tx, token: &str, purpose: Purpose) -> Result<String> 
     .bind(now_s())
     .fetch_optional(&mut **tx)
     .await?;
-    let gone = || Failure::new(Kind::Gone, "The link is invalid, expired or already used.");
+    let gone = || ApiError::new(ErrorKind::Gone, "The link is invalid, expired or already used.");
     Ok(row.ok_or_else(gone)?.try_get("guest_id")?)
 }

@@ -10,8 +10,8 @@ use sqlx::Row as _;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::GuestVisit;
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::GuestSession;
 use crate::http::extract::Body;
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
@@ -33,7 +33,7 @@ pub struct GroupCode {
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct Joining {
+pub struct GroupJoin {
     #[schema(max_length = 20)]
     code: String,
 }
@@ -56,7 +56,7 @@ pub async fn others(app: &App, guest: &str) -> Result<Vec<String>> {
     responses((status = 201, body = GroupCode)))]
 pub async fn create(
     State(app): State<App>,
-    visit: GuestVisit,
+    visit: GuestSession,
 ) -> Result<(StatusCode, Json<GroupCode>)> {
     let (code, expires) = (new_code()?, now_s() + CODE_S);
     let mut tx = app.db().write().await?;
@@ -86,7 +86,7 @@ pub async fn create(
             .bind(expires)
             .execute(&mut *tx)
             .await?;
-            put_in(&mut tx, &visit.guest, &id).await?;
+            join_group(&mut tx, &visit.guest, &id).await?;
         }
     }
     tx.commit().await?;
@@ -94,12 +94,12 @@ pub async fn create(
 }
 
 /// Joins a group by its code. The guest leaves their previous group.
-#[utoipa::path(put, path = "/guest/group", tag = "guest", request_body = Joining,
+#[utoipa::path(put, path = "/guest/group", tag = "guest", request_body = GroupJoin,
     responses((status = 204)))]
 pub async fn join(
     State(app): State<App>,
-    visit: GuestVisit,
-    Body(given): Body<Joining>,
+    visit: GuestSession,
+    Body(given): Body<GroupJoin>,
 ) -> Result<StatusCode> {
     let code = given.code.trim().to_uppercase();
     let mut tx = app.db().write().await?;
@@ -111,24 +111,24 @@ pub async fn join(
     .bind(now_s())
     .fetch_optional(&mut *tx)
     .await?;
-    let wrong = || Failure::new(Kind::WrongCredentials, "The code is wrong or has expired.");
+    let wrong = || ApiError::new(ErrorKind::WrongCredentials, "The code is wrong or has expired.");
     let id: String = group.ok_or_else(wrong)?.try_get("id")?;
-    out_of(&mut tx, &visit.guest).await?;
-    put_in(&mut tx, &visit.guest, &id).await?;
+    leave_group(&mut tx, &visit.guest).await?;
+    join_group(&mut tx, &visit.guest, &id).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Leaves the guest's group.
 #[utoipa::path(delete, path = "/guest/group", tag = "guest", responses((status = 204)))]
-pub async fn leave(State(app): State<App>, visit: GuestVisit) -> Result<StatusCode> {
+pub async fn leave(State(app): State<App>, visit: GuestSession) -> Result<StatusCode> {
     let mut tx = app.db().write().await?;
-    out_of(&mut tx, &visit.guest).await?;
+    leave_group(&mut tx, &visit.guest).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn put_in(tx: &mut Tx, guest: &str, group: &str) -> Result<()> {
+async fn join_group(tx: &mut Tx, guest: &str, group: &str) -> Result<()> {
     sqlx::query("INSERT INTO guest_group_members (guest_id, group_id) VALUES ($1, $2)")
         .bind(guest)
         .bind(group)
@@ -137,7 +137,7 @@ async fn put_in(tx: &mut Tx, guest: &str, group: &str) -> Result<()> {
     Ok(())
 }
 
-async fn out_of(tx: &mut Tx, guest: &str) -> Result<()> {
+async fn leave_group(tx: &mut Tx, guest: &str) -> Result<()> {
     sqlx::query("DELETE FROM guest_group_members WHERE guest_id = $1")
         .bind(guest)
         .execute(&mut **tx)

@@ -6,15 +6,15 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use super::consent::Named;
+use super::consent::ConsentNames;
 use crate::api::event::routes::one as event;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::note_by;
+use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::clock::now_s;
-use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{is_id, new_id, new_token, token_hash};
 use crate::infra::qr_code;
@@ -45,7 +45,7 @@ pub struct NewGuestLink {
 }
 
 /// An open link, with the data that its holder may know.
-pub struct Open {
+pub struct OpenGuestLink {
     pub event: String,
     pub event_name: String,
     pub studio: String,
@@ -54,7 +54,7 @@ pub struct Open {
 }
 
 /// Returns the open link that has this token. Withdrawn, expired and unknown links all give `None`.
-pub async fn open(app: &App, token: &str) -> Result<Option<Open>> {
+pub async fn open(app: &App, token: &str) -> Result<Option<OpenGuestLink>> {
     let row = sqlx::query(
         "SELECT l.event_id, e.name, e.studio_id, e.ends_unix_s, s.name AS studio_name FROM guest_links l \
          JOIN events e ON e.id = l.event_id JOIN studios s ON s.id = e.studio_id \
@@ -63,11 +63,11 @@ pub async fn open(app: &App, token: &str) -> Result<Option<Open>> {
     )
     .bind(token_hash(token))
     .bind(now_s())
-    .bind(app.home())
+    .bind(app.node_id())
     .fetch_optional(app.db().read())
     .await?;
     let read = |row: AnyRow| {
-        Ok::<_, sqlx::Error>(Open {
+        Ok::<_, sqlx::Error>(OpenGuestLink {
             event: row.try_get("event_id")?,
             event_name: row.try_get("name")?,
             studio: row.try_get("studio_id")?,
@@ -78,20 +78,20 @@ pub async fn open(app: &App, token: &str) -> Result<Option<Open>> {
     Ok(row.map(read).transpose()?)
 }
 
-impl Open {
+impl OpenGuestLink {
     /// Returns the values that a consent text names.
-    pub fn named(&self) -> Named<'_> {
+    pub fn named(&self) -> ConsentNames<'_> {
         let Self { event_name, studio_name, ends_unix_s, .. } = self;
-        Named { event: event_name, studio: studio_name, ends_unix_s: *ends_unix_s }
+        ConsentNames { event: event_name, studio: studio_name, ends_unix_s: *ends_unix_s }
     }
 }
 
 /// Returns the open link that has this token.
 ///
 /// # Errors
-/// - `Gone` if the link is withdrawn, expired or unknown.
-pub async fn must_be_open(app: &App, token: &str) -> Result<Open> {
-    let gone = || Failure::new(Kind::Gone, "The link is invalid, expired or withdrawn.");
+/// - `LostPhotoRow` if the link is withdrawn, expired or unknown.
+pub async fn check_open(app: &App, token: &str) -> Result<OpenGuestLink> {
+    let gone = || ApiError::new(ErrorKind::Gone, "The link is invalid, expired or withdrawn.");
     open(app, token).await?.ok_or_else(gone)
 }
 
@@ -114,9 +114,9 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<GuestLink>>> {
-    let list = List {
+    let list = PageQuery {
         select: "SELECT * FROM guest_links WHERE event_id = $1",
-        values: &[Value::Text(grant.event()?)],
+        values: &[BoundValue::Text(grant.event()?)],
         order: BY_CREATION,
     };
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
@@ -134,12 +134,12 @@ pub async fn create(
     let (event, now) = (event(&app, grant.event()?).await?, now_s());
     let expires = given.expires_unix_s.unwrap_or(event.ends_unix_s);
     if expires <= now || expires > event.ends_unix_s {
-        return Err(Failure::invalid(
+        return Err(ApiError::invalid(
             "expires_unix_s: expected a time in the future, not after the event's end.",
         ));
     }
     let token = new_token("ppq_")?;
-    let url = app.post().address(&format!("/g/{}", token.as_str()));
+    let url = app.mailer().address(&format!("/g/{}", token.as_str()));
     let link = GuestLink {
         id: new_id()?,
         name: extract::optional_line("name", given.name)?,
@@ -161,7 +161,7 @@ pub async fn create(
     .bind(expires)
     .execute(&mut *tx)
     .await?;
-    note_by(&mut tx, &grant, "guest_link_create", &link.id, &event.id).await?;
+    record_by(&mut tx, &grant, "guest_link_create", &link.id, &event.id).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(link)))
 }
@@ -175,7 +175,7 @@ pub async fn withdraw(
     Path((_, link)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     if !is_id(&link) {
-        return Err(Failure::not_found());
+        return Err(ApiError::not_found());
     }
     let mut tx = app.db().write().await?;
     let gone = sqlx::query("DELETE FROM guest_links WHERE id = $1 AND event_id = $2")
@@ -184,9 +184,9 @@ pub async fn withdraw(
         .execute(&mut *tx)
         .await?;
     if gone.rows_affected() == 0 {
-        return Err(Failure::not_found());
+        return Err(ApiError::not_found());
     }
-    note_by(&mut tx, &grant, "guest_link_withdraw", &link, grant.event()?).await?;
+    record_by(&mut tx, &grant, "guest_link_withdraw", &link, grant.event()?).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

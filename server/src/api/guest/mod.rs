@@ -20,4 +20,4 @@ pub mod registration;
 pub mod routes;
 pub mod session;
 
-pub use notifications::{keep_writing, noticed};
+pub use notifications::{record_new_matches, run_notifications};

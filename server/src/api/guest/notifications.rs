@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt as _, stream};
-use picpick_engine::{GuestId, Sighting};
+use picpick_engine::{GuestId, NewMatch};
 use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -20,27 +20,27 @@ use utoipa::ToSchema;
 use super::contact::open;
 use super::photos::found;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::GuestVisit;
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::GuestSession;
 use crate::i18n::Language;
 use crate::infra::clock::now_s;
-use crate::infra::mail::{self, Mail};
+use crate::infra::mail::{self, OutgoingMail};
 
 /// Minimum interval between two events of a stream.
-const TELL_AT_MOST: Duration = Duration::from_millis(500);
+const UPDATE_INTERVAL: Duration = Duration::from_millis(500);
 /// Polling interval for e-mails that are due.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_secs(30);
 /// Minimum interval between two e-mails to one guest, seconds.
-const LETTER_EVERY_S: i64 = 3600;
+const MESSAGE_INTERVAL_S: i64 = 3600;
 /// Maximum number of guests per polling run.
-const LOOK_MAX: i64 = 100;
+const BATCH_MAX: i64 = 100;
 
 /// Interval at which an idle stream checks that its session is still open.
-const ASK_EVERY: Duration = Duration::from_secs(45);
+const KEEP_ALIVE: Duration = Duration::from_secs(45);
 
 /// The numbers of a guest's photos and candidate faces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Counted {
+pub struct GuestUpdate {
     pub photos: usize,
     /// Number of candidate faces that the guest is asked about.
     pub asked: usize,
@@ -49,7 +49,7 @@ pub struct Counted {
 /// A server-sent event.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes what is written as a stream")]
-pub struct NewsEvent {
+pub struct GuestUpdateEvent {
     /// Always `photos`.
     event: String,
     /// `{"photos": N, "asked": N}`.
@@ -57,7 +57,7 @@ pub struct NewsEvent {
 }
 
 /// Marks the guests that new photos show for an e-mail and announces the update to their streams.
-pub async fn noticed(app: &App, event: &str, sightings: &[Sighting]) -> Result<()> {
+pub async fn record_new_matches(app: &App, event: &str, sightings: &[NewMatch]) -> Result<()> {
     let mut guests: Vec<String> =
         sightings.iter().map(|sighting| sighting.guest.to_string()).collect();
     guests.sort_unstable();
@@ -73,25 +73,25 @@ pub async fn noticed(app: &App, event: &str, sightings: &[Sighting]) -> Result<(
             .await?;
     }
     tx.commit().await?;
-    guests.iter().for_each(|guest| app.news().tell(event, Some(guest)));
+    guests.iter().for_each(|guest| app.guest_updates().publish(event, Some(guest)));
     Ok(())
 }
 
-async fn counted(app: &App, visit: &GuestVisit) -> Result<Counted> {
+async fn counted(app: &App, visit: &GuestSession) -> Result<GuestUpdate> {
     let found = found(app, &visit.event, &visit.guest, &[]).await?;
-    Ok(Counted { photos: found.photos.len(), asked: found.asked.len() })
+    Ok(GuestUpdate { photos: found.photos.len(), asked: found.asked.len() })
 }
 
 /// Streams the number of the guest's photos as server-sent events named `photos`, the first at once.
 /// The stream ends with the guest's session.
 #[utoipa::path(get, path = "/guest/news", tag = "guest",
-    responses((status = 200, body = NewsEvent, content_type = "text/event-stream")))]
+    responses((status = 200, body = GuestUpdateEvent, content_type = "text/event-stream")))]
 pub async fn watch(
     State(app): State<App>,
-    visit: GuestVisit,
+    visit: GuestSession,
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
-    let watching = app.news().watch(&visit.session)?;
-    let news = app.news().subscribe();
+    let watching = app.guest_updates().watch(&visit.session)?;
+    let news = app.guest_updates().subscribe();
     let first = counted(&app, &visit).await?;
     let state = (app, visit, news, Some(first), first, watching);
     let told = stream::unfold(state, |(app, visit, mut news, first, last, watching)| async move {
@@ -107,19 +107,19 @@ pub async fn watch(
 }
 
 /// Waits until the guest's counts differ from `last` and returns them.
-/// Errors: `SignedOut` if the session has ended.
+/// Errors: `Unauthenticated` if the session has ended.
 async fn next(
     app: &App,
-    visit: &GuestVisit,
+    visit: &GuestSession,
     news: &mut Receiver<(String, Option<String>)>,
-    last: Counted,
-) -> Result<Counted> {
-    let mut asking = tokio::time::interval_at(Instant::now() + ASK_EVERY, ASK_EVERY);
+    last: GuestUpdate,
+) -> Result<GuestUpdate> {
+    let mut asking = tokio::time::interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
     loop {
         let told = tokio::select! {
             told = news.recv() => told,
             _ = asking.tick() => {
-                still_there(app, visit).await?;
+                check_session(app, visit).await?;
                 continue;
             }
         };
@@ -132,11 +132,11 @@ async fn next(
             }
             // This receiver was too slow: an update for the guest may be among the missed ones.
             Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return Err(Failure::internal("the service is stopping")),
+            Err(RecvError::Closed) => return Err(ApiError::internal("the service is stopping")),
         }
-        tokio::time::sleep(TELL_AT_MOST).await;
+        tokio::time::sleep(UPDATE_INTERVAL).await;
         // A stream ends with its session.
-        still_there(app, visit).await?;
+        check_session(app, visit).await?;
         let now = counted(app, visit).await?;
         if now != last {
             return Ok(now);
@@ -147,8 +147,8 @@ async fn next(
 /// Checks that the session is open, verified and bound to the guest.
 ///
 /// # Errors
-/// - `SignedOut` if it is not.
-pub async fn still_there(app: &App, visit: &GuestVisit) -> Result<()> {
+/// - `Unauthenticated` if it is not.
+pub async fn check_session(app: &App, visit: &GuestSession) -> Result<()> {
     let row = sqlx::query(
         "SELECT s.id FROM guest_sessions s JOIN guests g ON g.id = s.guest_id \
          JOIN events e ON e.id = g.event_id WHERE s.id = $1 AND s.verified = 1 \
@@ -159,41 +159,42 @@ pub async fn still_there(app: &App, visit: &GuestVisit) -> Result<()> {
     .bind(now_s())
     .fetch_optional(app.db().read())
     .await?;
-    let ended = || Failure::new(Kind::SignedOut, "The session has ended; open the link again.");
+    let ended =
+        || ApiError::new(ErrorKind::Unauthenticated, "The session has ended; open the link again.");
     row.map(drop).ok_or_else(ended)
 }
 
 /// Sends the e-mails that are due, until the service stops.
-pub async fn keep_writing(app: App) {
+pub async fn run_notifications(app: App) {
     // An earlier process may have stopped after indexing a photo and before marking its guests: all guests
     // are checked once.
-    if let Err(failure) = everybody(&app).await {
+    if let Err(failure) = notify_all(&app).await {
         tracing::error!(reason = failure.reason(), "marking guests for notification failed");
     }
-    let mut news = app.news().subscribe();
+    let mut news = app.guest_updates().subscribe();
     loop {
-        if let Err(failure) = write_due(&app).await {
+        if let Err(failure) = send_due(&app).await {
             tracing::error!(reason = failure.reason(), "guest notification run failed");
         }
         // Wakes at the next update, and at intervals for guests whose hour has passed.
-        let _ = tokio::time::timeout(LOOK_EVERY, news.recv()).await;
+        let _ = tokio::time::timeout(POLL_INTERVAL, news.recv()).await;
     }
 }
 
 /// Marks all guests of this server who receive e-mails, so that the next run checks them.
-async fn everybody(app: &App) -> Result<()> {
+async fn notify_all(app: &App) -> Result<()> {
     let mut tx = app.db().write().await?;
     sqlx::query(
         "UPDATE guests SET news = 1 WHERE notify = 2 AND event_id IN (SELECT id FROM events WHERE home = $1)",
     )
-    .bind(app.home())
+    .bind(app.node_id())
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
     Ok(())
 }
 
-async fn write_due(app: &App) -> Result<()> {
+async fn send_due(app: &App) -> Result<()> {
     let now = now_s();
     let rows = sqlx::query(
         "SELECT g.id, g.event_id, g.contact, g.language, e.name AS event_name, s.name AS studio_name \
@@ -202,18 +203,18 @@ async fn write_due(app: &App) -> Result<()> {
          AND g.told_unix_s < $1 AND e.home = $2 AND e.deleting_unix_s IS NULL AND e.ends_unix_s > $3 \
          ORDER BY g.told_unix_s LIMIT $4",
     )
-    .bind(now - LETTER_EVERY_S)
-    .bind(app.home())
+    .bind(now - MESSAGE_INTERVAL_S)
+    .bind(app.node_id())
     .bind(now)
-    .bind(LOOK_MAX)
+    .bind(BATCH_MAX)
     .fetch_all(app.db().read())
     .await?;
     for row in &rows {
         let guest: String = row.try_get("id")?;
-        if let Err(failure) = write_to(app, row, &guest, now).await {
+        if let Err(failure) = send_to(app, row, &guest, now).await {
             // An event that does not open must not block the other guests.
             tracing::error!(guest, reason = failure.reason(), "guest notification failed");
-            put_off(app, &guest, failure.kind, now).await?;
+            postpone(app, &guest, failure.kind, now).await?;
         }
     }
     Ok(())
@@ -221,8 +222,8 @@ async fn write_due(app: &App) -> Result<()> {
 
 /// Postpones a guest's e-mail after a failure: by an hour, or until the guest's next update if the engine has
 /// no template of the guest.
-async fn put_off(app: &App, guest: &str, why: Kind, now: i64) -> Result<()> {
-    let news = i64::from(why != Kind::NotFound);
+async fn postpone(app: &App, guest: &str, why: ErrorKind, now: i64) -> Result<()> {
+    let news = i64::from(why != ErrorKind::NotFound);
     let mut tx = app.db().write().await?;
     sqlx::query("UPDATE guests SET news = $1, told_unix_s = $2 WHERE id = $3")
         .bind(news)
@@ -235,17 +236,19 @@ async fn put_off(app: &App, guest: &str, why: Kind, now: i64) -> Result<()> {
 }
 
 /// Enqueues an e-mail about the guest's new photos, if there are any.
-async fn write_to(app: &App, row: &AnyRow, guest: &str, now: i64) -> Result<()> {
+async fn send_to(app: &App, row: &AnyRow, guest: &str, now: i64) -> Result<()> {
     let event: String = row.try_get("event_id")?;
     let found = found(app, &event, guest, &[]).await?;
     let (name, id): (_, GuestId) = (event.clone(), guest.parse()?);
-    let told = app.faces().run(move |faces| Ok(faces.event(&name)?.collection.guest(&id)?.told));
+    let told = app
+        .face_engine()
+        .run(move |faces| Ok(faces.open_collection(&name)?.collection.guest(&id)?.notified));
     let told = told.await?;
     let mut new = found.contents;
     new.retain(|photo| !told.contains(photo));
     let contact = open(app, guest, "contact", &row.try_get::<String, _>("contact")?)?;
     let letter = mail::new_photos(
-        app.post(),
+        app.mailer(),
         &contact,
         Language::of_tag(&row.try_get::<String, _>("language")?),
         &row.try_get::<String, _>("event_name")?,
@@ -254,7 +257,7 @@ async fn write_to(app: &App, row: &AnyRow, guest: &str, now: i64) -> Result<()> 
     );
     let mut tx = app.db().write().await?;
     if !new.is_empty() {
-        mail::put(app.post(), &mut tx, &Mail::Letter(letter)).await?;
+        mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(letter)).await?;
     }
     let told_unix_s = if new.is_empty() { 0 } else { now };
     sqlx::query(
@@ -266,9 +269,10 @@ async fn write_to(app: &App, row: &AnyRow, guest: &str, now: i64) -> Result<()> 
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    app.post().wake();
+    app.mailer().wake();
     // Photos are marked after the e-mail is enqueued: a crash in between repeats the e-mail, never loses it.
-    let telling =
-        app.faces().run(move |faces| Ok(faces.event(&event)?.collection.tell_guest(&id, &new)?));
+    let telling = app.face_engine().run(move |faces| {
+        Ok(faces.open_collection(&event)?.collection.mark_notified(&id, &new)?)
+    });
     telling.await.map(drop)
 }

@@ -18,16 +18,16 @@ use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
 use super::group::others;
-use super::notifications::still_there;
-use crate::api::photo::{Shown, rows_of, shown};
-use crate::api::photo_policy::{self, Allowed, Download};
+use super::notifications::check_session;
+use crate::api::photo::{VisitorPhoto, find_visible, rows_by_content};
+use crate::api::photo_policy::{self, Download, PhotoPermissions};
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::GuestVisit;
-use crate::http::extract::{self, Body, Bytes, Path, Query};
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::GuestSession;
+use crate::http::extract::{self, BinarySchema, Body, Path, Query};
 use crate::infra::db::{Page, Paging};
-use crate::infra::imaging::derivatives::derive;
-use crate::infra::photo_store::Kind as BlobKind;
+use crate::infra::imaging::derivatives::render;
+use crate::infra::photo_store::Rendition as BlobKind;
 
 /// Side length of a face crop, pixels.
 const FACE_PX: u32 = 240;
@@ -52,7 +52,7 @@ pub struct GuestPhoto {
 
 /// A guest's photos and candidate faces.
 #[derive(Default)]
-pub struct Found {
+pub struct GuestPhotoList {
     /// Oldest upload first.
     pub photos: Vec<GuestPhoto>,
     /// The engine's IDs of `photos`, in the same order.
@@ -63,14 +63,14 @@ pub struct Found {
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Together {
+pub struct GroupMember {
     /// Selects only photos that show all members of the guest's group.
     #[serde(default)]
     pub together: bool,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct AskedFaces {
+pub struct CandidateFaces {
     /// IDs of candidate faces, which may also be the guest's, most similar first.
     pub faces: Vec<String>,
 }
@@ -78,7 +78,7 @@ pub struct AskedFaces {
 /// A guest's claim about a face.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Said {
+pub enum FaceClaim {
     Me,
     NotMe,
     /// Removes an earlier claim.
@@ -86,36 +86,41 @@ pub enum Said {
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct NewClaim {
-    claim: Said,
+pub struct ClaimRequest {
+    claim: FaceClaim,
 }
 
-/// Returns the photos of `event` that show `guest` and all of `others`, and the guest's candidate faces.
-pub async fn found(app: &App, event: &str, guest: &str, others: &[String]) -> Result<Found> {
+/// Returns the photos of `open_collection` that show `guest` and all of `others`, and the guest's candidate faces.
+pub async fn found(
+    app: &App,
+    event: &str,
+    guest: &str,
+    others: &[String],
+) -> Result<GuestPhotoList> {
     let id: GuestId = guest.parse()?;
     let others = others.iter().map(|other| other.parse());
     let others: Vec<GuestId> = others.collect::<picpick_engine::Result<_>>()?;
     let name = event.to_owned();
-    let matched = app.faces().run(move |faces| {
-        let collection = &faces.event(&name)?.collection;
+    let matched = app.face_engine().run(move |faces| {
+        let collection = &faces.open_collection(&name)?.collection;
         let mut photos = collection.photos_of_guest(&id)?;
         for other in &others {
-            let mut all = Vec::with_capacity(photos.theirs.len());
-            for found in photos.theirs {
+            let mut all = Vec::with_capacity(photos.matches.len());
+            for found in photos.matches {
                 // A member who was erased meanwhile is in no photo.
                 if collection.guest_sees(other, &found.photo).unwrap_or(false) {
                     all.push(found);
                 }
             }
-            photos.theirs = all;
+            photos.matches = all;
         }
         Ok(photos)
     });
     let matched = matched.await?;
-    let ids = matched.theirs.iter().chain(&matched.perhaps).map(|found| found.photo).collect();
+    let ids = matched.matches.iter().chain(&matched.candidates).map(|found| found.photo).collect();
     let visible = visible(app, event, ids).await?;
     let mut theirs: Vec<(GuestPhoto, PhotoId)> = matched
-        .theirs
+        .matches
         .iter()
         .filter_map(|found| {
             let photo = visible.get(&found.photo)?;
@@ -123,11 +128,11 @@ pub async fn found(app: &App, event: &str, guest: &str, others: &[String]) -> Re
         })
         .collect();
     theirs.sort_by(|(a, _), (b, _)| (a.created_unix_s, &a.id).cmp(&(b.created_unix_s, &b.id)));
-    let asked = matched.perhaps.iter();
+    let asked = matched.candidates.iter();
     let asked = asked.filter_map(|found| Some((found.face, visible.get(&found.photo)?.id.clone())));
     let asked = asked.collect();
     let (photos, contents) = theirs.into_iter().unzip();
-    Ok(Found { photos, contents, asked })
+    Ok(GuestPhotoList { photos, contents, asked })
 }
 
 /// Returns those of the engine's photos that visitors may see, by the engine's IDs.
@@ -150,26 +155,26 @@ async fn visible(
             width: row.try_get("width")?,
             height: row.try_get("height")?,
             created_unix_s: row.try_get("created_unix_s")?,
-            download: Allowed::of_row(row)?.download,
+            download: PhotoPermissions::of_row(row)?.download,
         };
         Ok((row.try_get::<String, _>("content_id")?.parse()?, photo))
     };
-    rows_of(app, event, &photos, &select).await?.iter().map(read).collect()
+    rows_by_content(app, event, &photos, &select).await?.iter().map(read).collect()
 }
 
 /// Lists the guest's photos, oldest upload first. No later e-mail announces photos that were listed.
-#[utoipa::path(get, path = "/guest/photos", tag = "guest", params(Together, Paging),
+#[utoipa::path(get, path = "/guest/photos", tag = "guest", params(GroupMember, Paging),
     responses((status = 200, body = Page<GuestPhoto>)))]
 pub async fn list(
     State(app): State<App>,
-    visit: GuestVisit,
-    Query(wish): Query<Together>,
+    visit: GuestSession,
+    Query(wish): Query<GroupMember>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<GuestPhoto>>> {
     let (limit, after) = (paging.limit()?, paging.after()?);
     let others = if wish.together { others(&app, &visit.guest).await? } else { Vec::new() };
     let found = found(&app, &visit.event, &visit.guest, &others).await?;
-    seen(&app, &visit, found.contents).await?;
+    mark_seen(&app, &visit, found.contents).await?;
     let later = |photo: &GuestPhoto| {
         (photo.created_unix_s, photo.id.as_str()) > (after.unix_s, after.id.as_str())
     };
@@ -179,11 +184,11 @@ pub async fn list(
 }
 
 /// Records which photos a guest has been shown, so that no e-mail announces them.
-async fn seen(app: &App, visit: &GuestVisit, photos: Vec<PhotoId>) -> Result<()> {
+async fn mark_seen(app: &App, visit: &GuestSession, photos: Vec<PhotoId>) -> Result<()> {
     let (event, id): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
-    let told = app
-        .faces()
-        .run(move |faces| Ok(faces.event(&event)?.collection.tell_guest(&id, &photos)?));
+    let told = app.face_engine().run(move |faces| {
+        Ok(faces.open_collection(&event)?.collection.mark_notified(&id, &photos)?)
+    });
     told.await.map(drop)
 }
 
@@ -191,7 +196,7 @@ async fn seen(app: &App, visit: &GuestVisit, photos: Vec<PhotoId>) -> Result<()>
 ///
 /// # Errors
 /// - `NotFound` for every other photo.
-pub async fn own(app: &App, visit: &GuestVisit, photo: &str) -> Result<Shown> {
+pub async fn own(app: &App, visit: &GuestSession, photo: &str) -> Result<VisitorPhoto> {
     let row = sqlx::query("SELECT content_id FROM photos WHERE id = $1 AND event_id = $2")
         .bind(photo)
         .bind(&visit.event)
@@ -203,26 +208,30 @@ pub async fn own(app: &App, visit: &GuestVisit, photo: &str) -> Result<Shown> {
         None => PhotoId([0; 16]),
     };
     let (event, id): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
-    let sees = app
-        .faces()
-        .run(move |faces| Ok(faces.event(&event)?.collection.guest_sees(&id, &content)?));
-    if sees.await? { shown(app, &visit.event, photo).await } else { Err(Failure::not_found()) }
+    let sees = app.face_engine().run(move |faces| {
+        Ok(faces.open_collection(&event)?.collection.guest_sees(&id, &content)?)
+    });
+    if sees.await? {
+        find_visible(app, &visit.event, photo).await
+    } else {
+        Err(ApiError::not_found())
+    }
 }
 
 /// Returns a photo's name and bytes for an archive; `None` if the photo may no longer be downloaded. A long
 /// archive may outlast the guest's access, so access is checked again for each photo.
 ///
 /// # Errors
-/// - `SignedOut` if the session has ended.
-pub async fn taken(
+/// - `Unauthenticated` if the session has ended.
+pub async fn archive_entries(
     app: &App,
-    visit: &GuestVisit,
+    visit: &GuestSession,
     photo: &str,
 ) -> Result<Option<(String, Vec<u8>)>> {
-    still_there(app, visit).await?;
+    check_session(app, visit).await?;
     match own(app, visit, photo).await {
-        Ok(shown) => shown.taken(app).await,
-        Err(failure) if failure.kind == Kind::NotFound => Ok(None),
+        Ok(shown) => shown.archive_entry(app).await,
+        Err(failure) if failure.kind == ErrorKind::NotFound => Ok(None),
         Err(failure) => Err(failure),
     }
 }
@@ -230,10 +239,10 @@ pub async fn taken(
 /// Returns the thumbnail, a JPEG whose longer side has at most 480 pixels.
 #[utoipa::path(get, path = "/guest/photos/{photo}/thumb", tag = "guest",
     params(("photo" = String, Path)),
-    responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
+    responses((status = 200, body = BinarySchema, content_type = "image/jpeg"), (status = 304)))]
 pub async fn thumb(
     State(app): State<App>,
-    visit: GuestVisit,
+    visit: GuestSession,
     Path(photo): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
@@ -243,10 +252,10 @@ pub async fn thumb(
 /// Returns the screen version, a JPEG whose longer side has at most 2,048 pixels, with the event's watermark.
 #[utoipa::path(get, path = "/guest/photos/{photo}/web", tag = "guest",
     params(("photo" = String, Path)),
-    responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
+    responses((status = 200, body = BinarySchema, content_type = "image/jpeg"), (status = 304)))]
 pub async fn web(
     State(app): State<App>,
-    visit: GuestVisit,
+    visit: GuestSession,
     Path(photo): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
@@ -256,10 +265,10 @@ pub async fn web(
 /// Downloads the original file or the screen version, if the event allows it.
 #[utoipa::path(get, path = "/guest/photos/{photo}/download", tag = "guest",
     params(("photo" = String, Path)),
-    responses((status = 200, body = Bytes, content_type = "image/*"), (status = 206, body = Bytes, content_type = "image/*"), (status = 304)))]
+    responses((status = 200, body = BinarySchema, content_type = "image/*"), (status = 206, body = BinarySchema, content_type = "image/*"), (status = 304)))]
 pub async fn download(
     State(app): State<App>,
-    visit: GuestVisit,
+    visit: GuestSession,
     Path(photo): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
@@ -268,27 +277,27 @@ pub async fn download(
 
 /// Lists the candidate faces, which may also be the guest's.
 #[utoipa::path(get, path = "/guest/faces", tag = "guest",
-    responses((status = 200, body = AskedFaces)))]
-pub async fn faces(State(app): State<App>, visit: GuestVisit) -> Result<Json<AskedFaces>> {
+    responses((status = 200, body = CandidateFaces)))]
+pub async fn faces(State(app): State<App>, visit: GuestSession) -> Result<Json<CandidateFaces>> {
     let found = found(&app, &visit.event, &visit.guest, &[]).await?;
     let faces = found.asked.iter().map(|(face, _)| face.to_string()).collect();
-    Ok(Json(AskedFaces { faces }))
+    Ok(Json(CandidateFaces { faces }))
 }
 
 /// Returns a candidate face as a JPEG crop, without the rest of the photo.
 #[utoipa::path(get, path = "/guest/faces/{face}", tag = "guest", params(("face" = String, Path)),
-    responses((status = 200, body = Bytes, content_type = "image/jpeg")))]
+    responses((status = 200, body = BinarySchema, content_type = "image/jpeg")))]
 pub async fn face(
     State(app): State<App>,
-    visit: GuestVisit,
+    visit: GuestSession,
     Path(face): Path<String>,
 ) -> Result<Response> {
     let face = extract::face_of_address(&face)?;
     let asked = found(&app, &visit.event, &visit.guest, &[]).await?.asked;
     let photo = asked.into_iter().find(|(asked, _)| *asked == face).map(|(_, photo)| photo);
-    let photo = photo.ok_or_else(Failure::not_found)?;
+    let photo = photo.ok_or_else(ApiError::not_found)?;
     let event = visit.event.clone();
-    let jpeg = cut_out(&app, event, photo, face).await?;
+    let jpeg = crop_face(&app, event, photo, face).await?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg")),
         (header::CACHE_CONTROL, HeaderValue::from_static("private, no-store")),
@@ -300,27 +309,27 @@ pub async fn face(
 ///
 /// # Errors
 /// - `NotFound` if the face or the photo does not exist.
-pub async fn cut_out(app: &App, event: String, photo: String, face: FaceId) -> Result<Vec<u8>> {
-    let _permit = app.finishing().acquire().await.map_err(Failure::internal)?;
-    let blobs = app.blobs().clone();
-    let cut = app.faces().run(move |faces| {
-        let open = faces.event(&event)?;
+pub async fn crop_face(app: &App, event: String, photo: String, face: FaceId) -> Result<Vec<u8>> {
+    let _permit = app.photo_memory().acquire().await.map_err(ApiError::internal)?;
+    let blobs = app.photo_store().clone();
+    let cut = app.face_engine().run(move |faces| {
+        let open = faces.open_collection(&event)?;
         let gallery = open.collection.gallery();
-        let known = gallery.face(&face).copied().ok_or_else(Failure::not_found)?;
+        let known = gallery.face(&face).copied().ok_or_else(ApiError::not_found)?;
         let width = gallery.photo(&known.photo).map_or(1, |photo| photo.width).max(1);
         drop(gallery);
         let sealer = faces.sealer(&event)?;
         let limits = DecodeLimits::default();
         let read =
-            |bytes: Vec<u8>| Ok::<_, Failure>(decode(&bytes, &probe(&bytes, &limits)?, &limits)?);
+            |bytes: Vec<u8>| Ok::<_, ApiError>(decode(&bytes, &probe(&bytes, &limits)?, &limits)?);
         // Decoding the screen version takes a tenth of the time of the original.
         let picture = match blobs.get(&sealer, &event, &photo, BlobKind::Web)? {
             Some(web) => read(web)?,
             None => {
                 let bytes = blobs.get(&sealer, &event, &photo, BlobKind::Original)?;
-                let picture = read(bytes.ok_or_else(Failure::not_found)?)?;
-                let web = derive(BlobKind::Web, &picture)?;
-                blobs.put_made(&sealer, &event, &photo, BlobKind::Web, &web)?;
+                let picture = read(bytes.ok_or_else(ApiError::not_found)?)?;
+                let web = render(BlobKind::Web, &picture)?;
+                blobs.put_derivative(&sealer, &event, &photo, BlobKind::Web, &web)?;
                 picture
             }
         };
@@ -342,24 +351,24 @@ pub async fn cut_out(app: &App, event: String, photo: String, face: FaceId) -> R
 
 /// Records whether a face that the guest is shown is theirs. The claim is kept until the guest removes it.
 #[utoipa::path(put, path = "/guest/faces/{face}", tag = "guest", params(("face" = String, Path)),
-    request_body = NewClaim, responses((status = 204)))]
+    request_body = ClaimRequest, responses((status = 204)))]
 pub async fn claim(
     State(app): State<App>,
-    visit: GuestVisit,
+    visit: GuestSession,
     Path(face): Path<String>,
-    Body(given): Body<NewClaim>,
+    Body(given): Body<ClaimRequest>,
 ) -> Result<StatusCode> {
     let face = extract::face_of_address(&face)?;
     let claim = match given.claim {
-        Said::Me => Claim::Me,
-        Said::NotMe => Claim::NotMe,
-        Said::Unsaid => Claim::Unsaid,
+        FaceClaim::Me => Claim::Confirm,
+        FaceClaim::NotMe => Claim::Reject,
+        FaceClaim::Unsaid => Claim::Clear,
     };
     let (event, id): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
-    let claimed = app
-        .faces()
-        .run(move |faces| Ok(faces.event(&event)?.collection.claim(&id, &face, claim)?));
+    let claimed = app.face_engine().run(move |faces| {
+        Ok(faces.open_collection(&event)?.collection.claim(&id, &face, claim)?)
+    });
     claimed.await?;
-    app.news().tell(&visit.event, Some(&visit.guest));
+    app.guest_updates().publish(&visit.event, Some(&visit.guest));
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,16 +5,16 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::consent::{self, Consent, Said, Way};
+use super::consent::{self, Consent, ConsentAnswer, ConsentKind};
 use super::contact::{Contact, seal};
-use super::email_tokens::{self, Purpose};
+use super::email_tokens::{self, TokenPurpose};
 use super::links;
 use super::session;
 use crate::app::App;
 use crate::error::Result;
 use crate::http::client_address::Encrypted;
 use crate::http::extract::{self, Body};
-use crate::http::locale::Wanted;
+use crate::http::locale::Locale;
 use crate::i18n::Language;
 use crate::infra::audit_log::record_guest;
 use crate::infra::clock::now_s;
@@ -58,7 +58,7 @@ pub struct Registration {
 }
 
 /// A guest to register.
-pub struct Newcomer<'a> {
+pub struct NewGuest<'a> {
     pub event: &'a str,
     pub studio: &'a str,
     pub name: &'a str,
@@ -75,12 +75,12 @@ pub struct Newcomer<'a> {
     responses((status = 200, body = EventInvitation)))]
 pub async fn invitation(
     State(app): State<App>,
-    wanted: Wanted,
+    wanted: Locale,
     Body(given): Body<LinkToken>,
 ) -> Result<Json<EventInvitation>> {
-    let link = links::must_be_open(&app, &given.token).await?;
+    let link = links::check_open(&app, &given.token).await?;
     let text = |way| consent::text(way, wanted.language, link.named());
-    let (consent, consent_without_camera) = (text(Way::Camera), text(Way::Studio));
+    let (consent, consent_without_camera) = (text(ConsentKind::Camera), text(ConsentKind::Studio));
     let (event, studio) = (link.event_name, link.studio_name);
     Ok(Json(EventInvitation { event, studio, consent, consent_without_camera }))
 }
@@ -92,19 +92,19 @@ pub async fn invitation(
 pub async fn register(
     State(app): State<App>,
     Encrypted(encrypted): Encrypted,
-    wanted: Wanted,
+    wanted: Locale,
     Body(given): Body<Registration>,
 ) -> Result<Response> {
     let name = extract::line("name", &given.name, 1, 100)?;
     let contact = Contact::parse(&given.contact)?;
-    let link = links::must_be_open(&app, &given.token).await?;
-    let said = Said {
+    let link = links::check_open(&app, &given.token).await?;
+    let said = ConsentAnswer {
         version: &given.consent,
         ends_unix_s: given.consent_ends_unix_s,
         adult: given.adult,
     };
-    consent::agreed(Way::Camera, &said, link.ends_unix_s)?;
-    let newcomer = Newcomer {
+    consent::check_agreed(ConsentKind::Camera, &said, link.ends_unix_s)?;
+    let newcomer = NewGuest {
         event: &link.event,
         studio: &link.studio,
         name: &name,
@@ -114,7 +114,7 @@ pub async fn register(
         consent_ends_unix_s: link.ends_unix_s,
     };
     let mut tx = app.db().write().await?;
-    let guest = take_in(&app, &mut tx, &newcomer).await?;
+    let guest = insert_guest(&app, &mut tx, &newcomer).await?;
     let token = session::begin(&mut tx, &guest, false).await?;
     tx.commit().await?;
     let cookie = [(header::SET_COOKIE, session::cookie(Some(&token), encrypted))];
@@ -122,7 +122,7 @@ pub async fn register(
 }
 
 /// Inserts a guest and their consent. Returns the guest's ID.
-pub async fn take_in(app: &App, tx: &mut Tx, newcomer: &Newcomer<'_>) -> Result<String> {
+pub async fn insert_guest(app: &App, tx: &mut Tx, newcomer: &NewGuest<'_>) -> Result<String> {
     let (id, now) = (new_id()?, now_s());
     sqlx::query(
         "INSERT INTO guests (id, event_id, name, contact, contact_hash, language, created_unix_s) \
@@ -156,21 +156,21 @@ pub async fn take_in(app: &App, tx: &mut Tx, newcomer: &Newcomer<'_>) -> Result<
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct Ticket {
+pub struct EmailToken {
     /// The token of the e-mail's link.
     token: String,
 }
 
 /// Opens a session by a link in an e-mail, without a camera. The response sets the session cookie.
-#[utoipa::path(post, path = "/guest/session", tag = "guest", request_body = Ticket,
+#[utoipa::path(post, path = "/guest/session", tag = "guest", request_body = EmailToken,
     responses((status = 204)))]
 pub async fn enter(
     State(app): State<App>,
     Encrypted(encrypted): Encrypted,
-    Body(given): Body<Ticket>,
+    Body(given): Body<EmailToken>,
 ) -> Result<Response> {
     let mut tx = app.db().write().await?;
-    let guest = email_tokens::take(&mut tx, &given.token, Purpose::Enter).await?;
+    let guest = email_tokens::consume(&mut tx, &given.token, TokenPurpose::Enter).await?;
     let token = session::begin(&mut tx, &guest, true).await?;
     tx.commit().await?;
     let cookie = [(header::SET_COOKIE, session::cookie(Some(&token), encrypted))];
@@ -178,14 +178,14 @@ pub async fn enter(
 }
 
 /// Confirms that the guest wants e-mails about new photos.
-#[utoipa::path(post, path = "/guest/notifications/confirm", tag = "guest", request_body = Ticket,
+#[utoipa::path(post, path = "/guest/notifications/confirm", tag = "guest", request_body = EmailToken,
     responses((status = 204)))]
 pub async fn confirm_letters(
     State(app): State<App>,
-    Body(given): Body<Ticket>,
+    Body(given): Body<EmailToken>,
 ) -> Result<StatusCode> {
     let mut tx = app.db().write().await?;
-    let guest = email_tokens::take(&mut tx, &given.token, Purpose::Notify).await?;
+    let guest = email_tokens::consume(&mut tx, &given.token, TokenPurpose::Notify).await?;
     sqlx::query("UPDATE guests SET notify = 2, news = 1 WHERE id = $1 AND notify > 0")
         .bind(&guest)
         .execute(&mut *tx)

@@ -13,20 +13,20 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::admin::Notifications;
 use super::contact::{Contact, open};
-use super::email_tokens::{self, Purpose};
-use super::photos::{Together, found, taken};
+use super::email_tokens::{self, TokenPurpose};
+use super::photos::{GroupMember, archive_entries, found};
 use super::session;
-use crate::api::erasure::guest::{Leaving, leave as forget};
-use crate::api::event::routes::Removed;
+use crate::api::erasure::guest::{GuestErasure, erase_guest as forget};
+use crate::api::event::routes::EventReceipt;
 use crate::api::photo_policy::Download;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::GuestVisit;
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::GuestSession;
 use crate::http::client_address::Encrypted;
-use crate::http::extract::{Body, Bytes, Query};
+use crate::http::extract::{BinarySchema, Body, Query};
 use crate::i18n::Language;
-use crate::infra::mail::{self, Mail};
-use crate::infra::zip_stream::{permit, place, respond};
+use crate::infra::mail::{self, OutgoingMail};
+use crate::infra::zip_stream::{entry_path, permit, respond};
 
 /// A guest's status.
 #[derive(Serialize, ToSchema)]
@@ -60,7 +60,7 @@ pub struct NotificationState {
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Going {
+pub struct ErasureReceipt {
     /// Whether to erase the guest's faces in the event's photos as well. No search finds the guest in these
     /// photos afterwards, and this cannot be undone.
     #[serde(default)]
@@ -69,7 +69,7 @@ pub struct Going {
 
 /// Returns the guest's status.
 #[utoipa::path(get, path = "/guest", tag = "guest", responses((status = 200, body = GuestView)))]
-pub async fn show(State(app): State<App>, visit: GuestVisit) -> Result<Json<GuestView>> {
+pub async fn show(State(app): State<App>, visit: GuestSession) -> Result<Json<GuestView>> {
     let row = sqlx::query(
         "SELECT g.name, g.contact, g.notify, e.name AS event_name, e.ends_unix_s, s.name AS studio_name, \
          (SELECT COUNT(*) FROM guest_group_members m WHERE m.guest_id = g.id) AS groups \
@@ -81,7 +81,7 @@ pub async fn show(State(app): State<App>, visit: GuestVisit) -> Result<Json<Gues
     let field = |name: &str| open(&app, &visit.guest, name, &row.try_get::<String, _>(name)?);
     let found = match visit.verified {
         true => found(&app, &visit.event, &visit.guest, &[]).await?,
-        false => super::photos::Found::default(),
+        false => super::photos::GuestPhotoList::default(),
     };
     Ok(Json(GuestView {
         event: row.try_get("event_name")?,
@@ -101,14 +101,14 @@ pub async fn show(State(app): State<App>, visit: GuestVisit) -> Result<Json<Gues
 #[utoipa::path(delete, path = "/guest/session", tag = "guest", responses((status = 204)))]
 pub async fn sign_out(
     State(app): State<App>,
-    visit: GuestVisit,
+    visit: GuestSession,
     Encrypted(encrypted): Encrypted,
 ) -> Result<Response> {
     let mut tx = app.db().write().await?;
     session::end(&mut tx, &visit.session).await?;
     tx.commit().await?;
     // Ends this session's update streams.
-    app.news().tell(&visit.event, Some(&visit.guest));
+    app.guest_updates().publish(&visit.event, Some(&visit.guest));
     let cookie = [(header::SET_COOKIE, session::cookie(None, encrypted))];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
@@ -120,7 +120,7 @@ pub async fn sign_out(
     responses((status = 200, body = NotificationState)))]
 pub async fn notify(
     State(app): State<App>,
-    visit: GuestVisit,
+    visit: GuestSession,
     Body(given): Body<NotificationWish>,
 ) -> Result<Json<NotificationState>> {
     let mut tx = app.db().write().await?;
@@ -143,19 +143,22 @@ pub async fn notify(
         (true, before) => before,
     };
     let asks = (before, after) == (0, 1)
-        && !email_tokens::is_fresh(&mut tx, &visit.guest, Purpose::Notify).await?;
+        && !email_tokens::is_fresh(&mut tx, &visit.guest, TokenPurpose::Notify).await?;
     if asks {
         let contact = row.try_get::<String, _>("contact")?;
         let contact = Contact::parse(&open(&app, &visit.guest, "contact", &contact)?)?;
         let to = contact.email().ok_or_else(|| {
-            Failure::new(Kind::Conflict, "Your contact is a phone number, not an e-mail address.")
+            ApiError::new(
+                ErrorKind::Conflict,
+                "Your contact is a phone number, not an e-mail address.",
+            )
         })?;
         let language = Language::of_tag(&row.try_get::<String, _>("language")?);
-        email_tokens::count_letter(&mut tx, &row.try_get::<String, _>("contact_hash")?).await?;
-        let ticket = email_tokens::issue(&mut tx, &visit.guest, Purpose::Notify).await?;
+        email_tokens::count_message(&mut tx, &row.try_get::<String, _>("contact_hash")?).await?;
+        let ticket = email_tokens::issue(&mut tx, &visit.guest, TokenPurpose::Notify).await?;
         let event: String = row.try_get("event_name")?;
-        let letter = mail::letters_wanted(app.post(), to, language, &event, &ticket);
-        mail::put(app.post(), &mut tx, &Mail::Letter(letter)).await?;
+        let letter = mail::letters_wanted(app.mailer(), to, language, &event, &ticket);
+        mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(letter)).await?;
     }
     sqlx::query("UPDATE guests SET notify = $1 WHERE id = $2")
         .bind(after)
@@ -163,17 +166,17 @@ pub async fn notify(
         .execute(&mut *tx)
         .await?;
     tx.commit().await?;
-    app.post().wake();
+    app.mailer().wake();
     Ok(Json(NotificationState { notifications: Notifications::of(after) }))
 }
 
 /// Downloads all of the guest's photos that may be downloaded, as a ZIP archive.
-#[utoipa::path(get, path = "/guest/photos.zip", tag = "guest", params(Together),
-    responses((status = 200, body = Bytes, content_type = "application/zip")))]
+#[utoipa::path(get, path = "/guest/photos.zip", tag = "guest", params(GroupMember),
+    responses((status = 200, body = BinarySchema, content_type = "application/zip")))]
 pub async fn archive(
     State(app): State<App>,
-    visit: GuestVisit,
-    Query(wish): Query<Together>,
+    visit: GuestSession,
+    Query(wish): Query<GroupMember>,
 ) -> Result<Response> {
     let permit = permit(&visit.session)?;
     let others = match wish.together {
@@ -185,15 +188,15 @@ pub async fn archive(
     let wanted: Vec<String> = wanted.map(|photo| photo.id).collect();
     if wanted.is_empty() {
         let detail = "There is nothing to download: downloads are off, or there are no photos.";
-        return Err(Failure::new(Kind::Forbidden, detail));
+        return Err(ApiError::new(ErrorKind::Forbidden, detail));
     }
     let here = tokio::runtime::Handle::current();
     Ok(respond("attachment; filename=\"photos.zip\"", move |archive| {
         let _permit = permit;
         let mut names = HashSet::new();
         for photo in wanted {
-            if let Some((name, bytes)) = here.block_on(taken(&app, &visit, &photo))? {
-                archive.add(&place(None, &name, &photo, &mut names), &bytes)?;
+            if let Some((name, bytes)) = here.block_on(archive_entries(&app, &visit, &photo))? {
+                archive.add(&entry_path(None, &name, &photo, &mut names), &bytes)?;
             }
         }
         Ok(())
@@ -202,15 +205,15 @@ pub async fn archive(
 
 /// Withdraws the consent and erases the guest at once: template, sessions and e-mail tokens.
 /// The response is the signed receipt.
-#[utoipa::path(delete, path = "/guest", tag = "guest", params(Going),
-    responses((status = 200, body = Removed)))]
+#[utoipa::path(delete, path = "/guest", tag = "guest", params(ErasureReceipt),
+    responses((status = 200, body = EventReceipt)))]
 pub async fn leave(
     State(app): State<App>,
-    visit: GuestVisit,
+    visit: GuestSession,
     Encrypted(encrypted): Encrypted,
-    Query(going): Query<Going>,
+    Query(going): Query<ErasureReceipt>,
 ) -> Result<Response> {
-    let leaving = Leaving {
+    let leaving = GuestErasure {
         studio: visit.studio.clone(),
         event: visit.event.clone(),
         guest: visit.guest.clone(),
@@ -219,5 +222,5 @@ pub async fn leave(
     };
     let receipt = forget(&app, leaving).await?;
     let cookie = [(header::SET_COOKIE, session::cookie(None, encrypted))];
-    Ok((cookie, Json(Removed { receipt })).into_response())
+    Ok((cookie, Json(EventReceipt { receipt })).into_response())
 }

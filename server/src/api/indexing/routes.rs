@@ -13,20 +13,20 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::note_by;
+use crate::http::auth::audit::record_by;
 use crate::http::extract::{Body, Query};
 use crate::infra::clock::now_s;
-use crate::infra::db::{List, Value};
+use crate::infra::db::{BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
-use crate::infra::jobs::counts_cache::Shown;
-use crate::infra::jobs::queue::{Counts, counts};
+use crate::infra::jobs::counts_cache::CountsCache;
+use crate::infra::jobs::queue::{JobCounts, counts};
 
 /// Least time between two progress events of a stream.
-const TELL_AT_MOST: Duration = Duration::from_millis(400);
+const UPDATE_INTERVAL: Duration = Duration::from_millis(400);
 /// Greatest time between two progress events of a stream.
-const TELL_AT_LEAST: Duration = Duration::from_secs(10);
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Greatest duration of a stream. The browser then reconnects, and the server checks again that the caller
 /// has access.
 const STREAM_MAX: Duration = Duration::from_secs(300);
@@ -37,7 +37,7 @@ const STREAM_MAX: Duration = Duration::from_secs(300);
 pub struct ProgressEvent {
     /// Always `progress`.
     event: String,
-    /// `Counts` as JSON.
+    /// `WindowCounter` as JSON.
     data: String,
 }
 
@@ -54,7 +54,7 @@ pub struct FailedJob {
 
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Order {
+pub enum JobAction {
     /// Stops claiming jobs. Running jobs are finished.
     Pause,
     /// Continues claiming jobs.
@@ -66,14 +66,14 @@ pub enum Order {
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct Steering {
-    order: Order,
+pub struct JobCommand {
+    order: JobAction,
 }
 
 /// Returns the number of an event's indexing jobs in each state.
 #[utoipa::path(get, path = "/events/{event}/jobs", tag = "jobs", params(("event" = String, Path)),
-    responses((status = 200, body = Counts)))]
-pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<Counts>> {
+    responses((status = 200, body = JobCounts)))]
+pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<JobCounts>> {
     counts(app.db(), grant.event()?).await.map(Json)
 }
 
@@ -94,10 +94,10 @@ pub async fn failed(
             changed_unix_s: row.try_get("changed_unix_s")?,
         })
     };
-    let list = List {
+    let list = PageQuery {
         select: "SELECT j.id, j.photo_id, j.reason, j.changed_unix_s, p.name FROM jobs j \
              JOIN photos p ON p.id = j.photo_id WHERE j.event_id = $1 AND j.state = 'failed'",
-        values: &[Value::Text(grant.event()?)],
+        values: &[BoundValue::Text(grant.event()?)],
         order: ["j.changed_unix_s", "j.id"],
     };
     app.db().page(&paging, list, read, |it| (it.changed_unix_s, &it.id)).await.map(Json)
@@ -105,22 +105,22 @@ pub async fn failed(
 
 /// Pauses, resumes, cancels or retries an event's indexing.
 #[utoipa::path(post, path = "/events/{event}/jobs", tag = "jobs", params(("event" = String, Path)),
-    request_body = Steering, responses((status = 200, body = Counts)))]
-pub async fn steer(
+    request_body = JobCommand, responses((status = 200, body = JobCounts)))]
+pub async fn control(
     State(app): State<App>,
     grant: Grant,
-    Body(given): Body<Steering>,
-) -> Result<Json<Counts>> {
+    Body(given): Body<JobCommand>,
+) -> Result<Json<JobCounts>> {
     const PAUSED: &str = "UPDATE events SET paused = $2 WHERE id = $1";
     let (statement, value, action) = match given.order {
-        Order::Pause => (PAUSED, 1, "jobs_pause"),
-        Order::Resume => (PAUSED, 0, "jobs_resume"),
-        Order::Cancel => (
+        JobAction::Pause => (PAUSED, 1, "jobs_pause"),
+        JobAction::Resume => (PAUSED, 0, "jobs_resume"),
+        JobAction::Cancel => (
             "UPDATE jobs SET state = 'cancelled', changed_unix_s = $2 WHERE event_id = $1 AND state = 'ready'",
             now_s(),
             "jobs_cancel",
         ),
-        Order::Retry => (
+        JobAction::Retry => (
             "UPDATE jobs SET state = 'ready', attempts = 0, reason = '', due_unix_s = $2, changed_unix_s = $2 \
              WHERE event_id = $1 AND state IN ('failed', 'cancelled')",
             now_s(),
@@ -130,10 +130,10 @@ pub async fn steer(
     let event = grant.event()?;
     let mut tx = app.db().write().await?;
     sqlx::query(statement).bind(event).bind(value).execute(&mut *tx).await?;
-    note_by(&mut tx, &grant, action, event, "").await?;
+    record_by(&mut tx, &grant, action, event, "").await?;
     tx.commit().await?;
     app.jobs().wake();
-    app.jobs().tell(event);
+    app.jobs().publish(event);
     counts(app.db(), event).await.map(Json)
 }
 
@@ -146,9 +146,9 @@ pub async fn progress(
     grant: Grant,
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
     let event = grant.event()?.to_owned();
-    let (changes, shown) = (app.jobs().watch(), app.jobs().shown(&event));
+    let (changes, shown) = (app.jobs().watch(), app.jobs().counts_cache(&event));
     let first = shown.counts(counts(app.db(), &event)).await?;
-    let watch = Watch { app, event, changes, shown };
+    let watch = CountsWatch { app, event, changes, shown };
     let told = stream::unfold(
         (watch, Some(first.clone()), first),
         |(mut watch, first, last)| async move {
@@ -165,21 +165,21 @@ pub async fn progress(
 }
 
 /// A progress stream.
-struct Watch {
+struct CountsWatch {
     app: App,
     event: String,
     changes: Receiver<String>,
-    shown: Arc<Shown>,
+    shown: Arc<CountsCache>,
 }
 
-impl Watch {
-    /// Waits until the counts differ from `last`, or until `TELL_AT_LEAST` has passed, and returns them.
-    async fn next_counts(&mut self, last: &Counts) -> Result<Counts> {
-        let deadline = tokio::time::Instant::now() + TELL_AT_LEAST;
+impl CountsWatch {
+    /// Waits until the counts differ from `last`, or until `KEEP_ALIVE` has passed, and returns them.
+    async fn next_counts(&mut self, last: &JobCounts) -> Result<JobCounts> {
+        let deadline = tokio::time::Instant::now() + KEEP_ALIVE;
         loop {
             let changed = wait_for(&mut self.changes, &self.event);
             let changed = tokio::time::timeout_at(deadline, changed).await;
-            tokio::time::sleep(TELL_AT_MOST).await;
+            tokio::time::sleep(UPDATE_INTERVAL).await;
             let now = self.shown.counts(counts(self.app.db(), &self.event)).await?;
             if now != *last || changed.is_err() {
                 return Ok(now);
@@ -189,7 +189,7 @@ impl Watch {
     }
 }
 
-/// Waits for a change of `event`.
+/// Waits for a change of `open_collection`.
 async fn wait_for(changes: &mut Receiver<String>, event: &str) -> Result<()> {
     loop {
         match changes.recv().await {
@@ -197,7 +197,7 @@ async fn wait_for(changes: &mut Receiver<String>, event: &str) -> Result<()> {
             Ok(_) => {}
             // The receiver missed messages; one of them may have been about this event.
             Err(RecvError::Lagged(_)) => return Ok(()),
-            Err(RecvError::Closed) => return Err(Failure::internal("the service is stopping")),
+            Err(RecvError::Closed) => return Err(ApiError::internal("the service is stopping")),
         }
     }
 }

@@ -10,38 +10,41 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use picpick_engine::{
-    BlobSealer, Error, Event, PhotoId, PhotoSource, Picture, RunOptions, Sink as _, run,
+    BlobSealer, Error, PhotoId, PhotoSource, Picture, ProgressEvent, RunOptions, Sink as _,
+    index_photos,
 };
 
-use crate::api::guest::noticed;
+use crate::api::guest::record_new_matches;
 use crate::app::App;
-use crate::error::{Failure, Result};
-use crate::infra::face_engine::Faces;
-use crate::infra::imaging::derivatives::derive;
-use crate::infra::jobs::queue::{Job, Outcome, give_back, settle, take, waiting};
-use crate::infra::photo_store::{Blobs, Kind};
+use crate::error::{ApiError, Result};
+use crate::infra::face_engine::FaceEngine;
+use crate::infra::imaging::derivatives::render;
+use crate::infra::jobs::queue::{
+    Job, JobOutcome, claim_batch, pending, record_outcomes, release_leases,
+};
+use crate::infra::photo_store::{PhotoStore, Rendition};
 use crate::infra::telemetry::metrics;
 
 /// Polling interval of the queue: a job becomes due without a wake-up when its back-off ends or its lease
 /// expires.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// Greatest number of photos that are added before people are clustered again. They are also clustered when
 /// no job is due. Cost: a pass over the whole collection.
-const SETTLE_PHOTOS: usize = 2000;
+const REFRESH_PHOTOS: usize = 2000;
 
 /// Runs jobs until `stop` is set. Finishes the current batch before it returns.
-pub async fn work(app: App, stop: Arc<AtomicBool>) {
-    if let Err(failure) = give_back(app.db(), app.home()).await {
-        complain(&failure);
+pub async fn run_worker(app: App, stop: Arc<AtomicBool>) {
+    if let Err(failure) = release_leases(app.db(), app.node_id()).await {
+        log_failure(&failure);
     }
     let mut unsettled: HashMap<String, usize> = HashMap::new();
     while !stop.load(Ordering::SeqCst) {
         match batch(&app, &stop).await {
             Ok(Some((event, photos))) => {
-                app.jobs().tell(&event);
+                app.jobs().publish(&event);
                 let count = unsettled.entry(event.clone()).or_default();
                 *count += photos;
-                if *count >= SETTLE_PHOTOS {
+                if *count >= REFRESH_PHOTOS {
                     form_people(&app, &event).await;
                     unsettled.remove(&event);
                 }
@@ -49,96 +52,99 @@ pub async fn work(app: App, stop: Arc<AtomicBool>) {
             Ok(None) => {
                 for (event, _) in unsettled.drain() {
                     form_people(&app, &event).await;
-                    app.jobs().tell(&event);
+                    app.jobs().publish(&event);
                     // Clustering can match guests to faces that did not match on their own.
-                    app.news().tell(&event, None);
+                    app.guest_updates().publish(&event, None);
                 }
-                let _ = tokio::time::timeout(LOOK_EVERY, app.jobs().ready.notified()).await;
+                let _ = tokio::time::timeout(POLL_INTERVAL, app.jobs().ready.notified()).await;
             }
             Err(failure) => {
-                complain(&failure);
-                tokio::time::sleep(LOOK_EVERY).await;
+                log_failure(&failure);
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         }
     }
 }
 
 /// Logs an error of the worker.
-fn complain(failure: &Failure) {
+fn log_failure(failure: &ApiError) {
     tracing::error!(reason = failure.reason(), "indexing failed");
 }
 
 /// Refreshes an event's people and index.
 async fn form_people(app: &App, event: &str) {
     let name = event.to_owned();
-    let settled = app.faces().run(move |faces| Ok(faces.event(&name)?.collection.settle()?)).await;
+    let settled = app
+        .face_engine()
+        .run(move |faces| Ok(faces.open_collection(&name)?.collection.refresh()?))
+        .await;
     if let Err(failure) = settled {
-        complain(&failure);
+        log_failure(&failure);
     }
 }
 
 /// Claims and runs one batch. Returns its event and the number of photos that were added, or `None` if no job
 /// is due.
 async fn batch(app: &App, stop: &Arc<AtomicBool>) -> Result<Option<(String, usize)>> {
-    let Some((event, jobs)) = take(app.db(), app.home()).await? else { return Ok(None) };
-    app.jobs().tell(&event);
-    let work = Work {
-        blobs: app.blobs().clone(),
+    let Some((event, jobs)) = claim_batch(app.db(), app.node_id()).await? else { return Ok(None) };
+    app.jobs().publish(&event);
+    let work = IndexBatch {
+        blobs: app.photo_store().clone(),
         event: event.clone(),
         index_jobs: app.settings().index_jobs,
         stop: Arc::clone(stop),
     };
     let (taken, name) = (jobs.clone(), event.clone());
     let of = event.clone();
-    let done = app.faces().run(move |faces| {
+    let done = app.face_engine().run(move |faces| {
         let outcomes = work.run(faces, taken);
-        let met = faces.event(&of).map(|event| event.collection.take_sightings());
+        let met = faces.open_collection(&of).map(|event| event.collection.take_new_matches());
         Ok((outcomes, met.unwrap_or_default()))
     });
     let (outcomes, met) = done.await?;
-    let added = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Done).count();
+    let added = outcomes.iter().filter(|(_, outcome)| *outcome == JobOutcome::Done).count();
     for (job, outcome) in &outcomes {
         metrics::count_indexed(match outcome {
-            Outcome::Done => "done",
-            Outcome::Refused(_) => "refused",
-            Outcome::Later(_) => "later",
+            JobOutcome::Done => "done",
+            JobOutcome::Rejected(_) => "refused",
+            JobOutcome::Retry(_) => "later",
         });
-        if let Outcome::Later(reason) = outcome {
+        if let JobOutcome::Retry(reason) = outcome {
             tracing::warn!(event = name, photo = job.photo, attempts = job.attempts, %reason, "indexing will be retried");
         }
     }
-    settle(app.db(), &outcomes).await?;
-    noticed(app, &event, &met).await?;
-    metrics::set_waiting(waiting(app.db()).await?);
+    record_outcomes(app.db(), &outcomes).await?;
+    record_new_matches(app, &event, &met).await?;
+    metrics::set_jobs_pending(pending(app.db()).await?);
     Ok(Some((event, added)))
 }
 
 /// A batch of jobs, run on a blocking thread.
-struct Work {
-    blobs: Blobs,
+struct IndexBatch {
+    blobs: PhotoStore,
     event: String,
     index_jobs: usize,
     stop: Arc<AtomicBool>,
 }
 
 /// A photo in the photo store, as the engine reads it.
-struct Stored {
+struct StoredPhoto {
     sealer: Arc<BlobSealer>,
-    blobs: Blobs,
+    blobs: PhotoStore,
     event: String,
     photo: String,
     /// The photo's id, which the engine uses as its path.
     path: PathBuf,
 }
 
-impl PhotoSource for Stored {
+impl PhotoSource for StoredPhoto {
     fn path(&self) -> &Path {
         &self.path
     }
 
     fn read(&self, _: u64) -> picpick_engine::Result<Vec<u8>> {
-        let place = |reason: String| Error::Place { place: "the photo store".into(), reason };
-        match self.blobs.get(&self.sealer, &self.event, &self.photo, Kind::Original) {
+        let place = |reason: String| Error::ObjectStore { place: "the photo store".into(), reason };
+        match self.blobs.get(&self.sealer, &self.event, &self.photo, Rendition::Original) {
             Ok(Some(bytes)) => Ok(bytes),
             Ok(None) => {
                 Err(Error::Image { reason: "the photo's file does not exist any more".into() })
@@ -148,23 +154,23 @@ impl PhotoSource for Stored {
     }
 }
 
-impl Work {
+impl IndexBatch {
     /// Indexes the photos of `jobs` and returns the outcome of each job.
-    fn run(&self, faces: &Faces, jobs: Vec<Job>) -> Vec<(Job, Outcome)> {
+    fn run(&self, faces: &FaceEngine, jobs: Vec<Job>) -> Vec<(Job, JobOutcome)> {
         let refused: Mutex<HashMap<String, String>> = Mutex::default();
         let ended = self.index(faces, &jobs, &refused);
         let refused = refused.into_inner().unwrap_or_else(PoisonError::into_inner);
         let outcome = |job: &Job| {
             if let Some(reason) = refused.get(&job.photo) {
-                return Outcome::Refused(reason.clone());
+                return JobOutcome::Rejected(reason.clone());
             }
             match self.is_there(faces, job) {
-                Ok(true) => Outcome::Done,
-                Ok(false) => Outcome::Later(match &ended {
+                Ok(true) => JobOutcome::Done,
+                Ok(false) => JobOutcome::Retry(match &ended {
                     Err(failure) => failure.reason().to_owned(),
                     Ok(()) => "stopped".into(),
                 }),
-                Err(failure) => Outcome::Later(failure.reason().to_owned()),
+                Err(failure) => JobOutcome::Retry(failure.reason().to_owned()),
             }
         };
         jobs.into_iter().map(|job| (job.clone(), outcome(&job))).collect()
@@ -173,58 +179,58 @@ impl Work {
     /// Indexes the photos of `jobs`. Adds the photos that the engine rejected to `refused`, with the reasons.
     fn index(
         &self,
-        faces: &Faces,
+        faces: &FaceEngine,
         jobs: &[Job],
         refused: &Mutex<HashMap<String, String>>,
     ) -> Result<()> {
-        let event = faces.event(&self.event)?;
+        let event = faces.open_collection(&self.event)?;
         let _no_erasure = event.erasing.read().unwrap_or_else(PoisonError::into_inner);
         // Read once per batch: a purge waits for the batch, so this copy of the key does not outlive the
         // event.
         let sealer = Arc::new(faces.sealer(&self.event)?);
-        let source = |job: &Job| Stored {
+        let source = |job: &Job| StoredPhoto {
             sealer: Arc::clone(&sealer),
             blobs: self.blobs.clone(),
             event: self.event.clone(),
             photo: job.photo.clone(),
             path: PathBuf::from(&job.photo),
         };
-        let photos: Vec<Stored> = jobs.iter().map(source).collect();
+        let photos: Vec<StoredPhoto> = jobs.iter().map(source).collect();
         let options = RunOptions {
             jobs: self.index_jobs,
             stop: Arc::clone(&self.stop),
             ..RunOptions::default()
         };
-        let tell = |told: Event<'_>| match told {
-            Event::Skipped(path, reason) => {
+        let tell = |told: ProgressEvent<'_>| match told {
+            ProgressEvent::Skipped(path, reason) => {
                 let photo = path.to_string_lossy().into_owned();
                 refused.lock().unwrap_or_else(PoisonError::into_inner).insert(photo, reason);
             }
-            Event::Decoded(path, picture) => {
+            ProgressEvent::Decoded(path, picture) => {
                 if let Err(failure) = self.show(&sealer, &path.to_string_lossy(), picture) {
                     // Not fatal: derivatives are made again on the first request.
-                    complain(&failure);
+                    log_failure(&failure);
                 }
             }
-            Event::Known(_) | Event::Stored { .. } => {}
+            ProgressEvent::Known(_) | ProgressEvent::Stored { .. } => {}
         };
-        run(&|| faces.pipeline(), photos.into_iter(), &event.collection, &options, &tell)?;
+        index_photos(&|| faces.pipeline(), photos.into_iter(), &event.collection, &options, &tell)?;
         Ok(())
     }
 
     /// Makes and stores the derivatives of a decoded photo.
     fn show(&self, sealer: &BlobSealer, photo: &str, picture: &Picture) -> Result<()> {
-        for kind in [Kind::Web, Kind::Thumb] {
+        for kind in [Rendition::Web, Rendition::Thumb] {
             // The photo cannot be removed meanwhile: `index` holds `erasing`, which a removal locks
             // exclusively.
-            self.blobs.put(sealer, &self.event, photo, kind, &derive(kind, picture)?)?;
+            self.blobs.put(sealer, &self.event, photo, kind, &render(kind, picture)?)?;
         }
         Ok(())
     }
 
     /// Returns whether the collection has the job's photo.
-    fn is_there(&self, faces: &Faces, job: &Job) -> Result<bool> {
+    fn is_there(&self, faces: &FaceEngine, job: &Job) -> Result<bool> {
         let id: PhotoId = job.content.parse()?;
-        Ok(faces.event(&self.event)?.collection.has(&id)?)
+        Ok(faces.open_collection(&self.event)?.collection.has(&id)?)
     }
 }

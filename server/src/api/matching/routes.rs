@@ -3,21 +3,23 @@ use std::collections::HashMap;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use picpick_engine::{Calibration, Counted, Dropped, FPIR, PAIRS_MIN, PhotoId, Stricter};
+use picpick_engine::{
+    Calibration, FPIR, LostMatch, PAIRS_MIN, PhotoId, PreviewCounts, ThresholdOffset,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::search::routes::names;
+use crate::api::search::routes::photo_ids_by_content;
 use crate::app::App;
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::note_by;
+use crate::http::auth::audit::record_by;
 use crate::http::extract::{Body, Query};
-use crate::infra::admission::Place;
+use crate::infra::admission::Slot;
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Wanted {
+pub struct ThresholdQuery {
     /// The threshold offset to preview, 0 to 0.20; default: the current offset.
     #[param(minimum = 0.0, maximum = 0.2)]
     pub stricter: Option<f32>,
@@ -43,8 +45,8 @@ pub struct EventMatching {
     /// Current threshold offset: `threshold` - `formula`.
     pub stricter: f32,
     /// The calibration on the event's own photos; absent if too few people appear together in photos.
-    pub own: Option<OwnThreshold>,
-    pub evidence: Evidence,
+    pub own: Option<CalibratedThreshold>,
+    pub evidence: CalibrationEvidence,
     pub histogram: ScoreHistogram,
     pub preview: MatchingPreview,
 }
@@ -52,7 +54,7 @@ pub struct EventMatching {
 /// The threshold calibrated on the event's own photos, for a false positive identification rate (FPIR) of
 /// 0.003: 3 in 1,000 strangers would get a match.
 #[derive(Serialize, ToSchema)]
-pub struct OwnThreshold {
+pub struct CalibratedThreshold {
     /// The calibrated threshold, -1 to 1.
     pub threshold: f32,
     /// Lower end of its 95 % confidence interval (sampling error only).
@@ -67,7 +69,7 @@ pub struct OwnThreshold {
 /// The data behind a calibration. Two people in one photo are different people, so their similarity is a
 /// score of a non-mated pair.
 #[derive(Serialize, ToSchema)]
-pub struct Evidence {
+pub struct CalibrationEvidence {
     /// Pairs of people who appear together in a photo, each counted once.
     pub pairs: usize,
     /// Least number of pairs for a calibration. With fewer, the sampling error of the threshold exceeds 0.05.
@@ -102,7 +104,7 @@ pub struct MatchingPreview {
     /// The effect on people in at least two photos, each searched by their other faces.
     pub people: PhotosFound,
     /// Faces that would not match any more, those furthest below the threshold first; at most 100.
-    pub dropped: Vec<DroppedFace>,
+    pub dropped: Vec<LostFace>,
     /// Number of all such faces.
     pub dropped_in_all: usize,
 }
@@ -122,7 +124,7 @@ pub struct PhotosFound {
 
 /// A face that matches now and would not match with the previewed threshold.
 #[derive(Serialize, ToSchema)]
-pub struct DroppedFace {
+pub struct LostFace {
     pub photo: String,
     pub face: String,
     /// Left, top, width and height in pixels of the upright photo.
@@ -137,72 +139,83 @@ pub struct DroppedFace {
 }
 
 /// Validates a threshold offset.
-fn checked(stricter: f32) -> Result<Stricter> {
+fn checked(stricter: f32) -> Result<ThresholdOffset> {
     let wrong = || {
-        let most = Stricter::MAX.added();
-        Failure::invalid(format!("stricter: expected 0 to {most:.2}, received {stricter}."))
+        let most = ThresholdOffset::MAX.value();
+        ApiError::invalid(format!("stricter: expected 0 to {most:.2}, received {stricter}."))
     };
-    Stricter::new(stricter).ok_or_else(wrong)
+    ThresholdOffset::new(stricter).ok_or_else(wrong)
 }
 
-impl From<Counted> for PhotosFound {
-    fn from(counted: Counted) -> Self {
-        let Counted { asked, of, photos_now, photos_then } = counted;
+impl From<PreviewCounts> for PhotosFound {
+    fn from(counted: PreviewCounts) -> Self {
+        let PreviewCounts {
+            sampled: asked,
+            population: of,
+            photos_current: photos_now,
+            photos_preview: photos_then,
+        } = counted;
         Self { asked, of, photos_now, photos_then }
     }
 }
 
-fn shown(dropped: &Dropped, names: &HashMap<String, String>) -> Option<DroppedFace> {
+fn shown(dropped: &LostMatch, names: &HashMap<String, String>) -> Option<LostFace> {
     // A photo that is being removed may have no row any more.
     let photo = names.get(&dropped.photo.to_string())?.clone();
-    let Dropped { face, bbox, similarity, bar, guest, .. } = *dropped;
-    Some(DroppedFace { photo, face: face.to_string(), bbox: bbox.to_vec(), similarity, bar, guest })
+    let LostMatch { face, bbox, similarity, threshold: bar, guest, .. } = *dropped;
+    Some(LostFace { photo, face: face.to_string(), bbox: bbox.to_vec(), similarity, bar, guest })
 }
 
 /// Returns the event's matching threshold, its calibration on the event's own photos, and a preview of
 /// another threshold offset. Changes nothing.
 #[utoipa::path(get, path = "/events/{event}/matching", tag = "matching",
-    params(("event" = String, Path), Wanted), responses((status = 200, body = EventMatching)))]
+    params(("event" = String, Path), ThresholdQuery), responses((status = 200, body = EventMatching)))]
 pub async fn show(
     State(app): State<App>,
     grant: Grant,
-    place: Place,
-    Query(wanted): Query<Wanted>,
+    place: Slot,
+    Query(wanted): Query<ThresholdQuery>,
 ) -> Result<Json<EventMatching>> {
     let event = grant.event()?.to_owned();
     let wanted = wanted.stricter.map(checked).transpose()?;
     let name = event.clone();
     let (now, found, wanted, preview) = app
-        .faces()
-        .run_in(place, move |faces| {
-            let open = faces.event(&name)?;
+        .face_engine()
+        .run_with_permit(place, move |faces| {
+            let open = faces.open_collection(&name)?;
             let (now, found) = {
                 let gallery = open.collection.gallery();
-                let formula = gallery.threshold_with(Stricter::default());
-                let now = (gallery.face_count(), gallery.threshold(), formula, gallery.stricter());
+                let formula = gallery.threshold_with(ThresholdOffset::default());
+                let now = (
+                    gallery.face_count(),
+                    gallery.threshold(),
+                    formula,
+                    gallery.threshold_offset(),
+                );
                 (now, gallery.calibration(FPIR))
             };
             let wanted = wanted.unwrap_or(now.3);
             Ok((now, found, wanted, open.collection.preview(wanted)?))
         })
         .await?;
-    let photos: Vec<PhotoId> = preview.dropped.iter().map(|dropped| dropped.photo).collect();
-    let names = names(&app, &event, &photos).await?;
+    let photos: Vec<PhotoId> = preview.lost_matches.iter().map(|dropped| dropped.photo).collect();
+    let names = photo_ids_by_content(&app, &event, &photos).await?;
     let (faces, threshold, formula, stricter) = now;
     let Calibration { pairs, photos, own, histogram } = found;
-    let dropped = preview.dropped.iter().filter_map(|dropped| shown(dropped, &names)).collect();
+    let dropped =
+        preview.lost_matches.iter().filter_map(|dropped| shown(dropped, &names)).collect();
     Ok(Json(EventMatching {
         faces,
         threshold,
         formula,
-        stricter: stricter.added(),
-        own: own.map(|own| OwnThreshold {
+        stricter: stricter.value(),
+        own: own.map(|own| CalibratedThreshold {
             threshold: own.threshold,
             low: own.low,
             high: own.high,
-            advised: own.advised(formula).added(),
+            advised: own.recommended_offset(formula).value(),
         }),
-        evidence: Evidence { pairs, pairs_needed: PAIRS_MIN, photos },
+        evidence: CalibrationEvidence { pairs, pairs_needed: PAIRS_MIN, photos },
         histogram: ScoreHistogram {
             from: histogram.from,
             step: histogram.step,
@@ -210,12 +223,12 @@ pub async fn show(
             same: histogram.same,
         },
         preview: MatchingPreview {
-            stricter: wanted.added(),
+            stricter: wanted.value(),
             threshold: preview.threshold,
             guests: preview.guests.into(),
             people: preview.people.into(),
             dropped,
-            dropped_in_all: preview.dropped_in_all,
+            dropped_in_all: preview.lost_in_all,
         },
     }))
 }
@@ -232,12 +245,14 @@ pub async fn change(
     let stricter = checked(given.stricter)?;
     let event = grant.event()?.to_owned();
     let name = event.clone();
-    app.faces()
-        .run(move |faces| Ok(faces.event(&name)?.collection.set_stricter(stricter)?))
+    app.face_engine()
+        .run(move |faces| {
+            Ok(faces.open_collection(&name)?.collection.set_threshold_offset(stricter)?)
+        })
         .await?;
     let mut tx = app.db().write().await?;
-    let detail = format!("stricter by {:.2}", stricter.added());
-    note_by(&mut tx, &grant, "matching_change", &event, &detail).await?;
+    let detail = format!("stricter by {:.2}", stricter.value());
+    record_by(&mut tx, &grant, "matching_change", &event, &detail).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,20 +6,20 @@ use picpick_engine::{Collection, Error, FaceId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::api::search::routes::names;
+use crate::api::search::routes::photo_ids_by_content;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::note_by;
+use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body};
 
 /// Limits the faces of a merge request.
-const MERGED_MAX: usize = 50;
+const MERGE_MAX: usize = 50;
 /// Limits the faces of a split request.
 const SPLIT_MAX: usize = 5000;
 
 #[derive(Deserialize, ToSchema)]
-pub struct Merging {
+pub struct MergeRequest {
     /// A face of each person to merge, 2 to 50. A low-quality face that belongs to no person joins the merged
     /// one.
     #[schema(min_items = 2, max_items = 50)]
@@ -30,14 +30,14 @@ pub struct Merging {
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct Splitting {
+pub struct SplitRequest {
     /// Faces of one person, 1 to 5,000, but not all of the person's faces.
     #[schema(min_items = 1, max_items = 5000)]
     faces: Vec<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct Hiding {
+pub struct HideRequest {
     /// A face of the person.
     face: String,
     /// Whether to hide the person from the list.
@@ -47,50 +47,50 @@ pub struct Hiding {
 /// Merges people into one person (must-link constraint, Wagstaff et al. 2001). The merge also holds for
 /// photos added later, and retracts earlier splits between these people.
 #[utoipa::path(post, path = "/events/{event}/people/merge", tag = "people",
-    params(("event" = String, Path)), request_body = Merging,
+    params(("event" = String, Path)), request_body = MergeRequest,
     responses((status = 204, description = "The people are merged")))]
 pub async fn merge(
     State(app): State<App>,
     grant: Grant,
-    Body(given): Body<Merging>,
+    Body(given): Body<MergeRequest>,
 ) -> Result<StatusCode> {
-    let faces = faces_of(&given.faces, 2, MERGED_MAX)?;
+    let faces = faces_of(&given.faces, 2, MERGE_MAX)?;
     let work = move |open: &Collection| open.merge_people(&faces, given.although_together);
-    say(app, grant, "people_merge", work).await
+    apply(app, grant, "people_merge", work).await
 }
 
 /// Splits faces off a person (cannot-link constraint): the given faces become one person, separate from the
 /// other faces. The split holds until the two are merged again.
 #[utoipa::path(post, path = "/events/{event}/people/split", tag = "people",
-    params(("event" = String, Path)), request_body = Splitting,
+    params(("event" = String, Path)), request_body = SplitRequest,
     responses((status = 204, description = "The faces are split off")))]
 pub async fn split(
     State(app): State<App>,
     grant: Grant,
-    Body(given): Body<Splitting>,
+    Body(given): Body<SplitRequest>,
 ) -> Result<StatusCode> {
     let faces = faces_of(&given.faces, 1, SPLIT_MAX)?;
-    say(app, grant, "people_split", move |open| open.split_person(&faces)).await
+    apply(app, grant, "people_split", move |open| open.split_person(&faces)).await
 }
 
 /// Hides a person from the list, or lists them again. Searches still find the person's photos.
 #[utoipa::path(post, path = "/events/{event}/people/hide", tag = "people",
-    params(("event" = String, Path)), request_body = Hiding,
+    params(("event" = String, Path)), request_body = HideRequest,
     responses((status = 204, description = "The person is hidden or listed")))]
 pub async fn hide(
     State(app): State<App>,
     grant: Grant,
-    Body(given): Body<Hiding>,
+    Body(given): Body<HideRequest>,
 ) -> Result<StatusCode> {
     let face = extract::face("face", &given.face)?;
     let action = if given.hidden { "people_hide" } else { "people_show" };
-    say(app, grant, action, move |open| open.hide_person(&face, given.hidden)).await
+    apply(app, grant, action, move |open| open.hide_person(&face, given.hidden)).await
 }
 
 fn faces_of(given: &[String], least: usize, most: usize) -> Result<Vec<FaceId>> {
     if !(least..=most).contains(&given.len()) {
         let received = given.len();
-        return Err(Failure::invalid(format!(
+        return Err(ApiError::invalid(format!(
             "faces: expected {least} to {most}, received {received}."
         )));
     }
@@ -101,7 +101,7 @@ fn faces_of(given: &[String], least: usize, most: usize) -> Result<Vec<FaceId>> 
 /// have changed. The correction is durable before the response. The audit entry names the event, not the
 /// faces. Runs in a spawned task, so that a disconnected client does not leave a correction without an audit
 /// entry.
-async fn say(
+async fn apply(
     app: App,
     grant: Grant,
     action: &'static str,
@@ -110,28 +110,28 @@ async fn say(
     let event = grant.event()?.to_owned();
     let said = tokio::spawn(async move {
         let name = event.clone();
-        let outcome = app.faces().run(move |faces| {
-            let open = faces.event(&name)?;
+        let outcome = app.face_engine().run(move |faces| {
+            let open = faces.open_collection(&name)?;
             let _no_erasure = open.erasing.read().unwrap_or_else(PoisonError::into_inner);
             Ok(work(&open.collection))
         });
         match outcome.await? {
-            Err(Error::TogetherInPhoto { photo }) => {
-                let known = names(&app, &event, &[photo.parse()?]).await?;
+            Err(Error::SharedPhoto { photo }) => {
+                let known = photo_ids_by_content(&app, &event, &[photo.parse()?]).await?;
                 let which = known.values().next().map_or("A photo", String::as_str);
                 let detail = format!(
                     "Photo {which} shows two of these people together. If they are one person, set \
                      although_together."
                 );
-                return Err(Failure::new(Kind::TogetherInPhoto, detail));
+                return Err(ApiError::new(ErrorKind::SharedPhoto, detail));
             }
             outcome => outcome?,
         }
         let mut tx = app.db().write().await?;
-        note_by(&mut tx, &grant, action, &event, "").await?;
+        record_by(&mut tx, &grant, action, &event, "").await?;
         tx.commit().await?;
-        app.news().tell(&event, None);
-        Ok::<_, Failure>(StatusCode::NO_CONTENT)
+        app.guest_updates().publish(&event, None);
+        Ok::<_, ApiError>(StatusCode::NO_CONTENT)
     });
-    said.await.map_err(Failure::internal)?
+    said.await.map_err(ApiError::internal)?
 }

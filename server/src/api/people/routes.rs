@@ -6,22 +6,22 @@ use picpick_engine::{FaceId, Gallery, Person, PhotoId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::search::routes::names;
+use crate::api::search::routes::photo_ids_by_content;
 use crate::app::App;
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::extract::{Path, Query};
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Which {
+pub struct PeopleQuery {
     /// If true, also lists hidden people, after all others.
     pub hidden: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Few {
+pub struct PersonQuery {
     /// Greatest number of faces to return, 1 to 5,000.
     #[param(minimum = 1, maximum = 5000, default = 1000)]
     pub limit: Option<u32>,
@@ -82,7 +82,7 @@ pub struct PersonFace {
     pub similarity: f32,
 }
 
-struct Seen {
+struct PersonSummary {
     faces: usize,
     photos: usize,
     face: FaceId,
@@ -91,36 +91,37 @@ struct Seen {
     hidden: bool,
 }
 
-fn seen(gallery: &Gallery, person: &Person) -> Option<Seen> {
+fn seen(gallery: &Gallery, person: &Person) -> Option<PersonSummary> {
     let known = person.faces.iter().filter_map(|id| Some((*id, *gallery.face(id)?)));
     let photos: HashSet<PhotoId> = known.clone().map(|(_, face)| face.photo).collect();
     let (face, best) = known.max_by(|a, b| a.1.quality.total_cmp(&b.1.quality))?;
     let (faces, photos, hidden) = (person.faces.len(), photos.len(), person.hidden);
-    Some(Seen { faces, photos, face, photo: best.photo, bbox: best.bbox, hidden })
+    Some(PersonSummary { faces, photos, face, photo: best.photo, bbox: best.bbox, hidden })
 }
 
 /// Lists the people of an event, as clustered by their faces and corrected by the studio.
 #[utoipa::path(get, path = "/events/{event}/people", tag = "people",
-    params(("event" = String, Path), Which), responses((status = 200, body = EventPeople)))]
+    params(("event" = String, Path), PeopleQuery), responses((status = 200, body = EventPeople)))]
 pub async fn list(
     State(app): State<App>,
     grant: Grant,
-    Query(which): Query<Which>,
+    Query(which): Query<PeopleQuery>,
 ) -> Result<Json<EventPeople>> {
     let event = grant.event()?.to_owned();
     let name = event.clone();
     let also_hidden = which.hidden.unwrap_or_default();
     let (seen, hidden, faces, poor_faces) = app
-        .faces()
+        .face_engine()
         .run(move |faces| {
-            let open = faces.event(&name)?;
+            let open = faces.open_collection(&name)?;
             let gallery = open.collection.gallery();
             let all = gallery.people();
             let (left_out, listed): (Vec<&Person>, Vec<&Person>) =
                 all.into_iter().partition(|person| person.hidden);
             let hidden = left_out.len();
             let asked = listed.into_iter().chain(left_out.into_iter().filter(|_| also_hidden));
-            let people: Vec<Seen> = asked.filter_map(|person| seen(&gallery, person)).collect();
+            let people: Vec<PersonSummary> =
+                asked.filter_map(|person| seen(&gallery, person)).collect();
             let photos = gallery.photos();
             let ids = photos.iter().flat_map(|(_, photo)| &photo.faces);
             let poor = ids
@@ -131,8 +132,8 @@ pub async fn list(
         })
         .await?;
     let photos: Vec<PhotoId> = seen.iter().map(|person| person.photo).collect();
-    let names = names(&app, &event, &photos).await?;
-    let shown = |person: Seen| {
+    let names = photo_ids_by_content(&app, &event, &photos).await?;
+    let shown = |person: PersonSummary| {
         Some(PersonFound {
             faces: person.faces,
             photos: person.photos,
@@ -148,30 +149,34 @@ pub async fn list(
 
 /// Lists the faces of the person to whom a face belongs.
 #[utoipa::path(get, path = "/events/{event}/people/{face}", tag = "people",
-    params(("event" = String, Path), ("face" = String, Path), Few),
+    params(("event" = String, Path), ("face" = String, Path), PersonQuery),
     responses((status = 200, body = PersonFaces)))]
 pub async fn show(
     State(app): State<App>,
     grant: Grant,
     Path((_event, face)): Path<(String, String)>,
-    Query(few): Query<Few>,
+    Query(few): Query<PersonQuery>,
 ) -> Result<Json<PersonFaces>> {
     let limit = match few.limit.unwrap_or(1000) {
         limit @ 1..=5000 => limit as usize,
         limit => {
-            return Err(Failure::invalid(format!("limit: expected 1 to 5,000, received {limit}.")));
+            return Err(ApiError::invalid(format!(
+                "limit: expected 1 to 5,000, received {limit}."
+            )));
         }
     };
     // A malformed face id is part of the path, so the response is `not_found`, not `invalid`.
-    let face: FaceId = face.parse().map_err(|_| Failure::not_found())?;
+    let face: FaceId = face.parse().map_err(|_| ApiError::not_found())?;
     let event = grant.event()?.to_owned();
     let name = event.clone();
-    let person =
-        app.faces().run(move |faces| Ok(faces.event(&name)?.collection.person(&face)?)).await?;
+    let person = app
+        .face_engine()
+        .run(move |faces| Ok(faces.open_collection(&name)?.collection.person(&face)?))
+        .await?;
     let faces = person.faces.len();
     let photos: HashSet<PhotoId> = person.faces.iter().map(|of| of.photo).collect();
     let photos: Vec<PhotoId> = photos.into_iter().collect();
-    let names = names(&app, &event, &photos).await?;
+    let names = photo_ids_by_content(&app, &event, &photos).await?;
     let shown = |of: picpick_engine::FaceOfPerson| {
         Some(PersonFace {
             face: of.face.to_string(),

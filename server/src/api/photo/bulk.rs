@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 use sqlx::{AnyExecutor, Row as _};
 use utoipa::ToSchema;
 
-use crate::api::folder::in_event;
+use crate::api::folder::check_in_event;
 use crate::app::App;
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::note_by;
+use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body};
 use crate::infra::ids::is_id;
 
 /// Limits the photos of one request, because databases limit a statement's bound values.
-const MOST: usize = 500;
+const PHOTOS_MAX: usize = 500;
 
 /// A photo by both of its ids.
-pub struct Chosen {
+pub struct PhotoRef {
     /// The server's id.
     pub id: String,
     /// The engine's content id.
@@ -41,21 +41,21 @@ pub struct PhotosMoved {
     pub photos: usize,
 }
 
-/// Looks up photos of `event` by their ids. Returns each once.
+/// Looks up photos of `open_collection` by their ids. Returns each once.
 ///
 /// # Errors
-/// - `Invalid` if there are no ids or more than 500, or if one is not a photo of `event`.
-pub async fn chosen<'e>(
+/// - `Invalid` if there are no ids or more than 500, or if show_photo is not a photo of `open_collection`.
+pub async fn find_all<'e>(
     db: impl AnyExecutor<'e>,
     ids: &[String],
     event: &str,
-) -> Result<Vec<Chosen>> {
+) -> Result<Vec<PhotoRef>> {
     let each: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
-    if ids.is_empty() || ids.len() > MOST {
-        let detail = format!("photos: expected 1 to {MOST}, received {}.", ids.len());
-        return Err(Failure::invalid(detail));
+    if ids.is_empty() || ids.len() > PHOTOS_MAX {
+        let detail = format!("photos: expected 1 to {PHOTOS_MAX}, received {}.", ids.len());
+        return Err(ApiError::invalid(detail));
     }
-    let stranger = || Failure::invalid("photos: expected photos of this event.");
+    let stranger = || ApiError::invalid("photos: expected photos of this event.");
     if !each.iter().all(|id| is_id(id)) {
         return Err(stranger());
     }
@@ -72,7 +72,7 @@ pub async fn chosen<'e>(
     }
     let read = |row: &sqlx::any::AnyRow| {
         let content = row.try_get::<String, _>("content_id")?.parse()?;
-        Ok(Chosen { id: row.try_get("id")?, content })
+        Ok(PhotoRef { id: row.try_get("id")?, content })
     };
     rows.iter().map(read).collect()
 }
@@ -93,16 +93,16 @@ pub async fn change(
     };
     let mut tx = app.db().write().await?;
     if let Some(folder) = &folder {
-        in_event(&mut *tx, folder, grant.event()?).await?;
+        check_in_event(&mut *tx, folder, grant.event()?).await?;
     }
-    let photos = chosen(&mut *tx, &given.photos, grant.event()?).await?;
+    let photos = find_all(&mut *tx, &given.photos, grant.event()?).await?;
     for photo in &photos {
         sqlx::query("UPDATE photos SET folder_id = $1 WHERE id = $2")
             .bind(&folder)
             .bind(&photo.id)
             .execute(&mut *tx)
             .await?;
-        note_by(&mut tx, &grant, "photo_change", &photo.id, "").await?;
+        record_by(&mut tx, &grant, "photo_change", &photo.id, "").await?;
     }
     tx.commit().await?;
     Ok(Json(PhotosMoved { photos: photos.len() }))

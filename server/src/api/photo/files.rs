@@ -2,26 +2,26 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::responses::{self, File};
+use super::responses::{self, PhotoFile};
 use crate::app::App;
 use crate::error::Result;
 use crate::http::auth::Grant;
-use crate::http::extract::{Bytes, Path};
-use crate::infra::photo_store::Kind as BlobKind;
+use crate::http::extract::{BinarySchema, Path};
+use crate::infra::photo_store::Rendition as BlobKind;
 
-async fn find(app: &App, grant: &Grant, photo: &str) -> Result<File> {
+async fn find(app: &App, grant: &Grant, photo: &str) -> Result<PhotoFile> {
     let row = sqlx::query("SELECT * FROM photos WHERE id = $1 AND event_id = $2")
         .bind(photo)
         .bind(grant.event()?)
         .fetch_one(app.db().read())
         .await?;
-    Ok(File::read(&row)?)
+    Ok(PhotoFile::read(&row)?)
 }
 
 /// Returns the original file, whole or a byte range.
 #[utoipa::path(get, path = "/events/{event}/photos/{photo}/original", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)),
-    responses((status = 200, body = Bytes, content_type = "image/*"), (status = 206, body = Bytes, content_type = "image/*"), (status = 304)))]
+    responses((status = 200, body = BinarySchema, content_type = "image/*"), (status = 206, body = BinarySchema, content_type = "image/*"), (status = 304)))]
 pub async fn original(
     State(app): State<App>,
     grant: Grant,
@@ -35,7 +35,7 @@ pub async fn original(
 /// Returns the photo for screens, a JPEG: the longer side has at most 2,048 pixels.
 #[utoipa::path(get, path = "/events/{event}/photos/{photo}/web", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)),
-    responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
+    responses((status = 200, body = BinarySchema, content_type = "image/jpeg"), (status = 304)))]
 pub async fn web(
     State(app): State<App>,
     grant: Grant,
@@ -48,7 +48,7 @@ pub async fn web(
 /// Returns the thumbnail for lists, a JPEG: the longer side has at most 480 pixels.
 #[utoipa::path(get, path = "/events/{event}/photos/{photo}/thumb", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)),
-    responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
+    responses((status = 200, body = BinarySchema, content_type = "image/jpeg"), (status = 304)))]
 pub async fn thumb(
     State(app): State<App>,
     grant: Grant,

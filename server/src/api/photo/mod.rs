@@ -11,6 +11,6 @@ pub mod responses;
 pub mod routes;
 pub mod visitor_view;
 
-pub use lookup::rows_of;
+pub use lookup::rows_by_content;
 
-pub use visitor_view::{Shown, shown};
+pub use visitor_view::{VisitorPhoto, find_visible};

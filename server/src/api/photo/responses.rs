@@ -12,11 +12,11 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::ids::sha256;
-use crate::infra::imaging::derivatives::{WEB, derive};
-use crate::infra::imaging::watermark::mark;
-use crate::infra::photo_store::Kind as BlobKind;
+use crate::infra::imaging::derivatives::{WEB, render};
+use crate::infra::imaging::watermark::draw_watermark;
+use crate::infra::photo_store::Rendition as BlobKind;
 
 /// Size of a read from the photo store, bytes.
 const READ_BYTES: u64 = 4 << 20;
@@ -26,7 +26,7 @@ const MARK_BYTES: usize = 64;
 
 /// A photo with the data that its responses need.
 #[derive(Clone)]
-pub struct File {
+pub struct PhotoFile {
     pub id: String,
     event: String,
     name: String,
@@ -35,7 +35,7 @@ pub struct File {
     bytes: u64,
 }
 
-impl File {
+impl PhotoFile {
     /// Reads a row of the `photos` table.
     pub fn read(row: &AnyRow) -> sqlx::Result<Self> {
         Ok(Self {
@@ -63,7 +63,7 @@ impl File {
 ///
 /// # Errors
 /// - `RangeNotSatisfiable` if the range is outside the file.
-pub async fn original(app: &App, file: File, headers: &HeaderMap) -> Result<Response> {
+pub async fn original(app: &App, file: PhotoFile, headers: &HeaderMap) -> Result<Response> {
     // The bytes of a photo never change, so its hash is its entity tag.
     let tag = format!("\"{}\"", file.sha256);
     let mut answer = cached(&tag)?;
@@ -73,7 +73,7 @@ pub async fn original(app: &App, file: File, headers: &HeaderMap) -> Result<Resp
     answer.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     answer.insert(
         header::CONTENT_TYPE,
-        HeaderValue::from_str(&file.media_type).map_err(Failure::internal)?,
+        HeaderValue::from_str(&file.media_type).map_err(ApiError::internal)?,
     );
     answer.insert(header::CONTENT_DISPOSITION, disposition(&file.name)?);
     let applies =
@@ -81,15 +81,15 @@ pub async fn original(app: &App, file: File, headers: &HeaderMap) -> Result<Resp
     let asked =
         headers.get(header::RANGE).filter(|_| applies).and_then(|value| value.to_str().ok());
     let (status, range) = match asked.map(|text| range_of(text, file.bytes)) {
-        None | Some(Asked::All) => (StatusCode::OK, 0..file.bytes),
-        Some(Asked::Part(range)) => {
+        None | Some(RequestedRange::All) => (StatusCode::OK, 0..file.bytes),
+        Some(RequestedRange::Part(range)) => {
             let content = format!("bytes {}-{}/{}", range.start, range.end - 1, file.bytes);
-            answer.insert(header::CONTENT_RANGE, content.parse().map_err(Failure::internal)?);
+            answer.insert(header::CONTENT_RANGE, content.parse().map_err(ApiError::internal)?);
             (StatusCode::PARTIAL_CONTENT, range)
         }
-        Some(Asked::Nothing) => {
+        Some(RequestedRange::Nothing) => {
             let detail = format!("The file has {} bytes.", file.bytes);
-            return Err(Failure::new(Kind::RangeNotSatisfiable, detail));
+            return Err(ApiError::new(ErrorKind::RangeNotSatisfiable, detail));
         }
     };
     answer.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
@@ -128,16 +128,16 @@ pub async fn original(app: &App, file: File, headers: &HeaderMap) -> Result<Resp
     Ok((status, answer, Body::from_stream(parts.fuse())).into_response())
 }
 
-async fn part(app: &App, file: &File, from: u64, end: u64) -> Result<Vec<u8>> {
+async fn part(app: &App, file: &PhotoFile, from: u64, end: u64) -> Result<Vec<u8>> {
     let (blobs, event, id, bytes) =
-        (app.blobs().clone(), file.event.clone(), file.id.clone(), file.bytes);
+        (app.photo_store().clone(), file.event.clone(), file.id.clone(), file.bytes);
     let to = end.min(from + READ_BYTES);
-    app.faces()
-        .run(move |faces| blobs.get_part(&faces.sealer(&event)?, &event, &id, bytes, from..to))
+    app.face_engine()
+        .run(move |faces| blobs.get_range(&faces.sealer(&event)?, &event, &id, bytes, from..to))
         .await
 }
 
-enum Asked {
+enum RequestedRange {
     All,
     Part(std::ops::Range<u64>),
     Nothing,
@@ -145,31 +145,31 @@ enum Asked {
 
 /// Parses a single byte range (RFC 9110, section 14.1.2). Returns `All` for several ranges or an invalid
 /// header, which the RFC permits.
-fn range_of(text: &str, bytes: u64) -> Asked {
+fn range_of(text: &str, bytes: u64) -> RequestedRange {
     let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-'))
     else {
-        return Asked::All;
+        return RequestedRange::All;
     };
     let number = |text: &str| -> Option<u64> {
         text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
     };
     match (number(first), number(last)) {
-        (Some(first), _) if first >= bytes => Asked::Nothing,
-        (Some(first), None) if last.is_empty() => Asked::Part(first..bytes),
+        (Some(first), _) if first >= bytes => RequestedRange::Nothing,
+        (Some(first), None) if last.is_empty() => RequestedRange::Part(first..bytes),
         (Some(first), Some(last)) if last >= first => {
-            Asked::Part(first..bytes.min(last.saturating_add(1)))
+            RequestedRange::Part(first..bytes.min(last.saturating_add(1)))
         }
         (None, Some(count)) if first.is_empty() && count > 0 => {
-            Asked::Part(bytes.saturating_sub(count)..bytes)
+            RequestedRange::Part(bytes.saturating_sub(count)..bytes)
         }
-        (None, Some(0)) if first.is_empty() => Asked::Nothing,
-        _ => Asked::All,
+        (None, Some(0)) if first.is_empty() => RequestedRange::Nothing,
+        _ => RequestedRange::All,
     }
 }
 
 fn cached(tag: &str) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
-    headers.insert(header::ETAG, tag.parse().map_err(Failure::internal)?);
+    headers.insert(header::ETAG, tag.parse().map_err(ApiError::internal)?);
     // Only the browser may cache it, and it must revalidate each time, since access may have ended.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     Ok(headers)
@@ -190,13 +190,13 @@ fn disposition(name: &str) -> Result<HeaderValue> {
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect();
     let text = format!("attachment; filename*=UTF-8''{encoded}");
-    text.parse().map_err(Failure::internal)
+    text.parse().map_err(ApiError::internal)
 }
 
 /// Responds with the derivative for screens or for lists, a JPEG.
 pub async fn derivative(
     app: &App,
-    file: File,
+    file: PhotoFile,
     headers: &HeaderMap,
     kind: BlobKind,
 ) -> Result<Response> {
@@ -206,19 +206,24 @@ pub async fn derivative(
 }
 
 /// Responds with the derivative for screens with the watermark `text`, a JPEG.
-pub async fn marked(app: &App, file: File, headers: &HeaderMap, text: &str) -> Result<Response> {
+pub async fn watermarked(
+    app: &App,
+    file: PhotoFile,
+    headers: &HeaderMap,
+    text: &str,
+) -> Result<Response> {
     let hash = sha256(text.as_bytes());
     let tag = format!("\"{}-marked-{}\"", file.id, hash.get(..16).unwrap_or_default());
     let Some(answer) = jpeg_headers(headers, &tag)? else { return not_modified(&tag) };
-    Ok((answer, marked_jpeg(app, file, text).await?).into_response())
+    Ok((answer, watermarked_jpeg(app, file, text).await?).into_response())
 }
 
 /// Returns the JPEG for screens with the watermark `text`; makes and stores it if it does not exist.
-pub async fn marked_jpeg(app: &App, file: File, text: &str) -> Result<Vec<u8>> {
+pub async fn watermarked_jpeg(app: &App, file: PhotoFile, text: &str) -> Result<Vec<u8>> {
     let hash = sha256(text.as_bytes());
-    let (blobs, event, id) = (app.blobs().clone(), file.event.clone(), file.id.clone());
+    let (blobs, event, id) = (app.photo_store().clone(), file.event.clone(), file.id.clone());
     let there = app
-        .faces()
+        .face_engine()
         .run(move |faces| blobs.get(&faces.sealer(&event)?, &event, &id, BlobKind::Marked))
         .await?;
     // A stored derivative with another text is replaced.
@@ -227,33 +232,33 @@ pub async fn marked_jpeg(app: &App, file: File, text: &str) -> Result<Vec<u8>> {
         return Ok(kept.split_off(MARK_BYTES));
     }
     let web = jpeg(app, file.clone(), BlobKind::Web).await?;
-    let (blobs, text) = (app.blobs().clone(), text.to_owned());
-    let _permit = app.finishing().acquire().await.map_err(Failure::internal)?;
-    app.faces()
+    let (blobs, text) = (app.photo_store().clone(), text.to_owned());
+    let _permit = app.photo_memory().acquire().await.map_err(ApiError::internal)?;
+    app.face_engine()
         .run(move |faces| {
             let limits = DecodeLimits::default();
             let picture = decode(&web, &probe(&web, &limits)?, &limits)?;
-            let jpeg = to_jpeg(&mark(&picture, &text)?, WEB.0, WEB.1)?;
+            let jpeg = to_jpeg(&draw_watermark(&picture, &text)?, WEB.0, WEB.1)?;
             let kept = [hash.as_bytes(), &jpeg].concat();
             let sealer = faces.sealer(&file.event)?;
-            blobs.put_made(&sealer, &file.event, &file.id, BlobKind::Marked, &kept)?;
+            blobs.put_derivative(&sealer, &file.event, &file.id, BlobKind::Marked, &kept)?;
             Ok(jpeg)
         })
         .await
 }
 
 /// Returns the original file.
-pub async fn whole(app: &App, file: &File) -> Result<Vec<u8>> {
-    let (blobs, event, id) = (app.blobs().clone(), file.event.clone(), file.id.clone());
+pub async fn whole(app: &App, file: &PhotoFile) -> Result<Vec<u8>> {
+    let (blobs, event, id) = (app.photo_store().clone(), file.event.clone(), file.id.clone());
     let kept = app
-        .faces()
+        .face_engine()
         .run(move |faces| blobs.get(&faces.sealer(&event)?, &event, &id, BlobKind::Original))
         .await?;
-    kept.ok_or_else(Failure::not_found)
+    kept.ok_or_else(ApiError::not_found)
 }
 
 /// Makes the browser save `response` as a JPEG file with the photo's name.
-pub fn to_be_saved(mut response: Response, file: &File) -> Result<Response> {
+pub fn as_attachment(mut response: Response, file: &PhotoFile) -> Result<Response> {
     let value = disposition(&file.jpeg_name())?;
     response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
     Ok(response)
@@ -274,10 +279,12 @@ fn not_modified(tag: &str) -> Result<Response> {
 }
 
 /// Returns the JPEG for screens or for lists; makes and stores it if it does not exist.
-pub async fn jpeg(app: &App, file: File, kind: BlobKind) -> Result<Vec<u8>> {
-    let (blobs, event, id) = (app.blobs().clone(), file.event.clone(), file.id.clone());
-    let there =
-        app.faces().run(move |faces| blobs.get(&faces.sealer(&event)?, &event, &id, kind)).await?;
+pub async fn jpeg(app: &App, file: PhotoFile, kind: BlobKind) -> Result<Vec<u8>> {
+    let (blobs, event, id) = (app.photo_store().clone(), file.event.clone(), file.id.clone());
+    let there = app
+        .face_engine()
+        .run(move |faces| blobs.get(&faces.sealer(&event)?, &event, &id, kind))
+        .await?;
     match there {
         Some(jpeg) => Ok(jpeg),
         None => make(app, file, kind).await,
@@ -286,18 +293,18 @@ pub async fn jpeg(app: &App, file: File, kind: BlobKind) -> Result<Vec<u8>> {
 
 /// Makes and stores a derivative that does not exist: the photo is not indexed yet, or the worker failed to
 /// make it.
-async fn make(app: &App, file: File, kind: BlobKind) -> Result<Vec<u8>> {
-    let _permit = app.finishing().acquire().await.map_err(Failure::internal)?;
-    let blobs = app.blobs().clone();
-    app.faces()
+async fn make(app: &App, file: PhotoFile, kind: BlobKind) -> Result<Vec<u8>> {
+    let _permit = app.photo_memory().acquire().await.map_err(ApiError::internal)?;
+    let blobs = app.photo_store().clone();
+    app.face_engine()
         .run(move |faces| {
             let sealer = faces.sealer(&file.event)?;
             let bytes = blobs.get(&sealer, &file.event, &file.id, BlobKind::Original)?;
-            let bytes = bytes.ok_or_else(Failure::not_found)?;
+            let bytes = bytes.ok_or_else(ApiError::not_found)?;
             let limits = DecodeLimits::default();
             let picture = decode(&bytes, &probe(&bytes, &limits)?, &limits)?;
-            let jpeg = derive(kind, &picture)?;
-            blobs.put_made(&sealer, &file.event, &file.id, kind, &jpeg)?;
+            let jpeg = render(kind, &picture)?;
+            blobs.put_derivative(&sealer, &file.event, &file.id, kind, &jpeg)?;
             Ok(jpeg)
         })
         .await
@@ -310,9 +317,9 @@ mod tests {
     #[test]
     fn ranges_are_those_of_the_standard() {
         let of = |text: &str| match range_of(text, 100) {
-            Asked::All => None,
-            Asked::Part(range) => Some((range.start, range.end)),
-            Asked::Nothing => Some((0, 0)),
+            RequestedRange::All => None,
+            RequestedRange::Part(range) => Some((range.start, range.end)),
+            RequestedRange::Nothing => Some((0, 0)),
         };
         assert_eq!(of("bytes=0-9"), Some((0, 10)));
         assert_eq!(of("bytes=90-"), Some((90, 100)));

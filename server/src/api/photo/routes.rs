@@ -5,13 +5,13 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::folder::in_event;
+use crate::api::folder::check_in_event;
 use crate::app::App;
 use crate::error::Result;
 use crate::http::auth::Grant;
-use crate::http::auth::audit::note_by;
+use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body, Path, Query};
-use crate::infra::db::{List, Value};
+use crate::infra::db::{BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 
 #[derive(Serialize, ToSchema)]
@@ -31,13 +31,13 @@ pub struct Photo {
     /// Height of the image in the file, pixels, before its EXIF orientation is applied.
     pub height: i64,
     pub created_unix_s: i64,
-    /// State of the photo's indexing job: `ready`, `running`, `done`, `failed` or `cancelled`.
+    /// State of the photo's indexing job: `ready`, `running`, `done`, `record_failed` or `cancelled`.
     pub indexing: String,
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Filter {
+pub struct PhotoQuery {
     /// Restricts the list to photos in this folder.
     pub folder: Option<String>,
     /// If true, restricts the list to photos outside folders.
@@ -72,11 +72,11 @@ fn read(row: &AnyRow) -> sqlx::Result<Photo> {
 
 /// Lists the photos of an event, in order of upload.
 #[utoipa::path(get, path = "/events/{event}/photos", tag = "photos",
-    params(("event" = String, Path), Filter, Paging), responses((status = 200, body = Page<Photo>)))]
+    params(("event" = String, Path), PhotoQuery, Paging), responses((status = 200, body = Page<Photo>)))]
 pub async fn list(
     State(app): State<App>,
     grant: Grant,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<PhotoQuery>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Photo>>> {
     let folder = extract::optional_line("folder", filter.folder)?;
@@ -84,9 +84,9 @@ pub async fn list(
     let select = format!(
         "SELECT {COLUMNS} FROM photos p WHERE p.event_id = $1 AND ($2 = '' OR p.folder_id = $2) {unfiled}"
     );
-    let list = List {
+    let list = PageQuery {
         select: &select,
-        values: &[Value::Text(grant.event()?), Value::Text(&folder)],
+        values: &[BoundValue::Text(grant.event()?), BoundValue::Text(&folder)],
         order: ["p.created_unix_s", "p.id"],
     };
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
@@ -129,7 +129,7 @@ pub async fn change(
     };
     let mut tx = app.db().write().await?;
     if let Some(folder) = &folder {
-        in_event(&mut *tx, folder, grant.event()?).await?;
+        check_in_event(&mut *tx, folder, grant.event()?).await?;
     }
     sqlx::query("UPDATE photos SET name = $1, folder_id = $2 WHERE id = $3")
         .bind(name)
@@ -137,7 +137,7 @@ pub async fn change(
         .bind(&photo)
         .execute(&mut *tx)
         .await?;
-    note_by(&mut tx, &grant, "photo_change", &photo, "").await?;
+    record_by(&mut tx, &grant, "photo_change", &photo, "").await?;
     tx.commit().await?;
     one(&app, &grant, &photo).await.map(Json)
 }

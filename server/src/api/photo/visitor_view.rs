@@ -1,36 +1,38 @@
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::responses::{self, File};
-use crate::api::photo_policy::{Allowed, COLUMNS, Download, TABLES, VISIBLE, watermark_of};
+use super::responses::{self, PhotoFile};
+use crate::api::photo_policy::{
+    COLUMNS, Download, PhotoPermissions, TABLES, VISIBLE, watermark_of,
+};
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::infra::photo_store::Kind as BlobKind;
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::infra::photo_store::Rendition as BlobKind;
 
 /// A photo that visitors may see under the photo policy (`api/photo_policy.rs`).
-pub struct Shown {
-    file: File,
+pub struct VisitorPhoto {
+    file: PhotoFile,
     watermark: Option<String>,
-    pub allowed: Allowed,
+    pub allowed: PhotoPermissions,
 }
 
-/// Finds a photo of `event` that visitors may see. The caller decides whether this visitor gets it.
+/// Finds a photo of `open_collection` that visitors may see. The caller decides whether this visitor gets it.
 ///
 /// # Errors
 /// - `NotFound` if visitors may not see it, or the event has no such photo.
-pub async fn shown(app: &App, event: &str, photo: &str) -> Result<Shown> {
+pub async fn find_visible(app: &App, event: &str, photo: &str) -> Result<VisitorPhoto> {
     let text = format!(
         "SELECT p.*, {COLUMNS} FROM {TABLES} WHERE p.id = $1 AND p.event_id = $2 AND {VISIBLE}"
     );
     let row = sqlx::query(&text).bind(photo).bind(event).fetch_one(app.db().read()).await?;
-    let allowed = Allowed::of_row(&row)?;
+    let allowed = PhotoPermissions::of_row(&row)?;
     if !allowed.visible {
-        return Err(Failure::not_found());
+        return Err(ApiError::not_found());
     }
-    Ok(Shown { file: File::read(&row)?, watermark: watermark_of(&row)?, allowed })
+    Ok(VisitorPhoto { file: PhotoFile::read(&row)?, watermark: watermark_of(&row)?, allowed })
 }
 
-impl Shown {
+impl VisitorPhoto {
     /// Responds with the thumbnail for lists. It has no watermark, since it is too small for other uses.
     pub async fn thumb(self, app: &App, headers: &HeaderMap) -> Result<Response> {
         responses::derivative(app, self.file, headers, BlobKind::Thumb).await
@@ -39,7 +41,7 @@ impl Shown {
     /// Responds with the derivative for screens, with the event's watermark.
     pub async fn web(self, app: &App, headers: &HeaderMap) -> Result<Response> {
         match &self.watermark {
-            Some(text) => responses::marked(app, self.file, headers, text).await,
+            Some(text) => responses::watermarked(app, self.file, headers, text).await,
             None => responses::derivative(app, self.file, headers, BlobKind::Web).await,
         }
     }
@@ -53,14 +55,14 @@ impl Shown {
             Download::Off => Err(refusal()),
             Download::Web => {
                 let file = self.file.clone();
-                responses::to_be_saved(self.web(app, headers).await?, &file)
+                responses::as_attachment(self.web(app, headers).await?, &file)
             }
             Download::Original => responses::original(app, self.file, headers).await,
         }
     }
 
     /// Returns the file name and bytes of the download, for an archive; `None` if downloads are off.
-    pub async fn taken(self, app: &App) -> Result<Option<(String, Vec<u8>)>> {
+    pub async fn archive_entry(self, app: &App) -> Result<Option<(String, Vec<u8>)>> {
         let file = self.file;
         Ok(match self.allowed.download {
             Download::Off => None,
@@ -70,7 +72,7 @@ impl Shown {
             Download::Web => {
                 let name = file.jpeg_name();
                 let bytes = match &self.watermark {
-                    Some(text) => responses::marked_jpeg(app, file, text).await?,
+                    Some(text) => responses::watermarked_jpeg(app, file, text).await?,
                     None => responses::jpeg(app, file, BlobKind::Web).await?,
                 };
                 Some((name, bytes))
@@ -82,11 +84,11 @@ impl Shown {
     ///
     /// # Errors
     /// - `Forbidden` if downloads are off.
-    pub fn may_be_taken(&self) -> Result<()> {
+    pub fn check_download(&self) -> Result<()> {
         if self.allowed.download == Download::Off { Err(refusal()) } else { Ok(()) }
     }
 }
 
-fn refusal() -> Failure {
-    Failure::new(Kind::Forbidden, "Downloads of this photo are off.")
+fn refusal() -> ApiError {
+    ApiError::new(ErrorKind::Forbidden, "Downloads of this photo are off.")
 }

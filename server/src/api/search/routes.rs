@@ -3,24 +3,26 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
-use picpick_engine::{Answer, MatchKind, PhotoId, Scoring, Search, Subject, Template, subject};
+use picpick_engine::{
+    MatchKind, PhotoId, Scoring, SearchOutcome, SearchQuery, Subject, Template, subject,
+};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::photo::rows_of;
+use crate::api::photo::rows_by_content;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
-use crate::http::auth::audit::note_by;
-use crate::http::extract::{self, Body, Bytes, Query, Raw};
-use crate::infra::admission::Place;
+use crate::http::auth::audit::record_by;
+use crate::http::extract::{self, BinarySchema, Body, Query, RawBody};
+use crate::infra::admission::Slot;
 use crate::infra::telemetry::metrics;
 
 /// How a face is scored against the probe.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum How {
+pub enum ScoringMode {
     /// By the mean of the cosine similarities to the face and to the centroid of its person, if it belongs to
     /// one.
     #[default]
@@ -33,10 +35,10 @@ pub enum How {
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Wish {
+pub struct SearchParams {
     /// How a face is scored against the probe; default: `people`.
     #[param(inline)]
-    pub how: Option<How>,
+    pub how: Option<ScoringMode>,
     /// Threshold for a good face, 0 to 1; default: the event's threshold.
     #[param(minimum = 0.0, maximum = 1.0)]
     pub similarity_min: Option<f32>,
@@ -55,7 +57,7 @@ pub struct FaceQuery {
 }
 
 #[derive(Deserialize, ToSchema)]
-pub struct Pair {
+pub struct FacePair {
     /// Id of a face of this event.
     a: String,
     /// Id of another face of this event.
@@ -63,7 +65,7 @@ pub struct Pair {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Found {
+pub struct SearchResult {
     /// The threshold for a good face that was applied.
     pub threshold: f32,
     /// The matches, best first, at most one per photo.
@@ -93,7 +95,7 @@ pub struct FoundPhoto {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Compared {
+pub struct FaceComparison {
     /// Cosine similarity of the two faces, -1 to 1.
     pub similarity: f32,
     /// The event's threshold.
@@ -102,31 +104,31 @@ pub struct Compared {
     pub same_person: bool,
 }
 
-impl From<How> for Scoring {
-    fn from(how: How) -> Self {
+impl From<ScoringMode> for Scoring {
+    fn from(how: ScoringMode) -> Self {
         match how {
-            How::People => Scoring::People,
-            How::Direct => Scoring::Direct,
-            How::Expand => Scoring::Expand,
+            ScoringMode::People => Scoring::People,
+            ScoringMode::Direct => Scoring::Direct,
+            ScoringMode::Expand => Scoring::Expand,
         }
     }
 }
 
-impl Wish {
+impl SearchParams {
     fn limit(&self) -> Result<usize> {
         match self.limit.unwrap_or(1000) {
             limit @ 1..=5000 => Ok(limit as usize),
             limit => {
-                Err(Failure::invalid(format!("limit: expected 1 to 5,000, received {limit}.")))
+                Err(ApiError::invalid(format!("limit: expected 1 to 5,000, received {limit}.")))
             }
         }
     }
 
     fn similarity_min(&self) -> Result<Option<f32>> {
         match self.similarity_min {
-            Some(least) if !(0.0..=1.0).contains(&least) => {
-                Err(Failure::invalid(format!("similarity_min: expected 0 to 1, received {least}.")))
-            }
+            Some(least) if !(0.0..=1.0).contains(&least) => Err(ApiError::invalid(format!(
+                "similarity_min: expected 0 to 1, received {least}."
+            ))),
             least => Ok(least),
         }
     }
@@ -135,32 +137,32 @@ impl Wish {
 /// Searches for the photos of the person on a selfie. The body is the picture: JPEG, PNG or WebP. The server
 /// neither stores nor logs it.
 #[utoipa::path(post, path = "/events/{event}/search", tag = "search",
-    params(("event" = String, Path), Wish),
-    request_body(content = Bytes, content_type = "image/jpeg"),
-    responses((status = 200, body = Found)))]
+    params(("event" = String, Path), SearchParams),
+    request_body(content = BinarySchema, content_type = "image/jpeg"),
+    responses((status = 200, body = SearchResult)))]
 pub async fn by_selfie(
     State(app): State<App>,
     grant: Grant,
-    place: Place,
-    Query(wish): Query<Wish>,
-    Raw(picture): Raw,
-) -> Result<Json<Found>> {
+    place: Slot,
+    Query(wish): Query<SearchParams>,
+    RawBody(picture): RawBody,
+) -> Result<Json<SearchResult>> {
     let begun = Instant::now();
     let (event, limit, least) = (grant.event()?.to_owned(), wish.limit()?, wish.similarity_min()?);
     let name = event.clone();
     let (answer, faces_seen, quality) = app
-        .faces()
-        .run_in(place, move |faces| {
-            let open = faces.event(&name)?;
+        .face_engine()
+        .run_with_permit(place, move |faces| {
+            let open = faces.open_collection(&name)?;
             let pipeline = faces.pipeline()?;
-            let seen = pipeline.analyse_selfie(&picture)?;
+            let seen = pipeline.analyse_query(&picture)?;
             let nth = wish.face.and_then(|face| usize::try_from(face).ok());
             let choice = nth.map_or(Subject::Clear, Subject::Nth);
             let face = subject(&seen.faces, (seen.width, seen.height), choice, "the picture")?;
             let template = Template::of(&[("the picture", face)], pipeline.pack_id())?;
             let scoring = wish.how.unwrap_or_default().into();
             let matching = Instant::now();
-            let search = Search { template, scoring, similarity_min: least, top: Some(limit) };
+            let search = SearchQuery { template, scoring, similarity_min: least, top: Some(limit) };
             let answer = open.search(search)?;
             for (stage, elapsed) in [
                 ("decode", seen.timings.decode),
@@ -174,50 +176,50 @@ pub async fn by_selfie(
         })
         .await?;
     let mut tx = app.db().write().await?;
-    note_by(&mut tx, &grant, "search_selfie", &event, "").await?;
+    record_by(&mut tx, &grant, "search_selfie", &event, "").await?;
     tx.commit().await?;
-    found(&app, &event, answer, faces_seen, quality, begun).await.map(Json)
+    search(&app, &event, answer, faces_seen, quality, begun).await.map(Json)
 }
 
 /// Searches for the photos of the person to whom a face of this event belongs.
 #[utoipa::path(post, path = "/events/{event}/search/face", tag = "search",
-    params(("event" = String, Path), Wish), request_body = FaceQuery,
-    responses((status = 200, body = Found)))]
+    params(("event" = String, Path), SearchParams), request_body = FaceQuery,
+    responses((status = 200, body = SearchResult)))]
 pub async fn by_face(
     State(app): State<App>,
     grant: Grant,
-    place: Place,
-    Query(wish): Query<Wish>,
+    place: Slot,
+    Query(wish): Query<SearchParams>,
     Body(given): Body<FaceQuery>,
-) -> Result<Json<Found>> {
+) -> Result<Json<SearchResult>> {
     let begun = Instant::now();
     let (event, limit, least) = (grant.event()?.to_owned(), wish.limit()?, wish.similarity_min()?);
     let face = extract::face("face", &given.face)?;
     let name = event.clone();
     let (answer, quality) = app
-        .faces()
-        .run_in(place, move |faces| {
-            let open = faces.event(&name)?;
+        .face_engine()
+        .run_with_permit(place, move |faces| {
+            let open = faces.open_collection(&name)?;
             let template = open.collection.template_of(&face)?;
             let (quality, scoring) = (template.quality, wish.how.unwrap_or_default().into());
-            let search = Search { template, scoring, similarity_min: least, top: Some(limit) };
+            let search = SearchQuery { template, scoring, similarity_min: least, top: Some(limit) };
             Ok((open.search(search)?, quality))
         })
         .await?;
-    found(&app, &event, answer, 1, quality, begun).await.map(Json)
+    search(&app, &event, answer, 1, quality, begun).await.map(Json)
 }
 
 /// Converts the engine's answer to a response, in which photos have the server's ids.
-async fn found(
+async fn search(
     app: &App,
     event: &str,
-    answer: Answer,
+    answer: SearchOutcome,
     faces_seen: usize,
     quality: f32,
     begun: Instant,
-) -> Result<Found> {
+) -> Result<SearchResult> {
     let photos: Vec<PhotoId> = answer.matches.iter().map(|found| found.photo).collect();
-    let names = names(app, event, &photos).await?;
+    let names = photo_ids_by_content(app, event, &photos).await?;
     let kind = |kind| match kind {
         MatchKind::Direct => "direct",
         MatchKind::Person => "person",
@@ -235,7 +237,7 @@ async fn found(
             bbox: found.bbox.to_vec(),
         })
     };
-    Ok(Found {
+    Ok(SearchResult {
         threshold: answer.threshold,
         matches: answer.matches.into_iter().filter_map(shown).collect(),
         faces_seen,
@@ -245,32 +247,36 @@ async fn found(
 }
 
 /// Returns the server's ids of photos by their content ids (hexadecimal). Photos without a row are left out.
-pub async fn names(app: &App, event: &str, photos: &[PhotoId]) -> Result<HashMap<String, String>> {
+pub async fn photo_ids_by_content(
+    app: &App,
+    event: &str,
+    photos: &[PhotoId],
+) -> Result<HashMap<String, String>> {
     let select = "SELECT p.content_id, p.id FROM photos p WHERE p.event_id = $1";
-    let rows = rows_of(app, event, photos, select).await?;
+    let rows = rows_by_content(app, event, photos, select).await?;
     rows.iter().map(|row| Ok((row.try_get("content_id")?, row.try_get("id")?))).collect()
 }
 
 /// Compares two faces of an event: returns their similarity and whether it reaches the event's threshold.
 #[utoipa::path(post, path = "/events/{event}/compare", tag = "search", params(("event" = String, Path)),
-    request_body = Pair, responses((status = 200, body = Compared)))]
+    request_body = FacePair, responses((status = 200, body = FaceComparison)))]
 pub async fn compare(
     State(app): State<App>,
     grant: Grant,
-    place: Place,
-    Body(given): Body<Pair>,
-) -> Result<Json<Compared>> {
+    place: Slot,
+    Body(given): Body<FacePair>,
+) -> Result<Json<FaceComparison>> {
     let (a, b) = (extract::face("a", &given.a)?, extract::face("b", &given.b)?);
     let event = grant.event()?.to_owned();
-    app.faces()
-        .run_in(place, move |faces| {
-            let open = faces.event(&event)?;
+    app.face_engine()
+        .run_with_permit(place, move |faces| {
+            let open = faces.open_collection(&event)?;
             let template = open.collection.template_of(&a)?;
-            let missing = || Failure::new(Kind::NotFound, "The event has no such face.");
+            let missing = || ApiError::new(ErrorKind::NotFound, "The event has no such face.");
             let similarity =
                 open.collection.score(&template, &b, Scoring::Direct).ok_or_else(missing)?;
             let threshold = open.collection.gallery().threshold();
-            Ok(Json(Compared { similarity, threshold, same_person: similarity >= threshold }))
+            Ok(Json(FaceComparison { similarity, threshold, same_person: similarity >= threshold }))
         })
         .await
 }

@@ -9,18 +9,18 @@ use zeroize::Zeroizing;
 
 use super::members::may_grant;
 use crate::api::account::{hash_password, verify_password};
-use crate::api::event::in_studio;
+use crate::api::event::check_in_studio;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::audit::note_by;
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::audit::record_by;
 use crate::http::auth::{Grant, Role};
 use crate::http::extract::{self, Body, Path, Query};
-use crate::infra::audit_log::{self, Deed};
+use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
-use crate::infra::db::{BY_CREATION, List, Tx, Value};
+use crate::infra::db::{BY_CREATION, BoundValue, PageQuery, Tx};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{new_id, new_token, token_hash};
-use crate::infra::mail::{self, Mail};
+use crate::infra::mail::{self, OutgoingMail};
 
 /// Lifetime of an invitation, seconds.
 const VALID_S: i64 = 7 * 86_400;
@@ -83,9 +83,9 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Invitation>>> {
-    let list = List {
+    let list = PageQuery {
         select: "SELECT * FROM links WHERE studio_id = $1 AND kind = 'invitation' AND expires_unix_s > $2",
-        values: &[Value::Text(&grant.studio), Value::Number(now_s())],
+        values: &[BoundValue::Text(&grant.studio), BoundValue::Number(now_s())],
         order: BY_CREATION,
     };
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
@@ -105,7 +105,7 @@ pub async fn create(
     let email = extract::email(&given.email)?;
     let mut tx = app.db().write().await?;
     if let Some(event) = &given.event {
-        in_studio(&mut tx, event, &grant.studio).await?;
+        check_in_studio(&mut tx, event, &grant.studio).await?;
     }
     let (id, token, now) = (new_id()?, new_token("ppi_")?, now_s());
     sqlx::query(
@@ -122,16 +122,16 @@ pub async fn create(
     .bind(now + VALID_S)
     .execute(&mut *tx)
     .await?;
-    note_by(&mut tx, &grant, "invite", &id, given.role.as_str()).await?;
+    record_by(&mut tx, &grant, "invite", &id, given.role.as_str()).await?;
     let row = sqlx::query("SELECT name FROM studios WHERE id = $1")
         .bind(&grant.studio)
         .fetch_one(&mut *tx)
         .await?;
     let (studio, role) = (row.try_get::<String, _>("name")?, given.role.as_str());
-    let letter = mail::invitation(app.post(), &email, &studio, role, &token);
-    mail::put(app.post(), &mut tx, &Mail::Letter(letter)).await?;
+    let letter = mail::invitation(app.mailer(), &email, &studio, role, &token);
+    mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(letter)).await?;
     tx.commit().await?;
-    app.post().wake();
+    app.mailer().wake();
     let (event, token) = (given.event, Some(token.to_string()));
     let expires_unix_s = now + VALID_S;
     let made = Invitation {
@@ -162,9 +162,9 @@ pub async fn withdraw(
             .execute(&mut *tx)
             .await?;
     if gone.rows_affected() == 0 {
-        return Err(Failure::not_found());
+        return Err(ApiError::not_found());
     }
-    note_by(&mut tx, &grant, "invite_withdraw", &invitation, "").await?;
+    record_by(&mut tx, &grant, "invite_withdraw", &invitation, "").await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -175,7 +175,10 @@ pub async fn withdraw(
     responses((status = 204)))]
 pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Result<StatusCode> {
     let gone = || {
-        Failure::new(Kind::Gone, "The invitation is invalid, expired, withdrawn or already used.")
+        ApiError::new(
+            ErrorKind::Gone,
+            "The invitation is invalid, expired, withdrawn or already used.",
+        )
     };
     let row = sqlx::query(
         "SELECT l.*, u.id AS user_id, u.password_hash FROM links l LEFT JOIN users u ON u.email = l.email \
@@ -198,8 +201,8 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
             None
         }
         Some(_) => {
-            return Err(Failure::new(
-                Kind::WrongCredentials,
+            return Err(ApiError::new(
+                ErrorKind::WrongCredentials,
                 "This address has an account; enter the password of that account.",
             ));
         }
@@ -231,9 +234,14 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
     .execute(&mut *tx)
     .await?;
     let (actor, detail) = (format!("user:{user}"), invitation.role.as_str());
-    let deed =
-        Deed { studio: &studio, actor: &actor, action: "member_join", target: &membership, detail };
-    audit_log::note(&mut tx, deed).await?;
+    let deed = AuditEvent {
+        studio: &studio,
+        actor: &actor,
+        action: "member_join",
+        target: &membership,
+        detail,
+    };
+    audit_log::record(&mut tx, deed).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,14 +7,14 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::members::may_grant;
-use crate::api::event::in_studio;
+use crate::api::event::check_in_studio;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::audit::note_by;
-use crate::http::auth::{Caller, Grant, Role};
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::audit::record_by;
+use crate::http::auth::{Grant, Principal, Role};
 use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::clock::now_s;
-use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{new_id, new_token, token_hash};
 
@@ -68,9 +68,9 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<ApiKey>>> {
-    let list = List {
+    let list = PageQuery {
         select: "SELECT * FROM api_keys WHERE studio_id = $1",
-        values: &[Value::Text(&grant.studio)],
+        values: &[BoundValue::Text(&grant.studio)],
         order: BY_CREATION,
     };
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
@@ -86,20 +86,20 @@ pub async fn create(
     grant: Grant,
     Body(given): Body<NewApiKey>,
 ) -> Result<(StatusCode, Json<ApiKey>)> {
-    let Caller::Person { user, .. } = &grant.caller else {
-        return Err(Failure::new(
-            Kind::Forbidden,
+    let Principal::Person { user, .. } = &grant.caller else {
+        return Err(ApiError::new(
+            ErrorKind::Forbidden,
             "An API key cannot create API keys; sign in as a user.",
         ));
     };
     may_grant(&grant, given.role)?;
     let name = extract::name("name", &given.name)?;
     if given.expires_unix_s.is_some_and(|expires| expires <= now_s()) {
-        return Err(Failure::invalid("expires_unix_s: expected a time in the future."));
+        return Err(ApiError::invalid("expires_unix_s: expected a time in the future."));
     }
     let mut tx = app.db().write().await?;
     if let Some(event) = &given.event {
-        in_studio(&mut tx, event, &grant.studio).await?;
+        check_in_studio(&mut tx, event, &grant.studio).await?;
     }
     let (id, key, now) = (new_id()?, new_token("ppk_")?, now_s());
     sqlx::query(
@@ -117,7 +117,7 @@ pub async fn create(
     .bind(given.expires_unix_s)
     .execute(&mut *tx)
     .await?;
-    note_by(&mut tx, &grant, "key_create", &id, given.role.as_str()).await?;
+    record_by(&mut tx, &grant, "key_create", &id, given.role.as_str()).await?;
     tx.commit().await?;
     let made = ApiKey {
         id,
@@ -147,7 +147,7 @@ pub async fn revoke(
         .await?;
     may_grant(&grant, Role::of_row(&row)?)?;
     sqlx::query("DELETE FROM api_keys WHERE id = $1").bind(&key).execute(&mut *tx).await?;
-    note_by(&mut tx, &grant, "key_revoke", &key, "").await?;
+    record_by(&mut tx, &grant, "key_revoke", &key, "").await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,11 +7,11 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::audit::note_by;
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::audit::record_by;
 use crate::http::auth::{Grant, Role};
 use crate::http::extract::{Body, Path, Query};
-use crate::infra::db::{List, Tx, Value};
+use crate::infra::db::{BoundValue, PageQuery, Tx};
 use crate::infra::db::{Page, Paging};
 
 /// A membership: a user's role in a studio.
@@ -53,7 +53,7 @@ fn read(row: &AnyRow) -> Result<Member> {
 /// - `Forbidden` if the caller has a lower role.
 pub fn may_grant(grant: &Grant, role: Role) -> Result<()> {
     let refused =
-        || Failure::new(Kind::Forbidden, "You can give and take only roles up to your own.");
+        || ApiError::new(ErrorKind::Forbidden, "You can give and take only roles up to your own.");
     if grant.may_grant(role) { Ok(()) } else { Err(refused()) }
 }
 
@@ -65,10 +65,10 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Member>>> {
-    let list = List {
+    let list = PageQuery {
         select: "SELECT m.id, m.user_id, m.role, m.event_id, m.created_unix_s, u.name, u.email \
              FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.studio_id = $1",
-        values: &[Value::Text(&grant.studio)],
+        values: &[BoundValue::Text(&grant.studio)],
         order: ["m.created_unix_s", "m.id"],
     };
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
@@ -86,15 +86,15 @@ pub async fn change(
 ) -> Result<StatusCode> {
     may_grant(&grant, given.role)?;
     let mut tx = app.db().write().await?;
-    let before = held(&mut tx, &grant, &member).await?;
+    let before = lock_role(&mut tx, &grant, &member).await?;
     sqlx::query("UPDATE memberships SET role = $1 WHERE id = $2")
         .bind(given.role.as_str())
         .bind(&member)
         .execute(&mut *tx)
         .await?;
-    keeps_an_owner(&mut tx, &grant.studio).await?;
+    check_owner_left(&mut tx, &grant.studio).await?;
     let detail = format!("{} to {}", before.as_str(), given.role.as_str());
-    note_by(&mut tx, &grant, "member_role", &member, &detail).await?;
+    record_by(&mut tx, &grant, "member_role", &member, &detail).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -109,16 +109,16 @@ pub async fn remove(
     Path((_, member)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     let mut tx = app.db().write().await?;
-    let role = held(&mut tx, &grant, &member).await?;
+    let role = lock_role(&mut tx, &grant, &member).await?;
     sqlx::query("DELETE FROM memberships WHERE id = $1").bind(&member).execute(&mut *tx).await?;
-    keeps_an_owner(&mut tx, &grant.studio).await?;
-    note_by(&mut tx, &grant, "member_remove", &member, role.as_str()).await?;
+    check_owner_left(&mut tx, &grant.studio).await?;
+    record_by(&mut tx, &grant, "member_remove", &member, role.as_str()).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Returns the role of a member. Errors with `Forbidden` if the caller may not change that role.
-async fn held(tx: &mut Tx, grant: &Grant, member: &str) -> Result<Role> {
+async fn lock_role(tx: &mut Tx, grant: &Grant, member: &str) -> Result<Role> {
     let row = sqlx::query("SELECT role FROM memberships WHERE id = $1 AND studio_id = $2")
         .bind(member)
         .bind(&grant.studio)
@@ -130,7 +130,7 @@ async fn held(tx: &mut Tx, grant: &Grant, member: &str) -> Result<Role> {
 }
 
 /// Errors with `Conflict` if the studio has no owner left.
-async fn keeps_an_owner(tx: &mut Tx, studio: &str) -> Result<()> {
+async fn check_owner_left(tx: &mut Tx, studio: &str) -> Result<()> {
     let owners: i64 = sqlx::query(
         "SELECT COUNT(*) AS n FROM memberships WHERE studio_id = $1 AND role = 'owner' AND event_id IS NULL",
     )
@@ -141,8 +141,8 @@ async fn keeps_an_owner(tx: &mut Tx, studio: &str) -> Result<()> {
     if owners > 0 {
         return Ok(());
     }
-    Err(Failure::new(
-        Kind::Conflict,
+    Err(ApiError::new(
+        ErrorKind::Conflict,
         "A studio needs an owner; give another member that role first.",
     ))
 }

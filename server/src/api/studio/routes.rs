@@ -9,11 +9,11 @@ use utoipa::ToSchema;
 use crate::api::account::new_studio;
 use crate::app::App;
 use crate::error::Result;
-use crate::http::auth::audit::note_by;
+use crate::http::auth::audit::record_by;
 use crate::http::auth::{Grant, SignedIn};
 use crate::http::extract::{self, Body, Query};
-use crate::infra::audit_log::{self, Deed};
-use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::audit_log::{self, AuditEvent};
+use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 
 #[derive(Serialize, ToSchema)]
@@ -72,9 +72,9 @@ pub async fn create(
     let mut tx = app.db().write().await?;
     let id = new_studio(&mut tx, &person.user, &name).await?;
     let actor = format!("user:{}", person.user);
-    audit_log::note(
+    audit_log::record(
         &mut tx,
-        Deed { studio: &id, actor: &actor, action: "studio_create", target: &id, detail: "" },
+        AuditEvent { studio: &id, actor: &actor, action: "studio_create", target: &id, detail: "" },
     )
     .await?;
     tx.commit().await?;
@@ -111,7 +111,7 @@ pub async fn rename(
         .bind(&grant.studio)
         .execute(&mut *tx)
         .await?;
-    note_by(&mut tx, &grant, "studio_rename", &grant.studio, "").await?;
+    record_by(&mut tx, &grant, "studio_rename", &grant.studio, "").await?;
     tx.commit().await?;
     one(&app, &grant.studio).await.map(Json)
 }
@@ -132,9 +132,9 @@ pub async fn receipts(
             receipt: row.try_get("receipt")?,
         })
     };
-    let list = List {
+    let list = PageQuery {
         select: "SELECT id, event_id, receipt, created_unix_s FROM receipts WHERE studio_id = $1",
-        values: &[Value::Text(&grant.studio)],
+        values: &[BoundValue::Text(&grant.studio)],
         order: BY_CREATION,
     };
     app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)

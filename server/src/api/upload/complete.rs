@@ -8,13 +8,13 @@ use picpick_engine::{DecodeLimits, media_type, probe};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::staging::Staged;
+use super::staging::StagedUpload;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_s;
 use crate::infra::ids::sha256;
 use crate::infra::jobs;
-use crate::infra::photo_store::Kind as BlobKind;
+use crate::infra::photo_store::Rendition as BlobKind;
 
 /// A row of the `uploads` table.
 pub struct Upload {
@@ -32,7 +32,7 @@ pub struct Upload {
 }
 
 /// Hash, media type and size in pixels of a checked file.
-struct Found {
+struct CheckedPhoto {
     sha256: String,
     media_type: &'static str,
     width: u32,
@@ -53,8 +53,8 @@ impl Upload {
         })
     }
 
-    pub fn staged(&self, app: &App) -> Staged {
-        Staged::of(&app.settings().data, &self.id, self.bytes)
+    pub fn staged(&self, app: &App) -> StagedUpload {
+        StagedUpload::of(&app.settings().data, &self.id, self.bytes)
     }
 }
 
@@ -64,15 +64,15 @@ impl Upload {
 /// # Errors
 /// - `NotAPhoto` if the file is not a readable photo; the upload is deleted.
 /// - `ChecksumMismatch` if the file does not have the announced SHA-256; the upload is deleted.
-pub async fn finish(app: &App, upload: &Upload) -> Result<String> {
+pub async fn complete(app: &App, upload: &Upload) -> Result<String> {
     if let Some(photo) = &upload.photo {
         return Ok(photo.clone());
     }
-    let _permit = app.finishing().acquire().await.map_err(Failure::internal)?;
-    let (staged, blobs) = (upload.staged(app), app.blobs().clone());
+    let _permit = app.photo_memory().acquire().await.map_err(ApiError::internal)?;
+    let (staged, blobs) = (upload.staged(app), app.photo_store().clone());
     let (event, id, announced) = (upload.event.clone(), upload.id.clone(), upload.sha256.clone());
     let checked = app
-        .faces()
+        .face_engine()
         .run(move |faces| {
             let (sealed, plain) = staged.read(&faces.sealer(&event)?)?;
             let found = check(&plain, &announced)?;
@@ -82,16 +82,18 @@ pub async fn finish(app: &App, upload: &Upload) -> Result<String> {
         .await;
     let found = match checked {
         Ok(found) => found,
-        Err(failure) if matches!(failure.kind, Kind::NotAPhoto | Kind::ChecksumMismatch) => {
-            forget(app, upload).await?;
+        Err(failure)
+            if matches!(failure.kind, ErrorKind::NotAPhoto | ErrorKind::ChecksumMismatch) =>
+        {
+            discard(app, upload).await?;
             return Err(failure);
         }
         Err(failure) => return Err(failure),
     };
-    let photo = enter(app, upload, &found).await?;
-    let (staged, blobs) = (upload.staged(app), app.blobs().clone());
+    let photo = insert_photo(app, upload, &found).await?;
+    let (staged, blobs) = (upload.staged(app), app.photo_store().clone());
     let (event, id, ours) = (upload.event.clone(), upload.id.clone(), photo == upload.id);
-    app.faces()
+    app.face_engine()
         .run(move |_| {
             if !ours {
                 blobs.remove(&event, &id)?;
@@ -103,14 +105,14 @@ pub async fn finish(app: &App, upload: &Upload) -> Result<String> {
     Ok(photo)
 }
 
-fn check(plain: &[u8], announced: &str) -> Result<Found> {
+fn check(plain: &[u8], announced: &str) -> Result<CheckedPhoto> {
     let received = sha256(plain);
     if !announced.is_empty() && received != announced {
         let detail = format!("Expected SHA-256 {announced}, received {received}.");
-        return Err(Failure::new(Kind::ChecksumMismatch, detail));
+        return Err(ApiError::new(ErrorKind::ChecksumMismatch, detail));
     }
     let header = probe(plain, &DecodeLimits::default())?;
-    Ok(Found {
+    Ok(CheckedPhoto {
         sha256: received,
         media_type: media_type(plain)?,
         width: header.width,
@@ -120,7 +122,7 @@ fn check(plain: &[u8], announced: &str) -> Result<Found> {
 
 /// Inserts the photo and its indexing job. Returns the id of the event's photo with these bytes, which is an
 /// earlier one if the event had it already.
-async fn enter(app: &App, upload: &Upload, found: &Found) -> Result<String> {
+async fn insert_photo(app: &App, upload: &Upload, found: &CheckedPhoto) -> Result<String> {
     let now = now_s();
     let content = found.sha256.get(..32).unwrap_or_default();
     let mut tx = app.db().write().await?;
@@ -161,9 +163,9 @@ async fn enter(app: &App, upload: &Upload, found: &Found) -> Result<String> {
 }
 
 /// Deletes an upload and its staged file.
-pub async fn forget(app: &App, upload: &Upload) -> Result<()> {
+pub async fn discard(app: &App, upload: &Upload) -> Result<()> {
     let staged = upload.staged(app);
-    app.faces().run(move |_| staged.remove()).await?;
+    app.face_engine().run(move |_| staged.remove()).await?;
     let mut tx = app.db().write().await?;
     sqlx::query("DELETE FROM uploads WHERE id = $1").bind(&upload.id).execute(&mut *tx).await?;
     tx.commit().await?;
@@ -172,20 +174,20 @@ pub async fn forget(app: &App, upload: &Upload) -> Result<()> {
 
 /// Finishes complete uploads that a crash interrupted, and deletes expired ones. Skips uploads that a request
 /// holds.
-pub async fn sweep(app: &App) -> Result<()> {
+pub async fn recover(app: &App) -> Result<()> {
     let rows = sqlx::query(
         "SELECT u.* FROM uploads u JOIN events e ON e.id = u.event_id WHERE e.home = $1",
     )
-    .bind(app.home())
+    .bind(app.node_id())
     .fetch_all(app.db().read())
     .await?;
     for row in &rows {
         let upload = Upload::read(row)?;
-        let Some(_held) = app.uploading().try_hold(&upload.id) else { continue };
+        let Some(_held) = app.upload_locks().try_lock(&upload.id) else { continue };
         let whole = upload.photo.is_none() && upload.staged(app).offset()? == upload.bytes;
         if upload.expires_unix_s <= now_s() {
-            forget(app, &upload).await?;
-        } else if whole && let Err(failure) = finish(app, &upload).await {
+            discard(app, &upload).await?;
+        } else if whole && let Err(failure) = complete(app, &upload).await {
             tracing::warn!(
                 upload = upload.id,
                 reason = failure.reason(),

@@ -5,12 +5,12 @@ use sqlx::Row as _;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::extract::{self, Body};
 
 /// Limits the hashes of one request.
-const MOST: usize = 1000;
+const HASHES_MAX: usize = 1000;
 
 #[derive(Deserialize, ToSchema)]
 pub struct Hashes {
@@ -20,7 +20,7 @@ pub struct Hashes {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct KnownHashes {
+pub struct ExistingHashes {
     /// The hashes of photos that the event has.
     pub known: Vec<String>,
 }
@@ -28,15 +28,15 @@ pub struct KnownHashes {
 /// Returns which of the given hashes belong to photos of the event, so that a client can skip those uploads.
 #[utoipa::path(post, path = "/events/{event}/uploads/known", tag = "uploads",
     params(("event" = String, Path)), request_body = Hashes,
-    responses((status = 200, body = KnownHashes)))]
-pub async fn known(
+    responses((status = 200, body = ExistingHashes)))]
+pub async fn find_existing(
     State(app): State<App>,
     grant: Grant,
     Body(asked): Body<Hashes>,
-) -> Result<Json<KnownHashes>> {
-    if asked.sha256.len() > MOST {
-        return Err(Failure::invalid(format!(
-            "sha256: expected at most {MOST}, received {}.",
+) -> Result<Json<ExistingHashes>> {
+    if asked.sha256.len() > HASHES_MAX {
+        return Err(ApiError::invalid(format!(
+            "sha256: expected at most {HASHES_MAX}, received {}.",
             asked.sha256.len()
         )));
     }
@@ -44,15 +44,15 @@ pub async fn known(
     let mut known = Vec::new();
     for hash in &asked.sha256 {
         let hash = extract::sha256(hash)?;
-        if photo_with(&app, event, &hash).await?.is_some() {
+        if photo_by_hash(&app, event, &hash).await?.is_some() {
             known.push(hash);
         }
     }
-    Ok(Json(KnownHashes { known }))
+    Ok(Json(ExistingHashes { known }))
 }
 
-/// Returns the id of the photo of `event` with this SHA-256 (hexadecimal).
-pub async fn photo_with(app: &App, event: &str, sha256: &str) -> Result<Option<String>> {
+/// Returns the id of the photo of `open_collection` with this SHA-256 (hexadecimal).
+pub async fn photo_by_hash(app: &App, event: &str, sha256: &str) -> Result<Option<String>> {
     let row = sqlx::query(
         "SELECT id FROM photos WHERE event_id = $1 AND content_id = $2 AND sha256 = $3",
     )

@@ -8,4 +8,4 @@ pub mod dedup;
 pub mod routes;
 pub mod staging;
 
-pub use complete::{Upload, forget, sweep};
+pub use complete::{Upload, discard, recover};

@@ -14,13 +14,13 @@ use futures_util::StreamExt as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::complete::{Upload, finish, forget};
-use super::dedup::photo_with;
-use crate::api::folder::in_event;
+use super::complete::{Upload, complete, discard};
+use super::dedup::photo_by_hash;
+use crate::api::folder::check_in_event;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
-use crate::http::extract::{self, Bytes, Path};
+use crate::http::extract::{self, BinarySchema, Path};
 use crate::infra::clock::now_s;
 use crate::infra::ids::new_id;
 
@@ -31,8 +31,8 @@ const LENGTH: HeaderName = HeaderName::from_static("upload-length");
 const METADATA: HeaderName = HeaderName::from_static("upload-metadata");
 const EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
 const PHOTO: HeaderName = HeaderName::from_static("picpick-photo");
-/// Lifetime of an upload from its creation, seconds. `sweep` deletes expired uploads.
-const KEPT_S: i64 = 7 * 86_400;
+/// Lifetime of an upload from its creation, seconds. `recover` deletes expired uploads.
+const EXPIRES_S: i64 = 7 * 86_400;
 /// Least size of a write, bytes, except at the end of a body.
 const WRITE_BYTES: usize = 1 << 20;
 
@@ -45,13 +45,13 @@ pub enum Protocol {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct AlreadyThere {
+pub struct ExistingPhoto {
     /// The id of the event's photo with these bytes.
     pub photo: String,
 }
 
 /// The length and metadata of a file, from the headers of the creation request.
-struct Announced {
+struct UploadHeaders {
     bytes: u64,
     name: String,
     sha256: String,
@@ -75,8 +75,8 @@ pub async fn capabilities(State(app): State<App>) -> Response {
 fn check_version(headers: &HeaderMap) -> Result<()> {
     match headers.get(RESUMABLE) {
         Some(version) if version == VERSION => Ok(()),
-        _ => Err(Failure::new(
-            Kind::PreconditionFailed,
+        _ => Err(ApiError::new(
+            ErrorKind::PreconditionFailed,
             "Expected the header 'Tus-Resumable: 1.0.0'.",
         )),
     }
@@ -87,20 +87,20 @@ fn number(headers: &HeaderMap, name: &HeaderName) -> Result<u64> {
     let digits =
         text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
     digits.and_then(|text| text.parse().ok()).ok_or_else(|| {
-        Failure::new(Kind::BadRequest, format!("{name}: expected a number of bytes."))
+        ApiError::new(ErrorKind::BadRequest, format!("{name}: expected a number of bytes."))
     })
 }
 
-fn announced(headers: &HeaderMap, bytes_max: u64) -> Result<Announced> {
+fn announced(headers: &HeaderMap, bytes_max: u64) -> Result<UploadHeaders> {
     let bytes = number(headers, &LENGTH)?;
     if bytes > bytes_max {
-        return Err(Failure::new(
-            Kind::TooLarge,
+        return Err(ApiError::new(
+            ErrorKind::TooLarge,
             format!("Upload-Length: expected at most {bytes_max} bytes, received {bytes}."),
         ));
     }
     if bytes == 0 {
-        return Err(Failure::new(Kind::NotAPhoto, "The file is empty."));
+        return Err(ApiError::new(ErrorKind::NotAPhoto, "The file is empty."));
     }
     let text = headers.get(METADATA).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let value = |name: &str| -> Result<Option<String>> {
@@ -108,12 +108,13 @@ fn announced(headers: &HeaderMap, bytes_max: u64) -> Result<Announced> {
         let Some(pair) = pair else { return Ok(None) };
         let encoded = pair.split_once(' ').map_or("", |(_, value)| value.trim());
         let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let bad =
-            || Failure::invalid(format!("Upload-Metadata: expected Base64 of UTF-8 for '{name}'."));
+        let bad = || {
+            ApiError::invalid(format!("Upload-Metadata: expected Base64 of UTF-8 for '{name}'."))
+        };
         decoded.map(Some).ok_or_else(bad)
     };
     let name = value("filename")?.unwrap_or_else(|| "photo".to_owned());
-    Ok(Announced {
+    Ok(UploadHeaders {
         bytes,
         name: extract::line("filename", &name, 1, 255)?,
         sha256: value("sha256")?.map_or(Ok(String::new()), |hash| extract::sha256(&hash))?,
@@ -129,24 +130,24 @@ fn announced(headers: &HeaderMap, bytes_max: u64) -> Result<Announced> {
         ("Tus-Resumable" = inline(Protocol), Header),
         ("Upload-Length" = u64, Header, description = "Bytes of the file", minimum = 1),
         ("Upload-Metadata" = Option<String>, Header, description = "filename, sha256 (hexadecimal) and folder, Base64 each")),
-    responses((status = 201, description = "Send the file to Location"), (status = 200, body = AlreadyThere)))]
+    responses((status = 201, description = "Send the file to Location"), (status = 200, body = ExistingPhoto)))]
 pub async fn create(State(app): State<App>, grant: Grant, headers: HeaderMap) -> Result<Response> {
     check_version(&headers)?;
     let event = grant.event()?;
     let new = announced(&headers, app.settings().photo_bytes_max)?;
     if !new.sha256.is_empty()
-        && let Some(photo) = photo_with(&app, event, &new.sha256).await?
+        && let Some(photo) = photo_by_hash(&app, event, &new.sha256).await?
     {
         return Ok(
-            (StatusCode::OK, [(RESUMABLE, VERSION)], Json(AlreadyThere { photo })).into_response()
+            (StatusCode::OK, [(RESUMABLE, VERSION)], Json(ExistingPhoto { photo })).into_response()
         );
     }
     if let Some(folder) = &new.folder {
-        in_event(app.db().read(), folder, event).await?;
+        check_in_event(app.db().read(), folder, event).await?;
     }
-    let upload = match begun(&app, event, &new).await? {
-        Some(upload) => into_folder(&app, upload, new.folder).await?,
-        None => begin(&app, event, new).await?,
+    let upload = match find_unfinished(&app, event, &new).await? {
+        Some(upload) => move_to_folder(&app, upload, new.folder).await?,
+        None => insert_upload(&app, event, new).await?,
     };
     let location = format!("/api/v1/events/{event}/uploads/{}", upload.id);
     let offset = upload.staged(&app).offset()?;
@@ -165,7 +166,7 @@ fn time_of(unix_s: i64) -> std::time::SystemTime {
 }
 
 /// Returns the unfinished upload with the same SHA-256 and length.
-async fn begun(app: &App, event: &str, new: &Announced) -> Result<Option<Upload>> {
+async fn find_unfinished(app: &App, event: &str, new: &UploadHeaders) -> Result<Option<Upload>> {
     if new.sha256.is_empty() {
         return Ok(None);
     }
@@ -183,7 +184,7 @@ async fn begun(app: &App, event: &str, new: &Announced) -> Result<Option<Upload>
 }
 
 /// Sets the upload's folder to `folder`, if it is given.
-async fn into_folder(app: &App, upload: Upload, folder: Option<String>) -> Result<Upload> {
+async fn move_to_folder(app: &App, upload: Upload, folder: Option<String>) -> Result<Upload> {
     if folder.is_none() || folder == upload.folder {
         return Ok(upload);
     }
@@ -197,7 +198,7 @@ async fn into_folder(app: &App, upload: Upload, folder: Option<String>) -> Resul
     Ok(Upload { folder, ..upload })
 }
 
-async fn begin(app: &App, event: &str, new: Announced) -> Result<Upload> {
+async fn insert_upload(app: &App, event: &str, new: UploadHeaders) -> Result<Upload> {
     let now = now_s();
     let upload = Upload {
         id: new_id()?,
@@ -207,10 +208,10 @@ async fn begin(app: &App, event: &str, new: Announced) -> Result<Upload> {
         sha256: new.sha256,
         bytes: new.bytes,
         photo: None,
-        expires_unix_s: now + KEPT_S,
+        expires_unix_s: now + EXPIRES_S,
     };
     let staged = upload.staged(app);
-    app.faces().run(move |_| staged.create()).await?;
+    app.face_engine().run(move |_| staged.create()).await?;
     let mut tx = app.db().write().await?;
     sqlx::query(
         "INSERT INTO uploads (id, event_id, folder_id, name, sha256, bytes, created_unix_s, expires_unix_s) \
@@ -257,7 +258,7 @@ pub async fn offset(
     headers.insert(RESUMABLE, HeaderValue::from_static(VERSION));
     headers.insert(LENGTH, HeaderValue::from(upload.bytes));
     headers.insert(OFFSET, HeaderValue::from(offset));
-    insert_photo(&mut headers, upload.photo.as_deref())?;
+    insert_photo_header(&mut headers, upload.photo.as_deref())?;
     Ok((StatusCode::OK, headers).into_response())
 }
 
@@ -266,9 +267,9 @@ fn offset_of(app: &App, upload: &Upload) -> Result<u64> {
     if upload.photo.is_some() { Ok(upload.bytes) } else { upload.staged(app).offset() }
 }
 
-fn insert_photo(headers: &mut HeaderMap, photo: Option<&str>) -> Result<()> {
+fn insert_photo_header(headers: &mut HeaderMap, photo: Option<&str>) -> Result<()> {
     if let Some(photo) = photo {
-        headers.insert(PHOTO, HeaderValue::from_str(photo).map_err(Failure::internal)?);
+        headers.insert(PHOTO, HeaderValue::from_str(photo).map_err(ApiError::internal)?);
     }
     Ok(())
 }
@@ -279,7 +280,7 @@ fn insert_photo(headers: &mut HeaderMap, photo: Option<&str>) -> Result<()> {
     params(("event" = String, Path), ("upload" = String, Path),
         ("Tus-Resumable" = inline(Protocol), Header),
         ("Upload-Offset" = u64, Header, description = "Byte at which the part begins")),
-    request_body(content = Bytes, content_type = "application/offset+octet-stream"),
+    request_body(content = BinarySchema, content_type = "application/offset+octet-stream"),
     responses((status = 204)))]
 pub async fn append(
     State(app): State<App>,
@@ -291,26 +292,26 @@ pub async fn append(
     check_version(&headers)?;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if content_type != Some("application/offset+octet-stream") {
-        return Err(Failure::new(
-            Kind::UnsupportedType,
+        return Err(ApiError::new(
+            ErrorKind::UnsupportedType,
             "Expected Content-Type: application/offset+octet-stream.",
         ));
     }
     let from = number(&headers, &OFFSET)?;
-    let _held = app.uploading().hold(&id).await?;
+    let _held = app.upload_locks().lock(&id).await?;
     let upload = find(&app, &grant, &id).await?;
     let there = offset_of(&app, &upload)?;
     if from != there {
         let detail = format!("The upload has {there} bytes, the part begins at {from}.");
-        return Err(Failure::new(Kind::Conflict, detail));
+        return Err(ApiError::new(ErrorKind::Conflict, detail));
     }
     let offset = receive(&app, &upload, from, body).await?;
     let mut answer = HeaderMap::new();
     answer.insert(RESUMABLE, HeaderValue::from_static(VERSION));
     answer.insert(OFFSET, HeaderValue::from(offset));
     if offset == upload.bytes {
-        let photo = finish(&app, &upload).await?;
-        insert_photo(&mut answer, Some(&photo))?;
+        let photo = complete(&app, &upload).await?;
+        insert_photo_header(&mut answer, Some(&photo))?;
     }
     Ok((StatusCode::NO_CONTENT, answer).into_response())
 }
@@ -330,7 +331,10 @@ async fn receive(app: &App, upload: &Upload, from: u64, body: RawBody) -> Result
             }
         }
         if offset + waiting.len() as u64 > upload.bytes {
-            return Err(Failure::new(Kind::TooLarge, "The part goes beyond the announced length."));
+            return Err(ApiError::new(
+                ErrorKind::TooLarge,
+                "The part goes beyond the announced length.",
+            ));
         }
         if waiting.len() >= WRITE_BYTES {
             offset = write(app, upload, offset, &mut waiting).await?;
@@ -341,19 +345,19 @@ async fn receive(app: &App, upload: &Upload, from: u64, body: RawBody) -> Result
     }
     match broken {
         None => Ok(offset),
-        Some(_) => Err(Failure::new(
-            Kind::BadRequest,
+        Some(_) => Err(ApiError::new(
+            ErrorKind::BadRequest,
             "The connection broke; request the offset with HEAD and resume there.",
         )),
     }
 }
 
-/// Writes the whole chunks of `waiting` and leaves the rest in it. Returns the new offset.
+/// Writes the whole chunks of `pending` and leaves the rest in it. Returns the new offset.
 async fn write(app: &App, upload: &Upload, offset: u64, waiting: &mut Vec<u8>) -> Result<u64> {
     let (staged, event) = (upload.staged(app), upload.event.clone());
     let plain = std::mem::take(waiting);
     let (after, plain) = app
-        .faces()
+        .face_engine()
         .run(move |faces| Ok((staged.append(&faces.sealer(&event)?, offset, &plain)?, plain)))
         .await?;
     let written = usize::try_from(after - offset).unwrap_or(usize::MAX);
@@ -364,13 +368,13 @@ async fn write(app: &App, upload: &Upload, offset: u64, waiting: &mut Vec<u8>) -
 /// Deletes an upload and the bytes received for it.
 #[utoipa::path(delete, path = "/events/{event}/uploads/{upload}", tag = "uploads",
     params(("event" = String, Path), ("upload" = String, Path)), responses((status = 204)))]
-pub async fn give_up(
+pub async fn terminate(
     State(app): State<App>,
     grant: Grant,
     Path((_event, id)): Path<(String, String)>,
 ) -> Result<Response> {
-    let _held = app.uploading().hold(&id).await?;
+    let _held = app.upload_locks().lock(&id).await?;
     let upload = find(&app, &grant, &id).await?;
-    forget(&app, &upload).await?;
+    discard(&app, &upload).await?;
     Ok((StatusCode::NO_CONTENT, [(RESUMABLE, VERSION)]).into_response())
 }

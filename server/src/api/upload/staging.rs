@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 
 use picpick_engine::{BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer};
 
-use crate::error::{Failure, Result};
-use crate::infra::photo_store::{Kind, chunks, open_chunks, sealed_bytes, sealed_name};
+use crate::error::{ApiError, Result};
+use crate::infra::photo_store::{Rendition, chunks, open_chunks, sealed_bytes, sealed_name};
 
 const CHUNK: u64 = BLOB_CHUNK_BYTES as u64;
 const SEALED_CHUNK: u64 = CHUNK + BLOB_CHUNK_EXTRA_BYTES as u64;
 
 /// The staging file of one upload.
-pub struct Staged {
+pub struct StagedUpload {
     path: PathBuf,
     /// The upload's id, which becomes the photo's id.
     id: String,
@@ -30,7 +30,7 @@ pub fn folder(data: &Path) -> PathBuf {
     data.join("uploads")
 }
 
-impl Staged {
+impl StagedUpload {
     pub fn of(data: &Path, id: &str, bytes: u64) -> Self {
         Self { path: folder(data).join(id), id: id.to_owned(), bytes }
     }
@@ -73,14 +73,14 @@ impl Staged {
         let mut file = self.file()?;
         let there = self.offset_at(file.metadata()?.len());
         if there != offset {
-            return Err(Failure::internal(format!(
+            return Err(ApiError::internal(format!(
                 "an upload has {there} bytes, expected {offset}"
             )));
         }
         let ends = offset + plain.len() as u64 == self.bytes;
         let whole =
             if ends { plain.len() } else { plain.len() / BLOB_CHUNK_BYTES * BLOB_CHUNK_BYTES };
-        let (name, count) = (sealed_name(&self.id, Kind::Original), chunks(self.bytes));
+        let (name, count) = (sealed_name(&self.id, Rendition::Original), chunks(self.bytes));
         // Cuts off a chunk that a crash left incomplete.
         let end = offset / CHUNK * SEALED_CHUNK;
         file.set_len(end)?;
@@ -98,7 +98,7 @@ impl Staged {
     pub fn read(&self, sealer: &BlobSealer) -> Result<(Vec<u8>, Vec<u8>)> {
         let mut sealed = Vec::new();
         File::open(&self.path)?.read_to_end(&mut sealed)?;
-        let name = sealed_name(&self.id, Kind::Original);
+        let name = sealed_name(&self.id, Rendition::Original);
         let plain = open_chunks(sealer, &name, 0, chunks(self.bytes), &sealed)?;
         Ok((sealed, plain))
     }
@@ -116,17 +116,18 @@ impl Staged {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use picpick_engine::{DataFolder, Keep};
+    use picpick_engine::{DataDir, RetentionPolicy};
 
     #[test]
     fn a_file_grows_by_whole_chunks_and_survives_a_torn_one() {
         let room = tempfile::tempdir().unwrap();
-        let data = DataFolder::open(&room.path().join("data"), None).unwrap();
-        let keep = Keep { purpose: "p".into(), legal_basis: "b".into(), ends_unix_s: None };
+        let data = DataDir::open(&room.path().join("data"), None).unwrap();
+        let keep =
+            RetentionPolicy { purpose: "p".into(), legal_basis: "b".into(), ends_unix_s: None };
         data.create("event", "pack", &keep).unwrap();
         let sealer = data.blob_sealer("event").unwrap();
         let plain: Vec<u8> = (0..3 * CHUNK + 100).map(|i| (i % 249) as u8).collect();
-        let staged = Staged::of(room.path(), "a", plain.len() as u64);
+        let staged = StagedUpload::of(room.path(), "a", plain.len() as u64);
         staged.create().unwrap();
         assert_eq!(staged.offset().unwrap(), 0);
         let offset = staged.append(&sealer, 0, &plain[..CHUNK as usize + 10]).unwrap();

@@ -1,6 +1,6 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Mark, Role, Sheet, Shot, Shown};
+use super::{ContactSheet, FaceMark, FaceRole, SheetPhoto, Thumbnail};
 use crate::cli::contact_sheet::model;
 use crate::cli::format;
 
@@ -17,7 +17,12 @@ const EDGE_SHARE: f32 = 0.14;
 
 /// Renders the page. The pictures must be in the order of the sheet's photos. maud escapes all text, file
 /// names included.
-pub fn page(sheet: &Sheet, selfies: &[Shown], matched: &[Shown], others: &[Shown]) -> Markup {
+pub fn page(
+    sheet: &ContactSheet,
+    selfies: &[Thumbnail],
+    matched: &[Thumbnail],
+    others: &[Thumbnail],
+) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -57,7 +62,7 @@ pub fn page(sheet: &Sheet, selfies: &[Shown], matched: &[Shown], others: &[Shown
     }
 }
 
-fn head(sheet: &Sheet, selfies: &[Shown]) -> Markup {
+fn head(sheet: &ContactSheet, selfies: &[Thumbnail]) -> Markup {
     let found = sheet.matched.len();
     let verb = if found == 1 { "shows" } else { "show" };
     html! {
@@ -100,11 +105,11 @@ fn legend() -> Markup {
     }
 }
 
-fn card(shot: &Shot, shown: &Shown, rank: Option<usize>) -> Markup {
+fn card(shot: &SheetPhoto, shown: &Thumbnail, rank: Option<usize>) -> Markup {
     let wide = shot.faces.len() > FACES_PER_CARD_MAX;
     let best =
         shot.faces.iter().filter_map(|face| face.similarity).fold(f32::NEG_INFINITY, f32::max);
-    let matched = shot.faces.iter().find(|face| face.role == Role::Match);
+    let matched = shot.faces.iter().find(|face| face.role == FaceRole::Match);
     let shape = (shot.width as f32 / shot.height.max(1) as f32).clamp(SHAPE_MIN, SHAPE_MAX);
     html! {
         figure.card.matched[rank.is_some()].wide[wide] style=(format!("--shape:{shape:.3}")) {
@@ -127,19 +132,19 @@ fn card(shot: &Shot, shown: &Shown, rank: Option<usize>) -> Markup {
     }
 }
 
-fn faces(shot: &Shot) -> String {
+fn faces(shot: &SheetPhoto) -> String {
     if shot.faces.is_empty() { "no face".into() } else { format::count(shot.faces.len(), "face") }
 }
 
-fn picture(shot: &Shot, shown: &Shown) -> Markup {
+fn picture(shot: &SheetPhoto, shown: &Thumbnail) -> Markup {
     let shape = format!("aspect-ratio:{}/{}", shot.width.max(1), shot.height.max(1));
     match shown {
-        Shown::Missing(reason) => html! {
+        Thumbnail::Missing(reason) => html! {
             div.picture.missing style=(shape) role="img" aria-label=(model::words(shot)) {
                 p { "No picture: " (reason) }
             }
         },
-        Shown::Jpeg { base64, width, height } => html! {
+        Thumbnail::Jpeg { base64, width, height } => html! {
             div.picture style=(shape) {
                 img src=(PreEscaped(format!("data:image/jpeg;base64,{base64}"))) width=(width) height=(height)
                     alt=(model::words(shot));
@@ -149,12 +154,12 @@ fn picture(shot: &Shot, shown: &Shown) -> Markup {
     }
 }
 
-fn face(mark: &Mark, shot: &Shot) -> Markup {
+fn face(mark: &FaceMark, shot: &SheetPhoto) -> Markup {
     let role = match mark.role {
-        Role::Match => "match",
-        Role::Other => "other",
-        Role::Poor => "poor",
-        Role::Subject => "subject",
+        FaceRole::Match => "match",
+        FaceRole::Other => "other",
+        FaceRole::Poor => "poor",
+        FaceRole::Subject => "subject",
     };
     let (left, width) = span(mark.bbox[0], mark.bbox[2], shot.width);
     let (top, height) = span(mark.bbox[1], mark.bbox[3], shot.height);
@@ -185,7 +190,7 @@ fn span(start: i32, length: i32, side: u32) -> (f32, f32) {
     (from, (to - from).max(0.0))
 }
 
-fn foot(sheet: &Sheet) -> Markup {
+fn foot(sheet: &ContactSheet) -> Markup {
     html! {
         footer {
             p { "Models: " (sheet.models) "." }
@@ -195,7 +200,7 @@ fn foot(sheet: &Sheet) -> Markup {
     }
 }
 
-fn name(shot: &Shot) -> String {
+fn name(shot: &SheetPhoto) -> String {
     shot.path
         .file_name()
         .map_or_else(|| format::path(&shot.path), |name| format::path(name.as_ref()))

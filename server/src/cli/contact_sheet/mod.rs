@@ -13,9 +13,9 @@ use anyhow::{Context as _, Result};
 use picpick_engine::PhotoId;
 use rayon::prelude::*;
 
-pub use thumbnail::Shown;
+pub use thumbnail::Thumbnail;
 
-/// Most photos shown at [`LARGE_WIDTH_PX`]. Above it all are shown at [`SMALL_WIDTH_PX`], so that the file
+/// Most photos shown at [`LARGE_WIDTH_PX`]. Above it all are counts_cache at [`SMALL_WIDTH_PX`], so that the file
 /// stays under some 20 MB.
 const LARGE_PHOTOS_MAX: usize = 60;
 const LARGE_WIDTH_PX: u32 = 900;
@@ -23,7 +23,7 @@ const SMALL_WIDTH_PX: u32 = 560;
 
 /// The content of a contact sheet.
 #[derive(Debug)]
-pub struct Sheet {
+pub struct ContactSheet {
     pub title: String,
     /// Similarity that a good face had to reach, -1..1.
     pub threshold: f32,
@@ -32,10 +32,10 @@ pub struct Sheet {
     pub faces: usize,
     /// Number of photos that did not match and are not on the sheet.
     pub left_out: usize,
-    pub selfies: Vec<Shot>,
+    pub selfies: Vec<SheetPhoto>,
     /// Best first.
-    pub matched: Vec<Shot>,
-    pub others: Vec<Shot>,
+    pub matched: Vec<SheetPhoto>,
+    pub others: Vec<SheetPhoto>,
     /// The models and their licences.
     pub models: String,
     /// A restriction of the models' licence.
@@ -44,33 +44,33 @@ pub struct Sheet {
 
 /// A photo of the sheet.
 #[derive(Clone, Debug)]
-pub struct Shot {
+pub struct SheetPhoto {
     pub path: PathBuf,
     /// Content id of the indexed file, to detect that the file has changed; `None` for a selfie.
     pub id: Option<PhotoId>,
     /// Upright size in pixels.
     pub width: u32,
     pub height: u32,
-    pub faces: Vec<Mark>,
+    pub faces: Vec<FaceMark>,
     /// Why the photo matched; `None` if it did not.
     pub why: Option<&'static str>,
 }
 
 /// A face of a photo.
 #[derive(Clone, Debug)]
-pub struct Mark {
+pub struct FaceMark {
     /// Left, top, width, height in pixels of the upright photo; may extend beyond its edge.
     pub bbox: [i32; 4],
     /// Quality, 0..1.
     pub quality: f32,
     /// Score that is compared with the threshold, -1..1.
     pub similarity: Option<f32>,
-    pub role: Role,
+    pub role: FaceRole,
 }
 
 /// The role of a face in the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum FaceRole {
     Match,
     Other,
     /// Not matched, and of too low quality to be found reliably.
@@ -80,7 +80,7 @@ pub enum Role {
 }
 
 /// Writes `sheet` to `path` atomically (temporary file and rename); replaces a file at `path`.
-pub fn write(path: &Path, sheet: &Sheet) -> Result<()> {
+pub fn write(path: &Path, sheet: &ContactSheet) -> Result<()> {
     let html = render(sheet);
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
@@ -95,10 +95,10 @@ pub fn write(path: &Path, sheet: &Sheet) -> Result<()> {
     written.with_context(|| format!("writing the contact sheet {}", path.display()))
 }
 
-fn render(sheet: &Sheet) -> String {
+fn render(sheet: &ContactSheet) -> String {
     let photos = sheet.selfies.len() + sheet.matched.len() + sheet.others.len();
     let width = if photos > LARGE_PHOTOS_MAX { SMALL_WIDTH_PX } else { LARGE_WIDTH_PX };
-    let show = |shots: &[Shot]| -> Vec<Shown> {
+    let show = |shots: &[SheetPhoto]| -> Vec<Thumbnail> {
         shots.par_iter().map(|shot| thumbnail::show(shot, width)).collect()
     };
     let (selfies, matched, others) =
@@ -111,10 +111,14 @@ fn render(sheet: &Sheet) -> String {
 mod tests {
     use super::*;
 
-    fn sheet(path: PathBuf) -> Sheet {
-        let mark =
-            Mark { bbox: [2, -2, 10, 12], quality: 0.5, similarity: Some(0.71), role: Role::Match };
-        let shot = Shot {
+    fn sheet(path: PathBuf) -> ContactSheet {
+        let mark = FaceMark {
+            bbox: [2, -2, 10, 12],
+            quality: 0.5,
+            similarity: Some(0.71),
+            role: FaceRole::Match,
+        };
+        let shot = SheetPhoto {
             path,
             id: None,
             width: 40,
@@ -122,7 +126,7 @@ mod tests {
             faces: vec![mark],
             why: Some("this face"),
         };
-        Sheet {
+        ContactSheet {
             title: "A <em> & B".into(),
             threshold: 0.5,
             photos: 2,
@@ -130,7 +134,12 @@ mod tests {
             left_out: 0,
             selfies: Vec::new(),
             matched: vec![shot.clone()],
-            others: vec![Shot { path: "gone.jpg".into(), why: None, faces: Vec::new(), ..shot }],
+            others: vec![SheetPhoto {
+                path: "gone.jpg".into(),
+                why: None,
+                faces: Vec::new(),
+                ..shot
+            }],
             models: "M".into(),
             notice: None,
         }

@@ -4,24 +4,24 @@ use picpick_engine::{
     Collection, FaceId, KnownFace, KnownPhoto, Match, Pack, PhotoId, QUALITY_LOW,
 };
 
-use super::{Mark, Role, Sheet, Shot};
+use super::{ContactSheet, FaceMark, FaceRole, SheetPhoto};
 use crate::cli::format;
-use crate::cli::query_images::Selfie;
-use crate::cli::search_outcome::{Found, why};
+use crate::cli::query_images::QueryImage;
+use crate::cli::search_outcome::{QueryOutcome, match_reason};
 
 /// Most photos in a collection for its contact sheet to include photos that did not match. Above it the sheet
 /// shows the matches only, because a page with more photos is slow on a phone.
 const PHOTOS_MAX: usize = 200;
 
-/// Builds the contact sheet of `found`: the selfies, the matches and, up to [`PHOTOS_MAX`] photos, all
+/// Builds the contact sheet of `search`: the selfies, the matches and, up to [`PHOTOS_MAX`] photos, all
 /// others.
-pub fn sheet_of(collection: &Collection, pack: &Pack, found: &Found) -> Sheet {
+pub fn sheet_of(collection: &Collection, pack: &Pack, found: &QueryOutcome) -> ContactSheet {
     let photos = all_photos(collection);
     let matches: HashMap<PhotoId, &Match> =
         found.answer.matches.iter().map(|one| (one.photo, one)).collect();
-    let shot = |(id, photo, faces): &Seen| {
+    let shot = |(id, photo, faces): &PhotoFaces| {
         let matched = matches.get(id).copied();
-        let mark = |(face, known): &(FaceId, KnownFace)| Mark {
+        let mark = |(face, known): &(FaceId, KnownFace)| FaceMark {
             bbox: known.bbox,
             quality: known.quality,
             similarity: match matched.filter(|matched| matched.face == *face) {
@@ -30,17 +30,18 @@ pub fn sheet_of(collection: &Collection, pack: &Pack, found: &Found) -> Sheet {
             },
             role: role(known, matched.is_some_and(|matched| matched.face == *face)),
         };
-        Shot {
+        SheetPhoto {
             path: photo.path.clone(),
             id: Some(*id),
             width: photo.width,
             height: photo.height,
             faces: faces.iter().map(mark).collect(),
-            why: matched.map(|matched| why(matched.kind)),
+            why: matched.map(|matched| match_reason(matched.kind)),
         }
     };
-    let by_id: HashMap<PhotoId, &Seen> = photos.iter().map(|photo| (photo.0, photo)).collect();
-    let matched: Vec<Shot> = found
+    let by_id: HashMap<PhotoId, &PhotoFaces> =
+        photos.iter().map(|photo| (photo.0, photo)).collect();
+    let matched: Vec<SheetPhoto> = found
         .answer
         .matches
         .iter()
@@ -48,9 +49,9 @@ pub fn sheet_of(collection: &Collection, pack: &Pack, found: &Found) -> Sheet {
         .map(|photo| shot(photo))
         .collect();
     let rest = || photos.iter().filter(|photo| !matches.contains_key(&photo.0));
-    let others: Vec<Shot> =
+    let others: Vec<SheetPhoto> =
         if photos.len() <= PHOTOS_MAX { rest().map(shot).collect() } else { Vec::new() };
-    Sheet {
+    ContactSheet {
         title: collection.info().name.clone(),
         threshold: found.answer.threshold,
         photos: photos.len(),
@@ -64,9 +65,9 @@ pub fn sheet_of(collection: &Collection, pack: &Pack, found: &Found) -> Sheet {
     }
 }
 
-type Seen = (PhotoId, KnownPhoto, Vec<(FaceId, KnownFace)>);
+type PhotoFaces = (PhotoId, KnownPhoto, Vec<(FaceId, KnownFace)>);
 
-fn all_photos(collection: &Collection) -> Vec<Seen> {
+fn all_photos(collection: &Collection) -> Vec<PhotoFaces> {
     let gallery = collection.gallery();
     let faces = |photo: &KnownPhoto| {
         photo.faces.iter().filter_map(|id| Some((*id, *gallery.face(id)?))).collect()
@@ -74,23 +75,23 @@ fn all_photos(collection: &Collection) -> Vec<Seen> {
     gallery.photos().into_iter().map(|(id, photo)| (id, photo.clone(), faces(photo))).collect()
 }
 
-fn role(known: &KnownFace, matched: bool) -> Role {
+fn role(known: &KnownFace, matched: bool) -> FaceRole {
     match matched {
-        true => Role::Match,
-        false if known.quality < QUALITY_LOW => Role::Poor,
-        false => Role::Other,
+        true => FaceRole::Match,
+        false if known.quality < QUALITY_LOW => FaceRole::Poor,
+        false => FaceRole::Other,
     }
 }
 
-fn selfie(selfie: &Selfie) -> Shot {
+fn selfie(selfie: &QueryImage) -> SheetPhoto {
     let chosen = selfie.face().map(|face| face.id);
-    let mark = |face: &picpick_engine::Face| Mark {
+    let mark = |face: &picpick_engine::Face| FaceMark {
         bbox: face.bbox,
         quality: face.quality,
         similarity: None,
-        role: if Some(face.id) == chosen { Role::Subject } else { Role::Other },
+        role: if Some(face.id) == chosen { FaceRole::Subject } else { FaceRole::Other },
     };
-    Shot {
+    SheetPhoto {
         path: selfie.path.clone(),
         id: None,
         width: selfie.analysis.width,
@@ -101,7 +102,7 @@ fn selfie(selfie: &Selfie) -> Shot {
 }
 
 /// Returns the alternative text of a photo, for screen readers.
-pub fn words(shot: &Shot) -> String {
+pub fn words(shot: &SheetPhoto) -> String {
     let name = shot
         .path
         .file_name()
@@ -110,8 +111,11 @@ pub fn words(shot: &Shot) -> String {
         0 => "no face".to_owned(),
         faces => format::count(faces, "face"),
     };
-    let best =
-        shot.faces.iter().find(|face| face.role == Role::Match).and_then(|face| face.similarity);
+    let best = shot
+        .faces
+        .iter()
+        .find(|face| face.role == FaceRole::Match)
+        .and_then(|face| face.similarity);
     match best {
         Some(similarity) => format!("{name}: {faces}, one matches with similarity {similarity:.2}"),
         None => format!("{name}: {faces}"),

@@ -4,14 +4,14 @@ use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
 use picpick_engine::{DecodeLimits, PhotoId, Picture, decode, probe};
 
-use super::Shot;
+use super::SheetPhoto;
 use crate::cli::context::read_file;
 
 /// JPEG quality of the sheet's pictures, 1 to 100. 80 shows no artefacts at this size; 90 doubles the bytes.
 const JPEG_QUALITY: u8 = 80;
 
 /// A photo's picture in the page, or the reason why it has none.
-pub enum Shown {
+pub enum Thumbnail {
     /// A JPEG in base64, with its size in pixels.
     Jpeg { base64: String, width: u32, height: u32 },
     /// The reason, as text for the page.
@@ -19,12 +19,12 @@ pub enum Shown {
 }
 
 /// Reads and reduces the picture of `shot` to at most `width_max` pixels in width and 4/3 of that in height.
-/// A file that is missing, has changed or cannot be read gives [`Shown::Missing`] and never an error.
-pub fn show(shot: &Shot, width_max: u32) -> Shown {
+/// A file that is missing, has changed or cannot be read gives [`CountsCache::Missing`] and never an error.
+pub fn show(shot: &SheetPhoto, width_max: u32) -> Thumbnail {
     match read(shot).and_then(|picture| reduce(&picture, width_max)) {
         Ok(shown) => shown,
-        Err(error) if is_missing(&error) => Shown::Missing("the file no longer exists".into()),
-        Err(error) => Shown::Missing(crate::cli::report::printable(&format!("{error}"))),
+        Err(error) if is_missing(&error) => Thumbnail::Missing("the file no longer exists".into()),
+        Err(error) => Thumbnail::Missing(crate::cli::report::printable(&format!("{error}"))),
     }
 }
 
@@ -33,7 +33,7 @@ fn is_missing(error: &anyhow::Error) -> bool {
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
-fn read(shot: &Shot) -> Result<Picture> {
+fn read(shot: &SheetPhoto) -> Result<Picture> {
     let limits = DecodeLimits::default();
     // Reading would block if the path has become a pipe since indexing.
     ensure!(std::fs::metadata(&shot.path)?.is_file(), "the file is no longer a regular file");
@@ -43,7 +43,7 @@ fn read(shot: &Shot) -> Result<Picture> {
     Ok(decode(&bytes, &probe(&bytes, &limits)?, &limits)?)
 }
 
-fn reduce(picture: &Picture, width_max: u32) -> Result<Shown> {
+fn reduce(picture: &Picture, width_max: u32) -> Result<Thumbnail> {
     let height_max = width_max * 4 / 3;
     let scale = (f64::from(width_max) / f64::from(picture.width()))
         .min(f64::from(height_max) / f64::from(picture.height()))
@@ -59,7 +59,7 @@ fn reduce(picture: &Picture, width_max: u32) -> Result<Shown> {
         ExtendedColorType::Rgb8,
     )?;
     let base64 = base64::engine::general_purpose::STANDARD.encode(&jpeg);
-    Ok(Shown::Jpeg { base64, width, height })
+    Ok(Thumbnail::Jpeg { base64, width, height })
 }
 
 #[cfg(test)]
@@ -75,8 +75,8 @@ mod tests {
             let picture =
                 Picture::new(width, height, vec![0; (width * height * 3) as usize]).unwrap();
             match reduce(&picture, 900).unwrap() {
-                Shown::Jpeg { width, height, .. } => assert_eq!((width, height), expected),
-                Shown::Missing(reason) => unreachable!("{reason}"),
+                Thumbnail::Jpeg { width, height, .. } => assert_eq!((width, height), expected),
+                Thumbnail::Missing(reason) => unreachable!("{reason}"),
             }
         }
     }
@@ -85,11 +85,17 @@ mod tests {
     fn a_changed_file_is_told_from_a_missing_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jpg");
-        let shot =
-            |id| Shot { path: path.clone(), id, width: 1, height: 1, faces: Vec::new(), why: None };
+        let shot = |id| SheetPhoto {
+            path: path.clone(),
+            id,
+            width: 1,
+            height: 1,
+            faces: Vec::new(),
+            why: None,
+        };
         let reason = |id| match show(&shot(id), 900) {
-            Shown::Missing(reason) => reason,
-            Shown::Jpeg { .. } => String::new(),
+            Thumbnail::Missing(reason) => reason,
+            Thumbnail::Jpeg { .. } => String::new(),
         };
         assert!(reason(None).contains("no longer exists"));
         std::fs::write(&path, "other").unwrap();

@@ -3,9 +3,9 @@ use axum::http::request::Parts;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::caller::{Caller, changes_from_elsewhere, token_of};
+use super::caller::{Principal, check_same_site, token_of};
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_s;
 use crate::infra::db::Db;
 use crate::infra::ids::token_hash;
@@ -16,7 +16,7 @@ pub const ALBUM_COOKIE: &str = "picpick_album";
 /// The album session of a request, on a route whose rule is `Rule::Album`. A session ends with its link, its
 /// album or its event; each request checks all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AlbumVisit {
+pub struct AlbumSession {
     pub id: String,
     pub link: String,
     pub album: String,
@@ -28,12 +28,12 @@ pub struct AlbumVisit {
     pub home: String,
 }
 
-impl AlbumVisit {
-    /// Finds the album session of a request; `None` if the request carries no token. Errors: `SignedOut` for
+impl AlbumSession {
+    /// Finds the album session of a request; `None` if the request carries no token. Errors: `Unauthenticated` for
     /// a session that has ended, `CrossSite` for a change that another site's page has caused.
     pub async fn find(parts: &Parts, app: &App) -> Result<Option<Self>> {
         let Some(token) = token_of(parts, app, ALBUM_COOKIE) else { return Ok(None) };
-        changes_from_elsewhere(parts)?;
+        check_same_site(parts)?;
         let row = open_visit(app.db(), "v.token_hash", &token_hash(token)).await?;
         Ok(Some(Self {
             id: row.try_get("id")?,
@@ -46,24 +46,24 @@ impl AlbumVisit {
         }))
     }
 
-    /// Checks during long work that the session is still open. Errors: `SignedOut` if it has ended.
-    pub async fn must_be_open(&self, db: &Db) -> Result<()> {
+    /// Checks during long work that the session is still open. Errors: `Unauthenticated` if it has ended.
+    pub async fn check_open(&self, db: &Db) -> Result<()> {
         open_visit(db, "v.id", &self.id).await.map(drop)
     }
 
     /// Returns the named visitor. Errors: `Forbidden` unless the second PIN was entered.
     pub fn visitor(&self) -> Result<&str> {
         let detail = "Picks and comments require the album's second PIN.";
-        self.visitor.as_deref().ok_or_else(|| Failure::new(Kind::Forbidden, detail))
+        self.visitor.as_deref().ok_or_else(|| ApiError::new(ErrorKind::Forbidden, detail))
     }
 
     /// Returns the visitor as a caller, for rate limits, alerts and idempotency keys.
-    pub fn caller(&self) -> Caller {
-        Caller::Visitor { visit: self.id.clone(), studio: self.studio.clone() }
+    pub fn caller(&self) -> Principal {
+        Principal::Visitor { visit: self.id.clone(), studio: self.studio.clone() }
     }
 }
 
-/// Returns the row of the open album session whose `column` equals `value`. Errors: `SignedOut` if there is
+/// Returns the row of the open album session whose `column` equals `value`. Errors: `Unauthenticated` if there is
 /// none.
 async fn open_visit(db: &Db, column: &str, value: &str) -> Result<AnyRow> {
     let text = format!(
@@ -74,19 +74,20 @@ async fn open_visit(db: &Db, column: &str, value: &str) -> Result<AnyRow> {
          AND e.ends_unix_s > $2 AND e.deleting_unix_s IS NULL"
     );
     let row = sqlx::query(&text).bind(value).bind(now_s()).fetch_optional(db.read()).await?;
-    let ended = || Failure::new(Kind::SignedOut, "The session has ended; open the link again.");
+    let ended =
+        || ApiError::new(ErrorKind::Unauthenticated, "The session has ended; open the link again.");
     row.ok_or_else(ended)
 }
 
-impl<S: Sync> FromRequestParts<S> for AlbumVisit {
-    type Rejection = Failure;
+impl<S: Sync> FromRequestParts<S> for AlbumSession {
+    type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let missing = || {
-            Failure::internal(
+            ApiError::internal(
                 "a handler extracts an album session that its route's rule does not provide",
             )
         };
-        parts.extensions.get::<AlbumVisit>().cloned().ok_or_else(missing)
+        parts.extensions.get::<AlbumSession>().cloned().ok_or_else(missing)
     }
 }

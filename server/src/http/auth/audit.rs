@@ -1,10 +1,10 @@
 use crate::error::Result;
 use crate::http::auth::Grant;
-use crate::infra::audit_log::{Deed, note};
+use crate::infra::audit_log::{AuditEvent, record};
 use crate::infra::db::Tx;
 
 /// Appends an entry for an action of the holder of `grant` in its studio.
-pub async fn note_by(
+pub async fn record_by(
     tx: &mut Tx,
     grant: &Grant,
     action: &'static str,
@@ -12,5 +12,5 @@ pub async fn note_by(
     detail: &str,
 ) -> Result<()> {
     let actor = grant.caller.name();
-    note(tx, Deed { studio: &grant.studio, actor: &actor, action, target, detail }).await
+    record(tx, AuditEvent { studio: &grant.studio, actor: &actor, action, target, detail }).await
 }

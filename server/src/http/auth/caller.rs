@@ -6,7 +6,7 @@ use sqlx::Row as _;
 
 use super::roles::Role;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::client_address::{Encrypted, TrustedOrigin};
 use crate::infra::clock::now_s;
 use crate::infra::db::Db;
@@ -23,7 +23,7 @@ const SEEN_EVERY_S: i64 = 300;
 /// The authenticated caller of a request: a user by session cookie, or a program by API key. Tokens are
 /// looked up by their hashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Caller {
+pub enum Principal {
     Person {
         user: String,
         session: String,
@@ -44,44 +44,44 @@ pub enum Caller {
 /// A slot in the request's extensions for the caller, which the guard fills once it has identified the
 /// caller.
 #[derive(Clone, Debug, Default)]
-pub struct Known(Arc<OnceLock<Caller>>);
+pub struct CallerSlot(Arc<OnceLock<Principal>>);
 
-impl Known {
+impl CallerSlot {
     /// Returns the caller, if the guard has identified it.
-    pub fn get(&self) -> Option<&Caller> {
+    pub fn get(&self) -> Option<&Principal> {
         self.0.get()
     }
 
     /// Stores the caller.
-    pub fn set(&self, caller: &Caller) {
+    pub fn set(&self, caller: &Principal) {
         let _ = self.0.set(caller.clone());
     }
 }
 
-impl Caller {
+impl Principal {
     /// Returns the caller's name in the audit log and in alerts: `user:ID`, `key:ID` or `visitor:ID`.
     pub fn name(&self) -> String {
         match self {
-            Caller::Person { user, .. } => format!("user:{user}"),
-            Caller::Key { id, .. } => format!("key:{id}"),
-            Caller::Visitor { visit, .. } => format!("visitor:{visit}"),
+            Principal::Person { user, .. } => format!("user:{user}"),
+            Principal::Key { id, .. } => format!("key:{id}"),
+            Principal::Visitor { visit, .. } => format!("visitor:{visit}"),
         }
     }
 
-    /// Identifies the caller of a request; `None` if it carries no token. Errors: `SignedOut` for an unknown
+    /// Identifies the caller of a request; `None` if it carries no token. Errors: `Unauthenticated` for an unknown
     /// or expired token, `CrossSite` for a change that another site's page has caused.
-    pub async fn find(parts: &Parts, app: &App) -> Result<Option<Caller>> {
+    pub async fn find(parts: &Parts, app: &App) -> Result<Option<Principal>> {
         if let Some(token) = bearer(&parts.headers)? {
             return by_key(app.db(), token).await.map(Some);
         }
         let Some(token) = token_of(parts, app, SESSION_COOKIE) else { return Ok(None) };
-        changes_from_elsewhere(parts)?;
+        check_same_site(parts)?;
         by_session(app.db(), token).await.map(Some)
     }
 }
 
 /// Protects against CSRF: rejects a change that another site's page has caused. Errors: `CrossSite`.
-pub fn changes_from_elsewhere(parts: &Parts) -> Result<()> {
+pub fn check_same_site(parts: &Parts) -> Result<()> {
     let reads = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
     if reads || parts.extensions.get::<TrustedOrigin>().is_some() {
         return Ok(());
@@ -94,12 +94,12 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
     let text = value.to_str().unwrap_or_default();
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
-        _ => Err(signed_out("Expected 'Authorization: Bearer KEY'.")),
+        _ => Err(unauthenticated("Expected 'Authorization: Bearer KEY'.")),
     }
 }
 
-fn signed_out(detail: &str) -> Failure {
-    Failure::new(Kind::SignedOut, detail)
+fn unauthenticated(detail: &str) -> ApiError {
+    ApiError::new(ErrorKind::Unauthenticated, detail)
 }
 
 /// Returns the value of the cookie `name`.
@@ -145,12 +145,13 @@ fn same_site(headers: &HeaderMap) -> Result<()> {
         }
         (None, None) => true,
     };
-    let refused =
-        || Failure::new(Kind::CrossSite, "Changes are accepted from this site's own pages only.");
+    let refused = || {
+        ApiError::new(ErrorKind::CrossSite, "Changes are accepted from this site's own pages only.")
+    };
     if ours { Ok(()) } else { Err(refused()) }
 }
 
-async fn by_session(db: &Db, token: &str) -> Result<Caller> {
+async fn by_session(db: &Db, token: &str) -> Result<Principal> {
     let now = now_s();
     let row = sqlx::query(
         "SELECT id, user_id, seen_unix_s FROM sessions \
@@ -161,7 +162,7 @@ async fn by_session(db: &Db, token: &str) -> Result<Caller> {
     .bind(now - SESSION_IDLE_S)
     .fetch_optional(db.read())
     .await?;
-    let row = row.ok_or_else(|| signed_out("The session has ended; sign in again."))?;
+    let row = row.ok_or_else(|| unauthenticated("The session has ended; sign in again."))?;
     let session: String = row.try_get("id")?;
     if now - row.try_get::<i64, _>("seen_unix_s")? >= SEEN_EVERY_S {
         let mut tx = db.write().await?;
@@ -172,10 +173,10 @@ async fn by_session(db: &Db, token: &str) -> Result<Caller> {
             .await?;
         tx.commit().await?;
     }
-    Ok(Caller::Person { user: row.try_get("user_id")?, session })
+    Ok(Principal::Person { user: row.try_get("user_id")?, session })
 }
 
-async fn by_key(db: &Db, token: &str) -> Result<Caller> {
+async fn by_key(db: &Db, token: &str) -> Result<Principal> {
     let row = sqlx::query(
         "SELECT id, studio_id, event_id, role FROM api_keys \
          WHERE token_hash = $1 AND (expires_unix_s IS NULL OR expires_unix_s > $2)",
@@ -184,8 +185,8 @@ async fn by_key(db: &Db, token: &str) -> Result<Caller> {
     .bind(now_s())
     .fetch_optional(db.read())
     .await?;
-    let row = row.ok_or_else(|| signed_out("The API key is unknown, revoked or expired."))?;
-    Ok(Caller::Key {
+    let row = row.ok_or_else(|| unauthenticated("The API key is unknown, revoked or expired."))?;
+    Ok(Principal::Key {
         id: row.try_get("id")?,
         studio: row.try_get("studio_id")?,
         event: row.try_get("event_id")?,

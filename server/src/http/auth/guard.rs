@@ -9,13 +9,13 @@ use axum::middleware::Next;
 use axum::response::Response;
 use sqlx::Row as _;
 
-use super::album_session::AlbumVisit;
-use super::caller::{Caller, Known};
-use super::guest_session::GuestVisit;
+use super::album_session::AlbumSession;
+use super::caller::{CallerSlot, Principal};
+use super::guest_session::GuestSession;
 use super::roles::{Action, Role};
-use super::{Right, Rule, Stage};
+use super::{AlbumPermission, GuestStage, Rule};
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::cost::request_class;
 use crate::infra::db::Db;
 use crate::infra::ids::is_id;
@@ -24,7 +24,7 @@ use crate::infra::rate_limit::Subject;
 /// The verified permissions of a caller in a studio.
 #[derive(Clone, Debug)]
 pub struct Grant {
-    pub caller: Caller,
+    pub caller: Principal,
     pub studio: String,
     /// The event of the path.
     pub event: Option<String>,
@@ -35,9 +35,9 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Returns the event of a route whose rule is `Rule::Event`.
+    /// Returns the event of a route whose rule is `Rule::ClientEvent`.
     pub fn event(&self) -> Result<&str> {
-        self.event.as_deref().ok_or_else(|| Failure::internal("the route's rule names no event"))
+        self.event.as_deref().ok_or_else(|| ApiError::internal("the route's rule names no event"))
     }
 
     /// Returns whether the caller may grant `role` to a member or an API key.
@@ -68,9 +68,9 @@ pub async fn guard(
         let visit = guest(&app, rule, stage, &parts).await?;
         parts.extensions.insert(visit);
     } else if rule != Rule::Open {
-        let caller = Caller::find(&parts, &app).await?;
+        let caller = Principal::find(&parts, &app).await?;
         let caller = caller.ok_or_else(|| {
-            Failure::new(Kind::SignedOut, "The request has no session and no API key.")
+            ApiError::new(ErrorKind::Unauthenticated, "The request has no session and no API key.")
         })?;
         charge(&app, rule, &parts, &caller)?;
         check(&app, rule, caller, &params, &mut parts).await?;
@@ -78,58 +78,73 @@ pub async fn guard(
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
-/// Records the caller for the alert middleware and charges its rate limit. Errors: `TooMany`.
-fn charge(app: &App, rule: Rule, parts: &Parts, caller: &Caller) -> Result<()> {
-    if let Some(known) = parts.extensions.get::<Known>() {
+/// Records the caller for the alert middleware and charges its rate limit. Errors: `TooManyRequests`.
+fn charge(app: &App, rule: Rule, parts: &Parts, caller: &Principal) -> Result<()> {
+    if let Some(known) = parts.extensions.get::<CallerSlot>() {
         known.set(caller);
     }
     let subject = match caller {
-        Caller::Person { user, .. } => Subject::Account(user.clone()),
-        Caller::Key { id, .. } => Subject::Key(id.clone()),
-        Caller::Visitor { visit, .. } => Subject::Visitor(visit.clone()),
+        Principal::Person { user, .. } => Subject::Account(user.clone()),
+        Principal::Key { id, .. } => Subject::Key(id.clone()),
+        Principal::Visitor { visit, .. } => Subject::Visitor(visit.clone()),
     };
-    app.limits().charge_subject(subject, request_class(rule, &parts.method))
+    app.rate_limiter().charge_subject(subject, request_class(rule, &parts.method))
 }
 
 /// Rejects a request for an event in another server's data folder. Errors: `Misdirected`.
-fn must_be_here(app: &App, home: &str) -> Result<()> {
-    let elsewhere =
-        || Failure::new(Kind::Misdirected, "Send the request to the server that holds the event.");
-    if home == app.home() { Ok(()) } else { Err(elsewhere()) }
+fn check_node(app: &App, home: &str) -> Result<()> {
+    let elsewhere = || {
+        ApiError::new(
+            ErrorKind::Misdirected,
+            "Send the request to the server that holds the event.",
+        )
+    };
+    if home == app.node_id() { Ok(()) } else { Err(elsewhere()) }
 }
 
 /// Returns the album session of a request if it satisfies `Rule::Album`.
-async fn visit(app: &App, rule: Rule, right: Right, parts: &Parts) -> Result<AlbumVisit> {
+async fn visit(
+    app: &App,
+    rule: Rule,
+    right: AlbumPermission,
+    parts: &Parts,
+) -> Result<AlbumSession> {
     let none = || {
-        Failure::new(Kind::SignedOut, "The request has no album session; open the album's link.")
+        ApiError::new(
+            ErrorKind::Unauthenticated,
+            "The request has no album session; open the album's link.",
+        )
     };
-    let visit = AlbumVisit::find(parts, app).await?.ok_or_else(none)?;
+    let visit = AlbumSession::find(parts, app).await?.ok_or_else(none)?;
     charge(app, rule, parts, &visit.caller())?;
-    if right == Right::Annotate {
+    if right == AlbumPermission::Annotate {
         visit.visitor()?;
     }
-    must_be_here(app, &visit.home)?;
+    check_node(app, &visit.home)?;
     Ok(visit)
 }
 
-/// Returns the guest session of a request if it satisfies `Rule::Guest`.
-async fn guest(app: &App, rule: Rule, stage: Stage, parts: &Parts) -> Result<GuestVisit> {
+/// Returns the guest session of a request if it satisfies `Rule::GuestTexts`.
+async fn guest(app: &App, rule: Rule, stage: GuestStage, parts: &Parts) -> Result<GuestSession> {
     let none = || {
-        Failure::new(Kind::SignedOut, "The request has no guest session; open the event's link.")
+        ApiError::new(
+            ErrorKind::Unauthenticated,
+            "The request has no guest session; open the event's link.",
+        )
     };
-    let visit = GuestVisit::find(parts, app).await?.ok_or_else(none)?;
+    let visit = GuestSession::find(parts, app).await?.ok_or_else(none)?;
     charge(app, rule, parts, &visit.caller())?;
-    if stage == Stage::Verified && !visit.verified {
-        return Err(Failure::new(Kind::Forbidden, "Verify your face first."));
+    if stage == GuestStage::Verified && !visit.verified {
+        return Err(ApiError::new(ErrorKind::Forbidden, "Verify your face first."));
     }
-    must_be_here(app, &visit.home)?;
+    check_node(app, &visit.home)?;
     Ok(visit)
 }
 
 async fn check(
     app: &App,
     rule: Rule,
-    caller: Caller,
+    caller: Principal,
     params: &RawPathParams,
     parts: &mut Parts,
 ) -> Result<()> {
@@ -138,9 +153,9 @@ async fn check(
     let (action, studio, event) = match rule {
         Rule::Open | Rule::Album(_) | Rule::Guest(_) => return Ok(()),
         Rule::SignedIn => {
-            let Caller::Person { user, session } = caller else {
-                return Err(Failure::new(
-                    Kind::Forbidden,
+            let Principal::Person { user, session } = caller else {
+                return Err(ApiError::new(
+                    ErrorKind::Forbidden,
                     "This route requires a signed-in user; API keys are not accepted.",
                 ));
             };
@@ -150,22 +165,22 @@ async fn check(
         Rule::Studio(action) => (action, param("studio").map(str::to_owned), None),
         Rule::Event(action) => {
             let event =
-                param("event").filter(|event| is_id(event)).ok_or_else(Failure::not_found)?;
-            let place = place_of(app.db(), event).await?.ok_or_else(Failure::not_found)?;
+                param("event").filter(|event| is_id(event)).ok_or_else(ApiError::not_found)?;
+            let place = place_of(app.db(), event).await?.ok_or_else(ApiError::not_found)?;
             let studio = place.0;
             home = Some(place.1);
             (action, Some(studio), Some(event.to_owned()))
         }
     };
-    let studio = studio.filter(|studio| is_id(studio)).ok_or_else(Failure::not_found)?;
+    let studio = studio.filter(|studio| is_id(studio)).ok_or_else(ApiError::not_found)?;
     let grant = grant(app.db(), caller, studio, event).await?;
     // A role in one event of a studio suffices to read the studio itself.
     let anywhere = rule == Rule::Studio(Action::ReadStudio) && grant.only_events.is_some();
     if !anywhere && !grant.roles.iter().any(|role| role.may(action)) {
-        return Err(Failure::new(Kind::Forbidden, "Your role does not include this action."));
+        return Err(ApiError::new(ErrorKind::Forbidden, "Your role does not include this action."));
     }
     if let Some(home) = home {
-        must_be_here(app, &home)?;
+        check_node(app, &home)?;
     }
     parts.extensions.insert(grant);
     Ok(())
@@ -183,19 +198,19 @@ async fn place_of(db: &Db, event: &str) -> Result<Option<(String, String)>> {
         .transpose()?)
 }
 
-/// Returns the caller's grant in `studio` or its `event`. Errors: `NotFound` if the caller has no role there.
-async fn grant(db: &Db, caller: Caller, studio: String, event: Option<String>) -> Result<Grant> {
+/// Returns the caller's grant in `studio` or its `open_collection`. Errors: `NotFound` if the caller has no role there.
+async fn grant(db: &Db, caller: Principal, studio: String, event: Option<String>) -> Result<Grant> {
     let held: Vec<(Role, Option<String>)> = match &caller {
-        Caller::Key { studio: own, event, role, .. } if *own == studio => {
+        Principal::Key { studio: own, event, role, .. } if *own == studio => {
             vec![(*role, event.clone())]
         }
-        Caller::Key { .. } | Caller::Visitor { .. } => Vec::new(),
-        Caller::Person { user, .. } => held_by(db, user, &studio).await?,
+        Principal::Key { .. } | Principal::Visitor { .. } => Vec::new(),
+        Principal::Person { user, .. } => held_by(db, user, &studio).await?,
     };
     let wide = held.iter().any(|(_, only)| only.is_none());
     let reaches = |only: &Option<String>| only.is_none() || *only == event;
     if held.is_empty() || (event.is_some() && !held.iter().any(|(_, only)| reaches(only))) {
-        return Err(Failure::not_found());
+        return Err(ApiError::not_found());
     }
     let roles = held.iter().filter(|(_, only)| reaches(only)).map(|(role, _)| *role).collect();
     let events = held.into_iter().filter_map(|(_, only)| only).collect();
@@ -214,22 +229,22 @@ async fn held_by(db: &Db, user: &str, studio: &str) -> Result<Vec<(Role, Option<
 }
 
 impl<S: Sync> FromRequestParts<S> for Grant {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let missing = || {
-            Failure::internal("a handler extracts a grant that its route's rule does not provide")
+            ApiError::internal("a handler extracts a grant that its route's rule does not provide")
         };
         parts.extensions.get::<Grant>().cloned().ok_or_else(missing)
     }
 }
 
 impl<S: Sync> FromRequestParts<S> for SignedIn {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let missing = || {
-            Failure::internal("a handler extracts a user that its route's rule does not provide")
+            ApiError::internal("a handler extracts a user that its route's rule does not provide")
         };
         parts.extensions.get::<SignedIn>().cloned().ok_or_else(missing)
     }

@@ -2,9 +2,9 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use sqlx::Row as _;
 
-use super::caller::{Caller, changes_from_elsewhere, token_of};
+use super::caller::{Principal, check_same_site, token_of};
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_s;
 use crate::infra::ids::token_hash;
 
@@ -15,12 +15,12 @@ pub const GUEST_IDLE_S: i64 = 30 * 60;
 /// Minimum interval between updates of a session's last use, seconds.
 const SEEN_EVERY_S: i64 = 60;
 
-/// The guest session of a request, on a route whose rule is `Rule::Guest`.
+/// The guest session of a request, on a route whose rule is `Rule::GuestTexts`.
 ///
 /// A session ends after 30 minutes without a request, and with its guest or its event; each request checks
 /// all three.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GuestVisit {
+pub struct GuestSession {
     pub session: String,
     pub guest: String,
     pub event: String,
@@ -31,13 +31,13 @@ pub struct GuestVisit {
     pub home: String,
 }
 
-impl GuestVisit {
-    /// Finds the guest session of a request; `None` if the request carries no token. Errors: `SignedOut` for
+impl GuestSession {
+    /// Finds the guest session of a request; `None` if the request carries no token. Errors: `Unauthenticated` for
     /// a session that has ended, `CrossSite` for a change that another site's page has caused.
     pub async fn find(parts: &Parts, app: &App) -> Result<Option<Self>> {
         let Some(token) = token_of(parts, app, GUEST_COOKIE) else { return Ok(None) };
         let db = app.db();
-        changes_from_elsewhere(parts)?;
+        check_same_site(parts)?;
         let now = now_s();
         let row = sqlx::query(
             "SELECT s.id, s.guest_id, s.verified, s.seen_unix_s, g.event_id, e.studio_id, e.home \
@@ -50,7 +50,9 @@ impl GuestVisit {
         .bind(now)
         .fetch_optional(db.read())
         .await?;
-        let ended = || Failure::new(Kind::SignedOut, "The session has ended; open the link again.");
+        let ended = || {
+            ApiError::new(ErrorKind::Unauthenticated, "The session has ended; open the link again.")
+        };
         let row = row.ok_or_else(ended)?;
         let session: String = row.try_get("id")?;
         if now - row.try_get::<i64, _>("seen_unix_s")? >= SEEN_EVERY_S {
@@ -73,18 +75,18 @@ impl GuestVisit {
     }
 
     /// Returns the guest as a caller, for rate limits, alerts and idempotency keys.
-    pub fn caller(&self) -> Caller {
-        Caller::Visitor { visit: self.session.clone(), studio: self.studio.clone() }
+    pub fn caller(&self) -> Principal {
+        Principal::Visitor { visit: self.session.clone(), studio: self.studio.clone() }
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for GuestVisit {
-    type Rejection = Failure;
+impl<S: Sync> FromRequestParts<S> for GuestSession {
+    type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let missing = || {
-            Failure::internal("a handler extracts a guest that its route's rule does not provide")
+            ApiError::internal("a handler extracts a guest that its route's rule does not provide")
         };
-        parts.extensions.get::<GuestVisit>().cloned().ok_or_else(missing)
+        parts.extensions.get::<GuestSession>().cloned().ok_or_else(missing)
     }
 }

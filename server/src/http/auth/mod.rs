@@ -12,10 +12,10 @@ pub mod guard;
 pub mod guest_session;
 pub mod roles;
 
-pub use album_session::{ALBUM_COOKIE, AlbumVisit};
-pub use caller::{Caller, Known, SESSION_COOKIE, changes_from_elsewhere, cookie_of, set_cookie};
+pub use album_session::{ALBUM_COOKIE, AlbumSession};
+pub use caller::{CallerSlot, Principal, SESSION_COOKIE, check_same_site, cookie_of, set_cookie};
 pub use guard::{Grant, SignedIn, guard};
-pub use guest_session::{GUEST_COOKIE, GUEST_IDLE_S, GuestVisit};
+pub use guest_session::{GUEST_COOKIE, GUEST_IDLE_S, GuestSession};
 pub use roles::{Action, Role};
 
 use serde::Serialize;
@@ -32,15 +32,15 @@ pub enum Rule {
     /// Requires a role with this action in the event of the path, or in its studio.
     Event(Action),
     /// Requires an album session with this permission; the route serves the data of its album.
-    Album(Right),
+    Album(AlbumPermission),
     /// Requires a guest session at this stage or later; the route serves the guest's own data.
-    Guest(Stage),
+    Guest(GuestStage),
 }
 
 /// The stage of a guest session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Stage {
+pub enum GuestStage {
     /// The guest has given name, contact and consent.
     Registered,
     /// The guest has passed face verification, or was let in by the studio.
@@ -50,7 +50,7 @@ pub enum Stage {
 /// A visitor's permission in an album.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Right {
+pub enum AlbumPermission {
     /// May view the album.
     View,
     /// May also pick and comment; granted by the second PIN.

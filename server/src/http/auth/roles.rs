@@ -3,7 +3,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 
 /// The role of a member or an API key in a studio, or in one event of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -129,7 +129,7 @@ impl Role {
     /// Reads the column `role`. Errors: `Internal` if it holds no role.
     pub fn of_row(row: &AnyRow) -> Result<Role> {
         let text: String = row.try_get("role")?;
-        Role::parse(&text).ok_or_else(|| Failure::internal(format!("no role '{text}'")))
+        Role::parse(&text).ok_or_else(|| ApiError::internal(format!("no role '{text}'")))
     }
 
     /// Parses the form that `as_str` writes.

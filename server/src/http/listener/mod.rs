@@ -26,7 +26,7 @@ use crate::infra::telemetry::metrics;
 /// Maximum time to receive the headers of a request, and maximum idle time of a connection.
 const HEADERS_MAX: Duration = Duration::from_secs(30);
 /// Maximum time for the TLS handshake, and for the answer to an HTTP/2 ping.
-const SILENT_MAX: Duration = Duration::from_secs(10);
+const IDLE_MAX: Duration = Duration::from_secs(10);
 /// Maximum size of the headers of an HTTP/2 request, bytes.
 const HEADER_BYTES_MAX: u32 = 32 << 10;
 /// Maximum read buffer of an HTTP/1 connection, bytes. The headers of a request must fit.
@@ -49,7 +49,7 @@ pub fn open(
         .with_context(|| format!("listening on {address}; choose another with --listen"))?;
     listener.set_nonblocking(true)?;
     let encrypted = settings.tls.clone().map(|files| tls::open(&files)).transpose()?;
-    let places = Arc::new(Places {
+    let places = Arc::new(ConnectionLimiter {
         most: settings.protection.connections_max,
         trusted: settings.trusted_proxies.clone(),
         taken: Mutex::default(),
@@ -59,16 +59,17 @@ pub fn open(
         let server = timed(axum_server::from_tcp(listener)?.handle(handle));
         match encrypted {
             Some((config, files)) => {
-                let fresh = tokio::spawn(tls::keep_fresh(config.clone(), files));
+                let fresh = tokio::spawn(tls::reload_certificate(config.clone(), files));
                 let inner = RustlsAcceptor::new(RustlsConfig::clone(&config));
-                let inner = inner.handshake_timeout(SILENT_MAX);
-                let served = server.acceptor(Door { inner, places }).serve(service).await;
+                let inner = inner.handshake_timeout(IDLE_MAX);
+                let served =
+                    server.acceptor(LimitingAcceptor { inner, places }).serve(service).await;
                 fresh.abort();
                 Ok(served?)
             }
             None => {
                 let inner = DefaultAcceptor::new();
-                Ok(server.acceptor(Door { inner, places }).serve(service).await?)
+                Ok(server.acceptor(LimitingAcceptor { inner, places }).serve(service).await?)
             }
         }
     })
@@ -83,34 +84,34 @@ fn timed(server: Server<SocketAddr>) -> Server<SocketAddr> {
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEADER_BYTES_MAX)
         .keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(SILENT_MAX);
+        .keep_alive_timeout(IDLE_MAX);
     server
 }
 
 /// A limit on open connections, overall and per client address.
-struct Places {
+struct ConnectionLimiter {
     most: usize,
     /// Proxies, which carry the connections of many clients: exempt from the limit per address.
     trusted: Vec<IpAddr>,
-    taken: Mutex<Taken>,
+    taken: Mutex<OpenConnections>,
 }
 
 #[derive(Default)]
-struct Taken {
+struct OpenConnections {
     all: usize,
     by_address: HashMap<IpAddr, usize>,
 }
 
 /// The slot of one connection; dropping it frees the slot.
-struct Place {
-    places: Arc<Places>,
+struct ConnectionSlot {
+    places: Arc<ConnectionLimiter>,
     address: IpAddr,
 }
 
-impl Places {
-    /// Takes a slot. Returns `None` if all are taken, or if `address` holds half of them and is not a trusted
+impl ConnectionLimiter {
+    /// Takes a slot. Returns `None` if all are archive_entry, or if `address` holds half of them and is not a trusted
     /// proxy.
-    fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    fn take(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionSlot> {
         let address = address.to_canonical();
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let own = taken.by_address.get(&address).copied().unwrap_or(0);
@@ -122,11 +123,11 @@ impl Places {
         taken.by_address.insert(address, own + 1);
         metrics::set_connections(taken.all);
         drop(taken);
-        Some(Place { places: Arc::clone(self), address })
+        Some(ConnectionSlot { places: Arc::clone(self), address })
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.all = taken.all.saturating_sub(1);
@@ -140,26 +141,26 @@ impl Drop for Place {
 
 /// An acceptor that refuses connections when no slot is free.
 #[derive(Clone)]
-struct Door<A> {
+struct LimitingAcceptor<A> {
     inner: A,
-    places: Arc<Places>,
+    places: Arc<ConnectionLimiter>,
 }
 
-type Accepted<St, Se> = Pin<Box<dyn Future<Output = io::Result<(Held<St>, Se)>> + Send>>;
+type Accepted<St, Se> = Pin<Box<dyn Future<Output = io::Result<(CountedStream<St>, Se)>> + Send>>;
 
-impl<A, S> Accept<TcpStream, S> for Door<A>
+impl<A, S> Accept<TcpStream, S> for LimitingAcceptor<A>
 where
     A: Accept<TcpStream, S>,
     A::Future: Send + 'static,
 {
-    type Stream = Held<A::Stream>;
+    type Stream = CountedStream<A::Stream>;
     type Service = A::Service;
     type Future = Accepted<A::Stream, A::Service>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let place = stream.peer_addr().ok().and_then(|peer| self.places.take(peer.ip()));
         let Some(place) = place else {
-            metrics::count_turned_away("connections");
+            metrics::count_rejected("connections");
             let full = io::Error::new(io::ErrorKind::ConnectionRefused, "too many connections");
             return Box::pin(async move { Err(full) });
         };
@@ -169,18 +170,18 @@ where
         let accepted = self.inner.accept(stream, service);
         Box::pin(async move {
             let (stream, service) = accepted.await?;
-            Ok((Held { stream, _place: place }, service))
+            Ok((CountedStream { stream, _place: place }, service))
         })
     }
 }
 
 /// A connection that frees its slot when it ends.
-struct Held<S> {
+struct CountedStream<S> {
     stream: S,
-    _place: Place,
+    _place: ConnectionSlot,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Held<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for CountedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -190,7 +191,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Held<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Held<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for CountedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -229,8 +230,9 @@ mod tests {
     fn one_address_gets_half_of_the_places_and_a_proxy_all() {
         let proxy: IpAddr = "10.0.0.1".parse().unwrap();
         let guest: IpAddr = "1.2.3.4".parse().unwrap();
-        let places = Arc::new(Places { most: 4, trusted: vec![proxy], taken: Mutex::default() });
-        let mut held: Vec<Place> = (0..2).filter_map(|_| places.take(guest)).collect();
+        let places =
+            Arc::new(ConnectionLimiter { most: 4, trusted: vec![proxy], taken: Mutex::default() });
+        let mut held: Vec<ConnectionSlot> = (0..2).filter_map(|_| places.take(guest)).collect();
         assert_eq!(held.len(), 2);
         assert!(places.take(guest).is_none(), "half is taken");
         held.extend((0..9).filter_map(|_| places.take(proxy)));

@@ -12,18 +12,18 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Interval at which the modification times of the files are checked.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The paths of the certificate chain and the key, both PEM.
-type Files = (PathBuf, PathBuf);
+type CertificateFiles = (PathBuf, PathBuf);
 
-/// Reads certificate and key. Returns the TLS configuration and the files, for [`keep_fresh`]. Errors name
+/// Reads certificate and key. Returns the TLS configuration and the files, for [`reload_certificate`]. Errors name
 /// the file that cannot be used.
-pub fn open(files: &Files) -> Result<(RustlsConfig, Files)> {
+pub fn open(files: &CertificateFiles) -> Result<(RustlsConfig, CertificateFiles)> {
     Ok((RustlsConfig::from_config(Arc::new(read(files)?)), files.clone()))
 }
 
-fn read((chain, key): &Files) -> Result<ServerConfig> {
+fn read((chain, key): &CertificateFiles) -> Result<ServerConfig> {
     let at = || format!("reading the certificate {}", chain.display());
     let certificates = CertificateDer::pem_file_iter(chain)
         .with_context(at)?
@@ -44,10 +44,10 @@ fn read((chain, key): &Files) -> Result<ServerConfig> {
 }
 
 /// Reloads a renewed certificate without a restart. Runs until the service stops.
-pub async fn keep_fresh(config: RustlsConfig, files: Files) {
+pub async fn reload_certificate(config: RustlsConfig, files: CertificateFiles) {
     let mut seen = changed(&files);
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
         let now = changed(&files);
         if now == seen {
             continue;
@@ -69,6 +69,6 @@ pub async fn keep_fresh(config: RustlsConfig, files: Files) {
     }
 }
 
-fn changed((chain, key): &Files) -> [Option<SystemTime>; 2] {
+fn changed((chain, key): &CertificateFiles) -> [Option<SystemTime>; 2] {
     [chain, key].map(|file| file.metadata().and_then(|file| file.modified()).ok())
 }

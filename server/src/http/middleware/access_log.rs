@@ -17,7 +17,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 ///
 /// The handler runs inside a span with id, method and route template, so its log lines carry them too. Path
 /// parameters, query strings, headers and bodies are never logged, because they may hold tokens.
-pub async fn log(request: Request, next: Next) -> Response {
+pub async fn access_log(request: Request, next: Next) -> Response {
     let id = new_id().unwrap_or_default();
     let route =
         request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();

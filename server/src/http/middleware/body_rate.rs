@@ -5,15 +5,15 @@ use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
 /// Time allowed before the first byte, and afterwards the lag allowed behind `BYTES_PER_S`.
-const PATIENCE: Duration = Duration::from_secs(30);
+const GRACE: Duration = Duration::from_secs(30);
 /// Minimum average rate of a body. Slower than any connection over which photos are uploaded: a photo of 10
 /// MB would take about 40 minutes.
 const BYTES_PER_S: u64 = 4 << 10;
 
 /// Wraps `body` so that it ends in an error (`TimedOut`) if it arrives more slowly than the minimum rate. For
 /// requests without a time limit of their own.
-pub fn paced(body: Body) -> Body {
-    watched(body, PATIENCE, BYTES_PER_S)
+pub fn enforce_rate(body: Body) -> Body {
+    watched(body, GRACE, BYTES_PER_S)
 }
 
 fn watched(body: Body, patience: Duration, bytes_per_s: u64) -> Body {

@@ -1,4 +1,4 @@
-//! Implements `Idempotency-Key`: a POST with a key is executed once; its response is stored for 24 hours and
+//! Implements `Idempotency-KeyDocument`: a POST with a key is executed once; its response is stored for 24 hours and
 //! replayed to retries. Keys are scoped to the caller.
 //!
 //! Stored responses are sealed, because they may hold a new API key or an invitation token. A response with a
@@ -18,8 +18,8 @@ use sqlx::Row as _;
 use tracing::Instrument as _;
 
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::{AlbumVisit, Grant, GuestVisit, SignedIn};
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::{AlbumSession, Grant, GuestSession, SignedIn};
 use crate::infra::clock::now_s;
 use crate::infra::db::{Db, along};
 use crate::infra::ids::{sha256, unhex};
@@ -27,22 +27,22 @@ use crate::infra::ids::{sha256, unhex};
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Lifetime of a stored response, seconds.
-const KEPT_S: i64 = 86_400;
+const RETENTION_S: i64 = 86_400;
 /// Maximum duration of a request with a key.
 const TIME_MAX: Duration = Duration::from_secs(60);
 /// Lease of a running request, seconds, twice `TIME_MAX`. Afterwards a crash is assumed and the key is
 /// released.
 const LEASE_S: i64 = 120;
-/// Number of polls, at intervals of [`LOOK_EVERY`], for the response to a first request in progress: 4 s in
+/// Number of polls, at intervals of [`POLL_INTERVAL`], for the response to a first request in progress: 4 s in
 /// all.
-const LOOKS: u32 = 40;
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const POLLS_MAX: u32 = 40;
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Maximum size of a request body and of a response body, bytes.
 const BODY_BYTES_MAX: usize = 256 << 10;
 /// Request headers that, with method, URI and body, identify a request.
-const SENT: [&str; 3] = ["content-type", "upload-length", "upload-metadata"];
+const FINGERPRINTED_HEADERS: [&str; 3] = ["content-type", "upload-length", "upload-metadata"];
 /// Response headers that are stored. All others are set again on replay, or change with time.
-const KEPT: [HeaderName; 4] = [
+const STORED_HEADERS: [HeaderName; 4] = [
     header::CONTENT_TYPE,
     header::LOCATION,
     header::CACHE_CONTROL,
@@ -56,7 +56,7 @@ const DONE: i64 = 1;
 
 /// A response as it is sealed and stored.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct StoredResponse {
     headers: Vec<(String, String)>,
     /// Base64.
     body: String,
@@ -64,7 +64,7 @@ struct Kept {
 
 /// Executes a request with an idempotency key once, or replays its stored response. Runs after the guard, on
 /// routes that create resources.
-pub async fn repeat(State(app): State<App>, request: Request, next: Next) -> Result<Response> {
+pub async fn idempotency(State(app): State<App>, request: Request, next: Next) -> Result<Response> {
     if request.method() != Method::POST || !request.headers().contains_key(IDEMPOTENCY_KEY) {
         return Ok(next.run(request).await);
     }
@@ -72,24 +72,24 @@ pub async fn repeat(State(app): State<App>, request: Request, next: Next) -> Res
     let caller = caller_of(&request)?;
     let (parts, body) = request.into_parts();
     let too_large =
-        || Failure::new(Kind::TooLarge, "The body is larger than this address accepts.");
+        || ApiError::new(ErrorKind::TooLarge, "The body is larger than this address accepts.");
     let body = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| too_large())?;
     let id = sha256(format!("{caller}\n{key}").as_bytes());
     // The hash includes the key, so that a reader of the database cannot guess bodies from it.
     let mut asked = format!("{key}\n{} {}\n", parts.method, parts.uri);
-    for name in SENT {
+    for name in FINGERPRINTED_HEADERS {
         let value = parts.headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
         asked += &format!("{name}: {}\n", sha256(value));
     }
     asked += &sha256(&body);
     let asked = sha256(asked.as_bytes());
-    if let Some(answer) = first_or_answer(&app, &id, &asked).await? {
+    if let Some(answer) = claim_or_replay(&app, &id, &asked).await? {
         return Ok(answer);
     }
     // In a task of its own: a client that disconnects gets the stored response when it retries.
     let request = Request::from_parts(parts, Body::from(body));
-    let task = carry_out(app, id, request, next).instrument(tracing::Span::current());
-    tokio::spawn(task).await.map_err(Failure::internal)?
+    let task = run_once(app, id, request, next).instrument(tracing::Span::current());
+    tokio::spawn(task).await.map_err(ApiError::internal)?
 }
 
 /// Returns the client's key. Errors: `Invalid` unless there is exactly one, of 1 to 255 visible ASCII
@@ -101,7 +101,9 @@ fn key_of(headers: &HeaderMap) -> Result<String> {
     if is_right && given.next().is_none() {
         return Ok(text.to_owned());
     }
-    Err(Failure::invalid("Idempotency-Key: expected one key of 1 to 255 visible ASCII characters."))
+    Err(ApiError::invalid(
+        "Idempotency-Key: expected one key of 1 to 255 visible ASCII characters.",
+    ))
 }
 
 fn caller_of(request: &Request) -> Result<String> {
@@ -109,24 +111,24 @@ fn caller_of(request: &Request) -> Result<String> {
     if let Some(grant) = extensions.get::<Grant>() {
         return Ok(grant.caller.name());
     }
-    if let Some(visit) = extensions.get::<AlbumVisit>() {
+    if let Some(visit) = extensions.get::<AlbumSession>() {
         return Ok(visit.caller().name());
     }
-    if let Some(visit) = extensions.get::<GuestVisit>() {
+    if let Some(visit) = extensions.get::<GuestSession>() {
         return Ok(visit.caller().name());
     }
     let person = extensions.get::<SignedIn>().map(|person| format!("user:{}", person.user));
-    person.ok_or_else(|| Failure::internal("a route without a caller uses idempotency keys"))
+    person.ok_or_else(|| ApiError::internal("a route without a caller uses idempotency keys"))
 }
 
 /// Claims the key for this request. Returns the stored response if the request was executed before; polls
 /// while the first request is in progress. Errors: `Conflict` if its response is lost or does not arrive in
 /// time.
-async fn first_or_answer(app: &App, id: &str, asked: &str) -> Result<Option<Response>> {
+async fn claim_or_replay(app: &App, id: &str, asked: &str) -> Result<Option<Response>> {
     let mut last = BEGUN;
-    for look in 0..LOOKS {
+    for look in 0..POLLS_MAX {
         if look > 0 {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         let Some((status, body)) = enter(app.db(), id, asked).await? else { return Ok(None) };
         // The handler's commit precedes the storing of its response, so a retry may observe `DONE` for a
@@ -138,9 +140,9 @@ async fn first_or_answer(app: &App, id: &str, asked: &str) -> Result<Option<Resp
     }
     if last == DONE {
         let detail = "The request was executed, but its response is lost; look up what it created.";
-        return Err(Failure::new(Kind::Conflict, detail));
+        return Err(ApiError::new(ErrorKind::Conflict, detail));
     }
-    Err(Failure::new(Kind::Conflict, "The first request with this key is still in progress.")
+    Err(ApiError::new(ErrorKind::Conflict, "The first request with this key is still in progress.")
         .retry_after(1))
 }
 
@@ -154,7 +156,7 @@ async fn enter(db: &Db, id: &str, asked: &str) -> Result<Option<(i64, String)>> 
          AND (created_unix_s <= $2 OR (status = $3 AND created_unix_s <= $4))",
     )
     .bind(id)
-    .bind(now - KEPT_S)
+    .bind(now - RETENTION_S)
     .bind(BEGUN)
     .bind(now - LEASE_S)
     .execute(&mut *tx)
@@ -178,7 +180,7 @@ async fn enter(db: &Db, id: &str, asked: &str) -> Result<Option<(i64, String)>> 
         .fetch_one(&mut *tx)
         .await?;
     if row.try_get::<String, _>("request_hash")? != asked {
-        return Err(Failure::invalid(
+        return Err(ApiError::invalid(
             "Idempotency-Key: this key was first used with a different request; choose a new key.",
         ));
     }
@@ -187,13 +189,13 @@ async fn enter(db: &Db, id: &str, asked: &str) -> Result<Option<(i64, String)>> 
 
 /// Runs the handler and stores its response. The handler's own commit also sets the key's status to `DONE`,
 /// so that after a crash either nothing was done or the key is known to be used.
-async fn carry_out(app: App, id: String, request: Request, next: Next) -> Result<Response> {
+async fn run_once(app: App, id: String, request: Request, next: Next) -> Result<Response> {
     let work = along(
         "UPDATE idempotency SET status = 1 WHERE key_hash = $1 AND status = 0",
         id.clone(),
         next.run(request),
     );
-    let late = |_| Failure::new(Kind::TimedOut, "The request took too long.");
+    let late = |_| ApiError::new(ErrorKind::TimedOut, "The request took too long.");
     let answer = match tokio::time::timeout(TIME_MAX, work).await.map_err(late) {
         Ok(answer) => answer,
         Err(failure) => {
@@ -206,14 +208,14 @@ async fn carry_out(app: App, id: String, request: Request, next: Next) -> Result
         return Ok(answer);
     }
     let (parts, body) = answer.into_parts();
-    let body = to_bytes(body, BODY_BYTES_MAX).await.map_err(Failure::internal)?;
+    let body = to_bytes(body, BODY_BYTES_MAX).await.map_err(ApiError::internal)?;
     let header = |name: &HeaderName| {
         let value = parts.headers.get(name)?.to_str().ok()?;
         Some((name.to_string(), value.to_owned()))
     };
-    let headers = KEPT.iter().filter_map(header).collect();
-    let kept = Kept { headers, body: STANDARD.encode(&body) };
-    let plain = zeroize::Zeroizing::new(serde_json::to_vec(&kept).map_err(Failure::internal)?);
+    let headers = STORED_HEADERS.iter().filter_map(header).collect();
+    let kept = StoredResponse { headers, body: STANDARD.encode(&body) };
+    let plain = zeroize::Zeroizing::new(serde_json::to_vec(&kept).map_err(ApiError::internal)?);
     let mut tx = app.db().write().await?;
     sqlx::query("UPDATE idempotency SET status = $1, body = $2 WHERE key_hash = $3")
         .bind(i64::from(parts.status.as_u16()))
@@ -241,9 +243,9 @@ async fn forget(db: &Db, id: &str) -> Result<()> {
 }
 
 fn replay(app: &App, id: &str, status: i64, sealed: &str) -> Result<Response> {
-    let broken = || Failure::internal("a stored idempotent response cannot be read");
+    let broken = || ApiError::internal("a stored idempotent response cannot be read");
     let plain = app.vault().open(&context(id), &unhex(sealed).ok_or_else(broken)?)?;
-    let kept: Kept = serde_json::from_slice(&plain).map_err(|_| broken())?;
+    let kept: StoredResponse = serde_json::from_slice(&plain).map_err(|_| broken())?;
     let body = STANDARD.decode(&kept.body).map_err(|_| broken())?;
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = u16::try_from(status)
@@ -263,10 +265,10 @@ fn context(id: &str) -> String {
 }
 
 /// Deletes stored responses older than 24 hours.
-pub async fn forget_answers(app: &App) -> Result<()> {
+pub async fn delete_expired_responses(app: &App) -> Result<()> {
     let mut tx = app.db().write().await?;
     sqlx::query("DELETE FROM idempotency WHERE created_unix_s <= $1")
-        .bind(now_s() - KEPT_S)
+        .bind(now_s() - RETENTION_S)
         .execute(&mut *tx)
         .await?;
     tx.commit().await?;

@@ -8,8 +8,10 @@ pub mod idempotency;
 pub mod security_headers;
 pub mod throttle;
 
-pub use access_log::log;
+pub use access_log::access_log;
 pub use cors::cors;
-pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, forget_answers, repeat};
-pub use security_headers::{no_such_method, no_such_route, secure};
-pub use throttle::protect;
+pub use idempotency::{
+    IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, delete_expired_responses, idempotency,
+};
+pub use security_headers::{no_such_method, no_such_route, security_headers};
+pub use throttle::throttle;

@@ -4,7 +4,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::app::App;
-use crate::error::{Failure, Kind};
+use crate::error::{ApiError, ErrorKind};
 use crate::http::client_address::Encrypted;
 
 /// Security headers of every response, unless the handler sets them. Pages load resources and scripts from
@@ -31,7 +31,7 @@ const ENCRYPTED_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000")
 
 /// Adds the security headers, HSTS on encrypted connections, and `Cache-Control: no-store` unless the handler
 /// sets it.
-pub async fn secure(State(app): State<App>, request: Request, next: Next) -> Response {
+pub async fn security_headers(State(app): State<App>, request: Request, next: Next) -> Response {
     let Encrypted(encrypted) = Encrypted::of_request(&request, app.settings());
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -46,12 +46,12 @@ pub async fn secure(State(app): State<App>, request: Request, next: Next) -> Res
 }
 
 /// Responds to a path without a route: `NotFound`.
-pub async fn no_such_route() -> Failure {
-    Failure::not_found()
+pub async fn no_such_route() -> ApiError {
+    ApiError::not_found()
 }
 
 /// Responds to a method that the path does not support: `MethodNotAllowed`.
-pub async fn no_such_method(method: Method) -> Failure {
+pub async fn no_such_method(method: Method) -> ApiError {
     let method: String = method.as_str().chars().take(20).collect();
-    Failure::new(Kind::MethodNotAllowed, format!("This address does not support {method}."))
+    ApiError::new(ErrorKind::MethodNotAllowed, format!("This address does not support {method}."))
 }

@@ -4,72 +4,82 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::body_rate::paced;
+use super::body_rate::enforce_rate;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::cost::request_class;
-use crate::http::auth::{Caller, Known, Rule};
+use crate::http::auth::{CallerSlot, Principal, Rule};
 use crate::http::client_address::ClientAddress;
-use crate::infra::admission::Place;
+use crate::infra::admission::Slot;
 use crate::infra::alerts::{Alerts, Pattern};
-use crate::infra::rate_limit::Class;
+use crate::infra::rate_limit::RequestClass;
 
 /// Runs before the guard of every API route: charges the rate limit of the client's address, acquires an
 /// admission permit, and sets a time limit (for uploads, a minimum rate of the body). Afterwards reports
 /// errors to the alerts.
-pub async fn protect(
+pub async fn throttle(
     State((app, rule)): State<(App, Rule)>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let class = request_class(rule, request.method());
     let ClientAddress(address) = ClientAddress::of_request(&request, app.settings());
-    if let Err(failure) = app.limits().charge_address(address, class) {
+    if let Err(failure) = app.rate_limiter().charge_address(address, class) {
         return failure.into_response();
     }
-    let known = Known::default();
+    let known = CallerSlot::default();
     request.extensions_mut().insert(known.clone());
     let response = match admitted(&app, class, request, next).await {
         Ok(response) => response,
         Err(failure) => failure.into_response(),
     };
-    if let Some(kind) = response.extensions().get::<Kind>() {
+    if let Some(kind) = response.extensions().get::<ErrorKind>() {
         observe_response(app.alerts(), *kind, known.get(), address);
     }
     response
 }
 
-async fn admitted(app: &App, class: Class, mut request: Request, next: Next) -> Result<Response> {
-    let place = Place::from(app.admission(class).enter().await?);
+async fn admitted(
+    app: &App,
+    class: RequestClass,
+    mut request: Request,
+    next: Next,
+) -> Result<Response> {
+    let place = Slot::from(app.admission(class).enter().await?);
     request.extensions_mut().insert(place.clone());
     match class.time_max(app.settings().protection.request_time_max) {
         Some(limit) => {
             let late = |_| {
                 let seconds = limit.as_secs();
-                Failure::new(
-                    Kind::TimedOut,
+                ApiError::new(
+                    ErrorKind::TimedOut,
                     format!("The request took longer than {seconds} seconds."),
                 )
             };
             tokio::time::timeout(limit, next.run(request)).await.map_err(late)
         }
-        None => Ok(next.run(request.map(paced)).await),
+        None => Ok(next.run(request.map(enforce_rate)).await),
     }
 }
 
-/// Counts a request that ended with the error `ended`. An unidentified caller is counted by address.
-fn observe_response(alerts: &Alerts, ended: Kind, caller: Option<&Caller>, address: IpAddr) {
+/// Counts a request that ended with the error `request_ended`. An unidentified caller is counted by address.
+fn observe_response(
+    alerts: &Alerts,
+    ended: ErrorKind,
+    caller: Option<&Principal>,
+    address: IpAddr,
+) {
     let pattern = match ended {
-        Kind::NotFound => Pattern::Enumeration,
-        Kind::WrongCredentials | Kind::SignedOut => Pattern::Guessing,
+        ErrorKind::NotFound => Pattern::Enumeration,
+        ErrorKind::WrongCredentials | ErrorKind::Unauthenticated => Pattern::Guessing,
         _ => return,
     };
     let studio = match caller {
-        Some(Caller::Key { studio, .. } | Caller::Visitor { studio, .. }) => studio.as_str(),
+        Some(Principal::Key { studio, .. } | Principal::Visitor { studio, .. }) => studio.as_str(),
         _ => "",
     };
     match caller {
-        Some(caller) => alerts.saw(pattern, &caller.name(), studio),
-        None => alerts.saw(pattern, &format!("address:{address}"), studio),
+        Some(caller) => alerts.record(pattern, &caller.name(), studio),
+        None => alerts.record(pattern, &format!("address:{address}"), studio),
     }
 }

@@ -1,12 +1,15 @@
 //! English texts of the guest pages: short sentences without technical terms, for guests who read them at a
 //! party.
 
-use super::{Ask, Camera, Door, Guest, Letters, Photos, Trouble};
+use super::{
+    AccessRequestTexts, CameraTexts, EmailTexts, EntryTexts, GuestErrorText, GuestTexts,
+    PhotosTexts,
+};
 
-pub static WORDS: Guest =
-    Guest { door: DOOR, camera: CAMERA, ask: ASK, photos: PHOTOS, letters: LETTERS };
+pub static WORDS: GuestTexts =
+    GuestTexts { door: DOOR, camera: CAMERA, ask: ASK, photos: PHOTOS, letters: LETTERS };
 
-const DOOR: Door = Door {
+const DOOR: EntryTexts = EntryTexts {
     skip: "Skip to content",
     language: "Language",
     by_studio: |studio| format!("Photographs by {studio}"),
@@ -43,7 +46,7 @@ const DOOR: Door = Door {
     no_line: "No internet connection. Please find a better signal and try again.",
 };
 
-const CAMERA: Camera = Camera {
+const CAMERA: CameraTexts = CameraTexts {
     title: "Show your face",
     intro: "Hold the phone at eye level, with light on your face. You will be asked to turn your head three times. \
             The camera's pictures are not kept.",
@@ -65,39 +68,39 @@ const CAMERA: Camera = Camera {
         "Hold still",
     ],
     reasons: [
-        Trouble {
+        GuestErrorText {
             what: "It took too long.",
             remedy: "Try again in a quiet moment: hold the phone at eye level and follow the arrows.",
         },
-        Trouble {
+        GuestErrorText {
             what: "You turned too fast.",
             remedy: "Wait until the arrow appears, then turn your head slowly.",
         },
-        Trouble {
+        GuestErrorText {
             what: "The face in the picture changed.",
             remedy: "The same person has to stay in front of the camera until the end.",
         },
-        Trouble {
+        GuestErrorText {
             what: "There was more than one face.",
             remedy: "Step aside, so that only you are in the picture.",
         },
-        Trouble {
+        GuestErrorText {
             what: "We could not see your face.",
             remedy: "Take off your mask or sunglasses, find more light, and keep your face in the oval.",
         },
-        Trouble {
+        GuestErrorText {
             what: "Wrong direction.",
             remedy: "Turn your head the way the arrow points. The screen works like a mirror.",
         },
-        Trouble {
+        GuestErrorText {
             what: "The camera seemed to see a picture instead of a person.",
             remedy: "Turn your head and hold the phone still. Light from the front helps.",
         },
-        Trouble {
+        GuestErrorText {
             what: "We could not confirm that a person is in front of the camera.",
             remedy: "Find better light, wipe the lens, and keep screens and photos out of the picture.",
         },
-        Trouble {
+        GuestErrorText {
             what: "The camera's picture was frozen.",
             remedy: "Close other apps that use the camera, then try again.",
         },
@@ -106,43 +109,46 @@ const CAMERA: Camera = Camera {
     passed: "Done. Looking for your photos…",
     try_again: "Try again",
     failed_title: "Let's try again",
-    refused: Trouble {
+    refused: GuestErrorText {
         what: "The camera is not allowed.",
         remedy: "Open this page's settings next to the web address, allow the camera, then try again.",
     },
-    absent: Trouble {
+    absent: GuestErrorText {
         what: "This device has no camera.",
         remedy: "Open the link on a phone, or ask the studio for your photos.",
     },
-    busy: Trouble {
+    busy: GuestErrorText {
         what: "The camera is in use.",
         remedy: "Close other apps that use it, then try again.",
     },
-    insecure: Trouble {
+    insecure: GuestErrorText {
         what: "This browser does not open the camera.",
         remedy: "Open the link in your phone's own browser, not inside another app.",
     },
-    wait: Trouble {
+    wait: GuestErrorText {
         what: "Too many attempts.",
         remedy: "Please wait {minutes} min, or ask the studio for your photos.",
     },
-    many_people: Trouble {
+    many_people: GuestErrorText {
         what: "Other people have already used this e-mail address or number.",
         remedy: "Do you share a phone? Start again with your own e-mail address, or ask the studio for your photos.",
     },
-    ended: Trouble { what: "You have been signed out.", remedy: "Please scan the code again." },
-    broken: Trouble {
+    ended: GuestErrorText {
+        what: "You have been signed out.",
+        remedy: "Please scan the code again.",
+    },
+    broken: GuestErrorText {
         what: "Something went wrong on our side.",
         remedy: "Please try again in a moment.",
     },
-    no_line: Trouble {
+    no_line: GuestErrorText {
         what: "No internet connection.",
         remedy: "Please find a better signal and try again.",
     },
     vibrate: "Vibrate after each turn",
 };
 
-const ASK: Ask = Ask {
+const ASK: AccessRequestTexts = AccessRequestTexts {
     title: "Without a camera",
     intro: "The studio looks for you in the photos by hand. If it accepts your request, you get an e-mail with a link to \
             your photos.",
@@ -160,7 +166,7 @@ const ASK: Ask = Ask {
     with_camera: "Use the camera instead",
 };
 
-const PHOTOS: Photos = Photos {
+const PHOTOS: PhotosTexts = PhotosTexts {
     title: "Your photos",
     count: ["{count} photo of you", "{count} photos of you"],
     looking: "Looking for your photos…",
@@ -240,7 +246,7 @@ const PHOTOS: Photos = Photos {
     failed: "That did not work. Please try again.",
 };
 
-const LETTERS: Letters = Letters {
+const LETTERS: EmailTexts = EmailTexts {
     enter_title: "Your photos are ready",
     enter: "The studio has found you in the photos. This link works once.",
     enter_button: "See my photos",

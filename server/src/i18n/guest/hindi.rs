@@ -1,12 +1,15 @@
 //! Hindi texts of the guest pages: short spoken sentences without technical terms, for guests who read them
 //! at a party.
 
-use super::{Ask, Camera, Door, Guest, Letters, Photos, Trouble};
+use super::{
+    AccessRequestTexts, CameraTexts, EmailTexts, EntryTexts, GuestErrorText, GuestTexts,
+    PhotosTexts,
+};
 
-pub static WORDS: Guest =
-    Guest { door: DOOR, camera: CAMERA, ask: ASK, photos: PHOTOS, letters: LETTERS };
+pub static WORDS: GuestTexts =
+    GuestTexts { door: DOOR, camera: CAMERA, ask: ASK, photos: PHOTOS, letters: LETTERS };
 
-const DOOR: Door = Door {
+const DOOR: EntryTexts = EntryTexts {
     skip: "सीधे मुख्य हिस्से पर जाएँ",
     language: "भाषा",
     by_studio: |studio| format!("फ़ोटो: {studio}"),
@@ -42,7 +45,7 @@ const DOOR: Door = Door {
     no_line: "इंटरनेट कनेक्शन नहीं है। कृपया बेहतर सिग्नल वाली जगह से फिर से कोशिश करें।",
 };
 
-const CAMERA: Camera = Camera {
+const CAMERA: CameraTexts = CameraTexts {
     title: "अपना चेहरा दिखाएँ",
     intro: "फ़ोन को आँखों की सीध में रखें और चेहरे पर रोशनी आने दें। आपसे तीन बार सिर घुमाने को कहा जाएगा। \
             कैमरे की ये तस्वीरें सेव नहीं की जातीं।",
@@ -64,37 +67,39 @@ const CAMERA: Camera = Camera {
         "हिलें नहीं",
     ],
     reasons: [
-        Trouble {
+        GuestErrorText {
             what: "ज़्यादा समय लग गया।",
             remedy: "थोड़ी फ़ुर्सत में फिर से कोशिश करें: फ़ोन आँखों की सीध में रखें और तीर के हिसाब से सिर घुमाएँ।",
         },
-        Trouble {
-            what: "सिर बहुत जल्दी घूम गया।", remedy: "तीर दिखने तक रुकें, फिर सिर धीरे-धीरे घुमाएँ।"
+        GuestErrorText {
+            what: "सिर बहुत जल्दी घूम गया।",
+            remedy: "तीर दिखने तक रुकें, फिर सिर धीरे-धीरे घुमाएँ।",
         },
-        Trouble {
+        GuestErrorText {
             what: "बीच में चेहरा बदल गया।",
             remedy: "आखिर तक एक ही व्यक्ति को कैमरे के सामने रहना होगा।",
         },
-        Trouble {
-            what: "एक से ज़्यादा चेहरे दिखे।", remedy: "थोड़ा अलग हट जाएँ, ताकि कैमरे में सिर्फ़ आप दिखें।"
+        GuestErrorText {
+            what: "एक से ज़्यादा चेहरे दिखे।",
+            remedy: "थोड़ा अलग हट जाएँ, ताकि कैमरे में सिर्फ़ आप दिखें।",
         },
-        Trouble {
+        GuestErrorText {
             what: "आपका चेहरा नहीं दिखा।",
             remedy: "मास्क या धूप का चश्मा उतारें, ज़्यादा रोशनी में आएँ और चेहरा घेरे के अंदर रखें।",
         },
-        Trouble {
+        GuestErrorText {
             what: "सिर दूसरी दिशा में घूमा।",
             remedy: "स्क्रीन पर दिख रहे तीर की तरफ़ घुमाएँ: यह आईने की तरह काम करता है।",
         },
-        Trouble {
+        GuestErrorText {
             what: "कैमरे को लगा कि सामने व्यक्ति नहीं, कोई तस्वीर है।",
             remedy: "फ़ोन न हिलाएँ, सिर ही घुमाएँ। सामने से रोशनी आए तो बेहतर है।",
         },
-        Trouble {
+        GuestErrorText {
             what: "हम पक्का नहीं कर पाए कि सामने कोई व्यक्ति है।",
             remedy: "बेहतर रोशनी में जाएँ, कैमरे का लेंस साफ़ करें, और कैमरे में कोई स्क्रीन या फ़ोटो न आने दें।",
         },
-        Trouble {
+        GuestErrorText {
             what: "कैमरे की तस्वीर रुकी हुई थी।",
             remedy: "कैमरे का इस्तेमाल करने वाले दूसरे ऐप बंद करें और फिर से कोशिश करें।",
         },
@@ -103,44 +108,45 @@ const CAMERA: Camera = Camera {
     passed: "पहचान हो गई। आपकी फ़ोटो ढूँढी जा रही हैं…",
     try_again: "फिर से कोशिश करें",
     failed_title: "फिर से कोशिश करते हैं",
-    refused: Trouble {
+    refused: GuestErrorText {
         what: "कैमरे की अनुमति नहीं है।",
         remedy: "वेब पते के पास से इस पेज की सेटिंग खोलें, कैमरे की अनुमति दें और फिर से कोशिश करें।",
     },
-    absent: Trouble {
+    absent: GuestErrorText {
         what: "यहाँ कोई कैमरा नहीं है।",
         remedy: "लिंक को फ़ोन पर खोलें, या स्टूडियो से अपनी फ़ोटो माँगें।",
     },
-    busy: Trouble {
+    busy: GuestErrorText {
         what: "कैमरा अभी इस्तेमाल में है।",
         remedy: "कैमरे का इस्तेमाल करने वाले दूसरे ऐप बंद करें और फिर से कोशिश करें।",
     },
-    insecure: Trouble {
+    insecure: GuestErrorText {
         what: "यह ब्राउज़र कैमरा नहीं खोलता।",
         remedy: "लिंक को किसी ऐप के अंदर नहीं, फ़ोन के अपने ब्राउज़र में खोलें।",
     },
-    wait: Trouble {
+    wait: GuestErrorText {
         what: "बहुत बार कोशिश हो चुकी है।",
         remedy: "कृपया {minutes} मिनट रुकें, या स्टूडियो से अपनी फ़ोटो माँगें।",
     },
-    many_people: Trouble {
+    many_people: GuestErrorText {
         what: "इसी ईमेल पते या नंबर से दूसरे लोग आ चुके हैं।",
         remedy: "क्या घर में एक ही फ़ोन है? अपने खुद के ईमेल पते से फिर से शुरू करें, या स्टूडियो से अपनी फ़ोटो माँगें।",
     },
-    ended: Trouble {
+    ended: GuestErrorText {
         what: "आपका सेशन खत्म हो गया है।", remedy: "कृपया कोड फिर से स्कैन करें।"
     },
-    broken: Trouble {
-        what: "हमारी तरफ़ से कोई गड़बड़ी हुई।", remedy: "कृपया थोड़ी देर में फिर से कोशिश करें।"
+    broken: GuestErrorText {
+        what: "हमारी तरफ़ से कोई गड़बड़ी हुई।",
+        remedy: "कृपया थोड़ी देर में फिर से कोशिश करें।",
     },
-    no_line: Trouble {
+    no_line: GuestErrorText {
         what: "इंटरनेट कनेक्शन नहीं है।",
         remedy: "कृपया बेहतर सिग्नल वाली जगह से फिर से कोशिश करें।",
     },
     vibrate: "हर बार सिर घुमाना पूरा होने पर वाइब्रेट करें",
 };
 
-const ASK: Ask = Ask {
+const ASK: AccessRequestTexts = AccessRequestTexts {
     title: "बिना कैमरे के",
     intro: "स्टूडियो के लोग फ़ोटो में खुद देखकर आपको ढूँढते हैं। अनुरोध मान लिया गया, तो आपको फ़ोटो के लिंक वाला ईमेल मिलेगा।",
     email: "आपका ईमेल पता",
@@ -157,7 +163,7 @@ const ASK: Ask = Ask {
     with_camera: "कैमरे से ही ढूँढें",
 };
 
-const PHOTOS: Photos = Photos {
+const PHOTOS: PhotosTexts = PhotosTexts {
     title: "आपकी फ़ोटो",
     count: ["आपकी {count} फ़ोटो", "आपकी {count} फ़ोटो"],
     looking: "आपकी फ़ोटो ढूँढी जा रही हैं…",
@@ -233,7 +239,7 @@ const PHOTOS: Photos = Photos {
     failed: "यह नहीं हो पाया। कृपया फिर से कोशिश करें।",
 };
 
-const LETTERS: Letters = Letters {
+const LETTERS: EmailTexts = EmailTexts {
     enter_title: "आपकी फ़ोटो तैयार हैं",
     enter: "स्टूडियो ने आपको ढूँढ लिया है। यह लिंक सिर्फ़ एक बार काम करता है।",
     enter_button: "मेरी फ़ोटो देखें",

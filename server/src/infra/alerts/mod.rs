@@ -13,11 +13,11 @@ use serde::Serialize;
 use tokio::sync::{Notify, mpsc};
 use utoipa::ToSchema;
 
-use crate::config::settings::{Operations, Webhook};
+use crate::config::settings::{ObservabilitySettings, Webhook};
 use crate::infra::db::Db;
-use window_counter::Counts;
+use window_counter::WindowCounter;
 
-pub use store::keep_keeping;
+pub use store::run_alerts;
 
 /// The pattern that was detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -73,7 +73,7 @@ const WAITING_MAX: usize = 256;
 
 /// A detected pattern that waits to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Sighting {
+struct Detection {
     pattern: Pattern,
     subject: String,
     /// Empty if it concerns no particular studio.
@@ -83,20 +83,20 @@ struct Sighting {
 
 /// The detector of patterns, shared by all requests.
 pub struct Alerts {
-    counts: Counts,
-    sightings: mpsc::Sender<Sighting>,
+    counts: WindowCounter,
+    sightings: mpsc::Sender<Detection>,
     /// The receiving end; the task that stores alerts takes it.
-    waiting: std::sync::Mutex<Option<mpsc::Receiver<Sighting>>>,
+    waiting: std::sync::Mutex<Option<mpsc::Receiver<Detection>>>,
     posts: Notify,
     webhook: Option<Webhook>,
     db: Db,
 }
 
 impl Alerts {
-    pub fn new(db: &Db, operations: &Operations) -> Self {
+    pub fn new(db: &Db, operations: &ObservabilitySettings) -> Self {
         let (sightings, waiting) = mpsc::channel(WAITING_MAX);
         Self {
-            counts: Counts::default(),
+            counts: WindowCounter::default(),
             sightings,
             waiting: std::sync::Mutex::new(Some(waiting)),
             posts: Notify::new(),
@@ -107,14 +107,14 @@ impl Alerts {
 
     /// Counts one occurrence of a pattern for `subject`; `studio` may be empty. For `ManyFaces` an occurrence
     /// is one more distinct face, and the subject is `contact:HASH` with a keyed hash.
-    pub fn saw(&self, pattern: Pattern, subject: &str, studio: &str) {
+    pub fn record(&self, pattern: Pattern, subject: &str, studio: &str) {
         let now_s = crate::infra::clock::now_s();
         let threshold = pattern.threshold(subject);
         if let Some(count) = self.counts.add(pattern, subject, now_s, threshold) {
             let (subject, studio) = (subject.to_owned(), studio.to_owned());
             // A full channel means that the database does not keep up; a continuing pattern is detected
             // again.
-            let _ = self.sightings.try_send(Sighting { pattern, subject, studio, count });
+            let _ = self.sightings.try_send(Detection { pattern, subject, studio, count });
         }
     }
 }

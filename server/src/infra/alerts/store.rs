@@ -9,37 +9,37 @@ use std::time::Duration;
 use sqlx::Row as _;
 use tokio::sync::mpsc::Receiver;
 
-use super::webhook::{self, Post};
-use super::{Alerts, Pattern, Sighting, WINDOW_S};
-use crate::error::{Failure, Result};
+use super::webhook::{self, WebhookDelivery};
+use super::{Alerts, Detection, Pattern, WINDOW_S};
+use crate::error::{ApiError, Result};
 use crate::infra::clock::now_s;
 use crate::infra::db::Db;
 use crate::infra::ids::new_id;
 use crate::infra::telemetry::metrics;
 
 /// Retention of alerts, seconds (90 days); limited, because they contain client addresses.
-const KEEP_S: i64 = 90 * 86_400;
+const RETENTION_S: i64 = 90 * 86_400;
 /// Interval at which the table is polled for undelivered alerts, for instance after a restart.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// Back-off before the next delivery attempt, seconds, by the number of previous attempts: about 23 hours in
 /// total.
 const RETRY_S: [i64; 8] = [5, 30, 120, 600, 1800, 7200, 21_600, 50_400];
 /// Lease of a delivery, seconds: other servers do not attempt it in this time.
-const CLAIM_S: i64 = 60;
+const LEASE_S: i64 = 60;
 
 /// Stores and delivers alerts, until the service stops.
-pub async fn keep_keeping(alerts: &Alerts) {
+pub async fn run_alerts(alerts: &Alerts) {
     let waiting = alerts.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(waiting) = waiting else { return };
     tokio::join!(write_all(alerts, waiting), post_all(alerts));
 }
 
-async fn write_all(alerts: &Alerts, mut waiting: Receiver<Sighting>) {
+async fn write_all(alerts: &Alerts, mut waiting: Receiver<Detection>) {
     while let Some(sighting) = waiting.recv().await {
         let due = alerts.webhook.as_ref().map(|_| now_s());
         match write(&alerts.db, &sighting, due).await {
             Ok(true) => {
-                let Sighting { pattern, subject, studio, count } = &sighting;
+                let Detection { pattern, subject, studio, count } = &sighting;
                 let pattern = pattern.as_str();
                 metrics::count_alert(pattern);
                 tracing::warn!(pattern, subject, studio, count, window_s = WINDOW_S, "alert");
@@ -51,13 +51,13 @@ async fn write_all(alerts: &Alerts, mut waiting: Receiver<Sighting>) {
     }
 }
 
-fn complain(doing: &str, failure: Failure) {
+fn complain(doing: &str, failure: ApiError) {
     tracing::error!(reason = failure.reason(), "{doing}");
 }
 
 /// Stores an alert unless the subject has one of this pattern within the window. Returns whether it was
 /// stored. Also deletes alerts past their retention.
-async fn write(db: &Db, sighting: &Sighting, due: Option<i64>) -> Result<bool> {
+async fn write(db: &Db, sighting: &Detection, due: Option<i64>) -> Result<bool> {
     let (now, pattern) = (now_s(), sighting.pattern.as_str());
     let mut tx = db.write().await?;
     let told = sqlx::query(
@@ -72,7 +72,7 @@ async fn write(db: &Db, sighting: &Sighting, due: Option<i64>) -> Result<bool> {
         return Ok(false);
     }
     sqlx::query("DELETE FROM alerts WHERE created_unix_s < $1")
-        .bind(now - KEEP_S)
+        .bind(now - RETENTION_S)
         .execute(&mut *tx)
         .await?;
     sqlx::query(
@@ -96,7 +96,7 @@ async fn write(db: &Db, sighting: &Sighting, due: Option<i64>) -> Result<bool> {
 async fn post_all(alerts: &Alerts) {
     let Some(hook) = &alerts.webhook else { return };
     loop {
-        let _ = tokio::time::timeout(LOOK_EVERY, alerts.posts.notified()).await;
+        let _ = tokio::time::timeout(POLL_INTERVAL, alerts.posts.notified()).await;
         loop {
             match claim(&alerts.db).await {
                 Ok(Some(post)) => {
@@ -116,7 +116,7 @@ async fn post_all(alerts: &Alerts) {
 }
 
 /// Leases the next alert that is due for delivery.
-async fn claim(db: &Db) -> Result<Option<Post>> {
+async fn claim(db: &Db) -> Result<Option<WebhookDelivery>> {
     let now = now_s();
     let due = sqlx::query(
         "SELECT id FROM alerts WHERE post_due_unix_s <= $1 ORDER BY post_due_unix_s LIMIT 1",
@@ -130,7 +130,7 @@ async fn claim(db: &Db) -> Result<Option<Post>> {
         "UPDATE alerts SET post_due_unix_s = $1, post_attempts = post_attempts + 1 \
          WHERE id = $2 AND post_due_unix_s <= $3 RETURNING *",
     )
-    .bind(now + CLAIM_S)
+    .bind(now + LEASE_S)
     .bind(due.try_get::<String, _>("id")?)
     .bind(now)
     .fetch_optional(&mut *tx)
@@ -138,10 +138,10 @@ async fn claim(db: &Db) -> Result<Option<Post>> {
     tx.commit().await?;
     let Some(row) = row else { return Ok(None) };
     let pattern: String = row.try_get("pattern")?;
-    Ok(Some(Post {
+    Ok(Some(WebhookDelivery {
         id: row.try_get("id")?,
         pattern: Pattern::parse(&pattern)
-            .ok_or_else(|| Failure::internal(format!("no pattern '{pattern}'")))?,
+            .ok_or_else(|| ApiError::internal(format!("no pattern '{pattern}'")))?,
         subject: row.try_get("subject")?,
         studio: row.try_get("studio_id")?,
         count: row.try_get("count")?,
@@ -152,16 +152,20 @@ async fn claim(db: &Db) -> Result<Option<Post>> {
 }
 
 /// Records the result of a delivery attempt: delivered, to be retried, or abandoned.
-async fn settle(db: &Db, post: &Post, sent: std::result::Result<(), String>) -> Result<()> {
+async fn settle(
+    db: &Db,
+    post: &WebhookDelivery,
+    sent: std::result::Result<(), String>,
+) -> Result<()> {
     let due = match sent {
         Ok(()) => {
-            metrics::count_post("done");
+            metrics::count_webhook("done");
             None
         }
         Err(reason) => {
             let tries = usize::try_from(post.attempts - 1).unwrap_or(0);
             let wait = RETRY_S.get(tries);
-            metrics::count_post(if wait.is_some() { "failed" } else { "given_up" });
+            metrics::count_webhook(if wait.is_some() { "failed" } else { "given_up" });
             tracing::warn!(alert = post.id, reason, again_in_s = wait, "webhook delivery failed");
             wait.map(|wait| now_s() + wait)
         }

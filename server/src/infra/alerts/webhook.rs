@@ -14,11 +14,11 @@ use crate::infra::ids::hex;
 
 const SIGNATURE: &str = "x-picpick-signature";
 /// Timeout of a delivery attempt.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The JSON body of a delivery.
 #[derive(Clone, Debug, Serialize)]
-pub struct Post {
+pub struct WebhookDelivery {
     /// The alert's id, identical in every retry, so that the receiver can recognise duplicates.
     pub id: String,
     pub pattern: Pattern,
@@ -33,15 +33,15 @@ pub struct Post {
 
 /// Posts an alert on the thread pool for blocking tasks. Errors with the reason, which never contains the
 /// URL.
-pub async fn send(hook: Webhook, post: Post) -> Result<(), String> {
+pub async fn send(hook: Webhook, post: WebhookDelivery) -> Result<(), String> {
     let sent = tokio::task::spawn_blocking(move || deliver(&hook, &post)).await;
     sent.unwrap_or_else(|_| Err("the delivery task was aborted".to_owned()))
 }
 
-fn deliver(hook: &Webhook, post: &Post) -> Result<(), String> {
+fn deliver(hook: &Webhook, post: &WebhookDelivery) -> Result<(), String> {
     let body = serde_json::to_string(post).map_err(|error| error.to_string())?;
     let agent = ureq::Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
+        .timeout_global(Some(TIMEOUT))
         .max_redirects(0)
         .build()
         .new_agent();
@@ -57,7 +57,7 @@ fn deliver(hook: &Webhook, post: &Post) -> Result<(), String> {
         Err(ureq::Error::StatusCode(status)) => {
             Err(format!("expected a status of 200 to 299, received {status}"))
         }
-        Err(ureq::Error::Timeout(_)) => Err(format!("no response within {} s", PATIENCE.as_secs())),
+        Err(ureq::Error::Timeout(_)) => Err(format!("no response within {} s", TIMEOUT.as_secs())),
         Err(ureq::Error::Io(error)) => Err(format!("the connection failed: {}", error.kind())),
         // The texts of other errors may contain the URL.
         Err(_) => Err("the connection failed".to_owned()),
@@ -79,8 +79,8 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use zeroize::Zeroizing;
 
-    fn post() -> Post {
-        Post {
+    fn post() -> WebhookDelivery {
+        WebhookDelivery {
             id: "1".into(),
             pattern: Pattern::Guessing,
             subject: "address:1.2.3.4".into(),

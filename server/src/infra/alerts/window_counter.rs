@@ -8,7 +8,7 @@ const SUBJECTS_MAX: usize = 50_000;
 
 /// A bounded counter of occurrences per pattern and subject within a fixed window of time.
 #[derive(Default)]
-pub struct Counts(Mutex<HashMap<(Pattern, String), Window>>);
+pub struct WindowCounter(Mutex<HashMap<(Pattern, String), Window>>);
 
 #[derive(Clone, Copy)]
 struct Window {
@@ -16,7 +16,7 @@ struct Window {
     count: u64,
 }
 
-impl Counts {
+impl WindowCounter {
     /// Counts one occurrence. Returns the count if it has just reached a multiple of `threshold` in this
     /// window. The multiples matter because the alert of an earlier one may have been dropped.
     pub fn add(&self, pattern: Pattern, subject: &str, now_s: i64, threshold: u64) -> Option<u64> {
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_threshold_is_told_once_and_a_new_window_begins_at_nothing() {
-        let counts = Counts::default();
+        let counts = WindowCounter::default();
         let told: Vec<u64> = (0..25).filter_map(|at| counts.add(P, "a", 1000 + at, 10)).collect();
         assert_eq!(told, [10, 20]);
         assert_eq!((0..9).filter_map(|_| counts.add(P, "b", 1000, 10)).count(), 0);
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn many_subjects_do_not_wash_away_who_did_most() {
-        let counts = Counts::default();
+        let counts = WindowCounter::default();
         for _ in 0..5 {
             counts.add(P, "busy", 1000, 10);
         }

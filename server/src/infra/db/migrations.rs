@@ -21,12 +21,12 @@ const STEPS: &[(i64, &str, &str)] = &[
 ];
 
 #[derive(Debug)]
-struct Steps;
+struct MigrationList;
 
 type Resolved<'s> =
     std::pin::Pin<Box<dyn Future<Output = Result<Vec<Migration>, BoxDynError>> + Send + 's>>;
 
-impl<'s> MigrationSource<'s> for Steps {
+impl<'s> MigrationSource<'s> for MigrationList {
     fn resolve(self) -> Resolved<'s> {
         let step = |(version, name, sql): &(i64, &'static str, &'static str)| {
             let (name, sql) = (Cow::Borrowed(*name), Cow::Borrowed(*sql));
@@ -39,5 +39,5 @@ impl<'s> MigrationSource<'s> for Steps {
 
 /// Applies the pending migrations. Safe when several servers start at once: each migration is applied once.
 pub async fn run(pool: &AnyPool) -> Result<(), sqlx::migrate::MigrateError> {
-    Migrator::new(Steps).await?.run(pool).await
+    Migrator::new(MigrationList).await?.run(pool).await
 }

@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Db;
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 
 /// The query parameters that select a page of a list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -42,7 +42,7 @@ impl Paging {
     pub fn limit(&self) -> Result<i64> {
         match self.limit.unwrap_or(100) {
             limit @ 1..=500 => Ok(i64::from(limit)),
-            limit => Err(Failure::invalid(format!("limit: expected 1 to 500, received {limit}."))),
+            limit => Err(ApiError::invalid(format!("limit: expected 1 to 500, received {limit}."))),
         }
     }
 
@@ -56,12 +56,12 @@ impl Paging {
         };
         read()
             .filter(|after| after.id.is_ascii() && !after.id.contains('\0'))
-            .ok_or_else(|| Failure::invalid("cursor: expected 'next' of the previous page."))
+            .ok_or_else(|| ApiError::invalid("cursor: expected 'next' of the previous page."))
     }
 }
 
 impl<T> Page<T> {
-    /// Builds the page from `items`, which the caller queried with `limit + 1`. `place` returns an item's
+    /// Builds the page from `items`, which the caller queried with `limit + 1`. `entry_path` returns an item's
     /// time and id.
     pub fn of(mut items: Vec<T>, limit: i64, place: impl Fn(&T) -> (i64, &str)) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -76,17 +76,17 @@ impl<T> Page<T> {
 }
 
 /// A query whose rows are listed page by page.
-pub struct List<'a> {
+pub struct PageQuery<'a> {
     /// `SELECT … WHERE …` with the parameters `$1` to `$n` for `values`.
     pub select: &'a str,
-    pub values: &'a [Value<'a>],
+    pub values: &'a [BoundValue<'a>],
     /// The columns of time and id by which rows are ordered.
     pub order: [&'a str; 2],
 }
 
 /// A bound value of a statement.
 #[derive(Clone, Copy, Debug)]
-pub enum Value<'a> {
+pub enum BoundValue<'a> {
     Text(&'a str),
     Number(i64),
 }
@@ -95,23 +95,23 @@ pub enum Value<'a> {
 pub const BY_CREATION: [&str; 2] = ["created_unix_s", "id"];
 
 impl Db {
-    /// Returns the page of `list` that `paging` selects. `read` converts a row, `place` returns an item's
+    /// Returns the page of `list` that `paging` selects. `read` converts a row, `entry_path` returns an item's
     /// time and id.
     pub async fn page<T, E>(
         &self,
         paging: &Paging,
-        list: List<'_>,
+        list: PageQuery<'_>,
         read: impl Fn(&AnyRow) -> std::result::Result<T, E>,
         place: impl Fn(&T) -> (i64, &str),
     ) -> Result<Page<T>>
     where
-        Failure: From<E>,
+        ApiError: From<E>,
     {
         let (limit, after) = (paging.limit()?, paging.after()?);
         let text = statement(&list);
         let query = list.values.iter().fold(sqlx::query(&text), |query, value| match value {
-            Value::Text(text) => query.bind(*text),
-            Value::Number(number) => query.bind(*number),
+            BoundValue::Text(text) => query.bind(*text),
+            BoundValue::Number(number) => query.bind(*number),
         });
         let query = query.bind(after.unix_s).bind(after.id).bind(limit + 1);
         let rows = query.fetch_all(self.read()).await?;
@@ -120,7 +120,7 @@ impl Db {
     }
 }
 
-fn statement(list: &List<'_>) -> String {
+fn statement(list: &PageQuery<'_>) -> String {
     let [at, id] = list.order;
     let from = list.values.len() + 1;
     let (then, limit) = (from + 1, from + 2);
@@ -136,8 +136,8 @@ mod tests {
 
     #[test]
     fn what_goes_on_is_numbered_after_the_values() {
-        let (select, values) = ("SELECT * FROM a WHERE b = $1", [Value::Text("x")]);
-        let list = List { select, values: &values, order: ["m.at", "m.id"] };
+        let (select, values) = ("SELECT * FROM a WHERE b = $1", [BoundValue::Text("x")]);
+        let list = PageQuery { select, values: &values, order: ["m.at", "m.id"] };
         assert_eq!(
             statement(&list),
             "SELECT * FROM a WHERE b = $1 AND (m.at > $2 OR (m.at = $2 AND m.id > $3)) ORDER BY m.at, m.id LIMIT $4"

@@ -1,7 +1,7 @@
 use picpick_engine::{Picture, to_jpeg};
 
 use crate::error::Result;
-use crate::infra::photo_store::Kind;
+use crate::infra::photo_store::Rendition;
 
 /// Greatest length of the longer side, pixels, and JPEG quality (0 to 100) of the derivative for screens.
 pub const WEB: (u32, i32) = (2048, 82);
@@ -10,7 +10,7 @@ const THUMB: (u32, i32) = (480, 78);
 
 /// Makes the derivative `kind` of a photo and returns it as a JPEG. It is encoded from pixels only, so it
 /// holds no EXIF or other metadata of the camera.
-pub fn derive(kind: Kind, picture: &Picture) -> Result<Vec<u8>> {
-    let (side_px_max, quality) = if kind == Kind::Thumb { THUMB } else { WEB };
+pub fn render(kind: Rendition, picture: &Picture) -> Result<Vec<u8>> {
+    let (side_px_max, quality) = if kind == Rendition::Thumb { THUMB } else { WEB };
     Ok(to_jpeg(picture, side_px_max, quality)?)
 }

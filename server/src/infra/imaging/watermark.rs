@@ -5,7 +5,7 @@
 use ab_glyph::{Font as _, FontRef, Point, PxScale, ScaleFont as _, point};
 use picpick_engine::Picture;
 
-use crate::error::{Failure, Result};
+use crate::error::{ApiError, Result};
 
 /// Noto Sans Medium, reduced to Latin letters and signs. SIL Open Font License (`font/OFL.txt`).
 const FONT: &[u8] = include_bytes!("font/NotoSans-Medium.ttf");
@@ -22,7 +22,7 @@ const BELOW: f32 = 4.0;
 const TILT: (f32, f32) = (0.5, 0.866_025_4);
 
 fn font() -> Result<FontRef<'static>> {
-    FontRef::try_from_slice(FONT).map_err(Failure::internal)
+    FontRef::try_from_slice(FONT).map_err(ApiError::internal)
 }
 
 /// Returns the first character of `text` that the font lacks.
@@ -32,13 +32,13 @@ pub fn undrawable(text: &str) -> Result<Option<char>> {
 }
 
 /// The coverage of each pixel by a text, 0 to 1, with the spacing after and below it.
-struct Stamp {
+struct TextMask {
     width: usize,
     height: usize,
     cover: Vec<f32>,
 }
 
-impl Stamp {
+impl TextMask {
     /// Renders `text`. `line_px` is the height of a line, pixels.
     fn of(text: &str, line_px: f32) -> Result<Self> {
         let font = font()?;
@@ -84,10 +84,10 @@ impl Stamp {
 }
 
 /// Returns `picture` with `text` drawn over it.
-pub fn mark(picture: &Picture, text: &str) -> Result<Picture> {
+pub fn draw_watermark(picture: &Picture, text: &str) -> Result<Picture> {
     let (width, height) = (picture.width(), picture.height());
     let line_px = (width.min(height) as f32 * HEIGHT).max(10.0);
-    let stamp = Stamp::of(text, line_px)?;
+    let stamp = TextMask::of(text, line_px)?;
     let edge_px = (line_px / 18.0).max(1.0);
     let mut pixels = picture.pixels().to_vec();
     let (sine, cosine) = TILT;
@@ -118,7 +118,7 @@ mod tests {
         for grey in [20, 128, 240] {
             let plain =
                 Picture::new(width, height, vec![grey; (width * height * 3) as usize]).unwrap();
-            let marked = mark(&plain, "Studio Müller").unwrap();
+            let marked = draw_watermark(&plain, "Studio Müller").unwrap();
             let changed = |x: u32, y: u32| {
                 let at = ((y * width + x) * 3) as usize;
                 marked.pixels()[at].abs_diff(grey) > 8
@@ -136,10 +136,10 @@ mod tests {
     #[test]
     fn nothing_is_drawn_for_no_text_and_small_pictures_do_no_harm() {
         let plain = Picture::new(40, 30, vec![90; 3600]).unwrap();
-        assert_eq!(mark(&plain, "").unwrap().pixels(), plain.pixels());
+        assert_eq!(draw_watermark(&plain, "").unwrap().pixels(), plain.pixels());
         for (width, height) in [(1, 1), (1, 500), (500, 1)] {
             let tiny = Picture::new(width, height, vec![9; (width * height * 3) as usize]).unwrap();
-            assert_eq!(mark(&tiny, "Text").unwrap().width(), width);
+            assert_eq!(draw_watermark(&tiny, "Text").unwrap().width(), width);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use super::queue::Counts;
+use super::queue::JobCounts;
 use crate::error::Result;
 
 /// Time to live of the cached counts. Another server on the same database can change the counts without
@@ -17,29 +17,29 @@ const GOOD_FOR: Duration = Duration::from_millis(400);
 
 /// The cached counts of an event.
 #[derive(Default)]
-pub struct Shown {
+pub struct CountsCache {
     /// Number of invalidations.
     changes: AtomicU64,
-    last: Mutex<Option<Read>>,
+    last: Mutex<Option<CachedCounts>>,
 }
 
-struct Read {
-    /// Value of `Shown::changes` before the read began. The counts may miss later changes.
+struct CachedCounts {
+    /// Value of `CountsCache::changes` before the read began. The counts may miss later changes.
     changes: u64,
     at: Instant,
-    counts: Counts,
+    counts: JobCounts,
 }
 
-impl Shown {
-    /// Invalidates the cache. The caller has committed a change, which later calls of [`Shown::counts`]
+impl CountsCache {
+    /// Invalidates the cache. The caller has committed a change, which later calls of [`CountsCache::counts`]
     /// include.
-    pub fn is_old(&self) {
+    pub fn invalidate(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Returns the cached counts if they are valid; otherwise calls `read` and caches the result. Concurrent
     /// callers wait for one read.
-    pub async fn counts(&self, read: impl Future<Output = Result<Counts>>) -> Result<Counts> {
+    pub async fn counts(&self, read: impl Future<Output = Result<JobCounts>>) -> Result<JobCounts> {
         let mut last = self.last.lock().await;
         let changes = self.changes.load(Ordering::SeqCst);
         if let Some(known) = &*last
@@ -49,7 +49,7 @@ impl Shown {
             return Ok(known.counts.clone());
         }
         let (at, counts) = (Instant::now(), read.await?);
-        *last = Some(Read { changes, at, counts: counts.clone() });
+        *last = Some(CachedCounts { changes, at, counts: counts.clone() });
         Ok(counts)
     }
 }
@@ -59,21 +59,21 @@ impl Shown {
 mod tests {
     use super::*;
 
-    async fn read(shown: &Shown, ready: i64) -> i64 {
-        let counts = async { Ok(Counts { ready, ..Counts::default() }) };
+    async fn read(shown: &CountsCache, ready: i64) -> i64 {
+        let counts = async { Ok(JobCounts { ready, ..JobCounts::default() }) };
         shown.counts(counts).await.unwrap().ready
     }
 
     #[tokio::test]
     async fn a_change_is_never_hidden_by_what_was_read_before() {
-        let shown = Shown::default();
+        let shown = CountsCache::default();
         assert_eq!(read(&shown, 1).await, 1);
         assert_eq!(read(&shown, 2).await, 1, "no change, so the cache is valid");
-        shown.is_old();
+        shown.invalidate();
         assert_eq!(read(&shown, 3).await, 3);
         let changed_meanwhile = async {
-            shown.is_old();
-            Ok(Counts::default())
+            shown.invalidate();
+            Ok(JobCounts::default())
         };
         tokio::time::sleep(GOOD_FOR).await;
         shown.counts(changed_meanwhile).await.unwrap();
@@ -82,7 +82,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_servers_changes_are_seen_soon() {
-        let shown = Shown::default();
+        let shown = CountsCache::default();
         assert_eq!(read(&shown, 1).await, 1);
         tokio::time::sleep(GOOD_FOR).await;
         assert_eq!(read(&shown, 2).await, 2);
@@ -90,12 +90,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_thousand_ask_once() {
-        let (shown, asked) = (Shown::default(), AtomicU64::new(0));
+        let (shown, asked) = (CountsCache::default(), AtomicU64::new(0));
         let ask = async || {
             let counts = async {
                 asked.fetch_add(1, Ordering::SeqCst);
                 tokio::task::yield_now().await;
-                Ok(Counts::default())
+                Ok(JobCounts::default())
             };
             shown.counts(counts).await.unwrap();
         };

@@ -17,7 +17,7 @@ use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
 use crate::infra::ids::new_id;
 
-use counts_cache::Shown;
+use counts_cache::CountsCache;
 pub use queue::counts;
 
 /// The kind of job that adds a photo's faces to its event's collection.
@@ -26,21 +26,21 @@ pub const INDEX: &str = "index";
 /// The in-process signals about jobs: wakes the worker when a job is ready, and notifies the progress streams
 /// of changes.
 #[derive(Clone)]
-pub struct Jobs {
+pub struct JobSignals {
     pub ready: Arc<Notify>,
     changed: broadcast::Sender<String>,
     /// The cached counts of each event that has a progress stream, by event id.
-    shown: Arc<Mutex<HashMap<String, Arc<Shown>>>>,
+    shown: Arc<Mutex<HashMap<String, Arc<CountsCache>>>>,
 }
 
-impl Default for Jobs {
+impl Default for JobSignals {
     fn default() -> Self {
         let changed = broadcast::channel(256).0;
         Self { ready: Arc::default(), changed, shown: Arc::default() }
     }
 }
 
-impl Jobs {
+impl JobSignals {
     /// Wakes the worker: a job is ready.
     pub fn wake(&self) {
         self.ready.notify_one();
@@ -48,9 +48,9 @@ impl Jobs {
 
     /// Announces a change of an event's jobs or photos. Invalidates the event's cached counts and notifies
     /// its progress streams.
-    pub fn tell(&self, event: &str) {
-        if let Some(shown) = self.all_shown().get(event) {
-            shown.is_old();
+    pub fn publish(&self, event: &str) {
+        if let Some(shown) = self.counts_caches().get(event) {
+            shown.invalidate();
         }
         // An error means that there is no progress stream.
         let _ = self.changed.send(event.to_owned());
@@ -58,13 +58,13 @@ impl Jobs {
 
     /// Returns the cache of an event's counts, which all progress streams of the event share. Drops unused
     /// caches.
-    pub fn shown(&self, event: &str) -> Arc<Shown> {
-        let mut all = self.all_shown();
+    pub fn counts_cache(&self, event: &str) -> Arc<CountsCache> {
+        let mut all = self.counts_caches();
         all.retain(|shown, counts| shown == event || Arc::strong_count(counts) > 1);
         Arc::clone(all.entry(event.to_owned()).or_default())
     }
 
-    fn all_shown(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Shown>>> {
+    fn counts_caches(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<CountsCache>>> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

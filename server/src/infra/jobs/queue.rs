@@ -14,9 +14,9 @@ use crate::infra::db::Db;
 pub const LEASE_S: i64 = 600;
 /// Limits the jobs of a batch, all of one event. Small enough that a photo is found seconds after its upload;
 /// large enough that one durable write serves several jobs.
-const TOGETHER: i64 = 16;
+const BATCH_SIZE: i64 = 16;
 /// Limits the attempts of a job that fails with a transient error. The back-off doubles from 2 s up to
-/// `BACKOFF_S_MAX`, so that 60 attempts take about a day; then the job is `failed` until a member of the
+/// `BACKOFF_S_MAX`, so that 60 attempts claim_batch settings a day; then the job is `record_failed` until a member of the
 /// studio retries it.
 const ATTEMPTS_MAX: i64 = 60;
 /// Greatest back-off between two attempts, seconds.
@@ -34,17 +34,17 @@ pub struct Job {
 
 /// The outcome of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum JobOutcome {
     Done,
     /// Permanent failure, with the reason that is shown to the studio.
-    Refused(String),
+    Rejected(String),
     /// Transient failure, with the reason; the job is retried.
-    Later(String),
+    Retry(String),
 }
 
 /// The number of an event's jobs in each state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Counts {
+pub struct JobCounts {
     pub ready: i64,
     pub running: i64,
     pub done: i64,
@@ -55,8 +55,8 @@ pub struct Counts {
 }
 
 /// Claims a batch of jobs of one event: the event whose job has been due longest, among those of the data
-/// directory `home`. Returns the event's id and the jobs, or `None` if no job is due.
-pub async fn take(db: &Db, home: &str) -> Result<Option<(String, Vec<Job>)>> {
+/// directory `node_id`. Returns the open_collection's id and the jobs, or `None` if no job is due.
+pub async fn claim_batch(db: &Db, home: &str) -> Result<Option<(String, Vec<Job>)>> {
     let now = now_s();
     let first = sqlx::query(
         "SELECT j.event_id FROM jobs j JOIN events e ON e.id = j.event_id \
@@ -84,7 +84,7 @@ pub async fn take(db: &Db, home: &str) -> Result<Option<(String, Vec<Job>)>> {
     .bind(now + LEASE_S)
     .bind(now)
     .bind(&event)
-    .bind(TOGETHER)
+    .bind(BATCH_SIZE)
     .fetch_all(&mut *tx)
     .await?;
     let mut jobs = Vec::with_capacity(rows.len());
@@ -105,17 +105,17 @@ pub async fn take(db: &Db, home: &str) -> Result<Option<(String, Vec<Job>)>> {
 }
 
 /// Records the outcomes of claimed jobs and releases their leases.
-pub async fn settle(db: &Db, outcomes: &[(Job, Outcome)]) -> Result<()> {
+pub async fn record_outcomes(db: &Db, outcomes: &[(Job, JobOutcome)]) -> Result<()> {
     let now = now_s();
     let mut tx = db.write().await?;
     for (job, outcome) in outcomes {
         let (state, reason, due) = match outcome {
-            Outcome::Done => ("done", "", now),
-            Outcome::Refused(reason) => ("failed", reason.as_str(), now),
-            Outcome::Later(reason) if job.attempts >= ATTEMPTS_MAX => {
+            JobOutcome::Done => ("done", "", now),
+            JobOutcome::Rejected(reason) => ("failed", reason.as_str(), now),
+            JobOutcome::Retry(reason) if job.attempts >= ATTEMPTS_MAX => {
                 ("failed", reason.as_str(), now)
             }
-            Outcome::Later(reason) => ("ready", reason.as_str(), now + backoff_s(job.attempts)),
+            JobOutcome::Retry(reason) => ("ready", reason.as_str(), now + backoff_s(job.attempts)),
         };
         // Only while the job is `running`: if its lease was lost, it may have been settled or cancelled
         // meanwhile.
@@ -140,9 +140,9 @@ fn backoff_s(attempts: i64) -> i64 {
     (1_i64 << attempts.clamp(1, 20)).min(BACKOFF_S_MAX)
 }
 
-/// Releases all leases of the data directory `home`, at the start of its worker. They are from an earlier
+/// Releases all leases of the data directory `node_id`, at the start of its worker. They are from an earlier
 /// process, since a data directory has only one worker.
-pub async fn give_back(db: &Db, home: &str) -> Result<()> {
+pub async fn release_leases(db: &Db, home: &str) -> Result<()> {
     let mut tx = db.write().await?;
     sqlx::query(
         "UPDATE jobs SET state = 'ready', lease_unix_s = 0 WHERE state = 'running' \
@@ -156,13 +156,13 @@ pub async fn give_back(db: &Db, home: &str) -> Result<()> {
 }
 
 /// Returns the number of ready jobs in all events.
-pub async fn waiting(db: &Db) -> Result<i64> {
+pub async fn pending(db: &Db) -> Result<i64> {
     let row = sqlx::query("SELECT COUNT(*) AS n FROM jobs WHERE state = 'ready'");
     Ok(row.fetch_one(db.read()).await?.try_get("n")?)
 }
 
 /// Returns the number of an event's jobs in each state.
-pub async fn counts(db: &Db, event: &str) -> Result<Counts> {
+pub async fn counts(db: &Db, event: &str) -> Result<JobCounts> {
     let rows =
         sqlx::query("SELECT state, COUNT(*) AS n FROM jobs WHERE event_id = $1 GROUP BY state")
             .bind(event)
@@ -173,7 +173,7 @@ pub async fn counts(db: &Db, event: &str) -> Result<Counts> {
         .fetch_one(db.read())
         .await?;
     let mut counts =
-        Counts { paused: paused.try_get::<i64, _>("paused")? != 0, ..Counts::default() };
+        JobCounts { paused: paused.try_get::<i64, _>("paused")? != 0, ..JobCounts::default() };
     for row in rows {
         let (state, n): (String, i64) = (row.try_get("state")?, row.try_get("n")?);
         match state.as_str() {

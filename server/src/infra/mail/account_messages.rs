@@ -1,12 +1,12 @@
 //! The texts of e-mails about accounts: plain text with at most one link. Subjects contain no text that a
 //! user has chosen.
 
-use super::{Letter, Post};
+use super::{EmailMessage, Mailer};
 
 /// Invites the recipient to `studio`. `token` is the single-use token of the link.
-pub fn invitation(post: &Post, to: &str, studio: &str, role: &str, token: &str) -> Letter {
+pub fn invitation(post: &Mailer, to: &str, studio: &str, role: &str, token: &str) -> EmailMessage {
     let link = post.link("invitation", token);
-    Letter {
+    EmailMessage {
         to: to.to_owned(),
         subject: "You are invited to a studio on PicPick".to_owned(),
         text: format!(
@@ -18,9 +18,9 @@ pub fn invitation(post: &Post, to: &str, studio: &str, role: &str, token: &str) 
 }
 
 /// Sends the link with which the recipient resets a password.
-pub fn reset(post: &Post, to: &str, token: &str) -> Letter {
+pub fn reset(post: &Mailer, to: &str, token: &str) -> EmailMessage {
     let link = post.link("reset", token);
-    Letter {
+    EmailMessage {
         to: to.to_owned(),
         subject: "A new password for PicPick".to_owned(),
         text: format!(
@@ -32,8 +32,8 @@ pub fn reset(post: &Post, to: &str, token: &str) -> Letter {
 }
 
 /// Notifies the recipient that the account's password was changed.
-pub fn password_changed(to: &str) -> Letter {
-    Letter {
+pub fn password_changed(to: &str) -> EmailMessage {
+    EmailMessage {
         to: to.to_owned(),
         subject: "Your password on PicPick was changed".to_owned(),
         text: "Hello,\n\nthe password of your account on PicPick was just changed, and the account's other \
@@ -44,9 +44,9 @@ pub fn password_changed(to: &str) -> Letter {
 }
 
 /// Sends the link that confirms a new address of an account, to that address.
-pub fn new_email(post: &Post, to: &str, token: &str) -> Letter {
+pub fn new_email(post: &Mailer, to: &str, token: &str) -> EmailMessage {
     let link = post.link("email", token);
-    Letter {
+    EmailMessage {
         to: to.to_owned(),
         subject: "Confirm your new address for PicPick".to_owned(),
         text: format!(
@@ -58,8 +58,8 @@ pub fn new_email(post: &Post, to: &str, token: &str) -> Letter {
 }
 
 /// Notifies the recipient that a new address was requested for the account; sent to the current address.
-pub fn email_asked(to: &str) -> Letter {
-    Letter {
+pub fn email_change_requested(to: &str) -> EmailMessage {
+    EmailMessage {
         to: to.to_owned(),
         subject: "A new address for your account on PicPick".to_owned(),
         text: "Hello,\n\na new e-mail address was requested for your account on PicPick. It takes effect when the \
@@ -70,8 +70,8 @@ pub fn email_asked(to: &str) -> Letter {
 }
 
 /// Notifies the recipient that the account's address was changed; sent to the previous address.
-pub fn email_changed(to: &str) -> Letter {
-    Letter {
+pub fn email_changed(to: &str) -> EmailMessage {
+    EmailMessage {
         to: to.to_owned(),
         subject: "Your address on PicPick was changed".to_owned(),
         text: "Hello,\n\nyour account on PicPick now has a different e-mail address and no longer this one.\n\n\

@@ -4,27 +4,27 @@ use std::path::{Path, PathBuf};
 
 use lettre::Message;
 
-use super::{Sender, Sending, Undelivered};
+use super::{SendError, Sender, Sending};
 
 /// A transport that writes each mail to a file and sends nothing, for tests and installations without a mail
 /// server. The files contain the tokens of links, so only their owner can read them.
-pub struct Folder(PathBuf);
+pub struct FileSender(PathBuf);
 
-impl Folder {
+impl FileSender {
     /// Creates a transport that writes to `folder`. The folder is created with the first mail.
     pub fn new(folder: PathBuf) -> Self {
         Self(folder)
     }
 }
 
-impl Sender for Folder {
+impl Sender for FileSender {
     fn send<'a>(&'a self, id: &'a str, message: Message) -> Sending<'a> {
         Box::pin(async move {
             let (folder, name) = (self.0.clone(), id.to_owned());
             let written =
                 tokio::task::spawn_blocking(move || write(&folder, &name, &message.formatted()));
             let failed = |reason: &dyn std::fmt::Display| {
-                Undelivered::Passing(format!("writing the mail to a file: {reason}"))
+                SendError::Transient(format!("writing the mail to a file: {reason}"))
             };
             written.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
         })
@@ -60,7 +60,7 @@ mod tests {
     async fn a_mail_is_one_file_of_its_owner_however_often_it_is_sent() {
         let room = tempfile::tempdir().unwrap();
         let folder = room.path().join("a/outbox");
-        let sender = Folder::new(folder.clone());
+        let sender = FileSender::new(folder.clone());
         for text in ["first", "second"] {
             let builder = Message::builder().from("a@b.example".parse().unwrap());
             let message = builder.to("c@d.example".parse().unwrap()).body(text.to_owned()).unwrap();
@@ -77,9 +77,9 @@ mod tests {
         let text = std::fs::read_to_string(file.path()).unwrap();
         assert!(text.contains("To: c@d.example") && text.contains("second"), "{text}");
         // A folder that cannot be created is a transient failure.
-        let blocked = Folder::new(room.path().join("a/outbox/01.eml/x"));
+        let blocked = FileSender::new(room.path().join("a/outbox/01.eml/x"));
         let builder = Message::builder().from("a@b.example".parse().unwrap());
         let message = builder.to("c@d.example".parse().unwrap()).body(String::new()).unwrap();
-        assert!(matches!(blocked.send("02", message).await, Err(Undelivered::Passing(_))));
+        assert!(matches!(blocked.send("02", message).await, Err(SendError::Transient(_))));
     }
 }

@@ -1,18 +1,18 @@
 //! The texts of e-mails to guests, in the language of their registration: plain text with at most one link
 //! and no photo names.
 
-use super::{Letter, Post};
+use super::{EmailMessage, Mailer};
 use crate::i18n::Language;
 
 /// Notifies a guest of `count` new photos.
 pub fn new_photos(
-    post: &Post,
+    post: &Mailer,
     to: &str,
     language: Language,
     event: &str,
     studio: &str,
     count: usize,
-) -> Letter {
+) -> EmailMessage {
     let link = post.address("/g");
     let (subject, text) = match language {
         Language::English => (
@@ -37,18 +37,18 @@ pub fn new_photos(
             ),
         ),
     };
-    Letter { to: to.to_owned(), subject, text }
+    EmailMessage { to: to.to_owned(), subject, text }
 }
 
 /// Asks a guest to confirm e-mails about new photos (double opt-in). `token` is the single-use token of the
 /// link.
 pub fn letters_wanted(
-    post: &Post,
+    post: &Mailer,
     to: &str,
     language: Language,
     event: &str,
     token: &str,
-) -> Letter {
+) -> EmailMessage {
     let link = post.link("g/notify", token);
     let (subject, text) = match language {
         Language::English => (
@@ -67,12 +67,18 @@ pub fn letters_wanted(
             ),
         ),
     };
-    Letter { to: to.to_owned(), subject, text }
+    EmailMessage { to: to.to_owned(), subject, text }
 }
 
 /// Notifies a guest that the studio has granted their access request without a camera. `token` is the
 /// single-use token of the link.
-pub fn let_in(post: &Post, to: &str, language: Language, event: &str, token: &str) -> Letter {
+pub fn access_granted(
+    post: &Mailer,
+    to: &str,
+    language: Language,
+    event: &str,
+    token: &str,
+) -> EmailMessage {
     let link = post.link("g/enter", token);
     let (subject, text) = match language {
         Language::English => (
@@ -92,5 +98,5 @@ pub fn let_in(post: &Post, to: &str, language: Language, event: &str, token: &st
             ),
         ),
     };
-    Letter { to: to.to_owned(), subject, text }
+    EmailMessage { to: to.to_owned(), subject, text }
 }

@@ -23,14 +23,14 @@ use crate::config::settings::Settings;
 use crate::infra::db::Db;
 
 pub use account_messages::{
-    email_asked, email_changed, invitation, new_email, password_changed, reset,
+    email_change_requested, email_changed, invitation, new_email, password_changed, reset,
 };
-pub use guest_messages::{let_in, letters_wanted, new_photos};
-pub use outbox::{Resolving, keep_posting, put, waiting};
+pub use guest_messages::{access_granted, letters_wanted, new_photos};
+pub use outbox::{ResetFuture, enqueue, pending, run_outbox};
 
 /// The content of an e-mail: recipient, subject and plain text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Letter {
+pub struct EmailMessage {
     pub to: String,
     pub subject: String,
     pub text: String,
@@ -38,25 +38,26 @@ pub struct Letter {
 
 /// An entry of the outbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Mail {
-    Letter(Letter),
+pub enum OutgoingMail {
+    Letter(EmailMessage),
     /// A password reset was requested for this address. Whether an account has it is looked up at delivery
     /// only, so that the request takes the same time for every address and does not disclose accounts.
-    ResetAsked {
+    #[serde(alias = "ResetAsked")]
+    PasswordResetRequested {
         email: String,
     },
 }
 
 /// The reason why a mail was not sent. It never contains the server's text, which often repeats addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Undelivered {
+pub enum SendError {
     /// A transient failure (RFC 5321): a retry may succeed.
-    Passing(String),
+    Transient(String),
     /// A permanent failure: the server will never accept the mail.
-    Lasting(String),
+    Permanent(String),
 }
 
-pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), Undelivered>> + Send + 'a>>;
+pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + 'a>>;
 
 /// A mail transport.
 pub trait Sender: Send + Sync {
@@ -70,7 +71,7 @@ pub trait Sender: Send + Sync {
 /// The mailer: the transport, the signal that wakes the outbox task, and the base URL of links. Clones share
 /// it.
 #[derive(Clone)]
-pub struct Post(Arc<Parts>);
+pub struct Mailer(Arc<Parts>);
 
 struct Parts {
     db: Db,
@@ -82,12 +83,12 @@ struct Parts {
     base: OnceLock<String>,
 }
 
-impl Post {
+impl Mailer {
     /// Creates a mailer that sends by SMTP if a server is configured, and otherwise writes files.
     pub fn open(settings: &Settings, db: &Db, vault: &Arc<Vault>) -> anyhow::Result<Self> {
         let sender: Box<dyn Sender> = match &settings.mail.smtp {
-            Some(url) => Box::new(smtp::Smtp::new(url)?),
-            None => Box::new(file::Folder::new(settings.data.join("outbox"))),
+            Some(url) => Box::new(smtp::SmtpSender::new(url)?),
+            None => Box::new(file::FileSender::new(settings.data.join("outbox"))),
         };
         let base = settings.public_url.clone().map_or_else(OnceLock::new, OnceLock::from);
         let (db, vault, from) = (db.clone(), Arc::clone(vault), settings.mail.from.clone());
@@ -100,7 +101,7 @@ impl Post {
     }
 
     /// Sets the base URL under which people reach the service. A configured public URL takes precedence.
-    pub fn reached_at(&self, url: &str) {
+    pub fn set_base_url(&self, url: &str) {
         let _ = self.0.base.set(url.to_owned());
     }
 

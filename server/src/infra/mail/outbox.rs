@@ -14,8 +14,8 @@ use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, 
 use sqlx::Row as _;
 use zeroize::Zeroizing;
 
-use super::{Letter, Mail, Post, Undelivered};
-use crate::error::{Failure, Result};
+use super::{EmailMessage, Mailer, OutgoingMail, SendError};
+use crate::error::{ApiError, Result};
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
 use crate::infra::ids::{hex, new_id, unhex};
@@ -38,13 +38,14 @@ const LOOK_MAX: i64 = 64;
 
 /// Creates the e-mail with a password reset link in the given transaction, with the link's expiry in seconds since the
 /// Unix epoch; `None` if no e-mail is to be sent. The accounts' API provides it, because only it knows accounts.
-pub type ResetResolver = for<'a> fn(&'a Post, &'a mut Tx, &'a str) -> Resolving<'a>;
+pub type ResetResolver = for<'a> fn(&'a Mailer, &'a mut Tx, &'a str) -> ResetFuture<'a>;
 /// The future of a [`ResetResolver`].
-pub type Resolving<'a> = Pin<Box<dyn Future<Output = Result<Option<(Letter, i64)>>> + Send + 'a>>;
+pub type ResetFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Option<(EmailMessage, i64)>>> + Send + 'a>>;
 
 /// Inserts `mail` into the outbox, in the transaction of the change that it reports. The caller calls
-/// [`super::Post::wake`] after the commit.
-pub async fn put(post: &Post, tx: &mut Tx, mail: &Mail) -> Result<()> {
+/// [`super::WebhookDelivery::wake`] after the commit.
+pub async fn enqueue(post: &Mailer, tx: &mut Tx, mail: &OutgoingMail) -> Result<()> {
     let (id, now) = (new_id()?, now_s());
     sqlx::query(
         "INSERT INTO mails (id, sealed, attempts, due_unix_s, ends_unix_s, created_unix_s) \
@@ -59,8 +60,8 @@ pub async fn put(post: &Post, tx: &mut Tx, mail: &Mail) -> Result<()> {
     Ok(())
 }
 
-fn sealed(post: &Post, id: &str, mail: &Mail) -> Result<String> {
-    let plain = Zeroizing::new(serde_json::to_vec(mail).map_err(Failure::internal)?);
+fn sealed(post: &Mailer, id: &str, mail: &OutgoingMail) -> Result<String> {
+    let plain = Zeroizing::new(serde_json::to_vec(mail).map_err(ApiError::internal)?);
     Ok(hex(&post.0.vault.seal(&context(id), &plain)?))
 }
 
@@ -69,7 +70,7 @@ fn context(id: &str) -> String {
 }
 
 /// A row of the outbox that is due.
-struct Due {
+struct DueMail {
     id: String,
     sealed: String,
     attempts: i64,
@@ -78,7 +79,7 @@ struct Due {
 }
 
 /// Returns the number of waiting mails of all servers of the database, and the age of the oldest in seconds.
-pub async fn waiting(post: &Post) -> Result<(i64, i64)> {
+pub async fn pending(post: &Mailer) -> Result<(i64, i64)> {
     let now = now_s();
     let row =
         sqlx::query("SELECT COUNT(*) AS n, COALESCE(MIN(created_unix_s), $1) AS oldest FROM mails")
@@ -89,13 +90,13 @@ pub async fn waiting(post: &Post) -> Result<(i64, i64)> {
 }
 
 /// Delivers due mails, until the service stops.
-pub async fn keep_posting(mailer: &Post, resolve: ResetResolver) {
+pub async fn run_outbox(mailer: &Mailer, resolve: ResetResolver) {
     loop {
         match due(mailer).await {
             Ok(mails) => {
                 let more = i64::try_from(mails.len()).is_ok_and(|number| number == LOOK_MAX);
                 stream::iter(mails)
-                    .for_each_concurrent(AT_ONCE, |mail| post(mailer, resolve, mail))
+                    .for_each_concurrent(AT_ONCE, |mail| deliver(mailer, resolve, mail))
                     .await;
                 if more {
                     continue;
@@ -110,7 +111,7 @@ pub async fn keep_posting(mailer: &Post, resolve: ResetResolver) {
     }
 }
 
-async fn due(post: &Post) -> Result<Vec<Due>> {
+async fn due(post: &Mailer) -> Result<Vec<DueMail>> {
     let rows =
         sqlx::query("SELECT * FROM mails WHERE due_unix_s <= $1 ORDER BY due_unix_s LIMIT $2")
             .bind(now_s())
@@ -118,7 +119,7 @@ async fn due(post: &Post) -> Result<Vec<Due>> {
             .fetch_all(post.0.db.read())
             .await?;
     let read = |row: &sqlx::any::AnyRow| {
-        Ok(Due {
+        Ok(DueMail {
             id: row.try_get("id")?,
             sealed: row.try_get("sealed")?,
             attempts: row.try_get("attempts")?,
@@ -129,14 +130,14 @@ async fn due(post: &Post) -> Result<Vec<Due>> {
     rows.iter().map(read).collect()
 }
 
-async fn post(mailer: &Post, resolve: ResetResolver, mail: Due) {
-    if let Err(failure) = try_post(mailer, resolve, &mail).await {
+async fn deliver(mailer: &Mailer, resolve: ResetResolver, mail: DueMail) {
+    if let Err(failure) = try_deliver(mailer, resolve, &mail).await {
         // The mail is retried when its lease expires.
         tracing::error!(mail = mail.id, reason = failure.reason(), "mail processing failed");
     }
 }
 
-async fn try_post(post: &Post, resolve: ResetResolver, mail: &Due) -> Result<()> {
+async fn try_deliver(post: &Mailer, resolve: ResetResolver, mail: &DueMail) -> Result<()> {
     if !claim(post, mail).await? {
         return Ok(());
     }
@@ -145,14 +146,16 @@ async fn try_post(post: &Post, resolve: ResetResolver, mail: &Due) -> Result<()>
         metrics::count_mail("failed");
         return remove(post, &mail.id).await;
     }
-    let broken = || Failure::internal("a mail in the outbox cannot be read");
+    let broken = || ApiError::internal("a mail in the outbox cannot be read");
     let plain = post.0.vault.open(&context(&mail.id), &unhex(&mail.sealed).ok_or_else(broken)?)?;
     let letter = match serde_json::from_slice(&plain).map_err(|_| broken())? {
-        Mail::Letter(letter) => letter,
-        Mail::ResetAsked { email } => match write_reset(post, resolve, mail, &email).await? {
-            Some(letter) => letter,
-            None => return Ok(()),
-        },
+        OutgoingMail::Letter(letter) => letter,
+        OutgoingMail::PasswordResetRequested { email } => {
+            match write_reset_message(post, resolve, mail, &email).await? {
+                Some(letter) => letter,
+                None => return Ok(()),
+            }
+        }
     };
     let message = message(post, &mail.id, letter)?;
     match post.0.sender.send(&mail.id, message).await {
@@ -160,13 +163,13 @@ async fn try_post(post: &Post, resolve: ResetResolver, mail: &Due) -> Result<()>
             metrics::count_mail("sent");
             remove(post, &mail.id).await
         }
-        Err(Undelivered::Lasting(reason)) => {
+        Err(SendError::Permanent(reason)) => {
             tracing::error!(mail = mail.id, reason, "mail rejected by the mail server");
             metrics::count_mail("failed");
             remove(post, &mail.id).await
         }
-        Err(Undelivered::Passing(reason)) => {
-            let wait_s = pause_s(mail.attempts);
+        Err(SendError::Transient(reason)) => {
+            let wait_s = backoff_s(mail.attempts);
             tracing::warn!(mail = mail.id, reason, wait_s, "mail delivery will be retried");
             metrics::count_mail("later");
             let mut tx = post.0.db.write().await?;
@@ -181,7 +184,7 @@ async fn try_post(post: &Post, resolve: ResetResolver, mail: &Due) -> Result<()>
 }
 
 /// Leases the mail. Returns false if another server has leased it since it was read.
-async fn claim(post: &Post, mail: &Due) -> Result<bool> {
+async fn claim(post: &Mailer, mail: &DueMail) -> Result<bool> {
     let mut tx = post.0.db.write().await?;
     let claimed = sqlx::query(
         "UPDATE mails SET due_unix_s = $1, attempts = attempts + 1 \
@@ -200,12 +203,12 @@ async fn claim(post: &Post, mail: &Due) -> Result<bool> {
 /// Replaces a password reset request by the e-mail with its link, once; the mail expires with the link.
 /// Returns `None` and deletes the request if no e-mail is to be sent, for instance because no account has the
 /// address.
-async fn write_reset(
-    post: &Post,
+async fn write_reset_message(
+    post: &Mailer,
     resolve: ResetResolver,
-    mail: &Due,
+    mail: &DueMail,
     email: &str,
-) -> Result<Option<Letter>> {
+) -> Result<Option<EmailMessage>> {
     let mut tx = post.0.db.write().await?;
     let Some((letter, ends)) = resolve(post, &mut tx, email).await? else {
         sqlx::query("DELETE FROM mails WHERE id = $1").bind(&mail.id).execute(&mut *tx).await?;
@@ -213,7 +216,7 @@ async fn write_reset(
         return Ok(None);
     };
     sqlx::query("UPDATE mails SET sealed = $1, ends_unix_s = $2 WHERE id = $3")
-        .bind(sealed(post, &mail.id, &Mail::Letter(letter.clone()))?)
+        .bind(sealed(post, &mail.id, &OutgoingMail::Letter(letter.clone()))?)
         .bind(ends)
         .bind(&mail.id)
         .execute(&mut *tx)
@@ -222,16 +225,16 @@ async fn write_reset(
     Ok(Some(letter))
 }
 
-async fn remove(post: &Post, id: &str) -> Result<()> {
+async fn remove(post: &Mailer, id: &str) -> Result<()> {
     let mut tx = post.0.db.write().await?;
     sqlx::query("DELETE FROM mails WHERE id = $1").bind(id).execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(())
 }
 
-fn message(post: &Post, id: &str, letter: Letter) -> Result<Message> {
+fn message(post: &Mailer, id: &str, letter: EmailMessage) -> Result<Message> {
     // The cause is dropped, because it may contain the address.
-    let unfit = |_| Failure::internal("a mail has an invalid recipient address");
+    let unfit = |_| ApiError::internal("a mail has an invalid recipient address");
     let from = post.0.from.clone();
     let message_id = format!("<{id}@{}>", from.email.domain());
     // Automatic responders do not reply to such mail (RFC 3834).
@@ -244,7 +247,7 @@ fn message(post: &Post, id: &str, letter: Letter) -> Result<Message> {
         .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
         .header(ContentType::TEXT_PLAIN)
         .body(body(letter.text))
-        .map_err(|_| Failure::internal("a mail cannot be composed"))
+        .map_err(|_| ApiError::internal("a mail cannot be composed"))
 }
 
 /// Encodes the body: unchanged (7bit) if it is ASCII with short lines. Quoted-printable would break links
@@ -260,7 +263,7 @@ fn body(text: String) -> Body {
 }
 
 /// Returns the back-off in seconds after an attempt that `attempts` others preceded.
-fn pause_s(attempts: i64) -> i64 {
+fn backoff_s(attempts: i64) -> i64 {
     (RETRY_S << attempts.clamp(0, 10)).min(RETRY_S_MAX)
 }
 
@@ -282,6 +285,6 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_half_an_hour() {
-        assert_eq!([0, 1, 5, 8, 1000].map(pause_s), [10, 20, 320, 1800, 1800]);
+        assert_eq!([0, 1, 5, 8, 1000].map(backoff_s), [10, 20, 320, 1800, 1800]);
     }
 }

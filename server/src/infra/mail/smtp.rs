@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use lettre::transport::smtp::Error;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 
-use super::{Sender, Sending, Undelivered};
+use super::{SendError, Sender, Sending};
 
 /// Timeout of a connection attempt and of each SMTP command.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
@@ -14,11 +14,11 @@ const REFUSED: [u16; 6] = [501, 550, 551, 552, 553, 554];
 
 /// A transport by SMTP, encrypted unless the server is on this computer. Errors contain the reply code and
 /// never the server's text, which repeats addresses.
-pub struct Smtp {
+pub struct SmtpSender {
     transport: AsyncSmtpTransport<Tokio1Executor>,
 }
 
-impl Smtp {
+impl SmtpSender {
     /// Creates a transport to the server at `url`, which [`transport_url`](crate::config::mail::transport_url) has returned.
     pub fn new(url: &str) -> anyhow::Result<Self> {
         let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url);
@@ -28,7 +28,7 @@ impl Smtp {
     }
 }
 
-impl Sender for Smtp {
+impl Sender for SmtpSender {
     fn send<'a>(&'a self, _: &'a str, message: Message) -> Sending<'a> {
         Box::pin(async move {
             self.transport.send(message).await.map(drop).map_err(|error| undelivered(&error))
@@ -40,12 +40,12 @@ impl Sender for Smtp {
     }
 }
 
-fn undelivered(error: &Error) -> Undelivered {
+fn undelivered(error: &Error) -> SendError {
     if let Some(code) = error.status() {
         let code = code.to_string();
         let lasting = code.parse().is_ok_and(|code| REFUSED.contains(&code));
         let why = format!("the mail server answered {code}");
-        return if lasting { Undelivered::Lasting(why) } else { Undelivered::Passing(why) };
+        return if lasting { SendError::Permanent(why) } else { SendError::Transient(why) };
     }
     let what = match error {
         _ if error.is_timeout() => "the mail server does not respond in time",
@@ -54,7 +54,7 @@ fn undelivered(error: &Error) -> Undelivered {
         _ if error.is_client() => "the mail server lacks a required feature",
         _ => "the mail server cannot be reached",
     };
-    Undelivered::Passing(what.to_owned())
+    SendError::Transient(what.to_owned())
 }
 
 #[cfg(test)]
@@ -75,7 +75,7 @@ mod tests {
             ("smtp://localhost?tls=required", "smtp://localhost?tls=required"),
         ] {
             assert_eq!(transport_url(given).unwrap().as_str(), used);
-            assert!(Smtp::new(used).is_ok(), "{used}");
+            assert!(SmtpSender::new(used).is_ok(), "{used}");
         }
         for bad in [
             "",

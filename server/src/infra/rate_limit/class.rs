@@ -3,7 +3,7 @@ use std::time::Duration;
 /// The cost class of a request, derived from the access rule of its route and its method. It determines the
 /// rate limit cost, the admission queue and the time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub enum RequestClass {
     /// Reads a list or a photo.
     Read,
     /// Changes a few rows.
@@ -21,7 +21,7 @@ pub enum Class {
 /// Time limit of an erasure, a purge or an export.
 const TIME_LONG: Duration = Duration::from_secs(600);
 
-impl Class {
+impl RequestClass {
     /// Returns the rate limit cost in units. Costs follow processor time (a read takes well under 1 ms, a
     /// password hash about 30 ms); secrets cost more, so that guessing is slow.
     pub fn units(self) -> u32 {
@@ -50,10 +50,10 @@ mod tests {
 
     #[test]
     fn secrets_cost_most_and_reads_least() {
-        assert!(Class::Secret.units() > 10 * Class::Read.units());
+        assert!(RequestClass::Secret.units() > 10 * RequestClass::Read.units());
         let ordinary = Duration::from_secs(30);
-        assert_eq!(Class::Upload.time_max(ordinary), None);
-        assert_eq!(Class::Write.time_max(ordinary), Some(ordinary));
-        assert_eq!(Class::Long.time_max(ordinary), Some(TIME_LONG));
+        assert_eq!(RequestClass::Upload.time_max(ordinary), None);
+        assert_eq!(RequestClass::Write.time_max(ordinary), Some(ordinary));
+        assert_eq!(RequestClass::Long.time_max(ordinary), Some(TIME_LONG));
     }
 }

@@ -11,7 +11,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Takes `units` from an allowance with theoretical arrival time `whole_us`. Returns the new TAT in
+    /// Takes `capacity` from an allowance with theoretical arrival time `whole_us`. Returns the new TAT in
     /// microseconds since the Unix epoch. Errors with the microseconds to wait if fewer units are available;
     /// nothing is taken then.
     pub fn take(self, whole_us: i64, now_us: i64, units: u32) -> Result<i64, u64> {
@@ -26,7 +26,7 @@ impl Rate {
     }
 
     /// Returns whether more than a tenth of the burst is used: only then is the allowance persisted.
-    pub fn is_worn(self, whole_us: i64, now_us: i64) -> bool {
+    pub fn is_significant(self, whole_us: i64, now_us: i64) -> bool {
         whole_us - now_us > i64::from(self.burst_s) * 100_000
     }
 }
@@ -64,6 +64,6 @@ mod tests {
         }
         let a_day_before = NOW - 86_400_000_000;
         assert_eq!(RATE.take(whole_us, a_day_before, 1), Err(100_000));
-        assert!(RATE.is_worn(whole_us, NOW) && !RATE.is_worn(NOW + 500_000, NOW));
+        assert!(RATE.is_significant(whole_us, NOW) && !RATE.is_significant(NOW + 500_000, NOW));
     }
 }

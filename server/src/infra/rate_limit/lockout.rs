@@ -6,46 +6,46 @@
 
 use sqlx::Row as _;
 
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
 
 /// A lockout policy: a number of free attempts, then a delay that doubles with each further failure.
 ///
-/// At any pace, after the first `free` attempts a subject gets at most one attempt per `wait_s_max` or one
-/// per `forget_s`, whichever is more frequent.
+/// At any pace, after the first `free_attempts` attempts a subject gets at most show_photo attempt per `delay_s_max` or one
+/// per `decay_s`, whichever is more frequent.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct LockoutPolicy {
     /// Number of failed attempts without a delay.
-    pub free: i64,
+    pub free_attempts: i64,
     /// The first delay, seconds.
-    pub wait_s: i64,
+    pub delay_s: i64,
     /// Maximum delay, seconds.
-    pub wait_s_max: i64,
+    pub delay_s_max: i64,
     /// Time after which one failed attempt expires, seconds; the next one expires this much later.
-    pub forget_s: i64,
+    pub decay_s: i64,
 }
 
 /// The failed attempts of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Wrong {
+struct AttemptState {
     /// When all of them have expired, seconds since the Unix epoch.
     whole_s: i64,
     /// When the last one was made, seconds since the Unix epoch.
     last_s: i64,
 }
 
-/// A counted attempt, which [`give_back`] refunds.
-pub struct Counted {
+/// A counted attempt, which [`refund`] refunds.
+pub struct RecordedAttempt {
     subject: String,
-    before: Wrong,
-    after: Wrong,
+    before: AttemptState,
+    after: AttemptState,
 }
 
-impl Patience {
-    /// Counts one attempt of `subject`. Errors: `TooMany` with the time to wait; the caller then drops the
+impl LockoutPolicy {
+    /// Counts one attempt of `subject`. Errors: `TooManyRequests` with the time to wait; the caller then drops the
     /// transaction, so that nothing is counted.
-    pub async fn count(self, tx: &mut Tx, subject: &str) -> Result<Counted> {
+    pub async fn count(self, tx: &mut Tx, subject: &str) -> Result<RecordedAttempt> {
         let now = now_s();
         // The no-op update locks the row until the commit.
         let row = sqlx::query(
@@ -56,13 +56,15 @@ impl Patience {
         .bind(subject)
         .fetch_one(&mut **tx)
         .await?;
-        let before =
-            Wrong { whole_s: row.try_get("whole_unix_s")?, last_s: row.try_get("last_unix_s")? };
+        let before = AttemptState {
+            whole_s: row.try_get("whole_unix_s")?,
+            last_s: row.try_get("last_unix_s")?,
+        };
         let ready = self.ready(before);
         if ready > now {
             let seconds = u64::try_from(ready - now).unwrap_or(1);
             let detail = "Too many attempts; wait before the next.";
-            return Err(Failure::new(Kind::TooMany, detail).retry_after(seconds));
+            return Err(ApiError::new(ErrorKind::TooManyRequests, detail).retry_after(seconds));
         }
         let (before, after) = self.one_more(before, now);
         sqlx::query(
@@ -73,42 +75,42 @@ impl Patience {
         .bind(subject)
         .execute(&mut **tx)
         .await?;
-        Ok(Counted { subject: subject.to_owned(), before, after })
+        Ok(RecordedAttempt { subject: subject.to_owned(), before, after })
     }
 
     /// Returns the state before and after an attempt at `now`. Failures beyond the number that reaches the
     /// maximum delay are not counted: they would not lengthen the delay, but would expire later.
-    fn one_more(self, before: Wrong, now: i64) -> (Wrong, Wrong) {
-        let before = Wrong { whole_s: before.whole_s.max(now), ..before };
-        let most = now + self.forget_s * self.most();
-        let whole_s = (before.whole_s + self.forget_s).min(most.max(before.whole_s));
-        (before, Wrong { whole_s, last_s: now })
+    fn one_more(self, before: AttemptState, now: i64) -> (AttemptState, AttemptState) {
+        let before = AttemptState { whole_s: before.whole_s.max(now), ..before };
+        let most = now + self.decay_s * self.most();
+        let whole_s = (before.whole_s + self.decay_s).min(most.max(before.whole_s));
+        (before, AttemptState { whole_s, last_s: now })
     }
 
     /// Returns when the next attempt is allowed, seconds since the Unix epoch. Failures that expire during a
     /// delay do not shorten it.
-    fn ready(self, wrong: Wrong) -> i64 {
+    fn ready(self, wrong: AttemptState) -> i64 {
         let owed_s = (wrong.whole_s - wrong.last_s).max(0);
-        let failures = (owed_s + self.forget_s - 1) / self.forget_s;
+        let failures = (owed_s + self.decay_s - 1) / self.decay_s;
         wrong.last_s + self.wait(failures)
     }
 
     /// Returns the number of failures that reaches the maximum delay.
     fn most(self) -> i64 {
-        let doubled = (0..20).find(|over| self.wait_s << over >= self.wait_s_max);
-        self.free + doubled.unwrap_or(20)
+        let doubled = (0..20).find(|over| self.delay_s << over >= self.delay_s_max);
+        self.free_attempts + doubled.unwrap_or(20)
     }
 
     /// Returns the delay in seconds after `failures` failed attempts.
     fn wait(self, failures: i64) -> i64 {
-        let over = failures - self.free;
-        if over < 0 { 0 } else { (self.wait_s << over.min(20)).min(self.wait_s_max) }
+        let over = failures - self.free_attempts;
+        if over < 0 { 0 } else { (self.delay_s << over.min(20)).min(self.delay_s_max) }
     }
 }
 
 /// Refunds a correct attempt: it causes no delay and does not reset earlier failures.
-pub async fn give_back(tx: &mut Tx, counted: Counted) -> Result<()> {
-    let Counted { subject, before, after } = counted;
+pub async fn refund(tx: &mut Tx, counted: RecordedAttempt) -> Result<()> {
+    let RecordedAttempt { subject, before, after } = counted;
     // A failed attempt made since then keeps its own time.
     sqlx::query(
         "UPDATE leaking_tries SET whole_unix_s = whole_unix_s - $1, last_unix_s = CASE \
@@ -125,7 +127,7 @@ pub async fn give_back(tx: &mut Tx, counted: Counted) -> Result<()> {
 }
 
 /// Deletes the rows of subjects whose failures have all expired. It only frees space.
-pub async fn forget(tx: &mut Tx) -> Result<()> {
+pub async fn delete_decayed(tx: &mut Tx) -> Result<()> {
     // A delay may outlast the counted failures, by less than a day.
     sqlx::query("DELETE FROM leaking_tries WHERE whole_unix_s <= $1")
         .bind(now_s() - 86_400)
@@ -138,12 +140,13 @@ pub async fn forget(tx: &mut Tx) -> Result<()> {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience { free: 3, wait_s: 5, wait_s_max: 60, forget_s: 100 };
+    const PATIENCE: LockoutPolicy =
+        LockoutPolicy { free_attempts: 3, delay_s: 5, delay_s_max: 60, decay_s: 100 };
     const NOW: i64 = 1_700_000_000;
 
     /// Returns the state after `tries` failed attempts, each as early as allowed.
-    fn tried(tries: usize) -> Wrong {
-        (0..tries).fold(Wrong { whole_s: 0, last_s: 0 }, |wrong, _| {
+    fn tried(tries: usize) -> AttemptState {
+        (0..tries).fold(AttemptState { whole_s: 0, last_s: 0 }, |wrong, _| {
             PATIENCE.one_more(wrong, PATIENCE.ready(wrong).max(NOW)).1
         })
     }

@@ -19,14 +19,14 @@ use std::hash::{Hash as _, Hasher as _};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
-pub use class::Class;
+pub use class::RequestClass;
 pub use gcra::Rate;
-pub use lockout::{Patience, forget as forget_tries, give_back};
-pub use quota::{Budget, forget_whole};
-pub use sync::{exchange, keep_exchanging};
+pub use lockout::{LockoutPolicy, delete_decayed as forget_tries, refund};
+pub use quota::{Quota, delete_full_quotas};
+pub use sync::{run_rate_limit_sync, sync};
 
 use crate::config::settings::RateSettings;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_us;
 
 /// Number of shards of the map, so that requests rarely contend for a lock.
@@ -67,30 +67,30 @@ impl Rates {
 }
 
 /// The rate limiter (GCRA). State lives in memory and is shared by all requests.
-pub struct Limits {
+pub struct RateLimiter {
     rates: Rates,
     /// GCRA theoretical arrival time of each subject, microseconds since the Unix epoch.
     shards: [Mutex<HashMap<Subject, i64>>; SHARDS],
 }
 
-impl Limits {
+impl RateLimiter {
     pub fn new(rates: RateSettings) -> Self {
         Self { rates: Rates::new(rates), shards: std::array::from_fn(|_| Mutex::default()) }
     }
 
-    /// Charges the client's address; an IPv6 address counts as its /64 network. Errors: `TooMany` with the
+    /// Charges the client's address; an IPv6 address counts as its /64 network. Errors: `TooManyRequests` with the
     /// time to wait.
-    pub fn charge_address(&self, address: IpAddr, class: Class) -> Result<()> {
+    pub fn charge_address(&self, address: IpAddr, class: RequestClass) -> Result<()> {
         self.charge(Subject::Address(network(address)), class, now_us())
     }
 
-    /// Charges an account (for all its sessions together), API key or visitor. Errors: `TooMany` with the time
+    /// Charges an account (for all its sessions together), API key or visitor. Errors: `TooManyRequests` with the time
     /// to wait.
-    pub fn charge_subject(&self, subject: Subject, class: Class) -> Result<()> {
+    pub fn charge_subject(&self, subject: Subject, class: RequestClass) -> Result<()> {
         self.charge(subject, class, now_us())
     }
 
-    fn charge(&self, subject: Subject, class: Class, now_us: i64) -> Result<()> {
+    fn charge(&self, subject: Subject, class: RequestClass, now_us: i64) -> Result<()> {
         let (rate, whose) = (self.rate(&subject), subject.kind());
         let mut shard = self.shard(&subject);
         let whole_us = shard.get(&subject).copied().unwrap_or(0);
@@ -108,7 +108,8 @@ impl Limits {
                 let detail = format!(
                     "This {whose} has exceeded its rate limit; wait before the next request."
                 );
-                Err(Failure::new(Kind::TooMany, detail).retry_after(wait_us.div_ceil(1_000_000)))
+                Err(ApiError::new(ErrorKind::TooManyRequests, detail)
+                    .retry_after(wait_us.div_ceil(1_000_000)))
             }
         }
     }
@@ -138,7 +139,7 @@ impl Limits {
             shard.retain(|_, whole_us| *whole_us > now_us);
             let worn = shard.iter().filter(|(subject, whole_us)| {
                 let rate = self.rate(subject);
-                rate.is_worn(**whole_us, now_us)
+                rate.is_significant(**whole_us, now_us)
             });
             found.extend(worn.map(|(subject, whole_us)| (subject.clone(), *whole_us)));
         }
@@ -226,27 +227,27 @@ mod tests {
 
     #[test]
     fn a_venue_and_a_studio_are_not_blocked_and_a_guesser_is() {
-        let limits = Limits::new(RateSettings::default());
+        let limits = RateLimiter::new(RateSettings::default());
         for guest in 0..1000 {
             for _ in 0..40 {
-                limits.charge(address("198.51.100.7"), Class::Read, NOW + guest).unwrap();
+                limits.charge(address("198.51.100.7"), RequestClass::Read, NOW + guest).unwrap();
             }
-            limits.charge(address("198.51.100.7"), Class::Heavy, NOW + guest).unwrap();
+            limits.charge(address("198.51.100.7"), RequestClass::Heavy, NOW + guest).unwrap();
         }
         let key = Subject::Key("k".into());
         for second in 0..600 {
             for _ in 0..40 {
-                limits.charge(key.clone(), Class::Upload, NOW + second * 1_000_000).unwrap();
+                limits.charge(key.clone(), RequestClass::Upload, NOW + second * 1_000_000).unwrap();
             }
         }
         let guesser = Subject::Account("a".into());
         let tries = (0..10_000).filter(|_| {
-            let charged = limits.charge(guesser.clone(), Class::Secret, NOW);
+            let charged = limits.charge(guesser.clone(), RequestClass::Secret, NOW);
             charged.is_ok()
         });
         assert_eq!(tries.count(), 240);
-        let refused = limits.charge(guesser, Class::Secret, NOW).unwrap_err();
-        assert_eq!((refused.kind, refused.retry_after_s), (Kind::TooMany, Some(1)));
+        let refused = limits.charge(guesser, RequestClass::Secret, NOW).unwrap_err();
+        assert_eq!((refused.kind, refused.retry_after_s), (ErrorKind::TooManyRequests, Some(1)));
     }
 
     #[test]

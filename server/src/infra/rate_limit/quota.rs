@@ -1,6 +1,6 @@
 use sqlx::Row as _;
 
-use crate::error::{Failure, Kind, Result};
+use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_s;
 use crate::infra::db::{Db, Tx};
 
@@ -9,21 +9,21 @@ use crate::infra::db::{Db, Tx};
 /// It is stored in the database, so it survives restarts and all servers share it. Requests are limited in
 /// memory instead (`gcra.rs`), because a row for each would cost too much.
 #[derive(Clone, Copy, Debug)]
-pub struct Budget {
+pub struct Quota {
     /// Maximum number of units available at once.
-    pub units: i64,
+    pub capacity: i64,
     /// Time after which a used unit is available again, seconds, at least 1.
-    pub back_s: i64,
+    pub refill_s: i64,
 }
 
-impl Budget {
-    /// Takes one unit of `subject`. Errors: `TooMany` with `detail` and the time to wait if no unit is
+impl Quota {
+    /// Takes one unit of `subject`. Errors: `TooManyRequests` with `detail` and the time to wait if no unit is
     /// available.
     pub async fn take(self, tx: &mut Tx, subject: &str, detail: &str) -> Result<()> {
         let (whole, now) = (whole_unix_s(tx, subject).await?, now_s());
         let wait = self.wait(whole, now);
         if wait > 0 {
-            let failure = Failure::new(Kind::TooMany, detail);
+            let failure = ApiError::new(ErrorKind::TooManyRequests, detail);
             return Err(failure.retry_after(u64::try_from(wait).unwrap_or(1)));
         }
         self.keep(tx, subject, self.after(whole, now)).await
@@ -56,13 +56,13 @@ impl Budget {
 
     /// Returns the theoretical arrival time after one more unit, capped at that of an exhausted quota.
     fn after(self, whole: i64, now: i64) -> i64 {
-        (whole.max(now) + self.back_s).min(now + self.units * self.back_s)
+        (whole.max(now) + self.refill_s).min(now + self.capacity * self.refill_s)
     }
 
     fn wait(self, whole: i64, now: i64) -> i64 {
         // Clamped, so that a clock set back blocks a subject for no longer than an exhausted quota does.
-        let used_s = (whole - now).clamp(0, self.units * self.back_s);
-        (used_s + self.back_s - self.units * self.back_s).max(0)
+        let used_s = (whole - now).clamp(0, self.capacity * self.refill_s);
+        (used_s + self.refill_s - self.capacity * self.refill_s).max(0)
     }
 }
 
@@ -80,7 +80,7 @@ async fn whole_unix_s(tx: &mut Tx, subject: &str) -> Result<i64> {
 }
 
 /// Deletes the rows of unused quotas. Loses no information.
-pub async fn forget_whole(tx: &mut Tx) -> Result<()> {
+pub async fn delete_full_quotas(tx: &mut Tx) -> Result<()> {
     sqlx::query("DELETE FROM budgets WHERE whole_unix_s <= $1")
         .bind(now_s())
         .execute(&mut **tx)
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn so_many_at_once_and_then_one_by_one() {
-        let (budget, now) = (Budget { units: 3, back_s: 10 }, 1_700_000_000);
+        let (budget, now) = (Quota { capacity: 3, refill_s: 10 }, 1_700_000_000);
         let mut whole = 0;
         for _ in 0..3 {
             assert_eq!(budget.wait(whole, now), 0);

@@ -2,12 +2,12 @@ use std::time::Duration;
 
 use sqlx::Row as _;
 
-use super::{Limits, Subject, now_us};
+use super::{RateLimiter, Subject, now_us};
 use crate::error::Result;
 use crate::infra::db::Db;
 
 /// Interval of exchanges through the database. A killed process loses the counts of at most this time.
-const EXCHANGE_EVERY: Duration = Duration::from_secs(10);
+const SYNC_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Maximum number of rows written in an exchange; the subjects with the most use take precedence.
 const ROWS_MAX: usize = 5_000;
@@ -17,7 +17,7 @@ const ROWS_MAX: usize = 5_000;
 ///
 /// Only subjects that have used more than a tenth of their burst get a row, and expired rows are deleted, so
 /// the table never becomes a log of visitors.
-pub async fn exchange(db: &Db, limits: &Limits) -> Result<()> {
+pub async fn sync(db: &Db, limits: &RateLimiter) -> Result<()> {
     let now_us = now_us();
     let rows =
         sqlx::query("SELECT subject, whole_unix_us FROM rate_limits").fetch_all(db.read()).await?;
@@ -59,10 +59,10 @@ pub async fn exchange(db: &Db, limits: &Limits) -> Result<()> {
 }
 
 /// Exchanges every 10 seconds, until the service stops.
-pub async fn keep_exchanging(db: &Db, limits: &Limits) {
+pub async fn run_rate_limit_sync(db: &Db, limits: &RateLimiter) {
     loop {
-        tokio::time::sleep(EXCHANGE_EVERY).await;
-        if let Err(failure) = exchange(db, limits).await {
+        tokio::time::sleep(SYNC_INTERVAL).await;
+        if let Err(failure) = sync(db, limits).await {
             tracing::error!(reason = failure.reason(), "rate limit exchange failed");
         }
     }

@@ -111,18 +111,18 @@ fn known(method: &Method) -> &'static str {
     known.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
-/// Records that `middleware::Admission` admitted work of the class `room`.
-pub fn began(room: &'static str) {
+/// Records that `middleware::AdmissionControl` admitted run_worker of the class `room`.
+pub fn request_started(room: &'static str) {
     gauge!(AT_WORK, "room" => room).increment(1.0);
 }
 
 /// Records that admitted work of the class `room` ended.
-pub fn ended(room: &'static str) {
+pub fn request_ended(room: &'static str) {
     gauge!(AT_WORK, "room" => room).decrement(1.0);
 }
 
 /// Records a request or connection rejected for lack of capacity.
-pub fn count_turned_away(room: &'static str) {
+pub fn count_rejected(room: &'static str) {
     counter!(TURNED_AWAY, "room" => room).increment(1);
 }
 
@@ -139,13 +139,13 @@ pub fn count_alert(pattern: &'static str) {
     counter!(ALERTS, "pattern" => pattern).increment(1);
 }
 
-/// Records the end of a guest's challenge. `outcome` is `passed`, `left` or the code of a failure.
+/// Records the end of a guest's challenge. `outcome` is `passed`, `record_abandoned` or the code of a failure.
 pub fn count_challenge(outcome: &'static str) {
     counter!(CHALLENGES, "outcome" => outcome).increment(1);
 }
 
-/// Records a webhook delivery attempt. `outcome` is `done`, `failed` or `given_up`.
-pub fn count_post(outcome: &'static str) {
+/// Records a webhook delivery attempt. `outcome` is `done`, `record_failed` or `given_up`.
+pub fn count_webhook(outcome: &'static str) {
     counter!(POSTS, "outcome" => outcome).increment(1);
 }
 
@@ -154,7 +154,7 @@ pub fn count_indexed(outcome: &'static str) {
     counter!(JOBS, "outcome" => outcome).increment(1);
 }
 
-pub fn set_waiting(photos: i64) {
+pub fn set_jobs_pending(photos: i64) {
     gauge!(WAITING).set(photos as f64);
 }
 
@@ -177,12 +177,12 @@ pub fn set_process(resident_bytes: Option<u64>, free_bytes: Option<u64>) {
     }
 }
 
-/// Records a mail delivery attempt. `outcome` is `sent`, `failed` (permanently) or `later`.
+/// Records a mail delivery attempt. `outcome` is `sent`, `record_failed` (permanently) or `later`.
 pub fn count_mail(outcome: &'static str) {
     counter!(MAILS, "outcome" => outcome).increment(1);
 }
 
-pub fn set_mails_waiting(mails: i64, oldest_s: i64) {
+pub fn set_mails_pending(mails: i64, oldest_s: i64) {
     gauge!(MAILS_WAITING).set(mails as f64);
     gauge!(MAIL_OLDEST).set(oldest_s as f64);
 }
@@ -207,7 +207,7 @@ mod tests {
         metrics::with_local_recorder(&recorder, || {
             count_request(&Method::GET, "/api/v1/events/{event}", 200, Duration::from_millis(3));
             count_request(&"BREW".parse().unwrap(), "-", 405, Duration::from_millis(3));
-            began("heavy");
+            request_started("heavy");
             count_limited("key");
             set_pool(5, 2);
         });

@@ -40,7 +40,7 @@ impl Traces {
             .new_agent();
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(Client(agent))
+            .with_http_client(HttpExporter(agent))
             .with_endpoint(url)
             .build()
             .context("setting up the trace export of --otlp")?;
@@ -73,9 +73,9 @@ impl Traces {
 }
 
 /// An adapter of `ureq`, which the program uses anyway, to the exporter's HTTP client trait.
-struct Client(ureq::Agent);
+struct HttpExporter(ureq::Agent);
 
-impl fmt::Debug for Client {
+impl fmt::Debug for HttpExporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Client")
     }
@@ -83,7 +83,7 @@ impl fmt::Debug for Client {
 
 type Sent<'a> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'a>>;
 
-impl HttpClient for Client {
+impl HttpClient for HttpExporter {
     // Blocks the exporter's own thread, which has no other work.
     fn send_bytes<'a, 'b>(&'a self, request: Request<Bytes>) -> Sent<'b>
     where

@@ -7,50 +7,50 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::Markup;
 
 use super::layout;
-use crate::api::album::visits::{Link, link};
+use crate::api::album::visits::{OpenLink, link};
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::{AlbumVisit, changes_from_elsewhere};
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::{AlbumSession, check_same_site};
 use crate::http::client_address::{ClientAddress, Encrypted};
-use crate::http::locale::Wanted;
+use crate::http::locale::Locale;
 use crate::i18n::Language;
-use crate::i18n::album::{Gallery, words};
+use crate::i18n::album::{AlbumTexts, texts};
 use crate::web::visitor_layout::{refused, respond};
 
 /// The context of a request for an album page. A request by an unknown, expired or withdrawn link is rejected
 /// with one page, which is the same for all such links.
-pub struct Here {
+pub struct PageContext {
     pub app: App,
     token: String,
-    pub link: Link,
+    pub link: OpenLink,
     /// The session, if it belongs to the link's album.
-    pub visit: Option<AlbumVisit>,
+    pub visit: Option<AlbumSession>,
     pub from: IpAddr,
     pub encrypted: bool,
-    wanted: Wanted,
+    wanted: Locale,
 }
 
-impl Here {
-    async fn find(parts: &mut Parts, app: &App, wanted: Wanted) -> Result<Self> {
-        changes_from_elsewhere(parts)?;
+impl PageContext {
+    async fn find(parts: &mut Parts, app: &App, wanted: Locale) -> Result<Self> {
+        check_same_site(parts)?;
         let ClientAddress(from) = ClientAddress::from_request_parts(parts, app).await?;
         let Encrypted(encrypted) = Encrypted::from_request_parts(parts, app).await?;
         let params = RawPathParams::from_request_parts(parts, app)
             .await
-            .map_err(|_| Failure::not_found())?;
+            .map_err(|_| ApiError::not_found())?;
         let token = params.iter().find(|(name, _)| *name == "token");
         let token = token.map(|(_, token)| token.to_owned()).unwrap_or_default();
-        let link = link(app, &token).await?.ok_or_else(Failure::not_found)?;
-        let visit = match AlbumVisit::find(parts, app).await {
-            Err(failure) if failure.kind == Kind::SignedOut => None,
+        let link = link(app, &token).await?.ok_or_else(ApiError::not_found)?;
+        let visit = match AlbumSession::find(parts, app).await {
+            Err(failure) if failure.kind == ErrorKind::Unauthenticated => None,
             found => found?,
         };
         let visit = visit.filter(|visit| visit.album == link.album);
         Ok(Self { app: app.clone(), token, link, visit, from, encrypted, wanted })
     }
 
-    pub fn words(&self) -> &'static Gallery {
-        words(self.wanted.language)
+    pub fn words(&self) -> &'static AlbumTexts {
+        texts(self.wanted.language)
     }
 
     pub fn language(&self) -> Language {
@@ -71,35 +71,35 @@ impl Here {
     }
 
     /// Responds to `failure` with a page that explains it.
-    pub fn refuse(&self, failure: &Failure, markup: &Markup) -> Response {
+    pub fn refuse(&self, failure: &ApiError, markup: &Markup) -> Response {
         refused(self.wanted, failure, markup)
     }
 
-    pub fn fail(&self, failure: Failure) -> Response {
+    pub fn fail(&self, failure: ApiError) -> Response {
         fail(self.wanted, &failure, &self.path(""))
     }
 }
 
-fn fail(wanted: Wanted, failure: &Failure, back: &str) -> Response {
-    let words = words(wanted.language);
+fn fail(wanted: Locale, failure: &ApiError, back: &str) -> Response {
+    let words = texts(wanted.language);
     let (title, text) = match failure.kind {
-        Kind::NotFound => (words.closed_title.to_owned(), words.closed.to_owned()),
-        Kind::WrongCredentials => (words.failed_title.to_owned(), words.wrong_pin.to_owned()),
-        Kind::TooMany => (words.failed_title.to_owned(), layout::wait(words, failure)),
+        ErrorKind::NotFound => (words.closed_title.to_owned(), words.closed.to_owned()),
+        ErrorKind::WrongCredentials => (words.failed_title.to_owned(), words.wrong_pin.to_owned()),
+        ErrorKind::TooManyRequests => (words.failed_title.to_owned(), layout::wait(words, failure)),
         _ => (words.failed_title.to_owned(), words.failed.to_owned()),
     };
-    let back = (failure.kind != Kind::NotFound).then_some(back);
+    let back = (failure.kind != ErrorKind::NotFound).then_some(back);
     refused(wanted, failure, &layout::notice(words, wanted.language, &title, &text, back))
 }
 
-impl FromRequestParts<App> for Here {
+impl FromRequestParts<App> for PageContext {
     type Rejection = Response;
 
     async fn from_request_parts(
         parts: &mut Parts,
         app: &App,
     ) -> std::result::Result<Self, Response> {
-        let Ok(wanted) = Wanted::from_request_parts(parts, app).await;
+        let Ok(wanted) = Locale::from_request_parts(parts, app).await;
         Self::find(parts, app, wanted).await.map_err(|failure| fail(wanted, &failure, "/"))
     }
 }

@@ -1,14 +1,14 @@
 use maud::{Markup, html};
 
-use super::context::Here;
-use super::layout::{Frame, layout, wait};
-use crate::error::{Failure, Kind};
+use super::context::PageContext;
+use super::layout::{PageFrame, layout, wait};
+use crate::error::{ApiError, ErrorKind};
 
 /// Renders the entry page: the names of album and studio, and the form for the PIN. It shows no photo.
-pub fn page(here: &Here, refused: Option<&Failure>) -> Markup {
+pub fn page(here: &PageContext, refused: Option<&ApiError>) -> Markup {
     let (words, link) = (here.words(), &here.link);
     let said = refused.map(|failure| match failure.kind {
-        Kind::TooMany => wait(words, failure),
+        ErrorKind::TooManyRequests => wait(words, failure),
         _ => words.wrong_pin.to_owned(),
     });
     let main = html! {
@@ -29,7 +29,7 @@ pub fn page(here: &Here, refused: Option<&Failure>) -> Markup {
             }
         }
     };
-    let frame = Frame {
+    let frame = PageFrame {
         words,
         language: here.language(),
         title: &link.album_name,

@@ -1,21 +1,21 @@
 use maud::{Markup, html};
 
-use super::context::Here;
-use super::layout::{Frame, file, layout, query, sizes};
-use crate::api::album::photos::{About, AlbumFolder, AlbumPhoto, Choice};
+use super::context::PageContext;
+use super::layout::{PageFrame, file, layout, query, sizes};
+use crate::api::album::photos::{AlbumFolder, AlbumPhoto, AlbumSettings, PhotoFilter};
 use crate::api::photo_policy::Download;
 
 /// Number of photos that are usually visible without scrolling; the images of the others load lazily.
 const EAGER: usize = 6;
 
 /// The content of a gallery page.
-pub struct Gallery {
-    pub about: About,
+pub struct GalleryPage {
+    pub about: AlbumSettings,
     pub cover: Option<AlbumPhoto>,
     pub folders: Vec<AlbumFolder>,
     /// Number of all photos of the album.
     pub all: i64,
-    pub choice: Choice,
+    pub choice: PhotoFilter,
     pub photos: Vec<AlbumPhoto>,
     /// Number of the page's first photo among the selected photos, from 1.
     pub first: i64,
@@ -23,7 +23,7 @@ pub struct Gallery {
     pub pages: i64,
 }
 
-pub fn page(here: &Here, shown: &Gallery) -> Markup {
+pub fn page(here: &PageContext, shown: &GalleryPage) -> Markup {
     let about = &shown.about;
     let main = html! {
         // Only the first page has the cover.
@@ -45,7 +45,7 @@ pub fn page(here: &Here, shown: &Gallery) -> Markup {
         }
     };
     let address = here.path(&query(&shown.choice, Some(shown.page)));
-    let frame = Frame {
+    let frame = PageFrame {
         words: here.words(),
         language: here.language(),
         title: &about.name,
@@ -55,7 +55,7 @@ pub fn page(here: &Here, shown: &Gallery) -> Markup {
     layout(&frame, &main)
 }
 
-fn hero(here: &Here, shown: &Gallery) -> Markup {
+fn hero(here: &PageContext, shown: &GalleryPage) -> Markup {
     let (words, about) = (here.words(), &shown.about);
     let bare = shown.cover.is_none();
     html! {
@@ -72,11 +72,11 @@ fn hero(here: &Here, shown: &Gallery) -> Markup {
     }
 }
 
-fn until(here: &Here, about: &About) -> String {
+fn until(here: &PageContext, about: &AlbumSettings) -> String {
     (here.words().open_until)(&here.language().day(about.ends_unix_s))
 }
 
-fn heading(here: &Here, shown: &Gallery) -> Markup {
+fn heading(here: &PageContext, shown: &GalleryPage) -> Markup {
     html! {
         header.heading {
             h1 { a href=(here.path("")) { (shown.about.name) } }
@@ -86,13 +86,13 @@ fn heading(here: &Here, shown: &Gallery) -> Markup {
 }
 
 /// Renders links to the album's folders and to the visitor's picks.
-fn parts(here: &Here, shown: &Gallery) -> Markup {
+fn parts(here: &PageContext, shown: &GalleryPage) -> Markup {
     let (words, choice) = (here.words(), &shown.choice);
     let picks = shown.about.visitor.is_some();
     if shown.folders.is_empty() && !picks {
         return html! {};
     }
-    let part = |name: &str, count: Option<i64>, of: &Choice| {
+    let part = |name: &str, count: Option<i64>, of: &PhotoFilter| {
         let current = of.folder == choice.folder && of.picked == choice.picked;
         html! {
             li {
@@ -105,17 +105,17 @@ fn parts(here: &Here, shown: &Gallery) -> Markup {
     html! {
         nav.parts aria-label=(words.folders) {
             ul {
-                (part(words.all, Some(shown.all), &Choice::default()))
+                (part(words.all, Some(shown.all), &PhotoFilter::default()))
                 @for folder in &shown.folders {
-                    (part(&folder.name, Some(folder.photos), &Choice { folder: folder.id.clone(), picked: false }))
+                    (part(&folder.name, Some(folder.photos), &PhotoFilter { folder: folder.id.clone(), picked: false }))
                 }
-                @if picks { (part(words.my_picks, None, &Choice { folder: String::new(), picked: true })) }
+                @if picks { (part(words.my_picks, None, &PhotoFilter { folder: String::new(), picked: true })) }
             }
         }
     }
 }
 
-fn grid(here: &Here, shown: &Gallery) -> Markup {
+fn grid(here: &PageContext, shown: &GalleryPage) -> Markup {
     let words = here.words();
     html! {
         ul.grid {
@@ -143,7 +143,7 @@ fn grid(here: &Here, shown: &Gallery) -> Markup {
     }
 }
 
-fn pager(here: &Here, shown: &Gallery) -> Markup {
+fn pager(here: &PageContext, shown: &GalleryPage) -> Markup {
     let words = here.words();
     if shown.pages < 2 {
         return html! {};
@@ -159,7 +159,7 @@ fn pager(here: &Here, shown: &Gallery) -> Markup {
 }
 
 /// Renders the form for the second PIN or, once it has been entered, the visitor's name.
-fn annotate(here: &Here, about: &About) -> Markup {
+fn annotate(here: &PageContext, about: &AlbumSettings) -> Markup {
     let words = here.words();
     if !about.annotates {
         return html! {};

@@ -1,14 +1,14 @@
 use maud::{Markup, html};
 
-use crate::api::album::photos::{AlbumPhoto, Choice};
-use crate::error::Failure;
+use crate::api::album::photos::{AlbumPhoto, PhotoFilter};
+use crate::error::ApiError;
 use crate::i18n::Language;
-use crate::i18n::album::Gallery;
+use crate::i18n::album::AlbumTexts;
 use crate::web::visitor_layout::{self, with};
 
 /// The layout parameters of an album page.
-pub struct Frame<'a> {
-    pub words: &'a Gallery,
+pub struct PageFrame<'a> {
+    pub words: &'a AlbumTexts,
     pub language: Language,
     pub title: &'a str,
     /// The page's own URL, without the language parameter.
@@ -17,8 +17,8 @@ pub struct Frame<'a> {
     pub class: &'a str,
 }
 
-pub fn layout(frame: &Frame<'_>, main: &Markup) -> Markup {
-    let Frame { words, language, title, address, class } = *frame;
+pub fn layout(frame: &PageFrame<'_>, main: &Markup) -> Markup {
+    let PageFrame { words, language, title, address, class } = *frame;
     let (skip, choice, script) = (words.skip, words.language, "/assets/gallery.js");
     visitor_layout::layout(
         &visitor_layout::Frame { skip, choice, language, title, address, class, script },
@@ -28,13 +28,13 @@ pub fn layout(frame: &Frame<'_>, main: &Markup) -> Markup {
 
 /// Renders a page with one message and, if `back` is given, a link back.
 pub fn notice(
-    words: &Gallery,
+    words: &AlbumTexts,
     language: Language,
     title: &str,
     text: &str,
     back: Option<&str>,
 ) -> Markup {
-    let frame = Frame { words, language, title, address: "", class: "quiet" };
+    let frame = PageFrame { words, language, title, address: "", class: "quiet" };
     let main = html! {
         section.door {
             h1 { (title) }
@@ -46,7 +46,7 @@ pub fn notice(
 }
 
 /// Returns the message for a refusal: the minutes to wait, or that no downloads are left.
-pub fn wait(words: &Gallery, failure: &Failure) -> String {
+pub fn wait(words: &AlbumTexts, failure: &ApiError) -> String {
     match failure.retry_after_s {
         Some(seconds) => (words.wait)(seconds.div_ceil(60).max(1)),
         None => (words.downloads_left)(0),
@@ -54,7 +54,7 @@ pub fn wait(words: &Gallery, failure: &Failure) -> String {
 }
 
 /// Returns the query string for a filter and a page number.
-pub fn query(choice: &Choice, page: Option<i64>) -> String {
+pub fn query(choice: &PhotoFilter, page: Option<i64>) -> String {
     let mut query = String::new();
     // IDs need no escaping in a URL. Any other value came from a changed URL and is dropped.
     if crate::infra::ids::is_id(&choice.folder) {
@@ -92,9 +92,9 @@ mod tests {
     #[test]
     fn addresses_keep_the_choice_and_take_in_nothing_else() {
         let folder = "0123456789abcdef0123456789abcdef".to_owned();
-        let choice = Choice { folder: folder.clone(), picked: true };
+        let choice = PhotoFilter { folder: folder.clone(), picked: true };
         assert_eq!(query(&choice, Some(2)), format!("?folder={folder}&picked=1&page=2"));
-        let choice = Choice { folder: "\"><script>".into(), picked: false };
+        let choice = PhotoFilter { folder: "\"><script>".into(), picked: false };
         assert_eq!(query(&choice, Some(1)), "");
         assert_eq!(with("/a/x?page=2", "lang=hi"), "/a/x?page=2&lang=hi");
     }

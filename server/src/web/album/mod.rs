@@ -20,15 +20,15 @@ use zeroize::Zeroizing;
 
 use crate::api::album::annotations::{self, NewComment};
 use crate::api::album::download_quota;
-use crate::api::album::photos::{self, Choice};
+use crate::api::album::photos::{self, PhotoFilter};
 use crate::api::album::visits;
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::{AlbumVisit, Rule};
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::{AlbumSession, Rule};
 use crate::http::extract::{Path, Query};
-use crate::http::middleware::protect;
+use crate::http::middleware::throttle;
 use crate::infra::ids::is_id;
-use context::Here;
+use context::PageContext;
 
 /// Number of photos on a gallery page: a few screens to scroll; the thumbnails load in about one second.
 const PER_PAGE: i64 = 48;
@@ -39,23 +39,23 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/a/{token}", get(show).post(open))
         .route("/a/{token}/annotate", post(annotate))
         .route("/a/{token}/leave", post(leave))
-        .route("/a/{token}/photos/{photo}", get(one).post(act))
-        .layer(from_fn_with_state((app.clone(), Rule::Open), protect))
+        .route("/a/{token}/photos/{photo}", get(show_photo).post(change_photo))
+        .layer(from_fn_with_state((app.clone(), Rule::Open), throttle))
 }
 
 /// The query parameters of a page.
 #[derive(Debug, Deserialize)]
-struct Asked {
+struct PageQuery {
     folder: Option<String>,
     picked: Option<String>,
     page: Option<String>,
 }
 
-impl Asked {
-    fn choice(&self, visit: &AlbumVisit) -> Choice {
+impl PageQuery {
+    fn choice(&self, visit: &AlbumSession) -> PhotoFilter {
         let picked = self.picked.is_some() && visit.visitor.is_some();
         let folder = self.folder.clone().filter(|folder| is_id(folder)).unwrap_or_default();
-        Choice { folder, picked }
+        PhotoFilter { folder, picked }
     }
 
     /// Returns the page number, from 1; 1 if the parameter is missing or not a number.
@@ -66,20 +66,20 @@ impl Asked {
 }
 
 #[derive(Deserialize)]
-struct Pin {
+struct PinForm {
     #[serde(default)]
     pin: Zeroizing<String>,
 }
 
 #[derive(Deserialize)]
-struct NamedPin {
+struct AnnotatorForm {
     pin: Zeroizing<String>,
     name: String,
 }
 
 /// A form on a photo's page.
 #[derive(Deserialize)]
-struct Deed {
+struct PhotoForm {
     #[serde(rename = "do")]
     what: String,
     #[serde(default)]
@@ -94,20 +94,20 @@ struct Deed {
     exact: String,
 }
 
-async fn show(here: Here, Query(asked): Query<Asked>) -> Response {
+async fn show(here: PageContext, Query(asked): Query<PageQuery>) -> Response {
     let Some(visit) = &here.visit else {
         return here.page(StatusCode::OK, &entry::page(&here, None));
     };
     let shown = async {
         let (app, choice) = (&here.app, asked.choice(visit));
-        let about = photos::about(app, visit).await?;
+        let about = photos::settings(app, visit).await?;
         let count = photos::count(app, visit, &choice).await?;
         let pages = ((count + PER_PAGE - 1) / PER_PAGE).max(1);
         let page = asked.page().min(pages);
-        Ok::<_, Failure>(gallery::Gallery {
+        Ok::<_, ApiError>(gallery::GalleryPage {
             cover: photos::cover(app, visit, &about).await?,
             folders: photos::folders(app, visit).await?,
-            all: photos::count(app, visit, &Choice::default()).await?,
+            all: photos::count(app, visit, &PhotoFilter::default()).await?,
             photos: photos::part(app, visit, &choice, (page - 1) * PER_PAGE, PER_PAGE).await?,
             first: (page - 1) * PER_PAGE + 1,
             about,
@@ -122,23 +122,25 @@ async fn show(here: Here, Query(asked): Query<Asked>) -> Response {
     }
 }
 
-async fn open(here: Here, Form(given): Form<Pin>) -> Response {
+async fn open(here: PageContext, Form(given): Form<PinForm>) -> Response {
     match visits::enter(&here.app, &here.link, here.from, given.pin).await {
         Ok(token) => {
             let cookie = [(header::SET_COOKIE, visits::cookie(Some(&token), here.encrypted))];
             (cookie, Redirect::to(&here.path(""))).into_response()
         }
-        Err(failure) if matches!(failure.kind, Kind::WrongCredentials | Kind::TooMany) => {
+        Err(failure)
+            if matches!(failure.kind, ErrorKind::WrongCredentials | ErrorKind::TooManyRequests) =>
+        {
             let page = entry::page(&here, Some(&failure));
             here.refuse(&failure, &page)
         }
         // The link or the PIN changed during the check.
-        Err(failure) if failure.kind == Kind::Gone => here.to_door(),
+        Err(failure) if failure.kind == ErrorKind::Gone => here.to_door(),
         Err(failure) => here.fail(failure),
     }
 }
 
-async fn leave(here: Here) -> Response {
+async fn leave(here: PageContext) -> Response {
     let Some(visit) = &here.visit else { return here.to_door() };
     match visits::leave(&here.app, visit).await {
         Ok(()) => {
@@ -149,7 +151,7 @@ async fn leave(here: Here) -> Response {
     }
 }
 
-async fn annotate(here: Here, Form(given): Form<NamedPin>) -> Response {
+async fn annotate(here: PageContext, Form(given): Form<AnnotatorForm>) -> Response {
     let Some(visit) = &here.visit else { return here.to_door() };
     match visits::annotate(&here.app, visit, here.from, given.pin, &given.name).await {
         Ok(token) => {
@@ -160,16 +162,16 @@ async fn annotate(here: Here, Form(given): Form<NamedPin>) -> Response {
     }
 }
 
-async fn one(
-    here: Here,
+async fn show_photo(
+    here: PageContext,
     Path((_, photo)): Path<(String, String)>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<PageQuery>,
 ) -> Response {
     let Some(visit) = &here.visit else { return here.to_door() };
     let shown = async {
         let (app, choice) = (&here.app, asked.choice(visit));
         let photo = photos::one(app, visit, &photo).await?;
-        let about = photos::about(app, visit).await?;
+        let about = photos::settings(app, visit).await?;
         let before = photos::before(app, visit, &choice, &photo).await?;
         let around = photos::part(app, visit, &choice, (before - 1).max(0), 3).await?;
         let place = around.iter().position(|other| other.id == photo.id);
@@ -179,7 +181,7 @@ async fn one(
             Some(_) => annotations::comments(app, visit, &photo.id).await?,
             None => Vec::new(),
         };
-        Ok::<_, Failure>(photo::Single {
+        Ok::<_, ApiError>(photo::PhotoPage {
             previous: neighbour(place.and_then(|at| at.checked_sub(1))),
             next: neighbour(place.map(|at| at + 1)),
             number: before + 1,
@@ -198,14 +200,14 @@ async fn one(
     }
 }
 
-async fn act(
-    here: Here,
+async fn change_photo(
+    here: PageContext,
     Path((_, photo)): Path<(String, String)>,
-    Query(asked): Query<Asked>,
-    Form(deed): Form<Deed>,
+    Query(asked): Query<PageQuery>,
+    Form(deed): Form<PhotoForm>,
 ) -> Response {
     let Some(visit) = &here.visit else { return here.to_door() };
-    match carry_out(&here.app, visit, &photo, &deed).await {
+    match apply(&here.app, visit, &photo, &deed).await {
         Ok(anchor) => {
             let query = layout::query(&asked.choice(visit), None);
             Redirect::to(&here.path(&format!("/photos/{photo}{query}{anchor}"))).into_response()
@@ -215,11 +217,11 @@ async fn act(
 }
 
 /// Executes a form's action. Returns the anchor of the page's section to return to.
-async fn carry_out(
+async fn apply(
     app: &App,
-    visit: &AlbumVisit,
+    visit: &AlbumSession,
     photo: &str,
-    deed: &Deed,
+    deed: &PhotoForm,
 ) -> Result<&'static str> {
     visit.visitor()?;
     match deed.what.as_str() {
@@ -227,7 +229,7 @@ async fn carry_out(
             annotations::pick(app, visit, photo, false).await.map(|()| "#picks")
         }
         "important" => annotations::pick(app, visit, photo, true).await.map(|()| "#picks"),
-        "unpick" => annotations::unpick(app, visit, photo).await.map(|()| "#picks"),
+        "unpick" => annotations::remove_pick(app, visit, photo).await.map(|()| "#picks"),
         "comment" => {
             let spot = spot(if deed.exact.is_empty() { &deed.spot } else { &deed.exact })?;
             let (x, y) = spot.map_or((None, None), |(x, y)| (Some(x), Some(y)));
@@ -237,7 +239,7 @@ async fn carry_out(
         "resolve" => annotations::resolve(app, visit, &deed.comment, true).await.map(|()| "#notes"),
         "reopen" => annotations::resolve(app, visit, &deed.comment, false).await.map(|()| "#notes"),
         "delete" => annotations::delete(app, visit, &deed.comment).await.map(|()| "#notes"),
-        _ => Err(Failure::invalid("do: expected the value of one of the page's buttons.")),
+        _ => Err(ApiError::invalid("do: expected the value of one of the page's buttons.")),
     }
 }
 
@@ -247,7 +249,7 @@ fn spot(text: &str) -> Result<Option<(f64, f64)>> {
         return Ok(None);
     }
     let parts = text.split_once(',').and_then(|(x, y)| Some((x.parse().ok()?, y.parse().ok()?)));
-    parts.map(Some).ok_or_else(|| Failure::invalid("spot: expected X,Y, each from 0 to 1."))
+    parts.map(Some).ok_or_else(|| ApiError::invalid("spot: expected X,Y, each from 0 to 1."))
 }
 
 #[cfg(test)]
@@ -260,8 +262,9 @@ mod tests {
         assert_eq!(spot("0.25,0.5").unwrap(), Some((0.25, 0.5)));
         assert_eq!(spot("").unwrap(), None);
         assert!(spot("0.25").is_err() && spot("a,b").is_err());
-        let page =
-            |text: &str| Asked { folder: None, picked: None, page: Some(text.to_owned()) }.page();
+        let page = |text: &str| {
+            PageQuery { folder: None, picked: None, page: Some(text.to_owned()) }.page()
+        };
         assert_eq!([page("3"), page("0"), page("-1"), page("x")], [3, 1, 1, 1]);
     }
 }

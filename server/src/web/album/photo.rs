@@ -1,9 +1,9 @@
 use maud::{Markup, html};
 
-use super::context::Here;
-use super::layout::{Frame, file, layout, query, sizes};
+use super::context::PageContext;
+use super::layout::{PageFrame, file, layout, query, sizes};
 use crate::api::album::annotations::Comment;
-use crate::api::album::photos::{About, AlbumPhoto, Choice};
+use crate::api::album::photos::{AlbumPhoto, AlbumSettings, PhotoFilter};
 use crate::api::photo_policy::Download;
 
 /// Centres of the nine fields of the comment form, `x,y` from 0 to 1, row by row.
@@ -20,9 +20,9 @@ const SPOTS: [&str; 9] = [
 ];
 
 /// The content of a photo's page.
-pub struct Single {
-    pub about: About,
-    pub choice: Choice,
+pub struct PhotoPage {
+    pub about: AlbumSettings,
+    pub choice: PhotoFilter,
     pub photo: AlbumPhoto,
     /// The photo's number among the selected photos, from 1.
     pub number: i64,
@@ -36,7 +36,7 @@ pub struct Single {
     pub comments: Vec<Comment>,
 }
 
-pub fn page(here: &Here, shown: &Single) -> Markup {
+pub fn page(here: &PageContext, shown: &PhotoPage) -> Markup {
     let (words, photo) = (here.words(), &shown.photo);
     let annotates = shown.about.visitor.is_some();
     let main = html! {
@@ -62,17 +62,22 @@ pub fn page(here: &Here, shown: &Single) -> Markup {
     };
     let title = format!("{} · {}", (words.photo)(shown.number), shown.about.name);
     let address = here.path(&own(shown));
-    let frame =
-        Frame { words, language: here.language(), title: &title, address: &address, class: "one" };
+    let frame = PageFrame {
+        words,
+        language: here.language(),
+        title: &title,
+        address: &address,
+        class: "one",
+    };
     layout(&frame, &main)
 }
 
 /// Returns the page's own path below the link.
-fn own(shown: &Single) -> String {
+fn own(shown: &PhotoPage) -> String {
     format!("/photos/{}{}", shown.photo.id, query(&shown.choice, None))
 }
 
-fn download(here: &Here, shown: &Single) -> Markup {
+fn download(here: &PageContext, shown: &PhotoPage) -> Markup {
     let words = here.words();
     if shown.photo.download == Download::Off || shown.downloads_left == Some(0) {
         return html! { span {} };
@@ -85,7 +90,7 @@ fn download(here: &Here, shown: &Single) -> Markup {
     }
 }
 
-fn neighbours(here: &Here, shown: &Single) -> Markup {
+fn neighbours(here: &PageContext, shown: &PhotoPage) -> Markup {
     let words = here.words();
     let to = |photo: &String| here.path(&format!("/photos/{photo}{}", query(&shown.choice, None)));
     html! {
@@ -102,7 +107,7 @@ fn neighbours(here: &Here, shown: &Single) -> Markup {
 
 /// Renders numbers at the points of open comments. An SVG can place them without inline styles, which the
 /// page's Content-Security-Policy forbids.
-fn pins(shown: &Single) -> Markup {
+fn pins(shown: &PhotoPage) -> Markup {
     let percent = |part: f64| format!("{:.2}%", part * 100.0);
     html! {
         svg.pins aria-hidden="true" {
@@ -120,8 +125,8 @@ fn pins(shown: &Single) -> Markup {
 
 /// Renders a form with one button for the action `what`.
 fn button(
-    here: &Here,
-    shown: &Single,
+    here: &PageContext,
+    shown: &PhotoPage,
     what: &str,
     text: &str,
     comment: &str,
@@ -135,7 +140,7 @@ fn button(
     }
 }
 
-fn picks(here: &Here, shown: &Single) -> Markup {
+fn picks(here: &PageContext, shown: &PhotoPage) -> Markup {
     let (words, photo) = (here.words(), &shown.photo);
     html! {
         section #picks aria-label=(words.my_picks) {
@@ -157,7 +162,7 @@ fn picks(here: &Here, shown: &Single) -> Markup {
     }
 }
 
-fn notes(here: &Here, shown: &Single) -> Markup {
+fn notes(here: &PageContext, shown: &PhotoPage) -> Markup {
     let words = here.words();
     html! {
         section.card #notes aria-labelledby="notes-title" {
@@ -186,7 +191,7 @@ fn notes(here: &Here, shown: &Single) -> Markup {
     }
 }
 
-fn note(here: &Here, shown: &Single, comment: &Comment) -> Markup {
+fn note(here: &PageContext, shown: &PhotoPage, comment: &Comment) -> Markup {
     let words = here.words();
     let resolved = comment.resolved_unix_s.is_some();
     html! {

@@ -1,14 +1,14 @@
 use maud::{Markup, html};
 
-use super::entry::{Behind, ticks};
-use super::layout::{Sheet, layout};
-use crate::api::guest::consent::Way;
+use super::entry::{LinkTarget, ticks};
+use super::layout::{GuestPageFrame, layout};
+use crate::api::guest::consent::ConsentKind;
 use crate::i18n::Language;
-use crate::i18n::guest::Guest;
+use crate::i18n::guest::GuestTexts;
 
 /// The values of a rejected form, and the reason.
 #[derive(Default)]
-pub struct Refused<'a> {
+pub struct RejectedForm<'a> {
     pub name: &'a str,
     pub contact: &'a str,
     pub message: &'a str,
@@ -17,14 +17,14 @@ pub struct Refused<'a> {
 
 /// Renders the form that asks the studio for access without a camera. It needs no script.
 pub fn page(
-    words: &Guest,
+    words: &GuestTexts,
     language: Language,
-    behind: &Behind<'_>,
-    refused: &Refused<'_>,
+    behind: &LinkTarget<'_>,
+    refused: &RejectedForm<'_>,
 ) -> Markup {
     let (door, ask) = (&words.door, &words.ask);
     let address = format!("{}/ask", behind.address);
-    let consent = behind.consent(Way::Studio, language);
+    let consent = behind.consent(ConsentKind::Studio, language);
     let main = html! {
         div.way {
             header.mast {
@@ -55,7 +55,12 @@ pub fn page(
             }
         }
     };
-    let sheet =
-        Sheet { language, title: behind.event, address: &address, class: "steps", script: "" };
+    let sheet = GuestPageFrame {
+        language,
+        title: behind.event,
+        address: &address,
+        class: "steps",
+        script: "",
+    };
     layout(words, &sheet, &main)
 }

@@ -1,12 +1,12 @@
 use maud::{Markup, html};
 
-use super::layout::troubles;
-use crate::i18n::guest::{Camera, GUIDANCE, Guest, REASONS};
+use super::layout::error_data;
+use crate::i18n::guest::{CameraTexts, GUIDANCE, GuestTexts, REASONS};
 
 /// Renders the camera step in three parts: introduction, live picture with instructions, and failure.
-/// `camera.js` shows one at a time; the server judges every frame. `ask` is the URL of the way without a
+/// `camera.js` shows show_photo at a time; the server judges every frame. `submit` is the URL of the way without a
 /// camera, if it is known.
-pub fn section(words: &Guest, ask: Option<&str>, hidden: bool) -> Markup {
+pub fn section(words: &GuestTexts, ask: Option<&str>, hidden: bool) -> Markup {
     let camera = &words.camera;
     let other_way = html! {
         @if let Some(ask) = ask { a.button.quiet href=(ask) { (words.door.without_camera) } }
@@ -50,7 +50,7 @@ fn sketch() -> Markup {
     }
 }
 
-fn live(camera: &Camera) -> Markup {
+fn live(camera: &CameraTexts) -> Markup {
     html! {
         div #live .live hidden {
             p #guidance .guidance role="status" aria-live="polite" {}
@@ -73,7 +73,7 @@ fn live(camera: &Camera) -> Markup {
     }
 }
 
-fn words_of(camera: &Camera) -> Markup {
+fn words_of(camera: &CameraTexts) -> Markup {
     let guidance = GUIDANCE.into_iter().zip(camera.guidance);
     let others =
         [("opening", camera.opening), ("progress", camera.progress), ("passed", camera.passed)];
@@ -93,6 +93,6 @@ fn words_of(camera: &Camera) -> Markup {
         template #camera-words {
             @for (name, text) in guidance.chain(others) { p data-name=(name) { (text) } }
         }
-        (troubles(reasons.chain(camera_troubles)))
+        (error_data(reasons.chain(camera_troubles)))
     }
 }

@@ -4,26 +4,26 @@
 
 use maud::{Markup, html};
 
-use super::layout::{Sheet, layout, said};
+use super::layout::{GuestPageFrame, layout, string_data};
 use crate::i18n::Language;
-use crate::i18n::guest::Guest;
+use crate::i18n::guest::GuestTexts;
 
 /// Renders the page for access without a camera.
-pub fn enter(words: &Guest, language: Language) -> Markup {
+pub fn enter(words: &GuestTexts, language: Language) -> Markup {
     let letters = &words.letters;
     let texts = (letters.enter_title, letters.enter, letters.enter_button);
     page(words, language, "/g/enter", "enter", texts)
 }
 
 /// Renders the page that confirms e-mails about new photos.
-pub fn notify(words: &Guest, language: Language) -> Markup {
+pub fn notify(words: &GuestTexts, language: Language) -> Markup {
     let letters = &words.letters;
     let texts = (letters.notify_title, letters.notify, letters.notify_button);
     page(words, language, "/g/notify", "notify", texts)
 }
 
 fn page(
-    words: &Guest,
+    words: &GuestTexts,
     language: Language,
     address: &str,
     what: &str,
@@ -40,13 +40,14 @@ fn page(
             }
             p #outcome role="status" {}
         }
-        (said(&[
+        (string_data(&[
             ("gone", words.letters.gone),
             ("notified", words.letters.notified),
             ("failed", words.door.failed),
             ("no_line", words.door.no_line),
         ]))
     };
-    let sheet = Sheet { language, title, address, class: "quiet", script: "/assets/letters.js" };
+    let sheet =
+        GuestPageFrame { language, title, address, class: "quiet", script: "/assets/letters.js" };
     layout(words, &sheet, &main)
 }

@@ -1,13 +1,13 @@
 use maud::{Markup, html};
 
 use super::camera;
-use super::layout::{Sheet, layout, said};
-use crate::api::guest::consent::{self, Consent, Named, Way};
+use super::layout::{GuestPageFrame, layout, string_data};
+use crate::api::guest::consent::{self, Consent, ConsentKind, ConsentNames};
 use crate::i18n::Language;
-use crate::i18n::guest::Guest;
+use crate::i18n::guest::GuestTexts;
 
 /// The event behind a link.
-pub struct Behind<'a> {
+pub struct LinkTarget<'a> {
     pub event: &'a str,
     pub studio: &'a str,
     pub ends_unix_s: i64,
@@ -15,17 +15,17 @@ pub struct Behind<'a> {
     pub address: &'a str,
 }
 
-impl Behind<'_> {
+impl LinkTarget<'_> {
     /// Returns the consent text for guests who get access by `way`.
-    pub fn consent(&self, way: Way, language: Language) -> Consent {
+    pub fn consent(&self, way: ConsentKind, language: Language) -> Consent {
         let Self { event, studio, ends_unix_s, .. } = *self;
-        consent::text(way, language, Named { event, studio, ends_unix_s })
+        consent::text(way, language, ConsentNames { event, studio, ends_unix_s })
     }
 }
 
 /// A visitor's progress at the event.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum EntryStage {
     New,
     /// The guest has agreed but not verified their face.
     Registered,
@@ -34,10 +34,15 @@ pub enum Stage {
 
 /// Renders the page behind an event's QR code: event, name and contact, consent, camera. `guest.js` shows one
 /// step at a time; without a script, the first step leads to the form that asks the studio.
-pub fn page(words: &Guest, language: Language, behind: &Behind<'_>, stage: Stage) -> Markup {
+pub fn page(
+    words: &GuestTexts,
+    language: Language,
+    behind: &LinkTarget<'_>,
+    stage: EntryStage,
+) -> Markup {
     let ask = format!("{}/ask", behind.address);
     let main = html! {
-        div.way data-stage=(match stage { Stage::Registered => "registered", _ => "new" }) {
+        div.way data-stage=(match stage { EntryStage::Registered => "registered", _ => "new" }) {
             header.mast {
                 p.by { ((words.door.by_studio)(behind.studio)) }
                 h1 { (behind.event) }
@@ -46,7 +51,7 @@ pub fn page(words: &Guest, language: Language, behind: &Behind<'_>, stage: Stage
             (you(words))
             (agree(words, language, behind))
             (camera::section(words, Some(&ask), true))
-            (said(&[
+            (string_data(&[
                 ("both_needed", words.door.both_needed),
                 ("consent_changed", words.door.consent_changed),
                 ("contact_wrong", words.door.contact_wrong),
@@ -56,7 +61,7 @@ pub fn page(words: &Guest, language: Language, behind: &Behind<'_>, stage: Stage
             ]))
         }
     };
-    let sheet = Sheet {
+    let sheet = GuestPageFrame {
         language,
         title: behind.event,
         address: behind.address,
@@ -66,15 +71,15 @@ pub fn page(words: &Guest, language: Language, behind: &Behind<'_>, stage: Stage
     layout(words, &sheet, &main)
 }
 
-fn about(words: &Guest, ask: &str, stage: Stage) -> Markup {
+fn about(words: &GuestTexts, ask: &str, stage: EntryStage) -> Markup {
     let door = &words.door;
     html! {
         section #about .step {
             p.lead { (door.lead) }
             ol.how { @for step in door.steps { li { span { (step) } } } }
             div.deeds {
-                @if stage == Stage::Verified { a.button href="/g" { (door.go_on) } }
-                button #begin .quiet[stage == Stage::Verified] type="button" hidden { (door.begin) }
+                @if stage == EntryStage::Verified { a.button href="/g" { (door.go_on) } }
+                button #begin .quiet[stage == EntryStage::Verified] type="button" hidden { (door.begin) }
                 noscript { p { (door.no_script) } }
                 a.button.quiet href=(ask) { (door.without_camera) }
             }
@@ -83,7 +88,7 @@ fn about(words: &Guest, ask: &str, stage: Stage) -> Markup {
     }
 }
 
-fn you(words: &Guest) -> Markup {
+fn you(words: &GuestTexts) -> Markup {
     let door = &words.door;
     html! {
         form #you .step hidden aria-labelledby="you-title" {
@@ -103,9 +108,9 @@ fn you(words: &Guest) -> Markup {
     }
 }
 
-fn agree(words: &Guest, language: Language, behind: &Behind<'_>) -> Markup {
+fn agree(words: &GuestTexts, language: Language, behind: &LinkTarget<'_>) -> Markup {
     let door = &words.door;
-    let consent = behind.consent(Way::Camera, language);
+    let consent = behind.consent(ConsentKind::Camera, language);
     html! {
         form #consent .step hidden novalidate aria-labelledby="consent-title" data-version=(consent.version)
             data-ends=(consent.ends_unix_s) {

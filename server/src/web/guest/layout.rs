@@ -1,11 +1,11 @@
 use maud::{Markup, html};
 
 use crate::i18n::Language;
-use crate::i18n::guest::{Guest, Trouble};
+use crate::i18n::guest::{GuestErrorText, GuestTexts};
 use crate::web::visitor_layout::{self, Frame};
 
 /// A page's language, title, URL, CSS class and script.
-pub struct Sheet<'a> {
+pub struct GuestPageFrame<'a> {
     pub language: Language,
     pub title: &'a str,
     pub address: &'a str,
@@ -13,20 +13,20 @@ pub struct Sheet<'a> {
     pub script: &'a str,
 }
 
-pub fn layout(words: &Guest, sheet: &Sheet<'_>, main: &Markup) -> Markup {
-    let Sheet { language, title, address, class, script } = *sheet;
+pub fn layout(words: &GuestTexts, sheet: &GuestPageFrame<'_>, main: &Markup) -> Markup {
+    let GuestPageFrame { language, title, address, class, script } = *sheet;
     let (skip, choice) = (words.door.skip, words.door.language);
     visitor_layout::layout(&Frame { skip, choice, language, title, address, class, script }, main)
 }
 
 /// Renders a page with one message and, if `back` is given, a link back.
 pub fn notice(
-    words: &Guest,
+    words: &GuestTexts,
     language: Language,
     (title, text): (&str, &str),
     back: Option<&str>,
 ) -> Markup {
-    let sheet = Sheet { language, title, address: "", class: "quiet", script: "" };
+    let sheet = GuestPageFrame { language, title, address: "", class: "quiet", script: "" };
     let main = html! {
         section.door {
             h1 { (title) }
@@ -38,9 +38,9 @@ pub fn notice(
 }
 
 /// Renders the page for an ended session. Its script offers the guest's link if the browser still has it.
-pub fn signed_out(words: &Guest, language: Language) -> Markup {
+pub fn signed_out(words: &GuestTexts, language: Language) -> Markup {
     let photos = &words.photos;
-    let sheet = Sheet {
+    let sheet = GuestPageFrame {
         language,
         title: photos.signed_out_title,
         address: "/g",
@@ -58,7 +58,7 @@ pub fn signed_out(words: &Guest, language: Language) -> Markup {
 }
 
 /// Renders texts for the page's script, by name. A `template` element is neither displayed nor read out.
-pub fn said(all: &[(&str, &str)]) -> Markup {
+pub fn string_data(all: &[(&str, &str)]) -> Markup {
     html! {
         template #words {
             @for (name, text) in all { p data-name=(name) { (text) } }
@@ -67,7 +67,7 @@ pub fn said(all: &[(&str, &str)]) -> Markup {
 }
 
 /// Renders problems and their remedies for the page's script, by name.
-pub fn troubles<'a>(all: impl Iterator<Item = (&'a str, &'a Trouble)>) -> Markup {
+pub fn error_data<'a>(all: impl Iterator<Item = (&'a str, &'a GuestErrorText)>) -> Markup {
     html! {
         template #troubles {
             @for (name, trouble) in all {

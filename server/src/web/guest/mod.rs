@@ -1,4 +1,4 @@
-//! Guest pages: `/g/TOKEN` behind the event's QR code, `/g` with the photos, and the targets of e-mail links.
+//! Guest pages: `/g/TOKEN` behind the open_collection's QR code, `/g` with the photos, and the targets of e-mail links.
 //!
 //! The server renders them in the guest's language; scripts fill `/g` through the API. Unknown, expired and
 //! withdrawn links all lead to the same page.
@@ -20,18 +20,18 @@ use axum::routing::get;
 use serde::Deserialize;
 use sqlx::Row as _;
 
-use crate::api::guest::access_requests::{self, NewRequest};
-use crate::api::guest::links::{self, Open};
+use crate::api::guest::access_requests::{self, NewAccessRequest};
+use crate::api::guest::links::{self, OpenGuestLink};
 use crate::app::App;
-use crate::error::{Failure, Kind, Result};
-use crate::http::auth::{GuestVisit, Rule, changes_from_elsewhere};
+use crate::error::{ApiError, ErrorKind, Result};
+use crate::http::auth::{GuestSession, Rule, check_same_site};
 use crate::http::client_address::ClientAddress;
 use crate::http::extract::Path;
-use crate::http::locale::Wanted;
-use crate::http::middleware::protect;
-use crate::i18n::guest::{Guest, words};
+use crate::http::locale::Locale;
+use crate::http::middleware::throttle;
+use crate::i18n::guest::{GuestTexts, texts};
 use crate::web::visitor_layout::{refused, respond};
-use entry::{Behind, Stage};
+use entry::{EntryStage, LinkTarget};
 
 /// Returns the routes of the pages, with the rate limits of the API.
 pub fn routes(app: &App) -> Router<App> {
@@ -41,74 +41,74 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/g/notify", get(notify))
         .route("/g/{token}", get(behind))
         .route("/g/{token}/ask", get(ask_page).post(send_request))
-        .layer(from_fn_with_state((app.clone(), Rule::Open), protect))
+        .layer(from_fn_with_state((app.clone(), Rule::Open), throttle))
 }
 
 /// The context of a request for a page: the guest session, if any, and the language.
-struct Here {
+struct GuestPageContext {
     app: App,
-    wanted: Wanted,
-    visit: Option<GuestVisit>,
+    wanted: Locale,
+    visit: Option<GuestSession>,
 }
 
-impl Here {
-    fn words(&self) -> &'static Guest {
-        words(self.wanted.language)
+impl GuestPageContext {
+    fn words(&self) -> &'static GuestTexts {
+        texts(self.wanted.language)
     }
 
     /// Responds with the page for `failure`. Unknown, expired and withdrawn links are all "not found".
-    fn fail(&self, failure: &Failure, back: Option<&str>) -> Response {
+    fn fail(&self, failure: &ApiError, back: Option<&str>) -> Response {
         fail(self.wanted, failure, back)
     }
 }
 
-fn fail(wanted: Wanted, failure: &Failure, back: Option<&str>) -> Response {
-    let words = words(wanted.language);
-    if failure.kind == Kind::SignedOut {
+fn fail(wanted: Locale, failure: &ApiError, back: Option<&str>) -> Response {
+    let words = texts(wanted.language);
+    if failure.kind == ErrorKind::Unauthenticated {
         return refused(wanted, failure, &layout::signed_out(words, wanted.language));
     }
     let (said, back) = match failure.kind {
-        Kind::NotFound => ((words.door.closed_title, words.door.closed), None),
+        ErrorKind::NotFound => ((words.door.closed_title, words.door.closed), None),
         _ => ((words.door.failed_title, words.door.failed), back),
     };
     refused(wanted, failure, &layout::notice(words, wanted.language, said, back))
 }
 
-impl FromRequestParts<App> for Here {
+impl FromRequestParts<App> for GuestPageContext {
     type Rejection = Response;
 
     async fn from_request_parts(
         parts: &mut Parts,
         app: &App,
     ) -> std::result::Result<Self, Response> {
-        let Ok(wanted) = Wanted::from_request_parts(parts, app).await;
-        let found = match changes_from_elsewhere(parts) {
-            Ok(()) => GuestVisit::find(parts, app).await,
+        let Ok(wanted) = Locale::from_request_parts(parts, app).await;
+        let found = match check_same_site(parts) {
+            Ok(()) => GuestSession::find(parts, app).await,
             Err(failure) => Err(failure),
         };
         let visit = match found {
-            Err(failure) if failure.kind == Kind::SignedOut => None,
+            Err(failure) if failure.kind == ErrorKind::Unauthenticated => None,
             Err(failure) => return Err(fail(wanted, &failure, None)),
-            Ok(visit) => visit.filter(|visit| visit.home == app.home()),
+            Ok(visit) => visit.filter(|visit| visit.home == app.node_id()),
         };
         Ok(Self { app: app.clone(), wanted, visit })
     }
 }
 
 /// Returns the open link that has this token. Errors: `NotFound`.
-async fn find(app: &App, token: &str) -> Result<Open> {
-    links::open(app, token).await?.ok_or_else(Failure::not_found)
+async fn find(app: &App, token: &str) -> Result<OpenGuestLink> {
+    links::open(app, token).await?.ok_or_else(ApiError::not_found)
 }
 
-async fn behind(here: Here, Path(token): Path<String>) -> Response {
+async fn behind(here: GuestPageContext, Path(token): Path<String>) -> Response {
     let open = match find(&here.app, &token).await {
         Ok(open) => open,
         Err(failure) => return here.fail(&failure, None),
     };
     let stage = match here.visit.as_ref().filter(|visit| visit.event == open.event) {
-        None => Stage::New,
-        Some(visit) if visit.verified => Stage::Verified,
-        Some(_) => Stage::Registered,
+        None => EntryStage::New,
+        Some(visit) if visit.verified => EntryStage::Verified,
+        Some(_) => EntryStage::Registered,
     };
     let address = format!("/g/{token}");
     let behind = behind_of(&open, &address);
@@ -116,15 +116,15 @@ async fn behind(here: Here, Path(token): Path<String>) -> Response {
     respond(here.wanted, StatusCode::OK, &page)
 }
 
-fn behind_of<'a>(open: &'a Open, address: &'a str) -> Behind<'a> {
-    let Open { event_name, studio_name, ends_unix_s, .. } = open;
-    Behind { event: event_name, studio: studio_name, ends_unix_s: *ends_unix_s, address }
+fn behind_of<'a>(open: &'a OpenGuestLink, address: &'a str) -> LinkTarget<'a> {
+    let OpenGuestLink { event_name, studio_name, ends_unix_s, .. } = open;
+    LinkTarget { event: event_name, studio: studio_name, ends_unix_s: *ends_unix_s, address }
 }
 
-async fn ask_page(here: Here, Path(token): Path<String>) -> Response {
+async fn ask_page(here: GuestPageContext, Path(token): Path<String>) -> Response {
     match find(&here.app, &token).await {
         Ok(open) => {
-            let page = ask_again(&here, &token, &open, &access_request::Refused::default());
+            let page = ask_again(&here, &token, &open, &access_request::RejectedForm::default());
             respond(here.wanted, StatusCode::OK, &page)
         }
         Err(failure) => here.fail(&failure, None),
@@ -132,10 +132,10 @@ async fn ask_page(here: Here, Path(token): Path<String>) -> Response {
 }
 
 fn ask_again(
-    here: &Here,
+    here: &GuestPageContext,
     token: &str,
-    open: &Open,
-    refused: &access_request::Refused<'_>,
+    open: &OpenGuestLink,
+    refused: &access_request::RejectedForm<'_>,
 ) -> maud::Markup {
     let address = format!("/g/{token}");
     let behind = behind_of(open, &address);
@@ -144,7 +144,7 @@ fn ask_again(
 
 /// The submitted form. A browser omits a box that is not ticked.
 #[derive(Deserialize)]
-struct Asked {
+struct AccessRequestForm {
     #[serde(default)]
     name: String,
     #[serde(default)]
@@ -159,10 +159,10 @@ struct Asked {
 }
 
 async fn send_request(
-    here: Here,
+    here: GuestPageContext,
     ClientAddress(from): ClientAddress,
     Path(token): Path<String>,
-    Form(given): Form<Asked>,
+    Form(given): Form<AccessRequestForm>,
 ) -> Response {
     let open = match find(&here.app, &token).await {
         Ok(open) => open,
@@ -170,7 +170,7 @@ async fn send_request(
     };
     let words = here.words();
     let agreed = given.agree.is_some() && given.adult.is_some();
-    let request = NewRequest {
+    let request = NewAccessRequest {
         token: token.clone(),
         name: given.name.clone(),
         contact: given.contact.clone(),
@@ -187,13 +187,13 @@ async fn send_request(
         }
         Err(failure) => match failure.kind {
             _ if !agreed => (failure, words.ask.both_needed),
-            Kind::Conflict => (failure, words.ask.consent_changed),
-            Kind::Invalid => (failure, words.ask.email_wrong),
+            ErrorKind::Conflict => (failure, words.ask.consent_changed),
+            ErrorKind::Invalid => (failure, words.ask.email_wrong),
             _ => return here.fail(&failure, Some(&format!("/g/{token}/ask"))),
         },
     };
     let (failure, why) = why;
-    let filled = access_request::Refused {
+    let filled = access_request::RejectedForm {
         name: &given.name,
         contact: &given.contact,
         message: &given.message,
@@ -202,9 +202,10 @@ async fn send_request(
     refused(here.wanted, &failure, &ask_again(&here, &token, &open, &filled))
 }
 
-async fn own(here: Here) -> Response {
+async fn own(here: GuestPageContext) -> Response {
     let shown = async {
-        let none = || Failure::new(Kind::SignedOut, "The request has no guest session.");
+        let none =
+            || ApiError::new(ErrorKind::Unauthenticated, "The request has no guest session.");
         let visit = here.visit.as_ref().ok_or_else(none)?;
         let row = sqlx::query(
             "SELECT e.name, e.ends_unix_s, s.name AS studio FROM events e \
@@ -214,13 +215,13 @@ async fn own(here: Here) -> Response {
         .fetch_one(here.app.db().read())
         .await?;
         let (event, studio): (String, String) = (row.try_get("name")?, row.try_get("studio")?);
-        let about = photos::About {
+        let about = photos::PhotosPage {
             event: &event,
             studio: &studio,
             ends_unix_s: row.try_get("ends_unix_s")?,
         };
         let (words, language) = (here.words(), here.wanted.language);
-        Ok::<_, Failure>(match visit.verified {
+        Ok::<_, ApiError>(match visit.verified {
             true => photos::page(words, language, &about),
             false => photos::unverified(words, language, &about),
         })
@@ -231,12 +232,12 @@ async fn own(here: Here) -> Response {
     }
 }
 
-async fn enter(here: Here) -> Response {
+async fn enter(here: GuestPageContext) -> Response {
     let page = email_links::enter(here.words(), here.wanted.language);
     respond(here.wanted, StatusCode::OK, &page)
 }
 
-async fn notify(here: Here) -> Response {
+async fn notify(here: GuestPageContext) -> Response {
     let page = email_links::notify(here.words(), here.wanted.language);
     respond(here.wanted, StatusCode::OK, &page)
 }

@@ -1,19 +1,19 @@
 use maud::{Markup, html};
 
 use super::camera;
-use super::layout::{Sheet, layout, said};
+use super::layout::{GuestPageFrame, layout, string_data};
 use crate::i18n::Language;
-use crate::i18n::guest::{Guest, Photos};
+use crate::i18n::guest::{GuestTexts, PhotosTexts};
 
 /// The event's data that the page contains before it calls the API.
-pub struct About<'a> {
+pub struct PhotosPage<'a> {
     pub event: &'a str,
     pub studio: &'a str,
     pub ends_unix_s: i64,
 }
 
 /// Renders the guest's page. It contains no data of the guest: `photos.js` fills it through the API.
-pub fn page(words: &Guest, language: Language, about: &About<'_>) -> Markup {
+pub fn page(words: &GuestTexts, language: Language, about: &PhotosPage<'_>) -> Markup {
     let (photos, day) = (&words.photos, language.day(about.ends_unix_s));
     let tell_intro = (photos.tell_intro)(&day);
     let main = html! {
@@ -53,7 +53,7 @@ pub fn page(words: &Guest, language: Language, about: &About<'_>) -> Markup {
         (sure(photos))
         (words_of(words, &tell_intro))
     };
-    let sheet = Sheet {
+    let sheet = GuestPageFrame {
         language,
         title: photos.title,
         address: "/g",
@@ -64,7 +64,7 @@ pub fn page(words: &Guest, language: Language, about: &About<'_>) -> Markup {
 }
 
 /// Renders the page of a guest who has agreed but not yet verified their face.
-pub fn unverified(words: &Guest, language: Language, about: &About<'_>) -> Markup {
+pub fn unverified(words: &GuestTexts, language: Language, about: &PhotosPage<'_>) -> Markup {
     let main = html! {
         div.way data-stage="registered" {
             header.mast {
@@ -74,7 +74,7 @@ pub fn unverified(words: &Guest, language: Language, about: &About<'_>) -> Marku
             (camera::section(words, None, false))
         }
     };
-    let sheet = Sheet {
+    let sheet = GuestPageFrame {
         language,
         title: about.event,
         address: "/g",
@@ -84,7 +84,7 @@ pub fn unverified(words: &Guest, language: Language, about: &About<'_>) -> Marku
     layout(words, &sheet, &main)
 }
 
-fn tell(photos: &Photos, intro: &str) -> Markup {
+fn tell(photos: &PhotosTexts, intro: &str) -> Markup {
     html! {
         section #tell .card aria-labelledby="tell-title" {
             h2 #tell-title { (photos.tell_title) }
@@ -98,7 +98,7 @@ fn tell(photos: &Photos, intro: &str) -> Markup {
     }
 }
 
-fn group(photos: &Photos) -> Markup {
+fn group(photos: &PhotosTexts) -> Markup {
     html! {
         details.card {
             summary { h2 #group-title { (photos.group_title) } }
@@ -125,7 +125,7 @@ fn group(photos: &Photos) -> Markup {
     }
 }
 
-fn data(photos: &Photos, day: &str) -> Markup {
+fn data(photos: &PhotosTexts, day: &str) -> Markup {
     html! {
         section.card aria-labelledby="data-title" {
             h2 #data-title { (photos.data_title) }
@@ -139,7 +139,7 @@ fn data(photos: &Photos, day: &str) -> Markup {
 }
 
 /// Renders the viewer, which shows one photo as large as the screen.
-fn viewer(photos: &Photos) -> Markup {
+fn viewer(photos: &PhotosTexts) -> Markup {
     html! {
         dialog #viewer .viewer aria-labelledby="viewer-title" {
             header.bar {
@@ -158,7 +158,7 @@ fn viewer(photos: &Photos) -> Markup {
 }
 
 /// Renders the dialog that asks before the guest is erased, and the receipt that is shown afterwards.
-fn sure(photos: &Photos) -> Markup {
+fn sure(photos: &PhotosTexts) -> Markup {
     html! {
         dialog #sure .sheet aria-labelledby="sure-title" {
             form method="dialog" {
@@ -181,11 +181,11 @@ fn sure(photos: &Photos) -> Markup {
     }
 }
 
-fn words_of(words: &Guest, tell_intro: &str) -> Markup {
+fn words_of(words: &GuestTexts, tell_intro: &str) -> Markup {
     let photos = &words.photos;
     let [one, many] = photos.count;
     let [new_one, new_many] = photos.new;
-    said(&[
+    string_data(&[
         ("count_one", one),
         ("count_many", many),
         ("new_one", new_one),

@@ -1,58 +1,58 @@
 use super::*;
-use crate::models::onnx::schema::Attribute;
+use crate::models::onnx::schema::AttributeProto;
 
 /// Creates an int8 constant.
-pub(crate) fn int8(name: &str, dims: &[i64], values: &[i8]) -> Tensor {
-    Tensor {
+pub(crate) fn int8(name: &str, dims: &[i64], values: &[i8]) -> TensorProto {
+    TensorProto {
         dims: dims.to_vec(),
         data_type: Some(data_type::INT8),
         name: Some(name.to_owned()),
         raw_data: Some(values.iter().map(|value| *value as u8).collect()),
-        ..Tensor::default()
+        ..TensorProto::default()
     }
 }
 
 /// Creates a float constant.
-pub(crate) fn float(name: &str, dims: &[i64], values: &[f32]) -> Tensor {
+pub(crate) fn float(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
     let raw = values.iter().flat_map(|value| value.to_le_bytes());
-    Tensor {
+    TensorProto {
         dims: dims.to_vec(),
         data_type: Some(data_type::FLOAT),
         name: Some(name.to_owned()),
         raw_data: Some(raw.collect()),
-        ..Tensor::default()
+        ..TensorProto::default()
     }
 }
 
 /// Creates the node `w = DequantizeLinear(q, s, z)` with these attributes.
-pub(crate) fn dequantise(attributes: &[(&str, i64)]) -> Node {
-    let attribute = |(name, value): &(&str, i64)| Attribute {
+pub(crate) fn dequantise(attributes: &[(&str, i64)]) -> NodeProto {
+    let attribute = |(name, value): &(&str, i64)| AttributeProto {
         name: Some((*name).to_owned()),
         i: Some(*value),
         r#type: Some(2),
-        ..Attribute::default()
+        ..AttributeProto::default()
     };
-    Node {
+    NodeProto {
         op_type: Some("DequantizeLinear".to_owned()),
         name: Some("dq".to_owned()),
         input: ["q", "s", "z"].map(str::to_owned).to_vec(),
         output: vec!["w".to_owned()],
         attribute: attributes.iter().map(attribute).collect(),
-        ..Node::default()
+        ..NodeProto::default()
     }
 }
 
-fn graph(attributes: &[(&str, i64)], constants: [Tensor; 3]) -> Graph {
-    Graph {
+fn graph(attributes: &[(&str, i64)], constants: [TensorProto; 3]) -> GraphProto {
+    GraphProto {
         node: vec![dequantise(attributes)],
         initializer: constants.to_vec(),
-        ..Graph::default()
+        ..GraphProto::default()
     }
 }
 
-fn folded(attributes: &[(&str, i64)], constants: [Tensor; 3]) -> Result<Vec<f32>, String> {
+fn folded(attributes: &[(&str, i64)], constants: [TensorProto; 3]) -> Result<Vec<f32>, String> {
     let mut graph = graph(attributes, constants);
-    fold(&mut graph)?;
+    dequantize_weights(&mut graph)?;
     assert!(graph.node.is_empty());
     let weight = graph.initializer.last().unwrap();
     assert_eq!(weight.name.as_deref(), Some("w"));
@@ -127,15 +127,16 @@ fn without_a_block_size_scales_go_along_the_axis() {
 fn the_zero_point_may_be_left_out_and_values_may_be_typed() {
     let mut node = dequantise(&[]);
     node.input.truncate(2);
-    let q = Tensor {
+    let q = TensorProto {
         raw_data: None,
         int32_data: vec![200, 7],
         data_type: Some(data_type::UINT8),
         ..int8("q", &[2], &[])
     };
-    let s = Tensor { raw_data: None, float_data: vec![0.5], ..float("s", &[], &[]) };
-    let mut graph = Graph { node: vec![node], initializer: vec![q, s], ..Graph::default() };
-    fold(&mut graph).unwrap();
+    let s = TensorProto { raw_data: None, float_data: vec![0.5], ..float("s", &[], &[]) };
+    let mut graph =
+        GraphProto { node: vec![node], initializer: vec![q, s], ..GraphProto::default() };
+    dequantize_weights(&mut graph).unwrap();
     assert_eq!(floats(graph.initializer.last().unwrap(), 2).unwrap(), [100.0, 3.5]);
 }
 
@@ -148,7 +149,7 @@ fn mismatched_sizes_are_errors() {
             int8("z", &[2, 2], &[0; 4]),
         ]
     };
-    let with = |nth: usize, tensor: Tensor| {
+    let with = |nth: usize, tensor: TensorProto| {
         let mut constants = good();
         constants[nth] = tensor;
         constants
@@ -156,9 +157,9 @@ fn mismatched_sizes_are_errors() {
     let blocks = [("axis", 1), ("block_size", 2)];
     assert!(folded(&blocks, good()).is_ok());
     let huge = i64::MAX / 2;
-    let external = Tensor { data_location: Some(EXTERNAL), ..int8("q", &[2, 4], &numbers(8)) };
-    let doubles = Tensor { data_type: Some(11), ..float("s", &[2, 2], &[1.0; 4]) };
-    type Case<'a> = (&'a str, &'a [(&'a str, i64)], [Tensor; 3]);
+    let external = TensorProto { data_location: Some(EXTERNAL), ..int8("q", &[2, 4], &numbers(8)) };
+    let doubles = TensorProto { data_type: Some(11), ..float("s", &[2, 2], &[1.0; 4]) };
+    type Case<'a> = (&'a str, &'a [(&'a str, i64)], [TensorProto; 3]);
     let cases: Vec<Case<'_>> = vec![
         ("block size 0", &[("axis", 1), ("block_size", 0)], good()),
         ("negative block size", &[("axis", 1), ("block_size", -2)], good()),
@@ -178,7 +179,7 @@ fn mismatched_sizes_are_errors() {
         (
             "odd bytes",
             &blocks,
-            with(1, Tensor { raw_data: Some(vec![0; 15]), ..good()[1].clone() }),
+            with(1, TensorProto { raw_data: Some(vec![0; 15]), ..good()[1].clone() }),
         ),
         ("zero point's shape", &blocks, with(2, int8("z", &[4], &[0; 4]))),
         ("external weights", &blocks, with(0, external)),
@@ -189,5 +190,5 @@ fn mismatched_sizes_are_errors() {
         let reason = folded(attributes, constants);
         assert!(reason.is_err(), "{what}: accepted");
     }
-    assert!(fold(&mut Graph::default()).is_err());
+    assert!(dequantize_weights(&mut GraphProto::default()).is_err());
 }

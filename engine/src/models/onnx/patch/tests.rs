@@ -1,46 +1,49 @@
 use super::*;
 use crate::models::onnx::dequantize::tests::{dequantise, float, int8};
-use crate::models::onnx::schema::{Attribute, Node, TensorType, Type};
+use crate::models::onnx::schema::{AttributeProto, NodeProto, TensorType, TypeProto};
 
-fn value(name: &str, dims: &[i64]) -> ValueInfo {
+fn value(name: &str, dims: &[i64]) -> ValueInfoProto {
     let dim = |size: &i64| Dimension { dim_value: Some(*size), ..Dimension::default() };
-    let shape = Shape { dim: dims.iter().map(dim).collect() };
+    let shape = TensorShapeProto { dim: dims.iter().map(dim).collect() };
     let tensor_type = TensorType { elem_type: Some(data_type::FLOAT), shape: Some(shape) };
-    ValueInfo {
+    ValueInfoProto {
         name: Some(name.to_owned()),
-        r#type: Some(Type { tensor_type: Some(tensor_type), ..Type::default() }),
-        ..ValueInfo::default()
+        r#type: Some(TypeProto { tensor_type: Some(tensor_type), ..TypeProto::default() }),
+        ..ValueInfoProto::default()
     }
 }
 
-fn target(name: &str, sizes: &[i64]) -> Tensor {
-    Tensor {
+fn target(name: &str, sizes: &[i64]) -> TensorProto {
+    TensorProto {
         dims: vec![sizes.len() as i64],
         data_type: Some(data_type::INT64),
         name: Some(name.to_owned()),
         int64_data: sizes.to_vec(),
-        ..Tensor::default()
+        ..TensorProto::default()
     }
 }
 
-fn node(op: &str, inputs: &[&str], output: &str) -> Node {
-    Node {
+fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
+    NodeProto {
         op_type: Some(op.to_owned()),
         input: inputs.iter().map(|name| (*name).to_owned()).collect(),
         output: vec![output.to_owned()],
-        ..Node::default()
+        ..NodeProto::default()
     }
 }
 
 /// A model with the properties of the packages' files: a quantised weight, constants listed as inputs, an
 /// unused input, fixed sizes, outdated shape hints and a reshape to [1, -1, 4].
-fn model() -> Model {
+fn model() -> ModelProto {
     let mut branch = node("If", &["flag"], "branched");
-    branch.attribute.push(Attribute {
-        g: Some(Graph { node: vec![node("Identity", &["kept"], "inner")], ..Graph::default() }),
-        ..Attribute::default()
+    branch.attribute.push(AttributeProto {
+        g: Some(GraphProto {
+            node: vec![node("Identity", &["kept"], "inner")],
+            ..GraphProto::default()
+        }),
+        ..AttributeProto::default()
     });
-    let graph = Graph {
+    let graph = GraphProto {
         node: vec![
             dequantise(&[("axis", 1), ("block_size", 2)]),
             branch,
@@ -66,27 +69,27 @@ fn model() -> Model {
         output: vec![value("out", &[10, 100, 4]), value("merged", &[1000, 4])],
         value_info: vec![value("conv", &[10, 3, 64, 64])],
         quantization_annotation: vec![vec![1, 2, 3]],
-        ..Graph::default()
+        ..GraphProto::default()
     };
-    Model {
+    ModelProto {
         ir_version: Some(3),
         graph: Some(graph),
         opset_import: vec![vec![16, 21]],
         functions: vec![vec![9, 9]],
-        ..Model::default()
+        ..ModelProto::default()
     }
 }
 
 const ALL: [Patch; 4] =
     [Patch::FoldBlockQuantised, Patch::SymbolicBatch, Patch::SymbolicSize, Patch::ReshapeBatch];
 
-fn after(patches: &[Patch]) -> Model {
+fn after(patches: &[Patch]) -> ModelProto {
     let bytes = apply("test", &model().encode_to_vec(), patches).unwrap();
-    Model::decode(bytes.as_slice()).unwrap()
+    ModelProto::decode(bytes.as_slice()).unwrap()
 }
 
 /// Formats the name or size of each dimension, `?` if unknown.
-fn shown(values: &mut [ValueInfo]) -> Vec<String> {
+fn shown(values: &mut [ValueInfoProto]) -> Vec<String> {
     let show = |dim: &Dimension| match (&dim.dim_param, dim.dim_value) {
         (Some(name), _) => name.clone(),
         (None, Some(size)) => size.to_string(),
@@ -98,7 +101,7 @@ fn shown(values: &mut [ValueInfo]) -> Vec<String> {
         .collect()
 }
 
-fn constants(graph: &Graph) -> Vec<String> {
+fn constants(graph: &GraphProto) -> Vec<String> {
     let mut names: Vec<_> = graph.initializer.iter().map(name_of).collect();
     names.sort_unstable();
     names
@@ -121,7 +124,7 @@ fn opaque_fields_survive() {
     let after = after(&ALL);
     assert_eq!(after.functions, before.functions);
     assert_eq!(after.opset_import, before.opset_import);
-    let annotation = |model: Model| model.graph.unwrap().quantization_annotation;
+    let annotation = |model: ModelProto| model.graph.unwrap().quantization_annotation;
     assert_eq!(annotation(after), annotation(before));
 }
 
@@ -156,7 +159,7 @@ fn reshapes_of_data_keep_the_batch_and_those_of_weights_stay() {
 
 #[test]
 fn patches_that_do_not_fit_are_refused() {
-    let empty = Model { graph: Some(Graph::default()), ..Model::default() };
+    let empty = ModelProto { graph: Some(GraphProto::default()), ..ModelProto::default() };
     for patch in ALL {
         let error = apply("a.onnx", &empty.encode_to_vec(), &[patch]).unwrap_err();
         assert!(matches!(error, Error::Model { .. }));
@@ -190,12 +193,12 @@ fn malformed_bytes_do_no_harm() {
 /// The decoder's depth limit rejects deeply nested control-flow bodies.
 #[test]
 fn deep_nesting_is_an_error() {
-    let mut graph = Graph::default();
+    let mut graph = GraphProto::default();
     for _ in 0..200 {
         let mut outer = node("If", &[], "out");
-        outer.attribute.push(Attribute { g: Some(graph), ..Attribute::default() });
-        graph = Graph { node: vec![outer], ..Graph::default() };
+        outer.attribute.push(AttributeProto { g: Some(graph), ..AttributeProto::default() });
+        graph = GraphProto { node: vec![outer], ..GraphProto::default() };
     }
-    let model = Model { graph: Some(graph), ..Model::default() };
+    let model = ModelProto { graph: Some(graph), ..ModelProto::default() };
     assert!(apply("deep", &model.encode_to_vec(), &[]).is_err());
 }

@@ -75,7 +75,10 @@ fn reset_requests_disclose_nothing_and_are_limited(service: Service) {
         "at most three links, and no mail to an unknown address"
     );
     // A link expires after an hour, and an expired one does not count against the limit of three.
-    assert_eq!(service.change_rows("UPDATE links SET expires_unix_s = 1 WHERE kind = 'reset'"), 3);
+    assert_eq!(
+        service.change_rows("UPDATE account_links SET expires_unix_s = 1 WHERE kind = 'reset'"),
+        3
+    );
     let body = json!({ "token": token(&mails[0], "ppr_"), "password": new_password() });
     client.put("/password-resets", &body).fails(410, "gone");
     ask(&client, &owner.email);
@@ -167,7 +170,7 @@ fn mail_to_an_unknown_mailbox_is_abandoned_and_not_logged() {
     server.refuse(451);
     owner.invite(&owner.studio(), &new_email(), "viewer", None).is(201);
     service.wait_for_log("the mail server answered 451");
-    service.change_rows("UPDATE mails SET due_unix_s = 0, ends_unix_s = 1");
+    service.change_rows("UPDATE mails SET due_unix_s = 0, expires_unix_s = 1");
     service.wait_for_log("mail delivery abandoned");
     settled(&service);
     assert_eq!(server.count(), 0);

@@ -46,7 +46,7 @@ fn the_setup_link_works_once(mut service: Service) {
     service.restart();
     client.post("/setup", &setup(&token)).fails(410, "gone");
     assert_eq!(service.number("SELECT COUNT(*) FROM users"), 1);
-    assert_eq!(service.number("SELECT COUNT(*) FROM links"), 0);
+    assert_eq!(service.number("SELECT COUNT(*) FROM account_links"), 0);
 }
 
 fn a_restart_replaces_the_setup_link(mut service: Service) {
@@ -57,7 +57,7 @@ fn a_restart_replaces_the_setup_link(mut service: Service) {
     assert_ne!(first, second);
     service.client().post("/setup", &setup(&first)).fails(410, "gone");
     // A setup link expires after a week.
-    assert_eq!(service.change_rows("UPDATE links SET expires_unix_s = 1"), 1);
+    assert_eq!(service.change_rows("UPDATE account_links SET expires_unix_s = 1"), 1);
     service.client().post("/setup", &setup(&second)).fails(410, "gone");
 }
 
@@ -115,7 +115,7 @@ fn guessing_is_locked_out_across_a_restart(mut service: Service) {
     let other = service.member(&owner, &owner.studio(), "viewer", None);
     let mut tried = (guess(&service, &owner), Instant::now());
     while tried.0.is_none() {
-        service.change_rows("DELETE FROM tries");
+        service.change_rows("DELETE FROM login_failures");
         tried = (guess(&service, &owner), Instant::now());
     }
     assert_eq!(tried.0, Some(429), "the sixth attempt is delayed although its password is right");
@@ -125,13 +125,14 @@ fn guessing_is_locked_out_across_a_restart(mut service: Service) {
     // The last failure is set to now, so that a slow start of the service does not end the delay.
     let now = now_s();
     assert!(
-        service.change_rows(&format!("UPDATE tries SET last_unix_s = {now} WHERE failures >= 5"))
-            >= 1
+        service.change_rows(&format!(
+            "UPDATE login_failures SET last_failure_unix_s = {now} WHERE failures >= 5"
+        )) >= 1
     );
     let after = conclusive(&service, &owner, Instant::now());
     assert!(matches!(after, Some(429) | None), "{after:?}");
     // After the delay the right password is accepted and resets the failures.
-    service.change_rows(&format!("UPDATE tries SET last_unix_s = {}", now - 31));
+    service.change_rows(&format!("UPDATE login_failures SET last_failure_unix_s = {}", now - 31));
     Person { client: service.client(), ..owner.clone() }.sign_in();
     let guesser = Person { client: service.client(), ..owner.clone() };
     guesser.try_sign_in("not the password", None).fails(401, "wrong_credentials");
@@ -302,7 +303,7 @@ fn sign_in_requires_the_second_factor_and_codes_are_single_use(service: Service)
     service.change_rows("UPDATE users SET totp_step = 0");
     let last = code(&app, 0);
     client.json("DELETE", path, Some(&json!({ "code": last }))).is(204);
-    service.change_rows("DELETE FROM tries");
+    service.change_rows("DELETE FROM login_failures");
     owner.sign_in();
     let kept = service.number("SELECT COUNT(*) FROM users WHERE totp_secret IS NOT NULL");
     assert_eq!(kept, 0, "the secret is deleted with the second factor");
@@ -349,11 +350,12 @@ fn guessing_the_second_factor_is_locked_out(service: Service) {
         remove(&code(&app, 1000)).fails(403, "forbidden");
     }
     // The last failure is moved into the future, so that the delay of 30 s cannot end on a slow machine.
-    let ahead = format!("UPDATE tries SET last_unix_s = {}", now_s() + 1000);
+    let ahead = format!("UPDATE login_failures SET last_failure_unix_s = {}", now_s() + 1000);
     assert_eq!(service.change_rows(&ahead), 1);
     remove(&code(&app, 0)).fails(429, "too_many_requests");
     assert_eq!(owner.client.get("/me").is(200).document()["second_factor"], true);
-    service.change_rows(&format!("UPDATE tries SET last_unix_s = {}", now_s() - 31));
+    service
+        .change_rows(&format!("UPDATE login_failures SET last_failure_unix_s = {}", now_s() - 31));
     remove(&code(&app, 0)).is(204);
 }
 

@@ -121,7 +121,7 @@ fn closing_an_album_ends_its_sessions_at_once(service: Service) {
     studio.change(&json!({ "ends_unix_s": 4_000_000_000_i64 })).is(200);
     second.get(&thumb).is(200);
     // A session also ends with its own expiry, and with the deletion of the event.
-    service.change_rows("UPDATE album_visits SET expires_unix_s = 1");
+    service.change_rows("UPDATE album_sessions SET expires_unix_s = 1");
     second.get(&thumb).fails(401, "signed_out");
     let again = client.with_cookie(&enter(&client, &other, VIEW).is(204).cookie());
     studio.owner.client.delete(&studio.photos.path("")).is(200);

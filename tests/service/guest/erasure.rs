@@ -124,12 +124,12 @@ pub fn an_event_that_cannot_be_opened_blocks_no_other(mut service: Service) {
     register(&service, &link, "Goes", &new_email());
     assert_eq!(service.stop(), Some(0));
     std::fs::rename(&broken, service.sandbox.path("elsewhere")).unwrap();
-    service.change_rows("UPDATE guests SET leaving_unix_s = 1 WHERE verified_unix_s IS NULL");
-    service.change_rows("UPDATE guests SET notify = 2, told_unix_s = 1");
-    service.change_rows(&of_first("UPDATE guests SET told_unix_s = 0 WHERE"));
+    service.change_rows("UPDATE guests SET erasing_unix_s = 1 WHERE verified_unix_s IS NULL");
+    service.change_rows("UPDATE guests SET notify = 2, notified_unix_s = 1");
+    service.change_rows(&of_first("UPDATE guests SET notified_unix_s = 0 WHERE"));
     service.restart();
     wait_until("the other event's guest is erased", || {
-        service.number("SELECT COUNT(*) FROM guests WHERE leaving_unix_s IS NOT NULL") == 1
+        service.number("SELECT COUNT(*) FROM guests WHERE erasing_unix_s IS NOT NULL") == 1
     });
     assert!(letter(&service, "there is 1 new photo").contains("Another wedding"));
     // The event's export also holds a guest without a template.

@@ -328,7 +328,7 @@ fn erasing_a_guest_leaves_no_data(service: Service) {
     );
     guest.get("/guest").fails(401, "signed_out");
     guest.get("/guest/photos").fails(401, "signed_out");
-    for table in ["guests", "guest_sessions", "guest_tickets"] {
+    for table in ["guests", "guest_sessions", "guest_email_tokens"] {
         assert_eq!(service.number(&format!("SELECT COUNT(*) FROM {table}")), 0, "{table}");
     }
     let list = |rest: &str| scene.owner.client.get(&scene.album.path(rest)).is(200).items();

@@ -60,7 +60,7 @@ fn an_invitation_can_be_withdrawn_and_expires(service: Service) {
     let body = accept(&withdrawn.field("token"), &new_password());
     guest.post("/invitations/accept", &body).fails(410, "gone");
     let old = owner.invite(&studio, &new_email(), "viewer", None).is(201);
-    assert_eq!(service.change_rows("UPDATE links SET expires_unix_s = 1"), 1);
+    assert_eq!(service.change_rows("UPDATE account_links SET expires_unix_s = 1"), 1);
     let body = accept(&old.field("token"), &new_password());
     guest.post("/invitations/accept", &body).fails(410, "gone");
     assert_eq!(

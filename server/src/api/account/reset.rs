@@ -58,7 +58,7 @@ pub async fn ask(State(app): State<App>, Body(wish): Body<ResetWish>) -> Result<
 /// the Unix epoch. Returns `None` if there is no such account or it has 3 valid links already.
 pub async fn reset_letter(app: &App, tx: &mut Tx, email: &str) -> Result<Option<(Letter, i64)>> {
     let now = now_s();
-    sqlx::query("DELETE FROM links WHERE kind = 'reset' AND expires_unix_s <= $1")
+    sqlx::query("DELETE FROM account_links WHERE kind = 'reset' AND expires_unix_s <= $1")
         .bind(now)
         .execute(&mut **tx)
         .await?;
@@ -69,7 +69,7 @@ pub async fn reset_letter(app: &App, tx: &mut Tx, email: &str) -> Result<Option<
         .fetch_optional(&mut **tx)
         .await?;
     let open: i64 =
-        sqlx::query("SELECT COUNT(*) AS n FROM links WHERE kind = 'reset' AND email = $1")
+        sqlx::query("SELECT COUNT(*) AS n FROM account_links WHERE kind = 'reset' AND email = $1")
             .bind(email)
             .fetch_one(&mut **tx)
             .await?
@@ -79,7 +79,7 @@ pub async fn reset_letter(app: &App, tx: &mut Tx, email: &str) -> Result<Option<
     }
     let token = new_token("ppr_")?;
     sqlx::query(
-        "INSERT INTO links (id, token_hash, kind, email, created_unix_s, expires_unix_s) \
+        "INSERT INTO account_links (id, token_hash, kind, email, created_unix_s, expires_unix_s) \
          VALUES ($1, $2, 'reset', $3, $4, $5)",
     )
     .bind(new_id()?)
@@ -99,7 +99,7 @@ pub async fn reset_letter(app: &App, tx: &mut Tx, email: &str) -> Result<Option<
 pub async fn set(State(app): State<App>, Body(given): Body<Reset>) -> Result<StatusCode> {
     let gone = || Failure::new(Kind::Gone, "The link is invalid, expired or already used.");
     let row = sqlx::query(
-        "SELECT l.id AS link, u.id AS user_id, u.email FROM links l JOIN users u ON u.email = l.email \
+        "SELECT l.id AS link, u.id AS user_id, u.email FROM account_links l JOIN users u ON u.email = l.email \
          WHERE l.token_hash = $1 AND l.kind = 'reset' AND l.expires_unix_s > $2",
     )
     .bind(token_hash(&given.token))
@@ -112,12 +112,15 @@ pub async fn set(State(app): State<App>, Body(given): Body<Reset>) -> Result<Sta
     // Hashed before the token is consumed: a rejected password leaves the link valid.
     let hash = password::hash(given.password).await?;
     let mut tx = app.db().write().await?;
-    let used = sqlx::query("DELETE FROM links WHERE id = $1").bind(&link).execute(&mut *tx).await?;
+    let used = sqlx::query("DELETE FROM account_links WHERE id = $1")
+        .bind(&link)
+        .execute(&mut *tx)
+        .await?;
     if used.rows_affected() == 0 {
         return Err(gone());
     }
     // Pending address changes are cancelled too: an attacker may have requested one with the old password.
-    sqlx::query("DELETE FROM links WHERE (kind = 'reset' AND email = $1) OR (kind = 'email' AND user_id = $2)")
+    sqlx::query("DELETE FROM account_links WHERE (kind = 'reset' AND email = $1) OR (kind = 'email' AND user_id = $2)")
         .bind(&email)
         .bind(&user)
         .execute(&mut *tx)
@@ -130,7 +133,7 @@ pub async fn set(State(app): State<App>, Body(given): Body<Reset>) -> Result<Sta
     sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(&user).execute(&mut *tx).await?;
     // Clears the failed sign-ins, so that guesses at the old password do not lock the owner out of the new
     // one.
-    sqlx::query("DELETE FROM tries WHERE subject = $1")
+    sqlx::query("DELETE FROM login_failures WHERE subject = $1")
         .bind(format!("account:{}", sha256(email.as_bytes())))
         .execute(&mut *tx)
         .await?;

@@ -363,9 +363,10 @@ pub async fn change(
     let stored = Stored { album, view_pin_hash, annotate_pin_hash };
     write(&mut tx, grant.event()?, &stored).await?;
     if new_view {
-        end_visits(&mut tx, "DELETE FROM album_visits", &stored.album.id).await?;
+        end_visits(&mut tx, "DELETE FROM album_sessions", &stored.album.id).await?;
     } else if new_annotate {
-        end_visits(&mut tx, "UPDATE album_visits SET visitor_id = NULL", &stored.album.id).await?;
+        end_visits(&mut tx, "UPDATE album_sessions SET visitor_id = NULL", &stored.album.id)
+            .await?;
     }
     note_by(&mut tx, &grant, "album_change", &stored.album.id, "").await?;
     tx.commit().await?;

@@ -157,7 +157,7 @@ pub async fn create(
     app.faces().run(move |faces| faces.create(&id, &kept)).await?;
     let mut tx = app.db().write().await?;
     sqlx::query(
-        "INSERT INTO events (id, studio_id, name, purpose, legal_basis, ends_unix_s, created_unix_s, home) \
+        "INSERT INTO events (id, studio_id, name, purpose, legal_basis, ends_unix_s, created_unix_s, node_id) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(&event.id)

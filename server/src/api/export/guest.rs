@@ -61,7 +61,7 @@ pub struct Consented {
 /// - `NotFound` if the event has no such guest.
 pub async fn kept(app: &App, event: &str, guest: &str) -> Result<Kept> {
     let row = sqlx::query(
-        "SELECT * FROM guests WHERE id = $1 AND event_id = $2 AND leaving_unix_s IS NULL",
+        "SELECT * FROM guests WHERE id = $1 AND event_id = $2 AND erasing_unix_s IS NULL",
     )
     .bind(guest)
     .bind(event)
@@ -124,7 +124,7 @@ fn found_or_none<T>(found: Result<T>) -> Result<Option<T>> {
 /// skipped and logged.
 pub async fn of_event(app: &App, event: &str) -> Result<Vec<Kept>> {
     let rows = sqlx::query(
-        "SELECT id FROM guests WHERE event_id = $1 AND leaving_unix_s IS NULL ORDER BY created_unix_s, id",
+        "SELECT id FROM guests WHERE event_id = $1 AND erasing_unix_s IS NULL ORDER BY created_unix_s, id",
     )
     .bind(event)
     .fetch_all(app.db().read())

@@ -253,7 +253,7 @@ async fn enter(
         .execute(&mut *tx)
         .await?;
     let verified = sqlx::query(
-        "UPDATE guests SET verified_unix_s = $1 WHERE id = $2 AND leaving_unix_s IS NULL",
+        "UPDATE guests SET verified_unix_s = $1 WHERE id = $2 AND erasing_unix_s IS NULL",
     )
     .bind(now_s())
     .bind(guest)

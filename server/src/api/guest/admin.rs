@@ -87,7 +87,7 @@ pub async fn list(
         })
     };
     let list = List {
-        select: "SELECT * FROM guests WHERE event_id = $1 AND leaving_unix_s IS NULL",
+        select: "SELECT * FROM guests WHERE event_id = $1 AND erasing_unix_s IS NULL",
         values: &[Value::Text(grant.event()?)],
         order: BY_CREATION,
     };
@@ -135,7 +135,7 @@ pub async fn remove(
         return Err(Failure::not_found());
     }
     let mut tx = app.db().write().await?;
-    sqlx::query("SELECT id FROM guests WHERE id = $1 AND event_id = $2 AND leaving_unix_s IS NULL")
+    sqlx::query("SELECT id FROM guests WHERE id = $1 AND event_id = $2 AND erasing_unix_s IS NULL")
         .bind(&guest)
         .bind(grant.event()?)
         .fetch_one(&mut *tx)

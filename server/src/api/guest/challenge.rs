@@ -239,7 +239,7 @@ async fn recognised(app: &App, visit: &GuestVisit, template: Template) -> Result
     let contact: String = row.try_get("contact_hash")?;
     let known = sqlx::query(
         "SELECT id FROM guests WHERE event_id = $1 AND contact_hash = $2 AND verified_unix_s IS NOT NULL \
-         AND leaving_unix_s IS NULL ORDER BY created_unix_s, id",
+         AND erasing_unix_s IS NULL ORDER BY created_unix_s, id",
     )
     .bind(&visit.event)
     .bind(&contact)
@@ -279,7 +279,7 @@ async fn passed(
     let now = now_s();
     let mut tx = app.db().write().await?;
     let there = sqlx::query(
-        "UPDATE guests SET verified_unix_s = $1 WHERE id = $2 AND leaving_unix_s IS NULL",
+        "UPDATE guests SET verified_unix_s = $1 WHERE id = $2 AND erasing_unix_s IS NULL",
     )
     .bind(now)
     .bind(&guest)

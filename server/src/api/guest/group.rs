@@ -43,7 +43,7 @@ pub async fn others(app: &App, guest: &str) -> Result<Vec<String>> {
     let rows = sqlx::query(
         "SELECT m.guest_id FROM guest_group_members own JOIN guest_group_members m ON m.group_id = own.group_id \
          JOIN guests g ON g.id = m.guest_id \
-         WHERE own.guest_id = $1 AND m.guest_id <> $1 AND g.leaving_unix_s IS NULL",
+         WHERE own.guest_id = $1 AND m.guest_id <> $1 AND g.erasing_unix_s IS NULL",
     )
     .bind(guest)
     .fetch_all(app.db().read())

@@ -58,7 +58,7 @@ pub async fn open(app: &App, token: &str) -> Result<Option<Open>> {
         "SELECT l.event_id, e.name, e.studio_id, e.ends_unix_s, s.name AS studio_name FROM guest_links l \
          JOIN events e ON e.id = l.event_id JOIN studios s ON s.id = e.studio_id \
          WHERE l.token_hash = $1 AND l.expires_unix_s > $2 AND e.ends_unix_s > $2 \
-         AND e.deleting_unix_s IS NULL AND e.home = $3",
+         AND e.deleting_unix_s IS NULL AND e.node_id = $3",
     )
     .bind(token_hash(token))
     .bind(now_s())

@@ -123,7 +123,7 @@ pub async fn noticed(app: &App, event: &str, sightings: &[Sighting]) -> Result<(
     }
     let mut tx = app.db().write().await?;
     for guest in &guests {
-        sqlx::query("UPDATE guests SET news = 1 WHERE id = $1 AND notify = 2")
+        sqlx::query("UPDATE guests SET has_new_photos = 1 WHERE id = $1 AND notify = 2")
             .bind(guest)
             .execute(&mut *tx)
             .await?;
@@ -208,7 +208,7 @@ pub async fn still_there(app: &App, visit: &GuestVisit) -> Result<()> {
     let row = sqlx::query(
         "SELECT s.id FROM guest_sessions s JOIN guests g ON g.id = s.guest_id \
          JOIN events e ON e.id = g.event_id WHERE s.id = $1 AND s.verified = 1 \
-         AND g.id = $2 AND g.leaving_unix_s IS NULL AND e.deleting_unix_s IS NULL AND e.ends_unix_s > $3",
+         AND g.id = $2 AND g.erasing_unix_s IS NULL AND e.deleting_unix_s IS NULL AND e.ends_unix_s > $3",
     )
     .bind(&visit.session)
     .bind(&visit.guest)
@@ -240,7 +240,7 @@ pub async fn keep_writing(app: App) {
 async fn everybody(app: &App) -> Result<()> {
     let mut tx = app.db().write().await?;
     sqlx::query(
-        "UPDATE guests SET news = 1 WHERE notify = 2 AND event_id IN (SELECT id FROM events WHERE home = $1)",
+        "UPDATE guests SET has_new_photos = 1 WHERE notify = 2 AND event_id IN (SELECT id FROM events WHERE node_id = $1)",
     )
     .bind(app.home())
     .execute(&mut *tx)
@@ -254,9 +254,9 @@ async fn write_due(app: &App) -> Result<()> {
     let rows = sqlx::query(
         "SELECT g.id, g.event_id, g.contact, g.language, e.name AS event_name, s.name AS studio_name \
          FROM guests g JOIN events e ON e.id = g.event_id JOIN studios s ON s.id = e.studio_id \
-         WHERE g.news = 1 AND g.notify = 2 AND g.verified_unix_s IS NOT NULL AND g.leaving_unix_s IS NULL \
-         AND g.told_unix_s < $1 AND e.home = $2 AND e.deleting_unix_s IS NULL AND e.ends_unix_s > $3 \
-         ORDER BY g.told_unix_s LIMIT $4",
+         WHERE g.has_new_photos = 1 AND g.notify = 2 AND g.verified_unix_s IS NOT NULL AND g.erasing_unix_s IS NULL \
+         AND g.notified_unix_s < $1 AND e.node_id = $2 AND e.deleting_unix_s IS NULL AND e.ends_unix_s > $3 \
+         ORDER BY g.notified_unix_s LIMIT $4",
     )
     .bind(now - LETTER_EVERY_S)
     .bind(app.home())
@@ -280,7 +280,7 @@ async fn write_due(app: &App) -> Result<()> {
 async fn put_off(app: &App, guest: &str, why: Kind, now: i64) -> Result<()> {
     let news = i64::from(why != Kind::NotFound);
     let mut tx = app.db().write().await?;
-    sqlx::query("UPDATE guests SET news = $1, told_unix_s = $2 WHERE id = $3")
+    sqlx::query("UPDATE guests SET has_new_photos = $1, notified_unix_s = $2 WHERE id = $3")
         .bind(news)
         .bind(now)
         .bind(guest)
@@ -314,7 +314,7 @@ async fn write_to(app: &App, row: &AnyRow, guest: &str, now: i64) -> Result<()> 
     }
     let told_unix_s = if new.is_empty() { 0 } else { now };
     sqlx::query(
-        "UPDATE guests SET news = 0, told_unix_s = CASE WHEN $1 > 0 THEN $1 ELSE told_unix_s END \
+        "UPDATE guests SET has_new_photos = 0, notified_unix_s = CASE WHEN $1 > 0 THEN $1 ELSE notified_unix_s END \
          WHERE id = $2",
     )
     .bind(told_unix_s)

@@ -197,7 +197,7 @@ pub async fn confirm_letters(
 ) -> Result<StatusCode> {
     let mut tx = app.db().write().await?;
     let guest = email_tokens::take(&mut tx, &given.token, Purpose::Notify).await?;
-    sqlx::query("UPDATE guests SET notify = 2, news = 1 WHERE id = $1 AND notify > 0")
+    sqlx::query("UPDATE guests SET notify = 2, has_new_photos = 1 WHERE id = $1 AND notify > 0")
         .bind(&guest)
         .execute(&mut *tx)
         .await?;

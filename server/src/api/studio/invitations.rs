@@ -82,7 +82,7 @@ pub async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Invitation>>> {
     let list = List {
-        select: "SELECT * FROM links WHERE studio_id = $1 AND kind = 'invitation' AND expires_unix_s > $2",
+        select: "SELECT * FROM account_links WHERE studio_id = $1 AND kind = 'invitation' AND expires_unix_s > $2",
         values: &[Value::Text(&grant.studio), Value::Number(now_s())],
         order: BY_CREATION,
     };
@@ -107,7 +107,7 @@ pub async fn create(
     }
     let (id, token, now) = (new_id()?, new_token("ppi_")?, now_s());
     sqlx::query(
-        "INSERT INTO links (id, token_hash, kind, email, studio_id, event_id, role, created_unix_s, \
+        "INSERT INTO account_links (id, token_hash, kind, email, studio_id, event_id, role, created_unix_s, \
          expires_unix_s) VALUES ($1, $2, 'invitation', $3, $4, $5, $6, $7, $8)",
     )
     .bind(&id)
@@ -153,12 +153,13 @@ pub async fn withdraw(
     Path((_, invitation)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     let mut tx = app.db().write().await?;
-    let gone =
-        sqlx::query("DELETE FROM links WHERE id = $1 AND studio_id = $2 AND kind = 'invitation'")
-            .bind(&invitation)
-            .bind(&grant.studio)
-            .execute(&mut *tx)
-            .await?;
+    let gone = sqlx::query(
+        "DELETE FROM account_links WHERE id = $1 AND studio_id = $2 AND kind = 'invitation'",
+    )
+    .bind(&invitation)
+    .bind(&grant.studio)
+    .execute(&mut *tx)
+    .await?;
     if gone.rows_affected() == 0 {
         return Err(Failure::not_found());
     }
@@ -176,7 +177,7 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
         Failure::new(Kind::Gone, "The invitation is invalid, expired, withdrawn or already used.")
     };
     let row = sqlx::query(
-        "SELECT l.*, u.id AS user_id, u.password_hash FROM links l LEFT JOIN users u ON u.email = l.email \
+        "SELECT l.*, u.id AS user_id, u.password_hash FROM account_links l LEFT JOIN users u ON u.email = l.email \
          WHERE l.token_hash = $1 AND l.kind = 'invitation' AND l.expires_unix_s > $2",
     )
     .bind(token_hash(&given.token))
@@ -204,7 +205,7 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
         None => Some(hash_password(given.password).await?),
     };
     let mut tx = app.db().write().await?;
-    let taken = sqlx::query("DELETE FROM links WHERE id = $1")
+    let taken = sqlx::query("DELETE FROM account_links WHERE id = $1")
         .bind(&invitation.id)
         .execute(&mut *tx)
         .await?;

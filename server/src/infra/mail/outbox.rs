@@ -42,7 +42,7 @@ const LOOK_MAX: i64 = 64;
 pub async fn put(app: &App, tx: &mut Tx, mail: &Mail) -> Result<()> {
     let (id, now) = (new_id()?, now_s());
     sqlx::query(
-        "INSERT INTO mails (id, sealed, attempts, due_unix_s, ends_unix_s, created_unix_s) \
+        "INSERT INTO mails (id, sealed, attempts, due_unix_s, expires_unix_s, created_unix_s) \
          VALUES ($1, $2, 0, $3, $4, $3)",
     )
     .bind(&id)
@@ -116,7 +116,7 @@ async fn due(app: &App) -> Result<Vec<Due>> {
             sealed: row.try_get("sealed")?,
             attempts: row.try_get("attempts")?,
             due: row.try_get("due_unix_s")?,
-            ends: row.try_get("ends_unix_s")?,
+            ends: row.try_get("expires_unix_s")?,
         })
     };
     rows.iter().map(read).collect()
@@ -200,7 +200,7 @@ async fn write_reset(app: &App, mail: &Due, email: &str) -> Result<Option<Letter
         tx.commit().await?;
         return Ok(None);
     };
-    sqlx::query("UPDATE mails SET sealed = $1, ends_unix_s = $2 WHERE id = $3")
+    sqlx::query("UPDATE mails SET sealed = $1, expires_unix_s = $2 WHERE id = $3")
         .bind(sealed(app, &mail.id, &Mail::Letter(letter.clone()))?)
         .bind(ends)
         .bind(&mail.id)

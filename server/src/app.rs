@@ -59,7 +59,7 @@ impl Admissions {
         Self {
             ordinary: Admission::new("ordinary", requests, 4 * requests, WAIT_MAX),
             uploads: Admission::new("uploads", requests, requests, WAIT_MAX_UPLOAD),
-            heavy: Admission::new("heavy", heavy, 32 * heavy, WAIT_MAX_HEAVY),
+            heavy: Admission::new("searches", heavy, 32 * heavy, WAIT_MAX_HEAVY),
         }
     }
 }

@@ -100,8 +100,8 @@ async fn batch(app: &App, stop: &Arc<AtomicBool>) -> Result<Option<(String, usiz
     for (job, outcome) in &outcomes {
         metrics::count_indexed(match outcome {
             Outcome::Done => "done",
-            Outcome::Refused(_) => "refused",
-            Outcome::Later(_) => "later",
+            Outcome::Refused(_) => "rejected",
+            Outcome::Later(_) => "retry",
         });
         if let Outcome::Later(reason) = outcome {
             tracing::warn!(event = name, photo = job.photo, attempts = job.attempts, %reason, "indexing will be retried");

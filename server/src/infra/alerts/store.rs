@@ -157,13 +157,13 @@ async fn claim(db: &Db) -> Result<Option<Post>> {
 async fn settle(db: &Db, post: &Post, sent: std::result::Result<(), String>) -> Result<()> {
     let due = match sent {
         Ok(()) => {
-            metrics::count_post("done");
+            metrics::count_post("delivered");
             None
         }
         Err(reason) => {
             let tries = usize::try_from(post.attempts - 1).unwrap_or(0);
             let wait = RETRY_S.get(tries);
-            metrics::count_post(if wait.is_some() { "failed" } else { "given_up" });
+            metrics::count_post(if wait.is_some() { "retry" } else { "failed" });
             tracing::warn!(alert = post.id, reason, again_in_s = wait, "webhook delivery failed");
             wait.map(|wait| now_s() + wait)
         }

@@ -161,7 +161,7 @@ async fn try_post(app: &App, mail: &Due) -> Result<()> {
         Err(Undelivered::Passing(reason)) => {
             let wait_s = pause_s(mail.attempts);
             tracing::warn!(mail = mail.id, reason, wait_s, "mail delivery will be retried");
-            metrics::count_mail("later");
+            metrics::count_mail("retry");
             let mut tx = app.db().write().await?;
             sqlx::query("UPDATE mails SET due_unix_s = $1 WHERE id = $2")
                 .bind(now_s() + wait_s)

@@ -114,8 +114,9 @@ impl Service {
 
     /// Returns those of `hashes`, at most 1,000, that are photos of the event already.
     pub fn known(&self, hashes: &[&str]) -> Result<HashSet<String>, Trouble> {
-        let answer = self.post("/uploads/known", &json!({ "sha256": hashes }))?;
-        let known = answer.get("known").and_then(Value::as_array).ok_or_else(|| odd("known"))?;
+        let answer = self.post("/uploads/existing", &json!({ "sha256": hashes }))?;
+        let known =
+            answer.get("existing").and_then(Value::as_array).ok_or_else(|| odd("existing"))?;
         Ok(known.iter().filter_map(Value::as_str).map(str::to_owned).collect())
     }
 
@@ -327,7 +328,7 @@ fn classify(status: StatusCode, wait_s: u64, problem: &Value) -> Trouble {
         404 | 410 => Trouble::Gone,
         409 => Trouble::Conflict,
         413 | 415 | 422 => {
-            let code = text("code").unwrap_or("refused").to_owned();
+            let code = text("code").unwrap_or("rejected").to_owned();
             Trouble::Refused { code, why: text("detail").map_or(why, str::to_owned) }
         }
         // 400: a proxy has cut a body. 423: the service is still writing another connection's last piece of

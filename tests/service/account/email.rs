@@ -40,7 +40,7 @@ fn an_address_changes_by_a_single_use_link(service: Service) {
     owner.client.put("/me/email", &wrong).fails(403, "forbidden");
     ask(&owner, "not-an-address").fails(422, "invalid");
     ask(&Person { client: owner.client.signed_out(), ..owner.clone() }, &new)
-        .fails(401, "signed_out");
+        .fails(401, "unauthenticated");
     assert!(ask(&owner, &new.to_uppercase()).is(202).body.is_empty());
     let mails = outbox(&service, 2);
     let link = link_to(&mails, &new);
@@ -52,7 +52,7 @@ fn an_address_changes_by_a_single_use_link(service: Service) {
     other.get("/me").is(200);
     confirm(&service, &link).is(204);
     assert_eq!(owner.client.get("/me").is(200).field("email"), new);
-    other.get("/me").fails(401, "signed_out");
+    other.get("/me").fails(401, "unauthenticated");
     owner.try_sign_in(&owner.password, None).fails(401, "wrong_credentials");
     let now = Person { email: new, ..owner.clone() };
     now.sign_in().get("/me").is(200);

@@ -72,13 +72,13 @@ fn a_failed_sign_in_discloses_nothing(service: Service) {
     );
     assert!(wrong.headers.get("set-cookie").is_none());
     assert_eq!(wrong.headers["cache-control"], "no-store");
-    owner.client.signed_out().get("/me").fails(401, "signed_out");
+    owner.client.signed_out().get("/me").fails(401, "unauthenticated");
     owner
         .client
         .with_cookie("picpick_session=ppc_made-up-made-up")
         .get("/me")
-        .fails(401, "signed_out");
-    owner.client.with_key("ppk_made-up-made-up").get("/studios").fails(401, "signed_out");
+        .fails(401, "unauthenticated");
+    owner.client.with_key("ppk_made-up-made-up").get("/studios").fails(401, "unauthenticated");
     let set = owner.try_sign_in(&owner.password, None).is(201);
     let cookie = set.headers["set-cookie"].to_str().unwrap().to_owned();
     for part in ["Path=/", "HttpOnly", "SameSite=Lax"] {
@@ -169,12 +169,12 @@ fn sessions_end(service: Service) {
     assert_eq!(current.len(), 1);
     let id = current[0]["id"].as_str().unwrap();
     owner.client.delete(&format!("/me/sessions/{id}")).is(204);
-    second.get("/me").fails(401, "signed_out");
+    second.get("/me").fails(401, "unauthenticated");
     owner.client.delete(&format!("/me/sessions/{id}")).fails(404, "not_found");
     let answer = third.delete("/session").is(204);
     assert!(answer.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
-    third.get("/me").fails(401, "signed_out");
-    third.delete("/session").fails(401, "signed_out");
+    third.get("/me").fails(401, "unauthenticated");
+    third.delete("/session").fails(401, "unauthenticated");
     assert_eq!(owner.client.get("/me/sessions").is(200).items().len(), 1);
 }
 
@@ -190,9 +190,9 @@ fn an_expired_session_is_rejected(service: Service) {
     let unused = now_s() - 15 * 86_400;
     service
         .change_rows(&format!("UPDATE sessions SET seen_unix_s = {unused} WHERE id = '{idle_id}'"));
-    idle.get("/me").fails(401, "signed_out");
+    idle.get("/me").fails(401, "unauthenticated");
     service.change_rows(&format!("UPDATE sessions SET expires_unix_s = 1 WHERE id = '{old_id}'"));
-    old.get("/me").fails(401, "signed_out");
+    old.get("/me").fails(401, "unauthenticated");
     owner.client.get("/me").is(200);
 }
 
@@ -207,7 +207,7 @@ fn a_new_password_ends_the_other_sessions(service: Service) {
     other.get("/me").is(200);
     let right = json!({ "current": owner.password, "new": new });
     owner.client.put("/me/password", &right).is(204);
-    other.get("/me").fails(401, "signed_out");
+    other.get("/me").fails(401, "unauthenticated");
     owner.client.get("/me").is(200);
     owner.try_sign_in(&owner.password, None).fails(401, "wrong_credentials");
     owner.password = new;
@@ -370,7 +370,7 @@ fn users_rename_themselves(service: Service) {
     let studio = owner.studio();
     let members = owner.client.get(&format!("/studios/{studio}/members")).is(200).items();
     assert_eq!(members[0]["name"], "Asha");
-    owner.client.signed_out().patch("/me", &json!({ "name": "A" })).fails(401, "signed_out");
+    owner.client.signed_out().patch("/me", &json!({ "name": "A" })).fails(401, "unauthenticated");
 }
 
 fn acknowledged_writes_survive_a_kill(mut service: Service) {
@@ -409,5 +409,5 @@ fn an_account_export_holds_own_data_only(service: Service) {
     for other in [owner.email.as_str(), owner.id.as_str(), "argon2", "otpauth", "hash\":\"\""] {
         assert!(!text.contains(other), "{other}: {text}");
     }
-    member.client.signed_out().get("/me/export").fails(401, "signed_out");
+    member.client.signed_out().get("/me/export").fails(401, "unauthenticated");
 }

@@ -61,12 +61,12 @@ pub fn a_cookie_without_the_host_prefix_is_ignored_over_https(service: Service) 
     ask(&client.with_cookie(&cookie), "/album", None).is(200);
     // A cookie without the prefix `__Host-` may have been set by a sibling host or over an unencrypted
     // connection, so it is ignored over HTTPS.
-    ask(&client.with_cookie(plain), "/album", None).fails(401, "signed_out");
+    ask(&client.with_cookie(plain), "/album", None).fails(401, "unauthenticated");
     let both = client.with_cookie(&format!("{plain}x; {cookie}"));
     ask(&both, "/album", None).is(200);
     let session = studio.owner.client.cookie().unwrap();
     assert!(session.starts_with("picpick_session="), "signed in over an unencrypted connection");
-    ask(&studio.owner.client, "/me", None).fails(401, "signed_out");
+    ask(&studio.owner.client, "/me", None).fails(401, "unauthenticated");
     ask(&client.with_cookie(&format!("__Host-{session}")), "/me", None).is(200);
     studio.owner.client.get("/me").is(200);
 }

@@ -58,12 +58,12 @@ pub fn streams_end_with_their_session(service: Service) {
     let guest = || let_in(&service, &scene.owner, &scene.album.event, &face);
     let (leaver, expired) = (guest(), guest());
     let watch = |guest: &Client| {
-        let mut stream = Stream::open(&service, guest, "/guest/news");
-        stream.wait_for("event: photos");
+        let mut stream = Stream::open(&service, guest, "/guest/updates");
+        stream.wait_for("event: update");
         stream
     };
     let streams: Vec<Stream> = (0..4).map(|_| watch(&leaver)).collect();
-    leaver.get("/guest/news").fails(429, "too_many_requests");
+    leaver.get("/guest/updates").fails(429, "too_many_requests");
     let idle = watch(&expired);
     leaver.delete("/guest/session").is(204);
     streams.into_iter().for_each(|stream| drop(stream.rest()));

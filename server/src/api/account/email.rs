@@ -48,7 +48,7 @@ pub struct Confirmation {
 
 /// Requests a change of the account's e-mail address. Sends a link to the new address; the change takes
 /// effect when the link is confirmed. The response is the same for every address.
-#[utoipa::path(put, path = "/me/email", tag = "account", request_body = NewEmail,
+#[utoipa::path(put, path = "/me/email", operation_id = "email_change", tag = "account", request_body = NewEmail,
     responses((status = 202)))]
 pub async fn ask(
     State(app): State<App>,
@@ -113,7 +113,8 @@ async fn new_link(tx: &mut Tx, person: &SignedIn, email: &str) -> Result<Zeroizi
 
 /// Changes the account's e-mail address, given the token of the link. Ends all sessions except the one that
 /// requested the change.
-#[utoipa::path(post, path = "/me/email/confirm", tag = "account", request_body = Confirmation,
+#[utoipa::path(post, path = "/me/email/confirm",
+    operation_id = "email_confirm", tag = "account", request_body = Confirmation,
     responses((status = 204)))]
 pub async fn confirm(
     State(app): State<App>,

@@ -43,7 +43,8 @@ pub struct Reset {
 
 /// Requests a password reset. If the address has an account, it is sent an e-mail with a link. The response
 /// is the same for every address.
-#[utoipa::path(post, path = "/password-resets", tag = "account", request_body = ResetWish,
+#[utoipa::path(post, path = "/password-resets",
+    operation_id = "password_reset_request", tag = "account", request_body = ResetWish,
     responses((status = 202)))]
 pub async fn ask(State(app): State<App>, Body(wish): Body<ResetWish>) -> Result<StatusCode> {
     let email = extract::email(&wish.email)?;
@@ -94,7 +95,8 @@ pub async fn reset_letter(app: &App, tx: &mut Tx, email: &str) -> Result<Option<
 
 /// Sets a new password, given the token of the link. Ends all sessions of the account; the client signs in
 /// afterwards.
-#[utoipa::path(put, path = "/password-resets", tag = "account", request_body = Reset,
+#[utoipa::path(put, path = "/password-resets",
+    operation_id = "password_reset_complete", tag = "account", request_body = Reset,
     responses((status = 204)))]
 pub async fn set(State(app): State<App>, Body(given): Body<Reset>) -> Result<StatusCode> {
     let gone = || Failure::new(Kind::Gone, "The link is invalid, expired or already used.");

@@ -26,7 +26,7 @@ struct Wanted {
 /// Downloads all photos of the album that may be downloaded, as a ZIP archive with the album's folders.
 /// Responds with `forbidden` if there are none, or if the album limits downloads: then each photo is
 /// downloaded on its own.
-#[utoipa::path(get, path = "/album/download", tag = "album",
+#[utoipa::path(get, path = "/album/download", operation_id = "album_archive_download", tag = "album",
     responses((status = 200, body = Bytes, content_type = "application/zip")))]
 pub async fn everything(State(app): State<App>, visit: AlbumVisit) -> Result<Response> {
     if photos::about(&app, &visit).await?.downloads_max.is_some() {

@@ -162,7 +162,7 @@ pub async fn must_be_there(app: &App, grant: &Grant, album: &str) -> Result<()> 
 }
 
 /// Lists an event's albums, oldest first.
-#[utoipa::path(get, path = "/events/{event}/albums", tag = "albums",
+#[utoipa::path(get, path = "/events/{event}/albums", operation_id = "album_list", tag = "albums",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<Album>)))]
 pub async fn list(
     State(app): State<App>,
@@ -184,7 +184,7 @@ pub async fn list(
 }
 
 /// Creates an album. Visitors enter it by links, which are created separately.
-#[utoipa::path(post, path = "/events/{event}/albums", tag = "albums",
+#[utoipa::path(post, path = "/events/{event}/albums", operation_id = "album_create", tag = "albums",
     params(("event" = String, Path)), request_body = NewAlbum,
     responses((status = 201, body = Album)))]
 pub async fn create(
@@ -306,7 +306,7 @@ async fn write(tx: &mut Tx, event: &str, stored: &Stored) -> Result<()> {
 }
 
 /// Returns an album.
-#[utoipa::path(get, path = "/events/{event}/albums/{album}", tag = "albums",
+#[utoipa::path(get, path = "/events/{event}/albums/{album}", operation_id = "album_show", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path)), responses((status = 200, body = Album)))]
 pub async fn show(
     State(app): State<App>,
@@ -318,7 +318,7 @@ pub async fn show(
 
 /// Changes an album. Open sessions are affected at once.
 /// Responds with `conflict` if a concurrent request changed the album's PINs.
-#[utoipa::path(patch, path = "/events/{event}/albums/{album}", tag = "albums",
+#[utoipa::path(patch, path = "/events/{event}/albums/{album}", operation_id = "album_update", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path)), request_body = AlbumChange,
     responses((status = 200, body = Album)))]
 pub async fn change(
@@ -406,7 +406,7 @@ async fn is_pin(pin: &Zeroizing<String>, hash: &Option<String>) -> Result<bool> 
 }
 
 /// Deletes an album with its links, sessions, picks and comments. The photos are kept.
-#[utoipa::path(delete, path = "/events/{event}/albums/{album}", tag = "albums",
+#[utoipa::path(delete, path = "/events/{event}/albums/{album}", operation_id = "album_delete", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path)), responses((status = 204)))]
 pub async fn remove(
     State(app): State<App>,

@@ -28,7 +28,7 @@ pub enum What {
     /// Photos in which no face was detected.
     WithoutFace,
     /// Photos that could not be read.
-    Unread,
+    Unreadable,
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -36,7 +36,7 @@ pub enum What {
 pub struct Asked {
     /// The group of photos to list.
     #[param(value_type = What, inline, required = true)]
-    pub what: Option<String>,
+    pub issue: Option<String>,
 }
 
 /// A face that searches often miss.
@@ -61,7 +61,7 @@ pub struct WeakPhoto {
     pub created_unix_s: i64,
     /// The photo's faces with the requested weakness, from left to right.
     pub faces: Vec<WeakFace>,
-    /// Why the photo could not be read, to be shown to the studio; only for `unread`.
+    /// Why the photo could not be read, to be shown to the studio; only for `unreadable`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -69,16 +69,16 @@ pub struct WeakPhoto {
 impl Asked {
     /// Parses the group. Errors with `Invalid` for any other name.
     fn what(&self) -> Result<What> {
-        let received = self.what.as_deref().unwrap_or_default();
+        let received = self.issue.as_deref().unwrap_or_default();
         Ok(match received {
             "small" => What::Small,
             "blurred" => What::Blurred,
             "turned" => What::Turned,
             "without_face" => What::WithoutFace,
-            "unread" => What::Unread,
+            "unreadable" => What::Unreadable,
             _ => {
                 return Err(Failure::invalid(format!(
-                    "what: expected small, blurred, turned, without_face or unread, received '{received}'."
+                    "issue: expected small, blurred, turned, without_face or unreadable, received '{received}'."
                 )));
             }
         })
@@ -93,7 +93,7 @@ impl What {
             What::Small => Weakness::Small,
             What::Blurred => Weakness::Blurred,
             What::Turned => Weakness::Turned,
-            What::WithoutFace | What::Unread => {
+            What::WithoutFace | What::Unreadable => {
                 return (self == What::WithoutFace && faces.count() == 0).then(Vec::new);
             }
         };
@@ -124,7 +124,7 @@ const COLUMNS: &str = "p.id, p.content_id, p.name, p.folder_id, p.created_unix_s
 
 /// Lists the photos behind one count of the coverage report, in order of upload. Responds `invalid` for a
 /// `what` other than the five groups.
-#[utoipa::path(get, path = "/events/{event}/coverage/photos", tag = "coverage",
+#[utoipa::path(get, path = "/events/{event}/coverage/photos", operation_id = "coverage_photo_list", tag = "coverage",
     params(("event" = String, Path), Asked, Paging), responses((status = 200, body = Page<WeakPhoto>)))]
 pub async fn list(
     State(app): State<App>,
@@ -134,7 +134,7 @@ pub async fn list(
 ) -> Result<Json<Page<WeakPhoto>>> {
     let (what, event) = (asked.what()?, grant.event()?);
     let place = |it: &WeakPhoto| (it.created_unix_s, it.id.clone());
-    if what == What::Unread {
+    if what == What::Unreadable {
         let select = format!(
             "SELECT {COLUMNS}, j.reason FROM jobs j JOIN photos p ON p.id = j.photo_id \
              WHERE j.event_id = $1 AND j.state = 'failed'"
@@ -156,7 +156,7 @@ pub async fn list(
     Ok(Json(Page::of(photos, limit, |it| (it.created_unix_s, &it.id))))
 }
 
-/// Returns all photos of a group that is computed from the gallery: any but `Unread`.
+/// Returns all photos of a group that is computed from the gallery: any but `Unreadable`.
 async fn weak(app: &App, event: &str, what: What) -> Result<Vec<WeakPhoto>> {
     let name = event.to_owned();
     let found = app.faces().run(move |faces| {

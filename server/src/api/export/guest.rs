@@ -40,9 +40,9 @@ pub struct Kept {
     /// Faces that the guest claimed as theirs.
     pub faces_confirmed: Vec<String>,
     /// Faces that the guest claimed not to be theirs.
-    pub faces_refused: Vec<String>,
+    pub faces_rejected: Vec<String>,
     /// Number of images that the template was computed from; none of them is kept.
-    pub template_pictures: Option<usize>,
+    pub template_images: Option<usize>,
 }
 
 /// A consent in the export.
@@ -106,8 +106,8 @@ pub async fn kept(app: &App, event: &str, guest: &str) -> Result<Kept> {
         consents: consents.collect::<Result<_>>()?,
         photos: photos.into_iter().map(|photo| photo.id).collect(),
         faces_confirmed: listed(said.as_ref().map(|guest| &guest.confirmed)),
-        faces_refused: listed(said.as_ref().map(|guest| &guest.refused)),
-        template_pictures: said.as_ref().map(|guest| guest.template.pictures),
+        faces_rejected: listed(said.as_ref().map(|guest| &guest.refused)),
+        template_images: said.as_ref().map(|guest| guest.template.pictures),
     })
 }
 
@@ -145,7 +145,7 @@ pub async fn of_event(app: &App, event: &str) -> Result<Vec<Kept>> {
 }
 
 /// Exports the guest's data as a ZIP archive: `guest.json` and the photos that may be downloaded.
-#[utoipa::path(get, path = "/guest/export", tag = "guest",
+#[utoipa::path(get, path = "/guest/export", operation_id = "guest_account_export", tag = "guest",
     responses((status = 200, body = Bytes, content_type = "application/zip")))]
 pub async fn own(State(app): State<App>, visit: GuestVisit) -> Result<Response> {
     let (event, guest) = (visit.event.clone(), visit.guest.clone());
@@ -153,7 +153,8 @@ pub async fn own(State(app): State<App>, visit: GuestVisit) -> Result<Response> 
 }
 
 /// Exports a guest's data as a ZIP archive, for a guest who asked the studio.
-#[utoipa::path(get, path = "/events/{event}/guests/{guest}/export", tag = "guests of an event",
+#[utoipa::path(get, path = "/events/{event}/guests/{guest}/export",
+    operation_id = "guest_export", tag = "guests of an event",
     params(("event" = String, Path), ("guest" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "application/zip")))]
 pub async fn of_guest(

@@ -78,7 +78,8 @@ pub struct LetIn {
 }
 
 /// Requests access without a camera; the studio decides.
-#[utoipa::path(post, path = "/guest/requests", tag = "guest", request_body = NewRequest,
+#[utoipa::path(post, path = "/guest/requests",
+    operation_id = "guest_request_create", tag = "guest", request_body = NewRequest,
     responses((status = 204)))]
 pub async fn ask(
     State(app): State<App>,
@@ -161,7 +162,8 @@ fn text(what: &str, text: &str) -> Result<String> {
 }
 
 /// Lists an event's pending requests, oldest first.
-#[utoipa::path(get, path = "/events/{event}/guest-requests", tag = "guests of an event",
+#[utoipa::path(get, path = "/events/{event}/guest-requests",
+    operation_id = "guest_request_list", tag = "guests of an event",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<GuestRequest>)))]
 pub async fn list(
     State(app): State<App>,
@@ -190,7 +192,8 @@ pub async fn list(
 }
 
 /// Accepts a request: registers the guest with the chosen face and sends them a link by e-mail.
-#[utoipa::path(post, path = "/events/{event}/guest-requests/{request}", tag = "guests of an event",
+#[utoipa::path(post, path = "/events/{event}/guest-requests/{request}",
+    operation_id = "guest_request_approve", tag = "guests of an event",
     params(("event" = String, Path), ("request" = String, Path)), request_body = LetIn,
     responses((status = 204)))]
 pub async fn let_in(
@@ -272,7 +275,8 @@ async fn enter(
 }
 
 /// Declines a request and deletes it.
-#[utoipa::path(delete, path = "/events/{event}/guest-requests/{request}", tag = "guests of an event",
+#[utoipa::path(delete, path = "/events/{event}/guest-requests/{request}",
+    operation_id = "guest_request_decline", tag = "guests of an event",
     params(("event" = String, Path), ("request" = String, Path)), responses((status = 204)))]
 pub async fn decline(
     State(app): State<App>,

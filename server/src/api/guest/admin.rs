@@ -36,7 +36,7 @@ pub struct KnownGuest {
 pub enum Notifications {
     Off,
     /// Requested, not yet confirmed.
-    Asked,
+    Pending,
     On,
 }
 
@@ -60,14 +60,14 @@ impl Notifications {
     pub fn of(notify: i64) -> Self {
         match notify {
             2 => Self::On,
-            1 => Self::Asked,
+            1 => Self::Pending,
             _ => Self::Off,
         }
     }
 }
 
 /// Lists an event's guests, oldest first.
-#[utoipa::path(get, path = "/events/{event}/guests", tag = "guests of an event",
+#[utoipa::path(get, path = "/events/{event}/guests", operation_id = "guest_list", tag = "guests of an event",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<KnownGuest>)))]
 pub async fn list(
     State(app): State<App>,
@@ -95,7 +95,8 @@ pub async fn list(
 }
 
 /// Lists the consents given at an event, including withdrawn ones, oldest first.
-#[utoipa::path(get, path = "/events/{event}/guest-consents", tag = "guests of an event",
+#[utoipa::path(get, path = "/events/{event}/guest-consents",
+    operation_id = "guest_consent_list", tag = "guests of an event",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<KnownConsent>)))]
 pub async fn consents(
     State(app): State<App>,
@@ -123,7 +124,8 @@ pub async fn consents(
 
 /// Erases a guest who asked the studio for it: template, sessions and e-mail tokens.
 /// The response is the signed receipt.
-#[utoipa::path(delete, path = "/events/{event}/guests/{guest}", tag = "guests of an event",
+#[utoipa::path(delete, path = "/events/{event}/guests/{guest}",
+    operation_id = "guest_delete", tag = "guests of an event",
     params(("event" = String, Path), ("guest" = String, Path)),
     responses((status = 200, body = Removed)))]
 pub async fn remove(

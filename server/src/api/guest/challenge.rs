@@ -152,7 +152,7 @@ impl Challenges {
 }
 
 /// Begins a challenge and ends the session's previous one.
-#[utoipa::path(post, path = "/guest/challenges", tag = "guest",
+#[utoipa::path(post, path = "/guest/challenges", operation_id = "guest_challenge_create", tag = "guest",
     responses((status = 201, body = NewChallenge)))]
 pub async fn begin(
     State(app): State<App>,
@@ -161,7 +161,7 @@ pub async fn begin(
 ) -> Result<(StatusCode, Json<NewChallenge>)> {
     let who = Who::of(&app, &visit, from).await?;
     let left = app.challenges().clear(&who.session);
-    left.iter().for_each(|_| metrics::count_challenge("left"));
+    left.iter().for_each(|_| metrics::count_challenge("abandoned"));
     challenge_throttle::left(&app, &left).await?;
     challenge_throttle::must_not_wait(&app, &who).await?;
     let (id, guidance) = app.challenges().begin(who)?;
@@ -171,7 +171,7 @@ pub async fn begin(
 
 /// Submits the next frame: a JPEG from the camera, about 640 pixels wide, at most 4 megapixels.
 /// Clients send a few frames per second, one at a time.
-#[utoipa::path(post, path = "/guest/challenges/{challenge}/frames", tag = "guest",
+#[utoipa::path(post, path = "/guest/challenges/{challenge}/frames", operation_id = "guest_frame_submit", tag = "guest",
     params(("challenge" = String, Path)), request_body(content = Bytes, content_type = "image/jpeg"),
     responses((status = 200, body = ChallengeState)))]
 pub async fn show(

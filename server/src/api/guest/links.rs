@@ -106,7 +106,7 @@ fn read(row: &AnyRow) -> sqlx::Result<GuestLink> {
 }
 
 /// Lists an event's guest links, oldest first.
-#[utoipa::path(get, path = "/events/{event}/guest-links", tag = "guests of an event",
+#[utoipa::path(get, path = "/events/{event}/guest-links", operation_id = "guest_link_list", tag = "guests of an event",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<GuestLink>)))]
 pub async fn list(
     State(app): State<App>,
@@ -122,7 +122,8 @@ pub async fn list(
 }
 
 /// Creates a guest link. Its URL and QR code are returned only in this response.
-#[utoipa::path(post, path = "/events/{event}/guest-links", tag = "guests of an event",
+#[utoipa::path(post, path = "/events/{event}/guest-links",
+    operation_id = "guest_link_create", tag = "guests of an event",
     params(("event" = String, Path)), request_body = NewGuestLink,
     responses((status = 201, body = GuestLink)))]
 pub async fn create(
@@ -166,7 +167,8 @@ pub async fn create(
 }
 
 /// Withdraws a link. It accepts no new guests; guests who are registered keep their access.
-#[utoipa::path(delete, path = "/events/{event}/guest-links/{guest_link}", tag = "guests of an event",
+#[utoipa::path(delete, path = "/events/{event}/guest-links/{guest_link}",
+    operation_id = "guest_link_withdraw", tag = "guests of an event",
     params(("event" = String, Path), ("guest_link" = String, Path)), responses((status = 204)))]
 pub async fn withdraw(
     State(app): State<App>,

@@ -99,16 +99,16 @@ impl News {
 pub struct Counted {
     pub photos: usize,
     /// Number of candidate faces that the guest is asked about.
-    pub asked: usize,
+    pub candidates: usize,
 }
 
 /// A server-sent event.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes what is written as a stream")]
 pub struct NewsEvent {
-    /// Always `photos`.
+    /// Always `update`.
     event: String,
-    /// `{"photos": N, "asked": N}`.
+    /// `{"photos": N, "candidates": N}`.
     data: String,
 }
 
@@ -135,12 +135,12 @@ pub async fn noticed(app: &App, event: &str, sightings: &[Sighting]) -> Result<(
 
 async fn counted(app: &App, visit: &GuestVisit) -> Result<Counted> {
     let found = found(app, &visit.event, &visit.guest, &[]).await?;
-    Ok(Counted { photos: found.photos.len(), asked: found.asked.len() })
+    Ok(Counted { photos: found.photos.len(), candidates: found.asked.len() })
 }
 
-/// Streams the number of the guest's photos as server-sent events named `photos`, the first at once.
+/// Streams the numbers of the guest's photos and candidate faces as server-sent events named `update`, the first at once.
 /// The stream ends with the guest's session.
-#[utoipa::path(get, path = "/guest/news", tag = "guest",
+#[utoipa::path(get, path = "/guest/updates", operation_id = "guest_update_stream", tag = "guest",
     responses((status = 200, body = NewsEvent, content_type = "text/event-stream")))]
 pub async fn watch(
     State(app): State<App>,
@@ -156,7 +156,7 @@ pub async fn watch(
             None => next(&app, &visit, &mut news, last).await.ok()?,
         };
         let data = serde_json::to_string(&now).unwrap_or_default();
-        let event = Event::default().event("photos").data(data);
+        let event = Event::default().event("update").data(data);
         Some((Ok(event), (app, visit, news, None, now, watching)))
     });
     Ok(Sse::new(told.fuse().boxed()).keep_alive(KeepAlive::default()))

@@ -78,10 +78,10 @@ pub struct AskedFaces {
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Said {
-    Me,
-    NotMe,
+    Confirm,
+    Reject,
     /// Removes an earlier claim.
-    Unsaid,
+    Clear,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -157,7 +157,7 @@ async fn visible(
 }
 
 /// Lists the guest's photos, oldest upload first. No later e-mail announces photos that were listed.
-#[utoipa::path(get, path = "/guest/photos", tag = "guest", params(Together, Paging),
+#[utoipa::path(get, path = "/guest/photos", operation_id = "guest_photo_list", tag = "guest", params(Together, Paging),
     responses((status = 200, body = Page<GuestPhoto>)))]
 pub async fn list(
     State(app): State<App>,
@@ -227,7 +227,7 @@ pub async fn taken(
 }
 
 /// Returns the thumbnail, a JPEG whose longer side has at most 480 pixels.
-#[utoipa::path(get, path = "/guest/photos/{photo}/thumb", tag = "guest",
+#[utoipa::path(get, path = "/guest/photos/{photo}/thumb", operation_id = "guest_photo_thumb_download", tag = "guest",
     params(("photo" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
 pub async fn thumb(
@@ -240,7 +240,7 @@ pub async fn thumb(
 }
 
 /// Returns the screen version, a JPEG whose longer side has at most 2,048 pixels, with the event's watermark.
-#[utoipa::path(get, path = "/guest/photos/{photo}/web", tag = "guest",
+#[utoipa::path(get, path = "/guest/photos/{photo}/web", operation_id = "guest_photo_web_download", tag = "guest",
     params(("photo" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "image/jpeg"), (status = 304)))]
 pub async fn web(
@@ -253,7 +253,7 @@ pub async fn web(
 }
 
 /// Downloads the original file or the screen version, if the event allows it.
-#[utoipa::path(get, path = "/guest/photos/{photo}/download", tag = "guest",
+#[utoipa::path(get, path = "/guest/photos/{photo}/download", operation_id = "guest_photo_download", tag = "guest",
     params(("photo" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "image/*"), (status = 206, body = Bytes, content_type = "image/*"), (status = 304)))]
 pub async fn download(
@@ -266,7 +266,7 @@ pub async fn download(
 }
 
 /// Lists the candidate faces, which may also be the guest's.
-#[utoipa::path(get, path = "/guest/faces", tag = "guest",
+#[utoipa::path(get, path = "/guest/faces", operation_id = "guest_face_list", tag = "guest",
     responses((status = 200, body = AskedFaces)))]
 pub async fn faces(State(app): State<App>, visit: GuestVisit) -> Result<Json<AskedFaces>> {
     let found = found(&app, &visit.event, &visit.guest, &[]).await?;
@@ -275,7 +275,8 @@ pub async fn faces(State(app): State<App>, visit: GuestVisit) -> Result<Json<Ask
 }
 
 /// Returns a candidate face as a JPEG crop, without the rest of the photo.
-#[utoipa::path(get, path = "/guest/faces/{face}", tag = "guest", params(("face" = String, Path)),
+#[utoipa::path(get, path = "/guest/faces/{face}",
+    operation_id = "guest_face_download", tag = "guest", params(("face" = String, Path)),
     responses((status = 200, body = Bytes, content_type = "image/jpeg")))]
 pub async fn face(
     State(app): State<App>,
@@ -340,7 +341,8 @@ pub async fn cut_out(app: &App, event: String, photo: String, face: FaceId) -> R
 }
 
 /// Records whether a face that the guest is shown is theirs. The claim is kept until the guest removes it.
-#[utoipa::path(put, path = "/guest/faces/{face}", tag = "guest", params(("face" = String, Path)),
+#[utoipa::path(put, path = "/guest/faces/{face}",
+    operation_id = "guest_face_claim", tag = "guest", params(("face" = String, Path)),
     request_body = NewClaim, responses((status = 204)))]
 pub async fn claim(
     State(app): State<App>,
@@ -350,9 +352,9 @@ pub async fn claim(
 ) -> Result<StatusCode> {
     let face = extract::face_of_address(&face)?;
     let claim = match given.claim {
-        Said::Me => Claim::Me,
-        Said::NotMe => Claim::NotMe,
-        Said::Unsaid => Claim::Unsaid,
+        Said::Confirm => Claim::Me,
+        Said::Reject => Claim::NotMe,
+        Said::Clear => Claim::Unsaid,
     };
     let (event, id): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
     let claimed = app

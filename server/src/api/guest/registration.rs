@@ -70,7 +70,8 @@ pub struct Newcomer<'a> {
 }
 
 /// Returns the event and studio of a link, and the event's consent texts.
-#[utoipa::path(post, path = "/guest/invitation", tag = "guest", request_body = LinkToken,
+#[utoipa::path(post, path = "/guest/invitation",
+    operation_id = "guest_invitation_show", tag = "guest", request_body = LinkToken,
     responses((status = 200, body = EventInvitation)))]
 pub async fn invitation(
     State(app): State<App>,
@@ -86,7 +87,8 @@ pub async fn invitation(
 
 /// Registers a guest who has agreed to the consent text. The response sets the session cookie.
 /// Nothing is stored about a guest who has not agreed.
-#[utoipa::path(post, path = "/guest/registrations", tag = "guest", request_body = Registration,
+#[utoipa::path(post, path = "/guest/registrations",
+    operation_id = "guest_registration_create", tag = "guest", request_body = Registration,
     responses((status = 204)))]
 pub async fn register(
     State(app): State<App>,
@@ -173,7 +175,8 @@ pub struct Ticket {
 }
 
 /// Opens a session by a link in an e-mail, without a camera. The response sets the session cookie.
-#[utoipa::path(post, path = "/guest/session", tag = "guest", request_body = Ticket,
+#[utoipa::path(post, path = "/guest/session",
+    operation_id = "guest_session_create", tag = "guest", request_body = Ticket,
     responses((status = 204)))]
 pub async fn enter(
     State(app): State<App>,
@@ -189,7 +192,8 @@ pub async fn enter(
 }
 
 /// Confirms that the guest wants e-mails about new photos.
-#[utoipa::path(post, path = "/guest/notifications/confirm", tag = "guest", request_body = Ticket,
+#[utoipa::path(post, path = "/guest/notifications/confirm",
+    operation_id = "guest_notification_confirm", tag = "guest", request_body = Ticket,
     responses((status = 204)))]
 pub async fn confirm_letters(
     State(app): State<App>,

@@ -20,7 +20,7 @@ use crate::infra::audit_log::note_by;
 pub struct Wanted {
     /// The threshold offset to preview, 0 to 0.20; default: the current offset.
     #[param(minimum = 0.0, maximum = 0.2)]
-    pub stricter: Option<f32>,
+    pub threshold_offset: Option<f32>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -28,7 +28,7 @@ pub struct NewMatching {
     /// The threshold offset: added to the threshold of the model pack's formula. 0 to 0.20; default of an
     /// event: 0.
     #[schema(minimum = 0.0, maximum = 0.2)]
-    stricter: f32,
+    threshold_offset: f32,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -41,9 +41,9 @@ pub struct EventMatching {
     /// Threshold of the model pack's formula, which depends on the number of faces.
     pub formula: f32,
     /// Current threshold offset: `threshold` - `formula`.
-    pub stricter: f32,
+    pub threshold_offset: f32,
     /// The calibration on the event's own photos; absent if too few people appear together in photos.
-    pub own: Option<OwnThreshold>,
+    pub calibrated: Option<OwnThreshold>,
     pub evidence: Evidence,
     pub histogram: ScoreHistogram,
     pub preview: MatchingPreview,
@@ -61,7 +61,7 @@ pub struct OwnThreshold {
     pub high: f32,
     /// The recommended threshold offset. 0 unless `low` exceeds `formula` by more than 0.1: people who appear
     /// together, such as relatives, are more alike than strangers.
-    pub advised: f32,
+    pub recommended_offset: f32,
 }
 
 /// The data behind a calibration. Two people in one photo are different people, so their similarity is a
@@ -94,7 +94,7 @@ pub struct ScoreHistogram {
 #[derive(Serialize, ToSchema)]
 pub struct MatchingPreview {
     /// The previewed threshold offset.
-    pub stricter: f32,
+    pub threshold_offset: f32,
     /// The threshold that it gives, for a good face.
     pub threshold: f32,
     /// The effect on guests who are enrolled with a face.
@@ -102,22 +102,22 @@ pub struct MatchingPreview {
     /// The effect on people in at least two photos, each searched by their other faces.
     pub people: PhotosFound,
     /// Faces that would not match any more, those furthest below the threshold first; at most 100.
-    pub dropped: Vec<DroppedFace>,
+    pub lost_matches: Vec<DroppedFace>,
     /// Number of all such faces.
-    pub dropped_in_all: usize,
+    pub lost_matches_total: usize,
 }
 
 /// Numbers of matched photos, summed over the people of a sample.
 #[derive(Serialize, ToSchema)]
 pub struct PhotosFound {
     /// Size of the sample.
-    pub asked: usize,
-    /// Size of the population; greater than `asked` if only a sample was searched.
-    pub of: usize,
+    pub sample: usize,
+    /// Size of the population; greater than `sample` if only a sample was searched.
+    pub population: usize,
     /// Matched photos with the current threshold.
-    pub photos_now: usize,
+    pub photos_current: usize,
     /// Matched photos with the previewed threshold.
-    pub photos_then: usize,
+    pub photos_preview: usize,
 }
 
 /// A face that matches now and would not match with the previewed threshold.
@@ -131,7 +131,7 @@ pub struct DroppedFace {
     /// Similarity of the match, -1 to 1.
     pub similarity: f32,
     /// The similarity that this face would need, -1 to 1.
-    pub bar: f32,
+    pub threshold: f32,
     /// Whether a guest would lose the photo. If false, only a search by the person's other faces would.
     pub guest: bool,
 }
@@ -140,7 +140,7 @@ pub struct DroppedFace {
 fn checked(stricter: f32) -> Result<Stricter> {
     let wrong = || {
         let most = Stricter::MAX.added();
-        Failure::invalid(format!("stricter: expected 0 to {most:.2}, received {stricter}."))
+        Failure::invalid(format!("threshold_offset: expected 0 to {most:.2}, received {stricter}."))
     };
     Stricter::new(stricter).ok_or_else(wrong)
 }
@@ -148,7 +148,12 @@ fn checked(stricter: f32) -> Result<Stricter> {
 impl From<Counted> for PhotosFound {
     fn from(counted: Counted) -> Self {
         let Counted { asked, of, photos_now, photos_then } = counted;
-        Self { asked, of, photos_now, photos_then }
+        Self {
+            sample: asked,
+            population: of,
+            photos_current: photos_now,
+            photos_preview: photos_then,
+        }
     }
 }
 
@@ -156,12 +161,13 @@ fn shown(dropped: &Dropped, names: &HashMap<String, String>) -> Option<DroppedFa
     // A photo that is being removed may have no row any more.
     let photo = names.get(&dropped.photo.to_string())?.clone();
     let Dropped { face, bbox, similarity, bar, guest, .. } = *dropped;
-    Some(DroppedFace { photo, face: face.to_string(), bbox: bbox.to_vec(), similarity, bar, guest })
+    let (face, bbox) = (face.to_string(), bbox.to_vec());
+    Some(DroppedFace { photo, face, bbox, similarity, threshold: bar, guest })
 }
 
 /// Returns the event's matching threshold, its calibration on the event's own photos, and a preview of
 /// another threshold offset. Changes nothing.
-#[utoipa::path(get, path = "/events/{event}/matching", tag = "matching",
+#[utoipa::path(get, path = "/events/{event}/matching", operation_id = "matching_show", tag = "matching",
     params(("event" = String, Path), Wanted), responses((status = 200, body = EventMatching)))]
 pub async fn show(
     State(app): State<App>,
@@ -170,7 +176,7 @@ pub async fn show(
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<EventMatching>> {
     let event = grant.event()?.to_owned();
-    let wanted = wanted.stricter.map(checked).transpose()?;
+    let wanted = wanted.threshold_offset.map(checked).transpose()?;
     let name = event.clone();
     let (now, found, wanted, preview) = app
         .faces()
@@ -195,12 +201,12 @@ pub async fn show(
         faces,
         threshold,
         formula,
-        stricter: stricter.added(),
-        own: own.map(|own| OwnThreshold {
+        threshold_offset: stricter.added(),
+        calibrated: own.map(|own| OwnThreshold {
             threshold: own.threshold,
             low: own.low,
             high: own.high,
-            advised: own.advised(formula).added(),
+            recommended_offset: own.advised(formula).added(),
         }),
         evidence: Evidence { pairs, pairs_needed: PAIRS_MIN, photos },
         histogram: ScoreHistogram {
@@ -210,33 +216,34 @@ pub async fn show(
             same: histogram.same,
         },
         preview: MatchingPreview {
-            stricter: wanted.added(),
+            threshold_offset: wanted.added(),
             threshold: preview.threshold,
             guests: preview.guests.into(),
             people: preview.people.into(),
-            dropped,
-            dropped_in_all: preview.dropped_in_all,
+            lost_matches: dropped,
+            lost_matches_total: preview.dropped_in_all,
         },
     }))
 }
 
 /// Sets the event's threshold offset. It applies at once to searches and to guests. The threshold cannot be
 /// below the model pack's formula.
-#[utoipa::path(put, path = "/events/{event}/matching", tag = "matching", params(("event" = String, Path)),
+#[utoipa::path(put, path = "/events/{event}/matching",
+    operation_id = "matching_update", tag = "matching", params(("event" = String, Path)),
     request_body = NewMatching, responses((status = 204)))]
 pub async fn change(
     State(app): State<App>,
     grant: Grant,
     Body(given): Body<NewMatching>,
 ) -> Result<StatusCode> {
-    let stricter = checked(given.stricter)?;
+    let stricter = checked(given.threshold_offset)?;
     let event = grant.event()?.to_owned();
     let name = event.clone();
     app.faces()
         .run(move |faces| Ok(faces.event(&name)?.collection.set_stricter(stricter)?))
         .await?;
     let mut tx = app.db().write().await?;
-    let detail = format!("stricter by {:.2}", stricter.added());
+    let detail = format!("threshold offset {:.2}", stricter.added());
     note_by(&mut tx, &grant, "matching_change", &event, &detail).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

@@ -74,7 +74,7 @@ fn read(row: &AnyRow) -> Result<Invitation> {
 }
 
 /// Lists the open invitations of a studio, oldest first.
-#[utoipa::path(get, path = "/studios/{studio}/invitations", tag = "members",
+#[utoipa::path(get, path = "/studios/{studio}/invitations", operation_id = "invitation_list", tag = "members",
     params(("studio" = String, Path), Paging), responses((status = 200, body = Page<Invitation>)))]
 pub async fn list(
     State(app): State<App>,
@@ -91,7 +91,7 @@ pub async fn list(
 
 /// Creates an invitation and sends its link by e-mail. The response holds the token of the link, so that the
 /// caller can also pass it on in another way. It does not disclose whether the address has an account.
-#[utoipa::path(post, path = "/studios/{studio}/invitations", tag = "members",
+#[utoipa::path(post, path = "/studios/{studio}/invitations", operation_id = "invitation_create", tag = "members",
     params(("studio" = String, Path)), request_body = NewInvitation,
     responses((status = 201, body = Invitation)))]
 pub async fn create(
@@ -145,7 +145,8 @@ pub async fn create(
 }
 
 /// Withdraws an invitation. Its link stops working immediately.
-#[utoipa::path(delete, path = "/studios/{studio}/invitations/{invitation}", tag = "members",
+#[utoipa::path(delete, path = "/studios/{studio}/invitations/{invitation}",
+    operation_id = "invitation_withdraw", tag = "members",
     params(("studio" = String, Path), ("invitation" = String, Path)), responses((status = 204)))]
 pub async fn withdraw(
     State(app): State<App>,
@@ -170,7 +171,8 @@ pub async fn withdraw(
 
 /// Accepts an invitation for the account of its e-mail address; creates the account if there is none. The
 /// client signs in afterwards.
-#[utoipa::path(post, path = "/invitations/accept", tag = "members", request_body = Acceptance,
+#[utoipa::path(post, path = "/invitations/accept",
+    operation_id = "invitation_accept", tag = "members", request_body = Acceptance,
     responses((status = 204)))]
 pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Result<StatusCode> {
     let gone = || {

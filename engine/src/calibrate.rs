@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn company_alone_advises_nothing() {
+    fn only_a_clearly_higher_estimate_advises_an_offset() {
         let at = |low: f32| Estimate { threshold: low + 0.04, low, high: low + 0.08 };
         assert_eq!(at(0.52).advised(0.45).added(), 0.0, "what LFW's real company gives");
         assert!((at(0.595).advised(0.45).added() - 0.05).abs() < 1e-6);

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use crate::align::CROP_SIDE_PX;
 use crate::detect::planes;
 use crate::error::{Error, Result};
-use crate::files;
-use crate::manifest;
+use crate::fs::durable;
+use crate::models::manifest;
+use crate::models::runtime::{Model, Provider, Runtime};
 use crate::picture::Picture;
-use crate::runtime::{Model, Provider, Runtime};
 
 /// Crops per run of the model. Range 4 to 32; 8 takes a third less time per face than 1, a higher number
 /// gains little and costs memory. Measure with `picpick-bench pipeline`.
@@ -57,13 +57,13 @@ enum Mode {
 }
 
 impl Embedder {
-    /// Loads the model in `file`; `verdict_file` stores this machine's result of the bfloat16 check.
+    /// Loads the model in `file`; `check_file` stores this machine's result of the bfloat16 check.
     pub(crate) fn load(
         runtime: &Runtime,
         file: &Path,
         spec: &manifest::Embedder,
         precision: Precision,
-        verdict_file: PathBuf,
+        check_file: PathBuf,
     ) -> Result<Self> {
         let side = CROP_SIDE_PX as usize;
         let (name, shape) = (&spec.file.name, [1, 3, side, side]);
@@ -75,7 +75,7 @@ impl Embedder {
         let mode = match precision {
             Precision::Only(provider) => Mode::Settled(load(provider)?),
             Precision::Auto => {
-                let verdict = read_verdict(&verdict_file);
+                let verdict = read_verdict(&check_file);
                 let fast = runtime.candidates().first() == Some(&Provider::OpenVinoBf16);
                 let fast = fast && verdict.as_ref().is_none_or(|verdict| verdict.passed);
                 match fast.then(|| load(Provider::OpenVinoBf16).ok()).flatten() {
@@ -85,7 +85,7 @@ impl Embedder {
                 }
             }
         };
-        Ok(Self { mode: RwLock::new(Arc::new(mode)), spec: spec.clone(), verdict_file })
+        Ok(Self { mode: RwLock::new(Arc::new(mode)), spec: spec.clone(), verdict_file: check_file })
     }
 
     /// Returns the provider that computes the embeddings now.
@@ -140,9 +140,9 @@ impl Embedder {
         let failed = |error: toml::ser::Error| Error::Runtime { reason: error.to_string() };
         let text = toml::to_string(verdict).map_err(failed)?;
         if let Some(folder) = self.verdict_file.parent() {
-            files::make_folder(folder, false)?;
+            durable::make_folder(folder, false)?;
         }
-        files::replace(&self.verdict_file, text.as_bytes(), 0o644)
+        durable::replace(&self.verdict_file, text.as_bytes(), 0o644)
     }
 
     /// Scales `row` to norm 1, subtracts the pack's centre, and scales again.

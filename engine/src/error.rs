@@ -1,7 +1,5 @@
 use std::path::PathBuf;
 
-use crate::ids::PhotoId;
-
 /// The engine's result type.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -119,7 +117,7 @@ pub enum Error {
     #[error(
         "photo {photo} shows two of these people together, so they count as two people; if it shows one person twice, as in a mirror or a collage, allow the merge explicitly"
     )]
-    TogetherInPhoto { photo: PhotoId },
+    TogetherInPhoto { photo: String },
     #[error("too many corrections of people: expected at most {most} {what}, received {received}")]
     TooMuchSaid { what: &'static str, most: usize, received: usize },
 

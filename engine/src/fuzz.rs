@@ -16,12 +16,12 @@ pub fn write_row(photo: &Photo) -> Vec<u8> {
 
 /// Decodes the corrections to people and encodes them again; `None` if the bytes are malformed.
 pub fn read_said(bytes: &[u8]) -> Option<Vec<u8>> {
-    Corrections::from_bytes(bytes).map(|said| said.to_bytes())
+    Corrections::from_bytes(bytes).map(|corrections| corrections.to_bytes())
 }
 
 /// Returns the number of erasures in a ledger's text that form an intact hash chain, counted from the start.
 pub fn read_ledger(text: &str) -> usize {
-    crate::books::erasures_in(text)
+    crate::erasure_log::erasures_in(text)
 }
 
 /// Whether a text is a valid `keys.toml` of a keyring, in the current format or an older one.

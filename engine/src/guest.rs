@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use crate::ids::{FaceId, GuestId, PhotoId};
 use crate::matcher::Accepted;
-use crate::query::Template;
+use crate::template::Template;
 
 /// A guest of one collection: a person who passed verification, to see the photos that show them. Biometric
 /// data, encrypted wherever it is stored.
@@ -50,8 +50,13 @@ pub struct Sighting {
 impl Guest {
     /// Makes a guest without claims.
     pub fn new(id: GuestId, template: Template) -> Self {
-        let (refused, confirmed, told) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Self { id, template, refused, confirmed, told }
+        Self {
+            id,
+            template,
+            refused: BTreeSet::new(),
+            confirmed: BTreeSet::new(),
+            told: BTreeSet::new(),
+        }
     }
 
     /// Records the guest's claim about `face`, in place of an earlier one.

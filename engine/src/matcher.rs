@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use crate::ids::{FaceId, PhotoId};
-use crate::manifest::Matching;
+use crate::models::manifest::Matching;
 use crate::quality::QUALITY_LOW;
 
 /// The reason why a photo is among the matches.
@@ -53,9 +53,9 @@ impl Stricter {
     /// 0.36 to 0.58: a higher offset would reject most true matches.
     pub const MAX: Stricter = Stricter(0.2);
 
-    /// Makes an offset; `None` unless `added` is 0 to 0.20.
-    pub fn new(added: f32) -> Option<Self> {
-        (0.0..=Self::MAX.0).contains(&added).then_some(Self(added))
+    /// Makes an offset; `None` unless `value` is 0 to 0.20.
+    pub fn new(value: f32) -> Option<Self> {
+        (0.0..=Self::MAX.0).contains(&value).then_some(Self(value))
     }
 
     /// Returns the number that is added to the threshold.
@@ -160,11 +160,11 @@ mod tests {
     }
 
     #[test]
-    fn stricter_is_never_laxer_and_reads_back() {
+    fn an_offset_never_lowers_the_threshold_and_reads_back() {
         for added in [0.0, 0.05, 0.2] {
-            let stricter = Stricter::new(added).unwrap_or(Stricter::MAX);
-            assert_eq!(stricter.added(), added);
-            assert_eq!(Stricter::from_bytes(&stricter.to_bytes()), Some(stricter));
+            let offset = Stricter::new(added).unwrap_or(Stricter::MAX);
+            assert_eq!(offset.added(), added);
+            assert_eq!(Stricter::from_bytes(&offset.to_bytes()), Some(offset));
         }
         for wrong in [-0.01, 0.21, 5.0, f32::NAN, f32::INFINITY] {
             assert_eq!(Stricter::new(wrong), None, "{wrong}");
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_poor_face_meets_a_higher_bar() {
+    fn a_low_quality_face_needs_a_higher_score() {
         let good = candidate(1, 1, 0.52, None);
         let poor = Candidate { quality: 0.05, ..candidate(2, 2, 0.52, None) };
         assert_eq!(decide(&[good, poor], 0.5, true).len(), 1);

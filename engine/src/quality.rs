@@ -135,10 +135,10 @@ mod tests {
         for (scale, period) in [(0.4, 4), (0.6, 9), (2.0, 3), (0.1, 4)] {
             let landmarks = FRONT.map(|[x, y]| [x * scale, y * scale]);
             let known = Quality::of(&landmarks, &stripes(period));
-            let told = Quality::behind(known.score(), &landmarks);
-            assert_eq!((told.size, told.pose), (known.size, known.pose));
+            let derived = Quality::behind(known.score(), &landmarks);
+            assert_eq!((derived.size, derived.pose), (known.size, known.pose));
             let expected = if known.size > 0.0 { known.sharpness } else { 1.0 };
-            assert!((told.sharpness - expected).abs() < 1e-4, "{told:?} {known:?}");
+            assert!((derived.sharpness - expected).abs() < 1e-4, "{derived:?} {known:?}");
         }
     }
 

@@ -4,18 +4,19 @@ use std::time::Duration;
 use picpick_engine::Vault;
 use tokio::sync::Semaphore;
 
-use crate::api::guest::{Challenges, News};
-use crate::api::upload::Busy;
 use crate::config::settings::{Protection, Settings};
 use crate::error::Result;
 use crate::infra::admission::Admission;
 use crate::infra::alerts::Alerts;
+use crate::infra::challenge_registry::Challenges;
 use crate::infra::db::{self, Db};
 use crate::infra::face_engine::Faces;
+use crate::infra::guest_updates::News;
 use crate::infra::jobs::Jobs;
 use crate::infra::mail::Post;
 use crate::infra::photo_store::Blobs;
 use crate::infra::rate_limit::{Class, Limits};
+use crate::infra::upload_locks::Busy;
 
 /// The main components of the service, shared by all requests: database, face engine, photo store, settings,
 /// rate limits and admission control. Cheap to clone.
@@ -25,7 +26,7 @@ pub struct App(Arc<Parts>);
 struct Parts {
     db: Db,
     faces: Faces,
-    vault: Vault,
+    vault: Arc<Vault>,
     home: String,
     settings: Settings,
     blobs: Blobs,
@@ -71,7 +72,7 @@ impl App {
     /// Opens the data folder, the database, the photo store and the mail transport of `settings`.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
         let faces = Faces::open(&settings)?;
-        let (vault, home) = (faces.vault()?, faces.home()?);
+        let (vault, home) = (Arc::new(faces.vault()?), faces.home()?);
         let db = Db::open(&settings.database_url()).await?;
         for file in db::files_of(&settings.database_url()) {
             faces.announce_locked(&file)?;
@@ -81,7 +82,7 @@ impl App {
         let limits = Limits::new(settings.protection.rates);
         let admissions = Admissions::new(&settings.protection);
         let alerts = Alerts::new(&db, &settings.operations);
-        let post = Post::open(&settings)?;
+        let post = Post::open(&settings, &db, &vault)?;
         Ok(Self(Arc::new(Parts {
             db,
             faces,

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use axum_server::Handle;
 use tokio::task::JoinHandle;
 
-use crate::api::account::begin_setup;
+use crate::api::account::{begin_setup, resolve_reset};
 use crate::api::erasure::event::resume_removals;
 use crate::api::indexing::worker::work;
 use crate::api::upload::sweep;
@@ -37,7 +37,7 @@ pub async fn serve(
     let _ = rustls::crypto::ring::default_provider().install_default();
     let app = App::open(settings).await?;
     take_files();
-    rate_limit::exchange(&app).await.map_err(told)?;
+    rate_limit::exchange(app.db(), app.limits()).await.map_err(told)?;
     let handle = Handle::new();
     let figures = app.settings().operations.metrics_listen;
     let figures_end = Handle::new();
@@ -49,9 +49,18 @@ pub async fn serve(
         tokio::spawn(crate::api::erasure::guest::keep_leaving(app.clone())),
         tokio::spawn(guest::keep_writing(app.clone())),
         tokio::spawn(keep_retention(app.clone())),
-        tokio::spawn(rate_limit::keep_exchanging(app.clone())),
-        tokio::spawn(alerts::keep_keeping(app.clone())),
-        tokio::spawn(mail::keep_posting(app.clone())),
+        tokio::spawn({
+            let app = app.clone();
+            async move { rate_limit::keep_exchanging(app.db(), app.limits()).await }
+        }),
+        tokio::spawn({
+            let app = app.clone();
+            async move { alerts::keep_keeping(app.alerts()).await }
+        }),
+        tokio::spawn({
+            let app = app.clone();
+            async move { mail::keep_posting(app.post(), resolve_reset).await }
+        }),
     ];
     let figures = figures.map(|(address, serving)| {
         tell(&format!("Metrics are at http://{address}/metrics"));
@@ -79,7 +88,7 @@ pub async fn serve(
     if let Some(figures) = figures {
         figures.await?;
     }
-    if let Err(failure) = rate_limit::exchange(&app).await {
+    if let Err(failure) = rate_limit::exchange(app.db(), app.limits()).await {
         tracing::error!(reason = %told(failure), "rate limit sync failed");
     }
     app.db().close().await;

@@ -30,6 +30,26 @@ pub const SERVER: Layers = Layers {
     folders: &["cli", "web", "api", "http", "infra"],
 };
 
+/// The way of a photo and of a selfie, from the opened collection down to errors. `lib.rs` only declares and exports.
+pub const ENGINE: Layers = Layers {
+    folder: "engine/src/",
+    rows: &[
+        &["fuzz"],
+        &["backup", "collection"],
+        &["data_dir"],
+        &["erasure_log", "pipeline", "store"],
+        &["guest", "liveness"],
+        &["calibrate", "template"],
+        &["coverage", "embed", "matcher", "people"],
+        &["align", "face", "quality"],
+        &["detect", "encode"],
+        &["crypto", "decode", "index", "models", "object_store"],
+        &["format_version", "fs", "ids", "picture"],
+        &["clock", "error"],
+    ],
+    folders: &[],
+};
+
 impl Layers {
     fn row(&self, layer: &str) -> Option<usize> {
         self.rows.iter().position(|row| row.contains(&layer))

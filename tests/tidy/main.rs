@@ -2,7 +2,9 @@
 //! text in the modules below, each with a test that shows that it can fail; this file only reads the tree.
 
 mod docs;
+mod imports;
 mod layering;
+mod layers;
 mod names;
 mod shape;
 mod source;
@@ -74,6 +76,13 @@ fn sources() -> Vec<(String, String)> {
     sources
 }
 
+/// The sources below `folder`, by their path below it.
+fn crate_sources(folder: &str) -> Vec<(String, String)> {
+    let below =
+        |(path, text): (String, String)| Some((path.strip_prefix(folder)?.to_owned(), text));
+    sources().into_iter().filter_map(below).collect()
+}
+
 /// Checks every source against one rule.
 fn check_sources(rule: fn(&str, &str) -> Vec<String>) {
     report(sources().iter().flat_map(|(path, text)| rule(path, text)).collect());
@@ -123,6 +132,13 @@ fn each_crate_is_used_only_in_its_places() {
 #[test]
 fn no_module_uses_a_forbidden_path() {
     check_sources(layering::absences);
+}
+
+#[test]
+fn the_engine_has_layers() {
+    let files = crate_sources("engine/src/");
+    report(layers::ENGINE.upward(&files));
+    report(layers::ENGINE.module_cycles(&files));
 }
 
 #[test]

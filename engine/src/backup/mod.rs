@@ -1,6 +1,6 @@
 //! Backups of collections in an object store, as sealed rows.
 //!
-//! `run.rs` writes a backup and `restore.rs` reads it. A backup consists of a manifest (`manifest.rs`) and
+//! One file writes backups, one restores them. A backup consists of a manifest (`manifest.rs`) and
 //! segments (`segment.rs`).
 
 mod manifest;

@@ -7,11 +7,11 @@ use super::manifest::{self, Header, Rows};
 use super::run::{backups_of, remove_expired, sealer, segment_object};
 use super::segment;
 use crate::clock::unix_now_s;
-use crate::data::{DataFolder, REPLACED, RESTORING};
+use crate::data_dir::{DataFolder, REPLACED, RESTORING};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::fs::durable;
 use crate::ids::CollectionId;
-use crate::place::Place;
+use crate::object_store::Place;
 use crate::store::{Store, StoreKeys};
 
 /// A backup as listed in its object store.
@@ -36,28 +36,28 @@ pub struct Restored {
 }
 
 impl DataFolder {
-    /// Lists all backups in the object store `place`, oldest first.
+    /// Lists all backups in the object store `object_store`, oldest first.
     ///
     /// # Errors
     ///
     /// - `Place`, `Io`: the object store cannot be read.
     /// - `Keyring`: the keyring cannot be read.
-    pub fn backups_in(&self, place: &dyn Place) -> Result<Vec<Backup>> {
+    pub fn backups_in(&self, object_store: &dyn Place) -> Result<Vec<Backup>> {
         let entries = self.books().keyring.entries()?;
         let mut ids: Vec<CollectionId> = Vec::new();
-        for object in place.list("")? {
+        for object in object_store.list("")? {
             let id = object.name.split('/').next().and_then(|id| id.parse().ok());
             ids.extend(id.filter(|id| !ids.contains(id)));
         }
         let mut all = Vec::new();
         for collection in ids {
             let entry = entries.iter().find(|entry| entry.id == collection);
-            for known in backups_of(place, collection)? {
+            for stored in backups_of(object_store, collection)? {
                 all.push(Backup {
                     collection,
                     name: entry.map(|entry| entry.about.name.clone()),
-                    created_unix_s: known.header.created_unix_s,
-                    expires_unix_s: known.header.expires_unix_s,
+                    created_unix_s: stored.header.created_unix_s,
+                    expires_unix_s: stored.header.expires_unix_s,
                 });
             }
         }
@@ -65,17 +65,17 @@ impl DataFolder {
         Ok(all)
     }
 
-    /// Removes all expired backups of every collection in `place` and returns their number. Needs no key of a
+    /// Removes all expired backups of every collection in `object_store` and returns their number. Needs no key of a
     /// collection.
-    pub fn remove_expired_backups(&self, place: &dyn Place) -> Result<u64> {
+    pub fn remove_expired_backups(&self, object_store: &dyn Place) -> Result<u64> {
         let mut ids: Vec<CollectionId> =
-            self.backups_in(place)?.iter().map(|backup| backup.collection).collect();
+            self.backups_in(object_store)?.iter().map(|backup| backup.collection).collect();
         ids.sort_unstable();
         ids.dedup();
-        ids.iter().map(|id| remove_expired(place, *id, unix_now_s())).sum()
+        ids.iter().map(|id| remove_expired(object_store, *id, unix_now_s())).sum()
     }
 
-    /// Restores the collection called `name` from its newest backup in `place`. `until_unix_s` limits the
+    /// Restores the collection called `name` from its newest backup in `object_store`. `until_unix_s` limits the
     /// choice to backups created at or before that time. `replace` allows an existing collection to be
     /// replaced. The existing collection stays in place until the restored one is complete and verified.
     ///
@@ -90,12 +90,12 @@ impl DataFolder {
     pub fn restore(
         &self,
         name: &str,
-        place: &dyn Place,
+        object_store: &dyn Place,
         until_unix_s: Option<u64>,
         replace: bool,
     ) -> Result<Restored> {
         let entry = self.entry(name)?;
-        let _lock = files::lock(&self.making_lock())?;
+        let _lock = durable::lock(&self.making_lock())?;
         let (path, now) = (self.path(entry.id), unix_now_s());
         let keys = StoreKeys { data: &entry.data_key, canary: &entry.canary_key };
         let held = match Store::open(&path, entry.id, keys) {
@@ -107,25 +107,26 @@ impl DataFolder {
             held => held.ok(),
         };
         let fits = |created: u64| until_unix_s.is_none_or(|until| created <= until);
-        let mut backups = backups_of(place, entry.id)?;
+        let mut backups = backups_of(object_store, entry.id)?;
         let none = |reason: &str| Error::NoBackup {
             name: name.to_owned(),
-            place: place.name(),
+            place: object_store.name(),
             reason: reason.to_owned(),
         };
-        backups.retain(|known| fits(known.header.created_unix_s));
+        backups.retain(|stored| fits(stored.header.created_unix_s));
         if backups.is_empty() {
             return Err(none("there is none"));
         }
-        backups.retain(|known| known.header.expires_unix_s > now);
+        backups.retain(|stored| stored.header.expires_unix_s > now);
         let newest = backups.pop().ok_or_else(|| none("all have expired"))?;
-        let bytes = place.get(&newest.object)?.ok_or_else(|| none("it has just been removed"))?;
+        let bytes =
+            object_store.get(&newest.object)?.ok_or_else(|| none("it has just been removed"))?;
         let (header, rows) = manifest::open(&bytes, &sealer(&entry)?, &newest.object)?;
 
         let fresh = path.with_extension(RESTORING);
-        files::remove_folder(&fresh)?;
+        durable::remove_folder(&fresh)?;
         let store = Store::create(&fresh, entry.id, keys)?;
-        fill(&store, place, entry.id, &header, &rows)?;
+        fill(&store, object_store, entry.id, &header, &rows)?;
         drop(store);
         // Reopened, so that the restored state and canaries are read. Every row must open.
         let (photos, faces) = count(&Store::open(&fresh, entry.id, keys)?)?;
@@ -144,7 +145,7 @@ impl DataFolder {
     /// data folder restores the old folder.
     fn swap(&self, path: &std::path::Path, fresh: &std::path::Path) -> Result<()> {
         let old = path.with_extension(REPLACED);
-        files::remove_folder(&old)?;
+        durable::remove_folder(&old)?;
         let rename = |from: &std::path::Path, to: &std::path::Path| {
             std::fs::rename(from, to).map_err(|source| Error::io("rename", from, source))
         };
@@ -152,26 +153,26 @@ impl DataFolder {
             rename(path, &old)?;
         }
         rename(fresh, path)?;
-        files::sync_folder(&self.path_of_data().join("collections"))?;
-        files::remove_folder(&old)?;
-        files::sync_folder(&self.path_of_data().join("collections"))
+        durable::sync_folder(&self.path_of_data().join("collections"))?;
+        durable::remove_folder(&old)?;
+        durable::sync_folder(&self.path_of_data().join("collections"))
     }
 }
 
 /// Imports the live rows of a backup into an empty store.
 fn fill(
     store: &Store,
-    place: &dyn Place,
+    object_store: &dyn Place,
     id: CollectionId,
     header: &Header,
     rows: &Rows,
 ) -> Result<()> {
     for (name, wanted) in header.segments.iter().zip(&rows.segments) {
         let missing = || Error::Damaged {
-            what: format!("the backup in {}", place.name()),
+            what: format!("the backup in {}", object_store.name()),
             reason: format!("segment {name} is missing"),
         };
-        let bytes = place.get(&segment_object(id, name))?.ok_or_else(missing)?;
+        let bytes = object_store.get(&segment_object(id, name))?.ok_or_else(missing)?;
         let found = segment::rows(&bytes, name)?.into_iter().zip(&wanted.rows);
         let live = found.filter(|((key, value), row)| {
             row.live && row.key == key && row.tag == segment::tag(value)

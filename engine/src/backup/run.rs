@@ -10,10 +10,10 @@ use super::manifest::{self, Header, Row, Rows, SegmentRows};
 use super::segment;
 use crate::clock::unix_now_s;
 use crate::crypto::{BackupNote, Entry, Sealer};
-use crate::data::DataFolder;
+use crate::data_dir::DataFolder;
 use crate::error::Result;
 use crate::ids::CollectionId;
-use crate::place::Place;
+use crate::object_store::Place;
 use crate::store::Snapshot;
 
 /// Minimum share of live rows in a reused segment, 0 to 1. The live rows of a segment below it are uploaded
@@ -43,7 +43,7 @@ pub(super) struct Known {
 }
 
 impl DataFolder {
-    /// Backs up the collection called `name` to the object store `place`, for a retention time of `keep_s`
+    /// Backs up the collection called `name` to the object store `object_store`, for a retention time of `keep_s`
     /// seconds. Uploads only rows that are new since the last backup there. Also removes the collection's
     /// expired backups.
     ///
@@ -51,19 +51,19 @@ impl DataFolder {
     ///
     /// - `NoCollection`: no collection has this name.
     /// - `Place`, `Io`, `Store`: the object store or the collection's store failed.
-    pub fn back_up(&self, name: &str, place: &dyn Place, keep_s: u64) -> Result<BackedUp> {
+    pub fn back_up(&self, name: &str, object_store: &dyn Place, keep_s: u64) -> Result<BackedUp> {
         let entry = self.entry(name)?;
         let created_unix_s = unix_now_s();
         let expires_unix_s = created_unix_s.saturating_add(keep_s);
         // Recorded first (write-ahead): a receipt must also state the expiry of an interrupted backup.
         self.books().keyring.note_backup(BackupNote {
             collection: entry.id.to_string(),
-            place: place.name(),
+            place: object_store.name(),
             expires_unix_s,
         })?;
-        let removed = remove_expired(place, entry.id, created_unix_s)?;
+        let removed = remove_expired(object_store, entry.id, created_unix_s)?;
         let sealer = sealer(&entry)?;
-        let mut writer = Writer::over(place, entry.id, &sealer)?;
+        let mut writer = Writer::over(object_store, entry.id, &sealer)?;
         self.snapshot(&entry)?.rows(|key, value| writer.add(key, value))?;
         let (rows, bytes) = writer.finish(&sealer, created_unix_s, expires_unix_s)?;
         Ok(BackedUp {
@@ -103,12 +103,12 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Starts from the newest backup of `id` in `place`, or from no rows if there is none or it does not
+    /// Starts from the newest backup of `id` in `object_store`, or from no rows if there is none or it does not
     /// open.
-    fn over(place: &'a dyn Place, id: CollectionId, sealer: &Sealer) -> Result<Self> {
+    fn over(object_store: &'a dyn Place, id: CollectionId, sealer: &Sealer) -> Result<Self> {
         let (mut old, mut known) = (Vec::new(), HashMap::new());
-        if let Some(newest) = backups_of(place, id)?.pop()
-            && let Some(bytes) = place.get(&newest.object)?
+        if let Some(newest) = backups_of(object_store, id)?.pop()
+            && let Some(bytes) = object_store.get(&newest.object)?
             && let Ok((header, rows)) = manifest::open(&bytes, sealer, &newest.object)
         {
             old = header.segments.into_iter().zip(rows.segments).collect();
@@ -124,7 +124,7 @@ impl<'a> Writer<'a> {
             }
         }
         Ok(Self {
-            place,
+            place: object_store,
             id,
             known,
             old,
@@ -187,10 +187,10 @@ pub(super) fn segment_object(id: CollectionId, name: &str) -> String {
 }
 
 /// Lists the backups of a collection, oldest first. Objects that do not parse as a manifest are omitted.
-pub(super) fn backups_of(place: &dyn Place, id: CollectionId) -> Result<Vec<Known>> {
+pub(super) fn backups_of(object_store: &dyn Place, id: CollectionId) -> Result<Vec<Known>> {
     let mut all = Vec::new();
-    for object in place.list(&format!("{id}/manifests/"))? {
-        let Some(bytes) = place.get(&object.name)? else { continue };
+    for object in object_store.list(&format!("{id}/manifests/"))? {
+        let Some(bytes) = object_store.get(&object.name)? else { continue };
         if let Some(header) = Header::read(&bytes).filter(|h| h.collection == id.to_string()) {
             all.push(Known { object: object.name, header });
         }
@@ -200,21 +200,22 @@ pub(super) fn backups_of(place: &dyn Place, id: CollectionId) -> Result<Vec<Know
 
 /// Removes the expired backups of a collection, and the segments that no other backup needs. Returns the
 /// number of removed backups.
-pub(super) fn remove_expired(place: &dyn Place, id: CollectionId, now: u64) -> Result<u64> {
-    let (expired, kept): (Vec<Known>, Vec<Known>) =
-        backups_of(place, id)?.into_iter().partition(|known| known.header.expires_unix_s <= now);
+pub(super) fn remove_expired(object_store: &dyn Place, id: CollectionId, now: u64) -> Result<u64> {
+    let (expired, kept): (Vec<Known>, Vec<Known>) = backups_of(object_store, id)?
+        .into_iter()
+        .partition(|stored| stored.header.expires_unix_s <= now);
     if expired.is_empty() {
         return Ok(0);
     }
     // Manifests first: a backup must never refer to a removed segment.
-    for known in &expired {
-        place.delete(&known.object)?;
+    for stored in &expired {
+        object_store.delete(&stored.object)?;
     }
     let needed: BTreeSet<String> =
-        kept.iter().flat_map(|known| known.header.segments.iter().cloned()).collect();
-    for known in &expired {
-        for name in known.header.segments.iter().filter(|name| !needed.contains(*name)) {
-            place.delete(&segment_object(id, name))?;
+        kept.iter().flat_map(|stored| stored.header.segments.iter().cloned()).collect();
+    for stored in &expired {
+        for name in stored.header.segments.iter().filter(|name| !needed.contains(*name)) {
+            object_store.delete(&segment_object(id, name))?;
         }
     }
     Ok(expired.len() as u64)

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_come_back_and_damage_is_told() {
+    fn rows_round_trip_and_damage_is_an_error() {
         let mut segment = Vec::new();
         push(&mut segment, &[1; 17], b"one");
         push(&mut segment, &[2; 17], b"");

@@ -9,14 +9,14 @@ use std::sync::atomic::Ordering;
 
 use super::Collection;
 use super::people::read_note;
-use crate::books::{Books, Erased, Erasure, Receipt, ReceiptBody, Scanned, Subject};
 use crate::clock::unix_now_s;
-use crate::data::none_left;
+use crate::data_dir::none_left;
+use crate::erasure_log::{Books, Erased, Erasure, Receipt, ReceiptBody, Scanned, Subject};
 use crate::error::{Error, Result};
 use crate::face::Photo;
+use crate::fs::residue_scan::Needles;
 use crate::ids::{CollectionId, FaceId, GuestId, PhotoId, hex};
 use crate::people::Corrections;
-use crate::residue::Needles;
 use crate::store::{Note, Store};
 
 /// The erasures of one collection that have no receipt yet.
@@ -44,8 +44,12 @@ struct Done {
 impl Pending {
     /// Carries out the erasures of the erasure log that the store has not applied yet. Returns those without
     /// a receipt.
-    pub(super) fn apply(books: &Books, store: &Store, collection: CollectionId) -> Result<Self> {
-        let mut erasures = books.ledger.read()?;
+    pub(super) fn apply(
+        erasure_log: &Books,
+        store: &Store,
+        collection: CollectionId,
+    ) -> Result<Self> {
+        let mut erasures = erasure_log.ledger.read()?;
         erasures.retain(|erasure| erasure.collection == collection);
         let mut erased_faces = HashSet::new();
         for erasure in &erasures {
@@ -192,15 +196,15 @@ impl Collection {
                     (Some(rows.len() as u64), Some(faces.len() as u64), rows)
                 }
             };
-            let mut needles = Needles::new();
+            let mut patterns = Needles::new();
             // Row names of photos that only lost faces are still in use: they are no residue.
             if matches!(erasure.what, Erased::Photos(_)) {
                 for name in self.absent(rows)? {
-                    needles.add(&name);
+                    patterns.add(&name);
                 }
             }
-            let scanned = none_left(&needles, self.store.folder(), self.info.id)?;
-            let done = Done { photos, faces, needles, ..Done::default() };
+            let scanned = none_left(&patterns, self.store.folder(), self.info.id)?;
+            let done = Done { photos, faces, needles: patterns, ..Done::default() };
             self.attest(erasure, &done, scanned)?;
             self.store.attested(erasure.number)?;
         }
@@ -310,11 +314,13 @@ fn thinned_note(store: &Store, done: &mut Done) -> Result<Option<(Note, Vec<u8>)
         return Ok(None);
     };
     let thinned = match read_note(store)? {
-        Some(mut said) => said.forget(|face| done.gone.contains(face)).then_some(said),
+        Some(mut corrections) => {
+            corrections.forget(|face| done.gone.contains(face)).then_some(corrections)
+        }
         None => Some(Corrections::default()),
     };
-    Ok(thinned.map(|said| {
+    Ok(thinned.map(|corrections| {
         done.needles.add(&head);
-        (Note::People, said.to_bytes())
+        (Note::People, corrections.to_bytes())
     }))
 }

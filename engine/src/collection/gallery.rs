@@ -7,8 +7,8 @@ use crate::face::{Face, Photo};
 use crate::guest::{Guest, Stance};
 use crate::ids::{FaceId, PhotoId};
 use crate::index::{ExactIndex, Hit, Index};
-use crate::manifest::Matching;
 use crate::matcher::{self, Accepted, Candidate, MatchKind, Stricter};
+use crate::models::manifest::Matching;
 use crate::people::{People, Person, PersonFace};
 use crate::quality::Quality;
 
@@ -131,8 +131,8 @@ impl Gallery {
     }
 
     /// Returns the threshold that another offset would give.
-    pub fn threshold_with(&self, stricter: Stricter) -> f32 {
-        matcher::threshold(self.index.len(), &self.matching) + stricter.added()
+    pub fn threshold_with(&self, offset: Stricter) -> f32 {
+        matcher::threshold(self.index.len(), &self.matching) + offset.added()
     }
 
     /// Returns the owner's threshold offset, which is added to the pack's formula.

@@ -8,7 +8,7 @@ use crate::face::Photo;
 use crate::guest::{Claim, Guest, Sighting, Stance};
 use crate::ids::{FaceId, GuestId, PhotoId};
 use crate::matcher::Accepted;
-use crate::query::Template;
+use crate::template::Template;
 
 /// The guests of a collection in memory, and the new matches since the last `take_sightings`.
 pub(super) struct Guests {
@@ -154,8 +154,8 @@ impl Collection {
     /// - `NotFound`: the collection has no such guest, or the guest may not see the face.
     pub fn claim(&self, id: &GuestId, face: &FaceId, claim: Claim) -> Result<()> {
         let guest = self.guest(id)?;
-        let said = guest.refused.contains(face) || guest.confirmed.contains(face);
-        if !said && !self.guest_sees_face(id, face)? {
+        let has_claim = guest.refused.contains(face) || guest.confirmed.contains(face);
+        if !has_claim && !self.guest_sees_face(id, face)? {
             return Err(Error::NotFound { kind: "face", id: face.to_string() });
         }
         // After a rejection, the face matches again only by its own similarity.

@@ -3,40 +3,40 @@
 //! A change is written to the store first and then to the gallery. Opening a collection builds the gallery
 //! from the store.
 
+mod calibration;
 mod erase;
-mod evidence;
 mod gallery;
 mod guests;
 mod people;
-mod preview;
-mod settle;
-mod stricter;
+mod refresh;
+mod threshold_offset;
+mod threshold_preview;
 
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::books::Books;
-use crate::data::{CollectionInfo, DataFolder};
+use crate::data_dir::{CollectionInfo, DataFolder};
+use crate::erasure_log::Books;
 use crate::error::{Error, Result};
 use crate::face::{Face, Photo};
 use crate::guest::Guest;
 use crate::ids::{FaceId, PhotoId};
 use crate::index::{EXACT_FACES_MAX, ExactIndex, HnswIndex, Index};
-use crate::manifest::{Matching, Pack};
 use crate::matcher::{Accepted, MatchKind};
+use crate::models::manifest::{Matching, Pack};
 use crate::pipeline::Sink;
-use crate::query::Template;
 use crate::store::{Blob, Store};
+use crate::template::Template;
 
+pub use calibration::Calibration;
 use erase::Pending;
-pub use evidence::Calibration;
 pub use gallery::{Gallery, KnownFace, KnownPhoto, Scoring};
 pub use guests::GuestPhotos;
 use guests::Guests;
 pub use people::{FaceOfPerson, PersonShown};
-pub use preview::{Counted, Dropped, Preview};
+pub use threshold_preview::{Counted, Dropped, Preview};
 
 /// A collection opened for indexing, search and erasure, by one process at a time.
 ///
@@ -56,7 +56,7 @@ pub struct Collection {
     /// Whether the erasure log may contain an erasure that is not complete, because it is in progress or an
     /// error ended it.
     behind: AtomicBool,
-    /// Serialises erasures: held from the log entry until the receipt is issued.
+    /// Serialises erasures. Held from the log entry until the receipt is issued.
     erasures: Mutex<()>,
     /// Serialises changes of the derived state: refreshes of index and people, and the owner's corrections of
     /// people.
@@ -107,7 +107,7 @@ pub struct Match {
 
 impl Collection {
     /// Opens the collection `name` of `data` for `pack`, completes interrupted erasures, and builds the
-    /// gallery from the store. Damaged rows are left out and reported by `remarks`.
+    /// gallery from the store. Damaged rows are left out and reported by `warnings`.
     ///
     /// # Errors
     /// - `NoCollection`: there is no collection of this name.
@@ -122,12 +122,12 @@ impl Collection {
             return Err(Error::WrongPack { collection: name.to_owned(), expected, received });
         }
         let (info, store) = data.store(name)?;
-        let books = data.books();
-        let mut remarks: Vec<String> = store.remark().map(str::to_owned).into_iter().collect();
-        let pending = Pending::apply(&books, &store, info.id)?;
-        let made = Made { dim: pack.embedder.dim, matching: pack.matching };
-        let gallery = gallery_of(&store, &info, made, &mut remarks)?;
-        let guests = guests_of(&store, &mut remarks)?;
+        let erasure_log = data.books();
+        let mut warnings: Vec<String> = store.remark().map(str::to_owned).into_iter().collect();
+        let pending = Pending::apply(&erasure_log, &store, info.id)?;
+        let config = Made { dim: pack.embedder.dim, matching: pack.matching };
+        let gallery = gallery_of(&store, &info, config, &mut warnings)?;
+        let guests = guests_of(&store, &mut warnings)?;
         let mut collection = Self {
             key_fingerprint: store.key_fingerprint(),
             erased_faces: Mutex::new(pending.erased_faces.clone()),
@@ -135,12 +135,12 @@ impl Collection {
             guests: Mutex::new(Guests::of(guests)),
             info,
             store,
-            made,
-            books,
+            made: config,
+            books: erasure_log,
             behind: AtomicBool::new(false),
             erasures: Mutex::default(),
             settling: Mutex::default(),
-            remarks,
+            remarks: warnings,
         };
         if !pending.is_empty() {
             collection.complete_all(&pending)?;
@@ -269,36 +269,37 @@ fn answer(
 fn gallery_of(
     store: &Store,
     info: &CollectionInfo,
-    made: Made,
-    remarks: &mut Vec<String>,
+    config: Made,
+    warnings: &mut Vec<String>,
 ) -> Result<Gallery> {
-    let before = remarks.len();
-    let photos = scan(store, info, made.dim, remarks)?;
-    let whole = remarks.len() == before;
-    let mut gallery = Gallery::with(index_of(store, &photos, made.dim, remarks)?, made.matching);
-    gallery.stricter = stricter::of(store, remarks)?;
+    let before = warnings.len();
+    let photos = scan(store, info, config.dim, warnings)?;
+    let whole = warnings.len() == before;
+    let mut gallery =
+        Gallery::with(index_of(store, &photos, config.dim, warnings)?, config.matching);
+    gallery.stricter = threshold_offset::of(store, warnings)?;
     photos.iter().for_each(|photo| gallery.note(photo));
-    gallery.people = people::people_of(store, made, &photos, whole, remarks)?;
+    gallery.people = people::people_of(store, config, &photos, whole, warnings)?;
     Ok(gallery)
 }
 
 /// Reads the guests. One whose row is damaged is left out and has to pass verification again.
-fn guests_of(store: &Store, remarks: &mut Vec<String>) -> Result<Vec<Guest>> {
+fn guests_of(store: &Store, warnings: &mut Vec<String>) -> Result<Vec<Guest>> {
     let mut lost = 0;
     let guests = store.guests(|_| lost += 1)?;
     if lost > 0 {
-        remarks.push(format!("{lost} guest records are damaged: these guests must verify again"));
+        warnings.push(format!("{lost} guest records are damaged: these guests must verify again"));
     }
     Ok(guests)
 }
 
-/// Reads all photos; damaged ones are left out and counted in `remarks`. If none can be read, returns the
+/// Reads all photos; damaged ones are left out and counted in `warnings`. If none can be read, returns the
 /// first error: the key is then more likely to be wrong than every row to be damaged.
 fn scan(
     store: &Store,
     info: &CollectionInfo,
     dim: usize,
-    remarks: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Result<Vec<Photo>> {
     let (mut photos, mut damaged) = (Vec::new(), Vec::new());
     store.scan(|photo| photos.push(photo), |error| damaged.push(error))?;
@@ -316,7 +317,7 @@ fn scan(
     match damaged.into_iter().next() {
         Some(error) if photos.is_empty() => Err(error),
         Some(error) => {
-            remarks
+            warnings
                 .push(format!("collection '{}': {lost} photos are left out: {error}", info.name));
             Ok(photos)
         }
@@ -328,10 +329,10 @@ fn index_of(
     store: &Store,
     photos: &[Photo],
     dim: usize,
-    remarks: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Result<Box<dyn Index>> {
     if faces_of(photos).count() > EXACT_FACES_MAX {
-        return graph_of(store, photos, dim, remarks);
+        return graph_of(store, photos, dim, warnings);
     }
     let mut index = ExactIndex::new(dim);
     faces_of(photos).try_for_each(|face| index.insert(face.id, &face.embedding))?;
@@ -347,7 +348,7 @@ fn graph_of(
     store: &Store,
     photos: &[Photo],
     dim: usize,
-    remarks: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Result<Box<dyn Index>> {
     let stored = store
         .get_blob(Blob::Index)
@@ -355,8 +356,8 @@ fn graph_of(
     let mut graph = match stored {
         Ok(Some(graph)) if graph.dim() == dim => graph,
         Ok(None) => HnswIndex::new(dim),
-        Ok(Some(_)) => rebuilt("it holds embeddings of another length", dim, remarks),
-        Err(error) => rebuilt(&error.to_string(), dim, remarks),
+        Ok(Some(_)) => rebuilt("it holds embeddings of another length", dim, warnings),
+        Err(error) => rebuilt(&error.to_string(), dim, warnings),
     };
     let present: HashSet<FaceId> = faces_of(photos).map(|face| face.id).collect();
     let erased = graph.reconcile(|face| present.contains(face));
@@ -375,8 +376,8 @@ fn graph_of(
     Ok(Box::new(graph))
 }
 
-fn rebuilt(reason: &str, dim: usize, remarks: &mut Vec<String>) -> HnswIndex {
-    remarks.push(format!("the stored index is rebuilt from the photos: {reason}"));
+fn rebuilt(reason: &str, dim: usize, warnings: &mut Vec<String>) -> HnswIndex {
+    warnings.push(format!("the stored index is rebuilt from the photos: {reason}"));
     HnswIndex::new(dim)
 }
 

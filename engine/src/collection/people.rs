@@ -62,9 +62,9 @@ impl Collection {
     /// # Errors
     /// - `NotFound`: the collection does not have one of the faces.
     /// - `NoPerson`: none of the faces belongs to a person.
-    /// - `TogetherInPhoto`: two of the people are in one photo and `although_together` is false.
+    /// - `TogetherInPhoto`: two of the people are in one photo and `allow_same_photo` is false.
     /// - `TooMuchSaid`: the corrections would exceed their maximum number or size.
-    pub fn merge_people(&self, faces: &[FaceId], although_together: bool) -> Result<()> {
+    pub fn merge_people(&self, faces: &[FaceId], allow_same_photo: bool) -> Result<()> {
         self.catch_up()?;
         let _alone = self.settling();
         let mut gallery = self.gallery();
@@ -88,13 +88,13 @@ impl Collection {
             _ if people.len() < 2 => return Ok(()),
             _ => {}
         }
-        if let Some(photo) = gallery.photo_of_two(&people).filter(|_| !although_together) {
-            return Err(Error::TogetherInPhoto { photo });
+        if let Some(photo) = gallery.photo_of_two(&people).filter(|_| !allow_same_photo) {
+            return Err(Error::TogetherInPhoto { photo: photo.to_string() });
         }
-        let mut said = gallery.people.corrections.clone();
-        said.merge(&people, although_together, |face| gallery.people.is_homeless(face));
+        let mut corrections = gallery.people.corrections.clone();
+        corrections.merge(&people, allow_same_photo, |face| gallery.people.is_homeless(face));
         let touched = people.into_iter().flat_map(|person| person.faces).collect();
-        self.say(&mut gallery, said, &touched)
+        self.say(&mut gallery, corrections, &touched)
     }
 
     /// Splits these faces off their person: they become one person, kept apart from the person's other faces
@@ -129,9 +129,9 @@ impl Collection {
         let good: Vec<FaceId> = rest.iter().copied().filter(|id| gallery.is_good(id)).collect();
         let parts = gallery.people.by_part(&good);
         let of_rest: Vec<FaceId> = parts.iter().filter_map(|part| gallery.best_of(part)).collect();
-        let mut said = gallery.people.corrections.clone();
-        said.split(faces, &rest, &of_rest, best);
-        self.say(&mut gallery, said, &theirs)
+        let mut corrections = gallery.people.corrections.clone();
+        corrections.split(faces, &rest, &of_rest, best);
+        self.say(&mut gallery, corrections, &theirs)
     }
 
     /// Hides the person of a face from the list of people, or lists the person again. Durable when it
@@ -147,24 +147,24 @@ impl Collection {
         let mut gallery = self.gallery();
         let person = gallery.person_meant(face)?.ok_or_else(|| nobody(face))?;
         let person = gallery.meant(&person.faces).ok_or_else(|| nobody(face))?;
-        let mut said = gallery.people.corrections.clone();
-        said.hide(&person, hidden);
-        self.say(&mut gallery, said, &HashSet::new())
+        let mut corrections = gallery.people.corrections.clone();
+        corrections.hide(&person, hidden);
+        self.say(&mut gallery, corrections, &HashSet::new())
     }
 
     /// Stores the corrections, and re-clusters the people of the `touched` faces under them.
     fn say(
         &self,
         gallery: &mut Gallery,
-        said: Corrections,
+        corrections: Corrections,
         touched: &HashSet<FaceId>,
     ) -> Result<()> {
-        said.check()?;
+        corrections.check()?;
         let photos = self.photos_with(gallery, touched)?;
-        self.store.put_note(Note::People, &said.to_bytes())?;
+        self.store.put_note(Note::People, &corrections.to_bytes())?;
         let mut faces = person_faces(photos.iter());
         faces.retain(|face| touched.contains(&face.id));
-        gallery.people.correct(said, &faces, self.made.matching.cluster_cut);
+        gallery.people.correct(corrections, &faces, self.made.matching.cluster_cut);
         if touched.is_empty() {
             return Ok(());
         }
@@ -223,10 +223,10 @@ impl Gallery {
     }
 }
 
-/// Reads the corrections from the store; an unreadable note counts as empty, with a warning in `remarks`.
-fn said(store: &Store, remarks: &mut Vec<String>) -> Result<Corrections> {
+/// Reads the corrections from the store; an unreadable note counts as empty, with a warning in `warnings`.
+fn said(store: &Store, warnings: &mut Vec<String>) -> Result<Corrections> {
     Ok(read_note(store)?.unwrap_or_else(|| {
-        remarks.push("the corrections of people are damaged: they have to be made again".into());
+        warnings.push("the corrections of people are damaged: they have to be made again".into());
         Corrections::default()
     }))
 }
@@ -245,27 +245,27 @@ pub(super) fn read_note(store: &Store) -> Result<Option<Corrections>> {
 /// `photos` are all photos of the collection, so corrections of faces that are not among them are removed.
 pub(super) fn people_of(
     store: &Store,
-    made: Made,
+    config: Made,
     photos: &[Photo],
     whole: bool,
-    remarks: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Result<People> {
     let faces = person_faces(photos.iter());
-    let mut said = said(store, remarks)?;
+    let mut corrections = said(store, warnings)?;
     let present: HashSet<FaceId> = faces.iter().map(|face| face.id).collect();
-    if whole && said.forget(|face| !present.contains(face)) && !store.is_read_only() {
-        store.put_note(Note::People, &said.to_bytes())?;
+    if whole && corrections.forget(|face| !present.contains(face)) && !store.is_read_only() {
+        store.put_note(Note::People, &corrections.to_bytes())?;
     }
     let stored = store.get_blob(Blob::People).and_then(|bytes| {
-        bytes.map(|bytes| People::read(&bytes, &faces, said.clone())).transpose()
+        bytes.map(|bytes| People::read(&bytes, &faces, corrections.clone())).transpose()
     });
     let stored = stored.unwrap_or_else(|error| {
-        remarks.push(format!("the people are clustered again from the photos: {error}"));
+        warnings.push(format!("the people are clustered again from the photos: {error}"));
         None
     });
-    let mut people = stored.unwrap_or_else(|| People::under(said));
+    let mut people = stored.unwrap_or_else(|| People::under(corrections));
     // A read-only store (full disk) is searched as it is; a later opening stores the derived state.
-    if people.update(&faces, made.matching.cluster_cut) && !store.is_read_only() {
+    if people.update(&faces, config.matching.cluster_cut) && !store.is_read_only() {
         store.put_blob(Blob::People, &people.to_bytes())?;
     }
     Ok(people)

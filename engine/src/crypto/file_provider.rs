@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 use super::provider::KeyProvider;
 use super::{Sealer, Secret};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::fs::durable;
 
 /// A key provider with key-encryption keys as files of a local folder: `kek.G` for generation G, 32 bytes,
 /// mode 0600.
@@ -54,7 +54,7 @@ impl KeyProvider for FileProvider {
     }
 
     fn create(&self, generation: u32) -> Result<()> {
-        files::replace(&self.path(generation), Secret::random()?.bytes(), 0o600)
+        durable::replace(&self.path(generation), Secret::random()?.bytes(), 0o600)
     }
 
     fn wrap(&self, generation: u32, context: &[u8], key: &Secret) -> Result<Vec<u8>> {
@@ -70,6 +70,6 @@ impl KeyProvider for FileProvider {
     }
 
     fn destroy(&self, generation: u32) -> Result<()> {
-        files::destroy(&self.path(generation))
+        durable::destroy(&self.path(generation))
     }
 }

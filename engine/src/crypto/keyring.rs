@@ -13,9 +13,9 @@ use super::provider::KeyProvider;
 use super::{Secret, Signer, migrate};
 use crate::clock::unix_now_s;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::format_version::KEYRING_FORMAT;
+use crate::fs::durable;
 use crate::ids::{CollectionId, hex, unhex};
-use crate::store::version::KEYRING_FORMAT;
 
 const SIGNING: &[u8] = b"picpick signing key";
 
@@ -34,7 +34,7 @@ impl Keyring {
     /// Creates a keyring with a random key-encryption key (generation 1) and a random signing key, unless the
     /// folder already holds a keyring.
     pub(crate) fn create(folder: &Path) -> Result<Self> {
-        files::make_folder(folder, true)?;
+        durable::make_folder(folder, true)?;
         let keyring = Self::at(folder);
         let _lock = keyring.lock()?;
         if !Self::exists(folder) {
@@ -252,8 +252,8 @@ impl Keyring {
         // A damaged key is kept as it is: it opens nothing, and must not prevent the purge of other
         // collections.
         let replace = |wrapped: &mut String, context: &[u8]| {
-            if let Ok(anew) = again(context, wrapped) {
-                *wrapped = anew;
+            if let Ok(rewrapped) = again(context, wrapped) {
+                *wrapped = rewrapped;
             }
         };
         for entry in &mut keys.collection {
@@ -352,7 +352,7 @@ impl Keyring {
 
     /// Acquires the keyring's lock, which is held during a change. Waits for other processes.
     fn lock(&self) -> Result<File> {
-        files::lock(&self.folder.join("lock"))
+        durable::lock(&self.folder.join("lock"))
     }
 
     /// Returns an error that names this keyring.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::files;
-use crate::store::version::{self, KEYRING_FORMAT};
+use crate::format_version::{self, KEYRING_FORMAT};
+use crate::fs::durable;
 
 const NAME: &str = "keys.toml";
 
@@ -119,7 +119,7 @@ fn parse(text: &str, folder: &Path) -> Result<Found> {
     // The format number is read first, to distinguish a newer file from a damaged one.
     let table: toml::Table = toml::from_str(text).map_err(failed)?;
     let format = table.get("format").and_then(toml::Value::as_integer).unwrap_or(0);
-    version::check(&format!("keyring {}", folder.display()), KEYRING_FORMAT, format)?;
+    format_version::check(&format!("keyring {}", folder.display()), KEYRING_FORMAT, format)?;
     if format == 1 {
         return toml::from_str(text).map(Found::First).map_err(failed);
     }
@@ -132,7 +132,7 @@ pub(super) fn write(folder: &Path, keys: &KeysFile) -> Result<()> {
         path: folder.to_path_buf(),
         reason: error.to_string(),
     })?;
-    files::replace(&folder.join(NAME), text.as_bytes(), 0o600)
+    durable::replace(&folder.join(NAME), text.as_bytes(), 0o600)
 }
 
 #[cfg(test)]
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_are_told_apart_and_damage_is_named() {
+    fn formats_are_distinguished_and_damage_is_named() {
         let read = |text: &str| parse(text, Path::new("/k"));
         assert!(matches!(read("format = 1\ngeneration = 3\n"), Ok(Found::First(_))));
         let now = "format = 2\ngeneration = 3\nsigning = \"00\"\n";

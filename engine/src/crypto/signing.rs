@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn an_invalid_key_is_refused() {
         let bad = "zz".repeat(32);
         let weak = format!("01{}", "00".repeat(31));
         for text in ["", "12", bad.as_str(), &"0".repeat(63), &weak] {

@@ -7,7 +7,7 @@ use turbojpeg::{Colorspace, Decompressor, Image, PixelFormat};
 
 use crate::error::{Error, Result};
 
-use super::markers::{Markers, follow};
+use super::jpeg_markers::{Markers, follow};
 use super::{Coding, DecodeLimits, Header, Survey, held_size, orientation, refused, rgb};
 
 /// Memory of libjpeg-turbo for row buffers, tables and Huffman lookups, bytes per pixel of width.
@@ -20,10 +20,10 @@ pub(super) fn survey(bytes: &[u8], limits: &DecodeLimits) -> Result<Survey> {
         let (received, expected) = (found.scans, limits.jpeg_scans_max);
         return Err(refused(format!("the JPEG has {received} scans; the limit is {expected}")));
     }
-    let inks = check_header(bytes, &found)?;
-    let out = if inks { 4 } else { 3 };
+    let cmyk = check_header(bytes, &found)?;
+    let out = if cmyk { 4 } else { 3 };
     Ok(Survey {
-        coding: Coding::Jpeg { inks },
+        coding: Coding::Jpeg { inks: cmyk },
         width: found.width,
         height: found.height,
         orientation: orientation(found.exif),
@@ -50,11 +50,11 @@ fn check_header(bytes: &[u8], found: &Markers<'_>) -> Result<bool> {
 pub(super) fn decode(
     bytes: &[u8],
     header: &Header,
-    inks: bool,
+    cmyk: bool,
     limits: &DecodeLimits,
 ) -> Result<Vec<u8>> {
     let (width, height) = (header.width as usize, header.height as usize);
-    let (format, colours) = if inks { (PixelFormat::CMYK, 4) } else { (PixelFormat::RGB, 3) };
+    let (format, colours) = if cmyk { (PixelFormat::CMYK, 4) } else { (PixelFormat::RGB, 3) };
     let mut pixels = vec![0; width * height * colours];
     let mut reader = Decompressor::new().map_err(damaged)?;
     reader.set_scan_limit(limits.jpeg_scans_max).map_err(damaged)?;
@@ -66,7 +66,7 @@ pub(super) fn decode(
             return Err(damaged(error));
         }
     }
-    Ok(if inks { rgb::from_inks(pixels) } else { pixels })
+    Ok(if cmyk { rgb::from_inks(pixels) } else { pixels })
 }
 
 fn damaged(error: turbojpeg::Error) -> Error {

@@ -4,11 +4,11 @@
 //! that decoding will cost from the file's structure, and checks them against limits before allocating.
 
 mod jpeg;
-mod markers;
+mod jpeg_markers;
+mod orientation;
 mod png;
 mod rgb;
-mod turn;
-mod vp8l;
+mod vp8l_tables;
 mod webp;
 
 use image::metadata::Orientation;
@@ -126,11 +126,11 @@ pub fn probe(bytes: &[u8], limits: &DecodeLimits) -> Result<Header> {
 pub fn decode(bytes: &[u8], header: &Header, limits: &DecodeLimits) -> Result<Picture> {
     guarded(|| {
         let pixels = match header.coding {
-            Coding::Jpeg { inks } => jpeg::decode(bytes, header, inks, limits)?,
+            Coding::Jpeg { inks: cmyk } => jpeg::decode(bytes, header, cmyk, limits)?,
             Coding::Png => png::decode(bytes)?,
             Coding::WebP(still) => webp::decode(bytes, still)?,
         };
-        turn::upright(header.width, header.height, pixels, header.orientation)
+        orientation::upright(header.width, header.height, pixels, header.orientation)
     })
 }
 
@@ -158,9 +158,11 @@ fn held_size(width: u32, height: u32, limits: &DecodeLimits) -> Result<u64> {
 
 /// Checks the decoding cost against the limits, including the memory of the rotation.
 fn held(survey: Survey, limits: &DecodeLimits) -> Result<Header> {
-    let Survey { coding, width, height, orientation, coded_bytes, passed_pixels, .. } = survey;
+    let Survey {
+        coding, width, height, orientation, coded_bytes, passed_pixels: pixel_passes, ..
+    } = survey;
     let pixels = held_size(width, height, limits)?;
-    let turned = if turn::is_in_place(orientation) { pixels * 3 } else { pixels * 6 };
+    let turned = if orientation::is_in_place(orientation) { pixels * 3 } else { pixels * 6 };
     let memory_bytes = survey.memory_bytes.max(turned);
     if memory_bytes > limits.decoded_bytes_max {
         let (received, expected) = (memory_bytes >> 20, limits.decoded_bytes_max >> 20);
@@ -168,8 +170,8 @@ fn held(survey: Survey, limits: &DecodeLimits) -> Result<Header> {
             "decoding needs {received} MiB of memory; the limit is {expected} MiB"
         )));
     }
-    if passed_pixels > limits.passed_pixels_max {
-        let (passes, expected) = (passed_pixels / pixels, limits.passed_pixels_max / pixels);
+    if pixel_passes > limits.passed_pixels_max {
+        let (passes, expected) = (pixel_passes / pixels, limits.passed_pixels_max / pixels);
         return Err(refused(format!(
             "{width}x{height} pixels are coded in {passes} passes; the limit at this size is {expected}"
         )));
@@ -182,7 +184,7 @@ fn held(survey: Survey, limits: &DecodeLimits) -> Result<Header> {
              and format has at least {expected} bytes"
         )));
     }
-    Ok(Header { coding, width, height, orientation, memory_bytes, passed_pixels })
+    Ok(Header { coding, width, height, orientation, memory_bytes, passed_pixels: pixel_passes })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -275,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn photos_pass() {
+    fn ordinary_photos_are_within_the_limits() {
         for (megapixels, each, passes, megabytes) in [
             (24, 3, 3, 0.1),
             (45, 3, 2, 12.0),
@@ -295,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn bombs_do_not_and_the_reason_says_why() {
+    fn decompression_bombs_are_refused_with_the_reason() {
         let reason =
             |found: Result<Header>| found.map_or_else(|error| error.to_string(), |_| String::new());
         for (received, expected) in [

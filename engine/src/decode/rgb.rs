@@ -37,9 +37,9 @@ pub(super) fn from_samples(colour: ColorType, samples: Vec<u8>) -> Vec<u8> {
 }
 
 /// Converts CMYK to RGB. The values are inverted, as Adobe programs store them: 255 is no ink.
-pub(super) fn from_inks(inks: Vec<u8>) -> Vec<u8> {
+pub(super) fn from_inks(cmyk: Vec<u8>) -> Vec<u8> {
     let over = |ink: u8, black: u8| ((u32::from(ink) * u32::from(black) + 127) / 255) as u8;
-    packed(inks, |&[c, m, y, k]: &[u8; 4]| [over(c, k), over(m, k), over(y, k)])
+    packed(cmyk, |&[c, m, y, k]: &[u8; 4]| [over(c, k), over(m, k), over(y, k)])
 }
 
 /// Rounds a 16-bit sample to 8 bits.

@@ -10,7 +10,9 @@ use std::io::Cursor;
 
 use crate::error::Result;
 
-use super::{Coding, DecodeLimits, Survey, damaged, held_size, orientation, refused, rgb, vp8l};
+use super::{
+    Coding, DecodeLimits, Survey, damaged, held_size, orientation, refused, rgb, vp8l_tables,
+};
 
 /// Memory for rows of macroblocks and colour caches, bytes.
 const SCRATCH_BYTES: u64 = 2 << 20;
@@ -41,7 +43,7 @@ pub(super) fn survey(bytes: &[u8], limits: &DecodeLimits) -> Result<Survey> {
     let pixels = held_size(width, height, limits)?;
     let coded_bytes = still.length as u64;
     let memory_bytes = if still.lossless {
-        pixels * 4 + coded_bytes + vp8l::memory(content)?
+        pixels * 4 + coded_bytes + vp8l_tables::memory(content)?
     } else {
         // Three planes and the RGB pixels at the same time; the decoder also copies the compressed bytes.
         let blocks = u64::from(width.div_ceil(16)) * u64::from(height.div_ceil(16));
@@ -138,8 +140,8 @@ fn size(content: &[u8], lossless: bool) -> Option<(u32, u32)> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::{decode, probe};
     use super::*;
+    use crate::decode::{decode, probe};
 
     #[test]
     fn transparency_and_containers_change_no_colour() {

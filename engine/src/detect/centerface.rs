@@ -7,8 +7,8 @@ use ndarray::{Array4, ArrayD};
 
 use super::{Detection, Family, entry, planes};
 use crate::error::{Error, Result};
+use crate::models::runtime::Outputs;
 use crate::picture::{Picture, Region};
-use crate::runtime::Outputs;
 
 const STRIDE: f32 = 4.0;
 

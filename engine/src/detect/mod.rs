@@ -12,9 +12,9 @@ mod yunet;
 use ndarray::{Array4, ArrayD};
 
 use crate::error::{Error, Result};
-use crate::manifest::DetectorFamily;
+use crate::models::manifest::DetectorFamily;
+use crate::models::runtime::{Model, Outputs};
 use crate::picture::{Picture, Region};
-use crate::runtime::{Model, Outputs};
 
 pub(crate) use refine::{CHIP_SIDE_PX, Refined};
 

@@ -111,12 +111,12 @@ impl Detector {
         &self,
         picture: &Picture,
         faces: &[Detection],
-        look: &Look,
+        pass: &Look,
         score_min: f32,
     ) -> Result<Vec<Option<Refined>>> {
-        let side = self.fixed_side_px.unwrap_or(look.side_px);
+        let side = self.fixed_side_px.unwrap_or(pass.side_px);
         let regions: Vec<Region> =
-            faces.iter().map(|face| face.region.square(look.factor)).collect();
+            faces.iter().map(|face| face.region.square(pass.factor)).collect();
         let cut = |region: &Region| picture.cut(*region, side, side, (side, side));
         let chips = regions.iter().map(cut).collect::<Result<Vec<_>>>()?;
         let seen = self.run(&chips, score_min)?;
@@ -132,9 +132,9 @@ impl Detector {
         face: &Detection,
     ) -> Result<Option<(Picture, Landmarks)>> {
         let (mut seen, mut sum) = (0.0, [[0.0; 2]; 5]);
-        for look in &CLOSE {
+        for pass in &CLOSE {
             let again =
-                self.look_again(picture, std::slice::from_ref(face), look, CLOSE_SCORE_MIN)?;
+                self.look_again(picture, std::slice::from_ref(face), pass, CLOSE_SCORE_MIN)?;
             for landmarks in again.into_iter().flatten().map(|again| again.face.landmarks) {
                 seen += 1.0;
                 for (sum, point) in sum.as_flattened_mut().iter_mut().zip(landmarks.as_flattened())
@@ -184,7 +184,7 @@ fn averaged(mut second: Refined, first: &Detection) -> Refined {
 /// Finds the candidate among the detections in its chip, and converts it to the photo's coordinates.
 fn confirm(
     chip: Picture,
-    look: Vec<Detection>,
+    pass: Vec<Detection>,
     region: Region,
     candidate: &Detection,
 ) -> Option<Refined> {
@@ -195,7 +195,7 @@ fn confirm(
         width: candidate.region.width / scale,
         height: candidate.region.height / scale,
     };
-    let best = look
+    let best = pass
         .into_iter()
         .max_by(|a, b| a.region.iou(&in_chip).total_cmp(&b.region.iou(&in_chip)))?;
     if best.region.iou(&in_chip) < SAME_FACE_IOU_MIN

@@ -8,8 +8,8 @@ use ndarray::{Array4, ArrayD};
 
 use super::{Detection, Family, entry, landmarks_at, planes};
 use crate::error::{Error, Result};
+use crate::models::runtime::Outputs;
 use crate::picture::{Picture, Region};
-use crate::runtime::Outputs;
 
 const ANCHORS: u32 = 2;
 

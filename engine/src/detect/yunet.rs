@@ -6,8 +6,8 @@ use ndarray::Array4;
 
 use super::{Detection, Family, entry, landmarks_at, planes};
 use crate::error::Result;
+use crate::models::runtime::Outputs;
 use crate::picture::{Picture, Region};
-use crate::runtime::Outputs;
 
 pub(super) struct YuNet;
 

@@ -7,7 +7,7 @@ use hnsw_rs::prelude::{Distance, Hnsw};
 use rayon::prelude::*;
 
 use super::graph::{Graph, Links};
-use super::rows::Rows;
+use super::quantized::Rows;
 use crate::ids::FaceId;
 
 /// The maximum number of links of a face on each layer (the paper's M); twice as many on the base layer.

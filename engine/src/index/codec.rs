@@ -10,7 +10,7 @@
 use sha2::{Digest, Sha256};
 
 use super::graph::{Graph, Links};
-use super::rows::{DIM_MAX, Rows};
+use super::quantized::{DIM_MAX, Rows};
 use crate::error::{Error, Result};
 use crate::ids::FaceId;
 
@@ -161,9 +161,9 @@ fn damaged(reason: &str) -> Error {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::index::rows::Code;
+    use crate::index::quantized::Code;
     use crate::index::sample::{People, Random, fill};
-    use crate::index::walk::Walk;
+    use crate::index::search_layer::Walk;
     use crate::index::{HnswIndex, Index};
 
     fn sample() -> Vec<u8> {
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn newer_versions_are_told_from_damage() {
+    fn newer_versions_and_damage_give_different_errors() {
         let mut bytes = sample();
         bytes[8] = 2;
         sign(&mut bytes);

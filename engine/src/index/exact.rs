@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::rows::{Code, Rows};
+use super::quantized::{Code, Rows};
 use super::{Hit, Index};
 use crate::error::Result;
 use crate::ids::FaceId;
@@ -115,14 +115,14 @@ mod tests {
     use super::*;
     use crate::error::Error;
     use crate::index::sample::{People, Random, fill, recall};
-    use crate::index::{model, select};
+    use crate::index::{model, top_k};
 
     /// Returns the top `k` by the cosines of the `f32` embeddings, without rounding to codes.
     fn brute_force(faces: &[(FaceId, Vec<f32>)], query: &[f32], k: usize) -> Vec<Hit> {
         let dot = |v: &[f32]| v.iter().zip(query).map(|(a, b)| a * b).sum();
         let hit = |(face, v): &(FaceId, Vec<f32>)| Hit { face: *face, similarity: dot(v) };
         let mut hits: Vec<Hit> = faces.iter().map(hit).collect();
-        hits.sort_by(select::rank);
+        hits.sort_by(top_k::rank);
         hits.truncate(k);
         hits
     }
@@ -138,7 +138,7 @@ mod tests {
         let received: Vec<_> = queries.iter().map(|q| index.search(q, 10).unwrap()).collect();
         assert!(recall(&expected, &received) >= 0.98, "{}", recall(&expected, &received));
         for (expected, received) in expected.iter().zip(&received) {
-            assert!(received.is_sorted_by(|a, b| select::rank(a, b).is_lt()));
+            assert!(received.is_sorted_by(|a, b| top_k::rank(a, b).is_lt()));
             for (e, r) in expected.iter().zip(received) {
                 assert!((e.similarity - r.similarity).abs() < 0.005, "{e:?} {r:?}");
             }
@@ -162,12 +162,12 @@ mod tests {
         let query = random.unit(4);
         let all = index.search_above(&query, f32::NEG_INFINITY).unwrap();
         assert_eq!(all.len(), 70_000);
-        assert!(all.is_sorted_by(|a, b| select::rank(a, b).is_lt()));
+        assert!(all.is_sorted_by(|a, b| top_k::rank(a, b).is_lt()));
         assert_eq!(index.search(&query, 100).unwrap(), all[..100]);
     }
 
     #[test]
-    fn many_at_once_get_what_each_gets_alone() {
+    fn a_batch_search_equals_single_searches() {
         let mut random = Random(6);
         for faces in [0, 1, 300, 70_000] {
             let mut index = ExactIndex::new(4);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_embedding_changes_nothing() {
+    fn an_invalid_embedding_changes_nothing() {
         let mut index = ExactIndex::new(2);
         let face = Random(1).face();
         index.insert(face, &[0.6, 0.8]).unwrap();

@@ -4,8 +4,8 @@
 //! point. The builder or the codec has checked that all links are in range.
 
 use super::Hit;
-use super::rows::{Code, Rows};
-use super::walk::Walk;
+use super::quantized::{Code, Rows};
+use super::search_layer::Walk;
 use crate::ids::FaceId;
 
 /// The maximum number of faces of a graph: its links are counted in 32 bits.
@@ -118,13 +118,13 @@ impl Graph {
         true
     }
 
-    /// Erases the faces for which `keep` returns false; calls it in the order of ids. Returns the number
+    /// Erases the faces for which `is_kept` returns false; calls it in the order of ids. Returns the number
     /// erased.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&FaceId) -> bool) -> usize {
+    pub(super) fn retain(&mut self, mut is_kept: impl FnMut(&FaceId) -> bool) -> usize {
         let before = self.by_id.len();
         self.by_id.retain(|&row| {
             let row = row as usize;
-            let kept = keep(&self.ids[row]);
+            let kept = is_kept(&self.ids[row]);
             if !kept {
                 self.rows.clear(row);
                 self.ids[row] = NOBODY;

@@ -1,7 +1,7 @@
 use super::exact::ExactIndex;
 use super::graph::{Above, GRAPH_FACES_MAX, Graph};
-use super::rows::{Code, Rows};
-use super::select::Selection;
+use super::quantized::{Code, Rows};
+use super::top_k::Selection;
 use super::{Hit, Index, build, codec};
 use crate::error::{Error, Result};
 use crate::ids::FaceId;

@@ -11,11 +11,11 @@ mod hnsw;
 mod kernels;
 #[cfg(test)]
 mod model;
-mod rows;
+mod quantized;
 #[cfg(test)]
 mod sample;
-mod select;
-mod walk;
+mod search_layer;
+mod top_k;
 
 pub use exact::ExactIndex;
 pub use hnsw::HnswIndex;

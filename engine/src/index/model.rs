@@ -2,7 +2,7 @@
 //! index stays small enough for every kind to answer exactly.
 
 use super::sample::Random;
-use super::{Hit, Index, select};
+use super::{Hit, Index, top_k};
 use crate::ids::FaceId;
 
 const DIM: usize = 16;
@@ -51,7 +51,7 @@ fn check(index: &impl Index, list: &[(FaceId, Vec<f32>)], removed: &[FaceId], ra
         assert!(kept.len() == DIM && cosine > 0.999, "{cosine}");
         assert!(index.similarity(face, &kept).is_some_and(|s| s > 0.99999));
     }
-    expected.sort_by(select::rank);
+    expected.sort_by(top_k::rank);
     let k = random.below(list.len() + 3);
     let floor = random.below(20) as f32 / 10.0 - 1.0;
     let (Ok(nearest), Ok(above)) = (index.search(&query, k), index.search_above(&query, floor))
@@ -65,7 +65,7 @@ fn check(index: &impl Index, list: &[(FaceId, Vec<f32>)], removed: &[FaceId], ra
     let surely = expected.iter().filter(|hit| hit.similarity > floor + 0.01);
     assert!(surely.count() <= above.len());
     for hits in [nearest, above] {
-        assert!(hits.is_sorted_by(|a, b| select::rank(a, b).is_lt()), "{hits:?}");
+        assert!(hits.is_sorted_by(|a, b| top_k::rank(a, b).is_lt()), "{hits:?}");
         for (hit, e) in hits.iter().zip(&expected) {
             // Rounding may swap faces of nearly equal similarity: compare the similarities rank by rank.
             assert!((hit.similarity - e.similarity).abs() < 0.01, "{hit:?} {e:?}");

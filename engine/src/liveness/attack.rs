@@ -1,7 +1,7 @@
 use crate::detect::planes;
 use crate::error::Result;
+use crate::models::runtime::Model;
 use crate::picture::{Picture, Region};
-use crate::runtime::Model;
 
 /// Side of the model's input, px.
 pub(super) const SIDE_PX: u32 = 128;

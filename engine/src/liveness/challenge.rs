@@ -5,12 +5,12 @@
 
 use std::collections::HashSet;
 
-use super::judge::{self, Turned};
-use super::print::Print;
-use super::words::{Guidance, Progress, Refusal, Turn};
+use super::frame_checks::{self, Turned};
+use super::frame_fingerprint::Print;
+use super::protocol::{Guidance, Progress, Refusal, Turn};
 use super::{LiveFace, Look};
 use crate::error::{Error, Result};
-use crate::query::Template;
+use crate::template::Template;
 
 /// Limits the time of a challenge from its first frame, ms.
 const TIME_MAX_MS: u64 = 90_000;
@@ -131,11 +131,11 @@ impl Challenge {
     /// caller; the time limit starts with the first frame. No frame may be sent twice: a client that samples
     /// its camera faster than the camera delivers frames gets `Refusal::Replay`. After a verdict, returns it
     /// again.
-    pub fn see(&mut self, look: &Look, at_ms: u64) -> Progress {
+    pub fn see(&mut self, frame: &Look, at_ms: u64) -> Progress {
         if let Some(verdict) = self.verdict {
             return verdict;
         }
-        let progress = self.judge(look, at_ms).unwrap_or_else(Progress::Failed);
+        let progress = self.judge(frame, at_ms).unwrap_or_else(Progress::Failed);
         if !matches!(progress, Progress::Wait(_)) {
             self.verdict = Some(progress);
         }
@@ -166,16 +166,16 @@ impl Challenge {
         }
     }
 
-    fn judge(&mut self, look: &Look, at_ms: u64) -> std::result::Result<Progress, Refusal> {
+    fn judge(&mut self, frame: &Look, at_ms: u64) -> std::result::Result<Progress, Refusal> {
         let began_ms = *self.began_ms.get_or_insert(at_ms);
         if at_ms.saturating_sub(began_ms) > TIME_MAX_MS || self.seen.len() >= LOOKS_MAX {
             return Err(Refusal::TooLate);
         }
-        if !self.seen.insert(look.frame_digest) {
+        if !self.seen.insert(frame.frame_digest) {
             return Err(Refusal::Replay);
         }
-        self.presence(look, at_ms)?;
-        let face = match judge::fit(look) {
+        self.presence(frame, at_ms)?;
+        let face = match frame_checks::fit(frame) {
             Ok(face) => face,
             Err(guidance) => return Ok(Progress::Wait(guidance)),
         };
@@ -184,21 +184,21 @@ impl Challenge {
         }
         let passes = match (self.turn(), self.kept.last(), self.kept.first()) {
             (Some(turn), Some(front), _) => {
-                let turned = judge::turned(turn, &front.face, face);
+                let turned = frame_checks::turned(turn, &front.face, face);
                 self.turned(turned, at_ms)?
             }
-            (_, _, Some(first)) => judge::back(&first.face, face),
-            _ => judge::straight(face),
+            (_, _, Some(first)) => frame_checks::back(&first.face, face),
+            _ => frame_checks::straight(face),
         };
         if passes {
-            self.keep(face, &look.print, at_ms)
+            self.keep(face, &frame.print, at_ms)
         } else {
             Ok(Progress::Wait(self.awaited()))
         }
     }
 
     /// Fails the challenge if no face, or several, were in the frames for more than 15 s.
-    fn presence(&mut self, look: &Look, at_ms: u64) -> std::result::Result<(), Refusal> {
+    fn presence(&mut self, frame: &Look, at_ms: u64) -> std::result::Result<(), Refusal> {
         let lasts = |holds: bool, since: &mut Option<u64>, max_ms: u64| {
             if !holds {
                 *since = None;
@@ -206,10 +206,10 @@ impl Challenge {
             }
             at_ms.saturating_sub(*since.get_or_insert(at_ms)) > max_ms
         };
-        if lasts(look.faces == 0, &mut self.no_face_since_ms, NO_FACE_MAX_MS) {
+        if lasts(frame.faces == 0, &mut self.no_face_since_ms, NO_FACE_MAX_MS) {
             return Err(Refusal::NoFace);
         }
-        if lasts(look.faces > 1, &mut self.many_faces_since_ms, MANY_FACES_MAX_MS) {
+        if lasts(frame.faces > 1, &mut self.many_faces_since_ms, MANY_FACES_MAX_MS) {
             return Err(Refusal::ManyFaces);
         }
         Ok(())
@@ -223,8 +223,8 @@ impl Challenge {
         else {
             return Ok(false);
         };
-        let another = !judge::same_person(&first.face, face);
-        let tilted = judge::tilted(&last.face, face);
+        let another = !frame_checks::same_person(&first.face, face);
+        let tilted = frame_checks::tilted(&last.face, face);
         if lasts(&mut self.doubts.person, another) {
             return Err(Refusal::AnotherPerson);
         }
@@ -255,20 +255,21 @@ impl Challenge {
     fn keep(
         &mut self,
         face: &LiveFace,
-        print: &Print,
+        fingerprint: &Print,
         at_ms: u64,
     ) -> std::result::Result<Progress, Refusal> {
-        let same = |kept: &Kept| print.difference(&kept.print) <= judge::SAME_FRAME_MAX;
+        let same =
+            |kept: &Kept| fingerprint.difference(&kept.print) <= frame_checks::SAME_FRAME_MAX;
         if self.kept.iter().any(same) {
             return Err(Refusal::Replay);
         }
-        self.kept.push(Kept { face: face.clone(), print: print.clone() });
+        self.kept.push(Kept { face: face.clone(), print: fingerprint.clone() });
         self.doubts = Doubts::default();
         self.asked_ms = at_ms;
         if self.done() < TURNS {
             return Ok(Progress::Wait(self.awaited()));
         }
-        if judge::is_live(self.kept.iter().map(|kept| kept.face.live)) {
+        if frame_checks::is_live(self.kept.iter().map(|kept| kept.face.live)) {
             Ok(Progress::Passed)
         } else {
             Err(Refusal::Attack)

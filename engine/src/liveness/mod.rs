@@ -5,28 +5,28 @@
 
 mod attack;
 mod challenge;
-mod judge;
-mod plane;
+mod frame_checks;
+mod frame_fingerprint;
+mod planarity;
 mod pose;
-mod print;
-mod words;
+mod protocol;
 
 use sha2::{Digest, Sha256};
 
 pub use challenge::Challenge;
-pub use judge::ATTACK_LIVE_MIN;
-pub use words::{Guidance, Progress, Refusal, Turn};
+pub use frame_checks::ATTACK_LIVE_MIN;
+pub use protocol::{Guidance, Progress, Refusal, Turn};
 
 use crate::embed::Precision;
 use crate::error::Result;
 use crate::face::Face;
 use crate::models::Models;
+use crate::models::runtime::{Model, Provider, Runtime};
 use crate::picture::{Picture, Region};
 use crate::quality::Quality;
-use crate::runtime::{Model, Provider, Runtime};
 use attack::Attack;
+use frame_fingerprint::Print;
 use pose::HeadPose;
-use print::Print;
 
 /// Lowest height of a face, relative to the largest one, at which it is counted; people in the background are
 /// not.
@@ -167,7 +167,7 @@ impl Liveness {
 fn brightness(picture: &Picture, region: Region) -> Result<f32> {
     const SIDE: u32 = 16;
     let cells = picture.cut(region, SIDE, SIDE, (SIDE, SIDE))?;
-    let sum: f32 = cells.pixels().chunks_exact(3).map(print::luma).sum();
+    let sum: f32 = cells.pixels().chunks_exact(3).map(frame_fingerprint::luma).sum();
     Ok(sum / (SIDE * SIDE) as f32 / 255.0)
 }
 

@@ -1,8 +1,8 @@
 use super::Pose;
 use crate::detect::{Landmarks, planes};
 use crate::error::Result;
+use crate::models::runtime::Model;
 use crate::picture::{Picture, Region};
-use crate::runtime::Model;
 
 /// Side of the model's input, px.
 pub(super) const SIDE_PX: u32 = 224;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::ids::FaceId;
-use crate::query::Template;
+use crate::template::Template;
 
 const ONE: [Turn; 3] = [Turn::Left, Turn::Up, Turn::Right];
 
@@ -55,9 +55,9 @@ fn angles(awaited: Guidance) -> [f32; 2] {
 fn obey(challenge: &mut Challenge, every_ms: u64, change: impl Fn(u32, &mut Look)) -> Progress {
     for number in 0..40 {
         let [yaw, pitch] = angles(challenge.awaited());
-        let mut look = look(number, yaw, pitch);
-        change(number, &mut look);
-        let progress = challenge.see(&look, 5_000 + u64::from(number) * every_ms);
+        let mut frame = look(number, yaw, pitch);
+        change(number, &mut frame);
+        let progress = challenge.see(&frame, 5_000 + u64::from(number) * every_ms);
         if !matches!(progress, Progress::Wait(_)) {
             return progress;
         }
@@ -68,15 +68,15 @@ fn obey(challenge: &mut Challenge, every_ms: u64, change: impl Fn(u32, &mut Look
 #[test]
 fn turns_in_the_order_asked_for_pass_and_the_verdict_stays() {
     let mut challenge = Challenge::of(ONE);
-    let mut told = Vec::new();
+    let mut replies = Vec::new();
     for (number, awaited) in (0..6).zip([None, Some(0), None, Some(1), None, Some(2)]) {
         let expected = awaited.map_or(Guidance::Front, |nth: usize| Guidance::Turn(ONE[nth]));
         assert_eq!(challenge.awaited(), expected);
         let [yaw, pitch] = angles(expected);
-        told.push(challenge.see(&look(number, yaw, pitch), u64::from(number) * 500));
+        replies.push(challenge.see(&look(number, yaw, pitch), u64::from(number) * 500));
     }
-    assert_eq!(told.pop(), Some(Progress::Passed));
-    assert!(told.iter().all(|progress| matches!(progress, Progress::Wait(_))), "{told:?}");
+    assert_eq!(replies.pop(), Some(Progress::Passed));
+    assert!(replies.iter().all(|progress| matches!(progress, Progress::Wait(_))), "{replies:?}");
     assert_eq!(challenge.done(), 3);
     assert_eq!(challenge.see(&look(0, 0.0, 0.0), u64::MAX), Progress::Passed);
     assert_eq!(challenge.template("pack").unwrap().pictures, 6);
@@ -98,7 +98,7 @@ fn a_turn_counts_only_while_it_is_awaited() {
 }
 
 #[test]
-fn a_turn_sooner_than_a_person_is_refused() {
+fn a_turn_faster_than_a_person_is_refused() {
     for (every_ms, expected) in [(299, Progress::Failed(Refusal::TooFast)), (300, Progress::Passed)]
     {
         assert_eq!(obey(&mut Challenge::of(ONE), every_ms, |_, _| ()), expected);
@@ -106,7 +106,7 @@ fn a_turn_sooner_than_a_person_is_refused() {
 }
 
 #[test]
-fn ninety_seconds_from_the_first_look_are_the_limit() {
+fn a_challenge_ends_ninety_seconds_after_the_first_frame() {
     for (late_ms, expected) in [
         (90_000, Progress::Wait(Guidance::Turn(Turn::Left))),
         (90_001, Progress::Failed(Refusal::TooLate)),
@@ -122,12 +122,12 @@ fn ninety_seconds_from_the_first_look_are_the_limit() {
 }
 
 #[test]
-fn more_looks_than_a_camera_gives_are_refused() {
+fn frames_faster_than_a_camera_are_refused() {
     let mut challenge = Challenge::of(ONE);
     let last = (0..2_000).map(|number| {
-        let mut look = look(0, 0.0, 0.0);
-        look.frame_digest[..4].copy_from_slice(&(number as u32).to_le_bytes());
-        challenge.see(&look, number)
+        let mut frame = look(0, 0.0, 0.0);
+        frame.frame_digest[..4].copy_from_slice(&(number as u32).to_le_bytes());
+        challenge.see(&frame, number)
     });
     let verdicts: Vec<Progress> = last.collect();
     assert!(matches!(verdicts[899], Progress::Wait(_)));
@@ -135,15 +135,15 @@ fn more_looks_than_a_camera_gives_are_refused() {
 }
 
 #[test]
-fn nobody_or_several_people_are_waited_for_but_not_for_ever() {
+fn no_face_and_several_faces_are_waited_for_but_not_for_ever() {
     for (faces, guidance, refusal) in
         [(0, Guidance::NoFace, Refusal::NoFace), (2, Guidance::OneFaceOnly, Refusal::ManyFaces)]
     {
         let absent = |number| {
-            let mut look = look(number, 0.0, 0.0);
-            look.faces = faces;
-            look.face = None;
-            look
+            let mut frame = look(number, 0.0, 0.0);
+            frame.faces = faces;
+            frame.face = None;
+            frame
         };
         let mut challenge = Challenge::of(ONE);
         assert_eq!(challenge.see(&absent(0), 0), Progress::Wait(guidance));
@@ -157,19 +157,22 @@ fn nobody_or_several_people_are_waited_for_but_not_for_ever() {
 }
 
 #[test]
-fn doubts_need_three_looks_in_a_row() {
+fn a_doubt_needs_three_frames_in_a_row() {
     type Change = fn(&mut Look);
     let doubts: [(Change, Refusal); 4] = [
-        (|look| change(look, |face| face.face.embedding = vec![0.0, 1.0]), Refusal::AnotherPerson),
-        (|look| change(look, |face| face.pose.yaw = -27.0), Refusal::WrongTurn),
+        (
+            |frame| change(frame, |face| face.face.embedding = vec![0.0, 1.0]),
+            Refusal::AnotherPerson,
+        ),
+        (|frame| change(frame, |face| face.pose.yaw = -27.0), Refusal::WrongTurn),
         // First a turn in pose but without relief, then a tilted picture.
         (
-            |look| change(look, |face| face.face.landmarks = landmarks(25.0, 0.0, 0.0)),
+            |frame| change(frame, |face| face.face.landmarks = landmarks(25.0, 0.0, 0.0)),
             Refusal::Flat,
         ),
         (
-            |look| {
-                change(look, |face| {
+            |frame| {
+                change(frame, |face| {
                     face.pose.yaw = 3.0;
                     face.face.landmarks = landmarks(50.0, 0.0, 0.0);
                 });
@@ -179,15 +182,15 @@ fn doubts_need_three_looks_in_a_row() {
     ];
     for (doubt, refusal) in doubts {
         let doubtful = |number| {
-            let mut look = look(number, 25.0, 0.0);
-            doubt(&mut look);
-            look
+            let mut frame = look(number, 25.0, 0.0);
+            doubt(&mut frame);
+            frame
         };
         let mut challenge = Challenge::of(ONE);
         let mut number = 0;
-        let mut see = |challenge: &mut Challenge, look: Look| {
+        let mut see = |challenge: &mut Challenge, frame: Look| {
             number += 1;
-            challenge.see(&look, number * 500)
+            challenge.see(&frame, number * 500)
         };
         see(&mut challenge, look(0, 0.0, 0.0));
         let asked = Progress::Wait(Guidance::Turn(Turn::Left));
@@ -200,16 +203,16 @@ fn doubts_need_three_looks_in_a_row() {
     }
 }
 
-fn change(look: &mut Look, change: impl Fn(&mut LiveFace)) {
-    look.face.iter_mut().for_each(change);
+fn change(frame: &mut Look, change: impl Fn(&mut LiveFace)) {
+    frame.face.iter_mut().for_each(change);
 }
 
 #[test]
 fn one_frame_may_look_like_an_attack_and_two_may_not() {
     let with = |low: u32| {
-        obey(&mut Challenge::of(ONE), 500, move |number, look| {
+        obey(&mut Challenge::of(ONE), 500, move |number, frame| {
             let live = if number < low { 0.02 } else { 0.9 };
-            change(look, |face| face.live = live);
+            change(frame, |face| face.live = live);
         })
     };
     assert_eq!(with(0), Progress::Passed);
@@ -234,14 +237,14 @@ fn a_frame_counts_once() {
 #[test]
 fn turned_frames_too_far_from_the_others_stay_out_of_the_template() {
     let mut challenge = Challenge::of(ONE);
-    let progress = obey(&mut challenge, 500, |number, look| {
+    let progress = obey(&mut challenge, 500, |number, frame| {
         let likeness: f32 = match number {
             1 => 0.35,
             5 => -0.35,
             _ => return,
         };
         let across = (1.0 - likeness * likeness).sqrt() * likeness.signum();
-        change(look, |face| face.face.embedding = vec![likeness.abs(), across]);
+        change(frame, |face| face.face.embedding = vec![likeness.abs(), across]);
     });
     assert_eq!(progress, Progress::Passed);
     let template: Template = challenge.template("pack").unwrap();

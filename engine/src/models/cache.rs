@@ -1,10 +1,10 @@
 use std::path::{Path, PathBuf};
 
 use super::files::{self, absolute};
-use super::patch;
+use super::onnx::patch;
 use super::source::{Source, wrong_hash};
 use crate::error::Result;
-use crate::manifest::{Patch, Runtime, Sha256Sum, SourceFile};
+use crate::models::manifest::{Patch, Runtime, Sha256Sum, SourceFile};
 
 /// Size up to which a model is hashed each time it is resolved (about 30 ms per 50 MB), bytes. A larger model
 /// is hashed only when it is fetched.

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::files;
 use crate::error::{Error, Result};
-use crate::manifest::{Archive, Registry};
+use crate::models::manifest::{Archive, Registry};
 
 /// The Python version that wheels are requested for, whichever is installed. Only pure or pinned wheels are
 /// used.
@@ -138,8 +138,8 @@ fn tail(output: &[u8]) -> String {
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::manifest::Pack;
-    use crate::manifest::{Origin, photos, runtimes};
+    use crate::models::manifest::Pack;
+    use crate::models::manifest::{Origin, photos, runtimes};
 
     fn archive_of(origin: &Origin) -> &Archive {
         match origin {

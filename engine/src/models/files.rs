@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::manifest::Sha256Sum;
+use crate::models::manifest::Sha256Sum;
 
 /// Limits the size of a file that is read into memory, bytes; the largest known file has 174 MB.
 pub(super) const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -59,7 +59,7 @@ pub(super) fn create_folder(path: &Path) -> Result<()> {
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     create_folder(folder)?;
-    crate::files::replace(path, bytes, 0o644)
+    crate::fs::durable::replace(path, bytes, 0o644)
 }
 
 /// Returns the absolute path, whether or not the file exists.

@@ -8,16 +8,13 @@ mod archive;
 mod cache;
 mod fetch;
 mod files;
-mod fold;
-mod onnx;
-mod patch;
 mod source;
 mod status;
 
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::manifest::{DEFAULT_PACK, Pack, SourceFile, liveness, photos, runtimes};
+use crate::models::manifest::{DEFAULT_PACK, Pack, SourceFile, liveness, photos, runtimes};
 use cache::Cache;
 use files::absolute;
 use source::Source;
@@ -239,6 +236,9 @@ fn unlisted_platform() -> Error {
     Error::Runtime { reason: format!("no ONNX Runtime is listed for {os} on {arch}") }
 }
 
+pub(crate) mod manifest;
+mod onnx;
+pub(crate) mod runtime;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;

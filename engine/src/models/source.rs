@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use super::files::{self, TempFolder};
 use super::{archive, fetch};
 use crate::error::{Error, Result};
-use crate::manifest::{Archive, Origin, Registry, Sha256Sum, SourceFile};
+use crate::models::manifest::{Archive, Origin, Registry, Sha256Sum, SourceFile};
 
 /// The source of verified original files: the folder of a user's pack, the offline folder, or a registry.
 /// Each archive is fetched and verified once.

@@ -1,6 +1,6 @@
 use super::Models;
 use crate::error::Result;
-use crate::manifest::{LIVENESS, Origin, Pack, SourceFile, liveness};
+use crate::models::manifest::{LIVENESS, Origin, Pack, SourceFile, liveness};
 
 /// The state of a pack in the cache, from file names and sizes only: contents are not verified.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 use super::archive::tests::wheel;
 use super::*;
-use crate::manifest::Sha256Sum;
+use crate::models::manifest::Sha256Sum;
 use std::fs;
 
 /// A folder with a user's pack of two local files, and a cache.
@@ -54,45 +54,45 @@ fn quiet(line: &str) {
 
 #[test]
 fn local_files_are_taken_over_and_then_not_needed() {
-    let place = Place::new();
-    let pack = place.pack(None);
-    assert!(!place.models.status(&pack).fetched);
-    let files = place.models.resolve(&pack).unwrap();
+    let folder = Place::new();
+    let pack = folder.pack(None);
+    assert!(!folder.models.status(&pack).fetched);
+    let files = folder.models.resolve(&pack).unwrap();
     assert_eq!(fs::read(&files.detector).unwrap(), DETECTOR);
     assert_eq!(fs::read(&files.embedder).unwrap(), EMBEDDER);
     assert!(files.detector.is_absolute());
-    fs::remove_file(place.path("detector.onnx")).unwrap();
-    assert_eq!(place.models.resolve(&pack).unwrap(), files);
-    let status = place.models.status(&pack);
+    fs::remove_file(folder.path("detector.onnx")).unwrap();
+    assert_eq!(folder.models.resolve(&pack).unwrap(), files);
+    let status = folder.models.status(&pack);
     assert!(status.fetched && !status.commercial_use);
     assert_eq!(status.disk_bytes, (DETECTOR.len() + EMBEDDER.len()) as u64);
 }
 
 #[test]
 fn a_wrong_local_file_is_refused_with_both_sums() {
-    let place = Place::new();
-    let pack = place.pack(None);
-    fs::write(place.path("embedder.onnx"), b"another").unwrap();
-    let error = place.models.resolve(&pack).unwrap_err().to_string();
+    let folder = Place::new();
+    let pack = folder.pack(None);
+    fs::write(folder.path("embedder.onnx"), b"another").unwrap();
+    let error = folder.models.resolve(&pack).unwrap_err().to_string();
     assert!(error.contains(&Sha256Sum::of(EMBEDDER).to_string()), "{error}");
     assert!(error.contains(&Sha256Sum::of(b"another").to_string()), "{error}");
 }
 
 #[test]
 fn a_damaged_cache_is_noticed_and_fetching_repairs_it() {
-    let place = Place::new();
-    let pack = place.pack(None);
-    place.models.fetch_pack(&pack, &mut quiet).unwrap();
-    let files = place.models.resolve(&pack).unwrap();
+    let folder = Place::new();
+    let pack = folder.pack(None);
+    folder.models.fetch_pack(&pack, &mut quiet).unwrap();
+    let files = folder.models.resolve(&pack).unwrap();
     fs::write(&files.detector, b"damaged").unwrap();
-    let error = place.models.resolve(&pack).unwrap_err();
+    let error = folder.models.resolve(&pack).unwrap_err();
     assert!(matches!(error, Error::WrongHash { .. }), "{error}");
     // A sidecar file that was changed to match does not hide the damage.
     let note = Sha256Sum::of(b"damaged").to_string();
     fs::write(cache::sidecar(&files.detector), note).unwrap();
-    assert!(place.models.resolve(&pack).is_err());
-    place.models.fetch_pack(&pack, &mut quiet).unwrap();
-    assert_eq!(place.models.resolve(&pack).unwrap(), files);
+    assert!(folder.models.resolve(&pack).is_err());
+    folder.models.fetch_pack(&pack, &mut quiet).unwrap();
+    assert_eq!(folder.models.resolve(&pack).unwrap(), files);
 }
 
 #[test]
@@ -116,14 +116,14 @@ fn a_missing_model_names_the_command() {
 
 #[test]
 fn the_offline_folder_serves_files_and_archives_by_name() {
-    let place = Place::new();
-    let offline = place.path("offline");
+    let folder = Place::new();
+    let offline = folder.path("offline");
     fs::create_dir(&offline).unwrap();
     let whole = offline.join("pack-1.0-py3-none-any.whl");
     wheel(&whole, "in/detector.onnx", DETECTOR);
     let sum = files::sha256_of(&whole).unwrap().unwrap();
-    let pack = place.pack(Some(sum));
-    let models = Models::new(place.path("cache"), Some(offline.clone()));
+    let pack = folder.pack(Some(sum));
+    let models = Models::new(folder.path("cache"), Some(offline.clone()));
     // The wheel has the detector only; the embedder is in the offline folder.
     fs::write(offline.join("embedder.onnx"), EMBEDDER).unwrap();
     let files = models.resolve(&pack).unwrap();
@@ -133,11 +133,11 @@ fn the_offline_folder_serves_files_and_archives_by_name() {
 
 #[test]
 fn a_wrong_offline_file_is_refused_not_passed_over() {
-    let place = Place::new();
-    let offline = place.path("offline");
+    let folder = Place::new();
+    let offline = folder.path("offline");
     fs::create_dir(&offline).unwrap();
-    let pack = place.pack(Some(Sha256Sum::of(b"the right wheel")));
-    let models = Models::new(place.path("cache"), Some(offline.clone()));
+    let pack = folder.pack(Some(Sha256Sum::of(b"the right wheel")));
+    let models = Models::new(folder.path("cache"), Some(offline.clone()));
     let whole = offline.join("pack-1.0-py3-none-any.whl");
     wheel(&whole, "in/detector.onnx", DETECTOR);
     let error = models.resolve(&pack).unwrap_err();
@@ -150,20 +150,20 @@ fn a_wrong_offline_file_is_refused_not_passed_over() {
 
 #[test]
 fn concurrent_runs_agree() {
-    let place = Place::new();
-    let pack = place.pack(None);
+    let folder = Place::new();
+    let pack = folder.pack(None);
     std::thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| place.models.fetch_pack(&pack, &mut quiet).unwrap());
+            scope.spawn(|| folder.models.fetch_pack(&pack, &mut quiet).unwrap());
         }
     });
-    place.models.resolve(&pack).unwrap();
-    let left = fs::read_dir(place.path("cache")).unwrap().count();
+    folder.models.resolve(&pack).unwrap();
+    let left = fs::read_dir(folder.path("cache")).unwrap().count();
     assert_eq!(left, 4, "two models and their sidecar files, no temporary files");
 }
 
 #[test]
-fn what_changes_the_content_changes_the_name() {
+fn a_changed_content_changes_the_cache_name() {
     let models = Models::new("cache", None);
     let pack = Pack::builtin(DEFAULT_PACK).unwrap();
     let mut file = pack.embedder.file.clone();

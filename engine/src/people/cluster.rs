@@ -1,4 +1,4 @@
-//! Agglomerative average-linkage clustering of embeddings, under the constraints of `bonds.rs`.
+//! Agglomerative average-linkage clustering of embeddings, under the constraints of `constraints.rs`.
 //!
 //! Works on sums of unit embeddings: the average cosine between two clusters is the dot product of their sums
 //! divided by the product of their sizes, so the members are not needed.
@@ -7,8 +7,8 @@ use ndarray::{Array2, s};
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
 
-use super::bonds::{Bonds, merge_sorted};
-use super::products;
+use super::constraints::{Bonds, merge_sorted};
+use super::similarity_blocks;
 use crate::ids::PhotoId;
 
 /// A cluster during agglomeration; it starts as one new face or as a known part of a person.
@@ -61,12 +61,13 @@ pub(super) fn agglomerate(
     nodes: Vec<Node>,
     settled: usize,
     cut: f32,
-    bonds: &mut Bonds,
+    must_links: &mut Bonds,
 ) -> (Vec<usize>, Vec<Node>) {
     let mut links: Vec<HashMap<usize, f32>> = vec![HashMap::new(); nodes.len()];
     let mut heap = BinaryHeap::new();
     for (a, b, linkage) in close_pairs(&nodes, settled, cut) {
-        let barred = matches!((nodes.get(a), nodes.get(b)), (Some(x), Some(y)) if bonds.bar(x, y));
+        let barred =
+            matches!((nodes.get(a), nodes.get(b)), (Some(x), Some(y)) if must_links.bar(x, y));
         if !barred {
             link(&mut links, a, b, linkage);
             heap.push(Pair { linkage, a, b });
@@ -79,10 +80,10 @@ pub(super) fn agglomerate(
         let fresh = links.get(a).and_then(|of| of.get(&b)) == Some(&linkage);
         // Nodes that joined their must-link groups since then may bar the pair now.
         let barred = fresh
-            && !bonds.is_empty()
-            && matches!((nodes.get(a), nodes.get(b)), (Some(Some(x)), Some(Some(y))) if bonds.bar(x, y));
+            && !must_links.is_empty()
+            && matches!((nodes.get(a), nodes.get(b)), (Some(Some(x)), Some(Some(y))) if must_links.bar(x, y));
         if fresh && !barred {
-            merge(&mut nodes, &mut links, &mut heap, (a, b), cut, bonds);
+            merge(&mut nodes, &mut links, &mut heap, (a, b), cut, must_links);
             if let Some(parent) = parents.get_mut(b) {
                 *parent = a;
             }
@@ -97,11 +98,11 @@ fn merge(
     heap: &mut BinaryHeap<Pair>,
     (a, b): (usize, usize),
     cut: f32,
-    bonds: &mut Bonds,
+    must_links: &mut Bonds,
 ) {
     let Some(gone) = nodes.get_mut(b).and_then(Option::take) else { return };
     if let Some(Some(node)) = nodes.get_mut(a) {
-        bonds.join(node, &gone);
+        must_links.join(node, &gone);
         node.absorb(gone);
     }
     // The merged cluster's linkage is a weighted mean, so it can reach the cut only where one of the two did.
@@ -120,7 +121,7 @@ fn merge(
             continue;
         };
         let linkage = node.linkage(neighbour);
-        if linkage >= cut && !bonds.bar(node, neighbour) {
+        if linkage >= cut && !must_links.bar(node, neighbour) {
             let (first, second) = (a.min(other), a.max(other));
             link(links, first, second, linkage);
             heap.push(Pair { linkage, a: first, b: second });
@@ -160,7 +161,7 @@ fn close_pairs(nodes: &[Node], settled: usize, cut: f32) -> Vec<(usize, usize, f
     let means = means(nodes);
     // Rows are the new nodes, columns all nodes before them: each pair is computed once.
     let rows = means.slice(s![settled.min(means.nrows()).., ..]);
-    let found = products::close(rows, means.view(), |row| settled + row, cut);
+    let found = similarity_blocks::close(rows, means.view(), |row| settled + row, cut);
     found.into_iter().map(|close| (close.column, settled + close.row, close.product)).collect()
 }
 
@@ -171,7 +172,7 @@ fn means(nodes: &[Node]) -> Array2<f32> {
         let count = node.count as f32;
         node.sum.iter().map(move |value| value / count).collect::<Vec<_>>()
     };
-    products::below_one_another(nodes.iter().flat_map(mean).collect(), dim)
+    similarity_blocks::below_one_another(nodes.iter().flat_map(mean).collect(), dim)
 }
 
 /// Returns for each of `embeddings` the node with the highest average cosine to its members, and that cosine;
@@ -183,9 +184,9 @@ pub(super) fn most_alike(
 ) -> Vec<Option<(f32, usize)>> {
     let mut best: Vec<Option<(f32, usize)>> = vec![None; embeddings.len()];
     let dim = nodes.first().map_or(0, |node| node.sum.len());
-    let rows = products::below_one_another(embeddings.concat(), dim);
+    let rows = similarity_blocks::below_one_another(embeddings.concat(), dim);
     let means = means(nodes);
-    for close in products::close(rows.view(), means.view(), |_| means.nrows(), least) {
+    for close in similarity_blocks::close(rows.view(), means.view(), |_| means.nrows(), least) {
         let Some(known) = best.get_mut(close.row) else { continue };
         if known.is_none_or(|(product, _)| product <= close.product) {
             *known = Some((close.product, close.column));
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_on_both_sides_however_near_they_are() {
+    fn no_face_is_on_both_sides_of_a_cannot_link() {
         let marked = |angle, photo, mark: u32| Node { marks: vec![mark], ..node(angle, photo) };
         // The third node would join either of the first two; the one it joins cannot join the other.
         let nodes = vec![marked(0.0, 1, 6), marked(1.0, 2, 7), node(0.4, 3), marked(0.2, 4, 8)];

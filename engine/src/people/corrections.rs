@@ -60,23 +60,23 @@ pub(super) struct Words {
 
 impl Corrections {
     /// Merges `people` into one person: adds a must-link group and retracts the cannot-links between them.
-    /// Faces without a person (`homeless`) are released from those cannot-links too. The person stays hidden
+    /// Faces without a person (`without_person`) are released from those cannot-links too. The person stays hidden
     /// only if all of `people` were.
     pub(crate) fn merge(
         &mut self,
         people: &[Meant],
-        although_together: bool,
-        homeless: impl Fn(&FaceId) -> bool,
+        allow_same_photo: bool,
+        without_person: impl Fn(&FaceId) -> bool,
     ) {
         let all: HashSet<FaceId> =
             people.iter().flat_map(|person| &person.faces).copied().collect();
-        self.unsay_apart(&all, homeless);
+        self.unsay_apart(&all, without_person);
         let hidden = |person: &Meant| person.faces.iter().any(|face| self.hidden.contains(face));
         if !people.iter().all(hidden) {
             self.hidden.retain(|face| !all.contains(face));
         }
         let faces = people.iter().map(|person| person.best).collect();
-        self.tie(Together { faces, although_together });
+        self.tie(Together { faces, although_together: allow_same_photo });
     }
 
     /// Splits the faces `split` off the faces `rest` of the same person: adds a cannot-link between the two,
@@ -91,10 +91,10 @@ impl Corrections {
     ) {
         let split: BTreeSet<FaceId> = split.iter().copied().collect();
         let rest: BTreeSet<FaceId> = rest.iter().copied().collect();
-        let mut although_together = false;
+        let mut allow_same_photo = false;
         for group in std::mem::take(&mut self.together) {
             let crosses = group.faces.iter().any(|face| split.contains(face));
-            although_together |= crosses && group.although_together;
+            allow_same_photo |= crosses && group.although_together;
             let (ours, theirs) = group.faces.into_iter().partition(|face| split.contains(face));
             for faces in [ours, theirs] {
                 self.keep_together(Together { faces, ..group });
@@ -109,8 +109,11 @@ impl Corrections {
             self.hidden.insert(best);
         }
         let [split, _] = &sides;
-        self.tie(Together { faces: split.clone(), although_together });
-        self.tie(Together { faces: of_rest.iter().copied().collect(), although_together });
+        self.tie(Together { faces: split.clone(), although_together: allow_same_photo });
+        self.tie(Together {
+            faces: of_rest.iter().copied().collect(),
+            although_together: allow_same_photo,
+        });
         // Cannot-links that the new one includes are redundant.
         let within = |one: &Apart| {
             let [a, b] = &one.sides;
@@ -168,15 +171,15 @@ impl Corrections {
         together.chain(apart).sum::<usize>() + self.hidden.len()
     }
 
-    /// Retracts the cannot-links that keep faces of `all` apart. In these, `homeless` faces count as members
-    /// of `all`. Pairs with other faces stay apart.
-    fn unsay_apart(&mut self, all: &HashSet<FaceId>, homeless: impl Fn(&FaceId) -> bool) {
+    /// Retracts the cannot-links between faces of `all`. In these, `without_person` faces count as members of
+    /// `all`. Cannot-links of other pairs stay.
+    fn unsay_apart(&mut self, all: &HashSet<FaceId>, without_person: impl Fn(&FaceId) -> bool) {
         for one in std::mem::take(&mut self.apart) {
             if !one.sides.iter().all(|side| side.iter().any(|face| all.contains(face))) {
                 self.apart.push(one);
                 continue;
             }
-            let meant = |face: &FaceId| all.contains(face) || homeless(face);
+            let meant = |face: &FaceId| all.contains(face) || without_person(face);
             let [a, b] = one.sides;
             let (_, a_else): (BTreeSet<_>, BTreeSet<_>) = a.iter().copied().partition(meant);
             let b_else: BTreeSet<FaceId> = b.iter().copied().filter(|face| !meant(face)).collect();
@@ -216,34 +219,35 @@ impl Corrections {
 
     /// Returns the constraints by face.
     pub(super) fn words(&self) -> Words {
-        let mut words = Words::default();
+        let mut constraints = Words::default();
         for (bond, group) in self.together.iter().enumerate() {
-            words.bonds.extend(group.faces.iter().map(|face| (*face, bond)));
-            words.although_together.push(group.although_together);
+            constraints.bonds.extend(group.faces.iter().map(|face| (*face, bond)));
+            constraints.although_together.push(group.although_together);
         }
         // In order of the cannot-links, so that each face's sides are sorted.
         for (one, first) in self.apart.iter().zip((0..).step_by(2)) {
             for (side, mark) in one.sides.iter().zip([first, first + 1]) {
-                side.iter().for_each(|face| words.marks.entry(*face).or_default().push(mark));
+                side.iter().for_each(|face| constraints.marks.entry(*face).or_default().push(mark));
             }
         }
-        words
+        constraints
     }
 
     /// Returns whether no constraints contradict each other. `merge` and `split` preserve this.
     pub(super) fn is_consistent(&self) -> bool {
-        let words = self.words();
+        let constraints = self.words();
         let bonded: usize = self.together.iter().map(|group| group.faces.len()).sum();
-        let disjoint = words.bonds.len() == bonded;
+        let disjoint = constraints.bonds.len() == bonded;
         let marks_of = |group: &Together| {
-            let marks = group.faces.iter().flat_map(|face| words.marks(face));
-            marks.copied().collect::<BTreeSet<u32>>()
+            let cannot_links = group.faces.iter().flat_map(|face| constraints.marks(face));
+            cannot_links.copied().collect::<BTreeSet<u32>>()
         };
-        let said_twice =
-            |marks: &BTreeSet<u32>| marks.iter().any(|mark| marks.contains(&(mark ^ 1)));
+        let contradictory = |cannot_links: &BTreeSet<u32>| {
+            cannot_links.iter().any(|mark| cannot_links.contains(&(mark ^ 1)))
+        };
         let two_sided = |one: &Apart| !one.sides[0].is_disjoint(&one.sides[1]);
         disjoint
-            && !self.together.iter().any(|group| said_twice(&marks_of(group)))
+            && !self.together.iter().any(|group| contradictory(&marks_of(group)))
             && !self.apart.iter().any(two_sided)
     }
 }
@@ -261,7 +265,7 @@ impl Words {
 
     /// Iterates over the faces with cannot-links, with their sides.
     pub(super) fn marked(&self) -> impl Iterator<Item = (&FaceId, &[u32])> {
-        self.marks.iter().map(|(face, marks)| (face, marks.as_slice()))
+        self.marks.iter().map(|(face, cannot_links)| (face, cannot_links.as_slice()))
     }
 
     /// Iterates over the faces of the must-link groups, with the number of their group.

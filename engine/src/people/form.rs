@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::bonds::{Bonds, clash};
 use super::cluster::{Node, agglomerate, dot, most_alike};
+use super::constraints::{Bonds, clash};
 use super::corrections::{Corrections, Words};
 use super::{People, Person, PersonFace};
 use crate::ids::FaceId;
@@ -36,16 +36,16 @@ struct Nodes {
 
 impl Nodes {
     /// Makes a node for each part in `known`, and for each new face.
-    fn of(good: &[&PersonFace<'_>], known: &HashMap<FaceId, Place>, words: &Words) -> Self {
-        let torn = torn(good, known, words);
+    fn of(good: &[&PersonFace<'_>], known: &HashMap<FaceId, Place>, constraints: &Words) -> Self {
+        let torn = torn(good, known, constraints);
         // The part of a known face and, if cannot-links divide the part, the sides that the face is on. A
         // face that joined after the split and is on no side is clustered again.
         let part = |face: &PersonFace<'_>| {
-            let place = known.get(&face.id)?;
-            let Some(statements) = torn.get(place) else { return Some((*place, Vec::new())) };
-            let sides = words.marks(&face.id).iter().copied();
+            let part_id = known.get(&face.id)?;
+            let Some(statements) = torn.get(part_id) else { return Some((*part_id, Vec::new())) };
+            let sides = constraints.marks(&face.id).iter().copied();
             let sides: Vec<u32> = sides.filter(|mark| statements.contains(&(mark / 2))).collect();
-            (sides.len() == statements.len()).then_some((*place, sides))
+            (sides.len() == statements.len()).then_some((*part_id, sides))
         };
         let parts: Vec<Option<(Place, Vec<u32>)>> = good.iter().map(|face| part(face)).collect();
         let whole = |i: &usize| matches!(parts.get(*i), Some(Some((_, sides))) if sides.is_empty());
@@ -72,22 +72,24 @@ impl Nodes {
     }
 
     /// Applies the constraints of the faces to their nodes. Returns the must-link groups.
-    fn under(&mut self, good: &[&PersonFace<'_>], words: &Words) -> Bonds {
-        let mut bonds = Bonds::of(words);
-        if words.is_empty() {
-            return bonds;
+    fn under(&mut self, good: &[&PersonFace<'_>], constraints: &Words) -> Bonds {
+        let mut must_links = Bonds::of(constraints);
+        if constraints.is_empty() {
+            return must_links;
         }
         for (face, node) in good.iter().zip(&self.of_face) {
             if let Some(node) = self.nodes.get_mut(*node) {
-                bonds.mark(node, words.marks(&face.id));
+                must_links.mark(node, constraints.marks(&face.id));
             }
         }
         for (face, node) in good.iter().zip(&self.of_face) {
-            if let (Some(node), Some(bond)) = (self.nodes.get_mut(*node), words.bond(&face.id)) {
-                bonds.tie(node, bond);
+            if let (Some(node), Some(group)) =
+                (self.nodes.get_mut(*node), constraints.bond(&face.id))
+            {
+                must_links.tie(node, group);
             }
         }
-        bonds
+        must_links
     }
 }
 
@@ -95,31 +97,34 @@ impl Nodes {
 fn torn(
     good: &[&PersonFace<'_>],
     known: &HashMap<FaceId, Place>,
-    words: &Words,
+    constraints: &Words,
 ) -> HashMap<Place, BTreeSet<u32>> {
-    let mut marks: HashMap<Place, BTreeSet<u32>> = HashMap::new();
-    for face in good.iter().filter(|face| !words.marks(&face.id).is_empty()) {
-        if let Some(place) = known.get(&face.id) {
-            marks.entry(*place).or_default().extend(words.marks(&face.id));
+    let mut cannot_links: HashMap<Place, BTreeSet<u32>> = HashMap::new();
+    for face in good.iter().filter(|face| !constraints.marks(&face.id).is_empty()) {
+        if let Some(part_id) = known.get(&face.id) {
+            cannot_links.entry(*part_id).or_default().extend(constraints.marks(&face.id));
         }
     }
-    marks.retain(|_, marks| {
-        *marks =
-            marks.iter().filter(|mark| marks.contains(&(*mark ^ 1))).map(|mark| mark / 2).collect();
-        !marks.is_empty()
+    cannot_links.retain(|_, cannot_links| {
+        *cannot_links = cannot_links
+            .iter()
+            .filter(|mark| cannot_links.contains(&(*mark ^ 1)))
+            .map(|mark| mark / 2)
+            .collect();
+        !cannot_links.is_empty()
     });
-    marks
+    cannot_links
 }
 
 /// Groups clusters to persons by their must-link groups. Returns the place of each cluster, and the persons,
 /// without faces yet.
-fn persons(clusters: &[Node], bonds: &Bonds) -> (Vec<Place>, Vec<Person>) {
+fn persons(clusters: &[Node], must_links: &Bonds) -> (Vec<Place>, Vec<Person>) {
     let mut person_of_bond: HashMap<usize, usize> = HashMap::new();
     let mut sums: Vec<(Vec<f32>, usize)> = Vec::new();
     let mut places = Vec::with_capacity(clusters.len());
     for node in clusters {
-        let person = match node.bond.map(|bond| bonds.root(bond)) {
-            Some(bond) => *person_of_bond.entry(bond).or_insert(sums.len()),
+        let person = match node.bond.map(|group| must_links.root(group)) {
+            Some(group) => *person_of_bond.entry(group).or_insert(sums.len()),
             None => sums.len(),
         };
         let part = match sums.get_mut(person) {
@@ -138,10 +143,10 @@ fn persons(clusters: &[Node], bonds: &Bonds) -> (Vec<Place>, Vec<Person>) {
     (places, sums.iter().map(|(sum, parts)| person(sum, *parts > 1)).collect())
 }
 
-fn person(sum: &[f32], said: bool) -> Person {
+fn person(sum: &[f32], owner_merged: bool) -> Person {
     let norm = dot(sum, sum).sqrt().max(f32::MIN_POSITIVE);
     let centroid = sum.iter().map(|value| value / norm).collect();
-    Person { centroid, said, ..Person::default() }
+    Person { centroid, said: owner_merged, ..Person::default() }
 }
 
 impl People {
@@ -152,25 +157,26 @@ impl People {
         corrections: Corrections,
         cut: f32,
     ) -> Self {
-        let words = corrections.words();
+        let constraints = corrections.words();
         let good: Vec<&PersonFace<'_>> =
             faces.iter().filter(|face| face.quality >= QUALITY_LOW).collect();
-        let mut nodes = Nodes::of(&good, known, &words);
-        let mut bonds = nodes.under(&good, &words);
+        let mut nodes = Nodes::of(&good, known, &constraints);
+        let mut must_links = nodes.under(&good, &constraints);
         let Nodes { nodes, settled, of_face } = nodes;
-        let (cluster_of_node, mut clusters) = agglomerate(nodes, settled, cut, &mut bonds);
-        let (places, persons) = persons(&clusters, &bonds);
+        let (cluster_of_node, mut clusters) = agglomerate(nodes, settled, cut, &mut must_links);
+        let (places, persons) = persons(&clusters, &must_links);
         let mut people = Self { persons, of: HashMap::new(), corrections };
         for (face, node) in good.iter().zip(of_face) {
-            if let Some(place) = cluster_of_node.get(node).and_then(|cluster| places.get(*cluster))
+            if let Some(part_id) =
+                cluster_of_node.get(node).and_then(|cluster| places.get(*cluster))
             {
-                people.join(face.id, *place);
+                people.join(face.id, *part_id);
             }
         }
         people.take_in_poor(
             faces,
-            &words,
-            &mut Formed { clusters: &mut clusters, places, bonds },
+            &constraints,
+            &mut Formed { clusters: &mut clusters, places, bonds: must_links },
             cut,
         );
         people.mark_hidden();
@@ -185,9 +191,9 @@ impl People {
     ) -> Self {
         let by_id: HashMap<FaceId, &PersonFace<'_>> =
             faces.iter().map(|face| (face.id, face)).collect();
-        let words = corrections.words();
+        let constraints = corrections.words();
         let (mut parts, mut clusters) = (Vec::new(), Vec::new());
-        let mut bonds = Bonds::of(&words);
+        let mut must_links = Bonds::of(&constraints);
         for group in groups {
             let members: Vec<&PersonFace<'_>> =
                 group.iter().filter_map(|id| by_id.get(id).copied()).collect();
@@ -195,20 +201,22 @@ impl People {
             let Some(first) = good.next() else { continue };
             let mut node = Node::of(first);
             good.for_each(|face| node.add(face));
-            if !words.is_empty() {
-                let bonded = members.iter().filter_map(|face| words.bond(&face.id));
-                members.iter().for_each(|face| bonds.mark(&mut node, words.marks(&face.id)));
-                bonded.for_each(|bond| bonds.tie(&mut node, bond));
+            if !constraints.is_empty() {
+                let bonded = members.iter().filter_map(|face| constraints.bond(&face.id));
+                members
+                    .iter()
+                    .for_each(|face| must_links.mark(&mut node, constraints.marks(&face.id)));
+                bonded.for_each(|group| must_links.tie(&mut node, group));
             }
             clusters.push(node);
             parts.push(members);
         }
-        let (places, persons) = persons(&clusters, &bonds);
+        let (places, persons) = persons(&clusters, &must_links);
         let mut people = Self { persons, of: HashMap::new(), corrections };
-        for (members, place) in parts.iter().zip(places) {
+        for (members, part_id) in parts.iter().zip(places) {
             for face in members {
-                people.join(face.id, place);
-                if face.quality < QUALITY_LOW && words.bond(&face.id).is_some() {
+                people.join(face.id, part_id);
+                if face.quality < QUALITY_LOW && constraints.bond(&face.id).is_some() {
                     people.mark_said(&face.id);
                 }
             }
@@ -222,41 +230,43 @@ impl People {
     fn take_in_poor(
         &mut self,
         faces: &[PersonFace<'_>],
-        words: &Words,
+        constraints: &Words,
         formed: &mut Formed<'_>,
         cut: f32,
     ) {
         let poor = || faces.iter().filter(|face| face.quality < QUALITY_LOW);
-        let said = |face: &PersonFace<'_>, formed: &Formed<'_>| {
-            let bond = formed.bonds.root(words.bond(&face.id)?);
-            let theirs = |node: &Node| node.bond.map(|it| formed.bonds.root(it)) == Some(bond);
+        let owner_merged = |face: &PersonFace<'_>, formed: &Formed<'_>| {
+            let group = formed.bonds.root(constraints.bond(&face.id)?);
+            let theirs = |node: &Node| node.bond.map(|it| formed.bonds.root(it)) == Some(group);
             formed.nearest(face, theirs).map(|(_, i)| i)
         };
-        if !words.is_empty() {
+        if !constraints.is_empty() {
             for face in poor() {
-                if let Some(cluster) = said(face, formed) {
-                    self.take_in(face, cluster, words, formed);
+                if let Some(cluster) = owner_merged(face, formed) {
+                    self.take_in(face, cluster, constraints, formed);
                     self.mark_said(&face.id);
                 }
             }
         }
         // Faces with a must-link were assigned above, or their group has no good face and so no person.
         let open: Vec<&PersonFace<'_>> =
-            poor().filter(|face| words.bond(&face.id).is_none()).collect();
+            poor().filter(|face| constraints.bond(&face.id).is_none()).collect();
         let embeddings: Vec<&[f32]> = open.iter().map(|face| face.embedding).collect();
         let alike = most_alike(&embeddings, formed.clusters, cut + POOR_FACE_MARGIN);
         for (face, best) in open.into_iter().zip(alike) {
-            let marks = words.marks(&face.id);
-            let may = |node: &Node| marks.is_empty() || !clash(marks, formed.bonds.marks(node));
+            let cannot_links = constraints.marks(&face.id);
+            let may = |node: &Node| {
+                cannot_links.is_empty() || !clash(cannot_links, formed.bonds.marks(node))
+            };
             let free = |i: usize| {
                 let photos = formed.clusters.get(i).map(|node| formed.bonds.photos(node));
                 photos.is_some_and(|photos| photos.binary_search(&face.photo).is_err())
             };
             // A face with cannot-links is compared only with the persons that these allow.
-            let best = if marks.is_empty() { best } else { formed.nearest(face, may) };
+            let best = if cannot_links.is_empty() { best } else { formed.nearest(face, may) };
             let best = best.filter(|&(near, i)| near >= cut + POOR_FACE_MARGIN && free(i));
             if let Some((_, cluster)) = best {
-                self.take_in(face, cluster, words, formed);
+                self.take_in(face, cluster, constraints, formed);
             }
         }
     }
@@ -265,28 +275,28 @@ impl People {
         &mut self,
         face: &PersonFace<'_>,
         cluster: usize,
-        words: &Words,
+        constraints: &Words,
         formed: &mut Formed<'_>,
     ) {
-        let (Some(place), Some(node)) =
+        let (Some(part_id), Some(node)) =
             (formed.places.get(cluster), formed.clusters.get_mut(cluster))
         else {
             return;
         };
-        self.join(face.id, *place);
-        formed.bonds.mark(node, words.marks(&face.id));
+        self.join(face.id, *part_id);
+        formed.bonds.mark(node, constraints.marks(&face.id));
     }
 
-    fn join(&mut self, face: FaceId, place: Place) {
-        if let Some(of) = self.persons.get_mut(place.person) {
+    fn join(&mut self, face: FaceId, part_id: Place) {
+        if let Some(of) = self.persons.get_mut(part_id.person) {
             of.faces.push(face);
-            self.of.insert(face, place);
+            self.of.insert(face, part_id);
         }
     }
 
     fn mark_said(&mut self, face: &FaceId) {
-        let place = self.of.get(face);
-        if let Some(person) = place.and_then(|place| self.persons.get_mut(place.person)) {
+        let part_id = self.of.get(face);
+        if let Some(person) = part_id.and_then(|part_id| self.persons.get_mut(part_id.person)) {
             person.said = true;
         }
     }
@@ -296,8 +306,8 @@ impl People {
         let mut parts: BTreeMap<Place, Vec<FaceId>> = BTreeMap::new();
         for (person, of) in self.persons.iter().enumerate() {
             for face in &of.faces {
-                let place = self.of.get(face).filter(|place| place.person == person);
-                let part = place.map_or(0, |place| place.part);
+                let part_id = self.of.get(face).filter(|part_id| part_id.person == person);
+                let part = part_id.map_or(0, |part_id| part_id.part);
                 parts.entry(Place { person, part }).or_default().push(*face);
             }
         }
@@ -307,8 +317,8 @@ impl People {
     pub(super) fn mark_hidden(&mut self) {
         self.persons.iter_mut().for_each(|person| person.hidden = false);
         for face in &self.corrections.hidden {
-            let place = self.of.get(face);
-            if let Some(person) = place.and_then(|place| self.persons.get_mut(place.person)) {
+            let part_id = self.of.get(face);
+            if let Some(person) = part_id.and_then(|part_id| self.persons.get_mut(part_id.person)) {
                 person.hidden = true;
             }
         }

@@ -4,13 +4,13 @@
 //! never form one. The owner's corrections (`corrections.rs`) always hold; the rest is derived from the
 //! faces.
 
-mod bonds;
 mod cluster;
 mod codec;
+mod constraints;
 mod corrections;
+mod corrections_codec;
 mod form;
-mod note;
-mod products;
+mod similarity_blocks;
 
 use std::collections::{HashMap, HashSet};
 
@@ -78,7 +78,7 @@ impl People {
 
     /// Returns the person that `face` belongs to.
     pub fn person_of(&self, face: &FaceId) -> Option<&Person> {
-        self.of.get(face).and_then(|place| self.persons.get(place.person))
+        self.of.get(face).and_then(|part_id| self.persons.get(part_id.person))
     }
 
     /// Updates the people for `faces`, all faces of the collection. Returns whether anything changed.
@@ -94,13 +94,13 @@ impl People {
         let gone = known < self.of.len();
         let waiting =
             faces.iter().any(|face| face.quality < QUALITY_LOW && !self.of.contains_key(&face.id));
-        let words = self.corrections.words();
+        let constraints = self.corrections.words();
         let settled = new == 0 && !gone && !(waiting && self.persons.is_empty());
-        if settled && self.keeps(&words) && !self.misses(faces, &words) {
+        if settled && self.keeps(&constraints) && !self.misses(faces, &constraints) {
             return false;
         }
-        let anew = new as f32 >= ANEW_SHARE * faces.len() as f32;
-        let known = if anew { HashMap::new() } else { std::mem::take(&mut self.of) };
+        let recluster = new as f32 >= ANEW_SHARE * faces.len() as f32;
+        let known = if recluster { HashMap::new() } else { std::mem::take(&mut self.of) };
         *self = Self::keeping(faces, &known, std::mem::take(&mut self.corrections), cut);
         true
     }
@@ -128,10 +128,10 @@ impl People {
         touched: &[PersonFace<'_>],
         cut: f32,
     ) {
-        let place = |face: &PersonFace<'_>| Some((face.id, *self.of.get(&face.id)?));
-        let known: HashMap<FaceId, Place> = touched.iter().filter_map(place).collect();
+        let part_id = |face: &PersonFace<'_>| Some((face.id, *self.of.get(&face.id)?));
+        let known: HashMap<FaceId, Place> = touched.iter().filter_map(part_id).collect();
         let formed = Self::keeping(touched, &known, corrections, cut);
-        let gone: HashSet<usize> = known.values().map(|place| place.person).collect();
+        let gone: HashSet<usize> = known.values().map(|part_id| part_id.person).collect();
         let mut people = Self { corrections: formed.corrections, ..Self::default() };
         for (person, kept) in std::mem::take(&mut self.persons).into_iter().enumerate() {
             if !gone.contains(&person) {
@@ -146,7 +146,7 @@ impl People {
     fn append(&mut self, person: Person, of: &HashMap<FaceId, Place>) {
         let number = self.persons.len();
         let placed = person.faces.iter().map(|face| {
-            let part = of.get(face).map_or(0, |place| place.part);
+            let part = of.get(face).map_or(0, |part_id| part_id.part);
             (*face, Place { person: number, part })
         });
         self.of.extend(placed);
@@ -155,29 +155,30 @@ impl People {
 
     /// Returns whether the people satisfy all constraints: no person is on both sides of a cannot-link, and
     /// no must-link group is in two persons.
-    fn keeps(&self, words: &Words) -> bool {
+    fn keeps(&self, constraints: &Words) -> bool {
         let mut person_of_bond: HashMap<usize, usize> = HashMap::new();
-        let bonded = words.bonded().filter_map(|(face, bond)| Some((bond, self.of.get(face)?)));
-        for (bond, place) in bonded {
-            if *person_of_bond.entry(bond).or_insert(place.person) != place.person {
+        let bonded =
+            constraints.bonded().filter_map(|(face, group)| Some((group, self.of.get(face)?)));
+        for (group, part_id) in bonded {
+            if *person_of_bond.entry(group).or_insert(part_id.person) != part_id.person {
                 return false;
             }
         }
         let mut sides: HashMap<usize, HashSet<u32>> = HashMap::new();
-        for (face, marks) in words.marked() {
-            if let Some(place) = self.of.get(face) {
-                sides.entry(place.person).or_default().extend(marks);
+        for (face, cannot_links) in constraints.marked() {
+            if let Some(part_id) = self.of.get(face) {
+                sides.entry(part_id.person).or_default().extend(cannot_links);
             }
         }
         !sides.values().any(|sides| sides.iter().any(|mark| sides.contains(&(mark ^ 1))))
     }
 
     /// Returns whether a face without a person is in a must-link group that has one.
-    fn misses(&self, faces: &[PersonFace<'_>], words: &Words) -> bool {
-        let theirs = words.bonded().filter(|(face, _)| self.of.contains_key(face));
-        let known: HashSet<usize> = theirs.map(|(_, bond)| bond).collect();
+    fn misses(&self, faces: &[PersonFace<'_>], constraints: &Words) -> bool {
+        let theirs = constraints.bonded().filter(|(face, _)| self.of.contains_key(face));
+        let known: HashSet<usize> = theirs.map(|(_, group)| group).collect();
         let missed = |face: &PersonFace<'_>| {
-            words.bond(&face.id).is_some_and(|bond| known.contains(&bond))
+            constraints.bond(&face.id).is_some_and(|group| known.contains(&group))
                 && !self.of.contains_key(&face.id)
         };
         !known.is_empty() && faces.iter().any(missed)

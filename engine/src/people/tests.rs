@@ -60,7 +60,7 @@ fn a_new_face_joins_its_person_and_a_deleted_one_leaves() {
 }
 
 #[test]
-fn a_poor_face_joins_but_never_founds() {
+fn a_low_quality_face_joins_a_person_and_never_founds_one() {
     let mut samples: Vec<Sample> = (0..4).map(|n| sample(0, n, 0.9)).collect();
     samples.push(sample(0, 5, 0.1));
     samples.push(sample(1, 0, 0.1));

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Found;
-use super::run::Lazy;
+use super::lazy::Lazy;
 use crate::embed::BATCH;
 use crate::error::Result;
 use crate::face::{Face, Photo};
@@ -93,12 +93,12 @@ impl<'a> Batcher<'a> {
         &self,
         found: Found,
         crop: Picture,
-        ticket: &Arc<Ticket>,
+        pending: &Arc<Ticket>,
         done: &mut dyn FnMut(Photo),
     ) -> Result<()> {
-        let place = ticket.expect_face();
+        let place = pending.expect_face();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push((Waiting { found, ticket: ticket.clone(), place }, crop));
+        waiting.push((Waiting { found, ticket: pending.clone(), place }, crop));
         if waiting.len() < BATCH {
             return Ok(());
         }
@@ -121,9 +121,11 @@ impl<'a> Batcher<'a> {
         }
         let pipeline = self.pipeline.get()?;
         let embeddings = pipeline.embedder.embed(&crops)?;
-        for (Waiting { found, ticket, place }, embedding) in waiting.into_iter().zip(embeddings) {
-            let face = pipeline.face(ticket.id, &found, embedding);
-            if let Some(photo) = ticket.deliver(place, face) {
+        for (Waiting { found, ticket: pending, place }, embedding) in
+            waiting.into_iter().zip(embeddings)
+        {
+            let face = pipeline.face(pending.id, &found, embedding);
+            if let Some(photo) = pending.deliver(place, face) {
                 done(photo);
             }
         }

@@ -2,10 +2,11 @@
 //!
 //! `analyse` processes one photo; `run` processes many, with bounded queues and bounded memory.
 
+mod batch_run;
 mod batcher;
-mod budget;
-mod look;
-mod run;
+mod camera_frame;
+mod lazy;
+mod memory_budget;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,13 +18,13 @@ use crate::embed::{Embedder, Precision, Verdict, read_verdict, unit};
 use crate::error::Result;
 use crate::face::Face;
 use crate::ids::{FaceId, PhotoId};
-use crate::manifest::Pack;
 use crate::models::Models;
+use crate::models::manifest::Pack;
+use crate::models::runtime::{Provider, Runtime, cpu_name};
 use crate::picture::Picture;
 use crate::quality::Quality;
-use crate::runtime::{Provider, Runtime, cpu_name};
 
-pub use run::{Event, PhotoSource, RunOptions, Sink, Summary, run};
+pub use batch_run::{Event, PhotoSource, RunOptions, Sink, Summary, run};
 
 /// A loaded model pack, which turns photos into faces with embeddings.
 pub struct Pipeline {

@@ -10,7 +10,7 @@ use super::rocks::Change;
 use crate::error::{Error, Result};
 use crate::guest::Guest;
 use crate::ids::{FaceId, GuestId, PhotoId};
-use crate::query::Template;
+use crate::template::Template;
 
 #[derive(Clone, PartialEq, Message)]
 struct GuestRow {

@@ -7,17 +7,17 @@ use crate::crypto::RowNames;
 use crate::error::Result;
 use crate::ids::{CollectionId, PhotoId};
 
-use super::version::ROW_FORMAT;
+use crate::format_version::ROW_FORMAT;
 
 /// The row kinds of a store.
 ///
 /// | kind | name | value |
 /// |---|---|---|
 /// | 0x01 | zeros | format number, not sealed, so that a newer format is rejected before any key is used |
-/// | 0x02 | zeros | progress of canaries and erasures (`state.rs`), sealed |
+/// | 0x02 | zeros | progress of canaries and erasures (`recovery_state.rs`), sealed |
 /// | 0x10 | HMAC of the photo id | one photo with its faces, sealed |
 /// | 0x10 | name of a canary | known bytes for the residue scanner (`canary.rs`) |
-/// | 0x11 | note kind | a setting or correction made by the owner (`notes.rs`), sealed |
+/// | 0x11 | note kind | a setting or correction made by the owner (`owner_settings.rs`), sealed |
 /// | 0x20 | blob kind, chunk number | a chunk of derived state (index, people), sealed |
 /// | 0x30 | HMAC of the guest id | a guest (`guests.rs`), sealed; not in backups: guests can verify again |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

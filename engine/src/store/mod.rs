@@ -7,11 +7,10 @@
 pub(crate) mod canary;
 mod guests;
 pub(crate) mod keys;
-mod notes;
+mod owner_settings;
 pub(crate) mod record;
+mod recovery_state;
 mod rocks;
-mod state;
-pub(crate) mod version;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -20,11 +19,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::crypto::{RowNames, Sealer, Secret};
 use crate::error::{Error, Result};
 use crate::face::Photo;
+use crate::format_version;
 use crate::ids::{CollectionId, FaceId, PhotoId};
 
 pub(crate) use keys::{Blob, Key, Note};
+pub(crate) use recovery_state::State;
 use rocks::{Change, Rocks};
-pub(crate) use state::State;
 
 /// Size of a row of derived state: 1 MiB of plaintext.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -87,12 +87,12 @@ impl Store {
             .get(&keys::format())?
             .and_then(|bytes| bytes.try_into().ok())
             .map_or(0, u32::from_be_bytes);
-        version::check(
+        format_version::check(
             &format!("the store of collection {collection}"),
-            version::STORE_FORMAT,
+            format_version::STORE_FORMAT,
             i64::from(format),
         )?;
-        if format < version::STORE_FORMAT && !rocks.is_read_only() {
+        if format < format_version::STORE_FORMAT && !rocks.is_read_only() {
             rocks.write(&[format_row()])?;
         }
         Self::with(rocks, folder, collection, keys)
@@ -416,7 +416,7 @@ impl Drop for Snapshot {
 }
 
 fn format_row() -> Change {
-    Change::Put(keys::format(), version::STORE_FORMAT.to_be_bytes().to_vec())
+    Change::Put(keys::format(), format_version::STORE_FORMAT.to_be_bytes().to_vec())
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use super::keys::Key;
 use crate::error::{Error, Result};
-use crate::files;
-use crate::reserve;
+use crate::fs::durable;
+use crate::fs::reserved_space;
 
 /// One change of an atomic batch.
 pub(super) enum Change {
@@ -44,7 +44,7 @@ impl Rocks {
     /// Creates a new database. Errors if the folder exists.
     pub(super) fn create(folder: &Path) -> Result<Self> {
         if let Some(parent) = folder.parent() {
-            files::make_folder(parent, true)?;
+            durable::make_folder(parent, true)?;
         }
         // Created here, because RocksDB's error message for a folder that it cannot create is meant for
         // programmers.
@@ -54,7 +54,7 @@ impl Rocks {
         options.set_error_if_exists(true);
         let rocks = Self::with(&options, folder)?;
         if let Some(parent) = folder.parent() {
-            files::sync_folder(parent)?;
+            durable::sync_folder(parent)?;
         }
         Ok(rocks)
     }
@@ -67,7 +67,7 @@ impl Rocks {
         }
         match Self::with(&options(), folder) {
             // Reads work on a full disk; a write then reports the full disk.
-            Err(full) if reserve::is_full(&full) => {
+            Err(full) if reserved_space::is_full(&full) => {
                 let db = DB::open_for_read_only(&options(), folder, false).map_err(|_| full)?;
                 Ok(Self::of(State::Reading(db), folder))
             }

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::residue::Needles;
+use crate::fs::residue_scan::Needles;
 
 /// A folder for a store, and its keys.
 struct Place {
@@ -58,8 +58,8 @@ fn all(store: &Store) -> (Vec<u8>, usize) {
 
 #[test]
 fn photos_are_put_found_scanned_and_erased() {
-    let place = Place::new();
-    let store = place.create();
+    let folder = Place::new();
+    let store = folder.create();
     store.put(&[photo(1), photo(2), photo(3)]).unwrap();
     let gone = [2, 77].map(|n| store.photo_key(&PhotoId([n; 16])).unwrap());
     let thinned = Photo { width: 9, ..photo(3) };
@@ -67,7 +67,7 @@ fn photos_are_put_found_scanned_and_erased() {
     store.rewrite().unwrap();
     store.attested(4).unwrap();
     drop(store);
-    let store = place.open();
+    let store = folder.open();
     assert_eq!(all(&store), (vec![1, 3], 0));
     assert_eq!(get(&store, 1), Some(photo(1)));
     assert_eq!(get(&store, 3), Some(thinned));
@@ -76,9 +76,9 @@ fn photos_are_put_found_scanned_and_erased() {
 }
 
 #[test]
-fn what_was_erased_is_in_no_file_after_the_rewrite_and_was_before() {
-    let place = Place::new();
-    let store = place.create();
+fn erased_rows_are_in_no_file_after_the_rewrite() {
+    let folder = Place::new();
+    let store = folder.create();
     let photos: Vec<Photo> = (0..200).map(photo).collect();
     photos.chunks(20).for_each(|photos| store.put(photos).unwrap());
     let (mut sealed, mut keys) = (Needles::new(), Needles::new());
@@ -89,7 +89,7 @@ fn what_was_erased_is_in_no_file_after_the_rewrite_and_was_before() {
         keys.add(&key[1..]);
         gone.push(key);
     }
-    let found = |needles: &Needles| needles.scan(&place.path()).found.len();
+    let found = |patterns: &Needles| patterns.scan(&folder.path()).found.len();
     assert!(found(&sealed) >= gone.len(), "the scanner finds rows that are not deleted");
     store.erase(1, &gone, &[], &[]).unwrap();
     assert!(found(&sealed) >= gone.len(), "deleting alone removes nothing from the files");
@@ -100,37 +100,37 @@ fn what_was_erased_is_in_no_file_after_the_rewrite_and_was_before() {
 
 #[test]
 fn canaries_are_planted_found_by_a_scan_and_never_taken_for_photos() {
-    let place = Place::new();
-    let store = place.create();
+    let folder = Place::new();
+    let store = folder.create();
     (0..100).for_each(|n| store.put(&[photo(n)]).unwrap());
     drop(store);
-    let store = place.open();
+    let store = folder.open();
     store.put(&(100..200).map(photo).collect::<Vec<_>>()).unwrap();
     let planted = store.state().canaries;
     assert!((12..=16).contains(&planted), "{planted}");
-    let mut needles = Needles::new();
+    let mut patterns = Needles::new();
     for number in 0..planted {
-        needles.add(&canary::value(&place.canary, number).unwrap());
+        patterns.add(&canary::value(&folder.canary, number).unwrap());
     }
-    let pieces = |scan: &crate::residue::Scan| {
+    let pieces = |scan: &crate::fs::residue_scan::Scan| {
         scan.found.iter().map(|(piece, _)| *piece).collect::<HashSet<_>>().len() as u64
     };
-    assert_eq!(pieces(&needles.scan(&place.path())), planted, "in the log");
+    assert_eq!(pieces(&patterns.scan(&folder.path())), planted, "in the log");
     store.rewrite().unwrap();
-    assert_eq!(pieces(&needles.scan(&place.path())), planted, "in the tables");
+    assert_eq!(pieces(&patterns.scan(&folder.path())), planted, "in the tables");
     assert_eq!(all(&store), ((0..200).collect(), 0));
 }
 
 #[test]
-fn a_damaged_state_row_is_told_and_costs_nothing_else() {
-    let place = Place::new();
-    let store = place.create();
+fn a_damaged_state_row_gives_a_warning_and_costs_nothing_else() {
+    let folder = Place::new();
+    let store = folder.create();
     (0..40).for_each(|n| store.put(&[photo(n)]).unwrap());
     store.erase(3, &[], &[], &[]).unwrap();
     let state = store.state();
     store.rocks.write(&[Change::Put(keys::state(), vec![1; 60])]).unwrap();
     drop(store);
-    let store = place.open();
+    let store = folder.open();
     assert_eq!(store.state(), State { canaries: state.canaries, ..State::default() });
     assert!(store.remark().unwrap().contains("damaged"));
     assert_eq!(all(&store), ((0..40).collect(), 0));
@@ -138,15 +138,15 @@ fn a_damaged_state_row_is_told_and_costs_nothing_else() {
 
 #[test]
 fn another_key_opens_nothing_and_a_second_opener_is_refused() {
-    let place = Place::new();
-    let store = place.create();
+    let folder = Place::new();
+    let store = folder.create();
     store.put(&[photo(1)]).unwrap();
     let data = Secret::random().unwrap();
-    let other = StoreKeys { data: &data, canary: &place.canary };
-    let second = Store::open(&place.path(), ID, other).err();
+    let other = StoreKeys { data: &data, canary: &folder.canary };
+    let second = Store::open(&folder.path(), ID, other).err();
     assert!(matches!(second, Some(Error::InUse { .. })));
     drop(store);
-    assert_eq!(all(&Store::open(&place.path(), ID, other).unwrap()), (vec![], 1));
+    assert_eq!(all(&Store::open(&folder.path(), ID, other).unwrap()), (vec![], 1));
 }
 
 #[test]
@@ -163,42 +163,42 @@ fn derived_state_is_replaced_whole() {
 
 #[test]
 fn a_newer_store_is_refused_and_an_older_one_raised() {
-    let place = Place::new();
-    let store = place.create();
+    let folder = Place::new();
+    let store = folder.create();
     store.put(&[photo(1)]).unwrap();
     let format = |number: u32| Change::Put(keys::format(), number.to_be_bytes().to_vec());
     store.rocks.write(&[format(9)]).unwrap();
     drop(store);
-    let newer = Store::open(&place.path(), ID, place.keys()).err();
+    let newer = Store::open(&folder.path(), ID, folder.keys()).err();
     assert!(matches!(newer, Some(Error::NewerFormat { received: 9, .. })));
-    let rocks = Rocks::open(&place.path()).unwrap();
+    let rocks = Rocks::open(&folder.path()).unwrap();
     // A store of format 1 has no state and no canaries.
     rocks
         .write(&[
             format(1),
             Change::Delete(keys::state()),
-            Change::Delete(canary::key(&place.canary, 0).unwrap()),
+            Change::Delete(canary::key(&folder.canary, 0).unwrap()),
         ])
         .unwrap();
     drop(rocks);
-    let store = place.open();
+    let store = folder.open();
     assert_eq!(all(&store), (vec![1], 0));
     assert_eq!(
         store.rocks.get(&keys::format()).unwrap(),
-        Some(version::STORE_FORMAT.to_be_bytes().to_vec())
+        Some(format_version::STORE_FORMAT.to_be_bytes().to_vec())
     );
 }
 
 #[test]
 fn a_note_is_kept_replaced_and_sealed() {
-    let place = Place::new();
-    let store = place.create();
+    let folder = Place::new();
+    let store = folder.create();
     assert_eq!(store.note(Note::People).unwrap(), None);
     store.put_note(Note::People, b"these two are one").unwrap();
     store.put_note(Note::Matching, b"stricter").unwrap();
     store.put_note(Note::People, b"these two are two").unwrap();
     drop(store);
-    let store = place.open();
+    let store = folder.open();
     assert_eq!(store.note(Note::People).unwrap().unwrap(), b"these two are two");
     assert_eq!(store.note(Note::Matching).unwrap().unwrap(), b"stricter");
     let heads = store.sealed_heads().unwrap();

@@ -8,9 +8,10 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::error::{Failure, Result};
 use crate::http::auth::Grant;
-use crate::http::extract::{Page, Paging, Query};
+use crate::http::extract::Query;
 use crate::infra::alerts::Pattern;
 use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::db::{Page, Paging};
 
 /// A detected pattern that looks like an attack.
 #[derive(Debug, Serialize, ToSchema)]

@@ -4,8 +4,9 @@ use axum::extract::State;
 use crate::app::App;
 use crate::error::Result;
 use crate::http::auth::Grant;
-use crate::http::extract::{Page, Paging, Query};
+use crate::http::extract::Query;
 use crate::infra::audit_log::Entry;
+use crate::infra::db::{Page, Paging};
 
 /// Lists the audit log of a studio, oldest entry first. A client can export the whole log page by page.
 #[utoipa::path(

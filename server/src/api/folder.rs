@@ -10,10 +10,11 @@ use crate::api::photo_policy::Download;
 use crate::app::App;
 use crate::error::{Failure, Kind, Result};
 use crate::http::auth::Grant;
-use crate::http::extract::{self, Body, Page, Paging, Path, Query};
-use crate::infra::audit_log::note_by;
+use crate::http::auth::audit::note_by;
+use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::clock::now_s;
 use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::db::{Page, Paging};
 use crate::infra::ids::new_id;
 
 #[derive(Serialize, ToSchema)]

@@ -5,11 +5,11 @@ use clap::Args;
 use picpick_engine::{BackedUp, Backup, DataFolder, Place, Restored, open_place};
 use serde::Serialize;
 
-use super::Usage;
 use super::context::Context;
 use super::format;
 use super::report::{Report, Status, note};
 use super::table::Table;
+use crate::config::UsageError;
 use crate::config::s3_access;
 
 const BACKUP_AFTER: &str = "\
@@ -129,7 +129,7 @@ struct ListedOne {
 
 /// Opens an object store. Makes a relative folder absolute, because receipts name it later.
 fn open(at: &Path) -> Result<Box<dyn Place>> {
-    let text = at.to_str().ok_or_else(|| Usage(format!("{} is not UTF-8", at.display())))?;
+    let text = at.to_str().ok_or_else(|| UsageError(format!("{} is not UTF-8", at.display())))?;
     if text.contains("://") {
         return Ok(open_place(text, s3_access(text)?.as_ref())?);
     }
@@ -213,7 +213,10 @@ fn list(data: &DataFolder, place: &dyn Place) -> Result<Report> {
 
 fn existing(context: &Context) -> Result<DataFolder> {
     let missing = || {
-        Usage(format!("no data folder at {}; name it with --data", context.config.data.display()))
+        UsageError(format!(
+            "no data folder at {}; name it with --data",
+            context.config.data.display()
+        ))
     };
     Ok(context.data_if_there()?.ok_or_else(missing)?)
 }

@@ -5,11 +5,11 @@ use clap::Subcommand;
 use picpick_engine::{CollectionInfo, Keep, ReceiptBody};
 use serde::Serialize;
 
-use super::Usage;
 use super::context::Context;
 use super::report::Report;
 use super::table::Table;
 use super::{coverage, format, pack_option, receipt, retention_options};
+use crate::config::UsageError;
 
 const CREATE_AFTER: &str = "\
 A collection uses the model pack it was created with for good, because faces of
@@ -155,7 +155,7 @@ fn create(
 fn keep_longer(context: &Context, name: &str, keep: &retention_options::Options) -> Result<Report> {
     if keep.is_empty() {
         let hint = "nothing to change; give --until, --days, --purpose or --basis";
-        return Err(Usage(hint.into()).into());
+        return Err(UsageError(hint.into()).into());
     }
     let data = context.data_with(name)?;
     let info = data.keep(name, &keep.over(&data.collection(name)?.keep))?;
@@ -228,7 +228,7 @@ fn warn_unless(
         Err(error) => format!("an unknown number of faces ({error})"),
     };
     let hint = format!("this would delete collection '{name}' with {counts}; add --yes to do it");
-    Err(Usage(hint).into())
+    Err(UsageError(hint).into())
 }
 
 fn delete(context: &Context, name: &str, copy: Option<&Path>) -> Result<Report> {

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::context::Context;
 use super::report::Report;
 use super::table::Table;
-use super::{Usage, format, pack_option, photos, receipt};
+use super::{format, pack_option, photos, receipt};
+use crate::config::UsageError;
 
 const LIST_AFTER: &str = "\
 PERSON is the number that 'picpick people' shows; a face of low quality may
@@ -154,9 +155,10 @@ fn delete(collection: &Collection, mut ids: Vec<FaceId>, yes: bool) -> Result<Re
                 picpick_engine::Error::NotFound { kind: "face", id: missing.to_string() }.into()
             );
         }
-        return Err(
-            Usage(format!("this would delete {what} from '{name}'; add --yes to do it")).into()
-        );
+        return Err(UsageError(format!(
+            "this would delete {what} from '{name}'; add --yes to do it"
+        ))
+        .into());
     }
     let receipt = collection.delete_faces(&ids)?.receipt;
     let deleted = ids.iter().map(ToString::to_string).collect();

@@ -34,6 +34,7 @@ mod retention;
 mod retention_options;
 mod scan;
 mod search;
+mod search_outcome;
 mod serve;
 mod start;
 mod table;
@@ -48,7 +49,6 @@ use crate::config::RawConfig;
 use context::Context;
 use report::Report;
 
-pub use report::Usage;
 pub use start::main;
 
 const EXAMPLES: &str = "\

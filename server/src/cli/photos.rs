@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::context::Context;
 use super::report::Report;
 use super::table::Table;
-use super::{Usage, format, pack_option, receipt};
+use super::{format, pack_option, receipt};
+use crate::config::UsageError;
 
 const LIST_AFTER: &str = "\
 With --json: {\"collection\", \"photos\": [{\"photo\", \"photo_id\", \"width\",
@@ -126,9 +127,10 @@ fn delete(collection: &Collection, wanted: &[OsString], yes: bool) -> Result<Rep
     let what =
         format!("{} with {}", format::count(ids.len(), "photo"), format::count(faces, "face"));
     if !yes {
-        return Err(
-            Usage(format!("this would delete {what} from '{name}'; add --yes to do it")).into()
-        );
+        return Err(UsageError(format!(
+            "this would delete {what} from '{name}'; add --yes to do it"
+        ))
+        .into());
     }
     let receipt = collection.delete_photos(&ids)?.receipt;
     let deleted = ids.iter().map(ToString::to_string).collect();

@@ -6,9 +6,10 @@ use picpick_engine::{PublicKey, PurgeSubject, RECEIPT_SCHEMA, Receipt, ReceiptBo
 use serde::Serialize;
 
 use super::context::{Context, read_file};
+use super::format;
 use super::report::Report;
 use super::table::Table;
-use super::{Usage, format};
+use crate::config::UsageError;
 
 const VERIFY_AFTER: &str = "\
 If you give several files, it also checks that each follows from the one before
@@ -78,7 +79,7 @@ pub fn run(context: &Context, command: Command) -> Result<Report> {
 
 fn own_key(context: &Context) -> Result<PublicKey> {
     let missing =
-        || Usage("there is no data folder to take the key from; name it with --data".into());
+        || UsageError("there is no data folder to take the key from; name it with --data".into());
     Ok(context.data_if_there()?.ok_or_else(missing)?.public_key()?)
 }
 
@@ -171,13 +172,17 @@ fn subject(subject: PurgeSubject) -> &'static str {
 pub fn free_place(path: Option<&Path>) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
     if path.exists() {
-        return Err(
-            Usage(format!("{} exists already; name another file", format::path(path))).into()
-        );
+        return Err(UsageError(format!(
+            "{} exists already; name another file",
+            format::path(path)
+        ))
+        .into());
     }
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if folder.is_some_and(|folder| !folder.is_dir()) {
-        return Err(Usage(format!("the folder for {} does not exist", format::path(path))).into());
+        return Err(
+            UsageError(format!("the folder for {} does not exist", format::path(path))).into()
+        );
     }
     Ok(())
 }

@@ -2,10 +2,11 @@
 //!
 //! Only this file writes to standard output. A reader that closes the pipe early (`| head`) is not an error.
 
-use std::fmt;
 use std::io::{ErrorKind, Write};
 
 use serde::Serialize;
+
+use crate::config::UsageError;
 
 /// The exit status of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,18 +24,6 @@ pub struct Report {
     text: String,
     status: Status,
 }
-
-/// Wrong usage of the command line or the configuration; printed as an error with exit status 2.
-#[derive(Debug)]
-pub struct Usage(pub String);
-
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Usage {}
 
 impl Report {
     /// Returns a report with status `Done` that prints `document` with `--json` and `text` without it.
@@ -59,7 +48,7 @@ impl Report {
 pub fn print_error(error: &anyhow::Error, json: bool) -> Status {
     let message = message(error);
     note(&format!("error: {message}"));
-    let status = if error.is::<Usage>() { Status::Usage } else { Status::Failed };
+    let status = if error.is::<UsageError>() { Status::Usage } else { Status::Failed };
     if json { print_failure(&message, status) } else { status }
 }
 

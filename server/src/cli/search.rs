@@ -4,13 +4,14 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use picpick_engine::{Answer, Collection, Match, MatchKind, Pack, QUALITY_LOW, Scoring};
+use picpick_engine::{Collection, Match, MatchKind, Pack, QUALITY_LOW, Scoring};
 use serde::Serialize;
 
 use super::contact_sheet::{self, model};
 use super::context::Context;
 use super::query_images::Selfies;
 use super::report::{Report, Status, note};
+use super::search_outcome::{Found, why};
 use super::table::Table;
 use super::{format, pack_option};
 
@@ -78,15 +79,6 @@ pub fn similarity(text: &str) -> Result<f32, String> {
 pub fn sheet_path(path: PathBuf) -> Result<PathBuf, String> {
     let html = path.extension().is_some_and(|ending| ending == "html" || ending == "htm");
     if html { Ok(path) } else { Err("expected a file name that ends in .html".into()) }
-}
-
-/// The result of a search, with the selfies it was made with.
-pub struct Found {
-    pub selfies: Selfies,
-    pub answer: Answer,
-    pub scoring: Scoring,
-    provider: String,
-    search_ms: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -252,15 +244,6 @@ fn shown(found: &Match) -> Shown {
         },
         quality: found.quality,
         bbox: found.bbox,
-    }
-}
-
-/// Returns in a few words why a photo matched.
-pub fn why(kind: MatchKind) -> &'static str {
-    match kind {
-        MatchKind::Direct => "this face",
-        MatchKind::Person => "face and person",
-        MatchKind::Expanded => "same person",
     }
 }
 

@@ -3,10 +3,11 @@ use std::sync::Arc;
 
 use clap::Parser;
 
+use super::Arguments;
 use super::context::Context;
 use super::interrupt::Interrupt;
 use super::report::{self, Report, Status};
-use super::{Arguments, Usage};
+use crate::config::UsageError;
 
 /// Runs `picpick` with the process's arguments, beside a watcher for Ctrl-C. Prints the report or the error
 /// and returns the exit status.
@@ -67,7 +68,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
             text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
         let message = paragraph.join(" ");
         let message = message.strip_prefix("error: ").unwrap_or(&message).to_owned();
-        return ExitCode::from(report::print_failure(&Usage(message), Status::Usage) as u8);
+        return ExitCode::from(report::print_failure(&UsageError(message), Status::Usage) as u8);
     }
     // This fails only if the pipe is closed, and then the reason could not be read either.
     let _ = error.print();

@@ -16,7 +16,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
-use crate::cli::Usage;
+use crate::config::UsageError;
 use crate::infra::ids::is_id;
 
 /// Largest response document that is read, bytes; a thousand hashes have 67 kB.
@@ -82,15 +82,15 @@ impl Service {
     /// Returns a client of the event with id `event` at `url`, with at most `connections` idle connections.
     ///
     /// # Errors
-    /// `Usage` if `url` is not an address or `event` is not an id.
+    /// `UsageError` if `url` is not an address or `event` is not an id.
     pub fn new(
         url: &str,
         event: &str,
         key: &Zeroizing<String>,
         connections: usize,
-    ) -> Result<Self, Usage> {
+    ) -> Result<Self, UsageError> {
         if !is_id(event) {
-            return Err(Usage(format!(
+            return Err(UsageError(format!(
                 "EVENT: expected the event's id, 32 hexadecimal digits, received '{event}'"
             )));
         }
@@ -255,9 +255,9 @@ fn trusted() -> RootCerts {
     found.certs.iter().map(|found| Certificate::from_der(found).to_owned()).into()
 }
 
-/// Returns scheme, host and port of `url`. Errors: `Usage` for other parts, and for http to another computer.
-fn origin(url: &str) -> Result<String, Usage> {
-    let wrong = |expected: &str| Usage(format!("URL: expected {expected}, received '{url}'"));
+/// Returns scheme, host and port of `url`. Errors: `UsageError` for other parts, and for http to another computer.
+fn origin(url: &str) -> Result<String, UsageError> {
+    let wrong = |expected: &str| UsageError(format!("URL: expected {expected}, received '{url}'"));
     let uri: ureq::http::Uri =
         url.parse().map_err(|_| wrong("an address like https://photos.example.com"))?;
     let (scheme, host) = (uri.scheme_str().unwrap_or_default(), uri.host().unwrap_or_default());

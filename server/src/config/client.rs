@@ -2,14 +2,14 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::cli::Usage;
+use crate::config::UsageError;
 
 /// Returns the API key of `file` if one is given, otherwise of PICPICK_API_KEY. No option takes the key
 /// itself, because other users of the machine can read a command line.
 ///
 /// # Errors
-/// `Usage` if there is no key, or the text cannot be one. The message never contains the key.
-pub fn api_key(file: Option<&Path>) -> Result<Zeroizing<String>, Usage> {
+/// `UsageError` if there is no key, or the text cannot be one. The message never contains the key.
+pub fn api_key(file: Option<&Path>) -> Result<Zeroizing<String>, UsageError> {
     let variable = std::env::var("PICPICK_API_KEY").ok().filter(|value| !value.is_empty());
     key_of(file, variable.map(Zeroizing::new))
 }
@@ -17,17 +17,17 @@ pub fn api_key(file: Option<&Path>) -> Result<Zeroizing<String>, Usage> {
 fn key_of(
     file: Option<&Path>,
     variable: Option<Zeroizing<String>>,
-) -> Result<Zeroizing<String>, Usage> {
+) -> Result<Zeroizing<String>, UsageError> {
     let (text, place) = match (file, variable) {
         (Some(path), _) => {
             let name = path.display().to_string();
             let text = std::fs::read_to_string(path)
-                .map_err(|error| Usage(format!("reading the API key from {name}: {error}")))?;
+                .map_err(|error| UsageError(format!("reading the API key from {name}: {error}")))?;
             (Zeroizing::new(text), name)
         }
         (None, Some(text)) => (text, "PICPICK_API_KEY".to_owned()),
         (None, None) => {
-            return Err(Usage(
+            return Err(UsageError(
                 "no API key: set PICPICK_API_KEY, or name a file that contains it with --key-file"
                     .into(),
             ));
@@ -37,7 +37,7 @@ fn key_of(
     if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(Zeroizing::new(key.to_owned()));
     }
-    Err(Usage(format!("{place}: expected one API key (ppk_…) and nothing else")))
+    Err(UsageError(format!("{place}: expected one API key (ppk_…) and nothing else")))
 }
 
 #[cfg(test)]

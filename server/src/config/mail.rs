@@ -1,9 +1,10 @@
+use axum::http::Uri;
 use clap::Args;
 use lettre::message::Mailbox;
+use zeroize::Zeroizing;
 
-use crate::cli::Usage;
+use crate::config::UsageError;
 use crate::config::settings::MailSettings;
-use crate::infra::mail::transport_url;
 
 /// The mail options, as given. The SMTP address contains a password and therefore comes from the environment.
 #[derive(Args, Debug)]
@@ -17,18 +18,19 @@ impl RawMail {
     /// Validates the options and completes them from the environment. Connects to nothing.
     ///
     /// # Errors
-    /// `Usage` for an invalid address, or an SMTP server without a sender.
-    pub fn validate(self) -> Result<MailSettings, Usage> {
+    /// `UsageError` for an invalid address, or an SMTP server without a sender.
+    pub fn validate(self) -> Result<MailSettings, UsageError> {
         let given = super::secret("PICPICK_SMTP_URL", "PICPICK_SMTP_URL_FILE")?;
         let smtp = given.as_ref().map(|url| {
-            transport_url(url).map_err(|expected| Usage(format!("PICPICK_SMTP_URL: {expected}")))
+            transport_url(url)
+                .map_err(|expected| UsageError(format!("PICPICK_SMTP_URL: {expected}")))
         });
         let smtp = smtp.transpose()?;
         let from = match self.mail_from {
             Some(text) => sender(&text)?,
             // Most servers reject senders of other domains, so there is no default sender for them.
             None if smtp.is_some() => {
-                return Err(Usage(
+                return Err(UsageError(
                     "PICPICK_SMTP_URL is set, but no sender: name one with --mail-from ADDRESS"
                         .into(),
                 ));
@@ -39,10 +41,35 @@ impl RawMail {
     }
 }
 
-fn sender(text: &str) -> Result<Mailbox, Usage> {
+fn sender(text: &str) -> Result<Mailbox, UsageError> {
     text.parse().map_err(|_| {
-        Usage(format!("--mail-from: expected 'NAME <USER@HOST>' or USER@HOST, received '{text}'"))
+        UsageError(format!(
+            "--mail-from: expected 'NAME <USER@HOST>' or USER@HOST, received '{text}'"
+        ))
     })
+}
+
+/// Returns the URL of a mail server, with TLS required unless the server is on this computer.
+///
+/// Errors with the expected form; never with the received text, which contains a password.
+pub fn transport_url(text: &str) -> Result<Zeroizing<String>, &'static str> {
+    const EXPECTED: &str = "expected smtps://USER:PASSWORD@HOST or smtp://USER:PASSWORD@HOST:587";
+    let text = text.trim();
+    let uri: Uri = text.parse().map_err(|_| EXPECTED)?;
+    let host = uri.host().filter(|host| !host.is_empty()).ok_or(EXPECTED)?;
+    if !matches!(uri.path(), "" | "/") {
+        return Err(EXPECTED);
+    }
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let numeric = address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    let loopback = numeric || host.eq_ignore_ascii_case("localhost");
+    let url = match (uri.scheme_str(), uri.query()) {
+        (Some("smtps"), None) | (Some("smtp"), Some("tls=required")) => text.to_owned(),
+        (Some("smtp"), None) if loopback => text.to_owned(),
+        (Some("smtp"), None) => format!("{}?tls=required", text.trim_end_matches('/')),
+        _ => return Err(EXPECTED),
+    };
+    Ok(Zeroizing::new(url))
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 //! Only this module reads the environment. It does not touch the folders that it names.
 
 mod client;
-mod mail;
+pub mod mail;
 mod protection;
 mod renamed;
 mod service;
 pub mod settings;
+mod usage_error;
 
 use std::env;
 use std::path::PathBuf;
@@ -16,10 +17,9 @@ use clap::{Args, ValueEnum};
 use picpick_engine::{Precision, Provider, S3Access, SecretText, is_s3};
 use zeroize::Zeroizing;
 
-use crate::cli::Usage;
-
 pub use client::api_key;
 pub use service::{RawService, database_url};
+pub use usage_error::UsageError;
 
 /// Options that every command takes, as given.
 #[derive(Args, Debug, Default)]
@@ -85,21 +85,21 @@ impl RawConfig {
     /// Completes the options from the environment and the defaults.
     ///
     /// # Errors
-    /// `Usage` if a folder is not given and there is no home folder to derive it from, or if a renamed
+    /// `UsageError` if a folder is not given and there is no home folder to derive it from, or if a renamed
     /// variable is still set under its old name.
-    pub fn validate(self) -> Result<Config, Usage> {
-        renamed::check(|name| env::var_os(name)).map_err(Usage)?;
+    pub fn validate(self) -> Result<Config, UsageError> {
+        renamed::check(|name| env::var_os(name)).map_err(UsageError)?;
         self.validate_in(Environment::read())
     }
 
-    fn validate_in(self, environment: Environment) -> Result<Config, Usage> {
+    fn validate_in(self, environment: Environment) -> Result<Config, UsageError> {
         let Environment { home, xdg_data, xdg_cache, .. } = environment;
         let below = |base: Option<PathBuf>, fallback: &str, option: &str, name: &str| {
             // XDG Base Directory Specification: a relative base folder must be ignored.
             let base = base.filter(|base| base.is_absolute());
             let base = base.or_else(|| home.as_ref().map(|home| home.join(fallback)));
             let unknown = || {
-                Usage(format!(
+                UsageError(format!(
                     "no {name} folder: HOME is not set; name the folder with {option} DIR"
                 ))
             };
@@ -143,12 +143,12 @@ impl Environment {
 
 /// Reads a secret from the variable `name`, or from the file that the variable `file` names. `None` if
 /// neither is set.
-fn secret(name: &str, file: &str) -> Result<Option<Zeroizing<String>>, Usage> {
+fn secret(name: &str, file: &str) -> Result<Option<Zeroizing<String>>, UsageError> {
     let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
     let text = match (set(name), set(file)) {
         (Some(text), _) => text,
         (None, Some(path)) => std::fs::read_to_string(&path)
-            .map_err(|error| Usage(format!("reading {path} ({file}): {error}")))?,
+            .map_err(|error| UsageError(format!("reading {path} ({file}): {error}")))?,
         (None, None) => return Ok(None),
     };
     Ok(Some(Zeroizing::new(text.trim().to_owned())))
@@ -169,7 +169,7 @@ struct S3Environment {
 /// for a bucket, so that other commands never hold credentials.
 ///
 /// # Errors
-/// `Usage` if a variable is missing; the engine's `Error::Place` if one is invalid.
+/// `UsageError` if a variable is missing; the engine's `Error::Place` if one is invalid.
 pub fn s3_access(at: &str) -> anyhow::Result<Option<S3Access>> {
     if !is_s3(at) {
         return Ok(None);
@@ -197,7 +197,7 @@ impl S3Environment {
 
     fn validate(self, at: &str) -> anyhow::Result<S3Access> {
         let (Some(id), Some(secret)) = (self.access_key_id, self.secret_access_key) else {
-            return Err(Usage(format!(
+            return Err(UsageError(format!(
                 "{at} needs credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             ))
             .into());
@@ -205,7 +205,7 @@ impl S3Environment {
         // Most servers other than Amazon's ignore the region, but the signature must contain one.
         let assumed = self.endpoint.as_ref().map(|_| "us-east-1".to_owned());
         let Some(region) = self.region.or(assumed) else {
-            return Err(Usage(format!(
+            return Err(UsageError(format!(
                 "the region of {at} is unknown: set AWS_REGION or, for a service other than Amazon's, \
                  AWS_ENDPOINT_URL_S3"
             ))
@@ -240,7 +240,7 @@ mod tests {
         assert!(s3_access("/backup").unwrap().is_none());
         let missing = |environment: S3Environment| {
             let error = environment.validate("s3://bucket/a").err().unwrap();
-            assert!(error.is::<Usage>(), "{error}");
+            assert!(error.is::<UsageError>(), "{error}");
             error.to_string()
         };
         assert!(missing(S3Environment::default()).contains("AWS_SECRET_ACCESS_KEY"));

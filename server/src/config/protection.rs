@@ -5,9 +5,8 @@ use axum::http::Uri;
 use clap::Args;
 use zeroize::Zeroizing;
 
-use crate::cli::Usage;
-use crate::config::settings::{Operations, Origins, Protection, Webhook};
-use crate::infra::rate_limit::Rates;
+use crate::config::UsageError;
+use crate::config::settings::{Operations, Origins, Protection, RateSettings, Webhook};
 
 /// The options of rate limits, concurrency limits and observability, as given. The defaults suit one machine,
 /// the guests of a venue behind one address, and a studio that uploads all day.
@@ -75,9 +74,9 @@ pub struct RawProtection {
 }
 
 impl RawProtection {
-    /// Validates the options and completes them from the environment. Errors: `Usage` for an invalid origin
+    /// Validates the options and completes them from the environment. Errors: `UsageError` for an invalid origin
     /// or webhook.
-    pub fn validate(self) -> Result<(Protection, Operations), Usage> {
+    pub fn validate(self) -> Result<(Protection, Operations), UsageError> {
         let origins = |option: &str, texts: &[String]| {
             texts.iter().map(|text| origin(option, text)).collect::<Result<Vec<_>, _>>()
         };
@@ -85,7 +84,11 @@ impl RawProtection {
         let with_cookies = origins("--allow-origin-with-cookies", &self.allow_origin_with_cookies)?;
         let default = Protection::default();
         let protection = Protection {
-            rates: Rates::new(self.rate_limit_ip, self.rate_limit_account, self.rate_limit_key),
+            rates: RateSettings {
+                address: self.rate_limit_ip,
+                account: self.rate_limit_account,
+                key: self.rate_limit_key,
+            },
             requests_max: usize::from(self.max_concurrent_requests),
             heavy_max: self.max_concurrent_searches.map_or(default.heavy_max, usize::from),
             request_time_max: Duration::from_secs(u64::from(self.request_timeout_s)),
@@ -99,9 +102,9 @@ impl RawProtection {
 }
 
 /// Checks an origin: scheme, host and port in the form that browsers send in `Origin`.
-fn origin(option: &str, text: &str) -> Result<String, Usage> {
+fn origin(option: &str, text: &str) -> Result<String, UsageError> {
     let wrong = || {
-        Usage(format!(
+        UsageError(format!(
             "{option}: expected an origin like https://studio.example.com, received '{text}'"
         ))
     };
@@ -114,7 +117,7 @@ fn origin(option: &str, text: &str) -> Result<String, Usage> {
 
 /// Checks the webhook's address and secret. Errors never contain the address, because it is a secret too:
 /// with it anyone can post.
-fn webhook(url: Option<String>, secret: Option<String>) -> Result<Option<Webhook>, Usage> {
+fn webhook(url: Option<String>, secret: Option<String>) -> Result<Option<Webhook>, UsageError> {
     /// Fewest characters of a secret that is hard to guess.
     const SECRET_CHARS_MIN: usize = 16;
     let Some(url) = url else { return Ok(None) };
@@ -126,7 +129,7 @@ fn webhook(url: Option<String>, secret: Option<String>) -> Result<Option<Webhook
         Err(_) => host == "localhost",
     };
     if host.is_empty() || !(scheme == "https" || (scheme == "http" && near)) {
-        return Err(Usage(
+        return Err(UsageError(
             "PICPICK_ALERT_WEBHOOK: expected an https:// address, or http:// on this machine"
                 .into(),
         ));
@@ -135,7 +138,7 @@ fn webhook(url: Option<String>, secret: Option<String>) -> Result<Option<Webhook
         Some(secret) if secret.chars().count() >= SECRET_CHARS_MIN => {
             Ok(Some(Webhook { url: Zeroizing::new(url), secret: Zeroizing::new(secret) }))
         }
-        _ => Err(Usage(format!(
+        _ => Err(UsageError(format!(
             "PICPICK_ALERT_WEBHOOK_SECRET: expected at least {SECRET_CHARS_MIN} characters; it signs the alerts"
         ))),
     }

@@ -7,7 +7,7 @@ use picpick_engine::DecodeLimits;
 use super::mail::RawMail;
 use super::protection::RawProtection;
 use super::{Config, s3_access};
-use crate::cli::Usage;
+use crate::config::UsageError;
 use crate::config::settings::{Settings, sqlite_at};
 
 /// The options of `picpick serve`, as given. Secrets come from the environment or from files that it names,
@@ -59,12 +59,12 @@ impl RawService {
     /// Validates the options and completes them from the environment. Connects to nothing.
     ///
     /// # Errors
-    /// `Usage` for an invalid address; the engine's `Error::Place` for an invalid bucket.
+    /// `UsageError` for an invalid address; the engine's `Error::Place` for an invalid bucket.
     pub fn validate(self, config: &Config) -> anyhow::Result<Settings> {
         let bucket = match self.photo_store {
             Some(at) if picpick_engine::is_s3(&at) => s3_access(&at)?.map(|access| (at, access)),
             Some(at) => {
-                return Err(Usage(format!(
+                return Err(UsageError(format!(
                     "--photo-store: expected s3://BUCKET/PREFIX, received '{at}'"
                 ))
                 .into());
@@ -95,17 +95,17 @@ impl RawService {
 }
 
 /// Returns the address of the service's database.
-pub fn database_url(config: &Config) -> Result<String, Usage> {
+pub fn database_url(config: &Config) -> Result<String, UsageError> {
     Ok(database()?.unwrap_or_else(|| sqlite_at(&config.data)))
 }
 
-fn public_url(text: &str) -> Result<String, Usage> {
+fn public_url(text: &str) -> Result<String, UsageError> {
     let url = text.trim_end_matches('/');
     let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);
     match host {
         Some(host) if !host.is_empty() && host.bytes().all(plain) => Ok(url.to_owned()),
-        _ => Err(Usage(format!(
+        _ => Err(UsageError(format!(
             "--public-url: expected an address like https://photos.example.com, received '{text}'"
         ))),
     }
@@ -113,14 +113,14 @@ fn public_url(text: &str) -> Result<String, Usage> {
 
 /// Reads the database's address from the environment or a file, because it contains a password. `None` if
 /// none is set.
-fn database() -> Result<Option<String>, Usage> {
+fn database() -> Result<Option<String>, UsageError> {
     let Some(url) = super::secret("PICPICK_DATABASE_URL", "PICPICK_DATABASE_URL_FILE")? else {
         return Ok(None);
     };
     if ["postgres://", "postgresql://", "sqlite:"].iter().any(|scheme| url.starts_with(scheme)) {
         return Ok(Some(url.to_string()));
     }
-    Err(Usage("PICPICK_DATABASE_URL: expected postgres://USER:PASSWORD@HOST/DATABASE".into()))
+    Err(UsageError("PICPICK_DATABASE_URL: expected postgres://USER:PASSWORD@HOST/DATABASE".into()))
 }
 
 #[cfg(test)]

@@ -6,8 +6,6 @@ use lettre::message::Mailbox;
 use picpick_engine::{Precision, S3Access};
 use zeroize::Zeroizing;
 
-use crate::infra::rate_limit::Rates;
-
 /// The validated settings of the service, built by `config` from the command line and the environment. Has no
 /// `Debug`, because it holds secrets.
 #[derive(Clone)]
@@ -48,7 +46,7 @@ pub struct MailSettings {
 /// Rate limits, concurrency limits and allowed origins, so that one client cannot starve the others.
 #[derive(Clone)]
 pub struct Protection {
-    pub rates: Rates,
+    pub rates: RateSettings,
     /// Maximum number of ordinary requests processed at the same time; uploads have the same number in
     /// addition.
     pub requests_max: usize,
@@ -73,11 +71,29 @@ impl Origins {
     }
 }
 
+/// Units a second that a client may use, by the kind of subject that is charged. The units of 60 seconds may be used
+/// at once.
+#[derive(Clone, Copy, Debug)]
+pub struct RateSettings {
+    pub address: u32,
+    pub account: u32,
+    pub key: u32,
+}
+
+impl Default for RateSettings {
+    /// Returns the default rates. At a venue, 1,000 guests share one address: the burst of 60,000 units
+    /// serves a page of 60 thumbnails to each of them at once. A studio that uploads 10 photos a second with
+    /// 4 requests each uses 80 units a second.
+    fn default() -> Self {
+        Self { address: 1000, account: 200, key: 500 }
+    }
+}
+
 impl Default for Protection {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            rates: Rates::default(),
+            rates: RateSettings::default(),
             requests_max: 256,
             heavy_max: cores,
             request_time_max: Duration::from_secs(30),

@@ -18,6 +18,10 @@ pub struct ClientAddress(pub IpAddr);
 #[derive(Clone, Copy, Debug)]
 pub struct Encrypted(pub bool);
 
+/// A marker of requests from an origin that may use cookies: they are exempt from the CSRF check.
+#[derive(Clone, Copy, Debug)]
+pub struct TrustedOrigin;
+
 impl ClientAddress {
     pub fn of_request(request: &Request, settings: &Settings) -> Self {
         Self::of(request.extensions(), request.headers(), settings)

@@ -1,12 +1,9 @@
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use picpick_engine::FaceId;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::error::{Failure, Kind, Result};
 use crate::infra::ids::is_id;
@@ -152,72 +149,6 @@ pub fn face_of_address(text: &str) -> Result<FaceId> {
     face("face", text).map_err(|_| Failure::not_found())
 }
 
-/// The query parameters that select a page of a list.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct Paging {
-    /// `next` of the previous page. Absent: the first page.
-    pub cursor: Option<String>,
-    /// Maximum number of items of the page, 1 to 500.
-    #[param(minimum = 1, maximum = 500, default = 100)]
-    pub limit: Option<u32>,
-}
-
-/// A page of a list, oldest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Page<T> {
-    pub items: Vec<T>,
-    /// The cursor of the next page; absent on the last one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-}
-
-/// The position after which a page begins: the time and the id of the previous page's last item.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct After {
-    pub unix_s: i64,
-    pub id: String,
-}
-
-impl Paging {
-    /// Returns the validated number of items of the page. The caller queries one more, to learn whether
-    /// another page follows.
-    pub fn limit(&self) -> Result<i64> {
-        match self.limit.unwrap_or(100) {
-            limit @ 1..=500 => Ok(i64::from(limit)),
-            limit => Err(Failure::invalid(format!("limit: expected 1 to 500, received {limit}."))),
-        }
-    }
-
-    /// Decodes the cursor. Errors: `Invalid` if it is not a cursor.
-    pub fn after(&self) -> Result<After> {
-        let Some(cursor) = &self.cursor else { return Ok(After { unix_s: -1, id: String::new() }) };
-        let read = || {
-            let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-            let (unix_s, id) = text.split_once('.')?;
-            Some(After { unix_s: unix_s.parse().ok()?, id: id.to_owned() })
-        };
-        read()
-            .filter(|after| after.id.is_ascii() && !after.id.contains('\0'))
-            .ok_or_else(|| Failure::invalid("cursor: expected 'next' of the previous page."))
-    }
-}
-
-impl<T> Page<T> {
-    /// Builds the page from `items`, which the caller queried with `limit + 1`. `place` returns an item's
-    /// time and id.
-    pub fn of(mut items: Vec<T>, limit: i64, place: impl Fn(&T) -> (i64, &str)) -> Self {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let next = items.last().filter(|_| more).map(|last| {
-            let (unix_s, id) = place(last);
-            URL_SAFE_NO_PAD.encode(format!("{unix_s}.{id}"))
-        });
-        Self { items, next }
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -244,21 +175,5 @@ mod tests {
             assert_eq!(face("a", bad).unwrap_err().kind, Kind::Invalid, "{bad}");
             assert_eq!(face_of_address(bad).unwrap_err().kind, Kind::NotFound, "{bad}");
         }
-    }
-
-    #[test]
-    fn pages_join_without_gap_and_refuse_what_is_no_cursor() {
-        let place = |item: &(i64, String)| -> (i64, String) { item.clone() };
-        let items: Vec<(i64, String)> = (0..5).map(|i| (i / 2, format!("{i}"))).collect();
-        let page = Page::of(items.clone(), 4, |item| (item.0, item.1.as_str()));
-        let paging = Paging { cursor: page.next.clone(), limit: None };
-        let after = paging.after().unwrap();
-        assert_eq!((after.unix_s, after.id), place(&items[3]));
-        assert!(Page::of(items, 5, |item| (item.0, item.1.as_str())).next.is_none());
-        for bad in ["", "%", "YQ", "LTE", "äö"] {
-            assert!(Paging { cursor: Some(bad.into()), limit: None }.after().is_err(), "{bad}");
-        }
-        assert!(Paging { cursor: None, limit: Some(0) }.limit().is_err());
-        assert!(Paging { cursor: None, limit: Some(501) }.limit().is_err());
     }
 }

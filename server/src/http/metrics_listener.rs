@@ -68,7 +68,7 @@ async fn render(app: &App, figures: &PrometheusHandle) -> String {
     metrics::set_pool(usize::try_from(pool.size()).unwrap_or(0), pool.num_idle());
     // Without the database the gauges keep their last values; `picpick_database_connections` shows the
     // outage.
-    if let Ok((mails, oldest_s)) = mail::waiting(app).await {
+    if let Ok((mails, oldest_s)) = mail::waiting(app.post()).await {
         metrics::set_mails_waiting(mails, oldest_s);
     }
     figures.render()

@@ -9,7 +9,6 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use crate::error::Result;
-use crate::http::auth::Grant;
 use crate::infra::clock::now_s;
 use crate::infra::db::{Db, Tx};
 use crate::infra::ids::sha256;
@@ -107,16 +106,16 @@ pub async fn note(tx: &mut Tx, deed: Deed<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Appends an entry for an action of the holder of `grant` in its studio.
-pub async fn note_by(
+/// Writes an audit entry for a guest's action, under the guest's pseudonymous ID.
+pub async fn record_guest(
     tx: &mut Tx,
-    grant: &Grant,
+    studio: &str,
+    guest: &str,
     action: &'static str,
-    target: &str,
     detail: &str,
 ) -> Result<()> {
-    let actor = grant.caller.name();
-    note(tx, Deed { studio: &grant.studio, actor: &actor, action, target, detail }).await
+    let actor = format!("guest:{guest}");
+    note(tx, Deed { studio, actor: &actor, action, target: guest, detail }).await
 }
 
 /// The result of a check of the chain.

@@ -1,9 +1,11 @@
 pub mod admission;
 pub mod alerts;
 pub mod audit_log;
+pub mod challenge_registry;
 pub mod clock;
 pub mod db;
 pub mod face_engine;
+pub mod guest_updates;
 pub mod ids;
 pub mod imaging;
 pub mod jobs;
@@ -13,4 +15,5 @@ pub mod qr_code;
 pub mod rate_limit;
 pub mod search_batcher;
 pub mod telemetry;
+pub mod upload_locks;
 pub mod zip_stream;

@@ -3,7 +3,8 @@ use axum::response::{IntoResponse as _, Response};
 use maud::{DOCTYPE, Markup, html};
 
 use crate::error::Failure;
-use crate::i18n::{Language, Wanted};
+use crate::http::locale::Wanted;
+use crate::i18n::Language;
 
 /// The frame of a visitor page (album or guest page).
 pub struct Frame<'a> {

@@ -100,12 +100,12 @@ fn backups_are_noted_with_their_latest_expiry() {
     let keyring = Keyring::create(folder.path()).unwrap();
     let id = CollectionId::random().unwrap();
     let later = unix_now_s() + 1000;
-    for (place, expires_unix_s) in [("/b", later), ("/b", later - 500), ("/c", later), ("/d", 1)] {
-        let note = BackupNote { collection: id.to_string(), place: place.into(), expires_unix_s };
+    for (store, expires_unix_s) in [("/b", later), ("/b", later - 500), ("/c", later), ("/d", 1)] {
+        let note = BackupNote { collection: id.to_string(), place: store.into(), expires_unix_s };
         keyring.note_backup(note).unwrap();
     }
     let notes = keyring.backups(id).unwrap();
-    let of = |place: &str| notes.iter().find(|note| note.place == place).map(|n| n.expires_unix_s);
+    let of = |store: &str| notes.iter().find(|note| note.place == store).map(|n| n.expires_unix_s);
     assert_eq!((of("/b"), of("/c")), (Some(later), Some(later)));
     assert!(keyring.backups(CollectionId::random().unwrap()).unwrap().is_empty());
 }

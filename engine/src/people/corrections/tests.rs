@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::super::form::Place;
-use super::super::{People, PersonFace};
 use super::*;
 use crate::ids::PhotoId;
+use crate::people::form::Place;
+use crate::people::{People, PersonFace};
 use crate::quality::QUALITY_LOW;
 
 const CUT: f32 = 0.45;
@@ -86,7 +86,7 @@ impl World {
     }
 
     /// Returns this world clustered from scratch, from the faces and the corrections alone.
-    fn anew(&self) -> Self {
+    fn reclustered(&self) -> Self {
         let mut people = People::under(self.people.corrections.clone());
         people.update(&self.faces(), CUT);
         Self { samples: self.samples.clone(), people }
@@ -121,20 +121,20 @@ impl World {
         *best.unwrap()
     }
 
-    fn say(&mut self, said: Corrections, touched: &BTreeSet<FaceId>) {
-        assert!(said.is_consistent(), "{said:?}");
+    fn say(&mut self, corrections: Corrections, touched: &BTreeSet<FaceId>) {
+        assert!(corrections.is_consistent(), "{corrections:?}");
         let mut faces = faces_of(&self.samples);
         faces.retain(|face| touched.contains(&face.id));
-        self.people.correct(said, &faces, CUT);
+        self.people.correct(corrections, &faces, CUT);
     }
 
     fn merge(&mut self, faces: &[FaceId]) -> BTreeSet<FaceId> {
         let people: Vec<Meant> = faces.iter().map(|face| self.meant(*face)).collect();
-        let mut said = self.people.corrections.clone();
-        said.merge(&people, true, |face| self.people.is_homeless(face));
+        let mut corrections = self.people.corrections.clone();
+        corrections.merge(&people, true, |face| self.people.is_homeless(face));
         let touched: BTreeSet<FaceId> =
             people.into_iter().flat_map(|person| person.faces).collect();
-        self.say(said, &touched);
+        self.say(corrections, &touched);
         touched
     }
 
@@ -146,18 +146,18 @@ impl World {
         let parts = self.people.by_part(&good);
         let of_rest: Vec<FaceId> =
             parts.into_iter().map(|part| self.best(&part.into_iter().collect())).collect();
-        let mut said = self.people.corrections.clone();
+        let mut corrections = self.people.corrections.clone();
         let (split, all): (Vec<_>, Vec<_>) =
             (split.iter().copied().collect(), rest.iter().copied().collect());
-        said.split(&split, &all, &of_rest, self.best(&rest));
-        self.say(said, &person);
+        corrections.split(&split, &all, &of_rest, self.best(&rest));
+        self.say(corrections, &person);
         rest
     }
 
     fn hide(&mut self, face: usize, hidden: bool) {
-        let mut said = self.people.corrections.clone();
-        said.hide(&self.meant(id(face)), hidden);
-        self.say(said, &BTreeSet::new());
+        let mut corrections = self.people.corrections.clone();
+        corrections.hide(&self.meant(id(face)), hidden);
+        self.say(corrections, &BTreeSet::new());
     }
 
     fn one(&self, faces: &[usize]) -> bool {
@@ -176,74 +176,76 @@ fn two() -> World {
 }
 
 #[test]
-fn two_people_become_one_and_two_again_and_the_later_word_wins() {
+fn a_merge_and_a_split_alternate_and_the_later_correction_wins() {
     let mut world = two();
     assert!(world.one(&[0, 1, 2]) && world.one(&[3, 4, 5]) && !world.one(&[0, 3]));
     world.merge(&[id(0), id(4)]);
-    assert!(world.one(&[0, 1, 2, 3, 4, 5]) && world.anew().one(&[0, 1, 2, 3, 4, 5]));
+    assert!(world.one(&[0, 1, 2, 3, 4, 5]) && world.reclustered().one(&[0, 1, 2, 3, 4, 5]));
     world.split(&set(&[3, 4, 5]));
-    for world in [&world, &world.anew()] {
+    for world in [&world, &world.reclustered()] {
         assert!(world.one(&[0, 1, 2]) && world.one(&[3, 4, 5]) && !world.one(&[0, 3]));
     }
     world.merge(&[id(1), id(5)]);
-    assert!(world.one(&[0, 1, 2, 3, 4, 5]) && world.anew().one(&[0, 1, 2, 3, 4, 5]));
+    assert!(world.one(&[0, 1, 2, 3, 4, 5]) && world.reclustered().one(&[0, 1, 2, 3, 4, 5]));
     assert!(world.people.corrections.apart.is_empty(), "the cannot-link is retracted");
 }
 
 #[test]
-fn faces_that_resemble_their_person_are_somebody_else_once_that_is_said() {
+fn similar_faces_split_off_by_the_owner_stay_another_person() {
     let mut world = two();
     world.split(&set(&[2]));
-    for world in [&world, &world.anew()] {
+    for world in [&world, &world.reclustered()] {
         assert!(world.one(&[0, 1]) && !world.one(&[0, 2]) && world.person(id(2)).is_some());
     }
     world.merge(&[id(2), id(3)]);
-    assert!(world.one(&[2, 3, 4, 5]) && world.anew().one(&[2, 3, 4, 5]));
+    assert!(world.one(&[2, 3, 4, 5]) && world.reclustered().one(&[2, 3, 4, 5]));
     assert!(!world.one(&[0, 2]), "merging 2 with 3 does not retract the split of 0 and 2");
     // Merging 2 with its first person brings the faces of its new person along.
     world.merge(&[id(0), id(2)]);
-    assert!(world.one(&[0, 1, 2, 3, 4, 5]) && world.anew().one(&[0, 1, 2, 3, 4, 5]));
+    assert!(world.one(&[0, 1, 2, 3, 4, 5]) && world.reclustered().one(&[0, 1, 2, 3, 4, 5]));
 }
 
 #[test]
-fn a_rest_that_was_said_to_be_one_stays_one_without_the_face_it_was_said_by() {
+fn the_rest_of_a_split_stays_one_person_without_the_face_that_named_it() {
     let mut world = two();
     world.merge(&[id(0), id(3)]);
     world.split(&set(&[0]));
-    for world in [&world, &world.anew()] {
+    for world in [&world, &world.reclustered()] {
         assert!(world.one(&[1, 2, 3, 4, 5]) && !world.one(&[0, 1]));
     }
 }
 
 #[test]
-fn poor_faces_keep_to_what_is_said_and_found_nobody() {
+fn low_quality_faces_follow_corrections_and_found_no_person() {
     let mut world = World::of(&[(0, 0.9), (0, 0.8), (0, 0.1), (0, 0.12), (1, 0.9)]);
     assert!(world.one(&[0, 1, 2, 3]));
     world.split(&set(&[2, 3]));
-    for world in [&world, &world.anew()] {
+    for world in [&world, &world.reclustered()] {
         assert!(world.one(&[0, 1]) && world.person(id(2)).is_none());
         assert!(world.person(id(3)).is_none());
     }
     // A must-link assigns a low-quality face to a person, however dissimilar it is.
     world.merge(&[id(4), id(2)]);
-    for world in [&world, &world.anew()] {
+    for world in [&world, &world.reclustered()] {
         assert!(world.one(&[2, 3, 4]) && !world.one(&[0, 2]));
     }
     // The reverse: the face that stays is of low quality and so belongs to no person.
     let mut world = World::of(&[(0, 0.9), (0, 0.8), (0, 0.1), (1, 0.9)]);
     world.split(&set(&[0, 1]));
-    for world in [&world, &world.anew()] {
+    for world in [&world, &world.reclustered()] {
         assert!(world.one(&[0, 1]) && world.person(id(2)).is_none());
     }
     world.merge(&[id(0), id(2)]);
-    assert!(world.one(&[0, 1, 2]) && world.anew().one(&[0, 1, 2]));
+    assert!(world.one(&[0, 1, 2]) && world.reclustered().one(&[0, 1, 2]));
 }
 
 #[test]
-fn a_person_left_out_stays_so_until_that_is_taken_back() {
+fn a_hidden_person_stays_hidden_until_that_is_retracted() {
     let mut world = two();
     world.hide(1, true);
-    assert!(world.hidden(0) && world.hidden(2) && !world.hidden(3) && world.anew().hidden(2));
+    assert!(
+        world.hidden(0) && world.hidden(2) && !world.hidden(3) && world.reclustered().hidden(2)
+    );
     world.merge(&[id(0), id(3)]);
     assert!(!world.hidden(0), "one of them was listed");
     world.hide(5, true);
@@ -253,37 +255,38 @@ fn a_person_left_out_stays_so_until_that_is_taken_back() {
     world.merge(&[id(0), id(1)]);
     assert!(world.hidden(0) && world.hidden(5), "both were hidden");
     world.hide(2, false);
-    assert!(!world.hidden(5) && !world.anew().hidden(0));
+    assert!(!world.hidden(5) && !world.reclustered().hidden(0));
 }
 
 #[test]
-fn a_statement_about_others_stays_when_a_part_of_it_is_taken_back() {
+fn a_correction_of_other_faces_stays_when_a_part_is_retracted() {
     let person = |faces: &[usize]| {
         let faces: Vec<FaceId> = faces.iter().map(|face| id(*face)).collect();
         Meant { best: faces[0], faces }
     };
-    let mut said = Corrections::default();
+    let mut corrections = Corrections::default();
     let (split, rest) = ([id(1), id(2)], [id(3), id(4)]);
-    said.split(&split, &rest, &[], id(3));
+    corrections.split(&split, &rest, &[], id(3));
     // Faces 1 and 3 are merged; 2 and 4 are not part of the merged people.
-    said.merge(&[person(&[1]), person(&[3])], false, |_| false);
-    let apart: Vec<_> = said.apart.iter().map(|one| one.sides.clone()).collect();
+    corrections.merge(&[person(&[1]), person(&[3])], false, |_| false);
+    let apart: Vec<_> = corrections.apart.iter().map(|one| one.sides.clone()).collect();
     assert_eq!(apart, [[set(&[2]), set(&[3, 4])], [set(&[1]), set(&[4])]]);
-    assert!(said.forget(|face| [id(3), id(4)].contains(face)));
-    assert!(said.apart.is_empty() && said.together.len() == 1);
-    assert!(!said.forget(|_| false));
+    assert!(corrections.forget(|face| [id(3), id(4)].contains(face)));
+    assert!(corrections.apart.is_empty() && corrections.together.len() == 1);
+    assert!(!corrections.forget(|_| false));
 }
 
 #[test]
-fn more_than_is_kept_is_refused() {
-    let mut said = Corrections { hidden: (0..10_000).map(id).collect(), ..Default::default() };
-    assert!(said.check().is_ok());
-    said.hidden.insert(id(10_000));
-    assert!(matches!(said.check(), Err(Error::TooMuchSaid { what: "corrections", .. })));
+fn too_many_corrections_are_refused() {
+    let mut corrections =
+        Corrections { hidden: (0..10_000).map(id).collect(), ..Default::default() };
+    assert!(corrections.check().is_ok());
+    corrections.hidden.insert(id(10_000));
+    assert!(matches!(corrections.check(), Err(Error::TooMuchSaid { what: "corrections", .. })));
     let faces = (0..FACES_MAX).map(id).collect();
     let sides = [BTreeSet::from([id(FACES_MAX)]), faces];
-    let said = Corrections { apart: vec![Apart { sides }], ..Default::default() };
-    assert!(matches!(said.check(), Err(Error::TooMuchSaid { what: "faces", .. })));
+    let corrections = Corrections { apart: vec![Apart { sides }], ..Default::default() };
+    assert!(matches!(corrections.check(), Err(Error::TooMuchSaid { what: "faces", .. })));
 }
 
 /// The last correction of each pair of faces (true: one person), recorded independently of `Corrections`.
@@ -317,7 +320,7 @@ fn hold(world: &World, pairs: &Pairs, when: &str) {
 }
 
 #[test]
-fn whatever_is_said_and_however_faces_come_and_go_the_last_word_holds() {
+fn the_last_correction_holds_through_every_change_of_faces() {
     for seed in 0..30 {
         let mut dice = Dice(seed);
         let (mut world, mut pairs, mut next) = (World::default(), Pairs::new(), 0);
@@ -332,9 +335,9 @@ fn whatever_is_said_and_however_faces_come_and_go_the_last_word_holds() {
                     let best: BTreeSet<FaceId> =
                         faces.iter().map(|face| world.meant(*face).best).collect();
                     if best.len() == 2 && faces.iter().any(|face| world.person(*face).is_some()) {
-                        let nobodys = world.samples.iter().map(|of| of.id);
+                        let unassigned = world.samples.iter().map(|of| of.id);
                         let mut released: BTreeSet<FaceId> =
-                            nobodys.filter(|face| world.people.is_homeless(face)).collect();
+                            unassigned.filter(|face| world.people.is_homeless(face)).collect();
                         let merged = world.merge(&faces);
                         // Faces without a person are released from the retracted cannot-links too.
                         released.extend(&merged);
@@ -376,10 +379,11 @@ fn whatever_is_said_and_however_faces_come_and_go_the_last_word_holds() {
                 world.settle();
             }
             hold(&world, &pairs, &when);
-            hold(&world.anew(), &pairs, &format!("{when}, clustered from scratch"));
-            let (bytes, said) = (world.people.to_bytes(), world.people.corrections.to_bytes());
-            let said = Corrections::from_bytes(&said).unwrap();
-            let back = People::read(&bytes, &world.faces(), said).unwrap();
+            hold(&world.reclustered(), &pairs, &format!("{when}, clustered from scratch"));
+            let (bytes, corrections) =
+                (world.people.to_bytes(), world.people.corrections.to_bytes());
+            let corrections = Corrections::from_bytes(&corrections).unwrap();
+            let back = People::read(&bytes, &world.faces(), corrections).unwrap();
             assert_eq!(back.to_bytes(), bytes, "{when}: read again");
             hold(&World { people: back, ..world.clone() }, &pairs, &format!("{when}, read again"));
         }

@@ -62,7 +62,7 @@ pub async fn ask(
     let token = new_link(&mut tx, &person, &email).await?;
     note(&mut tx, &person.user, "email_ask").await?;
     for letter in [mail::new_email(app.post(), &email, &token), mail::email_asked(&old)] {
-        mail::put(&app, &mut tx, &Mail::Letter(letter)).await?;
+        mail::put(app.post(), &mut tx, &Mail::Letter(letter)).await?;
     }
     tx.commit().await?;
     app.post().wake();
@@ -161,7 +161,7 @@ pub async fn confirm(
         .execute(&mut *tx)
         .await?;
     note(&mut tx, &user, "email_change").await?;
-    mail::put(&app, &mut tx, &Mail::Letter(mail::email_changed(&old))).await?;
+    mail::put(app.post(), &mut tx, &Mail::Letter(mail::email_changed(&old))).await?;
     tx.commit().await?;
     app.post().wake();
     Ok(StatusCode::NO_CONTENT)

@@ -12,5 +12,5 @@ pub mod service;
 pub mod totp;
 
 pub use password::{hash as hash_password, hash_secret, verify as verify_password};
-pub use reset::reset_letter;
+pub use reset::resolve_reset;
 pub use service::{begin_setup, new_studio};

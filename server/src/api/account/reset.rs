@@ -19,7 +19,7 @@ use crate::infra::audit_log::{self, Deed};
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
 use crate::infra::ids::{new_id, new_token, sha256, token_hash};
-use crate::infra::mail::{self, Letter, Mail};
+use crate::infra::mail::{self, Letter, Mail, Post, Resolving};
 
 /// Lifetime of a link, seconds.
 const VALID_S: i64 = 3600;
@@ -49,7 +49,7 @@ pub struct Reset {
 pub async fn ask(State(app): State<App>, Body(wish): Body<ResetWish>) -> Result<StatusCode> {
     let email = extract::email(&wish.email)?;
     let mut tx = app.db().write().await?;
-    mail::put(&app, &mut tx, &Mail::ResetAsked { email }).await?;
+    mail::put(app.post(), &mut tx, &Mail::ResetAsked { email }).await?;
     tx.commit().await?;
     app.post().wake();
     Ok(StatusCode::ACCEPTED)
@@ -57,7 +57,11 @@ pub async fn ask(State(app): State<App>, Body(wish): Body<ResetWish>) -> Result<
 
 /// Creates a reset link and returns the e-mail message that holds it, with the link's expiry in seconds since
 /// the Unix epoch. Returns `None` if there is no such account or it has 3 valid links already.
-pub async fn reset_letter(app: &App, tx: &mut Tx, email: &str) -> Result<Option<(Letter, i64)>> {
+pub fn resolve_reset<'a>(mailer: &'a Post, tx: &'a mut Tx, email: &'a str) -> Resolving<'a> {
+    Box::pin(reset_letter(mailer, tx, email))
+}
+
+async fn reset_letter(mailer: &Post, tx: &mut Tx, email: &str) -> Result<Option<(Letter, i64)>> {
     let now = now_s();
     sqlx::query("DELETE FROM account_links WHERE kind = 'reset' AND expires_unix_s <= $1")
         .bind(now)
@@ -90,7 +94,7 @@ pub async fn reset_letter(app: &App, tx: &mut Tx, email: &str) -> Result<Option<
     .bind(now + VALID_S)
     .execute(&mut **tx)
     .await?;
-    Ok(Some((mail::reset(app.post(), email, &token), now + VALID_S)))
+    Ok(Some((mail::reset(mailer, email, &token), now + VALID_S)))
 }
 
 /// Sets a new password, given the token of the link. Ends all sessions of the account; the client signs in
@@ -143,7 +147,7 @@ pub async fn set(State(app): State<App>, Body(given): Body<Reset>) -> Result<Sta
     let deed =
         Deed { studio: "", actor: &actor, action: "password_reset", target: &user, detail: "" };
     audit_log::note(&mut tx, deed).await?;
-    mail::put(&app, &mut tx, &Mail::Letter(mail::password_changed(&email))).await?;
+    mail::put(app.post(), &mut tx, &Mail::Letter(mail::password_changed(&email))).await?;
     tx.commit().await?;
     app.post().wake();
     Ok(StatusCode::NO_CONTENT)

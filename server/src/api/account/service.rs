@@ -400,7 +400,7 @@ pub async fn set_password(
         Deed { studio: "", actor: &actor, action: "password_change", target: user, detail: "" },
     )
     .await?;
-    mail::put(app, &mut tx, &Mail::Letter(mail::password_changed(&email))).await?;
+    mail::put(app.post(), &mut tx, &Mail::Letter(mail::password_changed(&email))).await?;
     tx.commit().await?;
     app.post().wake();
     Ok(())

@@ -11,10 +11,11 @@ use super::routes::must_be_there;
 use crate::app::App;
 use crate::error::{Failure, Result};
 use crate::http::auth::Grant;
-use crate::http::extract::{Body, Page, Paging, Path, Query};
-use crate::infra::audit_log::note_by;
+use crate::http::auth::audit::note_by;
+use crate::http::extract::{Body, Path, Query};
 use crate::infra::clock::now_s;
 use crate::infra::db::{List, Value};
+use crate::infra::db::{Page, Paging};
 use crate::infra::ids::is_id;
 
 /// A photo that a visitor has picked.

@@ -10,10 +10,11 @@ use super::routes::must_be_there;
 use crate::app::App;
 use crate::error::{Failure, Result};
 use crate::http::auth::Grant;
-use crate::http::extract::{self, Body, Page, Paging, Path, Query};
-use crate::infra::audit_log::note_by;
+use crate::http::auth::audit::note_by;
+use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::clock::now_s;
 use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{is_id, new_id, new_token, token_hash};
 
 /// A link to an album. Its token has 256 random bits, is returned once and is stored as a hash.

@@ -1,8 +1,8 @@
 //! Albums: parts of an event that a studio shares by link and PIN with visitors who have no account.
 //!
-//! For the studio: `routes.rs`, `links.rs` and `told.rs` (the visitors' picks and comments). For visitors:
-//! `enter.rs` (album sessions), `visitor.rs` (API), `photos.rs`, `take.rs` (ZIP), `taken.rs` (download
-//! quota), `notes.rs` and `pages/`. `photo/rules.rs` decides what visitors may see and download. PINs, tokens
+//! For the studio: `routes.rs`, `links.rs` and `feedback.rs` (the visitors' picks and comments). For visitors:
+//! `visits.rs` (album sessions), `visitor.rs` (API), `photos.rs`, `download_all.rs` (ZIP), `download_quota.rs` (download
+//! quota), `annotations.rs` and `pages/`. `api/photo_policy.rs` decides what visitors may see and download. PINs, tokens
 //! and names are never logged.
 
 pub mod annotations;

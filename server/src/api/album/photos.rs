@@ -8,8 +8,8 @@ use crate::api::photo_policy::{Allowed, COLUMNS, Download, TABLES, VISIBLE};
 use crate::app::App;
 use crate::error::{Failure, Kind, Result};
 use crate::http::auth::AlbumVisit;
-use crate::http::extract::{Page, Paging};
 use crate::infra::db::{List, Value};
+use crate::infra::db::{Page, Paging};
 use crate::infra::ids::is_id;
 
 /// A photo as shown to a visitor.
@@ -52,7 +52,7 @@ pub struct AlbumFolder {
     pub photos: i64,
 }
 
-/// Returns the SELECT for the photos of album $1 that are visible by `photo/rules.rs` and in a folder that
+/// Returns the SELECT for the photos of album $1 that are visible by `api/photo_policy.rs` and in a folder that
 /// the album shows. $2 is the named visitor or ''; $3 a folder or '' for all; if $4 is not '', only the
 /// visitor's picks are selected. Every query of this file is built on it, so that lists, counts and single
 /// photos agree.

@@ -13,10 +13,11 @@ use crate::api::folder::in_event;
 use crate::app::App;
 use crate::error::{Failure, Kind, Result};
 use crate::http::auth::Grant;
-use crate::http::extract::{self, Body, Page, Paging, Path, Query};
-use crate::infra::audit_log::note_by;
+use crate::http::auth::audit::note_by;
+use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::clock::now_s;
 use crate::infra::db::{BY_CREATION, List, Tx, Value};
+use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{is_id, new_id};
 
 /// Maximum number of folders that one album selects.

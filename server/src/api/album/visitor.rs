@@ -17,7 +17,8 @@ use crate::app::App;
 use crate::error::{Failure, Kind, Result};
 use crate::http::auth::AlbumVisit;
 use crate::http::client_address::{ClientAddress, Encrypted};
-use crate::http::extract::{self, Body, Bytes, Page, Paging, Path, Query};
+use crate::http::extract::{self, Body, Bytes, Path, Query};
+use crate::infra::db::{Page, Paging};
 
 #[derive(Deserialize, ToSchema)]
 pub struct AlbumEntry {

@@ -12,8 +12,9 @@ use crate::api::photo::rows_of;
 use crate::app::App;
 use crate::error::{Failure, Result};
 use crate::http::auth::Grant;
-use crate::http::extract::{Page, Paging, Query};
+use crate::http::extract::Query;
 use crate::infra::db::{List, Value};
+use crate::infra::db::{Page, Paging};
 
 /// A group of photos in the coverage report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]

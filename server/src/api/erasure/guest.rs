@@ -11,10 +11,10 @@ use picpick_engine::{Error, GuestId};
 use sqlx::Row as _;
 
 use super::orphaned_templates;
-use crate::api::guest::registration::note;
 use crate::app::App;
 use crate::error::{Failure, Result};
 use crate::http::auth::GUEST_IDLE_S;
+use crate::infra::audit_log::record_guest;
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
 use crate::infra::face_engine::receipt_text;
@@ -92,7 +92,7 @@ async fn erase(app: &App, leaving: &Leaving) -> Result<String> {
         keep_receipt(&mut tx, leaving, receipt).await?;
     }
     sqlx::query("DELETE FROM guests WHERE id = $1").bind(&leaving.guest).execute(&mut *tx).await?;
-    note(&mut tx, &leaving.studio, &leaving.guest, "guest_erased", "").await?;
+    record_guest(&mut tx, &leaving.studio, &leaving.guest, "guest_erased", "").await?;
     tx.commit().await?;
     app.jobs().tell(&leaving.event);
     Ok(receipt.unwrap_or_default())

@@ -9,9 +9,9 @@ use picpick_engine::{Error, GuestId};
 use sqlx::Row as _;
 
 use super::guest::{Leaving, keep_receipt};
-use crate::api::guest::registration::note;
 use crate::app::App;
 use crate::error::Result;
+use crate::infra::audit_log::record_guest;
 use crate::infra::clock::now_s;
 use crate::infra::face_engine::receipt_text;
 
@@ -30,7 +30,7 @@ pub async fn erase(app: &App, stray: &Leaving) -> Result<()> {
     let Some(receipt) = receipt.await? else { return Ok(()) };
     let mut tx = app.db().write().await?;
     keep_receipt(&mut tx, stray, &receipt).await?;
-    note(&mut tx, &stray.studio, &stray.guest, "guest_erased", "orphaned template").await?;
+    record_guest(&mut tx, &stray.studio, &stray.guest, "guest_erased", "orphaned template").await?;
     tx.commit().await?;
     Ok(())
 }

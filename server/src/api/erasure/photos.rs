@@ -15,8 +15,8 @@ use crate::api::photo::bulk::{Chosen, chosen};
 use crate::app::App;
 use crate::error::{Failure, Result};
 use crate::http::auth::Grant;
+use crate::http::auth::audit::note_by;
 use crate::http::extract::{Body, Path};
-use crate::infra::audit_log::note_by;
 use crate::infra::face_engine::{EventFaces, receipt_text};
 use crate::infra::photo_store::Blobs;
 

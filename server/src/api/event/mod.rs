@@ -1,7 +1,7 @@
 //! Events: each owns folders, photos and one sealed face collection, and has an end date, when it is purged.
 //!
 //! An event that is being deleted is hidden from all callers at once. Its removal resumes after a crash
-//! (`remove.rs`).
+//! (`api/erasure/event.rs`).
 
 pub mod routes;
 

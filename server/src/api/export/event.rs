@@ -11,8 +11,8 @@ use crate::api::export::guest::{Kept, of_event as guests_of_event};
 use crate::app::App;
 use crate::error::{Failure, Result};
 use crate::http::auth::Grant;
+use crate::http::auth::audit::note_by;
 use crate::http::extract::Bytes;
-use crate::infra::audit_log::note_by;
 use crate::infra::photo_store::Kind;
 use crate::infra::zip_stream::{Archive, place, respond};
 

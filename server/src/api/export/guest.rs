@@ -18,9 +18,9 @@ use crate::api::guest::photos::{found, taken};
 use crate::api::photo::shown;
 use crate::app::App;
 use crate::error::{Failure, Kind, Result};
+use crate::http::auth::audit::note_by;
 use crate::http::auth::{Grant, GuestVisit};
 use crate::http::extract::{Bytes, Path};
-use crate::infra::audit_log::note_by;
 use crate::infra::ids::is_id;
 use crate::infra::zip_stream::{permit, place, respond};
 

@@ -24,12 +24,14 @@ use crate::api::event::routes::one as event_of;
 use crate::app::App;
 use crate::error::{Failure, Kind, Result};
 use crate::http::auth::Grant;
+use crate::http::auth::audit::note_by;
 use crate::http::client_address::ClientAddress;
-use crate::http::extract::{self, Body, Page, Paging, Path, Query};
-use crate::i18n::{Language, Wanted};
-use crate::infra::audit_log::note_by;
+use crate::http::extract::{self, Body, Path, Query};
+use crate::http::locale::Wanted;
+use crate::i18n::Language;
 use crate::infra::clock::now_s;
 use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{is_id, new_id};
 use crate::infra::mail::{self, Mail};
 use crate::infra::rate_limit::{Budget, network};
@@ -221,7 +223,7 @@ pub async fn let_in(
         consent: &consent,
         consent_ends_unix_s: row.try_get("event_ends_unix_s")?,
     };
-    // The row is written before the template: `strays.rs` erases a template without a row as orphaned.
+    // The row is written before the template: `api/erasure/orphaned_templates.rs` erases a template without a row as orphaned.
     let mut tx = app.db().write().await?;
     email_tokens::count_letter(&mut tx, &contact.hash(&app)?).await?;
     let guest = take_in(&app, &mut tx, &newcomer).await?;
@@ -268,7 +270,7 @@ async fn enter(
     let ticket = email_tokens::issue(&mut tx, guest, Purpose::Enter).await?;
     let to = newcomer.contact.email().unwrap_or_default();
     let letter = mail::let_in(app.post(), to, newcomer.language, &event.name, &ticket);
-    mail::put(app, &mut tx, &Mail::Letter(letter)).await?;
+    mail::put(app.post(), &mut tx, &Mail::Letter(letter)).await?;
     note_by(&mut tx, grant, "guest_let_in", guest, &event.id).await?;
     tx.commit().await?;
     Ok(())

@@ -1,25 +1,21 @@
 //! Face verification: the client sends camera frames one by one; each response says what to do next.
 //!
-//! The engine judges the frames and `strikes.rs` limits failures. This file keeps the nonce and the server's
+//! The engine judges the frames and `challenge_throttle.rs` limits failures. This file keeps the nonce and the server's
 //! clock, and acts on a passed challenge. Frames are discarded once judged. No claim of the client is
 //! trusted, and it gets no score.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use picpick_engine::{Challenge, Guest, GuestId, Progress, Refusal, Template};
+use picpick_engine::{Guest, GuestId, Progress, Refusal, Template};
 use serde::Serialize;
 use sqlx::Row as _;
 use utoipa::ToSchema;
 
-use super::challenge_throttle::{self, Who};
-use super::registration::note;
+use super::challenge_throttle;
 use super::session;
 use crate::api::erasure::guest::Leaving;
 use crate::api::erasure::orphaned_templates;
@@ -30,45 +26,13 @@ use crate::http::client_address::{ClientAddress, Encrypted};
 use crate::http::extract::{Bytes, Path, Raw};
 use crate::infra::admission::Place;
 use crate::infra::alerts::Pattern;
+use crate::infra::audit_log::record_guest;
+use crate::infra::challenge_registry::TIME_MAX;
 use crate::infra::clock::now_s;
-use crate::infra::ids::new_id;
 use crate::infra::telemetry::metrics;
 
-/// Time limit of a challenge.
-const TIME_MAX: Duration = Duration::from_secs(90);
-/// Maximum number of concurrent challenges; each holds a few embeddings.
-const UNDER_WAY_MAX: usize = 4096;
 /// Maximum number of different faces per contact and event.
 const FACES_MAX: usize = 2;
-
-/// The registry of running challenges, by nonce.
-#[derive(Default)]
-pub struct Challenges(Mutex<HashMap<String, Arc<UnderWay>>>);
-
-/// A running challenge.
-struct UnderWay {
-    who: Who,
-    begun: Instant,
-    /// Whether a frame was received.
-    shown: AtomicBool,
-    /// Locked while a frame is analysed.
-    challenge: Mutex<Challenge>,
-}
-
-impl UnderWay {
-    /// Locks the challenge for one frame. Errors: `TooMany` while another frame is analysed. A request that
-    /// waited for the lock would occupy a concurrency slot that another request could use.
-    fn seize(&self) -> Result<MutexGuard<'_, Challenge>> {
-        match self.challenge.try_lock() {
-            Ok(challenge) => Ok(challenge),
-            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => {
-                let detail = "Send one frame at a time: wait for the response to the previous one.";
-                Err(Failure::new(Kind::TooMany, detail).retry_after(1))
-            }
-        }
-    }
-}
 
 /// A new challenge.
 #[derive(Serialize, ToSchema)]
@@ -100,57 +64,6 @@ pub struct ChallengeState {
     pub done: usize,
 }
 
-impl Challenges {
-    fn map(&self) -> MutexGuard<'_, HashMap<String, Arc<UnderWay>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Removes this session's previous challenge and all expired ones. Returns the subjects of those
-    /// abandoned after at least one frame.
-    fn clear(&self, session: &str) -> Vec<Who> {
-        let mut left = Vec::new();
-        self.map().retain(|_, other| {
-            let over = other.who.session == session || other.begun.elapsed() >= TIME_MAX;
-            // A challenge whose frame is being analysed is kept.
-            let Some(challenge) = other.seize().ok().filter(|_| over) else { return true };
-            // A client that disconnected before it received the failure has abandoned the challenge, too.
-            let passed = challenge.verdict() == Some(Progress::Passed);
-            if other.shown.load(Ordering::SeqCst) && !passed {
-                left.push(other.who.clone());
-            }
-            false
-        });
-        left
-    }
-
-    /// Adds a challenge. Returns its nonce and the first instruction. Errors: `Busy` if too many are running.
-    fn begin(&self, who: Who) -> Result<(String, String)> {
-        let challenge = Challenge::random()?;
-        let first = challenge.awaited().code().to_owned();
-        let id = new_id()?;
-        let mut map = self.map();
-        if map.len() >= UNDER_WAY_MAX {
-            let detail = "Too many challenges are running; try again soon.";
-            return Err(Failure::new(Kind::Busy, detail).retry_after(5));
-        }
-        let (begun, shown, challenge) =
-            (Instant::now(), AtomicBool::new(false), Mutex::new(challenge));
-        map.insert(id.clone(), Arc::new(UnderWay { who, begun, shown, challenge }));
-        Ok((id, first))
-    }
-
-    /// Returns a challenge of this session. Errors: `NotFound`.
-    fn find(&self, id: &str, session: &str) -> Result<Arc<UnderWay>> {
-        let found = self.map().get(id).filter(|found| found.who.session == session).cloned();
-        found.ok_or_else(Failure::not_found)
-    }
-
-    /// Removes a challenge. Of several concurrent calls, one succeeds. Errors: `NotFound` for the others.
-    fn end(&self, id: &str) -> Result<()> {
-        self.map().remove(id).map(drop).ok_or_else(Failure::not_found)
-    }
-}
-
 /// Begins a challenge and ends the session's previous one.
 #[utoipa::path(post, path = "/guest/challenges", operation_id = "guest_challenge_create", tag = "guest",
     responses((status = 201, body = NewChallenge)))]
@@ -159,7 +72,7 @@ pub async fn begin(
     visit: GuestVisit,
     ClientAddress(from): ClientAddress,
 ) -> Result<(StatusCode, Json<NewChallenge>)> {
-    let who = Who::of(&app, &visit, from).await?;
+    let who = challenge_throttle::subject_of(&app, &visit, from).await?;
     let left = app.challenges().clear(&who.session);
     left.iter().for_each(|_| metrics::count_challenge("abandoned"));
     challenge_throttle::left(&app, &left).await?;
@@ -288,7 +201,7 @@ async fn passed(
     if there.rows_affected() == 0 {
         drop(tx);
         // The guest was erased during verification. A new guest's template is erased here; a known guest's
-        // renewed template is erased by `leave.rs`.
+        // renewed template is erased by `api/erasure/guest.rs`.
         if guest == visit.guest && !visit.verified {
             let (studio, event) = (visit.studio.clone(), visit.event.clone());
             orphaned_templates::erase(app, &Leaving { studio, event, guest, faces: false }).await?;
@@ -312,44 +225,7 @@ async fn passed(
             .execute(&mut *tx)
             .await?;
     }
-    note(&mut tx, &visit.studio, &guest, "guest_verified", "").await?;
+    record_guest(&mut tx, &visit.studio, &guest, "guest_verified", "").await?;
     tx.commit().await?;
     Ok(token)
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn who(session: &str) -> Who {
-        Who::new(session, "event:contact", std::net::Ipv4Addr::LOCALHOST.into())
-    }
-
-    #[test]
-    fn a_challenge_takes_one_frame_at_a_time_and_is_its_sessions_own() {
-        let challenges = Challenges::default();
-        let (id, _) = challenges.begin(who("one")).unwrap();
-        assert_eq!(challenges.find(&id, "two").err().unwrap().kind, Kind::NotFound);
-        let under_way = challenges.find(&id, "one").unwrap();
-        let looking = under_way.seize().unwrap();
-        let refused = under_way.seize().err().unwrap();
-        assert_eq!((refused.kind, refused.retry_after_s), (Kind::TooMany, Some(1)));
-        // While a frame is analysed, the challenge is not removed.
-        assert!(challenges.clear("one").is_empty() && challenges.find(&id, "one").is_ok());
-        drop(looking);
-        assert!(challenges.clear("two").is_empty() && challenges.find(&id, "one").is_ok());
-        assert!(challenges.end(&id).is_ok() && challenges.end(&id).is_err());
-    }
-
-    #[test]
-    fn what_was_shown_a_frame_and_left_is_told() {
-        let challenges = Challenges::default();
-        challenges.begin(who("one")).unwrap();
-        assert!(challenges.clear("one").is_empty(), "no frame was shown");
-        let (id, _) = challenges.begin(who("one")).unwrap();
-        challenges.find(&id, "one").unwrap().shown.store(true, Ordering::SeqCst);
-        assert_eq!(challenges.clear("one"), [who("one")]);
-        assert!(challenges.find(&id, "one").is_err());
-    }
 }

@@ -11,8 +11,9 @@ use sqlx::Row as _;
 use crate::app::App;
 use crate::error::{Failure, Kind, Result};
 use crate::http::auth::GuestVisit;
+use crate::infra::challenge_registry::Who;
 use crate::infra::clock::now_s;
-use crate::infra::rate_limit::{Budget, network};
+use crate::infra::rate_limit::Budget;
 
 /// Number of failed challenges after which a session must wait.
 const FAILURES_MAX: i64 = 5;
@@ -32,45 +33,29 @@ const LEFT_CONTACT: Budget = Budget { units: 40, back_s: 30 };
 /// Quota of abandoned challenges per network: 1,200, then one per second.
 const LEFT_NETWORK: Budget = Budget { units: 1200, back_s: 1 };
 
-/// The subjects that a challenge is counted for: session, contact and network.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Who {
-    pub session: String,
-    contact: String,
-    network: IpAddr,
+/// Reads the subjects of a guest's session. `from` is the client's address.
+pub async fn subject_of(app: &App, visit: &GuestVisit, from: IpAddr) -> Result<Who> {
+    let row = sqlx::query("SELECT contact_hash FROM guests WHERE id = $1")
+        .bind(&visit.guest)
+        .fetch_one(app.db().read())
+        .await?;
+    let contact = format!("{}:{}", visit.event, row.try_get::<String, _>("contact_hash")?);
+    Ok(Who::new(&visit.session, &contact, from))
 }
 
-impl Who {
-    /// Creates the subjects of a session. `contact` is the event's ID and the contact's pseudonym.
-    pub fn new(session: &str, contact: &str, from: IpAddr) -> Self {
-        let (session, contact) = (session.to_owned(), contact.to_owned());
-        Self { session, contact, network: network(from) }
-    }
+fn failed_quotas(who: &Who) -> [(String, Budget); 2] {
+    [
+        (format!("failed:contact:{}", who.contact), FAILED_CONTACT),
+        (format!("failed:network:{}", who.network), FAILED_NETWORK),
+    ]
+}
 
-    /// Reads the subjects of a guest's session. `from` is the client's address.
-    pub async fn of(app: &App, visit: &GuestVisit, from: IpAddr) -> Result<Self> {
-        let row = sqlx::query("SELECT contact_hash FROM guests WHERE id = $1")
-            .bind(&visit.guest)
-            .fetch_one(app.db().read())
-            .await?;
-        let contact = format!("{}:{}", visit.event, row.try_get::<String, _>("contact_hash")?);
-        Ok(Self::new(&visit.session, &contact, from))
-    }
-
-    fn failed(&self) -> [(String, Budget); 2] {
-        [
-            (format!("failed:contact:{}", self.contact), FAILED_CONTACT),
-            (format!("failed:network:{}", self.network), FAILED_NETWORK),
-        ]
-    }
-
-    fn left(&self) -> [(String, Budget); 3] {
-        [
-            (format!("left:session:{}", self.session), LEFT_SESSION),
-            (format!("left:contact:{}", self.contact), LEFT_CONTACT),
-            (format!("left:network:{}", self.network), LEFT_NETWORK),
-        ]
-    }
+fn left_quotas(who: &Who) -> [(String, Budget); 3] {
+    [
+        (format!("left:session:{}", who.session), LEFT_SESSION),
+        (format!("left:contact:{}", who.contact), LEFT_CONTACT),
+        (format!("left:network:{}", who.network), LEFT_NETWORK),
+    ]
 }
 
 /// Checks whether the session may begin a challenge.
@@ -84,7 +69,7 @@ pub async fn must_not_wait(app: &App, who: &Who) -> Result<()> {
         .await?;
     let (failures, last): (i64, i64) = (row.try_get("failures")?, row.try_get("failed_unix_s")?);
     let mut wait = if failures < FAILURES_MAX { 0 } else { last + LOCKED_S - now_s() };
-    for (subject, budget) in who.failed().into_iter().chain(who.left()) {
+    for (subject, budget) in failed_quotas(who).into_iter().chain(left_quotas(who)) {
         wait = wait.max(budget.wait_s(app.db(), &subject).await?);
     }
     if wait > 0 {
@@ -108,7 +93,7 @@ pub async fn failed(app: &App, who: &Who) -> Result<()> {
     .bind(&who.session)
     .execute(&mut *tx)
     .await?;
-    for (subject, budget) in who.failed() {
+    for (subject, budget) in failed_quotas(who) {
         budget.note(&mut tx, &subject).await?;
     }
     tx.commit().await?;
@@ -120,7 +105,7 @@ pub async fn left(app: &App, all: &[Who]) -> Result<()> {
     if all.is_empty() {
         return Ok(());
     }
-    let mut subjects: Vec<_> = all.iter().flat_map(Who::left).collect();
+    let mut subjects: Vec<_> = all.iter().flat_map(left_quotas).collect();
     // Rows are locked in one order, so that concurrent transactions do not deadlock.
     subjects.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut tx = app.db().write().await?;

@@ -11,10 +11,11 @@ use crate::api::event::routes::one as event;
 use crate::app::App;
 use crate::error::{Failure, Kind, Result};
 use crate::http::auth::Grant;
-use crate::http::extract::{self, Body, Page, Paging, Path, Query};
-use crate::infra::audit_log::note_by;
+use crate::http::auth::audit::note_by;
+use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::clock::now_s;
 use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{is_id, new_id, new_token, token_hash};
 use crate::infra::qr_code;
 

@@ -1,9 +1,9 @@
 //! Guests: people who open an event's link, verify their face by camera, and see the photos that show them.
 //!
-//! For the studio: `links.rs`, `requests.rs` and `known.rs`. For guests: `register.rs`, `challenge.rs` (face
-//! verification), `session.rs`, `routes.rs`, `photos.rs`, `news.rs` (notifications), `group.rs`, `export.rs`
-//! and `pages/`. Erasure: `leave.rs` and `strays.rs` (orphaned templates). The engine decides which photos
-//! show a guest, `photo/rules.rs` what visitors may download. No name, contact, token or frame is logged.
+//! For the studio: `links.rs`, `access_requests.rs` and `admin.rs`. For guests: `registration.rs`, `challenge.rs` (face
+//! verification), `session.rs`, `routes.rs`, `photos.rs`, `notifications.rs` (notifications), `group.rs`, `api/export/guest.rs`
+//! and `pages/`. Erasure: `api/erasure/guest.rs` and `api/erasure/orphaned_templates.rs` (orphaned templates). The engine decides which photos
+//! show a guest, `api/photo_policy.rs` what visitors may download. No name, contact, token or frame is logged.
 
 pub mod access_requests;
 pub mod admin;
@@ -20,6 +20,4 @@ pub mod registration;
 pub mod routes;
 pub mod session;
 
-pub use challenge::Challenges;
-
-pub use notifications::{News, keep_writing, noticed};
+pub use notifications::{keep_writing, noticed};

@@ -3,9 +3,7 @@
 //! The engine reports which guests new photos show. A guest receives at most one e-mail per hour, and each
 //! photo is announced once, unless a crash causes a repetition. E-mails stop with the event.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -15,7 +13,7 @@ use picpick_engine::{GuestId, Sighting};
 use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use tokio::sync::broadcast::{self, Receiver, error::RecvError};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
@@ -37,62 +35,8 @@ const LETTER_EVERY_S: i64 = 3600;
 /// Maximum number of guests per polling run.
 const LOOK_MAX: i64 = 100;
 
-/// Maximum number of concurrent streams per session; each open page has one.
-const STREAMS_MAX: usize = 4;
 /// Interval at which an idle stream checks that its session is still open.
 const ASK_EVERY: Duration = Duration::from_secs(45);
-
-/// The channel that announces updates to the guests' open streams.
-pub struct News {
-    /// Event and guest; without a guest, all guests of the event.
-    told: broadcast::Sender<(String, Option<String>)>,
-    /// Number of open streams by session.
-    watching: Arc<Mutex<HashMap<String, usize>>>,
-}
-
-/// An open stream, counted for its session until it is dropped.
-struct Watching {
-    all: Arc<Mutex<HashMap<String, usize>>>,
-    session: String,
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = all.get_mut(&self.session) {
-            *count -= 1;
-            if *count == 0 {
-                all.remove(&self.session);
-            }
-        }
-    }
-}
-
-impl Default for News {
-    fn default() -> Self {
-        Self { told: broadcast::channel(1024).0, watching: Arc::default() }
-    }
-}
-
-impl News {
-    /// Counts a new stream of `session`. Errors: `TooMany` if the session has `STREAMS_MAX` streams.
-    fn watch(&self, session: &str) -> Result<Watching> {
-        let mut all = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = all.entry(session.to_owned()).or_insert(0);
-        if *count >= STREAMS_MAX {
-            let detail = format!("This session has {STREAMS_MAX} open pages already; close one.");
-            return Err(Failure::new(Kind::TooMany, detail).retry_after(30));
-        }
-        *count += 1;
-        Ok(Watching { all: Arc::clone(&self.watching), session: session.to_owned() })
-    }
-
-    /// Announces an update for `guest` of `event`, or for all of the event's guests.
-    pub fn tell(&self, event: &str, guest: Option<&str>) {
-        // Sending fails if no stream is open.
-        let _ = self.told.send((event.to_owned(), guest.map(str::to_owned)));
-    }
-}
 
 /// The numbers of a guest's photos and candidate faces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -147,7 +91,7 @@ pub async fn watch(
     visit: GuestVisit,
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
     let watching = app.news().watch(&visit.session)?;
-    let news = app.news().told.subscribe();
+    let news = app.news().subscribe();
     let first = counted(&app, &visit).await?;
     let state = (app, visit, news, Some(first), first, watching);
     let told = stream::unfold(state, |(app, visit, mut news, first, last, watching)| async move {
@@ -226,7 +170,7 @@ pub async fn keep_writing(app: App) {
     if let Err(failure) = everybody(&app).await {
         tracing::error!(reason = failure.reason(), "marking guests for notification failed");
     }
-    let mut news = app.news().told.subscribe();
+    let mut news = app.news().subscribe();
     loop {
         if let Err(failure) = write_due(&app).await {
             tracing::error!(reason = failure.reason(), "guest notification run failed");
@@ -310,7 +254,7 @@ async fn write_to(app: &App, row: &AnyRow, guest: &str, now: i64) -> Result<()> 
     );
     let mut tx = app.db().write().await?;
     if !new.is_empty() {
-        mail::put(app, &mut tx, &Mail::Letter(letter)).await?;
+        mail::put(app.post(), &mut tx, &Mail::Letter(letter)).await?;
     }
     let told_unix_s = if new.is_empty() { 0 } else { now };
     sqlx::query(
@@ -327,19 +271,4 @@ async fn write_to(app: &App, row: &AnyRow, guest: &str, now: i64) -> Result<()> 
     let telling =
         app.faces().run(move |faces| Ok(faces.event(&event)?.collection.tell_guest(&id, &new)?));
     telling.await.map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_session_looks_on_so_many_times_and_no_more() {
-        let news = News::default();
-        let mut all: Vec<_> = (0..STREAMS_MAX).map(|_| news.watch("one")).collect();
-        assert!(all.iter().all(Result::is_ok) && news.watch("two").is_ok());
-        assert_eq!(news.watch("one").err().map(|failure| failure.kind), Some(Kind::TooMany));
-        all.pop();
-        assert!(news.watch("one").is_ok());
-    }
 }

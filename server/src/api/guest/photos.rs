@@ -24,7 +24,8 @@ use crate::api::photo_policy::{self, Allowed, Download};
 use crate::app::App;
 use crate::error::{Failure, Kind, Result};
 use crate::http::auth::GuestVisit;
-use crate::http::extract::{self, Body, Bytes, Page, Paging, Path, Query};
+use crate::http::extract::{self, Body, Bytes, Path, Query};
+use crate::infra::db::{Page, Paging};
 use crate::infra::imaging::derivatives::derive;
 use crate::infra::photo_store::Kind as BlobKind;
 

@@ -14,8 +14,9 @@ use crate::app::App;
 use crate::error::Result;
 use crate::http::client_address::Encrypted;
 use crate::http::extract::{self, Body};
-use crate::i18n::{Language, Wanted};
-use crate::infra::audit_log::{self, Deed};
+use crate::http::locale::Wanted;
+use crate::i18n::Language;
+use crate::infra::audit_log::record_guest;
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
 use crate::infra::ids::new_id;
@@ -152,20 +153,8 @@ pub async fn take_in(app: &App, tx: &mut Tx, newcomer: &Newcomer<'_>) -> Result<
     .bind(now)
     .execute(&mut **tx)
     .await?;
-    note(tx, newcomer.studio, &id, "guest_consent", newcomer.consent).await?;
+    record_guest(tx, newcomer.studio, &id, "guest_consent", newcomer.consent).await?;
     Ok(id)
-}
-
-/// Writes an audit entry for a guest's action, under the guest's pseudonymous ID.
-pub async fn note(
-    tx: &mut Tx,
-    studio: &str,
-    guest: &str,
-    action: &'static str,
-    detail: &str,
-) -> Result<()> {
-    let actor = format!("guest:{guest}");
-    audit_log::note(tx, Deed { studio, actor: &actor, action, target: guest, detail }).await
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -158,7 +158,7 @@ pub async fn notify(
         let ticket = email_tokens::issue(&mut tx, &visit.guest, Purpose::Notify).await?;
         let event: String = row.try_get("event_name")?;
         let letter = mail::letters_wanted(app.post(), to, language, &event, &ticket);
-        mail::put(&app, &mut tx, &Mail::Letter(letter)).await?;
+        mail::put(app.post(), &mut tx, &Mail::Letter(letter)).await?;
     }
     sqlx::query("UPDATE guests SET notify = $1 WHERE id = $2")
         .bind(after)

@@ -15,10 +15,11 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::error::{Failure, Result};
 use crate::http::auth::Grant;
-use crate::http::extract::{Body, Page, Paging, Query};
-use crate::infra::audit_log::note_by;
+use crate::http::auth::audit::note_by;
+use crate::http::extract::{Body, Query};
 use crate::infra::clock::now_s;
 use crate::infra::db::{List, Value};
+use crate::infra::db::{Page, Paging};
 use crate::infra::jobs::counts_cache::Shown;
 use crate::infra::jobs::queue::{Counts, counts};
 

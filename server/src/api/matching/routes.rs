@@ -11,9 +11,9 @@ use crate::api::search::routes::names;
 use crate::app::App;
 use crate::error::{Failure, Result};
 use crate::http::auth::Grant;
+use crate::http::auth::audit::note_by;
 use crate::http::extract::{Body, Query};
 use crate::infra::admission::Place;
-use crate::infra::audit_log::note_by;
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

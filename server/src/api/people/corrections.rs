@@ -10,8 +10,8 @@ use crate::api::search::routes::names;
 use crate::app::App;
 use crate::error::{Failure, Kind, Result};
 use crate::http::auth::Grant;
+use crate::http::auth::audit::note_by;
 use crate::http::extract::{self, Body};
-use crate::infra::audit_log::note_by;
 
 /// Limits the faces of a merge request.
 const MERGED_MAX: usize = 50;
@@ -117,7 +117,7 @@ async fn say(
         });
         match outcome.await? {
             Err(Error::TogetherInPhoto { photo }) => {
-                let known = names(&app, &event, &[photo]).await?;
+                let known = names(&app, &event, &[photo.parse()?]).await?;
                 let which = known.values().next().map_or("A photo", String::as_str);
                 let detail = format!(
                     "Photo {which} shows two of these people together. If they are one person, set \

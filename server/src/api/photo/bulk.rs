@@ -11,8 +11,8 @@ use crate::api::folder::in_event;
 use crate::app::App;
 use crate::error::{Failure, Result};
 use crate::http::auth::Grant;
+use crate::http::auth::audit::note_by;
 use crate::http::extract::{self, Body};
-use crate::infra::audit_log::note_by;
 use crate::infra::ids::is_id;
 
 /// Limits the photos of one request, because databases limit a statement's bound values.

@@ -1,7 +1,7 @@
 //! An event's photos: list, files and derivatives, moves between folders, permanent removal.
 //!
-//! For members: `routes.rs`, `many.rs` (bulk requests), `files.rs`, `remove.rs`. For visitors: `rules.rs`
-//! decides what they may see and download, `visitors.rs` applies it, `mark.rs` draws the watermark. `send.rs`
+//! For members: `routes.rs`, `bulk.rs` (bulk requests), `files.rs`, `api/erasure/photos.rs`. For visitors: `api/photo_policy.rs`
+//! decides what they may see and download, `visitor_view.rs` applies it, `infra/imaging/watermark.rs` draws the watermark. `responses.rs`
 //! makes the responses.
 
 pub mod bulk;

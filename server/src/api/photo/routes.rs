@@ -9,9 +9,10 @@ use crate::api::folder::in_event;
 use crate::app::App;
 use crate::error::Result;
 use crate::http::auth::Grant;
-use crate::http::extract::{self, Body, Page, Paging, Path, Query};
-use crate::infra::audit_log::note_by;
+use crate::http::auth::audit::note_by;
+use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::db::{List, Value};
+use crate::infra::db::{Page, Paging};
 
 #[derive(Serialize, ToSchema)]
 pub struct Photo {

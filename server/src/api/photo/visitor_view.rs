@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::error::{Failure, Kind, Result};
 use crate::infra::photo_store::Kind as BlobKind;
 
-/// A photo that visitors may see under the photo policy (`rules.rs`).
+/// A photo that visitors may see under the photo policy (`api/photo_policy.rs`).
 pub struct Shown {
     file: File,
     watermark: Option<String>,

@@ -12,9 +12,9 @@ use crate::api::photo::rows_of;
 use crate::app::App;
 use crate::error::{Failure, Kind, Result};
 use crate::http::auth::Grant;
+use crate::http::auth::audit::note_by;
 use crate::http::extract::{self, Body, Bytes, Query, Raw};
 use crate::infra::admission::Place;
-use crate::infra::audit_log::note_by;
 use crate::infra::telemetry::metrics;
 
 /// How a face is scored against the probe.

@@ -12,11 +12,13 @@ use crate::api::account::{hash_password, verify_password};
 use crate::api::event::in_studio;
 use crate::app::App;
 use crate::error::{Failure, Kind, Result};
+use crate::http::auth::audit::note_by;
 use crate::http::auth::{Grant, Role};
-use crate::http::extract::{self, Body, Page, Paging, Path, Query};
-use crate::infra::audit_log::{self, Deed, note_by};
+use crate::http::extract::{self, Body, Path, Query};
+use crate::infra::audit_log::{self, Deed};
 use crate::infra::clock::now_s;
 use crate::infra::db::{BY_CREATION, List, Tx, Value};
+use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{new_id, new_token, token_hash};
 use crate::infra::mail::{self, Mail};
 
@@ -127,7 +129,7 @@ pub async fn create(
         .await?;
     let (studio, role) = (row.try_get::<String, _>("name")?, given.role.as_str());
     let letter = mail::invitation(app.post(), &email, &studio, role, &token);
-    mail::put(&app, &mut tx, &Mail::Letter(letter)).await?;
+    mail::put(app.post(), &mut tx, &Mail::Letter(letter)).await?;
     tx.commit().await?;
     app.post().wake();
     let (event, token) = (given.event, Some(token.to_string()));

@@ -10,11 +10,12 @@ use super::members::may_grant;
 use crate::api::event::in_studio;
 use crate::app::App;
 use crate::error::{Failure, Kind, Result};
+use crate::http::auth::audit::note_by;
 use crate::http::auth::{Caller, Grant, Role};
-use crate::http::extract::{self, Body, Page, Paging, Path, Query};
-use crate::infra::audit_log::note_by;
+use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::clock::now_s;
 use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{new_id, new_token, token_hash};
 
 /// An API key: a role for programs, in a studio or in one event. The database stores only its hash.

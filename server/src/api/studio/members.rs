@@ -8,10 +8,11 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{Failure, Kind, Result};
+use crate::http::auth::audit::note_by;
 use crate::http::auth::{Grant, Role};
-use crate::http::extract::{Body, Page, Paging, Path, Query};
-use crate::infra::audit_log::note_by;
+use crate::http::extract::{Body, Path, Query};
 use crate::infra::db::{List, Tx, Value};
+use crate::infra::db::{Page, Paging};
 
 /// A membership: a user's role in a studio.
 #[derive(Serialize, ToSchema)]

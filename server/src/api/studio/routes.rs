@@ -9,10 +9,12 @@ use utoipa::ToSchema;
 use crate::api::account::new_studio;
 use crate::app::App;
 use crate::error::Result;
+use crate::http::auth::audit::note_by;
 use crate::http::auth::{Grant, SignedIn};
-use crate::http::extract::{self, Body, Page, Paging, Query};
-use crate::infra::audit_log::{self, Deed, note_by};
+use crate::http::extract::{self, Body, Query};
+use crate::infra::audit_log::{self, Deed};
 use crate::infra::db::{BY_CREATION, List, Value};
+use crate::infra::db::{Page, Paging};
 
 #[derive(Serialize, ToSchema)]
 pub struct Studio {

@@ -7,7 +7,7 @@ use picpick_engine::{
 use super::{Mark, Role, Sheet, Shot};
 use crate::cli::format;
 use crate::cli::query_images::Selfie;
-use crate::cli::search::{Found, why};
+use crate::cli::search_outcome::{Found, why};
 
 /// Most photos in a collection for its contact sheet to include photos that did not match. Above it the sheet
 /// shows the matches only, because a page with more photos is slow on a phone.

@@ -1,3 +1,5 @@
+use std::sync::{Arc, OnceLock};
+
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use sqlx::Row as _;
@@ -5,8 +7,7 @@ use sqlx::Row as _;
 use super::roles::Role;
 use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::http::client_address::Encrypted;
-use crate::http::middleware::TrustedOrigin;
+use crate::http::client_address::{Encrypted, TrustedOrigin};
 use crate::infra::clock::now_s;
 use crate::infra::db::Db;
 use crate::infra::ids::token_hash;
@@ -38,6 +39,23 @@ pub enum Caller {
         visit: String,
         studio: String,
     },
+}
+
+/// A slot in the request's extensions for the caller, which the guard fills once it has identified the
+/// caller.
+#[derive(Clone, Debug, Default)]
+pub struct Known(Arc<OnceLock<Caller>>);
+
+impl Known {
+    /// Returns the caller, if the guard has identified it.
+    pub fn get(&self) -> Option<&Caller> {
+        self.0.get()
+    }
+
+    /// Stores the caller.
+    pub fn set(&self, caller: &Caller) {
+        let _ = self.0.set(caller.clone());
+    }
 }
 
 impl Caller {

@@ -10,16 +10,16 @@ use axum::response::Response;
 use sqlx::Row as _;
 
 use super::album_session::AlbumVisit;
-use super::caller::Caller;
+use super::caller::{Caller, Known};
 use super::guest_session::GuestVisit;
 use super::roles::{Action, Role};
 use super::{Right, Rule, Stage};
 use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::http::middleware::Known;
+use crate::http::auth::cost::request_class;
 use crate::infra::db::Db;
 use crate::infra::ids::is_id;
-use crate::infra::rate_limit::Class;
+use crate::infra::rate_limit::Subject;
 
 /// The verified permissions of a caller in a studio.
 #[derive(Clone, Debug)]
@@ -83,7 +83,12 @@ fn charge(app: &App, rule: Rule, parts: &Parts, caller: &Caller) -> Result<()> {
     if let Some(known) = parts.extensions.get::<Known>() {
         known.set(caller);
     }
-    app.limits().charge_caller(caller, Class::of(rule, &parts.method))
+    let subject = match caller {
+        Caller::Person { user, .. } => Subject::Account(user.clone()),
+        Caller::Key { id, .. } => Subject::Key(id.clone()),
+        Caller::Visitor { visit, .. } => Subject::Visitor(visit.clone()),
+    };
+    app.limits().charge_subject(subject, request_class(rule, &parts.method))
 }
 
 /// Rejects a request for an event in another server's data folder. Errors: `Misdirected`.

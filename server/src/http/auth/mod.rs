@@ -2,16 +2,18 @@
 //! handler runs.
 //!
 //! Callers are identified by session or API key (`caller.rs`), album visitors by their album session
-//! (`visit.rs`), guests by their guest session (`guest.rs`). `roles.rs` is the table of roles and actions.
+//! (`album_session.rs`), guests by their guest session (`guest_session.rs`). `roles.rs` is the table of roles and actions.
 
 pub mod album_session;
+pub mod audit;
 pub mod caller;
+pub mod cost;
 pub mod guard;
 pub mod guest_session;
 pub mod roles;
 
 pub use album_session::{ALBUM_COOKIE, AlbumVisit};
-pub use caller::{Caller, SESSION_COOKIE, changes_from_elsewhere, cookie_of, set_cookie};
+pub use caller::{Caller, Known, SESSION_COOKIE, changes_from_elsewhere, cookie_of, set_cookie};
 pub use guard::{Grant, SignedIn, guard};
 pub use guest_session::{GUEST_COOKIE, GUEST_IDLE_S, GuestVisit};
 pub use roles::{Action, Role};

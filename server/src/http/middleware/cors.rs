@@ -5,6 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::app::App;
 use crate::config::settings::Origins;
+use crate::http::client_address::TrustedOrigin;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 /// Response headers that a page of a named origin may read.
@@ -13,10 +14,6 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
 );
 /// Time for which browsers may cache a preflight response, seconds.
 const KEPT_S: HeaderValue = HeaderValue::from_static("600");
-
-/// A marker of requests from an origin that may use cookies: they are exempt from the CSRF check.
-#[derive(Clone, Copy, Debug)]
-pub struct TrustedOrigin;
 
 /// Implements CORS (Fetch standard). Origins that the settings name get answers to preflights and may read
 /// responses, with cookies only if they are listed for cookies. Other origins get no CORS headers, so

@@ -9,7 +9,7 @@ pub mod security_headers;
 pub mod throttle;
 
 pub use access_log::log;
-pub use cors::{TrustedOrigin, cors};
+pub use cors::cors;
 pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, forget_answers, repeat};
 pub use security_headers::{no_such_method, no_such_route, secure};
-pub use throttle::{Known, protect};
+pub use throttle::protect;

@@ -1,4 +1,4 @@
-use std::sync::{Arc, OnceLock};
+use std::net::IpAddr;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -7,21 +7,12 @@ use axum::response::{IntoResponse as _, Response};
 use super::body_rate::paced;
 use crate::app::App;
 use crate::error::{Failure, Kind, Result};
-use crate::http::auth::{Caller, Rule};
+use crate::http::auth::cost::request_class;
+use crate::http::auth::{Caller, Known, Rule};
 use crate::http::client_address::ClientAddress;
 use crate::infra::admission::Place;
+use crate::infra::alerts::{Alerts, Pattern};
 use crate::infra::rate_limit::Class;
-
-/// A slot in the request's extensions for the caller, which the guard fills once it has identified the
-/// caller.
-#[derive(Clone, Debug, Default)]
-pub struct Known(Arc<OnceLock<Caller>>);
-
-impl Known {
-    pub fn set(&self, caller: &Caller) {
-        let _ = self.0.set(caller.clone());
-    }
-}
 
 /// Runs before the guard of every API route: charges the rate limit of the client's address, acquires an
 /// admission permit, and sets a time limit (for uploads, a minimum rate of the body). Afterwards reports
@@ -31,7 +22,7 @@ pub async fn protect(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let class = Class::of(rule, request.method());
+    let class = request_class(rule, request.method());
     let ClientAddress(address) = ClientAddress::of_request(&request, app.settings());
     if let Err(failure) = app.limits().charge_address(address, class) {
         return failure.into_response();
@@ -43,7 +34,7 @@ pub async fn protect(
         Err(failure) => failure.into_response(),
     };
     if let Some(kind) = response.extensions().get::<Kind>() {
-        app.alerts().watch(*kind, known.0.get(), address);
+        observe_response(app.alerts(), *kind, known.get(), address);
     }
     response
 }
@@ -63,5 +54,22 @@ async fn admitted(app: &App, class: Class, mut request: Request, next: Next) -> 
             tokio::time::timeout(limit, next.run(request)).await.map_err(late)
         }
         None => Ok(next.run(request.map(paced)).await),
+    }
+}
+
+/// Counts a request that ended with the error `ended`. An unidentified caller is counted by address.
+fn observe_response(alerts: &Alerts, ended: Kind, caller: Option<&Caller>, address: IpAddr) {
+    let pattern = match ended {
+        Kind::NotFound => Pattern::Enumeration,
+        Kind::WrongCredentials | Kind::SignedOut => Pattern::Guessing,
+        _ => return,
+    };
+    let studio = match caller {
+        Some(Caller::Key { studio, .. } | Caller::Visitor { studio, .. }) => studio.as_str(),
+        _ => "",
+    };
+    match caller {
+        Some(caller) => alerts.saw(pattern, &caller.name(), studio),
+        None => alerts.saw(pattern, &format!("address:{address}"), studio),
     }
 }

@@ -9,15 +9,11 @@ pub mod store;
 pub mod webhook;
 pub mod window_counter;
 
-use std::net::IpAddr;
-
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc};
 use utoipa::ToSchema;
 
 use crate::config::settings::{Operations, Webhook};
-use crate::error::Kind;
-use crate::http::auth::Caller;
 use crate::infra::db::Db;
 use window_counter::Counts;
 
@@ -106,23 +102,6 @@ impl Alerts {
             posts: Notify::new(),
             webhook: operations.webhook.clone(),
             db: db.clone(),
-        }
-    }
-
-    /// Counts a request that ended with the error `ended`. An unidentified caller is counted by address.
-    pub fn watch(&self, ended: Kind, caller: Option<&Caller>, address: IpAddr) {
-        let pattern = match ended {
-            Kind::NotFound => Pattern::Enumeration,
-            Kind::WrongCredentials | Kind::SignedOut => Pattern::Guessing,
-            _ => return,
-        };
-        let studio = match caller {
-            Some(Caller::Key { studio, .. } | Caller::Visitor { studio, .. }) => studio.as_str(),
-            _ => "",
-        };
-        match caller {
-            Some(caller) => self.saw(pattern, &caller.name(), studio),
-            None => self.saw(pattern, &format!("address:{address}"), studio),
         }
     }
 

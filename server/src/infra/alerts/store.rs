@@ -11,7 +11,6 @@ use tokio::sync::mpsc::Receiver;
 
 use super::webhook::{self, Post};
 use super::{Alerts, Pattern, Sighting, WINDOW_S};
-use crate::app::App;
 use crate::error::{Failure, Result};
 use crate::infra::clock::now_s;
 use crate::infra::db::Db;
@@ -29,8 +28,7 @@ const RETRY_S: [i64; 8] = [5, 30, 120, 600, 1800, 7200, 21_600, 50_400];
 const CLAIM_S: i64 = 60;
 
 /// Stores and delivers alerts, until the service stops.
-pub async fn keep_keeping(app: App) {
-    let alerts = app.alerts();
+pub async fn keep_keeping(alerts: &Alerts) {
     let waiting = alerts.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(waiting) = waiting else { return };
     tokio::join!(write_all(alerts, waiting), post_all(alerts));

@@ -16,7 +16,7 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Executor as _};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-pub use pagination::{BY_CREATION, List, Value};
+pub use pagination::{BY_CREATION, List, Page, Paging, Value};
 
 /// Maximum number of connections of the pool.
 const CONNECTIONS_MAX: u32 = 8;

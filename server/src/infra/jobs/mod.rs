@@ -1,7 +1,7 @@
 //! Durable job queue: photos to index.
 //!
 //! A job is inserted in the transaction that needs it. Delivery is at least once, and jobs are idempotent.
-//! `queue.rs` holds the queue, `worker.rs` runs the jobs, `routes.rs` holds the HTTP handlers, `shown.rs`
+//! `queue.rs` holds the queue, `api/indexing/worker.rs` runs the jobs, `api/indexing/routes.rs` holds the HTTP handlers, `counts_cache.rs`
 //! caches the counts.
 
 pub mod counts_cache;

@@ -14,17 +14,19 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use lettre::Message;
+use lettre::message::Mailbox;
+use picpick_engine::Vault;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::config::settings::Settings;
+use crate::infra::db::Db;
 
 pub use account_messages::{
     email_asked, email_changed, invitation, new_email, password_changed, reset,
 };
 pub use guest_messages::{let_in, letters_wanted, new_photos};
-pub use outbox::{keep_posting, put, waiting};
-pub use smtp::transport_url;
+pub use outbox::{Resolving, keep_posting, put, waiting};
 
 /// The content of an e-mail: recipient, subject and plain text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +73,9 @@ pub trait Sender: Send + Sync {
 pub struct Post(Arc<Parts>);
 
 struct Parts {
+    db: Db,
+    vault: Arc<Vault>,
+    from: Mailbox,
     sender: Box<dyn Sender>,
     waiting: Notify,
     /// The base URL of links; known once the service listens.
@@ -79,13 +84,14 @@ struct Parts {
 
 impl Post {
     /// Creates a mailer that sends by SMTP if a server is configured, and otherwise writes files.
-    pub fn open(settings: &Settings) -> anyhow::Result<Self> {
+    pub fn open(settings: &Settings, db: &Db, vault: &Arc<Vault>) -> anyhow::Result<Self> {
         let sender: Box<dyn Sender> = match &settings.mail.smtp {
             Some(url) => Box::new(smtp::Smtp::new(url)?),
             None => Box::new(file::Folder::new(settings.data.join("outbox"))),
         };
         let base = settings.public_url.clone().map_or_else(OnceLock::new, OnceLock::from);
-        Ok(Self(Arc::new(Parts { sender, waiting: Notify::new(), base })))
+        let (db, vault, from) = (db.clone(), Arc::clone(vault), settings.mail.from.clone());
+        Ok(Self(Arc::new(Parts { db, vault, from, sender, waiting: Notify::new(), base })))
     }
 
     /// Returns a line about the transport, printed when the service starts.

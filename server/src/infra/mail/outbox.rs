@@ -4,6 +4,7 @@
 //! Delivery is at least once: a mail is deleted after the server has accepted it, so a crash in between sends
 //! it twice with the same Message-ID.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
@@ -13,13 +14,11 @@ use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, 
 use sqlx::Row as _;
 use zeroize::Zeroizing;
 
-use super::{Letter, Mail, Undelivered};
-use crate::api::account;
-use crate::app::App;
+use super::{Letter, Mail, Post, Undelivered};
 use crate::error::{Failure, Result};
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
-use crate::infra::ids::{new_id, unhex};
+use crate::infra::ids::{hex, new_id, unhex};
 use crate::infra::telemetry::metrics;
 
 /// Time after which an undelivered mail is abandoned, seconds (24 hours).
@@ -37,16 +36,22 @@ const AT_ONCE: usize = 4;
 /// Maximum number of mails read in one poll.
 const LOOK_MAX: i64 = 64;
 
+/// Creates the e-mail with a password reset link in the given transaction, with the link's expiry in seconds since the
+/// Unix epoch; `None` if no e-mail is to be sent. The accounts' API provides it, because only it knows accounts.
+pub type ResetResolver = for<'a> fn(&'a Post, &'a mut Tx, &'a str) -> Resolving<'a>;
+/// The future of a [`ResetResolver`].
+pub type Resolving<'a> = Pin<Box<dyn Future<Output = Result<Option<(Letter, i64)>>> + Send + 'a>>;
+
 /// Inserts `mail` into the outbox, in the transaction of the change that it reports. The caller calls
 /// [`super::Post::wake`] after the commit.
-pub async fn put(app: &App, tx: &mut Tx, mail: &Mail) -> Result<()> {
+pub async fn put(post: &Post, tx: &mut Tx, mail: &Mail) -> Result<()> {
     let (id, now) = (new_id()?, now_s());
     sqlx::query(
         "INSERT INTO mails (id, sealed, attempts, due_unix_s, expires_unix_s, created_unix_s) \
          VALUES ($1, $2, 0, $3, $4, $3)",
     )
     .bind(&id)
-    .bind(sealed(app, &id, mail)?)
+    .bind(sealed(post, &id, mail)?)
     .bind(now)
     .bind(now + ENDS_S)
     .execute(&mut **tx)
@@ -54,9 +59,9 @@ pub async fn put(app: &App, tx: &mut Tx, mail: &Mail) -> Result<()> {
     Ok(())
 }
 
-fn sealed(app: &App, id: &str, mail: &Mail) -> Result<String> {
+fn sealed(post: &Post, id: &str, mail: &Mail) -> Result<String> {
     let plain = Zeroizing::new(serde_json::to_vec(mail).map_err(Failure::internal)?);
-    app.seal(&context(id), &plain)
+    Ok(hex(&post.0.vault.seal(&context(id), &plain)?))
 }
 
 fn context(id: &str) -> String {
@@ -73,23 +78,25 @@ struct Due {
 }
 
 /// Returns the number of waiting mails of all servers of the database, and the age of the oldest in seconds.
-pub async fn waiting(app: &App) -> Result<(i64, i64)> {
+pub async fn waiting(post: &Post) -> Result<(i64, i64)> {
     let now = now_s();
     let row =
         sqlx::query("SELECT COUNT(*) AS n, COALESCE(MIN(created_unix_s), $1) AS oldest FROM mails")
             .bind(now)
-            .fetch_one(app.db().read())
+            .fetch_one(post.0.db.read())
             .await?;
     Ok((row.try_get("n")?, (now - row.try_get::<i64, _>("oldest")?).max(0)))
 }
 
 /// Delivers due mails, until the service stops.
-pub async fn keep_posting(app: App) {
+pub async fn keep_posting(mailer: &Post, resolve: ResetResolver) {
     loop {
-        match due(&app).await {
+        match due(mailer).await {
             Ok(mails) => {
                 let more = i64::try_from(mails.len()).is_ok_and(|number| number == LOOK_MAX);
-                stream::iter(mails).for_each_concurrent(AT_ONCE, |mail| post(&app, mail)).await;
+                stream::iter(mails)
+                    .for_each_concurrent(AT_ONCE, |mail| post(mailer, resolve, mail))
+                    .await;
                 if more {
                     continue;
                 }
@@ -98,17 +105,17 @@ pub async fn keep_posting(app: App) {
                 tracing::error!(reason = failure.reason(), "polling the mail outbox failed");
             }
         }
-        let woken = app.post().0.waiting.notified();
+        let woken = mailer.0.waiting.notified();
         let _ = tokio::time::timeout(LOOK_EVERY, woken).await;
     }
 }
 
-async fn due(app: &App) -> Result<Vec<Due>> {
+async fn due(post: &Post) -> Result<Vec<Due>> {
     let rows =
         sqlx::query("SELECT * FROM mails WHERE due_unix_s <= $1 ORDER BY due_unix_s LIMIT $2")
             .bind(now_s())
             .bind(LOOK_MAX)
-            .fetch_all(app.db().read())
+            .fetch_all(post.0.db.read())
             .await?;
     let read = |row: &sqlx::any::AnyRow| {
         Ok(Due {
@@ -122,47 +129,47 @@ async fn due(app: &App) -> Result<Vec<Due>> {
     rows.iter().map(read).collect()
 }
 
-async fn post(app: &App, mail: Due) {
-    if let Err(failure) = try_post(app, &mail).await {
+async fn post(mailer: &Post, resolve: ResetResolver, mail: Due) {
+    if let Err(failure) = try_post(mailer, resolve, &mail).await {
         // The mail is retried when its lease expires.
         tracing::error!(mail = mail.id, reason = failure.reason(), "mail processing failed");
     }
 }
 
-async fn try_post(app: &App, mail: &Due) -> Result<()> {
-    if !claim(app, mail).await? {
+async fn try_post(post: &Post, resolve: ResetResolver, mail: &Due) -> Result<()> {
+    if !claim(post, mail).await? {
         return Ok(());
     }
     if mail.ends <= now_s() {
         tracing::error!(mail = mail.id, attempts = mail.attempts, "mail delivery abandoned");
         metrics::count_mail("failed");
-        return remove(app, &mail.id).await;
+        return remove(post, &mail.id).await;
     }
     let broken = || Failure::internal("a mail in the outbox cannot be read");
-    let plain = app.vault().open(&context(&mail.id), &unhex(&mail.sealed).ok_or_else(broken)?)?;
+    let plain = post.0.vault.open(&context(&mail.id), &unhex(&mail.sealed).ok_or_else(broken)?)?;
     let letter = match serde_json::from_slice(&plain).map_err(|_| broken())? {
         Mail::Letter(letter) => letter,
-        Mail::ResetAsked { email } => match write_reset(app, mail, &email).await? {
+        Mail::ResetAsked { email } => match write_reset(post, resolve, mail, &email).await? {
             Some(letter) => letter,
             None => return Ok(()),
         },
     };
-    let message = message(app, &mail.id, letter)?;
-    match app.post().0.sender.send(&mail.id, message).await {
+    let message = message(post, &mail.id, letter)?;
+    match post.0.sender.send(&mail.id, message).await {
         Ok(()) => {
             metrics::count_mail("sent");
-            remove(app, &mail.id).await
+            remove(post, &mail.id).await
         }
         Err(Undelivered::Lasting(reason)) => {
             tracing::error!(mail = mail.id, reason, "mail rejected by the mail server");
             metrics::count_mail("failed");
-            remove(app, &mail.id).await
+            remove(post, &mail.id).await
         }
         Err(Undelivered::Passing(reason)) => {
             let wait_s = pause_s(mail.attempts);
             tracing::warn!(mail = mail.id, reason, wait_s, "mail delivery will be retried");
             metrics::count_mail("retry");
-            let mut tx = app.db().write().await?;
+            let mut tx = post.0.db.write().await?;
             sqlx::query("UPDATE mails SET due_unix_s = $1 WHERE id = $2")
                 .bind(now_s() + wait_s)
                 .bind(&mail.id)
@@ -174,8 +181,8 @@ async fn try_post(app: &App, mail: &Due) -> Result<()> {
 }
 
 /// Leases the mail. Returns false if another server has leased it since it was read.
-async fn claim(app: &App, mail: &Due) -> Result<bool> {
-    let mut tx = app.db().write().await?;
+async fn claim(post: &Post, mail: &Due) -> Result<bool> {
+    let mut tx = post.0.db.write().await?;
     let claimed = sqlx::query(
         "UPDATE mails SET due_unix_s = $1, attempts = attempts + 1 \
          WHERE id = $2 AND due_unix_s = $3 AND attempts = $4",
@@ -193,15 +200,20 @@ async fn claim(app: &App, mail: &Due) -> Result<bool> {
 /// Replaces a password reset request by the e-mail with its link, once; the mail expires with the link.
 /// Returns `None` and deletes the request if no e-mail is to be sent, for instance because no account has the
 /// address.
-async fn write_reset(app: &App, mail: &Due, email: &str) -> Result<Option<Letter>> {
-    let mut tx = app.db().write().await?;
-    let Some((letter, ends)) = account::reset_letter(app, &mut tx, email).await? else {
+async fn write_reset(
+    post: &Post,
+    resolve: ResetResolver,
+    mail: &Due,
+    email: &str,
+) -> Result<Option<Letter>> {
+    let mut tx = post.0.db.write().await?;
+    let Some((letter, ends)) = resolve(post, &mut tx, email).await? else {
         sqlx::query("DELETE FROM mails WHERE id = $1").bind(&mail.id).execute(&mut *tx).await?;
         tx.commit().await?;
         return Ok(None);
     };
     sqlx::query("UPDATE mails SET sealed = $1, expires_unix_s = $2 WHERE id = $3")
-        .bind(sealed(app, &mail.id, &Mail::Letter(letter.clone()))?)
+        .bind(sealed(post, &mail.id, &Mail::Letter(letter.clone()))?)
         .bind(ends)
         .bind(&mail.id)
         .execute(&mut *tx)
@@ -210,17 +222,17 @@ async fn write_reset(app: &App, mail: &Due, email: &str) -> Result<Option<Letter
     Ok(Some(letter))
 }
 
-async fn remove(app: &App, id: &str) -> Result<()> {
-    let mut tx = app.db().write().await?;
+async fn remove(post: &Post, id: &str) -> Result<()> {
+    let mut tx = post.0.db.write().await?;
     sqlx::query("DELETE FROM mails WHERE id = $1").bind(id).execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(())
 }
 
-fn message(app: &App, id: &str, letter: Letter) -> Result<Message> {
+fn message(post: &Post, id: &str, letter: Letter) -> Result<Message> {
     // The cause is dropped, because it may contain the address.
     let unfit = |_| Failure::internal("a mail has an invalid recipient address");
-    let from = app.settings().mail.from.clone();
+    let from = post.0.from.clone();
     let message_id = format!("<{id}@{}>", from.email.domain());
     // Automatic responders do not reply to such mail (RFC 3834).
     let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");

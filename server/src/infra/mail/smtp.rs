@@ -1,10 +1,8 @@
 use std::time::Duration;
 
 use anyhow::anyhow;
-use axum::http::Uri;
 use lettre::transport::smtp::Error;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
-use zeroize::Zeroizing;
 
 use super::{Sender, Sending, Undelivered};
 
@@ -21,7 +19,7 @@ pub struct Smtp {
 }
 
 impl Smtp {
-    /// Creates a transport to the server at `url`, which [`transport_url`] has returned.
+    /// Creates a transport to the server at `url`, which [`transport_url`](crate::config::mail::transport_url) has returned.
     pub fn new(url: &str) -> anyhow::Result<Self> {
         let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url);
         // The error is dropped, because it may contain the URL and with it the password.
@@ -59,33 +57,11 @@ fn undelivered(error: &Error) -> Undelivered {
     Undelivered::Passing(what.to_owned())
 }
 
-/// Returns the URL of a mail server, with TLS required unless the server is on this computer.
-///
-/// Errors with the expected form; never with the received text, which contains a password.
-pub fn transport_url(text: &str) -> Result<Zeroizing<String>, &'static str> {
-    const EXPECTED: &str = "expected smtps://USER:PASSWORD@HOST or smtp://USER:PASSWORD@HOST:587";
-    let text = text.trim();
-    let uri: Uri = text.parse().map_err(|_| EXPECTED)?;
-    let host = uri.host().filter(|host| !host.is_empty()).ok_or(EXPECTED)?;
-    if !matches!(uri.path(), "" | "/") {
-        return Err(EXPECTED);
-    }
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    let numeric = address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    let loopback = numeric || host.eq_ignore_ascii_case("localhost");
-    let url = match (uri.scheme_str(), uri.query()) {
-        (Some("smtps"), None) | (Some("smtp"), Some("tls=required")) => text.to_owned(),
-        (Some("smtp"), None) if loopback => text.to_owned(),
-        (Some("smtp"), None) => format!("{}?tls=required", text.trim_end_matches('/')),
-        _ => return Err(EXPECTED),
-    };
-    Ok(Zeroizing::new(url))
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::config::mail::transport_url;
 
     #[test]
     fn mail_leaves_this_computer_encrypted() {

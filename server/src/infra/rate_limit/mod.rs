@@ -2,7 +2,7 @@
 //! request.
 //!
 //! Each server counts on its own, so that no request waits for another server. The servers of one database
-//! exchange their theoretical arrival times every 10 seconds (`table.rs`) and the latest one applies to all.
+//! exchange their theoretical arrival times every 10 seconds (`sync.rs`) and the latest one applies to all.
 //! A caller gets at most one burst from each server, and a caller rejected by one server is soon rejected by
 //! all.
 
@@ -25,8 +25,8 @@ pub use lockout::{Patience, forget as forget_tries, give_back};
 pub use quota::{Budget, forget_whole};
 pub use sync::{exchange, keep_exchanging};
 
+use crate::config::settings::RateSettings;
 use crate::error::{Failure, Kind, Result};
-use crate::http::auth::Caller;
 use crate::infra::clock::now_us;
 
 /// Number of shards of the map, so that requests rarely contend for a lock.
@@ -46,29 +46,23 @@ pub enum Subject {
 
 /// The rate of each kind of subject.
 #[derive(Clone, Copy, Debug)]
-pub struct Rates {
-    pub address: Rate,
-    pub account: Rate,
-    pub key: Rate,
+struct Rates {
+    address: Rate,
+    account: Rate,
+    key: Rate,
 }
 
 /// Burst of all rates: the units of 60 seconds may be used at once.
 const BURST_S: u32 = 60;
 
 impl Rates {
-    /// Creates rates from units a second.
-    pub fn new(address: u32, account: u32, key: u32) -> Self {
+    fn new(settings: RateSettings) -> Self {
         let rate = |units_per_s| Rate { units_per_s, burst_s: BURST_S };
-        Self { address: rate(address), account: rate(account), key: rate(key) }
-    }
-}
-
-impl Default for Rates {
-    /// Returns the default rates. At a venue, 1,000 guests share one address: the burst of 60,000 units
-    /// serves a page of 60 thumbnails to each of them at once. A studio that uploads 10 photos a second with
-    /// 4 requests each uses 80 units a second.
-    fn default() -> Self {
-        Self::new(1000, 200, 500)
+        Self {
+            address: rate(settings.address),
+            account: rate(settings.account),
+            key: rate(settings.key),
+        }
     }
 }
 
@@ -80,8 +74,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    pub fn new(rates: Rates) -> Self {
-        Self { rates, shards: std::array::from_fn(|_| Mutex::default()) }
+    pub fn new(rates: RateSettings) -> Self {
+        Self { rates: Rates::new(rates), shards: std::array::from_fn(|_| Mutex::default()) }
     }
 
     /// Charges the client's address; an IPv6 address counts as its /64 network. Errors: `TooMany` with the
@@ -90,14 +84,9 @@ impl Limits {
         self.charge(Subject::Address(network(address)), class, now_us())
     }
 
-    /// Charges the account (for all its sessions together), API key or visitor. Errors: `TooMany` with the
-    /// time to wait.
-    pub fn charge_caller(&self, caller: &Caller, class: Class) -> Result<()> {
-        let subject = match caller {
-            Caller::Person { user, .. } => Subject::Account(user.clone()),
-            Caller::Key { id, .. } => Subject::Key(id.clone()),
-            Caller::Visitor { visit, .. } => Subject::Visitor(visit.clone()),
-        };
+    /// Charges an account (for all its sessions together), API key or visitor. Errors: `TooMany` with the time
+    /// to wait.
+    pub fn charge_subject(&self, subject: Subject, class: Class) -> Result<()> {
         self.charge(subject, class, now_us())
     }
 
@@ -237,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_venue_and_a_studio_are_not_blocked_and_a_guesser_is() {
-        let limits = Limits::new(Rates::default());
+        let limits = Limits::new(RateSettings::default());
         for guest in 0..1000 {
             for _ in 0..40 {
                 limits.charge(address("198.51.100.7"), Class::Read, NOW + guest).unwrap();

@@ -7,7 +7,7 @@ use crate::infra::db::{Db, Tx};
 /// A persistent quota (GCRA) for rare actions: e-mails, access requests, failed or abandoned challenges.
 ///
 /// It is stored in the database, so it survives restarts and all servers share it. Requests are limited in
-/// memory instead (`bucket.rs`), because a row for each would cost too much.
+/// memory instead (`gcra.rs`), because a row for each would cost too much.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     /// Maximum number of units available at once.

@@ -3,8 +3,8 @@ use std::time::Duration;
 use sqlx::Row as _;
 
 use super::{Limits, Subject, now_us};
-use crate::app::App;
 use crate::error::Result;
+use crate::infra::db::Db;
 
 /// Interval of exchanges through the database. A killed process loses the counts of at most this time.
 const EXCHANGE_EVERY: Duration = Duration::from_secs(10);
@@ -17,11 +17,10 @@ const ROWS_MAX: usize = 5_000;
 ///
 /// Only subjects that have used more than a tenth of their burst get a row, and expired rows are deleted, so
 /// the table never becomes a log of visitors.
-pub async fn exchange(app: &App) -> Result<()> {
-    let (limits, now_us): (&Limits, i64) = (app.limits(), now_us());
-    let rows = sqlx::query("SELECT subject, tat_unix_us FROM rate_limits")
-        .fetch_all(app.db().read())
-        .await?;
+pub async fn exchange(db: &Db, limits: &Limits) -> Result<()> {
+    let now_us = now_us();
+    let rows =
+        sqlx::query("SELECT subject, tat_unix_us FROM rate_limits").fetch_all(db.read()).await?;
     for row in &rows {
         let (subject, whole_us): (String, i64) =
             (row.try_get("subject")?, row.try_get("tat_unix_us")?);
@@ -39,7 +38,7 @@ pub async fn exchange(app: &App) -> Result<()> {
         // An idle service writes nothing.
         return Ok(());
     }
-    let mut tx = app.db().write().await?;
+    let mut tx = db.write().await?;
     sqlx::query("DELETE FROM rate_limits WHERE tat_unix_us <= $1")
         .bind(now_us)
         .execute(&mut *tx)
@@ -60,10 +59,10 @@ pub async fn exchange(app: &App) -> Result<()> {
 }
 
 /// Exchanges every 10 seconds, until the service stops.
-pub async fn keep_exchanging(app: App) {
+pub async fn keep_exchanging(db: &Db, limits: &Limits) {
     loop {
         tokio::time::sleep(EXCHANGE_EVERY).await;
-        if let Err(failure) = exchange(&app).await {
+        if let Err(failure) = exchange(db, limits).await {
             tracing::error!(reason = failure.reason(), "rate limit exchange failed");
         }
     }

@@ -1,5 +1,5 @@
 //! Observability for the operator: metrics, traces, liveness and readiness. Metrics are served at an address
-//! of their own (`listen.rs`).
+//! of their own (`http/metrics_listener.rs`).
 
 pub mod memory;
 pub mod metrics;

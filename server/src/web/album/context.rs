@@ -12,8 +12,9 @@ use crate::app::App;
 use crate::error::{Failure, Kind, Result};
 use crate::http::auth::{AlbumVisit, changes_from_elsewhere};
 use crate::http::client_address::{ClientAddress, Encrypted};
+use crate::http::locale::Wanted;
+use crate::i18n::Language;
 use crate::i18n::album::{Gallery, words};
-use crate::i18n::{Language, Wanted};
 use crate::web::visitor_layout::{refused, respond};
 
 /// The context of a request for an album page. A request by an unknown, expired or withdrawn link is rejected

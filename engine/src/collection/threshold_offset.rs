@@ -1,0 +1,68 @@
+use super::Collection;
+use crate::error::{Error, Result};
+use crate::matcher::Stricter;
+use crate::store::{Note, Store};
+
+/// Reads the owner's threshold offset from the store; 0 if none was set.
+///
+/// An unreadable note counts as the highest offset, with a warning in `warnings`. The owner's value is then
+/// unknown, but was set: photos that are missed come back once the owner sets it again, while a photo that
+/// was shown to a stranger cannot be taken back.
+pub(super) fn of(store: &Store, warnings: &mut Vec<String>) -> Result<Stricter> {
+    let read = match store.note(Note::Matching) {
+        Ok(None) => return Ok(Stricter::default()),
+        Ok(Some(bytes)) => Stricter::from_bytes(&bytes),
+        Err(Error::Seal { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    Ok(read.unwrap_or_else(|| {
+        let added = Stricter::MAX.added();
+        warnings.push(format!(
+            "the stored threshold offset cannot be read: faces must score {added:.2} higher than usual until \
+             it is set again"
+        ));
+        Stricter::MAX
+    }))
+}
+
+impl Collection {
+    /// Sets the owner's threshold offset, which searches and guest lists use at once. Durable when it
+    /// returns.
+    pub fn set_stricter(&self, offset: Stricter) -> Result<()> {
+        self.catch_up()?;
+        let mut gallery = self.gallery();
+        self.store.put_note(Note::Matching, &offset.to_bytes())?;
+        gallery.stricter = offset;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::crypto::Secret;
+    use crate::ids::CollectionId;
+    use crate::store::StoreKeys;
+
+    #[test]
+    fn an_unreadable_offset_counts_as_the_strictest_with_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, canary) = (Secret::random().unwrap(), Secret::random().unwrap());
+        let keys = StoreKeys { data: &data, canary: &canary };
+        let store = Store::create(&folder.path().join("c"), CollectionId([3; 16]), keys).unwrap();
+        let read = || {
+            let mut warnings = Vec::new();
+            (of(&store, &mut warnings).unwrap().added(), warnings.len())
+        };
+        assert_eq!(read(), (0.0, 0), "no offset was set");
+        store.put_note(Note::Matching, &Stricter::new(0.05).unwrap().to_bytes()).unwrap();
+        assert_eq!(read(), (0.05, 0));
+        for wrong in [&b""[..], b"\x01\0\0\0\xbf", b"much stricter"] {
+            store.put_note(Note::Matching, wrong).unwrap();
+            assert_eq!(read(), (Stricter::MAX.added(), 1), "{wrong:?}");
+        }
+        store.put_note(Note::Matching, &Stricter::default().to_bytes()).unwrap();
+        assert_eq!(read(), (0.0, 0), "the offset was set again");
+    }
+}

@@ -1,0 +1,213 @@
+//! Previews another threshold offset: the photos that guests, and searches by a person's faces, would lose.
+//!
+//! Locks the gallery for one guest at a time, so that searches continue meanwhile.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Collection;
+use super::calibration::Others;
+use super::gallery::Gallery;
+use crate::embed::cosine;
+use crate::error::Result;
+use crate::guest::Guest;
+use crate::ids::{FaceId, PhotoId};
+use crate::matcher::{self, Stricter};
+use crate::people::Person;
+use crate::quality::QUALITY_LOW;
+
+/// The maximum number of guests sampled, in order of their ids, which are random. Cost: two searches per
+/// guest.
+const GUESTS_MAX: usize = 500;
+/// The maximum number of faces of the sampled people, who are taken in order of their first face's id, which
+/// is a hash. Range: 10,000 to 1,000,000. Cost: about 1 µs per face, with the gallery locked.
+const FACES_MAX: usize = 100_000;
+/// The maximum number of lost matches listed.
+const DROPPED_MAX: usize = 100;
+
+/// The effect of another threshold offset.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// The similarity that a good face would have to reach, -1..1.
+    pub threshold: f32,
+    /// Counts over the guests, each searched for by the guest's template.
+    pub guests: Counted,
+    /// Counts over the people in at least two photos; each face is searched for by the person's other faces.
+    pub people: Counted,
+    /// The lost matches, those furthest below the new threshold first; at most 100.
+    pub dropped: Vec<Dropped>,
+    /// The number of lost matches before `dropped` was cut to 100.
+    pub dropped_in_all: usize,
+}
+
+/// The numbers of photos found with the current and with the previewed threshold, summed over a sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// The size of the sample.
+    pub asked: usize,
+    /// The size of the population that the sample was drawn from.
+    pub of: usize,
+    /// Photos found with the current threshold.
+    pub photos_now: usize,
+    /// Photos found with the previewed threshold.
+    pub photos_then: usize,
+}
+
+/// A lost match: a face by which a photo is found now and would not be with the previewed threshold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dropped {
+    pub photo: PhotoId,
+    pub face: FaceId,
+    /// Left, top, width, height in pixels of the upright photo.
+    pub bbox: [i32; 4],
+    /// The score of the face, -1..1.
+    pub similarity: f32,
+    /// The score that the face would have to reach, given its quality.
+    pub bar: f32,
+    /// Whether a guest would lose the photo. If false, only a search by the person's other faces would.
+    pub guest: bool,
+}
+
+impl Dropped {
+    fn above_bar(&self) -> f32 {
+        self.similarity - self.bar
+    }
+}
+
+/// The lost matches found so far. A face that several searches lose is kept once, at its lowest margin.
+#[derive(Default)]
+struct Gone(HashMap<FaceId, Dropped>);
+
+impl Gone {
+    fn add(&mut self, dropped: Dropped) {
+        let known = self.0.entry(dropped.face).or_insert(dropped);
+        let guest = known.guest || dropped.guest;
+        if dropped.above_bar() < known.above_bar() {
+            *known = dropped;
+        }
+        known.guest = guest;
+    }
+
+    fn worst_first(self) -> Vec<Dropped> {
+        let mut all: Vec<Dropped> = self.0.into_values().collect();
+        all.sort_by(|a, b| a.above_bar().total_cmp(&b.above_bar()).then(a.face.cmp(&b.face)));
+        all
+    }
+}
+
+impl Collection {
+    /// Compares the photos found with the current threshold offset and with `offset`. Changes nothing.
+    pub fn preview(&self, offset: Stricter) -> Result<Preview> {
+        let mut waiting: Vec<Guest> = self.guests().all().cloned().collect();
+        waiting.sort_unstable_by_key(|guest| guest.id);
+        let mut guests = Counted { of: waiting.len(), ..Counted::default() };
+        let mut gone = Gone::default();
+        for guest in waiting.iter().take(GUESTS_MAX) {
+            self.gallery().preview_guest(guest, offset, &mut guests, &mut gone)?;
+        }
+        let (people, threshold) = {
+            let gallery = self.gallery();
+            (gallery.preview_people(offset, &mut gone), gallery.threshold_with(offset))
+        };
+        let mut dropped = gone.worst_first();
+        let dropped_in_all = dropped.len();
+        dropped.truncate(DROPPED_MAX);
+        Ok(Preview { threshold, guests, people, dropped, dropped_in_all })
+    }
+}
+
+impl Gallery {
+    fn preview_guest(
+        &self,
+        guest: &Guest,
+        offset: Stricter,
+        counted: &mut Counted,
+        gone: &mut Gone,
+    ) -> Result<()> {
+        let threshold = self.threshold_with(offset);
+        let (now, _) = self.of_guest(guest)?;
+        let (then, _) = self.of_guest_at(guest, threshold)?;
+        counted.asked += 1;
+        counted.photos_now += now.len();
+        counted.photos_then += then.len();
+        let kept: HashSet<PhotoId> = then.iter().map(|accepted| accepted.photo).collect();
+        for accepted in now.iter().filter(|accepted| !kept.contains(&accepted.photo)) {
+            let Some(known) = self.face(&accepted.face) else { continue };
+            gone.add(Dropped {
+                photo: accepted.photo,
+                face: accepted.face,
+                bbox: known.bbox,
+                similarity: accepted.similarity,
+                bar: matcher::bar(threshold, accepted.quality),
+                guest: true,
+            });
+        }
+        Ok(())
+    }
+
+    fn preview_people(&self, offset: Stricter, gone: &mut Gone) -> Counted {
+        let mut several: Vec<&Person> =
+            self.people.persons().iter().filter(|person| self.photos_of(person) > 1).collect();
+        several.sort_unstable_by_key(|person| person.faces.first());
+        let mut counted = Counted { of: several.len(), ..Counted::default() };
+        let mut left = FACES_MAX;
+        for person in several {
+            if person.faces.len() > left {
+                break;
+            }
+            left -= person.faces.len();
+            self.preview_person(person, offset, &mut counted, gone);
+        }
+        counted
+    }
+
+    fn photos_of(&self, person: &Person) -> usize {
+        let photos = person.faces.iter().filter_map(|face| Some(self.face(face)?.photo));
+        photos.collect::<HashSet<_>>().len()
+    }
+
+    /// Searches for each face of a person by the mean of the person's other faces.
+    fn preview_person(
+        &self,
+        person: &Person,
+        offset: Stricter,
+        counted: &mut Counted,
+        gone: &mut Gone,
+    ) {
+        let (now, then) = (self.threshold(), self.threshold_with(offset));
+        let faces: Vec<_> = person
+            .faces
+            .iter()
+            .filter_map(|id| Some((*id, *self.face(id)?, self.index.embedding(id)?)))
+            .collect();
+        // Low-quality faces are searched for, but are not part of the mean that searches for others.
+        let good = faces.iter().filter(|(_, known, _)| known.quality >= QUALITY_LOW);
+        let others = Others::of(good.map(|(.., embedding)| embedding.as_slice()));
+        let (mut found, mut kept) = (HashSet::new(), HashSet::new());
+        let mut missed = Vec::new();
+        for (face, known, embedding) in &faces {
+            let template = match known.quality >= QUALITY_LOW {
+                true => others.without(embedding),
+                false => others.all(),
+            };
+            let Some(template) = template else { continue };
+            let similarity =
+                f32::midpoint(cosine(&template, embedding), person.similarity(&template));
+            if similarity >= matcher::bar(now, known.quality) {
+                found.insert(known.photo);
+            }
+            let bar = matcher::bar(then, known.quality);
+            if similarity >= bar {
+                kept.insert(known.photo);
+            } else {
+                let (photo, bbox) = (known.photo, known.bbox);
+                missed.push(Dropped { photo, face: *face, bbox, similarity, bar, guest: false });
+            }
+        }
+        counted.asked += 1;
+        counted.photos_now += found.len();
+        counted.photos_then += kept.len();
+        let lost =
+            |dropped: &Dropped| found.contains(&dropped.photo) && !kept.contains(&dropped.photo);
+        missed.into_iter().filter(lost).for_each(|dropped| gone.add(dropped));
+    }
+}

@@ -1,0 +1,351 @@
+//! The data folder: its format, its keyring, and one store directory per collection.
+//!
+//! `format` contains the number of the layout, `keyring/` (or a folder elsewhere) the keys, and
+//! `collections/ID/` the RocksDB of one collection, with a random id.
+
+mod purge;
+mod residue_report;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::clock::unix_now_s;
+use crate::crypto::{About, BlobSealer, Entry, Keyring, PublicKey, Secret, Vault};
+use crate::erasure_log::Books;
+use crate::error::{Error, Result};
+use crate::format_version::{self, DATA_FORMAT};
+use crate::fs::durable;
+use crate::fs::posix_locks;
+use crate::ids::CollectionId;
+use crate::store::{Store, StoreKeys};
+
+/// An opened data folder.
+pub struct DataFolder {
+    folder: PathBuf,
+    books: Arc<Books>,
+    remarks: Vec<String>,
+}
+
+/// A collection's metadata from the keyring, available without opening its store.
+#[derive(Clone, Debug)]
+pub struct CollectionInfo {
+    pub id: CollectionId,
+    pub name: String,
+    /// Id of the model pack that produced its embeddings.
+    pub pack: String,
+    /// Seconds since the Unix epoch.
+    pub created_unix_s: u64,
+    pub keep: Keep,
+}
+
+/// The retention policy of a collection: why and until when its faces are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Purpose of the processing, for instance "finding guests' photos".
+    pub purpose: String,
+    /// Legal basis of the processing, for instance "consent".
+    pub legal_basis: String,
+    /// End of the retention period, seconds since the Unix epoch. From then on the collection can no longer
+    /// be opened, and must be purged. `None` for collections created by programs without retention periods.
+    pub ends_unix_s: Option<u64>,
+}
+
+pub(crate) use purge::none_left;
+pub use residue_report::{CollectionResidue, Residue};
+
+impl DataFolder {
+    /// Opens `folder`, or creates it if it does not exist or is empty. Resumes interrupted purges. `keyring`
+    /// is the folder with the keys; `None` stands for `folder/keyring`.
+    ///
+    /// # Errors
+    ///
+    /// - `NotData`: the folder contains other files.
+    /// - `NewerFormat`: a newer program wrote the folder or the keyring.
+    /// - `Damaged`: the `format` file contains no format number, or the keyring's format number is invalid.
+    /// - `Keyring`: collections exist without their keys, or the keyring cannot be parsed.
+    /// - `Io`: the folder cannot be read or created.
+    pub fn open(folder: &Path, keyring: Option<&Path>) -> Result<Self> {
+        let keyring_folder = keyring.map_or_else(|| folder.join("keyring"), Path::to_path_buf);
+        let path = folder.join("format");
+        if let Err(Error::Io { source, .. }) = read_format(&path)
+            && source.kind() == std::io::ErrorKind::NotFound
+        {
+            Self::make(folder, &path)?;
+        }
+        format_version::check(
+            &format!("data folder {}", folder.display()),
+            DATA_FORMAT,
+            read_format(&path)?,
+        )?;
+        durable::make_folder(&folder.join("collections"), true)?;
+        let keyring = if Keyring::exists(&keyring_folder) {
+            Keyring::open(&keyring_folder)?
+        } else {
+            let collections = count(&folder.join("collections"));
+            if collections > 0 {
+                let reason = format!(
+                    "it is missing, and {collections} collections are sealed with its keys; restore it or pass its folder"
+                );
+                return Err(Error::Keyring { path: keyring_folder, reason });
+            }
+            Keyring::create(&keyring_folder)?
+        };
+        let erasure_log = Books::of(folder, keyring);
+        erasure_log.keep_room();
+        let mut data = Self {
+            folder: folder.to_path_buf(),
+            books: Arc::new(erasure_log),
+            remarks: Vec::new(),
+        };
+        data.remarks = data.resume();
+        for id in data.books.keyring.damaged()? {
+            data.remarks.push(format!(
+                "the keyring's entry of collection {id} is damaged: its data cannot be read; purge it with 'picpick collections delete {id} --yes', or restore the latest copy of the keyring"
+            ));
+        }
+        Ok(data)
+    }
+
+    /// Returns warnings from opening the folder, one sentence each: resumed and failed purges, damaged
+    /// entries.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
+    /// Returns the public key that verifies this studio's receipts.
+    pub fn public_key(&self) -> Result<PublicKey> {
+        Ok(self.books.keyring.signer()?.public_key())
+    }
+
+    /// Returns the sealer for secrets of programs that use the engine.
+    pub fn vault(&self) -> Result<Vault> {
+        Vault::of(&self.books.keyring.signer()?)
+    }
+
+    /// Returns the sealer for the photos of the collection called `name`. Errors: `NoCollection`.
+    pub fn blob_sealer(&self, name: &str) -> Result<BlobSealer> {
+        let entry = self.entry(name)?;
+        BlobSealer::of(&entry.data_key, entry.id)
+    }
+
+    /// Returns the paths of the receipt files, oldest first.
+    pub fn receipts(&self) -> Result<Vec<PathBuf>> {
+        self.books.receipts.files()
+    }
+
+    /// Wraps all keys under a new generation of the key-encryption key and destroys the old one. Returns the
+    /// number of the new generation.
+    pub fn rotate_keys(&self) -> Result<u32> {
+        self.books.keyring.rotate()
+    }
+
+    /// Returns the generation of the key-encryption key in use.
+    pub fn key_generation(&self) -> Result<u32> {
+        self.books.keyring.generation()
+    }
+
+    /// Returns the fingerprint of a collection's data key, hexadecimal. It does not reveal the key.
+    pub fn key_fingerprint(&self, name: &str) -> Result<String> {
+        Ok(crate::ids::hex(&self.entry(name)?.data_key.fingerprint()?))
+    }
+
+    /// Creates a new data folder, or completes an interrupted creation. The `format` file is written first.
+    /// Errors: `NotData` if the folder contains other files.
+    fn make(folder: &Path, format: &Path) -> Result<()> {
+        let foreign = |name: &std::ffi::OsStr| {
+            let name = name.to_string_lossy();
+            !(name == "format" || name.starts_with("format.") && name.ends_with(".tmp"))
+        };
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let strange: Vec<_> = entries.filter(|entry| foreign(&entry.file_name())).collect();
+        let ours = |entry: &std::fs::DirEntry| {
+            entry.file_name() == "keyring"
+                || (entry.file_name() == "collections" && count(&entry.path()) == 0)
+        };
+        // `format` is checked again: another process may have created the folder in the meantime.
+        if !strange.iter().all(ours) && !format.exists() {
+            return Err(Error::NotData { path: folder.to_path_buf() });
+        }
+        durable::make_folder(folder, true)?;
+        let text = format!("{FORMAT_LINE}{DATA_FORMAT}\n");
+        durable::replace(format, text.as_bytes(), 0o644)
+    }
+
+    /// Returns the collections, in order of creation.
+    pub fn collections(&self) -> Result<Vec<CollectionInfo>> {
+        Ok(self.books.keyring.entries()?.into_iter().map(|entry| info(&entry)).collect())
+    }
+
+    /// Returns the metadata of the collection called `name`. Errors: `NoCollection`.
+    pub fn collection(&self, name: &str) -> Result<CollectionInfo> {
+        self.entry(name).map(|entry| info(&entry))
+    }
+
+    /// Creates an empty collection for embeddings of `pack`.
+    ///
+    /// # Errors
+    ///
+    /// - `CollectionName`: the name is not 1 to 100 printable characters, or starts with '-'.
+    /// - `CollectionExists`: the name is taken.
+    /// - `Io`, `Store`, `Keyring`: the store or the keyring's entry could not be written.
+    pub fn create(&self, name: &str, pack: &str, retention: &Keep) -> Result<CollectionInfo> {
+        let printable = !name.trim().is_empty() && !name.chars().any(char::is_control);
+        if !printable || name.chars().count() > 100 || name.starts_with('-') {
+            return Err(Error::CollectionName { received: name.chars().take(120).collect() });
+        }
+        let about = About {
+            name: name.to_owned(),
+            pack: pack.to_owned(),
+            created_unix_s: unix_now_s(),
+            purpose: retention.purpose.clone(),
+            legal_basis: retention.legal_basis.clone(),
+            ends_unix_s: retention.ends_unix_s.unwrap_or(0),
+        };
+        let entry = Entry {
+            id: CollectionId::random()?,
+            about,
+            data_key: Secret::random()?,
+            canary_key: Secret::random()?,
+        };
+        if self.collections()?.iter().any(|other| other.name == name) {
+            return Err(Error::CollectionExists { name: name.to_owned() });
+        }
+        // The store is created first, under a temporary name until the keyring has its key: an entry without
+        // a store would be a collection that cannot be opened. `resume` removes a store without an entry.
+        let _lock = durable::lock(&self.making_lock())?;
+        let (path, making) = (self.path(entry.id), self.path(entry.id).with_extension(MAKING));
+        let made = Store::create(&making, entry.id, keys(&entry)).map(drop);
+        if let Err(error) = made.and_then(|()| self.books.keyring.add(&entry)) {
+            match self.entry(name) {
+                // `add` may have written the entry despite its error; then the store is needed.
+                Ok(known) if known.id == entry.id => self.rename(&making, &path)?,
+                Ok(_) | Err(Error::NoCollection { .. }) => drop(std::fs::remove_dir_all(&making)),
+                Err(_) => {}
+            }
+            return Err(error);
+        }
+        self.rename(&making, &path)?;
+        Ok(info(&entry))
+    }
+
+    /// Renames a folder in `collections/` durably.
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        std::fs::rename(from, to).map_err(|source| Error::io("rename", from, source))?;
+        durable::sync_folder(&self.folder.join("collections"))
+    }
+
+    /// Replaces the retention policy of the collection called `name`. Errors: `NoCollection`.
+    pub fn keep(&self, name: &str, retention: &Keep) -> Result<CollectionInfo> {
+        let mut entry = self.entry(name)?;
+        entry.about.purpose.clone_from(&retention.purpose);
+        entry.about.legal_basis.clone_from(&retention.legal_basis);
+        entry.about.ends_unix_s = retention.ends_unix_s.unwrap_or(0);
+        self.books.keyring.describe(entry.id, &entry.about)?;
+        Ok(info(&entry))
+    }
+
+    /// Opens the store of the collection called `name`. Errors: `NoCollection`; `Ended` after the end of its
+    /// retention period; `Keyring` if its files are missing; `InUse` while another process has it open.
+    pub(crate) fn store(&self, name: &str) -> Result<(CollectionInfo, Store)> {
+        let entry = self.entry(name)?;
+        let ends = entry.about.ends_unix_s;
+        if ends != 0 && ends <= unix_now_s() {
+            return Err(Error::Ended { name: name.to_owned() });
+        }
+        let path = self.path(entry.id);
+        if !path.exists() {
+            let reason = format!(
+                "it lists collection '{name}', whose files are not in {}; is it another folder's keyring?",
+                self.folder.display()
+            );
+            return Err(self.books.keyring.failed(reason));
+        }
+        let store = Store::open(&path, entry.id, keys(&entry))?;
+        Ok((info(&entry), store))
+    }
+
+    /// Returns the keyring, erasure log and receipts, for erasures inside a collection.
+    pub(crate) fn books(&self) -> Arc<Books> {
+        Arc::clone(&self.books)
+    }
+
+    /// Registers a file on which another library of this process (SQLite) holds POSIX record locks. Scans
+    /// then read it without releasing the locks. The file need not exist yet.
+    ///
+    /// # Errors
+    ///
+    /// - `Io`: its folder does not exist.
+    pub fn announce_locked(&self, path: &Path) -> Result<()> {
+        posix_locks::announce(path).map_err(|source| Error::io("find the folder of", path, source))
+    }
+
+    /// Returns the folder's path.
+    pub fn path_of_data(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns the keyring's entry of the collection called `name`. Errors: `NoCollection`.
+    pub(crate) fn entry(&self, name: &str) -> Result<Entry> {
+        let mut entries = self.books.keyring.entries()?;
+        match entries.iter().position(|entry| entry.about.name == name) {
+            Some(i) => Ok(entries.swap_remove(i)),
+            None => {
+                let names: Vec<_> = entries.iter().map(|entry| entry.about.name.as_str()).collect();
+                let known = |name: &str| entries.iter().any(|entry| entry.id.to_string() == name);
+                let folders = std::fs::read_dir(self.folder.join("collections"));
+                let sealed = folders.into_iter().flatten().flatten();
+                let lost =
+                    sealed.filter(|entry| !known(&entry.file_name().to_string_lossy())).count();
+                let hint = match names.as_slice() {
+                    _ if lost > 0 => format!(
+                        "; the keyring has no keys for {lost} of the collections here: is it this folder's keyring?"
+                    ),
+                    [] => "; make one with 'picpick collections create NAME'".to_owned(),
+                    names => format!("; there are: {}", names.join(", ")),
+                };
+                Err(Error::NoCollection { name: name.to_owned(), hint })
+            }
+        }
+    }
+
+    /// Returns the folder with a collection's files.
+    pub(crate) fn path(&self, id: CollectionId) -> PathBuf {
+        self.folder.join("collections").join(id.to_string())
+    }
+}
+
+/// Extension of a collection's folder while it is created. A crash may leave one behind, as with the next
+/// two.
+pub(crate) const MAKING: &str = "making";
+/// Extension of the folder to which a backup is restored.
+pub(crate) const RESTORING: &str = "restoring";
+/// Extension of the old folder while a restored one replaces it.
+pub(crate) const REPLACED: &str = "replaced";
+
+const FORMAT_LINE: &str = "picpick data folder, format ";
+
+/// Returns the number in the folder's `format` file, or 0 if it contains none.
+fn read_format(path: &Path) -> Result<i64> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::io("read", path, source))?;
+    let number = text.trim().strip_prefix(FORMAT_LINE).and_then(|number| number.parse().ok());
+    Ok(number.unwrap_or(0))
+}
+
+fn info(entry: &Entry) -> CollectionInfo {
+    let About { name, pack, created_unix_s, purpose, legal_basis, ends_unix_s } =
+        entry.about.clone();
+    let ends_unix_s = (ends_unix_s != 0).then_some(ends_unix_s);
+    let retention = Keep { purpose, legal_basis, ends_unix_s };
+    CollectionInfo { id: entry.id, name, pack, created_unix_s, keep: retention }
+}
+
+fn keys(entry: &Entry) -> StoreKeys<'_> {
+    StoreKeys { data: &entry.data_key, canary: &entry.canary_key }
+}
+
+fn count(folder: &Path) -> usize {
+    std::fs::read_dir(folder).map_or(0, |entries| entries.flatten().count())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,295 @@
+//! The erasure log: every erasure in order, by pseudonym.
+//!
+//! One JSON line per erasure, chained by hash, and fsynced before any data is erased (write-ahead). There are
+//! two copies, in the keyring's folder and in the data folder, and the longer one is used: restoring an old
+//! copy of one folder loses no entry.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use crate::clock::unix_now_s;
+use crate::error::{Error, Result};
+use crate::fs::durable;
+use crate::ids::{CollectionId, hex, unhex};
+
+/// One entry of the erasure log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Erasure {
+    /// Sequence number, from 1.
+    pub(crate) number: u64,
+    /// Seconds since the Unix epoch.
+    pub(crate) at_unix_s: u64,
+    pub(crate) collection: CollectionId,
+    pub(crate) what: Erased,
+}
+
+/// The subject of an erasure in a collection. All names are HMACs under the collection's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Erased {
+    Collection,
+    /// Photos with all their faces, by row name.
+    Photos(Vec<[u8; 16]>),
+    /// Single faces, or all faces of one person: the row names of their photos, and the names of the faces.
+    Faces {
+        person: bool,
+        rows: Vec<[u8; 16]>,
+        faces: Vec<[u8; 16]>,
+        /// The row name of the guest whose template is erased with the faces.
+        guest: Option<[u8; 16]>,
+    },
+}
+
+/// The erasure log in its two copies.
+pub(crate) struct Ledger {
+    copies: [PathBuf; 2],
+    lock: PathBuf,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    number: u64,
+    /// SHA-256 of the previous line, hexadecimal; zeros for the first line.
+    previous: String,
+    at_unix_s: u64,
+    collection: String,
+    erased: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rows: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    faces: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guest: Option<String>,
+}
+
+impl Ledger {
+    /// Returns the erasure log of a data folder and its keyring.
+    pub(crate) fn of(data: &Path, keyring: &Path) -> Self {
+        let copies = [keyring.join("ledger"), data.join("ledger")];
+        Self { copies, lock: keyring.join("ledger.lock") }
+    }
+
+    /// Returns all erasures in order. Errors: `Io`; `Damaged` if a copy's hash chain is broken and the other
+    /// copy is not at least as long.
+    pub(crate) fn read(&self) -> Result<Vec<Erasure>> {
+        Ok(self.newest()?.1)
+    }
+
+    /// Appends an erasure. The entry is durable in both copies when the call returns. Idempotent for the
+    /// purge of a collection: a repeated call returns the existing entry.
+    pub(crate) fn enter(&self, collection: CollectionId, what: Erased) -> Result<Erasure> {
+        let _lock: File = durable::lock(&self.lock)?;
+        let (book, known) = self.newest()?;
+        let same = |old: &&Erasure| old.collection == collection && old.what == Erased::Collection;
+        if what == Erased::Collection
+            && let Some(old) = known.iter().find(same)
+        {
+            self.write(&book)?;
+            return Ok(old.clone());
+        }
+        let number = known.last().map_or(1, |last| last.number + 1);
+        let erasure = Erasure { number, at_unix_s: unix_now_s(), collection, what };
+        let line = line(&erasure, book.lines().last())?;
+        self.write(&format!("{book}{line}\n"))?;
+        Ok(erasure)
+    }
+
+    /// Brings both copies to the content `book`. Appends if the copy is a prefix of `book`: a crash then
+    /// truncates at most the last line, which `read_copy` ignores.
+    fn write(&self, book: &str) -> Result<()> {
+        for copy in &self.copies {
+            let there = std::fs::read_to_string(copy).unwrap_or_default();
+            match book.strip_prefix(there.as_str()) {
+                Some("") if copy.exists() => {}
+                Some(rest) => durable::append(copy, rest.as_bytes(), 0o600)?,
+                None => durable::replace(copy, book.as_bytes(), 0o600)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the longer copy, up to the first line that breaks its hash chain, and its erasures. Errors:
+    /// `Io`; `Damaged` as in `read`.
+    fn newest(&self) -> Result<(String, Vec<Erasure>)> {
+        let [a, b] = [read_copy(&self.copies[0])?, read_copy(&self.copies[1])?];
+        let mut longest = sound(&a);
+        // The copies are usually equal; then one check is enough.
+        if a != b {
+            let other = sound(&b);
+            longest = if longest.0.len() >= other.0.len() { longest } else { other };
+        }
+        if a.len().max(b.len()) > longest.0.len() {
+            let line = longest.1.len() + 1;
+            return Err(Error::Damaged {
+                what: format!("the erasure log {}", self.copies[0].display()),
+                reason: format!("line {line} does not follow from the previous line"),
+            });
+        }
+        Ok((longest.0.to_owned(), longest.1))
+    }
+}
+
+/// Returns the number of erasures in `book` up to the first line that breaks the hash chain.
+pub(crate) fn erasures_in(book: &str) -> usize {
+    sound(book).1.len()
+}
+
+/// Reads a copy's complete lines. A last line without a line end was never acknowledged and is ignored.
+fn read_copy(path: &Path) -> Result<String> {
+    match std::fs::read(path) {
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        read => {
+            let bytes = read.map_err(|source| Error::io("read", path, source))?;
+            let mut text = String::from_utf8_lossy(&bytes).into_owned();
+            text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
+            Ok(text)
+        }
+    }
+}
+
+/// Returns the part of `book` with an unbroken hash chain, and its erasures.
+fn sound(book: &str) -> (&str, Vec<Erasure>) {
+    let (mut previous, mut end, mut erasures) = (chain(None), 0, Vec::new());
+    for (number, text) in (1..).zip(book.split_inclusive('\n')) {
+        let line = serde_json::from_str::<Line>(text).ok();
+        let follows = |line: &Line| line.previous == previous && line.number == number;
+        let Some(erasure) = line.filter(follows).and_then(erasure) else { break };
+        erasures.push(erasure);
+        previous = chain(Some(text.trim_end_matches('\n')));
+        end += text.len();
+    }
+    (book.get(..end).unwrap_or_default(), erasures)
+}
+
+fn chain(line: Option<&str>) -> String {
+    line.map_or_else(|| "0".repeat(64), |line| hex(&Sha256::digest(line)))
+}
+
+fn line(erasure: &Erasure, last: Option<&str>) -> Result<String> {
+    let names = |names: &[[u8; 16]]| names.iter().map(|name| hex(name)).collect();
+    let none = Vec::new;
+    let (erased, rows, faces, guest) = match &erasure.what {
+        Erased::Collection => ("collection", none(), none(), None),
+        Erased::Photos(rows) => ("photos", names(rows), none(), None),
+        Erased::Faces { person, rows, faces, guest } => {
+            let erased = if *person { "person" } else { "faces" };
+            (erased, names(rows), names(faces), guest.as_ref().map(|name| hex(name)))
+        }
+    };
+    let line = Line {
+        number: erasure.number,
+        previous: chain(last),
+        at_unix_s: erasure.at_unix_s,
+        collection: erasure.collection.to_string(),
+        erased: erased.to_owned(),
+        rows,
+        faces,
+        guest,
+    };
+    serde_json::to_string(&line)
+        .map_err(|error| Error::Damaged { what: "an erasure".into(), reason: error.to_string() })
+}
+
+fn erasure(line: Line) -> Option<Erasure> {
+    let names = |names: &[String]| -> Option<Vec<[u8; 16]>> {
+        names.iter().map(|name| unhex(name)?.try_into().ok()).collect()
+    };
+    let (rows, faces) = (names(&line.rows)?, names(&line.faces)?);
+    let guest = match &line.guest {
+        Some(name) => Some(unhex(name)?.try_into().ok()?),
+        None => None,
+    };
+    let what = match line.erased.as_str() {
+        "collection" => Erased::Collection,
+        "photos" => Erased::Photos(rows),
+        "faces" | "person" => Erased::Faces { person: line.erased == "person", rows, faces, guest },
+        _ => return None,
+    };
+    let collection = line.collection.parse().ok()?;
+    Some(Erasure { number: line.number, at_unix_s: line.at_unix_s, collection, what })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    struct Place(tempfile::TempDir);
+
+    impl Place {
+        fn new() -> (Self, Ledger) {
+            let log = Self(tempfile::tempdir().unwrap());
+            for folder in ["data", "keys"] {
+                std::fs::create_dir(log.0.path().join(folder)).unwrap();
+            }
+            let ledger = Ledger::of(&log.path("data"), &log.path("keys"));
+            (log, ledger)
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+    }
+
+    fn fill(ledger: &Ledger) -> Vec<Erasure> {
+        let (a, b) = (CollectionId([1; 16]), CollectionId([2; 16]));
+        let faces = |person: bool| Erased::Faces {
+            person,
+            rows: vec![[7; 16]],
+            faces: vec![[8; 16]],
+            guest: person.then_some([9; 16]),
+        };
+        [(a, Erased::Photos(vec![[3; 16], [4; 16]])), (b, faces(false)), (b, faces(true))]
+            .into_iter()
+            .chain([(a, Erased::Collection)])
+            .map(|(collection, what)| ledger.enter(collection, what).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn erasures_come_back_in_order_and_a_collection_is_entered_once() {
+        let (_place, ledger) = Place::new();
+        assert!(ledger.read().unwrap().is_empty());
+        let entered = fill(&ledger);
+        assert_eq!(ledger.read().unwrap(), entered);
+        assert_eq!(entered.iter().map(|entry| entry.number).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        let again = ledger.enter(CollectionId([1; 16]), Erased::Collection).unwrap();
+        assert_eq!((again.number, ledger.read().unwrap().len()), (4, 4));
+    }
+
+    #[test]
+    fn either_copy_alone_and_an_older_one_are_made_good() {
+        let (log, ledger) = Place::new();
+        let entered = fill(&ledger);
+        let whole = std::fs::read_to_string(log.path("keys/ledger")).unwrap();
+        let first: String = whole.split_inclusive('\n').take(1).collect();
+        for copy in ["keys/ledger", "data/ledger"] {
+            std::fs::write(log.path(copy), &first).unwrap();
+            assert_eq!(ledger.read().unwrap(), entered, "an old {copy}");
+            std::fs::remove_file(log.path(copy)).unwrap();
+            assert_eq!(ledger.read().unwrap(), entered, "no {copy}");
+            ledger.enter(CollectionId([1; 16]), Erased::Collection).unwrap();
+            assert_eq!(std::fs::read_to_string(log.path(copy)).unwrap(), whole);
+        }
+    }
+
+    #[test]
+    fn a_torn_line_is_ignored_and_damage_is_an_error() {
+        let (log, ledger) = Place::new();
+        let entered = fill(&ledger);
+        let whole = std::fs::read_to_string(log.path("keys/ledger")).unwrap();
+        for copy in ["keys/ledger", "data/ledger"] {
+            std::fs::write(log.path(copy), &whole[..whole.len() - 9]).unwrap();
+        }
+        assert_eq!(ledger.read().unwrap(), entered[..3]);
+        ledger.enter(CollectionId([1; 16]), Erased::Collection).unwrap();
+        assert_eq!(ledger.read().unwrap().len(), 4);
+        let damaged = whole.replacen("photos", "phooos", 1);
+        std::fs::write(log.path("data/ledger"), &damaged).unwrap();
+        assert_eq!(ledger.read().unwrap().len(), 4, "the other copy is sound");
+        std::fs::write(log.path("keys/ledger"), &damaged).unwrap();
+        assert!(matches!(ledger.read(), Err(Error::Damaged { .. })));
+    }
+}

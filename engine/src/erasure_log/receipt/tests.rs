@@ -1,0 +1,112 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::crypto::Keyring;
+
+fn body(erasure: u64) -> ReceiptBody {
+    ReceiptBody {
+        format: String::new(),
+        number: 0,
+        previous: String::new(),
+        subject: Subject::Collection,
+        collection: "0123456789abcdef0123456789abcdef".into(),
+        key_fingerprint: "ffeeddccbbaa99887766554433221100".into(),
+        erasure,
+        photos: Some(2000),
+        faces: Some(5123),
+        begun_unix_s: 1_800_000_000,
+        key_destroyed_unix_s: Some(1_800_000_000),
+        kek_generation_destroyed: Some(3),
+        finished_unix_s: 1_800_000_002,
+        scanned: Scanned { files: 12, bytes: 3_456_789, needles: 4000 },
+        residue: 0,
+        backups_expire_unix_s: None,
+        public_key: String::new(),
+    }
+}
+
+struct Place {
+    _folder: tempfile::TempDir,
+    receipts: Receipts,
+    signer: Signer,
+}
+
+fn place() -> Place {
+    let folder = tempfile::tempdir().unwrap();
+    let keyring = Keyring::create(&folder.path().join("keyring")).unwrap();
+    let receipts = Receipts::of(folder.path(), &folder.path().join("keyring"));
+    Place { receipts, signer: keyring.signer().unwrap(), _folder: folder }
+}
+
+#[test]
+fn no_changed_byte_and_no_other_key_passes() {
+    let log = place();
+    let receipt = log.receipts.write(body(1), &log.signer).unwrap();
+    let bytes = receipt.to_bytes().unwrap();
+    let key = log.signer.public_key();
+    assert_eq!(Receipt::verify(&bytes, &key).unwrap(), receipt);
+    for at in 0..bytes.len() {
+        for change in [1, 0x20, 0x80] {
+            let mut changed = bytes.clone();
+            changed[at] ^= change;
+            assert!(Receipt::verify(&changed, &key).is_err(), "byte {at} ^ {change}");
+        }
+        assert!(Receipt::verify(&bytes[..at], &key).is_err(), "cut at {at}");
+        let mut longer = bytes.clone();
+        longer.insert(at, b' ');
+        assert!(Receipt::verify(&longer, &key).is_err(), "a space at {at}");
+    }
+    assert!(Receipt::verify(&[bytes.as_slice(), b"\n"].concat(), &key).is_err());
+    let other = super::tests::place().signer.public_key();
+    let message = Receipt::verify(&bytes, &other).unwrap_err().to_string();
+    assert!(message.contains("public key"), "{message}");
+}
+
+#[test]
+fn receipts_are_numbered_chained_and_written_once_an_erasure() {
+    let log = place();
+    let first = log.receipts.write(body(7), &log.signer).unwrap();
+    let second = log.receipts.write(body(8), &log.signer).unwrap();
+    assert_eq!(log.receipts.write(body(7), &log.signer).unwrap(), first);
+    assert_eq!((first.receipt.number, second.receipt.number), (1, 2));
+    let third = log.receipts.write(body(9), &log.signer).unwrap();
+    let key = log.signer.public_key();
+    let files: Vec<Vec<u8>> =
+        log.receipts.files().unwrap().iter().map(|path| read(path).unwrap()).collect();
+    assert_eq!(verify_chain(&files, &key).unwrap(), [first, second, third]);
+    let gap = verify_chain(&[files[0].clone(), files[2].clone()], &key).unwrap_err().to_string();
+    assert!(gap.contains("receipt 2 is missing"), "{gap}");
+    assert!(verify_chain(&files[1..], &key).is_ok(), "a chain may begin anywhere");
+    // Another receipt 2, signed by the same studio, breaks the chain to receipt 3.
+    let forged = ReceiptBody { faces: Some(1), ..place_body(&files[1]) };
+    let forged = Receipt::sign(forged, &log.signer).unwrap().to_bytes().unwrap();
+    assert!(verify_chain(&[files[0].clone(), forged.clone()], &key).is_ok());
+    assert!(verify_chain(&[forged, files[2].clone()], &key).is_err());
+}
+
+fn place_body(file: &[u8]) -> ReceiptBody {
+    serde_json::from_slice::<Receipt>(file).unwrap().receipt
+}
+
+#[test]
+fn the_form_is_canonical_and_the_schema_names_every_field() {
+    let log = place();
+    let text =
+        String::from_utf8(log.receipts.write(body(1), &log.signer).unwrap().to_bytes().unwrap())
+            .unwrap();
+    assert!(
+        text.starts_with(r#"{"receipt":{"backups_expire_unix_s":null,"begun_unix_s":"#),
+        "{text}"
+    );
+    assert!(!text.contains(' ') || text.matches(' ').count() == 2, "only the format has spaces");
+    let schema: serde_json::Value = serde_json::from_str(RECEIPT_SCHEMA).unwrap();
+    let written: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let fields = |object: &serde_json::Value| -> Vec<String> {
+        object.as_object().unwrap().keys().cloned().collect()
+    };
+    let described = &schema["properties"]["receipt"]["properties"];
+    assert_eq!(fields(&written["receipt"]), fields(described));
+    assert_eq!(fields(&written["receipt"]["scanned"]), fields(&described["scanned"]["properties"]));
+    let required = schema["properties"]["receipt"]["required"].as_array().unwrap().len();
+    assert_eq!(required, fields(described).len());
+}

@@ -1,0 +1,4 @@
+pub(crate) mod durable;
+pub(crate) mod posix_locks;
+pub(crate) mod reserved_space;
+pub(crate) mod residue_scan;

@@ -1,0 +1,90 @@
+//! Reserves 1 MiB of disk space, which is freed when a purge meets a full disk (ENOSPC) and reserved again
+//! afterwards.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::fs::durable;
+
+/// Size of the reserve: 1 MiB, enough for the keyring of thousands of collections, written twice, and a
+/// receipt.
+const BYTES: usize = 1 << 20;
+
+/// The reserve in one folder: the file `reserve`.
+pub(crate) struct Reserve {
+    path: PathBuf,
+}
+
+impl Reserve {
+    /// Returns the reserve of `folder`, without creating its file.
+    pub(crate) fn of(folder: &Path) -> Self {
+        Self { path: folder.join("reserve") }
+    }
+
+    /// Creates the reserve if it is missing or too short. Ignores errors: the caller's work does not depend
+    /// on the reserve unless the disk gets full.
+    pub(crate) fn keep(&self) {
+        let length = std::fs::metadata(&self.path).map_or(0, |found| found.len());
+        if length < BYTES as u64 {
+            // Not zeros, for which a file system may allocate no blocks.
+            let bytes: Vec<u8> = (0..BYTES).map(|i| (i % 251) as u8 | 1).collect();
+            let _ = durable::replace(&self.path, &bytes, 0o600);
+        }
+    }
+
+    fn release(&self) {
+        // A missing reserve frees nothing; the repeated work then returns the disk's error.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Runs `work`. If the disk is full, removes the reserves and runs it once more, so `work` must be
+/// idempotent.
+pub(crate) fn with_room<T>(reserves: &[Reserve], work: impl Fn() -> Result<T>) -> Result<T> {
+    match work() {
+        Err(error) if is_full(&error) => {
+            reserves.iter().for_each(Reserve::release);
+            work()
+        }
+        done => done,
+    }
+}
+
+/// Returns whether the error means a full disk or an exhausted quota.
+pub(crate) fn is_full(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn a_full_disk_gives_the_reserve_up_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let reserve = || Reserve::of(folder.path());
+        reserve().keep();
+        let path = folder.path().join("reserve");
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), BYTES as u64);
+        let tries = Cell::new(0);
+        let full = || Err::<(), _>(Error::io("write", "/x", ErrorKind::StorageFull.into()));
+        let work = || {
+            tries.set(tries.get() + 1);
+            if path.exists() { full() } else { Ok(()) }
+        };
+        with_room(&[reserve()], work).unwrap();
+        assert_eq!(tries.get(), 2);
+        tries.set(0);
+        let denied = || {
+            tries.set(tries.get() + 1);
+            Err::<(), _>(Error::io("write", "/x", ErrorKind::PermissionDenied.into()))
+        };
+        assert!(with_room(&[reserve()], denied).is_err());
+        assert_eq!(tries.get(), 1, "only a full disk is retried");
+        reserve().keep();
+        assert!(path.exists());
+    }
+}

@@ -1,0 +1,203 @@
+//! The residue scanner: a multi-pattern search for known bytes in the raw files of a folder.
+//!
+//! Each piece of data to search for is split into patterns of 16 bytes, because a write-ahead log splits
+//! values over its blocks and one long pattern would miss them. A bit array (a Bloom filter with one hash
+//! function) rejects nearly all positions before the hash table is asked.
+
+use rayon::prelude::*;
+use std::collections::{BTreeSet, HashMap};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::fs::posix_locks;
+
+/// Length of a pattern: long enough that no file contains one by chance (2^-128 per position).
+const WINDOW_BYTES: usize = 16;
+/// Bytes read at a time.
+const BLOCK_BYTES: usize = 1 << 20;
+/// Bits of the prefilter; a power of two. 2^22 bits (512 KiB) stay in a core's cache.
+const SIEVE_BITS: usize = 1 << 22;
+
+/// A set of patterns to search for.
+pub(crate) struct Needles {
+    /// Number of the piece to which each pattern belongs.
+    windows: HashMap<[u8; WINDOW_BYTES], u32>,
+    sieve: Vec<u64>,
+    pieces: u32,
+}
+
+/// The result of a scan.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scan {
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
+    /// Number of patterns searched for.
+    pub(crate) needles: u64,
+    /// Pieces with at least one pattern found, and the file that contains it.
+    pub(crate) found: BTreeSet<(u32, PathBuf)>,
+    /// Files and folders that could not be read.
+    pub(crate) unreadable: Vec<PathBuf>,
+}
+
+impl Default for Needles {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Needles {
+    pub(crate) fn new() -> Self {
+        Self { windows: HashMap::new(), sieve: vec![0; SIEVE_BITS / 64], pieces: 0 }
+    }
+
+    /// Adds a piece of data and returns its number. Bytes that do not fill a pattern of 16 bytes are not
+    /// searched for.
+    pub(crate) fn add(&mut self, piece: &[u8]) -> u32 {
+        let number = self.pieces;
+        self.pieces += 1;
+        for window in piece.as_chunks::<WINDOW_BYTES>().0 {
+            // A pattern of equal bytes, such as zeros, occurs in every file and proves nothing.
+            if window.iter().any(|byte| *byte != window[0]) {
+                self.windows.insert(*window, number);
+                let (word, bit) = place(head(window));
+                if let Some(word) = self.sieve.get_mut(word) {
+                    *word |= bit;
+                }
+            }
+        }
+        number
+    }
+
+    /// Returns the number of the piece to which the pattern `bytes` belongs.
+    fn hit(&self, bytes: &[u8; WINDOW_BYTES]) -> Option<u32> {
+        let (word, bit) = place(head(bytes));
+        let maybe = self.sieve.get(word).is_some_and(|word| word & bit != 0);
+        if maybe { self.windows.get(bytes).copied() } else { None }
+    }
+
+    /// Scans every regular file at and below `folder` on all cores. Does not follow links.
+    pub(crate) fn scan(&self, folder: &Path) -> Scan {
+        let mut scan = Scan { needles: self.windows.len() as u64, ..Scan::default() };
+        let mut files = Vec::new();
+        list(folder, &mut files, &mut scan.unreadable);
+        let results: Vec<_> = files.into_par_iter().map(|path| (self.look(&path), path)).collect();
+        for (result, path) in results {
+            match result {
+                Ok((bytes, found)) => {
+                    (scan.files, scan.bytes) = (scan.files + 1, scan.bytes + bytes);
+                    scan.found.extend(found.into_iter().map(|piece| (piece, path.clone())));
+                }
+                // Another process removed the file in the meantime.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(_) => scan.unreadable.push(path),
+            }
+        }
+        scan
+    }
+
+    /// Scans one file. Returns its size and the numbers of the pieces found.
+    fn look(&self, path: &Path) -> std::io::Result<(u64, BTreeSet<u32>)> {
+        let (mut total, mut found) = (0, BTreeSet::new());
+        // An empty file is not opened: it contains nothing, and it may be the lock file of an open store,
+        // whose lock would be released on closing (see `posix_locks.rs`).
+        if path.symlink_metadata()?.len() == 0 {
+            return Ok((total, found));
+        }
+        let file = posix_locks::open(path)?;
+        let (mut block, mut kept) = (vec![0; BLOCK_BYTES], 0);
+        loop {
+            let read = file.read_at(block.get_mut(kept..).unwrap_or_default(), total)?;
+            if read == 0 {
+                return Ok((total, found));
+            }
+            total += read as u64;
+            let length = kept + read;
+            let seen = block.get(..length).unwrap_or_default();
+            let windows = seen.windows(WINDOW_BYTES).filter_map(|window| window.first_chunk());
+            found.extend(windows.filter_map(|window| self.hit(window)));
+            // The last 15 bytes are kept, because a pattern may cross the end of the block.
+            kept = length.min(WINDOW_BYTES - 1);
+            block.copy_within(length - kept..length, 0);
+        }
+    }
+}
+
+/// Returns the first 8 bytes of a pattern, the prefilter's key.
+fn head(window: &[u8; WINDOW_BYTES]) -> u64 {
+    window.first_chunk().map_or(0, |head| u64::from_le_bytes(*head))
+}
+
+/// Returns the prefilter's word index and bit for a key.
+fn place(head: u64) -> (usize, u64) {
+    // The high bits of a product mix all input bits (Knuth's multiplicative hashing).
+    let hash = head.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    let bit = hash as usize % SIEVE_BITS;
+    (bit / 64, 1 << (bit % 64))
+}
+
+/// Collects the regular files at and below `path`.
+fn list(path: &Path, files: &mut Vec<PathBuf>, unreadable: &mut Vec<PathBuf>) {
+    let Ok(found) = std::fs::symlink_metadata(path) else { return };
+    if found.is_file() {
+        files.push(path.to_path_buf());
+    } else if found.is_dir() {
+        match std::fs::read_dir(path) {
+            Ok(entries) => {
+                entries.flatten().for_each(|entry| list(&entry.path(), files, unreadable))
+            }
+            Err(_) => unreadable.push(path.to_path_buf()),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn noise(seed: u64, length: usize) -> Vec<u8> {
+        let mut state = seed;
+        let byte = |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 56) as u8
+        };
+        (0..length).map(byte).collect()
+    }
+
+    #[test]
+    fn a_pattern_is_found_at_every_offset_and_across_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let piece = noise(1, 64);
+        let mut patterns = Needles::new();
+        let number = patterns.add(&piece);
+        for at in [0, 1, 7, BLOCK_BYTES - 40, BLOCK_BYTES - 16, BLOCK_BYTES - 1, BLOCK_BYTES] {
+            let file = folder.path().join(format!("{at}"));
+            let mut bytes = noise(9, at);
+            // As in a write-ahead log: the value is split in two parts with a header between them.
+            bytes.extend_from_slice(&piece[..23]);
+            bytes.extend_from_slice(&[1, 2, 3, 4, 5, 6, 7]);
+            bytes.extend_from_slice(&piece[23..]);
+            bytes.extend(noise(8, 100));
+            std::fs::write(&file, bytes).unwrap();
+        }
+        let scan = patterns.scan(folder.path());
+        assert_eq!((scan.files, scan.found.len(), scan.needles), (7, 7, 4), "{scan:?}");
+        assert!(scan.found.iter().all(|(piece, _)| *piece == number));
+    }
+
+    #[test]
+    fn no_pattern_is_found_in_other_data() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("below")).unwrap();
+        std::fs::write(folder.path().join("below/a"), noise(3, 5_000_000)).unwrap();
+        std::fs::write(folder.path().join("zeros"), vec![0; 100_000]).unwrap();
+        let mut patterns = Needles::new();
+        for seed in 0..2000 {
+            patterns.add(&noise(1000 + seed, 512));
+        }
+        patterns.add(&[0; 64]);
+        let scan = patterns.scan(folder.path());
+        assert!(scan.found.is_empty() && scan.unreadable.is_empty());
+        assert_eq!((scan.files, scan.bytes), (2, 5_100_000));
+    }
+}

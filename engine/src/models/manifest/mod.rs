@@ -1,0 +1,201 @@
+//! Parses model pack manifests into validated types: `models/*.toml` (built in) and users' own pack files.
+
+mod builtin;
+mod check;
+mod file;
+mod raw;
+mod reader;
+mod sha256;
+
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+pub use builtin::{LIVENESS, Runtime, liveness, photos, runtimes};
+pub use file::{Archive, Origin, Patch, Registry, SourceFile};
+pub use sha256::Sha256Sum;
+
+/// The pack that is used if the caller names none.
+pub const DEFAULT_PACK: &str = "yunet-sface";
+
+/// Limits the size of a user's pack file, bytes; real ones have a few kilobytes.
+const PACK_FILE_BYTES_MAX: u64 = 1 << 20;
+
+const BUILTIN: [(&str, &str); 2] = [
+    (DEFAULT_PACK, include_str!("../../../../models/yunet-sface.toml")),
+    ("centerface-mobilefacenet", include_str!("../../../../models/centerface-mobilefacenet.toml")),
+];
+
+/// A model pack: a detector, an embedder and the matcher's constants for them, exchanged as one unit.
+#[derive(Clone, Debug)]
+pub struct Pack {
+    id: String,
+    reference: String,
+    /// A title for people, on one line.
+    pub title: String,
+    /// Licence expression that covers all files of the pack.
+    pub licence: String,
+    /// Whether the licence permits commercial use; see [`Pack::notice`].
+    pub commercial_use: bool,
+    pub detector: Detector,
+    pub embedder: Embedder,
+    pub matching: Matching,
+}
+
+/// The model that detects faces and their five landmarks.
+#[derive(Clone, Debug)]
+pub struct Detector {
+    pub family: DetectorFamily,
+    pub file: SourceFile,
+    /// Input height and width are padded to a multiple of this, 1 to 256.
+    pub side_px_multiple: u32,
+    /// Limits the longer input side, px, up to 16384, and so the memory of one run.
+    pub side_px_max: u32,
+}
+
+/// The input and output format of a detector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DetectorFamily {
+    /// BGR 0..255, twelve outputs (class, object, box, landmarks at strides 8, 16, 32).
+    Yunet,
+    /// RGB (x - 127.5) / 128, nine outputs, two anchors per cell (the InsightFace layout).
+    Scrfd,
+    /// RGB 0..255, four outputs at stride 4.
+    Centerface,
+}
+
+/// The model that computes the embedding of an aligned crop.
+#[derive(Clone, Debug)]
+pub struct Embedder {
+    pub file: SourceFile,
+    /// Numbers per embedding, 1 to 4096.
+    pub dim: usize,
+    pub channels: Channels,
+    /// The model's input is `(x - mean) / std` with x in 0..255.
+    pub mean: f32,
+    /// See `mean`; at least 0.001.
+    pub std: f32,
+    /// Vector that is subtracted from every unit embedding, which is then scaled to norm 1 again. All
+    /// embeddings of a model share a direction, which does not distinguish people. Shape \[dim\], or empty.
+    pub centre: Vec<f32>,
+    pub alignment: Alignment,
+}
+
+/// Order of the colour channels of a model's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channels {
+    Rgb,
+    Bgr,
+}
+
+/// The positions of the five landmarks in the aligned crop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alignment {
+    /// The ArcFace template in 112×112.
+    Arcface112,
+}
+
+/// The matcher's constants for an embedding space, in cosine similarity. The defaults in a user's pack are
+/// 0.45, 0.04 and 0.45; calibrate with `picpick-bench accuracy --calibrate`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Matching {
+    /// Threshold of a match in the smallest collections, 0 to 1.
+    pub threshold_base: f32,
+    /// Increase of the threshold per tenfold collection size, 0 to 0.5.
+    pub threshold_per_decade: f32,
+    /// Similarity above which two faces are clustered into one person, 0 to 1.
+    pub cluster_cut: f32,
+}
+
+impl Default for Matching {
+    fn default() -> Self {
+        Self { threshold_base: 0.45, threshold_per_decade: 0.04, cluster_cut: 0.45 }
+    }
+}
+
+impl Pack {
+    /// Returns a built-in pack.
+    ///
+    /// # Errors
+    /// [`Error::NoPack`] if there is no built-in pack of this name.
+    pub fn builtin(name: &str) -> Result<Self> {
+        let found = BUILTIN.iter().find(|(known, _)| *known == name);
+        let Some((known, text)) = found else {
+            return Err(Error::NoPack {
+                received: name.to_owned(),
+                known: BUILTIN.map(|(known, _)| known).join(", "),
+            });
+        };
+        raw::pack(text, known, None)
+    }
+
+    /// Returns all built-in packs, the default first.
+    ///
+    /// # Errors
+    /// [`Error::Manifest`] if a built-in manifest is invalid, which a test excludes.
+    pub fn all_builtin() -> Result<Vec<Self>> {
+        BUILTIN.iter().map(|(name, text)| raw::pack(text, name, None)).collect()
+    }
+
+    /// Reads a user's own pack. Paths of local files are relative to the pack file's folder.
+    ///
+    /// # Errors
+    /// - [`Error::Io`] if the pack file cannot be read.
+    /// - [`Error::Manifest`], which names the field, if the pack file is invalid or above 1 MiB.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let bytes = path.metadata().map_err(|source| Error::io("read", path, source))?.len();
+        if bytes > PACK_FILE_BYTES_MAX {
+            let reason =
+                format!("expected at most {PACK_FILE_BYTES_MAX} bytes, received {bytes} bytes");
+            return Err(Error::Manifest { name, reason });
+        }
+        let text =
+            std::fs::read_to_string(path).map_err(|source| Error::io("read", path, source))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        raw::pack(&text, &name, Some(folder))
+    }
+
+    /// Returns the id that a collection stores: the manifest's id and eight digits, which change with either
+    /// model file and with the channels, scaling, centre and alignment, because these change embeddings.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Returns the name that selects this pack: a built-in name, or the path of a pack file.
+    #[must_use]
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+
+    /// Returns the notice to show when the pack loads, if its licence does not permit commercial use.
+    #[must_use]
+    pub fn notice(&self) -> Option<String> {
+        (!self.commercial_use).then(|| {
+            format!(
+                "model pack '{}' is not licensed for commercial use ({})",
+                self.reference, self.licence
+            )
+        })
+    }
+}
+
+/// Returns the manifest's id, `@`, and the first eight digits of a SHA-256 over the files and parameters that
+/// define the embedding space.
+fn space_id(id: &str, detector: &Detector, embedder: &Embedder) -> String {
+    let mut hash = Sha256::new();
+    hash.update(embedder.file.sha256.as_bytes());
+    hash.update(detector.file.sha256.as_bytes());
+    hash.update([embedder.channels as u8, embedder.alignment as u8]);
+    hash.update(embedder.mean.to_le_bytes());
+    hash.update(embedder.std.to_le_bytes());
+    embedder.centre.iter().for_each(|value| hash.update(value.to_le_bytes()));
+    let digits = Sha256Sum::from(hash).to_string();
+    format!("{id}@{}", digits.get(..8).unwrap_or(&digits))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;

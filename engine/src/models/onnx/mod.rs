@@ -1,0 +1,3 @@
+pub(super) mod dequantize;
+pub(super) mod patch;
+pub(super) mod schema;

@@ -1,0 +1,258 @@
+use std::fs::{DirEntry, File};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::{Object, Place, check_name, check_prefix, is_name};
+use crate::error::{Error, Result};
+use crate::fs::durable;
+
+/// Attempts of a `put` in a race with a `delete`, which removes empty folders.
+const PUT_ATTEMPTS: u32 = 10;
+
+/// An object store in a local folder: one file per object, readable by its owner only.
+///
+/// Assumes a file system with atomic renames. A crash may leave a `*.tmp` file, which is never listed and
+/// does not affect later calls.
+pub(super) struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    /// Opens `root`, or creates it and its parents.
+    pub(super) fn open(root: &Path) -> Result<Self> {
+        durable::make_folder(root, true)?;
+        let folder = Self { root: root.to_path_buf() };
+        if !root.is_dir() {
+            let reason = "expected a folder, found something else by this name".to_owned();
+            return Err(Error::Place { place: folder.name(), reason });
+        }
+        std::fs::read_dir(root).map_err(|source| Error::io("list", root, source))?;
+        Ok(folder)
+    }
+
+    /// Creates the folders between the root and `path`, accessible by the owner only.
+    fn make_parents(&self, path: &Path) -> Result<()> {
+        let between: Vec<&Path> =
+            path.ancestors().skip(1).take_while(|folder| *folder != self.root).collect();
+        between.iter().rev().try_for_each(|folder| durable::make_folder(folder, true))
+    }
+
+    /// Appends the objects below `folder` whose names start with `prefix` to `found`. `name` is the object
+    /// name of `folder`, with a slash at its end unless it is the root.
+    fn collect(
+        &self,
+        folder: &Path,
+        name: &str,
+        prefix: &str,
+        found: &mut Vec<Object>,
+    ) -> Result<()> {
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(source) if is_absent(&source) => return Ok(()),
+            Err(source) => return Err(Error::io("list", folder, source)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|source| Error::io("list", folder, source))?;
+            let own = entry.file_name();
+            let Some(name) = own.to_str().map(|own| format!("{name}{own}")) else { continue };
+            let path = entry.path();
+            match kind(&entry).map_err(|source| Error::io("read", &path, source))? {
+                // The file system's folder for recovered files, readable by root only.
+                Kind::Folder if name == "lost+found" => {}
+                Kind::Folder => {
+                    let name = format!("{name}/");
+                    // Only folders above or below the prefix can contain such names.
+                    if name.starts_with(prefix) || prefix.starts_with(&name) {
+                        self.collect(&path, &name, prefix, found)?;
+                    }
+                }
+                Kind::File(bytes) if name.starts_with(prefix) && is_name(&name) => {
+                    found.push(Object { name, bytes });
+                }
+                Kind::File(_) | Kind::Other => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Place for Folder {
+    fn name(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        check_name(self, name)?;
+        let path = self.root.join(name);
+        let mut attempt = 1;
+        loop {
+            let put = self.make_parents(&path).and_then(|()| durable::replace(&path, bytes, 0o600));
+            match put {
+                Err(error) if is_gone(&error) && attempt < PUT_ATTEMPTS => attempt += 1,
+                done => return done,
+            }
+        }
+    }
+
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        check_name(self, name)?;
+        let path = self.root.join(name);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(source) if is_absent(&source) => Ok(None),
+            // A folder with this name contains other objects, but is not an object.
+            Err(source) if source.kind() == ErrorKind::IsADirectory => Ok(None),
+            Err(source) => Err(Error::io("read", path, source)),
+        }
+    }
+
+    fn get_part(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>> {
+        check_name(self, name)?;
+        let path = self.root.join(name);
+        let read = || {
+            let mut file = File::open(&path)?;
+            file.seek(SeekFrom::Start(range.start))?;
+            let mut bytes = Vec::new();
+            file.take(range.end.saturating_sub(range.start)).read_to_end(&mut bytes)?;
+            Ok::<_, std::io::Error>(bytes)
+        };
+        match read() {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(source) if is_absent(&source) => Ok(None),
+            Err(source) => Err(Error::io("read", path, source)),
+        }
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Object>> {
+        check_prefix(self, prefix)?;
+        let mut found = Vec::new();
+        // Only the folder named by the prefix is walked; the root may contain thousands of others.
+        let below = prefix.rfind('/').map_or("", |slash| &prefix[..=slash]);
+        self.collect(&self.root.join(below), below, prefix, &mut found)?;
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    fn delete(&self, name: &str) -> Result<()> {
+        check_name(self, name)?;
+        let path = self.root.join(name);
+        match std::fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(source) if is_absent(&source) => return Ok(()),
+            Err(source) => return Err(Error::io("remove", path, source)),
+        }
+        // Empty parent folders are removed too, because their names reveal what they contained. Removing a
+        // folder that is not empty fails.
+        let stays = |folder: &Path| match std::fs::remove_dir(folder) {
+            Err(source) => !is_absent(&source),
+            Ok(()) => false,
+        };
+        let mut above = path.ancestors().skip(1);
+        let kept = above.find(|folder| *folder == self.root || stays(folder));
+        match durable::sync_folder(kept.unwrap_or(&self.root)) {
+            // Another call has removed that folder since, and makes the removal durable.
+            Err(error) if is_gone(&error) => Ok(()),
+            done => done,
+        }
+    }
+}
+
+enum Kind {
+    File(u64),
+    Folder,
+    /// Links, sockets, and files removed since the listing.
+    Other,
+}
+
+fn kind(entry: &DirEntry) -> std::io::Result<Kind> {
+    match entry.metadata() {
+        Ok(data) if data.is_file() => Ok(Kind::File(data.len())),
+        Ok(data) if data.is_dir() => Ok(Kind::Folder),
+        Ok(_) => Ok(Kind::Other),
+        Err(source) if is_absent(&source) => Ok(Kind::Other),
+        Err(source) => Err(source),
+    }
+}
+
+/// Returns whether the error means that no such file exists, including a file in the position of a folder.
+fn is_absent(source: &std::io::Error) -> bool {
+    matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if is_absent(source))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn files_and_folders_are_the_owners_alone() {
+        let room = tempfile::tempdir().unwrap();
+        let root = room.path().join("deep/backup");
+        let folder = Folder::open(&root).unwrap();
+        folder.put("a/b/c", b"x").unwrap();
+        let mode = |path: &str| root.join(path).metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!([mode(""), mode("a"), mode("a/b")], [0o700; 3]);
+        assert_eq!(mode("a/b/c"), 0o600);
+    }
+
+    #[test]
+    fn a_range_equals_the_same_bytes_of_the_whole() {
+        let room = tempfile::tempdir().unwrap();
+        let folder = Folder::open(room.path()).unwrap();
+        folder.put("a", b"0123456789").unwrap();
+        let part = |range| folder.get_part("a", range).unwrap().unwrap();
+        assert_eq!(
+            (part(2..5), part(8..20), part(30..40)),
+            (b"234".to_vec(), b"89".to_vec(), vec![])
+        );
+        assert_eq!(folder.get_part("b", 0..1).unwrap(), None);
+    }
+
+    #[test]
+    fn deleting_the_last_object_leaves_no_folder() {
+        let room = tempfile::tempdir().unwrap();
+        let folder = Folder::open(room.path()).unwrap();
+        folder.put("a/b/c", b"x").unwrap();
+        folder.put("a/d", b"x").unwrap();
+        folder.delete("a/b/c").unwrap();
+        assert!(!room.path().join("a/b").exists() && room.path().join("a").exists());
+        folder.delete("a/d").unwrap();
+        assert_eq!(std::fs::read_dir(room.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_folder_that_goes_and_comes_loses_no_object() {
+        let room = tempfile::tempdir().unwrap();
+        let folder = Folder::open(room.path()).unwrap();
+        let work = |name: &str| {
+            for _ in 0..200 {
+                folder.put(name, b"x").unwrap();
+                assert!(folder.get(name).unwrap().is_some());
+                folder.delete(name).unwrap();
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| work("a/b/c"));
+            scope.spawn(|| work("a/b/d"));
+        });
+        assert_eq!(std::fs::read_dir(room.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn foreign_files_and_links_are_not_listed() {
+        let room = tempfile::tempdir().unwrap();
+        let folder = Folder::open(room.path()).unwrap();
+        folder.put("a/b", b"x").unwrap();
+        std::fs::write(room.path().join("a/b.0123456789abcdef.tmp"), "half").unwrap();
+        std::fs::write(room.path().join("a/.hidden"), "x").unwrap();
+        std::fs::write(room.path().join("holiday photo.jpg"), "x").unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", room.path().join("a/link")).unwrap();
+        assert_eq!(folder.list("").unwrap(), [Object { name: "a/b".into(), bytes: 1 }]);
+    }
+}

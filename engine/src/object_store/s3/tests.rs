@@ -1,0 +1,40 @@
+#![allow(clippy::unwrap_used)]
+
+use super::error::Peer;
+use crate::object_store::s3_config::{S3Access, SecretText};
+
+fn peer() -> Peer {
+    let secret = SecretText::new("sEcReT".into());
+    let token = Some(SecretText::new("tOkEn".into()));
+    let access = S3Access::new(None, "eu-central-1", "AKID", secret, token).unwrap();
+    Peer::new("photos", &access)
+}
+
+#[test]
+fn a_server_message_is_cleaned_of_credentials() {
+    let message = "AKID signed\nwith sEcReT\u{7} and tOkEn";
+    let reason = peer().refusal(Some("AccessDenied"), Some(message), 403);
+    assert_eq!(
+        reason,
+        "https://s3.eu-central-1.amazonaws.com denied access: [credential] signed with [credential] and [credential]"
+    );
+    let long = peer().refusal(Some("Other"), Some(&"x".repeat(10_000)), 500);
+    assert!(long.chars().count() < 400, "{long}");
+}
+
+#[test]
+fn each_refusal_names_what_to_check() {
+    for (code, part) in [
+        ("NoSuchBucket", "no bucket 'photos'"),
+        ("SignatureDoesNotMatch", "secret access key"),
+        ("InvalidAccessKeyId", "access key id"),
+        ("ExpiredToken", "session token"),
+        ("RequestTimeTooSkewed", "clock"),
+        ("PermanentRedirect", "another region than 'eu-central-1'"),
+        ("SlowDown", "answered SlowDown (503): busy"),
+        ("", "not S3's"),
+    ] {
+        let reason = peer().refusal(Some(code), Some("busy"), 503);
+        assert!(reason.contains(part), "{code}: {reason}");
+    }
+}

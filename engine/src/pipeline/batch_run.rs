@@ -1,0 +1,332 @@
+//! Processes many photos: a source, several workers and one writer, connected by bounded queues.
+//!
+//! A photo is acknowledged once the sink has made it durable. A bad photo is reported and skipped; a failure
+//! of the sink or of a model ends the run.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Pipeline;
+use super::batcher::{Batcher, Ticket};
+use super::lazy::Lazy;
+use super::memory_budget::Budget;
+use crate::decode::{DecodeLimits, decode, probe};
+use crate::error::{Error, Result};
+use crate::face::Photo;
+use crate::ids::PhotoId;
+use crate::picture::Picture;
+
+/// Photos in the queue between two stages; a longer queue only costs memory.
+const QUEUE_PHOTOS: usize = 64;
+/// Limits the photos of a group commit, which saves fsyncs of some milliseconds each.
+const COMMIT_PHOTOS: usize = 64;
+/// Limits how long a group commit waits for more photos.
+const COMMIT_WAIT: Duration = Duration::from_millis(200);
+
+/// A destination of analysed photos.
+pub trait Sink: Sync {
+    /// Whether the photo is already stored.
+    fn has(&self, id: &PhotoId) -> Result<bool>;
+    /// Stores photos durably, all or none. They are acknowledged when it returns.
+    fn put(&self, photos: Vec<Photo>) -> Result<()>;
+}
+
+/// A photo to process. The worker that processes it reads its bytes.
+pub trait PhotoSource: Send {
+    /// Returns the path that names the photo in reports and in the store.
+    fn path(&self) -> &Path;
+    /// Returns the photo's bytes, at most `bytes_max`.
+    ///
+    /// # Errors
+    /// `Error::Image` and `Error::Io` skip this photo; any other error ends the run.
+    fn read(&self, bytes_max: u64) -> Result<Vec<u8>>;
+}
+
+impl PhotoSource for PathBuf {
+    fn path(&self) -> &Path {
+        self
+    }
+
+    fn read(&self, bytes_max: u64) -> Result<Vec<u8>> {
+        read(self, bytes_max)
+    }
+}
+
+/// Options of a run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Number of workers, at least 1; each uses one core. Default: the number of cores, which is best.
+    pub jobs: usize,
+    /// Limits the memory of photos being decoded, bytes, over all workers; default 512 MiB.
+    pub decode_bytes_max: u64,
+    pub limits: DecodeLimits,
+    /// Set by the caller to stop the run: photos in progress are finished and stored, no new one is started.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            jobs: std::thread::available_parallelism().map_or(1, usize::from),
+            decode_bytes_max: 512 << 20,
+            limits: DecodeLimits::default(),
+            stop: Arc::default(),
+        }
+    }
+}
+
+/// A progress event of a run, reported from any worker.
+pub enum Event<'a> {
+    /// The photo is already stored, or occurs twice in this run.
+    Known(&'a Path),
+    /// The file is not a readable photo; with the reason.
+    Skipped(&'a Path, String),
+    /// A new photo is decoded and upright. Lets the caller make derivatives without decoding it again.
+    Decoded(&'a Path, &'a Picture),
+    /// A group of photos is durable.
+    Stored { photos: usize, faces: usize },
+}
+
+/// The counts of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// Photos and faces that were added and are durable.
+    pub photos: usize,
+    pub faces: usize,
+    /// Photos that were already stored, or occurred twice.
+    pub known: usize,
+    pub skipped: usize,
+    /// Whether the caller stopped the run.
+    pub stopped: bool,
+}
+
+/// Processes `photos` with the pipeline that `load` returns, and stores the results in `sink`. `load` is
+/// called at the first new photo, so a run without new photos loads no model.
+///
+/// # Errors
+/// The first error of `load`, of a model, of `sink`, or of a source other than `Error::Image` and
+/// `Error::Io`.
+pub fn run<S: PhotoSource>(
+    load: &(dyn Fn() -> Result<Arc<Pipeline>> + Sync),
+    photos: impl Iterator<Item = S> + Send,
+    sink: &dyn Sink,
+    options: &RunOptions,
+    on_event: &(dyn Fn(Event<'_>) + Sync),
+) -> Result<Summary> {
+    let shared = Shared {
+        pipeline: Lazy::new(load),
+        budget: Budget::new(options.decode_bytes_max),
+        under_way: Mutex::new(HashSet::new()),
+        counts: Mutex::new(Summary::default()),
+        failure: Mutex::new(None),
+        sink,
+        options,
+        tell: on_event,
+    };
+    let batcher = Batcher::new(&shared.pipeline);
+    let (send_path, paths_in) = sync_channel::<S>(QUEUE_PHOTOS);
+    let (send_photo, photos_in) = sync_channel::<Photo>(QUEUE_PHOTOS);
+    let paths_in = Mutex::new(paths_in);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..options.jobs.max(1))
+            .map(|_| {
+                let (shared, batcher, paths_in, out) =
+                    (&shared, &batcher, &paths_in, send_photo.clone());
+                scope.spawn(move || shared.keep(shared.work(batcher, paths_in, &out)))
+            })
+            .collect();
+        let writer = scope.spawn(|| shared.keep(shared.write(photos_in)));
+        for photo in photos {
+            if shared.ended() || send_path.send(photo).is_err() {
+                break;
+            }
+        }
+        drop(send_path);
+        // Workers are joined first: the last batch may be flushed only when no worker adds to it.
+        let panicked =
+            workers.into_iter().map(|worker| worker.join().is_err()).fold(false, |a, b| a | b);
+        if panicked {
+            shared.keep(Err(Error::Runtime { reason: "a worker ended unexpectedly".into() }));
+        }
+        shared.keep(batcher.flush(&mut |photo| drop(send_photo.send(photo))));
+        drop(send_photo);
+        drop(writer.join());
+    });
+    let failure = shared.failure.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut summary = shared.counts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    summary.stopped = options.stop.load(Ordering::Relaxed);
+    failure.map_or(Ok(summary), Err)
+}
+
+struct Shared<'a> {
+    pipeline: Lazy<'a>,
+    budget: Budget,
+    /// Photos that are being processed and are not stored yet, so that two equal files are not both analysed.
+    under_way: Mutex<HashSet<PhotoId>>,
+    counts: Mutex<Summary>,
+    failure: Mutex<Option<Error>>,
+    sink: &'a dyn Sink,
+    options: &'a RunOptions,
+    tell: &'a (dyn Fn(Event<'_>) + Sync),
+}
+
+impl Shared<'_> {
+    fn ended(&self) -> bool {
+        let failed = self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        failed || self.options.stop.load(Ordering::Relaxed)
+    }
+
+    /// Records the first failure, which ends the run.
+    fn keep(&self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Summary)) {
+        change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn work<S: PhotoSource>(
+        &self,
+        batcher: &Batcher<'_>,
+        photos: &Mutex<Receiver<S>>,
+        out: &SyncSender<Photo>,
+    ) -> Result<()> {
+        loop {
+            let next = photos.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(source) = next else { return Ok(()) };
+            if self.ended() {
+                return Ok(());
+            }
+            match self.photo(&source, batcher, out) {
+                Err(Error::Image { reason }) => self.skip(source.path(), reason),
+                Err(error @ Error::Io { .. }) => self.skip(source.path(), error.to_string()),
+                other => other?,
+            }
+        }
+    }
+
+    fn skip(&self, path: &Path, reason: String) {
+        self.count(|counts| counts.skipped += 1);
+        (self.tell)(Event::Skipped(path, reason));
+    }
+
+    fn photo(
+        &self,
+        source: &impl PhotoSource,
+        batcher: &Batcher<'_>,
+        out: &SyncSender<Photo>,
+    ) -> Result<()> {
+        let path = source.path();
+        let bytes = source.read(self.options.limits.file_bytes_max)?;
+        let id = PhotoId::of(&bytes);
+        if self.sink.has(&id)? || !self.begin(id) {
+            self.count(|counts| counts.known += 1);
+            (self.tell)(Event::Known(path));
+            return Ok(());
+        }
+        let analysed = self.analyse(path, bytes, id, batcher, out);
+        if analysed.is_err() {
+            self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        }
+        analysed
+    }
+
+    fn analyse(
+        &self,
+        path: &Path,
+        bytes: Vec<u8>,
+        id: PhotoId,
+        batcher: &Batcher<'_>,
+        out: &SyncSender<Photo>,
+    ) -> Result<()> {
+        let header = probe(&bytes, &self.options.limits)?;
+        let _permit = self.budget.take(header.memory_bytes + bytes.len() as u64);
+        let picture = decode(&bytes, &header, &self.options.limits)?;
+        drop(bytes);
+        (self.tell)(Event::Decoded(path, &picture));
+        let (width, height) = (picture.width(), picture.height());
+        let pending =
+            Ticket::new(Photo { id, path: path.to_path_buf(), width, height, faces: Vec::new() });
+        let mut done = |photo| drop(out.send(photo));
+        self.find(&picture, batcher, &pending, &mut done)?;
+        if let Some(photo) = pending.close() {
+            done(photo);
+        }
+        Ok(())
+    }
+
+    fn find(
+        &self,
+        picture: &Picture,
+        batcher: &Batcher<'_>,
+        pending: &Arc<Ticket>,
+        done: &mut dyn FnMut(Photo),
+    ) -> Result<()> {
+        self.pipeline.get()?.crops(picture, |found, crop| batcher.push(found, crop, pending, done))
+    }
+
+    /// Marks a photo as in progress; false if another worker already processes it.
+    fn begin(&self, id: PhotoId) -> bool {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(id)
+    }
+
+    fn write(&self, photos: Receiver<Photo>) -> Result<()> {
+        while let Ok(first) = photos.recv() {
+            let mut group = vec![first];
+            let deadline = Instant::now() + COMMIT_WAIT;
+            while group.len() < COMMIT_PHOTOS {
+                match photos.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                    Ok(photo) => group.push(photo),
+                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+                }
+            }
+            self.commit(group)?;
+        }
+        Ok(())
+    }
+
+    fn commit(&self, group: Vec<Photo>) -> Result<()> {
+        let ids: Vec<PhotoId> = group.iter().map(|photo| photo.id).collect();
+        let (photos, faces) = (group.len(), group.iter().map(|photo| photo.faces.len()).sum());
+        self.sink.put(group)?;
+        // Only after `put` returned: until then a second copy of the photo must count as in progress.
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in &ids {
+            under_way.remove(id);
+        }
+        drop(under_way);
+        self.count(|counts| {
+            (counts.photos, counts.faces) = (counts.photos + photos, counts.faces + faces)
+        });
+        (self.tell)(Event::Stored { photos, faces });
+        Ok(())
+    }
+}
+
+/// Reads a photo file. Rejects anything but a regular file of at most `bytes_max` before it reads.
+pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+    let failed = |source| Error::io("read", path, source);
+    // Checked before opening, because opening a named pipe blocks until its other end is opened.
+    let found = std::fs::metadata(path).map_err(failed)?;
+    if !found.is_file() {
+        return Err(Error::Image { reason: "not a regular file".into() });
+    }
+    if found.len() > bytes_max {
+        let (received, expected) = (found.len() >> 20, bytes_max >> 20);
+        return Err(Error::Image {
+            reason: format!("the file has {received} MiB; the limit is {expected} MiB"),
+        });
+    }
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let mut bytes = Vec::with_capacity(found.len() as usize + 1);
+    // One byte over the limit shows that the file has grown since; decoding then rejects it.
+    file.by_ref().take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}

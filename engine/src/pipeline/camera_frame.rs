@@ -1,0 +1,57 @@
+use super::Pipeline;
+use crate::decode::{DecodeLimits, decode, probe};
+use crate::error::Result;
+use crate::face::Face;
+use crate::ids::PhotoId;
+use crate::liveness::{Liveness, Look, Seen};
+use crate::template::{Subject, subject};
+
+/// Limits the pixels of a frame. Browsers send about 640 by 480; 4 megapixels take as long as a photo of
+/// screen size.
+const FRAME_PIXELS_MAX: u64 = 4_000_000;
+
+/// Returns the decoding limits of a frame. They are far below those of a photo, because visitors who are not
+/// verified yet send many frames per second.
+fn limits() -> DecodeLimits {
+    DecodeLimits {
+        pixels_max: FRAME_PIXELS_MAX,
+        side_max: 4096,
+        // Enough for a progressive JPEG of 4 megapixels without colour subsampling, with 20 passes.
+        decoded_bytes_max: 64 << 20,
+        unbacked_bytes_max: 64 << 20,
+        passed_pixels_max: 20 * 3 * FRAME_PIXELS_MAX,
+        ..DecodeLimits::default()
+    }
+}
+
+impl Pipeline {
+    /// Analyses a camera frame in `bytes` (an encoded picture, not mirrored): finds its faces, and embeds and
+    /// checks the liveness of the one clear face. A frame without a clear face is not an error.
+    ///
+    /// # Errors
+    /// `Error::Image` if it does not decode or has more than 4 megapixels.
+    pub fn look(&self, liveness: &Liveness, bytes: &[u8]) -> Result<Look> {
+        let limits = limits();
+        let picture = decode(bytes, &probe(bytes, &limits)?, &limits)?;
+        let photo = PhotoId::of(bytes);
+        let (mut found, mut crops) = (Vec::new(), Vec::new());
+        self.crops(&picture, |face, crop| {
+            found.push(face);
+            crops.push(crop);
+            Ok(())
+        })?;
+        let faces: Vec<Face> =
+            found.iter().map(|found| self.face(photo, found, Vec::new())).collect();
+        let size = (picture.width(), picture.height());
+        let clear = subject(&faces, size, Subject::Clear, "the frame").ok();
+        let clear = clear.and_then(|clear| faces.iter().position(|face| face.id == clear.id));
+        let clear = clear.and_then(|nth| Some((found.get(nth)?, crops.get(nth)?)));
+        let Some((found, crop)) = clear else {
+            return liveness.look(&picture, &faces, None);
+        };
+        // One embedding, where a selfie has two: the many frames of a challenge make up for the second.
+        let embedding = self.embedder.embed(std::slice::from_ref(crop))?.pop().unwrap_or_default();
+        let face = self.face(photo, found, embedding);
+        liveness.look(&picture, &faces, Some(Seen { face, region: found.face.region, crop }))
+    }
+}

@@ -1,0 +1,29 @@
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::Pipeline;
+use crate::error::Result;
+
+/// The pipeline, loaded on first use by the worker that needs it first; the others wait (single flight).
+pub(super) struct Lazy<'a> {
+    load: &'a (dyn Fn() -> Result<Arc<Pipeline>> + Sync),
+    cell: OnceLock<Arc<Pipeline>>,
+    loading: Mutex<()>,
+}
+
+impl<'a> Lazy<'a> {
+    pub(super) fn new(load: &'a (dyn Fn() -> Result<Arc<Pipeline>> + Sync)) -> Self {
+        Self { load, cell: OnceLock::new(), loading: Mutex::new(()) }
+    }
+
+    pub(super) fn get(&self) -> Result<&Pipeline> {
+        if let Some(pipeline) = self.cell.get() {
+            return Ok(pipeline);
+        }
+        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipeline) = self.cell.get() {
+            return Ok(pipeline);
+        }
+        let pipeline = (self.load)()?;
+        Ok(self.cell.get_or_init(|| pipeline))
+    }
+}

@@ -1,0 +1,148 @@
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
+
+use picpick_engine::{Challenge, Progress};
+
+use crate::error::{Failure, Kind, Result};
+use crate::infra::ids::new_id;
+use crate::infra::rate_limit::network;
+
+/// Time limit of a challenge.
+pub const TIME_MAX: Duration = Duration::from_secs(90);
+/// Maximum number of concurrent challenges; each holds a few embeddings.
+const UNDER_WAY_MAX: usize = 4096;
+/// The registry of running challenges, by nonce.
+#[derive(Default)]
+pub struct Challenges(Mutex<HashMap<String, Arc<UnderWay>>>);
+
+/// A running challenge.
+pub struct UnderWay {
+    pub who: Who,
+    pub begun: Instant,
+    /// Whether a frame was received.
+    pub shown: AtomicBool,
+    /// Locked while a frame is analysed.
+    challenge: Mutex<Challenge>,
+}
+
+impl UnderWay {
+    /// Locks the challenge for one frame. Errors: `TooMany` while another frame is analysed. A request that
+    /// waited for the lock would occupy a concurrency slot that another request could use.
+    pub fn seize(&self) -> Result<MutexGuard<'_, Challenge>> {
+        match self.challenge.try_lock() {
+            Ok(challenge) => Ok(challenge),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                let detail = "Send one frame at a time: wait for the response to the previous one.";
+                Err(Failure::new(Kind::TooMany, detail).retry_after(1))
+            }
+        }
+    }
+}
+
+/// The subjects that a challenge is counted for: session, contact and network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    pub session: String,
+    pub contact: String,
+    pub network: IpAddr,
+}
+
+impl Who {
+    /// Creates the subjects of a session. `contact` is the event's ID and the contact's pseudonym.
+    pub fn new(session: &str, contact: &str, from: IpAddr) -> Self {
+        let (session, contact) = (session.to_owned(), contact.to_owned());
+        Self { session, contact, network: network(from) }
+    }
+}
+
+impl Challenges {
+    fn map(&self) -> MutexGuard<'_, HashMap<String, Arc<UnderWay>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes this session's previous challenge and all expired ones. Returns the subjects of those
+    /// abandoned after at least one frame.
+    pub fn clear(&self, session: &str) -> Vec<Who> {
+        let mut left = Vec::new();
+        self.map().retain(|_, other| {
+            let over = other.who.session == session || other.begun.elapsed() >= TIME_MAX;
+            // A challenge whose frame is being analysed is kept.
+            let Some(challenge) = other.seize().ok().filter(|_| over) else { return true };
+            // A client that disconnected before it received the failure has abandoned the challenge, too.
+            let passed = challenge.verdict() == Some(Progress::Passed);
+            if other.shown.load(Ordering::SeqCst) && !passed {
+                left.push(other.who.clone());
+            }
+            false
+        });
+        left
+    }
+
+    /// Adds a challenge. Returns its nonce and the first instruction. Errors: `Busy` if too many are running.
+    pub fn begin(&self, who: Who) -> Result<(String, String)> {
+        let challenge = Challenge::random()?;
+        let first = challenge.awaited().code().to_owned();
+        let id = new_id()?;
+        let mut map = self.map();
+        if map.len() >= UNDER_WAY_MAX {
+            let detail = "Too many challenges are running; try again soon.";
+            return Err(Failure::new(Kind::Busy, detail).retry_after(5));
+        }
+        let (begun, shown, challenge) =
+            (Instant::now(), AtomicBool::new(false), Mutex::new(challenge));
+        map.insert(id.clone(), Arc::new(UnderWay { who, begun, shown, challenge }));
+        Ok((id, first))
+    }
+
+    /// Returns a challenge of this session. Errors: `NotFound`.
+    pub fn find(&self, id: &str, session: &str) -> Result<Arc<UnderWay>> {
+        let found = self.map().get(id).filter(|found| found.who.session == session).cloned();
+        found.ok_or_else(Failure::not_found)
+    }
+
+    /// Removes a challenge. Of several concurrent calls, one succeeds. Errors: `NotFound` for the others.
+    pub fn end(&self, id: &str) -> Result<()> {
+        self.map().remove(id).map(drop).ok_or_else(Failure::not_found)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn who(session: &str) -> Who {
+        Who::new(session, "event:contact", std::net::Ipv4Addr::LOCALHOST.into())
+    }
+
+    #[test]
+    fn a_challenge_takes_one_frame_at_a_time_and_is_its_sessions_own() {
+        let challenges = Challenges::default();
+        let (id, _) = challenges.begin(who("one")).unwrap();
+        assert_eq!(challenges.find(&id, "two").err().unwrap().kind, Kind::NotFound);
+        let under_way = challenges.find(&id, "one").unwrap();
+        let looking = under_way.seize().unwrap();
+        let refused = under_way.seize().err().unwrap();
+        assert_eq!((refused.kind, refused.retry_after_s), (Kind::TooMany, Some(1)));
+        // While a frame is analysed, the challenge is not removed.
+        assert!(challenges.clear("one").is_empty() && challenges.find(&id, "one").is_ok());
+        drop(looking);
+        assert!(challenges.clear("two").is_empty() && challenges.find(&id, "one").is_ok());
+        assert!(challenges.end(&id).is_ok() && challenges.end(&id).is_err());
+    }
+
+    #[test]
+    fn what_was_shown_a_frame_and_left_is_told() {
+        let challenges = Challenges::default();
+        challenges.begin(who("one")).unwrap();
+        assert!(challenges.clear("one").is_empty(), "no frame was shown");
+        let (id, _) = challenges.begin(who("one")).unwrap();
+        challenges.find(&id, "one").unwrap().shown.store(true, Ordering::SeqCst);
+        assert_eq!(challenges.clear("one"), [who("one")]);
+        assert!(challenges.find(&id, "one").is_err());
+    }
+}

@@ -281,6 +281,20 @@ mod tests {
     }
 
     #[test]
+    fn entries_of_earlier_versions_are_read() {
+        let read = |stored: &str| serde_json::from_str::<Mail>(stored).ok();
+        let letter = r#"{"to":"a@b.example","subject":"s","text":"t"}"#;
+        let mail = read(&format!(r#"{{"Letter":{letter}}}"#));
+        assert!(mail.is_some());
+        assert_eq!(mail, read(&format!(r#"{{"email":{letter}}}"#)));
+        let reset = read(r#"{"ResetAsked":{"email":"a@b.example"}}"#);
+        assert!(reset.is_some());
+        assert_eq!(reset, read(r#"{"password_reset":{"email":"a@b.example"}}"#));
+        let written = reset.and_then(|mail| serde_json::to_string(&mail).ok());
+        assert_eq!(written.as_deref(), Some(r#"{"password_reset":{"email":"a@b.example"}}"#));
+    }
+
+    #[test]
     fn pauses_grow_to_half_an_hour() {
         assert_eq!([0, 1, 5, 8, 1000].map(pause_s), [10, 20, 320, 1800, 1800]);
     }

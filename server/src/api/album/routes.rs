@@ -374,7 +374,7 @@ pub async fn change(
     Ok(Json(stored.album))
 }
 
-/// Applies `what`, a DELETE or UPDATE of `album_visits`, to all sessions of an album.
+/// Applies `what`, a DELETE or UPDATE of `album_sessions`, to all sessions of an album.
 async fn end_visits(tx: &mut Tx, what: &str, album: &str) -> Result<()> {
     let text = format!("{what} WHERE link_id IN (SELECT id FROM album_links WHERE album_id = $1)");
     sqlx::query(&text).bind(album).execute(&mut **tx).await?;

@@ -256,12 +256,12 @@ async fn write_to(app: &App, row: &AnyRow, guest: &str, now: i64) -> Result<()> 
     if !new.is_empty() {
         mail::put(app.post(), &mut tx, &Mail::Letter(letter)).await?;
     }
-    let told_unix_s = if new.is_empty() { 0 } else { now };
+    let notified_unix_s = if new.is_empty() { 0 } else { now };
     sqlx::query(
         "UPDATE guests SET has_new_photos = 0, notified_unix_s = CASE WHEN $1 > 0 THEN $1 ELSE notified_unix_s END \
          WHERE id = $2",
     )
-    .bind(told_unix_s)
+    .bind(notified_unix_s)
     .bind(guest)
     .execute(&mut *tx)
     .await?;

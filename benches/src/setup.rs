@@ -19,8 +19,8 @@ pub struct Setup {
     #[arg(long, global = true, env = "PICPICK_CACHE")]
     cache: Option<PathBuf>,
     /// Folder with the model files, to use instead of downloading them
-    #[arg(long, global = true, env = "PICPICK_MODELS_DIR")]
-    offline: Option<PathBuf>,
+    #[arg(long, global = true, env = "PICPICK_MODELS_MIRROR")]
+    models_mirror: Option<PathBuf>,
     /// Print one JSON document instead of tables
     #[arg(long, global = true)]
     pub json: bool,
@@ -64,7 +64,7 @@ impl Setup {
     }
 
     fn models(&self) -> Result<Models> {
-        Ok(Models::new(self.cache_folder()?.join("models"), self.offline.clone()))
+        Ok(Models::new(self.cache_folder()?.join("models"), self.models_mirror.clone()))
     }
 
     fn cache_folder(&self) -> Result<PathBuf> {

@@ -60,7 +60,7 @@ impl AdmissionControls {
         Self {
             ordinary: AdmissionControl::new("ordinary", requests, 4 * requests, WAIT_MAX),
             uploads: AdmissionControl::new("uploads", requests, requests, WAIT_MAX_UPLOAD),
-            heavy: AdmissionControl::new("heavy", heavy, 32 * heavy, WAIT_MAX_HEAVY),
+            heavy: AdmissionControl::new("searches", heavy, 32 * heavy, WAIT_MAX_HEAVY),
         }
     }
 }

@@ -49,7 +49,7 @@ macro_rules! kinds {
 
 kinds! {
     BadRequest = BAD_REQUEST, "bad_request", "The request cannot be read";
-    Unauthenticated = UNAUTHORIZED, "signed_out", "Sign in, or send an API key";
+    Unauthenticated = UNAUTHORIZED, "unauthenticated", "Sign in, or send an API key";
     WrongCredentials = UNAUTHORIZED, "wrong_credentials", "E-mail, password or code is wrong";
     Forbidden = FORBIDDEN, "forbidden", "Your role does not allow this";
     CrossSite = FORBIDDEN, "cross_site", "The request comes from another site";
@@ -58,10 +58,10 @@ kinds! {
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "This address does not support the method";
     TimedOut = REQUEST_TIMEOUT, "timed_out", "The request took too long";
     Conflict = CONFLICT, "conflict", "The request conflicts with the current state";
-    FaceWithoutPerson = CONFLICT, "no_person", "The face belongs to no person";
+    FaceWithoutPerson = CONFLICT, "face_without_person", "The face belongs to no person";
     NotOnePerson = CONFLICT, "not_one_person", "The faces belong to more than one person";
-    SplitTakesAllFaces = CONFLICT, "whole_person", "A split cannot take all faces of a person";
-    SharedPhoto = CONFLICT, "together_in_photo", "A photo shows these people together";
+    SplitTakesAllFaces = CONFLICT, "split_takes_all_faces", "A split cannot take all faces of a person";
+    SharedPhoto = CONFLICT, "shared_photo", "A photo shows these people together";
     Locked = LOCKED, "locked", "Another request is changing the resource";
     Gone = GONE, "gone", "The resource has expired or was withdrawn";
     PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "The resource has changed in the meantime";

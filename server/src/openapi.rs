@@ -37,12 +37,12 @@ impl Api {
         let components = api.components.get_or_insert_default();
         let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
         let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIE)));
-        components.add_security_scheme("key", bearer);
+        components.add_security_scheme("api_key", bearer);
         components.add_security_scheme("session", cookie);
         let visit = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(ALBUM_COOKIE)));
-        components.add_security_scheme("visit", visit);
+        components.add_security_scheme("album_session", visit);
         let guest = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(GUEST_COOKIE)));
-        components.add_security_scheme("guest", guest);
+        components.add_security_scheme("guest_session", guest);
         let schema = <Problem as utoipa::PartialSchema>::schema();
         components.schemas.insert("Problem".to_owned(), schema);
         Self { app: app.clone(), router: OpenApiRouter::with_openapi(api) }
@@ -124,11 +124,11 @@ fn describe(operation: &mut Operation, rule: Rule) {
     operation.security = Some(match rule {
         Rule::Open => Vec::new(),
         Rule::SignedIn => vec![SecurityRequirement::new("session", none)],
-        Rule::Album(_) => vec![SecurityRequirement::new("visit", none)],
-        Rule::Guest(_) => vec![SecurityRequirement::new("guest", none)],
+        Rule::Album(_) => vec![SecurityRequirement::new("album_session", none)],
+        Rule::Guest(_) => vec![SecurityRequirement::new("guest_session", none)],
         _ => vec![
             SecurityRequirement::new("session", none.clone()),
-            SecurityRequirement::new("key", none),
+            SecurityRequirement::new("api_key", none),
         ],
     });
 }

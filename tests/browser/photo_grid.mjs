@@ -19,7 +19,7 @@ await page.waitForSelector("#no-photos:visible");
 await checkedBothSchemes(page, "photos-none");
 // Indexing is not tested here.
 await page.click("#pause");
-await page.waitForSelector("#pause[data-order=resume]");
+await page.waitForSelector("#pause[data-action=resume]");
 
 // Seven tabs, for future pages: all are visible and large enough to tap on a phone.
 await page.evaluate(() => {

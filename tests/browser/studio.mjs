@@ -73,14 +73,14 @@ await visit(page, `/studio/events/${event}/matching`);
 await page.waitForSelector("#chart svg");
 await checked(page, "event-matching");
 assert.match(await page.textContent("#now"), /, the default for/);
-await page.focus("#stricter");
+await page.focus("#threshold-offset");
 for (let step = 0; step < 20; step++) await page.keyboard.press("ArrowRight");
 await until("the preview", async () => /instead of|the same/.test(await page.textContent("#would")));
-assert.equal(await page.textContent("#stricter-says"), "0.20");
+assert.equal(await page.textContent("#threshold-offset-value"), "0.20");
 await page.click("#table-box summary");
 if (await page.isVisible("#gone"))
   await until("the faces", () => page.$eval("#dropped canvas", (face) => face.getContext("2d").getImageData(80, 80, 1, 1).data[3] > 0));
-await checked(page, "event-matching-stricter");
+await checked(page, "event-matching-offset");
 await page.click("#use");
 await until("the saved offset", async () => (await page.textContent("#try .outcome")).startsWith("Saved"));
 assert.match(await page.textContent("#now"), /0\.20 above the default/);
@@ -97,7 +97,7 @@ await until("the search for weak faces", async () => (await page.textContent("#i
 await visit(page, `/studio/events/${event}/coverage`);
 assert.match(await page.textContent("#small-count"), /^1 of \d+ faces/);
 assert.match(await page.textContent("#without_face-count"), /^1 of \d+ photos/);
-assert.equal(await page.textContent("#unread-count"), "None");
+assert.equal(await page.textContent("#unreadable-count"), "None");
 await page.focus("[data-what=small]");
 await page.keyboard.press("Enter");
 await page.waitForSelector("#list img");

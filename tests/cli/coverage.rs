@@ -47,7 +47,11 @@ fn each_photo_is_listed_under_its_weakness() {
         std::fs::write(folder.join(kind.file()), degrade::jpeg(kind)).unwrap();
     }
     let indexed = sandbox.event(&[folder]);
-    assert_eq!((&indexed["photos"], &indexed["poor_faces"]), (&6.into(), &3.into()), "{indexed}");
+    assert_eq!(
+        (&indexed["photos"], &indexed["low_quality_faces"]),
+        (&6.into(), &3.into()),
+        "{indexed}"
+    );
     let coverage = sandbox.done(["coverage", "Event"]);
     let number = |field: &str| coverage[field].as_u64().unwrap();
     assert_eq!((number("photos"), number("without_face")), (6, 1), "{coverage}");

@@ -155,7 +155,7 @@ fn a_deleted_event_leaves_a_receipt(service: Service) {
     owner.client.delete(&path).fails(404, "not_found");
     owner.client.post(&format!("{path}/folders"), &json!({ "name": "F" })).fails(404, "not_found");
     // Roles and API keys that were limited to the event are deleted with it.
-    service.client().with_key(&key).get(&path).fails(401, "signed_out");
+    service.client().with_key(&key).get(&path).fails(401, "unauthenticated");
     assert_eq!(member.client.get("/studios").is(200).items().len(), 0);
     owner.client.get(&format!("/events/{other}")).is(200);
     let left = service.run(&["--json", "collections", "list"]).document();

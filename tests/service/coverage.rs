@@ -9,7 +9,7 @@ on_both_databases!(
     invalid_requests_are_rejected,
 );
 
-const LISTS: [&str; 5] = ["small", "blurred", "turned", "without_face", "unread"];
+const LISTS: [&str; 5] = ["small", "blurred", "turned", "without_face", "unreadable"];
 const MADE: [Defect; 4] = [Defect::Small, Defect::Blurred, Defect::Turned, Defect::NoFace];
 
 fn album(service: &Service) -> (Person, Album) {
@@ -25,7 +25,7 @@ fn report(album: &Album) -> Value {
 
 /// Returns the first page of the list `what`.
 fn listed(album: &Album, what: &str) -> Vec<Value> {
-    album.client.get(&album.path(&format!("/coverage/photos?what={what}"))).is(200).items()
+    album.client.get(&album.path(&format!("/coverage/photos?issue={what}"))).is(200).items()
 }
 
 fn numbers<const N: usize>(of: &Value, fields: [&str; N]) -> [u64; N] {
@@ -35,7 +35,7 @@ fn numbers<const N: usize>(of: &Value, fields: [&str; N]) -> [u64; N] {
 /// Asserts that the photo counts and the face counts of a report each add up to their total.
 fn assert_counts_add_up(report: &Value) {
     let [photos, searched, unread, waiting] =
-        numbers(report, ["photos", "searched", "unread", "waiting"]);
+        numbers(report, ["photos", "indexed", "unreadable", "pending"]);
     assert_eq!(photos, searched + unread + waiting, "{report}");
     let [faces, good, small, blurred, turned] =
         numbers(report, ["faces", "good", "small", "blurred", "turned"]);
@@ -56,14 +56,17 @@ fn each_weak_photo_is_in_its_list_only(service: Service) {
     assert_eq!(album.wait_until_indexed()["failed"], 1);
     let coverage = report(&album);
     assert_counts_add_up(&coverage);
-    assert_eq!(numbers(&coverage, ["photos", "searched", "unread", "without_face"]), [6, 5, 1, 1]);
+    assert_eq!(
+        numbers(&coverage, ["photos", "indexed", "unreadable", "without_face"]),
+        [6, 5, 1, 1]
+    );
     assert_eq!(numbers(&coverage, ["small", "blurred", "turned"]), [1, 1, 1], "{coverage}");
     let recall = coverage["expected_recall"].as_f64().unwrap();
     assert!((0.2..0.8).contains(&recall), "one of four faces is good: {recall}");
     let folders = coverage["folders"].as_array().unwrap();
     assert_eq!(folders.len(), 1, "{coverage}");
     assert_eq!((&folders[0]["id"], &folders[0]["name"]), (&json!(folder), &json!("Ceremony")));
-    assert_eq!(numbers(&folders[0], ["searched", "faces", "good"]), [1, 1, 1]);
+    assert_eq!(numbers(&folders[0], ["indexed", "faces", "good"]), [1, 1, 1]);
     assert!(folders[0]["expected_recall"].as_f64().unwrap() > 0.9, "{coverage}");
     for (what, (id, name)) in LISTS
         .into_iter()
@@ -74,8 +77,12 @@ fn each_weak_photo_is_in_its_list_only(service: Service) {
         let photo = &photos[0];
         assert_eq!((&photo["id"], &photo["name"]), (&json!(id), &json!(name)), "{what}");
         let faces = photo["faces"].as_array().unwrap();
-        assert_eq!(faces.len(), usize::from(!["without_face", "unread"].contains(&what)), "{what}");
-        assert_eq!(photo.get("reason").is_some(), what == "unread", "{photo}");
+        assert_eq!(
+            faces.len(),
+            usize::from(!["without_face", "unreadable"].contains(&what)),
+            "{what}"
+        );
+        assert_eq!(photo.get("reason").is_some(), what == "unreadable", "{photo}");
         for face in faces {
             let shown = album.client.get(&album.path(&format!("/photos/{id}"))).is(200).document();
             let [width, height] = numbers(&shown, ["width", "height"]).map(|side| side as i64);
@@ -96,7 +103,7 @@ fn each_weak_photo_is_in_its_list_only(service: Service) {
     let coverage = report(&album);
     assert_counts_add_up(&coverage);
     assert_eq!(
-        numbers(&coverage, ["photos", "unread", "without_face", "small", "blurred"]),
+        numbers(&coverage, ["photos", "unreadable", "without_face", "small", "blurred"]),
         [3, 0, 0, 0, 1]
     );
     for (what, left) in LISTS.into_iter().zip([0, 1, 1, 0, 0]) {
@@ -114,10 +121,10 @@ fn lists_are_paginated(service: Service) {
         album.upload(&format!("broken {nth}.jpg"), &variant(&broken, nth));
     }
     album.wait_until_indexed();
-    for (what, number) in [("small", 5), ("unread", 3)] {
+    for (what, number) in [("small", 5), ("unreadable", 3)] {
         let (mut found, mut cursor) = (Vec::new(), String::new());
         for page in 1.. {
-            let path = format!("/coverage/photos?what={what}&limit=2{cursor}");
+            let path = format!("/coverage/photos?issue={what}&limit=2{cursor}");
             let answer = album.client.get(&album.path(&path)).is(200);
             found.extend(
                 answer.items().iter().map(|photo| photo["id"].as_str().unwrap().to_owned()),
@@ -145,16 +152,16 @@ fn lists_are_paginated(service: Service) {
 fn invalid_requests_are_rejected(service: Service) {
     let (owner, album) = album(&service);
     let get = |rest: &str| album.client.get(&album.path(&format!("/coverage/photos{rest}")));
-    for bad in ["", "?what=", "?what=ugly", "?what=Small", "?what=small%00"] {
+    for bad in ["", "?issue=", "?issue=ugly", "?issue=Small", "?issue=small%00"] {
         get(bad).fails(422, "invalid");
     }
     for bad in ["limit=0", "limit=501", "cursor=x", "cursor=%00"] {
-        get(&format!("?what=small&{bad}")).fails(422, "invalid");
-        get(&format!("?what=unread&{bad}")).fails(422, "invalid");
+        get(&format!("?issue=small&{bad}")).fails(422, "invalid");
+        get(&format!("?issue=unreadable&{bad}")).fails(422, "invalid");
     }
     for event in ["00000000000000000000000000000000", "nothing"] {
         owner.client.get(&format!("/events/{event}/coverage")).fails(404, "not_found");
-        let photos = format!("/events/{event}/coverage/photos?what=small");
+        let photos = format!("/events/{event}/coverage/photos?issue=small");
         owner.client.get(&photos).fails(404, "not_found");
     }
 }

@@ -106,10 +106,10 @@ fn photos_are_removed_together_with_one_receipt(service: Service) {
     let foreign = other.upload("b.jpg", picture);
     album.wait_until_indexed();
     // Two photos that are not indexed: one is removed with others, one by itself.
-    album.client.post(&album.path("/jobs"), &json!({ "order": "pause" })).is(200);
+    album.client.post(&album.path("/jobs"), &json!({ "action": "pause" })).is(200);
     let [along, alone] = [3, 4].map(|number| album.upload("a.jpg", &variant(picture, number)));
     let remove = |photos: &[&String]| {
-        album.client.post(&album.path("/photos/removal"), &json!({ "photos": photos }))
+        album.client.post(&album.path("/photos/bulk-delete"), &json!({ "photos": photos }))
     };
     remove(&[&photos[0], &foreign]).fails(422, "invalid");
     remove(&[]).fails(422, "invalid");
@@ -133,7 +133,7 @@ fn photos_are_removed_together_with_one_receipt(service: Service) {
     );
     // The other event is unchanged.
     assert_eq!(other.photos().len(), 1);
-    album.client.post(&album.path("/jobs"), &json!({ "order": "resume" })).is(200);
+    album.client.post(&album.path("/jobs"), &json!({ "action": "resume" })).is(200);
     assert_eq!(album.wait_until_indexed()["done"], 1);
 }
 

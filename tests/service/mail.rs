@@ -48,7 +48,7 @@ fn a_password_reset_link_works_once(service: Service) {
     owner.client.get("/me").is(200);
     let password = new_password();
     set(&link, &password).is(204);
-    owner.client.get("/me").fails(401, "signed_out");
+    owner.client.get("/me").fails(401, "unauthenticated");
     owner.try_sign_in(&owner.password, None).fails(401, "wrong_credentials");
     let owner = Person { password, ..owner };
     owner.sign_in().get("/me").is(200);
@@ -75,7 +75,10 @@ fn reset_requests_disclose_nothing_and_are_limited(service: Service) {
         "at most three links, and no mail to an unknown address"
     );
     // A link expires after an hour, and an expired one does not count against the limit of three.
-    assert_eq!(service.change_rows("UPDATE links SET expires_unix_s = 1 WHERE kind = 'reset'"), 3);
+    assert_eq!(
+        service.change_rows("UPDATE account_links SET expires_unix_s = 1 WHERE kind = 'reset'"),
+        3
+    );
     let body = json!({ "token": token(&mails[0], "ppr_"), "password": new_password() });
     client.put("/password-resets", &body).fails(410, "gone");
     ask(&client, &owner.email);
@@ -167,7 +170,7 @@ fn mail_to_an_unknown_mailbox_is_abandoned_and_not_logged() {
     server.refuse(451);
     owner.invite(&owner.studio(), &new_email(), "viewer", None).is(201);
     service.wait_for_log("the mail server answered 451");
-    service.change_rows("UPDATE mails SET due_unix_s = 0, ends_unix_s = 1");
+    service.change_rows("UPDATE mails SET due_unix_s = 0, expires_unix_s = 1");
     service.wait_for_log("mail delivery abandoned");
     settled(&service);
     assert_eq!(server.count(), 0);
@@ -192,16 +195,17 @@ fn metrics_count_mail_outcomes() {
     let service = with_server(url, &[("PICPICK_METRICS_LISTEN", "127.0.0.1:0")]);
     let owner = service.owner();
     let invite = || owner.invite(&owner.studio(), &new_email(), "viewer", None).is(201);
-    let outcome =
-        |outcome: &str| metric(&service, &format!("picpick_mails_total{{outcome=\"{outcome}\"}}"));
-    assert_eq!(metric(&service, "picpick_mails_waiting"), Some(0.0));
-    assert_eq!(metric(&service, "picpick_mail_oldest_seconds"), Some(0.0));
+    let outcome = |outcome: &str| {
+        metric(&service, &format!("picpick_mail_delivery_attempts_total{{outcome=\"{outcome}\"}}"))
+    };
+    assert_eq!(metric(&service, "picpick_mails_pending"), Some(0.0));
+    assert_eq!(metric(&service, "picpick_mail_oldest_age_seconds"), Some(0.0));
     invite();
     service.wait_for_log("mail delivery will be retried");
     service.change_rows("UPDATE mails SET created_unix_s = created_unix_s - 1000");
-    assert_eq!(metric(&service, "picpick_mails_waiting"), Some(1.0));
-    assert!(metric(&service, "picpick_mail_oldest_seconds").unwrap() >= 1000.0);
-    assert!(outcome("later").unwrap() >= 1.0);
+    assert_eq!(metric(&service, "picpick_mails_pending"), Some(1.0));
+    assert!(metric(&service, "picpick_mail_oldest_age_seconds").unwrap() >= 1000.0);
+    assert!(outcome("retry").unwrap() >= 1.0);
     assert_eq!((outcome("sent"), outcome("failed")), (None, None));
     line.leads_to(&server.address);
     service.change_rows("UPDATE mails SET due_unix_s = 0");
@@ -210,7 +214,7 @@ fn metrics_count_mail_outcomes() {
     invite();
     settled(&service);
     assert_eq!((outcome("sent"), outcome("failed")), (Some(1.0), Some(1.0)));
-    assert_eq!(metric(&service, "picpick_mail_oldest_seconds"), Some(0.0));
+    assert_eq!(metric(&service, "picpick_mail_oldest_age_seconds"), Some(0.0));
 }
 
 #[test]

@@ -35,13 +35,13 @@ fn set<'a>(items: impl IntoIterator<Item = &'a Value>, field: &str) -> BTreeSet<
 /// Returns the event's matching report, with a preview of the threshold offset `stricter`; `None`: of the
 /// current offset.
 fn report(album: &Album, stricter: Option<f64>) -> Value {
-    let query = stricter.map(|added| format!("?stricter={added}")).unwrap_or_default();
+    let query = stricter.map(|added| format!("?threshold_offset={added}")).unwrap_or_default();
     album.client.get(&album.path(&format!("/matching{query}"))).is(200).document()
 }
 
 /// Sets the event's threshold offset.
 fn set_offset(album: &Album, stricter: f64) {
-    album.client.put(&album.path("/matching"), &json!({ "stricter": stricter })).is(204);
+    album.client.put(&album.path("/matching"), &json!({ "threshold_offset": stricter })).is(204);
 }
 
 fn searched(album: &Album, face: &str) -> BTreeSet<String> {
@@ -55,7 +55,7 @@ fn seen(guest: &Client) -> BTreeSet<String> {
 
 /// Returns the photos that guests would lose by the previewed offset.
 fn missed(document: &Value) -> BTreeSet<String> {
-    let dropped = document["preview"]["dropped"].as_array().unwrap();
+    let dropped = document["preview"]["lost_matches"].as_array().unwrap();
     set(dropped.iter().filter(|dropped| dropped["guest"] == true), "photo")
 }
 
@@ -75,8 +75,11 @@ fn a_higher_threshold_loses_photos_and_a_reset_restores_them(mut service: Servic
     let face = most_frequent_face(&album);
     let guest = let_in(&service, &owner, &album.event, &face);
     let before = report(&album, None);
-    assert_eq!((&before["stricter"], &before["threshold"]), (&json!(0.0), &before["formula"]));
-    assert_eq!(before["own"], Value::Null, "too few pairs for a calibration");
+    assert_eq!(
+        (&before["threshold_offset"], &before["threshold"]),
+        (&json!(0.0), &before["formula"])
+    );
+    assert_eq!(before["calibrated"], Value::Null, "too few pairs for a calibration");
     assert!(before["evidence"]["pairs"].as_u64() < before["evidence"]["pairs_needed"].as_u64());
     assert_eq!(missed(&before), BTreeSet::new());
     let (usual, usually_found) = (seen(&guest), searched(&album, &face));
@@ -88,12 +91,14 @@ fn a_higher_threshold_loses_photos_and_a_reset_restores_them(mut service: Servic
         .find(|(_, report)| !missed(report).is_empty())
         .expect("an offset that loses the face with few pixels");
     assert_eq!(seen(&guest), usual, "a preview changes nothing");
-    let (now, then) =
-        (&preview["preview"]["guests"]["photos_now"], &preview["preview"]["guests"]["photos_then"]);
+    let (now, then) = (
+        &preview["preview"]["guests"]["photos_current"],
+        &preview["preview"]["guests"]["photos_preview"],
+    );
     assert_eq!(now.as_u64().unwrap() as usize, usual.len());
     assert_eq!(then.as_u64().unwrap() as usize, usual.len() - missed(&preview).len());
-    for dropped in preview["preview"]["dropped"].as_array().unwrap() {
-        assert!(dropped["similarity"].as_f64() < dropped["bar"].as_f64(), "{dropped}");
+    for dropped in preview["preview"]["lost_matches"].as_array().unwrap() {
+        assert!(dropped["similarity"].as_f64() < dropped["threshold"].as_f64(), "{dropped}");
         assert_eq!(dropped["bbox"].as_array().unwrap().len(), 4);
     }
     set_offset(&album, stricter);
@@ -115,11 +120,11 @@ fn a_higher_threshold_loses_photos_and_a_reset_restores_them(mut service: Servic
     service.restart();
     assert_eq!(seen(&guest), left, "the offset survives a restart");
     let after = report(&album, None);
-    assert!((after["stricter"].as_f64().unwrap() - stricter).abs() < 1e-6);
+    assert!((after["threshold_offset"].as_f64().unwrap() - stricter).abs() < 1e-6);
     // A smaller offset than the current one restores photos and loses none.
     let back = report(&album, Some(0.0));
-    assert_eq!(back["preview"]["guests"]["photos_then"].as_u64().unwrap() as usize, usual.len());
-    assert_eq!(back["preview"]["dropped_in_all"], 0);
+    assert_eq!(back["preview"]["guests"]["photos_preview"].as_u64().unwrap() as usize, usual.len());
+    assert_eq!(back["preview"]["lost_matches_total"], 0);
     set_offset(&album, 0.0);
     assert_eq!((seen(&guest), searched(&album, &face)), (usual, usually_found));
     let audit = format!("/studios/{}/audit?limit=500", owner.studio());
@@ -132,15 +137,15 @@ fn only_valid_offsets_from_allowed_roles_are_accepted(service: Service) {
     let (owner, album) = event_with(&service, &[]);
     let path = album.path("/matching");
     for wrong in [-0.01, 0.21, 1e9] {
-        album.client.put(&path, &json!({ "stricter": wrong })).fails(422, "invalid");
-        album.client.get(&format!("{path}?stricter={wrong}")).fails(422, "invalid");
+        album.client.put(&path, &json!({ "threshold_offset": wrong })).fails(422, "invalid");
+        album.client.get(&format!("{path}?threshold_offset={wrong}")).fails(422, "invalid");
     }
     album.client.put(&path, &json!({})).fails(422, "invalid");
-    album.client.get(&format!("{path}?stricter=NaN")).fails(422, "invalid");
+    album.client.get(&format!("{path}?threshold_offset=NaN")).fails(422, "invalid");
     let empty = report(&album, Some(0.2));
-    assert_eq!((&empty["faces"], &empty["preview"]["dropped"]), (&json!(0), &json!([])));
-    assert_eq!(empty["stricter"], json!(0.0), "no rejected value was stored");
+    assert_eq!((&empty["faces"], &empty["preview"]["lost_matches"]), (&json!(0), &json!([])));
+    assert_eq!(empty["threshold_offset"], json!(0.0), "no rejected value was stored");
     let member = service.member(&owner, &owner.studio(), "photographer", None);
     member.client.get(&path).is(200);
-    member.client.put(&path, &json!({ "stricter": 0.1 })).fails(403, "forbidden");
+    member.client.put(&path, &json!({ "threshold_offset": 0.1 })).fails(403, "forbidden");
 }

@@ -140,7 +140,7 @@ fn sent(album: &Album, number: usize) -> (String, String, String) {
     let picture = variant(&std::fs::read(sample("obama.jpg")).unwrap(), number);
     let photo = album.upload("a.jpg", &picture);
     assert_eq!(album.wait_until_indexed()["failed"], 0);
-    let found = album.search(&picture, "?how=direct").is(200).document();
+    let found = album.search(&picture, "?scoring=direct").is(200).document();
     let of_it = found["matches"].as_array().unwrap().iter().find(|it| it["photo"] == *photo);
     let face = of_it.expect("the photo's face")["face"].as_str().unwrap().to_owned();
     let announced = album.announce_as("b.jpg", 1 << 20, None, None).unwrap().is(201);
@@ -189,6 +189,25 @@ fn every_response_is_described_on_sqlite() {
 #[test]
 fn every_response_is_described_on_postgres() {
     every_response_is_described(Database::Postgres);
+}
+
+/// An operation id is `resource_verb`: lower-case words, the resource first. Generated clients use it as the name
+/// of a function.
+#[test]
+fn operation_ids_are_unique_and_name_resource_and_verb() {
+    let service = Service::start_logging(sandbox!(), Database::Sqlite, LOGGED);
+    let described = service.client().get("/openapi.json").is(200).document();
+    let paths = described["paths"].as_object().unwrap().values();
+    let described_operations = paths.flat_map(|item| item.as_object().unwrap().values());
+    let ids: Vec<&str> = described_operations.filter_map(|it| it["operationId"].as_str()).collect();
+    for id in &ids {
+        let words: Vec<&str> = id.split('_').collect();
+        let is_word =
+            |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+        assert!(words.len() > 1 && words.iter().all(is_word), "{id}");
+    }
+    assert_eq!(ids.len(), operations(&service.client()).len(), "every operation has an id");
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
 }
 
 /// Checks the check: a run with a description that is wrong in one field must fail.

@@ -156,9 +156,9 @@ fn people_of_one_photo_are_merged_only_if_confirmed(service: Service) {
     let faces = [&people[0]["face"], &people[1]["face"]];
     let refused = studio.correct("merge", &json!({ "faces": faces }));
     assert!(refused.field("detail").contains(&studio.photos[0]), "the error names the photo");
-    refused.fails(409, "together_in_photo");
+    refused.fails(409, "shared_photo");
     assert_eq!(studio.people("").len(), people.len());
-    studio.correct("merge", &json!({ "faces": faces, "although_together": true })).is(204);
+    studio.correct("merge", &json!({ "faces": faces, "allow_same_photo": true })).is(204);
     assert_eq!(studio.people("").len(), people.len() - 1);
 }
 
@@ -170,7 +170,7 @@ fn invalid_corrections_are_rejected(service: Service) {
     studio.correct("split", &json!({ "faces": [none] })).fails(404, "not_found");
     studio.correct("hide", &json!({ "face": none, "hidden": true })).fails(404, "not_found");
     studio.correct("split", &json!({ "faces": [a, d] })).fails(409, "not_one_person");
-    studio.correct("split", &json!({ "faces": [a, b, c] })).fails(409, "whole_person");
+    studio.correct("split", &json!({ "faces": [a, b, c] })).fails(409, "split_takes_all_faces");
     for faces in [json!([]), json!([a]), json!(["x", a]), json!(vec![&a; 51])] {
         studio.correct("merge", &json!({ "faces": faces })).fails(422, "invalid");
     }

@@ -38,7 +38,8 @@ fn a_photo_is_uploaded_in_parts_and_stored_once(service: Service) {
     let picture = read("obama.jpg");
     let known = |hashes: &[&str]| {
         let body = json!({ "sha256": hashes });
-        album.client.post(&album.path("/uploads/known"), &body).is(200).document()["known"].clone()
+        album.client.post(&album.path("/uploads/existing"), &body).is(200).document()["existing"]
+            .clone()
     };
     assert_eq!(known(&[&sha256(&picture)]), json!([]));
     let announced = album.announce("Obama & Söhne.jpg", &picture).unwrap().is(201);
@@ -204,10 +205,10 @@ fn a_selfie_finds_the_right_photos(service: Service) {
     };
     let found = album.found(&read("obama2.jpg"));
     assert_eq!(names(&found), ["obama.jpg", "obama2.jpg", "obama3.jpg"]);
-    let answer = album.search(&read("obama2.jpg"), "?how=direct&limit=1").is(200).document();
+    let answer = album.search(&read("obama2.jpg"), "?scoring=direct&limit=1").is(200).document();
     let best = &answer["matches"][0];
     assert_eq!(answer["matches"].as_array().unwrap().len(), 1);
-    assert_eq!((&best["kind"], answer["faces_seen"].as_u64()), (&json!("direct"), Some(1)));
+    assert_eq!((&best["kind"], answer["faces_detected"].as_u64()), (&json!("direct"), Some(1)));
     assert!(best["similarity"].as_f64() > answer["threshold"].as_f64());
     // A search by a face that was found gives the same photos.
     let face = json!({ "face": best["face"] });
@@ -242,7 +243,7 @@ fn concurrent_searches_find_the_same_as_single_ones(service: Service) {
     let faces: Vec<Value> = people.map(|person| json!({ "face": person["face"] })).collect();
     assert!(faces.len() >= 3, "{faces:?}");
     let search = |face: &Value| {
-        let found = album.client.post(&album.path("/search/face?how=expand"), face).is(200);
+        let found = album.client.post(&album.path("/search/face?scoring=expand"), face).is(200);
         let mut found = found.document();
         found["elapsed_ms"].take();
         found
@@ -265,7 +266,7 @@ fn indexing_is_controlled_and_observed(service: Service) {
     let album = album(&service);
     let picture = read("obama.jpg");
     let control = |order: &str| -> Value {
-        album.client.post(&album.path("/jobs"), &json!({ "order": order })).is(200).document()
+        album.client.post(&album.path("/jobs"), &json!({ "action": order })).is(200).document()
     };
     assert_eq!(control("pause")["paused"], true);
     for number in 0..3 {
@@ -282,7 +283,7 @@ fn indexing_is_controlled_and_observed(service: Service) {
     let progress = album.client.get(&album.path("/progress")).is(200);
     assert_eq!(header(&progress, "content-type"), "text/event-stream");
     assert!(begun.elapsed().as_secs() < 60, "the stream begins at once and ends by itself");
-    album.client.post(&album.path("/jobs"), &json!({ "order": "hurry" })).fails(422, "invalid");
+    album.client.post(&album.path("/jobs"), &json!({ "action": "hurry" })).fails(422, "invalid");
 }
 
 fn a_removed_photo_is_gone(service: Service) {
@@ -312,7 +313,7 @@ fn a_removed_photo_is_gone(service: Service) {
 
 fn a_photo_viewed_during_its_removal_leaves_no_files(service: Service) {
     let album = album(&service);
-    album.client.post(&album.path("/jobs"), &json!({ "order": "pause" })).is(200);
+    album.client.post(&album.path("/jobs"), &json!({ "action": "pause" })).is(200);
     let picture = read("sample1.jpg");
     for round in 0..8 {
         let photo = album.upload("a.jpg", &variant(&picture, round));

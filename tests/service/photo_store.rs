@@ -19,7 +19,7 @@ fn start(bucket: &str, prefix: &str) -> (Service, Line, Album) {
     let server = S3Server::start();
     let line = Line::to(server.says("endpoint"));
     let environment = vec![
-        ("PICPICK_PHOTOS", format!("s3://{}/{prefix}", server.says(bucket))),
+        ("PICPICK_PHOTO_STORE", format!("s3://{}/{prefix}", server.says(bucket))),
         ("AWS_ENDPOINT_URL_S3", line.address.clone()),
         ("AWS_ACCESS_KEY_ID", server.says("access_key_id").to_owned()),
         ("AWS_SECRET_ACCESS_KEY", server.says("secret_access_key").to_owned()),
@@ -79,7 +79,7 @@ fn an_outage_of_the_object_store_delays_work() {
     let (service, line, album) = start("plain", "outage");
     let picture = std::fs::read(sample("obama.jpg")).unwrap();
     let control = |order: &str| {
-        let order = serde_json::json!({ "order": order });
+        let order = serde_json::json!({ "action": order });
         album.client.post(&album.path("/jobs"), &order).is(200);
     };
     // Three photos are pending in the bucket. The connection is cut before the service reads them.
@@ -143,10 +143,10 @@ fn photos_are_uploaded_from_a_bucket() {
         Outcome::of(&mut command).document()
     };
     let first = upload();
-    assert_eq!((&first["uploaded"], &first["known"]), (&3.into(), &0.into()), "{first}");
-    assert_eq!(first["refused"].as_array().unwrap().len(), 1, "{first}");
+    assert_eq!((&first["uploaded"], &first["existing"]), (&3.into(), &0.into()), "{first}");
+    assert_eq!(first["rejected"].as_array().unwrap().len(), 1, "{first}");
     let again = upload();
-    assert_eq!((&again["uploaded"], &again["known"]), (&0.into(), &3.into()), "{again}");
+    assert_eq!((&again["uploaded"], &again["existing"]), (&0.into(), &3.into()), "{again}");
     let album = Album { client: owner.client, event: event.clone() };
     assert_eq!(album.photos().len(), 3);
     assert!(album.photos().iter().all(|photo| photo["name"] == "same.jpg"));

@@ -108,7 +108,11 @@ fn every_photo_arrives_intact_over_a_breaking_connection() {
     let sent = stage.upload(&line.address, &[], &folder);
     assert_eq!(sent.status, 0, "{sent:?}");
     let document = sent.document();
-    assert_eq!((number(&document, "uploaded"), number(&document, "known")), (12, 0), "{document}");
+    assert_eq!(
+        (number(&document, "uploaded"), number(&document, "existing")),
+        (12, 0),
+        "{document}"
+    );
     assert!(
         line.cuts_left() < 20,
         "the connection did not break often enough: {} cuts are left",
@@ -116,14 +120,14 @@ fn every_photo_arrives_intact_over_a_breaking_connection() {
     );
     assert!(sent.stderr.contains("waiting to retry"), "{sent:?}");
     // Only bytes of interrupted requests were sent again.
-    let (all, twice) = (number(&document, "bytes_sent"), number(&document, "bytes_sent_twice"));
+    let (all, twice) = (number(&document, "bytes_sent"), number(&document, "bytes_resent"));
     assert_eq!(all - twice, bytes_of(&folder), "{document}");
     assert!(twice > 0 && twice < bytes_of(&folder), "{document}");
     assert_eq!(stage.photos(), files(&folder));
 
     let again = stage.upload(&line.address, &[], &folder);
     let document = again.document();
-    assert_eq!((again.status, number(&document, "known")), (0, 12), "{again:?}");
+    assert_eq!((again.status, number(&document, "existing")), (0, 12), "{again:?}");
     assert_eq!(number(&document, "bytes_sent"), 0);
 }
 
@@ -171,7 +175,7 @@ fn ctrl_c_loses_little_and_the_next_run_resumes() {
     let rest = stage.upload(&line.address, &[], &folder);
     let second = rest.document();
     assert_eq!(rest.status, 0, "{rest:?}");
-    assert_eq!(number(&second, "uploaded") + number(&second, "known"), 3, "{second}");
+    assert_eq!(number(&second, "uploaded") + number(&second, "existing"), 3, "{second}");
     let all = bytes_of(&folder);
     assert!(number(&second, "bytes_sent") < all - 900_000, "of {all}: {second}");
     assert_eq!(stage.photos(), files(&folder));
@@ -190,10 +194,10 @@ fn invalid_files_are_reported_and_the_rest_arrives() {
     let document = sent.document();
     assert_eq!((sent.status, number(&document, "uploaded")), (0, 2), "{sent:?}");
     assert_eq!(number(&document, "duplicates"), 1, "{document}");
-    let mut refused = picpick_tests::file_names(&document["refused"], "path");
+    let mut refused = picpick_tests::file_names(&document["rejected"], "path");
     refused.sort();
     assert_eq!(refused, ["notes.txt", "torn.jpg"], "{document}");
-    for entry in document["refused"].as_array().unwrap() {
+    for entry in document["rejected"].as_array().unwrap() {
         assert_eq!(entry["code"], "not_a_photo", "{document}");
     }
     let folders = stage.owner.client.get(&format!("/events/{}/folders", stage.event)).is(200);
@@ -233,7 +237,7 @@ fn invalid_uploads_fail_at_once_and_reveal_no_key() {
     assert_eq!(run(&url, event, key, &["--connections", "0"]).status, 2);
     // No server listens on this port: the client gives up after the retry timeout.
     let gone = Line::to("127.0.0.1:1");
-    let outcome = run(&gone.address, event, key, &["--give-up-after", "2"]);
+    let outcome = run(&gone.address, event, key, &["--retry-timeout-s", "2"]);
     assert!(outcome.failed(1).contains("no progress"), "{outcome:?}");
     assert!(stage.photos().is_empty());
 }
@@ -262,5 +266,5 @@ fn files_in_a_watched_folder_are_uploaded() {
     let output = child.wait_with_output().unwrap();
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((output.status.code(), number(&document, "uploaded")), (Some(0), 3), "{output:?}");
-    assert_eq!(document["refused"], serde_json::json!([]), "no incomplete file was sent");
+    assert_eq!(document["rejected"], serde_json::json!([]), "no incomplete file was sent");
 }

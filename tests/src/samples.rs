@@ -30,7 +30,7 @@ pub fn sample(name: &str) -> PathBuf {
 fn fetched() -> &'static (Models, BTreeMap<String, PathBuf>) {
     static FETCHED: OnceLock<(Models, BTreeMap<String, PathBuf>)> = OnceLock::new();
     FETCHED.get_or_init(|| {
-        let offline = std::env::var_os("PICPICK_MODELS_DIR").map(PathBuf::from);
+        let offline = std::env::var_os("PICPICK_MODELS_MIRROR").map(PathBuf::from);
         let models = Models::new(cache().join("models"), offline);
         let mut say = |line: &str| eprintln!("{line}");
         models.fetch_runtime(&mut say).expect("the runtime can be fetched");

@@ -64,7 +64,7 @@ impl Sandbox {
     /// Returns a command that runs `picpick` with another data folder.
     pub fn command_for(&self, data: &Path) -> Command {
         let mut command = Command::new(&self.program);
-        for name in ["PICPICK_DATA", "PICPICK_KEYRING", "PICPICK_MODELS_DIR"] {
+        for name in ["PICPICK_DATA", "PICPICK_KEYRING", "PICPICK_MODELS_MIRROR"] {
             command.env_remove(name);
         }
         command

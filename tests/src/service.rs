@@ -90,7 +90,7 @@ impl Service {
     /// Returns a command that runs `picpick` on this service's data folder and database.
     pub fn command(&self) -> Command {
         let mut command = self.sandbox.command();
-        for name in ["PICPICK_DATABASE_URL", "PICPICK_DATABASE_URL_FILE", "PICPICK_PHOTOS"] {
+        for name in ["PICPICK_DATABASE_URL", "PICPICK_DATABASE_URL_FILE", "PICPICK_PHOTO_STORE"] {
             command.env_remove(name);
         }
         for name in

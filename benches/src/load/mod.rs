@@ -78,7 +78,7 @@ pub struct Args {
     seed: u64,
     #[command(flatten)]
     program: Program,
-    /// An option of 'picpick serve', for instance --serve=--searches=4; may be given several times
+    /// An option of 'picpick serve', for instance --serve=--max-concurrent-searches=4; may be given several times
     #[arg(long = "serve", value_name = "OPTION", allow_hyphen_values = true)]
     serve: Vec<String>,
     /// Folder in which to create the service's data folder, which is removed at the end [default:

@@ -56,7 +56,7 @@ pub struct Step {
     /// Guests that are still connected at the end.
     pub guests_open: usize,
     /// Progress events per second, to all guests together.
-    pub news_per_s: f64,
+    pub updates_per_s: f64,
     /// Resident memory of the service before and after the step, MiB.
     pub rss_mib_start: f64,
     pub rss_mib_end: f64,
@@ -121,7 +121,7 @@ impl Workload<'_> {
             searches: Requests::of(&searches),
             uploads: Requests::of(&uploads),
             guests_open: self.guests.open(),
-            news_per_s: (self.guests.updates() - updates_before) as f64 / spent_s,
+            updates_per_s: (self.guests.updates() - updates_before) as f64 / spent_s,
             rss_mib_start: before.rss_mib,
             rss_mib_end: after.rss_mib,
             cpu_service,

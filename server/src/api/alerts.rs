@@ -29,7 +29,7 @@ pub struct Alert {
 
 /// Lists the alerts that concern a studio: its events, API keys and members. Alerts are kept for 90 days.
 #[utoipa::path(
-    get, path = "/studios/{studio}/alerts", tag = "audit",
+    get, path = "/studios/{studio}/alerts", operation_id = "alert_list", tag = "audit",
     params(("studio" = String, Path), Paging),
     responses((status = 200, body = Page<Alert>))
 )]

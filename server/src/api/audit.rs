@@ -10,7 +10,7 @@ use crate::infra::db::{Page, Paging};
 
 /// Lists the audit log of a studio, oldest entry first. A client can export the whole log page by page.
 #[utoipa::path(
-    get, path = "/studios/{studio}/audit", tag = "audit",
+    get, path = "/studios/{studio}/audit", operation_id = "audit_entry_list", tag = "audit",
     params(("studio" = String, Path), Paging),
     responses((status = 200, body = Page<AuditEntry>))
 )]

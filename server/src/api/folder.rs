@@ -94,7 +94,7 @@ pub async fn check_in_event<'e>(db: impl AnyExecutor<'e>, folder: &str, event: &
 }
 
 /// Lists the folders of an event, oldest first.
-#[utoipa::path(get, path = "/events/{event}/folders", tag = "events",
+#[utoipa::path(get, path = "/events/{event}/folders", operation_id = "folder_list", tag = "events",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<Folder>)))]
 pub async fn list(
     State(app): State<App>,
@@ -110,7 +110,7 @@ pub async fn list(
 }
 
 /// Creates a folder. Responds `conflict` if the event has a folder with this name.
-#[utoipa::path(post, path = "/events/{event}/folders", tag = "events",
+#[utoipa::path(post, path = "/events/{event}/folders", operation_id = "folder_create", tag = "events",
     params(("event" = String, Path)), request_body = FolderName,
     responses((status = 201, body = Folder)))]
 pub async fn create(
@@ -145,7 +145,7 @@ pub async fn create(
 }
 
 /// Changes a folder. Responds `conflict` if the event has another folder with this name.
-#[utoipa::path(patch, path = "/events/{event}/folders/{folder}", tag = "events",
+#[utoipa::path(patch, path = "/events/{event}/folders/{folder}", operation_id = "folder_update", tag = "events",
     params(("event" = String, Path), ("folder" = String, Path)), request_body = FolderChange,
     responses((status = 200, body = Folder)))]
 pub async fn change(
@@ -191,7 +191,7 @@ pub async fn change(
 
 /// Removes a folder; its photos stay in the event. Responds `conflict` if the folder restricts visitors and
 /// holds photos or unfinished uploads: move those, or change the folder, first.
-#[utoipa::path(delete, path = "/events/{event}/folders/{folder}", tag = "events",
+#[utoipa::path(delete, path = "/events/{event}/folders/{folder}", operation_id = "folder_delete", tag = "events",
     params(("event" = String, Path), ("folder" = String, Path)), responses((status = 204)))]
 pub async fn remove(
     State(app): State<App>,

@@ -25,7 +25,7 @@ const LIST_AFTER: &str = "\
 With --json: {\"collections\": [what 'create' gives]}.";
 const SHOW_AFTER: &str = "\
 With --json: what 'create' gives, and {\"photos\", \"faces\", \"people\",
- \"poor_faces\", \"photos_without_faces\", \"index\", \"threshold\"}.";
+ \"low_quality_faces\", \"photos_without_faces\", \"index\", \"threshold\"}.";
 const KEEP_AFTER: &str = "\
 Changes only what you give here.
 
@@ -112,7 +112,7 @@ struct CollectionDocument {
     photos: usize,
     faces: usize,
     people: usize,
-    poor_faces: usize,
+    low_quality_faces: usize,
     photos_without_faces: usize,
     index: &'static str,
     threshold: f32,
@@ -207,7 +207,7 @@ fn show(context: &Context, name: &str, choice: &pack_option::PackOption) -> Resu
         photos,
         faces,
         people,
-        poor_faces: coverage.weak(),
+        low_quality_faces: coverage.weak(),
         photos_without_faces: coverage.without_face,
         index,
         threshold,

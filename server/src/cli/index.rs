@@ -23,8 +23,8 @@ Examples:
 
 With --json: {\"photos\", \"faces\", \"skipped\": [{\"path\", \"reason\"}],
 \"already_indexed\", \"elapsed_s\", \"photos_per_s\", \"collection\",
-\"poor_faces\", \"stopped\"}; photos and faces are those added by this run,
-poor_faces those of the whole collection.";
+\"low_quality_faces\", \"stopped\"}; photos and faces are those added by this run,
+low_quality_faces those of the whole collection.";
 
 /// Adds JPEG, PNG and WebP photos, recognised by content and not by file name. Walks folders with
 /// all their subfolders in order of name; skips hidden files and linked folders. Names each file
@@ -54,7 +54,7 @@ pub struct IndexOutcome {
     elapsed_s: f64,
     photos_per_s: f64,
     collection: String,
-    poor_faces: usize,
+    low_quality_faces: usize,
     stopped: bool,
 }
 
@@ -128,7 +128,7 @@ fn outcome(
         elapsed_s,
         photos_per_s: if elapsed_s > 0.0 { summary.photos as f64 / elapsed_s } else { 0.0 },
         collection: collection.info().name.clone(),
-        poor_faces: coverage::of(collection).weak(),
+        low_quality_faces: coverage::of(collection).weak(),
         stopped: summary.stopped,
     }
 }
@@ -209,7 +209,7 @@ mod tests {
             elapsed_s: 2.0,
             photos_per_s: 1.0,
             collection: "Event".into(),
-            poor_faces: 0,
+            low_quality_faces: 0,
             stopped,
         }
     }

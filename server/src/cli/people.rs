@@ -41,7 +41,7 @@ pub struct PeopleArguments {
     words: CorrectionOptions,
     /// With --merge: merge even if one photo shows both, as with a mirror
     #[arg(long, requires = "merge")]
-    although_together: bool,
+    allow_same_photo: bool,
     #[command(flatten)]
     pack: pack_option::PackOption,
 }
@@ -73,7 +73,7 @@ struct BestFaceRow {
 
 pub fn run(context: &Context, arguments: &PeopleArguments) -> Result<Report> {
     let (collection, _) = context.collection(&arguments.name, &arguments.pack)?;
-    if let Some(report) = arguments.words.carry_out(&collection, arguments.although_together)? {
+    if let Some(report) = arguments.words.carry_out(&collection, arguments.allow_same_photo)? {
         return Ok(report);
     }
     let gallery = collection.gallery();

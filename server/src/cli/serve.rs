@@ -27,7 +27,7 @@ Secrets come from the environment:
   PICPICK_SMTP_URL_FILE      a file that contains it [default: mail is written
                              to files]
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL_S3
-                             for --photos s3://BUCKET/PREFIX
+                             for --photo-store s3://BUCKET/PREFIX
   PICPICK_S3_ENCRYPTION      bucket (the bucket's default), s3, kms or kms:KEY
   PICPICK_ALERT_WEBHOOK      address that alerts are posted to
   PICPICK_ALERT_WEBHOOK_SECRET

@@ -14,13 +14,14 @@ raise it, but not lower it. A search with --min-similarity ignores it.
 
 Examples:
   picpick threshold 'Anna & Ben' --preview 0.05
-  picpick threshold 'Anna & Ben' --stricter 0.05
+  picpick threshold 'Anna & Ben' --offset 0.05
 
-With --json: {\"collection\", \"faces\", \"threshold\", \"formula\", \"stricter\",
-\"own\": {\"threshold\", \"low\", \"high\", \"advised\"} or null, \"pairs\",
-\"pairs_needed\", \"photos\", \"preview\": {\"stricter\", \"threshold\", \"photos_now\",
-\"photos_then\", \"dropped\": [{\"photo\", \"photo_id\", \"face_id\", \"similarity\",
-\"bar\"}], \"dropped_in_all\"} or null}.";
+With --json: {\"collection\", \"faces\", \"threshold\", \"formula\",
+\"threshold_offset\", \"calibrated\": {\"threshold\", \"low\", \"high\",
+\"recommended_offset\"} or null, \"pairs\", \"pairs_needed\", \"photos\",
+\"preview\": {\"threshold_offset\", \"threshold\", \"photos_current\",
+\"photos_preview\", \"lost_matches\": [{\"photo\", \"photo_id\", \"face_id\",
+\"similarity\", \"threshold\"}], \"lost_matches_total\"} or null}.";
 
 /// Shows the similarity from which two faces match, and what the collection's own photos suggest.
 /// Raises the threshold, or previews what that would change.
@@ -31,7 +32,7 @@ pub struct ThresholdArguments {
     name: String,
     /// Raise the threshold by this amount from now on; 0 restores the usual one
     #[arg(long, value_name = "0 TO 0.20", value_parser = stricter, conflicts_with = "preview")]
-    stricter: Option<ThresholdOffset>,
+    offset: Option<ThresholdOffset>,
     /// Show which photos would be missed with a threshold raised by this amount; changes nothing
     #[arg(long, value_name = "0 TO 0.20", value_parser = stricter)]
     preview: Option<ThresholdOffset>,
@@ -51,8 +52,8 @@ struct ThresholdDocument {
     faces: usize,
     threshold: f32,
     formula: f32,
-    stricter: f32,
-    own: Option<CalibratedThreshold>,
+    threshold_offset: f32,
+    calibrated: Option<CalibratedThreshold>,
     pairs: usize,
     pairs_needed: usize,
     photos: usize,
@@ -64,17 +65,17 @@ struct CalibratedThreshold {
     threshold: f32,
     low: f32,
     high: f32,
-    advised: f32,
+    recommended_offset: f32,
 }
 
 #[derive(Serialize)]
 struct PreviewDocument {
-    stricter: f32,
+    threshold_offset: f32,
     threshold: f32,
-    photos_now: usize,
-    photos_then: usize,
-    dropped: Vec<LostPhotoRow>,
-    dropped_in_all: usize,
+    photos_current: usize,
+    photos_preview: usize,
+    lost_matches: Vec<LostPhotoRow>,
+    lost_matches_total: usize,
 }
 
 #[derive(Serialize)]
@@ -83,12 +84,12 @@ struct LostPhotoRow {
     photo_id: String,
     face_id: String,
     similarity: f32,
-    bar: f32,
+    threshold: f32,
 }
 
 pub fn run(context: &Context, arguments: &ThresholdArguments) -> Result<Report> {
     let (collection, _) = context.collection(&arguments.name, &arguments.pack)?;
-    if let Some(stricter) = arguments.stricter {
+    if let Some(stricter) = arguments.offset {
         collection.set_threshold_offset(stricter)?;
     }
     let wanted = arguments.preview;
@@ -100,15 +101,15 @@ pub fn run(context: &Context, arguments: &ThresholdArguments) -> Result<Report> 
         threshold: own.threshold,
         low: own.low,
         high: own.high,
-        advised: own.recommended_offset(formula).value(),
+        recommended_offset: own.recommended_offset(formula).value(),
     });
     let document = ThresholdDocument {
         collection: collection.info().name.clone(),
         faces: gallery.face_count(),
         threshold: gallery.threshold(),
         formula,
-        stricter: gallery.threshold_offset().value(),
-        own,
+        threshold_offset: gallery.threshold_offset().value(),
+        calibrated: own,
         pairs,
         pairs_needed: PAIRS_MIN,
         photos,
@@ -136,32 +137,33 @@ fn previewed(collection: &Collection, wanted: ThresholdOffset) -> Result<Preview
             photo_id: dropped.photo.to_string(),
             face_id: dropped.face.to_string(),
             similarity: dropped.similarity,
-            bar: dropped.threshold,
+            threshold: dropped.threshold,
         })
     };
     Ok(PreviewDocument {
-        stricter: wanted.value(),
+        threshold_offset: wanted.value(),
         threshold,
-        photos_now: people.photos_current,
-        photos_then: people.photos_preview,
-        dropped: dropped.iter().filter_map(gone).collect(),
-        dropped_in_all,
+        photos_current: people.photos_current,
+        photos_preview: people.photos_preview,
+        lost_matches: dropped.iter().filter_map(gone).collect(),
+        lost_matches_total: dropped_in_all,
     })
 }
 
 fn text(document: &ThresholdDocument) -> String {
-    let ThresholdDocument { threshold, formula, stricter, pairs, photos, .. } = document;
+    let ThresholdDocument { threshold, formula, threshold_offset: offset, pairs, photos, .. } =
+        document;
     let faces = format::count(document.faces, "face");
     let mut text = format!("'{}': faces must reach {threshold:.2}", document.collection);
-    text += &match *stricter > 0.0 {
-        true => format!(", {stricter:.2} more than the usual\n{formula:.2} for {faces}.\n"),
+    text += &match *offset > 0.0 {
+        true => format!(", {offset:.2} more than the usual\n{formula:.2} for {faces}.\n"),
         false => format!(", the usual threshold for {faces}.\n"),
     };
     let seen = format::count(*pairs, "pair");
-    text += &match &document.own {
-        Some(CalibratedThreshold { threshold, low, high, advised }) => {
-            let advice = match *advised > *stricter {
-                true => format!("--stricter {advised:.2} is recommended"),
+    text += &match &document.calibrated {
+        Some(CalibratedThreshold { threshold, low, high, recommended_offset: advised }) => {
+            let advice = match *advised > *offset {
+                true => format!("--offset {advised:.2} is recommended"),
                 false => "no change is recommended".into(),
             };
             format!(
@@ -177,23 +179,23 @@ fn text(document: &ThresholdDocument) -> String {
         ),
     };
     if let Some(preview) = &document.preview {
-        let PreviewDocument { stricter, threshold, photos_now, photos_then, .. } = preview;
+        let PreviewDocument { threshold_offset: offset, threshold, .. } = preview;
         text += &format!(
-            "\nRaised by {stricter:.2} to {threshold:.2}, people would be found in {} of the\n\
+            "\nRaised by {offset:.2} to {threshold:.2}, people would be found in {} of the\n\
              {} they are found in now.\n",
-            format::thousands(*photos_then),
-            format::count(*photos_now, "photo")
+            format::thousands(preview.photos_preview),
+            format::count(preview.photos_current, "photo")
         );
         let mut table = Table::new(&[">similarity", ">must reach", "missed photo"]);
-        for gone in &preview.dropped {
+        for gone in &preview.lost_matches {
             let path = super::report::printable(&gone.photo).replace('\n', "\\n");
-            table.row([format!("{:.2}", gone.similarity), format!("{:.2}", gone.bar), path]);
+            table.row([format!("{:.2}", gone.similarity), format!("{:.2}", gone.threshold), path]);
         }
-        if !preview.dropped.is_empty() {
+        if !preview.lost_matches.is_empty() {
             text += &format!("\n{}", table.text());
         }
-        if preview.dropped_in_all > preview.dropped.len() {
-            let more = preview.dropped_in_all - preview.dropped.len();
+        if preview.lost_matches_total > preview.lost_matches.len() {
+            let more = preview.lost_matches_total - preview.lost_matches.len();
             text += &format!("and {} more\n", format::thousands(more));
         }
     }

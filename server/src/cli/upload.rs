@@ -25,9 +25,9 @@ Examples:
   picpick upload https://photos.example.com EVENT --folder Church *.jpg
   picpick upload https://photos.example.com EVENT s3://bucket/wedding
 
-With --json: {\"uploaded\", \"known\", \"duplicates\", \"refused\": [{\"path\",
+With --json: {\"uploaded\", \"existing\", \"duplicates\", \"rejected\": [{\"path\",
 \"code\", \"reason\"}], \"failed\": [{\"path\", \"reason\"}], \"skipped\", \"bytes_sent\",
-\"bytes_sent_twice\", \"elapsed_s\", \"event\", \"stopped\"}.";
+\"bytes_resent\", \"elapsed_s\", \"event\", \"stopped\"}.";
 
 /// The service, the event and the folder that photos are sent to, and how.
 #[derive(Args, Debug)]
@@ -61,7 +61,7 @@ pub struct UploadArguments {
     paths: Vec<PathBuf>,
     /// Give up after this time without any progress
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
-    give_up_after: u32,
+    retry_timeout_s: u32,
 }
 
 impl UploadDestination {
@@ -101,7 +101,7 @@ pub fn run(context: &Context, arguments: &UploadArguments) -> Result<Report> {
             if files.is_empty() || stop.load(Ordering::SeqCst) {
                 return Ok(());
             }
-            let limit = Duration::from_secs(arguments.give_up_after.into());
+            let limit = Duration::from_secs(arguments.retry_timeout_s.into());
             let order = arguments.to.order(&service, files, Some(limit));
             client::run(order, &stop, &|event| transfer.on_event(event)).map_err(|why| anyhow!(why))
         };

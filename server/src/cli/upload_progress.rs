@@ -30,18 +30,18 @@ pub struct UnsentFile {
 pub struct UploadSummary {
     pub uploaded: usize,
     /// Photos that the event had already.
-    pub known: usize,
+    pub existing: usize,
     /// Files with the same content as another of this run.
     pub duplicates: usize,
     /// Files that the service or the client rejected, for instance because they are not photos.
-    pub refused: Vec<UnsentFile>,
+    pub rejected: Vec<UnsentFile>,
     /// Files that could not be read.
     pub failed: Vec<UnsentFile>,
     /// Entries that the walk through the folders left out.
     pub skipped: Vec<UnsentFile>,
     pub bytes_sent: u64,
     /// Bytes among them that had been sent before and were lost when a connection broke.
-    pub bytes_sent_twice: u64,
+    pub bytes_resent: u64,
     pub elapsed_s: f64,
     pub event: String,
     pub stopped: bool,
@@ -98,7 +98,7 @@ impl UploadProgress {
         let UploadProgressState { outcome, bytes_done, .. } = &mut *state;
         match event {
             ClientEvent::Known { bytes } => {
-                (outcome.known, *bytes_done) = (outcome.known + 1, *bytes_done + bytes)
+                (outcome.existing, *bytes_done) = (outcome.existing + 1, *bytes_done + bytes)
             }
             ClientEvent::Duplicate { bytes } => {
                 outcome.duplicates += 1;
@@ -106,13 +106,13 @@ impl UploadProgress {
             }
             ClientEvent::Sent { bytes, again } => {
                 outcome.bytes_sent += bytes;
-                outcome.bytes_sent_twice += again;
+                outcome.bytes_resent += again;
             }
             ClientEvent::Kept { bytes } => *bytes_done += bytes,
             ClientEvent::Uploaded => outcome.uploaded += 1,
             ClientEvent::Refused { path, code, reason, bytes } => {
                 self.say(&skip_line(path, reason));
-                outcome.refused.push(left(path, Some(code), reason));
+                outcome.rejected.push(left(path, Some(code), reason));
                 *bytes_done += bytes;
             }
             ClientEvent::Failed { path, reason, bytes } => {
@@ -170,16 +170,16 @@ impl UploadProgress {
 impl UploadSummary {
     /// Returns how many of the run's photos the event has now.
     pub fn there(&self) -> usize {
-        self.uploaded + self.known + self.duplicates
+        self.uploaded + self.existing + self.duplicates
     }
 
     fn seen(&self) -> usize {
-        self.there() + self.refused.len() + self.failed.len()
+        self.there() + self.rejected.len() + self.failed.len()
     }
 
     /// Returns the exit status of a run that had to send all files.
     pub fn status(&self) -> ExitStatus {
-        let left = self.refused.len() + self.skipped.len();
+        let left = self.rejected.len() + self.skipped.len();
         match (self.stopped || !self.failed.is_empty(), self.there(), left) {
             (true, ..) => ExitStatus::Failed,
             (_, 0, 0) => ExitStatus::NothingFound,
@@ -207,22 +207,22 @@ impl UploadSummary {
                 text += &format!("{number} {rest}.\n");
             }
         };
-        line(self.known, "photo was in the event already", "photos were in the event already");
+        line(self.existing, "photo was in the event already", "photos were in the event already");
         line(self.duplicates, "file is a copy of another one", "files are copies of other ones");
         line(
             self.failed.len(),
             "file could not be sent (listed above)",
             "files could not be sent (listed above)",
         );
-        let left: Vec<&UnsentFile> = self.refused.iter().chain(&self.skipped).collect();
+        let left: Vec<&UnsentFile> = self.rejected.iter().chain(&self.skipped).collect();
         line(left.len(), "file was left out (listed above)", "files were left out (listed above)");
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
         left.iter().for_each(|left| *reasons.entry(left.reason.as_str()).or_default() += 1);
         for (reason, files) in reasons {
             text += &format!("{files:>6} × {}\n", printable(reason));
         }
-        if self.bytes_sent_twice > 0 {
-            let twice = format::bytes(self.bytes_sent_twice);
+        if self.bytes_resent > 0 {
+            let twice = format::bytes(self.bytes_resent);
             text += &format!("{twice} had to be sent again after a connection broke.\n");
         }
         if self.stopped {
@@ -277,10 +277,10 @@ mod tests {
         assert_eq!(transfer.state().bytes_done, 40);
         let outcome = transfer.finish(false);
         assert_eq!((outcome.uploaded, outcome.there(), outcome.seen()), (1, 3, 5));
-        assert_eq!((outcome.bytes_sent, outcome.bytes_sent_twice), (13, 3));
+        assert_eq!((outcome.bytes_sent, outcome.bytes_resent), (13, 3));
         let document = serde_json::to_value(&outcome).unwrap_or_default();
         let refused = serde_json::json!([{"path": "a", "code": "not_a_photo", "reason": "a GIF"}]);
-        assert_eq!(document.get("refused"), Some(&refused));
+        assert_eq!(document.get("rejected"), Some(&refused));
         let text = outcome.text();
         assert!(text.contains("2 files were left out") && text.contains("1 × a GIF"), "{text}");
         assert!(text.contains("1 file could not be sent"), "{text}");
@@ -288,11 +288,18 @@ mod tests {
 
     #[test]
     fn the_exit_status_says_whether_everything_is_there() {
-        let of = |uploaded, known, refused: usize, failed: usize, stopped| {
+        let of = |uploaded, existing, rejected: usize, failed: usize, stopped| {
             let some = |number| vec![left(Path::new("a"), None, "why"); number];
-            let (refused, failed) = (some(refused), some(failed));
-            UploadSummary { uploaded, known, refused, failed, stopped, ..UploadSummary::default() }
-                .status()
+            let (rejected, failed) = (some(rejected), some(failed));
+            UploadSummary {
+                uploaded,
+                existing,
+                rejected,
+                failed,
+                stopped,
+                ..UploadSummary::default()
+            }
+            .status()
         };
         assert_eq!(of(1, 0, 5, 0, false), ExitStatus::Done);
         assert_eq!(of(0, 1, 0, 0, false), ExitStatus::Done);

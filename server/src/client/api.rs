@@ -114,9 +114,11 @@ impl ApiClient {
 
     /// Returns those of `hashes`, at most 1,000, that are photos of the event already.
     pub fn existing(&self, hashes: &[&str]) -> Result<HashSet<String>, ClientError> {
-        let answer = self.post("/uploads/known", &json!({ "sha256": hashes }))?;
-        let known =
-            answer.get("known").and_then(Value::as_array).ok_or_else(|| unexpected("known"))?;
+        let answer = self.post("/uploads/existing", &json!({ "sha256": hashes }))?;
+        let known = answer
+            .get("existing")
+            .and_then(Value::as_array)
+            .ok_or_else(|| unexpected("existing"))?;
         Ok(known.iter().filter_map(Value::as_str).map(str::to_owned).collect())
     }
 
@@ -331,7 +333,7 @@ fn classify(status: StatusCode, wait_s: u64, problem: &Value) -> ClientError {
         404 | 410 => ClientError::Gone,
         409 => ClientError::Conflict,
         413 | 415 | 422 => {
-            let code = text("code").unwrap_or("refused").to_owned();
+            let code = text("code").unwrap_or("rejected").to_owned();
             ClientError::Refused { code, why: text("detail").map_or(why, str::to_owned) }
         }
         // 400: a proxy has cut a body. 423: the service is still writing another connection's last piece of

@@ -5,6 +5,7 @@
 mod client;
 pub mod mail;
 mod protection;
+mod renamed;
 mod service;
 pub mod settings;
 mod usage_error;
@@ -37,9 +38,9 @@ pub struct RawConfig {
     /// Folder for downloaded models [env: PICPICK_CACHE] [default: ~/.cache/picpick]
     #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
     cache: Option<PathBuf>,
-    /// Folder with the model files, to use instead of downloading them [env: PICPICK_MODELS_DIR]
+    /// Folder with the model files, to use instead of downloading them [env: PICPICK_MODELS_MIRROR]
     #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
-    offline: Option<PathBuf>,
+    models_mirror: Option<PathBuf>,
     /// Precision of the models, for measurements; 'auto' takes the fastest that passes its check
     #[arg(long, global = true, value_enum, default_value = "auto", hide_short_help = true)]
     precision: Arithmetic,
@@ -84,8 +85,10 @@ impl RawConfig {
     /// Completes the options from the environment and the defaults.
     ///
     /// # Errors
-    /// `UsageError` if a folder is not given and there is no home folder to derive it from.
+    /// `UsageError` if a folder is not given and there is no home folder to derive it from, or if a renamed
+    /// variable is still set under its old name.
     pub fn validate(self) -> Result<Config, UsageError> {
+        renamed::check(|name| env::var_os(name)).map_err(UsageError)?;
         self.validate_in(Environment::read())
     }
 
@@ -117,7 +120,7 @@ impl RawConfig {
             Arithmetic::Cpu => Precision::Only(Provider::Cpu),
         };
         let keyring = self.keyring.or(environment.keyring);
-        let offline = self.offline.or(environment.offline);
+        let offline = self.models_mirror.or(environment.offline);
         Ok(Config { data, keyring, models: cache.join("models"), offline, precision })
     }
 }
@@ -130,7 +133,7 @@ impl Environment {
             data: folder("PICPICK_DATA"),
             keyring: folder("PICPICK_KEYRING"),
             cache: folder("PICPICK_CACHE"),
-            offline: folder("PICPICK_MODELS_DIR"),
+            offline: folder("PICPICK_MODELS_MIRROR"),
             xdg_data: folder("XDG_DATA_HOME"),
             xdg_cache: folder("XDG_CACHE_HOME"),
             home: folder("HOME"),

@@ -17,9 +17,9 @@ use crate::config::settings::{
 pub struct RawProtection {
     /// Rate limit of one client address, in units per second, with a burst of one minute's units: a
     /// read costs 1, a change 2, a search 20, a sign-in 50
-    #[arg(long, env = "PICPICK_RATE_LIMIT", value_name = "UNITS", default_value = "1000",
+    #[arg(long, env = "PICPICK_RATE_LIMIT_IP", value_name = "UNITS", default_value = "1000",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    rate_limit: u32,
+    rate_limit_ip: u32,
     /// Rate limit of one account with all its sessions, in the same units
     #[arg(long, env = "PICPICK_RATE_LIMIT_ACCOUNT", value_name = "UNITS", default_value = "200",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000), hide_short_help = true)]
@@ -29,23 +29,23 @@ pub struct RawProtection {
         value_parser = clap::value_parser!(u32).range(1..=1_000_000), hide_short_help = true)]
     rate_limit_key: u32,
     /// Requests processed at the same time; the same number of uploads in addition
-    #[arg(long, env = "PICPICK_REQUESTS", value_name = "N", default_value = "256",
+    #[arg(long, env = "PICPICK_MAX_CONCURRENT_REQUESTS", value_name = "N", default_value = "256",
         value_parser = clap::value_parser!(u16).range(1..=10_000), hide_short_help = true)]
-    requests: u16,
+    max_concurrent_requests: u16,
     /// Searches and guests' camera frames processed at the same time, in addition [default: the
     /// number of processor cores]
-    #[arg(long, env = "PICPICK_SEARCHES", value_name = "N",
+    #[arg(long, env = "PICPICK_MAX_CONCURRENT_SEARCHES", value_name = "N",
         value_parser = clap::value_parser!(u16).range(1..=512), hide_short_help = true)]
-    searches: Option<u16>,
+    max_concurrent_searches: Option<u16>,
     /// Seconds until the response to a request must start; not for uploads, and at least 600 for
     /// erasures, purges and exports
-    #[arg(long, env = "PICPICK_REQUEST_SECONDS", value_name = "SECONDS", default_value = "30",
+    #[arg(long, env = "PICPICK_REQUEST_TIMEOUT_S", value_name = "SECONDS", default_value = "30",
         value_parser = clap::value_parser!(u16).range(1..=3600), hide_short_help = true)]
-    request_seconds: u16,
+    request_timeout_s: u16,
     /// Connections open at the same time; one address may have half of them
-    #[arg(long, env = "PICPICK_CONNECTIONS", value_name = "N", default_value = "8192",
+    #[arg(long, env = "PICPICK_MAX_CONNECTIONS", value_name = "N", default_value = "8192",
         value_parser = clap::value_parser!(u32).range(2..=1_000_000), hide_short_help = true)]
-    connections: u32,
+    max_connections: u32,
     /// Another origin whose pages may call the API without cookies; may be given several times
     #[arg(
         long = "allow-origin",
@@ -71,8 +71,8 @@ pub struct RawProtection {
     metrics_listen: Option<SocketAddr>,
     /// Send a trace of each request to an OpenTelemetry collector, for instance
     /// http://127.0.0.1:4318/v1/traces
-    #[arg(long, env = "PICPICK_OTLP", value_name = "URL", hide_short_help = true)]
-    pub otlp: Option<String>,
+    #[arg(long, env = "PICPICK_OTLP_ENDPOINT", value_name = "URL", hide_short_help = true)]
+    pub otlp_endpoint: Option<String>,
 }
 
 impl RawProtection {
@@ -87,14 +87,16 @@ impl RawProtection {
         let default = LimitSettings::default();
         let protection = LimitSettings {
             rates: RateSettings {
-                address: self.rate_limit,
+                address: self.rate_limit_ip,
                 account: self.rate_limit_account,
                 key: self.rate_limit_key,
             },
-            requests_max: usize::from(self.requests),
-            search_concurrency: self.searches.map_or(default.search_concurrency, usize::from),
-            request_time_max: Duration::from_secs(u64::from(self.request_seconds)),
-            connections_max: usize::try_from(self.connections).unwrap_or(usize::MAX),
+            requests_max: usize::from(self.max_concurrent_requests),
+            search_concurrency: self
+                .max_concurrent_searches
+                .map_or(default.search_concurrency, usize::from),
+            request_time_max: Duration::from_secs(u64::from(self.request_timeout_s)),
+            connections_max: usize::try_from(self.max_connections).unwrap_or(usize::MAX),
             origins: Origins { without_cookies, with_cookies },
         };
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());

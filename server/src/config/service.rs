@@ -39,8 +39,8 @@ pub struct RawService {
     )]
     trusted_proxies: Vec<IpAddr>,
     /// Store photos in a bucket instead of the data folder; credentials as for 'picpick backup'
-    #[arg(long, env = "PICPICK_PHOTOS", value_name = "s3://BUCKET/PREFIX")]
-    photos: Option<String>,
+    #[arg(long, env = "PICPICK_PHOTO_STORE", value_name = "s3://BUCKET/PREFIX")]
+    photo_store: Option<String>,
     /// Photos indexed at the same time [default: the number of processor cores minus one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     index_jobs: Option<u16>,
@@ -53,7 +53,7 @@ pub struct RawService {
 impl RawService {
     /// Returns the address that traces are sent to.
     pub fn otlp(&self) -> Option<&str> {
-        self.protection.otlp.as_deref()
+        self.protection.otlp_endpoint.as_deref()
     }
 
     /// Validates the options and completes them from the environment. Connects to nothing.
@@ -61,11 +61,11 @@ impl RawService {
     /// # Errors
     /// `UsageError` for an invalid address; the engine's `Error::ObjectStore` for an invalid bucket.
     pub fn validate(self, config: &Config) -> anyhow::Result<Settings> {
-        let bucket = match self.photos {
+        let bucket = match self.photo_store {
             Some(at) if picpick_engine::is_s3(&at) => s3_access(&at)?.map(|access| (at, access)),
             Some(at) => {
                 return Err(UsageError(format!(
-                    "--photos: expected s3://BUCKET/PREFIX, received '{at}'"
+                    "--photo-store: expected s3://BUCKET/PREFIX, received '{at}'"
                 ))
                 .into());
             }

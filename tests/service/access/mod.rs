@@ -71,7 +71,7 @@ fn access_agrees_with_the_table(service: Service) {
 
 /// Returns whether the guard refused the request, as opposed to a handler that rejects a wrong password.
 fn is_refusal(answer: &Answer) -> bool {
-    let ours = ["signed_out", "forbidden", "cross_site"].contains(&answer.code().as_str());
+    let ours = ["unauthenticated", "forbidden", "cross_site"].contains(&answer.code().as_str());
     matches!(answer.status, 401 | 403) && ours
 }
 

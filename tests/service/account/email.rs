@@ -40,7 +40,7 @@ fn an_address_changes_by_a_single_use_link(service: Service) {
     owner.client.put("/me/email", &wrong).fails(403, "forbidden");
     ask(&owner, "not-an-address").fails(422, "invalid");
     ask(&Person { client: owner.client.signed_out(), ..owner.clone() }, &new)
-        .fails(401, "signed_out");
+        .fails(401, "unauthenticated");
     assert!(ask(&owner, &new.to_uppercase()).is(202).body.is_empty());
     let mails = outbox(&service, 2);
     let link = link_to(&mails, &new);
@@ -52,7 +52,7 @@ fn an_address_changes_by_a_single_use_link(service: Service) {
     other.get("/me").is(200);
     confirm(&service, &link).is(204);
     assert_eq!(owner.client.get("/me").is(200).field("email"), new);
-    other.get("/me").fails(401, "signed_out");
+    other.get("/me").fails(401, "unauthenticated");
     owner.try_sign_in(&owner.password, None).fails(401, "wrong_credentials");
     let now = Person { email: new, ..owner.clone() };
     now.sign_in().get("/me").is(200);
@@ -86,7 +86,10 @@ fn change_requests_disclose_nothing_and_are_limited(service: Service) {
     settled(&service);
     outbox(&service, invited + 6);
     // A link expires after an hour, and an expired one does not count against the limit.
-    assert_eq!(service.change_rows("UPDATE links SET expires_unix_s = 1 WHERE kind = 'email'"), 3);
+    assert_eq!(
+        service.change_rows("UPDATE account_links SET expires_unix_s = 1 WHERE kind = 'email'"),
+        3
+    );
     confirm(&service, &link_to(&mails, &free)).fails(410, "gone");
     ask(&owner, &free).is(202);
     settled(&service);
@@ -156,16 +159,17 @@ fn guessing_is_locked_out_without_blocking_sign_in(service: Service) {
         owner.client.put("/me/email", &guess).fails(403, "forbidden");
     }
     // The last failure is moved into the future, so that the delay of 30 s cannot end on a slow machine.
-    let ahead = format!("UPDATE tries SET last_unix_s = {}", now_s() + 1000);
+    let ahead = format!("UPDATE login_failures SET last_failure_unix_s = {}", now_s() + 1000);
     assert_eq!(service.change_rows(&ahead), 1);
     ask(&owner, &new_email()).fails(429, "too_many_requests");
     let change = json!({ "current": owner.password, "new": new_password() });
     owner.client.put("/me/password", &change).fails(429, "too_many_requests");
     owner.sign_in();
-    service.change_rows(&format!("UPDATE tries SET last_unix_s = {}", now_s() - 31));
+    service
+        .change_rows(&format!("UPDATE login_failures SET last_failure_unix_s = {}", now_s() - 31));
     ask(&owner, &new_email()).is(202);
     assert_eq!(
-        service.number("SELECT COUNT(*) FROM tries"),
+        service.number("SELECT COUNT(*) FROM login_failures"),
         0,
         "a right password resets the failures"
     );

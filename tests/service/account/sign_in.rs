@@ -46,7 +46,7 @@ fn the_setup_link_works_once(mut service: Service) {
     service.restart();
     client.post("/setup", &setup(&token)).fails(410, "gone");
     assert_eq!(service.number("SELECT COUNT(*) FROM users"), 1);
-    assert_eq!(service.number("SELECT COUNT(*) FROM links"), 0);
+    assert_eq!(service.number("SELECT COUNT(*) FROM account_links"), 0);
 }
 
 fn a_restart_replaces_the_setup_link(mut service: Service) {
@@ -57,7 +57,7 @@ fn a_restart_replaces_the_setup_link(mut service: Service) {
     assert_ne!(first, second);
     service.client().post("/setup", &setup(&first)).fails(410, "gone");
     // A setup link expires after a week.
-    assert_eq!(service.change_rows("UPDATE links SET expires_unix_s = 1"), 1);
+    assert_eq!(service.change_rows("UPDATE account_links SET expires_unix_s = 1"), 1);
     service.client().post("/setup", &setup(&second)).fails(410, "gone");
 }
 
@@ -72,13 +72,13 @@ fn a_failed_sign_in_discloses_nothing(service: Service) {
     );
     assert!(wrong.headers.get("set-cookie").is_none());
     assert_eq!(wrong.headers["cache-control"], "no-store");
-    owner.client.signed_out().get("/me").fails(401, "signed_out");
+    owner.client.signed_out().get("/me").fails(401, "unauthenticated");
     owner
         .client
         .with_cookie("picpick_session=ppc_made-up-made-up")
         .get("/me")
-        .fails(401, "signed_out");
-    owner.client.with_key("ppk_made-up-made-up").get("/studios").fails(401, "signed_out");
+        .fails(401, "unauthenticated");
+    owner.client.with_key("ppk_made-up-made-up").get("/studios").fails(401, "unauthenticated");
     let set = owner.try_sign_in(&owner.password, None).is(201);
     let cookie = set.headers["set-cookie"].to_str().unwrap().to_owned();
     for part in ["Path=/", "HttpOnly", "SameSite=Lax"] {
@@ -115,7 +115,7 @@ fn guessing_is_locked_out_across_a_restart(mut service: Service) {
     let other = service.member(&owner, &owner.studio(), "viewer", None);
     let mut tried = (guess(&service, &owner), Instant::now());
     while tried.0.is_none() {
-        service.change_rows("DELETE FROM tries");
+        service.change_rows("DELETE FROM login_failures");
         tried = (guess(&service, &owner), Instant::now());
     }
     assert_eq!(tried.0, Some(429), "the sixth attempt is delayed although its password is right");
@@ -125,13 +125,14 @@ fn guessing_is_locked_out_across_a_restart(mut service: Service) {
     // The last failure is set to now, so that a slow start of the service does not end the delay.
     let now = now_s();
     assert!(
-        service.change_rows(&format!("UPDATE tries SET last_unix_s = {now} WHERE failures >= 5"))
-            >= 1
+        service.change_rows(&format!(
+            "UPDATE login_failures SET last_failure_unix_s = {now} WHERE failures >= 5"
+        )) >= 1
     );
     let after = conclusive(&service, &owner, Instant::now());
     assert!(matches!(after, Some(429) | None), "{after:?}");
     // After the delay the right password is accepted and resets the failures.
-    service.change_rows(&format!("UPDATE tries SET last_unix_s = {}", now - 31));
+    service.change_rows(&format!("UPDATE login_failures SET last_failure_unix_s = {}", now - 31));
     Person { client: service.client(), ..owner.clone() }.sign_in();
     let guesser = Person { client: service.client(), ..owner.clone() };
     guesser.try_sign_in("not the password", None).fails(401, "wrong_credentials");
@@ -168,12 +169,12 @@ fn sessions_end(service: Service) {
     assert_eq!(current.len(), 1);
     let id = current[0]["id"].as_str().unwrap();
     owner.client.delete(&format!("/me/sessions/{id}")).is(204);
-    second.get("/me").fails(401, "signed_out");
+    second.get("/me").fails(401, "unauthenticated");
     owner.client.delete(&format!("/me/sessions/{id}")).fails(404, "not_found");
     let answer = third.delete("/session").is(204);
     assert!(answer.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
-    third.get("/me").fails(401, "signed_out");
-    third.delete("/session").fails(401, "signed_out");
+    third.get("/me").fails(401, "unauthenticated");
+    third.delete("/session").fails(401, "unauthenticated");
     assert_eq!(owner.client.get("/me/sessions").is(200).items().len(), 1);
 }
 
@@ -189,9 +190,9 @@ fn an_expired_session_is_rejected(service: Service) {
     let unused = now_s() - 15 * 86_400;
     service
         .change_rows(&format!("UPDATE sessions SET seen_unix_s = {unused} WHERE id = '{idle_id}'"));
-    idle.get("/me").fails(401, "signed_out");
+    idle.get("/me").fails(401, "unauthenticated");
     service.change_rows(&format!("UPDATE sessions SET expires_unix_s = 1 WHERE id = '{old_id}'"));
-    old.get("/me").fails(401, "signed_out");
+    old.get("/me").fails(401, "unauthenticated");
     owner.client.get("/me").is(200);
 }
 
@@ -206,7 +207,7 @@ fn a_new_password_ends_the_other_sessions(service: Service) {
     other.get("/me").is(200);
     let right = json!({ "current": owner.password, "new": new });
     owner.client.put("/me/password", &right).is(204);
-    other.get("/me").fails(401, "signed_out");
+    other.get("/me").fails(401, "unauthenticated");
     owner.client.get("/me").is(200);
     owner.try_sign_in(&owner.password, None).fails(401, "wrong_credentials");
     owner.password = new;
@@ -302,7 +303,7 @@ fn sign_in_requires_the_second_factor_and_codes_are_single_use(service: Service)
     service.change_rows("UPDATE users SET totp_step = 0");
     let last = code(&app, 0);
     client.json("DELETE", path, Some(&json!({ "code": last }))).is(204);
-    service.change_rows("DELETE FROM tries");
+    service.change_rows("DELETE FROM login_failures");
     owner.sign_in();
     let kept = service.number("SELECT COUNT(*) FROM users WHERE totp_secret IS NOT NULL");
     assert_eq!(kept, 0, "the secret is deleted with the second factor");
@@ -349,11 +350,12 @@ fn guessing_the_second_factor_is_locked_out(service: Service) {
         remove(&code(&app, 1000)).fails(403, "forbidden");
     }
     // The last failure is moved into the future, so that the delay of 30 s cannot end on a slow machine.
-    let ahead = format!("UPDATE tries SET last_unix_s = {}", now_s() + 1000);
+    let ahead = format!("UPDATE login_failures SET last_failure_unix_s = {}", now_s() + 1000);
     assert_eq!(service.change_rows(&ahead), 1);
     remove(&code(&app, 0)).fails(429, "too_many_requests");
     assert_eq!(owner.client.get("/me").is(200).document()["second_factor"], true);
-    service.change_rows(&format!("UPDATE tries SET last_unix_s = {}", now_s() - 31));
+    service
+        .change_rows(&format!("UPDATE login_failures SET last_failure_unix_s = {}", now_s() - 31));
     remove(&code(&app, 0)).is(204);
 }
 
@@ -368,7 +370,7 @@ fn users_rename_themselves(service: Service) {
     let studio = owner.studio();
     let members = owner.client.get(&format!("/studios/{studio}/members")).is(200).items();
     assert_eq!(members[0]["name"], "Asha");
-    owner.client.signed_out().patch("/me", &json!({ "name": "A" })).fails(401, "signed_out");
+    owner.client.signed_out().patch("/me", &json!({ "name": "A" })).fails(401, "unauthenticated");
 }
 
 fn acknowledged_writes_survive_a_kill(mut service: Service) {
@@ -407,5 +409,5 @@ fn an_account_export_holds_own_data_only(service: Service) {
     for other in [owner.email.as_str(), owner.id.as_str(), "argon2", "otpauth", "hash\":\"\""] {
         assert!(!text.contains(other), "{other}: {text}");
     }
-    member.client.signed_out().get("/me/export").fails(401, "signed_out");
+    member.client.signed_out().get("/me/export").fails(401, "unauthenticated");
 }

@@ -52,7 +52,7 @@ pub fn an_entry_during_a_revocation_gives_no_access(service: Service) {
         });
         match entered.status {
             204 => {
-                client.with_cookie(&entered.cookie()).get("/album").fails(401, "signed_out");
+                client.with_cookie(&entered.cookie()).get("/album").fails(401, "unauthenticated");
             }
             status => assert!([401, 410].contains(&status), "{entered:?}"),
         }

@@ -50,7 +50,7 @@ fn a_view_pin_opens_an_album_and_an_annotate_pin_adds_rights(service: Service) {
     let photo = studio.upload("a.jpg", &read("obama.jpg"), None);
     let client = service.client();
     for path in ["/album", "/album/photos", &format!("/album/photos/{photo}/thumb")] {
-        client.get(path).fails(401, "signed_out");
+        client.get(path).fails(401, "unauthenticated");
     }
     enter(&client, &studio.token, "111111").fails(401, "wrong_credentials");
     enter(&client, &studio.token, ANNOTATE).fails(401, "wrong_credentials");
@@ -65,9 +65,9 @@ fn a_view_pin_opens_an_album_and_an_annotate_pin_adds_rights(service: Service) {
     assert_eq!((&album["annotates"], album.get("visitor")), (&json!(true), None));
     assert_eq!(listed(&inside), std::slice::from_ref(&photo));
     // A member's session opens no album, and an album session opens nothing else.
-    studio.owner.client.get("/album").fails(401, "signed_out");
-    inside.get("/me").fails(401, "signed_out");
-    inside.get(&studio.photos.path("/photos")).fails(401, "signed_out");
+    studio.owner.client.get("/album").fails(401, "unauthenticated");
+    inside.get("/me").fails(401, "unauthenticated");
+    inside.get(&studio.photos.path("/photos")).fails(401, "unauthenticated");
     // Without the annotate PIN, picks and comments are rejected.
     let pick = format!("/album/photos/{photo}/pick");
     inside.put(&pick, &json!({ "important": true })).fails(403, "forbidden");
@@ -78,7 +78,7 @@ fn a_view_pin_opens_an_album_and_an_annotate_pin_adds_rights(service: Service) {
     second(VIEW).fails(401, "wrong_credentials");
     let named = second(ANNOTATE).is(204).cookie();
     // The session gets a new token with the annotate right, so that an intercepted old token is useless.
-    inside.get("/album").fails(401, "signed_out");
+    inside.get("/album").fails(401, "unauthenticated");
     let inside = client.with_cookie(&named);
     inside.put(&pick, &json!({ "important": true })).is(204);
     assert_eq!(inside.get("/album").is(200).document()["visitor"], "Asha");
@@ -87,12 +87,12 @@ fn a_view_pin_opens_an_album_and_an_annotate_pin_adds_rights(service: Service) {
     inside.delete(&pick).fails(403, "forbidden");
     studio.change(&json!({ "annotate_pin": VIEW })).fails(422, "invalid");
     studio.change(&json!({ "view_pin": "123456" })).is(200);
-    inside.get("/album").fails(401, "signed_out");
+    inside.get("/album").fails(401, "unauthenticated");
     // Without a view PIN the link is enough. A visitor who leaves has no session.
     studio.change(&json!({ "view_pin": "" })).is(200);
     let inside = client.with_cookie(&enter(&client, &studio.token, "").is(204).cookie());
     inside.delete("/album/session").is(204);
-    inside.get("/album").fails(401, "signed_out");
+    inside.get("/album").fails(401, "unauthenticated");
     for bad in ["12345", "1234567890123", "12345a"] {
         studio.change(&json!({ "view_pin": bad })).fails(422, "invalid");
     }
@@ -108,7 +108,7 @@ fn closing_an_album_ends_its_sessions_at_once(service: Service) {
     let second = client.with_cookie(&enter(&client, &other, VIEW).is(204).cookie());
     // Withdrawing a link ends the sessions that were opened with it, and no others.
     studio.owner.client.delete(&studio.path(&format!("/links/{}", studio.link))).is(204);
-    first.get(&thumb).fails(401, "signed_out");
+    first.get(&thumb).fails(401, "unauthenticated");
     enter(&client, &studio.token, VIEW).fails(410, "gone");
     second.get(&thumb).is(200);
     let links = studio.owner.client.get(&studio.path("/links")).is(200).items();
@@ -116,16 +116,16 @@ fn closing_an_album_ends_its_sessions_at_once(service: Service) {
     // An expired album ends all its sessions; a later end reopens them.
     let long_ago = json!({ "ends_unix_s": 1 });
     studio.change(&long_ago).is(200);
-    second.get(&thumb).fails(401, "signed_out");
+    second.get(&thumb).fails(401, "unauthenticated");
     enter(&client, &other, VIEW).fails(410, "gone");
     studio.change(&json!({ "ends_unix_s": 4_000_000_000_i64 })).is(200);
     second.get(&thumb).is(200);
     // A session also ends with its own expiry, and with the deletion of the event.
-    service.change_rows("UPDATE album_visits SET expires_unix_s = 1");
-    second.get(&thumb).fails(401, "signed_out");
+    service.change_rows("UPDATE album_sessions SET expires_unix_s = 1");
+    second.get(&thumb).fails(401, "unauthenticated");
     let again = client.with_cookie(&enter(&client, &other, VIEW).is(204).cookie());
     studio.owner.client.delete(&studio.photos.path("")).is(200);
-    again.get(&thumb).fails(401, "signed_out");
+    again.get(&thumb).fails(401, "unauthenticated");
     enter(&client, &other, VIEW).fails(410, "gone");
 }
 
@@ -417,7 +417,7 @@ fn picks_belong_to_one_visitor(service: Service) {
     owner.delete(&studio.photos.path(&format!("/photos/{quiet}"))).is(200);
     assert_eq!(owner.get(&studio.path("/picks")).is(200).items().len(), 0);
     owner.delete(&studio.path("")).is(204);
-    asha.get("/album").fails(401, "signed_out");
+    asha.get("/album").fails(401, "unauthenticated");
 }
 
 fn comments_are_visible_to_annotators_and_the_studio(service: Service) {

@@ -24,14 +24,14 @@ pub fn guessing_is_delayed_and_reported_and_survives_a_restart(mut service: Serv
     }
     enter(&service.client(), &studio.token, VIEW).fails(429, "too_many_requests");
     service.change_rows(
-        "UPDATE leaking_tries SET whole_unix_s = last_unix_s + 40 * 1800 WHERE subject LIKE 'album:%'",
+        "UPDATE pin_attempts SET tat_unix_s = last_attempt_unix_s + 40 * 1800 WHERE subject LIKE 'album:%'",
     );
     service.kill();
     service.restart();
     let refused = enter(&service.client(), &other, VIEW).fails(429, "too_many_requests");
     assert!(header(&refused, "retry-after").parse::<u64>().unwrap() > 600, "a quarter of an hour");
     service.change_rows(
-        "UPDATE leaking_tries SET whole_unix_s = whole_unix_s - 3601, last_unix_s = last_unix_s - 3601",
+        "UPDATE pin_attempts SET tat_unix_s = tat_unix_s - 3601, last_attempt_unix_s = last_attempt_unix_s - 3601",
     );
     enter(&guesser, &studio.token, VIEW).is(204);
     let path = format!("/studios/{}/alerts", studio.owner.studio());
@@ -61,12 +61,12 @@ pub fn a_cookie_without_the_host_prefix_is_ignored_over_https(service: Service) 
     ask(&client.with_cookie(&cookie), "/album", None).is(200);
     // A cookie without the prefix `__Host-` may have been set by a sibling host or over an unencrypted
     // connection, so it is ignored over HTTPS.
-    ask(&client.with_cookie(plain), "/album", None).fails(401, "signed_out");
+    ask(&client.with_cookie(plain), "/album", None).fails(401, "unauthenticated");
     let both = client.with_cookie(&format!("{plain}x; {cookie}"));
     ask(&both, "/album", None).is(200);
     let session = studio.owner.client.cookie().unwrap();
     assert!(session.starts_with("picpick_session="), "signed in over an unencrypted connection");
-    ask(&studio.owner.client, "/me", None).fails(401, "signed_out");
+    ask(&studio.owner.client, "/me", None).fails(401, "unauthenticated");
     ask(&client.with_cookie(&format!("__Host-{session}")), "/me", None).is(200);
     studio.owner.client.get("/me").is(200);
 }
@@ -74,7 +74,7 @@ pub fn a_cookie_without_the_host_prefix_is_ignored_over_https(service: Service) 
 /// Moves all recorded PIN attempts `seconds` into the past.
 fn shift_attempts(service: &Service, seconds: i64) {
     let rows = service.change_rows(&format!(
-        "UPDATE leaking_tries SET whole_unix_s = whole_unix_s - {seconds}, last_unix_s = last_unix_s - {seconds}"
+        "UPDATE pin_attempts SET tat_unix_s = tat_unix_s - {seconds}, last_attempt_unix_s = last_attempt_unix_s - {seconds}"
     ));
     assert!(rows > 0);
 }
@@ -84,7 +84,7 @@ pub fn right_pins_cause_no_delay_and_wrong_ones_expire(service: Service) {
     let enter = |pin: &str| enter(&service.client(), &studio.token, pin);
     // 38 counted failures: each further wrong PIN delays the album by 15 minutes.
     enter("000000").fails(401, "wrong_credentials");
-    let many = "UPDATE leaking_tries SET whole_unix_s = last_unix_s + 38 * 1800 WHERE subject LIKE 'album:%'";
+    let many = "UPDATE pin_attempts SET tat_unix_s = last_attempt_unix_s + 38 * 1800 WHERE subject LIKE 'album:%'";
     assert_eq!(service.change_rows(many), 1);
     enter(VIEW).fails(429, "too_many_requests");
     shift_attempts(&service, 901);

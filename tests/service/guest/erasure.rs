@@ -58,12 +58,12 @@ pub fn streams_end_with_their_session(service: Service) {
     let guest = || let_in(&service, &scene.owner, &scene.album.event, &face);
     let (leaver, expired) = (guest(), guest());
     let watch = |guest: &Client| {
-        let mut stream = Stream::open(&service, guest, "/guest/news");
-        stream.wait_for("event: photos");
+        let mut stream = Stream::open(&service, guest, "/guest/updates");
+        stream.wait_for("event: update");
         stream
     };
     let streams: Vec<Stream> = (0..4).map(|_| watch(&leaver)).collect();
-    leaver.get("/guest/news").fails(429, "too_many_requests");
+    leaver.get("/guest/updates").fails(429, "too_many_requests");
     let idle = watch(&expired);
     leaver.delete("/guest/session").is(204);
     streams.into_iter().for_each(|stream| drop(stream.rest()));
@@ -124,12 +124,12 @@ pub fn an_event_that_cannot_be_opened_blocks_no_other(mut service: Service) {
     register(&service, &link, "Goes", &new_email());
     assert_eq!(service.stop(), Some(0));
     std::fs::rename(&broken, service.sandbox.path("elsewhere")).unwrap();
-    service.change_rows("UPDATE guests SET leaving_unix_s = 1 WHERE verified_unix_s IS NULL");
-    service.change_rows("UPDATE guests SET notify = 2, told_unix_s = 1");
-    service.change_rows(&of_first("UPDATE guests SET told_unix_s = 0 WHERE"));
+    service.change_rows("UPDATE guests SET erasing_unix_s = 1 WHERE verified_unix_s IS NULL");
+    service.change_rows("UPDATE guests SET notify = 2, notified_unix_s = 1");
+    service.change_rows(&of_first("UPDATE guests SET notified_unix_s = 0 WHERE"));
     service.restart();
     wait_until("the other event's guest is erased", || {
-        service.number("SELECT COUNT(*) FROM guests WHERE leaving_unix_s IS NOT NULL") == 1
+        service.number("SELECT COUNT(*) FROM guests WHERE erasing_unix_s IS NOT NULL") == 1
     });
     assert!(letter(&service, "there is 1 new photo").contains("Another wedding"));
     // The event's export also holds a guest without a template.

@@ -33,9 +33,9 @@ pub fn mails_and_requests_are_limited(service: Service) {
         state["notifications"].as_str().unwrap().to_owned()
     };
     for _ in 0..4 {
-        assert_eq!((wish(true), wish(false)), ("asked".into(), "off".into()));
+        assert_eq!((wish(true), wish(false)), ("pending".into(), "off".into()));
     }
-    assert_eq!(wish(true), "asked");
+    assert_eq!(wish(true), "pending");
     let asked = letter(&service, "g/notify#");
     wait_until("all e-mails are sent", || service.number("SELECT COUNT(*) FROM mails") == 0);
     assert_eq!(letters(&service, "g/notify#").len(), 1);

@@ -100,12 +100,12 @@ fn a_guest_sees_only_their_own_photos(service: Service) {
     let mut guest = register(&service, &scene.token, "Guest", &new_email());
     let before = guest.get("/guest").is(200).document();
     assert_eq!((&before["event"], &before["verified"]), (&json!("Wedding"), &json!(false)));
-    for path in ["/guest/photos", "/guest/faces", "/guest/photos.zip", "/guest/news"] {
+    for path in ["/guest/photos", "/guest/faces", "/guest/photos.zip", "/guest/updates"] {
         guest.get(path).fails(403, "forbidden");
     }
     let unverified = guest.clone();
     assert_eq!(show_head(&mut guest, &head_of("obama3.jpg")), Shown::Passed);
-    unverified.get("/guest").fails(401, "signed_out");
+    unverified.get("/guest").fails(401, "unauthenticated");
     let own = set(&scene.ids[..2]);
     assert_eq!(photos(&guest), own);
     assert_eq!(guest.get("/guest").is(200).document()["photos"], 2);
@@ -133,9 +133,9 @@ fn a_guest_sees_only_their_own_photos(service: Service) {
     own_data::exports_are_complete(&scene, &guest);
     own_data::hidden_and_rejected_photos_are_missing(&scene, &guest);
     // A guest's session gives no access to the studio's routes, and the studio's none to a guest's.
-    guest.get("/me").fails(401, "signed_out");
-    guest.get(&scene.album.path("/photos")).fails(401, "signed_out");
-    scene.owner.client.get("/guest/photos").fails(401, "signed_out");
+    guest.get("/me").fails(401, "unauthenticated");
+    guest.get(&scene.album.path("/photos")).fails(401, "unauthenticated");
+    scene.owner.client.get("/guest/photos").fails(401, "unauthenticated");
 }
 
 fn registration_requires_consent_and_a_link(service: Service) {
@@ -295,7 +295,7 @@ fn new_photos_are_announced_on_the_page_and_by_mail(service: Service) {
     let guest = welcome(&service, &scene.token, "Guest", &new_email(), &head_of("obama3.jpg"));
     assert!(photos(&guest).is_empty());
     let wish = |on: bool| guest.put("/guest/notifications", &json!({ "on": on })).is(200);
-    assert_eq!(wish(true).document()["notifications"], "asked");
+    assert_eq!(wish(true).document()["notifications"], "pending");
     let ticket = token_in(&letter(&service, "g/notify#"), "ppt_");
     let confirm =
         || service.client().post("/guest/notifications/confirm", &json!({ "token": ticket }));
@@ -326,9 +326,9 @@ fn erasing_a_guest_leaves_no_data(service: Service) {
         (&receipt["receipt"]["subject"], &receipt["receipt"]["residue"]),
         (&json!("person"), &json!(0))
     );
-    guest.get("/guest").fails(401, "signed_out");
-    guest.get("/guest/photos").fails(401, "signed_out");
-    for table in ["guests", "guest_sessions", "guest_tickets"] {
+    guest.get("/guest").fails(401, "unauthenticated");
+    guest.get("/guest/photos").fails(401, "unauthenticated");
+    for table in ["guests", "guest_sessions", "guest_email_tokens"] {
         assert_eq!(service.number(&format!("SELECT COUNT(*) FROM {table}")), 0, "{table}");
     }
     let list = |rest: &str| scene.owner.client.get(&scene.album.path(rest)).is(200).items();
@@ -345,7 +345,7 @@ fn erasing_a_guest_leaves_no_data(service: Service) {
     let third = welcome(&service, &scene.token, "Third", &email, &head_of("biden.jpg"));
     let id = list("/guests")[0]["id"].as_str().unwrap().to_owned();
     scene.owner.client.delete(&scene.album.path(&format!("/guests/{id}"))).is(200);
-    third.get("/guest").fails(401, "signed_out");
+    third.get("/guest").fails(401, "unauthenticated");
     scene.owner.client.delete(&scene.album.path(&format!("/guests/{id}"))).fails(404, "not_found");
     let residue = service.run(&["--json", "scan"]);
     // The service has the collection open; its files are scanned nevertheless.
@@ -353,7 +353,7 @@ fn erasing_a_guest_leaves_no_data(service: Service) {
     // Deleting the event erases all its guests.
     let last = welcome(&service, &scene.token, "Last", &email, &head);
     scene.owner.client.delete(&scene.album.path("")).is(200);
-    last.get("/guest").fails(401, "signed_out");
+    last.get("/guest").fails(401, "unauthenticated");
     assert_eq!(service.number("SELECT COUNT(*) FROM guests"), 0);
 }
 

@@ -18,9 +18,7 @@ pub fn exports_are_complete(scene: &Scene, guest: &Client) {
             (kept["photos"].as_array().unwrap().len(), &kept["consents"][0]["version"]),
             (2, &json!("1"))
         );
-        assert!(
-            kept["template_pictures"].as_u64().unwrap() >= 3 && kept.get("embedding").is_none()
-        );
+        assert!(kept["template_images"].as_u64().unwrap() >= 3 && kept.get("embedding").is_none());
     }
     let event = scene.owner.client.get(&scene.album.path("/export")).is(200).body;
     let mut zip = zip::ZipArchive::new(std::io::Cursor::new(event)).unwrap();
@@ -50,17 +48,17 @@ pub fn hidden_and_rejected_photos_are_missing(scene: &Scene, guest: &Client) {
     let items = guest.get("/guest/photos").is(200).items();
     let item = items.iter().find(|item| item["id"] == photo.as_str()).unwrap();
     let face = format!("/guest/faces/{}", item["face"].as_str().unwrap());
-    guest.put(&face, &json!({ "claim": "not_me" })).is(204);
+    guest.put(&face, &json!({ "claim": "reject" })).is(204);
     assert_eq!(photos(guest), set(&scene.ids[1..2]));
     guest.get(&format!("/guest/photos/{photo}/web")).fails(404, "not_found");
-    guest.put(&face, &json!({ "claim": "unsaid" })).is(204);
+    guest.put(&face, &json!({ "claim": "clear" })).is(204);
     assert_eq!(photos(guest), set(&scene.ids[..2]));
     // A claim on another person's face is rejected like one on an unknown face.
     let found =
         scene.album.search(&std::fs::read(sample("biden.jpg")).unwrap(), "").is(200).document();
     let foreign = format!("/guest/faces/{}", found["matches"][0]["face"].as_str().unwrap());
     let unknown = format!("/guest/faces/{}", unknown_id());
-    for claim in ["me", "not_me", "unsaid"] {
+    for claim in ["confirm", "reject", "clear"] {
         let body = json!({ "claim": claim });
         let refused = guest.put(&foreign, &body).is(404);
         assert_eq!(comparable(&refused), comparable(&guest.put(&unknown, &body)));

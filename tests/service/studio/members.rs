@@ -60,7 +60,7 @@ fn an_invitation_can_be_withdrawn_and_expires(service: Service) {
     let body = accept(&withdrawn.field("token"), &new_password());
     guest.post("/invitations/accept", &body).fails(410, "gone");
     let old = owner.invite(&studio, &new_email(), "viewer", None).is(201);
-    assert_eq!(service.change_rows("UPDATE links SET expires_unix_s = 1"), 1);
+    assert_eq!(service.change_rows("UPDATE account_links SET expires_unix_s = 1"), 1);
     let body = accept(&old.field("token"), &new_password());
     guest.post("/invitations/accept", &body).fails(410, "gone");
     assert_eq!(
@@ -180,7 +180,7 @@ fn a_key_is_shown_once_and_expires(service: Service) {
         format!("SELECT COUNT(*) FROM api_keys WHERE token_hash = '{}'", made.field("key"));
     assert_eq!(service.number(&stored), 0, "only a hash of the key is stored");
     owner.client.delete(&format!("{path}/{}", made.field("id"))).is(204);
-    client.get(&format!("/studios/{studio}")).fails(401, "signed_out");
+    client.get(&format!("/studios/{studio}")).fails(401, "unauthenticated");
     // The expiry of a key must be in the future; afterwards the key is rejected.
     let expiring = |unix_s: u64| {
         let body = json!({ "name": "K", "role": "viewer", "expires_unix_s": unix_s });
@@ -193,7 +193,7 @@ fn a_key_is_shown_once_and_expires(service: Service) {
     client.get(&format!("/studios/{studio}")).is(200);
     let id = made.field("id");
     service.change_rows(&format!("UPDATE api_keys SET expires_unix_s = {now} WHERE id = '{id}'"));
-    client.get(&format!("/studios/{studio}")).fails(401, "signed_out");
+    client.get(&format!("/studios/{studio}")).fails(401, "unauthenticated");
 }
 
 fn a_key_for_one_event_opens_nothing_else(service: Service) {

@@ -48,7 +48,7 @@ pub struct Confirmation {
 
 /// Requests a change of the account's e-mail address. Sends a link to the new address; the change takes
 /// effect when the link is confirmed. The response is the same for every address.
-#[utoipa::path(put, path = "/me/email", tag = "account", request_body = NewEmail,
+#[utoipa::path(put, path = "/me/email", operation_id = "email_change", tag = "account", request_body = NewEmail,
     responses((status = 202)))]
 pub async fn request_change(
     State(app): State<App>,
@@ -73,7 +73,7 @@ pub async fn request_change(
 
 async fn new_link(tx: &mut Tx, person: &SignedIn, email: &str) -> Result<Zeroizing<String>> {
     let now = now_s();
-    sqlx::query("DELETE FROM links WHERE kind = 'email' AND expires_unix_s <= $1")
+    sqlx::query("DELETE FROM account_links WHERE kind = 'email' AND expires_unix_s <= $1")
         .bind(now)
         .execute(&mut **tx)
         .await?;
@@ -83,12 +83,13 @@ async fn new_link(tx: &mut Tx, person: &SignedIn, email: &str) -> Result<Zeroizi
         .bind(&person.user)
         .execute(&mut **tx)
         .await?;
-    let open: i64 =
-        sqlx::query("SELECT COUNT(*) AS n FROM links WHERE kind = 'email' AND user_id = $1")
-            .bind(&person.user)
-            .fetch_one(&mut **tx)
-            .await?
-            .try_get("n")?;
+    let open: i64 = sqlx::query(
+        "SELECT COUNT(*) AS n FROM account_links WHERE kind = 'email' AND user_id = $1",
+    )
+    .bind(&person.user)
+    .fetch_one(&mut **tx)
+    .await?
+    .try_get("n")?;
     if open >= LINKS_MAX {
         let detail =
             "Too many confirmation e-mails were requested; use the link of one, or wait an hour.";
@@ -97,7 +98,7 @@ async fn new_link(tx: &mut Tx, person: &SignedIn, email: &str) -> Result<Zeroizi
     }
     let token = new_token("ppe_")?;
     sqlx::query(
-        "INSERT INTO links (id, token_hash, kind, email, user_id, session_id, created_unix_s, expires_unix_s) \
+        "INSERT INTO account_links (id, token_hash, kind, email, user_id, session_id, created_unix_s, expires_unix_s) \
          VALUES ($1, $2, 'email', $3, $4, $5, $6, $7)",
     )
     .bind(new_id()?)
@@ -114,7 +115,8 @@ async fn new_link(tx: &mut Tx, person: &SignedIn, email: &str) -> Result<Zeroizi
 
 /// Changes the account's e-mail address, given the token of the link. Ends all sessions except the one that
 /// requested the change.
-#[utoipa::path(post, path = "/me/email/confirm", tag = "account", request_body = Confirmation,
+#[utoipa::path(post, path = "/me/email/confirm",
+    operation_id = "email_confirm", tag = "account", request_body = Confirmation,
     responses((status = 204)))]
 pub async fn confirm(
     State(app): State<App>,
@@ -123,7 +125,7 @@ pub async fn confirm(
     let gone = || ApiError::new(ErrorKind::Gone, "The link is invalid, expired or already used.");
     let mut tx = app.db().write().await?;
     let link = sqlx::query(
-        "DELETE FROM links WHERE token_hash = $1 AND kind = 'email' AND expires_unix_s > $2 \
+        "DELETE FROM account_links WHERE token_hash = $1 AND kind = 'email' AND expires_unix_s > $2 \
          RETURNING user_id, session_id, email",
     )
     .bind(token_hash(&given.token))
@@ -150,7 +152,7 @@ pub async fn confirm(
         _ => error.into(),
     })?;
     // Reset links sent to the old address must not open the next account that gets this address.
-    sqlx::query("DELETE FROM links WHERE (kind = 'email' AND user_id = $1) OR (kind = 'reset' AND email = $2)")
+    sqlx::query("DELETE FROM account_links WHERE (kind = 'email' AND user_id = $1) OR (kind = 'reset' AND email = $2)")
         .bind(&user)
         .bind(&old)
         .execute(&mut *tx)

@@ -43,7 +43,8 @@ pub struct NewPasswordByLink {
 
 /// Requests a password reset. If the address has an account, it is sent an e-mail with a link. The response
 /// is the same for every address.
-#[utoipa::path(post, path = "/password-resets", tag = "account", request_body = PasswordResetRequest,
+#[utoipa::path(post, path = "/password-resets",
+    operation_id = "password_reset_request", tag = "account", request_body = PasswordResetRequest,
     responses((status = 202)))]
 pub async fn request_reset(
     State(app): State<App>,
@@ -69,7 +70,7 @@ async fn reset_letter(
     email: &str,
 ) -> Result<Option<(EmailMessage, i64)>> {
     let now = now_s();
-    sqlx::query("DELETE FROM links WHERE kind = 'reset' AND expires_unix_s <= $1")
+    sqlx::query("DELETE FROM account_links WHERE kind = 'reset' AND expires_unix_s <= $1")
         .bind(now)
         .execute(&mut **tx)
         .await?;
@@ -80,7 +81,7 @@ async fn reset_letter(
         .fetch_optional(&mut **tx)
         .await?;
     let open: i64 =
-        sqlx::query("SELECT COUNT(*) AS n FROM links WHERE kind = 'reset' AND email = $1")
+        sqlx::query("SELECT COUNT(*) AS n FROM account_links WHERE kind = 'reset' AND email = $1")
             .bind(email)
             .fetch_one(&mut **tx)
             .await?
@@ -90,7 +91,7 @@ async fn reset_letter(
     }
     let token = new_token("ppr_")?;
     sqlx::query(
-        "INSERT INTO links (id, token_hash, kind, email, created_unix_s, expires_unix_s) \
+        "INSERT INTO account_links (id, token_hash, kind, email, created_unix_s, expires_unix_s) \
          VALUES ($1, $2, 'reset', $3, $4, $5)",
     )
     .bind(new_id()?)
@@ -105,7 +106,8 @@ async fn reset_letter(
 
 /// Sets a new password, given the token of the link. Ends all sessions of the account; the client signs in
 /// afterwards.
-#[utoipa::path(put, path = "/password-resets", tag = "account", request_body = NewPasswordByLink,
+#[utoipa::path(put, path = "/password-resets",
+    operation_id = "password_reset_complete", tag = "account", request_body = NewPasswordByLink,
     responses((status = 204)))]
 pub async fn set(
     State(app): State<App>,
@@ -113,7 +115,7 @@ pub async fn set(
 ) -> Result<StatusCode> {
     let gone = || ApiError::new(ErrorKind::Gone, "The link is invalid, expired or already used.");
     let row = sqlx::query(
-        "SELECT l.id AS link, u.id AS user_id, u.email FROM links l JOIN users u ON u.email = l.email \
+        "SELECT l.id AS link, u.id AS user_id, u.email FROM account_links l JOIN users u ON u.email = l.email \
          WHERE l.token_hash = $1 AND l.kind = 'reset' AND l.expires_unix_s > $2",
     )
     .bind(token_hash(&given.token))
@@ -126,12 +128,15 @@ pub async fn set(
     // Hashed before the token is consumed: a rejected password leaves the link valid.
     let hash = password::hash(given.password).await?;
     let mut tx = app.db().write().await?;
-    let used = sqlx::query("DELETE FROM links WHERE id = $1").bind(&link).execute(&mut *tx).await?;
+    let used = sqlx::query("DELETE FROM account_links WHERE id = $1")
+        .bind(&link)
+        .execute(&mut *tx)
+        .await?;
     if used.rows_affected() == 0 {
         return Err(gone());
     }
     // Pending address changes are cancelled too: an attacker may have requested one with the old password.
-    sqlx::query("DELETE FROM links WHERE (kind = 'reset' AND email = $1) OR (kind = 'email' AND user_id = $2)")
+    sqlx::query("DELETE FROM account_links WHERE (kind = 'reset' AND email = $1) OR (kind = 'email' AND user_id = $2)")
         .bind(&email)
         .bind(&user)
         .execute(&mut *tx)
@@ -144,7 +149,7 @@ pub async fn set(
     sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(&user).execute(&mut *tx).await?;
     // Clears the failed sign-ins, so that guesses at the old password do not lock the owner out of the new
     // one.
-    sqlx::query("DELETE FROM tries WHERE subject = $1")
+    sqlx::query("DELETE FROM login_failures WHERE subject = $1")
         .bind(format!("account:{}", sha256(email.as_bytes())))
         .execute(&mut *tx)
         .await?;

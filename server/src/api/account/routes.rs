@@ -79,7 +79,7 @@ pub struct Session {
 }
 
 /// Creates the first account and its studio, given the token of the link printed at the first start.
-#[utoipa::path(post, path = "/setup", tag = "account", request_body = NewSetup,
+#[utoipa::path(post, path = "/setup", operation_id = "setup_complete", tag = "account", request_body = NewSetup,
     responses((status = 201, body = Me)))]
 pub async fn setup(
     State(app): State<App>,
@@ -97,7 +97,7 @@ pub async fn setup(
 }
 
 /// Signs in. The response sets the session cookie.
-#[utoipa::path(post, path = "/session", tag = "account", request_body = Credentials,
+#[utoipa::path(post, path = "/session", operation_id = "session_create", tag = "account", request_body = Credentials,
     responses((status = 201, body = Me)))]
 pub async fn sign_in(
     State(app): State<App>,
@@ -125,7 +125,7 @@ async fn signed_in_response(
 }
 
 /// Signs out: ends the session and clears its cookie.
-#[utoipa::path(delete, path = "/session", tag = "account", responses((status = 204)))]
+#[utoipa::path(delete, path = "/session", operation_id = "session_delete", tag = "account", responses((status = 204)))]
 pub async fn sign_out(State(app): State<App>, person: SignedIn) -> Result<Response> {
     end_session(&app, &person.user, &person.session).await?;
     let mut headers = HeaderMap::new();
@@ -151,7 +151,7 @@ async fn end_session(app: &App, user: &str, session: &str) -> Result<()> {
 }
 
 /// Returns the account of the signed-in user.
-#[utoipa::path(get, path = "/me", tag = "account", responses((status = 200, body = Me)))]
+#[utoipa::path(get, path = "/me", operation_id = "account_show", tag = "account", responses((status = 200, body = Me)))]
 pub async fn me(State(app): State<App>, person: SignedIn) -> Result<Json<Me>> {
     read_me(&app, &person.user).await.map(Json)
 }
@@ -171,7 +171,7 @@ pub async fn read_me(app: &App, user: &str) -> Result<Me> {
 }
 
 /// Changes the user's name. `PUT /me/email` changes the e-mail address.
-#[utoipa::path(patch, path = "/me", tag = "account", request_body = MeChange,
+#[utoipa::path(patch, path = "/me", operation_id = "account_update", tag = "account", request_body = MeChange,
     responses((status = 200, body = Me)))]
 pub async fn change(
     State(app): State<App>,
@@ -201,7 +201,8 @@ pub async fn record(tx: &mut Tx, person: &SignedIn, action: &'static str) -> Res
 
 /// Replaces the password and ends all other sessions. Requires the current password, and a code if the
 /// account has a second factor.
-#[utoipa::path(put, path = "/me/password", tag = "account", request_body = NewPassword,
+#[utoipa::path(put, path = "/me/password",
+    operation_id = "password_change", tag = "account", request_body = NewPassword,
     responses((status = 204)))]
 pub async fn change_password(
     State(app): State<App>,
@@ -214,7 +215,8 @@ pub async fn change_password(
 }
 
 /// Lists the open sessions of the signed-in user, oldest first.
-#[utoipa::path(get, path = "/me/sessions", tag = "account", responses((status = 200, body = Vec<Session>)))]
+#[utoipa::path(get, path = "/me/sessions",
+    operation_id = "session_list", tag = "account", responses((status = 200, body = Vec<Session>)))]
 pub async fn sessions(State(app): State<App>, person: SignedIn) -> Result<Json<Vec<Session>>> {
     read_sessions(&app, &person).await.map(Json)
 }
@@ -238,7 +240,7 @@ pub async fn read_sessions(app: &App, person: &SignedIn) -> Result<Vec<Session>>
 }
 
 /// Ends a session of the signed-in user.
-#[utoipa::path(delete, path = "/me/sessions/{session}", tag = "account",
+#[utoipa::path(delete, path = "/me/sessions/{session}", operation_id = "session_revoke", tag = "account",
     params(("session" = String, Path)), responses((status = 204)))]
 pub async fn end(
     State(app): State<App>,

@@ -29,7 +29,8 @@ pub struct SecondFactor {
 }
 
 /// Creates the secret of a second factor (TOTP). The second factor takes effect when a code confirms it.
-#[utoipa::path(post, path = "/me/second-factor", tag = "account", responses((status = 201, body = SecondFactor)))]
+#[utoipa::path(post, path = "/me/second-factor",
+    operation_id = "second_factor_begin", tag = "account", responses((status = 201, body = SecondFactor)))]
 pub async fn begin(
     State(app): State<App>,
     person: SignedIn,
@@ -56,7 +57,8 @@ pub async fn begin(
 }
 
 /// Confirms the second factor with a code. Sign-in requires a code from now on.
-#[utoipa::path(put, path = "/me/second-factor", tag = "account", request_body = TotpCode, responses((status = 204)))]
+#[utoipa::path(put, path = "/me/second-factor",
+    operation_id = "second_factor_confirm", tag = "account", request_body = TotpCode, responses((status = 204)))]
 pub async fn confirm(
     State(app): State<App>,
     person: SignedIn,
@@ -66,7 +68,8 @@ pub async fn confirm(
 }
 
 /// Removes the second factor. Requires a valid code.
-#[utoipa::path(delete, path = "/me/second-factor", tag = "account", request_body = TotpCode, responses((status = 204)))]
+#[utoipa::path(delete, path = "/me/second-factor",
+    operation_id = "second_factor_remove", tag = "account", request_body = TotpCode, responses((status = 204)))]
 pub async fn remove(
     State(app): State<App>,
     person: SignedIn,

@@ -49,10 +49,10 @@ pub async fn begin_setup(app: &App) -> Result<Option<Zeroizing<String>>> {
     if users > 0 {
         return Ok(None);
     }
-    sqlx::query("DELETE FROM links WHERE kind = 'setup'").execute(&mut *tx).await?;
+    sqlx::query("DELETE FROM account_links WHERE kind = 'setup'").execute(&mut *tx).await?;
     let (token, now) = (new_token("pps_")?, now_s());
     sqlx::query(
-        "INSERT INTO links (id, token_hash, kind, created_unix_s, expires_unix_s) \
+        "INSERT INTO account_links (id, token_hash, kind, created_unix_s, expires_unix_s) \
          VALUES ($1, $2, 'setup', $3, $4)",
     )
     .bind(new_id()?)
@@ -72,7 +72,7 @@ pub async fn begin_setup(app: &App) -> Result<Option<Zeroizing<String>>> {
 pub async fn finish_setup(app: &App, token: &str, setup: SetupRequest) -> Result<NewSession> {
     let mut tx = app.db().write().await?;
     let used = sqlx::query(
-        "DELETE FROM links WHERE kind = 'setup' AND token_hash = $1 AND expires_unix_s > $2",
+        "DELETE FROM account_links WHERE kind = 'setup' AND token_hash = $1 AND expires_unix_s > $2",
     )
     .bind(token_hash(token))
     .bind(now_s())
@@ -198,7 +198,7 @@ pub async fn sign_in(
             return failed(app, &subjects, known).await;
         }
     }
-    sqlx::query("DELETE FROM tries WHERE subject = $1")
+    sqlx::query("DELETE FROM login_failures WHERE subject = $1")
         .bind(&subjects[0])
         .execute(&mut *tx)
         .await?;
@@ -220,12 +220,15 @@ pub async fn sign_in(
 async fn refuse_guessing(app: &App, subjects: &[String]) -> Result<()> {
     let now = now_s();
     for subject in subjects {
-        let row = sqlx::query("SELECT failures, last_unix_s FROM tries WHERE subject = $1")
-            .bind(subject)
-            .fetch_optional(app.db().read())
-            .await?;
+        let row = sqlx::query(
+            "SELECT failures, last_failure_unix_s FROM login_failures WHERE subject = $1",
+        )
+        .bind(subject)
+        .fetch_optional(app.db().read())
+        .await?;
         let Some(row) = row else { continue };
-        let (failures, last): (i64, i64) = (row.try_get("failures")?, row.try_get("last_unix_s")?);
+        let (failures, last): (i64, i64) =
+            (row.try_get("failures")?, row.try_get("last_failure_unix_s")?);
         let over = (failures - FREE_ATTEMPTS).clamp(-1, 10);
         let wait = if over < 0 { 0 } else { (DELAY_S << over).min(DELAY_S_MAX) };
         if last + wait > now {
@@ -261,9 +264,9 @@ async fn count_failure(app: &App, subjects: &[String]) -> Result<()> {
     let mut tx = app.db().write().await?;
     for subject in subjects {
         sqlx::query(
-            "INSERT INTO tries (subject, failures, last_unix_s) VALUES ($1, 1, $2) \
-             ON CONFLICT (subject) DO UPDATE SET last_unix_s = $2, \
-             failures = CASE WHEN tries.last_unix_s < $3 THEN 1 ELSE tries.failures + 1 END",
+            "INSERT INTO login_failures (subject, failures, last_failure_unix_s) VALUES ($1, 1, $2) \
+             ON CONFLICT (subject) DO UPDATE SET last_failure_unix_s = $2, \
+             failures = CASE WHEN login_failures.last_failure_unix_s < $3 THEN 1 ELSE login_failures.failures + 1 END",
         )
         .bind(subject)
         .bind(now)
@@ -299,7 +302,7 @@ pub async fn reauthenticate(
         }
     }
     let mut tx = app.db().write().await?;
-    sqlx::query("DELETE FROM tries WHERE subject = $1")
+    sqlx::query("DELETE FROM login_failures WHERE subject = $1")
         .bind(proof_of(user))
         .execute(&mut *tx)
         .await?;
@@ -390,7 +393,7 @@ pub async fn set_password(
         .bind(keep_session)
         .execute(&mut *tx)
         .await?;
-    sqlx::query("DELETE FROM links WHERE kind = 'email' AND user_id = $1")
+    sqlx::query("DELETE FROM account_links WHERE kind = 'email' AND user_id = $1")
         .bind(user)
         .execute(&mut *tx)
         .await?;

@@ -26,7 +26,7 @@ struct DownloadQuery {
 /// Downloads all photos of the album that may be downloaded, as a ZIP archive with the album's folders.
 /// Responds with `forbidden` if there are none, or if the album limits downloads: then each photo is
 /// downloaded on its own.
-#[utoipa::path(get, path = "/album/download", tag = "album",
+#[utoipa::path(get, path = "/album/download", operation_id = "album_archive_download", tag = "album",
     responses((status = 200, body = BinarySchema, content_type = "application/zip")))]
 pub async fn download_all(State(app): State<App>, visit: AlbumSession) -> Result<Response> {
     if photos::settings(&app, &visit).await?.downloads_max.is_some() {

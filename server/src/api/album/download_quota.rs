@@ -18,7 +18,7 @@ use crate::infra::rate_limit::network;
 
 /// Selects the downloads counted against one quota: by session ($1), by named visitor ($2), or, if $2 is
 /// empty, by hash of link and network ($3).
-const OWN: &str = "(visit_id = $1 OR visitor_id = $2 OR ($2 = '' AND taker = $3))";
+const OWN: &str = "(session_id = $1 OR visitor_id = $2 OR ($2 = '' AND download_identity = $3))";
 
 /// The identity that downloads are counted for.
 struct DownloadIdentity<'a> {
@@ -93,7 +93,7 @@ pub async fn count_download(
         return Err(ApiError::new(ErrorKind::TooManyRequests, detail));
     }
     sqlx::query(
-        "INSERT INTO album_downloads (album_id, visit_id, visitor_id, photo_id, taker) \
+        "INSERT INTO album_downloads (album_id, session_id, visitor_id, photo_id, download_identity) \
          VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(&visit.album)

@@ -67,7 +67,7 @@ fn read_pick(row: &AnyRow) -> sqlx::Result<Pick> {
 }
 
 /// Lists the picks of an album's visitors, oldest first.
-#[utoipa::path(get, path = "/events/{event}/albums/{album}/picks", tag = "albums",
+#[utoipa::path(get, path = "/events/{event}/albums/{album}/picks", operation_id = "album_pick_list", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path), Paging),
     responses((status = 200, body = Page<Pick>)))]
 pub async fn picks(
@@ -86,7 +86,8 @@ pub async fn picks(
 }
 
 /// Lists the comments of an album's visitors, oldest first.
-#[utoipa::path(get, path = "/events/{event}/albums/{album}/comments", tag = "albums",
+#[utoipa::path(get, path = "/events/{event}/albums/{album}/comments",
+    operation_id = "album_comment_list", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path), Paging),
     responses((status = 200, body = Page<Comment>)))]
 pub async fn comments(
@@ -106,7 +107,8 @@ pub async fn comments(
 }
 
 /// Resolves or reopens a visitor's comment.
-#[utoipa::path(patch, path = "/events/{event}/albums/{album}/comments/{comment}", tag = "albums",
+#[utoipa::path(patch, path = "/events/{event}/albums/{album}/comments/{comment}",
+    operation_id = "album_comment_resolve", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path), ("comment" = String, Path)),
     request_body = Resolution, responses((status = 204)))]
 pub async fn resolve(

@@ -45,7 +45,7 @@ fn read(row: &AnyRow) -> sqlx::Result<AlbumLink> {
 }
 
 /// Lists an album's links, oldest first.
-#[utoipa::path(get, path = "/events/{event}/albums/{album}/links", tag = "albums",
+#[utoipa::path(get, path = "/events/{event}/albums/{album}/links", operation_id = "album_link_list", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path), Paging),
     responses((status = 200, body = Page<AlbumLink>)))]
 pub async fn list(
@@ -64,7 +64,7 @@ pub async fn list(
 }
 
 /// Creates a link. Its token is returned only in this response.
-#[utoipa::path(post, path = "/events/{event}/albums/{album}/links", tag = "albums",
+#[utoipa::path(post, path = "/events/{event}/albums/{album}/links", operation_id = "album_link_create", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path)), request_body = NewAlbumLink,
     responses((status = 201, body = AlbumLink)))]
 pub async fn create(
@@ -99,7 +99,8 @@ pub async fn create(
 }
 
 /// Withdraws a link. Sessions that were opened by it end at once.
-#[utoipa::path(delete, path = "/events/{event}/albums/{album}/links/{link}", tag = "albums",
+#[utoipa::path(delete, path = "/events/{event}/albums/{album}/links/{link}",
+    operation_id = "album_link_withdraw", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path), ("link" = String, Path)),
     responses((status = 204)))]
 pub async fn withdraw(

@@ -163,7 +163,7 @@ pub async fn check_exists(app: &App, grant: &Grant, album: &str) -> Result<()> {
 }
 
 /// Lists an event's albums, oldest first.
-#[utoipa::path(get, path = "/events/{event}/albums", tag = "albums",
+#[utoipa::path(get, path = "/events/{event}/albums", operation_id = "album_list", tag = "albums",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<Album>)))]
 pub async fn list(
     State(app): State<App>,
@@ -185,7 +185,7 @@ pub async fn list(
 }
 
 /// Creates an album. Visitors enter it by links, which are created separately.
-#[utoipa::path(post, path = "/events/{event}/albums", tag = "albums",
+#[utoipa::path(post, path = "/events/{event}/albums", operation_id = "album_create", tag = "albums",
     params(("event" = String, Path)), request_body = NewAlbum,
     responses((status = 201, body = Album)))]
 pub async fn create(
@@ -307,7 +307,7 @@ async fn write(tx: &mut Tx, event: &str, stored: &StoredAlbum) -> Result<()> {
 }
 
 /// Returns an album.
-#[utoipa::path(get, path = "/events/{event}/albums/{album}", tag = "albums",
+#[utoipa::path(get, path = "/events/{event}/albums/{album}", operation_id = "album_show", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path)), responses((status = 200, body = Album)))]
 pub async fn show(
     State(app): State<App>,
@@ -319,7 +319,7 @@ pub async fn show(
 
 /// Changes an album. Open sessions are affected at once.
 /// Responds with `conflict` if a concurrent request changed the album's PINs.
-#[utoipa::path(patch, path = "/events/{event}/albums/{album}", tag = "albums",
+#[utoipa::path(patch, path = "/events/{event}/albums/{album}", operation_id = "album_update", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path)), request_body = AlbumChange,
     responses((status = 200, body = Album)))]
 pub async fn change(
@@ -364,16 +364,17 @@ pub async fn change(
     let stored = StoredAlbum { album, view_pin_hash, annotate_pin_hash };
     write(&mut tx, grant.event()?, &stored).await?;
     if new_view {
-        end_visits(&mut tx, "DELETE FROM album_visits", &stored.album.id).await?;
+        end_visits(&mut tx, "DELETE FROM album_sessions", &stored.album.id).await?;
     } else if new_annotate {
-        end_visits(&mut tx, "UPDATE album_visits SET visitor_id = NULL", &stored.album.id).await?;
+        end_visits(&mut tx, "UPDATE album_sessions SET visitor_id = NULL", &stored.album.id)
+            .await?;
     }
     record_by(&mut tx, &grant, "album_change", &stored.album.id, "").await?;
     tx.commit().await?;
     Ok(Json(stored.album))
 }
 
-/// Applies `what`, a DELETE or UPDATE of `album_visits`, to all sessions of an album.
+/// Applies `what`, a DELETE or UPDATE of `album_sessions`, to all sessions of an album.
 async fn end_visits(tx: &mut Tx, what: &str, album: &str) -> Result<()> {
     let text = format!("{what} WHERE link_id IN (SELECT id FROM album_links WHERE album_id = $1)");
     sqlx::query(&text).bind(album).execute(&mut **tx).await?;
@@ -406,7 +407,7 @@ async fn is_pin(pin: &Zeroizing<String>, hash: &Option<String>) -> Result<bool> 
 }
 
 /// Deletes an album with its links, sessions, picks and comments. The photos are kept.
-#[utoipa::path(delete, path = "/events/{event}/albums/{album}", tag = "albums",
+#[utoipa::path(delete, path = "/events/{event}/albums/{album}", operation_id = "album_delete", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path)), responses((status = 204)))]
 pub async fn remove(
     State(app): State<App>,

@@ -73,7 +73,8 @@ pub struct NewPick {
 }
 
 /// Opens an album session by link and PIN. The response sets the session cookie.
-#[utoipa::path(post, path = "/album/session", tag = "album", request_body = AlbumEntry,
+#[utoipa::path(post, path = "/album/session",
+    operation_id = "album_session_create", tag = "album", request_body = AlbumEntry,
     responses((status = 204)))]
 pub async fn enter(
     State(app): State<App>,
@@ -89,7 +90,8 @@ pub async fn enter(
 }
 
 /// Ends the album session and removes its cookie.
-#[utoipa::path(delete, path = "/album/session", tag = "album", responses((status = 204)))]
+#[utoipa::path(delete, path = "/album/session",
+    operation_id = "album_session_delete", tag = "album", responses((status = 204)))]
 pub async fn leave(
     State(app): State<App>,
     visit: AlbumSession,
@@ -102,7 +104,8 @@ pub async fn leave(
 
 /// Checks the second PIN and allows picks and comments under the given name.
 /// The session gets a new token; the response sets the new cookie.
-#[utoipa::path(put, path = "/album/annotator", tag = "album", request_body = Annotator,
+#[utoipa::path(put, path = "/album/annotator",
+    operation_id = "album_session_annotate", tag = "album", request_body = Annotator,
     responses((status = 204)))]
 pub async fn annotate(
     State(app): State<App>,
@@ -117,7 +120,8 @@ pub async fn annotate(
 }
 
 /// Returns the album.
-#[utoipa::path(get, path = "/album", tag = "album", responses((status = 200, body = AlbumView)))]
+#[utoipa::path(get, path = "/album",
+    operation_id = "shared_album_show", tag = "album", responses((status = 200, body = AlbumView)))]
 pub async fn show(
     State(app): State<App>,
     visit: AlbumSession,
@@ -138,7 +142,8 @@ pub async fn show(
 }
 
 /// Lists the album's photos, oldest upload first.
-#[utoipa::path(get, path = "/album/photos", tag = "album", params(AlbumFilter, Paging),
+#[utoipa::path(get, path = "/album/photos",
+    operation_id = "album_photo_list", tag = "album", params(AlbumFilter, Paging),
     responses((status = 200, body = Page<AlbumPhoto>)))]
 pub async fn list(
     State(app): State<App>,
@@ -152,7 +157,8 @@ pub async fn list(
 }
 
 /// Returns one photo of the album.
-#[utoipa::path(get, path = "/album/photos/{photo}", tag = "album", params(("photo" = String, Path)),
+#[utoipa::path(get, path = "/album/photos/{photo}",
+    operation_id = "album_photo_show", tag = "album", params(("photo" = String, Path)),
     responses((status = 200, body = AlbumPhoto)))]
 pub async fn photo(
     State(app): State<App>,
@@ -163,7 +169,8 @@ pub async fn photo(
 }
 
 /// Returns the thumbnail, a JPEG whose longer side has at most 480 pixels.
-#[utoipa::path(get, path = "/album/photos/{photo}/thumb", tag = "album", params(("photo" = String, Path)),
+#[utoipa::path(get, path = "/album/photos/{photo}/thumb",
+    operation_id = "album_photo_thumb_download", tag = "album", params(("photo" = String, Path)),
     responses((status = 200, body = BinarySchema, content_type = "image/jpeg"), (status = 304)))]
 pub async fn thumb(
     State(app): State<App>,
@@ -176,7 +183,8 @@ pub async fn thumb(
 
 /// Returns the screen version, a JPEG whose longer side has at most 2,048 pixels, with the event's watermark.
 /// Viewing does not count as a download, although a browser can save what it displays.
-#[utoipa::path(get, path = "/album/photos/{photo}/web", tag = "album", params(("photo" = String, Path)),
+#[utoipa::path(get, path = "/album/photos/{photo}/web",
+    operation_id = "album_photo_web_download", tag = "album", params(("photo" = String, Path)),
     responses((status = 200, body = BinarySchema, content_type = "image/jpeg"), (status = 304)))]
 pub async fn web(
     State(app): State<App>,
@@ -189,7 +197,8 @@ pub async fn web(
 
 /// Downloads the original file or the screen version, depending on the event and the folder.
 /// Each photo counts once against the visitor's download quota.
-#[utoipa::path(get, path = "/album/photos/{photo}/download", tag = "album", params(("photo" = String, Path)),
+#[utoipa::path(get, path = "/album/photos/{photo}/download",
+    operation_id = "album_photo_download", tag = "album", params(("photo" = String, Path)),
     responses((status = 200, body = BinarySchema, content_type = "image/*"), (status = 206, body = BinarySchema, content_type = "image/*"), (status = 304)))]
 pub async fn download(
     State(app): State<App>,
@@ -205,7 +214,8 @@ pub async fn download(
 }
 
 /// Picks a photo.
-#[utoipa::path(put, path = "/album/photos/{photo}/pick", tag = "album", params(("photo" = String, Path)),
+#[utoipa::path(put, path = "/album/photos/{photo}/pick",
+    operation_id = "pick_set", tag = "album", params(("photo" = String, Path)),
     request_body = NewPick, responses((status = 204)))]
 pub async fn pick(
     State(app): State<App>,
@@ -218,7 +228,8 @@ pub async fn pick(
 }
 
 /// Removes a pick.
-#[utoipa::path(delete, path = "/album/photos/{photo}/pick", tag = "album", params(("photo" = String, Path)),
+#[utoipa::path(delete, path = "/album/photos/{photo}/pick",
+    operation_id = "pick_remove", tag = "album", params(("photo" = String, Path)),
     responses((status = 204)))]
 pub async fn remove_pick(
     State(app): State<App>,
@@ -230,7 +241,8 @@ pub async fn remove_pick(
 }
 
 /// Lists the comments on a photo, oldest first.
-#[utoipa::path(get, path = "/album/photos/{photo}/comments", tag = "album", params(("photo" = String, Path)),
+#[utoipa::path(get, path = "/album/photos/{photo}/comments",
+    operation_id = "comment_list", tag = "album", params(("photo" = String, Path)),
     responses((status = 200, body = Vec<Comment>)))]
 pub async fn comments(
     State(app): State<App>,
@@ -241,7 +253,8 @@ pub async fn comments(
 }
 
 /// Adds a comment to a photo or to a point in it.
-#[utoipa::path(post, path = "/album/photos/{photo}/comments", tag = "album", params(("photo" = String, Path)),
+#[utoipa::path(post, path = "/album/photos/{photo}/comments",
+    operation_id = "comment_create", tag = "album", params(("photo" = String, Path)),
     request_body = NewComment, responses((status = 201, body = Comment)))]
 pub async fn comment(
     State(app): State<App>,
@@ -254,7 +267,8 @@ pub async fn comment(
 }
 
 /// Resolves or reopens a comment.
-#[utoipa::path(patch, path = "/album/comments/{comment}", tag = "album", params(("comment" = String, Path)),
+#[utoipa::path(patch, path = "/album/comments/{comment}",
+    operation_id = "comment_resolve", tag = "album", params(("comment" = String, Path)),
     request_body = Resolution, responses((status = 204)))]
 pub async fn resolve(
     State(app): State<App>,
@@ -267,7 +281,8 @@ pub async fn resolve(
 }
 
 /// Deletes a comment that the visitor wrote.
-#[utoipa::path(delete, path = "/album/comments/{comment}", tag = "album", params(("comment" = String, Path)),
+#[utoipa::path(delete, path = "/album/comments/{comment}",
+    operation_id = "comment_delete", tag = "album", params(("comment" = String, Path)),
     responses((status = 204)))]
 pub async fn delete_comment(
     State(app): State<App>,

@@ -39,7 +39,7 @@ pub async fn link(app: &App, token: &str) -> Result<Option<OpenLink>> {
         "SELECT l.id, l.album_id, a.name, a.view_pin_hash, a.ends_unix_s, e.studio_id, s.name AS studio_name \
          FROM album_links l JOIN albums a ON a.id = l.album_id JOIN events e ON e.id = a.event_id \
          JOIN studios s ON s.id = e.studio_id WHERE l.token_hash = $1 AND a.ends_unix_s > $2 \
-         AND e.ends_unix_s > $2 AND e.deleting_unix_s IS NULL AND e.home = $3",
+         AND e.ends_unix_s > $2 AND e.deleting_unix_s IS NULL AND e.node_id = $3",
     )
     .bind(token_hash(token))
     .bind(now_s())
@@ -101,7 +101,7 @@ pub async fn enter(
     lock_rows(&mut tx, &link.album, &link.id, ("view_pin_hash", link.view_pin_hash.as_deref()))
         .await?;
     sqlx::query(
-        "INSERT INTO album_visits (id, token_hash, link_id, created_unix_s, expires_unix_s) \
+        "INSERT INTO album_sessions (id, token_hash, link_id, created_unix_s, expires_unix_s) \
          VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(new_id()?)
@@ -164,7 +164,7 @@ pub async fn annotate(
     let visitor: String = row.try_get("id")?;
     let token = new_token("ppv_")?;
     let kept =
-        sqlx::query("UPDATE album_visits SET visitor_id = $1, token_hash = $2 WHERE id = $3")
+        sqlx::query("UPDATE album_sessions SET visitor_id = $1, token_hash = $2 WHERE id = $3")
             .bind(&visitor)
             .bind(token_hash(&token))
             .bind(&visit.id)
@@ -174,7 +174,7 @@ pub async fn annotate(
         return Err(ApiError::new(ErrorKind::Gone, "The session has ended; open the link again."));
     }
     // Downloads made before the PIN was entered now count for the named visitor, on every device.
-    sqlx::query("UPDATE album_downloads SET visitor_id = $1 WHERE visit_id = $2")
+    sqlx::query("UPDATE album_downloads SET visitor_id = $1 WHERE session_id = $2")
         .bind(&visitor)
         .bind(&visit.id)
         .execute(&mut *tx)
@@ -186,7 +186,10 @@ pub async fn annotate(
 /// Ends an album session.
 pub async fn leave(app: &App, visit: &AlbumSession) -> Result<()> {
     let mut tx = app.db().write().await?;
-    sqlx::query("DELETE FROM album_visits WHERE id = $1").bind(&visit.id).execute(&mut *tx).await?;
+    sqlx::query("DELETE FROM album_sessions WHERE id = $1")
+        .bind(&visit.id)
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await?;
     Ok(())
 }
@@ -195,7 +198,7 @@ pub async fn leave(app: &App, visit: &AlbumSession) -> Result<()> {
 pub async fn delete_expired(app: &App) -> Result<()> {
     let now = now_s();
     let mut tx = app.db().write().await?;
-    sqlx::query("DELETE FROM album_visits WHERE expires_unix_s <= $1")
+    sqlx::query("DELETE FROM album_sessions WHERE expires_unix_s <= $1")
         .bind(now)
         .execute(&mut *tx)
         .await?;

@@ -29,7 +29,7 @@ pub enum WeaknessFilter {
     /// Photos in which no face was detected.
     WithoutFace,
     /// Photos that could not be read.
-    Unread,
+    Unreadable,
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -37,7 +37,7 @@ pub enum WeaknessFilter {
 pub struct CoverageQuery {
     /// The group of photos to list.
     #[param(value_type = WeaknessFilter, inline, required = true)]
-    pub what: Option<String>,
+    pub issue: Option<String>,
 }
 
 /// A face that searches often miss.
@@ -62,7 +62,7 @@ pub struct WeakPhoto {
     pub created_unix_s: i64,
     /// The photo's faces with the requested weakness, from left to right.
     pub faces: Vec<WeakFace>,
-    /// Why the photo could not be read, to be shown to the studio; only for `unread`.
+    /// Why the photo could not be read, to be shown to the studio; only for `unreadable`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -70,16 +70,16 @@ pub struct WeakPhoto {
 impl CoverageQuery {
     /// Parses the group. Errors with `Invalid` for any other name.
     fn what(&self) -> Result<WeaknessFilter> {
-        let received = self.what.as_deref().unwrap_or_default();
+        let received = self.issue.as_deref().unwrap_or_default();
         Ok(match received {
             "small" => WeaknessFilter::Small,
             "blurred" => WeaknessFilter::Blurred,
             "turned" => WeaknessFilter::Turned,
             "without_face" => WeaknessFilter::WithoutFace,
-            "unread" => WeaknessFilter::Unread,
+            "unreadable" => WeaknessFilter::Unreadable,
             _ => {
                 return Err(ApiError::invalid(format!(
-                    "what: expected small, blurred, turned, without_face or unread, received '{received}'."
+                    "issue: expected small, blurred, turned, without_face or unreadable, received '{received}'."
                 )));
             }
         })
@@ -94,7 +94,7 @@ impl WeaknessFilter {
             WeaknessFilter::Small => Weakness::Small,
             WeaknessFilter::Blurred => Weakness::Blurred,
             WeaknessFilter::Turned => Weakness::Turned,
-            WeaknessFilter::WithoutFace | WeaknessFilter::Unread => {
+            WeaknessFilter::WithoutFace | WeaknessFilter::Unreadable => {
                 return (self == WeaknessFilter::WithoutFace && faces.count() == 0).then(Vec::new);
             }
         };
@@ -125,7 +125,7 @@ const COLUMNS: &str = "p.id, p.content_id, p.name, p.folder_id, p.created_unix_s
 
 /// Lists the photos behind one count of the coverage report, in order of upload. Responds `invalid` for a
 /// `what` other than the five groups.
-#[utoipa::path(get, path = "/events/{event}/coverage/photos", tag = "coverage",
+#[utoipa::path(get, path = "/events/{event}/coverage/photos", operation_id = "coverage_photo_list", tag = "coverage",
     params(("event" = String, Path), CoverageQuery, Paging), responses((status = 200, body = Page<WeakPhoto>)))]
 pub async fn list(
     State(app): State<App>,
@@ -135,7 +135,7 @@ pub async fn list(
 ) -> Result<Json<Page<WeakPhoto>>> {
     let (what, event) = (asked.what()?, grant.event()?);
     let place = |it: &WeakPhoto| (it.created_unix_s, it.id.clone());
-    if what == WeaknessFilter::Unread {
+    if what == WeaknessFilter::Unreadable {
         let select = format!(
             "SELECT {COLUMNS}, j.reason FROM jobs j JOIN photos p ON p.id = j.photo_id \
              WHERE j.event_id = $1 AND j.state = 'failed'"
@@ -157,7 +157,7 @@ pub async fn list(
     Ok(Json(Page::of(photos, limit, |it| (it.created_unix_s, &it.id))))
 }
 
-/// Returns all photos of a group that is computed from the gallery: any but `Unread`.
+/// Returns all photos of a group that is computed from the gallery: any but `Unreadable`.
 async fn weak(app: &App, event: &str, what: WeaknessFilter) -> Result<Vec<WeakPhoto>> {
     let name = event.to_owned();
     let found = app.face_engine().run(move |faces| {

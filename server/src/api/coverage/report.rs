@@ -16,7 +16,7 @@ use crate::infra::jobs::counts;
 #[derive(Serialize, ToSchema)]
 pub struct CoverageCounts {
     /// Photos that were indexed.
-    pub searched: usize,
+    pub indexed: usize,
     /// Indexed photos in which no face was detected.
     pub without_face: usize,
     /// All detected faces: good, small, blurred and turned.
@@ -47,12 +47,12 @@ pub struct FolderCoverage {
 /// The coverage of an event.
 #[derive(Serialize, ToSchema)]
 pub struct EventCoverage {
-    /// All photos of the event: searched, unread and waiting.
+    /// All photos of the event: indexed, unreadable and pending.
     pub photos: usize,
     /// Photos that could not be read.
-    pub unread: usize,
+    pub unreadable: usize,
     /// Photos that are not indexed yet.
-    pub waiting: usize,
+    pub pending: usize,
     #[serde(flatten)]
     pub counted: CoverageCounts,
     /// Folders with indexed photos, oldest first.
@@ -62,7 +62,7 @@ pub struct EventCoverage {
 impl From<&Coverage> for CoverageCounts {
     fn from(coverage: &Coverage) -> Self {
         Self {
-            searched: coverage.photos,
+            indexed: coverage.photos,
             without_face: coverage.without_face,
             faces: coverage.faces,
             good: coverage.good(),
@@ -76,7 +76,7 @@ impl From<&Coverage> for CoverageCounts {
 
 /// Returns the coverage report of an event, as a whole and by folder: how many faces searches find reliably,
 /// and how many they often miss.
-#[utoipa::path(get, path = "/events/{event}/coverage", tag = "coverage",
+#[utoipa::path(get, path = "/events/{event}/coverage", operation_id = "coverage_show", tag = "coverage",
     params(("event" = String, Path)), responses((status = 200, body = EventCoverage)))]
 pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<EventCoverage>> {
     // Computed from the gallery in memory and from counts in SQL; no photo and no stored face is read.
@@ -107,12 +107,12 @@ pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<EventCove
         Some(FolderCoverage { id, name, counted })
     };
     let folders = names.into_iter().filter_map(folder).collect();
-    let unread = size(jobs.failed);
-    let waiting = photos.saturating_sub(all.photos + unread);
+    let unreadable = size(jobs.failed);
+    let pending = photos.saturating_sub(all.photos + unreadable);
     Ok(Json(EventCoverage {
         photos,
-        unread,
-        waiting,
+        unreadable,
+        pending,
         counted: CoverageCounts::from(&all),
         folders,
     }))

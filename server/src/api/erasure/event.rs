@@ -71,14 +71,14 @@ async fn store_receipt(app: &App, studio: &str, event: &str, receipt: &Receipt) 
 pub async fn resume_removals(app: &App) -> Result<()> {
     let now = now_s();
     let mut tx = app.db().write().await?;
-    sqlx::query("UPDATE events SET deleting_unix_s = $1 WHERE ends_unix_s <= $1 AND home = $2 AND deleting_unix_s IS NULL")
+    sqlx::query("UPDATE events SET deleting_unix_s = $1 WHERE ends_unix_s <= $1 AND node_id = $2 AND deleting_unix_s IS NULL")
         .bind(now)
         .bind(app.node_id())
         .execute(&mut *tx)
         .await?;
     tx.commit().await?;
     let rows = sqlx::query(
-        "SELECT id, studio_id FROM events WHERE deleting_unix_s IS NOT NULL AND home = $1",
+        "SELECT id, studio_id FROM events WHERE deleting_unix_s IS NOT NULL AND node_id = $1",
     )
     .bind(app.node_id())
     .fetch_all(app.db().read())

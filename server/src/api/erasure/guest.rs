@@ -41,14 +41,14 @@ pub async fn erase_guest(app: &App, leaving: GuestErasure) -> Result<String> {
     let now = now_s();
     let mut tx = app.db().write().await?;
     sqlx::query(
-        "UPDATE guests SET leaving_unix_s = $1, leaving_faces = $2, notify = 0 WHERE id = $3",
+        "UPDATE guests SET erasing_unix_s = $1, erasing_faces = $2, notify = 0 WHERE id = $3",
     )
     .bind(now)
     .bind(i64::from(leaving.faces))
     .bind(&leaving.guest)
     .execute(&mut *tx)
     .await?;
-    for table in ["guest_sessions", "guest_tickets", "guest_group_members"] {
+    for table in ["guest_sessions", "guest_email_tokens", "guest_group_members"] {
         let text = format!("DELETE FROM {table} WHERE guest_id = $1");
         sqlx::query(&text).bind(&leaving.guest).execute(&mut *tx).await?;
     }
@@ -137,7 +137,7 @@ async fn erase_due(app: &App) -> Result<()> {
         .bind(now - GUEST_IDLE_S)
         .execute(&mut *tx)
         .await?;
-    sqlx::query("DELETE FROM guest_tickets WHERE expires_unix_s <= $1")
+    sqlx::query("DELETE FROM guest_email_tokens WHERE expires_unix_s <= $1")
         .bind(now)
         .execute(&mut *tx)
         .await?;
@@ -153,8 +153,8 @@ async fn erase_due(app: &App) -> Result<()> {
     // A crash between storing a template and setting `verified_unix_s` leaves a row that looks unverified:
     // its template is erased with it.
     let rows = sqlx::query(
-        "SELECT g.id, g.event_id, g.leaving_faces, e.studio_id FROM guests g JOIN events e ON e.id = g.event_id \
-         WHERE e.home = $1 AND e.deleting_unix_s IS NULL AND (g.leaving_unix_s IS NOT NULL \
+        "SELECT g.id, g.event_id, g.erasing_faces, e.studio_id FROM guests g JOIN events e ON e.id = g.event_id \
+         WHERE e.node_id = $1 AND e.deleting_unix_s IS NULL AND (g.erasing_unix_s IS NOT NULL \
          OR (g.verified_unix_s IS NULL AND g.created_unix_s < $2))",
     )
     .bind(app.node_id())
@@ -166,7 +166,7 @@ async fn erase_due(app: &App) -> Result<()> {
             studio: row.try_get("studio_id")?,
             event: row.try_get("event_id")?,
             guest: row.try_get("id")?,
-            faces: row.try_get::<i64, _>("leaving_faces")? != 0,
+            faces: row.try_get::<i64, _>("erasing_faces")? != 0,
         };
         // An event that does not open must not block the other guests; the next run retries it.
         let guest = leaving.guest.clone();

@@ -38,7 +38,7 @@ pub async fn erase(app: &App, stray: &GuestErasure) -> Result<()> {
 /// Scans for orphaned templates in this server's events that received a consent since `since_unix_s`.
 pub async fn erase_orphans(app: &App, since_unix_s: i64) -> Result<()> {
     let events = sqlx::query(
-        "SELECT id, studio_id FROM events WHERE home = $1 AND deleting_unix_s IS NULL AND ends_unix_s > $2 \
+        "SELECT id, studio_id FROM events WHERE node_id = $1 AND deleting_unix_s IS NULL AND ends_unix_s > $2 \
          AND id IN (SELECT event_id FROM guest_consents WHERE given_unix_s >= $3)",
     )
     .bind(app.node_id())

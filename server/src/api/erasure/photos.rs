@@ -36,7 +36,7 @@ pub struct BulkDelete {
 }
 
 /// Removes a photo and its faces permanently.
-#[utoipa::path(delete, path = "/events/{event}/photos/{photo}", tag = "photos",
+#[utoipa::path(delete, path = "/events/{event}/photos/{photo}", operation_id = "photo_delete", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)),
     responses((status = 200, body = RemovedPhoto)))]
 pub async fn remove(
@@ -54,7 +54,7 @@ pub async fn remove(
 }
 
 /// Removes photos and their faces permanently, with one receipt for all of them.
-#[utoipa::path(post, path = "/events/{event}/photos/removal", tag = "photos",
+#[utoipa::path(post, path = "/events/{event}/photos/bulk-delete", operation_id = "photo_bulk_delete", tag = "photos",
     params(("event" = String, Path)), request_body = BulkDelete,
     responses((status = 200, body = RemovedPhoto)))]
 pub async fn remove_many(

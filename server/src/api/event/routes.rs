@@ -112,7 +112,7 @@ fn reason(what: &str, given: Option<String>, otherwise: &str) -> Result<String> 
 
 /// Lists the events of a studio that the caller may see, oldest first. A member of single events sees only
 /// those.
-#[utoipa::path(get, path = "/studios/{studio}/events", tag = "events",
+#[utoipa::path(get, path = "/studios/{studio}/events", operation_id = "event_list", tag = "events",
     params(("studio" = String, Path), Paging), responses((status = 200, body = Page<Event>)))]
 pub async fn list(
     State(app): State<App>,
@@ -131,7 +131,7 @@ pub async fn list(
 }
 
 /// Creates an event with an empty face collection.
-#[utoipa::path(post, path = "/studios/{studio}/events", tag = "events",
+#[utoipa::path(post, path = "/studios/{studio}/events", operation_id = "event_create", tag = "events",
     params(("studio" = String, Path)), request_body = NewEvent,
     responses((status = 201, body = Event)))]
 pub async fn create(
@@ -158,7 +158,7 @@ pub async fn create(
     app.face_engine().run(move |faces| faces.create(&id, &kept)).await?;
     let mut tx = app.db().write().await?;
     sqlx::query(
-        "INSERT INTO events (id, studio_id, name, purpose, legal_basis, ends_unix_s, created_unix_s, home) \
+        "INSERT INTO events (id, studio_id, name, purpose, legal_basis, ends_unix_s, created_unix_s, node_id) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(&event.id)
@@ -186,14 +186,16 @@ pub async fn one(app: &App, event: &str) -> Result<Event> {
 }
 
 /// Returns an event.
-#[utoipa::path(get, path = "/events/{event}", tag = "events", params(("event" = String, Path)),
+#[utoipa::path(get, path = "/events/{event}",
+    operation_id = "event_show", tag = "events", params(("event" = String, Path)),
     responses((status = 200, body = Event)))]
 pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<Event>> {
     one(&app, grant.event()?).await.map(Json)
 }
 
 /// Changes an event.
-#[utoipa::path(patch, path = "/events/{event}", tag = "events", params(("event" = String, Path)),
+#[utoipa::path(patch, path = "/events/{event}",
+    operation_id = "event_update", tag = "events", params(("event" = String, Path)),
     request_body = EventChange, responses((status = 200, body = Event)))]
 pub async fn change(
     State(app): State<App>,
@@ -234,7 +236,8 @@ pub async fn change(
 
 /// Deletes an event permanently, with its faces, photos and all other data. Returns the signed erasure
 /// receipt. A deletion that was started is completed, even after a crash of the server.
-#[utoipa::path(delete, path = "/events/{event}", tag = "events", params(("event" = String, Path)),
+#[utoipa::path(delete, path = "/events/{event}",
+    operation_id = "event_delete", tag = "events", params(("event" = String, Path)),
     responses((status = 200, body = EventReceipt)))]
 pub async fn delete(State(app): State<App>, grant: Grant) -> Result<Json<EventReceipt>> {
     let event = grant.event()?;

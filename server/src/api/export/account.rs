@@ -37,7 +37,8 @@ pub struct ExportedMembership {
 
 /// Returns all data stored about the signed-in user: account, roles, sessions and audit entries. Answers a
 /// data subject's access request.
-#[utoipa::path(get, path = "/me/export", tag = "account", responses((status = 200, body = ExportedMembership)))]
+#[utoipa::path(get, path = "/me/export",
+    operation_id = "account_export", tag = "account", responses((status = 200, body = ExportedMembership)))]
 pub async fn export(
     State(app): State<App>,
     person: SignedIn,

@@ -46,7 +46,8 @@ struct EventExport<'a> {
 
 /// Exports an event as a streamed ZIP archive: the photos in their folders, and `open_collection.json` about the
 /// photos, the albums and the guests. The archive holds no face template and no embedding.
-#[utoipa::path(get, path = "/events/{event}/export", tag = "events", params(("event" = String, Path)),
+#[utoipa::path(get, path = "/events/{event}/export",
+    operation_id = "event_export", tag = "events", params(("event" = String, Path)),
     responses((status = 200, body = BinarySchema, content_type = "application/zip")))]
 pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     let event = one(&app, grant.event()?).await?;

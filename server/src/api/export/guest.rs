@@ -40,9 +40,9 @@ pub struct GuestExport {
     /// Faces that the guest claimed as theirs.
     pub faces_confirmed: Vec<String>,
     /// Faces that the guest claimed not to be theirs.
-    pub faces_refused: Vec<String>,
+    pub faces_rejected: Vec<String>,
     /// Number of images that the template was computed from; none of them is kept.
-    pub template_pictures: Option<usize>,
+    pub template_images: Option<usize>,
 }
 
 /// A consent in the export.
@@ -61,7 +61,7 @@ pub struct ExportedConsent {
 /// - `NotFound` if the event has no such guest.
 pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport> {
     let row = sqlx::query(
-        "SELECT * FROM guests WHERE id = $1 AND event_id = $2 AND leaving_unix_s IS NULL",
+        "SELECT * FROM guests WHERE id = $1 AND event_id = $2 AND erasing_unix_s IS NULL",
     )
     .bind(guest)
     .bind(event)
@@ -108,8 +108,8 @@ pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport>
         consents: consents.collect::<Result<_>>()?,
         photos: photos.into_iter().map(|photo| photo.id).collect(),
         faces_confirmed: listed(said.as_ref().map(|guest| &guest.confirmed)),
-        faces_refused: listed(said.as_ref().map(|guest| &guest.rejected)),
-        template_pictures: said.as_ref().map(|guest| guest.template.pictures),
+        faces_rejected: listed(said.as_ref().map(|guest| &guest.rejected)),
+        template_images: said.as_ref().map(|guest| guest.template.pictures),
     })
 }
 
@@ -126,7 +126,7 @@ fn found_or_none<T>(found: Result<T>) -> Result<Option<T>> {
 /// skipped and logged.
 pub async fn of_event(app: &App, event: &str) -> Result<Vec<GuestExport>> {
     let rows = sqlx::query(
-        "SELECT id FROM guests WHERE event_id = $1 AND leaving_unix_s IS NULL ORDER BY created_unix_s, id",
+        "SELECT id FROM guests WHERE event_id = $1 AND erasing_unix_s IS NULL ORDER BY created_unix_s, id",
     )
     .bind(event)
     .fetch_all(app.db().read())
@@ -147,7 +147,7 @@ pub async fn of_event(app: &App, event: &str) -> Result<Vec<GuestExport>> {
 }
 
 /// Exports the guest's data as a ZIP archive: `guest.json` and the photos that may be downloaded.
-#[utoipa::path(get, path = "/guest/export", tag = "guest",
+#[utoipa::path(get, path = "/guest/export", operation_id = "guest_account_export", tag = "guest",
     responses((status = 200, body = BinarySchema, content_type = "application/zip")))]
 pub async fn own(State(app): State<App>, visit: GuestSession) -> Result<Response> {
     let (event, guest) = (visit.event.clone(), visit.guest.clone());
@@ -155,7 +155,8 @@ pub async fn own(State(app): State<App>, visit: GuestSession) -> Result<Response
 }
 
 /// Exports a guest's data as a ZIP archive, for a guest who asked the studio.
-#[utoipa::path(get, path = "/events/{event}/guests/{guest}/export", tag = "guests of an event",
+#[utoipa::path(get, path = "/events/{event}/guests/{guest}/export",
+    operation_id = "guest_export", tag = "guests of an event",
     params(("event" = String, Path), ("guest" = String, Path)),
     responses((status = 200, body = BinarySchema, content_type = "application/zip")))]
 pub async fn of_guest(

@@ -80,7 +80,8 @@ pub struct AccessGranted {
 }
 
 /// Requests access without a camera; the studio decides.
-#[utoipa::path(post, path = "/guest/requests", tag = "guest", request_body = NewAccessRequest,
+#[utoipa::path(post, path = "/guest/requests",
+    operation_id = "guest_request_create", tag = "guest", request_body = NewAccessRequest,
     responses((status = 204)))]
 pub async fn create(
     State(app): State<App>,
@@ -168,7 +169,8 @@ fn text(what: &str, text: &str) -> Result<String> {
 }
 
 /// Lists an event's pending requests, oldest first.
-#[utoipa::path(get, path = "/events/{event}/guest-requests", tag = "guests of an event",
+#[utoipa::path(get, path = "/events/{event}/guest-requests",
+    operation_id = "guest_request_list", tag = "guests of an event",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<AccessRequest>)))]
 pub async fn list(
     State(app): State<App>,
@@ -197,7 +199,8 @@ pub async fn list(
 }
 
 /// Accepts a request: registers the guest with the chosen face and sends them a link by e-mail.
-#[utoipa::path(post, path = "/events/{event}/guest-requests/{request}", tag = "guests of an event",
+#[utoipa::path(post, path = "/events/{event}/guest-requests/{request}",
+    operation_id = "guest_request_approve", tag = "guests of an event",
     params(("event" = String, Path), ("request" = String, Path)), request_body = AccessGranted,
     responses((status = 204)))]
 pub async fn approve(
@@ -264,7 +267,7 @@ async fn enter(
         .execute(&mut *tx)
         .await?;
     let verified = sqlx::query(
-        "UPDATE guests SET verified_unix_s = $1 WHERE id = $2 AND leaving_unix_s IS NULL",
+        "UPDATE guests SET verified_unix_s = $1 WHERE id = $2 AND erasing_unix_s IS NULL",
     )
     .bind(now_s())
     .bind(guest)
@@ -283,7 +286,8 @@ async fn enter(
 }
 
 /// Declines a request and deletes it.
-#[utoipa::path(delete, path = "/events/{event}/guest-requests/{request}", tag = "guests of an event",
+#[utoipa::path(delete, path = "/events/{event}/guest-requests/{request}",
+    operation_id = "guest_request_decline", tag = "guests of an event",
     params(("event" = String, Path), ("request" = String, Path)), responses((status = 204)))]
 pub async fn decline(
     State(app): State<App>,

@@ -37,7 +37,7 @@ pub struct GuestRow {
 pub enum Notifications {
     Off,
     /// Requested, not yet confirmed.
-    Asked,
+    Pending,
     On,
 }
 
@@ -61,14 +61,14 @@ impl Notifications {
     pub fn of(notify: i64) -> Self {
         match notify {
             2 => Self::On,
-            1 => Self::Asked,
+            1 => Self::Pending,
             _ => Self::Off,
         }
     }
 }
 
 /// Lists an event's guests, oldest first.
-#[utoipa::path(get, path = "/events/{event}/guests", tag = "guests of an event",
+#[utoipa::path(get, path = "/events/{event}/guests", operation_id = "guest_list", tag = "guests of an event",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<GuestRow>)))]
 pub async fn list(
     State(app): State<App>,
@@ -88,7 +88,7 @@ pub async fn list(
         })
     };
     let list = PageQuery {
-        select: "SELECT * FROM guests WHERE event_id = $1 AND leaving_unix_s IS NULL",
+        select: "SELECT * FROM guests WHERE event_id = $1 AND erasing_unix_s IS NULL",
         values: &[BoundValue::Text(grant.event()?)],
         order: BY_CREATION,
     };
@@ -96,7 +96,8 @@ pub async fn list(
 }
 
 /// Lists the consents given at an event, including withdrawn ones, oldest first.
-#[utoipa::path(get, path = "/events/{event}/guest-consents", tag = "guests of an event",
+#[utoipa::path(get, path = "/events/{event}/guest-consents",
+    operation_id = "guest_consent_list", tag = "guests of an event",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<ConsentRecord>)))]
 pub async fn consents(
     State(app): State<App>,
@@ -124,7 +125,8 @@ pub async fn consents(
 
 /// Erases a guest who asked the studio for it: template, sessions and e-mail tokens.
 /// The response is the signed receipt.
-#[utoipa::path(delete, path = "/events/{event}/guests/{guest}", tag = "guests of an event",
+#[utoipa::path(delete, path = "/events/{event}/guests/{guest}",
+    operation_id = "guest_delete", tag = "guests of an event",
     params(("event" = String, Path), ("guest" = String, Path)),
     responses((status = 200, body = EventReceipt)))]
 pub async fn remove(
@@ -136,7 +138,7 @@ pub async fn remove(
         return Err(ApiError::not_found());
     }
     let mut tx = app.db().write().await?;
-    sqlx::query("SELECT id FROM guests WHERE id = $1 AND event_id = $2 AND leaving_unix_s IS NULL")
+    sqlx::query("SELECT id FROM guests WHERE id = $1 AND event_id = $2 AND erasing_unix_s IS NULL")
         .bind(&guest)
         .bind(grant.event()?)
         .fetch_one(&mut *tx)

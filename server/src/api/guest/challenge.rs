@@ -65,7 +65,7 @@ pub struct ChallengeState {
 }
 
 /// Begins a challenge and ends the session's previous one.
-#[utoipa::path(post, path = "/guest/challenges", tag = "guest",
+#[utoipa::path(post, path = "/guest/challenges", operation_id = "guest_challenge_create", tag = "guest",
     responses((status = 201, body = NewChallenge)))]
 pub async fn begin(
     State(app): State<App>,
@@ -74,7 +74,7 @@ pub async fn begin(
 ) -> Result<(StatusCode, Json<NewChallenge>)> {
     let who = challenge_throttle::subject_of(&app, &visit, from).await?;
     let left = app.challenges().remove_ended(&who.session);
-    left.iter().for_each(|_| metrics::count_challenge("left"));
+    left.iter().for_each(|_| metrics::count_challenge("abandoned"));
     challenge_throttle::record_abandoned(&app, &left).await?;
     challenge_throttle::check_lockout(&app, &who).await?;
     let (id, guidance) = app.challenges().begin(who)?;
@@ -84,7 +84,7 @@ pub async fn begin(
 
 /// Submits the next frame: a JPEG from the camera, about 640 pixels wide, at most 4 megapixels.
 /// Clients send a few frames per second, one at a time.
-#[utoipa::path(post, path = "/guest/challenges/{challenge}/frames", tag = "guest",
+#[utoipa::path(post, path = "/guest/challenges/{challenge}/frames", operation_id = "guest_frame_submit", tag = "guest",
     params(("challenge" = String, Path)), request_body(content = BinarySchema, content_type = "image/jpeg"),
     responses((status = 200, body = ChallengeState)))]
 pub async fn show(
@@ -152,7 +152,7 @@ async fn find_registered(app: &App, visit: &GuestSession, template: Template) ->
     let contact: String = row.try_get("contact_hash")?;
     let known = sqlx::query(
         "SELECT id FROM guests WHERE event_id = $1 AND contact_hash = $2 AND verified_unix_s IS NOT NULL \
-         AND leaving_unix_s IS NULL ORDER BY created_unix_s, id",
+         AND erasing_unix_s IS NULL ORDER BY created_unix_s, id",
     )
     .bind(&visit.event)
     .bind(&contact)
@@ -192,7 +192,7 @@ async fn passed(
     let now = now_s();
     let mut tx = app.db().write().await?;
     let there = sqlx::query(
-        "UPDATE guests SET verified_unix_s = $1 WHERE id = $2 AND leaving_unix_s IS NULL",
+        "UPDATE guests SET verified_unix_s = $1 WHERE id = $2 AND erasing_unix_s IS NULL",
     )
     .bind(now)
     .bind(&guest)

@@ -44,14 +44,14 @@ impl TokenPurpose {
 
 /// Issues a token of `guest`. Earlier tokens of the same purpose become invalid.
 pub async fn issue(tx: &mut Tx, guest: &str, purpose: TokenPurpose) -> Result<Zeroizing<String>> {
-    sqlx::query("DELETE FROM guest_tickets WHERE guest_id = $1 AND kind = $2")
+    sqlx::query("DELETE FROM guest_email_tokens WHERE guest_id = $1 AND kind = $2")
         .bind(guest)
         .bind(purpose.as_str())
         .execute(&mut **tx)
         .await?;
     let token = new_token("ppt_")?;
     sqlx::query(
-        "INSERT INTO guest_tickets (token_hash, guest_id, kind, expires_unix_s) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO guest_email_tokens (token_hash, guest_id, kind, expires_unix_s) VALUES ($1, $2, $3, $4)",
     )
     .bind(token_hash(&token))
     .bind(guest)
@@ -74,7 +74,7 @@ pub async fn count_message(tx: &mut Tx, contact_hash: &str) -> Result<()> {
 /// Returns whether `guest` has an unused token that was issued less than an hour ago.
 pub async fn is_fresh(tx: &mut Tx, guest: &str, purpose: TokenPurpose) -> Result<bool> {
     let row = sqlx::query(
-        "SELECT COUNT(*) AS n FROM guest_tickets WHERE guest_id = $1 AND kind = $2 AND expires_unix_s > $3",
+        "SELECT COUNT(*) AS n FROM guest_email_tokens WHERE guest_id = $1 AND kind = $2 AND expires_unix_s > $3",
     )
     .bind(guest)
     .bind(purpose.as_str())
@@ -90,7 +90,7 @@ pub async fn is_fresh(tx: &mut Tx, guest: &str, purpose: TokenPurpose) -> Result
 /// - `LostPhotoRow` if the token is invalid, expired or already used.
 pub async fn consume(tx: &mut Tx, token: &str, purpose: TokenPurpose) -> Result<String> {
     let row = sqlx::query(
-        "DELETE FROM guest_tickets WHERE token_hash = $1 AND kind = $2 AND expires_unix_s > $3 \
+        "DELETE FROM guest_email_tokens WHERE token_hash = $1 AND kind = $2 AND expires_unix_s > $3 \
          RETURNING guest_id",
     )
     .bind(token_hash(token))

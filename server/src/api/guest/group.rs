@@ -43,7 +43,7 @@ pub async fn others(app: &App, guest: &str) -> Result<Vec<String>> {
     let rows = sqlx::query(
         "SELECT m.guest_id FROM guest_group_members own JOIN guest_group_members m ON m.group_id = own.group_id \
          JOIN guests g ON g.id = m.guest_id \
-         WHERE own.guest_id = $1 AND m.guest_id <> $1 AND g.leaving_unix_s IS NULL",
+         WHERE own.guest_id = $1 AND m.guest_id <> $1 AND g.erasing_unix_s IS NULL",
     )
     .bind(guest)
     .fetch_all(app.db().read())
@@ -52,7 +52,7 @@ pub async fn others(app: &App, guest: &str) -> Result<Vec<String>> {
 }
 
 /// Creates a group, or a new code if the guest is in a group already.
-#[utoipa::path(post, path = "/guest/group", tag = "guest",
+#[utoipa::path(post, path = "/guest/group", operation_id = "guest_group_create", tag = "guest",
     responses((status = 201, body = GroupCode)))]
 pub async fn create(
     State(app): State<App>,
@@ -94,7 +94,7 @@ pub async fn create(
 }
 
 /// Joins a group by its code. The guest leaves their previous group.
-#[utoipa::path(put, path = "/guest/group", tag = "guest", request_body = GroupJoin,
+#[utoipa::path(put, path = "/guest/group", operation_id = "guest_group_join", tag = "guest", request_body = GroupJoin,
     responses((status = 204)))]
 pub async fn join(
     State(app): State<App>,
@@ -120,7 +120,8 @@ pub async fn join(
 }
 
 /// Leaves the guest's group.
-#[utoipa::path(delete, path = "/guest/group", tag = "guest", responses((status = 204)))]
+#[utoipa::path(delete, path = "/guest/group",
+    operation_id = "guest_group_leave", tag = "guest", responses((status = 204)))]
 pub async fn leave(State(app): State<App>, visit: GuestSession) -> Result<StatusCode> {
     let mut tx = app.db().write().await?;
     leave_group(&mut tx, &visit.guest).await?;

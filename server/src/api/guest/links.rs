@@ -59,7 +59,7 @@ pub async fn open(app: &App, token: &str) -> Result<Option<OpenGuestLink>> {
         "SELECT l.event_id, e.name, e.studio_id, e.ends_unix_s, s.name AS studio_name FROM guest_links l \
          JOIN events e ON e.id = l.event_id JOIN studios s ON s.id = e.studio_id \
          WHERE l.token_hash = $1 AND l.expires_unix_s > $2 AND e.ends_unix_s > $2 \
-         AND e.deleting_unix_s IS NULL AND e.home = $3",
+         AND e.deleting_unix_s IS NULL AND e.node_id = $3",
     )
     .bind(token_hash(token))
     .bind(now_s())
@@ -107,7 +107,7 @@ fn read(row: &AnyRow) -> sqlx::Result<GuestLink> {
 }
 
 /// Lists an event's guest links, oldest first.
-#[utoipa::path(get, path = "/events/{event}/guest-links", tag = "guests of an event",
+#[utoipa::path(get, path = "/events/{event}/guest-links", operation_id = "guest_link_list", tag = "guests of an event",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<GuestLink>)))]
 pub async fn list(
     State(app): State<App>,
@@ -123,7 +123,8 @@ pub async fn list(
 }
 
 /// Creates a guest link. Its URL and QR code are returned only in this response.
-#[utoipa::path(post, path = "/events/{event}/guest-links", tag = "guests of an event",
+#[utoipa::path(post, path = "/events/{event}/guest-links",
+    operation_id = "guest_link_create", tag = "guests of an event",
     params(("event" = String, Path)), request_body = NewGuestLink,
     responses((status = 201, body = GuestLink)))]
 pub async fn create(
@@ -167,7 +168,8 @@ pub async fn create(
 }
 
 /// Withdraws a link. It accepts no new guests; guests who are registered keep their access.
-#[utoipa::path(delete, path = "/events/{event}/guest-links/{guest_link}", tag = "guests of an event",
+#[utoipa::path(delete, path = "/events/{event}/guest-links/{guest_link}",
+    operation_id = "guest_link_withdraw", tag = "guests of an event",
     params(("event" = String, Path), ("guest_link" = String, Path)), responses((status = 204)))]
 pub async fn withdraw(
     State(app): State<App>,

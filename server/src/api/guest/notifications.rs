@@ -43,16 +43,16 @@ const KEEP_ALIVE: Duration = Duration::from_secs(45);
 pub struct GuestUpdate {
     pub photos: usize,
     /// Number of candidate faces that the guest is asked about.
-    pub asked: usize,
+    pub candidates: usize,
 }
 
 /// A server-sent event.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes what is written as a stream")]
 pub struct GuestUpdateEvent {
-    /// Always `photos`.
+    /// Always `update`.
     event: String,
-    /// `{"photos": N, "asked": N}`.
+    /// `{"photos": N, "candidates": N}`.
     data: String,
 }
 
@@ -67,7 +67,7 @@ pub async fn record_new_matches(app: &App, event: &str, sightings: &[NewMatch]) 
     }
     let mut tx = app.db().write().await?;
     for guest in &guests {
-        sqlx::query("UPDATE guests SET news = 1 WHERE id = $1 AND notify = 2")
+        sqlx::query("UPDATE guests SET has_new_photos = 1 WHERE id = $1 AND notify = 2")
             .bind(guest)
             .execute(&mut *tx)
             .await?;
@@ -79,12 +79,12 @@ pub async fn record_new_matches(app: &App, event: &str, sightings: &[NewMatch]) 
 
 async fn counted(app: &App, visit: &GuestSession) -> Result<GuestUpdate> {
     let found = found(app, &visit.event, &visit.guest, &[]).await?;
-    Ok(GuestUpdate { photos: found.photos.len(), asked: found.asked.len() })
+    Ok(GuestUpdate { photos: found.photos.len(), candidates: found.asked.len() })
 }
 
-/// Streams the number of the guest's photos as server-sent events named `photos`, the first at once.
+/// Streams the numbers of the guest's photos and candidate faces as server-sent events named `update`, the first at once.
 /// The stream ends with the guest's session.
-#[utoipa::path(get, path = "/guest/news", tag = "guest",
+#[utoipa::path(get, path = "/guest/updates", operation_id = "guest_update_stream", tag = "guest",
     responses((status = 200, body = GuestUpdateEvent, content_type = "text/event-stream")))]
 pub async fn watch(
     State(app): State<App>,
@@ -100,7 +100,7 @@ pub async fn watch(
             None => next(&app, &visit, &mut news, last).await.ok()?,
         };
         let data = serde_json::to_string(&now).unwrap_or_default();
-        let event = Event::default().event("photos").data(data);
+        let event = Event::default().event("update").data(data);
         Some((Ok(event), (app, visit, news, None, now, watching)))
     });
     Ok(Sse::new(told.fuse().boxed()).keep_alive(KeepAlive::default()))
@@ -152,7 +152,7 @@ pub async fn check_session(app: &App, visit: &GuestSession) -> Result<()> {
     let row = sqlx::query(
         "SELECT s.id FROM guest_sessions s JOIN guests g ON g.id = s.guest_id \
          JOIN events e ON e.id = g.event_id WHERE s.id = $1 AND s.verified = 1 \
-         AND g.id = $2 AND g.leaving_unix_s IS NULL AND e.deleting_unix_s IS NULL AND e.ends_unix_s > $3",
+         AND g.id = $2 AND g.erasing_unix_s IS NULL AND e.deleting_unix_s IS NULL AND e.ends_unix_s > $3",
     )
     .bind(&visit.session)
     .bind(&visit.guest)
@@ -185,7 +185,7 @@ pub async fn run_notifications(app: App) {
 async fn notify_all(app: &App) -> Result<()> {
     let mut tx = app.db().write().await?;
     sqlx::query(
-        "UPDATE guests SET news = 1 WHERE notify = 2 AND event_id IN (SELECT id FROM events WHERE home = $1)",
+        "UPDATE guests SET has_new_photos = 1 WHERE notify = 2 AND event_id IN (SELECT id FROM events WHERE node_id = $1)",
     )
     .bind(app.node_id())
     .execute(&mut *tx)
@@ -199,9 +199,9 @@ async fn send_due(app: &App) -> Result<()> {
     let rows = sqlx::query(
         "SELECT g.id, g.event_id, g.contact, g.language, e.name AS event_name, s.name AS studio_name \
          FROM guests g JOIN events e ON e.id = g.event_id JOIN studios s ON s.id = e.studio_id \
-         WHERE g.news = 1 AND g.notify = 2 AND g.verified_unix_s IS NOT NULL AND g.leaving_unix_s IS NULL \
-         AND g.told_unix_s < $1 AND e.home = $2 AND e.deleting_unix_s IS NULL AND e.ends_unix_s > $3 \
-         ORDER BY g.told_unix_s LIMIT $4",
+         WHERE g.has_new_photos = 1 AND g.notify = 2 AND g.verified_unix_s IS NOT NULL AND g.erasing_unix_s IS NULL \
+         AND g.notified_unix_s < $1 AND e.node_id = $2 AND e.deleting_unix_s IS NULL AND e.ends_unix_s > $3 \
+         ORDER BY g.notified_unix_s LIMIT $4",
     )
     .bind(now - MESSAGE_INTERVAL_S)
     .bind(app.node_id())
@@ -225,7 +225,7 @@ async fn send_due(app: &App) -> Result<()> {
 async fn postpone(app: &App, guest: &str, why: ErrorKind, now: i64) -> Result<()> {
     let news = i64::from(why != ErrorKind::NotFound);
     let mut tx = app.db().write().await?;
-    sqlx::query("UPDATE guests SET news = $1, told_unix_s = $2 WHERE id = $3")
+    sqlx::query("UPDATE guests SET has_new_photos = $1, notified_unix_s = $2 WHERE id = $3")
         .bind(news)
         .bind(now)
         .bind(guest)
@@ -259,12 +259,12 @@ async fn send_to(app: &App, row: &AnyRow, guest: &str, now: i64) -> Result<()> {
     if !new.is_empty() {
         mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(letter)).await?;
     }
-    let told_unix_s = if new.is_empty() { 0 } else { now };
+    let notified_unix_s = if new.is_empty() { 0 } else { now };
     sqlx::query(
-        "UPDATE guests SET news = 0, told_unix_s = CASE WHEN $1 > 0 THEN $1 ELSE told_unix_s END \
+        "UPDATE guests SET has_new_photos = 0, notified_unix_s = CASE WHEN $1 > 0 THEN $1 ELSE notified_unix_s END \
          WHERE id = $2",
     )
-    .bind(told_unix_s)
+    .bind(notified_unix_s)
     .bind(guest)
     .execute(&mut *tx)
     .await?;

@@ -79,10 +79,10 @@ pub struct CandidateFaces {
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FaceClaim {
-    Me,
-    NotMe,
+    Confirm,
+    Reject,
     /// Removes an earlier claim.
-    Unsaid,
+    Clear,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -163,7 +163,7 @@ async fn visible(
 }
 
 /// Lists the guest's photos, oldest upload first. No later e-mail announces photos that were listed.
-#[utoipa::path(get, path = "/guest/photos", tag = "guest", params(GroupMember, Paging),
+#[utoipa::path(get, path = "/guest/photos", operation_id = "guest_photo_list", tag = "guest", params(GroupMember, Paging),
     responses((status = 200, body = Page<GuestPhoto>)))]
 pub async fn list(
     State(app): State<App>,
@@ -237,7 +237,7 @@ pub async fn archive_entries(
 }
 
 /// Returns the thumbnail, a JPEG whose longer side has at most 480 pixels.
-#[utoipa::path(get, path = "/guest/photos/{photo}/thumb", tag = "guest",
+#[utoipa::path(get, path = "/guest/photos/{photo}/thumb", operation_id = "guest_photo_thumb_download", tag = "guest",
     params(("photo" = String, Path)),
     responses((status = 200, body = BinarySchema, content_type = "image/jpeg"), (status = 304)))]
 pub async fn thumb(
@@ -250,7 +250,7 @@ pub async fn thumb(
 }
 
 /// Returns the screen version, a JPEG whose longer side has at most 2,048 pixels, with the event's watermark.
-#[utoipa::path(get, path = "/guest/photos/{photo}/web", tag = "guest",
+#[utoipa::path(get, path = "/guest/photos/{photo}/web", operation_id = "guest_photo_web_download", tag = "guest",
     params(("photo" = String, Path)),
     responses((status = 200, body = BinarySchema, content_type = "image/jpeg"), (status = 304)))]
 pub async fn web(
@@ -263,7 +263,7 @@ pub async fn web(
 }
 
 /// Downloads the original file or the screen version, if the event allows it.
-#[utoipa::path(get, path = "/guest/photos/{photo}/download", tag = "guest",
+#[utoipa::path(get, path = "/guest/photos/{photo}/download", operation_id = "guest_photo_download", tag = "guest",
     params(("photo" = String, Path)),
     responses((status = 200, body = BinarySchema, content_type = "image/*"), (status = 206, body = BinarySchema, content_type = "image/*"), (status = 304)))]
 pub async fn download(
@@ -276,7 +276,7 @@ pub async fn download(
 }
 
 /// Lists the candidate faces, which may also be the guest's.
-#[utoipa::path(get, path = "/guest/faces", tag = "guest",
+#[utoipa::path(get, path = "/guest/faces", operation_id = "guest_face_list", tag = "guest",
     responses((status = 200, body = CandidateFaces)))]
 pub async fn faces(State(app): State<App>, visit: GuestSession) -> Result<Json<CandidateFaces>> {
     let found = found(&app, &visit.event, &visit.guest, &[]).await?;
@@ -285,7 +285,8 @@ pub async fn faces(State(app): State<App>, visit: GuestSession) -> Result<Json<C
 }
 
 /// Returns a candidate face as a JPEG crop, without the rest of the photo.
-#[utoipa::path(get, path = "/guest/faces/{face}", tag = "guest", params(("face" = String, Path)),
+#[utoipa::path(get, path = "/guest/faces/{face}",
+    operation_id = "guest_face_download", tag = "guest", params(("face" = String, Path)),
     responses((status = 200, body = BinarySchema, content_type = "image/jpeg")))]
 pub async fn face(
     State(app): State<App>,
@@ -350,7 +351,8 @@ pub async fn crop_face(app: &App, event: String, photo: String, face: FaceId) ->
 }
 
 /// Records whether a face that the guest is shown is theirs. The claim is kept until the guest removes it.
-#[utoipa::path(put, path = "/guest/faces/{face}", tag = "guest", params(("face" = String, Path)),
+#[utoipa::path(put, path = "/guest/faces/{face}",
+    operation_id = "guest_face_claim", tag = "guest", params(("face" = String, Path)),
     request_body = ClaimRequest, responses((status = 204)))]
 pub async fn claim(
     State(app): State<App>,
@@ -360,9 +362,9 @@ pub async fn claim(
 ) -> Result<StatusCode> {
     let face = extract::face_of_address(&face)?;
     let claim = match given.claim {
-        FaceClaim::Me => Claim::Confirm,
-        FaceClaim::NotMe => Claim::Reject,
-        FaceClaim::Unsaid => Claim::Clear,
+        FaceClaim::Confirm => Claim::Confirm,
+        FaceClaim::Reject => Claim::Reject,
+        FaceClaim::Clear => Claim::Clear,
     };
     let (event, id): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
     let claimed = app.face_engine().run(move |faces| {

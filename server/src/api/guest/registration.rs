@@ -71,7 +71,8 @@ pub struct NewGuest<'a> {
 }
 
 /// Returns the event and studio of a link, and the event's consent texts.
-#[utoipa::path(post, path = "/guest/invitation", tag = "guest", request_body = LinkToken,
+#[utoipa::path(post, path = "/guest/invitation",
+    operation_id = "guest_invitation_show", tag = "guest", request_body = LinkToken,
     responses((status = 200, body = EventInvitation)))]
 pub async fn invitation(
     State(app): State<App>,
@@ -87,7 +88,8 @@ pub async fn invitation(
 
 /// Registers a guest who has agreed to the consent text. The response sets the session cookie.
 /// Nothing is stored about a guest who has not agreed.
-#[utoipa::path(post, path = "/guest/registrations", tag = "guest", request_body = Registration,
+#[utoipa::path(post, path = "/guest/registrations",
+    operation_id = "guest_registration_create", tag = "guest", request_body = Registration,
     responses((status = 204)))]
 pub async fn register(
     State(app): State<App>,
@@ -162,7 +164,8 @@ pub struct EmailToken {
 }
 
 /// Opens a session by a link in an e-mail, without a camera. The response sets the session cookie.
-#[utoipa::path(post, path = "/guest/session", tag = "guest", request_body = EmailToken,
+#[utoipa::path(post, path = "/guest/session",
+    operation_id = "guest_session_create", tag = "guest", request_body = EmailToken,
     responses((status = 204)))]
 pub async fn enter(
     State(app): State<App>,
@@ -178,7 +181,8 @@ pub async fn enter(
 }
 
 /// Confirms that the guest wants e-mails about new photos.
-#[utoipa::path(post, path = "/guest/notifications/confirm", tag = "guest", request_body = EmailToken,
+#[utoipa::path(post, path = "/guest/notifications/confirm",
+    operation_id = "guest_notification_confirm", tag = "guest", request_body = EmailToken,
     responses((status = 204)))]
 pub async fn confirm_letters(
     State(app): State<App>,
@@ -186,7 +190,7 @@ pub async fn confirm_letters(
 ) -> Result<StatusCode> {
     let mut tx = app.db().write().await?;
     let guest = email_tokens::consume(&mut tx, &given.token, TokenPurpose::Notify).await?;
-    sqlx::query("UPDATE guests SET notify = 2, news = 1 WHERE id = $1 AND notify > 0")
+    sqlx::query("UPDATE guests SET notify = 2, has_new_photos = 1 WHERE id = $1 AND notify > 0")
         .bind(&guest)
         .execute(&mut *tx)
         .await?;

@@ -34,11 +34,11 @@ pub struct GuestView {
     pub event: String,
     pub studio: String,
     pub name: String,
-    /// Whether the guest has verified their face in this session; `photos` and `asked` are 0 until then.
+    /// Whether the guest has verified their face in this session; `photos` and `candidates` are 0 until then.
     pub verified: bool,
     pub photos: usize,
     /// Number of candidate faces that the guest is asked about.
-    pub asked: usize,
+    pub candidates: usize,
     pub notifications: Notifications,
     /// Whether the guest can receive e-mails: the contact is an e-mail address.
     pub can_notify: bool,
@@ -68,7 +68,8 @@ pub struct ErasureReceipt {
 }
 
 /// Returns the guest's status.
-#[utoipa::path(get, path = "/guest", tag = "guest", responses((status = 200, body = GuestView)))]
+#[utoipa::path(get, path = "/guest",
+    operation_id = "guest_account_show", tag = "guest", responses((status = 200, body = GuestView)))]
 pub async fn show(State(app): State<App>, visit: GuestSession) -> Result<Json<GuestView>> {
     let row = sqlx::query(
         "SELECT g.name, g.contact, g.notify, e.name AS event_name, e.ends_unix_s, s.name AS studio_name, \
@@ -89,7 +90,7 @@ pub async fn show(State(app): State<App>, visit: GuestSession) -> Result<Json<Gu
         name: field("name")?.to_string(),
         verified: visit.verified,
         photos: found.photos.len(),
-        asked: found.asked.len(),
+        candidates: found.asked.len(),
         notifications: Notifications::of(row.try_get("notify")?),
         can_notify: Contact::parse(&field("contact")?)?.email().is_some(),
         group: row.try_get::<i64, _>("groups")? > 0,
@@ -98,7 +99,8 @@ pub async fn show(State(app): State<App>, visit: GuestSession) -> Result<Json<Gu
 }
 
 /// Ends the guest's session and removes its cookie. The guest's data is kept.
-#[utoipa::path(delete, path = "/guest/session", tag = "guest", responses((status = 204)))]
+#[utoipa::path(delete, path = "/guest/session",
+    operation_id = "guest_session_delete", tag = "guest", responses((status = 204)))]
 pub async fn sign_out(
     State(app): State<App>,
     visit: GuestSession,
@@ -116,7 +118,8 @@ pub async fn sign_out(
 /// Turns e-mails about new photos on or off.
 /// The contact's owner must confirm by an e-mail first. A guest who turns them off and on again within an
 /// hour confirms by the e-mail that was sent already.
-#[utoipa::path(put, path = "/guest/notifications", tag = "guest", request_body = NotificationWish,
+#[utoipa::path(put, path = "/guest/notifications",
+    operation_id = "guest_notification_update", tag = "guest", request_body = NotificationWish,
     responses((status = 200, body = NotificationState)))]
 pub async fn notify(
     State(app): State<App>,
@@ -171,7 +174,8 @@ pub async fn notify(
 }
 
 /// Downloads all of the guest's photos that may be downloaded, as a ZIP archive.
-#[utoipa::path(get, path = "/guest/photos.zip", tag = "guest", params(GroupMember),
+#[utoipa::path(get, path = "/guest/photos.zip",
+    operation_id = "guest_archive_download", tag = "guest", params(GroupMember),
     responses((status = 200, body = BinarySchema, content_type = "application/zip")))]
 pub async fn archive(
     State(app): State<App>,
@@ -205,7 +209,7 @@ pub async fn archive(
 
 /// Withdraws the consent and erases the guest at once: template, sessions and e-mail tokens.
 /// The response is the signed receipt.
-#[utoipa::path(delete, path = "/guest", tag = "guest", params(ErasureReceipt),
+#[utoipa::path(delete, path = "/guest", operation_id = "guest_account_delete", tag = "guest", params(ErasureReceipt),
     responses((status = 200, body = EventReceipt)))]
 pub async fn leave(
     State(app): State<App>,

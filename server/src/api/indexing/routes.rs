@@ -67,18 +67,19 @@ pub enum JobAction {
 
 #[derive(Deserialize, ToSchema)]
 pub struct JobCommand {
-    order: JobAction,
+    action: JobAction,
 }
 
 /// Returns the number of an event's indexing jobs in each state.
-#[utoipa::path(get, path = "/events/{event}/jobs", tag = "jobs", params(("event" = String, Path)),
+#[utoipa::path(get, path = "/events/{event}/jobs",
+    operation_id = "job_count", tag = "jobs", params(("event" = String, Path)),
     responses((status = 200, body = JobCounts)))]
 pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<JobCounts>> {
     counts(app.db(), grant.event()?).await.map(Json)
 }
 
 /// Lists the photos that could not be indexed, with the reasons.
-#[utoipa::path(get, path = "/events/{event}/jobs/failed", tag = "jobs",
+#[utoipa::path(get, path = "/events/{event}/jobs/failed", operation_id = "job_failure_list", tag = "jobs",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<FailedJob>)))]
 pub async fn failed(
     State(app): State<App>,
@@ -104,7 +105,8 @@ pub async fn failed(
 }
 
 /// Pauses, resumes, cancels or retries an event's indexing.
-#[utoipa::path(post, path = "/events/{event}/jobs", tag = "jobs", params(("event" = String, Path)),
+#[utoipa::path(post, path = "/events/{event}/jobs",
+    operation_id = "job_control", tag = "jobs", params(("event" = String, Path)),
     request_body = JobCommand, responses((status = 200, body = JobCounts)))]
 pub async fn control(
     State(app): State<App>,
@@ -112,7 +114,7 @@ pub async fn control(
     Body(given): Body<JobCommand>,
 ) -> Result<Json<JobCounts>> {
     const PAUSED: &str = "UPDATE events SET paused = $2 WHERE id = $1";
-    let (statement, value, action) = match given.order {
+    let (statement, value, action) = match given.action {
         JobAction::Pause => (PAUSED, 1, "jobs_pause"),
         JobAction::Resume => (PAUSED, 0, "jobs_resume"),
         JobAction::Cancel => (
@@ -139,7 +141,8 @@ pub async fn control(
 
 /// Streams the counts of `GET …/jobs` as server-sent events named `progress`: at once, after each change, and
 /// at least every 10 seconds. The stream ends after 5 minutes; the client reconnects, as browsers do.
-#[utoipa::path(get, path = "/events/{event}/progress", tag = "jobs", params(("event" = String, Path)),
+#[utoipa::path(get, path = "/events/{event}/progress",
+    operation_id = "job_progress_stream", tag = "jobs", params(("event" = String, Path)),
     responses((status = 200, body = ProgressEvent, content_type = "text/event-stream")))]
 pub async fn progress(
     State(app): State<App>,

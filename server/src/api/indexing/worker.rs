@@ -106,8 +106,8 @@ async fn batch(app: &App, stop: &Arc<AtomicBool>) -> Result<Option<(String, usiz
     for (job, outcome) in &outcomes {
         metrics::count_indexed(match outcome {
             JobOutcome::Done => "done",
-            JobOutcome::Rejected(_) => "refused",
-            JobOutcome::Retry(_) => "later",
+            JobOutcome::Rejected(_) => "rejected",
+            JobOutcome::Retry(_) => "retry",
         });
         if let JobOutcome::Retry(reason) = outcome {
             tracing::warn!(event = name, photo = job.photo, attempts = job.attempts, %reason, "indexing will be retried");

@@ -22,7 +22,7 @@ use crate::infra::admission::Slot;
 pub struct ThresholdQuery {
     /// The threshold offset to preview, 0 to 0.20; default: the current offset.
     #[param(minimum = 0.0, maximum = 0.2)]
-    pub stricter: Option<f32>,
+    pub threshold_offset: Option<f32>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -30,7 +30,7 @@ pub struct NewMatching {
     /// The threshold offset: added to the threshold of the model pack's formula. 0 to 0.20; default of an
     /// event: 0.
     #[schema(minimum = 0.0, maximum = 0.2)]
-    stricter: f32,
+    threshold_offset: f32,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -43,9 +43,9 @@ pub struct EventMatching {
     /// Threshold of the model pack's formula, which depends on the number of faces.
     pub formula: f32,
     /// Current threshold offset: `threshold` - `formula`.
-    pub stricter: f32,
+    pub threshold_offset: f32,
     /// The calibration on the event's own photos; absent if too few people appear together in photos.
-    pub own: Option<CalibratedThreshold>,
+    pub calibrated: Option<CalibratedThreshold>,
     pub evidence: CalibrationEvidence,
     pub histogram: ScoreHistogram,
     pub preview: MatchingPreview,
@@ -63,7 +63,7 @@ pub struct CalibratedThreshold {
     pub high: f32,
     /// The recommended threshold offset. 0 unless `low` exceeds `formula` by more than 0.1: people who appear
     /// together, such as relatives, are more alike than strangers.
-    pub advised: f32,
+    pub recommended_offset: f32,
 }
 
 /// The data behind a calibration. Two people in one photo are different people, so their similarity is a
@@ -96,7 +96,7 @@ pub struct ScoreHistogram {
 #[derive(Serialize, ToSchema)]
 pub struct MatchingPreview {
     /// The previewed threshold offset.
-    pub stricter: f32,
+    pub threshold_offset: f32,
     /// The threshold that it gives, for a good face.
     pub threshold: f32,
     /// The effect on guests who are enrolled with a face.
@@ -104,22 +104,22 @@ pub struct MatchingPreview {
     /// The effect on people in at least two photos, each searched by their other faces.
     pub people: PhotosFound,
     /// Faces that would not match any more, those furthest below the threshold first; at most 100.
-    pub dropped: Vec<LostFace>,
+    pub lost_matches: Vec<LostFace>,
     /// Number of all such faces.
-    pub dropped_in_all: usize,
+    pub lost_matches_total: usize,
 }
 
 /// Numbers of matched photos, summed over the people of a sample.
 #[derive(Serialize, ToSchema)]
 pub struct PhotosFound {
     /// Size of the sample.
-    pub asked: usize,
-    /// Size of the population; greater than `asked` if only a sample was searched.
-    pub of: usize,
+    pub sample: usize,
+    /// Size of the population; greater than `sample` if only a sample was searched.
+    pub population: usize,
     /// Matched photos with the current threshold.
-    pub photos_now: usize,
+    pub photos_current: usize,
     /// Matched photos with the previewed threshold.
-    pub photos_then: usize,
+    pub photos_preview: usize,
 }
 
 /// A face that matches now and would not match with the previewed threshold.
@@ -133,7 +133,7 @@ pub struct LostFace {
     /// Similarity of the match, -1 to 1.
     pub similarity: f32,
     /// The similarity that this face would need, -1 to 1.
-    pub bar: f32,
+    pub threshold: f32,
     /// Whether a guest would lose the photo. If false, only a search by the person's other faces would.
     pub guest: bool,
 }
@@ -142,7 +142,9 @@ pub struct LostFace {
 fn checked(stricter: f32) -> Result<ThresholdOffset> {
     let wrong = || {
         let most = ThresholdOffset::MAX.value();
-        ApiError::invalid(format!("stricter: expected 0 to {most:.2}, received {stricter}."))
+        ApiError::invalid(format!(
+            "threshold_offset: expected 0 to {most:.2}, received {stricter}."
+        ))
     };
     ThresholdOffset::new(stricter).ok_or_else(wrong)
 }
@@ -155,7 +157,12 @@ impl From<PreviewCounts> for PhotosFound {
             photos_current: photos_now,
             photos_preview: photos_then,
         } = counted;
-        Self { asked, of, photos_now, photos_then }
+        Self {
+            sample: asked,
+            population: of,
+            photos_current: photos_now,
+            photos_preview: photos_then,
+        }
     }
 }
 
@@ -163,12 +170,13 @@ fn shown(dropped: &LostMatch, names: &HashMap<String, String>) -> Option<LostFac
     // A photo that is being removed may have no row any more.
     let photo = names.get(&dropped.photo.to_string())?.clone();
     let LostMatch { face, bbox, similarity, threshold: bar, guest, .. } = *dropped;
-    Some(LostFace { photo, face: face.to_string(), bbox: bbox.to_vec(), similarity, bar, guest })
+    let (face, bbox) = (face.to_string(), bbox.to_vec());
+    Some(LostFace { photo, face, bbox, similarity, threshold: bar, guest })
 }
 
 /// Returns the event's matching threshold, its calibration on the event's own photos, and a preview of
 /// another threshold offset. Changes nothing.
-#[utoipa::path(get, path = "/events/{event}/matching", tag = "matching",
+#[utoipa::path(get, path = "/events/{event}/matching", operation_id = "matching_show", tag = "matching",
     params(("event" = String, Path), ThresholdQuery), responses((status = 200, body = EventMatching)))]
 pub async fn show(
     State(app): State<App>,
@@ -177,7 +185,7 @@ pub async fn show(
     Query(wanted): Query<ThresholdQuery>,
 ) -> Result<Json<EventMatching>> {
     let event = grant.event()?.to_owned();
-    let wanted = wanted.stricter.map(checked).transpose()?;
+    let wanted = wanted.threshold_offset.map(checked).transpose()?;
     let name = event.clone();
     let (now, found, wanted, preview) = app
         .face_engine()
@@ -208,12 +216,12 @@ pub async fn show(
         faces,
         threshold,
         formula,
-        stricter: stricter.value(),
-        own: own.map(|own| CalibratedThreshold {
+        threshold_offset: stricter.value(),
+        calibrated: own.map(|own| CalibratedThreshold {
             threshold: own.threshold,
             low: own.low,
             high: own.high,
-            advised: own.recommended_offset(formula).value(),
+            recommended_offset: own.recommended_offset(formula).value(),
         }),
         evidence: CalibrationEvidence { pairs, pairs_needed: PAIRS_MIN, photos },
         histogram: ScoreHistogram {
@@ -223,26 +231,27 @@ pub async fn show(
             same: histogram.same,
         },
         preview: MatchingPreview {
-            stricter: wanted.value(),
+            threshold_offset: wanted.value(),
             threshold: preview.threshold,
             guests: preview.guests.into(),
             people: preview.people.into(),
-            dropped,
-            dropped_in_all: preview.lost_in_all,
+            lost_matches: dropped,
+            lost_matches_total: preview.lost_in_all,
         },
     }))
 }
 
 /// Sets the event's threshold offset. It applies at once to searches and to guests. The threshold cannot be
 /// below the model pack's formula.
-#[utoipa::path(put, path = "/events/{event}/matching", tag = "matching", params(("event" = String, Path)),
+#[utoipa::path(put, path = "/events/{event}/matching",
+    operation_id = "matching_update", tag = "matching", params(("event" = String, Path)),
     request_body = NewMatching, responses((status = 204)))]
 pub async fn change(
     State(app): State<App>,
     grant: Grant,
     Body(given): Body<NewMatching>,
 ) -> Result<StatusCode> {
-    let stricter = checked(given.stricter)?;
+    let stricter = checked(given.threshold_offset)?;
     let event = grant.event()?.to_owned();
     let name = event.clone();
     app.face_engine()
@@ -251,7 +260,7 @@ pub async fn change(
         })
         .await?;
     let mut tx = app.db().write().await?;
-    let detail = format!("stricter by {:.2}", stricter.value());
+    let detail = format!("threshold offset {:.2}", stricter.value());
     record_by(&mut tx, &grant, "matching_change", &event, &detail).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

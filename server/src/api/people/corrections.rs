@@ -26,7 +26,7 @@ pub struct MergeRequest {
     faces: Vec<String>,
     /// Allows the merge of people whom one photo shows together. This happens with mirrors and collages.
     #[serde(default)]
-    although_together: bool,
+    allow_same_photo: bool,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -46,7 +46,7 @@ pub struct HideRequest {
 
 /// Merges people into one person (must-link constraint, Wagstaff et al. 2001). The merge also holds for
 /// photos added later, and retracts earlier splits between these people.
-#[utoipa::path(post, path = "/events/{event}/people/merge", tag = "people",
+#[utoipa::path(post, path = "/events/{event}/people/merge", operation_id = "person_merge", tag = "people",
     params(("event" = String, Path)), request_body = MergeRequest,
     responses((status = 204, description = "The people are merged")))]
 pub async fn merge(
@@ -55,13 +55,13 @@ pub async fn merge(
     Body(given): Body<MergeRequest>,
 ) -> Result<StatusCode> {
     let faces = faces_of(&given.faces, 2, MERGE_MAX)?;
-    let work = move |open: &Collection| open.merge_people(&faces, given.although_together);
+    let work = move |open: &Collection| open.merge_people(&faces, given.allow_same_photo);
     apply(app, grant, "people_merge", work).await
 }
 
 /// Splits faces off a person (cannot-link constraint): the given faces become one person, separate from the
 /// other faces. The split holds until the two are merged again.
-#[utoipa::path(post, path = "/events/{event}/people/split", tag = "people",
+#[utoipa::path(post, path = "/events/{event}/people/split", operation_id = "person_split", tag = "people",
     params(("event" = String, Path)), request_body = SplitRequest,
     responses((status = 204, description = "The faces are split off")))]
 pub async fn split(
@@ -74,7 +74,7 @@ pub async fn split(
 }
 
 /// Hides a person from the list, or lists them again. Searches still find the person's photos.
-#[utoipa::path(post, path = "/events/{event}/people/hide", tag = "people",
+#[utoipa::path(post, path = "/events/{event}/people/hide", operation_id = "person_hide", tag = "people",
     params(("event" = String, Path)), request_body = HideRequest,
     responses((status = 204, description = "The person is hidden or listed")))]
 pub async fn hide(
@@ -121,7 +121,7 @@ async fn apply(
                 let which = known.values().next().map_or("A photo", String::as_str);
                 let detail = format!(
                     "Photo {which} shows two of these people together. If they are one person, set \
-                     although_together."
+                     allow_same_photo."
                 );
                 return Err(ApiError::new(ErrorKind::SharedPhoto, detail));
             }

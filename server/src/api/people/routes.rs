@@ -54,7 +54,7 @@ pub struct EventPeople {
     /// Number of faces in the event.
     pub faces: usize,
     /// Number of low-quality faces (quality below 0.25): too small, blurred or turned away.
-    pub poor_faces: usize,
+    pub low_quality_faces: usize,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -100,7 +100,7 @@ fn seen(gallery: &Gallery, person: &Person) -> Option<PersonSummary> {
 }
 
 /// Lists the people of an event, as clustered by their faces and corrected by the studio.
-#[utoipa::path(get, path = "/events/{event}/people", tag = "people",
+#[utoipa::path(get, path = "/events/{event}/people", operation_id = "person_list", tag = "people",
     params(("event" = String, Path), PeopleQuery), responses((status = 200, body = EventPeople)))]
 pub async fn list(
     State(app): State<App>,
@@ -144,11 +144,11 @@ pub async fn list(
         })
     };
     let people = seen.into_iter().filter_map(shown).collect();
-    Ok(Json(EventPeople { people, hidden, faces, poor_faces }))
+    Ok(Json(EventPeople { people, hidden, faces, low_quality_faces: poor_faces }))
 }
 
 /// Lists the faces of the person to whom a face belongs.
-#[utoipa::path(get, path = "/events/{event}/people/{face}", tag = "people",
+#[utoipa::path(get, path = "/events/{event}/people/{face}", operation_id = "person_show", tag = "people",
     params(("event" = String, Path), ("face" = String, Path), PersonQuery),
     responses((status = 200, body = PersonFaces)))]
 pub async fn show(

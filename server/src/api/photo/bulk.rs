@@ -79,7 +79,7 @@ pub async fn find_all<'e>(
 
 /// Moves photos to a folder of the event, or out of their folders. Moves none if one of them is not a photo
 /// of the event.
-#[utoipa::path(patch, path = "/events/{event}/photos", tag = "photos",
+#[utoipa::path(patch, path = "/events/{event}/photos", operation_id = "photo_bulk_update", tag = "photos",
     params(("event" = String, Path)), request_body = PhotoMove,
     responses((status = 200, body = PhotosMoved)))]
 pub async fn change(

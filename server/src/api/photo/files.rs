@@ -19,7 +19,8 @@ async fn find(app: &App, grant: &Grant, photo: &str) -> Result<PhotoFile> {
 }
 
 /// Returns the original file, whole or a byte range.
-#[utoipa::path(get, path = "/events/{event}/photos/{photo}/original", tag = "photos",
+#[utoipa::path(get, path = "/events/{event}/photos/{photo}/original",
+    operation_id = "photo_original_download", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)),
     responses((status = 200, body = BinarySchema, content_type = "image/*"), (status = 206, body = BinarySchema, content_type = "image/*"), (status = 304)))]
 pub async fn original(
@@ -33,7 +34,7 @@ pub async fn original(
 }
 
 /// Returns the photo for screens, a JPEG: the longer side has at most 2,048 pixels.
-#[utoipa::path(get, path = "/events/{event}/photos/{photo}/web", tag = "photos",
+#[utoipa::path(get, path = "/events/{event}/photos/{photo}/web", operation_id = "photo_web_download", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)),
     responses((status = 200, body = BinarySchema, content_type = "image/jpeg"), (status = 304)))]
 pub async fn web(
@@ -46,7 +47,8 @@ pub async fn web(
 }
 
 /// Returns the thumbnail for lists, a JPEG: the longer side has at most 480 pixels.
-#[utoipa::path(get, path = "/events/{event}/photos/{photo}/thumb", tag = "photos",
+#[utoipa::path(get, path = "/events/{event}/photos/{photo}/thumb",
+    operation_id = "photo_thumb_download", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)),
     responses((status = 200, body = BinarySchema, content_type = "image/jpeg"), (status = 304)))]
 pub async fn thumb(

@@ -71,7 +71,7 @@ fn read(row: &AnyRow) -> sqlx::Result<Photo> {
 }
 
 /// Lists the photos of an event, in order of upload.
-#[utoipa::path(get, path = "/events/{event}/photos", tag = "photos",
+#[utoipa::path(get, path = "/events/{event}/photos", operation_id = "photo_list", tag = "photos",
     params(("event" = String, Path), PhotoQuery, Paging), responses((status = 200, body = Page<Photo>)))]
 pub async fn list(
     State(app): State<App>,
@@ -100,7 +100,7 @@ async fn one(app: &App, grant: &Grant, photo: &str) -> Result<Photo> {
 }
 
 /// Returns the data of a photo; other requests return its files.
-#[utoipa::path(get, path = "/events/{event}/photos/{photo}", tag = "photos",
+#[utoipa::path(get, path = "/events/{event}/photos/{photo}", operation_id = "photo_show", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)), responses((status = 200, body = Photo)))]
 pub async fn show(
     State(app): State<App>,
@@ -111,7 +111,7 @@ pub async fn show(
 }
 
 /// Renames a photo or moves it to another folder.
-#[utoipa::path(patch, path = "/events/{event}/photos/{photo}", tag = "photos",
+#[utoipa::path(patch, path = "/events/{event}/photos/{photo}", operation_id = "photo_update", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)), request_body = PhotoChange,
     responses((status = 200, body = Photo)))]
 pub async fn change(

@@ -38,7 +38,7 @@ pub enum ScoringMode {
 pub struct SearchParams {
     /// How a face is scored against the probe; default: `people`.
     #[param(inline)]
-    pub how: Option<ScoringMode>,
+    pub scoring: Option<ScoringMode>,
     /// Threshold for a good face, 0 to 1; default: the event's threshold.
     #[param(minimum = 0.0, maximum = 1.0)]
     pub similarity_min: Option<f32>,
@@ -71,7 +71,7 @@ pub struct SearchResult {
     /// The matches, best first, at most one per photo.
     pub matches: Vec<FoundPhoto>,
     /// Number of faces detected in the selfie.
-    pub faces_seen: usize,
+    pub faces_detected: usize,
     /// Quality of the probe's face, 0 to 1. Below 0.25, a better picture would find more photos.
     pub quality: f32,
     /// Time that the server took for the search, milliseconds.
@@ -136,7 +136,7 @@ impl SearchParams {
 
 /// Searches for the photos of the person on a selfie. The body is the picture: JPEG, PNG or WebP. The server
 /// neither stores nor logs it.
-#[utoipa::path(post, path = "/events/{event}/search", tag = "search",
+#[utoipa::path(post, path = "/events/{event}/search", operation_id = "photo_search_by_selfie", tag = "search",
     params(("event" = String, Path), SearchParams),
     request_body(content = BinarySchema, content_type = "image/jpeg"),
     responses((status = 200, body = SearchResult)))]
@@ -160,7 +160,7 @@ pub async fn by_selfie(
             let choice = nth.map_or(Subject::Clear, Subject::Nth);
             let face = subject(&seen.faces, (seen.width, seen.height), choice, "the picture")?;
             let template = Template::of(&[("the picture", face)], pipeline.pack_id())?;
-            let scoring = wish.how.unwrap_or_default().into();
+            let scoring = wish.scoring.unwrap_or_default().into();
             let matching = Instant::now();
             let search = SearchQuery { template, scoring, similarity_min: least, top: Some(limit) };
             let answer = open.search(search)?;
@@ -182,7 +182,7 @@ pub async fn by_selfie(
 }
 
 /// Searches for the photos of the person to whom a face of this event belongs.
-#[utoipa::path(post, path = "/events/{event}/search/face", tag = "search",
+#[utoipa::path(post, path = "/events/{event}/search/face", operation_id = "photo_search_by_face", tag = "search",
     params(("event" = String, Path), SearchParams), request_body = FaceQuery,
     responses((status = 200, body = SearchResult)))]
 pub async fn by_face(
@@ -201,7 +201,7 @@ pub async fn by_face(
         .run_with_permit(place, move |faces| {
             let open = faces.open_collection(&name)?;
             let template = open.collection.template_of(&face)?;
-            let (quality, scoring) = (template.quality, wish.how.unwrap_or_default().into());
+            let (quality, scoring) = (template.quality, wish.scoring.unwrap_or_default().into());
             let search = SearchQuery { template, scoring, similarity_min: least, top: Some(limit) };
             Ok((open.search(search)?, quality))
         })
@@ -240,7 +240,7 @@ async fn search(
     Ok(SearchResult {
         threshold: answer.threshold,
         matches: answer.matches.into_iter().filter_map(shown).collect(),
-        faces_seen,
+        faces_detected: faces_seen,
         quality,
         elapsed_ms: begun.elapsed().as_secs_f64() * 1000.0,
     })
@@ -258,7 +258,8 @@ pub async fn photo_ids_by_content(
 }
 
 /// Compares two faces of an event: returns their similarity and whether it reaches the event's threshold.
-#[utoipa::path(post, path = "/events/{event}/compare", tag = "search", params(("event" = String, Path)),
+#[utoipa::path(post, path = "/events/{event}/compare",
+    operation_id = "face_compare", tag = "search", params(("event" = String, Path)),
     request_body = FacePair, responses((status = 200, body = FaceComparison)))]
 pub async fn compare(
     State(app): State<App>,

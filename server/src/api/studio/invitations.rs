@@ -76,7 +76,7 @@ fn read(row: &AnyRow) -> Result<Invitation> {
 }
 
 /// Lists the open invitations of a studio, oldest first.
-#[utoipa::path(get, path = "/studios/{studio}/invitations", tag = "members",
+#[utoipa::path(get, path = "/studios/{studio}/invitations", operation_id = "invitation_list", tag = "members",
     params(("studio" = String, Path), Paging), responses((status = 200, body = Page<Invitation>)))]
 pub async fn list(
     State(app): State<App>,
@@ -84,7 +84,7 @@ pub async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Invitation>>> {
     let list = PageQuery {
-        select: "SELECT * FROM links WHERE studio_id = $1 AND kind = 'invitation' AND expires_unix_s > $2",
+        select: "SELECT * FROM account_links WHERE studio_id = $1 AND kind = 'invitation' AND expires_unix_s > $2",
         values: &[BoundValue::Text(&grant.studio), BoundValue::Number(now_s())],
         order: BY_CREATION,
     };
@@ -93,7 +93,7 @@ pub async fn list(
 
 /// Creates an invitation and sends its link by e-mail. The response holds the token of the link, so that the
 /// caller can also pass it on in another way. It does not disclose whether the address has an account.
-#[utoipa::path(post, path = "/studios/{studio}/invitations", tag = "members",
+#[utoipa::path(post, path = "/studios/{studio}/invitations", operation_id = "invitation_create", tag = "members",
     params(("studio" = String, Path)), request_body = NewInvitation,
     responses((status = 201, body = Invitation)))]
 pub async fn create(
@@ -109,7 +109,7 @@ pub async fn create(
     }
     let (id, token, now) = (new_id()?, new_token("ppi_")?, now_s());
     sqlx::query(
-        "INSERT INTO links (id, token_hash, kind, email, studio_id, event_id, role, created_unix_s, \
+        "INSERT INTO account_links (id, token_hash, kind, email, studio_id, event_id, role, created_unix_s, \
          expires_unix_s) VALUES ($1, $2, 'invitation', $3, $4, $5, $6, $7, $8)",
     )
     .bind(&id)
@@ -147,7 +147,8 @@ pub async fn create(
 }
 
 /// Withdraws an invitation. Its link stops working immediately.
-#[utoipa::path(delete, path = "/studios/{studio}/invitations/{invitation}", tag = "members",
+#[utoipa::path(delete, path = "/studios/{studio}/invitations/{invitation}",
+    operation_id = "invitation_withdraw", tag = "members",
     params(("studio" = String, Path), ("invitation" = String, Path)), responses((status = 204)))]
 pub async fn withdraw(
     State(app): State<App>,
@@ -155,12 +156,13 @@ pub async fn withdraw(
     Path((_, invitation)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     let mut tx = app.db().write().await?;
-    let gone =
-        sqlx::query("DELETE FROM links WHERE id = $1 AND studio_id = $2 AND kind = 'invitation'")
-            .bind(&invitation)
-            .bind(&grant.studio)
-            .execute(&mut *tx)
-            .await?;
+    let gone = sqlx::query(
+        "DELETE FROM account_links WHERE id = $1 AND studio_id = $2 AND kind = 'invitation'",
+    )
+    .bind(&invitation)
+    .bind(&grant.studio)
+    .execute(&mut *tx)
+    .await?;
     if gone.rows_affected() == 0 {
         return Err(ApiError::not_found());
     }
@@ -171,7 +173,8 @@ pub async fn withdraw(
 
 /// Accepts an invitation for the account of its e-mail address; creates the account if there is none. The
 /// client signs in afterwards.
-#[utoipa::path(post, path = "/invitations/accept", tag = "members", request_body = Acceptance,
+#[utoipa::path(post, path = "/invitations/accept",
+    operation_id = "invitation_accept", tag = "members", request_body = Acceptance,
     responses((status = 204)))]
 pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Result<StatusCode> {
     let gone = || {
@@ -181,7 +184,7 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
         )
     };
     let row = sqlx::query(
-        "SELECT l.*, u.id AS user_id, u.password_hash FROM links l LEFT JOIN users u ON u.email = l.email \
+        "SELECT l.*, u.id AS user_id, u.password_hash FROM account_links l LEFT JOIN users u ON u.email = l.email \
          WHERE l.token_hash = $1 AND l.kind = 'invitation' AND l.expires_unix_s > $2",
     )
     .bind(token_hash(&given.token))
@@ -209,7 +212,7 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
         None => Some(hash_password(given.password).await?),
     };
     let mut tx = app.db().write().await?;
-    let taken = sqlx::query("DELETE FROM links WHERE id = $1")
+    let taken = sqlx::query("DELETE FROM account_links WHERE id = $1")
         .bind(&invitation.id)
         .execute(&mut *tx)
         .await?;

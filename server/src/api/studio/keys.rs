@@ -61,7 +61,7 @@ fn read(row: &AnyRow) -> Result<ApiKey> {
 }
 
 /// Lists the API keys of a studio, oldest first.
-#[utoipa::path(get, path = "/studios/{studio}/keys", tag = "keys",
+#[utoipa::path(get, path = "/studios/{studio}/keys", operation_id = "api_key_list", tag = "keys",
     params(("studio" = String, Path), Paging), responses((status = 200, body = Page<ApiKey>)))]
 pub async fn list(
     State(app): State<App>,
@@ -78,7 +78,7 @@ pub async fn list(
 
 /// Creates an API key. Only this response holds the key. The caller must be a user, not an API key, and
 /// cannot give a key a higher role than their own.
-#[utoipa::path(post, path = "/studios/{studio}/keys", tag = "keys",
+#[utoipa::path(post, path = "/studios/{studio}/keys", operation_id = "api_key_create", tag = "keys",
     params(("studio" = String, Path)), request_body = NewApiKey,
     responses((status = 201, body = ApiKey)))]
 pub async fn create(
@@ -132,7 +132,7 @@ pub async fn create(
 }
 
 /// Revokes an API key, with immediate effect.
-#[utoipa::path(delete, path = "/studios/{studio}/keys/{key}", tag = "keys",
+#[utoipa::path(delete, path = "/studios/{studio}/keys/{key}", operation_id = "api_key_revoke", tag = "keys",
     params(("studio" = String, Path), ("key" = String, Path)), responses((status = 204)))]
 pub async fn revoke(
     State(app): State<App>,

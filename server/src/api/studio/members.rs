@@ -58,7 +58,7 @@ pub fn may_grant(grant: &Grant, role: Role) -> Result<()> {
 }
 
 /// Lists the members of a studio, in the order in which they joined.
-#[utoipa::path(get, path = "/studios/{studio}/members", tag = "members",
+#[utoipa::path(get, path = "/studios/{studio}/members", operation_id = "member_list", tag = "members",
     params(("studio" = String, Path), Paging), responses((status = 200, body = Page<Member>)))]
 pub async fn list(
     State(app): State<App>,
@@ -75,7 +75,7 @@ pub async fn list(
 }
 
 /// Changes the role of a member. Responds `conflict` if the studio would have no owner.
-#[utoipa::path(patch, path = "/studios/{studio}/members/{member}", tag = "members",
+#[utoipa::path(patch, path = "/studios/{studio}/members/{member}", operation_id = "member_update", tag = "members",
     params(("studio" = String, Path), ("member" = String, Path)), request_body = NewRole,
     responses((status = 204)))]
 pub async fn change(
@@ -101,7 +101,7 @@ pub async fn change(
 
 /// Removes a member from a studio, with immediate effect. Responds `conflict` if the studio would have no
 /// owner.
-#[utoipa::path(delete, path = "/studios/{studio}/members/{member}", tag = "members",
+#[utoipa::path(delete, path = "/studios/{studio}/members/{member}", operation_id = "member_remove", tag = "members",
     params(("studio" = String, Path), ("member" = String, Path)), responses((status = 204)))]
 pub async fn remove(
     State(app): State<App>,

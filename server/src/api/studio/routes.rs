@@ -48,7 +48,8 @@ fn read(row: &AnyRow) -> sqlx::Result<Studio> {
 }
 
 /// Lists the studios of the signed-in user, oldest first.
-#[utoipa::path(get, path = "/studios", tag = "studios", responses((status = 200, body = Vec<Studio>)))]
+#[utoipa::path(get, path = "/studios",
+    operation_id = "studio_list", tag = "studios", responses((status = 200, body = Vec<Studio>)))]
 pub async fn list(State(app): State<App>, person: SignedIn) -> Result<Json<Vec<Studio>>> {
     let rows = sqlx::query(
         "SELECT id, name, created_unix_s FROM studios WHERE id IN \
@@ -61,7 +62,7 @@ pub async fn list(State(app): State<App>, person: SignedIn) -> Result<Json<Vec<S
 }
 
 /// Creates a studio, owned by the signed-in user.
-#[utoipa::path(post, path = "/studios", tag = "studios", request_body = StudioName,
+#[utoipa::path(post, path = "/studios", operation_id = "studio_create", tag = "studios", request_body = StudioName,
     responses((status = 201, body = Studio)))]
 pub async fn create(
     State(app): State<App>,
@@ -90,14 +91,16 @@ async fn one(app: &App, id: &str) -> Result<Studio> {
 }
 
 /// Returns a studio.
-#[utoipa::path(get, path = "/studios/{studio}", tag = "studios", params(("studio" = String, Path)),
+#[utoipa::path(get, path = "/studios/{studio}",
+    operation_id = "studio_show", tag = "studios", params(("studio" = String, Path)),
     responses((status = 200, body = Studio)))]
 pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<Studio>> {
     one(&app, &grant.studio).await.map(Json)
 }
 
 /// Renames a studio.
-#[utoipa::path(patch, path = "/studios/{studio}", tag = "studios", params(("studio" = String, Path)),
+#[utoipa::path(patch, path = "/studios/{studio}",
+    operation_id = "studio_update", tag = "studios", params(("studio" = String, Path)),
     request_body = StudioName, responses((status = 200, body = Studio)))]
 pub async fn rename(
     State(app): State<App>,
@@ -117,7 +120,7 @@ pub async fn rename(
 }
 
 /// Lists the erasure receipts of purged events, oldest first.
-#[utoipa::path(get, path = "/studios/{studio}/receipts", tag = "studios",
+#[utoipa::path(get, path = "/studios/{studio}/receipts", operation_id = "receipt_list", tag = "studios",
     params(("studio" = String, Path), Paging), responses((status = 200, body = Page<Receipt>)))]
 pub async fn receipts(
     State(app): State<App>,

@@ -176,7 +176,7 @@ pub async fn discard(app: &App, upload: &Upload) -> Result<()> {
 /// holds.
 pub async fn recover(app: &App) -> Result<()> {
     let rows = sqlx::query(
-        "SELECT u.* FROM uploads u JOIN events e ON e.id = u.event_id WHERE e.home = $1",
+        "SELECT u.* FROM uploads u JOIN events e ON e.id = u.event_id WHERE e.node_id = $1",
     )
     .bind(app.node_id())
     .fetch_all(app.db().read())

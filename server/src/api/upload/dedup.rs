@@ -22,11 +22,11 @@ pub struct Hashes {
 #[derive(Serialize, ToSchema)]
 pub struct ExistingHashes {
     /// The hashes of photos that the event has.
-    pub known: Vec<String>,
+    pub existing: Vec<String>,
 }
 
 /// Returns which of the given hashes belong to photos of the event, so that a client can skip those uploads.
-#[utoipa::path(post, path = "/events/{event}/uploads/known", tag = "uploads",
+#[utoipa::path(post, path = "/events/{event}/uploads/existing", operation_id = "upload_find_existing", tag = "uploads",
     params(("event" = String, Path)), request_body = Hashes,
     responses((status = 200, body = ExistingHashes)))]
 pub async fn find_existing(
@@ -41,14 +41,14 @@ pub async fn find_existing(
         )));
     }
     let event = grant.event()?;
-    let mut known = Vec::new();
+    let mut existing = Vec::new();
     for hash in &asked.sha256 {
         let hash = extract::sha256(hash)?;
         if photo_by_hash(&app, event, &hash).await?.is_some() {
-            known.push(hash);
+            existing.push(hash);
         }
     }
-    Ok(Json(ExistingHashes { known }))
+    Ok(Json(ExistingHashes { existing }))
 }
 
 /// Returns the id of the photo of `open_collection` with this SHA-256 (hexadecimal).

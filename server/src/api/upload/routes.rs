@@ -59,7 +59,7 @@ struct UploadHeaders {
 }
 
 /// Returns the supported tus version and extensions, and the greatest file size, as headers.
-#[utoipa::path(options, path = "/events/{event}/uploads", tag = "uploads",
+#[utoipa::path(options, path = "/events/{event}/uploads", operation_id = "upload_describe", tag = "uploads",
     params(("event" = String, Path)), responses((status = 204)))]
 pub async fn capabilities(State(app): State<App>) -> Response {
     let most = app.settings().photo_bytes_max.to_string();
@@ -125,7 +125,7 @@ fn announced(headers: &HeaderMap, bytes_max: u64) -> Result<UploadHeaders> {
 /// Creates an upload, or returns the unfinished one with the same SHA-256 and length; if `folder` is given,
 /// that upload moves to it. Responds `200` instead of `201` if the event has the photo already, and the
 /// client sends nothing.
-#[utoipa::path(post, path = "/events/{event}/uploads", tag = "uploads",
+#[utoipa::path(post, path = "/events/{event}/uploads", operation_id = "upload_create", tag = "uploads",
     params(("event" = String, Path),
         ("Tus-Resumable" = inline(Protocol), Header),
         ("Upload-Length" = u64, Header, description = "Bytes of the file", minimum = 1),
@@ -244,7 +244,7 @@ async fn find(app: &App, grant: &Grant, upload: &str) -> Result<Upload> {
 }
 
 /// Returns the offset of an upload, as headers: the bytes that the server has stored.
-#[utoipa::path(head, path = "/events/{event}/uploads/{upload}", tag = "uploads",
+#[utoipa::path(head, path = "/events/{event}/uploads/{upload}", operation_id = "upload_show", tag = "uploads",
     params(("event" = String, Path), ("upload" = String, Path)), responses((status = 200)))]
 pub async fn offset(
     State(app): State<App>,
@@ -276,7 +276,7 @@ fn insert_photo_header(headers: &mut HeaderMap, photo: Option<&str>) -> Result<(
 
 /// Appends a part to an upload. The response to the last part has the photo's id in the header
 /// `PicPick-Photo`.
-#[utoipa::path(patch, path = "/events/{event}/uploads/{upload}", tag = "uploads",
+#[utoipa::path(patch, path = "/events/{event}/uploads/{upload}", operation_id = "upload_append", tag = "uploads",
     params(("event" = String, Path), ("upload" = String, Path),
         ("Tus-Resumable" = inline(Protocol), Header),
         ("Upload-Offset" = u64, Header, description = "Byte at which the part begins")),
@@ -366,7 +366,7 @@ async fn write(app: &App, upload: &Upload, offset: u64, waiting: &mut Vec<u8>) -
 }
 
 /// Deletes an upload and the bytes received for it.
-#[utoipa::path(delete, path = "/events/{event}/uploads/{upload}", tag = "uploads",
+#[utoipa::path(delete, path = "/events/{event}/uploads/{upload}", operation_id = "upload_terminate", tag = "uploads",
     params(("event" = String, Path), ("upload" = String, Path)), responses((status = 204)))]
 pub async fn terminate(
     State(app): State<App>,

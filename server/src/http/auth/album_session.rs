@@ -42,7 +42,7 @@ impl AlbumSession {
             event: row.try_get("event_id")?,
             studio: row.try_get("studio_id")?,
             visitor: row.try_get("visitor_id")?,
-            home: row.try_get("home")?,
+            home: row.try_get("node_id")?,
         }))
     }
 
@@ -67,8 +67,8 @@ impl AlbumSession {
 /// none.
 async fn open_visit(db: &Db, column: &str, value: &str) -> Result<AnyRow> {
     let text = format!(
-        "SELECT v.id, v.link_id, v.visitor_id, l.album_id, a.event_id, e.studio_id, e.home \
-         FROM album_visits v JOIN album_links l ON l.id = v.link_id \
+        "SELECT v.id, v.link_id, v.visitor_id, l.album_id, a.event_id, e.studio_id, e.node_id \
+         FROM album_sessions v JOIN album_links l ON l.id = v.link_id \
          JOIN albums a ON a.id = l.album_id JOIN events e ON e.id = a.event_id \
          WHERE {column} = $1 AND v.expires_unix_s > $2 AND a.ends_unix_s > $2 \
          AND e.ends_unix_s > $2 AND e.deleting_unix_s IS NULL"

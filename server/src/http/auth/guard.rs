@@ -188,13 +188,14 @@ async fn check(
 
 /// Returns the studio of an event and the id of the data folder that holds its faces.
 async fn place_of(db: &Db, event: &str) -> Result<Option<(String, String)>> {
-    let row =
-        sqlx::query("SELECT studio_id, home FROM events WHERE id = $1 AND deleting_unix_s IS NULL")
-            .bind(event)
-            .fetch_optional(db.read())
-            .await?;
+    let row = sqlx::query(
+        "SELECT studio_id, node_id FROM events WHERE id = $1 AND deleting_unix_s IS NULL",
+    )
+    .bind(event)
+    .fetch_optional(db.read())
+    .await?;
     Ok(row
-        .map(|row| Ok::<_, sqlx::Error>((row.try_get("studio_id")?, row.try_get("home")?)))
+        .map(|row| Ok::<_, sqlx::Error>((row.try_get("studio_id")?, row.try_get("node_id")?)))
         .transpose()?)
 }
 

@@ -40,9 +40,9 @@ impl GuestSession {
         check_same_site(parts)?;
         let now = now_s();
         let row = sqlx::query(
-            "SELECT s.id, s.guest_id, s.verified, s.seen_unix_s, g.event_id, e.studio_id, e.home \
+            "SELECT s.id, s.guest_id, s.verified, s.seen_unix_s, g.event_id, e.studio_id, e.node_id \
              FROM guest_sessions s JOIN guests g ON g.id = s.guest_id JOIN events e ON e.id = g.event_id \
-             WHERE s.token_hash = $1 AND s.seen_unix_s > $2 AND g.leaving_unix_s IS NULL \
+             WHERE s.token_hash = $1 AND s.seen_unix_s > $2 AND g.erasing_unix_s IS NULL \
              AND e.ends_unix_s > $3 AND e.deleting_unix_s IS NULL",
         )
         .bind(token_hash(token))
@@ -70,7 +70,7 @@ impl GuestSession {
             event: row.try_get("event_id")?,
             studio: row.try_get("studio_id")?,
             verified: row.try_get::<i64, _>("verified")? != 0,
-            home: row.try_get("home")?,
+            home: row.try_get("node_id")?,
         }))
     }
 

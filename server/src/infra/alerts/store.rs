@@ -159,13 +159,13 @@ async fn settle(
 ) -> Result<()> {
     let due = match sent {
         Ok(()) => {
-            metrics::count_webhook("done");
+            metrics::count_webhook("delivered");
             None
         }
         Err(reason) => {
             let tries = usize::try_from(post.attempts - 1).unwrap_or(0);
             let wait = RETRY_S.get(tries);
-            metrics::count_webhook(if wait.is_some() { "failed" } else { "given_up" });
+            metrics::count_webhook(if wait.is_some() { "retry" } else { "failed" });
             tracing::warn!(alert = post.id, reason, again_in_s = wait, "webhook delivery failed");
             wait.map(|wait| now_s() + wait)
         }

@@ -18,6 +18,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     (9, "album takers", include_str!("../../../migrations/0009_album_takers.sql")),
     (10, "consent ends", include_str!("../../../migrations/0010_consent_ends.sql")),
     (11, "budgets", include_str!("../../../migrations/0011_budgets.sql")),
+    (12, "standard terms", include_str!("../../../migrations/0012_standard_terms.sql")),
 ];
 
 #[derive(Debug)]

@@ -60,7 +60,7 @@ pub async fn claim_batch(db: &Db, home: &str) -> Result<Option<(String, Vec<Job>
     let now = now_s();
     let first = sqlx::query(
         "SELECT j.event_id FROM jobs j JOIN events e ON e.id = j.event_id \
-         WHERE e.home = $2 AND e.deleting_unix_s IS NULL AND e.paused = 0 \
+         WHERE e.node_id = $2 AND e.deleting_unix_s IS NULL AND e.paused = 0 \
          AND ((j.state = 'ready' AND j.due_unix_s <= $1) OR (j.state = 'running' AND j.lease_unix_s < $1)) \
          ORDER BY j.due_unix_s, j.created_unix_s LIMIT 1",
     )
@@ -146,7 +146,7 @@ pub async fn release_leases(db: &Db, home: &str) -> Result<()> {
     let mut tx = db.write().await?;
     sqlx::query(
         "UPDATE jobs SET state = 'ready', lease_unix_s = 0 WHERE state = 'running' \
-         AND event_id IN (SELECT id FROM events WHERE home = $1)",
+         AND event_id IN (SELECT id FROM events WHERE node_id = $1)",
     )
     .bind(home)
     .execute(&mut *tx)

@@ -36,16 +36,16 @@ pub struct EmailMessage {
     pub text: String,
 }
 
-/// An entry of the outbox.
+/// An entry of the outbox. Entries are stored sealed, so no migration can rename their words: the aliases read
+/// entries of earlier versions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OutgoingMail {
+    #[serde(rename = "email", alias = "Letter")]
     Letter(EmailMessage),
     /// A password reset was requested for this address. Whether an account has it is looked up at delivery
     /// only, so that the request takes the same time for every address and does not disclose accounts.
-    #[serde(alias = "ResetAsked")]
-    PasswordResetRequested {
-        email: String,
-    },
+    #[serde(rename = "password_reset", alias = "ResetAsked")]
+    PasswordResetRequested { email: String },
 }
 
 /// The reason why a mail was not sent. It never contains the server's text, which often repeats addresses.

@@ -48,7 +48,7 @@ pub type ResetFuture<'a> =
 pub async fn enqueue(post: &Mailer, tx: &mut Tx, mail: &OutgoingMail) -> Result<()> {
     let (id, now) = (new_id()?, now_s());
     sqlx::query(
-        "INSERT INTO mails (id, sealed, attempts, due_unix_s, ends_unix_s, created_unix_s) \
+        "INSERT INTO mails (id, sealed, attempts, due_unix_s, expires_unix_s, created_unix_s) \
          VALUES ($1, $2, 0, $3, $4, $3)",
     )
     .bind(&id)
@@ -124,7 +124,7 @@ async fn due(post: &Mailer) -> Result<Vec<DueMail>> {
             sealed: row.try_get("sealed")?,
             attempts: row.try_get("attempts")?,
             due: row.try_get("due_unix_s")?,
-            ends: row.try_get("ends_unix_s")?,
+            ends: row.try_get("expires_unix_s")?,
         })
     };
     rows.iter().map(read).collect()
@@ -171,7 +171,7 @@ async fn try_deliver(post: &Mailer, resolve: ResetResolver, mail: &DueMail) -> R
         Err(SendError::Transient(reason)) => {
             let wait_s = backoff_s(mail.attempts);
             tracing::warn!(mail = mail.id, reason, wait_s, "mail delivery will be retried");
-            metrics::count_mail("later");
+            metrics::count_mail("retry");
             let mut tx = post.0.db.write().await?;
             sqlx::query("UPDATE mails SET due_unix_s = $1 WHERE id = $2")
                 .bind(now_s() + wait_s)
@@ -215,7 +215,7 @@ async fn write_reset_message(
         tx.commit().await?;
         return Ok(None);
     };
-    sqlx::query("UPDATE mails SET sealed = $1, ends_unix_s = $2 WHERE id = $3")
+    sqlx::query("UPDATE mails SET sealed = $1, expires_unix_s = $2 WHERE id = $3")
         .bind(sealed(post, &mail.id, &OutgoingMail::Letter(letter.clone()))?)
         .bind(ends)
         .bind(&mail.id)
@@ -281,6 +281,20 @@ mod tests {
             assert_ne!(body.encoding(), ContentTransferEncoding::SevenBit);
             assert!(body.into_vec().is_ascii());
         }
+    }
+
+    #[test]
+    fn entries_of_earlier_versions_are_read() {
+        let read = |stored: &str| serde_json::from_str::<OutgoingMail>(stored).ok();
+        let letter = r#"{"to":"a@b.example","subject":"s","text":"t"}"#;
+        let mail = read(&format!(r#"{{"Letter":{letter}}}"#));
+        assert!(mail.is_some());
+        assert_eq!(mail, read(&format!(r#"{{"email":{letter}}}"#)));
+        let reset = read(r#"{"ResetAsked":{"email":"a@b.example"}}"#);
+        assert!(reset.is_some());
+        assert_eq!(reset, read(r#"{"password_reset":{"email":"a@b.example"}}"#));
+        let written = reset.and_then(|mail| serde_json::to_string(&mail).ok());
+        assert_eq!(written.as_deref(), Some(r#"{"password_reset":{"email":"a@b.example"}}"#));
     }
 
     #[test]

@@ -49,16 +49,16 @@ impl LockoutPolicy {
         let now = now_s();
         // The no-op update locks the row until the commit.
         let row = sqlx::query(
-            "INSERT INTO leaking_tries (subject, whole_unix_s, last_unix_s) VALUES ($1, 0, 0) \
-             ON CONFLICT (subject) DO UPDATE SET last_unix_s = leaking_tries.last_unix_s \
-             RETURNING whole_unix_s, last_unix_s",
+            "INSERT INTO pin_attempts (subject, tat_unix_s, last_attempt_unix_s) VALUES ($1, 0, 0) \
+             ON CONFLICT (subject) DO UPDATE SET last_attempt_unix_s = pin_attempts.last_attempt_unix_s \
+             RETURNING tat_unix_s, last_attempt_unix_s",
         )
         .bind(subject)
         .fetch_one(&mut **tx)
         .await?;
         let before = AttemptState {
-            whole_s: row.try_get("whole_unix_s")?,
-            last_s: row.try_get("last_unix_s")?,
+            whole_s: row.try_get("tat_unix_s")?,
+            last_s: row.try_get("last_attempt_unix_s")?,
         };
         let ready = self.ready(before);
         if ready > now {
@@ -68,7 +68,7 @@ impl LockoutPolicy {
         }
         let (before, after) = self.one_more(before, now);
         sqlx::query(
-            "UPDATE leaking_tries SET whole_unix_s = $1, last_unix_s = $2 WHERE subject = $3",
+            "UPDATE pin_attempts SET tat_unix_s = $1, last_attempt_unix_s = $2 WHERE subject = $3",
         )
         .bind(after.whole_s)
         .bind(after.last_s)
@@ -113,8 +113,8 @@ pub async fn refund(tx: &mut Tx, counted: RecordedAttempt) -> Result<()> {
     let RecordedAttempt { subject, before, after } = counted;
     // A failed attempt made since then keeps its own time.
     sqlx::query(
-        "UPDATE leaking_tries SET whole_unix_s = whole_unix_s - $1, last_unix_s = CASE \
-         WHEN last_unix_s = $2 AND whole_unix_s = $3 THEN $4 ELSE last_unix_s END WHERE subject = $5",
+        "UPDATE pin_attempts SET tat_unix_s = tat_unix_s - $1, last_attempt_unix_s = CASE \
+         WHEN last_attempt_unix_s = $2 AND tat_unix_s = $3 THEN $4 ELSE last_attempt_unix_s END WHERE subject = $5",
     )
     .bind(after.whole_s - before.whole_s)
     .bind(after.last_s)
@@ -129,7 +129,7 @@ pub async fn refund(tx: &mut Tx, counted: RecordedAttempt) -> Result<()> {
 /// Deletes the rows of subjects whose failures have all expired. It only frees space.
 pub async fn delete_decayed(tx: &mut Tx) -> Result<()> {
     // A delay may outlast the counted failures, by less than a day.
-    sqlx::query("DELETE FROM leaking_tries WHERE whole_unix_s <= $1")
+    sqlx::query("DELETE FROM pin_attempts WHERE tat_unix_s <= $1")
         .bind(now_s() - 86_400)
         .execute(&mut **tx)
         .await?;

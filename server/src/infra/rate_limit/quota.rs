@@ -37,16 +37,16 @@ impl Quota {
 
     /// Returns the seconds until `subject` has a unit available; 0 if it has one now.
     pub async fn wait_s(self, db: &Db, subject: &str) -> Result<i64> {
-        let row = sqlx::query("SELECT whole_unix_s FROM budgets WHERE subject = $1")
+        let row = sqlx::query("SELECT tat_unix_s FROM quotas WHERE subject = $1")
             .bind(subject)
             .fetch_optional(db.read())
             .await?;
-        let whole = row.map_or(Ok(0), |row| row.try_get("whole_unix_s"))?;
+        let whole = row.map_or(Ok(0), |row| row.try_get("tat_unix_s"))?;
         Ok(self.wait(whole, now_s()))
     }
 
     async fn keep(self, tx: &mut Tx, subject: &str, whole: i64) -> Result<()> {
-        sqlx::query("UPDATE budgets SET whole_unix_s = $1 WHERE subject = $2")
+        sqlx::query("UPDATE quotas SET tat_unix_s = $1 WHERE subject = $2")
             .bind(whole)
             .bind(subject)
             .execute(&mut **tx)
@@ -70,18 +70,18 @@ impl Quota {
 /// the commit, so that concurrent transactions cannot use the same unit.
 async fn whole_unix_s(tx: &mut Tx, subject: &str) -> Result<i64> {
     let row = sqlx::query(
-        "INSERT INTO budgets (subject, whole_unix_s) VALUES ($1, 0) \
-         ON CONFLICT (subject) DO UPDATE SET whole_unix_s = budgets.whole_unix_s RETURNING whole_unix_s",
+        "INSERT INTO quotas (subject, tat_unix_s) VALUES ($1, 0) \
+         ON CONFLICT (subject) DO UPDATE SET tat_unix_s = quotas.tat_unix_s RETURNING tat_unix_s",
     )
     .bind(subject)
     .fetch_one(&mut **tx)
     .await?;
-    Ok(row.try_get("whole_unix_s")?)
+    Ok(row.try_get("tat_unix_s")?)
 }
 
 /// Deletes the rows of unused quotas. Loses no information.
 pub async fn delete_full_quotas(tx: &mut Tx) -> Result<()> {
-    sqlx::query("DELETE FROM budgets WHERE whole_unix_s <= $1")
+    sqlx::query("DELETE FROM quotas WHERE tat_unix_s <= $1")
         .bind(now_s())
         .execute(&mut **tx)
         .await?;

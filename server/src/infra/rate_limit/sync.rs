@@ -20,10 +20,10 @@ const ROWS_MAX: usize = 5_000;
 pub async fn sync(db: &Db, limits: &RateLimiter) -> Result<()> {
     let now_us = now_us();
     let rows =
-        sqlx::query("SELECT subject, whole_unix_us FROM rate_limits").fetch_all(db.read()).await?;
+        sqlx::query("SELECT subject, tat_unix_us FROM rate_limits").fetch_all(db.read()).await?;
     for row in &rows {
         let (subject, whole_us): (String, i64) =
-            (row.try_get("subject")?, row.try_get("whole_unix_us")?);
+            (row.try_get("subject")?, row.try_get("tat_unix_us")?);
         match Subject::parse(&subject) {
             Some(subject) if whole_us > now_us => limits.merge(subject, whole_us),
             _ => {}
@@ -39,15 +39,15 @@ pub async fn sync(db: &Db, limits: &RateLimiter) -> Result<()> {
         return Ok(());
     }
     let mut tx = db.write().await?;
-    sqlx::query("DELETE FROM rate_limits WHERE whole_unix_us <= $1")
+    sqlx::query("DELETE FROM rate_limits WHERE tat_unix_us <= $1")
         .bind(now_us)
         .execute(&mut *tx)
         .await?;
     for (subject, whole_us) in worn {
         sqlx::query(
-            "INSERT INTO rate_limits (subject, whole_unix_us) VALUES ($1, $2) \
-             ON CONFLICT (subject) DO UPDATE SET whole_unix_us = $2 \
-             WHERE rate_limits.whole_unix_us < $2",
+            "INSERT INTO rate_limits (subject, tat_unix_us) VALUES ($1, $2) \
+             ON CONFLICT (subject) DO UPDATE SET tat_unix_us = $2 \
+             WHERE rate_limits.tat_unix_us < $2",
         )
         .bind(subject.to_string())
         .bind(whole_us)

@@ -12,24 +12,24 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 const REQUESTS: &str = "picpick_http_requests_total";
-const SECONDS: &str = "picpick_http_request_seconds";
-const AT_WORK: &str = "picpick_at_work";
-const TURNED_AWAY: &str = "picpick_turned_away_total";
-const LIMITED: &str = "picpick_rate_limited_total";
+const SECONDS: &str = "picpick_http_request_duration_seconds";
+const AT_WORK: &str = "picpick_requests_in_flight";
+const TURNED_AWAY: &str = "picpick_requests_rejected_total";
+const LIMITED: &str = "picpick_requests_rate_limited_total";
 const CONNECTIONS: &str = "picpick_connections";
 const ALERTS: &str = "picpick_alerts_total";
 const CHALLENGES: &str = "picpick_guest_challenges_total";
-const POSTS: &str = "picpick_alert_posts_total";
-const MEMORY: &str = "picpick_process_resident_bytes";
+const POSTS: &str = "picpick_alert_delivery_attempts_total";
+const MEMORY: &str = "process_resident_memory_bytes";
 const POOL: &str = "picpick_database_connections";
-const JOBS: &str = "picpick_photos_indexed_total";
-const WAITING: &str = "picpick_photos_waiting";
-const SEARCH: &str = "picpick_search_stage_seconds";
+const JOBS: &str = "picpick_indexing_attempts_total";
+const WAITING: &str = "picpick_jobs_pending";
+const SEARCH: &str = "picpick_search_stage_duration_seconds";
 const OPEN: &str = "picpick_collections_open";
 const DISK_FREE: &str = "picpick_data_free_bytes";
-const MAILS: &str = "picpick_mails_total";
-const MAILS_WAITING: &str = "picpick_mails_waiting";
-const MAIL_OLDEST: &str = "picpick_mail_oldest_seconds";
+const MAILS: &str = "picpick_mail_delivery_attempts_total";
+const MAILS_WAITING: &str = "picpick_mails_pending";
+const MAIL_OLDEST: &str = "picpick_mail_oldest_age_seconds";
 
 #[derive(Clone, Copy)]
 enum Sort {
@@ -48,15 +48,15 @@ const NAMES: [(&str, Sort, &str); 19] = [
     (CONNECTIONS, Sort::Gauge, "Open connections"),
     (ALERTS, Sort::Counter, "Alerts raised, by pattern"),
     (CHALLENGES, Sort::Counter, "Guest challenges ended, by outcome"),
-    (POSTS, Sort::Counter, "Webhook deliveries, by outcome"),
-    (JOBS, Sort::Counter, "Indexing attempts, by outcome: done, refused, later"),
-    (WAITING, Sort::Gauge, "Photos waiting to be indexed, in all events"),
+    (POSTS, Sort::Counter, "Webhook delivery attempts, by outcome: delivered, retry, failed"),
+    (JOBS, Sort::Counter, "Indexing attempts, by outcome: done, rejected, retry"),
+    (WAITING, Sort::Gauge, "Indexing jobs that are ready to run, in all events"),
     (SEARCH, Sort::Histogram, "Duration of each stage of a selfie search, seconds"),
     (OPEN, Sort::Gauge, "Open collections"),
     (MEMORY, Sort::Gauge, "Resident memory of the process, bytes"),
     (POOL, Sort::Gauge, "Database connections, by state"),
     (DISK_FREE, Sort::Gauge, "Free space of the data folder's file system, bytes"),
-    (MAILS, Sort::Counter, "Mail delivery attempts, by outcome: sent, failed, later"),
+    (MAILS, Sort::Counter, "Mail delivery attempts, by outcome: sent, failed, retry"),
     (MAILS_WAITING, Sort::Gauge, "Mails waiting to be sent"),
     (MAIL_OLDEST, Sort::Gauge, "Age of the oldest waiting mail, seconds; 0 if none waits"),
 ];
@@ -111,24 +111,24 @@ fn known(method: &Method) -> &'static str {
     known.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
-/// Records that `middleware::AdmissionControl` admitted run_worker of the class `room`.
-pub fn request_started(room: &'static str) {
-    gauge!(AT_WORK, "room" => room).increment(1.0);
+/// Records that `middleware::AdmissionControl` admitted run_worker of `class`.
+pub fn request_started(class: &'static str) {
+    gauge!(AT_WORK, "class" => class).increment(1.0);
 }
 
-/// Records that admitted work of the class `room` ended.
-pub fn request_ended(room: &'static str) {
-    gauge!(AT_WORK, "room" => room).decrement(1.0);
+/// Records that admitted work of `class` ended.
+pub fn request_ended(class: &'static str) {
+    gauge!(AT_WORK, "class" => class).decrement(1.0);
 }
 
 /// Records a request or connection rejected for lack of capacity.
-pub fn count_rejected(room: &'static str) {
-    counter!(TURNED_AWAY, "room" => room).increment(1);
+pub fn count_rejected(class: &'static str) {
+    counter!(TURNED_AWAY, "class" => class).increment(1);
 }
 
-/// Records a request over a rate limit. `whose` is `address`, `account`, `key` or `visitor`.
-pub fn count_limited(whose: &'static str) {
-    counter!(LIMITED, "whose" => whose).increment(1);
+/// Records a request over a rate limit. `subject` is `address`, `account`, `key` or `visitor`.
+pub fn count_limited(subject: &'static str) {
+    counter!(LIMITED, "subject" => subject).increment(1);
 }
 
 pub fn set_connections(open: usize) {
@@ -139,17 +139,17 @@ pub fn count_alert(pattern: &'static str) {
     counter!(ALERTS, "pattern" => pattern).increment(1);
 }
 
-/// Records the end of a guest's challenge. `outcome` is `passed`, `record_abandoned` or the code of a failure.
+/// Records the end of a guest's challenge. `outcome` is `passed`, `abandoned` or the code of a failure.
 pub fn count_challenge(outcome: &'static str) {
     counter!(CHALLENGES, "outcome" => outcome).increment(1);
 }
 
-/// Records a webhook delivery attempt. `outcome` is `done`, `record_failed` or `given_up`.
+/// Records a webhook delivery attempt. `outcome` is `delivered`, `retry` or `failed` (permanently).
 pub fn count_webhook(outcome: &'static str) {
     counter!(POSTS, "outcome" => outcome).increment(1);
 }
 
-/// Records an indexing attempt. `outcome` is `done`, `refused` or `later`.
+/// Records an indexing attempt. `outcome` is `done`, `rejected` or `retry`.
 pub fn count_indexed(outcome: &'static str) {
     counter!(JOBS, "outcome" => outcome).increment(1);
 }
@@ -177,7 +177,7 @@ pub fn set_process(resident_bytes: Option<u64>, free_bytes: Option<u64>) {
     }
 }
 
-/// Records a mail delivery attempt. `outcome` is `sent`, `record_failed` (permanently) or `later`.
+/// Records a mail delivery attempt. `outcome` is `sent`, `record_failed` (permanently) or `retry`.
 pub fn count_mail(outcome: &'static str) {
     counter!(MAILS, "outcome" => outcome).increment(1);
 }
@@ -207,7 +207,7 @@ mod tests {
         metrics::with_local_recorder(&recorder, || {
             count_request(&Method::GET, "/api/v1/events/{event}", 200, Duration::from_millis(3));
             count_request(&"BREW".parse().unwrap(), "-", 405, Duration::from_millis(3));
-            request_started("heavy");
+            request_started("searches");
             count_limited("key");
             set_pool(5, 2);
         });
@@ -215,9 +215,9 @@ mod tests {
         for line in [
             r#"picpick_http_requests_total{method="GET",route="/api/v1/events/{event}",status="200"} 1"#,
             r#"picpick_http_requests_total{method="other",route="-",status="405"} 1"#,
-            r#"picpick_http_request_seconds_bucket{method="GET",route="/api/v1/events/{event}",le="0.005"} 1"#,
-            r#"picpick_at_work{room="heavy"} 1"#,
-            r#"picpick_rate_limited_total{whose="key"} 1"#,
+            r#"picpick_http_request_duration_seconds_bucket{method="GET",route="/api/v1/events/{event}",le="0.005"} 1"#,
+            r#"picpick_requests_in_flight{class="searches"} 1"#,
+            r#"picpick_requests_rate_limited_total{subject="key"} 1"#,
             r#"picpick_database_connections{state="busy"} 3"#,
         ] {
             assert!(text.contains(line), "expected {line} in\n{text}");

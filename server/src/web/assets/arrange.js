@@ -158,7 +158,7 @@ export function arrange(path, folders) {
     await each(
       "Deleting",
       async (photos) => {
-        const { receipt } = await call("POST", `${path}/photos/removal`, { photos });
+        const { receipt } = await call("POST", `${path}/photos/bulk-delete`, { photos });
         if (receipt) receipts.push(receipt);
       },
       (all) => {

@@ -8,7 +8,7 @@ const KINDS = {
   blurred: { of: "faces", title: "Photos with blurred faces" },
   turned: { of: "faces", title: "Photos with faces turned away" },
   without_face: { of: "photos", title: "Photos in which no face was found" },
-  unread: { of: "photos", title: "Photos that could not be read" },
+  unreadable: { of: "photos", title: "Photos that could not be read" },
 };
 
 const { path } = await thisEvent();
@@ -24,11 +24,11 @@ byId("sentence").textContent =
   recall === null ? "No faces found yet." : `Guests will find about ${Math.round(recall * 100)} % of their photos.`;
 byId("found-bar").value = recall ?? 0;
 byId("faces-about").textContent = report.faces
-  ? `${count(report.faces, "face", "faces")} in ${count(report.searched, "photo", "photos")}. Easy to match: ${report.good.toLocaleString()} (${percent(report.good, report.faces)}).`
+  ? `${count(report.faces, "face", "faces")} in ${count(report.indexed, "photo", "photos")}. Easy to match: ${report.good.toLocaleString()} (${percent(report.good, report.faces)}).`
   : "No faces found yet.";
 byId("photos-about").textContent = [
-  `${report.searched.toLocaleString()} of ${count(report.photos, "photo", "photos")} searched`,
-  ...(report.waiting ? [`${report.waiting.toLocaleString()} to go`] : []),
+  `${report.indexed.toLocaleString()} of ${count(report.photos, "photo", "photos")} searched`,
+  ...(report.pending ? [`${report.pending.toLocaleString()} to go`] : []),
 ].join(" · ");
 for (const [what, { of }] of Object.entries(KINDS)) {
   const [part, whole] = [report[what], report[of]];
@@ -42,7 +42,7 @@ byId("folders").append(
   ...report.folders.map((folder) => {
     const weak = folder.small + folder.blurred + folder.turned;
     const found = folder.expected_recall === null ? "–" : `about ${Math.round(folder.expected_recall * 100)} %`;
-    const cells = [folder.searched, folder.faces, weak].map((number) => number.toLocaleString());
+    const cells = [folder.indexed, folder.faces, weak].map((number) => number.toLocaleString());
     return element("tr", {}, element("th", { scope: "row" }, folder.name), ...[...cells, found].map((text) => element("td", {}, text)));
   }),
 );
@@ -62,7 +62,7 @@ async function more() {
   const asked = what;
   say(outcome, "Loading…");
   try {
-    const page = await call("GET", `${path}/coverage/photos?what=${what}&limit=${AT_ONCE}${cursor && `&cursor=${cursor}`}`);
+    const page = await call("GET", `${path}/coverage/photos?issue=${what}&limit=${AT_ONCE}${cursor && `&cursor=${cursor}`}`);
     if (asked !== what) return;
     const first = byId("list").children.length === 0;
     byId("list").append(...page.items.map(tile));

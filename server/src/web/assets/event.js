@@ -25,7 +25,7 @@ async function showProgress(counts) {
   if (counts.paused) parts.push("paused");
   byId("index-state").textContent = parts.join(" · ");
   byId("pause").textContent = counts.paused ? "Resume" : "Pause";
-  byId("pause").dataset.order = counts.paused ? "resume" : "pause";
+  byId("pause").dataset.action = counts.paused ? "resume" : "pause";
   byId("retry").hidden = counts.failed === 0;
   if (counts.failed) {
     const failed = await call("GET", `${path}/jobs/failed?limit=50`);
@@ -37,8 +37,8 @@ async function showProgress(counts) {
 }
 const told = new EventSource(`/api/v1${path}/progress`);
 told.addEventListener("progress", (news) => showProgress(JSON.parse(news.data)));
-const steer = (order) => call("POST", `${path}/jobs`, { order }).then(showProgress);
-byId("pause").addEventListener("click", () => steer(byId("pause").dataset.order));
+const steer = (action) => call("POST", `${path}/jobs`, { action }).then(showProgress);
+byId("pause").addEventListener("click", () => steer(byId("pause").dataset.action));
 byId("retry").addEventListener("click", () => steer("retry"));
 
 // Search by a selfie.

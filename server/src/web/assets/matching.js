@@ -7,7 +7,7 @@ import { face, thisEvent } from "./parts.js";
 const WAIT_MS = 200;
 const [WIDTH, HEIGHT, FOOT] = [640, 200, 24];
 const { path } = await thisEvent();
-const slider = byId("stricter");
+const slider = byId("threshold-offset");
 let state;
 
 function drawn(name, attributes, ...children) {
@@ -53,31 +53,31 @@ function table() {
 }
 
 function words() {
-  const { faces, threshold, formula, stricter, own, evidence } = state;
-  byId("now").textContent = stricter
-    ? `Threshold: ${figure(threshold)}. That is ${figure(stricter)} above the default of ${figure(formula)} for ${count(faces, "face", "faces")}.`
+  const { faces, threshold, formula, threshold_offset: offset, calibrated, evidence } = state;
+  byId("now").textContent = offset
+    ? `Threshold: ${figure(threshold)}. That is ${figure(offset)} above the default of ${figure(formula)} for ${count(faces, "face", "faces")}.`
     : `Threshold: ${figure(threshold)}, the default for ${count(faces, "face", "faces")}.`;
   const pairs = `${count(evidence.pairs, "pair", "pairs")} of people in one photo`;
-  byId("own").textContent = own
-    ? `Estimate from ${pairs} of this event: ${figure(own.threshold)} (${figure(own.low)} to ${figure(own.high)}). It is rather too high, because people who are photographed together resemble each other.`
+  byId("own").textContent = calibrated
+    ? `Estimate from ${pairs} of this event: ${figure(calibrated.threshold)} (${figure(calibrated.low)} to ${figure(calibrated.high)}). It is rather too high, because people who are photographed together resemble each other.`
     : `No estimate from this event's own photos yet: ${evidence.pairs_needed.toLocaleString()} pairs of people in one photo are needed, and there are ${evidence.pairs.toLocaleString()}.`;
   byId("advice").textContent =
-    own && own.advised > stricter
-      ? `People at this event look more alike than usual. Recommended: add ${figure(own.advised)} to the default.`
+    calibrated && calibrated.recommended_offset > offset
+      ? `People at this event look more alike than usual. Recommended: add ${figure(calibrated.recommended_offset)} to the default.`
       : "No change recommended.";
 }
 
 function would() {
-  const { guests, people, stricter, dropped, dropped_in_all: all } = state.preview;
-  const found = ({ photos_now: now, photos_then: then }) =>
+  const { guests, people, threshold_offset: offset, lost_matches: lost, lost_matches_total: all } = state.preview;
+  const found = ({ photos_current: now, photos_preview: then }) =>
     now === then ? `the same ${count(now, "photo", "photos")}` : `${count(then, "photo", "photos")} instead of ${now.toLocaleString()}`;
-  const seen = guests.asked ? `Guests would see ${found(guests)}. People` : "No guest is verified yet. People";
-  say(byId("would"), stricter === state.stricter ? "Current setting." : `${seen} who appear in several photos would be found in ${found(people)}.`);
+  const seen = guests.sample ? `Guests would see ${found(guests)}. People` : "No guest is verified yet. People";
+  say(byId("would"), offset === state.threshold_offset ? "Current setting." : `${seen} who appear in several photos would be found in ${found(people)}.`);
   byId("gone").hidden = all === 0;
-  byId("gone-about").textContent = dropped.length < all ? `The ${dropped.length} least similar of ${all.toLocaleString()}.` : "The least similar first.";
+  byId("gone-about").textContent = lost.length < all ? `The ${lost.length} least similar of ${all.toLocaleString()}.` : "The least similar first.";
   byId("dropped").replaceChildren(
-    ...dropped.map((one) => {
-      const label = `${figure(one.similarity)}, needs ${figure(one.bar)}${one.guest ? " (guest)" : ""}`;
+    ...lost.map((one) => {
+      const label = `${figure(one.similarity)}, needs ${figure(one.threshold)}${one.guest ? " (guest)" : ""}`;
       const address = `/api/v1${path}/photos/${one.photo}/web`;
       return element("li", {}, element("a", { href: address, target: "_blank", rel: "noopener" }, face(path, one), element("span", {}, label)));
     }),
@@ -92,8 +92,8 @@ function show() {
   if (any) chart();
   if (any) table();
   would();
-  byId("use").disabled = state.preview.stricter === state.stricter;
-  byId("usual").disabled = state.stricter === 0;
+  byId("use").disabled = state.preview.threshold_offset === state.threshold_offset;
+  byId("usual").disabled = state.threshold_offset === 0;
 }
 
 const wanted = () => Number(slider.value);
@@ -101,7 +101,7 @@ let asked = 0;
 
 async function ask() {
   const mine = ++asked;
-  const answer = await call("GET", `${path}/matching?stricter=${wanted()}`);
+  const answer = await call("GET", `${path}/matching?threshold_offset=${wanted()}`);
   // A later request has been sent; its response will be shown.
   if (mine !== asked) return;
   state = answer;
@@ -110,20 +110,20 @@ async function ask() {
 
 let waiting;
 slider.addEventListener("input", () => {
-  byId("stricter-says").textContent = figure(wanted());
+  byId("threshold-offset-value").textContent = figure(wanted());
   byId("use").disabled = true;
   clearTimeout(waiting);
   waiting = setTimeout(ask, WAIT_MS);
 });
 
-async function save(stricter) {
+async function save(offset) {
   const outcome = document.querySelector("#try .outcome");
   say(outcome, "");
   clearTimeout(waiting);
   try {
-    await call("PUT", `${path}/matching`, { stricter });
-    slider.value = stricter;
-    byId("stricter-says").textContent = figure(stricter);
+    await call("PUT", `${path}/matching`, { threshold_offset: offset });
+    slider.value = offset;
+    byId("threshold-offset-value").textContent = figure(offset);
     await ask();
     say(outcome, "Saved. It applies to searches and guests from now on.");
   } catch (problem) {
@@ -137,7 +137,7 @@ byId("try").addEventListener("submit", (event) => {
 byId("usual").addEventListener("click", () => save(0));
 
 state = await call("GET", `${path}/matching`);
-slider.value = state.stricter;
-byId("stricter-says").textContent = figure(state.stricter);
+slider.value = state.threshold_offset;
+byId("threshold-offset-value").textContent = figure(state.threshold_offset);
 show();
 ready();

@@ -8,7 +8,7 @@ export async function mine(ask, alone) {
   let ending = () => null;
 
   function letters({ notifications, can_notify: can }) {
-    const state = { asked: "tell_asked", on: "tell_on" }[notifications] ?? (can ? "tell_intro" : "tell_cannot");
+    const state = { pending: "tell_asked", on: "tell_on" }[notifications] ?? (can ? "tell_intro" : "tell_cannot");
     byId("tell-state").textContent = word(state);
     byId("tell-on").hidden = !can || notifications !== "off";
     byId("tell-off").hidden = notifications === "off";

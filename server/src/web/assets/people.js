@@ -107,8 +107,8 @@ async function attempt(work) {
 
 const again = (faces) =>
   post("merge", { faces }).catch((problem) => {
-    if (problem.code !== "together_in_photo") throw problem;
-    return post("merge", { faces, although_together: true });
+    if (problem.code !== "shared_photo") throw problem;
+    return post("merge", { faces, allow_same_photo: true });
   });
 
 async function merge() {
@@ -118,10 +118,10 @@ async function merge() {
   try {
     await post("merge", { faces });
   } catch (problem) {
-    if (problem.code !== "together_in_photo") throw problem;
+    if (problem.code !== "shared_photo") throw problem;
     const text = "At least one photo shows them as two people. Merge them only if that photo is a collage or shows a mirror.";
     if (!(await sure("Merge people from one photo?", text, "Merge"))) return;
-    await post("merge", { faces, although_together: true });
+    await post("merge", { faces, allow_same_photo: true });
   }
   closePerson();
   await list();

@@ -28,7 +28,7 @@ const shown = () => [...known.values()].filter((photo) => !photo.out);
 const look = viewer({
   list: shown,
   file,
-  notMe: (photo) => claim(photo, "not_me"),
+  notMe: (photo) => claim(photo, "reject"),
 });
 
 function tile(photo, place) {
@@ -41,7 +41,7 @@ function tile(photo, place) {
     look(photo);
   });
   const out = element("button", { class: "not-me", type: "button", "aria-label": `${word("not_me")}: ${word("photo", { count: place })}` }, word("not_me"));
-  out.addEventListener("click", () => claim(photo, "not_me").catch(() => null));
+  out.addEventListener("click", () => claim(photo, "reject").catch(() => null));
   photo.tile = element("li", {}, link, out);
   return photo.tile;
 }
@@ -57,12 +57,12 @@ function claim(photo, what) {
 // Sends a claim. A rejected photo leaves a placeholder with an undo button.
 async function say(photo, what) {
   await ask("PUT", `/guest/faces/${photo.face}`, { claim: what });
-  photo.out = what === "not_me";
+  photo.out = what === "reject";
   photo.tile.querySelector(".taken")?.remove();
   photo.tile.classList.toggle("out", photo.out);
   if (photo.out) {
     const undo = element("button", { class: "quiet", type: "button" }, word("undo"));
-    undo.addEventListener("click", () => claim(photo, "unsaid").catch(() => null));
+    undo.addEventListener("click", () => claim(photo, "clear").catch(() => null));
     photo.tile.append(element("div", { class: "taken" }, element("p", { role: "status" }, word("taken_out")), undo));
     if (!byId("viewer").open) undo.focus({ preventScroll: true });
   } else photo.tile.querySelector("a").focus({ preventScroll: true });
@@ -142,12 +142,12 @@ async function questions() {
         one.remove();
         byId("asked").hidden = !byId("faces").children.length;
         (byId("faces").querySelector("button") ?? byId("main")).focus({ preventScroll: true });
-        if (claim === "me") await refresh(false);
+        if (claim === "confirm") await refresh(false);
       });
       return button;
     };
     const image = element("img", { src: `/api/v1/guest/faces/${face}`, alt: word("face"), width: 112, height: 112, loading: "lazy" });
-    const one = element("li", { "data-face": face }, image, answer("me", "yes", false), answer("not_me", "no", true));
+    const one = element("li", { "data-face": face }, image, answer("confirm", "yes", false), answer("reject", "no", true));
     byId("faces").append(one);
   }
   byId("asked").hidden = !byId("faces").children.length;
@@ -179,6 +179,6 @@ await refresh(true);
 const stop = await mine(ask, () => byId("together").getAttribute("aria-pressed") === "true" && byId("mine").click());
 await questions();
 let first = true;
-const told = new EventSource("/api/v1/guest/news");
-told.addEventListener("photos", () => (first ? (first = false) : news()));
+const told = new EventSource("/api/v1/guest/updates");
+told.addEventListener("update", () => (first ? (first = false) : news()));
 stop(() => told.close());

@@ -29,7 +29,7 @@ const PHOTOS: [(&str, &str, &str); 2] = [
          behind: upload the original.",
     ),
     (
-        "unread",
+        "unreadable",
         "Could not be read",
         "The file is damaged or not a photo. Export it again as JPEG and upload it again.",
     ),

@@ -33,10 +33,10 @@ pub fn page() -> Markup {
         section.card aria-labelledby="try-title" {
             h2 #try-title { "Try a higher threshold" }
             form #try {
-                label for="stricter" { "Added to the default threshold" }
+                label for="threshold-offset" { "Added to the default threshold" }
                 div.slide {
-                    input #stricter type="range" min="0" max="0.2" step="0.01" value="0" aria-describedby="would";
-                    output #stricter-says for="stricter" { "0.00" }
+                    input #threshold-offset type="range" min="0" max="0.2" step="0.01" value="0" aria-describedby="would";
+                    output #threshold-offset-value for="threshold-offset" { "0.00" }
                 }
                 p #would role="status" aria-live="polite" { "…" }
                 p.deeds {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::setup::{PictureRole, Setup, central_faces};
 
 #[derive(clap::Args)]
-pub struct Args {
+pub struct AccuracyArgs {
     /// Protocol file: {"gallery": [path], "guests": [{"id", "selfie", "photos": [path]}],
     /// "strangers": [path]}
     #[arg(long)]
@@ -57,7 +57,7 @@ impl Protocol {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct AccuracyReport {
     pack: String,
     provider: String,
     gallery_faces: usize,
@@ -66,7 +66,7 @@ struct Report {
     strangers: usize,
     /// Pictures without a detected face.
     without_face: usize,
-    rows: Vec<Row>,
+    rows: Vec<AccuracyRow>,
     calibration: Vec<Calibration>,
 }
 
@@ -79,7 +79,7 @@ struct Calibration {
 }
 
 #[derive(Serialize)]
-struct Row {
+struct AccuracyRow {
     scoring: &'static str,
     /// FPIR to which the threshold is set: the share of strangers to whom any photo is returned. `None`: the
     /// engine's own threshold.
@@ -105,7 +105,7 @@ struct Guests {
 /// Lowest score of a search by a stranger; all measured thresholds are higher. Limits the number of matches.
 const SCORE_MIN: f32 = 0.25;
 
-pub fn run(setup: &Setup, args: &Args) -> Result<()> {
+pub fn run(setup: &Setup, args: &AccuracyArgs) -> Result<()> {
     let protocol = Protocol::read(&args.protocol)?;
     let pipeline = setup.pipeline()?;
     let pack = setup.pack()?;
@@ -135,7 +135,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let calibration =
         if args.calibrate { calibrate(&photos, &pack, &strangers)? } else { Vec::new() };
     let rows = measure(&gallery, &guests, &strangers)?;
-    let report = Report {
+    let report = AccuracyReport {
         pack: pack.id().to_owned(),
         provider: pipeline.provider().to_string(),
         gallery_faces: gallery.face_count(),
@@ -155,7 +155,11 @@ pub fn photo(path: &str, face: Option<Face>) -> Photo {
     Photo { id, path: path.into(), width: 0, height: 0, faces: face.into_iter().collect() }
 }
 
-fn measure(gallery: &Gallery, guests: &Guests, strangers: &[Option<Vec<f32>>]) -> Result<Vec<Row>> {
+fn measure(
+    gallery: &Gallery,
+    guests: &Guests,
+    strangers: &[Option<Vec<f32>>],
+) -> Result<Vec<AccuracyRow>> {
     let mut rows = Vec::new();
     for (name, scoring) in
         [("direct", Scoring::Direct), ("people", Scoring::People), ("expand", Scoring::Expand)]
@@ -239,7 +243,7 @@ fn row(
     threshold: f32,
     answers: &[Vec<Accepted>],
     mates: &[HashSet<PhotoId>],
-) -> Row {
+) -> AccuracyRow {
     let (mut hits, mut recall, mut right, mut returned, mut relevant) = (0, 0.0, 0, 0, 0);
     for (answer, mates) in answers.iter().zip(mates) {
         let found = answer.iter().filter(|accepted| mates.contains(&accepted.photo)).count();
@@ -249,7 +253,7 @@ fn row(
             (right + found, returned + answer.len(), relevant + mates.len());
     }
     let guests = answers.len().max(1) as f64;
-    Row {
+    AccuracyRow {
         scoring,
         fpir,
         fpir_measured,
@@ -261,12 +265,12 @@ fn row(
     }
 }
 
-fn show(setup: &Setup, report: &Report) -> Result<()> {
+fn show(setup: &Setup, report: &AccuracyReport) -> Result<()> {
     if setup.json {
         println!("{}", serde_json::to_string_pretty(report)?);
         return Ok(());
     }
-    let Report {
+    let AccuracyReport {
         pack,
         provider,
         gallery_faces,

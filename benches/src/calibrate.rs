@@ -30,7 +30,7 @@ use crate::accuracy::{Protocol, stranger_tops, threshold_at};
 use crate::setup::{PictureRole, Setup, central_faces};
 
 #[derive(clap::Args)]
-pub struct Args {
+pub struct CalibrateArgs {
     /// Protocol file, as for 'accuracy'
     #[arg(long)]
     protocol: PathBuf,
@@ -49,15 +49,15 @@ const PEOPLE_PER_PHOTO: usize = 4;
 const FPIRS: [f64; 2] = [0.01, FPIR];
 
 #[derive(Serialize)]
-struct Report {
+struct CalibrateReport {
     pack: String,
-    rows: Vec<Row>,
+    rows: Vec<CalibrateRow>,
     real: RealPhotos,
 }
 
 /// Events of one size; all thresholds are means over the events.
 #[derive(Serialize)]
-struct Row {
+struct CalibrateRow {
     faces: usize,
     fpir: f64,
     pairs: usize,
@@ -88,7 +88,7 @@ struct RealPhotos {
     high: Option<f32>,
 }
 
-/// The thresholds of one event; the fields as in [`Row`].
+/// The thresholds of one event; the fields as in [`CalibrateRow`].
 struct EventResult {
     pairs: usize,
     formula: f32,
@@ -98,7 +98,7 @@ struct EventResult {
     calibration_ms: f64,
 }
 
-pub fn run(setup: &Setup, args: &Args) -> Result<()> {
+pub fn run(setup: &Setup, args: &CalibrateArgs) -> Result<()> {
     let text = std::fs::read(&args.protocol)
         .with_context(|| format!("reading {}", args.protocol.display()))?;
     let protocol: Protocol = serde_json::from_slice(&text)
@@ -128,7 +128,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     }
     let photos: Vec<Photo> = pictures.into_iter().map(|(photo, _)| photo).collect();
     let real = measure_real(&pack, &photos)?;
-    show(setup, &Report { pack: pack.id().to_owned(), rows, real })
+    show(setup, &CalibrateReport { pack: pack.id().to_owned(), rows, real })
 }
 
 /// Returns each picture as a photo with all its faces, and the most central face.
@@ -213,13 +213,13 @@ fn mean(values: impl Iterator<Item = f32> + Clone) -> f32 {
     values.clone().sum::<f32>() / values.count().max(1) as f32
 }
 
-fn row(faces: usize, fpir: f64, events: &[EventResult]) -> Row {
+fn row(faces: usize, fpir: f64, events: &[EventResult]) -> CalibrateRow {
     let estimated = events.iter().filter_map(|event| Some((event.estimate?, event.strangers)));
     let bias = mean(estimated.clone().map(|((estimate, _), strangers)| estimate - strangers));
     let centre = mean(estimated.clone().map(|((estimate, _), _)| estimate));
     let spread = mean(estimated.clone().map(|((estimate, _), _)| (estimate - centre).powi(2)));
     let spread = spread.sqrt();
-    Row {
+    CalibrateRow {
         faces,
         fpir,
         pairs: events.iter().map(|event| event.pairs).sum::<usize>() / events.len().max(1),
@@ -248,7 +248,7 @@ fn measure_real(pack: &Pack, photos: &[Photo]) -> Result<RealPhotos> {
     })
 }
 
-fn show(setup: &Setup, report: &Report) -> Result<()> {
+fn show(setup: &Setup, report: &CalibrateReport) -> Result<()> {
     if setup.json {
         println!("{}", serde_json::to_string_pretty(report)?);
         return Ok(());

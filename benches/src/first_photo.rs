@@ -26,7 +26,7 @@ const OTHER_PHOTOS: [&str; 3] = ["biden.jpg", "sample1.jpg", "sample2.jpg"];
 const PHOTOS_PER_COMMIT: u32 = 64;
 
 #[derive(clap::Args)]
-pub struct Args {
+pub struct FirstPhotoArgs {
     /// Faces in the event
     #[arg(long, default_value_t = 100_000)]
     faces: usize,
@@ -38,7 +38,7 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct FirstPhotoReport {
     faces: usize,
     /// Seconds until the index and the people of all these faces were updated.
     settled_s: f64,
@@ -55,7 +55,7 @@ struct Run {
     on_screen_ms: f64,
 }
 
-pub fn run(setup: &Setup, args: &Args) -> Result<()> {
+pub fn run(setup: &Setup, args: &FirstPhotoArgs) -> Result<()> {
     let program = std::path::absolute(args.program.path()?)?;
     let sandbox = Sandbox::new(program.to_str().context("the program's path is not UTF-8")?);
     let mut service = Service::start_with(sandbox, Vec::new());
@@ -74,7 +74,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     service.restart();
     let guests = guests(&service, token, args.guests)?;
     service.stop();
-    show(setup, &Report { faces, settled_s, guests })
+    show(setup, &FirstPhotoReport { faces, settled_s, guests })
 }
 
 /// Adds synthetic faces to `event` until it has at least `faces_min`. Returns the number of faces, and the
@@ -116,12 +116,12 @@ fn guests(service: &Service, token: &str, guests: u32) -> Result<Vec<Run>> {
     Ok(serde_json::from_slice(&std::fs::read(figures)?)?)
 }
 
-fn show(setup: &Setup, report: &Report) -> Result<()> {
+fn show(setup: &Setup, report: &FirstPhotoReport) -> Result<()> {
     if setup.json {
         println!("{}", serde_json::to_string_pretty(report)?);
         return Ok(());
     }
-    let Report { faces, settled_s, guests } = report;
+    let FirstPhotoReport { faces, settled_s, guests } = report;
     println!("{faces} faces; index and people updated in {settled_s:.1} s");
     println!("{:>8}  {:>11}  {:>20}", "guest", "verified ms", "photo on screen ms");
     for (nth, Run { judged_ms, on_screen_ms }) in guests.iter().enumerate() {

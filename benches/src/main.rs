@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 #[derive(Parser)]
 #[command(version, about = "Measures the accuracy and the speed of PicPick", max_term_width = 80)]
-struct Args {
+struct BenchArgs {
     #[command(flatten)]
     setup: setup::Setup,
     #[command(subcommand)]
@@ -31,31 +31,31 @@ struct Args {
 #[derive(Subcommand)]
 enum Command {
     /// Measure open-set identification (1:N): TPIR, photo recall and precision at fixed FPIRs
-    Accuracy(accuracy::Args),
+    Accuracy(accuracy::AccuracyArgs),
     /// Measure presentation attack detection: how often live people are rejected (BPCER), and
     /// simulated screens and prints accepted (APCER)
-    Attack(attack::Args),
+    Attack(attack::AttackArgs),
     /// Compare the threshold estimated from an event's own photos with the one that strangers give
-    Calibrate(calibrate::Args),
+    Calibrate(calibrate::CalibrateArgs),
     /// Measure the milliseconds from a guest's last camera frame to the first photo on the screen
-    FirstPhoto(first_photo::Args),
+    FirstPhoto(first_photo::FirstPhotoArgs),
     /// Measure photo recall by face quality, on photos reduced and blurred in fixed steps
-    Coverage(coverage::Args),
+    Coverage(coverage::CoverageArgs),
     /// Measure verification (1:1) on a list of pairs: accuracy at the best threshold, and TAR
-    Pairs(pairs::Args),
+    Pairs(pairs::PairsArgs),
     /// Measure the seconds that clustering a large collection into people takes
-    People(people::Args),
+    People(people::PeopleArgs),
     /// Measure the running service under load: the search rate that it sustains, and its memory
-    Load(load::Args),
+    Load(load::LoadArgs),
     /// Measure photos per second and milliseconds per stage, on one thread and on all cores
-    Pipeline(pipeline::Args),
+    Pipeline(pipeline::PipelineArgs),
     /// Measure the seconds until a large collection's key is destroyed, and until its purge has a
     /// receipt
-    Purge(purge::Args),
+    Purge(purge::PurgeArgs),
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = BenchArgs::parse();
     let result: Result<()> = match &args.command {
         Command::Accuracy(command) => accuracy::run(&args.setup, command),
         Command::Attack(command) => attack::run(&args.setup, command),

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use crate::setup::{PictureRole, Setup, central_faces};
 
 #[derive(clap::Args)]
-pub struct Args {
+pub struct PairsArgs {
     /// File with pairs in LFW's format
     #[arg(long)]
     pairs: PathBuf,
@@ -22,7 +22,7 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct PairsReport {
     pack: String,
     provider: String,
     pairs: usize,
@@ -33,7 +33,7 @@ struct Report {
     tar_at_far_001: f64,
 }
 
-pub fn run(setup: &Setup, args: &Args) -> Result<()> {
+pub fn run(setup: &Setup, args: &PairsArgs) -> Result<()> {
     let text = std::fs::read_to_string(&args.pairs)
         .with_context(|| format!("reading {}", args.pairs.display()))?;
     let pairs: Vec<(String, String, bool)> = text.lines().filter_map(parse).collect();
@@ -60,7 +60,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let pack = setup.pack()?.id().to_owned();
     let provider = pipeline.provider().to_string();
     let tar_at_far_001 = tar(&scores, 0.001);
-    let report = Report {
+    let report = PairsReport {
         pack,
         provider,
         pairs: pairs.len(),
@@ -72,7 +72,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     if setup.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        let Report { pack, provider, pairs, without_face, .. } = &report;
+        let PairsReport { pack, provider, pairs, without_face, .. } = &report;
         println!("{pack} on {provider}: {pairs} pairs, {without_face} without a face");
         println!(
             "accuracy {:.2} % at threshold {threshold:.3}, TAR {:.2} % at FAR 0.1 %",

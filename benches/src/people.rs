@@ -11,7 +11,7 @@ const FACES_PER_PHOTO: usize = 5;
 const SAME_PERSON_COSINE: f32 = 0.64;
 
 #[derive(clap::Args)]
-pub struct Args {
+pub struct PeopleArgs {
     /// Faces in the collection
     #[arg(long, default_value_t = 100_000)]
     faces: usize,
@@ -30,7 +30,7 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct PeopleReport {
     faces: usize,
     /// Number of simulated people: guests and passers-by.
     made_of: usize,
@@ -46,7 +46,7 @@ struct Report {
 
 /// Measures how long a collection's people take to cluster, and to update with a few more faces. The
 /// embeddings are synthetic; `accuracy` measures on real faces how well clustering separates people.
-pub fn run(setup: &Setup, args: &Args) -> Result<()> {
+pub fn run(setup: &Setup, args: &PeopleArgs) -> Result<()> {
     if ![args.alone, args.poor, args.later].iter().all(|share| (0.0..=1.0).contains(share)) {
         bail!("--alone, --poor and --later must be from 0 to 1");
     }
@@ -71,7 +71,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     let people = gallery.people().len();
     let later_faces = later.div_ceil(FACES_PER_PHOTO) * FACES_PER_PHOTO;
     let faces = all.len() * FACES_PER_PHOTO;
-    let report = Report { faces, made_of, people, formed_s, later_faces, later_s };
+    let report = PeopleReport { faces, made_of, people, formed_s, later_faces, later_s };
     if setup.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
         return Ok(());
@@ -97,7 +97,7 @@ struct Crowd {
 }
 
 impl Crowd {
-    fn new(args: &Args, dim: usize) -> Self {
+    fn new(args: &PeopleArgs, dim: usize) -> Self {
         let mut rng = Rng(1);
         let guest_faces = args.faces as f32 * (1.0 - args.alone);
         let guests = (guest_faces as usize).div_ceil(args.each as usize).max(FACES_PER_PHOTO);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::setup::Setup;
 
 #[derive(clap::Args)]
-pub struct Args {
+pub struct PipelineArgs {
     /// Photos to measure on
     #[arg(required = true)]
     photos: Vec<PathBuf>,
@@ -18,16 +18,16 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct PipelineReport {
     pack: String,
     provider: String,
     photos: usize,
     faces: usize,
-    rows: Vec<Row>,
+    rows: Vec<PipelineRow>,
 }
 
 #[derive(Serialize)]
-struct Row {
+struct PipelineRow {
     threads: usize,
     photos_per_s: f64,
     ms_per_photo: Stages,
@@ -41,7 +41,7 @@ struct Stages {
 }
 
 /// Measures decode → detect → align → embed, without a store. The photos are read before the first pass.
-pub fn run(setup: &Setup, args: &Args) -> Result<()> {
+pub fn run(setup: &Setup, args: &PipelineArgs) -> Result<()> {
     let read =
         |path: &PathBuf| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
     let photos = args.photos.iter().map(read).collect::<Result<Vec<_>>>()?;
@@ -58,7 +58,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
         rows.push(row);
     }
     let (pack, provider) = (setup.pack()?.id().to_owned(), pipeline.provider().to_string());
-    let report = Report { pack, provider, photos: photos.len(), faces, rows };
+    let report = PipelineReport { pack, provider, photos: photos.len(), faces, rows };
     if setup.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
         return Ok(());
@@ -68,7 +68,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
         report.pack, report.provider, report.photos, report.faces
     );
     println!("threads  photos/s  ms/photo: decode  detect+align   embed");
-    for Row { threads, photos_per_s, ms_per_photo } in &report.rows {
+    for PipelineRow { threads, photos_per_s, ms_per_photo } in &report.rows {
         let Stages { decode, detect, embed } = ms_per_photo;
         println!("{threads:>7} {photos_per_s:>9.2} {decode:>17.1} {detect:>13.1} {embed:>7.1}");
     }
@@ -80,7 +80,7 @@ fn measure(
     photos: &[Vec<u8>],
     threads: usize,
     passes: usize,
-) -> Result<(Row, usize)> {
+) -> Result<(PipelineRow, usize)> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let pass = || -> Result<Vec<Analysis>> {
         Ok(pool.install(|| {
@@ -110,7 +110,7 @@ fn measure(
         detect: stages.detect / total,
         embed: stages.embed / total,
     };
-    Ok((Row { threads, photos_per_s: total / elapsed, ms_per_photo }, faces))
+    Ok((PipelineRow { threads, photos_per_s: total / elapsed, ms_per_photo }, faces))
 }
 
 fn ms(duration: Duration) -> f64 {

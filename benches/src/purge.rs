@@ -14,7 +14,7 @@ const PHOTOS_PER_COMMIT: usize = 64;
 const NAME: &str = "purged";
 
 #[derive(clap::Args)]
-pub struct Args {
+pub struct PurgeArgs {
     /// Faces in the collection
     #[arg(long, default_value_t = 200_000)]
     faces: usize,
@@ -25,7 +25,7 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct PurgeReport {
     faces: u64,
     photos: u64,
     bytes_before: u64,
@@ -40,7 +40,7 @@ struct Report {
 }
 
 /// Measures a purge of a collection with synthetic embeddings, in a data folder of its own.
-pub fn run(setup: &Setup, args: &Args) -> Result<()> {
+pub fn run(setup: &Setup, args: &PurgeArgs) -> Result<()> {
     let base = args.folder.clone().unwrap_or_else(std::env::temp_dir);
     let folder = base.join(format!("picpick-bench-{}", std::process::id()));
     std::fs::create_dir(&folder).with_context(|| format!("creating {}", folder.display()))?;
@@ -49,7 +49,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
     show(setup, &report?)
 }
 
-fn measure(setup: &Setup, args: &Args, folder: &std::path::Path) -> Result<Report> {
+fn measure(setup: &Setup, args: &PurgeArgs, folder: &std::path::Path) -> Result<PurgeReport> {
     let (data, pack) = (DataDir::open(folder, None)?, setup.pack()?);
     let keep = RetentionPolicy {
         purpose: "a measurement".into(),
@@ -79,7 +79,7 @@ fn measure(setup: &Setup, args: &Args, folder: &std::path::Path) -> Result<Repor
     });
     let (receipt, receipt_after) = purged?;
     let key_gone = key_gone.map_err(|_| anyhow::anyhow!("the watcher panicked"))?;
-    Ok(Report {
+    Ok(PurgeReport {
         faces: receipt.faces.unwrap_or(0),
         photos: receipt.photos.unwrap_or(0),
         bytes_before,
@@ -130,12 +130,12 @@ fn size(folder: &std::path::Path) -> u64 {
     entries.map(entry_size).sum()
 }
 
-fn show(setup: &Setup, report: &Report) -> Result<()> {
+fn show(setup: &Setup, report: &PurgeReport) -> Result<()> {
     if setup.json {
         println!("{}", serde_json::to_string_pretty(report)?);
         return Ok(());
     }
-    let Report { faces, photos, bytes_before, key_gone_s, receipt_s, .. } = report;
+    let PurgeReport { faces, photos, bytes_before, key_gone_s, receipt_s, .. } = report;
     println!("{faces} faces in {photos} photos, {} MB on disk", bytes_before / 1_000_000);
     println!(
         "key destroyed after {key_gone_s:.3} s; files removed, receipt after {receipt_s:.3} s"

@@ -95,7 +95,6 @@ fn floor(value: f32) -> i32 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -160,7 +160,6 @@ fn upper_quantile(share: f64) -> f64 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

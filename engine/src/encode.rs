@@ -32,7 +32,6 @@ pub fn to_jpeg(picture: &Picture, side_px_max: u32, quality: i32) -> Result<Vec<
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::decode::{DecodeLimits, decode, probe};

@@ -113,7 +113,6 @@ fn pose(landmarks: &Landmarks) -> f32 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

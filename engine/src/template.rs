@@ -124,7 +124,6 @@ impl Template {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::ids::FaceId;

@@ -15,11 +15,11 @@ use picpick_tests::{Rng, synthetic, times};
 const PHOTOS: u32 = 96;
 
 /// A simulated disk with a data folder, its keyring beside it, and the two collections `gone` and `kept`.
-struct Scene {
+struct PurgeScene {
     sandbox: tempfile::TempDir,
 }
 
-impl Scene {
+impl PurgeScene {
     fn new() -> Self {
         let sandbox = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let scene = Self { sandbox };
@@ -52,7 +52,7 @@ fn open(disk: &Path) -> DataDir {
 }
 
 /// Runs a child process that purges the collection `gone`. Returns its exit status.
-fn purge(scene: &Scene, faults: &Faults) -> std::process::ExitStatus {
+fn purge(scene: &PurgeScene, faults: &Faults) -> std::process::ExitStatus {
     let disk = scene.path("disk").canonicalize().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_picpick-under-test"));
     command.arg("--data").arg(disk.join("data")).arg("--keyring").arg(disk.join("keys"));
@@ -75,7 +75,7 @@ fn canaries(data: &DataDir, also: &[std::path::PathBuf]) -> [(u64, u64); 2] {
 fn a_purge_interrupted_at_any_call_is_completed_and_leaves_nothing() {
     let purges = times("PICPICK_TEST_PURGES", 100);
     let mut rng = Rng::seeded("purges");
-    let scene = Scene::new();
+    let scene = PurgeScene::new();
     let before = scene.path("before");
     copy(&scene.path("disk"), &before);
     let controls = canaries(&open(&before), &[]);
@@ -137,7 +137,7 @@ fn check_whole(data: &DataDir, about: &str) {
 
 /// Checks a copy of the data folder from before the purge with the keyring from after it: the purged
 /// collection does not open, and its files are removed again.
-fn check_old_copy(scene: &Scene, before: &Path, receipt: &Receipt, about: &str) {
+fn check_old_copy(scene: &PurgeScene, before: &Path, receipt: &Receipt, about: &str) {
     let disk = scene.path("restored");
     copy(&before.join("data"), &disk.join("data"));
     copy(&scene.path("disk").join("keys"), &disk.join("keys"));

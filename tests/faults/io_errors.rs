@@ -15,13 +15,13 @@ const ABORTED: Option<i32> = Some(6);
 const DELAY_MS: u64 = 30;
 
 /// A harness with a filled data folder, and a job whose system calls were recorded.
-struct Scene {
+struct FaultScene {
     harness: Harness,
     job: Job,
     calls: Vec<Call>,
 }
 
-impl Scene {
+impl FaultScene {
     fn new(rng: &mut Rng) -> Self {
         let mut harness = harness!();
         let job = Job { seed: rng.number(), ops: 3 * OPS, purges: false };
@@ -109,7 +109,7 @@ fn kind_of(call: &Call) -> String {
 /// Runs the job once for each point with `fault` and calls `judge` with the results.
 fn play_all(fault: FaultKind, mut judge: impl FnMut(&Ending, &Option<Call>)) {
     let mut rng = Rng::seeded("faults");
-    let scene = Scene::new(&mut rng);
+    let scene = FaultScene::new(&mut rng);
     let points = scene.points(times("PICPICK_TEST_FAULT_POINTS", 20));
     let (mut kinds, mut failed) = (BTreeMap::new(), 0);
     for (i, point) in points.iter().enumerate() {
@@ -150,7 +150,7 @@ fn a_temporarily_full_disk_is_reported_and_harms_nothing() {
 #[test]
 fn an_error_at_any_call_of_the_first_run_harms_nothing() {
     let mut rng = Rng::seeded("first run");
-    let scene = Scene::empty(&mut rng);
+    let scene = FaultScene::empty(&mut rng);
     let most = 10 * times("PICPICK_TEST_FAULT_POINTS", 20);
     let step = scene.calls.len().div_ceil(most);
     let mut wrong = Vec::new();

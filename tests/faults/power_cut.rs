@@ -48,7 +48,7 @@ fn calls_of_a_run(harness: &mut Harness, rng: &mut Rng, power: &Power) -> u64 {
 
 /// Counts of several rounds.
 #[derive(Debug, Default)]
-struct Figures {
+struct PowerCutFigures {
     cuts: usize,
     strict: usize,
     after_a_kill: usize,
@@ -66,10 +66,10 @@ fn cut_again_and_again(
     cuts: usize,
     forget: Option<Forget>,
     holes: bool,
-) -> Result<Figures, String> {
+) -> Result<PowerCutFigures, String> {
     let power = Power::new(&harness.disk(), &harness.path("shadow"));
     let calls = calls_of_a_run(harness, rng, &power);
-    let mut figures = Figures::default();
+    let mut figures = PowerCutFigures::default();
     let mut killed = false;
     while figures.cuts < cuts {
         let at = Some((1 + rng.throw(calls), FaultKind::Kill));

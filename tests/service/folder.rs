@@ -9,13 +9,13 @@ on_both_databases!(
     an_upload_resumes_into_its_folder,
 );
 
-struct Scene {
+struct FolderScene {
     album: Album,
     other: Album,
     picture: Vec<u8>,
 }
 
-impl Scene {
+impl FolderScene {
     fn new(service: &Service) -> Self {
         let owner = service.owner();
         let studio = owner.studio();
@@ -69,8 +69,8 @@ fn sorted(ids: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 fn photos_are_moved_together_or_not_at_all(service: Service) {
-    let scene = Scene::new(&service);
-    let Scene { album, other, picture } = &scene;
+    let scene = FolderScene::new(&service);
+    let FolderScene { album, other, picture } = &scene;
     let photos: Vec<String> =
         (0..3).map(|number| album.upload("a.jpg", &variant(picture, number))).collect();
     let foreign = other.upload("b.jpg", picture);
@@ -99,8 +99,8 @@ fn photos_are_moved_together_or_not_at_all(service: Service) {
 }
 
 fn photos_are_removed_together_with_one_receipt(service: Service) {
-    let scene = Scene::new(&service);
-    let Scene { album, other, picture } = &scene;
+    let scene = FolderScene::new(&service);
+    let FolderScene { album, other, picture } = &scene;
     let photos: Vec<String> =
         (0..3).map(|number| album.upload("a.jpg", &variant(picture, number))).collect();
     let foreign = other.upload("b.jpg", picture);
@@ -138,7 +138,7 @@ fn photos_are_removed_together_with_one_receipt(service: Service) {
 }
 
 fn an_upload_resumes_into_its_folder(service: Service) {
-    let scene = Scene::new(&service);
+    let scene = FolderScene::new(&service);
     let (first, second) = (scene.folder("First"), scene.folder("Second"));
     // A client that announces the file again without a folder resumes the upload into the same folder.
     let place = scene.begin(1, Some(&first));

@@ -107,8 +107,7 @@ fn pages_and_assets_exist_and_are_strict() {
     let service = service!(Database::Sqlite);
     let reader = Reader::new(&service);
     // The visitors' pages themselves need an album and are tested in `album/pages.rs`.
-    let mut loaded =
-        BTreeSet::from(["/assets/gallery.css", "/assets/gallery.js"].map(str::to_owned));
+    let mut loaded = BTreeSet::from(["/assets/visitor.css", "/assets/album.js"].map(str::to_owned));
     for path in PAGES {
         let read = reader.get(path);
         assert_eq!(read.status, 200, "{path}");

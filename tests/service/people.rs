@@ -14,27 +14,27 @@ on_both_databases!(
 /// Three portraits of one man, and one of another man.
 const PHOTOS: [&str; 4] = ["obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg"];
 
-struct Studio {
+struct PeopleStudio {
     owner: Person,
     album: Album,
     /// The photos' ids, in the order of their names.
     photos: Vec<String>,
 }
 
-fn studio(service: &Service, names: &[&str]) -> Studio {
+fn studio(service: &Service, names: &[&str]) -> PeopleStudio {
     let owner = service.owner();
     let event = owner.new_event(&owner.studio(), "Wedding");
     let album = Album { client: owner.client.clone(), event };
     let upload = |name: &&str| album.upload(name, &std::fs::read(sample(name)).unwrap());
     let photos = names.iter().map(upload).collect();
     assert_eq!(album.wait_until_indexed()["failed"], 0);
-    let studio = Studio { owner, album, photos };
+    let studio = PeopleStudio { owner, album, photos };
     // People are clustered once indexing has ended.
     studio.wait_for(|people| !people.is_empty());
     studio
 }
 
-impl Studio {
+impl PeopleStudio {
     fn people(&self, which: &str) -> Vec<Value> {
         let answer = self.album.client.get(&self.album.path(&format!("/people{which}"))).is(200);
         answer.document()["people"].as_array().unwrap().clone()

@@ -35,18 +35,18 @@ const NOSE_HEIGHT: f32 = 0.3;
 const FADE: f32 = 0.9;
 
 /// The models of face analysis and of liveness.
-pub struct Studio {
+pub struct LightStudio {
     pub pipeline: Pipeline,
     pub liveness: Liveness,
 }
 
 /// Returns the models, loaded once, on the CPU provider, which gives equal results on every machine.
-pub fn studio() -> &'static Studio {
-    static STUDIO: OnceLock<Studio> = OnceLock::new();
+pub fn studio() -> &'static LightStudio {
+    static STUDIO: OnceLock<LightStudio> = OnceLock::new();
     STUDIO.get_or_init(|| {
         let pack = Pack::builtin(DEFAULT_PACK).unwrap();
         let cpu = Precision::Only(Provider::Cpu);
-        Studio {
+        LightStudio {
             pipeline: Pipeline::load(models(), &pack, cpu, DecodeLimits::default()).unwrap(),
             liveness: Liveness::load(models(), cpu).unwrap(),
         }
@@ -55,7 +55,7 @@ pub fn studio() -> &'static Studio {
 
 /// Returns the head of the largest face of the sample photo called `name`.
 pub fn head_of(name: &str) -> Head {
-    let Studio { pipeline, liveness } = studio();
+    let LightStudio { pipeline, liveness } = studio();
     Head::of(pipeline, liveness, &std::fs::read(sample_photo(name)).unwrap())
 }
 

@@ -24,7 +24,7 @@ const THRESHOLDS: [f32; 10] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7,
 const JPEG_QUALITY: i32 = 85;
 
 #[derive(clap::Args)]
-pub struct Args {
+pub struct AttackArgs {
     /// Folder with one folder of pictures for each person: NAME/PICTURE.jpg
     #[arg(long)]
     images: PathBuf,
@@ -34,14 +34,14 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct AttackReport {
     pictures: usize,
     people: usize,
     /// Live pictures and simulated attacks without one clear face; they are left out.
     without_face: usize,
     /// The product's threshold.
     product_bar: f32,
-    frames: Vec<Row>,
+    frames: Vec<AttackRow>,
     challenges: Vec<Rule>,
 }
 
@@ -52,12 +52,12 @@ struct Rule {
     rule: &'static str,
     /// Number of challenges of live pictures.
     groups: usize,
-    rows: Vec<Row>,
+    rows: Vec<AttackRow>,
 }
 
 /// Error rates at one threshold: a lower score counts as an attack.
 #[derive(Serialize)]
-struct Row {
+struct AttackRow {
     /// The threshold.
     bar: f32,
     bpcer: f64,
@@ -74,7 +74,7 @@ struct Person {
     without_face: usize,
 }
 
-pub fn run(setup: &Setup, args: &Args) -> Result<()> {
+pub fn run(setup: &Setup, args: &AttackArgs) -> Result<()> {
     let people = people(args)?;
     let pipeline = setup.pipeline()?;
     let liveness = setup.liveness()?;
@@ -89,7 +89,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
         groups: scored.iter().map(|person| person.live.len() / FRAMES).sum(),
         rows: sweep(&scored, |scores| nth_lowest_of_groups(scores, nth)),
     });
-    let report = Report {
+    let report = AttackReport {
         pictures: people.iter().map(Vec::len).sum(),
         people: people.len(),
         without_face: scored.iter().map(|person| person.without_face).sum(),
@@ -107,7 +107,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
 
 /// Returns the pictures of each person, at most two challenges' worth. People with enough pictures for a
 /// challenge come first, because single frames and challenges both need them.
-fn people(args: &Args) -> Result<Vec<Vec<PathBuf>>> {
+fn people(args: &AttackArgs) -> Result<Vec<Vec<PathBuf>>> {
     let entries_of = |folder: &PathBuf| -> Result<Vec<PathBuf>> {
         let entries =
             std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
@@ -178,7 +178,7 @@ fn nth_lowest_of_groups(scores: &[f32], nth: usize) -> Vec<f32> {
 }
 
 /// Returns BPCER and APCER at each threshold, of the scores that `select` returns for a person's scores.
-fn sweep(people: &[Person], select: impl Fn(&[f32]) -> Vec<f32>) -> Vec<Row> {
+fn sweep(people: &[Person], select: impl Fn(&[f32]) -> Vec<f32>) -> Vec<AttackRow> {
     let all = |scores: &dyn Fn(&Person) -> Vec<f32>| -> Vec<f32> {
         people.iter().flat_map(scores).collect()
     };
@@ -199,18 +199,18 @@ fn sweep(people: &[Person], select: impl Fn(&[f32]) -> Vec<f32>) -> Vec<Row> {
     let row = |bar| {
         let accepted = |scores: &[f32]| 1.0 - share_below(scores, bar);
         let apcer = attacks.iter().map(|(name, scores)| (*name, accepted(scores))).collect();
-        Row { bar, bpcer: share_below(&live, bar), apcer }
+        AttackRow { bar, bpcer: share_below(&live, bar), apcer }
     };
     THRESHOLDS.map(row).into()
 }
 
-fn show(report: &Report) {
+fn show(report: &AttackReport) {
     println!(
         "{} pictures of {} people, {} frames without one clear face",
         report.pictures, report.people, report.without_face
     );
     println!("threshold of the product: {}", report.product_bar);
-    let table = |rows: &[Row]| {
+    let table = |rows: &[AttackRow]| {
         let names = AttackKind::ALL.map(|kind| format!("{:>11}", kind.name())).join("");
         println!("{:>9} {:>8}   APCER{names}", "threshold", "BPCER");
         for row in rows {

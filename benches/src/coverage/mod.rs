@@ -23,7 +23,7 @@ use degrade::Degradation;
 use table::{Sample, Table, tables};
 
 #[derive(clap::Args)]
-pub struct Args {
+pub struct CoverageArgs {
     /// Protocol file, as for 'accuracy'
     #[arg(long)]
     protocol: PathBuf,
@@ -50,19 +50,19 @@ const DEGRADED_ONE_IN: usize = 4;
 const JPEG_QUALITY: i32 = 92;
 
 #[derive(Serialize)]
-struct Report {
+struct CoverageReport {
     pack: String,
     gallery_faces: usize,
     threshold: f32,
     guests: usize,
     faces: usize,
-    steps: Vec<Row>,
+    steps: Vec<CoverageRow>,
     tables: Vec<Table>,
 }
 
 /// The result of one degradation.
 #[derive(Serialize)]
-struct Row {
+struct CoverageRow {
     step: String,
     /// Faces searched for.
     faces: usize,
@@ -89,7 +89,7 @@ struct Bench<'a> {
     guests: Vec<(Vec<f32>, Vec<usize>)>,
 }
 
-pub fn run(setup: &Setup, args: &Args) -> Result<()> {
+pub fn run(setup: &Setup, args: &CoverageArgs) -> Result<()> {
     let protocol = Protocol::read(&args.protocol)?;
     let (pipeline, pack) = (setup.pipeline()?, setup.pack()?);
     let guests: Vec<_> = protocol.guests.iter().step_by(args.every.into()).collect();
@@ -117,7 +117,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
         all.extend(samples);
     }
     let gallery = bench.gallery(&bench.photos)?;
-    let report = Report {
+    let report = CoverageReport {
         pack: pack.id().to_owned(),
         gallery_faces: gallery.face_count(),
         threshold: gallery.threshold(),
@@ -207,12 +207,12 @@ impl Bench<'_> {
     }
 }
 
-fn row(degradation: Degradation, samples: &[Sample], undetected: usize) -> Row {
+fn row(degradation: Degradation, samples: &[Sample], undetected: usize) -> CoverageRow {
     let coverage = Coverage::of(samples.iter().map(|sample| &sample.parts));
     let quality: f64 = samples.iter().map(|sample| f64::from(sample.quality)).sum();
     let found = samples.iter().filter(|sample| sample.found).count();
     let number = samples.len().max(1) as f64;
-    Row {
+    CoverageRow {
         step: degradation.name(),
         faces: samples.len(),
         undetected,
@@ -225,12 +225,12 @@ fn row(degradation: Degradation, samples: &[Sample], undetected: usize) -> Row {
     }
 }
 
-fn show(setup: &Setup, report: &Report) -> Result<()> {
+fn show(setup: &Setup, report: &CoverageReport) -> Result<()> {
     if setup.json {
         println!("{}", serde_json::to_string_pretty(report)?);
         return Ok(());
     }
-    let Report { pack, gallery_faces, threshold, guests, faces, steps, tables } = report;
+    let CoverageReport { pack, gallery_faces, threshold, guests, faces, steps, tables } = report;
     println!("{pack}: {gallery_faces} faces in the gallery, threshold {threshold:.4}");
     println!("{guests} guests, {faces} faces searched for");
     println!("none: photos without a detected face; small, blurred, turned: weak faces, by");

@@ -25,7 +25,7 @@ use self::guests::Guests;
 use self::pictures::{Photos, selfies};
 use self::process::Service;
 use self::rates::Rates;
-use self::report::{Report, show, show_header, show_step};
+use self::report::{LoadReport, show, show_header, show_step};
 use self::step::{Step, Workload};
 use crate::setup::{Program, Setup};
 
@@ -35,7 +35,7 @@ const FILL_UPLOADS: usize = 4;
 const CONNECT_MAX: Duration = Duration::from_secs(60);
 
 #[derive(clap::Args)]
-pub struct Args {
+pub struct LoadArgs {
     /// Folder with JPEG photos to upload
     #[arg(long, value_name = "DIR")]
     photos: PathBuf,
@@ -87,7 +87,7 @@ pub struct Args {
     folder: Option<PathBuf>,
 }
 
-pub fn run(setup: &Setup, args: &Args) -> Result<()> {
+pub fn run(setup: &Setup, args: &LoadArgs) -> Result<()> {
     let is_rate = |rate: &f64| rate.is_finite() && *rate > 0.0;
     if !is_rate(&args.uploads) || !args.rates.iter().all(is_rate) {
         bail!("--uploads and --rates must be greater than 0");
@@ -115,7 +115,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
         uploads_per_s: args.uploads,
         seed: args.seed,
     };
-    let mut report = Report::new(args, faces, indexed, selfies.len(), idle);
+    let mut report = LoadReport::new(args, faces, indexed, selfies.len(), idle);
     match args.soak {
         Some(minutes) => report.soak = Some(soak::run(&workload, args, minutes)?),
         None => run_steps(setup, args, &workload, &mut report)?,
@@ -128,9 +128,9 @@ pub fn run(setup: &Setup, args: &Args) -> Result<()> {
 /// Measures one step for each rate.
 fn run_steps(
     setup: &Setup,
-    args: &Args,
+    args: &LoadArgs,
     workload: &Workload<'_>,
-    report: &mut Report,
+    report: &mut LoadReport,
 ) -> Result<()> {
     let mut rates = Rates::new(&args.rates);
     if !setup.json {
@@ -155,7 +155,7 @@ fn run_steps(
 
 /// Returns whether the service sustains the rate of `step`: no failed request, no lost guest, and a 99th
 /// percentile within the limit.
-fn is_good(step: &Step, args: &Args) -> bool {
+fn is_good(step: &Step, args: &LoadArgs) -> bool {
     let failed = step.searches.failed + step.uploads.failed;
     failed == 0 && step.guests_open == args.guests && step.searches.latency.p99_ms <= args.p99_ms
 }

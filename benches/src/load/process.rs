@@ -178,7 +178,6 @@ pub fn machine_cpu_s() -> Result<f64> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

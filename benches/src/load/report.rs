@@ -1,7 +1,7 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::Args;
+use super::LoadArgs;
 use super::idle_latency::IdleLatency;
 use super::soak::Soak;
 use super::step::{Requests, Step};
@@ -9,7 +9,7 @@ use crate::setup::Setup;
 
 /// The results of a load test, printed as tables of at most 80 columns or as JSON.
 #[derive(Serialize)]
-pub struct Report {
+pub struct LoadReport {
     pub processor: String,
     pub cores: usize,
     pub photos: u64,
@@ -26,8 +26,14 @@ pub struct Report {
     pub soak: Option<Soak>,
 }
 
-impl Report {
-    pub fn new(args: &Args, faces: u64, photos: u64, selfies: usize, idle: IdleLatency) -> Self {
+impl LoadReport {
+    pub fn new(
+        args: &LoadArgs,
+        faces: u64,
+        photos: u64,
+        selfies: usize,
+        idle: IdleLatency,
+    ) -> Self {
         Self {
             processor: picpick_engine::cpu_name(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
@@ -89,12 +95,12 @@ fn show_failures(what: &str, requests: &Requests) {
 }
 
 /// Prints the report: as JSON all of it, otherwise what `show_step` has not printed yet.
-pub fn show(setup: &Setup, report: &Report) -> Result<()> {
+pub fn show(setup: &Setup, report: &LoadReport) -> Result<()> {
     if setup.json {
         println!("{}", serde_json::to_string_pretty(report)?);
         return Ok(());
     }
-    let Report { processor, cores, photos, faces, guests, uploads_per_s, quiet, .. } = report;
+    let LoadReport { processor, cores, photos, faces, guests, uploads_per_s, quiet, .. } = report;
     if let Some(soak) = &report.soak {
         show_header();
         show_step(&soak.step, true);

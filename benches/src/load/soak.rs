@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use super::Args;
+use super::LoadArgs;
 use super::process::Service;
 use super::statistics::slope;
 use super::step::{Step, Workload};
@@ -28,7 +28,7 @@ pub struct Soak {
 
 /// Runs one step of `minutes` and samples the service's memory. Uploaded photos make the event grow, so some
 /// growth of the memory is expected.
-pub fn run(workload: &Workload<'_>, args: &Args, minutes: f64) -> Result<Soak> {
+pub fn run(workload: &Workload<'_>, args: &LoadArgs, minutes: f64) -> Result<Soak> {
     let rate = args.rates.first().copied().unwrap_or(RATE_DEFAULT);
     let done = AtomicBool::new(false);
     let (step, rss_mib) = std::thread::scope(|scope| {

@@ -107,7 +107,6 @@ fn damaged(what: &str, reason: &str) -> Error {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::crypto::Secret;

@@ -169,7 +169,6 @@ impl LeaveOneOutMean {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::face::{Face, Photo};

@@ -277,5 +277,4 @@ fn no_person(face: &FaceId) -> Error {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests;

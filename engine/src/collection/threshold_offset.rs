@@ -38,7 +38,6 @@ impl Collection {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::crypto::Secret;

@@ -92,7 +92,6 @@ impl BlobSealer {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use super::*;
 use crate::erasure_log::{PurgeSubject, Receipt, verify_chain};
 use crate::face::{Face, Photo};

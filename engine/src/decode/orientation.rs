@@ -76,7 +76,6 @@ fn quarter(from: &[Rgb], across: usize, down: usize, mirrored: [bool; 2]) -> Vec
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use image::{DynamicImage, RgbImage};

@@ -76,7 +76,6 @@ fn packed<const N: usize>(mut samples: Vec<u8>, colour: impl Fn(&[u8; N]) -> [u8
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use image::DynamicImage;

@@ -139,7 +139,6 @@ fn size(content: &[u8], lossless: bool) -> Option<(u32, u32)> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::decode::{decode, probe};

@@ -149,7 +149,6 @@ pub(super) fn transformed(mut face: Detection, scale: [f32; 2], by: [f32; 2]) ->
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

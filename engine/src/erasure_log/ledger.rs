@@ -215,7 +215,6 @@ fn erasure(line: LedgerLine) -> Option<Erasure> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -56,7 +56,6 @@ fn resolve(path: &Path) -> Result<PathBuf> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use rustix::fs::{FlockOperation, fcntl_lock};
 

@@ -60,7 +60,6 @@ pub(crate) fn is_full(error: &Error) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use std::cell::Cell;

@@ -152,7 +152,6 @@ fn list(path: &Path, files: &mut Vec<PathBuf>, unreadable: &mut Vec<PathBuf>) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

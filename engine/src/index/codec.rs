@@ -158,7 +158,6 @@ fn damaged(reason: &str) -> Error {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::index::quantized::Code;

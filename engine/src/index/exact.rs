@@ -110,7 +110,6 @@ impl Index for ExactIndex {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::error::Error;

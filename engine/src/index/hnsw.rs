@@ -193,7 +193,6 @@ impl Index for HnswIndex {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::index::model;

@@ -249,7 +249,6 @@ mod neon {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
     use crate::index::sample::Random;

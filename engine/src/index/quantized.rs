@@ -235,7 +235,6 @@ fn scale_of(values: &[i8]) -> f32 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -172,5 +172,4 @@ fn brightness(picture: &Picture, region: Region) -> Result<f32> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests;

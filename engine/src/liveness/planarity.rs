@@ -71,7 +71,6 @@ fn inverse(m: &Matrix) -> Option<Matrix> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

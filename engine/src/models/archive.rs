@@ -64,7 +64,6 @@ fn capped(entry: impl Read) -> std::io::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 pub(super) mod tests {
     use super::*;
     use std::io::Write;

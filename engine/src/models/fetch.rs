@@ -135,7 +135,6 @@ fn tail(output: &[u8]) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use crate::models::manifest::Pack;

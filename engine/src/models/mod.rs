@@ -240,5 +240,4 @@ pub(crate) mod manifest;
 mod onnx;
 pub(crate) mod runtime;
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests;

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use super::s3_config::check_endpoint;
 use super::{Encryption, S3Config, SecretString, is_name, open_object_store};
 use crate::error::{Error, Result};

@@ -225,7 +225,6 @@ impl PartialEq for Pair {
 impl Eq for Pair {}
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -284,5 +284,4 @@ impl ConstraintView {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests;

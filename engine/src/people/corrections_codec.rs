@@ -86,7 +86,6 @@ fn faces_in(bytes: &[u8]) -> Option<BTreeSet<FaceId>> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::people::corrections::PersonRef;

@@ -104,7 +104,6 @@ fn decode(bytes: &[u8]) -> Option<Guest> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

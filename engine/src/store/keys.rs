@@ -110,7 +110,6 @@ fn key(kind: RowKind, name: [u8; 16]) -> Key {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::crypto::Secret;

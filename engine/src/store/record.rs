@@ -91,7 +91,6 @@ fn face(row: FaceRow) -> Option<Face> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -104,7 +104,6 @@ pub fn watermark(text: &str) -> Result<Option<String>> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -63,7 +63,6 @@ fn write(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

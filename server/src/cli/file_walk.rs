@@ -71,7 +71,6 @@ impl FoundFiles {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use std::ffi::OsStr;

@@ -48,7 +48,6 @@ fn named(given: &Path) -> Result<Pack> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use picpick_engine::{CollectionId, RetentionPolicy};

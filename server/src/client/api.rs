@@ -347,7 +347,6 @@ fn classify(status: StatusCode, wait_s: u64, problem: &Value) -> ClientError {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

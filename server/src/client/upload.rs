@@ -254,7 +254,6 @@ impl Read for FilePart<'_> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

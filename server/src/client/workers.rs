@@ -226,7 +226,6 @@ fn send(sender: &Uploader<'_>, ended: &Progress<'_>, to_send: &Mutex<Receiver<Ha
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use zeroize::Zeroizing;

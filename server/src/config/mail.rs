@@ -73,7 +73,6 @@ pub fn transport_url(text: &str) -> Result<Zeroizing<String>, &'static str> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

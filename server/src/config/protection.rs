@@ -149,7 +149,6 @@ fn webhook(url: Option<String>, secret: Option<String>) -> Result<Option<Webhook
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

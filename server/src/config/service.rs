@@ -124,7 +124,6 @@ fn database() -> Result<Option<String>, UsageError> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

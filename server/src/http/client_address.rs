@@ -91,7 +91,6 @@ fn told_by_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpA
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

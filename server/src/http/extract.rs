@@ -153,7 +153,6 @@ pub fn face_of_address(text: &str) -> Result<FaceId> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

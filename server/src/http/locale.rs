@@ -69,7 +69,6 @@ impl<S: Sync> FromRequestParts<S> for Locale {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -98,7 +98,6 @@ fn civil(days: i64) -> (i64, usize, i64) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -109,7 +109,6 @@ impl Drop for AdmissionPermit {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use std::time::Instant;

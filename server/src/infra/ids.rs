@@ -60,7 +60,6 @@ pub fn random<const N: usize>() -> Result<[u8; N]> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

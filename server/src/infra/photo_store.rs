@@ -207,7 +207,6 @@ pub fn open_chunks(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use picpick_engine::{DataDir, RetentionPolicy};

@@ -76,7 +76,6 @@ impl<Q, A> Drop for Leader<'_, Q, A> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use std::sync::mpsc::sync_channel;

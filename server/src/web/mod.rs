@@ -24,7 +24,7 @@ macro_rules! asset {
     };
 }
 
-/// Scripts and style sheets. Those from `gallery.css` on belong to the visitor pages, which `album` and
+/// Scripts and style sheets. Those from `visitor.css` on belong to the visitor pages, which `album` and
 /// `guest` render.
 const ASSETS: &[(&str, &str, &str)] = &[
     asset!("text/css", "style.css"),
@@ -33,11 +33,11 @@ const ASSETS: &[(&str, &str, &str)] = &[
     asset!("text/javascript", "studio.js"),
     asset!("text/javascript", "event.js"),
     asset!("text/javascript", "upload.js"),
-    asset!("text/javascript", "gather.js"),
-    asset!("text/javascript", "adding.js"),
-    asset!("text/javascript", "arrange.js"),
+    asset!("text/javascript", "dropped_files.js"),
+    asset!("text/javascript", "upload_panel.js"),
+    asset!("text/javascript", "photo_grid.js"),
     asset!("text/javascript", "folders.js"),
-    asset!("text/javascript", "parts.js"),
+    asset!("text/javascript", "studio_common.js"),
     asset!("text/javascript", "guests.js"),
     asset!("text/javascript", "people.js"),
     asset!("text/css", "matching.css"),
@@ -49,17 +49,17 @@ const ASSETS: &[(&str, &str, &str)] = &[
     asset!("text/javascript", "event_settings.js"),
     asset!("text/javascript", "members.js"),
     asset!("text/javascript", "records.js"),
-    asset!("text/css", "gallery.css"),
-    asset!("text/javascript", "gallery.js"),
-    asset!("text/javascript", "words.js"),
-    asset!("text/javascript", "guest.js"),
+    asset!("text/css", "visitor.css"),
+    asset!("text/javascript", "album.js"),
+    asset!("text/javascript", "strings.js"),
+    asset!("text/javascript", "guest_entry.js"),
     asset!("text/javascript", "camera.js"),
-    asset!("text/javascript", "photos.js"),
+    asset!("text/javascript", "guest_photos.js"),
     asset!("text/javascript", "viewer.js"),
-    asset!("text/javascript", "mine.js"),
-    asset!("text/javascript", "letters.js"),
-    asset!("text/javascript", "again.js"),
-    asset!("text/javascript", "link.js"),
+    asset!("text/javascript", "guest_settings.js"),
+    asset!("text/javascript", "email_links.js"),
+    asset!("text/javascript", "session_ended.js"),
+    asset!("text/javascript", "guest_link_storage.js"),
     ("/robots.txt", "text/plain", include_str!("assets/robots.txt")),
     asset!("image/svg+xml", "icon.svg"),
 ];

@@ -34,7 +34,7 @@ pub fn layout(frame: &Frame<'_>, main: &Markup) -> Markup {
                 meta name="color-scheme" content="light dark";
                 title { (title) }
                 link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
-                link rel="stylesheet" href="/assets/gallery.css";
+                link rel="stylesheet" href="/assets/visitor.css";
                 @if !script.is_empty() { script type="module" src=(script) {} }
             }
             body class=(class) {

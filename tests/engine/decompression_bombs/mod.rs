@@ -93,7 +93,7 @@ impl Drop for Decoder {
 }
 
 #[derive(Default)]
-struct Figures {
+struct DecodeFigures {
     files: usize,
     read: usize,
     panics: usize,
@@ -103,7 +103,7 @@ struct Figures {
     reasons: BTreeMap<String, usize>,
 }
 
-impl Figures {
+impl DecodeFigures {
     fn add(&mut self, bomb: &Bomb, report: Option<Value>) {
         self.files += 1;
         let Some(report) = report else {
@@ -145,7 +145,7 @@ impl Figures {
 
 #[test]
 fn a_thousand_hostile_files_are_read_or_refused_within_bounds() {
-    let mut figures = Figures::default();
+    let mut figures = DecodeFigures::default();
     let mut decoder = Decoder::start();
     let mut visit = |bomb: Bomb| {
         let report = decoder.decode(&bomb.bytes);
@@ -161,7 +161,7 @@ fn a_thousand_hostile_files_are_read_or_refused_within_bounds() {
     for (reason, count) in &figures.reasons {
         println!("{count:5} {reason}");
     }
-    let Figures { files, read, panics, most_ms, most_bytes, .. } = &figures;
+    let DecodeFigures { files, read, panics, most_ms, most_bytes, .. } = &figures;
     println!(
         "{files} files, {read} read, {panics} panics caught; most time {:.0} ms ({}), most memory {} MiB ({})",
         most_ms.0,

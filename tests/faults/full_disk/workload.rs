@@ -15,7 +15,7 @@ fn says_full(message: &str) -> bool {
 }
 
 #[derive(Debug, Default)]
-struct Figures {
+struct FullDiskFigures {
     points: usize,
     /// Children that did not complete a single read.
     refused: usize,
@@ -27,7 +27,7 @@ struct Figures {
     opens_failed: usize,
 }
 
-impl Figures {
+impl FullDiskFigures {
     fn count(&mut self, ending: &Ending) {
         self.points += 1;
         self.ops_failed += ending.failures().count();
@@ -67,7 +67,7 @@ fn fill_at(before: &Harness, job: Job, call: u64) -> Ending {
     ending
 }
 
-fn fill_everywhere(test: &str, purges: bool) -> Figures {
+fn fill_everywhere(test: &str, purges: bool) -> FullDiskFigures {
     let mut rng = Rng::seeded(test);
     let mut harness = harness!();
     harness.run(Job { seed: rng.number(), ops: 3 * OPS, purges: false }, None, None).unwrap();
@@ -79,7 +79,7 @@ fn fill_everywhere(test: &str, purges: bool) -> Figures {
     rehearsal.run(job, Some(&faults), None).unwrap();
     let calls = read_trace(&trace).0.len();
     let points = times("PICPICK_TEST_FAULT_POINTS", 20);
-    let mut figures = Figures::default();
+    let mut figures = FullDiskFigures::default();
     for i in 0..points {
         figures.count(&fill_at(&harness, job, 1 + (i * calls / points) as u64));
     }

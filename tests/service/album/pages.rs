@@ -145,7 +145,7 @@ pub fn pages_work_without_scripts(service: Service) {
         text.contains("50 photos") && text.contains("Page 1 of 2") && text.contains("Ceremony")
     );
     assert_eq!(text.matches("<li><a href=\"/a/").count(), 48 + 2);
-    let weight: usize = ["/assets/gallery.css", "/assets/gallery.js", "/assets/icon.svg"]
+    let weight: usize = ["/assets/visitor.css", "/assets/album.js", "/assets/icon.svg"]
         .iter()
         .map(|asset| browser.get(asset, "en").is(200).body.len())
         .sum();

@@ -162,7 +162,6 @@ fn runtime(raw: &RawRuntime) -> Result<RuntimePackage> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -197,5 +197,4 @@ fn space_id(id: &str, detector: &DetectorSpec, embedder: &EmbedderSpec) -> Strin
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;

@@ -222,5 +222,4 @@ fn counted<T>(values: Vec<T>, count: usize) -> Result<Vec<T>, String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 pub(super) mod tests;

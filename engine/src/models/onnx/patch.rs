@@ -182,5 +182,4 @@ fn int64_values(tensor: &TensorProto) -> Option<Vec<i64>> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests;

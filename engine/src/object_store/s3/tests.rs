@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use super::error::ErrorContext;
 use crate::object_store::s3_config::{S3Config, SecretString};
 

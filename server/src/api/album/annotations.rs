@@ -245,7 +245,6 @@ async fn photo_of(app: &App, visit: &AlbumSession, comment: &str) -> Result<Stri
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -128,7 +128,6 @@ fn erase(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::ops::Range;
     use std::sync::Arc;

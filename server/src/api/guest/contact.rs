@@ -79,7 +79,6 @@ fn context(id: &str, field: &str) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

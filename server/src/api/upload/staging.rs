@@ -113,7 +113,6 @@ impl StagedUpload {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use picpick_engine::{DataDir, RetentionPolicy};

@@ -107,7 +107,6 @@ fn render(sheet: &ContactSheet) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

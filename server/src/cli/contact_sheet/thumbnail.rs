@@ -63,7 +63,6 @@ fn reduce(picture: &Picture, width_max: u32) -> Result<Thumbnail> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

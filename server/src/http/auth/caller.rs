@@ -195,7 +195,6 @@ async fn by_key(db: &Db, token: &str) -> Result<Principal> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -37,7 +37,6 @@ fn watched(body: Body, patience: Duration, bytes_per_s: u64) -> Body {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -72,7 +72,6 @@ fn preflight_answer(asked: &HeaderMap) -> Response {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

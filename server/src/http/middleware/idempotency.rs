@@ -276,7 +276,6 @@ pub async fn delete_expired_responses(app: &App) -> Result<()> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -73,7 +73,6 @@ fn signature(secret: &[u8], at_unix_s: i64, body: &str) -> Result<String, String
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use std::io::{Read as _, Write as _};

@@ -108,7 +108,6 @@ pub fn draw_watermark(picture: &Picture, text: &str) -> Result<Picture> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -58,7 +58,6 @@ fn undelivered(error: &Error) -> SendError {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::config::mail::transport_url;

@@ -215,7 +215,6 @@ impl fmt::Display for Subject {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

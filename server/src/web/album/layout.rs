@@ -19,7 +19,7 @@ pub struct PageFrame<'a> {
 
 pub fn layout(frame: &PageFrame<'_>, main: &Markup) -> Markup {
     let PageFrame { words, language, title, address, class } = *frame;
-    let (skip, choice, script) = (words.skip, words.language, "/assets/gallery.js");
+    let (skip, choice, script) = (words.skip, words.language, "/assets/album.js");
     visitor_layout::layout(
         &visitor_layout::Frame { skip, choice, language, title, address, class, script },
         main,

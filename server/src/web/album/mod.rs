@@ -253,7 +253,6 @@ fn spot(text: &str) -> Result<Option<(f64, f64)>> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

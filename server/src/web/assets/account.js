@@ -1,5 +1,5 @@
 import { banner, byId, call, onSubmit, ready, say } from "./api.js";
-import { button, row, sure } from "./parts.js";
+import { button, row, sure } from "./studio_common.js";
 
 await banner();
 let me = await call("GET", "/me");

@@ -1,6 +1,6 @@
 import { byId, call, count, day, element, onSubmit, ready, say } from "./api.js";
 import { editor } from "./album_edit.js";
-import { all, button, row, sure, thisEvent } from "./parts.js";
+import { all, button, row, sure, thisEvent } from "./studio_common.js";
 
 const { path } = await thisEvent();
 const state = byId("album-state");

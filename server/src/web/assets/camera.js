@@ -2,7 +2,7 @@
 // unmirrored; only the preview is mirrored. The server makes every decision.
 
 import { byId, call } from "./api.js";
-import { trouble, word } from "./words.js";
+import { trouble, word } from "./strings.js";
 
 const WIDTH = 640;
 const QUALITY = 0.85;

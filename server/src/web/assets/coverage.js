@@ -1,5 +1,5 @@
 import { byId, call, count, element, ready, say } from "./api.js";
-import { face, photoLink, thisEvent } from "./parts.js";
+import { face, photoLink, thisEvent } from "./studio_common.js";
 
 const AT_ONCE = 24;
 const FACES_AT_MOST = 8;

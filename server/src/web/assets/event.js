@@ -1,8 +1,8 @@
 import { byId, call, count, element, ready, say } from "./api.js";
-import { adding } from "./adding.js";
-import { arrange } from "./arrange.js";
+import { adding } from "./upload_panel.js";
+import { arrange } from "./photo_grid.js";
 import { foldersOf } from "./folders.js";
-import { photoLink, receiptLink, sure, thisEvent } from "./parts.js";
+import { photoLink, receiptLink, sure, thisEvent } from "./studio_common.js";
 
 const { id, path } = await thisEvent();
 byId("export").href = `/api/v1${path}/export`;

@@ -1,5 +1,5 @@
 import { byId, call, element, onSubmit, ready } from "./api.js";
-import { all, button, sure, thisEvent } from "./parts.js";
+import { all, button, sure, thisEvent } from "./studio_common.js";
 
 const { path, event } = await thisEvent();
 const dateOf = (unixS) => new Date(unixS * 1000).toISOString().slice(0, 10);

@@ -1,7 +1,7 @@
 // The folders of an event, and the select fields of a page that offer them.
 
 import { call, element } from "./api.js";
-import { all } from "./parts.js";
+import { all } from "./studio_common.js";
 
 export async function foldersOf(path) {
   let list = [];

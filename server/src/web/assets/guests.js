@@ -1,5 +1,5 @@
 import { byId, call, count, day, element, onSubmit, ready, say } from "./api.js";
-import { all, button, face, receiptLink, row, sure, thisEvent } from "./parts.js";
+import { all, button, face, receiptLink, row, sure, thisEvent } from "./studio_common.js";
 
 const { path, event } = await thisEvent();
 const studios = await call("GET", "/studios");

@@ -2,7 +2,7 @@
 // a change.
 
 import { byId, call, count, element, ready, say } from "./api.js";
-import { face, thisEvent } from "./parts.js";
+import { face, thisEvent } from "./studio_common.js";
 
 const WAIT_MS = 200;
 const [WIDTH, HEIGHT, FOOT] = [640, 200, 24];

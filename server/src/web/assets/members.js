@@ -1,5 +1,5 @@
 import { byId, call, day, onSubmit, ready, say } from "./api.js";
-import { all, button, row, sure, thisStudio } from "./parts.js";
+import { all, button, row, sure, thisStudio } from "./studio_common.js";
 
 const { path } = await thisStudio();
 const state = byId("member-state");

@@ -1,7 +1,7 @@
 // The people of an event and their correction: merge, split, hide. The last correction can be undone.
 
 import { byId, call, count, element, ready, say } from "./api.js";
-import { face, photoLink, sure, thisEvent } from "./parts.js";
+import { face, photoLink, sure, thisEvent } from "./studio_common.js";
 
 const AT_ONCE = 60;
 const FACES_MAX = 5000;

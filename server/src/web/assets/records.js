@@ -1,5 +1,5 @@
 import { byId, call, day, element, ready, say } from "./api.js";
-import { all, receiptLink, row, thisStudio } from "./parts.js";
+import { all, receiptLink, row, thisStudio } from "./studio_common.js";
 
 const { path } = await thisStudio();
 const when = (unixS) => new Date(unixS * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });

@@ -1,7 +1,7 @@
 // The full-screen photo viewer: arrow keys, swipes, the phone's back button.
 
 import { byId } from "./api.js";
-import { word } from "./words.js";
+import { word } from "./strings.js";
 
 const SWIPE_PX = 60;
 

@@ -47,7 +47,12 @@ fn page(
             ("no_line", words.door.no_line),
         ]))
     };
-    let sheet =
-        GuestPageFrame { language, title, address, class: "quiet", script: "/assets/letters.js" };
+    let sheet = GuestPageFrame {
+        language,
+        title,
+        address,
+        class: "quiet",
+        script: "/assets/email_links.js",
+    };
     layout(words, &sheet, &main)
 }

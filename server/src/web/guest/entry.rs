@@ -32,7 +32,7 @@ pub enum EntryStage {
     Verified,
 }
 
-/// Renders the page behind an event's QR code: event, name and contact, consent, camera. `guest.js` shows one
+/// Renders the page behind an event's QR code: event, name and contact, consent, camera. `guest_entry.js` shows one
 /// step at a time; without a script, the first step leads to the form that asks the studio.
 pub fn page(
     words: &GuestTexts,
@@ -66,7 +66,7 @@ pub fn page(
         title: behind.event,
         address: behind.address,
         class: "steps",
-        script: "/assets/guest.js",
+        script: "/assets/guest_entry.js",
     };
     layout(words, &sheet, &main)
 }

@@ -45,7 +45,7 @@ pub fn signed_out(words: &GuestTexts, language: Language) -> Markup {
         title: photos.signed_out_title,
         address: "/g",
         class: "quiet",
-        script: "/assets/again.js",
+        script: "/assets/session_ended.js",
     };
     let main = html! {
         section.door {

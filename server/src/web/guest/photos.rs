@@ -12,7 +12,7 @@ pub struct PhotosPage<'a> {
     pub ends_unix_s: i64,
 }
 
-/// Renders the guest's page. It contains no data of the guest: `photos.js` fills it through the API.
+/// Renders the guest's page. It contains no data of the guest: `guest_photos.js` fills it through the API.
 pub fn page(words: &GuestTexts, language: Language, about: &PhotosPage<'_>) -> Markup {
     let (photos, day) = (&words.photos, language.day(about.ends_unix_s));
     let tell_intro = (photos.tell_intro)(&day);
@@ -58,7 +58,7 @@ pub fn page(words: &GuestTexts, language: Language, about: &PhotosPage<'_>) -> M
         title: photos.title,
         address: "/g",
         class: "gallery",
-        script: "/assets/photos.js",
+        script: "/assets/guest_photos.js",
     };
     layout(words, &sheet, &main)
 }
@@ -79,7 +79,7 @@ pub fn unverified(words: &GuestTexts, language: Language, about: &PhotosPage<'_>
         title: about.event,
         address: "/g",
         class: "steps",
-        script: "/assets/guest.js",
+        script: "/assets/guest_entry.js",
     };
     layout(words, &sheet, &main)
 }

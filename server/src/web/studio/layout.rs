@@ -34,7 +34,7 @@ pub fn layout(title: &str, script: &str, signed_in: bool, main: &Markup) -> Mark
     }
 }
 
-/// Renders the heading and tabs of an event's page. `parts.js` fills in the tabs' addresses, because the
+/// Renders the heading and tabs of an event's page. `studio_common.js` fills in the tabs' addresses, because the
 /// event's id is only in the page's address.
 pub fn event_head(current: &str) -> Markup {
     let pages = [
@@ -70,7 +70,7 @@ pub fn studio_tabs(current: &str) -> Markup {
     }
 }
 
-/// Renders the confirmation dialog; `sure` of `parts.js` fills it in and opens it.
+/// Renders the confirmation dialog; `sure` of `studio_common.js` fills it in and opens it.
 pub fn sure() -> Markup {
     html! {
         dialog #ask-sure aria-labelledby="ask-title" {

@@ -1,7 +1,7 @@
 // The pages that e-mail links open. The token in the link's fragment is used when the button is pressed.
 
 import { byId, call } from "./api.js";
-import { word } from "./words.js";
+import { word } from "./strings.js";
 
 const token = location.hash.slice(1);
 if (token) history.replaceState(null, "", location.pathname);

@@ -1,9 +1,9 @@
 // The guest's photos. New ones are appended at the end, so that photos in view do not move.
 
 import { byId, call, element } from "./api.js";
-import { number, word } from "./words.js";
+import { number, word } from "./strings.js";
 import { viewer } from "./viewer.js";
-import { mine } from "./mine.js";
+import { mine } from "./guest_settings.js";
 
 const open = { signIn: false };
 const file = (photo, kind) => `/api/v1/guest/photos/${photo.id}/${kind}`;

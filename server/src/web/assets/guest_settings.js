@@ -1,8 +1,8 @@
 // The guest's settings: e-mail notifications, group, sign-out, deletion of the face data.
 
 import { byId, element } from "./api.js";
-import { remember } from "./link.js";
-import { word } from "./words.js";
+import { remember } from "./guest_link_storage.js";
+import { word } from "./strings.js";
 
 export async function mine(ask, alone) {
   let ending = () => null;

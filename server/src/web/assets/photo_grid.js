@@ -1,7 +1,7 @@
 // The photo grid of an event: filter by folder, select, move, delete.
 
 import { byId, call, count, element, say } from "./api.js";
-import { all, photoLink, receiptLink, sure } from "./parts.js";
+import { all, photoLink, receiptLink, sure } from "./studio_common.js";
 
 const PAGE = 60;
 const PAGE_MAX = 500;

@@ -2,7 +2,7 @@
 // batch after another.
 
 import { byId, count, element, onSubmit, say } from "./api.js";
-import { chosen, dropped, sorted } from "./gather.js";
+import { chosen, dropped, sorted } from "./dropped_files.js";
 import { upload } from "./upload.js";
 
 // Limits the folders that one batch may create. A batch with more is hardly meant as a set of folders.

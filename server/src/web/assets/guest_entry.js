@@ -1,9 +1,9 @@
 // The page of a guest link: entry, name, consent, camera, one step at a time.
 
 import { byId, call } from "./api.js";
-import { word } from "./words.js";
+import { word } from "./strings.js";
 import { camera } from "./camera.js";
-import { remember } from "./link.js";
+import { remember } from "./guest_link_storage.js";
 
 const steps = ["about", "you", "consent", "camera"];
 const open = { signIn: false };

@@ -8,21 +8,18 @@ use axum_server::Handle;
 use tokio::task::JoinHandle;
 
 use crate::api::account::{begin_setup, resolve_reset};
-use crate::api::erasure::event::resume_removals;
+use crate::api::guest;
 use crate::api::indexing::worker::run_worker;
-use crate::api::upload::recover;
-use crate::api::{album, guest};
+use crate::api::retention::run_retention;
 use crate::app::App;
 use crate::config::settings::Settings;
 use crate::error::ApiError;
-use crate::http::{listener, middleware};
+use crate::http::listener;
 use crate::infra::{alerts, mail, rate_limit};
 use crate::router::build_app;
 
 /// Time limit of a graceful shutdown: for requests in progress, and then for the worker's batch in progress.
 const GRACE: Duration = Duration::from_secs(20);
-/// Interval between two runs of the retention loop.
-const RETENTION_EVERY: Duration = Duration::from_secs(600);
 
 /// Opens the data folder and the database, starts the background loops, and serves until `stop` resolves.
 /// Then shuts down gracefully. `publish` receives the lines for the operator: the address, and once the first
@@ -125,24 +122,4 @@ fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
-}
-
-/// Runs the periodic cleanup at once and then every [`RETENTION_EVERY`]: purges of due events, upload
-/// recovery, stored idempotent responses, and album sessions.
-async fn run_retention(app: App) {
-    loop {
-        if let Err(failure) = resume_removals(&app).await {
-            tracing::error!(reason = failure.reason(), "event purge failed");
-        }
-        if let Err(failure) = recover(&app).await {
-            tracing::error!(reason = failure.reason(), "upload recovery failed");
-        }
-        if let Err(failure) = middleware::delete_expired_responses(&app).await {
-            tracing::error!(reason = failure.reason(), "idempotency cleanup failed");
-        }
-        if let Err(failure) = album::delete_expired(&app).await {
-            tracing::error!(reason = failure.reason(), "album session cleanup failed");
-        }
-        tokio::time::sleep(RETENTION_EVERY).await;
-    }
 }

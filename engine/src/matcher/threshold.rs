@@ -1,0 +1,89 @@
+use crate::models::manifest::Matching;
+use crate::quality::QUALITY_LOW;
+
+/// The amount added to the threshold for a face of quality 0; it falls linearly to 0 at `QUALITY_LOW`. Range
+/// 0 to 0.15: more loses low-quality faces, less lets blurred faces match strangers.
+const LOW_QUALITY_PENALTY: f32 = 0.08;
+
+/// A threshold offset: what the owner adds to the threshold of the pack's formula, 0 to 0.20.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct ThresholdOffset(f32);
+
+impl ThresholdOffset {
+    /// The highest offset. Two pictures of one person have a cosine of about 0.67 (LFW), and thresholds are
+    /// 0.36 to 0.58: a higher offset would reject most true matches.
+    pub const MAX: ThresholdOffset = ThresholdOffset(0.2);
+
+    /// Makes an offset; `None` unless `value` is 0 to 0.20.
+    pub fn new(value: f32) -> Option<Self> {
+        (0.0..=Self::MAX.0).contains(&value).then_some(Self(value))
+    }
+
+    /// Returns the number that is added to the threshold.
+    pub fn value(self) -> f32 {
+        self.0
+    }
+
+    /// Encodes the offset: a format byte, 1, and an f32, little endian.
+    pub(crate) fn to_bytes(self) -> [u8; 5] {
+        let [a, b, c, d] = self.0.to_le_bytes();
+        [1, a, b, c, d]
+    }
+
+    /// Decodes the bytes of `to_bytes`; `None` for any others.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        match *bytes {
+            [1, a, b, c, d] => Self::new(f32::from_le_bytes([a, b, c, d])),
+            _ => None,
+        }
+    }
+}
+
+/// Returns the similarity that a good face must reach in a collection of `faces` faces.
+///
+/// With a false match rate m per comparison, a stranger is shown a photo with the probability
+/// FPIR = 1 − (1 − m)^N ≈ m · N (false positive identification rate). The tail of the impostor similarities
+/// falls about exponentially, so a constant FPIR takes a constant step for every tenfold N:
+/// threshold = base + per_decade · log10(N), with N limited to 100 to 1,000,000. The constants of each pack
+/// are fitted to an FPIR of 0.3 % with `picpick-bench accuracy`.
+pub fn threshold(faces: usize, matching: &Matching) -> f32 {
+    let decades = (faces.clamp(100, 1_000_000) as f32).log10();
+    matching.threshold_base + matching.threshold_per_decade * decades
+}
+
+/// Returns the threshold for a face of this quality, when good faces must reach `threshold`.
+pub fn threshold_for(threshold: f32, quality: f32) -> f32 {
+    threshold + LOW_QUALITY_PENALTY * (1.0 - quality / QUALITY_LOW).max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threshold_rises_with_the_collection_and_stops_at_the_ends() {
+        let matching =
+            Matching { threshold_base: 0.3, threshold_per_decade: 0.05, ..Matching::default() };
+        assert!((threshold(10_000, &matching) - 0.5).abs() < 1e-6);
+        assert_eq!(threshold(0, &matching), threshold(100, &matching));
+        assert!(threshold(50_000, &matching) > threshold(500, &matching));
+        assert_eq!(threshold(usize::MAX, &matching), threshold(1_000_000, &matching));
+    }
+
+    #[test]
+    fn an_offset_never_lowers_the_threshold_and_reads_back() {
+        for added in [0.0, 0.05, 0.2] {
+            let offset = ThresholdOffset::new(added).unwrap_or(ThresholdOffset::MAX);
+            assert_eq!(offset.value(), added);
+            assert_eq!(ThresholdOffset::from_bytes(&offset.to_bytes()), Some(offset));
+        }
+        for wrong in [-0.01, 0.21, 5.0, f32::NAN, f32::INFINITY] {
+            assert_eq!(ThresholdOffset::new(wrong), None, "{wrong}");
+            let [a, b, c, d] = wrong.to_le_bytes();
+            assert_eq!(ThresholdOffset::from_bytes(&[1, a, b, c, d]), None, "{wrong}");
+        }
+        for wrong in [&[][..], &[1], &[2, 0, 0, 0, 0], &[1, 0, 0, 0, 0, 0]] {
+            assert_eq!(ThresholdOffset::from_bytes(wrong), None);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+use std::time::Duration;
+
+use super::album;
+use super::erasure::event::resume_removals;
+use super::upload::recover;
+use crate::app::App;
+use crate::http::middleware;
+
+/// Interval between two runs of the retention loop.
+const RETENTION_EVERY: Duration = Duration::from_secs(600);
+
+/// Runs the retention job at once and then every [`RETENTION_EVERY`]: purges of due events, upload
+/// recovery, stored idempotent responses, and album sessions.
+pub async fn run_retention(app: App) {
+    loop {
+        if let Err(failure) = resume_removals(&app).await {
+            tracing::error!(reason = failure.reason(), "event purge failed");
+        }
+        if let Err(failure) = recover(&app).await {
+            tracing::error!(reason = failure.reason(), "upload recovery failed");
+        }
+        if let Err(failure) = middleware::delete_expired_responses(&app).await {
+            tracing::error!(reason = failure.reason(), "idempotency cleanup failed");
+        }
+        if let Err(failure) = album::delete_expired(&app).await {
+            tracing::error!(reason = failure.reason(), "album session cleanup failed");
+        }
+        tokio::time::sleep(RETENTION_EVERY).await;
+    }
+}

@@ -5,8 +5,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::samples::cache;
@@ -24,7 +24,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// screenshots are added. Panics with the script's output if it fails.
 pub fn run(name: &str, mut parameters: Value) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser").join(format!("{name}.mjs"));
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = ONE_AT_A_TIME.lock();
     let pictures = pictures().join(name);
     let _ = std::fs::remove_dir_all(&pictures);
     std::fs::create_dir_all(&pictures).unwrap();

@@ -5,12 +5,11 @@
 //! planned during it (no coordinated omission).
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::client::Client;
@@ -183,7 +182,7 @@ fn open_loop(
             let ended = Instant::now();
             let latency_ms = (ended - begun).saturating_sub(*planned).as_secs_f64() * 1e3;
             let sample = Sample { latency_ms, ended, status, is_good, own_ms };
-            samples.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
+            samples.lock().push(sample);
         }
     };
     std::thread::scope(|scope| {
@@ -193,7 +192,7 @@ fn open_loop(
             let _ = worker.spawn_scoped(scope, work);
         }
     });
-    samples.into_inner().unwrap_or_else(PoisonError::into_inner)
+    samples.into_inner()
 }
 
 #[cfg(test)]

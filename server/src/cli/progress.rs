@@ -1,9 +1,9 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use parking_lot::{Mutex, MutexGuard};
 use picpick_engine::ProgressEvent;
 
 use super::format;
@@ -121,7 +121,7 @@ impl IndexProgress {
     }
 
     fn state(&self) -> MutexGuard<'_, IndexProgressState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

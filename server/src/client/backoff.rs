@@ -1,5 +1,6 @@
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::infra::ids::random;
 
@@ -27,12 +28,12 @@ impl RetryPolicy {
 
     /// Records progress.
     pub fn record_success(&self) {
-        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.since.lock() = None;
     }
 
     /// Records a failure. Returns whether it is the first since the last progress.
     pub fn record_failure(&self) -> bool {
-        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut since = self.since.lock();
         let first = since.is_none();
         since.get_or_insert_with(Instant::now);
         first
@@ -41,7 +42,7 @@ impl RetryPolicy {
     /// Whether the limit has passed since the first failure. Time without a failure does not count, because
     /// reading a large file may take any time.
     pub fn is_over(&self) -> bool {
-        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = *self.since.lock();
         since.zip(self.limit).is_some_and(|(since, limit)| since.elapsed() >= limit)
     }
 

@@ -4,10 +4,12 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::ClientEvent;
 use super::api::{ApiClient, ClientError};
@@ -81,7 +83,7 @@ pub fn run(
             }
         });
     });
-    ended.why.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    ended.why.into_inner().map_or(Ok(()), Err)
 }
 
 /// Tells all threads to end, and keeps the reason.
@@ -98,7 +100,7 @@ impl Progress<'_> {
 
     /// Ends the run. Keeps the first reason only, because later ones follow from it.
     fn halt(&self, why: String) {
-        self.why.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+        self.why.lock().get_or_insert(why);
         self.halted.store(true, Ordering::SeqCst);
     }
 }
@@ -109,7 +111,7 @@ fn hash(
     hashed: &SyncSender<HashedFile>,
 ) {
     while !(sender.stop)() {
-        let Some(path) = files.lock().unwrap_or_else(PoisonError::into_inner).next() else {
+        let Some(path) = files.lock().next() else {
             return;
         };
         // This size is for the progress only; `hash_file` counts the bytes that it reads.
@@ -203,7 +205,7 @@ fn with_retries<T>(
 
 fn send(sender: &Uploader<'_>, ended: &Progress<'_>, to_send: &Mutex<Receiver<HashedFile>>) {
     loop {
-        let next = to_send.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let next = to_send.lock().recv();
         let Ok(file) = next else { return };
         if (sender.stop)() {
             return;
@@ -257,12 +259,12 @@ mod tests {
         let (service, waits) = (unreachable_service(), Mutex::new(0));
         let tell = |event: ClientEvent<'_>| {
             if let ClientEvent::Waiting { .. } = event {
-                *waits.lock().unwrap() += 1;
+                *waits.lock() += 1;
             }
         };
         let why = run(order(&service, files.clone(), 1), &AtomicBool::new(false), &tell);
         assert!(why.unwrap_err().contains("no progress"), "it gives up");
-        assert_eq!(waits.into_inner().unwrap(), 1, "trouble is reported once");
+        assert_eq!(waits.into_inner(), 1, "trouble is reported once");
         let stop = AtomicBool::new(true);
         assert_eq!(run(order(&service, files, 600), &stop, &|_| ()), Ok(()));
     }
@@ -273,11 +275,11 @@ mod tests {
         let path = folder.path().join("a.txt");
         std::fs::write(&path, "no photo").unwrap();
         let told = Mutex::new(Vec::new());
-        let tell = |event: ClientEvent<'_>| told.lock().unwrap().push(format!("{event:?}"));
+        let tell = |event: ClientEvent<'_>| told.lock().push(format!("{event:?}"));
         let service = unreachable_service();
         let files = vec![path, folder.path().join("missing")];
         assert_eq!(run(order(&service, files, 1), &AtomicBool::new(false), &tell), Ok(()));
-        let told = told.into_inner().unwrap();
+        let told = told.into_inner();
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told.iter().any(|event| event.starts_with("Refused")), "{told:?}");
         assert!(told.iter().any(|event| event.starts_with("Failed")), "{told:?}");

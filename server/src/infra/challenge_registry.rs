@@ -1,9 +1,10 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use picpick_engine::{Challenge, Progress};
 
 use crate::error::{ApiError, ErrorKind, Result};
@@ -32,14 +33,10 @@ impl RunningChallenge {
     /// Locks the challenge for one frame. Errors: `TooManyRequests` while another frame is analysed. A request that
     /// waited for the lock would occupy a concurrency slot that another request could use.
     pub fn try_lock(&self) -> Result<MutexGuard<'_, Challenge>> {
-        match self.challenge.try_lock() {
-            Ok(challenge) => Ok(challenge),
-            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => {
-                let detail = "Send one frame at a time: wait for the response to the previous one.";
-                Err(ApiError::new(ErrorKind::TooManyRequests, detail).retry_after(1))
-            }
-        }
+        self.challenge.try_lock().ok_or_else(|| {
+            let detail = "Send one frame at a time: wait for the response to the previous one.";
+            ApiError::new(ErrorKind::TooManyRequests, detail).retry_after(1)
+        })
     }
 }
 
@@ -61,7 +58,7 @@ impl ChallengeSubject {
 
 impl ChallengeRegistry {
     fn map(&self) -> MutexGuard<'_, HashMap<String, Arc<RunningChallenge>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Removes this session's previous challenge and all expired ones. Returns the subjects of those

@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, RwLock};
 use picpick_engine::{
     BlobSealer, Collection, DEFAULT_PACK, DataDir, DecodeLimits, Error, Liveness, Models, Pack,
     Pipeline, Precision, Receipt, RetentionPolicy, SearchOutcome, SearchQuery, Vault,
@@ -57,7 +58,7 @@ impl CollectionSlot {
     /// Returns whether no caller uses the collection, opens it or waits for it. Called under the lock on all
     /// slots.
     fn is_idle(&self) -> bool {
-        let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = || self.kept.lock();
         Arc::strong_count(&self.kept) == 1
             && kept().as_ref().is_none_or(|faces| Arc::strong_count(faces) == 1)
     }
@@ -146,7 +147,7 @@ impl FaceEngine {
 
     /// Returns the detection and embedding pipeline; the first call loads its models.
     pub fn pipeline(&self) -> picpick_engine::Result<Arc<Pipeline>> {
-        let mut slot = self.0.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.0.pipeline.lock();
         if let Some(pipeline) = &*slot {
             return Ok(Arc::clone(pipeline));
         }
@@ -157,7 +158,7 @@ impl FaceEngine {
 
     /// Returns the models for presentation attack detection; the first call loads them.
     pub fn liveness(&self) -> picpick_engine::Result<Arc<Liveness>> {
-        let mut slot = self.0.liveness.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.0.liveness.lock();
         if let Some(liveness) = &*slot {
             return Ok(Arc::clone(liveness));
         }
@@ -191,7 +192,7 @@ impl FaceEngine {
     /// Returns an event's collection; opens it if necessary.
     pub fn open_collection(&self, event: &str) -> Result<Arc<OpenCollection>> {
         let slot = self.slot(event);
-        let mut kept = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = slot.lock();
         if let Some(faces) = &*kept {
             return Ok(Arc::clone(faces));
         }
@@ -206,7 +207,7 @@ impl FaceEngine {
     /// Returns the slot of an event's collection. If [`OPEN_MAX`] collections are open, closes the least
     /// recently used idle one first.
     fn slot(&self, event: &str) -> Arc<Mutex<Option<Arc<OpenCollection>>>> {
-        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.0.open.lock();
         open.uses += 1;
         let used = open.uses;
         if let Some(slot) = open.by_event.get_mut(event) {
@@ -233,7 +234,7 @@ impl FaceEngine {
     /// Closes an event's collection. Returns false while it is in use; it then stays registered, so that it
     /// is not opened twice.
     fn close(&self, event: &str) -> bool {
-        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.0.open.lock();
         let is_idle = open.by_event.get(event).is_none_or(CollectionSlot::is_idle);
         if is_idle {
             open.by_event.remove(event);

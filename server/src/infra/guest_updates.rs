@@ -1,6 +1,7 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use crate::error::{ApiError, ErrorKind, Result};
@@ -23,7 +24,7 @@ pub struct WatchGuard {
 
 impl Drop for WatchGuard {
     fn drop(&mut self) {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.lock();
         if let Some(count) = all.get_mut(&self.session) {
             *count -= 1;
             if *count == 0 {
@@ -42,7 +43,7 @@ impl Default for GuestUpdates {
 impl GuestUpdates {
     /// Counts a new stream of `session`. Errors: `TooManyRequests` if the session has `STREAMS_MAX` streams.
     pub fn watch(&self, session: &str) -> Result<WatchGuard> {
-        let mut all = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.watching.lock();
         let count = all.entry(session.to_owned()).or_insert(0);
         if *count >= STREAMS_MAX {
             let detail = format!("This session has {STREAMS_MAX} open pages already; close one.");

@@ -4,7 +4,8 @@
 //! and runs the queue as one batch. No caller waits for a batch to fill. Callers block their thread.
 
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// A batcher of questions `Q` with answers `A`.
 pub struct SearchBatcher<Q, A> {
@@ -61,7 +62,7 @@ impl<Q, A> SearchBatcher<Q, A> {
     }
 
     fn line(&self) -> MutexGuard<'_, BatchQueue<Q, A>> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+        self.line.lock()
     }
 }
 
@@ -120,11 +121,11 @@ mod tests {
     fn who_comes_meanwhile_is_answered_together() {
         let (numbers, batches) = (Numbers::default(), Mutex::new(Vec::new()));
         let answers = ask_nine(&numbers, |questions| {
-            batches.lock().unwrap().push(questions.len());
+            batches.lock().push(questions.len());
             tenfold(questions)
         });
         assert_eq!(answers, (0..9).map(|number| Some(number * 10)).collect::<Vec<_>>());
-        assert_eq!(*batches.lock().unwrap(), [8]);
+        assert_eq!(*batches.lock(), [8]);
         assert_eq!(numbers.submit(9, tenfold), Some(90));
     }
 

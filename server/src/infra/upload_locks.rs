@@ -1,6 +1,8 @@
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::error::{ApiError, ErrorKind, Result};
 
@@ -22,7 +24,7 @@ pub struct UploadLock {
 impl UploadLocks {
     /// Locks an upload, or returns `None` if it is locked already.
     pub fn try_lock(&self, upload: &str) -> Option<UploadLock> {
-        let mut busy = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut busy = self.0.lock();
         let held = || UploadLock { busy: self.clone(), upload: upload.to_owned() };
         busy.insert(upload.to_owned()).then(held)
     }
@@ -49,6 +51,6 @@ impl UploadLocks {
 
 impl Drop for UploadLock {
     fn drop(&mut self) {
-        self.busy.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.upload);
+        self.busy.0.lock().remove(&self.upload);
     }
 }

@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{StreamExt as _, stream};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::mpsc::{Sender, channel};
@@ -36,7 +36,7 @@ static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
 static MAKING: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 fn making() -> MutexGuard<'static, BTreeSet<String>> {
-    MAKING.lock().unwrap_or_else(PoisonError::into_inner)
+    MAKING.lock()
 }
 
 /// A permit to build an archive; dropping it releases the slot.

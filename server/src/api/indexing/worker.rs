@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use picpick_engine::{
     BlobSealer, Error, PhotoId, PhotoSource, Picture, ProgressEvent, RunOptions, Sink as _,
     index_photos,
@@ -159,7 +160,7 @@ impl IndexBatch {
     fn run(&self, faces: &FaceEngine, jobs: Vec<Job>) -> Vec<(Job, JobOutcome)> {
         let refused: Mutex<HashMap<String, String>> = Mutex::default();
         let ended = self.index(faces, &jobs, &refused);
-        let refused = refused.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let refused = refused.into_inner();
         let outcome = |job: &Job| {
             if let Some(reason) = refused.get(&job.photo) {
                 return JobOutcome::Rejected(reason.clone());
@@ -184,7 +185,7 @@ impl IndexBatch {
         refused: &Mutex<HashMap<String, String>>,
     ) -> Result<()> {
         let event = faces.open_collection(&self.event)?;
-        let _no_erasure = event.erasing.read().unwrap_or_else(PoisonError::into_inner);
+        let _no_erasure = event.erasing.read();
         // Read once per batch: a purge waits for the batch, so this copy of the key does not outlive the
         // event.
         let sealer = Arc::new(faces.sealer(&self.event)?);
@@ -204,7 +205,7 @@ impl IndexBatch {
         let tell = |told: ProgressEvent<'_>| match told {
             ProgressEvent::Skipped(path, reason) => {
                 let photo = path.to_string_lossy().into_owned();
-                refused.lock().unwrap_or_else(PoisonError::into_inner).insert(photo, reason);
+                refused.lock().insert(photo, reason);
             }
             ProgressEvent::Decoded(path, picture) => {
                 if let Err(failure) = self.show(&sealer, &path.to_string_lossy(), picture) {

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use axum::Router;
 use axum_server::accept::{Accept, DefaultAcceptor};
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -113,7 +114,7 @@ impl ConnectionLimiter {
     /// proxy.
     fn take(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionSlot> {
         let address = address.to_canonical();
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.lock();
         let own = taken.by_address.get(&address).copied().unwrap_or(0);
         let greedy = own >= self.most / 2 && !self.trusted.contains(&address);
         if taken.all >= self.most || greedy {
@@ -129,7 +130,7 @@ impl ConnectionLimiter {
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.places.taken.lock();
         taken.all = taken.all.saturating_sub(1);
         metrics::set_connections(taken.all);
         match taken.by_address.get_mut(&self.address) {
@@ -239,7 +240,7 @@ mod tests {
         held.remove(0);
         assert!(places.take(guest).is_some());
         held.clear();
-        let taken = places.taken.lock().unwrap();
+        let taken = places.taken.lock();
         assert!(taken.all == 0 && taken.by_address.is_empty());
     }
 }

@@ -9,6 +9,7 @@ pub mod store;
 pub mod webhook;
 pub mod window_counter;
 
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc};
 use utoipa::ToSchema;
@@ -86,7 +87,7 @@ pub struct Alerts {
     counts: WindowCounter,
     sightings: mpsc::Sender<Detection>,
     /// The receiving end; the task that stores alerts takes it.
-    waiting: std::sync::Mutex<Option<mpsc::Receiver<Detection>>>,
+    waiting: Mutex<Option<mpsc::Receiver<Detection>>>,
     posts: Notify,
     webhook: Option<Webhook>,
     db: Db,
@@ -98,7 +99,7 @@ impl Alerts {
         Self {
             counts: WindowCounter::default(),
             sightings,
-            waiting: std::sync::Mutex::new(Some(waiting)),
+            waiting: Mutex::new(Some(waiting)),
             posts: Notify::new(),
             webhook: operations.webhook.clone(),
             db: db.clone(),

@@ -3,7 +3,6 @@
 //!
 //! Two servers that detect a pattern at the same moment may each store an alert.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use sqlx::Row as _;
@@ -29,7 +28,7 @@ const LEASE_S: i64 = 60;
 
 /// Stores and delivers alerts, until the service stops.
 pub async fn run_alerts(alerts: &Alerts) {
-    let waiting = alerts.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let waiting = alerts.waiting.lock().take();
     let Some(waiting) = waiting else { return };
     tokio::join!(write_all(alerts, waiting), post_all(alerts));
 }

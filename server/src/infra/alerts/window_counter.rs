@@ -1,5 +1,6 @@
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::{Pattern, WINDOW_S};
 
@@ -20,7 +21,7 @@ impl WindowCounter {
     /// Counts one occurrence. Returns the count if it has just reached a multiple of `threshold` in this
     /// window. The multiples matter because the alert of an earlier one may have been dropped.
     pub fn add(&self, pattern: Pattern, subject: &str, now_s: i64, threshold: u64) -> Option<u64> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.0.lock();
         if counts.len() >= SUBJECTS_MAX {
             forget(&mut counts, now_s);
         }

@@ -8,8 +8,9 @@ pub mod counts_cache;
 pub mod queue;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, broadcast};
 
 use crate::error::Result;
@@ -64,8 +65,8 @@ impl JobSignals {
         Arc::clone(all.entry(event.to_owned()).or_default())
     }
 
-    fn counts_caches(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<CountsCache>>> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    fn counts_caches(&self) -> MutexGuard<'_, HashMap<String, Arc<CountsCache>>> {
+        self.shown.lock()
     }
 
     /// Subscribes to the ids of events that change from now on.

@@ -17,7 +17,8 @@ use std::collections::hash_map::DefaultHasher;
 use std::fmt;
 use std::hash::{Hash as _, Hasher as _};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 pub use class::RequestClass;
 pub use gcra::Rate;
@@ -123,11 +124,11 @@ impl RateLimiter {
         }
     }
 
-    fn shard(&self, subject: &Subject) -> std::sync::MutexGuard<'_, HashMap<Subject, i64>> {
+    fn shard(&self, subject: &Subject) -> MutexGuard<'_, HashMap<Subject, i64>> {
         let mut hasher = DefaultHasher::new();
         subject.hash(&mut hasher);
         let at = usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or(0);
-        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[at].lock()
     }
 
     /// Returns the subjects that have used more than a tenth of their burst, with their theoretical arrival
@@ -135,7 +136,7 @@ impl RateLimiter {
     fn worn(&self, now_us: i64) -> Vec<(Subject, i64)> {
         let mut found = Vec::new();
         for shard in &self.shards {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shard = shard.lock();
             shard.retain(|_, whole_us| *whole_us > now_us);
             let worn = shard.iter().filter(|(subject, whole_us)| {
                 let rate = self.rate(subject);

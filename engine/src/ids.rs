@@ -3,6 +3,7 @@
 //! The ids of photos and faces are hashes of their content, so indexing a photo twice gives the same ids and
 //! adds nothing.
 
+use hex::FromHex as _;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +18,7 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                f.write_str(&hex::encode(self.0))
             }
         }
 
@@ -32,9 +33,9 @@ macro_rules! id {
 
             /// Parses the 32 hexadecimal digits that `Display` writes.
             fn from_str(text: &str) -> Result<Self, Error> {
-                parse_hex(text)
+                <[u8; 16]>::from_hex(text)
                     .map(Self)
-                    .ok_or_else(|| Error::Id { kind: $what, received: text.to_owned() })
+                    .map_err(|_| Error::Id { kind: $what, received: text.to_owned() })
             }
         }
     };
@@ -105,23 +106,6 @@ fn first_half(digest: [u8; 32]) -> [u8; 16] {
     let mut half = [0; 16];
     half.copy_from_slice(&digest[..16]);
     half
-}
-
-fn parse_hex(text: &str) -> Option<[u8; 16]> {
-    unhex(text)?.try_into().ok()
-}
-
-/// Encodes bytes as lower-case hexadecimal digits, two per byte.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Decodes hexadecimal digits of either case; `None` if `text` contains anything else.
-pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let byte = |&[high, low]: &[u8; 2]| Some(digit(high)? << 4 | digit(low)?);
-    if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }
 }
 
 #[cfg(test)]

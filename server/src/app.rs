@@ -171,7 +171,7 @@ impl App {
 
     /// Seals a small secret for the database. Returns it as hexadecimal text.
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<String> {
-        Ok(crate::infra::ids::hex(&self.0.vault.seal(context, plain)?))
+        Ok(hex::encode(self.0.vault.seal(context, plain)?))
     }
 
     pub fn vault(&self) -> &Vault {

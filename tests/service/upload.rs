@@ -2,12 +2,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use picpick_tests::album::sha256;
 use picpick_tests::pictures::Drawing;
 use picpick_tests::tcp_proxy::Line;
 use picpick_tests::{Database, Outcome, Person, Rng, Service, service};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 /// A service with an event, and an API key that may upload photos to it.
 struct Stage {
@@ -68,8 +68,7 @@ fn photos(stage: &Stage, number: usize, bytes: usize) -> PathBuf {
 fn files(folder: &Path) -> Vec<(String, String)> {
     let pair = |entry: std::io::Result<std::fs::DirEntry>| {
         let entry = entry.unwrap();
-        let hash = Sha256::digest(std::fs::read(entry.path()).unwrap());
-        let hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = sha256(&std::fs::read(entry.path()).unwrap());
         (entry.file_name().into_string().unwrap(), hash)
     };
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(pair).collect();

@@ -25,7 +25,7 @@ pub fn variant(jpeg: &[u8], number: usize) -> Vec<u8> {
 
 /// Returns the SHA-256 of `bytes` in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// An event, accessed by a client with a role in it.

@@ -104,7 +104,7 @@ fn library() -> &'static Path {
         let source = ["shim.h", "durable.c", "faults.c"].map(|name| Path::new(FOLDER).join(name));
         let texts = source.each_ref().map(|path| fs::read(path).unwrap());
         let digest = Sha256::digest(texts.concat());
-        let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let name = hex::encode(&digest[..8]);
         let own = std::env::current_exe().unwrap();
         let library = own.parent().unwrap().join(format!("faults-{name}.so"));
         if !library.exists() {

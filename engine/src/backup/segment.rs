@@ -5,7 +5,6 @@
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::ids::hex;
 use crate::store::Key;
 
 /// Size at which a segment is closed: 16 MiB. Small enough for one request, and large enough to keep segments
@@ -15,7 +14,7 @@ const TAG_BYTES: usize = 16;
 
 /// Returns the name of a segment with these bytes.
 pub(super) fn name(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// Appends a row to a segment.

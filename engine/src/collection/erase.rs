@@ -17,7 +17,7 @@ use crate::erasure_log::{
 use crate::error::{Error, Result};
 use crate::face::Photo;
 use crate::fs::residue_scan::PatternSet;
-use crate::ids::{CollectionId, FaceId, GuestId, PhotoId, hex};
+use crate::ids::{CollectionId, FaceId, GuestId, PhotoId};
 use crate::people::Corrections;
 use crate::store::{OwnerSetting, Store};
 
@@ -244,7 +244,7 @@ impl Collection {
             previous: String::new(),
             subject,
             collection: self.info.id.to_string(),
-            key_fingerprint: hex(&self.key_fingerprint),
+            key_fingerprint: hex::encode(self.key_fingerprint),
             erasure: erasure.number,
             photos: done.photos,
             faces: done.faces,

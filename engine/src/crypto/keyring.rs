@@ -15,7 +15,7 @@ use crate::clock::unix_now_s;
 use crate::error::{Error, Result};
 use crate::format_version::KEYRING_FORMAT;
 use crate::fs::durable;
-use crate::ids::{CollectionId, hex, unhex};
+use crate::ids::CollectionId;
 
 const SIGNING: &[u8] = b"picpick signing key";
 
@@ -128,7 +128,7 @@ impl Keyring {
         let place = keys.collection.iter_mut().find(|entry| entry.id == id.to_string());
         let wrapped = place.ok_or_else(|| self.failed(format!("it has no collection {id}")))?;
         let data_key = self.unwrap(generation, &key_context(&wrapped.id), &wrapped.key)?;
-        wrapped.about = hex(&about.seal(id, &data_key)?);
+        wrapped.about = hex::encode(about.seal(id, &data_key)?);
         self.write(&keys)
     }
 
@@ -157,7 +157,7 @@ impl Keyring {
         };
         let wrapped = keys.collection.remove(at);
         let fingerprint = match self.unwrap(keys.generation, &key_context(&name), &wrapped.key) {
-            Ok(data_key) => hex(&data_key.fingerprint()?),
+            Ok(data_key) => hex::encode(data_key.fingerprint()?),
             // A damaged entry must not prevent the purge of its collection.
             Err(_) => String::new(),
         };
@@ -281,7 +281,7 @@ impl Keyring {
         Ok(WrappedEntry {
             key: self.wrap(generation, &key_context(&id), &entry.data_key)?,
             canary: self.wrap(generation, &canary_context(&id), &entry.canary_key)?,
-            about: hex(&entry.metadata.seal(entry.id, &entry.data_key)?),
+            about: hex::encode(entry.metadata.seal(entry.id, &entry.data_key)?),
             id,
         })
     }
@@ -306,7 +306,8 @@ impl Keyring {
         let id: CollectionId = wrapped.id.parse()?;
         let data_key = self.unwrap(generation, &key_context(&wrapped.id), &wrapped.key)?;
         let canary_key = self.unwrap(generation, &canary_context(&wrapped.id), &wrapped.canary)?;
-        let about = unhex(&wrapped.about)
+        let about = hex::decode(&wrapped.about)
+            .ok()
             .and_then(|sealed| CollectionMetadata::open(id, &data_key, &sealed).ok())
             .ok_or_else(|| self.failed(format!("the entry of collection {id} is damaged")))?;
         Ok(KeyringEntry { id, metadata: about, data_key, canary_key })
@@ -330,12 +331,12 @@ impl Keyring {
     }
 
     fn wrap(&self, generation: u32, context: &[u8], key: &Secret) -> Result<String> {
-        self.provider.wrap(generation, context, key).map(|wrapped| hex(&wrapped))
+        self.provider.wrap(generation, context, key).map(hex::encode)
     }
 
     fn unwrap(&self, generation: u32, context: &[u8], wrapped: &str) -> Result<Secret> {
         let damaged = || self.failed("a wrapped key is damaged");
-        self.provider.unwrap(generation, context, &unhex(wrapped).ok_or_else(damaged)?)
+        self.provider.unwrap(generation, context, &hex::decode(wrapped).map_err(|_| damaged())?)
     }
 
     fn read(&self) -> Result<KeysFile> {

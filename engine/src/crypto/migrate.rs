@@ -13,7 +13,6 @@ use super::keyring::Keyring;
 use super::keys_file::{KeysFileV1, WrappedEntryV1};
 use super::{Sealer, Secret};
 use crate::error::Result;
-use crate::ids::unhex;
 
 #[derive(Deserialize)]
 struct CollectionMetadataV1 {
@@ -40,13 +39,13 @@ fn entry(
 ) -> Result<KeyringEntry> {
     let damaged = || keyring.failed(format!("its key does not open collection {}", wrapped.id));
     let context = format!("picpick keyring 1 {}", wrapped.id).into_bytes();
-    let sealed = unhex(&wrapped.sealed).ok_or_else(damaged)?;
+    let sealed = hex::decode(&wrapped.sealed).map_err(|_| damaged())?;
     let opened = Sealer::new(provider.kek(generation)?)
         .open(&context, &sealed, String::new)
         .map_err(|_| damaged())?;
     let text = std::str::from_utf8(&opened).map_err(|_| damaged())?;
     let first: CollectionMetadataV1 = toml::from_str(text).map_err(|_| damaged())?;
-    let key = Zeroizing::new(unhex(&first.data_key).ok_or_else(damaged)?);
+    let key = Zeroizing::new(hex::decode(&first.data_key).map_err(|_| damaged())?);
     Ok(KeyringEntry {
         id: wrapped.id.parse()?,
         metadata: CollectionMetadata {

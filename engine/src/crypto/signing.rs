@@ -1,4 +1,5 @@
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
+use hex::FromHex as _;
 use std::fmt;
 use std::str::FromStr;
 
@@ -50,7 +51,7 @@ impl PublicKey {
 impl fmt::Display for PublicKey {
     /// Writes 64 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -65,7 +66,7 @@ impl FromStr for PublicKey {
 
     /// Parses the 64 hexadecimal digits that `Display` writes. Rejects weak keys.
     fn from_str(text: &str) -> Result<Self> {
-        let bytes = crate::ids::unhex(text).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        let bytes = <[u8; 32]>::from_hex(text).ok();
         let is_key =
             |bytes: &[u8; 32]| VerifyingKey::from_bytes(bytes).is_ok_and(|key| !key.is_weak());
         bytes
@@ -106,7 +107,7 @@ mod tests {
         // RFC 8032, section 7.1, test 1: seed and public key.
         let seed = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
         let public = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
-        let signer = Signer::new(Secret::from_bytes(&crate::ids::unhex(seed).unwrap()).unwrap());
+        let signer = Signer::new(Secret::from_bytes(&hex::decode(seed).unwrap()).unwrap());
         assert_eq!(signer.public_key().to_string(), public);
     }
 

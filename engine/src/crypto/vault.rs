@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{RowNames, Sealer, Secret, Signer};
 use crate::error::Result;
-use crate::ids::{CollectionId, hex};
+use crate::ids::CollectionId;
 
 /// Plaintext bytes per sealed chunk of a blob. The last chunk may be shorter, and is empty for an empty blob.
 pub const BLOB_CHUNK_BYTES: usize = 64 << 10;
@@ -33,7 +33,7 @@ impl Vault {
     /// pseudonym, and guesses cannot be tested without the key. `context` separates uses: in another context,
     /// equal input gives another pseudonym.
     pub fn name(&self, context: &str, plain: &[u8]) -> Result<String> {
-        Ok(hex(&self.names.name(&[context.as_bytes(), &[0], plain].concat())?))
+        Ok(hex::encode(self.names.name(&[context.as_bytes(), &[0], plain].concat())?))
     }
 
     /// Seals `plain`. `context` names its use and must be passed unchanged to `open`.

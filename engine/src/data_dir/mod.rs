@@ -148,7 +148,7 @@ impl DataDir {
 
     /// Returns the fingerprint of a collection's data key, hexadecimal. It does not reveal the key.
     pub fn key_fingerprint(&self, name: &str) -> Result<String> {
-        Ok(crate::ids::hex(&self.entry(name)?.data_key.fingerprint()?))
+        Ok(hex::encode(self.entry(name)?.data_key.fingerprint()?))
     }
 
     /// Creates a new data folder, or completes an interrupted creation. The `format` file is written first.

@@ -4,6 +4,7 @@
 //! two copies, in the keyring's folder and in the data folder, and the longer one is used: restoring an old
 //! copy of one folder loses no entry.
 
+use hex::FromHex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::clock::unix_now_s;
 use crate::error::{Error, Result};
 use crate::fs::durable;
-use crate::ids::{CollectionId, hex, unhex};
+use crate::ids::CollectionId;
 
 /// One entry of the erasure log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,18 +166,18 @@ fn intact_prefix(book: &str) -> (&str, Vec<Erasure>) {
 }
 
 fn chain(line: Option<&str>) -> String {
-    line.map_or_else(|| "0".repeat(64), |line| hex(&Sha256::digest(line)))
+    line.map_or_else(|| "0".repeat(64), |line| hex::encode(Sha256::digest(line)))
 }
 
 fn line(erasure: &Erasure, last: Option<&str>) -> Result<String> {
-    let names = |names: &[[u8; 16]]| names.iter().map(|name| hex(name)).collect();
+    let names = |names: &[[u8; 16]]| names.iter().map(hex::encode).collect();
     let none = Vec::new;
     let (erased, rows, faces, guest) = match &erasure.what {
         ErasedData::Collection => ("collection", none(), none(), None),
         ErasedData::Photos(rows) => ("photos", names(rows), none(), None),
         ErasedData::Faces { person, rows, faces, guest } => {
             let erased = if *person { "person" } else { "faces" };
-            (erased, names(rows), names(faces), guest.as_ref().map(|name| hex(name)))
+            (erased, names(rows), names(faces), guest.as_ref().map(hex::encode))
         }
     };
     let line = LedgerLine {
@@ -195,11 +196,11 @@ fn line(erasure: &Erasure, last: Option<&str>) -> Result<String> {
 
 fn erasure(line: LedgerLine) -> Option<Erasure> {
     let names = |names: &[String]| -> Option<Vec<[u8; 16]>> {
-        names.iter().map(|name| unhex(name)?.try_into().ok()).collect()
+        names.iter().map(|name| FromHex::from_hex(name).ok()).collect()
     };
     let (rows, faces) = (names(&line.rows)?, names(&line.faces)?);
     let guest = match &line.guest {
-        Some(name) => Some(unhex(name)?.try_into().ok()?),
+        Some(name) => Some(FromHex::from_hex(name).ok()?),
         None => None,
     };
     let what = match line.erased.as_str() {

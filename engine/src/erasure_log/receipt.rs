@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use crate::crypto::{PublicKey, Signer};
 use crate::error::{Error, Result};
 use crate::fs::durable;
-use crate::ids::{hex, unhex};
 
 /// The JSON schema of a receipt, for verification with other programs.
 pub const RECEIPT_SCHEMA: &str = include_str!("receipt.schema.json");
@@ -85,7 +84,7 @@ pub struct ScanExtent {
 
 impl Receipt {
     fn sign(body: ReceiptBody, signer: &Signer) -> Result<Self> {
-        let signature = hex(&signer.sign(FORMAT, canonical(&body)?.as_bytes()));
+        let signature = hex::encode(signer.sign(FORMAT, canonical(&body)?.as_bytes()));
         Ok(Self { receipt: body, signature })
     }
 
@@ -119,7 +118,9 @@ impl Receipt {
                 body.public_key
             )));
         }
-        let signature = unhex(&receipt.signature).filter(|bytes| hex(bytes) == receipt.signature);
+        let signature = hex::decode(&receipt.signature)
+            .ok()
+            .filter(|bytes| hex::encode(bytes) == receipt.signature);
         let signature = signature
             .and_then(|bytes| bytes.try_into().ok())
             .ok_or_else(|| refused("its signature is not 128 lower-case hexadecimal digits"))?;
@@ -153,7 +154,7 @@ pub fn verify_chain(files: &[Vec<u8>], key: &PublicKey) -> Result<Vec<Receipt>> 
                 let reason = format!("receipt {expected} is missing: {received} comes after it");
                 return Err(Error::Receipt { reason });
             }
-            if receipt.receipt.previous != hex(&Sha256::digest(before)) {
+            if receipt.receipt.previous != hex::encode(Sha256::digest(before)) {
                 let reason = format!("receipt {received} does not follow from the previous one");
                 return Err(Error::Receipt { reason });
             }
@@ -201,7 +202,7 @@ impl Receipts {
             return serde_json::from_slice(&read(known)?).map_err(damaged);
         }
         let previous = match files.last() {
-            Some(last) => hex(&Sha256::digest(read(last)?)),
+            Some(last) => hex::encode(Sha256::digest(read(last)?)),
             None => "0".repeat(64),
         };
         let number = files.last().and_then(|last| numbers(last).0).unwrap_or(0) + 1;

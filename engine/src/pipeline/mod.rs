@@ -211,7 +211,7 @@ fn load_detector(
 fn bf16_check_file(models: &Models, pack: &Pack, library: &Path) -> PathBuf {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(format!("{}\n{}\n{}", pack.id(), cpu_name(), library.display()));
-    let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let name = hex::encode(&digest[..8]);
     models.folder().join("verdicts").join(format!("{name}.toml"))
 }
 

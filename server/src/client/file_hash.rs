@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use picpick_engine::media_type;
 use sha2::{Digest as _, Sha256};
 
-use crate::infra::ids::hex;
-
 const PIECE_BYTES: usize = 256 << 10;
 /// Most characters of a file name that the service accepts.
 const NAME_CHARS_MAX: usize = 200;
@@ -53,7 +51,7 @@ pub fn hash_file(path: &Path, stop: &dyn Fn() -> bool) -> Result<HashedFile, Rej
             break;
         }
     }
-    Ok(HashedFile { path: path.to_path_buf(), bytes, sha256: hex(&hash.finalize()) })
+    Ok(HashedFile { path: path.to_path_buf(), bytes, sha256: hex::encode(hash.finalize()) })
 }
 
 /// Reads until `piece` is full or the file ends.

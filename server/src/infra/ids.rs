@@ -1,5 +1,3 @@
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
@@ -9,7 +7,7 @@ use crate::error::{ApiError, Result};
 
 /// Returns a new random id of 128 bits, as 32 hexadecimal digits. It is opaque and cannot be guessed.
 pub fn new_id() -> Result<String> {
-    Ok(hex(&random::<16>()?))
+    Ok(hex::encode(random::<16>()?))
 }
 
 /// Returns whether `text` has the form of an id: 32 lower-case hexadecimal digits.
@@ -32,23 +30,7 @@ pub fn token_hash(token: &str) -> String {
 
 /// Returns the SHA-256 digest of `bytes` as lower-case hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Encodes `bytes` as lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// Decodes hexadecimal digits; `None` if `text` is not valid hexadecimal.
-pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let read = |&[high, low]: &[u8; 2]| Some(digit(high)? << 4 | digit(low)?);
-    if rest.is_empty() { pairs.iter().map(read).collect() } else { None }
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// Returns random bytes from the operating system.
@@ -73,8 +55,8 @@ mod tests {
         let (a, b) = (new_token("ppk_").unwrap(), new_token("ppk_").unwrap());
         assert!(a.starts_with("ppk_") && a.len() == 4 + 43 && *a != *b);
         assert_ne!(token_hash(&a), token_hash(&b));
-        assert_eq!(unhex(&hex(b"ab")).unwrap(), b"ab");
-        assert!(unhex("abc").is_none() && unhex("zz").is_none());
+        assert_eq!(hex::decode(hex::encode(b"ab")).unwrap(), b"ab");
+        assert!(hex::decode("abc").is_err() && hex::decode("zz").is_err());
         // SHA-256 of the empty string, FIPS 180-4.
         assert!(sha256(b"").starts_with("e3b0c44298fc1c149afbf4c8996fb924"));
     }

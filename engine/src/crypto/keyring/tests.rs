@@ -30,7 +30,7 @@ fn entries_survive_reopening_and_names_and_keys_are_not_readable() {
     assert_eq!((again.len(), &again[0].metadata), (1, &wedding.metadata));
     assert_eq!(again[0].data_key.bytes(), wedding.data_key.bytes());
     let text = std::fs::read_to_string(folder.path().join("keys.toml")).unwrap();
-    for readable in ["Anna", "purpose", &hex(wedding.data_key.bytes())] {
+    for readable in ["Anna", "purpose", &hex::encode(wedding.data_key.bytes())] {
         assert!(!text.contains(readable), "{readable}");
     }
     let about = CollectionMetadata { ends_unix_s: 77, ..wedding.metadata.clone() };

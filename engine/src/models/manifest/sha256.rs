@@ -1,5 +1,6 @@
 use std::fmt;
 
+use hex::FromHex;
 use sha2::Digest;
 
 /// A SHA-256, displayed as 64 lower-case hexadecimal digits.
@@ -16,15 +17,8 @@ impl Sha256Sum {
     /// Parses exactly 64 lower-case hexadecimal digits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-        if pairs.len() != 32 || !rest.is_empty() {
-            return None;
-        }
-        let mut sum = [0; 32];
-        for (byte, [high, low]) in sum.iter_mut().zip(pairs) {
-            *byte = hex_value(*high)? << 4 | hex_value(*low)?;
-        }
-        Some(Self(sum))
+        // `hex` also accepts upper-case digits.
+        FromHex::from_hex(text).ok().map(Self).filter(|sum| sum.to_string() == text)
     }
 
     /// Returns the 32 bytes.
@@ -42,20 +36,12 @@ impl From<sha2::Sha256> for Sha256Sum {
 
 impl fmt::Display for Sha256Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 
 impl fmt::Debug for Sha256Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-fn hex_value(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
     }
 }

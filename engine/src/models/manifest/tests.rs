@@ -125,4 +125,5 @@ fn sums_read_back_what_they_show() {
     assert_eq!(Sha256Sum::parse(&text), Some(sum));
     assert_eq!(Sha256Sum::parse(&text[1..]), None);
     assert_eq!(Sha256Sum::parse(&text.replace('b', "g")), None);
+    assert_eq!(Sha256Sum::parse(&text.to_uppercase()), None);
 }

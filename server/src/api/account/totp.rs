@@ -9,7 +9,7 @@ use totp_rs::{Builder, Secret, Totp};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_s;
-use crate::infra::ids::{random, unhex};
+use crate::infra::ids::random;
 
 /// Creates a secret for `user`. Returns it sealed, for the database, and as an `otpauth://` URL for the
 /// authenticator app. `account` is the label that the app shows.
@@ -37,7 +37,7 @@ pub fn check(
             "This account requires a code of its authenticator app.",
         ));
     };
-    let sealed = sealed.as_deref().and_then(unhex);
+    let sealed = sealed.as_deref().and_then(|text| hex::decode(text).ok());
     let sealed =
         sealed.ok_or_else(|| ApiError::internal("confirmed second factor without a secret"))?;
     let secret = app.vault().open(&context(user), &sealed)?;

@@ -4,7 +4,6 @@ use zeroize::Zeroizing;
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::extract;
-use crate::infra::ids::unhex;
 
 /// A guest's contact: an e-mail address, or a telephone number with its country code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +67,7 @@ pub fn seal(app: &App, id: &str, field: &str, text: &str) -> Result<String> {
 /// Opens a field sealed by [`seal`]. Names and contacts are opened only here, and are never logged.
 pub fn open(app: &App, id: &str, field: &str, sealed: &str) -> Result<Zeroizing<String>> {
     let bytes =
-        unhex(sealed).ok_or_else(|| ApiError::internal("a sealed field is not hexadecimal"))?;
+        hex::decode(sealed).map_err(|_| ApiError::internal("a sealed field is not hexadecimal"))?;
     let plain = app.vault().open(&context(id, field), &bytes)?;
     let text = String::from_utf8(plain.to_vec()).map_err(ApiError::internal)?;
     Ok(Zeroizing::new(text))

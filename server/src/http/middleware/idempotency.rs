@@ -22,7 +22,7 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::{AlbumSession, Grant, GuestSession, SignedIn};
 use crate::infra::clock::now_s;
 use crate::infra::db::{Db, along};
-use crate::infra::ids::{sha256, unhex};
+use crate::infra::ids::sha256;
 
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -244,7 +244,7 @@ async fn forget(db: &Db, id: &str) -> Result<()> {
 
 fn replay(app: &App, id: &str, status: i64, sealed: &str) -> Result<Response> {
     let broken = || ApiError::internal("a stored idempotent response cannot be read");
-    let plain = app.vault().open(&context(id), &unhex(sealed).ok_or_else(broken)?)?;
+    let plain = app.vault().open(&context(id), &hex::decode(sealed).map_err(|_| broken())?)?;
     let kept: StoredResponse = serde_json::from_slice(&plain).map_err(|_| broken())?;
     let body = STANDARD.decode(&kept.body).map_err(|_| broken())?;
     let mut response = Response::new(Body::from(body));

@@ -10,7 +10,6 @@ use sha2::Sha256;
 use super::Pattern;
 use crate::config::settings::Webhook;
 use crate::infra::clock::now_s;
-use crate::infra::ids::hex;
 
 const SIGNATURE: &str = "x-picpick-signature";
 /// Timeout of a delivery attempt.
@@ -69,7 +68,7 @@ fn deliver(hook: &Webhook, post: &WebhookDelivery) -> Result<(), String> {
 fn signature(secret: &[u8], at_unix_s: i64, body: &str) -> Result<String, String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).map_err(|error| error.to_string())?;
     mac.update(format!("{at_unix_s}.{body}").as_bytes());
-    Ok(format!("t={at_unix_s},v1={}", hex(&mac.finalize().into_bytes())))
+    Ok(format!("t={at_unix_s},v1={}", hex::encode(mac.finalize().into_bytes())))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use super::{EmailMessage, Mailer, OutgoingMail, SendError};
 use crate::error::{ApiError, Result};
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
-use crate::infra::ids::{hex, new_id, unhex};
+use crate::infra::ids::new_id;
 use crate::infra::telemetry::metrics;
 
 /// Time after which an undelivered mail is abandoned, seconds (24 hours).
@@ -62,7 +62,7 @@ pub async fn enqueue(post: &Mailer, tx: &mut Tx, mail: &OutgoingMail) -> Result<
 
 fn sealed(post: &Mailer, id: &str, mail: &OutgoingMail) -> Result<String> {
     let plain = Zeroizing::new(serde_json::to_vec(mail).map_err(ApiError::internal)?);
-    Ok(hex(&post.0.vault.seal(&context(id), &plain)?))
+    Ok(hex::encode(post.0.vault.seal(&context(id), &plain)?))
 }
 
 fn context(id: &str) -> String {
@@ -147,7 +147,8 @@ async fn try_deliver(post: &Mailer, resolve: ResetResolver, mail: &DueMail) -> R
         return remove(post, &mail.id).await;
     }
     let broken = || ApiError::internal("a mail in the outbox cannot be read");
-    let plain = post.0.vault.open(&context(&mail.id), &unhex(&mail.sealed).ok_or_else(broken)?)?;
+    let plain =
+        post.0.vault.open(&context(&mail.id), &hex::decode(&mail.sealed).map_err(|_| broken())?)?;
     let letter = match serde_json::from_slice(&plain).map_err(|_| broken())? {
         OutgoingMail::Letter(letter) => letter,
         OutgoingMail::PasswordResetRequested { email } => {

@@ -1,6 +1,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use time::UtcDateTime;
+
 /// Formats a number with its noun: `1 photo`, `2 photos`, `12,345 photos`.
 pub fn count(number: usize, thing: &str) -> String {
     let plural = match thing.strip_suffix("person") {
@@ -46,22 +48,11 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
-/// Formats seconds since the Unix epoch: `2026-05-01 14:30 UTC`.
+/// Formats seconds since the Unix epoch: `2026-05-01 14:30 UTC`. Times after the year 9999 read as its end.
 pub fn date(unix_s: u64) -> String {
-    let (days, seconds) = (unix_s / 86_400, unix_s % 86_400);
-    // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": years that begin in March have
-    // the leap day last. There are 719,468 days between 0000-03-01 and 1970-01-01.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute) = (seconds / 3600, seconds % 3600 / 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+    let time = i64::try_from(unix_s).ok().and_then(|s| UtcDateTime::from_unix_timestamp(s).ok());
+    let time = time.unwrap_or(UtcDateTime::MAX);
+    format!("{} {:02}:{:02} UTC", time.date(), time.hour(), time.minute())
 }
 
 /// Formats a path for the terminal: replaces bytes that are not UTF-8 and escapes control characters.
@@ -97,5 +88,6 @@ mod tests {
         assert_eq!(date(0), "1970-01-01 00:00 UTC");
         assert_eq!(date(951_827_696), "2000-02-29 12:34 UTC");
         assert_eq!(date(4_107_542_399), "2100-02-28 23:59 UTC");
+        assert_eq!(date(u64::MAX), "9999-12-31 23:59 UTC");
     }
 }

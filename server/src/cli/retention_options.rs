@@ -1,5 +1,7 @@
 use clap::{Args, ValueEnum};
 use picpick_engine::RetentionPolicy;
+use time::Date;
+use time::format_description::well_known::Iso8601;
 
 use super::format;
 
@@ -105,26 +107,12 @@ fn purpose(text: &str) -> Result<String, String> {
 
 /// Parses a day; returns its first second as seconds since the Unix epoch.
 fn day(text: &str) -> Result<u64, String> {
-    let wrong = || "expected a day such as 2027-05-01".to_owned();
-    let parts: Vec<&str> = text.split('-').collect();
-    let [year, month, day] = parts.as_slice() else { return Err(wrong()) };
-    let number = |text: &str, digits: usize| -> Option<u64> {
-        let plain = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
-        plain.then(|| text.parse().ok()).flatten()
-    };
-    let (year, month, day) = match (number(year, 4), number(month, 2), number(day, 2)) {
-        (Some(year @ 1970..), Some(month @ 1..=12), Some(day @ 1..=31)) => (year, month, day),
-        _ => return Err(wrong()),
-    };
-    // The inverse of `format::date`, from the same source.
-    let shifted = if month <= 2 { year - 1 } else { year };
-    let (era, year_of_era) = (shifted / 400, shifted % 400);
-    let march_month = (month + 9) % 12;
-    let day_of_year = (153 * march_month + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    let begin = (era * 146_097 + day_of_era).saturating_sub(719_468) * DAY_S;
-    // Without this check, 31 June would silently become 1 July.
-    if format::date(begin).starts_with(text) { Ok(begin) } else { Err(wrong()) }
+    Date::parse(text, &Iso8601::DATE)
+        .ok()
+        // The standard has other forms, such as weeks and days without hyphens.
+        .filter(|day| day.to_string() == text)
+        .and_then(|day| u64::try_from(day.midnight().as_utc().unix_timestamp()).ok())
+        .ok_or_else(|| "expected a day such as 2027-05-01".to_owned())
 }
 
 #[cfg(test)]
@@ -147,6 +135,9 @@ mod tests {
             "27-05-2001",
             "2027-05-01 ",
             "+027-05-01",
+            "20270501",
+            "2027-W01-1",
+            "2027-05-01T00:00",
         ] {
             assert!(day(bad).is_err(), "{bad:?}");
         }

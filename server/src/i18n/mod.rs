@@ -6,6 +6,8 @@
 pub mod album;
 pub mod guest;
 
+use time::UtcDateTime;
+
 /// A language of the visitor pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
@@ -43,31 +45,21 @@ impl Language {
         Self::ALL.into_iter().find(|language| main.eq_ignore_ascii_case(language.tag()))
     }
 
-    /// Formats a day (UTC) as day, name of the month and year.
+    /// Formats a day (UTC) as day, name of the month and year. Times outside the years -9999 to 9999 read as
+    /// the last day of 9999.
     pub fn day(self, unix_s: i64) -> String {
-        let (year, month, day) = civil(unix_s.div_euclid(86_400));
-        let month = match self {
-            Self::English => ENGLISH_MONTHS.get(month),
-            Self::Hindi => HINDI_MONTHS.get(month),
-        };
-        format!("{day} {} {year}", month.copied().unwrap_or_default())
+        let time = UtcDateTime::from_unix_timestamp(unix_s).unwrap_or(UtcDateTime::MAX);
+        let (year, month, day) = time.to_calendar_date();
+        match self {
+            Self::English => format!("{day} {month} {year}"),
+            Self::Hindi => {
+                let name = HINDI_MONTHS.get(usize::from(u8::from(month)) - 1);
+                format!("{day} {} {year}", name.copied().unwrap_or_default())
+            }
+        }
     }
 }
 
-const ENGLISH_MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
 const HINDI_MONTHS: [&str; 12] = [
     "जनवरी",
     "फ़रवरी",
@@ -82,20 +74,6 @@ const HINDI_MONTHS: [&str; 12] = [
     "नवंबर",
     "दिसंबर",
 ];
-
-/// Returns year, month (0 to 11) and day of the month for `days` since 1970-01-01. Algorithm:
-/// `civil_from_days` of Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
-fn civil(days: i64) -> (i64, usize, i64) {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = (from_march + 2) % 12;
-    let year = year + era * 400 + i64::from(month < 2);
-    (year, usize::try_from(month).unwrap_or(0), day)
-}
 
 #[cfg(test)]
 mod tests {

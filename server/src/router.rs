@@ -238,7 +238,8 @@ pub fn build_app(app: App) -> Router {
         }))
         .layer(CompressionLayer::new().compress_when(compressible()))
         .layer(from_fn_with_state(app.clone(), middleware::cors))
-        .layer(from_fn_with_state(app.clone(), middleware::security_headers))
+        .layer(middleware::security_headers())
+        .layer(from_fn_with_state(app.clone(), middleware::hsts))
         .layer(from_fn(middleware::access_log))
         .with_state(app)
 }

@@ -13,5 +13,5 @@ pub use cors::cors;
 pub use idempotency::{
     IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, delete_expired_responses, idempotency,
 };
-pub use security_headers::{no_such_method, no_such_route, security_headers};
+pub use security_headers::{hsts, no_such_method, no_such_route, security_headers};
 pub use throttle::throttle;

@@ -2,14 +2,16 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use tower_http::set_header::response::SetMultipleResponseHeadersLayer;
 
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind};
 use crate::http::client_address::Encrypted;
 
 /// Security headers of every response, unless the handler sets them. Pages load resources and scripts from
-/// the service only; browsers do not guess content types or frame pages; search engines do not index them.
-const ALWAYS: [(HeaderName, &str); 8] = [
+/// the service only; browsers do not guess content types, frame pages or store responses; search engines do
+/// not index them.
+const ALWAYS: [(HeaderName, &str); 9] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
@@ -23,25 +25,26 @@ const ALWAYS: [(HeaderName, &str); 8] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(), geolocation=()"),
     (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
+    (header::CACHE_CONTROL, "no-store"),
 ];
 
 /// HSTS: for two years the browser uses encrypted connections only. Subdomains are not included, because they
 /// may not belong to this service.
 const ENCRYPTED_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
-/// Adds the security headers, HSTS on encrypted connections, and `Cache-Control: no-store` unless the handler
-/// sets it.
-pub async fn security_headers(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Returns the layer that adds the security headers that the handler does not set.
+pub fn security_headers() -> SetMultipleResponseHeadersLayer<Response> {
+    let always = ALWAYS.map(|(name, value)| (name, HeaderValue::from_static(value)).into());
+    SetMultipleResponseHeadersLayer::if_not_present(always.into())
+}
+
+/// Adds HSTS to responses on encrypted connections.
+pub async fn hsts(State(app): State<App>, request: Request, next: Next) -> Response {
     let Encrypted(encrypted) = Encrypted::of_request(&request, app.settings());
     let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    for (name, value) in ALWAYS {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
-    }
     if encrypted {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, ENCRYPTED_ONLY);
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, ENCRYPTED_ONLY);
     }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 

@@ -139,7 +139,7 @@ async fn next(
         let told = tokio::select! {
             told = news.recv() => told,
             _ = asking.tick() => {
-                check_session(app, visit).await?;
+                visit.check_open(app.db()).await?;
                 continue;
             }
         };
@@ -156,32 +156,12 @@ async fn next(
         }
         tokio::time::sleep(UPDATE_INTERVAL).await;
         // A stream ends with its session.
-        check_session(app, visit).await?;
+        visit.check_open(app.db()).await?;
         let now = counted(app, visit).await?;
         if now != last {
             return Ok(now);
         }
     }
-}
-
-/// Checks that the session is open, verified and bound to the guest.
-///
-/// # Errors
-/// - `Unauthenticated` if it is not.
-pub async fn check_session(app: &App, visit: &GuestSession) -> Result<()> {
-    let row = sqlx::query(
-        "SELECT s.id FROM guest_sessions s JOIN guests g ON g.id = s.guest_id \
-         JOIN events e ON e.id = g.event_id WHERE s.id = $1 AND s.verified = 1 \
-         AND g.id = $2 AND g.erasing_unix_s IS NULL AND e.deleting_unix_s IS NULL AND e.ends_unix_s > $3",
-    )
-    .bind(&visit.session)
-    .bind(&visit.guest)
-    .bind(now_s())
-    .fetch_optional(app.db().read())
-    .await?;
-    let ended =
-        || ApiError::new(ErrorKind::Unauthenticated, "The session has ended; open the link again.");
-    row.map(drop).ok_or_else(ended)
 }
 
 /// Sends the e-mails that are due, until the service stops.

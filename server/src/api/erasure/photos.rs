@@ -11,13 +11,14 @@ use sqlx::Row as _;
 use std::sync::PoisonError;
 use utoipa::ToSchema;
 
+use super::receipts::receipt_text;
 use crate::api::photo::bulk::{PhotoRef, find_all};
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{Body, Path};
-use crate::infra::face_engine::{OpenCollection, receipt_text};
+use crate::infra::face_engine::OpenCollection;
 use crate::infra::photo_store::PhotoStore;
 
 /// The result of removing photos.

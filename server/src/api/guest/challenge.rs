@@ -17,8 +17,8 @@ use utoipa::ToSchema;
 
 use super::challenge_throttle;
 use super::session;
-use crate::api::erasure::guest::GuestErasure;
 use crate::api::erasure::orphaned_templates;
+use crate::api::erasure::receipts::GuestErasure;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::{GuestSession, session_ended};

@@ -2,11 +2,12 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::infra::backoff::{BackoffPolicy, backoff};
 use crate::infra::ids::random;
 
-/// Longest pause after the first failure; each further failure in a row doubles it.
-const PAUSE: Duration = Duration::from_millis(500);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Longest pause after the first failure; each further failure in a row doubles it, up to 30 s.
+const PAUSE: BackoffPolicy =
+    BackoffPolicy::Exponential { first: Duration::from_millis(500), max: Duration::from_secs(30) };
 /// Upper limit of a pause that the service asks for (`Retry-After`), seconds.
 const TOLD_S_MAX: u64 = 600;
 /// Longest time between a stop request and the end of a pause.
@@ -56,12 +57,11 @@ impl RetryPolicy {
     }
 }
 
-/// Returns an exponential back-off with jitter: between half and all of `PAUSE` · 2^(`failed` − 1), at most
-/// `PAUSE_MAX`, and at least `told_s` seconds. The jitter keeps many clients from returning at the same time
-/// after an outage of the service. `jitter` is 0..1.
+/// Returns an exponential back-off with jitter: between half and all of `PAUSE` after `failed` failures, and at
+/// least `told_s` seconds. The jitter keeps many clients from returning at the same time after an outage of the
+/// service. `dice` is 0..1.
 fn pause(failed: u32, dice: f64, told_s: u64) -> Duration {
-    let doubled = PAUSE.saturating_mul(1 << failed.saturating_sub(1).min(10)).min(PAUSE_MAX);
-    let own = doubled.mul_f64(0.5 + dice / 2.0);
+    let own = backoff(i64::from(failed), &PAUSE).mul_f64(0.5 + dice / 2.0);
     own.max(Duration::from_secs(told_s.min(TOLD_S_MAX)))
 }
 

@@ -87,11 +87,6 @@ impl OpenCollection {
     }
 }
 
-/// Returns the text form of a receipt. Its bytes are the signed bytes.
-pub fn receipt_text(receipt: &Receipt) -> Result<String> {
-    String::from_utf8(receipt.to_bytes()?).map_err(ApiError::internal)
-}
-
 impl FaceEngine {
     /// Opens the data folder and creates it if it is missing. Models are loaded on first use.
     pub fn open(settings: &Settings) -> anyhow::Result<Self> {

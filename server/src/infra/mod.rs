@@ -1,6 +1,7 @@
 pub mod admission;
 pub mod alerts;
 pub mod audit_log;
+pub mod backoff;
 pub mod challenge_registry;
 pub mod clock;
 pub mod db;
@@ -9,6 +10,7 @@ pub mod guest_updates;
 pub mod ids;
 pub mod imaging;
 pub mod jobs;
+pub mod leased_queue;
 pub mod mail;
 pub mod photo_store;
 pub mod qr_code;

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::pin::{self, PinScope};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
-use crate::http::auth::{ALBUM_COOKIE, AlbumSession, set_cookie};
+use crate::http::auth::{ALBUM_COOKIE, AlbumSession, LINK_SESSION_ENDED, set_cookie};
 use crate::http::extract;
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
@@ -171,7 +171,7 @@ pub async fn annotate(
             .execute(&mut *tx)
             .await?;
     if kept.rows_affected() == 0 {
-        return Err(ApiError::new(ErrorKind::Gone, "The session has ended; open the link again."));
+        return Err(ApiError::new(ErrorKind::Gone, LINK_SESSION_ENDED));
     }
     // Downloads made before the PIN was entered now count for the named visitor, on every device.
     sqlx::query("UPDATE album_downloads SET visitor_id = $1 WHERE session_id = $2")

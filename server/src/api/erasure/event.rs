@@ -3,41 +3,36 @@
 //!
 //! Each step is idempotent. [`resume_removals`] resumes an interrupted removal.
 
-use picpick_engine::Receipt;
 use sqlx::Row as _;
 
+use super::receipts::{keep_receipt, receipt_text};
 use crate::api::upload::{Upload, discard};
 use crate::app::App;
 use crate::error::Result;
 use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
-use crate::infra::face_engine::receipt_text;
-use crate::infra::ids::new_id;
 
-/// Removes `event`, to which access is denied already, and returns its erasure receipt as text.
+/// Removes `event`, to which access is denied already, and returns its erasure receipt as text. The text is empty
+/// if an earlier, interrupted removal has purged the faces and stored the receipt.
 pub async fn erase_event(app: &App, studio: &str, event: &str) -> Result<String> {
     let name = event.to_owned();
     let receipt = app.face_engine().run(move |faces| faces.purge(&name)).await?;
+    let receipt = receipt.as_ref().map(receipt_text).transpose()?;
     if let Some(receipt) = &receipt {
-        store_receipt(app, studio, event, receipt).await?;
+        let mut tx = app.db().write().await?;
+        keep_receipt(&mut tx, studio, event, receipt).await?;
+        tx.commit().await?;
     }
     let (blobs, name) = (app.photo_store().clone(), event.to_owned());
     app.face_engine().run(move |_| blobs.remove_event(&name)).await?;
     remove_uploads(app, event).await?;
-    let kept = sqlx::query(
-        "SELECT receipt FROM receipts WHERE event_id = $1 ORDER BY created_unix_s DESC LIMIT 1",
-    )
-    .bind(event)
-    .fetch_optional(app.db().read())
-    .await?;
     let mut tx = app.db().write().await?;
     sqlx::query("DELETE FROM events WHERE id = $1").bind(event).execute(&mut *tx).await?;
     let deed =
         AuditEvent { studio, actor: "system", action: "event_purged", target: event, detail: "" };
     audit_log::record(&mut tx, deed).await?;
     tx.commit().await?;
-    // After a crash between the purge and `store_receipt`, the table holds no receipt; the data directory still does.
-    kept.map_or(Ok(String::new()), |row| Ok(row.try_get("receipt")?))
+    Ok(receipt.unwrap_or_default())
 }
 
 /// Removes the event's uploads with their staged files.
@@ -49,21 +44,6 @@ async fn remove_uploads(app: &App, event: &str) -> Result<()> {
     for row in &rows {
         discard(app, &Upload::read(row)?).await?;
     }
-    Ok(())
-}
-
-/// Stores the erasure receipt in the database.
-async fn store_receipt(app: &App, studio: &str, event: &str, receipt: &Receipt) -> Result<()> {
-    let mut tx = app.db().write().await?;
-    sqlx::query("INSERT INTO receipts (id, studio_id, event_id, receipt, created_unix_s) VALUES ($1, $2, $3, $4, $5)")
-        .bind(new_id()?)
-        .bind(studio)
-        .bind(event)
-        .bind(receipt_text(receipt)?)
-        .bind(now_s())
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await?;
     Ok(())
 }
 

@@ -10,29 +10,18 @@ use picpick_engine::{Error, GuestId};
 use sqlx::Row as _;
 
 use super::orphaned_templates;
+use super::receipts::{GuestErasure, keep_receipt, receipt_text};
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::GUEST_IDLE_S;
 use crate::infra::audit_log::record_guest;
 use crate::infra::clock::now_s;
-use crate::infra::db::Tx;
-use crate::infra::face_engine::receipt_text;
-use crate::infra::ids::new_id;
 use crate::infra::rate_limit::delete_full_quotas;
 
 /// Interval at which interrupted erasures are resumed and expired sessions are deleted.
 const POLL_INTERVAL: Duration = Duration::from_secs(600);
 /// Time after registration at which a guest without a verified face is erased, seconds.
 const UNVERIFIED_S: i64 = 86_400;
-
-/// A guest to erase.
-pub struct GuestErasure {
-    pub studio: String,
-    pub event: String,
-    pub guest: String,
-    /// Whether to erase the guest's faces in the event's photos as well.
-    pub faces: bool,
-}
 
 /// Erases a guest for good. The guest loses access with the first step. Returns the signed receipt as text,
 /// which is empty if the guest had no template.
@@ -88,28 +77,13 @@ async fn erase(app: &App, leaving: &GuestErasure) -> Result<String> {
     let receipt = receipt.await?;
     let mut tx = app.db().write().await?;
     if let Some(receipt) = &receipt {
-        keep_receipt(&mut tx, leaving, receipt).await?;
+        keep_receipt(&mut tx, &leaving.studio, &leaving.event, receipt).await?;
     }
     sqlx::query("DELETE FROM guests WHERE id = $1").bind(&leaving.guest).execute(&mut *tx).await?;
     record_guest(&mut tx, &leaving.studio, &leaving.guest, "guest_erased", "").await?;
     tx.commit().await?;
     app.jobs().publish(&leaving.event);
     Ok(receipt.unwrap_or_default())
-}
-
-/// Stores the receipt of an erasure for the studio.
-pub async fn keep_receipt(tx: &mut Tx, leaving: &GuestErasure, receipt: &str) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO receipts (id, studio_id, event_id, receipt, created_unix_s) VALUES ($1, $2, $3, $4, $5)",
-    )
-    .bind(new_id()?)
-    .bind(&leaving.studio)
-    .bind(&leaving.event)
-    .bind(receipt)
-    .bind(now_s())
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
 }
 
 /// Resumes interrupted erasures, erases guests who did not verify their face, and deletes expired sessions

@@ -2,3 +2,4 @@ pub mod event;
 pub mod guest;
 pub mod orphaned_templates;
 pub mod photos;
+pub mod receipts;

@@ -6,12 +6,11 @@
 use picpick_engine::{Error, GuestId};
 use sqlx::Row as _;
 
-use super::guest::{GuestErasure, keep_receipt};
+use super::receipts::{GuestErasure, keep_receipt, receipt_text};
 use crate::app::App;
 use crate::error::Result;
 use crate::infra::audit_log::record_guest;
 use crate::infra::clock::now_s;
-use crate::infra::face_engine::receipt_text;
 
 /// Erases the template of a former guest, if there is one.
 pub async fn erase(app: &App, stray: &GuestErasure) -> Result<()> {
@@ -27,7 +26,7 @@ pub async fn erase(app: &App, stray: &GuestErasure) -> Result<()> {
     });
     let Some(receipt) = receipt.await? else { return Ok(()) };
     let mut tx = app.db().write().await?;
-    keep_receipt(&mut tx, stray, &receipt).await?;
+    keep_receipt(&mut tx, &stray.studio, &stray.event, &receipt).await?;
     record_guest(&mut tx, &stray.studio, &stray.guest, "guest_erased", "orphaned template").await?;
     tx.commit().await?;
     Ok(())

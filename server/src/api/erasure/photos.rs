@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use utoipa::ToSchema;
 
+use super::receipts::receipt_text;
 use crate::api::photo::bulk::{PhotoRef, find_all};
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{Body, Path};
-use crate::infra::face_engine::{OpenCollection, receipt_text};
+use crate::infra::face_engine::OpenCollection;
 use crate::infra::photo_store::PhotoStore;
 
 /// The result of removing photos.

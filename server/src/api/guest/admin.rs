@@ -6,7 +6,8 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::contact::open;
-use crate::api::erasure::guest::{GuestErasure, erase_guest};
+use crate::api::erasure::guest::erase_guest;
+use crate::api::erasure::receipts::GuestErasure;
 use crate::api::event::routes::EventReceipt;
 use crate::app::App;
 use crate::error::{ApiError, Result};

@@ -17,11 +17,11 @@ use utoipa::ToSchema;
 
 use super::challenge_throttle;
 use super::session;
-use crate::api::erasure::guest::GuestErasure;
 use crate::api::erasure::orphaned_templates;
+use crate::api::erasure::receipts::GuestErasure;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
-use crate::http::auth::GuestSession;
+use crate::http::auth::{GuestSession, session_ended};
 use crate::http::client_address::{ClientAddress, Encrypted};
 use crate::http::extract::{BinarySchema, Path, RawBody};
 use crate::infra::admission::Slot;
@@ -207,10 +207,7 @@ async fn passed(
             orphaned_templates::erase(app, &GuestErasure { studio, event, guest, faces: false })
                 .await?;
         }
-        return Err(ApiError::new(
-            ErrorKind::Unauthenticated,
-            "The session has ended; open the link again.",
-        ));
+        return Err(session_ended());
     }
     let token = session::verify(&mut tx, &visit.session, &guest).await?;
     if guest != visit.guest {

@@ -23,7 +23,10 @@ use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::GuestSession;
 use crate::i18n::Language;
+use crate::infra::backoff::BackoffPolicy;
 use crate::infra::clock::now_s;
+use crate::infra::db::{BoundValue, Tx};
+use crate::infra::leased_queue::{ClaimScope, LeasedQueue};
 use crate::infra::mail::{self, OutgoingMail};
 
 /// Minimum interval between two events of a stream.
@@ -34,6 +37,23 @@ const POLL_INTERVAL: Duration = Duration::from_secs(30);
 const MESSAGE_INTERVAL_S: i64 = 3600;
 /// Maximum number of guests per polling run.
 const BATCH_MAX: i64 = 100;
+
+/// The queue of guests who may have new photos. `notified_unix_s` is the time of a guest's last e-mail, or of
+/// the last failed attempt at one; the next one follows after `MESSAGE_INTERVAL_S`.
+const GUESTS: LeasedQueue = LeasedQueue {
+    table: "guests",
+    claimable: "has_new_photos = 1 AND notify = 2 AND verified_unix_s IS NOT NULL \
+                AND erasing_unix_s IS NULL AND notified_unix_s + 3600 < $1",
+    order: "notified_unix_s",
+    lease: "notified_unix_s = $4",
+    lease_s: 60,
+    leased: "TRUE",
+    columns: "*",
+    due: "notified_unix_s",
+    due_offset_s: MESSAGE_INTERVAL_S,
+    backoff: BackoffPolicy::Steps(&[MESSAGE_INTERVAL_S]),
+    attempts_max: i64::MAX,
+};
 
 /// Interval at which an idle stream checks that its session is still open.
 const KEEP_ALIVE: Duration = Duration::from_secs(45);
@@ -119,7 +139,7 @@ async fn next(
         let told = tokio::select! {
             told = news.recv() => told,
             _ = asking.tick() => {
-                check_session(app, visit).await?;
+                visit.check_open(app.db()).await?;
                 continue;
             }
         };
@@ -136,32 +156,12 @@ async fn next(
         }
         tokio::time::sleep(UPDATE_INTERVAL).await;
         // A stream ends with its session.
-        check_session(app, visit).await?;
+        visit.check_open(app.db()).await?;
         let now = counted(app, visit).await?;
         if now != last {
             return Ok(now);
         }
     }
-}
-
-/// Checks that the session is open, verified and bound to the guest.
-///
-/// # Errors
-/// - `Unauthenticated` if it is not.
-pub async fn check_session(app: &App, visit: &GuestSession) -> Result<()> {
-    let row = sqlx::query(
-        "SELECT s.id FROM guest_sessions s JOIN guests g ON g.id = s.guest_id \
-         JOIN events e ON e.id = g.event_id WHERE s.id = $1 AND s.verified = 1 \
-         AND g.id = $2 AND g.erasing_unix_s IS NULL AND e.deleting_unix_s IS NULL AND e.ends_unix_s > $3",
-    )
-    .bind(&visit.session)
-    .bind(&visit.guest)
-    .bind(now_s())
-    .fetch_optional(app.db().read())
-    .await?;
-    let ended =
-        || ApiError::new(ErrorKind::Unauthenticated, "The session has ended; open the link again.");
-    row.map(drop).ok_or_else(ended)
 }
 
 /// Sends the e-mails that are due, until the service stops.
@@ -195,26 +195,17 @@ async fn notify_all(app: &App) -> Result<()> {
 }
 
 async fn send_due(app: &App) -> Result<()> {
-    let now = now_s();
-    let rows = sqlx::query(
-        "SELECT g.id, g.event_id, g.contact, g.language, e.name AS event_name, s.name AS studio_name \
-         FROM guests g JOIN events e ON e.id = g.event_id JOIN studios s ON s.id = e.studio_id \
-         WHERE g.has_new_photos = 1 AND g.notify = 2 AND g.verified_unix_s IS NOT NULL AND g.erasing_unix_s IS NULL \
-         AND g.notified_unix_s < $1 AND e.node_id = $2 AND e.deleting_unix_s IS NULL AND e.ends_unix_s > $3 \
-         ORDER BY g.notified_unix_s LIMIT $4",
-    )
-    .bind(now - MESSAGE_INTERVAL_S)
-    .bind(app.node_id())
-    .bind(now)
-    .bind(BATCH_MAX)
-    .fetch_all(app.db().read())
-    .await?;
-    for row in &rows {
-        let guest: String = row.try_get("id")?;
-        if let Err(failure) = send_to(app, row, &guest, now).await {
+    let own = ClaimScope {
+        condition: "event_id IN (SELECT id FROM events \
+                    WHERE node_id = $3 AND deleting_unix_s IS NULL AND ends_unix_s > $1)",
+        value: app.node_id(),
+    };
+    for guest in GUESTS.find_due(app.db(), "id", Some(own), BATCH_MAX).await? {
+        let Some(row) = GUESTS.claim_one(app.db(), &guest).await? else { continue };
+        if let Err(failure) = send_to(app, &row, &guest).await {
             // An event that does not open must not block the other guests.
             tracing::error!(guest, reason = failure.reason(), "guest notification failed");
-            postpone(app, &guest, failure.kind, now).await?;
+            postpone(app, &guest, failure.kind).await?;
         }
     }
     Ok(())
@@ -222,22 +213,29 @@ async fn send_due(app: &App) -> Result<()> {
 
 /// Postpones a guest's e-mail after a failure: by an hour, or until the guest's next update if the engine has
 /// no template of the guest.
-async fn postpone(app: &App, guest: &str, why: ErrorKind, now: i64) -> Result<()> {
-    let news = i64::from(why != ErrorKind::NotFound);
+async fn postpone(app: &App, guest: &str, why: ErrorKind) -> Result<()> {
     let mut tx = app.db().write().await?;
-    sqlx::query("UPDATE guests SET has_new_photos = $1, notified_unix_s = $2 WHERE id = $3")
-        .bind(news)
-        .bind(now)
-        .bind(guest)
-        .execute(&mut *tx)
-        .await?;
+    let due = GUESTS.retry_delay_s(1).map(|delay_s| now_s() + delay_s);
+    release(&mut tx, guest, due, why != ErrorKind::NotFound).await?;
     tx.commit().await?;
     Ok(())
 }
 
+async fn release(tx: &mut Tx, guest: &str, due: Option<i64>, has_new_photos: bool) -> Result<()> {
+    let value = BoundValue::Number(i64::from(has_new_photos));
+    GUESTS.release(tx, guest, due, &[("has_new_photos", value)]).await
+}
+
 /// Enqueues an e-mail about the guest's new photos, if there are any.
-async fn send_to(app: &App, row: &AnyRow, guest: &str, now: i64) -> Result<()> {
+async fn send_to(app: &App, row: &AnyRow, guest: &str) -> Result<()> {
     let event: String = row.try_get("event_id")?;
+    let names = sqlx::query(
+        "SELECT e.name AS event_name, s.name AS studio_name FROM events e \
+         JOIN studios s ON s.id = e.studio_id WHERE e.id = $1",
+    )
+    .bind(&event)
+    .fetch_one(app.db().read())
+    .await?;
     let found = found(app, &event, guest, &[]).await?;
     let (name, id): (_, GuestId) = (event.clone(), guest.parse()?);
     let told = app
@@ -251,23 +249,17 @@ async fn send_to(app: &App, row: &AnyRow, guest: &str, now: i64) -> Result<()> {
         app.mailer(),
         &contact,
         Language::of_tag(&row.try_get::<String, _>("language")?),
-        &row.try_get::<String, _>("event_name")?,
-        &row.try_get::<String, _>("studio_name")?,
+        &names.try_get::<String, _>("event_name")?,
+        &names.try_get::<String, _>("studio_name")?,
         new.len(),
     );
     let mut tx = app.db().write().await?;
     if !new.is_empty() {
         mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(letter)).await?;
     }
-    let notified_unix_s = if new.is_empty() { 0 } else { now };
-    sqlx::query(
-        "UPDATE guests SET has_new_photos = 0, notified_unix_s = CASE WHEN $1 > 0 THEN $1 ELSE notified_unix_s END \
-         WHERE id = $2",
-    )
-    .bind(notified_unix_s)
-    .bind(guest)
-    .execute(&mut *tx)
-    .await?;
+    // Without an e-mail, the next new photo is announced at once.
+    let wait_s = if new.is_empty() { 0 } else { MESSAGE_INTERVAL_S };
+    release(&mut tx, guest, Some(now_s() + wait_s), false).await?;
     tx.commit().await?;
     app.mailer().wake();
     // Photos are marked after the e-mail is enqueued: a crash in between repeats the e-mail, never loses it.

@@ -18,7 +18,6 @@ use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
 use super::group::others;
-use super::notifications::check_session;
 use crate::api::photo::{VisitorPhoto, find_visible, rows_by_content};
 use crate::api::photo_policy::{self, Download, PhotoPermissions};
 use crate::app::App;
@@ -228,7 +227,7 @@ pub async fn archive_entries(
     visit: &GuestSession,
     photo: &str,
 ) -> Result<Option<(String, Vec<u8>)>> {
-    check_session(app, visit).await?;
+    visit.check_open(app.db()).await?;
     match own(app, visit, photo).await {
         Ok(shown) => shown.archive_entry(app).await,
         Err(failure) if failure.kind == ErrorKind::NotFound => Ok(None),

@@ -1,17 +1,37 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use sqlx::Row as _;
-use sqlx::any::AnyRow;
 
-use super::caller::{Principal, check_same_site, token_of};
+use super::caller::Principal;
+use super::session_store::{LINK_SESSION_ENDED, SessionStore};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
-use crate::infra::clock::now_s;
 use crate::infra::db::Db;
-use crate::infra::ids::token_hash;
 
 /// The name of the album session cookie. A browser can have it beside a user's session cookie.
 pub const ALBUM_COOKIE: &str = "picpick_album";
+
+const ALBUM_SESSIONS: SessionStore<AlbumSession> = SessionStore {
+    cookie: ALBUM_COOKIE,
+    select: "SELECT s.id, s.link_id, s.visitor_id, l.album_id, a.event_id, e.studio_id, e.node_id \
+             FROM album_sessions s JOIN album_links l ON l.id = s.link_id \
+             JOIN albums a ON a.id = l.album_id JOIN events e ON e.id = a.event_id \
+             WHERE s.expires_unix_s > $2 AND a.ends_unix_s > $2 \
+             AND e.ends_unix_s > $2 AND e.deleting_unix_s IS NULL",
+    idle: None,
+    ended: LINK_SESSION_ENDED,
+    read: |row| {
+        Ok(AlbumSession {
+            id: row.try_get("id")?,
+            link: row.try_get("link_id")?,
+            album: row.try_get("album_id")?,
+            event: row.try_get("event_id")?,
+            studio: row.try_get("studio_id")?,
+            visitor: row.try_get("visitor_id")?,
+            home: row.try_get("node_id")?,
+        })
+    },
+};
 
 /// The album session of a request, on a route whose rule is `Rule::Album`. A session ends with its link, its
 /// album or its event; each request checks all of them.
@@ -32,23 +52,12 @@ impl AlbumSession {
     /// Finds the album session of a request; `None` if the request carries no token. Errors: `Unauthenticated` for
     /// a session that has ended, `CrossSite` for a change that another site's page has caused.
     pub async fn find(parts: &Parts, app: &App) -> Result<Option<Self>> {
-        let Some(token) = token_of(parts, app, ALBUM_COOKIE) else { return Ok(None) };
-        check_same_site(parts)?;
-        let row = open_visit(app.db(), "v.token_hash", &token_hash(token)).await?;
-        Ok(Some(Self {
-            id: row.try_get("id")?,
-            link: row.try_get("link_id")?,
-            album: row.try_get("album_id")?,
-            event: row.try_get("event_id")?,
-            studio: row.try_get("studio_id")?,
-            visitor: row.try_get("visitor_id")?,
-            home: row.try_get("node_id")?,
-        }))
+        ALBUM_SESSIONS.find(parts, app).await
     }
 
     /// Checks during long work that the session is still open. Errors: `Unauthenticated` if it has ended.
     pub async fn check_open(&self, db: &Db) -> Result<()> {
-        open_visit(db, "v.id", &self.id).await.map(drop)
+        ALBUM_SESSIONS.get(db, &self.id).await.map(drop)
     }
 
     /// Returns the named visitor. Errors: `Forbidden` unless the second PIN was entered.
@@ -61,22 +70,6 @@ impl AlbumSession {
     pub fn caller(&self) -> Principal {
         Principal::Visitor { visit: self.id.clone(), studio: self.studio.clone() }
     }
-}
-
-/// Returns the row of the open album session whose `column` equals `value`. Errors: `Unauthenticated` if there is
-/// none.
-async fn open_visit(db: &Db, column: &str, value: &str) -> Result<AnyRow> {
-    let text = format!(
-        "SELECT v.id, v.link_id, v.visitor_id, l.album_id, a.event_id, e.studio_id, e.node_id \
-         FROM album_sessions v JOIN album_links l ON l.id = v.link_id \
-         JOIN albums a ON a.id = l.album_id JOIN events e ON e.id = a.event_id \
-         WHERE {column} = $1 AND v.expires_unix_s > $2 AND a.ends_unix_s > $2 \
-         AND e.ends_unix_s > $2 AND e.deleting_unix_s IS NULL"
-    );
-    let row = sqlx::query(&text).bind(value).bind(now_s()).fetch_optional(db.read()).await?;
-    let ended =
-        || ApiError::new(ErrorKind::Unauthenticated, "The session has ended; open the link again.");
-    row.ok_or_else(ended)
 }
 
 impl<S: Sync> FromRequestParts<S> for AlbumSession {

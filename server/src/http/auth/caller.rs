@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, Method, header};
 use sqlx::Row as _;
 
 use super::roles::Role;
+use super::session_store::{IdleLimit, SessionStore};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::client_address::{Encrypted, TrustedOrigin};
@@ -17,8 +18,17 @@ use crate::infra::ids::token_hash;
 pub const SESSION_COOKIE: &str = "picpick_session";
 /// Idle timeout of a session, seconds (14 days).
 pub const SESSION_IDLE_S: i64 = 14 * 86_400;
-/// Minimum interval between updates of a session's last use, seconds.
-const SEEN_EVERY_S: i64 = 300;
+
+/// The sessions of signed-in users.
+const USER_SESSIONS: SessionStore<Principal> = SessionStore {
+    cookie: SESSION_COOKIE,
+    select: "SELECT s.id, s.user_id, s.seen_unix_s FROM sessions s WHERE s.expires_unix_s > $2",
+    idle: Some(IdleLimit { table: "sessions", timeout_s: SESSION_IDLE_S, update_s: 300 }),
+    ended: "The session has ended; sign in again.",
+    read: |row| {
+        Ok(Principal::Person { user: row.try_get("user_id")?, session: row.try_get("id")? })
+    },
+};
 
 /// The authenticated caller of a request: a user by session cookie, or a program by API key. Tokens are
 /// looked up by their hashes.
@@ -74,9 +84,7 @@ impl Principal {
         if let Some(token) = bearer(&parts.headers)? {
             return by_key(app.db(), token).await.map(Some);
         }
-        let Some(token) = token_of(parts, app, SESSION_COOKIE) else { return Ok(None) };
-        check_same_site(parts)?;
-        by_session(app.db(), token).await.map(Some)
+        USER_SESSIONS.find(parts, app).await
     }
 }
 
@@ -149,31 +157,6 @@ fn same_site(headers: &HeaderMap) -> Result<()> {
         ApiError::new(ErrorKind::CrossSite, "Changes are accepted from this site's own pages only.")
     };
     if ours { Ok(()) } else { Err(refused()) }
-}
-
-async fn by_session(db: &Db, token: &str) -> Result<Principal> {
-    let now = now_s();
-    let row = sqlx::query(
-        "SELECT id, user_id, seen_unix_s FROM sessions \
-         WHERE token_hash = $1 AND expires_unix_s > $2 AND seen_unix_s > $3",
-    )
-    .bind(token_hash(token))
-    .bind(now)
-    .bind(now - SESSION_IDLE_S)
-    .fetch_optional(db.read())
-    .await?;
-    let row = row.ok_or_else(|| unauthenticated("The session has ended; sign in again."))?;
-    let session: String = row.try_get("id")?;
-    if now - row.try_get::<i64, _>("seen_unix_s")? >= SEEN_EVERY_S {
-        let mut tx = db.write().await?;
-        sqlx::query("UPDATE sessions SET seen_unix_s = $1 WHERE id = $2")
-            .bind(now)
-            .bind(&session)
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-    }
-    Ok(Principal::Person { user: row.try_get("user_id")?, session })
 }
 
 async fn by_key(db: &Db, token: &str) -> Result<Principal> {

@@ -2,18 +2,35 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use sqlx::Row as _;
 
-use super::caller::{Principal, check_same_site, token_of};
+use super::caller::Principal;
+use super::session_store::{IdleLimit, LINK_SESSION_ENDED, SessionStore, session_ended};
 use crate::app::App;
-use crate::error::{ApiError, ErrorKind, Result};
-use crate::infra::clock::now_s;
-use crate::infra::ids::token_hash;
+use crate::error::{ApiError, Result};
+use crate::infra::db::Db;
 
 /// The name of the guest session cookie.
 pub const GUEST_COOKIE: &str = "picpick_guest";
 /// Idle timeout of a guest session, seconds (30 minutes).
 pub const GUEST_IDLE_S: i64 = 30 * 60;
-/// Minimum interval between updates of a session's last use, seconds.
-const SEEN_EVERY_S: i64 = 60;
+
+const GUEST_SESSIONS: SessionStore<GuestSession> = SessionStore {
+    cookie: GUEST_COOKIE,
+    select: "SELECT s.id, s.guest_id, s.verified, s.seen_unix_s, g.event_id, e.studio_id, e.node_id \
+             FROM guest_sessions s JOIN guests g ON g.id = s.guest_id JOIN events e ON e.id = g.event_id \
+             WHERE g.erasing_unix_s IS NULL AND e.ends_unix_s > $2 AND e.deleting_unix_s IS NULL",
+    idle: Some(IdleLimit { table: "guest_sessions", timeout_s: GUEST_IDLE_S, update_s: 60 }),
+    ended: LINK_SESSION_ENDED,
+    read: |row| {
+        Ok(GuestSession {
+            session: row.try_get("id")?,
+            guest: row.try_get("guest_id")?,
+            event: row.try_get("event_id")?,
+            studio: row.try_get("studio_id")?,
+            verified: row.try_get::<i64, _>("verified")? != 0,
+            home: row.try_get("node_id")?,
+        })
+    },
+};
 
 /// The guest session of a request, on a route whose rule is `Rule::Guest`.
 ///
@@ -35,43 +52,17 @@ impl GuestSession {
     /// Finds the guest session of a request; `None` if the request carries no token. Errors: `Unauthenticated` for
     /// a session that has ended, `CrossSite` for a change that another site's page has caused.
     pub async fn find(parts: &Parts, app: &App) -> Result<Option<Self>> {
-        let Some(token) = token_of(parts, app, GUEST_COOKIE) else { return Ok(None) };
-        let db = app.db();
-        check_same_site(parts)?;
-        let now = now_s();
-        let row = sqlx::query(
-            "SELECT s.id, s.guest_id, s.verified, s.seen_unix_s, g.event_id, e.studio_id, e.node_id \
-             FROM guest_sessions s JOIN guests g ON g.id = s.guest_id JOIN events e ON e.id = g.event_id \
-             WHERE s.token_hash = $1 AND s.seen_unix_s > $2 AND g.erasing_unix_s IS NULL \
-             AND e.ends_unix_s > $3 AND e.deleting_unix_s IS NULL",
-        )
-        .bind(token_hash(token))
-        .bind(now - GUEST_IDLE_S)
-        .bind(now)
-        .fetch_optional(db.read())
-        .await?;
-        let ended = || {
-            ApiError::new(ErrorKind::Unauthenticated, "The session has ended; open the link again.")
-        };
-        let row = row.ok_or_else(ended)?;
-        let session: String = row.try_get("id")?;
-        if now - row.try_get::<i64, _>("seen_unix_s")? >= SEEN_EVERY_S {
-            let mut tx = db.write().await?;
-            sqlx::query("UPDATE guest_sessions SET seen_unix_s = $1 WHERE id = $2")
-                .bind(now)
-                .bind(&session)
-                .execute(&mut *tx)
-                .await?;
-            tx.commit().await?;
-        }
-        Ok(Some(Self {
-            session,
-            guest: row.try_get("guest_id")?,
-            event: row.try_get("event_id")?,
-            studio: row.try_get("studio_id")?,
-            verified: row.try_get::<i64, _>("verified")? != 0,
-            home: row.try_get("node_id")?,
-        }))
+        GUEST_SESSIONS.find(parts, app).await
+    }
+
+    /// Checks during long work that the session is still open, verified and bound to the guest.
+    ///
+    /// # Errors
+    /// - `Unauthenticated` if it is not.
+    pub async fn check_open(&self, db: &Db) -> Result<()> {
+        let found = GUEST_SESSIONS.get(db, &self.session).await?;
+        let bound = found.verified && found.guest == self.guest;
+        if bound { Ok(()) } else { Err(session_ended()) }
     }
 
     /// Returns the guest as a caller, for rate limits, alerts and idempotency keys.

@@ -2,7 +2,8 @@
 //! handler runs.
 //!
 //! Callers are identified by session or API key (`caller.rs`), album visitors by their album session
-//! (`album_session.rs`), guests by their guest session (`guest_session.rs`). `roles.rs` is the table of roles and actions.
+//! (`album_session.rs`), guests by their guest session (`guest_session.rs`). `session_store.rs` finds the
+//! sessions of all three. `roles.rs` is the table of roles and actions.
 
 pub mod album_session;
 pub mod audit;
@@ -11,12 +12,14 @@ pub mod cost;
 pub mod guard;
 pub mod guest_session;
 pub mod roles;
+pub mod session_store;
 
 pub use album_session::{ALBUM_COOKIE, AlbumSession};
 pub use caller::{CallerSlot, Principal, SESSION_COOKIE, check_same_site, cookie_of, set_cookie};
 pub use guard::{Grant, SignedIn, guard};
 pub use guest_session::{GUEST_COOKIE, GUEST_IDLE_S, GuestSession};
 pub use roles::{Action, Role};
+pub use session_store::{LINK_SESSION_ENDED, session_ended};
 
 use serde::Serialize;
 

@@ -11,20 +11,33 @@ use tokio::sync::mpsc::Receiver;
 use super::webhook::{self, WebhookDelivery};
 use super::{Alerts, Detection, Pattern, WINDOW_S};
 use crate::error::{ApiError, Result};
+use crate::infra::backoff::BackoffPolicy;
 use crate::infra::clock::now_s;
 use crate::infra::db::Db;
 use crate::infra::ids::new_id;
+use crate::infra::leased_queue::LeasedQueue;
 use crate::infra::telemetry::metrics;
 
 /// Retention of alerts, seconds (90 days); limited, because they contain client addresses.
 const RETENTION_S: i64 = 90 * 86_400;
 /// Interval at which the table is polled for undelivered alerts, for instance after a restart.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
-/// Back-off before the next delivery attempt, seconds, by the number of previous attempts: about 23 hours in
-/// total.
-const RETRY_S: [i64; 8] = [5, 30, 120, 600, 1800, 7200, 21_600, 50_400];
-/// Lease of a delivery, seconds: other servers do not attempt it in this time.
-const LEASE_S: i64 = 60;
+
+/// The queue of webhook deliveries: after 9 attempts, in about 23 hours, a delivery is abandoned. A lease moves
+/// the time of the next attempt, which is null when no delivery is left.
+const POSTS: LeasedQueue = LeasedQueue {
+    table: "alerts",
+    claimable: "post_due_unix_s <= $1",
+    order: "post_due_unix_s",
+    lease: "post_due_unix_s = $4, post_attempts = post_attempts + 1",
+    lease_s: 60,
+    leased: "TRUE",
+    columns: "*",
+    due: "post_due_unix_s",
+    due_offset_s: 0,
+    backoff: BackoffPolicy::Steps(&[5, 30, 120, 600, 1800, 7200, 21_600, 50_400]),
+    attempts_max: 9,
+};
 
 /// Stores and delivers alerts, until the service stops.
 pub async fn run_alerts(alerts: &Alerts) {
@@ -116,26 +129,8 @@ async fn post_all(alerts: &Alerts) {
 
 /// Leases the next alert that is due for delivery.
 async fn claim(db: &Db) -> Result<Option<WebhookDelivery>> {
-    let now = now_s();
-    let due = sqlx::query(
-        "SELECT id FROM alerts WHERE post_due_unix_s <= $1 ORDER BY post_due_unix_s LIMIT 1",
-    )
-    .bind(now)
-    .fetch_optional(db.read())
-    .await?;
-    let Some(due) = due else { return Ok(None) };
-    let mut tx = db.write().await?;
-    let row = sqlx::query(
-        "UPDATE alerts SET post_due_unix_s = $1, post_attempts = post_attempts + 1 \
-         WHERE id = $2 AND post_due_unix_s <= $3 RETURNING *",
-    )
-    .bind(now + LEASE_S)
-    .bind(due.try_get::<String, _>("id")?)
-    .bind(now)
-    .fetch_optional(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    let Some(row) = row else { return Ok(None) };
+    let Some(id) = POSTS.find_due(db, "id", None, 1).await?.pop() else { return Ok(None) };
+    let Some(row) = POSTS.claim_one(db, &id).await? else { return Ok(None) };
     let pattern: String = row.try_get("pattern")?;
     Ok(Some(WebhookDelivery {
         id: row.try_get("id")?,
@@ -162,19 +157,14 @@ async fn settle(
             None
         }
         Err(reason) => {
-            let tries = usize::try_from(post.attempts - 1).unwrap_or(0);
-            let wait = RETRY_S.get(tries);
+            let wait = POSTS.retry_delay_s(post.attempts);
             metrics::count_webhook(if wait.is_some() { "retry" } else { "failed" });
             tracing::warn!(alert = post.id, reason, again_in_s = wait, "webhook delivery failed");
             wait.map(|wait| now_s() + wait)
         }
     };
     let mut tx = db.write().await?;
-    sqlx::query("UPDATE alerts SET post_due_unix_s = $1 WHERE id = $2")
-        .bind(due)
-        .bind(&post.id)
-        .execute(&mut *tx)
-        .await?;
+    POSTS.release(&mut tx, &post.id, due, &[]).await?;
     tx.commit().await?;
     Ok(())
 }

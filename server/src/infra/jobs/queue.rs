@@ -1,26 +1,39 @@
-//! The job queue in the database: claims jobs and records their outcomes.
-//!
-//! A claimed job is leased. If its process dies, another claim takes the job after the lease has expired.
+use std::time::Duration;
 
 use serde::Serialize;
 use sqlx::Row as _;
 use utoipa::ToSchema;
 
 use crate::error::Result;
+use crate::infra::backoff::BackoffPolicy;
 use crate::infra::clock::now_s;
-use crate::infra::db::Db;
+use crate::infra::db::{BoundValue, Db};
+use crate::infra::leased_queue::{ClaimScope, LeasedQueue};
 
-/// Lease of a batch of claimed jobs, seconds.
-pub const LEASE_S: i64 = 600;
 /// Limits the jobs of a batch, all of one event. Small enough that a photo is found seconds after its upload;
 /// large enough that one durable write serves several jobs.
 const BATCH_SIZE: i64 = 16;
-/// Limits the attempts of a job that fails with a transient error. The back-off doubles from 2 s up to
-/// `BACKOFF_S_MAX`, so that 60 attempts take about a day; then the job is `failed` until a member of the
-/// studio retries it.
-const ATTEMPTS_MAX: i64 = 60;
-/// Greatest back-off between two attempts, seconds.
-const BACKOFF_S_MAX: i64 = 1800;
+
+/// The queue of jobs. The back-off doubles from 2 s up to 30 minutes, so that 60 attempts take about a day; then the
+/// job has `failed` until a member of the studio retries it.
+const JOBS: LeasedQueue = LeasedQueue {
+    table: "jobs",
+    claimable: "(state = 'ready' AND due_unix_s <= $1) OR (state = 'running' AND lease_unix_s < $1)",
+    order: "due_unix_s, created_unix_s",
+    lease: "state = 'running', attempts = attempts + 1, lease_unix_s = $4, changed_unix_s = $1",
+    lease_s: 600,
+    // A job whose lease was lost may have been settled or cancelled meanwhile.
+    leased: "state = 'running'",
+    columns: "id, attempts, photo_id, \
+              (SELECT content_id FROM photos WHERE photos.id = jobs.photo_id) AS content_id",
+    due: "due_unix_s",
+    due_offset_s: 0,
+    backoff: BackoffPolicy::Exponential {
+        first: Duration::from_secs(2),
+        max: Duration::from_secs(1800),
+    },
+    attempts_max: 60,
+};
 
 /// A claimed job, with its photo.
 #[derive(Clone, Debug)]
@@ -57,36 +70,16 @@ pub struct JobCounts {
 /// Claims a batch of jobs of one event: the event whose job has been due longest, among those of the data
 /// directory `node_id`. Returns the event's id and the jobs, or `None` if no job is due.
 pub async fn claim_batch(db: &Db, home: &str) -> Result<Option<(String, Vec<Job>)>> {
-    let now = now_s();
-    let first = sqlx::query(
-        "SELECT j.event_id FROM jobs j JOIN events e ON e.id = j.event_id \
-         WHERE e.node_id = $2 AND e.deleting_unix_s IS NULL AND e.paused = 0 \
-         AND ((j.state = 'ready' AND j.due_unix_s <= $1) OR (j.state = 'running' AND j.lease_unix_s < $1)) \
-         ORDER BY j.due_unix_s, j.created_unix_s LIMIT 1",
-    )
-    .bind(now)
-    .bind(home)
-    .fetch_optional(db.read())
-    .await?;
-    let Some(first) = first else { return Ok(None) };
-    let event: String = first.try_get("event_id")?;
-    let mut tx = db.write().await?;
-    // The outer condition repeats the inner one: if two servers select the same jobs, the second finds them
-    // claimed.
-    let rows = sqlx::query(
-        "UPDATE jobs SET state = 'running', attempts = attempts + 1, lease_unix_s = $1, changed_unix_s = $2 \
-         WHERE (state = 'ready' OR lease_unix_s < $2) AND id IN (SELECT id FROM jobs WHERE event_id = $3 \
-         AND ((state = 'ready' AND due_unix_s <= $2) OR (state = 'running' AND lease_unix_s < $2)) \
-         ORDER BY due_unix_s, created_unix_s LIMIT $4) \
-         RETURNING id, attempts, photo_id, \
-         (SELECT content_id FROM photos WHERE photos.id = jobs.photo_id) AS content_id",
-    )
-    .bind(now + LEASE_S)
-    .bind(now)
-    .bind(&event)
-    .bind(BATCH_SIZE)
-    .fetch_all(&mut *tx)
-    .await?;
+    let own = ClaimScope {
+        condition: "event_id IN (SELECT id FROM events \
+                    WHERE node_id = $3 AND deleting_unix_s IS NULL AND paused = 0)",
+        value: home,
+    };
+    let Some(event) = JOBS.find_due(db, "event_id", Some(own), 1).await?.pop() else {
+        return Ok(None);
+    };
+    let scope = ClaimScope { condition: "event_id = $3", value: &event };
+    let rows = JOBS.claim(db, scope, BATCH_SIZE).await?;
     let mut jobs = Vec::with_capacity(rows.len());
     for row in &rows {
         let photo: Option<String> = row.try_get("photo_id")?;
@@ -100,7 +93,6 @@ pub async fn claim_batch(db: &Db, home: &str) -> Result<Option<(String, Vec<Job>
             });
         }
     }
-    tx.commit().await?;
     Ok((!jobs.is_empty()).then_some((event, jobs)))
 }
 
@@ -112,32 +104,21 @@ pub async fn record_outcomes(db: &Db, outcomes: &[(Job, JobOutcome)]) -> Result<
         let (state, reason, due) = match outcome {
             JobOutcome::Done => ("done", "", now),
             JobOutcome::Rejected(reason) => ("failed", reason.as_str(), now),
-            JobOutcome::Retry(reason) if job.attempts >= ATTEMPTS_MAX => {
-                ("failed", reason.as_str(), now)
-            }
-            JobOutcome::Retry(reason) => ("ready", reason.as_str(), now + backoff_s(job.attempts)),
+            JobOutcome::Retry(reason) => match JOBS.retry_delay_s(job.attempts) {
+                Some(delay_s) => ("ready", reason.as_str(), now + delay_s),
+                None => ("failed", reason.as_str(), now),
+            },
         };
-        // Only while the job is `running`: if its lease was lost, it may have been settled or cancelled
-        // meanwhile.
-        sqlx::query(
-            "UPDATE jobs SET state = $1, reason = $2, due_unix_s = $3, lease_unix_s = 0, \
-             changed_unix_s = $4 WHERE id = $5 AND state = 'running'",
-        )
-        .bind(state)
-        .bind(reason)
-        .bind(due)
-        .bind(now)
-        .bind(&job.id)
-        .execute(&mut *tx)
-        .await?;
+        let values = [
+            ("state", BoundValue::Text(state)),
+            ("reason", BoundValue::Text(reason)),
+            ("lease_unix_s", BoundValue::Number(0)),
+            ("changed_unix_s", BoundValue::Number(now)),
+        ];
+        JOBS.release(&mut tx, &job.id, Some(due), &values).await?;
     }
     tx.commit().await?;
     Ok(())
-}
-
-/// Returns the delay before the next attempt, seconds: 2, 4, 8 …, at most `BACKOFF_S_MAX`.
-fn backoff_s(attempts: i64) -> i64 {
-    (1_i64 << attempts.clamp(1, 20)).min(BACKOFF_S_MAX)
 }
 
 /// Releases all leases of the data directory `node_id`, at the start of its worker. They are from an earlier
@@ -190,12 +171,14 @@ pub async fn counts(db: &Db, event: &str) -> Result<JobCounts> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::infra::backoff::backoff;
 
     #[test]
     fn waiting_grows_and_ends_growing() {
-        let waits: Vec<i64> = [1, 2, 3, 11, 60, i64::MAX].into_iter().map(backoff_s).collect();
-        assert_eq!(waits, [2, 4, 8, BACKOFF_S_MAX, BACKOFF_S_MAX, BACKOFF_S_MAX]);
-        let in_all: i64 = (1..ATTEMPTS_MAX).map(backoff_s).sum();
+        let wait = |attempt| backoff(attempt, &JOBS.backoff).as_secs();
+        assert_eq!([1, 2, 3, 11, 60, i64::MAX].map(wait), [2, 4, 8, 1800, 1800, 1800]);
+        let in_all: i64 = (1..JOBS.attempts_max).filter_map(|nth| JOBS.retry_delay_s(nth)).sum();
         assert!((80_000..100_000).contains(&in_all), "{in_all} s");
+        assert_eq!(JOBS.retry_delay_s(JOBS.attempts_max), None);
     }
 }

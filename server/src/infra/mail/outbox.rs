@@ -12,29 +12,45 @@ use lettre::Message;
 use lettre::message::Body;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
 use zeroize::Zeroizing;
 
 use super::{EmailMessage, Mailer, OutgoingMail, SendError};
 use crate::error::{ApiError, Result};
+use crate::infra::backoff::BackoffPolicy;
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
 use crate::infra::ids::new_id;
+use crate::infra::leased_queue::LeasedQueue;
 use crate::infra::telemetry::metrics;
 
 /// Time after which an undelivered mail is abandoned, seconds (24 hours).
 const ENDS_S: i64 = 86_400;
-/// Back-off after the first failure, seconds; doubles with each further failure.
-const RETRY_S: i64 = 10;
-/// Maximum back-off, seconds.
-const RETRY_S_MAX: i64 = 1800;
-/// Lease of a mail, seconds: other servers do not attempt it in this time. Longer than any attempt takes.
-const LEASE_S: i64 = 180;
 /// Interval at which the table is polled for mails of other servers or of a previous run.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Maximum number of concurrent deliveries.
 const AT_ONCE: usize = 4;
 /// Maximum number of mails read in one poll.
 const LOOK_MAX: i64 = 64;
+
+/// The queue of mails. A lease moves the time of the next attempt. A mail is abandoned when it expires, after
+/// any number of attempts.
+const MAILS: LeasedQueue = LeasedQueue {
+    table: "mails",
+    claimable: "due_unix_s <= $1",
+    order: "due_unix_s",
+    lease: "due_unix_s = $4, attempts = attempts + 1",
+    lease_s: 180,
+    leased: "TRUE",
+    columns: "*",
+    due: "due_unix_s",
+    due_offset_s: 0,
+    backoff: BackoffPolicy::Exponential {
+        first: Duration::from_secs(10),
+        max: Duration::from_secs(1800),
+    },
+    attempts_max: i64::MAX,
+};
 
 /// Creates the e-mail with a password reset link in the given transaction, with the link's expiry in seconds since the
 /// Unix epoch; `None` if no e-mail is to be sent. The accounts' API provides it, because only it knows accounts.
@@ -69,13 +85,24 @@ fn context(id: &str) -> String {
     format!("picpick mail {id}")
 }
 
-/// A row of the outbox that is due.
-struct DueMail {
+/// A leased row of the outbox.
+struct ClaimedMail {
     id: String,
     sealed: String,
+    /// The number of attempts, including this one.
     attempts: i64,
-    due: i64,
     ends: i64,
+}
+
+impl ClaimedMail {
+    fn read(row: &AnyRow) -> Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            sealed: row.try_get("sealed")?,
+            attempts: row.try_get("attempts")?,
+            ends: row.try_get("expires_unix_s")?,
+        })
+    }
 }
 
 /// Returns the number of waiting mails of all servers of the database, and the age of the oldest in seconds.
@@ -92,11 +119,11 @@ pub async fn pending(post: &Mailer) -> Result<(i64, i64)> {
 /// Delivers due mails, until the service stops.
 pub async fn run_outbox(mailer: &Mailer, resolve: ResetResolver) {
     loop {
-        match due(mailer).await {
+        match MAILS.find_due(&mailer.0.db, "id", None, LOOK_MAX).await {
             Ok(mails) => {
                 let more = i64::try_from(mails.len()).is_ok_and(|number| number == LOOK_MAX);
                 stream::iter(mails)
-                    .for_each_concurrent(AT_ONCE, |mail| deliver(mailer, resolve, mail))
+                    .for_each_concurrent(AT_ONCE, |id| deliver(mailer, resolve, id))
                     .await;
                 if more {
                     continue;
@@ -111,38 +138,18 @@ pub async fn run_outbox(mailer: &Mailer, resolve: ResetResolver) {
     }
 }
 
-async fn due(post: &Mailer) -> Result<Vec<DueMail>> {
-    let rows =
-        sqlx::query("SELECT * FROM mails WHERE due_unix_s <= $1 ORDER BY due_unix_s LIMIT $2")
-            .bind(now_s())
-            .bind(LOOK_MAX)
-            .fetch_all(post.0.db.read())
-            .await?;
-    let read = |row: &sqlx::any::AnyRow| {
-        Ok(DueMail {
-            id: row.try_get("id")?,
-            sealed: row.try_get("sealed")?,
-            attempts: row.try_get("attempts")?,
-            due: row.try_get("due_unix_s")?,
-            ends: row.try_get("expires_unix_s")?,
-        })
-    };
-    rows.iter().map(read).collect()
-}
-
-async fn deliver(mailer: &Mailer, resolve: ResetResolver, mail: DueMail) {
-    if let Err(failure) = try_deliver(mailer, resolve, &mail).await {
+async fn deliver(mailer: &Mailer, resolve: ResetResolver, id: String) {
+    if let Err(failure) = try_deliver(mailer, resolve, &id).await {
         // The mail is retried when its lease expires.
-        tracing::error!(mail = mail.id, reason = failure.reason(), "mail processing failed");
+        tracing::error!(mail = id, reason = failure.reason(), "mail processing failed");
     }
 }
 
-async fn try_deliver(post: &Mailer, resolve: ResetResolver, mail: &DueMail) -> Result<()> {
-    if !claim(post, mail).await? {
-        return Ok(());
-    }
+async fn try_deliver(post: &Mailer, resolve: ResetResolver, id: &str) -> Result<()> {
+    let Some(row) = MAILS.claim_one(&post.0.db, id).await? else { return Ok(()) };
+    let mail = ClaimedMail::read(&row)?;
     if mail.ends <= now_s() {
-        tracing::error!(mail = mail.id, attempts = mail.attempts, "mail delivery abandoned");
+        tracing::error!(mail = mail.id, attempts = mail.attempts - 1, "mail delivery abandoned");
         metrics::count_mail("failed");
         return remove(post, &mail.id).await;
     }
@@ -152,7 +159,7 @@ async fn try_deliver(post: &Mailer, resolve: ResetResolver, mail: &DueMail) -> R
     let letter = match serde_json::from_slice(&plain).map_err(|_| broken())? {
         OutgoingMail::Letter(letter) => letter,
         OutgoingMail::PasswordResetRequested { email } => {
-            match write_reset_message(post, resolve, mail, &email).await? {
+            match write_reset_message(post, resolve, &mail, &email).await? {
                 Some(letter) => letter,
                 None => return Ok(()),
             }
@@ -170,35 +177,14 @@ async fn try_deliver(post: &Mailer, resolve: ResetResolver, mail: &DueMail) -> R
             remove(post, &mail.id).await
         }
         Err(SendError::Transient(reason)) => {
-            let wait_s = backoff_s(mail.attempts);
+            let wait_s = MAILS.retry_delay_s(mail.attempts).unwrap_or(MAILS.lease_s);
             tracing::warn!(mail = mail.id, reason, wait_s, "mail delivery will be retried");
             metrics::count_mail("retry");
             let mut tx = post.0.db.write().await?;
-            sqlx::query("UPDATE mails SET due_unix_s = $1 WHERE id = $2")
-                .bind(now_s() + wait_s)
-                .bind(&mail.id)
-                .execute(&mut *tx)
-                .await?;
+            MAILS.release(&mut tx, &mail.id, Some(now_s() + wait_s), &[]).await?;
             Ok(tx.commit().await?)
         }
     }
-}
-
-/// Leases the mail. Returns false if another server has leased it since it was read.
-async fn claim(post: &Mailer, mail: &DueMail) -> Result<bool> {
-    let mut tx = post.0.db.write().await?;
-    let claimed = sqlx::query(
-        "UPDATE mails SET due_unix_s = $1, attempts = attempts + 1 \
-         WHERE id = $2 AND due_unix_s = $3 AND attempts = $4",
-    )
-    .bind(now_s() + LEASE_S)
-    .bind(&mail.id)
-    .bind(mail.due)
-    .bind(mail.attempts)
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    Ok(claimed.rows_affected() > 0)
 }
 
 /// Replaces a password reset request by the e-mail with its link, once; the mail expires with the link.
@@ -207,12 +193,12 @@ async fn claim(post: &Mailer, mail: &DueMail) -> Result<bool> {
 async fn write_reset_message(
     post: &Mailer,
     resolve: ResetResolver,
-    mail: &DueMail,
+    mail: &ClaimedMail,
     email: &str,
 ) -> Result<Option<EmailMessage>> {
     let mut tx = post.0.db.write().await?;
     let Some((letter, ends)) = resolve(post, &mut tx, email).await? else {
-        sqlx::query("DELETE FROM mails WHERE id = $1").bind(&mail.id).execute(&mut *tx).await?;
+        MAILS.remove(&mut tx, &mail.id).await?;
         tx.commit().await?;
         return Ok(None);
     };
@@ -228,7 +214,7 @@ async fn write_reset_message(
 
 async fn remove(post: &Mailer, id: &str) -> Result<()> {
     let mut tx = post.0.db.write().await?;
-    sqlx::query("DELETE FROM mails WHERE id = $1").bind(id).execute(&mut *tx).await?;
+    MAILS.remove(&mut tx, id).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -263,11 +249,6 @@ fn body(text: String) -> Body {
     Body::dangerous_pre_encoded(lines, ContentTransferEncoding::SevenBit)
 }
 
-/// Returns the back-off in seconds after an attempt that `attempts` others preceded.
-fn backoff_s(attempts: i64) -> i64 {
-    (RETRY_S << attempts.clamp(0, 10)).min(RETRY_S_MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,6 +281,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_half_an_hour() {
-        assert_eq!([0, 1, 5, 8, 1000].map(backoff_s), [10, 20, 320, 1800, 1800]);
+        let wait_s = |before: i64| MAILS.retry_delay_s(before + 1).unwrap_or_default();
+        assert_eq!([0, 1, 5, 8, 1000].map(wait_s), [10, 20, 320, 1800, 1800]);
     }
 }

@@ -1,0 +1,35 @@
+use picpick_engine::Receipt;
+
+use crate::error::{ApiError, Result};
+use crate::infra::clock::now_s;
+use crate::infra::db::Tx;
+use crate::infra::ids::new_id;
+
+/// A guest to erase.
+pub struct GuestErasure {
+    pub studio: String,
+    pub event: String,
+    pub guest: String,
+    /// Whether to erase the guest's faces in the event's photos as well.
+    pub faces: bool,
+}
+
+/// Returns the text form of a receipt. Its bytes are the signed bytes.
+pub fn receipt_text(receipt: &Receipt) -> Result<String> {
+    String::from_utf8(receipt.to_bytes()?).map_err(ApiError::internal)
+}
+
+/// Stores the receipt of an erasure in `event` for the studio.
+pub async fn keep_receipt(tx: &mut Tx, studio: &str, event: &str, receipt: &str) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO receipts (id, studio_id, event_id, receipt, created_unix_s) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(new_id()?)
+    .bind(studio)
+    .bind(event)
+    .bind(receipt)
+    .bind(now_s())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -42,7 +42,10 @@ struct Read {
 
 impl Reader {
     fn new(service: &Service) -> Self {
-        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0);
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_idle_connections(0);
         Self { agent: config.build().new_agent(), address: service.address() }
     }
 

@@ -195,8 +195,8 @@ fn imports_are_resolved_to_files() {
         .collect();
     let expected = [
         "lib.rs:3 b/c.rs",
-        "a.rs:1 b/mod.rs",
         "a.rs:1 b/c.rs",
+        "a.rs:1 b/mod.rs",
         "b/mod.rs:2 b/c.rs",
         "b/mod.rs:3 a.rs",
         "b/c.rs:1 b/mod.rs",

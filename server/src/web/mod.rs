@@ -80,7 +80,7 @@ pub fn routes() -> Router<App> {
         .route("/invitation", page(studio::forms::invitation()))
         .route("/reset", page(studio::forms::reset()))
         .route("/email", page(studio::forms::email()))
-        .route("/studio", page(studio::studio::page()))
+        .route("/studio", page(studio::home::page()))
         .route("/studio/me", page(studio::account::page()))
         .route("/studio/members", page(studio::members::page()))
         .route("/studio/records", page(studio::records::page()))

@@ -41,7 +41,12 @@ impl Page {
 
 impl Browser {
     fn new(service: &Service) -> Self {
-        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0);
+        // The server closes a connection whose request body it rejects unread. Browsers send the next request on another
+        // connection; this agent therefore reuses none.
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_idle_connections(0);
         let agent = config.build().new_agent();
         Self { agent, service: service.address(), cookie: String::new(), site: "same-origin" }
     }

@@ -323,6 +323,21 @@ fn check(world: &SimulatedPeople, pairs: &Pairs, when: &str) {
     }
 }
 
+/// Checks `pairs` in the world as it is, clustered from scratch, and written and read again.
+fn check_all_forms(world: &SimulatedPeople, pairs: &Pairs, when: &str) {
+    check(world, pairs, when);
+    check(&world.reclustered(), pairs, &format!("{when}, clustered from scratch"));
+    let (bytes, corrections) = (world.people.to_bytes(), world.people.corrections.to_bytes());
+    let corrections = Corrections::from_bytes(&corrections).unwrap();
+    let back = People::read(&bytes, &world.faces(), corrections).unwrap();
+    assert_eq!(back.to_bytes(), bytes, "{when}: read again");
+    check(
+        &SimulatedPeople { people: back, ..world.clone() },
+        pairs,
+        &format!("{when}, read again"),
+    );
+}
+
 #[test]
 fn the_last_correction_holds_through_every_change_of_faces() {
     for seed in 0..30 {
@@ -383,18 +398,7 @@ fn the_last_correction_holds_through_every_change_of_faces() {
             if dice.throw(2) == 0 {
                 world.update();
             }
-            check(&world, &pairs, &when);
-            check(&world.reclustered(), &pairs, &format!("{when}, clustered from scratch"));
-            let (bytes, corrections) =
-                (world.people.to_bytes(), world.people.corrections.to_bytes());
-            let corrections = Corrections::from_bytes(&corrections).unwrap();
-            let back = People::read(&bytes, &world.faces(), corrections).unwrap();
-            assert_eq!(back.to_bytes(), bytes, "{when}: read again");
-            check(
-                &SimulatedPeople { people: back, ..world.clone() },
-                &pairs,
-                &format!("{when}, read again"),
-            );
+            check_all_forms(&world, &pairs, &when);
         }
     }
 }

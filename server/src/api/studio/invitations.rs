@@ -223,30 +223,30 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
         Some(user) => user,
         None => new_user(&mut tx, &invitation.email, &name, hash).await?,
     };
+    join(&mut tx, &studio, &user, &invitation).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Makes the user a member with the role of the invitation, and records it.
+async fn join(tx: &mut Tx, studio: &str, user: &str, invitation: &Invitation) -> Result<()> {
     let membership = new_id()?;
     sqlx::query(
         "INSERT INTO memberships (id, studio_id, user_id, event_id, role, created_unix_s) \
          VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(&membership)
-    .bind(&studio)
-    .bind(&user)
+    .bind(studio)
+    .bind(user)
     .bind(&invitation.event)
     .bind(invitation.role.as_str())
     .bind(now_s())
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await?;
     let (actor, detail) = (format!("user:{user}"), invitation.role.as_str());
-    let deed = AuditEvent {
-        studio: &studio,
-        actor: &actor,
-        action: "member_join",
-        target: &membership,
-        detail,
-    };
-    audit_log::record(&mut tx, deed).await?;
-    tx.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    let deed =
+        AuditEvent { studio, actor: &actor, action: "member_join", target: &membership, detail };
+    audit_log::record(tx, deed).await
 }
 
 async fn new_user(tx: &mut Tx, email: &str, name: &str, hash: Option<String>) -> Result<String> {

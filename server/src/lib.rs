@@ -1,8 +1,8 @@
 //! The `picpick` program around the engine: the command line, and the service that `picpick serve` starts.
 //!
 //! A command: arguments and environment → `config` → a module of `cli` → a report on standard output. A
-//! request of the service: `middleware` → `access` (authorization) → a module (`account`, `studio`, `open_collection`,
-//! …) → `db`, `face_engine`.
+//! request of the service: `middleware` → `access` (authorization) → a module (`account`, `studio`, `event`,
+//! …) → `db`, `faces`.
 
 mod api;
 mod app;

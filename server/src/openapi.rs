@@ -85,7 +85,7 @@ impl Api {
     }
 }
 
-/// Documents the `Idempotency-KeyDocument` of an operation that answers 201. Returns whether the operation does.
+/// Documents the `Idempotency-Key` of an operation that answers 201. Returns whether the operation does.
 fn describe_repetition(operation: &mut Operation) -> bool {
     let Some(RefOr::T(made)) = operation.responses.responses.get_mut("201") else { return false };
     let text = || ObjectBuilder::new().schema_type(Type::String);

@@ -22,7 +22,7 @@ use crate::router::build_app;
 const GRACE: Duration = Duration::from_secs(20);
 
 /// Opens the data folder and the database, starts the background loops, and serves until `stop` resolves.
-/// Then shuts down gracefully. `publish` receives the lines for the operator: the address, and once the first
+/// Then shuts down gracefully. `tell` receives the lines for the operator: the address, and once the first
 /// account's link.
 pub async fn serve(
     settings: Settings,

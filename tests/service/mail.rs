@@ -163,7 +163,7 @@ fn mail_to_an_unknown_mailbox_is_abandoned_and_not_logged() {
     let service = with_server(server.url(), &[]);
     let owner = service.owner();
     owner.invite(&owner.studio(), &new_email(), "viewer", None).is(201);
-    // `ApiClient` checks on drop that the log holds no address.
+    // `Service` checks on drop that the log holds no address.
     service.wait_for_log("mail rejected by the mail server");
     settled(&service);
     // A mail that has expired is abandoned as well.

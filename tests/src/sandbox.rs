@@ -100,7 +100,7 @@ impl Sandbox {
         self.index(paths)
     }
 
-    /// Indexes `paths` into "ClientEvent". Returns the document of `index`.
+    /// Indexes `paths` into "Event". Returns the document of `index`.
     pub fn index(&self, paths: &[PathBuf]) -> Value {
         let mut arguments: Vec<&OsStr> = vec!["index".as_ref(), "Event".as_ref()];
         arguments.extend(paths.iter().map(|path| path.as_os_str()));

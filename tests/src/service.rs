@@ -190,7 +190,7 @@ impl Service {
         self.wire.remember(secret);
     }
 
-    /// Records the secret fields of a body that was sent by other means than `HttpExporter`.
+    /// Records the secret fields of a body that was sent by other means than `Client`.
     pub fn remember_body(&self, body: &Value) {
         self.wire.remember_fields(body);
     }
@@ -291,7 +291,7 @@ macro_rules! service {
     };
 }
 
-/// Generates two tests for each named scenario, a function of a `ApiClient`: one on SQLite, one on PostgreSQL.
+/// Generates two tests for each named scenario, a function of a `Service`: one on SQLite, one on PostgreSQL.
 #[macro_export]
 macro_rules! on_both_databases {
     ($($scenario:ident),* $(,)?) => {

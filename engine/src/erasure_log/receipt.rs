@@ -227,7 +227,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Returns the canonical JSON (RFC 8785) of a receipt. Sufficient for the types in receipts:
-/// `serde_json::BoundValue` keeps keys sorted, and writes whole numbers and strings as the RFC requires.
+/// `serde_json::Value` keeps keys sorted, and writes whole numbers and strings as the RFC requires.
 fn canonical(value: &impl Serialize) -> Result<String> {
     serde_json::to_value(value)
         .map(|value| value.to_string())

@@ -1,4 +1,4 @@
-/// A turn of the head from the person's view: `UnsentFile` is to the person's own left.
+/// A turn of the head from the person's view: `Left` is to the person's own left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HeadTurn {
     Left,

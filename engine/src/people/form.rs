@@ -191,7 +191,7 @@ impl People {
         people
     }
 
-    /// Restores people from their stored parts, `groups`. FaceEngine that are not among `faces` are left out.
+    /// Restores people from their stored parts, `groups`. Faces that are not among `faces` are left out.
     pub(super) fn from_parts(
         groups: Vec<Vec<FaceId>>,
         faces: &[PersonFace<'_>],

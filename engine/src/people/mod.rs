@@ -209,7 +209,7 @@ impl People {
         codec::encode(self.parts().iter().map(Vec::as_slice))
     }
 
-    /// Decodes a partition, and computes the centroids from `faces`. FaceEngine that are not among `faces` are
+    /// Decodes a partition, and computes the centroids from `faces`. Faces that are not among `faces` are
     /// left out.
     ///
     /// # Errors

@@ -80,7 +80,7 @@ fn read(row: &AnyRow) -> Result<Folder> {
     })
 }
 
-/// Checks that `folder` belongs to `open_collection`.
+/// Checks that `folder` belongs to `event`.
 ///
 /// # Errors
 /// - `Invalid` if it does not.

@@ -31,7 +31,7 @@ pub struct PhotoPermissions {
     pub download: Download,
 }
 
-/// The joined tables from which the policy is read: photo `p`, its open_collection `e`, its folder `f` (NULL without a
+/// The joined tables from which the policy is read: photo `p`, its event `e`, its folder `f` (NULL without a
 /// folder).
 pub const TABLES: &str =
     "photos p JOIN events e ON e.id = p.event_id LEFT JOIN folders f ON f.id = p.folder_id";

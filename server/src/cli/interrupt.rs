@@ -16,7 +16,7 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Runs `run_worker`, which must check the flag that it is given and stop cleanly once it is set.
+    /// Runs `work`, which must check the flag that it is given and stop cleanly once it is set.
     pub fn heeded_by<T>(&self, work: impl FnOnce(Arc<AtomicBool>) -> T) -> T {
         self.heeded.store(true, Ordering::SeqCst);
         let done = work(Arc::clone(&self.stop));

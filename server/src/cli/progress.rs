@@ -53,7 +53,7 @@ impl IndexProgress {
         }
     }
 
-    /// Counts `open_collection` and updates the display.
+    /// Counts `event` and updates the display.
     pub fn on_event(&self, event: ProgressEvent<'_>) {
         let mut state = self.state();
         match event {

@@ -26,7 +26,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Returns a report with status `RetentionDocument` that prints `document` with `--json` and `text` without it.
+    /// Returns a report with status `Done` that prints `document` with `--json` and `text` without it.
     pub fn new(document: &impl Serialize, text: String) -> anyhow::Result<Self> {
         let json = serde_json::to_string_pretty(document)?;
         Ok(Self { json, text, status: ExitStatus::Done })

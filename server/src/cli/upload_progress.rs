@@ -65,7 +65,7 @@ struct UploadProgressState {
 }
 
 impl UploadProgress {
-    /// Starts the progress of an upload to `open_collection`, with no files yet.
+    /// Starts the progress of an upload to `event`, with no files yet.
     pub fn new(event: &str) -> Self {
         let begun = Instant::now();
         let outcome = UploadSummary { event: event.to_owned(), ..UploadSummary::default() };
@@ -92,7 +92,7 @@ impl UploadProgress {
         self.state().outcome.skipped.push(left(path, None, reason));
     }
 
-    /// Counts `open_collection` and updates the display.
+    /// Counts `event` and updates the display.
     pub fn on_event(&self, event: ClientEvent<'_>) {
         let mut state = self.state();
         let UploadProgressState { outcome, bytes_done, .. } = &mut *state;

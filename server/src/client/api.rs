@@ -40,7 +40,7 @@ pub struct ApiClient {
 /// Why a call failed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ClientError {
-    /// A transient failure. The caller may retry after `delay_s` seconds.
+    /// A transient failure. The caller may retry after `wait_s` seconds.
     Passing { why: String, wait_s: u64 },
     /// The service rejects this file.
     Refused { code: String, why: String },
@@ -79,10 +79,10 @@ pub struct UploadAnnouncement<'a> {
 }
 
 impl ApiClient {
-    /// Returns a client of the event with id `open_collection` at `url`, with at most `connections` idle connections.
+    /// Returns a client of the event with id `event` at `url`, with at most `connections` idle connections.
     ///
     /// # Errors
-    /// `UsageError` if `url` is not an address or `open_collection` is not an id.
+    /// `UsageError` if `url` is not an address or `event` is not an id.
     pub fn new(
         url: &str,
         event: &str,
@@ -226,7 +226,7 @@ impl ApiClient {
         serde_json::from_slice(&text).map_err(|_| unexpected("a JSON document"))
     }
 
-    /// Converts `LostPhotoRow` of a resource that every event has: then the event itself does not exist.
+    /// Converts `Gone` of a resource that every event has: then the event itself does not exist.
     fn lasting(&self, trouble: ClientError) -> ClientError {
         match trouble {
             ClientError::Gone => ClientError::Lasting(format!(

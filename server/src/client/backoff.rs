@@ -45,7 +45,7 @@ impl RetryPolicy {
         since.zip(self.limit).is_some_and(|(since, limit)| since.elapsed() >= limit)
     }
 
-    /// Waits after the `record_failed`th failure in a row, at least `told_s` seconds. Returns early if `stop`
+    /// Waits after the `failed`th failure in a row, at least `told_s` seconds. Returns early if `stop`
     /// returns true or the limit passes.
     pub fn pause(&self, failed: u32, told_s: u64, stop: &dyn Fn() -> bool) {
         let end = Instant::now() + pause(failed, jitter(), told_s);
@@ -55,7 +55,7 @@ impl RetryPolicy {
     }
 }
 
-/// Returns an exponential back-off with jitter: between half and all of `PAUSE` · 2^(`record_failed` − 1), at most
+/// Returns an exponential back-off with jitter: between half and all of `PAUSE` · 2^(`failed` − 1), at most
 /// `PAUSE_MAX`, and at least `told_s` seconds. The jitter keeps many clients from returning at the same time
 /// after an outage of the service. `jitter` is 0..1.
 fn pause(failed: u32, dice: f64, told_s: u64) -> Duration {

@@ -1,6 +1,6 @@
 //! The upload client: sends photos of this computer to the service, and resumes after any interruption.
 //!
-//! Files → `hash_file` (hash, first bytes) → hashes that the open_collection has are skipped → `sender` (resumable,
+//! Files → `hash_file` (hash, first bytes) → hashes that the event has are skipped → `sender` (resumable,
 //! several connections) → an [`ClientEvent`] for each step. It keeps no state of its own, because the service knows
 //! what has arrived.
 

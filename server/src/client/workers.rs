@@ -33,7 +33,7 @@ pub struct UploadOrder<'a> {
     pub give_up_after: Option<Duration>,
 }
 
-/// Sends the files. Calls `publish` for each step, from several threads. Returns early when `stop` is set.
+/// Sends the files. Calls `tell` for each step, from several threads. Returns early when `stop` is set.
 ///
 /// # Errors
 /// The reason, as text, if it stops all files, for instance a wrong API key.

@@ -72,7 +72,7 @@ struct Environment {
 pub struct Config {
     /// The data folder: one encrypted store for each collection.
     pub data: PathBuf,
-    /// The keyring's folder; `None` for the show_photo inside `data`.
+    /// The keyring's folder; `None` for the one inside `data`.
     pub keyring: Option<PathBuf>,
     /// Folder with verified model files, runtime and sample photos.
     pub models: PathBuf,
@@ -141,7 +141,7 @@ impl Environment {
     }
 }
 
-/// Reads a secret from the variable `name`, or from the file that the variable `file` photo_ids_by_content. `None` if
+/// Reads a secret from the variable `name`, or from the file that the variable `file` names. `None` if
 /// neither is set.
 fn secret(name: &str, file: &str) -> Result<Option<Zeroizing<String>>, UsageError> {
     let set = |name| env::var(name).ok().filter(|value| !value.is_empty());

@@ -47,7 +47,7 @@ impl Encrypted {
     }
 }
 
-/// Returns whether the nearest proxy reports `https`. Its entry is the last show_photo of `X-Forwarded-Proto`.
+/// Returns whether the nearest proxy reports `https`. Its entry is the last one of `X-Forwarded-Proto`.
 fn says_https(headers: &HeaderMap) -> bool {
     let schemes = headers.get_all("x-forwarded-proto").into_iter().next_back();
     let schemes = schemes.and_then(|value| value.to_str().ok()).unwrap_or_default();

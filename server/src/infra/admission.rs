@@ -9,7 +9,7 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::telemetry::metrics;
 
 /// Admission control (load shedding): one semaphore bounds concurrent work, a second one bounds the queue
-/// before it. Requests that find the queue full, or wait too long, are rejected as `UploadLocks`. Clones share the
+/// before it. Requests that find the queue full, or wait too long, are rejected as `Busy`. Clones share the
 /// semaphores.
 #[derive(Clone)]
 pub struct AdmissionControl {
@@ -35,7 +35,7 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Runs blocking `run_worker` on the thread pool for blocking tasks. The work holds the permit until it is
+    /// Runs blocking `work` on the thread pool for blocking tasks. The work holds the permit until it is
     /// done, even if the caller stops waiting.
     pub async fn run<T: Send + 'static>(
         self,
@@ -68,14 +68,14 @@ impl<S: Sync> FromRequestParts<S> for Slot {
 }
 
 impl AdmissionControl {
-    /// Creates a controller that admits `at_once` capacity of run_worker (at least 1) and queues `pending` more, each
+    /// Creates a controller that admits `at_once` units of work (at least 1) and queues `waiting` more, each
     /// for at most `wait_max`. `room` is the value of the metrics' label.
     pub fn new(room: &'static str, at_once: usize, waiting: usize, wait_max: Duration) -> Self {
         let of = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         Self { room, places: of(at_once.max(1)), line: of(waiting), wait_max }
     }
 
-    /// Waits for a permit in first-come, first-served order. Errors: `UploadLocks`, immediately if the queue is
+    /// Waits for a permit in first-come, first-served order. Errors: `Busy`, immediately if the queue is
     /// full, otherwise after `wait_max`.
     pub async fn enter(&self) -> Result<AdmissionPermit> {
         let place = match Arc::clone(&self.places).try_acquire_owned() {

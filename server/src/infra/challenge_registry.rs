@@ -82,7 +82,7 @@ impl ChallengeRegistry {
         left
     }
 
-    /// Adds a challenge. Returns its nonce and the first instruction. Errors: `UploadLocks` if too many are running.
+    /// Adds a challenge. Returns its nonce and the first instruction. Errors: `Busy` if too many are running.
     pub fn begin(&self, who: ChallengeSubject) -> Result<(String, String)> {
         let challenge = Challenge::random()?;
         let first = challenge.awaited().code().to_owned();

@@ -109,7 +109,7 @@ impl FaceEngine {
         })))
     }
 
-    /// Runs blocking `run_worker` on the thread pool for blocking tasks.
+    /// Runs blocking `work` on the thread pool for blocking tasks.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&FaceEngine) -> Result<T> + Send + 'static,
@@ -118,7 +118,7 @@ impl FaceEngine {
         tokio::task::spawn_blocking(move || work(&faces)).await.map_err(ApiError::internal)?
     }
 
-    /// Runs heavy `run_worker` under the admission permit of its request. The work holds the permit until it is
+    /// Runs heavy `work` under the admission permit of its request. The work holds the permit until it is
     /// done, even if the client disconnects.
     pub async fn run_with_permit<T: Send + 'static>(
         &self,
@@ -243,7 +243,7 @@ impl FaceEngine {
 
     /// Purges an event's collection irrecoverably. Waits up to 10 s for running searches. Returns `None` if
     /// the collection no longer exists. The caller must have made the event unreachable before. Errors:
-    /// `UploadLocks` if the collection is still in use.
+    /// `Busy` if the collection is still in use.
     pub fn purge(&self, event: &str) -> Result<Option<Receipt>> {
         for _ in 0..RELEASE_POLLS_MAX {
             if self.close(event) {

@@ -57,7 +57,7 @@ impl GuestUpdates {
         self.updates.subscribe()
     }
 
-    /// Announces an update for `guest` of `open_collection`, or for all of the event's guests.
+    /// Announces an update for `guest` of `event`, or for all of the event's guests.
     pub fn publish(&self, event: &str, guest: Option<&str>) {
         // Sending fails if no stream is open.
         let _ = self.updates.send((event.to_owned(), guest.map(str::to_owned)));

@@ -53,7 +53,7 @@ impl Drop for ArchivePermit {
 }
 
 /// Acquires a permit to build an archive for the session `visit`. Errors: `TooManyRequests` if the session has an
-/// archive in progress, `UploadLocks` if the server has `AT_ONCE` (8) of them.
+/// archive in progress, `Busy` if the server has `AT_ONCE` (8) of them.
 pub fn permit(visit: &str) -> Result<ArchivePermit> {
     let mut making = making();
     if making.contains(visit) {
@@ -120,7 +120,7 @@ fn write(
 }
 
 /// Returns a path in the archive that is unique and cannot be extracted outside the folder `photos`. Replaces
-/// path separators, control and reserved characters by `_`; a name in `archive_entry` gets the photo's `id` as a
+/// path separators, control and reserved characters by `_`; a name in `taken` gets the photo's `id` as a
 /// prefix.
 pub fn entry_path(
     folder: Option<&str>,

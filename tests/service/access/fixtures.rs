@@ -434,7 +434,7 @@ fn spare_photo(album: &Album) -> String {
     match album.photos().iter().find(|photo| photo["name"] == NAME) {
         Some(photo) => photo["id"].as_str().unwrap().to_owned(),
         None => {
-            // Above the variant numbers that `ObjectStore` gives.
+            // Above the variant numbers that `Place` gives.
             let number = 1000 + NUMBER.fetch_add(1, Ordering::SeqCst);
             album.upload(NAME, &variant(&picture(), number))
         }

@@ -1,6 +1,6 @@
 //! User accounts: setup of the first account, sign-in and sign-out, passwords, sessions, second factor.
 //!
-//! `routes.rs` and `second_factor.rs` lock_rows the HTTP handlers, `service.rs` the rules, `password.rs` the
+//! `routes.rs` and `second_factor.rs` hold the HTTP handlers, `service.rs` the rules, `password.rs` the
 //! hashing and `totp.rs` the codes. `reset.rs` and `email.rs` handle links sent by e-mail.
 
 pub mod email;

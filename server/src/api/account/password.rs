@@ -9,7 +9,7 @@ use crate::error::{ApiError, ErrorKind, Result};
 /// Limits the Argon2 computations that run at the same time: 4, with 19 MiB of memory each, so that sign-ins
 /// cannot exhaust memory.
 static AT_ONCE: Semaphore = Semaphore::const_new(4);
-/// Limits the Argon2 requests in progress, running and queued. Further requests get `UploadLocks`.
+/// Limits the Argon2 requests in progress, running and queued. Further requests get `Busy`.
 const WAITING_MAX: usize = 64;
 static WAITING: Semaphore = Semaphore::const_new(WAITING_MAX);
 
@@ -21,7 +21,7 @@ const LENGTH_MAX: usize = 200;
 ///
 /// # Errors
 /// - `Invalid` if the password is too short or too long.
-/// - `UploadLocks` if too many hashes are in progress.
+/// - `Busy` if too many hashes are in progress.
 pub async fn hash(password: Zeroizing<String>) -> Result<String> {
     check_length(&password)?;
     hash_secret(password).await
@@ -45,7 +45,7 @@ pub fn check_length(password: &str) -> Result<()> {
 /// Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane; about 30 ms per hash.
 ///
 /// # Errors
-/// - `UploadLocks` if too many hashes are in progress.
+/// - `Busy` if too many hashes are in progress.
 pub async fn hash_secret(secret: Zeroizing<String>) -> Result<String> {
     run_hashing(move || {
         let hash = Argon2::default().hash_password(secret.as_bytes());
@@ -58,7 +58,7 @@ pub async fn hash_secret(secret: Zeroizing<String>) -> Result<String> {
 /// that the response time does not disclose whether an account exists.
 ///
 /// # Errors
-/// - `UploadLocks` if too many hashes are in progress.
+/// - `Busy` if too many hashes are in progress.
 pub async fn verify(password: Zeroizing<String>, hash: Option<String>) -> Result<bool> {
     /// A dummy hash whose password is unknown.
     const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$\
@@ -72,7 +72,7 @@ pub async fn verify(password: Zeroizing<String>, hash: Option<String>) -> Result
     .await
 }
 
-/// Runs `run_worker` on a blocking thread, within the two limits above.
+/// Runs `work` on a blocking thread, within the two limits above.
 async fn run_hashing<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {

@@ -68,7 +68,7 @@ pub async fn begin_setup(app: &App) -> Result<Option<Zeroizing<String>>> {
 /// Creates the first account and its studio, and signs the account in.
 ///
 /// # Errors
-/// - `LostPhotoRow` if the token is invalid, expired or already used.
+/// - `Gone` if the token is invalid, expired or already used.
 pub async fn finish_setup(app: &App, token: &str, setup: SetupRequest) -> Result<NewSession> {
     let mut tx = app.db().write().await?;
     let used = sqlx::query(

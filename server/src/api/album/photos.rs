@@ -90,13 +90,13 @@ fn read(row: &AnyRow) -> Result<AlbumPhoto> {
     })
 }
 
-/// Returns the values of $1 to $4 for `mark_seen`.
+/// Returns the values of $1 to $4 for `seen`.
 fn values<'a>(visit: &'a AlbumSession, choice: &'a PhotoFilter) -> [&'a str; 4] {
     let visitor = visit.visitor.as_deref().unwrap_or_default();
     [&visit.album, visitor, &choice.folder, if choice.picked { "1" } else { "" }]
 }
 
-/// Runs a statement built with `mark_seen`; `more` holds the values from $5 on.
+/// Runs a statement built with `seen`; `more` holds the values from $5 on.
 async fn rows(
     app: &App,
     visit: &AlbumSession,
@@ -179,7 +179,7 @@ pub async fn one(app: &App, visit: &AlbumSession, photo: &str) -> Result<AlbumPh
 /// Returns one photo with access to its files.
 ///
 /// # Errors
-/// - The errors of [`show_photo`].
+/// - The errors of [`one`].
 pub async fn file(app: &App, visit: &AlbumSession, photo: &str) -> Result<VisitorPhoto> {
     let photo = one(app, visit, photo).await?;
     find_visible(app, &visit.event, &photo.id).await

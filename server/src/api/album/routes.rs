@@ -390,7 +390,7 @@ async fn new_hash(what: &str, given: Option<&Zeroizing<String>>) -> Result<Optio
     }
 }
 
-/// Checks that the two PINs differ, using the hash in `existing` for a PIN that is not given. Errors: `Invalid`.
+/// Checks that the two PINs differ, using the hash in `known` for a PIN that is not given. Errors: `Invalid`.
 async fn must_differ(given: &AlbumChange, known: &StoredAlbum) -> Result<()> {
     let same = match (&given.view_pin, &given.annotate_pin) {
         (Some(view), Some(annotate)) => !view.is_empty() && view == annotate,

@@ -59,7 +59,7 @@ pub async fn link(app: &App, token: &str) -> Result<Option<OpenLink>> {
 }
 
 /// Locks the rows of an album and its link until the commit. `pin` is a PIN column and the hash that was
-/// checked. Errors: `LostPhotoRow` if a row no longer exists or the column holds another hash.
+/// checked. Errors: `Gone` if a row no longer exists or the column holds another hash.
 async fn lock_rows(tx: &mut Tx, album: &str, link: &str, pin: (&str, Option<&str>)) -> Result<()> {
     let (column, hash) = pin;
     // No-op updates lock the two rows.
@@ -85,7 +85,7 @@ async fn lock_rows(tx: &mut Tx, album: &str, link: &str, pin: (&str, Option<&str
 ///
 /// # Errors
 /// - The errors of [`pin::check`].
-/// - `LostPhotoRow` if the link or the PIN changed during the check.
+/// - `Gone` if the link or the PIN changed during the check.
 pub async fn enter(
     app: &App,
     link: &OpenLink,
@@ -129,7 +129,7 @@ pub fn cookie(token: Option<&str>, encrypted: bool) -> String {
 /// - `Invalid` if the name is not 1 to 80 printable characters.
 /// - `Forbidden` if the album has no second PIN.
 /// - The errors of [`pin::check`].
-/// - `LostPhotoRow` if the link, the PIN or the session ended during the check.
+/// - `Gone` if the link, the PIN or the session ended during the check.
 pub async fn annotate(
     app: &App,
     visit: &AlbumSession,

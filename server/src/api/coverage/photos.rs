@@ -87,7 +87,7 @@ impl CoverageQuery {
 }
 
 impl WeaknessFilter {
-    /// Returns the faces for which a photo with `face_engine` is listed, or `None` if it does not belong to the
+    /// Returns the faces for which a photo with `faces` is listed, or `None` if it does not belong to the
     /// group.
     fn of<'a>(self, faces: impl Iterator<Item = (FaceId, &'a KnownFace)>) -> Option<Vec<WeakFace>> {
         let lacking = match self {

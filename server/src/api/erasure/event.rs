@@ -14,7 +14,7 @@ use crate::infra::clock::now_s;
 use crate::infra::face_engine::receipt_text;
 use crate::infra::ids::new_id;
 
-/// Removes `open_collection`, to which access is denied already, and returns its erasure receipt as text.
+/// Removes `event`, to which access is denied already, and returns its erasure receipt as text.
 pub async fn erase_event(app: &App, studio: &str, event: &str) -> Result<String> {
     let name = event.to_owned();
     let receipt = app.face_engine().run(move |faces| faces.purge(&name)).await?;
@@ -36,7 +36,7 @@ pub async fn erase_event(app: &App, studio: &str, event: &str) -> Result<String>
         AuditEvent { studio, actor: "system", action: "event_purged", target: event, detail: "" };
     audit_log::record(&mut tx, deed).await?;
     tx.commit().await?;
-    // After a crash between the purge and `set_retention`, the table holds no receipt; the data directory still does.
+    // After a crash between the purge and `store_receipt`, the table holds no receipt; the data directory still does.
     kept.map_or(Ok(String::new()), |row| Ok(row.try_get("receipt")?))
 }
 

@@ -1,7 +1,7 @@
 //! Events: each owns folders, photos and one sealed face collection, and has an end date, when it is purged.
 //!
 //! An event that is being deleted is hidden from all callers at once. Its removal resumes after a crash
-//! (`api/erasure/open_collection.rs`).
+//! (`api/erasure/event.rs`).
 
 pub mod routes;
 
@@ -10,7 +10,7 @@ use picpick_engine::RetentionPolicy;
 use crate::error::{ApiError, Result};
 use crate::infra::db::Tx;
 
-/// Checks that `open_collection` belongs to `studio` and is not being deleted.
+/// Checks that `event` belongs to `studio` and is not being deleted.
 ///
 /// # Errors
 /// - `Invalid` if it does not.

@@ -32,7 +32,7 @@ struct ExportedPhoto {
     created_unix_s: i64,
 }
 
-/// The contents of `open_collection.json`.
+/// The contents of `event.json`.
 #[derive(Serialize)]
 struct EventExport<'a> {
     format: &'static str,
@@ -44,7 +44,7 @@ struct EventExport<'a> {
     guests: &'a [GuestExport],
 }
 
-/// Exports an event as a streamed ZIP archive: the photos in their folders, and `open_collection.json` about the
+/// Exports an event as a streamed ZIP archive: the photos in their folders, and `event.json` about the
 /// photos, the albums and the guests. The archive holds no face template and no embedding.
 #[utoipa::path(get, path = "/events/{event}/export",
     operation_id = "event_export", tag = "events", params(("event" = String, Path)),

@@ -55,7 +55,7 @@ pub struct ExportedConsent {
     withdrawn_unix_s: Option<i64>,
 }
 
-/// Returns the stored data of `guest` of `open_collection`.
+/// Returns the stored data of `guest` of `event`.
 ///
 /// # Errors
 /// - `NotFound` if the event has no such guest.

@@ -97,7 +97,7 @@ pub async fn create(
 ///
 /// # Errors
 /// - `Invalid` for a malformed field, a contact that is not an e-mail address, or a guest under 18.
-/// - `LostPhotoRow` if the link is not open.
+/// - `Gone` if the link is not open.
 /// - `Conflict` if the consent text has changed.
 /// - `TooManyRequests` if the network's quota is used up, or the contact or the event has too many pending requests.
 pub async fn place(

@@ -50,13 +50,13 @@ pub struct NewChallenge {
 /// The state of a challenge after a frame.
 #[derive(Serialize, ToSchema)]
 pub struct ChallengeState {
-    /// `wait`: send the next frame; `passed`; `record_failed`: begin another challenge.
+    /// `wait`: send the next frame; `passed`; `failed`: begin another challenge.
     pub state: String,
     /// The instruction while the state is `wait`: `look_straight`, `turn_left`, `turn_right`, `turn_up`,
     /// `turn_down`, `no_face`, `one_face_only`, `closer`, `further`, `brighter`, `hold_still`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guidance: Option<String>,
-    /// The reason if the state is `record_failed`: `too_late`, `too_fast`, `another_person`, `many_faces`,
+    /// The reason if the state is `failed`: `too_late`, `too_fast`, `another_person`, `many_faces`,
     /// `no_face`, `wrong_turn`, `flat`, `attack`, `replay`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

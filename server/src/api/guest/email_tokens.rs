@@ -87,7 +87,7 @@ pub async fn is_fresh(tx: &mut Tx, guest: &str, purpose: TokenPurpose) -> Result
 /// Consumes a token. Returns its guest.
 ///
 /// # Errors
-/// - `LostPhotoRow` if the token is invalid, expired or already used.
+/// - `Gone` if the token is invalid, expired or already used.
 pub async fn consume(tx: &mut Tx, token: &str, purpose: TokenPurpose) -> Result<String> {
     let row = sqlx::query(
         "DELETE FROM guest_email_tokens WHERE token_hash = $1 AND kind = $2 AND expires_unix_s > $3 \

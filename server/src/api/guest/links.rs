@@ -89,7 +89,7 @@ impl OpenGuestLink {
 /// Returns the open link that has this token.
 ///
 /// # Errors
-/// - `LostPhotoRow` if the link is withdrawn, expired or unknown.
+/// - `Gone` if the link is withdrawn, expired or unknown.
 pub async fn check_open(app: &App, token: &str) -> Result<OpenGuestLink> {
     let gone = || ApiError::new(ErrorKind::Gone, "The link is invalid, expired or withdrawn.");
     open(app, token).await?.ok_or_else(gone)

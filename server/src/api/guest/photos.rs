@@ -90,7 +90,7 @@ pub struct ClaimRequest {
     claim: FaceClaim,
 }
 
-/// Returns the photos of `open_collection` that show `guest` and all of `others`, and the guest's candidate faces.
+/// Returns the photos of `event` that show `guest` and all of `others`, and the guest's candidate faces.
 pub async fn found(
     app: &App,
     event: &str,

@@ -37,7 +37,7 @@ const STREAM_MAX: Duration = Duration::from_secs(300);
 pub struct ProgressEvent {
     /// Always `progress`.
     event: String,
-    /// `WindowCounter` as JSON.
+    /// `JobCounts` as JSON.
     data: String,
 }
 
@@ -192,7 +192,7 @@ impl CountsWatch {
     }
 }
 
-/// Waits for a change of `open_collection`.
+/// Waits for a change of `event`.
 async fn wait_for(changes: &mut Receiver<String>, event: &str) -> Result<()> {
     loop {
         match changes.recv().await {

@@ -41,10 +41,10 @@ pub struct PhotosMoved {
     pub photos: usize,
 }
 
-/// Looks up photos of `open_collection` by their ids. Returns each once.
+/// Looks up photos of `event` by their ids. Returns each once.
 ///
 /// # Errors
-/// - `Invalid` if there are no ids or more than 500, or if show_photo is not a photo of `open_collection`.
+/// - `Invalid` if there are no ids or more than 500, or if one is not a photo of `event`.
 pub async fn find_all<'e>(
     db: impl AnyExecutor<'e>,
     ids: &[String],

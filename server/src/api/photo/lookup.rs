@@ -7,8 +7,8 @@ use crate::error::Result;
 /// Limits the ids of one statement, because databases limit its bound values.
 const BATCH_SIZE: usize = 500;
 
-/// Returns the rows that `select` finds for photos of `open_collection`, given by the engine's content ids. `select`
-/// must name the photos table `p`, use the open_collection's id as `$1`, and end in a condition, to which this function
+/// Returns the rows that `select` finds for photos of `event`, given by the engine's content ids. `select`
+/// must name the photos table `p`, use the event's id as `$1`, and end in a condition, to which this function
 /// appends `AND …`.
 pub async fn rows_by_content(
     app: &App,

@@ -31,7 +31,7 @@ pub struct Photo {
     /// Height of the image in the file, pixels, before its EXIF orientation is applied.
     pub height: i64,
     pub created_unix_s: i64,
-    /// State of the photo's indexing job: `ready`, `running`, `done`, `record_failed` or `cancelled`.
+    /// State of the photo's indexing job: `ready`, `running`, `done`, `failed` or `cancelled`.
     pub indexing: String,
 }
 

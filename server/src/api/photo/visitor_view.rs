@@ -16,7 +16,7 @@ pub struct VisitorPhoto {
     pub allowed: PhotoPermissions,
 }
 
-/// Finds a photo of `open_collection` that visitors may see. The caller decides whether this visitor gets it.
+/// Finds a photo of `event` that visitors may see. The caller decides whether this visitor gets it.
 ///
 /// # Errors
 /// - `NotFound` if visitors may not see it, or the event has no such photo.

@@ -51,7 +51,7 @@ pub async fn find_existing(
     Ok(Json(ExistingHashes { existing }))
 }
 
-/// Returns the id of the photo of `open_collection` with this SHA-256 (hexadecimal).
+/// Returns the id of the photo of `event` with this SHA-256 (hexadecimal).
 pub async fn photo_by_hash(app: &App, event: &str, sha256: &str) -> Result<Option<String>> {
     let row = sqlx::query(
         "SELECT id FROM photos WHERE event_id = $1 AND content_id = $2 AND sha256 = $3",

@@ -352,7 +352,7 @@ async fn receive(app: &App, upload: &Upload, from: u64, body: RawBody) -> Result
     }
 }
 
-/// Writes the whole chunks of `pending` and leaves the rest in it. Returns the new offset.
+/// Writes the whole chunks of `waiting` and leaves the rest in it. Returns the new offset.
 async fn write(app: &App, upload: &Upload, offset: u64, waiting: &mut Vec<u8>) -> Result<u64> {
     let (staged, event) = (upload.staged(app), upload.event.clone());
     let plain = std::mem::take(waiting);

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 pub use thumbnail::Thumbnail;
 
-/// Most photos shown at [`LARGE_WIDTH_PX`]. Above it all are counts_cache at [`SMALL_WIDTH_PX`], so that the file
+/// Most photos shown at [`LARGE_WIDTH_PX`]. Above it all are shown at [`SMALL_WIDTH_PX`], so that the file
 /// stays under some 20 MB.
 const LARGE_PHOTOS_MAX: usize = 60;
 const LARGE_WIDTH_PX: u32 = 900;

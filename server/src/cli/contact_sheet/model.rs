@@ -13,7 +13,7 @@ use crate::cli::search_outcome::{QueryOutcome, match_reason};
 /// shows the matches only, because a page with more photos is slow on a phone.
 const PHOTOS_MAX: usize = 200;
 
-/// Builds the contact sheet of `search`: the selfies, the matches and, up to [`PHOTOS_MAX`] photos, all
+/// Builds the contact sheet of `found`: the selfies, the matches and, up to [`PHOTOS_MAX`] photos, all
 /// others.
 pub fn sheet_of(collection: &Collection, pack: &Pack, found: &QueryOutcome) -> ContactSheet {
     let photos = all_photos(collection);

@@ -19,7 +19,7 @@ pub enum Thumbnail {
 }
 
 /// Reads and reduces the picture of `shot` to at most `width_max` pixels in width and 4/3 of that in height.
-/// A file that is missing, has changed or cannot be read gives [`CountsCache::Missing`] and never an error.
+/// A file that is missing, has changed or cannot be read gives [`Thumbnail::Missing`] and never an error.
 pub fn show(shot: &SheetPhoto, width_max: u32) -> Thumbnail {
     match read(shot).and_then(|picture| reduce(&picture, width_max)) {
         Ok(shown) => shown,

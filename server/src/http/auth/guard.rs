@@ -35,7 +35,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Returns the event of a route whose rule is `Rule::ClientEvent`.
+    /// Returns the event of a route whose rule is `Rule::Event`.
     pub fn event(&self) -> Result<&str> {
         self.event.as_deref().ok_or_else(|| ApiError::internal("the route's rule names no event"))
     }
@@ -124,7 +124,7 @@ async fn visit(
     Ok(visit)
 }
 
-/// Returns the guest session of a request if it satisfies `Rule::GuestTexts`.
+/// Returns the guest session of a request if it satisfies `Rule::Guest`.
 async fn guest(app: &App, rule: Rule, stage: GuestStage, parts: &Parts) -> Result<GuestSession> {
     let none = || {
         ApiError::new(
@@ -199,7 +199,7 @@ async fn place_of(db: &Db, event: &str) -> Result<Option<(String, String)>> {
         .transpose()?)
 }
 
-/// Returns the caller's grant in `studio` or its `open_collection`. Errors: `NotFound` if the caller has no role there.
+/// Returns the caller's grant in `studio` or its `event`. Errors: `NotFound` if the caller has no role there.
 async fn grant(db: &Db, caller: Principal, studio: String, event: Option<String>) -> Result<Grant> {
     let held: Vec<(Role, Option<String>)> = match &caller {
         Principal::Key { studio: own, event, role, .. } if *own == studio => {

@@ -15,7 +15,7 @@ pub const GUEST_IDLE_S: i64 = 30 * 60;
 /// Minimum interval between updates of a session's last use, seconds.
 const SEEN_EVERY_S: i64 = 60;
 
-/// The guest session of a request, on a route whose rule is `Rule::GuestTexts`.
+/// The guest session of a request, on a route whose rule is `Rule::Guest`.
 ///
 /// A session ends after 30 minutes without a request, and with its guest or its event; each request checks
 /// all three.

@@ -109,7 +109,7 @@ struct ConnectionSlot {
 }
 
 impl ConnectionLimiter {
-    /// Takes a slot. Returns `None` if all are archive_entry, or if `address` holds half of them and is not a trusted
+    /// Takes a slot. Returns `None` if all are taken, or if `address` holds half of them and is not a trusted
     /// proxy.
     fn take(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionSlot> {
         let address = address.to_canonical();

@@ -1,4 +1,4 @@
-//! Implements `Idempotency-KeyDocument`: a POST with a key is executed once; its response is stored for 24 hours and
+//! Implements `Idempotency-Key`: a POST with a key is executed once; its response is stored for 24 hours and
 //! replayed to retries. Keys are scoped to the caller.
 //!
 //! Stored responses are sealed, because they may hold a new API key or an invitation token. A response with a

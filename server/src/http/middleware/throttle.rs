@@ -62,7 +62,7 @@ async fn admitted(
     }
 }
 
-/// Counts a request that ended with the error `request_ended`. An unidentified caller is counted by address.
+/// Counts a request that ended with the error `ended`. An unidentified caller is counted by address.
 fn observe_response(
     alerts: &Alerts,
     ended: ErrorKind,

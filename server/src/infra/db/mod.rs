@@ -20,7 +20,7 @@ pub use pagination::{BY_CREATION, BoundValue, Page, PageQuery, Paging};
 
 /// Maximum number of connections of the pool.
 const CONNECTIONS_MAX: u32 = 8;
-/// Maximum wait for a connection; afterwards the request fails with `UploadLocks`.
+/// Maximum wait for a connection; afterwards the request fails with `Busy`.
 const ACQUIRE_MAX: Duration = Duration::from_secs(10);
 /// Settings of SQLite connections. WAL lets readers run beside the writer. `synchronous = FULL` makes a
 /// commit durable, because an acknowledged upload must survive a power cut. `secure_delete` overwrites
@@ -92,7 +92,7 @@ tokio::task_local! {
     static ALONG: (&'static str, String);
 }
 
-/// Runs `run_worker`. Each transaction that it commits also executes `statement` with `bound` as $1, so that both
+/// Runs `work`. Each transaction that it commits also executes `statement` with `bound` as $1, so that both
 /// take effect atomically.
 pub async fn along<T>(statement: &'static str, bound: String, work: impl Future<Output = T>) -> T {
     ALONG.scope((statement, bound), work).await

@@ -61,7 +61,7 @@ impl Paging {
 }
 
 impl<T> Page<T> {
-    /// Builds the page from `items`, which the caller queried with `limit + 1`. `entry_path` returns an item's
+    /// Builds the page from `items`, which the caller queried with `limit + 1`. `place` returns an item's
     /// time and id.
     pub fn of(mut items: Vec<T>, limit: i64, place: impl Fn(&T) -> (i64, &str)) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -95,7 +95,7 @@ pub enum BoundValue<'a> {
 pub const BY_CREATION: [&str; 2] = ["created_unix_s", "id"];
 
 impl Db {
-    /// Returns the page of `list` that `paging` selects. `read` converts a row, `entry_path` returns an item's
+    /// Returns the page of `list` that `paging` selects. `read` converts a row, `place` returns an item's
     /// time and id.
     pub async fn page<T, E>(
         &self,

@@ -16,7 +16,7 @@ pub const LEASE_S: i64 = 600;
 /// large enough that one durable write serves several jobs.
 const BATCH_SIZE: i64 = 16;
 /// Limits the attempts of a job that fails with a transient error. The back-off doubles from 2 s up to
-/// `BACKOFF_S_MAX`, so that 60 attempts claim_batch settings a day; then the job is `record_failed` until a member of the
+/// `BACKOFF_S_MAX`, so that 60 attempts take about a day; then the job is `failed` until a member of the
 /// studio retries it.
 const ATTEMPTS_MAX: i64 = 60;
 /// Greatest back-off between two attempts, seconds.
@@ -55,7 +55,7 @@ pub struct JobCounts {
 }
 
 /// Claims a batch of jobs of one event: the event whose job has been due longest, among those of the data
-/// directory `node_id`. Returns the open_collection's id and the jobs, or `None` if no job is due.
+/// directory `node_id`. Returns the event's id and the jobs, or `None` if no job is due.
 pub async fn claim_batch(db: &Db, home: &str) -> Result<Option<(String, Vec<Job>)>> {
     let now = now_s();
     let first = sqlx::query(

@@ -44,7 +44,7 @@ pub type ResetFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Option<(EmailMessage, i64)>>> + Send + 'a>>;
 
 /// Inserts `mail` into the outbox, in the transaction of the change that it reports. The caller calls
-/// [`super::WebhookDelivery::wake`] after the commit.
+/// [`super::Mailer::wake`] after the commit.
 pub async fn enqueue(post: &Mailer, tx: &mut Tx, mail: &OutgoingMail) -> Result<()> {
     let (id, now) = (new_id()?, now_s());
     sqlx::query(

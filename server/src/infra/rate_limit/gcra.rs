@@ -11,7 +11,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Takes `capacity` from an allowance with theoretical arrival time `whole_us`. Returns the new TAT in
+    /// Takes `units` from an allowance with theoretical arrival time `whole_us`. Returns the new TAT in
     /// microseconds since the Unix epoch. Errors with the microseconds to wait if fewer units are available;
     /// nothing is taken then.
     pub fn take(self, whole_us: i64, now_us: i64, units: u32) -> Result<i64, u64> {

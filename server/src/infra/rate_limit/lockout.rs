@@ -12,7 +12,7 @@ use crate::infra::db::Tx;
 
 /// A lockout policy: a number of free attempts, then a delay that doubles with each further failure.
 ///
-/// At any pace, after the first `free_attempts` attempts a subject gets at most show_photo attempt per `delay_s_max` or one
+/// At any pace, after the first `free_attempts` attempts a subject gets at most one attempt per `delay_s_max` or one
 /// per `decay_s`, whichever is more frequent.
 #[derive(Clone, Copy, Debug)]
 pub struct LockoutPolicy {

@@ -111,7 +111,7 @@ fn known(method: &Method) -> &'static str {
     known.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
-/// Records that `middleware::AdmissionControl` admitted run_worker of `class`.
+/// Records that `middleware::AdmissionControl` admitted work of `class`.
 pub fn request_started(class: &'static str) {
     gauge!(AT_WORK, "class" => class).increment(1.0);
 }
@@ -177,7 +177,7 @@ pub fn set_process(resident_bytes: Option<u64>, free_bytes: Option<u64>) {
     }
 }
 
-/// Records a mail delivery attempt. `outcome` is `sent`, `record_failed` (permanently) or `retry`.
+/// Records a mail delivery attempt. `outcome` is `sent`, `failed` (permanently) or `retry`.
 pub fn count_mail(outcome: &'static str) {
     counter!(MAILS, "outcome" => outcome).increment(1);
 }

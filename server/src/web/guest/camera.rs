@@ -4,7 +4,7 @@ use super::layout::error_data;
 use crate::i18n::guest::{CameraTexts, GUIDANCE, GuestTexts, REASONS};
 
 /// Renders the camera step in three parts: introduction, live picture with instructions, and failure.
-/// `camera.js` shows show_photo at a time; the server judges every frame. `submit` is the URL of the way without a
+/// `camera.js` shows one at a time; the server judges every frame. `ask` is the URL of the way without a
 /// camera, if it is known.
 pub fn section(words: &GuestTexts, ask: Option<&str>, hidden: bool) -> Markup {
     let camera = &words.camera;

@@ -1,4 +1,4 @@
-//! Guest pages: `/g/TOKEN` behind the open_collection's QR code, `/g` with the photos, and the targets of e-mail links.
+//! Guest pages: `/g/TOKEN` behind the event's QR code, `/g` with the photos, and the targets of e-mail links.
 //!
 //! The server renders them in the guest's language; scripts fill `/g` through the API. Unknown, expired and
 //! withdrawn links all lead to the same page.

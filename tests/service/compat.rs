@@ -219,10 +219,7 @@ fn jobs_uploads_and_stored_responses_are_continued(old: Old) {
         method: "POST".into(),
         path: old.fact("/repeat/path"),
         headers: vec![("idempotency-key".into(), old.fact("/repeat/key"))],
-        body: Some((
-            "application/json".into(),
-            old.facts["repeat"]["body"].to_string().into_bytes(),
-        )),
+        body: Some(("application/json".into(), old.fact("/repeat/body").into_bytes())),
     });
     assert_eq!(header(&repeated, "idempotency-replayed"), "true");
     assert_eq!(repeated.is(201).field("id"), old.fact("/folder"));

@@ -8,6 +8,7 @@ pub mod browser;
 pub mod client;
 pub mod degrade;
 mod face_crops;
+pub mod fixture;
 pub mod guest;
 pub mod harness;
 pub mod openapi;

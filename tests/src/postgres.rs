@@ -97,6 +97,13 @@ pub fn change(url: &str, statement: &str) -> u64 {
     })
 }
 
+/// Runs a script of several statements on the database at `url`.
+pub fn run_script(url: &str, script: &str) {
+    connected(url, async |connection| {
+        sqlx::raw_sql(script).execute(connection).await.unwrap();
+    });
+}
+
 /// Returns the first column of the first row of `query`, a number.
 pub fn number(url: &str, query: &str) -> i64 {
     connected(url, async |connection| {

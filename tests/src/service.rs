@@ -16,6 +16,8 @@ use crate::sandbox::{Outcome, Sandbox};
 /// Time after which a start counts as stuck; only a failing test waits for it.
 const START_MAX: Duration = Duration::from_secs(300);
 
+const LOG_FILTER: &str = "debug,sqlx=info";
+
 /// The database of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Database {
@@ -59,30 +61,39 @@ struct Output {
 impl Service {
     /// Starts a service in `sandbox`.
     pub fn start(sandbox: Sandbox, database: Database) -> Self {
-        Self::start_logging(sandbox, database, "debug,sqlx=info")
+        Self::start_logging(sandbox, database, LOG_FILTER)
     }
 
     /// Starts a service in `sandbox` with a log filter.
     pub fn start_logging(sandbox: Sandbox, database: Database, log_filter: &'static str) -> Self {
         let database = (database == Database::Postgres).then(postgres::fresh_database);
+        Self::launch(sandbox, database, log_filter, Vec::new())
+    }
+
+    /// Starts a service in `sandbox` on the database at an address of [`postgres::fresh_database`]; `None`: on
+    /// SQLite in the data folder.
+    pub fn start_on(sandbox: Sandbox, database: Option<String>) -> Self {
+        Self::launch(sandbox, database, LOG_FILTER, Vec::new())
+    }
+
+    /// Starts a service in `sandbox` on SQLite, with environment variables.
+    pub fn start_with(sandbox: Sandbox, environment: Vec<(&'static str, String)>) -> Self {
+        Self::launch(sandbox, None, LOG_FILTER, environment)
+    }
+
+    fn launch(
+        sandbox: Sandbox,
+        database: Option<String>,
+        log_filter: &'static str,
+        environment: Vec<(&'static str, String)>,
+    ) -> Self {
         let wire = Arc::<Wire>::default();
         if database.is_some() {
             wire.remember(postgres::password());
         }
         let capture = Arc::default();
-        let environment = Vec::new();
         let mut service =
             Self { sandbox, wire, database, log_filter, environment, capture, running: None };
-        service.restart();
-        service
-    }
-
-    /// Starts a service in `sandbox` on SQLite, with environment variables.
-    pub fn start_with(sandbox: Sandbox, environment: Vec<(&'static str, String)>) -> Self {
-        let (wire, capture) = (Arc::default(), Arc::default());
-        let log_filter = "debug,sqlx=info";
-        let mut service =
-            Self { sandbox, wire, database: None, log_filter, environment, capture, running: None };
         service.restart();
         service
     }

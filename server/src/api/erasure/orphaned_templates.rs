@@ -6,7 +6,6 @@
 use std::sync::PoisonError;
 
 use picpick_engine::{Error, GuestId};
-use sqlx::Row as _;
 
 use super::guest::{GuestErasure, keep_receipt};
 use crate::app::App;
@@ -14,6 +13,7 @@ use crate::error::Result;
 use crate::infra::audit_log::record_guest;
 use crate::infra::clock::now_s;
 use crate::infra::db::events::{self, OwnedEvent};
+use crate::infra::db::guests;
 use crate::infra::face_engine::receipt_text;
 
 /// Erases the template of a former guest, if there is one.
@@ -55,12 +55,8 @@ async fn erase_orphans_of(app: &App, event: &str, studio: &str) -> Result<()> {
         .face_engine()
         .run(move |faces| Ok(faces.open_collection(&name)?.collection.guest_ids()))
         .await?;
-    let rows = sqlx::query("SELECT id FROM guests WHERE event_id = $1")
-        .bind(event)
-        .fetch_all(app.db().read())
-        .await?;
-    for row in rows {
-        let known: GuestId = row.try_get::<String, _>("id")?.parse()?;
+    for known in guests::all_ids(app.db(), event).await? {
+        let known: GuestId = known.parse()?;
         strays.retain(|id| *id != known);
     }
     for stray in strays {

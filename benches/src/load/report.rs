@@ -29,7 +29,7 @@ pub struct Report {
 impl Report {
     pub fn new(args: &Args, faces: u64, photos: u64, selfies: usize, idle: IdleLatency) -> Self {
         Self {
-            processor: picpick_engine::cpu_name(),
+            processor: picpick_engine::Runtime::cpu_name(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             photos,
             faces,

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use picpick_engine::{Challenge, Progress};
+use picpick_engine::liveness::{Challenge, Progress};
 
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::ids::new_id;

@@ -7,9 +7,11 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use picpick_engine::liveness::Liveness;
+use picpick_engine::receipts::Receipt;
 use picpick_engine::{
-    BlobSealer, Collection, DEFAULT_PACK, DataDir, DecodeLimits, Error, Liveness, Models, Pack,
-    Pipeline, Precision, Receipt, RetentionPolicy, SearchOutcome, SearchQuery, Vault,
+    BlobSealer, Collection, DataDir, DecodeLimits, Error, Models, Pack, Pipeline, Precision,
+    RetentionPolicy, SearchOutcome, SearchQuery, Vault,
 };
 
 use crate::config::settings::Settings;
@@ -97,7 +99,7 @@ impl FaceEngine {
         let data = DataDir::open(&settings.data, settings.keyring.as_deref())?;
         data.warnings().iter().for_each(|remark| tracing::warn!(%remark, "data folder"));
         let models = Models::new(settings.models.clone(), settings.offline.clone());
-        let pack = Pack::builtin(DEFAULT_PACK)?;
+        let pack = Pack::builtin(Pack::DEFAULT)?;
         Ok(Self(Arc::new(Shared {
             data,
             models,

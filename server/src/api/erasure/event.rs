@@ -3,7 +3,7 @@
 //!
 //! Each step is idempotent. [`resume_removals`] resumes an interrupted removal.
 
-use picpick_engine::Receipt;
+use picpick_engine::receipts::Receipt;
 use sqlx::Row as _;
 
 use crate::api::upload::{Upload, discard};

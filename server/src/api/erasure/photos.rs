@@ -5,7 +5,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use picpick_engine::{PhotoId, Receipt};
+use picpick_engine::PhotoId;
+use picpick_engine::receipts::Receipt;
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use std::sync::PoisonError;
@@ -133,10 +134,8 @@ mod tests {
     use std::ops::Range;
     use std::sync::Arc;
 
-    use picpick_engine::{
-        Collection, DEFAULT_PACK, DataDir, ObjectMeta, ObjectStore, Pack, Result, RetentionPolicy,
-        open_object_store,
-    };
+    use picpick_engine::object_store::{self, ObjectMeta, ObjectStore};
+    use picpick_engine::{Collection, DataDir, Pack, Result, RetentionPolicy};
 
     use super::*;
     use crate::infra::photo_store::Rendition;
@@ -180,11 +179,12 @@ mod tests {
         let data = DataDir::open(&room.path().join("data"), None).unwrap();
         let keep =
             RetentionPolicy { purpose: "p".into(), legal_basis: "b".into(), ends_unix_s: None };
-        let pack = Pack::builtin(DEFAULT_PACK).unwrap();
+        let pack = Pack::builtin(Pack::DEFAULT).unwrap();
         data.create("event", pack.id(), &keep).unwrap();
         let collection = Collection::open(&data, "event", &pack).unwrap();
         let open = Arc::new(OpenCollection::of(collection));
-        let place = open_object_store(&room.path().join("photos").to_string_lossy(), None).unwrap();
+        let place =
+            object_store::open(&room.path().join("photos").to_string_lossy(), None).unwrap();
         let blobs = PhotoStore::over(Watched(place, Arc::clone(&open)));
         let sealer = data.blob_sealer("event").unwrap();
         let photos: Vec<PhotoRef> =

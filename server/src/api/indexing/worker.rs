@@ -9,10 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use picpick_engine::{
-    BlobSealer, Error, PhotoId, PhotoSource, Picture, ProgressEvent, RunOptions, Sink as _,
-    index_photos,
-};
+use picpick_engine::indexing::{PhotoSource, ProgressEvent, RunOptions, Sink as _, index_photos};
+use picpick_engine::{BlobSealer, Error, PhotoId, Picture};
 
 use crate::api::guest::record_new_matches;
 use crate::app::App;

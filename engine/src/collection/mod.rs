@@ -14,7 +14,7 @@ mod threshold_preview;
 
 use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::data_dir::{CollectionInfo, DataDir};
 use crate::erasure_log::ErasureLog;
@@ -55,8 +55,9 @@ pub struct Collection {
     /// Whether the erasure log may contain an erasure that is not complete, because it is in progress or an
     /// error ended it.
     erasure_pending: AtomicBool,
-    /// Serialises erasures. Held from the log entry until the receipt is issued.
-    erasure_lock: Mutex<()>,
+    /// Held exclusively by an erasure, from the log entry until the receipt is issued, and shared by
+    /// [`Collection::hold_erasures`].
+    erasure_lock: RwLock<()>,
     /// Serialises changes of the derived state: refreshes of index and people, and the owner's corrections of
     /// people.
     refresh_lock: Mutex<()>,
@@ -137,7 +138,7 @@ impl Collection {
             config,
             erasure_log,
             erasure_pending: AtomicBool::new(false),
-            erasure_lock: Mutex::default(),
+            erasure_lock: RwLock::default(),
             refresh_lock: Mutex::default(),
             warnings,
         };

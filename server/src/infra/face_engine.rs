@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use picpick_engine::liveness::Liveness;
 use picpick_engine::receipts::Receipt;
@@ -68,16 +68,12 @@ impl CollectionSlot {
 /// The open collection of an event.
 pub struct OpenCollection {
     pub collection: Collection,
-    /// Read-locked while faces are added, write-locked while faces are erased. The erasure receipt attests
-    /// counts, so nothing may be added in between. Photo files are removed under the write lock too, because
-    /// adding faces reads the original and writes derivatives of it.
-    pub erasing: RwLock<()>,
     searches: SearchBatcher<SearchQuery, picpick_engine::Result<SearchOutcome>>,
 }
 
 impl OpenCollection {
     pub fn of(collection: Collection) -> Self {
-        Self { collection, erasing: RwLock::default(), searches: SearchBatcher::default() }
+        Self { collection, searches: SearchBatcher::default() }
     }
 
     /// Searches the collection. Concurrent searches are batched.

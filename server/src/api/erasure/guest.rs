@@ -4,7 +4,6 @@
 //! Each step is idempotent, and interrupted erasures are resumed. The consent record is kept, marked as
 //! withdrawn, without a name.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use picpick_engine::{Error, GuestId};
@@ -79,7 +78,6 @@ async fn erase(app: &App, leaving: &GuestErasure) -> Result<String> {
         (leaving.event.clone(), leaving.guest.parse()?, leaving.faces);
     let receipt = app.face_engine().run(move |faces| {
         let open = faces.open_collection(&event)?;
-        let _alone = open.erasing.write().unwrap_or_else(PoisonError::into_inner);
         match open.collection.erase_guest(&id, faces_too) {
             Ok(receipt) => receipt_text(&receipt).map(Some),
             Err(error) if is_unknown_guest(&error) => Ok(None),

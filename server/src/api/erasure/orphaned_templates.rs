@@ -3,8 +3,6 @@
 //!
 //! A guest's row is written before the template and deleted after it: a template without a row has no guest.
 
-use std::sync::PoisonError;
-
 use picpick_engine::{Error, GuestId};
 use sqlx::Row as _;
 
@@ -20,7 +18,6 @@ pub async fn erase(app: &App, stray: &GuestErasure) -> Result<()> {
     let (event, id): (_, GuestId) = (stray.event.clone(), stray.guest.parse()?);
     let receipt = app.face_engine().run(move |faces| {
         let open = faces.open_collection(&event)?;
-        let _alone = open.erasing.write().unwrap_or_else(PoisonError::into_inner);
         match open.collection.erase_guest(&id, false) {
             Ok(receipt) => receipt_text(&receipt).map(Some),
             Err(Error::NotFound { kind: "guest", .. }) => Ok(None),

@@ -1,5 +1,3 @@
-use std::sync::PoisonError;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use picpick_engine::{Collection, Error, FaceId};
@@ -112,8 +110,7 @@ async fn apply(
         let name = event.clone();
         let outcome = app.face_engine().run(move |faces| {
             let open = faces.open_collection(&name)?;
-            let _no_erasure = open.erasing.read().unwrap_or_else(PoisonError::into_inner);
-            Ok(work(&open.collection))
+            Ok(open.collection.hold_erasures(|| work(&open.collection)).flatten())
         });
         match outcome.await? {
             Err(Error::SharedPhoto { photo }) => {

@@ -4,7 +4,8 @@
 //! (non-mated probe) searches once, through the code of the product's search.
 
 use anyhow::{Context, Result, bail};
-use picpick_engine::{Accepted, Face, Gallery, Pack, Photo, PhotoId, Scoring};
+use picpick_engine::bench::Accepted;
+use picpick_engine::{Face, Gallery, Pack, Photo, PhotoId, Scoring};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;

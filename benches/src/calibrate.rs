@@ -18,9 +18,8 @@
 //! so an event's own threshold is too strict.
 
 use anyhow::{Context, Result};
-use picpick_engine::{
-    FPIR, Face, FaceId, Gallery, PAIRS_MIN, Pack, Photo, PhotoId, Pipeline, subject,
-};
+use picpick_engine::thresholds::Estimate;
+use picpick_engine::{Face, FaceId, Gallery, Pack, Photo, PhotoId, Pipeline};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -46,7 +45,7 @@ pub struct CalibrateArgs {
 const SIZES: [usize; 4] = [300, 700, 1500, 4500];
 /// Number of people in one photo of an event.
 const PEOPLE_PER_PHOTO: usize = 4;
-const FPIRS: [f64; 2] = [0.01, FPIR];
+const FPIRS: [f64; 2] = [0.01, Estimate::FPIR];
 
 #[derive(Serialize)]
 struct CalibrateReport {
@@ -142,7 +141,7 @@ fn analyse_all(
         let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         let found = pipeline.analyse(&bytes).with_context(|| format!("analysing {picture}"))?;
         let (size, choice) = ((found.width, found.height), picpick_engine::Subject::Central);
-        let central = subject(&found.faces, size, choice, picture).ok().cloned();
+        let central = choice.choose(&found.faces, size, picture).ok().cloned();
         let id = PhotoId::of(picture.as_bytes());
         let photo = Photo {
             id,
@@ -237,7 +236,7 @@ fn row(faces: usize, fpir: f64, events: &[EventResult]) -> CalibrateRow {
 
 fn measure_real(pack: &Pack, photos: &[Photo]) -> Result<RealPhotos> {
     let gallery = gallery(pack, photos)?;
-    let found = gallery.calibration(FPIR);
+    let found = gallery.calibration(Estimate::FPIR);
     Ok(RealPhotos {
         faces: gallery.face_count(),
         photos: found.photos,
@@ -277,7 +276,7 @@ fn show(setup: &Setup, report: &CalibrateReport) -> Result<()> {
         (Some(threshold), Some(low), Some(high)) => {
             println!("estimate from them: {threshold:.3} ({low:.3} to {high:.3})");
         }
-        _ => println!("no estimate from them: it needs at least {PAIRS_MIN} pairs"),
+        _ => println!("no estimate from them: it needs at least {} pairs", Estimate::PAIRS_MIN),
     }
     Ok(())
 }

@@ -7,7 +7,8 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use picpick_engine::{Collection, DEFAULT_PACK, DataDir, Pack, Sink as _};
+use picpick_engine::indexing::Sink as _;
+use picpick_engine::{Collection, DataDir, Pack};
 use picpick_tests::album::Album;
 use picpick_tests::poses::Poses;
 use picpick_tests::synthetic_head::head_of;
@@ -81,7 +82,7 @@ pub fn run(setup: &Setup, args: &FirstPhotoArgs) -> Result<()> {
 /// seconds that updating index and people took. The service must be stopped.
 fn fill(service: &Service, event: &str, faces_min: usize) -> Result<(usize, f64)> {
     let data = DataDir::open(&service.sandbox.data(), None)?;
-    let pack = Pack::builtin(DEFAULT_PACK)?;
+    let pack = Pack::builtin(Pack::DEFAULT)?;
     let collection = Collection::open(&data, event, &pack)?;
     let mut number = 0;
     while collection.gallery().face_count() < faces_min {

@@ -48,7 +48,7 @@ pub fn run(setup: &Setup, args: &PairsArgs) -> Result<()> {
     let mut scores = Vec::with_capacity(pairs.len());
     for (a, b, same) in &pairs {
         let score = match (faces.get(a), faces.get(b)) {
-            (Some(Some(a)), Some(Some(b))) => picpick_engine::cosine(&a.embedding, &b.embedding),
+            (Some(Some(a)), Some(Some(b))) => a.similarity(b),
             _ => {
                 without_face += 1;
                 -1.0

@@ -3,7 +3,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use picpick_engine::{Collection, DataDir, Face, FaceId, Photo, PhotoId, RetentionPolicy, Sink};
+use picpick_engine::indexing::Sink;
+use picpick_engine::{Collection, DataDir, Face, FaceId, Photo, PhotoId, RetentionPolicy};
 use serde::Serialize;
 
 use crate::setup::Setup;

@@ -1,8 +1,7 @@
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use picpick_engine::{
-    DecodeLimits, Face, Liveness, Models, Pack, Pipeline, Precision, Provider, Subject, subject,
-};
+use picpick_engine::liveness::Liveness;
+use picpick_engine::{DecodeLimits, Face, Models, Pack, Pipeline, Precision, Provider, Subject};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[derive(Args)]
 pub struct Setup {
     /// Model pack: the name of a built-in pack, or the path of a pack file (.toml)
-    #[arg(long, global = true, default_value = picpick_engine::DEFAULT_PACK)]
+    #[arg(long, global = true, default_value = picpick_engine::Pack::DEFAULT)]
     pack: String,
     /// Precision of the models; 'auto' takes the fastest that passes its check
     #[arg(long, global = true, value_enum, default_value = "auto")]
@@ -130,7 +129,8 @@ pub fn central_faces(
             PictureRole::Selfie => pipeline.analyse_query(&bytes),
         };
         let found = found.with_context(|| format!("analysing {}", path.display()))?;
-        Ok(subject(&found.faces, (found.width, found.height), Subject::Central, picture)
+        Ok(Subject::Central
+            .choose(&found.faces, (found.width, found.height), picture)
             .ok()
             .cloned())
     };

@@ -5,16 +5,6 @@
 
 use crate::matcher::ThresholdOffset;
 
-/// The target FPIR, 0..1: the share of strangers to whom a search shows a photo. The packs' thresholds are
-/// fitted to it.
-pub const FPIR: f64 = 0.003;
-
-/// Pairs of different people below which no threshold is estimated. With 500 pairs the quantile depends on 25
-/// of them, and the interval is ± 0.05; with 150 it is ± 0.09, half of the largest threshold offset. Range:
-/// 200 to 5,000. Cost: with a lower one the next hundred photos may change the estimate a lot. Measure with
-/// `picpick-bench calibrate`.
-pub const PAIRS_MIN: usize = 500;
-
 /// Allowance for people who appear together, whose estimated threshold is higher than that of strangers: they
 /// may be relatives, and the light is the same for all. LFW's 930 pairs of people who share a picture give a
 /// threshold of 0.56 (0.52 to 0.61), strangers give 0.44.
@@ -43,6 +33,16 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// The target FPIR, 0..1: the share of strangers to whom a search shows a photo. The packs' thresholds are
+    /// fitted to it.
+    pub const FPIR: f64 = 0.003;
+
+    /// Pairs of different people below which no threshold is estimated. With 500 pairs the quantile depends on 25
+    /// of them, and the interval is ± 0.05; with 150 it is ± 0.09, half of the largest threshold offset. Range:
+    /// 200 to 5,000. Cost: with a lower one the next hundred photos may change the estimate a lot. Measure with
+    /// `picpick-bench calibrate`.
+    pub const PAIRS_MIN: usize = 500;
+
     /// Returns the threshold offset to advise for a pack's threshold of `formula`. It is 0 unless even the
     /// lower end of the interval, minus the 0.1 that people who appear together explain, is above `formula`.
     pub fn recommended_offset(&self, formula: f32) -> ThresholdOffset {
@@ -87,7 +87,7 @@ fn binned(scores: &[f32]) -> Vec<usize> {
 
 /// Estimates the threshold at which a search among `faces` faces (clamped to 100 to 1,000,000, as in the
 /// packs' formula) has the false positive rate `fpir`, from scores of different people. `pairs` is the number
-/// of independent pairs among them. Sorts the scores. Returns `None` below [`PAIRS_MIN`].
+/// of independent pairs among them. Sorts the scores. Returns `None` below [`Estimate::PAIRS_MIN`].
 ///
 /// With a false match rate m per comparison, FPIR = 1 − (1 − m)^N ≈ m · N, so the threshold is the score at
 /// which the tail falls to `fpir` / N, about 1e-6. No event has enough pairs to count that, so the tail is
@@ -107,7 +107,7 @@ fn binned(scores: &[f32]) -> Vec<usize> {
 /// wider, although many pairs share a person: with 20 to 400 people, each compared with each, the spread is
 /// 0.93 to 1.03 times this.
 pub fn estimate(scores: &mut [f32], pairs: usize, faces: usize, fpir: f64) -> Option<Estimate> {
-    if pairs < PAIRS_MIN || scores.is_empty() {
+    if pairs < Estimate::PAIRS_MIN || scores.is_empty() {
         return None;
     }
     scores.sort_by(f32::total_cmp);
@@ -199,7 +199,7 @@ mod tests {
         assert!(larger.threshold > found.threshold + 0.03, "more faces, more false matches");
         let laxer = estimate(&mut scores, 2_000, 3_000, 0.01).unwrap();
         assert!(laxer.threshold < found.threshold);
-        let fewer = estimate(&mut scores, PAIRS_MIN, 3_000, 0.003).unwrap();
+        let fewer = estimate(&mut scores, Estimate::PAIRS_MIN, 3_000, 0.003).unwrap();
         let width = |found: &Estimate| found.high - found.low;
         assert!((width(&fewer) / width(&found) - 2.0).abs() < 0.01, "a quarter of the pairs");
         assert!(width(&fewer) < 0.12, "as narrow as PAIRS_MIN promises: {}", width(&fewer));
@@ -227,9 +227,12 @@ mod tests {
 
     #[test]
     fn few_pairs_and_no_scores_give_no_threshold() {
-        assert_eq!(estimate(&mut normal(999, 0.0, 0.1), PAIRS_MIN - 1, 1_000, FPIR), None);
-        assert_eq!(estimate(&mut [], 1_000, 1_000, FPIR), None);
-        let alike = estimate(&mut [1.0; 1_000], 1_000, 1_000, FPIR).unwrap();
+        assert_eq!(
+            estimate(&mut normal(999, 0.0, 0.1), Estimate::PAIRS_MIN - 1, 1_000, Estimate::FPIR),
+            None
+        );
+        assert_eq!(estimate(&mut [], 1_000, 1_000, Estimate::FPIR), None);
+        let alike = estimate(&mut [1.0; 1_000], 1_000, 1_000, Estimate::FPIR).unwrap();
         assert_eq!((alike.threshold, alike.low, alike.high), (1.0, 1.0, 1.0));
     }
 

@@ -16,7 +16,7 @@ pub enum Weakness {
 
 /// Expected recall below which a face is weak. Range 0.5 to 0.8: a higher value flags faces that most guests
 /// will find, a lower one leaves out some that many guests will miss.
-pub const RECALL_WEAK: f32 = 2.0 / 3.0;
+const RECALL_WEAK: f32 = 2.0 / 3.0;
 
 /// Values at 0, 0.1 … 1, with linear interpolation.
 type Table = [f32; 11];
@@ -64,14 +64,16 @@ fn worst(parts: &Quality) -> (f32, Weakness) {
 }
 
 /// Returns the probability that a clear selfie of the person finds the face, 0..1.
-pub fn recall_expected(parts: &Quality) -> f32 {
+fn recall_expected(parts: &Quality) -> f32 {
     worst(parts).0
 }
 
-/// Returns why the face will be missed easily; `None` if it will be found reliably.
-pub fn weakness(parts: &Quality) -> Option<Weakness> {
-    let (recall, weakness) = worst(parts);
-    (recall < RECALL_WEAK).then_some(weakness)
+impl Weakness {
+    /// Returns why the face will be missed easily; `None` if it will be found reliably.
+    pub fn of(parts: &Quality) -> Option<Self> {
+        let (recall, weakness) = worst(parts);
+        (recall < RECALL_WEAK).then_some(weakness)
+    }
 }
 
 /// The expected recall of a set of photos, and its weak faces by reason.
@@ -98,7 +100,7 @@ impl Coverage {
         for parts in faces {
             coverage.faces += 1;
             coverage.recall_sum += f64::from(recall_expected(parts));
-            match weakness(parts) {
+            match Weakness::of(parts) {
                 Some(Weakness::Small) => coverage.small += 1,
                 Some(Weakness::Blurred) => coverage.blurred += 1,
                 Some(Weakness::Turned) => coverage.turned += 1,
@@ -159,19 +161,19 @@ mod tests {
 
     #[test]
     fn the_worst_part_is_named_and_decides() {
-        assert_eq!(weakness(&GOOD), None);
+        assert_eq!(Weakness::of(&GOOD), None);
         for (parts, lacking) in [
             (Quality { size: 0.01, sharpness: 0.4, ..GOOD }, Weakness::Small),
             (Quality { sharpness: 0.2, ..GOOD }, Weakness::Blurred),
             (Quality { pose: 0.0, ..GOOD }, Weakness::Turned),
             (Quality { sharpness: f32::NAN, ..GOOD }, Weakness::Blurred),
         ] {
-            assert_eq!(weakness(&parts), Some(lacking), "{parts:?}");
+            assert_eq!(Weakness::of(&parts), Some(lacking), "{parts:?}");
             assert!(recall_expected(&parts) < RECALL_WEAK);
         }
         // The softness that follows from a small size does not count as blur too.
-        assert_eq!(weakness(&Quality { size: 0.2, sharpness: 0.6, ..GOOD }), None);
-        assert_eq!(weakness(&Quality { sharpness: 0.4, ..GOOD }), Some(Weakness::Blurred));
+        assert_eq!(Weakness::of(&Quality { size: 0.2, sharpness: 0.6, ..GOOD }), None);
+        assert_eq!(Weakness::of(&Quality { sharpness: 0.4, ..GOOD }), Some(Weakness::Blurred));
     }
 
     #[test]

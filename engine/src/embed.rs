@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use crate::align::CROP_SIDE_PX;
 use crate::detect::planes;
 use crate::error::{Error, Result};
+use crate::face::Face;
 use crate::fs::durable;
 use crate::models::manifest;
 use crate::models::runtime::{Model, Provider, Runtime};
@@ -189,8 +190,15 @@ pub(crate) fn read_bf16_check(file: &Path) -> Option<Bf16Check> {
 }
 
 /// Returns the cosine of two unit embeddings, -1..1.
-pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+impl Face {
+    /// Returns the cosine of the two faces' embeddings, -1..1.
+    pub fn similarity(&self, other: &Face) -> f32 {
+        cosine(&self.embedding, &other.embedding)
+    }
 }
 
 /// Scales `values` to L2 norm 1; `None` if the norm is not finite or not above 1e-12.

@@ -3,38 +3,41 @@ use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 use crate::error::{Error, Result};
 use crate::picture::Picture;
 
-/// Encodes `picture` as a JPEG whose longer side is at most `side_px_max`; never enlarges it. `quality`:
-/// 1..=100. The JPEG has no metadata (place, camera, name), because only the pixels are passed in.
-pub fn to_jpeg(picture: &Picture, side_px_max: u32, quality: i32) -> Result<Vec<u8>> {
-    let longer = picture.width().max(picture.height()).max(1);
-    let scale = (f64::from(side_px_max) / f64::from(longer)).min(1.0);
-    let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
-    let (width, height) = (side(picture.width()), side(picture.height()));
-    let reduced = if scale < 1.0 {
-        Some(picture.cut(picture.frame(), width, height, (width, height))?)
-    } else {
-        None
-    };
-    let shown = reduced.as_ref().unwrap_or(picture);
-    let failed = |error: turbojpeg::Error| Error::Image { reason: format!("encoding: {error}") };
-    let mut compressor = Compressor::new().map_err(failed)?;
-    compressor.set_quality(quality).map_err(failed)?;
-    // Half the colour resolution in both directions, as usual for photos on the web.
-    compressor.set_subsamp(Subsamp::Sub2x2).map_err(failed)?;
-    let image = Image {
-        pixels: shown.pixels(),
-        width: width as usize,
-        pitch: width as usize * 3,
-        height: height as usize,
-        format: PixelFormat::RGB,
-    };
-    compressor.compress_to_vec(image).map_err(failed)
+impl Picture {
+    /// Encodes the picture as a JPEG whose longer side is at most `side_px_max`; never enlarges it. `quality`:
+    /// 1..=100. The JPEG has no metadata (place, camera, name), because only the pixels are passed in.
+    pub fn to_jpeg(&self, side_px_max: u32, quality: i32) -> Result<Vec<u8>> {
+        let longer = self.width().max(self.height()).max(1);
+        let scale = (f64::from(side_px_max) / f64::from(longer)).min(1.0);
+        let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
+        let (width, height) = (side(self.width()), side(self.height()));
+        let reduced = if scale < 1.0 {
+            Some(self.cut(self.frame(), width, height, (width, height))?)
+        } else {
+            None
+        };
+        let shown = reduced.as_ref().unwrap_or(self);
+        let failed =
+            |error: turbojpeg::Error| Error::Image { reason: format!("encoding: {error}") };
+        let mut compressor = Compressor::new().map_err(failed)?;
+        compressor.set_quality(quality).map_err(failed)?;
+        // Half the colour resolution in both directions, as usual for photos on the web.
+        compressor.set_subsamp(Subsamp::Sub2x2).map_err(failed)?;
+        let image = Image {
+            pixels: shown.pixels(),
+            width: width as usize,
+            pitch: width as usize * 3,
+            height: height as usize,
+            format: PixelFormat::RGB,
+        };
+        compressor.compress_to_vec(image).map_err(failed)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::{DecodeLimits, decode, probe};
+    use crate::decode::DecodeLimits;
 
     #[test]
     fn a_derivative_keeps_proportions_and_is_never_enlarged() {
@@ -44,8 +47,8 @@ mod tests {
         {
             let picture =
                 Picture::new(size.0, size.1, vec![90; (size.0 * size.1 * 3) as usize]).unwrap();
-            let jpeg = to_jpeg(&picture, 200, 80).unwrap();
-            let back = decode(&jpeg, &probe(&jpeg, &limits).unwrap(), &limits).unwrap();
+            let jpeg = picture.to_jpeg(200, 80).unwrap();
+            let back = Picture::decode(&jpeg, &limits).unwrap();
             assert_eq!((back.width(), back.height()), expected);
             assert!(back.pixels().iter().all(|value| value.abs_diff(90) < 3));
         }

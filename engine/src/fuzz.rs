@@ -4,6 +4,9 @@ use crate::face::Photo;
 use crate::people::Corrections;
 use crate::store::record;
 
+pub use crate::index::{HnswIndex, Index};
+pub use crate::people::{People, PersonFace};
+
 /// Decodes a photo's row as the store holds it, decrypted; `None` if it is malformed.
 pub fn read_row(bytes: &[u8]) -> Option<Photo> {
     record::decode(bytes)

@@ -4,7 +4,7 @@
 //! `index` (derived, rebuildable). A selfie passes through the first four, then `template` → `matcher` → photos.
 
 mod align;
-mod backup;
+pub mod backup;
 mod calibrate;
 mod clock;
 mod collection;
@@ -25,10 +25,10 @@ pub mod fuzz;
 mod guest;
 mod ids;
 mod index;
-mod liveness;
+pub mod liveness;
 mod matcher;
 mod models;
-mod object_store;
+pub mod object_store;
 mod people;
 mod picture;
 mod pipeline;
@@ -36,45 +36,57 @@ mod quality;
 mod store;
 mod template;
 
-pub use backup::{Backup, BackupSummary, RestoreSummary};
-pub use calibrate::{Estimate, FPIR, Histogram, PAIRS_MIN};
 pub use collection::{
-    Calibration, Collection, FaceOfPerson, Gallery, GuestPhotos, KnownFace, KnownPhoto, LostMatch,
-    Match, PersonDetails, PreviewCounts, Scoring, SearchOutcome, SearchQuery, ThresholdPreview,
-    free_bytes,
+    Collection, FaceOfPerson, Gallery, KnownFace, KnownPhoto, Match, Scoring, SearchOutcome,
+    SearchQuery,
 };
-pub use coverage::{Coverage, RECALL_WEAK, Weakness, recall_expected, weakness};
-pub use crypto::{
-    BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer, PublicKey, Vault, memory_is_locked,
-};
-pub use data_dir::{CollectionInfo, CollectionResidue, DataDir, Residue, RetentionPolicy};
-pub use decode::{DecodeLimits, decode, media_type, probe};
-pub use embed::{Bf16Check, Precision, cosine};
-pub use encode::to_jpeg;
-pub use erasure_log::{
-    PurgeSubject, RECEIPT_SCHEMA, Receipt, ReceiptBody, ScanExtent, verify_chain,
-};
+pub use coverage::{Coverage, Weakness};
+pub use crypto::{BlobSealer, Vault};
+pub use data_dir::{CollectionInfo, DataDir, RetentionPolicy};
+pub use decode::DecodeLimits;
+pub use embed::Precision;
 pub use error::{Error, Result};
 pub use face::{Face, Photo};
-pub use guest::{Claim, Guest, NewMatch};
 pub use ids::{CollectionId, FaceId, GuestId, PhotoId};
-pub use index::{EXACT_FACES_MAX, ExactIndex, Hit, HnswIndex, Index, kernel_name};
-pub use liveness::{
-    ATTACK_LIVE_MIN, Challenge, FailureReason, FrameAnalysis, Guidance, HeadTurn, LiveFace,
-    Liveness, Pose, Progress,
-};
-pub use matcher::{Accepted, MatchKind, ThresholdOffset, threshold};
-pub use models::manifest::{DEFAULT_PACK, Matching, Pack};
-pub use models::runtime::{Provider, Runtime, cpu_flags, cpu_name, has_amx_bf16};
+pub use matcher::MatchKind;
+pub use models::manifest::Pack;
+pub use models::runtime::{Provider, Runtime};
 pub use models::{Models, PackStatus};
-pub use object_store::{
-    Encryption, ObjectMeta, ObjectStore, S3Config, SecretString, is_s3, open_object_store,
-};
-pub use people::{People, Person, PersonFace};
+pub use people::Person;
 pub use picture::{Picture, Region};
-pub use pipeline::{
-    Analysis, PhotoSource, Pipeline, ProgressEvent, RunOptions, Sink, Summary, Timings, bf16_check,
-    index_photos,
-};
-pub use quality::{QUALITY_LOW, Quality};
-pub use template::{Subject, Template, subject};
+pub use pipeline::{Analysis, Pipeline, Timings};
+pub use quality::Quality;
+pub use template::{Subject, Template};
+
+/// The guests of a collection: visitors who passed verification and see only their own photos.
+pub mod guests {
+    pub use crate::collection::GuestPhotos;
+    pub use crate::guest::{Claim, Guest, NewMatch};
+}
+
+/// Indexing of many photos, with bounded queues and bounded memory.
+pub mod indexing {
+    pub use crate::pipeline::{
+        PhotoSource, ProgressEvent, RunOptions, Sink, Summary, index_photos,
+    };
+}
+
+/// Signed receipts of erasures, and scans of a data folder for residue of erased data.
+pub mod receipts {
+    pub use crate::crypto::PublicKey;
+    pub use crate::data_dir::{CollectionResidue, Residue};
+    pub use crate::erasure_log::{PurgeSubject, Receipt, ReceiptBody, ScanExtent};
+}
+
+/// The match threshold of a collection: its estimate from the collection's own photos, and the owner's offset.
+pub mod thresholds {
+    pub use crate::calibrate::{Estimate, Histogram};
+    pub use crate::collection::{Calibration, LostMatch, PreviewCounts, ThresholdPreview};
+    pub use crate::matcher::ThresholdOffset;
+}
+
+/// Exposes private types to the benchmarks in `benches`. Not part of the public interface.
+#[doc(hidden)]
+pub mod bench {
+    pub use crate::matcher::Accepted;
+}

@@ -14,12 +14,12 @@ pub struct Quality {
     pub pose: f32,
 }
 
-/// Score below which a face seeds no cluster and has a higher threshold. Range 0.1 to 0.5: a higher one loses
-/// recall on side faces, a lower one lets blurred faces match strangers. Measure with `picpick-bench
-/// accuracy`.
-pub const QUALITY_LOW: f32 = 0.25;
-
 impl Quality {
+    /// Score below which a face seeds no cluster and has a higher threshold. Range 0.1 to 0.5: a higher one loses
+    /// recall on side faces, a lower one lets blurred faces match strangers. Measure with `picpick-bench
+    /// accuracy`.
+    pub const LOW: f32 = 0.25;
+
     /// Computes the quality of the face with `landmarks` in photo pixels, aligned to `crop` (112 × 112).
     pub fn of(landmarks: &Landmarks, crop: &Picture) -> Self {
         Self { size: size(landmarks), sharpness: sharpness(crop), pose: pose(landmarks) }
@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn tiny_turned_and_flat_faces_are_not() {
         assert!(
-            Quality::of(&FRONT.map(|[x, y]| [x / 6.0, y / 6.0]), &stripes(4)).score() < QUALITY_LOW
+            Quality::of(&FRONT.map(|[x, y]| [x / 6.0, y / 6.0]), &stripes(4)).score()
+                < Quality::LOW
         );
         let mut profile = FRONT;
         profile[2][0] = 84.0;

@@ -33,49 +33,46 @@ pub struct Template {
     pub pack: String,
 }
 
-/// Chooses the subject among `faces` of a picture of `size` (width, height); `photo` names the picture in
-/// errors.
-///
-/// # Errors
-/// - `Error::NoFace` if there is no face.
-/// - `Error::ManyFaces` if no face is clearly the largest.
-/// - `Error::NoSuchFace` if there is no n-th face.
-pub fn subject<'a>(
-    faces: &'a [Face],
-    size: (u32, u32),
-    choice: Subject,
-    photo: &str,
-) -> Result<&'a Face> {
-    let area = |face: &Face| face.bbox[2].max(0) as f32 * face.bbox[3].max(0) as f32;
-    let none = || Error::NoFace { photo: photo.to_owned() };
-    match choice {
-        Subject::Clear => {
-            let largest =
-                faces.iter().max_by(|a, b| area(a).total_cmp(&area(b))).ok_or_else(none)?;
-            let clear = |other: &Face| {
-                other.id == largest.id || area(largest) >= SUBJECT_AREA_RATIO * area(other)
-            };
-            if faces.iter().all(clear) {
-                return Ok(largest);
+impl Subject {
+    /// Chooses the subject among `faces` of a picture of `size` (width, height); `photo` names the picture in
+    /// errors.
+    ///
+    /// # Errors
+    /// - `Error::NoFace` if there is no face.
+    /// - `Error::ManyFaces` if no face is clearly the largest.
+    /// - `Error::NoSuchFace` if there is no n-th face.
+    pub fn choose<'a>(self, faces: &'a [Face], size: (u32, u32), photo: &str) -> Result<&'a Face> {
+        let area = |face: &Face| face.bbox[2].max(0) as f32 * face.bbox[3].max(0) as f32;
+        let none = || Error::NoFace { photo: photo.to_owned() };
+        match self {
+            Subject::Clear => {
+                let largest =
+                    faces.iter().max_by(|a, b| area(a).total_cmp(&area(b))).ok_or_else(none)?;
+                let clear = |other: &Face| {
+                    other.id == largest.id || area(largest) >= SUBJECT_AREA_RATIO * area(other)
+                };
+                if faces.iter().all(clear) {
+                    return Ok(largest);
+                }
+                Err(Error::ManyFaces { photo: photo.to_owned(), faces: faces.len() })
             }
-            Err(Error::ManyFaces { photo: photo.to_owned(), faces: faces.len() })
-        }
-        Subject::Central => {
-            let off_centre = |face: &Face| {
-                let [x, y, width, height] = face.bbox.map(|side| side as f32);
-                (x + width / 2.0 - size.0 as f32 / 2.0)
-                    .hypot(y + height / 2.0 - size.1 as f32 / 2.0)
-            };
-            faces.iter().min_by(|a, b| off_centre(a).total_cmp(&off_centre(b))).ok_or_else(none)
-        }
-        Subject::Nth(received) => {
-            let mut sorted: Vec<&Face> = faces.iter().collect();
-            sorted.sort_by_key(|face| face.bbox);
-            let missing = || match faces.len() {
-                0 => none(),
-                faces => Error::NoSuchFace { photo: photo.to_owned(), faces, received },
-            };
-            received.checked_sub(1).and_then(|i| sorted.get(i).copied()).ok_or_else(missing)
+            Subject::Central => {
+                let off_centre = |face: &Face| {
+                    let [x, y, width, height] = face.bbox.map(|side| side as f32);
+                    (x + width / 2.0 - size.0 as f32 / 2.0)
+                        .hypot(y + height / 2.0 - size.1 as f32 / 2.0)
+                };
+                faces.iter().min_by(|a, b| off_centre(a).total_cmp(&off_centre(b))).ok_or_else(none)
+            }
+            Subject::Nth(received) => {
+                let mut sorted: Vec<&Face> = faces.iter().collect();
+                sorted.sort_by_key(|face| face.bbox);
+                let missing = || match faces.len() {
+                    0 => none(),
+                    faces => Error::NoSuchFace { photo: photo.to_owned(), faces, received },
+                };
+                received.checked_sub(1).and_then(|i| sorted.get(i).copied()).ok_or_else(missing)
+            }
         }
     }
 }
@@ -140,8 +137,8 @@ mod tests {
             face(2, [0, 0, 60, 60], [1.0, 0.0], 0.9),
         );
         let near = face(3, [600, 0, 90, 90], [1.0, 0.0], 0.9);
-        let choose = |faces: &[Face], choice| {
-            subject(faces, (400, 200), choice, "p").map(|face| face.id.0[0])
+        let choose = |faces: &[Face], choice: Subject| {
+            choice.choose(faces, (400, 200), "p").map(|face| face.id.0[0])
         };
         assert_eq!(choose(&[large.clone(), small.clone()], Subject::Clear).unwrap(), 1);
         assert!(matches!(

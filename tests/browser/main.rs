@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use picpick_engine::{Picture, to_jpeg};
+use picpick_engine::Picture;
 use picpick_tests::album::{Album, variant};
 use picpick_tests::degrade::{self, Defect};
 use picpick_tests::poses::Poses;
@@ -97,7 +97,7 @@ const MANY: usize = 300;
 /// Creates a small, different photo at each of `paths` in `folder`.
 fn small_photos(folder: &Path, paths: impl Iterator<Item = String>) {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let grey = to_jpeg(&drawn((96, 64), |u, v| [u, 2.0 * v, 80.0]), 96, 80).unwrap();
+    let grey = drawn((96, 64), |u, v| [u, 2.0 * v, 80.0]).to_jpeg(96, 80).unwrap();
     for path in paths {
         let file = folder.join(path);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();

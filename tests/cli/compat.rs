@@ -1,8 +1,9 @@
 use std::path::Path;
 
+use picpick_engine::indexing::Sink as _;
 use picpick_engine::{
-    Collection, DEFAULT_PACK, DataDir, Face, FaceId, GuestId, Match, Pack, Person, Photo, PhotoId,
-    Scoring, Sink, Template,
+    Collection, DataDir, Face, FaceId, GuestId, Match, Pack, Person, Photo, PhotoId, Scoring,
+    Template,
 };
 use picpick_tests::harness::copy;
 use picpick_tests::{Outcome, Sandbox, fixture, sandbox};
@@ -80,7 +81,7 @@ fn probe(embedding: &Value) -> Face {
 
 /// Opens a collection, which must not warn: nothing is damaged, and nothing derived is made again.
 fn open(data: &DataDir, name: &str) -> Collection {
-    let collection = Collection::open(data, name, &Pack::builtin(DEFAULT_PACK).unwrap()).unwrap();
+    let collection = Collection::open(data, name, &Pack::builtin(Pack::DEFAULT).unwrap()).unwrap();
     assert_eq!(collection.warnings(), [""; 0], "{name}");
     collection
 }
@@ -323,7 +324,7 @@ fn a_backup_from_before_the_redesign_is_restored() {
     let data = DataDir::open(&sandbox.data(), Some(&keyring)).unwrap();
     let expected = fixture::document("expected.json");
     // The first opening applies the erasures after the backup.
-    let pack = Pack::builtin(DEFAULT_PACK).unwrap();
+    let pack = Pack::builtin(Pack::DEFAULT).unwrap();
     let first = Collection::open(&data, COLLECTIONS[0], &pack).unwrap();
     assert_eq!(first.warnings(), ["interrupted erasures were completed"]);
     drop(first);

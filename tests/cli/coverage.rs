@@ -1,6 +1,4 @@
-use picpick_engine::{
-    DEFAULT_PACK, DecodeLimits, Pack, Pipeline, Precision, Provider, Quality, Weakness, weakness,
-};
+use picpick_engine::{DecodeLimits, Pack, Pipeline, Precision, Provider, Quality, Weakness};
 use picpick_tests::degrade::{self, Defect};
 use picpick_tests::pictures::Drawing;
 use picpick_tests::{PARTY, file_names, models, sample, sandbox};
@@ -9,7 +7,7 @@ use serde_json::Value;
 /// Only the overall quality and the landmarks are stored; size, pose and sharpness are computed from them.
 #[test]
 fn quality_parts_are_recomputed_from_the_stored_face() {
-    let pack = Pack::builtin(DEFAULT_PACK).unwrap();
+    let pack = Pack::builtin(Pack::DEFAULT).unwrap();
     let only = Precision::Only(Provider::Cpu);
     let pipeline = Pipeline::load(models(), &pack, only, DecodeLimits::default()).unwrap();
     let mut faces = 0;
@@ -26,7 +24,10 @@ fn quality_parts_are_recomputed_from_the_stored_face() {
             faces += 1;
         }
         if let Some(lacking) = lacking {
-            assert_eq!(seen.qualities.iter().map(weakness).collect::<Vec<_>>(), [Some(lacking)]);
+            assert_eq!(
+                seen.qualities.iter().map(Weakness::of).collect::<Vec<_>>(),
+                [Some(lacking)]
+            );
         }
     };
     for name in PARTY {

@@ -2,7 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use picpick_engine::{Collection, DEFAULT_PACK, DataDir, Pack};
+use picpick_engine::{Collection, DataDir, Pack};
 use picpick_tests::{Outcome, Sandbox, Tmpfs, sample, sandbox};
 use serde_json::json;
 
@@ -48,7 +48,7 @@ fn a_newer_format_is_refused_and_left_unchanged() {
 fn a_collection_in_use_is_refused_until_it_is_free() {
     let sandbox = party();
     let data = DataDir::open(&sandbox.data(), None).unwrap();
-    let pack = Pack::builtin(DEFAULT_PACK).unwrap();
+    let pack = Pack::builtin(Pack::DEFAULT).unwrap();
     let open = Collection::open(&data, "Event", &pack).unwrap();
     let photo = sample("biden.jpg");
     let index = ["index", "Event", photo.to_str().unwrap()];
@@ -213,7 +213,7 @@ fn unknown_and_invalid_names_are_refused() {
     );
     assert_contains(
         &sandbox.run(["collections", "create", "Other", "--pack", "nope"]).failed(1),
-        &["nope", DEFAULT_PACK],
+        &["nope", Pack::DEFAULT],
     );
     assert_eq!(sandbox.done(["collections", "list"])["collections"].as_array().unwrap().len(), 1);
 }

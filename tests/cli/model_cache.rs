@@ -1,7 +1,7 @@
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use picpick_engine::{DEFAULT_PACK, Models, Pack};
+use picpick_engine::{Models, Pack};
 use picpick_tests::album::sha256;
 use picpick_tests::{Outcome, Sandbox, models, sample, sandbox};
 
@@ -10,7 +10,7 @@ fn holds(bytes: &[u8], word: &str) -> bool {
 }
 
 fn default_pack() -> [PathBuf; 2] {
-    let found = models().resolve(&Pack::builtin(DEFAULT_PACK).unwrap()).unwrap();
+    let found = models().resolve(&Pack::builtin(Pack::DEFAULT).unwrap()).unwrap();
     [found.detector, found.embedder]
 }
 
@@ -62,11 +62,11 @@ fn block_quantised_weights_are_dequantised() {
 fn a_damaged_model_is_refused_with_both_sums() {
     let sandbox = sandbox!();
     let cache = cache_copy(&sandbox);
-    assert_eq!(compare(&sandbox, &cache, DEFAULT_PACK).status, 0);
+    assert_eq!(compare(&sandbox, &cache, Pack::DEFAULT).status, 0);
     for path in default_pack() {
         let copy = cache.join("models").join(path.file_name().unwrap());
         flip(&copy);
-        let message = compare(&sandbox, &cache, DEFAULT_PACK).failed(1);
+        let message = compare(&sandbox, &cache, Pack::DEFAULT).failed(1);
         let (expected, received) =
             (sha256(&std::fs::read(&path).unwrap()), sha256(&std::fs::read(&copy).unwrap()));
         for part in [copy.to_str().unwrap(), &expected, &received] {
@@ -74,7 +74,7 @@ fn a_damaged_model_is_refused_with_both_sums() {
         }
         std::fs::copy(&path, &copy).unwrap();
     }
-    assert_eq!(compare(&sandbox, &cache, DEFAULT_PACK).status, 0);
+    assert_eq!(compare(&sandbox, &cache, Pack::DEFAULT).status, 0);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_missing_model_names_the_command_that_fetches_it() {
     let cache = cache_copy(&sandbox);
     let [_, embedder] = default_pack();
     std::fs::remove_file(cache.join("models").join(embedder.file_name().unwrap())).unwrap();
-    let message = compare(&sandbox, &cache, DEFAULT_PACK).failed(1);
+    let message = compare(&sandbox, &cache, Pack::DEFAULT).failed(1);
     assert!(message.contains("sface") && message.contains("picpick models fetch"), "{message}");
 }
 
@@ -162,5 +162,5 @@ fn packs_are_listed_with_their_licences() {
     let liveness = &listed["liveness"];
     assert!(liveness["fetched"] == true && liveness["licence"] == "MIT", "{liveness}");
     let message = sandbox.run(["models", "fetch", "--pack", "nope"]).failed(1);
-    assert!(message.contains("nope") && message.contains(DEFAULT_PACK), "{message}");
+    assert!(message.contains("nope") && message.contains(Pack::DEFAULT), "{message}");
 }

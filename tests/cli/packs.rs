@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use picpick_engine::{DEFAULT_PACK, Pack};
+use picpick_engine::Pack;
 use picpick_tests::{PARTY, Sandbox, file_names, models, sample, sandbox};
 
 const SECOND: &str = "centerface-mobilefacenet";
@@ -30,7 +30,7 @@ impl Embedder {
     fn parts(self) -> (PathBuf, &'static str) {
         let (pack, lines) = match self {
             Embedder::Sface => {
-                (DEFAULT_PACK, "dim = 128\nchannels = \"rgb\"\nmean = 0.0\nstd = 1.0")
+                (Pack::DEFAULT, "dim = 128\nchannels = \"rgb\"\nmean = 0.0\nstd = 1.0")
             }
             Embedder::Mobilefacenet => {
                 (SECOND, "dim = 512\nchannels = \"rgb\"\nmean = 127.0\nstd = 128.0")
@@ -92,12 +92,12 @@ fn a_collection_refuses_another_pack() {
     let selfie = sample("obama.jpg").to_str().unwrap().to_owned();
     for arguments in [["search", "Event", &selfie], ["index", "Event", &selfie]] {
         let message = sandbox.run(arguments.iter().chain(&["--pack", SECOND])).failed(1);
-        for part in ["'Event'", DEFAULT_PACK, SECOND] {
+        for part in ["'Event'", Pack::DEFAULT, SECOND] {
             assert!(message.contains(part), "{message}");
         }
     }
     assert_eq!(sandbox.done(["collections", "show", "Event"])["photos"], 1);
-    assert_eq!(sandbox.json(["search", "Event", &selfie, "--pack", DEFAULT_PACK]).0, 0);
+    assert_eq!(sandbox.json(["search", "Event", &selfie, "--pack", Pack::DEFAULT]).0, 0);
 }
 
 /// The detectors are read from `../shared/models`; the test prints which of them are missing and skips those.
@@ -170,7 +170,7 @@ fn external_detectors_find_the_party_faces() {
 fn a_pack_with_wrong_content_is_refused() {
     let sandbox = sandbox!();
     let (sface, _) = Embedder::Sface.parts();
-    let detector = models().resolve(&Pack::builtin(DEFAULT_PACK).unwrap()).unwrap().detector;
+    let detector = models().resolve(&Pack::builtin(Pack::DEFAULT).unwrap()).unwrap().detector;
     let manifest = bring(&sandbox, &detector, "yunet", "", Embedder::Sface);
     let right = std::fs::read_to_string(&manifest).unwrap();
     let (expected, received) = ("0123456789abcdef".repeat(4), sha256(&sface));

@@ -3,10 +3,13 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use picpick_engine::guests::{Claim, Guest};
+use picpick_engine::indexing::{RunOptions, index_photos};
+use picpick_engine::receipts::PurgeSubject;
+use picpick_engine::thresholds::ThresholdOffset;
 use picpick_engine::{
-    Claim, Collection, DEFAULT_PACK, DataDir, DecodeLimits, Error, Face, FaceId, Guest, GuestId,
-    Pack, PhotoId, Pipeline, Precision, Provider, PurgeSubject, RunOptions, Scoring, Subject,
-    Template, ThresholdOffset, index_photos, subject,
+    Collection, DataDir, DecodeLimits, Error, Face, FaceId, GuestId, Pack, PhotoId, Pipeline,
+    Precision, Provider, Scoring, Subject, Template,
 };
 use picpick_tests::synthetic::keep;
 use picpick_tests::{PARTY, models, sample};
@@ -16,7 +19,7 @@ use tempfile::TempDir;
 const PHOTOS: [&str; 4] = ["obama2.jpg", "obama3.jpg", "biden.jpg", "sample4.jpg"];
 
 fn pack() -> Pack {
-    Pack::builtin(DEFAULT_PACK).unwrap()
+    Pack::builtin(Pack::DEFAULT).unwrap()
 }
 
 fn pipeline() -> &'static Arc<Pipeline> {
@@ -91,7 +94,7 @@ impl Event {
 fn face_of(selfie: &str) -> Face {
     let seen = pipeline().analyse_query(&std::fs::read(sample(selfie)).unwrap()).unwrap();
     let size = (seen.width, seen.height);
-    subject(&seen.faces, size, Subject::Clear, selfie).unwrap().clone()
+    Subject::Clear.choose(&seen.faces, size, selfie).unwrap().clone()
 }
 
 fn template(selfie: &str) -> Template {

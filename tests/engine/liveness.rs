@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use picpick_engine::{
-    Challenge, Error, FailureReason, FrameAnalysis, Guidance, HeadTurn, Picture, Progress, cosine,
-    to_jpeg,
+use picpick_engine::liveness::{
+    Challenge, FailureReason, FrameAnalysis, Guidance, HeadTurn, Progress,
 };
+use picpick_engine::{Error, Picture};
 use picpick_tests::guest::{angles, sway};
 use picpick_tests::synthetic_head::{drawn, head_of, studio};
 
@@ -13,7 +13,7 @@ use picpick_tests::synthetic_head::{drawn, head_of, studio};
 const FRAME_MS: u64 = 700;
 
 fn look(picture: &Picture) -> FrameAnalysis {
-    let jpeg = to_jpeg(picture, u32::MAX, 90).unwrap();
+    let jpeg = picture.to_jpeg(u32::MAX, 90).unwrap();
     studio().pipeline.analyse_frame(&studio().liveness, &jpeg).unwrap()
 }
 
@@ -105,7 +105,7 @@ fn turning_the_other_way_is_a_wrong_turn() {
 #[test]
 fn the_same_frame_in_another_file_is_a_replay() {
     let head = head_of("biden.jpg");
-    let jpeg = to_jpeg(&head.turned(0.0, 0.0, [0.0; 2]), u32::MAX, 90).unwrap();
+    let jpeg = head.turned(0.0, 0.0, [0.0; 2]).to_jpeg(u32::MAX, 90).unwrap();
     // A JPEG of the same picture with a comment segment.
     let other = picpick_tests::album::variant(&jpeg, 7);
     assert_ne!(jpeg, other);
@@ -121,7 +121,7 @@ fn the_same_frame_in_another_file_is_a_replay() {
 fn a_reencoded_frame_is_a_replay() {
     let head = head_of("biden.jpg");
     let (straight, again) = (head.turned(0.0, 0.0, [0.0; 2]), head.turned(0.0, 0.0, [0.0; 2]));
-    let coarse = to_jpeg(&again, u32::MAX, 60).unwrap();
+    let coarse = again.to_jpeg(u32::MAX, 60).unwrap();
     let coarse = studio().pipeline.analyse_frame(&studio().liveness, &coarse).unwrap();
     let mut challenge = sideways();
     let Progress::Wait(asked) = challenge.advance(&look(&straight), 0) else {
@@ -186,7 +186,7 @@ fn turned_heads_have_the_pose_that_they_were_given() {
             let turned = look(&head.turned(yaw, 0.0, [3.0, -2.0])).face.expect(name);
             let seen = turned.pose.yaw - straight.pose.yaw;
             assert!((seen - yaw).abs() < 9.0, "{name}: given {yaw}, seen {seen}");
-            let likeness = cosine(&turned.face.embedding, &straight.face.embedding);
+            let likeness = turned.face.similarity(&straight.face);
             assert!(likeness > 0.4, "{name} at {yaw}: {likeness}");
         }
     }
@@ -221,7 +221,7 @@ fn challenges_differ() {
 
 #[test]
 fn hostile_bytes_are_an_error() {
-    let jpeg = to_jpeg(&head_of("biden.jpg").frame, u32::MAX, 80).unwrap();
+    let jpeg = head_of("biden.jpg").frame.to_jpeg(u32::MAX, 80).unwrap();
     for bytes in [&b""[..], b"\xff\xd8\xff", &[0; 4096], &jpeg[..jpeg.len() / 40], b"<svg/>"] {
         let error = studio().pipeline.analyse_frame(&studio().liveness, bytes).unwrap_err();
         assert!(matches!(error, Error::Image { .. }), "{error}");
@@ -237,7 +237,7 @@ fn hostile_bytes_are_an_error() {
 fn frames_are_analysed_in_parallel() {
     let head = head_of("biden.jpg");
     let frames: Vec<Vec<u8>> = (0..8)
-        .map(|nth| to_jpeg(&head.turned(nth as f32 * 4.0 - 14.0, 0.0, [0.0; 2]), 640, 90).unwrap())
+        .map(|nth| head.turned(nth as f32 * 4.0 - 14.0, 0.0, [0.0; 2]).to_jpeg(640, 90).unwrap())
         .collect();
     let yaw = |jpeg: &Vec<u8>| {
         studio().pipeline.analyse_frame(&studio().liveness, jpeg).unwrap().face.unwrap().pose.yaw

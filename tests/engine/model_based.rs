@@ -5,10 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use picpick_engine::{
-    Collection, DEFAULT_PACK, DataDir, FaceId, Pack, Photo, PhotoId, Scoring, Sink, Template,
-    cosine,
-};
+use picpick_engine::indexing::Sink;
+use picpick_engine::{Collection, DataDir, FaceId, Pack, Photo, PhotoId, Scoring, Template};
 use picpick_tests::{Rng, synthetic, times};
 
 /// Number of different photos: enough for some hundred faces, few enough that photos are put repeatedly.
@@ -47,7 +45,7 @@ struct ModelTest {
 impl ModelTest {
     fn new(folder: &Path, rng: Rng) -> Self {
         let (data, pack) =
-            (DataDir::open(folder, None).unwrap(), Pack::builtin(DEFAULT_PACK).unwrap());
+            (DataDir::open(folder, None).unwrap(), Pack::builtin(Pack::DEFAULT).unwrap());
         data.create("Event", pack.id(), &synthetic::keep()).unwrap();
         let collection = Some(Collection::open(&data, "Event", &pack).unwrap());
         let photo = |number| synthetic::photo(number as u32, pack.id());
@@ -114,7 +112,7 @@ impl ModelTest {
             let mut near = Vec::new();
             let (mut must, mut may) = (false, false);
             for face in faces {
-                let similarity = cosine(&face.embedding, &probe.embedding);
+                let similarity = face.similarity(&probe);
                 let poor = if face.quality < 0.25 { POOR_FACE_BAR } else { 0.0 };
                 must |= similarity >= SIMILARITY_MIN + poor + CODE_ERROR;
                 if similarity >= SIMILARITY_MIN - CODE_ERROR {

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use picpick_engine::{Encryption, ObjectMeta, ObjectStore, open_object_store};
+use picpick_engine::object_store::{self, Encryption, ObjectMeta, ObjectStore};
 use picpick_tests::{CorruptingProxy, S3Server, Tmpfs};
 
 const LARGE_BYTES: usize = 20 * 1024 * 1024;
@@ -15,13 +15,13 @@ const LARGE_BYTES: usize = 20 * 1024 * 1024;
 fn bucket(bucket: &str, prefix: &str) -> Box<dyn ObjectStore> {
     let server = S3Server::start();
     let at = format!("s3://{}/{prefix}", server.says(bucket));
-    let place = open_object_store(&at, Some(&server.access())).unwrap();
+    let place = object_store::open(&at, Some(&server.access())).unwrap();
     assert_eq!(place.name(), at);
     place
 }
 
 fn folder(at: &Path) -> Box<dyn ObjectStore> {
-    let place = open_object_store(at.to_str().unwrap(), None).unwrap();
+    let place = object_store::open(at.to_str().unwrap(), None).unwrap();
     assert_eq!(place.name(), at.to_str().unwrap());
     place
 }
@@ -109,7 +109,7 @@ fn a_bucket_encrypts_as_configured() {
         (Encryption::Kms(Some("key-1".into())), ("aws:kms", Some("key-1"))),
     ] {
         let at = format!("s3://{}/encryption", server.says("plain"));
-        let place = open_object_store(&at, Some(&server.access().with_encryption(asked))).unwrap();
+        let place = object_store::open(&at, Some(&server.access().with_encryption(asked))).unwrap();
         for (name, bytes) in [("small", &bytes[..100]), ("large", &bytes[..])] {
             place.put(name, bytes).unwrap();
             let found = server.encryption(server.says("plain"), &format!("encryption/{name}"));
@@ -240,7 +240,7 @@ fn objects_are_deleted_on_a_service_without_versioning() {
     let secret = server.says("secret_access_key");
     let access = server.access_at(&without.endpoint, "access_key_id", secret);
     let at = format!("s3://{}/unversioned", server.says("plain"));
-    let place = open_object_store(&at, Some(&access)).unwrap();
+    let place = object_store::open(&at, Some(&access)).unwrap();
     place.put("a", b"x").unwrap();
     place.put("ab", b"x").unwrap();
     place.delete("a").unwrap();
@@ -256,15 +256,15 @@ fn denied_access_and_missing_buckets_are_reported() {
     let secret = "n0t-the-secret";
     let wrong = server.access_at(endpoint, "access_key_id", secret);
     let message =
-        fails(open_object_store(&at, Some(&wrong)), &[&at, endpoint, "secret access key"]);
+        fails(object_store::open(&at, Some(&wrong)), &[&at, endpoint, "secret access key"]);
     assert!(!message.contains(secret) && !message.contains(server.says("access_key_id")));
     let stranger = server.access_at(endpoint, "stranger_id", server.says("stranger_secret"));
-    fails(open_object_store(&at, Some(&stranger)), &[&at, endpoint, "denied access"]);
+    fails(object_store::open(&at, Some(&stranger)), &[&at, endpoint, "denied access"]);
     let swapped = server.access_at(endpoint, "stranger_secret", secret);
-    fails(open_object_store(&at, Some(&swapped)), &[&at, endpoint, "access key id"]);
-    let nowhere = open_object_store("s3://picpick-nowhere/a", Some(&server.access()));
+    fails(object_store::open(&at, Some(&swapped)), &[&at, endpoint, "access key id"]);
+    let nowhere = object_store::open("s3://picpick-nowhere/a", Some(&server.access()));
     fails(nowhere, &["s3://picpick-nowhere/a", "no bucket 'picpick-nowhere'", endpoint]);
-    fails(open_object_store(&at, None), &[&at, "credentials"]);
+    fails(object_store::open(&at, None), &[&at, "credentials"]);
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn an_unreachable_endpoint_is_reported_in_time() {
     let start = Instant::now();
     let access = server.access_at(&endpoint, "access_key_id", "secret");
     fails(
-        open_object_store("s3://bucket/a", Some(&access)),
+        object_store::open("s3://bucket/a", Some(&access)),
         &["s3://bucket/a", &endpoint, "no connection", "refused"],
     );
     println!("a closed port is an error after {:?}", start.elapsed());
@@ -286,7 +286,7 @@ fn an_unreachable_endpoint_is_reported_in_time() {
     let start = Instant::now();
     let access = server.access_at(&endpoint, "access_key_id", "secret");
     fails(
-        open_object_store("s3://bucket/a", Some(&access)),
+        object_store::open("s3://bucket/a", Some(&access)),
         &["s3://bucket/a", &endpoint, "did not answer in time"],
     );
     println!("a silent port is an error after {:?}", start.elapsed());
@@ -299,11 +299,11 @@ fn a_self_signed_certificate_is_refused() {
     let at = format!("s3://{}/tls", server.says("plain"));
     let tls = server.says("tls");
     let access = server.access_at(tls, "access_key_id", server.says("secret_access_key"));
-    fails(open_object_store(&at, Some(&access)), &[&at, "no connection", tls, "certificate"]);
+    fails(object_store::open(&at, Some(&access)), &[&at, "no connection", tls, "certificate"]);
     // An endpoint without TLS.
     let plain = server.says("endpoint").replace("http:", "https:");
     let access = server.access_at(&plain, "access_key_id", server.says("secret_access_key"));
-    fails(open_object_store(&at, Some(&access)), &[&at, "no connection", &plain]);
+    fails(object_store::open(&at, Some(&access)), &[&at, "no connection", &plain]);
 }
 
 #[test]
@@ -314,7 +314,7 @@ fn a_corrupted_response_is_an_error() {
     let open = |proxy: &CorruptingProxy| {
         let secret = server.says("secret_access_key");
         let access = server.access_at(&proxy.endpoint, "access_key_id", secret);
-        open_object_store(&at, Some(&access)).unwrap()
+        object_store::open(&at, Some(&access)).unwrap()
     };
     let changed = CorruptingProxy::new(server.says("endpoint"), |answer| {
         let end = answer.len().saturating_sub(100);
@@ -337,7 +337,7 @@ fn a_corrupted_response_is_an_error() {
         *answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 5\r\n\r\nHello".to_vec();
     });
     let access = server.access_at(&foreign.endpoint, "access_key_id", "secret");
-    fails(open_object_store(&at, Some(&access)), &[&at, &foreign.endpoint, "404", "not S3's"]);
+    fails(object_store::open(&at, Some(&access)), &[&at, &foreign.endpoint, "404", "not S3's"]);
 }
 
 #[test]
@@ -378,7 +378,7 @@ fn a_file_instead_of_the_folder_is_refused_and_left_unchanged() {
     let file = sandbox.path().join("backup");
     std::fs::write(&file, "mine").unwrap();
     for at in [file.clone(), file.join("below")] {
-        fails(open_object_store(at.to_str().unwrap(), None), &[at.to_str().unwrap()]);
+        fails(object_store::open(at.to_str().unwrap(), None), &[at.to_str().unwrap()]);
     }
     assert_eq!(std::fs::read(&file).unwrap(), b"mine");
     let place = folder(&sandbox.path().join("other"));

@@ -6,7 +6,9 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use picpick_engine::{Collection, DEFAULT_PACK, DataDir, Pack, Receipt, Sink, verify_chain};
+use picpick_engine::indexing::Sink;
+use picpick_engine::receipts::Receipt;
+use picpick_engine::{Collection, DataDir, Pack};
 use picpick_tests::harness::copy;
 use picpick_tests::power_cut::{Cut, Power};
 use picpick_tests::shim::{FaultKind, Faults, read_trace};
@@ -24,7 +26,7 @@ impl PurgeScene {
         let sandbox = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let scene = Self { sandbox };
         std::fs::create_dir(scene.path("disk")).unwrap();
-        let (data, pack) = (scene.open(), Pack::builtin(DEFAULT_PACK).unwrap());
+        let (data, pack) = (scene.open(), Pack::builtin(Pack::DEFAULT).unwrap());
         for name in ["gone", "kept"] {
             data.create(name, pack.id(), &synthetic::keep()).unwrap();
             let collection = Collection::open(&data, name, &pack).unwrap();
@@ -115,7 +117,7 @@ fn a_purge_interrupted_at_any_call_is_completed_and_leaves_nothing() {
         needles += purged.1;
         let receipts: Vec<Vec<u8>> =
             data.receipts().unwrap().iter().map(|path| std::fs::read(path).unwrap()).collect();
-        let receipts = verify_chain(&receipts, &data.public_key().unwrap()).unwrap();
+        let receipts = Receipt::verify_chain(&receipts, &data.public_key().unwrap()).unwrap();
         assert_eq!(receipts.len(), 1, "{about}: one purge, one receipt");
         check_whole(&data, &about);
         check_old_copy(&scene, &before, &receipts[0], &about);
@@ -129,7 +131,7 @@ fn a_purge_interrupted_at_any_call_is_completed_and_leaves_nothing() {
 
 /// Checks that the collection that was not purged has all its photos.
 fn check_whole(data: &DataDir, about: &str) {
-    let pack = Pack::builtin(DEFAULT_PACK).unwrap();
+    let pack = Pack::builtin(Pack::DEFAULT).unwrap();
     let kept = Collection::open(data, "kept", &pack).unwrap();
     assert!(kept.warnings().is_empty(), "{about}: {:?}", kept.warnings());
     assert_eq!(kept.gallery().photos().len(), PHOTOS as usize, "{about}");

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use picpick_engine::{ObjectMeta, open_object_store};
+use picpick_engine::object_store::{self, ObjectMeta};
 use picpick_tests::album::{Album, place_of, variant};
 use picpick_tests::tcp_proxy::Line;
 use picpick_tests::{Database, Outcome, S3Server, Service, sample, sandbox, service, times};
@@ -34,7 +34,7 @@ fn start(bucket: &str, prefix: &str) -> (Service, Line, Album) {
 fn objects(bucket: &str, prefix: &str) -> Vec<ObjectMeta> {
     let server = S3Server::start();
     let at = format!("s3://{}/{prefix}", server.says(bucket));
-    open_object_store(&at, Some(&server.access())).unwrap().list("").unwrap()
+    object_store::open(&at, Some(&server.access())).unwrap().list("").unwrap()
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn photos_in_a_bucket_are_sealed_and_deleted_with_all_versions() {
         ["original", "thumb", "web"].map(|kind| format!("{}/{photo}.{kind}", album.event));
     assert_eq!(names, expected);
     let at = format!("s3://{bucket}/sealed");
-    let place = open_object_store(&at, Some(&server.access())).unwrap();
+    let place = object_store::open(&at, Some(&server.access())).unwrap();
     for name in &names {
         let bytes = place.get(name).unwrap().unwrap();
         assert!(!bytes.starts_with(&[0xff, 0xd8]), "{name} is not sealed");
@@ -126,7 +126,7 @@ fn photos_are_uploaded_from_a_bucket() {
     let event = owner.new_event(&studio, "Wedding");
     let key = owner.new_key(&studio, "photographer", Some(&event)).is(201).field("key");
     let at = format!("s3://{}/import", server.says("plain"));
-    let place = open_object_store(&at, Some(&server.access())).unwrap();
+    let place = object_store::open(&at, Some(&server.access())).unwrap();
     let picture = std::fs::read(sample("obama.jpg")).unwrap();
     for number in 0..3 {
         place.put(&format!("card-{number}/same.jpg"), &variant(&picture, number)).unwrap();

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use picpick_engine::{DEFAULT_PACK, DecodeLimits, Pack, Pipeline, Precision, Provider};
+use picpick_engine::{DecodeLimits, Pack, Pipeline, Precision, Provider};
 
 use crate::pictures::Drawing;
 use crate::samples::{PARTY, models, sample};
@@ -9,7 +9,7 @@ use crate::sandbox::Sandbox;
 /// Creates a folder in the sandbox with `number` different photos of 300 × 300 px, each a crop around one
 /// face of the sample photos.
 pub fn crowd(sandbox: &Sandbox, number: usize) -> PathBuf {
-    let pack = Pack::builtin(DEFAULT_PACK).unwrap();
+    let pack = Pack::builtin(Pack::DEFAULT).unwrap();
     let cpu = Precision::Only(Provider::Cpu);
     let pipeline = Pipeline::load(models(), &pack, cpu, DecodeLimits::default()).unwrap();
     let mut faces: Vec<(Drawing, [i32; 4])> = Vec::new();

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use picpick_engine::{Picture, to_jpeg};
+use picpick_engine::Picture;
 use serde_json::{Value, json};
 
 use crate::accounts::{Person, new_email};
@@ -79,7 +79,7 @@ fn run_challenges(client: &Client, mut frame: impl FnMut(&str, usize, usize) -> 
         let id = challenge["id"].as_str().unwrap();
         let (mut guidance, mut waited) = (challenge["guidance"].as_str().unwrap().to_owned(), 0);
         for nth in 0..FRAMES_MAX {
-            let jpeg = to_jpeg(&frame(&guidance, waited, nth), u32::MAX, 90).unwrap();
+            let jpeg = frame(&guidance, waited, nth).to_jpeg(u32::MAX, 90).unwrap();
             let answer = send_frame(client, id, jpeg);
             if answer.status != 200 {
                 return answer;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use picpick_engine::{DEFAULT_PACK, Pack};
+use picpick_engine::Pack;
 use tempfile::TempDir;
 
 use crate::oracle::{Oracle, Seen};
@@ -62,7 +62,7 @@ impl Harness {
     pub fn new(program: &str) -> Self {
         let sandbox = tempfile::tempdir_in(MEMORY).or_else(|_| tempfile::tempdir()).unwrap();
         fs::create_dir(sandbox.path().join("disk")).unwrap();
-        let oracle = Oracle::new(Pack::builtin(DEFAULT_PACK).unwrap());
+        let oracle = Oracle::new(Pack::builtin(Pack::DEFAULT).unwrap());
         Self { sandbox, program: program.into(), oracle, next: 0 }
     }
 

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use picpick_engine::{S3Config, SecretString};
+use picpick_engine::object_store::{S3Config, SecretString};
 use serde_json::Value;
 
 use crate::python::installed;

@@ -4,10 +4,8 @@
 
 use std::sync::OnceLock;
 
-use picpick_engine::{
-    DEFAULT_PACK, DecodeLimits, Liveness, Pack, Picture, Pipeline, Precision, Provider, decode,
-    probe, to_jpeg,
-};
+use picpick_engine::liveness::Liveness;
+use picpick_engine::{DecodeLimits, Pack, Picture, Pipeline, Precision, Provider};
 
 use crate::samples::{models, sample as sample_photo};
 
@@ -44,7 +42,7 @@ pub struct LightStudio {
 pub fn studio() -> &'static LightStudio {
     static STUDIO: OnceLock<LightStudio> = OnceLock::new();
     STUDIO.get_or_init(|| {
-        let pack = Pack::builtin(DEFAULT_PACK).unwrap();
+        let pack = Pack::builtin(Pack::DEFAULT).unwrap();
         let cpu = Precision::Only(Provider::Cpu);
         LightStudio {
             pipeline: Pipeline::load(models(), &pack, cpu, DecodeLimits::default()).unwrap(),
@@ -71,7 +69,7 @@ impl Head {
     /// Creates a frame with the largest face of the photo in `bytes` at its centre.
     pub fn of(pipeline: &Pipeline, liveness: &Liveness, bytes: &[u8]) -> Self {
         let limits = DecodeLimits::default();
-        let photo = decode(bytes, &probe(bytes, &limits).unwrap(), &limits).unwrap();
+        let photo = Picture::decode(bytes, &limits).unwrap();
         let found = pipeline.analyse(bytes).unwrap();
         let face = found.faces.iter().max_by_key(|face| face.bbox[3]).expect("a face");
         let [x, y, width, high] = face.bbox.map(|side| side as f32);
@@ -82,7 +80,7 @@ impl Head {
         // Outside the photo its border pixels are repeated: a black bar would look like the edge of a device.
         let frame = drawn(FRAME, |u, v| sample(&photo, left + u * scale, top + v * scale));
         let landmarks = face.landmarks.map(|[x, y]| [(x - left) / scale, (y - top) / scale]);
-        let jpeg = to_jpeg(&frame, u32::MAX, 95).unwrap();
+        let jpeg = frame.to_jpeg(u32::MAX, 95).unwrap();
         let seen =
             pipeline.analyse_frame(liveness, &jpeg).unwrap().face.expect("one face in the frame");
         Self { frame, landmarks, straight_yaw_deg: -seen.pose.yaw }

@@ -7,7 +7,8 @@
 mod simulate_attacks;
 
 use anyhow::{Context, Result, bail};
-use picpick_engine::{ATTACK_LIVE_MIN, DecodeLimits, Liveness, Pipeline, decode, probe, to_jpeg};
+use picpick_engine::liveness::{ATTACK_LIVE_MIN, Liveness};
+use picpick_engine::{DecodeLimits, Picture, Pipeline};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -158,10 +159,10 @@ fn score(
             Ok(())
         };
         add(&bytes, &mut scored.live, &mut scored.without_face)?;
-        let picture = decode(&bytes, &probe(&bytes, &limits)?, &limits)?;
+        let picture = Picture::decode(&bytes, &limits)?;
         for (kind, scores) in AttackKind::ALL.into_iter().zip(&mut scored.attacks) {
             let frame = simulate_attack(&picture, kind, (person * 1000 + nth) as u64)?;
-            add(&to_jpeg(&frame, u32::MAX, JPEG_QUALITY)?, scores, &mut scored.without_face)?;
+            add(&frame.to_jpeg(u32::MAX, JPEG_QUALITY)?, scores, &mut scored.without_face)?;
         }
     }
     Ok(scored)

@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use picpick_engine::{
-    Coverage, DecodeLimits, Gallery, Pack, Photo, Pipeline, Scoring, Subject, decode, probe,
-    subject, to_jpeg,
+    Coverage, DecodeLimits, Gallery, Pack, Photo, Picture, Pipeline, Scoring, Subject,
 };
 use rayon::prelude::*;
 use serde::Serialize;
@@ -195,14 +194,14 @@ impl Bench<'_> {
         let path = self.images.join(&good.path);
         let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         let limits = DecodeLimits::default();
-        let picture = decode(&bytes, &probe(&bytes, &limits)?, &limits)?;
+        let picture = Picture::decode(&bytes, &limits)?;
         let [left, right, ..] = face.landmarks;
         let eyes_px = (left[0] - right[0]).hypot(left[1] - right[1]).max(1.0);
         let picture = degradation.apply(&picture, eyes_px)?;
-        let found = self.pipeline.analyse(&to_jpeg(&picture, u32::MAX, JPEG_QUALITY)?)?;
+        let found = self.pipeline.analyse(&picture.to_jpeg(u32::MAX, JPEG_QUALITY)?)?;
         let not_utf8 = || anyhow!("the path {} is not UTF-8", good.path.display());
         let name = good.path.to_str().ok_or_else(not_utf8)?;
-        let face = subject(&found.faces, (found.width, found.height), Subject::Central, name);
+        let face = Subject::Central.choose(&found.faces, (found.width, found.height), name);
         Ok(photo(name, face.ok().cloned()))
     }
 }

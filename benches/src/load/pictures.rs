@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context as _, Result, bail};
-use picpick_engine::{DecodeLimits, decode, probe, to_jpeg};
+use picpick_engine::{DecodeLimits, Picture};
 
 /// JPEG quality of enlarged selfies, similar to a phone's.
 const SELFIE_QUALITY: i32 = 90;
@@ -57,12 +57,12 @@ pub fn selfies(folder: &Path, count: usize, side_px: Option<u32>) -> Result<Vec<
 
 fn enlarged(jpeg: &[u8], side_px: u32) -> Result<Vec<u8>> {
     let limits = DecodeLimits::default();
-    let picture = decode(jpeg, &probe(jpeg, &limits)?, &limits)?;
+    let picture = Picture::decode(jpeg, &limits)?;
     let scale = f64::from(side_px) / f64::from(picture.width().max(picture.height()));
     let side = |side: u32| (f64::from(side) * scale).round() as u32;
     let (width, height) = (side(picture.width()), side(picture.height()));
     let larger = picture.cut(picture.frame(), width, height, (width, height))?;
-    Ok(to_jpeg(&larger, side_px, SELFIE_QUALITY)?)
+    Ok(larger.to_jpeg(side_px, SELFIE_QUALITY)?)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {

@@ -35,7 +35,7 @@ impl LoadReport {
         idle: IdleLatency,
     ) -> Self {
         Self {
-            processor: picpick_engine::cpu_name(),
+            processor: picpick_engine::Runtime::cpu_name(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             photos,
             faces,

@@ -1,7 +1,5 @@
 //! Backups of collections in an object store, as sealed rows.
-//!
-//! One file writes backups, one restores them. A backup consists of a manifest (`manifest.rs`) and
-//! segments (`segment.rs`).
+//! A backup consists of a manifest and segments.
 
 mod manifest;
 mod restore;

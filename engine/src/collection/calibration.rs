@@ -10,7 +10,7 @@ use crate::calibrate::{self, Estimate, Histogram};
 use crate::embed::cosine;
 use crate::ids::{FaceId, PhotoId};
 use crate::people::Person;
-use crate::quality::QUALITY_LOW;
+use crate::quality::Quality;
 
 /// The maximum number of face pairs compared. Photos are taken in order of their ids, which are hashes of
 /// their content, so the photos left out are a random sample. Range: 10,000 to 10,000,000. Cost: about 0.2 µs
@@ -26,7 +26,7 @@ pub struct Calibration {
     pub pairs: usize,
     /// The number of photos that show such a pair.
     pub photos: usize,
-    /// The threshold estimated from these pairs; `None` if there are fewer than `PAIRS_MIN`.
+    /// The threshold estimated from these pairs; `None` if there are fewer than [`Estimate::PAIRS_MIN`].
     pub own: Option<Estimate>,
     /// The scores of these pairs (two per pair), and of people with themselves (one per good face).
     pub histogram: Histogram,
@@ -110,7 +110,7 @@ impl Gallery {
         persons: &'a [Person],
         person: usize,
     ) -> Option<Member<'a>> {
-        let known = self.faces.get(face).filter(|known| known.quality >= QUALITY_LOW)?;
+        let known = self.faces.get(face).filter(|known| known.quality >= Quality::LOW)?;
         let centroid = &persons.get(person)?.centroid;
         let embedding = self.index.embedding(face)?;
         Some(Member { person, centroid, bbox: known.bbox, embedding })
@@ -121,7 +121,7 @@ impl Gallery {
     /// it.
     fn with_itself(&self, person: &Person) -> Vec<f32> {
         let good = |face: &FaceId| {
-            let known = self.faces.get(face).filter(|known| known.quality >= QUALITY_LOW)?;
+            let known = self.faces.get(face).filter(|known| known.quality >= Quality::LOW)?;
             Some((known.photo, self.index.embedding(face)?))
         };
         if person.faces.len() < 2 {
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn a_pair_counts_once_however_often_it_is_seen() {
         let found = gallery(&[seen(1, &[1, 2]), seen(2, &[1, 2]), seen(3, &[1, 3]), seen(4, &[4])]);
-        let found = found.calibration(calibrate::FPIR);
+        let found = found.calibration(Estimate::FPIR);
         assert_eq!((found.pairs, found.photos, found.own), (2, 3, None));
         assert_eq!(found.histogram.different.iter().sum::<usize>(), 4, "two scores a pair");
         assert_eq!(found.histogram.same.iter().sum::<usize>(), 5, "3 of person 1, 2 of person 2");
@@ -234,8 +234,8 @@ mod tests {
         let mut poor = face(2, 2);
         poor.quality = 0.1;
         let one = [photo(1, vec![face(1, 1), twice]), photo(2, vec![face(2, 1), poor])];
-        assert_eq!(gallery(&one).calibration(calibrate::FPIR).pairs, 0);
-        let empty = gallery(&[]).calibration(calibrate::FPIR);
+        assert_eq!(gallery(&one).calibration(Estimate::FPIR).pairs, 0);
+        let empty = gallery(&[]).calibration(Estimate::FPIR);
         assert_eq!((empty.pairs, empty.photos, empty.own), (0, 0, None));
     }
 
@@ -245,9 +245,9 @@ mod tests {
         let five =
             |number: u64| [0, 1, 5, 14, 30].map(|step| (number + step * (1 + number / 60)) % 60);
         let photos: Vec<Photo> = (0..120).map(|number| seen(number, &five(number))).collect();
-        let clean = gallery(&photos).calibration(calibrate::FPIR);
+        let clean = gallery(&photos).calibration(Estimate::FPIR);
         let own = clean.own.unwrap();
-        assert!(clean.pairs >= calibrate::PAIRS_MIN, "{}", clean.pairs);
+        assert!(clean.pairs >= Estimate::PAIRS_MIN, "{}", clean.pairs);
         // Cosines of independent unit vectors of 64 numbers have a standard deviation of 1/8; a false
         // positive rate of 0.003/600 is 4.4 standard deviations out.
         assert!((own.low..own.high).contains(&0.55), "{own:?}");
@@ -261,7 +261,7 @@ mod tests {
         });
         let with: Vec<Photo> = portraits.chain(photos.iter().skip(10).cloned()).collect();
         let moved =
-            gallery(&with).calibration(calibrate::FPIR).own.unwrap().threshold - own.threshold;
+            gallery(&with).calibration(Estimate::FPIR).own.unwrap().threshold - own.threshold;
         assert!(moved.abs() < 0.05, "{moved}");
     }
 }

@@ -78,6 +78,31 @@ impl Collection {
     /// - `NotFound`: the collection does not have one of the photos; nothing was erased.
     pub fn delete_photos(&self, ids: &[PhotoId]) -> Result<Receipt> {
         let _alone = self.lock_erasures()?;
+        self.delete_photos_locked(ids)
+    }
+
+    /// Erases those of the photos that the collection has, as [`Collection::delete_photos`], and calls `then`
+    /// before a face can be added again. The receipt is `None` if the collection has none of the photos. After an
+    /// error `then` was not called.
+    pub fn delete_photos_then<T>(
+        &self,
+        ids: &[PhotoId],
+        then: impl FnOnce() -> T,
+    ) -> Result<(Option<Receipt>, T)> {
+        let _alone = self.lock_erasures()?;
+        let known: Vec<PhotoId> = {
+            let gallery = self.gallery();
+            ids.iter().copied().filter(|id| gallery.photo(id).is_some()).collect()
+        };
+        let receipt = match known.is_empty() {
+            true => None,
+            false => Some(self.delete_photos_locked(&known)?),
+        };
+        Ok((receipt, then()))
+    }
+
+    /// Does the work of `delete_photos`. The caller holds `erasure_lock` exclusively.
+    fn delete_photos_locked(&self, ids: &[PhotoId]) -> Result<Receipt> {
         let mut gallery = self.gallery();
         if let Some(missing) = ids.iter().find(|id| gallery.photo(id).is_none()) {
             return Err(Error::NotFound { kind: "photo", id: missing.to_string() });
@@ -97,12 +122,14 @@ impl Collection {
     /// # Errors
     /// - `NotFound`: the collection does not have one of the faces; nothing was erased.
     pub fn delete_faces(&self, ids: &[FaceId]) -> Result<Receipt> {
+        let _alone = self.lock_erasures()?;
         self.erase_faces(ids, false, None)
     }
 
     /// Erases all these faces of one person at that person's request. As `delete_faces`; the receipt names a
     /// person as its subject.
     pub fn erase_person(&self, ids: &[FaceId]) -> Result<Receipt> {
+        let _alone = self.lock_erasures()?;
         self.erase_faces(ids, true, None)
     }
 
@@ -113,19 +140,19 @@ impl Collection {
     /// # Errors
     /// - `NotFound`: the collection has no such guest.
     pub fn erase_guest(&self, id: &GuestId, faces: bool) -> Result<Receipt> {
-        self.catch_up()?;
+        let _alone = self.lock_erasures()?;
         let guest = self.guest(id)?;
         let theirs = if faces { self.gallery().faces_of_guest(&guest)? } else { Vec::new() };
         self.erase_faces(&theirs, true, Some(id))
     }
 
+    /// Erases faces, and the guest with them. The caller holds `erasure_lock` exclusively.
     fn erase_faces(
         &self,
         ids: &[FaceId],
         person: bool,
         guest: Option<&GuestId>,
     ) -> Result<Receipt> {
-        let _alone = self.lock_erasures()?;
         let mut gallery = self.gallery();
         let mut photos = Vec::with_capacity(ids.len());
         for id in ids {
@@ -156,7 +183,7 @@ impl Collection {
         Ok(key.last_chunk().copied().unwrap_or_default())
     }
 
-    /// Writes the log entry and deletes the rows. The caller holds `erasure_lock`.
+    /// Writes the log entry and deletes the rows. The caller holds `erasure_lock` exclusively.
     fn begin(&self, what: ErasedData) -> Result<(Erasure, ErasureOutcome)> {
         let enter = || self.erasure_log.ledger.append(self.info.id, what.clone());
         // Set first: an entry whose write returned an error may be in the erasure log all the same.

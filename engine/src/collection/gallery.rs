@@ -132,7 +132,7 @@ impl Gallery {
 
     /// Returns the threshold that another offset would give.
     pub fn threshold_with(&self, offset: ThresholdOffset) -> f32 {
-        matcher::threshold(self.index.len(), &self.matching) + offset.value()
+        self.matching.threshold(self.index.len()) + offset.value()
     }
 
     /// Returns the owner's threshold offset, which is added to the pack's formula.

@@ -13,9 +13,8 @@ mod threshold_offset;
 mod threshold_preview;
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::data_dir::{CollectionInfo, DataDir};
 use crate::erasure_log::ErasureLog;
@@ -23,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::face::{Face, Photo};
 use crate::guest::Guest;
 use crate::ids::{FaceId, PhotoId};
-use crate::index::{EXACT_FACES_MAX, ExactIndex, HnswIndex, Index};
+use crate::index::{EXACT_FACES_MAX, ExactIndex, HnswIndex, Index, kernel_name};
 use crate::matcher::{Accepted, MatchKind};
 use crate::models::manifest::{Matching, Pack};
 use crate::pipeline::Sink;
@@ -35,7 +34,7 @@ use erase::PendingErasures;
 pub use gallery::{Gallery, KnownFace, KnownPhoto, Scoring};
 pub use guests::GuestPhotos;
 use guests::GuestRegistry;
-pub use people::{FaceOfPerson, PersonDetails};
+pub use people::FaceOfPerson;
 pub use threshold_preview::{LostMatch, PreviewCounts, ThresholdPreview};
 
 /// A collection opened for indexing, search and erasure, by one process at a time.
@@ -56,8 +55,9 @@ pub struct Collection {
     /// Whether the erasure log may contain an erasure that is not complete, because it is in progress or an
     /// error ended it.
     erasure_pending: AtomicBool,
-    /// Serialises erasures. Held from the log entry until the receipt is issued.
-    erasure_lock: Mutex<()>,
+    /// Held exclusively by an erasure, from the log entry until the receipt is issued, and shared by
+    /// [`Collection::hold_erasures`].
+    erasure_lock: RwLock<()>,
     /// Serialises changes of the derived state: refreshes of index and people, and the owner's corrections of
     /// people.
     refresh_lock: Mutex<()>,
@@ -138,7 +138,7 @@ impl Collection {
             config,
             erasure_log,
             erasure_pending: AtomicBool::new(false),
-            erasure_lock: Mutex::default(),
+            erasure_lock: RwLock::default(),
             refresh_lock: Mutex::default(),
             warnings,
         };
@@ -197,6 +197,12 @@ impl Collection {
             Ok(run_search(&gallery, accepted, search.similarity_min, search.top))
         };
         searches.iter().map(answered).collect()
+    }
+
+    /// Returns the name of the SIMD kernel that searches use on this processor: "avx512-vnni", "avx2", "neon"
+    /// or "portable".
+    pub fn kernel() -> &'static str {
+        kernel_name()
     }
 
     fn check_pack(&self, template: &Template) -> Result<()> {
@@ -379,10 +385,4 @@ fn graph_of(
 fn empty_index(reason: &str, dim: usize, warnings: &mut Vec<String>) -> HnswIndex {
     warnings.push(format!("the stored index is rebuilt from the photos: {reason}"));
     HnswIndex::new(dim)
-}
-
-/// Returns the free space of the file system that contains `path`, in bytes.
-pub fn free_bytes(path: &Path) -> Option<u64> {
-    let found = path.ancestors().find(|ancestor| ancestor.exists())?;
-    rustix::fs::statvfs(found).ok().map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize))
 }

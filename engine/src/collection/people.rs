@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::face::Photo;
 use crate::ids::{FaceId, PhotoId};
 use crate::people::{Corrections, People, Person, PersonRef};
-use crate::quality::QUALITY_LOW;
+use crate::quality::Quality;
 use crate::store::{DerivedState, OwnerSetting, Store};
 
 /// A person with its faces, for display.
@@ -208,7 +208,7 @@ impl Gallery {
     }
 
     fn is_good(&self, face: &FaceId) -> bool {
-        self.face(face).is_some_and(|face| face.quality >= QUALITY_LOW)
+        self.face(face).is_some_and(|face| face.quality >= Quality::LOW)
     }
 
     /// Returns a photo that shows two of these people, if there is one.

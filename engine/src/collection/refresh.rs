@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError, RwLockWriteGuard};
 
 use super::erase::PendingErasures;
 use super::gallery::person_faces;
@@ -75,16 +75,32 @@ impl Collection {
         Ok(())
     }
 
+    /// Runs `work`, which must erase nothing itself; erasures wait until it ends. What adds faces, and reads the
+    /// files of photos for it, runs in `work`: a receipt attests counts, so nothing may be added during an erasure.
+    ///
+    /// # Errors
+    /// An erasure that an earlier error left pending could not be completed; `work` did not run.
+    pub fn hold_erasures<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
+        loop {
+            // `work` may call `catch_up`, which must find nothing pending: it would wait for this shared lock.
+            self.catch_up()?;
+            let _held = self.erasure_lock.read().unwrap_or_else(PoisonError::into_inner);
+            if !self.erasure_pending.load(Ordering::SeqCst) {
+                return Ok(work());
+            }
+        }
+    }
+
     /// Acquires the erasure lock and first completes an erasure that an earlier error left pending.
-    pub(super) fn lock_erasures(&self) -> Result<MutexGuard<'_, ()>> {
-        let alone = self.erasure_lock.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn lock_erasures(&self) -> Result<RwLockWriteGuard<'_, ()>> {
+        let alone = self.erasure_lock.write().unwrap_or_else(PoisonError::into_inner);
         if self.erasure_pending.load(Ordering::SeqCst) {
             self.complete_pending_erasures()?;
         }
         Ok(alone)
     }
 
-    /// Completes all pending erasures and rebuilds gallery and guests. The caller holds `erasure_lock`.
+    /// Completes all pending erasures and rebuilds gallery and guests. The caller holds `erasure_lock` exclusively.
     fn complete_pending_erasures(&self) -> Result<()> {
         let _still = self.lock_refresh();
         let mut gallery = self.gallery();

@@ -13,7 +13,7 @@ use crate::guest::Guest;
 use crate::ids::{FaceId, PhotoId};
 use crate::matcher::{self, ThresholdOffset};
 use crate::people::Person;
-use crate::quality::QUALITY_LOW;
+use crate::quality::Quality;
 
 /// The maximum number of guests sampled, in order of their ids, which are random. Cost: two searches per
 /// guest.
@@ -186,12 +186,12 @@ impl Gallery {
             .filter_map(|id| Some((*id, *self.face(id)?, self.index.embedding(id)?)))
             .collect();
         // Low-quality faces are searched for, but are not part of the mean that searches for others.
-        let good = faces.iter().filter(|(_, known, _)| known.quality >= QUALITY_LOW);
+        let good = faces.iter().filter(|(_, known, _)| known.quality >= Quality::LOW);
         let others = LeaveOneOutMean::of(good.map(|(.., embedding)| embedding.as_slice()));
         let (mut found, mut kept) = (HashSet::new(), HashSet::new());
         let mut missed = Vec::new();
         for (face, known, embedding) in &faces {
-            let template = match known.quality >= QUALITY_LOW {
+            let template = match known.quality >= Quality::LOW {
                 true => others.without(embedding),
                 false => others.all(),
             };

@@ -26,10 +26,10 @@ pub(crate) use entry::{CollectionMetadata, KeyringEntry, PurgedEntry};
 pub(crate) use keyring::Keyring;
 pub(crate) use keys_file::{BackupRecord, is_keys_file};
 pub(crate) use secret::Secret;
-pub use secret::memory_is_locked;
+pub(crate) use secret::memory_is_locked;
 pub use signing::PublicKey;
 pub(crate) use signing::Signer;
-pub use vault::{BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer, Vault};
+pub use vault::{BlobSealer, Vault};
 
 const NONCE_BYTES: usize = 12;
 

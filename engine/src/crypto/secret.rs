@@ -115,7 +115,7 @@ fn shield(page: *mut c_void) -> bool {
 }
 
 /// Returns whether all secrets so far are in memory that is locked and excluded from core dumps.
-pub fn memory_is_locked() -> bool {
+pub(crate) fn memory_is_locked() -> bool {
     let draws = Secret::random().is_ok();
     draws && POOL.lock().unwrap_or_else(PoisonError::into_inner).locked
 }

@@ -10,11 +10,6 @@ use super::{RowNames, Sealer, Secret, Signer};
 use crate::error::Result;
 use crate::ids::CollectionId;
 
-/// Plaintext bytes per sealed chunk of a blob. The last chunk may be shorter, and is empty for an empty blob.
-pub const BLOB_CHUNK_BYTES: usize = 64 << 10;
-/// Bytes that sealing adds to a chunk: a nonce of 12 and a tag of 16.
-pub const BLOB_CHUNK_EXTRA_BYTES: usize = 12 + 16;
-
 /// A sealer of small secrets. Its key is derived from the keyring's signing key and outlives every
 /// collection.
 pub struct Vault {
@@ -58,11 +53,16 @@ pub struct BlobSealer {
 }
 
 impl BlobSealer {
+    /// Plaintext bytes per sealed chunk of a blob. The last chunk may be shorter, and is empty for an empty blob.
+    pub const CHUNK_BYTES: usize = 64 << 10;
+    /// Bytes that sealing adds to a chunk: a nonce of 12 and a tag of 16.
+    pub const CHUNK_EXTRA_BYTES: usize = 12 + 16;
+
     pub(crate) fn of(data_key: &Secret, collection: CollectionId) -> Result<Self> {
         Ok(Self { sealer: Sealer::new(data_key.derive("picpick photos")?), collection })
     }
 
-    /// Seals chunk `index` of the blob called `name`. `plain` has `BLOB_CHUNK_BYTES` bytes, or fewer if the
+    /// Seals chunk `index` of the blob called `name`. `plain` has [`BlobSealer::CHUNK_BYTES`] bytes, or fewer if the
     /// chunk is the `last`.
     pub fn seal(&self, name: &str, index: u64, last: bool, plain: &[u8]) -> Result<Vec<u8>> {
         self.sealer.seal(&self.context(name, index, last), plain)
@@ -100,7 +100,7 @@ mod tests {
         let key = Secret::random().unwrap();
         let of = |id| BlobSealer::of(&key, CollectionId([id; 16])).unwrap();
         let sealed = of(1).seal("a", 0, true, b"photo").unwrap();
-        assert_eq!(sealed.len(), 5 + BLOB_CHUNK_EXTRA_BYTES);
+        assert_eq!(sealed.len(), 5 + BlobSealer::CHUNK_EXTRA_BYTES);
         assert_eq!(of(1).open("a", 0, true, &sealed).unwrap().as_slice(), b"photo");
         assert!(of(2).open("a", 0, true, &sealed).is_err(), "another collection");
         assert!(of(1).open("b", 0, true, &sealed).is_err(), "another blob");

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::clock::unix_now_s;
 use crate::crypto::{
     BlobSealer, CollectionMetadata, Keyring, KeyringEntry, PublicKey, Secret, Vault,
+    memory_is_locked,
 };
 use crate::erasure_log::ErasureLog;
 use crate::error::{Error, Result};
@@ -112,6 +113,17 @@ impl DataDir {
     /// entries.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Returns the free space of the file system that contains `path`, in bytes.
+    pub fn free_bytes(path: &Path) -> Option<u64> {
+        let found = path.ancestors().find(|ancestor| ancestor.exists())?;
+        rustix::fs::statvfs(found).ok().map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    /// Returns whether all keys so far are in memory that is locked and excluded from core dumps.
+    pub fn memory_is_locked() -> bool {
+        memory_is_locked()
     }
 
     /// Returns the public key that verifies this studio's receipts.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::erasure_log::{PurgeSubject, Receipt, verify_chain};
+use crate::erasure_log::{PurgeSubject, Receipt};
 use crate::face::{Face, Photo};
 use crate::ids::{FaceId, PhotoId};
 
@@ -120,7 +120,7 @@ fn receipts_of_several_purges_are_chained() {
     }
     let files: Vec<Vec<u8>> =
         data.receipts().unwrap().iter().map(|path| std::fs::read(path).unwrap()).collect();
-    assert_eq!(verify_chain(&files, &data.public_key().unwrap()).unwrap().len(), 3);
+    assert_eq!(Receipt::verify_chain(&files, &data.public_key().unwrap()).unwrap().len(), 3);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Decodes JPEG, PNG and WebP photos to upright RGB pictures, with the EXIF orientation applied.
 //!
-//! The format is detected from the bytes, never from a file name. [`probe`] computes the memory and time
+//! The format is detected from the bytes, never from a file name. [`Picture::probe`] computes the memory and time
 //! that decoding will cost from the file's structure, and checks them against limits before allocating.
 
 mod jpeg;
@@ -82,7 +82,7 @@ struct DecodeCost {
     pixel_passes: u64,
 }
 
-/// The size and decoding cost of a photo, returned by [`probe`] and required by [`decode`].
+/// The size and decoding cost of a photo, returned by [`Picture::probe`].
 #[derive(Clone, Copy, Debug)]
 pub struct PhotoHeader {
     coding: Coding,
@@ -97,41 +97,67 @@ pub struct PhotoHeader {
     pub pixel_passes: u64,
 }
 
-/// Reads a photo's structure and checks it against `limits`, without decoding a pixel.
-///
-/// # Errors
-/// `Error::Image` with a reason for people: not a photo, damaged, over a limit.
-pub fn probe(bytes: &[u8], limits: &DecodeLimits) -> Result<PhotoHeader> {
-    if bytes.is_empty() {
-        return Err(refused("the file is empty"));
+impl Picture {
+    /// Reads a photo's structure and checks it against `limits`, without decoding a pixel.
+    ///
+    /// # Errors
+    /// `Error::Image` with a reason for people: not a photo, damaged, over a limit.
+    pub fn probe(bytes: &[u8], limits: &DecodeLimits) -> Result<PhotoHeader> {
+        if bytes.is_empty() {
+            return Err(refused("the file is empty"));
+        }
+        if bytes.len() as u64 > limits.file_bytes_max {
+            let (received, expected) = (bytes.len() >> 20, limits.file_bytes_max >> 20);
+            return Err(refused(format!(
+                "the file has {received} MiB; the limit is {expected} MiB"
+            )));
+        }
+        catch_decoder_panic(|| {
+            let survey = match format_of(bytes)? {
+                Format::Jpeg => jpeg::decode_cost(bytes, limits)?,
+                Format::Png => png::decode_cost(bytes, limits)?,
+                Format::WebP => webp::decode_cost(bytes, limits)?,
+            };
+            check_limits(survey, limits)
+        })
     }
-    if bytes.len() as u64 > limits.file_bytes_max {
-        let (received, expected) = (bytes.len() >> 20, limits.file_bytes_max >> 20);
-        return Err(refused(format!("the file has {received} MiB; the limit is {expected} MiB")));
+
+    /// Decodes a photo to an upright picture, after [`Picture::probe`] accepted it.
+    ///
+    /// # Errors
+    /// `Error::Image` as [`Picture::probe`], or if the compressed pixels are damaged.
+    pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Picture> {
+        Self::probe(bytes, limits)?.decode(bytes, limits)
     }
-    catch_decoder_panic(|| {
-        let survey = match format_of(bytes)? {
-            Format::Jpeg => jpeg::decode_cost(bytes, limits)?,
-            Format::Png => png::decode_cost(bytes, limits)?,
-            Format::WebP => webp::decode_cost(bytes, limits)?,
-        };
-        check_limits(survey, limits)
-    })
+
+    /// Returns the media type of a photo, detected from its first bytes.
+    ///
+    /// # Errors
+    /// `Error::Image` if the bytes are not a JPEG, PNG or WebP file.
+    pub fn media_type(bytes: &[u8]) -> Result<&'static str> {
+        Ok(match format_of(bytes)? {
+            Format::Jpeg => "image/jpeg",
+            Format::Png => "image/png",
+            Format::WebP => "image/webp",
+        })
+    }
 }
 
-/// Decodes a photo that [`probe`] accepted to an upright picture.
-///
-/// # Errors
-/// `Error::Image` if the compressed pixels are damaged.
-pub fn decode(bytes: &[u8], header: &PhotoHeader, limits: &DecodeLimits) -> Result<Picture> {
-    catch_decoder_panic(|| {
-        let pixels = match header.coding {
-            Coding::Jpeg { cmyk } => jpeg::decode(bytes, header, cmyk, limits)?,
-            Coding::Png => png::decode(bytes)?,
-            Coding::WebP(still) => webp::decode(bytes, still)?,
-        };
-        orientation::upright(header.width, header.height, pixels, header.orientation)
-    })
+impl PhotoHeader {
+    /// Decodes the photo `bytes`, of which this is the header, to an upright picture.
+    ///
+    /// # Errors
+    /// `Error::Image` if the compressed pixels are damaged.
+    pub fn decode(&self, bytes: &[u8], limits: &DecodeLimits) -> Result<Picture> {
+        catch_decoder_panic(|| {
+            let pixels = match self.coding {
+                Coding::Jpeg { cmyk } => jpeg::decode(bytes, self, cmyk, limits)?,
+                Coding::Png => png::decode(bytes)?,
+                Coding::WebP(still) => webp::decode(bytes, still)?,
+            };
+            orientation::upright(self.width, self.height, pixels, self.orientation)
+        })
+    }
 }
 
 /// Checks the size against the limits and returns the number of pixels. Called before any computation
@@ -190,18 +216,6 @@ enum Format {
     Jpeg,
     Png,
     WebP,
-}
-
-/// Returns the media type of a photo, detected from its first bytes.
-///
-/// # Errors
-/// `Error::Image` if the bytes are not a JPEG, PNG or WebP file.
-pub fn media_type(bytes: &[u8]) -> Result<&'static str> {
-    Ok(match format_of(bytes)? {
-        Format::Jpeg => "image/jpeg",
-        Format::Png => "image/png",
-        Format::WebP => "image/webp",
-    })
 }
 
 fn format_of(bytes: &[u8]) -> Result<Format> {

@@ -141,7 +141,7 @@ fn size(content: &[u8], lossless: bool) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::{decode, probe};
+    use crate::picture::Picture;
 
     #[test]
     fn transparency_and_containers_change_no_colour() {
@@ -159,8 +159,8 @@ mod tests {
         let expected = image::DynamicImage::ImageRgba8(picture).into_rgb8();
         for bytes in [plain, extended] {
             let limits = DecodeLimits::default();
-            let header = probe(&bytes, &limits).unwrap();
-            let received = decode(&bytes, &header, &limits).unwrap();
+            let header = Picture::probe(&bytes, &limits).unwrap();
+            let received = header.decode(&bytes, &limits).unwrap();
             assert_eq!((received.width(), received.height()), (90, 61));
             assert!(received.pixels() == expected.as_raw().as_slice());
         }

@@ -8,7 +8,7 @@ mod receipt;
 
 pub(crate) use ledger::{ErasedData, Erasure, Ledger, erasures_in};
 pub(crate) use receipt::Receipts;
-pub use receipt::{PurgeSubject, RECEIPT_SCHEMA, Receipt, ReceiptBody, ScanExtent, verify_chain};
+pub use receipt::{PurgeSubject, Receipt, ReceiptBody, ScanExtent};
 
 use std::path::{Path, PathBuf};
 

@@ -11,8 +11,6 @@ use crate::crypto::{PublicKey, Signer};
 use crate::error::{Error, Result};
 use crate::fs::durable;
 
-/// The JSON schema of a receipt, for verification with other programs.
-pub const RECEIPT_SCHEMA: &str = include_str!("receipt.schema.json");
 const FORMAT: &str = "picpick receipt 1";
 
 /// A signed receipt of one erasure.
@@ -83,6 +81,9 @@ pub struct ScanExtent {
 }
 
 impl Receipt {
+    /// The JSON schema of a receipt, for verification with other programs.
+    pub const SCHEMA: &str = include_str!("receipt.schema.json");
+
     fn sign(body: ReceiptBody, signer: &Signer) -> Result<Self> {
         let signature = hex::encode(signer.sign(FORMAT, canonical(&body)?.as_bytes()));
         Ok(Self { receipt: body, signature })
@@ -134,34 +135,36 @@ impl Receipt {
         }
         Ok(receipt)
     }
-}
 
-/// Verifies receipt files, given in order of number, and that they form a chain without a gap. The chain may
-/// begin at any number.
-///
-/// # Errors
-///
-/// - `Receipt`: an invalid receipt, a missing number, or a hash that does not match the previous file.
-pub fn verify_chain(files: &[Vec<u8>], key: &PublicKey) -> Result<Vec<Receipt>> {
-    let mut all: Vec<Receipt> = Vec::new();
-    for (i, bytes) in files.iter().enumerate() {
-        let receipt = Receipt::verify(bytes, key)?;
-        if let (Some(before), Some(last)) =
-            (i.checked_sub(1).and_then(|i| files.get(i)), all.last())
-        {
-            let (expected, received) = (last.receipt.number + 1, receipt.receipt.number);
-            if received != expected {
-                let reason = format!("receipt {expected} is missing: {received} comes after it");
-                return Err(Error::Receipt { reason });
+    /// Verifies receipt files, given in order of number, and that they form a chain without a gap. The chain may
+    /// begin at any number.
+    ///
+    /// # Errors
+    ///
+    /// - `Receipt`: an invalid receipt, a missing number, or a hash that does not match the previous file.
+    pub fn verify_chain(files: &[Vec<u8>], key: &PublicKey) -> Result<Vec<Self>> {
+        let mut all: Vec<Self> = Vec::new();
+        for (i, bytes) in files.iter().enumerate() {
+            let receipt = Self::verify(bytes, key)?;
+            if let (Some(before), Some(last)) =
+                (i.checked_sub(1).and_then(|i| files.get(i)), all.last())
+            {
+                let (expected, received) = (last.receipt.number + 1, receipt.receipt.number);
+                if received != expected {
+                    let reason =
+                        format!("receipt {expected} is missing: {received} comes after it");
+                    return Err(Error::Receipt { reason });
+                }
+                if receipt.receipt.previous != hex::encode(Sha256::digest(before)) {
+                    let reason =
+                        format!("receipt {received} does not follow from the previous one");
+                    return Err(Error::Receipt { reason });
+                }
             }
-            if receipt.receipt.previous != hex::encode(Sha256::digest(before)) {
-                let reason = format!("receipt {received} does not follow from the previous one");
-                return Err(Error::Receipt { reason });
-            }
+            all.push(receipt);
         }
-        all.push(receipt);
+        Ok(all)
     }
-    Ok(all)
 }
 
 /// The receipts of a data folder: `receipts/NUMBER-ERASURE.json`.

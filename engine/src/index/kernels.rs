@@ -14,7 +14,7 @@ struct Kernel {
 }
 
 /// Returns the name of the kernel in use: "avx512-vnni", "avx2", "neon" or "portable".
-pub fn name() -> &'static str {
+pub(crate) fn name() -> &'static str {
     chosen().name
 }
 

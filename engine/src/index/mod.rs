@@ -19,7 +19,7 @@ mod top_k;
 
 pub use exact::ExactIndex;
 pub use hnsw::HnswIndex;
-pub use kernels::name as kernel_name;
+pub(crate) use kernels::name as kernel_name;
 
 use crate::error::Result;
 use crate::ids::FaceId;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::ids::{FaceId, PhotoId};
 
-pub use threshold::{ThresholdOffset, threshold, threshold_for};
+pub use threshold::{ThresholdOffset, threshold_for};
 
 /// The reason why a photo is among the matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,7 +85,7 @@ pub fn best_per_photo(accepted: impl Iterator<Item = Accepted>) -> Vec<Accepted>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quality::QUALITY_LOW;
+    use crate::quality::Quality;
 
     fn candidate(n: u8, photo: u8, direct: f32, person: Option<f32>) -> Candidate {
         Candidate {
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(decide(&[good, poor], 0.5, true).len(), 1);
         assert!(
             threshold_for(0.5, 0.0) > threshold_for(0.5, 0.1)
-                && threshold_for(0.5, QUALITY_LOW) == 0.5
+                && threshold_for(0.5, Quality::LOW) == 0.5
         );
     }
 

@@ -1,7 +1,7 @@
 use crate::models::manifest::Matching;
-use crate::quality::QUALITY_LOW;
+use crate::quality::Quality;
 
-/// The amount added to the threshold for a face of quality 0; it falls linearly to 0 at `QUALITY_LOW`. Range
+/// The amount added to the threshold for a face of quality 0; it falls linearly to 0 at `Quality::LOW`. Range
 /// 0 to 0.15: more loses low-quality faces, less lets blurred faces match strangers.
 const LOW_QUALITY_PENALTY: f32 = 0.08;
 
@@ -39,21 +39,23 @@ impl ThresholdOffset {
     }
 }
 
-/// Returns the similarity that a good face must reach in a collection of `faces` faces.
-///
-/// With a false match rate m per comparison, a stranger is shown a photo with the probability
-/// FPIR = 1 − (1 − m)^N ≈ m · N (false positive identification rate). The tail of the impostor similarities
-/// falls about exponentially, so a constant FPIR takes a constant step for every tenfold N:
-/// threshold = base + per_decade · log10(N), with N limited to 100 to 1,000,000. The constants of each pack
-/// are fitted to an FPIR of 0.3 % with `picpick-bench accuracy`.
-pub fn threshold(faces: usize, matching: &Matching) -> f32 {
-    let decades = (faces.clamp(100, 1_000_000) as f32).log10();
-    matching.threshold_base + matching.threshold_per_decade * decades
+impl Matching {
+    /// Returns the similarity that a good face must reach in a collection of `faces` faces.
+    ///
+    /// With a false match rate m per comparison, a stranger is shown a photo with the probability
+    /// FPIR = 1 − (1 − m)^N ≈ m · N (false positive identification rate). The tail of the impostor similarities
+    /// falls about exponentially, so a constant FPIR takes a constant step for every tenfold N:
+    /// threshold = base + per_decade · log10(N), with N limited to 100 to 1,000,000. The constants of each pack
+    /// are fitted to an FPIR of 0.3 % with `picpick-bench accuracy`.
+    pub fn threshold(&self, faces: usize) -> f32 {
+        let decades = (faces.clamp(100, 1_000_000) as f32).log10();
+        self.threshold_base + self.threshold_per_decade * decades
+    }
 }
 
 /// Returns the threshold for a face of this quality, when good faces must reach `threshold`.
 pub fn threshold_for(threshold: f32, quality: f32) -> f32 {
-    threshold + LOW_QUALITY_PENALTY * (1.0 - quality / QUALITY_LOW).max(0.0)
+    threshold + LOW_QUALITY_PENALTY * (1.0 - quality / Quality::LOW).max(0.0)
 }
 
 #[cfg(test)]
@@ -64,10 +66,10 @@ mod tests {
     fn the_threshold_rises_with_the_collection_and_stops_at_the_ends() {
         let matching =
             Matching { threshold_base: 0.3, threshold_per_decade: 0.05, ..Matching::default() };
-        assert!((threshold(10_000, &matching) - 0.5).abs() < 1e-6);
-        assert_eq!(threshold(0, &matching), threshold(100, &matching));
-        assert!(threshold(50_000, &matching) > threshold(500, &matching));
-        assert_eq!(threshold(usize::MAX, &matching), threshold(1_000_000, &matching));
+        assert!((matching.threshold(10_000) - 0.5).abs() < 1e-6);
+        assert_eq!(matching.threshold(0), matching.threshold(100));
+        assert!(matching.threshold(50_000) > matching.threshold(500));
+        assert_eq!(matching.threshold(usize::MAX), matching.threshold(1_000_000));
     }
 
     #[test]

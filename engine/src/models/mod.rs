@@ -14,7 +14,7 @@ mod status;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::models::manifest::{DEFAULT_PACK, Pack, SourceFile, liveness, photos, runtimes};
+use crate::models::manifest::{Pack, SourceFile, liveness, photos, runtimes};
 use cache::Cache;
 use files::absolute;
 use source::Source;
@@ -221,7 +221,7 @@ impl Models {
         let runtime = known.first().ok_or_else(unlisted_platform)?;
         Err(Error::ModelMissing {
             name: format!("{} {}", runtime.name, runtime.version),
-            arguments: format!("--pack {DEFAULT_PACK}"),
+            arguments: format!("--pack {}", Pack::DEFAULT),
             path: self.cache.runtime_dir(runtime).join(&runtime.library),
         })
     }

@@ -75,7 +75,7 @@ impl Runtime {
         let folder = self.library.parent().unwrap_or(Path::new("/"));
         let openvino = folder.join("libonnxruntime_providers_openvino.so").exists();
         let mut found = Vec::new();
-        if openvino && has_amx_bf16() {
+        if openvino && Self::has_amx_bf16() {
             found.push(Provider::OpenVinoBf16);
         }
         if openvino {
@@ -129,22 +129,22 @@ impl Runtime {
         }
         Err(last)
     }
-}
 
-/// Whether the processor has AMX tiles with bfloat16 arithmetic.
-pub fn has_amx_bf16() -> bool {
-    // `is_x86_feature_detected!("amx-bf16")` is not stable; Linux lists the features that it enabled.
-    cpu_flags().split(' ').any(|flag| flag == "amx_bf16")
-}
+    /// Returns the processor's feature flags as Linux lists them; empty on other systems.
+    pub fn cpu_flags() -> String {
+        cpu_line(&["flags", "Features"])
+    }
 
-/// Returns the processor's feature flags as Linux lists them; empty on other systems.
-pub fn cpu_flags() -> String {
-    cpu_line(&["flags", "Features"])
-}
+    /// Returns the processor's name as Linux lists it; empty on other systems.
+    pub fn cpu_name() -> String {
+        cpu_line(&["model name", "CPU part"])
+    }
 
-/// Returns the processor's name as Linux lists it; empty on other systems.
-pub fn cpu_name() -> String {
-    cpu_line(&["model name", "CPU part"])
+    /// Whether the processor has AMX tiles with bfloat16 arithmetic.
+    fn has_amx_bf16() -> bool {
+        // `is_x86_feature_detected!("amx-bf16")` is not stable; Linux lists the features that it enabled.
+        Self::cpu_flags().split(' ').any(|flag| flag == "amx_bf16")
+    }
 }
 
 fn cpu_line(keys: &[&str]) -> String {

@@ -99,7 +99,7 @@ fn a_damaged_cache_is_noticed_and_fetching_repairs_it() {
 fn a_missing_model_names_the_command() {
     let folder = tempfile::tempdir().unwrap();
     let models = Models::new(folder.path(), None);
-    let pack = Pack::builtin(DEFAULT_PACK).unwrap();
+    let pack = Pack::builtin(Pack::DEFAULT).unwrap();
     let error = models.resolve(&pack).unwrap_err();
     assert!(matches!(error, Error::ModelMissing { .. }));
     assert!(error.to_string().contains("--pack yunet-sface"), "{error}");
@@ -165,7 +165,7 @@ fn concurrent_runs_agree() {
 #[test]
 fn a_changed_content_changes_the_cache_name() {
     let models = Models::new("cache", None);
-    let pack = Pack::builtin(DEFAULT_PACK).unwrap();
+    let pack = Pack::builtin(Pack::DEFAULT).unwrap();
     let mut file = pack.embedder.file.clone();
     let patched = models.cache.model_path(&file);
     let name = patched.file_name().unwrap().to_string_lossy().into_owned();

@@ -1,8 +1,7 @@
 //! Object stores for backups and the service's photos: the trait, the rules for object names, and
-//! `open_object_store`.
+//! [`open`].
 //!
-//! There are two implementations: a local folder (`local.rs`) and an S3 bucket (`s3/`, configured by
-//! `s3_config.rs`).
+//! There are two implementations: a local folder and an S3 bucket, configured by [`S3Config`].
 
 mod local;
 mod s3;
@@ -69,7 +68,7 @@ pub struct ObjectMeta {
     pub bytes: u64,
 }
 
-/// Returns whether `at` is an S3 address, for which `open_object_store` needs an `S3Config`.
+/// Returns whether `at` is an S3 address, for which [`open`] needs an `S3Config`.
 pub fn is_s3(at: &str) -> bool {
     at.starts_with(S3_SCHEME)
 }
@@ -82,7 +81,7 @@ pub fn is_s3(at: &str) -> bool {
 /// - `ObjectStore`: an invalid address, missing credentials, or an unreachable bucket. The bucket is listed once,
 ///   so that these errors occur here and not at the first object.
 /// - `Io`: the folder cannot be created or read.
-pub fn open_object_store(at: &str, s3: Option<&S3Config>) -> Result<Box<dyn ObjectStore>> {
+pub fn open(at: &str, s3: Option<&S3Config>) -> Result<Box<dyn ObjectStore>> {
     let refused =
         |reason: &str| Error::ObjectStore { place: at.to_owned(), reason: reason.to_owned() };
     let Some(rest) = at.strip_prefix(S3_SCHEME) else {

@@ -1,5 +1,5 @@
 use super::s3_config::check_endpoint;
-use super::{Encryption, S3Config, SecretString, is_name, open_object_store};
+use super::{Encryption, S3Config, SecretString, is_name, open};
 use crate::error::{Error, Result};
 
 fn config(endpoint: Option<&str>, region: &str, secret: &str) -> Result<S3Config> {
@@ -145,11 +145,11 @@ fn names_are_plain() {
 #[test]
 fn an_address_that_is_neither_folder_nor_bucket_is_refused() {
     for bad in ["", "gs://bucket", "https://example.org/", "s3://", "s3://ab", "s3://Bucket/a"] {
-        assert!(matches!(open_object_store(bad, None), Err(Error::ObjectStore { .. })), "{bad}");
+        assert!(matches!(open(bad, None), Err(Error::ObjectStore { .. })), "{bad}");
     }
     for bad in ["s3://bucket/../a", "s3://bucket//a", "s3://buc..ket", "s3://bucket@host"] {
-        assert!(matches!(open_object_store(bad, None), Err(Error::ObjectStore { .. })), "{bad}");
+        assert!(matches!(open(bad, None), Err(Error::ObjectStore { .. })), "{bad}");
     }
-    let message = open_object_store("s3://bucket/a", None).err().map(|error| error.to_string());
+    let message = open("s3://bucket/a", None).err().map(|error| error.to_string());
     assert_eq!(message.as_deref(), Some("s3://bucket/a: there are no credentials for S3"));
 }

@@ -12,9 +12,9 @@ use super::constraints::{MustLinkGroups, conflict};
 use super::corrections::{ConstraintView, Corrections};
 use super::{People, Person, PersonFace};
 use crate::ids::FaceId;
-use crate::quality::QUALITY_LOW;
+use crate::quality::Quality;
 
-/// The amount above the cut that the average cosine of a face below `QUALITY_LOW` with a person must reach.
+/// The amount above the cut that the average cosine of a face below `Quality::LOW` with a person must reach.
 const LOW_QUALITY_MARGIN: f32 = 0.1;
 
 /// The position of a face in the partition: the number of its person, and the number of the part within it.
@@ -167,7 +167,7 @@ impl People {
     ) -> Self {
         let constraints = corrections.constraints();
         let good: Vec<&PersonFace<'_>> =
-            faces.iter().filter(|face| face.quality >= QUALITY_LOW).collect();
+            faces.iter().filter(|face| face.quality >= Quality::LOW).collect();
         let mut nodes = Nodes::of(&good, known, &constraints);
         let mut must_links = nodes.apply_constraints(&good, &constraints);
         let Nodes { nodes, settled, of_face } = nodes;
@@ -205,7 +205,7 @@ impl People {
         for group in groups {
             let members: Vec<&PersonFace<'_>> =
                 group.iter().filter_map(|id| by_id.get(id).copied()).collect();
-            let mut good = members.iter().filter(|face| face.quality >= QUALITY_LOW);
+            let mut good = members.iter().filter(|face| face.quality >= Quality::LOW);
             let Some(first) = good.next() else { continue };
             let mut node = ClusterNode::of(first);
             good.for_each(|face| node.add(face));
@@ -224,7 +224,7 @@ impl People {
         for (members, part_id) in parts.iter().zip(places) {
             for face in members {
                 people.join(face.id, part_id);
-                if face.quality < QUALITY_LOW && constraints.group(&face.id).is_some() {
+                if face.quality < Quality::LOW && constraints.group(&face.id).is_some() {
                     people.mark_owner_merged(&face.id);
                 }
             }
@@ -242,7 +242,7 @@ impl People {
         formed: &mut Clustering<'_>,
         cut: f32,
     ) {
-        let poor = || faces.iter().filter(|face| face.quality < QUALITY_LOW);
+        let poor = || faces.iter().filter(|face| face.quality < Quality::LOW);
         let owner_merged = |face: &PersonFace<'_>, formed: &Clustering<'_>| {
             let group = formed.groups.root(constraints.group(&face.id)?);
             let theirs =

@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::ids::{FaceId, PhotoId};
-use crate::quality::QUALITY_LOW;
+use crate::quality::Quality;
 use cluster::dot;
 use corrections::ConstraintView;
 pub(crate) use corrections::{Corrections, PersonRef};
@@ -88,12 +88,12 @@ impl People {
     pub fn update(&mut self, faces: &[PersonFace<'_>], cut: f32) -> bool {
         let new = faces
             .iter()
-            .filter(|face| face.quality >= QUALITY_LOW && !self.of.contains_key(&face.id))
+            .filter(|face| face.quality >= Quality::LOW && !self.of.contains_key(&face.id))
             .count();
         let known = faces.iter().filter(|face| self.of.contains_key(&face.id)).count();
         let gone = known < self.of.len();
         let waiting =
-            faces.iter().any(|face| face.quality < QUALITY_LOW && !self.of.contains_key(&face.id));
+            faces.iter().any(|face| face.quality < Quality::LOW && !self.of.contains_key(&face.id));
         let constraints = self.corrections.constraints();
         let settled = new == 0 && !gone && !(waiting && self.persons.is_empty());
         if settled && self.satisfies(&constraints) && !self.lacks_grouped_face(faces, &constraints)

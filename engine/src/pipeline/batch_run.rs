@@ -15,7 +15,7 @@ use super::Pipeline;
 use super::batcher::{Batcher, PendingPhoto};
 use super::lazy::LazyPipeline;
 use super::memory_budget::MemoryBudget;
-use crate::decode::{DecodeLimits, decode, probe};
+use crate::decode::DecodeLimits;
 use crate::error::{Error, Result};
 use crate::face::Photo;
 use crate::ids::PhotoId;
@@ -248,9 +248,9 @@ impl RunState<'_> {
         batcher: &Batcher<'_>,
         out: &SyncSender<Photo>,
     ) -> Result<()> {
-        let header = probe(&bytes, &self.options.limits)?;
+        let header = Picture::probe(&bytes, &self.options.limits)?;
         let _permit = self.budget.acquire(header.memory_bytes + bytes.len() as u64);
-        let picture = decode(&bytes, &header, &self.options.limits)?;
+        let picture = header.decode(&bytes, &self.options.limits)?;
         drop(bytes);
         (self.on_event)(ProgressEvent::Decoded(path, &picture));
         let (width, height) = (picture.width(), picture.height());

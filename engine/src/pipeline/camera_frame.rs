@@ -1,10 +1,11 @@
 use super::Pipeline;
-use crate::decode::{DecodeLimits, decode, probe};
+use crate::decode::DecodeLimits;
 use crate::error::Result;
 use crate::face::Face;
 use crate::ids::PhotoId;
 use crate::liveness::{ClearFace, FrameAnalysis, Liveness};
-use crate::template::{Subject, subject};
+use crate::picture::Picture;
+use crate::template::Subject;
 
 /// Limits the pixels of a frame. Browsers send about 640 by 480; 4 megapixels take as long as a photo of
 /// screen size.
@@ -32,7 +33,7 @@ impl Pipeline {
     /// `Error::Image` if it does not decode or has more than 4 megapixels.
     pub fn analyse_frame(&self, liveness: &Liveness, bytes: &[u8]) -> Result<FrameAnalysis> {
         let limits = limits();
-        let picture = decode(bytes, &probe(bytes, &limits)?, &limits)?;
+        let picture = Picture::decode(bytes, &limits)?;
         let photo = PhotoId::of(bytes);
         let (mut found, mut crops) = (Vec::new(), Vec::new());
         self.crops(&picture, |face, crop| {
@@ -43,7 +44,7 @@ impl Pipeline {
         let faces: Vec<Face> =
             found.iter().map(|found| self.face(photo, found, Vec::new())).collect();
         let size = (picture.width(), picture.height());
-        let clear = subject(&faces, size, Subject::Clear, "the frame").ok();
+        let clear = Subject::Clear.choose(&faces, size, "the frame").ok();
         let clear = clear.and_then(|clear| faces.iter().position(|face| face.id == clear.id));
         let clear = clear.and_then(|nth| Some((found.get(nth)?, crops.get(nth)?)));
         let Some((found, crop)) = clear else {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::align::align;
-use crate::decode::{DecodeLimits, decode, probe};
+use crate::decode::DecodeLimits;
 use crate::detect::{CHIP_SIDE_PX, Detection, Detector, Refined};
 use crate::embed::{Bf16Check, Embedder, Precision, read_bf16_check, unit};
 use crate::error::Result;
@@ -20,7 +20,7 @@ use crate::face::Face;
 use crate::ids::{FaceId, PhotoId};
 use crate::models::Models;
 use crate::models::manifest::Pack;
-use crate::models::runtime::{Provider, Runtime, cpu_name};
+use crate::models::runtime::{Provider, Runtime};
 use crate::picture::Picture;
 use crate::quality::Quality;
 
@@ -95,6 +95,12 @@ impl Pipeline {
         self.embedder.provider()
     }
 
+    /// Returns the result of the bfloat16 check for `pack` on this machine; `None` before 16
+    /// faces were compared.
+    pub fn bf16_check(models: &Models, pack: &Pack) -> Option<Bf16Check> {
+        read_bf16_check(&bf16_check_file(models, pack, &models.resolve_runtime().ok()?))
+    }
+
     /// Finds and embeds the faces of one photo.
     ///
     /// # Errors
@@ -103,7 +109,7 @@ impl Pipeline {
         let mut timings = Timings::default();
         let mut clock = Instant::now();
         let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
-        let picture = decode(bytes, &probe(bytes, &self.limits)?, &self.limits)?;
+        let picture = Picture::decode(bytes, &self.limits)?;
         timings.decode = lap();
         let (mut found, mut crops) = (Vec::new(), Vec::new());
         self.crops(&picture, |face, crop| {
@@ -127,7 +133,7 @@ impl Pipeline {
     pub fn analyse_query(&self, bytes: &[u8]) -> Result<Analysis> {
         let mut clock = Instant::now();
         let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
-        let picture = decode(bytes, &probe(bytes, &self.limits)?, &self.limits)?;
+        let picture = Picture::decode(bytes, &self.limits)?;
         let mut timings = Timings { decode: lap(), ..Timings::default() };
         let (mut found, mut crops, mut views) = (Vec::new(), Vec::new(), Vec::new());
         self.crops(&picture, |face, crop| {
@@ -210,12 +216,8 @@ fn load_detector(
 /// processor and the runtime, so that a change of either repeats the check.
 fn bf16_check_file(models: &Models, pack: &Pack, library: &Path) -> PathBuf {
     use sha2::{Digest, Sha256};
-    let digest = Sha256::digest(format!("{}\n{}\n{}", pack.id(), cpu_name(), library.display()));
+    let digest =
+        Sha256::digest(format!("{}\n{}\n{}", pack.id(), Runtime::cpu_name(), library.display()));
     let name = hex::encode(&digest[..8]);
     models.folder().join("verdicts").join(format!("{name}.toml"))
-}
-
-/// Returns the result of the bfloat16 check for `pack` on this machine; `None` before 16 faces were compared.
-pub fn bf16_check(models: &Models, pack: &Pack) -> Option<Bf16Check> {
-    read_bf16_check(&bf16_check_file(models, pack, &models.resolve_runtime().ok()?))
 }

@@ -2,9 +2,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use picpick_engine::{
-    Backup, BackupSummary, DataDir, ObjectStore, RestoreSummary, open_object_store,
-};
+use picpick_engine::DataDir;
+use picpick_engine::backup::{Backup, BackupSummary, RestoreSummary};
+use picpick_engine::object_store::{self, ObjectStore};
 use serde::Serialize;
 
 use super::context::Context;
@@ -133,10 +133,10 @@ struct BackupRow {
 fn open(at: &Path) -> Result<Box<dyn ObjectStore>> {
     let text = at.to_str().ok_or_else(|| UsageError(format!("{} is not UTF-8", at.display())))?;
     if text.contains("://") {
-        return Ok(open_object_store(text, s3_access(text)?.as_ref())?);
+        return Ok(object_store::open(text, s3_access(text)?.as_ref())?);
     }
     let whole = std::path::absolute(at).context("finding the current folder")?;
-    Ok(open_object_store(&whole.to_string_lossy(), None)?)
+    Ok(object_store::open(&whole.to_string_lossy(), None)?)
 }
 
 pub fn save(context: &Context, arguments: &BackupArguments) -> Result<Report> {

@@ -3,7 +3,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use picpick_engine::{ObjectMeta, ObjectStore, open_object_store};
+use picpick_engine::object_store::{self, ObjectMeta, ObjectStore};
 use tempfile::TempDir;
 
 use crate::config::s3_access;
@@ -28,7 +28,7 @@ impl PhotoBucket {
     /// Opens `at`, for instance `s3://bucket/wedding`, and lists its objects. Credentials come from the
     /// environment.
     pub fn open(at: &str) -> Result<Self> {
-        let place = open_object_store(at, s3_access(at)?.as_ref())?;
+        let place = object_store::open(at, s3_access(at)?.as_ref())?;
         let objects = place.list("")?;
         Ok(Self { place, objects })
     }
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn every_object_comes_once_under_its_own_name_and_leaves_nothing() {
         let room = tempfile::tempdir().unwrap();
-        let place = open_object_store(&room.path().to_string_lossy(), None).unwrap();
+        let place = object_store::open(&room.path().to_string_lossy(), None).unwrap();
         for number in 0..70 {
             place.put(&format!("{}/same.jpg", number + 100), &[number]).unwrap();
         }

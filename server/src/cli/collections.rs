@@ -2,7 +2,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Subcommand;
-use picpick_engine::{CollectionInfo, ReceiptBody, RetentionPolicy};
+use picpick_engine::receipts::ReceiptBody;
+use picpick_engine::{CollectionInfo, RetentionPolicy};
 use serde::Serialize;
 
 use super::context::Context;

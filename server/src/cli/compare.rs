@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use picpick_engine::{QUALITY_LOW, cosine, threshold};
+use picpick_engine::Quality;
 use serde::Serialize;
 
 use super::context::Context;
@@ -63,15 +63,15 @@ pub fn run(context: &Context, arguments: &CompareArguments) -> Result<Report> {
     let a = read(&arguments.photo_a, arguments.face_a)?;
     let b = read(&arguments.photo_b, arguments.face_b)?;
     let (face_a, face_b) = a.face().zip(b.face()).context("a photo shows no face")?;
-    let similarity = cosine(&face_a.embedding, &face_b.embedding);
+    let similarity = face_a.similarity(face_b);
     // A 1:1 comparison uses the threshold of an empty collection, the lowest of the formula.
-    let threshold = threshold(0, &pack.matching);
+    let threshold = pack.matching.threshold(0);
     let same_person = similarity >= threshold;
     let verdict = if same_person { "the same person" } else { "probably not the same person" };
     let mut text = format!("Similarity {similarity:.2} (threshold {threshold:.2}): {verdict}.\n");
     for selfie in [&a, &b]
         .into_iter()
-        .filter(|selfie| selfie.face().is_some_and(|face| face.quality < QUALITY_LOW))
+        .filter(|selfie| selfie.face().is_some_and(|face| face.quality < Quality::LOW))
     {
         let path = format::path(&selfie.path);
         text += &format!("The face in {path} is small, blurred or turned away: less reliable.\n");

@@ -1,6 +1,6 @@
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use picpick_engine::{Collection, Coverage, Gallery, KnownPhoto, PhotoId, Weakness, weakness};
+use picpick_engine::{Collection, Coverage, Gallery, KnownPhoto, PhotoId, Weakness};
 use serde::Serialize;
 
 use super::context::Context;
@@ -171,7 +171,8 @@ fn list(gallery: &Gallery, kind: WeaknessKind) -> Vec<WeakPhotoRow> {
     };
     let photo = |(id, photo): &(PhotoId, &KnownPhoto)| {
         let faces = photo.faces.iter().filter_map(|face| Some((face, gallery.face(face)?)));
-        let weak = faces.filter(|(_, face)| lacking.is_some() && weakness(&face.parts) == lacking);
+        let weak =
+            faces.filter(|(_, face)| lacking.is_some() && Weakness::of(&face.parts) == lacking);
         let shown = weak.map(|(id, face)| WeakFaceRow {
             face_id: id.to_string(),
             quality: face.quality,

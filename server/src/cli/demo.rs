@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use picpick_engine::{Collection, DEFAULT_PACK, Error, Pack, Scoring};
+use picpick_engine::{Collection, Error, Pack, Scoring};
 use serde::Serialize;
 
 use super::contact_sheet::{self, model};
@@ -34,7 +34,7 @@ struct DemoDocument {
 }
 
 pub fn run(context: &Context, arguments: &DemoArguments) -> Result<Report> {
-    let pack = Pack::builtin(DEFAULT_PACK)?;
+    let pack = Pack::builtin(Pack::DEFAULT)?;
     let mut say = |line: &str| note(line);
     context.models.fetch_runtime(&mut say)?;
     context.models.fetch_pack(&pack, &mut say)?;

@@ -2,9 +2,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use picpick_engine::{
-    DEFAULT_PACK, Pack, Provider, Runtime, bf16_check, cpu_flags, cpu_name, free_bytes, kernel_name,
-};
+use picpick_engine::{Collection, DataDir, Pack, Pipeline, Provider, Runtime};
 use serde::Serialize;
 
 use super::context::Context;
@@ -121,19 +119,19 @@ pub fn run(context: &Context, arguments: &DoctorArguments) -> Result<Report> {
         advice,
     };
     let runs =
-        findings.packs.iter().any(|pack| pack.pack == DEFAULT_PACK && pack.provider.is_some());
+        findings.packs.iter().any(|pack| pack.pack == Pack::DEFAULT && pack.provider.is_some());
     let status = if runs { ExitStatus::Done } else { ExitStatus::Failed };
     Ok(Report::new(&findings, findings.text(photos.len()))?.with(status))
 }
 
 fn processor() -> Processor {
-    let flags = cpu_flags();
+    let flags = Runtime::cpu_flags();
     let has = |feature: &&str| flags.split_whitespace().any(|flag| flag == *feature);
     Processor {
-        name: cpu_name(),
+        name: Runtime::cpu_name(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         features: FEATURES.into_iter().filter(has).collect(),
-        index_kernel: kernel_name(),
+        index_kernel: Collection::kernel(),
     }
 }
 
@@ -156,7 +154,7 @@ fn folder(path: &Path) -> FolderFindings {
         path: path.to_string_lossy().into_owned(),
         exists: path.is_dir(),
         writable,
-        free_bytes: free_bytes(path),
+        free_bytes: DataDir::free_bytes(path),
         format: format.map(|text| text.trim().chars().take(80).collect()),
         collections: None,
     }
@@ -198,7 +196,7 @@ fn examine(
     };
     if let Some(error) = &error {
         advice.push(error.clone());
-    } else if !status.fetched && pack.reference() == DEFAULT_PACK {
+    } else if !status.fetched && pack.reference() == Pack::DEFAULT {
         advice.push("download the default models with 'picpick models fetch'".into());
     }
     // Compares OpenVINO's two precisions; the plain CPU provider only if it is the only one.
@@ -232,7 +230,7 @@ fn bf16(context: &Context, pack: &Pack, candidates: &[Provider]) -> String {
     if !candidates.contains(&Provider::OpenVinoBf16) {
         return "not used: it needs a processor with AMX and the OpenVINO runtime".into();
     }
-    match bf16_check(&context.models, pack) {
+    match Pipeline::bf16_check(&context.models, pack) {
         None => "not measured yet: the first 32 faces will be used for it".into(),
         Some(verdict) => {
             let outcome = if verdict.passed { "passed" } else { "off, it differs from f32" };

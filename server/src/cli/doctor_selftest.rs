@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use picpick_engine::{
-    DecodeLimits, Face, Models, Pack, Pipeline, Precision, Provider, Region, Result, cosine,
+    DecodeLimits, Face, Models, Pack, Pipeline, Precision, Provider, Region, Result,
 };
 use serde::Serialize;
 
@@ -82,7 +82,7 @@ impl ProviderMeasurement {
             for face in faces {
                 let same =
                     expected.iter().find(|other| region(face).iou(&region(other)) >= SAME_FACE_IOU);
-                cosines.extend(same.map(|other| cosine(&face.embedding, &other.embedding)));
+                cosines.extend(same.map(|other| face.similarity(other)));
             }
         }
         let faces: usize = self.photos.iter().map(Vec::len).sum();

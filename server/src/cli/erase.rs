@@ -2,7 +2,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use picpick_engine::{FaceId, Match, ReceiptBody, Scoring};
+use picpick_engine::receipts::ReceiptBody;
+use picpick_engine::{FaceId, Match, Scoring};
 use serde::Serialize;
 
 use super::context::Context;

@@ -2,7 +2,8 @@ use std::ffi::OsString;
 
 use anyhow::Result;
 use clap::Subcommand;
-use picpick_engine::{Collection, FaceId, Gallery, ReceiptBody};
+use picpick_engine::receipts::ReceiptBody;
+use picpick_engine::{Collection, FaceId, Gallery};
 use serde::Serialize;
 
 use super::context::Context;

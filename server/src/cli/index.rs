@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use picpick_engine::{Collection, Pack, RunOptions, Summary, index_photos as run_pipeline};
+use picpick_engine::indexing::{RunOptions, Summary, index_photos as run_pipeline};
+use picpick_engine::{Collection, Pack};
 use serde::Serialize;
 
 use super::context::Context;

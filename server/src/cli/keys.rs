@@ -1,6 +1,6 @@
 use anyhow::Result;
 use clap::Subcommand;
-use picpick_engine::memory_is_locked;
+use picpick_engine::DataDir;
 use serde::Serialize;
 
 use super::context::Context;
@@ -58,7 +58,7 @@ pub fn run(context: &Context, command: &KeysCommand) -> Result<Report> {
                 table.row([fingerprint.clone(), info.name.clone()]);
                 keys.push(KeyRow { collection: info.name, id: info.id.to_string(), fingerprint });
             }
-            let (generation, memory_locked) = (data.key_generation()?, memory_is_locked());
+            let (generation, memory_locked) = (data.key_generation()?, DataDir::memory_is_locked());
             let mut text = if keys.is_empty() { String::new() } else { table.text() + "\n" };
             text += &format!("Key-encryption key: generation {generation}\n");
             if !memory_locked {

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use picpick_engine::{CollectionInfo, DEFAULT_PACK, Pack};
+use picpick_engine::{CollectionInfo, Pack};
 
 /// The `--pack` option.
 #[derive(Args, Debug, Default)]
@@ -15,7 +15,7 @@ pub struct PackOption {
 impl PackOption {
     /// Returns the pack that was given, or the default one.
     pub fn or_default(&self) -> Result<Pack> {
-        self.pack.as_deref().map_or_else(|| Ok(Pack::builtin(DEFAULT_PACK)?), named)
+        self.pack.as_deref().map_or_else(|| Ok(Pack::builtin(Pack::DEFAULT)?), named)
     }
 
     /// Returns the pack that was given, or the built-in one that `collection` was created with.
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_collection_finds_its_built_in_pack_or_asks_for_the_file() {
-        let default = Pack::builtin(DEFAULT_PACK).unwrap();
+        let default = Pack::builtin(Pack::DEFAULT).unwrap();
         let found = PackOption::default().of_collection(&collection(default.id())).unwrap();
         assert_eq!(found.id(), default.id());
         let error = PackOption::default().of_collection(&collection("mine@12345678")).unwrap_err();
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn names_and_files_are_told_apart() {
         let error = |given: &str| named(Path::new(given)).unwrap_err().to_string();
-        assert!(error("nope").contains(DEFAULT_PACK));
+        assert!(error("nope").contains(Pack::DEFAULT));
         assert!(error("./nope").starts_with("read ./nope"));
         assert!(error("nope.toml").starts_with("read nope.toml"));
     }

@@ -3,7 +3,8 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
-use picpick_engine::{Collection, Gallery, KnownPhoto, PhotoId, ReceiptBody};
+use picpick_engine::receipts::ReceiptBody;
+use picpick_engine::{Collection, Gallery, KnownPhoto, PhotoId};
 use serde::Serialize;
 
 use super::context::Context;

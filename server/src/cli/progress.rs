@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use parking_lot::{Mutex, MutexGuard};
-use picpick_engine::ProgressEvent;
+use picpick_engine::indexing::ProgressEvent;
 
 use super::format;
 use super::report::{note, printable};

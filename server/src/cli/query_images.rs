@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use picpick_engine::{Analysis, DecodeLimits, Face, Pipeline, Subject, Template, Timings, subject};
+use picpick_engine::{Analysis, DecodeLimits, Face, Pipeline, Subject, Template, Timings};
 
 use super::context::read_file;
 use super::format;
@@ -30,7 +30,7 @@ impl QueryImage {
     fn choose(path: &Path, analysis: Analysis, face: Option<usize>) -> Result<Self> {
         let choice = face.map_or(Subject::Clear, Subject::Nth);
         let size = (analysis.width, analysis.height);
-        let id = subject(&analysis.faces, size, choice, &format::path(path))?.id;
+        let id = choice.choose(&analysis.faces, size, &format::path(path))?.id;
         let chosen = analysis.faces.iter().position(|face| face.id == id).unwrap_or_default();
         Ok(Self { path: path.to_path_buf(), analysis, chosen })
     }

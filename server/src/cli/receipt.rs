@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
-use picpick_engine::{PublicKey, PurgeSubject, RECEIPT_SCHEMA, Receipt, ReceiptBody, verify_chain};
+use picpick_engine::receipts::{PublicKey, PurgeSubject, Receipt, ReceiptBody};
 use serde::Serialize;
 
 use super::context::{Context, read_file};
@@ -71,8 +71,8 @@ pub fn run(context: &Context, command: ReceiptCommand) -> Result<Report> {
             Report::new(&KeyDocument { public_key }, text)
         }
         ReceiptCommand::Schema => {
-            let schema: serde_json::Value = serde_json::from_str(RECEIPT_SCHEMA)?;
-            Report::new(&schema, RECEIPT_SCHEMA.to_owned())
+            let schema: serde_json::Value = serde_json::from_str(Receipt::SCHEMA)?;
+            Report::new(&schema, Receipt::SCHEMA.to_owned())
         }
     }
 }
@@ -90,7 +90,7 @@ fn verify(context: &Context, files: &[PathBuf], key: Option<PublicKey>) -> Resul
     for (path, bytes) in files.iter().zip(&contents) {
         Receipt::verify(bytes, &key).with_context(|| format::path(path))?;
     }
-    let receipts = verify_chain(&contents, &key)?;
+    let receipts = Receipt::verify_chain(&contents, &key)?;
     let mut text = String::new();
     for receipt in &receipts {
         text += &describe(&receipt.receipt);

@@ -1,6 +1,7 @@
 use anyhow::Result;
 use clap::Subcommand;
-use picpick_engine::{CollectionInfo, ReceiptBody};
+use picpick_engine::CollectionInfo;
+use picpick_engine::receipts::ReceiptBody;
 use serde::Serialize;
 
 use super::context::Context;

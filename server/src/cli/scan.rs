@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use picpick_engine::{CollectionResidue, Residue};
+use picpick_engine::receipts::{CollectionResidue, Residue};
 use serde::Serialize;
 
 use super::context::Context;

@@ -4,7 +4,7 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use picpick_engine::{Collection, Match, MatchKind, Pack, QUALITY_LOW, Scoring};
+use picpick_engine::{Collection, Match, MatchKind, Pack, Quality, Scoring};
 use serde::Serialize;
 
 use super::contact_sheet::{self, model};
@@ -166,7 +166,7 @@ impl SearchRequest<'_> {
     ) -> Result<QueryOutcome> {
         let pipeline = context.pipeline(pack)?;
         let selfies = QueryImages::read(&pipeline, self.selfies, self.face)?;
-        if selfies.template.quality < QUALITY_LOW {
+        if selfies.template.quality < Quality::LOW {
             note("note: the face is small, blurred or turned away; try a clearer picture");
         }
         let begun = Instant::now();

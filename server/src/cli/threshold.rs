@@ -1,6 +1,7 @@
 use anyhow::Result;
 use clap::Args;
-use picpick_engine::{Calibration, Collection, FPIR, PAIRS_MIN, ThresholdOffset, ThresholdPreview};
+use picpick_engine::Collection;
+use picpick_engine::thresholds::{Calibration, Estimate, ThresholdOffset, ThresholdPreview};
 use serde::Serialize;
 
 use super::context::Context;
@@ -96,7 +97,7 @@ pub fn run(context: &Context, arguments: &ThresholdArguments) -> Result<Report> 
     let preview = wanted.map(|wanted| previewed(&collection, wanted)).transpose()?;
     let gallery = collection.gallery();
     let formula = gallery.threshold_with(ThresholdOffset::default());
-    let Calibration { pairs, photos, own, .. } = gallery.calibration(FPIR);
+    let Calibration { pairs, photos, own, .. } = gallery.calibration(Estimate::FPIR);
     let own = own.map(|own| CalibratedThreshold {
         threshold: own.threshold,
         low: own.low,
@@ -111,7 +112,7 @@ pub fn run(context: &Context, arguments: &ThresholdArguments) -> Result<Report> 
         threshold_offset: gallery.threshold_offset().value(),
         calibrated: own,
         pairs,
-        pairs_needed: PAIRS_MIN,
+        pairs_needed: Estimate::PAIRS_MIN,
         photos,
         preview,
     };
@@ -130,7 +131,7 @@ fn previewed(collection: &Collection, wanted: ThresholdOffset) -> Result<Preview
         ..
     } = collection.preview(wanted)?;
     let gallery = collection.gallery();
-    let gone = |dropped: &picpick_engine::LostMatch| {
+    let gone = |dropped: &picpick_engine::thresholds::LostMatch| {
         let photo = gallery.photo(&dropped.photo)?;
         Some(LostPhotoRow {
             photo: photo.path.to_string_lossy().into_owned(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
-use picpick_engine::is_s3;
+use picpick_engine::object_store::is_s3;
 
 use super::bucket::PhotoBucket;
 use super::context::Context;

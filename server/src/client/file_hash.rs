@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use picpick_engine::media_type;
+use picpick_engine::Picture;
 use sha2::{Digest as _, Sha256};
 
 const PIECE_BYTES: usize = 256 << 10;
@@ -43,7 +43,7 @@ pub fn hash_file(path: &Path, stop: &dyn Fn() -> bool) -> Result<HashedFile, Rej
             if got.is_empty() {
                 return Err(RejectedFile::NotAPhoto("the file is empty".to_owned()));
             }
-            media_type(got).map_err(|error| RejectedFile::NotAPhoto(error.to_string()))?;
+            Picture::media_type(got).map_err(|error| RejectedFile::NotAPhoto(error.to_string()))?;
         }
         hash.update(got);
         bytes += read as u64;

@@ -14,7 +14,8 @@ use std::env;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use picpick_engine::{Precision, Provider, S3Config, SecretString, is_s3};
+use picpick_engine::object_store::{S3Config, SecretString, is_s3};
+use picpick_engine::{Precision, Provider};
 use zeroize::Zeroizing;
 
 pub use client::api_key;

@@ -62,7 +62,9 @@ impl RawService {
     /// `UsageError` for an invalid address; the engine's `Error::ObjectStore` for an invalid bucket.
     pub fn validate(self, config: &Config) -> anyhow::Result<Settings> {
         let bucket = match self.photo_store {
-            Some(at) if picpick_engine::is_s3(&at) => s3_access(&at)?.map(|access| (at, access)),
+            Some(at) if picpick_engine::object_store::is_s3(&at) => {
+                s3_access(&at)?.map(|access| (at, access))
+            }
             Some(at) => {
                 return Err(UsageError(format!(
                     "--photo-store: expected s3://BUCKET/PREFIX, received '{at}'"

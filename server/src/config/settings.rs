@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lettre::message::Mailbox;
-use picpick_engine::{Precision, S3Config};
+use picpick_engine::Precision;
+use picpick_engine::object_store::S3Config;
 use zeroize::Zeroizing;
 
 /// The validated settings of the service, built by `config` from the command line and the environment. Has no

@@ -80,7 +80,7 @@ fn folder(data: &Path) -> Option<&'static str> {
     if access(data, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_err() {
         return Some("data_folder");
     }
-    let free = picpick_engine::free_bytes(data);
+    let free = picpick_engine::DataDir::free_bytes(data);
     free.is_some_and(|bytes| bytes < FREE_BYTES_MIN).then_some("disk_full")
 }
 

@@ -62,7 +62,7 @@ pub fn serve_metrics(
 }
 
 async fn render(app: &App, figures: &PrometheusHandle) -> String {
-    let free = picpick_engine::free_bytes(&app.settings().data);
+    let free = picpick_engine::DataDir::free_bytes(&app.settings().data);
     metrics::set_process(memory::resident_bytes(), free);
     let pool = app.db().read();
     metrics::set_pool(usize::try_from(pool.size()).unwrap_or(0), pool.num_idle());

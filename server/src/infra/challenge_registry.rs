@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
-use picpick_engine::{Challenge, Progress};
+use picpick_engine::liveness::{Challenge, Progress};
 
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::ids::new_id;

@@ -7,10 +7,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
+use picpick_engine::liveness::Liveness;
+use picpick_engine::receipts::Receipt;
 use picpick_engine::{
-    BlobSealer, Collection, DEFAULT_PACK, DataDir, DecodeLimits, Error, Liveness, Models, Pack,
-    Pipeline, Precision, Receipt, RetentionPolicy, SearchOutcome, SearchQuery, Vault,
+    BlobSealer, Collection, DataDir, DecodeLimits, Error, Models, Pack, Pipeline, Precision,
+    RetentionPolicy, SearchOutcome, SearchQuery, Vault,
 };
 
 use crate::config::settings::Settings;
@@ -67,16 +69,12 @@ impl CollectionSlot {
 /// The open collection of an event.
 pub struct OpenCollection {
     pub collection: Collection,
-    /// Read-locked while faces are added, write-locked while faces are erased. The erasure receipt attests
-    /// counts, so nothing may be added in between. Photo files are removed under the write lock too, because
-    /// adding faces reads the original and writes derivatives of it.
-    pub erasing: RwLock<()>,
     searches: SearchBatcher<SearchQuery, picpick_engine::Result<SearchOutcome>>,
 }
 
 impl OpenCollection {
     pub fn of(collection: Collection) -> Self {
-        Self { collection, erasing: RwLock::default(), searches: SearchBatcher::default() }
+        Self { collection, searches: SearchBatcher::default() }
     }
 
     /// Searches the collection. Concurrent searches are batched.
@@ -93,7 +91,7 @@ impl FaceEngine {
         let data = DataDir::open(&settings.data, settings.keyring.as_deref())?;
         data.warnings().iter().for_each(|remark| tracing::warn!(%remark, "data folder"));
         let models = Models::new(settings.models.clone(), settings.offline.clone());
-        let pack = Pack::builtin(DEFAULT_PACK)?;
+        let pack = Pack::builtin(Pack::DEFAULT)?;
         Ok(Self(Arc::new(Shared {
             data,
             models,

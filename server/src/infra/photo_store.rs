@@ -6,15 +6,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use picpick_engine::{
-    BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer, ObjectStore, open_object_store,
-};
+use picpick_engine::BlobSealer;
+use picpick_engine::object_store::{self, ObjectStore};
 
 use crate::config::settings::Settings;
 use crate::error::{ApiError, Result};
 
-const CHUNK: u64 = BLOB_CHUNK_BYTES as u64;
-const SEALED_CHUNK: u64 = CHUNK + BLOB_CHUNK_EXTRA_BYTES as u64;
+const CHUNK: u64 = BlobSealer::CHUNK_BYTES as u64;
+const SEALED_CHUNK: u64 = CHUNK + BlobSealer::CHUNK_EXTRA_BYTES as u64;
 
 /// A stored rendition of a photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,15 +63,15 @@ pub fn chunks(bytes: u64) -> u64 {
 
 /// Returns the sealed size of a plaintext of `bytes` bytes.
 pub fn sealed_bytes(bytes: u64) -> u64 {
-    bytes + chunks(bytes) * BLOB_CHUNK_EXTRA_BYTES as u64
+    bytes + chunks(bytes) * BlobSealer::CHUNK_EXTRA_BYTES as u64
 }
 
 impl PhotoStore {
     /// Opens the object store of `settings`: the bucket, or the folder `photos` in the data folder.
     pub fn open(settings: &Settings) -> anyhow::Result<Self> {
         let place = match &settings.bucket {
-            Some((at, access)) => open_object_store(at, Some(access))?,
-            None => open_object_store(&settings.data.join("photos").to_string_lossy(), None)?,
+            Some((at, access)) => object_store::open(at, Some(access))?,
+            None => object_store::open(&settings.data.join("photos").to_string_lossy(), None)?,
         };
         Ok(Self(place.into()))
     }
@@ -104,11 +103,13 @@ impl PhotoStore {
     ) -> Result<()> {
         let name = sealed_name(photo, kind);
         let count = chunks(plain.len() as u64);
-        let mut sealed = Vec::with_capacity(plain.len() + count as usize * BLOB_CHUNK_EXTRA_BYTES);
+        let mut sealed =
+            Vec::with_capacity(plain.len() + count as usize * BlobSealer::CHUNK_EXTRA_BYTES);
         for index in 0..count {
-            let from = index as usize * BLOB_CHUNK_BYTES;
-            let chunk =
-                plain.get(from..plain.len().min(from + BLOB_CHUNK_BYTES)).unwrap_or_default();
+            let from = index as usize * BlobSealer::CHUNK_BYTES;
+            let chunk = plain
+                .get(from..plain.len().min(from + BlobSealer::CHUNK_BYTES))
+                .unwrap_or_default();
             sealed.extend(sealer.seal(&name, index, index + 1 == count, chunk)?);
         }
         self.put_sealed(event, photo, kind, &sealed)
@@ -220,7 +221,7 @@ mod tests {
         data.create("event", "pack", &keep).unwrap();
         let sealer = data.blob_sealer("event").unwrap();
         let photos = room.path().join("photos");
-        let blobs = PhotoStore(open_object_store(&photos.to_string_lossy(), None).unwrap().into());
+        let blobs = PhotoStore(object_store::open(&photos.to_string_lossy(), None).unwrap().into());
         blobs.put(&sealer, "e", "p", Rendition::Original, b"file").unwrap();
         blobs.put_derivative(&sealer, "e", "p", Rendition::Web, b"made").unwrap();
         assert_eq!(blobs.get(&sealer, "e", "p", Rendition::Web).unwrap().unwrap(), b"made");
@@ -242,7 +243,7 @@ mod tests {
         data.create("event", "pack", &keep).unwrap();
         let sealer = data.blob_sealer("event").unwrap();
         let blobs = PhotoStore(
-            open_object_store(&room.path().join("photos").to_string_lossy(), None).unwrap().into(),
+            object_store::open(&room.path().join("photos").to_string_lossy(), None).unwrap().into(),
         );
         for bytes in [1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 5] {
             let plain: Vec<u8> = (0..bytes).map(|i| (i * 7 % 251) as u8).collect();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use picpick_engine::{Collection, DEFAULT_PACK, DataDir, Pack, PhotoId};
+use picpick_engine::{Collection, DataDir, Pack, PhotoId};
 use picpick_tests::{Rng, Sandbox, cache, crowd, sandbox, times};
 
 const PHOTOS: usize = 200;
@@ -69,7 +69,7 @@ fn kill_once(
 
 fn open(sandbox: &Sandbox) -> Collection {
     let data = DataDir::open(&sandbox.data(), None).unwrap();
-    Collection::open(&data, "Event", &Pack::builtin(DEFAULT_PACK).unwrap()).unwrap()
+    Collection::open(&data, "Event", &Pack::builtin(Pack::DEFAULT).unwrap()).unwrap()
 }
 
 /// Checks the reopened collection against the acknowledged photos, and its store against its index.

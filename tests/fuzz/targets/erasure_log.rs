@@ -4,7 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use picpick_engine::{PublicKey, Receipt, fuzz, verify_chain};
+use picpick_engine::fuzz;
+use picpick_engine::receipts::{PublicKey, Receipt};
 
 /// The public key of the first test vector of RFC 8032.
 const KEY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
@@ -24,6 +25,6 @@ fn receipt(bytes: &[u8]) {
     if let Ok(receipt) = Receipt::verify(bytes, &key) {
         assert_eq!(receipt.to_bytes().ok().as_deref(), Some(bytes));
     }
-    let _ = verify_chain(&[bytes.to_vec(), bytes.to_vec()], &key);
+    let _ = Receipt::verify_chain(&[bytes.to_vec(), bytes.to_vec()], &key);
     let _ = String::from_utf8_lossy(bytes).parse::<PublicKey>();
 }

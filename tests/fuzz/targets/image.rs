@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use picpick_engine::{DecodeLimits, Error, decode, probe};
+use picpick_engine::{DecodeLimits, Error, Picture};
 
 fuzz_target!(|bytes: &[u8]| {
     let limits = DecodeLimits {
@@ -14,7 +14,7 @@ fuzz_target!(|bytes: &[u8]| {
         pixel_passes_max: 20_000_000,
         ..DecodeLimits::default()
     };
-    let header = match probe(bytes, &limits) {
+    let header = match Picture::probe(bytes, &limits) {
         Ok(header) => header,
         Err(Error::Image { reason }) => {
             assert!(!reason.is_empty());
@@ -22,7 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         Err(error) => panic!("{error}"),
     };
-    match decode(bytes, &header, &limits) {
+    match header.decode(bytes, &limits) {
         Ok(picture) => {
             let stored = u64::from(header.width) * u64::from(header.height);
             assert_eq!(u64::from(picture.width()) * u64::from(picture.height()), stored);

@@ -5,7 +5,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use picpick_engine::{CollectionId, FaceId, HnswIndex, Index, People, PersonFace, PhotoId, fuzz};
+use picpick_engine::fuzz::{self, HnswIndex, Index, People, PersonFace};
+use picpick_engine::{CollectionId, FaceId, PhotoId};
 use sha2::{Digest, Sha256};
 
 fuzz_target!(|bytes: &[u8]| {

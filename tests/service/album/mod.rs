@@ -279,8 +279,8 @@ fn a_visitor_has_a_download_quota(service: Service) {
 fn difference(one: &[u8], other: &[u8]) -> f64 {
     let limits = picpick_engine::DecodeLimits::default();
     let decode = |bytes: &[u8]| {
-        let header = picpick_engine::probe(bytes, &limits).unwrap();
-        picpick_engine::decode(bytes, &header, &limits).unwrap()
+        let header = picpick_engine::Picture::probe(bytes, &limits).unwrap();
+        header.decode(bytes, &limits).unwrap()
     };
     let (one, other) = (decode(one), decode(other));
     assert_eq!((one.width(), one.height()), (other.width(), other.height()));

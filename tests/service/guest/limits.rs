@@ -1,4 +1,3 @@
-use picpick_engine::to_jpeg;
 use picpick_tests::accounts::new_email;
 use picpick_tests::guest::{
     let_in, letter, letters, register, request, send_frame, token_in, wait_until,
@@ -76,7 +75,7 @@ pub fn mails_and_requests_are_limited(service: Service) {
 pub fn abandoned_challenges_are_limited(service: Service) {
     let scene = Scene::of(&service, &[]);
     let contact = new_email();
-    let blank = to_jpeg(&drawn((64, 48), |_, _| [90.0; 3]), u32::MAX, 90).unwrap();
+    let blank = drawn((64, 48), |_, _| [90.0; 3]).to_jpeg(u32::MAX, 90).unwrap();
     let begin = |guest: &Client| guest.json("POST", "/guest/challenges", None);
     let first = register(&service, &scene.token, "First", &contact);
     // A challenge abandoned without a frame does not count.

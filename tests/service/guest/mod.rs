@@ -245,13 +245,13 @@ fn presentation_attacks_are_rejected(service: Service) {
     let challenge = guest.json("POST", "/guest/challenges", None).is(201).field("id");
     // A challenge belongs to one session and is single-use.
     let another = register(&service, &scene.token, "Other", &new_email());
-    let frame = || picpick_engine::to_jpeg(&head.frame, u32::MAX, 90).unwrap();
+    let frame = || head.frame.to_jpeg(u32::MAX, 90).unwrap();
     send_frame(&another, &challenge, frame()).fails(404, "not_found");
     send_frame(&guest, &unknown_id(), frame()).fails(404, "not_found");
     send_frame(&guest, &challenge, b"no picture".to_vec()).fails(422, "not_a_photo");
     // A small file with as many pixels as a photo, which would take many times a frame's time.
     let huge = picpick_tests::synthetic_head::drawn((2600, 1600), |_, _| [90.0; 3]);
-    let huge = picpick_engine::to_jpeg(&huge, u32::MAX, 50).unwrap();
+    let huge = huge.to_jpeg(u32::MAX, 50).unwrap();
     assert!(huge.len() < 1 << 20);
     send_frame(&guest, &challenge, huge).fails(422, "not_a_photo");
     assert_eq!(send_frame(&guest, &challenge, frame()).is(200).document()["state"], "wait");

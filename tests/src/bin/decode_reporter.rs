@@ -7,7 +7,7 @@
 use std::io::{Read, Write};
 use std::time::Instant;
 
-use picpick_engine::{DecodeLimits, decode, probe};
+use picpick_engine::{DecodeLimits, Picture};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
@@ -30,11 +30,11 @@ fn main() {
         // Resets the peak (VmHWM) to the current resident size.
         std::fs::write("/proc/self/clear_refs", "5").unwrap();
         let start = Instant::now();
-        let header = probe(&bytes, &limits);
+        let header = Picture::probe(&bytes, &limits);
         let outcome = header
             .as_ref()
             .map_err(ToString::to_string)
-            .and_then(|header| decode(&bytes, header, &limits).map_err(|error| error.to_string()));
+            .and_then(|header| header.decode(&bytes, &limits).map_err(|error| error.to_string()));
         let ms = start.elapsed().as_secs_f64() * 1e3;
         let peak_bytes = status_bytes("VmHWM").saturating_sub(baseline);
         let (claimed_bytes, passed_pixels) =

@@ -6,9 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use picpick_engine::{
-    DataDir, Face, FaceId, HnswIndex, Index, People, PersonFace, Photo, PhotoId, fuzz,
-};
+use picpick_engine::fuzz::{self, HnswIndex, Index, People, PersonFace};
+use picpick_engine::{DataDir, Face, FaceId, Photo, PhotoId};
 use picpick_tests::pictures::{Drawing, with_orientation};
 use picpick_tests::synthetic;
 

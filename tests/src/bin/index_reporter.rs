@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use picpick_engine::indexing::{RunOptions, Sink, index_photos};
 use picpick_engine::{
-    Collection, DEFAULT_PACK, DataDir, DecodeLimits, Models, Pack, Photo, PhotoId, Pipeline,
-    Precision, Provider, Result, RunOptions, Sink, index_photos,
+    Collection, DataDir, DecodeLimits, Models, Pack, Photo, PhotoId, Pipeline, Precision, Provider,
+    Result,
 };
 
 /// A collection that prints the photos that it has stored.
@@ -32,7 +33,7 @@ impl Sink for ReportingSink {
 }
 
 fn index(data: &Path, name: &str, photos: &Path, cache: &Path) -> Result<()> {
-    let pack = Pack::builtin(DEFAULT_PACK)?;
+    let pack = Pack::builtin(Pack::DEFAULT)?;
     let sink = ReportingSink(Collection::open(&DataDir::open(data, None)?, name, &pack)?);
     let models = Models::new(cache, None);
     // Always the same provider: boxes, and with them face ids, must not change between runs.

@@ -10,9 +10,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use picpick_engine::{
-    Collection, DEFAULT_PACK, DataDir, Error, FaceId, Pack, PhotoId, Result, Sink,
-};
+use picpick_engine::indexing::Sink;
+use picpick_engine::{Collection, DataDir, Error, FaceId, Pack, PhotoId, Result};
 use picpick_tests::oracle::check_itself;
 use picpick_tests::workload::{Line, Op};
 use picpick_tests::{Rng, synthetic};
@@ -211,7 +210,7 @@ impl Worker {
 fn run(arguments: &[String]) -> Option<Result<()>> {
     let [_, data, seed, ops, next, rest @ ..] = arguments else { return None };
     let (seed, ops, next) = (seed.parse().ok()?, ops.parse().ok()?, next.parse().ok()?);
-    let pack = Pack::builtin(DEFAULT_PACK).ok()?;
+    let pack = Pack::builtin(Pack::DEFAULT).ok()?;
     let opened = report(Op::Start, || Ok((DataDir::open(Path::new(data), None)?, 0, 0)));
     let Some(data) = opened else { return Some(Ok(())) };
     let mut worker = Worker { pack, data, open: BTreeMap::new(), rng: Rng::new(seed), next };

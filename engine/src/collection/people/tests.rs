@@ -8,7 +8,7 @@ use crate::data_dir::{DataDir, RetentionPolicy};
 use crate::face::Face;
 use crate::guest::Guest;
 use crate::ids::GuestId;
-use crate::models::manifest::{DEFAULT_PACK, Pack};
+use crate::models::manifest::Pack;
 use crate::pipeline::Sink;
 use crate::template::Template;
 
@@ -19,7 +19,7 @@ struct TestCollection {
 }
 
 fn pack() -> Pack {
-    Pack::builtin(DEFAULT_PACK).unwrap()
+    Pack::builtin(Pack::DEFAULT).unwrap()
 }
 
 fn id(n: u8) -> FaceId {

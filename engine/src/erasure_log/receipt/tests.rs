@@ -71,15 +71,16 @@ fn receipts_are_numbered_chained_and_written_once_an_erasure() {
     let key = log.signer.public_key();
     let files: Vec<Vec<u8>> =
         log.receipts.files().unwrap().iter().map(|path| read(path).unwrap()).collect();
-    assert_eq!(verify_chain(&files, &key).unwrap(), [first, second, third]);
-    let gap = verify_chain(&[files[0].clone(), files[2].clone()], &key).unwrap_err().to_string();
+    assert_eq!(Receipt::verify_chain(&files, &key).unwrap(), [first, second, third]);
+    let gap =
+        Receipt::verify_chain(&[files[0].clone(), files[2].clone()], &key).unwrap_err().to_string();
     assert!(gap.contains("receipt 2 is missing"), "{gap}");
-    assert!(verify_chain(&files[1..], &key).is_ok(), "a chain may begin anywhere");
+    assert!(Receipt::verify_chain(&files[1..], &key).is_ok(), "a chain may begin anywhere");
     // Another receipt 2, signed by the same studio, breaks the chain to receipt 3.
     let forged = ReceiptBody { faces: Some(1), ..receipt_body(&files[1]) };
     let forged = Receipt::sign(forged, &log.signer).unwrap().to_bytes().unwrap();
-    assert!(verify_chain(&[files[0].clone(), forged.clone()], &key).is_ok());
-    assert!(verify_chain(&[forged, files[2].clone()], &key).is_err());
+    assert!(Receipt::verify_chain(&[files[0].clone(), forged.clone()], &key).is_ok());
+    assert!(Receipt::verify_chain(&[forged, files[2].clone()], &key).is_err());
 }
 
 fn receipt_body(file: &[u8]) -> ReceiptBody {
@@ -97,7 +98,7 @@ fn the_form_is_canonical_and_the_schema_names_every_field() {
         "{text}"
     );
     assert!(!text.contains(' ') || text.matches(' ').count() == 2, "only the format has spaces");
-    let schema: serde_json::Value = serde_json::from_str(RECEIPT_SCHEMA).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(Receipt::SCHEMA).unwrap();
     let written: serde_json::Value = serde_json::from_str(&text).unwrap();
     let fields = |object: &serde_json::Value| -> Vec<String> {
         object.as_object().unwrap().keys().cloned().collect()

@@ -16,14 +16,11 @@ pub use builtin::{LIVENESS, RuntimePackage, liveness, photos, runtimes};
 pub use file::{Archive, Origin, Patch, Registry, SourceFile};
 pub use sha256::Sha256Sum;
 
-/// The pack that is used if the caller names none.
-pub const DEFAULT_PACK: &str = "yunet-sface";
-
 /// Limits the size of a user's pack file, bytes; real ones have a few kilobytes.
 const PACK_FILE_BYTES_MAX: u64 = 1 << 20;
 
 const BUILTIN: [(&str, &str); 2] = [
-    (DEFAULT_PACK, include_str!("../../../../models/yunet-sface.toml")),
+    (Pack::DEFAULT, include_str!("../../../../models/yunet-sface.toml")),
     ("centerface-mobilefacenet", include_str!("../../../../models/centerface-mobilefacenet.toml")),
 ];
 
@@ -115,6 +112,9 @@ impl Default for Matching {
 }
 
 impl Pack {
+    /// The pack that is used if the caller names none.
+    pub const DEFAULT: &str = "yunet-sface";
+
     /// Returns a built-in pack.
     ///
     /// # Errors

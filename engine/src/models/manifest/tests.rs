@@ -30,14 +30,14 @@ fn built_in_packs_parse_and_carry_their_names() {
         assert_eq!(digits.len(), 8);
         assert!(pack.commercial_use && pack.notice().is_none());
     }
-    let default = Pack::builtin(DEFAULT_PACK).unwrap();
+    let default = Pack::builtin(Pack::DEFAULT).unwrap();
     assert_eq!(default.embedder.dim, 128);
 }
 
 #[test]
 fn an_unknown_name_lists_the_known_ones() {
     let error = Pack::builtin("nope").unwrap_err().to_string();
-    assert!(error.contains("nope") && error.contains(DEFAULT_PACK), "{error}");
+    assert!(error.contains("nope") && error.contains(Pack::DEFAULT), "{error}");
 }
 
 #[test]

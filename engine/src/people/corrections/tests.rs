@@ -4,7 +4,7 @@ use super::*;
 use crate::ids::PhotoId;
 use crate::people::form::PartId;
 use crate::people::{People, PersonFace};
-use crate::quality::QUALITY_LOW;
+use crate::quality::Quality;
 
 const CUT: f32 = 0.45;
 
@@ -97,7 +97,7 @@ impl SimulatedPeople {
     }
 
     fn is_good(&self, face: &FaceId) -> bool {
-        self.quality(face) >= QUALITY_LOW
+        self.quality(face) >= Quality::LOW
     }
 
     fn person(&self, face: FaceId) -> Option<BTreeSet<FaceId>> {

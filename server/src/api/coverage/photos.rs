@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
-use picpick_engine::{FaceId, KnownFace, PhotoId, Weakness, weakness};
+use picpick_engine::{FaceId, KnownFace, PhotoId, Weakness};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -96,7 +96,7 @@ impl WeaknessFilter {
                 return (self == WeaknessFilter::WithoutFace && faces.count() == 0).then(Vec::new);
             }
         };
-        let weak = faces.filter(|(_, face)| weakness(&face.parts) == Some(lacking));
+        let weak = faces.filter(|(_, face)| Weakness::of(&face.parts) == Some(lacking));
         let shown = |(id, face): (FaceId, &KnownFace)| WeakFace {
             face: id.to_string(),
             bbox: face.bbox.to_vec(),

@@ -51,7 +51,6 @@ async fn erase(app: &App, leaving: &GuestErasure) -> Result<String> {
         (leaving.event.clone(), leaving.guest.parse()?, leaving.faces);
     let receipt = app.face_engine().run(move |faces| {
         let open = faces.open_collection(&event)?;
-        let _alone = open.erasing.write();
         match open.collection.erase_guest(&id, faces_too) {
             Ok(receipt) => receipt_text(&receipt).map(Some),
             Err(error) if is_unknown_guest(&error) => Ok(None),

@@ -5,7 +5,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use picpick_engine::{PhotoId, Receipt};
+use picpick_engine::PhotoId;
+use picpick_engine::receipts::Receipt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -96,25 +97,18 @@ async fn remove_all(app: App, grant: Grant, photos: Vec<PhotoRef>) -> Result<Rem
 }
 
 /// Erases the faces of the indexed photos and removes the files of all photos. Returns `None` if no photo was
-/// indexed. Holds `erasing` exclusively throughout, so a worker that already claimed a photo's job finds no
-/// file afterwards.
+/// indexed. A worker that already claimed a photo's job finds no file afterwards, because it holds erasures off
+/// while it reads and indexes.
 fn erase(
     open: &OpenCollection,
     blobs: &PhotoStore,
     event: &str,
     photos: &[PhotoRef],
 ) -> Result<Option<Receipt>> {
-    let _alone = open.erasing.write();
-    let indexed: Vec<PhotoId> = {
-        let gallery = open.collection.gallery();
-        let all = photos.iter().map(|photo| photo.content);
-        all.filter(|content| gallery.photo(content).is_some()).collect()
-    };
-    let receipt = match indexed.is_empty() {
-        true => None,
-        false => Some(open.collection.delete_photos(&indexed)?),
-    };
-    photos.iter().try_for_each(|photo| blobs.remove(event, &photo.id))?;
+    let contents: Vec<PhotoId> = photos.iter().map(|photo| photo.content).collect();
+    let files = || photos.iter().try_for_each(|photo| blobs.remove(event, &photo.id));
+    let (receipt, removed) = open.collection.delete_photos_then(&contents, files)?;
+    removed?;
     Ok(receipt)
 }
 
@@ -122,11 +116,12 @@ fn erase(
 mod tests {
     use std::ops::Range;
     use std::sync::Arc;
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::thread;
+    use std::time::Duration;
 
-    use picpick_engine::{
-        Collection, DEFAULT_PACK, DataDir, ObjectMeta, ObjectStore, Pack, Result, RetentionPolicy,
-        open_object_store,
-    };
+    use picpick_engine::object_store::{self, ObjectMeta, ObjectStore};
+    use picpick_engine::{Collection, DataDir, Pack, Result, RetentionPolicy};
 
     use super::*;
     use crate::infra::photo_store::Rendition;
@@ -156,8 +151,14 @@ mod tests {
         }
 
         fn delete(&self, name: &str) -> Result<()> {
-            assert!(
-                self.1.erasing.try_read().is_none(),
+            let (reads, read) = channel();
+            let open = Arc::clone(&self.1);
+            // Waits until the removal ends, after this test has stopped listening.
+            thread::spawn(move || open.collection.hold_erasures(|| reads.send(())));
+            let waits = Err(RecvTimeoutError::Timeout);
+            assert_eq!(
+                read.recv_timeout(Duration::from_millis(100)),
+                waits,
                 "a worker can read while {name} is deleted"
             );
             self.0.delete(name)
@@ -170,11 +171,12 @@ mod tests {
         let data = DataDir::open(&room.path().join("data"), None).unwrap();
         let keep =
             RetentionPolicy { purpose: "p".into(), legal_basis: "b".into(), ends_unix_s: None };
-        let pack = Pack::builtin(DEFAULT_PACK).unwrap();
+        let pack = Pack::builtin(Pack::DEFAULT).unwrap();
         data.create("event", pack.id(), &keep).unwrap();
         let collection = Collection::open(&data, "event", &pack).unwrap();
         let open = Arc::new(OpenCollection::of(collection));
-        let place = open_object_store(&room.path().join("photos").to_string_lossy(), None).unwrap();
+        let place =
+            object_store::open(&room.path().join("photos").to_string_lossy(), None).unwrap();
         let blobs = PhotoStore::over(Watched(place, Arc::clone(&open)));
         let sealer = data.blob_sealer("event").unwrap();
         let photos: Vec<PhotoRef> =

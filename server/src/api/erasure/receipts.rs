@@ -1,4 +1,4 @@
-use picpick_engine::Receipt;
+use picpick_engine::receipts::Receipt;
 
 use crate::error::{ApiError, Result};
 use crate::infra::clock::now_s;

@@ -10,7 +10,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use picpick_engine::{FailureReason, Guest, GuestId, Progress, Template};
+use picpick_engine::guests::Guest;
+use picpick_engine::liveness::{FailureReason, Progress};
+use picpick_engine::{GuestId, Template};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -9,9 +9,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use picpick_engine::{
-    Claim, DecodeLimits, FaceId, GuestId, PhotoId, Region, decode, probe, to_jpeg,
-};
+use picpick_engine::guests::Claim;
+use picpick_engine::{DecodeLimits, FaceId, GuestId, PhotoId, Picture, Region};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -313,8 +312,7 @@ pub async fn crop_face(app: &App, event: String, photo: String, face: FaceId) ->
         drop(gallery);
         let sealer = faces.sealer(&event)?;
         let limits = DecodeLimits::default();
-        let read =
-            |bytes: Vec<u8>| Ok::<_, ApiError>(decode(&bytes, &probe(&bytes, &limits)?, &limits)?);
+        let read = |bytes: Vec<u8>| Ok::<_, ApiError>(Picture::decode(&bytes, &limits)?);
         // Decoding the screen version takes a tenth of the time of the original.
         let picture = match blobs.get(&sealer, &event, &photo, BlobKind::Web)? {
             Some(web) => read(web)?,
@@ -337,7 +335,7 @@ pub async fn crop_face(app: &App, event: String, photo: String, face: FaceId) ->
             height: side,
         };
         let cut = picture.cut(region, FACE_PX, FACE_PX, (FACE_PX, FACE_PX))?;
-        Ok(to_jpeg(&cut, FACE_PX, FACE_QUALITY)?)
+        Ok(cut.to_jpeg(FACE_PX, FACE_QUALITY)?)
     });
     cut.await
 }

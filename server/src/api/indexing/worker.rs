@@ -10,10 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use picpick_engine::{
-    BlobSealer, Error, PhotoId, PhotoSource, Picture, ProgressEvent, RunOptions, Sink as _,
-    index_photos,
-};
+use picpick_engine::indexing::{PhotoSource, ProgressEvent, RunOptions, Sink as _, index_photos};
+use picpick_engine::{BlobSealer, Collection, Error, PhotoId, Picture};
 
 use crate::api::guest::record_new_matches;
 use crate::app::App;
@@ -185,7 +183,18 @@ impl IndexBatch {
         refused: &Mutex<HashMap<String, String>>,
     ) -> Result<()> {
         let event = faces.open_collection(&self.event)?;
-        let _no_erasure = event.erasing.read();
+        let collection = &event.collection;
+        collection.hold_erasures(|| self.index_into(collection, faces, jobs, refused))?
+    }
+
+    /// Does the work of `index`, while no erasure runs.
+    fn index_into(
+        &self,
+        collection: &Collection,
+        faces: &FaceEngine,
+        jobs: &[Job],
+        refused: &Mutex<HashMap<String, String>>,
+    ) -> Result<()> {
         // Read once per batch: a purge waits for the batch, so this copy of the key does not outlive the
         // event.
         let sealer = Arc::new(faces.sealer(&self.event)?);
@@ -215,15 +224,14 @@ impl IndexBatch {
             }
             ProgressEvent::Known(_) | ProgressEvent::Stored { .. } => {}
         };
-        index_photos(&|| faces.pipeline(), photos.into_iter(), &event.collection, &options, &tell)?;
+        index_photos(&|| faces.pipeline(), photos.into_iter(), collection, &options, &tell)?;
         Ok(())
     }
 
     /// Makes and stores the derivatives of a decoded photo.
     fn show(&self, sealer: &BlobSealer, photo: &str, picture: &Picture) -> Result<()> {
         for kind in [Rendition::Web, Rendition::Thumb] {
-            // The photo cannot be removed meanwhile: `index` holds `erasing`, which a removal locks
-            // exclusively.
+            // The photo cannot be removed meanwhile: a removal waits until `hold_erasures` ends.
             self.blobs.put(sealer, &self.event, photo, kind, &render(kind, picture)?)?;
         }
         Ok(())

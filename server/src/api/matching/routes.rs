@@ -3,8 +3,9 @@ use std::collections::HashMap;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use picpick_engine::{
-    Calibration, FPIR, LostMatch, PAIRS_MIN, PhotoId, PreviewCounts, ThresholdOffset,
+use picpick_engine::PhotoId;
+use picpick_engine::thresholds::{
+    Calibration, Estimate, LostMatch, PreviewCounts, ThresholdOffset,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -200,7 +201,7 @@ pub async fn show(
                     formula,
                     gallery.threshold_offset(),
                 );
-                (now, gallery.calibration(FPIR))
+                (now, gallery.calibration(Estimate::FPIR))
             };
             let wanted = wanted.unwrap_or(now.3);
             Ok((now, found, wanted, open.collection.preview(wanted)?))
@@ -223,7 +224,7 @@ pub async fn show(
             high: own.high,
             recommended_offset: own.recommended_offset(formula).value(),
         }),
-        evidence: CalibrationEvidence { pairs, pairs_needed: PAIRS_MIN, photos },
+        evidence: CalibrationEvidence { pairs, pairs_needed: Estimate::PAIRS_MIN, photos },
         histogram: ScoreHistogram {
             from: histogram.from,
             step: histogram.step,

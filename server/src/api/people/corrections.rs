@@ -110,8 +110,7 @@ async fn apply(
         let name = event.clone();
         let outcome = app.face_engine().run(move |faces| {
             let open = faces.open_collection(&name)?;
-            let _no_erasure = open.erasing.read();
-            Ok(work(&open.collection))
+            Ok(open.collection.hold_erasures(|| work(&open.collection)).flatten())
         });
         match outcome.await? {
             Err(Error::SharedPhoto { photo }) => {

@@ -126,7 +126,7 @@ pub async fn list(
             let ids = photos.iter().flat_map(|(_, photo)| &photo.faces);
             let poor = ids
                 .filter_map(|id| gallery.face(id))
-                .filter(|face| face.quality < picpick_engine::QUALITY_LOW)
+                .filter(|face| face.quality < picpick_engine::Quality::LOW)
                 .count();
             Ok((people, hidden, gallery.face_count(), poor))
         })

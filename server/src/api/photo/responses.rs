@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt as _, stream};
-use picpick_engine::{DecodeLimits, decode, probe, to_jpeg};
+use picpick_engine::{DecodeLimits, Picture};
 
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
@@ -235,8 +235,8 @@ pub async fn watermarked_jpeg(app: &App, file: PhotoFile, text: &str) -> Result<
     app.face_engine()
         .run(move |faces| {
             let limits = DecodeLimits::default();
-            let picture = decode(&web, &probe(&web, &limits)?, &limits)?;
-            let jpeg = to_jpeg(&draw_watermark(&picture, &text)?, WEB.0, WEB.1)?;
+            let picture = Picture::decode(&web, &limits)?;
+            let jpeg = draw_watermark(&picture, &text)?.to_jpeg(WEB.0, WEB.1)?;
             let kept = [hash.as_bytes(), &jpeg].concat();
             let sealer = faces.sealer(&file.event)?;
             blobs.put_derivative(&sealer, &file.event, &file.id, BlobKind::Marked, &kept)?;
@@ -300,7 +300,7 @@ async fn make(app: &App, file: PhotoFile, kind: BlobKind) -> Result<Vec<u8>> {
             let bytes = blobs.get(&sealer, &file.event, &file.id, BlobKind::Original)?;
             let bytes = bytes.ok_or_else(ApiError::not_found)?;
             let limits = DecodeLimits::default();
-            let picture = decode(&bytes, &probe(&bytes, &limits)?, &limits)?;
+            let picture = Picture::decode(&bytes, &limits)?;
             let jpeg = render(kind, &picture)?;
             blobs.put_derivative(&sealer, &file.event, &file.id, kind, &jpeg)?;
             Ok(jpeg)

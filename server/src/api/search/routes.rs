@@ -2,9 +2,7 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
-use picpick_engine::{
-    MatchKind, PhotoId, Scoring, SearchOutcome, SearchQuery, Subject, Template, subject,
-};
+use picpick_engine::{MatchKind, PhotoId, Scoring, SearchOutcome, SearchQuery, Subject, Template};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -156,7 +154,7 @@ pub async fn by_selfie(
             let seen = pipeline.analyse_query(&picture)?;
             let nth = wish.face.and_then(|face| usize::try_from(face).ok());
             let choice = nth.map_or(Subject::Clear, Subject::Nth);
-            let face = subject(&seen.faces, (seen.width, seen.height), choice, "the picture")?;
+            let face = choice.choose(&seen.faces, (seen.width, seen.height), "the picture")?;
             let template = Template::of(&[("the picture", face)], pipeline.pack_id())?;
             let scoring = wish.scoring.unwrap_or_default().into();
             let matching = Instant::now();

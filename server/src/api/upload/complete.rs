@@ -4,7 +4,7 @@
 //! Each step is idempotent, so it can be repeated after a crash: the photo gets the upload's id, and the row
 //! is inserted last. A rejected file is deleted.
 
-use picpick_engine::{DecodeLimits, media_type, probe};
+use picpick_engine::{DecodeLimits, Picture};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
@@ -113,10 +113,10 @@ fn check(plain: &[u8], announced: &str) -> Result<CheckedPhoto> {
         let detail = format!("Expected SHA-256 {announced}, received {received}.");
         return Err(ApiError::new(ErrorKind::ChecksumMismatch, detail));
     }
-    let header = probe(plain, &DecodeLimits::default())?;
+    let header = Picture::probe(plain, &DecodeLimits::default())?;
     Ok(CheckedPhoto {
         sha256: received,
-        media_type: media_type(plain)?,
+        media_type: Picture::media_type(plain)?,
         width: header.width,
         height: header.height,
     })

@@ -8,13 +8,13 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use picpick_engine::{BLOB_CHUNK_BYTES, BLOB_CHUNK_EXTRA_BYTES, BlobSealer};
+use picpick_engine::BlobSealer;
 
 use crate::error::{ApiError, Result};
 use crate::infra::photo_store::{Rendition, chunks, open_chunks, sealed_bytes, sealed_name};
 
-const CHUNK: u64 = BLOB_CHUNK_BYTES as u64;
-const SEALED_CHUNK: u64 = CHUNK + BLOB_CHUNK_EXTRA_BYTES as u64;
+const CHUNK: u64 = BlobSealer::CHUNK_BYTES as u64;
+const SEALED_CHUNK: u64 = CHUNK + BlobSealer::CHUNK_EXTRA_BYTES as u64;
 
 /// The staging file of one upload.
 pub struct StagedUpload {
@@ -78,15 +78,18 @@ impl StagedUpload {
             )));
         }
         let ends = offset + plain.len() as u64 == self.bytes;
-        let whole =
-            if ends { plain.len() } else { plain.len() / BLOB_CHUNK_BYTES * BLOB_CHUNK_BYTES };
+        let whole = if ends {
+            plain.len()
+        } else {
+            plain.len() / BlobSealer::CHUNK_BYTES * BlobSealer::CHUNK_BYTES
+        };
         let (name, count) = (sealed_name(&self.id, Rendition::Original), chunks(self.bytes));
         // Cuts off a chunk that a crash left incomplete.
         let end = offset / CHUNK * SEALED_CHUNK;
         file.set_len(end)?;
         file.seek(SeekFrom::Start(end))?;
-        for (index, chunk) in
-            (offset / CHUNK..).zip(plain.get(..whole).unwrap_or_default().chunks(BLOB_CHUNK_BYTES))
+        for (index, chunk) in (offset / CHUNK..)
+            .zip(plain.get(..whole).unwrap_or_default().chunks(BlobSealer::CHUNK_BYTES))
         {
             file.write_all(&sealer.seal(&name, index, index + 1 == count, chunk)?)?;
         }

@@ -1,8 +1,6 @@
 use std::collections::HashMap;
 
-use picpick_engine::{
-    Collection, FaceId, KnownFace, KnownPhoto, Match, Pack, PhotoId, QUALITY_LOW,
-};
+use picpick_engine::{Collection, FaceId, KnownFace, KnownPhoto, Match, Pack, PhotoId, Quality};
 
 use super::{ContactSheet, FaceMark, FaceRole, SheetPhoto};
 use crate::cli::format;
@@ -78,7 +76,7 @@ fn all_photos(collection: &Collection) -> Vec<PhotoFaces> {
 fn role(known: &KnownFace, matched: bool) -> FaceRole {
     match matched {
         true => FaceRole::Match,
-        false if known.quality < QUALITY_LOW => FaceRole::Poor,
+        false if known.quality < Quality::LOW => FaceRole::Poor,
         false => FaceRole::Other,
     }
 }

@@ -2,7 +2,7 @@ use anyhow::{Result, ensure};
 use base64::Engine as _;
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
-use picpick_engine::{DecodeLimits, PhotoId, Picture, decode, probe};
+use picpick_engine::{DecodeLimits, PhotoId, Picture};
 
 use super::SheetPhoto;
 use crate::cli::context::read_file;
@@ -40,7 +40,7 @@ fn read(shot: &SheetPhoto) -> Result<Picture> {
     let bytes = read_file(&shot.path, limits.file_bytes_max)?;
     let same = shot.id.is_none_or(|id| id == PhotoId::of(&bytes));
     ensure!(same, "the file has changed since it was indexed");
-    Ok(decode(&bytes, &probe(&bytes, &limits)?, &limits)?)
+    Ok(Picture::decode(&bytes, &limits)?)
 }
 
 fn reduce(picture: &Picture, width_max: u32) -> Result<Thumbnail> {

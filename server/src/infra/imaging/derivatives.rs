@@ -1,4 +1,4 @@
-use picpick_engine::{Picture, to_jpeg};
+use picpick_engine::Picture;
 
 use crate::error::Result;
 use crate::infra::photo_store::Rendition;
@@ -12,5 +12,5 @@ const THUMB: (u32, i32) = (480, 78);
 /// holds no EXIF or other metadata of the camera.
 pub fn render(kind: Rendition, picture: &Picture) -> Result<Vec<u8>> {
     let (side_px_max, quality) = if kind == Rendition::Thumb { THUMB } else { WEB };
-    Ok(to_jpeg(picture, side_px_max, quality)?)
+    Ok(picture.to_jpeg(side_px_max, quality)?)
 }

@@ -2,8 +2,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use sqlx::any::AnyRow;
-use sqlx::{AnyExecutor, Row as _};
+use sqlx::AnyExecutor;
 use utoipa::ToSchema;
 
 use crate::api::photo_policy::Download;
@@ -13,7 +12,7 @@ use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::clock::now_s;
-use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
+use crate::infra::db::folders::{self, FolderRecord};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::new_id;
 
@@ -69,14 +68,13 @@ pub struct FolderName {
     name: String,
 }
 
-fn read(row: &AnyRow) -> Result<Folder> {
-    let downloads: Option<String> = row.try_get("downloads")?;
+fn view(folder: FolderRecord) -> Result<Folder> {
     Ok(Folder {
-        id: row.try_get("id")?,
-        name: row.try_get("name")?,
-        created_unix_s: row.try_get("created_unix_s")?,
-        hidden: row.try_get::<i64, _>("hidden")? != 0,
-        downloads: downloads.map(|text| Download::parse(&text)).transpose()?,
+        id: folder.id,
+        name: folder.name,
+        created_unix_s: folder.created_unix_s,
+        hidden: folder.hidden,
+        downloads: folder.downloads.map(|text| Download::parse(&text)).transpose()?,
     })
 }
 
@@ -85,12 +83,10 @@ fn read(row: &AnyRow) -> Result<Folder> {
 /// # Errors
 /// - `Invalid` if it does not.
 pub async fn check_in_event<'e>(db: impl AnyExecutor<'e>, folder: &str, event: &str) -> Result<()> {
-    let row = sqlx::query("SELECT id FROM folders WHERE id = $1 AND event_id = $2")
-        .bind(folder.to_owned())
-        .bind(event.to_owned())
-        .fetch_optional(db)
-        .await?;
-    row.map(drop).ok_or_else(|| ApiError::invalid("folder: expected a folder of this event."))
+    match folders::is_of_event(db, folder, event).await? {
+        true => Ok(()),
+        false => Err(ApiError::invalid("folder: expected a folder of this event.")),
+    }
 }
 
 /// Lists the folders of an event, oldest first.
@@ -101,12 +97,7 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Folder>>> {
-    let list = PageQuery {
-        select: "SELECT * FROM folders WHERE event_id = $1",
-        values: &[BoundValue::Text(grant.event()?)],
-        order: BY_CREATION,
-    };
-    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+    folders::page(app.db(), grant.event()?, &paging).await?.try_map(view).map(Json)
 }
 
 /// Creates a folder. Responds `conflict` if the event has a folder with this name.
@@ -118,7 +109,7 @@ pub async fn create(
     grant: Grant,
     Body(given): Body<FolderName>,
 ) -> Result<(StatusCode, Json<Folder>)> {
-    let folder = Folder {
+    let folder = FolderRecord {
         id: new_id()?,
         name: extract::name("name", &given.name)?,
         created_unix_s: now_s(),
@@ -126,22 +117,12 @@ pub async fn create(
         downloads: None,
     };
     let mut tx = app.db().write().await?;
-    let made = sqlx::query(
-        "INSERT INTO folders (id, event_id, name, created_unix_s) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT (event_id, name) DO NOTHING",
-    )
-    .bind(&folder.id)
-    .bind(grant.event()?)
-    .bind(&folder.name)
-    .bind(folder.created_unix_s)
-    .execute(&mut *tx)
-    .await?;
-    if made.rows_affected() == 0 {
+    if !folders::insert(&mut tx, grant.event()?, &folder).await? {
         return Err(ApiError::new(ErrorKind::Conflict, "The event has a folder with this name."));
     }
     record_by(&mut tx, &grant, "folder_create", &folder.id, "").await?;
     tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(folder)))
+    view(folder).map(|folder| (StatusCode::CREATED, Json(folder)))
 }
 
 /// Changes a folder. Responds `conflict` if the event has another folder with this name.
@@ -155,30 +136,16 @@ pub async fn change(
     Body(given): Body<FolderChange>,
 ) -> Result<Json<Folder>> {
     let mut tx = app.db().write().await?;
-    let row = sqlx::query("SELECT * FROM folders WHERE id = $1 AND event_id = $2")
-        .bind(&folder)
-        .bind(grant.event()?)
-        .fetch_one(&mut *tx)
-        .await?;
-    let before = read(&row)?;
-    let folder = Folder {
+    let before = folders::find(&mut tx, grant.event()?, &folder).await?;
+    let downloads = given.downloads.map(FolderDownloads::rule);
+    let downloads = downloads.map(|rule| rule.map(|download| download.as_str().to_owned()));
+    let folder = FolderRecord {
         name: given.name.map_or(Ok(before.name), |name| extract::name("name", &name))?,
         hidden: given.hidden.unwrap_or(before.hidden),
-        downloads: given.downloads.map_or(before.downloads, FolderDownloads::rule),
+        downloads: downloads.unwrap_or(before.downloads),
         ..before
     };
-    let changed = sqlx::query(
-        "UPDATE folders SET name = $1, hidden = $2, downloads = $3 WHERE id = $4 AND NOT EXISTS \
-         (SELECT id FROM folders WHERE event_id = $5 AND name = $1 AND id <> $4)",
-    )
-    .bind(&folder.name)
-    .bind(i64::from(folder.hidden))
-    .bind(folder.downloads.map(Download::as_str))
-    .bind(&folder.id)
-    .bind(grant.event()?)
-    .execute(&mut *tx)
-    .await?;
-    if changed.rows_affected() == 0 {
+    if !folders::update(&mut tx, grant.event()?, &folder).await? {
         return Err(ApiError::new(
             ErrorKind::Conflict,
             "The event has another folder with this name.",
@@ -186,7 +153,7 @@ pub async fn change(
     }
     record_by(&mut tx, &grant, "folder_change", &folder.id, "").await?;
     tx.commit().await?;
-    Ok(Json(folder))
+    view(folder).map(Json)
 }
 
 /// Removes a folder; its photos stay in the event. Responds `conflict` if the folder restricts visitors and
@@ -199,24 +166,13 @@ pub async fn remove(
     Path((_, folder)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     let mut tx = app.db().write().await?;
-    // This no-op update locks the folder's row until the commit, so that no photo is added to it meanwhile.
-    let row = sqlx::query(
-        "UPDATE folders SET name = name WHERE id = $1 AND event_id = $2 RETURNING \
-         CASE WHEN hidden <> 0 OR downloads IS NOT NULL THEN 1 ELSE 0 END AS guards, \
-         (SELECT COUNT(*) FROM photos p WHERE p.folder_id = folders.id) + (SELECT COUNT(*) FROM uploads u \
-         WHERE u.folder_id = folders.id AND u.photo_id IS NULL) AS photos",
-    )
-    .bind(&folder)
-    .bind(grant.event()?)
-    .fetch_one(&mut *tx)
-    .await?;
-    let (guards, photos): (i64, i64) = (row.try_get("guards")?, row.try_get("photos")?);
-    if guards != 0 && photos > 0 {
+    let locked = folders::lock(&mut tx, grant.event()?, &folder).await?;
+    if locked.restricts && locked.photos > 0 {
         let detail =
             "Visitors would get access to its photos; move them, or change the folder, first.";
         return Err(ApiError::new(ErrorKind::Conflict, detail));
     }
-    sqlx::query("DELETE FROM folders WHERE id = $1").bind(&folder).execute(&mut *tx).await?;
+    folders::delete(&mut tx, &folder).await?;
     record_by(&mut tx, &grant, "folder_remove", &folder, "").await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

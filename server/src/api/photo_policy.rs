@@ -1,5 +1,5 @@
 //! The photo policy: what visitors may see and download of an event's photos, as the event and the folder
-//! define it. It exists once, as a check of one row (`PhotoPermissions`) and as an SQL condition (`VISIBLE`).
+//! define it. It exists once, as a check of one row (`PhotoPermissions`) and as an SQL condition (`visible`).
 //!
 //! Which of the visible photos a visitor gets (an album's, a guest's own), `album` and `guest` decide. Studio
 //! members are not subject to this policy.
@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::error::{ApiError, Result};
 use crate::http::extract;
+use crate::infra::db::events::NOT_DELETING;
 
 /// What visitors may download of a photo. Each level includes the previous ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -35,15 +36,18 @@ pub struct PhotoPermissions {
 /// folder).
 pub const TABLES: &str =
     "photos p JOIN events e ON e.id = p.event_id LEFT JOIN folders f ON f.id = p.folder_id";
-/// The condition on `TABLES` for photos that visitors may see. Lists and counts for visitors have it in their
-/// WHERE clause.
-pub const VISIBLE: &str = "e.deleting_unix_s IS NULL AND COALESCE(f.hidden, 0) = 0";
 /// The columns that `PhotoPermissions::of_row` and `watermark_of` read.
 pub const COLUMNS: &str = "e.deleting_unix_s AS rule_deleting, COALESCE(f.hidden, 0) AS rule_hidden, \
     COALESCE(f.downloads, e.downloads) AS rule_downloads, e.watermark AS rule_watermark";
 
+/// Returns the condition on `TABLES` for photos that visitors may see. Lists and counts for visitors have it in
+/// their WHERE clause.
+pub fn visible() -> String {
+    format!("e.{NOT_DELETING} AND COALESCE(f.hidden, 0) = 0")
+}
+
 impl PhotoPermissions {
-    /// Reads the permissions from a row of `TABLES` with `COLUMNS`. Must agree with `VISIBLE`.
+    /// Reads the permissions from a row of `TABLES` with `COLUMNS`. Must agree with [`visible`].
     pub fn of_row(row: &AnyRow) -> Result<Self> {
         let deleting: Option<i64> = row.try_get("rule_deleting")?;
         let hidden: i64 = row.try_get("rule_hidden")?;

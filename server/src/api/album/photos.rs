@@ -4,11 +4,11 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use crate::api::photo::visitor_view::{VisitorPhoto, find_visible};
-use crate::api::photo_policy::{COLUMNS, Download, PhotoPermissions, TABLES, VISIBLE};
+use crate::api::photo_policy::{COLUMNS, Download, PhotoPermissions, TABLES, visible};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::AlbumSession;
-use crate::infra::db::{BoundValue, PageQuery};
+use crate::infra::db::{BoundValue, PageQuery, events};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::is_id;
 
@@ -59,9 +59,10 @@ pub struct AlbumFolder {
 fn seen(columns: &str) -> String {
     format!(
         "SELECT {columns} FROM {TABLES} JOIN albums a ON a.event_id = p.event_id WHERE a.id = $1 \
-         AND {VISIBLE} AND (a.all_folders = 1 OR EXISTS (SELECT 1 FROM album_folders af \
+         AND {} AND (a.all_folders = 1 OR EXISTS (SELECT 1 FROM album_folders af \
          WHERE af.album_id = a.id AND af.folder_id = p.folder_id)) AND ($3 = '' OR p.folder_id = $3) \
-         AND ($4 = '' OR EXISTS (SELECT 1 FROM album_picks k WHERE k.photo_id = p.id AND k.visitor_id = $2))"
+         AND ($4 = '' OR EXISTS (SELECT 1 FROM album_picks k WHERE k.photo_id = p.id AND k.visitor_id = $2))",
+        visible()
     )
 }
 
@@ -216,15 +217,17 @@ pub struct AlbumSettings {
 }
 
 pub async fn settings(app: &App, visit: &AlbumSession) -> Result<AlbumSettings> {
-    let row = sqlx::query(
+    let text = format!(
         "SELECT a.name, a.cover_photo_id, a.ends_unix_s, a.annotate_pin_hash, a.downloads_max, \
          s.name AS studio_name, (SELECT w.name FROM album_visitors w WHERE w.id = $2) AS visitor_name \
-         FROM albums a JOIN events e ON e.id = a.event_id JOIN studios s ON s.id = e.studio_id WHERE a.id = $1",
-    )
-    .bind(&visit.album)
-    .bind(visit.visitor.as_deref().unwrap_or_default())
-    .fetch_one(app.db().read())
-    .await?;
+         FROM {} JOIN albums a ON a.event_id = e.id WHERE a.id = $1",
+        events::WITH_STUDIO
+    );
+    let row = sqlx::query(&text)
+        .bind(&visit.album)
+        .bind(visit.visitor.as_deref().unwrap_or_default())
+        .fetch_one(app.db().read())
+        .await?;
     Ok(AlbumSettings {
         name: row.try_get("name")?,
         studio: row.try_get("studio_name")?,

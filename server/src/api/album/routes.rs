@@ -16,7 +16,7 @@ use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::clock::now_s;
-use crate::infra::db::{BY_CREATION, BoundValue, PageQuery, Tx};
+use crate::infra::db::{BY_CREATION, BoundValue, PageQuery, Tx, events, photos};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{is_id, new_id};
 
@@ -193,7 +193,7 @@ pub async fn create(
     grant: Grant,
     Body(given): Body<NewAlbum>,
 ) -> Result<(StatusCode, Json<Album>)> {
-    let event = crate::api::event::routes::one(&app, grant.event()?).await?;
+    let event = events::find(app.db(), grant.event()?).await?;
     let now = now_s();
     let ends_unix_s = given.ends_unix_s.unwrap_or(event.ends_unix_s);
     if ends_unix_s <= now {
@@ -262,12 +262,9 @@ async fn write(tx: &mut Tx, event: &str, stored: &StoredAlbum) -> Result<()> {
     let album = &stored.album;
     if let Some(cover) = &album.cover {
         let cover = extract::line("cover", cover, 1, 64)?;
-        let row = sqlx::query("SELECT id FROM photos WHERE id = $1 AND event_id = $2")
-            .bind(&cover)
-            .bind(event)
-            .fetch_optional(&mut **tx)
-            .await?;
-        row.ok_or_else(|| ApiError::invalid("cover: expected a photo of this event."))?;
+        if !photos::is_of_event(tx, &cover, event).await? {
+            return Err(ApiError::invalid("cover: expected a photo of this event."));
+        }
     }
     sqlx::query(
         "UPDATE albums SET name = $1, cover_photo_id = $2, all_folders = $3, view_pin_hash = $4, \

@@ -9,7 +9,7 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::{ALBUM_COOKIE, AlbumSession, LINK_SESSION_ENDED, set_cookie};
 use crate::http::extract;
 use crate::infra::clock::now_s;
-use crate::infra::db::Tx;
+use crate::infra::db::{Tx, events};
 use crate::infra::ids::{new_id, new_token, token_hash};
 use crate::infra::rate_limit::forget_tries;
 
@@ -35,17 +35,15 @@ impl OpenLink {
 
 /// Returns the open link that has this token. Withdrawn, expired and unknown links all give `None`.
 pub async fn link(app: &App, token: &str) -> Result<Option<OpenLink>> {
-    let row = sqlx::query(
+    let text = format!(
         "SELECT l.id, l.album_id, a.name, a.view_pin_hash, a.ends_unix_s, e.studio_id, s.name AS studio_name \
-         FROM album_links l JOIN albums a ON a.id = l.album_id JOIN events e ON e.id = a.event_id \
-         JOIN studios s ON s.id = e.studio_id WHERE l.token_hash = $1 AND a.ends_unix_s > $2 \
-         AND e.ends_unix_s > $2 AND e.deleting_unix_s IS NULL AND e.node_id = $3",
-    )
-    .bind(token_hash(token))
-    .bind(now_s())
-    .bind(app.node_id())
-    .fetch_optional(app.db().read())
-    .await?;
+         FROM {} JOIN albums a ON a.event_id = e.id JOIN album_links l ON l.album_id = a.id \
+         WHERE l.token_hash = $1 AND a.ends_unix_s > $2 AND {} AND e.node_id = $3",
+        events::WITH_STUDIO,
+        events::open_at("$2")
+    );
+    let query = sqlx::query(&text).bind(token_hash(token)).bind(now_s()).bind(app.node_id());
+    let row = query.fetch_optional(app.db().read()).await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(OpenLink {
         id: row.try_get("id")?,

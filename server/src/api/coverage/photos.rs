@@ -4,16 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use picpick_engine::{FaceId, KnownFace, PhotoId, Weakness, weakness};
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::photo::rows_by_content;
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::extract::Query;
-use crate::infra::db::{BoundValue, PageQuery};
+use crate::infra::db::jobs::{self, FailedIndexing, FailureOrder};
+use crate::infra::db::photos::{self, PhotoRecord};
 use crate::infra::db::{Page, Paging};
 
 /// A group of photos in the coverage report.
@@ -110,18 +108,16 @@ impl WeaknessFilter {
     }
 }
 
-fn read(row: &AnyRow, faces: Vec<WeakFace>, reason: Option<String>) -> sqlx::Result<WeakPhoto> {
-    Ok(WeakPhoto {
-        id: row.try_get("id")?,
-        name: row.try_get("name")?,
-        folder: row.try_get("folder_id")?,
-        created_unix_s: row.try_get("created_unix_s")?,
+fn view(photo: PhotoRecord, faces: Vec<WeakFace>, reason: Option<String>) -> WeakPhoto {
+    WeakPhoto {
+        id: photo.id,
+        name: photo.name,
+        folder: photo.folder,
+        created_unix_s: photo.created_unix_s,
         faces,
         reason,
-    })
+    }
 }
-
-const COLUMNS: &str = "p.id, p.content_id, p.name, p.folder_id, p.created_unix_s";
 
 /// Lists the photos behind one count of the coverage report, in order of upload. Responds `invalid` for a
 /// `what` other than the five groups.
@@ -136,18 +132,9 @@ pub async fn list(
     let (what, event) = (asked.what()?, grant.event()?);
     let place = |it: &WeakPhoto| (it.created_unix_s, it.id.clone());
     if what == WeaknessFilter::Unreadable {
-        let select = format!(
-            "SELECT {COLUMNS}, j.reason FROM jobs j JOIN photos p ON p.id = j.photo_id \
-             WHERE j.event_id = $1 AND j.state = 'failed'"
-        );
-        let list = PageQuery {
-            select: &select,
-            values: &[BoundValue::Text(event)],
-            order: ["p.created_unix_s", "p.id"],
-        };
-        let read = |row: &AnyRow| read(row, Vec::new(), Some(row.try_get("reason")?));
-        let page = app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id));
-        return page.await.map(Json);
+        let page = jobs::failed(app.db(), event, FailureOrder::Upload, &paging).await?;
+        let view = |failed: FailedIndexing| Ok(view(failed.photo, Vec::new(), Some(failed.reason)));
+        return page.try_map(view).map(Json);
     }
     let (limit, after) = (paging.limit()?, paging.after()?);
     let mut photos = weak(&app, event, what).await?;
@@ -168,11 +155,10 @@ async fn weak(app: &App, event: &str, what: WeaknessFilter) -> Result<Vec<WeakPh
     });
     let (ids, mut faces): (Vec<PhotoId>, HashMap<String, Vec<WeakFace>>) =
         found.await?.into_iter().map(|(id, faces)| (id, (id.to_string(), faces))).unzip();
-    let select = format!("SELECT {COLUMNS} FROM photos p WHERE p.event_id = $1");
-    let rows = rows_by_content(app, event, &ids, &select).await?;
-    let one = |row: &AnyRow| {
-        let content: String = row.try_get("content_id")?;
-        Ok(read(row, faces.remove(&content).unwrap_or_default(), None)?)
+    let photos = photos::all_by_content(app.db(), event, &ids).await?;
+    let one = |photo: PhotoRecord| {
+        let faces = faces.remove(&photo.content_id).unwrap_or_default();
+        view(photo, faces, None)
     };
-    rows.iter().map(one).collect()
+    Ok(photos.into_iter().map(one).collect())
 }

@@ -4,12 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use picpick_engine::Coverage;
 use serde::Serialize;
-use sqlx::Row as _;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::Result;
 use crate::http::auth::Grant;
+use crate::infra::db::folders::{self, NamedFolder};
+use crate::infra::db::photos;
 use crate::infra::jobs::counts;
 
 /// Counts of faces in a set of photos, by weakness. Each weak face is counted once, under its worst weakness.
@@ -83,9 +84,9 @@ pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<EventCove
     let event = grant.event()?.to_owned();
     let size = |number: i64| usize::try_from(number).unwrap_or(0);
     let jobs = counts(app.db(), &event).await?;
-    let row = sqlx::query("SELECT COUNT(*) AS n FROM photos WHERE event_id = $1").bind(&event);
-    let photos = size(row.fetch_one(app.db().read()).await?.try_get("n")?);
-    let (names, folder_of) = folders(&app, &event).await?;
+    let photos = size(photos::count(app.db(), &event).await?);
+    let named = folders::names(app.db(), &event).await?;
+    let folder_of = photos::folders_by_content(app.db(), &event).await?;
     let (all, mut by_folder) = app
         .face_engine()
         .run(move |faces| {
@@ -102,11 +103,11 @@ pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<EventCove
             Ok((all, by_folder))
         })
         .await?;
-    let folder = |(id, name): (String, String)| {
+    let folder = |NamedFolder { id, name }: NamedFolder| {
         let counted = CoverageCounts::from(&by_folder.remove(&id)?);
         Some(FolderCoverage { id, name, counted })
     };
-    let folders = names.into_iter().filter_map(folder).collect();
+    let folders = named.into_iter().filter_map(folder).collect();
     let unreadable = size(jobs.failed);
     let pending = photos.saturating_sub(all.photos + unreadable);
     Ok(Json(EventCoverage {
@@ -116,27 +117,4 @@ pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<EventCove
         counted: CoverageCounts::from(&all),
         folders,
     }))
-}
-
-/// Returns the ids and names of the folders, oldest first, and a map from the engine's content id of each
-/// photo in a folder to the folder's id.
-async fn folders(
-    app: &App,
-    event: &str,
-) -> Result<(Vec<(String, String)>, HashMap<String, String>)> {
-    let names =
-        sqlx::query("SELECT id, name FROM folders WHERE event_id = $1 ORDER BY created_unix_s, id")
-            .bind(event)
-            .fetch_all(app.db().read())
-            .await?;
-    let names = names.iter().map(|row| Ok((row.try_get("id")?, row.try_get("name")?)));
-    let photos = sqlx::query(
-        "SELECT content_id, folder_id FROM photos WHERE event_id = $1 AND folder_id IS NOT NULL",
-    )
-    .bind(event)
-    .fetch_all(app.db().read())
-    .await?;
-    let photos =
-        photos.iter().map(|row| Ok((row.try_get("content_id")?, row.try_get("folder_id")?)));
-    Ok((names.collect::<Result<_>>()?, photos.collect::<Result<_>>()?))
 }

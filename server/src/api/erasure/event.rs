@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
+use crate::infra::db::events::{self, OwnedEvent};
 
 /// Removes `event`, to which access is denied already, and returns its erasure receipt as text. The text is empty
 /// if an earlier, interrupted removal has purged the faces and stored the receipt.
@@ -27,7 +28,7 @@ pub async fn erase_event(app: &App, studio: &str, event: &str) -> Result<String>
     app.face_engine().run(move |_| blobs.remove_event(&name)).await?;
     remove_uploads(app, event).await?;
     let mut tx = app.db().write().await?;
-    sqlx::query("DELETE FROM events WHERE id = $1").bind(event).execute(&mut *tx).await?;
+    events::delete(&mut tx, event).await?;
     let deed =
         AuditEvent { studio, actor: "system", action: "event_purged", target: event, detail: "" };
     audit_log::record(&mut tx, deed).await?;
@@ -49,22 +50,10 @@ async fn remove_uploads(app: &App, event: &str) -> Result<()> {
 
 /// Resumes interrupted removals, and starts the removal of events whose end date has passed.
 pub async fn resume_removals(app: &App) -> Result<()> {
-    let now = now_s();
     let mut tx = app.db().write().await?;
-    sqlx::query("UPDATE events SET deleting_unix_s = $1 WHERE ends_unix_s <= $1 AND node_id = $2 AND deleting_unix_s IS NULL")
-        .bind(now)
-        .bind(app.node_id())
-        .execute(&mut *tx)
-        .await?;
+    events::mark_ended(&mut tx, app.node_id(), now_s()).await?;
     tx.commit().await?;
-    let rows = sqlx::query(
-        "SELECT id, studio_id FROM events WHERE deleting_unix_s IS NOT NULL AND node_id = $1",
-    )
-    .bind(app.node_id())
-    .fetch_all(app.db().read())
-    .await?;
-    for row in rows {
-        let (event, studio): (String, String) = (row.try_get("id")?, row.try_get("studio_id")?);
+    for OwnedEvent { id: event, studio } in events::deleting(app.db(), app.node_id()).await? {
         match erase_event(app, &studio, &event).await {
             Ok(_) => tracing::info!(event, "event removed"),
             Err(failure) => {

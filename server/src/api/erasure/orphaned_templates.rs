@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::infra::audit_log::record_guest;
 use crate::infra::clock::now_s;
+use crate::infra::db::events::{self, OwnedEvent};
 
 /// Erases the template of a former guest, if there is one.
 pub async fn erase(app: &App, stray: &GuestErasure) -> Result<()> {
@@ -34,17 +35,8 @@ pub async fn erase(app: &App, stray: &GuestErasure) -> Result<()> {
 
 /// Scans for orphaned templates in this server's events that received a consent since `since_unix_s`.
 pub async fn erase_orphans(app: &App, since_unix_s: i64) -> Result<()> {
-    let events = sqlx::query(
-        "SELECT id, studio_id FROM events WHERE node_id = $1 AND deleting_unix_s IS NULL AND ends_unix_s > $2 \
-         AND id IN (SELECT event_id FROM guest_consents WHERE given_unix_s >= $3)",
-    )
-    .bind(app.node_id())
-    .bind(now_s())
-    .bind(since_unix_s)
-    .fetch_all(app.db().read())
-    .await?;
-    for row in events {
-        let (event, studio): (String, String) = (row.try_get("id")?, row.try_get("studio_id")?);
+    let scanned = events::with_consents(app.db(), app.node_id(), now_s(), since_unix_s).await?;
+    for OwnedEvent { id: event, studio } in scanned {
         // An event that does not open must not block the others.
         if let Err(failure) = erase_orphans_of(app, &event, &studio).await {
             tracing::error!(event, reason = failure.reason(), "orphaned template scan failed");

@@ -7,16 +7,17 @@ use axum::Json;
 use axum::extract::State;
 use picpick_engine::{PhotoId, Receipt};
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
 use utoipa::ToSchema;
 
 use super::receipts::receipt_text;
-use crate::api::photo::bulk::{PhotoRef, find_all};
+use crate::api::photo::bulk::find_all;
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{Body, Path};
+use crate::infra::db::jobs;
+use crate::infra::db::photos::{self, PhotoRef};
 use crate::infra::face_engine::OpenCollection;
 use crate::infra::photo_store::PhotoStore;
 
@@ -44,12 +45,8 @@ pub async fn remove(
     grant: Grant,
     Path((_event, photo)): Path<(String, String)>,
 ) -> Result<Json<RemovedPhoto>> {
-    let row = sqlx::query("SELECT content_id FROM photos WHERE id = $1 AND event_id = $2")
-        .bind(&photo)
-        .bind(grant.event()?)
-        .fetch_one(app.db().read())
-        .await?;
-    let content = row.try_get::<String, _>("content_id")?.parse()?;
+    let content = photos::content_of(app.db(), grant.event()?, &photo).await?;
+    let content = content.ok_or_else(ApiError::not_found)?;
     remove_all(app, grant, vec![PhotoRef { id: photo, content }]).await.map(Json)
 }
 
@@ -71,10 +68,7 @@ async fn remove_all(app: App, grant: Grant, photos: Vec<PhotoRef>) -> Result<Rem
     // The photos' jobs are deleted first, so that no job adds the faces again.
     let mut tx = app.db().write().await?;
     for photo in &photos {
-        sqlx::query("DELETE FROM jobs WHERE photo_id = $1")
-            .bind(&photo.id)
-            .execute(&mut *tx)
-            .await?;
+        jobs::delete_of_photo(&mut tx, &photo.id).await?;
     }
     tx.commit().await?;
     // Spawned as a task, so that a disconnected client does not interrupt the removal.
@@ -90,10 +84,7 @@ async fn remove_all(app: App, grant: Grant, photos: Vec<PhotoRef>) -> Result<Rem
             .await?;
         let mut tx = app.db().write().await?;
         for photo in &photos {
-            sqlx::query("DELETE FROM photos WHERE id = $1")
-                .bind(&photo.id)
-                .execute(&mut *tx)
-                .await?;
+            photos::delete(&mut tx, &photo.id).await?;
             record_by(&mut tx, &grant, "photo_remove", &photo.id, "").await?;
         }
         tx.commit().await?;

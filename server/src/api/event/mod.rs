@@ -8,21 +8,17 @@ pub mod routes;
 use picpick_engine::RetentionPolicy;
 
 use crate::error::{ApiError, Result};
-use crate::infra::db::Tx;
+use crate::infra::db::{Tx, events};
 
 /// Checks that `event` belongs to `studio` and is not being deleted.
 ///
 /// # Errors
 /// - `Invalid` if it does not.
 pub async fn check_in_studio(tx: &mut Tx, event: &str, studio: &str) -> Result<()> {
-    let row = sqlx::query(
-        "SELECT id FROM events WHERE id = $1 AND studio_id = $2 AND deleting_unix_s IS NULL",
-    )
-    .bind(event)
-    .bind(studio)
-    .fetch_optional(&mut **tx)
-    .await?;
-    row.map(drop).ok_or_else(|| ApiError::invalid("event: expected an event of this studio."))
+    match events::is_of_studio(tx, event, studio).await? {
+        true => Ok(()),
+        false => Err(ApiError::invalid("event: expected an event of this studio.")),
+    }
 }
 
 /// Returns the retention policy of an event's faces: purpose, legal basis and end, in seconds since the Unix

@@ -2,8 +2,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::retention;
@@ -15,7 +13,7 @@ use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body, Query};
 use crate::infra::clock::now_s;
-use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
+use crate::infra::db::events::{self, EventRecord};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::new_id;
 
@@ -83,17 +81,17 @@ pub struct EventReceipt {
     pub receipt: String,
 }
 
-fn read(row: &AnyRow) -> Result<Event> {
+fn view(event: EventRecord) -> Result<Event> {
     Ok(Event {
-        id: row.try_get("id")?,
-        studio: row.try_get("studio_id")?,
-        name: row.try_get("name")?,
-        purpose: row.try_get("purpose")?,
-        legal_basis: row.try_get("legal_basis")?,
-        ends_unix_s: row.try_get("ends_unix_s")?,
-        created_unix_s: row.try_get("created_unix_s")?,
-        downloads: Download::parse(&row.try_get::<String, _>("downloads")?)?,
-        watermark: row.try_get("watermark")?,
+        id: event.id,
+        studio: event.studio,
+        name: event.name,
+        purpose: event.purpose,
+        legal_basis: event.legal_basis,
+        ends_unix_s: event.ends_unix_s,
+        created_unix_s: event.created_unix_s,
+        downloads: Download::parse(&event.downloads)?,
+        watermark: event.watermark,
     })
 }
 
@@ -119,15 +117,9 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Event>>> {
-    // Filtered in SQL, not on the page: the page's cursor could name an event that the caller may not see.
-    let only = grant.only_events.as_ref().map_or("*".to_owned(), |events| events.join(","));
-    let list = PageQuery {
-        select: "SELECT * FROM events WHERE studio_id = $1 AND deleting_unix_s IS NULL \
-             AND ($2 = '*' OR $2 LIKE '%' || id || '%')",
-        values: &[BoundValue::Text(&grant.studio), BoundValue::Text(&only)],
-        order: BY_CREATION,
-    };
-    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+    let only = grant.only_events.as_deref();
+    let page = events::page(app.db(), &grant.studio, only, &paging).await?;
+    page.try_map(view).map(Json)
 }
 
 /// Creates an event with an empty face collection.
@@ -140,7 +132,7 @@ pub async fn create(
     Body(given): Body<NewEvent>,
 ) -> Result<(StatusCode, Json<Event>)> {
     let now = now_s();
-    let event = Event {
+    let event = EventRecord {
         id: new_id()?,
         studio: grant.studio.clone(),
         name: extract::name("name", &given.name)?,
@@ -148,7 +140,7 @@ pub async fn create(
         legal_basis: reason("legal_basis", given.legal_basis, "consent")?,
         ends_unix_s: given.ends_unix_s.map_or(Ok(now + RETENTION_S), ends)?,
         created_unix_s: now,
-        downloads: Download::Off,
+        downloads: Download::Off.as_str().to_owned(),
         watermark: None,
     };
     // The collection is created first: an event without one could accept no photo, while a collection without
@@ -157,32 +149,15 @@ pub async fn create(
     let id = event.id.clone();
     app.face_engine().run(move |faces| faces.create(&id, &kept)).await?;
     let mut tx = app.db().write().await?;
-    sqlx::query(
-        "INSERT INTO events (id, studio_id, name, purpose, legal_basis, ends_unix_s, created_unix_s, node_id) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(&event.id)
-    .bind(&event.studio)
-    .bind(&event.name)
-    .bind(&event.purpose)
-    .bind(&event.legal_basis)
-    .bind(event.ends_unix_s)
-    .bind(now)
-    .bind(app.node_id())
-    .execute(&mut *tx)
-    .await?;
+    events::insert(&mut tx, &event, app.node_id()).await?;
     record_by(&mut tx, &grant, "event_create", &event.id, "").await?;
     tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(event)))
+    view(event).map(|event| (StatusCode::CREATED, Json(event)))
 }
 
 /// Reads an event. The guard has checked that the caller may access it.
 pub async fn one(app: &App, event: &str) -> Result<Event> {
-    let row = sqlx::query("SELECT * FROM events WHERE id = $1 AND deleting_unix_s IS NULL")
-        .bind(event)
-        .fetch_one(app.db().read())
-        .await?;
-    read(&row)
+    view(events::find(app.db(), event).await?)
 }
 
 /// Returns an event.
@@ -202,13 +177,14 @@ pub async fn change(
     grant: Grant,
     Body(given): Body<EventChange>,
 ) -> Result<Json<Event>> {
-    let before = one(&app, grant.event()?).await?;
-    let event = Event {
+    let before = events::find(app.db(), grant.event()?).await?;
+    let downloads = given.downloads.map(|download| download.as_str().to_owned());
+    let event = EventRecord {
         name: given.name.map_or(Ok(before.name), |name| extract::name("name", &name))?,
         purpose: reason("purpose", given.purpose, &before.purpose)?,
         legal_basis: reason("legal_basis", given.legal_basis, &before.legal_basis)?,
         ends_unix_s: given.ends_unix_s.map_or(Ok(before.ends_unix_s), ends)?,
-        downloads: given.downloads.unwrap_or(before.downloads),
+        downloads: downloads.unwrap_or(before.downloads),
         watermark: given.watermark.map_or(Ok(before.watermark), |text| watermark(&text))?,
         ..before
     };
@@ -216,22 +192,10 @@ pub async fn change(
     let id = event.id.clone();
     app.face_engine().run(move |faces| faces.set_retention(&id, &kept)).await?;
     let mut tx = app.db().write().await?;
-    sqlx::query(
-        "UPDATE events SET name = $1, purpose = $2, legal_basis = $3, ends_unix_s = $4, downloads = $5, \
-         watermark = $6 WHERE id = $7",
-    )
-    .bind(&event.name)
-    .bind(&event.purpose)
-    .bind(&event.legal_basis)
-    .bind(event.ends_unix_s)
-    .bind(event.downloads.as_str())
-    .bind(&event.watermark)
-    .bind(&event.id)
-    .execute(&mut *tx)
-    .await?;
+    events::update(&mut tx, &event).await?;
     record_by(&mut tx, &grant, "event_change", &event.id, "").await?;
     tx.commit().await?;
-    Ok(Json(event))
+    view(event).map(Json)
 }
 
 /// Deletes an event permanently, with its faces, photos and all other data. Returns the signed erasure
@@ -242,11 +206,7 @@ pub async fn change(
 pub async fn delete(State(app): State<App>, grant: Grant) -> Result<Json<EventReceipt>> {
     let event = grant.event()?;
     let mut tx = app.db().write().await?;
-    sqlx::query("UPDATE events SET deleting_unix_s = $1 WHERE id = $2 AND deleting_unix_s IS NULL")
-        .bind(now_s())
-        .bind(event)
-        .execute(&mut *tx)
-        .await?;
+    events::mark_deleting(&mut tx, event, now_s()).await?;
     record_by(&mut tx, &grant, "event_delete", event, "").await?;
     tx.commit().await?;
     // Spawned as a task, so that a disconnected client does not cancel the removal.

@@ -3,7 +3,6 @@ use std::collections::HashSet;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use sqlx::Row as _;
 
 use crate::api::album::feedback::{self, AlbumFeedback};
 use crate::api::event::routes::{Event, one};
@@ -13,6 +12,7 @@ use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::BinarySchema;
+use crate::infra::db::photos::{self, FiledPhoto};
 use crate::infra::photo_store::Rendition;
 use crate::infra::zip_stream::{ZipStream, entry_path, respond};
 
@@ -51,7 +51,7 @@ struct EventExport<'a> {
     responses((status = 200, body = BinarySchema, content_type = "application/zip")))]
 pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     let event = one(&app, grant.event()?).await?;
-    let photos = photos(&app, &event.id).await?;
+    let photos = listed(&app, &event.id).await?;
     let albums = feedback::of_event(&app, &event.id).await?;
     let guests = guests_of_event(&app, &event.id).await?;
     let mut tx = app.db().write().await?;
@@ -62,34 +62,21 @@ pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     }))
 }
 
-async fn photos(app: &App, event: &str) -> Result<Vec<ExportedPhoto>> {
-    let rows = sqlx::query(
-        "SELECT p.*, f.name AS folder_name FROM photos p LEFT JOIN folders f ON f.id = p.folder_id \
-         WHERE p.event_id = $1 ORDER BY p.created_unix_s, p.id",
-    )
-    .bind(event)
-    .fetch_all(app.db().read())
-    .await?;
+async fn listed(app: &App, event: &str) -> Result<Vec<ExportedPhoto>> {
     let mut taken = HashSet::new();
-    let mut listed = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let (id, name): (String, String) = (row.try_get("id")?, row.try_get("name")?);
-        let folder: Option<String> = row.try_get("folder_name")?;
-        let file = entry_path(folder.as_deref(), &name, &id, &mut taken);
-        listed.push(ExportedPhoto {
-            file,
-            id,
-            name,
-            folder,
-            sha256: row.try_get("sha256")?,
-            bytes: row.try_get("bytes")?,
-            media_type: row.try_get("media_type")?,
-            width: row.try_get("width")?,
-            height: row.try_get("height")?,
-            created_unix_s: row.try_get("created_unix_s")?,
-        });
-    }
-    Ok(listed)
+    let entry = |FiledPhoto { photo, folder_name: folder }| ExportedPhoto {
+        file: entry_path(folder.as_deref(), &photo.name, &photo.id, &mut taken),
+        id: photo.id,
+        name: photo.name,
+        folder,
+        sha256: photo.sha256,
+        bytes: photo.bytes,
+        media_type: photo.media_type,
+        width: photo.width,
+        height: photo.height,
+        created_unix_s: photo.created_unix_s,
+    };
+    Ok(photos::all_filed(app.db(), event).await?.into_iter().map(entry).collect())
 }
 
 fn write(

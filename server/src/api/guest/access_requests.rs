@@ -21,7 +21,6 @@ use super::links;
 use super::registration::{NewGuest, insert_guest};
 use crate::api::erasure::guest::erase_guest;
 use crate::api::erasure::receipts::GuestErasure;
-use crate::api::event::routes::one as event_of;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
@@ -31,7 +30,7 @@ use crate::http::extract::{self, Body, Path, Query};
 use crate::http::locale::Locale;
 use crate::i18n::Language;
 use crate::infra::clock::now_s;
-use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
+use crate::infra::db::{BY_CREATION, BoundValue, PageQuery, events};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{is_id, new_id};
 use crate::infra::mail::{self, OutgoingMail};
@@ -210,7 +209,7 @@ pub async fn approve(
     Path((_, request)): Path<(String, String)>,
     Body(given): Body<AccessGranted>,
 ) -> Result<StatusCode> {
-    let event = event_of(&app, grant.event()?).await?;
+    let event = events::find(app.db(), grant.event()?).await?;
     let row = find(&app, &event.id, &request).await?;
     let field = |name: &str| open(&app, &request, name, &row.try_get::<String, _>(name)?);
     let (name, contact) = (field("name")?, Contact::parse(&field("contact")?)?);
@@ -261,7 +260,7 @@ async fn enter(
             Ok(faces.open_collection(&of)?.collection.put_guest(&Guest::new(id, template))?)
         })
         .await?;
-    let event = event_of(app, newcomer.event).await?;
+    let event = events::find(app.db(), newcomer.event).await?;
     let mut tx = app.db().write().await?;
     let answered = sqlx::query("DELETE FROM guest_requests WHERE id = $1")
         .bind(request)

@@ -7,14 +7,13 @@ use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::consent::ConsentNames;
-use crate::api::event::routes::one as event;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::clock::now_s;
-use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
+use crate::infra::db::{BY_CREATION, BoundValue, PageQuery, events};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{is_id, new_id, new_token, token_hash};
 use crate::infra::qr_code;
@@ -55,17 +54,15 @@ pub struct OpenGuestLink {
 
 /// Returns the open link that has this token. Withdrawn, expired and unknown links all give `None`.
 pub async fn open(app: &App, token: &str) -> Result<Option<OpenGuestLink>> {
-    let row = sqlx::query(
-        "SELECT l.event_id, e.name, e.studio_id, e.ends_unix_s, s.name AS studio_name FROM guest_links l \
-         JOIN events e ON e.id = l.event_id JOIN studios s ON s.id = e.studio_id \
-         WHERE l.token_hash = $1 AND l.expires_unix_s > $2 AND e.ends_unix_s > $2 \
-         AND e.deleting_unix_s IS NULL AND e.node_id = $3",
-    )
-    .bind(token_hash(token))
-    .bind(now_s())
-    .bind(app.node_id())
-    .fetch_optional(app.db().read())
-    .await?;
+    let text = format!(
+        "SELECT l.event_id, e.name, e.studio_id, e.ends_unix_s, s.name AS studio_name \
+         FROM {} JOIN guest_links l ON l.event_id = e.id \
+         WHERE l.token_hash = $1 AND l.expires_unix_s > $2 AND {} AND e.node_id = $3",
+        events::WITH_STUDIO,
+        events::open_at("$2")
+    );
+    let query = sqlx::query(&text).bind(token_hash(token)).bind(now_s()).bind(app.node_id());
+    let row = query.fetch_optional(app.db().read()).await?;
     let read = |row: AnyRow| {
         Ok::<_, sqlx::Error>(OpenGuestLink {
             event: row.try_get("event_id")?,
@@ -132,7 +129,7 @@ pub async fn create(
     grant: Grant,
     Body(given): Body<NewGuestLink>,
 ) -> Result<(StatusCode, Json<GuestLink>)> {
-    let (event, now) = (event(&app, grant.event()?).await?, now_s());
+    let (event, now) = (events::find(app.db(), grant.event()?).await?, now_s());
     let expires = given.expires_unix_s.unwrap_or(event.ends_unix_s);
     if expires <= now || expires > event.ends_unix_s {
         return Err(ApiError::invalid(

@@ -18,13 +18,13 @@ use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
 use super::group::others;
-use crate::api::photo::{VisitorPhoto, find_visible, rows_by_content};
+use crate::api::photo::{VisitorPhoto, find_visible};
 use crate::api::photo_policy::{self, Download, PhotoPermissions};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::GuestSession;
 use crate::http::extract::{self, BinarySchema, Body, Path, Query};
-use crate::infra::db::{Page, Paging};
+use crate::infra::db::{Page, Paging, photos};
 use crate::infra::imaging::derivatives::render;
 use crate::infra::photo_store::Rendition as BlobKind;
 
@@ -145,7 +145,7 @@ async fn visible(
          WHERE p.event_id = $1 AND {}",
         photo_policy::COLUMNS,
         photo_policy::TABLES,
-        photo_policy::VISIBLE
+        photo_policy::visible()
     );
     let read = |row: &AnyRow| -> Result<(PhotoId, GuestPhoto)> {
         let photo = GuestPhoto {
@@ -158,7 +158,7 @@ async fn visible(
         };
         Ok((row.try_get::<String, _>("content_id")?.parse()?, photo))
     };
-    rows_by_content(app, event, &photos, &select).await?.iter().map(read).collect()
+    photos::rows_by_content(app.db(), event, &photos, &select).await?.iter().map(read).collect()
 }
 
 /// Lists the guest's photos, oldest upload first. No later e-mail announces photos that were listed.
@@ -196,16 +196,9 @@ async fn mark_seen(app: &App, visit: &GuestSession, photos: Vec<PhotoId>) -> Res
 /// # Errors
 /// - `NotFound` for every other photo.
 pub async fn own(app: &App, visit: &GuestSession, photo: &str) -> Result<VisitorPhoto> {
-    let row = sqlx::query("SELECT content_id FROM photos WHERE id = $1 AND event_id = $2")
-        .bind(photo)
-        .bind(&visit.event)
-        .fetch_optional(app.db().read())
-        .await?;
     // A missing photo takes the same path, as a photo unknown to the engine.
-    let content = match row {
-        Some(row) => row.try_get::<String, _>("content_id")?.parse()?,
-        None => PhotoId([0; 16]),
-    };
+    let content = photos::content_of(app.db(), &visit.event, photo).await?;
+    let content = content.unwrap_or(PhotoId([0; 16]));
     let (event, id): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
     let sees = app.face_engine().run(move |faces| {
         Ok(faces.open_collection(&event)?.collection.guest_sees(&id, &content)?)

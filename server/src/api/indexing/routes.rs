@@ -7,8 +7,6 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use utoipa::ToSchema;
 
@@ -18,8 +16,8 @@ use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{Body, Query};
 use crate::infra::clock::now_s;
-use crate::infra::db::{BoundValue, PageQuery};
-use crate::infra::db::{Page, Paging};
+use crate::infra::db::jobs::{self, FailedIndexing, FailureOrder};
+use crate::infra::db::{Page, Paging, events};
 use crate::infra::jobs::counts_cache::CountsCache;
 use crate::infra::jobs::queue::{JobCounts, counts};
 
@@ -86,22 +84,18 @@ pub async fn failed(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<FailedJob>>> {
-    let read = |row: &AnyRow| -> sqlx::Result<FailedJob> {
+    let view = |failed: FailedIndexing| {
         Ok(FailedJob {
-            id: row.try_get("id")?,
-            photo: row.try_get("photo_id")?,
-            name: row.try_get("name")?,
-            reason: row.try_get("reason")?,
-            changed_unix_s: row.try_get("changed_unix_s")?,
+            id: failed.job,
+            photo: failed.photo.id,
+            name: failed.photo.name,
+            reason: failed.reason,
+            changed_unix_s: failed.changed_unix_s,
         })
     };
-    let list = PageQuery {
-        select: "SELECT j.id, j.photo_id, j.reason, j.changed_unix_s, p.name FROM jobs j \
-             JOIN photos p ON p.id = j.photo_id WHERE j.event_id = $1 AND j.state = 'failed'",
-        values: &[BoundValue::Text(grant.event()?)],
-        order: ["j.changed_unix_s", "j.id"],
-    };
-    app.db().page(&paging, list, read, |it| (it.changed_unix_s, &it.id)).await.map(Json)
+    let order = FailureOrder::Failure;
+    let page = jobs::failed(app.db(), grant.event()?, order, &paging).await?;
+    page.try_map(view).map(Json)
 }
 
 /// Pauses, resumes, cancels or retries an event's indexing.
@@ -113,25 +107,26 @@ pub async fn control(
     grant: Grant,
     Body(given): Body<JobCommand>,
 ) -> Result<Json<JobCounts>> {
-    const PAUSED: &str = "UPDATE events SET paused = $2 WHERE id = $1";
-    let (statement, value, action) = match given.action {
-        JobAction::Pause => (PAUSED, 1, "jobs_pause"),
-        JobAction::Resume => (PAUSED, 0, "jobs_resume"),
-        JobAction::Cancel => (
-            "UPDATE jobs SET state = 'cancelled', changed_unix_s = $2 WHERE event_id = $1 AND state = 'ready'",
-            now_s(),
-            "jobs_cancel",
-        ),
-        JobAction::Retry => (
-            "UPDATE jobs SET state = 'ready', attempts = 0, reason = '', due_unix_s = $2, changed_unix_s = $2 \
-             WHERE event_id = $1 AND state IN ('failed', 'cancelled')",
-            now_s(),
-            "jobs_retry",
-        ),
-    };
     let event = grant.event()?;
     let mut tx = app.db().write().await?;
-    sqlx::query(statement).bind(event).bind(value).execute(&mut *tx).await?;
+    let action = match given.action {
+        JobAction::Pause => {
+            events::set_paused(&mut tx, event, true).await?;
+            "jobs_pause"
+        }
+        JobAction::Resume => {
+            events::set_paused(&mut tx, event, false).await?;
+            "jobs_resume"
+        }
+        JobAction::Cancel => {
+            jobs::cancel_ready(&mut tx, event, now_s()).await?;
+            "jobs_cancel"
+        }
+        JobAction::Retry => {
+            jobs::retry(&mut tx, event, now_s()).await?;
+            "jobs_retry"
+        }
+    };
     record_by(&mut tx, &grant, action, event, "").await?;
     tx.commit().await?;
     app.jobs().wake();

@@ -9,13 +9,13 @@ use picpick_engine::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::search::routes::photo_ids_by_content;
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{Body, Query};
 use crate::infra::admission::Slot;
+use crate::infra::db::photos;
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -207,7 +207,7 @@ pub async fn show(
         })
         .await?;
     let photos: Vec<PhotoId> = preview.lost_matches.iter().map(|dropped| dropped.photo).collect();
-    let names = photo_ids_by_content(&app, &event, &photos).await?;
+    let names = photos::ids_by_content(app.db(), &event, &photos).await?;
     let (faces, threshold, formula, stricter) = now;
     let Calibration { pairs, photos, own, histogram } = found;
     let dropped =

@@ -4,12 +4,12 @@ use picpick_engine::{Collection, Error, FaceId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::api::search::routes::photo_ids_by_content;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body};
+use crate::infra::db::photos;
 
 /// Limits the faces of a merge request.
 const MERGE_MAX: usize = 50;
@@ -115,7 +115,7 @@ async fn apply(
         });
         match outcome.await? {
             Err(Error::SharedPhoto { photo }) => {
-                let known = photo_ids_by_content(&app, &event, &[photo.parse()?]).await?;
+                let known = photos::ids_by_content(app.db(), &event, &[photo.parse()?]).await?;
                 let which = known.values().next().map_or("A photo", String::as_str);
                 let detail = format!(
                     "Photo {which} shows two of these people together. If they are one person, set \

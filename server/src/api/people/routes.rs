@@ -6,11 +6,11 @@ use picpick_engine::{FaceId, Gallery, Person, PhotoId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::search::routes::photo_ids_by_content;
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::extract::{Path, Query};
+use crate::infra::db::photos;
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -132,7 +132,7 @@ pub async fn list(
         })
         .await?;
     let photos: Vec<PhotoId> = seen.iter().map(|person| person.photo).collect();
-    let names = photo_ids_by_content(&app, &event, &photos).await?;
+    let names = photos::ids_by_content(app.db(), &event, &photos).await?;
     let shown = |person: PersonSummary| {
         Some(PersonFound {
             faces: person.faces,
@@ -176,7 +176,7 @@ pub async fn show(
     let faces = person.faces.len();
     let photos: HashSet<PhotoId> = person.faces.iter().map(|of| of.photo).collect();
     let photos: Vec<PhotoId> = photos.into_iter().collect();
-    let names = photo_ids_by_content(&app, &event, &photos).await?;
+    let names = photos::ids_by_content(app.db(), &event, &photos).await?;
     let shown = |of: picpick_engine::FaceOfPerson| {
         Some(PersonFace {
             face: of.face.to_string(),

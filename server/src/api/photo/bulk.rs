@@ -2,9 +2,8 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
-use picpick_engine::PhotoId;
 use serde::{Deserialize, Serialize};
-use sqlx::{AnyExecutor, Row as _};
+use sqlx::AnyExecutor;
 use utoipa::ToSchema;
 
 use crate::api::folder::check_in_event;
@@ -13,18 +12,11 @@ use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body};
+use crate::infra::db::photos::{self, PhotoRef};
 use crate::infra::ids::is_id;
 
 /// Limits the photos of one request, because databases limit a statement's bound values.
 const PHOTOS_MAX: usize = 500;
-
-/// A photo by both of its ids.
-pub struct PhotoRef {
-    /// The server's id.
-    pub id: String,
-    /// The engine's content id.
-    pub content: PhotoId,
-}
 
 #[derive(Deserialize, ToSchema)]
 pub struct PhotoMove {
@@ -59,22 +51,8 @@ pub async fn find_all<'e>(
     if !each.iter().all(|id| is_id(id)) {
         return Err(stranger());
     }
-    let marks: Vec<String> = (0..each.len()).map(|nth| format!("${}", nth + 2)).collect();
-    let text = format!(
-        "SELECT id, content_id FROM photos WHERE event_id = $1 AND id IN ({})",
-        marks.join(", ")
-    );
-    let query = sqlx::query(&text).bind(event.to_owned());
-    let query = each.iter().fold(query, |query, id| query.bind((*id).to_owned()));
-    let rows = query.fetch_all(db).await?;
-    if rows.len() < each.len() {
-        return Err(stranger());
-    }
-    let read = |row: &sqlx::any::AnyRow| {
-        let content = row.try_get::<String, _>("content_id")?.parse()?;
-        Ok(PhotoRef { id: row.try_get("id")?, content })
-    };
-    rows.iter().map(read).collect()
+    let found = photos::refs(db, event, &each).await?;
+    if found.len() < each.len() { Err(stranger()) } else { Ok(found) }
 }
 
 /// Moves photos to a folder of the event, or out of their folders. Moves none if one of them is not a photo
@@ -97,11 +75,7 @@ pub async fn change(
     }
     let photos = find_all(&mut *tx, &given.photos, grant.event()?).await?;
     for photo in &photos {
-        sqlx::query("UPDATE photos SET folder_id = $1 WHERE id = $2")
-            .bind(&folder)
-            .bind(&photo.id)
-            .execute(&mut *tx)
-            .await?;
+        photos::set_folder(&mut tx, &photo.id, folder.as_deref()).await?;
         record_by(&mut tx, &grant, "photo_change", &photo.id, "").await?;
     }
     tx.commit().await?;

@@ -7,15 +7,11 @@ use crate::app::App;
 use crate::error::Result;
 use crate::http::auth::Grant;
 use crate::http::extract::{BinarySchema, Path};
+use crate::infra::db::photos;
 use crate::infra::photo_store::Rendition as BlobKind;
 
 async fn find(app: &App, grant: &Grant, photo: &str) -> Result<PhotoFile> {
-    let row = sqlx::query("SELECT * FROM photos WHERE id = $1 AND event_id = $2")
-        .bind(photo)
-        .bind(grant.event()?)
-        .fetch_one(app.db().read())
-        .await?;
-    Ok(PhotoFile::read(&row)?)
+    photos::find(app.db(), grant.event()?, photo).await.map(PhotoFile::of)
 }
 
 /// Returns the original file, whole or a byte range.

@@ -6,11 +6,8 @@
 
 pub mod bulk;
 pub mod files;
-pub mod lookup;
 pub mod responses;
 pub mod routes;
 pub mod visitor_view;
-
-pub use lookup::rows_by_content;
 
 pub use visitor_view::{VisitorPhoto, find_visible};

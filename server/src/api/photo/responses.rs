@@ -8,11 +8,10 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt as _, stream};
 use picpick_engine::{DecodeLimits, decode, probe, to_jpeg};
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
+use crate::infra::db::photos::PhotoRecord;
 use crate::infra::ids::sha256;
 use crate::infra::imaging::derivatives::{WEB, render};
 use crate::infra::imaging::watermark::draw_watermark;
@@ -36,16 +35,15 @@ pub struct PhotoFile {
 }
 
 impl PhotoFile {
-    /// Reads a row of the `photos` table.
-    pub fn read(row: &AnyRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            id: row.try_get("id")?,
-            event: row.try_get("event_id")?,
-            name: row.try_get("name")?,
-            sha256: row.try_get("sha256")?,
-            media_type: row.try_get("media_type")?,
-            bytes: u64::try_from(row.try_get::<i64, _>("bytes")?).unwrap_or_default(),
-        })
+    pub fn of(photo: PhotoRecord) -> Self {
+        Self {
+            id: photo.id,
+            event: photo.event,
+            name: photo.name,
+            sha256: photo.sha256,
+            media_type: photo.media_type,
+            bytes: u64::try_from(photo.bytes).unwrap_or_default(),
+        }
     }
 
     pub fn name(&self) -> &str {

@@ -1,8 +1,6 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::folder::check_in_event;
@@ -11,7 +9,7 @@ use crate::error::Result;
 use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, Body, Path, Query};
-use crate::infra::db::{BoundValue, PageQuery};
+use crate::infra::db::photos::{self, IndexedPhoto, PhotoPlace};
 use crate::infra::db::{Page, Paging};
 
 #[derive(Serialize, ToSchema)]
@@ -52,22 +50,19 @@ pub struct PhotoChange {
     folder: Option<String>,
 }
 
-const COLUMNS: &str = "p.*, (SELECT j.state FROM jobs j WHERE j.photo_id = p.id \
-    ORDER BY j.created_unix_s DESC LIMIT 1) AS indexing";
-
-fn read(row: &AnyRow) -> sqlx::Result<Photo> {
-    Ok(Photo {
-        id: row.try_get("id")?,
-        name: row.try_get("name")?,
-        folder: row.try_get("folder_id")?,
-        sha256: row.try_get("sha256")?,
-        bytes: row.try_get("bytes")?,
-        media_type: row.try_get("media_type")?,
-        width: row.try_get("width")?,
-        height: row.try_get("height")?,
-        created_unix_s: row.try_get("created_unix_s")?,
-        indexing: row.try_get::<Option<String>, _>("indexing")?.unwrap_or_else(|| "done".into()),
-    })
+fn view(IndexedPhoto { photo, indexing }: IndexedPhoto) -> Photo {
+    Photo {
+        id: photo.id,
+        name: photo.name,
+        folder: photo.folder,
+        sha256: photo.sha256,
+        bytes: photo.bytes,
+        media_type: photo.media_type,
+        width: photo.width,
+        height: photo.height,
+        created_unix_s: photo.created_unix_s,
+        indexing: indexing.unwrap_or_else(|| "done".into()),
+    }
 }
 
 /// Lists the photos of an event, in order of upload.
@@ -80,23 +75,13 @@ pub async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Photo>>> {
     let folder = extract::optional_line("folder", filter.folder)?;
-    let unfiled = if filter.unfiled.unwrap_or_default() { "AND p.folder_id IS NULL" } else { "" };
-    let select = format!(
-        "SELECT {COLUMNS} FROM photos p WHERE p.event_id = $1 AND ($2 = '' OR p.folder_id = $2) {unfiled}"
-    );
-    let list = PageQuery {
-        select: &select,
-        values: &[BoundValue::Text(grant.event()?), BoundValue::Text(&folder)],
-        order: ["p.created_unix_s", "p.id"],
-    };
-    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+    let place = PhotoPlace { folder: &folder, unfiled: filter.unfiled.unwrap_or_default() };
+    let page = photos::page(app.db(), grant.event()?, &place, &paging).await?;
+    page.try_map(|photo| Ok(view(photo))).map(Json)
 }
 
 async fn one(app: &App, grant: &Grant, photo: &str) -> Result<Photo> {
-    let text = format!("SELECT {COLUMNS} FROM photos p WHERE p.id = $1 AND p.event_id = $2");
-    let row =
-        sqlx::query(&text).bind(photo).bind(grant.event()?).fetch_one(app.db().read()).await?;
-    Ok(read(&row)?)
+    photos::find_indexed(app.db(), grant.event()?, photo).await.map(view)
 }
 
 /// Returns the data of a photo; other requests return its files.
@@ -131,12 +116,7 @@ pub async fn change(
     if let Some(folder) = &folder {
         check_in_event(&mut *tx, folder, grant.event()?).await?;
     }
-    sqlx::query("UPDATE photos SET name = $1, folder_id = $2 WHERE id = $3")
-        .bind(name)
-        .bind(folder)
-        .bind(&photo)
-        .execute(&mut *tx)
-        .await?;
+    photos::update(&mut tx, &photo, &name, folder.as_deref()).await?;
     record_by(&mut tx, &grant, "photo_change", &photo, "").await?;
     tx.commit().await?;
     one(&app, &grant, &photo).await.map(Json)

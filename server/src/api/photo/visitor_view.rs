@@ -3,10 +3,11 @@ use axum::response::Response;
 
 use super::responses::{self, PhotoFile};
 use crate::api::photo_policy::{
-    COLUMNS, Download, PhotoPermissions, TABLES, VISIBLE, watermark_of,
+    COLUMNS, Download, PhotoPermissions, TABLES, visible, watermark_of,
 };
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
+use crate::infra::db::photos;
 use crate::infra::photo_store::Rendition as BlobKind;
 
 /// A photo that visitors may see under the photo policy (`api/photo_policy.rs`).
@@ -22,14 +23,16 @@ pub struct VisitorPhoto {
 /// - `NotFound` if visitors may not see it, or the event has no such photo.
 pub async fn find_visible(app: &App, event: &str, photo: &str) -> Result<VisitorPhoto> {
     let text = format!(
-        "SELECT p.*, {COLUMNS} FROM {TABLES} WHERE p.id = $1 AND p.event_id = $2 AND {VISIBLE}"
+        "SELECT p.*, {COLUMNS} FROM {TABLES} WHERE p.id = $1 AND p.event_id = $2 AND {}",
+        visible()
     );
     let row = sqlx::query(&text).bind(photo).bind(event).fetch_one(app.db().read()).await?;
     let allowed = PhotoPermissions::of_row(&row)?;
     if !allowed.visible {
         return Err(ApiError::not_found());
     }
-    Ok(VisitorPhoto { file: PhotoFile::read(&row)?, watermark: watermark_of(&row)?, allowed })
+    let file = PhotoFile::of(photos::read(&row)?);
+    Ok(VisitorPhoto { file, watermark: watermark_of(&row)?, allowed })
 }
 
 impl VisitorPhoto {

@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::time::Instant;
 
 use axum::Json;
@@ -7,16 +6,15 @@ use picpick_engine::{
     MatchKind, PhotoId, Scoring, SearchOutcome, SearchQuery, Subject, Template, subject,
 };
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::photo::rows_by_content;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{self, BinarySchema, Body, Query, RawBody};
 use crate::infra::admission::Slot;
+use crate::infra::db::photos;
 use crate::infra::telemetry::metrics;
 
 /// How a face is scored against the probe.
@@ -219,7 +217,7 @@ async fn search(
     begun: Instant,
 ) -> Result<SearchResult> {
     let photos: Vec<PhotoId> = answer.matches.iter().map(|found| found.photo).collect();
-    let names = photo_ids_by_content(app, event, &photos).await?;
+    let names = photos::ids_by_content(app.db(), event, &photos).await?;
     let kind = |kind| match kind {
         MatchKind::Direct => "direct",
         MatchKind::Person => "person",
@@ -244,17 +242,6 @@ async fn search(
         quality,
         elapsed_ms: begun.elapsed().as_secs_f64() * 1000.0,
     })
-}
-
-/// Returns the server's ids of photos by their content ids (hexadecimal). Photos without a row are left out.
-pub async fn photo_ids_by_content(
-    app: &App,
-    event: &str,
-    photos: &[PhotoId],
-) -> Result<HashMap<String, String>> {
-    let select = "SELECT p.content_id, p.id FROM photos p WHERE p.event_id = $1";
-    let rows = rows_by_content(app, event, photos, select).await?;
-    rows.iter().map(|row| Ok((row.try_get("content_id")?, row.try_get("id")?))).collect()
 }
 
 /// Compares two faces of an event: returns their similarity and whether it reaches the event's threshold.

@@ -12,6 +12,8 @@ use super::staging::StagedUpload;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_s;
+use crate::infra::db::events::IDS_OF_NODE;
+use crate::infra::db::photos::{self, PhotoRecord};
 use crate::infra::ids::sha256;
 use crate::infra::jobs;
 use crate::infra::photo_store::Rendition as BlobKind;
@@ -123,36 +125,24 @@ fn check(plain: &[u8], announced: &str) -> Result<CheckedPhoto> {
 /// Inserts the photo and its indexing job. Returns the id of the event's photo with these bytes, which is an
 /// earlier one if the event had it already.
 async fn insert_photo(app: &App, upload: &Upload, found: &CheckedPhoto) -> Result<String> {
-    let now = now_s();
-    let content = found.sha256.get(..32).unwrap_or_default();
+    let new = PhotoRecord {
+        id: upload.id.clone(),
+        event: upload.event.clone(),
+        folder: upload.folder.clone(),
+        name: upload.name.clone(),
+        content_id: photos::content_id(&found.sha256).to_owned(),
+        sha256: found.sha256.clone(),
+        bytes: i64::try_from(upload.bytes).unwrap_or(i64::MAX),
+        media_type: found.media_type.to_owned(),
+        width: i64::from(found.width),
+        height: i64::from(found.height),
+        created_unix_s: now_s(),
+    };
     let mut tx = app.db().write().await?;
-    let made = sqlx::query(
-        "INSERT INTO photos (id, event_id, folder_id, name, sha256, content_id, bytes, media_type, \
-         width, height, created_unix_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
-         ON CONFLICT (event_id, content_id) DO NOTHING",
-    )
-    .bind(&upload.id)
-    .bind(&upload.event)
-    .bind(&upload.folder)
-    .bind(&upload.name)
-    .bind(&found.sha256)
-    .bind(content)
-    .bind(i64::try_from(upload.bytes).unwrap_or(i64::MAX))
-    .bind(found.media_type)
-    .bind(i64::from(found.width))
-    .bind(i64::from(found.height))
-    .bind(now)
-    .execute(&mut *tx)
-    .await?;
-    if made.rows_affected() > 0 {
+    let (photo, inserted) = photos::insert(&mut tx, &new).await?;
+    if inserted {
         jobs::enqueue(&mut tx, jobs::INDEX, &upload.event, &upload.id).await?;
     }
-    let row = sqlx::query("SELECT id FROM photos WHERE event_id = $1 AND content_id = $2")
-        .bind(&upload.event)
-        .bind(content)
-        .fetch_one(&mut *tx)
-        .await?;
-    let photo: String = row.try_get("id")?;
     sqlx::query("UPDATE uploads SET photo_id = $1 WHERE id = $2")
         .bind(&photo)
         .bind(&upload.id)
@@ -175,12 +165,8 @@ pub async fn discard(app: &App, upload: &Upload) -> Result<()> {
 /// Finishes complete uploads that a crash interrupted, and deletes expired ones. Skips uploads that a request
 /// holds.
 pub async fn recover(app: &App) -> Result<()> {
-    let rows = sqlx::query(
-        "SELECT u.* FROM uploads u JOIN events e ON e.id = u.event_id WHERE e.node_id = $1",
-    )
-    .bind(app.node_id())
-    .fetch_all(app.db().read())
-    .await?;
+    let text = format!("SELECT * FROM uploads WHERE event_id IN ({IDS_OF_NODE})");
+    let rows = sqlx::query(&text).bind(app.node_id()).fetch_all(app.db().read()).await?;
     for row in &rows {
         let upload = Upload::read(row)?;
         let Some(_held) = app.upload_locks().try_lock(&upload.id) else { continue };

@@ -1,13 +1,13 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::extract::{self, Body};
+use crate::infra::db::photos;
 
 /// Limits the hashes of one request.
 const HASHES_MAX: usize = 1000;
@@ -44,22 +44,9 @@ pub async fn find_existing(
     let mut existing = Vec::new();
     for hash in &asked.sha256 {
         let hash = extract::sha256(hash)?;
-        if photo_by_hash(&app, event, &hash).await?.is_some() {
+        if photos::by_hash(app.db(), event, &hash).await?.is_some() {
             existing.push(hash);
         }
     }
     Ok(Json(ExistingHashes { existing }))
-}
-
-/// Returns the id of the photo of `event` with this SHA-256 (hexadecimal).
-pub async fn photo_by_hash(app: &App, event: &str, sha256: &str) -> Result<Option<String>> {
-    let row = sqlx::query(
-        "SELECT id FROM photos WHERE event_id = $1 AND content_id = $2 AND sha256 = $3",
-    )
-    .bind(event)
-    .bind(sha256.get(..32).unwrap_or_default())
-    .bind(sha256)
-    .fetch_optional(app.db().read())
-    .await?;
-    Ok(row.map(|row| row.try_get("id")).transpose()?)
 }

@@ -15,13 +15,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::complete::{Upload, complete, discard};
-use super::dedup::photo_by_hash;
 use crate::api::folder::check_in_event;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::Grant;
 use crate::http::extract::{self, BinarySchema, Path};
 use crate::infra::clock::now_s;
+use crate::infra::db::photos;
 use crate::infra::ids::new_id;
 
 const VERSION: &str = "1.0.0";
@@ -136,7 +136,7 @@ pub async fn create(State(app): State<App>, grant: Grant, headers: HeaderMap) ->
     let event = grant.event()?;
     let new = announced(&headers, app.settings().photo_bytes_max)?;
     if !new.sha256.is_empty()
-        && let Some(photo) = photo_by_hash(&app, event, &new.sha256).await?
+        && let Some(photo) = photos::by_hash(app.db(), event, &new.sha256).await?
     {
         return Ok(
             (StatusCode::OK, [(RESUMABLE, VERSION)], Json(ExistingPhoto { photo })).into_response()

@@ -17,7 +17,7 @@ use super::{AlbumPermission, GuestStage, Rule};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::cost::request_class;
-use crate::infra::db::Db;
+use crate::infra::db::{Db, events};
 use crate::infra::ids::is_id;
 use crate::infra::rate_limit::Subject;
 
@@ -166,10 +166,9 @@ async fn check(
         Rule::Event(action) => {
             let event =
                 param("event").filter(|event| is_id(event)).ok_or_else(ApiError::not_found)?;
-            let place = place_of(app.db(), event).await?.ok_or_else(ApiError::not_found)?;
-            let studio = place.0;
-            home = Some(place.1);
-            (action, Some(studio), Some(event.to_owned()))
+            let place = events::place(app.db(), event).await?.ok_or_else(ApiError::not_found)?;
+            home = Some(place.node_id);
+            (action, Some(place.studio), Some(event.to_owned()))
         }
     };
     let studio = studio.filter(|studio| is_id(studio)).ok_or_else(ApiError::not_found)?;
@@ -184,19 +183,6 @@ async fn check(
     }
     parts.extensions.insert(grant);
     Ok(())
-}
-
-/// Returns the studio of an event and the id of the data folder that holds its faces.
-async fn place_of(db: &Db, event: &str) -> Result<Option<(String, String)>> {
-    let row = sqlx::query(
-        "SELECT studio_id, node_id FROM events WHERE id = $1 AND deleting_unix_s IS NULL",
-    )
-    .bind(event)
-    .fetch_optional(db.read())
-    .await?;
-    Ok(row
-        .map(|row| Ok::<_, sqlx::Error>((row.try_get("studio_id")?, row.try_get("node_id")?)))
-        .transpose()?)
 }
 
 /// Returns the caller's grant in `studio` or its `event`. Errors: `NotFound` if the caller has no role there.

@@ -1,8 +1,12 @@
 //! The SQL database of business data: SQLite in the data folder, or PostgreSQL shared by several servers. The
 //! same statements run on both. Face data is never stored here.
 
+pub mod events;
+pub mod folders;
+pub mod jobs;
 pub mod migrations;
 pub mod pagination;
+pub mod photos;
 
 use std::fs::OpenOptions;
 use std::ops::{Deref, DerefMut};

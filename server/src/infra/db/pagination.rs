@@ -73,6 +73,12 @@ impl<T> Page<T> {
         });
         Self { items, next }
     }
+
+    /// Converts the items. The cursor stays.
+    pub fn try_map<U>(self, convert: impl FnMut(T) -> Result<U>) -> Result<Page<U>> {
+        let items = self.items.into_iter().map(convert).collect::<Result<_>>()?;
+        Ok(Page { items, next: self.next })
+    }
 }
 
 /// A query whose rows are listed page by page.

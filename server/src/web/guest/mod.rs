@@ -18,7 +18,6 @@ use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
-use sqlx::Row as _;
 
 use crate::api::guest::access_requests::{self, NewAccessRequest};
 use crate::api::guest::links::{self, OpenGuestLink};
@@ -30,6 +29,7 @@ use crate::http::extract::Path;
 use crate::http::locale::Locale;
 use crate::http::middleware::throttle;
 use crate::i18n::guest::{GuestTexts, texts};
+use crate::infra::db::events;
 use crate::web::visitor_layout::{refused, respond};
 use entry::{EntryStage, LinkTarget};
 
@@ -207,18 +207,11 @@ async fn own(here: GuestPageContext) -> Response {
         let none =
             || ApiError::new(ErrorKind::Unauthenticated, "The request has no guest session.");
         let visit = here.visit.as_ref().ok_or_else(none)?;
-        let row = sqlx::query(
-            "SELECT e.name, e.ends_unix_s, s.name AS studio FROM events e \
-             JOIN studios s ON s.id = e.studio_id WHERE e.id = $1",
-        )
-        .bind(&visit.event)
-        .fetch_one(here.app.db().read())
-        .await?;
-        let (event, studio): (String, String) = (row.try_get("name")?, row.try_get("studio")?);
+        let title = events::title(here.app.db(), &visit.event).await?;
         let about = photos::PhotosPage {
-            event: &event,
-            studio: &studio,
-            ends_unix_s: row.try_get("ends_unix_s")?,
+            event: &title.name,
+            studio: &title.studio_name,
+            ends_unix_s: title.ends_unix_s,
         };
         let (words, language) = (here.words(), here.wanted.language);
         Ok::<_, ApiError>(match visit.verified {

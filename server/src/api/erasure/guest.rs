@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use picpick_engine::{Error, GuestId};
-use sqlx::Row as _;
 
 use super::orphaned_templates;
 use super::receipts::{GuestErasure, keep_receipt, receipt_text};
@@ -16,6 +15,8 @@ use crate::error::{ApiError, Result};
 use crate::http::auth::GUEST_IDLE_S;
 use crate::infra::audit_log::record_guest;
 use crate::infra::clock::now_s;
+use crate::infra::db::consents;
+use crate::infra::db::guests::{self, DueErasure};
 use crate::infra::rate_limit::delete_full_quotas;
 
 /// Interval at which interrupted erasures are resumed and expired sessions are deleted.
@@ -28,25 +29,8 @@ const UNVERIFIED_S: i64 = 86_400;
 pub async fn erase_guest(app: &App, leaving: GuestErasure) -> Result<String> {
     let now = now_s();
     let mut tx = app.db().write().await?;
-    sqlx::query(
-        "UPDATE guests SET erasing_unix_s = $1, erasing_faces = $2, notify = 0 WHERE id = $3",
-    )
-    .bind(now)
-    .bind(i64::from(leaving.faces))
-    .bind(&leaving.guest)
-    .execute(&mut *tx)
-    .await?;
-    for table in ["guest_sessions", "guest_email_tokens", "guest_group_members"] {
-        let text = format!("DELETE FROM {table} WHERE guest_id = $1");
-        sqlx::query(&text).bind(&leaving.guest).execute(&mut *tx).await?;
-    }
-    sqlx::query(
-        "UPDATE guest_consents SET withdrawn_unix_s = $1 WHERE guest_id = $2 AND withdrawn_unix_s IS NULL",
-    )
-    .bind(now)
-    .bind(&leaving.guest)
-    .execute(&mut *tx)
-    .await?;
+    guests::mark_erasing(&mut tx, &leaving.guest, leaving.faces, now).await?;
+    consents::withdraw(&mut tx, &leaving.guest, now).await?;
     tx.commit().await?;
     // Ends the guest's update streams.
     app.guest_updates().publish(&leaving.event, Some(&leaving.guest));
@@ -79,7 +63,7 @@ async fn erase(app: &App, leaving: &GuestErasure) -> Result<String> {
     if let Some(receipt) = &receipt {
         keep_receipt(&mut tx, &leaving.studio, &leaving.event, receipt).await?;
     }
-    sqlx::query("DELETE FROM guests WHERE id = $1").bind(&leaving.guest).execute(&mut *tx).await?;
+    guests::delete(&mut tx, &leaving.guest).await?;
     record_guest(&mut tx, &leaving.studio, &leaving.guest, "guest_erased", "").await?;
     tx.commit().await?;
     app.jobs().publish(&leaving.event);
@@ -106,41 +90,14 @@ pub async fn run_guest_erasure(app: App) {
 async fn erase_due(app: &App) -> Result<()> {
     let now = now_s();
     let mut tx = app.db().write().await?;
-    sqlx::query("DELETE FROM guest_sessions WHERE seen_unix_s <= $1")
-        .bind(now - GUEST_IDLE_S)
-        .execute(&mut *tx)
-        .await?;
-    sqlx::query("DELETE FROM guest_email_tokens WHERE expires_unix_s <= $1")
-        .bind(now)
-        .execute(&mut *tx)
-        .await?;
-    sqlx::query(
-        "DELETE FROM guest_groups WHERE expires_unix_s <= $1 \
-         AND id NOT IN (SELECT group_id FROM guest_group_members)",
-    )
-    .bind(now)
-    .execute(&mut *tx)
-    .await?;
+    guests::delete_expired(&mut tx, now - GUEST_IDLE_S, now).await?;
     delete_full_quotas(&mut tx).await?;
     tx.commit().await?;
     // A crash between storing a template and setting `verified_unix_s` leaves a row that looks unverified:
     // its template is erased with it.
-    let rows = sqlx::query(
-        "SELECT g.id, g.event_id, g.erasing_faces, e.studio_id FROM guests g JOIN events e ON e.id = g.event_id \
-         WHERE e.node_id = $1 AND e.deleting_unix_s IS NULL AND (g.erasing_unix_s IS NOT NULL \
-         OR (g.verified_unix_s IS NULL AND g.created_unix_s < $2))",
-    )
-    .bind(app.node_id())
-    .bind(now - UNVERIFIED_S)
-    .fetch_all(app.db().read())
-    .await?;
-    for row in rows {
-        let leaving = GuestErasure {
-            studio: row.try_get("studio_id")?,
-            event: row.try_get("event_id")?,
-            guest: row.try_get("id")?,
-            faces: row.try_get::<i64, _>("erasing_faces")? != 0,
-        };
+    let due = guests::due_erasures(app.db(), app.node_id(), now - UNVERIFIED_S).await?;
+    for DueErasure { studio, event, guest, faces } in due {
+        let leaving = GuestErasure { studio, event, guest, faces };
         // An event that does not open must not block the other guests; the next run retries it.
         let guest = leaving.guest.clone();
         if let Err(failure) = erase_guest(app, leaving).await {

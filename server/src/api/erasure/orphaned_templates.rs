@@ -4,7 +4,6 @@
 //! A guest's row is written before the template and deleted after it: a template without a row has no guest.
 
 use picpick_engine::{Error, GuestId};
-use sqlx::Row as _;
 
 use super::receipts::{GuestErasure, keep_receipt, receipt_text};
 use crate::app::App;
@@ -12,6 +11,7 @@ use crate::error::Result;
 use crate::infra::audit_log::record_guest;
 use crate::infra::clock::now_s;
 use crate::infra::db::events::{self, OwnedEvent};
+use crate::infra::db::guests;
 
 /// Erases the template of a former guest, if there is one.
 pub async fn erase(app: &App, stray: &GuestErasure) -> Result<()> {
@@ -52,12 +52,8 @@ async fn erase_orphans_of(app: &App, event: &str, studio: &str) -> Result<()> {
         .face_engine()
         .run(move |faces| Ok(faces.open_collection(&name)?.collection.guest_ids()))
         .await?;
-    let rows = sqlx::query("SELECT id FROM guests WHERE event_id = $1")
-        .bind(event)
-        .fetch_all(app.db().read())
-        .await?;
-    for row in rows {
-        let known: GuestId = row.try_get::<String, _>("id")?.parse()?;
+    for known in guests::all_ids(app.db(), event).await? {
+        let known: GuestId = known.parse()?;
         strays.retain(|id| *id != known);
     }
     for stray in strays {

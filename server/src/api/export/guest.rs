@@ -10,7 +10,6 @@ use axum::extract::State;
 use axum::response::Response;
 use picpick_engine::GuestId;
 use serde::Serialize;
-use sqlx::Row as _;
 
 use crate::api::guest::admin::Notifications;
 use crate::api::guest::contact::open;
@@ -21,6 +20,7 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::audit::record_by;
 use crate::http::auth::{Grant, GuestSession};
 use crate::http::extract::{BinarySchema, Path};
+use crate::infra::db::{consents, guests};
 use crate::infra::ids::is_id;
 use crate::infra::zip_stream::{entry_path, permit, respond};
 
@@ -60,30 +60,17 @@ pub struct ExportedConsent {
 /// # Errors
 /// - `NotFound` if the event has no such guest.
 pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport> {
-    let row = sqlx::query(
-        "SELECT * FROM guests WHERE id = $1 AND event_id = $2 AND erasing_unix_s IS NULL",
-    )
-    .bind(guest)
-    .bind(event)
-    .fetch_one(app.db().read())
-    .await?;
-    let consents =
-        sqlx::query("SELECT * FROM guest_consents WHERE guest_id = $1 ORDER BY given_unix_s, id")
-            .bind(guest)
-            .fetch_all(app.db().read())
-            .await?;
-    let consents = consents.iter().map(|row| {
-        Ok(ExportedConsent {
-            version: row.try_get("version")?,
-            event_ends_unix_s: row.try_get("event_ends_unix_s")?,
-            language: row.try_get("language")?,
-            given_unix_s: row.try_get("given_unix_s")?,
-            withdrawn_unix_s: row.try_get("withdrawn_unix_s")?,
-        })
+    let kept = guests::find(app.db(), event, guest).await?;
+    let consents = consents::of_guest(app.db(), guest).await?;
+    let consents = consents.into_iter().map(|given| ExportedConsent {
+        version: given.version,
+        event_ends_unix_s: given.event_ends_unix_s,
+        language: given.language,
+        given_unix_s: given.given_unix_s,
+        withdrawn_unix_s: given.withdrawn_unix_s,
     });
-    let verified_unix_s: Option<i64> = row.try_get("verified_unix_s")?;
     let (mut photos, mut said) = (Vec::new(), None);
-    if verified_unix_s.is_some() {
+    if kept.verified_unix_s.is_some() {
         let (name, id): (_, GuestId) = (event.to_owned(), guest.parse()?);
         let known = app
             .face_engine()
@@ -93,19 +80,18 @@ pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport>
         let theirs = found_or_none(found(app, event, guest, &[]).await)?;
         photos = theirs.map_or(Vec::new(), |theirs| theirs.photos);
     }
-    let field = |name: &str| open(app, guest, name, &row.try_get::<String, _>(name)?);
     let listed = |faces: Option<&std::collections::BTreeSet<picpick_engine::FaceId>>| {
         faces.into_iter().flatten().map(ToString::to_string).collect()
     };
     Ok(GuestExport {
         id: guest.to_owned(),
-        name: field("name")?.to_string(),
-        contact: field("contact")?.to_string(),
-        language: row.try_get("language")?,
-        created_unix_s: row.try_get("created_unix_s")?,
-        verified_unix_s,
-        notifications: Notifications::of(row.try_get("notify")?),
-        consents: consents.collect::<Result<_>>()?,
+        name: open(app, guest, "name", &kept.name)?.to_string(),
+        contact: open(app, guest, "contact", &kept.contact)?.to_string(),
+        language: kept.language,
+        created_unix_s: kept.created_unix_s,
+        verified_unix_s: kept.verified_unix_s,
+        notifications: Notifications::of(kept.notify),
+        consents: consents.collect(),
         photos: photos.into_iter().map(|photo| photo.id).collect(),
         faces_confirmed: listed(said.as_ref().map(|guest| &guest.confirmed)),
         faces_rejected: listed(said.as_ref().map(|guest| &guest.rejected)),
@@ -125,15 +111,9 @@ fn found_or_none<T>(found: Result<T>) -> Result<Option<T>> {
 /// Returns the stored data of all guests of an event, oldest first. A guest whose data cannot be read is
 /// skipped and logged.
 pub async fn of_event(app: &App, event: &str) -> Result<Vec<GuestExport>> {
-    let rows = sqlx::query(
-        "SELECT id FROM guests WHERE event_id = $1 AND erasing_unix_s IS NULL ORDER BY created_unix_s, id",
-    )
-    .bind(event)
-    .fetch_all(app.db().read())
-    .await?;
-    let mut all = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let guest: String = row.try_get("id")?;
+    let ids = guests::active_ids(app.db(), event).await?;
+    let mut all = Vec::with_capacity(ids.len());
+    for guest in ids {
         match collect(app, event, &guest).await {
             Ok(kept) => all.push(kept),
             // The guest was erased meanwhile.

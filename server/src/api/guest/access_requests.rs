@@ -30,7 +30,7 @@ use crate::http::extract::{self, Body, Path, Query};
 use crate::http::locale::Locale;
 use crate::i18n::Language;
 use crate::infra::clock::now_s;
-use crate::infra::db::{BY_CREATION, BoundValue, PageQuery, events};
+use crate::infra::db::{BY_CREATION, BoundValue, PageQuery, events, guests};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{is_id, new_id};
 use crate::infra::mail::{self, OutgoingMail};
@@ -266,14 +266,8 @@ async fn enter(
         .bind(request)
         .execute(&mut *tx)
         .await?;
-    let verified = sqlx::query(
-        "UPDATE guests SET verified_unix_s = $1 WHERE id = $2 AND erasing_unix_s IS NULL",
-    )
-    .bind(now_s())
-    .bind(guest)
-    .execute(&mut *tx)
-    .await?;
-    if answered.rows_affected() == 0 || verified.rows_affected() == 0 {
+    let verified = guests::set_verified(&mut tx, guest, now_s()).await?;
+    if answered.rows_affected() == 0 || !verified {
         return Err(ApiError::not_found());
     }
     let ticket = email_tokens::issue(&mut tx, guest, TokenPurpose::Enter).await?;

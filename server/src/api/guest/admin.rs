@@ -1,8 +1,6 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use super::contact::open;
@@ -14,7 +12,8 @@ use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::auth::audit::record_by;
 use crate::http::extract::{Path, Query};
-use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
+use crate::infra::db::consents::{self, GivenConsent};
+use crate::infra::db::guests::{self, GuestRecord};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::is_id;
 
@@ -76,24 +75,17 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<GuestRow>>> {
-    let read = |row: &AnyRow| -> Result<GuestRow> {
-        let id: String = row.try_get("id")?;
-        let field = |name: &str| open(&app, &id, name, &row.try_get::<String, _>(name)?);
+    let view = |guest: GuestRecord| {
         Ok(GuestRow {
-            name: field("name")?.to_string(),
-            contact: field("contact")?.to_string(),
-            verified_unix_s: row.try_get("verified_unix_s")?,
-            notifications: Notifications::of(row.try_get("notify")?),
-            created_unix_s: row.try_get("created_unix_s")?,
-            id,
+            name: open(&app, &guest.id, "name", &guest.name)?.to_string(),
+            contact: open(&app, &guest.id, "contact", &guest.contact)?.to_string(),
+            verified_unix_s: guest.verified_unix_s,
+            notifications: Notifications::of(guest.notify),
+            created_unix_s: guest.created_unix_s,
+            id: guest.id,
         })
     };
-    let list = PageQuery {
-        select: "SELECT * FROM guests WHERE event_id = $1 AND erasing_unix_s IS NULL",
-        values: &[BoundValue::Text(grant.event()?)],
-        order: BY_CREATION,
-    };
-    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+    guests::page(app.db(), grant.event()?, &paging).await?.try_map(view).map(Json)
 }
 
 /// Lists the consents given at an event, including withdrawn ones, oldest first.
@@ -105,23 +97,18 @@ pub async fn consents(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<ConsentRecord>>> {
-    let read = |row: &AnyRow| -> sqlx::Result<ConsentRecord> {
+    let view = |given: GivenConsent| {
         Ok(ConsentRecord {
-            id: row.try_get("id")?,
-            guest: row.try_get("guest_id")?,
-            version: row.try_get("version")?,
-            event_ends_unix_s: row.try_get("event_ends_unix_s")?,
-            language: row.try_get("language")?,
-            given_unix_s: row.try_get("given_unix_s")?,
-            withdrawn_unix_s: row.try_get("withdrawn_unix_s")?,
+            id: given.id,
+            guest: given.guest,
+            version: given.version,
+            event_ends_unix_s: given.event_ends_unix_s,
+            language: given.language,
+            given_unix_s: given.given_unix_s,
+            withdrawn_unix_s: given.withdrawn_unix_s,
         })
     };
-    let list = PageQuery {
-        select: "SELECT * FROM guest_consents WHERE event_id = $1",
-        values: &[BoundValue::Text(grant.event()?)],
-        order: ["given_unix_s", "id"],
-    };
-    app.db().page(&paging, list, read, |it| (it.given_unix_s, &it.id)).await.map(Json)
+    consents::page(app.db(), grant.event()?, &paging).await?.try_map(view).map(Json)
 }
 
 /// Erases a guest who asked the studio for it: template, sessions and e-mail tokens.
@@ -139,11 +126,9 @@ pub async fn remove(
         return Err(ApiError::not_found());
     }
     let mut tx = app.db().write().await?;
-    sqlx::query("SELECT id FROM guests WHERE id = $1 AND event_id = $2 AND erasing_unix_s IS NULL")
-        .bind(&guest)
-        .bind(grant.event()?)
-        .fetch_one(&mut *tx)
-        .await?;
+    if !guests::is_of_event(&mut tx, &guest, grant.event()?).await? {
+        return Err(ApiError::not_found());
+    }
     record_by(&mut tx, &grant, "guest_remove", &guest, grant.event()?).await?;
     tx.commit().await?;
     let (studio, event) = (grant.studio.clone(), grant.event()?.to_owned());

@@ -12,7 +12,6 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use picpick_engine::{FailureReason, Guest, GuestId, Progress, Template};
 use serde::Serialize;
-use sqlx::Row as _;
 use utoipa::ToSchema;
 
 use super::challenge_throttle;
@@ -29,6 +28,7 @@ use crate::infra::alerts::Pattern;
 use crate::infra::audit_log::record_guest;
 use crate::infra::challenge_registry::TIME_MAX;
 use crate::infra::clock::now_s;
+use crate::infra::db::{consents, guests};
 use crate::infra::telemetry::metrics;
 
 /// Maximum number of different faces per contact and event.
@@ -145,20 +145,9 @@ pub async fn show(
 /// renewed, or else the session's own guest, whose template is stored. Errors: `Forbidden` if neither is
 /// possible because the session's guest has another face or the contact already has `FACES_MAX` faces.
 async fn find_registered(app: &App, visit: &GuestSession, template: Template) -> Result<String> {
-    let row = sqlx::query("SELECT contact_hash FROM guests WHERE id = $1")
-        .bind(&visit.guest)
-        .fetch_one(app.db().read())
-        .await?;
-    let contact: String = row.try_get("contact_hash")?;
-    let known = sqlx::query(
-        "SELECT id FROM guests WHERE event_id = $1 AND contact_hash = $2 AND verified_unix_s IS NOT NULL \
-         AND erasing_unix_s IS NULL ORDER BY created_unix_s, id",
-    )
-    .bind(&visit.event)
-    .bind(&contact)
-    .fetch_all(app.db().read())
-    .await?;
-    let known = known.iter().map(|row| Ok(row.try_get::<String, _>("id")?.parse()?));
+    let contact = guests::contact_hash(app.db(), &visit.guest).await?;
+    let known = guests::verified_with_contact(app.db(), &visit.event, &contact).await?;
+    let known = known.iter().map(|id| Ok(id.parse()?));
     let known: Vec<GuestId> = known.collect::<Result<_>>()?;
     let (event, own): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
     let accepted = app.face_engine().run(move |faces| {
@@ -191,14 +180,7 @@ async fn passed(
     let guest = find_registered(app, visit, template).await?;
     let now = now_s();
     let mut tx = app.db().write().await?;
-    let there = sqlx::query(
-        "UPDATE guests SET verified_unix_s = $1 WHERE id = $2 AND erasing_unix_s IS NULL",
-    )
-    .bind(now)
-    .bind(&guest)
-    .execute(&mut *tx)
-    .await?;
-    if there.rows_affected() == 0 {
+    if !guests::set_verified(&mut tx, &guest, now).await? {
         drop(tx);
         // The guest was erased during verification. A new guest's template is erased here; a known guest's
         // renewed template is erased by `api/erasure/guest.rs`.
@@ -213,18 +195,8 @@ async fn passed(
     if guest != visit.guest {
         // A returning guest registered a second time: both registrations become one guest with all consents.
         // If the session's guest was verified before, it is another person on the same device: no merge.
-        sqlx::query(
-            "UPDATE guest_consents SET guest_id = $1 WHERE guest_id = $2 AND EXISTS \
-             (SELECT 1 FROM guests g WHERE g.id = $2 AND g.verified_unix_s IS NULL)",
-        )
-        .bind(&guest)
-        .bind(&visit.guest)
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query("DELETE FROM guests WHERE id = $1 AND verified_unix_s IS NULL")
-            .bind(&visit.guest)
-            .execute(&mut *tx)
-            .await?;
+        consents::move_unverified(&mut tx, &visit.guest, &guest).await?;
+        guests::delete_unverified(&mut tx, &visit.guest).await?;
     }
     record_guest(&mut tx, &visit.studio, &guest, "guest_verified", "").await?;
     tx.commit().await?;

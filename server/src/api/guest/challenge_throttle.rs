@@ -13,6 +13,7 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::GuestSession;
 use crate::infra::challenge_registry::ChallengeSubject;
 use crate::infra::clock::now_s;
+use crate::infra::db::guests;
 use crate::infra::rate_limit::Quota;
 
 /// Number of failed challenges after which a session must wait.
@@ -35,11 +36,8 @@ const ABANDONED_NETWORK: Quota = Quota { capacity: 1200, refill_s: 1 };
 
 /// Reads the subjects of a guest's session. `from` is the client's address.
 pub async fn subject_of(app: &App, visit: &GuestSession, from: IpAddr) -> Result<ChallengeSubject> {
-    let row = sqlx::query("SELECT contact_hash FROM guests WHERE id = $1")
-        .bind(&visit.guest)
-        .fetch_one(app.db().read())
-        .await?;
-    let contact = format!("{}:{}", visit.event, row.try_get::<String, _>("contact_hash")?);
+    let contact = guests::contact_hash(app.db(), &visit.guest).await?;
+    let contact = format!("{}:{contact}", visit.event);
     Ok(ChallengeSubject::new(&visit.session, &contact, from))
 }
 

@@ -14,7 +14,7 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::GuestSession;
 use crate::http::extract::Body;
 use crate::infra::clock::now_s;
-use crate::infra::db::Tx;
+use crate::infra::db::{Tx, guests};
 use crate::infra::ids::{new_id, random, token_hash};
 
 /// Validity of a group code, seconds.
@@ -40,15 +40,7 @@ pub struct GroupJoin {
 
 /// Returns the other members of a guest's group; empty if the guest is in no group.
 pub async fn others(app: &App, guest: &str) -> Result<Vec<String>> {
-    let rows = sqlx::query(
-        "SELECT m.guest_id FROM guest_group_members own JOIN guest_group_members m ON m.group_id = own.group_id \
-         JOIN guests g ON g.id = m.guest_id \
-         WHERE own.guest_id = $1 AND m.guest_id <> $1 AND g.erasing_unix_s IS NULL",
-    )
-    .bind(guest)
-    .fetch_all(app.db().read())
-    .await?;
-    rows.iter().map(|row| Ok(row.try_get("guest_id")?)).collect()
+    guests::others_of_group(app.db(), guest).await
 }
 
 /// Creates a group, or a new code if the guest is in a group already.

@@ -19,6 +19,8 @@ use crate::i18n::Language;
 use crate::infra::audit_log::record_guest;
 use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
+use crate::infra::db::consents::{self, GivenConsent};
+use crate::infra::db::guests::{self, GuestRecord};
 use crate::infra::ids::new_id;
 
 #[derive(Deserialize, ToSchema)]
@@ -126,33 +128,28 @@ pub async fn register(
 /// Inserts a guest and their consent. Returns the guest's ID.
 pub async fn insert_guest(app: &App, tx: &mut Tx, newcomer: &NewGuest<'_>) -> Result<String> {
     let (id, now) = (new_id()?, now_s());
-    sqlx::query(
-        "INSERT INTO guests (id, event_id, name, contact, contact_hash, language, created_unix_s) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(&id)
-    .bind(newcomer.event)
-    .bind(seal(app, &id, "name", newcomer.name)?)
-    .bind(seal(app, &id, "contact", newcomer.contact.as_str())?)
-    .bind(newcomer.contact.hash(app)?)
-    .bind(newcomer.language.tag())
-    .bind(now)
-    .execute(&mut **tx)
-    .await?;
-    sqlx::query(
-        "INSERT INTO guest_consents (id, studio_id, event_id, guest_id, version, event_ends_unix_s, language, \
-         given_unix_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(new_id()?)
-    .bind(newcomer.studio)
-    .bind(newcomer.event)
-    .bind(&id)
-    .bind(newcomer.consent)
-    .bind(newcomer.consent_ends_unix_s)
-    .bind(newcomer.language.tag())
-    .bind(now)
-    .execute(&mut **tx)
-    .await?;
+    let guest = GuestRecord {
+        id: id.clone(),
+        event: newcomer.event.to_owned(),
+        name: seal(app, &id, "name", newcomer.name)?,
+        contact: seal(app, &id, "contact", newcomer.contact.as_str())?,
+        contact_hash: newcomer.contact.hash(app)?,
+        language: newcomer.language.tag().to_owned(),
+        verified_unix_s: None,
+        notify: 0,
+        created_unix_s: now,
+    };
+    guests::insert(tx, &guest).await?;
+    let consent = GivenConsent {
+        id: new_id()?,
+        guest: guest.id,
+        version: newcomer.consent.to_owned(),
+        event_ends_unix_s: newcomer.consent_ends_unix_s,
+        language: guest.language,
+        given_unix_s: now,
+        withdrawn_unix_s: None,
+    };
+    consents::insert(tx, newcomer.studio, newcomer.event, &consent).await?;
     record_guest(tx, newcomer.studio, &id, "guest_consent", newcomer.consent).await?;
     Ok(id)
 }
@@ -190,10 +187,7 @@ pub async fn confirm_letters(
 ) -> Result<StatusCode> {
     let mut tx = app.db().write().await?;
     let guest = email_tokens::consume(&mut tx, &given.token, TokenPurpose::Notify).await?;
-    sqlx::query("UPDATE guests SET notify = 2, has_new_photos = 1 WHERE id = $1 AND notify > 0")
-        .bind(&guest)
-        .execute(&mut *tx)
-        .await?;
+    guests::confirm_notify(&mut tx, &guest).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,7 +8,6 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
 use utoipa::{IntoParams, ToSchema};
 
 use super::admin::Notifications;
@@ -26,6 +25,7 @@ use crate::http::auth::GuestSession;
 use crate::http::client_address::Encrypted;
 use crate::http::extract::{BinarySchema, Body, Query};
 use crate::i18n::Language;
+use crate::infra::db::guests;
 use crate::infra::mail::{self, OutgoingMail};
 use crate::infra::zip_stream::{entry_path, permit, respond};
 
@@ -72,30 +72,23 @@ pub struct ErasureReceipt {
 #[utoipa::path(get, path = "/guest",
     operation_id = "guest_account_show", tag = "guest", responses((status = 200, body = GuestView)))]
 pub async fn show(State(app): State<App>, visit: GuestSession) -> Result<Json<GuestView>> {
-    let row = sqlx::query(
-        "SELECT g.name, g.contact, g.notify, e.name AS event_name, e.ends_unix_s, s.name AS studio_name, \
-         (SELECT COUNT(*) FROM guest_group_members m WHERE m.guest_id = g.id) AS groups \
-         FROM guests g JOIN events e ON e.id = g.event_id JOIN studios s ON s.id = e.studio_id WHERE g.id = $1",
-    )
-    .bind(&visit.guest)
-    .fetch_one(app.db().read())
-    .await?;
-    let field = |name: &str| open(&app, &visit.guest, name, &row.try_get::<String, _>(name)?);
+    let own = guests::overview(app.db(), &visit.guest).await?;
     let found = match visit.verified {
         true => found(&app, &visit.event, &visit.guest, &[]).await?,
         false => super::photos::GuestPhotoList::default(),
     };
+    let contact = Contact::parse(&open(&app, &visit.guest, "contact", &own.guest.contact)?)?;
     Ok(Json(GuestView {
-        event: row.try_get("event_name")?,
-        studio: row.try_get("studio_name")?,
-        name: field("name")?.to_string(),
+        event: own.event_name,
+        studio: own.studio_name,
+        name: open(&app, &visit.guest, "name", &own.guest.name)?.to_string(),
         verified: visit.verified,
         photos: found.photos.len(),
         candidates: found.asked.len(),
-        notifications: Notifications::of(row.try_get("notify")?),
-        can_notify: Contact::parse(&field("contact")?)?.email().is_some(),
-        group: row.try_get::<i64, _>("groups")? > 0,
-        ends_unix_s: row.try_get("ends_unix_s")?,
+        notifications: Notifications::of(own.guest.notify),
+        can_notify: contact.email().is_some(),
+        group: own.grouped,
+        ends_unix_s: own.event_ends_unix_s,
     }))
 }
 
@@ -128,19 +121,8 @@ pub async fn notify(
     Body(given): Body<NotificationWish>,
 ) -> Result<Json<NotificationState>> {
     let mut tx = app.db().write().await?;
-    // This no-op update locks the guest's row until the commit: concurrent requests are applied in turn.
-    sqlx::query("UPDATE guests SET notify = notify WHERE id = $1")
-        .bind(&visit.guest)
-        .execute(&mut *tx)
-        .await?;
-    let row = sqlx::query(
-        "SELECT g.contact, g.contact_hash, g.language, g.notify, e.name AS event_name FROM guests g \
-         JOIN events e ON e.id = g.event_id WHERE g.id = $1",
-    )
-    .bind(&visit.guest)
-    .fetch_one(&mut *tx)
-    .await?;
-    let before: i64 = row.try_get("notify")?;
+    let (guest, event) = guests::lock_with_event(&mut tx, &visit.guest).await?;
+    let before = guest.notify;
     let after = match (given.on, before) {
         (false, _) => 0,
         (true, 0) => 1,
@@ -149,26 +131,20 @@ pub async fn notify(
     let asks = (before, after) == (0, 1)
         && !email_tokens::is_fresh(&mut tx, &visit.guest, TokenPurpose::Notify).await?;
     if asks {
-        let contact = row.try_get::<String, _>("contact")?;
-        let contact = Contact::parse(&open(&app, &visit.guest, "contact", &contact)?)?;
+        let contact = Contact::parse(&open(&app, &visit.guest, "contact", &guest.contact)?)?;
         let to = contact.email().ok_or_else(|| {
             ApiError::new(
                 ErrorKind::Conflict,
                 "Your contact is a phone number, not an e-mail address.",
             )
         })?;
-        let language = Language::of_tag(&row.try_get::<String, _>("language")?);
-        email_tokens::count_message(&mut tx, &row.try_get::<String, _>("contact_hash")?).await?;
+        let language = Language::of_tag(&guest.language);
+        email_tokens::count_message(&mut tx, &guest.contact_hash).await?;
         let ticket = email_tokens::issue(&mut tx, &visit.guest, TokenPurpose::Notify).await?;
-        let event: String = row.try_get("event_name")?;
         let letter = mail::letters_wanted(app.mailer(), to, language, &event, &ticket);
         mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(letter)).await?;
     }
-    sqlx::query("UPDATE guests SET notify = $1 WHERE id = $2")
-        .bind(after)
-        .bind(&visit.guest)
-        .execute(&mut *tx)
-        .await?;
+    guests::set_notify(&mut tx, &visit.guest, after).await?;
     tx.commit().await?;
     app.mailer().wake();
     Ok(Json(NotificationState { notifications: Notifications::of(after) }))

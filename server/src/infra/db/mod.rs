@@ -1,8 +1,10 @@
 //! The SQL database of business data: SQLite in the data folder, or PostgreSQL shared by several servers. The
 //! same statements run on both. Face data is never stored here.
 
+pub mod consents;
 pub mod events;
 pub mod folders;
+pub mod guests;
 pub mod jobs;
 pub mod migrations;
 pub mod pagination;

@@ -10,6 +10,7 @@ use crate::error::{ApiError, Result};
 use crate::http::auth::Grant;
 use crate::http::extract::Query;
 use crate::infra::alerts::Pattern;
+use crate::infra::db::memberships::SUBJECTS_OF_STUDIO;
 use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 
@@ -38,9 +39,11 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Alert>>> {
+    let select = format!(
+        "SELECT * FROM alerts WHERE (studio_id = $1 OR (studio_id = '' AND subject IN ({SUBJECTS_OF_STUDIO})))"
+    );
     let list = PageQuery {
-        select: "SELECT * FROM alerts WHERE (studio_id = $1 OR (studio_id = '' AND subject IN \
-             (SELECT 'user:' || user_id FROM memberships WHERE studio_id = $1)))",
+        select: &select,
         values: &[BoundValue::Text(&grant.studio)],
         order: BY_CREATION,
     };

@@ -9,7 +9,9 @@ use crate::http::auth::{Role, SignedIn};
 use crate::infra::alerts::Pattern;
 use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
-use crate::infra::db::Tx;
+use crate::infra::db::memberships::{self, MembershipRecord};
+use crate::infra::db::studios::{self, StudioRecord};
+use crate::infra::db::{Tx, users};
 use crate::infra::ids::{new_id, new_token, sha256, token_hash};
 use crate::infra::mail::{self, OutgoingMail};
 
@@ -84,15 +86,8 @@ pub async fn finish_setup(app: &App, token: &str, setup: SetupRequest) -> Result
             "The link is invalid, expired or already used.",
         ));
     }
-    let user = new_id()?;
-    sqlx::query("INSERT INTO users (id, email, name, password_hash, created_unix_s) VALUES ($1, $2, $3, $4, $5)")
-        .bind(&user)
-        .bind(&setup.email)
-        .bind(&setup.name)
-        .bind(&setup.password_hash)
-        .bind(now_s())
-        .execute(&mut *tx)
-        .await?;
+    let hash = Some(setup.password_hash.as_str());
+    let user = users::insert(&mut tx, &setup.email, &setup.name, hash).await?;
     let studio = new_studio(&mut tx, &user, &setup.studio).await?;
     let actor = format!("user:{user}");
     audit_log::record(
@@ -107,22 +102,19 @@ pub async fn finish_setup(app: &App, token: &str, setup: SetupRequest) -> Result
 
 /// Creates a studio owned by `user` and returns its id.
 pub async fn new_studio(tx: &mut Tx, user: &str, name: &str) -> Result<String> {
-    let (studio, now) = (new_id()?, now_s());
-    sqlx::query("INSERT INTO studios (id, name, created_unix_s) VALUES ($1, $2, $3)")
-        .bind(&studio)
-        .bind(name)
-        .bind(now)
-        .execute(&mut **tx)
-        .await?;
-    sqlx::query("INSERT INTO memberships (id, studio_id, user_id, role, created_unix_s) VALUES ($1, $2, $3, $4, $5)")
-        .bind(new_id()?)
-        .bind(&studio)
-        .bind(user)
-        .bind(Role::Owner.as_str())
-        .bind(now)
-        .execute(&mut **tx)
-        .await?;
-    Ok(studio)
+    let created_unix_s = now_s();
+    let studio = StudioRecord { id: new_id()?, name: name.to_owned(), created_unix_s };
+    studios::insert(tx, &studio).await?;
+    let membership = MembershipRecord {
+        id: new_id()?,
+        studio: studio.id,
+        user: user.to_owned(),
+        event: None,
+        role: Role::Owner.as_str().to_owned(),
+        created_unix_s,
+    };
+    memberships::insert(tx, &membership).await?;
+    Ok(membership.studio)
 }
 
 /// Creates a session of `user` with a new token. No session from before the sign-in is reused, which prevents

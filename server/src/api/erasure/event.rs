@@ -4,7 +4,7 @@
 //! Each step is idempotent. [`resume_removals`] resumes an interrupted removal.
 
 use super::receipts::{keep_receipt, receipt_text};
-use crate::api::upload::{Upload, discard};
+use crate::api::upload::discard_all;
 use crate::app::App;
 use crate::error::Result;
 use crate::infra::audit_log::{self, AuditEvent};
@@ -24,7 +24,7 @@ pub async fn erase_event(app: &App, studio: &str, event: &str) -> Result<String>
     }
     let (blobs, name) = (app.photo_store().clone(), event.to_owned());
     app.face_engine().run(move |_| blobs.remove_event(&name)).await?;
-    remove_uploads(app, event).await?;
+    discard_all(app, event).await?;
     let mut tx = app.db().write().await?;
     events::delete(&mut tx, event).await?;
     let deed =
@@ -32,18 +32,6 @@ pub async fn erase_event(app: &App, studio: &str, event: &str) -> Result<String>
     audit_log::record(&mut tx, deed).await?;
     tx.commit().await?;
     Ok(receipt.unwrap_or_default())
-}
-
-/// Removes the event's uploads with their staged files.
-async fn remove_uploads(app: &App, event: &str) -> Result<()> {
-    let rows = sqlx::query("SELECT * FROM uploads WHERE event_id = $1")
-        .bind(event)
-        .fetch_all(app.db().read())
-        .await?;
-    for row in &rows {
-        discard(app, &Upload::read(row)?).await?;
-    }
-    Ok(())
 }
 
 /// Resumes interrupted removals, and starts the removal of events whose end date has passed.

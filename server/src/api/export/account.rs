@@ -2,8 +2,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use serde::Serialize;
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use crate::api::account::routes::{Me, Session, read_me, read_sessions};
@@ -11,6 +9,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::http::auth::SignedIn;
 use crate::infra::audit_log::AuditEntry;
+use crate::infra::db::memberships::{self, NamedMembership};
 
 /// A role of the user.
 #[derive(Serialize, ToSchema)]
@@ -43,21 +42,13 @@ pub async fn export(
     State(app): State<App>,
     person: SignedIn,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<ExportedMembership>)> {
-    let roles = sqlx::query(
-        "SELECT m.studio_id, s.name, m.event_id, m.role, m.created_unix_s FROM memberships m \
-         JOIN studios s ON s.id = m.studio_id WHERE m.user_id = $1 ORDER BY m.created_unix_s, m.id",
-    )
-    .bind(&person.user)
-    .fetch_all(app.db().read())
-    .await?;
-    let held = |row: &AnyRow| -> sqlx::Result<AccountExport> {
-        Ok(AccountExport {
-            studio: row.try_get("studio_id")?,
-            studio_name: row.try_get("name")?,
-            event: row.try_get("event_id")?,
-            role: row.try_get("role")?,
-            created_unix_s: row.try_get("created_unix_s")?,
-        })
+    let roles = memberships::of_user(app.db(), &person.user).await?;
+    let held = |NamedMembership { membership, studio_name }| AccountExport {
+        studio: membership.studio,
+        studio_name,
+        event: membership.event,
+        role: membership.role,
+        created_unix_s: membership.created_unix_s,
     };
     let audit = sqlx::query(
         "SELECT * FROM audit WHERE actor = $1 OR target = $2 ORDER BY number DESC LIMIT 10000",
@@ -68,7 +59,7 @@ pub async fn export(
     .await?;
     let kept = ExportedMembership {
         account: read_me(&app, &person.user).await?,
-        roles: roles.iter().map(held).collect::<sqlx::Result<_>>()?,
+        roles: roles.into_iter().map(held).collect(),
         sessions: read_sessions(&app, &person).await?,
         audit: audit.iter().map(AuditEntry::read).collect::<sqlx::Result<_>>()?,
     };

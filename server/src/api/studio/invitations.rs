@@ -17,8 +17,9 @@ use crate::http::auth::{Grant, Role};
 use crate::http::extract::{self, Body, Path, Query};
 use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
-use crate::infra::db::{BY_CREATION, BoundValue, PageQuery, Tx};
-use crate::infra::db::{Page, Paging};
+use crate::infra::db::memberships::{self, MembershipRecord};
+use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
+use crate::infra::db::{Page, Paging, Tx, studios, users};
 use crate::infra::ids::{new_id, new_token, token_hash};
 use crate::infra::mail::{self, OutgoingMail};
 
@@ -123,11 +124,8 @@ pub async fn create(
     .execute(&mut *tx)
     .await?;
     record_by(&mut tx, &grant, "invite", &id, given.role.as_str()).await?;
-    let row = sqlx::query("SELECT name FROM studios WHERE id = $1")
-        .bind(&grant.studio)
-        .fetch_one(&mut *tx)
-        .await?;
-    let (studio, role) = (row.try_get::<String, _>("name")?, given.role.as_str());
+    let studio = studios::name(&mut tx, &grant.studio).await?;
+    let role = given.role.as_str();
     let letter = mail::invitation(app.mailer(), &email, &studio, role, &token);
     mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(letter)).await?;
     tx.commit().await?;
@@ -221,43 +219,31 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
     }
     let user = match known {
         Some(user) => user,
-        None => new_user(&mut tx, &invitation.email, &name, hash).await?,
+        None => users::insert(&mut tx, &invitation.email, &name, hash.as_deref()).await?,
     };
-    join(&mut tx, &studio, &user, &invitation).await?;
+    join(&mut tx, studio, user, &invitation).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Makes the user a member with the role of the invitation, and records it.
-async fn join(tx: &mut Tx, studio: &str, user: &str, invitation: &Invitation) -> Result<()> {
-    let membership = new_id()?;
-    sqlx::query(
-        "INSERT INTO memberships (id, studio_id, user_id, event_id, role, created_unix_s) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(&membership)
-    .bind(studio)
-    .bind(user)
-    .bind(&invitation.event)
-    .bind(invitation.role.as_str())
-    .bind(now_s())
-    .execute(&mut **tx)
-    .await?;
-    let (actor, detail) = (format!("user:{user}"), invitation.role.as_str());
-    let deed =
-        AuditEvent { studio, actor: &actor, action: "member_join", target: &membership, detail };
+async fn join(tx: &mut Tx, studio: String, user: String, invitation: &Invitation) -> Result<()> {
+    let membership = MembershipRecord {
+        id: new_id()?,
+        studio,
+        user,
+        event: invitation.event.clone(),
+        role: invitation.role.as_str().to_owned(),
+        created_unix_s: now_s(),
+    };
+    memberships::insert(tx, &membership).await?;
+    let actor = format!("user:{}", membership.user);
+    let deed = AuditEvent {
+        studio: &membership.studio,
+        actor: &actor,
+        action: "member_join",
+        target: &membership.id,
+        detail: &membership.role,
+    };
     audit_log::record(tx, deed).await
-}
-
-async fn new_user(tx: &mut Tx, email: &str, name: &str, hash: Option<String>) -> Result<String> {
-    let user = new_id()?;
-    sqlx::query("INSERT INTO users (id, email, name, password_hash, created_unix_s) VALUES ($1, $2, $3, $4, $5)")
-        .bind(&user)
-        .bind(email)
-        .bind(name)
-        .bind(hash)
-        .bind(now_s())
-        .execute(&mut **tx)
-        .await?;
-    Ok(user)
 }

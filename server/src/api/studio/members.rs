@@ -2,8 +2,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -11,8 +9,8 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::audit::record_by;
 use crate::http::auth::{Grant, Role};
 use crate::http::extract::{Body, Path, Query};
-use crate::infra::db::{BoundValue, PageQuery, Tx};
-use crate::infra::db::{Page, Paging};
+use crate::infra::db::memberships::{self, NamedMember};
+use crate::infra::db::{Page, Paging, Tx};
 
 /// A membership: a user's role in a studio.
 #[derive(Serialize, ToSchema)]
@@ -35,15 +33,15 @@ pub struct NewRole {
     role: Role,
 }
 
-fn read(row: &AnyRow) -> Result<Member> {
+fn view(NamedMember { membership, name, email }: NamedMember) -> Result<Member> {
     Ok(Member {
-        id: row.try_get("id")?,
-        user: row.try_get("user_id")?,
-        name: row.try_get("name")?,
-        email: row.try_get("email")?,
-        role: Role::of_row(row)?,
-        event: row.try_get("event_id")?,
-        created_unix_s: row.try_get("created_unix_s")?,
+        id: membership.id,
+        user: membership.user,
+        name,
+        email,
+        role: Role::stored(&membership.role)?,
+        event: membership.event,
+        created_unix_s: membership.created_unix_s,
     })
 }
 
@@ -65,13 +63,7 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Member>>> {
-    let list = PageQuery {
-        select: "SELECT m.id, m.user_id, m.role, m.event_id, m.created_unix_s, u.name, u.email \
-             FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.studio_id = $1",
-        values: &[BoundValue::Text(&grant.studio)],
-        order: ["m.created_unix_s", "m.id"],
-    };
-    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+    memberships::page(app.db(), &grant.studio, &paging).await?.try_map(view).map(Json)
 }
 
 /// Changes the role of a member. Responds `conflict` if the studio would have no owner.
@@ -87,11 +79,7 @@ pub async fn change(
     may_grant(&grant, given.role)?;
     let mut tx = app.db().write().await?;
     let before = lock_role(&mut tx, &grant, &member).await?;
-    sqlx::query("UPDATE memberships SET role = $1 WHERE id = $2")
-        .bind(given.role.as_str())
-        .bind(&member)
-        .execute(&mut *tx)
-        .await?;
+    memberships::set_role(&mut tx, &member, given.role.as_str()).await?;
     check_owner_left(&mut tx, &grant.studio).await?;
     let detail = format!("{} to {}", before.as_str(), given.role.as_str());
     record_by(&mut tx, &grant, "member_role", &member, &detail).await?;
@@ -110,7 +98,7 @@ pub async fn remove(
 ) -> Result<StatusCode> {
     let mut tx = app.db().write().await?;
     let role = lock_role(&mut tx, &grant, &member).await?;
-    sqlx::query("DELETE FROM memberships WHERE id = $1").bind(&member).execute(&mut *tx).await?;
+    memberships::delete(&mut tx, &member).await?;
     check_owner_left(&mut tx, &grant.studio).await?;
     record_by(&mut tx, &grant, "member_remove", &member, role.as_str()).await?;
     tx.commit().await?;
@@ -119,26 +107,14 @@ pub async fn remove(
 
 /// Returns the role of a member. Errors with `Forbidden` if the caller may not change that role.
 async fn lock_role(tx: &mut Tx, grant: &Grant, member: &str) -> Result<Role> {
-    let row = sqlx::query("SELECT role FROM memberships WHERE id = $1 AND studio_id = $2")
-        .bind(member)
-        .bind(&grant.studio)
-        .fetch_one(&mut **tx)
-        .await?;
-    let role = Role::of_row(&row)?;
+    let role = Role::stored(&memberships::find(tx, &grant.studio, member).await?.role)?;
     may_grant(grant, role)?;
     Ok(role)
 }
 
 /// Errors with `Conflict` if the studio has no owner left.
 async fn check_owner_left(tx: &mut Tx, studio: &str) -> Result<()> {
-    let owners: i64 = sqlx::query(
-        "SELECT COUNT(*) AS n FROM memberships WHERE studio_id = $1 AND role = 'owner' AND event_id IS NULL",
-    )
-    .bind(studio)
-    .fetch_one(&mut **tx)
-    .await?
-    .try_get("n")?;
-    if owners > 0 {
+    if memberships::count_owners(tx, studio).await? > 0 {
         return Ok(());
     }
     Err(ApiError::new(

@@ -13,6 +13,7 @@ use crate::http::auth::audit::record_by;
 use crate::http::auth::{Grant, SignedIn};
 use crate::http::extract::{self, Body, Query};
 use crate::infra::audit_log::{self, AuditEvent};
+use crate::infra::db::studios::{self, StudioRecord};
 use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 
@@ -39,26 +40,16 @@ pub struct Receipt {
     pub receipt: String,
 }
 
-fn read(row: &AnyRow) -> sqlx::Result<Studio> {
-    Ok(Studio {
-        id: row.try_get("id")?,
-        name: row.try_get("name")?,
-        created_unix_s: row.try_get("created_unix_s")?,
-    })
+fn view(studio: StudioRecord) -> Studio {
+    Studio { id: studio.id, name: studio.name, created_unix_s: studio.created_unix_s }
 }
 
 /// Lists the studios of the signed-in user, oldest first.
 #[utoipa::path(get, path = "/studios",
     operation_id = "studio_list", tag = "studios", responses((status = 200, body = Vec<Studio>)))]
 pub async fn list(State(app): State<App>, person: SignedIn) -> Result<Json<Vec<Studio>>> {
-    let rows = sqlx::query(
-        "SELECT id, name, created_unix_s FROM studios WHERE id IN \
-         (SELECT studio_id FROM memberships WHERE user_id = $1) ORDER BY created_unix_s, id",
-    )
-    .bind(&person.user)
-    .fetch_all(app.db().read())
-    .await?;
-    Ok(Json(rows.iter().map(read).collect::<sqlx::Result<_>>()?))
+    let studios = studios::of_user(app.db(), &person.user).await?;
+    Ok(Json(studios.into_iter().map(view).collect()))
 }
 
 /// Creates a studio, owned by the signed-in user.
@@ -83,11 +74,7 @@ pub async fn create(
 }
 
 async fn one(app: &App, id: &str) -> Result<Studio> {
-    let row = sqlx::query("SELECT id, name, created_unix_s FROM studios WHERE id = $1")
-        .bind(id)
-        .fetch_one(app.db().read())
-        .await?;
-    Ok(read(&row)?)
+    studios::find(app.db(), id).await.map(view)
 }
 
 /// Returns a studio.
@@ -109,11 +96,7 @@ pub async fn rename(
 ) -> Result<Json<Studio>> {
     let name = extract::name("name", &given.name)?;
     let mut tx = app.db().write().await?;
-    sqlx::query("UPDATE studios SET name = $1 WHERE id = $2")
-        .bind(name)
-        .bind(&grant.studio)
-        .execute(&mut *tx)
-        .await?;
+    studios::rename(&mut tx, &grant.studio, &name).await?;
     record_by(&mut tx, &grant, "studio_rename", &grant.studio, "").await?;
     tx.commit().await?;
     one(&app, &grant.studio).await.map(Json)

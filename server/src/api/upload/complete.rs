@@ -162,6 +162,18 @@ pub async fn discard(app: &App, upload: &Upload) -> Result<()> {
     Ok(())
 }
 
+/// Deletes all uploads of an event with their staged files.
+pub async fn discard_all(app: &App, event: &str) -> Result<()> {
+    let rows = sqlx::query("SELECT * FROM uploads WHERE event_id = $1")
+        .bind(event)
+        .fetch_all(app.db().read())
+        .await?;
+    for row in &rows {
+        discard(app, &Upload::read(row)?).await?;
+    }
+    Ok(())
+}
+
 /// Finishes complete uploads that a crash interrupted, and deletes expired ones. Skips uploads that a request
 /// holds.
 pub async fn recover(app: &App) -> Result<()> {

@@ -8,4 +8,4 @@ pub mod dedup;
 pub mod routes;
 pub mod staging;
 
-pub use complete::{Upload, discard, recover};
+pub use complete::{discard_all, recover};

@@ -7,7 +7,6 @@ use axum::extract::{FromRequestParts, RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
-use sqlx::Row as _;
 
 use super::album_session::AlbumSession;
 use super::caller::{CallerSlot, Principal};
@@ -17,7 +16,7 @@ use super::{AlbumPermission, GuestStage, Rule};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::cost::request_class;
-use crate::infra::db::{Db, events};
+use crate::infra::db::{Db, events, memberships};
 use crate::infra::ids::is_id;
 use crate::infra::rate_limit::Subject;
 
@@ -205,14 +204,8 @@ async fn grant(db: &Db, caller: Principal, studio: String, event: Option<String>
 }
 
 async fn held_by(db: &Db, user: &str, studio: &str) -> Result<Vec<(Role, Option<String>)>> {
-    let rows =
-        sqlx::query("SELECT role, event_id FROM memberships WHERE user_id = $1 AND studio_id = $2")
-            .bind(user)
-            .bind(studio)
-            .fetch_all(db.read())
-            .await?;
-    let read = |row: &sqlx::any::AnyRow| Ok((Role::of_row(row)?, row.try_get("event_id")?));
-    rows.iter().map(read).collect()
+    let held = memberships::of_user_in(db, user, studio).await?;
+    held.into_iter().map(|held| Ok((Role::stored(&held.role)?, held.event))).collect()
 }
 
 impl<S: Sync> FromRequestParts<S> for Grant {

@@ -128,8 +128,12 @@ impl Role {
 
     /// Reads the column `role`. Errors: `Internal` if it holds no role.
     pub fn of_row(row: &AnyRow) -> Result<Role> {
-        let text: String = row.try_get("role")?;
-        Role::parse(&text).ok_or_else(|| ApiError::internal(format!("no role '{text}'")))
+        Role::stored(&row.try_get::<String, _>("role")?)
+    }
+
+    /// Reads a stored role. Errors: `Internal` if `text` is no role.
+    pub fn stored(text: &str) -> Result<Role> {
+        Role::parse(text).ok_or_else(|| ApiError::internal(format!("no role '{text}'")))
     }
 
     /// Parses the form that `as_str` writes.

@@ -6,9 +6,12 @@ pub mod events;
 pub mod folders;
 pub mod guests;
 pub mod jobs;
+pub mod memberships;
 pub mod migrations;
 pub mod pagination;
 pub mod photos;
+pub mod studios;
+pub mod users;
 
 use std::fs::OpenOptions;
 use std::ops::{Deref, DerefMut};

@@ -1,0 +1,27 @@
+//! Statements on the table `users` that accounts and invitations share; `api/account` has the others.
+
+use super::Tx;
+use crate::error::Result;
+use crate::infra::clock::now_s;
+use crate::infra::ids::new_id;
+
+/// Inserts an account and returns its id.
+pub async fn insert(
+    tx: &mut Tx,
+    email: &str,
+    name: &str,
+    password_hash: Option<&str>,
+) -> Result<String> {
+    let user = new_id()?;
+    sqlx::query(
+        "INSERT INTO users (id, email, name, password_hash, created_unix_s) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(&user)
+    .bind(email)
+    .bind(name)
+    .bind(password_hash)
+    .bind(now_s())
+    .execute(&mut **tx)
+    .await?;
+    Ok(user)
+}

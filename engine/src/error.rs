@@ -94,6 +94,9 @@ pub enum Error {
     /// A file is not a supported photo, or exceeds the limits of decoding.
     #[error("{reason}")]
     Image { reason: String },
+    /// As `Image`, for one of several pictures.
+    #[error("{photo}: {reason}")]
+    NamedImage { photo: String, reason: String },
     #[error("no face found in {photo}")]
     NoFace { photo: String },
     #[error(

@@ -54,7 +54,7 @@ pub use models::runtime::{Provider, Runtime};
 pub use models::{Models, PackStatus};
 pub use people::Person;
 pub use picture::{Picture, Region};
-pub use pipeline::{Analysis, Pipeline, Timings};
+pub use pipeline::{Analysis, Pipeline, Probe, ProbeImage};
 pub use quality::Quality;
 pub use template::{Subject, Template};
 

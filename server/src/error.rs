@@ -177,7 +177,9 @@ impl From<Error> for ApiError {
     /// internal.
     fn from(error: Error) -> Self {
         match &error {
-            Error::Image { .. } => Self::new(ErrorKind::NotAPhoto, error.to_string()),
+            Error::Image { reason } | Error::NamedImage { reason, .. } => {
+                Self::new(ErrorKind::NotAPhoto, reason.clone())
+            }
             Error::NoCollection { .. } | Error::NotFound { .. } => Self::not_found(),
             Error::NoFace { .. } | Error::ManyFaces { .. } | Error::NoSuchFace { .. } => {
                 Self::new(ErrorKind::NoFace, selfie_reason(&error))

@@ -7,6 +7,7 @@ mod batcher;
 mod camera_frame;
 mod lazy;
 mod memory_budget;
+mod probe;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ use crate::picture::Picture;
 use crate::quality::Quality;
 
 pub use batch_run::{PhotoSource, ProgressEvent, RunOptions, Sink, Summary, index_photos};
+pub use probe::{Probe, ProbeImage};
 
 /// A loaded model pack, which turns photos into faces with embeddings.
 pub struct Pipeline {

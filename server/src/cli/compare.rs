@@ -1,12 +1,12 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use picpick_engine::Quality;
+use picpick_engine::{ProbeImage, Quality};
 use serde::Serialize;
 
 use super::context::Context;
-use super::query_images::QueryImage;
+use super::query_images::QueryImages;
 use super::report::Report;
 use super::{format, pack_option};
 
@@ -58,22 +58,21 @@ struct ComparedFace {
 pub fn run(context: &Context, arguments: &CompareArguments) -> Result<Report> {
     let pack = arguments.pack.or_default()?;
     let pipeline = context.pipeline(&pack)?;
-    let read =
-        |path, face: Option<u32>| QueryImage::read(&pipeline, path, face.map(|face| face as usize));
+    let read = |path: &PathBuf, face: Option<u32>| {
+        QueryImages::read(&pipeline, std::slice::from_ref(path), face.map(|face| face as usize))
+    };
     let a = read(&arguments.photo_a, arguments.face_a)?;
     let b = read(&arguments.photo_b, arguments.face_b)?;
-    let (face_a, face_b) = a.face().zip(b.face()).context("a photo shows no face")?;
-    let similarity = face_a.similarity(face_b);
+    let (image_a, image_b) = a.iter().next().zip(b.iter().next()).context("a photo is missing")?;
+    let similarity = image_a.1.subject.similarity(&image_b.1.subject);
     // A 1:1 comparison uses the threshold of an empty collection, the lowest of the formula.
     let threshold = pack.matching.threshold(0);
     let same_person = similarity >= threshold;
     let verdict = if same_person { "the same person" } else { "probably not the same person" };
     let mut text = format!("Similarity {similarity:.2} (threshold {threshold:.2}): {verdict}.\n");
-    for selfie in [&a, &b]
-        .into_iter()
-        .filter(|selfie| selfie.face().is_some_and(|face| face.quality < Quality::LOW))
-    {
-        let path = format::path(&selfie.path);
+    let poor = |(_, image): &(&Path, &ProbeImage)| image.subject.quality < Quality::LOW;
+    for (path, _) in [image_a, image_b].into_iter().filter(poor) {
+        let path = format::path(path);
         text += &format!("The face in {path} is small, blurred or turned away: less reliable.\n");
     }
     let document = CompareDocument {
@@ -82,16 +81,16 @@ pub fn run(context: &Context, arguments: &CompareArguments) -> Result<Report> {
         same_person,
         pack: pack.id().to_owned(),
         provider: pipeline.provider().to_string(),
-        photos: [shown(&a, face_a), shown(&b, face_b)],
+        photos: [shown(image_a), shown(image_b)],
     };
     Report::new(&document, text)
 }
 
-fn shown(selfie: &QueryImage, face: &picpick_engine::Face) -> ComparedFace {
+fn shown((path, image): (&Path, &ProbeImage)) -> ComparedFace {
     ComparedFace {
-        photo: selfie.path.to_string_lossy().into_owned(),
-        faces: selfie.analysis.faces.len(),
-        quality: face.quality,
-        bbox: face.bbox,
+        photo: path.to_string_lossy().into_owned(),
+        faces: image.analysis.faces.len(),
+        quality: image.subject.quality,
+        bbox: image.subject.bbox,
     }
 }

@@ -1,85 +1,33 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
-use picpick_engine::{Analysis, DecodeLimits, Face, Pipeline, Subject, Template, Timings};
+use anyhow::Result;
+use picpick_engine::{DecodeLimits, Pipeline, Probe, ProbeImage, Subject};
 
 use super::context::read_file;
 use super::format;
 
-/// One analysed picture and the face that was chosen in it.
-pub struct QueryImage {
-    pub path: PathBuf,
-    pub analysis: Analysis,
-    /// Position among the faces of `analysis`.
-    chosen: usize,
-}
-
-/// All pictures of the person that is searched for, and the template computed from them.
+/// The files of the pictures of the person that is searched for, and the probe made from them.
 pub struct QueryImages {
-    pub all: Vec<QueryImage>,
-    pub template: Template,
-}
-
-impl QueryImage {
-    /// Analyses the picture at `path` and chooses its subject: face number `face`, counted from 1 from
-    /// left to right, or the only clear one. The errors name the picture.
-    pub fn read(pipeline: &Pipeline, path: &Path, face: Option<usize>) -> Result<Self> {
-        Self::choose(path, analyse(pipeline, path)?, face)
-    }
-
-    fn choose(path: &Path, analysis: Analysis, face: Option<usize>) -> Result<Self> {
-        let choice = face.map_or(Subject::Clear, Subject::Nth);
-        let size = (analysis.width, analysis.height);
-        let id = choice.choose(&analysis.faces, size, &format::path(path))?.id;
-        let chosen = analysis.faces.iter().position(|face| face.id == id).unwrap_or_default();
-        Ok(Self { path: path.to_path_buf(), analysis, chosen })
-    }
-
-    /// Returns the chosen face.
-    pub fn face(&self) -> Option<&Face> {
-        self.analysis.faces.get(self.chosen)
-    }
-}
-
-fn analyse(pipeline: &Pipeline, path: &Path) -> Result<Analysis> {
-    let bytes = read_file(path, DecodeLimits::default().file_bytes_max)?;
-    pipeline.analyse_query(&bytes).with_context(|| format::path(path))
+    paths: Vec<PathBuf>,
+    pub probe: Probe,
 }
 
 impl QueryImages {
-    /// Computes one template from all pictures at `paths`. With several pictures, `face` applies only to
-    /// those that show several faces.
+    /// Makes one probe from all pictures at `paths`. The subject is face number `face`, counted from 1 from left
+    /// to right, or the only clear one. With several pictures, `face` applies only to those that show several
+    /// faces. The errors name the picture.
     pub fn read(pipeline: &Pipeline, paths: &[PathBuf], face: Option<usize>) -> Result<Self> {
-        let mut all = Vec::with_capacity(paths.len());
-        for path in paths {
-            let analysis = analyse(pipeline, path)?;
-            let applies = paths.len() == 1 || analysis.faces.len() > 1;
-            all.push(QueryImage::choose(path, analysis, face.filter(|_| applies))?);
-        }
-        let names: Vec<String> = all.iter().map(|selfie| format::path(&selfie.path)).collect();
-        let faces: Vec<(&str, &Face)> = names
-            .iter()
-            .zip(&all)
-            .filter_map(|(name, selfie)| Some((name.as_str(), selfie.face()?)))
-            .collect();
-        let template = Template::of(&faces, pipeline.pack_id())?;
-        Ok(Self { all, template })
+        let bytes_max = DecodeLimits::default().file_bytes_max;
+        let file = |path: &PathBuf| Ok((format::path(path), read_file(path, bytes_max)?));
+        let files = paths.iter().map(file).collect::<Result<Vec<_>>>()?;
+        let images: Vec<(&str, &[u8])> =
+            files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+        let probe = pipeline.template(&images, face.map_or(Subject::Clear, Subject::Nth))?;
+        Ok(Self { paths: paths.to_vec(), probe })
     }
 
-    /// Returns the number of faces in all pictures.
-    pub fn faces(&self) -> usize {
-        self.all.iter().map(|selfie| selfie.analysis.faces.len()).sum()
-    }
-
-    /// Returns the time spent on all pictures.
-    pub fn timings(&self) -> Timings {
-        self.all.iter().map(|selfie| selfie.analysis.timings).fold(
-            Timings::default(),
-            |sum, one| Timings {
-                decode: sum.decode + one.decode,
-                detect: sum.detect + one.detect,
-                embed: sum.embed + one.embed,
-            },
-        )
+    /// Iterates over the pictures with their paths, in the order of `read`.
+    pub fn iter(&self) -> impl Iterator<Item = (&Path, &ProbeImage)> {
+        self.paths.iter().map(PathBuf::as_path).zip(&self.probe.images)
     }
 }

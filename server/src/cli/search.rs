@@ -166,12 +166,16 @@ impl SearchRequest<'_> {
     ) -> Result<QueryOutcome> {
         let pipeline = context.pipeline(pack)?;
         let selfies = QueryImages::read(&pipeline, self.selfies, self.face)?;
-        if selfies.template.quality < Quality::LOW {
+        if selfies.probe.template.quality < Quality::LOW {
             note("note: the face is small, blurred or turned away; try a clearer picture");
         }
         let begun = Instant::now();
-        let answer =
-            collection.search(&selfies.template, self.scoring, self.similarity_min, self.top)?;
+        let answer = collection.search(
+            &selfies.probe.template,
+            self.scoring,
+            self.similarity_min,
+            self.top,
+        )?;
         let search_ms = format::ms(begun.elapsed());
         let provider = pipeline.provider().to_string();
         Ok(QueryOutcome { selfies, answer, scoring: self.scoring, provider, search_ms })
@@ -181,7 +185,7 @@ impl SearchRequest<'_> {
 impl QueryOutcome {
     /// Returns the JSON document of the result.
     pub fn document(&self, collection: &Collection) -> SearchDocument {
-        let timings = self.selfies.timings();
+        let timings = self.selfies.probe.timings();
         let elapsed_ms = SearchTimings {
             decode: format::ms(timings.decode),
             detect: format::ms(timings.detect),
@@ -191,9 +195,9 @@ impl QueryOutcome {
         SearchDocument {
             collection: collection.info().name.clone(),
             query: QueryRow {
-                selfies: self.selfies.all.len(),
-                faces: self.selfies.faces(),
-                quality: self.selfies.template.quality,
+                selfies: self.selfies.probe.images.len(),
+                faces: self.selfies.probe.faces(),
+                quality: self.selfies.probe.template.quality,
                 provider: self.provider.clone(),
                 elapsed_ms,
             },

@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
-use picpick_engine::{MatchKind, PhotoId, Scoring, SearchOutcome, SearchQuery, Subject, Template};
+use picpick_engine::{MatchKind, PhotoId, Scoring, SearchOutcome, SearchQuery, Subject};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -150,25 +150,28 @@ pub async fn by_selfie(
         .face_engine()
         .run_with_permit(place, move |faces| {
             let open = faces.open_collection(&name)?;
-            let pipeline = faces.pipeline()?;
-            let seen = pipeline.analyse_query(&picture)?;
             let nth = wish.face.and_then(|face| usize::try_from(face).ok());
             let choice = nth.map_or(Subject::Clear, Subject::Nth);
-            let face = choice.choose(&seen.faces, (seen.width, seen.height), "the picture")?;
-            let template = Template::of(&[("the picture", face)], pipeline.pack_id())?;
+            let probe = faces.pipeline()?.template(&[("the picture", &picture)], choice)?;
+            let (timings, faces_seen) = (probe.timings(), probe.faces());
+            let quality = probe.template.quality;
             let scoring = wish.scoring.unwrap_or_default().into();
             let matching = Instant::now();
-            let search = SearchQuery { template, scoring, similarity_min: least, top: Some(limit) };
-            let answer = open.search(search)?;
+            let answer = open.search(SearchQuery {
+                template: probe.template,
+                scoring,
+                similarity_min: least,
+                top: Some(limit),
+            })?;
             for (stage, elapsed) in [
-                ("decode", seen.timings.decode),
-                ("detect", seen.timings.detect),
-                ("embed", seen.timings.embed),
+                ("decode", timings.decode),
+                ("detect", timings.detect),
+                ("embed", timings.embed),
                 ("match", matching.elapsed()),
             ] {
                 metrics::time_search(stage, elapsed);
             }
-            Ok((answer, seen.faces.len(), face.quality))
+            Ok((answer, faces_seen, quality))
         })
         .await?;
     let mut tx = app.db().write().await?;

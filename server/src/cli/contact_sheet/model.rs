@@ -1,10 +1,12 @@
 use std::collections::HashMap;
+use std::path::Path;
 
-use picpick_engine::{Collection, FaceId, KnownFace, KnownPhoto, Match, Pack, PhotoId, Quality};
+use picpick_engine::{
+    Collection, FaceId, KnownFace, KnownPhoto, Match, Pack, PhotoId, ProbeImage, Quality,
+};
 
 use super::{ContactSheet, FaceMark, FaceRole, SheetPhoto};
 use crate::cli::format;
-use crate::cli::query_images::QueryImage;
 use crate::cli::search_outcome::{QueryOutcome, match_reason};
 
 /// Most photos in a collection for its contact sheet to include photos that did not match. Above it the sheet
@@ -24,7 +26,7 @@ pub fn sheet_of(collection: &Collection, pack: &Pack, found: &QueryOutcome) -> C
             quality: known.quality,
             similarity: match matched.filter(|matched| matched.face == *face) {
                 Some(matched) => Some(matched.similarity),
-                None => collection.score(&found.selfies.template, face, found.scoring),
+                None => collection.score(&found.selfies.probe.template, face, found.scoring),
             },
             role: role(known, matched.is_some_and(|matched| matched.face == *face)),
         };
@@ -55,7 +57,7 @@ pub fn sheet_of(collection: &Collection, pack: &Pack, found: &QueryOutcome) -> C
         photos: photos.len(),
         faces: photos.iter().map(|(_, _, faces)| faces.len()).sum(),
         left_out: photos.len() - matched.len() - others.len(),
-        selfies: found.selfies.all.iter().map(selfie).collect(),
+        selfies: found.selfies.iter().map(selfie).collect(),
         matched,
         others,
         models: format!("{} ({}; licence: {})", pack.title, pack.id(), pack.licence),
@@ -81,16 +83,15 @@ fn role(known: &KnownFace, matched: bool) -> FaceRole {
     }
 }
 
-fn selfie(selfie: &QueryImage) -> SheetPhoto {
-    let chosen = selfie.face().map(|face| face.id);
+fn selfie((path, selfie): (&Path, &ProbeImage)) -> SheetPhoto {
     let mark = |face: &picpick_engine::Face| FaceMark {
         bbox: face.bbox,
         quality: face.quality,
         similarity: None,
-        role: if Some(face.id) == chosen { FaceRole::Subject } else { FaceRole::Other },
+        role: if face.id == selfie.subject.id { FaceRole::Subject } else { FaceRole::Other },
     };
     SheetPhoto {
-        path: selfie.path.clone(),
+        path: path.to_path_buf(),
         id: None,
         width: selfie.analysis.width,
         height: selfie.analysis.height,

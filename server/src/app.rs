@@ -1,3 +1,4 @@
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,31 +15,49 @@ use crate::infra::face_engine::FaceEngine;
 use crate::infra::guest_updates::GuestUpdates;
 use crate::infra::jobs::JobSignals;
 use crate::infra::mail::Mailer;
+use crate::infra::password_hasher::SecretHasher;
 use crate::infra::photo_store::PhotoStore;
 use crate::infra::rate_limit::{RateLimiter, RequestClass};
+use crate::infra::readiness::ReadinessCache;
 use crate::infra::upload_locks::UploadLocks;
+use crate::infra::zip_stream::ArchiveLimits;
 
-/// The main components of the service, shared by all requests: database, face engine, photo store, settings,
-/// rate limits and admission control. Cheap to clone.
+/// The shared state of all requests. Cheap to clone; dereferences to its [`Components`].
 #[derive(Clone)]
-pub struct App(Arc<Parts>);
+pub struct App(Arc<Components>);
 
-struct Parts {
-    db: Db,
-    faces: FaceEngine,
-    vault: Arc<Vault>,
-    home: String,
-    settings: Settings,
-    blobs: PhotoStore,
-    jobs: JobSignals,
-    uploading: UploadLocks,
-    finishing: Semaphore,
-    limits: RateLimiter,
+/// The main components of the service.
+pub struct Components {
+    pub db: Db,
+    pub face_engine: FaceEngine,
+    pub vault: Arc<Vault>,
+    /// The id of this server's data folder. An event with another `node_id` belongs to another server.
+    pub node_id: String,
+    pub settings: Settings,
+    pub photo_store: PhotoStore,
+    pub jobs: JobSignals,
+    pub upload_locks: UploadLocks,
+    /// Slots for whole photos in memory while they are checked or reduced.
+    pub photo_memory: Semaphore,
+    pub archives: ArchiveLimits,
+    pub secret_hasher: SecretHasher,
+    pub readiness: ReadinessCache,
+    pub rate_limiter: RateLimiter,
     admissions: AdmissionControls,
-    alerts: Alerts,
-    post: Mailer,
-    challenges: ChallengeRegistry,
-    news: GuestUpdates,
+    pub alerts: Alerts,
+    pub mailer: Mailer,
+    /// The guests' running challenges.
+    pub challenges: ChallengeRegistry,
+    /// Notifies guests' open pages of new photos.
+    pub guest_updates: GuestUpdates,
+}
+
+impl Deref for App {
+    type Target = Components;
+
+    fn deref(&self) -> &Components {
+        &self.0
+    }
 }
 
 /// The admission controllers, one a request class.
@@ -71,110 +90,47 @@ const PHOTOS_IN_MEMORY_MAX: usize = 3;
 impl App {
     /// Opens the data folder, the database, the photo store and the mail transport of `settings`.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
-        let faces = FaceEngine::open(&settings)?;
-        let (vault, home) = (Arc::new(faces.vault()?), faces.node_id()?);
+        let face_engine = FaceEngine::open(&settings)?;
+        let (vault, node_id) = (Arc::new(face_engine.vault()?), face_engine.node_id()?);
         let db = Db::open(&settings.database_url()).await?;
         for file in db::files_of(&settings.database_url()) {
-            faces.announce_locked(&file)?;
+            face_engine.announce_locked(&file)?;
         }
-        let blobs = settings.clone();
-        let blobs = tokio::task::spawn_blocking(move || PhotoStore::open(&blobs)).await??;
-        let limits = RateLimiter::new(settings.protection.rates);
-        let admissions = AdmissionControls::new(&settings.protection);
-        let alerts = Alerts::new(&db, &settings.operations);
-        let post = Mailer::open(&settings, &db, &vault)?;
-        Ok(Self(Arc::new(Parts {
+        let stored = settings.clone();
+        let photo_store = tokio::task::spawn_blocking(move || PhotoStore::open(&stored)).await??;
+        Ok(Self(Arc::new(Components {
+            rate_limiter: RateLimiter::new(settings.protection.rates),
+            admissions: AdmissionControls::new(&settings.protection),
+            alerts: Alerts::new(&db, &settings.operations),
+            mailer: Mailer::open(&settings, &db, &vault)?,
             db,
-            faces,
+            face_engine,
             vault,
-            home,
+            node_id,
             settings,
-            blobs,
+            photo_store,
             jobs: JobSignals::default(),
-            uploading: UploadLocks::default(),
-            finishing: Semaphore::new(PHOTOS_IN_MEMORY_MAX),
-            limits,
-            admissions,
-            alerts,
-            post,
+            upload_locks: UploadLocks::default(),
+            photo_memory: Semaphore::new(PHOTOS_IN_MEMORY_MAX),
+            archives: ArchiveLimits::default(),
+            secret_hasher: SecretHasher::default(),
+            readiness: ReadinessCache::default(),
             challenges: ChallengeRegistry::default(),
-            news: GuestUpdates::default(),
+            guest_updates: GuestUpdates::default(),
         })))
-    }
-
-    pub fn db(&self) -> &Db {
-        &self.0.db
-    }
-
-    /// Returns the id of this server's data folder. An event with another `node_id` belongs to another server.
-    pub fn node_id(&self) -> &str {
-        &self.0.home
-    }
-
-    pub fn face_engine(&self) -> &FaceEngine {
-        &self.0.faces
-    }
-
-    pub fn photo_store(&self) -> &PhotoStore {
-        &self.0.blobs
-    }
-
-    pub fn jobs(&self) -> &JobSignals {
-        &self.0.jobs
-    }
-
-    pub fn upload_locks(&self) -> &UploadLocks {
-        &self.0.uploading
-    }
-
-    pub fn photo_memory(&self) -> &Semaphore {
-        &self.0.finishing
-    }
-
-    pub fn settings(&self) -> &Settings {
-        &self.0.settings
-    }
-
-    /// Returns the rate limiter of addresses, accounts and API keys.
-    pub fn rate_limiter(&self) -> &RateLimiter {
-        &self.0.limits
     }
 
     /// Returns the admission controller of a request class.
     pub fn admission(&self, class: RequestClass) -> &AdmissionControl {
         match class {
-            RequestClass::Upload => &self.0.admissions.uploads,
-            RequestClass::Heavy => &self.0.admissions.heavy,
-            _ => &self.0.admissions.ordinary,
+            RequestClass::Upload => &self.admissions.uploads,
+            RequestClass::Heavy => &self.admissions.heavy,
+            _ => &self.admissions.ordinary,
         }
-    }
-
-    /// Returns the detector of suspicious patterns.
-    pub fn alerts(&self) -> &Alerts {
-        &self.0.alerts
-    }
-
-    /// Returns the mail transport and the signal that wakes the outbox.
-    pub fn mailer(&self) -> &Mailer {
-        &self.0.post
-    }
-
-    /// Returns the registry of guests' running challenges.
-    pub fn challenges(&self) -> &ChallengeRegistry {
-        &self.0.challenges
-    }
-
-    /// Returns the channel that notifies guests' open pages of new photos.
-    pub fn guest_updates(&self) -> &GuestUpdates {
-        &self.0.news
     }
 
     /// Seals a small secret for the database. Returns it as hexadecimal text.
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<String> {
-        Ok(hex::encode(self.0.vault.seal(context, plain)?))
-    }
-
-    pub fn vault(&self) -> &Vault {
-        &self.0.vault
+        Ok(hex::encode(self.vault.seal(context, plain)?))
     }
 }

@@ -34,29 +34,29 @@ pub async fn serve(
     let _ = rustls::crypto::ring::default_provider().install_default();
     let app = App::open(settings).await?;
     raise_file_limit();
-    rate_limit::sync(app.db(), app.rate_limiter()).await.map_err(startup_error)?;
+    rate_limit::sync(&app.db, &app.rate_limiter).await.map_err(startup_error)?;
     let handle = Handle::new();
-    let figures = app.settings().operations.metrics_listen;
+    let figures = app.settings.operations.metrics_listen;
     let figures_end = Handle::new();
     let figures = figures
         .map(|at| crate::http::metrics_listener::serve_metrics(&app, at, figures_end.clone()))
         .transpose()?;
-    let server = listener::open(build_app(app.clone()), app.settings(), handle.clone())?;
+    let server = listener::open(build_app(app.clone()), &app.settings, handle.clone())?;
     let keepers = [
         tokio::spawn(crate::api::erasure::guest::run_guest_erasure(app.clone())),
         tokio::spawn(guest::run_notifications(app.clone())),
         tokio::spawn(run_retention(app.clone())),
         tokio::spawn({
             let app = app.clone();
-            async move { rate_limit::run_rate_limit_sync(app.db(), app.rate_limiter()).await }
+            async move { rate_limit::run_rate_limit_sync(&app.db, &app.rate_limiter).await }
         }),
         tokio::spawn({
             let app = app.clone();
-            async move { alerts::run_alerts(app.alerts()).await }
+            async move { alerts::run_alerts(&app.alerts).await }
         }),
         tokio::spawn({
             let app = app.clone();
-            async move { mail::run_outbox(app.mailer(), resolve_reset).await }
+            async move { mail::run_outbox(&app.mailer, resolve_reset).await }
         }),
     ];
     let figures = figures.map(|(address, serving)| {
@@ -76,7 +76,7 @@ pub async fn serve(
     }
     let served = serving.await.context("serving")?;
     stop_working.store(true, Ordering::SeqCst);
-    app.jobs().wake();
+    app.jobs.wake();
     // The worker completes the batch in progress; pending photos are indexed after the next start.
     let _ = tokio::time::timeout(GRACE, worker).await;
     // The metrics listener ends last, so that operators can observe the shutdown.
@@ -85,20 +85,20 @@ pub async fn serve(
     if let Some(figures) = figures {
         figures.await?;
     }
-    if let Err(failure) = rate_limit::sync(app.db(), app.rate_limiter()).await {
+    if let Err(failure) = rate_limit::sync(&app.db, &app.rate_limiter).await {
         tracing::error!(reason = %startup_error(failure), "rate limit sync failed");
     }
-    app.db().close().await;
+    app.db.close().await;
     served
 }
 
 async fn announce(app: &App, listening: SocketAddr, tell: impl Fn(&str)) -> Result<()> {
-    let url = match &app.settings().public_url {
+    let url = match &app.settings.public_url {
         Some(url) => url.clone(),
-        None => app.settings().url_at(listening),
+        None => app.settings.url_at(listening),
     };
-    app.mailer().set_base_url(&url);
-    tell(&app.mailer().describe());
+    app.mailer.set_base_url(&url);
+    tell(&app.mailer.describe());
     tell(&format!("PicPick listens on {url}"));
     let link = begin_setup(app)
         .await

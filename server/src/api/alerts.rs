@@ -47,7 +47,7 @@ pub async fn list(
         values: &[BoundValue::Text(&grant.studio)],
         order: BY_CREATION,
     };
-    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+    app.db.page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
 fn read(row: &AnyRow) -> Result<Alert> {

@@ -26,7 +26,7 @@ pub async fn list(
     .bind(&grant.studio)
     .bind(paging.after()?.unix_s)
     .bind(limit + 1)
-    .fetch_all(app.db().read())
+    .fetch_all(app.db.read())
     .await?;
     let entries = rows.iter().map(AuditEntry::read).collect::<sqlx::Result<Vec<_>>>()?;
     Ok(Json(Page::of(entries, limit, |entry| (entry.number, "-"))))

@@ -97,7 +97,7 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Folder>>> {
-    folders::page(app.db(), grant.event()?, &paging).await?.try_map(view).map(Json)
+    folders::page(&app.db, grant.event()?, &paging).await?.try_map(view).map(Json)
 }
 
 /// Creates a folder. Responds `conflict` if the event has a folder with this name.
@@ -116,7 +116,7 @@ pub async fn create(
         hidden: false,
         downloads: None,
     };
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     if !folders::insert(&mut tx, grant.event()?, &folder).await? {
         return Err(ApiError::new(ErrorKind::Conflict, "The event has a folder with this name."));
     }
@@ -135,7 +135,7 @@ pub async fn change(
     Path((_, folder)): Path<(String, String)>,
     Body(given): Body<FolderChange>,
 ) -> Result<Json<Folder>> {
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let before = folders::find(&mut tx, grant.event()?, &folder).await?;
     let downloads = given.downloads.map(FolderDownloads::rule);
     let downloads = downloads.map(|rule| rule.map(|download| download.as_str().to_owned()));
@@ -165,7 +165,7 @@ pub async fn remove(
     grant: Grant,
     Path((_, folder)): Path<(String, String)>,
 ) -> Result<StatusCode> {
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let locked = folders::lock(&mut tx, grant.event()?, &folder).await?;
     if locked.restricts && locked.photos > 0 {
         let detail =

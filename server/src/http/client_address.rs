@@ -64,7 +64,7 @@ impl FromRequestParts<App> for ClientAddress {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        Ok(Self::of(&parts.extensions, &parts.headers, app.settings()))
+        Ok(Self::of(&parts.extensions, &parts.headers, &app.settings))
     }
 }
 
@@ -72,7 +72,7 @@ impl FromRequestParts<App> for Encrypted {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        Ok(Self::of_parts(parts, app.settings()))
+        Ok(Self::of_parts(parts, &app.settings))
     }
 }
 

@@ -9,11 +9,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::Serialize;
-use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::app::App;
+use crate::infra::readiness::Readiness;
 
 /// Minimum free disk space, bytes, below which the service is not ready. The engine's own reserve is far
 /// smaller.
@@ -22,15 +21,6 @@ const FREE_BYTES_MIN: u64 = 64 << 20;
 const DATABASE_MAX: Duration = Duration::from_secs(2);
 /// Time for which a result is cached, so that anonymous clients cannot cause load.
 const KEPT: Duration = Duration::from_secs(1);
-static LAST: Mutex<Option<(Instant, Readiness)>> = Mutex::const_new(None);
-
-/// The result of the readiness check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Readiness {
-    ready: bool,
-    /// The failed checks: `database`, `data_folder`, `disk_full`, `models`.
-    reasons: Vec<&'static str>,
-}
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -40,7 +30,7 @@ pub fn routes() -> Router<App> {
 
 async fn ready(State(app): State<App>) -> Response {
     // Single flight: requests that arrive during a check wait for its result.
-    let mut last = LAST.lock().await;
+    let mut last = app.readiness.lock().await;
     let found = match &*last {
         Some((at, found)) if at.elapsed() < KEPT => found.clone(),
         _ => {
@@ -55,14 +45,14 @@ async fn ready(State(app): State<App>) -> Response {
 
 async fn check(app: &App) -> Readiness {
     let mut reasons = Vec::new();
-    let answers = timeout(DATABASE_MAX, sqlx::query("SELECT 1").fetch_one(app.db().read())).await;
+    let answers = timeout(DATABASE_MAX, sqlx::query("SELECT 1").fetch_one(app.db.read())).await;
     if !matches!(answers, Ok(Ok(_))) {
         reasons.push("database");
     }
-    let data = app.settings().data.clone();
+    let data = app.settings.data.clone();
     let blocking = tokio::task::spawn_blocking({
         let app = app.clone();
-        move || (folder(&data), app.face_engine().models_available())
+        move || (folder(&data), app.face_engine.models_available())
     });
     match blocking.await {
         Ok((folder, models)) => {

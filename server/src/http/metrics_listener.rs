@@ -62,13 +62,13 @@ pub fn serve_metrics(
 }
 
 async fn render(app: &App, figures: &PrometheusHandle) -> String {
-    let free = picpick_engine::DataDir::free_bytes(&app.settings().data);
+    let free = picpick_engine::DataDir::free_bytes(&app.settings.data);
     metrics::set_process(memory::resident_bytes(), free);
-    let pool = app.db().read();
+    let pool = app.db.read();
     metrics::set_pool(usize::try_from(pool.size()).unwrap_or(0), pool.num_idle());
     // Without the database the gauges keep their last values; `picpick_database_connections` shows the
     // outage.
-    if let Ok((mails, oldest_s)) = mail::pending(app.mailer()).await {
+    if let Ok((mails, oldest_s)) = mail::pending(&app.mailer).await {
         metrics::set_mails_pending(mails, oldest_s);
     }
     figures.render()

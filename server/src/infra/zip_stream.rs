@@ -5,17 +5,18 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{StreamExt as _, stream};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::mpsc::{Sender, channel};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
@@ -30,41 +31,54 @@ const PIECE_BYTES: usize = 256 << 10;
 const PIECE_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Maximum number of archives in progress on this server; each holds a photo in memory and occupies a thread.
-const AT_ONCE: usize = 8;
-static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
-/// The sessions with an archive in progress; for a studio's export of a guest, the guest's id.
-static MAKING: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+const ARCHIVES_MAX: usize = 8;
 
-fn making() -> MutexGuard<'static, BTreeSet<String>> {
-    MAKING.lock()
+/// Limits the archives in progress: one per session, and `ARCHIVES_MAX` in all.
+pub struct ArchiveLimits {
+    slots: Arc<Semaphore>,
+    /// The sessions with an archive in progress; for a studio's export of a guest, the guest's id.
+    sessions: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// A permit to build an archive; dropping it releases the slot.
 #[must_use]
 pub struct ArchivePermit {
-    visit: String,
-    _place: SemaphorePermit<'static>,
+    session: String,
+    sessions: Arc<Mutex<BTreeSet<String>>>,
+    _slot: OwnedSemaphorePermit,
 }
 
 impl Drop for ArchivePermit {
     fn drop(&mut self) {
-        making().remove(&self.visit);
+        self.sessions.lock().remove(&self.session);
     }
 }
 
-/// Acquires a permit to build an archive for the session `visit`. Errors: `TooManyRequests` if the session has an
-/// archive in progress, `Busy` if the server has `AT_ONCE` (8) of them.
-pub fn permit(visit: &str) -> Result<ArchivePermit> {
-    let mut making = making();
-    if making.contains(visit) {
-        let detail = "An archive is already being sent to you; wait until it is complete.";
-        return Err(ApiError::new(ErrorKind::TooManyRequests, detail).retry_after(5));
+impl Default for ArchiveLimits {
+    fn default() -> Self {
+        Self { slots: Arc::new(Semaphore::new(ARCHIVES_MAX)), sessions: Arc::default() }
     }
-    let busy =
-        || ApiError::new(ErrorKind::Busy, "Too many archives are being built; try again later.");
-    let place = PLACES.try_acquire().map_err(|_| busy().retry_after(30))?;
-    making.insert(visit.to_owned());
-    Ok(ArchivePermit { visit: visit.to_owned(), _place: place })
+}
+
+impl ArchiveLimits {
+    /// Acquires a permit to build an archive for `session`.
+    ///
+    /// # Errors
+    /// - `TooManyRequests` if the session has an archive in progress.
+    /// - `Busy` if the server has `ARCHIVES_MAX` of them.
+    pub fn permit(&self, session: &str) -> Result<ArchivePermit> {
+        let mut sessions = self.sessions.lock();
+        if sessions.contains(session) {
+            let detail = "An archive is already being sent to you; wait until it is complete.";
+            return Err(ApiError::new(ErrorKind::TooManyRequests, detail).retry_after(5));
+        }
+        let detail = "Too many archives are being built; try again later.";
+        let busy = || ApiError::new(ErrorKind::Busy, detail).retry_after(30);
+        let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| busy())?;
+        sessions.insert(session.to_owned());
+        let (session, sessions) = (session.to_owned(), Arc::clone(&self.sessions));
+        Ok(ArchivePermit { session, sessions, _slot: slot })
+    }
 }
 
 /// The writer of an archive in progress.
@@ -204,6 +218,8 @@ mod tests {
 
     #[test]
     fn a_visit_makes_one_archive_at_a_time() {
+        let limits = ArchiveLimits::default();
+        let permit = |session| limits.permit(session);
         let first = permit("one");
         assert!(first.is_ok() && permit("two").is_ok());
         assert_eq!(

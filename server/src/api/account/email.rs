@@ -58,16 +58,15 @@ pub async fn request_change(
     let email = extract::email(&given.email)?;
     let code = given.code.as_deref();
     let old = service::reauthenticate(&app, &person.user, given.password, code).await?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let token = new_link(&mut tx, &person, &email).await?;
     record(&mut tx, &person.user, "email_ask").await?;
-    for letter in
-        [mail::new_email(app.mailer(), &email, &token), mail::email_change_requested(&old)]
+    for letter in [mail::new_email(&app.mailer, &email, &token), mail::email_change_requested(&old)]
     {
-        mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(letter)).await?;
+        mail::enqueue(&app.mailer, &mut tx, &OutgoingMail::Letter(letter)).await?;
     }
     tx.commit().await?;
-    app.mailer().wake();
+    app.mailer.wake();
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -123,7 +122,7 @@ pub async fn confirm(
     Body(given): Body<Confirmation>,
 ) -> Result<StatusCode> {
     let gone = || ApiError::new(ErrorKind::Gone, "The link is invalid, expired or already used.");
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let link = sqlx::query(
         "DELETE FROM account_links WHERE token_hash = $1 AND kind = 'email' AND expires_unix_s > $2 \
          RETURNING user_id, session_id, email",
@@ -163,9 +162,9 @@ pub async fn confirm(
         .execute(&mut *tx)
         .await?;
     record(&mut tx, &user, "email_change").await?;
-    mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(mail::email_changed(&old))).await?;
+    mail::enqueue(&app.mailer, &mut tx, &OutgoingMail::Letter(mail::email_changed(&old))).await?;
     tx.commit().await?;
-    app.mailer().wake();
+    app.mailer.wake();
     Ok(StatusCode::NO_CONTENT)
 }
 

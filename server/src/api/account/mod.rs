@@ -4,13 +4,11 @@
 //! hashing and `totp.rs` the codes. `reset.rs` and `email.rs` handle links sent by e-mail.
 
 pub mod email;
-pub mod password;
 pub mod reset;
 pub mod routes;
 pub mod second_factor;
 pub mod service;
 pub mod totp;
 
-pub use password::{hash as hash_password, hash_secret, verify as verify_password};
 pub use reset::resolve_reset;
 pub use service::{begin_setup, new_studio};

@@ -11,7 +11,6 @@ use sqlx::Row as _;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::password;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::extract::{self, Body};
@@ -51,10 +50,10 @@ pub async fn request_reset(
     Body(wish): Body<PasswordResetRequest>,
 ) -> Result<StatusCode> {
     let email = extract::email(&wish.email)?;
-    let mut tx = app.db().write().await?;
-    mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::PasswordResetRequested { email }).await?;
+    let mut tx = app.db.write().await?;
+    mail::enqueue(&app.mailer, &mut tx, &OutgoingMail::PasswordResetRequested { email }).await?;
     tx.commit().await?;
-    app.mailer().wake();
+    app.mailer.wake();
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -120,14 +119,14 @@ pub async fn set(
     )
     .bind(token_hash(&given.token))
     .bind(now_s())
-    .fetch_optional(app.db().read())
+    .fetch_optional(app.db.read())
     .await?;
     let row = row.ok_or_else(gone)?;
     let (link, user, email): (String, String, String) =
         (row.try_get("link")?, row.try_get("user_id")?, row.try_get("email")?);
     // Hashed before the token is consumed: a rejected password leaves the link valid.
-    let hash = password::hash(given.password).await?;
-    let mut tx = app.db().write().await?;
+    let hash = app.secret_hasher.hash(given.password).await?;
+    let mut tx = app.db.write().await?;
     let used = sqlx::query("DELETE FROM account_links WHERE id = $1")
         .bind(&link)
         .execute(&mut *tx)
@@ -162,9 +161,9 @@ pub async fn set(
         detail: "",
     };
     audit_log::record(&mut tx, deed).await?;
-    mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(mail::password_changed(&email)))
+    mail::enqueue(&app.mailer, &mut tx, &OutgoingMail::Letter(mail::password_changed(&email)))
         .await?;
     tx.commit().await?;
-    app.mailer().wake();
+    app.mailer.wake();
     Ok(StatusCode::NO_CONTENT)
 }

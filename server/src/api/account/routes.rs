@@ -7,7 +7,6 @@ use sqlx::Row as _;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::password;
 use super::service::{self, NewSession, SetupRequest};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
@@ -90,7 +89,7 @@ pub async fn setup(
         email: extract::email(&new.email)?,
         name: extract::name("name", &new.name)?,
         studio: extract::name("studio", &new.studio)?,
-        password_hash: password::hash(new.password).await?,
+        password_hash: app.secret_hasher.hash(new.password).await?,
     };
     let signed_in = service::finish_setup(&app, &new.token, setup).await?;
     signed_in_response(&app, encrypted, signed_in).await
@@ -137,7 +136,7 @@ pub async fn sign_out(State(app): State<App>, person: SignedIn) -> Result<Respon
 }
 
 async fn end_session(app: &App, user: &str, session: &str) -> Result<()> {
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let ended = sqlx::query("DELETE FROM sessions WHERE id = $1 AND user_id = $2")
         .bind(session)
         .bind(user)
@@ -160,7 +159,7 @@ pub async fn me(State(app): State<App>, person: SignedIn) -> Result<Json<Me>> {
 pub async fn read_me(app: &App, user: &str) -> Result<Me> {
     let row = sqlx::query("SELECT id, email, name, totp_confirmed FROM users WHERE id = $1")
         .bind(user)
-        .fetch_one(app.db().read())
+        .fetch_one(app.db.read())
         .await?;
     Ok(Me {
         id: row.try_get("id")?,
@@ -180,7 +179,7 @@ pub async fn change(
 ) -> Result<Json<Me>> {
     if let Some(name) = given.name {
         let name = extract::name("name", &name)?;
-        let mut tx = app.db().write().await?;
+        let mut tx = app.db.write().await?;
         sqlx::query("UPDATE users SET name = $1 WHERE id = $2")
             .bind(name)
             .bind(&person.user)
@@ -228,7 +227,7 @@ pub async fn read_sessions(app: &App, person: &SignedIn) -> Result<Vec<Session>>
          ORDER BY created_unix_s, id",
     )
     .bind(&person.user)
-    .fetch_all(app.db().read())
+    .fetch_all(app.db.read())
     .await?;
     let read = |row: &sqlx::any::AnyRow| -> Result<Session> {
         let id: String = row.try_get("id")?;

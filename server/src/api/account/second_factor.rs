@@ -38,7 +38,7 @@ pub async fn begin(
     let me = read_me(&app, &person.user).await?;
     let (sealed, otpauth_url) = totp::new_secret(&app, &person.user, &me.email)?;
     let qr_svg = qr_code::svg(&otpauth_url)?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let begun = sqlx::query(
         "UPDATE users SET totp_secret = $1, totp_step = 0 WHERE id = $2 AND totp_confirmed = 0",
     )
@@ -84,7 +84,7 @@ async fn set(app: &App, person: &SignedIn, code: &str, on: bool) -> Result<Statu
     service::refuse_guesses_of(app, &person.user).await?;
     let row = sqlx::query("SELECT totp_secret, totp_confirmed FROM users WHERE id = $1")
         .bind(&person.user)
-        .fetch_one(app.db().read())
+        .fetch_one(app.db.read())
         .await?;
     let secret: Option<String> = row.try_get("totp_secret")?;
     let confirmed = row.try_get::<i64, _>("totp_confirmed")? != 0;
@@ -100,7 +100,7 @@ async fn set(app: &App, person: &SignedIn, code: &str, on: bool) -> Result<Statu
         service::count_guess_of(app, &person.user).await?;
         return Err(wrong());
     };
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let statement = if on {
         "UPDATE users SET totp_confirmed = 1, totp_step = $1 WHERE id = $2 AND totp_step < $1"
     } else {

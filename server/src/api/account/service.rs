@@ -2,7 +2,6 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use zeroize::Zeroizing;
 
-use super::password;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::{Role, SignedIn};
@@ -14,6 +13,7 @@ use crate::infra::db::studios::{self, StudioRecord};
 use crate::infra::db::{Tx, users};
 use crate::infra::ids::{new_id, new_token, sha256, token_hash};
 use crate::infra::mail::{self, OutgoingMail};
+use crate::infra::password_hasher::check_length;
 
 /// Lifetime of the setup link of the first account, seconds.
 const SETUP_S: i64 = 7 * 86_400;
@@ -45,7 +45,7 @@ pub struct NewSession {
 /// Creates the token of the setup link if there is no account yet, and revokes the previous one. Returns
 /// `None` if there is an account.
 pub async fn begin_setup(app: &App) -> Result<Option<Zeroizing<String>>> {
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let users: i64 =
         sqlx::query("SELECT COUNT(*) AS n FROM users").fetch_one(&mut *tx).await?.try_get("n")?;
     if users > 0 {
@@ -72,7 +72,7 @@ pub async fn begin_setup(app: &App) -> Result<Option<Zeroizing<String>>> {
 /// # Errors
 /// - `Gone` if the token is invalid, expired or already used.
 pub async fn finish_setup(app: &App, token: &str, setup: SetupRequest) -> Result<NewSession> {
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let used = sqlx::query(
         "DELETE FROM account_links WHERE kind = 'setup' AND token_hash = $1 AND expires_unix_s > $2",
     )
@@ -156,7 +156,7 @@ pub async fn sign_in(
     let subjects = [format!("account:{}", sha256(email.as_bytes())), format!("address:{from}")];
     let row = sqlx::query("SELECT id, password_hash, totp_secret, totp_confirmed, totp_step FROM users WHERE email = $1")
         .bind(email)
-        .fetch_optional(app.db().read())
+        .fetch_optional(app.db.read())
         .await?;
     let known = row.as_ref().map(|row| row.try_get::<String, _>("id")).transpose()?;
     if let Err(refused) = refuse_guessing(app, &subjects).await {
@@ -165,7 +165,7 @@ pub async fn sign_in(
     }
     let hash =
         row.as_ref().map(|row| row.try_get::<Option<String>, _>("password_hash")).transpose()?;
-    let right = password::verify(password, hash.flatten()).await?;
+    let right = app.secret_hasher.verify(password, hash.flatten()).await?;
     let Some(row) = row.filter(|_| right) else {
         return failed(app, &subjects, known).await;
     };
@@ -177,7 +177,7 @@ pub async fn sign_in(
             _ => return failed(app, &subjects, known).await,
         },
     };
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     if let Some(step) = step {
         // Checked again inside the transaction: of two concurrent sign-ins with one code, one succeeds.
         let taken = sqlx::query("UPDATE users SET totp_step = $1 WHERE id = $2 AND totp_step < $1")
@@ -216,7 +216,7 @@ async fn refuse_guessing(app: &App, subjects: &[String]) -> Result<()> {
             "SELECT failures, last_failure_unix_s FROM login_failures WHERE subject = $1",
         )
         .bind(subject)
-        .fetch_optional(app.db().read())
+        .fetch_optional(app.db.read())
         .await?;
         let Some(row) = row else { continue };
         let (failures, last): (i64, i64) =
@@ -239,7 +239,7 @@ async fn refuse_guessing(app: &App, subjects: &[String]) -> Result<()> {
 /// warn, and the client address is counted separately.
 fn report_guessing(app: &App, account: Option<&str>) {
     if let Some(user) = account {
-        app.alerts().record(Pattern::AccountGuessing, &format!("user:{user}"), "");
+        app.alerts.record(Pattern::AccountGuessing, &format!("user:{user}"), "");
     }
 }
 
@@ -253,7 +253,7 @@ async fn failed<T>(app: &App, subjects: &[String; 2], known: Option<String>) -> 
 
 async fn count_failure(app: &App, subjects: &[String]) -> Result<()> {
     let now = now_s();
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     for subject in subjects {
         sqlx::query(
             "INSERT INTO login_failures (subject, failures, last_failure_unix_s) VALUES ($1, 1, $2) \
@@ -293,7 +293,7 @@ pub async fn reauthenticate(
             return Err(wrong("The code is wrong, expired or already used."));
         }
     }
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     sqlx::query("DELETE FROM login_failures WHERE subject = $1")
         .bind(proof_of(user))
         .execute(&mut *tx)
@@ -334,9 +334,9 @@ async fn right_password(app: &App, user: &str, password: Zeroizing<String>) -> R
         "SELECT email, password_hash, totp_secret, totp_confirmed FROM users WHERE id = $1",
     )
     .bind(user)
-    .fetch_one(app.db().read())
+    .fetch_one(app.db.read())
     .await?;
-    if password::verify(password, row.try_get("password_hash")?).await? {
+    if app.secret_hasher.verify(password, row.try_get("password_hash")?).await? {
         return Ok(row);
     }
     count_guess_of(app, user).await?;
@@ -346,7 +346,7 @@ async fn right_password(app: &App, user: &str, password: Zeroizing<String>) -> R
 /// Consumes a TOTP time step. Returns `false` if it is `None` or not later than the last consumed one.
 async fn consume_totp_step(app: &App, user: &str, step: Option<i64>) -> Result<bool> {
     let Some(step) = step else { return Ok(false) };
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let taken = sqlx::query("UPDATE users SET totp_step = $1 WHERE id = $2 AND totp_step < $1")
         .bind(step)
         .bind(user)
@@ -371,10 +371,10 @@ pub async fn set_password(
 ) -> Result<()> {
     let (user, keep_session) = (person.user.as_str(), person.session.as_str());
     // Checked before `reauthenticate`, which consumes a code.
-    password::check_length(&new)?;
+    check_length(&new)?;
     let email = reauthenticate(app, user, current, code).await?;
-    let hash = password::hash(new).await?;
-    let mut tx = app.db().write().await?;
+    let hash = app.secret_hasher.hash(new).await?;
+    let mut tx = app.db.write().await?;
     sqlx::query("UPDATE users SET password_hash = $1 WHERE id = $2")
         .bind(hash)
         .bind(user)
@@ -401,9 +401,9 @@ pub async fn set_password(
         },
     )
     .await?;
-    mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(mail::password_changed(&email)))
+    mail::enqueue(&app.mailer, &mut tx, &OutgoingMail::Letter(mail::password_changed(&email)))
         .await?;
     tx.commit().await?;
-    app.mailer().wake();
+    app.mailer.wake();
     Ok(())
 }

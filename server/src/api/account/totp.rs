@@ -40,7 +40,7 @@ pub fn check(
     let sealed = sealed.as_deref().and_then(|text| hex::decode(text).ok());
     let sealed =
         sealed.ok_or_else(|| ApiError::internal("confirmed second factor without a secret"))?;
-    let secret = app.vault().open(&context(user), &sealed)?;
+    let secret = app.vault.open(&context(user), &sealed)?;
     let now = u64::try_from(now_s()).unwrap_or_default();
     let step = totp(&secret, "-")?.check(code, now);
     Ok(step.and_then(|step| i64::try_from(step).ok()))

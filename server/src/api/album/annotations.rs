@@ -72,7 +72,7 @@ pub fn read(row: &AnyRow, who: &str) -> sqlx::Result<Comment> {
 /// - `Forbidden` if the visitor has not entered the second PIN.
 pub async fn pick(app: &App, visit: &AlbumSession, photo: &str, important: bool) -> Result<()> {
     let photo = one(app, visit, photo).await?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     sqlx::query(
         "INSERT INTO album_picks (visitor_id, photo_id, important, created_unix_s) \
          VALUES ($1, $2, $3, $4) ON CONFLICT (visitor_id, photo_id) DO UPDATE SET important = $3",
@@ -93,7 +93,7 @@ pub async fn pick(app: &App, visit: &AlbumSession, photo: &str, important: bool)
 /// - The errors of [`pick`].
 pub async fn remove_pick(app: &App, visit: &AlbumSession, photo: &str) -> Result<()> {
     let photo = one(app, visit, photo).await?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     sqlx::query("DELETE FROM album_picks WHERE visitor_id = $1 AND photo_id = $2")
         .bind(visit.visitor()?)
         .bind(&photo.id)
@@ -117,7 +117,7 @@ pub async fn comments(app: &App, visit: &AlbumSession, photo: &str) -> Result<Ve
     .bind(&photo.id)
     .bind(&visit.album)
     .bind(COMMENTS_MAX)
-    .fetch_all(app.db().read())
+    .fetch_all(app.db.read())
     .await?;
     Ok(rows.iter().map(|row| read(row, who)).collect::<sqlx::Result<_>>()?)
 }
@@ -137,7 +137,7 @@ pub async fn comment(
     let (photo, who) = (one(app, visit, photo).await?, visit.visitor()?);
     let spot = spot(new.x, new.y)?;
     let (id, text, now) = (new_id()?, text(&new.text)?, now_s());
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let made = sqlx::query(
         "INSERT INTO album_comments (id, visitor_id, photo_id, text, x, y, created_unix_s) \
          SELECT $1, $2, $3, $4, $5, $6, $7 WHERE (SELECT COUNT(*) FROM album_comments c \
@@ -194,7 +194,7 @@ fn spot(x: Option<f64>, y: Option<f64>) -> Result<Option<(i64, i64)>> {
 pub async fn resolve(app: &App, visit: &AlbumSession, comment: &str, resolved: bool) -> Result<()> {
     let photo = photo_of(app, visit, comment).await?;
     one(app, visit, &photo).await?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     sqlx::query("UPDATE album_comments SET resolved_unix_s = $1 WHERE id = $2")
         .bind(resolved.then(now_s))
         .bind(comment)
@@ -212,7 +212,7 @@ pub async fn resolve(app: &App, visit: &AlbumSession, comment: &str, resolved: b
 pub async fn delete(app: &App, visit: &AlbumSession, comment: &str) -> Result<()> {
     let photo = photo_of(app, visit, comment).await?;
     one(app, visit, &photo).await?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let gone = sqlx::query("DELETE FROM album_comments WHERE id = $1 AND visitor_id = $2")
         .bind(comment)
         .bind(visit.visitor()?)
@@ -239,7 +239,7 @@ async fn photo_of(app: &App, visit: &AlbumSession, comment: &str) -> Result<Stri
     )
     .bind(comment)
     .bind(&visit.album)
-    .fetch_one(app.db().read())
+    .fetch_one(app.db.read())
     .await?;
     Ok(row.try_get("photo_id")?)
 }

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::http::auth::AlbumSession;
 use crate::http::extract::BinarySchema;
-use crate::infra::zip_stream::{entry_path, permit, respond};
+use crate::infra::zip_stream::{entry_path, respond};
 
 /// A photo to add to the archive.
 struct DownloadQuery {
@@ -45,7 +45,7 @@ pub async fn download_all(State(app): State<App>, visit: AlbumSession) -> Result
             "Downloads are off for this album's photos.",
         ));
     }
-    let permit = permit(&visit.id)?;
+    let permit = app.archives.permit(&visit.id)?;
     let handle = Handle::current();
     Ok(respond("attachment; filename=\"album.zip\"", move |archive| {
         let _permit = permit;
@@ -69,7 +69,7 @@ async fn archive_entry(
     visit: &AlbumSession,
     photo: &str,
 ) -> Result<Option<(String, Vec<u8>)>> {
-    visit.check_open(app.db()).await?;
+    visit.check_open(&app.db).await?;
     match photos::file(app, visit, photo).await {
         Ok(file) => file.archive_entry(app).await,
         Err(failure) if failure.kind == ErrorKind::NotFound => Ok(None),

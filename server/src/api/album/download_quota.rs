@@ -54,7 +54,7 @@ pub async fn downloads_left(
     about: &AlbumSettings,
 ) -> Result<Option<i64>> {
     let Some(most) = about.downloads_max else { return Ok(None) };
-    let taken = DownloadIdentity::of(visit, from).count(app.db().read()).await?;
+    let taken = DownloadIdentity::of(visit, from).count(app.db.read()).await?;
     Ok(Some((most - taken).max(0)))
 }
 
@@ -70,7 +70,7 @@ pub async fn count_download(
 ) -> Result<()> {
     let Some(most) = settings(app, visit).await?.downloads_max else { return Ok(()) };
     let taker = DownloadIdentity::of(visit, from);
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     // This no-op update locks the album's row until the commit: concurrent downloads are counted in turn.
     sqlx::query("UPDATE albums SET name = name WHERE id = $1")
         .bind(&visit.album)

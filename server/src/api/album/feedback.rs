@@ -82,7 +82,7 @@ pub async fn picks(
         values: &[BoundValue::Text(&album)],
         order: ["k.created_unix_s", "k.photo_id || k.visitor_id"],
     };
-    app.db().page(&paging, list, read_pick, |it| (it.created_unix_s, &it.key)).await.map(Json)
+    app.db.page(&paging, list, read_pick, |it| (it.created_unix_s, &it.key)).await.map(Json)
 }
 
 /// Lists the comments of an album's visitors, oldest first.
@@ -103,7 +103,7 @@ pub async fn comments(
         order: ["c.created_unix_s", "c.id"],
     };
     let read = |row: &AnyRow| read_comment(row, "");
-    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+    app.db.page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
 /// Resolves or reopens a visitor's comment.
@@ -121,7 +121,7 @@ pub async fn resolve(
     if !is_id(&comment) {
         return Err(ApiError::not_found());
     }
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let changed = sqlx::query(
         "UPDATE album_comments SET resolved_unix_s = $1 WHERE id = $2 AND visitor_id IN \
          (SELECT id FROM album_visitors WHERE album_id = $3)",
@@ -144,16 +144,16 @@ pub async fn of_event(app: &App, event: &str) -> Result<Vec<AlbumFeedback>> {
     let albums =
         sqlx::query("SELECT id, name FROM albums WHERE event_id = $1 ORDER BY created_unix_s, id")
             .bind(event)
-            .fetch_all(app.db().read())
+            .fetch_all(app.db.read())
             .await?;
     let mut told = Vec::with_capacity(albums.len());
     for album in &albums {
         let id: String = album.try_get("id")?;
         let all = |text: &str, order: &str| format!("{text} ORDER BY {order}");
         let picks = all(PICKS, "k.created_unix_s, k.photo_id, k.visitor_id");
-        let picks = sqlx::query(&picks).bind(&id).fetch_all(app.db().read()).await?;
+        let picks = sqlx::query(&picks).bind(&id).fetch_all(app.db.read()).await?;
         let comments = all(COMMENTS, "c.created_unix_s, c.id");
-        let comments = sqlx::query(&comments).bind(&id).fetch_all(app.db().read()).await?;
+        let comments = sqlx::query(&comments).bind(&id).fetch_all(app.db.read()).await?;
         let read = |row: &AnyRow| read_comment(row, "");
         told.push(AlbumFeedback {
             name: album.try_get("name")?,

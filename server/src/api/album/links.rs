@@ -60,7 +60,7 @@ pub async fn list(
         values: &[BoundValue::Text(&album)],
         order: BY_CREATION,
     };
-    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+    app.db.page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
 /// Creates a link. Its token is returned only in this response.
@@ -81,7 +81,7 @@ pub async fn create(
         created_unix_s: now_s(),
         token: Some(token.to_string()),
     };
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     sqlx::query(
         "INSERT INTO album_links (id, album_id, token_hash, name, created_unix_s) \
          VALUES ($1, $2, $3, $4, $5)",
@@ -112,7 +112,7 @@ pub async fn withdraw(
     if !is_id(&link) {
         return Err(ApiError::not_found());
     }
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let gone = sqlx::query("DELETE FROM album_links WHERE id = $1 AND album_id = $2")
         .bind(&link)
         .bind(&album)

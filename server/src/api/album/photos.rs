@@ -111,7 +111,7 @@ async fn rows(
         BoundValue::Text(text) => query.bind(*text),
         BoundValue::Number(number) => query.bind(*number),
     });
-    Ok(query.fetch_all(app.db().read()).await?)
+    Ok(query.fetch_all(app.db.read()).await?)
 }
 
 /// Returns one page of the API's photo list.
@@ -124,7 +124,7 @@ pub async fn page(
     let values = values(visit, choice).map(BoundValue::Text);
     let select = seen(&columns());
     let list = PageQuery { select: &select, values: &values, order: ["p.created_unix_s", "p.id"] };
-    app.db().page(paging, list, read, |it| (it.created_unix_s, &it.id)).await
+    app.db.page(paging, list, read, |it| (it.created_unix_s, &it.id)).await
 }
 
 /// Returns `count` photos from index `from` on (0 is the oldest).
@@ -226,7 +226,7 @@ pub async fn settings(app: &App, visit: &AlbumSession) -> Result<AlbumSettings> 
     let row = sqlx::query(&text)
         .bind(&visit.album)
         .bind(visit.visitor.as_deref().unwrap_or_default())
-        .fetch_one(app.db().read())
+        .fetch_one(app.db.read())
         .await?;
     Ok(AlbumSettings {
         name: row.try_get("name")?,

@@ -2,7 +2,6 @@ use std::net::IpAddr;
 
 use zeroize::Zeroizing;
 
-use crate::api::account::{hash_secret, verify_password};
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::alerts::Pattern;
@@ -29,14 +28,14 @@ const ALBUM_LOCKOUT: LockoutPolicy =
 ///
 /// # Errors
 /// - `Invalid` if the PIN is not 6 to 12 digits.
-pub async fn hash(what: &str, pin: &Zeroizing<String>) -> Result<String> {
+pub async fn hash(app: &App, what: &str, pin: &Zeroizing<String>) -> Result<String> {
     let digits = pin.bytes().all(|byte| byte.is_ascii_digit());
     if !digits || !(LENGTH_MIN..=LENGTH_MAX).contains(&pin.len()) {
         return Err(ApiError::invalid(format!(
             "{what}: expected {LENGTH_MIN} to {LENGTH_MAX} digits."
         )));
     }
-    hash_secret(pin.clone()).await
+    app.secret_hasher.hash_secret(pin.clone()).await
 }
 
 /// The scope of a PIN attempt: the link, album and studio, and the client's address.
@@ -61,8 +60,8 @@ pub async fn check(
 ) -> Result<()> {
     let subjects =
         [format!("pin:{}:{}", door.link, network(door.from)), format!("album:{}", door.album)];
-    let notice = || app.alerts().record(Pattern::AccountGuessing, &subjects[1], door.studio);
-    let (mut tx, mut counted) = (app.db().write().await?, Vec::new());
+    let notice = || app.alerts.record(Pattern::AccountGuessing, &subjects[1], door.studio);
+    let (mut tx, mut counted) = (app.db.write().await?, Vec::new());
     for (subject, patience) in subjects.iter().zip([NETWORK_LOCKOUT, ALBUM_LOCKOUT]) {
         let one = patience.count(&mut tx, subject).await;
         counted.push(one.inspect_err(|_| notice())?);
@@ -70,11 +69,11 @@ pub async fn check(
     tx.commit().await?;
     // Visitors may type the digits in groups, as in `123 456`.
     let pin = Zeroizing::new(pin.chars().filter(|c| !c.is_whitespace()).take(100).collect());
-    if !verify_password(pin, Some(hash)).await? {
+    if !app.secret_hasher.verify(pin, Some(hash)).await? {
         notice();
         return Err(ApiError::new(ErrorKind::WrongCredentials, "The PIN is wrong."));
     }
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     for one in counted {
         refund(&mut tx, one).await?;
     }

@@ -8,7 +8,6 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::pin;
-use crate::api::account::verify_password;
 use crate::api::folder::check_in_event;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
@@ -148,9 +147,9 @@ async fn one(app: &App, grant: &Grant, album: &str) -> Result<StoredAlbum> {
         return Err(ApiError::not_found());
     }
     let text = "SELECT * FROM albums WHERE id = $1 AND event_id = $2";
-    let row = sqlx::query(text).bind(album).bind(grant.event()?).fetch_one(app.db().read()).await?;
+    let row = sqlx::query(text).bind(album).bind(grant.event()?).fetch_one(app.db.read()).await?;
     let mut stored = read(&row)?;
-    fill_folders(app.db().read(), &mut stored.album).await?;
+    fill_folders(app.db.read(), &mut stored.album).await?;
     Ok(stored)
 }
 
@@ -177,9 +176,9 @@ pub async fn list(
     };
     let read = |row: &AnyRow| read(row).map(|stored| stored.album);
     let mut page =
-        app.db().page(&paging, list, read, |it: &Album| (it.created_unix_s, &it.id)).await?;
+        app.db.page(&paging, list, read, |it: &Album| (it.created_unix_s, &it.id)).await?;
     for album in &mut page.items {
-        fill_folders(app.db().read(), album).await?;
+        fill_folders(app.db.read(), album).await?;
     }
     Ok(Json(page))
 }
@@ -193,7 +192,7 @@ pub async fn create(
     grant: Grant,
     Body(given): Body<NewAlbum>,
 ) -> Result<(StatusCode, Json<Album>)> {
-    let event = events::find(app.db(), grant.event()?).await?;
+    let event = events::find(&app.db, grant.event()?).await?;
     let now = now_s();
     let ends_unix_s = given.ends_unix_s.unwrap_or(event.ends_unix_s);
     if ends_unix_s <= now {
@@ -215,11 +214,11 @@ pub async fn create(
         created_unix_s: now,
     };
     let stored = StoredAlbum {
-        view_pin_hash: hash("view_pin", view).await?,
-        annotate_pin_hash: hash("annotate_pin", annotate).await?,
+        view_pin_hash: hash(&app, "view_pin", view).await?,
+        annotate_pin_hash: hash(&app, "annotate_pin", annotate).await?,
         album,
     };
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     sqlx::query(
         "INSERT INTO albums (id, event_id, name, all_folders, ends_unix_s, created_unix_s) \
          VALUES ($1, $2, '', 1, 0, $3)",
@@ -239,9 +238,9 @@ fn same_pins() -> ApiError {
     ApiError::invalid("annotate_pin: expected a PIN that differs from view_pin.")
 }
 
-async fn hash(what: &str, pin: Option<&Zeroizing<String>>) -> Result<Option<String>> {
+async fn hash(app: &App, what: &str, pin: Option<&Zeroizing<String>>) -> Result<Option<String>> {
     match pin {
-        Some(pin) => pin::hash(what, pin).await.map(Some),
+        Some(pin) => pin::hash(app, what, pin).await.map(Some),
         None => Ok(None),
     }
 }
@@ -327,11 +326,11 @@ pub async fn change(
 ) -> Result<Json<Album>> {
     let known = one(&app, &grant, &album).await?;
     // Hashing is slow, so it is done before the row is locked.
-    must_differ(&given, &known).await?;
-    let view = new_hash("view_pin", given.view_pin.as_ref()).await?;
-    let annotate = new_hash("annotate_pin", given.annotate_pin.as_ref()).await?;
+    must_differ(&app, &given, &known).await?;
+    let view = new_hash(&app, "view_pin", given.view_pin.as_ref()).await?;
+    let annotate = new_hash(&app, "annotate_pin", given.annotate_pin.as_ref()).await?;
     let (new_view, new_annotate) = (view.is_some(), annotate.is_some());
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let StoredAlbum { album: before, view_pin_hash, annotate_pin_hash } =
         lock_album(&mut tx, &grant, &album).await?;
     // The new PIN was compared with the other one before the lock: the other one must not have changed since.
@@ -379,28 +378,32 @@ async fn end_visits(tx: &mut Tx, what: &str, album: &str) -> Result<()> {
 }
 
 /// Returns the hash of a new PIN; `Some(None)` if an empty text removes the PIN, `None` if no PIN was given.
-async fn new_hash(what: &str, given: Option<&Zeroizing<String>>) -> Result<Option<Option<String>>> {
+async fn new_hash(
+    app: &App,
+    what: &str,
+    given: Option<&Zeroizing<String>>,
+) -> Result<Option<Option<String>>> {
     match given {
         None => Ok(None),
         Some(pin) if pin.is_empty() => Ok(Some(None)),
-        Some(pin) => pin::hash(what, pin).await.map(|hash| Some(Some(hash))),
+        Some(pin) => pin::hash(app, what, pin).await.map(|hash| Some(Some(hash))),
     }
 }
 
 /// Checks that the two PINs differ, using the hash in `known` for a PIN that is not given. Errors: `Invalid`.
-async fn must_differ(given: &AlbumChange, known: &StoredAlbum) -> Result<()> {
+async fn must_differ(app: &App, given: &AlbumChange, known: &StoredAlbum) -> Result<()> {
     let same = match (&given.view_pin, &given.annotate_pin) {
         (Some(view), Some(annotate)) => !view.is_empty() && view == annotate,
-        (Some(new), None) => is_pin(new, &known.annotate_pin_hash).await?,
-        (None, Some(new)) => is_pin(new, &known.view_pin_hash).await?,
+        (Some(new), None) => is_pin(app, new, &known.annotate_pin_hash).await?,
+        (None, Some(new)) => is_pin(app, new, &known.view_pin_hash).await?,
         (None, None) => false,
     };
     if same { Err(same_pins()) } else { Ok(()) }
 }
 
-async fn is_pin(pin: &Zeroizing<String>, hash: &Option<String>) -> Result<bool> {
+async fn is_pin(app: &App, pin: &Zeroizing<String>, hash: &Option<String>) -> Result<bool> {
     let both = !pin.is_empty() && hash.is_some();
-    Ok(both && verify_password(pin.clone(), hash.clone()).await?)
+    Ok(both && app.secret_hasher.verify(pin.clone(), hash.clone()).await?)
 }
 
 /// Deletes an album with its links, sessions, picks and comments. The photos are kept.
@@ -412,7 +415,7 @@ pub async fn remove(
     Path((_, album)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     check_exists(&app, &grant, &album).await?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     sqlx::query("DELETE FROM albums WHERE id = $1").bind(&album).execute(&mut *tx).await?;
     record_by(&mut tx, &grant, "album_delete", &album, "").await?;
     tx.commit().await?;

@@ -42,8 +42,8 @@ pub async fn link(app: &App, token: &str) -> Result<Option<OpenLink>> {
         events::WITH_STUDIO,
         events::open_at("$2")
     );
-    let query = sqlx::query(&text).bind(token_hash(token)).bind(now_s()).bind(app.node_id());
-    let row = query.fetch_optional(app.db().read()).await?;
+    let query = sqlx::query(&text).bind(token_hash(token)).bind(now_s()).bind(&app.node_id);
+    let row = query.fetch_optional(app.db.read()).await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(OpenLink {
         id: row.try_get("id")?,
@@ -95,7 +95,7 @@ pub async fn enter(
         pin::check(app, door, pin, hash.clone()).await?;
     }
     let (token, now) = (new_token("ppv_")?, now_s());
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     lock_rows(&mut tx, &link.album, &link.id, ("view_pin_hash", link.view_pin_hash.as_deref()))
         .await?;
     sqlx::query(
@@ -138,14 +138,14 @@ pub async fn annotate(
     let name = extract::line("name", name, 1, 80)?;
     let row = sqlx::query("SELECT annotate_pin_hash FROM albums WHERE id = $1")
         .bind(&visit.album)
-        .fetch_one(app.db().read())
+        .fetch_one(app.db.read())
         .await?;
     let none =
         || ApiError::new(ErrorKind::Forbidden, "This album does not accept picks and comments.");
     let hash = row.try_get::<Option<String>, _>("annotate_pin_hash")?.ok_or_else(none)?;
     let door = PinScope { link: &visit.link, album: &visit.album, studio: &visit.studio, from };
     pin::check(app, door, pin, hash.clone()).await?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     lock_rows(&mut tx, &visit.album, &visit.link, ("annotate_pin_hash", Some(hash.as_str())))
         .await?;
     let row = sqlx::query(
@@ -183,7 +183,7 @@ pub async fn annotate(
 
 /// Ends an album session.
 pub async fn leave(app: &App, visit: &AlbumSession) -> Result<()> {
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     sqlx::query("DELETE FROM album_sessions WHERE id = $1")
         .bind(&visit.id)
         .execute(&mut *tx)
@@ -195,7 +195,7 @@ pub async fn leave(app: &App, visit: &AlbumSession) -> Result<()> {
 /// Deletes expired album sessions and decayed PIN attempts, which have no effect any more.
 pub async fn delete_expired(app: &App) -> Result<()> {
     let now = now_s();
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     sqlx::query("DELETE FROM album_sessions WHERE expires_unix_s <= $1")
         .bind(now)
         .execute(&mut *tx)

@@ -132,7 +132,7 @@ pub async fn list(
     let (what, event) = (asked.what()?, grant.event()?);
     let place = |it: &WeakPhoto| (it.created_unix_s, it.id.clone());
     if what == WeaknessFilter::Unreadable {
-        let page = jobs::failed(app.db(), event, FailureOrder::Upload, &paging).await?;
+        let page = jobs::failed(&app.db, event, FailureOrder::Upload, &paging).await?;
         let view = |failed: FailedIndexing| Ok(view(failed.photo, Vec::new(), Some(failed.reason)));
         return page.try_map(view).map(Json);
     }
@@ -147,7 +147,7 @@ pub async fn list(
 /// Returns all photos of a group that is computed from the gallery: any but `Unreadable`.
 async fn weak(app: &App, event: &str, what: WeaknessFilter) -> Result<Vec<WeakPhoto>> {
     let name = event.to_owned();
-    let found = app.face_engine().run(move |faces| {
+    let found = app.face_engine.run(move |faces| {
         let open = faces.open_collection(&name)?;
         let gallery = open.collection.gallery();
         let of = |(id, faces)| Some((id, what.of(faces)?));
@@ -155,7 +155,7 @@ async fn weak(app: &App, event: &str, what: WeaknessFilter) -> Result<Vec<WeakPh
     });
     let (ids, mut faces): (Vec<PhotoId>, HashMap<String, Vec<WeakFace>>) =
         found.await?.into_iter().map(|(id, faces)| (id, (id.to_string(), faces))).unzip();
-    let photos = photos::all_by_content(app.db(), event, &ids).await?;
+    let photos = photos::all_by_content(&app.db, event, &ids).await?;
     let one = |photo: PhotoRecord| {
         let faces = faces.remove(&photo.content_id).unwrap_or_default();
         view(photo, faces, None)

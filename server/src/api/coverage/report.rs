@@ -83,12 +83,12 @@ pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<EventCove
     // Computed from the gallery in memory and from counts in SQL; no photo and no stored face is read.
     let event = grant.event()?.to_owned();
     let size = |number: i64| usize::try_from(number).unwrap_or(0);
-    let jobs = counts(app.db(), &event).await?;
-    let photos = size(photos::count(app.db(), &event).await?);
-    let named = folders::names(app.db(), &event).await?;
-    let folder_of = photos::folders_by_content(app.db(), &event).await?;
+    let jobs = counts(&app.db, &event).await?;
+    let photos = size(photos::count(&app.db, &event).await?);
+    let named = folders::names(&app.db, &event).await?;
+    let folder_of = photos::folders_by_content(&app.db, &event).await?;
     let (all, mut by_folder) = app
-        .face_engine()
+        .face_engine
         .run(move |faces| {
             let open = faces.open_collection(&event)?;
             let gallery = open.collection.gallery();

@@ -15,17 +15,17 @@ use crate::infra::db::events::{self, OwnedEvent};
 /// if an earlier, interrupted removal has purged the faces and stored the receipt.
 pub async fn erase_event(app: &App, studio: &str, event: &str) -> Result<String> {
     let name = event.to_owned();
-    let receipt = app.face_engine().run(move |faces| faces.purge(&name)).await?;
+    let receipt = app.face_engine.run(move |faces| faces.purge(&name)).await?;
     let receipt = receipt.as_ref().map(receipt_text).transpose()?;
     if let Some(receipt) = &receipt {
-        let mut tx = app.db().write().await?;
+        let mut tx = app.db.write().await?;
         keep_receipt(&mut tx, studio, event, receipt).await?;
         tx.commit().await?;
     }
-    let (blobs, name) = (app.photo_store().clone(), event.to_owned());
-    app.face_engine().run(move |_| blobs.remove_event(&name)).await?;
+    let (blobs, name) = (app.photo_store.clone(), event.to_owned());
+    app.face_engine.run(move |_| blobs.remove_event(&name)).await?;
     discard_all(app, event).await?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     events::delete(&mut tx, event).await?;
     let deed =
         AuditEvent { studio, actor: "system", action: "event_purged", target: event, detail: "" };
@@ -36,10 +36,10 @@ pub async fn erase_event(app: &App, studio: &str, event: &str) -> Result<String>
 
 /// Resumes interrupted removals, and starts the removal of events whose end date has passed.
 pub async fn resume_removals(app: &App) -> Result<()> {
-    let mut tx = app.db().write().await?;
-    events::mark_ended(&mut tx, app.node_id(), now_s()).await?;
+    let mut tx = app.db.write().await?;
+    events::mark_ended(&mut tx, &app.node_id, now_s()).await?;
     tx.commit().await?;
-    for OwnedEvent { id: event, studio } in events::deleting(app.db(), app.node_id()).await? {
+    for OwnedEvent { id: event, studio } in events::deleting(&app.db, &app.node_id).await? {
         match erase_event(app, &studio, &event).await {
             Ok(_) => tracing::info!(event, "event removed"),
             Err(failure) => {

@@ -28,12 +28,12 @@ const UNVERIFIED_S: i64 = 86_400;
 /// which is empty if the guest had no template.
 pub async fn erase_guest(app: &App, leaving: GuestErasure) -> Result<String> {
     let now = now_s();
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     guests::mark_erasing(&mut tx, &leaving.guest, leaving.faces, now).await?;
     consents::withdraw(&mut tx, &leaving.guest, now).await?;
     tx.commit().await?;
     // Ends the guest's update streams.
-    app.guest_updates().publish(&leaving.event, Some(&leaving.guest));
+    app.guest_updates.publish(&leaving.event, Some(&leaving.guest));
     // Runs in a task of its own, so that a disconnected client does not stop it.
     let app = app.clone();
     let erasure = tokio::spawn(async move { erase(&app, &leaving).await });
@@ -49,7 +49,7 @@ fn is_unknown_guest(error: &Error) -> bool {
 async fn erase(app: &App, leaving: &GuestErasure) -> Result<String> {
     let (event, id, faces_too): (_, GuestId, _) =
         (leaving.event.clone(), leaving.guest.parse()?, leaving.faces);
-    let receipt = app.face_engine().run(move |faces| {
+    let receipt = app.face_engine.run(move |faces| {
         let open = faces.open_collection(&event)?;
         match open.collection.erase_guest(&id, faces_too) {
             Ok(receipt) => receipt_text(&receipt).map(Some),
@@ -58,14 +58,14 @@ async fn erase(app: &App, leaving: &GuestErasure) -> Result<String> {
         }
     });
     let receipt = receipt.await?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     if let Some(receipt) = &receipt {
         keep_receipt(&mut tx, &leaving.studio, &leaving.event, receipt).await?;
     }
     guests::delete(&mut tx, &leaving.guest).await?;
     record_guest(&mut tx, &leaving.studio, &leaving.guest, "guest_erased", "").await?;
     tx.commit().await?;
-    app.jobs().publish(&leaving.event);
+    app.jobs.publish(&leaving.event);
     Ok(receipt.unwrap_or_default())
 }
 
@@ -88,13 +88,13 @@ pub async fn run_guest_erasure(app: App) {
 
 async fn erase_due(app: &App) -> Result<()> {
     let now = now_s();
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     guests::delete_expired(&mut tx, now - GUEST_IDLE_S, now).await?;
     delete_full_quotas(&mut tx).await?;
     tx.commit().await?;
     // A crash between storing a template and setting `verified_unix_s` leaves a row that looks unverified:
     // its template is erased with it.
-    let due = guests::due_erasures(app.db(), app.node_id(), now - UNVERIFIED_S).await?;
+    let due = guests::due_erasures(&app.db, &app.node_id, now - UNVERIFIED_S).await?;
     for DueErasure { studio, event, guest, faces } in due {
         let leaving = GuestErasure { studio, event, guest, faces };
         // An event that does not open must not block the other guests; the next run retries it.

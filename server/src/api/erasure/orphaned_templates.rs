@@ -16,7 +16,7 @@ use crate::infra::db::guests;
 /// Erases the template of a former guest, if there is one.
 pub async fn erase(app: &App, stray: &GuestErasure) -> Result<()> {
     let (event, id): (_, GuestId) = (stray.event.clone(), stray.guest.parse()?);
-    let receipt = app.face_engine().run(move |faces| {
+    let receipt = app.face_engine.run(move |faces| {
         let open = faces.open_collection(&event)?;
         match open.collection.erase_guest(&id, false) {
             Ok(receipt) => receipt_text(&receipt).map(Some),
@@ -25,7 +25,7 @@ pub async fn erase(app: &App, stray: &GuestErasure) -> Result<()> {
         }
     });
     let Some(receipt) = receipt.await? else { return Ok(()) };
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     keep_receipt(&mut tx, &stray.studio, &stray.event, &receipt).await?;
     record_guest(&mut tx, &stray.studio, &stray.guest, "guest_erased", "orphaned template").await?;
     tx.commit().await?;
@@ -34,7 +34,7 @@ pub async fn erase(app: &App, stray: &GuestErasure) -> Result<()> {
 
 /// Scans for orphaned templates in this server's events that received a consent since `since_unix_s`.
 pub async fn erase_orphans(app: &App, since_unix_s: i64) -> Result<()> {
-    let scanned = events::with_consents(app.db(), app.node_id(), now_s(), since_unix_s).await?;
+    let scanned = events::with_consents(&app.db, &app.node_id, now_s(), since_unix_s).await?;
     for OwnedEvent { id: event, studio } in scanned {
         // An event that does not open must not block the others.
         if let Err(failure) = erase_orphans_of(app, &event, &studio).await {
@@ -48,10 +48,10 @@ async fn erase_orphans_of(app: &App, event: &str, studio: &str) -> Result<()> {
     let name = event.to_owned();
     // Templates are listed before rows, so that a guest who registers in between does not appear orphaned.
     let mut strays = app
-        .face_engine()
+        .face_engine
         .run(move |faces| Ok(faces.open_collection(&name)?.collection.guest_ids()))
         .await?;
-    for known in guests::all_ids(app.db(), event).await? {
+    for known in guests::all_ids(&app.db, event).await? {
         let known: GuestId = known.parse()?;
         strays.retain(|id| *id != known);
     }

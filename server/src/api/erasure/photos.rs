@@ -46,7 +46,7 @@ pub async fn remove(
     grant: Grant,
     Path((_event, photo)): Path<(String, String)>,
 ) -> Result<Json<RemovedPhoto>> {
-    let content = photos::content_of(app.db(), grant.event()?, &photo).await?;
+    let content = photos::content_of(&app.db, grant.event()?, &photo).await?;
     let content = content.ok_or_else(ApiError::not_found)?;
     remove_all(app, grant, vec![PhotoRef { id: photo, content }]).await.map(Json)
 }
@@ -60,36 +60,36 @@ pub async fn remove_many(
     grant: Grant,
     Body(given): Body<BulkDelete>,
 ) -> Result<Json<RemovedPhoto>> {
-    let photos = find_all(app.db().read(), &given.photos, grant.event()?).await?;
+    let photos = find_all(app.db.read(), &given.photos, grant.event()?).await?;
     remove_all(app, grant, photos).await.map(Json)
 }
 
 async fn remove_all(app: App, grant: Grant, photos: Vec<PhotoRef>) -> Result<RemovedPhoto> {
     let event = grant.event()?.to_owned();
     // The photos' jobs are deleted first, so that no job adds the faces again.
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     for photo in &photos {
         jobs::delete_of_photo(&mut tx, &photo.id).await?;
     }
     tx.commit().await?;
     // Spawned as a task, so that a disconnected client does not interrupt the removal.
     let removal = tokio::spawn(async move {
-        let (blobs, name) = (app.photo_store().clone(), event.clone());
+        let (blobs, name) = (app.photo_store.clone(), event.clone());
         let (receipt, photos) = app
-            .face_engine()
+            .face_engine
             .run(move |faces| {
                 let open = faces.open_collection(&name)?;
                 let receipt = erase(&open, &blobs, &name, &photos)?;
                 Ok((receipt, photos))
             })
             .await?;
-        let mut tx = app.db().write().await?;
+        let mut tx = app.db.write().await?;
         for photo in &photos {
             photos::delete(&mut tx, &photo.id).await?;
             record_by(&mut tx, &grant, "photo_remove", &photo.id, "").await?;
         }
         tx.commit().await?;
-        app.jobs().publish(&event);
+        app.jobs.publish(&event);
         let receipt = receipt.as_ref().map(receipt_text).transpose()?;
         Ok::<_, ApiError>(RemovedPhoto { receipt })
     });

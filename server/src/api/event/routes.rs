@@ -118,7 +118,7 @@ pub async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Event>>> {
     let only = grant.only_events.as_deref();
-    let page = events::page(app.db(), &grant.studio, only, &paging).await?;
+    let page = events::page(&app.db, &grant.studio, only, &paging).await?;
     page.try_map(view).map(Json)
 }
 
@@ -147,9 +147,9 @@ pub async fn create(
     // an event is empty and is found by its end date.
     let kept = retention(&event.purpose, &event.legal_basis, event.ends_unix_s);
     let id = event.id.clone();
-    app.face_engine().run(move |faces| faces.create(&id, &kept)).await?;
-    let mut tx = app.db().write().await?;
-    events::insert(&mut tx, &event, app.node_id()).await?;
+    app.face_engine.run(move |faces| faces.create(&id, &kept)).await?;
+    let mut tx = app.db.write().await?;
+    events::insert(&mut tx, &event, &app.node_id).await?;
     record_by(&mut tx, &grant, "event_create", &event.id, "").await?;
     tx.commit().await?;
     view(event).map(|event| (StatusCode::CREATED, Json(event)))
@@ -157,7 +157,7 @@ pub async fn create(
 
 /// Reads an event. The guard has checked that the caller may access it.
 pub async fn one(app: &App, event: &str) -> Result<Event> {
-    view(events::find(app.db(), event).await?)
+    view(events::find(&app.db, event).await?)
 }
 
 /// Returns an event.
@@ -177,7 +177,7 @@ pub async fn change(
     grant: Grant,
     Body(given): Body<EventChange>,
 ) -> Result<Json<Event>> {
-    let before = events::find(app.db(), grant.event()?).await?;
+    let before = events::find(&app.db, grant.event()?).await?;
     let downloads = given.downloads.map(|download| download.as_str().to_owned());
     let event = EventRecord {
         name: given.name.map_or(Ok(before.name), |name| extract::name("name", &name))?,
@@ -190,8 +190,8 @@ pub async fn change(
     };
     let kept = retention(&event.purpose, &event.legal_basis, event.ends_unix_s);
     let id = event.id.clone();
-    app.face_engine().run(move |faces| faces.set_retention(&id, &kept)).await?;
-    let mut tx = app.db().write().await?;
+    app.face_engine.run(move |faces| faces.set_retention(&id, &kept)).await?;
+    let mut tx = app.db.write().await?;
     events::update(&mut tx, &event).await?;
     record_by(&mut tx, &grant, "event_change", &event.id, "").await?;
     tx.commit().await?;
@@ -205,7 +205,7 @@ pub async fn change(
     responses((status = 200, body = EventReceipt)))]
 pub async fn delete(State(app): State<App>, grant: Grant) -> Result<Json<EventReceipt>> {
     let event = grant.event()?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     events::mark_deleting(&mut tx, event, now_s()).await?;
     record_by(&mut tx, &grant, "event_delete", event, "").await?;
     tx.commit().await?;

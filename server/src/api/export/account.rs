@@ -42,7 +42,7 @@ pub async fn export(
     State(app): State<App>,
     person: SignedIn,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<ExportedMembership>)> {
-    let roles = memberships::of_user(app.db(), &person.user).await?;
+    let roles = memberships::of_user(&app.db, &person.user).await?;
     let held = |NamedMembership { membership, studio_name }| AccountExport {
         studio: membership.studio,
         studio_name,
@@ -55,7 +55,7 @@ pub async fn export(
     )
     .bind(format!("user:{}", person.user))
     .bind(&person.user)
-    .fetch_all(app.db().read())
+    .fetch_all(app.db.read())
     .await?;
     let kept = ExportedMembership {
         account: read_me(&app, &person.user).await?,

@@ -54,7 +54,7 @@ pub async fn export(State(app): State<App>, grant: Grant) -> Result<Response> {
     let photos = listed(&app, &event.id).await?;
     let albums = feedback::of_event(&app, &event.id).await?;
     let guests = guests_of_event(&app, &event.id).await?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     record_by(&mut tx, &grant, "event_export", &event.id, "").await?;
     tx.commit().await?;
     Ok(respond("attachment; filename=\"event.zip\"", move |archive| {
@@ -76,7 +76,7 @@ async fn listed(app: &App, event: &str) -> Result<Vec<ExportedPhoto>> {
         height: photo.height,
         created_unix_s: photo.created_unix_s,
     };
-    Ok(photos::all_filed(app.db(), event).await?.into_iter().map(entry).collect())
+    Ok(photos::all_filed(&app.db, event).await?.into_iter().map(entry).collect())
 }
 
 fn write(
@@ -88,12 +88,12 @@ fn write(
     let contents = EventExport { format: "picpick event 1", event, photos, albums, guests };
     let contents = serde_json::to_vec_pretty(&contents).map_err(ApiError::internal)?;
     archive.add("event.json", &contents)?;
-    let sealer = app.face_engine().sealer(&event.id)?;
+    let sealer = app.face_engine.sealer(&event.id)?;
     for photo in photos {
         let missing =
             || ApiError::internal(format!("photo {} is not in the photo store", photo.id));
         let bytes = app
-            .photo_store()
+            .photo_store
             .get(&sealer, &event.id, &photo.id, Rendition::Original)?
             .ok_or_else(missing)?;
         archive.add(&photo.file, &bytes)?;

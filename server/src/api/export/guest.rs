@@ -22,7 +22,7 @@ use crate::http::auth::{Grant, GuestSession};
 use crate::http::extract::{BinarySchema, Path};
 use crate::infra::db::{consents, guests};
 use crate::infra::ids::is_id;
-use crate::infra::zip_stream::{entry_path, permit, respond};
+use crate::infra::zip_stream::{entry_path, respond};
 
 /// The stored data of a guest, without the face template.
 #[derive(Serialize)]
@@ -60,8 +60,8 @@ pub struct ExportedConsent {
 /// # Errors
 /// - `NotFound` if the event has no such guest.
 pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport> {
-    let kept = guests::find(app.db(), event, guest).await?;
-    let consents = consents::of_guest(app.db(), guest).await?;
+    let kept = guests::find(&app.db, event, guest).await?;
+    let consents = consents::of_guest(&app.db, guest).await?;
     let consents = consents.into_iter().map(|given| ExportedConsent {
         version: given.version,
         event_ends_unix_s: given.event_ends_unix_s,
@@ -73,7 +73,7 @@ pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport>
     if kept.verified_unix_s.is_some() {
         let (name, id): (_, GuestId) = (event.to_owned(), guest.parse()?);
         let known = app
-            .face_engine()
+            .face_engine
             .run(move |faces| Ok(faces.open_collection(&name)?.collection.guest(&id)?));
         said = found_or_none(known.await)?;
         // A guest without a template has no photos.
@@ -111,7 +111,7 @@ fn found_or_none<T>(found: Result<T>) -> Result<Option<T>> {
 /// Returns the stored data of all guests of an event, oldest first. A guest whose data cannot be read is
 /// skipped and logged.
 pub async fn of_event(app: &App, event: &str) -> Result<Vec<GuestExport>> {
-    let ids = guests::active_ids(app.db(), event).await?;
+    let ids = guests::active_ids(&app.db, event).await?;
     let mut all = Vec::with_capacity(ids.len());
     for guest in ids {
         match collect(app, event, &guest).await {
@@ -148,7 +148,7 @@ pub async fn of_guest(
         return Err(ApiError::not_found());
     }
     let answer = archive(&app, grant.event()?.to_owned(), guest.clone(), None).await?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     record_by(&mut tx, &grant, "guest_export", &guest, grant.event()?).await?;
     tx.commit().await?;
     Ok(answer)
@@ -161,7 +161,7 @@ async fn archive(
     guest: String,
     visit: Option<GuestSession>,
 ) -> Result<Response> {
-    let permit = permit(visit.as_ref().map_or(&guest, |visit| &visit.session))?;
+    let permit = app.archives.permit(visit.as_ref().map_or(&guest, |visit| &visit.session))?;
     let (kept, here) = (collect(app, &event, &guest).await?, tokio::runtime::Handle::current());
     let app = app.clone();
     Ok(respond("attachment; filename=\"guest.zip\"", move |archive| {

@@ -121,7 +121,7 @@ pub async fn place(
     };
     consent::check_agreed(ConsentKind::Studio, &said, link.ends_unix_s)?;
     let (id, now, hash) = (new_id()?, now_s(), contact.hash(app)?);
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let detail = "Too many requests came from this network; wait before the next one.";
     NETWORK_QUOTA.take(&mut tx, &format!("requests:{}", network(from)), detail).await?;
     let waiting = sqlx::query(
@@ -196,7 +196,7 @@ pub async fn list(
         values: &[BoundValue::Text(grant.event()?)],
         order: BY_CREATION,
     };
-    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+    app.db.page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
 /// Accepts a request: registers the guest with the chosen face and sends them a link by e-mail.
@@ -210,7 +210,7 @@ pub async fn approve(
     Path((_, request)): Path<(String, String)>,
     Body(given): Body<AccessGranted>,
 ) -> Result<StatusCode> {
-    let event = events::find(app.db(), grant.event()?).await?;
+    let event = events::find(&app.db, grant.event()?).await?;
     let row = find(&app, &event.id, &request).await?;
     let field = |name: &str| open(&app, &request, name, &row.try_get::<String, _>(name)?);
     let (name, contact) = (field("name")?, Contact::parse(&field("contact")?)?);
@@ -218,7 +218,7 @@ pub async fn approve(
     let face = extract::face("face", &given.face)?;
     let of = event.id.clone();
     let template = app
-        .face_engine()
+        .face_engine
         .run(move |faces| Ok(faces.open_collection(&of)?.collection.template_of(&face)?))
         .await?;
     let consent: String = row.try_get("version")?;
@@ -232,7 +232,7 @@ pub async fn approve(
         consent_ends_unix_s: row.try_get("event_ends_unix_s")?,
     };
     // The row is written before the template: `api/erasure/orphaned_templates.rs` erases a template without a row as orphaned.
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     email_tokens::count_message(&mut tx, &contact.hash(&app)?).await?;
     let guest = insert_guest(&app, &mut tx, &newcomer).await?;
     tx.commit().await?;
@@ -242,7 +242,7 @@ pub async fn approve(
         erase_guest(&app, GuestErasure { studio, event, guest, faces: false }).await?;
         return Err(failure);
     }
-    app.mailer().wake();
+    app.mailer.wake();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -256,13 +256,13 @@ async fn enter(
     template: Template,
 ) -> Result<()> {
     let (of, id): (_, GuestId) = (newcomer.event.to_owned(), guest.parse()?);
-    app.face_engine()
+    app.face_engine
         .run(move |faces| {
             Ok(faces.open_collection(&of)?.collection.put_guest(&Guest::new(id, template))?)
         })
         .await?;
-    let event = events::find(app.db(), newcomer.event).await?;
-    let mut tx = app.db().write().await?;
+    let event = events::find(&app.db, newcomer.event).await?;
+    let mut tx = app.db.write().await?;
     let answered = sqlx::query("DELETE FROM guest_requests WHERE id = $1")
         .bind(request)
         .execute(&mut *tx)
@@ -273,8 +273,8 @@ async fn enter(
     }
     let ticket = email_tokens::issue(&mut tx, guest, TokenPurpose::Enter).await?;
     let to = newcomer.contact.email().unwrap_or_default();
-    let letter = mail::access_granted(app.mailer(), to, newcomer.language, &event.name, &ticket);
-    mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(letter)).await?;
+    let letter = mail::access_granted(&app.mailer, to, newcomer.language, &event.name, &ticket);
+    mail::enqueue(&app.mailer, &mut tx, &OutgoingMail::Letter(letter)).await?;
     record_by(&mut tx, grant, "guest_let_in", guest, &event.id).await?;
     tx.commit().await?;
     Ok(())
@@ -290,7 +290,7 @@ pub async fn decline(
     Path((_, request)): Path<(String, String)>,
 ) -> Result<StatusCode> {
     find(&app, grant.event()?, &request).await?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     sqlx::query("DELETE FROM guest_requests WHERE id = $1")
         .bind(&request)
         .execute(&mut *tx)
@@ -307,7 +307,7 @@ async fn find(app: &App, event: &str, request: &str) -> Result<AnyRow> {
     let row = sqlx::query("SELECT * FROM guest_requests WHERE id = $1 AND event_id = $2")
         .bind(request)
         .bind(event)
-        .fetch_one(app.db().read())
+        .fetch_one(app.db.read())
         .await?;
     Ok(row)
 }

@@ -85,7 +85,7 @@ pub async fn list(
             id: guest.id,
         })
     };
-    guests::page(app.db(), grant.event()?, &paging).await?.try_map(view).map(Json)
+    guests::page(&app.db, grant.event()?, &paging).await?.try_map(view).map(Json)
 }
 
 /// Lists the consents given at an event, including withdrawn ones, oldest first.
@@ -108,7 +108,7 @@ pub async fn consents(
             withdrawn_unix_s: given.withdrawn_unix_s,
         })
     };
-    consents::page(app.db(), grant.event()?, &paging).await?.try_map(view).map(Json)
+    consents::page(&app.db, grant.event()?, &paging).await?.try_map(view).map(Json)
 }
 
 /// Erases a guest who asked the studio for it: template, sessions and e-mail tokens.
@@ -125,7 +125,7 @@ pub async fn remove(
     if !is_id(&guest) {
         return Err(ApiError::not_found());
     }
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     if !guests::is_of_event(&mut tx, &guest, grant.event()?).await? {
         return Err(ApiError::not_found());
     }

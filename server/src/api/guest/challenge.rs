@@ -75,11 +75,11 @@ pub async fn begin(
     ClientAddress(from): ClientAddress,
 ) -> Result<(StatusCode, Json<NewChallenge>)> {
     let who = challenge_throttle::subject_of(&app, &visit, from).await?;
-    let left = app.challenges().remove_ended(&who.session);
+    let left = app.challenges.remove_ended(&who.session);
     left.iter().for_each(|_| metrics::count_challenge("abandoned"));
     challenge_throttle::record_abandoned(&app, &left).await?;
     challenge_throttle::check_lockout(&app, &who).await?;
-    let (id, guidance) = app.challenges().begin(who)?;
+    let (id, guidance) = app.challenges.begin(who)?;
     let seconds = TIME_MAX.as_secs();
     Ok((StatusCode::CREATED, Json(NewChallenge { id, seconds, steps: 3, guidance })))
 }
@@ -97,9 +97,9 @@ pub async fn show(
     Path(id): Path<String>,
     RawBody(frame): RawBody,
 ) -> Result<Response> {
-    let under_way = app.challenges().find(&id, &visit.session)?;
+    let under_way = app.challenges.find(&id, &visit.session)?;
     let who = under_way.who.clone();
-    let looked = app.face_engine().run_with_permit(place, move |faces| {
+    let looked = app.face_engine.run_with_permit(place, move |faces| {
         let mut challenge = under_way.try_lock()?;
         under_way.shown.store(true, Ordering::SeqCst);
         // Only the server's clock counts. It is read before the analysis, which takes time.
@@ -127,13 +127,13 @@ pub async fn show(
     match progress {
         Progress::Wait(guidance) => Ok(state("wait", Some(guidance.code()), None).into_response()),
         Progress::Failed(refusal) => {
-            app.challenges().end(&id)?;
+            app.challenges.end(&id)?;
             metrics::count_challenge(refusal.code());
             challenge_throttle::record_failed(&app, &who).await?;
             Ok(state("failed", None, Some(refusal.code())).into_response())
         }
         Progress::Passed => {
-            app.challenges().end(&id)?;
+            app.challenges.end(&id)?;
             metrics::count_challenge("passed");
             let template = template.ok_or_else(|| ApiError::internal("no template"))?;
             let token = passed(&app, &visit, template).await?;
@@ -147,12 +147,12 @@ pub async fn show(
 /// renewed, or else the session's own guest, whose template is stored. Errors: `Forbidden` if neither is
 /// possible because the session's guest has another face or the contact already has `FACES_MAX` faces.
 async fn find_registered(app: &App, visit: &GuestSession, template: Template) -> Result<String> {
-    let contact = guests::contact_hash(app.db(), &visit.guest).await?;
-    let known = guests::verified_with_contact(app.db(), &visit.event, &contact).await?;
+    let contact = guests::contact_hash(&app.db, &visit.guest).await?;
+    let known = guests::verified_with_contact(&app.db, &visit.event, &contact).await?;
     let known = known.iter().map(|id| Ok(id.parse()?));
     let known: Vec<GuestId> = known.collect::<Result<_>>()?;
     let (event, own): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
-    let accepted = app.face_engine().run(move |faces| {
+    let accepted = app.face_engine.run(move |faces| {
         let collection = &faces.open_collection(&event)?.collection;
         if let Some(same) = collection.guest_like(&template, &known) {
             collection.replace_template(&same, template)?;
@@ -167,7 +167,7 @@ async fn find_registered(app: &App, visit: &GuestSession, template: Template) ->
     if let Some(guest) = accepted.await? {
         return Ok(guest.to_string());
     }
-    app.alerts().record(Pattern::ManyFaces, &format!("contact:{contact}"), &visit.studio);
+    app.alerts.record(Pattern::ManyFaces, &format!("contact:{contact}"), &visit.studio);
     let detail = "This contact is in use with other faces; use a contact of your own.";
     Err(ApiError::new(ErrorKind::Forbidden, detail))
 }
@@ -181,7 +181,7 @@ async fn passed(
 ) -> Result<zeroize::Zeroizing<String>> {
     let guest = find_registered(app, visit, template).await?;
     let now = now_s();
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     if !guests::set_verified(&mut tx, &guest, now).await? {
         drop(tx);
         // The guest was erased during verification. A new guest's template is erased here; a known guest's

@@ -36,7 +36,7 @@ const ABANDONED_NETWORK: Quota = Quota { capacity: 1200, refill_s: 1 };
 
 /// Reads the subjects of a guest's session. `from` is the client's address.
 pub async fn subject_of(app: &App, visit: &GuestSession, from: IpAddr) -> Result<ChallengeSubject> {
-    let contact = guests::contact_hash(app.db(), &visit.guest).await?;
+    let contact = guests::contact_hash(&app.db, &visit.guest).await?;
     let contact = format!("{}:{contact}", visit.event);
     Ok(ChallengeSubject::new(&visit.session, &contact, from))
 }
@@ -63,12 +63,12 @@ fn left_quotas(who: &ChallengeSubject) -> [(String, Quota); 3] {
 pub async fn check_lockout(app: &App, who: &ChallengeSubject) -> Result<()> {
     let row = sqlx::query("SELECT failures, failed_unix_s FROM guest_sessions WHERE id = $1")
         .bind(&who.session)
-        .fetch_one(app.db().read())
+        .fetch_one(app.db.read())
         .await?;
     let (failures, last): (i64, i64) = (row.try_get("failures")?, row.try_get("failed_unix_s")?);
     let mut wait = if failures < FAILURES_MAX { 0 } else { last + LOCKED_S - now_s() };
     for (subject, budget) in failed_quotas(who).into_iter().chain(left_quotas(who)) {
-        wait = wait.max(budget.wait_s(app.db(), &subject).await?);
+        wait = wait.max(budget.wait_s(&app.db, &subject).await?);
     }
     if wait > 0 {
         let detail = "Too many attempts failed or were abandoned; wait before the next one.";
@@ -81,7 +81,7 @@ pub async fn check_lockout(app: &App, who: &ChallengeSubject) -> Result<()> {
 /// Records a failed challenge.
 pub async fn record_failed(app: &App, who: &ChallengeSubject) -> Result<()> {
     let now = now_s();
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     sqlx::query(
         "UPDATE guest_sessions SET failures = CASE WHEN failed_unix_s < $1 THEN 1 ELSE failures + 1 END, \
          failed_unix_s = $2 WHERE id = $3",
@@ -106,7 +106,7 @@ pub async fn record_abandoned(app: &App, all: &[ChallengeSubject]) -> Result<()>
     let mut subjects: Vec<_> = all.iter().flat_map(left_quotas).collect();
     // Rows are locked in one order, so that concurrent transactions do not deadlock.
     subjects.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     for (subject, budget) in subjects {
         budget.note(&mut tx, &subject).await?;
     }

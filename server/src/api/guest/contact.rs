@@ -34,7 +34,7 @@ impl Contact {
 
     /// Returns the contact's pseudonym (a keyed hash), by which contacts are compared and counted.
     pub fn hash(&self, app: &App) -> Result<String> {
-        Ok(app.vault().name("guest contact", self.0.as_bytes())?)
+        Ok(app.vault.name("guest contact", self.0.as_bytes())?)
     }
 }
 
@@ -68,7 +68,7 @@ pub fn seal(app: &App, id: &str, field: &str, text: &str) -> Result<String> {
 pub fn open(app: &App, id: &str, field: &str, sealed: &str) -> Result<Zeroizing<String>> {
     let bytes =
         hex::decode(sealed).map_err(|_| ApiError::internal("a sealed field is not hexadecimal"))?;
-    let plain = app.vault().open(&context(id, field), &bytes)?;
+    let plain = app.vault.open(&context(id, field), &bytes)?;
     let text = String::from_utf8(plain.to_vec()).map_err(ApiError::internal)?;
     Ok(Zeroizing::new(text))
 }

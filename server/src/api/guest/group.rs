@@ -40,7 +40,7 @@ pub struct GroupJoin {
 
 /// Returns the other members of a guest's group; empty if the guest is in no group.
 pub async fn others(app: &App, guest: &str) -> Result<Vec<String>> {
-    guests::others_of_group(app.db(), guest).await
+    guests::others_of_group(&app.db, guest).await
 }
 
 /// Creates a group, or a new code if the guest is in a group already.
@@ -51,7 +51,7 @@ pub async fn create(
     visit: GuestSession,
 ) -> Result<(StatusCode, Json<GroupCode>)> {
     let (code, expires) = (new_code()?, now_s() + CODE_S);
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let own = sqlx::query("SELECT group_id FROM guest_group_members WHERE guest_id = $1")
         .bind(&visit.guest)
         .fetch_optional(&mut *tx)
@@ -94,7 +94,7 @@ pub async fn join(
     Body(given): Body<GroupJoin>,
 ) -> Result<StatusCode> {
     let code = given.code.trim().to_uppercase();
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let group = sqlx::query(
         "SELECT id FROM guest_groups WHERE event_id = $1 AND code_hash = $2 AND expires_unix_s > $3",
     )
@@ -115,7 +115,7 @@ pub async fn join(
 #[utoipa::path(delete, path = "/guest/group",
     operation_id = "guest_group_leave", tag = "guest", responses((status = 204)))]
 pub async fn leave(State(app): State<App>, visit: GuestSession) -> Result<StatusCode> {
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     leave_group(&mut tx, &visit.guest).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

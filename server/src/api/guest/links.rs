@@ -61,8 +61,8 @@ pub async fn open(app: &App, token: &str) -> Result<Option<OpenGuestLink>> {
         events::WITH_STUDIO,
         events::open_at("$2")
     );
-    let query = sqlx::query(&text).bind(token_hash(token)).bind(now_s()).bind(app.node_id());
-    let row = query.fetch_optional(app.db().read()).await?;
+    let query = sqlx::query(&text).bind(token_hash(token)).bind(now_s()).bind(&app.node_id);
+    let row = query.fetch_optional(app.db.read()).await?;
     let read = |row: AnyRow| {
         Ok::<_, sqlx::Error>(OpenGuestLink {
             event: row.try_get("event_id")?,
@@ -116,7 +116,7 @@ pub async fn list(
         values: &[BoundValue::Text(grant.event()?)],
         order: BY_CREATION,
     };
-    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+    app.db.page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
 /// Creates a guest link. Its URL and QR code are returned only in this response.
@@ -129,7 +129,7 @@ pub async fn create(
     grant: Grant,
     Body(given): Body<NewGuestLink>,
 ) -> Result<(StatusCode, Json<GuestLink>)> {
-    let (event, now) = (events::find(app.db(), grant.event()?).await?, now_s());
+    let (event, now) = (events::find(&app.db, grant.event()?).await?, now_s());
     let expires = given.expires_unix_s.unwrap_or(event.ends_unix_s);
     if expires <= now || expires > event.ends_unix_s {
         return Err(ApiError::invalid(
@@ -137,7 +137,7 @@ pub async fn create(
         ));
     }
     let token = new_token("ppq_")?;
-    let url = app.mailer().address(&format!("/g/{}", token.as_str()));
+    let url = app.mailer.address(&format!("/g/{}", token.as_str()));
     let link = GuestLink {
         id: new_id()?,
         name: extract::optional_line("name", given.name)?,
@@ -146,7 +146,7 @@ pub async fn create(
         qr_svg: Some(qr_code::svg(&url)?),
         url: Some(url),
     };
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     sqlx::query(
         "INSERT INTO guest_links (id, event_id, token_hash, name, created_unix_s, expires_unix_s) \
          VALUES ($1, $2, $3, $4, $5, $6)",
@@ -176,7 +176,7 @@ pub async fn withdraw(
     if !is_id(&link) {
         return Err(ApiError::not_found());
     }
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let gone = sqlx::query("DELETE FROM guest_links WHERE id = $1 AND event_id = $2")
         .bind(&link)
         .bind(grant.event()?)

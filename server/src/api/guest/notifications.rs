@@ -86,7 +86,7 @@ pub async fn record_new_matches(app: &App, event: &str, sightings: &[NewMatch]) 
     if guests.is_empty() {
         return Ok(());
     }
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     for guest in &guests {
         sqlx::query("UPDATE guests SET has_new_photos = 1 WHERE id = $1 AND notify = 2")
             .bind(guest)
@@ -94,7 +94,7 @@ pub async fn record_new_matches(app: &App, event: &str, sightings: &[NewMatch]) 
             .await?;
     }
     tx.commit().await?;
-    guests.iter().for_each(|guest| app.guest_updates().publish(event, Some(guest)));
+    guests.iter().for_each(|guest| app.guest_updates.publish(event, Some(guest)));
     Ok(())
 }
 
@@ -111,8 +111,8 @@ pub async fn watch(
     State(app): State<App>,
     visit: GuestSession,
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
-    let watching = app.guest_updates().watch(&visit.session)?;
-    let news = app.guest_updates().subscribe();
+    let watching = app.guest_updates.watch(&visit.session)?;
+    let news = app.guest_updates.subscribe();
     let first = counted(&app, &visit).await?;
     let state = (app, visit, news, Some(first), first, watching);
     let told = stream::unfold(state, |(app, visit, mut news, first, last, watching)| async move {
@@ -140,7 +140,7 @@ async fn next(
         let told = tokio::select! {
             told = news.recv() => told,
             _ = asking.tick() => {
-                visit.check_open(app.db()).await?;
+                visit.check_open(&app.db).await?;
                 continue;
             }
         };
@@ -157,7 +157,7 @@ async fn next(
         }
         tokio::time::sleep(UPDATE_INTERVAL).await;
         // A stream ends with its session.
-        visit.check_open(app.db()).await?;
+        visit.check_open(&app.db).await?;
         let now = counted(app, visit).await?;
         if now != last {
             return Ok(now);
@@ -172,7 +172,7 @@ pub async fn run_notifications(app: App) {
     if let Err(failure) = notify_all(&app).await {
         tracing::error!(reason = failure.reason(), "marking guests for notification failed");
     }
-    let mut news = app.guest_updates().subscribe();
+    let mut news = app.guest_updates.subscribe();
     loop {
         if let Err(failure) = send_due(&app).await {
             tracing::error!(reason = failure.reason(), "guest notification run failed");
@@ -184,11 +184,11 @@ pub async fn run_notifications(app: App) {
 
 /// Marks all guests of this server who receive e-mails, so that the next run checks them.
 async fn notify_all(app: &App) -> Result<()> {
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     sqlx::query(
         "UPDATE guests SET has_new_photos = 1 WHERE notify = 2 AND event_id IN (SELECT id FROM events WHERE node_id = $1)",
     )
-    .bind(app.node_id())
+    .bind(&app.node_id)
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
@@ -199,10 +199,10 @@ async fn send_due(app: &App) -> Result<()> {
     let own = ClaimScope {
         condition: "event_id IN (SELECT id FROM events \
                     WHERE node_id = $3 AND deleting_unix_s IS NULL AND ends_unix_s > $1)",
-        value: app.node_id(),
+        value: &app.node_id,
     };
-    for guest in GUESTS.find_due(app.db(), "id", Some(own), BATCH_MAX).await? {
-        let Some(row) = GUESTS.claim_one(app.db(), &guest).await? else { continue };
+    for guest in GUESTS.find_due(&app.db, "id", Some(own), BATCH_MAX).await? {
+        let Some(row) = GUESTS.claim_one(&app.db, &guest).await? else { continue };
         if let Err(failure) = send_to(app, &row, &guest).await {
             // An event that does not open must not block the other guests.
             tracing::error!(guest, reason = failure.reason(), "guest notification failed");
@@ -215,7 +215,7 @@ async fn send_due(app: &App) -> Result<()> {
 /// Postpones a guest's e-mail after a failure: by an hour, or until the guest's next update if the engine has
 /// no template of the guest.
 async fn postpone(app: &App, guest: &str, why: ErrorKind) -> Result<()> {
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let due = GUESTS.retry_delay_s(1).map(|delay_s| now_s() + delay_s);
     release(&mut tx, guest, due, why != ErrorKind::NotFound).await?;
     tx.commit().await?;
@@ -235,36 +235,36 @@ async fn send_to(app: &App, row: &AnyRow, guest: &str) -> Result<()> {
          JOIN studios s ON s.id = e.studio_id WHERE e.id = $1",
     )
     .bind(&event)
-    .fetch_one(app.db().read())
+    .fetch_one(app.db.read())
     .await?;
     let found = found(app, &event, guest, &[]).await?;
     let (name, id): (_, GuestId) = (event.clone(), guest.parse()?);
     let told = app
-        .face_engine()
+        .face_engine
         .run(move |faces| Ok(faces.open_collection(&name)?.collection.guest(&id)?.notified));
     let told = told.await?;
     let mut new = found.contents;
     new.retain(|photo| !told.contains(photo));
     let contact = open(app, guest, "contact", &row.try_get::<String, _>("contact")?)?;
     let letter = mail::new_photos(
-        app.mailer(),
+        &app.mailer,
         &contact,
         Language::of_tag(&row.try_get::<String, _>("language")?),
         &names.try_get::<String, _>("event_name")?,
         &names.try_get::<String, _>("studio_name")?,
         new.len(),
     );
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     if !new.is_empty() {
-        mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(letter)).await?;
+        mail::enqueue(&app.mailer, &mut tx, &OutgoingMail::Letter(letter)).await?;
     }
     // Without an e-mail, the next new photo is announced at once.
     let wait_s = if new.is_empty() { 0 } else { MESSAGE_INTERVAL_S };
     release(&mut tx, guest, Some(now_s() + wait_s), false).await?;
     tx.commit().await?;
-    app.mailer().wake();
+    app.mailer.wake();
     // Photos are marked after the e-mail is enqueued: a crash in between repeats the e-mail, never loses it.
-    let telling = app.face_engine().run(move |faces| {
+    let telling = app.face_engine.run(move |faces| {
         Ok(faces.open_collection(&event)?.collection.mark_notified(&id, &new)?)
     });
     telling.await.map(drop)

@@ -99,7 +99,7 @@ pub async fn found(
     let others = others.iter().map(|other| other.parse());
     let others: Vec<GuestId> = others.collect::<picpick_engine::Result<_>>()?;
     let name = event.to_owned();
-    let matched = app.face_engine().run(move |faces| {
+    let matched = app.face_engine.run(move |faces| {
         let collection = &faces.open_collection(&name)?.collection;
         let mut photos = collection.photos_of_guest(&id)?;
         for other in &others {
@@ -157,7 +157,7 @@ async fn visible(
         };
         Ok((row.try_get::<String, _>("content_id")?.parse()?, photo))
     };
-    photos::rows_by_content(app.db(), event, &photos, &select).await?.iter().map(read).collect()
+    photos::rows_by_content(&app.db, event, &photos, &select).await?.iter().map(read).collect()
 }
 
 /// Lists the guest's photos, oldest upload first. No later e-mail announces photos that were listed.
@@ -184,7 +184,7 @@ pub async fn list(
 /// Records which photos a guest has been shown, so that no e-mail announces them.
 async fn mark_seen(app: &App, visit: &GuestSession, photos: Vec<PhotoId>) -> Result<()> {
     let (event, id): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
-    let told = app.face_engine().run(move |faces| {
+    let told = app.face_engine.run(move |faces| {
         Ok(faces.open_collection(&event)?.collection.mark_notified(&id, &photos)?)
     });
     told.await.map(drop)
@@ -196,10 +196,10 @@ async fn mark_seen(app: &App, visit: &GuestSession, photos: Vec<PhotoId>) -> Res
 /// - `NotFound` for every other photo.
 pub async fn own(app: &App, visit: &GuestSession, photo: &str) -> Result<VisitorPhoto> {
     // A missing photo takes the same path, as a photo unknown to the engine.
-    let content = photos::content_of(app.db(), &visit.event, photo).await?;
+    let content = photos::content_of(&app.db, &visit.event, photo).await?;
     let content = content.unwrap_or(PhotoId([0; 16]));
     let (event, id): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
-    let sees = app.face_engine().run(move |faces| {
+    let sees = app.face_engine.run(move |faces| {
         Ok(faces.open_collection(&event)?.collection.guest_sees(&id, &content)?)
     });
     if sees.await? {
@@ -219,7 +219,7 @@ pub async fn archive_entries(
     visit: &GuestSession,
     photo: &str,
 ) -> Result<Option<(String, Vec<u8>)>> {
-    visit.check_open(app.db()).await?;
+    visit.check_open(&app.db).await?;
     match own(app, visit, photo).await {
         Ok(shown) => shown.archive_entry(app).await,
         Err(failure) if failure.kind == ErrorKind::NotFound => Ok(None),
@@ -302,9 +302,9 @@ pub async fn face(
 /// # Errors
 /// - `NotFound` if the face or the photo does not exist.
 pub async fn crop_face(app: &App, event: String, photo: String, face: FaceId) -> Result<Vec<u8>> {
-    let _permit = app.photo_memory().acquire().await.map_err(ApiError::internal)?;
-    let blobs = app.photo_store().clone();
-    let cut = app.face_engine().run(move |faces| {
+    let _permit = app.photo_memory.acquire().await.map_err(ApiError::internal)?;
+    let blobs = app.photo_store.clone();
+    let cut = app.face_engine.run(move |faces| {
         let open = faces.open_collection(&event)?;
         let gallery = open.collection.gallery();
         let known = gallery.face(&face).copied().ok_or_else(ApiError::not_found)?;
@@ -357,10 +357,10 @@ pub async fn claim(
         FaceClaim::Clear => Claim::Clear,
     };
     let (event, id): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
-    let claimed = app.face_engine().run(move |faces| {
+    let claimed = app.face_engine.run(move |faces| {
         Ok(faces.open_collection(&event)?.collection.claim(&id, &face, claim)?)
     });
     claimed.await?;
-    app.guest_updates().publish(&visit.event, Some(&visit.guest));
+    app.guest_updates.publish(&visit.event, Some(&visit.guest));
     Ok(StatusCode::NO_CONTENT)
 }

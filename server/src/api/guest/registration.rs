@@ -117,7 +117,7 @@ pub async fn register(
         consent: &given.consent,
         consent_ends_unix_s: link.ends_unix_s,
     };
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let guest = insert_guest(&app, &mut tx, &newcomer).await?;
     let token = session::begin(&mut tx, &guest, false).await?;
     tx.commit().await?;
@@ -169,7 +169,7 @@ pub async fn enter(
     Encrypted(encrypted): Encrypted,
     Body(given): Body<EmailToken>,
 ) -> Result<Response> {
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let guest = email_tokens::consume(&mut tx, &given.token, TokenPurpose::Enter).await?;
     let token = session::begin(&mut tx, &guest, true).await?;
     tx.commit().await?;
@@ -185,7 +185,7 @@ pub async fn confirm_letters(
     State(app): State<App>,
     Body(given): Body<EmailToken>,
 ) -> Result<StatusCode> {
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let guest = email_tokens::consume(&mut tx, &given.token, TokenPurpose::Notify).await?;
     guests::confirm_notify(&mut tx, &guest).await?;
     tx.commit().await?;

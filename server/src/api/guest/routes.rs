@@ -27,7 +27,7 @@ use crate::http::extract::{BinarySchema, Body, Query};
 use crate::i18n::Language;
 use crate::infra::db::guests;
 use crate::infra::mail::{self, OutgoingMail};
-use crate::infra::zip_stream::{entry_path, permit, respond};
+use crate::infra::zip_stream::{entry_path, respond};
 
 /// A guest's status.
 #[derive(Serialize, ToSchema)]
@@ -72,7 +72,7 @@ pub struct ErasureReceipt {
 #[utoipa::path(get, path = "/guest",
     operation_id = "guest_account_show", tag = "guest", responses((status = 200, body = GuestView)))]
 pub async fn show(State(app): State<App>, visit: GuestSession) -> Result<Json<GuestView>> {
-    let own = guests::overview(app.db(), &visit.guest).await?;
+    let own = guests::overview(&app.db, &visit.guest).await?;
     let found = match visit.verified {
         true => found(&app, &visit.event, &visit.guest, &[]).await?,
         false => super::photos::GuestPhotoList::default(),
@@ -100,11 +100,11 @@ pub async fn sign_out(
     visit: GuestSession,
     Encrypted(encrypted): Encrypted,
 ) -> Result<Response> {
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     session::end(&mut tx, &visit.session).await?;
     tx.commit().await?;
     // Ends this session's update streams.
-    app.guest_updates().publish(&visit.event, Some(&visit.guest));
+    app.guest_updates.publish(&visit.event, Some(&visit.guest));
     let cookie = [(header::SET_COOKIE, session::cookie(None, encrypted))];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
@@ -120,7 +120,7 @@ pub async fn notify(
     visit: GuestSession,
     Body(given): Body<NotificationWish>,
 ) -> Result<Json<NotificationState>> {
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let (guest, event) = guests::lock_with_event(&mut tx, &visit.guest).await?;
     let before = guest.notify;
     let after = match (given.on, before) {
@@ -141,12 +141,12 @@ pub async fn notify(
         let language = Language::of_tag(&guest.language);
         email_tokens::count_message(&mut tx, &guest.contact_hash).await?;
         let ticket = email_tokens::issue(&mut tx, &visit.guest, TokenPurpose::Notify).await?;
-        let letter = mail::letters_wanted(app.mailer(), to, language, &event, &ticket);
-        mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(letter)).await?;
+        let letter = mail::letters_wanted(&app.mailer, to, language, &event, &ticket);
+        mail::enqueue(&app.mailer, &mut tx, &OutgoingMail::Letter(letter)).await?;
     }
     guests::set_notify(&mut tx, &visit.guest, after).await?;
     tx.commit().await?;
-    app.mailer().wake();
+    app.mailer.wake();
     Ok(Json(NotificationState { notifications: Notifications::of(after) }))
 }
 
@@ -159,7 +159,7 @@ pub async fn archive(
     visit: GuestSession,
     Query(wish): Query<GroupMember>,
 ) -> Result<Response> {
-    let permit = permit(&visit.session)?;
+    let permit = app.archives.permit(&visit.session)?;
     let others = match wish.together {
         true => super::group::others(&app, &visit.guest).await?,
         false => Vec::new(),

@@ -73,7 +73,7 @@ pub struct JobCommand {
     operation_id = "job_count", tag = "jobs", params(("event" = String, Path)),
     responses((status = 200, body = JobCounts)))]
 pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<JobCounts>> {
-    counts(app.db(), grant.event()?).await.map(Json)
+    counts(&app.db, grant.event()?).await.map(Json)
 }
 
 /// Lists the photos that could not be indexed, with the reasons.
@@ -94,7 +94,7 @@ pub async fn failed(
         })
     };
     let order = FailureOrder::Failure;
-    let page = jobs::failed(app.db(), grant.event()?, order, &paging).await?;
+    let page = jobs::failed(&app.db, grant.event()?, order, &paging).await?;
     page.try_map(view).map(Json)
 }
 
@@ -108,7 +108,7 @@ pub async fn control(
     Body(given): Body<JobCommand>,
 ) -> Result<Json<JobCounts>> {
     let event = grant.event()?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let action = match given.action {
         JobAction::Pause => {
             events::set_paused(&mut tx, event, true).await?;
@@ -129,9 +129,9 @@ pub async fn control(
     };
     record_by(&mut tx, &grant, action, event, "").await?;
     tx.commit().await?;
-    app.jobs().wake();
-    app.jobs().publish(event);
-    counts(app.db(), event).await.map(Json)
+    app.jobs.wake();
+    app.jobs.publish(event);
+    counts(&app.db, event).await.map(Json)
 }
 
 /// Streams the counts of `GET …/jobs` as server-sent events named `progress`: at once, after each change, and
@@ -144,8 +144,8 @@ pub async fn progress(
     grant: Grant,
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
     let event = grant.event()?.to_owned();
-    let (changes, shown) = (app.jobs().watch(), app.jobs().counts_cache(&event));
-    let first = shown.counts(counts(app.db(), &event)).await?;
+    let (changes, shown) = (app.jobs.watch(), app.jobs.counts_cache(&event));
+    let first = shown.counts(counts(&app.db, &event)).await?;
     let watch = CountsWatch { app, event, changes, shown };
     let told = stream::unfold(
         (watch, Some(first.clone()), first),
@@ -178,7 +178,7 @@ impl CountsWatch {
             let changed = wait_for(&mut self.changes, &self.event);
             let changed = tokio::time::timeout_at(deadline, changed).await;
             tokio::time::sleep(UPDATE_INTERVAL).await;
-            let now = self.shown.counts(counts(self.app.db(), &self.event)).await?;
+            let now = self.shown.counts(counts(&self.app.db, &self.event)).await?;
             if now != *last || changed.is_err() {
                 return Ok(now);
             }

@@ -33,14 +33,14 @@ const REFRESH_PHOTOS: usize = 2000;
 
 /// Runs jobs until `stop` is set. Finishes the current batch before it returns.
 pub async fn run_worker(app: App, stop: Arc<AtomicBool>) {
-    if let Err(failure) = release_leases(app.db(), app.node_id()).await {
+    if let Err(failure) = release_leases(&app.db, &app.node_id).await {
         log_failure(&failure);
     }
     let mut unsettled: HashMap<String, usize> = HashMap::new();
     while !stop.load(Ordering::SeqCst) {
         match batch(&app, &stop).await {
             Ok(Some((event, photos))) => {
-                app.jobs().publish(&event);
+                app.jobs.publish(&event);
                 let count = unsettled.entry(event.clone()).or_default();
                 *count += photos;
                 if *count >= REFRESH_PHOTOS {
@@ -51,11 +51,11 @@ pub async fn run_worker(app: App, stop: Arc<AtomicBool>) {
             Ok(None) => {
                 for (event, _) in unsettled.drain() {
                     form_people(&app, &event).await;
-                    app.jobs().publish(&event);
+                    app.jobs.publish(&event);
                     // Clustering can match guests to faces that did not match on their own.
-                    app.guest_updates().publish(&event, None);
+                    app.guest_updates.publish(&event, None);
                 }
-                let _ = tokio::time::timeout(POLL_INTERVAL, app.jobs().ready.notified()).await;
+                let _ = tokio::time::timeout(POLL_INTERVAL, app.jobs.ready.notified()).await;
             }
             Err(failure) => {
                 log_failure(&failure);
@@ -74,7 +74,7 @@ fn log_failure(failure: &ApiError) {
 async fn form_people(app: &App, event: &str) {
     let name = event.to_owned();
     let settled = app
-        .face_engine()
+        .face_engine
         .run(move |faces| Ok(faces.open_collection(&name)?.collection.refresh()?))
         .await;
     if let Err(failure) = settled {
@@ -85,17 +85,17 @@ async fn form_people(app: &App, event: &str) {
 /// Claims and runs one batch. Returns its event and the number of photos that were added, or `None` if no job
 /// is due.
 async fn batch(app: &App, stop: &Arc<AtomicBool>) -> Result<Option<(String, usize)>> {
-    let Some((event, jobs)) = claim_batch(app.db(), app.node_id()).await? else { return Ok(None) };
-    app.jobs().publish(&event);
+    let Some((event, jobs)) = claim_batch(&app.db, &app.node_id).await? else { return Ok(None) };
+    app.jobs.publish(&event);
     let work = IndexBatch {
-        blobs: app.photo_store().clone(),
+        blobs: app.photo_store.clone(),
         event: event.clone(),
-        index_jobs: app.settings().index_jobs,
+        index_jobs: app.settings.index_jobs,
         stop: Arc::clone(stop),
     };
     let (taken, name) = (jobs.clone(), event.clone());
     let of = event.clone();
-    let done = app.face_engine().run(move |faces| {
+    let done = app.face_engine.run(move |faces| {
         let outcomes = work.run(faces, taken);
         let met = faces.open_collection(&of).map(|event| event.collection.take_new_matches());
         Ok((outcomes, met.unwrap_or_default()))
@@ -112,9 +112,9 @@ async fn batch(app: &App, stop: &Arc<AtomicBool>) -> Result<Option<(String, usiz
             tracing::warn!(event = name, photo = job.photo, attempts = job.attempts, %reason, "indexing will be retried");
         }
     }
-    record_outcomes(app.db(), &outcomes).await?;
+    record_outcomes(&app.db, &outcomes).await?;
     record_new_matches(app, &event, &met).await?;
-    metrics::set_jobs_pending(pending(app.db()).await?);
+    metrics::set_jobs_pending(pending(&app.db).await?);
     Ok(Some((event, added)))
 }
 

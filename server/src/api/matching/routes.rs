@@ -189,7 +189,7 @@ pub async fn show(
     let wanted = wanted.threshold_offset.map(checked).transpose()?;
     let name = event.clone();
     let (now, found, wanted, preview) = app
-        .face_engine()
+        .face_engine
         .run_with_permit(place, move |faces| {
             let open = faces.open_collection(&name)?;
             let (now, found) = {
@@ -208,7 +208,7 @@ pub async fn show(
         })
         .await?;
     let photos: Vec<PhotoId> = preview.lost_matches.iter().map(|dropped| dropped.photo).collect();
-    let names = photos::ids_by_content(app.db(), &event, &photos).await?;
+    let names = photos::ids_by_content(&app.db, &event, &photos).await?;
     let (faces, threshold, formula, stricter) = now;
     let Calibration { pairs, photos, own, histogram } = found;
     let dropped =
@@ -255,12 +255,12 @@ pub async fn change(
     let stricter = checked(given.threshold_offset)?;
     let event = grant.event()?.to_owned();
     let name = event.clone();
-    app.face_engine()
+    app.face_engine
         .run(move |faces| {
             Ok(faces.open_collection(&name)?.collection.set_threshold_offset(stricter)?)
         })
         .await?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let detail = format!("threshold offset {:.2}", stricter.value());
     record_by(&mut tx, &grant, "matching_change", &event, &detail).await?;
     tx.commit().await?;

@@ -108,13 +108,13 @@ async fn apply(
     let event = grant.event()?.to_owned();
     let said = tokio::spawn(async move {
         let name = event.clone();
-        let outcome = app.face_engine().run(move |faces| {
+        let outcome = app.face_engine.run(move |faces| {
             let open = faces.open_collection(&name)?;
             Ok(open.collection.hold_erasures(|| work(&open.collection)).flatten())
         });
         match outcome.await? {
             Err(Error::SharedPhoto { photo }) => {
-                let known = photos::ids_by_content(app.db(), &event, &[photo.parse()?]).await?;
+                let known = photos::ids_by_content(&app.db, &event, &[photo.parse()?]).await?;
                 let which = known.values().next().map_or("A photo", String::as_str);
                 let detail = format!(
                     "Photo {which} shows two of these people together. If they are one person, set \
@@ -124,10 +124,10 @@ async fn apply(
             }
             outcome => outcome?,
         }
-        let mut tx = app.db().write().await?;
+        let mut tx = app.db.write().await?;
         record_by(&mut tx, &grant, action, &event, "").await?;
         tx.commit().await?;
-        app.guest_updates().publish(&event, None);
+        app.guest_updates.publish(&event, None);
         Ok::<_, ApiError>(StatusCode::NO_CONTENT)
     });
     said.await.map_err(ApiError::internal)?

@@ -111,7 +111,7 @@ pub async fn list(
     let name = event.clone();
     let also_hidden = which.hidden.unwrap_or_default();
     let (seen, hidden, faces, poor_faces) = app
-        .face_engine()
+        .face_engine
         .run(move |faces| {
             let open = faces.open_collection(&name)?;
             let gallery = open.collection.gallery();
@@ -132,7 +132,7 @@ pub async fn list(
         })
         .await?;
     let photos: Vec<PhotoId> = seen.iter().map(|person| person.photo).collect();
-    let names = photos::ids_by_content(app.db(), &event, &photos).await?;
+    let names = photos::ids_by_content(&app.db, &event, &photos).await?;
     let shown = |person: PersonSummary| {
         Some(PersonFound {
             faces: person.faces,
@@ -170,13 +170,13 @@ pub async fn show(
     let event = grant.event()?.to_owned();
     let name = event.clone();
     let person = app
-        .face_engine()
+        .face_engine
         .run(move |faces| Ok(faces.open_collection(&name)?.collection.person(&face)?))
         .await?;
     let faces = person.faces.len();
     let photos: HashSet<PhotoId> = person.faces.iter().map(|of| of.photo).collect();
     let photos: Vec<PhotoId> = photos.into_iter().collect();
-    let names = photos::ids_by_content(app.db(), &event, &photos).await?;
+    let names = photos::ids_by_content(&app.db, &event, &photos).await?;
     let shown = |of: picpick_engine::FaceOfPerson| {
         Some(PersonFace {
             face: of.face.to_string(),

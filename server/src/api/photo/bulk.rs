@@ -69,7 +69,7 @@ pub async fn change(
         true => None,
         false => Some(extract::line("folder", &given.folder, 1, 64)?),
     };
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     if let Some(folder) = &folder {
         check_in_event(&mut *tx, folder, grant.event()?).await?;
     }

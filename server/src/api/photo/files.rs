@@ -11,7 +11,7 @@ use crate::infra::db::photos;
 use crate::infra::photo_store::Rendition as BlobKind;
 
 async fn find(app: &App, grant: &Grant, photo: &str) -> Result<PhotoFile> {
-    photos::find(app.db(), grant.event()?, photo).await.map(PhotoFile::of)
+    photos::find(&app.db, grant.event()?, photo).await.map(PhotoFile::of)
 }
 
 /// Returns the original file, whole or a byte range.

@@ -128,9 +128,9 @@ pub async fn original(app: &App, file: PhotoFile, headers: &HeaderMap) -> Result
 
 async fn part(app: &App, file: &PhotoFile, from: u64, end: u64) -> Result<Vec<u8>> {
     let (blobs, event, id, bytes) =
-        (app.photo_store().clone(), file.event.clone(), file.id.clone(), file.bytes);
+        (app.photo_store.clone(), file.event.clone(), file.id.clone(), file.bytes);
     let to = end.min(from + READ_BYTES);
-    app.face_engine()
+    app.face_engine
         .run(move |faces| blobs.get_range(&faces.sealer(&event)?, &event, &id, bytes, from..to))
         .await
 }
@@ -219,9 +219,9 @@ pub async fn watermarked(
 /// Returns the JPEG for screens with the watermark `text`; makes and stores it if it does not exist.
 pub async fn watermarked_jpeg(app: &App, file: PhotoFile, text: &str) -> Result<Vec<u8>> {
     let hash = sha256(text.as_bytes());
-    let (blobs, event, id) = (app.photo_store().clone(), file.event.clone(), file.id.clone());
+    let (blobs, event, id) = (app.photo_store.clone(), file.event.clone(), file.id.clone());
     let there = app
-        .face_engine()
+        .face_engine
         .run(move |faces| blobs.get(&faces.sealer(&event)?, &event, &id, BlobKind::Marked))
         .await?;
     // A stored derivative with another text is replaced.
@@ -230,9 +230,9 @@ pub async fn watermarked_jpeg(app: &App, file: PhotoFile, text: &str) -> Result<
         return Ok(kept.split_off(MARK_BYTES));
     }
     let web = jpeg(app, file.clone(), BlobKind::Web).await?;
-    let (blobs, text) = (app.photo_store().clone(), text.to_owned());
-    let _permit = app.photo_memory().acquire().await.map_err(ApiError::internal)?;
-    app.face_engine()
+    let (blobs, text) = (app.photo_store.clone(), text.to_owned());
+    let _permit = app.photo_memory.acquire().await.map_err(ApiError::internal)?;
+    app.face_engine
         .run(move |faces| {
             let limits = DecodeLimits::default();
             let picture = Picture::decode(&web, &limits)?;
@@ -247,9 +247,9 @@ pub async fn watermarked_jpeg(app: &App, file: PhotoFile, text: &str) -> Result<
 
 /// Returns the original file.
 pub async fn whole(app: &App, file: &PhotoFile) -> Result<Vec<u8>> {
-    let (blobs, event, id) = (app.photo_store().clone(), file.event.clone(), file.id.clone());
+    let (blobs, event, id) = (app.photo_store.clone(), file.event.clone(), file.id.clone());
     let kept = app
-        .face_engine()
+        .face_engine
         .run(move |faces| blobs.get(&faces.sealer(&event)?, &event, &id, BlobKind::Original))
         .await?;
     kept.ok_or_else(ApiError::not_found)
@@ -278,9 +278,9 @@ fn not_modified(tag: &str) -> Result<Response> {
 
 /// Returns the JPEG for screens or for lists; makes and stores it if it does not exist.
 pub async fn jpeg(app: &App, file: PhotoFile, kind: BlobKind) -> Result<Vec<u8>> {
-    let (blobs, event, id) = (app.photo_store().clone(), file.event.clone(), file.id.clone());
+    let (blobs, event, id) = (app.photo_store.clone(), file.event.clone(), file.id.clone());
     let there = app
-        .face_engine()
+        .face_engine
         .run(move |faces| blobs.get(&faces.sealer(&event)?, &event, &id, kind))
         .await?;
     match there {
@@ -292,9 +292,9 @@ pub async fn jpeg(app: &App, file: PhotoFile, kind: BlobKind) -> Result<Vec<u8>>
 /// Makes and stores a derivative that does not exist: the photo is not indexed yet, or the worker failed to
 /// make it.
 async fn make(app: &App, file: PhotoFile, kind: BlobKind) -> Result<Vec<u8>> {
-    let _permit = app.photo_memory().acquire().await.map_err(ApiError::internal)?;
-    let blobs = app.photo_store().clone();
-    app.face_engine()
+    let _permit = app.photo_memory.acquire().await.map_err(ApiError::internal)?;
+    let blobs = app.photo_store.clone();
+    app.face_engine
         .run(move |faces| {
             let sealer = faces.sealer(&file.event)?;
             let bytes = blobs.get(&sealer, &file.event, &file.id, BlobKind::Original)?;

@@ -76,12 +76,12 @@ pub async fn list(
 ) -> Result<Json<Page<Photo>>> {
     let folder = extract::optional_line("folder", filter.folder)?;
     let place = PhotoPlace { folder: &folder, unfiled: filter.unfiled.unwrap_or_default() };
-    let page = photos::page(app.db(), grant.event()?, &place, &paging).await?;
+    let page = photos::page(&app.db, grant.event()?, &place, &paging).await?;
     page.try_map(|photo| Ok(view(photo))).map(Json)
 }
 
 async fn one(app: &App, grant: &Grant, photo: &str) -> Result<Photo> {
-    photos::find_indexed(app.db(), grant.event()?, photo).await.map(view)
+    photos::find_indexed(&app.db, grant.event()?, photo).await.map(view)
 }
 
 /// Returns the data of a photo; other requests return its files.
@@ -112,7 +112,7 @@ pub async fn change(
         Some(folder) if folder.is_empty() => None,
         Some(folder) => Some(extract::line("folder", &folder, 1, 64)?),
     };
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     if let Some(folder) = &folder {
         check_in_event(&mut *tx, folder, grant.event()?).await?;
     }

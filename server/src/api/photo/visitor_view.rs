@@ -26,7 +26,7 @@ pub async fn find_visible(app: &App, event: &str, photo: &str) -> Result<Visitor
         "SELECT p.*, {COLUMNS} FROM {TABLES} WHERE p.id = $1 AND p.event_id = $2 AND {}",
         visible()
     );
-    let row = sqlx::query(&text).bind(photo).bind(event).fetch_one(app.db().read()).await?;
+    let row = sqlx::query(&text).bind(photo).bind(event).fetch_one(app.db.read()).await?;
     let allowed = PhotoPermissions::of_row(&row)?;
     if !allowed.visible {
         return Err(ApiError::not_found());

@@ -147,7 +147,7 @@ pub async fn by_selfie(
     let (event, limit, least) = (grant.event()?.to_owned(), wish.limit()?, wish.similarity_min()?);
     let name = event.clone();
     let (answer, faces_seen, quality) = app
-        .face_engine()
+        .face_engine
         .run_with_permit(place, move |faces| {
             let open = faces.open_collection(&name)?;
             let nth = wish.face.and_then(|face| usize::try_from(face).ok());
@@ -174,7 +174,7 @@ pub async fn by_selfie(
             Ok((answer, faces_seen, quality))
         })
         .await?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     record_by(&mut tx, &grant, "search_selfie", &event, "").await?;
     tx.commit().await?;
     search(&app, &event, answer, faces_seen, quality, begun).await.map(Json)
@@ -196,7 +196,7 @@ pub async fn by_face(
     let face = extract::face("face", &given.face)?;
     let name = event.clone();
     let (answer, quality) = app
-        .face_engine()
+        .face_engine
         .run_with_permit(place, move |faces| {
             let open = faces.open_collection(&name)?;
             let template = open.collection.template_of(&face)?;
@@ -218,7 +218,7 @@ async fn search(
     begun: Instant,
 ) -> Result<SearchResult> {
     let photos: Vec<PhotoId> = answer.matches.iter().map(|found| found.photo).collect();
-    let names = photos::ids_by_content(app.db(), event, &photos).await?;
+    let names = photos::ids_by_content(&app.db, event, &photos).await?;
     let kind = |kind| match kind {
         MatchKind::Direct => "direct",
         MatchKind::Person => "person",
@@ -257,7 +257,7 @@ pub async fn compare(
 ) -> Result<Json<FaceComparison>> {
     let (a, b) = (extract::face("a", &given.a)?, extract::face("b", &given.b)?);
     let event = grant.event()?.to_owned();
-    app.face_engine()
+    app.face_engine
         .run_with_permit(place, move |faces| {
             let open = faces.open_collection(&event)?;
             let template = open.collection.template_of(&a)?;

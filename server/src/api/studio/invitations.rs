@@ -8,7 +8,6 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::members::may_grant;
-use crate::api::account::{hash_password, verify_password};
 use crate::api::event::check_in_studio;
 use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
@@ -89,7 +88,7 @@ pub async fn list(
         values: &[BoundValue::Text(&grant.studio), BoundValue::Number(now_s())],
         order: BY_CREATION,
     };
-    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+    app.db.page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
 /// Creates an invitation and sends its link by e-mail. The response holds the token of the link, so that the
@@ -104,7 +103,7 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<Invitation>)> {
     may_grant(&grant, given.role)?;
     let email = extract::email(&given.email)?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     if let Some(event) = &given.event {
         check_in_studio(&mut tx, event, &grant.studio).await?;
     }
@@ -126,10 +125,10 @@ pub async fn create(
     record_by(&mut tx, &grant, "invite", &id, given.role.as_str()).await?;
     let studio = studios::name(&mut tx, &grant.studio).await?;
     let role = given.role.as_str();
-    let letter = mail::invitation(app.mailer(), &email, &studio, role, &token);
-    mail::enqueue(app.mailer(), &mut tx, &OutgoingMail::Letter(letter)).await?;
+    let letter = mail::invitation(&app.mailer, &email, &studio, role, &token);
+    mail::enqueue(&app.mailer, &mut tx, &OutgoingMail::Letter(letter)).await?;
     tx.commit().await?;
-    app.mailer().wake();
+    app.mailer.wake();
     let (event, token) = (given.event, Some(token.to_string()));
     let expires_unix_s = now + VALID_S;
     let made = Invitation {
@@ -153,7 +152,7 @@ pub async fn withdraw(
     grant: Grant,
     Path((_, invitation)): Path<(String, String)>,
 ) -> Result<StatusCode> {
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let gone = sqlx::query(
         "DELETE FROM account_links WHERE id = $1 AND studio_id = $2 AND kind = 'invitation'",
     )
@@ -187,7 +186,7 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
     )
     .bind(token_hash(&given.token))
     .bind(now_s())
-    .fetch_optional(app.db().read())
+    .fetch_optional(app.db.read())
     .await?;
     let row = row.ok_or_else(gone)?;
     let invitation = read(&row)?;
@@ -197,7 +196,10 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
     // The link does not prove that the client owns an existing account; the password does.
     let hash = match &known {
         Some(_)
-            if verify_password(given.password.clone(), row.try_get("password_hash")?).await? =>
+            if app
+                .secret_hasher
+                .verify(given.password.clone(), row.try_get("password_hash")?)
+                .await? =>
         {
             None
         }
@@ -207,9 +209,9 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
                 "This address has an account; enter the password of that account.",
             ));
         }
-        None => Some(hash_password(given.password).await?),
+        None => Some(app.secret_hasher.hash(given.password).await?),
     };
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let taken = sqlx::query("DELETE FROM account_links WHERE id = $1")
         .bind(&invitation.id)
         .execute(&mut *tx)

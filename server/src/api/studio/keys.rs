@@ -73,7 +73,7 @@ pub async fn list(
         values: &[BoundValue::Text(&grant.studio)],
         order: BY_CREATION,
     };
-    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+    app.db.page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
 /// Creates an API key. Only this response holds the key. The caller must be a user, not an API key, and
@@ -97,7 +97,7 @@ pub async fn create(
     if given.expires_unix_s.is_some_and(|expires| expires <= now_s()) {
         return Err(ApiError::invalid("expires_unix_s: expected a time in the future."));
     }
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     if let Some(event) = &given.event {
         check_in_studio(&mut tx, event, &grant.studio).await?;
     }
@@ -139,7 +139,7 @@ pub async fn revoke(
     grant: Grant,
     Path((_, key)): Path<(String, String)>,
 ) -> Result<StatusCode> {
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let row = sqlx::query("SELECT role FROM api_keys WHERE id = $1 AND studio_id = $2")
         .bind(&key)
         .bind(&grant.studio)

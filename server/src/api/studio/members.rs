@@ -63,7 +63,7 @@ pub async fn list(
     grant: Grant,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Member>>> {
-    memberships::page(app.db(), &grant.studio, &paging).await?.try_map(view).map(Json)
+    memberships::page(&app.db, &grant.studio, &paging).await?.try_map(view).map(Json)
 }
 
 /// Changes the role of a member. Responds `conflict` if the studio would have no owner.
@@ -77,7 +77,7 @@ pub async fn change(
     Body(given): Body<NewRole>,
 ) -> Result<StatusCode> {
     may_grant(&grant, given.role)?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let before = lock_role(&mut tx, &grant, &member).await?;
     memberships::set_role(&mut tx, &member, given.role.as_str()).await?;
     check_owner_left(&mut tx, &grant.studio).await?;
@@ -96,7 +96,7 @@ pub async fn remove(
     grant: Grant,
     Path((_, member)): Path<(String, String)>,
 ) -> Result<StatusCode> {
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let role = lock_role(&mut tx, &grant, &member).await?;
     memberships::delete(&mut tx, &member).await?;
     check_owner_left(&mut tx, &grant.studio).await?;

@@ -48,7 +48,7 @@ fn view(studio: StudioRecord) -> Studio {
 #[utoipa::path(get, path = "/studios",
     operation_id = "studio_list", tag = "studios", responses((status = 200, body = Vec<Studio>)))]
 pub async fn list(State(app): State<App>, person: SignedIn) -> Result<Json<Vec<Studio>>> {
-    let studios = studios::of_user(app.db(), &person.user).await?;
+    let studios = studios::of_user(&app.db, &person.user).await?;
     Ok(Json(studios.into_iter().map(view).collect()))
 }
 
@@ -61,7 +61,7 @@ pub async fn create(
     Body(given): Body<StudioName>,
 ) -> Result<(StatusCode, Json<Studio>)> {
     let name = extract::name("name", &given.name)?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let id = new_studio(&mut tx, &person.user, &name).await?;
     let actor = format!("user:{}", person.user);
     audit_log::record(
@@ -74,7 +74,7 @@ pub async fn create(
 }
 
 async fn one(app: &App, id: &str) -> Result<Studio> {
-    studios::find(app.db(), id).await.map(view)
+    studios::find(&app.db, id).await.map(view)
 }
 
 /// Returns a studio.
@@ -95,7 +95,7 @@ pub async fn rename(
     Body(given): Body<StudioName>,
 ) -> Result<Json<Studio>> {
     let name = extract::name("name", &given.name)?;
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     studios::rename(&mut tx, &grant.studio, &name).await?;
     record_by(&mut tx, &grant, "studio_rename", &grant.studio, "").await?;
     tx.commit().await?;
@@ -123,5 +123,5 @@ pub async fn receipts(
         values: &[BoundValue::Text(&grant.studio)],
         order: BY_CREATION,
     };
-    app.db().page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
+    app.db.page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }

@@ -56,7 +56,7 @@ impl Upload {
     }
 
     pub fn staged(&self, app: &App) -> StagedUpload {
-        StagedUpload::of(&app.settings().data, &self.id, self.bytes)
+        StagedUpload::of(&app.settings.data, &self.id, self.bytes)
     }
 }
 
@@ -70,11 +70,11 @@ pub async fn complete(app: &App, upload: &Upload) -> Result<String> {
     if let Some(photo) = &upload.photo {
         return Ok(photo.clone());
     }
-    let _permit = app.photo_memory().acquire().await.map_err(ApiError::internal)?;
-    let (staged, blobs) = (upload.staged(app), app.photo_store().clone());
+    let _permit = app.photo_memory.acquire().await.map_err(ApiError::internal)?;
+    let (staged, blobs) = (upload.staged(app), app.photo_store.clone());
     let (event, id, announced) = (upload.event.clone(), upload.id.clone(), upload.sha256.clone());
     let checked = app
-        .face_engine()
+        .face_engine
         .run(move |faces| {
             let (sealed, plain) = staged.read(&faces.sealer(&event)?)?;
             let found = check(&plain, &announced)?;
@@ -93,9 +93,9 @@ pub async fn complete(app: &App, upload: &Upload) -> Result<String> {
         Err(failure) => return Err(failure),
     };
     let photo = insert_photo(app, upload, &found).await?;
-    let (staged, blobs) = (upload.staged(app), app.photo_store().clone());
+    let (staged, blobs) = (upload.staged(app), app.photo_store.clone());
     let (event, id, ours) = (upload.event.clone(), upload.id.clone(), photo == upload.id);
-    app.face_engine()
+    app.face_engine
         .run(move |_| {
             if !ours {
                 blobs.remove(&event, &id)?;
@@ -103,7 +103,7 @@ pub async fn complete(app: &App, upload: &Upload) -> Result<String> {
             staged.remove()
         })
         .await?;
-    app.jobs().wake();
+    app.jobs.wake();
     Ok(photo)
 }
 
@@ -138,7 +138,7 @@ async fn insert_photo(app: &App, upload: &Upload, found: &CheckedPhoto) -> Resul
         height: i64::from(found.height),
         created_unix_s: now_s(),
     };
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     let (photo, inserted) = photos::insert(&mut tx, &new).await?;
     if inserted {
         jobs::enqueue(&mut tx, jobs::INDEX, &upload.event, &upload.id).await?;
@@ -155,8 +155,8 @@ async fn insert_photo(app: &App, upload: &Upload, found: &CheckedPhoto) -> Resul
 /// Deletes an upload and its staged file.
 pub async fn discard(app: &App, upload: &Upload) -> Result<()> {
     let staged = upload.staged(app);
-    app.face_engine().run(move |_| staged.remove()).await?;
-    let mut tx = app.db().write().await?;
+    app.face_engine.run(move |_| staged.remove()).await?;
+    let mut tx = app.db.write().await?;
     sqlx::query("DELETE FROM uploads WHERE id = $1").bind(&upload.id).execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(())
@@ -166,7 +166,7 @@ pub async fn discard(app: &App, upload: &Upload) -> Result<()> {
 pub async fn discard_all(app: &App, event: &str) -> Result<()> {
     let rows = sqlx::query("SELECT * FROM uploads WHERE event_id = $1")
         .bind(event)
-        .fetch_all(app.db().read())
+        .fetch_all(app.db.read())
         .await?;
     for row in &rows {
         discard(app, &Upload::read(row)?).await?;
@@ -178,10 +178,10 @@ pub async fn discard_all(app: &App, event: &str) -> Result<()> {
 /// holds.
 pub async fn recover(app: &App) -> Result<()> {
     let text = format!("SELECT * FROM uploads WHERE event_id IN ({IDS_OF_NODE})");
-    let rows = sqlx::query(&text).bind(app.node_id()).fetch_all(app.db().read()).await?;
+    let rows = sqlx::query(&text).bind(&app.node_id).fetch_all(app.db.read()).await?;
     for row in &rows {
         let upload = Upload::read(row)?;
-        let Some(_held) = app.upload_locks().try_lock(&upload.id) else { continue };
+        let Some(_held) = app.upload_locks.try_lock(&upload.id) else { continue };
         let whole = upload.photo.is_none() && upload.staged(app).offset()? == upload.bytes;
         if upload.expires_unix_s <= now_s() {
             discard(app, &upload).await?;

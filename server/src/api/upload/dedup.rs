@@ -44,7 +44,7 @@ pub async fn find_existing(
     let mut existing = Vec::new();
     for hash in &asked.sha256 {
         let hash = extract::sha256(hash)?;
-        if photos::by_hash(app.db(), event, &hash).await?.is_some() {
+        if photos::by_hash(&app.db, event, &hash).await?.is_some() {
             existing.push(hash);
         }
     }

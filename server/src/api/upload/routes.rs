@@ -62,7 +62,7 @@ struct UploadHeaders {
 #[utoipa::path(options, path = "/events/{event}/uploads", operation_id = "upload_describe", tag = "uploads",
     params(("event" = String, Path)), responses((status = 204)))]
 pub async fn capabilities(State(app): State<App>) -> Response {
-    let most = app.settings().photo_bytes_max.to_string();
+    let most = app.settings.photo_bytes_max.to_string();
     let headers = [
         ("tus-resumable", VERSION),
         ("tus-version", VERSION),
@@ -134,16 +134,16 @@ fn announced(headers: &HeaderMap, bytes_max: u64) -> Result<UploadHeaders> {
 pub async fn create(State(app): State<App>, grant: Grant, headers: HeaderMap) -> Result<Response> {
     check_version(&headers)?;
     let event = grant.event()?;
-    let new = announced(&headers, app.settings().photo_bytes_max)?;
+    let new = announced(&headers, app.settings.photo_bytes_max)?;
     if !new.sha256.is_empty()
-        && let Some(photo) = photos::by_hash(app.db(), event, &new.sha256).await?
+        && let Some(photo) = photos::by_hash(&app.db, event, &new.sha256).await?
     {
         return Ok(
             (StatusCode::OK, [(RESUMABLE, VERSION)], Json(ExistingPhoto { photo })).into_response()
         );
     }
     if let Some(folder) = &new.folder {
-        check_in_event(app.db().read(), folder, event).await?;
+        check_in_event(app.db.read(), folder, event).await?;
     }
     let upload = match find_unfinished(&app, event, &new).await? {
         Some(upload) => move_to_folder(&app, upload, new.folder).await?,
@@ -178,7 +178,7 @@ async fn find_unfinished(app: &App, event: &str, new: &UploadHeaders) -> Result<
     .bind(&new.sha256)
     .bind(i64::try_from(new.bytes).unwrap_or(i64::MAX))
     .bind(now_s())
-    .fetch_optional(app.db().read())
+    .fetch_optional(app.db.read())
     .await?;
     row.as_ref().map(Upload::read).transpose()
 }
@@ -188,7 +188,7 @@ async fn move_to_folder(app: &App, upload: Upload, folder: Option<String>) -> Re
     if folder.is_none() || folder == upload.folder {
         return Ok(upload);
     }
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     sqlx::query("UPDATE uploads SET folder_id = $1 WHERE id = $2")
         .bind(&folder)
         .bind(&upload.id)
@@ -211,8 +211,8 @@ async fn insert_upload(app: &App, event: &str, new: UploadHeaders) -> Result<Upl
         expires_unix_s: now + EXPIRES_S,
     };
     let staged = upload.staged(app);
-    app.face_engine().run(move |_| staged.create()).await?;
-    let mut tx = app.db().write().await?;
+    app.face_engine.run(move |_| staged.create()).await?;
+    let mut tx = app.db.write().await?;
     sqlx::query(
         "INSERT INTO uploads (id, event_id, folder_id, name, sha256, bytes, created_unix_s, expires_unix_s) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -238,7 +238,7 @@ async fn find(app: &App, grant: &Grant, upload: &str) -> Result<Upload> {
     .bind(upload)
     .bind(grant.event()?)
     .bind(now_s())
-    .fetch_one(app.db().read())
+    .fetch_one(app.db.read())
     .await?;
     Upload::read(&row)
 }
@@ -298,7 +298,7 @@ pub async fn append(
         ));
     }
     let from = number(&headers, &OFFSET)?;
-    let _held = app.upload_locks().lock(&id).await?;
+    let _held = app.upload_locks.lock(&id).await?;
     let upload = find(&app, &grant, &id).await?;
     let there = offset_of(&app, &upload)?;
     if from != there {
@@ -357,7 +357,7 @@ async fn write(app: &App, upload: &Upload, offset: u64, waiting: &mut Vec<u8>) -
     let (staged, event) = (upload.staged(app), upload.event.clone());
     let plain = std::mem::take(waiting);
     let (after, plain) = app
-        .face_engine()
+        .face_engine
         .run(move |faces| Ok((staged.append(&faces.sealer(&event)?, offset, &plain)?, plain)))
         .await?;
     let written = usize::try_from(after - offset).unwrap_or(usize::MAX);
@@ -373,7 +373,7 @@ pub async fn terminate(
     grant: Grant,
     Path((_event, id)): Path<(String, String)>,
 ) -> Result<Response> {
-    let _held = app.upload_locks().lock(&id).await?;
+    let _held = app.upload_locks.lock(&id).await?;
     let upload = find(&app, &grant, &id).await?;
     discard(&app, &upload).await?;
     Ok((StatusCode::NO_CONTENT, [(RESUMABLE, VERSION)]).into_response())

@@ -82,7 +82,7 @@ impl Principal {
     /// or expired token, `CrossSite` for a change that another site's page has caused.
     pub async fn find(parts: &Parts, app: &App) -> Result<Option<Principal>> {
         if let Some(token) = bearer(&parts.headers)? {
-            return by_key(app.db(), token).await.map(Some);
+            return by_key(&app.db, token).await.map(Some);
         }
         USER_SESSIONS.find(parts, app).await
     }
@@ -124,7 +124,7 @@ pub fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// is accepted on unencrypted connections only, because a network attacker or a neighbouring host can plant
 /// one in a browser.
 pub fn token_of<'a>(parts: &'a Parts, app: &App, name: &str) -> Option<&'a str> {
-    let Encrypted(encrypted) = Encrypted::of_parts(parts, app.settings());
+    let Encrypted(encrypted) = Encrypted::of_parts(parts, &app.settings);
     cookie_of(&parts.headers, &full_name(name, encrypted))
 }
 

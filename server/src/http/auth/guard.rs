@@ -87,7 +87,7 @@ fn charge(app: &App, rule: Rule, parts: &Parts, caller: &Principal) -> Result<()
         Principal::Key { id, .. } => Subject::Key(id.clone()),
         Principal::Visitor { visit, .. } => Subject::Visitor(visit.clone()),
     };
-    app.rate_limiter().charge_subject(subject, request_class(rule, &parts.method))
+    app.rate_limiter.charge_subject(subject, request_class(rule, &parts.method))
 }
 
 /// Rejects a request for an event in another server's data folder. Errors: `Misdirected`.
@@ -98,7 +98,7 @@ fn check_node(app: &App, home: &str) -> Result<()> {
             "Send the request to the server that holds the event.",
         )
     };
-    if home == app.node_id() { Ok(()) } else { Err(elsewhere()) }
+    if home == app.node_id { Ok(()) } else { Err(elsewhere()) }
 }
 
 /// Returns the album session of a request if it satisfies `Rule::Album`.
@@ -165,13 +165,13 @@ async fn check(
         Rule::Event(action) => {
             let event =
                 param("event").filter(|event| is_id(event)).ok_or_else(ApiError::not_found)?;
-            let place = events::place(app.db(), event).await?.ok_or_else(ApiError::not_found)?;
+            let place = events::place(&app.db, event).await?.ok_or_else(ApiError::not_found)?;
             home = Some(place.node_id);
             (action, Some(place.studio), Some(event.to_owned()))
         }
     };
     let studio = studio.filter(|studio| is_id(studio)).ok_or_else(ApiError::not_found)?;
-    let grant = grant(app.db(), caller, studio, event).await?;
+    let grant = grant(&app.db, caller, studio, event).await?;
     // A role in one event of a studio suffices to read the studio itself.
     let anywhere = rule == Rule::Studio(Action::ReadStudio) && grant.only_events.is_some();
     if !anywhere && !grant.roles.iter().any(|role| role.may(action)) {

@@ -49,7 +49,7 @@ impl<T> SessionStore<T> {
     pub async fn find(&self, parts: &Parts, app: &App) -> Result<Option<T>> {
         let Some(token) = token_of(parts, app, self.cookie) else { return Ok(None) };
         check_same_site(parts)?;
-        let (db, now, hash) = (app.db(), now_s(), token_hash(token));
+        let (db, now, hash) = (&app.db, now_s(), token_hash(token));
         let row = match &self.idle {
             None => self.row(db, "s.token_hash = $1", &hash, &[now]).await?,
             Some(idle) => {

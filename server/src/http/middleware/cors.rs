@@ -19,7 +19,7 @@ const KEPT_S: HeaderValue = HeaderValue::from_static("600");
 /// responses, with cookies only if they are listed for cookies. Other origins get no CORS headers, so
 /// browsers block them.
 pub async fn cors(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let origins = &app.settings().protection.origins;
+    let origins = &app.settings.protection.origins;
     if origins.is_empty() {
         return next.run(request).await;
     }

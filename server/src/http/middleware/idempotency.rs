@@ -130,7 +130,7 @@ async fn claim_or_replay(app: &App, id: &str, asked: &str) -> Result<Option<Resp
         if look > 0 {
             tokio::time::sleep(POLL_INTERVAL).await;
         }
-        let Some((status, body)) = enter(app.db(), id, asked).await? else { return Ok(None) };
+        let Some((status, body)) = enter(&app.db, id, asked).await? else { return Ok(None) };
         // The handler's commit precedes the storing of its response, so a retry may observe `DONE` for a
         // moment.
         if status != BEGUN && status != DONE {
@@ -199,12 +199,12 @@ async fn run_once(app: App, id: String, request: Request, next: Next) -> Result<
     let answer = match tokio::time::timeout(TIME_MAX, work).await.map_err(late) {
         Ok(answer) => answer,
         Err(failure) => {
-            forget(app.db(), &id).await?;
+            forget(&app.db, &id).await?;
             return Err(failure);
         }
     };
     if !is_lasting(&answer) {
-        forget(app.db(), &id).await?;
+        forget(&app.db, &id).await?;
         return Ok(answer);
     }
     let (parts, body) = answer.into_parts();
@@ -216,7 +216,7 @@ async fn run_once(app: App, id: String, request: Request, next: Next) -> Result<
     let headers = STORED_HEADERS.iter().filter_map(header).collect();
     let kept = StoredResponse { headers, body: STANDARD.encode(&body) };
     let plain = zeroize::Zeroizing::new(serde_json::to_vec(&kept).map_err(ApiError::internal)?);
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     sqlx::query("UPDATE idempotency SET status = $1, body = $2 WHERE key_hash = $3")
         .bind(i64::from(parts.status.as_u16()))
         .bind(app.seal(&context(&id), &plain)?)
@@ -244,7 +244,7 @@ async fn forget(db: &Db, id: &str) -> Result<()> {
 
 fn replay(app: &App, id: &str, status: i64, sealed: &str) -> Result<Response> {
     let broken = || ApiError::internal("a stored idempotent response cannot be read");
-    let plain = app.vault().open(&context(id), &hex::decode(sealed).map_err(|_| broken())?)?;
+    let plain = app.vault.open(&context(id), &hex::decode(sealed).map_err(|_| broken())?)?;
     let kept: StoredResponse = serde_json::from_slice(&plain).map_err(|_| broken())?;
     let body = STANDARD.decode(&kept.body).map_err(|_| broken())?;
     let mut response = Response::new(Body::from(body));
@@ -266,7 +266,7 @@ fn context(id: &str) -> String {
 
 /// Deletes stored responses older than 24 hours.
 pub async fn delete_expired_responses(app: &App) -> Result<()> {
-    let mut tx = app.db().write().await?;
+    let mut tx = app.db.write().await?;
     sqlx::query("DELETE FROM idempotency WHERE created_unix_s <= $1")
         .bind(now_s() - RETENTION_S)
         .execute(&mut *tx)

@@ -40,7 +40,7 @@ pub fn security_headers() -> SetMultipleResponseHeadersLayer<Response> {
 
 /// Adds HSTS to responses on encrypted connections.
 pub async fn hsts(State(app): State<App>, request: Request, next: Next) -> Response {
-    let Encrypted(encrypted) = Encrypted::of_request(&request, app.settings());
+    let Encrypted(encrypted) = Encrypted::of_request(&request, &app.settings);
     let mut response = next.run(request).await;
     if encrypted {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, ENCRYPTED_ONLY);

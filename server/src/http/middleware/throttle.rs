@@ -23,8 +23,8 @@ pub async fn throttle(
     next: Next,
 ) -> Response {
     let class = request_class(rule, request.method());
-    let ClientAddress(address) = ClientAddress::of_request(&request, app.settings());
-    if let Err(failure) = app.rate_limiter().charge_address(address, class) {
+    let ClientAddress(address) = ClientAddress::of_request(&request, &app.settings);
+    if let Err(failure) = app.rate_limiter.charge_address(address, class) {
         return failure.into_response();
     }
     let known = CallerSlot::default();
@@ -34,7 +34,7 @@ pub async fn throttle(
         Err(failure) => failure.into_response(),
     };
     if let Some(kind) = response.extensions().get::<ErrorKind>() {
-        observe_response(app.alerts(), *kind, known.get(), address);
+        observe_response(&app.alerts, *kind, known.get(), address);
     }
     response
 }
@@ -47,7 +47,7 @@ async fn admitted(
 ) -> Result<Response> {
     let place = Slot::from(app.admission(class).enter().await?);
     request.extensions_mut().insert(place.clone());
-    match class.time_max(app.settings().protection.request_time_max) {
+    match class.time_max(app.settings.protection.request_time_max) {
         Some(limit) => {
             let late = |_| {
                 let seconds = limit.as_secs();

@@ -89,7 +89,7 @@ impl FromRequestParts<App> for GuestPageContext {
         let visit = match found {
             Err(failure) if failure.kind == ErrorKind::Unauthenticated => None,
             Err(failure) => return Err(fail(wanted, &failure, None)),
-            Ok(visit) => visit.filter(|visit| visit.home == app.node_id()),
+            Ok(visit) => visit.filter(|visit| visit.home == app.node_id),
         };
         Ok(Self { app: app.clone(), wanted, visit })
     }
@@ -207,7 +207,7 @@ async fn own(here: GuestPageContext) -> Response {
         let none =
             || ApiError::new(ErrorKind::Unauthenticated, "The request has no guest session.");
         let visit = here.visit.as_ref().ok_or_else(none)?;
-        let title = events::title(here.app.db(), &visit.event).await?;
+        let title = events::title(&here.app.db, &visit.event).await?;
         let about = photos::PhotosPage {
             event: &title.name,
             studio: &title.studio_name,

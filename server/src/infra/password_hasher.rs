@@ -1,0 +1,124 @@
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use crate::error::{ApiError, ErrorKind, Result};
+
+/// Limits the Argon2 computations that run at the same time: 4, with 19 MiB of memory each, so that sign-ins
+/// cannot exhaust memory.
+const RUNNING_MAX: usize = 4;
+/// Limits the Argon2 requests in progress, running and queued. Further requests get `Busy`.
+const PENDING_MAX: usize = 64;
+
+/// Least and greatest length of a password, in characters.
+const LENGTH_MIN: usize = 10;
+const LENGTH_MAX: usize = 200;
+
+/// Checks the length of a new password.
+///
+/// # Errors
+/// - `Invalid` if it is too short or too long.
+pub fn check_length(password: &str) -> Result<()> {
+    let count = password.chars().count();
+    if (LENGTH_MIN..=LENGTH_MAX).contains(&count) {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!(
+        "password: expected {LENGTH_MIN} to {LENGTH_MAX} characters, received {count}."
+    )))
+}
+
+/// The hasher of passwords and other secrets, shared by all requests, with its limits.
+pub struct SecretHasher {
+    running: Semaphore,
+    pending: Semaphore,
+}
+
+impl Default for SecretHasher {
+    fn default() -> Self {
+        Self { running: Semaphore::new(RUNNING_MAX), pending: Semaphore::new(PENDING_MAX) }
+    }
+}
+
+impl SecretHasher {
+    /// Hashes a new password and returns the hash as a PHC string.
+    ///
+    /// # Errors
+    /// - `Invalid` if the password is too short or too long.
+    /// - `Busy` if too many hashes are in progress.
+    pub async fn hash(&self, password: Zeroizing<String>) -> Result<String> {
+        check_length(&password)?;
+        self.hash_secret(password).await
+    }
+
+    /// Hashes a secret whose format the caller has checked. Uses Argon2id with the first parameters in OWASP's
+    /// Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane; about 30 ms per hash.
+    ///
+    /// # Errors
+    /// - `Busy` if too many hashes are in progress.
+    pub async fn hash_secret(&self, secret: Zeroizing<String>) -> Result<String> {
+        self.run(move || {
+            let hash = Argon2::default().hash_password(secret.as_bytes());
+            hash.map(|hash| hash.to_string()).map_err(ApiError::internal)
+        })
+        .await
+    }
+
+    /// Returns whether `password` matches `hash`. Returns `false` after the same time if `hash` is `None`, so
+    /// that the response time does not disclose whether an account exists.
+    ///
+    /// # Errors
+    /// - `Busy` if too many hashes are in progress.
+    pub async fn verify(&self, password: Zeroizing<String>, hash: Option<String>) -> Result<bool> {
+        /// A dummy hash whose password is unknown.
+        const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$\
+        9TPv/7lfWLwFUMpTcPxA3VJ4sWZjHcXGlGLzZXA0n0k";
+        self.run(move || {
+            let known = hash.is_some();
+            let text = hash.unwrap_or_else(|| DUMMY_HASH.to_owned());
+            let parsed = PasswordHash::new(&text).map_err(ApiError::internal)?;
+            Ok(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok() && known)
+        })
+        .await
+    }
+
+    /// Runs `work` on a blocking thread, within the two limits above.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let busy = || {
+            ApiError::new(
+                ErrorKind::Busy,
+                "Too many sign-ins are in progress; try again in 2 seconds.",
+            )
+            .retry_after(2)
+        };
+        let _waiting = self.pending.try_acquire().map_err(|_| busy())?;
+        let _permit = self.running.acquire().await.map_err(|_| busy())?;
+        tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> Zeroizing<String> {
+        Zeroizing::new(text.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_password_opens_with_itself_only() {
+        let hasher = SecretHasher::default();
+        let hash_of = hasher.hash(secret("correct horse")).await.unwrap();
+        assert!(hash_of.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash_of}");
+        assert!(hasher.verify(secret("correct horse"), Some(hash_of.clone())).await.unwrap());
+        assert!(!hasher.verify(secret("correct Horse"), Some(hash_of)).await.unwrap());
+        assert!(!hasher.verify(secret("correct horse"), None).await.unwrap());
+        assert!(hasher.hash(secret("too short")).await.is_err());
+        assert!(hasher.hash(secret(&"x".repeat(201))).await.is_err());
+    }
+}

@@ -3,7 +3,7 @@
 //!
 //! Each step is idempotent. [`resume_removals`] resumes an interrupted removal.
 
-use super::receipts::{keep_receipt, receipt_text};
+use super::receipts::{keep_receipt, receipt_text, stored_receipt};
 use crate::api::upload::discard_all;
 use crate::app::App;
 use crate::error::Result;
@@ -12,7 +12,7 @@ use crate::infra::clock::now_s;
 use crate::infra::db::events::{self, OwnedEvent};
 
 /// Removes `event`, to which access is denied already, and returns its erasure receipt as text. The text is empty
-/// if an earlier, interrupted removal has purged the faces and stored the receipt.
+/// if a crash came between the purge and the storing of the receipt; the data folder then holds it.
 pub async fn erase_event(app: &App, studio: &str, event: &str) -> Result<String> {
     let name = event.to_owned();
     let receipt = app.face_engine.run(move |faces| faces.purge(&name)).await?;
@@ -31,7 +31,11 @@ pub async fn erase_event(app: &App, studio: &str, event: &str) -> Result<String>
         AuditEvent { studio, actor: "system", action: "event_purged", target: event, detail: "" };
     audit_log::record(&mut tx, deed).await?;
     tx.commit().await?;
-    Ok(receipt.unwrap_or_default())
+    match receipt {
+        Some(receipt) => Ok(receipt),
+        // The retention job, or an earlier removal that was interrupted, has purged the faces.
+        None => Ok(stored_receipt(&app.db, event).await?.unwrap_or_default()),
+    }
 }
 
 /// Resumes interrupted removals, and starts the removal of events whose end date has passed.

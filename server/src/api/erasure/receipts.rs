@@ -1,8 +1,9 @@
 use picpick_engine::receipts::Receipt;
+use sqlx::Row as _;
 
 use crate::error::{ApiError, Result};
 use crate::infra::clock::now_s;
-use crate::infra::db::Tx;
+use crate::infra::db::{Db, Tx};
 use crate::infra::ids::new_id;
 
 /// A guest to erase.
@@ -32,4 +33,15 @@ pub async fn keep_receipt(tx: &mut Tx, studio: &str, event: &str, receipt: &str)
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// Returns the newest receipt of an erasure in `event`, if there is one.
+pub async fn stored_receipt(db: &Db, event: &str) -> Result<Option<String>> {
+    let row = sqlx::query(
+        "SELECT receipt FROM receipts WHERE event_id = $1 ORDER BY created_unix_s DESC LIMIT 1",
+    )
+    .bind(event)
+    .fetch_optional(db.read())
+    .await?;
+    Ok(row.map(|row| row.try_get("receipt")).transpose()?)
 }

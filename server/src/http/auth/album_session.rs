@@ -28,7 +28,7 @@ const ALBUM_SESSIONS: SessionStore<AlbumSession> = SessionStore {
             event: row.try_get("event_id")?,
             studio: row.try_get("studio_id")?,
             visitor: row.try_get("visitor_id")?,
-            home: row.try_get("node_id")?,
+            node_id: row.try_get("node_id")?,
         })
     },
 };
@@ -45,7 +45,7 @@ pub struct AlbumSession {
     /// The named visitor, once the second PIN was entered.
     pub visitor: Option<String>,
     /// The id of the data folder whose keys seal the event's photos.
-    pub home: String,
+    pub node_id: String,
 }
 
 impl AlbumSession {

@@ -91,14 +91,14 @@ fn charge(app: &App, rule: Rule, parts: &Parts, caller: &Principal) -> Result<()
 }
 
 /// Rejects a request for an event in another server's data folder. Errors: `Misdirected`.
-fn check_node(app: &App, home: &str) -> Result<()> {
+fn check_node(app: &App, node_id: &str) -> Result<()> {
     let elsewhere = || {
         ApiError::new(
             ErrorKind::Misdirected,
             "Send the request to the server that holds the event.",
         )
     };
-    if home == app.node_id { Ok(()) } else { Err(elsewhere()) }
+    if node_id == app.node_id { Ok(()) } else { Err(elsewhere()) }
 }
 
 /// Returns the album session of a request if it satisfies `Rule::Album`.
@@ -119,7 +119,7 @@ async fn visit(
     if right == AlbumPermission::Annotate {
         visit.visitor()?;
     }
-    check_node(app, &visit.home)?;
+    check_node(app, &visit.node_id)?;
     Ok(visit)
 }
 
@@ -136,7 +136,7 @@ async fn guest(app: &App, rule: Rule, stage: GuestStage, parts: &Parts) -> Resul
     if stage == GuestStage::Verified && !visit.verified {
         return Err(ApiError::new(ErrorKind::Forbidden, "Verify your face first."));
     }
-    check_node(app, &visit.home)?;
+    check_node(app, &visit.node_id)?;
     Ok(visit)
 }
 
@@ -148,7 +148,7 @@ async fn check(
     parts: &mut Parts,
 ) -> Result<()> {
     let param = |name: &str| params.iter().find(|(key, _)| *key == name).map(|(_, value)| value);
-    let mut home = None;
+    let mut node_id = None;
     let (action, studio, event) = match rule {
         Rule::Open | Rule::Album(_) | Rule::Guest(_) => return Ok(()),
         Rule::SignedIn => {
@@ -166,7 +166,7 @@ async fn check(
             let event =
                 param("event").filter(|event| is_id(event)).ok_or_else(ApiError::not_found)?;
             let place = events::place(&app.db, event).await?.ok_or_else(ApiError::not_found)?;
-            home = Some(place.node_id);
+            node_id = Some(place.node_id);
             (action, Some(place.studio), Some(event.to_owned()))
         }
     };
@@ -177,8 +177,8 @@ async fn check(
     if !anywhere && !grant.roles.iter().any(|role| role.may(action)) {
         return Err(ApiError::new(ErrorKind::Forbidden, "Your role does not include this action."));
     }
-    if let Some(home) = home {
-        check_node(app, &home)?;
+    if let Some(node_id) = node_id {
+        check_node(app, &node_id)?;
     }
     parts.extensions.insert(grant);
     Ok(())

@@ -27,7 +27,7 @@ const GUEST_SESSIONS: SessionStore<GuestSession> = SessionStore {
             event: row.try_get("event_id")?,
             studio: row.try_get("studio_id")?,
             verified: row.try_get::<i64, _>("verified")? != 0,
-            home: row.try_get("node_id")?,
+            node_id: row.try_get("node_id")?,
         })
     },
 };
@@ -45,7 +45,7 @@ pub struct GuestSession {
     /// Whether the guest has passed face verification in this session, or entered it by the studio's link.
     pub verified: bool,
     /// The id of the data folder whose keys seal the event's photos.
-    pub home: String,
+    pub node_id: String,
 }
 
 impl GuestSession {

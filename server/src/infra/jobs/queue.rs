@@ -69,11 +69,11 @@ pub struct JobCounts {
 
 /// Claims a batch of jobs of one event: the event whose job has been due longest, among those of the data
 /// directory `node_id`. Returns the event's id and the jobs, or `None` if no job is due.
-pub async fn claim_batch(db: &Db, home: &str) -> Result<Option<(String, Vec<Job>)>> {
+pub async fn claim_batch(db: &Db, node_id: &str) -> Result<Option<(String, Vec<Job>)>> {
     let own = ClaimScope {
         condition: "event_id IN (SELECT id FROM events \
                     WHERE node_id = $3 AND deleting_unix_s IS NULL AND paused = 0)",
-        value: home,
+        value: node_id,
     };
     let Some(event) = JOBS.find_due(db, "event_id", Some(own), 1).await?.pop() else {
         return Ok(None);
@@ -123,13 +123,13 @@ pub async fn record_outcomes(db: &Db, outcomes: &[(Job, JobOutcome)]) -> Result<
 
 /// Releases all leases of the data directory `node_id`, at the start of its worker. They are from an earlier
 /// process, since a data directory has only one worker.
-pub async fn release_leases(db: &Db, home: &str) -> Result<()> {
+pub async fn release_leases(db: &Db, node_id: &str) -> Result<()> {
     let mut tx = db.write().await?;
     sqlx::query(
         "UPDATE jobs SET state = 'ready', lease_unix_s = 0 WHERE state = 'running' \
          AND event_id IN (SELECT id FROM events WHERE node_id = $1)",
     )
-    .bind(home)
+    .bind(node_id)
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;

@@ -30,7 +30,7 @@ pub struct LockoutPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct AttemptState {
     /// When all of them have expired, seconds since the Unix epoch.
-    whole_s: i64,
+    tat_s: i64,
     /// When the last one was made, seconds since the Unix epoch.
     last_s: i64,
 }
@@ -57,7 +57,7 @@ impl LockoutPolicy {
         .fetch_one(&mut **tx)
         .await?;
         let before = AttemptState {
-            whole_s: row.try_get("tat_unix_s")?,
+            tat_s: row.try_get("tat_unix_s")?,
             last_s: row.try_get("last_attempt_unix_s")?,
         };
         let ready = self.ready(before);
@@ -70,7 +70,7 @@ impl LockoutPolicy {
         sqlx::query(
             "UPDATE pin_attempts SET tat_unix_s = $1, last_attempt_unix_s = $2 WHERE subject = $3",
         )
-        .bind(after.whole_s)
+        .bind(after.tat_s)
         .bind(after.last_s)
         .bind(subject)
         .execute(&mut **tx)
@@ -81,16 +81,16 @@ impl LockoutPolicy {
     /// Returns the state before and after an attempt at `now`. Failures beyond the number that reaches the
     /// maximum delay are not counted: they would not lengthen the delay, but would expire later.
     fn one_more(self, before: AttemptState, now: i64) -> (AttemptState, AttemptState) {
-        let before = AttemptState { whole_s: before.whole_s.max(now), ..before };
+        let before = AttemptState { tat_s: before.tat_s.max(now), ..before };
         let most = now + self.decay_s * self.most();
-        let whole_s = (before.whole_s + self.decay_s).min(most.max(before.whole_s));
-        (before, AttemptState { whole_s, last_s: now })
+        let tat_s = (before.tat_s + self.decay_s).min(most.max(before.tat_s));
+        (before, AttemptState { tat_s, last_s: now })
     }
 
     /// Returns when the next attempt is allowed, seconds since the Unix epoch. Failures that expire during a
     /// delay do not shorten it.
     fn ready(self, wrong: AttemptState) -> i64 {
-        let owed_s = (wrong.whole_s - wrong.last_s).max(0);
+        let owed_s = (wrong.tat_s - wrong.last_s).max(0);
         let failures = (owed_s + self.decay_s - 1) / self.decay_s;
         wrong.last_s + self.wait(failures)
     }
@@ -116,9 +116,9 @@ pub async fn refund(tx: &mut Tx, counted: RecordedAttempt) -> Result<()> {
         "UPDATE pin_attempts SET tat_unix_s = tat_unix_s - $1, last_attempt_unix_s = CASE \
          WHEN last_attempt_unix_s = $2 AND tat_unix_s = $3 THEN $4 ELSE last_attempt_unix_s END WHERE subject = $5",
     )
-    .bind(after.whole_s - before.whole_s)
+    .bind(after.tat_s - before.tat_s)
     .bind(after.last_s)
-    .bind(after.whole_s)
+    .bind(after.tat_s)
     .bind(before.last_s)
     .bind(subject)
     .execute(&mut **tx)
@@ -146,7 +146,7 @@ mod tests {
 
     /// Returns the state after `tries` failed attempts, each as early as allowed.
     fn tried(tries: usize) -> AttemptState {
-        (0..tries).fold(AttemptState { whole_s: 0, last_s: 0 }, |wrong, _| {
+        (0..tries).fold(AttemptState { tat_s: 0, last_s: 0 }, |wrong, _| {
             PATIENCE.one_more(wrong, PATIENCE.ready(wrong).max(NOW)).1
         })
     }
@@ -177,7 +177,7 @@ mod tests {
         // Expiry shortens no delay, and long guessing expires as quickly as short guessing.
         let guessed = tried(500);
         assert_eq!(PATIENCE.ready(guessed) - guessed.last_s, 60);
-        assert!(guessed.whole_s - guessed.last_s <= 700);
+        assert!(guessed.tat_s - guessed.last_s <= 700);
     }
 
     #[test]

@@ -94,8 +94,8 @@ impl RateLimiter {
     fn charge(&self, subject: Subject, class: RequestClass, now_us: i64) -> Result<()> {
         let (rate, whose) = (self.rate(&subject), subject.kind());
         let mut shard = self.shard(&subject);
-        let whole_us = shard.get(&subject).copied().unwrap_or(0);
-        match rate.take(whole_us, now_us, class.units()) {
+        let tat_us = shard.get(&subject).copied().unwrap_or(0);
+        match rate.take(tat_us, now_us, class.units()) {
             Ok(after_us) => {
                 shard.insert(subject, after_us);
                 if shard.len() > SHARD_MAX {
@@ -137,22 +137,22 @@ impl RateLimiter {
         let mut found = Vec::new();
         for shard in &self.shards {
             let mut shard = shard.lock();
-            shard.retain(|_, whole_us| *whole_us > now_us);
-            let worn = shard.iter().filter(|(subject, whole_us)| {
+            shard.retain(|_, tat_us| *tat_us > now_us);
+            let worn = shard.iter().filter(|(subject, tat_us)| {
                 let rate = self.rate(subject);
-                rate.is_significant(**whole_us, now_us)
+                rate.is_significant(**tat_us, now_us)
             });
-            found.extend(worn.map(|(subject, whole_us)| (subject.clone(), *whole_us)));
+            found.extend(worn.map(|(subject, tat_us)| (subject.clone(), *tat_us)));
         }
         found
     }
 
     /// Adopts the theoretical arrival time counted by another server, or by this one before a restart, if it
     /// is later.
-    fn merge(&self, subject: Subject, whole_us: i64) {
+    fn merge(&self, subject: Subject, tat_us: i64) {
         let mut shard = self.shard(&subject);
         let own = shard.entry(subject).or_insert(0);
-        *own = whole_us.max(*own);
+        *own = tat_us.max(*own);
     }
 }
 
@@ -160,13 +160,13 @@ impl RateLimiter {
 /// capacity remains in use, removes the half with the least use, so that a heavy user cannot reset its
 /// allowance by flooding the map with addresses.
 fn forget(shard: &mut HashMap<Subject, i64>, now_us: i64) {
-    shard.retain(|_, whole_us| *whole_us > now_us);
+    shard.retain(|_, tat_us| *tat_us > now_us);
     if shard.len() > SHARD_MAX / 2 {
         let mut times: Vec<i64> = shard.values().copied().collect();
         let half = times.len() / 2;
         let (_, median, _) = times.select_nth_unstable(half);
         let median = *median;
-        shard.retain(|_, whole_us| *whole_us > median);
+        shard.retain(|_, tat_us| *tat_us > median);
     }
 }
 

@@ -22,15 +22,15 @@ pub async fn sync(db: &Db, limits: &RateLimiter) -> Result<()> {
     let rows =
         sqlx::query("SELECT subject, tat_unix_us FROM rate_limits").fetch_all(db.read()).await?;
     for row in &rows {
-        let (subject, whole_us): (String, i64) =
+        let (subject, tat_us): (String, i64) =
             (row.try_get("subject")?, row.try_get("tat_unix_us")?);
         match Subject::parse(&subject) {
-            Some(subject) if whole_us > now_us => limits.merge(subject, whole_us),
+            Some(subject) if tat_us > now_us => limits.merge(subject, tat_us),
             _ => {}
         }
     }
     let mut worn = limits.worn(now_us);
-    worn.sort_by_key(|(_, whole_us)| std::cmp::Reverse(*whole_us));
+    worn.sort_by_key(|(_, tat_us)| std::cmp::Reverse(*tat_us));
     worn.truncate(ROWS_MAX);
     // The same order on all servers, so that two servers that write the same rows do not deadlock.
     worn.sort_by_cached_key(|(subject, _)| subject.to_string());
@@ -43,14 +43,14 @@ pub async fn sync(db: &Db, limits: &RateLimiter) -> Result<()> {
         .bind(now_us)
         .execute(&mut *tx)
         .await?;
-    for (subject, whole_us) in worn {
+    for (subject, tat_us) in worn {
         sqlx::query(
             "INSERT INTO rate_limits (subject, tat_unix_us) VALUES ($1, $2) \
              ON CONFLICT (subject) DO UPDATE SET tat_unix_us = $2 \
              WHERE rate_limits.tat_unix_us < $2",
         )
         .bind(subject.to_string())
-        .bind(whole_us)
+        .bind(tat_us)
         .execute(&mut *tx)
         .await?;
     }

@@ -89,7 +89,7 @@ impl FromRequestParts<App> for GuestPageContext {
         let visit = match found {
             Err(failure) if failure.kind == ErrorKind::Unauthenticated => None,
             Err(failure) => return Err(fail(wanted, &failure, None)),
-            Ok(visit) => visit.filter(|visit| visit.home == app.node_id),
+            Ok(visit) => visit.filter(|visit| visit.node_id == app.node_id),
         };
         Ok(Self { app: app.clone(), wanted, visit })
     }

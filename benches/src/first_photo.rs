@@ -85,7 +85,7 @@ fn fill(service: &Service, event: &str, faces_min: usize) -> Result<(usize, f64)
     let pack = Pack::builtin(Pack::DEFAULT)?;
     let collection = Collection::open(&data, event, &pack)?;
     let mut number = 0;
-    while collection.gallery().face_count() < faces_min {
+    while collection.read_gallery(|gallery| gallery.face_count()) < faces_min {
         let numbers = number..number + PHOTOS_PER_COMMIT;
         collection.put(numbers.map(|number| synthetic::photo(number, pack.id())).collect())?;
         number += PHOTOS_PER_COMMIT;
@@ -93,7 +93,7 @@ fn fill(service: &Service, event: &str, faces_min: usize) -> Result<(usize, f64)
     let begun = Instant::now();
     collection.refresh()?;
     let settled_s = begun.elapsed().as_secs_f64();
-    let faces = collection.gallery().face_count();
+    let faces = collection.read_gallery(|gallery| gallery.face_count());
     Ok((faces, settled_s))
 }
 

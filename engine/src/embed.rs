@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
 
 use crate::align::CROP_SIDE_PX;
 use crate::detect::planes;
@@ -116,7 +118,7 @@ impl Embedder {
             EmbedderMode::Checking { fast, exact, cosines } => {
                 let expected = self.run(exact, crops)?;
                 let received = self.run(fast, crops)?;
-                let mut seen = cosines.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut seen = cosines.lock();
                 seen.extend(expected.iter().zip(&received).map(|(a, b)| cosine(a, b)));
                 if seen.len() >= CHECK_FACES {
                     self.decide(&seen, fast, exact);
@@ -135,8 +137,7 @@ impl Embedder {
         // If the result cannot be stored, the next process repeats the check.
         let _ = self.store_check(&verdict);
         let model = if passed { fast } else { exact };
-        *self.mode.write().unwrap_or_else(PoisonError::into_inner) =
-            Arc::new(EmbedderMode::Decided(model.clone()));
+        *self.mode.write() = Arc::new(EmbedderMode::Decided(model.clone()));
     }
 
     fn store_check(&self, verdict: &Bf16Check) -> Result<()> {
@@ -159,7 +160,7 @@ impl Embedder {
     }
 
     fn mode(&self) -> Arc<EmbedderMode> {
-        self.mode.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.mode.read().clone()
     }
 
     fn run(&self, model: &Model, crops: &[Picture]) -> Result<Vec<Vec<f32>>> {

@@ -102,7 +102,7 @@ fn described(collection: &Collection, probes: &Value) -> Value {
             })
         })
         .collect();
-    let gallery = collection.gallery();
+    collection.read_gallery(|gallery| {
     let mut photos: Vec<Value> = gallery
         .photos()
         .into_iter()
@@ -132,6 +132,7 @@ fn described(collection: &Collection, probes: &Value) -> Value {
         "threshold_offset": gallery.threshold_offset().value(),
         "searches": searches,
         "guests": guests,
+    })
     })
 }
 
@@ -244,7 +245,10 @@ fn corrections_erasures_and_guests_from_before_the_redesign_hold_for_new_photos(
     };
     let erased = put(b"no photo 3", "party/03.jpg");
     let new = put(b"a new photo", "party/99.jpg");
-    assert!(collection.gallery().face(&erased).is_none(), "an erased face stays erased");
+    assert!(
+        collection.read_gallery(|gallery| gallery.face(&erased).is_none()),
+        "an erased face stays erased"
+    );
     let told = collection.take_new_matches();
     assert_eq!(told.len(), 1, "the guest with this face learns of the new photo alone");
     assert_eq!(told[0].photo, PhotoId::of(b"a new photo"));

@@ -75,8 +75,9 @@ impl Event {
     fn seen(&self, guest: &Guest) -> BTreeSet<String> {
         let photos = self.collection.photos_of_guest(&guest.id).unwrap();
         let listed: BTreeSet<PhotoId> = photos.matches.iter().map(|found| found.photo).collect();
-        let all: Vec<PhotoId> =
-            self.collection.gallery().photos().into_iter().map(|(id, _)| id).collect();
+        let all: Vec<PhotoId> = self
+            .collection
+            .read_gallery(|gallery| gallery.photos().into_iter().map(|(id, _)| id).collect());
         for photo in all {
             let sees = self.collection.guest_sees(&guest.id, &photo).unwrap();
             assert_eq!(sees, listed.contains(&photo), "{photo}");
@@ -87,7 +88,7 @@ impl Event {
 
     fn face_in(&self, photo: &str) -> FaceId {
         let id = PhotoId::of(&std::fs::read(sample(photo)).unwrap());
-        self.collection.gallery().photo(&id).unwrap().faces[0]
+        self.collection.read_gallery(|gallery| gallery.photo(&id).unwrap().faces[0])
     }
 }
 
@@ -166,7 +167,7 @@ fn a_wrong_merge_of_two_people_shows_neither_the_others_photos() {
 /// Adds a guest whose template is a mixture of two people, so that its similarity with the face of obama2.jpg
 /// minus the event's threshold is in `above`.
 fn guest_between(event: &Event, face: FaceId, above: Range<f32>) -> Guest {
-    let threshold = event.collection.gallery().threshold();
+    let threshold = event.collection.read_gallery(|gallery| gallery.threshold());
     let (near, far) = (face_of("obama2.jpg"), face_of("biden.jpg"));
     let mixture = |share: f32| {
         let pairs = near.embedding.iter().zip(&far.embedding);

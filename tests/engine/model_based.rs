@@ -197,24 +197,25 @@ impl ModelTest {
 
     /// Checks that store and index have exactly the model's photos and faces.
     fn compare(&self) {
-        let gallery = self.collection().gallery();
-        let expected: BTreeMap<PhotoId, BTreeSet<FaceId>> = self
-            .model
-            .photos
-            .iter()
-            .map(|(number, faces)| {
-                let id = |which: &u8| synthetic::face_id(*number, *which, self.pack.id());
-                (synthetic::photo_id(*number), faces.iter().map(id).collect())
-            })
-            .collect();
-        let received: BTreeMap<PhotoId, BTreeSet<FaceId>> = gallery
-            .photos()
-            .into_iter()
-            .map(|(id, known)| (id, known.faces.iter().copied().collect()))
-            .collect();
-        assert_eq!(received, expected);
-        let faces: usize = expected.values().map(BTreeSet::len).sum();
-        assert_eq!(gallery.face_count(), faces);
+        self.collection().read_gallery(|gallery| {
+            let expected: BTreeMap<PhotoId, BTreeSet<FaceId>> = self
+                .model
+                .photos
+                .iter()
+                .map(|(number, faces)| {
+                    let id = |which: &u8| synthetic::face_id(*number, *which, self.pack.id());
+                    (synthetic::photo_id(*number), faces.iter().map(id).collect())
+                })
+                .collect();
+            let received: BTreeMap<PhotoId, BTreeSet<FaceId>> = gallery
+                .photos()
+                .into_iter()
+                .map(|(id, known)| (id, known.faces.iter().copied().collect()))
+                .collect();
+            assert_eq!(received, expected);
+            let faces: usize = expected.values().map(BTreeSet::len).sum();
+            assert_eq!(gallery.face_count(), faces);
+        });
     }
 }
 

@@ -134,7 +134,7 @@ fn check_whole(data: &DataDir, about: &str) {
     let pack = Pack::builtin(Pack::DEFAULT).unwrap();
     let kept = Collection::open(data, "kept", &pack).unwrap();
     assert!(kept.warnings().is_empty(), "{about}: {:?}", kept.warnings());
-    assert_eq!(kept.gallery().photos().len(), PHOTOS as usize, "{about}");
+    assert_eq!(kept.read_gallery(|gallery| gallery.photos().len()), PHOTOS as usize, "{about}");
 }
 
 /// Checks a copy of the data folder from before the purge with the keyring from after it: the purged

@@ -269,7 +269,7 @@ impl Expected {
         if let Some(remark) = collection.warnings().iter().find(|remark| !harmless(remark)) {
             return Err(format!("it warns: {remark}"));
         }
-        let photos = photos_of(&collection.gallery(), pack)?;
+        let photos = collection.read_gallery(|gallery| photos_of(gallery, pack))?;
         for number in self.photos.keys().chain(photos.keys()) {
             let (state, absent) = (photos.get(number).cloned(), BTreeSet::from([None]));
             let allowed = self.photos.get(number).unwrap_or(&absent);
@@ -364,7 +364,7 @@ pub fn check_index(
     pack: &Pack,
 ) -> Verdict<()> {
     let stored: usize = photos.values().map(BTreeSet::len).sum();
-    let indexed = collection.gallery().face_count();
+    let indexed = collection.read_gallery(|gallery| gallery.face_count());
     if stored != indexed {
         return Err(format!("the store has {stored} faces, the index {indexed}"));
     }
@@ -377,17 +377,18 @@ pub fn check_index(
             }
         }
     }
-    let gallery = collection.gallery();
-    let people = gallery.people();
-    match people.iter().flat_map(|person| &person.faces).find(|id| gallery.face(id).is_none()) {
-        Some(ghost) => Err(format!("a person has the face {ghost}, which does not exist")),
-        None => Ok(()),
-    }
+    collection.read_gallery(|gallery| {
+        let people = gallery.people();
+        match people.iter().flat_map(|person| &person.faces).find(|id| gallery.face(id).is_none()) {
+            Some(ghost) => Err(format!("a person has the face {ghost}, which does not exist")),
+            None => Ok(()),
+        }
+    })
 }
 
 /// Checks that the index of a collection agrees with its store.
 pub fn check_itself(collection: &Collection, pack: &Pack) -> Verdict<()> {
-    let photos = photos_of(&collection.gallery(), pack)?;
+    let photos = collection.read_gallery(|gallery| photos_of(gallery, pack))?;
     check_index(collection, &photos, pack)
 }
 

@@ -103,7 +103,7 @@ impl Collection {
 
     /// Does the work of `delete_photos`. The caller holds `erasure_lock` exclusively.
     fn delete_photos_locked(&self, ids: &[PhotoId]) -> Result<Receipt> {
-        let mut gallery = self.gallery();
+        let mut gallery = self.gallery_mut();
         if let Some(missing) = ids.iter().find(|id| gallery.photo(id).is_none()) {
             return Err(Error::NotFound { kind: "photo", id: missing.to_string() });
         }
@@ -153,7 +153,7 @@ impl Collection {
         person: bool,
         guest: Option<&GuestId>,
     ) -> Result<Receipt> {
-        let mut gallery = self.gallery();
+        let mut gallery = self.gallery_mut();
         let mut photos = Vec::with_capacity(ids.len());
         for id in ids {
             let missing = || Error::NotFound { kind: "face", id: id.to_string() };

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
-use std::sync::{MutexGuard, PoisonError};
+
+use parking_lot::MutexGuard;
 
 use super::gallery::Gallery;
 use super::{Collection, Match};
@@ -183,6 +184,6 @@ impl Collection {
     }
 
     pub(super) fn guests(&self) -> MutexGuard<'_, GuestRegistry> {
-        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+        self.guests.lock()
     }
 }

@@ -13,8 +13,10 @@ mod threshold_offset;
 mod threshold_preview;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::data_dir::{CollectionInfo, DataDir};
 use crate::erasure_log::ErasureLog;
@@ -46,7 +48,7 @@ pub struct Collection {
     info: CollectionInfo,
     store: Store,
     config: GalleryConfig,
-    gallery: Mutex<Gallery>,
+    gallery: RwLock<Gallery>,
     guests: Mutex<GuestRegistry>,
     erasure_log: Arc<ErasureLog>,
     key_fingerprint: [u8; 16],
@@ -131,7 +133,7 @@ impl Collection {
         let mut collection = Self {
             key_fingerprint: store.key_fingerprint(),
             erased_faces: Mutex::new(pending.erased_faces.clone()),
-            gallery: Mutex::new(gallery),
+            gallery: RwLock::new(gallery),
             guests: Mutex::new(GuestRegistry::of(guests)),
             info,
             store,
@@ -159,9 +161,21 @@ impl Collection {
         &self.warnings
     }
 
-    /// Locks and returns the searchable state.
-    pub fn gallery(&self) -> MutexGuard<'_, Gallery> {
-        self.gallery.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Calls `read` with the searchable state. Readers run in parallel; changes wait until `read` returns, so it
+    /// must not call methods of the collection.
+    pub fn read_gallery<T>(&self, read: impl FnOnce(&Gallery) -> T) -> T {
+        read(&self.gallery())
+    }
+
+    /// Locks the searchable state for reading. A thread holds at most one such lock: a second one would wait for
+    /// a writer that waits for the first.
+    pub(crate) fn gallery(&self) -> RwLockReadGuard<'_, Gallery> {
+        self.gallery.read()
+    }
+
+    /// Locks the searchable state for a change.
+    pub(crate) fn gallery_mut(&self) -> RwLockWriteGuard<'_, Gallery> {
+        self.gallery.write()
     }
 
     /// Searches for the template's person. Returns at most `top` photos, best first.
@@ -233,7 +247,7 @@ impl Collection {
     }
 
     fn erased_faces(&self) -> MutexGuard<'_, HashSet<[u8; 16]>> {
-        self.erased_faces.lock().unwrap_or_else(PoisonError::into_inner)
+        self.erased_faces.lock()
     }
 }
 
@@ -252,7 +266,7 @@ impl Sink for Collection {
         }
         drop(erased);
         self.store.put(&photos)?;
-        let mut gallery = self.gallery();
+        let mut gallery = self.gallery_mut();
         photos.iter().try_for_each(|photo| gallery.add(photo))?;
         self.guests().match_photos(&gallery, &photos);
         Ok(())

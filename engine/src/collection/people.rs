@@ -67,7 +67,7 @@ impl Collection {
     pub fn merge_people(&self, faces: &[FaceId], allow_same_photo: bool) -> Result<()> {
         self.catch_up()?;
         let _alone = self.lock_refresh();
-        let mut gallery = self.gallery();
+        let mut gallery = self.gallery_mut();
         let mut people: Vec<PersonRef> = Vec::new();
         let mut none = true;
         for face in faces {
@@ -110,7 +110,7 @@ impl Collection {
     pub fn split_person(&self, faces: &[FaceId]) -> Result<()> {
         self.catch_up()?;
         let _alone = self.lock_refresh();
-        let mut gallery = self.gallery();
+        let mut gallery = self.gallery_mut();
         let Some(first) = faces.first() else { return Ok(()) };
         let person = gallery.person_of(first)?.ok_or_else(|| no_person(first))?.faces.clone();
         let theirs: HashSet<FaceId> = person.iter().copied().collect();
@@ -145,7 +145,7 @@ impl Collection {
     pub fn hide_person(&self, face: &FaceId, hidden: bool) -> Result<()> {
         self.catch_up()?;
         let _alone = self.lock_refresh();
-        let mut gallery = self.gallery();
+        let mut gallery = self.gallery_mut();
         let person = gallery.person_of(face)?.ok_or_else(|| no_person(face))?;
         let person = gallery.person_ref(&person.faces).ok_or_else(|| no_person(face))?;
         let mut corrections = gallery.people.corrections.clone();

@@ -5,7 +5,8 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
-use std::sync::{MutexGuard, PoisonError, RwLockWriteGuard};
+
+use parking_lot::{MutexGuard, RwLockWriteGuard};
 
 use super::erase::PendingErasures;
 use super::gallery::person_faces;
@@ -31,7 +32,7 @@ impl Collection {
         let mut people = self.gallery().people.clone();
         if people.update(&person_faces(photos.iter()), self.config.matching.cluster_cut) {
             let bytes = people.to_bytes();
-            let mut gallery = self.gallery();
+            let mut gallery = self.gallery_mut();
             // A concurrent erasure may have removed faces from the corrections: keep the gallery's version.
             people.corrections = std::mem::take(&mut gallery.people.corrections);
             gallery.people = people;
@@ -48,7 +49,7 @@ impl Collection {
     /// built.
     fn rebuild_graph(&self, photos: &[Photo]) -> Result<()> {
         let mut graph = graph_of(&self.store, photos, self.config.dim, &mut Vec::new())?;
-        let mut gallery = self.gallery();
+        let mut gallery = self.gallery_mut();
         let came = gallery.faces.iter().filter(|(id, _)| !graph.contains(id));
         let came: HashSet<PhotoId> = came.map(|(_, known)| known.photo).collect();
         for id in came {
@@ -84,7 +85,7 @@ impl Collection {
         loop {
             // `work` may call `catch_up`, which must find nothing pending: it would wait for this shared lock.
             self.catch_up()?;
-            let _held = self.erasure_lock.read().unwrap_or_else(PoisonError::into_inner);
+            let _held = self.erasure_lock.read();
             if !self.erasure_pending.load(Ordering::SeqCst) {
                 return Ok(work());
             }
@@ -93,7 +94,7 @@ impl Collection {
 
     /// Acquires the erasure lock and first completes an erasure that an earlier error left pending.
     pub(super) fn lock_erasures(&self) -> Result<RwLockWriteGuard<'_, ()>> {
-        let alone = self.erasure_lock.write().unwrap_or_else(PoisonError::into_inner);
+        let alone = self.erasure_lock.write();
         if self.erasure_pending.load(Ordering::SeqCst) {
             self.complete_pending_erasures()?;
         }
@@ -103,7 +104,7 @@ impl Collection {
     /// Completes all pending erasures and rebuilds gallery and guests. The caller holds `erasure_lock` exclusively.
     fn complete_pending_erasures(&self) -> Result<()> {
         let _still = self.lock_refresh();
-        let mut gallery = self.gallery();
+        let mut gallery = self.gallery_mut();
         let pending = PendingErasures::apply(&self.erasure_log, &self.store, self.info.id)?;
         self.erased_faces().clone_from(&pending.erased_faces);
         *gallery = gallery_of(&self.store, &self.info, self.config, &mut Vec::new())?;
@@ -116,6 +117,6 @@ impl Collection {
 
     /// Locks the derived state against concurrent refreshes and corrections.
     pub(super) fn lock_refresh(&self) -> MutexGuard<'_, ()> {
-        self.refresh_lock.lock().unwrap_or_else(PoisonError::into_inner)
+        self.refresh_lock.lock()
     }
 }

@@ -30,7 +30,7 @@ impl Collection {
     /// returns.
     pub fn set_threshold_offset(&self, offset: ThresholdOffset) -> Result<()> {
         self.catch_up()?;
-        let mut gallery = self.gallery();
+        let mut gallery = self.gallery_mut();
         self.store.put_setting(OwnerSetting::Matching, &offset.to_bytes())?;
         gallery.threshold_offset = offset;
         Ok(())

@@ -5,7 +5,8 @@
 
 use std::ffi::c_void;
 use std::ptr::NonNull;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mlock, mmap_anonymous};
 use zeroize::Zeroize;
@@ -61,7 +62,7 @@ impl Secret {
 
     /// Creates a secret that `fill` writes in place, so that no copy remains elsewhere.
     pub(super) fn filled(fill: impl FnOnce(&mut [u8; SECRET_BYTES]) -> Result<()>) -> Result<Self> {
-        let mut secret = Self(POOL.lock().unwrap_or_else(PoisonError::into_inner).take()?);
+        let mut secret = Self(POOL.lock().take()?);
         fill(secret.bytes_mut())?;
         Ok(secret)
     }
@@ -80,7 +81,7 @@ impl Secret {
 impl Drop for Secret {
     fn drop(&mut self) {
         self.bytes_mut().zeroize();
-        POOL.lock().unwrap_or_else(PoisonError::into_inner).free.push(Slot(self.0.0));
+        POOL.lock().free.push(Slot(self.0.0));
     }
 }
 
@@ -117,7 +118,7 @@ fn shield(page: *mut c_void) -> bool {
 /// Returns whether all secrets so far are in memory that is locked and excluded from core dumps.
 pub(crate) fn memory_is_locked() -> bool {
     let draws = Secret::random().is_ok();
-    draws && POOL.lock().unwrap_or_else(PoisonError::into_inner).locked
+    draws && POOL.lock().locked
 }
 
 fn no_memory() -> Error {
@@ -145,7 +146,7 @@ mod tests {
             let secret = Secret::from_bytes(&[0xA5; 32]).unwrap();
             let place = secret.0.0;
             drop(secret);
-            let pool = POOL.lock().unwrap();
+            let pool = POOL.lock();
             pool.free.iter().any(|slot| {
                 // SAFETY: the slot is free and the pool is locked, so no other thread writes to it.
                 slot.0 == place && unsafe { slot.0.as_ref() } == &[0; 32]

@@ -11,7 +11,9 @@ use std::fs::File;
 use std::io::Result;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
+
+use parking_lot::Mutex;
 
 /// Registered files and their open descriptors. A static, because record locks belong to the process.
 static REGISTERED: LazyLock<Mutex<HashMap<PathBuf, Vec<Arc<File>>>>> =
@@ -22,14 +24,14 @@ static REGISTERED: LazyLock<Mutex<HashMap<PathBuf, Vec<Arc<File>>>>> =
 /// folder must.
 pub(crate) fn register(path: &Path) -> Result<()> {
     let path = resolve(path)?;
-    REGISTERED.lock().unwrap_or_else(PoisonError::into_inner).entry(path).or_default();
+    REGISTERED.lock().entry(path).or_default();
     Ok(())
 }
 
 /// Opens a file for reading. For a registered file, returns its open descriptor, unless the file was
 /// replaced.
 pub(crate) fn open(path: &Path) -> Result<Arc<File>> {
-    let mut locked = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut locked = REGISTERED.lock();
     let Some(held) = locked.get_mut(&resolve(path)?) else {
         drop(locked);
         return File::open(path).map(Arc::new);
@@ -102,7 +104,7 @@ mod tests {
             std::fs::write(&path, format!("turn {turn}")).unwrap();
             let text = std::io::read_to_string(&*open(&path).unwrap()).unwrap();
             assert_eq!(text, format!("turn {turn}"));
-            let held = REGISTERED.lock().unwrap()[&resolve(&path).unwrap()].len();
+            let held = REGISTERED.lock()[&resolve(&path).unwrap()].len();
             assert_eq!(held, 1);
             std::fs::remove_file(&path).unwrap();
         }

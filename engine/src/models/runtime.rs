@@ -12,7 +12,9 @@ use ort::session::builder::SessionBuilder;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 
@@ -196,16 +198,11 @@ impl Model {
 
 impl LoadedModel {
     fn take_idle(&self, shape: [usize; 4]) -> Option<Session> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&shape)?.pop()
+        self.idle.lock().get_mut(&shape)?.pop()
     }
 
     fn give_back(&self, shape: [usize; 4], session: Session) {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(shape)
-            .or_default()
-            .push(session);
+        self.idle.lock().entry(shape).or_default().push(session);
     }
 
     fn session(&self, shape: [usize; 4]) -> Result<Session> {

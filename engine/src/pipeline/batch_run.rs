@@ -6,10 +6,12 @@
 use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::Pipeline;
 use super::batcher::{Batcher, PendingPhoto};
@@ -159,8 +161,8 @@ pub fn index_photos<S: PhotoSource>(
         drop(send_photo);
         drop(writer.join());
     });
-    let failure = shared.failure.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut summary = shared.counts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let failure = shared.failure.into_inner();
+    let mut summary = shared.counts.into_inner();
     summary.stopped = options.stop.load(Ordering::Relaxed);
     failure.map_or(Ok(summary), Err)
 }
@@ -179,19 +181,19 @@ struct RunState<'a> {
 
 impl RunState<'_> {
     fn must_stop(&self) -> bool {
-        let failed = self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let failed = self.failure.lock().is_some();
         failed || self.options.stop.load(Ordering::Relaxed)
     }
 
     /// Records the first failure, which ends the run.
     fn record_failure(&self, outcome: Result<()>) {
         if let Err(error) = outcome {
-            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            self.failure.lock().get_or_insert(error);
         }
     }
 
     fn count(&self, change: impl FnOnce(&mut Summary)) {
-        change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.counts.lock());
     }
 
     fn work<S: PhotoSource>(
@@ -201,7 +203,7 @@ impl RunState<'_> {
         out: &SyncSender<Photo>,
     ) -> Result<()> {
         loop {
-            let next = photos.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let next = photos.lock().recv();
             let Ok(source) = next else { return Ok(()) };
             if self.must_stop() {
                 return Ok(());
@@ -235,7 +237,7 @@ impl RunState<'_> {
         }
         let analysed = self.analyse(path, bytes, id, batcher, out);
         if analysed.is_err() {
-            self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            self.under_way.lock().remove(&id);
         }
         analysed
     }
@@ -281,7 +283,7 @@ impl RunState<'_> {
 
     /// Marks a photo as in progress; false if another worker already processes it.
     fn begin(&self, id: PhotoId) -> bool {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(id)
+        self.under_way.lock().insert(id)
     }
 
     fn write(&self, photos: Receiver<Photo>) -> Result<()> {
@@ -304,7 +306,7 @@ impl RunState<'_> {
         let (photos, faces) = (group.len(), group.iter().map(|photo| photo.faces.len()).sum());
         self.sink.put(group)?;
         // Only after `put` returned: until then a second copy of the photo must count as in progress.
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = self.under_way.lock();
         for id in &ids {
             under_way.remove(id);
         }

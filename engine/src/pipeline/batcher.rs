@@ -3,7 +3,9 @@
 //! The worker whose crop fills a batch embeds it. So no worker waits for a batch to fill, and the queue never
 //! exceeds one batch: memory grows neither with the photos nor with the faces in one photo.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::DetectedFace;
 use super::lazy::LazyPipeline;
@@ -38,20 +40,20 @@ impl PendingPhoto {
 
     /// Marks the photo as having no further faces. Returns it if it is complete.
     pub(super) fn close(&self) -> Option<Photo> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         state.closed = true;
         state.finish()
     }
 
     fn expect_face(&self) -> usize {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         state.faces.push(None);
         state.waiting += 1;
         state.faces.len() - 1
     }
 
     fn deliver(&self, place: usize, face: Face) -> Option<Photo> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if let Some(slot) = state.faces.get_mut(place) {
             *slot = Some(face);
             state.waiting -= 1;
@@ -97,7 +99,7 @@ impl<'a> Batcher<'a> {
         done: &mut dyn FnMut(Photo),
     ) -> Result<()> {
         let place = pending.expect_face();
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock();
         waiting.push((WaitingCrop { found, pending: pending.clone(), place }, crop));
         if waiting.len() < BATCH {
             return Ok(());
@@ -109,8 +111,7 @@ impl<'a> Batcher<'a> {
 
     /// Embeds the queued crops, even if the batch is not full.
     pub(super) fn flush(&self, done: &mut dyn FnMut(Photo)) -> Result<()> {
-        let batch =
-            std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let batch = std::mem::take(&mut *self.waiting.lock());
         self.embed(batch, done)
     }
 

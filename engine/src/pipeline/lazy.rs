@@ -1,4 +1,6 @@
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
 
 use super::Pipeline;
 use crate::error::Result;
@@ -19,7 +21,7 @@ impl<'a> LazyPipeline<'a> {
         if let Some(pipeline) = self.cell.get() {
             return Ok(pipeline);
         }
-        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let _loading = self.loading.lock();
         if let Some(pipeline) = self.cell.get() {
             return Ok(pipeline);
         }

@@ -14,7 +14,8 @@ mod rocks;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::crypto::{RowNames, Sealer, Secret};
 use crate::error::{Error, Result};
@@ -134,7 +135,7 @@ impl Store {
         let (state, remark) = store.read_state()?;
         let rows = (0..state.canaries).map(|number| canary::key(&store.canary_key, number));
         let canary_rows = rows.collect::<Result<_>>()?;
-        let progress = store.progress.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let progress = store.progress.get_mut();
         (progress.state, progress.canary_rows) = (state, canary_rows);
         store.warning = remark;
         Ok(store)
@@ -377,7 +378,7 @@ impl Store {
     }
 
     fn progress(&self) -> MutexGuard<'_, StoreProgress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        self.progress.lock()
     }
 
     fn read(&self, key: &[u8], sealed: &[u8]) -> Result<Photo> {

@@ -9,7 +9,8 @@ use rocksdb::{
     IteratorMode, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use parking_lot::{RwLock, RwLockReadGuard};
 
 use super::keys::Key;
 use crate::error::{Error, Result};
@@ -85,7 +86,7 @@ impl Rocks {
     }
 
     fn state(&self) -> RwLockReadGuard<'_, DbState> {
-        self.db.read().unwrap_or_else(PoisonError::into_inner)
+        self.db.read()
     }
 
     /// Opens the current state of a database for reading while another process has it open (RocksDB's
@@ -190,7 +191,7 @@ impl Rocks {
     /// Closes the database and opens it again. On error (for instance a full disk) opens it for reading only,
     /// if possible, and returns the error.
     fn reopen(&self) -> Result<()> {
-        let mut state = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.db.write();
         // The old handle must be closed before the new one is opened, because both need RocksDB's lock file.
         *state = DbState::Closed("it is being reopened".into());
         let error = match DB::open(&options(), &self.folder) {

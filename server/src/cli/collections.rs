@@ -190,8 +190,9 @@ fn show(context: &Context, name: &str, choice: &pack_option::PackOption) -> Resu
     let coverage = coverage::of(&collection);
     let (photos, faces) = (coverage.photos, coverage.faces);
     let (people, index, threshold) = {
-        let gallery = collection.gallery();
-        (gallery.people().len(), gallery.index_kind(), gallery.threshold())
+        collection.read_gallery(|gallery| {
+            (gallery.people().len(), gallery.index_kind(), gallery.threshold())
+        })
     };
     let info = CollectionRow::from(collection.info().clone());
     let mut text = format!("'{}', created {}\n", info.name, format::date(info.created_unix_s));

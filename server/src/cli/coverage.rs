@@ -82,7 +82,8 @@ struct WeakFaceRow {
 pub fn run(context: &Context, arguments: &CoverageArguments) -> Result<Report> {
     let (collection, _) = context.collection(&arguments.name, &arguments.pack)?;
     let coverage = of(&collection);
-    let listed = arguments.photos.map(|kind| list(&collection.gallery(), kind));
+    let listed =
+        arguments.photos.map(|kind| collection.read_gallery(|gallery| list(gallery, kind)));
     let name = collection.info().name.clone();
     let text = match &listed {
         Some(photos) => listing(photos),
@@ -105,11 +106,13 @@ pub fn run(context: &Context, arguments: &CoverageArguments) -> Result<Report> {
 
 /// Returns the coverage of a collection.
 pub fn of(collection: &Collection) -> Coverage {
-    let mut coverage = Coverage::default();
-    for (_, faces) in collection.gallery().photos_with_faces() {
-        coverage.add(&Coverage::of(faces.map(|(_, face)| &face.parts)));
-    }
-    coverage
+    collection.read_gallery(|gallery| {
+        let mut coverage = Coverage::default();
+        for (_, faces) in gallery.photos_with_faces() {
+            coverage.add(&Coverage::of(faces.map(|(_, face)| &face.parts)));
+        }
+        coverage
+    })
 }
 
 /// Returns at most two lines that tell the photographer what guests will not find.

@@ -88,22 +88,26 @@ pub fn run(context: &Context, command: FacesCommand) -> Result<Report> {
 }
 
 fn list(collection: &Collection, wanted: &[OsString]) -> Result<Report> {
-    let gallery = collection.gallery();
-    let mut all = all_faces(&gallery);
-    if !wanted.is_empty() {
-        let chosen = choose(&gallery, wanted)?;
-        all.retain(|face| chosen.contains(&face.face_id));
-    }
-    let mut table = Table::new(&["id", ">quality", ">person", "photo"]);
-    for face in &all {
-        let person = face.person.map_or_else(|| "-".to_owned(), |person| person.to_string());
-        let path = super::report::printable(&face.photo);
-        table.row([face.face_id.clone(), format!("{:.2}", face.quality), person, path]);
-    }
-    let count = format::count(all.len(), "face");
-    let text =
-        if all.is_empty() { format!("{count}\n") } else { format!("{}\n{count}\n", table.text()) };
-    Report::new(&FaceList { collection: collection.info().name.clone(), faces: all }, text)
+    collection.read_gallery(|gallery| {
+        let mut all = all_faces(gallery);
+        if !wanted.is_empty() {
+            let chosen = choose(gallery, wanted)?;
+            all.retain(|face| chosen.contains(&face.face_id));
+        }
+        let mut table = Table::new(&["id", ">quality", ">person", "photo"]);
+        for face in &all {
+            let person = face.person.map_or_else(|| "-".to_owned(), |person| person.to_string());
+            let path = super::report::printable(&face.photo);
+            table.row([face.face_id.clone(), format!("{:.2}", face.quality), person, path]);
+        }
+        let count = format::count(all.len(), "face");
+        let text = if all.is_empty() {
+            format!("{count}\n")
+        } else {
+            format!("{}\n{count}\n", table.text())
+        };
+        Report::new(&FaceList { collection: collection.info().name.clone(), faces: all }, text)
+    })
 }
 
 fn all_faces(gallery: &Gallery) -> Vec<FaceRow> {
@@ -152,11 +156,11 @@ fn delete(collection: &Collection, mut ids: Vec<FaceId>, yes: bool) -> Result<Re
     let name = &collection.info().name;
     let what = format::count(ids.len(), "face");
     if !yes {
-        let gallery = collection.gallery();
-        if let Some(missing) = ids.iter().find(|id| gallery.face(id).is_none()) {
-            return Err(
-                picpick_engine::Error::NotFound { kind: "face", id: missing.to_string() }.into()
-            );
+        let is_missing =
+            |id: &&FaceId| collection.read_gallery(|gallery| gallery.face(id).is_none());
+        if let Some(missing) = ids.iter().find(is_missing) {
+            let id = missing.to_string();
+            return Err(picpick_engine::Error::NotFound { kind: "face", id }.into());
         }
         return Err(UsageError(format!(
             "this would delete {what} from '{name}'; add --yes to do it"

@@ -76,45 +76,50 @@ pub fn run(context: &Context, arguments: &PeopleArguments) -> Result<Report> {
     if let Some(report) = arguments.words.carry_out(&collection, arguments.allow_same_photo)? {
         return Ok(report);
     }
-    let gallery = collection.gallery();
-    let all = gallery.people();
-    let hidden = all.iter().filter(|person| person.hidden && !arguments.all).count();
-    let with_person: usize = all.iter().map(|person| person.faces.len()).sum();
-    let enough =
-        all.iter().enumerate().filter(|(_, person)| person.faces.len() >= arguments.min_faces);
-    let enough = enough.filter(|(_, person)| arguments.all || !person.hidden);
-    let people: Vec<PersonRow> =
-        enough.filter_map(|(i, person)| shown(&gallery, i + 1, person)).collect();
-    let faces_without_person = gallery.face_count().saturating_sub(with_person);
+    collection.read_gallery(|gallery| {
+        let all = gallery.people();
+        let hidden = all.iter().filter(|person| person.hidden && !arguments.all).count();
+        let with_person: usize = all.iter().map(|person| person.faces.len()).sum();
+        let enough =
+            all.iter().enumerate().filter(|(_, person)| person.faces.len() >= arguments.min_faces);
+        let enough = enough.filter(|(_, person)| arguments.all || !person.hidden);
+        let people: Vec<PersonRow> =
+            enough.filter_map(|(i, person)| shown(gallery, i + 1, person)).collect();
+        let faces_without_person = gallery.face_count().saturating_sub(with_person);
 
-    let mut table = Table::new(&[">person", ">faces", ">photos", ">quality", "best face in"]);
-    for person in &people {
-        table.row([
-            person.person.to_string(),
-            person.faces.to_string(),
-            person.photos.len().to_string(),
-            format!("{:.2}", person.best.quality),
-            super::report::printable(&person.best.photo),
-        ]);
-    }
-    let name = &collection.info().name;
-    let mut text = if people.is_empty() { String::new() } else { format!("{}\n", table.text()) };
-    text += &format!("{} in '{name}'", format::count(people.len(), "person"));
-    if arguments.min_faces > 1 {
-        text += &format!(" with {} faces or more", arguments.min_faces);
-    }
-    if faces_without_person > 0 {
-        let verb = if faces_without_person == 1 { "belongs" } else { "belong" };
-        text += &format!(
-            "; {} of low quality {verb} to no person",
-            format::count(faces_without_person, "face")
-        );
-    }
-    if hidden > 0 {
-        text += &format!("; {} hidden, shown with --all", format::count(hidden, "person"));
-    }
-    text += ".\n";
-    Report::new(&PeopleDocument { collection: name.clone(), people, faces_without_person }, text)
+        let mut table = Table::new(&[">person", ">faces", ">photos", ">quality", "best face in"]);
+        for person in &people {
+            table.row([
+                person.person.to_string(),
+                person.faces.to_string(),
+                person.photos.len().to_string(),
+                format!("{:.2}", person.best.quality),
+                super::report::printable(&person.best.photo),
+            ]);
+        }
+        let name = &collection.info().name;
+        let mut text =
+            if people.is_empty() { String::new() } else { format!("{}\n", table.text()) };
+        text += &format!("{} in '{name}'", format::count(people.len(), "person"));
+        if arguments.min_faces > 1 {
+            text += &format!(" with {} faces or more", arguments.min_faces);
+        }
+        if faces_without_person > 0 {
+            let verb = if faces_without_person == 1 { "belongs" } else { "belong" };
+            text += &format!(
+                "; {} of low quality {verb} to no person",
+                format::count(faces_without_person, "face")
+            );
+        }
+        if hidden > 0 {
+            text += &format!("; {} hidden, shown with --all", format::count(hidden, "person"));
+        }
+        text += ".\n";
+        Report::new(
+            &PeopleDocument { collection: name.clone(), people, faces_without_person },
+            text,
+        )
+    })
 }
 
 fn shown(gallery: &Gallery, number: usize, person: &Person) -> Option<PersonRow> {

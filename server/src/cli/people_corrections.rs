@@ -77,28 +77,30 @@ fn shown(collection: &Collection, face: &FaceId, mut text: String) -> Result<Rep
         Err(picpick_engine::Error::NoPerson { .. }) if !text.is_empty() => (false, Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let gallery = collection.gallery();
-    let path = |of: &picpick_engine::FaceOfPerson| {
-        gallery.photo(&of.photo).map(|photo| photo.path.to_string_lossy().into_owned())
-    };
-    let of = |of: &picpick_engine::FaceOfPerson| {
-        let (face_id, quality, similarity) = (of.face.to_string(), of.quality, of.similarity);
-        Some(CorrectedPersonRow { face_id, photo: path(of)?, quality, similarity })
-    };
-    let faces: Vec<CorrectedPersonRow> = person.iter().filter_map(of).collect();
-    let mut table = Table::new(&[">similarity", ">quality", "face", "photo"]);
-    for face in &faces {
-        let [similarity, quality] = [face.similarity, face.quality].map(|of| format!("{of:.2}"));
-        table.row([
-            similarity,
-            quality,
-            face.face_id.clone(),
-            super::report::printable(&face.photo),
-        ]);
-    }
-    text += &table.text();
-    Report::new(
-        &CorrectionDocument { collection: collection.info().name.clone(), hidden, faces },
-        text,
-    )
+    collection.read_gallery(|gallery| {
+        let path = |of: &picpick_engine::FaceOfPerson| {
+            gallery.photo(&of.photo).map(|photo| photo.path.to_string_lossy().into_owned())
+        };
+        let of = |of: &picpick_engine::FaceOfPerson| {
+            let (face_id, quality, similarity) = (of.face.to_string(), of.quality, of.similarity);
+            Some(CorrectedPersonRow { face_id, photo: path(of)?, quality, similarity })
+        };
+        let faces: Vec<CorrectedPersonRow> = person.iter().filter_map(of).collect();
+        let mut table = Table::new(&[">similarity", ">quality", "face", "photo"]);
+        for face in &faces {
+            let [similarity, quality] =
+                [face.similarity, face.quality].map(|of| format!("{of:.2}"));
+            table.row([
+                similarity,
+                quality,
+                face.face_id.clone(),
+                super::report::printable(&face.photo),
+            ]);
+        }
+        text += &table.text();
+        Report::new(
+            &CorrectionDocument { collection: collection.info().name.clone(), hidden, faces },
+            text,
+        )
+    })
 }

@@ -90,22 +90,31 @@ pub fn run(context: &Context, command: PhotosCommand) -> Result<Report> {
 }
 
 fn list(collection: &Collection, wanted: &[OsString]) -> Result<Report> {
-    let gallery = collection.gallery();
-    let mut all = gallery.photos();
-    if !wanted.is_empty() {
-        let chosen = choose(&gallery, wanted)?;
-        all.retain(|(id, _)| chosen.contains(id));
-    }
-    let mut table = Table::new(&["id", ">size", ">faces", "photo"]);
-    for (id, photo) in &all {
-        let size = format!("{}×{}", photo.width, photo.height);
-        table.row([id.to_string(), size, photo.faces.len().to_string(), format::path(&photo.path)]);
-    }
-    let count = format::count(all.len(), "photo");
-    let text =
-        if all.is_empty() { format!("{count}\n") } else { format!("{}\n{count}\n", table.text()) };
-    let photos = all.iter().map(|(id, photo)| shown(id, photo)).collect();
-    Report::new(&PhotoList { collection: collection.info().name.clone(), photos }, text)
+    collection.read_gallery(|gallery| {
+        let mut all = gallery.photos();
+        if !wanted.is_empty() {
+            let chosen = choose(gallery, wanted)?;
+            all.retain(|(id, _)| chosen.contains(id));
+        }
+        let mut table = Table::new(&["id", ">size", ">faces", "photo"]);
+        for (id, photo) in &all {
+            let size = format!("{}×{}", photo.width, photo.height);
+            table.row([
+                id.to_string(),
+                size,
+                photo.faces.len().to_string(),
+                format::path(&photo.path),
+            ]);
+        }
+        let count = format::count(all.len(), "photo");
+        let text = if all.is_empty() {
+            format!("{count}\n")
+        } else {
+            format!("{}\n{count}\n", table.text())
+        };
+        let photos = all.iter().map(|(id, photo)| shown(id, photo)).collect();
+        Report::new(&PhotoList { collection: collection.info().name.clone(), photos }, text)
+    })
 }
 
 fn shown(id: &PhotoId, photo: &KnownPhoto) -> PhotoRow {
@@ -119,13 +128,12 @@ fn shown(id: &PhotoId, photo: &KnownPhoto) -> PhotoRow {
 }
 
 fn delete(collection: &Collection, wanted: &[OsString], yes: bool) -> Result<Report> {
-    let (ids, faces) = {
-        let gallery = collection.gallery();
-        let ids = choose(&gallery, wanted)?;
+    let (ids, faces) = collection.read_gallery(|gallery| {
+        let ids = choose(gallery, wanted)?;
         let faces =
             ids.iter().filter_map(|id| gallery.photo(id)).map(|photo| photo.faces.len()).sum();
-        (ids, faces)
-    };
+        anyhow::Ok((ids, faces))
+    })?;
     let name = &collection.info().name;
     let what =
         format!("{} with {}", format::count(ids.len(), "photo"), format::count(faces, "face"));

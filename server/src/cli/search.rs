@@ -209,10 +209,8 @@ impl QueryOutcome {
 
     /// Returns the result as text.
     pub fn text(&self, collection: &Collection) -> String {
-        let (photos, faces) = {
-            let gallery = collection.gallery();
-            (gallery.photos().len(), gallery.face_count())
-        };
+        let (photos, faces) =
+            { collection.read_gallery(|gallery| (gallery.photos().len(), gallery.face_count())) };
         let among =
             format!("{} with {}", format::count(photos, "photo"), format::count(faces, "face"));
         let name = &collection.info().name;

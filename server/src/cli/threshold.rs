@@ -95,29 +95,30 @@ pub fn run(context: &Context, arguments: &ThresholdArguments) -> Result<Report> 
     }
     let wanted = arguments.preview;
     let preview = wanted.map(|wanted| previewed(&collection, wanted)).transpose()?;
-    let gallery = collection.gallery();
-    let formula = gallery.threshold_with(ThresholdOffset::default());
-    let Calibration { pairs, photos, own, .. } = gallery.calibration(Estimate::FPIR);
-    let own = own.map(|own| CalibratedThreshold {
-        threshold: own.threshold,
-        low: own.low,
-        high: own.high,
-        recommended_offset: own.recommended_offset(formula).value(),
-    });
-    let document = ThresholdDocument {
-        collection: collection.info().name.clone(),
-        faces: gallery.face_count(),
-        threshold: gallery.threshold(),
-        formula,
-        threshold_offset: gallery.threshold_offset().value(),
-        calibrated: own,
-        pairs,
-        pairs_needed: Estimate::PAIRS_MIN,
-        photos,
-        preview,
-    };
-    let text = text(&document);
-    Report::new(&document, text)
+    collection.read_gallery(|gallery| {
+        let formula = gallery.threshold_with(ThresholdOffset::default());
+        let Calibration { pairs, photos, own, .. } = gallery.calibration(Estimate::FPIR);
+        let own = own.map(|own| CalibratedThreshold {
+            threshold: own.threshold,
+            low: own.low,
+            high: own.high,
+            recommended_offset: own.recommended_offset(formula).value(),
+        });
+        let document = ThresholdDocument {
+            collection: collection.info().name.clone(),
+            faces: gallery.face_count(),
+            threshold: gallery.threshold(),
+            formula,
+            threshold_offset: gallery.threshold_offset().value(),
+            calibrated: own,
+            pairs,
+            pairs_needed: Estimate::PAIRS_MIN,
+            photos,
+            preview,
+        };
+        let text = text(&document);
+        Report::new(&document, text)
+    })
 }
 
 /// Previews the offset `wanted`: searches each person by the person's other faces and returns the photos that
@@ -130,24 +131,25 @@ fn previewed(collection: &Collection, wanted: ThresholdOffset) -> Result<Preview
         lost_in_all: dropped_in_all,
         ..
     } = collection.preview(wanted)?;
-    let gallery = collection.gallery();
-    let gone = |dropped: &picpick_engine::thresholds::LostMatch| {
-        let photo = gallery.photo(&dropped.photo)?;
-        Some(LostPhotoRow {
-            photo: photo.path.to_string_lossy().into_owned(),
-            photo_id: dropped.photo.to_string(),
-            face_id: dropped.face.to_string(),
-            similarity: dropped.similarity,
-            threshold: dropped.threshold,
+    collection.read_gallery(|gallery| {
+        let gone = |dropped: &picpick_engine::thresholds::LostMatch| {
+            let photo = gallery.photo(&dropped.photo)?;
+            Some(LostPhotoRow {
+                photo: photo.path.to_string_lossy().into_owned(),
+                photo_id: dropped.photo.to_string(),
+                face_id: dropped.face.to_string(),
+                similarity: dropped.similarity,
+                threshold: dropped.threshold,
+            })
+        };
+        Ok(PreviewDocument {
+            threshold_offset: wanted.value(),
+            threshold,
+            photos_current: people.photos_current,
+            photos_preview: people.photos_preview,
+            lost_matches: dropped.iter().filter_map(gone).collect(),
+            lost_matches_total: dropped_in_all,
         })
-    };
-    Ok(PreviewDocument {
-        threshold_offset: wanted.value(),
-        threshold,
-        photos_current: people.photos_current,
-        photos_preview: people.photos_preview,
-        lost_matches: dropped.iter().filter_map(gone).collect(),
-        lost_matches_total: dropped_in_all,
     })
 }
 

@@ -75,27 +75,31 @@ fn open(sandbox: &Sandbox) -> Collection {
 /// Checks the reopened collection against the acknowledged photos, and its store against its index.
 fn check(collection: &Collection, acknowledged: &Acknowledged, round: usize) {
     assert!(collection.warnings().is_empty(), "round {round}: {:?}", collection.warnings());
-    let gallery = collection.gallery();
-    for (id, faces) in acknowledged {
-        let photo = gallery
-            .photo(id)
-            .unwrap_or_else(|| panic!("round {round}: {id} was acknowledged and is lost"));
-        assert_eq!(photo.faces.len(), *faces, "round {round}: faces of {id}");
-        assert!(photo.faces.iter().all(|face| gallery.face(face).is_some()), "round {round}: {id}");
-    }
-    let all = gallery.photos();
-    let paths: BTreeSet<&Path> = all.iter().map(|(_, photo)| photo.path.as_path()).collect();
-    assert_eq!(paths.len(), all.len(), "round {round}: no photo twice");
-    let faces: usize = all.iter().map(|(_, photo)| photo.faces.len()).sum();
-    assert_eq!(gallery.face_count(), faces, "round {round}: the index has the store's faces");
-    let in_people: usize = gallery.people().iter().map(|person| person.faces.len()).sum();
-    assert!(in_people <= faces, "round {round}");
+    collection.read_gallery(|gallery| {
+        for (id, faces) in acknowledged {
+            let photo = gallery
+                .photo(id)
+                .unwrap_or_else(|| panic!("round {round}: {id} was acknowledged and is lost"));
+            assert_eq!(photo.faces.len(), *faces, "round {round}: faces of {id}");
+            assert!(
+                photo.faces.iter().all(|face| gallery.face(face).is_some()),
+                "round {round}: {id}"
+            );
+        }
+        let all = gallery.photos();
+        let paths: BTreeSet<&Path> = all.iter().map(|(_, photo)| photo.path.as_path()).collect();
+        assert_eq!(paths.len(), all.len(), "round {round}: no photo twice");
+        let faces: usize = all.iter().map(|(_, photo)| photo.faces.len()).sum();
+        assert_eq!(gallery.face_count(), faces, "round {round}: the index has the store's faces");
+        let in_people: usize = gallery.people().iter().map(|person| person.faces.len()).sum();
+        assert!(in_people <= faces, "round {round}");
+    });
 }
 
 /// Deletes every second photo, so that the next child has work, and removes them from `acknowledged`.
 fn thin_out(collection: &Collection, acknowledged: &mut Acknowledged) {
-    let ids: Vec<PhotoId> =
-        collection.gallery().photos().iter().map(|(id, _)| *id).step_by(2).collect();
+    let ids: Vec<PhotoId> = collection
+        .read_gallery(|gallery| gallery.photos().iter().map(|(id, _)| *id).step_by(2).collect());
     collection.delete_photos(&ids).unwrap();
     acknowledged.retain(|id, _| !ids.contains(id));
 }
@@ -112,7 +116,7 @@ fn nothing_acknowledged_is_lost_to_kill_9() {
         let at_work = kill_once(&sandbox, &photos, &mut rng, &mut acknowledged);
         let collection = open(&sandbox);
         check(&collection, &acknowledged, killed);
-        let stored = collection.gallery().photos().len();
+        let stored = collection.read_gallery(|gallery| gallery.photos().len());
         (killed, finished) = if at_work { (killed + 1, finished) } else { (killed, finished + 1) };
         assert!(finished <= kills, "children finish before they are killed: raise PHOTOS");
         if stored + 2 * LINES_MAX as usize > PHOTOS {
@@ -127,9 +131,13 @@ fn nothing_acknowledged_is_lost_to_kill_9() {
     assert!(last.wait().unwrap().success());
     let collection = open(&sandbox);
     check(&collection, &acknowledged, kills);
-    assert_eq!(collection.gallery().photos().len(), PHOTOS, "the run completes");
+    assert_eq!(
+        collection.read_gallery(|gallery| gallery.photos().len()),
+        PHOTOS,
+        "the run completes"
+    );
     assert!(
-        collection.gallery().face_count() > PHOTOS * 9 / 10,
+        collection.read_gallery(|gallery| gallery.face_count()) > PHOTOS * 9 / 10,
         "most face crops have a detected face"
     );
     drop(collection);

@@ -50,19 +50,20 @@ fn report<T>(op: Op, does: impl FnOnce() -> Result<(T, usize, usize)>) -> Option
 }
 
 fn counts(collection: &Collection) -> (usize, usize) {
-    let gallery = collection.gallery();
-    (gallery.photos().len(), gallery.face_count())
+    collection.read_gallery(|gallery| (gallery.photos().len(), gallery.face_count()))
 }
 
 /// Returns the photos of a collection by number, with the indices of their faces.
 fn contents(collection: &Collection, pack: &Pack) -> Vec<(u32, Vec<u8>)> {
-    let gallery = collection.gallery();
-    let numbered = gallery.photos().into_iter().map(|(_, known)| {
-        let number = known.path.to_str().unwrap().parse().unwrap();
-        let has = |which: &u8| known.faces.contains(&synthetic::face_id(number, *which, pack.id()));
-        (number, (0..synthetic::face_count(number)).filter(has).collect())
-    });
-    numbered.collect()
+    collection.read_gallery(|gallery| {
+        let numbered = gallery.photos().into_iter().map(|(_, known)| {
+            let number = known.path.to_str().unwrap().parse().unwrap();
+            let has =
+                |which: &u8| known.faces.contains(&synthetic::face_id(number, *which, pack.id()));
+            (number, (0..synthetic::face_count(number)).filter(has).collect())
+        });
+        numbered.collect()
+    })
 }
 
 impl Worker {

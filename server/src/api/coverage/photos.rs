@@ -149,9 +149,10 @@ async fn weak(app: &App, event: &str, what: WeaknessFilter) -> Result<Vec<WeakPh
     let name = event.to_owned();
     let found = app.face_engine.run(move |faces| {
         let open = faces.open_collection(&name)?;
-        let gallery = open.collection.gallery();
-        let of = |(id, faces)| Some((id, what.of(faces)?));
-        Ok(gallery.photos_with_faces().filter_map(of).collect::<Vec<(PhotoId, _)>>())
+        open.collection.read_gallery(|gallery| {
+            let of = |(id, faces)| Some((id, what.of(faces)?));
+            Ok(gallery.photos_with_faces().filter_map(of).collect::<Vec<(PhotoId, _)>>())
+        })
     });
     let (ids, mut faces): (Vec<PhotoId>, HashMap<String, Vec<WeakFace>>) =
         found.await?.into_iter().map(|(id, faces)| (id, (id.to_string(), faces))).unzip();

@@ -91,16 +91,17 @@ pub async fn show(State(app): State<App>, grant: Grant) -> Result<Json<EventCove
         .face_engine
         .run(move |faces| {
             let open = faces.open_collection(&event)?;
-            let gallery = open.collection.gallery();
-            let (mut all, mut by_folder) = (Coverage::default(), HashMap::new());
-            for (photo, faces) in gallery.photos_with_faces() {
-                let one = Coverage::of(faces.map(|(_, face)| &face.parts));
-                all.add(&one);
-                if let Some(folder) = folder_of.get(&photo.to_string()) {
-                    by_folder.entry(folder.clone()).or_insert_with(Coverage::default).add(&one);
+            open.collection.read_gallery(|gallery| {
+                let (mut all, mut by_folder) = (Coverage::default(), HashMap::new());
+                for (photo, faces) in gallery.photos_with_faces() {
+                    let one = Coverage::of(faces.map(|(_, face)| &face.parts));
+                    all.add(&one);
+                    if let Some(folder) = folder_of.get(&photo.to_string()) {
+                        by_folder.entry(folder.clone()).or_insert_with(Coverage::default).add(&one);
+                    }
                 }
-            }
-            Ok((all, by_folder))
+                Ok((all, by_folder))
+            })
         })
         .await?;
     let folder = |NamedFolder { id, name }: NamedFolder| {

@@ -306,10 +306,11 @@ pub async fn crop_face(app: &App, event: String, photo: String, face: FaceId) ->
     let blobs = app.photo_store.clone();
     let cut = app.face_engine.run(move |faces| {
         let open = faces.open_collection(&event)?;
-        let gallery = open.collection.gallery();
-        let known = gallery.face(&face).copied().ok_or_else(ApiError::not_found)?;
-        let width = gallery.photo(&known.photo).map_or(1, |photo| photo.width).max(1);
-        drop(gallery);
+        let (known, width) = open.collection.read_gallery(|gallery| {
+            let known = gallery.face(&face).copied().ok_or_else(ApiError::not_found)?;
+            let width = gallery.photo(&known.photo).map_or(1, |photo| photo.width).max(1);
+            Ok::<_, ApiError>((known, width))
+        })?;
         let sealer = faces.sealer(&event)?;
         let limits = DecodeLimits::default();
         let read = |bytes: Vec<u8>| Ok::<_, ApiError>(Picture::decode(&bytes, &limits)?);

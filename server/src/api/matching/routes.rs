@@ -193,15 +193,16 @@ pub async fn show(
         .run_with_permit(place, move |faces| {
             let open = faces.open_collection(&name)?;
             let (now, found) = {
-                let gallery = open.collection.gallery();
-                let formula = gallery.threshold_with(ThresholdOffset::default());
-                let now = (
-                    gallery.face_count(),
-                    gallery.threshold(),
-                    formula,
-                    gallery.threshold_offset(),
-                );
-                (now, gallery.calibration(Estimate::FPIR))
+                open.collection.read_gallery(|gallery| {
+                    let formula = gallery.threshold_with(ThresholdOffset::default());
+                    let now = (
+                        gallery.face_count(),
+                        gallery.threshold(),
+                        formula,
+                        gallery.threshold_offset(),
+                    );
+                    (now, gallery.calibration(Estimate::FPIR))
+                })
             };
             let wanted = wanted.unwrap_or(now.3);
             Ok((now, found, wanted, open.collection.preview(wanted)?))

@@ -114,21 +114,22 @@ pub async fn list(
         .face_engine
         .run(move |faces| {
             let open = faces.open_collection(&name)?;
-            let gallery = open.collection.gallery();
-            let all = gallery.people();
-            let (left_out, listed): (Vec<&Person>, Vec<&Person>) =
-                all.into_iter().partition(|person| person.hidden);
-            let hidden = left_out.len();
-            let asked = listed.into_iter().chain(left_out.into_iter().filter(|_| also_hidden));
-            let people: Vec<PersonSummary> =
-                asked.filter_map(|person| seen(&gallery, person)).collect();
-            let photos = gallery.photos();
-            let ids = photos.iter().flat_map(|(_, photo)| &photo.faces);
-            let poor = ids
-                .filter_map(|id| gallery.face(id))
-                .filter(|face| face.quality < picpick_engine::Quality::LOW)
-                .count();
-            Ok((people, hidden, gallery.face_count(), poor))
+            open.collection.read_gallery(|gallery| {
+                let all = gallery.people();
+                let (left_out, listed): (Vec<&Person>, Vec<&Person>) =
+                    all.into_iter().partition(|person| person.hidden);
+                let hidden = left_out.len();
+                let asked = listed.into_iter().chain(left_out.into_iter().filter(|_| also_hidden));
+                let people: Vec<PersonSummary> =
+                    asked.filter_map(|person| seen(gallery, person)).collect();
+                let photos = gallery.photos();
+                let ids = photos.iter().flat_map(|(_, photo)| &photo.faces);
+                let poor = ids
+                    .filter_map(|id| gallery.face(id))
+                    .filter(|face| face.quality < picpick_engine::Quality::LOW)
+                    .count();
+                Ok((people, hidden, gallery.face_count(), poor))
+            })
         })
         .await?;
     let photos: Vec<PhotoId> = seen.iter().map(|person| person.photo).collect();

@@ -264,7 +264,7 @@ pub async fn compare(
             let missing = || ApiError::new(ErrorKind::NotFound, "The event has no such face.");
             let similarity =
                 open.collection.score(&template, &b, Scoring::Direct).ok_or_else(missing)?;
-            let threshold = open.collection.gallery().threshold();
+            let threshold = open.collection.read_gallery(|gallery| gallery.threshold());
             Ok(Json(FaceComparison { similarity, threshold, same_person: similarity >= threshold }))
         })
         .await

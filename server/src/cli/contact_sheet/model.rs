@@ -68,11 +68,12 @@ pub fn sheet_of(collection: &Collection, pack: &Pack, found: &QueryOutcome) -> C
 type PhotoFaces = (PhotoId, KnownPhoto, Vec<(FaceId, KnownFace)>);
 
 fn all_photos(collection: &Collection) -> Vec<PhotoFaces> {
-    let gallery = collection.gallery();
-    let faces = |photo: &KnownPhoto| {
-        photo.faces.iter().filter_map(|id| Some((*id, *gallery.face(id)?))).collect()
-    };
-    gallery.photos().into_iter().map(|(id, photo)| (id, photo.clone(), faces(photo))).collect()
+    collection.read_gallery(|gallery| {
+        let faces = |photo: &KnownPhoto| {
+            photo.faces.iter().filter_map(|id| Some((*id, *gallery.face(id)?))).collect()
+        };
+        gallery.photos().into_iter().map(|(id, photo)| (id, photo.clone(), faces(photo))).collect()
+    })
 }
 
 fn role(known: &KnownFace, matched: bool) -> FaceRole {

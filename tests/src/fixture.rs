@@ -39,7 +39,9 @@ pub fn service(sandbox: Sandbox, database: Database) -> (Service, Value) {
     copy_data(&sandbox);
     let facts = document("service.json")[name].clone();
     postgres::run_script(&url, &text(&format!("{name}.sql")));
-    postgres::run_script(&url, &text("shift.sql").replace(":seconds", &age_s(&facts).to_string()));
+    // As a 64-bit number: the age in microseconds exceeds 32 bits within the hour.
+    let seconds = format!("CAST({} AS BIGINT)", age_s(&facts));
+    postgres::run_script(&url, &text("shift.sql").replace(":seconds", &seconds));
     // The keyring has an end of the event, too.
     let event = facts["event"].as_str().unwrap();
     sandbox.done(["collections", "keep", event, "--days", "1000"]);

@@ -117,7 +117,7 @@ fn pages_and_assets_exist_and_are_strict() {
         is_strict(path, &read);
         loaded.extend(reader.loaded(&read.text));
     }
-    for script in ["guest", "photos", "letters", "again"] {
+    for script in ["guest_entry", "guest_photos", "email_links", "session_ended"] {
         loaded.extend(reader.loaded(&format!("<script src=\"/assets/{script}.js\">")));
     }
     assert!(loaded.len() >= 22, "{loaded:?}");

@@ -1,4 +1,4 @@
-use std::sync::{Condvar, Mutex, PoisonError};
+use parking_lot::{Condvar, Mutex};
 
 /// A counting semaphore over bytes, which limits the memory of photos being decoded, whatever the number of
 /// workers. A worker acquires its photo's decoded size before it decodes, and releases it afterwards.
@@ -23,9 +23,9 @@ impl MemoryBudget {
     /// that a photo larger than the budget is decoded alone.
     pub(super) fn acquire(&self, bytes: u64) -> MemoryPermit<'_> {
         let bytes = bytes.min(self.total);
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.free.lock();
         while *free < bytes {
-            free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
+            self.freed.wait(&mut free);
         }
         *free -= bytes;
         MemoryPermit { budget: self, bytes }
@@ -34,7 +34,7 @@ impl MemoryBudget {
 
 impl Drop for MemoryPermit<'_> {
     fn drop(&mut self) {
-        *self.budget.free.lock().unwrap_or_else(PoisonError::into_inner) += self.bytes;
+        *self.budget.free.lock() += self.bytes;
         self.budget.freed.notify_all();
     }
 }

@@ -88,6 +88,7 @@ pub fn run(context: &Context, command: FacesCommand) -> Result<Report> {
 }
 
 fn list(collection: &Collection, wanted: &[OsString]) -> Result<Report> {
+    let name = &collection.info().name;
     collection.read_gallery(|gallery| {
         let mut all = all_faces(gallery);
         if !wanted.is_empty() {
@@ -106,7 +107,7 @@ fn list(collection: &Collection, wanted: &[OsString]) -> Result<Report> {
         } else {
             format!("{}\n{count}\n", table.text())
         };
-        Report::new(&FaceList { collection: collection.info().name.clone(), faces: all }, text)
+        Report::new(&FaceList { collection: name.clone(), faces: all }, text)
     })
 }
 

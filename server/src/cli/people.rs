@@ -76,6 +76,7 @@ pub fn run(context: &Context, arguments: &PeopleArguments) -> Result<Report> {
     if let Some(report) = arguments.words.carry_out(&collection, arguments.allow_same_photo)? {
         return Ok(report);
     }
+    let name = &collection.info().name;
     collection.read_gallery(|gallery| {
         let all = gallery.people();
         let hidden = all.iter().filter(|person| person.hidden && !arguments.all).count();
@@ -97,7 +98,6 @@ pub fn run(context: &Context, arguments: &PeopleArguments) -> Result<Report> {
                 super::report::printable(&person.best.photo),
             ]);
         }
-        let name = &collection.info().name;
         let mut text =
             if people.is_empty() { String::new() } else { format!("{}\n", table.text()) };
         text += &format!("{} in '{name}'", format::count(people.len(), "person"));

@@ -77,6 +77,7 @@ fn shown(collection: &Collection, face: &FaceId, mut text: String) -> Result<Rep
         Err(picpick_engine::Error::NoPerson { .. }) if !text.is_empty() => (false, Vec::new()),
         Err(error) => return Err(error.into()),
     };
+    let name = &collection.info().name;
     collection.read_gallery(|gallery| {
         let path = |of: &picpick_engine::FaceOfPerson| {
             gallery.photo(&of.photo).map(|photo| photo.path.to_string_lossy().into_owned())
@@ -98,9 +99,6 @@ fn shown(collection: &Collection, face: &FaceId, mut text: String) -> Result<Rep
             ]);
         }
         text += &table.text();
-        Report::new(
-            &CorrectionDocument { collection: collection.info().name.clone(), hidden, faces },
-            text,
-        )
+        Report::new(&CorrectionDocument { collection: name.clone(), hidden, faces }, text)
     })
 }

@@ -90,6 +90,7 @@ pub fn run(context: &Context, command: PhotosCommand) -> Result<Report> {
 }
 
 fn list(collection: &Collection, wanted: &[OsString]) -> Result<Report> {
+    let name = &collection.info().name;
     collection.read_gallery(|gallery| {
         let mut all = gallery.photos();
         if !wanted.is_empty() {
@@ -113,7 +114,7 @@ fn list(collection: &Collection, wanted: &[OsString]) -> Result<Report> {
             format!("{}\n{count}\n", table.text())
         };
         let photos = all.iter().map(|(id, photo)| shown(id, photo)).collect();
-        Report::new(&PhotoList { collection: collection.info().name.clone(), photos }, text)
+        Report::new(&PhotoList { collection: name.clone(), photos }, text)
     })
 }
 

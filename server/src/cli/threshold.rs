@@ -95,6 +95,7 @@ pub fn run(context: &Context, arguments: &ThresholdArguments) -> Result<Report> 
     }
     let wanted = arguments.preview;
     let preview = wanted.map(|wanted| previewed(&collection, wanted)).transpose()?;
+    let name = &collection.info().name;
     collection.read_gallery(|gallery| {
         let formula = gallery.threshold_with(ThresholdOffset::default());
         let Calibration { pairs, photos, own, .. } = gallery.calibration(Estimate::FPIR);
@@ -105,7 +106,7 @@ pub fn run(context: &Context, arguments: &ThresholdArguments) -> Result<Report> 
             recommended_offset: own.recommended_offset(formula).value(),
         });
         let document = ThresholdDocument {
-            collection: collection.info().name.clone(),
+            collection: name.clone(),
             faces: gallery.face_count(),
             threshold: gallery.threshold(),
             formula,

@@ -241,11 +241,13 @@ impl FaceEngine {
     pub fn purge(&self, event: &str) -> Result<Option<Receipt>> {
         for _ in 0..RELEASE_POLLS_MAX {
             if self.close(event) {
-                return match self.0.data.purge(event) {
-                    Ok(receipt) => Ok(Some(receipt)),
-                    Err(Error::NoCollection { .. }) => Ok(None),
-                    Err(error) => Err(error.into()),
-                };
+                match self.0.data.purge(event) {
+                    Ok(receipt) => return Ok(Some(receipt)),
+                    Err(Error::NoCollection { .. }) => return Ok(None),
+                    // The indexing worker opened the collection again, for jobs that it had claimed before.
+                    Err(Error::InUse { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
             std::thread::sleep(RELEASE_WAIT);
         }

@@ -22,7 +22,7 @@ use crate::infra::readiness::ReadinessCache;
 use crate::infra::upload_locks::UploadLocks;
 use crate::infra::zip_stream::ArchiveLimits;
 
-/// The shared state of all requests. Cheap to clone; dereferences to its [`Components`].
+/// The shared state of all requests. Cheap to clone; dereferences to its `Components`.
 #[derive(Clone)]
 pub struct App(Arc<Components>);
 

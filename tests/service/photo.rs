@@ -2,7 +2,7 @@ use std::io::{Cursor, Read as _};
 
 use picpick_tests::album::{Album, CHUNK_BYTES, header, place_of, sha256, variant};
 use picpick_tests::client::{Answer, Request};
-use picpick_tests::{PARTY, Service, on_both_databases, sample};
+use picpick_tests::{PARTY, Rng, Service, on_both_databases, sample, times};
 use serde_json::{Value, json};
 
 on_both_databases!(
@@ -15,6 +15,7 @@ on_both_databases!(
     indexing_is_controlled_and_observed,
     a_removed_photo_is_gone,
     a_photo_viewed_during_its_removal_leaves_no_files,
+    an_event_is_deleted_while_its_photos_are_indexed,
     an_event_is_exported,
 );
 
@@ -334,6 +335,22 @@ fn a_photo_viewed_during_its_removal_leaves_no_files(service: Service) {
         let folder = service.sandbox.data().join("photos").join(&album.event);
         let left: Vec<_> = std::fs::read_dir(folder).map_or_else(|_| Vec::new(), Iterator::collect);
         assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+/// Deletes events at random moments after an upload. `PICPICK_TEST_DELETIONS` sets their number.
+fn an_event_is_deleted_while_its_photos_are_indexed(service: Service) {
+    let owner = service.owner();
+    let studio = owner.studio();
+    let mut rng = Rng::seeded("deletions");
+    for _ in 0..times("PICPICK_TEST_DELETIONS", 12) {
+        let event = owner.new_event(&studio, "Short");
+        let album = Album { client: owner.client.clone(), event };
+        album.upload("a.jpg", &read("obama.jpg"));
+        std::thread::sleep(std::time::Duration::from_millis(rng.throw(250)));
+        let deleted = album.client.delete(&album.path("")).is(200);
+        assert!(!deleted.field("receipt").is_empty());
+        album.client.get(&album.path("")).is(404);
     }
 }
 

@@ -151,8 +151,8 @@ pub fn welcome(service: &Service, token: &str, name: &str, contact: &str, head: 
     client
 }
 
-/// Runs challenges with `head` until the service refuses the guest although the challenge passes. Returns
-/// that response.
+/// Runs challenges with `head` until one ends, and returns the final response. The caller expects the
+/// service to refuse a guest who passed.
 pub fn show_until_refused(client: &Client, head: &Head) -> Answer {
     run_challenges(client, |guidance, waited, nth| {
         let [yaw, pitch] = angles(guidance, waited);

@@ -12,7 +12,7 @@ pub struct Layers {
     pub folders: &'static [&'static str],
 }
 
-/// `cli → server → router → web → api → http → app → infra → error, config, i18n`.
+/// The layers of the server.
 pub const SERVER: Layers = Layers {
     folder: "server/src/",
     rows: &[

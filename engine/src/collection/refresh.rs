@@ -76,8 +76,9 @@ impl Collection {
         Ok(())
     }
 
-    /// Runs `work`, which must erase nothing itself; erasures wait until it ends. What adds faces, and reads the
-    /// files of photos for it, runs in `work`: a receipt attests counts, so nothing may be added during an erasure.
+    /// Runs `work` while erasures wait. `work` must not erase anything itself. A caller that adds faces does so in
+    /// `work`, including reading the photo files: a receipt attests counts, so nothing may be added during an
+    /// erasure.
     ///
     /// # Errors
     /// An erasure that an earlier error left pending could not be completed; `work` did not run.

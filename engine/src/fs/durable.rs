@@ -138,7 +138,7 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
     locked.map_err(|source| Error::io("lock", path, source))
 }
 
-/// Acquires the lock of `lock` without waiting. Returns `None` while it is held elsewhere.
+/// Acquires the file lock that [`lock`] acquires, without waiting. Returns `None` if another holder has it.
 pub(crate) fn try_lock(path: &Path) -> Result<Option<File>> {
     let file = open_lock(path).map_err(|source| Error::io("lock", path, source))?;
     match file.try_lock() {

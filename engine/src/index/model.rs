@@ -7,8 +7,8 @@ use crate::ids::FaceId;
 
 const DIM: usize = 16;
 
-/// Runs 2,000 random operations on `index` (embeddings of 16 numbers) and on a list. `maintain` is called at
-/// random steps for operations that must not change a result, such as a freeze.
+/// Runs 2,000 random operations on `index` (embeddings of 16 numbers) and on a list, and compares them.
+/// Calls `maintain` at random steps; it must not change a result (a freeze, for instance).
 pub(super) fn follow<I: Index>(mut index: I, mut maintain: impl FnMut(&mut I)) {
     let mut random = Random(11);
     let mut list: Vec<(FaceId, Vec<f32>)> = Vec::new();

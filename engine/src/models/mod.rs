@@ -183,7 +183,7 @@ impl Models {
         Ok(LivenessFiles { attack: required(&models.attack)?, pose: required(&models.pose)? })
     }
 
-    /// Returns the path of a verified model. The error if it is missing names `arguments`, those of the
+    /// Returns the path of a verified model. If it is missing, the error names `arguments`: the arguments of the
     /// `picpick models fetch` command that fetches it.
     fn required(
         &self,

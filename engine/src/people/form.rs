@@ -124,8 +124,8 @@ fn violated_parts(
     cannot_links
 }
 
-/// Groups clusters to persons by their must-link groups. Returns the place of each cluster, and the persons,
-/// without faces yet.
+/// Groups clusters into persons by their must-link groups. Returns the [`PartId`] of each cluster, and the
+/// persons; their faces are not yet filled in.
 fn persons(clusters: &[ClusterNode], must_links: &MustLinkGroups) -> (Vec<PartId>, Vec<Person>) {
     let mut person_of_bond: HashMap<usize, usize> = HashMap::new();
     let mut sums: Vec<(Vec<f32>, usize)> = Vec::new();

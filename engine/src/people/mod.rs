@@ -57,7 +57,7 @@ impl Person {
     }
 }
 
-/// All people of a collection, and the person of each face.
+/// All people of a collection, and the person of each face that has one.
 #[derive(Clone, Default)]
 pub struct People {
     persons: Vec<Person>,
@@ -225,7 +225,7 @@ impl People {
         corrections: Corrections,
     ) -> Result<Self> {
         let damaged = || Error::Damaged {
-            what: "the people of the collection".into(),
+            what: "the list of people in the collection".into(),
             reason: "the bytes cannot be decoded".into(),
         };
         Ok(Self::from_parts(codec::decode(bytes).ok_or_else(damaged)?, faces, corrections))

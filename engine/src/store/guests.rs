@@ -41,7 +41,7 @@ impl Store {
         self.rocks.write(&[RowChange::Put(key, sealed)])
     }
 
-    /// Returns all guests. Calls `damaged` with the error of every row that does not open or decode.
+    /// Returns all guests. Calls `damaged` with the error of every row that cannot be decrypted or decoded.
     pub(crate) fn guests(&self, mut damaged: impl FnMut(Error)) -> Result<Vec<Guest>> {
         let mut guests = Vec::new();
         self.rocks.scan(keys::range(RowKind::Guest), |key, sealed| {

@@ -168,8 +168,8 @@ pub async fn remove(
     let mut tx = app.db.write().await?;
     let locked = folders::lock(&mut tx, grant.event()?, &folder).await?;
     if locked.restricts && locked.photos > 0 {
-        let detail =
-            "Visitors would get access to its photos; move them, or change the folder, first.";
+        let detail = "Visitors would get access to the photos of this folder; first move the photos, or lift the folder's \
+             restrictions.";
         return Err(ApiError::new(ErrorKind::Conflict, detail));
     }
     folders::delete(&mut tx, &folder).await?;

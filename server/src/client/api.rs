@@ -226,7 +226,7 @@ impl ApiClient {
         serde_json::from_slice(&text).map_err(|_| unexpected("a JSON document"))
     }
 
-    /// Converts `Gone` of a resource that every event has: then the event itself does not exist.
+    /// Converts `Gone` into `Lasting` for a resource that every event has: the event itself does not exist.
     fn lasting(&self, trouble: ClientError) -> ClientError {
         match trouble {
             ClientError::Gone => ClientError::Lasting(format!(

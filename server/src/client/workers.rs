@@ -17,7 +17,7 @@ use super::backoff::RetryPolicy;
 use super::file_hash::{HashedFile, RejectedFile, hash_file};
 use super::upload::{UploadOutcome, Uploader};
 
-/// Most hashes in one request; the service accepts no more.
+/// Limits the hashes in one request; the service accepts no more.
 const ASKED_MAX: usize = 1000;
 /// How long a request waits for each further hash.
 const ASK_WAIT: Duration = Duration::from_millis(200);
@@ -163,7 +163,7 @@ fn find_existing(
     Ok(())
 }
 
-/// Waits for one file, then collects up to [`GUEST_CANDIDATES_MAX`] until none arrives for [`ASK_WAIT`]. `None` at the
+/// Waits for one file, then collects up to [`ASKED_MAX`] until none arrives for [`ASK_WAIT`]. `None` at the
 /// end.
 fn collect_batch(to_ask: &Receiver<HashedFile>) -> Option<Vec<HashedFile>> {
     let mut batch = vec![to_ask.recv().ok()?];

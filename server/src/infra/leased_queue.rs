@@ -108,8 +108,8 @@ impl LeasedQueue {
         (attempts < self.attempts_max).then(|| i64::try_from(delay).unwrap_or(i64::MAX))
     }
 
-    /// Releases a leased row: sets the time of its next attempt, `None` for a column that is null without one,
-    /// and `values`. Does nothing if its lease has ended otherwise.
+    /// Releases a leased row: sets the time of its next attempt (`None` sets the column to null) and the columns in
+    /// `values`. Does nothing if the worker no longer holds the lease.
     pub async fn release(
         &self,
         tx: &mut Tx,

@@ -98,7 +98,7 @@ impl FieldCheck<'_> {
     }
 }
 
-/// Whether `text` can be mistaken neither for an option nor for a path.
+/// Returns whether `text` can be mistaken neither for an option nor for a path.
 fn is_word(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))

@@ -89,7 +89,7 @@ pub enum Channels {
 /// The positions of the five landmarks in the aligned crop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alignment {
-    /// The ArcFace template in 112×112.
+    /// The ArcFace landmark positions, for a crop of 112 × 112 pixels.
     Arcface112,
 }
 

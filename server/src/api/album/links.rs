@@ -24,7 +24,7 @@ pub struct AlbumLink {
     /// The studio's label, for example the recipient's name.
     pub name: String,
     pub created_unix_s: i64,
-    /// Only in the response that creates the link. The link's page is `/a/TOKEN`.
+    /// The token; present only in the response that creates the link. The link's page is `/a/TOKEN`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
 }

@@ -69,7 +69,7 @@ pub struct GuestUpdate {
 
 /// A server-sent event.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes what is written as a stream")]
+#[expect(dead_code, reason = "only the OpenAPI document uses this type")]
 pub struct GuestUpdateEvent {
     /// Always `update`.
     event: String,

@@ -31,7 +31,7 @@ const STREAM_MAX: Duration = Duration::from_secs(300);
 
 /// A server-sent event about an event's indexing.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes what is written as a stream")]
+#[expect(dead_code, reason = "only the OpenAPI document uses this type")]
 pub struct ProgressEvent {
     /// Always `progress`.
     event: String,

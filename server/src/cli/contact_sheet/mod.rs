@@ -15,8 +15,8 @@ use rayon::prelude::*;
 
 pub use thumbnail::Thumbnail;
 
-/// Most photos shown at [`LARGE_WIDTH_PX`]. Above it all are shown at [`SMALL_WIDTH_PX`], so that the file
-/// stays under some 20 MB.
+/// Limits the photos shown at [`LARGE_WIDTH_PX`]. A sheet with more photos shows all of them at
+/// [`SMALL_WIDTH_PX`], so that the file stays below about 20 MB.
 const LARGE_PHOTOS_MAX: usize = 60;
 const LARGE_WIDTH_PX: u32 = 900;
 const SMALL_WIDTH_PX: u32 = 560;

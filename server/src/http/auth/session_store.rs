@@ -18,14 +18,14 @@ pub struct SessionStore<T> {
     /// `SELECT … FROM … WHERE …` of open sessions at `$2`, seconds since the Unix epoch. The table of sessions is
     /// named `s`.
     pub select: &'static str,
-    /// `None`: the sessions do not end by disuse.
+    /// `None`: the sessions have no idle timeout.
     pub idle: Option<IdleLimit>,
     /// Detail of the error of a session that has ended.
     pub ended: &'static str,
     pub read: fn(&AnyRow) -> sqlx::Result<T>,
 }
 
-/// The end of sessions by disuse. The time of a session's last use is its column `seen_unix_s`, which `select`
+/// The idle timeout of sessions. The time of a session's last use is its column `seen_unix_s`, which `select`
 /// returns, with `id`.
 pub struct IdleLimit {
     pub table: &'static str,

@@ -124,7 +124,7 @@ fn sqlite_path(url: &str) -> Option<&str> {
     Some(path.split('?').next().unwrap_or_default().trim_start_matches("//"))
 }
 
-/// Creates a SQLite file with mode 0600 before SQLite creates it readable for all users. SQLite gives its log
+/// Creates a SQLite file with mode 0600 unless it exists: SQLite itself would create it readable for all users. SQLite gives its log
 /// files the mode of the database file.
 fn make_private(url: &str) -> std::io::Result<()> {
     let Some(path) = sqlite_path(url) else { return Ok(()) };

@@ -180,7 +180,7 @@ pub async fn content_of(db: &Db, event: &str, photo: &str) -> Result<Option<Phot
     row.map(|row| Ok(row.try_get::<String, _>("content_id")?.parse()?)).transpose()
 }
 
-/// Returns those of the photos `ids`, at most 500, that the event has.
+/// Returns the photos among `ids` (at most 500) that belong to the event.
 pub async fn refs<'e>(
     db: impl AnyExecutor<'e>,
     event: &str,

@@ -1,8 +1,8 @@
 //! The transactional outbox: the table of mails to send, and the task that delivers them with leases and
 //! retries.
 //!
-//! Delivery is at least once: a mail is deleted after the server has accepted it, so a crash in between sends
-//! it twice with the same Message-ID.
+//! Delivery is at least once: a mail is deleted after the mail server has accepted it, so after a crash in
+//! between it is sent twice, with one Message-ID.
 
 use std::pin::Pin;
 use std::time::Duration;

@@ -125,7 +125,7 @@ async function save(offset) {
     slider.value = offset;
     byId("threshold-offset-value").textContent = figure(offset);
     await ask();
-    say(outcome, "Saved. It applies to searches and guests from now on.");
+    say(outcome, "Saved. The new threshold applies to searches and guests from now on.");
   } catch (problem) {
     say(outcome, problem.message, true);
   }

@@ -23,7 +23,7 @@ impl LinkTarget<'_> {
     }
 }
 
-/// A visitor's progress at the event.
+/// A guest's progress in registering for the event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum EntryStage {
     New,

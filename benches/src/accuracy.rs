@@ -15,8 +15,8 @@ use crate::setup::{PictureRole, Setup, central_faces};
 
 #[derive(clap::Args)]
 pub struct AccuracyArgs {
-    /// Protocol file: {"gallery": [path], "guests": [{"id", "selfie", "photos": [path]}],
-    /// "strangers": [path]}
+    /// Protocol file: `{"gallery": [path], "guests": [{"id", "selfie", "photos": [path]}],
+    /// "strangers": [path]}`
     #[arg(long)]
     protocol: PathBuf,
     /// Folder that the protocol's paths are relative to

@@ -55,23 +55,23 @@ impl Layers {
         self.rows.iter().position(|row| row.contains(&layer))
     }
 
-    /// Returns the layer and the module of a file: `api` and `api/photo` for `api/photo/routes.rs`, `app` and
-    /// `app` for `app.rs`. `None` for files that only declare modules: `lib.rs`, and the `mod.rs` of a layer.
-    fn module<'a>(&self, file: &'a str) -> Option<(&'a str, &'a str)> {
+    /// Returns the module of a file: `api/photo` for `api/photo/routes.rs`, `app` for `app.rs`. `None` for files
+    /// that only declare modules: `lib.rs`, and the `mod.rs` of a layer.
+    fn module<'a>(&self, file: &'a str) -> Option<&'a str> {
+        let layer = layer_of(file)?;
+        if !self.folders.contains(&layer) {
+            return Some(layer);
+        }
         let path = file.trim_end_matches(".rs");
         let path = path.strip_suffix("/mod").unwrap_or(path);
-        let layer = path.split('/').next().filter(|layer| *layer != "lib")?;
-        if !self.folders.contains(&layer) {
-            return Some((layer, layer));
-        }
         let name = path[layer.len()..].trim_start_matches('/').split('/').next()?;
-        (!name.is_empty()).then(|| (layer, &path[..layer.len() + 1 + name.len()]))
+        (!name.is_empty()).then(|| &path[..layer.len() + 1 + name.len()])
     }
 
     /// Returns the imports of a higher layer, or of another layer of the same row.
     pub fn upward(&self, files: &[(String, String)]) -> Vec<String> {
         let wrong = |Import { from, line, to }: Import| {
-            let ((from_layer, _), (to_layer, _)) = (self.layer(&from)?, self.layer(&to)?);
+            let (from_layer, to_layer) = (layer_of(&from)?, layer_of(&to)?);
             let (Some(above), Some(below)) = (self.row(from_layer), self.row(to_layer)) else {
                 return Some(breach(
                     &format!("{}{from}", self.folder),
@@ -93,20 +93,12 @@ impl Layers {
         imports(files).into_iter().filter_map(wrong).collect()
     }
 
-    fn layer<'a>(&self, file: &'a str) -> Option<(&'a str, &'a str)> {
-        let layer = file.trim_end_matches(".rs").split('/').next()?;
-        (layer != "lib").then_some((layer, file))
-    }
-
     /// Returns the cycles of modules, one line each.
     pub fn module_cycles(&self, files: &[(String, String)]) -> Vec<String> {
         let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for import in imports(files) {
-            let (Some((_, from)), Some((_, to))) =
-                (self.module(&import.from), self.module(&import.to))
-            else {
-                continue;
-            };
+            let modules = self.module(&import.from).zip(self.module(&import.to));
+            let Some((from, to)) = modules else { continue };
             if from != to {
                 edges.entry(from.to_owned()).or_default().insert(to.to_owned());
             }
@@ -118,6 +110,11 @@ impl Layers {
             })
             .collect()
     }
+}
+
+/// Returns the layer of a file, its first path component; `None` for `lib.rs`.
+fn layer_of(file: &str) -> Option<&str> {
+    file.trim_end_matches(".rs").split('/').next().filter(|layer| *layer != "lib")
 }
 
 #[cfg(test)]

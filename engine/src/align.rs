@@ -25,8 +25,8 @@ pub(crate) struct Similarity {
 }
 
 impl Similarity {
-    /// Returns the least-squares transform from `from` to `to` (Umeyama 1991; in the plane it has this
-    /// closed form, which cannot mirror). The scale is 0 if all landmarks coincide.
+    /// Returns the least-squares transform from `from` to `to` (Umeyama 1991). In the plane it has a closed
+    /// form, which excludes mirroring. The scale is 0 if all points of `from` coincide.
     pub(crate) fn between(from: &Landmarks, to: &Landmarks) -> Self {
         let mean = |points: &Landmarks, axis: usize| {
             points.iter().map(|point| point[axis]).sum::<f32>() / 5.0
@@ -50,8 +50,8 @@ impl Similarity {
 }
 
 /// Warps the face with `landmarks` (px of `chip`) to the 112 × 112 reference pose of embedding models, with
-/// bilinear interpolation. Pixels outside the chip are black. The face should have about the same size in
-/// the chip as in the crop, because the chip is sampled, not averaged.
+/// bilinear interpolation. Pixels outside the chip are black. A face should have about equal sizes in chip and
+/// crop, because the chip is sampled, not averaged.
 pub(crate) fn align(chip: &Picture, landmarks: &Landmarks) -> Result<Picture> {
     // The inverse map (crop → chip) is fitted directly, which saves an inversion.
     let map = Similarity::between(&REFERENCE, landmarks);

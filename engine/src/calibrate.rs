@@ -1,24 +1,25 @@
-//! Estimates the match threshold, with a confidence interval, from the scores of different people; makes
-//! histograms.
+//! Estimates the match threshold, with a confidence interval, from the scores of pairs of different people, and
+//! counts scores in histograms.
 //!
-//! The scores must be of the kind that the matcher compares with the threshold.
+//! Each score must be computed as the matcher computes the score that it compares with the threshold.
 
 use crate::matcher::ThresholdOffset;
 
-/// Allowance for people who appear together, whose estimated threshold is higher than that of strangers: they
-/// may be relatives, and the light is the same for all. LFW's 930 pairs of people who share a picture give a
-/// threshold of 0.56 (0.52 to 0.61), strangers give 0.44.
+/// Difference, as a cosine, between the threshold estimated from people in one photo and the threshold for
+/// strangers. People in one photo score higher, because they may be relatives and share the light. On LFW, 930
+/// pairs of people in one picture give a threshold of 0.56 (0.52 to 0.61); strangers give 0.44.
 const SHARED_PHOTO_ALLOWANCE: f32 = 0.1;
 
-/// The bins of a histogram: from -0.4 to 1 in steps of 0.02. Scores outside are counted in the outermost
-/// bins.
+/// Lower end of a histogram's first bin. Lower scores are counted in that bin.
 const FROM: f32 = -0.4;
+/// Width of a histogram's bin.
 const STEP: f32 = 0.02;
+/// Number of bins of a histogram. The last bin ends at 1; higher scores are counted in it.
 const BINS: usize = 70;
 
-/// The quantile that the standard deviation is computed from.
+/// Quantile of the scores whose distance from the median determines the standard deviation.
 const QUANTILE: f64 = 0.95;
-/// The position of `QUANTILE` in a normal distribution, in standard deviations.
+/// Position of `QUANTILE` above the median of a normal distribution, in standard deviations.
 const QUANTILE_AT: f64 = 1.644_853_627;
 
 /// A threshold estimated from scores.
@@ -26,25 +27,25 @@ const QUANTILE_AT: f64 = 1.644_853_627;
 pub struct Estimate {
     /// The estimate, -1..1.
     pub threshold: f32,
-    /// Lower end of the 95 % confidence interval, which covers sampling error only.
+    /// Lower end of the 95 % confidence interval. The interval covers sampling error only.
     pub low: f32,
-    /// Upper end of the interval.
+    /// Upper end of the confidence interval.
     pub high: f32,
 }
 
 impl Estimate {
-    /// The target FPIR, 0..1: the share of strangers to whom a search shows a photo. The packs' thresholds are
-    /// fitted to it.
+    /// The target false positive identification rate (FPIR), 0..1: the share of strangers for whom a search
+    /// returns a photo. The thresholds of the packs are fitted to this rate.
     pub const FPIR: f64 = 0.003;
 
-    /// Pairs of different people below which no threshold is estimated. With 500 pairs the quantile depends on 25
-    /// of them, and the interval is ± 0.05; with 150 it is ± 0.09, half of the largest threshold offset. Range:
-    /// 200 to 5,000. Cost: with a lower one the next hundred photos may change the estimate a lot. Measure with
-    /// `picpick-bench calibrate`.
+    /// Lowest number of pairs of different people from which a threshold is estimated. With 500 pairs, 25 of them
+    /// are above the quantile and the interval is ± 0.05. With 150 pairs it is ± 0.09, half of the largest
+    /// threshold offset. Range 200 to 5,000. A lower value makes the estimate less stable when photos are added.
+    /// Measure with `picpick-bench calibrate`.
     pub const PAIRS_MIN: usize = 500;
 
-    /// Returns the threshold offset to advise for a pack's threshold of `formula`. It is 0 unless even the
-    /// lower end of the interval, minus the 0.1 that people who appear together explain, is above `formula`.
+    /// Returns the recommended threshold offset, where `formula` is the threshold of the pack's formula. The
+    /// offset is 0 unless the lower end of the interval, less 0.1 for people in one photo, is above `formula`.
     pub fn recommended_offset(&self, formula: f32) -> ThresholdOffset {
         let missing =
             (self.low - SHARED_PHOTO_ALLOWANCE - formula).clamp(0.0, ThresholdOffset::MAX.value());
@@ -53,21 +54,21 @@ impl Estimate {
     }
 }
 
-/// Counts of the scores of different people and of one person, in equal bins.
+/// Counts of the scores of pairs of different people and of pairs of one person, in bins of equal width.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Histogram {
     /// Lower end of the first bin.
     pub from: f32,
     /// Width of a bin.
     pub step: f32,
-    /// Counts of the scores of different people, per bin.
+    /// Counts of the scores of pairs of different people, per bin.
     pub different: Vec<usize>,
-    /// Counts of the scores of one person, per bin.
+    /// Counts of the scores of pairs of one person, per bin.
     pub same: Vec<usize>,
 }
 
 impl Histogram {
-    /// Counts scores, each -1..1.
+    /// Counts the scores of pairs of different people and of pairs of one person, each -1..1.
     pub fn of(different: &[f32], same: &[f32]) -> Self {
         Self { from: FROM, step: STEP, different: binned(different), same: binned(same) }
     }
@@ -76,7 +77,7 @@ impl Histogram {
 fn binned(scores: &[f32]) -> Vec<usize> {
     let mut bins = vec![0; BINS];
     for score in scores {
-        // The cast to an integer saturates: scores below the first bin go to it, and so does NaN.
+        // The cast to `usize` gives 0 for a negative number and for NaN, so both are counted in the first bin.
         let bin = ((score - FROM) / STEP) as usize;
         if let Some(bin) = bins.get_mut(bin.min(BINS - 1)) {
             *bin += 1;
@@ -85,16 +86,17 @@ fn binned(scores: &[f32]) -> Vec<usize> {
     bins
 }
 
-/// Estimates the threshold at which a search among `faces` faces (clamped to 100 to 1,000,000, as in the
-/// packs' formula) has the false positive rate `fpir`, from scores of different people. `pairs` is the number
-/// of independent pairs among them. Sorts the scores. Returns `None` below [`Estimate::PAIRS_MIN`].
+/// Estimates the threshold at which a search among `faces` faces has the false positive identification rate
+/// `fpir`, from the scores of pairs of different people. `pairs` is the number of independent pairs among them.
+/// Clamps `faces` to 100 to 1,000,000, as the packs' formula does, and sorts the scores. Returns `None` if
+/// `pairs` is below [`Estimate::PAIRS_MIN`] or there is no score.
 ///
-/// With a false match rate m per comparison, FPIR = 1 − (1 − m)^N ≈ m · N, so the threshold is the score at
-/// which the tail falls to `fpir` / N, about 1e-6. No event has enough pairs to count that, so the tail is
-/// extrapolated as a normal distribution: its mean is the median of the scores, its standard deviation
-/// follows from the distance between the median and the 95 % quantile. Outliers hardly move either, so a
-/// person beside their own portrait or reflection has little effect: one pair of score 1 in a hundred raises
-/// the threshold by about 0.03, one in a thousand by 0.003.
+/// With a false match rate m per comparison and N faces, FPIR = 1 − (1 − m)^N ≈ m · N. The threshold is
+/// therefore the score at which the tail of the scores falls to `fpir` / N, about 1e-6. No event has enough
+/// pairs to measure this tail, so it is extrapolated as a normal distribution. Its mean is the median of the
+/// scores, and its standard deviation follows from the distance between the median and the 95 % quantile.
+/// Outliers change both quantiles little, so a person beside their own portrait or reflection has little
+/// effect: one pair of score 1 in a hundred raises the threshold by about 0.03, one in a thousand by 0.003.
 ///
 /// Measured on LFW (`picpick-bench calibrate`): with 1,000 pairs in 700 faces the threshold is within 0.002
 /// of that of strangers, with a spread of 0.016; with 6,200 pairs in 4,500 faces it is within 0.001, with a
@@ -103,9 +105,9 @@ fn binned(scores: &[f32]) -> Vec<usize> {
 /// is constant, was tried at three quantiles: the thresholds were 0.04 to 0.16 too high, with two to four
 /// times the spread.
 ///
-/// The interval follows from the sampling errors of the two quantiles. Measurements show that it need not be
-/// wider, although many pairs share a person: with 20 to 400 people, each compared with each, the spread is
-/// 0.93 to 1.03 times this.
+/// The interval follows from the sampling errors of the two quantiles. Pairs that share a person do not require
+/// a wider interval: with 20 to 400 people, each compared with each other, the measured spread is 0.93 to 1.03
+/// times the computed one.
 pub fn estimate(scores: &mut [f32], pairs: usize, faces: usize, fpir: f64) -> Option<Estimate> {
     if pairs < Estimate::PAIRS_MIN || scores.is_empty() {
         return None;
@@ -119,9 +121,9 @@ pub fn estimate(scores: &mut [f32], pairs: usize, faces: usize, fpir: f64) -> Op
     let deviation = (high - median) / QUANTILE_AT;
     let at = upper_quantile(fpir / faces.clamp(100, 1_000_000) as f64);
     let threshold = median + deviation * at;
-    // The variance of a quantile is q (1 − q) / (n φ²); the covariance of two is q_low (1 − q_high) / (n φ
-    // φ'). φ is 0.3989 at the median and 0.1031 at 95 %, in standard deviations: 1.571, 4.468 and 0.608, over
-    // n.
+    // The variance of a quantile is q (1 − q) / (n φ²); the covariance of two is q_low (1 − q_high) / (n φ φ').
+    // The normal density φ is 0.3989 at the median and 0.1031 at 95 %. In squared standard deviations over n,
+    // the variances are 1.571 (median) and 4.468 (95 %), and the covariance is 0.608.
     let (of_high, of_median) = (at / QUANTILE_AT, 1.0 - at / QUANTILE_AT);
     let variance = of_high * of_high * 4.468
         + of_median * of_median * 1.571
@@ -135,9 +137,9 @@ pub fn estimate(scores: &mut [f32], pairs: usize, faces: usize, fpir: f64) -> Op
     })
 }
 
-/// Returns the point of the standard normal distribution that is exceeded with the probability `share`, for
-/// 1e-12 to 0.02, within 1e-8: the tail of P. J. Acklam's rational approximation of the inverse normal
-/// distribution function (2003).
+/// Returns the value that a standard normal variable exceeds with probability `share`, which is clamped to 1e-12
+/// to 0.02. The error is below 1e-8. Formula: the tail of P. J. Acklam's rational approximation of the inverse
+/// normal distribution function (2003).
 fn upper_quantile(share: f64) -> f64 {
     const C: [f64; 6] = [
         -7.784_894_002_430_293e-3,
@@ -220,7 +222,11 @@ mod tests {
     #[test]
     fn only_a_clearly_higher_estimate_advises_an_offset() {
         let at = |low: f32| Estimate { threshold: low + 0.04, low, high: low + 0.08 };
-        assert_eq!(at(0.52).recommended_offset(0.45).value(), 0.0, "what LFW's real company gives");
+        assert_eq!(
+            at(0.52).recommended_offset(0.45).value(),
+            0.0,
+            "LFW's pairs of people in one picture"
+        );
         assert!((at(0.595).recommended_offset(0.45).value() - 0.05).abs() < 1e-6);
         assert_eq!(at(0.95).recommended_offset(0.45), ThresholdOffset::MAX);
     }

@@ -1,33 +1,34 @@
-//! Estimates how many faces of a collection searches will find, from the quality of each face: the expected
-//! recall, and for faces that are easily missed the reason.
+//! Estimates the share of a collection's faces that searches will find (the expected recall) from the quality of
+//! each face, and names the reason for each face that searches often miss.
 
 use crate::quality::Quality;
 
-/// The main reason why a face will be missed easily.
+/// The main reason why searches often miss a face.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Weakness {
-    /// Too few pixels: taken from too far away, or in a reduced photo.
+    /// Too few pixels: the person was too far from the camera, or the photo was reduced.
     Small,
-    /// Too little detail for its size: out of focus, or motion blur.
+    /// Too little detail for its size: the face is out of focus or has motion blur.
     Blurred,
     /// Turned too far towards profile.
     Turned,
 }
 
-/// Expected recall below which a face is weak. Range 0.5 to 0.8: a higher value flags faces that most guests
-/// will find, a lower one leaves out some that many guests will miss.
+/// Expected recall, 0..1, below which a face is weak. Range 0.5 to 0.8. A higher value also flags faces that
+/// searches usually find; a lower value omits faces that searches often miss.
 const RECALL_WEAK: f32 = 2.0 / 3.0;
 
-/// Values at 0, 0.1 … 1, with linear interpolation.
+/// Values of a function at 0, 0.1, …, 1; values between these points are interpolated linearly.
 type Table = [f32; 11];
 
-/// Sharpness of an unblurred face by its size part: a face of few pixels looks soft, because it is enlarged.
+/// Sharpness of an unblurred face, 0..1, by its size part. A face of few pixels is enlarged to the crop, which
+/// lowers its sharpness.
 const CRISP: Table = [0.414, 0.587, 0.749, 0.844, 0.918, 0.919, 0.919, 0.976, 0.976, 0.976, 0.994];
 
 /// Share of faces that a clear selfie finds, by the size part of their quality, where the other parts are
 /// good. Measured with `picpick-bench coverage` on the LFW dev half: 17,600 faces of 860 guests, in original,
-/// reduced and blurred photos. The quality score alone is not enough: at 0.67, 97 % of the small faces are
-/// found, but only 38 % of those blurred by a tenth of the distance between the eyes.
+/// reduced and blurred photos. A table of the quality score alone would be wrong: at a score of 0.67, a selfie
+/// finds 97 % of the small faces, but only 38 % of the faces blurred by a tenth of the distance between the eyes.
 const RECALL_BY_SIZE: Table =
     [0.198, 0.925, 0.959, 0.974, 0.974, 0.974, 0.974, 0.974, 0.974, 0.974, 0.974];
 /// Share of faces that a clear selfie finds, by sharpness as a fraction of `CRISP`.
@@ -45,7 +46,7 @@ fn read(table: &Table, value: f32) -> f32 {
     at(below) + (at(below + 1) - at(below)) * (place - below as f32)
 }
 
-/// Returns the expected recall by each part of the quality, 0..1.
+/// Returns the expected recall by each part of the quality, 0..1, and the weakness that a low value means.
 fn chances(parts: &Quality) -> [(f32, Weakness); 3] {
     let sharpness = parts.sharpness / read(&CRISP, parts.size);
     [
@@ -55,8 +56,8 @@ fn chances(parts: &Quality) -> [(f32, Weakness); 3] {
     ]
 }
 
-/// Returns the lowest expected recall of the parts, 0..1, and its reason. The worst part decides, because
-/// measurements show that all parts together lower the recall little more than the worst alone.
+/// Returns the lowest expected recall of the parts, 0..1, and its reason. Only the worst part counts: measured
+/// over all parts together, the recall is little lower than for the worst part alone.
 fn worst(parts: &Quality) -> (f32, Weakness) {
     let [size, sharpness, pose] = chances(parts);
     let worse = |a: (f32, Weakness), b: (f32, Weakness)| if b.0 < a.0 { b } else { a };
@@ -69,7 +70,7 @@ fn recall_expected(parts: &Quality) -> f32 {
 }
 
 impl Weakness {
-    /// Returns why the face will be missed easily; `None` if it will be found reliably.
+    /// Returns the reason why searches often miss the face; `None` if the expected recall is at least 2/3.
     pub fn of(parts: &Quality) -> Option<Self> {
         let (recall, weakness) = worst(parts);
         (recall < RECALL_WEAK).then_some(weakness)
@@ -127,16 +128,16 @@ impl Coverage {
         self.small + self.blurred + self.turned
     }
 
-    /// Returns the number of faces that will be found reliably.
+    /// Returns the number of faces that are not weak.
     pub fn good(&self) -> usize {
         self.faces.saturating_sub(self.weak())
     }
 
-    /// Returns the expected share of a guest's photos that will be found, 0..1: the mean over all faces;
-    /// `None` without a face.
+    /// Returns the expected share of a guest's photos that a search finds, 0..1: the mean of the expected recalls
+    /// of all faces. Returns `None` if there is no face.
     ///
-    /// Assumes that guests send a clear selfie, that each face belongs to a guest, and that a guest is in
-    /// about four photos, as the people in the measured photos are; more photos of a guest raise the recall.
+    /// Assumes that guests send a clear selfie, that each face belongs to a guest, and that a guest is in about
+    /// four photos, like the people in the measured photos. The recall of guests with more photos is higher.
     /// Faces that were not detected are not counted.
     pub fn recall(&self) -> Option<f64> {
         (self.faces > 0).then(|| self.recall_sum / self.faces as f64)

@@ -1,7 +1,7 @@
 //! Computes embeddings of aligned crops in batches, with the fastest provider that passes a check.
 //!
-//! bfloat16 is used only after it agreed with f32 on the first 16 real faces; the result of this check is
-//! stored beside the models.
+//! bfloat16 is used only after its embeddings of the first 16 real faces agreed with those of f32. The result of
+//! this check is stored beside the models.
 
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -18,20 +18,21 @@ use crate::models::manifest;
 use crate::models::runtime::{Model, Provider, Runtime};
 use crate::picture::Picture;
 
-/// Crops per run of the model. Range 4 to 32; 8 takes a third less time per face than 1, a higher number
-/// gains little and costs memory. Measure with `picpick-bench pipeline`.
+/// Number of crops in a full batch, which one run of the model embeds. Range 4 to 32. A batch of 8 takes a third
+/// less time per face than single crops; a larger batch costs memory and saves little time. Measure with
+/// `picpick-bench pipeline`.
 pub(crate) const BATCH: usize = 8;
-/// Real faces that are embedded with both bfloat16 and f32 before the check ends.
+/// Number of real faces that are embedded with both bfloat16 and f32 before the check ends.
 const CHECK_FACES: usize = 16;
-/// Lowest cosine between both embeddings of a face that passes the check (the lowest of 221 LFW faces:
-/// 0.9992).
+/// Lowest cosine between the bfloat16 and the f32 embedding of a face at which the check passes. The lowest of
+/// 221 LFW faces is 0.9992.
 const CHECK_COSINE_MIN: f32 = 0.999;
 
 /// The result of comparing bfloat16 with f32 on this machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bf16Check {
     pub passed: bool,
-    /// Faces compared.
+    /// Number of faces compared.
     pub faces: usize,
     pub cosine_min: f32,
     pub cosine_mean: f32,
@@ -43,7 +44,7 @@ pub enum Precision {
     /// bfloat16 if the processor has AMX and the check passes, else f32 with OpenVINO, else the CPU provider.
     #[default]
     Auto,
-    /// This provider, without a check; for measurements.
+    /// The given provider, without a check; for measurements.
     Only(Provider),
 }
 
@@ -60,7 +61,7 @@ enum EmbedderMode {
 }
 
 impl Embedder {
-    /// Loads the model in `file`; `check_file` stores this machine's result of the bfloat16 check.
+    /// Loads the model in `file`. The result of the bfloat16 check on this machine is stored in `check_file`.
     pub(crate) fn load(
         runtime: &Runtime,
         file: &Path,
@@ -149,7 +150,8 @@ impl Embedder {
         durable::replace(&self.check_file, text.as_bytes(), 0o644)
     }
 
-    /// Scales `row` to norm 1, subtracts the pack's centre, and scales again.
+    /// Scales `row` to norm 1, subtracts the pack's centre, and scales again. Returns `None` if a norm is zero or
+    /// not finite.
     fn centred(&self, row: &[f32]) -> Option<Vec<f32>> {
         let mut embedding = unit(row)?;
         if self.spec.centre.is_empty() {
@@ -185,7 +187,7 @@ impl Embedder {
     }
 }
 
-/// Reads the stored result of the bfloat16 check; `None` if there is none.
+/// Reads the stored result of the bfloat16 check; `None` if `file` is missing or cannot be parsed.
 pub(crate) fn read_bf16_check(file: &Path) -> Option<Bf16Check> {
     toml::from_str(&std::fs::read_to_string(file).ok()?).ok()
 }

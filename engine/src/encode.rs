@@ -4,8 +4,11 @@ use crate::error::{Error, Result};
 use crate::picture::Picture;
 
 impl Picture {
-    /// Encodes the picture as a JPEG whose longer side is at most `side_px_max`; never enlarges it. `quality`:
-    /// 1..=100. The JPEG has no metadata (place, camera, name), because only the pixels are passed in.
+    /// Encodes the picture as a JPEG whose longer side is at most `side_px_max`; never enlarges the picture.
+    /// `quality` is 1..=100. The JPEG has no metadata (place, camera, name), because only pixels are encoded.
+    ///
+    /// # Errors
+    /// - `Error::Image` if the encoder rejects the picture or `quality`.
     pub fn to_jpeg(&self, side_px_max: u32, quality: i32) -> Result<Vec<u8>> {
         let longer = self.width().max(self.height()).max(1);
         let scale = (f64::from(side_px_max) / f64::from(longer)).min(1.0);
@@ -16,7 +19,7 @@ impl Picture {
         } else {
             None
         };
-        let shown = reduced.as_ref().unwrap_or(self);
+        let source = reduced.as_ref().unwrap_or(self);
         let failed =
             |error: turbojpeg::Error| Error::Image { reason: format!("encoding: {error}") };
         let mut compressor = Compressor::new().map_err(failed)?;
@@ -24,7 +27,7 @@ impl Picture {
         // Half the colour resolution in both directions, as usual for photos on the web.
         compressor.set_subsamp(Subsamp::Sub2x2).map_err(failed)?;
         let image = Image {
-            pixels: shown.pixels(),
+            pixels: source.pixels(),
             width: width as usize,
             pitch: width as usize * 3,
             height: height as usize,

@@ -1,5 +1,5 @@
-//! A photo's analysis: its faces with their embeddings. The types do not implement serde's traits, so that
-//! biometric data is not serialised out of the engine by accident.
+//! An analysed photo and its faces with their embeddings. The types do not implement serde's traits, so that
+//! the engine does not serialise biometric data by accident.
 
 use std::path::PathBuf;
 
@@ -37,7 +37,7 @@ pub struct Face {
 }
 
 impl std::fmt::Debug for Face {
-    /// Omits the embedding: it is biometric data and must not reach a log.
+    /// Omits the embedding, because biometric data must not reach a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Face")
             .field("id", &self.id)

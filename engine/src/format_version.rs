@@ -1,7 +1,7 @@
 //! Numbers of the on-disk formats, and the check that rejects newer formats.
 //!
-//! Every number starts at 1. It is raised when a program that knows only the previous format could misread
-//! the new one.
+//! Every number starts at 1. A format change raises the number if a program that knows only the previous format
+//! could misread the new format.
 
 use crate::error::{Error, Result};
 
@@ -9,14 +9,17 @@ use crate::error::{Error, Result};
 pub(crate) const DATA_FORMAT: u32 = 1;
 /// Format of the keyring's `keys.toml`.
 pub(crate) const KEYRING_FORMAT: u32 = 2;
-/// Format of a collection's store: its row kinds. Format 1 had no canaries and no state; format 2 had no
-/// guests and no notes. Opening a store of either format raises the number and changes no other row.
+/// Format of a collection's store: its row kinds. Format 1 had no canaries and no state row; format 2 had no
+/// guests and no owner settings. Opening a store of format 1 or 2 raises the number and changes no other row.
 pub(crate) const STORE_FORMAT: u32 = 3;
-/// Format of a sealed row's bytes. It is part of every row's authenticated context.
+/// Format of a sealed row's bytes. The number is part of every row's authenticated context.
 pub(crate) const ROW_FORMAT: u32 = 1;
 
-/// Checks that this program can read format `received`, which must be 1 to `newest`. Errors: `NewerFormat`
-/// above it; `Damaged` below it.
+/// Checks that this program can read format `received` of `what`.
+///
+/// # Errors
+/// - `NewerFormat` if `received` is above `newest`.
+/// - `Damaged` if `received` is below 1.
 pub(crate) fn check(what: &str, newest: u32, received: i64) -> Result<()> {
     let received = u32::try_from(received).unwrap_or(0);
     if received > newest {
@@ -25,7 +28,7 @@ pub(crate) fn check(what: &str, newest: u32, received: i64) -> Result<()> {
     if received == 0 {
         return Err(Error::Damaged {
             what: what.into(),
-            reason: "it names no format number".into(),
+            reason: "it has no valid format number".into(),
         });
     }
     Ok(())

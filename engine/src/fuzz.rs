@@ -7,12 +7,12 @@ use crate::store::record;
 pub use crate::index::{HnswIndex, Index};
 pub use crate::people::{People, PersonFace};
 
-/// Decodes a photo's row as the store holds it, decrypted; `None` if it is malformed.
+/// Decodes the decrypted bytes of a photo's row; `None` if they are malformed.
 pub fn read_row(bytes: &[u8]) -> Option<Photo> {
     record::decode(bytes)
 }
 
-/// Encodes a photo's row, before it is encrypted.
+/// Encodes a photo as the bytes of its row, not encrypted.
 pub fn write_row(photo: &Photo) -> Vec<u8> {
     record::encode(photo)
 }
@@ -27,13 +27,13 @@ pub fn read_ledger(text: &str) -> usize {
     crate::erasure_log::erasures_in(text)
 }
 
-/// Whether a text is a valid `keys.toml` of a keyring, in the current format or an older one.
+/// Returns whether `text` is a valid `keys.toml` of a keyring, in the current format or an older one.
 pub fn read_keys(text: &str) -> bool {
     crate::crypto::is_keys_file(text)
 }
 
-/// Returns whether bytes are a valid clear part of a backup's manifest, and the number of rows that they have
-/// as a segment under the name that they must have.
+/// Returns whether `bytes` are a valid clear header of a backup's manifest, and the number of their rows if they are
+/// parsed as a segment.
 pub fn read_backup(bytes: &[u8]) -> (bool, usize) {
     crate::backup::reads_as(bytes)
 }

@@ -4,8 +4,8 @@ use crate::ids::{FaceId, GuestId, PhotoId};
 use crate::matcher::Accepted;
 use crate::template::Template;
 
-/// A guest of one collection: a person who passed verification, to see the photos that show them. Biometric
-/// data, encrypted wherever it is stored.
+/// A guest of one collection: a person who passed verification to see the photos that show them. The template is
+/// biometric data, so guests are stored only encrypted.
 #[derive(Clone)]
 pub struct Guest {
     pub id: GuestId,
@@ -14,7 +14,7 @@ pub struct Guest {
     pub rejected: BTreeSet<FaceId>,
     /// Faces that the guest confirmed ("me"); shown even if the template does not match.
     pub confirmed: BTreeSet<FaceId>,
-    /// The photos that this guest was notified of, by e-mail or on a page.
+    /// The photos about which this guest was notified, by e-mail or on a page.
     pub notified: BTreeSet<PhotoId>,
 }
 
@@ -34,7 +34,7 @@ pub enum Claim {
 pub(crate) enum GuestMatch {
     /// A match: the score reaches the threshold, or the guest confirmed the face.
     Match(Accepted),
-    /// A candidate: the score is just below the threshold, and the guest may be asked.
+    /// A candidate: the score is just below the threshold, and the guest may confirm or reject the face.
     Candidate(Accepted),
     /// No match.
     NoMatch,
@@ -48,7 +48,7 @@ pub struct NewMatch {
 }
 
 impl Guest {
-    /// Makes a guest without claims.
+    /// Creates a guest without claims and notifications.
     pub fn new(id: GuestId, template: Template) -> Self {
         Self {
             id,
@@ -59,7 +59,7 @@ impl Guest {
         }
     }
 
-    /// Records the guest's claim about `face`, in place of an earlier one.
+    /// Records the guest's claim about `face`, which replaces an earlier claim about that face.
     pub(crate) fn claim(&mut self, face: FaceId, claim: Claim) {
         self.rejected.remove(&face);
         self.confirmed.remove(&face);

@@ -1,7 +1,6 @@
 //! 128-bit ids of collections, photos, faces and guests.
 //!
-//! The ids of photos and faces are hashes of their content, so indexing a photo twice gives the same ids and
-//! adds nothing.
+//! The ids of photos and faces are hashes of their content, so that indexing a photo a second time adds nothing.
 
 use hex::FromHex as _;
 use sha2::{Digest, Sha256};
@@ -63,7 +62,10 @@ id!(
 );
 
 impl GuestId {
-    /// Draws a new id from the operating system's random source.
+    /// Creates an id from the operating system's random source.
+    ///
+    /// # Errors
+    /// - `Error::Random` if the random source is not available.
     pub fn random() -> Result<Self, Error> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(|_| Error::Random)?;
@@ -72,7 +74,10 @@ impl GuestId {
 }
 
 impl CollectionId {
-    /// Draws a new id from the operating system's random source.
+    /// Creates an id from the operating system's random source.
+    ///
+    /// # Errors
+    /// - `Error::Random` if the random source is not available.
     pub fn random() -> Result<Self, Error> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(|_| Error::Random)?;

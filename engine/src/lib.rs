@@ -1,7 +1,8 @@
-//! PicPick's engine: photos in, one person's photos out.
+//! PicPick's engine: indexes the faces in photos and finds the photos that show one person.
 //!
 //! A photo passes through `decode` → `detect` → `align` → `embed` → `store` (source of truth, encrypted) →
-//! `index` (derived, rebuildable). A selfie passes through the first four, then `template` → `matcher` → photos.
+//! `index` (derived, rebuildable). A selfie passes through `decode` to `embed`, then through `template` and
+//! `matcher`, which selects the photos.
 
 mod align;
 pub mod backup;

@@ -25,7 +25,7 @@ impl Picture {
     /// Creates a picture from `pixels`.
     ///
     /// # Errors
-    /// `Error::Image` if their number is not width · height · 3, or if a side is zero.
+    /// - `Error::Image` if the length of `pixels` is not width · height · 3, or if a side is zero.
     pub fn new(width: u32, height: u32, pixels: Vec<u8>) -> Result<Self> {
         let expected = (u64::from(width) * u64::from(height)).saturating_mul(3);
         if expected == 0 || pixels.len() as u64 != expected {
@@ -59,9 +59,12 @@ impl Picture {
         Region { x: 0.0, y: 0.0, width: self.width as f32, height: self.height as f32 }
     }
 
-    /// Cuts `region` out, scales it to `width` × `height`, and places it at the top left of a black canvas of
+    /// Cuts out `region`, scales it to `width` × `height`, and places it at the top left of a black canvas of
     /// the size `canvas` (width, height). Parts outside the picture are black. Reduction averages over all
     /// source pixels (no aliasing); enlargement is bicubic (Catmull-Rom).
+    ///
+    /// # Errors
+    /// - `Error::Image` if a side of `canvas` is zero, or if the region cannot be resized.
     pub fn cut(
         &self,
         region: Region,
@@ -86,8 +89,8 @@ impl Picture {
         Picture::new(canvas.0, canvas.1, out)
     }
 
-    /// Returns the part of `region` inside the picture, and the target pixels that it fills entirely; `None`
-    /// if there are none.
+    /// Returns the part of `region` inside the picture, and the target pixels that it fills entirely. Returns
+    /// `None` if it fills no pixel.
     fn inside(
         &self,
         region: Region,
@@ -152,7 +155,7 @@ struct Part {
 }
 
 impl Region {
-    /// Returns the square around this region's centre with `factor` times its longer side.
+    /// Returns the square around this region's centre whose side is `factor` times the region's longer side.
     pub fn square(&self, factor: f32) -> Region {
         let side = self.width.max(self.height) * factor;
         Region {

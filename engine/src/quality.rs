@@ -1,8 +1,8 @@
 use crate::detect::Landmarks;
 use crate::picture::Picture;
 
-/// How far the embedding of a face can be trusted, in three parts of 0..1. Tiny, blurred or turned faces
-/// match strangers, so the matcher raises their threshold.
+/// The reliability of a face's embedding, in three parts of 0..1 each. Tiny, blurred or turned faces match
+/// strangers, so the matcher raises the threshold for such faces.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quality {
     /// From the distance between the eyes in photo pixels: 0 at 8 px, 1 at 36 px. Below 20 px an embedding
@@ -15,9 +15,9 @@ pub struct Quality {
 }
 
 impl Quality {
-    /// Score below which a face seeds no cluster and has a higher threshold. Range 0.1 to 0.5: a higher one loses
-    /// recall on side faces, a lower one lets blurred faces match strangers. Measure with `picpick-bench
-    /// accuracy`.
+    /// Score below which a face seeds no cluster and has a higher threshold. Range 0.1 to 0.5. A higher value loses
+    /// recall on faces in profile; a lower value lets blurred faces match strangers. Measure with
+    /// `picpick-bench accuracy`.
     pub const LOW: f32 = 0.25;
 
     /// Computes the quality of the face with `landmarks` in photo pixels, aligned to `crop` (112 × 112).
@@ -30,9 +30,9 @@ impl Quality {
         (self.size * self.sharpness * self.pose).cbrt()
     }
 
-    /// Recovers the parts of `score`, 0..1, of the face with `landmarks` in photo pixels. Size and pose
-    /// follow from the landmarks, and sharpness from the rest of the score. If size or pose is 0, so is the
-    /// score whatever the sharpness, and sharpness is set to 1.
+    /// Recovers the parts from the `score`, 0..1, and the `landmarks`, in photo pixels, of a face. Size and pose
+    /// follow from the landmarks, and sharpness is the remaining factor of the score. If size or pose is 0, the
+    /// score does not depend on sharpness, and sharpness is set to 1.
     pub fn reconstruct(score: f32, landmarks: &Landmarks) -> Self {
         let (size, pose) = (size(landmarks), pose(landmarks));
         let rest = size * pose;
@@ -51,8 +51,8 @@ fn distance(a: [f32; 2], b: [f32; 2]) -> f32 {
 }
 
 fn size(landmarks: &Landmarks) -> f32 {
-    // In a turned head the eyes come closer together although the face has as many pixels; the distance from
-    // eyes to mouth does not shrink.
+    // Turning the head reduces the distance between the eyes, but neither the number of pixels of the face nor
+    // the distance from eyes to mouth.
     let [left, right, _, mouth_left, mouth_right] = *landmarks;
     let middle = |a: [f32; 2], b: [f32; 2]| [(a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0];
     let eyes_to_mouth = distance(middle(left, right), middle(mouth_left, mouth_right));
@@ -91,8 +91,8 @@ fn sharpness(crop: &Picture) -> f32 {
     if contrast < 2.0 { 0.0 } else { ramp(edges / count / contrast, 0.02, 0.14) }
 }
 
-/// Rates the pose, from 1 (frontal) to 0 (profile). It uses the distance of the nose from the middle between
-/// the eyes, along the line of the eyes, in eye distances: 0 from the front, 0.5 and more in profile.
+/// Rates the pose from 1 (frontal) to 0 (profile) by the distance of the nose from the midpoint of the eyes. The
+/// distance is measured along the line of the eyes, in eye distances: 0 from the front, 0.5 or more in profile.
 fn pose(landmarks: &Landmarks) -> f32 {
     let [left, right, nose, mouth_left, mouth_right] = *landmarks;
     let across = [right[0] - left[0], right[1] - left[1]];

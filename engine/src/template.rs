@@ -2,16 +2,16 @@ use crate::embed::{cosine, unit};
 use crate::error::{Error, Result};
 use crate::face::Face;
 
-/// Lowest ratio of the area of the subject's face to that of the next largest one.
+/// Lowest ratio of the areas of the largest and the next largest face at which the largest face is the subject.
 const SUBJECT_AREA_RATIO: f32 = 2.0;
-/// Similarity below which two selfies are not of one person. Strangers have 0.0 ± 0.1; one person in bad
-/// light may have 0.35, so this threshold is lower than that of a search.
+/// Lowest similarity (cosine) of two selfies of one person. Strangers have 0.0 ± 0.1. Selfies of one person in
+/// bad light may have 0.35, so this limit is lower than the threshold of a search.
 const ONE_PERSON_MIN: f32 = 0.25;
 
 /// The rule that chooses the subject among the faces of a picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Subject {
-    /// The only face, or the one with at least twice the area of any other; if there is none, an error.
+    /// The only face, or the face with at least twice the area of every other face.
     #[default]
     Clear,
     /// The face nearest to the picture's middle.
@@ -20,14 +20,14 @@ pub enum Subject {
     Nth(usize),
 }
 
-/// The template of a person: a unit embedding, the mean of one or more pictures.
+/// The template of a person: a unit embedding, the mean over one or more pictures.
 #[derive(Clone)]
 pub struct Template {
     /// Shape `[D]`, L2 norm 1.
     pub(crate) embedding: Vec<f32>,
     /// Quality of the best picture, 0..1.
     pub quality: f32,
-    /// Number of pictures that it was made from.
+    /// Number of pictures in the mean.
     pub pictures: usize,
     /// Id of the pack that computed the embeddings.
     pub pack: String,
@@ -86,8 +86,8 @@ impl Template {
     /// Computes the quality-weighted mean of one person's faces, each given with the name of its picture.
     ///
     /// # Errors
-    /// - `Error::NotOnePerson`, which names the two pictures that differ most.
-    /// - `Error::NoFace` if there is no face.
+    /// - `Error::NotOnePerson` if two faces have a similarity below 0.25; it names the two pictures that differ most.
+    /// - `Error::NoFace` if there is no face, or if the mean is zero.
     pub fn of(faces: &[(&str, &Face)], pack: &str) -> Result<Self> {
         let mut worst = (f32::INFINITY, "", "");
         for (i, (first, a)) in faces.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Durable file operations: after a crash or power cut a replaced file has either its old or its new content.
+//! Durable file operations. After a crash or power cut, a replaced file has either its old or its new content.
 //!
 //! Assumes that the file system renames atomically within a folder.
 
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Replaces the content of `path` by `bytes` atomically and durably: writes a temporary file in the same
+/// Replaces the content of `path` with `bytes` atomically and durably: writes a temporary file in the same
 /// folder, calls fsync, renames it, and calls fsync on the folder. `mode` holds the permission bits, for
 /// instance 0o600.
 pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
@@ -24,7 +24,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         std::fs::rename(&temporary, path).map_err(|source| Error::io("replace", path, source))
     });
     if written.is_err() {
-        // Best effort; the error of the write is returned.
+        // A failed removal is ignored, because the error of the write is returned.
         let _ = std::fs::remove_file(&temporary);
     }
     written?;
@@ -49,7 +49,7 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
         .map_err(|source| Error::io("sync", folder, source))
 }
 
-/// Syncs a folder, except one that this user is not allowed to open: its owner is responsible for it.
+/// Syncs a folder. Returns `Ok` without syncing if this user may not open the folder, which another user created.
 fn sync_if_allowed(folder: &Path) -> Result<()> {
     match sync_folder(folder) {
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
@@ -96,7 +96,7 @@ pub(crate) fn append(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     if existed { Ok(()) } else { sync_folder(parent_of(path)) }
 }
 
-/// Overwrites a small file with zeros in place, durably, and then removes it. Returns `Ok` if it does not
+/// Overwrites a small file with zeros in place, durably, and then removes it. Returns `Ok` if the file does not
 /// exist. Copy-on-write file systems and flash disks may keep the old blocks, so data that must stay
 /// unreadable needs sealing in addition.
 pub(crate) fn destroy(path: &Path) -> Result<()> {
@@ -111,7 +111,7 @@ pub(crate) fn destroy(path: &Path) -> Result<()> {
     sync_folder(parent_of(path))
 }
 
-/// Removes a file. Returns `Ok` if it does not exist. Durable once its folder is synced.
+/// Removes a file. Returns `Ok` if the file does not exist. The removal is durable once the folder is synced.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
@@ -121,7 +121,8 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Removes a folder and its content. Returns `Ok` if it does not exist. Durable once its parent is synced.
+/// Removes a folder and its content. Returns `Ok` if the folder does not exist. The removal is durable once the
+/// parent folder is synced.
 pub(crate) fn remove_folder(path: &Path) -> Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {

@@ -1,5 +1,4 @@
-//! Reading files on which another library of this process holds POSIX record locks, without releasing the
-//! locks.
+//! Opens files on which another library of this process holds POSIX record locks, without releasing the locks.
 //!
 //! A process loses all its record locks on a file when it closes any descriptor of that file (POSIX,
 //! `fcntl`). A scan that opened and closed the files of an SQLite database in use would release SQLite's
@@ -15,21 +14,21 @@ use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
 
-/// Registered files and their open descriptors. A static, because record locks belong to the process.
+/// Registered files and their open descriptors. They are static, because record locks belong to the process.
 static REGISTERED: LazyLock<Mutex<HashMap<PathBuf, Vec<Arc<File>>>>> =
     LazyLock::new(Mutex::default);
 
 /// Registers a file on which another library of this process (SQLite) holds POSIX record locks. `open` then
-/// reuses one descriptor, because closing any descriptor would release them. The file need not exist yet; its
-/// folder must.
+/// reuses one descriptor, because closing any descriptor would release the locks. The file may be missing; its
+/// folder must exist.
 pub(crate) fn register(path: &Path) -> Result<()> {
     let path = resolve(path)?;
     REGISTERED.lock().entry(path).or_default();
     Ok(())
 }
 
-/// Opens a file for reading. For a registered file, returns its open descriptor, unless the file was
-/// replaced.
+/// Opens a file for reading. For a registered file, returns the descriptor that is already open, unless the file
+/// was replaced.
 pub(crate) fn open(path: &Path) -> Result<Arc<File>> {
     let mut locked = REGISTERED.lock();
     let Some(held) = locked.get_mut(&resolve(path)?) else {
@@ -51,7 +50,7 @@ pub(crate) fn open(path: &Path) -> Result<Arc<File>> {
     Ok(file)
 }
 
-/// Returns the canonical path of a file, which need not exist. Its folder must exist.
+/// Returns the canonical path of a file. The file may be missing; its folder must exist.
 fn resolve(path: &Path) -> Result<PathBuf> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     Ok(folder.unwrap_or(Path::new(".")).canonicalize()?.join(path.file_name().unwrap_or_default()))

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::fs::durable;
 
-/// Size of the reserve: 1 MiB, enough for the keyring of thousands of collections, written twice, and a
+/// Size of the reserve: 1 MiB. This is enough for two copies of the keyring of thousands of collections, and a
 /// receipt.
 const RESERVED_BYTES: usize = 1 << 20;
 
@@ -22,12 +22,12 @@ impl ReservedSpace {
         Self { path: folder.join("reserve") }
     }
 
-    /// Creates the reserve if it is missing or too short. Ignores errors: the caller's work does not depend
-    /// on the reserve unless the disk gets full.
+    /// Creates the reserve if it is missing or too short. Ignores errors, because the caller needs the reserve only
+    /// when the disk is full.
     pub(crate) fn ensure(&self) {
         let length = std::fs::metadata(&self.path).map_or(0, |found| found.len());
         if length < RESERVED_BYTES as u64 {
-            // Not zeros, for which a file system may allocate no blocks.
+            // The bytes are not zeros, because a file system may allocate no blocks for zeros.
             let bytes: Vec<u8> = (0..RESERVED_BYTES).map(|i| (i % 251) as u8 | 1).collect();
             let _ = durable::replace(&self.path, &bytes, 0o600);
         }
@@ -39,7 +39,7 @@ impl ReservedSpace {
     }
 }
 
-/// Runs `work`. If the disk is full, removes the reserves and runs it once more, so `work` must be
+/// Runs `work`. If the disk is full, removes the reserves and runs `work` once more; `work` must therefore be
 /// idempotent.
 pub(crate) fn retry_with_reserved_space<T>(
     reserves: &[ReservedSpace],

@@ -1,8 +1,8 @@
 //! The residue scanner: a multi-pattern search for known bytes in the raw files of a folder.
 //!
-//! Each piece of data to search for is split into patterns of 16 bytes, because a write-ahead log splits
-//! values over its blocks and one long pattern would miss them. A bit array (a Bloom filter with one hash
-//! function) rejects nearly all positions before the hash table is asked.
+//! Each piece of data to search for is split into patterns of 16 bytes. A write-ahead log splits values over its
+//! blocks, so one long pattern would miss split values. A bit array (a Bloom filter with one hash function)
+//! rejects nearly all positions before the lookup in the hash table.
 
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 
 use crate::fs::posix_locks;
 
-/// Length of a pattern: long enough that no file contains one by chance (2^-128 per position).
+/// Length of a pattern: 16 bytes, so that no file contains a pattern by chance (2^-128 per position).
 const PATTERN_BYTES: usize = 16;
-/// Bytes read at a time.
+/// Size of a read: 1 MiB.
 const BLOCK_BYTES: usize = 1 << 20;
-/// Bits of the prefilter; a power of two. 2^22 bits (512 KiB) stay in a core's cache.
+/// Size of the prefilter: 2^22 bits (512 KiB), which fit in a core's cache. Must be a power of two.
 const PREFILTER_BITS: usize = 1 << 22;
 
 /// A set of patterns to search for.
@@ -33,7 +33,7 @@ pub(crate) struct Scan {
     pub(crate) bytes: u64,
     /// Number of patterns searched for.
     pub(crate) patterns: u64,
-    /// Pieces with at least one pattern found, and the file that contains it.
+    /// The number of each piece of which a pattern was found, and the file that contains the pattern.
     pub(crate) found: BTreeSet<(u32, PathBuf)>,
     /// Files and folders that could not be read.
     pub(crate) unreadable: Vec<PathBuf>,
@@ -88,7 +88,7 @@ impl PatternSet {
                     (scan.files, scan.bytes) = (scan.files + 1, scan.bytes + bytes);
                     scan.found.extend(found.into_iter().map(|piece| (piece, path.clone())));
                 }
-                // Another process removed the file in the meantime.
+                // Another process removed the file after it was listed.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(_) => scan.unreadable.push(path),
             }
@@ -105,20 +105,20 @@ impl PatternSet {
             return Ok((total, found));
         }
         let file = posix_locks::open(path)?;
-        let (mut block, mut kept) = (vec![0; BLOCK_BYTES], 0);
+        let (mut block, mut carried) = (vec![0; BLOCK_BYTES], 0);
         loop {
-            let read = file.read_at(block.get_mut(kept..).unwrap_or_default(), total)?;
+            let read = file.read_at(block.get_mut(carried..).unwrap_or_default(), total)?;
             if read == 0 {
                 return Ok((total, found));
             }
             total += read as u64;
-            let length = kept + read;
+            let length = carried + read;
             let seen = block.get(..length).unwrap_or_default();
             let windows = seen.windows(PATTERN_BYTES).filter_map(|window| window.first_chunk());
             found.extend(windows.filter_map(|window| self.matching_piece(window)));
-            // The last 15 bytes are kept, because a pattern may cross the end of the block.
-            kept = length.min(PATTERN_BYTES - 1);
-            block.copy_within(length - kept..length, 0);
+            // The last 15 bytes are carried over, because a pattern may cross the end of the block.
+            carried = length.min(PATTERN_BYTES - 1);
+            block.copy_within(length - carried..length, 0);
         }
     }
 }

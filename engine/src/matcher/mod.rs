@@ -13,7 +13,7 @@ pub enum MatchKind {
     Direct,
     /// The mean of the cosines with the face and with its person's centroid reaches the threshold.
     Person,
-    /// Another face of the same person was accepted.
+    /// Another face of the face's person was accepted.
     Expanded,
 }
 
@@ -22,11 +22,11 @@ pub enum MatchKind {
 pub struct Candidate {
     pub face: FaceId,
     pub photo: PhotoId,
-    /// 0..1.
+    /// Quality of the face, 0..1.
     pub quality: f32,
     /// Cosine of the query and the face, -1..1.
     pub direct: f32,
-    /// Cosine of the query and the centroid of the face's person; `None` for a face without one.
+    /// Cosine of the query and the centroid of the face's person, -1..1; `None` for a face without a person.
     pub person: Option<f32>,
 }
 
@@ -38,12 +38,12 @@ pub struct Accepted {
     /// The score that was compared with the threshold, -1..1.
     pub similarity: f32,
     pub kind: MatchKind,
-    /// 0..1.
+    /// Quality of the face, 0..1.
     pub quality: f32,
 }
 
-/// Returns the score of a face: the mean of its own cosine and its person's. With `direct`, and for a face
-/// without a person, its own cosine.
+/// Returns the score of a face, -1..1: the mean of the cosines with the face and with its person's centroid. With
+/// `direct`, or for a face without a person, the score is the cosine with the face.
 pub fn score(candidate: &Candidate, direct: bool) -> f32 {
     match candidate.person {
         Some(person) if !direct => f32::midpoint(candidate.direct, person),
@@ -51,7 +51,7 @@ pub fn score(candidate: &Candidate, direct: bool) -> f32 {
     }
 }
 
-/// Returns the accepted faces of `candidates`, one best face per photo, best first.
+/// Returns the best accepted face of each photo, best first. A face is accepted if its score reaches its threshold.
 pub fn decide(candidates: &[Candidate], threshold: f32, direct: bool) -> Vec<Accepted> {
     let accept = |candidate: &Candidate| {
         let similarity = score(candidate, direct);
@@ -63,12 +63,12 @@ pub fn decide(candidates: &[Candidate], threshold: f32, direct: bool) -> Vec<Acc
     best_per_photo(candidates.iter().filter_map(accept))
 }
 
-/// Returns the best face of each photo, best first; equal ones in order of photo id.
+/// Returns the best face of each photo, best first. Faces of equal similarity are in order of photo id.
 pub fn best_per_photo(accepted: impl Iterator<Item = Accepted>) -> Vec<Accepted> {
     let mut best: HashMap<PhotoId, Accepted> = HashMap::new();
     for candidate in accepted {
         let entry = best.entry(candidate.photo).or_insert(candidate);
-        // A face with an accepted score wins over one that was added because of its person only.
+        // A face with an accepted score precedes a face that was added only because of its person.
         let rank =
             |accepted: &Accepted| (accepted.kind == MatchKind::Expanded, accepted.similarity);
         let ((expanded, similarity), (known_expanded, known)) = (rank(&candidate), rank(entry));

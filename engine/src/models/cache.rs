@@ -6,8 +6,8 @@ use super::source::{Source, wrong_hash};
 use crate::error::Result;
 use crate::models::manifest::{Patch, RuntimePackage, Sha256Sum, SourceFile};
 
-/// Size up to which a model is hashed each time it is resolved (about 30 ms per 50 MB), bytes. A larger model
-/// is hashed only when it is fetched.
+/// Limits the models that are hashed at each use to 50 MB, because hashing 50 MB takes about 30 ms. A larger model is
+/// hashed only when it is fetched.
 const VERIFY_BYTES_MAX: u64 = 50_000_000;
 
 /// The cache's folder. Stores files whose originals the caller verified; never uses the network.
@@ -17,11 +17,14 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Returns the path of a model in the cache, copied there from a local source if it is missing; `None` if
-    /// there is no local source.
+    /// Returns the path of a model in the cache. Copies a missing model from a local source; returns `None` if no
+    /// local source has the model.
     ///
     /// # Errors
-    /// `Error::WrongHash` if the cached model or a local source has the wrong content.
+    /// - `Error::WrongHash` if the cached model or a local source has the wrong content.
+    /// - `Error::Fetch` if an offline archive cannot be read.
+    /// - `Error::Model` if a patch does not fit.
+    /// - `Error::Io` if a file cannot be read or written.
     pub fn found(&self, file: &SourceFile, source: &mut Source<'_>) -> Result<Option<PathBuf>> {
         let path = self.model_path(file);
         let large = path.metadata().is_ok_and(|data| data.len() > VERIFY_BYTES_MAX);
@@ -56,7 +59,7 @@ impl Cache {
     }
 
     /// Patches a verified file and stores it, then writes the SHA-256 of the result to its sidecar file. The
-    /// sidecar comes last, so it marks a complete model.
+    /// sidecar file is written last and therefore marks a complete model.
     pub fn store(&self, path: &Path, file: &SourceFile, mut bytes: Vec<u8>) -> Result<()> {
         if !file.patches.is_empty() {
             bytes = patch::apply(&file.name, &bytes, &file.patches)?;
@@ -66,7 +69,7 @@ impl Cache {
         files::write(&sidecar(path), noted.as_bytes())
     }
 
-    /// Copies a runtime from the offline folder; false if a file of it is missing there.
+    /// Copies a runtime from the offline folder. Returns false if the folder lacks one of the runtime's files.
     pub fn import_runtime(
         &self,
         runtime: &RuntimePackage,
@@ -82,8 +85,8 @@ impl Cache {
         Ok(true)
     }
 
-    /// Returns the path of a model in the cache. Its name is `SHA256-PATCHES-NAME`, with the first 16 digits
-    /// of the original's SHA-256, so that every change of the content changes the name.
+    /// Returns the path of a model in the cache. The file name is `SHA256-PATCHES-NAME`, with the first 16 digits
+    /// of the original's SHA-256, so that every change of the content changes the file name.
     pub fn model_path(&self, file: &SourceFile) -> PathBuf {
         let sum = file.sha256.to_string();
         let digits = sum.get(..16).unwrap_or(&sum);

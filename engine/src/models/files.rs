@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::models::manifest::Sha256Sum;
 
-/// Limits the size of a file that is read into memory, bytes; the largest known file has 174 MB.
+/// Limits a file that is read into memory to 1 GiB; the largest known file has 174 MB.
 pub(super) const FILE_BYTES_MAX: u64 = 1 << 30;
 
 /// Computes the SHA-256 of a file; `None` if the file does not exist.
@@ -35,7 +35,8 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        let source = std::io::Error::other(format!("larger than {FILE_BYTES_MAX} bytes"));
+        let source =
+            std::io::Error::other(format!("larger than the limit of {} MiB", FILE_BYTES_MAX >> 20));
         return Err(failed(source));
     }
     Ok(Some(bytes))
@@ -54,8 +55,8 @@ pub(super) fn create_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|source| Error::io("create", path, source))
 }
 
-/// Replaces a file atomically, with a rename within its folder: a reader, a second writer, or a process after
-/// a crash sees either the old content or the whole new one. Creates the folder if it is missing.
+/// Replaces a file atomically, with a rename within its folder: a reader, a second writer, or a process after a
+/// crash finds either the old or the complete new content. Creates the folder if it is missing.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     create_folder(folder)?;
@@ -71,8 +72,8 @@ pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
 pub(super) struct TempFolder(PathBuf);
 
 impl TempFolder {
-    /// Creates a folder with a random name in `parent`. Its path is absolute, because a registry client runs
-    /// with this folder as its working folder.
+    /// Creates a folder with a random name in `parent`. The folder's path is absolute, because a registry client
+    /// runs with this folder as its working folder.
     pub fn new(parent: &Path) -> Result<Self> {
         let parent = absolute(parent)?;
         let path = parent.join(format!(".{}.tmp", random_name()?));

@@ -1,5 +1,4 @@
-//! The cache of model files, inference runtime and sample photos, which are fetched, verified and patched
-//! once.
+//! The cache of model files, inference runtime and sample photos. Files are fetched, verified and patched once.
 //!
 //! Models up to 50 MB are hashed on every use; larger models and the runtime are hashed when they are
 //! fetched.
@@ -43,8 +42,8 @@ pub struct LivenessFiles {
 }
 
 impl Models {
-    /// Creates a cache in `dir`; the folder is created at the first fetch. `offline` is a folder with
-    /// original files or archives by file name, which is read before the network is used, and never written.
+    /// Creates a cache in `dir`, a folder that is created at the first fetch. `offline` is a folder with original files
+    /// or archives under their file names. It is read before the network is used, and never written.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, offline: Option<PathBuf>) -> Self {
         Self { cache: Cache { dir: dir.into() }, offline }
@@ -56,8 +55,8 @@ impl Models {
         &self.cache.dir
     }
 
-    /// Fetches the models of a pack that are missing or damaged, and reports each step in a line. Idempotent;
-    /// several processes may do it concurrently.
+    /// Fetches the models of a pack that are missing or damaged. Passes one line per step to `progress`. The call
+    /// is idempotent, and several processes may make it concurrently.
     ///
     /// # Errors
     /// - [`Error::Fetch`] if a registry client fails.
@@ -101,7 +100,10 @@ impl Models {
     /// next one listed.
     ///
     /// # Errors
-    /// [`Error::Runtime`] on a platform that is not listed; otherwise as [`Models::fetch_pack`].
+    /// - [`Error::Runtime`] on a platform that is not listed.
+    /// - [`Error::Fetch`] if no build can be fetched.
+    /// - [`Error::WrongHash`] if a file has the wrong content.
+    /// - [`Error::Io`] if the cache cannot be written.
     pub fn fetch_runtime(&self, progress: &mut dyn FnMut(&str)) -> Result<()> {
         let mut last = unlisted_platform();
         for runtime in runtimes()? {
@@ -124,10 +126,12 @@ impl Models {
     }
 
     /// Fetches the sample photos of the demo and the tests, and returns their paths in the manifest's order.
-    /// Makes no connection if they are in the cache.
+    /// Makes no connection if all of them are in the cache.
     ///
     /// # Errors
-    /// As [`Models::fetch_pack`].
+    /// - [`Error::Fetch`] if a registry client fails.
+    /// - [`Error::WrongHash`] if a file has the wrong content.
+    /// - [`Error::Io`] if the cache cannot be written.
     pub fn fetch_samples(&self, progress: &mut dyn FnMut(&str)) -> Result<Vec<PathBuf>> {
         let dir = self.cache.dir.join("samples");
         self.fetch_plain(&dir, &photos()?, &mut self.source(), progress)
@@ -153,12 +157,13 @@ impl Models {
         Ok(paths)
     }
 
-    /// Returns the paths of a pack's verified models. Copies missing ones into the cache from the folder of a
+    /// Returns the paths of a pack's verified models. Copies missing models into the cache from the folder of a
     /// user's pack or from the offline folder; does not use the network.
     ///
     /// # Errors
     /// - [`Error::ModelMissing`], with the command to run, if a model is not available.
     /// - [`Error::WrongHash`] if a file has the wrong content.
+    /// - [`Error::Fetch`] if an offline archive cannot be read.
     /// - [`Error::Model`] if a patch does not fit.
     /// - [`Error::Io`] if a file cannot be read or written.
     pub fn resolve(&self, pack: &Pack) -> Result<PackFiles> {
@@ -204,6 +209,9 @@ impl Models {
     /// # Errors
     /// - [`Error::ModelMissing`], with the command to run, if the runtime is not available.
     /// - [`Error::Runtime`] on a platform that is not listed.
+    /// - [`Error::WrongHash`] if a file of the offline folder has the wrong content.
+    /// - [`Error::Fetch`] if an offline archive cannot be read.
+    /// - [`Error::Io`] if a file cannot be read or written.
     pub fn resolve_runtime(&self) -> Result<PathBuf> {
         let known = runtimes()?;
         for runtime in &known {
@@ -233,7 +241,11 @@ impl Models {
 
 fn unlisted_platform() -> Error {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-    Error::Runtime { reason: format!("no ONNX Runtime is listed for {os} on {arch}") }
+    Error::Runtime {
+        reason: format!(
+            "no ONNX Runtime is listed for {os} on {arch}; use Linux on x86_64 or aarch64, or macOS on aarch64"
+        ),
+    }
 }
 
 pub(crate) mod manifest;

@@ -49,8 +49,11 @@ pub struct Runtime {
 static RUNTIME: OnceLock<std::result::Result<Runtime, String>> = OnceLock::new();
 
 impl Runtime {
-    /// Loads `library` (an absolute path to libonnxruntime). A later call in one process returns the result
-    /// of the first.
+    /// Loads `library` (an absolute path to libonnxruntime). A later call in the process returns the result of
+    /// the first call.
+    ///
+    /// # Errors
+    /// - `Error::Runtime` if the library cannot be loaded or initialised.
     pub fn open(library: &Path) -> Result<Self> {
         let opened = RUNTIME.get_or_init(|| {
             let builder = ort::init_from(library).map_err(|error| error.to_string())?;
@@ -62,7 +65,7 @@ impl Runtime {
         opened.clone().map_err(|reason| Error::Runtime { reason })
     }
 
-    /// Returns the library's description of itself (version, build).
+    /// Returns the version and build information that the library reports.
     pub fn version(&self) -> &'static str {
         ort::info()
     }
@@ -72,7 +75,8 @@ impl Runtime {
         &self.library
     }
 
-    /// Returns the providers to try on this machine, fastest first; the last one always works.
+    /// Returns the providers to try on this machine, fastest first. The last is the CPU provider, which is always
+    /// available.
     pub fn candidates(&self) -> Vec<Provider> {
         let folder = self.library.parent().unwrap_or(Path::new("/"));
         let openvino = folder.join("libonnxruntime_providers_openvino.so").exists();
@@ -87,11 +91,11 @@ impl Runtime {
         found
     }
 
-    /// Loads the model in `file` for `provider`. Sessions are compiled at the first run of each shape; the
-    /// one for `shape` [N, 3, H, W] is compiled here, so that a provider that cannot run the model fails now.
+    /// Loads the model in `file` for `provider`. Compiles the session for `shape` [N, 3, H, W], so that a provider
+    /// that cannot run the model fails here. Sessions for other shapes are compiled at their first run.
     ///
     /// # Errors
-    /// `Error::Model` if the provider does not load the model.
+    /// - `Error::Model` if the provider does not load the model.
     pub fn model(
         &self,
         name: &str,
@@ -111,10 +115,11 @@ impl Runtime {
         Ok(model)
     }
 
-    /// Loads the model with the first of `providers` that can.
+    /// Loads the model with the first of `providers` that can load it.
     ///
     /// # Errors
-    /// The last provider's error if none loads it.
+    /// - `Error::Model` of the last provider if none loads the model.
+    /// - `Error::Runtime` if `providers` is empty.
     pub fn first_model(
         &self,
         name: &str,
@@ -142,7 +147,7 @@ impl Runtime {
         cpu_line(&["model name", "CPU part"])
     }
 
-    /// Whether the processor has AMX tiles with bfloat16 arithmetic.
+    /// Returns whether the processor has AMX tiles with bfloat16 arithmetic.
     fn has_amx_bf16() -> bool {
         // `is_x86_feature_detected!("amx-bf16")` is not stable; Linux lists the features that it enabled.
         Self::cpu_flags().split(' ').any(|flag| flag == "amx_bf16")
@@ -167,14 +172,16 @@ struct LoadedModel {
     name: String,
     file: PathBuf,
     provider: Provider,
-    /// Idle sessions by input shape. The sessions of a shape never exceed its peak number of concurrent
-    /// callers.
+    /// Idle sessions by input shape. A shape never has more sessions than it had concurrent callers.
     idle: Mutex<HashMap<[usize; 4], Vec<Session>>>,
 }
 
 impl Model {
-    /// Runs the model on `input` [N, 3, H, W]. Every new shape compiles a session (up to a second), so
+    /// Runs the model on `input` [N, 3, H, W]. Every new shape compiles a session, which takes up to a second, so
     /// callers should use few shapes.
+    ///
+    /// # Errors
+    /// - `Error::Model` if the session cannot be compiled or the run fails.
     pub fn run(&self, input: Array4<f32>) -> Result<Outputs> {
         let (n, channels, height, width) = input.dim();
         let shape = [n, channels, height, width];
@@ -274,7 +281,7 @@ impl Outputs {
     /// Returns the output called `name`.
     ///
     /// # Errors
-    /// `Error::Model`, which lists the names of the outputs, if there is none.
+    /// - `Error::Model` if there is no output called `name`; it lists the names of the outputs.
     pub fn get(&self, name: &str) -> Result<&ArrayD<f32>> {
         let found = self.values.iter().find(|(candidate, _)| candidate == name);
         found.map(|(_, array)| array).ok_or_else(|| {

@@ -9,7 +9,7 @@ use crate::models::manifest::{Archive, Origin, Registry, Sha256Sum, SourceFile};
 /// The source of verified original files: the folder of a user's pack, the offline folder, or a registry.
 /// Each archive is fetched and verified once.
 pub(super) struct Source<'a> {
-    /// The parent of temporary folders. It is on the cache's disk, which has space for downloads.
+    /// The cache's folder, in which temporary folders are created, because its disk has space for downloads.
     cache: &'a Path,
     offline: Option<&'a Path>,
     /// Verified archives by file name.
@@ -22,7 +22,7 @@ impl<'a> Source<'a> {
         Self { cache, offline, archives: BTreeMap::new(), downloads: Vec::new() }
     }
 
-    /// Returns the file's bytes, from a local source if there is one, otherwise from the network.
+    /// Returns the file's verified bytes, from a local source if one has the file, otherwise from the network.
     pub fn bytes(&mut self, file: &SourceFile, progress: &mut dyn FnMut(&str)) -> Result<Vec<u8>> {
         if let Some(bytes) = self.nearby(file)? {
             return Ok(bytes);
@@ -39,8 +39,8 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Returns the file's bytes from a local source; `None` if there is none. A local file with the wrong
-    /// content is an error, so that it is not silently ignored.
+    /// Returns the file's verified bytes from a local source; `None` if no local source has the file. Wrong content
+    /// of a local file is an error, so that the file is not silently ignored.
     pub fn nearby(&mut self, file: &SourceFile) -> Result<Option<Vec<u8>>> {
         let (archive, path) = match &file.origin {
             Origin::Member { archive, path } => (archive, path),

@@ -11,11 +11,11 @@ pub struct PackStatus {
     pub title: String,
     pub licence: String,
     pub commercial_use: bool,
-    /// Whether all its models are in the cache.
+    /// Whether all models of the pack are in the cache.
     pub fetched: bool,
     /// Size of the packages that a fetch downloads, bytes.
     pub download_bytes: u64,
-    /// Size of its models in the cache, bytes.
+    /// Size of the pack's models in the cache, bytes.
     pub disk_bytes: u64,
 }
 
@@ -45,7 +45,7 @@ impl Models {
         }
     }
 
-    /// Returns the state of the models of the liveness check, in the form of a pack's.
+    /// Returns the state of the models of the liveness check, which belong to no pack.
     ///
     /// # Errors
     /// `Error::Manifest` if the built-in manifest is invalid, which a test excludes.

@@ -1,4 +1,4 @@
-//! Processes many photos: a source, several workers and one writer, connected by bounded queues.
+//! Processes many photos with one source, several workers and one writer, connected by bounded queues.
 //!
 //! A photo is acknowledged once the sink has made it durable. A bad photo is reported and skipped; a failure
 //! of the sink or of a model ends the run.
@@ -23,29 +23,31 @@ use crate::face::Photo;
 use crate::ids::PhotoId;
 use crate::picture::Picture;
 
-/// Photos in the queue between two stages; a longer queue only costs memory.
+/// Limits the queue between two stages to 64 photos; a longer queue costs memory and saves no time.
 const QUEUE_PHOTOS: usize = 64;
-/// Limits the photos of a group commit, which saves fsyncs of some milliseconds each.
+/// Limits a group commit to 64 photos, which share one fsync of a few milliseconds.
 const COMMIT_PHOTOS: usize = 64;
-/// Limits how long a group commit waits for more photos.
+/// Limits the wait of a group commit for more photos to 200 ms.
 const COMMIT_WAIT: Duration = Duration::from_millis(200);
 
 /// A destination of analysed photos.
 pub trait Sink: Sync {
-    /// Whether the photo is already stored.
+    /// Returns whether the photo is already stored. An error ends the run.
     fn has(&self, id: &PhotoId) -> Result<bool>;
-    /// Stores photos durably, all or none. They are acknowledged when it returns.
+    /// Stores `photos` durably, all or none; the run acknowledges them when the call returns. An error ends the
+    /// run.
     fn put(&self, photos: Vec<Photo>) -> Result<()>;
 }
 
-/// A photo to process. The worker that processes it reads its bytes.
+/// A photo to process. The worker that processes the photo reads its bytes.
 pub trait PhotoSource: Send {
     /// Returns the path that names the photo in reports and in the store.
     fn path(&self) -> &Path;
     /// Returns the photo's bytes, at most `bytes_max`.
     ///
     /// # Errors
-    /// `Error::Image` and `Error::Io` skip this photo; any other error ends the run.
+    /// - `Error::Image` or `Error::Io` if the photo cannot be read; the run skips this photo.
+    /// - Any other error ends the run.
     fn read(&self, bytes_max: u64) -> Result<Vec<u8>>;
 }
 
@@ -62,12 +64,13 @@ impl PhotoSource for PathBuf {
 /// Options of a run.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
-    /// Number of workers, at least 1; each uses one core. Default: the number of cores, which is best.
+    /// Number of workers, at least 1; each uses one core. Default: the number of cores, which is fastest.
     pub jobs: usize,
     /// Limits the memory of photos being decoded, bytes, over all workers; default 512 MiB.
     pub decode_bytes_max: u64,
     pub limits: DecodeLimits,
-    /// Set by the caller to stop the run: photos in progress are finished and stored, no new one is started.
+    /// A flag that the caller sets to stop the run. Photos in progress are finished and stored; no new photo is
+    /// started.
     pub stop: Arc<AtomicBool>,
 }
 
@@ -84,11 +87,11 @@ impl Default for RunOptions {
 
 /// A progress event of a run, reported from any worker.
 pub enum ProgressEvent<'a> {
-    /// The photo is already stored, or occurs twice in this run.
+    /// The photo is already stored, or an equal file is in progress in this run.
     Known(&'a Path),
-    /// The file is not a readable photo; with the reason.
+    /// The file is not a readable photo. Contains the reason.
     Skipped(&'a Path, String),
-    /// A new photo is decoded and upright. Lets the caller make derivatives without decoding it again.
+    /// A new photo is decoded and upright. The caller can make derivatives without decoding the photo again.
     Decoded(&'a Path, &'a Picture),
     /// A group of photos is durable.
     Stored { photos: usize, faces: usize },
@@ -97,10 +100,11 @@ pub enum ProgressEvent<'a> {
 /// The counts of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Summary {
-    /// Photos and faces that were added and are durable.
+    /// Photos that were added and are durable.
     pub photos: usize,
+    /// Faces in the added photos.
     pub faces: usize,
-    /// Photos that were already stored, or occurred twice.
+    /// Photos that were already stored, and files that equal another file of the run.
     pub known: usize,
     pub skipped: usize,
     /// Whether the caller stopped the run.
@@ -111,8 +115,9 @@ pub struct Summary {
 /// called at the first new photo, so a run without new photos loads no model.
 ///
 /// # Errors
-/// The first error of `load`, of a model, of `sink`, or of a source other than `Error::Image` and
-/// `Error::Io`.
+/// - The first error of `load`, of a model or of `sink`.
+/// - The first error of a source other than `Error::Image` and `Error::Io`.
+/// - `Error::Runtime` if a worker panics.
 pub fn index_photos<S: PhotoSource>(
     load: &(dyn Fn() -> Result<Arc<Pipeline>> + Sync),
     photos: impl Iterator<Item = S> + Send,
@@ -154,7 +159,7 @@ pub fn index_photos<S: PhotoSource>(
             workers.into_iter().map(|worker| worker.join().is_err()).fold(false, |a, b| a | b);
         if panicked {
             shared.record_failure(Err(Error::Runtime {
-                reason: "a worker ended unexpectedly".into(),
+                reason: "a worker panicked; report this, and run again".into(),
             }));
         }
         shared.record_failure(batcher.flush(&mut |photo| drop(send_photo.send(photo))));
@@ -170,7 +175,7 @@ pub fn index_photos<S: PhotoSource>(
 struct RunState<'a> {
     pipeline: LazyPipeline<'a>,
     budget: MemoryBudget,
-    /// Photos that are being processed and are not stored yet, so that two equal files are not both analysed.
+    /// Photos in progress, which are not stored yet; recorded so that only one of two equal files is analysed.
     under_way: Mutex<HashSet<PhotoId>>,
     counts: Mutex<Summary>,
     failure: Mutex<Option<Error>>,
@@ -281,7 +286,7 @@ impl RunState<'_> {
         self.pipeline.get()?.crops(picture, |found, crop| batcher.push(found, crop, pending, done))
     }
 
-    /// Marks a photo as in progress; false if another worker already processes it.
+    /// Marks a photo as in progress. Returns false if an equal file is already in progress.
     fn begin(&self, id: PhotoId) -> bool {
         self.under_way.lock().insert(id)
     }
@@ -319,7 +324,7 @@ impl RunState<'_> {
     }
 }
 
-/// Reads a photo file. Rejects anything but a regular file of at most `bytes_max` before it reads.
+/// Reads a photo file. Rejects anything but a regular file of at most `bytes_max` before reading.
 pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     let failed = |source| Error::io("read", path, source);
     // Checked before opening, because opening a named pipe blocks until its other end is opened.
@@ -330,12 +335,14 @@ pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     if found.len() > bytes_max {
         let (received, expected) = (found.len() >> 20, bytes_max >> 20);
         return Err(Error::Image {
-            reason: format!("the file has {received} MiB; the limit is {expected} MiB"),
+            reason: format!(
+                "the file has {received} MiB; save a smaller copy, because the limit is {expected} MiB"
+            ),
         });
     }
     let mut file = std::fs::File::open(path).map_err(failed)?;
     let mut bytes = Vec::with_capacity(found.len() as usize + 1);
-    // One byte over the limit shows that the file has grown since; decoding then rejects it.
+    // One byte over the limit shows that the file has grown since the check; decoding then rejects the file.
     file.by_ref().take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }

@@ -1,7 +1,7 @@
 //! Collects the crops of several photos into full batches for the embedding model.
 //!
-//! The worker whose crop fills a batch embeds it. So no worker waits for a batch to fill, and the queue never
-//! exceeds one batch: memory grows neither with the photos nor with the faces in one photo.
+//! The worker whose crop fills a batch embeds the batch. No worker waits for a batch to fill, and the queue never
+//! exceeds one batch. Memory therefore grows neither with the number of photos nor with the faces in a photo.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl PendingPhoto {
         })
     }
 
-    /// Marks the photo as having no further faces. Returns it if it is complete.
+    /// Marks the photo as having no further faces. Returns the photo if it is complete.
     pub(super) fn close(&self) -> Option<Photo> {
         let mut state = self.state.lock();
         state.closed = true;
@@ -90,7 +90,7 @@ impl<'a> Batcher<'a> {
         Self { pipeline, waiting: Mutex::new(Vec::with_capacity(BATCH)) }
     }
 
-    /// Adds a crop, and embeds the batch if it is full. Calls `done` for each photo that this completes.
+    /// Adds a crop, and embeds the batch if it is full. Calls `done` for each photo that the batch completes.
     pub(super) fn push(
         &self,
         found: DetectedFace,

@@ -7,11 +7,11 @@ use crate::liveness::{ClearFace, FrameAnalysis, Liveness};
 use crate::picture::Picture;
 use crate::template::Subject;
 
-/// Limits the pixels of a frame. Browsers send about 640 by 480; 4 megapixels take as long as a photo of
-/// screen size.
+/// Limits a camera frame to 4 megapixels. Browsers send about 640 × 480 pixels; a frame of 4 megapixels takes as
+/// long as a photo of screen size.
 const FRAME_PIXELS_MAX: u64 = 4_000_000;
 
-/// Returns the decoding limits of a frame. They are far below those of a photo, because visitors who are not
+/// Returns the decoding limits of a frame. These are far below the limits of a photo, because visitors who are not
 /// verified yet send many frames per second.
 fn limits() -> DecodeLimits {
     DecodeLimits {
@@ -30,7 +30,8 @@ impl Pipeline {
     /// checks the liveness of the one clear face. A frame without a clear face is not an error.
     ///
     /// # Errors
-    /// `Error::Image` if it does not decode or has more than 4 megapixels.
+    /// - `Error::Image` if the frame does not decode or has more than 4 megapixels.
+    /// - `Error::Model` if a model fails.
     pub fn analyse_frame(&self, liveness: &Liveness, bytes: &[u8]) -> Result<FrameAnalysis> {
         let limits = limits();
         let picture = Picture::decode(bytes, &limits)?;
@@ -50,7 +51,7 @@ impl Pipeline {
         let Some((found, crop)) = clear else {
             return liveness.analyse_frame(&picture, &faces, None);
         };
-        // One embedding, where a selfie has two: the many frames of a challenge make up for the second.
+        // One embedding is enough, where a selfie needs two, because a challenge has many frames.
         let embedding = self.embedder.embed(std::slice::from_ref(crop))?.pop().unwrap_or_default();
         let face = self.face(photo, found, embedding);
         liveness.analyse_frame(

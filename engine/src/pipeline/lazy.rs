@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use super::Pipeline;
 use crate::error::Result;
 
-/// The pipeline, loaded on first use by the worker that needs it first; the others wait (single flight).
+/// A pipeline that the first worker to use it loads, while the other workers wait (single flight).
 pub(super) struct LazyPipeline<'a> {
     load: &'a (dyn Fn() -> Result<Arc<Pipeline>> + Sync),
     cell: OnceLock<Arc<Pipeline>>,

@@ -44,10 +44,11 @@ pub(crate) struct DetectedFace {
 
 /// The faces of a photo.
 pub struct Analysis {
-    /// Upright size in pixels.
+    /// Width of the upright photo in pixels.
     pub width: u32,
+    /// Height of the upright photo in pixels.
     pub height: u32,
-    /// Best detection first.
+    /// The faces found, best detection first.
     pub faces: Vec<Face>,
     /// The quality of each of `faces`, in parts.
     pub qualities: Vec<Quality>,
@@ -69,7 +70,10 @@ impl Pipeline {
     /// # Errors
     /// - `Error::ModelMissing` if the pack was not fetched.
     /// - `Error::WrongHash` if a model file has the wrong content.
-    /// - `Error::Model` or `Error::Runtime` if a model does not load.
+    /// - `Error::Fetch` if an offline archive cannot be read.
+    /// - `Error::Io` if a file of the cache cannot be read or written.
+    /// - `Error::Runtime` if the inference library does not load.
+    /// - `Error::Model` if a model does not load.
     pub fn load(
         models: &Models,
         pack: &Pack,
@@ -97,8 +101,8 @@ impl Pipeline {
         self.embedder.provider()
     }
 
-    /// Returns the result of the bfloat16 check for `pack` on this machine; `None` before 16
-    /// faces were compared.
+    /// Returns the result of the bfloat16 check for `pack` on this machine. Returns `None` if fewer than 16 faces
+    /// have been compared, or if the inference runtime is missing.
     pub fn bf16_check(models: &Models, pack: &Pack) -> Option<Bf16Check> {
         read_bf16_check(&bf16_check_file(models, pack, &models.resolve_runtime().ok()?))
     }
@@ -106,7 +110,8 @@ impl Pipeline {
     /// Finds and embeds the faces of one photo.
     ///
     /// # Errors
-    /// `Error::Image` if the photo does not decode.
+    /// - `Error::Image` if the photo does not decode.
+    /// - `Error::Model` if a model fails.
     pub fn analyse(&self, bytes: &[u8]) -> Result<Analysis> {
         let mut timings = Timings::default();
         let mut clock = Instant::now();
@@ -129,9 +134,13 @@ impl Pipeline {
         Ok(Analysis { width: picture.width(), height: picture.height(), faces, qualities, timings })
     }
 
-    /// Finds and embeds the faces of a selfie. Differs from `analyse` in that the landmarks are the mean of
-    /// several detector passes, and the embedding is the mean of two. A query decides about every photo, so
-    /// this is worth about 20 ms more.
+    /// Finds and embeds the faces of a selfie. Unlike `analyse`, averages the landmarks over several detector
+    /// passes, and the embedding over two crops. This takes about 20 ms more and is worthwhile, because a query
+    /// is compared with all photos.
+    ///
+    /// # Errors
+    /// - `Error::Image` if the selfie does not decode.
+    /// - `Error::Model` if a model fails.
     pub fn analyse_query(&self, bytes: &[u8]) -> Result<Analysis> {
         let mut clock = Instant::now();
         let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
@@ -191,7 +200,7 @@ impl Pipeline {
     }
 }
 
-/// Returns the mean of unit embeddings, scaled to norm 1; `None` if there are none or the mean is zero.
+/// Returns the mean of unit embeddings, scaled to norm 1; `None` if there is no embedding or the mean is zero.
 fn mean(mut embeddings: impl Iterator<Item = Vec<f32>>) -> Option<Vec<f32>> {
     let mut sum = embeddings.next()?;
     for other in embeddings {

@@ -3,24 +3,24 @@ use crate::error::{Error, Result};
 use crate::face::Face;
 use crate::template::{Subject, Template};
 
-/// A probe: the template of the person that is searched for, with the pictures that it was made from.
+/// A probe: the template of the person to search for, and the pictures from which it was computed.
 pub struct Probe {
     pub template: Template,
-    /// One per picture, in order.
+    /// The analysed pictures, in the order given.
     pub images: Vec<ProbeImage>,
 }
 
 /// An analysed picture of a probe.
 pub struct ProbeImage {
     pub analysis: Analysis,
-    /// The face among those of `analysis` that was chosen as the subject.
+    /// The face of `analysis` that was chosen as the subject.
     pub subject: Face,
 }
 
 impl Pipeline {
-    /// Makes a template from one or more pictures (name, encoded bytes) of one person, whose face `choice` picks in
-    /// each. With several pictures, [`Subject::Nth`] applies only to those that show several faces. Errors name the
-    /// picture.
+    /// Makes a template from one or more pictures (name, encoded bytes) of one person. `choice` selects the person's
+    /// face in each picture. With several pictures, [`Subject::Nth`] applies only to pictures that show several
+    /// faces. Errors name the picture.
     ///
     /// # Errors
     /// - `Error::NamedImage` if a picture does not decode.
@@ -28,6 +28,7 @@ impl Pipeline {
     /// - `Error::ManyFaces` if no face of a picture is clearly the largest.
     /// - `Error::NoSuchFace` if a picture has no n-th face.
     /// - `Error::NotOnePerson` if two pictures show different people.
+    /// - `Error::Model` if a model fails.
     pub fn template(&self, images: &[(&str, &[u8])], choice: Subject) -> Result<Probe> {
         let several = images.len() > 1;
         let analysed = images.iter().map(|(name, bytes)| {
@@ -59,7 +60,7 @@ impl Probe {
         self.images.iter().map(|image| image.analysis.faces.len()).sum()
     }
 
-    /// Returns the time spent on all pictures.
+    /// Returns the time spent in each stage, summed over all pictures.
     pub fn timings(&self) -> Timings {
         self.images.iter().map(|image| image.analysis.timings).fold(
             Timings::default(),

@@ -60,7 +60,7 @@ struct RawRuntimeFile {
 /// The models of the liveness check, which distinguishes a person from a picture of a person.
 #[derive(Clone, Debug)]
 pub struct LivenessModels {
-    /// A title for people, on one line.
+    /// A title for display, on one line.
     pub title: String,
     pub licence: String,
     /// The presentation attack detection model.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::sha256::Sha256Sum;
 
-/// A file of a manifest: its origin, the content it must have, and the patches applied to it.
+/// A file that a manifest lists: its origin, its required content, and its patches.
 #[derive(Clone, Debug)]
 pub struct SourceFile {
     /// File name without folders.
@@ -12,7 +12,7 @@ pub struct SourceFile {
     /// SHA-256 of the file as published, before patches.
     pub sha256: Sha256Sum,
     pub licence: String,
-    /// Patches applied to it before use, in this order.
+    /// Patches to apply before use, in this order.
     pub patches: Vec<Patch>,
 }
 
@@ -21,7 +21,7 @@ pub struct SourceFile {
 pub enum Origin {
     /// A member of a package in a registry.
     Member { archive: Arc<Archive>, path: String },
-    /// A file on this machine, listed in a user's pack.
+    /// A local file that a user's pack lists.
     Local(PathBuf),
 }
 

@@ -16,7 +16,7 @@ pub use builtin::{LIVENESS, RuntimePackage, liveness, photos, runtimes};
 pub use file::{Archive, Origin, Patch, Registry, SourceFile};
 pub use sha256::Sha256Sum;
 
-/// Limits the size of a user's pack file, bytes; real ones have a few kilobytes.
+/// Limits a user's pack file to 1 MiB; real pack files have a few kilobytes.
 const PACK_FILE_BYTES_MAX: u64 = 1 << 20;
 
 const BUILTIN: [(&str, &str); 2] = [
@@ -24,12 +24,12 @@ const BUILTIN: [(&str, &str); 2] = [
     ("centerface-mobilefacenet", include_str!("../../../../models/centerface-mobilefacenet.toml")),
 ];
 
-/// A model pack: a detector, an embedder and the matcher's constants for them, exchanged as one unit.
+/// A model pack: a detector, an embedder and the matcher's constants for them, which are replaced together.
 #[derive(Clone, Debug)]
 pub struct Pack {
     id: String,
     reference: String,
-    /// A title for people, on one line.
+    /// A title for display, on one line.
     pub title: String,
     /// Licence expression that covers all files of the pack.
     pub licence: String,
@@ -45,9 +45,10 @@ pub struct Pack {
 pub struct DetectorSpec {
     pub family: DetectorFamily,
     pub file: SourceFile,
-    /// Input height and width are padded to a multiple of this, 1 to 256.
+    /// Granularity of the input's height and width that the model requires, 1 to 256 px. If it equals
+    /// `side_px_max`, the input is a square of that side; otherwise inputs are padded to multiples of 64 px.
     pub side_px_multiple: u32,
-    /// Limits the longer input side, px, up to 16384, and so the memory of one run.
+    /// Limits the longer input side that the model accepts, px; at most 16,384.
     pub side_px_max: u32,
 }
 
@@ -69,12 +70,13 @@ pub struct EmbedderSpec {
     /// Numbers per embedding, 1 to 4096.
     pub dim: usize,
     pub channels: Channels,
-    /// The model's input is `(x - mean) / std` with x in 0..255.
+    /// Subtrahend of the model's input, which is `(x - mean) / std` with x in 0..255.
     pub mean: f32,
-    /// See `mean`; at least 0.001.
+    /// Divisor of the model's input, at least 0.001; see `mean`.
     pub std: f32,
-    /// Vector that is subtracted from every unit embedding, which is then scaled to norm 1 again. All
-    /// embeddings of a model share a direction, which does not distinguish people. Shape \[dim\], or empty.
+    /// Vector of shape \[dim\] that is subtracted from every unit embedding before the embedding is scaled to
+    /// norm 1 again; may be empty. It removes the direction that all embeddings of a model share, because this
+    /// direction does not distinguish people.
     pub centre: Vec<f32>,
     pub alignment: Alignment,
 }
@@ -157,8 +159,8 @@ impl Pack {
         raw::pack(&text, &name, Some(folder))
     }
 
-    /// Returns the id that a collection stores: the manifest's id and eight digits, which change with either
-    /// model file and with the channels, scaling, centre and alignment, because these change embeddings.
+    /// Returns the id that a collection stores: the manifest's id, `@` and eight hexadecimal digits. The digits
+    /// depend on all that determines embeddings: both model files, the channels, scaling, centre and alignment.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
@@ -170,12 +172,12 @@ impl Pack {
         &self.reference
     }
 
-    /// Returns the notice to show when the pack loads, if its licence does not permit commercial use.
+    /// Returns the notice to show when the pack loads; `None` if its licence permits commercial use.
     #[must_use]
     pub fn notice(&self) -> Option<String> {
         (!self.commercial_use).then(|| {
             format!(
-                "model pack '{}' is not licensed for commercial use ({})",
+                "model pack '{}' is not licensed for commercial use ({}); choose another pack for paid work",
                 self.reference, self.licence
             )
         })

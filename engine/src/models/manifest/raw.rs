@@ -74,7 +74,7 @@ pub(super) struct RawMatching {
     pub cluster_cut: f64,
 }
 
-/// Parses TOML. The parser's message names the unknown or missing field and the line.
+/// Parses TOML. The error contains the parser's message, which names the line and the unknown or missing field.
 pub(super) fn parse<'de, T: Deserialize<'de>>(text: &'de str, manifest: &str) -> Result<T> {
     toml::from_str(text).map_err(|error| Error::Manifest {
         name: manifest.to_owned(),
@@ -82,7 +82,7 @@ pub(super) fn parse<'de, T: Deserialize<'de>>(text: &'de str, manifest: &str) ->
     })
 }
 
-/// Parses a pack. `folder` has the local files of a user's pack and is `None` for a built-in pack.
+/// Parses a pack. `folder` contains the local files of a user's pack; it is `None` for a built-in pack.
 pub(super) fn pack(text: &str, reference: &str, folder: Option<&Path>) -> Result<Pack> {
     let raw: RawPack = parse(text, reference)?;
     let reader = PackReader::new(reference, &raw.archive, folder)?;

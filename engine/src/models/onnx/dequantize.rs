@@ -1,5 +1,5 @@
-//! Turns block-quantised weights (`DequantizeLinear` over constants) into float weights:
-//! weight = (q - zero point) · scale, as the ONNX operator defines it (opset 21).
+//! Converts block-quantised weights (`DequantizeLinear` over constants) to float weights:
+//! weight = (q - zero point) · scale, as the ONNX operator defines (opset 21).
 
 use std::collections::HashMap;
 
@@ -12,9 +12,9 @@ const EXTERNAL: i32 = 1;
 /// constants remain, unused.
 pub(super) fn dequantize_weights(graph: &mut GraphProto) -> Result<(), String> {
     let is_quantised = |node: &NodeProto| node.op_type.as_deref() == Some("DequantizeLinear");
-    let (quantised, kept): (Vec<NodeProto>, Vec<NodeProto>) =
+    let (quantised, others): (Vec<NodeProto>, Vec<NodeProto>) =
         std::mem::take(&mut graph.node).into_iter().partition(is_quantised);
-    graph.node = kept;
+    graph.node = others;
     if quantised.is_empty() {
         return Err("expected block-quantised weights, found none".to_owned());
     }
@@ -81,7 +81,7 @@ fn dequantize_node(
     })
 }
 
-/// A tensor's dimensions. No dimension is 0, and their product fits `usize`, so that of any subset fits too.
+/// A tensor's dimensions. No dimension is 0, and their product fits `usize`, so the product of any subset fits too.
 struct TensorShape {
     sizes: Vec<usize>,
     count: usize,
@@ -106,7 +106,7 @@ impl TensorShape {
 
 /// The mapping from the elements of a weight to their scales.
 enum BlockGrid {
-    /// One scale for all elements. Some files have a block size as well, which is ignored.
+    /// One scale for all elements. A block size, which some files also have, is ignored.
     One,
     /// Element (outer, a, inner) has the scale (outer, a / block, inner), or the scale a if `per_axis`.
     Blocks { length: usize, inner: usize, block: usize, scales: usize, per_axis: bool },
@@ -202,7 +202,9 @@ fn floats(tensor: &TensorProto, count: usize) -> Result<Vec<f32>, String> {
 /// Returns the raw bytes of a tensor; `None` if its values are in a typed field.
 fn raw(tensor: &TensorProto) -> Result<Option<&[u8]>, String> {
     if tensor.data_location == Some(EXTERNAL) {
-        return Err("weights in an external file are not supported".to_owned());
+        return Err(
+            "weights in an external file are not supported; store them in the ONNX file".to_owned()
+        );
     }
     Ok(tensor.raw_data.as_deref().filter(|raw| !raw.is_empty()))
 }

@@ -9,18 +9,18 @@ use super::schema::{
 use crate::error::{Error, Result};
 use crate::models::manifest::Patch;
 
-/// Version of the patches, part of the cached file's name. Must be raised when a patch changes its output.
+/// Version of the patches, part of the cached file's name. A change of a patch's output must raise the version.
 pub const PATCH_VERSION: u32 = 1;
 
 /// The first ONNX IR version in which weights may be constants that are not graph inputs.
 const CONSTANT_WEIGHTS_IR_VERSION: i64 = 4;
 
-/// Applies `patches` to the ONNX model `bytes`, which may be arbitrary: no allocation exceeds a few times the
-/// input. `name` is used in errors. Always removes unused constants and inputs, and turns weights that are
-/// listed as graph inputs into constants, so that the runtime can fold them.
+/// Applies `patches` to the ONNX model `bytes`. Always removes unused constants and inputs, and converts weights
+/// that are listed as graph inputs to constants, so that the runtime can fold them. `bytes` may be arbitrary: no
+/// allocation exceeds a few times their length. `name` names the model in errors.
 ///
 /// # Errors
-/// [`Error::Model`] if the bytes are not an ONNX model, or if a patch does not fit it.
+/// - [`Error::Model`] if `bytes` are not an ONNX model, or if a patch does not fit the model.
 pub fn apply(name: &str, bytes: &[u8], patches: &[Patch]) -> Result<Vec<u8>> {
     patched(bytes, patches).map_err(|reason| Error::Model { name: name.to_owned(), reason })
 }
@@ -82,8 +82,8 @@ fn dims(value: &mut ValueInfoProto) -> Option<&mut Vec<Dimension>> {
     Some(&mut shape.dim)
 }
 
-/// Makes the `freed` dimensions of image inputs ([N, C, H, W]) symbolic, and relaxes the shapes of outputs
-/// and inner values that followed from the old sizes.
+/// Makes the `freed` dimensions of image inputs ([N, C, H, W]) symbolic. Relaxes the shapes of outputs and inner
+/// values, which followed from the old sizes.
 fn free_input(graph: &mut GraphProto, freed: &[(usize, &str)]) -> std::result::Result<(), String> {
     let mut batch = None;
     for input in &mut graph.input {
@@ -108,8 +108,9 @@ fn free_input(graph: &mut GraphProto, freed: &[(usize, &str)]) -> std::result::R
     Ok(())
 }
 
-/// Relaxes an output's dimensions. The first is the batch if it had the input's old batch size; otherwise the
-/// model merges batch and cells in it, and it becomes unknown. The others become unknown if a size is freed.
+/// Relaxes an output's dimensions. The first dimension is the batch if it equals the input's old batch size;
+/// otherwise it merges batch and cells, and becomes unknown. The other dimensions become unknown if a height or
+/// width is freed.
 fn forget(dims: &mut [Dimension], old_batch: &Dimension, freed: &[(usize, &str)]) {
     let Some((first, rest)) = dims.split_first_mut() else {
         return;
@@ -130,8 +131,8 @@ fn named(name: &str) -> Dimension {
     Dimension { dim_param: Some(name.to_owned()), ..Dimension::default() }
 }
 
-/// Turns constant reshape targets `[1, -1, ..]` into `[0, -1, ..]`. A 0 copies the input's dimension, here
-/// the batch, so each image keeps a row of its own.
+/// Changes constant reshape targets `[1, -1, ..]` to `[0, -1, ..]`. A 0 copies the input's dimension, which is the
+/// batch here, so that each image has its own row.
 fn keep_batch_in_reshapes(graph: &mut GraphProto) -> std::result::Result<(), String> {
     let mut uses: HashMap<&str, (usize, usize)> = HashMap::new();
     for node in &graph.node {

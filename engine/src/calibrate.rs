@@ -1,5 +1,5 @@
-//! Estimates the match threshold, with a confidence interval, from the scores of pairs of different people, and
-//! counts scores in histograms.
+//! Estimates the match threshold, with a confidence interval, from the scores of pairs of different people,
+//! and counts scores in histograms.
 //!
 //! Each score must be computed as the matcher computes the score that it compares with the threshold.
 
@@ -38,10 +38,10 @@ impl Estimate {
     /// returns a photo. The thresholds of the packs are fitted to this rate.
     pub const FPIR: f64 = 0.003;
 
-    /// Lowest number of pairs of different people from which a threshold is estimated. With 500 pairs, 25 of them
-    /// are above the quantile and the interval is ± 0.05. With 150 pairs it is ± 0.09, half of the largest
-    /// threshold offset. Range 200 to 5,000. A lower value makes the estimate less stable when photos are added.
-    /// Measure with `picpick-bench calibrate`.
+    /// Lowest number of pairs of different people from which a threshold is estimated. With 500 pairs, 25 of
+    /// them are above the quantile and the interval is ± 0.05. With 150 pairs it is ± 0.09, half of the
+    /// largest threshold offset. Range 200 to 5,000. A lower value makes the estimate less stable when photos
+    /// are added. Measure with `picpick-bench calibrate`.
     pub const PAIRS_MIN: usize = 500;
 
     /// Returns the recommended threshold offset, where `formula` is the threshold of the pack's formula. The
@@ -87,9 +87,9 @@ fn binned(scores: &[f32]) -> Vec<usize> {
 }
 
 /// Estimates the threshold at which a search among `faces` faces has the false positive identification rate
-/// `fpir`, from the scores of pairs of different people. `pairs` is the number of independent pairs among them.
-/// Clamps `faces` to 100 to 1,000,000, as the packs' formula does, and sorts the scores. Returns `None` if
-/// `pairs` is below [`Estimate::PAIRS_MIN`] or there is no score.
+/// `fpir`, from the scores of pairs of different people. `pairs` is the number of independent pairs among
+/// them. Clamps `faces` to 100 to 1,000,000, as the packs' formula does, and sorts the scores. Returns `None`
+/// if `pairs` is below [`Estimate::PAIRS_MIN`] or there is no score.
 ///
 /// With a false match rate m per comparison and N faces, FPIR = 1 − (1 − m)^N ≈ m · N. The threshold is
 /// therefore the score at which the tail of the scores falls to `fpir` / N, about 1e-6. No event has enough
@@ -105,9 +105,9 @@ fn binned(scores: &[f32]) -> Vec<usize> {
 /// is constant, was tried at three quantiles: the thresholds were 0.04 to 0.16 too high, with two to four
 /// times the spread.
 ///
-/// The interval follows from the sampling errors of the two quantiles. Pairs that share a person do not require
-/// a wider interval: with 20 to 400 people, each compared with each other, the measured spread is 0.93 to 1.03
-/// times the computed one.
+/// The interval follows from the sampling errors of the two quantiles. Pairs that share a person do not
+/// require a wider interval: with 20 to 400 people, each compared with each other, the measured spread is
+/// 0.93 to 1.03 times the computed one.
 pub fn estimate(scores: &mut [f32], pairs: usize, faces: usize, fpir: f64) -> Option<Estimate> {
     if pairs < Estimate::PAIRS_MIN || scores.is_empty() {
         return None;
@@ -121,9 +121,9 @@ pub fn estimate(scores: &mut [f32], pairs: usize, faces: usize, fpir: f64) -> Op
     let deviation = (high - median) / QUANTILE_AT;
     let at = upper_quantile(fpir / faces.clamp(100, 1_000_000) as f64);
     let threshold = median + deviation * at;
-    // The variance of a quantile is q (1 − q) / (n φ²); the covariance of two is q_low (1 − q_high) / (n φ φ').
-    // The normal density φ is 0.3989 at the median and 0.1031 at 95 %. In squared standard deviations over n,
-    // the variances are 1.571 (median) and 4.468 (95 %), and the covariance is 0.608.
+    // The variance of a quantile is q (1 − q) / (n φ²); the covariance of two is q_low (1 − q_high) / (n φ
+    // φ'). The normal density φ is 0.3989 at the median and 0.1031 at 95 %. In squared standard deviations
+    // over n, the variances are 1.571 (median) and 4.468 (95 %), and the covariance is 0.608.
     let (of_high, of_median) = (at / QUANTILE_AT, 1.0 - at / QUANTILE_AT);
     let variance = of_high * of_high * 4.468
         + of_median * of_median * 1.571
@@ -137,9 +137,9 @@ pub fn estimate(scores: &mut [f32], pairs: usize, faces: usize, fpir: f64) -> Op
     })
 }
 
-/// Returns the value that a standard normal variable exceeds with probability `share`, which is clamped to 1e-12
-/// to 0.02. The error is below 1e-8. Formula: the tail of P. J. Acklam's rational approximation of the inverse
-/// normal distribution function (2003).
+/// Returns the value that a standard normal variable exceeds with probability `share`, which is clamped to
+/// 1e-12 to 0.02. The error is below 1e-8. Formula: the tail of P. J. Acklam's rational approximation of the
+/// inverse normal distribution function (2003).
 fn upper_quantile(share: f64) -> f64 {
     const C: [f64; 6] = [
         -7.784_894_002_430_293e-3,

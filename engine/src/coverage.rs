@@ -1,5 +1,5 @@
-//! Estimates the share of a collection's faces that searches will find (the expected recall) from the quality of
-//! each face, and names the reason for each face that searches often miss.
+//! Estimates the share of a collection's faces that searches will find (the expected recall) from the quality
+//! of each face, and names the reason for each face that searches often miss.
 
 use crate::quality::Quality;
 
@@ -27,8 +27,9 @@ const CRISP: Table = [0.414, 0.587, 0.749, 0.844, 0.918, 0.919, 0.919, 0.976, 0.
 
 /// Share of faces that a clear selfie finds, by the size part of their quality, where the other parts are
 /// good. Measured with `picpick-bench coverage` on the LFW dev half: 17,600 faces of 860 guests, in original,
-/// reduced and blurred photos. A table of the quality score alone would be wrong: at a score of 0.67, a selfie
-/// finds 97 % of the small faces, but only 38 % of the faces blurred by a tenth of the distance between the eyes.
+/// reduced and blurred photos. A table of the quality score alone would be wrong: at a score of 0.67, a
+/// selfie finds 97 % of the small faces, but only 38 % of the faces blurred by a tenth of the distance
+/// between the eyes.
 const RECALL_BY_SIZE: Table =
     [0.198, 0.925, 0.959, 0.974, 0.974, 0.974, 0.974, 0.974, 0.974, 0.974, 0.974];
 /// Share of faces that a clear selfie finds, by sharpness as a fraction of `CRISP`.
@@ -133,12 +134,12 @@ impl Coverage {
         self.faces.saturating_sub(self.weak())
     }
 
-    /// Returns the expected share of a guest's photos that a search finds, 0..1: the mean of the expected recalls
-    /// of all faces. Returns `None` if there is no face.
+    /// Returns the expected share of a guest's photos that a search finds, 0..1: the mean of the expected
+    /// recalls of all faces. Returns `None` if there is no face.
     ///
-    /// Assumes that guests send a clear selfie, that each face belongs to a guest, and that a guest is in about
-    /// four photos, like the people in the measured photos. The recall of guests with more photos is higher.
-    /// Faces that were not detected are not counted.
+    /// Assumes that guests send a clear selfie, that each face belongs to a guest, and that a guest is in
+    /// about four photos, like the people in the measured photos. The recall of guests with more photos is
+    /// higher. Faces that were not detected are not counted.
     pub fn recall(&self) -> Option<f64> {
         (self.faces > 0).then(|| self.recall_sum / self.faces as f64)
     }

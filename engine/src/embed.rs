@@ -1,7 +1,7 @@
 //! Computes embeddings of aligned crops in batches, with the fastest provider that passes a check.
 //!
-//! bfloat16 is used only after its embeddings of the first 16 real faces agreed with those of f32. The result of
-//! this check is stored beside the models.
+//! bfloat16 is used only after its embeddings of the first 16 real faces agreed with those of f32. The result
+//! of this check is stored beside the models.
 
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -18,9 +18,9 @@ use crate::models::manifest;
 use crate::models::runtime::{Model, Provider, Runtime};
 use crate::picture::Picture;
 
-/// Number of crops in a full batch, which one run of the model embeds. Range 4 to 32. A batch of 8 takes a third
-/// less time per face than single crops; a larger batch costs memory and saves little time. Measure with
-/// `picpick-bench pipeline`.
+/// Number of crops in a full batch, which one run of the model embeds. Range 4 to 32. A batch of 8 takes a
+/// third less time per face than single crops; a larger batch costs memory and saves little time. Measure
+/// with `picpick-bench pipeline`.
 pub(crate) const BATCH: usize = 8;
 /// Number of real faces that are embedded with both bfloat16 and f32 before the check ends.
 const CHECK_FACES: usize = 16;
@@ -150,8 +150,8 @@ impl Embedder {
         durable::replace(&self.check_file, text.as_bytes(), 0o644)
     }
 
-    /// Scales `row` to norm 1, subtracts the pack's centre, and scales again. Returns `None` if a norm is zero or
-    /// not finite.
+    /// Scales `row` to norm 1, subtracts the pack's centre, and scales again. Returns `None` if a norm is
+    /// zero or not finite.
     fn centred(&self, row: &[f32]) -> Option<Vec<f32>> {
         let mut embedding = unit(row)?;
         if self.spec.centre.is_empty() {

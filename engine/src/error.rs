@@ -3,8 +3,9 @@ use std::path::PathBuf;
 /// The engine's result type.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The engine's errors. `Display` writes one sentence for the user. The sentence names the fault, the expected and
-/// the received value, and where possible an action. No variant contains face data, keys or contact data.
+/// The engine's errors. `Display` writes one sentence for the user. The sentence names the fault, the
+/// expected and the received value, and where possible an action. No variant contains face data, keys or
+/// contact data.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -1,7 +1,7 @@
 //! Numbers of the on-disk formats, and the check that rejects newer formats.
 //!
-//! Every number starts at 1. A format change raises the number if a program that knows only the previous format
-//! could misread the new format.
+//! Every number starts at 1. A format change raises the number if a program that knows only the previous
+//! format could misread the new format.
 
 use crate::error::{Error, Result};
 

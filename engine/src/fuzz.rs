@@ -32,8 +32,8 @@ pub fn read_keys(text: &str) -> bool {
     crate::crypto::is_keys_file(text)
 }
 
-/// Returns whether `bytes` are a valid clear header of a backup's manifest, and the number of their rows if they are
-/// parsed as a segment.
+/// Returns whether `bytes` are a valid clear header of a backup's manifest, and the number of their rows if
+/// they are parsed as a segment.
 pub fn read_backup(bytes: &[u8]) -> (bool, usize) {
     crate::backup::reads_as(bytes)
 }

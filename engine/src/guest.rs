@@ -4,8 +4,8 @@ use crate::ids::{FaceId, GuestId, PhotoId};
 use crate::matcher::Accepted;
 use crate::template::Template;
 
-/// A guest of one collection: a person who passed verification to see the photos that show them. The template is
-/// biometric data, so guests are stored only encrypted.
+/// A guest of one collection: a person who passed verification to see the photos that show them. The template
+/// is biometric data, so guests are stored only encrypted.
 #[derive(Clone)]
 pub struct Guest {
     pub id: GuestId,

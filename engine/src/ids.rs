@@ -1,6 +1,7 @@
 //! 128-bit ids of collections, photos, faces and guests.
 //!
-//! The ids of photos and faces are hashes of their content, so that indexing a photo a second time adds nothing.
+//! The ids of photos and faces are hashes of their content, so that indexing a photo a second time adds
+//! nothing.
 
 use hex::FromHex as _;
 use sha2::{Digest, Sha256};

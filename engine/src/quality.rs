@@ -15,8 +15,8 @@ pub struct Quality {
 }
 
 impl Quality {
-    /// Score below which a face seeds no cluster and has a higher threshold. Range 0.1 to 0.5. A higher value loses
-    /// recall on faces in profile; a lower value lets blurred faces match strangers. Measure with
+    /// Score below which a face seeds no cluster and has a higher threshold. Range 0.1 to 0.5. A higher value
+    /// loses recall on faces in profile; a lower value lets blurred faces match strangers. Measure with
     /// `picpick-bench accuracy`.
     pub const LOW: f32 = 0.25;
 
@@ -30,9 +30,9 @@ impl Quality {
         (self.size * self.sharpness * self.pose).cbrt()
     }
 
-    /// Recovers the parts from the `score`, 0..1, and the `landmarks`, in photo pixels, of a face. Size and pose
-    /// follow from the landmarks, and sharpness is the remaining factor of the score. If size or pose is 0, the
-    /// score does not depend on sharpness, and sharpness is set to 1.
+    /// Recovers the parts from the `score`, 0..1, and the `landmarks`, in photo pixels, of a face. Size and
+    /// pose follow from the landmarks, and sharpness is the remaining factor of the score. If size or pose is
+    /// 0, the score does not depend on sharpness, and sharpness is set to 1.
     pub fn reconstruct(score: f32, landmarks: &Landmarks) -> Self {
         let (size, pose) = (size(landmarks), pose(landmarks));
         let rest = size * pose;
@@ -91,8 +91,9 @@ fn sharpness(crop: &Picture) -> f32 {
     if contrast < 2.0 { 0.0 } else { ramp(edges / count / contrast, 0.02, 0.14) }
 }
 
-/// Rates the pose from 1 (frontal) to 0 (profile) by the distance of the nose from the midpoint of the eyes. The
-/// distance is measured along the line of the eyes, in eye distances: 0 from the front, 0.5 or more in profile.
+/// Rates the pose from 1 (frontal) to 0 (profile) by the distance of the nose from the midpoint of the eyes.
+/// The distance is measured along the line of the eyes, in eye distances: 0 from the front, 0.5 or more in
+/// profile.
 fn pose(landmarks: &Landmarks) -> f32 {
     let [left, right, nose, mouth_left, mouth_right] = *landmarks;
     let across = [right[0] - left[0], right[1] - left[1]];

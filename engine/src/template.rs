@@ -2,7 +2,8 @@ use crate::embed::{cosine, unit};
 use crate::error::{Error, Result};
 use crate::face::Face;
 
-/// Lowest ratio of the areas of the largest and the next largest face at which the largest face is the subject.
+/// Lowest ratio of the areas of the largest and the next largest face at which the largest face is the
+/// subject.
 const SUBJECT_AREA_RATIO: f32 = 2.0;
 /// Lowest similarity (cosine) of two selfies of one person. Strangers have 0.0 ± 0.1. Selfies of one person in
 /// bad light may have 0.35, so this limit is lower than the threshold of a search.
@@ -86,7 +87,8 @@ impl Template {
     /// Computes the quality-weighted mean of one person's faces, each given with the name of its picture.
     ///
     /// # Errors
-    /// - `Error::NotOnePerson` if two faces have a similarity below 0.25; it names the two pictures that differ most.
+    /// - `Error::NotOnePerson` if two faces have a similarity below 0.25; it names the two pictures that
+    ///   differ most.
     /// - `Error::NoFace` if there is no face, or if the mean is zero.
     pub fn of(faces: &[(&str, &Face)], pack: &str) -> Result<Self> {
         let mut worst = (f32::INFINITY, "", "");

@@ -22,7 +22,7 @@ pub(crate) struct CollectionMetadata {
     /// Id of the model pack that produced the collection's embeddings.
     #[prost(string, tag = "2")]
     pub(crate) pack: String,
-    /// Seconds since the Unix epoch.
+    /// Creation of the collection, seconds since the Unix epoch.
     #[prost(uint64, tag = "3")]
     pub(crate) created_unix_s: u64,
     /// Purpose of the processing of the faces.
@@ -39,20 +39,21 @@ pub(crate) struct CollectionMetadata {
 /// The keyring's entry of a collection whose data key has been destroyed.
 pub(crate) struct PurgedEntry {
     pub(crate) id: CollectionId,
-    /// `None` if its wrapped form is damaged; the scan then has no canaries to search for.
+    /// The canary key; `None` if its wrapped form is damaged. The scan then has no canaries to search for.
     pub(crate) canary_key: Option<Secret>,
-    /// Canaries planted in its store; `None` if the store could not be read.
+    /// Number of canaries in the collection's store; `None` if the store could not be read.
     pub(crate) canaries: Option<u64>,
-    /// Photos in the store before the purge; `None` if it could not be read.
+    /// Number of photos in the store before the purge; `None` if the store could not be read.
     pub(crate) photos: Option<u64>,
-    /// Faces in the store before the purge; `None` if it could not be read.
+    /// Number of faces in the store before the purge; `None` if the store could not be read.
     pub(crate) faces: Option<u64>,
     /// Fingerprint of the data key, hexadecimal; empty if the keyring entry was damaged.
     pub(crate) key_fingerprint: String,
     /// Generation of the key-encryption key that was destroyed with the data key.
     pub(crate) kek_generation: u32,
-    /// Seconds since the Unix epoch, as is the next field.
+    /// Start of the purge, seconds since the Unix epoch.
     pub(crate) begun_unix_s: u64,
+    /// Destruction of the data key, seconds since the Unix epoch.
     pub(crate) key_destroyed_unix_s: u64,
     /// True until the receipt is written.
     pub(crate) pending: bool,

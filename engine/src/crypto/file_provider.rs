@@ -32,7 +32,9 @@ impl FileProvider {
             .map_err(|source| Error::io("read", &path, source))?;
         let received = bytes.len();
         Secret::from_bytes(&bytes).ok_or_else(|| {
-            self.failed(format!("kek.{generation} has {received} bytes, expected 32"))
+            self.failed(format!(
+                "kek.{generation} has {received} bytes, expected 32; restore it from a backup"
+            ))
         })
     }
 
@@ -65,7 +67,7 @@ impl KeyProvider for FileProvider {
         let opened = Sealer::new(self.kek(generation)?).open(context, wrapped, String::new);
         opened.ok().and_then(|bytes| Secret::from_bytes(&bytes)).ok_or_else(|| {
             let what = String::from_utf8_lossy(context).into_owned();
-            self.failed(format!("its key does not open '{what}': wrong keyring, or damaged"))
+            self.failed(format!("its key does not open '{what}': wrong keyring, or damaged; use the keyring of this data folder"))
         })
     }
 

@@ -1,7 +1,8 @@
 //! The keyring: one wrapped data key per collection, in a folder outside every store.
 //!
-//! Destroying a collection's key is one atomic step: `keys.toml` is replaced by one whose remaining keys are
-//! wrapped under the next generation of the key-encryption key, and then the old generation is destroyed.
+//! The destruction of a collection's key is atomic. The keyring wraps the remaining keys under the next
+//! generation of the key-encryption key, replaces `keys.toml` atomically, and then destroys the old
+//! generation.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use crate::ids::CollectionId;
 
 const SIGNING: &[u8] = b"picpick signing key";
 
-/// The keyring folder. Every call reads it again, because other processes may change it.
+/// The keyring folder. Every call reads `keys.toml` again, because other processes may change it.
 pub(crate) struct Keyring {
     folder: PathBuf,
     provider: Box<dyn KeyProvider>,
@@ -52,12 +53,18 @@ impl Keyring {
     }
 
     /// Opens an existing keyring. Migrates an old format, and destroys generations that an interrupted
-    /// rotation left behind. Errors: `Keyring` or `NewerFormat` if it cannot be read.
+    /// rotation left behind.
+    ///
+    /// # Errors
+    /// - `Keyring` if the keyring cannot be parsed or its keys do not open.
+    /// - `NewerFormat` if a newer program wrote the keyring.
+    /// - `Damaged` if the keyring has no valid format number.
+    /// - `Io` if a file cannot be read or written.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         let keyring = Self::at(folder);
         if let KeysFormat::V1(_) = keys_file::read(folder)? {
             let _lock = keyring.lock()?;
-            // Read again under the lock, because another process may have migrated it in the meantime.
+            // The file is read again under the lock, because another process may have migrated it since.
             if let KeysFormat::V1(old) = keys_file::read(folder)? {
                 migrate::from_v1(&keyring, folder, &old)?;
             }
@@ -88,8 +95,12 @@ impl Keyring {
         Ok(self.read()?.generation)
     }
 
-    /// Returns the entries of all collections that are not purged, in order of creation, without the damaged
-    /// ones. Errors if the signing key does not open: then the whole keyring is wrong, not single entries.
+    /// Returns the entries of all collections that are not purged, in order of creation. Leaves out damaged
+    /// entries.
+    ///
+    /// # Errors
+    /// - `Keyring` if the signing key does not open, because then the whole keyring is wrong.
+    /// - As [`Keyring::open`] if the keyring cannot be read.
     pub(crate) fn entries(&self) -> Result<Vec<KeyringEntry>> {
         self.with_keys(|keys| {
             self.signer_of(keys)?;
@@ -98,7 +109,7 @@ impl Keyring {
         })
     }
 
-    /// Returns the collections whose entries do not open. Their data can no longer be read.
+    /// Returns the collections whose entries do not open. The data of these collections can no longer be read.
     pub(crate) fn damaged(&self) -> Result<Vec<CollectionId>> {
         self.with_keys(|keys| {
             let damaged = keys
@@ -109,7 +120,11 @@ impl Keyring {
         })
     }
 
-    /// Adds `entry`. Errors: `CollectionExists` if its name is taken.
+    /// Adds `entry`.
+    ///
+    /// # Errors
+    /// - `CollectionExists` if a collection of this name exists.
+    /// - As [`Keyring::open`] if the keyring cannot be read or written.
     pub(crate) fn add(&self, entry: &KeyringEntry) -> Result<()> {
         let _lock = self.lock()?;
         if self.entries()?.iter().any(|other| other.metadata.name == entry.metadata.name) {
@@ -139,10 +154,11 @@ impl Keyring {
         self.rewrap_all(keys)
     }
 
-    /// Destroys the data key of a collection permanently. From then on its sealed bytes cannot be opened in
-    /// any copy of the store. The keyring keeps a `PurgedEntry` record, which is pending until `complete_purge`.
+    /// Destroys the data key of a collection permanently. Afterwards the collection's sealed bytes cannot be
+    /// opened in any copy of the store. The keyring keeps a `PurgedEntry` record, which is pending until
+    /// `complete_purge`.
     ///
-    /// `counts`: photos, faces and canaries of the store, if known.
+    /// `counts` is the numbers of photos, faces and canaries in the store, if known.
     pub(crate) fn destroy_key(
         &self,
         id: CollectionId,
@@ -185,7 +201,7 @@ impl Keyring {
         })
     }
 
-    /// Marks the purge of `id` as complete; its receipt is written.
+    /// Marks the purge of `id` as complete. The caller must have written the receipt.
     pub(crate) fn complete_purge(&self, id: CollectionId) -> Result<()> {
         let _lock = self.lock()?;
         let mut keys = self.read()?;
@@ -197,8 +213,8 @@ impl Keyring {
         self.write(&keys)
     }
 
-    /// Records a backup. An existing record of the same collection and object store is replaced, and the
-    /// later of the two expiry times is kept. Records of expired backups are dropped.
+    /// Records a backup. Replaces an existing record with equal collection and object store, and retains the
+    /// later of the two expiry times. Drops records of expired backups.
     pub(crate) fn record_backup(&self, note: BackupRecord) -> Result<()> {
         let _lock = self.lock()?;
         let mut keys = self.read()?;
@@ -225,7 +241,7 @@ impl Keyring {
     }
 
     /// Runs `work` on the current keys. Another process may destroy their generation between reading and
-    /// unwrapping; if `work` errors and the generation has changed, it is repeated with the new keys.
+    /// unwrapping. If `work` fails and the generation has changed, runs `work` again with the new keys.
     fn with_keys<T>(&self, work: impl Fn(&KeysFile) -> Result<T>) -> Result<T> {
         loop {
             let keys = self.read()?;
@@ -241,8 +257,8 @@ impl Keyring {
     }
 
     /// Wraps all of `keys` under the next generation, makes the new file durable, and destroys the other
-    /// generations. If interrupted before the file is replaced, the old generation stays in use; after it,
-    /// the new one. `open` destroys the unused one.
+    /// generations. An interruption before the file is replaced leaves the old generation in use; a later
+    /// interruption leaves the new generation in use. `open` destroys the unused generation.
     fn rewrap_all(&self, mut keys: KeysFile) -> Result<u32> {
         let (old, new) = (keys.generation, keys.generation.saturating_add(1));
         self.provider.create(new)?;
@@ -250,8 +266,7 @@ impl Keyring {
             self.wrap(new, context, &self.unwrap(old, context, wrapped)?)
         };
         keys.signing = again(SIGNING, &keys.signing)?;
-        // A damaged key is kept as it is: it opens nothing, and must not prevent the purge of other
-        // collections.
+        // A damaged key remains unchanged, because it must not prevent the purge of other collections.
         let replace = |wrapped: &mut String, context: &[u8]| {
             if let Ok(rewrapped) = again(context, wrapped) {
                 *wrapped = rewrapped;
@@ -335,7 +350,7 @@ impl Keyring {
     }
 
     fn unwrap(&self, generation: u32, context: &[u8], wrapped: &str) -> Result<Secret> {
-        let damaged = || self.failed("a wrapped key is damaged");
+        let damaged = || self.failed("a wrapped key is damaged; restore keys.toml from a backup");
         self.provider.unwrap(generation, context, &hex::decode(wrapped).map_err(|_| damaged())?)
     }
 
@@ -352,7 +367,7 @@ impl Keyring {
         keys_file::write(&self.folder, keys)
     }
 
-    /// Acquires the keyring's lock, which is held during a change. Waits for other processes.
+    /// Acquires the keyring's lock, which a change must hold. Waits for other processes.
     fn lock(&self) -> Result<File> {
         durable::lock(&self.folder.join("lock"))
     }

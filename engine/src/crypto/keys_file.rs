@@ -65,7 +65,7 @@ pub(crate) struct BackupRecord {
     pub(crate) collection: String,
     /// The object store with the backup: a folder, or `s3://bucket/prefix`.
     pub(crate) place: String,
-    /// Seconds since the Unix epoch.
+    /// Expiry of the backup, seconds since the Unix epoch.
     pub(crate) expires_unix_s: u64,
 }
 
@@ -99,14 +99,20 @@ pub(super) fn exists(folder: &Path) -> bool {
     folder.join(NAME).exists()
 }
 
-/// Reads the file. Errors: `Io`; `NewerFormat`; `Keyring` if it cannot be parsed.
+/// Reads `keys.toml` in `folder`.
+///
+/// # Errors
+/// - `Io` if the file cannot be read.
+/// - `NewerFormat` if a newer program wrote the file.
+/// - `Damaged` if the file has no valid format number.
+/// - `Keyring` if the file cannot be parsed.
 pub(super) fn read(folder: &Path) -> Result<KeysFormat> {
     let path = folder.join(NAME);
     let text = std::fs::read_to_string(&path).map_err(|source| Error::io("read", &path, source))?;
     parse(&text, folder)
 }
 
-/// Returns whether `text` parses as this file, in the current format or an older one.
+/// Returns whether `text` parses as `keys.toml`, in the current or an older format.
 pub(crate) fn is_keys_file(text: &str) -> bool {
     parse(text, Path::new("keyring")).is_ok()
 }
@@ -114,7 +120,7 @@ pub(crate) fn is_keys_file(text: &str) -> bool {
 fn parse(text: &str, folder: &Path) -> Result<KeysFormat> {
     let failed = |_: toml::de::Error| Error::Keyring {
         path: folder.to_path_buf(),
-        reason: format!("{NAME} cannot be parsed"),
+        reason: format!("{NAME} cannot be parsed; restore it from a backup"),
     };
     // The format number is read first, to distinguish a newer file from a damaged one.
     let table: toml::Table = toml::from_str(text).map_err(failed)?;
@@ -126,7 +132,7 @@ fn parse(text: &str, folder: &Path) -> Result<KeysFormat> {
     toml::from_str(text).map(KeysFormat::Current).map_err(failed)
 }
 
-/// Replaces the file. The new content is durable when the call returns.
+/// Replaces `keys.toml` in `folder`. The new content is durable when the call returns.
 pub(super) fn write(folder: &Path, keys: &KeysFile) -> Result<()> {
     let text = toml::to_string(keys).map_err(|error| Error::Keyring {
         path: folder.to_path_buf(),

@@ -1,4 +1,4 @@
-//! Migration of keyrings from format 1 to the current format, under a new key-encryption key.
+//! Migrates keyrings from format 1 to the current format, under a new key-encryption key.
 //!
 //! Format 1 sealed a collection's data key and metadata together and had no canaries, no signing key and no
 //! record of purges.
@@ -37,7 +37,12 @@ fn entry(
     generation: u32,
     wrapped: &WrappedEntryV1,
 ) -> Result<KeyringEntry> {
-    let damaged = || keyring.failed(format!("its key does not open collection {}", wrapped.id));
+    let damaged = || {
+        keyring.failed(format!(
+            "its key does not open collection {}; use the keyring of this data folder",
+            wrapped.id
+        ))
+    };
     let context = format!("picpick keyring 1 {}", wrapped.id).into_bytes();
     let sealed = hex::decode(&wrapped.sealed).map_err(|_| damaged())?;
     let opened = Sealer::new(provider.kek(generation)?)

@@ -49,7 +49,10 @@ impl Secret {
         Ok(subkey.bytes().first_chunk().copied().unwrap_or_default())
     }
 
-    /// Derives `length` bytes from this secret and `purpose`. Errors above 8,160 bytes (HKDF's limit).
+    /// Derives `length` bytes from this secret and `purpose`.
+    ///
+    /// # Errors
+    /// - `Random` if `length` is above 8,160, HKDF's limit.
     pub(crate) fn stream(&self, purpose: &[u8], length: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         let expanded = Hkdf::<Sha256>::new(None, self.bytes()).expand(purpose, &mut bytes);
@@ -65,8 +68,8 @@ impl Sealer {
         Self(key)
     }
 
-    /// Returns the cipher with its key schedule. It is created for each call (some 100 ns) and wiped after
-    /// it, so that no key material stays outside locked memory.
+    /// Returns the cipher with its key schedule. The cipher is created for each call, which takes about 100
+    /// ns, and wiped afterwards, so that no key material stays outside locked memory.
     fn cipher(&self) -> Aes256Gcm {
         Aes256Gcm::new(self.0.bytes().into())
     }
@@ -82,8 +85,10 @@ impl Sealer {
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
-    /// Opens bytes that `seal` produced with the same key and context. Errors: `Seal`, which names them as
-    /// `what`.
+    /// Opens bytes that `seal` produced with the same key and context.
+    ///
+    /// # Errors
+    /// - `Seal`, with `what` as the name of the bytes, if they do not open.
     pub(crate) fn open(
         &self,
         context: &[u8],
@@ -105,7 +110,7 @@ impl RowNames {
         Self(key)
     }
 
-    /// Returns 128 bits that can be related to `id` only with this collection's key.
+    /// Returns 128 bits that can be related to `id` only with the generator's key.
     pub(crate) fn name(&self, id: &[u8]) -> Result<[u8; 16]> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.bytes()).map_err(|_| Error::Random)?;
         mac.update(id);

@@ -23,7 +23,8 @@ impl Signer {
     /// Returns the 64-byte signature of `context` and `message`.
     pub(crate) fn sign(&self, context: &str, message: &[u8]) -> [u8; 64] {
         use ed25519_dalek::Signer as _;
-        // Created for each call and wiped after it: only the seed is kept, in locked memory.
+        // The key is created for each call and wiped afterwards, so that only the seed stays in memory
+        // (locked).
         let key = SigningKey::from_bytes(self.0.bytes());
         key.sign(&framed(context, message)).to_bytes()
     }
@@ -39,8 +40,8 @@ impl Signer {
 }
 
 impl PublicKey {
-    /// Returns whether `signature` is this studio's signature of `context` and `message`. Strict
-    /// verification: malleable signatures and weak keys are rejected.
+    /// Returns whether `signature` is this studio's signature of `context` and `message`. The verification is
+    /// strict: it rejects malleable signatures and weak keys.
     pub(crate) fn verifies(&self, context: &str, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = Signature::from_bytes(signature);
         VerifyingKey::from_bytes(&self.0)

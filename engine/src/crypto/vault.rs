@@ -1,8 +1,8 @@
-//! Sealing for programs that use the engine: their small secrets (`Vault`) and a collection's photos
+//! Seals data for programs that use the engine: small secrets (`Vault`) and a collection's photos
 //! (`BlobSealer`).
 //!
-//! The key of the photos is derived from the collection's data key: a purge makes every copy of the photos
-//! unreadable, wherever it is stored.
+//! The key of the photos is derived from the collection's data key, so a purge makes every copy of the photos
+//! unreadable, wherever the copy is stored.
 
 use zeroize::Zeroizing;
 
@@ -31,7 +31,11 @@ impl Vault {
         Ok(hex::encode(self.names.name(&[context.as_bytes(), &[0], plain].concat())?))
     }
 
-    /// Seals `plain`. `context` names its use and must be passed unchanged to `open`.
+    /// Seals `plain`. `context` names the use of the secret and must be passed unchanged to `open`.
+    ///
+    /// # Errors
+    ///
+    /// - `Random` if the random source is not available.
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<Vec<u8>> {
         self.sealer.seal(context.as_bytes(), plain)
     }
@@ -40,13 +44,13 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// - `Seal`: another key, another context, or damaged bytes.
+    /// - `Seal` if the key or the context is another, or the bytes are damaged.
     pub fn open(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         self.sealer.open(context.as_bytes(), sealed, || context.to_owned())
     }
 }
 
-/// A sealer of a collection's photos. It works in chunks, so that any part of a photo can be read alone.
+/// A sealer of a collection's photos. It seals chunks of a photo, so that a part of a photo can be read alone.
 pub struct BlobSealer {
     sealer: Sealer,
     collection: CollectionId,
@@ -64,6 +68,10 @@ impl BlobSealer {
 
     /// Seals chunk `index` of the blob called `name`. `plain` has [`BlobSealer::CHUNK_BYTES`] bytes, or fewer if the
     /// chunk is the `last`.
+    ///
+    /// # Errors
+    ///
+    /// - `Random` if the random source is not available.
     pub fn seal(&self, name: &str, index: u64, last: bool, plain: &[u8]) -> Result<Vec<u8>> {
         self.sealer.seal(&self.context(name, index, last), plain)
     }
@@ -72,7 +80,7 @@ impl BlobSealer {
     ///
     /// # Errors
     ///
-    /// - `Seal`: another collection, blob or position, or damaged bytes.
+    /// - `Seal` if the collection, blob or position is another, or the bytes are damaged.
     pub fn open(
         &self,
         name: &str,

@@ -1,7 +1,7 @@
 //! Decodes JPEG with libjpeg-turbo.
 //!
-//! The memory is computed from the markers, because libjpeg-turbo has no memory limit: as soon as a file
-//! has more than one scan, it allocates two bytes per coefficient for the whole picture.
+//! The memory is computed from the markers, because libjpeg-turbo has no memory limit. For a file with more
+//! than one scan, libjpeg-turbo allocates two bytes per coefficient for the whole picture.
 
 use turbojpeg::{Colorspace, Decompressor, Image, PixelFormat};
 
@@ -20,7 +20,9 @@ pub(super) fn decode_cost(bytes: &[u8], limits: &DecodeLimits) -> Result<DecodeC
     let pixels = check_size(found.width, found.height, limits)?;
     if found.scans > limits.jpeg_scans_max {
         let (received, expected) = (found.scans, limits.jpeg_scans_max);
-        return Err(refused(format!("the JPEG has {received} scans; the limit is {expected}")));
+        return Err(refused(format!(
+            "the JPEG has {received} scans; save it as a baseline JPEG, because the limit is {expected}"
+        )));
     }
     let cmyk = check_header(bytes, &found)?;
     let out = if cmyk { 4 } else { 3 };
@@ -38,7 +40,8 @@ pub(super) fn decode_cost(bytes: &[u8], limits: &DecodeLimits) -> Result<DecodeC
     })
 }
 
-/// Compares the header as libjpeg-turbo reads it with the markers; returns whether the colours are CMYK.
+/// Returns whether the colours are CMYK. Rejects a file whose size differs between the markers and the header
+/// that libjpeg-turbo reads.
 fn check_header(bytes: &[u8], found: &Markers<'_>) -> Result<bool> {
     let header = Decompressor::new().and_then(|mut reader| reader.read_header(bytes));
     let header = header.map_err(damaged)?;

@@ -43,7 +43,7 @@ pub(super) struct Markers<'a> {
 /// Follows the markers from the start of `bytes` to the end of the picture.
 ///
 /// # Errors
-/// `Error::Image` if the file is cut off, damaged, or of a kind that libjpeg-turbo is not used for.
+/// - `Error::Image` if the file is truncated, damaged or of an unsupported kind.
 pub(super) fn follow(bytes: &[u8]) -> Result<Markers<'_>> {
     let mut walk = SegmentReader { bytes, at: 2 };
     let mut found = Markers {
@@ -150,13 +150,17 @@ fn read_frame(code: u8, content: &[u8]) -> Result<Frame> {
         _ => Some("a JPEG of an unsupported kind"),
     };
     if let Some(kind) = kind {
-        return Err(refused(format!("{kind}; expected a baseline or progressive JPEG")));
+        return Err(refused(format!(
+            "{kind} cannot be read; convert it to a baseline or progressive JPEG"
+        )));
     }
     let &[depth, h1, h0, w1, w0, count, ref rest @ ..] = content else {
         return Err(cut_off(false));
     };
     if depth != 8 {
-        return Err(refused(format!("a JPEG of {depth} bits per colour; expected 8")));
+        return Err(refused(format!(
+            "a JPEG of {depth} bits per colour cannot be read; convert it to 8 bits"
+        )));
     }
     let components: Vec<Component> = rest
         .as_chunks::<3>()
@@ -183,7 +187,8 @@ struct SegmentReader<'a> {
 }
 
 impl<'a> SegmentReader<'a> {
-    /// Returns the next marker's code. 0xff 0x00 is a stuffed pixel byte, 0xff 0xff is padding.
+    /// Returns the next marker's code. Skips 0xff 0x00, which is a stuffed pixel byte, and the padding 0xff
+    /// 0xff.
     fn marker(&mut self) -> Option<u8> {
         loop {
             let rest = self.bytes.get(self.at..)?;

@@ -32,11 +32,11 @@ pub struct DecodeLimits {
     /// Limits the scans of a JPEG; default 200. Cameras write 1, web exports 10 to 14.
     pub jpeg_scans_max: u32,
     /// Limits pixels times decoder passes, each colour component counted separately; default 2.5 billion,
-    /// a progressive JPEG of 100 megapixels with 20 passes. Bounds time: a pass without data costs about
-    /// half a nanosecond per pixel, whatever the file's size.
+    /// a progressive JPEG of 100 megapixels with 20 passes. Bounds the time: a pass without data takes about
+    /// half a nanosecond per pixel, independent of the file's size.
     pub pixel_passes_max: u64,
     /// Peak memory of decoding, bytes, that is allowed for a file of any size; default 160 MiB, a JPEG of
-    /// 55 megapixels. Above it the file's size limits the memory, see `memory_per_byte_max`.
+    /// 55 megapixels. Above it, `memory_per_byte_max` limits the memory by the file's size.
     pub memory_bytes_free: u64,
     /// Limits the bytes of memory per byte of compressed pixels, where decoding takes more than
     /// `memory_bytes_free`; default 100. Photos take 10 to 60, progressive web exports up to 90. A picture
@@ -101,15 +101,16 @@ impl Picture {
     /// Reads a photo's structure and checks it against `limits`, without decoding a pixel.
     ///
     /// # Errors
-    /// `Error::Image` with a reason for people: not a photo, damaged, over a limit.
+    /// - `Error::Image`, with a reason to show to users, if `bytes` are not a photo, are damaged or exceed a
+    ///   limit.
     pub fn probe(bytes: &[u8], limits: &DecodeLimits) -> Result<PhotoHeader> {
         if bytes.is_empty() {
-            return Err(refused("the file is empty"));
+            return Err(refused("the file is empty; copy the photo again"));
         }
         if bytes.len() as u64 > limits.file_bytes_max {
             let (received, expected) = (bytes.len() >> 20, limits.file_bytes_max >> 20);
             return Err(refused(format!(
-                "the file has {received} MiB; the limit is {expected} MiB"
+                "the file has {received} MiB; save a smaller copy, because the limit is {expected} MiB"
             )));
         }
         catch_decoder_panic(|| {
@@ -125,7 +126,7 @@ impl Picture {
     /// Decodes a photo to an upright picture, after [`Picture::probe`] accepted it.
     ///
     /// # Errors
-    /// `Error::Image` as [`Picture::probe`], or if the compressed pixels are damaged.
+    /// - `Error::Image` as [`Picture::probe`], or if the compressed pixels are damaged.
     pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Picture> {
         Self::probe(bytes, limits)?.decode(bytes, limits)
     }
@@ -133,7 +134,7 @@ impl Picture {
     /// Returns the media type of a photo, detected from its first bytes.
     ///
     /// # Errors
-    /// `Error::Image` if the bytes are not a JPEG, PNG or WebP file.
+    /// - `Error::Image` if the bytes are not a JPEG, PNG or WebP file.
     pub fn media_type(bytes: &[u8]) -> Result<&'static str> {
         Ok(match format_of(bytes)? {
             Format::Jpeg => "image/jpeg",
@@ -144,10 +145,10 @@ impl Picture {
 }
 
 impl PhotoHeader {
-    /// Decodes the photo `bytes`, of which this is the header, to an upright picture.
+    /// Decodes the photo `bytes`, from which [`Picture::probe`] returned this header, to an upright picture.
     ///
     /// # Errors
-    /// `Error::Image` if the compressed pixels are damaged.
+    /// - `Error::Image` if the compressed pixels are damaged.
     pub fn decode(&self, bytes: &[u8], limits: &DecodeLimits) -> Result<Picture> {
         catch_decoder_panic(|| {
             let pixels = match self.coding {
@@ -170,13 +171,13 @@ fn check_size(width: u32, height: u32, limits: &DecodeLimits) -> Result<u64> {
     if pixels > limits.pixels_max {
         let expected = limits.pixels_max / 1_000_000;
         return Err(refused(format!(
-            "{width}x{height} pixels are too many; the limit is {expected} megapixels"
+            "{width}x{height} pixels are too many; save a smaller copy, because the limit is {expected} megapixels"
         )));
     }
     if width.max(height) > limits.side_max {
         let expected = limits.side_max;
         return Err(refused(format!(
-            "{width}x{height} pixels: a side is too long; the limit is {expected} pixels"
+            "{width}x{height} pixels: a side is too long; save a smaller copy, because the limit is {expected} pixels"
         )));
     }
     Ok(pixels)
@@ -191,13 +192,13 @@ fn check_limits(survey: DecodeCost, limits: &DecodeLimits) -> Result<PhotoHeader
     if memory_bytes > limits.decoded_bytes_max {
         let (received, expected) = (memory_bytes >> 20, limits.decoded_bytes_max >> 20);
         return Err(refused(format!(
-            "decoding needs {received} MiB of memory; the limit is {expected} MiB"
+            "decoding needs {received} MiB of memory; save a smaller copy, because the limit is {expected} MiB"
         )));
     }
     if pixel_passes > limits.pixel_passes_max {
         let (passes, expected) = (pixel_passes / pixels, limits.pixel_passes_max / pixels);
         return Err(refused(format!(
-            "{width}x{height} pixels are coded in {passes} passes; the limit at this size is {expected}"
+            "{width}x{height} pixels are coded in {passes} passes; save a baseline JPEG, because the limit at this size is {expected}"
         )));
     }
     let backed = coded_bytes.saturating_mul(limits.memory_per_byte_max);
@@ -237,9 +238,11 @@ fn format_of(bytes: &[u8]) -> Result<Format> {
     } else if known(b"BM") {
         "a BMP"
     } else {
-        return Err(refused("not a JPEG, PNG or WebP file"));
+        return Err(refused(
+            "not a JPEG, PNG or WebP file; choose a photo in one of these formats",
+        ));
     };
-    Err(refused(format!("{name}; expected JPEG, PNG or WebP")))
+    Err(refused(format!("{name} cannot be read; convert it: expected JPEG, PNG or WebP")))
 }
 
 /// Returns the orientation in an EXIF block; upright if there is none.
@@ -247,7 +250,7 @@ fn exif_orientation(exif: Option<&[u8]>) -> Orientation {
     exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms)
 }
 
-/// Runs a decoder and turns a panic into an error: a malicious file must not end the program.
+/// Runs a decoder and converts a panic to an error, because a malicious file must not end the program.
 fn catch_decoder_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
     outcome.unwrap_or_else(|_| Err(refused("damaged picture: the decoder gave up")))
@@ -319,7 +322,10 @@ mod tests {
             (verdict(30, 3, 1, 0.1, true), "cannot be a photo"),
             (verdict(130, 3, 1, 50.0, false), "the limit is 120 megapixels"),
             (verdict(110, 9, 1, 50.0, false), "the limit is 896 MiB"),
-            (verdict(100, 9, 30, 50.0, false), "in 30 passes; the limit at this size is 25"),
+            (
+                verdict(100, 9, 30, 50.0, false),
+                "in 30 passes; save a baseline JPEG, because the limit at this size is 25",
+            ),
         ] {
             let received = reason(received);
             assert!(received.contains(expected), "{received:?} instead of {expected:?}");

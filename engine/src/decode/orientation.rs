@@ -3,13 +3,13 @@ use image::metadata::Orientation;
 use crate::error::Result;
 use crate::picture::Picture;
 
-/// Side of the tiles, pixels, in which a quarter turn proceeds, so that both buffers stay in the cache.
+/// Side of the tiles by which a quarter turn copies pixels, px. The cache holds such a tile of both buffers.
 const TILE_PX: usize = 32;
 
 type Rgb = [u8; 3];
 
-/// Whether the orientation is applied in place: half turns and mirrors are, quarter turns need a second
-/// buffer.
+/// Returns whether the orientation is applied in place. Half turns and mirrors are; quarter turns need a
+/// second buffer.
 pub(super) fn is_in_place(orientation: Orientation) -> bool {
     use Orientation::{FlipHorizontal, FlipVertical, NoTransforms, Rotate180};
     matches!(orientation, NoTransforms | Rotate180 | FlipHorizontal | FlipVertical)

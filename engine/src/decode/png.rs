@@ -12,10 +12,10 @@ use crate::error::{Error, Result};
 
 use super::{Coding, DecodeCost, DecodeLimits, check_size, damaged, refused, rgb};
 
-/// Limits the texts and the colour profile together, bytes. The decoder keeps all of them in memory, the
-/// profile decompressed.
+/// Limits the texts and the colour profile of a file to 32 MiB together. The decoder holds the texts and the
+/// decompressed profile in memory.
 const METADATA_BYTES_MAX: u64 = 32 << 20;
-/// Limits the chunks of a file. A chunk costs the decoder about as much time as a hundred pixels.
+/// Limits a file to 1,000,000 chunks. A chunk costs the decoder about as much time as 100 pixels.
 const CHUNKS_MAX: u64 = 1_000_000;
 /// The highest compression ratio of deflate, bytes out per byte in.
 const DEFLATE_RATIO: u64 = 1032;
@@ -27,8 +27,9 @@ pub(super) fn decode_cost(bytes: &[u8], limits: &DecodeLimits) -> Result<DecodeC
     let pixels = check_size(found.width, found.height, limits)?;
     let mut decoder = open(bytes)?;
     let colour = decoder.color_type();
-    let each = rgb::bytes_per_pixel(colour)
-        .ok_or_else(|| refused(format!("the PNG colour type {colour:?} is not supported")))?;
+    let each = rgb::bytes_per_pixel(colour).ok_or_else(|| {
+        refused(format!("the PNG colour type {colour:?} is not supported; save it as RGB"))
+    })?;
     let profile = (found.profile_bytes * DEFLATE_RATIO).min(METADATA_BYTES_MAX);
     Ok(DecodeCost {
         coding: Coding::Png,
@@ -61,7 +62,9 @@ fn reason(error: ImageError) -> Error {
     match error {
         ImageError::Limits(_) => {
             let expected = METADATA_BYTES_MAX >> 20;
-            refused(format!("the PNG has more than {expected} MiB of texts and colour profiles"))
+            refused(format!(
+                "the PNG has more than {expected} MiB of texts and colour profiles; remove its metadata"
+            ))
         }
         _ if text.contains("CRC error") => damaged("its checksums do not match"),
         _ => damaged(text),
@@ -75,7 +78,7 @@ struct Chunks {
     interlaced: bool,
     pixel_bytes: u64,
     profile_bytes: u64,
-    /// Chunks before the pixels other than the profile, bytes.
+    /// Length of the chunks before the pixels, without the profile, bytes.
     other_bytes: u64,
 }
 
@@ -105,7 +108,9 @@ fn walk(bytes: &[u8]) -> Result<Chunks> {
         }
         count += 1;
         if count > CHUNKS_MAX {
-            return Err(refused(format!("the PNG has more than {CHUNKS_MAX} chunks")));
+            return Err(refused(format!(
+                "the PNG has more than {CHUNKS_MAX} chunks; save it again"
+            )));
         }
         // Skips the checksum too: the decoder verifies it.
         rest = after.get(length + 4..);

@@ -1,6 +1,6 @@
 use image::ColorType;
 
-/// Pixels that are converted at a time. The block is copied first, because input and output share memory.
+/// Pixels that are converted at a time. Each block is copied first, because input and output share memory.
 const BLOCK_PX: usize = 4096;
 
 /// Returns the peak memory of [`from_samples`], bytes per pixel; `None` for an unsupported colour type.
@@ -17,8 +17,8 @@ fn is_known(colour: ColorType) -> bool {
 
 /// Converts samples of any supported colour type, 16-bit ones in native byte order, to 8-bit RGB.
 ///
-/// Works in place where a pixel does not grow, so there is no second copy of the picture. The result is
-/// byte for byte that of `image`. Transparency is dropped, not blended.
+/// Works in place where a pixel does not grow, so that no second copy of the picture exists. The result equals
+/// that of `image` byte for byte. Transparency is dropped, not blended.
 pub(super) fn from_samples(colour: ColorType, samples: Vec<u8>) -> Vec<u8> {
     match colour {
         ColorType::L8 => spread(&samples, |&[grey]: &[u8; 1]| grey),

@@ -1,7 +1,7 @@
 //! Computes the memory that the decoder takes for the Huffman tables of a lossless WebP (VP8L).
 //!
-//! A file may have 65,536 groups of five tables, each coded in fifteen bytes, and the decoder takes four
-//! kilobytes per table: one megabyte grows to hundreds. Reads the stream up to the first pixel of the
+//! A file may have 65,536 groups of five tables. A group can be coded in 15 bytes, and the decoder takes 4 KB
+//! per table, so a file of 1 MB can take hundreds of megabytes. Reads the stream up to the first pixel of the
 //! picture.
 
 use crate::error::Result;
@@ -10,7 +10,7 @@ use super::{damaged, refused};
 
 /// Alphabet sizes of the five codes of a group: green with lengths, red, blue, alpha, distance.
 const ALPHABETS: [usize; 5] = [256 + 24, 256, 256, 256, 40];
-/// The order in which the stream has the word lengths of the code that codes word lengths.
+/// Order, in the stream, of the word lengths of the code that encodes the word lengths of other codes.
 const LENGTHS_ORDER: [usize; 19] =
     [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 /// Bits that the decoder looks up at once; longer codes continue in a tree beside the table.
@@ -19,8 +19,8 @@ const TABLE_BITS: usize = 10;
 const TREE_BYTES: u64 = 64;
 /// A node of a tree in the decoder, bytes.
 const NODE_BYTES: u64 = 16;
-/// Limits the memory of all tables of a picture, bytes. The reference encoder makes at most 2,600 groups
-/// of about 20 KB each.
+/// Limits the memory of all tables of a picture to 96 MiB. The reference encoder makes at most 2,600 groups of
+/// about 20 KB each.
 const TABLES_BYTES_MAX: u64 = 96 << 20;
 /// The pixels for which VP8L has short distance codes: (columns to the left, rows up), nearest first.
 #[rustfmt::skip]
@@ -45,14 +45,14 @@ const NEAR: [(isize, isize); 120] = [
 /// Returns the memory that the decoder takes for the tables and subsampled images of `content`, bytes.
 ///
 /// # Errors
-/// `Error::Image` if the stream is damaged or the memory is above 96 MiB.
+/// - `Error::Image` if the stream is damaged, or the memory is above 96 MiB.
 pub(super) fn memory(content: &[u8]) -> Result<u64> {
     let mut bits = Bits { bytes: content, at: 8, memory: 0 };
     let memory = walk(&mut bits).ok_or_else(|| damaged("its lossless pixel data is invalid"))?;
     if memory > TABLES_BYTES_MAX {
         let expected = TABLES_BYTES_MAX >> 20;
         return Err(refused(format!(
-            "the Huffman tables of the lossless WebP need more than {expected} MiB of memory"
+            "the Huffman tables of the lossless WebP need more than {expected} MiB of memory; save it as a JPEG"
         )));
     }
     Ok(memory)
@@ -104,7 +104,8 @@ fn walk(bits: &mut Bits<'_>) -> Option<u64> {
     Some(bits.memory)
 }
 
-/// Converts a distance code to a number of pixels back.
+/// Returns the number of pixels by which the distance code `distance` points back in an image of `width`
+/// pixels.
 fn away(distance: usize, width: usize) -> usize {
     match NEAR.get(distance - 1) {
         Some((across, up)) => (across + up * width as isize).max(1) as usize,
@@ -116,7 +117,7 @@ fn away(distance: usize, width: usize) -> usize {
 struct PrefixCode {
     /// The number of words of each length, 0 to 15 bits.
     counts: [usize; 16],
-    /// Sorted by word length, shortest first. A code of one symbol takes no bits.
+    /// The symbols, sorted by word length, shortest first. A code of one symbol takes no bits.
     symbols: Vec<usize>,
 }
 
@@ -171,7 +172,7 @@ impl PrefixCode {
     }
 }
 
-/// A bit reader, lowest bit first. `memory` sums what the decoder allocates for the parts read, bytes.
+/// A bit reader, lowest bit first. `memory` is the sum of the decoder's allocations for the parts read, bytes.
 struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,

@@ -1,7 +1,7 @@
 //! Decodes WebP with `image` (the `image-webp` crate); of an animation, the first frame.
 //!
-//! Builds a file with the picture's chunk alone for the decoder. Transparency, animation and metadata are
-//! left out, because they would take memory and add no pixel.
+//! Builds a file for the decoder that contains only the picture's chunk. Transparency, animation and metadata
+//! are left out, because they would take memory and add no pixel.
 
 use image::ImageDecoder;
 use image::codecs::webp::WebPDecoder;
@@ -72,7 +72,7 @@ pub(super) fn decode(bytes: &[u8], still: Still) -> Result<Vec<u8>> {
     Ok(rgb::from_samples(colour, samples))
 }
 
-/// Builds a WebP file of this picture alone. Lossless pixels are marked as transparent, because otherwise
+/// Builds a WebP file that contains only this picture. Marks lossless pixels as transparent, because otherwise
 /// the decoder makes a second copy to remove the transparency.
 fn alone(bytes: &[u8], still: Still) -> Result<Cow<'_, [u8]>> {
     let content = still.content(bytes)?;
@@ -110,7 +110,8 @@ fn find(bytes: &[u8]) -> Result<(Still, Option<&[u8]>)> {
             b"VP8 " | b"VP8L" if still.is_none() => {
                 still = Some(Still { start, length, lossless: &name == b"VP8L" });
             }
-            // Skips the frame's position and duration: its chunks have the format of the file's own.
+            // Skips the frame's position and duration. The chunks of a frame have the format of the file's
+            // chunks.
             b"ANMF" if still.is_none() => {
                 at = start + 16;
                 continue;

@@ -55,7 +55,7 @@ trait Family: Send + Sync {
     ) -> Result<Vec<Detection>>;
 }
 
-/// A face detector: a model, its family, and its input size if it is fixed.
+/// A face detector: a model, its family, and its input size if the model has a fixed one.
 pub(crate) struct Detector {
     model: Model,
     family: Box<dyn Family>,
@@ -95,19 +95,19 @@ impl Detector {
 }
 
 /// Applies greedy non-maximum suppression: sorts by score, best first, and drops a face whose intersection
-/// over union with a better one is above `iou`. Drops invalid boxes and scores too.
+/// over union with a better face is above `iou`. Also drops faces with an invalid box or score.
 fn suppress(mut faces: Vec<Detection>, iou: f32) -> Vec<Detection> {
     faces.retain(|face| {
         face.score.is_finite() && face.region.width > 0.0 && face.region.height > 0.0
     });
     faces.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let mut kept: Vec<Detection> = Vec::new();
+    let mut retained: Vec<Detection> = Vec::new();
     for face in faces {
-        if kept.iter().all(|better| better.region.iou(&face.region) <= iou) {
-            kept.push(face);
+        if retained.iter().all(|better| better.region.iou(&face.region) <= iou) {
+            retained.push(face);
         }
     }
-    kept
+    retained
 }
 
 /// Converts interleaved RGB bytes to planes [N, 3, H, W] of (value − mean) / deviation; `bgr` swaps the

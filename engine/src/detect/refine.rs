@@ -19,9 +19,9 @@ struct ChipGeometry {
 const CONFIRM: ChipGeometry = ChipGeometry { side_px: CHIP_SIDE_PX, factor: 2.0 };
 /// The landmark pass: the face has about 200 px, where YuNet places landmarks best.
 const LANDMARK: ChipGeometry = ChipGeometry { side_px: 320, factor: 1.6 };
-/// The passes over a selfie's face. Sizes and surroundings differ, so the landmarks have different errors.
-/// Each costs 1 to 3 ms with bf16, once per query; on LFW their mean raises the TPIR of searches
-/// through people by 0.005.
+/// The passes over a selfie's face. Sizes and surroundings differ, so the landmarks have different errors. A
+/// pass takes 1 to 3 ms with bf16, once per query. On LFW, the mean of the landmarks raises the true positive
+/// identification rate of searches through people by 0.005.
 const QUERY_PASSES: [ChipGeometry; 6] = [
     CONFIRM,
     LANDMARK,
@@ -30,34 +30,35 @@ const QUERY_PASSES: [ChipGeometry; 6] = [
     ChipGeometry { side_px: 384, factor: 1.6 },
     ChipGeometry { side_px: 320, factor: 2.6 },
 ];
-/// Weight of the confirming pass in the landmarks, 0 to 1. The errors of two passes differ, so their mean has
-/// a smaller error: on LFW it gains as much recall as a second embedding, at a third of its cost
-/// (`picpick-bench accuracy`).
+/// Weight of the confirming pass in the landmarks, 0 to 1. The errors of two passes differ, so the mean has a
+/// smaller error. On LFW the mean gains as much recall as a second embedding, at a third of the cost. Measure
+/// with `picpick-bench accuracy`.
 const CONFIRM_WEIGHT: f32 = 0.4;
-/// Size in the model's input, px, from which a candidate needs no confirming pass, because the pass over the
-/// photo was as reliable. Range 48 to 128; a higher one costs up to 1.3 ms per face.
+/// Lowest size in the model's input, px, at which a candidate needs no confirming pass, because the pass over
+/// the photo is as reliable. Range 48 to 128; a higher value costs up to 1.3 ms per face.
 const SINGLE_PASS_PX_MIN: f32 = 56.0;
 /// Side of the confirming pass's chip, px.
 pub(crate) const CHIP_SIDE_PX: u32 = 256;
 /// Lowest score that passes the confirming pass.
 const FACE_SCORE_MIN: f32 = 0.6;
-/// Lowest score of the landmark pass alone; lower than for confirming, because the mean must pass too.
+/// Lowest score of the landmark pass alone. It is below `FACE_SCORE_MIN`, because the mean must also reach
+/// `BOTH_SCORE_MIN`.
 const LANDMARK_SCORE_MIN: f32 = 0.3;
 /// Lowest mean score of both passes.
 const BOTH_SCORE_MIN: f32 = 0.58;
-/// Lowest score of a pass over a selfie's face, which is known to be there. A pass with a lower score places
-/// the landmarks badly.
+/// Lowest score of a pass over a selfie's face. It is low because the face is already confirmed; a pass with
+/// a lower score places the landmarks badly.
 const QUERY_SCORE_MIN: f32 = 0.2;
 /// Lowest intersection over union with the candidate's box at which a detection is the candidate's face.
 const SAME_FACE_IOU_MIN: f32 = 0.35;
-/// Intersection over union from which two confirmed faces are one face.
+/// Lowest intersection over union at which two confirmed faces are one face.
 const DOUBLE_IOU_MIN: f32 = 0.45;
-/// Chips per run of the model.
+/// Number of chips in a full batch, which one run of the model processes.
 const CHIPS_MAX: usize = 8;
 
 /// A confirmed face and the chip of its landmark pass.
 pub(crate) struct Refined {
-    /// Box and landmarks in the photo's pixels; the mean score of both passes.
+    /// The face in the photo's pixels, with the mean score of both passes.
     pub(crate) face: Detection,
     /// The chip of the landmark pass, square.
     pub(crate) chip: Picture,
@@ -106,7 +107,8 @@ impl Detector {
         Ok(all)
     }
 
-    /// Runs the detector on a chip of each of `faces`; `None` where it does not find that face.
+    /// Runs the detector on a chip of each of `faces`. Returns `None` for each face that the detector does
+    /// not find.
     fn run_on_chips(
         &self,
         picture: &Picture,
@@ -124,8 +126,8 @@ impl Detector {
         Ok(all.map(|(((chip, seen), region), face)| confirm(chip, seen, region, face)).collect())
     }
 
-    /// Returns a face's chip with landmarks in its pixels, the mean of the passes in `QUERY_PASSES`; `None` if no
-    /// pass finds the face.
+    /// Returns the chip of a face and the landmarks in chip pixels, averaged over `QUERY_PASSES`. Returns
+    /// `None` if no pass finds the face.
     pub(crate) fn refine_for_query(
         &self,
         picture: &Picture,
@@ -165,7 +167,7 @@ impl Detector {
     }
 }
 
-/// Combines both passes: the weighted mean of the landmarks and the mean score, on the second pass's chip.
+/// Combines both passes on the chip of the second pass: averages the landmarks with weights, and the scores.
 fn averaged(mut second: Refined, first: &Detection) -> Refined {
     let scale = second.scale;
     let landmarks =
@@ -181,7 +183,8 @@ fn averaged(mut second: Refined, first: &Detection) -> Refined {
     second
 }
 
-/// Finds the candidate among the detections in its chip, and converts it to the photo's coordinates.
+/// Finds the candidate among the detections in its chip, and converts the detection to the photo's
+/// coordinates.
 fn confirm(
     chip: Picture,
     pass: Vec<Detection>,

@@ -18,7 +18,8 @@ const LARGE_PHOTO_PX: u32 = 2600;
 const CLOSE_UP_SIDE_PX: u32 = 320;
 /// Face size in the coarse pass, px, above which a detector for 10 to 300 px begins to miss faces.
 const LARGE_FACE_PX: f32 = 180.0;
-/// Limits the enlargement of small photos in the coarse pass; a higher factor adds cost and finds no face.
+/// Limits the enlargement of small photos in the coarse pass to a factor of 2. A higher factor adds cost and
+/// finds no further face.
 const ENLARGE_MAX: f32 = 2.0;
 /// Size in the coarse pass, px, below which a hint of a face makes the fine pass run on its tile.
 const SMALL_FACE_PX: f32 = 18.0;
@@ -30,9 +31,10 @@ const CANDIDATE_SCORE_MIN: f32 = 0.4;
 const FINE_SIDE_PX_MAX: u32 = 3840;
 /// Side of a tile, px.
 const TILE_SIDE_PX: u32 = 640;
-/// Overlap of adjacent tiles, px, so that at least one of them has the whole of a small face.
+/// Overlap of adjacent tiles, px, so that at least one tile contains the whole of a small face.
 const TILE_OVERLAP_PX: u32 = 96;
-/// Limits the candidates of a photo, and so memory and time; the lowest scores are dropped.
+/// Limits a photo to 2,000 candidates, and thereby memory and time; the candidates with the lowest scores are
+/// dropped.
 pub(super) const CANDIDATES_MAX: usize = 2000;
 
 impl Detector {
@@ -121,7 +123,7 @@ fn inside(tile: &Region, [x, y]: [f32; 2]) -> bool {
     x >= tile.x && x < tile.x + tile.width && y >= tile.y && y < tile.y + tile.height
 }
 
-/// Whether a tile's inner edge cuts a face in two, so that the neighbouring tile has the whole of it.
+/// Returns whether an inner edge of `tile` cuts `face`, which the neighbouring tile then contains entirely.
 fn cut_off(face: &Region, tile: &Region, picture: &Picture) -> bool {
     let slack = tile.width / TILE_SIDE_PX as f32 * 2.0;
     let overlap = slack / 2.0 * TILE_OVERLAP_PX as f32;

@@ -49,7 +49,8 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
         .map_err(|source| Error::io("sync", folder, source))
 }
 
-/// Syncs a folder. Returns `Ok` without syncing if this user may not open the folder, which another user created.
+/// Syncs a folder. Returns `Ok` without syncing if this user may not open the folder, which another user
+/// created.
 fn sync_if_allowed(folder: &Path) -> Result<()> {
     match sync_folder(folder) {
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
@@ -96,8 +97,8 @@ pub(crate) fn append(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     if existed { Ok(()) } else { sync_folder(parent_of(path)) }
 }
 
-/// Overwrites a small file with zeros in place, durably, and then removes it. Returns `Ok` if the file does not
-/// exist. Copy-on-write file systems and flash disks may keep the old blocks, so data that must stay
+/// Overwrites a small file with zeros in place, durably, and then removes it. Returns `Ok` if the file does
+/// not exist. Copy-on-write file systems and flash disks may keep the old blocks, so data that must stay
 /// unreadable needs sealing in addition.
 pub(crate) fn destroy(path: &Path) -> Result<()> {
     let failed = |source| Error::io("destroy", path, source);
@@ -121,8 +122,8 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Removes a folder and its content. Returns `Ok` if the folder does not exist. The removal is durable once the
-/// parent folder is synced.
+/// Removes a folder and its content. Returns `Ok` if the folder does not exist. The removal is durable once
+/// the parent folder is synced.
 pub(crate) fn remove_folder(path: &Path) -> Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {

@@ -27,8 +27,8 @@ pub(crate) fn register(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Opens a file for reading. For a registered file, returns the descriptor that is already open, unless the file
-/// was replaced.
+/// Opens a file for reading. For a registered file, returns the descriptor that is already open, unless the
+/// file was replaced.
 pub(crate) fn open(path: &Path) -> Result<Arc<File>> {
     let mut locked = REGISTERED.lock();
     let Some(held) = locked.get_mut(&resolve(path)?) else {

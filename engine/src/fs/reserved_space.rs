@@ -22,8 +22,8 @@ impl ReservedSpace {
         Self { path: folder.join("reserve") }
     }
 
-    /// Creates the reserve if it is missing or too short. Ignores errors, because the caller needs the reserve only
-    /// when the disk is full.
+    /// Creates the reserve if it is missing or too short. Ignores errors, because the caller needs the
+    /// reserve only when the disk is full.
     pub(crate) fn ensure(&self) {
         let length = std::fs::metadata(&self.path).map_or(0, |found| found.len());
         if length < RESERVED_BYTES as u64 {

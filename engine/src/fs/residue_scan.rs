@@ -1,8 +1,8 @@
 //! The residue scanner: a multi-pattern search for known bytes in the raw files of a folder.
 //!
-//! Each piece of data to search for is split into patterns of 16 bytes. A write-ahead log splits values over its
-//! blocks, so one long pattern would miss split values. A bit array (a Bloom filter with one hash function)
-//! rejects nearly all positions before the lookup in the hash table.
+//! Each piece of data to search for is split into patterns of 16 bytes. A write-ahead log splits values over
+//! its blocks, so one long pattern would miss split values. A bit array (a Bloom filter with one hash
+//! function) rejects nearly all positions before the lookup in the hash table.
 
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};

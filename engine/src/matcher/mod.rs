@@ -42,8 +42,8 @@ pub struct Accepted {
     pub quality: f32,
 }
 
-/// Returns the score of a face, -1..1: the mean of the cosines with the face and with its person's centroid. With
-/// `direct`, or for a face without a person, the score is the cosine with the face.
+/// Returns the score of a face, -1..1: the mean of the cosines with the face and with its person's centroid.
+/// With `direct`, or for a face without a person, the score is the cosine with the face.
 pub fn score(candidate: &Candidate, direct: bool) -> f32 {
     match candidate.person {
         Some(person) if !direct => f32::midpoint(candidate.direct, person),
@@ -51,7 +51,8 @@ pub fn score(candidate: &Candidate, direct: bool) -> f32 {
     }
 }
 
-/// Returns the best accepted face of each photo, best first. A face is accepted if its score reaches its threshold.
+/// Returns the best accepted face of each photo, best first. A face is accepted if its score reaches its
+/// threshold.
 pub fn decide(candidates: &[Candidate], threshold: f32, direct: bool) -> Vec<Accepted> {
     let accept = |candidate: &Candidate| {
         let similarity = score(candidate, direct);

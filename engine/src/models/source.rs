@@ -39,8 +39,8 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Returns the file's verified bytes from a local source; `None` if no local source has the file. Wrong content
-    /// of a local file is an error, so that the file is not silently ignored.
+    /// Returns the file's verified bytes from a local source; `None` if no local source has the file. Wrong
+    /// content of a local file is an error, so that the file is not silently ignored.
     pub fn nearby(&mut self, file: &SourceFile) -> Result<Option<Vec<u8>>> {
         let (archive, path) = match &file.origin {
             Origin::Member { archive, path } => (archive, path),

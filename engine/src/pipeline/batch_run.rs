@@ -34,8 +34,8 @@ const COMMIT_WAIT: Duration = Duration::from_millis(200);
 pub trait Sink: Sync {
     /// Returns whether the photo is already stored. An error ends the run.
     fn has(&self, id: &PhotoId) -> Result<bool>;
-    /// Stores `photos` durably, all or none; the run acknowledges them when the call returns. An error ends the
-    /// run.
+    /// Stores `photos` durably, all or none; the run acknowledges them when the call returns. An error ends
+    /// the run.
     fn put(&self, photos: Vec<Photo>) -> Result<()>;
 }
 
@@ -69,8 +69,8 @@ pub struct RunOptions {
     /// Limits the memory of photos being decoded, bytes, over all workers; default 512 MiB.
     pub decode_bytes_max: u64,
     pub limits: DecodeLimits,
-    /// A flag that the caller sets to stop the run. Photos in progress are finished and stored; no new photo is
-    /// started.
+    /// A flag that the caller sets to stop the run. Photos in progress are finished and stored; no new photo
+    /// is started.
     pub stop: Arc<AtomicBool>,
 }
 

@@ -1,7 +1,8 @@
 //! Collects the crops of several photos into full batches for the embedding model.
 //!
-//! The worker whose crop fills a batch embeds the batch. No worker waits for a batch to fill, and the queue never
-//! exceeds one batch. Memory therefore grows neither with the number of photos nor with the faces in a photo.
+//! The worker whose crop fills a batch embeds the batch. No worker waits for a batch to fill, and the queue
+//! never exceeds one batch. Memory therefore grows neither with the number of photos nor with the faces in a
+//! photo.
 
 use std::sync::Arc;
 

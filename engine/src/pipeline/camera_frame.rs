@@ -7,12 +7,12 @@ use crate::liveness::{ClearFace, FrameAnalysis, Liveness};
 use crate::picture::Picture;
 use crate::template::Subject;
 
-/// Limits a camera frame to 4 megapixels. Browsers send about 640 × 480 pixels; a frame of 4 megapixels takes as
-/// long as a photo of screen size.
+/// Limits a camera frame to 4 megapixels. Browsers send about 640 × 480 pixels; a frame of 4 megapixels takes
+/// as long as a photo of screen size.
 const FRAME_PIXELS_MAX: u64 = 4_000_000;
 
-/// Returns the decoding limits of a frame. These are far below the limits of a photo, because visitors who are not
-/// verified yet send many frames per second.
+/// Returns the decoding limits of a frame. These are far below the limits of a photo, because visitors who
+/// are not verified yet send many frames per second.
 fn limits() -> DecodeLimits {
     DecodeLimits {
         pixels_max: FRAME_PIXELS_MAX,

@@ -1,7 +1,8 @@
 use parking_lot::{Condvar, Mutex};
 
-/// A counting semaphore over bytes, which limits the memory of photos being decoded, independent of the number of
-/// workers. A worker acquires the decoded size of a photo before decoding, and releases it afterwards.
+/// A counting semaphore over bytes, which limits the memory of photos being decoded, independent of the
+/// number of workers. A worker acquires the decoded size of a photo before decoding, and releases it
+/// afterwards.
 pub(super) struct MemoryBudget {
     free: Mutex<u64>,
     freed: Condvar,

@@ -101,8 +101,8 @@ impl Pipeline {
         self.embedder.provider()
     }
 
-    /// Returns the result of the bfloat16 check for `pack` on this machine. Returns `None` if fewer than 16 faces
-    /// have been compared, or if the inference runtime is missing.
+    /// Returns the result of the bfloat16 check for `pack` on this machine. Returns `None` if fewer than 16
+    /// faces have been compared, or if the inference runtime is missing.
     pub fn bf16_check(models: &Models, pack: &Pack) -> Option<Bf16Check> {
         read_bf16_check(&bf16_check_file(models, pack, &models.resolve_runtime().ok()?))
     }
@@ -135,8 +135,8 @@ impl Pipeline {
     }
 
     /// Finds and embeds the faces of a selfie. Unlike `analyse`, averages the landmarks over several detector
-    /// passes, and the embedding over two crops. This takes about 20 ms more and is worthwhile, because a query
-    /// is compared with all photos.
+    /// passes, and the embedding over two crops. This takes about 20 ms more and is worthwhile, because a
+    /// query is compared with all photos.
     ///
     /// # Errors
     /// - `Error::Image` if the selfie does not decode.

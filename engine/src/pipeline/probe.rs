@@ -18,9 +18,9 @@ pub struct ProbeImage {
 }
 
 impl Pipeline {
-    /// Makes a template from one or more pictures (name, encoded bytes) of one person. `choice` selects the person's
-    /// face in each picture. With several pictures, [`Subject::Nth`] applies only to pictures that show several
-    /// faces. Errors name the picture.
+    /// Makes a template from one or more pictures (name, encoded bytes) of one person. `choice` selects the
+    /// person's face in each picture. With several pictures, [`Subject::Nth`] applies only to pictures that
+    /// show several faces. Errors name the picture.
     ///
     /// # Errors
     /// - `Error::NamedImage` if a picture does not decode.

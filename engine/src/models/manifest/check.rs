@@ -29,8 +29,8 @@ impl FieldCheck<'_> {
         Err(self.refuse(field, "1 to 200 printable characters", text))
     }
 
-    /// Checks a pack's id, which collections store: 1 to 64 lower-case letters, digits and hyphens, not starting with
-    /// a hyphen.
+    /// Checks a pack's id, which collections store: 1 to 64 lower-case letters, digits and hyphens, not
+    /// starting with a hyphen.
     pub fn id(&self, field: &str, text: &str) -> Result<String> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if (1..=64).contains(&text.len()) && text.chars().all(plain) && !text.starts_with('-') {
@@ -40,8 +40,8 @@ impl FieldCheck<'_> {
         Err(self.refuse(field, expected, text))
     }
 
-    /// Checks one exact version of at most 64 characters. Rejects ranges, tags and options, because the version
-    /// becomes an argument of a registry client.
+    /// Checks one exact version of at most 64 characters. Rejects ranges, tags and options, because the
+    /// version becomes an argument of a registry client.
     pub fn version(&self, field: &str, text: &str) -> Result<String> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
         let starts = text.starts_with(|c: char| c.is_ascii_digit());
@@ -51,8 +51,8 @@ impl FieldCheck<'_> {
         Err(self.refuse(field, "one exact version such as '1.24.1'", text))
     }
 
-    /// Checks a package name of at most 128 characters, which may have a scope if `scoped`. The name becomes an
-    /// argument of a registry client.
+    /// Checks a package name of at most 128 characters, which may have a scope if `scoped`. The name becomes
+    /// an argument of a registry client.
     pub fn package(&self, field: &str, text: &str, scoped: bool) -> Result<String> {
         let name = match text.strip_prefix('@').and_then(|rest| rest.split_once('/')) {
             Some((scope, name)) if scoped && is_word(scope) => name,
@@ -64,8 +64,8 @@ impl FieldCheck<'_> {
         Err(self.refuse(field, "a package name of at most 128 characters", text))
     }
 
-    /// Checks a platform tag, file name or other single word: at most 128 letters, digits, '.', '_' and '-', the
-    /// first a letter or digit.
+    /// Checks a platform tag, file name or other single word: at most 128 letters, digits, '.', '_' and '-',
+    /// the first a letter or digit.
     pub fn word(&self, field: &str, text: &str) -> Result<String> {
         if is_word(text) && text.len() <= 128 {
             return Ok(text.to_owned());
@@ -74,8 +74,8 @@ impl FieldCheck<'_> {
         Err(self.refuse(field, expected, text))
     }
 
-    /// Checks a path inside an archive: at most 512 characters, relative and without `.` or `..`, so that its last
-    /// component is safe as a file name.
+    /// Checks a path inside an archive: at most 512 characters, relative and without `.` or `..`, so that its
+    /// last component is safe as a file name.
     pub fn member_path(&self, field: &str, text: &str) -> Result<String> {
         let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
         let safe = |c: char| c.is_ascii_graphic() && !matches!(c, '\\' | ':' | '*' | '?');

@@ -159,8 +159,9 @@ impl Pack {
         raw::pack(&text, &name, Some(folder))
     }
 
-    /// Returns the id that a collection stores: the manifest's id, `@` and eight hexadecimal digits. The digits
-    /// depend on all that determines embeddings: both model files, the channels, scaling, centre and alignment.
+    /// Returns the id that a collection stores: the manifest's id, `@` and eight hexadecimal digits. The
+    /// digits depend on all that determines embeddings: both model files, the channels, scaling, centre and
+    /// alignment.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id

@@ -74,7 +74,8 @@ pub(super) struct RawMatching {
     pub cluster_cut: f64,
 }
 
-/// Parses TOML. The error contains the parser's message, which names the line and the unknown or missing field.
+/// Parses TOML. The error contains the parser's message, which names the line and the unknown or missing
+/// field.
 pub(super) fn parse<'de, T: Deserialize<'de>>(text: &'de str, manifest: &str) -> Result<T> {
     toml::from_str(text).map_err(|error| Error::Manifest {
         name: manifest.to_owned(),

@@ -64,8 +64,8 @@ impl<'a> PackReader<'a> {
         })
     }
 
-    /// Reads the patches. Sorts them into the order of their application, which is independent of their order in
-    /// the manifest.
+    /// Reads the patches. Sorts them into the order of their application, which is independent of their order
+    /// in the manifest.
     fn patches(&self, field: &str, raw: &[String]) -> Result<Vec<Patch>> {
         let mut patches = Vec::with_capacity(raw.len());
         for name in raw {

@@ -81,7 +81,8 @@ fn dequantize_node(
     })
 }
 
-/// A tensor's dimensions. No dimension is 0, and their product fits `usize`, so the product of any subset fits too.
+/// A tensor's dimensions. No dimension is 0, and their product fits `usize`, so the product of any subset
+/// fits too.
 struct TensorShape {
     sizes: Vec<usize>,
     count: usize,

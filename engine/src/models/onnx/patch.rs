@@ -9,15 +9,16 @@ use super::schema::{
 use crate::error::{Error, Result};
 use crate::models::manifest::Patch;
 
-/// Version of the patches, part of the cached file's name. A change of a patch's output must raise the version.
+/// Version of the patches, part of the cached file's name. A change of a patch's output must raise the
+/// version.
 pub const PATCH_VERSION: u32 = 1;
 
 /// The first ONNX IR version in which weights may be constants that are not graph inputs.
 const CONSTANT_WEIGHTS_IR_VERSION: i64 = 4;
 
-/// Applies `patches` to the ONNX model `bytes`. Always removes unused constants and inputs, and converts weights
-/// that are listed as graph inputs to constants, so that the runtime can fold them. `bytes` may be arbitrary: no
-/// allocation exceeds a few times their length. `name` names the model in errors.
+/// Applies `patches` to the ONNX model `bytes`. Always removes unused constants and inputs, and converts
+/// weights that are listed as graph inputs to constants, so that the runtime can fold them. `bytes` may be
+/// arbitrary: no allocation exceeds a few times their length. `name` names the model in errors.
 ///
 /// # Errors
 /// - [`Error::Model`] if `bytes` are not an ONNX model, or if a patch does not fit the model.
@@ -82,8 +83,8 @@ fn dims(value: &mut ValueInfoProto) -> Option<&mut Vec<Dimension>> {
     Some(&mut shape.dim)
 }
 
-/// Makes the `freed` dimensions of image inputs ([N, C, H, W]) symbolic. Relaxes the shapes of outputs and inner
-/// values, which followed from the old sizes.
+/// Makes the `freed` dimensions of image inputs ([N, C, H, W]) symbolic. Relaxes the shapes of outputs and
+/// inner values, which followed from the old sizes.
 fn free_input(graph: &mut GraphProto, freed: &[(usize, &str)]) -> std::result::Result<(), String> {
     let mut batch = None;
     for input in &mut graph.input {
@@ -109,8 +110,8 @@ fn free_input(graph: &mut GraphProto, freed: &[(usize, &str)]) -> std::result::R
 }
 
 /// Relaxes an output's dimensions. The first dimension is the batch if it equals the input's old batch size;
-/// otherwise it merges batch and cells, and becomes unknown. The other dimensions become unknown if a height or
-/// width is freed.
+/// otherwise it merges batch and cells, and becomes unknown. The other dimensions become unknown if a height
+/// or width is freed.
 fn forget(dims: &mut [Dimension], old_batch: &Dimension, freed: &[(usize, &str)]) {
     let Some((first, rest)) = dims.split_first_mut() else {
         return;
@@ -131,8 +132,8 @@ fn named(name: &str) -> Dimension {
     Dimension { dim_param: Some(name.to_owned()), ..Dimension::default() }
 }
 
-/// Changes constant reshape targets `[1, -1, ..]` to `[0, -1, ..]`. A 0 copies the input's dimension, which is the
-/// batch here, so that each image has its own row.
+/// Changes constant reshape targets `[1, -1, ..]` to `[0, -1, ..]`. A 0 copies the input's dimension, which
+/// is the batch here, so that each image has its own row.
 fn keep_batch_in_reshapes(graph: &mut GraphProto) -> std::result::Result<(), String> {
     let mut uses: HashMap<&str, (usize, usize)> = HashMap::new();
     for node in &graph.node {

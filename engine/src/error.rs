@@ -79,7 +79,7 @@ pub enum Error {
     #[error("there is no {kind} {id} in this collection; check the id")]
     NotFound { kind: &'static str, id: String },
     #[error(
-        "collection '{collection}' has embeddings of model pack '{expected}', but '{received}' was chosen; choose '{expected}'"
+        "collection '{collection}' has embeddings of model pack '{expected}', but '{received}' was chosen; choose the collection's pack"
     )]
     WrongPack { collection: String, expected: String, received: String },
 

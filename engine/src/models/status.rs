@@ -23,7 +23,7 @@ impl Models {
     /// Returns the state of the built-in packs, the default first.
     ///
     /// # Errors
-    /// `Error::Manifest` if a built-in manifest is invalid, which a test excludes.
+    /// - `Error::Manifest` if a built-in manifest is invalid, which a test excludes.
     pub fn list(&self) -> Result<Vec<PackStatus>> {
         let packs = Pack::all_builtin()?;
         Ok(packs.iter().map(|pack| self.status(pack)).collect())
@@ -48,7 +48,7 @@ impl Models {
     /// Returns the state of the models of the liveness check, which belong to no pack.
     ///
     /// # Errors
-    /// `Error::Manifest` if the built-in manifest is invalid, which a test excludes.
+    /// - `Error::Manifest` if the built-in manifest is invalid, which a test excludes.
     pub fn liveness_status(&self) -> Result<PackStatus> {
         let models = liveness()?;
         let (fetched, download_bytes, disk_bytes) = self.state(&[&models.attack, &models.pose]);

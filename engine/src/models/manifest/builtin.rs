@@ -90,7 +90,7 @@ struct RawSamples {
 /// unlisted platform.
 ///
 /// # Errors
-/// [`crate::error::Error::Manifest`] if the built-in manifest is invalid, which a test excludes.
+/// - [`crate::error::Error::Manifest`] if the built-in manifest is invalid, which a test excludes.
 pub fn runtimes() -> Result<Vec<RuntimePackage>> {
     let mut all = runtimes_in(RUNTIME)?;
     all.retain(|runtime| {
@@ -102,7 +102,7 @@ pub fn runtimes() -> Result<Vec<RuntimePackage>> {
 /// Returns the models of the liveness check.
 ///
 /// # Errors
-/// [`crate::error::Error::Manifest`] if the built-in manifest is invalid, which a test excludes.
+/// - [`crate::error::Error::Manifest`] if the built-in manifest is invalid, which a test excludes.
 pub fn liveness() -> Result<LivenessModels> {
     let raw: RawLiveness = parse(LIVENESS_MANIFEST, LIVENESS)?;
     let reader = PackReader::new(LIVENESS, &raw.archive, None)?;
@@ -117,7 +117,7 @@ pub fn liveness() -> Result<LivenessModels> {
 /// Returns the sample photos of the demo and the tests.
 ///
 /// # Errors
-/// [`crate::error::Error::Manifest`] if the built-in manifest is invalid, which a test excludes.
+/// - [`crate::error::Error::Manifest`] if the built-in manifest is invalid, which a test excludes.
 pub fn photos() -> Result<Vec<SourceFile>> {
     let raw: RawSamples = parse(SAMPLES, "samples")?;
     let reader = PackReader::new("samples", &raw.archive, None)?;

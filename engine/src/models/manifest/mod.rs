@@ -120,7 +120,7 @@ impl Pack {
     /// Returns a built-in pack.
     ///
     /// # Errors
-    /// [`Error::NoPack`] if there is no built-in pack of this name.
+    /// - [`Error::NoPack`] if there is no built-in pack of this name.
     pub fn builtin(name: &str) -> Result<Self> {
         let found = BUILTIN.iter().find(|(known, _)| *known == name);
         let Some((known, text)) = found else {
@@ -135,7 +135,7 @@ impl Pack {
     /// Returns all built-in packs, the default first.
     ///
     /// # Errors
-    /// [`Error::Manifest`] if a built-in manifest is invalid, which a test excludes.
+    /// - [`Error::Manifest`] if a built-in manifest is invalid, which a test excludes.
     pub fn all_builtin() -> Result<Vec<Self>> {
         BUILTIN.iter().map(|(name, text)| raw::pack(text, name, None)).collect()
     }

@@ -16,8 +16,8 @@ use crate::quality::Quality;
 /// their content, so the photos left out are a random sample. Range: 10,000 to 10,000,000. Cost: about 0.2 µs
 /// per pair.
 const PAIRS_MAX: usize = 1_000_000;
-/// Limits the overlap of two people's boxes in one photo, as a fraction of the smaller box. Boxes that overlap
-/// by half of the smaller box or more count as one face, detected twice.
+/// Limits the overlap of two people's boxes in one photo, as a fraction of the smaller box. Boxes that
+/// overlap by half of the smaller box or more count as one face, detected twice.
 const OVERLAP_MAX: f32 = 0.5;
 
 /// The threshold estimate from an event's own photos, with the scores behind it.
@@ -60,12 +60,13 @@ impl Member<'_> {
 }
 
 impl Gallery {
-    /// Estimates, from the photos, the threshold that gives the false positive identification rate `fpir`, 0..1:
-    /// the share of strangers to whom a search shows any photo. Takes a few milliseconds for 10,000 faces.
+    /// Estimates, from the photos, the threshold that gives the false positive identification rate `fpir`,
+    /// 0..1: the share of strangers to whom a search shows any photo. Takes a few milliseconds for 10,000
+    /// faces.
     ///
-    /// Only good faces count, because low-quality faces need a higher score than the threshold. If a photo shows
-    /// two people, the face of each is scored in a search by the other's face. A pair of people counts once, by
-    /// the first photo in order of id: a couple in 500 photos is not 500 pairs of strangers.
+    /// Only good faces count, because low-quality faces need a higher score than the threshold. If a photo
+    /// shows two people, the face of each is scored in a search by the other's face. A pair of people counts
+    /// once, by the first photo in order of id: a couple in 500 photos is not 500 pairs of strangers.
     pub fn calibration(&self, fpir: f64) -> Calibration {
         let persons = self.people.persons();
         let number: HashMap<FaceId, usize> = persons
@@ -249,8 +250,8 @@ mod tests {
         let clean = gallery(&photos).calibration(Estimate::FPIR);
         let own = clean.own.unwrap();
         assert!(clean.pairs >= Estimate::PAIRS_MIN, "{}", clean.pairs);
-        // Cosines of independent unit vectors of 64 numbers have a standard deviation of 1/8. A false positive
-        // rate of 0.003/600 is 4.4 standard deviations from the mean.
+        // Cosines of independent unit vectors of 64 numbers have a standard deviation of 1/8. A false
+        // positive rate of 0.003/600 is 4.4 standard deviations from the mean.
         assert!((own.low..own.high).contains(&0.55), "{own:?}");
         let portraits = photos.iter().take(10).map(|of| {
             let mut of = of.clone();

@@ -1,8 +1,8 @@
 //! Erases photos, faces, people and guests of an open collection, and issues a signed receipt.
 //!
 //! Order: log entry → delete rows → refresh index and people → rewrite files → scan for residue → receipt.
-//! The log entry is write-ahead: when the collection is opened next, it carries out every erasure that a crash
-//! interrupted or that a restored backup lacks.
+//! The log entry is write-ahead: when the collection is opened next, it carries out every erasure that a
+//! crash interrupted or that a restored backup lacks.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -44,8 +44,8 @@ struct ErasureOutcome {
 }
 
 impl PendingErasures {
-    /// Carries out the erasures of the erasure log that the store has not applied yet. Returns the erasures that
-    /// have no receipt yet.
+    /// Carries out the erasures of the erasure log that the store has not applied yet. Returns the erasures
+    /// that have no receipt yet.
     ///
     /// # Errors
     /// - `Io`, `Damaged`: the erasure log cannot be read.
@@ -76,8 +76,8 @@ impl PendingErasures {
 }
 
 impl Collection {
-    /// Erases photos and their faces, also from the files on disk, scans the files for residue, and returns the
-    /// receipt.
+    /// Erases photos and their faces, also from the files on disk, scans the files for residue, and returns
+    /// the receipt.
     ///
     /// # Errors
     /// - `NotFound`: the collection does not have one of the photos; nothing was erased.
@@ -88,9 +88,9 @@ impl Collection {
         self.delete_photos_locked(ids)
     }
 
-    /// Erases photos as [`Collection::delete_photos`] does, ignoring ids of photos that the collection does not
-    /// have, and then calls `then` before a face can be added again. The receipt is `None` if the collection has
-    /// none of the photos. After an error, `then` was not called.
+    /// Erases photos as [`Collection::delete_photos`] does, ignoring ids of photos that the collection does
+    /// not have, and then calls `then` before a face can be added again. The receipt is `None` if the
+    /// collection has none of the photos. After an error, `then` was not called.
     ///
     /// # Errors
     /// The errors of [`Collection::delete_photos`], except `NotFound`.
@@ -211,13 +211,14 @@ impl Collection {
 
     /// Removes the erased data from the derived state and from the files, and issues the receipt.
     fn complete(&self, erasure: &Erasure, mut done: ErasureOutcome) -> Result<Receipt> {
-        // The lock keeps other threads from storing derived state until the rewrite, so that the patterns below
-        // are complete.
+        // The lock keeps other threads from storing derived state until the rewrite, so that the patterns
+        // below are complete.
         let settling = self.lock_refresh();
         let old = self.store.sealed_heads()?;
         self.refresh_locked()?;
         let kept: HashMap<_, _> = self.store.sealed_heads()?.into_iter().collect();
-        // Replaced derived state and corrections may contain the erased faces, so the scan searches for them too.
+        // Replaced derived state and corrections may contain the erased faces, so the scan searches for them
+        // too.
         for (_, bytes) in old.iter().filter(|(key, bytes)| kept.get(key) != Some(bytes)) {
             done.patterns.add(bytes);
         }
@@ -359,8 +360,8 @@ fn apply_erasure(store: &Store, erasure: &Erasure) -> Result<ErasureOutcome> {
     Ok(done)
 }
 
-/// Returns the corrections without the erased faces; `None` if no correction names an erased face. Replaces an
-/// unreadable note with empty corrections, because the note may name erased faces.
+/// Returns the corrections without the erased faces; `None` if no correction names an erased face. Replaces
+/// an unreadable note with empty corrections, because the note may name erased faces.
 fn corrections_without(
     store: &Store,
     done: &mut ErasureOutcome,

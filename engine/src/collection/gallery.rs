@@ -15,10 +15,10 @@ use crate::quality::Quality;
 /// Limits the candidate faces that a guest is asked to confirm or reject at once to 6.
 const GUEST_CANDIDATES_MAX: usize = 6;
 
-/// Limits from below, to 2/3 of the threshold, the face's own cosine at which a guest is shown a face because of
-/// a person that the owner merged. A wrong merge then does not show a stranger's photos: strangers' cosines
-/// seldom reach two thirds of a threshold. Range: 0 (the owner's merges are trusted completely) to 1 (a face of
-/// a merged person must match by itself).
+/// Limits from below, to 2/3 of the threshold, the face's own cosine at which a guest is shown a face because
+/// of a person that the owner merged. A wrong merge then does not show a stranger's photos: strangers'
+/// cosines seldom reach two thirds of a threshold. Range: 0 (the owner's merges are trusted completely) to 1
+/// (a face of a merged person must match by itself).
 const OWNER_MERGE_SHARE_MIN: f32 = 2.0 / 3.0;
 
 /// The way in which a search scores faces.
@@ -123,7 +123,8 @@ impl Gallery {
         true
     }
 
-    /// Clusters the faces of `photos`, all photos of the gallery, into people. Returns whether the people changed.
+    /// Clusters the faces of `photos`, all photos of the gallery, into people. Returns whether the people
+    /// changed.
     pub fn update_people<'a>(&mut self, photos: impl Iterator<Item = &'a Photo>) -> bool {
         let faces: Vec<PersonFace<'a>> = person_faces(photos);
         self.people.update(&faces, self.matching.cluster_cut)
@@ -161,8 +162,8 @@ impl Gallery {
         Ok(self.accepted(near, template, scoring, threshold))
     }
 
-    /// Runs `search` for each (template \[D\], scoring, `similarity_min`) and returns the results in order. An
-    /// exact index reads its faces once for all searches.
+    /// Runs `search` for each (template \[D\], scoring, `similarity_min`) and returns the results in order.
+    /// An exact index reads its faces once for all searches.
     pub fn search_each(
         &self,
         queries: &[(&[f32], Scoring, Option<f32>)],
@@ -190,9 +191,10 @@ impl Gallery {
         if scoring == Scoring::Expand { self.expand(template, accepted) } else { accepted }
     }
 
-    /// Returns every face whose score can reach `threshold`. `near` are the faces whose own cosine reaches it. A
-    /// score is the mean of two cosines, and can reach the threshold only if one of the cosines does. So the
-    /// candidates are `near` and all faces of the persons whose centroid's cosine reaches the threshold.
+    /// Returns every face whose score can reach `threshold`. `near` are the faces whose own cosine reaches
+    /// it. A score is the mean of two cosines, and can reach the threshold only if one of the cosines does.
+    /// So the candidates are `near` and all faces of the persons whose centroid's cosine reaches the
+    /// threshold.
     fn candidates(
         &self,
         near: Vec<Hit>,
@@ -248,8 +250,8 @@ impl Gallery {
         matcher::best_per_photo(all.into_iter())
     }
 
-    /// Returns the score of `face` that a search compares with the threshold, -1..1; `None` if the gallery does
-    /// not have the face.
+    /// Returns the score of `face` that a search compares with the threshold, -1..1; `None` if the gallery
+    /// does not have the face.
     pub fn score(&self, face: &FaceId, template: &[f32], scoring: Scoring) -> Option<f32> {
         let direct = self.index.similarity(face, template)?;
         let candidate = self.candidate(*face, direct, template)?;
@@ -295,8 +297,8 @@ impl Gallery {
         }
     }
 
-    /// Returns the guest's matches, and the candidates that the guest may be asked about. Each list has the best
-    /// face of each photo, best first.
+    /// Returns the guest's matches, and the candidates that the guest may be asked about. Each list has the
+    /// best face of each photo, best first.
     pub(super) fn guest_photos(&self, guest: &Guest) -> Result<(Vec<Accepted>, Vec<Accepted>)> {
         self.guest_photos_at(guest, self.threshold())
     }
@@ -327,9 +329,10 @@ impl Gallery {
         Ok((theirs, perhaps))
     }
 
-    /// Returns the faces that a guest's erasure request concerns: all matching faces of the guest's photos, also
-    /// several of one photo. A face that matches only because the guest confirmed it is included only if its
-    /// score is high enough for a candidate, so that no guest can erase another person's faces by claiming them.
+    /// Returns the faces that a guest's erasure request concerns: all matching faces of the guest's photos,
+    /// also several of one photo. A face that matches only because the guest confirmed it is included only if
+    /// its score is high enough for a candidate, so that no guest can erase another person's faces by
+    /// claiming them.
     pub(super) fn faces_of_guest(&self, guest: &Guest) -> Result<Vec<FaceId>> {
         let theirs = self.guest_photos(guest)?.0.into_iter();
         let photos = theirs.filter_map(|accepted| self.photos.get(&accepted.photo));
@@ -346,13 +349,15 @@ impl Gallery {
         Ok(faces.filter(goes).collect())
     }
 
-    /// Returns the maximum difference between the threshold and a candidate's score. A guest is asked about faces
-    /// that would match if the FPIR were about three times as high: half a decade in the threshold's formula.
+    /// Returns the maximum difference between the threshold and a candidate's score. A guest is asked about
+    /// faces that would match if the FPIR were about three times as high: half a decade in the threshold's
+    /// formula.
     fn candidate_margin(&self) -> f32 {
         self.matching.threshold_per_decade / 2.0
     }
 
-    /// Converts an accepted face to the result that callers get; `None` if the gallery no longer has the face.
+    /// Converts an accepted face to the result that callers get; `None` if the gallery no longer has the
+    /// face.
     pub(super) fn to_match(&self, accepted: Accepted) -> Option<Match> {
         let Accepted { face, photo, similarity, kind, quality } = accepted;
         let path = self.photo(&photo)?.path.clone();

@@ -55,7 +55,8 @@ impl GuestRegistry {
 }
 
 impl Collection {
-    /// Adds a guest, or replaces the guest with the same id. The guest's row is durable when the call returns.
+    /// Adds a guest, or replaces the guest with the same id. The guest's row is durable when the call
+    /// returns.
     ///
     /// # Errors
     /// - `WrongPack`: the template was made with another model pack.
@@ -73,7 +74,8 @@ impl Collection {
         Ok(())
     }
 
-    /// Changes an existing guest and stores the change. Never adds a guest, so that an erased guest stays erased.
+    /// Changes an existing guest and stores the change. Never adds a guest, so that an erased guest stays
+    /// erased.
     ///
     /// # Errors
     /// - `NotFound`: the collection has no such guest.
@@ -126,7 +128,8 @@ impl Collection {
     ///
     /// # Errors
     /// - `NotFound`: the collection has no such guest.
-    /// - `Dimension`, `Damaged`: the guest's template has another length than D, is all zeros, or is not finite.
+    /// - `Dimension`, `Damaged`: the guest's template has another length than D, is all zeros, or is not
+    ///   finite.
     pub fn photos_of_guest(&self, id: &GuestId) -> Result<GuestPhotos> {
         let guest = self.guest(id)?;
         let gallery = self.gallery();
@@ -149,12 +152,13 @@ impl Collection {
         Ok(faces.any(|face| matches!(gallery.classify(&guest, *face), GuestMatch::Match(_))))
     }
 
-    /// Returns whether a guest may see a crop of this face, because the face is a match or one of the candidates
-    /// that the guest is asked about.
+    /// Returns whether a guest may see a crop of this face, because the face is a match or one of the
+    /// candidates that the guest is asked about.
     ///
     /// # Errors
     /// - `NotFound`: the collection has no such guest.
-    /// - `Dimension`, `Damaged`: the guest's template has another length than D, is all zeros, or is not finite.
+    /// - `Dimension`, `Damaged`: the guest's template has another length than D, is all zeros, or is not
+    ///   finite.
     pub fn guest_sees_face(&self, id: &GuestId, face: &FaceId) -> Result<bool> {
         let guest = self.guest(id)?;
         let gallery = self.gallery();
@@ -164,9 +168,9 @@ impl Collection {
         Ok(gallery.guest_photos(&guest)?.1.iter().any(|accepted| accepted.face == *face))
     }
 
-    /// Stores a guest's claim about a face. A guest can claim only faces that `guest_sees_face` allows or that the
-    /// guest has claimed before, so that claims give no access to other people's photos. Confirming a rejected
-    /// face only clears the rejection.
+    /// Stores a guest's claim about a face. A guest can claim only faces that `guest_sees_face` allows or
+    /// that the guest has claimed before, so that claims give no access to other people's photos. Confirming
+    /// a rejected face only clears the rejection.
     ///
     /// # Errors
     /// - `NotFound`: the collection has no such guest, or the guest may not see the face.
@@ -185,7 +189,8 @@ impl Collection {
         self.change_guest(id, |guest| guest.claim(*face, claim))
     }
 
-    /// Records that a guest was notified of `photos`. Returns the photos of which the guest was not notified before.
+    /// Records that a guest was notified of `photos`. Returns the photos of which the guest was not notified
+    /// before.
     ///
     /// # Errors
     /// - `NotFound`: the collection has no such guest.

@@ -41,9 +41,10 @@ pub use threshold_preview::{LostMatch, PreviewCounts, ThresholdPreview};
 
 /// A collection opened for indexing, search and erasure, by one process at a time.
 ///
-/// Lock order: `erasure_lock`, `refresh_lock`, `gallery`, `guests`, `erased_faces`. A method that holds one of these
-/// locks acquires only later ones. The locks inside the store and the erasure log come after all of them.
-/// `erasure_pending` is an atomic flag, written only while `erasure_lock` is held and read without a lock.
+/// Lock order: `erasure_lock`, `refresh_lock`, `gallery`, `guests`, `erased_faces`. A method that holds one
+/// of these locks acquires only later ones. The locks inside the store and the erasure log come after all of
+/// them. `erasure_pending` is an atomic flag, written only while `erasure_lock` is held and read without a
+/// lock.
 pub struct Collection {
     info: CollectionInfo,
     store: Store,
@@ -54,7 +55,8 @@ pub struct Collection {
     key_fingerprint: [u8; 16],
     /// Tombstones: keyed names of the erased faces. A photo that is indexed again comes back without them.
     erased_faces: Mutex<HashSet<[u8; 16]>>,
-    /// Whether the erasure log may contain an incomplete erasure: one in progress, or one that an error ended.
+    /// Whether the erasure log may contain an incomplete erasure: one in progress, or one that an error
+    /// ended.
     erasure_pending: AtomicBool,
     /// Held exclusively by an erasure, from the log entry until the receipt is issued, and shared by
     /// [`Collection::hold_erasures`].
@@ -163,14 +165,14 @@ impl Collection {
         &self.warnings
     }
 
-    /// Calls `read` with the gallery. Readers run in parallel. Changes wait until `read` returns, so `read` must not
-    /// call methods of the collection.
+    /// Calls `read` with the gallery. Readers run in parallel. Changes wait until `read` returns, so `read`
+    /// must not call methods of the collection.
     pub fn read_gallery<T>(&self, read: impl FnOnce(&Gallery) -> T) -> T {
         read(&self.gallery())
     }
 
-    /// Locks the gallery for reading. A thread holds at most one such lock: a second lock would wait for a writer
-    /// that waits for the first lock.
+    /// Locks the gallery for reading. A thread holds at most one such lock: a second lock would wait for a
+    /// writer that waits for the first lock.
     pub(crate) fn gallery(&self) -> RwLockReadGuard<'_, Gallery> {
         self.gallery.read()
     }
@@ -198,8 +200,8 @@ impl Collection {
         Ok(run_search(&gallery, accepted, similarity_min, top))
     }
 
-    /// Runs `searches` in one pass over the faces, which takes less time than separate searches. Returns the result
-    /// of [`Collection::search`] for each, in order.
+    /// Runs `searches` in one pass over the faces, which takes less time than separate searches. Returns the
+    /// result of [`Collection::search`] for each, in order.
     pub fn search_each(&self, searches: &[SearchQuery]) -> Vec<Result<SearchOutcome>> {
         let gallery = self.gallery();
         let fits = |search: &&SearchQuery| self.check_pack(&search.template).is_ok();
@@ -244,8 +246,8 @@ impl Collection {
         Template::of(&[("the face", stored)], &self.info.pack)
     }
 
-    /// Returns the score of `face` that a search by `template` compares with the threshold, -1..1; `None` if the
-    /// collection has no such face.
+    /// Returns the score of `face` that a search by `template` compares with the threshold, -1..1; `None` if
+    /// the collection has no such face.
     pub fn score(&self, template: &Template, face: &FaceId, scoring: Scoring) -> Option<f32> {
         self.gallery().score(face, &template.embedding, scoring)
     }
@@ -317,8 +319,8 @@ fn guests_of(store: &Store, warnings: &mut Vec<String>) -> Result<Vec<Guest>> {
     Ok(guests)
 }
 
-/// Reads all photos. Leaves out damaged photos, with their number in `warnings`. If no photo can be read, returns
-/// the first error: a wrong key is then more likely than damage to every row.
+/// Reads all photos. Leaves out damaged photos, with their number in `warnings`. If no photo can be read,
+/// returns the first error: a wrong key is then more likely than damage to every row.
 fn scan(
     store: &Store,
     info: &CollectionInfo,
@@ -369,8 +371,8 @@ fn faces_of(photos: &[Photo]) -> impl Iterator<Item = &Face> {
     photos.iter().flat_map(|photo| &photo.faces)
 }
 
-/// Loads the stored graph and reconciles it with `photos`. Builds a new graph if the stored graph is missing or
-/// damaged.
+/// Loads the stored graph and reconciles it with `photos`. Builds a new graph if the stored graph is missing
+/// or damaged.
 fn graph_of(
     store: &Store,
     photos: &[Photo],

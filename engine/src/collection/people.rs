@@ -1,7 +1,7 @@
 //! The owner's corrections of people: merge, split, hide.
 //!
-//! Corrections are source data: each is durable in the store before the gallery shows its effect. A correction
-//! reads from the store only the faces of the people that it concerns.
+//! Corrections are source data: each is durable in the store before the gallery shows its effect. A
+//! correction reads from the store only the faces of the people that it concerns.
 
 use std::collections::{HashMap, HashSet};
 
@@ -41,7 +41,8 @@ impl Collection {
     ///
     /// # Errors
     /// - `NotFound`: the collection has no such face.
-    /// - `NoPerson`: the face belongs to no person, because its quality is too low or it is not yet clustered.
+    /// - `NoPerson`: the face belongs to no person, because its quality is too low or it is not yet
+    ///   clustered.
     pub fn person(&self, face: &FaceId) -> Result<PersonDetails> {
         let gallery = self.gallery();
         let person = gallery.person_of(face)?.ok_or_else(|| no_person(face))?;
@@ -56,16 +57,16 @@ impl Collection {
         Ok(PersonDetails { hidden: person.hidden, faces })
     }
 
-    /// Merges the people of these faces into one person (must-link constraint). Retracts earlier splits of these
-    /// people. A low-quality face without a person joins the merged person. The correction is durable when the
-    /// call returns.
+    /// Merges the people of these faces into one person (must-link constraint). Retracts earlier splits of
+    /// these people. A low-quality face without a person joins the merged person. The correction is durable
+    /// when the call returns.
     ///
     /// # Errors
     /// - `NotFound`: the collection does not have one of the faces.
     /// - `NoPerson`: none of the faces belongs to a person.
     /// - `SharedPhoto`: two of the people are in one photo and `allow_same_photo` is false.
-    /// - `TooManyCorrections`: there would be more than 10,000 corrections, or they would name more than 1,000,000
-    ///   faces.
+    /// - `TooManyCorrections`: there would be more than 10,000 corrections, or they would name more than
+    ///   1,000,000 faces.
     /// - `Io`, `Store`, `Seal`, `Damaged`: the store could not be read or written.
     pub fn merge_people(&self, faces: &[FaceId], allow_same_photo: bool) -> Result<()> {
         self.catch_up()?;
@@ -101,9 +102,9 @@ impl Collection {
         self.apply_corrections(&mut gallery, corrections, &touched)
     }
 
-    /// Splits these faces off their person. They become one person, which a cannot-link constraint keeps apart
-    /// from the person's other faces. If all faces of a side are of low quality, that side forms no person. The
-    /// correction is durable when the call returns.
+    /// Splits these faces off their person. They become one person, which a cannot-link constraint keeps
+    /// apart from the person's other faces. If all faces of a side are of low quality, that side forms no
+    /// person. The correction is durable when the call returns.
     ///
     /// # Errors
     /// - `NotFound`: the collection does not have one of the faces.
@@ -139,8 +140,8 @@ impl Collection {
         self.apply_corrections(&mut gallery, corrections, &theirs)
     }
 
-    /// Hides the person of a face from the list of people, or lists the person again. The correction is durable
-    /// when the call returns.
+    /// Hides the person of a face from the list of people, or lists the person again. The correction is
+    /// durable when the call returns.
     ///
     /// # Errors
     /// - `NotFound`: the collection has no such face.
@@ -229,8 +230,8 @@ impl Gallery {
     }
 }
 
-/// Reads the corrections from the store. Returns empty corrections, with a warning in `warnings`, if the note is
-/// unreadable.
+/// Reads the corrections from the store. Returns empty corrections, with a warning in `warnings`, if the note
+/// is unreadable.
 fn read_corrections(store: &Store, warnings: &mut Vec<String>) -> Result<Corrections> {
     Ok(try_read_corrections(store)?.unwrap_or_else(|| {
         warnings.push("the corrections of people are damaged: they have to be made again".into());
@@ -248,8 +249,9 @@ pub(super) fn try_read_corrections(store: &Store) -> Result<Option<Corrections>>
     }
 }
 
-/// Loads the people from the store and updates them for `photos` and the owner's corrections. If `whole` is true,
-/// `photos` are all photos of the collection, and faces of other photos are removed from the corrections.
+/// Loads the people from the store and updates them for `photos` and the owner's corrections. If `whole` is
+/// true, `photos` are all photos of the collection, and faces of other photos are removed from the
+/// corrections.
 pub(super) fn people_of(
     store: &Store,
     config: GalleryConfig,

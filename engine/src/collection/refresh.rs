@@ -19,8 +19,9 @@ use crate::index::EXACT_FACES_MAX;
 use crate::store::DerivedState;
 
 impl Collection {
-    /// Updates index and people after photos were added, and stores both. The caller calls this method at the end
-    /// of an indexing run. If the process crashes before, the next opening does this work; no face is lost.
+    /// Updates index and people after photos were added, and stores both. The caller calls this method at the
+    /// end of an indexing run. If the process crashes before, the next opening does this work; no face is
+    /// lost.
     ///
     /// # Errors
     /// - `Seal`, `Damaged`, `Dimension`: no photo's row could be read.
@@ -37,7 +38,8 @@ impl Collection {
         if people.update(&person_faces(photos.iter()), self.config.matching.cluster_cut) {
             let bytes = people.to_bytes();
             let mut gallery = self.gallery_mut();
-            // A concurrent erasure may have removed faces from the corrections, so the gallery's version is kept.
+            // A concurrent erasure may have removed faces from the corrections, so the gallery's version is
+            // kept.
             people.corrections = std::mem::take(&mut gallery.people.corrections);
             gallery.people = people;
             drop(gallery);
@@ -49,8 +51,8 @@ impl Collection {
         Ok(())
     }
 
-    /// Replaces the index with a graph of `photos`. Faces that were added or removed during the build are added to
-    /// or removed from the graph.
+    /// Replaces the index with a graph of `photos`. Faces that were added or removed during the build are
+    /// added to or removed from the graph.
     fn rebuild_graph(&self, photos: &[Photo]) -> Result<()> {
         let mut graph = graph_of(&self.store, photos, self.config.dim, &mut Vec::new())?;
         let mut gallery = self.gallery_mut();
@@ -71,8 +73,8 @@ impl Collection {
         Ok(())
     }
 
-    /// Completes pending erasures, and waits for an erasure in progress. Each method that adds data calls it first,
-    /// so that the store applies erasures in the order of the erasure log.
+    /// Completes pending erasures, and waits for an erasure in progress. Each method that adds data calls it
+    /// first, so that the store applies erasures in the order of the erasure log.
     pub(super) fn catch_up(&self) -> Result<()> {
         if self.erasure_pending.load(Ordering::SeqCst) {
             drop(self.lock_erasures()?);
@@ -80,9 +82,9 @@ impl Collection {
         Ok(())
     }
 
-    /// Runs `work` while erasures wait. `work` must not erase anything itself. A caller that adds faces reads the
-    /// photo files and adds the faces in `work`: a receipt attests counts, so nothing may be added during an
-    /// erasure.
+    /// Runs `work` while erasures wait. `work` must not erase anything itself. A caller that adds faces reads
+    /// the photo files and adds the faces in `work`: a receipt attests counts, so nothing may be added during
+    /// an erasure.
     ///
     /// # Errors
     /// `work` did not run, because an erasure that an earlier error left pending could not be completed:
@@ -90,8 +92,8 @@ impl Collection {
     /// - `Io`, `Store`, `Keyring`, `Damaged`, `Seal`: a step of the erasure failed.
     pub fn hold_erasures<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
         loop {
-            // `work` may call `catch_up`. With an erasure pending, `catch_up` would wait for this shared lock, so
-            // `work` runs only if none is pending.
+            // `work` may call `catch_up`. With an erasure pending, `catch_up` would wait for this shared
+            // lock, so `work` runs only if none is pending.
             self.catch_up()?;
             let _held = self.erasure_lock.read();
             if !self.erasure_pending.load(Ordering::SeqCst) {
@@ -109,7 +111,8 @@ impl Collection {
         Ok(alone)
     }
 
-    /// Completes all pending erasures and rebuilds gallery and guests. The caller holds `erasure_lock` exclusively.
+    /// Completes all pending erasures and rebuilds gallery and guests. The caller holds `erasure_lock`
+    /// exclusively.
     fn complete_pending_erasures(&self) -> Result<()> {
         let _still = self.lock_refresh();
         let mut gallery = self.gallery_mut();

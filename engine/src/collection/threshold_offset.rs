@@ -5,9 +5,9 @@ use crate::store::{OwnerSetting, Store};
 
 /// Reads the owner's threshold offset from the store; 0 if none was set.
 ///
-/// An unreadable note counts as the highest offset, with a warning in `warnings`: the owner has set a value, which
-/// is lost. Missed photos are found again once the owner sets the offset again, but a photo shown to a stranger
-/// cannot be taken back.
+/// An unreadable note counts as the highest offset, with a warning in `warnings`: the owner has set a value,
+/// which is lost. Missed photos are found again once the owner sets the offset again, but a photo shown to a
+/// stranger cannot be taken back.
 pub(super) fn of(store: &Store, warnings: &mut Vec<String>) -> Result<ThresholdOffset> {
     let read = match store.setting(OwnerSetting::Matching) {
         Ok(None) => return Ok(ThresholdOffset::default()),
@@ -26,8 +26,8 @@ pub(super) fn of(store: &Store, warnings: &mut Vec<String>) -> Result<ThresholdO
 }
 
 impl Collection {
-    /// Sets the owner's threshold offset, which searches and guest lists use at once. The offset is durable when
-    /// the call returns.
+    /// Sets the owner's threshold offset, which searches and guest lists use at once. The offset is durable
+    /// when the call returns.
     ///
     /// # Errors
     /// - `Io`, `Store`: the offset could not be written.

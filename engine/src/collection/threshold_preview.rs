@@ -18,8 +18,8 @@ use crate::quality::Quality;
 /// Limits the guests sampled to 500, in order of their ids, which are random. Cost: two searches per
 /// guest.
 const GUESTS_MAX: usize = 500;
-/// Limits the faces of the sampled people to 100,000. People are taken in order of their first face's id, which
-/// is a hash. Range: 10,000 to 1,000,000. Cost: about 1 µs per face, with the gallery locked.
+/// Limits the faces of the sampled people to 100,000. People are taken in order of their first face's id,
+/// which is a hash. Range: 10,000 to 1,000,000. Cost: about 1 µs per face, with the gallery locked.
 const FACES_MAX: usize = 100_000;
 /// Limits the lost matches listed to 100.
 const LOST_MATCHES_MAX: usize = 100;
@@ -31,7 +31,8 @@ pub struct ThresholdPreview {
     pub threshold: f32,
     /// Counts of the photos that each guest's template finds.
     pub guests: PreviewCounts,
-    /// Counts for the people in at least two photos: each face is scored in a search by the person's other faces.
+    /// Counts for the people in at least two photos: each face is scored in a search by the person's other
+    /// faces.
     pub people: PreviewCounts,
     /// The lost matches, furthest below the new threshold first; at most 100.
     pub lost_matches: Vec<LostMatch>,
@@ -74,7 +75,8 @@ impl LostMatch {
     }
 }
 
-/// The lost matches found until now. A face that several searches lose is listed once, with its lowest margin.
+/// The lost matches found until now. A face that several searches lose is listed once, with its lowest
+/// margin.
 #[derive(Default)]
 struct LostMatches(HashMap<FaceId, LostMatch>);
 
@@ -99,7 +101,8 @@ impl Collection {
     /// Compares the photos found with the current threshold offset and with `offset`. Changes nothing.
     ///
     /// # Errors
-    /// - `Dimension`, `Damaged`: a guest's template has another length than D, is all zeros, or is not finite.
+    /// - `Dimension`, `Damaged`: a guest's template has another length than D, is all zeros, or is not
+    ///   finite.
     pub fn preview(&self, offset: ThresholdOffset) -> Result<ThresholdPreview> {
         let mut waiting: Vec<Guest> = self.guests().all().cloned().collect();
         waiting.sort_unstable_by_key(|guest| guest.id);

@@ -1,8 +1,8 @@
 //! The data folder: its format, its keyring, and one store directory per collection.
 //!
 //! The file `format` contains the number of the layout. The folder `keyring/`, or a folder that the operator
-//! chooses, contains the keys. Each folder `collections/ID/` contains the RocksDB database of one collection; ID
-//! is random.
+//! chooses, contains the keys. Each folder `collections/ID/` contains the RocksDB database of one collection;
+//! ID is random.
 
 mod purge;
 mod residue_report;
@@ -58,8 +58,8 @@ pub(crate) use purge::check_no_residue;
 pub use residue_report::{CollectionResidue, Residue};
 
 impl DataDir {
-    /// Opens `folder`, or creates it if it does not exist or is empty. Resumes interrupted purges. `keyring` is the
-    /// folder with the keys, or `None` for `folder/keyring`.
+    /// Opens `folder`, or creates it if it does not exist or is empty. Resumes interrupted purges. `keyring`
+    /// is the folder with the keys, or `None` for `folder/keyring`.
     ///
     /// # Errors
     ///
@@ -116,15 +116,15 @@ impl DataDir {
         &self.warnings
     }
 
-    /// Returns the free space of the file system that contains `path`, in bytes; `None` if the system does not report
-    /// it.
+    /// Returns the free space of the file system that contains `path`, in bytes; `None` if the system does
+    /// not report it.
     pub fn free_bytes(path: &Path) -> Option<u64> {
         let found = path.ancestors().find(|ancestor| ancestor.exists())?;
         rustix::fs::statvfs(found).ok().map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// Returns whether all keys that this process has read are in memory that is locked and excluded from core
-    /// dumps.
+    /// Returns whether all keys that this process has read are in memory that is locked and excluded from
+    /// core dumps.
     pub fn memory_is_locked() -> bool {
         memory_is_locked()
     }
@@ -167,8 +167,8 @@ impl DataDir {
         self.erasure_log.receipts.files()
     }
 
-    /// Wraps all keys under a new generation of the key-encryption key and destroys the old generation. Returns the
-    /// number of the new generation.
+    /// Wraps all keys under a new generation of the key-encryption key and destroys the old generation.
+    /// Returns the number of the new generation.
     ///
     /// # Errors
     ///
@@ -186,7 +186,8 @@ impl DataDir {
         self.erasure_log.keyring.generation()
     }
 
-    /// Returns the fingerprint of a collection's data key: 32 hexadecimal digits, which do not reveal the key.
+    /// Returns the fingerprint of a collection's data key: 32 hexadecimal digits, which do not reveal the
+    /// key.
     ///
     /// # Errors
     ///
@@ -209,7 +210,8 @@ impl DataDir {
             entry.file_name() == "keyring"
                 || (entry.file_name() == "collections" && count(&entry.path()) == 0)
         };
-        // `format` is checked again, because another process may have created the folder since the first check.
+        // `format` is checked again, because another process may have created the folder since the first
+        // check.
         if !strange.iter().all(ours) && !format.exists() {
             return Err(Error::NotData { path: folder.to_path_buf() });
         }
@@ -271,9 +273,9 @@ impl DataDir {
         if self.collections()?.iter().any(|other| other.name == name) {
             return Err(Error::CollectionExists { name: name.to_owned() });
         }
-        // The store is created first, because a keyring entry without a store would be a collection that cannot be
-        // opened. The store has a temporary name until the keyring has its key. `resume_purges` removes a store
-        // without an entry.
+        // The store is created first, because a keyring entry without a store would be a collection that
+        // cannot be opened. The store has a temporary name until the keyring has its key. `resume_purges`
+        // removes a store without an entry.
         let _lock = durable::lock(&self.creating_lock())?;
         let (path, making) = (self.path(entry.id), self.path(entry.id).with_extension(CREATING));
         let made = Store::create(&making, entry.id, keys(&entry)).map(drop);
@@ -344,8 +346,8 @@ impl DataDir {
         Arc::clone(&self.erasure_log)
     }
 
-    /// Registers a file on which another library of this process (SQLite) holds POSIX record locks, so that scans
-    /// read the file without releasing the locks. The file need not exist yet.
+    /// Registers a file on which another library of this process (SQLite) holds POSIX record locks, so that
+    /// scans read the file without releasing the locks. The file need not exist yet.
     ///
     /// # Errors
     ///

@@ -31,8 +31,8 @@ impl DataDir {
     /// 5. Scans the data folder and the keyring.
     /// 6. Writes the receipt.
     ///
-    /// A full disk does not prevent a purge. After an error in step 3 or later, the key is already destroyed; the
-    /// remaining steps run when the data folder is opened the next time.
+    /// A full disk does not prevent a purge. After an error in step 3 or later, the key is already destroyed;
+    /// the remaining steps run when the data folder is opened the next time.
     ///
     /// # Errors
     ///
@@ -52,8 +52,8 @@ impl DataDir {
         receipt
     }
 
-    /// Purges a collection whose keyring entry is damaged. The collection's name is lost, so `name` must be its id.
-    /// Returns the error `otherwise` for any other name.
+    /// Purges a collection whose keyring entry is damaged. The collection's name is lost, so `name` must be
+    /// its id. Returns the error `otherwise` for any other name.
     fn purge_damaged(&self, name: &str, otherwise: Error) -> Result<Receipt> {
         let id = name.parse().ok();
         match id.filter(|id| self.erasure_log.keyring.damaged().is_ok_and(|all| all.contains(id))) {
@@ -72,7 +72,8 @@ impl DataDir {
         counts: Option<(u64, u64, u64)>,
         release: impl FnOnce(),
     ) -> Result<Receipt> {
-        // On a full disk the work runs twice. The first attempt may have destroyed the key and failed afterwards.
+        // On a full disk the work runs twice. The first attempt may have destroyed the key and failed
+        // afterwards.
         self.erasure_log.retry_with_reserved_space(|| match self.is_purged(id)? {
             true => Ok(()),
             false => self.erasure_log.keyring.destroy_key(id, counts),
@@ -85,8 +86,8 @@ impl DataDir {
         self.complete_purge(purged.ok_or_else(missing)?)
     }
 
-    /// Opens the store, so that no other process can open it. Returns `None` if the store is too damaged to open,
-    /// because damage must not prevent a purge.
+    /// Opens the store, so that no other process can open it. Returns `None` if the store is too damaged to
+    /// open, because damage must not prevent a purge.
     ///
     /// # Errors
     ///
@@ -169,9 +170,9 @@ impl DataDir {
         }
     }
 
-    /// Resumes interrupted purges. Purges collections again that an old copy of the keyring or of the data folder has
-    /// restored. Returns one sentence for each action and for a failure. A failed purge is retried at the next
-    /// opening, so that the other collections stay usable.
+    /// Resumes interrupted purges. Purges collections again that an old copy of the keyring or of the data
+    /// folder has restored. Returns one sentence for each action and for a failure. A failed purge is retried
+    /// at the next opening, so that the other collections stay usable.
     pub(super) fn resume_purges(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         match durable::try_lock(&self.purge_lock()) {
@@ -226,8 +227,8 @@ impl DataDir {
         Ok(())
     }
 
-    /// Completes or rolls back the interrupted creation or restore of a collection. Does nothing while another
-    /// process is creating or restoring a collection.
+    /// Completes or rolls back the interrupted creation or restore of a collection. Does nothing while
+    /// another process is creating or restoring a collection.
     fn remove_leftovers(&self) -> Result<()> {
         let Some(_lock) = durable::try_lock(&self.creating_lock())? else { return Ok(()) };
         let folder = self.folder.join("collections");

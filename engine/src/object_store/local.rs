@@ -7,13 +7,14 @@ use super::{ObjectMeta, ObjectStore, check_name, check_prefix, is_name};
 use crate::error::{Error, Result};
 use crate::fs::durable;
 
-/// Limits the attempts of a `put` to 10. A concurrent `delete` may remove the empty folder that a `put` needs.
+/// Limits the attempts of a `put` to 10. A concurrent `delete` may remove the empty folder that a `put`
+/// needs.
 const PUT_ATTEMPTS: u32 = 10;
 
 /// An object store in a local folder: one file per object, readable by its owner only.
 ///
-/// Assumes a file system with atomic renames. A crash may leave a `*.tmp` file, which `list` omits and which does
-/// not affect later calls.
+/// Assumes a file system with atomic renames. A crash may leave a `*.tmp` file, which `list` omits and which
+/// does not affect later calls.
 pub(super) struct LocalStore {
     root: PathBuf,
 }
@@ -132,7 +133,8 @@ impl ObjectStore for LocalStore {
     fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
         check_prefix(self, prefix)?;
         let mut found = Vec::new();
-        // Lists only the folder that the prefix names, because the root may contain thousands of other folders.
+        // Lists only the folder that the prefix names, because the root may contain thousands of other
+        // folders.
         let below = prefix.rfind('/').map_or("", |slash| &prefix[..=slash]);
         self.collect(&self.root.join(below), below, prefix, &mut found)?;
         found.sort_unstable();
@@ -147,8 +149,8 @@ impl ObjectStore for LocalStore {
             Err(source) if is_absent(&source) => return Ok(()),
             Err(source) => return Err(Error::io("remove", path, source)),
         }
-        // Empty parent folders are removed too, because their names may reveal the deleted objects. The removal
-        // of a folder that is not empty fails.
+        // Empty parent folders are removed too, because their names may reveal the deleted objects. The
+        // removal of a folder that is not empty fails.
         let stays = |folder: &Path| match std::fs::remove_dir(folder) {
             Err(source) => !is_absent(&source),
             Ok(()) => false,

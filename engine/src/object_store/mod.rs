@@ -48,16 +48,16 @@ pub trait ObjectStore: Send + Sync {
     /// Returns the content of the object `name`, or `None` if the object does not exist.
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>>;
 
-    /// Returns the bytes `range` of the object `name`, fewer if the object ends earlier, or `None` if the object
-    /// does not exist.
+    /// Returns the bytes `range` of the object `name`, fewer if the object ends earlier, or `None` if the
+    /// object does not exist.
     fn get_range(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>>;
 
     /// Lists all objects whose names start with `prefix`, sorted by name. Omits objects of other programs
     /// whose names break this trait's rules.
     fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>>;
 
-    /// Deletes the object `name`, including all versions if the store is versioned. Returns `Ok` if the object does
-    /// not exist.
+    /// Deletes the object `name`, including all versions if the store is versioned. Returns `Ok` if the
+    /// object does not exist.
     fn delete(&self, name: &str) -> Result<()>;
 }
 
@@ -77,8 +77,8 @@ pub fn is_s3(at: &str) -> bool {
 ///
 /// # Errors
 ///
-/// - `ObjectStore`: an invalid address, missing credentials, or an unreachable bucket. `open` lists the bucket
-///   once, so that these errors occur here and not at the first object.
+/// - `ObjectStore`: an invalid address, missing credentials, or an unreachable bucket. `open` lists the
+///   bucket once, so that these errors occur here and not at the first object.
 /// - `Io`: the folder cannot be created or read.
 pub fn open(at: &str, s3: Option<&S3Config>) -> Result<Box<dyn ObjectStore>> {
     let refused =
@@ -122,7 +122,8 @@ pub(super) fn is_name(name: &str) -> bool {
         && name.split('/').all(is_part)
 }
 
-/// Errors with `ObjectStore` if `name` is not a valid object name: a store could interpret it as another path.
+/// Errors with `ObjectStore` if `name` is not a valid object name: a store could interpret it as another
+/// path.
 pub(super) fn check_name(store: &dyn ObjectStore, name: &str) -> Result<()> {
     if is_name(name) { Ok(()) } else { Err(invalid_name(store, name)) }
 }

@@ -27,8 +27,8 @@ pub enum Encryption {
     BucketDefault,
     /// SSE-S3: keys managed by the storage service.
     S3,
-    /// SSE-KMS: a key of the provider's key management service, by id or Amazon Resource Name (ARN); `None` for the
-    /// account's default key.
+    /// SSE-KMS: a key of the provider's key management service, by id or Amazon Resource Name (ARN); `None`
+    /// for the account's default key.
     Kms(Option<String>),
 }
 
@@ -58,9 +58,9 @@ impl std::str::FromStr for Encryption {
 
 /// The configuration of one S3 service: endpoint, region, credentials and encryption.
 ///
-/// [`S3Config::new`] rejects an endpoint that could send credentials unencrypted over a network, or to another host
-/// than the intended host. The engine reads none of the values from the environment. The type has no `Debug`,
-/// because it contains credentials.
+/// [`S3Config::new`] rejects an endpoint that could send credentials unencrypted over a network, or to
+/// another host than the intended host. The engine reads none of the values from the environment. The type
+/// has no `Debug`, because it contains credentials.
 #[derive(Clone)]
 pub struct S3Config {
     pub(super) endpoint: Option<String>,
@@ -68,19 +68,20 @@ pub struct S3Config {
     pub(super) access_key_id: String,
     pub(super) secret_access_key: SecretString,
     pub(super) session_token: Option<SecretString>,
-    /// Whether URLs have the form `endpoint/bucket/name` instead of `bucket.endpoint/name`. True if an endpoint is
-    /// given, because many S3 servers other than Amazon's have a single host name.
+    /// Whether URLs have the form `endpoint/bucket/name` instead of `bucket.endpoint/name`. True if an
+    /// endpoint is given, because many S3 servers other than Amazon's have a single host name.
     pub(super) path_style: bool,
     pub(super) encryption: Encryption,
 }
 
 impl S3Config {
-    /// Makes a configuration from valid values, without a connection. `endpoint` is a URL, or `None` for Amazon's
-    /// endpoint in `region`. An endpoint without encryption (`http://`) must be a loopback address.
+    /// Makes a configuration from valid values, without a connection. `endpoint` is a URL, or `None` for
+    /// Amazon's endpoint in `region`. An endpoint without encryption (`http://`) must be a loopback address.
     ///
     /// # Errors
     ///
-    /// - `ObjectStore`: an invalid value. The message states the expected form and never contains a credential.
+    /// - `ObjectStore`: an invalid value. The message states the expected form and never contains a
+    ///   credential.
     pub fn new(
         endpoint: Option<&str>,
         region: &str,

@@ -45,8 +45,8 @@ fn photo(n: u8, to_guest: f32, other: usize) -> Photo {
 }
 
 impl TestCollection {
-    /// Makes a collection of three people. Faces 1 to 3 are the first, near the first axis; faces 4 and 5 are the
-    /// second; face 6 is the third, between the other two.
+    /// Makes a collection of three people. Faces 1 to 3 are the first, near the first axis; faces 4 and 5 are
+    /// the second; face 6 is the third, between the other two.
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = DataDir::open(folder.path(), None).unwrap();
@@ -109,8 +109,8 @@ fn corrections_outlive_the_process_and_the_derived_state() {
     check(&event);
     let event = event.reopened();
     check(&event);
-    // The store is in this state after a crash between storing the correction and storing the people, and after
-    // a restored backup.
+    // The store is in this state after a crash between storing the correction and storing the people, and
+    // after a restored backup.
     event.collection.store.put_derived(DerivedState::People, b"unreadable bytes").unwrap();
     let event = event.reopened();
     check(&event);

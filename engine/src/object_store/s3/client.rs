@@ -9,18 +9,19 @@ use aws_smithy_http_client::tls;
 
 use crate::object_store::s3_config::S3Config;
 
-/// Limits the attempts of a request to 3, including the first. The SDK retries with exponential back-off. A request
-/// to a host that accepts no connection fails after about 15 s (`ATTEMPTS` × `CONNECT_TIMEOUT`).
+/// Limits the attempts of a request to 3, including the first. The SDK retries with exponential back-off. A
+/// request to a host that accepts no connection fails after about 15 s (`ATTEMPTS` × `CONNECT_TIMEOUT`).
 pub(super) const ATTEMPTS: u32 = 3;
 /// Limits the time to establish a connection to 5 s.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Limits the time from the request to the first byte of the response to 10 s, in addition to the time allowed for
-/// the upload.
+/// Limits the time from the request to the first byte of the response to 10 s, in addition to the time
+/// allowed for the upload.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Limits the time for all attempts of one request to 45 s, in addition to the time allowed for their uploads.
+/// Limits the time for all attempts of one request to 45 s, in addition to the time allowed for their
+/// uploads.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
-/// Limits the allowed upload time from above: an upload at 128 KiB/s, about 1 Mbit/s, still succeeds. At this rate,
-/// 64 MiB take about nine minutes.
+/// Limits the allowed upload time from above: an upload at 128 KiB/s, about 1 Mbit/s, still succeeds. At this
+/// rate, 64 MiB take about nine minutes.
 const SLOWEST_BYTES_S: u64 = 128 * 1024;
 /// Limits the time without progress in a transfer to 10 s. A stalled transfer is aborted and retried.
 const STALL_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,7 +1,7 @@
 //! An object store in a bucket of an S3 service.
 //!
-//! The AWS SDK signs, checksums and retries requests. Its asynchronous code runs on a Tokio runtime that the store
-//! owns. The SDK's configuration never comes from the environment.
+//! The AWS SDK signs, checksums and retries requests. Its asynchronous code runs on a Tokio runtime that the
+//! store owns. The SDK's configuration never comes from the environment.
 
 mod client;
 mod error;
@@ -42,8 +42,8 @@ struct ObjectVersion {
 }
 
 impl S3Store {
-    /// Opens `bucket` and lists `prefix` once, so that a wrong name, wrong credentials or an unreachable endpoint
-    /// cause an error before the caller prepares data.
+    /// Opens `bucket` and lists `prefix` once, so that a wrong name, wrong credentials or an unreachable
+    /// endpoint cause an error before the caller prepares data.
     pub(super) fn open(bucket: &str, prefix: &str, s3_config: &S3Config) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -85,8 +85,9 @@ impl S3Store {
         Error::ObjectStore { place: self.name(), reason: format!("cannot {what}: {reason}") }
     }
 
-    /// Reads the object `name`, or a range of its bytes. Returns `None` if the object does not exist. Returns an
-    /// inner error if the response body is incomplete or damaged, which `read` retries and the SDK does not.
+    /// Reads the object `name`, or a range of its bytes. Returns `None` if the object does not exist. Returns
+    /// an inner error if the response body is incomplete or damaged, which `read` retries and the SDK does
+    /// not.
     async fn fetch(
         &self,
         name: &str,
@@ -152,9 +153,9 @@ impl S3Store {
         }
     }
 
-    /// Returns all versions of the object `name` in the order in which `delete_all` deletes them: oldest versions
-    /// first, delete markers last. An interrupted deletion then neither exposes an older version nor undoes an
-    /// earlier deletion.
+    /// Returns all versions of the object `name` in the order in which `delete_all` deletes them: oldest
+    /// versions first, delete markers last. An interrupted deletion then neither exposes an older version nor
+    /// undoes an earlier deletion.
     async fn versions(&self, name: &str) -> Result<Vec<ObjectVersion>> {
         let key = self.key(name);
         let (mut newest_first, mut marks) = (Vec::new(), Vec::new());
@@ -186,8 +187,8 @@ impl S3Store {
             marks.extend(
                 markers.iter().filter(|it| own(it.key())).map(|it| of(it.version_id(), true)),
             );
-            // Keys are sorted. If a page contains a longer key with this prefix, all versions of the object are
-            // read.
+            // Keys are sorted. If a page contains a longer key with this prefix, all versions of the object
+            // are read.
             let others =
                 versions.iter().any(|it| !own(it.key())) || markers.iter().any(|it| !own(it.key()));
             if others || !page.is_truncated().unwrap_or(false) {

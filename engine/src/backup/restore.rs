@@ -72,7 +72,8 @@ impl DataDir {
     ///
     /// # Errors
     ///
-    /// The errors of [`DataDir::backups_in`], also if an object cannot be deleted.
+    /// - `ObjectStore`, `Io`: the object store cannot be read, or an object cannot be deleted.
+    /// - `Keyring`, `Seal`: the keyring cannot be read, or does not decrypt its signing key.
     pub fn remove_expired_backups(&self, object_store: &dyn ObjectStore) -> Result<u64> {
         let mut ids: Vec<CollectionId> =
             self.backups_in(object_store)?.iter().map(|backup| backup.collection).collect();

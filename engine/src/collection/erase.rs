@@ -82,7 +82,7 @@ impl Collection {
     /// # Errors
     /// - `NotFound`: the collection does not have one of the photos; nothing was erased.
     /// - `Residue`: the scan found erased data; the erasure stays pending and has no receipt.
-    /// - `Io`, `Store`, `Keyring`: a step could not be completed; the erasure may stay pending.
+    /// - `Io`, `Store`, `Keyring`, `Damaged`: a step could not be completed; the erasure may stay pending.
     pub fn delete_photos(&self, ids: &[PhotoId]) -> Result<Receipt> {
         let _alone = self.lock_erasures()?;
         self.delete_photos_locked(ids)
@@ -93,7 +93,7 @@ impl Collection {
     /// collection has none of the photos. After an error, `then` was not called.
     ///
     /// # Errors
-    /// The errors of [`Collection::delete_photos`], except `NotFound`.
+    /// - `Residue`, `Io`, `Store`, `Keyring`, `Damaged`: as for [`Collection::delete_photos`].
     pub fn delete_photos_then<T>(
         &self,
         ids: &[PhotoId],
@@ -142,7 +142,7 @@ impl Collection {
     /// `PurgeSubject::Person`.
     ///
     /// # Errors
-    /// The errors of `delete_faces`.
+    /// - `NotFound`, `Residue`, `Io`, `Store`, `Keyring`, `Seal`, `Damaged`: as for `delete_faces`.
     pub fn erase_person(&self, ids: &[FaceId]) -> Result<Receipt> {
         let _alone = self.lock_erasures()?;
         self.erase_faces(ids, true, None)

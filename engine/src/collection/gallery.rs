@@ -12,7 +12,7 @@ use crate::models::manifest::Matching;
 use crate::people::{People, Person, PersonFace};
 use crate::quality::Quality;
 
-/// Limits the candidate faces that a guest is asked to confirm or reject at once to 6.
+/// Limits the candidate faces that a guest may confirm or reject at once to 6.
 const GUEST_CANDIDATES_MAX: usize = 6;
 
 /// Limits from below, to 2/3 of the threshold, the face's own cosine at which a guest is shown a face because
@@ -29,7 +29,7 @@ pub enum Scoring {
     People,
     /// The cosine with the face alone.
     Direct,
-    /// As `People`; all faces of every accepted person are added to the result.
+    /// The score of `People`. A search adds all faces of every accepted person to its result.
     Expand,
 }
 
@@ -297,8 +297,8 @@ impl Gallery {
         }
     }
 
-    /// Returns the guest's matches, and the candidates that the guest may be asked about. Each list has the
-    /// best face of each photo, best first.
+    /// Returns the guest's matches, and the candidates that the guest may confirm or reject. Each list has
+    /// the best face of each photo, best first.
     pub(super) fn guest_photos(&self, guest: &Guest) -> Result<(Vec<Accepted>, Vec<Accepted>)> {
         self.guest_photos_at(guest, self.threshold())
     }
@@ -349,7 +349,7 @@ impl Gallery {
         Ok(faces.filter(goes).collect())
     }
 
-    /// Returns the maximum difference between the threshold and a candidate's score. A guest is asked about
+    /// Returns the maximum difference between the threshold and a candidate's score. The candidates are
     /// faces that would match if the FPIR were about three times as high: half a decade in the threshold's
     /// formula.
     fn candidate_margin(&self) -> f32 {
@@ -395,7 +395,7 @@ impl Gallery {
         self.photos.iter().map(move |(id, photo)| (*id, photo.faces.iter().filter_map(face)))
     }
 
-    /// Returns the people, those with the most faces first.
+    /// Returns the people, in descending order of their number of faces.
     pub fn people(&self) -> Vec<&Person> {
         let mut all: Vec<&Person> = self.people.persons().iter().collect();
         all.sort_by_key(|person| {

@@ -153,7 +153,7 @@ impl Collection {
     }
 
     /// Returns whether a guest may see a crop of this face, because the face is a match or one of the
-    /// candidates that the guest is asked about.
+    /// candidates that `photos_of_guest` returns.
     ///
     /// # Errors
     /// - `NotFound`: the collection has no such guest.

@@ -53,7 +53,8 @@ pub struct Collection {
     guests: Mutex<GuestRegistry>,
     erasure_log: Arc<ErasureLog>,
     key_fingerprint: [u8; 16],
-    /// Tombstones: keyed names of the erased faces. A photo that is indexed again comes back without them.
+    /// Tombstones: keyed names of the erased faces. A photo that is indexed again is added without these
+    /// faces.
     erased_faces: Mutex<HashSet<[u8; 16]>>,
     /// Whether the erasure log may contain an incomplete erasure: one in progress, or one that an error
     /// ended.

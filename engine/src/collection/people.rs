@@ -185,7 +185,7 @@ impl Collection {
         for id in ids {
             photos.extend(self.store.get_by_key(&self.store.photo_key(&id)?)?);
         }
-        // A fixed order, so that a correction always has the same result.
+        // The order is fixed, so that a correction does not depend on the order of the set.
         photos.sort_by_key(|photo| photo.id);
         Ok(photos)
     }

@@ -198,7 +198,11 @@ impl DataDir {
     }
 
     /// Creates a new data folder, or completes an interrupted creation. The `format` file is written first.
-    /// Errors: `NotData` if the folder contains other files.
+    ///
+    /// # Errors
+    ///
+    /// - `NotData`: the folder contains other files.
+    /// - `Io`: the folder cannot be created or written.
     fn initialise(folder: &Path, format: &Path) -> Result<()> {
         let foreign = |name: &std::ffi::OsStr| {
             let name = name.to_string_lossy();

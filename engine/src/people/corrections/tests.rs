@@ -37,7 +37,7 @@ struct SampleFace {
     embedding: Vec<f32>,
 }
 
-/// Makes face `n`, near the axis of `person`; no two faces have the same quality.
+/// Makes face `n`, near the axis of `person`; all faces differ in quality.
 fn sample(random: &mut TestRandom, n: usize, person: usize, quality: f32) -> SampleFace {
     let mut embedding: Vec<f32> = (0..24).map(|_| (random.share() - 0.5) * 0.34).collect();
     embedding[person] += 0.75;

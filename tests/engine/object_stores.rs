@@ -323,7 +323,7 @@ fn a_corrupted_response_is_an_error() {
         }
     });
     let place = open(&changed);
-    fails(place.get("a"), &[&at, "cannot read a", &changed.endpoint, "did not arrive whole"]);
+    fails(place.get("a"), &[&at, "cannot read a", &changed.endpoint, "incomplete or damaged"]);
     let cut = CorruptingProxy::new(server.says("endpoint"), |answer| {
         if answer.ends_with(b"content ") {
             answer.truncate(answer.len() - 100);
@@ -331,7 +331,7 @@ fn a_corrupted_response_is_an_error() {
     });
     let place = open(&cut);
     let before = cut.connections();
-    fails(place.get("a"), &[&at, "cannot read a", &cut.endpoint, "did not arrive whole"]);
+    fails(place.get("a"), &[&at, "cannot read a", &cut.endpoint, "incomplete or damaged"]);
     assert_eq!(cut.connections() - before, 3, "the read is retried");
     let foreign = CorruptingProxy::new(server.says("endpoint"), |answer| {
         *answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 5\r\n\r\nHello".to_vec();

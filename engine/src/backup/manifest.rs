@@ -1,7 +1,8 @@
-//! A backup's manifest: the rows, and the segments that contain them, of a collection at one point in time.
+//! A backup's manifest lists the rows of a collection at one point in time, and the segments that contain
+//! them.
 //!
-//! The file consists of a clear header, which allows expired backups to be removed without a key, and a
-//! sealed list of rows, which authenticates the header.
+//! The file consists of an unencrypted header and a sealed list of rows. The header allows the removal of
+//! expired backups without a key; the list authenticates the header.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,9 +21,10 @@ pub(super) struct ManifestHeader {
     pub(super) format: u32,
     /// Pseudonym of the collection.
     pub(super) collection: String,
-    /// Seconds since the Unix epoch, as is the next field.
+    /// Seconds since the Unix epoch.
     pub(super) created_unix_s: u64,
-    /// From then on the backup can no longer be restored, and is removed.
+    /// The end of the retention time, seconds since the Unix epoch. An expired backup cannot be restored, and
+    /// is removed.
     pub(super) expires_unix_s: u64,
     /// Names of the required segments, in the order of the sealed list.
     pub(super) segments: Vec<String>,
@@ -65,7 +67,7 @@ impl ManifestHeader {
         Self { format: FORMAT, collection, created_unix_s, expires_unix_s, segments }
     }
 
-    /// Parses the clear header of a manifest file. Returns `None` for other bytes or another format.
+    /// Parses the header of a manifest file. Returns `None` for other bytes or another format.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let header: Self = serde_json::from_slice(bytes.get(..end)?).ok()?;
@@ -81,8 +83,12 @@ pub(super) fn seal(header: &ManifestHeader, rows: &RowList, sealer: &Sealer) -> 
     Ok([header.as_bytes(), b"\n", &sealed].concat())
 }
 
-/// Opens a manifest file, which errors name as `what`. Errors: `Damaged` if a part cannot be parsed; `Seal`
-/// for another key or changed bytes.
+/// Decrypts and parses a manifest file, which errors name as `what`.
+///
+/// # Errors
+///
+/// - `Damaged`: a part cannot be parsed.
+/// - `Seal`: the sealer has another key, or the bytes were changed.
 pub(super) fn open(bytes: &[u8], sealer: &Sealer, what: &str) -> Result<(ManifestHeader, RowList)> {
     let header =
         ManifestHeader::read(bytes).ok_or_else(|| damaged(what, "its header cannot be parsed"))?;

@@ -1,5 +1,4 @@
-//! Backups of collections in an object store, as sealed rows.
-//! A backup consists of a manifest and segments.
+//! Backups of collections in an object store, as sealed rows. A backup consists of a manifest and segments.
 
 mod manifest;
 mod restore;
@@ -9,8 +8,8 @@ mod segment;
 pub use restore::{Backup, RestoreSummary};
 pub use run::BackupSummary;
 
-/// Returns whether `bytes` parse as a manifest's clear header, and their number of rows as a segment (for
-/// fuzzing).
+/// Returns whether `bytes` parse as a manifest's header, and the number of rows if they parse as a segment;
+/// for fuzzing.
 pub(crate) fn reads_as(bytes: &[u8]) -> (bool, usize) {
     let rows = segment::rows(bytes, &segment::name(bytes)).map_or(0, |rows| rows.len());
     (manifest::ManifestHeader::read(bytes).is_some(), rows)

@@ -18,9 +18,11 @@ use crate::store::{Store, StoreKeys};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backup {
     pub collection: CollectionId,
-    /// `None` if this keyring has no key for the collection: it was purged, or belongs to another studio.
+    /// `None` if this keyring has no key for the collection, which was purged or belongs to another studio.
     pub name: Option<String>,
+    /// Seconds since the Unix epoch.
     pub created_unix_s: u64,
+    /// End of the retention time, seconds since the Unix epoch.
     pub expires_unix_s: u64,
 }
 
@@ -36,12 +38,12 @@ pub struct RestoreSummary {
 }
 
 impl DataDir {
-    /// Lists all backups in the object store `object_store`, oldest first.
+    /// Lists all backups in `object_store`, oldest first.
     ///
     /// # Errors
     ///
     /// - `ObjectStore`, `Io`: the object store cannot be read.
-    /// - `Keyring`: the keyring cannot be read.
+    /// - `Keyring`, `Seal`: the keyring cannot be read, or does not decrypt its signing key.
     pub fn backups_in(&self, object_store: &dyn ObjectStore) -> Result<Vec<Backup>> {
         let entries = self.erasure_log().keyring.entries()?;
         let mut ids: Vec<CollectionId> = Vec::new();
@@ -65,8 +67,13 @@ impl DataDir {
         Ok(all)
     }
 
-    /// Removes all expired backups of every collection in `object_store` and returns their number. Needs no key of a
-    /// collection.
+    /// Removes all expired backups of every collection in `object_store` and returns their number. The
+    /// removal needs no collection's key.
+    ///
+    /// # Errors
+    ///
+    /// - `ObjectStore`, `Io`: the object store cannot be read, or an object cannot be deleted.
+    /// - `Keyring`, `Seal`: the keyring cannot be read, or does not decrypt its signing key.
     pub fn remove_expired_backups(&self, object_store: &dyn ObjectStore) -> Result<u64> {
         let mut ids: Vec<CollectionId> =
             self.backups_in(object_store)?.iter().map(|backup| backup.collection).collect();
@@ -75,9 +82,9 @@ impl DataDir {
         ids.iter().map(|id| remove_expired(object_store, *id, unix_now_s())).sum()
     }
 
-    /// Restores the collection called `name` from its newest backup in `object_store`. `until_unix_s` limits the
-    /// choice to backups created at or before that time. `replace` allows an existing collection to be
-    /// replaced. The existing collection stays in place until the restored one is complete and verified.
+    /// Restores the collection called `name` from its newest backup in `object_store`. `until_unix_s` limits
+    /// the choice to backups created at or before that time. `replace` allows the restore to replace an
+    /// existing collection, which stays in place until the restored collection is complete and verified.
     ///
     /// # Errors
     ///
@@ -100,7 +107,7 @@ impl DataDir {
         let keys = StoreKeys { data: &entry.data_key, canary: &entry.canary_key };
         let held = match Store::open(&path, entry.id, keys) {
             Err(error @ Error::InUse { .. }) => return Err(error),
-            // Existing files may be worth keeping even if they are damaged.
+            // The operator may need existing files even if they are damaged.
             _ if !replace && path.exists() => {
                 return Err(Error::Exists { name: name.to_owned() });
             }
@@ -119,8 +126,9 @@ impl DataDir {
         }
         backups.retain(|stored| stored.header.expires_unix_s > now);
         let newest = backups.pop().ok_or_else(|| none("all have expired"))?;
-        let bytes =
-            object_store.get(&newest.object)?.ok_or_else(|| none("it has just been removed"))?;
+        let bytes = object_store
+            .get(&newest.object)?
+            .ok_or_else(|| none("the newest one was removed; try again"))?;
         let (header, rows) = manifest::open(&bytes, &sealer(&entry)?, &newest.object)?;
 
         let fresh = path.with_extension(RESTORING);
@@ -128,7 +136,8 @@ impl DataDir {
         let store = Store::create(&fresh, entry.id, keys)?;
         fill(&store, object_store, entry.id, &header, &rows)?;
         drop(store);
-        // Reopened, so that the restored state and canaries are read. Every row must open.
+        // The store is opened again to read the restored state and canaries. `count` fails if a row is
+        // damaged.
         let (photos, faces) = count(&Store::open(&fresh, entry.id, keys)?)?;
         drop(held);
         self.swap(&path, &fresh)?;
@@ -141,8 +150,8 @@ impl DataDir {
         })
     }
 
-    /// Replaces the folder `path` by `fresh`. If interrupted between the two renames, the next opening of the
-    /// data folder restores the old folder.
+    /// Replaces the folder `path` with `fresh`. After an interruption between the two renames, the next
+    /// opening of the data folder restores the old folder.
     fn swap(&self, path: &std::path::Path, fresh: &std::path::Path) -> Result<()> {
         let old = path.with_extension(REPLACED);
         durable::remove_folder(&old)?;
@@ -160,6 +169,11 @@ impl DataDir {
 }
 
 /// Imports the live rows of a backup into an empty store.
+///
+/// # Errors
+///
+/// - `Damaged`: a segment is missing, damaged, or does not match the manifest.
+/// - `ObjectStore`, `Io`, `Store`: the object store cannot be read, or the store cannot be written.
 fn fill(
     store: &Store,
     object_store: &dyn ObjectStore,
@@ -189,7 +203,12 @@ fn fill(
     Ok(())
 }
 
-/// Counts the photos and faces of a store. Errors if a row is damaged.
+/// Returns the numbers of photos and faces of a store.
+///
+/// # Errors
+///
+/// - `Seal`, `Damaged`: a row is damaged.
+/// - `Store`: the store cannot be read.
 fn count(store: &Store) -> Result<(u64, u64)> {
     let (mut photos, mut faces, mut damaged) = (0, 0, None);
     store.scan(

@@ -1,8 +1,8 @@
 //! Incremental backup of a collection: uploads the rows that the object store does not have yet, then a
 //! manifest.
 //!
-//! Rows are copied in sealed form; no key leaves the keyring. The backup reads a snapshot of the store while
-//! another process may be adding to it.
+//! Rows are copied in sealed form; no key leaves the keyring. The backup reads a snapshot, so that another
+//! process may add photos to the store during the backup.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,8 +16,9 @@ use crate::ids::CollectionId;
 use crate::object_store::ObjectStore;
 use crate::store::Snapshot;
 
-/// Minimum share of live rows in a reused segment, 0 to 1. The live rows of a segment below it are uploaded
-/// again: more upload, but less unused data in the object store.
+/// Limits the share of unused rows in the object store: a segment is reused if at least half of its rows are
+/// live. The live rows of any other segment are uploaded again. Range: 0 (no row is uploaded again) to 1 (no
+/// segment with an unused row is reused).
 const LIVE_SHARE_MIN: f64 = 0.5;
 
 /// The result of a backup.
@@ -29,27 +30,29 @@ pub struct BackupSummary {
     pub rows: u64,
     /// Bytes uploaded for this backup.
     pub bytes_written: u64,
-    /// Seconds since the Unix epoch, as is the next field.
+    /// Seconds since the Unix epoch.
     pub created_unix_s: u64,
+    /// End of the retention time, seconds since the Unix epoch.
     pub expires_unix_s: u64,
     /// Number of expired backups that were removed.
     pub removed: u64,
 }
 
-/// A stored backup of a collection: the name and the clear header of its manifest.
+/// A stored backup of a collection: the object name and the header of its manifest.
 pub(super) struct StoredBackup {
     pub(super) object: String,
     pub(super) header: ManifestHeader,
 }
 
 impl DataDir {
-    /// Backs up the collection called `name` to the object store `object_store`, for a retention time of `keep_s`
-    /// seconds. Uploads only rows that are new since the last backup there. Also removes the collection's
+    /// Backs up the collection called `name` to `object_store`, for a retention time of `keep_s` seconds.
+    /// Uploads only rows that are new since the last backup in `object_store`. Also removes the collection's
     /// expired backups.
     ///
     /// # Errors
     ///
     /// - `NoCollection`: no collection has this name.
+    /// - `Keyring`, `Seal`: the keyring cannot be read or written.
     /// - `ObjectStore`, `Io`, `Store`: the object store or the collection's store failed.
     pub fn back_up(
         &self,
@@ -60,7 +63,8 @@ impl DataDir {
         let entry = self.entry(name)?;
         let created_unix_s = unix_now_s();
         let expires_unix_s = created_unix_s.saturating_add(keep_s);
-        // Recorded first (write-ahead): a receipt must also state the expiry of an interrupted backup.
+        // The record is written first (write-ahead), because a receipt must also state the expiry of an
+        // interrupted backup.
         self.erasure_log().keyring.record_backup(BackupRecord {
             collection: entry.id.to_string(),
             place: object_store.name(),
@@ -97,7 +101,8 @@ pub(super) fn sealer(entry: &KeyringEntry) -> Result<Sealer> {
 struct BackupWriter<'a> {
     place: &'a dyn ObjectStore,
     id: CollectionId,
-    /// Rows in reusable segments, by key: index of the segment, index in the segment, and tag of the version.
+    /// Rows in reusable segments, by key: index of the segment in `old`, index in the segment, and tag of the
+    /// row's version.
     known: HashMap<Vec<u8>, (usize, usize, Vec<u8>)>,
     old: Vec<(String, SegmentRows)>,
     new: Vec<(String, SegmentRows)>,
@@ -108,8 +113,8 @@ struct BackupWriter<'a> {
 }
 
 impl<'a> BackupWriter<'a> {
-    /// Starts from the newest backup of `id` in `object_store`, or from no rows if there is none or it does not
-    /// open.
+    /// Makes a writer that reuses the segments of the newest backup of `id` in `object_store`. Reuses none if
+    /// there is no such backup or its manifest cannot be decrypted.
     fn for_store(
         object_store: &'a dyn ObjectStore,
         id: CollectionId,
@@ -145,7 +150,8 @@ impl<'a> BackupWriter<'a> {
         })
     }
 
-    /// Adds a row: marks it live if a reused segment has this version, else appends it to the open segment.
+    /// Adds a row: marks the row live if a reused segment contains this version, else appends it to the open
+    /// segment.
     fn add(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         self.rows += 1;
         let tag = segment::tag(value);
@@ -174,7 +180,8 @@ impl<'a> BackupWriter<'a> {
         Ok(())
     }
 
-    /// Uploads the manifest, which completes the backup. Returns the number of rows and of bytes uploaded.
+    /// Uploads the manifest, which completes the backup. Returns the number of rows in the backup and the
+    /// number of bytes uploaded.
     fn finish(mut self, sealer: &Sealer, created: u64, expires: u64) -> Result<(u64, u64)> {
         self.close()?;
         let mut segments = self.old;
@@ -183,7 +190,7 @@ impl<'a> BackupWriter<'a> {
         let (names, rows) = segments.into_iter().unzip();
         let header = ManifestHeader::new(self.id, created, expires, names);
         let bytes = manifest::seal(&header, &RowList { segments: rows }, sealer)?;
-        // The number keeps two backups within one second from replacing each other.
+        // The number in the name keeps two backups within one second from replacing each other.
         let number = backups_of(self.place, self.id)?.len();
         let object = format!("{}/manifests/{created:012}-{number:06}", self.id);
         self.place.put(&object, &bytes)?;
@@ -195,7 +202,7 @@ pub(super) fn segment_object(id: CollectionId, name: &str) -> String {
     format!("{id}/segments/{name}")
 }
 
-/// Lists the backups of a collection, oldest first. Objects that do not parse as a manifest are omitted.
+/// Lists the backups of a collection, oldest first. Omits objects that do not parse as a manifest.
 pub(super) fn backups_of(
     object_store: &dyn ObjectStore,
     id: CollectionId,
@@ -212,7 +219,7 @@ pub(super) fn backups_of(
     Ok(all)
 }
 
-/// Removes the expired backups of a collection, and the segments that no other backup needs. Returns the
+/// Removes the expired backups of a collection, and their segments that no other backup needs. Returns the
 /// number of removed backups.
 pub(super) fn remove_expired(
     object_store: &dyn ObjectStore,
@@ -225,7 +232,7 @@ pub(super) fn remove_expired(
     if expired.is_empty() {
         return Ok(0);
     }
-    // Manifests first: a backup must never refer to a removed segment.
+    // Manifests are deleted first, because a backup must never refer to a deleted segment.
     for stored in &expired {
         object_store.delete(&stored.object)?;
     }

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::store::Key;
 
-/// Size at which a segment is closed: 16 MiB. Small enough for one request, and large enough to keep segments
-/// few.
+/// Size at which a segment is closed: 16 MiB. The object store uploads a segment of this size in a few
+/// requests, and 1 GiB of rows needs only 64 segments.
 pub(super) const SEGMENT_BYTES: usize = 16 << 20;
 const TAG_BYTES: usize = 16;
 
@@ -24,7 +24,11 @@ pub(super) fn push(segment: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     segment.extend_from_slice(value);
 }
 
-/// Decodes the rows of the segment named `expected`. Errors: `Damaged` if the bytes do not match the name.
+/// Decodes the rows of the segment named `expected`.
+///
+/// # Errors
+///
+/// - `Damaged`: the SHA-256 of the bytes is not `expected`, or the bytes end within a row.
 pub(super) fn rows(bytes: &[u8], expected: &str) -> Result<Vec<(Key, Vec<u8>)>> {
     let damaged = |reason: &str| Error::Damaged {
         what: format!("segment {expected} of the backup"),

@@ -12,11 +12,12 @@ use crate::ids::{FaceId, PhotoId};
 use crate::people::Person;
 use crate::quality::Quality;
 
-/// The maximum number of face pairs compared. Photos are taken in order of their ids, which are hashes of
+/// Limits the face pairs compared to 1,000,000. Photos are taken in order of their ids, which are hashes of
 /// their content, so the photos left out are a random sample. Range: 10,000 to 10,000,000. Cost: about 0.2 µs
 /// per pair.
 const PAIRS_MAX: usize = 1_000_000;
-/// Two boxes whose intersection covers this fraction of the smaller one count as one face, detected twice.
+/// Limits the overlap of two people's boxes in one photo, as a fraction of the smaller box. Boxes that
+/// overlap by half of the smaller box or more count as one face, detected twice.
 const OVERLAP_MAX: f32 = 0.5;
 
 /// The threshold estimate from an event's own photos, with the scores behind it.
@@ -59,12 +60,13 @@ impl Member<'_> {
 }
 
 impl Gallery {
-    /// Estimates from the photos the threshold at which the false positive identification rate is `fpir`: the
-    /// share of strangers to whom any photo is shown. Takes a few milliseconds for 10,000 faces.
+    /// Estimates, from the photos, the threshold that gives the false positive identification rate `fpir`,
+    /// 0..1: the share of strangers to whom a search shows any photo. Takes a few milliseconds for 10,000
+    /// faces.
     ///
-    /// Only good faces count, since the threshold applies to good faces; low-quality ones need a higher
-    /// score. Of two people in one photo, each is searched for by the other's face. A pair counts once, by
-    /// the first photo in order of id: a couple in 500 photos is not 500 pairs of strangers.
+    /// Only good faces count, because low-quality faces need a higher score than the threshold. If a photo
+    /// shows two people, the face of each is scored in a search by the other's face. A pair of people counts
+    /// once, by the first photo in order of id: a couple in 500 photos is not 500 pairs of strangers.
     pub fn calibration(&self, fpir: f64) -> Calibration {
         let persons = self.people.persons();
         let number: HashMap<FaceId, usize> = persons
@@ -116,9 +118,9 @@ impl Gallery {
         Some(Member { person, centroid, bbox: known.bbox, embedding })
     }
 
-    /// Returns the scores of a person with itself: each good face is searched for by the next one, if that is
-    /// from another photo. The searching face is left out of the centroid, as a guest's selfie is not part of
-    /// it.
+    /// Returns the scores of a person's faces among one another. Each good face is scored in a search by the
+    /// next good face, if the two are in different photos. The searching face is left out of the centroid,
+    /// because the centroid never includes a guest's selfie either.
     fn with_itself(&self, person: &Person) -> Vec<f32> {
         let good = |face: &FaceId| {
             let known = self.faces.get(face).filter(|known| known.quality >= Quality::LOW)?;
@@ -140,7 +142,7 @@ impl Gallery {
     }
 }
 
-/// The sum of a person's embeddings, which gives the mean of all embeddings but one.
+/// The sum of a person's embeddings, from which the mean of all embeddings but one is computed.
 pub(super) struct LeaveOneOutMean(Vec<f32>);
 
 impl LeaveOneOutMean {
@@ -154,7 +156,7 @@ impl LeaveOneOutMean {
         Self(sum)
     }
 
-    /// Returns the unit mean of all embeddings but `one`; `None` if there are no others.
+    /// Returns the unit mean of all embeddings but `one`, \[D\]; `None` if there are no others.
     pub(super) fn without(&self, one: &[f32]) -> Option<Vec<f32>> {
         // Without others, the difference is a rounding error and not a direction.
         let rest: Vec<f32> = self.0.iter().zip(one).map(|(sum, value)| sum - value).collect();
@@ -187,8 +189,8 @@ mod tests {
         crate::embed::unit(&values).unwrap()
     }
 
-    /// Makes the face of `person` in `photo`, in a box of its own; its embedding differs a little in each
-    /// photo.
+    /// Makes the face of `person` in `photo`, in a box that overlaps no other. Its embedding has noise that
+    /// differs by photo.
     fn face(photo: u64, person: u64) -> Face {
         let id = FaceId::of(photo_id(photo), "pack", [person as i32, 0, 1, 1]);
         let noise = direction(1_000_000 + photo * 1_000 + person);
@@ -241,15 +243,15 @@ mod tests {
 
     #[test]
     fn enough_pairs_give_a_threshold_and_wall_portraits_hardly_move_it() {
-        // 60 people, and five of them in each photo: more than 600 pairs.
+        // 60 people, five in each photo: more than 600 pairs.
         let five =
             |number: u64| [0, 1, 5, 14, 30].map(|step| (number + step * (1 + number / 60)) % 60);
         let photos: Vec<Photo> = (0..120).map(|number| seen(number, &five(number))).collect();
         let clean = gallery(&photos).calibration(Estimate::FPIR);
         let own = clean.own.unwrap();
         assert!(clean.pairs >= Estimate::PAIRS_MIN, "{}", clean.pairs);
-        // Cosines of independent unit vectors of 64 numbers have a standard deviation of 1/8; a false
-        // positive rate of 0.003/600 is 4.4 standard deviations out.
+        // Cosines of independent unit vectors of 64 numbers have a standard deviation of 1/8. A false
+        // positive rate of 0.003/600 is 4.4 standard deviations from the mean.
         assert!((own.low..own.high).contains(&0.55), "{own:?}");
         let portraits = photos.iter().take(10).map(|of| {
             let mut of = of.clone();

@@ -1,8 +1,8 @@
 //! Erases photos, faces, people and guests of an open collection, and issues a signed receipt.
 //!
 //! Order: log entry → delete rows → refresh index and people → rewrite files → scan for residue → receipt.
-//! The log entry is write-ahead: an erasure that a crash interrupted, or that a restored backup lacks, is
-//! carried out when the collection is opened next.
+//! The log entry is write-ahead: when the collection is opened next, it carries out every erasure that a
+//! crash interrupted or that a restored backup lacks.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -44,8 +44,12 @@ struct ErasureOutcome {
 }
 
 impl PendingErasures {
-    /// Carries out the erasures of the erasure log that the store has not applied yet. Returns those without
-    /// a receipt.
+    /// Carries out the erasures of the erasure log that the store has not applied yet. Returns the erasures
+    /// that have no receipt yet.
+    ///
+    /// # Errors
+    /// - `Io`, `Damaged`: the erasure log cannot be read.
+    /// - `Store`, `Seal`, `Damaged`: the store cannot be changed, or a row with faces to erase is damaged.
     pub(super) fn apply(
         erasure_log: &ErasureLog,
         store: &Store,
@@ -72,18 +76,24 @@ impl PendingErasures {
 }
 
 impl Collection {
-    /// Erases photos and their faces, also from the files on disk, and returns the receipt of a residue scan.
+    /// Erases photos and their faces, also from the files on disk, scans the files for residue, and returns
+    /// the receipt.
     ///
     /// # Errors
     /// - `NotFound`: the collection does not have one of the photos; nothing was erased.
+    /// - `Residue`: the scan found erased data; the erasure stays pending and has no receipt.
+    /// - `Io`, `Store`, `Keyring`, `Damaged`: a step could not be completed; the erasure may stay pending.
     pub fn delete_photos(&self, ids: &[PhotoId]) -> Result<Receipt> {
         let _alone = self.lock_erasures()?;
         self.delete_photos_locked(ids)
     }
 
-    /// Erases those of the photos that the collection has, as [`Collection::delete_photos`], and calls `then`
-    /// before a face can be added again. The receipt is `None` if the collection has none of the photos. After an
-    /// error `then` was not called.
+    /// Erases photos as [`Collection::delete_photos`] does, ignoring ids of photos that the collection does
+    /// not have, and then calls `then` before a face can be added again. The receipt is `None` if the
+    /// collection has none of the photos. After an error, `then` was not called.
+    ///
+    /// # Errors
+    /// - `Residue`, `Io`, `Store`, `Keyring`, `Damaged`: as for [`Collection::delete_photos`].
     pub fn delete_photos_then<T>(
         &self,
         ids: &[PhotoId],
@@ -101,7 +111,7 @@ impl Collection {
         Ok((receipt, then()))
     }
 
-    /// Does the work of `delete_photos`. The caller holds `erasure_lock` exclusively.
+    /// Erases photos as `delete_photos` does. The caller holds `erasure_lock` exclusively.
     fn delete_photos_locked(&self, ids: &[PhotoId]) -> Result<Receipt> {
         let mut gallery = self.gallery_mut();
         if let Some(missing) = ids.iter().find(|id| gallery.photo(id).is_none()) {
@@ -121,24 +131,30 @@ impl Collection {
     ///
     /// # Errors
     /// - `NotFound`: the collection does not have one of the faces; nothing was erased.
+    /// - `Residue`, `Io`, `Store`, `Keyring`: as for `delete_photos`.
+    /// - `Seal`, `Damaged`: the row of one of the photos is damaged.
     pub fn delete_faces(&self, ids: &[FaceId]) -> Result<Receipt> {
         let _alone = self.lock_erasures()?;
         self.erase_faces(ids, false, None)
     }
 
-    /// Erases all these faces of one person at that person's request. As `delete_faces`; the receipt names a
-    /// person as its subject.
+    /// Erases faces of one person, at the person's request, as `delete_faces` does. The receipt's subject is
+    /// `PurgeSubject::Person`.
+    ///
+    /// # Errors
+    /// - `NotFound`, `Residue`, `Io`, `Store`, `Keyring`, `Seal`, `Damaged`: as for `delete_faces`.
     pub fn erase_person(&self, ids: &[FaceId]) -> Result<Receipt> {
         let _alone = self.lock_erasures()?;
         self.erase_faces(ids, true, None)
     }
 
-    /// Erases a guest's template, and with `faces` also all faces that match the guest, so that no search
-    /// finds the guest by them any more. A face that matches only because the guest confirmed it stays if its
-    /// score is too low for a candidate. As `delete_faces`.
+    /// Erases a guest's template. If `faces` is true, also erases all faces that match the guest, so that no
+    /// search finds the guest any more. A face that matches only because the guest confirmed it stays if its
+    /// score is too low for a candidate.
     ///
     /// # Errors
     /// - `NotFound`: the collection has no such guest.
+    /// - `Residue`, `Io`, `Store`, `Keyring`, `Seal`, `Damaged`: as for `delete_faces`.
     pub fn erase_guest(&self, id: &GuestId, faces: bool) -> Result<Receipt> {
         let _alone = self.lock_erasures()?;
         let guest = self.guest(id)?;
@@ -146,7 +162,7 @@ impl Collection {
         self.erase_faces(&theirs, true, Some(id))
     }
 
-    /// Erases faces, and the guest with them. The caller holds `erasure_lock` exclusively.
+    /// Erases faces and the guest `guest`, if given. The caller holds `erasure_lock` exclusively.
     fn erase_faces(
         &self,
         ids: &[FaceId],
@@ -166,7 +182,7 @@ impl Collection {
         let faces = names.collect::<Result<Vec<_>>>()?;
         let name = guest.map(|id| self.store.guest_name(id)).transpose()?;
         let what = ErasedData::Faces { person, rows, faces: faces.clone(), guest: name };
-        // Held so that no other thread writes the guest's row again after its deletion.
+        // The lock is held so that no other thread writes the guest's row again after its deletion.
         let mut guests = self.guests();
         let (erasure, done) = self.begin(what)?;
         self.erased_faces().extend(faces);
@@ -186,7 +202,7 @@ impl Collection {
     /// Writes the log entry and deletes the rows. The caller holds `erasure_lock` exclusively.
     fn begin(&self, what: ErasedData) -> Result<(Erasure, ErasureOutcome)> {
         let enter = || self.erasure_log.ledger.append(self.info.id, what.clone());
-        // Set first: an entry whose write returned an error may be in the erasure log all the same.
+        // The flag is set first: an entry may be in the erasure log even if its write returned an error.
         self.erasure_pending.store(true, Ordering::SeqCst);
         let erasure = self.erasure_log.retry_with_reserved_space(enter)?;
         let done = apply_erasure(&self.store, &erasure)?;
@@ -195,13 +211,14 @@ impl Collection {
 
     /// Removes the erased data from the derived state and from the files, and issues the receipt.
     fn complete(&self, erasure: &Erasure, mut done: ErasureOutcome) -> Result<Receipt> {
-        // No other thread stores derived state from here until the rewrite, so the patterns below are
-        // complete.
+        // The lock keeps other threads from storing derived state until the rewrite, so that the patterns
+        // below are complete.
         let settling = self.lock_refresh();
         let old = self.store.sealed_heads()?;
         self.refresh_locked()?;
         let kept: HashMap<_, _> = self.store.sealed_heads()?.into_iter().collect();
-        // Derived state and corrections that were replaced may contain the erased faces: scan for them too.
+        // Replaced derived state and corrections may contain the erased faces, so the scan searches for them
+        // too.
         for (_, bytes) in old.iter().filter(|(key, bytes)| kept.get(key) != Some(bytes)) {
             done.patterns.add(bytes);
         }
@@ -226,7 +243,7 @@ impl Collection {
                 }
             };
             let mut patterns = PatternSet::new();
-            // Row names of photos that only lost faces are still in use: they are no residue.
+            // A photo that only lost faces keeps its row name, so the name is no residue.
             if matches!(erasure.what, ErasedData::Photos(_)) {
                 for name in self.absent(rows)? {
                     patterns.add(&name);
@@ -240,7 +257,8 @@ impl Collection {
         Ok(())
     }
 
-    /// Returns those of `rows` that have not been added again since.
+    /// Returns the row names in `rows` that the store does not have. The others were added again after their
+    /// erasure.
     fn absent(&self, rows: &[[u8; 16]]) -> Result<Vec<[u8; 16]>> {
         let mut absent = Vec::new();
         for name in rows {
@@ -342,8 +360,8 @@ fn apply_erasure(store: &Store, erasure: &Erasure) -> Result<ErasureOutcome> {
     Ok(done)
 }
 
-/// Returns the corrections without the erased faces; `None` if they name none of them. An unreadable note is
-/// useless and may name them: it is emptied.
+/// Returns the corrections without the erased faces; `None` if no correction names an erased face. Replaces
+/// an unreadable note with empty corrections, because the note may name erased faces.
 fn corrections_without(
     store: &Store,
     done: &mut ErasureOutcome,

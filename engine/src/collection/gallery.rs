@@ -12,13 +12,13 @@ use crate::models::manifest::Matching;
 use crate::people::{People, Person, PersonFace};
 use crate::quality::Quality;
 
-/// The maximum number of candidate faces that a guest is asked to confirm or reject at once.
+/// Limits the candidate faces that a guest may confirm or reject at once to 6.
 const GUEST_CANDIDATES_MAX: usize = 6;
 
-/// In a person merged by the owner, a face is shown to a guest only if its own similarity reaches this
-/// fraction of the threshold, so that a wrong merge does not show a stranger's photos. Range 0 to 1: 0 trusts
-/// the owner's merges completely; at 1 a face of a merged person must match by itself. Strangers' cosines
-/// seldom reach two thirds of a threshold.
+/// Limits from below, to 2/3 of the threshold, the face's own cosine at which a guest is shown a face because
+/// of a person that the owner merged. A wrong merge then does not show a stranger's photos: strangers'
+/// cosines seldom reach two thirds of a threshold. Range: 0 (the owner's merges are trusted completely) to 1
+/// (a face of a merged person must match by itself).
 const OWNER_MERGE_SHARE_MIN: f32 = 2.0 / 3.0;
 
 /// The way in which a search scores faces.
@@ -29,7 +29,7 @@ pub enum Scoring {
     People,
     /// The cosine with the face alone.
     Direct,
-    /// As `People`; all faces of every accepted person are added to the result.
+    /// The score of `People`. A search adds all faces of every accepted person to its result.
     Expand,
 }
 
@@ -82,7 +82,11 @@ impl Gallery {
         }
     }
 
-    /// Adds a photo with its faces, and replaces one with the same id. Searches find it at once.
+    /// Adds a photo with its faces, replacing a photo with the same id. Searches find its faces at once.
+    ///
+    /// # Errors
+    /// - `Dimension`: an embedding does not have the gallery's length.
+    /// - `Damaged`: an embedding is all zeros, or not finite.
     pub fn add(&mut self, photo: &Photo) -> Result<()> {
         self.remove(&photo.id);
         for face in &photo.faces {
@@ -119,18 +123,19 @@ impl Gallery {
         true
     }
 
-    /// Updates the people; `photos` are all photos of the gallery. Returns whether anything changed.
+    /// Clusters the faces of `photos`, all photos of the gallery, into people. Returns whether the people
+    /// changed.
     pub fn update_people<'a>(&mut self, photos: impl Iterator<Item = &'a Photo>) -> bool {
         let faces: Vec<PersonFace<'a>> = person_faces(photos);
         self.people.update(&faces, self.matching.cluster_cut)
     }
 
-    /// Returns the similarity that a good face must reach in this gallery, for every kind of scoring.
+    /// Returns the score that a good face must reach in this gallery, -1..1, for every kind of scoring.
     pub fn threshold(&self) -> f32 {
         self.threshold_with(self.threshold_offset)
     }
 
-    /// Returns the threshold that another offset would give.
+    /// Returns the threshold that this gallery would have with the threshold offset `offset`.
     pub fn threshold_with(&self, offset: ThresholdOffset) -> f32 {
         self.matching.threshold(self.index.len()) + offset.value()
     }
@@ -140,8 +145,12 @@ impl Gallery {
         self.threshold_offset
     }
 
-    /// Returns the faces of the template's person whose score is at least `similarity_min` (`None`: the
-    /// collection's threshold); one best face per photo, best first.
+    /// Returns the faces of the template's person whose score reaches `similarity_min`, -1..1 (`None`: the
+    /// collection's threshold): the best face of each photo, best first.
+    ///
+    /// # Errors
+    /// - `Dimension`: the template does not have the gallery's embedding length D.
+    /// - `Damaged`: the template is all zeros, or not finite.
     pub fn search(
         &self,
         template: &[f32],
@@ -154,19 +163,19 @@ impl Gallery {
     }
 
     /// Runs `search` for each (template \[D\], scoring, `similarity_min`) and returns the results in order.
-    /// The exact index reads its faces once for all of them.
+    /// An exact index reads its faces once for all searches.
     pub fn search_each(
         &self,
-        asked: &[(&[f32], Scoring, Option<f32>)],
+        queries: &[(&[f32], Scoring, Option<f32>)],
     ) -> Vec<Result<Vec<Accepted>>> {
         let threshold = |least: Option<f32>| least.unwrap_or_else(|| self.threshold());
         let near: Vec<(&[f32], f32)> =
-            asked.iter().map(|(template, _, least)| (*template, threshold(*least))).collect();
+            queries.iter().map(|(template, _, least)| (*template, threshold(*least))).collect();
         let near = self.index.search_above_each(&near);
         let accepted = |(near, (template, scoring, least)): (Result<_>, &(&[f32], Scoring, _))| {
             Ok(self.accepted(near?, template, *scoring, threshold(*least)))
         };
-        near.into_iter().zip(asked).map(accepted).collect()
+        near.into_iter().zip(queries).map(accepted).collect()
     }
 
     fn accepted(
@@ -182,9 +191,10 @@ impl Gallery {
         if scoring == Scoring::Expand { self.expand(template, accepted) } else { accepted }
     }
 
-    /// Returns every face whose score can reach `threshold`; `near` are the faces whose own cosine does. The
-    /// mean of two cosines can reach it only if one of them does: `near`, and all faces of persons whose
-    /// centroid does, suffice.
+    /// Returns every face whose score can reach `threshold`. `near` are the faces whose own cosine reaches
+    /// it. A score is the mean of two cosines, and can reach the threshold only if one of the cosines does.
+    /// So the candidates are `near` and all faces of the persons whose centroid's cosine reaches the
+    /// threshold.
     fn candidates(
         &self,
         near: Vec<Hit>,
@@ -240,8 +250,8 @@ impl Gallery {
         matcher::best_per_photo(all.into_iter())
     }
 
-    /// Returns the score that a search compares with the threshold for `face`; `None` if the gallery does not
-    /// have it.
+    /// Returns the score of `face` that a search compares with the threshold, -1..1; `None` if the gallery
+    /// does not have the face.
     pub fn score(&self, face: &FaceId, template: &[f32], scoring: Scoring) -> Option<f32> {
         let direct = self.index.similarity(face, template)?;
         let candidate = self.candidate(*face, direct, template)?;
@@ -250,8 +260,8 @@ impl Gallery {
 
     /// Classifies `face` for a guest. Every list, count and picture that a guest gets follows this rule.
     ///
-    /// A face is scored by its own cosine alone if the guest rejected a face of its person, or if the owner
-    /// merged its person and its own cosine is below `OWNER_MERGE_SHARE_MIN` of the threshold.
+    /// A face is scored by its own cosine alone in two cases: the guest rejected a face of its person, or the
+    /// owner merged its person and its own cosine is below `OWNER_MERGE_SHARE_MIN` of the threshold.
     pub(super) fn classify(&self, guest: &Guest, face: FaceId) -> GuestMatch {
         self.classify_at(guest, face, self.threshold())
     }
@@ -287,8 +297,8 @@ impl Gallery {
         }
     }
 
-    /// Returns the guest's matches, and the candidates that the guest may be asked about. Each list has one
-    /// best face per photo, best first.
+    /// Returns the guest's matches, and the candidates that the guest may confirm or reject. Each list has
+    /// the best face of each photo, best first.
     pub(super) fn guest_photos(&self, guest: &Guest) -> Result<(Vec<Accepted>, Vec<Accepted>)> {
         self.guest_photos_at(guest, self.threshold())
     }
@@ -319,9 +329,9 @@ impl Gallery {
         Ok((theirs, perhaps))
     }
 
-    /// Returns the faces that are erased when the guest asks for erasure: all matching faces of the guest's
-    /// photos, also several of one photo. A face that matches only because the guest confirmed it is included
-    /// only if its score is high enough for a candidate: a guest cannot erase another person's faces by
+    /// Returns the faces that a guest's erasure request concerns: all matching faces of the guest's photos,
+    /// also several of one photo. A face that matches only because the guest confirmed it is included only if
+    /// its score is high enough for a candidate, so that no guest can erase another person's faces by
     /// claiming them.
     pub(super) fn faces_of_guest(&self, guest: &Guest) -> Result<Vec<FaceId>> {
         let theirs = self.guest_photos(guest)?.0.into_iter();
@@ -339,13 +349,15 @@ impl Gallery {
         Ok(faces.filter(goes).collect())
     }
 
-    /// Returns how far below the threshold a candidate may be. A guest is asked about faces that would match
-    /// if the FPIR were about three times as high: half a decade in the threshold's formula.
+    /// Returns the maximum difference between the threshold and a candidate's score. The candidates are
+    /// faces that would match if the FPIR were about three times as high: half a decade in the threshold's
+    /// formula.
     fn candidate_margin(&self) -> f32 {
         self.matching.threshold_per_decade / 2.0
     }
 
-    /// Converts an accepted face to the result that callers get; `None` if it was removed meanwhile.
+    /// Converts an accepted face to the result that callers get; `None` if the gallery no longer has the
+    /// face.
     pub(super) fn to_match(&self, accepted: Accepted) -> Option<Match> {
         let Accepted { face, photo, similarity, kind, quality } = accepted;
         let path = self.photo(&photo)?.path.clone();
@@ -353,7 +365,7 @@ impl Gallery {
         Some(Match { photo, face, path, similarity, kind, quality, bbox })
     }
 
-    /// Returns the number of searchable faces.
+    /// Returns the number of faces that a search compares.
     pub fn face_count(&self) -> usize {
         self.index.len()
     }
@@ -383,7 +395,7 @@ impl Gallery {
         self.photos.iter().map(move |(id, photo)| (*id, photo.faces.iter().filter_map(face)))
     }
 
-    /// Returns the people, those with the most faces first.
+    /// Returns the people, in descending order of their number of faces.
     pub fn people(&self) -> Vec<&Person> {
         let mut all: Vec<&Person> = self.people.persons().iter().collect();
         all.sort_by_key(|person| {

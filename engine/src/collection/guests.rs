@@ -22,7 +22,7 @@ pub(super) struct GuestRegistry {
 pub struct GuestPhotos {
     /// The guest's matches, best first, one per photo.
     pub matches: Vec<Match>,
-    /// Candidates that the guest may confirm or reject, best first, one per photo, at most six.
+    /// Candidates that the guest may confirm or reject, best first, one per photo, at most 6.
     pub candidates: Vec<Match>,
 }
 
@@ -55,10 +55,12 @@ impl GuestRegistry {
 }
 
 impl Collection {
-    /// Adds a guest, or replaces the one with the same id. Durable when it returns.
+    /// Adds a guest, or replaces the guest with the same id. The guest's row is durable when the call
+    /// returns.
     ///
     /// # Errors
     /// - `WrongPack`: the template was made with another model pack.
+    /// - `Io`, `Store`: the row could not be written.
     pub fn put_guest(&self, guest: &Guest) -> Result<()> {
         if guest.template.pack != self.info.pack {
             let collection = self.info.name.clone();
@@ -72,10 +74,12 @@ impl Collection {
         Ok(())
     }
 
-    /// Changes an existing guest and stores the change. A guest who was erased meanwhile is not added again.
+    /// Changes an existing guest and stores the change. Never adds a guest, so that an erased guest stays
+    /// erased.
     ///
     /// # Errors
     /// - `NotFound`: the collection has no such guest.
+    /// - `Io`, `Store`: the row could not be written.
     fn change_guest(&self, id: &GuestId, change: impl FnOnce(&mut Guest)) -> Result<()> {
         self.catch_up()?;
         let missing = || Error::NotFound { kind: "guest", id: id.to_string() };
@@ -88,6 +92,10 @@ impl Collection {
     }
 
     /// Replaces a guest's template after the guest has passed verification again.
+    ///
+    /// # Errors
+    /// - `NotFound`: the collection has no such guest.
+    /// - `Io`, `Store`: the row could not be written.
     pub fn replace_template(&self, id: &GuestId, template: Template) -> Result<()> {
         self.change_guest(id, |guest| guest.template = template)
     }
@@ -117,17 +125,25 @@ impl Collection {
     }
 
     /// Returns the photos that a guest may see, and the candidates.
+    ///
+    /// # Errors
+    /// - `NotFound`: the collection has no such guest.
+    /// - `Dimension`, `Damaged`: the guest's template has another length than D, is all zeros, or is not
+    ///   finite.
     pub fn photos_of_guest(&self, id: &GuestId) -> Result<GuestPhotos> {
         let guest = self.guest(id)?;
         let gallery = self.gallery();
         let (theirs, perhaps) = gallery.guest_photos(&guest)?;
-        let shown = |accepted: Vec<Accepted>| {
+        let to_matches = |accepted: Vec<Accepted>| {
             accepted.into_iter().filter_map(|accepted| gallery.to_match(accepted)).collect()
         };
-        Ok(GuestPhotos { matches: shown(theirs), candidates: shown(perhaps) })
+        Ok(GuestPhotos { matches: to_matches(theirs), candidates: to_matches(perhaps) })
     }
 
     /// Returns whether a photo is among the matches of `photos_of_guest`.
+    ///
+    /// # Errors
+    /// - `NotFound`: the collection has no such guest.
     pub fn guest_sees(&self, id: &GuestId, photo: &PhotoId) -> Result<bool> {
         let guest = self.guest(id)?;
         let gallery = self.gallery();
@@ -136,8 +152,13 @@ impl Collection {
         Ok(faces.any(|face| matches!(gallery.classify(&guest, *face), GuestMatch::Match(_))))
     }
 
-    /// Returns whether a guest may see a crop of this face: it is a match, or a candidate that the guest is
-    /// asked about.
+    /// Returns whether a guest may see a crop of this face, because the face is a match or one of the
+    /// candidates that `photos_of_guest` returns.
+    ///
+    /// # Errors
+    /// - `NotFound`: the collection has no such guest.
+    /// - `Dimension`, `Damaged`: the guest's template has another length than D, is all zeros, or is not
+    ///   finite.
     pub fn guest_sees_face(&self, id: &GuestId, face: &FaceId) -> Result<bool> {
         let guest = self.guest(id)?;
         let gallery = self.gallery();
@@ -147,12 +168,13 @@ impl Collection {
         Ok(gallery.guest_photos(&guest)?.1.iter().any(|accepted| accepted.face == *face))
     }
 
-    /// Stores a guest's claim about a face. Only faces that are shown to the guest can be claimed, so that
-    /// claims give no access to other people's photos. A guest who confirms a face rejected before only
-    /// clears the rejection.
+    /// Stores a guest's claim about a face. A guest can claim only faces that `guest_sees_face` allows or
+    /// that the guest has claimed before, so that claims give no access to other people's photos. Confirming
+    /// a rejected face only clears the rejection.
     ///
     /// # Errors
     /// - `NotFound`: the collection has no such guest, or the guest may not see the face.
+    /// - `Io`, `Store`: the claim could not be written.
     pub fn claim(&self, id: &GuestId, face: &FaceId, claim: Claim) -> Result<()> {
         let guest = self.guest(id)?;
         let has_claim = guest.rejected.contains(face) || guest.confirmed.contains(face);
@@ -167,7 +189,12 @@ impl Collection {
         self.change_guest(id, |guest| guest.claim(*face, claim))
     }
 
-    /// Records that a guest was notified of photos. Returns those that the guest was not notified of before.
+    /// Records that a guest was notified of `photos`. Returns the photos of which the guest was not notified
+    /// before.
+    ///
+    /// # Errors
+    /// - `NotFound`: the collection has no such guest.
+    /// - `Io`, `Store`: the record could not be written.
     pub fn mark_notified(&self, id: &GuestId, photos: &[PhotoId]) -> Result<Vec<PhotoId>> {
         let known = self.guest(id)?.notified;
         let mut new: Vec<PhotoId> =

@@ -41,9 +41,10 @@ pub use threshold_preview::{LostMatch, PreviewCounts, ThresholdPreview};
 
 /// A collection opened for indexing, search and erasure, by one process at a time.
 ///
-/// Lock order: `erasure_lock`, `refresh_lock`, `gallery`, `guests`, `erased_faces`. A method that holds one of these
-/// locks acquires only later ones. The locks inside the store and the erasure log come after all of them.
-/// `erasure_pending` is an atomic flag, written only while `erasure_lock` is held and read without a lock.
+/// Lock order: `erasure_lock`, `refresh_lock`, `gallery`, `guests`, `erased_faces`. A method that holds one
+/// of these locks acquires only later ones. The locks inside the store and the erasure log come after all of
+/// them. `erasure_pending` is an atomic flag, written only while `erasure_lock` is held and read without a
+/// lock.
 pub struct Collection {
     info: CollectionInfo,
     store: Store,
@@ -52,10 +53,11 @@ pub struct Collection {
     guests: Mutex<GuestRegistry>,
     erasure_log: Arc<ErasureLog>,
     key_fingerprint: [u8; 16],
-    /// Tombstones: keyed names of the erased faces. A photo that is indexed again comes back without them.
+    /// Tombstones: keyed names of the erased faces. A photo that is indexed again is added without these
+    /// faces.
     erased_faces: Mutex<HashSet<[u8; 16]>>,
-    /// Whether the erasure log may contain an erasure that is not complete, because it is in progress or an
-    /// error ended it.
+    /// Whether the erasure log may contain an incomplete erasure: one in progress, or one that an error
+    /// ended.
     erasure_pending: AtomicBool,
     /// Held exclusively by an erasure, from the log entry until the receipt is issued, and shared by
     /// [`Collection::hold_erasures`].
@@ -116,7 +118,10 @@ impl Collection {
     /// - `WrongPack`: the collection holds embeddings of another model pack.
     /// - `InUse`: another process has opened the collection.
     /// - `RetentionEnded`: its retention period has ended.
-    /// - `Seal`, `Damaged`: no row could be read.
+    /// - `NewerFormat`: a newer program wrote the store.
+    /// - `Seal`, `Damaged`, `Dimension`: no photo's row could be read.
+    /// - `Residue`: the files still contain data of an interrupted erasure.
+    /// - `Keyring`, `Store`, `Io`: the keyring, the store or the erasure log could not be read or written.
     pub fn open(data: &DataDir, name: &str, pack: &Pack) -> Result<Self> {
         let info = data.collection(name)?;
         if info.pack != pack.id() {
@@ -161,19 +166,19 @@ impl Collection {
         &self.warnings
     }
 
-    /// Calls `read` with the searchable state. Readers run in parallel; changes wait until `read` returns, so it
+    /// Calls `read` with the gallery. Readers run in parallel. Changes wait until `read` returns, so `read`
     /// must not call methods of the collection.
     pub fn read_gallery<T>(&self, read: impl FnOnce(&Gallery) -> T) -> T {
         read(&self.gallery())
     }
 
-    /// Locks the searchable state for reading. A thread holds at most one such lock: a second one would wait for
-    /// a writer that waits for the first.
+    /// Locks the gallery for reading. A thread holds at most one such lock: a second lock would wait for a
+    /// writer that waits for the first lock.
     pub(crate) fn gallery(&self) -> RwLockReadGuard<'_, Gallery> {
         self.gallery.read()
     }
 
-    /// Locks the searchable state for a change.
+    /// Locks the gallery for a change.
     pub(crate) fn gallery_mut(&self) -> RwLockWriteGuard<'_, Gallery> {
         self.gallery.write()
     }
@@ -182,6 +187,7 @@ impl Collection {
     ///
     /// # Errors
     /// - `WrongPack`: the template was made with another model pack.
+    /// - `Dimension`, `Damaged`: the template has another length than D, is all zeros, or is not finite.
     pub fn search(
         &self,
         template: &Template,
@@ -195,22 +201,22 @@ impl Collection {
         Ok(run_search(&gallery, accepted, similarity_min, top))
     }
 
-    /// Runs all of `searches` in one pass over the faces, which is faster than one after another. Returns the
+    /// Runs `searches` in one pass over the faces, which takes less time than separate searches. Returns the
     /// result of [`Collection::search`] for each, in order.
     pub fn search_each(&self, searches: &[SearchQuery]) -> Vec<Result<SearchOutcome>> {
         let gallery = self.gallery();
         let fits = |search: &&SearchQuery| self.check_pack(&search.template).is_ok();
         let good = searches.iter().filter(fits);
-        let asked: Vec<_> = good
+        let queries: Vec<_> = good
             .map(|of| (of.template.embedding.as_slice(), of.scoring, of.similarity_min))
             .collect();
-        let mut found = gallery.search_each(&asked).into_iter();
-        let answered = |search: &SearchQuery| {
+        let mut found = gallery.search_each(&queries).into_iter();
+        let outcome = |search: &SearchQuery| {
             self.check_pack(&search.template)?;
             let accepted = found.next().unwrap_or_else(|| Ok(Vec::new()))?;
             Ok(run_search(&gallery, accepted, search.similarity_min, search.top))
         };
-        searches.iter().map(answered).collect()
+        searches.iter().map(outcome).collect()
     }
 
     /// Returns the name of the SIMD kernel that searches use on this processor: "avx512-vnni", "avx2", "neon"
@@ -232,6 +238,7 @@ impl Collection {
     ///
     /// # Errors
     /// - `NotFound`: the collection has no such face.
+    /// - `Seal`, `Damaged`, `Store`: the row of the face's photo cannot be read.
     pub fn template_of(&self, face: &FaceId) -> Result<Template> {
         let missing = || Error::NotFound { kind: "face", id: face.to_string() };
         let photo = self.gallery().face(face).map(|known| known.photo).ok_or_else(missing)?;
@@ -240,7 +247,7 @@ impl Collection {
         Template::of(&[("the face", stored)], &self.info.pack)
     }
 
-    /// Returns the score of one face for `template`, which a search compares with the threshold; `None` if
+    /// Returns the score of `face` that a search by `template` compares with the threshold, -1..1; `None` if
     /// the collection has no such face.
     pub fn score(&self, template: &Template, face: &FaceId, scoring: Scoring) -> Option<f32> {
         self.gallery().score(face, &template.embedding, scoring)
@@ -285,7 +292,7 @@ fn run_search(
     SearchOutcome { threshold, matches: accepted.into_iter().filter_map(found).collect() }
 }
 
-/// Builds the gallery from the store, and stores index and people again if they changed.
+/// Builds the gallery from the store. Stores the index and the people if they changed.
 fn gallery_of(
     store: &Store,
     info: &CollectionInfo,
@@ -303,7 +310,7 @@ fn gallery_of(
     Ok(gallery)
 }
 
-/// Reads the guests. One whose row is damaged is left out and has to pass verification again.
+/// Reads the guests. Leaves out guests whose row is damaged, who must pass verification again.
 fn guests_of(store: &Store, warnings: &mut Vec<String>) -> Result<Vec<Guest>> {
     let mut lost = 0;
     let guests = store.guests(|_| lost += 1)?;
@@ -313,8 +320,8 @@ fn guests_of(store: &Store, warnings: &mut Vec<String>) -> Result<Vec<Guest>> {
     Ok(guests)
 }
 
-/// Reads all photos; damaged ones are left out and counted in `warnings`. If none can be read, returns the
-/// first error: the key is then more likely to be wrong than every row to be damaged.
+/// Reads all photos. Leaves out damaged photos, with their number in `warnings`. If no photo can be read,
+/// returns the first error: a wrong key is then more likely than damage to every row.
 fn scan(
     store: &Store,
     info: &CollectionInfo,
@@ -337,8 +344,10 @@ fn scan(
     match damaged.into_iter().next() {
         Some(error) if photos.is_empty() => Err(error),
         Some(error) => {
-            warnings
-                .push(format!("collection '{}': {lost} photos are left out: {error}", info.name));
+            warnings.push(format!(
+                "collection '{}': {lost} photos are left out; restore a backup: {error}",
+                info.name
+            ));
             Ok(photos)
         }
         None => Ok(photos),
@@ -363,7 +372,8 @@ fn faces_of(photos: &[Photo]) -> impl Iterator<Item = &Face> {
     photos.iter().flat_map(|photo| &photo.faces)
 }
 
-/// Loads the stored graph and reconciles it with `photos`. Builds a new one if it is missing or damaged.
+/// Loads the stored graph and reconciles it with `photos`. Builds a new graph if the stored graph is missing
+/// or damaged.
 fn graph_of(
     store: &Store,
     photos: &[Photo],

@@ -1,7 +1,7 @@
 //! The owner's corrections of people: merge, split, hide.
 //!
-//! Corrections are part of the source of truth: each is stored durably before the gallery shows it. Only the
-//! faces of the people that a correction concerns are read from the store.
+//! Corrections are source data: each is durable in the store before the gallery shows its effect. A
+//! correction reads from the store only the faces of the people that it concerns.
 
 use std::collections::{HashMap, HashSet};
 
@@ -41,29 +41,33 @@ impl Collection {
     ///
     /// # Errors
     /// - `NotFound`: the collection has no such face.
-    /// - `NoPerson`: the face belongs to no person.
+    /// - `NoPerson`: the face belongs to no person, because its quality is too low or it is not yet
+    ///   clustered.
     pub fn person(&self, face: &FaceId) -> Result<PersonDetails> {
         let gallery = self.gallery();
         let person = gallery.person_of(face)?.ok_or_else(|| no_person(face))?;
-        let shown = |id: &FaceId| {
+        let details = |id: &FaceId| {
             let known = gallery.face(id)?;
             let similarity = gallery.index.similarity(id, &person.centroid)?;
             let (photo, bbox, quality) = (known.photo, known.bbox, known.quality);
             Some(FaceOfPerson { face: *id, photo, bbox, quality, similarity })
         };
-        let mut faces: Vec<FaceOfPerson> = person.faces.iter().filter_map(shown).collect();
+        let mut faces: Vec<FaceOfPerson> = person.faces.iter().filter_map(details).collect();
         faces.sort_by(|a, b| a.similarity.total_cmp(&b.similarity).then(a.face.cmp(&b.face)));
         Ok(PersonDetails { hidden: person.hidden, faces })
     }
 
     /// Merges the people of these faces into one person (must-link constraint). Retracts earlier splits of
-    /// these people. A low-quality face without a person joins the merged one. Durable when it returns.
+    /// these people. A low-quality face without a person joins the merged person. The correction is durable
+    /// when the call returns.
     ///
     /// # Errors
     /// - `NotFound`: the collection does not have one of the faces.
     /// - `NoPerson`: none of the faces belongs to a person.
     /// - `SharedPhoto`: two of the people are in one photo and `allow_same_photo` is false.
-    /// - `TooManyCorrections`: the corrections would exceed their maximum number or size.
+    /// - `TooManyCorrections`: there would be more than 10,000 corrections, or they would name more than
+    ///   1,000,000 faces.
+    /// - `Io`, `Store`, `Seal`, `Damaged`: the store could not be read or written.
     pub fn merge_people(&self, faces: &[FaceId], allow_same_photo: bool) -> Result<()> {
         self.catch_up()?;
         let _alone = self.lock_refresh();
@@ -98,15 +102,16 @@ impl Collection {
         self.apply_corrections(&mut gallery, corrections, &touched)
     }
 
-    /// Splits these faces off their person: they become one person, kept apart from the person's other faces
-    /// (cannot-link constraint). A side with low-quality faces only forms no person. Durable when it returns.
+    /// Splits these faces off their person. They become one person, which a cannot-link constraint keeps
+    /// apart from the person's other faces. If all faces of a side are of low quality, that side forms no
+    /// person. The correction is durable when the call returns.
     ///
     /// # Errors
     /// - `NotFound`: the collection does not have one of the faces.
     /// - `NoPerson`: one of the faces belongs to no person.
     /// - `ManyPeople`: the faces belong to different people.
     /// - `SplitTakesAllFaces`: no face of the person would stay.
-    /// - `TooManyCorrections`: the corrections would exceed their maximum number or size.
+    /// - `TooManyCorrections`, `Io`, `Store`, `Seal`, `Damaged`: as for `merge_people`.
     pub fn split_person(&self, faces: &[FaceId]) -> Result<()> {
         self.catch_up()?;
         let _alone = self.lock_refresh();
@@ -126,7 +131,7 @@ impl Collection {
         let Some(best) = gallery.best_of(&rest) else {
             return Err(Error::SplitTakesAllFaces { faces: person.len() });
         };
-        // The rest stays one person, even if the split removes the face that linked its parts.
+        // The remaining faces stay one person, even if the split removes the face that linked their parts.
         let good: Vec<FaceId> = rest.iter().copied().filter(|id| gallery.is_good(id)).collect();
         let parts = gallery.people.by_part(&good);
         let of_rest: Vec<FaceId> = parts.iter().filter_map(|part| gallery.best_of(part)).collect();
@@ -135,13 +140,14 @@ impl Collection {
         self.apply_corrections(&mut gallery, corrections, &theirs)
     }
 
-    /// Hides the person of a face from the list of people, or lists the person again. Durable when it
-    /// returns.
+    /// Hides the person of a face from the list of people, or lists the person again. The correction is
+    /// durable when the call returns.
     ///
     /// # Errors
     /// - `NotFound`: the collection has no such face.
     /// - `NoPerson`: the face belongs to no person.
-    /// - `TooManyCorrections`: the corrections would exceed their maximum number.
+    /// - `TooManyCorrections`: there would be more than 10,000 corrections.
+    /// - `Io`, `Store`: the correction could not be written.
     pub fn hide_person(&self, face: &FaceId, hidden: bool) -> Result<()> {
         self.catch_up()?;
         let _alone = self.lock_refresh();
@@ -153,7 +159,7 @@ impl Collection {
         self.apply_corrections(&mut gallery, corrections, &HashSet::new())
     }
 
-    /// Stores the corrections, and re-clusters the people of the `touched` faces under them.
+    /// Stores the corrections, and clusters the people of the `touched` faces again under these corrections.
     fn apply_corrections(
         &self,
         gallery: &mut Gallery,
@@ -179,17 +185,17 @@ impl Collection {
         for id in ids {
             photos.extend(self.store.get_by_key(&self.store.photo_key(&id)?)?);
         }
-        // A fixed order, so that a correction always has the same result.
+        // The order is fixed, so that a correction does not depend on the order of the set.
         photos.sort_by_key(|photo| photo.id);
         Ok(photos)
     }
 }
 
 impl Gallery {
-    /// Returns the person of a face; `None` if it belongs to no person.
+    /// Returns the person of a face; `None` if the face belongs to no person.
     ///
     /// # Errors
-    /// - `NotFound`: the collection has no such face.
+    /// - `NotFound`: the gallery has no such face.
     fn person_of(&self, face: &FaceId) -> Result<Option<&Person>> {
         let missing = || Error::NotFound { kind: "face", id: face.to_string() };
         self.face(face).ok_or_else(missing)?;
@@ -224,7 +230,8 @@ impl Gallery {
     }
 }
 
-/// Reads the corrections from the store; an unreadable note counts as empty, with a warning in `warnings`.
+/// Reads the corrections from the store. Returns empty corrections, with a warning in `warnings`, if the note
+/// is unreadable.
 fn read_corrections(store: &Store, warnings: &mut Vec<String>) -> Result<Corrections> {
     Ok(try_read_corrections(store)?.unwrap_or_else(|| {
         warnings.push("the corrections of people are damaged: they have to be made again".into());
@@ -242,8 +249,9 @@ pub(super) fn try_read_corrections(store: &Store) -> Result<Option<Corrections>>
     }
 }
 
-/// Loads the people from the store and updates them for `photos` and the owner's corrections. `whole`:
-/// `photos` are all photos of the collection, so corrections of faces that are not among them are removed.
+/// Loads the people from the store and updates them for `photos` and the owner's corrections. If `whole` is
+/// true, `photos` are all photos of the collection, and faces of other photos are removed from the
+/// corrections.
 pub(super) fn people_of(
     store: &Store,
     config: GalleryConfig,
@@ -265,7 +273,7 @@ pub(super) fn people_of(
         None
     });
     let mut people = stored.unwrap_or_else(|| People::with_corrections(corrections));
-    // A read-only store (full disk) is searched as it is; a later opening stores the derived state.
+    // A read-only store (full disk) cannot be written; a later opening stores the derived state.
     if people.update(&faces, config.matching.cluster_cut) && !store.is_read_only() {
         store.put_derived(DerivedState::People, &people.to_bytes())?;
     }

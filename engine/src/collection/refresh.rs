@@ -1,7 +1,7 @@
 //! Refreshes the derived state of an open collection, and completes erasures that an error interrupted.
 //!
-//! People and index are computed without holding the gallery's lock and swapped in at the end, so searches
-//! continue meanwhile. The lock order is described on [`Collection`].
+//! A refresh computes people and index without holding the gallery's lock and replaces them at the end, so
+//! searches continue during the computation. The lock order is described on [`Collection`].
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -19,21 +19,27 @@ use crate::index::EXACT_FACES_MAX;
 use crate::store::DerivedState;
 
 impl Collection {
-    /// Updates index and people after photos were added, and stores both. The caller runs it at the end of an
-    /// indexing run. After a crash before it, the next opening does this work; no face is lost.
+    /// Updates index and people after photos were added, and stores both. The caller calls this method at the
+    /// end of an indexing run. If the process crashes before, the next opening does this work; no face is
+    /// lost.
+    ///
+    /// # Errors
+    /// - `Seal`, `Damaged`, `Dimension`: no photo's row could be read.
+    /// - `Io`, `Store`: the store could not be read or written.
     pub fn refresh(&self) -> Result<()> {
         let _alone = self.lock_refresh();
         self.refresh_locked()
     }
 
-    /// Does the work of `refresh`. The caller holds `refresh_lock`.
+    /// Updates index and people as `refresh` does. The caller holds `refresh_lock`.
     pub(super) fn refresh_locked(&self) -> Result<()> {
         let photos = scan(&self.store, &self.info, self.config.dim, &mut Vec::new())?;
         let mut people = self.gallery().people.clone();
         if people.update(&person_faces(photos.iter()), self.config.matching.cluster_cut) {
             let bytes = people.to_bytes();
             let mut gallery = self.gallery_mut();
-            // A concurrent erasure may have removed faces from the corrections: keep the gallery's version.
+            // A concurrent erasure may have removed faces from the corrections, so the gallery's version is
+            // kept.
             people.corrections = std::mem::take(&mut gallery.people.corrections);
             gallery.people = people;
             drop(gallery);
@@ -45,8 +51,8 @@ impl Collection {
         Ok(())
     }
 
-    /// Replaces the index by a graph of `photos`, updated with the faces added and removed while it was
-    /// built.
+    /// Replaces the index with a graph of `photos`. Faces that were added or removed during the build are
+    /// added to or removed from the graph.
     fn rebuild_graph(&self, photos: &[Photo]) -> Result<()> {
         let mut graph = graph_of(&self.store, photos, self.config.dim, &mut Vec::new())?;
         let mut gallery = self.gallery_mut();
@@ -67,8 +73,8 @@ impl Collection {
         Ok(())
     }
 
-    /// Completes pending erasures; waits for an erasure in progress. Must run before anything is added or
-    /// erased, so that the store applies erasures in the order of the erasure log.
+    /// Completes pending erasures, and waits for an erasure in progress. Each method that adds data calls it
+    /// first, so that the store applies erasures in the order of the erasure log.
     pub(super) fn catch_up(&self) -> Result<()> {
         if self.erasure_pending.load(Ordering::SeqCst) {
             drop(self.lock_erasures()?);
@@ -76,15 +82,18 @@ impl Collection {
         Ok(())
     }
 
-    /// Runs `work` while erasures wait. `work` must not erase anything itself. A caller that adds faces does so in
-    /// `work`, including reading the photo files: a receipt attests counts, so nothing may be added during an
-    /// erasure.
+    /// Runs `work` while erasures wait. `work` must not erase anything itself. A caller that adds faces reads
+    /// the photo files and adds the faces in `work`: a receipt attests counts, so nothing may be added during
+    /// an erasure.
     ///
     /// # Errors
-    /// An erasure that an earlier error left pending could not be completed; `work` did not run.
+    /// `work` did not run, because an erasure that an earlier error left pending could not be completed:
+    /// - `Residue`: the files still contain erased data.
+    /// - `Io`, `Store`, `Keyring`, `Damaged`, `Seal`: a step of the erasure failed.
     pub fn hold_erasures<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
         loop {
-            // `work` may call `catch_up`, which must find nothing pending: it would wait for this shared lock.
+            // `work` may call `catch_up`. With an erasure pending, `catch_up` would wait for this shared
+            // lock, so `work` runs only if none is pending.
             self.catch_up()?;
             let _held = self.erasure_lock.read();
             if !self.erasure_pending.load(Ordering::SeqCst) {
@@ -93,7 +102,7 @@ impl Collection {
         }
     }
 
-    /// Acquires the erasure lock and first completes an erasure that an earlier error left pending.
+    /// Acquires `erasure_lock` exclusively, and completes an erasure that an earlier error left pending.
     pub(super) fn lock_erasures(&self) -> Result<RwLockWriteGuard<'_, ()>> {
         let alone = self.erasure_lock.write();
         if self.erasure_pending.load(Ordering::SeqCst) {
@@ -102,7 +111,8 @@ impl Collection {
         Ok(alone)
     }
 
-    /// Completes all pending erasures and rebuilds gallery and guests. The caller holds `erasure_lock` exclusively.
+    /// Completes all pending erasures and rebuilds gallery and guests. The caller holds `erasure_lock`
+    /// exclusively.
     fn complete_pending_erasures(&self) -> Result<()> {
         let _still = self.lock_refresh();
         let mut gallery = self.gallery_mut();

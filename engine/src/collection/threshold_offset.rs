@@ -5,9 +5,9 @@ use crate::store::{OwnerSetting, Store};
 
 /// Reads the owner's threshold offset from the store; 0 if none was set.
 ///
-/// An unreadable note counts as the highest offset, with a warning in `warnings`. The owner's value is then
-/// unknown, but was set: photos that are missed come back once the owner sets it again, while a photo that
-/// was shown to a stranger cannot be taken back.
+/// An unreadable note counts as the highest offset, with a warning in `warnings`: the owner has set a value,
+/// which is lost. Missed photos are found again once the owner sets the offset again, but a photo shown to a
+/// stranger cannot be taken back.
 pub(super) fn of(store: &Store, warnings: &mut Vec<String>) -> Result<ThresholdOffset> {
     let read = match store.setting(OwnerSetting::Matching) {
         Ok(None) => return Ok(ThresholdOffset::default()),
@@ -18,16 +18,19 @@ pub(super) fn of(store: &Store, warnings: &mut Vec<String>) -> Result<ThresholdO
     Ok(read.unwrap_or_else(|| {
         let added = ThresholdOffset::MAX.value();
         warnings.push(format!(
-            "the stored threshold offset cannot be read: faces must score {added:.2} higher than usual until \
-             it is set again"
+            "the stored threshold offset cannot be read: faces must score {added:.2} higher than usual; set it \
+             again with 'picpick threshold NAME --offset'"
         ));
         ThresholdOffset::MAX
     }))
 }
 
 impl Collection {
-    /// Sets the owner's threshold offset, which searches and guest lists use at once. Durable when it
-    /// returns.
+    /// Sets the owner's threshold offset, which searches and guest lists use at once. The offset is durable
+    /// when the call returns.
+    ///
+    /// # Errors
+    /// - `Io`, `Store`: the offset could not be written.
     pub fn set_threshold_offset(&self, offset: ThresholdOffset) -> Result<()> {
         self.catch_up()?;
         let mut gallery = self.gallery_mut();

@@ -1,6 +1,6 @@
-//! Previews another threshold offset: the photos that guests, and searches by a person's faces, would lose.
+//! Previews another threshold offset: which photos guests, and searches by a person's faces, would lose.
 //!
-//! Locks the gallery for one guest at a time, so that searches continue meanwhile.
+//! The preview locks the gallery for one guest at a time, so that searches continue.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,13 +15,13 @@ use crate::matcher::{self, ThresholdOffset};
 use crate::people::Person;
 use crate::quality::Quality;
 
-/// The maximum number of guests sampled, in order of their ids, which are random. Cost: two searches per
+/// Limits the guests sampled to 500, in order of their ids, which are random. Cost: two searches per
 /// guest.
 const GUESTS_MAX: usize = 500;
-/// The maximum number of faces of the sampled people, who are taken in order of their first face's id, which
-/// is a hash. Range: 10,000 to 1,000,000. Cost: about 1 µs per face, with the gallery locked.
+/// Limits the faces of the sampled people to 100,000. People are taken in order of their first face's id,
+/// which is a hash. Range: 10,000 to 1,000,000. Cost: about 1 µs per face, with the gallery locked.
 const FACES_MAX: usize = 100_000;
-/// The maximum number of lost matches listed.
+/// Limits the lost matches listed to 100.
 const LOST_MATCHES_MAX: usize = 100;
 
 /// The effect of another threshold offset.
@@ -29,11 +29,12 @@ const LOST_MATCHES_MAX: usize = 100;
 pub struct ThresholdPreview {
     /// The similarity that a good face would have to reach, -1..1.
     pub threshold: f32,
-    /// Counts over the guests, each searched for by the guest's template.
+    /// Counts of the photos that each guest's template finds.
     pub guests: PreviewCounts,
-    /// Counts over the people in at least two photos; each face is searched for by the person's other faces.
+    /// Counts for the people in at least two photos: each face is scored in a search by the person's other
+    /// faces.
     pub people: PreviewCounts,
-    /// The lost matches, those furthest below the new threshold first; at most 100.
+    /// The lost matches, furthest below the new threshold first; at most 100.
     pub lost_matches: Vec<LostMatch>,
     /// The number of lost matches before `lost_matches` was cut to 100.
     pub lost_in_all: usize,
@@ -52,7 +53,8 @@ pub struct PreviewCounts {
     pub photos_preview: usize,
 }
 
-/// A lost match: a face by which a photo is found now and would not be with the previewed threshold.
+/// A lost match: a face by which a search finds a photo with the current threshold but not with the previewed
+/// threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LostMatch {
     pub photo: PhotoId,
@@ -63,7 +65,7 @@ pub struct LostMatch {
     pub similarity: f32,
     /// The score that the face would have to reach, given its quality.
     pub threshold: f32,
-    /// Whether a guest would lose the photo. If false, only a search by the person's other faces would.
+    /// Whether a guest would lose the photo. If false, only a search by the person's other faces loses it.
     pub guest: bool,
 }
 
@@ -73,7 +75,8 @@ impl LostMatch {
     }
 }
 
-/// The lost matches found so far. A face that several searches lose is kept once, at its lowest margin.
+/// The lost matches found until now. A face that several searches lose is listed once, with its lowest
+/// margin.
 #[derive(Default)]
 struct LostMatches(HashMap<FaceId, LostMatch>);
 
@@ -96,6 +99,10 @@ impl LostMatches {
 
 impl Collection {
     /// Compares the photos found with the current threshold offset and with `offset`. Changes nothing.
+    ///
+    /// # Errors
+    /// - `Dimension`, `Damaged`: a guest's template has another length than D, is all zeros, or is not
+    ///   finite.
     pub fn preview(&self, offset: ThresholdOffset) -> Result<ThresholdPreview> {
         let mut waiting: Vec<Guest> = self.guests().all().cloned().collect();
         waiting.sort_unstable_by_key(|guest| guest.id);
@@ -185,7 +192,7 @@ impl Gallery {
             .iter()
             .filter_map(|id| Some((*id, *self.face(id)?, self.index.embedding(id)?)))
             .collect();
-        // Low-quality faces are searched for, but are not part of the mean that searches for others.
+        // Low-quality faces are scored, but the mean that searches for other faces excludes them.
         let good = faces.iter().filter(|(_, known, _)| known.quality >= Quality::LOW);
         let others = LeaveOneOutMean::of(good.map(|(.., embedding)| embedding.as_slice()));
         let (mut found, mut kept) = (HashSet::new(), HashSet::new());

@@ -1,7 +1,8 @@
 //! The data folder: its format, its keyring, and one store directory per collection.
 //!
-//! `format` contains the number of the layout, `keyring/` (or a folder elsewhere) the keys, and
-//! `collections/ID/` the RocksDB of one collection, with a random id.
+//! The file `format` contains the number of the layout. The folder `keyring/`, or a folder that the operator
+//! chooses, contains the keys. Each folder `collections/ID/` contains the RocksDB database of one collection;
+//! ID is random.
 
 mod purge;
 mod residue_report;
@@ -58,7 +59,7 @@ pub use residue_report::{CollectionResidue, Residue};
 
 impl DataDir {
     /// Opens `folder`, or creates it if it does not exist or is empty. Resumes interrupted purges. `keyring`
-    /// is the folder with the keys; `None` stands for `folder/keyring`.
+    /// is the folder with the keys, or `None` for `folder/keyring`.
     ///
     /// # Errors
     ///
@@ -87,7 +88,7 @@ impl DataDir {
             let collections = count(&folder.join("collections"));
             if collections > 0 {
                 let reason = format!(
-                    "it is missing, and {collections} collections are sealed with its keys; restore it or pass its folder"
+                    "it is missing, and {collections} collections are sealed with its keys; restore it, or pass its folder with --keyring"
                 );
                 return Err(Error::Keyring { path: keyring_folder, reason });
             }
@@ -115,56 +116,93 @@ impl DataDir {
         &self.warnings
     }
 
-    /// Returns the free space of the file system that contains `path`, in bytes.
+    /// Returns the free space of the file system that contains `path`, in bytes; `None` if the system does
+    /// not report it.
     pub fn free_bytes(path: &Path) -> Option<u64> {
         let found = path.ancestors().find(|ancestor| ancestor.exists())?;
         rustix::fs::statvfs(found).ok().map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// Returns whether all keys so far are in memory that is locked and excluded from core dumps.
+    /// Returns whether all keys that this process has read are in memory that is locked and excluded from
+    /// core dumps.
     pub fn memory_is_locked() -> bool {
         memory_is_locked()
     }
 
     /// Returns the public key that verifies this studio's receipts.
+    ///
+    /// # Errors
+    ///
+    /// - `Keyring`, `Io`, `Seal`: the keyring cannot be read, or does not decrypt its signing key.
     pub fn public_key(&self) -> Result<PublicKey> {
         Ok(self.erasure_log.keyring.signer()?.public_key())
     }
 
     /// Returns the sealer for secrets of programs that use the engine.
+    ///
+    /// # Errors
+    ///
+    /// - `Keyring`, `Io`, `Seal`: as for `public_key`.
     pub fn vault(&self) -> Result<Vault> {
         Vault::of(&self.erasure_log.keyring.signer()?)
     }
 
-    /// Returns the sealer for the photos of the collection called `name`. Errors: `NoCollection`.
+    /// Returns the sealer for the photos of the collection called `name`.
+    ///
+    /// # Errors
+    ///
+    /// - `NoCollection`: no collection has this name.
+    /// - `Keyring`, `Io`, `Seal`: as for `public_key`.
     pub fn blob_sealer(&self, name: &str) -> Result<BlobSealer> {
         let entry = self.entry(name)?;
         BlobSealer::of(&entry.data_key, entry.id)
     }
 
     /// Returns the paths of the receipt files, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// - `Io`: the folder of receipts cannot be listed.
     pub fn receipts(&self) -> Result<Vec<PathBuf>> {
         self.erasure_log.receipts.files()
     }
 
-    /// Wraps all keys under a new generation of the key-encryption key and destroys the old one. Returns the
-    /// number of the new generation.
+    /// Wraps all keys under a new generation of the key-encryption key and destroys the old generation.
+    /// Returns the number of the new generation.
+    ///
+    /// # Errors
+    ///
+    /// - `Keyring`, `Io`, `Seal`: the keyring cannot be read or written, or does not decrypt its keys.
     pub fn rotate_keys(&self) -> Result<u32> {
         self.erasure_log.keyring.rotate()
     }
 
     /// Returns the generation of the key-encryption key in use.
+    ///
+    /// # Errors
+    ///
+    /// - `Keyring`, `Io`: the keyring cannot be read.
     pub fn key_generation(&self) -> Result<u32> {
         self.erasure_log.keyring.generation()
     }
 
-    /// Returns the fingerprint of a collection's data key, hexadecimal. It does not reveal the key.
+    /// Returns the fingerprint of a collection's data key: 32 hexadecimal digits, which do not reveal the
+    /// key.
+    ///
+    /// # Errors
+    ///
+    /// - `NoCollection`: no collection has this name.
+    /// - `Keyring`, `Io`, `Seal`: as for `public_key`.
     pub fn key_fingerprint(&self, name: &str) -> Result<String> {
         Ok(hex::encode(self.entry(name)?.data_key.fingerprint()?))
     }
 
     /// Creates a new data folder, or completes an interrupted creation. The `format` file is written first.
-    /// Errors: `NotData` if the folder contains other files.
+    ///
+    /// # Errors
+    ///
+    /// - `NotData`: the folder contains other files.
+    /// - `Io`: the folder cannot be created or written.
     fn initialise(folder: &Path, format: &Path) -> Result<()> {
         let foreign = |name: &std::ffi::OsStr| {
             let name = name.to_string_lossy();
@@ -176,7 +214,8 @@ impl DataDir {
             entry.file_name() == "keyring"
                 || (entry.file_name() == "collections" && count(&entry.path()) == 0)
         };
-        // `format` is checked again: another process may have created the folder in the meantime.
+        // `format` is checked again, because another process may have created the folder since the first
+        // check.
         if !strange.iter().all(ours) && !format.exists() {
             return Err(Error::NotData { path: folder.to_path_buf() });
         }
@@ -186,16 +225,25 @@ impl DataDir {
     }
 
     /// Returns the collections, in order of creation.
+    ///
+    /// # Errors
+    ///
+    /// - `Keyring`, `Io`, `Seal`: as for `public_key`.
     pub fn collections(&self) -> Result<Vec<CollectionInfo>> {
         Ok(self.erasure_log.keyring.entries()?.into_iter().map(|entry| info(&entry)).collect())
     }
 
-    /// Returns the metadata of the collection called `name`. Errors: `NoCollection`.
+    /// Returns the metadata of the collection called `name`.
+    ///
+    /// # Errors
+    ///
+    /// - `NoCollection`: no collection has this name.
+    /// - `Keyring`, `Io`, `Seal`: as for `public_key`.
     pub fn collection(&self, name: &str) -> Result<CollectionInfo> {
         self.entry(name).map(|entry| info(&entry))
     }
 
-    /// Creates an empty collection for embeddings of `pack`.
+    /// Creates an empty collection called `name` for embeddings of the model pack `pack`.
     ///
     /// # Errors
     ///
@@ -229,14 +277,15 @@ impl DataDir {
         if self.collections()?.iter().any(|other| other.name == name) {
             return Err(Error::CollectionExists { name: name.to_owned() });
         }
-        // The store is created first, under a temporary name until the keyring has its key: an entry without
-        // a store would be a collection that cannot be opened. `resume_purges` removes a store without an entry.
+        // The store is created first, because a keyring entry without a store would be a collection that
+        // cannot be opened. The store has a temporary name until the keyring has its key. `resume_purges`
+        // removes a store without an entry.
         let _lock = durable::lock(&self.creating_lock())?;
         let (path, making) = (self.path(entry.id), self.path(entry.id).with_extension(CREATING));
         let made = Store::create(&making, entry.id, keys(&entry)).map(drop);
         if let Err(error) = made.and_then(|()| self.erasure_log.keyring.add(&entry)) {
             match self.entry(name) {
-                // `add` may have written the entry despite its error; then the store is needed.
+                // `add` may have written the entry although it returned an error. Then the store is needed.
                 Ok(known) if known.id == entry.id => self.rename(&making, &path)?,
                 Ok(_) | Err(Error::NoCollection { .. }) => drop(std::fs::remove_dir_all(&making)),
                 Err(_) => {}
@@ -253,7 +302,12 @@ impl DataDir {
         durable::sync_folder(&self.folder.join("collections"))
     }
 
-    /// Replaces the retention policy of the collection called `name`. Errors: `NoCollection`.
+    /// Replaces the retention policy of the collection called `name`.
+    ///
+    /// # Errors
+    ///
+    /// - `NoCollection`: no collection has this name.
+    /// - `Keyring`, `Io`, `Seal`: the keyring cannot be read or written, or does not decrypt its keys.
     pub fn set_retention(&self, name: &str, retention: &RetentionPolicy) -> Result<CollectionInfo> {
         let mut entry = self.entry(name)?;
         entry.metadata.purpose.clone_from(&retention.purpose);
@@ -263,8 +317,16 @@ impl DataDir {
         Ok(info(&entry))
     }
 
-    /// Opens the store of the collection called `name`. Errors: `NoCollection`; `RetentionEnded` after the end of its
-    /// retention period; `Keyring` if its files are missing; `InUse` while another process has it open.
+    /// Opens the store of the collection called `name`.
+    ///
+    /// # Errors
+    ///
+    /// - `NoCollection`: no collection has this name.
+    /// - `RetentionEnded`: the retention period of the collection has ended.
+    /// - `Keyring`: the collection's files are missing, or the keyring cannot be read.
+    /// - `InUse`: another process has the store open.
+    /// - `NewerFormat`: a newer program wrote the store.
+    /// - `Store`, `Io`, `Damaged`: the store cannot be opened.
     pub(crate) fn store(&self, name: &str) -> Result<(CollectionInfo, Store)> {
         let entry = self.entry(name)?;
         let ends = entry.metadata.ends_unix_s;
@@ -274,7 +336,7 @@ impl DataDir {
         let path = self.path(entry.id);
         if !path.exists() {
             let reason = format!(
-                "it lists collection '{name}', whose files are not in {}; is it another folder's keyring?",
+                "it lists collection '{name}', whose files are not in {}; pass this data folder's keyring with --keyring",
                 self.folder.display()
             );
             return Err(self.erasure_log.keyring.failed(reason));
@@ -288,12 +350,12 @@ impl DataDir {
         Arc::clone(&self.erasure_log)
     }
 
-    /// Registers a file on which another library of this process (SQLite) holds POSIX record locks. Scans
-    /// then read it without releasing the locks. The file need not exist yet.
+    /// Registers a file on which another library of this process (SQLite) holds POSIX record locks, so that
+    /// scans read the file without releasing the locks. The file need not exist yet.
     ///
     /// # Errors
     ///
-    /// - `Io`: its folder does not exist.
+    /// - `Io`: the folder of `path` does not exist.
     pub fn announce_locked(&self, path: &Path) -> Result<()> {
         posix_locks::register(path).map_err(|source| Error::io("find the folder of", path, source))
     }
@@ -303,7 +365,12 @@ impl DataDir {
         &self.folder
     }
 
-    /// Returns the keyring's entry of the collection called `name`. Errors: `NoCollection`.
+    /// Returns the keyring's entry of the collection called `name`.
+    ///
+    /// # Errors
+    ///
+    /// - `NoCollection`: no collection has this name.
+    /// - `Keyring`, `Io`, `Seal`: as for `public_key`.
     pub(crate) fn entry(&self, name: &str) -> Result<KeyringEntry> {
         let mut entries = self.erasure_log.keyring.entries()?;
         match entries.iter().position(|entry| entry.metadata.name == name) {
@@ -318,7 +385,7 @@ impl DataDir {
                     sealed.filter(|entry| !known(&entry.file_name().to_string_lossy())).count();
                 let hint = match names.as_slice() {
                     _ if lost > 0 => format!(
-                        "; the keyring has no keys for {lost} of the collections here: is it this folder's keyring?"
+                        "; the keyring has no keys for {lost} of the collections here: pass this data folder's keyring with --keyring"
                     ),
                     [] => "; make one with 'picpick collections create NAME'".to_owned(),
                     names => format!("; there are: {}", names.join(", ")),
@@ -334,17 +401,17 @@ impl DataDir {
     }
 }
 
-/// Extension of a collection's folder while it is created. A crash may leave one behind, as with the next
-/// two.
+/// Extension of a collection's folder during its creation. A crash may leave folders with this extension,
+/// [`RESTORING`] or [`REPLACED`]; the next opening of the data folder removes or renames them.
 pub(crate) const CREATING: &str = "making";
-/// Extension of the folder to which a backup is restored.
+/// Extension of the folder into which a backup is restored.
 pub(crate) const RESTORING: &str = "restoring";
-/// Extension of the old folder while a restored one replaces it.
+/// Extension of a collection's old folder while a restored folder replaces it.
 pub(crate) const REPLACED: &str = "replaced";
 
 const FORMAT_LINE: &str = "picpick data folder, format ";
 
-/// Returns the number in the folder's `format` file, or 0 if it contains none.
+/// Returns the number in the `format` file `path`, or 0 if the file contains no number.
 fn read_format(path: &Path) -> Result<i64> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::io("read", path, source))?;
     let number = text.trim().strip_prefix(FORMAT_LINE).and_then(|number| number.parse().ok());

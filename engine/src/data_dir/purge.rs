@@ -16,17 +16,23 @@ use crate::fs::residue_scan::{PatternSet, Scan};
 use crate::ids::CollectionId;
 use crate::store::{Store, canary};
 
-/// Number of canaries to search for if the store could not be read: 65,536, those of a million photos.
+/// Number of canaries to search for if the store could not be read: 65,536, the canaries of a million photos.
 pub(super) const CANARIES_UNKNOWN: u64 = 1 << 16;
 
 impl DataDir {
     /// Purges the collection called `name` permanently and returns the signed receipt.
     ///
-    /// Steps: 1. deny access by opening the store exclusively; 2. destroy the collection's key together with
-    /// a generation of the key-encryption key; 3. append the erasure to the erasure log; 4. remove the files;
-    /// 5. scan the data folder and the keyring; 6. write the receipt. Works on a full disk. After an error in
-    /// step 3 or later the key is already destroyed; the remaining steps run when the data folder is opened
-    /// the next time.
+    /// The steps are:
+    ///
+    /// 1. Opens the store exclusively, which denies access to other processes.
+    /// 2. Destroys the collection's key together with a generation of the key-encryption key.
+    /// 3. Appends the erasure to the erasure log.
+    /// 4. Removes the files.
+    /// 5. Scans the data folder and the keyring.
+    /// 6. Writes the receipt.
+    ///
+    /// A full disk does not prevent a purge. After an error in step 3 or later, the key is already destroyed;
+    /// the remaining steps run when the data folder is opened the next time.
     ///
     /// # Errors
     ///
@@ -46,8 +52,8 @@ impl DataDir {
         receipt
     }
 
-    /// Purges a collection whose keyring entry is damaged. Its name is lost, so `name` must be its id.
-    /// Returns `otherwise` for any other name.
+    /// Purges a collection whose keyring entry is damaged. The collection's name is lost, so `name` must be
+    /// its id. Returns the error `otherwise` for any other name.
     fn purge_damaged(&self, name: &str, otherwise: Error) -> Result<Receipt> {
         let id = name.parse().ok();
         match id.filter(|id| self.erasure_log.keyring.damaged().is_ok_and(|all| all.contains(id))) {
@@ -66,7 +72,8 @@ impl DataDir {
         counts: Option<(u64, u64, u64)>,
         release: impl FnOnce(),
     ) -> Result<Receipt> {
-        // Repeated on a full disk: the first attempt may have destroyed the key and failed afterwards.
+        // On a full disk the work runs twice. The first attempt may have destroyed the key and failed
+        // afterwards.
         self.erasure_log.retry_with_reserved_space(|| match self.is_purged(id)? {
             true => Ok(()),
             false => self.erasure_log.keyring.destroy_key(id, counts),
@@ -80,7 +87,11 @@ impl DataDir {
     }
 
     /// Opens the store, so that no other process can open it. Returns `None` if the store is too damaged to
-    /// open; damage must not prevent a purge.
+    /// open, because damage must not prevent a purge.
+    ///
+    /// # Errors
+    ///
+    /// - `InUse`: another process has the store open.
     fn open_for_purge(&self, entry: &KeyringEntry) -> Result<Option<Store>> {
         match Store::open(&self.path(entry.id), entry.id, super::keys(entry)) {
             Err(error @ Error::InUse { .. }) => Err(error),
@@ -92,7 +103,7 @@ impl DataDir {
         Ok(self.erasure_log.keyring.purged()?.iter().any(|purged| purged.id == id))
     }
 
-    /// Runs the steps that follow the destruction of the key. Each is idempotent.
+    /// Runs the steps that follow the destruction of the key. Each step is idempotent.
     fn complete_purge(&self, purged: &PurgedEntry) -> Result<Receipt> {
         let erasure = self.erasure_log.retry_with_reserved_space(|| {
             self.erasure_log.ledger.append(purged.id, ErasedData::Collection)
@@ -131,7 +142,7 @@ impl DataDir {
 
     fn remove_files(&self, id: CollectionId) -> Result<()> {
         let path = self.path(id);
-        // An interrupted creation or restore may have left folders beside the collection's own.
+        // An interrupted creation or restore may have left folders beside the collection's folder.
         let beside = [CREATING, RESTORING, REPLACED].map(|ending| path.with_extension(ending));
         for path in beside.into_iter().chain([path]) {
             durable::remove_folder(&path)?;
@@ -139,7 +150,11 @@ impl DataDir {
         durable::sync_folder(&self.folder.join("collections"))
     }
 
-    /// Scans the data folder and the keyring. Errors if a file could not be read.
+    /// Scans the data folder and the keyring.
+    ///
+    /// # Errors
+    ///
+    /// - `Io`: a file could not be read.
     fn scan_data(&self, patterns: &PatternSet) -> Result<Scan> {
         let mut scan = patterns.scan(&self.folder);
         let keyring = self.erasure_log.keyring.folder();
@@ -155,9 +170,9 @@ impl DataDir {
         }
     }
 
-    /// Resumes interrupted purges, and purges collections again that an old copy of the keyring or of the
-    /// data folder has restored. Returns one sentence for each action. A failure is reported the same way and
-    /// retried at the next opening, so that the other collections stay usable.
+    /// Resumes interrupted purges. Purges collections again that an old copy of the keyring or of the data
+    /// folder has restored. Returns one sentence for each action and for a failure. A failed purge is retried
+    /// at the next opening, so that the other collections stay usable.
     pub(super) fn resume_purges(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         match durable::try_lock(&self.purge_lock()) {
@@ -167,7 +182,9 @@ impl DataDir {
             Err(_) => return warnings,
             Ok(Some(_lock)) => {
                 if let Err(error) = self.resume_all_purges(&mut warnings) {
-                    warnings.push(format!("a purge could not be completed: {error}"));
+                    warnings.push(format!(
+                        "a purge could not be completed; correct the cause and open the data folder again: {error}"
+                    ));
                 }
             }
         }
@@ -211,7 +228,7 @@ impl DataDir {
     }
 
     /// Completes or rolls back the interrupted creation or restore of a collection. Does nothing while
-    /// another process is creating or restoring one.
+    /// another process is creating or restoring a collection.
     fn remove_leftovers(&self) -> Result<()> {
         let Some(_lock) = durable::try_lock(&self.creating_lock())? else { return Ok(()) };
         let folder = self.folder.join("collections");
@@ -249,7 +266,7 @@ impl DataDir {
     }
 }
 
-/// Counts the photos, faces and canaries of a store. Returns `None` if a row is damaged.
+/// Returns the numbers of photos, faces and canaries of a store; `None` if a row is damaged.
 fn counts(store: &Store) -> Option<(u64, u64, u64)> {
     let (mut photos, mut faces, mut sound) = (0, 0, true);
     let count = |photo: crate::face::Photo| {
@@ -275,7 +292,11 @@ pub(crate) fn scan_extent(scan: &Scan) -> ScanExtent {
     ScanExtent { files, bytes, needles: patterns }
 }
 
-/// Scans one folder for `patterns`. Errors: `Residue` if any is found.
+/// Scans one folder for `patterns`, and returns the extent of the scan.
+///
+/// # Errors
+///
+/// - `Residue`: a file contains a pattern.
 pub(crate) fn check_no_residue(
     patterns: &PatternSet,
     folder: &Path,

@@ -1,8 +1,8 @@
-//! The scan of a data folder's raw files for face data in places where none is allowed.
+//! The scan of a data folder's raw files for face data in places where no face data is allowed.
 //!
-//! Canaries of a living collection must be found in its own folder (which proves that the scan works) and
-//! only there. Canaries of a purged collection, and embeddings that are not sealed, must not be found in any
-//! file.
+//! The scan must find the canaries of a collection in the collection's own folder, which proves that the scan
+//! works, and nowhere else. It must find canaries of a purged collection, and embeddings that are not sealed,
+//! in no file.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -35,16 +35,17 @@ pub struct CollectionResidue {
     pub id: CollectionId,
     /// `None` for a purged collection: its name was sealed with the destroyed key.
     pub name: Option<String>,
-    /// Canaries planted; `None` if its store could not be read.
+    /// Number of canaries planted; `None` if the number is unknown because the store could not be read.
     pub canaries: Option<u64>,
-    /// Canaries found in its own folder. For a purged collection: canaries found in any file.
+    /// Number of canaries found in the collection's own folder; for a purged collection, in any file.
     pub found: u64,
-    /// Files outside its own folder that contain its canaries. For a purged collection: all files that do.
+    /// Files that contain a canary of the collection outside its own folder; for a purged collection,
+    /// anywhere.
     pub elsewhere: Vec<PathBuf>,
     /// Files that contain an unsealed embedding of the collection.
     pub unsealed: Vec<PathBuf>,
-    /// Reason why its store, or a guest row in it, could not be read; then some of its unsealed embeddings
-    /// were not searched for.
+    /// The reason why the store, or a guest row in it, could not be read. The scan then did not search for
+    /// every embedding of the collection.
     pub store_error: Option<String>,
 }
 
@@ -210,8 +211,8 @@ fn add_canaries(
     Ok(())
 }
 
-/// Returns four windows of an embedding in its file encoding (32-bit floats, little endian). They suffice to
-/// find the embedding, with about a tenth of the windows of the whole.
+/// Returns four windows of 16 bytes of an embedding in its file encoding (32-bit floats, little endian).
+/// These windows suffice to find the embedding, and a whole embedding would have about ten times as many.
 fn sample_windows(embedding: &[f32]) -> Vec<u8> {
     let quarter = (embedding.len() / 4).max(4);
     let windows = embedding.chunks(quarter).filter_map(|part| part.get(..4));

@@ -1,8 +1,8 @@
 //! The erasure log: every erasure in order, by pseudonym.
 //!
-//! One JSON line per erasure, chained by hash, and fsynced before any data is erased (write-ahead). There are
-//! two copies, in the keyring's folder and in the data folder, and the longer one is used: restoring an old
-//! copy of one folder loses no entry.
+//! The log has one JSON line per erasure. Each line contains the hash of the previous line, and is fsynced
+//! before any data is erased (write-ahead). The keyring's folder and the data folder each contain a copy. A
+//! reader uses the longer copy, so that restoring an old copy of one folder loses no entry.
 
 use hex::FromHex;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub(crate) struct Erasure {
     pub(crate) what: ErasedData,
 }
 
-/// The subject of an erasure in a collection. All names are HMACs under the collection's key.
+/// The data that an erasure removes from a collection. All names are HMACs under the collection's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ErasedData {
     Collection,
@@ -42,7 +42,7 @@ pub(crate) enum ErasedData {
     },
 }
 
-/// The erasure log in its two copies.
+/// The two copies of the erasure log.
 pub(crate) struct Ledger {
     copies: [PathBuf; 2],
     lock: PathBuf,
@@ -72,14 +72,23 @@ impl Ledger {
         Self { copies, lock: keyring.join("ledger.lock") }
     }
 
-    /// Returns all erasures in order. Errors: `Io`; `Damaged` if a copy's hash chain is broken and the other
-    /// copy is not at least as long.
+    /// Returns all erasures in order.
+    ///
+    /// # Errors
+    ///
+    /// - `Io`: a copy cannot be read.
+    /// - `Damaged`: the longer copy or both copies have a broken hash chain.
     pub(crate) fn read(&self) -> Result<Vec<Erasure>> {
         Ok(self.newest()?.1)
     }
 
-    /// Appends an erasure. The entry is durable in both copies when the call returns. Idempotent for the
-    /// purge of a collection: a repeated call returns the existing entry.
+    /// Appends an erasure and returns its entry, which is durable in both copies when the call returns.
+    /// Idempotent for the purge of a collection: a repeated call returns the existing entry.
+    ///
+    /// # Errors
+    ///
+    /// - `Io`: a copy cannot be read or written.
+    /// - `Damaged`: as for `read`.
     pub(crate) fn append(&self, collection: CollectionId, what: ErasedData) -> Result<Erasure> {
         let _lock: File = durable::lock(&self.lock)?;
         let (book, known) = self.newest()?;
@@ -98,8 +107,8 @@ impl Ledger {
         Ok(erasure)
     }
 
-    /// Brings both copies to the content `book`. Appends if the copy is a prefix of `book`: a crash then
-    /// truncates at most the last line, which `read_copy` ignores.
+    /// Writes the content `book` to both copies. Appends the missing lines if a copy is a prefix of `book`: a
+    /// crash then truncates at most the last line, which `read_copy` ignores. Replaces any other copy.
     fn write(&self, book: &str) -> Result<()> {
         for copy in &self.copies {
             let there = std::fs::read_to_string(copy).unwrap_or_default();
@@ -112,12 +121,16 @@ impl Ledger {
         Ok(())
     }
 
-    /// Returns the longer copy, up to the first line that breaks its hash chain, and its erasures. Errors:
-    /// `Io`; `Damaged` as in `read`.
+    /// Returns the content of the longer intact copy, and its erasures.
+    ///
+    /// # Errors
+    ///
+    /// - `Io`: a copy cannot be read.
+    /// - `Damaged`: as for `read`.
     fn newest(&self) -> Result<(String, Vec<Erasure>)> {
         let [a, b] = [read_copy(&self.copies[0])?, read_copy(&self.copies[1])?];
         let mut longest = intact_prefix(&a);
-        // The copies are usually equal; then one check is enough.
+        // Equal copies, the usual case, need only one check.
         if a != b {
             let other = intact_prefix(&b);
             longest = if longest.0.len() >= other.0.len() { longest } else { other };
@@ -138,7 +151,8 @@ pub(crate) fn erasures_in(book: &str) -> usize {
     intact_prefix(book).1.len()
 }
 
-/// Reads a copy's complete lines. A last line without a line end was never acknowledged and is ignored.
+/// Returns the complete lines of a copy. Ignores a last line without a line end, because the append that
+/// wrote it never returned.
 fn read_copy(path: &Path) -> Result<String> {
     match std::fs::read(path) {
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),

@@ -1,7 +1,7 @@
 //! The records that outlive purged data: the erasure log (`ledger.rs`) and the receipts (`receipt.rs`).
 //!
-//! The erasure log lists what must be erased, and is applied again to data that comes back from a backup. A
-//! receipt is signed evidence of one erasure. Both contain pseudonyms only.
+//! The erasure log lists the erased data by pseudonym, and is applied again to data that is restored from a
+//! backup. A receipt is signed evidence of one erasure. Both contain pseudonyms only.
 
 mod ledger;
 mod receipt;
@@ -31,12 +31,12 @@ impl ErasureLog {
         Self { keyring, ledger, receipts, data: data.to_path_buf() }
     }
 
-    /// Creates the disk space reserves that are missing.
+    /// Reserves the disk space that is not yet reserved.
     pub(crate) fn ensure_reserved(&self) {
         self.reserves().iter().for_each(ReservedSpace::ensure);
     }
 
-    /// Runs `work`. If the disk is full, frees the reserved space and runs it again, so `work` must be
+    /// Runs `work`. If the disk is full, frees the reserved space and runs `work` again, so `work` must be
     /// idempotent.
     pub(crate) fn retry_with_reserved_space<T>(&self, work: impl Fn() -> Result<T>) -> Result<T> {
         retry_with_reserved_space(&self.reserves(), work)

@@ -18,8 +18,8 @@ const FORMAT: &str = "picpick receipt 1";
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
     pub receipt: ReceiptBody,
-    /// Ed25519 signature over "picpick receipt 1", a zero byte and the canonical JSON of `receipt`,
-    /// hexadecimal.
+    /// Ed25519 signature over "picpick receipt 1", a zero byte and the canonical JSON of `receipt`: 128
+    /// hexadecimal digits.
     pub signature: String,
 }
 
@@ -30,7 +30,7 @@ pub struct ReceiptBody {
     pub format: String,
     /// Sequence number from 1, without gaps.
     pub number: u64,
-    /// SHA-256 of the previous receipt file; zeros for the first.
+    /// SHA-256 of the previous receipt file; zeros for the first receipt.
     pub previous: String,
     pub subject: PurgeSubject,
     /// Pseudonym of the collection.
@@ -47,11 +47,13 @@ pub struct ReceiptBody {
     pub begun_unix_s: u64,
     /// Time at which the data key was destroyed; `None` for an erasure inside a collection.
     pub key_destroyed_unix_s: Option<u64>,
-    /// Generation of the key-encryption key destroyed with it; `None` for an erasure inside a collection.
+    /// Generation of the key-encryption key that was destroyed with the data key; `None` for an erasure
+    /// inside a collection.
     pub kek_generation_destroyed: Option<u32>,
     pub finished_unix_s: u64,
     pub scanned: ScanExtent,
-    /// Pieces of the purged data that the scan found. Always 0: a purge that leaves residue gets no receipt.
+    /// Number of pieces of the purged data that the scan found. Always 0: a purge that leaves residue gets no
+    /// receipt.
     pub residue: u64,
     /// Expiry of the last backup that may hold sealed bytes of the purged data; `None` without such a backup.
     pub backups_expire_unix_s: Option<u64>,
@@ -94,11 +96,12 @@ impl Receipt {
         Ok((canonical(self)? + "\n").into_bytes())
     }
 
-    /// Parses a receipt file and verifies it, byte for byte, with the studio's public key.
+    /// Parses the bytes of a receipt file and verifies them with the studio's public key.
     ///
     /// # Errors
     ///
-    /// - `Receipt`: the first check that failed.
+    /// - `Receipt`: the bytes are no receipt of this format, are not canonical JSON, name another public key,
+    ///   have an invalid signature, or state residue.
     pub fn verify(bytes: &[u8], key: &PublicKey) -> Result<Self> {
         let refused = |reason: &str| Error::Receipt { reason: reason.to_owned() };
         let receipt: Self = serde_json::from_slice(bytes)
@@ -127,7 +130,7 @@ impl Receipt {
             .ok_or_else(|| refused("its signature is not 128 lower-case hexadecimal digits"))?;
         if !key.verifies(FORMAT, canonical(body)?.as_bytes(), &signature) {
             return Err(refused(
-                "its signature is invalid: it was changed, or signed with another key",
+                "its signature is invalid: the receipt was changed, or signed with another key",
             ));
         }
         if body.residue != 0 {
@@ -136,8 +139,8 @@ impl Receipt {
         Ok(receipt)
     }
 
-    /// Verifies receipt files, given in order of number, and that they form a chain without a gap. The chain may
-    /// begin at any number.
+    /// Verifies receipt files, given in order of number, and verifies that the receipts form a chain without
+    /// a gap. The chain may begin at any number.
     ///
     /// # Errors
     ///
@@ -151,13 +154,13 @@ impl Receipt {
             {
                 let (expected, received) = (last.receipt.number + 1, receipt.receipt.number);
                 if received != expected {
-                    let reason =
-                        format!("receipt {expected} is missing: {received} comes after it");
+                    let reason = format!("receipt {expected} is missing before receipt {received}");
                     return Err(Error::Receipt { reason });
                 }
                 if receipt.receipt.previous != hex::encode(Sha256::digest(before)) {
-                    let reason =
-                        format!("receipt {received} does not follow from the previous one");
+                    let reason = format!(
+                        "receipt {received} does not contain the hash of the previous receipt"
+                    );
                     return Err(Error::Receipt { reason });
                 }
             }
@@ -191,9 +194,14 @@ impl Receipts {
         Ok(paths)
     }
 
-    /// Signs and writes the receipt of an erasure. The file is durable when the call returns. The call fills
-    /// in the format, number, chain hash and public key of `body`. Idempotent: if the erasure already has a
-    /// receipt, that receipt is returned unchanged.
+    /// Signs and writes the receipt of an erasure. The file is durable when the call returns. The call sets
+    /// the format, number, hash of the previous receipt and public key of `body`. Idempotent: if the erasure
+    /// already has a receipt, returns that receipt unchanged.
+    ///
+    /// # Errors
+    ///
+    /// - `Io`: a file cannot be read or written.
+    /// - `Receipt`: the existing receipt of the erasure cannot be parsed.
     pub(crate) fn write(&self, body: ReceiptBody, signer: &Signer) -> Result<Receipt> {
         durable::make_folder(&self.folder, true)?;
         let _lock = durable::lock(&self.lock)?;
@@ -218,8 +226,8 @@ impl Receipts {
     }
 }
 
-/// Returns the numbers of a receipt and of its erasure from the file name, so that finding a receipt reads no
-/// other file.
+/// Returns the number of a receipt and the number of its erasure from the file name, so that no other receipt
+/// needs to be read to find one.
 fn numbers(path: &Path) -> (Option<u64>, Option<u64>) {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let (number, erasure) = stem.split_once('-').unwrap_or((stem, ""));
@@ -230,8 +238,8 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|source| Error::io("read", path, source))
 }
 
-/// Returns the canonical JSON (RFC 8785) of a receipt. Sufficient for the types in receipts:
-/// `serde_json::Value` keeps keys sorted, and writes whole numbers and strings as the RFC requires.
+/// Returns the canonical JSON (RFC 8785) of a receipt. `serde_json::Value` keeps keys sorted, and writes
+/// whole numbers and strings as the RFC requires; receipts have no other types.
 fn canonical(value: &impl Serialize) -> Result<String> {
     serde_json::to_value(value)
         .map(|value| value.to_string())

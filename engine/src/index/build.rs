@@ -1,4 +1,4 @@
-//! Builds an HNSW graph with the crate hnsw_rs and freezes it. Builds differ slightly from one another,
+//! Builds an HNSW graph with the crate hnsw_rs and freezes it. Two builds of the same rows differ slightly,
 //! because threads insert concurrently.
 
 use std::collections::VecDeque;
@@ -10,22 +10,24 @@ use super::graph::{Graph, Links};
 use super::quantized::QuantizedRows;
 use crate::ids::FaceId;
 
-/// The maximum number of links of a face on each layer (the paper's M); twice as many on the base layer.
+/// Limits the links that hnsw_rs makes for a face to 16 on each layer above the base (the paper's M), and to
+/// 32 on the base layer.
 ///
-/// Range: 8 to 48. Cost: about 8 bytes of memory per link and face, and build time in proportion. A higher
-/// value finds more in large collections at the same `ef`. Measure recall@10 against the exact index over
-/// query time.
+/// Range: 8 to 48. Cost: about 8 bytes of memory per link and face, and build time in proportion. With a
+/// higher value, a search with equal `ef` finds more faces in large collections. Measure recall@10 against
+/// the exact index over query time.
 const LINKS: usize = 16;
 
-/// The maximum number of layers of hnsw_rs. It draws levels so that one in `LINKS` faces of a layer is in the
-/// next.
+/// Limits the layers of a graph to 16, the maximum of hnsw_rs. hnsw_rs draws levels so that one in `LINKS`
+/// faces of a layer is in the next higher layer.
 const LAYERS_MAX: usize = 16;
 
 /// The distance of two rows given by number, so that hnsw_rs stores a row number per face and not its codes.
 struct RowDistance<'a>(&'a QuantizedRows);
 
 impl Distance<u32> for RowDistance<'_> {
-    /// Returns 1 minus the cosine, 0..2. It is never negative, on which hnsw_rs would panic.
+    /// Returns 1 minus the cosine, 0..2. The result is never negative, because hnsw_rs panics on negative
+    /// distances.
     fn eval(&self, a: &[u32], b: &[u32]) -> f32 {
         match (a, b) {
             (&[a], &[b]) => 1.0 - self.0.similarity_between(a as usize, b as usize),
@@ -34,7 +36,7 @@ impl Distance<u32> for RowDistance<'_> {
     }
 }
 
-/// Builds the graph of `rows` and `ids`, both \[N\], on all cores. No row may be cleared.
+/// Builds the graph of `rows` and `ids`, both \[N\], on all cores. `rows` must contain no cleared row.
 pub(super) fn build(rows: &QuantizedRows, ids: &[FaceId], ef_construction: usize) -> Graph {
     let nodes = insert_all(rows, ef_construction);
     freeze(rows, ids, nodes)
@@ -51,8 +53,8 @@ fn insert_all(rows: &QuantizedRows, ef_construction: usize) -> Vec<BuildNode> {
     let hnsw = Hnsw::new(LINKS, rows.len(), LAYERS_MAX, ef_construction, RowDistance(rows));
     let numbers: Vec<u32> = (0..).take(rows.len()).collect();
     let insert = |number: &u32| hnsw.insert((std::slice::from_ref(number), *number as usize));
-    // The first face becomes the entry point. It is inserted alone: faces inserted concurrently with it would
-    // find no entry point and stay without links.
+    // The first face becomes the entry point. It is inserted alone, because a face that is inserted at the
+    // same time would find no entry point and stay without links.
     if let Some((first, others)) = numbers.split_first() {
         insert(first);
         others.par_iter().for_each(insert);
@@ -61,8 +63,8 @@ fn insert_all(rows: &QuantizedRows, ef_construction: usize) -> Vec<BuildNode> {
     let mut nodes = Vec::with_capacity(rows.len());
     for level in (0..LAYERS_MAX).rev() {
         for point in points.get_layer_iterator(level) {
-            // For building, hnsw_rs keeps some links above a point's own level, and links to points below the
-            // link's layer; a search cannot use them.
+            // A search can use only links up to the point's own level, and only links to points that are in
+            // the link's layer. hnsw_rs also has other links, which it needs for the build.
             let links = point.get_neighborhood_id().into_iter().take(level + 1);
             let links = links.enumerate().map(|(layer, links)| {
                 let links = links.iter().filter(|link| usize::from(link.p_id.0) >= layer);
@@ -101,9 +103,10 @@ fn freeze(rows: &QuantizedRows, ids: &[FaceId], nodes: Vec<BuildNode>) -> Graph 
     Graph::new(sorted_rows, sorted_ids, layers)
 }
 
-/// Restores links that hnsw_rs dropped from full lists. It drops the least similar link even if no other link
-/// leads in that direction, so that many similar faces of one person link only each other. A link is restored
-/// if no neighbour is closer to its target than the row itself (the heuristic of the paper's algorithm 4).
+/// Restores links that hnsw_rs dropped from full lists. hnsw_rs drops the least similar link even if no other
+/// link leads in that direction, so that many similar faces of one person link only each other. A link of a
+/// row is restored if no neighbour of the row is closer to the link's target than the row (the heuristic of
+/// the paper's algorithm 4).
 fn restore(base: &mut [Vec<u32>], rows: &QuantizedRows) {
     let one_way = |(row, links): (usize, &Vec<u32>)| {
         let lost = links.iter().filter(|&&to| !base[to as usize].contains(&(row as u32)));
@@ -168,7 +171,7 @@ mod tests {
 
     #[test]
     fn every_row_can_be_reached() {
-        // Rows 0 to 2, rows 3 to 5 and row 6 are not connected; row 3 is the one most similar to row 5.
+        // No link leads from rows 0 to 2 to rows 3 to 6. Row 5 equals row 3, and no link leads to it.
         let mut base = vec![vec![1], vec![0, 2], vec![1], vec![4, 0], vec![3], vec![3, 0], vec![]];
         let mut rows = QuantizedRows::new(8);
         let mut random = Random(7);

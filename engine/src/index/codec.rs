@@ -1,11 +1,16 @@
 //! The byte format of a frozen graph. The caller encrypts the bytes.
 //!
-//! All numbers are little-endian u32. Header: magic (8 bytes), version, D, number of rows N, number of
-//! layers, then for each layer from the base upwards its numbers of rows and of links. Body: ids \[N, 16\],
-//! codes \[N, D\] as i8, then for each layer the end offset of each row's links, and the links. Last, the
-//! SHA-256 of all bytes before it. Every version begins with magic and version and ends with the SHA-256.
+//! All numbers are little-endian u32. The bytes contain, in order:
 //!
-//! Decoding refuses damaged bytes before it allocates memory for the sizes that they announce.
+//! - the header: magic (8 bytes), version, D, number of rows N, number of layers, and for each layer, from
+//!   the base upwards, its number of rows and its number of links;
+//! - the ids \[N, 16\];
+//! - the codes \[N, D\] as i8;
+//! - for each layer, the end offset of each row's links, and the links;
+//! - the SHA-256 of all bytes before it.
+//!
+//! Every version begins with magic and version, and ends with the SHA-256. The decoder refuses damaged bytes
+//! before it allocates memory for the sizes in the header.
 
 use sha2::{Digest, Sha256};
 
@@ -20,7 +25,7 @@ const VERSION: u32 = 1;
 /// The length of a SHA-256 in bytes.
 const DIGEST: usize = 32;
 
-/// The maximum number of layers accepted, more than a builder makes.
+/// Limits the layers that the decoder accepts to 64, more than a builder makes.
 const LAYERS_MAX: usize = 64;
 
 pub(super) fn encode(graph: &Graph) -> Vec<u8> {
@@ -82,7 +87,8 @@ fn decode_body(input: &mut &[u8]) -> Result<Graph> {
     for _ in 0..layer_count {
         sizes.push((number(input)?, number(input)?));
     }
-    // Rows are sorted by level: the base layer has all rows, and no layer has more than the one below it.
+    // Rows are sorted by level: the base layer has all rows, and no layer has more rows than the layer below
+    // it.
     let bases = sizes.iter().map(|size| size.0);
     let descending = sizes.iter().zip(bases.skip(1)).all(|(a, b)| a.0 >= b);
     if sizes.first().map_or(0, |base| base.0) != count
@@ -175,7 +181,7 @@ mod tests {
         index.to_bytes()
     }
 
-    /// Replaces the checksum by the one of the changed bytes.
+    /// Replaces the checksum with the checksum of the changed bytes.
     fn sign(bytes: &mut [u8]) {
         let (body, digest) = bytes.split_at_mut(bytes.len() - DIGEST);
         digest.copy_from_slice(&Sha256::digest(body));

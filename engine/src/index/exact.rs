@@ -6,8 +6,9 @@ use super::{Hit, Index};
 use crate::error::Result;
 use crate::ids::FaceId;
 
-/// The exact index: a table of int8 codes, which each search scans completely. Takes about D + 60 bytes of
-/// memory per face. It is also the oracle for measuring the approximate index.
+/// The exact index: a table of int8 codes, which each search scans completely. The index takes about D + 60
+/// bytes of memory per face. Measurements of the approximate index compare its results with those of the
+/// exact index.
 pub struct ExactIndex {
     rows: QuantizedRows,
     /// \[N\]: the face of each row.
@@ -16,7 +17,7 @@ pub struct ExactIndex {
 }
 
 impl ExactIndex {
-    /// Makes an empty index for embeddings of `dim` numbers, 1 to 4096.
+    /// Makes an empty index for embeddings of `dim` numbers, 1 to 4,096.
     pub fn new(dim: usize) -> Self {
         Self { rows: QuantizedRows::new(dim), ids: Vec::new(), row_of: HashMap::new() }
     }
@@ -32,7 +33,7 @@ impl ExactIndex {
         self.rows.scan(&self.ids, code, k, floor)
     }
 
-    /// Removes the faces for which `present` returns false. Returns the number removed.
+    /// Removes the faces for which `present` returns false. Returns the number of removed faces.
     pub fn reconcile(&mut self, present: impl Fn(&FaceId) -> bool) -> usize {
         let gone: Vec<FaceId> = self.ids.iter().filter(|id| !present(id)).copied().collect();
         gone.iter().filter(|id| self.remove(id)).count()
@@ -87,10 +88,10 @@ impl Index for ExactIndex {
         Ok(self.best(&code, usize::MAX, similarity_min))
     }
 
-    fn search_above_each(&self, asked: &[(&[f32], f32)]) -> Vec<Result<Vec<Hit>>> {
+    fn search_above_each(&self, queries: &[(&[f32], f32)]) -> Vec<Result<Vec<Hit>>> {
         let codes: Vec<Result<Code>> =
-            asked.iter().map(|(query, _)| Code::new(self.rows.dim(), query)).collect();
-        let floors = asked.iter().map(|(_, floor)| *floor);
+            queries.iter().map(|(query, _)| Code::new(self.rows.dim(), query)).collect();
+        let floors = queries.iter().map(|(_, floor)| *floor);
         let good =
             codes.iter().zip(floors).filter_map(|(code, floor)| Some((code.as_ref().ok()?, floor)));
         let good: Vec<(&Code, f32)> = good.collect();

@@ -1,17 +1,17 @@
 //! The frozen graph: an immutable HNSW graph, except that faces can be erased from it.
 //!
 //! Rows are sorted by level, highest first, so each layer is a prefix of the table and row 0 is the entry
-//! point. The builder or the codec has checked that all links are in range.
+//! point. The builder and the codec give only links that are in range.
 
 use super::Hit;
 use super::quantized::{Code, QuantizedRows};
 use super::search_layer::LayerSearch;
 use crate::ids::FaceId;
 
-/// The maximum number of faces of a graph: its links are counted in 32 bits.
+/// Limits the faces of a graph to 100,000,000, because the offsets of its links have 32 bits.
 pub(super) const GRAPH_FACES_MAX: usize = 100_000_000;
 
-/// The id that replaces the one of an erased face.
+/// The id that replaces the id of an erased face.
 const ERASED_ID: FaceId = FaceId([0; 16]);
 
 /// The links of one layer, as compressed sparse rows.
@@ -49,7 +49,7 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// Assembles a graph from its parts. Of rows with the same id, all but one are erased.
+    /// Makes a graph from its parts. If several rows have one id, erases all but one of them.
     pub(super) fn new(rows: QuantizedRows, ids: Vec<FaceId>, layers: Vec<Links>) -> Self {
         let mut by_id: Vec<u32> = (0..).take(ids.len()).collect();
         by_id.retain(|&row| !rows.is_clear(row as usize));
@@ -106,8 +106,8 @@ impl Graph {
         Some(self.rows.embedding(self.by_id[self.place(face)?] as usize))
     }
 
-    /// Overwrites the face's codes and id. Its links stay, as paths to other faces. Returns whether the graph
-    /// had the face.
+    /// Overwrites the face's codes and id. The links of its row stay, as paths to other faces. Returns
+    /// whether the graph had the face.
     pub(super) fn erase(&mut self, face: &FaceId) -> bool {
         let Some(place) = self.place(face) else {
             return false;
@@ -118,8 +118,8 @@ impl Graph {
         true
     }
 
-    /// Erases the faces for which `is_kept` returns false; calls it in the order of ids. Returns the number
-    /// erased.
+    /// Erases the faces for which `is_kept` returns false. Calls `is_kept` in the order of ids. Returns the
+    /// number of erased faces.
     pub(super) fn retain(&mut self, mut is_kept: impl FnMut(&FaceId) -> bool) -> usize {
         let before = self.by_id.len();
         self.by_id.retain(|&row| {
@@ -134,20 +134,20 @@ impl Graph {
         before - self.by_id.len()
     }
 
-    /// Returns approximately the best `k` faces, by a graph search with a list of the best `ef` faces (`ef`
-    /// at least `k`).
+    /// Returns approximately the best `k` faces, by a graph search with a list of the best `ef` faces. `ef`
+    /// must be at least `k`.
     pub(super) fn nearest(&self, code: &Code, k: usize, ef: usize) -> Vec<Hit> {
-        // With `ef` above an eighth of all faces, a graph search visits most of them in random memory order:
-        // a scan is faster.
+        // With `ef` above an eighth of all faces, a scan takes less time than a graph search, which visits
+        // faces in random memory order.
         if ef.saturating_mul(8) > self.len() {
             return self.scan(code, k, f32::NEG_INFINITY);
         }
         LayerSearch::nearest(self, code, ef).hits(k, f32::NEG_INFINITY)
     }
 
-    /// Returns approximately every face with a similarity of at least `floor`. The graph search expands all
-    /// faces above `floor - slack`, and at least the best `ef`. If it visits more than `budget` faces, scans
-    /// all instead.
+    /// Returns approximately every face with a similarity of at least `floor`. The graph search follows the
+    /// links of all faces above `floor - slack`, and at least of the best `ef` faces. If the graph search
+    /// visits more than `budget` rows, a scan of all rows replaces it.
     pub(super) fn search_above(&self, code: &Code, floor: f32, search: SearchLimits) -> Vec<Hit> {
         match LayerSearch::above(self, code, floor, search) {
             Some(walk) => walk.hits(usize::MAX, floor),

@@ -9,55 +9,58 @@ use crate::ids::FaceId;
 /// The number of candidates considered for the links of a new face (the paper's efConstruction).
 ///
 /// Range: 50 to 800. Cost: build time in proportion. Measure recall@10 against the exact index over query
-/// time; beyond the value at which recall stops rising, a higher one has no benefit.
+/// time, and choose the lowest value at which recall stops rising.
 const EF_CONSTRUCTION: usize = 200;
 
 /// The number of faces of the graph per entry of a search's list (the paper's ef). A search above a
 /// similarity also follows all faces above that similarity.
 ///
-/// The ef at which recall@10 reaches 0.95 grows with the collection, because the nearest strangers become
-/// more and more similar to one another: 150 at 50,000 faces, 250 at 100,000, 500 at 200,000 (face-like
-/// vectors, D = 128).
+/// The ef at which recall@10 reaches 0.95 grows with the collection, because a face's nearest strangers
+/// become more similar to it: 150 at 50,000 faces, 250 at 100,000, 500 at 200,000 (face-like vectors, D =
+/// 128).
 ///
 /// Range: 100 to 2,000. Cost: query time, in inverse proportion. Measure recall@10 against the exact index,
 /// and the share found of a person's faces above the threshold.
 const FACES_PER_VIEW: usize = 400;
 
-/// The minimum ef. Range: 32 to 1,000. Cost: query time, in proportion. Measure as for `FACES_PER_VIEW`.
+/// Limits the ef from below to 160 faces. Range: 32 to 1,000. Cost: query time, in proportion. Measure as for
+/// `FACES_PER_VIEW`.
 const VIEW_MIN: usize = 160;
 
-/// How far below the wanted similarity faces are still followed: the path to a face of the person may lead
-/// over less similar faces.
+/// The similarity below the wanted minimum down to which a search follows faces, because the path to a face
+/// of the person may lead over less similar faces.
 ///
-/// Range: 0 to 0.3. Cost: query time grows with the number of faces in that band. Measure as for
-/// `FACES_PER_VIEW`, with people who have more faces than ef.
+/// Range: 0 to 0.3. Cost: query time grows with the number of faces in this band of similarity. Measure as
+/// for `FACES_PER_VIEW`, with people who have more faces than ef.
 const SLACK: f32 = 0.05;
 
-/// The minimum number of faces in the head that calls for a freeze. Scanning so few takes about 20 µs.
+/// Limits the head below which no freeze is needed to 1,024 faces, whose scan takes about 20 µs.
 const HEAD_FACES_MIN: usize = 1_024;
 
-/// The approximate index: a frozen HNSW graph (Malkov and Yashunin 2016) and a head, an exact index of the
-/// newest faces. For collections too large to scan. The caller freezes it when `needs_freeze` returns true.
+/// The approximate index, for collections of more than [`EXACT_FACES_MAX`](super::EXACT_FACES_MAX) faces: a
+/// frozen HNSW graph (Malkov and Yashunin 2016) and a head, an exact index of the newest faces. The caller
+/// calls `freeze` when `needs_freeze` returns true.
 pub struct HnswIndex {
     frozen: Graph,
     head: ExactIndex,
 }
 
 impl HnswIndex {
-    /// Makes an empty index for embeddings of `dim` numbers, 1 to 4096.
+    /// Makes an empty index for embeddings of `dim` numbers, 1 to 4,096.
     pub fn new(dim: usize) -> Self {
         Self { frozen: Graph::empty(dim), head: ExactIndex::new(dim) }
     }
 
-    /// Returns whether a freeze would make searches faster: the head has more than a tenth of the graph's
-    /// faces and more than 1,024, or more than a tenth of the graph's faces were removed.
+    /// Returns whether a freeze would reduce the time of a search. This is the case if the head has more than
+    /// 1,024 faces and more than a tenth of the graph's faces, or if more than a tenth of the graph's faces
+    /// were removed.
     pub fn needs_freeze(&self) -> bool {
         self.head.len() > HEAD_FACES_MIN.max(self.frozen.len() / 10)
             || self.frozen.erased() * 10 > self.frozen.rows().len()
     }
 
-    /// Rebuilds the graph from all faces, on all cores. Takes a few minutes on two cores for 100,000 faces,
-    /// and about 4,000 bytes of memory per face while it runs.
+    /// Rebuilds the graph from all faces, on all cores. For 100,000 faces, the call takes a few minutes on
+    /// two cores. It uses about 4,000 bytes of memory per face.
     ///
     /// # Errors
     /// - `Damaged`: there are more than 100 million faces.
@@ -66,8 +69,11 @@ impl HnswIndex {
         Ok(())
     }
 
-    /// Builds a new index whose graph has all faces of this one, which stays searchable meanwhile. The caller
-    /// then brings the new index up to date with `reconcile` and `insert`. Errors as `freeze`.
+    /// Builds a new index whose graph has all faces of this index, which stays searchable during the build.
+    /// The caller then applies later removals with `reconcile` and later additions with `insert`.
+    ///
+    /// # Errors
+    /// - `Damaged`: there are more than 100 million faces.
     pub fn rebuild(&self) -> Result<Self> {
         self.built(EF_CONSTRUCTION)
     }
@@ -100,7 +106,7 @@ impl HnswIndex {
     /// Decodes the bytes of `to_bytes`.
     ///
     /// # Errors
-    /// - `Damaged`: any byte was changed.
+    /// - `Damaged`: the bytes were changed, or no graph.
     /// - `NewerFormat`: a newer version of the program wrote the bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let frozen = codec::decode(bytes)?;
@@ -108,8 +114,8 @@ impl HnswIndex {
         Ok(Self { frozen, head })
     }
 
-    /// Removes the faces for which `present` returns false, for example those that the store no longer has.
-    /// Returns the number removed. Faster than calling `remove` for each.
+    /// Removes the faces for which `present` returns false, for example faces that the store no longer has.
+    /// Returns the number of removed faces. One call takes less time than a call of `remove` for each face.
     pub fn reconcile(&mut self, present: impl Fn(&FaceId) -> bool) -> usize {
         self.frozen.retain(&present) + self.head.reconcile(&present)
     }
@@ -125,6 +131,10 @@ impl HnswIndex {
     }
 
     /// Searches as `search` does, with this `ef` instead of the default; for measurements.
+    ///
+    /// # Errors
+    /// - `Dimension`: the length of `query` is not D.
+    /// - `Damaged`: `query` is all zeros, or a number in it is not finite.
     pub fn search_wide(&self, query: &[f32], k: usize, ef: usize) -> Result<Vec<Hit>> {
         let code = Code::new(self.dim(), query)?;
         let mut best = TopK::new(k, f32::NEG_INFINITY);
@@ -170,7 +180,7 @@ impl Index for HnswIndex {
         let search = SearchLimits {
             ef: self.view(),
             slack: SLACK,
-            // Visiting a face in random memory order costs several times as much as in a scan.
+            // A visit of a face in random memory order takes several times as long as in a scan.
             budget: self.frozen.rows().len() / 8,
         };
         let frozen = self.frozen.search_above(&code, similarity_min, search);
@@ -200,7 +210,7 @@ mod tests {
     use std::collections::HashSet;
     use std::sync::OnceLock;
 
-    /// A low efConstruction, for fast builds; a graph built with a higher one finds more.
+    /// An efConstruction that makes builds fast. A graph built with a higher value finds more faces.
     const EF_CONSTRUCTION_LOW: usize = 50;
 
     const PEOPLE: usize = 4_000;
@@ -209,7 +219,7 @@ mod tests {
     /// Limits with which no search falls back to a scan.
     const WALK: SearchLimits = SearchLimits { ef: VIEW_MIN, slack: SLACK, budget: usize::MAX };
 
-    /// 20,000 faces, 300 queries, and the bytes of a graph of the faces.
+    /// A test sample: 20,000 faces, 300 queries, and the bytes of a graph of the faces.
     struct SampleIndex {
         faces: Vec<(FaceId, Vec<f32>)>,
         queries: Vec<Vec<f32>>,
@@ -377,7 +387,7 @@ mod tests {
         fill(&mut index, &faces);
         index = index.built(EF_CONSTRUCTION_LOW).unwrap();
         faces.sort_by_key(|(face, _)| *face);
-        // Remove one face after the other: the remaining ones are behind ever longer chains of erased faces.
+        // Each removal makes the chains of erased faces longer that lead to the remaining faces.
         for (n, (face, embedding)) in faces.iter().enumerate() {
             if n % 451 == 0 || n > 4_980 {
                 let code = Code::new(32, embedding).unwrap();

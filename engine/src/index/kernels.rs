@@ -1,8 +1,7 @@
 //! SIMD kernels for dot products of int8 vectors, the inner loop of every search.
 //!
-//! The fastest kernel that the processor supports is chosen once, at run time. For codes of -127 to 127 all
-//! kernels give the same integer, so results do not depend on the machine. The only file of the index with
-//! `unsafe`.
+//! The fastest kernel that the processor supports is chosen once, at run time. For codes of -127 to 127, all
+//! kernels give equal integers, so results do not depend on the machine.
 
 use std::sync::OnceLock;
 
@@ -18,8 +17,8 @@ pub(crate) fn name() -> &'static str {
     chosen().name
 }
 
-/// Returns the dot product of `a` and `b`, over the shorter length. Codes are -127 to 127, lengths at most
-/// 130,000, so that the sum fits an `i32`.
+/// Returns the dot product of `a` and `b`, over the shorter length. Codes must be -127 to 127 and lengths at
+/// most 130,000, so that the sum fits an `i32`.
 #[inline]
 pub(super) fn dot(a: &[i8], b: &[i8]) -> i32 {
     (chosen().dot)(a, b)
@@ -33,14 +32,14 @@ pub(super) fn scan(query: &[i8], rows: &[i8], dots: &mut [i32]) {
     }
 }
 
-/// Prefetches the first 128 bytes of `row` into the processor's cache: a graph search knows the rows it reads
-/// next long before it reads them. The hardware's own prefetch loads later bytes.
+/// Prefetches the first 128 bytes of `row` into the processor's cache. A graph search calls this function as
+/// soon as it knows which rows it will read. The hardware prefetcher loads the later bytes.
 #[inline]
 pub(super) fn prefetch(row: &[i8]) {
     #[cfg(target_arch = "x86_64")]
     for line in row.chunks(64).take(2) {
-        // SAFETY: a prefetch is a hint that reads nothing, whatever the address; SSE is part of
-        // every x86-64 processor.
+        // SAFETY: a prefetch is a hint that reads nothing, whatever the address, and every x86-64
+        // processor has SSE.
         unsafe {
             std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr());
         }
@@ -93,20 +92,20 @@ mod x86 {
                 name: "avx512-vnni",
                 // SAFETY: the kernel is offered only where its three features were detected.
                 dot: |a, b| unsafe { dot_vnni(a, b) },
-                // SAFETY: as above.
+                // SAFETY: as for `dot`.
                 scan: |query, rows, dots| unsafe { scan_vnni(query, rows, dots) },
             }),
             is_x86_feature_detected!("avx2").then_some(Kernel {
                 name: "avx2",
                 // SAFETY: the kernel is offered only where AVX2 was detected.
                 dot: |a, b| unsafe { dot_avx2(a, b) },
-                // SAFETY: as above.
+                // SAFETY: as for `dot`.
                 scan: |query, rows, dots| unsafe { scan_avx2(query, rows, dots) },
             }),
         ]
     }
 
-    /// Loads 64 codes of `v` from `at`, and zeros beyond its end.
+    /// Loads 64 codes of `v` from index `at` on, with zeros beyond the end of `v`.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     fn load_512(v: &[i8], at: usize) -> __m512i {
@@ -114,15 +113,15 @@ mod x86 {
             // SAFETY: at least 64 bytes of the slice follow `at`.
             64.. => unsafe { _mm512_loadu_si512(v.as_ptr().add(at).cast()) },
             0 => _mm512_setzero_si512(),
-            // SAFETY: the mask admits exactly the bytes left after `at`; a masked load does not
-            // touch the others.
+            // SAFETY: the mask selects exactly the bytes left after `at`, and a masked load does not
+            // read the other bytes.
             left => unsafe { _mm512_maskz_loadu_epi8((1 << left) - 1, v.as_ptr().add(at)) },
         }
     }
 
-    // VNNI multiplies unsigned by signed bytes. Adding 128 to one operand (by flipping its sign bits) makes
-    // it unsigned, and the dot product too large by 128 times the sum of the other operand, which is
-    // subtracted.
+    // VNNI multiplies unsigned by signed bytes. A flip of the sign bits adds 128 to each number of one
+    // operand and makes it unsigned. The dot product is then too large by 128 times the sum of the other
+    // operand, so the kernels subtract this excess.
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     fn dot_vnni(a: &[i8], b: &[i8]) -> i32 {
@@ -136,8 +135,8 @@ mod x86 {
         _mm512_reduce_add_epi32(_mm512_sub_epi32(dot, excess))
     }
 
-    /// Processes four rows at a time, since summing the lanes of each row separately takes longer than the
-    /// products.
+    /// Processes four rows at a time, because the sum over the lanes of each single row would take longer
+    /// than the products.
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     fn scan_vnni(query: &[i8], rows: &[i8], dots: &mut [i32]) {
         let flip = _mm512_set1_epi8(-128);
@@ -154,7 +153,7 @@ mod x86 {
                 }
             }
             let four = _mm_sub_epi32(sums_of_4(sums), _mm_set1_epi32(excess));
-            // SAFETY: `out` holds four numbers of 32 bits; the store asks for no alignment.
+            // SAFETY: `out` holds four numbers of 32 bits, and the store needs no alignment.
             unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), four) };
             done += 4;
         }
@@ -196,7 +195,7 @@ mod x86 {
                     _mm256_loadu_si256(b.as_ptr().add(at).cast()),
                 )
             };
-            // |x| times y with the sign of x: two products of at most 127 * 127 fit an i16.
+            // x * y = |x| * (y with the sign of x). The sum of two products of at most 127 * 127 fits an i16.
             let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(y, x));
             dot = _mm256_add_epi32(dot, _mm256_madd_epi16(pairs, ones));
         }
@@ -219,7 +218,7 @@ mod neon {
     use super::Kernel;
     use std::arch::aarch64::*;
 
-    /// The NEON kernel. Every 64-bit ARM processor has NEON, so it needs no detection.
+    /// The NEON kernel. It needs no detection, because every 64-bit ARM processor has NEON.
     pub(super) const KERNEL: Kernel = Kernel {
         name: "neon",
         dot: dot_neon,

@@ -1,5 +1,5 @@
 //! A model-based test: compares an index with a plain list through random inserts, removals and searches. The
-//! index stays small enough for every kind to answer exactly.
+//! index stays so small that every kind of index returns exact results.
 
 use super::sample::Random;
 use super::{Hit, Index, top_k};
@@ -8,7 +8,7 @@ use crate::ids::FaceId;
 const DIM: usize = 16;
 
 /// Runs 2,000 random operations on `index` (embeddings of 16 numbers) and on a list, and compares them.
-/// Calls `maintain` at random steps; it must not change a result (a freeze, for instance).
+/// Calls `maintain` at random steps. `maintain`, for instance a freeze, must not change a result.
 pub(super) fn follow<I: Index>(mut index: I, mut maintain: impl FnMut(&mut I)) {
     let mut random = Random(11);
     let mut list: Vec<(FaceId, Vec<f32>)> = Vec::new();
@@ -67,7 +67,8 @@ fn check(index: &impl Index, list: &[(FaceId, Vec<f32>)], removed: &[FaceId], ra
     for hits in [nearest, above] {
         assert!(hits.is_sorted_by(|a, b| top_k::rank(a, b).is_lt()), "{hits:?}");
         for (hit, e) in hits.iter().zip(&expected) {
-            // Rounding may swap faces of nearly equal similarity: compare the similarities rank by rank.
+            // Rounding may swap faces of nearly equal similarity, so the test compares similarities rank by
+            // rank.
             assert!((hit.similarity - e.similarity).abs() < 0.01, "{hit:?} {e:?}");
             assert!(index.contains(&hit.face));
             assert_eq!(index.similarity(&hit.face, &query), Some(hit.similarity));

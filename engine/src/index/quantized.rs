@@ -1,6 +1,6 @@
 //! Embeddings quantised to int8 codes in one contiguous table, and the scan over it.
 //!
-//! Similarity is the cosine of the codes, so a face compared with itself has 1, up to floating-point
+//! Similarity is the cosine of the codes, so the similarity of a face to itself is 1, up to floating-point
 //! rounding.
 
 use rayon::prelude::*;
@@ -10,26 +10,27 @@ use super::{Hit, kernels};
 use crate::error::{Error, Result};
 use crate::ids::FaceId;
 
-/// The maximum length of an embedding. Models in use give 128 to 1,024 numbers.
+/// Limits the length of an embedding to 4,096 numbers. The embeddings of models in use have 128 to 1,024
+/// numbers.
 pub(super) const DIM_MAX: usize = 4_096;
 
-/// The row length in bytes is a multiple of this, the width of the widest kernel; the padding is zeros.
+/// The row length is a multiple of 64 bytes, the width of the widest kernel. The padding is zeros.
 const ALIGN: usize = 64;
 
 /// The number of rows scored at a time. Range: 64 to 1,024. Cost: a larger block is evicted from the
-/// processor's nearest caches before the next of several queries reads it (at D = 128, four or eight queries
-/// take 10 to 15 % longer with 1,024); a smaller one adds overhead per block. Measure the time of
+/// processor's nearest caches before the next of several queries reads it. At D = 128, four or eight queries
+/// take 10 to 15 % longer with 1,024 rows. A smaller block adds overhead per block. Measure the time of
 /// `search_above_each` for eight queries over 100,000 rows.
 const BLOCK_ROWS: usize = 256;
 
-/// The number of rows per task of a parallel scan; fewer rows are scanned on the calling thread. Range: 8,192
-/// to 131,072. Cost: a smaller part takes less time than waking a thread for it (about 20 µs), a larger one
-/// leaves cores idle. Measure the time of one exact search over 200,000 faces.
+/// The number of rows per task of a parallel scan. A table of at most this size is scanned on the calling
+/// thread. Range: 8,192 to 131,072. Cost: the scan of a smaller part takes less time than waking a thread for
+/// it, about 20 µs; a larger part leaves cores idle. Measure the time of one exact search over 200,000 faces.
 const PART_ROWS: usize = 32_768;
 
 /// One embedding quantised to int8.
 pub(super) struct Code {
-    /// \[stride\], -127..127, zeros from D on.
+    /// \[stride\]: D codes, -127..127, then zeros.
     values: Vec<i8>,
     /// 1 over the norm of `values`.
     scale: f32,
@@ -99,7 +100,8 @@ impl QuantizedRows {
         &self.row(row)[..self.dim]
     }
 
-    /// Returns whether the row was cleared. No embedding has codes that are all zero.
+    /// Returns whether the row was cleared. A scale of 0 identifies a cleared row, because no embedding has
+    /// codes that are all zero.
     #[inline]
     pub(super) fn is_clear(&self, row: usize) -> bool {
         self.scales[row] == 0.0
@@ -129,15 +131,15 @@ impl QuantizedRows {
         self.scales[row] = 0.0;
     }
 
-    /// Removes the row and puts the last one in its place.
+    /// Removes the row and moves the last row to its position.
     pub(super) fn swap_remove(&mut self, row: usize) {
         let end = self.overwrite_with_last(row);
         self.codes.truncate(end);
         self.scales.swap_remove(row);
     }
 
-    /// Copies the last row's codes over `row`'s and zeroes the last row, so that the table's unused capacity
-    /// keeps no code. Returns the offset of the zeros.
+    /// Copies the codes of the last row over the codes of `row` and sets the last row to zeros, so that the
+    /// table's unused capacity contains no code. Returns the offset of the zeros.
     fn overwrite_with_last(&mut self, row: usize) -> usize {
         let last = (self.len() - 1) * self.stride;
         self.codes.copy_within(last.., row * self.stride);
@@ -171,19 +173,19 @@ impl QuantizedRows {
         self.scan_each(ids, &[(code, floor)], k).pop().unwrap_or_default()
     }
 
-    /// Runs `scan` for several (code, floor) in one pass, which reads the table from memory once.
+    /// Runs `scan` for each (code, floor) in one pass, which reads the table from memory once.
     pub(super) fn scan_each(
         &self,
         ids: &[FaceId],
-        asked: &[(&Code, f32)],
+        queries: &[(&Code, f32)],
         k: usize,
     ) -> Vec<Vec<Hit>> {
-        let none = || asked.iter().map(|(_, floor)| TopK::new(k, *floor)).collect::<Vec<_>>();
+        let none = || queries.iter().map(|(_, floor)| TopK::new(k, *floor)).collect::<Vec<_>>();
         let hits = |best: Vec<TopK>| best.into_iter().map(TopK::into_hits).collect();
         let part = |from: usize, ids: &[FaceId]| -> Vec<Vec<Hit>> {
             let mut best = none();
             for (n, ids) in ids.chunks(BLOCK_ROWS).enumerate() {
-                for ((code, _), best) in asked.iter().zip(&mut best) {
+                for ((code, _), best) in queries.iter().zip(&mut best) {
                     self.score(from + n * BLOCK_ROWS, ids, code, best);
                 }
             }
@@ -206,7 +208,8 @@ impl QuantizedRows {
         hits(best)
     }
 
-    /// Offers the rows from `from` on, named by `ids` (at most `BLOCK_ROWS`), to `best`.
+    /// Offers a block of rows to `best`: the rows from `from` on, one per element of `ids`, at most
+    /// `BLOCK_ROWS`.
     fn score(&self, from: usize, ids: &[FaceId], code: &Code, best: &mut TopK) {
         let mut dots = [0; BLOCK_ROWS];
         let codes = &self.codes[from * self.stride..][..ids.len() * self.stride];

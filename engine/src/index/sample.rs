@@ -73,7 +73,7 @@ impl SyntheticPeople {
         normed(centre.iter().zip(noise).map(|(c, n)| c + share * n).collect())
     }
 
-    /// Makes `FACES` faces of each person, one person after the other.
+    /// Makes 5 faces of each person, one person after the other.
     pub fn faces(&mut self) -> Vec<(FaceId, Vec<f32>)> {
         (0..self.centres.len() * FACES)
             .map(|n| (self.random.face(), self.face_of(n / FACES)))

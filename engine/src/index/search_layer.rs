@@ -1,7 +1,7 @@
 //! Best-first search on the layers of a frozen graph (SEARCH-LAYER: Malkov and Yashunin 2016, algorithm 2).
 //!
-//! An erased face is never a result and has no similarity: the search continues with the faces that it links
-//! to. It follows chains of erased faces only when it would end otherwise.
+//! An erased face is never a result and has no similarity, so the search continues with the faces that the
+//! erased face links to. The search follows chains of erased faces only if no other candidate is left.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -46,12 +46,12 @@ pub(super) struct LayerSearch<'a> {
     /// The visited rows, one bit per row.
     visited: Vec<u64>,
     visited_count: usize,
-    /// The candidates: rows whose links were not followed yet.
+    /// The candidates: rows whose links the search has not yet followed.
     frontier: BinaryHeap<Scored>,
-    /// The best `ef` faces so far (the paper's dynamic list W).
+    /// The best `ef` faces found until now (the paper's dynamic list W).
     view: BinaryHeap<Reverse<Scored>>,
     ef: usize,
-    /// Faces with at least this similarity are followed even if they are not in `view`.
+    /// The similarity from which the search follows a face even if the face is not in `view`.
     floor: f32,
     /// Faces that entered `view`, or reached the floor, when they were visited.
     found: Vec<Scored>,
@@ -65,8 +65,8 @@ impl<'a> LayerSearch<'a> {
         walk
     }
 
-    /// Searches for approximately all faces with a similarity of at least `floor`; `None` if that visits more
-    /// faces than `search.budget`.
+    /// Searches for approximately all faces with a similarity of at least `floor`. Returns `None` if the
+    /// search visits more rows than `search.budget`.
     pub(super) fn above(
         graph: &'a Graph,
         code: &'a Code,
@@ -86,7 +86,7 @@ impl<'a> LayerSearch<'a> {
         best.into_hits()
     }
 
-    /// Makes a search of the base layer that starts at the nearest face of the layers above.
+    /// Makes a search of the base layer that starts at the nearest face found in the layers above.
     fn descend(graph: &'a Graph, code: &'a Code, ef: usize, floor: f32) -> Self {
         let mut start = 0;
         for layer in (1..graph.layers().len()).rev() {
@@ -184,12 +184,12 @@ impl<'a> LayerSearch<'a> {
         }
     }
 
-    /// Adds an erased row as the last candidate, to be followed only if no other is left.
+    /// Adds an erased row as the last candidate, which the search follows only if no other candidate is left.
     fn postpone(&mut self, row: u32) {
         self.frontier.push(Scored { similarity: f32::NEG_INFINITY, row });
     }
 
-    /// Returns the similarity below which no face is followed.
+    /// Returns the similarity below which the search follows no face.
     #[inline]
     fn bound(&self) -> f32 {
         match self.view.peek() {

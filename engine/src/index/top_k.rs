@@ -3,7 +3,7 @@ use std::cmp::Ordering;
 use super::Hit;
 use crate::ids::FaceId;
 
-/// A top-k selection: the best `k` hits offered, of those with a similarity of at least a floor. Similarities
+/// A top-k selection: the best `k` of the offered hits whose similarity is at least a floor. Similarities
 /// must not be NaN.
 pub(super) struct TopK {
     k: usize,
@@ -36,14 +36,14 @@ impl TopK {
         }
     }
 
-    /// Returns the selected hits, best first, equal ones by id.
+    /// Returns the selected hits, best first, equally similar hits by id.
     pub(super) fn into_hits(mut self) -> Vec<Hit> {
         self.trim();
         self.hits.sort_unstable_by(rank);
         self.hits
     }
 
-    /// Drops all but the best `k` hits, and raises the floor to the worst of them.
+    /// Drops all but the best `k` hits, and raises the floor to the lowest similarity among them.
     fn trim(&mut self) {
         if self.hits.len() <= self.k {
             return;
@@ -56,7 +56,7 @@ impl TopK {
     }
 }
 
-/// Compares hits in the order of results: the more similar first, equal ones by id.
+/// Compares hits in the order of results: the more similar hit first, equally similar hits by id.
 pub(super) fn rank(a: &Hit, b: &Hit) -> Ordering {
     b.similarity.total_cmp(&a.similarity).then(a.face.cmp(&b.face))
 }

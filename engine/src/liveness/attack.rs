@@ -5,7 +5,7 @@ use crate::picture::{Picture, Region};
 
 /// Side of the model's input, px.
 pub(super) const SIDE_PX: u32 = 128;
-/// Side of the crop over that of the face's box, as in the model's package (`fr_liveness.js`).
+/// Ratio of the crop's sides to the sides of the face's box, as in the model's package (`fr_liveness.js`).
 const FACTOR: f32 = 2.7;
 
 /// The presentation attack detection model. It responds to texture (screens, paper) and to the surroundings
@@ -13,20 +13,20 @@ const FACTOR: f32 = 2.7;
 pub(super) struct AttackDetector(pub(super) Model);
 
 impl AttackDetector {
-    /// Computes the live score, 0 (a picture of a person) to 1 (a person), of the face in `face`, px of the
-    /// upright `picture`.
+    /// Computes the live score of the face in the region `face`, px of the upright `picture`: 0 (a picture of
+    /// a person) to 1 (a person).
     pub(super) fn live_score(&self, picture: &Picture, face: Region) -> Result<f32> {
         let region = within(face, picture.width() as f32, picture.height() as f32);
         let crop = picture.cut(region, SIDE_PX, SIDE_PX, (SIDE_PX, SIDE_PX))?;
         let outputs = self.0.run(planes(&[crop], true, 0.0, 1.0))?;
         let scores: Vec<f32> = outputs.get("output")?.iter().copied().collect();
-        // Class 0 is a person, the others are kinds of presentation attacks.
+        // Class 0 is a person. The other classes are kinds of presentation attacks.
         Ok(share_of_first(&scores))
     }
 }
 
-/// Returns the box enlarged `FACTOR` times around its centre, reduced if it does not fit into the frame, and
-/// shifted so that it is inside.
+/// Returns the box `face` enlarged `FACTOR` times around its centre, or less if it would not fit into the
+/// frame. The result is shifted so that it is inside the frame.
 fn within(face: Region, width: f32, height: f32) -> Region {
     let factor = FACTOR.min(width / face.width.max(1.0)).min(height / face.height.max(1.0));
     let (wide, high) = ((face.width * factor).max(1.0), (face.height * factor).max(1.0));
@@ -39,7 +39,7 @@ fn within(face: Region, width: f32, height: f32) -> Region {
     }
 }
 
-/// Returns the softmax of the first class; 0 if there is none or a score is not finite.
+/// Returns the softmax of the first class; 0 if there is no class or a score is not finite.
 fn share_of_first(scores: &[f32]) -> f32 {
     let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f32 = scores.iter().map(|score| (score - largest).exp()).sum();

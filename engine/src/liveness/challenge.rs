@@ -1,7 +1,7 @@
 //! The challenge: three head turns in a random order, requested one by one and judged frame by frame.
 //!
-//! A state machine without a clock: the input is the analysis of a frame and its arrival time, the output is
-//! guidance or a verdict.
+//! The challenge is a state machine without a clock. Its input is the analysis of a frame and the frame's
+//! arrival time; its output is guidance or a verdict.
 
 use std::collections::HashSet;
 
@@ -12,31 +12,33 @@ use super::{FrameAnalysis, LiveFace};
 use crate::error::{Error, Result};
 use crate::template::Template;
 
-/// Limits the time of a challenge from its first frame, ms.
+/// Limits the time of a challenge from its first frame to 90 s, in ms.
 const TIME_MAX_MS: u64 = 90_000;
-/// Shortest time between the request of a turn and the turn, ms. A person needs about 300 ms to choose among
-/// directions before the head begins to move (Hick 1952); a recording does not react and may turn sooner.
+/// Limits the time between the request of a turn and the turn to at least 300 ms. A person needs about 300 ms
+/// to choose among directions before the head begins to move (Hick 1952). A recording does not react and may
+/// turn sooner.
 const TURN_MIN_MS: u64 = 300;
-/// Limits how long frames may show no face, ms.
+/// Limits the time in which frames show no face to 15 s, in ms.
 const NO_FACE_MAX_MS: u64 = 15_000;
-/// Limits how long frames may show several faces, ms.
+/// Limits the time in which frames show several faces to 15 s, in ms.
 const MANY_FACES_MAX_MS: u64 = 15_000;
-/// Consecutive doubtful frames that fail the challenge: the landmarks or the embedding of one frame may be
-/// wrong.
+/// Number of consecutive doubtful frames that fails the challenge: 3, because the landmarks or the embedding
+/// of a single frame may be wrong.
 const DOUBTS_MAX: u32 = 3;
-/// Limits the frames of a challenge: ten per second for 90 s. A further frame fails it as too late.
+/// Limits the frames of a challenge to 900, ten per second for 90 s. The next frame fails the challenge as
+/// too late.
 const FRAMES_MAX: usize = 900;
-/// Turns of a challenge.
+/// Number of turns of a challenge.
 const TURNS: usize = 3;
 
-/// A challenge in progress: look straight and turn, three times. It has embeddings of the person until it is
-/// dropped, so it does not implement `Debug`.
+/// A challenge in progress: the person looks straight and turns the head, three times. The type does not
+/// implement `Debug`, because it holds embeddings of the person.
 pub struct Challenge {
     turns: [HeadTurn; TURNS],
-    /// The frames that passed, straight and turned alternating.
+    /// The frames that passed, alternately straight and turned.
     passed_frames: Vec<PassedFrame>,
     started_ms: Option<u64>,
-    /// When the current step was requested.
+    /// The time at which the current step was requested.
     requested_ms: u64,
     /// Digests of all frames, to detect replays.
     frame_digests: HashSet<[u8; 32]>,
@@ -51,7 +53,8 @@ struct PassedFrame {
     fingerprint: FrameFingerprint,
 }
 
-/// Consecutive doubtful frames, by kind of doubt.
+/// Numbers of consecutive doubtful frames, by kind of doubt. `turn` counts frames with a flat or a wrong
+/// turn.
 #[derive(Default)]
 struct DoubtfulFrames {
     person: u32,
@@ -61,8 +64,8 @@ struct DoubtfulFrames {
 
 impl Challenge {
     /// Creates a challenge of three turns from the operating system's random source. No two consecutive turns
-    /// are equal, and at least one is to a side, because only those show that a face is not flat; 34 orders
-    /// in all.
+    /// are equal. At least one turn is to a side, because only a turn to a side shows that a face is not
+    /// flat. There are 34 such orders.
     ///
     /// # Errors
     /// `Error::Random` if the random source is not available.
@@ -70,7 +73,8 @@ impl Challenge {
         loop {
             let mut byte = [0];
             getrandom::fill(&mut byte).map_err(|_| Error::Random)?;
-            // Rejection sampling: two bits per turn, 64 equally likely orders, until one is allowed.
+            // Rejection sampling: two bits per turn give 64 equally likely orders, drawn until an order is
+            // allowed.
             let turn = |nth: u32| match byte[0] >> (2 * nth) & 3 {
                 0 => HeadTurn::Left,
                 1 => HeadTurn::Right,
@@ -127,10 +131,12 @@ impl Challenge {
         if straight { None } else { self.turns.get(self.done()).copied() }
     }
 
-    /// Judges the next frame. `at_ms` is the arrival time, in milliseconds of a monotonic clock of the
-    /// caller; the time limit starts with the first frame. No frame may be sent twice: a client that samples
-    /// its camera faster than the camera delivers frames gets `FailureReason::Replay`. After a verdict, returns it
+    /// Judges the next frame, and returns guidance or the verdict. After a verdict, returns the verdict
     /// again.
+    ///
+    /// `at_ms` is the arrival time, in milliseconds of a monotonic clock of the caller. The time limit starts
+    /// with the first frame. No frame may be sent twice: a client that samples its camera faster than the
+    /// camera delivers frames gets `FailureReason::Replay`.
     pub fn advance(&mut self, frame: &FrameAnalysis, at_ms: u64) -> Progress {
         if let Some(verdict) = self.verdict {
             return verdict;
@@ -142,9 +148,9 @@ impl Challenge {
         progress
     }
 
-    /// Returns the template of the person, from the frames that passed, for a search in collections of `pack`
-    /// (an id as `Pipeline::pack_id` returns it). If the frames differ too much for one template, turned
-    /// frames are left out.
+    /// Returns the template of the person, from the frames that passed, for a search in collections of
+    /// `pack`, an id that `Pipeline::pack_id` returns. If the frames differ too much for one template, leaves
+    /// out the turned frames.
     ///
     /// # Errors
     /// - `Error::NoFace` if the challenge has not passed.
@@ -201,7 +207,11 @@ impl Challenge {
         }
     }
 
-    /// Fails the challenge if no face, or several, were in the frames for more than 15 s.
+    /// Checks how long the frames have shown no face or several faces.
+    ///
+    /// # Errors
+    /// - `FailureReason::NoFace` if the frames have shown no face for more than 15 s.
+    /// - `FailureReason::ManyFaces` if the frames have shown several faces for more than 15 s.
     fn check_face_count(
         &mut self,
         frame: &FrameAnalysis,
@@ -223,8 +233,11 @@ impl Challenge {
         Ok(())
     }
 
-    /// Whether this frame does not count, because it may show another person or a tilted picture. Fails the
-    /// challenge at the third such frame in a row.
+    /// Returns whether this frame does not count, because it may show another person or a tilted picture.
+    ///
+    /// # Errors
+    /// - `FailureReason::AnotherPerson` at the third consecutive frame that may show another person.
+    /// - `FailureReason::Flat` at the third consecutive frame that may show a tilted picture.
     fn is_doubtful(&mut self, face: &LiveFace) -> std::result::Result<bool, FailureReason> {
         let (Some(first), Some(last)) =
             (self.passed_frames.first(), self.passed_frames.iter().step_by(2).next_back())
@@ -242,8 +255,12 @@ impl Challenge {
         Ok(another || tilted)
     }
 
-    /// Whether the frame shows the requested turn. Fails the challenge if the turn comes too soon, is
-    /// repeatedly a wrong one, or is repeatedly flat.
+    /// Returns whether the frame shows the requested turn.
+    ///
+    /// # Errors
+    /// - `FailureReason::TooFast` if the turn is complete within 300 ms of its request.
+    /// - `FailureReason::Flat` or `FailureReason::WrongTurn` at the third consecutive frame with a flat or a
+    ///   wrong turn, by the turn of this frame.
     fn check_turn(
         &mut self,
         turned: TurnState,
@@ -267,7 +284,12 @@ impl Challenge {
         Ok(passes)
     }
 
-    /// Stores a frame that passed its step, and returns the next step or the verdict.
+    /// Stores a frame that passed its step, and returns the guidance for the next step, or
+    /// `Progress::Passed`.
+    ///
+    /// # Errors
+    /// - `FailureReason::Replay` if the frame is an earlier passed frame, encoded again.
+    /// - `FailureReason::Attack` if two or more of the six passed frames have a low live score.
     fn keep(
         &mut self,
         face: &LiveFace,
@@ -295,13 +317,13 @@ impl Challenge {
     }
 }
 
-/// Counts consecutive doubtful frames; returns whether they reach the limit.
+/// Counts consecutive doubtful frames. Returns whether the count has reached `DOUBTS_MAX`.
 fn lasts(count: &mut u32, doubt: bool) -> bool {
     *count = if doubt { *count + 1 } else { 0 };
     *count >= DOUBTS_MAX
 }
 
-/// Whether no two consecutive turns are equal and at least one is to a side.
+/// Returns whether no two consecutive turns are equal and at least one turn is to a side.
 fn is_challenging(turns: &[HeadTurn; TURNS]) -> bool {
     let differ = turns.windows(2).all(|pair| pair.first() != pair.last());
     differ && turns.iter().any(|turn| matches!(turn, HeadTurn::Left | HeadTurn::Right))

@@ -8,75 +8,86 @@ use super::{FrameAnalysis, LiveFace};
 use crate::detect::Landmarks;
 use crate::embed::cosine;
 
-/// Lowest height of the face over that of the frame; a smaller face has too few pixels for the pose model and
-/// the attack model.
+/// Limits the ratio of the face's height to the frame's height to at least 0.18. A smaller face has too few
+/// pixels for the pose model and the attack model.
 const SHARE_MIN: f32 = 0.18;
-/// Highest height of the face over that of the frame; a larger face leaves no surroundings for the attack
-/// model.
+/// Limits the ratio of the face's height to the frame's height to at most 0.85. A larger face leaves no
+/// surroundings for the attack model.
 const SHARE_MAX: f32 = 0.85;
-/// Lowest height of the face, px; it matters in small frames.
+/// Limits the height of the face to at least 64 px. In frames lower than 356 px, this limit is stricter than
+/// `SHARE_MIN`.
 const HEIGHT_PX_MIN: i32 = 64;
-/// Lowest mean brightness of the face, 0 to 1. The darkest face of 1,013 LFW photos has 0.22.
+/// Limits the mean brightness of the face, 0 to 1, to at least 0.15. The darkest face of 1,013 LFW photos has
+/// 0.22.
 const BRIGHTNESS_MIN: f32 = 0.15;
-/// Lowest sharpness of the face, 0 to 1; below it landmarks and embeddings become unreliable. The least sharp
-/// face of 500 LFW photos has 0.59, an enlarged face of 25 px has 0.5. Detects a picture that is out of
-/// focus, but not motion blur along one direction.
+/// Limits the sharpness of the face, 0 to 1, to at least 0.55. Below, landmarks and embeddings become
+/// unreliable. The least sharp face of 500 LFW photos has 0.59, and an enlarged face of 25 px has 0.5. The
+/// limit rejects a picture that is out of focus, but not motion blur along one direction.
 const SHARPNESS_MIN: f32 = 0.55;
 
-/// Limits the yaw of the first frame, degrees.
+/// Limits the yaw of the first frame to ±12 degrees.
 const FRONT_YAW_MAX: f32 = 12.0;
-/// Limits the pitch of the first frame, degrees. The range is wide, because pitch includes the tilt of the
-/// camera, and LFW's people have −8 ± 9.
+/// Limits the pitch of the first frame to −30 to 18 degrees. The range is wide, because pitch includes the
+/// tilt of the camera. The pitch of the people in LFW is −8 ± 9.
 const FRONT_PITCH: std::ops::RangeInclusive<f32> = -30.0..=18.0;
-/// Limits the roll of straight frames, degrees.
+/// Limits the roll of straight frames to ±25 degrees.
 const FRONT_ROLL_MAX: f32 = 25.0;
-/// Limits the difference in yaw between a later straight frame and the first one, degrees.
+/// Limits the difference in yaw between a later straight frame and the first frame to 10 degrees.
 const BACK_YAW_MAX: f32 = 10.0;
-/// Limits the difference in pitch between a later straight frame and the first one, degrees.
+/// Limits the difference in pitch between a later straight frame and the first frame to 7 degrees.
 const BACK_PITCH_MAX: f32 = 7.0;
 
-/// Lowest yaw of a complete turn to a side, degrees from the last straight frame. The model's error between
-/// two frames is 3; a comfortable turn is 30. Of 528 LFW photos tilted by 25 to 55 degrees as flat pictures,
-/// 0.2 % reach it.
+/// Limits the yaw of a complete turn to a side to at least 20 degrees from the last straight frame. The
+/// model's error between two frames is 3 degrees, and a comfortable turn has 30. Of 528 LFW photos, tilted by
+/// 25 to 55 degrees as flat pictures, 0.2 % reach the limit.
 const TURN_YAW: f32 = 20.0;
-/// Lowest pitch of a complete turn up or down, degrees from the last straight frame. The model's error
-/// between two frames is 2; a comfortable turn is 20, of which the model measures 15 upwards. Of the tilted
-/// LFW photos, 9 % reach it.
+/// Limits the pitch of a complete turn up or down to at least 10 degrees from the last straight frame. The
+/// model's error between two frames is 2 degrees. A comfortable turn has 20 degrees; for a turn up, the model
+/// gives only 15. Of the tilted LFW photos, 9 % reach the limit.
 const TURN_PITCH: f32 = 10.0;
-/// Lowest turn in another direction that counts as wrong, where 1 is a complete turn: a wrong turn must be
-/// clearer than a right one.
+/// Limits a wrong turn, one in another direction than requested, to at least 1.25 complete turns. A turn must
+/// be larger to count as wrong than to count as right.
 const WRONG_MIN: f32 = 1.25;
-/// Limits the turn in the requested direction for a turn to count as wrong, where 1 is a complete turn.
+/// Limits the turn in the requested direction, in a frame whose turn counts as wrong, to less than 0.5
+/// complete turns.
 const WRONG_REQUESTED_MAX: f32 = 0.5;
 
-/// Lowest relief of a turn to a side: how far the nose moves ahead of the plane of eyes and mouth, in
-/// distances from eyes to mouth (`plane`). Pairs of LFW photos of one person, straight and turned by 18
-/// degrees or more: 1 % below 0.115, median 0.23. These photos tilted as flat pictures: 99 % below 0.126,
-/// half below 0.03, and nearly none of them reach the turn's yaw as well. Turns up and down have no such
-/// threshold, because a smile changes the relief as much as the turn does (median 0.03, noise 0.03);
-/// therefore every challenge has a turn to a side.
+/// Limits the relief of a turn to a side to at least 0.12. The relief is the distance by which the nose moves
+/// ahead of the plane of eyes and mouth, in distances from eyes to mouth (`planarity.rs`).
+///
+/// Of pairs of LFW photos of one person, one straight and one turned by 18 degrees or more, 1 % have a relief
+/// below 0.115, and the median is 0.23. Of these photos tilted as flat pictures, 99 % have a relief below
+/// 0.126 and half below 0.03, and nearly none reach `TURN_YAW` as well. Turns up and down have no such limit,
+/// because a smile changes the relief as much as the turn does (median 0.03, noise 0.03). Therefore every
+/// challenge has a turn to a side.
 const RELIEF_MIN: f32 = 0.12;
-/// Ratio of width to height, relative to the straight frame, below which a face without relief is a picture
-/// tilted by 32 degrees or more. It occurs in 0.4 % of 2,581 pairs of LFW photos of one person, for one
-/// frame.
+/// Limits the width of a face over its height, relative to the straight frame, to at least 0.85. A narrower
+/// face without relief is treated as a picture tilted by 32 degrees or more. The rule rejects one frame in
+/// 0.4 % of 2,581 pairs of LFW photos of one person.
 const NARROW_MAX: f32 = 0.85;
 
-/// Lowest similarity to the first frame at which a frame shows that person. Strangers have 0.0 ± 0.1.
+/// Limits the cosine of a frame and the first frame to at least 0.3 if both show one person. The cosine of
+/// strangers is 0.0 ± 0.1.
 const SAME_PERSON_MIN: f32 = 0.3;
 
-/// The live score that the second worst of a challenge's six frames must reach. Range 0 to 1. Measured with
-/// `picpick-bench attack` on 900 LFW pictures (107 groups of six of one person) and attacks simulated from
-/// them: BPCER 2.8 %; APCER 0 % for a device or a sheet of paper with a visible edge, but 68 % for a screen
-/// and 81 % for a fine grey print that fills the frame. The model responds to surroundings rather than
-/// texture. At a threshold of 0.5 half as many attacks pass (30 %), but 16 % of people are rejected. If the
-/// worst frame decided, 0.1 would reject 21 % of people, because one of twenty frames of a person has a score
-/// below it.
+/// Limits the second lowest live score of a challenge's six frames to at least 0.1. Range: 0 to 1. Measure
+/// with `picpick-bench attack`.
+///
+/// On 900 LFW pictures (107 groups of six pictures of one person) and attacks simulated from these pictures,
+/// the BPCER is 2.8 %. The APCER is 0 % for a device or a sheet of paper with a visible edge, 68 % for a
+/// screen that fills the frame, and 81 % for a fine grey print that fills the frame: the model responds to
+/// surroundings rather than texture.
+///
+/// With a limit of 0.5, half as many attacks pass (30 %), but 16 % of people are rejected. If the lowest
+/// score had to reach 0.1, 21 % of people would be rejected, because the score of one in twenty frames of a
+/// person is below 0.1.
 pub const ATTACK_LIVE_MIN: f32 = 0.1;
-/// Limits the frames of a challenge with a live score below `ATTACK_LIVE_MIN`.
+/// Limits the frames of a challenge with a live score below `ATTACK_LIVE_MIN` to 1.
 const ATTACK_FRAMES_MAX: usize = 1;
 
-/// Mean difference, in steps of 255, up to which two frames are one frame encoded twice. JPEG of quality 80
-/// to 25 differs by 0.3 to 0.8, a face that moved by half a pixel by 1.0, by a whole pixel by 2.
+/// Limits the mean difference of two encodings of one frame to 0.8, in luma steps of 0 to 255. An encoding as
+/// JPEG of quality 80 to 25 changes a frame by 0.3 to 0.8. A face that moves by half a pixel changes it by
+/// 1.0, and a face that moves by a pixel by 2.
 pub(super) const SAME_FRAME_MAX: f32 = 0.8;
 
 /// Returns the one face of a frame, or the guidance that makes the next frame usable.
@@ -99,7 +110,7 @@ pub(super) fn usable_face(frame: &FrameAnalysis) -> Result<&LiveFace, Guidance> 
     }
 }
 
-/// Whether the first frame is straight.
+/// Returns whether a first frame is straight.
 pub(super) fn is_straight(face: &LiveFace) -> bool {
     let pose = face.pose;
     pose.yaw.abs() <= FRONT_YAW_MAX
@@ -107,14 +118,15 @@ pub(super) fn is_straight(face: &LiveFace) -> bool {
         && pose.roll.abs() <= FRONT_ROLL_MAX
 }
 
-/// Whether a later frame is about as straight as the first one.
+/// Returns whether the pose of a later frame is close to the pose of the first frame.
 pub(super) fn is_back_in_front(first: &LiveFace, now: &LiveFace) -> bool {
     (now.pose.yaw - first.pose.yaw).abs() <= BACK_YAW_MAX
         && (now.pose.pitch - first.pose.pitch).abs() <= BACK_PITCH_MAX
         && now.pose.roll.abs() <= FRONT_ROLL_MAX
 }
 
-/// Returns how far the head turned since `front`, where 1 is a complete turn.
+/// Returns the turn of the head in the direction `turn` since `front`, in complete turns; negative for the
+/// opposite direction.
 fn reach(turn: HeadTurn, front: &LiveFace, now: &LiveFace) -> f32 {
     let yaw = (now.pose.yaw - front.pose.yaw) / TURN_YAW;
     let pitch = (now.pose.pitch - front.pose.pitch) / TURN_PITCH;
@@ -127,7 +139,7 @@ fn reach(turn: HeadTurn, front: &LiveFace, now: &LiveFace) -> f32 {
 }
 
 /// Returns the relief along the eyes in the direction of the turn; `None` for a turn up or down, which needs
-/// none.
+/// no relief.
 fn relief_of(turn: HeadTurn, front: &LiveFace, now: &LiveFace) -> Option<f32> {
     let [along, _] = relief(&front.face.landmarks, &now.face.landmarks).unwrap_or_default();
     match turn {
@@ -140,13 +152,13 @@ fn relief_of(turn: HeadTurn, front: &LiveFace, now: &LiveFace) -> Option<f32> {
 /// The state of a requested turn in a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TurnState {
-    /// Not far enough.
+    /// The head has not turned far enough.
     NotYet,
-    /// Complete.
+    /// The turn is complete.
     Complete,
-    /// Clearly in another direction.
+    /// The head has clearly turned in another direction.
     WrongDirection,
-    /// Far enough by the pose model, but the nose stayed in the plane of the face.
+    /// The pose model measures a complete turn, but the nose stayed in the plane of the face.
     Flat,
 }
 
@@ -163,14 +175,14 @@ pub(super) fn turn_state(requested: HeadTurn, front: &LiveFace, now: &LiveFace) 
     TurnState::NotYet
 }
 
-/// Whether the face became narrower like a tilted picture, not like a turning head.
+/// Returns whether the face became narrower like a tilted picture, and not like a turning head.
 pub(super) fn is_tilted(front: &LiveFace, now: &LiveFace) -> bool {
     let (front, now) = (&front.face.landmarks, &now.face.landmarks);
     let narrower = slimness(now) < NARROW_MAX * slimness(front);
     narrower && relief(front, now).is_some_and(|[along, _]| along.abs() < RELIEF_MIN)
 }
 
-/// Returns the distance between the eyes over the distance from eyes to mouth.
+/// Returns the distance between the eyes divided by the distance from eyes to mouth.
 fn slimness([left, right, _, mouth_left, mouth_right]: &Landmarks) -> f32 {
     let high = ((mouth_left[0] + mouth_right[0] - left[0] - right[0]) / 2.0)
         .hypot((mouth_left[1] + mouth_right[1] - left[1] - right[1]) / 2.0);
@@ -181,7 +193,7 @@ pub(super) fn same_person(first: &LiveFace, now: &LiveFace) -> bool {
     cosine(&first.face.embedding, &now.face.embedding) >= SAME_PERSON_MIN
 }
 
-/// Whether the live scores of the frames that passed are those of a person.
+/// Returns whether the live scores of the frames that passed are live scores of a person.
 pub(super) fn is_live(scores: impl Iterator<Item = f32>) -> bool {
     scores.filter(|score| *score < ATTACK_LIVE_MIN).count() <= ATTACK_FRAMES_MAX
 }

@@ -1,16 +1,16 @@
 use crate::error::Result;
 use crate::picture::{Picture, Region};
 
-/// Number of cells per side. In a camera frame a cell is the mean of about a hundred pixels, which removes
-/// noise and coding artefacts.
+/// Number of cells per side of a fingerprint. In a camera frame, a cell is the mean of about a hundred
+/// pixels, which removes noise and coding artefacts.
 const SIDE: u32 = 64;
 
-/// The fingerprint of a frame, which recognises a frame that was encoded twice: luma in 64 × 64 cells,
-/// 0..255, and the cells that the face covers.
+/// The fingerprint of a frame: luma in 64 × 64 cells, 0..255, and the cells that the face covers. Two
+/// encodings of one frame have similar fingerprints.
 #[derive(Clone)]
 pub(super) struct FrameFingerprint {
     cells: Vec<f32>,
-    /// First and last column, first and last row.
+    /// First and last column, first and last row, 0 to 63.
     face: [usize; 4],
 }
 
@@ -22,7 +22,7 @@ impl std::fmt::Debug for FrameFingerprint {
 }
 
 impl FrameFingerprint {
-    /// Computes the fingerprint of `picture` with a face in `face`.
+    /// Computes the fingerprint of `picture` with a face in the region `face`, px.
     pub fn of(picture: &Picture, face: Region) -> Result<Self> {
         let small = picture.cut(picture.frame(), SIDE, SIDE, (SIDE, SIDE))?;
         let cell = |at: f32, length: u32| {

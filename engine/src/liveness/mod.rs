@@ -1,7 +1,7 @@
 //! Presentation attack detection: distinguishes a person in front of the camera from a picture of a person.
 //!
-//! `Liveness` analyses one frame; `Challenge` judges a sequence of frames with their arrival times. This
-//! deters attacks; it proves nothing, because a browser cannot attest its camera.
+//! [`Liveness`] analyses one frame; [`Challenge`] judges a sequence of frames with their arrival times. The
+//! detection deters attacks but proves nothing, because a browser cannot attest its camera.
 
 mod attack;
 mod challenge;
@@ -28,20 +28,21 @@ use attack::AttackDetector;
 use frame_fingerprint::FrameFingerprint;
 use pose::HeadPose;
 
-/// Lowest height of a face, relative to the largest one, at which it is counted; people in the background are
-/// not.
+/// Limits the height of a counted face to at least a third of the height of the highest face, so that people
+/// in the background are not counted.
 const FACE_SHARE_MIN: f32 = 1.0 / 3.0;
 
-/// The orientation of a head in degrees; about 0 for a face that looks straight into an upright camera.
+/// The orientation of a head in degrees. A face that looks straight into an upright camera has a yaw and a
+/// roll of about 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pose {
-    /// −99 to 99; positive: turned to the person's own left, which is the right in a picture that is not
-    /// mirrored.
+    /// −99 to 99; positive if turned to the person's own left, which is the right side of a picture that is
+    /// not mirrored.
     pub yaw: f32,
-    /// −99 to 99; positive: turned up. People who look straight ahead have −8 ± 9, so only differences
-    /// between frames of one person are meaningful.
+    /// −99 to 99; positive if turned up. The pitch of people who look straight ahead is −8 ± 9, so only
+    /// differences between frames of one person are meaningful.
     pub pitch: f32,
-    /// −180 to 180; positive: leaned towards the person's own left shoulder.
+    /// −180 to 180; positive if leaned towards the person's own left shoulder.
     pub roll: f32,
 }
 
@@ -53,7 +54,8 @@ pub struct LiveFace {
     /// Live score: 0 (a picture of a person) to 1 (a person). Must not be disclosed, because an attacker who
     /// sees the score can learn to raise it.
     pub live_score: f32,
-    /// Height of the face over height of the frame; may exceed 1 if the face extends past the edge.
+    /// The height of the face divided by the height of the frame; may exceed 1 if the face extends past the
+    /// edge.
     pub share: f32,
     /// Strength of edges, 0 (blurred) to 1.
     pub sharpness: f32,
@@ -74,9 +76,9 @@ impl std::fmt::Debug for LiveFace {
 /// The analysis of one frame.
 #[derive(Clone, Debug)]
 pub struct FrameAnalysis {
-    /// Number of faces in the frame that are at least a third as high as the largest one.
+    /// Number of faces in the frame that are at least a third as high as the highest face.
     pub faces: usize,
-    /// The only face, or the one clearly larger than all others.
+    /// The only face, or the face that is clearly larger than all others; `None` if there is no such face.
     pub face: Option<LiveFace>,
     /// Mean brightness of the face, or of the frame if there is no clear face; 0 (black) to 1.
     pub brightness: f32,
@@ -85,7 +87,7 @@ pub struct FrameAnalysis {
     fingerprint: FrameFingerprint,
 }
 
-/// The clear face of a frame, as the pipeline found it.
+/// The clear face of a frame, which the pipeline found.
 pub(crate) struct ClearFace<'a> {
     pub face: Face,
     pub region: Region,
@@ -103,7 +105,7 @@ impl Liveness {
     /// Loads the models. `Precision::Auto` means f32, because there is no bfloat16 check for these models.
     ///
     /// # Errors
-    /// - `Error::ModelMissing` if they were not fetched.
+    /// - `Error::ModelMissing` if the models were not fetched.
     /// - `Error::WrongHash` if a model file has the wrong content.
     /// - `Error::Model` or `Error::Runtime` if a model does not load.
     pub fn load(models: &Models, precision: Precision) -> Result<Self> {
@@ -127,7 +129,8 @@ impl Liveness {
         })
     }
 
-    /// Analyses `picture` with its `faces`; `clear` is the one clear face, whose liveness is computed.
+    /// Analyses `picture` with its `faces`. Computes the pose, live score and sharpness of the clear face
+    /// `clear` only.
     pub(crate) fn analyse_frame(
         &self,
         picture: &Picture,

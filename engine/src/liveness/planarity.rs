@@ -1,17 +1,17 @@
-//! Measures from two views how far the nose is out of the plane of eyes and mouth corners.
+//! Measures, from two views, the distance of the nose from the plane of eyes and mouth corners.
 //!
-//! The points of a flat picture move by one homography, however it is moved or tilted. Four points determine
-//! it, and so where a flat nose would be (Hartley and Zisserman, Multiple View Geometry, 4.1). A real nose
-//! stands out by about 0.4 of the distance from eyes to mouth, and moves ahead of the plane when the head
-//! turns.
+//! A move or tilt of a flat picture moves all its points by one homography. The four points of eyes and mouth
+//! corners determine the homography, which gives the position of a flat nose (Hartley and Zisserman, Multiple
+//! View Geometry, 4.1). A real nose protrudes by about 0.4 of the distance from eyes to mouth, and moves
+//! ahead of the plane when the head turns.
 
 use crate::detect::Landmarks;
 
 type Matrix = [[f64; 3]; 3];
 
-/// Returns the distance of the nose in `now` from where it would be if `front` were a flat picture: (along
-/// the eyes, across them), positive to the right and down, in distances from eyes to mouth. `None` for
-/// landmarks that do not determine a plane, such as three on one line.
+/// Returns the offset of the nose in `now` from its position if `front` were a flat picture: (along the line
+/// of the eyes, across this line), positive to the right and down, in distances from eyes to mouth. Returns
+/// `None` for landmarks that determine no plane, for instance with three points on one line.
 pub(super) fn relief(front: &Landmarks, now: &Landmarks) -> Option<[f32; 2]> {
     let map = product(&basis(now)?, &inverse(&basis(front)?)?);
     let [x, y, w] = apply(&map, homogeneous(front[2]));
@@ -31,8 +31,8 @@ fn homogeneous([x, y]: [f32; 2]) -> [f64; 3] {
     [f64::from(x), f64::from(y), 1.0]
 }
 
-/// Returns the projective basis of eyes and mouth corners: its columns are three of the points, scaled so
-/// that their sum is the fourth. Two such bases give the homography between two views.
+/// Returns the projective basis of eyes and mouth corners. Its columns are three of the points, scaled so
+/// that their sum is the fourth point. Two such bases give the homography between two views.
 fn basis([left, right, _, mouth_left, mouth_right]: &Landmarks) -> Option<Matrix> {
     let [a, b, c] = [*left, *right, *mouth_left].map(homogeneous);
     let columns = transposed(&[a, b, c]);

@@ -6,7 +6,8 @@ use crate::picture::{Picture, Region};
 
 /// Side of the model's input, px.
 pub(super) const SIDE_PX: u32 = 224;
-/// Sides of the crop over those of the face's box, which need not be square, as in the model's training.
+/// Ratio of the crop's sides to the sides of the face's box, as in the model's training. The box need not be
+/// square.
 const FACTOR: f32 = 1.5;
 /// ImageNet's channel means, with which the model was trained, for values in 0..255.
 const MEAN: [f32; 3] = [123.675, 116.28, 103.53];
@@ -16,16 +17,16 @@ const DEVIATION: [f32; 3] = [58.395, 57.12, 57.375];
 const CLASSES: usize = 66;
 const CLASS_DEGREES: f32 = 3.0;
 const FIRST_DEGREES: f32 = -99.0;
-/// The model's error for faces that look straight ahead, degrees: the yaws of 250 LFW photos and of their
-/// mirror images should cancel, but add up to twice this.
+/// The model's error in yaw for faces that look straight ahead, 1.5 degrees. The yaws of a photo and of its
+/// mirror image should add up to 0; over 250 LFW photos, the mean sum is twice this error.
 const YAW_BIAS_DEGREES: f32 = 1.5;
 
 /// The head pose model: yaw and pitch come from the model, roll from the eyes.
 pub(super) struct HeadPose(pub(super) Model);
 
 impl HeadPose {
-    /// Computes the pose of the face in `face` with `landmarks`, px of `picture`, which must be upright and
-    /// not mirrored.
+    /// Computes the pose of the face in the region `face` with `landmarks`, both in px of `picture`. The
+    /// picture must be upright and not mirrored.
     pub(super) fn estimate(
         &self,
         picture: &Picture,
@@ -47,8 +48,9 @@ impl HeadPose {
             let classes: Vec<f32> = outputs.get(name)?.iter().copied().take(CLASSES).collect();
             Ok(expected_degrees(&classes))
         };
-        // For the model a turn to the person's right is positive. Its third output is not used: its roll has
-        // an error of ± 5 degrees, while the line of the eyes is exact by definition.
+        // The model's yaw is positive for a turn to the person's right. The model's third output, roll, is
+        // not used, because its error is ± 5 degrees. The line of the eyes gives the roll exactly, by
+        // definition.
         Ok(Pose {
             yaw: -(angle("output")? + YAW_BIAS_DEGREES),
             pitch: angle("617")?,
@@ -57,7 +59,8 @@ impl HeadPose {
     }
 }
 
-/// Returns the mean angle of a distribution over classes, given as logits; 0 if there are none.
+/// Returns the mean angle, in degrees, of a distribution over classes that is given as logits; 0 if there are
+/// no logits.
 fn expected_degrees(logits: &[f32]) -> f32 {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weights = || logits.iter().map(|logit| (logit - largest).exp());
@@ -68,7 +71,8 @@ fn expected_degrees(logits: &[f32]) -> f32 {
     if degrees.is_finite() { degrees } else { 0.0 }
 }
 
-/// Returns the roll, positive if the line of the eyes falls towards the picture's right, the person's left.
+/// Returns the roll in degrees, positive if the line of the eyes falls towards the picture's right side, the
+/// person's left.
 fn roll_degrees([left, right, ..]: &Landmarks) -> f32 {
     (right[1] - left[1]).atan2(right[0] - left[0]).to_degrees()
 }

@@ -1,4 +1,4 @@
-/// A turn of the head from the person's view: `Left` is to the person's own left.
+/// A turn of the head, from the person's view: `Left` is to the person's own left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HeadTurn {
     Left,
@@ -13,7 +13,7 @@ pub enum HeadTurn {
 pub enum Guidance {
     /// Look straight into the camera.
     Front,
-    /// Turn the head.
+    /// Turn the head in this direction.
     Turn(HeadTurn),
     /// No face was found.
     NoFace,
@@ -26,23 +26,23 @@ pub enum Guidance {
     HoldStill,
 }
 
-/// The reason why a challenge failed. It is final: every later frame returns it again.
+/// The reason why a challenge failed. The reason is final: every later frame gets it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureReason {
-    /// More than 90 s or more than 900 frames.
+    /// The challenge took more than 90 s or more than 900 frames.
     TooLate,
-    /// A turn within 300 ms of its request, sooner than a person can react.
+    /// A turn was complete within 300 ms of its request, sooner than a person can react.
     TooFast,
-    /// The face is not that of the first frame, for 3 frames in a row.
+    /// The face was not the face of the first frame, in 3 consecutive usable frames.
     AnotherPerson,
-    /// Several faces for more than 15 s.
+    /// The frames showed several faces for more than 15 s.
     ManyFaces,
-    /// No face for more than 15 s.
+    /// The frames showed no face for more than 15 s.
     NoFace,
-    /// A turn that is clearly not the requested one, for 3 frames in a row.
+    /// The turn was clearly not the requested turn, in 3 consecutive usable frames.
     WrongTurn,
-    /// The face moves like a flat picture, in 3 frames.
+    /// The face moved like a flat picture, in 3 consecutive usable frames.
     Flat,
     /// The presentation attack detection model rejected two or more frames that passed their steps.
     Attack,

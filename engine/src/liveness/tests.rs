@@ -30,7 +30,7 @@ fn look(number: u32, yaw: f32, pitch: f32) -> FrameAnalysis {
     }
 }
 
-/// Projects the landmarks of a head whose nose stands out by `nose` times the distance from eyes to mouth.
+/// Projects the landmarks of a head whose nose protrudes by `nose` times the distance from eyes to mouth.
 fn landmarks(yaw: f32, pitch: f32, nose: f32) -> [[f32; 2]; 5] {
     let (yaw, pitch) = (yaw.to_radians(), pitch.to_radians());
     let points =
@@ -96,7 +96,7 @@ fn a_turn_counts_only_while_it_is_awaited() {
     assert_eq!(challenge.done(), 0);
     challenge.advance(&look(5, 0.0, 0.0), 2_500);
     challenge.advance(&look(6, 25.0, 0.0), 3_000);
-    // The head is still turned: the next turn is not requested before it is back.
+    // The head is still turned. The next turn is requested only after the head is straight again.
     assert_eq!(challenge.advance(&look(7, 22.0, 0.0), 3_500), Progress::Wait(Guidance::Front));
     assert_eq!((challenge.done(), challenge.awaited()), (1, Guidance::Front));
 }
@@ -155,7 +155,7 @@ fn no_face_and_several_faces_are_waited_for_but_not_for_ever() {
         assert_eq!(challenge.advance(&absent(0), 0), Progress::Wait(guidance));
         assert_eq!(challenge.advance(&absent(1), 15_000), Progress::Wait(guidance));
         challenge.advance(&look(2, 0.0, 0.0), 15_001);
-        // One good frame in between restarts the time limit.
+        // One frame with a single face restarts the time limit.
         assert_eq!(challenge.advance(&absent(3), 15_002), Progress::Wait(guidance));
         assert_eq!(challenge.advance(&absent(4), 30_002), Progress::Wait(guidance));
         assert_eq!(challenge.advance(&absent(5), 30_003), Progress::Failed(refusal));
@@ -171,7 +171,7 @@ fn a_doubt_needs_three_frames_in_a_row() {
             FailureReason::AnotherPerson,
         ),
         (|frame| change(frame, |face| face.pose.yaw = -27.0), FailureReason::WrongTurn),
-        // First a turn in pose but without relief, then a tilted picture.
+        // The first change is a turn without relief, the second is a tilted picture.
         (
             |frame| change(frame, |face| face.face.landmarks = landmarks(25.0, 0.0, 0.0)),
             FailureReason::Flat,
@@ -199,12 +199,12 @@ fn a_doubt_needs_three_frames_in_a_row() {
             challenge.advance(&frame, number * 500)
         };
         see(&mut challenge, look(0, 0.0, 0.0));
-        let asked = Progress::Wait(Guidance::Turn(HeadTurn::Left));
-        assert_eq!(see(&mut challenge, doubtful(1)), asked);
-        assert_eq!(see(&mut challenge, doubtful(2)), asked);
-        assert_eq!(see(&mut challenge, look(3, 5.0, 0.0)), asked);
-        assert_eq!(see(&mut challenge, doubtful(4)), asked);
-        assert_eq!(see(&mut challenge, doubtful(5)), asked);
+        let waits = Progress::Wait(Guidance::Turn(HeadTurn::Left));
+        assert_eq!(see(&mut challenge, doubtful(1)), waits);
+        assert_eq!(see(&mut challenge, doubtful(2)), waits);
+        assert_eq!(see(&mut challenge, look(3, 5.0, 0.0)), waits);
+        assert_eq!(see(&mut challenge, doubtful(4)), waits);
+        assert_eq!(see(&mut challenge, doubtful(5)), waits);
         assert_eq!(see(&mut challenge, doubtful(6)), Progress::Failed(refusal));
     }
 }
@@ -234,7 +234,7 @@ fn a_frame_counts_once() {
         challenge.advance(&look(0, 25.0, 0.0), 500),
         Progress::Failed(FailureReason::Replay)
     );
-    // The first picture in other bytes, sent again after a turn.
+    // The client sends the first picture again after a turn, in other bytes.
     let mut challenge = Challenge::of(ONE);
     challenge.advance(&look(0, 0.0, 0.0), 0);
     challenge.advance(&look(1, 25.0, 0.0), 500);

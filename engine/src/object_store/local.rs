@@ -7,24 +7,30 @@ use super::{ObjectMeta, ObjectStore, check_name, check_prefix, is_name};
 use crate::error::{Error, Result};
 use crate::fs::durable;
 
-/// Attempts of a `put` in a race with a `delete`, which removes empty folders.
+/// Limits the attempts of a `put` to 10. A concurrent `delete` may remove the empty folder that a `put`
+/// needs.
 const PUT_ATTEMPTS: u32 = 10;
 
 /// An object store in a local folder: one file per object, readable by its owner only.
 ///
-/// Assumes a file system with atomic renames. A crash may leave a `*.tmp` file, which is never listed and
+/// Assumes a file system with atomic renames. A crash may leave a `*.tmp` file, which `list` omits and which
 /// does not affect later calls.
 pub(super) struct LocalStore {
     root: PathBuf,
 }
 
 impl LocalStore {
-    /// Opens `root`, or creates it and its parents.
+    /// Opens the folder `root`, or creates it and its parents.
+    ///
+    /// # Errors
+    ///
+    /// - `ObjectStore`: `root` is not a folder.
+    /// - `Io`: the folder cannot be created or listed.
     pub(super) fn open(root: &Path) -> Result<Self> {
         durable::make_folder(root, true)?;
         let folder = Self { root: root.to_path_buf() };
         if !root.is_dir() {
-            let reason = "expected a folder, found something else by this name".to_owned();
+            let reason = "this path is not a folder; choose another path".to_owned();
             return Err(Error::ObjectStore { place: folder.name(), reason });
         }
         std::fs::read_dir(root).map_err(|source| Error::io("list", root, source))?;
@@ -58,11 +64,11 @@ impl LocalStore {
             let Some(name) = own.to_str().map(|own| format!("{name}{own}")) else { continue };
             let path = entry.path();
             match file_kind(&entry).map_err(|source| Error::io("read", &path, source))? {
-                // The file system's folder for recovered files, readable by root only.
+                // `lost+found` is the file system's folder for recovered files, which only root can read.
                 FileKind::Folder if name == "lost+found" => {}
                 FileKind::Folder => {
                     let name = format!("{name}/");
-                    // Only folders above or below the prefix can contain such names.
+                    // Only folders above or below the prefix can contain names that start with it.
                     if name.starts_with(prefix) || prefix.starts_with(&name) {
                         self.collect(&path, &name, prefix, found)?;
                     }
@@ -127,7 +133,8 @@ impl ObjectStore for LocalStore {
     fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
         check_prefix(self, prefix)?;
         let mut found = Vec::new();
-        // Only the folder named by the prefix is walked; the root may contain thousands of others.
+        // Lists only the folder that the prefix names, because the root may contain thousands of other
+        // folders.
         let below = prefix.rfind('/').map_or("", |slash| &prefix[..=slash]);
         self.collect(&self.root.join(below), below, prefix, &mut found)?;
         found.sort_unstable();
@@ -142,8 +149,8 @@ impl ObjectStore for LocalStore {
             Err(source) if is_absent(&source) => return Ok(()),
             Err(source) => return Err(Error::io("remove", path, source)),
         }
-        // Empty parent folders are removed too, because their names reveal what they contained. Removing a
-        // folder that is not empty fails.
+        // Empty parent folders are removed too, because their names may reveal the deleted objects. The
+        // removal of a folder that is not empty fails.
         let stays = |folder: &Path| match std::fs::remove_dir(folder) {
             Err(source) => !is_absent(&source),
             Ok(()) => false,
@@ -151,7 +158,7 @@ impl ObjectStore for LocalStore {
         let mut above = path.ancestors().skip(1);
         let kept = above.find(|folder| *folder == self.root || stays(folder));
         match durable::sync_folder(kept.unwrap_or(&self.root)) {
-            // Another call has removed that folder since, and makes the removal durable.
+            // Another call has removed the folder, and makes the removal durable.
             Err(error) if is_gone(&error) => Ok(()),
             done => done,
         }
@@ -175,7 +182,7 @@ fn file_kind(entry: &DirEntry) -> std::io::Result<FileKind> {
     }
 }
 
-/// Returns whether the error means that no such file exists, including a file in the position of a folder.
+/// Returns whether the error means that no such file exists. One case is a path whose parent is a file.
 fn is_absent(source: &std::io::Error) -> bool {
     matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }

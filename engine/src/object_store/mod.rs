@@ -18,10 +18,10 @@ use s3::S3Store;
 
 pub use s3_config::{Encryption, S3Config, SecretString};
 
-/// Maximum length of an object name. Longer names might not fit below a folder or a prefix.
+/// Limits the length of an object name to 400 bytes. Longer names might not fit below a folder or a prefix.
 const NAME_BYTES_MAX: usize = 400;
-/// Maximum length of a part of an object name. A file name has at most 255 bytes, and the temporary file of a
-/// write has a longer name than the final file.
+/// Limits the length of a part of an object name to 200 bytes. A file name has at most 255 bytes, and the
+/// temporary file of a write has a longer name than the final file.
 const PART_BYTES_MAX: usize = 200;
 const S3_SCHEME: &str = "s3://";
 
@@ -45,19 +45,19 @@ pub trait ObjectStore: Send + Sync {
     /// Stores `bytes` as the object `name`, replacing an existing object.
     fn put(&self, name: &str, bytes: &[u8]) -> Result<()>;
 
-    /// Returns the content of the object `name`, or `None` if it does not exist.
+    /// Returns the content of the object `name`, or `None` if the object does not exist.
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>>;
 
-    /// Returns the bytes `range` of the object `name`, fewer if the object ends earlier, or `None` if it does
-    /// not exist.
+    /// Returns the bytes `range` of the object `name`, fewer if the object ends earlier, or `None` if the
+    /// object does not exist.
     fn get_range(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>>;
 
     /// Lists all objects whose names start with `prefix`, sorted by name. Omits objects of other programs
     /// whose names break this trait's rules.
     fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>>;
 
-    /// Deletes the object `name`, including all versions if the store is versioned. Returns `Ok` if it does
-    /// not exist.
+    /// Deletes the object `name`, including all versions if the store is versioned. Returns `Ok` if the
+    /// object does not exist.
     fn delete(&self, name: &str) -> Result<()>;
 }
 
@@ -73,13 +73,12 @@ pub fn is_s3(at: &str) -> bool {
     at.starts_with(S3_SCHEME)
 }
 
-/// Opens the object store `at`: `s3://bucket/prefix`, or the path of a folder, which is created if it does
-/// not exist.
+/// Opens the object store `at`: `s3://bucket/prefix`, or the path of a folder. Creates a missing folder.
 ///
 /// # Errors
 ///
-/// - `ObjectStore`: an invalid address, missing credentials, or an unreachable bucket. The bucket is listed once,
-///   so that these errors occur here and not at the first object.
+/// - `ObjectStore`: an invalid address, missing credentials, or an unreachable bucket. `open` lists the
+///   bucket once, so that these errors occur here and not at the first object.
 /// - `Io`: the folder cannot be created or read.
 pub fn open(at: &str, s3: Option<&S3Config>) -> Result<Box<dyn ObjectStore>> {
     let refused =
@@ -123,12 +122,13 @@ pub(super) fn is_name(name: &str) -> bool {
         && name.split('/').all(is_part)
 }
 
-/// Rejects an invalid object name, which a store could interpret as another path.
+/// Errors with `ObjectStore` if `name` is not a valid object name: a store could interpret it as another
+/// path.
 pub(super) fn check_name(store: &dyn ObjectStore, name: &str) -> Result<()> {
     if is_name(name) { Ok(()) } else { Err(invalid_name(store, name)) }
 }
 
-/// Rejects a prefix with which no valid name can start. The empty prefix is valid.
+/// Errors with `ObjectStore` if no valid name can start with `prefix`. The empty prefix is valid.
 pub(super) fn check_prefix(store: &dyn ObjectStore, prefix: &str) -> Result<()> {
     let is_start = prefix.is_empty() || is_name(&format!("{prefix}x"));
     if is_start { Ok(()) } else { Err(invalid_name(store, prefix)) }

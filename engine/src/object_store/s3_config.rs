@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 
-/// A secret text, wiped when dropped and never printed.
+/// A secret text. It is overwritten in memory when dropped, and has no `Debug`, so that no log contains it.
 #[derive(Clone)]
 pub struct SecretString(Zeroizing<String>);
 
@@ -27,15 +27,19 @@ pub enum Encryption {
     BucketDefault,
     /// SSE-S3: keys managed by the storage service.
     S3,
-    /// SSE-KMS: a key of the provider's key management service, by id or ARN; `None` for the account's
-    /// default key.
+    /// SSE-KMS: a key of the provider's key management service, by id or Amazon Resource Name (ARN); `None`
+    /// for the account's default key.
     Kms(Option<String>),
 }
 
 impl std::str::FromStr for Encryption {
     type Err = Error;
 
-    /// Parses `bucket`, `s3`, `kms` or `kms:KEY`. Errors: `ObjectStore` for any other text.
+    /// Parses `bucket`, `s3`, `kms` or `kms:KEY`.
+    ///
+    /// # Errors
+    ///
+    /// - `ObjectStore`: any other text.
     fn from_str(text: &str) -> Result<Self> {
         match text.split_once(':').unwrap_or((text, "")) {
             ("bucket", "") => Ok(Self::BucketDefault),
@@ -54,9 +58,9 @@ impl std::str::FromStr for Encryption {
 
 /// The configuration of one S3 service: endpoint, region, credentials and encryption.
 ///
-/// Validation rejects an endpoint that could send credentials unencrypted over a network, or to another host
-/// than the intended one. The values never come from the environment. The type has no `Debug`, because it
-/// contains credentials.
+/// [`S3Config::new`] rejects an endpoint that could send credentials unencrypted over a network, or to
+/// another host than the intended host. The engine reads none of the values from the environment. The type
+/// has no `Debug`, because it contains credentials.
 #[derive(Clone)]
 pub struct S3Config {
     pub(super) endpoint: Option<String>,
@@ -65,18 +69,19 @@ pub struct S3Config {
     pub(super) secret_access_key: SecretString,
     pub(super) session_token: Option<SecretString>,
     /// Whether URLs have the form `endpoint/bucket/name` instead of `bucket.endpoint/name`. True if an
-    /// endpoint is given, because most servers other than Amazon's have a single host name.
+    /// endpoint is given, because many S3 servers other than Amazon's have a single host name.
     pub(super) path_style: bool,
     pub(super) encryption: Encryption,
 }
 
 impl S3Config {
-    /// Validates the configuration. `endpoint` is a URL, or `None` for Amazon's endpoint in `region`. An
-    /// endpoint without encryption (`http://`) must be a loopback address. Makes no connection.
+    /// Makes a configuration from valid values, without a connection. `endpoint` is a URL, or `None` for
+    /// Amazon's endpoint in `region`. An endpoint without encryption (`http://`) must be a loopback address.
     ///
     /// # Errors
     ///
-    /// - `ObjectStore`: an invalid value. The message says what was expected and never contains a credential.
+    /// - `ObjectStore`: an invalid value. The message states the expected form and never contains a
+    ///   credential.
     pub fn new(
         endpoint: Option<&str>,
         region: &str,
@@ -130,7 +135,7 @@ fn refused(reason: String) -> Error {
 
 /// Returns the URL without a slash at its end, or the reason why it is rejected.
 ///
-/// Stricter than the URL syntax, so that no two programs can read different hosts from the URL.
+/// The check is stricter than the URL syntax, so that no two programs can read different hosts from the URL.
 pub(super) fn check_endpoint(url: &str) -> std::result::Result<String, String> {
     // The part before an '@' may be a password.
     let received: String =

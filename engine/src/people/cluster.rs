@@ -1,7 +1,7 @@
 //! Agglomerative average-linkage clustering of embeddings, under the constraints of `constraints.rs`.
 //!
-//! Works on sums of unit embeddings: the average cosine between two clusters is the dot product of their sums
-//! divided by the product of their sizes, so the members are not needed.
+//! A cluster is represented by the sum of its unit embeddings. The average cosine between two clusters is the
+//! dot product of their sums divided by the product of their sizes, so the members are not needed.
 
 use ndarray::{Array2, s};
 use std::cmp::Ordering;
@@ -19,14 +19,15 @@ pub(super) struct ClusterNode {
     pub(super) count: u32,
     /// The members' photos, sorted: two faces in one photo are two people.
     pub(super) photos: Vec<PhotoId>,
-    /// The cannot-link sides of the members (`ConstraintView::cannot_link_ids`), sorted; never both sides of one constraint.
+    /// The cannot-link sides of the members (`ConstraintView::cannot_link_ids`), sorted. Never contains both
+    /// sides of one constraint.
     pub(super) cannot_link_ids: Vec<u32>,
     /// The node's must-link group: all nodes of a group are one person.
     pub(super) group: Option<usize>,
 }
 
 impl ClusterNode {
-    /// Returns the average cosine between members of the two clusters, -1..1.
+    /// Returns the average cosine between the members of this cluster and of `other`, -1..1.
     pub(super) fn linkage(&self, other: &ClusterNode) -> f32 {
         dot(&self.sum, &other.sum) / (self.count as f32 * other.count as f32)
     }
@@ -41,7 +42,8 @@ impl ClusterNode {
 }
 
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    // Eight independent sums let the compiler use vector registers; a single sum is a chain of additions.
+    // Eight independent sums let the compiler use vector registers. With a single sum, each addition would
+    // wait for the previous addition.
     let (a, a_rest) = a.as_chunks::<8>();
     let (b, b_rest) = b.as_chunks::<8>();
     let mut sums = [0.0f32; 8];
@@ -53,10 +55,10 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
-/// Merges nodes, closest first, while the average linkage is at least `cut` and no constraint bars it. The
-/// first `settled` nodes are known to be apart from one another, so their pairs are not compared. Returns the
-/// cluster number of each node, and the clusters. Clusters of one must-link group are one person, even if
-/// they are not merged.
+/// Merges nodes, closest first, while the average linkage is at least `cut` and no constraint bars the merge.
+/// The first `settled` nodes are known to be apart, so their pairs are not compared. Returns the cluster
+/// number of each node, and the clusters. Clusters of one must-link group are one person, even if they are
+/// not merged.
 pub(super) fn agglomerate(
     nodes: Vec<ClusterNode>,
     settled: usize,
@@ -75,9 +77,9 @@ pub(super) fn agglomerate(
     let mut parents: Vec<usize> = (0..nodes.len()).collect();
     let mut nodes: Vec<Option<ClusterNode>> = nodes.into_iter().map(Some).collect();
     while let Some(Pair { linkage, a, b }) = heap.pop() {
-        // A pair is stale if one of its nodes was merged away, or if their linkage has changed since.
+        // A pair is stale if one of its nodes was merged into another node, or if their linkage has changed.
         let fresh = links.get(a).and_then(|of| of.get(&b)) == Some(&linkage);
-        // Nodes that joined their must-link groups since then may bar the pair now.
+        // Nodes that joined the must-link groups of this pair after it was added may now bar the pair.
         let barred = fresh
             && !must_links.is_empty()
             && matches!((nodes.get(a), nodes.get(b)), (Some(Some(x)), Some(Some(y))) if must_links.is_forbidden(x, y));
@@ -104,7 +106,8 @@ fn merge(
         must_links.merge_nodes(node, &gone);
         node.absorb(gone);
     }
-    // The merged cluster's linkage is a weighted mean, so it can reach the cut only where one of the two did.
+    // The merged cluster's linkage to a neighbour is the weighted mean of the linkages of its two parts. It
+    // can reach the cut only if one of the two does, so only their neighbours are compared.
     let mut near: Vec<usize> = Vec::new();
     for side in [a, b] {
         near.extend(links.get_mut(side).map(std::mem::take).unwrap_or_default().into_keys());
@@ -155,7 +158,8 @@ fn number(parents: &[usize], nodes: Vec<Option<ClusterNode>>) -> (Vec<usize>, Ve
     (of, clusters)
 }
 
-/// Returns the pairs (a < b) with a linkage of at least `cut`, without pairs of settled nodes.
+/// Returns the pairs (a, b, linkage) with a < b and a linkage of at least `cut`, without pairs of settled
+/// nodes.
 fn close_pairs(nodes: &[ClusterNode], settled: usize, cut: f32) -> Vec<(usize, usize, f32)> {
     let means = means(nodes);
     // Rows are the new nodes, columns all nodes before them: each pair is computed once.
@@ -174,8 +178,8 @@ fn means(nodes: &[ClusterNode]) -> Array2<f32> {
     similarity_blocks::stack_rows(nodes.iter().flat_map(mean).collect(), dim)
 }
 
-/// Returns for each of `embeddings` the node with the highest average cosine to its members, and that cosine;
-/// `None` if it is below `least`.
+/// Returns for each of `embeddings` the highest average cosine to the members of a node, and the node's
+/// number; `None` if this cosine is below `least`.
 pub(super) fn most_similar(
     embeddings: &[&[f32]],
     nodes: &[ClusterNode],
@@ -203,7 +207,8 @@ struct Pair {
 
 impl Ord for Pair {
     fn cmp(&self, other: &Self) -> Ordering {
-        // Ties go to the lower numbers, so that the result does not depend on the heap's order.
+        // Of equal linkages, the pair with the lower numbers is first, so that the result does not depend on
+        // the heap's order.
         self.linkage
             .total_cmp(&other.linkage)
             .then_with(|| (other.a, other.b).cmp(&(self.a, self.b)))
@@ -265,7 +270,7 @@ mod tests {
             cannot_link_ids: vec![mark],
             ..node(angle, photo)
         };
-        // The third node would join either of the first two; the one it joins cannot join the other.
+        // The third node could join either of the first two nodes, which then cannot join each other.
         let nodes = vec![marked(0.0, 1, 6), marked(1.0, 2, 7), node(0.4, 3), marked(0.2, 4, 8)];
         let (of, clusters) = agglomerate(nodes, 0, 0.5);
         assert_ne!(of[0], of[1]);

@@ -1,7 +1,7 @@
 //! The byte format of the partition of faces into the parts of people.
 //!
-//! version (u32) ‖ parts (u32) ‖ per part: faces (u32) ‖ face ids (16 bytes each); little endian. There is no
-//! checksum, since the store encrypts the bytes with authentication.
+//! version (u32) ‖ number of parts (u32) ‖ for each part: number of faces (u32) ‖ face ids (16 bytes each).
+//! Numbers are little endian. There is no checksum, because the store encrypts the bytes with authentication.
 
 use crate::ids::FaceId;
 

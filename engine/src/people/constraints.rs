@@ -1,8 +1,8 @@
 //! The constraints of clustering (Wagstaff et al. 2001): must-link groups, and cannot-links from shared
 //! photos and from the owner's splits.
 //!
-//! The nodes of one must-link group ("bond") are one person, whatever their similarity. Each stays a node of
-//! its own, so that a face is compared with the looks that it resembles and not with a mean of two looks. A
+//! The nodes of one must-link group are one person, whatever their similarity. They are not merged into one
+//! node, so that a face is compared with each look of the person and not with a mean of several looks. A
 //! cannot-link of one node applies to its whole group.
 
 use super::cluster::ClusterNode;
@@ -34,7 +34,7 @@ impl MustLinkGroups {
             ..MustLinkGroup::default()
         };
         let mut all: Vec<MustLinkGroup> = constraints.allow_same_photo.iter().map(group).collect();
-        // Low-quality faces join last, but their cannot-links count from the start.
+        // Low-quality faces join last, but their cannot-links must apply to the group from the start.
         for (face, group) in constraints.grouped() {
             if let Some(group) = all.get_mut(group) {
                 merge_sorted(&mut group.cannot_link_ids, constraints.cannot_link_ids(face));
@@ -59,7 +59,7 @@ impl MustLinkGroups {
         node.group.map(|group| self.root(group))
     }
 
-    /// Adds a node to a group, unless a cannot-link keeps them apart.
+    /// Adds a node to a group, unless a cannot-link keeps the node apart from the group.
     pub(super) fn add_to_group(&mut self, node: &mut ClusterNode, group: usize) {
         let group = self.root(group);
         let Some(cannot_links) = self.groups.get(group).map(|group| &group.cannot_link_ids) else {
@@ -115,7 +115,8 @@ impl MustLinkGroups {
             || conflict(self.cannot_link_ids(a), self.cannot_link_ids(b)))
     }
 
-    /// Returns the photos that bar other nodes in them from joining this one, sorted.
+    /// Returns the sorted photos of a node or its group. Another node with a face in one of these photos must
+    /// not join the node.
     pub(super) fn photos<'a>(&'a self, node: &'a ClusterNode) -> &'a [PhotoId] {
         let group = self.group_of(node).and_then(|group| self.groups.get(group));
         group.filter(|group| !group.allow_same_photo).map_or(&node.photos, |group| &group.photos)

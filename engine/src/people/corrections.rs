@@ -1,18 +1,18 @@
 //! The owner's corrections of people: must-link and cannot-link constraints (Wagstaff et al. 2001) from
 //! merges and splits, and hidden persons.
 //!
-//! A later correction wins: it retracts what it contradicts, so the stored constraints never contradict each
-//! other. The caller passes the people as they are clustered at that moment.
+//! A later correction retracts the constraints that it contradicts, so the stored constraints never
+//! contradict each other. The caller passes the people of the current clustering.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::ids::FaceId;
 
-/// The maximum number of corrections: more than an owner makes by hand, and few enough to go through one by
-/// one.
+/// Limits the corrections of a collection to 10,000, more than an owner makes by hand. Each update reads them
+/// all.
 pub(super) const CORRECTIONS_MAX: usize = 10_000;
-/// The maximum number of faces named by all corrections together: 16 MB.
+/// Limits the faces that all corrections together name to 1,000,000, or 16 MB of ids.
 pub(super) const FACES_MAX: usize = 1_000_000;
 
 /// All corrections of a collection.
@@ -30,12 +30,12 @@ pub(crate) struct Corrections {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MustLink {
     pub(super) faces: BTreeSet<FaceId>,
-    /// Whether the owner merged them although one photo shows both, as in a mirror or a collage.
+    /// Whether the owner merged the faces although one photo shows two of them, as in a mirror or a collage.
     pub(super) allow_same_photo: bool,
 }
 
-/// A cannot-link constraint: no face of one side is the same person as a face of the other. Neither side is
-/// empty.
+/// A cannot-link constraint: no face of one side is of one person with a face of the other side. Neither side
+/// is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CannotLink {
     pub(super) sides: [BTreeSet<FaceId>; 2],
@@ -45,7 +45,7 @@ pub(super) struct CannotLink {
 #[derive(Clone, Debug)]
 pub(crate) struct PersonRef {
     pub(crate) faces: Vec<FaceId>,
-    /// The face that represents the person in the stored corrections: the one of highest quality.
+    /// The face that represents the person in the stored corrections: its face of highest quality.
     pub(crate) best: FaceId,
 }
 
@@ -59,9 +59,9 @@ pub(super) struct ConstraintView {
 }
 
 impl Corrections {
-    /// Merges `people` into one person: adds a must-link group and retracts the cannot-links between them.
-    /// Faces without a person (`without_person`) are released from those cannot-links too. The person stays hidden
-    /// only if all of `people` were.
+    /// Merges `people` into one person: adds a must-link group of their best faces, and retracts the
+    /// cannot-links between `people`. Also releases the faces without a person (`without_person`) from these
+    /// cannot-links. The merged person is hidden only if all of `people` were hidden.
     pub(crate) fn merge(
         &mut self,
         people: &[PersonRef],
@@ -80,9 +80,10 @@ impl Corrections {
         self.add_must_link(MustLink { faces, allow_same_photo });
     }
 
-    /// Splits the faces `split` off the faces `rest` of the same person: adds a cannot-link between the two,
-    /// and a must-link group for each. `of_rest`: one face of each part of the rest; `best`: the rest's face
-    /// of highest quality, which represents it if the person was hidden.
+    /// Splits the faces `split` off the other faces `rest` of their person: adds a cannot-link between the
+    /// two sides, a must-link group of `split`, and a must-link group of `of_rest`. `of_rest` has one face of
+    /// each part of the rest. If the person was hidden, the rest stays hidden, represented by `best`, its
+    /// face of highest quality.
     pub(crate) fn split(
         &mut self,
         split: &[FaceId],
@@ -112,7 +113,7 @@ impl Corrections {
         let [split, _] = &sides;
         self.add_must_link(MustLink { faces: split.clone(), allow_same_photo });
         self.add_must_link(MustLink { faces: of_rest.iter().copied().collect(), allow_same_photo });
-        // Cannot-links that the new one includes are redundant.
+        // An older cannot-link between subsets of the two sides is redundant.
         let within = |one: &CannotLink| {
             let [a, b] = &one.sides;
             let [c, d] = &sides;
@@ -122,7 +123,7 @@ impl Corrections {
         self.cannot_links.push(CannotLink { sides });
     }
 
-    /// Hides `person` from the list, or shows it again.
+    /// Hides `person` from the list, or lists the person again.
     pub(crate) fn hide(&mut self, person: &PersonRef, hidden: bool) {
         for face in &person.faces {
             self.hidden.remove(face);
@@ -132,7 +133,8 @@ impl Corrections {
         }
     }
 
-    /// Removes faces from all corrections. Returns whether any correction named one.
+    /// Removes the faces for which `gone` returns true from all corrections. Returns whether a correction
+    /// named such a face.
     pub(crate) fn forget(&mut self, gone: impl Fn(&FaceId) -> bool) -> bool {
         let before = self.faces_named();
         self.hidden.retain(|face| !gone(face));
@@ -147,10 +149,11 @@ impl Corrections {
         self.faces_named() != before
     }
 
-    /// Checks the corrections against `CORRECTIONS_MAX` and `FACES_MAX`.
+    /// Checks the number of corrections and of the faces that they name.
     ///
     /// # Errors
-    /// - `TooManyCorrections`: there are more corrections, or they name more faces.
+    /// - `TooManyCorrections`: there are more than 10,000 corrections, or they name more than 1,000,000
+    ///   faces.
     pub(crate) fn check(&self) -> Result<()> {
         let statements = self.must_links.len() + self.cannot_links.len() + self.hidden.len();
         for (what, most, received) in
@@ -169,8 +172,8 @@ impl Corrections {
         together.chain(apart).sum::<usize>() + self.hidden.len()
     }
 
-    /// Retracts the cannot-links between faces of `all`. In these, `without_person` faces count as members of
-    /// `all`. Cannot-links of other pairs stay.
+    /// Retracts the cannot-links between faces of `all`. In a cannot-link with faces of `all` on both sides,
+    /// the faces `without_person` are treated as members of `all`. Cannot-links of other pairs stay.
     fn retract_cannot_links(
         &mut self,
         all: &HashSet<FaceId>,
@@ -226,7 +229,7 @@ impl Corrections {
             constraints.groups.extend(group.faces.iter().map(|face| (*face, bond)));
             constraints.allow_same_photo.push(group.allow_same_photo);
         }
-        // In order of the cannot-links, so that each face's sides are sorted.
+        // The loop runs in order of the cannot-links, so that each face's sides are sorted.
         for (one, first) in self.cannot_links.iter().zip((0..).step_by(2)) {
             for (side, mark) in one.sides.iter().zip([first, first + 1]) {
                 side.iter().for_each(|face| {
@@ -268,12 +271,12 @@ impl ConstraintView {
         self.groups.get(face).copied()
     }
 
-    /// Iterates over the faces with cannot-links, with their sides.
+    /// Iterates over the faces with cannot-links, each with its sides.
     pub(super) fn cannot_linked(&self) -> impl Iterator<Item = (&FaceId, &[u32])> {
         self.cannot_link_ids.iter().map(|(face, cannot_links)| (face, cannot_links.as_slice()))
     }
 
-    /// Iterates over the faces of the must-link groups, with the number of their group.
+    /// Iterates over the faces of the must-link groups, each with the number of its group.
     pub(super) fn grouped(&self) -> impl Iterator<Item = (&FaceId, usize)> {
         self.groups.iter().map(|(face, bond)| (face, *bond))
     }

@@ -1,7 +1,7 @@
 //! Encodes the owner's corrections as the bytes of a note, and decodes them.
 //!
-//! Protobuf, so that a later version can add fields that this one ignores. Decoding checks all lengths, the
-//! limits, and that no constraints contradict each other.
+//! The encoding is Protobuf, so that a later version can add fields that this version ignores. The decoder
+//! checks all lengths, the limits, and that no constraints contradict each other.
 
 use prost::Message;
 use std::collections::BTreeSet;
@@ -37,7 +37,7 @@ struct CannotLinkRow {
 }
 
 impl Corrections {
-    /// Encodes the corrections.
+    /// Encodes the corrections as Protobuf.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let together = |group: &MustLink| MustLinkRow {
             faces: bytes_of(&group.faces),
@@ -55,7 +55,8 @@ impl Corrections {
         row.encode_to_vec()
     }
 
-    /// Decodes the bytes of `to_bytes`; `None` if they are damaged, too many, or contradictory.
+    /// Decodes the bytes of `to_bytes`. Returns `None` if the bytes are damaged, or the corrections are too
+    /// many or contradict each other.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let row = CorrectionsRow::decode(bytes).ok()?;
         let together = |row: &MustLinkRow| {

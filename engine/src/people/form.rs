@@ -1,9 +1,9 @@
-//! Forms people: good faces → nodes → clusters → persons; then low-quality faces join the person that they
+//! Forms people: good faces → nodes → clusters → persons. Then low-quality faces join the person that they
 //! fit.
 //!
-//! A person has one part (a cluster), or several if must-link constraints join them. Known parts from an
-//! earlier clustering stay whole, unless a cannot-link has faces of a part on both sides: it divides the
-//! part.
+//! A person has one part (a cluster), or several parts that must-link constraints join. Known parts from an
+//! earlier clustering stay undivided, except if a cannot-link has faces of a part on both sides. The
+//! cannot-link then divides the part.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -14,7 +14,8 @@ use super::{People, Person, PersonFace};
 use crate::ids::FaceId;
 use crate::quality::Quality;
 
-/// The amount above the cut that the average cosine of a face below `Quality::LOW` with a person must reach.
+/// The margin, 0.1 above the cut, that the average cosine of a low-quality face (below `Quality::LOW`) with a
+/// person must reach.
 const LOW_QUALITY_MARGIN: f32 = 0.1;
 
 /// The position of a face in the partition: the number of its person, and the number of the part within it.
@@ -27,8 +28,7 @@ pub(super) struct PartId {
 /// The good faces as nodes of the clustering.
 struct Nodes {
     nodes: Vec<ClusterNode>,
-    /// The number of leading nodes that are unchanged known parts, which need not be compared with one
-    /// another.
+    /// The number of leading nodes that are unchanged known parts. These need no comparison with one another.
     settled: usize,
     /// The node of each good face.
     of_face: Vec<usize>,
@@ -42,8 +42,8 @@ impl Nodes {
         constraints: &ConstraintView,
     ) -> Self {
         let torn = violated_parts(good, known, constraints);
-        // The part of a known face and, if cannot-links divide the part, the sides that the face is on. A
-        // face that joined after the split and is on no side is clustered again.
+        // Returns the part of a known face and, if cannot-links divide the part, the sides that the face is
+        // on. A face that joined after the split and is on no side is clustered again, as a new face.
         let part = |face: &PersonFace<'_>| {
             let part_id = known.get(&face.id)?;
             let Some(statements) = torn.get(part_id) else { return Some((*part_id, Vec::new())) };
@@ -101,7 +101,8 @@ impl Nodes {
     }
 }
 
-/// Finds the known parts with faces on both sides of a cannot-link, and the numbers of those cannot-links.
+/// Returns the known parts with faces on both sides of a cannot-link, each with the numbers of its
+/// cannot-links.
 fn violated_parts(
     good: &[&PersonFace<'_>],
     known: &HashMap<FaceId, PartId>,
@@ -158,7 +159,8 @@ fn person(sum: &[f32], owner_merged: bool) -> Person {
 }
 
 impl People {
-    /// Clusters `faces` under the corrections, starting from the parts that `known` gives for some of them.
+    /// Clusters `faces` under the corrections. Starts from the parts in `known`, which need not contain every
+    /// face.
     pub(super) fn form(
         faces: &[PersonFace<'_>],
         known: &HashMap<FaceId, PartId>,
@@ -191,7 +193,7 @@ impl People {
         people
     }
 
-    /// Restores people from their stored parts, `groups`. Faces that are not among `faces` are left out.
+    /// Restores people from their stored parts, `groups`. Leaves out faces that are not among `faces`.
     pub(super) fn from_parts(
         groups: Vec<Vec<FaceId>>,
         faces: &[PersonFace<'_>],
@@ -233,8 +235,9 @@ impl People {
         people
     }
 
-    /// Assigns low-quality faces: to the person of their must-link group, or else to the most similar person,
-    /// if its average cosine reaches the cut plus `LOW_QUALITY_MARGIN` and no constraint bars it.
+    /// Assigns each low-quality face to the person of its must-link group. Assigns a face without a group to
+    /// the most similar person, if the average cosine reaches the cut plus `LOW_QUALITY_MARGIN` and no
+    /// constraint bars it.
     fn assign_low_quality(
         &mut self,
         faces: &[PersonFace<'_>],
@@ -257,7 +260,8 @@ impl People {
                 }
             }
         }
-        // Faces with a must-link were assigned above, or their group has no good face and so no person.
+        // Faces with a must-link are excluded: either they were assigned above, or their group has no good
+        // face and therefore no person.
         let open: Vec<&PersonFace<'_>> =
             poor().filter(|face| constraints.group(&face.id).is_none()).collect();
         let embeddings: Vec<&[f32]> = open.iter().map(|face| face.embedding).collect();
@@ -272,7 +276,7 @@ impl People {
                 let photos = formed.clusters.get(i).map(|node| formed.groups.photos(node));
                 photos.is_some_and(|photos| photos.binary_search(&face.photo).is_err())
             };
-            // A face with cannot-links is compared only with the persons that these allow.
+            // A face with cannot-links is compared only with the persons that its cannot-links allow.
             let best = if cannot_links.is_empty() { best } else { formed.nearest(face, may) };
             let best = best.filter(|&(near, i)| near >= cut + LOW_QUALITY_MARGIN && free(i));
             if let Some((_, cluster)) = best {

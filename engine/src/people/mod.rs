@@ -1,8 +1,8 @@
 //! The people of a collection: clusters of faces, updated incrementally as faces are added and removed.
 //!
-//! Clustering favours precision, since guests notice a wrong face first. Low-quality faces join a person but
-//! never form one. The owner's corrections (`corrections.rs`) always hold; the rest is derived from the
-//! faces.
+//! Clustering favours precision, because guests notice a wrong face before a missing face. Low-quality faces
+//! join a person but never form a person. The clustering satisfies the owner's corrections
+//! (`corrections.rs`); all else is derived from the faces.
 
 mod cluster;
 mod codec;
@@ -22,8 +22,9 @@ use corrections::ConstraintView;
 pub(crate) use corrections::{Corrections, PersonRef};
 use form::PartId;
 
-/// The share of new faces from which an update clusters all faces again, so that the result does not depend
-/// on the order of arrival. Range 0 to 1: lower costs time, higher costs a little accuracy.
+/// Limits the share of new faces in an incremental update to a quarter. From that share on, an update
+/// clusters all faces again, so that the result does not depend on the order of arrival. Range: 0 to 1. Cost:
+/// a lower value takes more time, a higher value reduces accuracy.
 const FULL_RECLUSTER_SHARE: f32 = 0.25;
 
 /// A face as input of clustering.
@@ -43,8 +44,8 @@ pub struct Person {
     pub faces: Vec<FaceId>,
     /// Whether the owner has hidden this person from the list.
     pub hidden: bool,
-    /// Whether a must-link constraint of the owner contributes: it joins several clusters, or adds a
-    /// low-quality face.
+    /// Whether a must-link constraint of the owner joins several clusters in this person, or adds a
+    /// low-quality face to it.
     pub(crate) owner_merged: bool,
     /// The unit mean of the good faces' embeddings, shape `[D]`.
     pub(crate) centroid: Vec<f32>,
@@ -66,25 +67,25 @@ pub struct People {
 }
 
 impl People {
-    /// Makes an empty clustering with these corrections.
+    /// Makes a value without people that holds these corrections.
     pub(crate) fn with_corrections(corrections: Corrections) -> Self {
         Self { corrections, ..Self::default() }
     }
 
-    /// Returns the persons. A low-quality face that fits no person is in none of them.
+    /// Returns the persons. A low-quality face that fits no person is in no person.
     pub fn persons(&self) -> &[Person] {
         &self.persons
     }
 
-    /// Returns the person that `face` belongs to.
+    /// Returns the person that `face` belongs to; `None` if the face belongs to no person.
     pub fn person_of(&self, face: &FaceId) -> Option<&Person> {
         self.of.get(face).and_then(|part_id| self.persons.get(part_id.person))
     }
 
-    /// Updates the people for `faces`, all faces of the collection. Returns whether anything changed.
+    /// Updates the people for `faces`, all faces of the collection. Returns whether the people changed.
     ///
-    /// Removed faces leave their person, new ones join a person or form one, and clusters are merged while
-    /// their average cosine is at least `cut`.
+    /// Removed faces leave their person. New faces join a person or form a new person. Clusters are merged
+    /// while their average cosine is at least `cut`, -1..1.
     pub fn update(&mut self, faces: &[PersonFace<'_>], cut: f32) -> bool {
         let new = faces
             .iter()
@@ -106,8 +107,8 @@ impl People {
         true
     }
 
-    /// Clusters as `form` does. If the result breaks a constraint because of known parts, clusters without
-    /// them.
+    /// Clusters as `form` does. If the result breaks a constraint because of known parts, clusters again
+    /// without known parts.
     fn recluster(
         faces: &[PersonFace<'_>],
         known: &HashMap<FaceId, PartId>,
@@ -121,8 +122,8 @@ impl People {
         Self::form(faces, &HashMap::new(), formed.corrections, cut)
     }
 
-    /// Adopts new corrections. `touched` are all faces of the people that the change concerns; other people
-    /// stay as they are. `cut`: as in `update`.
+    /// Replaces the corrections and clusters again the faces `touched`: all faces of the people that the
+    /// change concerns. Other people do not change. `cut`: as in `update`.
     pub(crate) fn correct(
         &mut self,
         corrections: Corrections,
@@ -154,8 +155,8 @@ impl People {
         self.persons.push(person);
     }
 
-    /// Returns whether the people satisfy all constraints: no person is on both sides of a cannot-link, and
-    /// no must-link group is in two persons.
+    /// Returns whether the people satisfy all constraints: no person has faces on both sides of a
+    /// cannot-link, and no must-link group is in two persons.
     fn satisfies(&self, constraints: &ConstraintView) -> bool {
         let mut person_of_bond: HashMap<usize, usize> = HashMap::new();
         let bonded =
@@ -174,7 +175,7 @@ impl People {
         !sides.values().any(|sides| sides.iter().any(|mark| sides.contains(&(mark ^ 1))))
     }
 
-    /// Returns whether a face without a person is in a must-link group that has one.
+    /// Returns whether a face without a person is in a must-link group that has a person.
     fn lacks_grouped_face(&self, faces: &[PersonFace<'_>], constraints: &ConstraintView) -> bool {
         let theirs = constraints.grouped().filter(|(face, _)| self.of.contains_key(face));
         let known: HashSet<usize> = theirs.map(|(_, group)| group).collect();
@@ -209,8 +210,8 @@ impl People {
         codec::encode(self.parts().iter().map(Vec::as_slice))
     }
 
-    /// Decodes a partition, and computes the centroids from `faces`. Faces that are not among `faces` are
-    /// left out.
+    /// Decodes a partition, and computes the centroids from `faces`. Leaves out faces that are not among
+    /// `faces`.
     ///
     /// # Errors
     /// - `Damaged`: the bytes cannot be decoded.

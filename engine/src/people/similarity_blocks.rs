@@ -2,9 +2,11 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
-/// Rows and columns of a tile of products: 1 MiB of `f32`, which fits a core's own cache.
+/// Number of rows and of columns of a tile of products. A tile of 512 × 512 `f32` takes 1 MiB, which fits the
+/// cache of one core.
 const TILE: usize = 512;
-/// Products checked at once for one that is close, since almost none is.
+/// Number of products that one check covers. Almost no product reaches the limit, so one check of 64 products
+/// takes less time than 64 checks.
 const STRETCH: usize = 64;
 
 /// A row and a column whose dot product reached the limit.
@@ -14,16 +16,16 @@ pub(super) struct ClosePair {
     pub(super) product: f32,
 }
 
-/// Arranges vectors of `dim` numbers as the rows of a matrix, shape `[N, dim]`; empty if `numbers` is no
-/// multiple of `dim`.
+/// Arranges vectors of `dim` numbers as the rows of a matrix, shape `[N, dim]`. The matrix is empty if the
+/// length of `numbers` is no multiple of `dim`.
 pub(super) fn stack_rows(numbers: Vec<f32>, dim: usize) -> Array2<f32> {
     let count = numbers.len().checked_div(dim).unwrap_or(0);
     Array2::from_shape_vec((count, dim), numbers).unwrap_or_default()
 }
 
-/// Finds all pairs of a row and a column whose dot product is at least `least`, sorted by row. Computes
-/// blocked matrix products on all cores; exact up to rounding. `rows` \[N, D\], `columns` \[M, D\]. Row `i`
-/// is compared with the columns before `end(i)`; `end` must not decrease.
+/// Returns all pairs of a row of `rows` \[N, D\] and a row of `columns` \[M, D\] whose dot product is at
+/// least `least`, sorted by row. Computes blocked matrix products on all cores; the result is exact up to
+/// rounding. Row `i` is compared with the columns before `end(i)`; `end` must not decrease.
 pub(super) fn find_close(
     rows: ArrayView2<'_, f32>,
     columns: ArrayView2<'_, f32>,
@@ -41,8 +43,8 @@ pub(super) fn find_close(
             let mut products = tile.slice_mut(s![.., ..part.nrows()]);
             general_mat_mul(1.0, &band, &part.t(), 0.0, &mut products);
             for (row, line) in (start..).zip(products.rows()) {
-                let looked_at = end(row).saturating_sub(first).min(line.len());
-                let line = line.to_slice().and_then(|line| line.get(..looked_at));
+                let compared = end(row).saturating_sub(first).min(line.len());
+                let line = line.to_slice().and_then(|line| line.get(..compared));
                 add_close(&mut found, (row, first), line.unwrap_or_default(), least);
             }
         }
@@ -55,7 +57,7 @@ pub(super) fn find_close(
 /// Adds the close pairs among one row's products with the columns from `first` on.
 fn add_close(found: &mut Vec<ClosePair>, (row, first): (usize, usize), line: &[f32], least: f32) {
     for (start, stretch) in (first..).step_by(STRETCH).zip(line.chunks(STRETCH)) {
-        // No early exit, so that the compiler can use vector registers.
+        // The fold has no early exit, so that the compiler can use vector registers.
         if stretch.iter().fold(false, |any, &product| any | (product >= least)) {
             let near = (start..).zip(stretch).filter(|(_, product)| **product >= least);
             found.extend(near.map(|(column, &product)| ClosePair { row, column, product }));

@@ -7,7 +7,7 @@ struct Sample {
     embedding: Vec<f32>,
 }
 
-/// Makes face `n` of `person`: near the person's own axis, in a photo of its own.
+/// Makes face `n` of `person`, near the person's axis, in a photo that shows no other face.
 fn sample(person: usize, n: u8, quality: f32) -> Sample {
     let mut embedding = vec![0.0; 16];
     embedding[person] = 0.9;

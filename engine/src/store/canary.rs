@@ -1,17 +1,18 @@
-//! Canaries: rows of known bytes among the sealed rows. A residue scan that finds them in a live collection
-//! proves that it works; after a purge it must find none.
+//! Canaries: rows of known bytes among the sealed rows. A residue scan that finds the canaries of an existing
+//! collection is proved to work. After a purge, a scan must find none of the collection's canaries.
 //!
-//! Name and value are derived from a key that outlives the collection's data key. Without that key, a canary
-//! looks like any sealed row.
+//! The name and value of a canary are derived from a key that outlives the collection's data key. Without
+//! this key, a canary cannot be distinguished from a sealed row.
 
 use crate::crypto::Secret;
 use crate::error::Result;
 
 use super::keys::{self, Key};
 
-/// Length of a canary's value: that of a small photo's row, so that log and table blocks split both alike.
+/// Length of a canary's value: 512 bytes, the length of a short photo row, so that blocks of the log and of
+/// the tables split canaries as they split photos.
 const VALUE_BYTES: usize = 512;
-/// Photos per canary. Each opening of a store that adds photos plants at least one canary.
+/// Number of photos per canary. A process that opens a store and adds photos plants at least one canary.
 pub(super) const PHOTOS_A_CANARY: usize = 16;
 
 pub(super) fn key(canary_key: &Secret, number: u64) -> Result<Key> {

@@ -1,6 +1,6 @@
 //! The rows of guests: their face templates, and the faces that they confirmed or rejected.
 //!
-//! A row is sealed under a subkey for guests, named by an HMAC, and not part of backups.
+//! A guest's row is sealed under a subkey for guests, has an HMAC as its name, and is not part of backups.
 
 use prost::Message;
 
@@ -88,7 +88,7 @@ fn decode(bytes: &[u8]) -> Option<Guest> {
     let faces = |ids: Vec<Vec<u8>>| -> Option<_> {
         ids.into_iter().map(|id| Some(FaceId(id.try_into().ok()?))).collect()
     };
-    let told = row.notified.into_iter().map(|id| Some(PhotoId(id.try_into().ok()?)));
+    let notified = row.notified.into_iter().map(|id| Some(PhotoId(id.try_into().ok()?)));
     Some(Guest {
         id: GuestId(row.id.try_into().ok()?),
         template: Template {
@@ -99,7 +99,7 @@ fn decode(bytes: &[u8]) -> Option<Guest> {
         },
         rejected: faces(row.rejected)?,
         confirmed: faces(row.confirmed)?,
-        notified: told.collect::<Option<_>>()?,
+        notified: notified.collect::<Option<_>>()?,
     })
 }
 

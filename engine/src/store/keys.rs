@@ -1,7 +1,7 @@
 //! The row kinds of a collection's store, and the format of their keys.
 //!
 //! A key is one kind byte and a 16-byte name. The name of a photo is an HMAC under the collection's key, so
-//! that no key reveals its photo.
+//! that the row's key does not reveal the photo.
 
 use crate::crypto::RowNames;
 use crate::error::Result;
@@ -39,8 +39,8 @@ pub(crate) enum DerivedState {
     People = 2,
 }
 
-/// Settings and corrections made by the owner of a collection. They are source data: they cannot be rebuilt
-/// from other rows.
+/// Settings and corrections that the owner of a collection makes: source data, which cannot be rebuilt from
+/// other rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum OwnerSetting {
@@ -93,7 +93,7 @@ pub(crate) fn truth() -> ([u8; 1], [u8; 1]) {
     ([RowKind::State as u8], [RowKind::Blob as u8])
 }
 
-/// Returns the key range of a kind: the first kind byte and the one after the last.
+/// Returns the key range of a kind: the kind byte, and the byte after it as the exclusive end.
 pub(crate) fn range(kind: RowKind) -> ([u8; 1], [u8; 1]) {
     ([kind as u8], [kind as u8 + 1])
 }

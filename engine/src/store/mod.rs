@@ -1,8 +1,8 @@
 //! The store of one collection: its photos with their faces, sealed, in a RocksDB directory of its own.
 //!
-//! A write is acknowledged after fsync. Rows are sealed before they reach RocksDB, which sees neither names
-//! nor embeddings. Source data are photos, owner settings and guests; the index and people are derived from
-//! them.
+//! A write returns after fsync. Rows are sealed before they reach RocksDB, so RocksDB receives neither names
+//! nor embeddings. Photos, owner settings and guests are source data; the index and people are derived from
+//! source data.
 
 pub(crate) mod canary;
 mod guests;
@@ -29,10 +29,11 @@ use rocks::{Rocks, RowChange};
 
 /// Size of a row of derived state: 1 MiB of plaintext.
 const CHUNK_BYTES: usize = 1 << 20;
-/// Bytes at the start of each row of derived state, and of each note, that the residue scan searches for.
+/// Number of bytes, 1,024, at the start of each note and each row of derived state that the residue scan
+/// searches for.
 const HEAD_BYTES: usize = 1024;
 
-/// Rows per write batch when a backup is restored.
+/// Limits the rows per write batch of a restore to 1,024.
 const IMPORT_ROWS: usize = 1024;
 
 /// The sealed rows of one collection.
@@ -76,8 +77,14 @@ impl Store {
         Self::with(rocks, folder, collection, keys)
     }
 
-    /// Opens an existing store and raises an older format. Errors: `InUse` while another process has it open;
-    /// `NewerFormat` for a store written by a newer program.
+    /// Opens an existing store. Raises the number of an older format.
+    ///
+    /// # Errors
+    ///
+    /// - `InUse`: another process has the store open.
+    /// - `NewerFormat`: a newer program wrote the store.
+    /// - `Damaged`: the store has no valid format number.
+    /// - `Store`, `Io`: the files are missing, or cannot be read.
     pub(crate) fn open(
         folder: &Path,
         collection: CollectionId,
@@ -99,8 +106,8 @@ impl Store {
         Self::with(rocks, folder, collection, keys)
     }
 
-    /// Writes sealed rows of a backup unchanged. They are durable when the call returns. State and canaries
-    /// take effect when the store is opened again.
+    /// Writes the sealed rows of a backup. The rows are durable when the call returns. The restored state and
+    /// canaries take effect when the store is opened again.
     pub(crate) fn import_rows(&self, rows: Vec<(Key, Vec<u8>)>) -> Result<()> {
         let puts: Vec<RowChange> =
             rows.into_iter().map(|(key, value)| RowChange::Put(key, value)).collect();
@@ -161,7 +168,7 @@ impl Store {
         self.progress().state
     }
 
-    /// Adds or replaces photos in one atomic batch, with the canaries due. Returns after fsync.
+    /// Adds or replaces photos, and adds one canary per 16 photos, in one atomic batch. Returns after fsync.
     pub(crate) fn put(&self, photos: &[Photo]) -> Result<()> {
         let mut changes = photos.iter().map(|photo| self.row(photo)).collect::<Result<Vec<_>>>()?;
         let mut progress = self.progress();
@@ -184,8 +191,9 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes the rows `gone` and replaces the rows of `thinned` and `notes`. The same atomic batch records
-    /// that erasure `number` of the erasure log is applied. The old bytes stay in the files until `rewrite`.
+    /// Deletes the rows `gone`, replaces the rows of `thinned` and `notes`, and records that erasure `number`
+    /// of the erasure log is applied, all in one atomic batch. The old bytes stay in the files until
+    /// `rewrite`.
     pub(crate) fn erase(
         &self,
         number: u64,
@@ -202,8 +210,8 @@ impl Store {
         self.advance(changes, |state| state.applied = state.applied.max(number))
     }
 
-    /// Records that the erasures up to `number` are complete: their bytes are out of the files and their
-    /// receipts are written.
+    /// Records that the erasures up to `number` are complete: the files no longer contain their data, and
+    /// their receipts are written.
     pub(crate) fn mark_completed(&self, number: u64) -> Result<()> {
         self.advance(Vec::new(), |state| state.completed = state.completed.max(number))
     }
@@ -270,7 +278,12 @@ impl Store {
         self.rocks.get(key)
     }
 
-    /// Returns the photo under `key`, or `None`. Errors: `Seal` or `Damaged` for a damaged row.
+    /// Returns the photo under `key`, or `None` if there is no such row.
+    ///
+    /// # Errors
+    ///
+    /// - `Seal`, `Damaged`: the row is damaged.
+    /// - `Store`: the row cannot be read.
     pub(crate) fn get_by_key(&self, key: &Key) -> Result<Option<Photo>> {
         self.rocks.get(key)?.map(|sealed| self.read(key, &sealed)).transpose()
     }
@@ -280,8 +293,8 @@ impl Store {
         Ok(self.rocks.get(&keys::photo(&self.names, id)?)?.is_some())
     }
 
-    /// Calls `take` with every photo, and `damaged` with the error of every row that does not open or decode.
-    /// A damaged row does not end the scan.
+    /// Calls `take` with every photo, and `damaged` with the error of every row that cannot be decrypted or
+    /// decoded. A damaged row does not end the scan.
     pub(crate) fn scan(
         &self,
         mut take: impl FnMut(Photo),
@@ -299,7 +312,7 @@ impl Store {
         })
     }
 
-    /// Rewrites the files, so that none of them contains deleted or replaced bytes.
+    /// Rewrites the files, so that no file contains deleted or replaced bytes.
     pub(crate) fn rewrite(&self) -> Result<()> {
         self.rocks.rewrite()
     }
@@ -317,7 +330,12 @@ impl Store {
         self.rocks.write(&changes)
     }
 
-    /// Returns derived state, or `None` if none is stored. Errors: `Seal` if a row is damaged.
+    /// Returns derived state, or `None` if no derived state of this kind is stored.
+    ///
+    /// # Errors
+    ///
+    /// - `Seal`: a row is damaged.
+    /// - `Store`: a row cannot be read.
     pub(crate) fn get_derived(&self, blob: DerivedState) -> Result<Option<Vec<u8>>> {
         let mut all = Vec::new();
         for chunk in 0.. {
@@ -355,9 +373,8 @@ impl Store {
         Ok(RowChange::Put(key, self.records.seal(&context, &state.encode())?))
     }
 
-    /// Returns the state, and a warning if its row is damaged. In that case the canaries are counted by their
-    /// rows, and erasures start again from the first entry of the erasure log: applying an erasure is
-    /// idempotent.
+    /// Returns the state, and a warning if the state row is damaged. If it is, the number of canaries is
+    /// counted from their rows, and all erasures of the erasure log are applied again, which is idempotent.
     fn read_state(&self) -> Result<(RecoveryState, Option<String>)> {
         let key = keys::state();
         let Some(sealed) = self.rocks.get(&key)? else {
@@ -397,13 +414,14 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// Opens a view of the rows that are now durable in the store in `folder`. RocksDB creates the folder
-    /// `scratch` for its own log files; it is removed with the snapshot.
+    /// `scratch` for its own log files. Dropping the snapshot removes `scratch`.
     pub(crate) fn take(folder: &Path, scratch: &Path) -> Result<Self> {
         let rocks = Rocks::open_reading(folder, scratch)?;
         Ok(Self { rocks, scratch: scratch.to_path_buf() })
     }
 
-    /// Calls `take` with every sealed row that a backup contains, in key order. Stops at its first error.
+    /// Calls `take` with every sealed row that a backup contains, in key order, until `take` returns an
+    /// error. Returns that error.
     pub(crate) fn rows(&self, mut take: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
         let mut failed = None;
         self.rocks.scan(keys::truth(), |key, value| {
@@ -417,7 +435,7 @@ impl Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        // RocksDB's log files contain no rows. If the removal fails, the folder stays and does no harm.
+        // RocksDB's log files contain no rows, so the folder may stay if its removal fails.
         let _ = std::fs::remove_dir_all(&self.scratch);
     }
 }

@@ -1,8 +1,8 @@
-//! Notes: settings and corrections made by a collection's owner. They are source data and part of its
-//! backups.
+//! Notes: settings and corrections that a collection's owner makes. Notes are source data and part of the
+//! collection's backups.
 //!
-//! Each note is one sealed row, replaced as a whole; its content is defined by the module that writes it.
-//! When faces are erased, a note that names them is rewritten without them.
+//! Each note is one sealed row, which each write replaces completely. The module that writes a note defines
+//! its content. An erasure of faces removes the erased faces from the notes.
 
 use super::keys::{self, OwnerSetting};
 use super::rocks::RowChange;
@@ -10,7 +10,7 @@ use super::{HEAD_BYTES, Store};
 use crate::error::Result;
 
 impl Store {
-    /// Stores a note, replacing its previous value. The note is durable when the call returns.
+    /// Stores a note in place of its previous value. The note is durable when the call returns.
     pub(crate) fn put_setting(&self, note: OwnerSetting, bytes: &[u8]) -> Result<()> {
         self.rocks.write(&[self.setting_row(note, bytes)?])
     }
@@ -27,7 +27,12 @@ impl Store {
         Ok(sealed.map(|sealed| sealed.get(..HEAD_BYTES).unwrap_or(&sealed).to_vec()))
     }
 
-    /// Returns a note, or `None` if the owner has not set it. Errors: `Seal` if it is damaged.
+    /// Returns a note, or `None` if the owner has not set it.
+    ///
+    /// # Errors
+    ///
+    /// - `Seal`: the row is damaged.
+    /// - `Store`: the row cannot be read.
     pub(crate) fn setting(&self, note: OwnerSetting) -> Result<Option<Vec<u8>>> {
         let key = keys::setting(note);
         let Some(sealed) = self.rocks.get(&key)? else { return Ok(None) };

@@ -1,6 +1,5 @@
-//! The encoding of a photo's row as protobuf, so that a later program can add fields that this one ignores.
-//!
-//! Decoding checks every length.
+//! The encoding of a photo's row as Protobuf, so that a later version can add fields that this version
+//! ignores. The decoder checks every length.
 
 use prost::Message;
 use std::ffi::OsString;
@@ -31,7 +30,7 @@ struct FaceRow {
     id: Vec<u8>,
     #[prost(sint32, repeated, tag = "2")]
     bbox: Vec<i32>,
-    /// x and y of the five landmarks, in order: 10 numbers.
+    /// x and y of each of the five landmarks: 10 numbers.
     #[prost(float, repeated, tag = "3")]
     landmarks: Vec<f32>,
     #[prost(float, tag = "4")]
@@ -61,8 +60,8 @@ pub(crate) fn encode(photo: &Photo) -> Vec<u8> {
     row.encode_to_vec()
 }
 
-/// Decodes bytes that `encode` wrote. Returns `None` for other bytes, wrong lengths, and embeddings that are
-/// empty or not finite.
+/// Decodes bytes that `encode` wrote. Returns `None` for other bytes, for a wrong length, and for an
+/// embedding that is empty or not finite.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Photo> {
     let row = PhotoRow::decode(bytes).ok()?;
     let faces = row.faces.into_iter().map(face).collect::<Option<Vec<_>>>()?;

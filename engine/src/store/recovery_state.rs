@@ -2,7 +2,8 @@ use prost::Message;
 
 /// A store's progress in planting canaries and applying erasures, from which work continues after a crash.
 ///
-/// Stored as one sealed row, in the same batch as the change that it records. The numbers only increase.
+/// The store writes it as one sealed row, in one batch with the change that it records. The numbers only
+/// increase.
 #[derive(Clone, Copy, PartialEq, Eq, Message)]
 pub(crate) struct RecoveryState {
     /// Number of canaries planted.
@@ -11,7 +12,8 @@ pub(crate) struct RecoveryState {
     /// Number of the last erasure (in the erasure log) whose rows are deleted from this store.
     #[prost(uint64, tag = "2")]
     pub(crate) applied: u64,
-    /// Number of the last erasure whose bytes are out of the files and whose receipt is written.
+    /// Number of the last erasure (in the erasure log) whose data is no longer in the files and whose receipt
+    /// is written.
     #[prost(uint64, tag = "3")]
     pub(crate) completed: u64,
 }

@@ -1,8 +1,7 @@
-//! A key-value store over RocksDB; writes are durable when `write` returns. The only user of the `rocksdb`
-//! crate.
+//! A key-value store over RocksDB. A write is durable when `write` returns.
 //!
-//! The options ensure that deleted bytes disappear from the files (measured): no recycled logs, no archived
-//! logs, no snapshots kept.
+//! The options ensure that `rewrite` removes deleted bytes from the files: RocksDB neither recycles nor
+//! archives logs. `tests.rs` verifies the removal.
 
 use rocksdb::{
     BottommostLevelCompaction, CompactOptions, DB, DBCompressionType, DBRecoveryMode, Direction,
@@ -23,7 +22,8 @@ pub(super) enum RowChange {
     Delete(Key),
 }
 
-/// Attempts to open a database for reading while its owner removes files.
+/// Limits the attempts to open a database for reading to 5. The process that has it open for writing may
+/// remove files during an attempt.
 const READING_ATTEMPTS: u32 = 5;
 
 type RocksResult<T> = std::result::Result<T, rocksdb::Error>;
@@ -35,20 +35,26 @@ pub(super) struct Rocks {
 
 enum DbState {
     Writing(DB),
-    /// Opening for writing failed, for instance on a full disk. The next write tries again.
+    /// The database is open for reading only, because opening it for writing failed, for instance on a full
+    /// disk. The next write tries to open it for writing.
     Reading(DB),
-    /// Opening failed even for reading. Holds the reason.
+    /// The database is closed, because opening it failed even for reading. Holds the reason.
     Closed(String),
 }
 
 impl Rocks {
-    /// Creates a new database. Errors if the folder exists.
+    /// Creates a new database.
+    ///
+    /// # Errors
+    ///
+    /// - `Io`: the folder exists or cannot be created.
+    /// - `Store`: RocksDB cannot create the database.
     pub(super) fn create(folder: &Path) -> Result<Self> {
         if let Some(parent) = folder.parent() {
             durable::make_folder(parent, true)?;
         }
-        // Created here, because RocksDB's error message for a folder that it cannot create is meant for
-        // programmers.
+        // The folder is created here, because RocksDB's own error message does not tell an operator what
+        // failed.
         std::fs::create_dir(folder).map_err(|source| Error::io("create folder", folder, source))?;
         let mut options = options();
         options.create_if_missing(true);
@@ -60,14 +66,19 @@ impl Rocks {
         Ok(rocks)
     }
 
-    /// Opens an existing database: for writing, or for reading only if the disk is full.
+    /// Opens an existing database for writing, or for reading only if the disk is full.
+    ///
+    /// # Errors
+    ///
+    /// - `InUse`: another process has the database open.
+    /// - `Store`, `Io`: the files are missing, damaged or unreadable.
     pub(super) fn open(folder: &Path) -> Result<Self> {
         if !folder.join("CURRENT").exists() {
-            let reason = "its files are missing".into();
+            let reason = "its files are missing; restore a backup".into();
             return Err(Error::Store { collection: folder.display().to_string(), reason });
         }
         match Self::with(&options(), folder) {
-            // Reads work on a full disk; a write then reports the full disk.
+            // On a full disk, reads still work, and the next write returns the error of the full disk.
             Err(full) if reserved_space::is_full(&full) => {
                 let db = DB::open_for_read_only(&options(), folder, false).map_err(|_| full)?;
                 Ok(Self::of(DbState::Reading(db), folder))
@@ -89,23 +100,28 @@ impl Rocks {
         self.db.read()
     }
 
-    /// Opens the current state of a database for reading while another process has it open (RocksDB's
-    /// "secondary instance"). RocksDB keeps its log files in the folder `scratch`. Rows that the owner
-    /// deletes afterwards stay readable.
+    /// Opens the current state of a database for reading, also while another process has the database open
+    /// for writing (RocksDB's "secondary instance"). RocksDB writes its log files to the folder `scratch`.
+    /// Rows that the other process deletes afterwards stay readable.
+    ///
+    /// # Errors
+    ///
+    /// - `Store`, `Io`: the files are missing, damaged or unreadable.
     pub(super) fn open_reading(folder: &Path, scratch: &Path) -> Result<Self> {
         if !folder.join("CURRENT").exists() {
-            let reason = "its files are missing".into();
+            let reason = "its files are missing; restore a backup".into();
             return Err(Error::Store { collection: folder.display().to_string(), reason });
         }
         let mut options = options();
-        // All files are opened at once; otherwise the owner could remove one before it is read.
+        // All files are opened at once. Otherwise the other process could remove a file before it is opened.
         options.set_max_open_files(-1);
         let mut opened = DB::open_as_secondary(&options, folder, scratch);
         for _ in 1..READING_ATTEMPTS {
             if opened.is_ok() {
                 break;
             }
-            // Race: the owner removed a file after RocksDB read the list of files. A retry reads a new list.
+            // Race: the other process removed a file after RocksDB had read the list of files. A retry reads
+            // a new list.
             opened = DB::open_as_secondary(&options, folder, scratch);
         }
         let db = opened.map_err(|error| failed(folder, &error))?;
@@ -125,7 +141,9 @@ impl Rocks {
             }
             DbState::Closed(why) => Err(Error::Store {
                 collection: self.folder.display().to_string(),
-                reason: format!("it was closed by an earlier error: {why}"),
+                reason: format!(
+                    "it was closed after an error; correct the cause and try again: {why}"
+                ),
             }),
         }
     }
@@ -167,9 +185,9 @@ impl Rocks {
         })
     }
 
-    /// Flushes, compacts everything to the last level, and reopens the database: afterwards no file contains
-    /// deleted or replaced bytes. Reopening starts a new log and a new MANIFEST; the old MANIFEST lists the
-    /// first and last keys of removed files.
+    /// Flushes, compacts all data to the last level, and reopens the database. Afterwards no file contains
+    /// deleted or replaced bytes. The reopening starts a new log and a new MANIFEST, because the old MANIFEST
+    /// lists the first and last keys of removed files.
     pub(super) fn rewrite(&self) -> Result<()> {
         self.ensure_writable()?;
         let mut force = CompactOptions::default();
@@ -188,8 +206,8 @@ impl Rocks {
         if writing { Ok(()) } else { self.reopen() }
     }
 
-    /// Closes the database and opens it again. On error (for instance a full disk) opens it for reading only,
-    /// if possible, and returns the error.
+    /// Closes the database and opens it again for writing. After an error, for instance on a full disk, opens
+    /// the database for reading only, if possible, and returns the error.
     fn reopen(&self) -> Result<()> {
         let mut state = self.db.write();
         // The old handle must be closed before the new one is opened, because both need RocksDB's lock file.
@@ -227,8 +245,8 @@ fn options() -> Options {
     options.set_keep_log_file_num(2);
     options.set_log_level(LogLevel::Warn);
     options.set_paranoid_checks(true);
-    // A torn last record is the effect of a crash and was never acknowledged. Damage before it must be an
-    // error; with the default mode, RocksDB would silently drop all later records.
+    // A crash can leave an incomplete last record, whose write never returned. Damage before the last record
+    // must be an error. In its default mode, RocksDB would silently drop all records after the damage.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options
 }

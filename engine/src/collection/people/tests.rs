@@ -45,8 +45,8 @@ fn photo(n: u8, to_guest: f32, other: usize) -> Photo {
 }
 
 impl TestCollection {
-    /// Faces 1 to 3 are one person, near the first axis; 4 and 5 are a second one; 6 is a third one in
-    /// between.
+    /// Makes a collection of three people. Faces 1 to 3 are the first, near the first axis; faces 4 and 5 are
+    /// the second; face 6 is the third, between the other two.
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = DataDir::open(folder.path(), None).unwrap();
@@ -109,7 +109,8 @@ fn corrections_outlive_the_process_and_the_derived_state() {
     check(&event);
     let event = event.reopened();
     check(&event);
-    // As after a crash between storing the correction and storing the people, and after a restored backup.
+    // The store is in this state after a crash between storing the correction and storing the people, and
+    // after a restored backup.
     event.collection.store.put_derived(DerivedState::People, b"unreadable bytes").unwrap();
     let event = event.reopened();
     check(&event);
@@ -155,7 +156,7 @@ fn corrections_are_erased_with_their_faces_from_every_file() {
     event.collection.delete_photos(&[PhotoId([3; 16])]).unwrap();
     assert!(!event.names(3));
     assert!(event.collection.gallery().people.corrections.to_bytes() == event.note());
-    // An old note, as a restored backup has it, loses the erased faces on opening.
+    // A restored backup may contain an old note. Opening the collection removes the erased faces from it.
     event.collection.store.put_setting(OwnerSetting::People, &old).unwrap();
     let event = event.reopened();
     assert!(!event.names(2) && !event.names(3) && event.names(5) == event.names(4));

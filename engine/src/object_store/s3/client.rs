@@ -9,23 +9,24 @@ use aws_smithy_http_client::tls;
 
 use crate::object_store::s3_config::S3Config;
 
-/// Maximum attempts per request, including the first. The SDK retries with exponential back-off, some seconds
-/// in total. A host that accepts no connection fails after about `ATTEMPTS` × `CONNECT_TIMEOUT`.
+/// Limits the attempts of a request to 3, including the first. The SDK retries with exponential back-off. A
+/// request to a host that accepts no connection fails after about 15 s (`ATTEMPTS` × `CONNECT_TIMEOUT`).
 pub(super) const ATTEMPTS: u32 = 3;
-/// Maximum time to establish a connection.
+/// Limits the time to establish a connection to 5 s.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum time from the request to the first byte of the response, in addition to the time allowed for the
-/// upload.
+/// Limits the time from the request to the first byte of the response to 10 s, in addition to the time
+/// allowed for the upload.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum time for all attempts of one request, in addition to the time allowed for their uploads.
+/// Limits the time for all attempts of one request to 45 s, in addition to the time allowed for their
+/// uploads.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
-/// Minimum upload rate for which time is allowed: 1 Mbit/s, about nine minutes for 64 MiB.
+/// Limits the allowed upload time from above: an upload at 128 KiB/s, about 1 Mbit/s, still succeeds. At this
+/// rate, 64 MiB take about nine minutes.
 const SLOWEST_BYTES_S: u64 = 128 * 1024;
-/// Maximum time without progress in a transfer; then it is aborted and retried.
+/// Limits the time without progress in a transfer to 10 s. A stalled transfer is aborted and retried.
 const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Returns the SDK's configuration for one service. It sets everything explicitly: no value comes from the
-/// environment.
+/// Returns the SDK's configuration for one service. No value comes from the environment.
 pub(super) fn config(s3_config: &S3Config) -> Config {
     let credentials = Credentials::new(
         s3_config.access_key_id.as_str(),

@@ -1,7 +1,7 @@
 //! Error messages for failed S3 requests.
 //!
-//! A message names the endpoint and the cause. It never contains a credential: text from the server is
-//! stripped of credentials and truncated.
+//! A message names the endpoint, the cause and, where possible, a remedy. It never contains a credential:
+//! credentials are removed from the server's text, and the text is truncated.
 
 use std::error::Error as StdError;
 
@@ -9,7 +9,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use crate::object_store::s3_config::{S3Config, SecretString};
 
-/// Maximum length of a server's text in an error message, in characters.
+/// Limits a server's text in an error message to 240 characters.
 const MESSAGE_CHARS_MAX: usize = 240;
 
 /// The remote S3 service, as described in error messages.
@@ -44,14 +44,12 @@ impl ErrorContext {
     {
         let endpoint = &self.endpoint;
         match error {
-            SdkError::TimeoutError(_) => format!("{endpoint} did not answer in time"),
-            SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-                format!("{endpoint} did not answer in time")
-            }
+            SdkError::TimeoutError(_) => self.timed_out(),
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => self.timed_out(),
             SdkError::DispatchFailure(failure) => {
                 let cause = failure.as_connector_error().map(|error| self.deepest(error));
                 let cause = cause.unwrap_or_else(|| "the connection failed".to_owned());
-                format!("no connection to {endpoint}: {cause}")
+                format!("no connection to {endpoint}; check the endpoint and the network: {cause}")
             }
             SdkError::ServiceError(failure) => self.refusal(
                 failure.err().code(),
@@ -60,15 +58,30 @@ impl ErrorContext {
             ),
             SdkError::ResponseError(failure) => {
                 let status = failure.raw().status().as_u16();
-                format!("{endpoint} sent a response (HTTP status {status}) that is not S3's")
+                self.foreign(status)
             }
             other => format!("the request could not be sent: {}", self.deepest(other)),
         }
     }
 
-    /// Returns why a response body could not be read to its end.
+    fn timed_out(&self) -> String {
+        format!("{} did not answer in time; check the endpoint and the network", self.endpoint)
+    }
+
+    fn foreign(&self, status: u16) -> String {
+        let endpoint = &self.endpoint;
+        format!(
+            "{endpoint} sent a response (HTTP status {status}) that is not S3's; check the endpoint's URL"
+        )
+    }
+
+    /// Returns why a response body could not be read completely.
     pub(super) fn broken(&self, error: &(dyn StdError + 'static)) -> String {
-        format!("the response of {} did not arrive whole: {}", self.endpoint, self.deepest(error))
+        format!(
+            "the response of {} was incomplete or damaged: {}",
+            self.endpoint,
+            self.deepest(error)
+        )
     }
 
     pub(super) fn no_next_page(&self) -> String {
@@ -80,27 +93,37 @@ impl ErrorContext {
         let detail =
             message.map(|message| format!(": {}", self.clean(message))).unwrap_or_default();
         match code.unwrap_or_default() {
-            "NoSuchBucket" => format!("there is no bucket '{bucket}' at {endpoint}"),
-            "AccessDenied" => format!("{endpoint} denied access{detail}"),
-            "InvalidAccessKeyId" => format!("{endpoint} does not know this access key id"),
+            "NoSuchBucket" => {
+                format!("there is no bucket '{bucket}' at {endpoint}; check its name")
+            }
+            "AccessDenied" => {
+                format!("{endpoint} denied access; check the permissions of the access key{detail}")
+            }
+            "InvalidAccessKeyId" => {
+                format!("{endpoint} denied access: the access key id is unknown; check it")
+            }
             "SignatureDoesNotMatch" => {
-                format!("{endpoint} denied access: the secret access key is wrong")
+                format!("{endpoint} denied access: the secret access key is wrong; check it")
             }
             "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => {
-                format!("{endpoint} denied access: the session token is wrong or has expired")
+                format!(
+                    "{endpoint} denied access: the session token is wrong or has expired; request a new one"
+                )
             }
             "RequestTimeTooSkewed" => {
-                format!("{endpoint} denied access: this computer's clock is wrong")
+                format!("{endpoint} denied access: this computer's clock is wrong; set it")
             }
             "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraint" => {
-                format!("bucket '{bucket}' is in another region than '{region}'{detail}")
+                format!(
+                    "bucket '{bucket}' is in another region than '{region}'; set its region{detail}"
+                )
             }
-            "" => format!("{endpoint} sent a response (HTTP status {status}) that is not S3's"),
+            "" => self.foreign(status),
             code => format!("{endpoint} answered {} ({status}){detail}", self.clean(code)),
         }
     }
 
-    /// Returns the innermost cause, which is the one that the operator can act on.
+    /// Returns the innermost cause, on which the operator can act.
     fn deepest(&self, error: &(dyn StdError + 'static)) -> String {
         let mut cause = error;
         while let Some(source) = cause.source() {
@@ -109,7 +132,7 @@ impl ErrorContext {
         self.clean(&cause.to_string())
     }
 
-    /// Returns `text` on one line, without credentials, of at most `MESSAGE_CHARS_MAX` characters.
+    /// Returns the first 240 characters of `text` on one line, without credentials.
     fn clean(&self, text: &str) -> String {
         let clean = self
             .credentials

@@ -1,8 +1,7 @@
 //! An object store in a bucket of an S3 service.
 //!
-//! This module is the only user of the AWS SDK, which signs, checksums and retries requests. The SDK's
-//! asynchronous code runs on a Tokio runtime owned by the store. Its configuration never comes from the
-//! environment.
+//! The AWS SDK signs, checksums and retries requests. Its asynchronous code runs on a Tokio runtime that the
+//! store owns. The SDK's configuration never comes from the environment.
 
 mod client;
 mod error;
@@ -28,7 +27,7 @@ use error::ErrorContext;
 /// `PutObject`, `DeleteObject` and `DeleteObjectVersion` on its objects.
 pub(super) struct S3Store {
     bucket: String,
-    /// Prefix of all keys; ends in a slash unless it is empty.
+    /// Prefix of all keys; empty, or ending in a slash.
     prefix: String,
     errors: ErrorContext,
     encryption: Encryption,
@@ -44,7 +43,7 @@ struct ObjectVersion {
 
 impl S3Store {
     /// Opens `bucket` and lists `prefix` once, so that a wrong name, wrong credentials or an unreachable
-    /// endpoint are detected before the caller prepares data.
+    /// endpoint cause an error before the caller prepares data.
     pub(super) fn open(bucket: &str, prefix: &str, s3_config: &S3Config) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -86,17 +85,18 @@ impl S3Store {
         Error::ObjectStore { place: self.name(), reason: format!("cannot {what}: {reason}") }
     }
 
-    /// Reads `name`, or a range of it. Returns `None` if the object does not exist, and an inner error if the
-    /// response body broke off: the SDK does not retry that, so `read` does.
+    /// Reads the object `name`, or a range of its bytes. Returns `None` if the object does not exist. Returns
+    /// an inner error if the response body is incomplete or damaged, which `read` retries and the SDK does
+    /// not.
     async fn fetch(
         &self,
         name: &str,
         range: Option<&Range<u64>>,
     ) -> Result<Option<std::result::Result<Vec<u8>, String>>> {
-        let asked =
+        let header =
             range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
         let request =
-            self.client.get_object().bucket(&self.bucket).key(self.key(name)).set_range(asked);
+            self.client.get_object().bucket(&self.bucket).key(self.key(name)).set_range(header);
         let answer = match request.send().await {
             Ok(answer) => answer,
             Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
@@ -153,8 +153,9 @@ impl S3Store {
         }
     }
 
-    /// Returns all versions of `name` in the order of their deletion: oldest versions first, delete markers
-    /// last. An interruption then neither exposes an older version nor undoes a deletion.
+    /// Returns all versions of the object `name` in the order in which `delete_all` deletes them: oldest
+    /// versions first, delete markers last. An interrupted deletion then neither exposes an older version nor
+    /// undoes an earlier deletion.
     async fn versions(&self, name: &str) -> Result<Vec<ObjectVersion>> {
         let key = self.key(name);
         let (mut newest_first, mut marks) = (Vec::new(), Vec::new());
@@ -186,7 +187,8 @@ impl S3Store {
             marks.extend(
                 markers.iter().filter(|it| own(it.key())).map(|it| of(it.version_id(), true)),
             );
-            // Keys are sorted: once longer keys with this prefix follow, all versions of the object are read.
+            // Keys are sorted. If a page contains a longer key with this prefix, all versions of the object
+            // are read.
             let others =
                 versions.iter().any(|it| !own(it.key())) || markers.iter().any(|it| !own(it.key()));
             if others || !page.is_truncated().unwrap_or(false) {

@@ -14,7 +14,7 @@ fn a_server_message_is_cleaned_of_credentials() {
     let reason = errors().refusal(Some("AccessDenied"), Some(message), 403);
     assert_eq!(
         reason,
-        "https://s3.eu-central-1.amazonaws.com denied access: [credential] signed with [credential] and [credential]"
+        "https://s3.eu-central-1.amazonaws.com denied access; check the permissions of the access key: [credential] signed with [credential] and [credential]"
     );
     let long = errors().refusal(Some("Other"), Some(&"x".repeat(10_000)), 500);
     assert!(long.chars().count() < 400, "{long}");

@@ -7,14 +7,16 @@ use super::client::timeouts;
 use crate::error::Result;
 use crate::object_store::s3_config::Encryption;
 
-/// Maximum size of an object that is uploaded in one request: 16 MiB. Larger objects use a multipart upload.
+/// Limits the size of an object that is uploaded in one request to 16 MiB. Larger objects use a multipart
+/// upload.
 const WHOLE_BYTES_MAX: usize = 16 << 20;
-/// Size of a part: 8 MiB. S3 requires 5 MiB or more per part (except the last) and at most 10,000 parts.
+/// Size of a part of a multipart upload: 8 MiB. S3 requires at least 5 MiB per part, except for the last
+/// part, and at most 10,000 parts.
 const PART_BYTES: usize = 8 << 20;
 
 impl S3Store {
-    /// Stores an object: a small one in one request, a large one as a multipart upload, whose parts are
-    /// retried separately. A large object exists only once the last request has succeeded.
+    /// Stores an object of up to 16 MiB in one request, and a larger object as a multipart upload. The SDK
+    /// retries each part separately, and the object exists only once the last request has succeeded.
     pub(super) async fn upload(&self, name: &str, bytes: &[u8]) -> Result<()> {
         if bytes.len() <= WHOLE_BYTES_MAX {
             return self.upload_whole(name, bytes).await;
@@ -30,8 +32,8 @@ impl S3Store {
         let id = begun.upload_id.ok_or_else(nameless)?;
         let done = self.upload_parts(name, &id, bytes).await;
         if done.is_err() {
-            // The service keeps (and charges for) the parts of an incomplete upload, so they are deleted. An
-            // error here is ignored; the upload's error is returned.
+            // The service stores, and charges for, the parts of an incomplete upload, so this request deletes
+            // them. Its error is ignored, because the upload's error is returned.
             let abort =
                 self.client.abort_multipart_upload().bucket(&self.bucket).key(self.key(name));
             let _ = abort.upload_id(&id).send().await;

@@ -11,13 +11,13 @@ const CUT: f32 = 0.45;
 struct TestRandom(u64);
 
 impl TestRandom {
-    fn throw(&mut self, below: usize) -> usize {
+    fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 33) as usize % below
+        (self.0 >> 33) as usize % end
     }
 
     fn share(&mut self) -> f32 {
-        self.throw(1 << 20) as f32 / (1 << 20) as f32
+        self.below(1 << 20) as f32 / (1 << 20) as f32
     }
 }
 
@@ -37,14 +37,14 @@ struct SampleFace {
     embedding: Vec<f32>,
 }
 
-/// Makes face `n`, near the axis of `person`; no two faces have the same quality.
-fn sample(dice: &mut TestRandom, n: usize, person: usize, quality: f32) -> SampleFace {
-    let mut embedding: Vec<f32> = (0..24).map(|_| (dice.share() - 0.5) * 0.34).collect();
+/// Makes face `n`, near the axis of `person`; all faces differ in quality.
+fn sample(random: &mut TestRandom, n: usize, person: usize, quality: f32) -> SampleFace {
+    let mut embedding: Vec<f32> = (0..24).map(|_| (random.share() - 0.5) * 0.34).collect();
     embedding[person] += 0.75;
     let norm = embedding.iter().map(|value| value * value).sum::<f32>().sqrt();
     embedding.iter_mut().for_each(|value| *value /= norm);
     let number = (n as u128).to_be_bytes();
-    // Two consecutive faces share a photo, of the same person or not.
+    // Two consecutive faces share a photo, whether they are of one person or of two.
     let photo = PhotoId((n as u128 / 2).to_be_bytes());
     SampleFace { id: FaceId(number), photo, quality: quality + n as f32 * 1e-5, embedding }
 }
@@ -62,10 +62,11 @@ struct SimulatedPeople {
 
 impl SimulatedPeople {
     fn of(people: &[(usize, f32)]) -> Self {
-        let mut dice = TestRandom(3);
-        // Each face is in a photo of its own.
+        let mut random = TestRandom(3);
+        // Each face is in another photo.
         let samples = people.iter().enumerate();
-        let samples = samples.map(|(n, (person, quality))| sample(&mut dice, n, *person, *quality));
+        let samples =
+            samples.map(|(n, (person, quality))| sample(&mut random, n, *person, *quality));
         let own = |mut sample: SampleFace| {
             sample.photo = PhotoId(sample.id.0);
             sample
@@ -85,7 +86,7 @@ impl SimulatedPeople {
         self.people = people;
     }
 
-    /// Returns this world clustered from scratch, from the faces and the corrections alone.
+    /// Returns this world clustered again from the faces and the corrections alone, without known parts.
     fn reclustered(&self) -> Self {
         let mut people = People::with_corrections(self.people.corrections.clone());
         people.update(&self.faces(), CUT);
@@ -200,7 +201,7 @@ fn similar_faces_split_off_by_the_owner_stay_another_person() {
     world.merge(&[id(2), id(3)]);
     assert!(world.one(&[2, 3, 4, 5]) && world.reclustered().one(&[2, 3, 4, 5]));
     assert!(!world.one(&[0, 2]), "merging 2 with 3 does not retract the split of 0 and 2");
-    // Merging 2 with its first person brings the faces of its new person along.
+    // A merge of face 2 with its first person also adds the faces of its second person.
     world.merge(&[id(0), id(2)]);
     assert!(world.one(&[0, 1, 2, 3, 4, 5]) && world.reclustered().one(&[0, 1, 2, 3, 4, 5]));
 }
@@ -224,12 +225,12 @@ fn low_quality_faces_follow_corrections_and_found_no_person() {
         assert!(world.one(&[0, 1]) && world.person(id(2)).is_none());
         assert!(world.person(id(3)).is_none());
     }
-    // A must-link assigns a low-quality face to a person, however dissimilar it is.
+    // A must-link assigns a low-quality face to a person, whatever their similarity.
     world.merge(&[id(4), id(2)]);
     for world in [&world, &world.reclustered()] {
         assert!(world.one(&[2, 3, 4]) && !world.one(&[0, 2]));
     }
-    // The reverse: the face that stays is of low quality and so belongs to no person.
+    // The opposite split leaves a low-quality face, which belongs to no person.
     let mut world = SimulatedPeople::of(&[(0, 0.9), (0, 0.8), (0, 0.1), (1, 0.9)]);
     world.split(&set(&[0, 1]));
     for world in [&world, &world.reclustered()] {
@@ -267,7 +268,7 @@ fn a_correction_of_other_faces_stays_when_a_part_is_retracted() {
     let mut corrections = Corrections::default();
     let (split, rest) = ([id(1), id(2)], [id(3), id(4)]);
     corrections.split(&split, &rest, &[], id(3));
-    // Faces 1 and 3 are merged; 2 and 4 are not part of the merged people.
+    // Faces 1 and 3 are merged. Faces 2 and 4 are not part of the merged people.
     corrections.merge(&[person(&[1]), person(&[3])], false, |_| false);
     let apart: Vec<_> = corrections.cannot_links.iter().map(|one| one.sides.clone()).collect();
     assert_eq!(apart, [[set(&[2]), set(&[3, 4])], [set(&[1]), set(&[4])]]);
@@ -293,7 +294,7 @@ fn too_many_corrections_are_refused() {
     assert!(matches!(corrections.check(), Err(Error::TooManyCorrections { what: "faces", .. })));
 }
 
-/// The last correction of each pair of faces (true: one person), recorded independently of `Corrections`.
+/// The last correction of each pair of faces (true for one person), recorded independently of `Corrections`.
 type Pairs = BTreeMap<(FaceId, FaceId), bool>;
 
 fn record(pairs: &mut Pairs, a: &BTreeSet<FaceId>, b: &BTreeSet<FaceId>, one: Option<bool>) {
@@ -323,7 +324,7 @@ fn check(world: &SimulatedPeople, pairs: &Pairs, when: &str) {
     }
 }
 
-/// Checks `pairs` in the world as it is, clustered from scratch, and written and read again.
+/// Checks `pairs` in `world`, in `world` clustered from scratch, and in `world` encoded and decoded.
 fn check_all_forms(world: &SimulatedPeople, pairs: &Pairs, when: &str) {
     check(world, pairs, when);
     check(&world.reclustered(), pairs, &format!("{when}, clustered from scratch"));
@@ -341,17 +342,17 @@ fn check_all_forms(world: &SimulatedPeople, pairs: &Pairs, when: &str) {
 #[test]
 fn the_last_correction_holds_through_every_change_of_faces() {
     for seed in 0..30 {
-        let mut dice = TestRandom(seed);
+        let mut random = TestRandom(seed);
         let (mut world, mut pairs, mut next) = (SimulatedPeople::default(), Pairs::new(), 0);
         for step in 0..60 {
             let when = format!("seed {seed}, step {step}");
-            let some = |dice: &mut TestRandom, world: &SimulatedPeople| {
-                world.samples[dice.throw(world.samples.len())].id
+            let some = |random: &mut TestRandom, world: &SimulatedPeople| {
+                world.samples[random.below(world.samples.len())].id
             };
-            match dice.throw(10) {
+            match random.below(10) {
                 _ if world.samples.len() < 8 => {}
                 0..3 => {
-                    let faces = [some(&mut dice, &world), some(&mut dice, &world)];
+                    let faces = [some(&mut random, &world), some(&mut random, &world)];
                     let best: BTreeSet<FaceId> =
                         faces.iter().map(|face| world.person_ref(*face).best).collect();
                     if best.len() == 2 && faces.iter().any(|face| world.person(*face).is_some()) {
@@ -365,16 +366,16 @@ fn the_last_correction_holds_through_every_change_of_faces() {
                         record(&mut pairs, &best, &best, Some(true));
                         let good = merged.iter().find(|face| world.is_good(face));
                         let one = world.person(*good.unwrap()).unwrap();
-                        // Low-quality faces are assigned again, and may fit no person any more.
+                        // Low-quality faces are assigned again, and may then fit no person.
                         let is_there = |face: &FaceId| one.contains(face) || !world.is_good(face);
                         assert!(one.is_subset(&merged), "{when}: merged");
                         assert!(merged.iter().all(is_there), "{when}: merged");
                     }
                 }
                 3..6 => {
-                    let Some(person) = world.person(some(&mut dice, &world)) else { continue };
+                    let Some(person) = world.person(some(&mut random, &world)) else { continue };
                     let split: BTreeSet<FaceId> =
-                        person.iter().copied().filter(|_| dice.throw(3) == 0).collect();
+                        person.iter().copied().filter(|_| random.below(3) == 0).collect();
                     if !split.is_empty() && split.len() < person.len() {
                         let rest = world.split(&split);
                         record(&mut pairs, &split, &split, Some(true));
@@ -382,20 +383,20 @@ fn the_last_correction_holds_through_every_change_of_faces() {
                     }
                 }
                 6 => {
-                    let gone = world.samples.remove(dice.throw(world.samples.len())).id;
+                    let gone = world.samples.remove(random.below(world.samples.len())).id;
                     world.people.forget(&HashSet::from([gone]));
                     pairs.retain(|(a, b), _| *a != gone && *b != gone);
                     world.update();
                 }
                 _ => {}
             }
-            for _ in 0..dice.throw(3) {
-                let quality = if dice.throw(4) == 0 { 0.1 } else { 0.5 };
-                let person = dice.throw(4);
-                world.samples.push(sample(&mut dice, next, person, quality));
+            for _ in 0..random.below(3) {
+                let quality = if random.below(4) == 0 { 0.1 } else { 0.5 };
+                let person = random.below(4);
+                world.samples.push(sample(&mut random, next, person, quality));
                 next += 1;
             }
-            if dice.throw(2) == 0 {
+            if random.below(2) == 0 {
                 world.update();
             }
             check_all_forms(&world, &pairs, &when);

@@ -41,8 +41,8 @@ pub struct NewPasswordByLink {
     password: Zeroizing<String>,
 }
 
-/// Requests a password reset. The server sends an e-mail with a link if the address has an account. The response
-/// is the same for every address.
+/// Requests a password reset. The server sends an e-mail with a link if the address has an account. The
+/// response is the same for every address.
 #[utoipa::path(post, path = "/password-resets",
     operation_id = "password_reset_request", tag = "account", request_body = PasswordResetRequest,
     responses((status = 202)))]

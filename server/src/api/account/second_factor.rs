@@ -22,7 +22,8 @@ pub struct TotpCode {
 
 #[derive(Serialize, ToSchema)]
 pub struct SecondFactor {
-    /// The secret as an `otpauth://` URL for the authenticator app. The server returns it once and never logs it.
+    /// The secret as an `otpauth://` URL for the authenticator app. The server returns it once and never logs
+    /// it.
     pub otpauth_url: String,
     /// `otpauth_url` as a QR code in SVG.
     pub qr_svg: String,

@@ -183,7 +183,8 @@ pub async fn sign_in(
     };
     let mut tx = app.db.write().await?;
     if let Some(step) = step {
-        // The step is checked again inside the transaction: of two concurrent sign-ins with one code, one succeeds.
+        // The step is checked again inside the transaction: of two concurrent sign-ins with one code, one
+        // succeeds.
         let taken = sqlx::query("UPDATE users SET totp_step = $1 WHERE id = $2 AND totp_step < $1")
             .bind(step)
             .bind(&user)
@@ -239,8 +240,8 @@ async fn refuse_guessing(app: &App, subjects: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Records an attempt at `account` for the alerts about password guessing. Does nothing if the account is unknown,
-/// because such an account has no owner to warn; the lockout counts the client address.
+/// Records an attempt at `account` for the alerts about password guessing. Does nothing if the account is
+/// unknown, because such an account has no owner to warn; the lockout counts the client address.
 fn report_guessing(app: &App, account: Option<&str>) {
     if let Some(user) = account {
         app.alerts.record(Pattern::AccountGuessing, &format!("user:{user}"), "");

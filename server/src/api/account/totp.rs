@@ -11,8 +11,8 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_s;
 use crate::infra::ids::random;
 
-/// Creates a secret for `user`. Returns the sealed secret for the database and the secret as an `otpauth://` URL
-/// for the authenticator app. `account` is the label that the app shows.
+/// Creates a secret for `user`. Returns the sealed secret for the database and the secret as an `otpauth://`
+/// URL for the authenticator app. `account` is the label that the app shows.
 pub fn new_secret(app: &App, user: &str, account: &str) -> Result<(String, String)> {
     // 160 bits, as recommended by RFC 4226, section 4.
     let bytes = zeroize::Zeroizing::new(random::<20>()?);

@@ -1,7 +1,7 @@
 //! The download of a whole album: a ZIP archive that is written while it is sent.
 //!
-//! A download holds at most one photo in memory. The session and the permissions are checked again for each photo,
-//! so that the withdrawal of the link ends a running download.
+//! A download holds at most one photo in memory. The session and the permissions are checked again for each
+//! photo, so that the withdrawal of the link ends a running download.
 
 use std::collections::HashSet;
 

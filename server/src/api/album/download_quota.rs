@@ -1,9 +1,9 @@
 //! Download quotas of albums that limit downloads.
 //!
-//! A visitor who has entered the second PIN is identified by name, on any device. Any other visitor is identified
-//! by link and network, so that a new session does not reset the count; visitors with the same link and network
-//! share a quota. The quota only reminds honest visitors of their agreement with the studio: a visitor can evade it
-//! with another network, link or name, and saved screen versions are not counted.
+//! A visitor who has entered the second PIN is identified by name, on any device. Any other visitor is
+//! identified by link and network, so that a new session does not reset the count; visitors with the same
+//! link and network share a quota. The quota only reminds honest visitors of their agreement with the studio:
+//! a visitor can evade it with another network, link or name, and saved screen versions are not counted.
 
 use std::net::IpAddr;
 
@@ -16,8 +16,8 @@ use crate::http::auth::AlbumSession;
 use crate::infra::ids::sha256;
 use crate::infra::rate_limit::network;
 
-/// The SQL condition for the downloads counted against one quota: by session ($1), by named visitor ($2), or, if
-/// $2 is empty, by hash of link and network ($3).
+/// The SQL condition for the downloads counted against one quota: by session ($1), by named visitor ($2), or,
+/// if $2 is empty, by hash of link and network ($3).
 const OWN: &str = "(session_id = $1 OR visitor_id = $2 OR ($2 = '' AND download_identity = $3))";
 
 /// The identity of a visitor, for whom downloads are counted.
@@ -71,7 +71,8 @@ pub async fn count_download(
     let Some(most) = settings(app, visit).await?.downloads_max else { return Ok(()) };
     let taker = DownloadIdentity::of(visit, from);
     let mut tx = app.db.write().await?;
-    // This no-op update locks the album's row until the commit, so that concurrent downloads are counted in turn.
+    // This no-op update locks the album's row until the commit, so that concurrent downloads are counted in
+    // turn.
     sqlx::query("UPDATE albums SET name = name WHERE id = $1")
         .bind(&visit.album)
         .execute(&mut *tx)

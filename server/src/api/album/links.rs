@@ -17,7 +17,8 @@ use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{is_id, new_id, new_token, token_hash};
 
-/// A link to an album. The link's token has 256 random bits. The server returns the token once and stores its hash.
+/// A link to an album. The link's token has 256 random bits. The server returns the token once and stores its
+/// hash.
 #[derive(Serialize, ToSchema)]
 pub struct AlbumLink {
     pub id: String,

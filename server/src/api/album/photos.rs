@@ -52,10 +52,10 @@ pub struct AlbumFolder {
     pub photos: i64,
 }
 
-/// Returns the SELECT for the photos of album $1 that `api/photo_policy.rs` makes visible and that are in a folder
-/// of the album. $2 is the named visitor, or '' for an unnamed visitor. $3 is a folder, or '' for all folders. If $4
-/// is not '', only the visitor's picks are selected. All photo queries of this file use this SELECT, so that lists,
-/// counts and single photos agree.
+/// Returns the SELECT for the photos of album $1 that `api/photo_policy.rs` makes visible and that are in a
+/// folder of the album. $2 is the named visitor, or '' for an unnamed visitor. $3 is a folder, or '' for all
+/// folders. If $4 is not '', only the visitor's picks are selected. All photo queries of this file use this
+/// SELECT, so that lists, counts and single photos agree.
 fn seen(columns: &str) -> String {
     format!(
         "SELECT {columns} FROM {TABLES} JOIN albums a ON a.event_id = p.event_id WHERE a.id = $1 \
@@ -127,8 +127,8 @@ pub async fn page(
     app.db.page(paging, list, read, |it| (it.created_unix_s, &it.id)).await
 }
 
-/// Returns at most `count` of the photos that `choice` selects, oldest upload first, starting at index `from`; the
-/// oldest photo has index 0.
+/// Returns at most `count` of the photos that `choice` selects, oldest upload first, starting at index
+/// `from`; the oldest photo has index 0.
 pub async fn part(
     app: &App,
     visit: &AlbumSession,
@@ -241,8 +241,8 @@ pub async fn settings(app: &App, visit: &AlbumSession) -> Result<AlbumSettings> 
     })
 }
 
-/// Returns the cover: the studio's choice if visitors may see that photo, otherwise the album's first photo. `None`
-/// if the album shows no photo.
+/// Returns the cover: the studio's choice if visitors may see that photo, otherwise the album's first photo.
+/// `None` if the album shows no photo.
 pub async fn cover(
     app: &App,
     visit: &AlbumSession,

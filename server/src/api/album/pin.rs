@@ -12,14 +12,15 @@ const LENGTH_MIN: usize = 6;
 /// Maximum number of digits of a PIN.
 const LENGTH_MAX: usize = 12;
 
-/// Lockout per link and network: after 10 wrong PINs, attempts are refused for an hour. All guests of a venue may
-/// share a network. One wrong PIN expires every 6 minutes, so the long-term rate is one attempt per 6 minutes.
+/// Lockout per link and network: after 10 wrong PINs, attempts are refused for an hour. All guests of a venue
+/// may share a network. One wrong PIN expires every 6 minutes, so the long-term rate is one attempt per 6
+/// minutes.
 const NETWORK_LOCKOUT: LockoutPolicy =
     LockoutPolicy { free_attempts: 10, delay_s: 3600, delay_s_max: 3600, decay_s: 360 };
 /// Lockout per album, over all its links and all networks, so that many addresses give an attacker no
-/// advantage. After 30 wrong PINs the delay is 5 s. The delay doubles with each further wrong PIN, up to 15 minutes,
-/// so that visitors who mistype do not wait for longer. An attacker who continues gets one attempt per 15 minutes:
-/// all 10^6 PINs of six digits take 28.5 years, half of them 14 years.
+/// advantage. After 30 wrong PINs the delay is 5 s. The delay doubles with each further wrong PIN, up to 15
+/// minutes, so that visitors who mistype do not wait for longer. An attacker who continues gets one attempt
+/// per 15 minutes: all 10^6 PINs of six digits take 28.5 years, half of them 14 years.
 const ALBUM_LOCKOUT: LockoutPolicy =
     LockoutPolicy { free_attempts: 30, delay_s: 5, delay_s_max: 900, decay_s: 1800 };
 
@@ -46,8 +47,8 @@ pub struct PinScope<'a> {
     pub from: IpAddr,
 }
 
-/// Checks a PIN. An attempt is counted before the PIN is compared, so that concurrent attempts are all counted. An
-/// attempt with the right PIN is refunded.
+/// Checks a PIN. An attempt is counted before the PIN is compared, so that concurrent attempts are all
+/// counted. An attempt with the right PIN is refunded.
 ///
 /// # Errors
 /// - `WrongCredentials` if the PIN is wrong.

@@ -30,8 +30,8 @@ pub struct Album {
     /// The cover photo; absent if the album uses its first visible photo.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cover: Option<String>,
-    /// IDs of the album's folders. Visitors do not see hidden folders. Absent if the album has all folders of the
-    /// event.
+    /// IDs of the album's folders. Visitors do not see hidden folders. Absent if the album has all folders of
+    /// the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folders: Option<Vec<String>>,
     /// Whether the album's links require a PIN.
@@ -39,12 +39,13 @@ pub struct Album {
     /// Whether visitors can pick and comment, with a second PIN.
     pub annotate_pin: bool,
     /// Maximum number of photos that one visitor may download; absent if unlimited. A visitor is identified
-    /// by the name entered with the second PIN, otherwise by link and network. Visitors without a name who use the
-    /// same link and network share a quota. A request of the screen version does not count, although a visitor can
-    /// save it.
+    /// by the name entered with the second PIN, otherwise by link and network. Visitors without a name who
+    /// use the same link and network share a quota. A request of the screen version does not count, although
+    /// a visitor can save it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub downloads_max: Option<i64>,
-    /// When the album closes and its sessions end, seconds since 1970. The album also closes at the event's end.
+    /// When the album closes and its sessions end, seconds since 1970. The album also closes at the event's
+    /// end.
     pub ends_unix_s: i64,
     pub created_unix_s: i64,
 }
@@ -128,8 +129,8 @@ async fn fill_folders<'e>(db: impl AnyExecutor<'e>, album: &mut Album) -> Result
     Ok(())
 }
 
-/// Returns an album of the grant's event and locks its row until the commit. Errors: `NotFound` if the event has no
-/// such album.
+/// Returns an album of the grant's event and locks its row until the commit. Errors: `NotFound` if the event
+/// has no such album.
 async fn lock_album(tx: &mut Tx, grant: &Grant, album: &str) -> Result<StoredAlbum> {
     // This no-op update locks the row.
     let row =
@@ -185,7 +186,8 @@ pub async fn list(
     Ok(Json(page))
 }
 
-/// Creates an album. Visitors enter an album by links, which `POST /events/{event}/albums/{album}/links` creates.
+/// Creates an album. Visitors enter an album by links, which `POST /events/{event}/albums/{album}/links`
+/// creates.
 #[utoipa::path(post, path = "/events/{event}/albums", operation_id = "album_create", tag = "albums",
     params(("event" = String, Path)), request_body = NewAlbum,
     responses((status = 201, body = Album)))]
@@ -338,8 +340,8 @@ pub async fn change(
     let mut tx = app.db.write().await?;
     let StoredAlbum { album: before, view_pin_hash, annotate_pin_hash } =
         lock_album(&mut tx, &grant, &album).await?;
-    // `must_differ` compared a new PIN with the album's other PIN before the row was locked. If the other PIN has
-    // changed since, the comparison does not hold.
+    // `must_differ` compared a new PIN with the album's other PIN before the row was locked. If the other PIN
+    // has changed since, the comparison does not hold.
     if (new_view && !new_annotate && annotate_pin_hash != known.annotate_pin_hash)
         || (new_annotate && !new_view && view_pin_hash != known.view_pin_hash)
     {
@@ -396,8 +398,8 @@ async fn new_hash(
     }
 }
 
-/// Checks that the two PINs differ; a PIN that is not given is compared by its hash in `known`. Errors: `Invalid` if
-/// the PINs are equal.
+/// Checks that the two PINs differ; a PIN that is not given is compared by its hash in `known`. Errors:
+/// `Invalid` if the PINs are equal.
 async fn must_differ(app: &App, given: &AlbumChange, known: &StoredAlbum) -> Result<()> {
     let same = match (&given.view_pin, &given.annotate_pin) {
         (Some(view), Some(annotate)) => !view.is_empty() && view == annotate,

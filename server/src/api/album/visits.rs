@@ -57,8 +57,8 @@ pub async fn link(app: &App, token: &str) -> Result<Option<OpenLink>> {
     }))
 }
 
-/// Locks the rows of an album and its link until the commit. `pin` is the name of a PIN column and the hash that
-/// the caller has checked. Errors: `Gone` if a row no longer exists or the column holds another hash.
+/// Locks the rows of an album and its link until the commit. `pin` is the name of a PIN column and the hash
+/// that the caller has checked. Errors: `Gone` if a row no longer exists or the column holds another hash.
 async fn lock_rows(tx: &mut Tx, album: &str, link: &str, pin: (&str, Option<&str>)) -> Result<()> {
     let (column, hash) = pin;
     // No-op updates lock the two rows.
@@ -121,8 +121,8 @@ pub fn cookie(token: Option<&str>, encrypted: bool) -> String {
 }
 
 /// Checks the second PIN and binds the session to a named visitor, who may pick and comment. Returns the
-/// session's new token; the old token becomes invalid. If the album has a visitor of this name, regardless of case,
-/// the session is bound to that visitor.
+/// session's new token; the old token becomes invalid. If the album has a visitor of this name, regardless of
+/// case, the session is bound to that visitor.
 ///
 /// # Errors
 /// - `Invalid` if the name is not 1 to 80 printable characters.
@@ -172,7 +172,8 @@ pub async fn annotate(
     if bound.rows_affected() == 0 {
         return Err(ApiError::new(ErrorKind::Gone, LINK_SESSION_ENDED));
     }
-    // The session's earlier downloads count towards the quota of the named visitor, which holds on every device.
+    // The session's earlier downloads count towards the quota of the named visitor, which holds on every
+    // device.
     sqlx::query("UPDATE album_downloads SET visitor_id = $1 WHERE session_id = $2")
         .bind(&visitor)
         .bind(&visit.id)

@@ -58,8 +58,8 @@ pub struct NewAccessRequest {
     pub message: String,
     /// The version of the consent text for access without a camera that the guest read and agreed to.
     pub consent: String,
-    /// The event's end in the consent text that the guest read, seconds since 1970. The response is `conflict` if
-    /// the end has changed since. Defaults to the current end.
+    /// The event's end in the consent text that the guest read, seconds since 1970. The response is
+    /// `conflict` if the end has changed since. Defaults to the current end.
     pub consent_ends_unix_s: Option<i64>,
     /// Whether the guest has confirmed to be 18 or older; must be true.
     pub adult: bool,
@@ -100,7 +100,8 @@ pub async fn create(
 /// - `Invalid` if a field is malformed, the contact is not an e-mail address or the guest is under 18.
 /// - `Gone` if the link is withdrawn, expired or unknown.
 /// - `Conflict` if the consent text or the event's end has changed.
-/// - `TooManyRequests` if the network's quota is used up, or the contact or the event has too many pending requests.
+/// - `TooManyRequests` if the network's quota is used up, or the contact or the event has too many pending
+///   requests.
 pub async fn place(
     app: &App,
     language: Language,
@@ -237,8 +238,8 @@ pub async fn approve(
         consent: &consent,
         consent_ends_unix_s: row.try_get("event_ends_unix_s")?,
     };
-    // The row is written before the template, because `api/erasure/orphaned_templates.rs` erases templates without a
-    // row.
+    // The row is written before the template, because `api/erasure/orphaned_templates.rs` erases templates
+    // without a row.
     let mut tx = app.db.write().await?;
     email_tokens::count_message(&mut tx, &contact.hash(&app)?).await?;
     let guest = insert_guest(&app, &mut tx, &newcomer).await?;

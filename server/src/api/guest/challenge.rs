@@ -1,8 +1,9 @@
-//! Face verification: the client sends camera frames one by one, and each response contains the next instruction.
+//! Face verification: the client sends camera frames one by one, and each response contains the next
+//! instruction.
 //!
 //! The engine judges the frames, `infra/challenge_registry.rs` holds the running challenges by nonce, and
-//! `challenge_throttle.rs` limits failures. This file measures the time by the server's clock and acts on the engine's
-//! verdict. Frames are discarded after the analysis. The client receives no score.
+//! `challenge_throttle.rs` limits failures. This file measures the time by the server's clock and acts on the
+//! engine's verdict. Frames are discarded after the analysis. The client receives no score.
 
 use std::sync::atomic::Ordering;
 
@@ -102,8 +103,8 @@ pub async fn show(
     let analysed = app.face_engine.run_with_permit(place, move |faces| {
         let mut challenge = under_way.try_lock()?;
         under_way.shown.store(true, Ordering::SeqCst);
-        // The time is that of the server's clock, since a client could claim any time. The clock is read before the
-        // analysis, so that a slow analysis does not count against the guest.
+        // The time is that of the server's clock, since a client could claim any time. The clock is read
+        // before the analysis, so that a slow analysis does not count against the guest.
         let at = under_way.begun.elapsed();
         let progress = match challenge.verdict() {
             Some(verdict) => verdict,
@@ -144,11 +145,12 @@ pub async fn show(
     }
 }
 
-/// Finds the guest of a verified face. If a verified guest with the same contact has a matching template, replaces
-/// that template. Otherwise stores the template for the session's guest. Returns the guest's ID.
+/// Finds the guest of a verified face. If a verified guest with the same contact has a matching template,
+/// replaces that template. Otherwise stores the template for the session's guest. Returns the guest's ID.
 ///
 /// # Errors
-/// - `Forbidden` if no template matches, and the session's guest is verified or the contact has `FACES_MAX` faces.
+/// - `Forbidden` if no template matches, and the session's guest is verified or the contact has `FACES_MAX`
+///   faces.
 async fn find_registered(app: &App, visit: &GuestSession, template: Template) -> Result<String> {
     let contact = guests::contact_hash(&app.db, &visit.guest).await?;
     let known = guests::verified_with_contact(&app.db, &visit.event, &contact).await?;
@@ -201,9 +203,9 @@ async fn passed(
     }
     let token = session::verify(&mut tx, &visit.session, &guest).await?;
     if guest != visit.guest {
-        // A returning guest has registered a second time: both registrations become one guest with all consents.
-        // They are not merged if the session's guest was verified before, because that guest is another person on
-        // the same device.
+        // A returning guest has registered a second time: both registrations become one guest with all
+        // consents. They are not merged if the session's guest was verified before, because that guest is
+        // another person on the same device.
         consents::move_unverified(&mut tx, &visit.guest, &guest).await?;
         guests::delete_unverified(&mut tx, &visit.guest).await?;
     }

@@ -1,8 +1,9 @@
 //! Delays the next challenge after too many failed or abandoned challenges.
 //!
-//! Challenges are counted by session, by contact in the event and by network. The count by contact also covers
-//! further registrations with the contact. The limits by network are high, because a venue's guests share one address.
-//! An attacker who uses up the quotas of a guest's contact delays the guest by at most 30 s after the last attempt.
+//! Challenges are counted by session, by contact in the event and by network. The count by contact also
+//! covers further registrations with the contact. The limits by network are high, because a venue's guests
+//! share one address. An attacker who uses up the quotas of a guest's contact delays the guest by at most
+//! 30 s after the last attempt.
 
 use std::net::IpAddr;
 
@@ -24,9 +25,9 @@ const LOCKED_S: i64 = 180;
 const FAILED_CONTACT: Quota = Quota { capacity: 2 * FAILURES_MAX, refill_s: LOCKED_S / 10 };
 /// Quota of failed challenges per network: 300, then one per second.
 const FAILED_NETWORK: Quota = Quota { capacity: 60 * FAILURES_MAX, refill_s: 1 };
-/// Quota of challenges that a session abandons after at least one frame: 20, then one per minute. It is four times
-/// `FAILURES_MAX`, because guests also abandon a challenge whose head turn they cannot do. It is limited, because an
-/// attacker abandons challenges whose head turns do not match a recording.
+/// Quota of challenges that a session abandons after at least one frame: 20, then one per minute. It is four
+/// times `FAILURES_MAX`, because guests also abandon a challenge whose head turn they cannot do. It is
+/// limited, because an attacker abandons challenges whose head turns do not match a recording.
 const ABANDONED_SESSION: Quota = Quota { capacity: 20, refill_s: 60 };
 /// Quota of abandoned challenges per contact: 40, then one per 30 s.
 const ABANDONED_CONTACT: Quota = Quota { capacity: 40, refill_s: 30 };

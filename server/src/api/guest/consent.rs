@@ -1,7 +1,8 @@
-//! The consent texts for processing a guest's face: one text with a version for each way of access and language.
+//! The consent texts for processing a guest's face: one text with a version for each way of access and
+//! language.
 //!
-//! A change of a text's meaning needs a new version. A stored consent names the version of the text and the event's
-//! end in the text, so that the text can be shown again even if the studio moves the end.
+//! A change of a text's meaning needs a new version. A stored consent names the version of the text and the
+//! event's end in the text, so that the text can be shown again even if the studio moves the end.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +10,8 @@ use utoipa::ToSchema;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::i18n::Language;
 
-/// The way in which a guest gets access. The way determines how the face is processed and which consent text applies.
+/// The way in which a guest gets access. The way determines how the face is processed and which consent text
+/// applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConsentKind {
     /// The guest verifies their face by camera.
@@ -165,8 +167,8 @@ fn studio(
     }
 }
 
-/// Returns the paragraph about the template's retention and the withdrawal of the consent. The texts of both ways
-/// contain it.
+/// Returns the paragraph about the template's retention and the withdrawal of the consent. The texts of both
+/// ways contain it.
 fn kept(language: Language, ends_unix_s: i64) -> String {
     let day = language.day(ends_unix_s);
     match language {

@@ -38,9 +38,10 @@ impl Contact {
     }
 }
 
-/// Returns a telephone number as `+` and digits with its country code, so that all spellings of a number are one
-/// contact. Ten digits that begin with 6 to 9 are an Indian mobile number, which guests in India type without a country
-/// code. Returns `None` for other numbers without a country code, because their country is unknown.
+/// Returns a telephone number as `+` and digits with its country code, so that all spellings of a number are
+/// one contact. Ten digits that begin with 6 to 9 are an Indian mobile number, which guests in India type
+/// without a country code. Returns `None` for other numbers without a country code, because their country is
+/// unknown.
 fn international(text: &str) -> Option<String> {
     let plain: String = text.chars().filter(|c| !" -().".contains(*c)).collect();
     let digits = match plain.strip_prefix('+').or_else(|| plain.strip_prefix("00")) {
@@ -103,7 +104,8 @@ mod tests {
         // An Indian mobile number whose own digits begin with 91, India's country code.
         assert_eq!(Contact::parse("9123456789").unwrap().as_str(), "+919123456789");
         assert_eq!(Contact::parse("0044 20 7946 0000").unwrap().as_str(), "+442079460000");
-        // Numbers without a country code that are not Indian mobile numbers, and a country code that begins with 0.
+        // Numbers without a country code that are not Indian mobile numbers, and a country code that begins
+        // with 0.
         for bad in ["5876543210", "07911 123456", "987654321", "15112345678", "+0919876543210"] {
             assert!(Contact::parse(bad).is_err(), "{bad}");
         }

@@ -1,5 +1,5 @@
-//! Single-use tokens in e-mails to guests: for access without a camera, and to confirm notifications. The erasure of
-//! a guest deletes the guest's tokens.
+//! Single-use tokens in e-mails to guests: for access without a camera, and to confirm notifications. The
+//! erasure of a guest deletes the guest's tokens.
 
 use sqlx::Row as _;
 use zeroize::Zeroizing;
@@ -10,8 +10,8 @@ use crate::infra::db::Tx;
 use crate::infra::ids::{new_token, token_hash};
 use crate::infra::rate_limit::Quota;
 
-/// Quota of e-mails with a token per contact, over all guests and events: 3, then one per 8 hours. A client can enter
-/// another person's contact, and the quota limits the e-mails to that person.
+/// Quota of e-mails with a token per contact, over all guests and events: 3, then one per 8 hours. A client
+/// can enter another person's contact, and the quota limits the e-mails to that person.
 const MESSAGE_QUOTA: Quota = Quota { capacity: 3, refill_s: 8 * 3600 };
 /// Time after which a second token for the same purpose may be sent, seconds (1 hour).
 const REISSUE_S: i64 = 3600;

@@ -1,5 +1,5 @@
-//! Groups of guests who look for photos that show all members. One guest creates a code, and the other guests join
-//! with the code.
+//! Groups of guests who look for photos that show all members. One guest creates a code, and the other guests
+//! join with the code.
 //!
 //! A group gives its members access to no further photos: it only filters the photos that show the guest.
 
@@ -22,8 +22,8 @@ use crate::infra::ids::{new_id, random, token_hash};
 const CODE_S: i64 = 900;
 /// The 32 characters of group codes: digits and capital letters without 0, O, 1 and I, which readers confuse.
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
-/// Length of a group code, characters. Of the 2^40 codes, a guest can try about 100,000 while a code is valid, at the
-/// default rate limit of 200 units a second and 2 units an attempt.
+/// Length of a group code, characters. Of the 2^40 codes, a guest can try about 100,000 while a code is
+/// valid, at the default rate limit of 200 units a second and 2 units an attempt.
 const CODE_LENGTH: usize = 8;
 
 #[derive(Serialize, ToSchema)]

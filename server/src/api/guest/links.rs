@@ -39,7 +39,8 @@ pub struct GuestLink {
 pub struct NewGuestLink {
     #[schema(max_length = 200)]
     name: Option<String>,
-    /// When the link stops accepting new guests, seconds since 1970. At most the event's end, which is the default.
+    /// When the link stops accepting new guests, seconds since 1970. At most the event's end, which is the
+    /// default.
     expires_unix_s: Option<i64>,
 }
 
@@ -165,7 +166,8 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(link)))
 }
 
-/// Withdraws a guest link. The link accepts no new guests. Guests who have registered with the link keep their access.
+/// Withdraws a guest link. The link accepts no new guests. Guests who have registered with the link keep
+/// their access.
 #[utoipa::path(delete, path = "/events/{event}/guest-links/{guest_link}",
     operation_id = "guest_link_withdraw", tag = "guests of an event",
     params(("event" = String, Path), ("guest_link" = String, Path)), responses((status = 204)))]

@@ -1,7 +1,7 @@
 //! Notifies guests of new photos: at once on open pages (server-sent events), and by e-mail on request.
 //!
-//! The engine reports the guests whom new photos show. A guest receives at most one e-mail per hour. Each photo is
-//! announced once, unless a crash causes a repetition. No e-mail is sent after the event's end.
+//! The engine reports the guests whom new photos show. A guest receives at most one e-mail per hour. Each
+//! photo is announced once, unless a crash causes a repetition. No e-mail is sent after the event's end.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -39,8 +39,8 @@ const MESSAGE_INTERVAL_S: i64 = 3600;
 /// Maximum number of guests whose e-mails one polling run sends.
 const BATCH_MAX: i64 = 100;
 
-/// The queue of guests who may have new photos. A guest's next attempt is due `MESSAGE_INTERVAL_S` after the time in
-/// `notified_unix_s`, which is that of the last e-mail or of the last failed attempt.
+/// The queue of guests who may have new photos. A guest's next attempt is due `MESSAGE_INTERVAL_S` after the
+/// time in `notified_unix_s`, which is that of the last e-mail or of the last failed attempt.
 const GUESTS: LeasedQueue = LeasedQueue {
     table: "guests",
     claimable: "has_new_photos = 1 AND notify = 2 AND verified_unix_s IS NOT NULL \
@@ -77,8 +77,8 @@ pub struct GuestUpdateEvent {
     data: String,
 }
 
-/// Marks the guests whom new photos show as due for an e-mail, and announces the update to their streams. Guests who
-/// have not confirmed e-mails are not marked.
+/// Marks the guests whom new photos show as due for an e-mail, and announces the update to their streams.
+/// Guests who have not confirmed e-mails are not marked.
 pub async fn record_new_matches(app: &App, event: &str, sightings: &[NewMatch]) -> Result<()> {
     let mut guests: Vec<String> =
         sightings.iter().map(|sighting| sighting.guest.to_string()).collect();
@@ -104,8 +104,8 @@ async fn counted(app: &App, visit: &GuestSession) -> Result<GuestUpdate> {
     Ok(GuestUpdate { photos: found.photos.len(), candidates: found.asked.len() })
 }
 
-/// Streams the numbers of the guest's photos and candidate faces as server-sent events named `update`. The first event
-/// is sent at once. The stream ends with the guest's session.
+/// Streams the numbers of the guest's photos and candidate faces as server-sent events named `update`. The
+/// first event is sent at once. The stream ends with the guest's session.
 #[utoipa::path(get, path = "/guest/updates", operation_id = "guest_update_stream", tag = "guest",
     responses((status = 200, body = GuestUpdateEvent, content_type = "text/event-stream")))]
 pub async fn watch(
@@ -184,7 +184,8 @@ pub async fn run_notifications(app: App) {
     }
 }
 
-/// Marks all guests of this server who receive e-mails, so that the next run checks each of them for new photos.
+/// Marks all guests of this server who receive e-mails, so that the next run checks each of them for new
+/// photos.
 async fn notify_all(app: &App) -> Result<()> {
     let mut tx = app.db.write().await?;
     sqlx::query(
@@ -206,7 +207,8 @@ async fn send_due(app: &App) -> Result<()> {
     for guest in GUESTS.find_due(&app.db, "id", Some(own), BATCH_MAX).await? {
         let Some(row) = GUESTS.claim_one(&app.db, &guest).await? else { continue };
         if let Err(failure) = send_to(app, &row, &guest).await {
-            // A failure, for example a collection that cannot be opened, must not delay the other guests' e-mails.
+            // A failure, for example a collection that cannot be opened, must not delay the other guests'
+            // e-mails.
             tracing::error!(guest, reason = failure.reason(), "guest notification failed");
             postpone(app, &guest, failure.kind).await?;
         }
@@ -214,8 +216,8 @@ async fn send_due(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// Postpones a guest's e-mail after a failure of kind `why`: by an hour, or until the guest's next new photo if the
-/// engine has no template of the guest (`NotFound`).
+/// Postpones a guest's e-mail after a failure of kind `why`: by an hour, or until the guest's next new photo
+/// if the engine has no template of the guest (`NotFound`).
 async fn postpone(app: &App, guest: &str, why: ErrorKind) -> Result<()> {
     let mut tx = app.db.write().await?;
     let due = GUESTS.retry_delay_s(1).map(|delay_s| now_s() + delay_s);
@@ -265,8 +267,8 @@ async fn send_to(app: &App, row: &AnyRow, guest: &str) -> Result<()> {
     release(&mut tx, guest, Some(now_s() + wait_s), false).await?;
     tx.commit().await?;
     app.mailer.wake();
-    // Photos are marked after the e-mail is enqueued, so that a crash between the two steps repeats the e-mail and
-    // never loses it.
+    // Photos are marked after the e-mail is enqueued, so that a crash between the two steps repeats the
+    // e-mail and never loses it.
     let marked = app.face_engine.run(move |faces| {
         Ok(faces.open_collection(&event)?.collection.mark_notified(&id, &new)?)
     });

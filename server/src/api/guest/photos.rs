@@ -108,7 +108,8 @@ pub async fn found(
         for other in &others {
             let mut all = Vec::with_capacity(photos.matches.len());
             for found in photos.matches {
-                // `guest_sees` fails for a member who was erased after the group was read. Such a member is in no photo.
+                // `guest_sees` fails for a member who was erased after the group was read. Such a member is
+                // in no photo.
                 if collection.guest_sees(other, &found.photo).unwrap_or(false) {
                     all.push(found);
                 }
@@ -163,8 +164,8 @@ async fn visible(
     photos::rows_by_content(&app.db, event, &photos, &select).await?.iter().map(read).collect()
 }
 
-/// Lists the guest's photos, oldest upload first. No later e-mail announces the photos of the list, whichever page
-/// of the list was requested.
+/// Lists the guest's photos, oldest upload first. No later e-mail announces the photos of the list, whichever
+/// page of the list was requested.
 #[utoipa::path(get, path = "/guest/photos", operation_id = "guest_photo_list", tag = "guest", params(GroupMember, Paging),
     responses((status = 200, body = Page<GuestPhoto>)))]
 pub async fn list(
@@ -258,8 +259,8 @@ pub async fn web(
     own(&app, &visit, &photo).await?.web(&app, &headers).await
 }
 
-/// Downloads the original file or the screen version, depending on the event and the folder. Responds with `forbidden`
-/// if downloads are off.
+/// Downloads the original file or the screen version, depending on the event and the folder. Responds with
+/// `forbidden` if downloads are off.
 #[utoipa::path(get, path = "/guest/photos/{photo}/download", operation_id = "guest_photo_download", tag = "guest",
     params(("photo" = String, Path)),
     responses((status = 200, body = BinarySchema, content_type = "image/*"), (status = 206, body = BinarySchema, content_type = "image/*"), (status = 304)))]
@@ -347,8 +348,8 @@ pub async fn crop_face(app: &App, event: String, photo: String, face: FaceId) ->
     cut.await
 }
 
-/// Records the guest's claim about a face of their photos or of the candidate faces. The claim is stored until the
-/// guest removes it. Responds with `not_found` for any other face.
+/// Records the guest's claim about a face of their photos or of the candidate faces. The claim is stored
+/// until the guest removes it. Responds with `not_found` for any other face.
 #[utoipa::path(put, path = "/guest/faces/{face}",
     operation_id = "guest_face_claim", tag = "guest", params(("face" = String, Path)),
     request_body = ClaimRequest, responses((status = 204)))]

@@ -52,8 +52,8 @@ pub struct Registration {
     contact: String,
     /// The version of the consent text that the guest read and agreed to.
     consent: String,
-    /// The event's end in the consent text that the guest read, seconds since 1970. The response is `conflict` if
-    /// the end has changed since. Defaults to the current end.
+    /// The event's end in the consent text that the guest read, seconds since 1970. The response is
+    /// `conflict` if the end has changed since. Defaults to the current end.
     consent_ends_unix_s: Option<i64>,
     /// Whether the guest has confirmed to be 18 or older; must be true.
     adult: bool,
@@ -178,7 +178,8 @@ pub async fn enter(
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
-/// Confirms that the guest wants e-mails about new photos, given the token of the link in the confirmation e-mail.
+/// Confirms that the guest wants e-mails about new photos, given the token of the link in the confirmation
+/// e-mail.
 #[utoipa::path(post, path = "/guest/notifications/confirm",
     operation_id = "guest_notification_confirm", tag = "guest", request_body = EmailToken,
     responses((status = 204)))]

@@ -35,8 +35,8 @@ pub struct GuestView {
     pub event: String,
     pub studio: String,
     pub name: String,
-    /// Whether the guest has verified their face in this session, or has entered by an access link of the studio.
-    /// `photos` and `candidates` are 0 until then.
+    /// Whether the guest has verified their face in this session, or has entered by an access link of the
+    /// studio. `photos` and `candidates` are 0 until then.
     pub verified: bool,
     pub photos: usize,
     /// Number of candidate faces, which the guest can confirm or reject.
@@ -63,8 +63,8 @@ pub struct NotificationState {
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ErasureReceipt {
-    /// Whether to erase the guest's faces in the event's photos as well. The erasure cannot be undone, and no search
-    /// finds these faces afterwards. Ignored if the session is not verified.
+    /// Whether to erase the guest's faces in the event's photos as well. The erasure cannot be undone, and no
+    /// search finds these faces afterwards. Ignored if the session is not verified.
     #[serde(default)]
     pub faces: bool,
 }
@@ -111,8 +111,8 @@ pub async fn sign_out(
 }
 
 /// Turns e-mails about new photos on or off.
-/// The e-mails begin after the contact's owner has followed the link in a confirmation e-mail. The server sends no
-/// second confirmation e-mail within an hour while the link in the first one is unused.
+/// The e-mails begin after the contact's owner has followed the link in a confirmation e-mail. The server
+/// sends no second confirmation e-mail within an hour while the link in the first one is unused.
 #[utoipa::path(put, path = "/guest/notifications",
     operation_id = "guest_notification_update", tag = "guest", request_body = NotificationWish,
     responses((status = 200, body = NotificationState)))]

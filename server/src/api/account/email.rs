@@ -1,9 +1,9 @@
 //! Change of an account's e-mail address: requested with the password, confirmed by a link sent to the new
 //! address.
 //!
-//! The link holds a single-use token, valid for 1 hour; it does not sign in. Only the reader of the new
-//! mailbox can learn that another account has that address. The old address is notified of the request and of
-//! the change.
+//! The link holds a single-use token that is valid for 1 hour. The link does not sign in. Only a client that
+//! follows the link learns that another account has the new address. The server notifies the old address of the
+//! request and of the change.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -23,9 +23,9 @@ use crate::infra::db::Tx;
 use crate::infra::ids::{new_id, new_token, token_hash};
 use crate::infra::mail::{self, OutgoingMail};
 
-/// Lifetime of a link, seconds.
+/// Lifetime of a link, seconds (1 hour).
 const VALID_S: i64 = 3600;
-/// Limits the valid links of one account, so that a signed-in user cannot flood other people's mailboxes.
+/// Limits the valid links of one account to 3, so that a signed-in user cannot flood other people's mailboxes.
 const LINKS_MAX: i64 = 3;
 
 #[derive(Deserialize, ToSchema)]
@@ -36,7 +36,7 @@ pub struct NewEmail {
     /// The account's current password.
     #[schema(value_type = String, max_length = 200)]
     password: Zeroizing<String>,
-    /// A code of the authenticator app; required if the account has a second factor.
+    /// A code of the authenticator app. Required if the account has a second factor.
     code: Option<String>,
 }
 
@@ -46,8 +46,8 @@ pub struct Confirmation {
     token: String,
 }
 
-/// Requests a change of the account's e-mail address. Sends a link to the new address; the change takes
-/// effect when the link is confirmed. The response is the same for every address.
+/// Requests a change of the account's e-mail address. Sends a link to the new address. The change takes effect
+/// when `POST /me/email/confirm` receives the link's token. The response is the same for every address.
 #[utoipa::path(put, path = "/me/email", operation_id = "email_change", tag = "account", request_body = NewEmail,
     responses((status = 202)))]
 pub async fn request_change(
@@ -90,8 +90,10 @@ async fn new_link(tx: &mut Tx, person: &SignedIn, email: &str) -> Result<Zeroizi
     .await?
     .try_get("n")?;
     if open >= LINKS_MAX {
-        let detail =
-            "Too many confirmation e-mails were requested; use the link of one, or wait an hour.";
+        let detail = format!(
+            "{LINKS_MAX} confirmation e-mails were sent within an hour; follow the link in one of them, \
+             or wait an hour."
+        );
         let wait_s = u64::try_from(VALID_S).unwrap_or_default();
         return Err(ApiError::new(ErrorKind::TooManyRequests, detail).retry_after(wait_s));
     }
@@ -121,7 +123,8 @@ pub async fn confirm(
     State(app): State<App>,
     Body(given): Body<Confirmation>,
 ) -> Result<StatusCode> {
-    let gone = || ApiError::new(ErrorKind::Gone, "The link is invalid, expired or already used.");
+    let detail = "The link is invalid, expired or already used; request the change again.";
+    let gone = || ApiError::new(ErrorKind::Gone, detail);
     let mut tx = app.db.write().await?;
     let link = sqlx::query(
         "DELETE FROM account_links WHERE token_hash = $1 AND kind = 'email' AND expires_unix_s > $2 \
@@ -146,11 +149,13 @@ pub async fn confirm(
         .await;
     changed.map_err(|error| match &error {
         sqlx::Error::Database(cause) if cause.is_unique_violation() => {
-            ApiError::new(ErrorKind::Conflict, "Another account has this address.")
+            let detail =
+                "Another account has this address; request a change to a different address.";
+            ApiError::new(ErrorKind::Conflict, detail)
         }
         _ => error.into(),
     })?;
-    // Reset links sent to the old address must not open the next account that gets this address.
+    // A reset link sent to the old address must not set the password of a later account with that address.
     sqlx::query("DELETE FROM account_links WHERE (kind = 'email' AND user_id = $1) OR (kind = 'reset' AND email = $2)")
         .bind(&user)
         .bind(&old)

@@ -1,7 +1,8 @@
 //! User accounts: setup of the first account, sign-in and sign-out, passwords, sessions, second factor.
 //!
-//! `routes.rs` and `second_factor.rs` hold the HTTP handlers, `service.rs` the rules, `password.rs` the
-//! hashing and `totp.rs` the codes. `reset.rs` and `email.rs` handle links sent by e-mail.
+//! `routes.rs` and `second_factor.rs` hold the HTTP handlers, `service.rs` the rules and `totp.rs` the codes
+//! of the second factor. `reset.rs` and `email.rs` handle links sent by e-mail. `infra/password_hasher.rs`
+//! hashes passwords.
 
 pub mod email;
 pub mod reset;

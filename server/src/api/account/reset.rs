@@ -1,8 +1,9 @@
-//! Password reset: requested by e-mail address, completed with the single-use token of a link sent to it.
+//! Password reset: requested for an e-mail address, completed with the single-use token of a link sent to that
+//! address.
 //!
-//! The response and its time are the same whether or not the address has an account: the lookup happens when
-//! the outbox sends the e-mail. A link is valid for 1 hour. It does not sign in, and the second factor stays
-//! required.
+//! Neither the response nor its time discloses whether the address has an account, because the outbox looks the
+//! account up when it sends the e-mail. A link is valid for 1 hour. A link does not sign in, and sign-in still
+//! requires the second factor.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -20,9 +21,9 @@ use crate::infra::db::Tx;
 use crate::infra::ids::{new_id, new_token, sha256, token_hash};
 use crate::infra::mail::{self, EmailMessage, Mailer, OutgoingMail, ResetFuture};
 
-/// Lifetime of a link, seconds.
+/// Lifetime of a link, seconds (1 hour).
 const VALID_S: i64 = 3600;
-/// Limits the valid links of one account, so that an attacker cannot flood its mailbox.
+/// Limits the valid links of one account to 3, so that an attacker cannot flood its mailbox.
 const LINKS_MAX: i64 = 3;
 
 #[derive(Deserialize, ToSchema)]
@@ -40,8 +41,8 @@ pub struct NewPasswordByLink {
     password: Zeroizing<String>,
 }
 
-/// Requests a password reset. If the address has an account, it is sent an e-mail with a link. The response
-/// is the same for every address.
+/// Requests a password reset. The server sends an e-mail with a link if the address has an account. The
+/// response is the same for every address.
 #[utoipa::path(post, path = "/password-resets",
     operation_id = "password_reset_request", tag = "account", request_body = PasswordResetRequest,
     responses((status = 202)))]
@@ -57,8 +58,8 @@ pub async fn request_reset(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Creates a reset link and returns the e-mail message that holds it, with the link's expiry in seconds since
-/// the Unix epoch. Returns `None` if there is no such account or it has 3 valid links already.
+/// Creates a reset link. Returns the e-mail message with the link, and the link's expiry in seconds since the
+/// Unix epoch. Returns `None` if the address has no account, or has 3 valid links already.
 pub fn resolve_reset<'a>(mailer: &'a Mailer, tx: &'a mut Tx, email: &'a str) -> ResetFuture<'a> {
     Box::pin(reset_letter(mailer, tx, email))
 }
@@ -103,8 +104,8 @@ async fn reset_letter(
     Ok(Some((mail::reset(mailer, email, &token), now + VALID_S)))
 }
 
-/// Sets a new password, given the token of the link. Ends all sessions of the account; the client signs in
-/// afterwards.
+/// Sets a new password, given the token of the link. Ends all sessions of the account. The client signs in with
+/// the new password.
 #[utoipa::path(put, path = "/password-resets",
     operation_id = "password_reset_complete", tag = "account", request_body = NewPasswordByLink,
     responses((status = 204)))]
@@ -112,7 +113,8 @@ pub async fn set(
     State(app): State<App>,
     Body(given): Body<NewPasswordByLink>,
 ) -> Result<StatusCode> {
-    let gone = || ApiError::new(ErrorKind::Gone, "The link is invalid, expired or already used.");
+    let detail = "The link is invalid, expired or already used; request a new one.";
+    let gone = || ApiError::new(ErrorKind::Gone, detail);
     let row = sqlx::query(
         "SELECT l.id AS link, u.id AS user_id, u.email FROM account_links l JOIN users u ON u.email = l.email \
          WHERE l.token_hash = $1 AND l.kind = 'reset' AND l.expires_unix_s > $2",
@@ -124,7 +126,7 @@ pub async fn set(
     let row = row.ok_or_else(gone)?;
     let (link, user, email): (String, String, String) =
         (row.try_get("link")?, row.try_get("user_id")?, row.try_get("email")?);
-    // Hashed before the token is consumed: a rejected password leaves the link valid.
+    // The password is hashed before the token is consumed, so that a rejected password leaves the link valid.
     let hash = app.secret_hasher.hash(given.password).await?;
     let mut tx = app.db.write().await?;
     let used = sqlx::query("DELETE FROM account_links WHERE id = $1")
@@ -134,7 +136,8 @@ pub async fn set(
     if used.rows_affected() == 0 {
         return Err(gone());
     }
-    // Pending address changes are cancelled too: an attacker may have requested one with the old password.
+    // Pending address changes are cancelled too, because an attacker may have requested a change with the old
+    // password.
     sqlx::query("DELETE FROM account_links WHERE (kind = 'reset' AND email = $1) OR (kind = 'email' AND user_id = $2)")
         .bind(&email)
         .bind(&user)
@@ -146,8 +149,8 @@ pub async fn set(
         .execute(&mut *tx)
         .await?;
     sqlx::query("DELETE FROM sessions WHERE user_id = $1").bind(&user).execute(&mut *tx).await?;
-    // Clears the failed sign-ins, so that guesses at the old password do not lock the owner out of the new
-    // one.
+    // Clears the failed sign-ins, so that guesses at the old password do not lock out an owner with the new
+    // password.
     sqlx::query("DELETE FROM login_failures WHERE subject = $1")
         .bind(format!("account:{}", sha256(email.as_bytes())))
         .execute(&mut *tx)

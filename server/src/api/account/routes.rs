@@ -37,7 +37,7 @@ pub struct Credentials {
     email: String,
     #[schema(value_type = String, max_length = 200)]
     password: Zeroizing<String>,
-    /// A code of the authenticator app; required if the account has a second factor.
+    /// A code of the authenticator app. Required if the account has a second factor.
     code: Option<String>,
 }
 
@@ -47,7 +47,7 @@ pub struct NewPassword {
     current: Zeroizing<String>,
     #[schema(value_type = String, min_length = 10, max_length = 200)]
     new: Zeroizing<String>,
-    /// A code of the authenticator app; required if the account has a second factor.
+    /// A code of the authenticator app. Required if the account has a second factor.
     code: Option<String>,
 }
 
@@ -77,7 +77,8 @@ pub struct Session {
     pub current: bool,
 }
 
-/// Creates the first account and its studio, given the token of the link printed at the first start.
+/// Creates the first account and its studio, given the token of the setup link that the server printed at its
+/// first start.
 #[utoipa::path(post, path = "/setup", operation_id = "setup_complete", tag = "account", request_body = NewSetup,
     responses((status = 201, body = Me)))]
 pub async fn setup(
@@ -105,7 +106,9 @@ pub async fn sign_in(
     Body(given): Body<Credentials>,
 ) -> Result<Response> {
     let unknown = |_| {
-        ApiError::new(ErrorKind::WrongCredentials, "Check e-mail, password and code; try again.")
+        let detail =
+            "The e-mail address, the password or the code is wrong; check them and try again.";
+        ApiError::new(ErrorKind::WrongCredentials, detail)
     };
     let email = extract::email(&given.email).map_err(unknown)?;
     let code = given.code.as_deref();
@@ -123,7 +126,7 @@ async fn signed_in_response(
     Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(me)).into_response())
 }
 
-/// Signs out: ends the session and clears its cookie.
+/// Ends the session and removes its cookie.
 #[utoipa::path(delete, path = "/session", operation_id = "session_delete", tag = "account", responses((status = 204)))]
 pub async fn sign_out(State(app): State<App>, person: SignedIn) -> Result<Response> {
     end_session(&app, &person.user, &person.session).await?;
@@ -191,15 +194,15 @@ pub async fn change(
     read_me(&app, &person.user).await.map(Json)
 }
 
-/// Records an audit entry about an action of a user on their own account.
+/// Records an audit entry for an action of the signed-in user on their own account.
 pub async fn record(tx: &mut Tx, person: &SignedIn, action: &'static str) -> Result<()> {
     let actor = format!("user:{}", person.user);
     let deed = AuditEvent { studio: "", actor: &actor, action, target: &person.user, detail: "" };
     audit_log::record(tx, deed).await
 }
 
-/// Replaces the password and ends all other sessions. Requires the current password, and a code if the
-/// account has a second factor.
+/// Replaces the password and ends all other sessions of the user. Requires the current password, and a code if
+/// the account has a second factor.
 #[utoipa::path(put, path = "/me/password",
     operation_id = "password_change", tag = "account", request_body = NewPassword,
     responses((status = 204)))]

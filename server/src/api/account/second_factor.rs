@@ -22,13 +22,15 @@ pub struct TotpCode {
 
 #[derive(Serialize, ToSchema)]
 pub struct SecondFactor {
-    /// The secret as an `otpauth://` URL for the authenticator app. Returned once, and never logged.
+    /// The secret as an `otpauth://` URL for the authenticator app. The server returns it once and never logs
+    /// it.
     pub otpauth_url: String,
-    /// `otpauth_url` as a QR code, an SVG image.
+    /// `otpauth_url` as a QR code in SVG.
     pub qr_svg: String,
 }
 
-/// Creates the secret of a second factor (TOTP). The second factor takes effect when a code confirms it.
+/// Creates the secret of a second factor (TOTP). The second factor takes effect when `PUT /me/second-factor`
+/// confirms it with a code.
 #[utoipa::path(post, path = "/me/second-factor",
     operation_id = "second_factor_begin", tag = "account", responses((status = 201, body = SecondFactor)))]
 pub async fn begin(
@@ -49,14 +51,14 @@ pub async fn begin(
     if begun.rows_affected() == 0 {
         return Err(ApiError::new(
             ErrorKind::Conflict,
-            "The account has a second factor; remove it first.",
+            "The account already has a second factor; remove it before you set up another one.",
         ));
     }
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(SecondFactor { otpauth_url, qr_svg })))
 }
 
-/// Confirms the second factor with a code. Sign-in requires a code from now on.
+/// Confirms the second factor with a code. Each later sign-in requires a code.
 #[utoipa::path(put, path = "/me/second-factor",
     operation_id = "second_factor_confirm", tag = "account", request_body = TotpCode, responses((status = 204)))]
 pub async fn confirm(
@@ -78,8 +80,13 @@ pub async fn remove(
     set(&app, &person, &given.code, false).await
 }
 
-/// Turns the second factor on or off, given a valid code. Wrong codes count towards the same lockout as wrong
-/// passwords.
+/// Turns the second factor on or off, given a valid code. Wrong codes count towards the lockout of
+/// [`service::reauthenticate`].
+///
+/// # Errors
+/// - `TooManyRequests` during the lockout.
+/// - `Conflict` if the second factor has that state already, or its setup has not begun.
+/// - `Forbidden` if the code is wrong, expired or already used.
 async fn set(app: &App, person: &SignedIn, code: &str, on: bool) -> Result<StatusCode> {
     service::refuse_guesses_of(app, &person.user).await?;
     let row = sqlx::query("SELECT totp_secret, totp_confirmed FROM users WHERE id = $1")
@@ -89,13 +96,15 @@ async fn set(app: &App, person: &SignedIn, code: &str, on: bool) -> Result<Statu
     let secret: Option<String> = row.try_get("totp_secret")?;
     let confirmed = row.try_get::<i64, _>("totp_confirmed")? != 0;
     if secret.is_none() || confirmed == on {
-        return Err(ApiError::new(
-            ErrorKind::Conflict,
-            "No second factor was begun, or it has that state already.",
-        ));
+        let detail = match (on, confirmed) {
+            (true, true) => "The second factor is on already; remove it to set up another one.",
+            (true, false) => "The setup of a second factor has not begun; begin it first.",
+            (false, _) => "The account has no second factor; there is nothing to remove.",
+        };
+        return Err(ApiError::new(ErrorKind::Conflict, detail));
     }
-    let wrong =
-        || ApiError::new(ErrorKind::Forbidden, "The code is wrong, expired or already used.");
+    let detail = "The code is wrong, expired or already used; enter the app's next code.";
+    let wrong = || ApiError::new(ErrorKind::Forbidden, detail);
     let Some(step) = totp::check(app, &person.user, secret, Some(code))? else {
         service::count_guess_of(app, &person.user).await?;
         return Err(wrong());

@@ -15,16 +15,18 @@ use crate::infra::ids::{new_id, new_token, sha256, token_hash};
 use crate::infra::mail::{self, OutgoingMail};
 use crate::infra::password_hasher::check_length;
 
-/// Lifetime of the setup link of the first account, seconds.
+/// Lifetime of the setup link of the first account, seconds (7 days).
 const SETUP_S: i64 = 7 * 86_400;
-/// Greatest lifetime of a session, seconds, even if it is in use.
+/// Maximum lifetime of a session, seconds (90 days), even if the session is in use.
 const SESSION_S: i64 = 90 * 86_400;
-/// Failed attempts of one account or client address before a lockout. The fifth failure locks for `DELAY_S`
-/// seconds, and each further one doubles that, up to `DELAY_S_MAX`.
+/// Limits the failed attempts of one account or client address to 5: the fifth failure starts a lockout of
+/// `DELAY_S`, and each further failure doubles the lockout, up to `DELAY_S_MAX`.
 const FREE_ATTEMPTS: i64 = 5;
+/// Length of the first lockout, seconds.
 const DELAY_S: i64 = 30;
+/// Maximum length of a lockout, seconds (1 hour).
 const DELAY_S_MAX: i64 = 3600;
-/// The failure count restarts after this time without a failure, seconds.
+/// Time without a failure after which the count of failures restarts, seconds (1 day).
 const DECAY_S: i64 = 86_400;
 
 /// The data of the first account and its studio.
@@ -42,8 +44,8 @@ pub struct NewSession {
     pub token: Zeroizing<String>,
 }
 
-/// Creates the token of the setup link if there is no account yet, and revokes the previous one. Returns
-/// `None` if there is an account.
+/// Creates the token of the setup link and revokes the previous token. Returns `None` if there is an account
+/// already.
 pub async fn begin_setup(app: &App) -> Result<Option<Zeroizing<String>>> {
     let mut tx = app.db.write().await?;
     let users: i64 =
@@ -83,7 +85,8 @@ pub async fn finish_setup(app: &App, token: &str, setup: SetupRequest) -> Result
     if used.rows_affected() == 0 {
         return Err(ApiError::new(
             ErrorKind::Gone,
-            "The link is invalid, expired or already used.",
+            "The setup link is invalid, expired or already used. Sign in, or restart the server: it prints a \
+             new link if there is no account.",
         ));
     }
     let hash = Some(setup.password_hash.as_str());
@@ -117,7 +120,7 @@ pub async fn new_studio(tx: &mut Tx, user: &str, name: &str) -> Result<String> {
     Ok(membership.studio)
 }
 
-/// Creates a session of `user` with a new token. No session from before the sign-in is reused, which prevents
+/// Creates a session of `user` with a new token. A sign-in never reuses an earlier session, which prevents
 /// session fixation.
 pub async fn begin_session(tx: &mut Tx, user: &str) -> Result<NewSession> {
     let (token, now) = (new_token("ppc_")?, now_s());
@@ -136,15 +139,16 @@ pub async fn begin_session(tx: &mut Tx, user: &str) -> Result<NewSession> {
     Ok(NewSession { user: user.to_owned(), token })
 }
 
-/// Signs in with e-mail address, password and, if the account has a second factor, a code.
+/// Signs a user in with e-mail address, password and, if the account has a second factor, a code.
 ///
 /// Failures are counted per account and per client address (`from`) in the database, so that a restart does
-/// not reset them. An unknown account and a wrong password give the same error. Addresses, passwords and
+/// not reset the counts. An unknown account and a wrong password give the same error. Addresses, passwords and
 /// tokens are not logged.
 ///
 /// # Errors
 /// - `TooManyRequests` during a lockout.
-/// - `WrongCredentials` if the address, the password or the code is wrong.
+/// - `WrongCredentials` if the address, the password or the code is wrong, or a required code is missing.
+/// - `Busy` if too many passwords are being hashed.
 pub async fn sign_in(
     app: &App,
     from: &str,
@@ -152,7 +156,7 @@ pub async fn sign_in(
     password: Zeroizing<String>,
     code: Option<&str>,
 ) -> Result<NewSession> {
-    // Hashed, so that the table of failed attempts discloses no e-mail addresses.
+    // The address is hashed, so that the table of failed attempts discloses no e-mail addresses.
     let subjects = [format!("account:{}", sha256(email.as_bytes())), format!("address:{from}")];
     let row = sqlx::query("SELECT id, password_hash, totp_secret, totp_confirmed, totp_step FROM users WHERE email = $1")
         .bind(email)
@@ -179,7 +183,8 @@ pub async fn sign_in(
     };
     let mut tx = app.db.write().await?;
     if let Some(step) = step {
-        // Checked again inside the transaction: of two concurrent sign-ins with one code, one succeeds.
+        // The step is checked again inside the transaction: of two concurrent sign-ins with one code, one
+        // succeeds.
         let taken = sqlx::query("UPDATE users SET totp_step = $1 WHERE id = $2 AND totp_step < $1")
             .bind(step)
             .bind(&user)
@@ -208,7 +213,7 @@ pub async fn sign_in(
 /// Checks the lockout of each subject.
 ///
 /// # Errors
-/// - `TooManyRequests` if one of them is locked out.
+/// - `TooManyRequests` if a subject is locked out.
 async fn refuse_guessing(app: &App, subjects: &[String]) -> Result<()> {
     let now = now_s();
     for subject in subjects {
@@ -227,7 +232,7 @@ async fn refuse_guessing(app: &App, subjects: &[String]) -> Result<()> {
             let seconds = u64::try_from(last + wait - now).unwrap_or(1);
             return Err(ApiError::new(
                 ErrorKind::TooManyRequests,
-                "Too many failed attempts; wait before the next one.",
+                format!("Too many attempts failed; try again in {seconds} s."),
             )
             .retry_after(seconds));
         }
@@ -235,8 +240,8 @@ async fn refuse_guessing(app: &App, subjects: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Reports password guessing to the alerts. Does nothing if there is no such account: there is no owner to
-/// warn, and the client address is counted separately.
+/// Records an attempt at `account` for the alerts about password guessing. Does nothing if the account is
+/// unknown, because such an account has no owner to warn; the lockout counts the client address.
 fn report_guessing(app: &App, account: Option<&str>) {
     if let Some(user) = account {
         app.alerts.record(Pattern::AccountGuessing, &format!("user:{user}"), "");
@@ -244,11 +249,12 @@ fn report_guessing(app: &App, account: Option<&str>) {
 }
 
 /// Counts a failure for the account and the client address. Always returns `WrongCredentials`, which does not
-/// disclose what was wrong.
+/// disclose whether the address, the password or the code was wrong.
 async fn failed<T>(app: &App, subjects: &[String; 2], known: Option<String>) -> Result<T> {
     report_guessing(app, known.as_deref());
     count_failure(app, subjects).await?;
-    Err(ApiError::new(ErrorKind::WrongCredentials, "Check e-mail, password and code; try again."))
+    let detail = "The e-mail address, the password or the code is wrong; check them and try again.";
+    Err(ApiError::new(ErrorKind::WrongCredentials, detail))
 }
 
 async fn count_failure(app: &App, subjects: &[String]) -> Result<()> {
@@ -274,7 +280,8 @@ async fn count_failure(app: &App, subjects: &[String]) -> Result<()> {
 ///
 /// # Errors
 /// - `TooManyRequests` during a lockout.
-/// - `Forbidden` if the password or the code is wrong.
+/// - `Forbidden` if the password or the code is wrong, or a required code is missing.
+/// - `Busy` if too many passwords are being hashed.
 pub async fn reauthenticate(
     app: &App,
     user: &str,
@@ -285,12 +292,16 @@ pub async fn reauthenticate(
     if row.try_get::<i64, _>("totp_confirmed")? != 0 {
         let wrong = |detail: &str| ApiError::new(ErrorKind::Forbidden, detail);
         if code.is_none() {
-            return Err(wrong("This account requires a code of its authenticator app."));
+            return Err(wrong(
+                "This account has a second factor; enter the current code of the authenticator app.",
+            ));
         }
         let step = super::totp::check(app, user, row.try_get("totp_secret")?, code)?;
         if !consume_totp_step(app, user, step).await? {
             count_guess_of(app, user).await?;
-            return Err(wrong("The code is wrong, expired or already used."));
+            return Err(wrong(
+                "The code is wrong, expired or already used; enter the app's next code.",
+            ));
         }
     }
     let mut tx = app.db.write().await?;
@@ -302,8 +313,8 @@ pub async fn reauthenticate(
     Ok(row.try_get("email")?)
 }
 
-/// Returns the lockout subject of reauthentication. It is separate from the one of sign-in, so that an
-/// attacker who guesses at sign-in does not stop the owner from changing the account.
+/// Returns the lockout subject of reauthentication. It differs from the lockout subject of sign-in, so that an
+/// attacker who guesses at sign-in cannot stop the owner from changing the account.
 fn proof_of(user: &str) -> String {
     format!("proof:{user}")
 }
@@ -326,8 +337,12 @@ pub async fn count_guess_of(app: &App, user: &str) -> Result<()> {
     count_failure(app, &[proof_of(user)]).await
 }
 
-/// Returns the account's row if `password` is correct; otherwise counts a failure and errors with
-/// `Forbidden`.
+/// Returns the account's row if `password` is correct. Otherwise counts a failure.
+///
+/// # Errors
+/// - `TooManyRequests` during the lockout.
+/// - `Forbidden` if the password is wrong.
+/// - `Busy` if too many passwords are being hashed.
 async fn right_password(app: &App, user: &str, password: Zeroizing<String>) -> Result<AnyRow> {
     refuse_guesses_of(app, user).await?;
     let row = sqlx::query(
@@ -340,10 +355,10 @@ async fn right_password(app: &App, user: &str, password: Zeroizing<String>) -> R
         return Ok(row);
     }
     count_guess_of(app, user).await?;
-    Err(ApiError::new(ErrorKind::Forbidden, "The current password is wrong."))
+    Err(ApiError::new(ErrorKind::Forbidden, "The current password is wrong; enter it again."))
 }
 
-/// Consumes a TOTP time step. Returns `false` if it is `None` or not later than the last consumed one.
+/// Consumes a TOTP time step. Returns `false` if `step` is `None` or is not later than the last consumed step.
 async fn consume_totp_step(app: &App, user: &str, step: Option<i64>) -> Result<bool> {
     let Some(step) = step else { return Ok(false) };
     let mut tx = app.db.write().await?;
@@ -361,7 +376,7 @@ async fn consume_totp_step(app: &App, user: &str, step: Option<i64>) -> Result<b
 ///
 /// # Errors
 /// - `Invalid` if the new password is too short or too long.
-/// - `TooManyRequests` and `Forbidden` as in [`reauthenticate`].
+/// - The errors of [`reauthenticate`].
 pub async fn set_password(
     app: &App,
     person: &SignedIn,
@@ -370,7 +385,7 @@ pub async fn set_password(
     new: Zeroizing<String>,
 ) -> Result<()> {
     let (user, keep_session) = (person.user.as_str(), person.session.as_str());
-    // Checked before `reauthenticate`, which consumes a code.
+    // The length is checked before `reauthenticate`, which consumes a code.
     check_length(&new)?;
     let email = reauthenticate(app, user, current, code).await?;
     let hash = app.secret_hasher.hash(new).await?;

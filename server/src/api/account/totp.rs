@@ -1,8 +1,8 @@
 //! Time-based one-time passwords (TOTP, RFC 6238): 6 digits, 30-second steps, SHA-1, as authenticator apps
 //! expect.
 //!
-//! The shared secret is stored sealed in the database. A code is accepted in its time step and in the two
-//! adjacent ones, once.
+//! The database stores the shared secret sealed. A code is accepted once, in its own time step or in one of the
+//! two adjacent steps.
 
 use totp_rs::{Builder, Secret, Totp};
 
@@ -11,8 +11,8 @@ use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::clock::now_s;
 use crate::infra::ids::random;
 
-/// Creates a secret for `user`. Returns it sealed, for the database, and as an `otpauth://` URL for the
-/// authenticator app. `account` is the label that the app shows.
+/// Creates a secret for `user`. Returns the sealed secret for the database and the secret as an `otpauth://`
+/// URL for the authenticator app. `account` is the label that the app shows.
 pub fn new_secret(app: &App, user: &str, account: &str) -> Result<(String, String)> {
     // 160 bits, as recommended by RFC 4226, section 4.
     let bytes = zeroize::Zeroizing::new(random::<20>()?);
@@ -34,7 +34,7 @@ pub fn check(
     let Some(code) = code else {
         return Err(ApiError::new(
             ErrorKind::WrongCredentials,
-            "This account requires a code of its authenticator app.",
+            "This account has a second factor; enter the current code of the authenticator app.",
         ));
     };
     let sealed = sealed.as_deref().and_then(|text| hex::decode(text).ok());

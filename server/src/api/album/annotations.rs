@@ -11,7 +11,7 @@ use crate::http::extract;
 use crate::infra::clock::now_s;
 use crate::infra::ids::{is_id, new_id};
 
-/// Maximum number of comments on one photo. All of them are returned in one response.
+/// Maximum number of comments on one photo. One response returns all comments of a photo.
 const COMMENTS_MAX: i64 = 200;
 /// Resolution of a stored point: each side of the photo has 10,000 parts.
 const PARTS: f64 = 10_000.0;
@@ -24,10 +24,11 @@ pub struct Comment {
     /// The author's name.
     pub visitor: String,
     pub text: String,
-    /// Horizontal position in the displayed photo, 0 (left) to 1 (right); absent: the whole photo.
+    /// Horizontal position in the displayed photo, 0 (left) to 1 (right). Absent if the comment is about the
+    /// whole photo.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<f64>,
-    /// Vertical position, 0 (top) to 1 (bottom).
+    /// Vertical position, 0 (top) to 1 (bottom). Absent if `x` is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<f64>,
     pub created_unix_s: i64,
@@ -103,7 +104,7 @@ pub async fn remove_pick(app: &App, visit: &AlbumSession, photo: &str) -> Result
     Ok(())
 }
 
-/// Returns the comments on a photo, oldest first. All visitors who annotate see them.
+/// Returns the comments of all visitors on a photo, oldest first.
 ///
 /// # Errors
 /// - The errors of [`pick`].
@@ -126,7 +127,7 @@ pub async fn comments(app: &App, visit: &AlbumSession, photo: &str) -> Result<Ve
 ///
 /// # Errors
 /// - The errors of [`pick`].
-/// - `Invalid` if the text is empty, too long or not printable, or if the point is outside the photo.
+/// - `Invalid` if the text is not 1 to 1,000 printable characters, or the point is outside the photo.
 /// - `Conflict` if the photo has `COMMENTS_MAX` comments.
 pub async fn comment(
     app: &App,
@@ -155,7 +156,9 @@ pub async fn comment(
     .execute(&mut *tx)
     .await?;
     if made.rows_affected() == 0 {
-        let detail = format!("The photo has {COMMENTS_MAX} comments, which is the maximum.");
+        let detail = format!(
+            "The photo has {COMMENTS_MAX} comments, the maximum; delete one of your own to add another."
+        );
         return Err(ApiError::new(ErrorKind::Conflict, detail));
     }
     let row = sqlx::query(
@@ -169,7 +172,7 @@ pub async fn comment(
     Ok(read(&row, who)?)
 }
 
-/// Joins the lines of a comment and checks them. Errors: `Invalid` for characters that cannot be printed.
+/// Joins the lines of a comment into one line. Errors: `Invalid` unless it has 1 to 1,000 printable characters.
 fn text(given: &str) -> Result<String> {
     let lines = given.split_whitespace().collect::<Vec<_>>().join(" ");
     extract::line("text", &lines, 1, 1000)
@@ -183,14 +186,14 @@ fn spot(x: Option<f64>, y: Option<f64>) -> Result<Option<(i64, i64)>> {
             let parts = |value: f64| (value * PARTS).round() as i64;
             Ok(Some((parts(x), parts(y))))
         }
-        _ => Err(ApiError::invalid("x, y: expected both, each from 0 to 1, or none.")),
+        _ => Err(ApiError::invalid("x, y: expected two numbers from 0 to 1, or neither of them.")),
     }
 }
 
-/// Resolves or reopens a comment. Every visitor who annotates may do so; the caller checks the second PIN.
+/// Resolves or reopens a comment of any visitor. The caller checks that the session has entered the second PIN.
 ///
 /// # Errors
-/// - `NotFound` if the album does not show the comment's photo.
+/// - `NotFound` if the album has no such comment or does not show the comment's photo.
 pub async fn resolve(app: &App, visit: &AlbumSession, comment: &str, resolved: bool) -> Result<()> {
     let photo = photo_of(app, visit, comment).await?;
     one(app, visit, &photo).await?;
@@ -207,8 +210,8 @@ pub async fn resolve(app: &App, visit: &AlbumSession, comment: &str, resolved: b
 /// Deletes a comment that the visitor wrote.
 ///
 /// # Errors
-/// - `NotFound` if the album does not show the comment's photo.
-/// - `Forbidden` if another visitor wrote the comment.
+/// - `NotFound` if the album has no such comment or does not show the comment's photo.
+/// - `Forbidden` if the session has not entered the second PIN, or another visitor wrote the comment.
 pub async fn delete(app: &App, visit: &AlbumSession, comment: &str) -> Result<()> {
     let photo = photo_of(app, visit, comment).await?;
     one(app, visit, &photo).await?;
@@ -221,14 +224,14 @@ pub async fn delete(app: &App, visit: &AlbumSession, comment: &str) -> Result<()
     if gone.rows_affected() == 0 {
         return Err(ApiError::new(
             ErrorKind::Forbidden,
-            "Only its author can delete this comment.",
+            "Only its author can delete this comment; mark it as resolved instead.",
         ));
     }
     tx.commit().await?;
     Ok(())
 }
 
-/// Returns the photo of a comment in the session's album. Errors: `NotFound`.
+/// Returns the photo of a comment in the session's album. Errors: `NotFound` if the album has no such comment.
 async fn photo_of(app: &App, visit: &AlbumSession, comment: &str) -> Result<String> {
     if !is_id(comment) {
         return Err(ApiError::not_found());

@@ -1,7 +1,7 @@
 //! The download of a whole album: a ZIP archive that is written while it is sent.
 //!
-//! At most one photo is in memory. Session and permissions are checked again for each photo, so that a
-//! withdrawn link ends a running download.
+//! A download holds at most one photo in memory. The session and the permissions are checked again for each
+//! photo, so that the withdrawal of the link ends a running download.
 
 use std::collections::HashSet;
 
@@ -24,8 +24,8 @@ struct DownloadQuery {
 }
 
 /// Downloads all photos of the album that may be downloaded, as a ZIP archive with the album's folders.
-/// Responds with `forbidden` if there are none, or if the album limits downloads: then each photo is
-/// downloaded on its own.
+/// Responds with `forbidden` if there are no such photos, or if the album limits downloads. Photos of an album
+/// with a limit are downloaded one at a time.
 #[utoipa::path(get, path = "/album/download", operation_id = "album_archive_download", tag = "album",
     responses((status = 200, body = BinarySchema, content_type = "application/zip")))]
 pub async fn download_all(State(app): State<App>, visit: AlbumSession) -> Result<Response> {
@@ -42,7 +42,7 @@ pub async fn download_all(State(app): State<App>, visit: AlbumSession) -> Result
     if wanted.is_empty() {
         return Err(ApiError::new(
             ErrorKind::Forbidden,
-            "Downloads are off for this album's photos.",
+            "The studio has turned downloads off for this album's photos; ask the studio to allow them.",
         ));
     }
     let permit = app.archives.permit(&visit.id)?;
@@ -62,7 +62,7 @@ pub async fn download_all(State(app): State<App>, visit: AlbumSession) -> Result
     }))
 }
 
-/// Returns a photo's name and bytes; `None` if it may no longer be downloaded.
+/// Returns a photo's name and bytes; `None` if the photo may no longer be downloaded.
 /// Errors: `Unauthenticated` if the session has ended.
 async fn archive_entry(
     app: &App,

@@ -1,9 +1,9 @@
 //! Download quotas of albums that limit downloads.
 //!
-//! A visitor who has entered the annotate PIN is identified by name, on any device; any other visitor by link
-//! and network, so that a new session does not reset the count. Visitors who share both share the quota. The
-//! quota reminds honest visitors of the agreement. It can be evaded by another network, link or name, and
-//! screen versions saved from the page are not counted.
+//! A visitor who has entered the second PIN is identified by name, on any device. Any other visitor is
+//! identified by link and network, so that a new session does not reset the count; visitors with the same
+//! link and network share a quota. The quota only reminds honest visitors of their agreement with the studio:
+//! a visitor can evade it with another network, link or name, and saved screen versions are not counted.
 
 use std::net::IpAddr;
 
@@ -16,14 +16,14 @@ use crate::http::auth::AlbumSession;
 use crate::infra::ids::sha256;
 use crate::infra::rate_limit::network;
 
-/// Selects the downloads counted against one quota: by session ($1), by named visitor ($2), or, if $2 is
-/// empty, by hash of link and network ($3).
+/// The SQL condition for the downloads counted against one quota: by session ($1), by named visitor ($2), or,
+/// if $2 is empty, by hash of link and network ($3).
 const OWN: &str = "(session_id = $1 OR visitor_id = $2 OR ($2 = '' AND download_identity = $3))";
 
-/// The identity that downloads are counted for.
+/// The identity of a visitor, for whom downloads are counted.
 struct DownloadIdentity<'a> {
     visit: &'a str,
-    /// Empty if the visitor has given no name.
+    /// The ID of the named visitor; empty if the visitor has not entered the second PIN.
     visitor: &'a str,
     /// The hash of link and network, so that the table does not list addresses.
     hash: String,
@@ -38,7 +38,7 @@ impl<'a> DownloadIdentity<'a> {
         }
     }
 
-    /// Returns the number of different photos downloaded.
+    /// Returns the number of different photos that the visitor has downloaded.
     async fn count<'e>(&self, db: impl sqlx::AnyExecutor<'e>) -> Result<i64> {
         let text = format!("SELECT COUNT(DISTINCT photo_id) AS n FROM album_downloads WHERE {OWN}");
         let query = sqlx::query(&text).bind(self.visit.to_owned()).bind(self.visitor.to_owned());
@@ -46,7 +46,7 @@ impl<'a> DownloadIdentity<'a> {
     }
 }
 
-/// Returns how many photos the visitor at address `from` may still download; `None` if unlimited.
+/// Returns the number of photos that the visitor at address `from` may still download; `None` if unlimited.
 pub async fn downloads_left(
     app: &App,
     visit: &AlbumSession,
@@ -71,7 +71,8 @@ pub async fn count_download(
     let Some(most) = settings(app, visit).await?.downloads_max else { return Ok(()) };
     let taker = DownloadIdentity::of(visit, from);
     let mut tx = app.db.write().await?;
-    // This no-op update locks the album's row until the commit: concurrent downloads are counted in turn.
+    // This no-op update locks the album's row until the commit, so that concurrent downloads are counted in
+    // turn.
     sqlx::query("UPDATE albums SET name = name WHERE id = $1")
         .bind(&visit.album)
         .execute(&mut *tx)
@@ -89,7 +90,9 @@ pub async fn count_download(
         return Ok(());
     }
     if taker.count(&mut *tx).await? >= most {
-        let detail = format!("You have downloaded {most} photos, the maximum in this album.");
+        let detail = format!(
+            "You have downloaded {most} photos, the maximum in this album; ask the studio for more."
+        );
         return Err(ApiError::new(ErrorKind::TooManyRequests, detail));
     }
     sqlx::query(

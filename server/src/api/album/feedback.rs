@@ -28,12 +28,12 @@ pub struct Pick {
     pub visitor: String,
     pub important: bool,
     pub created_unix_s: i64,
-    /// Orders picks made in the same second.
+    /// The second sort key, for picks made in the same second.
     #[serde(skip)]
     key: String,
 }
 
-/// One album's picks and comments, as written to the event's export.
+/// The picks and comments of one album, as the event's export contains them.
 #[derive(Serialize)]
 pub struct AlbumFeedback {
     id: String,
@@ -146,7 +146,7 @@ pub async fn of_event(app: &App, event: &str) -> Result<Vec<AlbumFeedback>> {
             .bind(event)
             .fetch_all(app.db.read())
             .await?;
-    let mut told = Vec::with_capacity(albums.len());
+    let mut feedback = Vec::with_capacity(albums.len());
     for album in &albums {
         let id: String = album.try_get("id")?;
         let all = |text: &str, order: &str| format!("{text} ORDER BY {order}");
@@ -155,12 +155,12 @@ pub async fn of_event(app: &App, event: &str) -> Result<Vec<AlbumFeedback>> {
         let comments = all(COMMENTS, "c.created_unix_s, c.id");
         let comments = sqlx::query(&comments).bind(&id).fetch_all(app.db.read()).await?;
         let read = |row: &AnyRow| read_comment(row, "");
-        told.push(AlbumFeedback {
+        feedback.push(AlbumFeedback {
             name: album.try_get("name")?,
             picks: picks.iter().map(read_pick).collect::<sqlx::Result<_>>()?,
             comments: comments.iter().map(read).collect::<sqlx::Result<_>>()?,
             id,
         });
     }
-    Ok(told)
+    Ok(feedback)
 }

@@ -17,7 +17,8 @@ use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{is_id, new_id, new_token, token_hash};
 
-/// A link to an album. Its token has 256 random bits, is returned once and is stored as a hash.
+/// A link to an album. The link's token has 256 random bits. The server returns the token once and stores its
+/// hash.
 #[derive(Serialize, ToSchema)]
 pub struct AlbumLink {
     pub id: String,
@@ -63,7 +64,7 @@ pub async fn list(
     app.db.page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
-/// Creates a link. Its token is returned only in this response.
+/// Creates a link to an album. Only this response contains the link's token.
 #[utoipa::path(post, path = "/events/{event}/albums/{album}/links", operation_id = "album_link_create", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path)), request_body = NewAlbumLink,
     responses((status = 201, body = AlbumLink)))]
@@ -98,7 +99,7 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(link)))
 }
 
-/// Withdraws a link. Sessions that were opened by it end at once.
+/// Withdraws a link. All sessions that were opened with the link end at once.
 #[utoipa::path(delete, path = "/events/{event}/albums/{album}/links/{link}",
     operation_id = "album_link_withdraw", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path), ("link" = String, Path)),

@@ -24,9 +24,9 @@ pub struct AlbumPhoto {
     pub width: i64,
     /// Height of the stored file in pixels, before the EXIF orientation is applied.
     pub height: i64,
-    /// Which version the visitor may download.
+    /// The version that the visitor may download.
     pub download: Download,
-    /// Whether the visitor has picked it.
+    /// Whether the visitor has picked the photo.
     pub picked: bool,
     /// Whether the visitor has marked the pick as important.
     pub important: bool,
@@ -52,10 +52,10 @@ pub struct AlbumFolder {
     pub photos: i64,
 }
 
-/// Returns the SELECT for the photos of album $1 that are visible by `api/photo_policy.rs` and in a folder that
-/// the album shows. $2 is the named visitor or ''; $3 a folder or '' for all; if $4 is not '', only the
-/// visitor's picks are selected. Every query of this file is built on it, so that lists, counts and single
-/// photos agree.
+/// Returns the SELECT for the photos of album $1 that `api/photo_policy.rs` makes visible and that are in a
+/// folder of the album. $2 is the named visitor, or '' for an unnamed visitor. $3 is a folder, or '' for all
+/// folders. If $4 is not '', only the visitor's picks are selected. All photo queries of this file use this
+/// SELECT, so that lists, counts and single photos agree.
 fn seen(columns: &str) -> String {
     format!(
         "SELECT {columns} FROM {TABLES} JOIN albums a ON a.event_id = p.event_id WHERE a.id = $1 \
@@ -97,7 +97,7 @@ fn values<'a>(visit: &'a AlbumSession, choice: &'a PhotoFilter) -> [&'a str; 4] 
     [&visit.album, visitor, &choice.folder, if choice.picked { "1" } else { "" }]
 }
 
-/// Runs a statement built with `seen`; `more` holds the values from $5 on.
+/// Runs a statement built with `seen`. `more` holds the values of $5 and the following parameters.
 async fn rows(
     app: &App,
     visit: &AlbumSession,
@@ -114,7 +114,7 @@ async fn rows(
     Ok(query.fetch_all(app.db.read()).await?)
 }
 
-/// Returns one page of the API's photo list.
+/// Returns one page of the photos that `choice` selects, oldest upload first.
 pub async fn page(
     app: &App,
     visit: &AlbumSession,
@@ -127,7 +127,8 @@ pub async fn page(
     app.db.page(paging, list, read, |it| (it.created_unix_s, &it.id)).await
 }
 
-/// Returns `count` photos from index `from` on (0 is the oldest).
+/// Returns at most `count` of the photos that `choice` selects, oldest upload first, starting at index
+/// `from`; the oldest photo has index 0.
 pub async fn part(
     app: &App,
     visit: &AlbumSession,
@@ -140,14 +141,14 @@ pub async fn part(
     rows(app, visit, choice, &text, &more).await?.iter().map(read).collect()
 }
 
-/// Returns the number of selected photos.
+/// Returns the number of photos that `choice` selects.
 pub async fn count(app: &App, visit: &AlbumSession, choice: &PhotoFilter) -> Result<i64> {
     let text = seen("COUNT(*) AS n");
     let found = rows(app, visit, choice, &text, &[]).await?;
     Ok(found.first().map_or(Ok(0), |row| row.try_get("n"))?)
 }
 
-/// Returns the number of selected photos that are ordered before `photo`.
+/// Returns the number of photos that `choice` selects and that precede `photo` in the list.
 pub async fn before(
     app: &App,
     visit: &AlbumSession,
@@ -166,7 +167,7 @@ pub async fn before(
 /// Returns one photo.
 ///
 /// # Errors
-/// - `NotFound` if the album does not show the photo, whatever the reason.
+/// - `NotFound` if the album does not show the photo, for example because the photo's folder is hidden.
 pub async fn one(app: &App, visit: &AlbumSession, photo: &str) -> Result<AlbumPhoto> {
     if !is_id(photo) {
         return Err(ApiError::not_found());
@@ -202,12 +203,12 @@ pub async fn folders(app: &App, visit: &AlbumSession) -> Result<Vec<AlbumFolder>
     rows(app, visit, &PhotoFilter::default(), &text, &[]).await?.iter().map(read).collect()
 }
 
-/// An album's settings as its visitors may know them.
+/// The settings of an album that its visitors may see.
 pub struct AlbumSettings {
     pub name: String,
     pub studio: String,
     pub ends_unix_s: i64,
-    /// Whether the album has a second PIN, for picks and comments.
+    /// Whether the album has a second PIN, which allows picks and comments.
     pub annotates: bool,
     /// The visitor's name, if the visitor has entered the second PIN.
     pub visitor: Option<String>,
@@ -216,6 +217,7 @@ pub struct AlbumSettings {
     cover: Option<String>,
 }
 
+/// Returns the album's settings and the visitor's name.
 pub async fn settings(app: &App, visit: &AlbumSession) -> Result<AlbumSettings> {
     let text = format!(
         "SELECT a.name, a.cover_photo_id, a.ends_unix_s, a.annotate_pin_hash, a.downloads_max, \
@@ -239,7 +241,8 @@ pub async fn settings(app: &App, visit: &AlbumSession) -> Result<AlbumSettings> 
     })
 }
 
-/// Returns the cover: the chosen photo if visitors may see it, otherwise the first photo.
+/// Returns the cover: the studio's choice if visitors may see that photo, otherwise the album's first photo.
+/// `None` if the album shows no photo.
 pub async fn cover(
     app: &App,
     visit: &AlbumSession,

@@ -30,7 +30,8 @@ pub struct Album {
     /// The cover photo; absent if the album uses its first visible photo.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cover: Option<String>,
-    /// IDs of the album's folders; hidden ones are not shown. Absent for all folders of the event.
+    /// IDs of the album's folders. Visitors do not see hidden folders. Absent if the album has all folders of
+    /// the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folders: Option<Vec<String>>,
     /// Whether the album's links require a PIN.
@@ -38,12 +39,13 @@ pub struct Album {
     /// Whether visitors can pick and comment, with a second PIN.
     pub annotate_pin: bool,
     /// Maximum number of photos that one visitor may download; absent if unlimited. A visitor is identified
-    /// by the name entered with the second PIN, otherwise by link and network: visitors who share both share
-    /// the quota, and another link or network gets its own. Viewing the screen version does not count,
-    /// although it can be saved.
+    /// by the name entered with the second PIN, otherwise by link and network. Visitors without a name who
+    /// use the same link and network share a quota. A request of the screen version does not count, although
+    /// a visitor can save it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub downloads_max: Option<i64>,
-    /// When the album closes and its sessions end, seconds since 1970. The event's end closes it as well.
+    /// When the album closes and its sessions end, seconds since 1970. The album also closes at the event's
+    /// end.
     pub ends_unix_s: i64,
     pub created_unix_s: i64,
 }
@@ -70,27 +72,27 @@ pub struct NewAlbum {
 pub struct AlbumChange {
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
-    /// An empty text: the album uses its first visible photo.
+    /// The ID of the cover photo. If empty, the album uses its first visible photo.
     cover: Option<String>,
     #[schema(max_items = 500)]
     folders: Option<Vec<String>>,
-    /// Whether to show all folders of the event again; `folders` is then ignored.
+    /// Whether to show all folders of the event. If true, `folders` is ignored.
     #[serde(default)]
     all_folders: bool,
-    /// 6 to 12 digits; an empty text removes the PIN. Ends all sessions of the album.
+    /// 6 to 12 digits; an empty text removes the PIN. A change ends all sessions of the album.
     #[schema(value_type = Option<String>, max_length = 12)]
     view_pin: Option<Zeroizing<String>>,
     /// 6 to 12 digits; an empty text removes the PIN. Visitors who annotate must enter the new PIN.
     #[schema(value_type = Option<String>, max_length = 12)]
     annotate_pin: Option<Zeroizing<String>>,
-    /// 0 for unlimited downloads.
+    /// Maximum number of photos that one visitor may download; 0 removes the limit.
     #[schema(minimum = 0, maximum = 1000000)]
     downloads_max: Option<i64>,
-    /// When the album closes, seconds since 1970. A time in the past closes it at once.
+    /// When the album closes, seconds since 1970. A time in the past closes the album at once.
     ends_unix_s: Option<i64>,
 }
 
-/// An album's row, with the PIN hashes that no response contains.
+/// A row of `albums`: the album, and the PIN hashes, which no response contains.
 struct StoredAlbum {
     album: Album,
     view_pin_hash: Option<String>,
@@ -127,7 +129,8 @@ async fn fill_folders<'e>(db: impl AnyExecutor<'e>, album: &mut Album) -> Result
     Ok(())
 }
 
-/// Returns an album of the grant's event and locks its row until the commit. Errors: `NotFound`.
+/// Returns an album of the grant's event and locks its row until the commit. Errors: `NotFound` if the event
+/// has no such album.
 async fn lock_album(tx: &mut Tx, grant: &Grant, album: &str) -> Result<StoredAlbum> {
     // This no-op update locks the row.
     let row =
@@ -141,7 +144,7 @@ async fn lock_album(tx: &mut Tx, grant: &Grant, album: &str) -> Result<StoredAlb
     Ok(stored)
 }
 
-/// Returns an album of the grant's event. Errors: `NotFound`.
+/// Returns an album of the grant's event. Errors: `NotFound` if the event has no such album.
 async fn one(app: &App, grant: &Grant, album: &str) -> Result<StoredAlbum> {
     if !is_id(album) {
         return Err(ApiError::not_found());
@@ -156,7 +159,7 @@ async fn one(app: &App, grant: &Grant, album: &str) -> Result<StoredAlbum> {
 /// Checks that the album belongs to the grant's event.
 ///
 /// # Errors
-/// - `NotFound` if it does not.
+/// - `NotFound` if the event has no such album.
 pub async fn check_exists(app: &App, grant: &Grant, album: &str) -> Result<()> {
     one(app, grant, album).await.map(drop)
 }
@@ -183,7 +186,8 @@ pub async fn list(
     Ok(Json(page))
 }
 
-/// Creates an album. Visitors enter it by links, which are created separately.
+/// Creates an album. Visitors enter an album by links, which `POST /events/{event}/albums/{album}/links`
+/// creates.
 #[utoipa::path(post, path = "/events/{event}/albums", operation_id = "album_create", tag = "albums",
     params(("event" = String, Path)), request_body = NewAlbum,
     responses((status = 201, body = Album)))]
@@ -256,13 +260,13 @@ fn downloads_max(given: Option<i64>) -> Result<Option<i64>> {
 }
 
 /// Writes all changeable columns of an album and its list of folders. Errors: `Invalid` if the cover photo or
-/// a folder does not belong to the event.
+/// a folder does not belong to the event, or there are more than `FOLDERS_MAX` folders.
 async fn write(tx: &mut Tx, event: &str, stored: &StoredAlbum) -> Result<()> {
     let album = &stored.album;
     if let Some(cover) = &album.cover {
         let cover = extract::line("cover", cover, 1, 64)?;
         if !photos::is_of_event(tx, &cover, event).await? {
-            return Err(ApiError::invalid("cover: expected a photo of this event."));
+            return Err(ApiError::invalid("cover: expected the ID of a photo of this event."));
         }
     }
     sqlx::query(
@@ -285,7 +289,10 @@ async fn write(tx: &mut Tx, event: &str, stored: &StoredAlbum) -> Result<()> {
         .await?;
     let folders = album.folders.as_deref().unwrap_or_default();
     if folders.len() > FOLDERS_MAX {
-        return Err(ApiError::invalid(format!("folders: expected {FOLDERS_MAX} or fewer.")));
+        return Err(ApiError::invalid(format!(
+            "folders: expected at most {FOLDERS_MAX} IDs, received {}.",
+            folders.len()
+        )));
     }
     for folder in folders {
         let folder = extract::line("folders", folder, 1, 64)?;
@@ -313,8 +320,8 @@ pub async fn show(
     one(&app, &grant, &album).await.map(|stored| Json(stored.album))
 }
 
-/// Changes an album. Open sessions are affected at once.
-/// Responds with `conflict` if a concurrent request changed the album's PINs.
+/// Changes an album. A change applies to open sessions at once.
+/// Responds with `conflict` if a concurrent request has changed the album's PINs.
 #[utoipa::path(patch, path = "/events/{event}/albums/{album}", operation_id = "album_update", tag = "albums",
     params(("event" = String, Path), ("album" = String, Path)), request_body = AlbumChange,
     responses((status = 200, body = Album)))]
@@ -325,7 +332,7 @@ pub async fn change(
     Body(given): Body<AlbumChange>,
 ) -> Result<Json<Album>> {
     let known = one(&app, &grant, &album).await?;
-    // Hashing is slow, so it is done before the row is locked.
+    // PINs are hashed before the row is locked, because a hash takes about 30 ms.
     must_differ(&app, &given, &known).await?;
     let view = new_hash(&app, "view_pin", given.view_pin.as_ref()).await?;
     let annotate = new_hash(&app, "annotate_pin", given.annotate_pin.as_ref()).await?;
@@ -333,7 +340,8 @@ pub async fn change(
     let mut tx = app.db.write().await?;
     let StoredAlbum { album: before, view_pin_hash, annotate_pin_hash } =
         lock_album(&mut tx, &grant, &album).await?;
-    // The new PIN was compared with the other one before the lock: the other one must not have changed since.
+    // `must_differ` compared a new PIN with the album's other PIN before the row was locked. If the other PIN
+    // has changed since, the comparison does not hold.
     if (new_view && !new_annotate && annotate_pin_hash != known.annotate_pin_hash)
         || (new_annotate && !new_view && view_pin_hash != known.view_pin_hash)
     {
@@ -390,7 +398,8 @@ async fn new_hash(
     }
 }
 
-/// Checks that the two PINs differ, using the hash in `known` for a PIN that is not given. Errors: `Invalid`.
+/// Checks that the two PINs differ; a PIN that is not given is compared by its hash in `known`. Errors:
+/// `Invalid` if the PINs are equal.
 async fn must_differ(app: &App, given: &AlbumChange, known: &StoredAlbum) -> Result<()> {
     let same = match (&given.view_pin, &given.annotate_pin) {
         (Some(view), Some(annotate)) => !view.is_empty() && view == annotate,

@@ -32,7 +32,8 @@ pub struct AlbumEntry {
 pub struct Annotator {
     #[schema(value_type = String, max_length = 100)]
     pin: Zeroizing<String>,
-    /// The name that the studio sees. A name that exists in the album identifies the same visitor.
+    /// The name that the studio sees. A session that enters the name of an earlier visitor of the album,
+    /// regardless of case, shares the picks and comments of that visitor.
     #[schema(min_length = 1, max_length = 80)]
     name: String,
 }
@@ -47,7 +48,7 @@ pub struct AlbumView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cover: Option<String>,
     pub folders: Vec<AlbumFolder>,
-    /// Whether the album has a second PIN, for picks and comments.
+    /// Whether the album has a second PIN, which allows picks and comments.
     pub annotates: bool,
     /// The visitor's name; absent until the visitor has entered the second PIN.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,9 +61,9 @@ pub struct AlbumView {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AlbumFilter {
-    /// A folder's ID: lists only the photos of this folder.
+    /// Lists only the photos of the folder with this ID.
     folder: Option<String>,
-    /// Lists only the visitor's own picks.
+    /// Lists only the photos that the visitor has picked.
     #[serde(default)]
     picked: bool,
 }
@@ -72,7 +73,8 @@ pub struct NewPick {
     important: bool,
 }
 
-/// Opens an album session by link and PIN. The response sets the session cookie.
+/// Opens an album session, given the token of a link and the album's PIN, if it has one. The response sets the
+/// session cookie.
 #[utoipa::path(post, path = "/album/session",
     operation_id = "album_session_create", tag = "album", request_body = AlbumEntry,
     responses((status = 204)))]
@@ -82,7 +84,8 @@ pub async fn enter(
     Encrypted(encrypted): Encrypted,
     Body(given): Body<AlbumEntry>,
 ) -> Result<Response> {
-    let gone = || ApiError::new(ErrorKind::Gone, "The link is invalid, expired or withdrawn.");
+    let detail = "The link is invalid, expired or withdrawn; ask the studio for a new one.";
+    let gone = || ApiError::new(ErrorKind::Gone, detail);
     let link = visits::link(&app, &given.token).await?.ok_or_else(gone)?;
     let token = visits::enter(&app, &link, from, given.pin.unwrap_or_default()).await?;
     let cookie = [(header::SET_COOKIE, visits::cookie(Some(&token), encrypted))];
@@ -103,7 +106,7 @@ pub async fn leave(
 }
 
 /// Checks the second PIN and allows picks and comments under the given name.
-/// The session gets a new token; the response sets the new cookie.
+/// The response sets a cookie with the session's new token.
 #[utoipa::path(put, path = "/album/annotator",
     operation_id = "album_session_annotate", tag = "album", request_body = Annotator,
     responses((status = 204)))]
@@ -119,7 +122,7 @@ pub async fn annotate(
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
-/// Returns the album.
+/// Returns the album's name, folders, cover and settings.
 #[utoipa::path(get, path = "/album",
     operation_id = "shared_album_show", tag = "album", responses((status = 200, body = AlbumView)))]
 pub async fn show(
@@ -182,7 +185,7 @@ pub async fn thumb(
 }
 
 /// Returns the screen version, a JPEG whose longer side has at most 2,048 pixels, with the event's watermark.
-/// Viewing does not count as a download, although a browser can save what it displays.
+/// A request does not count as a download, although a browser can save the displayed picture.
 #[utoipa::path(get, path = "/album/photos/{photo}/web",
     operation_id = "album_photo_web_download", tag = "album", params(("photo" = String, Path)),
     responses((status = 200, body = BinarySchema, content_type = "image/jpeg"), (status = 304)))]
@@ -213,7 +216,7 @@ pub async fn download(
     file.download(&app, &headers).await
 }
 
-/// Picks a photo.
+/// Picks a photo, or changes whether a picked photo is marked as important.
 #[utoipa::path(put, path = "/album/photos/{photo}/pick",
     operation_id = "pick_set", tag = "album", params(("photo" = String, Path)),
     request_body = NewPick, responses((status = 204)))]
@@ -227,7 +230,7 @@ pub async fn pick(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Removes a pick.
+/// Removes the visitor's pick of a photo.
 #[utoipa::path(delete, path = "/album/photos/{photo}/pick",
     operation_id = "pick_remove", tag = "album", params(("photo" = String, Path)),
     responses((status = 204)))]
@@ -252,7 +255,7 @@ pub async fn comments(
     annotations::comments(&app, &visit, &photo).await.map(Json)
 }
 
-/// Adds a comment to a photo or to a point in it.
+/// Adds a comment to a photo or to a point in the photo.
 #[utoipa::path(post, path = "/album/photos/{photo}/comments",
     operation_id = "comment_create", tag = "album", params(("photo" = String, Path)),
     request_body = NewComment, responses((status = 201, body = Comment)))]
@@ -266,7 +269,7 @@ pub async fn comment(
     Ok((StatusCode::CREATED, Json(made)))
 }
 
-/// Resolves or reopens a comment.
+/// Resolves or reopens a comment of any visitor.
 #[utoipa::path(patch, path = "/album/comments/{comment}",
     operation_id = "comment_resolve", tag = "album", params(("comment" = String, Path)),
     request_body = Resolution, responses((status = 204)))]

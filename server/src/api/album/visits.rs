@@ -13,10 +13,10 @@ use crate::infra::db::{Tx, events};
 use crate::infra::ids::{new_id, new_token, token_hash};
 use crate::infra::rate_limit::forget_tries;
 
-/// Lifetime of an album session, seconds; the session ends earlier with its album.
+/// Maximum lifetime of an album session, seconds (12 hours). A session also ends with its album.
 const VISIT_S: i64 = 12 * 3600;
 
-/// An open album link, and what its holder may know before entering the PIN.
+/// An open album link, with the data that a visitor may see before the PIN is entered.
 pub struct OpenLink {
     pub id: String,
     pub album: String,
@@ -28,6 +28,7 @@ pub struct OpenLink {
 }
 
 impl OpenLink {
+    /// Returns whether visitors must enter the view PIN.
     pub fn asks_for_pin(&self) -> bool {
         self.view_pin_hash.is_some()
     }
@@ -56,8 +57,8 @@ pub async fn link(app: &App, token: &str) -> Result<Option<OpenLink>> {
     }))
 }
 
-/// Locks the rows of an album and its link until the commit. `pin` is a PIN column and the hash that was
-/// checked. Errors: `Gone` if a row no longer exists or the column holds another hash.
+/// Locks the rows of an album and its link until the commit. `pin` is the name of a PIN column and the hash
+/// that the caller has checked. Errors: `Gone` if a row no longer exists or the column holds another hash.
 async fn lock_rows(tx: &mut Tx, album: &str, link: &str, pin: (&str, Option<&str>)) -> Result<()> {
     let (column, hash) = pin;
     // No-op updates lock the two rows.
@@ -83,7 +84,7 @@ async fn lock_rows(tx: &mut Tx, album: &str, link: &str, pin: (&str, Option<&str
 ///
 /// # Errors
 /// - The errors of [`pin::check`].
-/// - `Gone` if the link or the PIN changed during the check.
+/// - `Gone` if the link was withdrawn or the PIN was changed during the check.
 pub async fn enter(
     app: &App,
     link: &OpenLink,
@@ -91,8 +92,8 @@ pub async fn enter(
     pin: Zeroizing<String>,
 ) -> Result<Zeroizing<String>> {
     if let Some(hash) = &link.view_pin_hash {
-        let door = PinScope { link: &link.id, album: &link.album, studio: &link.studio, from };
-        pin::check(app, door, pin, hash.clone()).await?;
+        let scope = PinScope { link: &link.id, album: &link.album, studio: &link.studio, from };
+        pin::check(app, scope, pin, hash.clone()).await?;
     }
     let (token, now) = (new_token("ppv_")?, now_s());
     let mut tx = app.db.write().await?;
@@ -120,14 +121,14 @@ pub fn cookie(token: Option<&str>, encrypted: bool) -> String {
 }
 
 /// Checks the second PIN and binds the session to a named visitor, who may pick and comment. Returns the
-/// session's new token; the old one becomes invalid. If the name exists in the album, regardless of case, the
-/// session continues as that visitor.
+/// session's new token; the old token becomes invalid. If the album has a visitor of this name, regardless of
+/// case, the session is bound to that visitor.
 ///
 /// # Errors
 /// - `Invalid` if the name is not 1 to 80 printable characters.
 /// - `Forbidden` if the album has no second PIN.
 /// - The errors of [`pin::check`].
-/// - `Gone` if the link, the PIN or the session ended during the check.
+/// - `Gone` if the link was withdrawn, the PIN was changed or the session ended during the check.
 pub async fn annotate(
     app: &App,
     visit: &AlbumSession,
@@ -140,11 +141,11 @@ pub async fn annotate(
         .bind(&visit.album)
         .fetch_one(app.db.read())
         .await?;
-    let none =
-        || ApiError::new(ErrorKind::Forbidden, "This album does not accept picks and comments.");
+    let detail = "This album accepts no picks and comments; ask the studio to allow them.";
+    let none = || ApiError::new(ErrorKind::Forbidden, detail);
     let hash = row.try_get::<Option<String>, _>("annotate_pin_hash")?.ok_or_else(none)?;
-    let door = PinScope { link: &visit.link, album: &visit.album, studio: &visit.studio, from };
-    pin::check(app, door, pin, hash.clone()).await?;
+    let scope = PinScope { link: &visit.link, album: &visit.album, studio: &visit.studio, from };
+    pin::check(app, scope, pin, hash.clone()).await?;
     let mut tx = app.db.write().await?;
     lock_rows(&mut tx, &visit.album, &visit.link, ("annotate_pin_hash", Some(hash.as_str())))
         .await?;
@@ -161,17 +162,18 @@ pub async fn annotate(
     .await?;
     let visitor: String = row.try_get("id")?;
     let token = new_token("ppv_")?;
-    let kept =
+    let bound =
         sqlx::query("UPDATE album_sessions SET visitor_id = $1, token_hash = $2 WHERE id = $3")
             .bind(&visitor)
             .bind(token_hash(&token))
             .bind(&visit.id)
             .execute(&mut *tx)
             .await?;
-    if kept.rows_affected() == 0 {
+    if bound.rows_affected() == 0 {
         return Err(ApiError::new(ErrorKind::Gone, LINK_SESSION_ENDED));
     }
-    // Downloads made before the PIN was entered now count for the named visitor, on every device.
+    // The session's earlier downloads count towards the quota of the named visitor, which holds on every
+    // device.
     sqlx::query("UPDATE album_downloads SET visitor_id = $1 WHERE session_id = $2")
         .bind(&visitor)
         .bind(&visit.id)
@@ -192,7 +194,7 @@ pub async fn leave(app: &App, visit: &AlbumSession) -> Result<()> {
     Ok(())
 }
 
-/// Deletes expired album sessions and decayed PIN attempts, which have no effect any more.
+/// Deletes expired album sessions and expired PIN attempts, which only occupy space.
 pub async fn delete_expired(app: &App) -> Result<()> {
     let now = now_s();
     let mut tx = app.db.write().await?;

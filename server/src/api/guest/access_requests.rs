@@ -1,7 +1,7 @@
 //! Access without a camera: a guest sends a request, and a member of the studio accepts or declines it.
 //!
 //! An accepted guest has the same access as other guests. The studio chooses the guest's face in a photo, and
-//! the guest enters through a link in an e-mail.
+//! the guest enters by a link in an e-mail.
 
 use std::net::IpAddr;
 
@@ -39,7 +39,7 @@ use crate::infra::rate_limit::{Quota, network};
 
 /// Maximum number of pending requests per contact and event.
 const PENDING_MAX: i64 = 3;
-/// Quota of requests per network, which a venue's guests share: 60, then one per minute.
+/// Quota of requests per network: 60, then one per minute. All guests of a venue may share a network.
 const NETWORK_QUOTA: Quota = Quota { capacity: 60, refill_s: 60 };
 /// Maximum number of pending requests per event.
 const PENDING_TOTAL_MAX: i64 = 5000;
@@ -50,18 +50,18 @@ pub struct NewAccessRequest {
     pub token: String,
     #[schema(min_length = 1, max_length = 100)]
     pub name: String,
-    /// An e-mail address; the access link is sent to it.
+    /// The e-mail address to which the access link is sent.
     #[schema(max_length = 254)]
     pub contact: String,
-    /// A text that helps the studio to recognise the guest.
+    /// A text by which the studio can recognise the guest in the photos.
     #[schema(max_length = 1000)]
     pub message: String,
-    /// The version of the consent text without a camera that the guest read and agreed to.
+    /// The version of the consent text for access without a camera that the guest read and agreed to.
     pub consent: String,
-    /// The event's end that the text named, seconds since 1970; if it has changed, the guest must read the
-    /// text again. Defaults to the current end.
+    /// The event's end in the consent text that the guest read, seconds since 1970. The response is
+    /// `conflict` if the end has changed since. Defaults to the current end.
     pub consent_ends_unix_s: Option<i64>,
-    /// Whether the guest confirmed to be 18 or older.
+    /// Whether the guest has confirmed to be 18 or older; must be true.
     pub adult: bool,
 }
 
@@ -80,7 +80,7 @@ pub struct AccessGranted {
     face: String,
 }
 
-/// Requests access without a camera; the studio decides.
+/// Requests access without a camera. The studio accepts or declines the request.
 #[utoipa::path(post, path = "/guest/requests",
     operation_id = "guest_request_create", tag = "guest", request_body = NewAccessRequest,
     responses((status = 204)))]
@@ -94,13 +94,14 @@ pub async fn create(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Stores a request that came from the address `from`.
+/// Stores a request from the client address `from`.
 ///
 /// # Errors
-/// - `Invalid` for a malformed field, a contact that is not an e-mail address, or a guest under 18.
-/// - `Gone` if the link is not open.
-/// - `Conflict` if the consent text has changed.
-/// - `TooManyRequests` if the network's quota is used up, or the contact or the event has too many pending requests.
+/// - `Invalid` if a field is malformed, the contact is not an e-mail address or the guest is under 18.
+/// - `Gone` if the link is withdrawn, expired or unknown.
+/// - `Conflict` if the consent text or the event's end has changed.
+/// - `TooManyRequests` if the network's quota is used up, or the contact or the event has too many pending
+///   requests.
 pub async fn place(
     app: &App,
     language: Language,
@@ -110,19 +111,21 @@ pub async fn place(
     let name = extract::line("name", &given.name, 1, 100)?;
     let contact = Contact::parse(&given.contact)?;
     if contact.email().is_none() {
-        return Err(ApiError::invalid("contact: expected an e-mail address for the reply."));
+        return Err(ApiError::invalid(
+            "contact: expected an e-mail address for the studio's answer.",
+        ));
     }
     let message = text("message", &given.message)?;
     let link = links::check_open(app, &given.token).await?;
-    let said = ConsentAnswer {
+    let answer = ConsentAnswer {
         version: &given.consent,
         ends_unix_s: given.consent_ends_unix_s,
         adult: given.adult,
     };
-    consent::check_agreed(ConsentKind::Studio, &said, link.ends_unix_s)?;
+    consent::check_agreed(ConsentKind::Studio, &answer, link.ends_unix_s)?;
     let (id, now, hash) = (new_id()?, now_s(), contact.hash(app)?);
     let mut tx = app.db.write().await?;
-    let detail = "Too many requests came from this network; wait before the next one.";
+    let detail = "This network has used its quota of 60 requests, then one per minute; try again in a minute.";
     NETWORK_QUOTA.take(&mut tx, &format!("requests:{}", network(from)), detail).await?;
     let waiting = sqlx::query(
         "SELECT COUNT(*) AS n, COALESCE(SUM(CASE WHEN contact_hash = $2 THEN 1 ELSE 0 END), 0) AS same \
@@ -134,7 +137,10 @@ pub async fn place(
     .await?;
     let (all, same): (i64, i64) = (waiting.try_get("n")?, waiting.try_get("same")?);
     if same >= PENDING_MAX || all >= PENDING_TOTAL_MAX {
-        let detail = "Too many requests are waiting for the studio; try again tomorrow.";
+        let detail = format!(
+            "At most {PENDING_MAX} requests of a contact and {PENDING_TOTAL_MAX} of an event can wait for the \
+             studio's answer; try again tomorrow."
+        );
         return Err(ApiError::new(ErrorKind::TooManyRequests, detail).retry_after(86_400));
     }
     sqlx::query(
@@ -157,7 +163,8 @@ pub async fn place(
     Ok(())
 }
 
-/// Checks a text of several lines. Errors: `Invalid` for more than 1,000 characters or control characters.
+/// Checks a text of one or more lines. Errors: `Invalid` if the text has more than 1,000 characters, or control
+/// characters other than line breaks.
 fn text(what: &str, text: &str) -> Result<String> {
     let (text, count) = (text.trim(), text.trim().chars().count());
     let strange = |c: char| c.is_control() && c != '\n' && c != '\r';
@@ -199,7 +206,7 @@ pub async fn list(
     app.db.page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
-/// Accepts a request: registers the guest with the chosen face and sends them a link by e-mail.
+/// Accepts a request: registers the guest with the chosen face and sends the guest an access link by e-mail.
 #[utoipa::path(post, path = "/events/{event}/guest-requests/{request}",
     operation_id = "guest_request_approve", tag = "guests of an event",
     params(("event" = String, Path), ("request" = String, Path)), request_body = AccessGranted,
@@ -231,7 +238,8 @@ pub async fn approve(
         consent: &consent,
         consent_ends_unix_s: row.try_get("event_ends_unix_s")?,
     };
-    // The row is written before the template: `api/erasure/orphaned_templates.rs` erases a template without a row as orphaned.
+    // The row is written before the template, because `api/erasure/orphaned_templates.rs` erases templates
+    // without a row.
     let mut tx = app.db.write().await?;
     email_tokens::count_message(&mut tx, &contact.hash(&app)?).await?;
     let guest = insert_guest(&app, &mut tx, &newcomer).await?;

@@ -24,7 +24,8 @@ pub struct GuestRow {
     pub name: String,
     /// An e-mail address or a telephone number.
     pub contact: String,
-    /// When the guest verified their face or was accepted by the studio; absent: not yet.
+    /// When the guest verified their face or the studio accepted the guest, seconds since 1970. Absent before
+    /// that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verified_unix_s: Option<i64>,
     pub notifications: Notifications,
@@ -36,19 +37,20 @@ pub struct GuestRow {
 #[serde(rename_all = "snake_case")]
 pub enum Notifications {
     Off,
-    /// Requested, not yet confirmed.
+    /// The guest has requested e-mails, and the contact's owner has not confirmed them yet.
     Pending,
     On,
 }
 
-/// A consent record. It is kept when the guest is erased.
+/// A guest's consent. The record remains after the guest is erased.
 #[derive(Serialize, ToSchema)]
 pub struct ConsentRecord {
     pub id: String,
     pub guest: String,
     /// The version of the text that the guest agreed to.
     pub version: String,
-    /// The event's end that the text named, seconds since 1970; 0 for a consent given before texts named it.
+    /// The event's end in the text, seconds since 1970; 0 if the consent was given before texts contained the
+    /// end.
     pub event_ends_unix_s: i64,
     pub language: String,
     pub given_unix_s: i64,
@@ -57,7 +59,7 @@ pub struct ConsentRecord {
 }
 
 impl Notifications {
-    /// Reads the column `notify`.
+    /// Converts a value of the column `notify`.
     pub fn of(notify: i64) -> Self {
         match notify {
             2 => Self::On,
@@ -88,7 +90,7 @@ pub async fn list(
     guests::page(&app.db, grant.event()?, &paging).await?.try_map(view).map(Json)
 }
 
-/// Lists the consents given at an event, including withdrawn ones, oldest first.
+/// Lists the consents of an event's guests, including withdrawn consents, oldest first.
 #[utoipa::path(get, path = "/events/{event}/guest-consents",
     operation_id = "guest_consent_list", tag = "guests of an event",
     params(("event" = String, Path), Paging), responses((status = 200, body = Page<ConsentRecord>)))]
@@ -111,8 +113,8 @@ pub async fn consents(
     consents::page(&app.db, grant.event()?, &paging).await?.try_map(view).map(Json)
 }
 
-/// Erases a guest who asked the studio for it: template, sessions and e-mail tokens.
-/// The response is the signed receipt.
+/// Erases the template, sessions and e-mail tokens of a guest who has requested the erasure from the studio.
+/// The response is the signed receipt of the erasure.
 #[utoipa::path(delete, path = "/events/{event}/guests/{guest}",
     operation_id = "guest_delete", tag = "guests of an event",
     params(("event" = String, Path), ("guest" = String, Path)),

@@ -1,8 +1,9 @@
-//! Face verification: the client sends camera frames one by one; each response says what to do next.
+//! Face verification: the client sends camera frames one by one, and each response contains the next
+//! instruction.
 //!
-//! The engine judges the frames and `challenge_throttle.rs` limits failures. This file keeps the nonce and the server's
-//! clock, and acts on a passed challenge. Frames are discarded once judged. No claim of the client is
-//! trusted, and it gets no score.
+//! The engine judges the frames, `infra/challenge_registry.rs` holds the running challenges by nonce, and
+//! `challenge_throttle.rs` limits failures. This file measures the time by the server's clock and acts on the
+//! engine's verdict. Frames are discarded after the analysis. The client receives no score.
 
 use std::sync::atomic::Ordering;
 
@@ -39,20 +40,20 @@ const FACES_MAX: usize = 2;
 /// A new challenge.
 #[derive(Serialize, ToSchema)]
 pub struct NewChallenge {
-    /// A nonce, valid once and for 90 seconds.
+    /// The nonce of the challenge, valid for one challenge and for 90 seconds.
     pub id: String,
-    /// The time limit, seconds.
+    /// Time limit of the challenge, seconds.
     pub seconds: u64,
-    /// Number of head turns, which are requested one by one.
+    /// Number of head turns that the challenge requests, one after the other.
     pub steps: usize,
-    /// The first instruction; values as in the state's `guidance`.
+    /// The first instruction, one of the values of `guidance` in `ChallengeState`.
     pub guidance: String,
 }
 
 /// The state of a challenge after a frame.
 #[derive(Serialize, ToSchema)]
 pub struct ChallengeState {
-    /// `wait`: send the next frame; `passed`; `failed`: begin another challenge.
+    /// `wait`: send the next frame. `passed`: the guest is verified. `failed`: begin another challenge.
     pub state: String,
     /// The instruction while the state is `wait`: `look_straight`, `turn_left`, `turn_right`, `turn_up`,
     /// `turn_down`, `no_face`, `one_face_only`, `closer`, `further`, `brighter`, `hold_still`.
@@ -66,7 +67,7 @@ pub struct ChallengeState {
     pub done: usize,
 }
 
-/// Begins a challenge and ends the session's previous one.
+/// Begins a challenge and ends the session's previous challenge.
 #[utoipa::path(post, path = "/guest/challenges", operation_id = "guest_challenge_create", tag = "guest",
     responses((status = 201, body = NewChallenge)))]
 pub async fn begin(
@@ -85,7 +86,7 @@ pub async fn begin(
 }
 
 /// Submits the next frame: a JPEG from the camera, about 640 pixels wide, at most 4 megapixels.
-/// Clients send a few frames per second, one at a time.
+/// Clients send three to four frames a second, one at a time.
 #[utoipa::path(post, path = "/guest/challenges/{challenge}/frames", operation_id = "guest_frame_submit", tag = "guest",
     params(("challenge" = String, Path)), request_body(content = BinarySchema, content_type = "image/jpeg"),
     responses((status = 200, body = ChallengeState)))]
@@ -99,18 +100,19 @@ pub async fn show(
 ) -> Result<Response> {
     let under_way = app.challenges.find(&id, &visit.session)?;
     let who = under_way.who.clone();
-    let looked = app.face_engine.run_with_permit(place, move |faces| {
+    let analysed = app.face_engine.run_with_permit(place, move |faces| {
         let mut challenge = under_way.try_lock()?;
         under_way.shown.store(true, Ordering::SeqCst);
-        // Only the server's clock counts. It is read before the analysis, which takes time.
+        // The time is that of the server's clock, since a client could claim any time. The clock is read
+        // before the analysis, so that a slow analysis does not count against the guest.
         let at = under_way.begun.elapsed();
         let progress = match challenge.verdict() {
             Some(verdict) => verdict,
             None if at > TIME_MAX => Progress::Failed(FailureReason::TooLate),
             None => {
-                let look = faces.pipeline()?.analyse_frame(&*faces.liveness()?, &frame)?;
+                let analysis = faces.pipeline()?.analyse_frame(&*faces.liveness()?, &frame)?;
                 let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
-                challenge.advance(&look, at_ms)
+                challenge.advance(&analysis, at_ms)
             }
         };
         let template = match progress {
@@ -119,7 +121,7 @@ pub async fn show(
         };
         Ok((progress, challenge.done(), template))
     });
-    let (progress, done, template) = looked.await?;
+    let (progress, done, template) = analysed.await?;
     let state = |state: &str, guidance: Option<&str>, reason: Option<&str>| {
         let (guidance, reason) = (guidance.map(str::to_owned), reason.map(str::to_owned));
         Json(ChallengeState { state: state.to_owned(), guidance, reason, done })
@@ -143,9 +145,12 @@ pub async fn show(
     }
 }
 
-/// Finds the guest of a verified face: a guest with the same contact and a matching template, which is
-/// renewed, or else the session's own guest, whose template is stored. Errors: `Forbidden` if neither is
-/// possible because the session's guest has another face or the contact already has `FACES_MAX` faces.
+/// Finds the guest of a verified face. If a verified guest with the same contact has a matching template,
+/// replaces that template. Otherwise stores the template for the session's guest. Returns the guest's ID.
+///
+/// # Errors
+/// - `Forbidden` if no template matches, and the session's guest is verified or the contact has `FACES_MAX`
+///   faces.
 async fn find_registered(app: &App, visit: &GuestSession, template: Template) -> Result<String> {
     let contact = guests::contact_hash(&app.db, &visit.guest).await?;
     let known = guests::verified_with_contact(&app.db, &visit.event, &contact).await?;
@@ -168,12 +173,15 @@ async fn find_registered(app: &App, visit: &GuestSession, template: Template) ->
         return Ok(guest.to_string());
     }
     app.alerts.record(Pattern::ManyFaces, &format!("contact:{contact}"), &visit.studio);
-    let detail = "This contact is in use with other faces; use a contact of your own.";
+    let detail = "Guests with other faces use this contact; register with a contact of your own.";
     Err(ApiError::new(ErrorKind::Forbidden, detail))
 }
 
-/// Binds the session to the guest of the verified face. Returns the session's new token. Errors: those of
-/// `find_registered`, and `Unauthenticated` if the guest was erased during verification.
+/// Binds the session to the guest of the verified face. Returns the session's new token.
+///
+/// # Errors
+/// - The errors of [`find_registered`].
+/// - `Unauthenticated` if the guest was erased during verification.
 async fn passed(
     app: &App,
     visit: &GuestSession,
@@ -184,8 +192,8 @@ async fn passed(
     let mut tx = app.db.write().await?;
     if !guests::set_verified(&mut tx, &guest, now).await? {
         drop(tx);
-        // The guest was erased during verification. A new guest's template is erased here; a known guest's
-        // renewed template is erased by `api/erasure/guest.rs`.
+        // The guest was erased during verification. The template of a new guest is erased here.
+        // `api/erasure/guest.rs` erases the replaced template of a known guest.
         if guest == visit.guest && !visit.verified {
             let (studio, event) = (visit.studio.clone(), visit.event.clone());
             orphaned_templates::erase(app, &GuestErasure { studio, event, guest, faces: false })
@@ -195,8 +203,9 @@ async fn passed(
     }
     let token = session::verify(&mut tx, &visit.session, &guest).await?;
     if guest != visit.guest {
-        // A returning guest registered a second time: both registrations become one guest with all consents.
-        // If the session's guest was verified before, it is another person on the same device: no merge.
+        // A returning guest has registered a second time: both registrations become one guest with all
+        // consents. They are not merged if the session's guest was verified before, because that guest is
+        // another person on the same device.
         consents::move_unverified(&mut tx, &visit.guest, &guest).await?;
         guests::delete_unverified(&mut tx, &visit.guest).await?;
     }

@@ -1,8 +1,9 @@
-//! Limits how many challenges may fail or be abandoned before the next one is delayed.
+//! Delays the next challenge after too many failed or abandoned challenges.
 //!
-//! Counted by session, by contact of the event, so that a second registration gains little, and loosely by
-//! network, because a venue's guests share one address. An attacker who knows a guest's contact can delay
-//! that guest by minutes, not longer.
+//! Challenges are counted by session, by contact in the event and by network. The count by contact also
+//! covers further registrations with the contact. The limits by network are high, because a venue's guests
+//! share one address. An attacker who uses up the quotas of a guest's contact delays the guest by at most
+//! 30 s after the last attempt.
 
 use std::net::IpAddr;
 
@@ -16,25 +17,24 @@ use crate::infra::clock::now_s;
 use crate::infra::db::guests;
 use crate::infra::rate_limit::Quota;
 
-/// Number of failed challenges after which a session must wait.
+/// Number of failed challenges after which a session must wait for `LOCKED_S`.
 const FAILURES_MAX: i64 = 5;
-/// Time that a session must wait after `FAILURES_MAX` failed challenges, seconds.
+/// Time that a session must wait after `FAILURES_MAX` failed challenges, seconds (3 minutes).
 const LOCKED_S: i64 = 180;
 /// Quota of failed challenges per contact, which a family may share: 10, then one per 18 s.
 const FAILED_CONTACT: Quota = Quota { capacity: 2 * FAILURES_MAX, refill_s: LOCKED_S / 10 };
 /// Quota of failed challenges per network: 300, then one per second.
 const FAILED_NETWORK: Quota = Quota { capacity: 60 * FAILURES_MAX, refill_s: 1 };
-/// Quota of challenges that a session abandons after at least one frame: 20, then one per minute. An
-/// abandoned challenge weighs a quarter of a failed one: a guest abandons a turn that they cannot do, an
-/// attacker a turn that does not suit their recording. No guest who wants to pass abandons 20 challenges
-/// within a minute or two.
+/// Quota of challenges that a session abandons after at least one frame: 20, then one per minute. It is four
+/// times `FAILURES_MAX`, because guests also abandon a challenge whose head turn they cannot do. It is
+/// limited, because an attacker abandons challenges whose head turns do not match a recording.
 const ABANDONED_SESSION: Quota = Quota { capacity: 20, refill_s: 60 };
 /// Quota of abandoned challenges per contact: 40, then one per 30 s.
 const ABANDONED_CONTACT: Quota = Quota { capacity: 40, refill_s: 30 };
 /// Quota of abandoned challenges per network: 1,200, then one per second.
 const ABANDONED_NETWORK: Quota = Quota { capacity: 1200, refill_s: 1 };
 
-/// Reads the subjects of a guest's session. `from` is the client's address.
+/// Returns the subjects that a session's challenges are counted for. `from` is the client's address.
 pub async fn subject_of(app: &App, visit: &GuestSession, from: IpAddr) -> Result<ChallengeSubject> {
     let contact = guests::contact_hash(&app.db, &visit.guest).await?;
     let contact = format!("{}:{contact}", visit.event);
@@ -71,14 +71,14 @@ pub async fn check_lockout(app: &App, who: &ChallengeSubject) -> Result<()> {
         wait = wait.max(budget.wait_s(&app.db, &subject).await?);
     }
     if wait > 0 {
-        let detail = "Too many attempts failed or were abandoned; wait before the next one.";
+        let detail = format!("Too many attempts failed or were abandoned; try again in {wait} s.");
         let failure = ApiError::new(ErrorKind::TooManyRequests, detail);
         return Err(failure.retry_after(u64::try_from(wait).unwrap_or(1)));
     }
     Ok(())
 }
 
-/// Records a failed challenge.
+/// Records a failed challenge for the session, the contact and the network.
 pub async fn record_failed(app: &App, who: &ChallengeSubject) -> Result<()> {
     let now = now_s();
     let mut tx = app.db.write().await?;
@@ -98,7 +98,7 @@ pub async fn record_failed(app: &App, who: &ChallengeSubject) -> Result<()> {
     Ok(())
 }
 
-/// Records abandoned challenges.
+/// Records abandoned challenges for their sessions, contacts and networks.
 pub async fn record_abandoned(app: &App, all: &[ChallengeSubject]) -> Result<()> {
     if all.is_empty() {
         return Ok(());

@@ -1,7 +1,8 @@
-//! The consent texts for processing a guest's face: one per way of access and language, with a version.
+//! The consent texts for processing a guest's face: one text with a version for each way of access and
+//! language.
 //!
-//! A change of a text's meaning needs a new version. A stored consent names the version and the event's end
-//! in the text that was read, so that this text can be shown again even if the studio moves the end.
+//! A change of a text's meaning needs a new version. A stored consent names the version of the text and the
+//! event's end in the text, so that the text can be shown again even if the studio moves the end.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,16 +10,18 @@ use utoipa::ToSchema;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::i18n::Language;
 
-/// The way in which a guest gets access. It determines how the face is processed, and so the consent text.
+/// The way in which a guest gets access. The way determines how the face is processed and which consent text
+/// applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConsentKind {
+    /// The guest verifies their face by camera.
     Camera,
-    /// Without a camera: the studio picks the face by hand.
+    /// The guest uses no camera, and the studio picks the face by hand.
     Studio,
 }
 
 impl ConsentKind {
-    /// Returns the current version of the text. It is raised with every change of meaning.
+    /// Returns the current version of the text. Every change of the text's meaning changes the version.
     pub fn version(self) -> &'static str {
         match self {
             Self::Camera => "1",
@@ -27,7 +30,7 @@ impl ConsentKind {
     }
 }
 
-/// The values that a text names.
+/// The values of an event that a consent text contains.
 #[derive(Clone, Copy)]
 pub struct ConsentNames<'a> {
     pub event: &'a str,
@@ -39,7 +42,7 @@ pub struct ConsentNames<'a> {
 #[derive(Serialize, ToSchema)]
 pub struct Consent {
     pub version: String,
-    /// The event's end, which the text names as a day, seconds since 1970.
+    /// The event's end, seconds since 1970. The text contains its date.
     pub ends_unix_s: i64,
     /// The text's paragraphs.
     pub text: Vec<String>,
@@ -56,21 +59,21 @@ pub struct ConsentAnswer<'a> {
 /// Checks that a guest has agreed to the current text of an event that ends at `ends_unix_s`.
 ///
 /// # Errors
-/// - `Conflict` if the guest read another version or another end.
+/// - `Conflict` if the guest read another version of the text, or a text with another end of the event.
 /// - `Invalid` if the guest did not confirm to be 18 or older.
-pub fn check_agreed(way: ConsentKind, said: &ConsentAnswer<'_>, ends_unix_s: i64) -> Result<()> {
-    let same_end = said.ends_unix_s.is_none_or(|read| read == ends_unix_s);
-    if said.version != way.version() || !same_end {
-        let detail = "The consent text has changed; read it again.";
+pub fn check_agreed(way: ConsentKind, answer: &ConsentAnswer<'_>, ends_unix_s: i64) -> Result<()> {
+    let same_end = answer.ends_unix_s.is_none_or(|read| read == ends_unix_s);
+    if answer.version != way.version() || !same_end {
+        let detail = "The consent text has changed; read the new text and agree to it.";
         return Err(ApiError::new(ErrorKind::Conflict, detail));
     }
-    if !said.adult {
-        return Err(ApiError::invalid("adult: expected true; this is for people of 18 and older."));
+    if !answer.adult {
+        return Err(ApiError::invalid("adult: expected true; a guest must be 18 or older."));
     }
     Ok(())
 }
 
-/// Returns the text for guests who get access by `way`.
+/// Returns the consent text for guests who get access by `way`.
 pub fn text(way: ConsentKind, language: Language, named: ConsentNames<'_>) -> Consent {
     let text = match way {
         ConsentKind::Camera => camera(language, named),
@@ -164,7 +167,8 @@ fn studio(
     }
 }
 
-/// Returns the paragraph on how long the template is kept and how to withdraw. Both ways share it.
+/// Returns the paragraph about the template's retention and the withdrawal of the consent. The texts of both
+/// ways contain it.
 fn kept(language: Language, ends_unix_s: i64) -> String {
     let day = language.day(ends_unix_s);
     match language {
@@ -210,14 +214,18 @@ mod tests {
 
     #[test]
     fn only_the_text_as_it_is_now_is_agreed_to() {
-        let said = |version, ends_unix_s, adult| {
-            let said = ConsentAnswer { version, ends_unix_s, adult };
-            check_agreed(ConsentKind::Studio, &said, 7).map_err(|failure| failure.kind)
+        let checked = |version, ends_unix_s, adult| {
+            let answer = ConsentAnswer { version, ends_unix_s, adult };
+            check_agreed(ConsentKind::Studio, &answer, 7).map_err(|failure| failure.kind)
         };
-        assert!(said("1-ask", None, true).is_ok() && said("1-ask", Some(7), true).is_ok());
+        assert!(checked("1-ask", None, true).is_ok() && checked("1-ask", Some(7), true).is_ok());
         for (version, ends) in [("1", None), ("", None), ("1-ask", Some(8))] {
-            assert_eq!(said(version, ends, true), Err(ErrorKind::Conflict), "{version} {ends:?}");
+            assert_eq!(
+                checked(version, ends, true),
+                Err(ErrorKind::Conflict),
+                "{version} {ends:?}"
+            );
         }
-        assert_eq!(said("1-ask", Some(7), false), Err(ErrorKind::Invalid));
+        assert_eq!(checked("1-ask", Some(7), false), Err(ErrorKind::Invalid));
     }
 }

@@ -13,7 +13,7 @@ impl Contact {
     /// Parses a contact as a guest typed it.
     ///
     /// # Errors
-    /// - `Invalid` if it is neither an e-mail address nor a telephone number.
+    /// - `Invalid` if `text` is neither an e-mail address nor a telephone number.
     pub fn parse(text: &str) -> Result<Self> {
         if text.contains('@') {
             return extract::email(text).map(Self);
@@ -32,15 +32,16 @@ impl Contact {
         &self.0
     }
 
-    /// Returns the contact's pseudonym (a keyed hash), by which contacts are compared and counted.
+    /// Returns the contact's pseudonym, a keyed hash. Contacts are compared and counted by their pseudonyms.
     pub fn hash(&self, app: &App) -> Result<String> {
         Ok(app.vault.name("guest contact", self.0.as_bytes())?)
     }
 }
 
-/// Returns a telephone number with its country code, so that a number is one contact however it is typed. A
-/// number without that code is read as an Indian mobile number if it looks like one, because most guests type
-/// theirs so; any other is rejected, because it is a different number in each country.
+/// Returns a telephone number as `+` and digits with its country code, so that all spellings of a number are
+/// one contact. Ten digits that begin with 6 to 9 are an Indian mobile number, which guests in India type
+/// without a country code. Returns `None` for other numbers without a country code, because their country is
+/// unknown.
 fn international(text: &str) -> Option<String> {
     let plain: String = text.chars().filter(|c| !" -().".contains(*c)).collect();
     let digits = match plain.strip_prefix('+').or_else(|| plain.strip_prefix("00")) {
@@ -52,7 +53,8 @@ fn international(text: &str) -> Option<String> {
             mobile.then(|| format!("91{own}"))?
         }
     };
-    // E.164: at most 15 digits, no country code begins with 0. Fewer than 6 digits reach no subscriber.
+    // ITU-T E.164: a number has at most 15 digits, and no country code begins with 0. A number of fewer than 6
+    // digits reaches no subscriber.
     let number = (6..=15).contains(&digits.len())
         && !digits.starts_with('0')
         && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -64,7 +66,7 @@ pub fn seal(app: &App, id: &str, field: &str, text: &str) -> Result<String> {
     app.seal(&context(id, field), text.as_bytes())
 }
 
-/// Opens a field sealed by [`seal`]. Names and contacts are opened only here, and are never logged.
+/// Opens a field sealed by [`seal`]. Only this function opens names and contacts; callers never log the result.
 pub fn open(app: &App, id: &str, field: &str, sealed: &str) -> Result<Zeroizing<String>> {
     let bytes =
         hex::decode(sealed).map_err(|_| ApiError::internal("a sealed field is not hexadecimal"))?;
@@ -102,7 +104,8 @@ mod tests {
         // An Indian mobile number whose own digits begin with 91, India's country code.
         assert_eq!(Contact::parse("9123456789").unwrap().as_str(), "+919123456789");
         assert_eq!(Contact::parse("0044 20 7946 0000").unwrap().as_str(), "+442079460000");
-        // No country code, and not an Indian mobile number. With a leading 0 the number may also be British.
+        // Numbers without a country code that are not Indian mobile numbers, and a country code that begins
+        // with 0.
         for bad in ["5876543210", "07911 123456", "987654321", "15112345678", "+0919876543210"] {
             assert!(Contact::parse(bad).is_err(), "{bad}");
         }

@@ -1,5 +1,5 @@
-//! Single-use tokens in e-mails to guests: for access without a camera, and to confirm notifications. A token
-//! ends with its guest.
+//! Single-use tokens in e-mails to guests: for access without a camera, and to confirm notifications. The
+//! erasure of a guest deletes the guest's tokens.
 
 use sqlx::Row as _;
 use zeroize::Zeroizing;
@@ -10,10 +10,10 @@ use crate::infra::db::Tx;
 use crate::infra::ids::{new_token, token_hash};
 use crate::infra::rate_limit::Quota;
 
-/// Quota of e-mails with a token per contact, over all guests and events: 3, then one per 8 hours. The
-/// contact's owner may not have asked for them.
+/// Quota of e-mails with a token per contact, over all guests and events: 3, then one per 8 hours. A client
+/// can enter another person's contact, and the quota limits the e-mails to that person.
 const MESSAGE_QUOTA: Quota = Quota { capacity: 3, refill_s: 8 * 3600 };
-/// Time after which a guest's token may be sent again, seconds.
+/// Time after which a second token for the same purpose may be sent, seconds (1 hour).
 const REISSUE_S: i64 = 3600;
 
 /// The purpose of a token.
@@ -42,7 +42,7 @@ impl TokenPurpose {
     }
 }
 
-/// Issues a token of `guest`. Earlier tokens of the same purpose become invalid.
+/// Issues a token of `guest` for `purpose`. The guest's earlier tokens for this purpose become invalid.
 pub async fn issue(tx: &mut Tx, guest: &str, purpose: TokenPurpose) -> Result<Zeroizing<String>> {
     sqlx::query("DELETE FROM guest_email_tokens WHERE guest_id = $1 AND kind = $2")
         .bind(guest)
@@ -67,11 +67,12 @@ pub async fn issue(tx: &mut Tx, guest: &str, purpose: TokenPurpose) -> Result<Ze
 /// # Errors
 /// - `TooManyRequests` if the quota is used up.
 pub async fn count_message(tx: &mut Tx, contact_hash: &str) -> Result<()> {
-    let detail = "This contact has received several e-mails already; wait before the next one.";
+    let detail =
+        "This contact has used its quota of 3 e-mails, then one per 8 hours; try again later.";
     MESSAGE_QUOTA.take(tx, &format!("letters:{contact_hash}"), detail).await
 }
 
-/// Returns whether `guest` has an unused token that was issued less than an hour ago.
+/// Returns whether `guest` has an unused token for `purpose` that was issued less than an hour ago.
 pub async fn is_fresh(tx: &mut Tx, guest: &str, purpose: TokenPurpose) -> Result<bool> {
     let row = sqlx::query(
         "SELECT COUNT(*) AS n FROM guest_email_tokens WHERE guest_id = $1 AND kind = $2 AND expires_unix_s > $3",
@@ -84,7 +85,7 @@ pub async fn is_fresh(tx: &mut Tx, guest: &str, purpose: TokenPurpose) -> Result
     Ok(row.try_get::<i64, _>("n")? > 0)
 }
 
-/// Consumes a token. Returns its guest.
+/// Consumes a token. Returns the ID of the token's guest.
 ///
 /// # Errors
 /// - `Gone` if the token is invalid, expired or already used.
@@ -98,6 +99,14 @@ pub async fn consume(tx: &mut Tx, token: &str, purpose: TokenPurpose) -> Result<
     .bind(now_s())
     .fetch_optional(&mut **tx)
     .await?;
-    let gone = || ApiError::new(ErrorKind::Gone, "The link is invalid, expired or already used.");
+    let detail = match purpose {
+        TokenPurpose::Enter => {
+            "The link is invalid, expired or already used; request access again."
+        }
+        TokenPurpose::Notify => {
+            "The link is invalid, expired or already used; turn the e-mails on again."
+        }
+    };
+    let gone = || ApiError::new(ErrorKind::Gone, detail);
     Ok(row.ok_or_else(gone)?.try_get("guest_id")?)
 }

@@ -1,6 +1,7 @@
-//! Groups of guests who look for photos that show all of them. One guest creates a code; the others join by it.
+//! Groups of guests who look for photos that show all members. One guest creates a code, and the other guests
+//! join with the code.
 //!
-//! A group shows a guest no photo that the guest could not see without it.
+//! A group gives its members access to no further photos: it only filters the photos that show the guest.
 
 use axum::Json;
 use axum::extract::State;
@@ -17,12 +18,12 @@ use crate::infra::clock::now_s;
 use crate::infra::db::{Tx, guests};
 use crate::infra::ids::{new_id, random, token_hash};
 
-/// Validity of a group code, seconds.
+/// Validity of a group code, seconds (15 minutes).
 const CODE_S: i64 = 900;
-/// Letters and digits that are not confused with each other.
+/// The 32 characters of group codes: digits and capital letters without 0, O, 1 and I, which readers confuse.
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
-/// Length of a group code: 8 characters have 40 bits. At the guests' rate limit guessing a code takes years;
-/// it is valid for 15 minutes.
+/// Length of a group code, characters. Of the 2^40 codes, a guest can try about 100,000 while a code is
+/// valid, at the default rate limit of 200 units a second and 2 units an attempt.
 const CODE_LENGTH: usize = 8;
 
 #[derive(Serialize, ToSchema)]
@@ -38,12 +39,12 @@ pub struct GroupJoin {
     code: String,
 }
 
-/// Returns the other members of a guest's group; empty if the guest is in no group.
+/// Returns the IDs of the other members of a guest's group; empty if the guest is in no group.
 pub async fn others(app: &App, guest: &str) -> Result<Vec<String>> {
     guests::others_of_group(&app.db, guest).await
 }
 
-/// Creates a group, or a new code if the guest is in a group already.
+/// Creates a group and its code. If the guest is in a group already, replaces the code of that group.
 #[utoipa::path(post, path = "/guest/group", operation_id = "guest_group_create", tag = "guest",
     responses((status = 201, body = GroupCode)))]
 pub async fn create(
@@ -85,7 +86,7 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(GroupCode { code, expires_unix_s: expires })))
 }
 
-/// Joins a group by its code. The guest leaves their previous group.
+/// Joins the group with the given code. The guest leaves their previous group.
 #[utoipa::path(put, path = "/guest/group", operation_id = "guest_group_join", tag = "guest", request_body = GroupJoin,
     responses((status = 204)))]
 pub async fn join(
@@ -103,7 +104,8 @@ pub async fn join(
     .bind(now_s())
     .fetch_optional(&mut *tx)
     .await?;
-    let wrong = || ApiError::new(ErrorKind::WrongCredentials, "The code is wrong or has expired.");
+    let detail = "The code is wrong or has expired; check it, or ask your group for a new code.";
+    let wrong = || ApiError::new(ErrorKind::WrongCredentials, detail);
     let id: String = group.ok_or_else(wrong)?.try_get("id")?;
     leave_group(&mut tx, &visit.guest).await?;
     join_group(&mut tx, &visit.guest, &id).await?;

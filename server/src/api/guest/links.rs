@@ -27,10 +27,10 @@ pub struct GuestLink {
     pub created_unix_s: i64,
     /// When the link stops accepting new guests, seconds since 1970.
     pub expires_unix_s: i64,
-    /// Only in the response that creates the link: the URL for guests.
+    /// The URL for guests. Present only in the response that creates the link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Only in the response that creates the link: the URL as a QR code in SVG.
+    /// The URL as a QR code in SVG. Present only in the response that creates the link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub qr_svg: Option<String>,
 }
@@ -39,11 +39,12 @@ pub struct GuestLink {
 pub struct NewGuestLink {
     #[schema(max_length = 200)]
     name: Option<String>,
-    /// Seconds since 1970, at most the event's end, which is the default.
+    /// When the link stops accepting new guests, seconds since 1970. At most the event's end, which is the
+    /// default.
     expires_unix_s: Option<i64>,
 }
 
-/// An open link, with the data that its holder may know.
+/// An open guest link, with the data that a visitor with the link may see.
 pub struct OpenGuestLink {
     pub event: String,
     pub event_name: String,
@@ -76,7 +77,7 @@ pub async fn open(app: &App, token: &str) -> Result<Option<OpenGuestLink>> {
 }
 
 impl OpenGuestLink {
-    /// Returns the values that a consent text names.
+    /// Returns the values of the event that a consent text contains.
     pub fn named(&self) -> ConsentNames<'_> {
         let Self { event_name, studio_name, ends_unix_s, .. } = self;
         ConsentNames { event: event_name, studio: studio_name, ends_unix_s: *ends_unix_s }
@@ -88,7 +89,8 @@ impl OpenGuestLink {
 /// # Errors
 /// - `Gone` if the link is withdrawn, expired or unknown.
 pub async fn check_open(app: &App, token: &str) -> Result<OpenGuestLink> {
-    let gone = || ApiError::new(ErrorKind::Gone, "The link is invalid, expired or withdrawn.");
+    let detail = "The link is invalid, expired or withdrawn; ask the studio for a new one.";
+    let gone = || ApiError::new(ErrorKind::Gone, detail);
     open(app, token).await?.ok_or_else(gone)
 }
 
@@ -119,7 +121,7 @@ pub async fn list(
     app.db.page(&paging, list, read, |it| (it.created_unix_s, &it.id)).await.map(Json)
 }
 
-/// Creates a guest link. Its URL and QR code are returned only in this response.
+/// Creates a guest link. Only this response contains the link's URL and QR code.
 #[utoipa::path(post, path = "/events/{event}/guest-links",
     operation_id = "guest_link_create", tag = "guests of an event",
     params(("event" = String, Path)), request_body = NewGuestLink,
@@ -133,7 +135,7 @@ pub async fn create(
     let expires = given.expires_unix_s.unwrap_or(event.ends_unix_s);
     if expires <= now || expires > event.ends_unix_s {
         return Err(ApiError::invalid(
-            "expires_unix_s: expected a time in the future, not after the event's end.",
+            "expires_unix_s: expected a time after now and not after the event's end.",
         ));
     }
     let token = new_token("ppq_")?;
@@ -164,7 +166,8 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(link)))
 }
 
-/// Withdraws a link. It accepts no new guests; guests who are registered keep their access.
+/// Withdraws a guest link. The link accepts no new guests. Guests who have registered with the link keep
+/// their access.
 #[utoipa::path(delete, path = "/events/{event}/guest-links/{guest_link}",
     operation_id = "guest_link_withdraw", tag = "guests of an event",
     params(("event" = String, Path), ("guest_link" = String, Path)), responses((status = 204)))]

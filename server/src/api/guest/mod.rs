@@ -1,9 +1,11 @@
 //! Guests: people who open an event's link, verify their face by camera, and see the photos that show them.
 //!
-//! For the studio: `links.rs`, `access_requests.rs` and `admin.rs`. For guests: `registration.rs`, `challenge.rs` (face
-//! verification), `session.rs`, `routes.rs`, `photos.rs`, `notifications.rs` (notifications), `group.rs`, `api/export/guest.rs`
-//! and `pages/`. Erasure: `api/erasure/guest.rs` and `api/erasure/orphaned_templates.rs` (orphaned templates). The engine decides which photos
-//! show a guest, `api/photo_policy.rs` what visitors may download. No name, contact, token or frame is logged.
+//! For the studio: `links.rs`, `access_requests.rs` and `admin.rs`. For guests: `registration.rs`,
+//! `challenge.rs` (face verification), `session.rs`, `routes.rs`, `photos.rs`, `notifications.rs`,
+//! `group.rs`, `api/export/guest.rs` and the pages in `web/guest/`. Erasure: `api/erasure/guest.rs` and
+//! `api/erasure/orphaned_templates.rs`. The engine decides which photos show a guest, and
+//! `api/photo_policy.rs` decides which photos visitors may see and download. Names, contacts, tokens and
+//! frames are never logged.
 
 pub mod access_requests;
 pub mod admin;

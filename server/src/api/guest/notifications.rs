@@ -1,7 +1,7 @@
 //! Notifies guests of new photos: at once on open pages (server-sent events), and by e-mail on request.
 //!
-//! The engine reports which guests new photos show. A guest receives at most one e-mail per hour, and each
-//! photo is announced once, unless a crash causes a repetition. E-mails stop with the event.
+//! The engine reports the guests whom new photos show. A guest receives at most one e-mail per hour. Each
+//! photo is announced once, unless a crash causes a repetition. No e-mail is sent after the event's end.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -30,17 +30,17 @@ use crate::infra::db::{BoundValue, Tx};
 use crate::infra::leased_queue::{ClaimScope, LeasedQueue};
 use crate::infra::mail::{self, OutgoingMail};
 
-/// Minimum interval between two events of a stream.
+/// Minimum interval between two server-sent events of a stream.
 const UPDATE_INTERVAL: Duration = Duration::from_millis(500);
 /// Polling interval for e-mails that are due.
 const POLL_INTERVAL: Duration = Duration::from_secs(30);
-/// Minimum interval between two e-mails to one guest, seconds.
+/// Minimum interval between two e-mails to one guest, seconds (1 hour).
 const MESSAGE_INTERVAL_S: i64 = 3600;
-/// Maximum number of guests per polling run.
+/// Maximum number of guests whose e-mails one polling run sends.
 const BATCH_MAX: i64 = 100;
 
-/// The queue of guests who may have new photos. `notified_unix_s` is the time of a guest's last e-mail, or of
-/// the last failed attempt at one; the next one follows after `MESSAGE_INTERVAL_S`.
+/// The queue of guests who may have new photos. A guest's next attempt is due `MESSAGE_INTERVAL_S` after the
+/// time in `notified_unix_s`, which is that of the last e-mail or of the last failed attempt.
 const GUESTS: LeasedQueue = LeasedQueue {
     table: "guests",
     claimable: "has_new_photos = 1 AND notify = 2 AND verified_unix_s IS NOT NULL \
@@ -63,7 +63,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(45);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct GuestUpdate {
     pub photos: usize,
-    /// Number of candidate faces that the guest is asked about.
+    /// Number of candidate faces, which the guest can confirm or reject.
     pub candidates: usize,
 }
 
@@ -77,7 +77,8 @@ pub struct GuestUpdateEvent {
     data: String,
 }
 
-/// Marks the guests that new photos show for an e-mail and announces the update to their streams.
+/// Marks the guests whom new photos show as due for an e-mail, and announces the update to their streams.
+/// Guests who have not confirmed e-mails are not marked.
 pub async fn record_new_matches(app: &App, event: &str, sightings: &[NewMatch]) -> Result<()> {
     let mut guests: Vec<String> =
         sightings.iter().map(|sighting| sighting.guest.to_string()).collect();
@@ -103,8 +104,8 @@ async fn counted(app: &App, visit: &GuestSession) -> Result<GuestUpdate> {
     Ok(GuestUpdate { photos: found.photos.len(), candidates: found.asked.len() })
 }
 
-/// Streams the numbers of the guest's photos and candidate faces as server-sent events named `update`, the first at once.
-/// The stream ends with the guest's session.
+/// Streams the numbers of the guest's photos and candidate faces as server-sent events named `update`. The
+/// first event is sent at once. The stream ends with the guest's session.
 #[utoipa::path(get, path = "/guest/updates", operation_id = "guest_update_stream", tag = "guest",
     responses((status = 200, body = GuestUpdateEvent, content_type = "text/event-stream")))]
 pub async fn watch(
@@ -115,48 +116,49 @@ pub async fn watch(
     let news = app.guest_updates.subscribe();
     let first = counted(&app, &visit).await?;
     let state = (app, visit, news, Some(first), first, watching);
-    let told = stream::unfold(state, |(app, visit, mut news, first, last, watching)| async move {
-        let now = match first {
-            Some(first) => first,
-            None => next(&app, &visit, &mut news, last).await.ok()?,
-        };
-        let data = serde_json::to_string(&now).unwrap_or_default();
-        let event = Event::default().event("update").data(data);
-        Some((Ok(event), (app, visit, news, None, now, watching)))
-    });
-    Ok(Sse::new(told.fuse().boxed()).keep_alive(KeepAlive::default()))
+    let events =
+        stream::unfold(state, |(app, visit, mut news, first, last, watching)| async move {
+            let now = match first {
+                Some(first) => first,
+                None => next(&app, &visit, &mut news, last).await.ok()?,
+            };
+            let data = serde_json::to_string(&now).unwrap_or_default();
+            let event = Event::default().event("update").data(data);
+            Some((Ok(event), (app, visit, news, None, now, watching)))
+        });
+    Ok(Sse::new(events.fuse().boxed()).keep_alive(KeepAlive::default()))
 }
 
-/// Waits until the guest's counts differ from `last` and returns them.
-/// Errors: `Unauthenticated` if the session has ended.
+/// Waits until the guest's counts differ from `last` and returns the new counts.
+/// Errors: `Unauthenticated` if the session has ended, `Internal` if the service stops.
 async fn next(
     app: &App,
     visit: &GuestSession,
     news: &mut Receiver<(String, Option<String>)>,
     last: GuestUpdate,
 ) -> Result<GuestUpdate> {
-    let mut asking = tokio::time::interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+    let mut session_check = tokio::time::interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
     loop {
-        let told = tokio::select! {
-            told = news.recv() => told,
-            _ = asking.tick() => {
+        let update = tokio::select! {
+            update = news.recv() => update,
+            _ = session_check.tick() => {
                 visit.check_open(&app.db).await?;
                 continue;
             }
         };
-        match told {
+        match update {
             Ok((event, guest)) => {
                 let ours = guest.is_none_or(|guest| guest == visit.guest);
                 if event != visit.event || !ours {
                     continue;
                 }
             }
-            // This receiver was too slow: an update for the guest may be among the missed ones.
+            // This receiver was too slow, and the missed updates may include one for this guest.
             Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => return Err(ApiError::internal("the service is stopping")),
         }
         tokio::time::sleep(UPDATE_INTERVAL).await;
-        // A stream ends with its session.
+        // No counts are sent after the end of the session.
         visit.check_open(&app.db).await?;
         let now = counted(app, visit).await?;
         if now != last {
@@ -167,8 +169,8 @@ async fn next(
 
 /// Sends the e-mails that are due, until the service stops.
 pub async fn run_notifications(app: App) {
-    // An earlier process may have stopped after indexing a photo and before marking its guests: all guests
-    // are checked once.
+    // An earlier process may have stopped after it indexed a photo and before it marked the photo's guests.
+    // Therefore all guests are checked once.
     if let Err(failure) = notify_all(&app).await {
         tracing::error!(reason = failure.reason(), "marking guests for notification failed");
     }
@@ -177,12 +179,13 @@ pub async fn run_notifications(app: App) {
         if let Err(failure) = send_due(&app).await {
             tracing::error!(reason = failure.reason(), "guest notification run failed");
         }
-        // Wakes at the next update, and at intervals for guests whose hour has passed.
+        // Wakes at the next update, and every 30 s for guests whose `MESSAGE_INTERVAL_S` has passed.
         let _ = tokio::time::timeout(POLL_INTERVAL, news.recv()).await;
     }
 }
 
-/// Marks all guests of this server who receive e-mails, so that the next run checks them.
+/// Marks all guests of this server who receive e-mails, so that the next run checks each of them for new
+/// photos.
 async fn notify_all(app: &App) -> Result<()> {
     let mut tx = app.db.write().await?;
     sqlx::query(
@@ -204,7 +207,8 @@ async fn send_due(app: &App) -> Result<()> {
     for guest in GUESTS.find_due(&app.db, "id", Some(own), BATCH_MAX).await? {
         let Some(row) = GUESTS.claim_one(&app.db, &guest).await? else { continue };
         if let Err(failure) = send_to(app, &row, &guest).await {
-            // An event that does not open must not block the other guests.
+            // A failure, for example a collection that cannot be opened, must not delay the other guests'
+            // e-mails.
             tracing::error!(guest, reason = failure.reason(), "guest notification failed");
             postpone(app, &guest, failure.kind).await?;
         }
@@ -212,8 +216,8 @@ async fn send_due(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// Postpones a guest's e-mail after a failure: by an hour, or until the guest's next update if the engine has
-/// no template of the guest.
+/// Postpones a guest's e-mail after a failure of kind `why`: by an hour, or until the guest's next new photo
+/// if the engine has no template of the guest (`NotFound`).
 async fn postpone(app: &App, guest: &str, why: ErrorKind) -> Result<()> {
     let mut tx = app.db.write().await?;
     let due = GUESTS.retry_delay_s(1).map(|delay_s| now_s() + delay_s);
@@ -239,12 +243,12 @@ async fn send_to(app: &App, row: &AnyRow, guest: &str) -> Result<()> {
     .await?;
     let found = found(app, &event, guest, &[]).await?;
     let (name, id): (_, GuestId) = (event.clone(), guest.parse()?);
-    let told = app
+    let notified = app
         .face_engine
         .run(move |faces| Ok(faces.open_collection(&name)?.collection.guest(&id)?.notified));
-    let told = told.await?;
+    let notified = notified.await?;
     let mut new = found.contents;
-    new.retain(|photo| !told.contains(photo));
+    new.retain(|photo| !notified.contains(photo));
     let contact = open(app, guest, "contact", &row.try_get::<String, _>("contact")?)?;
     let letter = mail::new_photos(
         &app.mailer,
@@ -258,14 +262,15 @@ async fn send_to(app: &App, row: &AnyRow, guest: &str) -> Result<()> {
     if !new.is_empty() {
         mail::enqueue(&app.mailer, &mut tx, &OutgoingMail::Letter(letter)).await?;
     }
-    // Without an e-mail, the next new photo is announced at once.
+    // If there is no new photo, no e-mail is sent, and the next new photo is announced at once.
     let wait_s = if new.is_empty() { 0 } else { MESSAGE_INTERVAL_S };
     release(&mut tx, guest, Some(now_s() + wait_s), false).await?;
     tx.commit().await?;
     app.mailer.wake();
-    // Photos are marked after the e-mail is enqueued: a crash in between repeats the e-mail, never loses it.
-    let telling = app.face_engine.run(move |faces| {
+    // Photos are marked after the e-mail is enqueued, so that a crash between the two steps repeats the
+    // e-mail and never loses it.
+    let marked = app.face_engine.run(move |faces| {
         Ok(faces.open_collection(&event)?.collection.mark_notified(&id, &new)?)
     });
-    telling.await.map(drop)
+    marked.await.map(drop)
 }

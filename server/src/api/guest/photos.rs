@@ -1,6 +1,6 @@
-//! A guest's photos, the candidate faces that the guest is asked about, and the guest's claims.
+//! A guest's photos, the candidate faces that the guest can confirm or reject, and the guest's claims.
 //!
-//! The engine decides which photos show the guest, by one rule for lists and for single photos. Photos of
+//! The engine decides which photos show the guest, by the same rule for lists and for single photos. Photos of
 //! other people, hidden photos and missing photos all give `NotFound`. Embeddings and scores are never sent.
 
 use std::collections::HashMap;
@@ -38,13 +38,14 @@ const FACE_AROUND: f32 = 0.35;
 #[derive(Clone, Serialize, ToSchema)]
 pub struct GuestPhoto {
     pub id: String,
-    /// The ID of the guest's face in the photo, for a claim that it is not theirs.
+    /// The ID of the guest's face in the photo. A guest can reject the face by `PUT /guest/faces/{face}`.
     pub face: String,
-    /// Width of the stored file in pixels.
+    /// Width of the stored file in pixels, before the EXIF orientation is applied.
     pub width: i64,
-    /// Height of the stored file in pixels.
+    /// Height of the stored file in pixels, before the EXIF orientation is applied.
     pub height: i64,
     pub created_unix_s: i64,
+    /// The version that the guest may download.
     pub download: Download,
 }
 
@@ -55,7 +56,7 @@ pub struct GuestPhotoList {
     pub photos: Vec<GuestPhoto>,
     /// The engine's IDs of `photos`, in the same order.
     pub contents: Vec<PhotoId>,
-    /// Candidate faces that the guest is asked about, with their photos.
+    /// Candidate faces, which the guest can confirm or reject, with the IDs of their photos.
     pub asked: Vec<(FaceId, String)>,
 }
 
@@ -69,7 +70,7 @@ pub struct GroupMember {
 
 #[derive(Serialize, ToSchema)]
 pub struct CandidateFaces {
-    /// IDs of candidate faces, which may also be the guest's, most similar first.
+    /// IDs of faces that may be the guest's, most similar first. The guest confirms or rejects each face.
     pub faces: Vec<String>,
 }
 
@@ -77,7 +78,9 @@ pub struct CandidateFaces {
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FaceClaim {
+    /// The face is the guest's.
     Confirm,
+    /// The face is not the guest's.
     Reject,
     /// Removes an earlier claim.
     Clear,
@@ -105,7 +108,8 @@ pub async fn found(
         for other in &others {
             let mut all = Vec::with_capacity(photos.matches.len());
             for found in photos.matches {
-                // A member who was erased meanwhile is in no photo.
+                // `guest_sees` fails for a member who was erased after the group was read. Such a member is
+                // in no photo.
                 if collection.guest_sees(other, &found.photo).unwrap_or(false) {
                     all.push(found);
                 }
@@ -133,7 +137,7 @@ pub async fn found(
     Ok(GuestPhotoList { photos, contents, asked })
 }
 
-/// Returns those of the engine's photos that visitors may see, by the engine's IDs.
+/// Returns the photos of `photos` that visitors may see, by the engine's IDs.
 async fn visible(
     app: &App,
     event: &str,
@@ -160,7 +164,8 @@ async fn visible(
     photos::rows_by_content(&app.db, event, &photos, &select).await?.iter().map(read).collect()
 }
 
-/// Lists the guest's photos, oldest upload first. No later e-mail announces photos that were listed.
+/// Lists the guest's photos, oldest upload first. No later e-mail announces the photos of the list, whichever
+/// page of the list was requested.
 #[utoipa::path(get, path = "/guest/photos", operation_id = "guest_photo_list", tag = "guest", params(GroupMember, Paging),
     responses((status = 200, body = Page<GuestPhoto>)))]
 pub async fn list(
@@ -181,13 +186,13 @@ pub async fn list(
     Ok(Json(Page::of(items, limit, |photo: &GuestPhoto| (photo.created_unix_s, &photo.id))))
 }
 
-/// Records which photos a guest has been shown, so that no e-mail announces them.
+/// Records that a guest has seen `photos`, so that no e-mail announces them.
 async fn mark_seen(app: &App, visit: &GuestSession, photos: Vec<PhotoId>) -> Result<()> {
     let (event, id): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
-    let told = app.face_engine.run(move |faces| {
+    let marked = app.face_engine.run(move |faces| {
         Ok(faces.open_collection(&event)?.collection.mark_notified(&id, &photos)?)
     });
-    told.await.map(drop)
+    marked.await.map(drop)
 }
 
 /// Returns a photo that shows the guest and that visitors may see.
@@ -195,7 +200,8 @@ async fn mark_seen(app: &App, visit: &GuestSession, photos: Vec<PhotoId>) -> Res
 /// # Errors
 /// - `NotFound` for every other photo.
 pub async fn own(app: &App, visit: &GuestSession, photo: &str) -> Result<VisitorPhoto> {
-    // A missing photo takes the same path, as a photo unknown to the engine.
+    // A missing photo is looked up by an ID that the engine does not know, so that missing photos and photos of
+    // other people take the same path.
     let content = photos::content_of(&app.db, &visit.event, photo).await?;
     let content = content.unwrap_or(PhotoId([0; 16]));
     let (event, id): (_, GuestId) = (visit.event.clone(), visit.guest.parse()?);
@@ -209,8 +215,8 @@ pub async fn own(app: &App, visit: &GuestSession, photo: &str) -> Result<Visitor
     }
 }
 
-/// Returns a photo's name and bytes for an archive; `None` if the photo may no longer be downloaded. A long
-/// archive may outlast the guest's access, so access is checked again for each photo.
+/// Returns a photo's name and bytes for an archive; `None` if the photo may no longer be downloaded. Checks the
+/// guest's access again for each photo, because the access may end while an archive is sent.
 ///
 /// # Errors
 /// - `Unauthenticated` if the session has ended.
@@ -253,7 +259,8 @@ pub async fn web(
     own(&app, &visit, &photo).await?.web(&app, &headers).await
 }
 
-/// Downloads the original file or the screen version, if the event allows it.
+/// Downloads the original file or the screen version, depending on the event and the folder. Responds with
+/// `forbidden` if downloads are off.
 #[utoipa::path(get, path = "/guest/photos/{photo}/download", operation_id = "guest_photo_download", tag = "guest",
     params(("photo" = String, Path)),
     responses((status = 200, body = BinarySchema, content_type = "image/*"), (status = 206, body = BinarySchema, content_type = "image/*"), (status = 304)))]
@@ -266,7 +273,7 @@ pub async fn download(
     own(&app, &visit, &photo).await?.download(&app, &headers).await
 }
 
-/// Lists the candidate faces, which may also be the guest's.
+/// Lists the candidate faces: faces that may be the guest's and that the guest can confirm or reject.
 #[utoipa::path(get, path = "/guest/faces", operation_id = "guest_face_list", tag = "guest",
     responses((status = 200, body = CandidateFaces)))]
 pub async fn faces(State(app): State<App>, visit: GuestSession) -> Result<Json<CandidateFaces>> {
@@ -275,7 +282,7 @@ pub async fn faces(State(app): State<App>, visit: GuestSession) -> Result<Json<C
     Ok(Json(CandidateFaces { faces }))
 }
 
-/// Returns a candidate face as a JPEG crop, without the rest of the photo.
+/// Returns a JPEG crop of a candidate face, without the rest of the photo.
 #[utoipa::path(get, path = "/guest/faces/{face}",
     operation_id = "guest_face_download", tag = "guest", params(("face" = String, Path)),
     responses((status = 200, body = BinarySchema, content_type = "image/jpeg")))]
@@ -314,7 +321,7 @@ pub async fn crop_face(app: &App, event: String, photo: String, face: FaceId) ->
         let sealer = faces.sealer(&event)?;
         let limits = DecodeLimits::default();
         let read = |bytes: Vec<u8>| Ok::<_, ApiError>(Picture::decode(&bytes, &limits)?);
-        // Decoding the screen version takes a tenth of the time of the original.
+        // The screen version is preferred, because its decoding takes about a tenth of the original's time.
         let picture = match blobs.get(&sealer, &event, &photo, BlobKind::Web)? {
             Some(web) => read(web)?,
             None => {
@@ -341,7 +348,8 @@ pub async fn crop_face(app: &App, event: String, photo: String, face: FaceId) ->
     cut.await
 }
 
-/// Records whether a face that the guest is shown is theirs. The claim is kept until the guest removes it.
+/// Records the guest's claim about a face of their photos or of the candidate faces. The claim is stored
+/// until the guest removes it. Responds with `not_found` for any other face.
 #[utoipa::path(put, path = "/guest/faces/{face}",
     operation_id = "guest_face_claim", tag = "guest", params(("face" = String, Path)),
     request_body = ClaimRequest, responses((status = 204)))]

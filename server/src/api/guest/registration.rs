@@ -29,14 +29,14 @@ pub struct LinkToken {
     token: String,
 }
 
-/// The event behind a link, with its consent texts.
+/// The event of a guest link, with the event's consent texts.
 #[derive(Serialize, ToSchema)]
 pub struct EventInvitation {
     pub event: String,
     pub studio: String,
-    /// For guests who use the camera.
+    /// The consent text for guests who verify their face by camera.
     pub consent: Consent,
-    /// For guests who ask the studio instead.
+    /// The consent text for guests who request access without a camera.
     pub consent_without_camera: Consent,
 }
 
@@ -52,10 +52,10 @@ pub struct Registration {
     contact: String,
     /// The version of the consent text that the guest read and agreed to.
     consent: String,
-    /// The event's end that the text named, seconds since 1970; if it has changed, the guest must read the
-    /// text again. Defaults to the current end.
+    /// The event's end in the consent text that the guest read, seconds since 1970. The response is
+    /// `conflict` if the end has changed since. Defaults to the current end.
     consent_ends_unix_s: Option<i64>,
-    /// Whether the guest confirmed to be 18 or older.
+    /// Whether the guest has confirmed to be 18 or older; must be true.
     adult: bool,
 }
 
@@ -68,7 +68,7 @@ pub struct NewGuest<'a> {
     pub language: Language,
     /// The version of the consent text that the guest agreed to.
     pub consent: &'a str,
-    /// The event's end that the text named.
+    /// The event's end in the consent text, seconds since the Unix epoch.
     pub consent_ends_unix_s: i64,
 }
 
@@ -89,7 +89,7 @@ pub async fn invitation(
 }
 
 /// Registers a guest who has agreed to the consent text. The response sets the session cookie.
-/// Nothing is stored about a guest who has not agreed.
+/// The server stores no data of a guest who has not agreed.
 #[utoipa::path(post, path = "/guest/registrations",
     operation_id = "guest_registration_create", tag = "guest", request_body = Registration,
     responses((status = 204)))]
@@ -102,12 +102,12 @@ pub async fn register(
     let name = extract::line("name", &given.name, 1, 100)?;
     let contact = Contact::parse(&given.contact)?;
     let link = links::check_open(&app, &given.token).await?;
-    let said = ConsentAnswer {
+    let answer = ConsentAnswer {
         version: &given.consent,
         ends_unix_s: given.consent_ends_unix_s,
         adult: given.adult,
     };
-    consent::check_agreed(ConsentKind::Camera, &said, link.ends_unix_s)?;
+    consent::check_agreed(ConsentKind::Camera, &answer, link.ends_unix_s)?;
     let newcomer = NewGuest {
         event: &link.event,
         studio: &link.studio,
@@ -156,11 +156,12 @@ pub async fn insert_guest(app: &App, tx: &mut Tx, newcomer: &NewGuest<'_>) -> Re
 
 #[derive(Deserialize, ToSchema)]
 pub struct EmailToken {
-    /// The token of the e-mail's link.
+    /// The token of the link in the e-mail.
     token: String,
 }
 
-/// Opens a session by a link in an e-mail, without a camera. The response sets the session cookie.
+/// Opens a session without a camera, given the token of an access link that the server sent by e-mail. The
+/// response sets the session cookie.
 #[utoipa::path(post, path = "/guest/session",
     operation_id = "guest_session_create", tag = "guest", request_body = EmailToken,
     responses((status = 204)))]
@@ -177,7 +178,8 @@ pub async fn enter(
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
-/// Confirms that the guest wants e-mails about new photos.
+/// Confirms that the guest wants e-mails about new photos, given the token of the link in the confirmation
+/// e-mail.
 #[utoipa::path(post, path = "/guest/notifications/confirm",
     operation_id = "guest_notification_confirm", tag = "guest", request_body = EmailToken,
     responses((status = 204)))]

@@ -35,17 +35,18 @@ pub struct GuestView {
     pub event: String,
     pub studio: String,
     pub name: String,
-    /// Whether the guest has verified their face in this session; `photos` and `candidates` are 0 until then.
+    /// Whether the guest has verified their face in this session, or has entered by an access link of the
+    /// studio. `photos` and `candidates` are 0 until then.
     pub verified: bool,
     pub photos: usize,
-    /// Number of candidate faces that the guest is asked about.
+    /// Number of candidate faces, which the guest can confirm or reject.
     pub candidates: usize,
     pub notifications: Notifications,
-    /// Whether the guest can receive e-mails: the contact is an e-mail address.
+    /// Whether the guest's contact is an e-mail address.
     pub can_notify: bool,
     /// Whether the guest is in a group.
     pub group: bool,
-    /// The event's end, when its data is purged, seconds since 1970.
+    /// The event's end, seconds since 1970. The event's data is purged then.
     pub ends_unix_s: i64,
 }
 
@@ -62,8 +63,8 @@ pub struct NotificationState {
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ErasureReceipt {
-    /// Whether to erase the guest's faces in the event's photos as well. No search finds the guest in these
-    /// photos afterwards, and this cannot be undone.
+    /// Whether to erase the guest's faces in the event's photos as well. The erasure cannot be undone, and no
+    /// search finds these faces afterwards. Ignored if the session is not verified.
     #[serde(default)]
     pub faces: bool,
 }
@@ -103,15 +104,15 @@ pub async fn sign_out(
     let mut tx = app.db.write().await?;
     session::end(&mut tx, &visit.session).await?;
     tx.commit().await?;
-    // Ends this session's update streams.
+    // The announcement makes this session's update streams check the session and end.
     app.guest_updates.publish(&visit.event, Some(&visit.guest));
     let cookie = [(header::SET_COOKIE, session::cookie(None, encrypted))];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
 /// Turns e-mails about new photos on or off.
-/// The contact's owner must confirm by an e-mail first. A guest who turns them off and on again within an
-/// hour confirms by the e-mail that was sent already.
+/// The e-mails begin after the contact's owner has followed the link in a confirmation e-mail. The server
+/// sends no second confirmation e-mail within an hour while the link in the first one is unused.
 #[utoipa::path(put, path = "/guest/notifications",
     operation_id = "guest_notification_update", tag = "guest", request_body = NotificationWish,
     responses((status = 200, body = NotificationState)))]
@@ -135,7 +136,7 @@ pub async fn notify(
         let to = contact.email().ok_or_else(|| {
             ApiError::new(
                 ErrorKind::Conflict,
-                "Your contact is a phone number, not an e-mail address.",
+                "Your contact is a phone number; register with an e-mail address to receive e-mails.",
             )
         })?;
         let language = Language::of_tag(&guest.language);
@@ -168,7 +169,8 @@ pub async fn archive(
     let wanted = photos.into_iter().filter(|photo| photo.download != Download::Off);
     let wanted: Vec<String> = wanted.map(|photo| photo.id).collect();
     if wanted.is_empty() {
-        let detail = "There is nothing to download: downloads are off, or there are no photos.";
+        let detail = "There is nothing to download: no photo shows you yet, or the studio has turned downloads \
+                      off. Try again later, or ask the studio.";
         return Err(ApiError::new(ErrorKind::Forbidden, detail));
     }
     let here = tokio::runtime::Handle::current();
@@ -184,8 +186,8 @@ pub async fn archive(
     }))
 }
 
-/// Withdraws the consent and erases the guest at once: template, sessions and e-mail tokens.
-/// The response is the signed receipt.
+/// Withdraws the guest's consent and erases the guest's template, sessions and e-mail tokens at once.
+/// The response is the signed receipt of the erasure.
 #[utoipa::path(delete, path = "/guest", operation_id = "guest_account_delete", tag = "guest", params(ErasureReceipt),
     responses((status = 200, body = EventReceipt)))]
 pub async fn leave(

@@ -6,7 +6,7 @@ use crate::infra::clock::now_s;
 use crate::infra::db::Tx;
 use crate::infra::ids::{new_id, new_token, token_hash};
 
-/// Opens a session of `guest`. Returns its token, which is stored only as a hash.
+/// Opens a session of `guest`. Returns the session's token; the database stores only the token's hash.
 pub async fn begin(tx: &mut Tx, guest: &str, verified: bool) -> Result<Zeroizing<String>> {
     let (token, now) = (new_token("ppg_")?, now_s());
     sqlx::query(
@@ -23,7 +23,7 @@ pub async fn begin(tx: &mut Tx, guest: &str, verified: bool) -> Result<Zeroizing
     Ok(token)
 }
 
-/// Binds `session` to `guest`, who has verified their face. Returns a new token; the old one becomes invalid.
+/// Binds `session` to `guest`, who has verified their face. Returns a new token; the old token becomes invalid.
 pub async fn verify(tx: &mut Tx, session: &str, guest: &str) -> Result<Zeroizing<String>> {
     let token = new_token("ppg_")?;
     sqlx::query(
@@ -50,8 +50,8 @@ pub async fn end(tx: &mut Tx, session: &str) -> Result<()> {
 
 /// Returns the `Set-Cookie` value that stores the session's token, or removes it if `token` is `None`.
 pub fn cookie(token: Option<&str>, encrypted: bool) -> String {
-    // The server ends an idle session after 30 minutes. In a browser that stays open, the cookie must not
-    // last longer than a day.
+    // The server ends an idle session after 30 minutes. The cookie expires after a day, also in a browser that
+    // stays open.
     let age_s = if token.is_some() { 48 * GUEST_IDLE_S } else { 0 };
     set_cookie(GUEST_COOKIE, token.unwrap_or_default(), encrypted, Some(age_s))
 }

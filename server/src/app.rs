@@ -86,7 +86,7 @@ impl AdmissionControls {
     }
 }
 
-/// Maximum number of whole photos in memory at one time. A photo of the maximum size is the cost of each.
+/// Maximum number of whole photos in memory at one time, while they are checked or made into derivatives.
 const PHOTOS_IN_MEMORY_MAX: usize = 3;
 
 impl App {

@@ -213,7 +213,7 @@ impl From<Error> for ApiError {
             },
             Error::RetentionEnded { .. } => Self::new(
                 ErrorKind::Gone,
-                "The event's retention period has ended, so its faces cannot be read; use another event.",
+                "The event's retention period has ended, so the event can no longer be used; create a new event.",
             ),
             _ => Self::internal(error),
         }

@@ -15,7 +15,7 @@ pub struct GuestErasure {
     pub faces: bool,
 }
 
-/// Returns the text form of a receipt. Its bytes are the signed bytes.
+/// Returns the text form of a receipt. The bytes of the text are the signed bytes.
 pub fn receipt_text(receipt: &Receipt) -> Result<String> {
     String::from_utf8(receipt.to_bytes()?).map_err(ApiError::internal)
 }

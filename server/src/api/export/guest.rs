@@ -1,8 +1,8 @@
-//! The export of a guest's data: details, consents, claims, and the photos that may be downloaded. For the
-//! guest, and for the studio if a guest asks it.
+//! The export of a guest's data: details, consents, claims, and the photos that may be downloaded. The guest can
+//! request the export, and the studio can request it on the guest's behalf.
 //!
-//! The template is left out: only this engine can use it, so it has no use for the guest and could do harm in
-//! other hands. The export contains no data of other people.
+//! The export leaves out the template: only this engine can use a template, so the guest has no use for it, and
+//! it could do harm in other hands. The export contains no details of other people.
 
 use std::collections::HashSet;
 
@@ -41,7 +41,7 @@ pub struct GuestExport {
     pub faces_confirmed: Vec<String>,
     /// Faces that the guest claimed not to be theirs.
     pub faces_rejected: Vec<String>,
-    /// Number of images that the template was computed from; none of them is kept.
+    /// Number of images from which the template was computed; the server keeps none of them.
     pub template_images: Option<usize>,
 }
 
@@ -69,13 +69,13 @@ pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport>
         given_unix_s: given.given_unix_s,
         withdrawn_unix_s: given.withdrawn_unix_s,
     });
-    let (mut photos, mut said) = (Vec::new(), None);
+    let (mut photos, mut enrolled) = (Vec::new(), None);
     if kept.verified_unix_s.is_some() {
         let (name, id): (_, GuestId) = (event.to_owned(), guest.parse()?);
         let known = app
             .face_engine
             .run(move |faces| Ok(faces.open_collection(&name)?.collection.guest(&id)?));
-        said = found_or_none(known.await)?;
+        enrolled = found_or_none(known.await)?;
         // A guest without a template has no photos.
         let theirs = found_or_none(found(app, event, guest, &[]).await)?;
         photos = theirs.map_or(Vec::new(), |theirs| theirs.photos);
@@ -93,13 +93,13 @@ pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport>
         notifications: Notifications::of(kept.notify),
         consents: consents.collect(),
         photos: photos.into_iter().map(|photo| photo.id).collect(),
-        faces_confirmed: listed(said.as_ref().map(|guest| &guest.confirmed)),
-        faces_rejected: listed(said.as_ref().map(|guest| &guest.rejected)),
-        template_images: said.as_ref().map(|guest| guest.template.pictures),
+        faces_confirmed: listed(enrolled.as_ref().map(|guest| &guest.confirmed)),
+        faces_rejected: listed(enrolled.as_ref().map(|guest| &guest.rejected)),
+        template_images: enrolled.as_ref().map(|guest| guest.template.pictures),
     })
 }
 
-/// Turns the error `NotFound` into `None`.
+/// Converts the error `NotFound` into `None`.
 fn found_or_none<T>(found: Result<T>) -> Result<Option<T>> {
     match found {
         Ok(found) => Ok(Some(found)),
@@ -116,7 +116,7 @@ pub async fn of_event(app: &App, event: &str) -> Result<Vec<GuestExport>> {
     for guest in ids {
         match collect(app, event, &guest).await {
             Ok(kept) => all.push(kept),
-            // The guest was erased meanwhile.
+            // A concurrent request has erased the guest.
             Err(failure) if failure.kind == ErrorKind::NotFound => {}
             Err(failure) => {
                 tracing::error!(guest, reason = failure.reason(), "guest export failed");
@@ -134,7 +134,8 @@ pub async fn own(State(app): State<App>, visit: GuestSession) -> Result<Response
     archive(&app, event, guest, Some(visit)).await
 }
 
-/// Exports a guest's data as a ZIP archive, for a guest who asked the studio.
+/// Exports a guest's data as a ZIP archive, on request of a guest to the studio: `guest.json` and the photos that
+/// may be downloaded.
 #[utoipa::path(get, path = "/events/{event}/guests/{guest}/export",
     operation_id = "guest_export", tag = "guests of an event",
     params(("event" = String, Path), ("guest" = String, Path)),

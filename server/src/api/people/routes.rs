@@ -22,7 +22,7 @@ pub struct PeopleQuery {
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PersonQuery {
-    /// Greatest number of faces to return, 1 to 5,000.
+    /// Maximum number of faces to return, 1 to 5,000.
     #[param(minimum = 1, maximum = 5000, default = 1000)]
     pub limit: Option<u32>,
 }
@@ -47,7 +47,7 @@ pub struct PersonFound {
 
 #[derive(Serialize, ToSchema)]
 pub struct EventPeople {
-    /// The people with the most faces first. Hidden people only if `hidden` was set.
+    /// The people, those with the most faces first. Includes hidden people only if the query sets `hidden`.
     pub people: Vec<PersonFound>,
     /// Number of hidden people.
     pub hidden: usize,
@@ -59,7 +59,7 @@ pub struct EventPeople {
 
 #[derive(Serialize, ToSchema)]
 pub struct PersonFaces {
-    /// The faces, the least similar to the person first, since mistakes are most likely there.
+    /// The faces, the least similar to the person first, because these are most likely mistakes.
     pub items: Vec<PersonFace>,
     /// Number of the person's faces, including those beyond `limit`.
     pub faces: usize,
@@ -119,9 +119,9 @@ pub async fn list(
                 let (left_out, listed): (Vec<&Person>, Vec<&Person>) =
                     all.into_iter().partition(|person| person.hidden);
                 let hidden = left_out.len();
-                let asked = listed.into_iter().chain(left_out.into_iter().filter(|_| also_hidden));
+                let chosen = listed.into_iter().chain(left_out.into_iter().filter(|_| also_hidden));
                 let people: Vec<PersonSummary> =
-                    asked.filter_map(|person| seen(gallery, person)).collect();
+                    chosen.filter_map(|person| seen(gallery, person)).collect();
                 let photos = gallery.photos();
                 let ids = photos.iter().flat_map(|(_, photo)| &photo.faces);
                 let poor = ids

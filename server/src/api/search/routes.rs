@@ -19,8 +19,8 @@ use crate::infra::telemetry::metrics;
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScoringMode {
-    /// By the mean of the cosine similarities to the face and to the centroid of its person, if it belongs to
-    /// one.
+    /// By the mean of the cosine similarities to the face and to the centroid of its person. A face without a
+    /// person is scored as in `direct`.
     #[default]
     People,
     /// By the cosine similarity to the face alone.
@@ -38,7 +38,7 @@ pub struct SearchParams {
     /// Threshold for a good face, 0 to 1; default: the event's threshold.
     #[param(minimum = 0.0, maximum = 1.0)]
     pub similarity_min: Option<f32>,
-    /// Greatest number of photos to return, 1 to 5,000.
+    /// Maximum number of photos to return, 1 to 5,000.
     #[param(minimum = 1, maximum = 5000, default = 1000)]
     pub limit: Option<u32>,
     /// The face to search by if the selfie shows several: its number from left to right, from 1.
@@ -80,7 +80,7 @@ pub struct FoundPhoto {
     pub face: String,
     /// The score that was compared with the threshold, -1 to 1.
     pub similarity: f32,
-    /// Why the photo matches. `direct`: the face itself; `person`: the face together with its person;
+    /// The reason why the photo matches. `direct`: the face itself; `person`: the face together with its person;
     /// `expanded`: another face of an accepted person.
     pub kind: String,
     /// Quality of the face in the photo, 0 to 1. A low-quality face has a higher threshold.
@@ -130,8 +130,8 @@ impl SearchParams {
     }
 }
 
-/// Searches for the photos of the person on a selfie. The body is the picture: JPEG, PNG or WebP. The server
-/// neither stores nor logs it.
+/// Searches for the photos of the person on a selfie. The body is the picture: JPEG, PNG or WebP, at most 32 MiB.
+/// The server neither stores nor logs the picture.
 #[utoipa::path(post, path = "/events/{event}/search", operation_id = "photo_search_by_selfie", tag = "search",
     params(("event" = String, Path), SearchParams),
     request_body(content = BinarySchema, content_type = "image/jpeg"),
@@ -261,7 +261,12 @@ pub async fn compare(
         .run_with_permit(place, move |faces| {
             let open = faces.open_collection(&event)?;
             let template = open.collection.template_of(&a)?;
-            let missing = || ApiError::new(ErrorKind::NotFound, "The event has no such face.");
+            let missing = || {
+                ApiError::new(
+                    ErrorKind::NotFound,
+                    "b: the event has no such face; send the id of a face of this event.",
+                )
+            };
             let similarity =
                 open.collection.score(&template, &b, Scoring::Direct).ok_or_else(missing)?;
             let threshold = open.collection.read_gallery(|gallery| gallery.threshold());

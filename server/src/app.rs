@@ -90,8 +90,8 @@ impl AdmissionControls {
 const PHOTOS_IN_MEMORY_MAX: usize = 3;
 
 impl App {
-    /// Opens the data folder, the database, the photo store and the mail transport of `settings`. Errors if one
-    /// of them cannot be opened.
+    /// Opens the data folder, the database, the photo store and the mail transport of `settings`. Errors if
+    /// one of them cannot be opened.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
         let face_engine = FaceEngine::open(&settings)?;
         let (vault, node_id) = (Arc::new(face_engine.vault()?), face_engine.node_id()?);
@@ -132,8 +132,8 @@ impl App {
         }
     }
 
-    /// Seals a small secret for the database and returns the sealed bytes as hexadecimal text. Only a caller that
-    /// gives the same `context` can open them.
+    /// Seals a small secret for the database and returns the sealed bytes as hexadecimal text. Only a caller
+    /// that gives the same `context` can open them.
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<String> {
         Ok(hex::encode(self.vault.seal(context, plain)?))
     }

@@ -18,7 +18,7 @@ const DISK_FULL: &str = "The server's disk is full; ask the operator to free dis
 #[derive(Clone, Debug)]
 pub struct ApiError {
     pub kind: ErrorKind,
-    /// What is wrong and what to do about it; sent to the client, which shows it to its user.
+    /// The problem and the action that solves it; sent to the client, which shows the text to its user.
     pub detail: String,
     /// The cause, for the log; never sent.
     pub internal: Option<String>,
@@ -152,7 +152,8 @@ impl IntoResponse for ApiError {
         }
         let body = serde_json::to_vec(&self.problem()).unwrap_or_default();
         let mut response = (self.kind.status(), body).into_response();
-        // The middleware `throttle` reads the kind, to count errors for the alerts. The extension is not sent.
+        // The middleware `throttle` reads the kind, to count errors for the alerts. The extension is not
+        // sent.
         response.extensions_mut().insert(self.kind);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

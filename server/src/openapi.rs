@@ -63,7 +63,8 @@ impl Api {
                 &mut item.options,
             ];
             all.into_iter().flatten().for_each(|operation| describe(operation, rule));
-            // Idempotency keys are scoped to a caller, and open routes (sign-in, registration) have no caller.
+            // Idempotency keys are scoped to a caller, and open routes (sign-in, registration) have no
+            // caller.
             let made = item.post.as_mut().filter(|_| rule != Rule::Open);
             creates |= made.is_some_and(describe_repetition);
         }
@@ -86,7 +87,7 @@ impl Api {
 }
 
 /// Documents the header `Idempotency-Key` if the operation creates a resource, which it answers with status
-/// 201. Returns whether it creates one.
+/// 201. Returns whether the operation creates a resource.
 fn describe_repetition(operation: &mut Operation) -> bool {
     let Some(RefOr::T(made)) = operation.responses.responses.get_mut("201") else { return false };
     let text = || ObjectBuilder::new().schema_type(Type::String);
@@ -137,8 +138,8 @@ fn describe(operation: &mut Operation, rule: Rule) {
 
 /// Responds with the OpenAPI document as JSON.
 pub fn document(api: &OpenApi) -> Response {
-    let kept = [(header::CACHE_CONTROL, "max-age=300")];
-    (kept, Json(api)).into_response()
+    let caching = [(header::CACHE_CONTROL, "max-age=300")];
+    (caching, Json(api)).into_response()
 }
 
 /// Responds with the OpenAPI document as an HTML page. The page is rendered on the server and needs no

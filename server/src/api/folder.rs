@@ -23,7 +23,7 @@ pub struct Folder {
     pub created_unix_s: i64,
     /// If true, visitors cannot see the folder's photos.
     pub hidden: bool,
-    /// What visitors may download of the folder's photos; absent: the event's setting.
+    /// The downloads that visitors may make of the folder's photos; absent: the event's setting applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub downloads: Option<Download>,
 }
@@ -37,11 +37,11 @@ pub struct FolderChange {
     downloads: Option<FolderDownloads>,
 }
 
-/// What visitors may download of a folder's photos.
+/// The downloads that visitors may make of a folder's photos.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum FolderDownloads {
-    /// The event's setting.
+    /// The event's setting applies.
     AsEvent,
     /// Nothing.
     Off,

@@ -1,9 +1,9 @@
-//! The photo policy: which photos of an event visitors may see and download, as the event and the folder define
-//! it. The policy has two forms, which must agree: a check of one row (`PhotoPermissions`) and an SQL condition
-//! (`visible`).
+//! The photo policy: which photos of an event visitors may see and download, as the event and the folder
+//! define it. The policy has two forms, which must agree: a check of one row (`PhotoPermissions`) and an SQL
+//! condition (`visible`).
 //!
-//! `album` and `guest` decide which of the visible photos a visitor gets: an album's photos, or a guest's own.
-//! Studio members are not subject to this policy.
+//! `album` and `guest` decide which of the visible photos a visitor gets: an album's photos, or a guest's
+//! own. Studio members are not subject to this policy.
 
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
@@ -14,11 +14,11 @@ use crate::error::{ApiError, Result};
 use crate::http::extract;
 use crate::infra::db::events::NOT_DELETING;
 
-/// What visitors may download of a photo. Each level includes the previous ones.
+/// The downloads that visitors may make of a photo. Each level includes the previous levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Download {
-    /// Nothing; visitors can only view the photo.
+    /// None; visitors can only view the photo.
     Off,
     /// The JPEG for screens.
     Web,
@@ -26,7 +26,7 @@ pub enum Download {
     Original,
 }
 
-/// What visitors may do with a photo.
+/// The permissions of visitors for a photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PhotoPermissions {
     pub visible: bool,
@@ -41,8 +41,8 @@ pub const TABLES: &str =
 pub const COLUMNS: &str = "e.deleting_unix_s AS rule_deleting, COALESCE(f.hidden, 0) AS rule_hidden, \
     COALESCE(f.downloads, e.downloads) AS rule_downloads, e.watermark AS rule_watermark";
 
-/// Returns the condition on `TABLES` for photos that visitors may see. The WHERE clauses of all lists and counts
-/// for visitors contain the condition.
+/// Returns the condition on `TABLES` for photos that visitors may see. The WHERE clauses of all lists and
+/// counts for visitors contain the condition.
 pub fn visible() -> String {
     format!("e.{NOT_DELETING} AND COALESCE(f.hidden, 0) = 0")
 }

@@ -76,8 +76,8 @@ impl FromRequestParts<App> for Encrypted {
     }
 }
 
-/// Returns the client's address from the chain of `X-Forwarded-For` and `peer`: the last address that is not a
-/// trusted proxy's, or the first address if all are trusted proxies.
+/// Returns the client's address from the chain of `X-Forwarded-For` and `peer`: the last address that is not
+/// a trusted proxy's, or the first address if all are trusted proxies.
 fn forwarded_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
     let listed =
         headers.get_all("x-forwarded-for").into_iter().filter_map(|value| value.to_str().ok());

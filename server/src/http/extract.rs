@@ -99,7 +99,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        // No id contains a zero byte, and PostgreSQL rejects text with one.
+        // PostgreSQL rejects text with a zero byte, and no id contains a zero byte.
         if parts.uri.path().contains("%00") {
             return Err(ApiError::not_found());
         }

@@ -1,5 +1,6 @@
-//! The metrics listener. It has an address of its own, because a check of the client address could not protect
-//! metrics on the public listener: behind a local proxy, all clients have the address of this machine.
+//! The metrics listener. It has an address of its own, because a check of the client address could not
+//! protect metrics on the public listener: behind a local proxy, all clients have the address of this
+//! machine.
 //!
 //! The listener speaks plain HTTP; bind it to loopback or a private network.
 
@@ -43,9 +44,9 @@ pub fn serve_metrics(
     let bound = listener.local_addr()?;
     let figures = metrics::collect()?;
     let upkeep = run_upkeep(figures.clone());
-    let shown = app.clone();
+    let scraped = app.clone();
     let router = Router::new()
-        .route("/metrics", get(move || async move { (CONTENT, render(&shown, &figures).await) }))
+        .route("/metrics", get(move || async move { (CONTENT, render(&scraped, &figures).await) }))
         .merge(health::routes())
         .with_state(app.clone());
     let serving = async move {

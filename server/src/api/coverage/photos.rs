@@ -100,12 +100,12 @@ impl WeaknessFilter {
             }
         };
         let weak = faces.filter(|(_, face)| Weakness::of(&face.parts) == Some(lacking));
-        let shown = |(id, face): (FaceId, &KnownFace)| WeakFace {
+        let weak_face = |(id, face): (FaceId, &KnownFace)| WeakFace {
             face: id.to_string(),
             bbox: face.bbox.to_vec(),
             quality: face.quality,
         };
-        let mut weak: Vec<WeakFace> = weak.map(shown).collect();
+        let mut weak: Vec<WeakFace> = weak.map(weak_face).collect();
         weak.sort_by(|a, b| a.bbox.cmp(&b.bbox).then(a.face.cmp(&b.face)));
         (!weak.is_empty()).then_some(weak)
     }
@@ -122,8 +122,8 @@ fn view(photo: PhotoRecord, faces: Vec<WeakFace>, reason: Option<String>) -> Wea
     }
 }
 
-/// Lists the photos behind one count of the coverage report, in order of upload. Responds `invalid` if `issue`
-/// names none of the five groups.
+/// Lists the photos behind one count of the coverage report, in order of upload. Responds `invalid` if
+/// `issue` names none of the five groups.
 #[utoipa::path(get, path = "/events/{event}/coverage/photos", operation_id = "coverage_photo_list", tag = "coverage",
     params(("event" = String, Path), CoverageQuery, Paging), responses((status = 200, body = Page<WeakPhoto>)))]
 pub async fn list(

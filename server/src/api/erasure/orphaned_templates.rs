@@ -14,7 +14,7 @@ use crate::infra::clock::now_s;
 use crate::infra::db::events::{self, OwnedEvent};
 use crate::infra::db::guests;
 
-/// Erases the template of a former guest, if there is one.
+/// Erases the template of a former guest. Does nothing if the guest has no template.
 pub async fn erase(app: &App, orphan: &GuestErasure) -> Result<()> {
     let (event, id): (_, GuestId) = (orphan.event.clone(), orphan.guest.parse()?);
     let receipt = app.face_engine.run(move |faces| {
@@ -48,7 +48,8 @@ pub async fn erase_orphans(app: &App, since_unix_s: i64) -> Result<()> {
 
 async fn erase_orphans_of(app: &App, event: &str, studio: &str) -> Result<()> {
     let name = event.to_owned();
-    // Templates are listed before rows, so that a guest who registers in between does not appear orphaned.
+    // Templates are listed before rows, so that the template of a guest who registers between the
+    // two steps does not appear orphaned.
     let mut orphans = app
         .face_engine
         .run(move |faces| Ok(faces.open_collection(&name)?.collection.guest_ids()))

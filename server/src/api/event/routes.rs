@@ -32,10 +32,11 @@ pub struct Event {
     pub purpose: String,
     /// The legal basis of processing faces.
     pub legal_basis: String,
-    /// When the event's faces and photos are purged, seconds since the Unix epoch.
+    /// The time at which the server purges the event's faces and photos, seconds since the Unix epoch.
     pub ends_unix_s: i64,
     pub created_unix_s: i64,
-    /// What visitors may download of the event's photos, unless the photo's folder has a setting of its own.
+    /// The downloads that visitors may make of the event's photos, unless a photo's folder has its own
+    /// setting.
     pub downloads: Download,
     /// The watermark drawn on photos that visitors see. An event with a watermark gives visitors no original
     /// files.
@@ -53,8 +54,8 @@ pub struct NewEvent {
     /// The legal basis of processing faces; default: "consent".
     #[schema(min_length = 1, max_length = 200)]
     legal_basis: Option<String>,
-    /// When faces and photos are purged, seconds since the Unix epoch; default: 180 days from now; at
-    /// most 1,098 days (3 years) from now.
+    /// The time at which the server purges faces and photos, seconds since the Unix epoch; default: 180 days
+    /// from now; at most 1,098 days (3 years) from now.
     ends_unix_s: Option<i64>,
 }
 
@@ -67,6 +68,7 @@ pub struct EventChange {
     purpose: Option<String>,
     #[schema(min_length = 1, max_length = 200)]
     legal_basis: Option<String>,
+    /// The new time of the purge, seconds since the Unix epoch; at most 1,098 days (3 years) from now.
     ends_unix_s: Option<i64>,
     downloads: Option<Download>,
     /// The text of the watermark: Latin letters, digits and signs. An empty string removes the watermark.
@@ -147,9 +149,9 @@ pub async fn create(
     };
     // The collection is created before the event's row, because an event without a collection could accept no
     // photo. A crash in between leaves only an empty collection, which is listed with its end date.
-    let kept = retention(&event.purpose, &event.legal_basis, event.ends_unix_s);
+    let policy = retention(&event.purpose, &event.legal_basis, event.ends_unix_s);
     let id = event.id.clone();
-    app.face_engine.run(move |faces| faces.create(&id, &kept)).await?;
+    app.face_engine.run(move |faces| faces.create(&id, &policy)).await?;
     let mut tx = app.db.write().await?;
     events::insert(&mut tx, &event, &app.node_id).await?;
     record_by(&mut tx, &grant, "event_create", &event.id, "").await?;
@@ -190,9 +192,9 @@ pub async fn change(
         watermark: given.watermark.map_or(Ok(before.watermark), |text| watermark(&text))?,
         ..before
     };
-    let kept = retention(&event.purpose, &event.legal_basis, event.ends_unix_s);
+    let policy = retention(&event.purpose, &event.legal_basis, event.ends_unix_s);
     let id = event.id.clone();
-    app.face_engine.run(move |faces| faces.set_retention(&id, &kept)).await?;
+    app.face_engine.run(move |faces| faces.set_retention(&id, &policy)).await?;
     let mut tx = app.db.write().await?;
     events::update(&mut tx, &event).await?;
     record_by(&mut tx, &grant, "event_change", &event.id, "").await?;
@@ -200,9 +202,9 @@ pub async fn change(
     view(event).map(Json)
 }
 
-/// Deletes an event permanently, with its faces, photos, albums and guests. Returns the signed erasure receipt.
-/// The server completes a started deletion even after a crash. The audit log, the erasure receipts and the
-/// consent records are kept.
+/// Deletes an event permanently, with its faces, photos, albums and guests. Returns the signed erasure
+/// receipt. The server completes a started deletion even after a crash. The audit log, the erasure receipts
+/// and the consent records are kept.
 #[utoipa::path(delete, path = "/events/{event}",
     operation_id = "event_delete", tag = "events", params(("event" = String, Path)),
     responses((status = 200, body = EventReceipt)))]

@@ -1,8 +1,8 @@
-//! The export of a guest's data: details, consents, claims, and the photos that may be downloaded. The guest can
-//! request the export, and the studio can request it on the guest's behalf.
+//! The export of a guest's data: details, consents, claims, and the photos that may be downloaded. The guest
+//! can request the export, and the studio can request it on the guest's behalf.
 //!
-//! The export leaves out the template: only this engine can use a template, so the guest has no use for it, and
-//! it could do harm in other hands. The export contains no details of other people.
+//! The export leaves out the template: only this engine can use a template, so the guest has no use for it,
+//! and it could do harm in other hands. The export contains no details of other people.
 
 use std::collections::HashSet;
 
@@ -60,7 +60,7 @@ pub struct ExportedConsent {
 /// # Errors
 /// - `NotFound` if the event has no such guest.
 pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport> {
-    let kept = guests::find(&app.db, event, guest).await?;
+    let record = guests::find(&app.db, event, guest).await?;
     let consents = consents::of_guest(&app.db, guest).await?;
     let consents = consents.into_iter().map(|given| ExportedConsent {
         version: given.version,
@@ -70,7 +70,7 @@ pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport>
         withdrawn_unix_s: given.withdrawn_unix_s,
     });
     let (mut photos, mut enrolled) = (Vec::new(), None);
-    if kept.verified_unix_s.is_some() {
+    if record.verified_unix_s.is_some() {
         let (name, id): (_, GuestId) = (event.to_owned(), guest.parse()?);
         let known = app
             .face_engine
@@ -85,12 +85,12 @@ pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport>
     };
     Ok(GuestExport {
         id: guest.to_owned(),
-        name: open(app, guest, "name", &kept.name)?.to_string(),
-        contact: open(app, guest, "contact", &kept.contact)?.to_string(),
-        language: kept.language,
-        created_unix_s: kept.created_unix_s,
-        verified_unix_s: kept.verified_unix_s,
-        notifications: Notifications::of(kept.notify),
+        name: open(app, guest, "name", &record.name)?.to_string(),
+        contact: open(app, guest, "contact", &record.contact)?.to_string(),
+        language: record.language,
+        created_unix_s: record.created_unix_s,
+        verified_unix_s: record.verified_unix_s,
+        notifications: Notifications::of(record.notify),
         consents: consents.collect(),
         photos: photos.into_iter().map(|photo| photo.id).collect(),
         faces_confirmed: listed(enrolled.as_ref().map(|guest| &guest.confirmed)),
@@ -115,7 +115,7 @@ pub async fn of_event(app: &App, event: &str) -> Result<Vec<GuestExport>> {
     let mut all = Vec::with_capacity(ids.len());
     for guest in ids {
         match collect(app, event, &guest).await {
-            Ok(kept) => all.push(kept),
+            Ok(exported) => all.push(exported),
             // A concurrent request has erased the guest.
             Err(failure) if failure.kind == ErrorKind::NotFound => {}
             Err(failure) => {
@@ -134,8 +134,8 @@ pub async fn own(State(app): State<App>, visit: GuestSession) -> Result<Response
     archive(&app, event, guest, Some(visit)).await
 }
 
-/// Exports a guest's data as a ZIP archive, on request of a guest to the studio: `guest.json` and the photos that
-/// may be downloaded.
+/// Exports a guest's data as a ZIP archive, on request of a guest to the studio: `guest.json` and the photos
+/// that may be downloaded.
 #[utoipa::path(get, path = "/events/{event}/guests/{guest}/export",
     operation_id = "guest_export", tag = "guests of an event",
     params(("event" = String, Path), ("guest" = String, Path)),
@@ -163,14 +163,16 @@ async fn archive(
     visit: Option<GuestSession>,
 ) -> Result<Response> {
     let permit = app.archives.permit(visit.as_ref().map_or(&guest, |visit| &visit.session))?;
-    let (kept, here) = (collect(app, &event, &guest).await?, tokio::runtime::Handle::current());
+    let (exported, here) = (collect(app, &event, &guest).await?, tokio::runtime::Handle::current());
     let app = app.clone();
     Ok(respond("attachment; filename=\"guest.zip\"", move |archive| {
         let _permit = permit;
-        archive
-            .add("guest.json", &serde_json::to_vec_pretty(&kept).map_err(ApiError::internal)?)?;
+        archive.add(
+            "guest.json",
+            &serde_json::to_vec_pretty(&exported).map_err(ApiError::internal)?,
+        )?;
         let mut names = HashSet::new();
-        for photo in &kept.photos {
+        for photo in &exported.photos {
             let file = here.block_on(async {
                 match &visit {
                     Some(visit) => archive_entries(&app, visit, photo).await,

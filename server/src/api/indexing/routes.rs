@@ -187,7 +187,10 @@ impl CountsWatch {
     }
 }
 
-/// Waits for a change of `event`. Errors with `Internal` if the service stops.
+/// Waits for a change of `event`.
+///
+/// # Errors
+/// - `Internal` if the service stops.
 async fn wait_for(changes: &mut Receiver<String>, event: &str) -> Result<()> {
     loop {
         match changes.recv().await {

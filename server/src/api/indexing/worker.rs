@@ -24,8 +24,8 @@ use crate::infra::jobs::queue::{
 use crate::infra::photo_store::{PhotoStore, Rendition};
 use crate::infra::telemetry::metrics;
 
-/// Polling interval of the queue: 2 s. Polling finds the jobs that become due without a wake-up, because their
-/// back-off ends or their lease expires.
+/// Polling interval of the queue: 2 s. Polling finds the jobs that become due without a wake-up, because
+/// their back-off ends or their lease expires.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// Number of added photos after which people are clustered again. People are also clustered when no job is
 /// due. Cost of each clustering: a pass over the whole collection.

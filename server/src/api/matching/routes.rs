@@ -38,8 +38,8 @@ pub struct NewMatching {
 pub struct EventMatching {
     /// Number of faces in the event's gallery.
     pub faces: usize,
-    /// Current threshold, -1 to 1: the minimum similarity of a match with a good face. A low-quality face needs
-    /// up to 0.08 more.
+    /// Current threshold, -1 to 1: the minimum similarity of a match with a good face. A low-quality face
+    /// needs up to 0.08 more.
     pub threshold: f32,
     /// Threshold of the model pack's formula, which depends on the number of faces.
     pub formula: f32,
@@ -73,8 +73,8 @@ pub struct CalibratedThreshold {
 pub struct CalibrationEvidence {
     /// Pairs of people who appear together in a photo, each counted once.
     pub pairs: usize,
-    /// Minimum number of pairs for a calibration. With fewer pairs, the sampling error of the threshold exceeds
-    /// 0.05.
+    /// Minimum number of pairs for a calibration. With fewer pairs, the sampling error of the threshold
+    /// exceeds 0.05.
     pub pairs_needed: usize,
     /// Photos that show such pairs.
     pub photos: usize,
@@ -105,9 +105,10 @@ pub struct MatchingPreview {
     pub guests: PhotosFound,
     /// The effect on people in at least two photos. Each face is searched by the person's other faces.
     pub people: PhotosFound,
-    /// Faces that would not match any more, those furthest below the threshold first; at most 100.
+    /// Faces that would not match any more, sorted by distance below the threshold, greatest first; at most
+    /// 100.
     pub lost_matches: Vec<LostFace>,
-    /// Number of faces that would not match any more, including those that `lost_matches` omits.
+    /// Number of faces that would not match any more, including the faces that `lost_matches` omits.
     pub lost_matches_total: usize,
 }
 
@@ -136,7 +137,8 @@ pub struct LostFace {
     pub similarity: f32,
     /// The similarity that this face would need, -1 to 1.
     pub threshold: f32,
-    /// Whether a guest would lose the photo. If false, only a search by the person's other faces would miss it.
+    /// Whether a guest would lose the photo. If false, only a search by the person's other faces would miss
+    /// it.
     pub guest: bool,
 }
 

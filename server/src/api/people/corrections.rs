@@ -97,8 +97,8 @@ fn faces_of(given: &[String], least: usize, most: usize) -> Result<Vec<FaceId>> 
 
 /// Applies a correction, records it in the audit log, and notifies the guests' streams, because the guests'
 /// photos may have changed. The correction is durable before the response. The audit entry names the event,
-/// not the faces. Runs in a spawned task, so that a disconnected client does not leave a correction without an
-/// audit entry.
+/// not the faces. Runs in a spawned task, so that a disconnected client does not leave a correction without
+/// an audit entry.
 async fn apply(
     app: App,
     grant: Grant,

@@ -47,7 +47,8 @@ pub struct PersonFound {
 
 #[derive(Serialize, ToSchema)]
 pub struct EventPeople {
-    /// The people, those with the most faces first. Includes hidden people only if the query sets `hidden`.
+    /// The people, sorted by number of faces, greatest first. Includes hidden people only if the query sets
+    /// `hidden`.
     pub people: Vec<PersonFound>,
     /// Number of hidden people.
     pub hidden: usize,
@@ -61,7 +62,7 @@ pub struct EventPeople {
 pub struct PersonFaces {
     /// The faces, the least similar to the person first, because these are most likely mistakes.
     pub items: Vec<PersonFace>,
-    /// Number of the person's faces, including those beyond `limit`.
+    /// Number of the person's faces, including the faces beyond `limit`.
     pub faces: usize,
     /// Photos that show this person.
     pub photos: usize,
@@ -134,7 +135,7 @@ pub async fn list(
         .await?;
     let photos: Vec<PhotoId> = seen.iter().map(|person| person.photo).collect();
     let names = photos::ids_by_content(&app.db, &event, &photos).await?;
-    let shown = |person: PersonSummary| {
+    let view = |person: PersonSummary| {
         Some(PersonFound {
             faces: person.faces,
             photos: person.photos,
@@ -144,7 +145,7 @@ pub async fn list(
             hidden: person.hidden,
         })
     };
-    let people = seen.into_iter().filter_map(shown).collect();
+    let people = seen.into_iter().filter_map(view).collect();
     Ok(Json(EventPeople { people, hidden, faces, low_quality_faces: poor_faces }))
 }
 
@@ -178,7 +179,7 @@ pub async fn show(
     let photos: HashSet<PhotoId> = person.faces.iter().map(|of| of.photo).collect();
     let photos: Vec<PhotoId> = photos.into_iter().collect();
     let names = photos::ids_by_content(&app.db, &event, &photos).await?;
-    let shown = |of: picpick_engine::FaceOfPerson| {
+    let view = |of: picpick_engine::FaceOfPerson| {
         Some(PersonFace {
             face: of.face.to_string(),
             photo: names.get(&of.photo.to_string())?.clone(),
@@ -187,6 +188,6 @@ pub async fn show(
             similarity: of.similarity,
         })
     };
-    let items = person.faces.into_iter().filter_map(shown).take(limit).collect();
+    let items = person.faces.into_iter().filter_map(view).take(limit).collect();
     Ok(Json(PersonFaces { items, faces, photos: photos.len(), hidden: person.hidden }))
 }

@@ -1,8 +1,8 @@
 //! Responses with a photo's bytes: the original file, whole or as a range (RFC 9110), and JPEG derivatives.
 //!
 //! Derivatives are encoded from pixels only, so they hold no metadata of the camera. An original is streamed
-//! in parts of 4 MiB; the server reads the next part when the client has taken the previous part. Callers check
-//! permissions.
+//! in parts of 4 MiB; the server reads the next part when the client has taken the previous part. Callers
+//! check permissions.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -58,8 +58,8 @@ impl PhotoFile {
     }
 }
 
-/// Responds with the original file, with the byte range that `headers` request, or with status 304 if the client
-/// has the file in its cache.
+/// Responds with the original file, with the byte range that `headers` request, or with status 304 if the
+/// client has the file in its cache.
 ///
 /// # Errors
 /// - `RangeNotSatisfiable` if the range is outside the file.
@@ -173,7 +173,8 @@ fn range_of(text: &str, bytes: u64) -> RequestedRange {
 fn cached(tag: &str) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert(header::ETAG, tag.parse().map_err(ApiError::internal)?);
-    // Only the browser may cache the response, and it must revalidate each time, because access may have ended.
+    // Only the browser may cache the response, and it must revalidate each time, because access may have
+    // ended.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     Ok(headers)
 }
@@ -230,9 +231,9 @@ pub async fn watermarked_jpeg(app: &App, file: PhotoFile, text: &str) -> Result<
         .run(move |faces| blobs.get(&faces.sealer(&event)?, &event, &id, BlobKind::Marked))
         .await?;
     // A stored derivative with another text is replaced.
-    let of_this_text = |kept: &Vec<u8>| kept.get(..MARK_BYTES) == Some(hash.as_bytes());
-    if let Some(mut kept) = there.filter(of_this_text) {
-        return Ok(kept.split_off(MARK_BYTES));
+    let of_this_text = |stored: &Vec<u8>| stored.get(..MARK_BYTES) == Some(hash.as_bytes());
+    if let Some(mut stored) = there.filter(of_this_text) {
+        return Ok(stored.split_off(MARK_BYTES));
     }
     let web = jpeg(app, file.clone(), BlobKind::Web).await?;
     let (blobs, text) = (app.photo_store.clone(), text.to_owned());
@@ -242,9 +243,9 @@ pub async fn watermarked_jpeg(app: &App, file: PhotoFile, text: &str) -> Result<
             let limits = DecodeLimits::default();
             let picture = Picture::decode(&web, &limits)?;
             let jpeg = draw_watermark(&picture, &text)?.to_jpeg(WEB.0, WEB.1)?;
-            let kept = [hash.as_bytes(), &jpeg].concat();
+            let stored = [hash.as_bytes(), &jpeg].concat();
             let sealer = faces.sealer(&file.event)?;
-            blobs.put_derivative(&sealer, &file.event, &file.id, BlobKind::Marked, &kept)?;
+            blobs.put_derivative(&sealer, &file.event, &file.id, BlobKind::Marked, &stored)?;
             Ok(jpeg)
         })
         .await
@@ -256,11 +257,11 @@ pub async fn watermarked_jpeg(app: &App, file: PhotoFile, text: &str) -> Result<
 /// - `NotFound` if the photo store does not have the file.
 pub async fn whole(app: &App, file: &PhotoFile) -> Result<Vec<u8>> {
     let (blobs, event, id) = (app.photo_store.clone(), file.event.clone(), file.id.clone());
-    let kept = app
+    let stored = app
         .face_engine
         .run(move |faces| blobs.get(&faces.sealer(&event)?, &event, &id, BlobKind::Original))
         .await?;
-    kept.ok_or_else(ApiError::not_found)
+    stored.ok_or_else(ApiError::not_found)
 }
 
 /// Makes the browser save `response` as a JPEG file with the photo's name.

@@ -36,8 +36,8 @@ pub async fn find_visible(app: &App, event: &str, photo: &str) -> Result<Visitor
 }
 
 impl VisitorPhoto {
-    /// Responds with the thumbnail for lists. The thumbnail has no watermark, because it is too small for other
-    /// uses.
+    /// Responds with the thumbnail for lists. The thumbnail has no watermark, because it is too small for
+    /// other uses.
     pub async fn thumb(self, app: &App, headers: &HeaderMap) -> Result<Response> {
         responses::derivative(app, self.file, headers, BlobKind::Thumb).await
     }

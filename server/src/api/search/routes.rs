@@ -15,7 +15,7 @@ use crate::infra::admission::Slot;
 use crate::infra::db::photos;
 use crate::infra::telemetry::metrics;
 
-/// How a face is scored against the probe.
+/// The method by which a face is scored against the probe.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScoringMode {
@@ -32,7 +32,7 @@ pub enum ScoringMode {
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct SearchParams {
-    /// How a face is scored against the probe; default: `people`.
+    /// The method by which a face is scored against the probe; default: `people`.
     #[param(inline)]
     pub scoring: Option<ScoringMode>,
     /// Threshold for a good face, 0 to 1; default: the event's threshold.
@@ -80,8 +80,8 @@ pub struct FoundPhoto {
     pub face: String,
     /// The score that was compared with the threshold, -1 to 1.
     pub similarity: f32,
-    /// The reason why the photo matches. `direct`: the face itself; `person`: the face together with its person;
-    /// `expanded`: another face of an accepted person.
+    /// The reason why the photo matches. `direct`: the face itself; `person`: the face together with its
+    /// person; `expanded`: another face of an accepted person.
     pub kind: String,
     /// Quality of the face in the photo, 0 to 1. A low-quality face has a higher threshold.
     pub quality: f32,
@@ -130,8 +130,8 @@ impl SearchParams {
     }
 }
 
-/// Searches for the photos of the person on a selfie. The body is the picture: JPEG, PNG or WebP, at most 32 MiB.
-/// The server neither stores nor logs the picture.
+/// Searches for the photos of the person on a selfie. The body is the picture: JPEG, PNG or WebP, at most 32
+/// MiB. The server neither stores nor logs the picture.
 #[utoipa::path(post, path = "/events/{event}/search", operation_id = "photo_search_by_selfie", tag = "search",
     params(("event" = String, Path), SearchParams),
     request_body(content = BinarySchema, content_type = "image/jpeg"),
@@ -224,7 +224,7 @@ async fn search(
         MatchKind::Person => "person",
         MatchKind::Expanded => "expanded",
     };
-    let shown = |found: picpick_engine::Match| {
+    let view = |found: picpick_engine::Match| {
         // A photo that is being removed may have no row any more.
         let photo = names.get(&found.photo.to_string())?.clone();
         Some(FoundPhoto {
@@ -238,7 +238,7 @@ async fn search(
     };
     Ok(SearchResult {
         threshold: answer.threshold,
-        matches: answer.matches.into_iter().filter_map(shown).collect(),
+        matches: answer.matches.into_iter().filter_map(view).collect(),
         faces_detected: faces_seen,
         quality,
         elapsed_ms: begun.elapsed().as_secs_f64() * 1000.0,

@@ -30,8 +30,8 @@ pub struct StudioName {
     name: String,
 }
 
-/// The receipt of an erasure: of an event, of a guest or of an orphaned template. `picpick receipt verify` checks
-/// a receipt.
+/// The receipt of an erasure: of an event, of a guest or of an orphaned template. `picpick receipt verify`
+/// checks a receipt.
 #[derive(Serialize, ToSchema)]
 pub struct Receipt {
     pub id: String,

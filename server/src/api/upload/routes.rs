@@ -1,7 +1,7 @@
 //! HTTP handlers of tus 1.0, with the extensions creation, expiration and termination.
 //!
-//! The server writes a body while it arrives. If the connection breaks, the server keeps the whole chunks that it
-//! has received.
+//! The server writes a body while it arrives. If the connection breaks, the server keeps the whole chunks
+//! that it has received.
 
 use axum::Json;
 use axum::body::Body as RawBody;
@@ -122,9 +122,9 @@ fn announced(headers: &HeaderMap, bytes_max: u64) -> Result<UploadHeaders> {
     })
 }
 
-/// Creates an upload, or returns the unfinished upload with the same SHA-256 and length. If `folder` is given,
-/// moves that upload to the folder. Responds `200` instead of `201` if the event already has the photo; the
-/// client then sends no file.
+/// Creates an upload, or returns the unfinished upload with the same SHA-256 and length. If `folder` is
+/// given, moves that upload to the folder. Responds `200` instead of `201` if the event already has the
+/// photo; the client then sends no file.
 #[utoipa::path(post, path = "/events/{event}/uploads", operation_id = "upload_create", tag = "uploads",
     params(("event" = String, Path),
         ("Tus-Resumable" = inline(Protocol), Header),

@@ -13,8 +13,8 @@ use crate::infra::clock::now_s;
 use crate::infra::db::Db;
 use crate::infra::ids::token_hash;
 
-/// The name of the session cookie. On encrypted connections the name has the prefix `__Host-`; browsers accept
-/// cookies with this prefix from this host only.
+/// The name of the session cookie. On encrypted connections the name has the prefix `__Host-`; browsers
+/// accept cookies with this prefix from this host only.
 pub const SESSION_COOKIE: &str = "picpick_session";
 /// Idle timeout of a session, seconds (14 days).
 pub const SESSION_IDLE_S: i64 = 14 * 86_400;

@@ -42,7 +42,8 @@ pub struct GuestSession {
     pub guest: String,
     pub event: String,
     pub studio: String,
-    /// Whether the guest has passed face verification in this session, or opened it with a link from the studio.
+    /// Whether the guest has passed face verification in this session, or opened it with a link from the
+    /// studio.
     pub verified: bool,
     /// The id of the data folder whose keys seal the event's photos.
     pub node_id: String,

@@ -15,8 +15,8 @@ pub const LINK_SESSION_ENDED: &str = "The session has ended; open the link again
 /// The sessions of one kind. A cookie holds a session's token; the database holds the token's hash.
 pub struct SessionStore<T> {
     pub cookie: &'static str,
-    /// `SELECT … FROM … WHERE …` of open sessions at `$2`, seconds since the Unix epoch. The table of sessions is
-    /// named `s`.
+    /// `SELECT … FROM … WHERE …` of open sessions at `$2`, seconds since the Unix epoch. The table of
+    /// sessions is named `s`.
     pub select: &'static str,
     /// `None`: the sessions have no idle timeout.
     pub idle: Option<IdleLimit>,
@@ -25,8 +25,8 @@ pub struct SessionStore<T> {
     pub read: fn(&AnyRow) -> sqlx::Result<T>,
 }
 
-/// The idle timeout of sessions. The column `seen_unix_s` holds the time of a session's last use; `select` must
-/// return this column and `id`.
+/// The idle timeout of sessions. The column `seen_unix_s` holds the time of a session's last use; `select`
+/// must return this column and `id`.
 pub struct IdleLimit {
     pub table: &'static str,
     /// Idle timeout of a session, seconds.

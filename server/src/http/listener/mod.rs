@@ -94,8 +94,8 @@ fn timed(server: Server<SocketAddr>) -> Server<SocketAddr> {
 /// A limit on open connections, overall and per client address.
 struct ConnectionLimiter {
     most: usize,
-    /// Trusted proxies. They are exempt from the limit per address, because each carries the connections of many
-    /// clients.
+    /// Trusted proxies. They are exempt from the limit per address, because each carries the connections of
+    /// many clients.
     trusted: Vec<IpAddr>,
     taken: Mutex<OpenConnections>,
 }
@@ -113,8 +113,8 @@ struct ConnectionSlot {
 }
 
 impl ConnectionLimiter {
-    /// Takes a slot. Returns `None` if all slots are taken, or if `address` holds half of the slots and is not a
-    /// trusted proxy.
+    /// Takes a slot. Returns `None` if all slots are taken, or if `address` holds half of the slots and is
+    /// not a trusted proxy.
     fn take(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionSlot> {
         let address = address.to_canonical();
         let mut taken = self.taken.lock();

@@ -61,7 +61,8 @@ pub async fn reload_certificate(config: RustlsConfig, files: CertificateFiles) {
                 tracing::info!(certificate = %files.0.display(), "certificate reloaded");
                 seen = now;
             }
-            // An operator replaces chain and key one after the other; the next check may find a matching pair.
+            // An operator replaces chain and key one after the other; the next check may find a matching
+            // pair.
             Err(error) => {
                 tracing::warn!(
                     reason = format!("{error:#}"),

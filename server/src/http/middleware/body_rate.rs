@@ -10,8 +10,8 @@ const GRACE: Duration = Duration::from_secs(30);
 /// this rate, a photo of 10 MB takes about 40 minutes.
 const BYTES_PER_S: u64 = 4 << 10;
 
-/// Wraps `body` so that it ends in an error (`TimedOut`) if it arrives more slowly than the minimum rate. Used
-/// for uploads, which have no time limit.
+/// Wraps `body` so that it ends in an error (`TimedOut`) if it arrives more slowly than the minimum rate.
+/// Used for uploads, which have no time limit.
 pub fn enforce_rate(body: Body) -> Body {
     watched(body, GRACE, BYTES_PER_S)
 }

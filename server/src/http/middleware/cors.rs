@@ -16,8 +16,8 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
 const KEPT_S: HeaderValue = HeaderValue::from_static("600");
 
 /// Implements CORS (Fetch standard). An origin named in the settings gets answers to preflights and may read
-/// responses, with cookies only if the settings list the origin for cookies. Other origins get no CORS headers,
-/// so browsers block them.
+/// responses, with cookies only if the settings list the origin for cookies. Other origins get no CORS
+/// headers, so browsers block them.
 pub async fn cors(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let origins = &app.settings.protection.origins;
     if origins.is_empty() {
@@ -51,8 +51,8 @@ pub async fn cors(State(app): State<App>, mut request: Request, next: Next) -> R
     response
 }
 
-/// Returns the value of the header `Origin`, and whether the origin may use cookies; `None` if the settings do
-/// not name the origin.
+/// Returns the value of the header `Origin`, and whether the origin may use cookies; `None` if the settings
+/// do not name the origin.
 fn named(origins: &Origins, origin: &HeaderValue) -> Option<(HeaderValue, bool)> {
     let text = origin.to_str().ok()?;
     let cookies = origins.with_cookies.iter().any(|own| own == text);

@@ -40,8 +40,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const BODY_BYTES_MAX: usize = 256 << 10;
 /// Request headers that, with method, URI and body, identify a request.
 const FINGERPRINTED_HEADERS: [&str; 3] = ["content-type", "upload-length", "upload-metadata"];
-/// Response headers that are stored. On replay, the server sets all other headers again, or omits them because
-/// they change with time.
+/// Response headers that are stored. On replay, the server sets all other headers again, or omits them
+/// because they change with time.
 const STORED_HEADERS: [HeaderName; 4] = [
     header::CONTENT_TYPE,
     header::LOCATION,
@@ -236,8 +236,8 @@ async fn run_once(app: App, id: String, request: Request, next: Next) -> Result<
         Some((name.to_string(), value.to_owned()))
     };
     let headers = STORED_HEADERS.iter().filter_map(header).collect();
-    let kept = StoredResponse { headers, body: STANDARD.encode(&body) };
-    let plain = zeroize::Zeroizing::new(serde_json::to_vec(&kept).map_err(ApiError::internal)?);
+    let stored = StoredResponse { headers, body: STANDARD.encode(&body) };
+    let plain = zeroize::Zeroizing::new(serde_json::to_vec(&stored).map_err(ApiError::internal)?);
     let mut tx = app.db.write().await?;
     sqlx::query("UPDATE idempotency SET status = $1, body = $2 WHERE key_hash = $3")
         .bind(i64::from(parts.status.as_u16()))
@@ -266,14 +266,14 @@ async fn forget(db: &Db, id: &str) -> Result<()> {
 fn replay(app: &App, id: &str, status: i64, sealed: &str) -> Result<Response> {
     let broken = || ApiError::internal("a stored idempotent response cannot be read");
     let plain = app.vault.open(&context(id), &hex::decode(sealed).map_err(|_| broken())?)?;
-    let kept: StoredResponse = serde_json::from_slice(&plain).map_err(|_| broken())?;
-    let body = STANDARD.decode(&kept.body).map_err(|_| broken())?;
+    let stored: StoredResponse = serde_json::from_slice(&plain).map_err(|_| broken())?;
+    let body = STANDARD.decode(&stored.body).map_err(|_| broken())?;
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = u16::try_from(status)
         .ok()
         .and_then(|status| StatusCode::from_u16(status).ok())
         .ok_or_else(broken)?;
-    for (name, value) in &kept.headers {
+    for (name, value) in &stored.headers {
         let name = name.parse::<HeaderName>().map_err(|_| broken())?;
         response.headers_mut().insert(name, value.parse().map_err(|_| broken())?);
     }

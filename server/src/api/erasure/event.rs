@@ -12,9 +12,9 @@ use crate::infra::clock::now_s;
 use crate::infra::db::events::{self, OwnedEvent};
 
 /// Removes `event` and returns its erasure receipt as text. The caller must have denied access to the event
-/// before. If an earlier run has purged the faces, returns the newest receipt stored for the event. Without
-/// any, returns an empty text: a crash preceded the storing of the receipt, and only the data folder holds
-/// it.
+/// before. If an earlier run has purged the faces, returns the newest receipt stored for the event. If
+/// none is stored, returns an empty text: a crash prevented the storing, and only the data folder holds the
+/// receipt.
 pub async fn erase_event(app: &App, studio: &str, event: &str) -> Result<String> {
     let name = event.to_owned();
     let receipt = app.face_engine.run(move |faces| faces.purge(&name)).await?;

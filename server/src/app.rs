@@ -31,13 +31,13 @@ pub struct Components {
     pub db: Db,
     pub face_engine: FaceEngine,
     pub vault: Arc<Vault>,
-    /// The id of this server's data folder. An event with another `node_id` belongs to another server.
+    /// The id of this server's data folder. Another server holds the events with another `node_id`.
     pub node_id: String,
     pub settings: Settings,
     pub photo_store: PhotoStore,
     pub jobs: JobSignals,
     pub upload_locks: UploadLocks,
-    /// Slots for whole photos in memory while they are checked or reduced.
+    /// Permits to hold a whole photo in memory while the server checks it or makes a derivative.
     pub photo_memory: Semaphore,
     pub archives: ArchiveLimits,
     pub secret_hasher: SecretHasher,
@@ -60,17 +60,19 @@ impl Deref for App {
     }
 }
 
-/// The admission controllers, one a request class.
+/// The admission controllers: for uploads, for searches (`heavy`) and for all other requests.
 struct AdmissionControls {
     ordinary: AdmissionControl,
     uploads: AdmissionControl,
     heavy: AdmissionControl,
 }
 
-/// Maximum wait of a request for an admission permit, by class. Uploads wait longest, because an upload
-/// client would only retry.
+/// Maximum wait of an ordinary request for an admission permit: 5 s.
 const WAIT_MAX: Duration = Duration::from_secs(5);
+/// Maximum wait of a search for an admission permit: 15 s.
 const WAIT_MAX_HEAVY: Duration = Duration::from_secs(15);
+/// Maximum wait of an upload for an admission permit: 30 s, because a client whose upload is refused only
+/// sends it again.
 const WAIT_MAX_UPLOAD: Duration = Duration::from_secs(30);
 
 impl AdmissionControls {
@@ -84,11 +86,12 @@ impl AdmissionControls {
     }
 }
 
-/// Maximum number of whole photos in memory at once while they are checked or reduced.
+/// Maximum number of whole photos in memory at one time, while they are checked or made into derivatives.
 const PHOTOS_IN_MEMORY_MAX: usize = 3;
 
 impl App {
-    /// Opens the data folder, the database, the photo store and the mail transport of `settings`.
+    /// Opens the data folder, the database, the photo store and the mail transport of `settings`. Errors if
+    /// one of them cannot be opened.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
         let face_engine = FaceEngine::open(&settings)?;
         let (vault, node_id) = (Arc::new(face_engine.vault()?), face_engine.node_id()?);
@@ -129,7 +132,8 @@ impl App {
         }
     }
 
-    /// Seals a small secret for the database. Returns it as hexadecimal text.
+    /// Seals a small secret for the database and returns the sealed bytes as hexadecimal text. Only a caller
+    /// that gives the same `context` can open them.
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<String> {
         Ok(hex::encode(self.vault.seal(context, plain)?))
     }

@@ -11,11 +11,14 @@ use utoipa::ToSchema;
 
 pub type Result<T> = std::result::Result<T, ApiError>;
 
+/// Detail of the error `DiskFull`.
+const DISK_FULL: &str = "The server's disk is full; ask the operator to free disk space.";
+
 /// The error that a handler or a middleware returns.
 #[derive(Clone, Debug)]
 pub struct ApiError {
     pub kind: ErrorKind,
-    /// Sent to the client, for the people who use it: what was expected and what was received.
+    /// The problem and the action that solves it; sent to the client, which shows the text to its user.
     pub detail: String,
     /// The cause, for the log; never sent.
     pub internal: Option<String>,
@@ -64,13 +67,13 @@ kinds! {
     SharedPhoto = CONFLICT, "shared_photo", "A photo shows these people together";
     Locked = LOCKED, "locked", "Another request is changing the resource";
     Gone = GONE, "gone", "The resource has expired or was withdrawn";
-    PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "The resource has changed in the meantime";
+    PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "A precondition of the request is not met";
     Misdirected = MISDIRECTED_REQUEST, "misdirected", "Another server holds this event";
     TooLarge = PAYLOAD_TOO_LARGE, "too_large", "The request is too large";
     UnsupportedType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The content type is not supported";
     RangeNotSatisfiable = RANGE_NOT_SATISFIABLE, "range_not_satisfiable", "The byte range is outside the file";
     Invalid = UNPROCESSABLE_ENTITY, "invalid", "A value is not allowed";
-    NotAPhoto = UNPROCESSABLE_ENTITY, "not_a_photo", "The file is not a photo that can be read";
+    NotAPhoto = UNPROCESSABLE_ENTITY, "not_a_photo", "The file is not a readable photo";
     NoFace = UNPROCESSABLE_ENTITY, "no_face", "The picture does not show one clear face";
     ChecksumMismatch = UNPROCESSABLE_ENTITY, "checksum_mismatch", "The data does not match its announced checksum";
     TooManyRequests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
@@ -83,7 +86,7 @@ kinds! {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct Problem {
-    /// The address of the documentation of the code.
+    /// The address of the error code in the API documentation.
     #[serde(rename = "type")]
     #[schema(format = "uri-reference")]
     pub about: String,
@@ -104,7 +107,10 @@ impl ApiError {
     /// Returns `NotFound` for a resource that does not exist or belongs to another tenant. The client cannot
     /// tell the two cases apart.
     pub fn not_found() -> Self {
-        Self::new(ErrorKind::NotFound, "There is no such resource, or you may not access it.")
+        Self::new(
+            ErrorKind::NotFound,
+            "There is no such resource, or you may not access it; check the address and your permissions.",
+        )
     }
 
     pub fn invalid(detail: impl Into<String>) -> Self {
@@ -113,7 +119,8 @@ impl ApiError {
 
     /// Returns `Internal`. `reason` is written to the log and never sent.
     pub fn internal(reason: impl std::fmt::Display) -> Self {
-        let detail = "The cause is logged under this response's request id.";
+        let detail = "The request failed; try again. If it fails again, give the operator the request id in the header \
+             x-request-id, under which the cause is logged.";
         Self { internal: Some(reason.to_string()), ..Self::new(ErrorKind::Internal, detail) }
     }
 
@@ -145,7 +152,8 @@ impl IntoResponse for ApiError {
         }
         let body = serde_json::to_vec(&self.problem()).unwrap_or_default();
         let mut response = (self.kind.status(), body).into_response();
-        // Read by the middleware that counts errors for the alerts; not sent.
+        // The middleware `throttle` reads the kind, to count errors for the alerts. The extension is not
+        // sent.
         response.extensions_mut().insert(self.kind);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -165,7 +173,8 @@ impl From<sqlx::Error> for ApiError {
         match error {
             sqlx::Error::RowNotFound => Self::not_found(),
             sqlx::Error::PoolTimedOut => {
-                Self::new(ErrorKind::Busy, "The database is busy.").retry_after(2)
+                Self::new(ErrorKind::Busy, "The database is busy; try again in 2 seconds.")
+                    .retry_after(2)
             }
             error => Self::internal(format!("database: {error}")),
         }
@@ -193,16 +202,20 @@ impl From<Error> for ApiError {
             Error::TooManyCorrections { .. } => Self::new(ErrorKind::Conflict, error.to_string()),
             Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => Self {
                 internal: Some(error.to_string()),
-                ..Self::new(ErrorKind::DiskFull, "The disk is full.")
+                ..Self::new(ErrorKind::DiskFull, DISK_FULL)
             },
             Error::ObjectStore { .. } => Self {
                 internal: Some(error.to_string()),
-                ..Self::new(ErrorKind::Busy, "The photo storage does not respond; try again later.")
-                    .retry_after(5)
+                ..Self::new(
+                    ErrorKind::Busy,
+                    "The photo storage does not respond; try again in 5 seconds.",
+                )
+                .retry_after(5)
             },
-            Error::RetentionEnded { .. } => {
-                Self::new(ErrorKind::Gone, "The event's retention period has ended.")
-            }
+            Error::RetentionEnded { .. } => Self::new(
+                ErrorKind::Gone,
+                "The event's retention period has ended, so the event can no longer be used; create a new event.",
+            ),
             _ => Self::internal(error),
         }
     }
@@ -216,9 +229,11 @@ fn selfie_reason(error: &Error) -> String {
             "The picture shows {faces} faces and no clear subject; choose one with 'face', 1 to {faces} from left to right."
         ),
         Error::NoSuchFace { faces, received, .. } => {
-            format!("The picture shows {faces} faces; face {received} does not exist.")
+            format!(
+                "The picture shows {faces} faces; there is no face {received}; choose 1 to {faces}."
+            )
         }
-        _ => "The picture shows no face.".to_owned(),
+        _ => "The picture shows no face; use a picture that shows one face clearly.".to_owned(),
     }
 }
 
@@ -227,7 +242,7 @@ impl From<std::io::Error> for ApiError {
         match error.kind() {
             std::io::ErrorKind::StorageFull => Self {
                 internal: Some(error.to_string()),
-                ..Self::new(ErrorKind::DiskFull, "The disk is full.")
+                ..Self::new(ErrorKind::DiskFull, DISK_FULL)
             },
             _ => Self::internal(error),
         }

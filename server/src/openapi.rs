@@ -63,7 +63,8 @@ impl Api {
                 &mut item.options,
             ];
             all.into_iter().flatten().for_each(|operation| describe(operation, rule));
-            // An idempotency key belongs to a caller. Open routes (sign-in, registration) have none.
+            // Idempotency keys are scoped to a caller, and open routes (sign-in, registration) have no
+            // caller.
             let made = item.post.as_mut().filter(|_| rule != Rule::Open);
             creates |= made.is_some_and(describe_repetition);
         }
@@ -85,13 +86,14 @@ impl Api {
     }
 }
 
-/// Documents the `Idempotency-Key` of an operation that answers 201. Returns whether the operation does.
+/// Documents the header `Idempotency-Key` if the operation creates a resource, which it answers with status
+/// 201. Returns whether the operation creates a resource.
 fn describe_repetition(operation: &mut Operation) -> bool {
     let Some(RefOr::T(made)) = operation.responses.responses.get_mut("201") else { return false };
     let text = || ObjectBuilder::new().schema_type(Type::String);
     let replayed = HeaderBuilder::new()
         .schema(Some(text().build()))
-        .description(Some("'true' if this response is a replay of a stored one"))
+        .description(Some("'true' if this response is a replay of the stored first response"))
         .build();
     made.headers.insert(IDEMPOTENCY_REPLAYED.to_string(), RefOr::T(replayed));
     let schema = text().min_length(Some(1)).max_length(Some(255)).pattern(Some("^[!-~]+$")).build();
@@ -100,8 +102,9 @@ fn describe_repetition(operation: &mut Operation) -> bool {
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(
-            "Chosen by the client, a new one for each resource to create. Repeating the request with the same key \
-             within 24 hours returns the stored first response; a different request with this key is rejected.",
+            "A key that the client chooses, a new key for each resource to create. If the client repeats the request \
+             with this key within 24 hours, the server returns the stored first response. The server rejects a \
+             different request with this key.",
         ))
         .schema(Some(schema))
         .build();
@@ -109,8 +112,8 @@ fn describe_repetition(operation: &mut Operation) -> bool {
     true
 }
 
-/// Adds what every operation has: the problem response, the access rule (`x-access`) and the security
-/// schemes.
+/// Adds the parts that every operation has: the problem response, the access rule (`x-access`) and the
+/// security schemes.
 fn describe(operation: &mut Operation, rule: Rule) {
     let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
     let response = ResponseBuilder::new()
@@ -135,8 +138,8 @@ fn describe(operation: &mut Operation, rule: Rule) {
 
 /// Responds with the OpenAPI document as JSON.
 pub fn document(api: &OpenApi) -> Response {
-    let kept = [(header::CACHE_CONTROL, "max-age=300")];
-    (kept, Json(api)).into_response()
+    let caching = [(header::CACHE_CONTROL, "max-age=300")];
+    (caching, Json(api)).into_response()
 }
 
 /// Responds with the OpenAPI document as an HTML page. The page is rendered on the server and needs no

@@ -1,5 +1,5 @@
-//! The route table: every route of the API with its access rule, which `access::guard` checks before the
-//! handler runs.
+//! The route table: every route of the API with its access rule. The guard (`http/auth/guard.rs`) checks the
+//! rule before the handler runs.
 
 use std::sync::Arc;
 
@@ -26,34 +26,32 @@ use crate::http::auth::Action as A;
 use crate::http::auth::AlbumPermission as R;
 use crate::http::auth::GuestStage as S;
 use crate::http::auth::Rule::{Album, Event, Guest, Open, SignedIn, Studio};
+use crate::http::extract::BODY_BYTES_MAX;
 use crate::http::middleware;
 use crate::openapi::{self, Api};
 use crate::web;
 
-/// Maximum size of a request body that is not a photo, bytes.
-const BODY_BYTES_MAX: usize = 256 << 10;
-
-/// Selects the responses to compress. Excludes what is compressed already (images, ZIP) and what clients read
-/// as it arrives (server-sent events).
+/// Selects the responses to compress: all except images and ZIP archives, which are compressed already, and
+/// server-sent events, which clients read while they arrive.
 fn compressible() -> impl Predicate {
     DefaultPredicate::new().and(NotForContentType::new("application/zip"))
 }
 
-/// Maximum size of a selfie, bytes; above the files that phones produce.
+/// Maximum size of a selfie: 32 MiB, more than phones produce.
 const SELFIE_BYTES_MAX: usize = 32 << 20;
 
 fn of_a_selfie(methods: MethodRouter<App>) -> MethodRouter<App> {
     methods.layer(DefaultBodyLimit::max(SELFIE_BYTES_MAX))
 }
 
-/// Maximum size of a camera frame, bytes.
+/// Maximum size of a camera frame: 1 MiB.
 const FRAME_BYTES_MAX: usize = 1 << 20;
 
 fn of_a_frame(methods: MethodRouter<App>) -> MethodRouter<App> {
     methods.layer(DefaultBodyLimit::max(FRAME_BYTES_MAX))
 }
 
-/// Removes the body limit: the upload handlers check the size against the announced length.
+/// Removes the body limit, because the upload handlers check the size against the announced length.
 fn unbounded(methods: MethodRouter<App>) -> MethodRouter<App> {
     methods.layer(DefaultBodyLimit::disable())
 }

@@ -14,7 +14,7 @@ use crate::infra::db::memberships::SUBJECTS_OF_STUDIO;
 use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 
-/// A detected pattern that looks like an attack.
+/// A pattern of requests that looks like an attack.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Alert {
     pub id: String,

@@ -21,9 +21,9 @@ pub struct Folder {
     pub id: String,
     pub name: String,
     pub created_unix_s: i64,
-    /// Whether visitors cannot see the folder's photos.
+    /// If true, visitors cannot see the folder's photos.
     pub hidden: bool,
-    /// What visitors may download of the folder's photos; absent: the event's setting.
+    /// The downloads that visitors may make of the folder's photos; absent: the event's setting applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub downloads: Option<Download>,
 }
@@ -37,11 +37,11 @@ pub struct FolderChange {
     downloads: Option<FolderDownloads>,
 }
 
-/// What visitors may download of a folder's photos.
+/// The downloads that visitors may make of a folder's photos.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum FolderDownloads {
-    /// The event's setting.
+    /// The event's setting applies.
     AsEvent,
     /// Nothing.
     Off,
@@ -81,7 +81,7 @@ fn view(folder: FolderRecord) -> Result<Folder> {
 /// Checks that `folder` belongs to `event`.
 ///
 /// # Errors
-/// - `Invalid` if it does not.
+/// - `Invalid` if `event` has no such folder.
 pub async fn check_in_event<'e>(db: impl AnyExecutor<'e>, folder: &str, event: &str) -> Result<()> {
     match folders::is_of_event(db, folder, event).await? {
         true => Ok(()),
@@ -118,7 +118,10 @@ pub async fn create(
     };
     let mut tx = app.db.write().await?;
     if !folders::insert(&mut tx, grant.event()?, &folder).await? {
-        return Err(ApiError::new(ErrorKind::Conflict, "The event has a folder with this name."));
+        return Err(ApiError::new(
+            ErrorKind::Conflict,
+            "The event has a folder with this name; choose another name.",
+        ));
     }
     record_by(&mut tx, &grant, "folder_create", &folder.id, "").await?;
     tx.commit().await?;
@@ -148,7 +151,7 @@ pub async fn change(
     if !folders::update(&mut tx, grant.event()?, &folder).await? {
         return Err(ApiError::new(
             ErrorKind::Conflict,
-            "The event has another folder with this name.",
+            "The event has another folder with this name; choose another name.",
         ));
     }
     record_by(&mut tx, &grant, "folder_change", &folder.id, "").await?;
@@ -157,7 +160,7 @@ pub async fn change(
 }
 
 /// Removes a folder; its photos stay in the event. Responds `conflict` if the folder restricts visitors and
-/// holds photos or unfinished uploads: move those, or change the folder, first.
+/// holds photos or unfinished uploads: first move the photos, or lift the folder's restrictions.
 #[utoipa::path(delete, path = "/events/{event}/folders/{folder}", operation_id = "folder_delete", tag = "events",
     params(("event" = String, Path), ("folder" = String, Path)), responses((status = 204)))]
 pub async fn remove(

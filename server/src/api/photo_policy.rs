@@ -1,8 +1,9 @@
-//! The photo policy: what visitors may see and download of an event's photos, as the event and the folder
-//! define it. It exists once, as a check of one row (`PhotoPermissions`) and as an SQL condition (`visible`).
+//! The photo policy: which photos of an event visitors may see and download, as the event and the folder
+//! define it. The policy has two forms, which must agree: a check of one row (`PhotoPermissions`) and an SQL
+//! condition (`visible`).
 //!
-//! Which of the visible photos a visitor gets (an album's, a guest's own), `album` and `guest` decide. Studio
-//! members are not subject to this policy.
+//! `album` and `guest` decide which of the visible photos a visitor gets: an album's photos, or a guest's
+//! own. Studio members are not subject to this policy.
 
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
@@ -13,11 +14,11 @@ use crate::error::{ApiError, Result};
 use crate::http::extract;
 use crate::infra::db::events::NOT_DELETING;
 
-/// What visitors may download of a photo. Each level includes the previous ones.
+/// The downloads that visitors may make of a photo. Each level includes the previous levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Download {
-    /// Nothing; visitors can only view the photo.
+    /// None; visitors can only view the photo.
     Off,
     /// The JPEG for screens.
     Web,
@@ -25,7 +26,7 @@ pub enum Download {
     Original,
 }
 
-/// What visitors may do with a photo.
+/// The permissions of visitors for a photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PhotoPermissions {
     pub visible: bool,
@@ -40,14 +41,14 @@ pub const TABLES: &str =
 pub const COLUMNS: &str = "e.deleting_unix_s AS rule_deleting, COALESCE(f.hidden, 0) AS rule_hidden, \
     COALESCE(f.downloads, e.downloads) AS rule_downloads, e.watermark AS rule_watermark";
 
-/// Returns the condition on `TABLES` for photos that visitors may see. Lists and counts for visitors have it in
-/// their WHERE clause.
+/// Returns the condition on `TABLES` for photos that visitors may see. The WHERE clauses of all lists and
+/// counts for visitors contain the condition.
 pub fn visible() -> String {
     format!("e.{NOT_DELETING} AND COALESCE(f.hidden, 0) = 0")
 }
 
 impl PhotoPermissions {
-    /// Reads the permissions from a row of `TABLES` with `COLUMNS`. Must agree with [`visible`].
+    /// Reads the permissions from a row of `TABLES` with `COLUMNS`. The result must agree with [`visible`].
     pub fn of_row(row: &AnyRow) -> Result<Self> {
         let deleting: Option<i64> = row.try_get("rule_deleting")?;
         let hidden: i64 = row.try_get("rule_hidden")?;
@@ -56,7 +57,8 @@ impl PhotoPermissions {
         Ok(Self::of(deleting.is_none() && hidden == 0, download, marked))
     }
 
-    /// Computes the permissions. A watermark limits downloads to `Web`, since the original file has none.
+    /// Computes the permissions. A watermark limits downloads to `Web`, because the original file has no
+    /// watermark.
     fn of(visible: bool, download: Download, marked: bool) -> Self {
         let most = if marked { Download::Web } else { Download::Original };
         let download = if visible { download.min(most) } else { Download::Off };
@@ -64,7 +66,7 @@ impl PhotoPermissions {
     }
 }
 
-/// Returns the text of the event's watermark, or `None` if it has none.
+/// Returns the text of the event's watermark, or `None` if the event has no watermark.
 pub fn watermark_of(row: &AnyRow) -> Result<Option<String>> {
     let text: Option<String> = row.try_get("rule_watermark")?;
     Ok(text.filter(|text| !text.is_empty()))
@@ -82,7 +84,7 @@ impl Download {
         }
     }
 
-    /// Parses a value of `as_str`.
+    /// Parses a value that `as_str` returns.
     ///
     /// # Errors
     /// - `Internal` for any other value.
@@ -92,8 +94,8 @@ impl Download {
     }
 }
 
-/// Validates a watermark: one line of at most 60 characters that the font has. Returns `None` for an empty
-/// text.
+/// Validates a watermark: one line of at most 60 characters, all of which the font must have. Returns `None`
+/// for an empty text.
 ///
 /// # Errors
 /// - `Invalid` for any other text.

@@ -6,11 +6,12 @@ use super::upload::recover;
 use crate::app::App;
 use crate::http::middleware;
 
-/// Interval between two runs of the retention loop.
+/// Interval between two runs of the retention job: 10 minutes.
 const RETENTION_EVERY: Duration = Duration::from_secs(600);
 
-/// Runs the retention job at once and then every [`RETENTION_EVERY`]: purges of due events, upload
-/// recovery, stored idempotent responses, and album sessions.
+/// Runs the retention job at once and then every [`RETENTION_EVERY`], until the service stops. The job purges
+/// events whose end date has passed, recovers uploads, and deletes expired idempotent responses and album
+/// sessions.
 pub async fn run_retention(app: App) {
     loop {
         if let Err(failure) = resume_removals(&app).await {

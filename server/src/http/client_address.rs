@@ -18,7 +18,7 @@ pub struct ClientAddress(pub IpAddr);
 #[derive(Clone, Copy, Debug)]
 pub struct Encrypted(pub bool);
 
-/// A marker of requests from an origin that may use cookies: they are exempt from the CSRF check.
+/// Marks a request from an origin that may use cookies. The CSRF check does not apply to such a request.
 #[derive(Clone, Copy, Debug)]
 pub struct TrustedOrigin;
 
@@ -28,7 +28,7 @@ impl ClientAddress {
     }
 
     fn of(extensions: &Extensions, headers: &HeaderMap, settings: &Settings) -> Self {
-        Self(told_by_proxies(peer(extensions), headers, &settings.trusted_proxies))
+        Self(forwarded_address(peer(extensions), headers, &settings.trusted_proxies))
     }
 }
 
@@ -47,7 +47,7 @@ impl Encrypted {
     }
 }
 
-/// Returns whether the nearest proxy reports `https`. Its entry is the last one of `X-Forwarded-Proto`.
+/// Returns whether the nearest proxy reports `https`: its entry is the last in `X-Forwarded-Proto`.
 fn says_https(headers: &HeaderMap) -> bool {
     let schemes = headers.get_all("x-forwarded-proto").into_iter().next_back();
     let schemes = schemes.and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -76,9 +76,9 @@ impl FromRequestParts<App> for Encrypted {
     }
 }
 
-/// Returns the last address of `X-Forwarded-For` and `peer` that is not a trusted proxy's; the first one if
-/// all are.
-fn told_by_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+/// Returns the client's address from the chain of `X-Forwarded-For` and `peer`: the last address that is not
+/// a trusted proxy's, or the first address if all are trusted proxies.
+fn forwarded_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
     let listed =
         headers.get_all("x-forwarded-for").into_iter().filter_map(|value| value.to_str().ok());
     let mut chain: Vec<IpAddr> = listed
@@ -100,10 +100,10 @@ mod tests {
             ("10.0.0.1".parse().unwrap(), "1.2.3.4".parse().unwrap());
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", "9.9.9.9, 1.2.3.4".parse().unwrap());
-        assert_eq!(told_by_proxies(proxy, &headers, &[proxy]), guest);
-        assert_eq!(told_by_proxies(guest, &headers, &[proxy]), guest, "a guest's own header");
-        assert_eq!(told_by_proxies(proxy, &headers, &[]), proxy);
-        assert_eq!(told_by_proxies(proxy, &HeaderMap::new(), &[proxy]), proxy);
+        assert_eq!(forwarded_address(proxy, &headers, &[proxy]), guest);
+        assert_eq!(forwarded_address(guest, &headers, &[proxy]), guest, "a guest's own header");
+        assert_eq!(forwarded_address(proxy, &headers, &[]), proxy);
+        assert_eq!(forwarded_address(proxy, &HeaderMap::new(), &[proxy]), proxy);
     }
 
     #[test]

@@ -8,6 +8,9 @@ use utoipa::ToSchema;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::ids::is_id;
 
+/// Maximum size of a request body, 256 KiB, unless its route sets another limit.
+pub const BODY_BYTES_MAX: usize = 256 << 10;
+
 /// An extractor of a JSON body. Rejections are problem documents that say what was expected.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
@@ -25,13 +28,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
                 ErrorKind::UnsupportedType,
                 "Expected Content-Type: application/json.",
             ),
-            other if other.status() == 413 => ApiError::new(ErrorKind::TooLarge, other.body_text()),
+            other if other.status() == 413 => ApiError::new(
+                ErrorKind::TooLarge,
+                format!(
+                    "The body is larger than {} KiB; send a smaller one.",
+                    BODY_BYTES_MAX >> 10
+                ),
+            ),
             other => ApiError::new(ErrorKind::BadRequest, other.body_text()),
         })
     }
 }
 
-/// Returns the innermost cause; the outer errors name this program's Rust types.
+/// Returns the innermost cause of an error, because the outer errors name Rust types of this program.
 fn cause(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
@@ -43,7 +52,7 @@ fn cause(error: &dyn std::error::Error) -> String {
 /// The schema of a body that is not JSON, in the OpenAPI document.
 #[derive(Debug, ToSchema)]
 #[schema(format = Binary)]
-#[expect(dead_code, reason = "it describes what handlers read and write as streams")]
+#[expect(dead_code, reason = "only the OpenAPI document uses this type")]
 pub struct BinarySchema(String);
 
 /// An extractor of a whole body that is not JSON.
@@ -56,12 +65,13 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         let read = axum::body::Bytes::from_request(request, state).await;
         read.map(RawBody).map_err(|rejection| match rejection.status().as_u16() {
-            413 => {
-                ApiError::new(ErrorKind::TooLarge, "The body is larger than this address accepts.")
-            }
+            413 => ApiError::new(
+                ErrorKind::TooLarge,
+                "The picture is larger than this address accepts; send a smaller one.",
+            ),
             _ => ApiError::new(
                 ErrorKind::BadRequest,
-                "The connection ended before the whole body arrived.",
+                "The connection ended before the whole body arrived; send the request again.",
             ),
         })
     }
@@ -81,7 +91,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// An extractor of the path parameters. Parameters that do not parse are `NotFound`.
+/// An extractor of the path parameters. Rejects a parameter that does not parse with `NotFound`.
 #[derive(Debug)]
 pub struct Path<T>(pub T);
 
@@ -89,7 +99,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        // No id contains a zero byte, and PostgreSQL rejects text with one.
+        // PostgreSQL rejects text with a zero byte, and no id contains a zero byte.
         if parts.uri.path().contains("%00") {
             return Err(ApiError::not_found());
         }
@@ -98,12 +108,19 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// Validates a display name: 1 to 200 printable characters. `what` is the field named in the error.
+/// Validates a display name: 1 to 200 printable characters. The error names the field `what`.
+///
+/// # Errors
+/// - `Invalid` for any other text.
 pub fn name(what: &str, text: &str) -> Result<String> {
     line(what, text, 1, 200)
 }
 
-/// Validates one line of `least` to `most` printable characters. Returns it without surrounding white space.
+/// Validates one line of `least` to `most` printable characters. Returns the line without surrounding white
+/// space.
+///
+/// # Errors
+/// - `Invalid` for any other text.
 pub fn line(what: &str, text: &str, least: usize, most: usize) -> Result<String> {
     let text = text.trim();
     let count = text.chars().count();
@@ -115,13 +132,19 @@ pub fn line(what: &str, text: &str, least: usize, most: usize) -> Result<String>
     Ok(text.to_owned())
 }
 
-/// Validates an optional line of up to 200 printable characters. Returns the empty string for an absent one.
+/// Validates an optional line of up to 200 printable characters. Returns the empty string for `None`.
+///
+/// # Errors
+/// - `Invalid` for any other text.
 pub fn optional_line(what: &str, text: Option<String>) -> Result<String> {
     text.map_or(Ok(String::new()), |text| line(what, &text, 0, 200))
 }
 
-/// Validates the form of an e-mail address and returns it in lower case. Only a message to it shows whether
-/// the address exists.
+/// Validates the form of an e-mail address and returns the address in lower case. Only a message to the
+/// address shows whether it exists.
+///
+/// # Errors
+/// - `Invalid` if the text does not have the form of an address.
 pub fn email(text: &str) -> Result<String> {
     let address = text.trim().to_lowercase();
     let well_formed = address.len() <= 254 && address.parse::<lettre::Address>().is_ok();
@@ -132,7 +155,10 @@ pub fn email(text: &str) -> Result<String> {
     }
 }
 
-/// Validates a SHA-256 digest of 64 hexadecimal digits and returns it in lower case.
+/// Validates a SHA-256 digest of 64 hexadecimal digits and returns the digest in lower case.
+///
+/// # Errors
+/// - `Invalid` for any other text.
 pub fn sha256(text: &str) -> Result<String> {
     if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         Ok(text.to_ascii_lowercase())
@@ -141,13 +167,21 @@ pub fn sha256(text: &str) -> Result<String> {
     }
 }
 
-/// Parses a face id from a body. Errors: `Invalid` if it is not 32 lower-case hexadecimal digits.
+/// Parses a face id from a body. The error names the field `what`.
+///
+/// # Errors
+/// - `Invalid` if the text is not 32 lower-case hexadecimal digits.
 pub fn face(what: &str, text: &str) -> Result<FaceId> {
     let id = Some(text).filter(|text| is_id(text)).and_then(|text| text.parse().ok());
-    id.ok_or_else(|| ApiError::invalid(format!("{what}: expected 32 hexadecimal digits.")))
+    id.ok_or_else(|| {
+        ApiError::invalid(format!("{what}: expected 32 lower-case hexadecimal digits."))
+    })
 }
 
-/// Parses a face id from a path. Errors: `NotFound` if it does not have the form of one.
+/// Parses a face id from a path.
+///
+/// # Errors
+/// - `NotFound` if the text is not 32 lower-case hexadecimal digits.
 pub fn face_of_address(text: &str) -> Result<FaceId> {
     face("face", text).map_err(|_| ApiError::not_found())
 }

@@ -14,12 +14,11 @@ use tokio::time::{Instant, timeout};
 use crate::app::App;
 use crate::infra::readiness::Readiness;
 
-/// Minimum free disk space, bytes, below which the service is not ready. The engine's own reserve is far
-/// smaller.
+/// Minimum free disk space for the service to be ready: 64 MiB. The engine's own reserve is 1 MiB.
 const FREE_BYTES_MIN: u64 = 64 << 20;
-/// Maximum time for the database to respond.
+/// Maximum time for the database to respond: 2 s.
 const DATABASE_MAX: Duration = Duration::from_secs(2);
-/// Time for which a result is cached, so that anonymous clients cannot cause load.
+/// Time for which a result is cached, 1 s, so that anonymous clients cannot cause load.
 const KEPT: Duration = Duration::from_secs(1);
 
 pub fn routes() -> Router<App> {

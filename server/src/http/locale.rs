@@ -6,12 +6,12 @@ use axum::response::Response;
 use crate::http::auth::cookie_of;
 use crate::i18n::Language;
 
-/// Lifetime of the language cookie, seconds.
+/// Lifetime of the language cookie, seconds (365 days).
 const COOKIE_MAX_AGE_S: u32 = 365 * 86_400;
 const COOKIE: &str = "picpick_lang";
 
-/// The language of a request, from the first of these that names a known one: `?lang=`, the language cookie,
-/// `Accept-Language`, English.
+/// The language of a request, from the first of these sources that names a supported language: `?lang=`, the
+/// language cookie, `Accept-Language`. Without any, the language is English.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Locale {
     pub language: Language,
@@ -52,7 +52,7 @@ fn first_accepted(text: &str) -> Option<Language> {
         let weight: f32 = weight.trim().strip_prefix("q=")?.parse().ok()?;
         Language::parse(tag).filter(|_| weight > 0.0).map(|language| (language, weight))
     });
-    // Equal weights: the first one wins.
+    // Of languages with equal weights, the first wins.
     let best = weighed.fold(None, |best: Option<(Language, f32)>, next| match best {
         Some(best) if best.1 >= next.1 => Some(best),
         _ => Some(next),

@@ -1,8 +1,8 @@
-//! The metrics listener, at an address of its own: the public listener cannot expose metrics, and a check of
-//! the client address could not protect them, because behind a local proxy all clients have the address of
-//! this machine.
+//! The metrics listener. It has an address of its own, because a check of the client address could not
+//! protect metrics on the public listener: behind a local proxy, all clients have the address of this
+//! machine.
 //!
-//! Speaks plain HTTP; bind it to loopback or a private network.
+//! The listener speaks plain HTTP; bind it to loopback or a private network.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,9 +19,10 @@ use crate::app::App;
 use crate::infra::mail;
 use crate::infra::telemetry::{memory, metrics};
 
-/// Interval at which the recorder compacts histogram samples. Without it, memory grows between scrapes.
+/// Interval at which the recorder compacts histogram samples: 5 s. Without compaction, memory grows between
+/// scrapes.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
-/// Maximum time until the first request on a connection.
+/// Maximum time until the first request on a connection: 10 s.
 const FIRST_REQUEST_MAX: Duration = Duration::from_secs(10);
 const CONTENT: [(header::HeaderName, &str); 1] =
     [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
@@ -29,7 +30,9 @@ const CONTENT: [(header::HeaderName, &str); 1] =
 /// Binds the metrics listener. Returns the bound address and a future that serves `/metrics`, `/healthz` and
 /// `/readyz` until `handle` shuts it down.
 ///
-/// Errors if the address is in use.
+/// # Errors
+/// - The address cannot be bound, for instance because it is in use.
+/// - Another metrics recorder is installed.
 pub fn serve_metrics(
     app: &App,
     address: SocketAddr,
@@ -41,9 +44,9 @@ pub fn serve_metrics(
     let bound = listener.local_addr()?;
     let figures = metrics::collect()?;
     let upkeep = run_upkeep(figures.clone());
-    let shown = app.clone();
+    let scraped = app.clone();
     let router = Router::new()
-        .route("/metrics", get(move || async move { (CONTENT, render(&shown, &figures).await) }))
+        .route("/metrics", get(move || async move { (CONTENT, render(&scraped, &figures).await) }))
         .merge(health::routes())
         .with_state(app.clone());
     let serving = async move {

@@ -60,13 +60,16 @@ pub struct WeakPhoto {
     pub created_unix_s: i64,
     /// The photo's faces with the requested weakness, from left to right.
     pub faces: Vec<WeakFace>,
-    /// Why the photo could not be read, to be shown to the studio; only for `unreadable`.
+    /// The reason why the photo could not be read, for the studio; present only in the group `unreadable`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
 impl CoverageQuery {
-    /// Parses the group. Errors with `Invalid` for any other name.
+    /// Parses the name of the group.
+    ///
+    /// # Errors
+    /// - `Invalid` if `issue` names no group.
     fn what(&self) -> Result<WeaknessFilter> {
         let received = self.issue.as_deref().unwrap_or_default();
         Ok(match received {
@@ -97,12 +100,12 @@ impl WeaknessFilter {
             }
         };
         let weak = faces.filter(|(_, face)| Weakness::of(&face.parts) == Some(lacking));
-        let shown = |(id, face): (FaceId, &KnownFace)| WeakFace {
+        let weak_face = |(id, face): (FaceId, &KnownFace)| WeakFace {
             face: id.to_string(),
             bbox: face.bbox.to_vec(),
             quality: face.quality,
         };
-        let mut weak: Vec<WeakFace> = weak.map(shown).collect();
+        let mut weak: Vec<WeakFace> = weak.map(weak_face).collect();
         weak.sort_by(|a, b| a.bbox.cmp(&b.bbox).then(a.face.cmp(&b.face)));
         (!weak.is_empty()).then_some(weak)
     }
@@ -119,17 +122,17 @@ fn view(photo: PhotoRecord, faces: Vec<WeakFace>, reason: Option<String>) -> Wea
     }
 }
 
-/// Lists the photos behind one count of the coverage report, in order of upload. Responds `invalid` for a
-/// `what` other than the five groups.
+/// Lists the photos behind one count of the coverage report, in order of upload. Responds `invalid` if
+/// `issue` names none of the five groups.
 #[utoipa::path(get, path = "/events/{event}/coverage/photos", operation_id = "coverage_photo_list", tag = "coverage",
     params(("event" = String, Path), CoverageQuery, Paging), responses((status = 200, body = Page<WeakPhoto>)))]
 pub async fn list(
     State(app): State<App>,
     grant: Grant,
-    Query(asked): Query<CoverageQuery>,
+    Query(query): Query<CoverageQuery>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<WeakPhoto>>> {
-    let (what, event) = (asked.what()?, grant.event()?);
+    let (what, event) = (query.what()?, grant.event()?);
     let place = |it: &WeakPhoto| (it.created_unix_s, it.id.clone());
     if what == WeaknessFilter::Unreadable {
         let page = jobs::failed(&app.db, event, FailureOrder::Upload, &paging).await?;
@@ -144,7 +147,7 @@ pub async fn list(
     Ok(Json(Page::of(photos, limit, |it| (it.created_unix_s, &it.id))))
 }
 
-/// Returns all photos of a group that is computed from the gallery: any but `Unreadable`.
+/// Returns all photos of a group that is computed from the gallery: any group except `Unreadable`.
 async fn weak(app: &App, event: &str, what: WeaknessFilter) -> Result<Vec<WeakPhoto>> {
     let name = event.to_owned();
     let found = app.face_engine.run(move |faces| {

@@ -30,9 +30,9 @@ pub struct CoverageCounts {
     pub blurred: usize,
     /// Faces that searches often miss because they are turned too far away from the camera.
     pub turned: usize,
-    /// Expected recall: the share of a guest's photos that will be found, 0 to 1. The mean over all faces of
-    /// the recall measured for faces of that quality. Assumes a clear selfie, and does not count faces that
-    /// were not detected. `null` if there is no face.
+    /// Expected recall: the share of a guest's photos that searches will find, 0 to 1; `null` if there is no
+    /// face. It is the mean, over all detected faces, of the recall measured for faces of equal quality, and
+    /// assumes a clear selfie.
     pub expected_recall: Option<f64>,
 }
 

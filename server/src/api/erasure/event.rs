@@ -11,8 +11,10 @@ use crate::infra::audit_log::{self, AuditEvent};
 use crate::infra::clock::now_s;
 use crate::infra::db::events::{self, OwnedEvent};
 
-/// Removes `event`, to which access is denied already, and returns its erasure receipt as text. The text is empty
-/// if a crash came between the purge and the storing of the receipt; the data folder then holds it.
+/// Removes `event` and returns its erasure receipt as text. The caller must have denied access to the event
+/// before. If an earlier run has purged the faces, returns the newest receipt stored for the event. If
+/// none is stored, returns an empty text: a crash prevented the storing, and only the data folder holds the
+/// receipt.
 pub async fn erase_event(app: &App, studio: &str, event: &str) -> Result<String> {
     let name = event.to_owned();
     let receipt = app.face_engine.run(move |faces| faces.purge(&name)).await?;

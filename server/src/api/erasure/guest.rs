@@ -19,9 +19,9 @@ use crate::infra::db::consents;
 use crate::infra::db::guests::{self, DueErasure};
 use crate::infra::rate_limit::delete_full_quotas;
 
-/// Interval at which interrupted erasures are resumed and expired sessions are deleted.
+/// Interval at which interrupted erasures are resumed and expired sessions are deleted: 10 minutes.
 const POLL_INTERVAL: Duration = Duration::from_secs(600);
-/// Time after registration at which a guest without a verified face is erased, seconds.
+/// Time after registration at which a guest without a verified face is erased, seconds (24 hours).
 const UNVERIFIED_S: i64 = 86_400;
 
 /// Erases a guest for good. The guest loses access with the first step. Returns the signed receipt as text,
@@ -40,8 +40,8 @@ pub async fn erase_guest(app: &App, leaving: GuestErasure) -> Result<String> {
     erasure.await.map_err(ApiError::internal)?
 }
 
-/// Returns whether the guest has no template, because it was erased before or never stored. Any other missing
-/// item does not count as an erasure.
+/// Returns whether the guest has no template, because the template was erased before or never stored. An
+/// error about any other missing item must not count as an erasure.
 fn is_unknown_guest(error: &Error) -> bool {
     matches!(error, Error::NotFound { kind: "guest", .. })
 }
@@ -92,8 +92,8 @@ async fn erase_due(app: &App) -> Result<()> {
     guests::delete_expired(&mut tx, now - GUEST_IDLE_S, now).await?;
     delete_full_quotas(&mut tx).await?;
     tx.commit().await?;
-    // A crash between storing a template and setting `verified_unix_s` leaves a row that looks unverified:
-    // its template is erased with it.
+    // After a crash between storing a template and setting `verified_unix_s`, the guest's row looks
+    // unverified. The erasure removes the row together with the template.
     let due = guests::due_erasures(&app.db, &app.node_id, now - UNVERIFIED_S).await?;
     for DueErasure { studio, event, guest, faces } in due {
         let leaving = GuestErasure { studio, event, guest, faces };

@@ -1,7 +1,8 @@
-//! Erases orphaned templates, which have no row in `guests`: left by a crash or by a withdrawal during
-//! verification. Each erasure has a receipt.
+//! Erases orphaned templates, which have no row in `guests`. They remain after a crash, or after a withdrawal
+//! during verification. Each erasure has a receipt.
 //!
-//! A guest's row is written before the template and deleted after it: a template without a row has no guest.
+//! A guest's row is inserted before the template and deleted after the template, so a template without a row
+//! belongs to no guest.
 
 use picpick_engine::{Error, GuestId};
 
@@ -13,9 +14,9 @@ use crate::infra::clock::now_s;
 use crate::infra::db::events::{self, OwnedEvent};
 use crate::infra::db::guests;
 
-/// Erases the template of a former guest, if there is one.
-pub async fn erase(app: &App, stray: &GuestErasure) -> Result<()> {
-    let (event, id): (_, GuestId) = (stray.event.clone(), stray.guest.parse()?);
+/// Erases the template of a former guest. Does nothing if the guest has no template.
+pub async fn erase(app: &App, orphan: &GuestErasure) -> Result<()> {
+    let (event, id): (_, GuestId) = (orphan.event.clone(), orphan.guest.parse()?);
     let receipt = app.face_engine.run(move |faces| {
         let open = faces.open_collection(&event)?;
         match open.collection.erase_guest(&id, false) {
@@ -26,8 +27,9 @@ pub async fn erase(app: &App, stray: &GuestErasure) -> Result<()> {
     });
     let Some(receipt) = receipt.await? else { return Ok(()) };
     let mut tx = app.db.write().await?;
-    keep_receipt(&mut tx, &stray.studio, &stray.event, &receipt).await?;
-    record_guest(&mut tx, &stray.studio, &stray.guest, "guest_erased", "orphaned template").await?;
+    keep_receipt(&mut tx, &orphan.studio, &orphan.event, &receipt).await?;
+    record_guest(&mut tx, &orphan.studio, &orphan.guest, "guest_erased", "orphaned template")
+        .await?;
     tx.commit().await?;
     Ok(())
 }
@@ -46,18 +48,20 @@ pub async fn erase_orphans(app: &App, since_unix_s: i64) -> Result<()> {
 
 async fn erase_orphans_of(app: &App, event: &str, studio: &str) -> Result<()> {
     let name = event.to_owned();
-    // Templates are listed before rows, so that a guest who registers in between does not appear orphaned.
-    let mut strays = app
+    // Templates are listed before rows, so that the template of a guest who registers between the
+    // two steps does not appear orphaned.
+    let mut orphans = app
         .face_engine
         .run(move |faces| Ok(faces.open_collection(&name)?.collection.guest_ids()))
         .await?;
     for known in guests::all_ids(&app.db, event).await? {
         let known: GuestId = known.parse()?;
-        strays.retain(|id| *id != known);
+        orphans.retain(|id| *id != known);
     }
-    for stray in strays {
+    for orphan in orphans {
         let (studio, event) = (studio.to_owned(), event.to_owned());
-        erase(app, &GuestErasure { studio, event, guest: stray.to_string(), faces: false }).await?;
+        erase(app, &GuestErasure { studio, event, guest: orphan.to_string(), faces: false })
+            .await?;
     }
     Ok(())
 }

@@ -97,8 +97,8 @@ async fn remove_all(app: App, grant: Grant, photos: Vec<PhotoRef>) -> Result<Rem
 }
 
 /// Erases the faces of the indexed photos and removes the files of all photos. Returns `None` if no photo was
-/// indexed. A worker that already claimed a photo's job finds no file afterwards, because it holds erasures off
-/// while it reads and indexes.
+/// indexed. A worker that has already claimed a photo's job finds no file afterwards, because erasures wait
+/// while the worker reads and indexes photos.
 fn erase(
     open: &OpenCollection,
     blobs: &PhotoStore,

@@ -15,7 +15,7 @@ pub struct GuestErasure {
     pub faces: bool,
 }
 
-/// Returns the text form of a receipt. Its bytes are the signed bytes.
+/// Returns the text form of a receipt. The bytes of the text are the signed bytes.
 pub fn receipt_text(receipt: &Receipt) -> Result<String> {
     String::from_utf8(receipt.to_bytes()?).map_err(ApiError::internal)
 }
@@ -35,7 +35,7 @@ pub async fn keep_receipt(tx: &mut Tx, studio: &str, event: &str, receipt: &str)
     Ok(())
 }
 
-/// Returns the newest receipt of an erasure in `event`, if there is one.
+/// Returns the newest receipt of an erasure in `event`; `None` if there is no receipt.
 pub async fn stored_receipt(db: &Db, event: &str) -> Result<Option<String>> {
     let row = sqlx::query(
         "SELECT receipt FROM receipts WHERE event_id = $1 ORDER BY created_unix_s DESC LIMIT 1",

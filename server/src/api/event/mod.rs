@@ -1,6 +1,6 @@
-//! Events: each owns folders, photos and one sealed face collection, and has an end date, when it is purged.
+//! Events. An event owns folders, photos and one sealed face collection, and is purged at its end date.
 //!
-//! An event that is being deleted is hidden from all callers at once. Its removal resumes after a crash
+//! The deletion of an event hides it from all callers at once. The removal resumes after a crash
 //! (`api/erasure/event.rs`).
 
 pub mod routes;
@@ -13,7 +13,7 @@ use crate::infra::db::{Tx, events};
 /// Checks that `event` belongs to `studio` and is not being deleted.
 ///
 /// # Errors
-/// - `Invalid` if it does not.
+/// - `Invalid` if `event` belongs to another studio or is being deleted.
 pub async fn check_in_studio(tx: &mut Tx, event: &str, studio: &str) -> Result<()> {
     match events::is_of_studio(tx, event, studio).await? {
         true => Ok(()),

@@ -17,9 +17,9 @@ use crate::infra::db::events::{self, EventRecord};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::new_id;
 
-/// Default retention of an event's faces and photos, seconds.
+/// Default retention of an event's faces and photos, seconds (180 days).
 const RETENTION_S: i64 = 180 * 86_400;
-/// Limits how far in the future an event's end may be, seconds. A studio that needs more time extends it
+/// Limits the time until an event's end, seconds (1,098 days). A studio that needs more time moves the end
 /// later.
 const RETENTION_S_MAX: i64 = 3 * 366 * 86_400;
 
@@ -32,10 +32,11 @@ pub struct Event {
     pub purpose: String,
     /// The legal basis of processing faces.
     pub legal_basis: String,
-    /// When the event's faces and photos are purged, seconds since the Unix epoch.
+    /// The time at which the server purges the event's faces and photos, seconds since the Unix epoch.
     pub ends_unix_s: i64,
     pub created_unix_s: i64,
-    /// What visitors may download of the event's photos, unless the photo's folder has a setting of its own.
+    /// The downloads that visitors may make of the event's photos, unless a photo's folder has its own
+    /// setting.
     pub downloads: Download,
     /// The watermark drawn on photos that visitors see. An event with a watermark gives visitors no original
     /// files.
@@ -53,8 +54,8 @@ pub struct NewEvent {
     /// The legal basis of processing faces; default: "consent".
     #[schema(min_length = 1, max_length = 200)]
     legal_basis: Option<String>,
-    /// When faces and photos are purged, seconds since the Unix epoch; default: 180 days from now; at most 3
-    /// years from now.
+    /// The time at which the server purges faces and photos, seconds since the Unix epoch; default: 180 days
+    /// from now; at most 1,098 days (3 years) from now.
     ends_unix_s: Option<i64>,
 }
 
@@ -67,9 +68,10 @@ pub struct EventChange {
     purpose: Option<String>,
     #[schema(min_length = 1, max_length = 200)]
     legal_basis: Option<String>,
+    /// The new time of the purge, seconds since the Unix epoch; at most 1,098 days (3 years) from now.
     ends_unix_s: Option<i64>,
     downloads: Option<Download>,
-    /// Latin letters, digits and signs; an empty string removes the watermark.
+    /// The text of the watermark: Latin letters, digits and signs. An empty string removes the watermark.
     #[schema(max_length = 60)]
     watermark: Option<String>,
 }
@@ -101,15 +103,17 @@ fn ends(unix_s: i64) -> Result<i64> {
     if unix_s > now && unix_s <= now + RETENTION_S_MAX {
         return Ok(unix_s);
     }
-    Err(ApiError::invalid("ends_unix_s: expected a time in the future, within three years."))
+    Err(ApiError::invalid(
+        "ends_unix_s: expected a time in the future, at most 1,098 days (3 years) from now.",
+    ))
 }
 
 fn reason(what: &str, given: Option<String>, otherwise: &str) -> Result<String> {
     given.map_or(Ok(otherwise.to_owned()), |text| extract::name(what, &text))
 }
 
-/// Lists the events of a studio that the caller may see, oldest first. A member of single events sees only
-/// those.
+/// Lists the events of a studio that the caller may see, oldest first. A member whose roles are valid for
+/// single events sees only these events.
 #[utoipa::path(get, path = "/studios/{studio}/events", operation_id = "event_list", tag = "events",
     params(("studio" = String, Path), Paging), responses((status = 200, body = Page<Event>)))]
 pub async fn list(
@@ -143,11 +147,11 @@ pub async fn create(
         downloads: Download::Off.as_str().to_owned(),
         watermark: None,
     };
-    // The collection is created first: an event without one could accept no photo, while a collection without
-    // an event is empty and is found by its end date.
-    let kept = retention(&event.purpose, &event.legal_basis, event.ends_unix_s);
+    // The collection is created before the event's row, because an event without a collection could accept no
+    // photo. A crash in between leaves only an empty collection, which is listed with its end date.
+    let policy = retention(&event.purpose, &event.legal_basis, event.ends_unix_s);
     let id = event.id.clone();
-    app.face_engine.run(move |faces| faces.create(&id, &kept)).await?;
+    app.face_engine.run(move |faces| faces.create(&id, &policy)).await?;
     let mut tx = app.db.write().await?;
     events::insert(&mut tx, &event, &app.node_id).await?;
     record_by(&mut tx, &grant, "event_create", &event.id, "").await?;
@@ -155,7 +159,7 @@ pub async fn create(
     view(event).map(|event| (StatusCode::CREATED, Json(event)))
 }
 
-/// Reads an event. The guard has checked that the caller may access it.
+/// Returns an event. The guard has checked that the caller may access the event.
 pub async fn one(app: &App, event: &str) -> Result<Event> {
     view(events::find(&app.db, event).await?)
 }
@@ -188,9 +192,9 @@ pub async fn change(
         watermark: given.watermark.map_or(Ok(before.watermark), |text| watermark(&text))?,
         ..before
     };
-    let kept = retention(&event.purpose, &event.legal_basis, event.ends_unix_s);
+    let policy = retention(&event.purpose, &event.legal_basis, event.ends_unix_s);
     let id = event.id.clone();
-    app.face_engine.run(move |faces| faces.set_retention(&id, &kept)).await?;
+    app.face_engine.run(move |faces| faces.set_retention(&id, &policy)).await?;
     let mut tx = app.db.write().await?;
     events::update(&mut tx, &event).await?;
     record_by(&mut tx, &grant, "event_change", &event.id, "").await?;
@@ -198,8 +202,9 @@ pub async fn change(
     view(event).map(Json)
 }
 
-/// Deletes an event permanently, with its faces, photos and all other data. Returns the signed erasure
-/// receipt. A deletion that was started is completed, even after a crash of the server.
+/// Deletes an event permanently, with its faces, photos, albums and guests. Returns the signed erasure
+/// receipt. The server completes a started deletion even after a crash. The audit log, the erasure receipts
+/// and the consent records are kept.
 #[utoipa::path(delete, path = "/events/{event}",
     operation_id = "event_delete", tag = "events", params(("event" = String, Path)),
     responses((status = 200, body = EventReceipt)))]

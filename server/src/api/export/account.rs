@@ -57,12 +57,12 @@ pub async fn export(
     .bind(&person.user)
     .fetch_all(app.db.read())
     .await?;
-    let kept = ExportedMembership {
+    let exported = ExportedMembership {
         account: read_me(&app, &person.user).await?,
         roles: roles.into_iter().map(held).collect(),
         sessions: read_sessions(&app, &person).await?,
         audit: audit.iter().map(AuditEntry::read).collect::<sqlx::Result<_>>()?,
     };
     let name = HeaderValue::from_static("attachment; filename=\"about-me.json\"");
-    Ok(([(header::CONTENT_DISPOSITION, name)], Json(kept)))
+    Ok(([(header::CONTENT_DISPOSITION, name)], Json(exported)))
 }

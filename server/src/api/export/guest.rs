@@ -1,8 +1,8 @@
-//! The export of a guest's data: details, consents, claims, and the photos that may be downloaded. For the
-//! guest, and for the studio if a guest asks it.
+//! The export of a guest's data: details, consents, claims, and the photos that may be downloaded. The guest
+//! can request the export, and the studio can request it on the guest's behalf.
 //!
-//! The template is left out: only this engine can use it, so it has no use for the guest and could do harm in
-//! other hands. The export contains no data of other people.
+//! The export leaves out the template: only this engine can use a template, so the guest has no use for it,
+//! and it could do harm in other hands. The export contains no details of other people.
 
 use std::collections::HashSet;
 
@@ -41,7 +41,7 @@ pub struct GuestExport {
     pub faces_confirmed: Vec<String>,
     /// Faces that the guest claimed not to be theirs.
     pub faces_rejected: Vec<String>,
-    /// Number of images that the template was computed from; none of them is kept.
+    /// Number of images from which the template was computed; the server keeps none of them.
     pub template_images: Option<usize>,
 }
 
@@ -60,7 +60,7 @@ pub struct ExportedConsent {
 /// # Errors
 /// - `NotFound` if the event has no such guest.
 pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport> {
-    let kept = guests::find(&app.db, event, guest).await?;
+    let record = guests::find(&app.db, event, guest).await?;
     let consents = consents::of_guest(&app.db, guest).await?;
     let consents = consents.into_iter().map(|given| ExportedConsent {
         version: given.version,
@@ -69,13 +69,13 @@ pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport>
         given_unix_s: given.given_unix_s,
         withdrawn_unix_s: given.withdrawn_unix_s,
     });
-    let (mut photos, mut said) = (Vec::new(), None);
-    if kept.verified_unix_s.is_some() {
+    let (mut photos, mut enrolled) = (Vec::new(), None);
+    if record.verified_unix_s.is_some() {
         let (name, id): (_, GuestId) = (event.to_owned(), guest.parse()?);
         let known = app
             .face_engine
             .run(move |faces| Ok(faces.open_collection(&name)?.collection.guest(&id)?));
-        said = found_or_none(known.await)?;
+        enrolled = found_or_none(known.await)?;
         // A guest without a template has no photos.
         let theirs = found_or_none(found(app, event, guest, &[]).await)?;
         photos = theirs.map_or(Vec::new(), |theirs| theirs.photos);
@@ -85,21 +85,21 @@ pub async fn collect(app: &App, event: &str, guest: &str) -> Result<GuestExport>
     };
     Ok(GuestExport {
         id: guest.to_owned(),
-        name: open(app, guest, "name", &kept.name)?.to_string(),
-        contact: open(app, guest, "contact", &kept.contact)?.to_string(),
-        language: kept.language,
-        created_unix_s: kept.created_unix_s,
-        verified_unix_s: kept.verified_unix_s,
-        notifications: Notifications::of(kept.notify),
+        name: open(app, guest, "name", &record.name)?.to_string(),
+        contact: open(app, guest, "contact", &record.contact)?.to_string(),
+        language: record.language,
+        created_unix_s: record.created_unix_s,
+        verified_unix_s: record.verified_unix_s,
+        notifications: Notifications::of(record.notify),
         consents: consents.collect(),
         photos: photos.into_iter().map(|photo| photo.id).collect(),
-        faces_confirmed: listed(said.as_ref().map(|guest| &guest.confirmed)),
-        faces_rejected: listed(said.as_ref().map(|guest| &guest.rejected)),
-        template_images: said.as_ref().map(|guest| guest.template.pictures),
+        faces_confirmed: listed(enrolled.as_ref().map(|guest| &guest.confirmed)),
+        faces_rejected: listed(enrolled.as_ref().map(|guest| &guest.rejected)),
+        template_images: enrolled.as_ref().map(|guest| guest.template.pictures),
     })
 }
 
-/// Turns the error `NotFound` into `None`.
+/// Converts the error `NotFound` into `None`.
 fn found_or_none<T>(found: Result<T>) -> Result<Option<T>> {
     match found {
         Ok(found) => Ok(Some(found)),
@@ -115,8 +115,8 @@ pub async fn of_event(app: &App, event: &str) -> Result<Vec<GuestExport>> {
     let mut all = Vec::with_capacity(ids.len());
     for guest in ids {
         match collect(app, event, &guest).await {
-            Ok(kept) => all.push(kept),
-            // The guest was erased meanwhile.
+            Ok(exported) => all.push(exported),
+            // A concurrent request has erased the guest.
             Err(failure) if failure.kind == ErrorKind::NotFound => {}
             Err(failure) => {
                 tracing::error!(guest, reason = failure.reason(), "guest export failed");
@@ -134,7 +134,8 @@ pub async fn own(State(app): State<App>, visit: GuestSession) -> Result<Response
     archive(&app, event, guest, Some(visit)).await
 }
 
-/// Exports a guest's data as a ZIP archive, for a guest who asked the studio.
+/// Exports a guest's data as a ZIP archive, on request of a guest to the studio: `guest.json` and the photos
+/// that may be downloaded.
 #[utoipa::path(get, path = "/events/{event}/guests/{guest}/export",
     operation_id = "guest_export", tag = "guests of an event",
     params(("event" = String, Path), ("guest" = String, Path)),
@@ -162,14 +163,16 @@ async fn archive(
     visit: Option<GuestSession>,
 ) -> Result<Response> {
     let permit = app.archives.permit(visit.as_ref().map_or(&guest, |visit| &visit.session))?;
-    let (kept, here) = (collect(app, &event, &guest).await?, tokio::runtime::Handle::current());
+    let (exported, here) = (collect(app, &event, &guest).await?, tokio::runtime::Handle::current());
     let app = app.clone();
     Ok(respond("attachment; filename=\"guest.zip\"", move |archive| {
         let _permit = permit;
-        archive
-            .add("guest.json", &serde_json::to_vec_pretty(&kept).map_err(ApiError::internal)?)?;
+        archive.add(
+            "guest.json",
+            &serde_json::to_vec_pretty(&exported).map_err(ApiError::internal)?,
+        )?;
         let mut names = HashSet::new();
-        for photo in &kept.photos {
+        for photo in &exported.photos {
             let file = here.block_on(async {
                 match &visit {
                     Some(visit) => archive_entries(&app, visit, photo).await,

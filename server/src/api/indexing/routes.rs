@@ -21,12 +21,12 @@ use crate::infra::db::{Page, Paging, events};
 use crate::infra::jobs::counts_cache::CountsCache;
 use crate::infra::jobs::queue::{JobCounts, counts};
 
-/// Least time between two progress events of a stream.
+/// Minimum time between two progress events of a stream: 400 ms.
 const UPDATE_INTERVAL: Duration = Duration::from_millis(400);
-/// Greatest time between two progress events of a stream.
+/// Maximum time between two progress events of a stream: 10 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// Greatest duration of a stream. The browser then reconnects, and the server checks again that the caller
-/// has access.
+/// Maximum duration of a stream: 5 minutes. The browser then reconnects, and the server checks again that the
+/// caller has access.
 const STREAM_MAX: Duration = Duration::from_secs(300);
 
 /// A server-sent event about an event's indexing.
@@ -45,7 +45,7 @@ pub struct FailedJob {
     pub photo: String,
     /// The file's name.
     pub name: String,
-    /// Why the photo could not be indexed, to be shown to the studio.
+    /// The reason why the photo could not be indexed, for the studio.
     pub reason: String,
     pub changed_unix_s: i64,
 }
@@ -53,9 +53,9 @@ pub struct FailedJob {
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobAction {
-    /// Stops claiming jobs. Running jobs are finished.
+    /// Stops the start of further jobs. The server finishes running jobs.
     Pause,
-    /// Continues claiming jobs.
+    /// Starts jobs again after a pause.
     Resume,
     /// Cancels the ready jobs. Their photos are not indexed.
     Cancel,
@@ -147,7 +147,7 @@ pub async fn progress(
     let (changes, shown) = (app.jobs.watch(), app.jobs.counts_cache(&event));
     let first = shown.counts(counts(&app.db, &event)).await?;
     let watch = CountsWatch { app, event, changes, shown };
-    let told = stream::unfold(
+    let updates = stream::unfold(
         (watch, Some(first.clone()), first),
         |(mut watch, first, last)| async move {
             let now = match first {
@@ -158,11 +158,11 @@ pub async fn progress(
             Some((Ok(Event::default().event("progress").data(data)), (watch, None, now)))
         },
     );
-    let told = told.take_until(tokio::time::sleep(STREAM_MAX)).fuse();
-    Ok(Sse::new(told.boxed()).keep_alive(KeepAlive::default()))
+    let updates = updates.take_until(tokio::time::sleep(STREAM_MAX)).fuse();
+    Ok(Sse::new(updates.boxed()).keep_alive(KeepAlive::default()))
 }
 
-/// A progress stream.
+/// The state of a progress stream.
 struct CountsWatch {
     app: App,
     event: String,
@@ -188,6 +188,9 @@ impl CountsWatch {
 }
 
 /// Waits for a change of `event`.
+///
+/// # Errors
+/// - `Internal` if the service stops.
 async fn wait_for(changes: &mut Receiver<String>, event: &str) -> Result<()> {
     loop {
         match changes.recv().await {

@@ -1,7 +1,7 @@
 //! The indexing worker: reads photos from the photo store and adds their faces to the event's collection.
 //!
-//! It runs one batch of one event at a time, with at most `index_jobs` threads of the engine; the other cores
-//! are left to searches.
+//! The worker runs one batch of one event at a time, with at most `index_jobs` threads of the engine, so that
+//! searches can use the other cores.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -24,11 +24,11 @@ use crate::infra::jobs::queue::{
 use crate::infra::photo_store::{PhotoStore, Rendition};
 use crate::infra::telemetry::metrics;
 
-/// Polling interval of the queue: a job becomes due without a wake-up when its back-off ends or its lease
-/// expires.
+/// Polling interval of the queue: 2 s. Polling finds the jobs that become due without a wake-up, because
+/// their back-off ends or their lease expires.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
-/// Greatest number of photos that are added before people are clustered again. They are also clustered when
-/// no job is due. Cost: a pass over the whole collection.
+/// Number of added photos after which people are clustered again. People are also clustered when no job is
+/// due. Cost of each clustering: a pass over the whole collection.
 const REFRESH_PHOTOS: usize = 2000;
 
 /// Runs jobs until `stop` is set. Finishes the current batch before it returns.
@@ -65,7 +65,6 @@ pub async fn run_worker(app: App, stop: Arc<AtomicBool>) {
     }
 }
 
-/// Logs an error of the worker.
 fn log_failure(failure: &ApiError) {
     tracing::error!(reason = failure.reason(), "indexing failed");
 }
@@ -145,9 +144,9 @@ impl PhotoSource for StoredPhoto {
         let place = |reason: String| Error::ObjectStore { place: "the photo store".into(), reason };
         match self.blobs.get(&self.sealer, &self.event, &self.photo, Rendition::Original) {
             Ok(Some(bytes)) => Ok(bytes),
-            Ok(None) => {
-                Err(Error::Image { reason: "the photo's file does not exist any more".into() })
-            }
+            Ok(None) => Err(Error::Image {
+                reason: "the photo's file no longer exists; upload the photo again".into(),
+            }),
             Err(failure) => Err(place(failure.reason().to_owned())),
         }
     }
@@ -167,7 +166,9 @@ impl IndexBatch {
                 Ok(true) => JobOutcome::Done,
                 Ok(false) => JobOutcome::Retry(match &ended {
                     Err(failure) => failure.reason().to_owned(),
-                    Ok(()) => "stopped".into(),
+                    Ok(()) => {
+                        "the server stopped before it indexed the photo; retry the job".into()
+                    }
                 }),
                 Err(failure) => JobOutcome::Retry(failure.reason().to_owned()),
             }
@@ -195,8 +196,8 @@ impl IndexBatch {
         jobs: &[Job],
         refused: &Mutex<HashMap<String, String>>,
     ) -> Result<()> {
-        // Read once per batch: a purge waits for the batch, so this copy of the key does not outlive the
-        // event.
+        // The sealer is read once per batch: a purge waits for the batch, so this copy of the key does not
+        // outlive the event.
         let sealer = Arc::new(faces.sealer(&self.event)?);
         let source = |job: &Job| StoredPhoto {
             sealer: Arc::clone(&sealer),
@@ -211,27 +212,27 @@ impl IndexBatch {
             stop: Arc::clone(&self.stop),
             ..RunOptions::default()
         };
-        let tell = |told: ProgressEvent<'_>| match told {
+        let report = |progress: ProgressEvent<'_>| match progress {
             ProgressEvent::Skipped(path, reason) => {
                 let photo = path.to_string_lossy().into_owned();
                 refused.lock().insert(photo, reason);
             }
             ProgressEvent::Decoded(path, picture) => {
                 if let Err(failure) = self.show(&sealer, &path.to_string_lossy(), picture) {
-                    // Not fatal: derivatives are made again on the first request.
+                    // Not fatal: the first request for a missing derivative makes it.
                     log_failure(&failure);
                 }
             }
             ProgressEvent::Known(_) | ProgressEvent::Stored { .. } => {}
         };
-        index_photos(&|| faces.pipeline(), photos.into_iter(), collection, &options, &tell)?;
+        index_photos(&|| faces.pipeline(), photos.into_iter(), collection, &options, &report)?;
         Ok(())
     }
 
     /// Makes and stores the derivatives of a decoded photo.
     fn show(&self, sealer: &BlobSealer, photo: &str, picture: &Picture) -> Result<()> {
         for kind in [Rendition::Web, Rendition::Thumb] {
-            // The photo cannot be removed meanwhile: a removal waits until `hold_erasures` ends.
+            // No removal deletes the photo now: removals wait until `hold_erasures` ends.
             self.blobs.put(sealer, &self.event, photo, kind, &render(kind, picture)?)?;
         }
         Ok(())

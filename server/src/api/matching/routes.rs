@@ -28,8 +28,8 @@ pub struct ThresholdQuery {
 
 #[derive(Deserialize, ToSchema)]
 pub struct NewMatching {
-    /// The threshold offset: added to the threshold of the model pack's formula. 0 to 0.20; default of an
-    /// event: 0.
+    /// The threshold offset, 0 to 0.20: the number added to the threshold of the model pack's formula. A new
+    /// event has 0.
     #[schema(minimum = 0.0, maximum = 0.2)]
     threshold_offset: f32,
 }
@@ -38,8 +38,8 @@ pub struct NewMatching {
 pub struct EventMatching {
     /// Number of faces in the event's gallery.
     pub faces: usize,
-    /// Current threshold, -1 to 1: the least similarity of a match with a good face. A low-quality face needs
-    /// up to 0.08 more.
+    /// Current threshold, -1 to 1: the minimum similarity of a match with a good face. A low-quality face
+    /// needs up to 0.08 more.
     pub threshold: f32,
     /// Threshold of the model pack's formula, which depends on the number of faces.
     pub formula: f32,
@@ -58,9 +58,9 @@ pub struct EventMatching {
 pub struct CalibratedThreshold {
     /// The calibrated threshold, -1 to 1.
     pub threshold: f32,
-    /// Lower end of its 95 % confidence interval (sampling error only).
+    /// Lower end of the threshold's 95 % confidence interval (sampling error only).
     pub low: f32,
-    /// Upper end of its 95 % confidence interval (sampling error only).
+    /// Upper end of the threshold's 95 % confidence interval (sampling error only).
     pub high: f32,
     /// The recommended threshold offset. 0 unless `low` exceeds `formula` by more than 0.1: people who appear
     /// together, such as relatives, are more alike than strangers.
@@ -73,7 +73,8 @@ pub struct CalibratedThreshold {
 pub struct CalibrationEvidence {
     /// Pairs of people who appear together in a photo, each counted once.
     pub pairs: usize,
-    /// Least number of pairs for a calibration. With fewer, the sampling error of the threshold exceeds 0.05.
+    /// Minimum number of pairs for a calibration. With fewer pairs, the sampling error of the threshold
+    /// exceeds 0.05.
     pub pairs_needed: usize,
     /// Photos that show such pairs.
     pub photos: usize,
@@ -98,15 +99,16 @@ pub struct ScoreHistogram {
 pub struct MatchingPreview {
     /// The previewed threshold offset.
     pub threshold_offset: f32,
-    /// The threshold that it gives, for a good face.
+    /// The threshold for a good face with this offset, -1 to 1.
     pub threshold: f32,
     /// The effect on guests who are enrolled with a face.
     pub guests: PhotosFound,
-    /// The effect on people in at least two photos, each searched by their other faces.
+    /// The effect on people in at least two photos. Each face is searched by the person's other faces.
     pub people: PhotosFound,
-    /// Faces that would not match any more, those furthest below the threshold first; at most 100.
+    /// Faces that would not match any more, sorted by distance below the threshold, greatest first; at most
+    /// 100.
     pub lost_matches: Vec<LostFace>,
-    /// Number of all such faces.
+    /// Number of faces that would not match any more, including the faces that `lost_matches` omits.
     pub lost_matches_total: usize,
 }
 
@@ -135,11 +137,15 @@ pub struct LostFace {
     pub similarity: f32,
     /// The similarity that this face would need, -1 to 1.
     pub threshold: f32,
-    /// Whether a guest would lose the photo. If false, only a search by the person's other faces would.
+    /// Whether a guest would lose the photo. If false, only a search by the person's other faces would miss
+    /// it.
     pub guest: bool,
 }
 
 /// Validates a threshold offset.
+///
+/// # Errors
+/// - `Invalid` unless it is 0 to 0.20.
 fn checked(stricter: f32) -> Result<ThresholdOffset> {
     let wrong = || {
         let most = ThresholdOffset::MAX.value();
@@ -152,18 +158,8 @@ fn checked(stricter: f32) -> Result<ThresholdOffset> {
 
 impl From<PreviewCounts> for PhotosFound {
     fn from(counted: PreviewCounts) -> Self {
-        let PreviewCounts {
-            sampled: asked,
-            population: of,
-            photos_current: photos_now,
-            photos_preview: photos_then,
-        } = counted;
-        Self {
-            sample: asked,
-            population: of,
-            photos_current: photos_now,
-            photos_preview: photos_then,
-        }
+        let PreviewCounts { sampled, population, photos_current, photos_preview } = counted;
+        Self { sample: sampled, population, photos_current, photos_preview }
     }
 }
 
@@ -243,8 +239,8 @@ pub async fn show(
     }))
 }
 
-/// Sets the event's threshold offset. It applies at once to searches and to guests. The threshold cannot be
-/// below the model pack's formula.
+/// Sets the event's threshold offset. The new threshold applies at once to searches and to guests. It cannot
+/// be below the threshold of the model pack's formula.
 #[utoipa::path(put, path = "/events/{event}/matching",
     operation_id = "matching_update", tag = "matching", params(("event" = String, Path)),
     request_body = NewMatching, responses((status = 204)))]

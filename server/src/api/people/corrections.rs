@@ -19,10 +19,10 @@ const SPLIT_MAX: usize = 5000;
 #[derive(Deserialize, ToSchema)]
 pub struct MergeRequest {
     /// A face of each person to merge, 2 to 50. A low-quality face that belongs to no person joins the merged
-    /// one.
+    /// person.
     #[schema(min_items = 2, max_items = 50)]
     faces: Vec<String>,
-    /// Allows the merge of people whom one photo shows together. This happens with mirrors and collages.
+    /// Allows the merge of people whom one photo shows together, as photos with mirrors and collages do.
     #[serde(default)]
     allow_same_photo: bool,
 }
@@ -58,7 +58,7 @@ pub async fn merge(
 }
 
 /// Splits faces off a person (cannot-link constraint): the given faces become one person, separate from the
-/// other faces. The split holds until the two are merged again.
+/// other faces. The split holds until the studio merges the two people again.
 #[utoipa::path(post, path = "/events/{event}/people/split", operation_id = "person_split", tag = "people",
     params(("event" = String, Path)), request_body = SplitRequest,
     responses((status = 204, description = "The faces are split off")))]
@@ -71,7 +71,7 @@ pub async fn split(
     apply(app, grant, "people_split", move |open| open.split_person(&faces)).await
 }
 
-/// Hides a person from the list, or lists them again. Searches still find the person's photos.
+/// Hides a person from the list, or lists the person again. Searches still find the person's photos.
 #[utoipa::path(post, path = "/events/{event}/people/hide", operation_id = "person_hide", tag = "people",
     params(("event" = String, Path)), request_body = HideRequest,
     responses((status = 204, description = "The person is hidden or listed")))]
@@ -95,10 +95,10 @@ fn faces_of(given: &[String], least: usize, most: usize) -> Result<Vec<FaceId>> 
     given.iter().map(|face| extract::face("faces", face)).collect()
 }
 
-/// Applies a correction, records it in the audit log and notifies the guests' streams, since their photos may
-/// have changed. The correction is durable before the response. The audit entry names the event, not the
-/// faces. Runs in a spawned task, so that a disconnected client does not leave a correction without an audit
-/// entry.
+/// Applies a correction, records it in the audit log, and notifies the guests' streams, because the guests'
+/// photos may have changed. The correction is durable before the response. The audit entry names the event,
+/// not the faces. Runs in a spawned task, so that a disconnected client does not leave a correction without
+/// an audit entry.
 async fn apply(
     app: App,
     grant: Grant,
@@ -106,7 +106,7 @@ async fn apply(
     work: impl FnOnce(&Collection) -> picpick_engine::Result<()> + Send + 'static,
 ) -> Result<StatusCode> {
     let event = grant.event()?.to_owned();
-    let said = tokio::spawn(async move {
+    let applied = tokio::spawn(async move {
         let name = event.clone();
         let outcome = app.face_engine.run(move |faces| {
             let open = faces.open_collection(&name)?;
@@ -115,9 +115,12 @@ async fn apply(
         match outcome.await? {
             Err(Error::SharedPhoto { photo }) => {
                 let known = photos::ids_by_content(&app.db, &event, &[photo.parse()?]).await?;
-                let which = known.values().next().map_or("A photo", String::as_str);
+                let which = known
+                    .values()
+                    .next()
+                    .map_or_else(|| "A photo".to_owned(), |id| format!("Photo {id}"));
                 let detail = format!(
-                    "Photo {which} shows two of these people together. If they are one person, set \
+                    "{which} shows two of these people together. If they are one person, set \
                      allow_same_photo."
                 );
                 return Err(ApiError::new(ErrorKind::SharedPhoto, detail));
@@ -130,5 +133,5 @@ async fn apply(
         app.guest_updates.publish(&event, None);
         Ok::<_, ApiError>(StatusCode::NO_CONTENT)
     });
-    said.await.map_err(ApiError::internal)?
+    applied.await.map_err(ApiError::internal)?
 }

@@ -22,7 +22,7 @@ pub struct PeopleQuery {
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PersonQuery {
-    /// Greatest number of faces to return, 1 to 5,000.
+    /// Maximum number of faces to return, 1 to 5,000.
     #[param(minimum = 1, maximum = 5000, default = 1000)]
     pub limit: Option<u32>,
 }
@@ -47,7 +47,8 @@ pub struct PersonFound {
 
 #[derive(Serialize, ToSchema)]
 pub struct EventPeople {
-    /// The people with the most faces first. Hidden people only if `hidden` was set.
+    /// The people, sorted by number of faces, greatest first. Includes hidden people only if the query sets
+    /// `hidden`.
     pub people: Vec<PersonFound>,
     /// Number of hidden people.
     pub hidden: usize,
@@ -59,9 +60,9 @@ pub struct EventPeople {
 
 #[derive(Serialize, ToSchema)]
 pub struct PersonFaces {
-    /// The faces, the least similar to the person first, since mistakes are most likely there.
+    /// The faces, the least similar to the person first, because these are most likely mistakes.
     pub items: Vec<PersonFace>,
-    /// Number of the person's faces, including those beyond `limit`.
+    /// Number of the person's faces, including the faces beyond `limit`.
     pub faces: usize,
     /// Photos that show this person.
     pub photos: usize,
@@ -119,9 +120,9 @@ pub async fn list(
                 let (left_out, listed): (Vec<&Person>, Vec<&Person>) =
                     all.into_iter().partition(|person| person.hidden);
                 let hidden = left_out.len();
-                let asked = listed.into_iter().chain(left_out.into_iter().filter(|_| also_hidden));
+                let chosen = listed.into_iter().chain(left_out.into_iter().filter(|_| also_hidden));
                 let people: Vec<PersonSummary> =
-                    asked.filter_map(|person| seen(gallery, person)).collect();
+                    chosen.filter_map(|person| seen(gallery, person)).collect();
                 let photos = gallery.photos();
                 let ids = photos.iter().flat_map(|(_, photo)| &photo.faces);
                 let poor = ids
@@ -134,7 +135,7 @@ pub async fn list(
         .await?;
     let photos: Vec<PhotoId> = seen.iter().map(|person| person.photo).collect();
     let names = photos::ids_by_content(&app.db, &event, &photos).await?;
-    let shown = |person: PersonSummary| {
+    let view = |person: PersonSummary| {
         Some(PersonFound {
             faces: person.faces,
             photos: person.photos,
@@ -144,7 +145,7 @@ pub async fn list(
             hidden: person.hidden,
         })
     };
-    let people = seen.into_iter().filter_map(shown).collect();
+    let people = seen.into_iter().filter_map(view).collect();
     Ok(Json(EventPeople { people, hidden, faces, low_quality_faces: poor_faces }))
 }
 
@@ -178,7 +179,7 @@ pub async fn show(
     let photos: HashSet<PhotoId> = person.faces.iter().map(|of| of.photo).collect();
     let photos: Vec<PhotoId> = photos.into_iter().collect();
     let names = photos::ids_by_content(&app.db, &event, &photos).await?;
-    let shown = |of: picpick_engine::FaceOfPerson| {
+    let view = |of: picpick_engine::FaceOfPerson| {
         Some(PersonFace {
             face: of.face.to_string(),
             photo: names.get(&of.photo.to_string())?.clone(),
@@ -187,6 +188,6 @@ pub async fn show(
             similarity: of.similarity,
         })
     };
-    let items = person.faces.into_iter().filter_map(shown).take(limit).collect();
+    let items = person.faces.into_iter().filter_map(view).take(limit).collect();
     Ok(Json(PersonFaces { items, faces, photos: photos.len(), hidden: person.hidden }))
 }

@@ -15,7 +15,7 @@ use crate::http::extract::{self, Body};
 use crate::infra::db::photos::{self, PhotoRef};
 use crate::infra::ids::is_id;
 
-/// Limits the photos of one request, because databases limit a statement's bound values.
+/// Limits the photos of one request to 500, because databases limit a statement's bound values.
 const PHOTOS_MAX: usize = 500;
 
 #[derive(Deserialize, ToSchema)]
@@ -29,14 +29,15 @@ pub struct PhotoMove {
 
 #[derive(Serialize, ToSchema)]
 pub struct PhotosMoved {
-    /// Number of the requested photos that are in the folder now.
+    /// Number of photos that were moved.
     pub photos: usize,
 }
 
-/// Looks up photos of `event` by their ids. Returns each once.
+/// Looks up photos of `event` by their ids. Returns each photo once.
 ///
 /// # Errors
-/// - `Invalid` if there are no ids or more than 500, or if one is not a photo of `event`.
+/// - `Invalid` if `ids` is empty or has more than 500 ids.
+/// - `Invalid` if one of the ids is not the id of a photo of `event`.
 pub async fn find_all<'e>(
     db: impl AnyExecutor<'e>,
     ids: &[String],
@@ -55,8 +56,8 @@ pub async fn find_all<'e>(
     if found.len() < each.len() { Err(stranger()) } else { Ok(found) }
 }
 
-/// Moves photos to a folder of the event, or out of their folders. Moves none if one of them is not a photo
-/// of the event.
+/// Moves photos to a folder of the event, or out of their folders. Moves no photo if one of the ids is not a
+/// photo of the event.
 #[utoipa::path(patch, path = "/events/{event}/photos", operation_id = "photo_bulk_update", tag = "photos",
     params(("event" = String, Path)), request_body = PhotoMove,
     responses((status = 200, body = PhotosMoved)))]

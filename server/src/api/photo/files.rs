@@ -14,7 +14,7 @@ async fn find(app: &App, grant: &Grant, photo: &str) -> Result<PhotoFile> {
     photos::find(&app.db, grant.event()?, photo).await.map(PhotoFile::of)
 }
 
-/// Returns the original file, whole or a byte range.
+/// Returns the original file, or the byte range that the header `Range` requests.
 #[utoipa::path(get, path = "/events/{event}/photos/{photo}/original",
     operation_id = "photo_original_download", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)),

@@ -1,8 +1,8 @@
 //! An event's photos: list, files and derivatives, moves between folders, permanent removal.
 //!
-//! For members: `routes.rs`, `bulk.rs` (bulk requests), `files.rs`, `api/erasure/photos.rs`. For visitors: `api/photo_policy.rs`
-//! decides what they may see and download, `visitor_view.rs` applies it, `infra/imaging/watermark.rs` draws the watermark. `responses.rs`
-//! makes the responses.
+//! For members: `routes.rs`, `bulk.rs` (bulk requests), `files.rs`, `api/erasure/photos.rs`. For visitors:
+//! `api/photo_policy.rs` defines which photos visitors may see and download, `visitor_view.rs` applies this
+//! policy, and `infra/imaging/watermark.rs` draws the watermark. `responses.rs` makes the responses.
 
 pub mod bulk;
 pub mod files;

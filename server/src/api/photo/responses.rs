@@ -1,7 +1,8 @@
 //! Responses with a photo's bytes: the original file, whole or as a range (RFC 9110), and JPEG derivatives.
 //!
 //! Derivatives are encoded from pixels only, so they hold no metadata of the camera. An original is streamed
-//! in parts of 4 MiB; the next part is read when the client has taken the last. Callers check permissions.
+//! in parts of 4 MiB; the server reads the next part when the client has taken the previous part. Callers
+//! check permissions.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -17,7 +18,7 @@ use crate::infra::imaging::derivatives::{WEB, render};
 use crate::infra::imaging::watermark::draw_watermark;
 use crate::infra::photo_store::Rendition as BlobKind;
 
-/// Size of a read from the photo store, bytes.
+/// Maximum size of a read from the photo store: 4 MiB.
 const READ_BYTES: u64 = 4 << 20;
 /// Length of the prefix of a stored watermarked derivative, bytes: the SHA-256 of the watermark's text,
 /// hexadecimal.
@@ -57,7 +58,8 @@ impl PhotoFile {
     }
 }
 
-/// Responds with the original file, or with the byte range that `headers` request.
+/// Responds with the original file, with the byte range that `headers` request, or with status 304 if the
+/// client has the file in its cache.
 ///
 /// # Errors
 /// - `RangeNotSatisfiable` if the range is outside the file.
@@ -76,9 +78,9 @@ pub async fn original(app: &App, file: PhotoFile, headers: &HeaderMap) -> Result
     answer.insert(header::CONTENT_DISPOSITION, disposition(&file.name)?);
     let applies =
         headers.get(header::IF_RANGE).is_none_or(|wanted| wanted.as_bytes() == tag.as_bytes());
-    let asked =
+    let requested =
         headers.get(header::RANGE).filter(|_| applies).and_then(|value| value.to_str().ok());
-    let (status, range) = match asked.map(|text| range_of(text, file.bytes)) {
+    let (status, range) = match requested.map(|text| range_of(text, file.bytes)) {
         None | Some(RequestedRange::All) => (StatusCode::OK, 0..file.bytes),
         Some(RequestedRange::Part(range)) => {
             let content = format!("bytes {}-{}/{}", range.start, range.end - 1, file.bytes);
@@ -86,7 +88,10 @@ pub async fn original(app: &App, file: PhotoFile, headers: &HeaderMap) -> Result
             (StatusCode::PARTIAL_CONTENT, range)
         }
         Some(RequestedRange::Nothing) => {
-            let detail = format!("The file has {} bytes.", file.bytes);
+            let detail = format!(
+                "The byte range is outside the file, which has {} bytes; request a range within the file.",
+                file.bytes
+            );
             return Err(ApiError::new(ErrorKind::RangeNotSatisfiable, detail));
         }
     };
@@ -168,7 +173,8 @@ fn range_of(text: &str, bytes: u64) -> RequestedRange {
 fn cached(tag: &str) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert(header::ETAG, tag.parse().map_err(ApiError::internal)?);
-    // Only the browser may cache it, and it must revalidate each time, since access may have ended.
+    // Only the browser may cache the response, and it must revalidate each time, because access may have
+    // ended.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     Ok(headers)
 }
@@ -179,8 +185,8 @@ fn has_tag(headers: &HeaderMap, name: header::HeaderName, tag: &str) -> bool {
     tags.any(|listed| listed == "*" || listed.strip_prefix("W/").unwrap_or(listed) == tag)
 }
 
-/// Returns the `Content-Disposition` for saving under `name` (RFC 6266; other than plain characters are
-/// encoded by RFC 8187).
+/// Returns the `Content-Disposition` (RFC 6266) for saving under `name`. Encodes all characters except ASCII
+/// letters, digits, `-`, `.` and `_` (RFC 8187).
 fn disposition(name: &str) -> Result<HeaderValue> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     let encoded: String = name
@@ -225,9 +231,9 @@ pub async fn watermarked_jpeg(app: &App, file: PhotoFile, text: &str) -> Result<
         .run(move |faces| blobs.get(&faces.sealer(&event)?, &event, &id, BlobKind::Marked))
         .await?;
     // A stored derivative with another text is replaced.
-    let of_this_text = |kept: &Vec<u8>| kept.get(..MARK_BYTES) == Some(hash.as_bytes());
-    if let Some(mut kept) = there.filter(of_this_text) {
-        return Ok(kept.split_off(MARK_BYTES));
+    let of_this_text = |stored: &Vec<u8>| stored.get(..MARK_BYTES) == Some(hash.as_bytes());
+    if let Some(mut stored) = there.filter(of_this_text) {
+        return Ok(stored.split_off(MARK_BYTES));
     }
     let web = jpeg(app, file.clone(), BlobKind::Web).await?;
     let (blobs, text) = (app.photo_store.clone(), text.to_owned());
@@ -237,22 +243,25 @@ pub async fn watermarked_jpeg(app: &App, file: PhotoFile, text: &str) -> Result<
             let limits = DecodeLimits::default();
             let picture = Picture::decode(&web, &limits)?;
             let jpeg = draw_watermark(&picture, &text)?.to_jpeg(WEB.0, WEB.1)?;
-            let kept = [hash.as_bytes(), &jpeg].concat();
+            let stored = [hash.as_bytes(), &jpeg].concat();
             let sealer = faces.sealer(&file.event)?;
-            blobs.put_derivative(&sealer, &file.event, &file.id, BlobKind::Marked, &kept)?;
+            blobs.put_derivative(&sealer, &file.event, &file.id, BlobKind::Marked, &stored)?;
             Ok(jpeg)
         })
         .await
 }
 
 /// Returns the original file.
+///
+/// # Errors
+/// - `NotFound` if the photo store does not have the file.
 pub async fn whole(app: &App, file: &PhotoFile) -> Result<Vec<u8>> {
     let (blobs, event, id) = (app.photo_store.clone(), file.event.clone(), file.id.clone());
-    let kept = app
+    let stored = app
         .face_engine
         .run(move |faces| blobs.get(&faces.sealer(&event)?, &event, &id, BlobKind::Original))
         .await?;
-    kept.ok_or_else(ApiError::not_found)
+    stored.ok_or_else(ApiError::not_found)
 }
 
 /// Makes the browser save `response` as a JPEG file with the photo's name.
@@ -263,8 +272,8 @@ pub fn as_attachment(mut response: Response, file: &PhotoFile) -> Result<Respons
 }
 
 /// Returns the headers of a JPEG response, or `None` if the client has the JPEG in its cache.
-fn jpeg_headers(asked: &HeaderMap, tag: &str) -> Result<Option<HeaderMap>> {
-    if has_tag(asked, header::IF_NONE_MATCH, tag) {
+fn jpeg_headers(request: &HeaderMap, tag: &str) -> Result<Option<HeaderMap>> {
+    if has_tag(request, header::IF_NONE_MATCH, tag) {
         return Ok(None);
     }
     let mut answer = cached(tag)?;
@@ -289,8 +298,8 @@ pub async fn jpeg(app: &App, file: PhotoFile, kind: BlobKind) -> Result<Vec<u8>>
     }
 }
 
-/// Makes and stores a derivative that does not exist: the photo is not indexed yet, or the worker failed to
-/// make it.
+/// Makes and stores a derivative that does not exist, because the photo is not indexed yet or the worker
+/// failed to make the derivative.
 async fn make(app: &App, file: PhotoFile, kind: BlobKind) -> Result<Vec<u8>> {
     let _permit = app.photo_memory.acquire().await.map_err(ApiError::internal)?;
     let blobs = app.photo_store.clone();

@@ -84,7 +84,7 @@ async fn one(app: &App, grant: &Grant, photo: &str) -> Result<Photo> {
     photos::find_indexed(&app.db, grant.event()?, photo).await.map(view)
 }
 
-/// Returns the data of a photo; other requests return its files.
+/// Returns the metadata of a photo, without its files.
 #[utoipa::path(get, path = "/events/{event}/photos/{photo}", operation_id = "photo_show", tag = "photos",
     params(("event" = String, Path), ("photo" = String, Path)), responses((status = 200, body = Photo)))]
 pub async fn show(

@@ -17,10 +17,10 @@ pub struct VisitorPhoto {
     pub allowed: PhotoPermissions,
 }
 
-/// Finds a photo of `event` that visitors may see. The caller decides whether this visitor gets it.
+/// Finds a photo of `event` that visitors may see. The caller checks whether this visitor may get the photo.
 ///
 /// # Errors
-/// - `NotFound` if visitors may not see it, or the event has no such photo.
+/// - `NotFound` if visitors may not see the photo, or the event has no such photo.
 pub async fn find_visible(app: &App, event: &str, photo: &str) -> Result<VisitorPhoto> {
     let text = format!(
         "SELECT p.*, {COLUMNS} FROM {TABLES} WHERE p.id = $1 AND p.event_id = $2 AND {}",
@@ -36,12 +36,13 @@ pub async fn find_visible(app: &App, event: &str, photo: &str) -> Result<Visitor
 }
 
 impl VisitorPhoto {
-    /// Responds with the thumbnail for lists. It has no watermark, since it is too small for other uses.
+    /// Responds with the thumbnail for lists. The thumbnail has no watermark, because it is too small for
+    /// other uses.
     pub async fn thumb(self, app: &App, headers: &HeaderMap) -> Result<Response> {
         responses::derivative(app, self.file, headers, BlobKind::Thumb).await
     }
 
-    /// Responds with the derivative for screens, with the event's watermark.
+    /// Responds with the derivative for screens, with the event's watermark if the event has one.
     pub async fn web(self, app: &App, headers: &HeaderMap) -> Result<Response> {
         match &self.watermark {
             Some(text) => responses::watermarked(app, self.file, headers, text).await,
@@ -93,5 +94,8 @@ impl VisitorPhoto {
 }
 
 fn refusal() -> ApiError {
-    ApiError::new(ErrorKind::Forbidden, "Downloads of this photo are off.")
+    ApiError::new(
+        ErrorKind::Forbidden,
+        "Downloads of this photo are off; ask the studio to allow them.",
+    )
 }

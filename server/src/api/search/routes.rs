@@ -15,12 +15,12 @@ use crate::infra::admission::Slot;
 use crate::infra::db::photos;
 use crate::infra::telemetry::metrics;
 
-/// How a face is scored against the probe.
+/// The method by which a face is scored against the probe.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScoringMode {
-    /// By the mean of the cosine similarities to the face and to the centroid of its person, if it belongs to
-    /// one.
+    /// By the mean of the cosine similarities to the face and to the centroid of its person. A face without a
+    /// person is scored as in `direct`.
     #[default]
     People,
     /// By the cosine similarity to the face alone.
@@ -32,13 +32,13 @@ pub enum ScoringMode {
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct SearchParams {
-    /// How a face is scored against the probe; default: `people`.
+    /// The method by which a face is scored against the probe; default: `people`.
     #[param(inline)]
     pub scoring: Option<ScoringMode>,
     /// Threshold for a good face, 0 to 1; default: the event's threshold.
     #[param(minimum = 0.0, maximum = 1.0)]
     pub similarity_min: Option<f32>,
-    /// Greatest number of photos to return, 1 to 5,000.
+    /// Maximum number of photos to return, 1 to 5,000.
     #[param(minimum = 1, maximum = 5000, default = 1000)]
     pub limit: Option<u32>,
     /// The face to search by if the selfie shows several: its number from left to right, from 1.
@@ -80,8 +80,8 @@ pub struct FoundPhoto {
     pub face: String,
     /// The score that was compared with the threshold, -1 to 1.
     pub similarity: f32,
-    /// Why the photo matches. `direct`: the face itself; `person`: the face together with its person;
-    /// `expanded`: another face of an accepted person.
+    /// The reason why the photo matches. `direct`: the face itself; `person`: the face together with its
+    /// person; `expanded`: another face of an accepted person.
     pub kind: String,
     /// Quality of the face in the photo, 0 to 1. A low-quality face has a higher threshold.
     pub quality: f32,
@@ -130,8 +130,8 @@ impl SearchParams {
     }
 }
 
-/// Searches for the photos of the person on a selfie. The body is the picture: JPEG, PNG or WebP. The server
-/// neither stores nor logs it.
+/// Searches for the photos of the person on a selfie. The body is the picture: JPEG, PNG or WebP, at most 32
+/// MiB. The server neither stores nor logs the picture.
 #[utoipa::path(post, path = "/events/{event}/search", operation_id = "photo_search_by_selfie", tag = "search",
     params(("event" = String, Path), SearchParams),
     request_body(content = BinarySchema, content_type = "image/jpeg"),
@@ -224,7 +224,7 @@ async fn search(
         MatchKind::Person => "person",
         MatchKind::Expanded => "expanded",
     };
-    let shown = |found: picpick_engine::Match| {
+    let view = |found: picpick_engine::Match| {
         // A photo that is being removed may have no row any more.
         let photo = names.get(&found.photo.to_string())?.clone();
         Some(FoundPhoto {
@@ -238,7 +238,7 @@ async fn search(
     };
     Ok(SearchResult {
         threshold: answer.threshold,
-        matches: answer.matches.into_iter().filter_map(shown).collect(),
+        matches: answer.matches.into_iter().filter_map(view).collect(),
         faces_detected: faces_seen,
         quality,
         elapsed_ms: begun.elapsed().as_secs_f64() * 1000.0,
@@ -261,7 +261,12 @@ pub async fn compare(
         .run_with_permit(place, move |faces| {
             let open = faces.open_collection(&event)?;
             let template = open.collection.template_of(&a)?;
-            let missing = || ApiError::new(ErrorKind::NotFound, "The event has no such face.");
+            let missing = || {
+                ApiError::new(
+                    ErrorKind::NotFound,
+                    "b: the event has no such face; send the id of a face of this event.",
+                )
+            };
             let similarity =
                 open.collection.score(&template, &b, Scoring::Direct).ok_or_else(missing)?;
             let threshold = open.collection.read_gallery(|gallery| gallery.threshold());

@@ -22,11 +22,11 @@ use crate::infra::db::{Page, Paging, Tx, studios, users};
 use crate::infra::ids::{new_id, new_token, token_hash};
 use crate::infra::mail::{self, OutgoingMail};
 
-/// Lifetime of an invitation, seconds.
+/// Lifetime of an invitation, seconds (7 days).
 const VALID_S: i64 = 7 * 86_400;
 
-/// An invitation: a single-use token that gives its user a role in a studio. The database stores only its
-/// hash.
+/// An invitation: a single-use token that gives its user a role in a studio. The database stores only the
+/// token's hash.
 #[derive(Serialize, ToSchema)]
 pub struct Invitation {
     pub id: String,
@@ -58,7 +58,7 @@ pub struct Acceptance {
     /// The name of a new account; ignored if the address has an account.
     #[schema(min_length = 1, max_length = 200)]
     name: String,
-    /// The password of the existing account, or the one for a new account.
+    /// The password of the existing account, or a password for the new account.
     #[schema(value_type = String, min_length = 10, max_length = 200)]
     password: Zeroizing<String>,
 }
@@ -92,7 +92,8 @@ pub async fn list(
 }
 
 /// Creates an invitation and sends its link by e-mail. The response holds the token of the link, so that the
-/// caller can also pass it on in another way. It does not disclose whether the address has an account.
+/// caller can also pass on the link in another way. The response does not disclose whether the address has an
+/// account.
 #[utoipa::path(post, path = "/studios/{studio}/invitations", operation_id = "invitation_create", tag = "members",
     params(("studio" = String, Path)), request_body = NewInvitation,
     responses((status = 201, body = Invitation)))]
@@ -177,7 +178,7 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
     let gone = || {
         ApiError::new(
             ErrorKind::Gone,
-            "The invitation is invalid, expired, withdrawn or already used.",
+            "The invitation is invalid, expired, withdrawn or already used; ask the studio for a new invitation.",
         )
     };
     let row = sqlx::query(
@@ -228,7 +229,7 @@ pub async fn accept(State(app): State<App>, Body(given): Body<Acceptance>) -> Re
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Makes the user a member with the role of the invitation, and records it.
+/// Makes the user a member with the role of the invitation, and records this in the audit log.
 async fn join(tx: &mut Tx, studio: String, user: String, invitation: &Invitation) -> Result<()> {
     let membership = MembershipRecord {
         id: new_id()?,

@@ -18,7 +18,8 @@ use crate::infra::db::{BY_CREATION, BoundValue, PageQuery};
 use crate::infra::db::{Page, Paging};
 use crate::infra::ids::{new_id, new_token, token_hash};
 
-/// An API key: a role for programs, in a studio or in one event. The database stores only its hash.
+/// An API key: a role for programs, in a studio or in one event. The database stores only the
+/// key's hash.
 #[derive(Serialize, ToSchema)]
 pub struct ApiKey {
     pub id: String,
@@ -37,7 +38,7 @@ pub struct ApiKey {
 
 #[derive(Deserialize, ToSchema)]
 pub struct NewApiKey {
-    /// A name that says what the key is used for.
+    /// A name that describes the use of the key.
     #[schema(min_length = 1, max_length = 200)]
     name: String,
     role: Role,
@@ -77,7 +78,7 @@ pub async fn list(
 }
 
 /// Creates an API key. Only this response holds the key. The caller must be a user, not an API key, and
-/// cannot give a key a higher role than their own.
+/// cannot give a key a higher role than the caller's own.
 #[utoipa::path(post, path = "/studios/{studio}/keys", operation_id = "api_key_create", tag = "keys",
     params(("studio" = String, Path)), request_body = NewApiKey,
     responses((status = 201, body = ApiKey)))]
@@ -95,7 +96,9 @@ pub async fn create(
     may_grant(&grant, given.role)?;
     let name = extract::name("name", &given.name)?;
     if given.expires_unix_s.is_some_and(|expires| expires <= now_s()) {
-        return Err(ApiError::invalid("expires_unix_s: expected a time in the future."));
+        return Err(ApiError::invalid(
+            "expires_unix_s: expected a time in the future, in seconds since the Unix epoch.",
+        ));
     }
     let mut tx = app.db.write().await?;
     if let Some(event) = &given.event {

@@ -50,8 +50,12 @@ fn view(NamedMember { membership, name, email }: NamedMember) -> Result<Member> 
 /// # Errors
 /// - `Forbidden` if the caller has a lower role.
 pub fn may_grant(grant: &Grant, role: Role) -> Result<()> {
-    let refused =
-        || ApiError::new(ErrorKind::Forbidden, "You can give and take only roles up to your own.");
+    let refused = || {
+        ApiError::new(
+            ErrorKind::Forbidden,
+            "You can give and take only roles up to your own; ask a member with a higher role.",
+        )
+    };
     if grant.may_grant(role) { Ok(()) } else { Err(refused()) }
 }
 
@@ -105,20 +109,27 @@ pub async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Returns the role of a member. Errors with `Forbidden` if the caller may not change that role.
+/// Returns the role of a member.
+///
+/// # Errors
+/// - `NotFound` if the studio has no such member.
+/// - `Forbidden` if the caller may not change that role.
 async fn lock_role(tx: &mut Tx, grant: &Grant, member: &str) -> Result<Role> {
     let role = Role::stored(&memberships::find(tx, &grant.studio, member).await?.role)?;
     may_grant(grant, role)?;
     Ok(role)
 }
 
-/// Errors with `Conflict` if the studio has no owner left.
+/// Checks that the studio still has an owner.
+///
+/// # Errors
+/// - `Conflict` if the studio has no owner.
 async fn check_owner_left(tx: &mut Tx, studio: &str) -> Result<()> {
     if memberships::count_owners(tx, studio).await? > 0 {
         return Ok(());
     }
     Err(ApiError::new(
         ErrorKind::Conflict,
-        "A studio needs an owner; give another member that role first.",
+        "A studio needs an owner; first give another member the role of owner.",
     ))
 }

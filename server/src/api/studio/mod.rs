@@ -1,7 +1,7 @@
 //! Studios: names, members, invitations, API keys and erasure receipts.
 //!
-//! The guard (`access`) authorises each request before a handler here runs. The handlers check only that a
-//! caller gives no role above their own.
+//! The guard (`http/auth/guard.rs`) authorises each request before a handler here runs. The handlers check in
+//! addition that a caller gives no role above the caller's own, and that no API key creates API keys.
 
 pub mod invitations;
 pub mod keys;

@@ -30,7 +30,8 @@ pub struct StudioName {
     name: String,
 }
 
-/// The erasure receipt of a purged event; `picpick receipt verify` checks it.
+/// The receipt of an erasure: of an event, of a guest or of an orphaned template. `picpick receipt verify`
+/// checks a receipt.
 #[derive(Serialize, ToSchema)]
 pub struct Receipt {
     pub id: String,
@@ -102,7 +103,7 @@ pub async fn rename(
     one(&app, &grant.studio).await.map(Json)
 }
 
-/// Lists the erasure receipts of purged events, oldest first.
+/// Lists the erasure receipts of a studio, oldest first: of purged events and of erased guests.
 #[utoipa::path(get, path = "/studios/{studio}/receipts", operation_id = "receipt_list", tag = "studios",
     params(("studio" = String, Path), Paging), responses((status = 200, body = Page<Receipt>)))]
 pub async fn receipts(

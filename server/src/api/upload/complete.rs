@@ -1,8 +1,8 @@
 //! Completion of an upload: checks the file, puts it into the photo store, inserts its row and enqueues
 //! indexing.
 //!
-//! Each step is idempotent, so it can be repeated after a crash: the photo gets the upload's id, and the row
-//! is inserted last. A rejected file is deleted.
+//! Each step is idempotent, so that the completion can be repeated after a crash: the photo gets the upload's
+//! id, and the row is inserted last. A rejected file is deleted.
 
 use picpick_engine::{DecodeLimits, Picture};
 use sqlx::Row as _;
@@ -110,7 +110,8 @@ pub async fn complete(app: &App, upload: &Upload) -> Result<String> {
 fn check(plain: &[u8], announced: &str) -> Result<CheckedPhoto> {
     let received = sha256(plain);
     if !announced.is_empty() && received != announced {
-        let detail = format!("Expected SHA-256 {announced}, received {received}.");
+        let detail =
+            format!("Expected SHA-256 {announced}, received {received}; upload the file again.");
         return Err(ApiError::new(ErrorKind::ChecksumMismatch, detail));
     }
     let header = Picture::probe(plain, &DecodeLimits::default())?;
@@ -122,8 +123,8 @@ fn check(plain: &[u8], announced: &str) -> Result<CheckedPhoto> {
     })
 }
 
-/// Inserts the photo and its indexing job. Returns the id of the event's photo with these bytes, which is an
-/// earlier one if the event had it already.
+/// Inserts the photo and its indexing job. Returns the photo's id. If the event has an earlier photo with
+/// these bytes, inserts nothing and returns the id of the earlier photo.
 async fn insert_photo(app: &App, upload: &Upload, found: &CheckedPhoto) -> Result<String> {
     let new = PhotoRecord {
         id: upload.id.clone(),
@@ -174,8 +175,8 @@ pub async fn discard_all(app: &App, event: &str) -> Result<()> {
     Ok(())
 }
 
-/// Finishes complete uploads that a crash interrupted, and deletes expired ones. Skips uploads that a request
-/// holds.
+/// Finishes complete uploads that a crash interrupted, and deletes expired uploads. Skips uploads that a
+/// request holds.
 pub async fn recover(app: &App) -> Result<()> {
     let text = format!("SELECT * FROM uploads WHERE event_id IN ({IDS_OF_NODE})");
     let rows = sqlx::query(&text).bind(&app.node_id).fetch_all(app.db.read()).await?;

@@ -9,7 +9,7 @@ use crate::http::auth::Grant;
 use crate::http::extract::{self, Body};
 use crate::infra::db::photos;
 
-/// Limits the hashes of one request.
+/// Limits the hashes of one request to 1,000.
 const HASHES_MAX: usize = 1000;
 
 #[derive(Deserialize, ToSchema)]
@@ -32,17 +32,17 @@ pub struct ExistingHashes {
 pub async fn find_existing(
     State(app): State<App>,
     grant: Grant,
-    Body(asked): Body<Hashes>,
+    Body(given): Body<Hashes>,
 ) -> Result<Json<ExistingHashes>> {
-    if asked.sha256.len() > HASHES_MAX {
+    if given.sha256.len() > HASHES_MAX {
         return Err(ApiError::invalid(format!(
             "sha256: expected at most {HASHES_MAX}, received {}.",
-            asked.sha256.len()
+            given.sha256.len()
         )));
     }
     let event = grant.event()?;
     let mut existing = Vec::new();
-    for hash in &asked.sha256 {
+    for hash in &given.sha256 {
         let hash = extract::sha256(hash)?;
         if photos::by_hash(&app.db, event, &hash).await?.is_some() {
             existing.push(hash);

@@ -1,7 +1,7 @@
 //! HTTP handlers of tus 1.0, with the extensions creation, expiration and termination.
 //!
-//! A body is written while it arrives. If the connection breaks, the whole chunks that were received are
-//! kept.
+//! The server writes a body while it arrives. If the connection breaks, the server keeps the whole chunks
+//! that it has received.
 
 use axum::Json;
 use axum::body::Body as RawBody;
@@ -31,14 +31,14 @@ const LENGTH: HeaderName = HeaderName::from_static("upload-length");
 const METADATA: HeaderName = HeaderName::from_static("upload-metadata");
 const EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
 const PHOTO: HeaderName = HeaderName::from_static("picpick-photo");
-/// Lifetime of an upload from its creation, seconds. `recover` deletes expired uploads.
+/// Lifetime of an upload from its creation, seconds (7 days). `recover` deletes expired uploads.
 const EXPIRES_S: i64 = 7 * 86_400;
-/// Least size of a write, bytes, except at the end of a body.
+/// Minimum size of a write, except at the end of a body: 1 MiB.
 const WRITE_BYTES: usize = 1 << 20;
 
 /// The supported version of tus.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes the value of a header")]
+#[expect(dead_code, reason = "only the OpenAPI document uses this type")]
 pub enum Protocol {
     #[schema(rename = "1.0.0")]
     V1,
@@ -58,7 +58,7 @@ struct UploadHeaders {
     folder: Option<String>,
 }
 
-/// Returns the supported tus version and extensions, and the greatest file size, as headers.
+/// Returns the supported tus version and extensions, and the maximum file size, as headers.
 #[utoipa::path(options, path = "/events/{event}/uploads", operation_id = "upload_describe", tag = "uploads",
     params(("event" = String, Path)), responses((status = 204)))]
 pub async fn capabilities(State(app): State<App>) -> Response {
@@ -100,7 +100,7 @@ fn announced(headers: &HeaderMap, bytes_max: u64) -> Result<UploadHeaders> {
         ));
     }
     if bytes == 0 {
-        return Err(ApiError::new(ErrorKind::NotAPhoto, "The file is empty."));
+        return Err(ApiError::new(ErrorKind::NotAPhoto, "The file is empty; choose another file."));
     }
     let text = headers.get(METADATA).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let value = |name: &str| -> Result<Option<String>> {
@@ -122,9 +122,9 @@ fn announced(headers: &HeaderMap, bytes_max: u64) -> Result<UploadHeaders> {
     })
 }
 
-/// Creates an upload, or returns the unfinished one with the same SHA-256 and length; if `folder` is given,
-/// that upload moves to it. Responds `200` instead of `201` if the event has the photo already, and the
-/// client sends nothing.
+/// Creates an upload, or returns the unfinished upload with the same SHA-256 and length. If `folder` is
+/// given, moves that upload to the folder. Responds `200` instead of `201` if the event already has the
+/// photo; the client then sends no file.
 #[utoipa::path(post, path = "/events/{event}/uploads", operation_id = "upload_create", tag = "uploads",
     params(("event" = String, Path),
         ("Tus-Resumable" = inline(Protocol), Header),
@@ -183,7 +183,7 @@ async fn find_unfinished(app: &App, event: &str, new: &UploadHeaders) -> Result<
     row.as_ref().map(Upload::read).transpose()
 }
 
-/// Sets the upload's folder to `folder`, if it is given.
+/// Sets the upload's folder to `folder`; `None` leaves the folder unchanged.
 async fn move_to_folder(app: &App, upload: Upload, folder: Option<String>) -> Result<Upload> {
     if folder.is_none() || folder == upload.folder {
         return Ok(upload);
@@ -262,7 +262,7 @@ pub async fn offset(
     Ok((StatusCode::OK, headers).into_response())
 }
 
-/// Returns the stored bytes of an upload; its whole length if it has become a photo.
+/// Returns the number of stored bytes of an upload; the whole length if the upload has become a photo.
 fn offset_of(app: &App, upload: &Upload) -> Result<u64> {
     if upload.photo.is_some() { Ok(upload.bytes) } else { upload.staged(app).offset() }
 }
@@ -302,7 +302,9 @@ pub async fn append(
     let upload = find(&app, &grant, &id).await?;
     let there = offset_of(&app, &upload)?;
     if from != there {
-        let detail = format!("The upload has {there} bytes, the part begins at {from}.");
+        let detail = format!(
+            "The upload has {there} bytes, but the part begins at byte {from}; send the part that begins at {there}."
+        );
         return Err(ApiError::new(ErrorKind::Conflict, detail));
     }
     let offset = receive(&app, &upload, from, body).await?;
@@ -316,8 +318,12 @@ pub async fn append(
     Ok((StatusCode::NO_CONTENT, answer).into_response())
 }
 
-/// Writes the body while it arrives, and returns the new offset. Bytes written before the connection broke
-/// are kept.
+/// Writes the body while it arrives, and returns the new offset. If the connection breaks, keeps the bytes
+/// written before.
+///
+/// # Errors
+/// - `TooLarge` if the body ends after the announced length.
+/// - `BadRequest` if the connection breaks.
 async fn receive(app: &App, upload: &Upload, from: u64, body: RawBody) -> Result<u64> {
     let (mut offset, mut waiting) = (from, Vec::new());
     let mut parts = body.into_data_stream();
@@ -331,10 +337,11 @@ async fn receive(app: &App, upload: &Upload, from: u64, body: RawBody) -> Result
             }
         }
         if offset + waiting.len() as u64 > upload.bytes {
-            return Err(ApiError::new(
-                ErrorKind::TooLarge,
-                "The part goes beyond the announced length.",
-            ));
+            let detail = format!(
+                "The part ends after the announced length of {} bytes; create an upload with the file's length.",
+                upload.bytes
+            );
+            return Err(ApiError::new(ErrorKind::TooLarge, detail));
         }
         if waiting.len() >= WRITE_BYTES {
             offset = write(app, upload, offset, &mut waiting).await?;
@@ -352,7 +359,7 @@ async fn receive(app: &App, upload: &Upload, from: u64, body: RawBody) -> Result
     }
 }
 
-/// Writes the whole chunks of `waiting` and leaves the rest in it. Returns the new offset.
+/// Writes the whole chunks of `waiting` and leaves the rest in `waiting`. Returns the new offset.
 async fn write(app: &App, upload: &Upload, offset: u64, waiting: &mut Vec<u8>) -> Result<u64> {
     let (staged, event) = (upload.staged(app), upload.event.clone());
     let plain = std::mem::take(waiting);

@@ -35,7 +35,7 @@ impl StagedUpload {
         Self { path: folder(data).join(id), id: id.to_owned(), bytes }
     }
 
-    /// Creates the empty file. Durable when it returns.
+    /// Creates the empty file. The file is durable when the function returns.
     pub fn create(&self) -> Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -54,7 +54,7 @@ impl StagedUpload {
             .open(&self.path)
     }
 
-    /// Returns the stored bytes of the photo.
+    /// Returns the number of bytes of the photo that the file holds.
     pub fn offset(&self) -> Result<u64> {
         let length = std::fs::metadata(&self.path).map_or(0, |found| found.len());
         Ok(self.offset_at(length))
@@ -65,7 +65,7 @@ impl StagedUpload {
     }
 
     /// Appends `plain` at `offset`, which must equal the current offset. Writes whole chunks only, except at
-    /// the end of the photo. Durable when it returns (`fdatasync`). Returns the new offset.
+    /// the end of the photo. Syncs the file (`fdatasync`) before it returns the new offset.
     ///
     /// # Errors
     /// - `Internal` if `offset` is not the current offset.
@@ -97,7 +97,7 @@ impl StagedUpload {
         Ok(offset + whole as u64)
     }
 
-    /// Returns the complete file, sealed and as plain bytes.
+    /// Returns the bytes of the complete file: first sealed, then plain.
     pub fn read(&self, sealer: &BlobSealer) -> Result<(Vec<u8>, Vec<u8>)> {
         let mut sealed = Vec::new();
         File::open(&self.path)?.read_to_end(&mut sealed)?;
@@ -106,7 +106,7 @@ impl StagedUpload {
         Ok((sealed, plain))
     }
 
-    /// Removes the file. Succeeds if it does not exist.
+    /// Removes the file. Succeeds if the file does not exist.
     pub fn remove(&self) -> Result<()> {
         match std::fs::remove_file(&self.path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),

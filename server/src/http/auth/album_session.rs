@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::error::{ApiError, ErrorKind, Result};
 use crate::infra::db::Db;
 
-/// The name of the album session cookie. A browser can have it beside a user's session cookie.
+/// The name of the album session cookie. A browser can hold this cookie and a user's session cookie.
 pub const ALBUM_COOKIE: &str = "picpick_album";
 
 const ALBUM_SESSIONS: SessionStore<AlbumSession> = SessionStore {
@@ -33,8 +33,9 @@ const ALBUM_SESSIONS: SessionStore<AlbumSession> = SessionStore {
     },
 };
 
-/// The album session of a request, on a route whose rule is `Rule::Album`. A session ends with its link, its
-/// album or its event; each request checks all of them.
+/// The album session of a request, on a route whose rule is `Rule::Album`.
+///
+/// A session ends when it expires, and with its link, its album or its event; each request checks all four.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlbumSession {
     pub id: String,
@@ -42,27 +43,36 @@ pub struct AlbumSession {
     pub album: String,
     pub event: String,
     pub studio: String,
-    /// The named visitor, once the second PIN was entered.
+    /// The id of the named visitor; `None` until the visitor enters the second PIN.
     pub visitor: Option<String>,
     /// The id of the data folder whose keys seal the event's photos.
     pub node_id: String,
 }
 
 impl AlbumSession {
-    /// Finds the album session of a request; `None` if the request carries no token. Errors: `Unauthenticated` for
-    /// a session that has ended, `CrossSite` for a change that another site's page has caused.
+    /// Finds the album session of a request; `None` if the request carries no token.
+    ///
+    /// # Errors
+    /// - `Unauthenticated` if the session has ended.
+    /// - `CrossSite` for a change that another site's page has caused.
     pub async fn find(parts: &Parts, app: &App) -> Result<Option<Self>> {
         ALBUM_SESSIONS.find(parts, app).await
     }
 
-    /// Checks during long work that the session is still open. Errors: `Unauthenticated` if it has ended.
+    /// Checks during long work that the session is still open.
+    ///
+    /// # Errors
+    /// - `Unauthenticated` if the session has ended.
     pub async fn check_open(&self, db: &Db) -> Result<()> {
         ALBUM_SESSIONS.get(db, &self.id).await.map(drop)
     }
 
-    /// Returns the named visitor. Errors: `Forbidden` unless the second PIN was entered.
+    /// Returns the id of the named visitor.
+    ///
+    /// # Errors
+    /// - `Forbidden` if the visitor has not entered the second PIN.
     pub fn visitor(&self) -> Result<&str> {
-        let detail = "Picks and comments require the album's second PIN.";
+        let detail = "Picks and comments require the album's second PIN; enter it first.";
         self.visitor.as_deref().ok_or_else(|| ApiError::new(ErrorKind::Forbidden, detail))
     }
 

@@ -3,7 +3,7 @@ use crate::http::auth::Grant;
 use crate::infra::audit_log::{AuditEvent, record};
 use crate::infra::db::Tx;
 
-/// Appends an entry for an action of the holder of `grant` in its studio.
+/// Appends an audit entry for an action of the caller in the studio, both taken from `grant`.
 pub async fn record_by(
     tx: &mut Tx,
     grant: &Grant,

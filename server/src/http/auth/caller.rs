@@ -13,8 +13,8 @@ use crate::infra::clock::now_s;
 use crate::infra::db::Db;
 use crate::infra::ids::token_hash;
 
-/// The name of the session cookie. On encrypted connections it has the prefix `__Host-`, which browsers
-/// accept from this host only.
+/// The name of the session cookie. On encrypted connections the name has the prefix `__Host-`; browsers
+/// accept cookies with this prefix from this host only.
 pub const SESSION_COOKIE: &str = "picpick_session";
 /// Idle timeout of a session, seconds (14 days).
 pub const SESSION_IDLE_S: i64 = 14 * 86_400;
@@ -78,8 +78,11 @@ impl Principal {
         }
     }
 
-    /// Identifies the caller of a request; `None` if it carries no token. Errors: `Unauthenticated` for an unknown
-    /// or expired token, `CrossSite` for a change that another site's page has caused.
+    /// Identifies the caller of a request; `None` if the request carries no token.
+    ///
+    /// # Errors
+    /// - `Unauthenticated` if the token is unknown or expired, or `Authorization` holds no API key.
+    /// - `CrossSite` for a change that another site's page has caused.
     pub async fn find(parts: &Parts, app: &App) -> Result<Option<Principal>> {
         if let Some(token) = bearer(&parts.headers)? {
             return by_key(&app.db, token).await.map(Some);
@@ -88,7 +91,10 @@ impl Principal {
     }
 }
 
-/// Protects against CSRF: rejects a change that another site's page has caused. Errors: `CrossSite`.
+/// Protects against CSRF: checks that no other site's page has caused the request.
+///
+/// # Errors
+/// - `CrossSite` for a change that another site's page has caused.
 pub fn check_same_site(parts: &Parts) -> Result<()> {
     let reads = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
     if reads || parts.extensions.get::<TrustedOrigin>().is_some() {
@@ -102,7 +108,7 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
     let text = value.to_str().unwrap_or_default();
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
-        _ => Err(unauthenticated("Expected 'Authorization: Bearer KEY'.")),
+        _ => Err(unauthenticated("Authorization: expected 'Bearer KEY' with an API key.")),
     }
 }
 
@@ -120,9 +126,9 @@ pub fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
-/// Returns the token in the cookie that `set_cookie` sets for `name`. A cookie without the `__Host-` prefix
-/// is accepted on unencrypted connections only, because a network attacker or a neighbouring host can plant
-/// one in a browser.
+/// Returns the token in the cookie that `set_cookie` sets for `name`. Accepts a cookie without the `__Host-`
+/// prefix on unencrypted connections only, because a network attacker or a neighbouring host can plant such a
+/// cookie in a browser.
 pub fn token_of<'a>(parts: &'a Parts, app: &App, name: &str) -> Option<&'a str> {
     let Encrypted(encrypted) = Encrypted::of_parts(parts, &app.settings);
     cookie_of(&parts.headers, &full_name(name, encrypted))
@@ -140,9 +146,9 @@ pub fn set_cookie(name: &str, token: &str, encrypted: bool, age_s: Option<i64>) 
     format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax{age}{secure}")
 }
 
-/// Checks that the request comes from a page of this site. Browsers attach cookies to requests caused by
-/// other sites, but report this in `Sec-Fetch-Site` or `Origin`. A client that sends neither is no current
-/// browser, so it has no cookies that another site could abuse.
+/// Checks that the request comes from a page of this site. Browsers attach cookies to requests that other
+/// sites cause, but name the cause in `Sec-Fetch-Site` or `Origin`. A client that sends neither header is not
+/// a current browser, so no other site can abuse its cookies.
 fn same_site(headers: &HeaderMap) -> Result<()> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let ours = match (text("sec-fetch-site"), text("origin")) {
@@ -154,7 +160,10 @@ fn same_site(headers: &HeaderMap) -> Result<()> {
         (None, None) => true,
     };
     let refused = || {
-        ApiError::new(ErrorKind::CrossSite, "Changes are accepted from this site's own pages only.")
+        ApiError::new(
+            ErrorKind::CrossSite,
+            "Changes are accepted from this site's own pages only; make the change on a page of this site.",
+        )
     };
     if ours { Ok(()) } else { Err(refused()) }
 }
@@ -168,7 +177,9 @@ async fn by_key(db: &Db, token: &str) -> Result<Principal> {
     .bind(now_s())
     .fetch_optional(db.read())
     .await?;
-    let row = row.ok_or_else(|| unauthenticated("The API key is unknown, revoked or expired."))?;
+    let row = row.ok_or_else(|| {
+        unauthenticated("The API key is unknown, revoked or expired; use another API key.")
+    })?;
     Ok(Principal::Key {
         id: row.try_get("id")?,
         studio: row.try_get("studio_id")?,
@@ -212,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_are_told_apart() {
+    fn cookies_are_distinguished() {
         let sent = headers(&[("cookie", "x=1; __Host-picpick_session=abc"), ("cookie", "y=2")]);
         assert_eq!(cookie_of(&sent, &full_name(SESSION_COOKIE, true)), Some("abc"));
         assert_eq!(cookie_of(&sent, &full_name(SESSION_COOKIE, false)), None);

@@ -1,7 +1,7 @@
 //! The guard: checks the caller of a request against the rule of its route before the handler runs.
 //!
-//! A resource of another tenant is `NotFound`, like one that does not exist. Handlers take studio and event
-//! from the [`Grant`] that the guard issues, and never trust an id from the path without it.
+//! The guard answers a request for another tenant's resource with `NotFound`, as for a missing resource.
+//! Handlers take studio and event from the [`Grant`] that the guard issues, never from the path alone.
 
 use axum::extract::{FromRequestParts, RawPathParams, Request, State};
 use axum::http::request::Parts;
@@ -29,12 +29,15 @@ pub struct Grant {
     pub event: Option<String>,
     /// The caller's roles in the studio or in the event.
     pub roles: Vec<Role>,
-    /// `None`: the caller has a role in all events of the studio. Otherwise the events in which it has one.
+    /// The events in which the caller has a role; `None`: all events of the studio.
     pub only_events: Option<Vec<String>>,
 }
 
 impl Grant {
     /// Returns the event of a route whose rule is `Rule::Event`.
+    ///
+    /// # Errors
+    /// - `Internal` if the route has another rule.
     pub fn event(&self) -> Result<&str> {
         self.event.as_deref().ok_or_else(|| ApiError::internal("the route's rule names no event"))
     }
@@ -52,7 +55,15 @@ pub struct SignedIn {
     pub session: String,
 }
 
-/// The middleware that runs a route only if the caller satisfies its rule.
+/// Runs a route only if the caller satisfies the route's rule.
+///
+/// # Errors
+/// - `Unauthenticated` if the request has no valid session or API key.
+/// - `CrossSite` for a change that another site's page has caused.
+/// - `TooManyRequests` if the caller exceeds its rate limit.
+/// - `NotFound` if the caller has no role in the studio or event.
+/// - `Forbidden` if the caller does not satisfy the rule.
+/// - `Misdirected` if another server holds the event.
 pub async fn guard(
     State((app, rule)): State<(App, Rule)>,
     params: RawPathParams,
@@ -69,7 +80,10 @@ pub async fn guard(
     } else if rule != Rule::Open {
         let caller = Principal::find(&parts, &app).await?;
         let caller = caller.ok_or_else(|| {
-            ApiError::new(ErrorKind::Unauthenticated, "The request has no session and no API key.")
+            ApiError::new(
+                ErrorKind::Unauthenticated,
+                "The request has no session and no API key; sign in, or send an API key.",
+            )
         })?;
         charge(&app, rule, &parts, &caller)?;
         check(&app, rule, caller, &params, &mut parts).await?;
@@ -77,7 +91,10 @@ pub async fn guard(
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
-/// Records the caller for the alert middleware and charges its rate limit. Errors: `TooManyRequests`.
+/// Records the caller for the alerts and charges the caller's rate limit.
+///
+/// # Errors
+/// - `TooManyRequests` if the caller exceeds its rate limit.
 fn charge(app: &App, rule: Rule, parts: &Parts, caller: &Principal) -> Result<()> {
     if let Some(known) = parts.extensions.get::<CallerSlot>() {
         known.set(caller);
@@ -90,12 +107,15 @@ fn charge(app: &App, rule: Rule, parts: &Parts, caller: &Principal) -> Result<()
     app.rate_limiter.charge_subject(subject, request_class(rule, &parts.method))
 }
 
-/// Rejects a request for an event in another server's data folder. Errors: `Misdirected`.
+/// Checks that the event is in this server's data folder.
+///
+/// # Errors
+/// - `Misdirected` if another server holds the event.
 fn check_node(app: &App, node_id: &str) -> Result<()> {
     let elsewhere = || {
         ApiError::new(
             ErrorKind::Misdirected,
-            "Send the request to the server that holds the event.",
+            "Another server holds this event; send the request to that server.",
         )
     };
     if node_id == app.node_id { Ok(()) } else { Err(elsewhere()) }
@@ -134,7 +154,10 @@ async fn guest(app: &App, rule: Rule, stage: GuestStage, parts: &Parts) -> Resul
     let visit = GuestSession::find(parts, app).await?.ok_or_else(none)?;
     charge(app, rule, parts, &visit.caller())?;
     if stage == GuestStage::Verified && !visit.verified {
-        return Err(ApiError::new(ErrorKind::Forbidden, "Verify your face first."));
+        return Err(ApiError::new(
+            ErrorKind::Forbidden,
+            "Your face is not verified in this session; verify it first.",
+        ));
     }
     check_node(app, &visit.node_id)?;
     Ok(visit)
@@ -155,7 +178,7 @@ async fn check(
             let Principal::Person { user, session } = caller else {
                 return Err(ApiError::new(
                     ErrorKind::Forbidden,
-                    "This route requires a signed-in user; API keys are not accepted.",
+                    "This address does not accept API keys; sign in as a user.",
                 ));
             };
             parts.extensions.insert(SignedIn { user, session });
@@ -175,7 +198,10 @@ async fn check(
     // A role in one event of a studio suffices to read the studio itself.
     let anywhere = rule == Rule::Studio(Action::ReadStudio) && grant.only_events.is_some();
     if !anywhere && !grant.roles.iter().any(|role| role.may(action)) {
-        return Err(ApiError::new(ErrorKind::Forbidden, "Your role does not include this action."));
+        return Err(ApiError::new(
+            ErrorKind::Forbidden,
+            "Your role does not include this action; ask an owner or admin of the studio for another role.",
+        ));
     }
     if let Some(node_id) = node_id {
         check_node(app, &node_id)?;
@@ -184,7 +210,10 @@ async fn check(
     Ok(())
 }
 
-/// Returns the caller's grant in `studio` or its `event`. Errors: `NotFound` if the caller has no role there.
+/// Returns the caller's grant in `studio` or its `event`.
+///
+/// # Errors
+/// - `NotFound` if the caller has no role there.
 async fn grant(db: &Db, caller: Principal, studio: String, event: Option<String>) -> Result<Grant> {
     let held: Vec<(Role, Option<String>)> = match &caller {
         Principal::Key { studio: own, event, role, .. } if *own == studio => {

@@ -42,15 +42,19 @@ pub struct GuestSession {
     pub guest: String,
     pub event: String,
     pub studio: String,
-    /// Whether the guest has passed face verification in this session, or entered it by the studio's link.
+    /// Whether the guest has passed face verification in this session, or opened it with a link from the
+    /// studio.
     pub verified: bool,
     /// The id of the data folder whose keys seal the event's photos.
     pub node_id: String,
 }
 
 impl GuestSession {
-    /// Finds the guest session of a request; `None` if the request carries no token. Errors: `Unauthenticated` for
-    /// a session that has ended, `CrossSite` for a change that another site's page has caused.
+    /// Finds the guest session of a request; `None` if the request carries no token.
+    ///
+    /// # Errors
+    /// - `Unauthenticated` if the session has ended.
+    /// - `CrossSite` for a change that another site's page has caused.
     pub async fn find(parts: &Parts, app: &App) -> Result<Option<Self>> {
         GUEST_SESSIONS.find(parts, app).await
     }
@@ -58,7 +62,7 @@ impl GuestSession {
     /// Checks during long work that the session is still open, verified and bound to the guest.
     ///
     /// # Errors
-    /// - `Unauthenticated` if it is not.
+    /// - `Unauthenticated` if the session has ended, is not verified or belongs to another guest.
     pub async fn check_open(&self, db: &Db) -> Result<()> {
         let found = GUEST_SESSIONS.get(db, &self.session).await?;
         let bound = found.verified && found.guest == self.guest;

@@ -46,7 +46,7 @@ pub enum Rule {
 pub enum GuestStage {
     /// The guest has given name, contact and consent.
     Registered,
-    /// The guest has passed face verification, or was let in by the studio.
+    /// The guest has passed face verification, or the studio has approved the guest's access request.
     Verified,
 }
 

@@ -13,9 +13,9 @@ pub enum Role {
     Owner,
     /// May do everything except managing owners.
     Admin,
-    /// Uploads photos and searches faces.
+    /// Uploads and views photos; searches faces.
     Photographer,
-    /// Uploads, arranges and removes photos; manages events and guests.
+    /// Uploads, arranges and removes photos; searches faces; manages events and guests.
     Editor,
     /// Reads members and the audit log, for bookkeeping; sees no photos.
     Accountant,
@@ -126,17 +126,23 @@ impl Role {
         }
     }
 
-    /// Reads the column `role`. Errors: `Internal` if it holds no role.
+    /// Reads the column `role`.
+    ///
+    /// # Errors
+    /// - `Internal` if the column is missing or holds no role.
     pub fn of_row(row: &AnyRow) -> Result<Role> {
         Role::stored(&row.try_get::<String, _>("role")?)
     }
 
-    /// Reads a stored role. Errors: `Internal` if `text` is no role.
+    /// Parses a role that the database stores.
+    ///
+    /// # Errors
+    /// - `Internal` if `text` is no role.
     pub fn stored(text: &str) -> Result<Role> {
         Role::parse(text).ok_or_else(|| ApiError::internal(format!("no role '{text}'")))
     }
 
-    /// Parses the form that `as_str` writes.
+    /// Parses a name that `as_str` returns; `None` for any other text.
     fn parse(text: &str) -> Option<Role> {
         Role::ALL.into_iter().find(|role| role.as_str() == text)
     }

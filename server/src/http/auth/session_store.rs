@@ -9,24 +9,24 @@ use crate::infra::clock::now_s;
 use crate::infra::db::Db;
 use crate::infra::ids::token_hash;
 
-/// Detail of the error of a session that a link opened and that has ended.
+/// Detail of the error for an ended session that was opened with a link.
 pub const LINK_SESSION_ENDED: &str = "The session has ended; open the link again.";
 
-/// The sessions of one kind: a cookie holds a session's token, the database its hash.
+/// The sessions of one kind. A cookie holds a session's token; the database holds the token's hash.
 pub struct SessionStore<T> {
     pub cookie: &'static str,
-    /// `SELECT … FROM … WHERE …` of open sessions at `$2`, seconds since the Unix epoch. The table of sessions is
-    /// named `s`.
+    /// `SELECT … FROM … WHERE …` of open sessions at `$2`, seconds since the Unix epoch. The table of
+    /// sessions is named `s`.
     pub select: &'static str,
     /// `None`: the sessions have no idle timeout.
     pub idle: Option<IdleLimit>,
-    /// Detail of the error of a session that has ended.
+    /// Detail of the error for an ended session.
     pub ended: &'static str,
     pub read: fn(&AnyRow) -> sqlx::Result<T>,
 }
 
-/// The idle timeout of sessions. The time of a session's last use is its column `seen_unix_s`, which `select`
-/// returns, with `id`.
+/// The idle timeout of sessions. The column `seen_unix_s` holds the time of a session's last use; `select`
+/// must return this column and `id`.
 pub struct IdleLimit {
     pub table: &'static str,
     /// Idle timeout of a session, seconds.
@@ -35,7 +35,7 @@ pub struct IdleLimit {
     pub update_s: i64,
 }
 
-/// Returns the error of a session that a link opened and that has ended.
+/// Returns the error for an ended session that was opened with a link.
 pub fn session_ended() -> ApiError {
     ApiError::new(ErrorKind::Unauthenticated, LINK_SESSION_ENDED)
 }
@@ -44,7 +44,7 @@ impl<T> SessionStore<T> {
     /// Finds the session of a request and records its use; `None` if the request carries no token.
     ///
     /// # Errors
-    /// - `Unauthenticated` if the session has ended.
+    /// - `Unauthenticated` if the token is unknown or its session has ended.
     /// - `CrossSite` for a change that another site's page has caused.
     pub async fn find(&self, parts: &Parts, app: &App) -> Result<Option<T>> {
         let Some(token) = token_of(parts, app, self.cookie) else { return Ok(None) };
@@ -62,7 +62,7 @@ impl<T> SessionStore<T> {
         Ok(Some((self.read)(&row)?))
     }
 
-    /// Returns a session by its id, which does not count as a use.
+    /// Returns the session with the id `id`. Does not record a use of the session.
     ///
     /// # Errors
     /// - `Unauthenticated` if the session has ended.

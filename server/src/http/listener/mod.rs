@@ -1,5 +1,5 @@
-//! The listener: accepts connections, limits their number overall and per address, enforces time limits on
-//! silent ones, and terminates TLS.
+//! The listener: accepts connections, limits their number overall and per address, closes silent connections
+//! after a time limit, and terminates TLS.
 
 pub mod tls;
 
@@ -24,22 +24,24 @@ use tokio::net::TcpStream;
 use crate::config::settings::Settings;
 use crate::infra::telemetry::metrics;
 
-/// Maximum time to receive the headers of a request, and maximum idle time of a connection.
+/// Maximum time to receive the headers of a request, and maximum idle time of a connection: 30 s.
 const HEADERS_MAX: Duration = Duration::from_secs(30);
-/// Maximum time for the TLS handshake, and for the answer to an HTTP/2 ping.
+/// Maximum time for the TLS handshake, and for the answer to an HTTP/2 ping: 10 s.
 const IDLE_MAX: Duration = Duration::from_secs(10);
-/// Maximum size of the headers of an HTTP/2 request, bytes.
+/// Maximum size of the headers of an HTTP/2 request: 32 KiB.
 const HEADER_BYTES_MAX: u32 = 32 << 10;
-/// Maximum read buffer of an HTTP/1 connection, bytes. The headers of a request must fit.
+/// Maximum read buffer of an HTTP/1 connection: 128 KiB. The headers of a request must fit into the buffer.
 const BUFFER_BYTES_MAX: usize = 128 << 10;
 /// Maximum number of concurrent requests on an HTTP/2 connection.
 const STREAMS_MAX: u32 = 128;
-/// Interval of HTTP/2 pings, which detect a peer that has disappeared without closing its connection.
+/// Interval of HTTP/2 pings: 30 s. Pings detect a peer that has disappeared without closing its connection.
 const PING_EVERY: Duration = Duration::from_secs(30);
 
 /// Binds the listening address. Returns a future that serves `app` until `handle` shuts it down.
 ///
-/// Errors if the address is in use or the certificate cannot be read.
+/// # Errors
+/// - The address cannot be bound, for instance because it is in use.
+/// - The certificate or its key cannot be read, or they do not belong together.
 pub fn open(
     app: Router,
     settings: &Settings,
@@ -92,7 +94,8 @@ fn timed(server: Server<SocketAddr>) -> Server<SocketAddr> {
 /// A limit on open connections, overall and per client address.
 struct ConnectionLimiter {
     most: usize,
-    /// Proxies, which carry the connections of many clients: exempt from the limit per address.
+    /// Trusted proxies. They are exempt from the limit per address, because each carries the connections of
+    /// many clients.
     trusted: Vec<IpAddr>,
     taken: Mutex<OpenConnections>,
 }
@@ -103,15 +106,15 @@ struct OpenConnections {
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// The slot of one connection; dropping it frees the slot.
+/// The slot of one connection. Dropping the value frees the slot.
 struct ConnectionSlot {
     places: Arc<ConnectionLimiter>,
     address: IpAddr,
 }
 
 impl ConnectionLimiter {
-    /// Takes a slot. Returns `None` if all are taken, or if `address` holds half of them and is not a trusted
-    /// proxy.
+    /// Takes a slot. Returns `None` if all slots are taken, or if `address` holds half of the slots and is
+    /// not a trusted proxy.
     fn take(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionSlot> {
         let address = address.to_canonical();
         let mut taken = self.taken.lock();

@@ -11,14 +11,17 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Interval at which the modification times of the files are checked.
+/// Interval at which the modification times of the files are checked: 60 s.
 const POLL_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The paths of the certificate chain and the key, both PEM.
 type CertificateFiles = (PathBuf, PathBuf);
 
-/// Reads certificate and key. Returns the TLS configuration and the files, for [`reload_certificate`]. Errors name
-/// the file that cannot be used.
+/// Reads certificate and key. Returns the TLS configuration and the files, for [`reload_certificate`].
+///
+/// # Errors
+/// - A file cannot be read or is not PEM; the error names the file.
+/// - Certificate and key do not belong together; the error names both files.
 pub fn open(files: &CertificateFiles) -> Result<(RustlsConfig, CertificateFiles)> {
     Ok((RustlsConfig::from_config(Arc::new(read(files)?)), files.clone()))
 }
@@ -58,11 +61,12 @@ pub async fn reload_certificate(config: RustlsConfig, files: CertificateFiles) {
                 tracing::info!(certificate = %files.0.display(), "certificate reloaded");
                 seen = now;
             }
-            // Chain and key are replaced one after the other: the next check may find both.
+            // An operator replaces chain and key one after the other; the next check may find a matching
+            // pair.
             Err(error) => {
                 tracing::warn!(
                     reason = format!("{error:#}"),
-                    "certificate reload failed, keeping the current one"
+                    "certificate reload failed; the current certificate stays in use; the reload will be retried"
                 );
             }
         }

@@ -15,7 +15,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Writes one access log line and one set of metrics per request, and sends the request's id in
 /// `x-request-id`.
 ///
-/// The handler runs inside a span with id, method and route template, so its log lines carry them too. Path
+/// The handler runs inside a span, so its log lines also carry the id, method and route template. Path
 /// parameters, query strings, headers and bodies are never logged, because they may hold tokens.
 pub async fn access_log(request: Request, next: Next) -> Response {
     let id = new_id().unwrap_or_default();
@@ -31,7 +31,7 @@ pub async fn access_log(request: Request, next: Next) -> Response {
     let status = response.status().as_u16();
     metrics::count_request(&method, &route, status, elapsed);
     span.in_scope(|| tracing::info!(status, elapsed_ms, "request completed"));
-    // For traces. Recorded after the log line, which would otherwise show the status twice.
+    // For traces. The status is recorded after the log line, which would otherwise show it twice.
     span.record("status", status);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);

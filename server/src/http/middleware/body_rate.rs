@@ -4,14 +4,14 @@ use axum::body::{Body, Bytes};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
-/// Time allowed before the first byte, and afterwards the lag allowed behind `BYTES_PER_S`.
+/// Maximum wait for the first byte, and maximum lag of the later bytes behind `BYTES_PER_S`: 30 s.
 const GRACE: Duration = Duration::from_secs(30);
-/// Minimum average rate of a body. Slower than any connection over which photos are uploaded: a photo of 10
-/// MB would take about 40 minutes.
+/// Minimum average rate of a body: 4 KiB/s, slower than any connection over which a studio uploads photos. At
+/// this rate, a photo of 10 MB takes about 40 minutes.
 const BYTES_PER_S: u64 = 4 << 10;
 
-/// Wraps `body` so that it ends in an error (`TimedOut`) if it arrives more slowly than the minimum rate. For
-/// requests without a time limit of their own.
+/// Wraps `body` so that it ends in an error (`TimedOut`) if it arrives more slowly than the minimum rate.
+/// Used for uploads, which have no time limit.
 pub fn enforce_rate(body: Body) -> Body {
     watched(body, GRACE, BYTES_PER_S)
 }

@@ -12,12 +12,12 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PAT
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "x-request-id, retry-after, etag, location, content-range, upload-offset, upload-length",
 );
-/// Time for which browsers may cache a preflight response, seconds.
+/// Time for which browsers may cache a preflight response: 600 seconds.
 const KEPT_S: HeaderValue = HeaderValue::from_static("600");
 
-/// Implements CORS (Fetch standard). Origins that the settings name get answers to preflights and may read
-/// responses, with cookies only if they are listed for cookies. Other origins get no CORS headers, so
-/// browsers block them.
+/// Implements CORS (Fetch standard). An origin named in the settings gets answers to preflights and may read
+/// responses, with cookies only if the settings list the origin for cookies. Other origins get no CORS
+/// headers, so browsers block them.
 pub async fn cors(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let origins = &app.settings.protection.origins;
     if origins.is_empty() {
@@ -51,8 +51,8 @@ pub async fn cors(State(app): State<App>, mut request: Request, next: Next) -> R
     response
 }
 
-/// Returns a named origin as it was sent, and whether it may use cookies. `None` for an origin that is not
-/// named.
+/// Returns the value of the header `Origin`, and whether the origin may use cookies; `None` if the settings
+/// do not name the origin.
 fn named(origins: &Origins, origin: &HeaderValue) -> Option<(HeaderValue, bool)> {
     let text = origin.to_str().ok()?;
     let cookies = origins.with_cookies.iter().any(|own| own == text);
@@ -60,12 +60,12 @@ fn named(origins: &Origins, origin: &HeaderValue) -> Option<(HeaderValue, bool)>
     (cookies || plain).then(|| (origin.clone(), cookies))
 }
 
-fn preflight_answer(asked: &HeaderMap) -> Response {
+fn preflight_answer(request: &HeaderMap) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, KEPT_S);
-    if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+    if let Some(names) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
     }
     response

@@ -28,20 +28,20 @@ pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key
 pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Lifetime of a stored response, seconds.
 const RETENTION_S: i64 = 86_400;
-/// Maximum duration of a request with a key.
+/// Maximum duration of a request with a key: 60 s.
 const TIME_MAX: Duration = Duration::from_secs(60);
-/// Lease of a running request, seconds, twice `TIME_MAX`. Afterwards a crash is assumed and the key is
-/// released.
+/// Lease of a running request, seconds; twice `TIME_MAX`. After the lease, the server assumes a crash and
+/// releases the key.
 const LEASE_S: i64 = 120;
-/// Number of polls, at intervals of [`POLL_INTERVAL`], for the response to a first request in progress: 4 s in
-/// all.
+/// Maximum number of polls for the response to a first request in progress; 4 s at [`POLL_INTERVAL`].
 const POLLS_MAX: u32 = 40;
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// Maximum size of a request body and of a response body, bytes.
+/// Maximum size of a request body and of a response body: 256 KiB.
 const BODY_BYTES_MAX: usize = 256 << 10;
 /// Request headers that, with method, URI and body, identify a request.
 const FINGERPRINTED_HEADERS: [&str; 3] = ["content-type", "upload-length", "upload-metadata"];
-/// Response headers that are stored. All others are set again on replay, or change with time.
+/// Response headers that are stored. On replay, the server sets all other headers again, or omits them
+/// because they change with time.
 const STORED_HEADERS: [HeaderName; 4] = [
     header::CONTENT_TYPE,
     header::LOCATION,
@@ -51,10 +51,10 @@ const STORED_HEADERS: [HeaderName; 4] = [
 
 /// Value of the column `status` while the request runs and nothing is committed.
 const BEGUN: i64 = 0;
-/// Value of the column `status` when the handler has committed, but its response is not stored.
+/// Value of the column `status` after the handler's commit, until its response is stored.
 const DONE: i64 = 1;
 
-/// A response as it is sealed and stored.
+/// The plain form of a stored response, before it is sealed.
 #[derive(Serialize, Deserialize)]
 struct StoredResponse {
     headers: Vec<(String, String)>,
@@ -71,29 +71,36 @@ pub async fn idempotency(State(app): State<App>, request: Request, next: Next) -
     let key = key_of(request.headers())?;
     let caller = caller_of(&request)?;
     let (parts, body) = request.into_parts();
-    let too_large =
-        || ApiError::new(ErrorKind::TooLarge, "The body is larger than this address accepts.");
+    let too_large = || {
+        let limit = BODY_BYTES_MAX >> 10;
+        ApiError::new(
+            ErrorKind::TooLarge,
+            format!("The body is larger than {limit} KiB; send a smaller one."),
+        )
+    };
     let body = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| too_large())?;
     let id = sha256(format!("{caller}\n{key}").as_bytes());
-    // The hash includes the key, so that a reader of the database cannot guess bodies from it.
-    let mut asked = format!("{key}\n{} {}\n", parts.method, parts.uri);
+    // The hash covers the key too, so that a reader of the database cannot guess bodies from the hash.
+    let mut fingerprint = format!("{key}\n{} {}\n", parts.method, parts.uri);
     for name in FINGERPRINTED_HEADERS {
         let value = parts.headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
-        asked += &format!("{name}: {}\n", sha256(value));
+        fingerprint += &format!("{name}: {}\n", sha256(value));
     }
-    asked += &sha256(&body);
-    let asked = sha256(asked.as_bytes());
-    if let Some(answer) = claim_or_replay(&app, &id, &asked).await? {
+    fingerprint += &sha256(&body);
+    let fingerprint = sha256(fingerprint.as_bytes());
+    if let Some(answer) = claim_or_replay(&app, &id, &fingerprint).await? {
         return Ok(answer);
     }
-    // In a task of its own: a client that disconnects gets the stored response when it retries.
+    // Runs in a task of its own, so that a client that disconnects gets the stored response on its retry.
     let request = Request::from_parts(parts, Body::from(body));
     let task = run_once(app, id, request, next).instrument(tracing::Span::current());
     tokio::spawn(task).await.map_err(ApiError::internal)?
 }
 
-/// Returns the client's key. Errors: `Invalid` unless there is exactly one, of 1 to 255 visible ASCII
-/// characters.
+/// Returns the client's key.
+///
+/// # Errors
+/// - `Invalid` unless there is exactly one key, of 1 to 255 visible ASCII characters.
 fn key_of(headers: &HeaderMap) -> Result<String> {
     let mut given = headers.get_all(IDEMPOTENCY_KEY).into_iter();
     let text = given.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -122,15 +129,18 @@ fn caller_of(request: &Request) -> Result<String> {
 }
 
 /// Claims the key for this request. Returns the stored response if the request was executed before; polls
-/// while the first request is in progress. Errors: `Conflict` if its response is lost or does not arrive in
-/// time.
-async fn claim_or_replay(app: &App, id: &str, asked: &str) -> Result<Option<Response>> {
+/// while the first request is in progress.
+///
+/// # Errors
+/// - `Conflict` if the response is lost, or if the first request is still in progress after the last poll.
+/// - `Invalid` if the key was first used with another request.
+async fn claim_or_replay(app: &App, id: &str, fingerprint: &str) -> Result<Option<Response>> {
     let mut last = BEGUN;
     for look in 0..POLLS_MAX {
         if look > 0 {
             tokio::time::sleep(POLL_INTERVAL).await;
         }
-        let Some((status, body)) = enter(&app.db, id, asked).await? else { return Ok(None) };
+        let Some((status, body)) = enter(&app.db, id, fingerprint).await? else { return Ok(None) };
         // The handler's commit precedes the storing of its response, so a retry may observe `DONE` for a
         // moment.
         if status != BEGUN && status != DONE {
@@ -142,13 +152,19 @@ async fn claim_or_replay(app: &App, id: &str, asked: &str) -> Result<Option<Resp
         let detail = "The request was executed, but its response is lost; look up what it created.";
         return Err(ApiError::new(ErrorKind::Conflict, detail));
     }
-    Err(ApiError::new(ErrorKind::Conflict, "The first request with this key is still in progress.")
-        .retry_after(1))
+    Err(ApiError::new(
+        ErrorKind::Conflict,
+        "The first request with this key is still in progress; try again in 1 second.",
+    )
+    .retry_after(1))
 }
 
 /// Inserts the key with status `BEGUN` and returns `None`. If the key exists, returns its status and sealed
-/// response. Errors: `Invalid` if the key was first used with another request.
-async fn enter(db: &Db, id: &str, asked: &str) -> Result<Option<(i64, String)>> {
+/// response.
+///
+/// # Errors
+/// - `Invalid` if the key was first used with another request.
+async fn enter(db: &Db, id: &str, fingerprint: &str) -> Result<Option<(i64, String)>> {
     let now = now_s();
     let mut tx = db.write().await?;
     sqlx::query(
@@ -166,7 +182,7 @@ async fn enter(db: &Db, id: &str, asked: &str) -> Result<Option<(i64, String)>> 
          VALUES ($1, $2, $3, '', $4) ON CONFLICT (key_hash) DO NOTHING",
     )
     .bind(id)
-    .bind(asked)
+    .bind(fingerprint)
     .bind(BEGUN)
     .bind(now)
     .execute(&mut *tx)
@@ -179,7 +195,7 @@ async fn enter(db: &Db, id: &str, asked: &str) -> Result<Option<(i64, String)>> 
         .bind(id)
         .fetch_one(&mut *tx)
         .await?;
-    if row.try_get::<String, _>("request_hash")? != asked {
+    if row.try_get::<String, _>("request_hash")? != fingerprint {
         return Err(ApiError::invalid(
             "Idempotency-Key: this key was first used with a different request; choose a new key.",
         ));
@@ -188,14 +204,20 @@ async fn enter(db: &Db, id: &str, asked: &str) -> Result<Option<(i64, String)>> 
 }
 
 /// Runs the handler and stores its response. The handler's own commit also sets the key's status to `DONE`,
-/// so that after a crash either nothing was done or the key is known to be used.
+/// so that after a crash the key of an executed request is still marked as used.
 async fn run_once(app: App, id: String, request: Request, next: Next) -> Result<Response> {
     let work = along(
         "UPDATE idempotency SET status = 1 WHERE key_hash = $1 AND status = 0",
         id.clone(),
         next.run(request),
     );
-    let late = |_| ApiError::new(ErrorKind::TimedOut, "The request took too long.");
+    let late = |_| {
+        let seconds = TIME_MAX.as_secs();
+        ApiError::new(
+            ErrorKind::TimedOut,
+            format!("The request took longer than {seconds} seconds; try again."),
+        )
+    };
     let answer = match tokio::time::timeout(TIME_MAX, work).await.map_err(late) {
         Ok(answer) => answer,
         Err(failure) => {
@@ -214,8 +236,8 @@ async fn run_once(app: App, id: String, request: Request, next: Next) -> Result<
         Some((name.to_string(), value.to_owned()))
     };
     let headers = STORED_HEADERS.iter().filter_map(header).collect();
-    let kept = StoredResponse { headers, body: STANDARD.encode(&body) };
-    let plain = zeroize::Zeroizing::new(serde_json::to_vec(&kept).map_err(ApiError::internal)?);
+    let stored = StoredResponse { headers, body: STANDARD.encode(&body) };
+    let plain = zeroize::Zeroizing::new(serde_json::to_vec(&stored).map_err(ApiError::internal)?);
     let mut tx = app.db.write().await?;
     sqlx::query("UPDATE idempotency SET status = $1, body = $2 WHERE key_hash = $3")
         .bind(i64::from(parts.status.as_u16()))
@@ -227,9 +249,8 @@ async fn run_once(app: App, id: String, request: Request, next: Next) -> Result<
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-/// Returns whether the response may be stored. Errors of the server and of the moment (408, 423, 425, 429,
-/// 5xx) are not, because a retry may succeed; responses with cookies are not, because a cookie must not be
-/// replayed.
+/// Returns whether the response may be stored. Transient errors (408, 423, 425, 429, 5xx) are not stored,
+/// because a retry may succeed. Responses with cookies are not stored, because a cookie must not be replayed.
 fn is_lasting(answer: &Response) -> bool {
     let passing = matches!(answer.status().as_u16(), 408 | 423 | 425 | 429 | 500..=599);
     !passing && !answer.headers().contains_key(header::SET_COOKIE)
@@ -245,14 +266,14 @@ async fn forget(db: &Db, id: &str) -> Result<()> {
 fn replay(app: &App, id: &str, status: i64, sealed: &str) -> Result<Response> {
     let broken = || ApiError::internal("a stored idempotent response cannot be read");
     let plain = app.vault.open(&context(id), &hex::decode(sealed).map_err(|_| broken())?)?;
-    let kept: StoredResponse = serde_json::from_slice(&plain).map_err(|_| broken())?;
-    let body = STANDARD.decode(&kept.body).map_err(|_| broken())?;
+    let stored: StoredResponse = serde_json::from_slice(&plain).map_err(|_| broken())?;
+    let body = STANDARD.decode(&stored.body).map_err(|_| broken())?;
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = u16::try_from(status)
         .ok()
         .and_then(|status| StatusCode::from_u16(status).ok())
         .ok_or_else(broken)?;
-    for (name, value) in &kept.headers {
+    for (name, value) in &stored.headers {
         let name = name.parse::<HeaderName>().map_err(|_| broken())?;
         response.headers_mut().insert(name, value.parse().map_err(|_| broken())?);
     }

@@ -9,8 +9,8 @@ use crate::error::{ApiError, ErrorKind};
 use crate::http::client_address::Encrypted;
 
 /// Security headers of every response, unless the handler sets them. Pages load resources and scripts from
-/// the service only; browsers do not guess content types, frame pages or store responses; search engines do
-/// not index them.
+/// the service only. Browsers do not guess content types, frame pages or store responses. Search engines do
+/// not index pages.
 const ALWAYS: [(HeaderName, &str); 9] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -56,5 +56,10 @@ pub async fn no_such_route() -> ApiError {
 /// Responds to a method that the path does not support: `MethodNotAllowed`.
 pub async fn no_such_method(method: Method) -> ApiError {
     let method: String = method.as_str().chars().take(20).collect();
-    ApiError::new(ErrorKind::MethodNotAllowed, format!("This address does not support {method}."))
+    ApiError::new(
+        ErrorKind::MethodNotAllowed,
+        format!(
+            "This address does not support {method}; /api/v1/docs lists the supported methods."
+        ),
+    )
 }

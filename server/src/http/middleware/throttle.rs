@@ -53,7 +53,7 @@ async fn admitted(
                 let seconds = limit.as_secs();
                 ApiError::new(
                     ErrorKind::TimedOut,
-                    format!("The request took longer than {seconds} seconds."),
+                    format!("The request took longer than {seconds} seconds; try again."),
                 )
             };
             tokio::time::timeout(limit, next.run(request)).await.map_err(late)
@@ -62,7 +62,8 @@ async fn admitted(
     }
 }
 
-/// Counts a request that ended with the error `ended`. An unidentified caller is counted by address.
+/// Counts a request that ended with the error `ended` for the alerts: by caller or, without an identified
+/// caller, by address.
 fn observe_response(
     alerts: &Alerts,
     ended: ErrorKind,

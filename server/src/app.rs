@@ -37,7 +37,7 @@ pub struct Components {
     pub photo_store: PhotoStore,
     pub jobs: JobSignals,
     pub upload_locks: UploadLocks,
-    /// Slots for whole photos in memory while they are checked or reduced.
+    /// Limits the whole photos in memory that are checked or reduced at the same time.
     pub photo_memory: Semaphore,
     pub archives: ArchiveLimits,
     pub secret_hasher: SecretHasher,
@@ -60,15 +60,15 @@ impl Deref for App {
     }
 }
 
-/// The admission controllers, one a request class.
+/// The admission controllers: of uploads, of heavy requests and of all other requests.
 struct AdmissionControls {
     ordinary: AdmissionControl,
     uploads: AdmissionControl,
     heavy: AdmissionControl,
 }
 
-/// Maximum wait of a request for an admission permit, by class. Uploads wait longest, because an upload
-/// client would only retry.
+/// Maximum wait for an admission permit: 5 s for an ordinary request, 15 s for a heavy request, 30 s for an upload.
+/// An upload waits longest, because its client would only retry.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 const WAIT_MAX_HEAVY: Duration = Duration::from_secs(15);
 const WAIT_MAX_UPLOAD: Duration = Duration::from_secs(30);
@@ -84,11 +84,13 @@ impl AdmissionControls {
     }
 }
 
-/// Maximum number of whole photos in memory at once while they are checked or reduced.
+/// Maximum number of whole photos in memory that are checked or reduced at the same time.
 const PHOTOS_IN_MEMORY_MAX: usize = 3;
 
 impl App {
     /// Opens the data folder, the database, the photo store and the mail transport of `settings`.
+    ///
+    /// Errors if the data folder, the database, the photo store or the mail transport cannot be opened.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
         let face_engine = FaceEngine::open(&settings)?;
         let (vault, node_id) = (Arc::new(face_engine.vault()?), face_engine.node_id()?);
@@ -129,7 +131,7 @@ impl App {
         }
     }
 
-    /// Seals a small secret for the database. Returns it as hexadecimal text.
+    /// Seals a small secret for the database. Returns the sealed bytes as hexadecimal text.
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<String> {
         Ok(hex::encode(self.vault.seal(context, plain)?))
     }

@@ -15,9 +15,9 @@ pub type Result<T> = std::result::Result<T, ApiError>;
 #[derive(Clone, Debug)]
 pub struct ApiError {
     pub kind: ErrorKind,
-    /// Sent to the client, for the people who use it: what was expected and what was received.
+    /// The text for the user of the client: what was expected, what was received and what to do.
     pub detail: String,
-    /// The cause, for the log; never sent.
+    /// The cause, which is logged and never sent.
     pub internal: Option<String>,
     pub retry_after_s: Option<u64>,
 }
@@ -64,7 +64,7 @@ kinds! {
     SharedPhoto = CONFLICT, "shared_photo", "A photo shows these people together";
     Locked = LOCKED, "locked", "Another request is changing the resource";
     Gone = GONE, "gone", "The resource has expired or was withdrawn";
-    PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "The resource has changed in the meantime";
+    PreconditionFailed = PRECONDITION_FAILED, "precondition_failed", "The resource has changed since it was read";
     Misdirected = MISDIRECTED_REQUEST, "misdirected", "Another server holds this event";
     TooLarge = PAYLOAD_TOO_LARGE, "too_large", "The request is too large";
     UnsupportedType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The content type is not supported";
@@ -83,7 +83,7 @@ kinds! {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct Problem {
-    /// The address of the documentation of the code.
+    /// The URL of the code's documentation.
     #[serde(rename = "type")]
     #[schema(format = "uri-reference")]
     pub about: String,
@@ -102,9 +102,12 @@ impl ApiError {
     }
 
     /// Returns `NotFound` for a resource that does not exist or belongs to another tenant. The client cannot
-    /// tell the two cases apart.
+    /// distinguish the two cases.
     pub fn not_found() -> Self {
-        Self::new(ErrorKind::NotFound, "There is no such resource, or you may not access it.")
+        Self::new(
+            ErrorKind::NotFound,
+            "There is no such resource, or you may not access it; check the address and your sign-in.",
+        )
     }
 
     pub fn invalid(detail: impl Into<String>) -> Self {
@@ -113,7 +116,8 @@ impl ApiError {
 
     /// Returns `Internal`. `reason` is written to the log and never sent.
     pub fn internal(reason: impl std::fmt::Display) -> Self {
-        let detail = "The cause is logged under this response's request id.";
+        let detail =
+            "The cause is logged under this response's request id; report the id to the operator.";
         Self { internal: Some(reason.to_string()), ..Self::new(ErrorKind::Internal, detail) }
     }
 
@@ -165,12 +169,16 @@ impl From<sqlx::Error> for ApiError {
         match error {
             sqlx::Error::RowNotFound => Self::not_found(),
             sqlx::Error::PoolTimedOut => {
-                Self::new(ErrorKind::Busy, "The database is busy.").retry_after(2)
+                Self::new(ErrorKind::Busy, "The database is busy; try again in 2 seconds.")
+                    .retry_after(2)
             }
             error => Self::internal(format!("database: {error}")),
         }
     }
 }
+
+/// The detail of `DiskFull`.
+const DISK_FULL: &str = "The server's disk is full; inform the operator, who can free space.";
 
 impl From<Error> for ApiError {
     /// Converts an engine error. Errors that the client can act on are sent; all others are logged as
@@ -193,15 +201,20 @@ impl From<Error> for ApiError {
             Error::TooManyCorrections { .. } => Self::new(ErrorKind::Conflict, error.to_string()),
             Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => Self {
                 internal: Some(error.to_string()),
-                ..Self::new(ErrorKind::DiskFull, "The disk is full.")
+                ..Self::new(ErrorKind::DiskFull, DISK_FULL)
             },
             Error::ObjectStore { .. } => Self {
                 internal: Some(error.to_string()),
-                ..Self::new(ErrorKind::Busy, "The photo storage does not respond; try again later.")
-                    .retry_after(5)
+                ..Self::new(
+                    ErrorKind::Busy,
+                    "The photo storage does not respond; try again in 5 seconds.",
+                )
+                .retry_after(5)
             },
             Error::RetentionEnded { .. } => {
-                Self::new(ErrorKind::Gone, "The event's retention period has ended.")
+                let detail =
+                    "The event's retention period has ended; create a new event to index photos.";
+                Self::new(ErrorKind::Gone, detail)
             }
             _ => Self::internal(error),
         }
@@ -216,9 +229,11 @@ fn selfie_reason(error: &Error) -> String {
             "The picture shows {faces} faces and no clear subject; choose one with 'face', 1 to {faces} from left to right."
         ),
         Error::NoSuchFace { faces, received, .. } => {
-            format!("The picture shows {faces} faces; face {received} does not exist.")
+            format!(
+                "The picture shows {faces} faces; choose a 'face' from 1 to {faces} instead of {received}."
+            )
         }
-        _ => "The picture shows no face.".to_owned(),
+        _ => "The picture shows no face; choose a picture with one clear face.".to_owned(),
     }
 }
 
@@ -227,7 +242,7 @@ impl From<std::io::Error> for ApiError {
         match error.kind() {
             std::io::ErrorKind::StorageFull => Self {
                 internal: Some(error.to_string()),
-                ..Self::new(ErrorKind::DiskFull, "The disk is full.")
+                ..Self::new(ErrorKind::DiskFull, DISK_FULL)
             },
             _ => Self::internal(error),
         }

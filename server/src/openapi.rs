@@ -63,7 +63,7 @@ impl Api {
                 &mut item.options,
             ];
             all.into_iter().flatten().for_each(|operation| describe(operation, rule));
-            // An idempotency key belongs to a caller. Open routes (sign-in, registration) have none.
+            // An idempotency key belongs to a caller. Open routes (sign-in, registration) have no caller.
             let made = item.post.as_mut().filter(|_| rule != Rule::Open);
             creates |= made.is_some_and(describe_repetition);
         }
@@ -85,13 +85,14 @@ impl Api {
     }
 }
 
-/// Documents the `Idempotency-Key` of an operation that answers 201. Returns whether the operation does.
+/// Documents the header `Idempotency-Key` of an operation with the response 201. Returns whether the operation has
+/// this response.
 fn describe_repetition(operation: &mut Operation) -> bool {
     let Some(RefOr::T(made)) = operation.responses.responses.get_mut("201") else { return false };
     let text = || ObjectBuilder::new().schema_type(Type::String);
     let replayed = HeaderBuilder::new()
         .schema(Some(text().build()))
-        .description(Some("'true' if this response is a replay of a stored one"))
+        .description(Some("'true' if this response is a replay of a stored response"))
         .build();
     made.headers.insert(IDEMPOTENCY_REPLAYED.to_string(), RefOr::T(replayed));
     let schema = text().min_length(Some(1)).max_length(Some(255)).pattern(Some("^[!-~]+$")).build();
@@ -109,8 +110,7 @@ fn describe_repetition(operation: &mut Operation) -> bool {
     true
 }
 
-/// Adds what every operation has: the problem response, the access rule (`x-access`) and the security
-/// schemes.
+/// Adds the problem response, the access rule (`x-access`) and the security schemes to an operation.
 fn describe(operation: &mut Operation, rule: Rule) {
     let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
     let response = ResponseBuilder::new()
@@ -140,7 +140,7 @@ pub fn document(api: &OpenApi) -> Response {
 }
 
 /// Responds with the OpenAPI document as an HTML page. The page is rendered on the server and needs no
-/// script, so the strict content security policy applies to it too.
+/// script, so the strict content security policy applies to the page too.
 pub fn page(api: &OpenApi) -> Response {
     let operations = api.paths.paths.iter().flat_map(|(path, item)| {
         let all = [

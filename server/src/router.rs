@@ -1,4 +1,4 @@
-//! The route table: every route of the API with its access rule, which `access::guard` checks before the
+//! The route table: every route of the API with its access rule, which `http::auth::guard` checks before the
 //! handler runs.
 
 use std::sync::Arc;
@@ -30,23 +30,23 @@ use crate::http::middleware;
 use crate::openapi::{self, Api};
 use crate::web;
 
-/// Maximum size of a request body that is not a photo, bytes.
+/// Maximum size of a request body that is not a photo, bytes (256 KiB).
 const BODY_BYTES_MAX: usize = 256 << 10;
 
-/// Selects the responses to compress. Excludes what is compressed already (images, ZIP) and what clients read
-/// as it arrives (server-sent events).
+/// Selects the responses to compress. Excludes images and ZIP archives, which are compressed already, and
+/// server-sent events, which clients read as they arrive.
 fn compressible() -> impl Predicate {
     DefaultPredicate::new().and(NotForContentType::new("application/zip"))
 }
 
-/// Maximum size of a selfie, bytes; above the files that phones produce.
+/// Maximum size of a selfie, bytes (32 MiB); larger than the photos of phones.
 const SELFIE_BYTES_MAX: usize = 32 << 20;
 
 fn of_a_selfie(methods: MethodRouter<App>) -> MethodRouter<App> {
     methods.layer(DefaultBodyLimit::max(SELFIE_BYTES_MAX))
 }
 
-/// Maximum size of a camera frame, bytes.
+/// Maximum size of a camera frame, bytes (1 MiB).
 const FRAME_BYTES_MAX: usize = 1 << 20;
 
 fn of_a_frame(methods: MethodRouter<App>) -> MethodRouter<App> {

@@ -22,8 +22,11 @@ fn key_of(
     let (text, place) = match (file, variable) {
         (Some(path), _) => {
             let name = path.display().to_string();
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| UsageError(format!("cannot read the API key from {name}: {error}; name a readable file with --key-file")))?;
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                UsageError(format!(
+                    "cannot read the API key from {name}: {error}; name a readable file with --key-file"
+                ))
+            })?;
             (Zeroizing::new(text), name)
         }
         (None, Some(text)) => (text, "PICPICK_API_KEY".to_owned()),

@@ -65,8 +65,8 @@ pub struct RawProtection {
         hide_short_help = true
     )]
     allow_origin_with_cookies: Vec<String>,
-    /// Address and port of /metrics, /healthz and /readyz for the operators; without it there are no
-    /// metrics
+    /// Address and port of /metrics, /healthz and /readyz for the operators; without this option
+    /// there are no metrics
     #[arg(long, env = "PICPICK_METRICS_LISTEN", value_name = "IP:PORT", hide_short_help = true)]
     metrics_listen: Option<SocketAddr>,
     /// Send a trace of each request to an OpenTelemetry collector, for instance

@@ -30,7 +30,8 @@ pub struct RawService {
     /// The certificate's private key (PEM)
     #[arg(long, env = "PICPICK_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// A proxy whose X-Forwarded-For header is trusted; may be given several times
+    /// A proxy whose X-Forwarded-For and X-Forwarded-Proto headers are trusted; may be given several
+    /// times
     #[arg(
         long = "trusted-proxy",
         env = "PICPICK_TRUSTED_PROXIES",

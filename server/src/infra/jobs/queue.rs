@@ -22,7 +22,7 @@ const JOBS: LeasedQueue = LeasedQueue {
     order: "due_unix_s, created_unix_s",
     lease: "state = 'running', attempts = attempts + 1, lease_unix_s = $4, changed_unix_s = $1",
     lease_s: 600,
-    // A job whose lease was lost may have been settled or cancelled meanwhile.
+    // Another worker may have settled or cancelled a job whose lease has expired.
     leased: "state = 'running'",
     columns: "id, attempts, photo_id, \
               (SELECT content_id FROM photos WHERE photos.id = jobs.photo_id) AS content_id",

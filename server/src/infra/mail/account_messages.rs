@@ -74,7 +74,8 @@ pub fn email_changed(to: &str) -> EmailMessage {
     EmailMessage {
         to: to.to_owned(),
         subject: "Your address on PicPick was changed".to_owned(),
-        text: "Hello,\n\nthe e-mail address of your account on PicPick was changed: the account no longer uses this address.\n\n\
+        text: "Hello,\n\nthe e-mail address of your account on PicPick was changed: the account no longer \
+               uses this address.\n\n\
                If you did not change it, inform the owner of your studio or the operator of PicPick at once.\n"
             .to_owned(),
     }

@@ -13,8 +13,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// instance a wrong password.
 const REFUSED: [u16; 6] = [501, 550, 551, 552, 553, 554];
 
-/// The form that the variable must have.
-const EXPECTED: &str = "set it to smtps://USER:PASSWORD@HOST or smtp://USER:PASSWORD@HOST:587";
+/// The action to take if PICPICK_SMTP_URL cannot be used.
+const ACTION: &str = "set it to smtps://USER:PASSWORD@HOST or smtp://USER:PASSWORD@HOST:587";
 
 /// A transport by SMTP, encrypted unless the server is on this computer. Errors contain the reply code and
 /// never the server's text, which repeats addresses.
@@ -28,8 +28,7 @@ impl SmtpSender {
     pub fn new(url: &str) -> anyhow::Result<Self> {
         let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url);
         // The error is dropped, because it may contain the URL and with it the password.
-        let builder =
-            builder.map_err(|_| anyhow!("PICPICK_SMTP_URL cannot be used; {EXPECTED}"))?;
+        let builder = builder.map_err(|_| anyhow!("PICPICK_SMTP_URL cannot be used; {ACTION}"))?;
         Ok(Self { transport: builder.timeout(Some(ANSWER_MAX)).build() })
     }
 }
@@ -55,7 +54,9 @@ fn undelivered(error: &Error) -> SendError {
     }
     let what = match error {
         _ if error.is_timeout() => "the mail server does not respond within 30 s",
-        _ if error.is_tls() => "the connection to the mail server cannot be encrypted",
+        _ if error.is_tls() => {
+            "the connection to the mail server cannot be encrypted; check the server's certificate"
+        }
         _ if error.is_response() => "the mail server's reply cannot be parsed",
         _ if error.is_client() => "the mail server lacks a required feature",
         _ => "the mail server cannot be reached; check PICPICK_SMTP_URL",

@@ -13,7 +13,7 @@ use crate::infra::db::Tx;
 /// A lockout policy: a number of free attempts, then a delay that doubles with each further failure.
 ///
 /// After the first `free_attempts` attempts, a subject gets at most one attempt in `delay_s_max` or in `decay_s`,
-/// whichever is shorter. A pause between attempts does not change this rate.
+/// whichever is shorter. A pause between attempts does not raise this rate.
 #[derive(Clone, Copy, Debug)]
 pub struct LockoutPolicy {
     /// Number of failed attempts without a delay.

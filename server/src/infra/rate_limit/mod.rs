@@ -31,7 +31,7 @@ use crate::infra::clock::now_us;
 
 /// Number of shards of the map, so that requests rarely contend for a lock.
 const SHARDS: usize = 16;
-/// Maximum number of subjects in a shard, about 100 bytes each: about 26 MB in all shards.
+/// Maximum number of subjects in a shard, about 100 bytes each: 26 MB in all shards.
 const SHARD_MAX: usize = 16_384;
 
 /// The subject that is charged.
